@@ -1,0 +1,38 @@
+# make demo      from a fresh clone to a report
+# make test      the whole test suite
+# make install   everything into .venv, so that .venv/bin/assay works
+# make check     ruff, mypy --strict, import-linter
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+STAMP := $(VENV)/installed
+
+.PHONY: install demo test check clean
+
+install: $(STAMP)
+
+# torch first and pinned to one version: where a CPU build lies on disk pip takes it, and no CUDA comes along.
+$(STAMP): pyproject.toml constraints.txt
+	command -v $(PYTHON) >/dev/null || { echo "assay needs Python 3.11: set PYTHON=..." >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt torch==2.13.0
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: install
+	$(BIN)/assay run fashion
+	@echo "The report: file://$(CURDIR)/runs/fashion/report.html"
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Values and roles; standard library only."""

@@ -1,0 +1,75 @@
+"""The lab: the only door through which a component reaches anything impure."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from assay.core.errors import ContractError
+from assay.core.kinds import Classifier, ImageModel, Pixels, TwinEncoder
+from assay.core.sample import Image, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Models(Protocol):
+    """Opens models by reference, each once in a process. Picklable: a worker opens its own."""
+
+    def image_model(self, reference: str) -> ImageModel: ...
+
+    def twin_encoder(self, reference: str) -> TwinEncoder: ...
+
+    def classifier(self, reference: str) -> Classifier: ...
+
+
+class Images(Protocol):
+    """Pixels by reference. What is `put` lies in the store once the shard is written."""
+
+    def get(self, images: Sequence[Image]) -> Sequence[Pixels]:
+        """Decoded pixels, in order.
+
+        Raises:
+            StoreError: The bytes are missing or do not decode; it names the image.
+        """
+        ...
+
+    def put(self, pixels: Pixels) -> Image:
+        """Encodes as PNG, keeps, and names it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Models, images, randomness and a folder, for one worker of one stage."""
+
+    seed: int
+    models: Models
+    images: Images
+    folder: Path | None = None
+    """Where a trainer leaves its files; None for every other role."""
+    progress: Callable[[int, int], None] | None = None
+    """Called as `progress(done, total)` by work that takes long, such as training."""
+
+    def seed_of(self, sample: Sample, purpose: str) -> int:
+        """63 bits that depend on the sample and the purpose, never on the order of work."""
+        key = f"{self.seed}/{sample.id}/{purpose}".encode()
+        return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1
+
+    def rng(self, sample: Sample, purpose: str) -> random.Random:
+        """Randomness that depends on the sample and the purpose, never on the order of work."""
+        return random.Random(self.seed_of(sample, purpose))
+
+    def pixels(self, samples: Sequence[Sample], field: str = "image") -> Sequence[Pixels]:
+        """The decoded image `field` of each sample."""
+        return self.images.get([sample.image(field) for sample in samples])
+
+    def workspace(self) -> Path:
+        """The folder a trainer may write in."""
+        if self.folder is None:
+            raise ContractError("This lab has no folder: only trainers are given one.")
+        return self.folder

@@ -1,0 +1,137 @@
+"""The five roles. A component is any frozen dataclass with the one method of its role.
+
+There is no base class and no registry: roles are structural. A component's fields are its whole
+configuration; everything impure it needs (models, images, randomness, a folder) comes through `lab`.
+`version: ClassVar[int]` goes up when a component's output changes for the same input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from assay.core.errors import FieldError, did_you_mean
+from assay.core.lab import Lab
+from assay.core.sample import Made, Sample
+from assay.core.score import Outcome, Scale
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Keep or drop, by which rule, and why."""
+
+    keep: bool
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a trainer leaves: a folder, what kind of model lies there, and a digest of its weights."""
+
+    path: str
+    """Of the model's folder; also its reference."""
+    kind: str
+    digest: str
+    facts: Mapping[str, float] = field(default_factory=dict)
+    """Optimiser steps taken, samples seen, last loss."""
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """What filters see: ids, text fields and outcomes of the whole data set, all in one order."""
+
+    ids: Sequence[str]
+    columns: Mapping[str, Sequence[Outcome]]
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Text fields that every sample has, such as "label"."""
+
+    def column(self, name: str) -> Sequence[Outcome]:
+        """The outcomes of the scorer that the recipe calls `name`.
+
+        Raises:
+            FieldError: There is no such column.
+        """
+        if name not in self.columns:
+            raise FieldError(f"There is no score column {name!r}.", hint=did_you_mean(name, self.columns))
+        return self.columns[name]
+
+    def field_values(self, name: str) -> Sequence[str]:
+        """The text field `name` of every sample.
+
+        Raises:
+            FieldError: Not every sample has this text field.
+        """
+        if name not in self.fields:
+            raise FieldError(f"Not every sample has a text field {name!r}.", hint=did_you_mean(name, self.fields))
+        return self.fields[name]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Generator(Protocol):
+    """Makes samples out of samples."""
+
+    def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]: ...
+
+
+class SelfSeeding(Protocol):
+    """A generator that needs no data to start from: it plans its own seeds, purely and cheaply."""
+
+    def seeds(self) -> Sequence[Sample]: ...
+
+    def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]: ...
+
+
+class Scorer(Protocol):
+    """Says one thing about each sample."""
+
+    @property
+    def scale(self) -> Scale: ...
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]: ...
+
+
+class Filter(Protocol):
+    """Decides over the score table: pure, cheap, and free to see the whole data set."""
+
+    def decide(self, table: ScoreTable) -> Sequence[Decision]: ...
+
+
+class Trainer(Protocol):
+    """Turns samples into a model in `lab.workspace()`."""
+
+    def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact: ...
+
+
+class Evaluator(Protocol):
+    """Scores a trained model on each held-out sample: paired, so arms can be compared."""
+
+    @property
+    def scale(self) -> Scale: ...
+
+    def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]: ...
+
+
+class Source(Protocol):
+    """Real data: the same samples at every call, their pixels through `pixels`."""
+
+    def read(self, lab: Lab) -> Sequence[Sample]: ...
+
+
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
+
+
+class Work(Protocol[In, Out]):
+    """A picklable function of one shard."""
+
+    def __call__(self, shard: In, /) -> Out: ...
+
+
+class Engine(Protocol):
+    """Runs work over shards and yields the results in order of the shards."""
+
+    def map(self, work: Work[In, Out], shards: Sequence[In]) -> Iterator[Out]: ...
