@@ -1,0 +1,102 @@
+"""Pictures per second: assay's adapter against a plain diffusers loop over the same pipeline at the same batch.
+
+    python benchmarks/paint_speed.py [--model embedded:fashion-diffusion]
+
+Both paint the same requests with the same seeds to arrays of bytes, in turns in one process; the one that goes first
+changes every round. The ratio is the median over the rounds of the loop's seconds divided by assay's: above 1, assay is
+faster. The pictures of both are compared too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+
+from assay.core.kinds import NotPainted, PaintRequest
+from assay.models import Device, OpenModels
+from assay.models.diffusion import TILE, Diffusion
+
+WORDS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+Painter = Callable[[Sequence[PaintRequest]], Sequence[Any]]
+
+
+def plain_loop(model: Diffusion, batch: int) -> Painter:
+    """What the diffusers manual shows: prompts and generators in batches, arrays out."""
+
+    def paint(requests: Sequence[PaintRequest]) -> Sequence[Any]:
+        pictures: list[Any] = []
+        for start in range(0, len(requests), batch):
+            part = requests[start : start + batch]
+            images = model.pipeline(
+                [request.prompt for request in part],
+                num_inference_steps=part[0].steps,
+                guidance_scale=part[0].guidance,
+                generator=[torch.Generator("cpu").manual_seed(request.seed) for request in part],
+                output_type="np",
+            ).images
+            crop = model.crop
+            images = images[:, crop : images.shape[1] - crop, crop : images.shape[2] - crop]
+            pictures.extend((images * 255).round().astype(np.uint8).squeeze(-1 if images.shape[-1] == 1 else ()))
+        return pictures
+
+    return paint
+
+
+def seconds(paint: Painter, requests: Sequence[PaintRequest]) -> float:
+    started = time.perf_counter()
+    paint(requests)
+    return time.perf_counter() - started
+
+
+def compare(ours: Sequence[Any], theirs: Sequence[Any]) -> str:
+    """How far apart the pictures are; one that assay refuses, such as a black one, is not compared."""
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if not isinstance(a, NotPainted)]
+    off = np.abs(np.stack([a for a, _ in pairs]).astype(int) - np.stack([b for _, b in pairs]).astype(int))
+    return f"{(off == 0).mean():.4%} of bytes equal, largest difference {off.max()} of 255, {len(pairs)} pictures"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="embedded:fashion-diffusion")
+    parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--batch", type=int, default=TILE, help="of the plain loop; assay's own is its default")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=4 * TILE)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    model = OpenModels(Device(device="cpu")).image_model(options.model)
+    assert isinstance(model, Diffusion)
+    loop = plain_loop(model, options.batch)
+    requests = [
+        PaintRequest(f"a photo of a {WORDS[nth % len(WORDS)]}", nth, options.steps, options.guidance)
+        for nth in range(options.images)
+    ]
+    same = compare(model.paint(requests), loop(requests))
+    times: list[tuple[float, float]] = []
+    for nth in range(options.rounds):
+        order = (model.paint, loop) if nth % 2 else (loop, model.paint)
+        measured = {paint: seconds(paint, requests) for paint in order}
+        times.append((measured[model.paint], measured[loop]))
+    ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
+    ratio = statistics.median(loop_s / assay_s for assay_s, loop_s in times)
+    print(f"{options.model}: {options.steps} steps, guidance {options.guidance}, {options.threads} threads, CPU")
+    print(
+        f"torch {torch.__version__}, diffusers {diffusers.__version__}; {options.images} images, {options.rounds} rounds"
+    )
+    print(f"assay           {options.images / ours:8.2f} images/s  (median {ours:.2f} s)")
+    print(f"diffusers loop  {options.images / theirs:8.2f} images/s  (median {theirs:.2f} s, batch {options.batch})")
+    print(f"pixels          {same}")
+    print(f"ratio           {ratio:8.3f}  (target >= 0.9)")
+
+
+if __name__ == "__main__":
+    main()
