@@ -1,0 +1,68 @@
+"""Encoded pictures to pixels and back."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from assay.core.kinds import Pixels
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+"""What is decoded; Pillow's other readers are rarely used, and one of them starts another program."""
+MAX_PIXELS = 2**26
+"""Larger pictures are refused: 67 million pixels, 200 MB decoded; below where Pillow itself warns of bombs."""
+_COMPRESS_LEVEL = 6
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """PNG without metadata; equal pixels give equal bytes with one build of Pillow.
+
+    Args:
+        pixels: (height, width) grey or (height, width, 3) red, green, blue; 8 bits.
+
+    Raises:
+        ValueError: These are no pixels.
+    """
+    grey_or_rgb = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not grey_or_rgb or pixels.size == 0:
+        raise ValueError(f"Expected uint8 (height, width) or (height, width, 3), had {pixels.dtype} {pixels.shape}.")
+    target = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(pixels)).save(target, format="PNG", compress_level=_COMPRESS_LEVEL)
+    return target.getvalue()
+
+
+def decode(data: bytes) -> Pixels:
+    """Pixels of an encoded picture, upright, writable; the first one of an animation.
+
+    Returns:
+        (height, width) for 8- or 16-bit grey, of which the upper 8 bits stay; (height, width, 3) for everything else.
+
+    Raises:
+        ValueError: The bytes are not a picture, are cut off, or hold more than MAX_PIXELS.
+    """
+    try:
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+            return _pixels(picture)
+    except MemoryError:
+        raise
+    # Pillow's readers raise whatever their parsing trips over: OSError, SyntaxError, struct.error, IndexError, ...
+    except Exception as error:
+        raise ValueError(f"{len(data)} bytes do not decode as an image: {error}.") from error
+
+
+def _pixels(picture: Pillow.Image) -> Pixels:
+    # Only the header has been read so far: a bomb must be refused before it goes off.
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ValueError(f"it has {picture.width} x {picture.height} pixels, more than {MAX_PIXELS}")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode == "L":
+        return np.array(picture, dtype=np.uint8)
+    if picture.mode.startswith("I;16"):
+        # Pillow's own conversion clips, which turns nearly every such picture white.
+        return (np.asarray(picture) >> 8).astype(np.uint8)
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"its mode {picture.mode!r} has no 8-bit range")
+    return np.array(picture.convert("RGB"), dtype=np.uint8)

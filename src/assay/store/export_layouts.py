@@ -1,0 +1,160 @@
+"""The layouts of an export, one function each: samples and their images into an empty folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from assay.core.errors import StoreError
+from assay.core.sample import Image, Sample
+from assay.images.codec import decode, encode_png
+from assay.store.atomic import disk_errors
+from assay.store.images import StoredImages
+from assay.store.layout import RESERVED, Column, field_kinds, lay_out
+from assay.store.shards import write_samples
+
+SHARD_BYTES = 256 * 2**20
+"""Of decoded pixels in one parquet file, at most, where a single sample has no more."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LABEL = "label"
+_NO_LABEL = "unlabelled"
+# `datasets` takes a folder with one of these words for a split, and then ignores all the other folders.
+_SPLIT_WORD = re.compile(
+    r"(?:^|(?<=[-._ 0-9]))(?:train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?=$|[-._ 0-9])"
+)
+_CARD = """---
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: data/train-*
+tags:
+- synthetic
+---
+
+{count} samples, written by assay. `parents`, `made_by` and `nth` say where each one came from.
+"""
+
+
+def write_hf(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
+    """Parquet shards that all have the same columns, and a card."""
+    columns = lay_out(field_kinds(samples))
+    shards = list(_shards(samples))
+    with disk_errors(folder):
+        (folder / "data").mkdir()
+        (folder / "README.md").write_text(_CARD.format(count=len(samples)), encoding="utf-8")
+    for i, shard in enumerate(shards):
+        pictures = [image for sample in shard for image in _images(sample)]
+        blobs = dict(zip([image.digest for image in pictures], images.encoded(pictures), strict=True))
+        write_samples(folder / "data" / f"train-{i:05d}-of-{len(shards):05d}.parquet", shard, blobs, columns)
+
+
+def write_imagefolder(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
+    """LABEL/ID.png and metadata.csv with every text field; an empty cell is an empty text or a missing one."""
+    columns = [column for column in lay_out(field_kinds(samples), ("file_name", *RESERVED)) if column.kind == "text"]
+    names = _safe_names(samples)
+    with disk_errors(folder), (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file_name", "id", *(column.name for column in columns)])
+        for shard in _shards(samples):
+            for sample, data in zip(shard, images.encoded([_picture(sample) for sample in shard]), strict=True):
+                path = f"{names[_label(sample)]}/{sample.id}.png"
+                (folder / path).parent.mkdir(exist_ok=True)
+                (folder / path).write_bytes(_as_png(data))
+                table.writerow([path, sample.id, *(_cell(sample, column) for column in columns)])
+
+
+def write_jsonl(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
+    """data.jsonl, a field that a sample lacks left out, and images/DIGEST.png, named in the line of its sample."""
+    columns = lay_out(field_kinds(samples))
+    with disk_errors(folder), (folder / "data.jsonl").open("w", encoding="utf-8") as file:
+        for sample in samples:
+            for image, data in zip(_images(sample), images.encoded(_images(sample)), strict=True):
+                (folder / "images").mkdir(exist_ok=True)
+                (folder / _file(image)).write_bytes(_as_png(data))
+            file.write(json.dumps(_line(sample, columns), ensure_ascii=False) + "\n")
+
+
+def safe_name(label: str) -> str:
+    """`label` as the name of a folder on any system, which no tool takes for hidden or for a split."""
+    name = re.sub(r"[^\w +&'(),.=~!@-]", "_", label).strip(" .").lstrip("_")
+    name = name.encode()[:100].decode(errors="ignore").strip(" .")
+    return _SPLIT_WORD.sub(lambda word: f"={word[0]}", name) or "label"
+
+
+def _safe_names(samples: Sequence[Sample]) -> dict[str, str]:
+    """A folder for each label; two labels never share one, even where case does not count."""
+    names: dict[str, str] = {}
+    taken = {"metadata.csv"}
+    for label in sorted({_label(sample) for sample in samples}):
+        name = base = safe_name(label)
+        number = 2
+        while name.casefold() in taken:
+            name, number = f"{base}~{number}", number + 1
+        taken.add(name.casefold())
+        names[label] = name
+    return names
+
+
+def _label(sample: Sample) -> str:
+    value = sample.fields.get(_LABEL)
+    return value if isinstance(value, str) else _NO_LABEL
+
+
+def _picture(sample: Sample) -> Image:
+    """The one picture of a sample: the field "image", or the only image it has."""
+    named, pictures = sample.fields.get("image"), _images(sample)
+    if isinstance(named, Image):
+        return named
+    if len(pictures) == 1:
+        return pictures[0]
+    raise StoreError(
+        f"Sample {sample.id} has {len(pictures)} images and none is called 'image': it does not fit an image folder.",
+        hint="Export it as hf or jsonl.",
+    )
+
+
+def _images(sample: Sample) -> list[Image]:
+    return [value for value in sample.fields.values() if isinstance(value, Image)]
+
+
+def _cell(sample: Sample, column: Column) -> str:
+    value = sample.fields.get(column.field)
+    return value if isinstance(value, str) else ""
+
+
+def _line(sample: Sample, columns: Sequence[Column]) -> dict[str, object]:
+    line: dict[str, object] = {"id": sample.id}
+    for column in columns:
+        value = sample.fields.get(column.field)
+        if column.kind == "text" and isinstance(value, str):
+            line[column.name] = value
+        elif column.kind == "image" and isinstance(value, Image):
+            line[column.name] = _file(value)
+    return line | {"parents": list(sample.parents), "made_by": sample.made_by, "nth": sample.nth}
+
+
+def _file(image: Image) -> str:
+    return f"images/{image.digest}.png"
+
+
+def _as_png(data: bytes) -> bytes:
+    """Collected photographs may be JPEG in the store; a file that ends in .png should be one."""
+    return data if data.startswith(_PNG) else encode_png(decode(data))
+
+
+def _shards(samples: Sequence[Sample]) -> Iterator[list[Sample]]:
+    """At least one shard, so that an empty data set opens too."""
+    shard: list[Sample] = []
+    size = 0
+    for sample in samples:
+        weight = sum(3 * image.width * image.height for image in _images(sample))
+        if shard and size + weight > SHARD_BYTES:
+            yield shard
+            shard, size = [], 0
+        shard.append(sample)
+        size += weight
+    yield shard

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import hashlib
+import pickle
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from store_parts import picture, pictured
+
+from assay.core.errors import StoreError
+from assay.core.lab import Images
+from assay.core.sample import Failure, Image, Sample
+from assay.core.score import Score
+from assay.images.codec import decode
+from assay.store import images as images_module
+from assay.store.images import StoredImages
+from assay.store.rows import write_outcomes
+from assay.store.shards import write_made
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    """Six pictures in three shards."""
+    for i in range(3):
+        samples, blobs = pictured(2, first=2 * i)
+        write_made(tmp_path / f"part-{i:05d}.parquet", samples, blobs)
+    return tmp_path
+
+
+def test_pixels_come_back_in_the_order_asked_for(stage: Path) -> None:
+    store: Images = StoredImages([stage])
+    order = [random.Random(0).randrange(6) for _ in range(20)]
+    got = store.get([picture(i)[0] for i in order])
+    assert len(got) == 20
+    for i, pixels in zip(order, got, strict=True):
+        assert np.array_equal(pixels, decode(picture(i)[1]))
+
+
+def test_a_cache_that_holds_one_shard_changes_nothing(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images_module, "CACHE_BYTES", 1)
+    store = StoredImages([stage])
+    for i in [0, 5, 2, 0, 4, 1]:
+        assert store.encoded([picture(i)[0]]) == [picture(i)[1]]
+
+
+def test_what_is_put_can_be_got_and_is_new(stage: Path) -> None:
+    store = StoredImages([stage])
+    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    image = store.put(pixels)
+    assert (image.width, image.height) == (5, 4)
+    assert image.digest == hashlib.sha256(store.new[image.digest]).hexdigest()
+    old = picture(3)[0]
+    got = store.get([old, image])
+    assert np.array_equal(got[1], pixels)
+    write_made(stage / "part-00003.parquet", [Sample({"image": image})], store.new)
+    store.new.clear()
+    assert np.array_equal(store.get([image])[0], pixels)
+
+
+def test_a_shard_that_was_replaced_is_read_anew(stage: Path) -> None:
+    store = StoredImages([stage])
+    store.get([picture(0)[0]])
+    samples, blobs = pictured(3, first=10)
+    write_made(stage / "part-00000.parquet", samples, blobs)
+    assert store.encoded([picture(12)[0]]) == [picture(12)[1]]
+
+
+def test_pickles_small_and_works_after(stage: Path) -> None:
+    store = StoredImages([stage, stage / "part-00000.parquet"])
+    store.get([picture(i)[0] for i in range(6)])
+    image = store.put(np.zeros((3, 3), np.uint8))
+    data = pickle.dumps(store)
+    assert picture(0)[1] not in data
+    again = pickle.loads(data)
+    assert [p.shape for p in again.get([picture(5)[0], image])] == [(8, 8), (3, 3)]
+
+
+def test_missing_images_are_named(stage: Path) -> None:
+    image = Image("f" * 64, 1, 1)
+    with pytest.raises(StoreError, match=rf"{'f' * 64} is missing: it lies in no shard of {stage}"):
+        StoredImages([stage]).get([image])
+    with pytest.raises(StoreError, match="is missing"):
+        StoredImages([]).get([image])
+    with pytest.raises(StoreError, match="nowhere does not exist"):
+        StoredImages([stage / "nowhere"]).get([image])
+
+
+def test_bytes_that_are_not_what_they_were_are_named(stage: Path) -> None:
+    image, data = picture(50)
+    write_made(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data[:-1] + b"?"})
+    with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet are not what they were"):
+        StoredImages([stage]).get([image])
+
+
+def test_bytes_that_do_not_decode_are_named(stage: Path) -> None:
+    data = b"this is no picture"
+    image = Image(hashlib.sha256(data).hexdigest(), 1, 1)
+    write_made(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data})
+    with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet does not decode"):
+        StoredImages([stage]).get([image])
+
+
+def test_folders_may_hold_other_tables_and_failures(stage: Path) -> None:
+    write_outcomes(stage / "part-00007.parquet", ["a"], [Score(1.0)])
+    write_made(stage / "part-00008.parquet", [Failure("a", "nan")], {})
+    assert len(StoredImages([stage]).get([picture(4)[0]])) == 1
+
+
+def test_a_picture_that_lies_in_an_earlier_stage_is_found(stage: Path, tmp_path: Path) -> None:
+    image = picture(1)[0]
+    later = tmp_path / "later"
+    later.mkdir()
+    write_made(later / "part-00000.parquet", [Sample({"image": image, "caption": "a bag"})], {})
+    assert len(StoredImages([later, stage]).get([image])) == 1
+
+
+def test_nothing_asked_nothing_read() -> None:
+    assert StoredImages([Path("/nowhere")]).get([]) == []
