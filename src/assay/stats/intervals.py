@@ -1,0 +1,42 @@
+"""The interval of one proportion."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.special import ndtri
+
+from assay.core.effect import Effect
+
+
+def wilson(successes: float, n: int, level: float = 0.95) -> Effect:
+    """The share `successes / n` with Wilson's score interval, which stays inside [0, 1] and works at 0 and at n.
+
+    `successes` may be fractional: the mean over training seeds of the items answered rightly. `n` counts items,
+    never items times seeds, because the seeds answer the same items.
+
+    Raises:
+        ValueError: `n` is below 1, `successes` lies outside [0, n], or `level` outside (0, 1).
+
+    Source: Wilson 1927; Brown, Cai and DasGupta 2001, section 3.1.1, formula 4. No continuity correction.
+    """
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"A share needs 0 <= successes <= n and n >= 1, had {successes} of {n}.")
+    check_level(level)
+    share = successes / n
+    if n < 2:
+        return Effect(share, None, None, n, level, "wilson")
+    z = float(ndtri(0.5 + level / 2))
+    shrink = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / shrink
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+    # Exact at the ends: there the formula gives 0 or 1 only up to rounding.
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Effect(share, low, high, n, level, "wilson")
+
+
+def check_level(level: float) -> None:
+    """Refuses a confidence level that is not strictly between 0 and 1, such as 95 for 0.95."""
+    if not 0 < level < 1:
+        raise ValueError(f"A confidence level lies between 0 and 1, was {level}.")

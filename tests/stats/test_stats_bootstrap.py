@@ -1,0 +1,99 @@
+import tracemalloc
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.stats import bootstrap
+
+from assay.stats import paired_bootstrap, verdict
+
+
+def slow_twin(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], resamples: int) -> tuple[float, float]:
+    """Draws indices one resample at a time: what `paired_bootstrap` does by counting patterns."""
+    rng = np.random.default_rng(99)
+    draws = []
+    for _ in range(resamples):
+        items = rng.integers(0, a.shape[1], a.shape[1])
+        seeds_a = rng.integers(0, len(a), max(len(a) - 1, 1))
+        seeds_b = rng.integers(0, len(b), max(len(b) - 1, 1))
+        draws.append(a[seeds_a][:, items].mean() - b[seeds_b][:, items].mean())
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
+
+
+@pytest.mark.parametrize(("seeds_a", "seeds_b", "binary"), [(1, 1, True), (3, 3, True), (2, 4, True), (3, 3, False)])
+def test_counting_patterns_gives_what_drawing_indices_gives(seeds_a: int, seeds_b: int, *, binary: bool) -> None:
+    rng = np.random.default_rng(0)
+    hard = rng.normal(size=300)
+    a = rng.normal(0.4, 1, (seeds_a, 1)) * 0.1 + hard + rng.normal(size=(seeds_a, 300))
+    b = rng.normal(0.0, 1, (seeds_b, 1)) * 0.1 + hard + rng.normal(size=(seeds_b, 300))
+    if binary:
+        a, b = (a > 0).astype(float), (b > 0).astype(float)
+    effect = paired_bootstrap(a, b, seed=1, resamples=8_000)
+    low, high = slow_twin(a, b, 8_000)
+    width = high - low
+    assert effect.low == pytest.approx(low, abs=0.06 * width)
+    assert effect.high == pytest.approx(high, abs=0.06 * width)
+    assert effect.estimate == pytest.approx(a.mean() - b.mean())
+
+
+def test_one_seed_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(3)
+    ours, theirs = rng.random(500) < 0.85, rng.random(500) < 0.8
+    oracle = bootstrap(
+        (ours.astype(float) - theirs,), np.mean, n_resamples=8_000, method="percentile", rng=np.random.default_rng(5)
+    ).confidence_interval
+    effect = paired_bootstrap(ours, theirs, seed=1)
+    assert effect.low == pytest.approx(oracle.low, abs=0.003)
+    assert effect.high == pytest.approx(oracle.high, abs=0.003)
+
+
+def test_same_seed_same_interval_and_identical_arms_show_nothing() -> None:
+    column = np.random.default_rng(0).random(1000) < 0.9
+    effect = paired_bootstrap(column, column, seed=7)
+    assert (effect.low, effect.high) == (0, 0)
+    assert verdict(effect) == "no difference shown"
+    other = np.roll(column, 1)
+    assert paired_bootstrap(column, other, seed=7) == paired_bootstrap(column, other, seed=7)
+
+
+def test_ten_thousand_items_take_little_memory() -> None:
+    rng = np.random.default_rng(0)
+    tracemalloc.start()
+    paired_bootstrap(rng.random((3, 10_000)) < 0.87, rng.random((3, 10_000)) < 0.86, seed=0)
+    paired_bootstrap(rng.random(10_000), rng.random(10_000), seed=0, resamples=1_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_without_a_true_difference_a_verdict_is_rare(seeds: int) -> None:
+    """Items and trainings vary; arms do not. One seed cannot see training luck, so there it has none here."""
+    luck = 0.002 if seeds > 1 else 0.0
+    wrong = 0
+    repeats = 400
+    for repeat in range(repeats):
+        rng = np.random.default_rng(repeat)
+        chance = np.clip(rng.beta(4, 0.6, 2_000), 0, 1)
+        arms = [rng.random((seeds, 2_000)) < chance + rng.normal(0, luck, (seeds, 1)) for _ in range(2)]
+        wrong += verdict(paired_bootstrap(*arms, seed=repeat, resamples=1_000)) != "no difference shown"
+    # Five in a hundred, and three standard errors of 400 repeats.
+    assert wrong / repeats <= 0.05 + 3 * (0.05 * 0.95 / repeats) ** 0.5
+
+
+def test_a_difference_worth_having_is_seen() -> None:
+    rng = np.random.default_rng(0)
+    assert verdict(paired_bootstrap(rng.random(10_000) < 0.88, rng.random(10_000) < 0.86, seed=0)) == "helped"
+    assert verdict(paired_bootstrap(rng.random(10_000) < 0.86, rng.random(10_000) < 0.88, seed=0)) == "hurt"
+
+
+def test_one_item_has_no_interval_and_no_verdict() -> None:
+    effect = paired_bootstrap([1.0], [0.0], seed=0)
+    assert (effect.low, effect.n, verdict(effect)) == (None, 1, "no difference shown")
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [([1, 0], [1]), ([], []), ([float("nan"), 1], [0, 1]), ([[[1]]], [[[1]]])])
+def test_what_cannot_be_paired_is_refused(ours: list[float], theirs: list[float]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        paired_bootstrap(ours, theirs, seed=0)

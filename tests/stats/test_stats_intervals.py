@@ -1,0 +1,54 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from assay.stats import wilson
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [
+        # Newcombe 1998, Statistics in Medicine 17, table I, method 3 (score, no continuity correction).
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_gives_newcombes_published_intervals(successes: int, n: int, low: float, high: float) -> None:
+    effect = wilson(successes, n)
+    assert effect.low == pytest.approx(low, abs=5e-5)
+    assert effect.high == pytest.approx(high, abs=5e-5)
+
+
+@given(st.integers(2, 10_000), st.floats(0, 1), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
+def test_wilson_agrees_with_scipy_and_holds_its_estimate(n: int, share: float, level: float) -> None:
+    successes = round(share * n)
+    effect = wilson(successes, n, level)
+    oracle = binomtest(successes, n).proportion_ci(level, method="wilson")
+    assert effect.low is not None
+    assert effect.high is not None
+    assert (effect.low, effect.high) == (pytest.approx(oracle.low, abs=1e-9), pytest.approx(oracle.high, abs=1e-9))
+    assert 0 <= effect.low <= effect.estimate <= effect.high <= 1
+
+
+def test_one_item_has_no_interval() -> None:
+    assert (wilson(1, 1).low, wilson(1, 1).high) == (None, None)
+
+
+def test_the_mean_over_seeds_may_be_fractional() -> None:
+    assert wilson(8735.333, 10_000).estimate == pytest.approx(0.8735333)
+
+
+@pytest.mark.parametrize(("successes", "n", "level"), [(1, 0, 0.95), (3, 2, 0.95), (-1, 2, 0.95), (1, 2, 95)])
+def test_nonsense_is_refused(successes: int, n: int, level: float) -> None:
+    with pytest.raises(ValueError, match=r"lies between|needs 0"):
+        wilson(successes, n, level)
+
+
+def test_nan_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs 0"):
+        wilson(math.nan, 10)
