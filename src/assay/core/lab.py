@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from assay.core.errors import ContractError
+from assay.core.errors import ContractError, StoreError
 from assay.core.kinds import Classifier, ImageModel, Pixels, TwinEncoder
 from assay.core.sample import Image, Sample
+from assay.core.score import Unscored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,19 @@ class Lab:
     def pixels(self, samples: Sequence[Sample], field: str = "image") -> Sequence[Pixels]:
         """The decoded image `field` of each sample."""
         return self.images.get([sample.image(field) for sample in samples])
+
+    def readable(self, samples: Sequence[Sample], field: str = "image") -> list[Pixels | Unscored]:
+        """The decoded image `field` of each sample, or why there is none: one bad picture costs one outcome.
+
+        Raises:
+            FieldError: A sample has no image `field`: a mistake in the recipe, not in the data.
+        """
+        try:
+            return list(self.pixels(samples, field))
+        except StoreError as problem:
+            if len(samples) == 1:
+                return [Unscored("failed", str(problem))]
+            return [self.readable([sample], field)[0] for sample in samples]
 
     def workspace(self) -> Path:
         """The folder a trainer may write in."""

@@ -1,0 +1,8 @@
+"""A trained model on each held-out sample."""
+
+from __future__ import annotations
+
+from assay.core.roles import Evaluator
+from assay.evaluators.accuracy import Accuracy
+
+EVALUATORS: tuple[type[Evaluator], ...] = (Accuracy,)

@@ -1,0 +1,71 @@
+"""What filters read off a score table: numbers, groups, and the words for samples without an outcome."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Literal
+
+from assay.core.errors import FieldError
+from assay.core.roles import Decision, ScoreTable
+from assay.core.score import Outcome, Score, Unscored
+
+Unscoreds = Literal["drop", "keep"]
+Best = Literal["highest", "lowest"]
+
+
+def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> Sequence[Outcome]:
+    """The column `name`, every outcome of which is of `kind` or Unscored.
+
+    Raises:
+        FieldError: There is no such column, or it holds something else.
+    """
+    outcomes = table.column(name)
+    for outcome in outcomes:
+        if not isinstance(outcome, (kind, Unscored)):
+            raise FieldError(
+                f"{asker} needs a column of {kind.__name__}, but {name!r} holds {type(outcome).__name__}.",
+                hint="Threshold and TopShare read Score, Agrees reads Label, NearDuplicates reads Fingerprint.",
+            )
+    return outcomes
+
+
+def unscored(outcome: Unscored, column: str, then: Unscoreds) -> Decision:
+    """The decision on a sample that has no outcome: no number is made up for it."""
+    return Decision(then == "keep", f"{column} is unscored: {then}", f"{outcome.cause}: {outcome.reason}")
+
+
+def groups(table: ScoreTable, per: str | None) -> dict[str, list[int]]:
+    """Rows by their text field `per`, in order of the table; all rows under "" where `per` is None."""
+    names = table.field_values(per) if per is not None else [""] * len(table)
+    found: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        found.setdefault(name, []).append(row)
+    return found
+
+
+def among(name: str) -> str:
+    """Where a rank was taken: " of LABEL", or nothing where all rows are one group."""
+    return f" of {name!r}" if name else ""
+
+
+def rank_key(outcome: Outcome, best: Best, identity: str) -> tuple[bool, float, str]:
+    """Sorts the best first, then by id; what is unscored comes last."""
+    if not isinstance(outcome, Score):
+        return True, 0.0, identity
+    return False, -outcome.value if best == "highest" else outcome.value, identity
+
+
+def draw(identity: str, seed: int) -> str:
+    """A lot that depends on the sample and the seed alone, so any order of rows draws the same samples."""
+    return hashlib.sha256(f"{seed}/{identity}".encode()).hexdigest()
+
+
+def check_choice(owner: str, name: str, value: str, known: Sequence[str]) -> None:
+    """Refuses a word that is not one of a few.
+
+    Raises:
+        ValueError: Naming the field, what it must be and what it was.
+    """
+    if value not in known:
+        raise ValueError(f"{owner}.{name} must be one of {', '.join(known)}, was {value!r}.")

@@ -1,0 +1,9 @@
+"""Real data. Every class here reads the same samples at every call."""
+
+from __future__ import annotations
+
+from assay.core.roles import Source
+from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.image_folder import ImageFolder
+
+SOURCES: tuple[type[Source], ...] = (FashionMNIST, ImageFolder)

@@ -1,0 +1,56 @@
+"""Pictures in folders named after their labels: the layout that everyone uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from assay.core.errors import SourceError
+from assay.core.kinds import Pixels
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.images.codec import decode
+
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Reads `path`/LABEL/*.png, .jpg and so on, in order of label and file name; `limit` is for each label."""
+
+    path: str
+    limit: int | None = None
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError("ImageFolder.path must name a folder, was ''.")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"ImageFolder.limit must be at least 1, was {self.limit}.")
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        root = Path(self.path)
+        if not root.is_dir():
+            raise SourceError(f"There is no folder {self.path!r}.", hint="ImageFolder reads PATH/LABEL/*.png.")
+        samples = [
+            Sample({"label": folder.name, "image": lab.images.put(_read(file)), "origin": f"{folder.name}/{file.name}"})
+            for folder in sorted(root.iterdir())
+            if folder.is_dir()
+            for file in self._pictures(folder)
+        ]
+        if not samples:
+            raise SourceError(f"No pictures in {self.path!r}.", hint="ImageFolder reads PATH/LABEL/*.png.")
+        return samples
+
+    def _pictures(self, folder: Path) -> list[Path]:
+        return sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)[: self.limit]
+
+
+def _read(file: Path) -> Pixels:
+    try:
+        return decode(file.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise SourceError(f"{file} does not decode as a picture: {problem}") from problem

@@ -1,0 +1,8 @@
+"""Samples to a model in a folder."""
+
+from __future__ import annotations
+
+from assay.core.roles import Trainer
+from assay.trainers.image_classifier import ImageClassifier
+
+TRAINERS: tuple[type[Trainer], ...] = (ImageClassifier,)

@@ -1,0 +1,250 @@
+"""What every component promises, whichever it is. A new component joins by being in its folder's tuple."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import checkpoints
+from assay.core.lab import Lab
+from assay.core.roles import Artifact, Decision, ScoreTable
+from assay.core.sample import Failure, Sample
+from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
+from assay.evaluators import EVALUATORS
+from assay.evaluators.accuracy import Accuracy
+from assay.filters import FILTERS
+from assay.filters.agrees import Agrees
+from assay.filters.near_duplicates import NearDuplicates
+from assay.filters.random_share import RandomShare
+from assay.filters.threshold import Threshold
+from assay.filters.top_share import TopShare
+from assay.generators import GENERATORS
+from assay.generators.paint import Paint
+from assay.pipeline.catalog import METHODS
+from assay.pipeline.spec import build, describe
+from assay.scorers import SCORERS
+from assay.scorers.agreement import Agreement
+from assay.scorers.clip_match import ClipMatch
+from assay.scorers.clip_score import ClipScore
+from assay.scorers.image_embedding import ImageEmbedding
+from assay.sources import SOURCES
+from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.image_folder import ImageFolder
+from assay.trainers import TRAINERS
+from assay.trainers.image_classifier import ImageClassifier
+from labs import SHADES, broken, real_lab, shade, shades, tiny_lab
+
+EXAMPLES: dict[type, list[Any]] = {
+    Paint: [
+        Paint("tiny:painter", tuple(SHADES), per_label=3),
+        Paint("tiny:painter", ("black", "nothing"), 2, ("a {size} {label}",), slots={"size": ("", "small")}),
+    ],
+    ClipMatch: [ClipMatch("tiny:twin", ("black", "white"))],
+    ClipScore: [ClipScore("tiny:twin")],
+    Agreement: [Agreement("tiny:expert"), Agreement("tiny:expert", names={"grey": ("black", "white")})],
+    ImageEmbedding: [ImageEmbedding("tiny:twin")],
+    Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
+    Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
+    TopShare: [TopShare("number", 0.4), TopShare("number", 0.4, "lowest", per=None, unscored="keep")],
+    NearDuplicates: [NearDuplicates("vector", 0.9, prefer="number"), NearDuplicates("vector", per="label")],
+    RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
+    ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
+    Accuracy: [Accuracy()],
+    FashionMNIST: [FashionMNIST(per_label=1)],
+    ImageFolder: [ImageFolder("somewhere", limit=2)],
+}
+CLASSES = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
+
+
+def of(kinds: Sequence[type]) -> list[Any]:
+    return [component for kind in kinds for component in EXAMPLES[kind]]
+
+
+ALL = of(CLASSES)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_component_has_an_example(kind: type) -> None:
+    assert EXAMPLES[kind], f"Add an example of {kind.__name__} to EXAMPLES: the promises are checked on it."
+
+
+@pytest.mark.parametrize("component", ALL, ids=repr)
+def test_is_frozen_data_with_a_version(component: Any) -> None:
+    kind = type(component)
+    assert is_dataclass(component)
+    assert isinstance(kind.version, int)
+    assert pickle.loads(pickle.dumps(component)) == component
+    assert kind(**{field.name: getattr(component, field.name) for field in fields(component)}) == component
+    assert not any(isinstance(getattr(component, field.name), list) for field in fields(component))
+    with pytest.raises(FrozenInstanceError):
+        setattr(component, fields(component)[0].name, None)
+
+
+@pytest.mark.parametrize("component", ALL, ids=repr)
+def test_survives_a_recipe(component: Any) -> None:
+    spec = msgspec.json.decode(msgspec.json.encode(describe(component)))
+    role = next(role for role, method in METHODS.items() if hasattr(component, method))
+    assert build(role, spec, "here") == component
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return tiny_lab()
+
+
+@pytest.mark.parametrize("generator", of(GENERATORS), ids=repr)
+@given(order=st.randoms(use_true_random=False), size=st.integers(1, 5))
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_generation_depends_on_the_seed_sample_alone(lab: Lab, generator: Any, order: Any, size: int) -> None:
+    seeds = list(generator.seeds())
+    assert len({seed.id for seed in seeds}) == len(seeds)
+    whole = dict(zip([seed.id for seed in seeds], generator.generate(seeds, lab), strict=True))
+    order.shuffle(seeds)
+    for start in range(0, len(seeds), size):
+        shard = seeds[start : start + size]
+        for seed, made in zip(shard, generator.generate(shard, lab), strict=True):
+            assert made == whole[seed.id]
+            assert made.parents == (seed.id,) if isinstance(made, Sample) else made.seed == seed.id
+    assert len({made.id for made in whole.values() if isinstance(made, Sample)}) == sum(
+        not isinstance(made, Failure) for made in whole.values()
+    )
+    assert list(generator.generate([], lab)) == []
+
+
+@pytest.mark.parametrize("scorer", of(SCORERS), ids=repr)
+@given(picks=st.lists(st.integers(0, 9), max_size=8), size=st.integers(1, 5))
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], size: int) -> None:
+    known = [*shades(lab), broken()]
+    samples = [known[pick] for pick in picks]
+    whole = list(scorer.score(samples, lab))
+    assert len(whole) == len(samples)
+    assert all(scorer.scale.holds(outcome.value) for outcome in whole if isinstance(outcome, Score))
+    assert [isinstance(outcome, Unscored) for outcome, pick in zip(whole, picks, strict=True) if pick == 9] == [
+        True
+    ] * picks.count(9)
+    sharded = [o for i in range(0, len(samples), size) for o in scorer.score(samples[i : i + size], lab)]
+    assert sharded == whole
+
+
+UNSCORED = st.just(Unscored("failed", "no picture"))
+NUMBERS = st.one_of(st.floats(0, 1).map(Score), UNSCORED)
+WORDS = st.one_of(st.sampled_from(["agrees", "disagrees"]).map(Label), UNSCORED)
+VECTORS = st.one_of(st.tuples(st.floats(-1, 1), st.floats(0.1, 1)).map(Fingerprint), UNSCORED)
+ROWS = st.lists(st.tuples(NUMBERS, WORDS, VECTORS, st.sampled_from(["bag", "boot"])), max_size=12)
+
+
+def table_of(rows: Sequence[tuple[Outcome, Outcome, Outcome, str]], ids: Sequence[str]) -> ScoreTable:
+    columns = {name: [row[nth] for row in rows] for nth, name in enumerate(("number", "word", "vector"))}
+    return ScoreTable(ids, columns, {"label": [row[3] for row in rows]})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rule", of(FILTERS), ids=repr)
+@given(rows=ROWS, order=st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=50)
+def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -> None:
+    ids = [f"{nth:02d}" for nth in range(len(rows))]
+    decisions = list(rule.decide(table_of(rows, ids)))
+    assert len(decisions) == len(rows)
+    assert all(isinstance(d, Decision) and d.rule and d.reason for d in decisions)
+    mixed = list(range(len(rows)))
+    order.shuffle(mixed)
+    again = list(rule.decide(table_of([rows[i] for i in mixed], [ids[i] for i in mixed])))
+    assert [d.keep for d in again] == [decisions[i].keep for i in mixed]
+
+
+@pytest.mark.parametrize("evaluator", of(EVALUATORS), ids=repr)
+@given(picks=st.lists(st.integers(0, 9), max_size=8), size=st.integers(1, 5))
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[int], size: int) -> None:
+    artifact = Artifact("tiny:expert", "image-classifier", "none")
+    known = [*shades(lab), broken()]
+    samples = [known[pick] for pick in picks]
+    whole = list(evaluator.evaluate(artifact, samples, lab))
+    assert len(whole) == len(samples)
+    assert all(evaluator.scale.holds(outcome.value) for outcome in whole if isinstance(outcome, Score))
+    parts = [samples[i : i + size] for i in range(0, len(samples), size)]
+    assert [outcome for part in parts for outcome in evaluator.evaluate(artifact, part, lab)] == whole
+
+
+@pytest.mark.parametrize("trainer", of(TRAINERS), ids=repr)
+def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> None:
+    lab = real_lab(tmp_path)
+    samples = [
+        Sample({"label": label, "image": lab.images.put(shade(SHADES[label], seed=nth))})
+        for nth in range(2)
+        for label in trainer.labels
+    ]
+    artifact = trainer.train(samples, lab)
+    assert Path(artifact.path).is_relative_to(tmp_path)
+    assert len(artifact.digest) == 64
+    model = lab.models.classifier(artifact.path)
+    assert tuple(model.labels) == trainer.labels
+    assert model.logits(lab.pixels(samples)).shape == (len(samples), len(trainer.labels))
+
+
+REAL: dict[str, Any] = {
+    "sd": lambda at: Paint(at, ("bag", "coat"), per_label=3, steps=2, slots={"tone": ("", "light")}),
+    "sdxl": lambda at: Paint(at, ("bag", "coat"), per_label=2, steps=2, guidance=1.0),
+    "sd3": lambda at: Paint(at, ("bag", "coat"), per_label=2, steps=2),
+    "clip": lambda at: [ClipMatch(at, checkpoints.LABELS), ClipScore(at), ImageEmbedding(at)],
+    "resnet": lambda at: [Agreement(at), Accuracy()],
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Small random checkpoints of the real classes."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    builders = {
+        "sd": checkpoints.stable_diffusion,
+        "sdxl": checkpoints.stable_diffusion_xl,
+        "sd3": checkpoints.stable_diffusion_3,
+        "clip": checkpoints.clip,
+        "resnet": checkpoints.resnet,
+    }
+    return {name: build(root / name) for name, build in builders.items()}
+
+
+@pytest.mark.parametrize("family", ["sd", "sdxl", "sd3"])
+def test_real_pipelines_paint_the_same_whatever_the_shards(folders: dict[str, Path], family: str) -> None:
+    paint = REAL[family](str(folders[family]))
+    seeds = paint.seeds()
+    whole = paint.generate(seeds, real_lab())
+    assert all(isinstance(made, Sample) for made in whole)
+    assert len({made.image().digest for made in whole if isinstance(made, Sample)}) == len(seeds)
+    one_by_one = [paint.generate([seed], real_lab())[0] for seed in reversed(seeds)]
+    assert one_by_one[::-1] == list(whole)
+
+
+@pytest.mark.parametrize("family", ["clip", "resnet"])
+def test_real_models_score_the_same_whatever_the_shards(folders: dict[str, Path], family: str) -> None:
+    lab = real_lab()
+    rng = np.random.default_rng(0)
+    samples = [
+        Sample({"label": label, "prompt": f"a {label}", "image": lab.images.put(rng.integers(0, 256, shape, np.uint8))})
+        for label in (*checkpoints.LABELS, "boot")
+        for shape in ((28, 28), (40, 32, 3), (32, 32))
+    ]
+    samples.insert(5, broken("bag"))
+    for component in REAL[family](str(folders[family])):
+        run = outcomes_of(component, str(folders[family]), lab)
+        whole = run(samples)
+        assert [run([sample])[0] for sample in samples] == whole
+        assert isinstance(whole[5], Unscored)
+        assert sum(isinstance(outcome, Unscored) for outcome in whole) in (1, 4)  # three have a label nobody knows
+
+
+def outcomes_of(component: Any, at: str, lab: Lab) -> Any:
+    if hasattr(component, "score"):
+        return lambda samples: list(component.score(samples, lab))
+    return lambda samples: list(component.evaluate(Artifact(at, "image-classifier", "none"), samples, lab))

@@ -1,0 +1,161 @@
+"""A component's output may change only with its version: else old and new results would share a key in the store.
+
+One JSON file a component: its version and a few exact rows. After a meant change, raise `version`, delete the file and
+run this test: it writes the file anew and fails once, so that somebody looks at the difference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.core.roles import Artifact, Decision, ScoreTable
+from assay.core.sample import Failure, Made
+from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
+from assay.evaluators import EVALUATORS
+from assay.evaluators.accuracy import Accuracy
+from assay.filters import FILTERS
+from assay.filters.agrees import Agrees
+from assay.filters.near_duplicates import NearDuplicates
+from assay.filters.random_share import RandomShare
+from assay.filters.threshold import Threshold
+from assay.filters.top_share import TopShare
+from assay.generators import GENERATORS
+from assay.generators.paint import Paint
+from assay.images.codec import encode_png
+from assay.scorers import SCORERS
+from assay.scorers.agreement import Agreement
+from assay.scorers.clip_match import ClipMatch
+from assay.scorers.clip_score import ClipScore
+from assay.scorers.image_embedding import ImageEmbedding
+from assay.sources import SOURCES
+from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.image_folder import ImageFolder
+from assay.trainers import TRAINERS
+from assay.trainers.classifier_parts import batches, begin, prepare
+from assay.trainers.image_classifier import ImageClassifier
+from labs import SHADES, broken, shade, shades, tiny_lab
+
+HERE = Path(__file__).parent
+Rows = list[Any]
+
+
+def plain(outcome: Outcome | Decision) -> dict[str, Any]:
+    """As JSON, floats to six places: the last bits of an exponential differ between processors."""
+    text = json.dumps(asdict(outcome))
+    rounded = json.loads(text, parse_float=lambda number: round(float(number), 6))
+    return {"is": type(outcome).__name__, **rounded}
+
+
+def painted(folder: Path) -> Rows:
+    paint = Paint(
+        "tiny:painter",
+        ("black", "white", "void"),
+        per_label=2,
+        templates=("a photo of a {tone} {label} square", "{label}"),
+        words={"white": ("white", "snow white")},
+        slots={"tone": ("", "even", "noisy")},
+    )
+    lab = tiny_lab()
+
+    def row(made: Made) -> object:
+        if isinstance(made, Failure):
+            return made.reason
+        return made.text("prompt"), hashlib.sha256(lab.pixels([made])[0].tobytes()).hexdigest()[:16]
+
+    seeds = paint.seeds()
+    made = paint.generate(seeds, lab)
+    return [[seed.id, seed.text("prompt"), row(one)] for seed, one in zip(seeds, made, strict=True)]
+
+
+def scored(scorer: Any) -> Callable[[Path], Rows]:
+    def rows(folder: Path) -> Rows:
+        lab = tiny_lab()
+        return [plain(outcome) for outcome in scorer.score([*shades(lab, 1), broken()], lab)]
+
+    return rows
+
+
+NUMBERS: list[Outcome] = [Score(0.2), Score(0.9), Score(0.9), Unscored("failed", "no picture"), Score(0.5)]
+WORDS: list[Outcome] = [Label("agrees", "it says 'bag' (0.9)"), Label("disagrees"), *[Unscored("failed", "x")] * 3]
+VECTORS: list[Outcome] = [
+    *[Fingerprint((x, 1.0)) for x in (0.0, 0.1, 5.0, 0.05)],
+    Unscored("failed", "no picture"),
+]
+
+
+def decided(*rules: Any) -> Callable[[Path], Rows]:
+    columns = {"number": NUMBERS, "word": WORDS, "vector": VECTORS}
+    table = ScoreTable(["e", "d", "c", "b", "a"], columns, {"label": ["bag", "boot", "bag", "bag", "boot"]})
+    return lambda folder: [[plain(decision) for decision in rule.decide(table)] for rule in rules]
+
+
+def evaluated(folder: Path) -> Rows:
+    lab = tiny_lab()
+    return [plain(o) for o in Accuracy().evaluate(Artifact("tiny:expert", "x", "x"), [*shades(lab, 1), broken()], lab)]
+
+
+def trained(folder: Path) -> Rows:
+    """Later losses and the weights differ between processors, so the first loss and the plan stand for them."""
+    lab = tiny_lab(folder)
+    ImageClassifier(tuple(SHADES), steps=3, batch=4).train(shades(lab), lab)
+    history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    rows = [part.tolist() for part in batches(9, 4, 3, lab.seed)]
+    rates = [round(rate, 9) for _, _, rate in history]
+    pixels = prepare([shade(120, size=28)], begin("random", ("a", "b"), None, freeze=False)).numpy()
+    return [round(history[0][1], 2), rates, rows, hashlib.sha256(pixels.tobytes()).hexdigest()[:16]]
+
+
+def photographs(folder: Path) -> Rows:
+    lab = tiny_lab()
+    samples = FashionMNIST(per_label=1).read(lab)
+    pixels = [hashlib.sha256(picture.tobytes()).hexdigest()[:16] for picture in lab.pixels(samples)]
+    return [[s.text("label"), s.text("origin"), digest] for s, digest in zip(samples, pixels, strict=True)]
+
+
+def pictures(folder: Path) -> Rows:
+    for label in ("white", "black"):
+        (folder / label).mkdir()
+        (folder / label / "b.png").write_bytes(encode_png(shade(SHADES[label])))
+        (folder / label / "a.png").write_bytes(encode_png(shade(SHADES[label], seed=1)))
+    return [[sample.text("label"), sample.text("origin")] for sample in ImageFolder(str(folder)).read(tiny_lab())]
+
+
+CASES: dict[type, Callable[[Path], Rows]] = {
+    Paint: painted,
+    ClipMatch: scored(ClipMatch("tiny:twin", tuple(SHADES))),
+    ClipScore: scored(ClipScore("tiny:twin")),
+    Agreement: scored(Agreement("tiny:expert")),
+    ImageEmbedding: scored(ImageEmbedding("tiny:twin")),
+    Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
+    Agrees: decided(Agrees("word")),
+    TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
+    NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
+    RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
+    Accuracy: evaluated,
+    ImageClassifier: trained,
+    FashionMNIST: photographs,
+    ImageFolder: pictures,
+}
+CLASSES: Sequence[type] = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_output_changes_only_with_the_version(kind: type, tmp_path: Path) -> None:
+    assert kind in CASES, f"Add a case for {kind.__name__}."
+    rows = json.loads(json.dumps(CASES[kind](tmp_path)))
+    now = {"version": kind.version, "rows": rows}  # type: ignore[attr-defined]
+    path = HERE / f"{kind.__name__}.json"
+    if not path.exists():
+        path.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        pytest.fail(f"Wrote {path.name}: look at it, then run again.")
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    if golden["version"] == now["version"]:
+        assert rows == golden["rows"], f"The output of {kind.__name__} changed: raise its version, or mend it."
+    assert golden["version"] == now["version"], f"{kind.__name__} has a new version: delete {path.name} and run again."

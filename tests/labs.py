@@ -1,0 +1,170 @@
+"""Small real parts for component tests: images in memory, and models of a few numpy lines that keep every promise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from assay.core.errors import ModelError, StoreError, did_you_mean
+from assay.core.kinds import Classifier, ImageModel, Matrix, NotPainted, PaintRequest, Pixels, TwinEncoder
+from assay.core.lab import Lab
+from assay.core.sample import Image, Sample
+from assay.images.codec import decode, encode_png
+from assay.store.images import StoredImages
+
+T = TypeVar("T")
+
+SHADES = {"black": 20, "grey": 120, "white": 230}
+"""What the tiny models know: a shade and its brightness."""
+
+
+@dataclass
+class MemoryImages:
+    """PNG bytes by digest."""
+
+    bytes_of: dict[str, bytes] = field(default_factory=dict)
+
+    def get(self, images: Sequence[Image]) -> Sequence[Pixels]:
+        return [self._one(image) for image in images]
+
+    def put(self, pixels: Pixels) -> Image:
+        content = encode_png(pixels)
+        digest = hashlib.sha256(content).hexdigest()
+        self.bytes_of[digest] = content
+        return Image(digest, pixels.shape[1], pixels.shape[0])
+
+    def _one(self, image: Image) -> Pixels:
+        try:
+            return decode(self.bytes_of[image.digest])
+        except (KeyError, ValueError) as problem:
+            raise StoreError(f"Image {image.digest[:8]} is missing or does not decode.") from problem
+
+
+class Painter:
+    """Paints 12 x 12 pictures of the first shade a prompt names, with noise from the seed."""
+
+    def paint(self, requests: Sequence[PaintRequest]) -> Sequence[Pixels | NotPainted]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: PaintRequest) -> Pixels | NotPainted:
+        if "nothing" in request.prompt:
+            return NotPainted("the latents are not finite")
+        shape = (request.height or 12, request.width or 12)
+        if "void" in request.prompt:
+            return np.zeros(shape, dtype=np.uint8)
+        shade = next((value for name, value in SHADES.items() if name in request.prompt), 60)
+        noise = np.random.default_rng(request.seed).normal(0, 12, shape)
+        return np.clip(shade + noise, 0, 255).astype(np.uint8)
+
+
+def brightness(picture: Pixels) -> float:
+    return float(picture.mean())
+
+
+class Twin:
+    """Pictures and texts on a half circle of brightness; a text that names no shade points the other way."""
+
+    logit_scale = 20.0
+
+    def embed_images(self, images: Sequence[Pixels]) -> Matrix:
+        return self._rows([brightness(picture) / 255 for picture in images])
+
+    def embed_texts(self, texts: Sequence[str]) -> Matrix:
+        angles = [next((v / 255 for name, v in SHADES.items() if name in text), -1.0) for text in texts]
+        return self._rows(angles)
+
+    def _rows(self, shares: Sequence[float]) -> Matrix:
+        angles = np.asarray(shares, dtype=np.float32) * np.float32(np.pi / 2)
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+class ShadeExpert:
+    """Names the nearest shade; it has no word for grey."""
+
+    labels = ("white", "black")
+
+    def logits(self, images: Sequence[Pixels]) -> Matrix:
+        rows = [[-abs(brightness(picture) - SHADES[label]) / 25 for label in self.labels] for picture in images]
+        return np.asarray(rows, dtype=np.float32).reshape(-1, len(self.labels))
+
+
+class Trained:
+    """A folder that transformers' Auto classes load, which is what `ImageClassifier` promises to leave."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+        self.model = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True)
+        self.processor = AutoImageProcessor.from_pretrained(folder)
+
+    @property
+    def labels(self) -> Sequence[str]:
+        return [self.model.config.id2label[i] for i in range(self.model.config.num_labels)]
+
+    def logits(self, images: Sequence[Pixels]) -> Matrix:
+        import torch
+        from PIL import Image as Pillow
+
+        pictures = [Pillow.fromarray(picture).convert("RGB") for picture in images]
+        with torch.inference_mode():
+            values = self.model(pixel_values=self.processor(images=pictures, return_tensors="pt")["pixel_values"])
+        result: Matrix = values.logits.numpy()
+        return result
+
+
+@dataclass(frozen=True)
+class TinyModels:
+    """`tiny:painter`, `tiny:twin`, `tiny:expert`, and any folder a trainer left."""
+
+    def image_model(self, reference: str) -> ImageModel:
+        return _open(reference, "tiny:painter", Painter())
+
+    def twin_encoder(self, reference: str) -> TwinEncoder:
+        return _open(reference, "tiny:twin", Twin())
+
+    def classifier(self, reference: str) -> Classifier:
+        if Path(reference).is_dir():
+            return Trained(Path(reference))
+        return _open(reference, "tiny:expert", ShadeExpert())
+
+
+def _open(reference: str, known: str, model: T) -> T:
+    if reference != known:
+        raise ModelError(f"No model {reference!r}.", hint=did_you_mean(reference, [known]))
+    return model
+
+
+def tiny_lab(folder: Path | None = None, *, seed: int = 7) -> Lab:
+    return Lab(seed, TinyModels(), MemoryImages(), folder)
+
+
+def real_lab(folder: Path | None = None, *, seed: int = 7) -> Lab:
+    """The models and the image store that a run uses, on the CPU."""
+    from assay.models import Device, OpenModels
+
+    return Lab(seed, OpenModels(Device(device="cpu")), StoredImages([]), folder)
+
+
+def shade(value: int, *, size: int = 12, seed: int = 0) -> Pixels:
+    """A noisy square of one brightness."""
+    noise = np.random.default_rng([value, seed]).normal(0, 5, (size, size))
+    return np.clip(value + noise, 0, 255).astype(np.uint8)
+
+
+def shades(lab: Lab, per_shade: int = 3) -> list[Sample]:
+    """Pictures of each shade, labelled and described as what they are."""
+    return [
+        Sample({"label": name, "prompt": f"a {name} square", "image": lab.images.put(shade(value, seed=nth))})
+        for nth in range(per_shade)
+        for name, value in SHADES.items()
+    ]
+
+
+def broken(label: str = "black") -> Sample:
+    """A sample whose image lies nowhere."""
+    return Sample({"label": label, "prompt": f"a {label} square", "image": Image("0" * 64, 12, 12)})
