@@ -1,0 +1,131 @@
+"""The answer and the limits in sentences, built from the numbers alone."""
+
+from __future__ import annotations
+
+from assay.report import words
+from assay.report.facts import Comparison, ReportFacts
+
+HEADLINES = {"helped": "Helped", "hurt": "Hurt", "no difference shown": "No difference shown", None: "Nothing compared"}
+
+
+def answer_sentence(facts: ReportFacts) -> str:
+    """What the first comparison says, and how far the model is from one trained on real data."""
+    if not facts.comparisons:
+        return "This run compared no two models, so it cannot say whether anything helped."
+    main = facts.comparisons[0]
+    ours, theirs = facts.arm(main.ours), facts.arm(main.theirs)
+    better, worse = (
+        f"The model trained on {ours.name} is {word} than the one trained on {theirs.name}"
+        for word in ("better", "worse")
+    )
+    scores = (
+        f"it got {words.percent(ours.accuracy.estimate)} of {words.count(ours.accuracy.n)} {facts.test_items} right, "
+        f"{theirs.name} {words.percent(theirs.accuracy.estimate)}"
+    )
+    opening = {
+        "helped": f"Yes. {better}: {scores}.",
+        "hurt": f"No, it hurt. {worse}: {scores}.",
+        "no difference shown": (
+            f"Not shown. The models trained on {ours.name} and on {theirs.name} cannot be told apart: {ours.name} "
+            f"got {words.percent(ours.accuracy.estimate)} of {words.count(ours.accuracy.n)} {facts.test_items} right, "
+            f"{theirs.name} {words.percent(theirs.accuracy.estimate)}."
+        ),
+    }[main.verdict]
+    return " ".join(filter(None, (opening, _difference(main), _against_real(facts, main))))
+
+
+def comparison_sentence(pair: Comparison) -> str:
+    """One comparison in a sentence, with its interval."""
+    size = f"{words.points(pair.difference)} ({words.points_between(pair.difference)})"
+    return {
+        "helped": f"{pair.ours} is better than {pair.theirs}: {size}.",
+        "hurt": f"{pair.ours} is worse than {pair.theirs}: {size}.",
+        "no difference shown": f"{pair.ours} and {pair.theirs} cannot be told apart: {size}.",
+    }[pair.verdict]
+
+
+def _difference(pair: Comparison) -> str:
+    effect = pair.difference
+    if effect.low is None:
+        return f"The difference is {words.points(effect)}, without an interval: one item has none."
+    span = f"{words.level(effect)} interval {words.points_between(effect)}"
+    if pair.verdict == "no difference shown":
+        return f"The difference is {words.points(effect)}, and its {span} does not exclude zero."
+    return f"The difference is {words.points(effect)} ({span})."
+
+
+def _against_real(facts: ReportFacts, main: Comparison) -> str:
+    """How the model of the main comparison stands against real data, where that was compared."""
+    pair = next((c for c in facts.comparisons[1:] if (c.ours, c.theirs) == (main.ours, "real")), None)
+    if pair is None:
+        return ""
+    same = facts.arm(pair.ours).n_samples == facts.arm("real").n_samples
+    real = f"{'as many' if same else words.count(facts.arm('real').n_samples)} real samples"
+    size = f"{words.points(pair.difference)}, {words.points_between(pair.difference)}"
+    return {
+        "helped": f"Against {real}, {pair.ours} is even better ({size}).",
+        "hurt": f"Against {real}, {pair.ours} is worse ({size}).",
+        "no difference shown": f"Against {real}, no difference is shown ({size}).",
+    }[pair.verdict]
+
+
+def limits(facts: ReportFacts) -> tuple[str, ...]:
+    """What this run cannot tell, a sentence each: read off the facts, then the caller's own."""
+    found = [*_limits_of_arms(facts), *_limits_of_proof(facts), *facts.caveats]
+    found.append(
+        f"Nothing is said about {facts.test_items} of another kind or from another place, "
+        "nor about inputs that belong to none of the labels: such inputs were not tried."
+    )
+    return tuple(found)
+
+
+def _limits_of_arms(facts: ReportFacts) -> list[str]:
+    found = []
+    single = [arm.name for arm in facts.arms if len(arm.seeds) == 1]
+    if single:
+        found.append(
+            f"Trained once only: {', '.join(single)}. Another seed gives another model, "
+            "and the intervals here do not hold that luck."
+        )
+    names = {arm.name for arm in facts.arms}
+    missing = {
+        "real": "how far from real data this is",
+        "random-drop": "whether the choice helped, or merely having fewer samples",
+        "shuffled-labels": "whether the test itself can be passed without learning",
+    }
+    found += [
+        f"Without the control arm {name}, this run cannot tell {why}."
+        for name, why in missing.items()
+        if name not in names
+    ]
+    if facts.comparisons:
+        ours, theirs = facts.arm(facts.comparisons[0].ours), facts.arm(facts.comparisons[0].theirs)
+        if ours.n_samples != theirs.n_samples and ours.steps != theirs.steps:
+            found.append(
+                f"{ours.name} and {theirs.name} differ in samples and in training steps, "
+                "so the difference has more than one possible cause."
+            )
+    return found
+
+
+def _limits_of_proof(facts: ReportFacts) -> list[str]:
+    found = []
+    if facts.comparisons and facts.comparisons[0].verdict == "no difference shown":
+        effect = facts.comparisons[0].difference
+        if effect.low is not None and effect.high is not None:
+            most = 100 * max(abs(effect.low), abs(effect.high))
+            found.append(
+                f'"No difference shown" is not "no difference": one of up to {most:.1f} points would fit these numbers.'
+            )
+    if len(facts.comparisons) > 1:
+        found.append(
+            f"{words.plural(len(facts.comparisons), 'comparison')}, each at its own level: "
+            "with so many looks, one that excludes zero by a hair may be chance."
+        )
+    for arm in facts.arms:
+        if arm.name == "shuffled-labels" and arm.per_class and (arm.accuracy.low or 0) > 2 / len(arm.per_class):
+            found.append(
+                f"Warning: shuffled-labels scored {words.percent(arm.accuracy.estimate)}, far above guessing "
+                f"({words.percent(1 / len(arm.per_class))}). Labels or test items may have leaked."
+            )
+    return found

@@ -1,0 +1,83 @@
+"""What a user calls: run a recipe and have its report, from Python or from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay.core.errors import StoreError, UserError, did_you_mean
+from assay.core.recipe import Recipe
+from assay.engines import ENGINES
+from assay.models.open_models import OpenModels
+from assay.pipeline.plan import stages
+from assay.pipeline.progress import Silent, watched
+from assay.pipeline.recipe_file import load
+from assay.pipeline.run import Runner
+from assay.pipeline.why import finished
+from assay.report.assemble import facts_of
+from assay.report.facts import ReportFacts
+from assay.report.gather import Finished
+from assay.report.page import render
+from assay.report.results import to_results
+from assay.store.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished run."""
+
+    folder: Path
+    page: Path
+    """Its report: open it in a browser."""
+    facts: ReportFacts
+    results: Mapping[str, Any]
+    """What lies in results.json."""
+
+
+def load_recipe(reference: str, *, quick: bool = False, changes: Sequence[str] = ()) -> Recipe:
+    """The shipped recipe of that name, or the recipe in that .yaml file; `changes` are "key.path=value".
+
+    Raises:
+        RecipeError: There is none, or it says something that cannot be built.
+    """
+    return load(reference, quick=quick, changes=changes)
+
+
+def run(recipe: Recipe | str, folder: Path | str | None = None, *, engine: str = "local", watch: bool = False) -> Done:
+    """Runs a recipe in `folder` (`runs/NAME` where left out), goes on where it was stopped, and draws its report.
+
+    Raises:
+        UserError: Something that the caller can mend; what was finished stays.
+    """
+    if engine not in ENGINES:
+        raise UserError(f"There is no engine {engine!r}.", hint=did_you_mean(engine, ENGINES))
+    whole = load(recipe) if isinstance(recipe, str) else recipe
+    place = RunFolder.open(Path(folder) if folder is not None else Path("runs") / whole.name, create=True)
+    if watch:
+        with watched() as reporter:
+            Runner(whole, place, OpenModels(), ENGINES[engine](), reporter).run()
+    else:
+        Runner(whole, place, OpenModels(), ENGINES[engine](), Silent()).run()
+    return report(place.path)
+
+
+def report(folder: Path | str) -> Done:
+    """Draws the report of the finished run in `folder`.
+
+    Raises:
+        StoreError: It is not a run, or not finished.
+    """
+    place = RunFolder.open(Path(folder), create=False)
+    recipe, done = finished(place.path)
+    missing = [stage.name for stage in stages(recipe) if stage.name not in done]
+    if missing:
+        raise StoreError(
+            f"The run in {place.path} is not finished: {missing[0]} is not done.", hint="Run it again: it goes on."
+        )
+    facts = facts_of(Finished(place.path, recipe, done), f"assay run {place.path / 'recipe.yaml'} --out {place.path}")
+    results = to_results(facts)
+    place.write_json("results.json", results)
+    page = place.write_text("report.html", render(facts))
+    return Done(place.path, page, facts, results)

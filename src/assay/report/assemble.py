@@ -1,0 +1,143 @@
+"""All facts of a report: what the run shows, what it cost and where everything came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from assay.core.score import Label, Score
+from assay.pipeline.plan import stages
+from assay.pipeline.recipe_file import dump
+from assay.pipeline.spec import describe
+from assay.pipeline.stages import samples_of
+from assay.report.facts import (
+    NOT_AMONG,
+    Confusion,
+    DataSource,
+    Expert,
+    ModelUsed,
+    Origin,
+    Pupil,
+    ReportFacts,
+    StageCost,
+)
+from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, labels_of, pictures, score_columns
+
+ROLES = {"generate": "paints", "score": "scores", "train": "start of training"}
+
+
+def facts_of(run: Finished, command: str) -> ReportFacts:
+    """Everything the page of a finished run shows."""
+    return ReportFacts(
+        name=run.recipe.name,
+        question=run.recipe.question,
+        origin=_origin(run, command),
+        arms=arms(run),
+        comparisons=comparisons(run),
+        funnel=funnel(run),
+        scores=score_columns(run),
+        pictures=pictures(run),
+        expert=_expert(run),
+        pupil=_pupil(run),
+        stages=tuple(_costs(run)),
+        data=tuple(_data(run)),
+        models=tuple(_models(run)),
+    )
+
+
+def _origin(run: Finished, command: str) -> Origin:
+    receipt = run.done["generate"].receipt
+    environment = dict(receipt.environment) if receipt else {}
+    machine = f"{environment.pop('cpus', '?')} processors, {environment.pop('machine', '?')}"
+    return Origin(
+        command=command,
+        run=str(run.folder),
+        finished=finished_at(run),
+        seed=run.recipe.seed,
+        recipe=dump(run.recipe),
+        versions=environment,
+        machine=machine,
+    )
+
+
+def _expert(run: Finished) -> Expert | None:
+    """What the classifier of the first column of labels says of the pictures."""
+    for name, scorer in run.recipe.score.items():
+        outcomes = run.columns[name]
+        labels = [outcome for outcome in outcomes if isinstance(outcome, Label)]
+        if not labels:
+            continue
+        rows = labels_of(run.samples)
+        answers = sorted({outcome.answer for outcome in labels} - set(rows))
+        columns = (*rows, *answers, NOT_AMONG)
+        counts = [[0] * len(columns) for _ in rows]
+        for sample, outcome in zip(run.samples, outcomes, strict=True):
+            if isinstance(outcome, Label):
+                column = NOT_AMONG if outcome.value == NOT_AMONG else outcome.answer
+                counts[rows.index(sample.text("label"))][columns.index(column)] += 1
+        confusion = _without_empty(Confusion(tuple(rows), columns, tuple(map(tuple, counts))), keep=len(rows))
+        return Expert(model=str(getattr(scorer, "model", name)), confusion=confusion)
+    return None
+
+
+def _without_empty(confusion: Confusion, keep: int) -> Confusion:
+    """Without the columns, after the first `keep`, in which nothing was counted."""
+    used = [n for n in range(len(confusion.columns)) if n < keep or any(row[n] for row in confusion.counts)]
+    return Confusion(
+        confusion.rows,
+        tuple(confusion.columns[n] for n in used),
+        tuple(tuple(row[n] for n in used) for row in confusion.counts),
+    )
+
+
+def _pupil(run: Finished) -> Pupil | None:
+    """The confusion matrix of the filtered arm's first training, or of the first arm where there is none."""
+    names = run.recipe.prove.arms if run.recipe.prove else ()
+    if not names:
+        return None
+    arm = "filtered" if "filtered" in names else names[0]
+    rows = labels_of(run.holdout)
+    found = run.results[arm, 0]
+    answers = sorted({row.outcome.answer for row in found if isinstance(row.outcome, Score)} - set(rows))
+    columns = (*rows, *answers)
+    counts = [[0] * len(columns) for _ in rows]
+    for sample, row in zip(run.holdout, found, strict=True):
+        if isinstance(row.outcome, Score):
+            counts[rows.index(sample.text("label"))][columns.index(row.outcome.answer)] += 1
+    return Pupil(arm, Confusion(tuple(rows), columns, tuple(map(tuple, counts))))
+
+
+def _costs(run: Finished) -> Iterator[StageCost]:
+    for stage in stages(run.recipe):
+        receipt = run.done[stage.name].receipt
+        if receipt is None:
+            continue
+        items = receipt.counts.get("fresh", receipt.counts.get("samples", receipt.counts.get("rows")))
+        yield StageCost(stage.name, receipt.seconds, items)
+
+
+def _data(run: Finished) -> Iterator[DataSource]:
+    for stage, purpose in (("holdout", "measuring every arm"), ("real", "training the arm 'real'")):
+        placed = run.done.get(stage)
+        if placed is None or placed.receipt is None:
+            continue
+        samples = samples_of(placed.folder)
+        origin = samples[0].fields.get("origin", "") if samples else ""
+        yield DataSource(
+            name=str(placed.stage.spec["use"]),
+            used_for=purpose,
+            origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
+            count=len(samples),
+            digest=placed.receipt.digest,
+        )
+
+
+def _models(run: Finished) -> Iterator[ModelUsed]:
+    specs: dict[str, Mapping[str, Any]] = {"generate": describe(run.recipe.generate)}
+    specs |= {f"score {name}": describe(scorer) for name, scorer in run.recipe.score.items()}
+    for name, spec in specs.items():
+        if isinstance(spec.get("model"), str):
+            yield ModelUsed(role=f"{ROLES[name.split()[0]]} ({name})", reference=str(spec["model"]))
+    if run.recipe.train is not None:
+        start = str(describe(run.recipe.train).get("start", ""))
+        yield ModelUsed(role=ROLES["train"], reference=start or "unknown")

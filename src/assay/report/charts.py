@@ -1,0 +1,184 @@
+"""Drawings as inline SVG. Positions are in per cent and text is in pixels, so one drawing suits a desk and a phone.
+
+Colours are classes of `style.css`. Every drawing says in `aria-label` what it shows; the numbers stand in a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from markupsafe import Markup
+
+from assay.core.effect import Effect
+from assay.report.axis import Axis, axis_between, axis_over
+from assay.report.derived import Histogram
+from assay.report.facts import Arm, Threshold
+
+_ARMS = ("real", "filtered", "unfiltered", "random-drop", "shuffled-labels", "mixed", "few-real", "nearest-real")
+
+
+def arm_class(name: str) -> str:
+    """The colour of an arm: its own for the arms assay knows, one for all others."""
+    return f"arm-{name}" if name in _ARMS else "arm-other"
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of a plot of intervals: shares, or differences of shares, as fractions; the axis is in per cent."""
+
+    label: str
+    """For those who cannot see it."""
+    effect: Effect
+    css: str
+    dots: tuple[float, ...] = ()
+    """The seeds."""
+
+
+def strip(row: Strip, axis: Axis, zero: float | None = None) -> Markup:
+    """A dot with its interval on `axis`; an arrow at the end where it lies beyond. `zero`: a line to compare with."""
+    grid = Markup("").join(_vertical(axis.at(tick), "grid") for tick in axis.ticks)
+    mark = _vertical(axis.at(zero), "zero") if zero is not None else Markup("")
+    body = _interval(row, axis) if axis.holds(100 * row.effect.estimate) else _arrow(row, axis)
+    return Markup('<svg class="strip {}" role="img" aria-label="{}">{}{}{}</svg>').format(
+        row.css, row.label, grid, mark, body
+    )
+
+
+def _interval(row: Strip, axis: Axis) -> Markup:
+    effect = row.effect
+    parts = [
+        Markup('<circle class="seed" cx="{:.2f}%" cy="50%" r="3"/>').format(axis.at(100 * dot)) for dot in row.dots
+    ]
+    if effect.low is not None and effect.high is not None:
+        parts.append(
+            Markup('<line class="span" x1="{:.2f}%" x2="{:.2f}%" y1="50%" y2="50%"/>').format(
+                axis.at(100 * effect.low), axis.at(100 * effect.high)
+            )
+        )
+    parts.append(Markup('<circle class="dot" cx="{:.2f}%" cy="50%" r="6"/>').format(axis.at(100 * effect.estimate)))
+    return Markup("").join(parts)
+
+
+def _arrow(row: Strip, axis: Axis) -> Markup:
+    below = 100 * row.effect.estimate < axis.low
+    return Markup('<text class="beyond" x="{}%" y="50%" dy="4" text-anchor="{}">{}</text>').format(
+        0 if below else 100, "start" if below else "end", "◀ off the scale" if below else "off the scale ▶"
+    )
+
+
+def ruler(axis: Axis, unit: str) -> Markup:
+    """The labelled axis under a column of strips."""
+    ticks = Markup("").join(
+        Markup('<text class="tick" x="{:.2f}%" y="12" text-anchor="{}">{}{}</text>').format(
+            axis.at(tick), _anchor(axis.at(tick)), axis.text(tick), unit
+        )
+        for tick in axis.ticks
+    )
+    return Markup('<svg class="ruler" aria-hidden="true">{}</svg>').format(ticks)
+
+
+def strip_axis(effects: Sequence[Effect], *, signed: bool = False) -> Axis:
+    """A line in per cent that shows the close ones apart: what lies far from the first is left off it.
+
+    A floor such as shuffled labels, seventy points below the rest, would press all others into one dot.
+    """
+    near = [e for e in effects if abs(e.estimate - effects[0].estimate) <= 0.15]
+    bounds = [100 * x for e in near for x in (e.low, e.estimate, e.high) if x is not None]
+    return axis_over([*bounds, *(-x for x in bounds)] if signed else bounds)
+
+
+def bins(histogram: Histogram, lines: Sequence[Threshold], label: str) -> Markup:
+    """Kept on dropped, in stacked bars, with the filters' lines."""
+    axis = axis_between(histogram.edges[0], histogram.edges[-1])
+    top = axis_over([0, *(k + d for k, d in zip(histogram.kept, histogram.dropped, strict=True))], ticks=3)
+    bars = []
+    for nth, (kept, dropped) in enumerate(zip(histogram.kept, histogram.dropped, strict=True)):
+        left, right = axis.at(histogram.edges[nth]), axis.at(histogram.edges[nth + 1])
+        bars.append(_bar("kept", (left, right), (0, top.at(kept))))
+        bars.append(_bar("dropped", (left, right), (top.at(kept), top.at(kept + dropped))))
+    marks = [
+        _vertical(axis.at(line.value), "threshold")
+        + Markup('<text class="note" x="{:.2f}%" y="-6" text-anchor="{}">{}</text>').format(
+            axis.at(line.value), _anchor(axis.at(line.value)), line.text
+        )
+        for line in lines
+    ]
+    return _frame(Markup("").join([*bars, *marks]), (axis, top), label)
+
+
+def _bar(css: str, across: tuple[float, float], up: tuple[float, float]) -> Markup:
+    if up[0] == up[1]:
+        return Markup("")
+    return Markup('<rect class="{}" x="{:.2f}%" y="{:.2f}%" width="{:.2f}%" height="{:.2f}%"/>').format(
+        css, across[0] + 0.15, 100 - up[1], max(0.1, across[1] - across[0] - 0.3), up[1] - up[0]
+    )
+
+
+def curves(arm: Arm, axes: tuple[Axis, Axis]) -> Markup:
+    """Training loss by optimiser step, a line a seed; `axes` are shared by all arms."""
+    lines = []
+    for curve in arm.history:
+        points = " ".join(
+            f"{axes[0].at(step):.2f},{100 - axes[1].at(loss):.2f}" for step, loss in curve.points if isfinite(loss)
+        )
+        lines.append(Markup('<polyline points="{}"/>').format(points))
+    # Lines cannot be given in per cent, so they get a box of 100 x 100 that is stretched over the plot.
+    box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines {}">{}</svg>').format(
+        arm_class(arm.name), Markup("").join(lines)
+    )
+    return _frame(box, axes, f"Training loss of {arm.name} by optimiser step, {len(arm.history)} lines")
+
+
+def curve_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:
+    """Steps across and loss up for all arms together; None where no loss is finite."""
+    points = [p for arm in arms for curve in arm.history for p in curve.points if isfinite(p[1])]
+    if not points:
+        return None
+    across = axis_between(0, max(1, *(step for step, _ in points)), ticks=3)
+    return across, axis_over([0.0, *(loss for _, loss in points)], ticks=4)
+
+
+def _frame(inner: Markup, axes: tuple[Axis, Axis], label: str) -> Markup:
+    """A plot with its two axes."""
+    across, up = axes
+    grid = [
+        Markup(
+            '<line class="grid" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>'
+            '<text class="tick" x="-8" y="{0:.2f}%" dy="4" text-anchor="end">{1}</text>'
+        ).format(100 - up.at(tick), up.text(tick))
+        for tick in up.ticks
+    ]
+    below = [
+        Markup('<text class="tick" x="{:.2f}%" y="100%" dy="17" text-anchor="{}">{}</text>').format(
+            across.at(tick), _anchor(across.at(tick)), across.text(tick)
+        )
+        for tick in across.ticks
+    ]
+    return Markup('<div class="plot"><svg role="img" aria-label="{}">{}{}{}</svg></div>').format(
+        label, Markup("").join(grid), inner, Markup("").join(below)
+    )
+
+
+def parts(counts: Sequence[tuple[str, str, int]], label: str) -> Markup:
+    """One bar of parts of a whole: (class, name, count) each; names are shown on hover."""
+    whole = sum(n for _, _, n in counts) or 1
+    start, bars = 0.0, []
+    for css, name, n in counts:
+        bars.append(
+            Markup('<rect class="{}" x="{:.3f}%" y="0" width="{:.3f}%" height="100%"><title>{}</title></rect>').format(
+                css, start, 100 * n / whole, name
+            )
+        )
+        start += 100 * n / whole
+    return Markup('<svg class="parts" role="img" aria-label="{}">{}</svg>').format(label, Markup("").join(bars))
+
+
+def _vertical(at: float, css: str) -> Markup:
+    return Markup('<line class="{0}" x1="{1:.2f}%" x2="{1:.2f}%" y1="0" y2="100%"/>').format(css, at)
+
+
+def _anchor(at: float) -> str:
+    """Keeps text near an end inside the drawing."""
+    return "start" if at < 4 else "end" if at > 96 else "middle"

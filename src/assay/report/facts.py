@@ -1,0 +1,290 @@
+"""Everything a report shows, as plain data: no store, no model, no numpy. The pipeline fills it from receipts.
+
+Shares and accuracies are fractions, 0 to 1, and so are their differences; only the page turns them into % and points.
+What was not measured is None, or an empty tuple; never 0 and never NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from assay.core.effect import Effect
+from assay.report.checks import must_add_up, must_be_finite
+from assay.stats.verdict import Verdict, verdict
+
+NOT_AMONG = "not among its labels"
+"""The column of an expert's confusion matrix for samples whose intended label the expert does not know."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The training loss of one seed."""
+
+    seed: int
+    points: tuple[tuple[int, float], ...]
+    """(optimiser step, loss), steps rising. The one place where a number may be infinite or NaN: training diverged."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One model, or one a seed, and what it learnt from."""
+
+    name: str
+    """real, unfiltered, filtered, random-drop, shuffled-labels, or any other."""
+    trained_on: str
+    """A sentence."""
+    n_samples: int
+    steps: int
+    """Optimiser steps of each seed."""
+    seeds: tuple[int, ...]
+    accuracy: Effect
+    """Mean over seeds with Wilson's interval; `n` counts test items, not items times seeds."""
+    seed_accuracies: tuple[float, ...] = ()
+    """One for each of `seeds`, in order; drawn as small dots."""
+    per_class: tuple[tuple[str, Effect], ...] = ()
+    history: tuple[Curve, ...] = ()
+    seconds: float | None = None
+    """Training, all seeds together."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms on the same test items. Its verdict is read off the interval, so the two cannot disagree."""
+
+    ours: str
+    theirs: str
+    difference: Effect
+    """Accuracy of ours minus theirs, as a fraction; from a paired bootstrap."""
+    mcnemar_p: float | None = None
+    """Exact, of the first seed of each arm."""
+    ours_only: int | None = None
+    """Items that only ours got right, first seed of each."""
+    theirs_only: int | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.difference)
+
+
+@dataclass(frozen=True)
+class LabelFunnel:
+    """What became of the samples of one label."""
+
+    label: str
+    requested: int
+    kept: int
+    dropped: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """What became of every sample asked for: requested = kept + dropped + failed, in total and for each label.
+
+    Raises:
+        ValueError: It does not add up, or a count is negative.
+    """
+
+    requested: int
+    kept: int
+    dropped: Mapping[str, int]
+    """By rule; a sample counts for the first rule that dropped it."""
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """By reason."""
+    by_label: tuple[LabelFunnel, ...] = ()
+
+    def __post_init__(self) -> None:
+        dropped, failed = sum(self.dropped.values()), sum(self.failed.values())
+        must_add_up("all samples", self.requested, (self.kept, dropped, failed))
+        for row in self.by_label:
+            must_add_up(f"label {row.label!r}", row.requested, (row.kept, row.dropped, row.failed))
+        if min((0, *self.dropped.values(), *self.failed.values())) < 0:
+            raise ValueError("The funnel holds a negative count.")
+        if self.by_label:
+            sums = [sum(getattr(row, part) for row in self.by_label) for part in ("kept", "dropped", "failed")]
+            if sums != [self.kept, dropped, failed]:
+                raise ValueError(
+                    f"The labels' kept, dropped, failed sum to {sums}, not {[self.kept, dropped, failed]}."
+                )
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A line that a filter drew on a score."""
+
+    value: float
+    text: str
+    """Such as "keep from here up"."""
+
+
+@dataclass(frozen=True)
+class ScoreColumn:
+    """All numbers that one scorer gave, parted by what the filters decided."""
+
+    name: str
+    unit: str
+    kept: tuple[float, ...]
+    dropped: tuple[float, ...]
+    low: float | None = None
+    """Bounds of the scale."""
+    high: float | None = None
+    better: Literal["higher", "lower", "neither"] = "higher"
+    thresholds: tuple[Threshold, ...] = ()
+    unscored: Mapping[str, int] = field(default_factory=dict)
+    """By cause."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One generated picture to show."""
+
+    id: str
+    """Of the sample, for `assay why`."""
+    png: bytes
+    """Small: 28 to 256 pixels wide. It is inlined."""
+    label: str
+    prompt: str
+    kept: bool
+    scores: tuple[tuple[str, float | str], ...] = ()
+    """(column, number or answer)."""
+    rule: str = ""
+    """What dropped it."""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each answer (column) was given for each intended label (row).
+
+    Raises:
+        ValueError: The counts are not rows x columns.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.counts) != len(self.rows) or any(len(row) != len(self.columns) for row in self.counts):
+            raise ValueError(f"A confusion matrix needs {len(self.rows)} rows of {len(self.columns)} counts.")
+
+
+@dataclass(frozen=True)
+class Expert:
+    """What a classifier trained on real photographs says of the generated pictures."""
+
+    model: str
+    """Its reference."""
+    confusion: Confusion
+    """Intended label x the expert's answer; the column `NOT_AMONG` for labels it does not know."""
+    accuracy: Effect | None = None
+    """Of the expert itself on the real test items, where measured."""
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """What the model of one arm says of the real test items. First seed."""
+
+    arm: str
+    confusion: Confusion
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What one stage took."""
+
+    name: str
+    seconds: float | None
+    items: int | None = None
+    item_name: str = "pictures"
+    tokens: int | None = 0
+    """None where a model did not say; 0 where no text model was asked."""
+    dollars: float | None = 0.0
+    """None where a price is not known; 0 where nothing was paid."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Real data that the run used."""
+
+    name: str
+    used_for: str
+    origin: str
+    """Where it came from: an address, a package, a folder."""
+    count: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class ModelUsed:
+    """A model that the run used."""
+
+    role: str
+    reference: str
+    digest: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How this run came about, and how to have it again."""
+
+    command: str
+    run: str
+    """The run folder, as `assay why RUN SAMPLE` takes it."""
+    finished: str
+    """ISO 8601."""
+    seed: int
+    recipe: str
+    """The YAML, whole."""
+    versions: Mapping[str, str]
+    machine: str = ""
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """One run, ready to be shown.
+
+    Raises:
+        ValueError: Arms share a name, a comparison names an arm that is not there, or a number is not finite.
+    """
+
+    name: str
+    question: str
+    """A sentence with a question mark; the first comparison answers it."""
+    origin: Origin
+    arms: tuple[Arm, ...]
+    comparisons: tuple[Comparison, ...]
+    """The first is the one the verdict of the run is taken from."""
+    funnel: Funnel
+    scores: tuple[ScoreColumn, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    expert: Expert | None = None
+    pupil: Pupil | None = None
+    stages: tuple[StageCost, ...] = ()
+    data: tuple[DataSource, ...] = ()
+    models: tuple[ModelUsed, ...] = ()
+    caveats: tuple[str, ...] = ()
+    """Limits that only the caller knows, a sentence each; the page adds those it can read off the facts."""
+    test_items: str = "real test photographs"
+    """What the test items are called, in the plural."""
+
+    def __post_init__(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) != len(names):
+            raise ValueError(f"Arms must have different names, were {names}.")
+        for pair in self.comparisons:
+            if missing := {pair.ours, pair.theirs} - set(names):
+                raise ValueError(f"A comparison names {sorted(missing)}, the arms are {names}.")
+        must_be_finite(self, "facts", exempt=Curve)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Of the first comparison; None where nothing was compared."""
+        return self.comparisons[0].verdict if self.comparisons else None
+
+    def arm(self, name: str) -> Arm:
+        """The arm of that name."""
+        return next(arm for arm in self.arms if arm.name == name)

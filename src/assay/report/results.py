@@ -1,0 +1,122 @@
+"""The numbers of the page, for programs: what `results.json` holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+from assay.report import derived
+from assay.report.answer import answer_sentence, comparison_sentence, limits
+from assay.report.facts import Arm, Comparison, Confusion, Picture, ReportFacts, ScoreColumn
+
+FORMAT = 1
+"""Goes up when a key changes its meaning or goes away."""
+
+
+def to_results(facts: ReportFacts) -> dict[str, Any]:
+    """Every number on the page, as plain JSON values; shares are fractions, unknown is null, there is no NaN."""
+    return {
+        "format": FORMAT,
+        "name": facts.name,
+        "question": facts.question,
+        "verdict": facts.verdict,
+        "answer": answer_sentence(facts),
+        "origin": {**asdict(facts.origin), "versions": dict(facts.origin.versions)},
+        "arms": [_arm(arm) for arm in facts.arms],
+        "effects": [_effect(pair) for pair in facts.comparisons],
+        "limits": list(limits(facts)),
+        "funnel": _funnel(facts),
+        "scores": [_score(column) for column in facts.scores],
+        "pictures": [_picture(picture) for picture in facts.pictures],
+        "expert": _expert(facts),
+        "pupil": None if facts.pupil is None else {"arm": facts.pupil.arm, **_confusion(facts.pupil.confusion)},
+        "cost": _cost(facts),
+        "data": [asdict(source) for source in facts.data],
+        "models": [asdict(model) for model in facts.models],
+    }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    return {
+        **asdict(arm),
+        "per_class": {label: asdict(effect) for label, effect in arm.per_class},
+        "history": [
+            {"seed": curve.seed, "points": [[step, loss if isfinite(loss) else None] for step, loss in curve.points]}
+            for curve in arm.history
+        ],
+    }
+
+
+def _effect(pair: Comparison) -> dict[str, Any]:
+    return {**asdict(pair), "verdict": pair.verdict, "sentence": comparison_sentence(pair)}
+
+
+def _funnel(facts: ReportFacts) -> dict[str, Any]:
+    funnel = facts.funnel
+    return {
+        "requested": funnel.requested,
+        "kept": funnel.kept,
+        "kept_share": derived.kept_share(facts),
+        "dropped": dict(funnel.dropped),
+        "dropped_total": sum(funnel.dropped.values()),
+        "failed": dict(funnel.failed),
+        "failed_total": sum(funnel.failed.values()),
+        "by_label": [asdict(row) for row in funnel.by_label],
+    }
+
+
+def _score(column: ScoreColumn) -> dict[str, Any]:
+    bins = derived.histogram(column)
+    return {
+        "name": column.name,
+        "unit": column.unit,
+        "low": column.low,
+        "high": column.high,
+        "better": column.better,
+        "kept": len(column.kept),
+        "dropped": len(column.dropped),
+        "unscored": dict(column.unscored),
+        "thresholds": [asdict(line) for line in column.thresholds],
+        "histogram": None if bins is None else asdict(bins),
+    }
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    return {
+        "id": picture.id,
+        "label": picture.label,
+        "prompt": picture.prompt,
+        "kept": picture.kept,
+        "scores": dict(picture.scores),
+        "rule": picture.rule,
+        "reason": picture.reason,
+    }
+
+
+def _confusion(confusion: Confusion) -> dict[str, Any]:
+    overall = derived.overall_agreement(confusion)
+    return {
+        **asdict(confusion),
+        "agreement": {
+            label: None if effect is None else asdict(effect) for label, effect in derived.agreement(confusion)
+        },
+        "overall": None if overall is None else asdict(overall),
+    }
+
+
+def _expert(facts: ReportFacts) -> dict[str, Any] | None:
+    expert = facts.expert
+    if expert is None:
+        return None
+    own = None if expert.accuracy is None else asdict(expert.accuracy)
+    return {"model": expert.model, "accuracy": own, **_confusion(expert.confusion)}
+
+
+def _cost(facts: ReportFacts) -> dict[str, Any]:
+    return {
+        "stages": [{**asdict(stage), "per_second": derived.rate(stage)} for stage in facts.stages],
+        "seconds": derived.total_seconds(facts),
+        "tokens": derived.total_tokens(facts),
+        "dollars": derived.total_dollars(facts),
+    }

@@ -1,0 +1,29 @@
+"""The parts of the page, in reading order. Each is a function of the facts; None where there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from assay.report.facts import ReportFacts
+from assay.report.sections.making import expert, funnel, pictures, scores
+from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
+from assay.report.sections.record import cost, origin, provenance, training
+from assay.report.sections.section import Section
+
+SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
+    arms,
+    comparisons,
+    limits,
+    funnel,
+    pictures,
+    scores,
+    expert,
+    classes,
+    pupil,
+    training,
+    cost,
+    provenance,
+    origin,
+)
+
+__all__ = ["SECTIONS", "Section"]

@@ -1,0 +1,254 @@
+import html
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from report_example import LABELS, example, png
+
+from assay.report import render, to_results, words
+from assay.report.facts import NOT_AMONG, Confusion, Curve, Expert, Funnel, ReportFacts, StageCost
+from assay.report.sections import SECTIONS
+
+VOID = {"meta", "img", "br", "hr", "input", "link"}
+SVG_LEAVES = {"line", "circle", "rect", "polyline"}
+HOSTILE = '<script>alert("1")</script>'
+
+
+class Page(HTMLParser):
+    """Checks that tags are balanced, and gathers attributes and what a reader sees outside of drawings and code."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in SVG_LEAVES
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"svg", "style", "code", "title"} & set(self.open):
+            self.text += data + " "
+
+
+@pytest.fixture(scope="module")
+def facts() -> ReportFacts:
+    return example()
+
+
+@pytest.fixture(scope="module")
+def page(facts: ReportFacts) -> str:
+    return render(facts)
+
+
+def test_the_page_needs_nothing_but_itself(page: str) -> None:
+    parsed = Page(page)
+    for _tag, name, value in parsed.attributes:
+        if name in {"src", "href", "srcset", "data", "action", "poster", "xlink:href"}:
+            assert value.startswith(("data:image/png;base64,", "#")), value
+    assert not {"script", "link", "iframe", "object", "embed", "base"} & set(parsed.tags)
+    assert not re.search(r"https?://|@import|url\(", page)
+
+
+def test_every_picture_and_drawing_can_be_heard(page: str) -> None:
+    parsed = Page(page)
+    images = [value for tag, name, value in parsed.attributes if (tag, name) == ("img", "alt")]
+    assert len(images) == parsed.tags.count("img") == 100
+    assert all(images)
+    # An svg is named, hidden, or the stretched inner box of a named one.
+    said = sum((tag, name) in {("svg", "aria-label"), ("svg", "aria-hidden")} for tag, name, _ in parsed.attributes)
+    inner = sum((tag, name) == ("svg", "preserveaspectratio") for tag, name, _ in parsed.attributes)
+    assert said + inner == parsed.tags.count("svg")
+    assert parsed.tags.count("caption") == parsed.tags.count("table")
+    ids = [value for _, name, value in parsed.attributes if name == "id"]
+    assert len(set(ids)) == len(ids)
+    targets = {value for tag, name, value in parsed.attributes if (tag, name) == ("a", "href")}
+    assert targets <= {f"#{anchor}" for anchor in ids}
+
+
+@pytest.mark.parametrize("outcome", ["helped", "hurt", "unclear"])
+def test_the_first_screen_says_how_it_went(outcome: str) -> None:
+    facts = example(outcome)  # type: ignore[arg-type]
+    head = html.unescape(render(facts).split("</header>")[0].split("<header")[1])
+    words_of = {"helped": "Helped", "hurt": "Hurt", "unclear": "No difference shown"}
+    assert [w for w in words_of.values() if re.search(rf"</span> {w}</p>", head)] == [words_of[outcome]]
+    assert facts.question in head
+    assert words.points(facts.comparisons[0].difference) in head
+    assert words.points_between(facts.comparisons[0].difference) in head
+    assert {"helped": "Yes.", "hurt": "No, it hurt.", "unclear": "Not shown."}[outcome] in head
+
+
+def leaves(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        yield from (leaf for pair in value.items() for part in pair for leaf in leaves(part))
+    elif isinstance(value, list | tuple):
+        yield len(value)
+        yield from (leaf for part in value for leaf in leaves(part))
+    else:
+        yield value
+
+
+def spellings(leaf: object) -> Iterator[str]:
+    """The ways in which the page may write a value of `results.json`."""
+    if isinstance(leaf, bool) or leaf is None:
+        return
+    if isinstance(leaf, str):
+        yield leaf
+    elif isinstance(leaf, int):
+        yield words.count(leaf)
+    elif isinstance(leaf, float):
+        yield from (words.signed(leaf, digits) for digits in (0, 1, 2, 3))
+        yield from (words.number(leaf), f"{leaf:.3f}", f"{leaf:.2f}", words.seconds(abs(leaf)), f"{100 * leaf:g}")
+
+
+def numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d(?:[\d,]*\d)?(?:\.\d+)?", text))
+
+
+def test_every_number_on_the_page_is_in_the_results(facts: ReportFacts, page: str) -> None:
+    results = json.loads(json.dumps(to_results(facts), allow_nan=False))
+    known = {n for leaf in leaves(results) for spelling in spellings(leaf) for n in numbers(spelling)}
+    explained = {"86", "88", "2", "0.001"}
+    shown = numbers(Page(page).text)
+    assert len(shown) > 300
+    assert shown - known - explained == set()
+
+
+def test_results_hold_what_programs_ask_for(facts: ReportFacts) -> None:
+    results = to_results(facts)
+    assert results["verdict"] == "helped"
+    assert [arm["name"] for arm in results["arms"]] == [arm.name for arm in facts.arms]
+    assert {"estimate", "low", "high", "n", "level", "method"} == set(results["arms"][0]["accuracy"])
+    assert results["effects"][0]["difference"]["n"] == 10_000
+    assert results["funnel"]["kept"] + results["funnel"]["dropped_total"] + results["funnel"]["failed_total"] == 6000
+    assert sum(results["scores"][0]["histogram"]["kept"]) == results["scores"][0]["kept"]
+    assert "png" not in results["pictures"][0]
+
+
+def test_hostile_text_stays_text() -> None:
+    facts = example(seeds=1)
+    picture = replace(facts.pictures[0], label=HOSTILE, prompt=HOSTILE, rule=HOSTILE, reason=HOSTILE, id=HOSTILE)
+    arms = tuple(
+        replace(arm, name=HOSTILE if arm.name == "real" else arm.name, trained_on=HOSTILE) for arm in facts.arms
+    )
+    comparison = replace(facts.comparisons[0], theirs=HOSTILE)
+    labels = (HOSTILE, *LABELS[1:])
+    confusion = replace(facts.expert.confusion, rows=labels, columns=labels) if facts.expert else None
+    assert confusion is not None
+    column = replace(facts.scores[0], name=HOSTILE, unit=HOSTILE, unscored={HOSTILE: 1})
+    facts = replace(
+        facts,
+        name=HOSTILE,
+        question=HOSTILE,
+        origin=replace(facts.origin, command=HOSTILE, recipe=HOSTILE, machine=HOSTILE, versions={HOSTILE: HOSTILE}),
+        arms=arms,
+        comparisons=(comparison,),
+        funnel=Funnel(2, 1, {HOSTILE: 1}),
+        scores=(column,),
+        pictures=(picture,),
+        expert=Expert(HOSTILE, confusion),
+        caveats=(HOSTILE,),
+    )
+    page = render(facts)
+    assert "<script" not in page
+    assert "alert(&#34;1&#34;)" in page
+    Page(page)
+
+
+def test_missing_parts_are_left_out() -> None:
+    whole = example()
+    few = tuple(arm for arm in whole.arms if arm.name in {"filtered", "unfiltered"})
+    pairs = tuple(pair for pair in whole.comparisons if pair.theirs == "unfiltered")
+    facts = ReportFacts(whole.name, whole.question, whole.origin, few, pairs, Funnel(0, 0, {}))
+    page = render(facts)
+    parsed = Page(page)
+    assert "Without the control arm random-drop" in parsed.text
+    assert "Pictures kept" not in page
+    json.dumps(to_results(facts), allow_nan=False)
+
+
+def test_nothing_compared_is_said() -> None:
+    whole = example(seeds=1)
+    page = render(replace(whole, arms=(), comparisons=()))
+    Page(page)
+    assert "Nothing compared" in page
+
+
+def test_one_seed_is_a_limit_and_three_are_not() -> None:
+    assert "Trained once only" in render(example(seeds=1))
+    assert "Trained once only" not in render(example(seeds=3))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_nan_is_refused_except_where_training_diverged(facts: ReportFacts, bad: float) -> None:
+    with pytest.raises(ValueError, match=r"facts\.stages\[0\]\.seconds"):
+        replace(facts, stages=(StageCost("generate", bad),))
+    arm = replace(facts.arms[0], history=(Curve(11, ((0, 2.3), (30, bad))), *facts.arms[0].history[1:]))
+    diverged = replace(facts, arms=(arm, *facts.arms[1:]))
+    page = render(diverged)
+    assert "training diverged" in page
+    assert not re.search(r"\b(nan|inf)\b", Page(page).text, re.IGNORECASE)
+    json.dumps(to_results(diverged), allow_nan=False)
+
+
+def test_no_page_prints_none_or_nan(page: str) -> None:
+    assert not re.search(r"\b(nan|None|inf)\b|Markup|Effect\(", page)
+
+
+def test_unknown_prices_are_unknown(facts: ReportFacts) -> None:
+    stages = (StageCost("judge", 3.0, 10, "samples", tokens=1200, dollars=None), StageCost("keep", None))
+    text = Page(render(replace(facts, stages=stages))).text
+    cost = text.split("What it cost")[-1].split("What went in")[0]
+    assert cost.count("unknown") == 4  # the judge's price, the time of keep, and both totals
+    assert "1,200" in cost
+    assert to_results(replace(facts, stages=stages))["cost"]["dollars"] is None
+
+
+def test_an_expert_that_does_not_know_a_label_is_not_blamed(facts: ReportFacts) -> None:
+    confusion = Confusion(("bag", "car"), ("bag", NOT_AMONG), ((9, 0), (0, 10)))
+    changed = replace(facts, expert=Expert("org/model", confusion))
+    found = to_results(changed)["expert"]
+    assert found["agreement"]["car"] is None
+    assert (found["overall"]["estimate"], found["overall"]["n"]) == (1.0, 9)
+    assert "none to judge" in render(changed)
+
+
+def test_shuffled_labels_that_score_well_raise_a_warning(facts: ReportFacts) -> None:
+    real = facts.arm("real")
+    arms = tuple(replace(real, name="shuffled-labels") if a.name == "shuffled-labels" else a for a in facts.arms)
+    assert "may have leaked" in render(replace(facts, arms=arms))
+    assert "may have leaked" not in render(facts)
+
+
+def test_large_pictures_are_not_shown_as_squares(facts: ReportFacts) -> None:
+    rng = np.random.default_rng(0)
+    for size, squares in ((28, True), (128, False)):
+        picture = replace(facts.pictures[0], png=png(rng, 0, size))
+        assert ('class="pixels"' in render(replace(facts, pictures=(picture,)))) is squares
+    with pytest.raises(ValueError, match="must be a PNG"):
+        render(replace(facts, pictures=(replace(facts.pictures[0], png=b"GIF89a"),)))
+
+
+def test_every_section_has_its_own_anchor(facts: ReportFacts) -> None:
+    made = [make(facts) for make in SECTIONS]
+    anchors = [section.anchor for section in made if section is not None]
+    assert len(anchors) == len(set(anchors)) == len(SECTIONS)
