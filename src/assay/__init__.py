@@ -1,0 +1,74 @@
+"""assay: makes synthetic data, keeps what passes, trains on what is left, and proves whether it helped.
+
+The values live here; everything heavy is imported when it is needed. A whole run is `assay.run("fashion")`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from assay.core.effect import Effect
+from assay.core.errors import (
+    AssayError,
+    ContractError,
+    FieldError,
+    ModelError,
+    RecipeError,
+    SourceError,
+    StoreError,
+    UserError,
+)
+from assay.core.lab import Lab
+from assay.core.recipe import Proof, Recipe
+from assay.core.roles import Artifact, Decision, Evaluator, Filter, Generator, Scorer, ScoreTable, Source, Trainer
+from assay.core.sample import Failure, Image, Sample
+from assay.core.score import Fingerprint, Label, Outcome, Scale, Score, Unscored
+
+if TYPE_CHECKING:
+    from assay.report.api import load_recipe, run
+
+__all__ = [
+    "Artifact",
+    "AssayError",
+    "ContractError",
+    "Decision",
+    "Effect",
+    "Evaluator",
+    "Failure",
+    "FieldError",
+    "Filter",
+    "Fingerprint",
+    "Generator",
+    "Image",
+    "Lab",
+    "Label",
+    "ModelError",
+    "Outcome",
+    "Proof",
+    "Recipe",
+    "RecipeError",
+    "Sample",
+    "Scale",
+    "Score",
+    "ScoreTable",
+    "Scorer",
+    "Source",
+    "SourceError",
+    "StoreError",
+    "Trainer",
+    "Unscored",
+    "UserError",
+    "load_recipe",
+    "run",
+]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """`run` and `load_recipe`, imported at their first use."""
+    if name in ("run", "load_recipe"):
+        from assay.report import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'assay' has no attribute {name!r}")

@@ -1,0 +1,45 @@
+"""assay run: generate, score, keep, train, prove, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from assay.cli.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, show
+
+
+@click.command()
+@RECIPE
+@QUICK
+@SET
+@OUT
+@click.option("--engine", default="local", show_default=True, help="Where shards run: local or ray.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@JSON
+def command(
+    recipe: str,
+    quick: bool,
+    changes: tuple[str, ...],
+    out: Path | None,
+    engine: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run RECIPE: the name of a shipped one, or a .yaml file. Goes on where it was stopped."""
+    from assay.cli import plan
+    from assay.cli.summary import print_summary
+    from assay.report.api import load_recipe, run
+
+    loaded = load_recipe(recipe, quick=quick, changes=changes)
+    folder = run_folder(out, loaded.name)
+    if dry_run:
+        plan.show_plan(loaded, folder, as_json)
+        return
+    if not as_json:
+        click.echo(f"{loaded.name}: {loaded.question}", err=True)
+    done = run(loaded, folder, engine=engine, watch=not as_json)
+    if as_json:
+        show(done.results)
+    else:
+        print_summary(done)

@@ -1,0 +1,12 @@
+"""Where shards run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from assay.core.roles import Engine
+from assay.engines.local import Local
+from assay.engines.ray import Ray
+
+ENGINES: Mapping[str, Callable[[], Engine]] = {"local": Local, "ray": Ray}
+"""Name on the command line to engine."""

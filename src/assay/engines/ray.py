@@ -1,0 +1,92 @@
+"""A Ray cluster, or a Ray this machine starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from assay.core.errors import UserError
+from assay.core.roles import Work
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class Ray:
+    """Runs shards as Ray tasks, at most `in_flight` at once. The run folder must be on a disk all nodes share."""
+
+    address: str | None = None
+    """Of a cluster; None starts one here, or joins the one that RAY_ADDRESS names."""
+    in_flight: int = 64
+    cpus: int = 0
+    """Per task; 0 takes all of this machine's, which gives each task as many threads as a local run has."""
+    gpus: float = 0.0
+    """Per task."""
+
+    def map(self, work: Work[In, Out], shards: Sequence[In]) -> Iterator[Out]:
+        """Results in the order of the shards. An error in a task is raised here as it was raised there.
+
+        Raises:
+            UserError: Ray is not installed, cannot be reached, or lost a task.
+        """
+        if not shards:
+            return
+        ray = _ray()
+        cpus = self.cpus or os.cpu_count() or 1
+        self._connect(ray, cpus)
+        task: Any = ray.remote(num_cpus=cpus, num_gpus=self.gpus)(_perform)
+        shared = ray.put(work)
+        waiting = [task.remote(shared, shard) for shard in shards[: self.in_flight]]
+        for nth in range(len(shards)):
+            yield _result(ray, waiting[nth])
+            waiting[nth] = None  # lets Ray free the result
+            if (ahead := nth + self.in_flight) < len(shards):
+                waiting.append(task.remote(shared, shards[ahead]))
+
+    def _connect(self, ray: Any, cpus: int) -> None:
+        if ray.is_initialized():
+            return
+        here = None if self.address or os.environ.get("RAY_ADDRESS") else cpus
+        try:
+            ray.init(
+                address=self.address,
+                num_cpus=here,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UserError(f"Ray cannot be started or reached: {' '.join(str(error).split())}") from error
+
+
+def _ray() -> Any:
+    # Ray's own tip on standard error, about accelerators that no task asks for.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError("The engine 'ray' needs Ray.", hint="pip install 'assay[ray]'") from error
+    return ray
+
+
+def _result(ray: Any, waiting: Any) -> Any:
+    try:
+        return ray.get(waiting)
+    except ray.exceptions.RayTaskError as error:
+        # Ray wraps what a task raised in a class of its own, whose text is a traceback.
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"Ray lost a task, most often because memory ran out: {first}",
+            hint="What is finished stays; the same command goes on from there.",
+        ) from error
+
+
+def _perform(work: Any, shard: Any) -> Any:
+    """What runs in a task; a plain function, so that nothing but its arguments travels."""
+    return work(shard)

@@ -1,0 +1,1 @@
+"""Recipes to plans, and plans to runs."""

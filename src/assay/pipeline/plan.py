@@ -1,0 +1,105 @@
+"""A recipe as stages with keys: where each lies, what it waits for, and whether it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from assay.core.recipe import Recipe
+from assay.pipeline.spec import describe, version_of
+from assay.pipeline.stages import parts
+from assay.store.keys import stage_key
+from assay.store.receipts import Receipt, damaged, read_receipt
+
+SHARD = 64
+"""Samples of a part that is generated: what a kill -9 can lose."""
+
+State = Literal["done", "retry", "damaged", "begun", "to do", "waits"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a recipe in one run folder."""
+
+    name: str
+    """generate, real, holdout, score-COLUMN, keep, train-ARM-N or prove."""
+    needs: tuple[str, ...]
+    """Names of the stages it reads."""
+    spec: Mapping[str, Any]
+    version: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A stage whose inputs are known: so its key is, and its folder."""
+
+    stage: Stage
+    key: str
+    folder: Path
+    inputs: tuple[str, ...]
+    receipt: Receipt | None
+    state: State
+
+
+def stages(recipe: Recipe) -> list[Stage]:
+    """Every stage of a recipe, each after those it needs."""
+    whole = [Stage("generate", (), describe(recipe.generate), version_of(recipe.generate), recipe.seed)]
+    for column, scorer in recipe.score.items():
+        whole.append(Stage(f"score-{column}", ("generate",), describe(scorer), version_of(scorer), recipe.seed))
+    filters = {"filters": [describe(rule) | {"version": version_of(rule)} for rule in recipe.keep]}
+    whole.append(Stage("keep", tuple(stage.name for stage in whole), filters, 1, recipe.seed))
+    return whole + _proof(recipe)
+
+
+def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
+    """Where `stage` lies in the run at `root`, given the receipts of the stages it needs."""
+    inputs = tuple(receipts[name].digest for name in stage.needs)
+    key = stage_key(dict(stage.spec), inputs, stage.version, stage.seed)
+    folder = root / f"{stage.name}-{key}"
+    receipt = read_receipt(folder)
+    return Placed(stage, key, folder, inputs, receipt, _state(folder, receipt))
+
+
+def survey(recipe: Recipe, root: Path) -> list[tuple[Stage, Placed | None]]:
+    """Every stage, and where it lies as far as that is known: None where it waits for an earlier one."""
+    receipts: dict[str, Receipt] = {}
+    found: list[tuple[Stage, Placed | None]] = []
+    for stage in stages(recipe):
+        if any(name not in receipts for name in stage.needs):
+            found.append((stage, None))
+            continue
+        placed = place(stage, root, receipts)
+        if placed.receipt is not None and placed.state in ("done", "retry"):
+            receipts[stage.name] = placed.receipt
+        found.append((stage, placed))
+    return found
+
+
+def _proof(recipe: Recipe) -> list[Stage]:
+    proof = recipe.prove
+    if proof is None:
+        return []
+    found = []
+    if proof.real is not None and "real" in proof.arms:
+        found.append(Stage("real", (), describe(proof.real), version_of(proof.real), 0))
+    found.append(Stage("holdout", (), describe(proof.holdout), version_of(proof.holdout), 0))
+    trained = []
+    for arm in proof.arms:
+        needs = {"unfiltered": ("generate",), "real": ("generate", "keep", "real")}.get(arm, ("generate", "keep"))
+        for nth in range(proof.seeds):
+            spec = {"train": describe(recipe.train), "arm": arm, "nth": nth}
+            trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
+    needs = ("holdout", *(stage.name for stage in trained))
+    last = Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)
+    return [*found, *trained, last]
+
+
+def _state(folder: Path, receipt: Receipt | None) -> State:
+    if receipt is None:
+        return "begun" if folder.is_dir() and parts(folder) else "to do"
+    if damaged(folder, receipt):
+        return "damaged"
+    return "retry" if receipt.counts.get("failed") else "done"

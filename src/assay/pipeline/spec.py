@@ -1,0 +1,76 @@
+"""Components as data: to a spec and back. Every argument is written, defaults too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, get_type_hints
+
+import msgspec
+
+from assay.core.errors import RecipeError, did_you_mean
+from assay.pipeline.catalog import find, name_of
+
+
+def describe(component: Any) -> dict[str, Any]:
+    """`{"use": name, **every argument}`: what the store hashes, a recipe holds and the report prints."""
+    arguments = {field.name: msgspec.to_builtins(getattr(component, field.name)) for field in fields(component)}
+    return {"use": name_of(component)} | arguments
+
+
+def version_of(component: Any) -> int:
+    """Goes up when the component's output changes for the same input; part of every key."""
+    return int(getattr(type(component), "version", 1))
+
+
+def build(role: str, spec: object, where: str) -> Any:
+    """The component that `spec` describes; `where` names the place in the recipe.
+
+    Raises:
+        RecipeError: Naming the unknown component, the unknown or missing argument, or the value that does not fit.
+    """
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("use"), str):
+        raise RecipeError(
+            f"{where} must be a mapping with 'use: NAME', was {_shown(spec)}.", hint="Like {use: Threshold, column: x}."
+        )
+    arguments = {str(name): value for name, value in spec.items() if name != "use"}
+    kind = find(role, spec["use"])
+    return construct(kind, arguments, where)
+
+
+def construct(kind: type, arguments: Mapping[str, object], where: str) -> Any:
+    """An instance of the dataclass `kind`, its arguments checked against the annotations.
+
+    Raises:
+        RecipeError: As `build`.
+    """
+    name = kind.__name__
+    if not is_dataclass(kind):
+        raise RecipeError(f"{where}: {name} is not a dataclass, so a recipe cannot describe it.")
+    known = {field.name: field for field in fields(kind) if field.init}
+    for argument in arguments:
+        if argument not in known:
+            raise RecipeError(f"{where}: {name} takes no argument {argument!r}.", hint=did_you_mean(argument, known))
+    for field in known.values():
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in arguments:
+            raise RecipeError(f"{where}: {name} needs {field.name!r}.", hint=f"It takes: {', '.join(known)}.")
+    hints = get_type_hints(kind)
+    values = {argument: _fit(value, hints[argument], f"{where}.{argument}") for argument, value in arguments.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise RecipeError(f"{where}: {error}") from error
+
+
+def _fit(value: object, hint: Any, where: str) -> Any:
+    try:
+        return msgspec.convert(value, hint, strict=True)
+    except msgspec.ValidationError as error:
+        text = str(error).replace("`$", f"`{where}").replace(" - at", " at")
+        place = "" if where in text else f" at `{where}`"
+        raise RecipeError(f"{text}{place}; the value is {_shown(value)}.") from error
+
+
+def _shown(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,211 @@
+"""The work of each stage: a picklable function of one shard that writes one file and says what is in it.
+
+What a worker makes never travels through the engine: it goes to the run folder, and a tally comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from assay.core.errors import ContractError, StoreError
+from assay.core.lab import Lab, Models
+from assay.core.roles import Artifact, Evaluator, Generator, Scorer, Source, Trainer
+from assay.core.sample import Failure, Made, Sample
+from assay.core.score import Outcome, Score, Unscored
+from assay.store.images import StoredImages
+from assay.store.rows import ResultRow, read_outcomes, write_outcomes, write_results
+from assay.store.shards import is_whole, read_blobs, read_made, write_made
+
+ROWS = 2000
+"""Rows of a part that a source writes."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What one shard holds now, and how many of it were made just now."""
+
+    rows: int
+    failed: int
+    fresh: int
+
+
+@dataclass(frozen=True)
+class GenerateShard:
+    """Seeds of one part."""
+
+    target: Path
+    seeds: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class ScoreShard:
+    """One part of samples, and where its outcomes go."""
+
+    samples: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class TrainShard:
+    """One training."""
+
+    folder: Path
+    samples: tuple[Sample, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class ProveShard:
+    """One trained model to measure."""
+
+    target: Path
+    arm: str
+    nth: int
+    artifact: Artifact
+
+
+@dataclass(frozen=True)
+class GeneratePart:
+    """Makes one part, or only the rows of it that failed last time."""
+
+    component: Generator
+    models: Models
+    seed: int
+
+    def __call__(self, shard: GenerateShard, /) -> Tally:
+        old = read_made(shard.target) if is_whole(shard.target) else []
+        blobs = read_blobs(shard.target) if old else {}
+        kept = {seed.id: made for seed, made in zip(shard.seeds, old, strict=bool(old)) if isinstance(made, Sample)}
+        todo = [seed for seed in shard.seeds if seed.id not in kept]
+        images = StoredImages([])
+        fresh = self.component.generate(todo, Lab(self.seed, self.models, images)) if todo else []
+        if len(fresh) != len(todo):
+            raise ContractError(f"{type(self.component).__name__} made {len(fresh)} of {len(todo)} seeds.")
+        by_seed: dict[str, Made] = {**kept, **{seed.id: made for seed, made in zip(todo, fresh, strict=True)}}
+        rows = [by_seed[seed.id] for seed in shard.seeds]
+        write_made(shard.target, rows, blobs | images.new)
+        return Tally(len(rows), sum(isinstance(row, Failure) for row in rows), len(todo))
+
+
+@dataclass(frozen=True)
+class ScorePart:
+    """Scores one part, or only the rows of it whose scoring failed last time."""
+
+    component: Scorer
+    models: Models
+    seed: int
+
+    def __call__(self, shard: ScoreShard, /) -> Tally:
+        samples = [made for made in read_made(shard.samples) if isinstance(made, Sample)]
+        done = self._done(shard.target)
+        todo = [sample for sample in samples if sample.id not in done]
+        lab = Lab(self.seed, self.models, StoredImages([shard.samples]))
+        outcomes = self.component.score(todo, lab) if todo else []
+        check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
+        by_id = {**done, **{sample.id: outcome for sample, outcome in zip(todo, outcomes, strict=True)}}
+        rows = [by_id[sample.id] for sample in samples]
+        write_outcomes(shard.target, [sample.id for sample in samples], rows)
+        return Tally(len(rows), sum(_failed(row) for row in rows), len(todo))
+
+    def _done(self, target: Path) -> dict[str, Outcome]:
+        if not is_whole(target):
+            return {}
+        return {name: outcome for name, outcome in read_outcomes(target) if not _failed(outcome)}
+
+
+@dataclass(frozen=True)
+class ReadSource:
+    """Reads a source once, in parts. The shard is the stage's folder."""
+
+    component: Source
+    models: Models
+
+    def __call__(self, folder: Path, /) -> Tally:
+        images = StoredImages([])
+        samples = self.component.read(Lab(0, self.models, images))
+        for start in range(0, len(samples), ROWS):
+            write_made(folder / part(start // ROWS), samples[start : start + ROWS], images.new)
+        return Tally(len(samples), 0, len(samples))
+
+
+@dataclass(frozen=True)
+class TrainArm:
+    """Trains one arm with one seed."""
+
+    component: Trainer
+    models: Models
+    places: tuple[Path, ...]
+    progress: Callable[[int, int], None] | None = None
+
+    def __call__(self, shard: TrainShard, /) -> Artifact:
+        images = StoredImages(self.places)
+        lab = Lab(shard.seed, self.models, images, folder=shard.folder, progress=self.progress)
+        artifact = self.component.train(shard.samples, lab)
+        return replace(artifact, path=Path(artifact.path).relative_to(shard.folder).as_posix())
+
+
+@dataclass(frozen=True)
+class ProveArm:
+    """Measures one trained model on every held-out item."""
+
+    component: Evaluator
+    models: Models
+    holdout: Path
+
+    def __call__(self, shard: ProveShard, /) -> Tally:
+        samples = samples_of(self.holdout)
+        outcomes = self.component.evaluate(shard.artifact, samples, Lab(0, self.models, StoredImages([self.holdout])))
+        check_outcomes(type(self.component).__name__, self.component.scale.holds, samples, outcomes)
+        rows = [
+            ResultRow(arm=shard.arm, seed=shard.nth, id=sample.id, outcome=outcome)
+            for sample, outcome in zip(samples, outcomes, strict=True)
+        ]
+        write_results(shard.target, rows)
+        return Tally(len(rows), sum(_failed(row.outcome) for row in rows), len(rows))
+
+
+def part(nth: int) -> str:
+    """The file name of the nth part."""
+    return f"part-{nth:05d}.parquet"
+
+
+def parts(folder: Path) -> list[Path]:
+    """The parts in a stage's folder, in order."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def samples_of(folder: Path) -> list[Sample]:
+    """Every sample in a stage's folder, in order; failures left out."""
+    return [made for path in parts(folder) for made in read_made(path) if isinstance(made, Sample)]
+
+
+def check_outcomes(
+    name: str, holds: Callable[[float], bool], samples: Sequence[Sample], outcomes: Sequence[Outcome]
+) -> None:
+    """Holds a scorer or an evaluator to its promise.
+
+    Raises:
+        ContractError: As many outcomes as samples were due, and every score on the component's own scale.
+    """
+    if len(outcomes) != len(samples):
+        raise ContractError(f"{name} returned {len(outcomes)} outcomes for {len(samples)} samples.")
+    for sample, outcome in zip(samples, outcomes, strict=True):
+        if isinstance(outcome, Score) and not holds(outcome.value):
+            raise ContractError(f"{name} gave sample {sample.id} {outcome.value}, which is off its own scale.")
+
+
+def whole_or_gone(path: Path) -> bool:
+    """Whether a part is there and readable; a torn one, which only we can have written, is removed."""
+    if is_whole(path):
+        return True
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path} is damaged and cannot be removed: {error}.") from error
+    return False
+
+
+def _failed(outcome: Outcome) -> bool:
+    return isinstance(outcome, Unscored) and outcome.cause == "failed"

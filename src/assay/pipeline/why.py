@@ -1,0 +1,114 @@
+"""What is known of one sample, and the samples a run kept: read back from a run's folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from assay.core.errors import FieldError, StoreError
+from assay.core.recipe import Recipe
+from assay.core.sample import Failure, Image, Sample
+from assay.core.score import Fingerprint, Label, Outcome, Score
+from assay.pipeline.plan import Placed, survey
+from assay.pipeline.recipe_file import load
+from assay.pipeline.run import kept_ids
+from assay.pipeline.stages import parts, samples_of
+from assay.store.rows import read_decisions, read_outcomes
+from assay.store.run_folder import RunFolder
+from assay.store.shards import read_made
+
+
+def finished(run: Path) -> tuple[Recipe, dict[str, Placed]]:
+    """The recipe of the run at `run`, and those of its stages that are done, by name."""
+    folder = RunFolder.open(run, create=False)
+    recipe = load(str(folder.path / "recipe.yaml"))
+    done = {
+        stage.name: placed
+        for stage, placed in survey(recipe, folder.path)
+        if placed is not None and placed.receipt is not None and placed.state in ("done", "retry")
+    }
+    return recipe, done
+
+
+def kept_samples(run: Path) -> tuple[list[Sample], Path]:
+    """The samples that every filter kept, and the folder their images lie in.
+
+    Raises:
+        StoreError: The run has not come so far.
+    """
+    _, done = finished(run)
+    if "keep" not in done:
+        raise StoreError(f"The run in {run} has not filtered its samples yet.", hint="Run it to its end first.")
+    ids = kept_ids(done["keep"].folder)
+    folder = done["generate"].folder
+    return [sample for sample in samples_of(folder) if sample.id in ids], folder
+
+
+def explain(run: Path, prefix: str) -> dict[str, Any]:
+    """Lineage, outcomes and decision of the sample whose id begins with `prefix`.
+
+    Raises:
+        FieldError: No sample has such an id, or several have.
+        StoreError: The run has made nothing yet.
+    """
+    recipe, done = finished(run)
+    if "generate" not in done:
+        raise StoreError(f"The run in {run} has not generated its samples yet.", hint="Run it to its end first.")
+    made = [row for path in parts(done["generate"].folder) for row in read_made(path)]
+    found = [row for row in made if (row.seed if isinstance(row, Failure) else row.id).startswith(prefix)]
+    if len(found) != 1 or not prefix:
+        count = "No sample" if not found else f"{len(found)} samples"
+        raise FieldError(
+            f"{count} of {run} have an id that begins with {prefix!r}.", hint="Ids are on the report page."
+        )
+    (row,) = found
+    if isinstance(row, Failure):
+        return _of_failure(row)
+    outcomes = {
+        column: _in_words(outcome)
+        for column in recipe.score
+        if f"score-{column}" in done
+        for path in parts(done[f"score-{column}"].folder)
+        for id_, outcome in read_outcomes(path)
+        if id_ == row.id
+    }
+    decision = None
+    if "keep" in done:
+        decision = next(d for d in read_decisions(done["keep"].folder / "decisions.parquet") if d.id == row.id)
+    return {
+        "id": row.id,
+        "kept": decision is not None and decision.keep,
+        "fate": "dropped" if decision else "not decided yet",
+        "fields": {name: asdict(value) if isinstance(value, Image) else value for name, value in row.fields.items()},
+        "made_by": row.made_by,
+        "nth": row.nth,
+        "parents": list(row.parents),
+        "outcomes": outcomes,
+        "decision": asdict(decision) if decision else None,
+    }
+
+
+def _of_failure(row: Failure) -> dict[str, Any]:
+    return {
+        "id": row.seed,
+        "kept": False,
+        "fate": f"failed: {row.reason}",
+        "fields": {},
+        "made_by": "",
+        "nth": 0,
+        "parents": [],
+        "outcomes": {},
+        "decision": None,
+    }
+
+
+def _in_words(outcome: Outcome) -> str:
+    if isinstance(outcome, Score):
+        said = f", it says {outcome.answer!r}" if outcome.answer else ""
+        return f"{outcome.value:.4f}{said}" + (f" ({outcome.reason})" if outcome.reason else "")
+    if isinstance(outcome, Label):
+        return f"{outcome.value}, it says {outcome.answer!r}" + (f" ({outcome.reason})" if outcome.reason else "")
+    if isinstance(outcome, Fingerprint):
+        return f"a vector of {len(outcome.vector)} numbers"
+    return f"unscored, {outcome.cause}: {outcome.reason}"
