@@ -2,12 +2,12 @@
 
     python benchmarks/clip_matrix.py [--model embedded:fashion-clip]
 
-torchmetrics' `clip_score` gives one mean of a list of pairs, so a score for every image and label costs one call a pair.
+torchmetrics' `clip_score` gives one mean of a list of pairs, so a score for every image and label costs a call a pair.
 Here its public function is called N x K times with this very model and processor (it takes a function that returns
 them), so that no loading is timed. Since transformers 5 `get_image_features` returns an object where torchmetrics 1.9
-expects a tensor; `Unwrapped` takes the tensor out and does nothing else. "by label" is torchmetrics' own update function
-with all N images at once, K times: the best that can be done with its parts. assay starts with empty caches each round.
-All three give 100 * cosine (the public function clamps at 0; so it is compared with max(100 * cosine, 0)).
+expects a tensor; `Unwrapped` takes the tensor out and does nothing else. "by label" is torchmetrics' own update
+function with all N images at once, K times: the best that can be done with its parts. assay starts with empty caches
+each round. All three give 100 * cosine; the public function clamps at 0, so it is compared with max(100 * cosine, 0).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def assay_matrix(clip: Clip, images: Sequence[Pixels], texts: Sequence[str]) -> 
 
 
 def pair_matrix(model: Unwrapped, processor: Any, images: Sequence[torch.Tensor], texts: Sequence[str]) -> np.ndarray:
-    rows = [[float(clip_score(image, text, lambda: (model, processor))) for text in texts] for image in images]
+    rows = [[clip_score(image, text, lambda: (model, processor)).item() for text in texts] for image in images]
     return np.asarray(rows)
 
 

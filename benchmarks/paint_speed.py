@@ -90,7 +90,8 @@ def main() -> None:
     ratio = statistics.median(loop_s / assay_s for assay_s, loop_s in times)
     print(f"{options.model}: {options.steps} steps, guidance {options.guidance}, {options.threads} threads, CPU")
     print(
-        f"torch {torch.__version__}, diffusers {diffusers.__version__}; {options.images} images, {options.rounds} rounds"
+        f"torch {torch.__version__}, diffusers {diffusers.__version__}, "
+        f"{options.images} images, {options.rounds} rounds"
     )
     print(f"assay           {options.images / ours:8.2f} images/s  (median {ours:.2f} s)")
     print(f"diffusers loop  {options.images / theirs:8.2f} images/s  (median {theirs:.2f} s, batch {options.batch})")

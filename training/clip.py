@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captions import ATTRIBUTES, LABELS, caption, corpus, describe, say
-from common import Halved, Log, batches, checkpoint, photographs, rate_at, resumed, shift
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch.nn import functional
 from transformers import (
@@ -28,6 +26,9 @@ from transformers import (
     CLIPTokenizer,
     CLIPVisionConfig,
 )
+
+from captions import ATTRIBUTES, LABELS, caption, corpus, describe, say
+from common import Halved, Log, batches, checkpoint, photographs, rate_at, resumed, shift
 
 LENGTH = 20
 """Tokens of a caption, the two marks included."""

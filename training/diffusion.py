@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captions import ATTRIBUTES, LABELS, caption, describe, say
-from common import Halved, Log, batches, checkpoint, photographs, rate_at, resumed
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from transformers import AutoTokenizer, CLIPModel, CLIPTextModel
+
+from captions import ATTRIBUTES, LABELS, caption, describe, say
+from common import Halved, Log, batches, checkpoint, photographs, rate_at, resumed
 from vae import framed
 
 STEPS = 1000

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captions import LABELS
-from common import Halved, Log, batches, checkpoint, photographs, rate_at, resumed, shift
 from PIL import Image
 from torch.nn import functional
 from transformers import ConvNextImageProcessorPil, ResNetConfig, ResNetForImageClassification
+
+from captions import LABELS
+from common import Halved, Log, batches, checkpoint, photographs, rate_at, resumed, shift
 
 MEAN, DEVIATION = 0.286, 0.353
 SIDE = 64

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Halved, Log, batches, checkpoint, photographs, rate_at, resumed
 from diffusers import AutoencoderKL
+
+from common import Halved, Log, batches, checkpoint, photographs, rate_at, resumed
 
 
 def build() -> AutoencoderKL:
