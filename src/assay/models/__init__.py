@@ -1,0 +1,7 @@
+"""The outside world: diffusion pipelines, CLIP and classifiers behind the kinds of `assay.core.kinds`."""
+
+from assay.models.loading import Device
+from assay.models.open_models import OpenModels
+from assay.models.references import embedded_names
+
+__all__ = ["Device", "OpenModels", "embedded_names"]

@@ -1,0 +1,169 @@
+"""CLIP (Radford et al. 2021) from transformers as a `TwinEncoder`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from assay.core.errors import ModelError
+from assay.models.loading import Placement, check_whole, fetch, finite, refuse_kind, tiles
+from assay.models.references import Checkpoint, read_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from assay.core.kinds import Matrix, Pixels
+
+    Row = npt.NDArray[np.float32]
+
+IMAGE_ROWS = 16
+TEXT_ROWS = 8
+"""Rows of every call of a tower (`tiles` says why there is one number)."""
+CACHE_BYTES = 64 * 2**20
+
+
+class Clip:
+    """Embeds pictures and words, each different text once, each different picture once while it is remembered."""
+
+    def __init__(self, model: Any, processor: Any, tokenizer: Any, reference: str) -> None:
+        """Wraps a loaded `CLIPModel`, its image processor (on Pillow) and its tokenizer."""
+        self.model = model
+        self.processor = processor
+        self.tokenizer = tokenizer
+        self.reference = reference
+        self._texts: dict[str, Row] = {}
+        self._images = _Recent(CACHE_BYTES)
+
+    @property
+    def logit_scale(self) -> float:
+        """What cosines are multiplied by before a softmax: the exponential of the learnt number."""
+        return float(self.model.logit_scale.detach().float().exp())
+
+    def embed_images(self, images: Sequence[Pixels]) -> Matrix:
+        """(n, dimensions), each row of length 1."""
+        keys = [_digest(image) for image in images]
+        found = {key: row for key in keys if (row := self._images.get(key)) is not None}
+        new = {key: image for key, image in zip(keys, images, strict=True) if key not in found}
+        for batch, count in tiles(list(new), IMAGE_ROWS):
+            rows = self._encode_images([new[key] for key in batch])
+            for key, row in zip(batch[:count], rows[:count], strict=True):
+                found[key] = row
+                self._images.put(key, row)
+        return self._stack([found[key] for key in keys])
+
+    def embed_texts(self, texts: Sequence[str]) -> Matrix:
+        """(n, dimensions), each row of length 1. Words beyond the model's length are cut off, its end mark is not."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._texts))
+        for batch, count in tiles(new, TEXT_ROWS):
+            rows = self._encode_texts(batch)
+            self._texts.update(zip(batch[:count], rows[:count], strict=True))
+        return self._stack([self._texts[text] for text in texts])
+
+    def _encode_images(self, images: Sequence[Pixels]) -> Matrix:
+        import torch
+        from PIL import Image
+
+        pictures = [Image.fromarray(image).convert("RGB") for image in images]
+        pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            output = self.model.get_image_features(pixel_values=pixels.to(self.model.device, self.model.dtype))
+        return self._unit(output.pooler_output)
+
+    def _encode_texts(self, texts: Sequence[str]) -> Matrix:
+        import torch
+
+        tokens = self.tokenizer(
+            list(texts),
+            padding="max_length",
+            max_length=self.model.config.text_config.max_position_embeddings,
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.model.device)
+        with torch.inference_mode():
+            output = self.model.get_text_features(
+                input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+            )
+        return self._unit(output.pooler_output)
+
+    def _unit(self, features: Any) -> Matrix:
+        from torch.nn import functional
+
+        rows: Matrix = functional.normalize(features.float(), dim=-1).cpu().numpy()
+        return finite(rows, self.reference)
+
+    def _stack(self, rows: Sequence[Row]) -> Matrix:
+        import numpy as np
+
+        return np.stack(rows) if rows else np.empty((0, int(self.model.config.projection_dim)), dtype=np.float32)
+
+
+def open_clip(checkpoint: Checkpoint, placement: Placement) -> Clip:
+    """Loads a `CLIPModel`, its tokenizer and its image processor.
+
+    Raises:
+        ModelError: There is no CLIP model, or it cannot be loaded.
+    """
+    from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
+
+    if checkpoint.folder is not None:
+        config = checkpoint.folder / "config.json"
+        if not config.is_file() or read_json(config).get("model_type") != "clip":
+            raise refuse_kind(checkpoint, "a CLIPModel")
+
+    def load(local: bool) -> Clip:
+        model, info = CLIPModel.from_pretrained(
+            checkpoint.location,
+            dtype=placement.torch_dtype(),
+            use_safetensors=True,
+            local_files_only=local,
+            output_loading_info=True,
+        )
+        check_whole(checkpoint, list(info["missing_keys"]), model)
+        # The Pillow class by name: with torchvision installed the automatic one resizes differently.
+        processor = CLIPImageProcessorPil.from_pretrained(checkpoint.location, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, local_files_only=local)
+        return Clip(model.to(placement.device).eval(), processor, tokenizer, checkpoint.reference)
+
+    opened = fetch(checkpoint, load)
+    _check_end(opened)
+    return opened
+
+
+def _check_end(opened: Clip) -> None:
+    """Refuses a tokenizer with another end mark than the model's: read elsewhere, all texts have one embedding."""
+    written = opened.tokenizer.eos_token_id
+    read = opened.model.config.text_config.eos_token_id
+    if read not in (written, 2):  # OpenAI's own checkpoints say 2, and transformers then reads at the highest id
+        raise ModelError(
+            f"Model {opened.reference!r}: its tokenizer ends texts with token {written}, config.json says {read}."
+        )
+
+
+def _digest(image: Pixels) -> bytes:
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
+
+
+class _Recent:
+    """Rows by key, the least recently used forgotten first once they take more than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._rows: OrderedDict[bytes, Row] = OrderedDict()
+
+    def get(self, key: bytes) -> Row | None:
+        row = self._rows.get(key)
+        if row is not None:
+            self._rows.move_to_end(key)
+        return row
+
+    def put(self, key: bytes, row: Row) -> None:
+        own = row.copy()  # a view would keep its whole batch alive
+        self._rows[key] = own
+        self._used += own.nbytes + len(key)
+        while self._used > self._limit:
+            old, gone = self._rows.popitem(last=False)
+            self._used -= gone.nbytes + len(old)

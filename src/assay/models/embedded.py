@@ -1,0 +1,54 @@
+"""The models that assay carries: ordinary checkpoints, only small."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Carried:
+    """One embedded model."""
+
+    reference: str
+    kind: str
+    """The class its configuration names."""
+    megabytes: float
+    about: str
+    """The first sentence of its card."""
+
+
+def folder() -> Path:
+    """Where they lie."""
+    return Path(str(resources.files("assay.embedded")))
+
+
+def carried() -> list[Carried]:
+    """Every embedded model, in order of name."""
+    found = []
+    for path in sorted(folder().iterdir()):
+        kind = _kind(path)
+        if kind is None:
+            continue
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        found.append(Carried(f"embedded:{path.name}", kind, size / 1e6, _about(path)))
+    return found
+
+
+def _kind(path: Path) -> str | None:
+    for name, key in (("model_index.json", "_class_name"), ("config.json", "architectures")):
+        if (path / name).is_file():
+            value = json.loads((path / name).read_text(encoding="utf-8")).get(key, "unknown")
+            return str(value[0] if isinstance(value, list) else value)
+    return None
+
+
+def _about(path: Path) -> str:
+    card = path / "README.md"
+    if not card.is_file():
+        return ""
+    lines = [line.strip() for line in card.read_text(encoding="utf-8").splitlines()]
+    text = [line for line in lines if line and not line.startswith(("#", "-", "|"))]
+    return text[0] if text else ""

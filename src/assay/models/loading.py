@@ -1,0 +1,208 @@
+"""What all adapters share: where a model runs, how it is fetched, and how work is cut into batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from assay.core.errors import ModelError, did_you_mean
+from assay.models.references import EMBEDDED, Checkpoint, embedded_names, kind_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from assay.core.kinds import Matrix
+
+HUB_SECONDS = 5.0
+"""The hub is asked once for so long before a download; its own client would retry for half a minute and more."""
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where models run, and in which precision."""
+
+    device: str = "auto"
+    """A torch device such as "cpu" or "cuda:1"; "auto" is cuda where there is one."""
+    dtype: str = "auto"
+    """One of DTYPES; "auto" is bfloat16 on cuda and float32 elsewhere."""
+    paint_batch: int = 8
+    """Images painted at once off the CPU. On the CPU the size of a picture alone decides, so that pixels cannot
+    depend on a setting."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A `Device` with nothing left open."""
+
+    device: str
+    dtype: str
+
+    def torch_dtype(self) -> torch.dtype:
+        """The dtype as torch names it."""
+        import torch
+
+        dtype = getattr(torch, self.dtype)
+        assert isinstance(dtype, torch.dtype)
+        return dtype
+
+
+def choose(device: Device, *, cuda: bool) -> Placement:
+    """Settles what is "auto", given whether this machine has cuda.
+
+    Raises:
+        ModelError: There is no such dtype, or cuda is asked for where there is none.
+    """
+    if device.dtype not in DTYPES:
+        raise ModelError(f"There is no dtype {device.dtype!r}.", hint=did_you_mean(device.dtype, DTYPES))
+    name = ("cuda" if cuda else "cpu") if device.device == "auto" else device.device
+    if name.startswith("cuda") and not cuda:
+        raise ModelError(f"Device {name!r} was asked for, but torch finds no cuda on this machine.")
+    if device.dtype != "auto":
+        return Placement(name, device.dtype)
+    return Placement(name, "bfloat16" if name.startswith("cuda") else "float32")
+
+
+def placed(device: Device) -> Placement:
+    """`choose` on this machine.
+
+    Raises:
+        ModelError: As `choose`, or torch knows no such device.
+    """
+    import torch
+
+    placement = choose(device, cuda=torch.cuda.is_available())
+    try:
+        torch.device(placement.device)
+    except RuntimeError as error:
+        raise ModelError(
+            f"There is no device {placement.device!r}.", hint="Known: auto, cpu, cuda, cuda:1, mps."
+        ) from error
+    return placement
+
+
+def fetch(checkpoint: Checkpoint, load: Callable[[bool], T]) -> T:
+    """Loads from the folder or the hub's cache, and from the hub only if that fails.
+
+    Args:
+        checkpoint: What is loaded.
+        load: Calls `from_pretrained`; its argument is `local_files_only`.
+
+    Raises:
+        ModelError: It cannot be had; the cause is chained.
+    """
+    # The libraries raise OSError, ValueError, KeyError, RuntimeError, SafetensorError, ... for a bad checkpoint.
+    with _quiet():
+        try:
+            return load(True)
+        except ModelError:
+            raise
+        except Exception as error:
+            if checkpoint.folder is not None:
+                raise _unloadable(checkpoint, error) from error
+        _ask_hub(checkpoint.location)
+        try:
+            return load(False)
+        except ModelError:
+            raise
+        except Exception as error:
+            raise _unloadable(checkpoint, error) from error
+
+
+def check_whole(checkpoint: Checkpoint, missing: Sequence[str], model: object) -> None:
+    """Refuses a model some of whose weights were not in the file: transformers would leave them random.
+
+    Raises:
+        ModelError: `missing` names weights.
+    """
+    if missing:
+        names = ", ".join(sorted(missing)[:3]) + (" ..." if len(missing) > 3 else "")
+        raise ModelError(
+            f"Model {checkpoint.reference!r} is no {type(model).__name__}: it has no weights for {names}.",
+        )
+
+
+def refuse_kind(checkpoint: Checkpoint, wanted: str) -> ModelError:
+    """The error that says what lies in a folder and what was wanted instead."""
+    assert checkpoint.folder is not None
+    kind = kind_of(checkpoint.folder)
+    return ModelError(f"Model {checkpoint.reference!r} is a {kind}; {wanted} is needed here.")
+
+
+def tiles(items: Sequence[T], rows: int) -> Iterator[tuple[list[T], int]]:
+    """Cuts work into batches of exactly `rows`, the last one filled up with its last item.
+
+    Yields (batch, how many of it count).
+
+    Kernels are chosen by shape, and another kernel adds in another order: with batches of differing sizes an image's
+    result changes in its last bits (measured: 1e-6 of a UNet, CLIP or ResNet). With one shape always, it does not.
+    """
+    for start in range(0, len(items), rows):
+        chosen = list(items[start : start + rows])
+        yield chosen + [chosen[-1]] * (rows - len(chosen)), len(chosen)
+
+
+def finite(matrix: Matrix, reference: str) -> Matrix:
+    """`matrix`, if all of it is finite.
+
+    Raises:
+        ModelError: It is not: the weights are damaged, or overflow in 16 bit.
+    """
+    import numpy as np
+
+    if not np.isfinite(matrix).all():
+        raise ModelError(f"Model {reference!r} gave numbers that are not finite.", hint='Try dtype "float32".')
+    return matrix
+
+
+def _ask_hub(identifier: str) -> None:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    known = ", ".join(EMBEDDED + name for name in embedded_names())
+    hint = f"assay carries {known}." if known else ""
+    try:
+        HfApi().model_info(identifier, timeout=HUB_SECONDS)
+    except GatedRepoError as error:
+        raise ModelError(f"Model {identifier!r} is gated on the hub: ask for access there, then log in.") from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(f"There is no public model {identifier!r} on the Hugging Face hub.", hint=hint) from error
+    except OfflineModeIsEnabled as error:
+        raise ModelError(
+            f"Model {identifier!r} is not in the local cache, and HF_HUB_OFFLINE forbids asking the hub.", hint=hint
+        ) from error
+    # The client's network errors have no common root below Exception.
+    except Exception as error:
+        raise ModelError(
+            f"Model {identifier!r} is not in the local cache, and the Hugging Face hub did not answer.", hint=hint
+        ) from error
+
+
+def _unloadable(checkpoint: Checkpoint, error: Exception) -> ModelError:
+    first = (str(error).strip() or repr(error)).splitlines()[0]
+    return ModelError(f"Model {checkpoint.reference!r} cannot be loaded from {checkpoint.location}: {first}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the libraries: loading is short, and assay draws its own."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    libraries: list[Any] = [diffusers_logging, transformers_logging]
+    shown = [library for library in libraries if library.is_progress_bar_enabled()]
+    levels = [(library, library.get_verbosity()) for library in libraries]
+    for library in libraries:
+        library.disable_progress_bar()
+        library.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        for library in shown:
+            library.enable_progress_bar()
+        for library, level in levels:
+            library.set_verbosity(level)

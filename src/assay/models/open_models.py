@@ -1,0 +1,67 @@
+"""Opens models by reference: the `Models` of a lab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from assay.models.clip import Clip, open_clip
+from assay.models.diffusion import Diffusion, open_diffusion
+from assay.models.loading import Device, placed
+from assay.models.references import Checkpoint, locate
+from assay.models.resnet import HfClassifier, open_classifier
+
+if TYPE_CHECKING:
+    from assay.core.kinds import Classifier, ImageModel, TwinEncoder
+
+
+@dataclass(frozen=True)
+class OpenModels:
+    """Opens each model once in a process, wherever it was asked for; a folder that has changed is opened again.
+
+    A plain value: it pickles, and a worker that unpickles it finds what its own process has opened.
+    """
+
+    device: Device = field(default_factory=Device)
+
+    def image_model(self, reference: str) -> ImageModel:
+        """A diffusers text-to-image pipeline.
+
+        Raises:
+            ModelError: There is none, or it cannot be loaded.
+        """
+        return _diffusion(locate(reference), self.device)
+
+    def twin_encoder(self, reference: str) -> TwinEncoder:
+        """A CLIP model.
+
+        Raises:
+            ModelError: There is none, or it cannot be loaded.
+        """
+        return _clip(locate(reference), self.device)
+
+    def classifier(self, reference: str) -> Classifier:
+        """An image classifier.
+
+        Raises:
+            ModelError: There is none, or it cannot be loaded.
+        """
+        return _classifier(locate(reference), self.device)
+
+
+# The caches belong to the process, not to an OpenModels: an engine may unpickle a new one for every shard. They are
+# short, because a proof opens many trained classifiers one after the other.
+@lru_cache(maxsize=2)
+def _diffusion(checkpoint: Checkpoint, device: Device) -> Diffusion:
+    return open_diffusion(checkpoint, device, placed(device))
+
+
+@lru_cache(maxsize=2)
+def _clip(checkpoint: Checkpoint, device: Device) -> Clip:
+    return open_clip(checkpoint, placed(device))
+
+
+@lru_cache(maxsize=4)
+def _classifier(checkpoint: Checkpoint, device: Device) -> HfClassifier:
+    return open_classifier(checkpoint, placed(device))

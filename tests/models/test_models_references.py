@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import checkpoints
+from assay.core.errors import ModelError
+from assay.models import Device, OpenModels, embedded_names
+from assay.models.loading import choose, tiles
+from assay.models.references import locate
+
+KINDS = ("image_model", "twin_encoder", "classifier")
+
+
+def opened(kind: str, reference: str) -> object:
+    method: Callable[[str], object] = getattr(OpenModels(Device(device="cpu")), kind)
+    return method(reference)
+
+
+def message(kind: str, reference: str) -> str:
+    with pytest.raises(ModelError) as caught:
+        opened(kind, reference)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_embedded_model_that_does_not_exist(kind: str) -> None:
+    text = message(kind, "embedded:fashion-clop")
+    assert "assay carries no model 'fashion-clop'" in text
+    assert all(name in text for name in embedded_names())
+
+
+@pytest.mark.parametrize("name", embedded_names())
+def test_embedded_models_open(name: str) -> None:
+    kind = "image_model" if "diffusion" in name else "twin_encoder" if "clip" in name else "classifier"
+    assert opened(kind, f"embedded:{name}")
+
+
+@pytest.mark.parametrize("reference", ["openai:gpt-5", "anthropic:claude", "http://localhost/v1#llama"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_models_cannot_serve(kind: str, reference: str) -> None:
+    assert "answers with text" in message(kind, reference)
+
+
+@pytest.mark.parametrize("reference", ["", "fashion-clip", "a/b/c", "what is this"])
+def test_what_names_no_model(reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = message("classifier", reference)
+    assert "names no model" in text or "is no model folder" in text
+
+
+def test_folders_that_are_none(tmp_path: Path) -> None:
+    assert "does not exist" in message("classifier", str(tmp_path / "absent"))
+    (tmp_path / "file").write_text("")
+    assert "is a file" in message("classifier", str(tmp_path / "file"))
+    assert message("classifier", str(tmp_path)).endswith("expected model_index.json or config.json, there is file.")
+    assert "there is nothing" in message("classifier", str(empty(tmp_path)))
+
+
+def empty(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def test_a_folder_relative_to_here(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(folders["resnet"], tmp_path / "nested" / "model")
+    monkeypatch.chdir(tmp_path)
+    for reference in ("nested/model", "./nested/model"):
+        assert opened("classifier", reference)
+
+
+def test_another_kind_says_what_it_is(folders: dict[str, Path]) -> None:
+    assert "is a CLIPModel; a diffusers pipeline" in message("image_model", str(folders["clip"]))
+    assert "is a ResNetForImageClassification; a diffusers" in message("image_model", str(folders["resnet"]))
+    assert "is a StableDiffusionPipeline; a CLIPModel" in message("twin_encoder", str(folders["sd"]))
+    assert "is a ResNetForImageClassification; a CLIPModel" in message("twin_encoder", str(folders["resnet"]))
+    assert "is a CLIPModel; an image classifier" in message("classifier", str(folders["clip"]))
+    assert "is a StableDiffusionXLPipeline; an image classifier" in message("classifier", str(folders["sdxl"]))
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    folder = checkpoints.resnet(tmp_path / "resnet")
+    (folder / "model.safetensors").unlink()
+    assert "no weights: expected *.safetensors" in message("classifier", str(folder))
+    torch.save({}, folder / "pytorch_model.bin")
+    text = message("classifier", str(folder))
+    assert "pytorch_model.bin holds pickled weights" in text
+    assert "could run any program" in text
+
+
+def test_pickled_weights_inside_a_pipeline_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "sd"
+    shutil.copytree(folders["sd"], folder)
+    shutil.move(folder / "unet/diffusion_pytorch_model.safetensors", folder / "unet/diffusion_pytorch_model.bin")
+    assert "unet/diffusion_pytorch_model.bin holds pickled" in message("image_model", str(folder))
+
+
+@pytest.mark.parametrize("kept", [0, 5, 2000, -1])
+def test_weights_that_are_cut_off(tmp_path: Path, kept: int) -> None:
+    path = checkpoints.resnet(tmp_path / "resnet") / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    assert f"{path} is damaged" in message("classifier", str(path.parent))
+
+
+def test_a_config_that_is_cut_off(folders: dict[str, Path], tmp_path: Path) -> None:
+    for kind, family, name in (("classifier", "resnet", "config.json"), ("image_model", "sd", "model_index.json")):
+        folder = tmp_path / family
+        shutil.copytree(folders[family], folder)
+        (folder / name).write_text('{"archi')
+        assert f"{name} is not JSON" in message(kind, str(folder))
+
+
+def test_a_pipeline_that_lacks_a_part(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "sd"
+    shutil.copytree(folders["sd"], folder)
+    shutil.rmtree(folder / "vae")
+    assert "cannot be loaded" in message("image_model", str(folder))
+
+
+def test_a_pipeline_with_code_of_its_own_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "sd"
+    shutil.copytree(folders["sd"], folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["_class_name"] = ["mine", "MyPipeline"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    (folder / "mine.py").write_text("raise SystemExit('ran')")
+    assert "cannot be loaded" in message("image_model", str(folder))
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """A real server on loopback that accepts and never answers."""
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    held.append(server.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    for connection in held:
+        connection.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_network(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    started = time.monotonic()
+    with pytest.raises(ModelError, match="not in the local cache, and the Hugging Face hub did not answer") as caught:
+        opened(kind, "nobody/nothing")
+    assert time.monotonic() - started < 20
+    assert caught.value.__cause__ is not None
+
+
+def test_a_network_that_swallows(silent_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", silent_server)
+    started = time.monotonic()
+    assert "did not answer" in message("classifier", "nobody/nothing")
+    assert time.monotonic() - started < 30
+
+
+def test_offline_by_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE forbids asking" in message("twin_encoder", "nobody/nothing")
+
+
+def test_each_model_opens_once_and_again_when_its_folder_changed(tmp_path: Path) -> None:
+    folder = checkpoints.resnet(tmp_path / "resnet")
+    first = opened("classifier", str(folder))
+    assert opened("classifier", str(folder)) is first
+    models = OpenModels(Device(device="cpu"))
+    assert pickle.loads(pickle.dumps(models)) == models
+    assert pickle.loads(pickle.dumps(models)).classifier(str(folder)) is first
+    checkpoints.resnet(folder, labels=("one", "two", "three", "four"))
+    again = OpenModels(Device(device="cpu")).classifier(str(folder))
+    assert again.labels == ("one", "two", "three", "four")
+
+
+@pytest.mark.parametrize(
+    ("device", "cuda", "expected"),
+    [
+        (Device(), False, ("cpu", "float32")),
+        (Device(), True, ("cuda", "bfloat16")),
+        (Device(device="cpu"), True, ("cpu", "float32")),
+        (Device(device="cuda:1"), True, ("cuda:1", "bfloat16")),
+        (Device(dtype="float16"), True, ("cuda", "float16")),
+        (Device(dtype="bfloat16"), False, ("cpu", "bfloat16")),
+        (Device(device="mps"), False, ("mps", "float32")),
+    ],
+)
+def test_where_and_how(device: Device, cuda: bool, expected: tuple[str, str]) -> None:
+    chosen = choose(device, cuda=cuda)
+    assert (chosen.device, chosen.dtype) == expected
+
+
+def test_where_and_how_not() -> None:
+    with pytest.raises(ModelError, match="finds no cuda"):
+        choose(Device(device="cuda"), cuda=False)
+    with pytest.raises(ModelError, match="Did you mean 'bfloat16'"):
+        choose(Device(dtype="bfloat"), cuda=False)
+
+
+@pytest.mark.parametrize("count", range(10))
+def test_tiles_have_one_size_and_lose_nothing(count: int) -> None:
+    parts = list(tiles(range(count), 4))
+    assert all(len(batch) == 4 for batch, _ in parts)
+    assert [item for batch, real in parts for item in batch[:real]] == list(range(count))
+
+
+def test_importing_stays_light(tmp_path: Path) -> None:
+    code = "import sys, assay.models; print({'torch', 'transformers', 'diffusers', 'PIL', 'numpy'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"
+
+
+def test_a_checkpoint_remembers_its_reference(folders: dict[str, Path]) -> None:
+    checkpoint = locate(str(folders["resnet"]))
+    assert checkpoint.folder == folders["resnet"].resolve()
+    assert locate("org/name").folder is None
