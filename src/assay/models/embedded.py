@@ -49,6 +49,7 @@ def _about(path: Path) -> str:
     card = path / "README.md"
     if not card.is_file():
         return ""
-    lines = [line.strip() for line in card.read_text(encoding="utf-8").splitlines()]
-    text = [line for line in lines if line and not line.startswith(("#", "-", "|"))]
-    return text[0] if text else ""
+    body = card.read_text(encoding="utf-8").split("---\n", 2)[-1]  # what follows the front matter
+    paragraphs = [part.strip() for part in body.split("\n\n")]
+    first = next((part for part in paragraphs if not part.startswith("#")), "")
+    return " ".join(first.split()).split(". ")[0].rstrip(".") + "."
