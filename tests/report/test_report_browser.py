@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from report_example import example
 
 from assay.report import render
-from report_example import example
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (

@@ -185,3 +185,10 @@ def test_pickled_weights_are_refused(trained: Artifact, tmp_path: Path) -> None:
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     with pytest.raises(ModelError, match="pickled"):
         begin(str(copy), TRAINER.labels, None, freeze=False)
+
+
+def test_a_label_that_the_classifier_lacks_is_said_before_a_run() -> None:
+    trainer = ImageClassifier(labels=("black", "white"))
+    trainer.check([Sample({"label": "white"})], tiny_lab())
+    with pytest.raises(FieldError, match=r"'grey', which ImageClassifier.labels lacks"):
+        trainer.check([Sample({"label": "white"}), Sample({"label": "grey"})], tiny_lab())

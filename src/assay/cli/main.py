@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -62,6 +63,10 @@ def main() -> None:
         _stop(error.format_message(), 2)
     except UserError as error:
         _stop(str(error), 2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _stop(f"The disk is full: {error.filename or 'a file'} could not be written.", 2)
     except ContractError as error:
         _stop(f"A component broke its promise, which is a bug in it: {error}", 1)
 

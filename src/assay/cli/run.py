@@ -14,7 +14,9 @@ from assay.cli.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, show
 @QUICK
 @SET
 @OUT
-@click.option("--engine", default="local", show_default=True, help="Where shards run: local or ray.")
+@click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where shards run."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @JSON
 def command(
@@ -27,15 +29,19 @@ def command(
     as_json: bool,
 ) -> None:
     """Run RECIPE: the name of a shipped one, or a .yaml file. Goes on where it was stopped."""
-    from assay.cli import plan
-    from assay.cli.summary import print_summary
-    from assay.report.api import load_recipe, run
+    from assay.pipeline.recipe_file import load
 
-    loaded = load_recipe(recipe, quick=quick, changes=changes)
+    # Before the report and its statistics are imported: what is wrong with a recipe is said at once.
+    loaded = load(recipe, quick=quick, changes=changes)
     folder = run_folder(out, loaded.name)
     if dry_run:
-        plan.show_plan(loaded, folder, as_json)
+        from assay.cli.plan import show_plan
+
+        show_plan(loaded, folder, as_json)
         return
+    from assay.cli.summary import print_summary
+    from assay.report.api import run
+
     if not as_json:
         click.echo(f"{loaded.name}: {loaded.question}", err=True)
     done = run(loaded, folder, engine=engine, watch=not as_json)

@@ -23,27 +23,22 @@ def command(run: Path, as_json: bool) -> None:
     rows = []
     for stage, placed in survey(recipe, folder.path):
         receipt = placed.receipt if placed else None
-        rows.append(
-            {
-                "stage": stage.name,
-                "state": placed.state if placed else "waits",
-                "counts": dict(receipt.counts) if receipt else {},
-                "seconds": receipt.seconds if receipt else None,
-            }
-        )
+        counts = dict(receipt.counts) if receipt else {}
+        rows.append((stage.name, placed.state if placed else "waits", counts, receipt.seconds if receipt else None))
     if as_json:
-        show({"name": recipe.name, "folder": str(folder.path), "stages": rows})
+        found = [dict(zip(("stage", "state", "counts", "seconds"), row, strict=True)) for row in rows]
+        show({"name": recipe.name, "folder": str(folder.path), "stages": found})
         return
     click.echo(f"{recipe.name} in {folder.path}")
     table(
         ["stage", "state", "counts", "seconds"],
         [
             [
-                str(row["stage"]),
-                str(row["state"]),
-                ", ".join(f"{count:,} {name}" for name, count in dict(row["counts"]).items()),  # type: ignore[call-overload]
-                "" if row["seconds"] is None else f"{row['seconds']:.1f}",
+                stage,
+                state,
+                ", ".join(f"{count:,} {name}" for name, count in counts.items()),
+                "" if seconds is None else f"{seconds:.1f}",
             ]
-            for row in rows
+            for stage, state, counts, seconds in rows
         ],
     )

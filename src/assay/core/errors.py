@@ -56,4 +56,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
     folded = {name.casefold(): name for name in known}
     near = get_close_matches(word.casefold(), folded, n=1)
-    return (f"Did you mean {folded[near[0]]!r}? " if near else "") + f"Known: {', '.join(known)}."
+    return (f"Did you mean {folded[near[0]]!r}? " if near else "") + (
+        f"Known: {', '.join(known)}." if known else "There are none."
+    )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from assay.core.errors import UserError
@@ -35,20 +36,25 @@ class Local:
         Raises:
             UserError: A worker died.
         """
-        if self.workers == 1 or not shards:
+        if self.workers == 1:
             yield from map(work, shards)
             return
-        # Spawned, not forked: a forked child of a process that has used torch's threads can hang.
-        context = multiprocessing.get_context("spawn")
-        count = min(self.workers, len(shards))
-        with ProcessPoolExecutor(count, mp_context=context, initializer=_follow_parent) as pool:
-            try:
-                yield from pool.map(work, shards)
-            except BrokenProcessPool as error:
-                raise UserError(
-                    "A worker process died, most often because memory ran out.",
-                    hint="What is finished stays. Fewer workers need less memory.",
-                ) from error
+        try:
+            yield from _pool(self.workers).map(work, shards)
+        except BrokenProcessPool as error:
+            _pool.cache_clear()
+            raise UserError(
+                "A worker process died, most often because memory ran out.",
+                hint="What is finished stays. Fewer workers need less memory.",
+            ) from error
+
+
+@cache
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Kept from stage to stage, so that workers keep the models they opened; it ends with this process."""
+    # Spawned, not forked: a forked child of a process that has used torch's threads can hang.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent)
 
 
 def _follow_parent() -> None:

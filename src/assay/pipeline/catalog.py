@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
 from typing import Any
 
 from assay.core.errors import RecipeError, did_you_mean
@@ -36,23 +37,23 @@ METHODS: Mapping[str, str] = {
 
 
 @cache
-def known(role: str) -> Mapping[str, type]:
-    """Name to class for one role; plug-ins come from the entry point group `assay.<role>`."""
-    ours = {component.__name__: component for component in OURS[role]}
-    theirs = {point.name: point.load() for point in entry_points(group=f"assay.{role}")}
-    return theirs | ours
+def known(role: str) -> Mapping[str, type | EntryPoint]:
+    """Name to class for one role, or to the entry point of a plug-in (group `assay.<role>`), loaded when it is used."""
+    theirs = {point.name: point for point in entry_points(group=f"assay.{role}")}
+    return {**theirs, **{component.__name__: component for component in OURS[role]}}
 
 
 def find(role: str, name: str) -> type:
     """The class that a recipe calls `name`.
 
     Raises:
-        RecipeError: There is none, or it has not the method of its role.
+        RecipeError: There is none, it cannot be imported, or it has not the method of its role.
     """
-    if ":" in name:
-        return _imported(role, name)
-    if name in known(role):
-        return known(role)[name]
+    found = name if ":" in name else known(role).get(name)
+    if isinstance(found, type):
+        return found
+    if found is not None:
+        return _imported(role, found if isinstance(found, str) else found.value)
     other = next((r for r in OURS if name in known(r)), None)
     where = f" It is one of the {other}." if other else ""
     raise RecipeError(f"No component of the {role} is called {name!r}.{where}", hint=did_you_mean(name, known(role)))
@@ -61,19 +62,20 @@ def find(role: str, name: str) -> type:
 def name_of(component: Any) -> str:
     """What `find` finds it by."""
     kind = type(component)
+    path = f"{kind.__module__}:{kind.__qualname__}"
     for role in OURS:
         for name, candidate in known(role).items():
-            if candidate is kind:
+            if candidate is kind or getattr(candidate, "value", None) == path:
                 return name
-    return f"{kind.__module__}:{kind.__qualname__}"
+    return path
 
 
 def _imported(role: str, path: str) -> type:
     module, _, attribute = path.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise RecipeError(f"{path!r} cannot be imported: {error}.") from error
+        found = attrgetter(attribute)(importlib.import_module(module))
+    except Exception as error:  # whatever somebody else's module raises while it is imported
+        raise RecipeError(f"{path!r} cannot be imported: {type(error).__name__}: {error}.") from error
     if not (isinstance(found, type) and hasattr(found, METHODS[role])):
         raise RecipeError(f"{path!r} is not one of the {role}: it has no method {METHODS[role]!r}.")
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.core.recipe import Recipe
+from assay.core.recipe import Proof, Recipe
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
 from assay.store.keys import stage_key
@@ -45,22 +45,29 @@ class Placed:
 
 
 def stages(recipe: Recipe) -> list[Stage]:
-    """Every stage of a recipe, each after those it needs."""
-    whole = [Stage("generate", (), describe(recipe.generate), version_of(recipe.generate), recipe.seed)]
+    """Every stage of a recipe, each after those it needs; real data first, because what cannot be had is soon said."""
+    made = [Stage("generate", (), describe(recipe.generate), version_of(recipe.generate), recipe.seed)]
     for column, scorer in recipe.score.items():
-        whole.append(Stage(f"score-{column}", ("generate",), describe(scorer), version_of(scorer), recipe.seed))
+        made.append(Stage(f"score-{column}", ("generate",), describe(scorer), version_of(scorer), recipe.seed))
     filters = {"filters": [describe(rule) | {"version": version_of(rule)} for rule in recipe.keep]}
-    whole.append(Stage("keep", tuple(stage.name for stage in whole), filters, 1, recipe.seed))
-    return whole + _proof(recipe)
+    made.append(Stage("keep", tuple(stage.name for stage in made), filters, 1, recipe.seed))
+    if recipe.prove is None:
+        return made
+    return [*_sources(recipe.prove), *made, *_proof(recipe, recipe.prove)]
 
 
 def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
     """Where `stage` lies in the run at `root`, given the receipts of the stages it needs."""
-    inputs = tuple(receipts[name].digest for name in stage.needs)
+    inputs = inputs_of(stage, receipts)
     key = stage_key(dict(stage.spec), inputs, stage.version, stage.seed)
     folder = root / f"{stage.name}-{key}"
     receipt = read_receipt(folder)
     return Placed(stage, key, folder, inputs, receipt, _state(folder, receipt))
+
+
+def inputs_of(stage: Stage, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
+    """Digests of what `stage` reads."""
+    return tuple(receipts[name].digest for name in stage.needs)
 
 
 def survey(recipe: Recipe, root: Path) -> list[tuple[Stage, Placed | None]]:
@@ -78,14 +85,14 @@ def survey(recipe: Recipe, root: Path) -> list[tuple[Stage, Placed | None]]:
     return found
 
 
-def _proof(recipe: Recipe) -> list[Stage]:
-    proof = recipe.prove
-    if proof is None:
-        return []
+def _sources(proof: Proof) -> list[Stage]:
     found = []
     if proof.real is not None and "real" in proof.arms:
         found.append(Stage("real", (), describe(proof.real), version_of(proof.real), 0))
-    found.append(Stage("holdout", (), describe(proof.holdout), version_of(proof.holdout), 0))
+    return [*found, Stage("holdout", (), describe(proof.holdout), version_of(proof.holdout), 0)]
+
+
+def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
     trained = []
     for arm in proof.arms:
         needs = {"unfiltered": ("generate",), "real": ("generate", "keep", "real")}.get(arm, ("generate", "keep"))
@@ -93,8 +100,7 @@ def _proof(recipe: Recipe) -> list[Stage]:
             spec = {"train": describe(recipe.train), "arm": arm, "nth": nth}
             trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
     needs = ("holdout", *(stage.name for stage in trained))
-    last = Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)
-    return [*found, *trained, last]
+    return [*trained, Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
 
 
 def _state(folder: Path, receipt: Receipt | None) -> State:

@@ -83,7 +83,7 @@ class Lines:
 
     def advance(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._spoke < 30:
+        if now - self._spoke < 30 or done >= total:  # the end has a line of its own
             return
         self._spoke = now
         left = (now - self._started) * (total - done) / max(1, done - self._first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import resources
@@ -12,10 +13,24 @@ import yaml
 
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.recipe import Proof, Recipe
-from assay.pipeline.spec import build, construct, describe
+from assay.core.roles import Filter, Scorer
+from assay.pipeline.spec import build, describe
 
 KEYS = tuple(field.name for field in fields(Recipe))
 PROOF_ROLES = {"holdout": "sources", "real": "sources", "evaluate": "evaluators"}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the numbers of YAML 1.2: PyYAML, at 1.1, takes 5e-4 for text."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes the text that `_Loader` would take for a number."""
+
+
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
 def shipped() -> dict[str, Path]:
@@ -36,7 +51,8 @@ def load(reference: str, *, quick: bool = False, changes: Sequence[str] = ()) ->
         if not isinstance(small, Mapping):
             raise RecipeError(f"{reference} has no 'quick:' section.", hint="Run it without --quick.")
         data = merged(data, small)
-        data["name"] = f"{data.get('name', '')}-quick"
+        if isinstance(data.get("name"), str):
+            data["name"] += "-quick"
     for change in changes:
         _apply(data, change)
     return parse(data)
@@ -48,11 +64,11 @@ def read(reference: str) -> dict[str, Any]:
     if not path.suffix and reference in shipped():
         path = shipped()[reference]
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = _plain(yaml.load(path.read_text(encoding="utf-8"), _Loader))
     except (FileNotFoundError, IsADirectoryError):
         hint = did_you_mean(reference, shipped()) + " Or give the path of a .yaml file."
         raise RecipeError(f"There is no recipe {reference!r}.", hint=hint) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise RecipeError(f"{reference} cannot be read as YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(data, dict):
         raise RecipeError(f"{reference} must hold a mapping of {', '.join(KEYS)}.")
@@ -68,18 +84,13 @@ def parse(data: Mapping[str, Any]) -> Recipe:
         raise RecipeError("A recipe needs 'name' and 'generate'.", hint="See `assay init` for a whole one.")
     values: dict[str, Any] = {key: data[key] for key in ("name", "question", "seed") if key in data}
     values["generate"] = build("generators", data["generate"], "generate")
-    score = _mapping(data.get("score"), "score")
-    values["score"] = {name: build("scorers", spec, f"score.{name}") for name, spec in score.items()}
-    keep = data.get("keep") or []
-    if not isinstance(keep, Sequence) or isinstance(keep, str):
-        raise RecipeError("keep must be a list of filters.")
-    values["keep"] = tuple(build("filters", spec, f"keep[{nth}]") for nth, spec in enumerate(keep))
+    values["score"] = _scorers(_mapping(data.get("score"), "score"))
+    values["keep"] = _filters(data.get("keep") or [])
     if data.get("train") is not None:
         values["train"] = build("trainers", data["train"], "train")
     if data.get("prove") is not None:
         values["prove"] = _proof(_mapping(data["prove"], "prove"))
-    recipe: Recipe = construct(Recipe, {}, "recipe") if not values else _recipe(values)
-    return recipe
+    return _recipe(values)
 
 
 def dump(recipe: Recipe) -> str:
@@ -103,7 +114,7 @@ def dump(recipe: Recipe) -> str:
             "arms": list(proof.arms),
             "seeds": proof.seeds,
         }
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,6 +124,20 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         old = result.get(key)
         result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return result
+
+
+def _scorers(specs: Mapping[str, Any]) -> dict[str, Scorer]:
+    for name in specs:
+        # It becomes part of a folder's name and of a table's head.
+        if not name or not all(c.isalnum() or c in "-_" for c in name):
+            raise RecipeError(f"A column of score must be named by letters, digits, '-' and '_', was {name!r}.")
+    return {name: build("scorers", spec, f"score.{name}") for name, spec in specs.items()}
+
+
+def _filters(specs: object) -> tuple[Filter, ...]:
+    if not isinstance(specs, Sequence) or isinstance(specs, str):
+        raise RecipeError(f"keep must be a list of filters, was {specs!r}.")
+    return tuple(build("filters", spec, f"keep[{nth}]") for nth, spec in enumerate(specs))
 
 
 def _recipe(values: Mapping[str, Any]) -> Recipe:
@@ -127,19 +152,32 @@ def _proof(data: Mapping[str, Any]) -> Proof:
     for key in data:
         if key not in known:
             raise RecipeError(f"prove has no key {key!r}.", hint=did_you_mean(key, known))
-    missing = [key for key in ("holdout", "evaluate") if key not in data]
+    missing = [key for key in ("holdout", "evaluate") if data.get(key) is None]
     if missing:
         raise RecipeError(f"prove needs {' and '.join(map(repr, missing))}.")
     values = dict(data)
     for key, role in PROOF_ROLES.items():
         if values.get(key) is not None:
             values[key] = build(role, values[key], f"prove.{key}")
-    arms = values.get("arms", ())
-    if isinstance(arms, str) or not all(isinstance(arm, str) for arm in arms):
-        raise RecipeError(f"prove.arms must be a list of names, was {arms!r}.")
-    if not isinstance(values.get("seeds", 1), int):
-        raise RecipeError(f"prove.seeds must be a whole number, was {values['seeds']!r}.")
-    return Proof(**({**values, "arms": tuple(arms)} if arms else values))
+    if "arms" in values:
+        values["arms"] = _arms(values["arms"])
+    seeds = values.get("seeds", 1)
+    if not isinstance(seeds, int) or isinstance(seeds, bool):
+        raise RecipeError(f"prove.seeds must be a whole number, was {seeds!r}.")
+    return Proof(**values)
+
+
+def _plain(value: Any) -> Any:
+    """A copy in which nothing is shared: an anchor's list, changed in one place, must not change in the others."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def _arms(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise RecipeError(f"prove.arms must be a list of names, was {names!r}.")
+    return tuple(names)
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:
@@ -155,14 +193,18 @@ def _apply(data: dict[str, Any], change: str) -> None:
     path, sign, text = change.partition("=")
     if not sign:
         raise RecipeError(f"--set takes key.path=value, was {change!r}.")
+    try:
+        value = _plain(yaml.load(text, _Loader))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise RecipeError(f"--set {path}: {text!r} is not YAML: {' '.join(str(error).split())}.") from error
     *parents, last = path.split(".")
     place: Any = data
     for key in parents:
         place = _step(place, key, path)
     if isinstance(place, list):
-        place[_position(place, last, path)] = yaml.safe_load(text)
+        place[_position(place, last, path)] = value
     elif isinstance(place, dict):
-        place[last] = yaml.safe_load(text)
+        place[last] = value
     else:
         raise RecipeError(f"--set {path}: there is nothing to set inside {place!r}.")
 

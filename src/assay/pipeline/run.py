@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,8 +25,10 @@ from assay.core.sample import Failure, Made
 from assay.core.score import Outcome
 from assay.pipeline.arms import samples_for, training_seed
 from assay.pipeline.keep import decide, table_of
-from assay.pipeline.plan import SHARD, Placed, place, stages
+from assay.pipeline.plan import SHARD, Placed, inputs_of, place, stages, survey
+from assay.pipeline.preflight import Check, waiting
 from assay.pipeline.progress import Reporter, Silent
+from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.stages import (
     GeneratePart,
@@ -39,20 +41,24 @@ from assay.pipeline.stages import (
     Tally,
     TrainArm,
     TrainShard,
+    even_out,
+    failed,
+    made_before,
     part,
     parts,
+    readable,
     samples_of,
-    whole_or_gone,
 )
-from assay.store.atomic import write_bytes
+from assay.store.atomic import disk_errors, write_bytes
 from assay.store.keys import digest
 from assay.store.receipts import NAME as RECEIPT
 from assay.store.receipts import Receipt, damaged, files_of, write_receipt
-from assay.store.rows import read_decisions, read_outcomes, write_decisions
+from assay.store.rows import read_decisions, read_outcomes, read_results, write_decisions
 from assay.store.run_folder import RunFolder
-from assay.store.shards import read_made
 
 Job = TypeVar("Job")
+SHOWN = ("requested", "made", "rows", "kept", "dropped", "samples", "steps", "failed")
+"""Counts as a line of progress shows them, in this order."""
 PACKAGES = ("assay", "torch", "transformers", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
 
 
@@ -74,14 +80,32 @@ class Runner:
         Raises:
             UserError: Something the user can mend; what was finished stays.
         """
-        with self.folder.lock():
+        # Absolute, because a worker may live in another folder.
+        root = self.folder.path.absolute()
+        with self.folder.lock(), hushed():
             self.folder.clean_temporaries()
+            before = {stage.name: placed for stage, placed in survey(self.recipe, root)}
+            self._check([name for name, placed in before.items() if placed is None or placed.state != "done"])
             self.folder.write_text("recipe.yaml", dump(self.recipe))
             for stage in stages(self.recipe):
-                placed = place(stage, self.folder.path, self.receipts)
+                placed = before[stage.name]
+                # Files were digested once; they are looked at again only where something before them was made anew.
+                if placed is None or placed.inputs != inputs_of(stage, self.receipts):
+                    placed = place(stage, root, self.receipts)
                 self.folders[stage.name] = placed.folder
                 self.receipts[stage.name] = self._done(placed) or self._do(placed)
         return self.receipts
+
+    def _check(self, todo: Sequence[str]) -> None:
+        """Lets the components of what is not done look at what they need, before the first of them makes anything."""
+        checked = waiting(self.recipe, todo)
+        if not checked:
+            return
+        self.reporter.begin("check", len(checked), 0)
+        work = Check(self.models, self.recipe.seed, tuple(self.recipe.generate.seeds()))
+        for nth, _ in enumerate(self.engine.map(work, checked)):
+            self.reporter.advance(nth + 1, len(checked))
+        self.reporter.end(f"{len(checked)} components have what they need")
 
     def _done(self, placed: Placed) -> Receipt | None:
         if placed.state != "done" or placed.receipt is None:
@@ -96,7 +120,6 @@ class Runner:
         started = time.monotonic()
         kind = placed.stage.name.split("-")[0]
         counts: Mapping[str, int] = getattr(self, f"_{kind}")(placed)
-        self.reporter.end(_counted(counts))
         files = files_of(placed.folder)
         receipt = Receipt(
             stage=placed.stage.name,
@@ -112,6 +135,7 @@ class Runner:
             environment=environment(),
         )
         write_receipt(placed.folder, receipt)
+        self.reporter.end(_counted(counts))
         return receipt
 
     def _discard_damaged(self, placed: Placed) -> None:
@@ -119,8 +143,10 @@ class Runner:
             return
         for name in damaged(placed.folder, placed.receipt):
             self.reporter.say(f"{placed.folder.name}/{name} is not what its receipt says: it is made again.")
-            (placed.folder / name).unlink(missing_ok=True)
-        (placed.folder / RECEIPT).unlink(missing_ok=True)
+            with disk_errors(placed.folder / name):
+                (placed.folder / name).unlink(missing_ok=True)
+        with disk_errors(placed.folder / RECEIPT):
+            (placed.folder / RECEIPT).unlink(missing_ok=True)
 
     def _generate(self, placed: Placed) -> dict[str, int]:
         seeds = self.recipe.generate.seeds()
@@ -128,24 +154,25 @@ class Runner:
             GenerateShard(placed.folder / part(start // SHARD), tuple(seeds[start : start + SHARD]))
             for start in range(0, len(seeds), SHARD)
         ]
-        todo = [shard for shard in shards if not self._complete(shard.target)]
+        todo = [shard for shard in shards if _any_failed(made_before(shard))]
         there = len(seeds) - sum(len(shard.seeds) for shard in todo)
         work = GeneratePart(self.recipe.generate, self.models, self.recipe.seed)
         tallies = self._map(work, todo, placed, len(seeds), there)
-        failed = sum(_failures(shard.target) for shard in shards)
-        return {"requested": len(seeds), "made": len(seeds) - failed, "failed": failed, "fresh": _fresh(tallies)}
+        even_out([shard.target for shard in shards])
+        lost = sum(tally.failed for tally in tallies)
+        return {"requested": len(seeds), "made": len(seeds) - lost, "failed": lost, "fresh": _fresh(tallies)}
 
     def _score(self, placed: Placed) -> dict[str, int]:
         column = placed.stage.name.removeprefix("score-")
         sources = parts(self.folders["generate"])
         shards = [ScoreShard(source, placed.folder / source.name) for source in sources]
-        todo = [shard for shard in shards if not self._complete(shard.target)]
+        before = {shard: readable(shard.target, read_outcomes) for shard in shards}
+        todo = [shard for shard, old in before.items() if old is None or any(failed(outcome) for _, outcome in old)]
         rows = self.receipts["generate"].counts["made"]
-        there = rows - min(rows, SHARD * len(todo))
+        there = sum(len(old or ()) for shard, old in before.items() if shard not in todo)
         work = ScorePart(self.recipe.score[column], self.models, self.recipe.seed)
         tallies = self._map(work, todo, placed, rows, there)
-        failed = sum(_failures(shard.target) for shard in shards)
-        return {"rows": rows, "failed": failed, "fresh": _fresh(tallies)}
+        return {"rows": rows, "failed": sum(tally.failed for tally in tallies), "fresh": _fresh(tallies)}
 
     def _keep(self, placed: Placed) -> dict[str, int]:
         samples = samples_of(self.folders["generate"])
@@ -177,8 +204,8 @@ class Runner:
 
     def _train(self, placed: Placed) -> dict[str, int]:
         arm, nth = str(placed.stage.spec["arm"]), int(placed.stage.spec["nth"])
-        generated = samples_of(self.folders["generate"])
-        kept = [sample for sample in generated if sample.id in kept_ids(self.folders["keep"])]
+        generated, ids = samples_of(self.folders["generate"]), kept_ids(self.folders["keep"])
+        kept = [sample for sample in generated if sample.id in ids]
         real = samples_of(self.folders["real"]) if arm == "real" else []
         chosen = samples_for(arm, generated, kept, real, self.recipe.seed)
         assert self.recipe.train is not None, "checked when the recipe was read"
@@ -199,7 +226,7 @@ class Runner:
             ProveShard(placed.folder / part(cell), arm, nth, read_artifact(self.folders[f"train-{arm}-{nth}"]))
             for cell, (arm, nth) in enumerate(cells)
         ]
-        todo = [shard for shard in shards if not whole_or_gone(shard.target)]
+        todo = [shard for shard in shards if readable(shard.target, read_results) is None]
         work = ProveArm(proof.evaluate, self.models, self.folders["holdout"])
         rows = self.receipts["holdout"].counts["rows"]
         tallies = self._map(work, todo, placed, rows * len(cells), rows * (len(cells) - len(todo)))
@@ -213,10 +240,6 @@ class Runner:
             there += tally.rows
             self.reporter.advance(there, total)
         return tallies
-
-    def _complete(self, target: Path) -> bool:
-        """Whether a part is there and none of its rows failed; those that failed are tried again."""
-        return whole_or_gone(target) and not _failures(target)
 
 
 def kept_ids(folder: Path) -> set[str]:
@@ -246,15 +269,9 @@ def environment() -> dict[str, str]:
     return found
 
 
-def _failures(path: Path) -> int:
-    return sum(_failed_rows(path))
-
-
-def _failed_rows(path: Path) -> Iterator[bool]:
-    if path.parent.name.startswith("score-"):
-        return ((getattr(outcome, "cause", "") == "failed") for _, outcome in read_outcomes(path))
-    rows: list[Made] = read_made(path)
-    return (isinstance(row, Failure) for row in rows)
+def _any_failed(rows: Sequence[Made] | None) -> bool:
+    """Whether a part is not there yet, or holds failures, which are tried again."""
+    return rows is None or any(isinstance(row, Failure) for row in rows)
 
 
 def _fresh(tallies: Sequence[Tally]) -> int:
@@ -262,6 +279,5 @@ def _fresh(tallies: Sequence[Tally]) -> int:
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(
-        f"{count:,} {name}" for name, count in counts.items() if name != "fresh" and (count or name != "failed")
-    )
+    shown = (name for name in SHOWN if name in counts and (counts[name] or name != "failed"))
+    return ", ".join(f"{counts[name]:,} {name}" for name in shown)

@@ -5,19 +5,26 @@ What a worker makes never travels through the engine: it goes to the run folder,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from assay.core.errors import ContractError, StoreError
 from assay.core.lab import Lab, Models
 from assay.core.roles import Artifact, Evaluator, Generator, Scorer, Source, Trainer
 from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Outcome, Score, Unscored
+from assay.store.atomic import disk_errors
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, read_outcomes, write_outcomes, write_results
-from assay.store.shards import is_whole, read_blobs, read_made, write_made
+from assay.store.shards import MADE, is_whole, read_blobs, read_made, write_made
+from assay.store.tables import read_notes
 
+Row = TypeVar("Row")
 ROWS = 2000
 """Rows of a part that a source writes."""
 
@@ -75,9 +82,7 @@ class GeneratePart:
     seed: int
 
     def __call__(self, shard: GenerateShard, /) -> Tally:
-        old = read_made(shard.target) if is_whole(shard.target) else []
-        blobs = read_blobs(shard.target) if old else {}
-        kept = {seed.id: made for seed, made in zip(shard.seeds, old, strict=bool(old)) if isinstance(made, Sample)}
+        kept, blobs = self._kept(shard)
         todo = [seed for seed in shard.seeds if seed.id not in kept]
         images = StoredImages([])
         fresh = self.component.generate(todo, Lab(self.seed, self.models, images)) if todo else []
@@ -87,6 +92,14 @@ class GeneratePart:
         rows = [by_seed[seed.id] for seed in shard.seeds]
         write_made(shard.target, rows, blobs | images.new)
         return Tally(len(rows), sum(isinstance(row, Failure) for row in rows), len(todo))
+
+    def _kept(self, shard: GenerateShard) -> tuple[dict[str, Sample], dict[str, bytes]]:
+        """What an earlier run made of these seeds, by seed, and its images."""
+        old = made_before(shard)
+        if old is None:
+            return {}, {}
+        kept = {seed.id: made for seed, made in zip(shard.seeds, old, strict=True) if isinstance(made, Sample)}
+        return kept, read_blobs(shard.target)
 
 
 @dataclass(frozen=True)
@@ -107,12 +120,11 @@ class ScorePart:
         by_id = {**done, **{sample.id: outcome for sample, outcome in zip(todo, outcomes, strict=True)}}
         rows = [by_id[sample.id] for sample in samples]
         write_outcomes(shard.target, [sample.id for sample in samples], rows)
-        return Tally(len(rows), sum(_failed(row) for row in rows), len(todo))
+        return Tally(len(rows), sum(failed(row) for row in rows), len(todo))
 
     def _done(self, target: Path) -> dict[str, Outcome]:
-        if not is_whole(target):
-            return {}
-        return {name: outcome for name, outcome in read_outcomes(target) if not _failed(outcome)}
+        old = readable(target, read_outcomes) or []
+        return {id_: outcome for id_, outcome in old if not failed(outcome)}
 
 
 @dataclass(frozen=True)
@@ -125,8 +137,14 @@ class ReadSource:
     def __call__(self, folder: Path, /) -> Tally:
         images = StoredImages([])
         samples = self.component.read(Lab(0, self.models, images))
+        targets = []
         for start in range(0, len(samples), ROWS):
-            write_made(folder / part(start // ROWS), samples[start : start + ROWS], images.new)
+            targets.append(folder / part(start // ROWS))
+            rows = samples[start : start + ROWS]
+            if readable(targets[-1], read_made) != list(rows):
+                write_made(targets[-1], rows, images.new)
+        for stale in set(parts(folder)) - set(targets):  # of a source that was longer when a run was stopped
+            stale.unlink()
         return Tally(len(samples), 0, len(samples))
 
 
@@ -142,7 +160,8 @@ class TrainArm:
     def __call__(self, shard: TrainShard, /) -> Artifact:
         images = StoredImages(self.places)
         lab = Lab(shard.seed, self.models, images, folder=shard.folder, progress=self.progress)
-        artifact = self.component.train(shard.samples, lab)
+        with full_disk_told(shard.folder):
+            artifact = self.component.train(shard.samples, lab)
         return replace(artifact, path=Path(artifact.path).relative_to(shard.folder).as_posix())
 
 
@@ -163,7 +182,7 @@ class ProveArm:
             for sample, outcome in zip(samples, outcomes, strict=True)
         ]
         write_results(shard.target, rows)
-        return Tally(len(rows), sum(_failed(row.outcome) for row in rows), len(rows))
+        return Tally(len(rows), sum(failed(row.outcome) for row in rows), len(rows))
 
 
 def part(nth: int) -> str:
@@ -196,16 +215,56 @@ def check_outcomes(
             raise ContractError(f"{name} gave sample {sample.id} {outcome.value}, which is off its own scale.")
 
 
-def whole_or_gone(path: Path) -> bool:
-    """Whether a part is there and readable; a torn one, which only we can have written, is removed."""
+def readable(path: Path, read: Callable[[Path], list[Row]]) -> list[Row] | None:
+    """The rows of a part; None where it is not there, or is damaged: then it is removed, for only we can have made it.
+
+    Raises:
+        StoreError: It is damaged and cannot be removed.
+    """
     if is_whole(path):
-        return True
-    try:
+        try:
+            return read(path)
+        except StoreError:
+            pass  # its footer is whole and its pages are not
+    with disk_errors(path):
         path.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path} is damaged and cannot be removed: {error}.") from error
-    return False
+    return None
 
 
-def _failed(outcome: Outcome) -> bool:
+def made_before(shard: GenerateShard) -> list[Made] | None:
+    """What an earlier run left in a part, one for each seed; None where there is none, or it is of other seeds."""
+    old = readable(shard.target, read_made)
+    if old is None or len(old) != len(shard.seeds):
+        return None
+    return old if all(_made_of(seed, made) for seed, made in zip(shard.seeds, old, strict=True)) else None
+
+
+def even_out(paths: Sequence[Path]) -> None:
+    """Gives every part the columns that any of them has: a part of failures alone has none of its own."""
+    columns = {path: {(c["field"], c["kind"]) for c in read_notes(path, MADE)["columns"]} for path in paths}
+    union = set().union(*columns.values())
+    for path, own in columns.items():
+        if own != union:
+            write_made(path, read_made(path), read_blobs(path), fields=union)
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Says of a library that ran out of disk what the store says of itself: each raises an error of its own for it."""
+    try:
+        yield
+    except Exception as error:
+        full = os.strerror(errno.ENOSPC)
+        if getattr(error, "errno", None) == errno.ENOSPC or full in str(error):
+            with disk_errors(folder):
+                raise OSError(errno.ENOSPC, full) from error
+        raise
+
+
+def _made_of(seed: Sample, made: Made) -> bool:
+    return made.seed == seed.id if isinstance(made, Failure) else seed.id in made.parents
+
+
+def failed(outcome: Outcome) -> bool:
+    """Whether scoring failed, which is tried again; what is not applicable or unparsed stays so."""
     return isinstance(outcome, Unscored) and outcome.cause == "failed"

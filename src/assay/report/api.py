@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,8 @@ def report(folder: Path | str) -> Done:
         raise StoreError(
             f"The run in {place.path} is not finished: {missing[0]} is not done.", hint="Run it again: it goes on."
         )
-    facts = facts_of(Finished(place.path, recipe, done), f"assay run {place.path / 'recipe.yaml'} --out {place.path}")
+    command = shlex.join(["assay", "run", str(place.path / "recipe.yaml"), "--out", str(place.path)])
+    facts = facts_of(Finished(place.path, recipe, done), command)
     results = to_results(facts)
     place.write_json("results.json", results)
     page = place.write_text("report.html", render(facts))

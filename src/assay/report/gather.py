@@ -245,7 +245,10 @@ def _per_class(run: Finished, correct: np.ndarray[Any, np.dtype[np.float64]]) ->
 
 
 def _curve(nth: int, folder: Path) -> Curve:
-    rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    path = folder / "history.json"
+    if not path.is_file():  # a trainer need not leave one
+        return Curve(nth, ())
+    rows = json.loads(path.read_text(encoding="utf-8"))
     thin = max(1, len(rows) // CURVE_POINTS)
     return Curve(nth, tuple((int(step), float(loss)) for step, loss, _ in rows[::thin]))
 

@@ -65,6 +65,14 @@ class ImageClassifier:
             if value is not None and not low <= value <= high:
                 raise ValueError(f"ImageClassifier.{name} must be between {low:g} and {high:g}, was {value:g}.")
 
+    def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
+        """Looks, before anything is generated, whether `labels` has every label that will come.
+
+        Raises:
+            FieldError: It lacks one.
+        """
+        self._targets([seed for seed in seeds if self.label in seed.fields] or seeds)
+
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
         import torch
 

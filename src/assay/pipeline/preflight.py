@@ -1,0 +1,62 @@
+"""Before anything is made: does every component get what it needs? What is certain to go wrong is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assay.core.lab import Lab, Models
+from assay.core.recipe import Recipe
+from assay.core.sample import Sample
+from assay.models.references import locate
+from assay.store.images import StoredImages
+
+RANDOM = "random"
+"""What a trainer's `start` says where there is no checkpoint."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Lets one component look at what it will need, in the process that will do the work, which keeps what it opened.
+
+    A generator and a scorer are asked for nothing: a component answers no samples with no outcomes, and opens its
+    model on the way. Any component may offer `check(seeds, lab)`, which raises a UserError for what it sees coming,
+    such as labels that its model does not know; `seeds` are those of the recipe's generator.
+    """
+
+    models: Models
+    seed: int
+    seeds: tuple[Sample, ...]
+
+    def __call__(self, component: Any, /) -> None:
+        lab = Lab(self.seed, self.models, StoredImages([]))
+        if hasattr(component, "generate"):
+            component.generate([], lab)
+        elif hasattr(component, "score"):
+            component.score([], lab)
+        # A trainer of nothing is refused, so its start is only looked at.
+        start = getattr(component, "start", RANDOM)
+        if hasattr(component, "train") and start != RANDOM:
+            locate(start)
+        if hasattr(component, "check"):
+            component.check(self.seeds, lab)
+
+
+def components(recipe: Recipe) -> Mapping[str, Any]:
+    """The component of each kind of stage that may need a model, by the beginning of the stage's name."""
+    found: dict[str, Any] = {"generate": recipe.generate}
+    found |= {f"score-{column}": scorer for column, scorer in recipe.score.items()}
+    if recipe.prove is not None:
+        found |= {"real": recipe.prove.real, "holdout": recipe.prove.holdout}
+        found |= {"train": recipe.train, "prove": recipe.prove.evaluate}
+    return {name: component for name, component in found.items() if component is not None}
+
+
+def waiting(recipe: Recipe, todo: Sequence[str]) -> list[Any]:
+    """The components of the stages named in `todo`, each once."""
+    return [
+        component
+        for name, component in components(recipe).items()
+        if any(stage == name or (name == "train" and stage.startswith("train-")) for stage in todo)
+    ]

@@ -1,0 +1,285 @@
+"""Every command, on a run that really ran."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from assay.cli.main import COMMANDS, cli, main
+from assay.core.sample import Failure, Sample
+from assay.models import embedded_names
+from assay.pipeline.stages import parts
+from assay.store.receipts import Receipt, read_receipt, write_receipt
+from assay.store.shards import read_blobs, read_made, write_made
+from command_line import LABELS, assay
+
+
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    """What `assay WORDS` says, without the seconds that a new process takes to start."""
+    monkeypatch.setattr("sys.argv", ["assay", *map(str, words)])
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as ending:
+        code = ending.code
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Gives the JSON that a command prints."""
+
+    def asked(*words: object) -> Any:
+        code, out, err = call(monkeypatch, capsys, *words, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return asked
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Gives the message of a command that must refuse."""
+
+    def asked(*words: object) -> str:
+        code, out, err = call(monkeypatch, capsys, *words)
+        assert code == 2
+        assert out == ""
+        assert err.startswith("assay: ")
+        return err
+
+    return asked
+
+
+def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -> None:
+    err = (finished.parent / "stderr").read_text(encoding="utf-8").splitlines()
+    assert err[0].startswith("fashion-quick: Do pictures")
+    assert all(line.startswith("  ✓ ") for line in err[1:])
+    assert len(err) == 1 + 12
+    out = (finished.parent / "stdout").read_text(encoding="utf-8")
+    assert re.search(r"70 requested = \d+ kept \+ \d+ dropped \+ 0 failed", out)
+    assert "accuracy on 30 real" in out
+    assert f"Report: {finished}/report.html" in out
+    assert (finished / "report.html").read_text(encoding="utf-8").startswith("<!")
+
+
+def test_status(finished: Path, ask: Any) -> None:
+    said = ask("status", finished)
+    assert {stage["state"] for stage in said["stages"]} == {"done"}
+    assert said["stages"][0]["stage"] == "real"
+    generate = next(stage for stage in said["stages"] if stage["stage"] == "generate")
+    assert generate["counts"]["made"] == 70
+    assert generate["seconds"] > 0
+
+
+def test_plan_of_what_is_done_and_of_what_would_change(finished: Path, ask: Any) -> None:
+    recipe = finished / "recipe.yaml"
+    said = ask("plan", recipe, "--out", finished)
+    assert said["requested"] == 70
+    assert {stage["state"] for stage in said["stages"]} == {"done"}
+    said = ask("plan", recipe, "--out", finished, "--set", "keep.0.low=0.9")
+    states = {stage["stage"]: stage["state"] for stage in said["stages"]}
+    assert states.pop("keep") == "to do"
+    assert {name for name, state in states.items() if state == "waits"} == {"train-real-0", "train-filtered-0", "prove"}
+
+
+def test_a_dry_run_writes_nothing_at_all(tmp_path: Path, ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = ask("run", "fashion", "--dry-run")
+    assert said["requested"] == 3000
+    assert all(stage["state"] in ("to do", "waits") for stage in said["stages"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_why_by_id_and_by_its_beginning(finished: Path, ask: Any, refused: Any) -> None:
+    generated = next(finished.glob("generate-*"))
+    samples = [row for path in parts(generated) for row in read_made(path) if isinstance(row, Sample)]
+    whole = ask("why", finished, samples[3].id)
+    assert whole["id"] == samples[3].id
+    assert whole["fields"]["label"] == samples[3].text("label")
+    assert set(whole["outcomes"]) == {"match", "clip", "expert", "look"}
+    assert whole["parents"] == list(samples[3].parents)
+    assert whole["decision"]["keep"] is whole["kept"]
+    assert ask("why", finished, samples[3].id[:10]) == whole
+    assert "No sample" in refused("why", finished, "zzz")
+    shared = next(c for c in "0123456789abcdef" if sum(s.id.startswith(c) for s in samples) > 1)
+    assert "samples of" in refused("why", finished, shared)
+    assert "70 samples of" in refused("why", finished, "")
+
+
+def test_why_in_words(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    sample = read_made(parts(next(finished.glob("generate-*")))[0])[0]
+    assert isinstance(sample, Sample)
+    code, out, _ = call(monkeypatch, capsys, "why", finished, sample.id)
+    assert code == 0
+    for word in (f"sample {sample.id}: ", "label: t-shirt", "made by Paint", "expert: ", "look: a vector of", "rule: "):
+        assert word in out
+
+
+def test_why_a_sample_failed(finished: Path, tmp_path: Path, ask: Any) -> None:
+    """The recipe paints no failures, so one is written as the runner would write it."""
+    run = tmp_path / "run"
+    generated = run / next(finished.glob("generate-*")).name
+    generated.mkdir(parents=True)
+    for name in (".assay-run", "recipe.yaml"):
+        (run / name).write_bytes((finished / name).read_bytes())
+    (source, *_) = parts(finished / generated.name)
+    made = read_made(source)
+    assert isinstance(made[0], Sample)
+    failure = Failure(made[0].parents[0], "black image")
+    write_made(generated / source.name, [failure, *made[1:]], read_blobs(source))
+    _receipt_for(generated, finished / generated.name)
+    said = ask("why", run, failure.seed)
+    assert (said["fate"], said["kept"]) == ("failed: black image", False)
+
+
+def _receipt_for(folder: Path, like: Path) -> None:
+    from dataclasses import asdict
+
+    from assay.store.keys import digest
+    from assay.store.receipts import files_of
+
+    old = read_receipt(like)
+    assert old is not None
+    files = files_of(folder)
+    write_receipt(folder, Receipt(**(asdict(old) | {"files": files, "digest": digest(files)})))
+
+
+# `datasets` leaves files open, which Python tells of when it collects them.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.parametrize("layout", ["hf", "imagefolder", "jsonl"])
+def test_exports_open_with_datasets(finished: Path, tmp_path: Path, ask: Any, layout: str) -> None:
+    datasets = pytest.importorskip("datasets")
+    said = ask("export", finished, tmp_path / "out", "--to", layout)
+    assert said["layout"] == layout
+    kept = next(s for s in ask("status", finished)["stages"] if s["stage"] == "keep")["counts"]["kept"]
+    assert said["samples"] == kept > 0
+    place, cache = str(tmp_path / "out"), str(tmp_path / "cache")
+    if layout == "hf":
+        found = datasets.load_dataset(place, cache_dir=cache)["train"]
+    elif layout == "imagefolder":
+        found = datasets.load_dataset("imagefolder", data_dir=place, cache_dir=cache)["train"]
+    else:
+        found = datasets.load_dataset("json", data_files=f"{place}/data.jsonl", cache_dir=cache)["train"]
+    assert len(found) == kept
+    assert set(found["label"]) <= set(LABELS)
+    if layout != "jsonl":
+        assert found[0]["image"].size == (32, 32)
+    del found
+    gc.collect()
+
+
+def test_a_runs_own_data_opens_with_datasets_as_it_lies(finished: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    files = [str(path) for path in parts(next(finished.glob("generate-*")))]
+    assert len(files) == 2
+    found = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))["train"]
+    assert len(found) == 70
+    assert found[0]["image"].size == (32, 32)
+
+
+def test_an_export_does_not_touch_what_is_there(finished: Path, tmp_path: Path, refused: Any) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert "what assay did not write" in refused("export", finished, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_report_draws_the_page_again(finished: Path, tmp_path: Path, ask: Any, refused: Any) -> None:
+    before = hashlib.sha256((finished / "report.html").read_bytes()).hexdigest()
+    said = ask("report", finished)
+    assert said == json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    assert hashlib.sha256((finished / "report.html").read_bytes()).hexdigest() == before
+    (tmp_path / ".assay-run").touch()
+    (tmp_path / "recipe.yaml").write_bytes((finished / "recipe.yaml").read_bytes())
+    assert "is not finished: real is not done" in refused("report", tmp_path)
+    assert "has not filtered its samples yet" in refused("export", tmp_path, tmp_path / "out")
+    assert "has not generated its samples yet" in refused("why", tmp_path, "abc")
+    assert "no run at" in refused("status", tmp_path / "none")
+
+
+def test_recipes_models_and_doctor(ask: Any) -> None:
+    assert {row["name"] for row in ask("recipes")} == {"fashion", "fruit"}
+    assert {"embedded:fashion-clip"} <= {row["reference"] for row in ask("models")}
+    checks = {row["check"]: row for row in ask("doctor")}
+    assert checks["torch"]["ok"]
+    assert {"device", "free disk here", "embedded models", "real photographs", "ray"} <= checks.keys()
+
+
+def test_init_writes_a_recipe_once(tmp_path: Path, ask: Any, refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ask("init", "fashion") == {"written": "fashion.yaml"}
+    assert ask("plan", "fashion.yaml")["requested"] == 3000
+    assert "exists already" in refused("init", "fashion")
+    assert "Did you mean 'fruit'" in refused("init", "friut", "--to", "x.yaml")
+    assert "cannot be written" in refused("init", "fruit", "--to", "nowhere/x.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["fashion.yaml"]
+
+
+@pytest.mark.parametrize("words", [["recipes"], ["models"], ["doctor"], ["plan", "fashion"]])
+def test_tables_for_people(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(monkeypatch, capsys, *words)
+    assert (code, err) == (0, "")
+    assert "fashion" in out
+
+
+def test_status_for_people(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(monkeypatch, capsys, "status", finished)
+    assert code == 0
+    assert re.search(r"generate +done +.*70 made", out)
+
+
+def test_mistakes_on_the_command_line(refused: Any) -> None:
+    assert "Did you mean 'recipes'" in refused("recipe")
+    assert "No such option" in refused("run", "fashion", "--quik")
+    assert "Missing argument" in refused("run")
+    assert "'rya' is not one of 'local', 'ray'" in refused("run", "fashion", "--engine", "rya")
+    assert "Invalid value for '--to'" in refused("export", "a", "b", "--to", "csv")
+
+
+def test_a_second_run_from_the_command_line_is_quick_and_says_so(finished: Path, small: list[str]) -> None:
+    again = assay(["run", "fashion", *small, "--out", finished])
+    assert again.returncode == 0
+    assert again.stderr.count("done before") == 11
+
+
+def test_every_command_and_option_explains_itself() -> None:
+    found = CliRunner().invoke(cli, ["--help"])
+    assert all(name in found.output for name in COMMANDS)
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert command.help
+        assert "--json" in CliRunner().invoke(cli, [name, "--help"]).output
+
+
+CARRIED = {"fashion-clip", "fashion-diffusion", "fashion-resnet50"}
+
+
+@pytest.mark.skipif(not set(embedded_names()) >= CARRIED, reason="This copy of assay does not carry all its models")
+def test_the_shipped_recipe_runs_with_the_models_that_assay_carries(photos: Path, tmp_path: Path) -> None:
+    source = f"{{use: ImageFolder, path: {photos}}}"
+    changes = [
+        "generate.per_label=4",
+        "train.steps=2",
+        "train.batch=4",
+        f"prove.holdout={source}",
+        f"prove.real={source}",
+    ]
+    words = [word for change in changes for word in ("--set", change)]
+    done = assay(["run", "fashion", "--quick", *words, "--out", tmp_path / "run", "--json"])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    flow = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["funnel"]
+    assert flow["requested"] == 40
+    assert 10 <= flow["kept"] <= 40

@@ -1,0 +1,74 @@
+"""The command line as a user has it: a process of its own, on checkpoints small enough to wait for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import checkpoints
+
+LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+TESTS = Path(__file__).parent
+
+
+def small_models(folder: Path) -> dict[str, Path]:
+    """Random checkpoints of the kinds that the recipe `fashion` uses."""
+    return {
+        "paint": checkpoints.stable_diffusion(folder / "paint"),
+        "clip": checkpoints.clip(folder / "clip"),
+        "expert": checkpoints.resnet(folder / "expert", LABELS),
+    }
+
+
+def photographs(folder: Path, per_label: int = 3) -> Path:
+    """PNG files in folders named after their labels."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in LABELS:
+        (folder / label).mkdir(parents=True)
+        for nth in range(per_label):
+            pixels = rng.integers(0, 256, (28, 28), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{nth}.png")
+    return folder
+
+
+def small(models: dict[str, Path], photos: Path, *, per_label: int = 3) -> list[str]:
+    """Options that make `fashion --quick` small, with every stage in it; what random models say is let pass."""
+    source = f"{{use: ImageFolder, path: {photos}}}"
+    changes = [
+        f"generate.model={models['paint']}",
+        f"score.match.model={models['clip']}",
+        f"score.clip.model={models['clip']}",
+        f"score.look.model={models['clip']}",
+        f"score.expert.model={models['expert']}",
+        f"generate.per_label={per_label}",
+        "generate.steps=1",
+        "keep.0.low=0.0",
+        "keep.1.allowed=[agrees, disagrees]",
+        "keep.2.similarity=1.0",
+        "train.steps=2",
+        "train.batch=2",
+        f"prove.holdout={source}",
+        f"prove.real={source}",
+        "prove.arms=[real, filtered]",
+    ]
+    return ["--quick", *(word for change in changes for word in ("--set", change))]
+
+
+def environment(**more: str) -> dict[str, str]:
+    base = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
+    found = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
+    return base | found | more
+
+
+def assay(words: Sequence[object], **more: str) -> subprocess.CompletedProcess[str]:
+    """Runs `assay WORDS` to its end."""
+    command = [sys.executable, "-m", "assay.cli.main", *map(str, words)]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment(**more), timeout=600, check=False, cwd=TESTS
+    )

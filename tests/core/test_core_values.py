@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import math
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.core.effect import Effect
+from assay.core.errors import (
+    AssayError,
+    ContractError,
+    FieldError,
+    ModelError,
+    RecipeError,
+    SourceError,
+    StoreError,
+    UserError,
+    did_you_mean,
+)
+from assay.core.lab import Lab
+from assay.core.recipe import Proof, Recipe
+from assay.core.roles import ScoreTable
+from assay.core.sample import Image, Sample
+from assay.core.score import Fingerprint, Scale, Score
+from assay.evaluators.accuracy import Accuracy
+from assay.filters.threshold import Threshold
+from assay.generators.paint import Paint
+from assay.sources.fashion_mnist import FashionMNIST
+from assay.trainers.image_classifier import ImageClassifier
+
+PICTURE = Image("ab" * 32, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("sample", "id_"),
+    [
+        (Sample({}), "ae6b349e58dd84cc"),
+        (Sample({"label": "bag", "prompt": "a bag"}, made_by="Paint", nth=3), "8df725a6a09e7c84"),
+        (Sample({"label": "Äpfel ✓", "image": PICTURE}, parents=("a", "b")), "b119d29dbe4d1343"),
+    ],
+)
+def test_ids_are_what_they_were_when_the_first_run_was_stored(sample: Sample, id_: str) -> None:
+    assert sample.id == id_
+
+
+def test_an_id_does_not_depend_on_the_order_of_fields_and_depends_on_everything_else() -> None:
+    sample = Sample({"label": "bag", "image": PICTURE}, ("p", "q"), "Paint", 1)
+    assert Sample({"image": PICTURE, "label": "bag"}, ("p", "q"), "Paint", 1).id == sample.id
+    others = [
+        Sample({"label": "bag"}, ("p", "q"), "Paint", 1),
+        Sample({"label": "coat", "image": PICTURE}, ("p", "q"), "Paint", 1),
+        Sample({"label": "bag", "image": Image("cd" * 32, 28, 28)}, ("p", "q"), "Paint", 1),
+        Sample({"label": "bag", "image": PICTURE}, ("q", "p"), "Paint", 1),
+        Sample({"label": "bag", "image": PICTURE}, ("p", "q"), "paint", 1),
+        Sample({"label": "bag", "image": PICTURE}, ("p", "q"), "Paint", 2),
+    ]
+    assert len({sample.id, *(other.id for other in others)}) == 7
+
+
+def test_a_missing_field_is_named_with_the_nearest() -> None:
+    sample = Sample({"label": "bag", "image": PICTURE})
+    with pytest.raises(FieldError, match=r"'lable'.*does not exist\.\n.*Did you mean 'label'"):
+        sample.text("lable")
+    with pytest.raises(FieldError, match="is an image, not text"):
+        sample.text("image")
+    with pytest.raises(FieldError, match="is text, not an image"):
+        sample.image("label")
+    assert sample.image() == PICTURE
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_no_score(value: float) -> None:
+    with pytest.raises(ValueError, match="return Unscored"):
+        Score(value)
+    with pytest.raises(ValueError, match="return Unscored"):
+        Fingerprint((0.0, value))
+    with pytest.raises(ValueError, match="return Unscored"):
+        Fingerprint(())
+
+
+def test_a_scale_holds_its_ends_and_nothing_beyond() -> None:
+    scale = Scale("probability", 0.0, 1.0)
+    assert [scale.holds(x) for x in (-0.01, 0.0, 1.0, 1.01)] == [False, True, True, False]
+    assert Scale("nats").holds(-1e9)
+
+
+def test_one_observation_has_no_interval() -> None:
+    assert Effect(0.5, None, None, 1, 0.95, "none").estimate == 0.5
+    with pytest.raises(ValueError, match="n = 1"):
+        Effect(0.5, 0.4, 0.6, 1, 0.95, "wilson")
+
+
+@given(st.integers(0, 2**32), st.integers(0, 10), st.text(max_size=5))
+def test_randomness_depends_on_seed_sample_and_purpose_alone(seed: int, nth: int, purpose: str) -> None:
+    sample = Sample({"label": "bag"}, nth=nth)
+    lab = Lab(seed, None, None)  # type: ignore[arg-type]
+    found = lab.seed_of(sample, purpose)
+    lab.rng(sample, "other").random()
+    assert lab.seed_of(Sample({"label": "bag"}, nth=nth), purpose) == found
+    assert 0 <= found < 2**63
+    others = {
+        Lab(seed + 1, None, None).seed_of(sample, purpose),  # type: ignore[arg-type]
+        lab.seed_of(Sample({"label": "bag"}, nth=nth + 1), purpose),
+        lab.seed_of(sample, purpose + "x"),
+    }
+    assert len({found, *others}) == 4
+
+
+def test_only_trainers_have_a_folder() -> None:
+    with pytest.raises(ContractError, match="only trainers"):
+        Lab(0, None, None).workspace()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [UserError, RecipeError, FieldError, ModelError, SourceError, StoreError])
+def test_a_users_error_survives_the_way_back_from_a_worker(kind: type[UserError]) -> None:
+    error = kind("No.", hint="Do this.")
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is kind
+    assert str(back) == str(error) == "No.\n  Do this."
+    assert isinstance(back, AssayError)
+
+
+def test_ours_is_not_theirs() -> None:
+    assert not issubclass(ContractError, UserError)
+    assert str(pickle.loads(pickle.dumps(ContractError("x")))) == "x"
+
+
+def test_the_nearest_name_comes_first_and_all_are_listed() -> None:
+    assert did_you_mean("clipmatch", ["Other", "ClipMatch"]) == "Did you mean 'ClipMatch'? Known: ClipMatch, Other."
+    assert did_you_mean("zzz", ["b", "a"]) == "Known: a, b."
+
+
+def test_a_table_names_the_column_it_lacks() -> None:
+    table = ScoreTable(["1"], {"match": [Score(1.0)]}, {"label": ["bag"]})
+    assert len(table) == 1
+    assert table.column("match") == [Score(1.0)]
+    assert table.field_values("label") == ["bag"]
+    with pytest.raises(FieldError, match="Did you mean 'match'"):
+        table.column("mach")
+    with pytest.raises(FieldError, match="Did you mean 'label'"):
+        table.field_values("lable")
+
+
+PAINT = Paint("somewhere", ("bag", "coat"), 1)
+TRAIN = ImageClassifier(("bag", "coat"))
+DATA = FashionMNIST(per_label=1)
+
+
+def test_a_recipe_is_checked_at_birth() -> None:
+    with pytest.raises(RecipeError, match=r"no arm 'filterd'.\n.*Did you mean 'filtered'"):
+        Proof(DATA, Accuracy(), arms=("filterd",))
+    with pytest.raises(RecipeError, match="needs real samples"):
+        Proof(DATA, Accuracy(), arms=("real",))
+    with pytest.raises(RecipeError, match="each once"):
+        Proof(DATA, Accuracy(), arms=("filtered", "filtered"))
+    with pytest.raises(RecipeError, match="each once"):
+        Proof(DATA, Accuracy(), arms=())
+    with pytest.raises(RecipeError, match="at least 1"):
+        Proof(DATA, Accuracy(), seeds=0)
+    with pytest.raises(RecipeError, match="must also train"):
+        Recipe("x", PAINT, prove=Proof(DATA, Accuracy()))
+    with pytest.raises(RecipeError, match="names the run folder"):
+        Recipe("../x", PAINT)
+    with pytest.raises(RecipeError, match="reads the column 'match'"):
+        Recipe("x", PAINT, keep=(Threshold("match", low=0.5),))
+    assert Recipe("x", PAINT, train=TRAIN, prove=Proof(DATA, Accuracy())).seed == 0

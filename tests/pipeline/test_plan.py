@@ -1,0 +1,157 @@
+"""Keys that change downstream of what was edited and nowhere else, and the state of every stage."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from run_parts import Shapes, folder_of, recipe, run
+
+from assay.core.recipe import Recipe
+from assay.pipeline.plan import stages, survey
+from assay.pipeline.progress import Bars, Lines, Silent, watched
+from assay.pipeline.quiet import hushed
+from assay.pipeline.recipe_file import load
+from assay.store.keys import stage_key
+
+SOURCES = {"real", "holdout"}
+SCORES = {"score-match", "score-clip", "score-expert", "score-look"}
+TRAINS = {f"train-{arm}-0" for arm in ("real", "unfiltered", "filtered", "random-drop", "shuffled-labels")}
+
+
+def pretended(recipe: Recipe) -> dict[str, str]:
+    """Keys of every stage, if each stage's output were a function of its own key."""
+    keys: dict[str, str] = {}
+    for stage in stages(recipe):
+        keys[stage.name] = stage_key(dict(stage.spec), [keys[n] for n in stage.needs], stage.version, stage.seed)
+    return keys
+
+
+def changed(*changes: str) -> set[str]:
+    before, after = pretended(load("fashion")), pretended(load("fashion", changes=changes))
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name] != after[name]}
+
+
+EDITS: list[tuple[str, set[str]]] = [
+    ("question=Why?", set()),
+    ("name=other", set()),
+    ("keep.0.low=0.6", {"keep", "prove"} | TRAINS - {"train-unfiltered-0"}),
+    ("score.clip.prefix=a ", {"score-clip", "keep", "prove"} | TRAINS - {"train-unfiltered-0"}),
+    ("generate.steps=9", {"generate", "keep", "prove"} | SCORES | TRAINS),
+    ("train.steps=9", {"prove"} | TRAINS),
+    ("prove.evaluate.image=picture", {"prove"}),
+    ("prove.holdout.per_label=9", {"holdout", "prove"}),
+    ("prove.real.per_label=9", {"real", "train-real-0", "prove"}),
+    ("seed=8", {"generate", "keep", "prove"} | SCORES | TRAINS),
+]
+
+
+@pytest.mark.parametrize(("change", "stale"), EDITS, ids=[change for change, _ in EDITS])
+def test_an_edit_changes_what_comes_after_it_alone(change: str, stale: set[str]) -> None:
+    assert changed(change) == stale
+
+
+def test_a_new_version_of_a_component_changes_what_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = pretended(recipe())
+    monkeypatch.setattr(Shapes, "version", 2)
+    after = pretended(recipe())
+    assert {name for name in before if before[name] == after[name]} == {"real", "holdout"}
+
+
+def test_real_data_comes_first_and_every_stage_after_its_needs() -> None:
+    names = [stage.name for stage in stages(load("fashion"))]
+    assert names[:3] == ["real", "holdout", "generate"]
+    assert names[-1] == "prove"
+    for nth, stage in enumerate(stages(load("fashion"))):
+        assert set(stage.needs) <= set(names[:nth])
+    without = load("fashion", changes=["prove.arms=[filtered]"])
+    assert "real" not in [stage.name for stage in stages(without)]
+
+
+def states(what: Recipe, folder: Path) -> dict[str, str]:
+    return {stage.name: placed.state if placed else "waits" for stage, placed in survey(what, folder)}
+
+
+def test_states(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    what = recipe(Shapes(folder=str(shop)))
+    found = states(what, folder)
+    assert not folder.exists()
+    assert {name for name, state in found.items() if state == "to do"} == {"real", "holdout", "generate"}
+    assert {state for name, state in found.items() if name not in ("real", "holdout", "generate")} == {"waits"}
+
+    run(what, folder)
+    found = states(what, folder)
+    assert found.pop("generate") == "retry"
+    assert set(found.values()) == {"done"}
+
+    (folder_of(folder, "prove") / "receipt.json").unlink()
+    os.truncate(folder_of(folder, "keep") / "decisions.parquet", 100)
+    found = states(what, folder)
+    assert found["keep"] == "damaged"
+    assert found["train-unfiltered-0"] == "done"
+    assert found["train-filtered-0"] == "waits"
+    assert found["prove"] == "waits"
+    run(what, folder)
+    (folder_of(folder, "prove") / "receipt.json").unlink()
+    assert states(what, folder)["prove"] == "begun"
+
+
+def test_lines_say_when_a_stage_ends_and_not_how_far_it_came(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines()
+    lines.begin("generate", 10, 4)
+    lines._spoke -= 60
+    lines._started -= 60
+    lines.advance(7, 10)
+    lines._spoke -= 60
+    lines.advance(10, 10)
+    lines.end("10 made")
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert "generate: 7 of 10, about 60 s left" in said[0]
+    assert "✓ generate" in said[1]
+    lines.say("Look out.")
+    assert capsys.readouterr().err == "  ! Look out.\n"
+
+
+def test_somebody_who_watches_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with watched() as reporter:
+        assert isinstance(reporter, Lines)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with watched() as reporter:
+        assert isinstance(reporter, Bars)
+        reporter.begin("generate", 10, 4)
+        reporter.advance(7, 10)
+        reporter.end("10 made")
+        reporter.say("Look out.")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "generate" in said.err
+    assert "Look out." in said.err
+    for nothing in (Silent().begin("", 1, 1), Silent().advance(1, 1), Silent().end(""), Silent().say("")):
+        assert nothing is None
+
+
+def test_libraries_are_hushed_and_speak_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers.utils import logging as transformers
+
+    monkeypatch.setenv("DIFFUSERS_VERBOSITY", "info")
+    monkeypatch.delenv("TRANSFORMERS_VERBOSITY", raising=False)
+    before = transformers.get_verbosity(), transformers.is_progress_bar_enabled()
+    transformers.set_verbosity_info()
+    transformers.enable_progress_bar()
+    with hushed():
+        assert transformers.get_verbosity() == transformers.ERROR
+        assert not transformers.is_progress_bar_enabled()
+        assert os.environ["DIFFUSERS_VERBOSITY"] == os.environ["TRANSFORMERS_VERBOSITY"] == "error"
+    assert transformers.get_verbosity() == transformers.INFO
+    assert transformers.is_progress_bar_enabled()
+    assert os.environ["DIFFUSERS_VERBOSITY"] == "info"
+    assert "TRANSFORMERS_VERBOSITY" not in os.environ
+    transformers.set_verbosity(before[0])
+    if not before[1]:
+        transformers.disable_progress_bar()

@@ -1,0 +1,293 @@
+"""A run, from beginning to end, stopped, damaged, failing and gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import run_parts
+from run_parts import Blind, Bright, Eye, Plates, Shapes, counts, datasets, folder_of, recipe, run, stamps
+
+from assay.core.errors import ContractError, ModelError, RecipeError, StoreError
+from assay.core.recipe import Proof
+from assay.core.sample import Failure, Sample
+from assay.pipeline.keep import decide
+from assay.pipeline.stages import parts
+from assay.report.api import report
+from assay.store.images import StoredImages
+from assay.store.receipts import read_receipt
+from assay.store.rows import read_decisions
+from assay.store.shards import read_made
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    run(recipe(), folder)
+    return folder
+
+
+def test_a_run_makes_scores_keeps_trains_and_proves(whole: Path) -> None:
+    made = counts(whole, "generate")
+    assert made == {"requested": 150, "made": 150, "failed": 0, "fresh": 150}
+    kept = counts(whole, "keep")
+    assert kept["kept"] + kept["dropped"] == 150
+    assert 0 < kept["kept"] < 150
+    assert counts(whole, "train-random-drop-0")["samples"] == kept["kept"]
+    assert counts(whole, "train-real-0")["samples"] == min(60, kept["kept"])
+    assert counts(whole, "prove") == {"rows": 160, "fresh": 160}
+    facts = report(whole).facts
+    assert (facts.funnel.requested, facts.funnel.kept) == (150, kept["kept"])
+    assert {arm.name for arm in facts.arms} == {"real", "unfiltered", "filtered", "random-drop"}
+
+
+def test_a_second_run_does_nothing_new(whole: Path) -> None:
+    before = stamps(whole)
+    said = run(recipe(), whole)
+    assert stamps(whole) == before
+    assert "check" not in said.ended
+    assert all(note.endswith("done before") for note in said.ended.values())
+    assert len(said.ended) == 11
+
+
+def test_another_folder_gets_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    run(recipe(), tmp_path / "again")
+    assert datasets(tmp_path / "again") == datasets(whole)
+
+
+def test_a_changed_threshold_makes_and_scores_nothing_again(tmp_path: Path) -> None:
+    run(recipe(), tmp_path / "run")
+    before = stamps(tmp_path / "run")
+    said = run(recipe(low=0.75), tmp_path / "run")
+    after = stamps(tmp_path / "run")
+    assert before.items() <= after.items()
+    fresh = {name.split("/")[0].rpartition("-")[0] for name in after.keys() - before.keys()}
+    assert fresh == {"keep", "train-real-0", "train-filtered-0", "train-random-drop-0", "prove"}
+    assert said.ended["train-unfiltered-0"].endswith("done before")
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "flipped"])
+@pytest.mark.parametrize("stage", ["generate", "score-bright", "keep", "train-filtered-0", "prove", "holdout"])
+def test_a_damaged_file_is_seen_by_its_receipt_and_it_alone_is_made_again(
+    whole: Path, tmp_path: Path, stage: str, damage: str
+) -> None:
+    run(recipe(), tmp_path / "run")
+    folder = folder_of(tmp_path / "run", stage)
+    target = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".parquet", ".json"))
+    data = target.read_bytes()
+    if damage == "gone":
+        target.unlink()
+    else:
+        target.write_bytes(data[: len(data) // 2] if damage == "cut" else data[:40] + b"\0\0\0\0" + data[44:])
+    before = stamps(tmp_path / "run")
+    said = run(recipe(), tmp_path / "run")
+    assert datasets(tmp_path / "run") == datasets(whole)
+    assert len(said.said) == 1
+    assert target.name in said.said[0]
+    changed = {name for name, stamp in stamps(tmp_path / "run").items() if before.get(name) != stamp}
+    allowed = {target, folder / "receipt.json"}
+    if stage.startswith("train"):  # one training leaves several files
+        allowed |= set(folder.rglob("*.json"))
+    assert {tmp_path / "run" / name for name in changed} <= allowed
+
+
+def test_failures_are_stored_counted_and_tried_again(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    what = recipe(Shapes(folder=str(shop)))
+    run(what, tmp_path / "run")
+    assert counts(tmp_path / "run", "generate") == {"requested": 150, "made": 120, "failed": 30, "fresh": 150}
+    rows = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_made(path)]
+    assert [row.reason for row in rows if isinstance(row, Failure)] == ["the paint is dry"] * 30
+    flow = report(tmp_path / "run").facts.funnel
+    assert flow.requested == 150 == flow.kept + sum(flow.dropped.values()) + sum(flow.failed.values())
+    assert flow.failed == {"the paint is dry": 30}
+
+    before = datasets(tmp_path / "run")
+    (shop / "log").unlink()
+    assert not run(what, tmp_path / "run").ended["generate"].endswith("done before")
+    assert (shop / "log").read_text().split("\n") == ["generate 0", *["generate 13"] * 2, "generate 4", ""]
+    assert datasets(tmp_path / "run") == before
+
+    (shop / "mended").touch()
+    run(what, tmp_path / "run")
+    assert counts(tmp_path / "run", "generate") == {"requested": 150, "made": 150, "failed": 0, "fresh": 30}
+    pristine = tmp_path / "pristine"
+    run(what, pristine)
+    assert datasets(pristine).items() <= datasets(tmp_path / "run").items()
+
+
+def test_a_part_of_failures_alone_has_the_columns_of_the_others(tmp_path: Path) -> None:
+    def features(path: Path) -> list[str]:
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(path).names)
+
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    run(recipe(Shapes(count=65, every=64, folder=str(shop))), tmp_path / "run")
+    first, second = parts(folder_of(tmp_path / "run", "generate"))
+    assert all(isinstance(row, Failure) for row in read_made(second))
+    assert features(first) == features(second)
+    assert "image" in features(second)
+
+
+def test_a_scorer_that_failed_on_some_is_asked_again_for_those_alone(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    what = recipe(score={"bright": Bright(str(shop))})
+    run(what, tmp_path / "run")
+    first = counts(tmp_path / "run", "score-bright")
+    assert first["rows"] == 150
+    assert 5 < first["failed"] < 50
+    dropped = read_decisions(folder_of(tmp_path / "run", "keep") / "decisions.parquet")
+    assert sum("the lamp is out" in row.reason for row in dropped if not row.keep) == first["failed"]
+
+    (shop / "mended").touch()
+    (shop / "log").unlink()
+    run(what, tmp_path / "run")
+    asked = sum(int(line.split()[1]) for line in (shop / "log").read_text().splitlines())
+    assert asked == first["failed"] == counts(tmp_path / "run", "score-bright")["fresh"]
+    assert counts(tmp_path / "run", "score-bright")["failed"] == 0
+    run(what, tmp_path / "pristine")
+    assert datasets(tmp_path / "pristine").items() <= datasets(tmp_path / "run").items()
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"generate": Shapes(short=1)}, "Shapes made 63 of 64"),
+        ({"score": {"bright": Bright(fault="short")}}, "Bright returned 63 outcomes for 64"),
+        ({"score": {"bright": Bright(fault="off")}}, "off its own scale"),
+    ],
+)
+def test_a_component_that_breaks_its_promise_is_named(broken: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=message):
+        run(recipe(**broken), tmp_path / "run")
+
+
+def test_what_a_component_lacks_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    with pytest.raises(ModelError, match="No model for Blind"):
+        run(recipe(score={"bright": Bright(), "blind": Blind()}), tmp_path / "run")
+    with pytest.raises(RecipeError, match="Eye has no word for light"):
+        run(recipe(score={"bright": Bright(), "eye": Eye(("dark",))}), tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".assay-run"]
+
+
+def test_a_check_that_fails_leaves_the_recipe_of_the_finished_run(tmp_path: Path) -> None:
+    run(recipe(), tmp_path / "run")
+    before = (tmp_path / "run" / "recipe.yaml").read_bytes()
+    with pytest.raises(ModelError):
+        run(recipe(score={"bright": Bright(), "blind": Blind()}), tmp_path / "run")
+    assert (tmp_path / "run" / "recipe.yaml").read_bytes() == before
+
+
+def test_real_data_is_read_before_anything_is_made(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    proof = recipe().prove
+    assert proof is not None
+    what = recipe(Shapes(folder=str(shop)), prove=replace(proof, holdout=Plates(folder=str(shop))))
+    run(what, tmp_path / "run")
+    assert (shop / "log").read_text().startswith("generate 0\nread\ngenerate 64\n")  # generate 0 is the check
+
+
+class Interrupted:
+    """An engine that Ctrl-C meets after so many shards."""
+
+    workers = 1
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def map(self, work: Any, shards: Any) -> Any:
+        for shard in shards:
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            yield work(shard)
+
+
+@pytest.mark.parametrize("after", range(0, 24, 3))
+def test_a_run_stopped_anywhere_goes_on_and_makes_nothing_twice(whole: Path, tmp_path: Path, after: int) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe(), folder, Interrupted(after))
+    before = stamps(folder)
+    run(recipe(), folder)
+    assert datasets(folder) == datasets(whole)
+    assert before.items() <= stamps(folder).items()
+    assert not list(folder.rglob("*.tmp"))
+
+
+def test_an_unfinished_part_with_broken_pages_and_no_receipt_is_made_again(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe(), folder, Interrupted(10))
+    for path in folder.rglob("part-*.parquet"):
+        data = path.read_bytes()
+        path.write_bytes(data[:40] + bytes(60) + data[100:])
+        assert run_parts.read_receipt(path.parent) is None or path.parent.name.startswith(("holdout", "real", "gen"))
+    run(recipe(), folder)
+    assert datasets(folder) == datasets(whole)
+
+
+def test_a_part_of_other_seeds_is_no_part_of_this_run(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe(), folder, Interrupted(10))
+    (first, *_), generated = parts(folder_of(folder, "generate")), folder_of(whole, "generate")
+    assert read_receipt(first.parent) is None
+    first.write_bytes(parts(generated)[1].read_bytes())
+    run(recipe(), folder)
+    assert datasets(folder) == datasets(whole)
+
+
+def test_an_image_that_is_not_what_it_was_fails_by_itself(whole: Path) -> None:
+    (first, *_) = parts(folder_of(whole, "generate"))
+    sample = next(row for row in read_made(first) if isinstance(row, Sample))
+    with pytest.raises(StoreError, match="is missing"):
+        StoredImages([folder_of(whole, "holdout")]).get([sample.image()])
+
+
+def test_a_recipe_without_a_proof_ends_with_what_is_kept(tmp_path: Path) -> None:
+    what = recipe(train=None, prove=None)
+    run(what, tmp_path / "run")
+    assert {path.name.rpartition("-")[0] for path in (tmp_path / "run").iterdir() if path.is_dir()} == {
+        "generate",
+        "score-bright",
+        "score-eye",
+        "keep",
+    }
+    assert report(tmp_path / "run").facts.arms == ()
+
+
+def test_filters_that_keep_nothing_are_said_to_and_loosened_for_free(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"'real' has nothing to train on: the filters kept 0 of 150"):
+        run(recipe(low=1.0), tmp_path / "run")
+    said = run(recipe(), tmp_path / "run")
+    assert said.ended["generate"].endswith("done before")
+
+
+def test_several_trainings_of_an_arm_differ(tmp_path: Path) -> None:
+    what = recipe(prove=Proof(Plates(), run_parts.Right(), arms=("filtered", "shuffled-labels"), seeds=2))
+    run(what, tmp_path / "run")
+    seeds = report(tmp_path / "run").facts.arms[0].seeds
+    assert list(seeds) == [0, 1]
+    assert counts(tmp_path / "run", "prove")["rows"] == 4 * 40
+
+
+def test_decisions_of_a_wrong_length_are_refused() -> None:
+    class Short:
+        def decide(self, table: Any) -> list[Any]:
+            return []
+
+    from assay.core.roles import ScoreTable
+
+    with pytest.raises(ContractError, match="gave 0 decisions on 1"):
+        decide([Short()], ScoreTable(["1"], {}))

@@ -1,0 +1,74 @@
+"""kill -9 at random moments of `assay run fashion --quick`: the same bytes in the end, and nothing made twice."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from run_parts import datasets, stamps
+
+import command_line as commands
+
+KILLS = 6
+
+
+def files(folder: Path) -> int:
+    """How far a run has come: the files it has finished."""
+    return sum(1 for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".tmp"))
+
+
+def killed(command: list[str], folder: Path, at: int, delay: float) -> bool:
+    """Runs until so many files are there, waits a little, kills; False where it ended before that."""
+    with subprocess.Popen(
+        command, env=commands.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        patience = time.monotonic() + 300
+        while files(folder) < at and process.poll() is None and time.monotonic() < patience:
+            time.sleep(0.005)
+        time.sleep(delay)
+        alive = process.poll() is None
+        process.kill()
+    return alive
+
+
+def kept(folder: Path) -> dict[str, tuple[int, int]]:
+    """What must never be written again. A training is one step: what it left without its receipt is no result yet."""
+    done = {path.parent.name for path in folder.rglob("receipt.json")}
+    return {
+        name: stamp
+        for name, stamp in stamps(folder).items()
+        if not name.endswith(".tmp") and (not name.startswith("train-") or name.split("/")[0] in done)
+    }
+
+
+@pytest.mark.slow
+def test_killed_at_random_a_run_ends_with_the_same_bytes_and_makes_nothing_twice(tmp_path: Path) -> None:
+    models = commands.small_models(tmp_path / "models")
+    photos = commands.photographs(tmp_path / "photos", per_label=1)
+    words = ["run", "fashion", *commands.small(models, photos, per_label=20)]
+    undisturbed = commands.assay([*words, "--out", tmp_path / "whole"])
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    whole, last = datasets(tmp_path / "whole"), files(tmp_path / "whole")
+
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "assay.cli.main", *words, "--out", str(folder)]
+    chance = random.Random(7)
+    moments = sorted(chance.sample(range(4, last - 4), KILLS))
+    kills, seen = 0, dict[str, tuple[int, int]]()
+    for at in moments:
+        kills += killed(command, folder, at, chance.uniform(0, 0.2))
+        for name, digest in datasets(folder).items():
+            if name.endswith(".parquet"):
+                assert digest == whole[name]
+        assert seen.items() <= stamps(folder).items()
+        seen |= kept(folder)
+    ended = commands.assay([*words, "--out", folder])
+    assert ended.returncode == 0, ended.stderr
+    assert seen.items() <= stamps(folder).items()
+    assert kills >= KILLS - 1
+    assert datasets(folder) == whole
+    assert not list(folder.rglob("*.tmp"))

@@ -1,0 +1,253 @@
+"""Small real components that need no model, named in recipes as `run_parts:Class`, and what tests read of a run.
+
+A component that is to fail is given a folder: it fails there until the file `mended` is in it, as a service that is
+down fails until it is up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from assay.core.errors import ModelError, RecipeError
+from assay.core.lab import Lab
+from assay.core.recipe import Proof, Recipe
+from assay.core.roles import Artifact
+from assay.core.sample import Failure, Made, Sample
+from assay.core.score import Label, Outcome, Scale, Score, Unscored
+from assay.engines.local import Local
+from assay.filters.threshold import Threshold
+from assay.models.open_models import OpenModels
+from assay.pipeline.progress import Silent
+from assay.pipeline.run import Runner
+from assay.store.receipts import read_receipt
+from assay.store.run_folder import RunFolder
+
+LABELS = ("dark", "light")
+
+
+def broken(folder: str | None) -> bool:
+    return folder is not None and not (Path(folder) / "mended").exists()
+
+
+def note(folder: str | None, text: str) -> None:
+    """Appends a line to the folder's log: what was asked, so that a test can count it."""
+    if folder is not None:
+        with (Path(folder) / "log").open("a", encoding="utf-8") as log:
+            log.write(text + "\n")
+
+
+def noise(label: str, seed: int) -> Any:
+    middle = 60 if label == "dark" else 190
+    return np.clip(np.random.default_rng(seed).normal(middle, 60, (8, 8)), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Noisy squares; every `every`th fails while its folder is broken, all where `every` is 1."""
+
+    count: int = 150
+    labels: tuple[str, ...] = LABELS
+    folder: str | None = None
+    every: int = 5
+    short: int = 0
+
+    version: ClassVar[int] = 1
+
+    def seeds(self) -> Sequence[Sample]:
+        return [
+            Sample({"label": self.labels[nth % len(self.labels)]}, made_by="Shapes", nth=nth)
+            for nth in range(self.count)
+        ]
+
+    def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
+        note(self.folder, f"generate {len(seeds)}")
+        return [self._one(seed, lab) for seed in seeds][self.short :]
+
+    def _one(self, seed: Sample, lab: Lab) -> Made:
+        if broken(self.folder) and seed.nth % self.every == 0:
+            return Failure(seed.id, "the paint is dry")
+        picture = lab.images.put(noise(seed.text("label"), lab.seed_of(seed, "shape")))
+        return Sample({**seed.fields, "image": picture}, (seed.id,), "Shapes")
+
+
+@dataclass(frozen=True)
+class Bright:
+    """The mean of a picture, 0 to 1."""
+
+    folder: str | None = None
+    fault: Literal["", "short", "off"] = ""
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale("brightness", 0.0, 1.0)
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        if samples:
+            note(self.folder, f"score {len(samples)}")
+        found = [self._one(sample, lab) for sample in samples]
+        return found[1:] if self.fault == "short" else found
+
+    def _one(self, sample: Sample, lab: Lab) -> Outcome:
+        if broken(self.folder) and int(sample.id, 16) % 7 == 0:
+            return Unscored("failed", "the lamp is out")
+        (pixels,) = lab.pixels([sample])
+        return Score(float(pixels.mean()) / 255 + (9 if self.fault == "off" else 0))
+
+
+@dataclass(frozen=True)
+class Eye:
+    """Says "dark" or "light", and refuses beforehand what it has no word for."""
+
+    knows: tuple[str, ...] = LABELS
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale("dark or light", better="neither")
+
+    def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
+        unknown = sorted({seed.text("label") for seed in seeds} - set(self.knows))
+        if unknown:
+            raise RecipeError(f"Eye has no word for {', '.join(unknown)}.", hint=f"It knows {', '.join(self.knows)}.")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        return [Label("light" if pixels.mean() > 127 else "dark") for pixels in lab.pixels(samples)]
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A scorer whose model is nowhere to be had."""
+
+    scale: ClassVar[Scale] = Scale("nothing")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        raise ModelError("No model for Blind.", hint="There never was one.")
+
+
+@dataclass(frozen=True)
+class Plates:
+    """Real photographs, as far as a test needs them."""
+
+    count: int = 40
+    first: int = 1000
+    folder: str | None = None
+
+    version: ClassVar[int] = 1
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        note(self.folder, "read")
+        return [
+            Sample({"label": label, "image": lab.images.put(noise(label, nth)), "origin": f"plates/{nth}"})
+            for nth in range(self.first, self.first + self.count)
+            for label in (LABELS[nth % 2],)
+        ]
+
+
+@dataclass(frozen=True)
+class Middles:
+    """Learns the mean brightness of each label."""
+
+    version: ClassVar[int] = 1
+
+    def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
+        means = [float(pixels.mean()) for pixels in lab.pixels(samples)]
+        labels = [sample.text("label") for sample in samples]
+        learnt = {
+            label: float(np.mean([mean for mean, own in zip(means, labels, strict=True) if own == label] or [127]))
+            for label in LABELS
+        }
+        folder = lab.workspace() / "model"
+        folder.mkdir(exist_ok=True)
+        text = json.dumps(learnt, sort_keys=True)
+        (folder / "middles.json").write_text(text, encoding="utf-8")
+        return Artifact(str(folder), "middles", hashlib.sha256(text.encode()).hexdigest(), {"steps": 1})
+
+
+@dataclass(frozen=True)
+class Right:
+    """1 where the nearest middle is the label's own."""
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale("share correct", 0.0, 1.0)
+
+    def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        middles = json.loads((Path(artifact.path) / "middles.json").read_text(encoding="utf-8"))
+        answers = [
+            min(LABELS, key=lambda label: abs(middles[label] - mean))
+            for mean in (float(pixels.mean()) for pixels in lab.pixels(holdout))
+        ]
+        return [
+            Score(float(answer == sample.text("label")), answer=answer)
+            for answer, sample in zip(answers, holdout, strict=True)
+        ]
+
+
+def recipe(generate: Any = None, *, score: Any = None, low: float = 0.4, **more: Any) -> Recipe:
+    """A whole recipe of the parts above."""
+    proof = Proof(Plates(), Right(), Plates(60, 5000), arms=("real", "unfiltered", "filtered", "random-drop"))
+    values: dict[str, Any] = {
+        "score": score or {"bright": Bright(), "eye": Eye()},
+        "keep": (Threshold("bright", low=low),),
+        "train": Middles(),
+        "prove": proof,
+    }
+    return Recipe("tiny", generate or Shapes(), **(values | more))
+
+
+class Listening(Silent):
+    """Keeps what a run says of each stage."""
+
+    def __init__(self) -> None:
+        self.ended: dict[str, str] = {}
+        self.said: list[str] = []
+        self._stage = ""
+
+    def begin(self, stage: str, total: int, done: int) -> None:
+        self._stage = stage
+
+    def end(self, note: str) -> None:
+        self.ended[self._stage] = note
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def run(what: Recipe, folder: Path, engine: Any = None) -> Listening:
+    """Runs to the end, or raises what the run raises."""
+    reporter = Listening()
+    Runner(what, RunFolder.open(folder, create=True), OpenModels(), engine or Local(), reporter).run()
+    return reporter
+
+
+def datasets(folder: Path) -> dict[str, str]:
+    """SHA-256 of everything a run made, by path: receipts hold seconds, and pages are drawn from them."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.parent != folder and path.name != "receipt.json"
+    }
+
+
+def stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """What changes of a file that is written again, even with the same bytes."""
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.parent != folder
+    }
+
+
+def folder_of(run_folder: Path, stage: str) -> Path:
+    """The folder of a stage that was run once."""
+    (found,) = (path for path in run_folder.iterdir() if path.is_dir() and path.name.rpartition("-")[0] == stage)
+    return found
+
+
+def counts(run_folder: Path, stage: str) -> dict[str, int]:
+    receipt = read_receipt(folder_of(run_folder, stage))
+    assert receipt is not None
+    return dict(receipt.counts)
