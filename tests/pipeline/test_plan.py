@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from run_parts import Shapes, folder_of, recipe, run
 
 from assay.core.recipe import Recipe
 from assay.pipeline.plan import stages, survey
@@ -14,6 +13,7 @@ from assay.pipeline.progress import Bars, Lines, Silent, watched
 from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe_file import load
 from assay.store.keys import stage_key
+from run_parts import Shapes, folder_of, recipe, run
 
 SOURCES = {"real", "holdout"}
 SCORES = {"score-match", "score-clip", "score-expert", "score-look"}

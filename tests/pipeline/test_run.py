@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import run_parts
-from run_parts import Blind, Bright, Eye, Plates, Shapes, counts, datasets, folder_of, recipe, run, stamps
 
+import run_parts
 from assay.core.errors import ContractError, ModelError, RecipeError, StoreError
 from assay.core.recipe import Proof
 from assay.core.sample import Failure, Sample
@@ -20,6 +19,7 @@ from assay.store.images import StoredImages
 from assay.store.receipts import read_receipt
 from assay.store.rows import read_decisions
 from assay.store.shards import read_made
+from run_parts import Blind, Bright, Eye, Plates, Shapes, counts, datasets, folder_of, recipe, run, stamps
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from run_parts import datasets, stamps
 
 import command_line as commands
+from run_parts import datasets, stamps
 
 KILLS = 6
 
