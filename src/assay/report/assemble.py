@@ -21,7 +21,7 @@ from assay.report.facts import (
     ReportFacts,
     StageCost,
 )
-from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, labels_of, pictures, score_columns
+from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, pictures, score_columns
 
 ROLES = {"generate": "paints", "score": "scores", "train": "start of training"}
 
@@ -67,7 +67,7 @@ def _expert(run: Finished) -> Expert | None:
         labels = [outcome for outcome in outcomes if isinstance(outcome, Label)]
         if not labels:
             continue
-        rows = labels_of(run.samples)
+        rows = run.labels
         answers = sorted({outcome.answer for outcome in labels} - set(rows))
         columns = (*rows, *answers, NOT_AMONG)
         counts = [[0] * len(columns) for _ in rows]
@@ -96,7 +96,7 @@ def _pupil(run: Finished) -> Pupil | None:
     if not names:
         return None
     arm = "filtered" if "filtered" in names else names[0]
-    rows = labels_of(run.holdout)
+    rows = run.labels
     found = run.results[arm, 0]
     answers = sorted({row.outcome.answer for row in found if isinstance(row.outcome, Score)} - set(rows))
     columns = (*rows, *answers)

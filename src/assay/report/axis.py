@@ -14,6 +14,8 @@ class Axis:
     low: float
     high: float
     ticks: tuple[float, ...]
+    step: float
+    """Between ticks."""
 
     def at(self, value: float) -> float:
         """Where `value` lies, 0 to 100; off the line it is moved to its end."""
@@ -25,8 +27,7 @@ class Axis:
 
     def text(self, tick: float) -> str:
         """A tick in as many decimals as its neighbours need."""
-        step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else 1.0
-        return f"{tick:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}".replace("-", "\u2212")
+        return f"{tick:,.{max(0, -math.floor(math.log10(self.step) + 1e-9))}f}".replace("-", "\u2212")
 
 
 def axis_over(values: Iterable[float], ticks: int = 5) -> Axis:
@@ -37,14 +38,16 @@ def axis_over(values: Iterable[float], ticks: int = 5) -> Axis:
         low, high = low - 0.5, high + 0.5
     step = _round_step((high - low) / ticks)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return Axis(first * step, last * step, tuple(nth * step for nth in range(first, last + 1)))
+    return Axis(first * step, last * step, tuple(nth * step for nth in range(first, last + 1)), step)
 
 
 def axis_between(low: float, high: float, ticks: int = 4) -> Axis:
-    """The line from `low` to `high` exactly, with the round numbers between them."""
+    """The line from `low` to `high` exactly, with the round numbers between them, two at the least."""
     step = _round_step((high - low) / ticks)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return Axis(low, high, tuple(nth * step for nth in range(first, last + 1)))
+    if last <= first:
+        return axis_between(low, high, ticks + 1)
+    return Axis(low, high, tuple(nth * step for nth in range(first, last + 1)), step)
 
 
 def _round_step(rough: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -88,6 +88,12 @@ class Finished:
     def holdout(self) -> list[Sample]:
         """The real samples that every model was measured on."""
         return samples_of(self.done["holdout"].folder) if "holdout" in self.done else []
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """In the order of the recipe, then those that only held-out samples have: the order of every table."""
+        labelled = (sample for sample in [*self.samples, *self.holdout] if "label" in sample.fields)
+        return list(dict.fromkeys(sample.text("label") for sample in labelled))
 
     @cached_property
     def results(self) -> dict[tuple[str, int], list[ResultRow]]:
@@ -214,6 +220,7 @@ def pictures(run: Finished) -> tuple[Picture, ...]:
         if shown[place] < (KEPT_SHOWN if place[1] else DROPPED_SHOWN):
             shown[place] += 1
             chosen.append(nth)
+    chosen.sort(key=lambda nth: run.labels.index(run.samples[nth].text("label")))
     stored = StoredImages([run.done["generate"].folder])
     encoded = stored.encoded([run.samples[nth].image() for nth in chosen])
     return tuple(_picture(run, nth, png) for nth, png in zip(chosen, encoded, strict=True))
@@ -238,7 +245,7 @@ def _accuracy(correct: np.ndarray[Any, np.dtype[np.float64]]) -> Effect:
 def _per_class(run: Finished, correct: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[tuple[str, Effect], ...]:
     labels = [sample.text("label") for sample in run.holdout]
     found = []
-    for label in dict.fromkeys(labels):
+    for label in (label for label in run.labels if label in labels):
         member = np.asarray([other == label for other in labels])
         found.append((label, _accuracy(correct[:, member])))
     return tuple(found)
@@ -287,8 +294,3 @@ def _picture(run: Finished, nth: int, png: bytes) -> Picture:
         rule="" if decision.keep else decision.rule,
         reason="" if decision.keep else decision.reason,
     )
-
-
-def labels_of(samples: Sequence[Sample]) -> list[str]:
-    """Labels in the order they first occur."""
-    return list(dict.fromkeys(sample.text("label") for sample in samples))
