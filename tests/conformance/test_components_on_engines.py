@@ -1,0 +1,64 @@
+"""Every component that works on samples gives the same bytes on every engine, with the models that assay carries."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.core.recipe import Recipe
+from assay.engines.local import Local
+from assay.engines.ray import Ray
+from assay.evaluators import EVALUATORS
+from assay.filters import FILTERS
+from assay.filters.random_share import RandomShare
+from assay.filters.top_share import TopShare
+from assay.generators import GENERATORS
+from assay.pipeline.preflight import components
+from assay.pipeline.recipe_file import load
+from assay.scorers import SCORERS
+from assay.sources import SOURCES
+from assay.sources.image_folder import ImageFolder
+from assay.trainers import TRAINERS
+from run_parts import datasets, run
+
+SMALL = (
+    "generate.per_label=7",
+    "train.steps=3",
+    "train.batch=8",
+    "prove.holdout.per_label=2",
+    "prove.real.per_label=7",
+    "prove.arms=[real, filtered]",
+    "keep.0.low=0.01",
+)
+
+
+def small() -> Recipe:
+    recipe = load("fashion", quick=True, changes=SMALL)
+    more = (TopShare("match", 0.9), RandomShare(share=0.9))
+    return Recipe(**{**vars(recipe), "keep": (*recipe.keep, *more)})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    run(small(), folder)
+    yield folder
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+
+
+def test_the_recipe_holds_every_component() -> None:
+    recipe = small()
+    used = {type(component) for component in [*components(recipe).values(), *recipe.keep]}
+    every = {*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
+    assert every - used == {ImageFolder}  # reads files once, before any engine
+
+
+@pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
+def test_the_same_bytes_on_every_engine(engine: Any, whole: Path, tmp_path: Path) -> None:
+    run(small(), tmp_path / "run", engine)
+    assert datasets(tmp_path / "run") == datasets(whole)
