@@ -201,7 +201,14 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_room(
 
 def test_an_interrupted_run_says_how_to_go_on(small: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "assay.cli.main", "run", "fashion", *small, "--out", str(tmp_path / "run")]
-    with subprocess.Popen(command, env=command_line.environment(), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        env=command_line.environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job has the signal ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         patience = time.monotonic() + 300
         while not list(tmp_path.glob("run/holdout-*/receipt.json")) and time.monotonic() < patience:
             time.sleep(0.02)

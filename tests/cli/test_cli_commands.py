@@ -11,15 +11,19 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from assay.cli.main import COMMANDS, cli, main
 from assay.core.sample import Failure, Sample
 from assay.models import embedded_names
+from assay.pipeline.recipe_file import shipped
 from assay.pipeline.stages import parts
 from assay.store.receipts import Receipt, read_receipt, write_receipt
 from assay.store.shards import read_blobs, read_made, write_made
 from command_line import LABELS, assay
+
+PER_LABEL = yaml.safe_load(shipped()["fashion"].read_text(encoding="utf-8"))["generate"]["per_label"]
 
 
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
@@ -95,7 +99,7 @@ def test_plan_of_what_is_done_and_of_what_would_change(finished: Path, ask: Any)
 def test_a_dry_run_writes_nothing_at_all(tmp_path: Path, ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said = ask("run", "fashion", "--dry-run")
-    assert said["requested"] == 3000
+    assert said["requested"] == 10 * PER_LABEL
     assert all(stage["state"] in ("to do", "waits") for stage in said["stages"])
     assert list(tmp_path.iterdir()) == []
 
@@ -217,7 +221,7 @@ def test_recipes_models_and_doctor(ask: Any) -> None:
 def test_init_writes_a_recipe_once(tmp_path: Path, ask: Any, refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert ask("init", "fashion") == {"written": "fashion.yaml"}
-    assert ask("plan", "fashion.yaml")["requested"] == 3000
+    assert ask("plan", "fashion.yaml")["requested"] == 10 * PER_LABEL
     assert "exists already" in refused("init", "fashion")
     assert "Did you mean 'fruit'" in refused("init", "friut", "--to", "x.yaml")
     assert "cannot be written" in refused("init", "fruit", "--to", "nowhere/x.yaml")
