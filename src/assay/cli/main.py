@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import json
-import os
 import sys
 
 import click
@@ -51,8 +50,6 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command line; 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
-    # Threads that spin while they wait cost more than they save on a machine that others use too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
