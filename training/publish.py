@@ -34,6 +34,9 @@ def resnet50(source: Path, target: Path) -> None:
 def diffusion(source: Path, target: Path) -> None:
     pipeline = StableDiffusionPipeline.from_pretrained(source, dtype=torch.float16)
     pipeline.save_pretrained(target)
+    for config in target.rglob("*.json"):  # diffusers notes the folder that a part was loaded from
+        kept = [line for line in config.read_text(encoding="utf-8").splitlines() if '"_name_or_path"' not in line]
+        config.write_text("\n".join(kept) + "\n", encoding="utf-8")
     # The photographs are 28 x 28; the pipeline paints them inside two black pixels on each side.
     (target / "assay.json").write_text(json.dumps({"crop": 2}) + "\n", encoding="utf-8")
 
