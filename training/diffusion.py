@@ -4,7 +4,9 @@
 
 v-prediction (Salimans and Ho 2022, section 4) on the cosine schedule (Nichol and Dhariwal 2021, section 3.2), the
 caption dropped for one image in ten. What is saved is a StableDiffusionPipeline with the averaged weights. The noise,
-the captions and the order depend on the step alone, so a run that was stopped goes on as if it had not been.
+the captions and the order depend on the seed and the step alone, so a run that was stopped goes on as if it had not
+been. `--start FOLDER --seed 8` trains a saved pipeline further, on other noise; the carried weights were made in two
+such runs.
 """
 
 from __future__ import annotations
@@ -110,6 +112,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--start", type=Path, help="a saved pipeline whose UNet is trained further")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -120,16 +124,16 @@ def main() -> None:
     vae = AutoencoderKL.from_pretrained(options.vae).eval()
     text = TextStates(options.clip)
     mean, deviation = encoded(vae, images)
-    model = build()
+    model = build() if options.start is None else UNet2DConditionModel.from_pretrained(options.start / "unet").float()
     model.set_attn_processor(AttnProcessor())  # the fused CPU kernel's backward pass is several times slower here
     log(parameters=sum(p.numel() for p in model.parameters()), latent_deviation=mean.std().item())
     training = Halved(model, 8e-4, decay=0.01, average=0.9995)
     alphas = scheduler().alphas_cumprod
     for step, chosen in batches(
-        len(images), options.batch, options.steps, seed=7, first=resumed(options.out / "state.pt", training)
+        len(images), options.batch, options.steps, seed=options.seed, first=resumed(options.out / "state.pt", training)
     ):
-        rng = np.random.default_rng([8, step])
-        noise_of = torch.Generator().manual_seed(10_000_000 + step)
+        rng = np.random.default_rng([options.seed + 1, step])
+        noise_of = torch.Generator().manual_seed((options.seed - 6) * 10_000_000 + step)
         texts = []
         for index in chosen:
             row = {name: int(table[index, column]) for column, name in enumerate(ATTRIBUTES)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,35 +36,10 @@ class RandomShare:
             raise ValueError(f"RandomShare.keep must be at least 0, was {self.keep}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
-        sizes = {name: len(rows) for name, rows in groups(table, self.per).items()}
-        counts = {
-            name: min(self.keep, size) if self.keep is not None else quota(self.share or 0.0, size)
-            for name, size in sizes.items()
-        }
-        return blindly(table, counts, self.per, self.seed)
-
-
-def blindly(table: ScoreTable, counts: Mapping[str, int], per: str | None = "label", seed: int = 0) -> list[Decision]:
-    """Keeps exactly `counts[name]` rows of each group, blindly: what a filter kept, as a control for that filter.
-
-    `counts` has the key "" where `per` is None; a group that is not in it is dropped whole.
-
-    Raises:
-        ValueError: A group has fewer rows than it should keep.
-    """
-    decisions: dict[int, Decision] = {}
-    found = groups(table, per)
-    for name, count in counts.items():
-        if count > len(found.get(name, ())):
-            raise ValueError(f"blindly cannot keep {count}{among(name)}: there are {len(found.get(name, ()))}.")
-    for name, rows in found.items():
-        count = counts.get(name, 0)
-        for rank, row in enumerate(sorted(rows, key=lambda row: draw(table.ids[row], seed)), start=1):
-            reason = f"drawn as number {rank} of {len(rows)}"
-            decisions[row] = Decision(rank <= count, f"random {count}{among(name)}, seed {seed}", reason)
-    return [decisions[row] for row in range(len(table))]
-
-
-def kept_counts(table: ScoreTable, decisions: Sequence[Decision], per: str | None = "label") -> dict[str, int]:
-    """How many rows of each group `decisions` keep: the `counts` of its blind control."""
-    return {name: sum(decisions[row].keep for row in rows) for name, rows in groups(table, per).items()}
+        decisions: dict[int, Decision] = {}
+        for name, rows in groups(table, self.per).items():
+            count = min(self.keep, len(rows)) if self.keep is not None else quota(self.share or 0.0, len(rows))
+            for rank, row in enumerate(sorted(rows, key=lambda row: draw(table.ids[row], self.seed)), start=1):
+                reason = f"drawn as number {rank} of {len(rows)}"
+                decisions[row] = Decision(rank <= count, f"random {count}{among(name)}, seed {self.seed}", reason)
+        return [decisions[row] for row in range(len(table))]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.models.loading import Placement, check_whole, fetch, finite, refuse_kind, tiles
+from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind, rows_for, tiles
 from assay.models.references import Checkpoint, read_json
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     Row = npt.NDArray[np.float32]
 
-IMAGE_ROWS = 16
 TEXT_ROWS = 8
-"""Rows of every call of a tower (`tiles` says why there is one number)."""
+"""Texts in every call of their tower (`tiles` says why there is one number)."""
 CACHE_BYTES = 64 * 2**20
 
 
@@ -34,6 +33,7 @@ class Clip:
         self.processor = processor
         self.tokenizer = tokenizer
         self.reference = reference
+        self._rows = rows_for(processor)
         self._texts: dict[str, Row] = {}
         self._images = _Recent(CACHE_BYTES)
 
@@ -47,7 +47,7 @@ class Clip:
         keys = [_digest(image) for image in images]
         found = {key: row for key in keys if (row := self._images.get(key)) is not None}
         new = {key: image for key, image in zip(keys, images, strict=True) if key not in found}
-        for batch, count in tiles(list(new), IMAGE_ROWS):
+        for batch, count in tiles(list(new), self._rows):
             rows = self._encode_images([new[key] for key in batch])
             for key, row in zip(batch[:count], rows[:count], strict=True):
                 found[key] = row
@@ -114,18 +114,11 @@ def open_clip(checkpoint: Checkpoint, placement: Placement) -> Clip:
             raise refuse_kind(checkpoint, "a CLIPModel")
 
     def load(local: bool) -> Clip:
-        model, info = CLIPModel.from_pretrained(
-            checkpoint.location,
-            dtype=placement.torch_dtype(),
-            use_safetensors=True,
-            local_files_only=local,
-            output_loading_info=True,
-        )
-        check_whole(checkpoint, list(info["missing_keys"]), model)
+        model = load_whole(CLIPModel, checkpoint, placement, local=local)
         # The Pillow class by name: with torchvision installed the automatic one resizes differently.
         processor = CLIPImageProcessorPil.from_pretrained(checkpoint.location, local_files_only=local)
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, local_files_only=local)
-        return Clip(model.to(placement.device).eval(), processor, tokenizer, checkpoint.reference)
+        return Clip(model, processor, tokenizer, checkpoint.reference)
 
     opened = fetch(checkpoint, load)
     _check_end(opened)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from assay.models.loading import Placement, check_whole, fetch, finite, refuse_kind, tiles
+from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind, rows_for, tiles
 from assay.models.references import Checkpoint, read_json
 
 if TYPE_CHECKING:
     from assay.core.kinds import Matrix, Pixels
-
-ROWS = 16
-"""Pictures in every call of the network (`tiles` says why there is one number)."""
 
 
 class HfClassifier:
@@ -27,6 +24,7 @@ class HfClassifier:
         self.model = model
         self.processor = processor
         self.reference = reference
+        self._rows = rows_for(processor)
         names = model.config.id2label
         self._labels = tuple(str(names[index]) for index in range(len(names)))
 
@@ -39,7 +37,7 @@ class HfClassifier:
         """(n, labels)."""
         import numpy as np
 
-        parts = [self._logits(batch)[:count] for batch, count in tiles(images, ROWS)]
+        parts = [self._logits(batch)[:count] for batch, count in tiles(images, self._rows)]
         empty = np.empty((0, len(self._labels)), dtype=np.float32)
         return finite(np.concatenate([empty, *parts]), self.reference)
 
@@ -71,15 +69,8 @@ def open_classifier(checkpoint: Checkpoint, placement: Placement) -> HfClassifie
             raise refuse_kind(checkpoint, "an image classifier (a ...ForImageClassification)")
 
     def load(local: bool) -> HfClassifier:
-        model, info = AutoModelForImageClassification.from_pretrained(
-            checkpoint.location,
-            dtype=placement.torch_dtype(),
-            use_safetensors=True,
-            local_files_only=local,
-            output_loading_info=True,
-        )
-        check_whole(checkpoint, list(info["missing_keys"]), model)
+        model = load_whole(AutoModelForImageClassification, checkpoint, placement, local=local)
         processor = AutoImageProcessor.from_pretrained(checkpoint.location, local_files_only=local, backend="pil")
-        return HfClassifier(model.to(placement.device).eval(), processor, checkpoint.reference)
+        return HfClassifier(model, processor, checkpoint.reference)
 
     return fetch(checkpoint, load)

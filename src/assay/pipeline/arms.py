@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from assay.core.errors import RecipeError
 from assay.core.sample import Sample
+from assay.filters.columns import draw
 
 
 def hashed(*words: object) -> int:
@@ -22,8 +23,9 @@ def training_seed(seed: int, nth: int) -> int:
 
 
 def blind_pick(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
-    """`count` of the samples, or all where there are fewer, in their old order, chosen by a hash of the id alone."""
-    chosen = set(sorted(range(len(samples)), key=lambda nth: (hashed(seed, "pick", samples[nth].id), nth))[:count])
+    """`count` of the samples, or all where there are fewer, in their old order, by the lot of each id alone."""
+    lots = hashed(seed, "pick")  # not those that a RandomShare with this seed draws
+    chosen = set(sorted(range(len(samples)), key=lambda nth: (draw(samples[nth].id, lots), nth))[:count])
     return [sample for nth, sample in enumerate(samples) if nth in chosen]
 
 
