@@ -113,7 +113,7 @@ def _arm(name: str, right: npt.NDArray[np.bool_], rng: np.random.Generator) -> A
 
 def _comparison(ours: str, theirs: str, right: dict[str, npt.NDArray[np.bool_]]) -> Comparison:
     exact = mcnemar(right[ours][0], right[theirs][0])
-    difference = paired_bootstrap(right[ours], right[theirs], seed=5, resamples=2_000)
+    difference = paired_bootstrap(right[ours], right[theirs], seed=5, resamples=2_000).effect
     return Comparison(ours, theirs, difference, exact.p, exact.ours_only, exact.theirs_only)
 
 

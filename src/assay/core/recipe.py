@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, Trainer
@@ -14,8 +15,12 @@ ARMS: Mapping[str, str] = {
     "filtered": "what passed every filter",
     "random-drop": "as many generated samples as the filter kept, picked blindly: what dropping alone does",
     "shuffled-labels": "what passed, with the labels dealt out again: the floor",
+    "few-real": "a few real samples of each label: what one would have without generating",
+    "mixed": "what passed, and the few real samples of `few-real`",
+    "nearest-real": "for each sample that passed, the real one most like it: what a mere copier is worth",
 }
 """Arm to what it trains on. Every arm takes the same number of optimiser steps."""
+NEED_REAL = ("real", "few-real", "mixed", "nearest-real")
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,17 @@ class Proof:
     """Real samples that nothing was trained on."""
     evaluate: Evaluator
     real: Source | None = None
-    """Real samples to train the arm `real` on."""
+    """Real samples to train on: the arms in `NEED_REAL`."""
     arms: tuple[str, ...] = ("unfiltered", "filtered", "random-drop")
     seeds: int = 1
     """Trainings per arm; the nth uses the same randomness in every arm."""
+    equal: Literal["steps", "samples"] = "steps"
+    """What arms have in common. Always the optimiser steps; with "samples" also how many different samples they learn
+    from: as many as the filter kept, `few-real` and `mixed` apart, which are defined by their number."""
+    few: int = 10
+    """Real samples of each label in `few-real` and `mixed`."""
+    fingerprint: str = ""
+    """A column of `score` that holds fingerprints: what `nearest-real` and the comparison of sets measure by."""
 
     def __post_init__(self) -> None:
         for arm in self.arms:
@@ -37,10 +49,24 @@ class Proof:
                 raise RecipeError(f"There is no arm {arm!r}.", hint=did_you_mean(arm, ARMS))
         if len(set(self.arms)) != len(self.arms) or not self.arms:
             raise RecipeError(f"prove.arms must name at least one arm and each once, was {list(self.arms)}.")
-        if "real" in self.arms and self.real is None:
-            raise RecipeError("The arm 'real' needs real samples to train on.", hint="Give prove.real a source.")
-        if self.seeds < 1:
-            raise RecipeError(f"prove.seeds must be at least 1, was {self.seeds}.")
+        self._check_real()
+        for name in ("seeds", "few"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"prove.{name} must be at least 1, was {getattr(self, name)}.")
+        if self.equal not in ("steps", "samples"):
+            raise RecipeError(f"prove.equal must be 'steps' or 'samples', was {self.equal!r}.")
+
+    def _check_real(self) -> None:
+        if self.real is None:
+            for arm in NEED_REAL:
+                if arm in self.arms:
+                    hint = "Give prove.real a source."
+                    raise RecipeError(f"The arm {arm!r} needs real samples to train on.", hint=hint)
+        if "nearest-real" in self.arms and not self.fingerprint:
+            raise RecipeError(
+                "The arm 'nearest-real' needs to know what is like what.",
+                hint="Name a score column of fingerprints in prove.fingerprint, such as one of ImageEmbedding.",
+            )
 
 
 @dataclass(frozen=True)
@@ -63,6 +89,11 @@ class Recipe:
             raise RecipeError(f"name must be letters, digits, '-' and '_', was {self.name!r}: it names the run folder.")
         if self.prove is not None and self.train is None:
             raise RecipeError("A recipe that proves must also train.", hint="Add a 'train:' section.")
+        if self.prove is not None and self.prove.fingerprint and self.prove.fingerprint not in self.score:
+            raise RecipeError(
+                f"prove.fingerprint names the column {self.prove.fingerprint!r}.",
+                hint=did_you_mean(self.prove.fingerprint, self.score),
+            )
         columns = {column for column in (getattr(rule, "column", None) for rule in self.keep) if column}
         for column in sorted(columns):
             if column not in self.score:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.core.recipe import Proof, Recipe
+from assay.core.recipe import NEED_REAL, Proof, Recipe
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
 from assay.store.keys import stage_key
@@ -24,7 +24,7 @@ class Stage:
     """One stage of a recipe in one run folder."""
 
     name: str
-    """generate, real, holdout, score-COLUMN, keep, train-ARM-N or prove."""
+    """generate, real, holdout, embed-real, embed-holdout, score-COLUMN, keep, train-ARM-N or prove."""
     needs: tuple[str, ...]
     """Names of the stages it reads."""
     spec: Mapping[str, Any]
@@ -53,7 +53,7 @@ def stages(recipe: Recipe) -> list[Stage]:
     made.append(Stage("keep", tuple(stage.name for stage in made), filters, 1, recipe.seed))
     if recipe.prove is None:
         return made
-    return [*_sources(recipe.prove), *made, *_proof(recipe, recipe.prove)]
+    return [*_sources(recipe.prove), *made, *_embedded(recipe, recipe.prove), *_proof(recipe, recipe.prove)]
 
 
 def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
@@ -87,17 +87,37 @@ def survey(recipe: Recipe, root: Path) -> list[tuple[Stage, Placed | None]]:
 
 def _sources(proof: Proof) -> list[Stage]:
     found = []
-    if proof.real is not None and "real" in proof.arms:
+    if proof.real is not None and any(arm in NEED_REAL for arm in proof.arms):
         found.append(Stage("real", (), describe(proof.real), version_of(proof.real), 0))
     return [*found, Stage("holdout", (), describe(proof.holdout), version_of(proof.holdout), 0)]
 
 
+def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
+    """The fingerprints of real samples, by the scorer that gave those of the generated ones."""
+    if not proof.fingerprint:
+        return []
+    scorer = recipe.score[proof.fingerprint]
+    return [
+        Stage(f"embed-{source.name}", (source.name,), describe(scorer), version_of(scorer), recipe.seed)
+        for source in _sources(proof)
+    ]
+
+
 def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
+    looks = ("generate", "keep", "real", f"score-{proof.fingerprint}", "embed-real")
+    needs_of: Mapping[str, tuple[str, ...]] = {
+        "unfiltered": ("generate",) if proof.equal == "steps" else ("generate", "keep"),
+        "few-real": ("real",),
+        "real": ("generate", "keep", "real"),
+        "mixed": ("generate", "keep", "real"),
+        "nearest-real": looks,
+    }
     trained = []
     for arm in proof.arms:
-        needs = {"unfiltered": ("generate",), "real": ("generate", "keep", "real")}.get(arm, ("generate", "keep"))
+        few = {"few": proof.few} if arm in ("few-real", "mixed") else {}
         for nth in range(proof.seeds):
-            spec = {"train": describe(recipe.train), "arm": arm, "nth": nth}
+            spec = {"train": describe(recipe.train), "arm": arm, "nth": nth, "equal": proof.equal, **few}
+            needs = needs_of.get(arm, ("generate", "keep"))
             trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
     needs = ("holdout", *(stage.name for stage in trained))
     return [*trained, Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]

@@ -48,6 +48,8 @@ def components(recipe: Recipe) -> Mapping[str, Any]:
     found: dict[str, Any] = {"generate": recipe.generate}
     found |= {f"score-{column}": scorer for column, scorer in recipe.score.items()}
     if recipe.prove is not None:
+        if recipe.prove.fingerprint:
+            found |= {"embed": recipe.score[recipe.prove.fingerprint]}
         found |= {"real": recipe.prove.real, "holdout": recipe.prove.holdout}
         found |= {"train": recipe.train, "prove": recipe.prove.evaluate}
     return {name: component for name, component in found.items() if component is not None}
@@ -58,5 +60,5 @@ def waiting(recipe: Recipe, todo: Sequence[str]) -> list[Any]:
     return [
         component
         for name, component in components(recipe).items()
-        if any(stage == name or (name == "train" and stage.startswith("train-")) for stage in todo)
+        if any(stage == name or stage.startswith(f"{name}-") for stage in todo)
     ]

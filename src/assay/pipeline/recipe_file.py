@@ -18,6 +18,8 @@ from assay.pipeline.spec import build, describe
 
 KEYS = tuple(field.name for field in fields(Recipe))
 PROOF_ROLES = {"holdout": "sources", "real": "sources", "evaluate": "evaluators"}
+PROOF_VALUES: Mapping[str, type] = {"seeds": int, "equal": str, "few": int, "fingerprint": str}
+WORDS: Mapping[type, str] = {str: "text", int: "a whole number"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -112,7 +114,7 @@ def dump(recipe: Recipe) -> str:
             "evaluate": describe(proof.evaluate),
             **({"real": describe(proof.real)} if proof.real is not None else {}),
             "arms": list(proof.arms),
-            "seeds": proof.seeds,
+            **{key: getattr(proof, key) for key in PROOF_VALUES},
         }
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
@@ -141,9 +143,7 @@ def _filters(specs: object) -> tuple[Filter, ...]:
 
 
 def _recipe(values: Mapping[str, Any]) -> Recipe:
-    for key, kind in (("name", str), ("question", str), ("seed", int)):
-        if key in values and (not isinstance(values[key], kind) or isinstance(values[key], bool)):
-            raise RecipeError(f"{key} must be {'text' if kind is str else 'a whole number'}, was {values[key]!r}.")
+    _check_kinds(values, {"name": str, "question": str, "seed": int}, "")
     return Recipe(**values)
 
 
@@ -161,10 +161,14 @@ def _proof(data: Mapping[str, Any]) -> Proof:
             values[key] = build(role, values[key], f"prove.{key}")
     if "arms" in values:
         values["arms"] = _arms(values["arms"])
-    seeds = values.get("seeds", 1)
-    if not isinstance(seeds, int) or isinstance(seeds, bool):
-        raise RecipeError(f"prove.seeds must be a whole number, was {seeds!r}.")
+    _check_kinds(values, PROOF_VALUES, "prove.")
     return Proof(**values)
+
+
+def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type], where: str) -> None:
+    for key, kind in kinds.items():
+        if key in values and (not isinstance(values[key], kind) or isinstance(values[key], bool)):
+            raise RecipeError(f"{where}{key} must be {WORDS[kind]}, was {values[key]!r}.")
 
 
 def _plain(value: Any) -> Any:

@@ -20,10 +20,10 @@ import msgspec
 from assay.core.errors import ContractError
 from assay.core.lab import Models
 from assay.core.recipe import Recipe
-from assay.core.roles import Artifact, Engine, Work
+from assay.core.roles import Artifact, Engine, Scorer, Work
 from assay.core.sample import Failure, Made
 from assay.core.score import Outcome
-from assay.pipeline.arms import samples_for, training_seed
+from assay.pipeline.arms import Material, nearest_of, samples_for, training_seed
 from assay.pipeline.keep import decide, table_of
 from assay.pipeline.plan import SHARD, Placed, inputs_of, place, stages, survey
 from assay.pipeline.preflight import Check, waiting
@@ -164,14 +164,14 @@ class Runner:
 
     def _score(self, placed: Placed) -> dict[str, int]:
         column = placed.stage.name.removeprefix("score-")
-        sources = parts(self.folders["generate"])
-        shards = [ScoreShard(source, placed.folder / source.name) for source in sources]
+        shards = [ScoreShard(source, placed.folder / source.name) for source in parts(self.folders["generate"])]
+        return self._outcomes(placed, self.recipe.score[column], shards, self.receipts["generate"].counts["made"])
+
+    def _outcomes(self, placed: Placed, scorer: Scorer, shards: Sequence[ScoreShard], rows: int) -> dict[str, int]:
         before = {shard: readable(shard.target, read_outcomes) for shard in shards}
         todo = [shard for shard, old in before.items() if old is None or any(failed(outcome) for _, outcome in old)]
-        rows = self.receipts["generate"].counts["made"]
         there = sum(len(old or ()) for shard, old in before.items() if shard not in todo)
-        work = ScorePart(self.recipe.score[column], self.models, self.recipe.seed)
-        tallies = self._map(work, todo, placed, rows, there)
+        tallies = self._map(ScorePart(scorer, self.models, self.recipe.seed), todo, placed, rows, there)
         return {"rows": rows, "failed": sum(tally.failed for tally in tallies), "fresh": _fresh(tallies)}
 
     def _keep(self, placed: Placed) -> dict[str, int]:
@@ -184,7 +184,7 @@ class Runner:
         return {"rows": len(rows), "kept": kept, "dropped": len(rows) - kept}
 
     def _column(self, column: str, ids: Sequence[str]) -> Sequence[Outcome]:
-        rows = [row for path in parts(self.folders[f"score-{column}"]) for row in read_outcomes(path)]
+        rows = outcomes_of(self.folders[f"score-{column}"])
         if [id_ for id_, _ in rows] != list(ids):
             raise ContractError(f"The outcomes of {column!r} are not of the samples that were made.")
         return [outcome for _, outcome in rows]
@@ -204,12 +204,10 @@ class Runner:
 
     def _train(self, placed: Placed) -> dict[str, int]:
         arm, nth = str(placed.stage.spec["arm"]), int(placed.stage.spec["nth"])
-        generated, ids = samples_of(self.folders["generate"]), kept_ids(self.folders["keep"])
-        kept = [sample for sample in generated if sample.id in ids]
-        real = samples_of(self.folders["real"]) if arm == "real" else []
-        chosen = samples_for(arm, generated, kept, real, self.recipe.seed)
         assert self.recipe.train is not None, "checked when the recipe was read"
-        places = (self.folders["generate"], *((self.folders["real"],) if arm == "real" else ()))
+        assert self.recipe.prove is not None, "only a recipe that proves has a stage 'train'"
+        chosen = samples_for(arm, self._material(placed.stage.needs), self.recipe.prove, self.recipe.seed)
+        places = tuple(self.folders[name] for name in ("generate", "real") if name in placed.stage.needs)
         inline = getattr(self.engine, "workers", 0) == 1
         work = TrainArm(self.recipe.train, self.models, places, self.reporter.advance if inline else None)
         shard = TrainShard(placed.folder, tuple(chosen), training_seed(self.recipe.seed, nth))
@@ -217,6 +215,25 @@ class Runner:
         (artifact,) = self.engine.map(work, [shard])
         write_artifact(placed.folder, artifact)
         return {"samples": len(chosen), "steps": int(artifact.facts.get("steps", 0))}
+
+    def _material(self, needs: Sequence[str]) -> Material:
+        """What a training may choose from: of the stages it needs, and of no other."""
+        generated = samples_of(self.folders["generate"]) if "generate" in needs else []
+        ids = kept_ids(self.folders["keep"]) if "keep" in needs else set()
+        kept = [sample for sample in generated if sample.id in ids]
+        real = samples_of(self.folders["real"]) if "real" in needs else []
+        if "embed-real" not in needs:
+            return Material(generated, kept, real)
+        column = next(name for name in needs if name.startswith("score-"))
+        looks, theirs = (dict(outcomes_of(self.folders[name])) for name in (column, "embed-real"))
+        return Material(generated, kept, real, nearest_of(kept, looks, real, theirs))
+
+    def _embed(self, placed: Placed) -> dict[str, int]:
+        source = placed.stage.name.removeprefix("embed-")
+        assert self.recipe.prove is not None, "only a recipe that proves has a stage 'embed'"
+        scorer = self.recipe.score[self.recipe.prove.fingerprint]
+        shards = [ScoreShard(path, placed.folder / path.name) for path in parts(self.folders[source])]
+        return self._outcomes(placed, scorer, shards, self.receipts[source].counts["rows"])
 
     def _prove(self, placed: Placed) -> dict[str, int]:
         proof = self.recipe.prove
@@ -245,6 +262,11 @@ class Runner:
 def kept_ids(folder: Path) -> set[str]:
     """Ids of the samples that every filter kept."""
     return {row.id for row in read_decisions(folder / "decisions.parquet") if row.keep}
+
+
+def outcomes_of(folder: Path) -> list[tuple[str, Outcome]]:
+    """Id and outcome of every sample that was scored in a stage's folder, in order."""
+    return [row for path in parts(folder) for row in read_outcomes(path)]
 
 
 def write_artifact(folder: Path, artifact: Artifact) -> None:

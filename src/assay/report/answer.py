@@ -50,6 +50,11 @@ def _difference(pair: Comparison) -> str:
         return f"The difference is {words.points(effect)}, without an interval: one item has none."
     span = f"{words.level(effect)} interval {words.points_between(effect)}"
     if pair.verdict == "no difference shown":
+        if (effect.low > 0 or (effect.high or 0) < 0) and pair.adjusted_p is not None:
+            return (
+                f"The difference is {words.points(effect)} ({span}). By itself that would exclude zero; among all the "
+                f"comparisons of this run it does not (p = {words.p_value(pair.adjusted_p)} after Holm)."
+            )
         return f"The difference is {words.points(effect)}, and its {span} does not exclude zero."
     return f"The difference is {words.points(effect)} ({span})."
 
@@ -119,8 +124,8 @@ def _limits_of_proof(facts: ReportFacts) -> list[str]:
             )
     if len(facts.comparisons) > 1:
         found.append(
-            f"{words.plural(len(facts.comparisons), 'comparison')}, each at its own level: "
-            "with so many looks, one that excludes zero by a hair may be chance."
+            f"The intervals of {words.plural(len(facts.comparisons), 'comparison')} hold one by one, each at its own "
+            "level; the verdicts hold for all of them together."
         )
     for arm in facts.arms:
         if arm.name == "shuffled-labels" and arm.per_class and (arm.accuracy.low or 0) > 2 / len(arm.per_class):

@@ -51,12 +51,20 @@ class Arm:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms on the same test items. Its verdict is read off the interval, so the two cannot disagree."""
+    """Two arms on the same test items.
+
+    Its verdict is read off the interval and, where several pairs are compared, off the p-value that was adjusted for
+    all of them.
+    """
 
     ours: str
     theirs: str
     difference: Effect
     """Accuracy of ours minus theirs, as a fraction; from a paired bootstrap."""
+    p: float | None = None
+    """Of the difference: McNemar's exact test where each arm was trained once, else the bootstrap's."""
+    adjusted_p: float | None = None
+    """Holm's, for the family of all comparisons of the run."""
     mcnemar_p: float | None = None
     """Exact, of the first seed of each arm."""
     ours_only: int | None = None
@@ -65,7 +73,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        return verdict(self.difference)
+        return verdict(self.difference, self.adjusted_p)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,291 @@
+"""How a loss falls with data and model size: a power law down to a floor, with intervals.
+
+"Loss" is anything that falls: the share of wrong answers (1 - accuracy), or a cross-entropy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import least_squares, nnls
+
+from assay.core.effect import Effect
+from assay.stats.intervals import check_level
+
+Floats = npt.NDArray[np.float64]
+RESAMPLES = 1000
+EXPONENTS = np.geomspace(0.02, 4.0, 60)
+"""Where the search for an exponent starts."""
+SLACK = 1e-3
+"""Huber's delta on the logarithm of the loss, as Hoffmann et al. take it."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """loss(n) = floor + scale * n ** -exponent."""
+
+    floor: float
+    """What no amount of data removes."""
+    scale: float
+    exponent: float
+
+    def __call__(self, n: npt.ArrayLike) -> Floats:
+        """The loss at sizes `n`."""
+        found: Floats = self.floor + self.scale * np.asarray(n, dtype=np.float64) ** -self.exponent
+        return found
+
+    def needed(self, loss: float) -> float:
+        """The size at which the loss falls to `loss`; infinite where the floor lies above it."""
+        if loss <= self.floor:
+            return float("inf")
+        return float((self.scale / (loss - self.floor)) ** (1 / self.exponent))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A curve and the curves of resampled measurements, from which every interval is read."""
+
+    curve: Curve
+    resampled: tuple[Curve, ...]
+    n: int
+    """Measurements."""
+    level: float = 0.95
+
+    def effect(self, of: Callable[[Curve], float]) -> Effect:
+        """Any number read off the curve, with its percentile interval over the resampled curves.
+
+        An end of the interval is infinite where so many curves never get there.
+        """
+        draws = np.sort([of(curve) for curve in self.resampled])
+        method = f"power law with a floor, {len(draws)} bootstrap resamples of {self.n} measurements"
+        if not len(draws) or self.n < 2:
+            return Effect(of(self.curve), None, None, self.n, self.level, method)
+        # Not `quantile`: between a number and infinity there is nothing to interpolate.
+        ends = [(1 - self.level) / 2, (1 + self.level) / 2]
+        low, high = (float(draws[min(len(draws) - 1, int(end * len(draws)))]) for end in ends)
+        return Effect(of(self.curve), low, high, self.n, self.level, method)
+
+
+def power_law(
+    sizes: npt.ArrayLike, losses: npt.ArrayLike, *, seed: int = 0, level: float = 0.95, resamples: int = RESAMPLES
+) -> Fitted:
+    """Fits `Curve` to measurements (n,), several of one size allowed, and says how sure it is.
+
+    Least squares on the logarithm of the loss with Huber's loss, from every exponent of a grid; floor and scale are
+    kept at least 0. Where there are two or more measurements of every size (trainings with different seeds), they are
+    resampled within each size, and their spread about their mean is widened by sqrt(k / (k - 1)) for k of a size;
+    else the residuals are resampled.
+
+    Raises:
+        ValueError: There are fewer than three different sizes, or a size or loss is not positive and finite.
+
+    Source: Hoffmann et al. 2022, appendix D.2 (form, Huber on logarithms); Rosenfeld et al. 2020, section 4; bootstrap
+    of regression: Davison and Hinkley 1997, section 6.2.
+    """
+    check_level(level)
+    x, y = _checked(sizes, losses)
+    curve = _fit(x, y)
+    rng = np.random.default_rng(seed)
+    resampled = tuple(_fit(x, drawn, near=curve) for drawn in _resampled(x, y, curve, resamples, rng))
+    return Fitted(curve, resampled, len(x), level)
+
+
+def exchange_rate(real: Fitted, loss: float, generated: int) -> Effect:
+    """How many real samples teach as much as so many generated ones did, for each generated one.
+
+    `loss` is what a model reached on `generated` samples alone; the curve of real samples alone says how many of
+    those reach it. The interval holds what the curve does not know, not the luck of the one measurement.
+    """
+    return real.effect(lambda curve: curve.needed(loss) / generated)
+
+
+def stops_helping(curve: Curve, gain: float = 0.01) -> float:
+    """The size from which doubling it lowers the loss by less than `gain`."""
+    # scale * n^-e * (1 - 2^-e) = gain
+    step = curve.scale * (1 - 2.0**-curve.exponent)
+    return float(max(0.0, step / gain) ** (1 / curve.exponent))
+
+
+def _checked(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> tuple[Floats, Floats]:
+    x, y = np.asarray(sizes, dtype=np.float64), np.asarray(losses, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"Needed: as many losses as sizes, had {x.shape} and {y.shape}.")
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all() and (y > 0).all()):
+        raise ValueError("Sizes and losses must be positive and finite.")
+    if len(np.unique(x)) < 3:
+        raise ValueError(f"Three unknowns need three different sizes, had {len(np.unique(x))}.")
+    return x, y
+
+
+def _fit(x: Floats, y: Floats, near: Curve | None = None) -> Curve:
+    """The best curve; looks only near another one where that is given."""
+    unit = float(np.exp(np.log(x).mean()))
+    scaled = x / unit  # or the scale of a steep curve overflows
+    starts = EXPONENTS if near is None else np.array([near.exponent / 2, near.exponent, near.exponent * 2])
+    guesses = []
+    for exponent in starts:
+        columns = np.stack([np.ones_like(scaled), scaled**-exponent], axis=1) / y[:, None]
+        (floor, scale), error = nnls(columns, np.ones_like(y))
+        guesses.append((error, floor, scale, exponent))
+    _, floor, scale, exponent = min(guesses)
+    start = np.array([max(floor, 1e-9), max(scale, 1e-9), exponent])
+
+    def residuals(values: Floats) -> Floats:
+        found: Floats = np.log(values[0] + values[1] * scaled ** -values[2]) - np.log(y)
+        return found
+
+    found = least_squares(
+        residuals,
+        start,
+        bounds=([0, 1e-12, EXPONENTS[0] / 2], [float(y.max()), np.inf, EXPONENTS[-1] * 2]),
+        loss="huber",
+        f_scale=max(SLACK, float(np.median(np.abs(residuals(start))))),
+        x_scale=[float(y.min()), float(y.max()), 1.0],
+    )
+    floor, scale, exponent = map(float, found.x)
+    return Curve(floor, scale * unit**exponent, exponent)
+
+
+def _resampled(x: Floats, y: Floats, curve: Curve, resamples: int, rng: np.random.Generator) -> list[Floats]:
+    groups = [np.flatnonzero(x == size) for size in np.unique(x)]
+    if min(map(len, groups)) >= 2:
+        spread = y.copy()
+        for rows in groups:
+            mean, k = y[rows].mean(), len(rows)
+            spread[rows] = mean + (y[rows] - mean) * np.sqrt(k / (k - 1))
+        spread = np.maximum(spread, y.min() / 10)
+        drawn = []
+        for _ in range(resamples):
+            order = np.arange(len(x))
+            for rows in groups:
+                order[rows] = rng.choice(rows, len(rows))
+            drawn.append(spread[order])
+        return drawn
+    errors = np.log(y) - np.log(curve(x))
+    errors = errors * np.sqrt(len(x) / max(1, len(x) - 3))  # three numbers were fitted
+    errors -= errors.mean()
+    return [np.exp(np.log(curve(x)) + rng.choice(errors, len(x))) for _ in range(resamples)]
+
+
+@dataclass(frozen=True)
+class Chinchilla:
+    """loss(N, D) = floor + a / N ** alpha + b / D ** beta, over parameters N and tokens D."""
+
+    floor: float
+    a: float
+    alpha: float
+    b: float
+    beta: float
+
+    def __call__(self, parameters: npt.ArrayLike, tokens: npt.ArrayLike) -> Floats:
+        """The loss of a model of so many parameters that saw so many tokens."""
+        n, d = np.asarray(parameters, dtype=np.float64), np.asarray(tokens, dtype=np.float64)
+        found: Floats = self.floor + self.a * n**-self.alpha + self.b * d**-self.beta
+        return found
+
+    def best_split(self, flops: float) -> tuple[float, float]:
+        """(parameters, tokens) of least loss for a budget, at 6 operations a parameter and token (their equation 4)."""
+        ratio = (self.alpha * self.a / (self.beta * self.b)) ** (1 / (self.alpha + self.beta))
+        share = self.beta / (self.alpha + self.beta)
+        return ratio * (flops / 6) ** share, (flops / 6) ** (1 - share) / ratio
+
+
+def chinchilla(parameters: npt.ArrayLike, tokens: npt.ArrayLike, losses: npt.ArrayLike) -> Chinchilla:
+    """Fits `Chinchilla` to measurements (n,) each.
+
+    Huber's loss on the logarithm (delta 1e-3), from a grid of exponents; for each pair of exponents the other three
+    numbers are a linear problem, where the authors start from a grid over all five.
+
+    Raises:
+        ValueError: There are fewer than five measurements, or a value is not positive and finite.
+
+    Source: Hoffmann et al. 2022, equation 10 and appendix D.2.
+    """
+    n, d, y = (np.asarray(values, dtype=np.float64) for values in (parameters, tokens, losses))
+    if n.ndim != 1 or not n.shape == d.shape == y.shape or len(y) < 5:
+        raise ValueError(f"Five unknowns need five measurements of three numbers, had {n.shape}, {d.shape}, {y.shape}.")
+    if not all(np.isfinite(values).all() and (values > 0).all() for values in (n, d, y)):
+        raise ValueError("Parameters, tokens and losses must be positive and finite.")
+    unit = (float(np.exp(np.log(n).mean())), float(np.exp(np.log(d).mean())))
+    x, z = n / unit[0], d / unit[1]
+    guesses: list[Any] = []
+    for alpha in EXPONENTS[::4]:
+        for beta in EXPONENTS[::4]:
+            columns = np.stack([np.ones_like(x), x**-alpha, z**-beta], axis=1) / y[:, None]
+            numbers, error = nnls(columns, np.ones_like(y))
+            guesses.append((error, *np.maximum(numbers, 1e-9), alpha, beta))
+    best: Any = None
+    for _, *start in sorted(guesses)[:8]:
+
+        def residuals(v: Floats) -> Floats:
+            found: Floats = np.log(v[0] + v[1] * x ** -v[3] + v[2] * z ** -v[4]) - np.log(y)
+            return found
+
+        found = least_squares(
+            residuals,
+            np.array(start),
+            bounds=([0, 0, 0, 0.005, 0.005], [np.inf, np.inf, np.inf, 8, 8]),
+            loss="huber",
+            f_scale=SLACK,
+            x_scale=[float(y.mean())] * 3 + [1.0, 1.0],
+            xtol=1e-14,
+            ftol=1e-14,
+            gtol=1e-14,
+        )
+        best = found if best is None or found.cost < best.cost else best
+    floor, a, b, alpha, beta = map(float, best.x)
+    return Chinchilla(floor, a * unit[0] ** alpha, alpha, b * unit[1] ** beta, beta)
+
+
+@dataclass(frozen=True)
+class Jump:
+    """Whether a metric springs up where a smoother one does not."""
+
+    at: float
+    """The size after which it springs."""
+    share: float
+    """Of the whole rise, what that one step brings, 0 to 1."""
+    smooth_share: float | None
+    """What the same step brings of the smoother metric's whole rise; None where there is none."""
+
+    @property
+    def real(self) -> bool | None:
+        """Whether the smoother metric springs at the same step; None where there is none to compare with."""
+        return None if self.smooth_share is None else self.smooth_share > SPRING
+
+
+SPRING = 0.5
+"""A step that brings more than this share of the whole rise, of four steps or more, is a jump."""
+
+
+def emergence(sizes: npt.ArrayLike, metric: npt.ArrayLike, smoother: npt.ArrayLike | None = None) -> Jump | None:
+    """What looks like emergence: one step in size, of four or more, that brings over half of the whole rise.
+
+    Shapes: (n,) each, sizes different and rising by about equal factors; higher is better for both. A hard metric
+    such as exact match can spring where the model improves evenly: whether `smoother` (log-likelihood of the right
+    answer, say) springs at the same step says which it is. None where there is no jump.
+
+    Raises:
+        ValueError: Fewer than five sizes, or they do not rise.
+
+    Source: Wei et al. 2022, section 2 (what is called emergent); Schaeffer et al. 2023, sections 2 and 4 (why the
+    metric may be the cause). The rule of one half is ours.
+    """
+    x, hard = np.asarray(sizes, dtype=np.float64), np.asarray(metric, dtype=np.float64)
+    if len(x) < 5 or x.shape != hard.shape or (np.diff(x) <= 0).any():
+        raise ValueError("Emergence needs five or more rising sizes and as many values.")
+    rises = np.diff(hard)
+    whole = float(hard.max() - hard.min())
+    step = int(rises.argmax())
+    if whole <= 0 or rises[step] <= SPRING * whole:
+        return None
+    share = None
+    if smoother is not None:
+        soft = np.asarray(smoother, dtype=np.float64)
+        spread = float(soft.max() - soft.min())
+        share = float(np.diff(soft)[step]) / spread if spread > 0 else 0.0
+    return Jump(float(x[step]), float(rises[step]) / whole, share)
