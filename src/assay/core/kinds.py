@@ -79,3 +79,11 @@ class Classifier(Protocol):
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         """(n, labels)."""
         ...
+
+    def features(self, images: Sequence[Pixels]) -> Matrix:
+        """(n, width): what the last layer is given; `features @ weight.T + bias` of `head` are the logits."""
+        ...
+
+    def head(self) -> tuple[Matrix, Matrix]:
+        """Weight (labels, width) and bias (labels,) of the last layer."""
+        ...
