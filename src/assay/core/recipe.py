@@ -40,6 +40,15 @@ class Proof:
     from: as many as the filter kept, `few-real` and `mixed` apart, which are defined by their number."""
     few: int = 10
     """Real samples of each label in `few-real` and `mixed`."""
+    calibrate: Source | None = None
+    """Real samples that nothing is trained or measured on: they set temperatures, and the line beyond which an input
+    counts as a stranger."""
+    strangers: tuple[Source, ...] = ()
+    """Inputs that belong to none of the labels."""
+    unknowns: Evaluator | None = None
+    """How known each input looks to a model; needs `calibrate` and `strangers`."""
+    expert: str = ""
+    """Reference of a classifier to set beside the trained ones on the same held-out samples."""
     fingerprint: str = ""
     """A column of `score` that holds fingerprints: what `nearest-real` and the comparison of sets measure by."""
 
@@ -50,6 +59,11 @@ class Proof:
         if len(set(self.arms)) != len(self.arms) or not self.arms:
             raise RecipeError(f"prove.arms must name at least one arm and each once, was {list(self.arms)}.")
         self._check_real()
+        if self.unknowns is not None and (self.calibrate is None or not self.strangers):
+            raise RecipeError(
+                "prove.unknowns needs strangers to show, and real samples to draw the line by.",
+                hint="Give prove.strangers a list of sources and prove.calibrate a source.",
+            )
         for name in ("seeds", "few"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"prove.{name} must be at least 1, was {getattr(self, name)}.")

@@ -66,9 +66,7 @@ class Unknowns:
             row: self._one({name: float(column[nth]) for name, column in columns.items()}, logits[nth], model.labels)
             for nth, row in enumerate(rows)
         }
-        return [
-            picture if isinstance(picture, Unscored) else found[nth] for nth, picture in enumerate(pictures)
-        ]
+        return [picture if isinstance(picture, Unscored) else found[nth] for nth, picture in enumerate(pictures)]
 
     def _scores(
         self, features: Floats, logits: Floats, known: npt.NDArray[np.bool_], head: tuple[Floats, Floats]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assay.core.recipe import NEED_REAL, Proof, Recipe
+from assay.core.roles import Source
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
 from assay.store.keys import stage_key
@@ -24,7 +25,8 @@ class Stage:
     """One stage of a recipe in one run folder."""
 
     name: str
-    """generate, real, holdout, embed-real, embed-holdout, score-COLUMN, keep, train-ARM-N or prove."""
+    """real, holdout, calibrate, strangers-N, generate, score-COLUMN, keep, embed-real, embed-holdout, train-ARM-N,
+    prove, expert or unknowns."""
     needs: tuple[str, ...]
     """Names of the stages it reads."""
     spec: Mapping[str, Any]
@@ -53,7 +55,8 @@ def stages(recipe: Recipe) -> list[Stage]:
     made.append(Stage("keep", tuple(stage.name for stage in made), filters, 1, recipe.seed))
     if recipe.prove is None:
         return made
-    return [*_sources(recipe.prove), *made, *_embedded(recipe, recipe.prove), *_proof(recipe, recipe.prove)]
+    read = [Stage(name, (), describe(one), version_of(one), 0) for name, one in sources_of(recipe.prove).items()]
+    return [*read, *made, *_embedded(recipe, recipe.prove), *_proof(recipe, recipe.prove)]
 
 
 def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
@@ -85,11 +88,15 @@ def survey(recipe: Recipe, root: Path) -> list[tuple[Stage, Placed | None]]:
     return found
 
 
-def _sources(proof: Proof) -> list[Stage]:
-    found = []
+def sources_of(proof: Proof) -> dict[str, Source]:
+    """The real data and the strangers that a proof reads, by the name of the stage that reads them."""
+    found: dict[str, Source] = {}
     if proof.real is not None and any(arm in NEED_REAL for arm in proof.arms):
-        found.append(Stage("real", (), describe(proof.real), version_of(proof.real), 0))
-    return [*found, Stage("holdout", (), describe(proof.holdout), version_of(proof.holdout), 0)]
+        found["real"] = proof.real
+    found["holdout"] = proof.holdout
+    if proof.calibrate is not None:
+        found["calibrate"] = proof.calibrate
+    return found | {f"strangers-{nth}": source for nth, source in enumerate(proof.strangers)}
 
 
 def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
@@ -98,8 +105,9 @@ def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
         return []
     scorer = recipe.score[proof.fingerprint]
     return [
-        Stage(f"embed-{source.name}", (source.name,), describe(scorer), version_of(scorer), recipe.seed)
-        for source in _sources(proof)
+        Stage(f"embed-{name}", (name,), describe(scorer), version_of(scorer), recipe.seed)
+        for name in ("real", "holdout")
+        if name in sources_of(proof)
     ]
 
 
@@ -120,7 +128,21 @@ def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
             needs = needs_of.get(arm, ("generate", "keep"))
             trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
     needs = ("holdout", *(stage.name for stage in trained))
-    return [*trained, Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
+    proved = [Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
+    if proof.expert:
+        spec = {"model": proof.expert, "evaluate": describe(proof.evaluate)}
+        proved.append(Stage("expert", ("holdout",), spec, version_of(proof.evaluate), 0))
+    if proof.unknowns is not None:
+        read = [name for name in sources_of(proof) if name != "real"]
+        spec = {"unknowns": describe(proof.unknowns), "expert": proof.expert}
+        shown = f"train-{main_arm(proof)}-0"
+        proved.append(Stage("unknowns", (*read, shown), spec, version_of(proof.unknowns), 0))
+    return [*trained, *proved]
+
+
+def main_arm(proof: Proof) -> str:
+    """The arm whose model is looked at closely: `filtered`, or the first where there is none."""
+    return "filtered" if "filtered" in proof.arms else proof.arms[0]
 
 
 def _state(folder: Path, receipt: Receipt | None) -> State:

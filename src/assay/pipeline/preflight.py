@@ -10,6 +10,7 @@ from assay.core.lab import Lab, Models
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.models.references import locate
+from assay.pipeline.plan import sources_of
 from assay.store.images import StoredImages
 
 RANDOM = "random"
@@ -50,8 +51,8 @@ def components(recipe: Recipe) -> Mapping[str, Any]:
     if recipe.prove is not None:
         if recipe.prove.fingerprint:
             found |= {"embed": recipe.score[recipe.prove.fingerprint]}
-        found |= {"real": recipe.prove.real, "holdout": recipe.prove.holdout}
-        found |= {"train": recipe.train, "prove": recipe.prove.evaluate}
+        found |= sources_of(recipe.prove)
+        found |= {"train": recipe.train, "prove": recipe.prove.evaluate, "unknowns": recipe.prove.unknowns}
     return {name: component for name, component in found.items() if component is not None}
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assay.core.kinds import Pixels
 from assay.core.lab import Lab, Models
 from assay.core.roles import Artifact, Evaluator
 from assay.core.sample import Sample
-from assay.pipeline.stages import check_outcomes, samples_of
+from assay.pipeline.stages import Tally, check_outcomes, samples_of
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, write_results
 
@@ -40,14 +41,14 @@ class ShowStrangers:
     holdout: Path
     strangers: Mapping[str, Path]
 
-    def __call__(self, shard: UnknownsShard, /) -> int:
+    def __call__(self, shard: UnknownsShard, /) -> Tally:
         samples = shown(self.calibrate, self.holdout, self.strangers)
         places = [self.calibrate, self.holdout, *self.strangers.values()]
         outcomes = self.component.evaluate(shard.artifact, samples, Lab(0, self.models, StoredImages(places)))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, samples, outcomes)
         rows = [ResultRow(shard.arm, 0, sample.id, outcome) for sample, outcome in zip(samples, outcomes, strict=True)]
         write_results(shard.target, rows)
-        return len(rows)
+        return Tally(len(rows), 0, len(rows))
 
 
 def shown(calibrate: Path, holdout: Path, strangers: Mapping[str, Path]) -> list[Sample]:
@@ -65,13 +66,13 @@ def _in_part(sample: Sample, part: str) -> Sample:
     return replace(sample, fields={**sample.fields, "part": part}, parents=(sample.id,), made_by="shown")
 
 
-def microseconds_an_item(models: Models, reference: str, pictures: Sequence[object], rounds: int = 3) -> int:
-    """How long a classifier takes for one picture, in microseconds: the median of a few rounds, after one to warm up."""
+def microseconds_an_item(models: Models, reference: str, pictures: Sequence[Pixels], rounds: int = 3) -> int:
+    """How long a classifier takes for one picture, in microseconds: the median of some rounds after a first one."""
     model = models.classifier(reference)
-    model.logits(pictures[:1])  # type: ignore[arg-type]
+    model.logits(pictures[:1])
     taken = []
     for _ in range(rounds):
         started = time.perf_counter()
-        model.logits(pictures)  # type: ignore[arg-type]
+        model.logits(pictures)
         taken.append(time.perf_counter() - started)
     return round(sorted(taken)[rounds // 2] / max(1, len(pictures)) * 1e6)

@@ -13,12 +13,18 @@ import yaml
 
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.recipe import Proof, Recipe
-from assay.core.roles import Filter, Scorer
+from assay.core.roles import Filter, Scorer, Source
 from assay.pipeline.spec import build, describe
 
 KEYS = tuple(field.name for field in fields(Recipe))
-PROOF_ROLES = {"holdout": "sources", "real": "sources", "evaluate": "evaluators"}
-PROOF_VALUES: Mapping[str, type] = {"seeds": int, "equal": str, "few": int, "fingerprint": str}
+PROOF_ROLES = {
+    "holdout": "sources",
+    "evaluate": "evaluators",
+    "real": "sources",
+    "calibrate": "sources",
+    "unknowns": "evaluators",
+}
+PROOF_VALUES: Mapping[str, type] = {"seeds": int, "equal": str, "few": int, "fingerprint": str, "expert": str}
 WORDS: Mapping[type, str] = {str: "text", int: "a whole number"}
 
 
@@ -110,9 +116,8 @@ def dump(recipe: Recipe) -> str:
     if recipe.prove is not None:
         proof = recipe.prove
         data["prove"] = {
-            "holdout": describe(proof.holdout),
-            "evaluate": describe(proof.evaluate),
-            **({"real": describe(proof.real)} if proof.real is not None else {}),
+            **{key: describe(part) for key in PROOF_ROLES if (part := getattr(proof, key)) is not None},
+            "strangers": [describe(source) for source in proof.strangers],
             "arms": list(proof.arms),
             **{key: getattr(proof, key) for key in PROOF_VALUES},
         }
@@ -161,8 +166,15 @@ def _proof(data: Mapping[str, Any]) -> Proof:
             values[key] = build(role, values[key], f"prove.{key}")
     if "arms" in values:
         values["arms"] = _arms(values["arms"])
+    values["strangers"] = _strangers(data.get("strangers") or [])
     _check_kinds(values, PROOF_VALUES, "prove.")
     return Proof(**values)
+
+
+def _strangers(specs: object) -> tuple[Source, ...]:
+    if not isinstance(specs, Sequence) or isinstance(specs, str):
+        raise RecipeError(f"prove.strangers must be a list of sources, was {specs!r}.")
+    return tuple(build("sources", spec, f"prove.strangers[{nth}]") for nth, spec in enumerate(specs))
 
 
 def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type], where: str) -> None:

@@ -25,9 +25,10 @@ from assay.core.sample import Failure, Made
 from assay.core.score import Outcome
 from assay.pipeline.arms import Material, nearest_of, samples_for, training_seed
 from assay.pipeline.keep import decide, table_of
-from assay.pipeline.plan import SHARD, Placed, inputs_of, place, stages, survey
+from assay.pipeline.plan import SHARD, Placed, inputs_of, main_arm, place, sources_of, stages, survey
 from assay.pipeline.preflight import Check, waiting
 from assay.pipeline.progress import Reporter, Silent
+from assay.pipeline.prove import EXPERT, ShowStrangers, UnknownsShard
 from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.stages import (
@@ -189,14 +190,11 @@ class Runner:
             raise ContractError(f"The outcomes of {column!r} are not of the samples that were made.")
         return [outcome for _, outcome in rows]
 
-    def _real(self, placed: Placed) -> dict[str, int]:
-        source = self.recipe.prove.real if self.recipe.prove else None
-        assert source is not None, "only a recipe with prove.real has a stage 'real'"
-        return self._read(placed, ReadSource(source, self.models))
+    def _source(self, placed: Placed) -> dict[str, int]:
+        assert self.recipe.prove is not None, "only a recipe that proves reads real data"
+        return self._read(placed, ReadSource(sources_of(self.recipe.prove)[placed.stage.name], self.models))
 
-    def _holdout(self, placed: Placed) -> dict[str, int]:
-        assert self.recipe.prove is not None, "only a recipe that proves has a stage 'holdout'"
-        return self._read(placed, ReadSource(self.recipe.prove.holdout, self.models))
+    _real = _holdout = _calibrate = _strangers = _source
 
     def _read(self, placed: Placed, work: ReadSource) -> dict[str, int]:
         tallies = self._map(work, [placed.folder], placed, 1, 0)
@@ -248,6 +246,33 @@ class Runner:
         rows = self.receipts["holdout"].counts["rows"]
         tallies = self._map(work, todo, placed, rows * len(cells), rows * (len(cells) - len(todo)))
         return {"rows": rows * len(cells), "fresh": _fresh(tallies)}
+
+    def _expert(self, placed: Placed) -> dict[str, int]:
+        proof = self.recipe.prove
+        assert proof is not None, "only a recipe that proves has a stage 'expert'"
+        shard = ProveShard(placed.folder / part(0), EXPERT, 0, Artifact(proof.expert, "image-classifier", ""))
+        rows = self.receipts["holdout"].counts["rows"]
+        self._map(ProveArm(proof.evaluate, self.models, self.folders["holdout"]), [shard], placed, rows, 0)
+        return {"rows": rows}
+
+    def _unknowns(self, placed: Placed) -> dict[str, int]:
+        proof = self.recipe.prove
+        assert proof is not None, "only a recipe that proves has a stage 'unknowns'"
+        assert proof.unknowns is not None, "only a recipe with prove.unknowns has a stage of that name"
+        arm = main_arm(proof)
+        models = {arm: read_artifact(self.folders[f"train-{arm}-0"])}
+        if proof.expert:
+            models[EXPERT] = Artifact(proof.expert, "image-classifier", "")
+        sources = sources_of(proof)
+        strangers = {name: self.folders[name] for name in sources if name.startswith("strangers-")}
+        work = ShowStrangers(proof.unknowns, self.models, self.folders["calibrate"], self.folders["holdout"], strangers)
+        shards = [
+            UnknownsShard(placed.folder / part(nth), name, artifact)
+            for nth, (name, artifact) in enumerate(models.items())
+        ]
+        each = sum(self.receipts[name].counts["rows"] for name in sources if name != "real")
+        tallies = self._map(work, shards, placed, each * len(shards), 0)
+        return {"rows": sum(tally.rows for tally in tallies)}
 
     def _map(self, work: Work[Job, Tally], jobs: Sequence[Job], placed: Placed, total: int, there: int) -> list[Tally]:
         self.reporter.begin(placed.stage.name, total, there)

@@ -49,7 +49,5 @@ class Digits:
             picture = Image.fromarray(np.round(small / 16 * 255).astype(np.uint8))
             pixels = np.asarray(picture.resize((self.size, self.size), Image.Resampling.LANCZOS))
             origin = f"scikit-learn digits/{nth:04d}"
-            samples.append(
-                Sample({"label": f"digit {digit}", "image": lab.images.put(pixels), "origin": origin})
-            )
+            samples.append(Sample({"label": f"digit {digit}", "image": lab.images.put(pixels), "origin": origin}))
         return samples
