@@ -73,5 +73,5 @@ def test_a_method_that_needs_known_samples_says_so() -> None:
     lab = tiny_lab()
     with pytest.raises(RecipeError, match="Unknowns by 'vim' needs 10 known samples or more, had 0"):
         Unknowns(method="vim").evaluate(EXPERT, squares(lab, 20, 3, "known"), lab)
-    with pytest.raises(ValueError, match="Unknowns.method must be one of"):
+    with pytest.raises(ValueError, match=r"Unknowns\.method must be one of"):
         Unknowns(method="odds")  # type: ignore[arg-type]
