@@ -18,6 +18,7 @@ from assay.stats.strangers import energy, fit_vim, max_logit, nearest, principal
 
 FIT = "fit"
 """What the field `part` says of real samples that `nearest` and `vim` learn the known from."""
+LOGIT = "logit "
 METHODS = ("max-logit", "energy", "nearest", "vim")
 Floats = npt.NDArray[np.float64]
 
@@ -26,10 +27,11 @@ Floats = npt.NDArray[np.float64]
 class Unknowns:
     """Higher is more known, by `method`; the other three scores stand in the evidence, by their names.
 
-    Evidence also holds `confidence`, the softmax's largest share, which is what fails on strangers; the answer is the
-    label that the model named. Samples whose text field `part` is "fit" are the known ones that "nearest" and "vim" are
+    Evidence also holds `confidence`, the softmax's largest share, which is what fails on strangers, and every logit as
+    `logit LABEL`, to calibrate by; the answer is the label that the model named. Samples whose text field `part` is "fit" are the known ones that "nearest" and "vim" are
     fitted on: real samples that the model is to be used on, and not those it was trained on, as the papers have it,
-    because a model trained on generated pictures is used on real ones.
+    because a model trained on generated pictures is used on real ones. Their own scores flatter them: draw no line by
+    those.
     """
 
     method: Literal["max-logit", "energy", "nearest", "vim"] = "energy"
@@ -84,5 +86,6 @@ class Unknowns:
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
         best = int(shares.argmax())
-        evidence = {**scores, "confidence": float(shares[best])}
+        each = {f"{LOGIT}{label}": float(logit) for label, logit in zip(labels, logits, strict=True)}
+        evidence = {**scores, "confidence": float(shares[best]), **each}
         return Score(scores[self.method], f"it says {labels[best]!r}", evidence, labels[best])
