@@ -28,10 +28,11 @@ class Unknowns:
     """Higher is more known, by `method`; the other three scores stand in the evidence, by their names.
 
     Evidence also holds `confidence`, the softmax's largest share, which is what fails on strangers, and every logit as
-    `logit LABEL`, to calibrate by; the answer is the label that the model named. Samples whose text field `part` is "fit" are the known ones that "nearest" and "vim" are
-    fitted on: real samples that the model is to be used on, and not those it was trained on, as the papers have it,
-    because a model trained on generated pictures is used on real ones. Their own scores flatter them: draw no line by
-    those.
+    `logit LABEL`, to calibrate by; the answer is the label that the model named.
+
+    Samples whose text field `part` is "fit" are the known ones that "nearest" and "vim" are fitted on: real samples
+    that the model is to be used on, and not those it was trained on, as the papers have it, because a model trained on
+    generated pictures is used on real ones. Their own scores flatter them: draw no line by those.
     """
 
     method: Literal["max-logit", "energy", "nearest", "vim"] = "energy"

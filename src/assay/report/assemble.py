@@ -22,12 +22,15 @@ from assay.report.facts import (
     StageCost,
 )
 from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, pictures, score_columns
+from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
+from assay.report.sceptic import Drift
 
 ROLES = {"generate": "paints", "score": "scores", "train": "start of training"}
 
 
 def facts_of(run: Finished, command: str) -> ReportFacts:
     """Everything the page of a finished run shows."""
+    told = seen(run)
     return ReportFacts(
         name=run.recipe.name,
         question=run.recipe.question,
@@ -39,6 +42,10 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         pictures=pictures(run),
         expert=_expert(run),
         pupil=_pupil(run),
+        unknowns=unknowns(run, told),
+        calibration=calibrated(told),
+        beside=side_by_side(run),
+        drift=_drift(run),
         stages=tuple(_costs(run)),
         data=tuple(_data(run)),
         models=tuple(_models(run)),
@@ -78,6 +85,14 @@ def _expert(run: Finished) -> Expert | None:
         confusion = _without_empty(Confusion(tuple(rows), columns, tuple(map(tuple, counts))), keep=len(rows))
         return Expert(model=str(getattr(scorer, "model", name)), confusion=confusion)
     return None
+
+
+def _drift(run: Finished) -> tuple[Drift, ...]:
+    """Of the first column of labels."""
+    for outcomes in run.columns.values():
+        if any(isinstance(outcome, Label) for outcome in outcomes):
+            return drifts(run.labels, run.samples, outcomes)
+    return ()
 
 
 def _without_empty(confusion: Confusion, keep: int) -> Confusion:

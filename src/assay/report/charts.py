@@ -5,6 +5,7 @@ Colours are classes of `style.css`. Every drawing says in `aria-label` what it s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -15,6 +16,7 @@ from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.report.derived import Histogram
 from assay.report.facts import Arm, Threshold
+from assay.stats.calibration import Calibration
 
 _ARMS = ("real", "filtered", "unfiltered", "random-drop", "shuffled-labels", "mixed", "few-real", "nearest-real")
 
@@ -138,6 +140,25 @@ def curve_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:
         return None
     across = axis_between(0, max(1, *(step for step, _ in points)), ticks=3)
     return across, axis_over([0.0, *(loss for _, loss in points)], ticks=4)
+
+
+def reliability(found: Calibration) -> Markup:
+    """Accuracy by confidence, a dot a bin of equally many items, with the line where they are equal."""
+    low = math.floor(10 * min(min(b.confidence, b.accuracy) for b in found.bins)) * 10
+    axis = axis_between(float(low), 100.0, ticks=4)
+    ends = axis.at(axis.low), axis.at(axis.high)
+    diagonal = Markup('<line class="zero" x1="{:.2f}%" y1="{:.2f}%" x2="{:.2f}%" y2="{:.2f}%"/>').format(
+        ends[0], 100 - ends[0], ends[1], 100 - ends[1]
+    )
+    dots = Markup("").join(
+        Markup('<circle class="bin" cx="{:.2f}%" cy="{:.2f}%" r="4"><title>{}</title></circle>').format(
+            axis.at(100 * one.confidence),
+            100 - axis.at(100 * one.accuracy),
+            f"{one.n} items: {100 * one.confidence:.1f} % sure, {100 * one.accuracy:.1f} % right",
+        )
+        for one in found.bins
+    )
+    return _frame(diagonal + dots, (axis, axis), f"Accuracy by confidence, {len(found.bins)} bins of equal size")
 
 
 def _frame(inner: Markup, axes: tuple[Axis, Axis], label: str) -> Markup:

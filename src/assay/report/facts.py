@@ -12,6 +12,7 @@ from typing import Literal
 
 from assay.core.effect import Effect
 from assay.report.checks import must_add_up, must_be_finite
+from assay.report.sceptic import Calibrated, Drift, SideBySide, Unknowns
 from assay.stats.verdict import Verdict, verdict
 
 NOT_AMONG = "not among its labels"
@@ -271,6 +272,10 @@ class ReportFacts:
     pictures: tuple[Picture, ...] = ()
     expert: Expert | None = None
     pupil: Pupil | None = None
+    unknowns: tuple[Unknowns, ...] = ()
+    calibration: tuple[Calibrated, ...] = ()
+    beside: SideBySide | None = None
+    drift: tuple[Drift, ...] = ()
     stages: tuple[StageCost, ...] = ()
     data: tuple[DataSource, ...] = ()
     models: tuple[ModelUsed, ...] = ()

@@ -8,6 +8,7 @@ from assay.report.facts import ReportFacts
 from assay.report.sections.making import expert, funnel, pictures, scores
 from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
 from assay.report.sections.record import cost, origin, provenance, training
+from assay.report.sections.sceptic import beside, calibration, drift, strangers
 from assay.report.sections.section import Section
 
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
@@ -18,8 +19,12 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     pictures,
     scores,
     expert,
+    drift,
     classes,
     pupil,
+    beside,
+    strangers,
+    calibration,
     training,
     cost,
     provenance,

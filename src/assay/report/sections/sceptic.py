@@ -1,0 +1,75 @@
+"""What a sceptic asks: strangers, calibration, the expert beside the pupil, where the generator drifts."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from assay.report.charts import reliability
+from assay.report.facts import Confusion, ReportFacts
+from assay.report.sceptic import SideBySide
+from assay.report.sections.making import is_small
+from assay.report.sections.matrix import matrix
+from assay.report.sections.section import Section
+from assay.report.template import fill
+from assay.report.words import count, number
+
+
+def strangers(facts: ReportFacts) -> Section | None:
+    """What the models make of inputs that belong to none of their labels."""
+    if not facts.unknowns:
+        return None
+    models = [
+        (
+            model,
+            [{**vars(one), "main": one.method == model.method} for one in model.sets],
+            [(one, b64encode(one.png).decode("ascii"), is_small(one.png)) for one in model.shown],
+        )
+        for model in facts.unknowns
+    ]
+    body = fill("strangers.html", {"facts": facts, "models": models})
+    return Section("strangers", "What it makes of things it has never seen", body)
+
+
+def calibration(facts: ReportFacts) -> Section | None:
+    """Whether confidence can be believed."""
+    if not facts.calibration:
+        return None
+    rows = [
+        (one, [("as trained", reliability(one.before)), ("with its temperature", reliability(one.after))])
+        for one in facts.calibration
+    ]
+    return Section("calibration", "How sure it may be", fill("calibration.html", {"facts": facts, "rows": rows}))
+
+
+def beside(facts: ReportFacts) -> Section | None:
+    """The expert and the pupil on the same held-out items."""
+    found = facts.beside
+    if found is None:
+        return None
+    caption = (
+        f"{facts.test_items.capitalize()}: what the expert said (row) and what the pupil said (column). "
+        "The stronger the colour, the larger the share of the row; blue is where both agree."
+    )
+    table = matrix(Confusion(found.labels, found.labels, found.answers), caption, "expert")
+    values = {"facts": facts, "beside": found, "matrix": table, "sizes": _sizes(found)}
+    return Section("beside", "The expert beside the pupil", fill("beside.html", values))
+
+
+def _sizes(found: SideBySide) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            name,
+            count(found.parameters[name]),
+            f"{number(found.bytes[name] / 1e6)} MB",
+            count(round(1e6 / found.microseconds[name])),
+        )
+        for name in found.microseconds
+    ]
+
+
+def drift(facts: ReportFacts) -> Section | None:
+    """Which labels the generator misses."""
+    if not facts.drift:
+        return None
+    rows = sorted(facts.drift, key=lambda row: row.agrees.estimate)
+    return Section("drift", "Where the generator drifts", fill("drift.html", {"facts": facts, "rows": rows}))
