@@ -20,6 +20,8 @@ ARMS: Mapping[str, str] = {
     "nearest-real": "for each sample that passed, the real one most like it: what a mere copier is worth",
 }
 """Arm to what it trains on. Every arm takes the same number of optimiser steps."""
+CURVE = "real-"
+"""How the arms of `Proof.curve` are called: "real-20" learns from 20 real samples of each label."""
 NEED_REAL = ("real", "few-real", "mixed", "nearest-real")
 
 
@@ -50,7 +52,13 @@ class Proof:
     expert: str = ""
     """Reference of a classifier to set beside the trained ones on the same held-out samples."""
     fingerprint: str = ""
-    """A column of `score` that holds fingerprints: what `nearest-real` and the comparison of sets measure by."""
+    """A column of `score` that holds fingerprints: what `nearest-real`, the comparison of sets and the search for near
+    duplicates of held-out samples measure by."""
+    similarity: float = 0.999
+    """Cosine of fingerprints from which up a training sample counts as a near duplicate of a held-out one."""
+    curve: tuple[int, ...] = ()
+    """Real samples of each label; a model is trained on each, so that the report can say how many real samples the
+    generated ones are worth."""
 
     def __post_init__(self) -> None:
         for arm in self.arms:
@@ -59,23 +67,38 @@ class Proof:
         if len(set(self.arms)) != len(self.arms) or not self.arms:
             raise RecipeError(f"prove.arms must name at least one arm and each once, was {list(self.arms)}.")
         self._check_real()
+        self._check_values()
+
+    def _check_values(self) -> None:
+        for name in ("seeds", "few"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"prove.{name} must be at least 1, was {getattr(self, name)}.")
+        if not -1 <= self.similarity <= 1:
+            raise RecipeError(f"prove.similarity must be between -1 and 1, was {self.similarity}.")
+        if self.equal not in ("steps", "samples"):
+            raise RecipeError(f"prove.equal must be 'steps' or 'samples', was {self.equal!r}.")
         if self.unknowns is not None and (self.calibrate is None or not self.strangers):
             raise RecipeError(
                 "prove.unknowns needs strangers to show, and real samples to draw the line by.",
                 hint="Give prove.strangers a list of sources and prove.calibrate a source.",
             )
-        for name in ("seeds", "few"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"prove.{name} must be at least 1, was {getattr(self, name)}.")
-        if self.equal not in ("steps", "samples"):
-            raise RecipeError(f"prove.equal must be 'steps' or 'samples', was {self.equal!r}.")
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Everything that is trained: the arms, and a point of the curve for each of its sizes."""
+        return (*self.arms, *(f"{CURVE}{size}" for size in self.curve))
+
+    @property
+    def needs_real(self) -> bool:
+        """Whether anything is trained on real samples."""
+        return bool(self.curve) or any(arm in NEED_REAL for arm in self.arms)
 
     def _check_real(self) -> None:
-        if self.real is None:
-            for arm in NEED_REAL:
-                if arm in self.arms:
-                    hint = "Give prove.real a source."
-                    raise RecipeError(f"The arm {arm!r} needs real samples to train on.", hint=hint)
+        if len(set(self.curve)) < len(self.curve) or any(size < 1 for size in self.curve):
+            raise RecipeError(f"prove.curve must be different numbers of 1 or more, was {list(self.curve)}.")
+        if self.real is None and self.needs_real:
+            first = next((arm for arm in self.trained if arm in NEED_REAL or arm.startswith(CURVE)), "real")
+            raise RecipeError(f"The arm {first!r} needs real samples to train on.", hint="Give prove.real a source.")
         if "nearest-real" in self.arms and not self.fingerprint:
             raise RecipeError(
                 "The arm 'nearest-real' needs to know what is like what.",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay.core.errors import RecipeError
-from assay.core.recipe import Proof
+from assay.core.recipe import CURVE, Proof
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
 from assay.filters.columns import draw
@@ -61,6 +61,8 @@ def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[S
     """
     generated, kept = material.generated, material.kept
     few = few_of_each(material.real, proof.few, seed)
+    if arm.startswith(CURVE):
+        return few_of_each(material.real, int(arm.removeprefix(CURVE)), seed)
     found = {
         "unfiltered": lambda: blind_pick(
             generated, len(kept) if proof.equal == "samples" else len(generated), hashed(seed, arm)

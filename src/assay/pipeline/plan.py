@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.core.recipe import NEED_REAL, Proof, Recipe
+from assay.core.recipe import CURVE, Proof, Recipe
 from assay.core.roles import Source
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
@@ -91,7 +91,7 @@ def survey(recipe: Recipe, root: Path) -> list[tuple[Stage, Placed | None]]:
 def sources_of(proof: Proof) -> dict[str, Source]:
     """The real data and the strangers that a proof reads, by the name of the stage that reads them."""
     found: dict[str, Source] = {}
-    if proof.real is not None and any(arm in NEED_REAL for arm in proof.arms):
+    if proof.real is not None and proof.needs_real:
         found["real"] = proof.real
     found["holdout"] = proof.holdout
     if proof.calibrate is not None:
@@ -121,11 +121,11 @@ def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
         "nearest-real": looks,
     }
     trained = []
-    for arm in proof.arms:
+    for arm in proof.trained:
         few = {"few": proof.few} if arm in ("few-real", "mixed") else {}
         for nth in range(proof.seeds):
             spec = {"train": describe(recipe.train), "arm": arm, "nth": nth, "equal": proof.equal, **few}
-            needs = needs_of.get(arm, ("generate", "keep"))
+            needs = ("real",) if arm.startswith(CURVE) else needs_of.get(arm, ("generate", "keep"))
             trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
     needs = ("holdout", *(stage.name for stage in trained))
     proved = [Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]

@@ -14,7 +14,7 @@ import yaml
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.recipe import Proof, Recipe
 from assay.core.roles import Filter, Scorer, Source
-from assay.pipeline.spec import build, describe
+from assay.pipeline.spec import build, describe, fit
 
 KEYS = tuple(field.name for field in fields(Recipe))
 PROOF_ROLES = {
@@ -24,7 +24,7 @@ PROOF_ROLES = {
     "calibrate": "sources",
     "unknowns": "evaluators",
 }
-PROOF_VALUES: Mapping[str, type] = {"seeds": int, "equal": str, "few": int, "fingerprint": str, "expert": str}
+PROOF_VALUES: Mapping[str, type] = {"seeds": int, "equal": str, "few": int, "expert": str, "fingerprint": str}
 WORDS: Mapping[type, str] = {str: "text", int: "a whole number"}
 
 
@@ -119,6 +119,8 @@ def dump(recipe: Recipe) -> str:
             **{key: describe(part) for key in PROOF_ROLES if (part := getattr(proof, key)) is not None},
             "strangers": [describe(source) for source in proof.strangers],
             "arms": list(proof.arms),
+            "curve": list(proof.curve),
+            "similarity": proof.similarity,
             **{key: getattr(proof, key) for key in PROOF_VALUES},
         }
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
@@ -167,6 +169,8 @@ def _proof(data: Mapping[str, Any]) -> Proof:
     if "arms" in values:
         values["arms"] = _arms(values["arms"])
     values["strangers"] = _strangers(data.get("strangers") or [])
+    values["curve"] = fit(data.get("curve") or [], tuple[int, ...], "prove.curve")
+    values["similarity"] = fit(data.get("similarity", Proof.similarity), float, "prove.similarity")
     _check_kinds(values, PROOF_VALUES, "prove.")
     return Proof(**values)
 

@@ -236,7 +236,7 @@ class Runner:
     def _prove(self, placed: Placed) -> dict[str, int]:
         proof = self.recipe.prove
         assert proof is not None, "only a recipe that proves has a stage 'prove'"
-        cells = [(arm, nth) for arm in proof.arms for nth in range(proof.seeds)]
+        cells = [(arm, nth) for arm in proof.trained for nth in range(proof.seeds)]
         shards = [
             ProveShard(placed.folder / part(cell), arm, nth, read_artifact(self.folders[f"train-{arm}-{nth}"]))
             for cell, (arm, nth) in enumerate(cells)

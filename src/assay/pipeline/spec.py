@@ -55,14 +55,19 @@ def construct(kind: type, arguments: Mapping[str, object], where: str) -> Any:
         if field.default is MISSING and field.default_factory is MISSING and field.name not in arguments:
             raise RecipeError(f"{where}: {name} needs {field.name!r}.", hint=f"It takes: {', '.join(known)}.")
     hints = get_type_hints(kind)
-    values = {argument: _fit(value, hints[argument], f"{where}.{argument}") for argument, value in arguments.items()}
+    values = {argument: fit(value, hints[argument], f"{where}.{argument}") for argument, value in arguments.items()}
     try:
         return kind(**values)
     except ValueError as error:
         raise RecipeError(f"{where}: {error}") from error
 
 
-def _fit(value: object, hint: Any, where: str) -> Any:
+def fit(value: object, hint: Any, where: str) -> Any:
+    """`value` as the annotation `hint` wants it.
+
+    Raises:
+        RecipeError: It is something else; `where` names its place in the recipe.
+    """
     try:
         return msgspec.convert(value, hint, strict=True)
     except msgspec.ValidationError as error:
