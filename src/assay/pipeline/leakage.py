@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from assay.core.errors import RecipeError
 from assay.core.sample import Image, Sample
 from assay.core.score import Fingerprint, Outcome
 from assay.stats.sets import nearest_rows
+from assay.store.atomic import write_bytes
 
+FILE = "leaks.json"
 SHOWN = 20
 """Pairs that are named."""
 
@@ -59,6 +64,32 @@ def leaks(
         near = [(theirs[nth][0], ours[rows[nth]][0]) for nth in np.flatnonzero(alike)]
     pairs = tuple([*exact, *near][:SHOWN])
     return Leaks(name, len(samples), len(held_out), len(exact), len(near), similarity, pairs)
+
+
+def write_leaks(folder: Path, found: Sequence[Leaks]) -> None:
+    """Notes in a stage's folder what was found."""
+    write_bytes(folder / FILE, msgspec.json.format(msgspec.json.encode(found, order="sorted")))
+
+
+def read_leaks(folder: Path) -> list[Leaks]:
+    """What was found."""
+    return msgspec.json.decode((folder / FILE).read_bytes(), type=list[Leaks])
+
+
+def refuse(found: Sequence[Leaks]) -> None:
+    """Ends a strict run whose test is not clean.
+
+    Raises:
+        RecipeError: A held-out sample is among the training samples, or nearly.
+    """
+    for one in found:
+        if one.exact or one.near:
+            item, sample = one.pairs[0]
+            raise RecipeError(
+                f"The test is not clean: of {one.held_out} held-out samples, {one.exact} are also in {one.set!r}, and "
+                f"{one.near or 0} nearly (such as {item}, like {sample}).",
+                hint="Take other samples to train on, or run without --strict: the report will say it.",
+            )
 
 
 def content_of(sample: Sample) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,8 +25,8 @@ class Stage:
     """One stage of a recipe in one run folder."""
 
     name: str
-    """real, holdout, calibrate, strangers-N, generate, score-COLUMN, keep, embed-real, embed-holdout, train-ARM-N,
-    prove, expert or unknowns."""
+    """real, holdout, calibrate, strangers-N, generate, score-COLUMN, keep, embed-real, embed-holdout, leakage,
+    train-ARM-N,     prove, expert or unknowns."""
     needs: tuple[str, ...]
     """Names of the stages it reads."""
     spec: Mapping[str, Any]
@@ -56,7 +56,9 @@ def stages(recipe: Recipe) -> list[Stage]:
     if recipe.prove is None:
         return made
     read = [Stage(name, (), describe(one), version_of(one), 0) for name, one in sources_of(recipe.prove).items()]
-    return [*read, *made, *_embedded(recipe, recipe.prove), *_proof(recipe, recipe.prove)]
+    embedded = _embedded(recipe, recipe.prove)
+    before = [*read, *made, *embedded]
+    return [*before, _leakage(recipe.prove, [stage.name for stage in before]), *_proof(recipe, recipe.prove)]
 
 
 def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
@@ -109,6 +111,13 @@ def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
         for name in ("real", "holdout")
         if name in sources_of(proof)
     ]
+
+
+def _leakage(proof: Proof, before: Sequence[str]) -> Stage:
+    """Before anything is trained: what the training sets share with the held-out samples."""
+    wanted = ("generate", "real", "holdout", f"score-{proof.fingerprint}", "embed-real", "embed-holdout")
+    needs = tuple(name for name in before if name in wanted)
+    return Stage("leakage", needs, {"similarity": proof.similarity}, 1, 0)
 
 
 def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:

@@ -25,6 +25,7 @@ PROOF_ROLES = {
     "unknowns": "evaluators",
 }
 PROOF_VALUES: Mapping[str, type] = {"seeds": int, "equal": str, "few": int, "expert": str, "fingerprint": str}
+PROOFS = ("default", "thorough")
 WORDS: Mapping[type, str] = {str: "text", int: "a whole number"}
 
 
@@ -50,20 +51,35 @@ def shipped() -> dict[str, Path]:
 def load(reference: str, *, quick: bool = False, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of a file or of a shipped name, `quick:` laid over it and then each "key.path=value" of `changes`.
 
+    `proof: thorough`, in the file or among the changes, lays `thorough:` over it as `quick` does its own.
+
     Raises:
         RecipeError: There is no such recipe, it is not YAML, or it says something that cannot be built.
     """
     data = read(reference)
-    small = data.pop("quick", None)
+    sizes = {name: data.pop(name, None) for name in ("quick", "thorough")}
     if quick:
-        if not isinstance(small, Mapping):
-            raise RecipeError(f"{reference} has no 'quick:' section.", hint="Run it without --quick.")
-        data = merged(data, small)
-        if isinstance(data.get("name"), str):
-            data["name"] += "-quick"
+        data = _sized(data, "quick", sizes["quick"], reference)
+    asked = [change.partition("=")[2].strip() for change in changes if change.startswith("proof=")]
+    proof = asked[-1] if asked else data.get("proof", PROOFS[0])
+    data.pop("proof", None)
+    if proof not in PROOFS:
+        raise RecipeError(f"proof must be {' or '.join(PROOFS)}, was {proof!r}.")
+    if proof == "thorough":
+        data = _sized(data, "thorough", sizes["thorough"], reference)
     for change in changes:
-        _apply(data, change)
+        if not change.startswith("proof="):
+            _apply(data, change)
     return parse(data)
+
+
+def _sized(data: dict[str, Any], name: str, size: object, reference: str) -> dict[str, Any]:
+    if not isinstance(size, Mapping):
+        raise RecipeError(f"{reference} has no {name + ':'!r} section.", hint=f"Run it without {name}.")
+    found = merged(data, size)
+    if isinstance(found.get("name"), str):
+        found["name"] += f"-{name}"
+    return found
 
 
 def read(reference: str) -> dict[str, Any]:
@@ -87,7 +103,9 @@ def parse(data: Mapping[str, Any]) -> Recipe:
     """The recipe that a mapping describes."""
     for key in data:
         if key not in KEYS:
-            raise RecipeError(f"A recipe has no key {key!r}.", hint=did_you_mean(str(key), [*KEYS, "quick"]))
+            raise RecipeError(
+                f"A recipe has no key {key!r}.", hint=did_you_mean(str(key), [*KEYS, "quick", "thorough", "proof"])
+            )
     if "generate" not in data or "name" not in data:
         raise RecipeError("A recipe needs 'name' and 'generate'.", hint="See `assay init` for a whole one.")
     values: dict[str, Any] = {key: data[key] for key in ("name", "question", "seed") if key in data}

@@ -25,6 +25,7 @@ from assay.core.sample import Failure, Made
 from assay.core.score import Outcome
 from assay.pipeline.arms import Material, nearest_of, samples_for, training_seed
 from assay.pipeline.keep import decide, table_of
+from assay.pipeline.leakage import leaks, read_leaks, refuse, write_leaks
 from assay.pipeline.plan import SHARD, Placed, inputs_of, main_arm, place, sources_of, stages, survey
 from assay.pipeline.preflight import Check, waiting
 from assay.pipeline.progress import Reporter, Silent
@@ -58,7 +59,7 @@ from assay.store.rows import read_decisions, read_outcomes, read_results, write_
 from assay.store.run_folder import RunFolder
 
 Job = TypeVar("Job")
-SHOWN = ("requested", "made", "rows", "kept", "dropped", "samples", "steps", "failed")
+SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "failed")
 """Counts as a line of progress shows them, in this order."""
 PACKAGES = ("assay", "torch", "transformers", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
 
@@ -72,6 +73,8 @@ class Runner:
     models: Models
     engine: Engine
     reporter: Reporter = field(default_factory=Silent)
+    strict: bool = False
+    """Whether a held-out sample that is trained on ends the run before anything is trained."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
 
@@ -95,6 +98,8 @@ class Runner:
                     placed = place(stage, root, self.receipts)
                 self.folders[stage.name] = placed.folder
                 self.receipts[stage.name] = self._done(placed) or self._do(placed)
+                if stage.name == "leakage" and self.strict:
+                    refuse(read_leaks(placed.folder))
         return self.receipts
 
     def _check(self, todo: Sequence[str]) -> None:
@@ -232,6 +237,27 @@ class Runner:
         scorer = self.recipe.score[self.recipe.prove.fingerprint]
         shards = [ScoreShard(path, placed.folder / path.name) for path in parts(self.folders[source])]
         return self._outcomes(placed, scorer, shards, self.receipts[source].counts["rows"])
+
+    def _leakage(self, placed: Placed) -> dict[str, int]:
+        proof = self.recipe.prove
+        assert proof is not None, "only a recipe that proves has a stage 'leakage'"
+        held_out = samples_of(self.folders["holdout"])
+        looks = {"generate": f"score-{proof.fingerprint}", "real": "embed-real"}
+        found = []
+        self.reporter.begin("leakage", len(held_out), 0)
+        for name, column in looks.items():
+            if name not in placed.stage.needs:
+                continue
+            prints = None
+            if column in placed.stage.needs:
+                prints = dict(outcomes_of(self.folders[column])), dict(outcomes_of(self.folders["embed-holdout"]))
+            found.append(leaks(name, samples_of(self.folders[name]), held_out, proof.similarity, prints))
+        write_leaks(placed.folder, found)
+        return {
+            "rows": len(held_out),
+            "exact": sum(one.exact for one in found),
+            "near": sum(one.near or 0 for one in found),
+        }
 
     def _prove(self, placed: Placed) -> dict[str, int]:
         proof = self.recipe.prove
