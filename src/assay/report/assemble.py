@@ -23,6 +23,7 @@ from assay.report.facts import (
 )
 from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, pictures, score_columns
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
+from assay.report.gather_worth import exchange, leakage, sets
 from assay.report.sceptic import Drift
 
 ROLES = {"generate": "paints", "score": "scores", "train": "start of training"}
@@ -46,6 +47,9 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         calibration=calibrated(told),
         beside=side_by_side(run),
         drift=_drift(run),
+        leakage=leakage(run),
+        sets=sets(run),
+        exchange=exchange(run),
         stages=tuple(_costs(run)),
         data=tuple(_data(run)),
         models=tuple(_models(run)),

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from assay.core.effect import Effect
+from assay.pipeline.leakage import Leaks
 from assay.report.checks import must_add_up, must_be_finite
-from assay.report.sceptic import Calibrated, Drift, SideBySide, Unknowns
+from assay.report.sceptic import Calibrated, Drift, ExchangeRate, SetDistance, SideBySide, Unknowns
 from assay.stats.verdict import Verdict, verdict
 
 NOT_AMONG = "not among its labels"
@@ -276,6 +277,9 @@ class ReportFacts:
     calibration: tuple[Calibrated, ...] = ()
     beside: SideBySide | None = None
     drift: tuple[Drift, ...] = ()
+    leakage: tuple[Leaks, ...] = ()
+    sets: tuple[SetDistance, ...] = ()
+    exchange: ExchangeRate | None = None
     stages: tuple[StageCost, ...] = ()
     data: tuple[DataSource, ...] = ()
     models: tuple[ModelUsed, ...] = ()

@@ -116,21 +116,6 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Leak:
-    """Held-out items that one training set holds too."""
-
-    arm: str
-    exact: int
-    """The same pixels."""
-    near: int
-    """Fingerprints at least as alike as `similarity`, exact ones left out."""
-    held_out: int
-    similarity: float
-    examples: tuple[tuple[str, str], ...] = ()
-    """(id of the held-out item, id of the training item)."""
-
-
-@dataclass(frozen=True)
 class SetDistance:
     """How far a set of pictures lies from the real one, by fingerprints. Described, never the verdict."""
 
@@ -145,28 +130,42 @@ class SetDistance:
     expected_coverage: float
     duplicates: float
     """Share whose nearest neighbour in the same set is nearly the same picture."""
-    nearest_real: float
-    """Median distance to the nearest real training sample."""
+    nearest_real: float | None
+    """Median distance to the nearest real training sample; None for those themselves."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A number of samples read off a curve, with its interval; None for an end that the curve never reaches."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    level: float
+    method: str
 
 
 @dataclass(frozen=True)
 class ExchangeRate:
-    """How many real samples teach as much as the kept ones did."""
+    """How many real samples teach as much as the generated ones of an arm did."""
 
     arm: str
     samples: int
     accuracy: float
-    worth: Effect
+    worth: Reach
     """Real samples."""
-    rate: Effect
+    rate: Reach
     """Real samples for each generated one."""
-    needed: Effect | None
-    """Real samples for `goal`."""
     goal: float
-    stops: Effect
-    """Samples from which doubling brings less than one point."""
+    """An accuracy."""
+    needed: Reach
+    """Real samples for it."""
+    stops: Reach
+    """Real samples from which doubling brings less than one point."""
     curve: tuple[tuple[int, float], ...]
-    """(real samples, accuracy), measured."""
+    """(real samples, accuracy), as measured, a training each."""
     floor: float
+    """Of the share of wrong answers."""
     scale: float
     exponent: float

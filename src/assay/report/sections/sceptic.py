@@ -6,12 +6,12 @@ from base64 import b64encode
 
 from assay.report.charts import reliability
 from assay.report.facts import Confusion, ReportFacts
-from assay.report.sceptic import SideBySide
+from assay.report.sceptic import Reach, SideBySide
 from assay.report.sections.making import is_small
 from assay.report.sections.matrix import matrix
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.report.words import count, number
+from assay.report.words import count, number, percent
 
 
 def strangers(facts: ReportFacts) -> Section | None:
@@ -65,6 +65,46 @@ def _sizes(found: SideBySide) -> list[tuple[str, str, str, str]]:
         )
         for name in found.microseconds
     ]
+
+
+def leakage(facts: ReportFacts) -> Section | None:
+    """Whether the test is clean."""
+    if not facts.leakage:
+        return None
+    return Section("leakage", "Is the test clean?", fill("leakage.html", {"rows": facts.leakage}))
+
+
+def sets(facts: ReportFacts) -> Section | None:
+    """How the sets of pictures differ."""
+    if not facts.sets:
+        return None
+    return Section("sets", "How the sets differ", fill("sets.html", {"rows": facts.sets}))
+
+
+def exchange(facts: ReportFacts) -> Section | None:
+    """What the generated samples are worth in real ones."""
+    found = facts.exchange
+    if found is None:
+        return None
+    worth = "more than this curve ever reaches" if found.worth.estimate is None else f"{_samples(found.worth.estimate)}"
+    sentence = f"{count(found.samples)} samples of {found.arm} taught as much as {worth} real ones: {percent(found.accuracy)} right."
+    rows = [
+        ("Real samples they are worth", *_reach(found.worth)),
+        ("Real samples for each generated one", *_reach(found.rate, digits=2)),
+        (f"Real samples for {percent(found.goal)}", *_reach(found.needed)),
+        ("Real samples from which doubling brings less than a point", *_reach(found.stops)),
+    ]
+    body = fill("exchange.html", {"found": found, "worth": sentence, "rows": rows})
+    return Section("exchange", "What the generated samples are worth", body)
+
+
+def _reach(reach: Reach, digits: int = 0) -> tuple[str, str]:
+    ends = [_samples(value, digits) for value in (reach.estimate, reach.low, reach.high)]
+    return ends[0], f"{ends[1]} to {ends[2]}"
+
+
+def _samples(value: float | None, digits: int = 0) -> str:
+    return "never" if value is None else f"{value:,.{digits}f}"
 
 
 def drift(facts: ReportFacts) -> Section | None:
