@@ -87,7 +87,8 @@ def exchange(facts: ReportFacts) -> Section | None:
     if found is None:
         return None
     worth = "more than this curve ever reaches" if found.worth.estimate is None else f"{_samples(found.worth.estimate)}"
-    sentence = f"{count(found.samples)} samples of {found.arm} taught as much as {worth} real ones: {percent(found.accuracy)} right."
+    taught = f"{count(found.samples)} samples of {found.arm} taught as much as {worth} real ones"
+    sentence = f"{taught}: {percent(found.accuracy)} right."
     rows = [
         ("Real samples they are worth", *_reach(found.worth)),
         ("Real samples for each generated one", *_reach(found.rate, digits=2)),
