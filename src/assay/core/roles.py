@@ -3,6 +3,9 @@
 There is no base class and no registry: roles are structural. A component's fields are its whole
 configuration; everything impure it needs (models, images, randomness, a folder) comes through `lab`.
 `version: ClassVar[int]` goes up when a component's output changes for the same input.
+
+Before a run makes anything, a generator and a scorer are asked about no samples at all, which opens their models, and
+any component may offer `check(seeds, lab)`, which raises a UserError for what it sees coming.
 """
 
 from __future__ import annotations
