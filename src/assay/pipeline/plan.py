@@ -55,7 +55,7 @@ def stages(recipe: Recipe) -> list[Stage]:
     made.append(Stage("keep", tuple(stage.name for stage in made), filters, 1, recipe.seed))
     if recipe.prove is None:
         return made
-    read = [Stage(name, (), describe(one), version_of(one), 0) for name, one in sources_of(recipe.prove).items()]
+    read = [Stage(name, (), _now(one), version_of(one), 0) for name, one in sources_of(recipe.prove).items()]
     embedded = _embedded(recipe, recipe.prove)
     before = [*read, *made, *embedded]
     return [*before, _leakage(recipe.prove, [stage.name for stage in before]), *_proof(recipe, recipe.prove)]
@@ -99,6 +99,12 @@ def sources_of(proof: Proof) -> dict[str, Source]:
     if proof.calibrate is not None:
         found["calibrate"] = proof.calibrate
     return found | {f"strangers-{nth}": source for nth, source in enumerate(proof.strangers)}
+
+
+def _now(source: Source) -> dict[str, Any]:
+    """A source, and what lies there now where it can tell: its spec alone says where it reads, not what."""
+    listing = getattr(source, "listing", None)
+    return describe(source) | ({"listing": listing()} if listing is not None else {})
 
 
 def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
