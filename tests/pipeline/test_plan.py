@@ -15,7 +15,7 @@ from assay.pipeline.recipe_file import load
 from assay.store.keys import stage_key
 from run_parts import Shapes, folder_of, recipe, run
 
-SOURCES = {"real", "holdout"}
+SOURCES = {"real", "holdout", "calibrate", "strangers-0", "strangers-1"}
 SCORES = {"score-match", "score-clip", "score-expert", "score-look"}
 TRAINS = {f"train-{arm}-0" for arm in ("real", "unfiltered", "filtered", "random-drop", "shuffled-labels")}
 
@@ -37,14 +37,18 @@ def changed(*changes: str) -> set[str]:
 EDITS: list[tuple[str, set[str]]] = [
     ("question=Why?", set()),
     ("name=other", set()),
-    ("keep.0.low=0.6", {"keep", "prove"} | TRAINS - {"train-unfiltered-0"}),
-    ("score.clip.prefix=a ", {"score-clip", "keep", "prove"} | TRAINS - {"train-unfiltered-0"}),
-    ("generate.steps=9", {"generate", "keep", "prove"} | SCORES | TRAINS),
-    ("train.steps=9", {"prove"} | TRAINS),
-    ("prove.evaluate.image=picture", {"prove"}),
-    ("prove.holdout.per_label=9", {"holdout", "prove"}),
-    ("prove.real.per_label=9", {"real", "train-real-0", "prove"}),
-    ("seed=8", {"generate", "keep", "prove"} | SCORES | TRAINS),
+    ("keep.0.low=0.6", {"keep", "prove", "unknowns"} | TRAINS - {"train-unfiltered-0"}),
+    ("score.clip.prefix=a ", {"score-clip", "keep", "prove", "unknowns"} | TRAINS - {"train-unfiltered-0"}),
+    ("generate.steps=9", {"generate", "keep", "leakage", "prove", "unknowns"} | SCORES | TRAINS),
+    ("train.steps=9", {"prove", "unknowns"} | TRAINS),
+    ("prove.evaluate.image=picture", {"prove", "expert"}),
+    ("prove.holdout.per_label=9", {"holdout", "embed-holdout", "leakage", "prove", "expert", "unknowns"}),
+    ("prove.similarity=0.99", {"leakage"}),
+    ("prove.strangers.0.per_label=9", {"strangers-0", "unknowns"}),
+    ("prove.calibrate.per_label=9", {"calibrate", "unknowns"}),
+    ("prove.expert=embedded:fashion-clip", {"expert", "unknowns"}),
+    ("prove.real.per_label=9", {"real", "embed-real", "leakage", "train-real-0", "prove"}),
+    ("seed=8", {"generate", "keep", "embed-real", "embed-holdout", "leakage", "prove", "unknowns"} | SCORES | TRAINS),
 ]
 
 
@@ -62,8 +66,8 @@ def test_a_new_version_of_a_component_changes_what_comes_after_it(monkeypatch: p
 
 def test_real_data_comes_first_and_every_stage_after_its_needs() -> None:
     names = [stage.name for stage in stages(load("fashion"))]
-    assert names[:3] == ["real", "holdout", "generate"]
-    assert names[-1] == "prove"
+    assert names[:6] == ["real", "holdout", "calibrate", "strangers-0", "strangers-1", "generate"]
+    assert names[-3:] == ["prove", "expert", "unknowns"]
     for nth, stage in enumerate(stages(load("fashion"))):
         assert set(stage.needs) <= set(names[:nth])
     without = load("fashion", changes=["prove.arms=[filtered]"])

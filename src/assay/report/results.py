@@ -9,7 +9,7 @@ from typing import Any
 from assay.report import derived
 from assay.report.answer import answer_sentence, comparison_sentence, limits
 from assay.report.facts import Arm, Comparison, Confusion, Picture, ReportFacts, ScoreColumn
-from assay.report.sceptic import Unknowns
+from assay.report.sceptic import SideBySide, Unknowns
 
 FORMAT = 1
 """Goes up when a key changes its meaning or goes away."""
@@ -34,7 +34,7 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "pupil": None if facts.pupil is None else {"arm": facts.pupil.arm, **_confusion(facts.pupil.confusion)},
         "unknowns": [_unknowns(model) for model in facts.unknowns],
         "calibration": [asdict(one) for one in facts.calibration],
-        "beside": None if facts.beside is None else asdict(facts.beside),
+        "beside": None if facts.beside is None else _beside(facts.beside),
         "drift": [asdict(row) for row in facts.drift],
         "leakage": [asdict(row) for row in facts.leakage],
         "sets": [asdict(row) for row in facts.sets],
@@ -119,6 +119,13 @@ def _expert(facts: ReportFacts) -> dict[str, Any] | None:
         return None
     own = None if expert.accuracy is None else asdict(expert.accuracy)
     return {"model": expert.model, "accuracy": own, **_confusion(expert.confusion)}
+
+
+def _beside(found: SideBySide) -> dict[str, Any]:
+    answers = Confusion(found.labels, found.labels, found.answers)
+    rates = {name: 1e6 / microseconds for name, microseconds in found.microseconds.items()}
+    megabytes = {name: size / 1e6 for name, size in found.bytes.items()}
+    return {**asdict(found), "answers": _confusion(answers), "per_second": rates, "megabytes": megabytes}
 
 
 def _unknowns(model: Unknowns) -> dict[str, Any]:
