@@ -87,6 +87,7 @@ class ShadeExpert:
     """Names the nearest shade; it has no word for grey."""
 
     labels = ("white", "black")
+    parameters = 4
 
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         rows = [[-abs(brightness(picture) - SHADES[label]) / 25 for label in self.labels] for picture in images]
@@ -113,6 +114,10 @@ class Trained:
     @property
     def labels(self) -> Sequence[str]:
         return [self.model.config.id2label[i] for i in range(self.model.config.num_labels)]
+
+    @property
+    def parameters(self) -> int:
+        return int(self.model.num_parameters())
 
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         import torch

@@ -76,6 +76,11 @@ class Classifier(Protocol):
         """In the order of the logits."""
         ...
 
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        ...
+
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         """(n, labels)."""
         ...

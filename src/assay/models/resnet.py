@@ -34,6 +34,11 @@ class HfClassifier:
         """In the order of the logits."""
         return self._labels
 
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         """(n, labels)."""
         import numpy as np

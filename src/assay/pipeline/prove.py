@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from assay.core.kinds import Pixels
+from assay.core.kinds import Classifier, Pixels
 from assay.core.lab import Lab, Models
 from assay.core.roles import Artifact, Evaluator
 from assay.core.sample import Sample
+from assay.core.score import Unscored
 from assay.pipeline.stages import Tally, check_outcomes, samples_of
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, write_results
@@ -20,6 +21,21 @@ EXPERT = "expert"
 FIT, LINE, KNOWN = "fit", "line", "known"
 """Parts of what is shown to a model that may meet strangers: real samples to learn the known from, real samples to
 draw the line by, and the held-out ones. A set of strangers is a part of its own, by the name of its source."""
+
+
+PARAMETERS, MICROSECONDS = "parameters of ", "microseconds of "
+"""Before the name of a model, in the counts of a receipt."""
+TIMED = 256
+"""Pictures that a model's speed is measured on."""
+
+
+@dataclass(frozen=True)
+class Shown(Tally):
+    """Also how large the model is and how fast it was here."""
+
+    parameters: int
+    microseconds: int
+    """For one picture."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +57,17 @@ class ShowStrangers:
     holdout: Path
     strangers: Mapping[str, Path]
 
-    def __call__(self, shard: UnknownsShard, /) -> Tally:
+    def __call__(self, shard: UnknownsShard, /) -> Shown:
         samples = shown(self.calibrate, self.holdout, self.strangers)
         places = [self.calibrate, self.holdout, *self.strangers.values()]
         outcomes = self.component.evaluate(shard.artifact, samples, Lab(0, self.models, StoredImages(places)))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, samples, outcomes)
         rows = [ResultRow(shard.arm, 0, sample.id, outcome) for sample, outcome in zip(samples, outcomes, strict=True)]
         write_results(shard.target, rows)
-        return Tally(len(rows), 0, len(rows))
+        lab = Lab(0, self.models, StoredImages(places))
+        pictures = [p for p in lab.readable(samples[:TIMED]) if not isinstance(p, Unscored)]
+        model = self.models.classifier(shard.artifact.path)
+        return Shown(len(rows), 0, len(rows), model.parameters, microseconds_an_item(model, pictures))
 
 
 def shown(calibrate: Path, holdout: Path, strangers: Mapping[str, Path]) -> list[Sample]:
@@ -66,9 +85,8 @@ def _in_part(sample: Sample, part: str) -> Sample:
     return replace(sample, fields={**sample.fields, "part": part}, parents=(sample.id,), made_by="shown")
 
 
-def microseconds_an_item(models: Models, reference: str, pictures: Sequence[Pixels], rounds: int = 3) -> int:
+def microseconds_an_item(model: Classifier, pictures: Sequence[Pixels], rounds: int = 3) -> int:
     """How long a classifier takes for one picture, in microseconds: the median of some rounds after a first one."""
-    model = models.classifier(reference)
     model.logits(pictures[:1])
     taken = []
     for _ in range(rounds):

@@ -29,7 +29,7 @@ from assay.pipeline.leakage import leaks, read_leaks, refuse, write_leaks
 from assay.pipeline.plan import SHARD, Placed, inputs_of, main_arm, place, sources_of, stages, survey
 from assay.pipeline.preflight import Check, waiting
 from assay.pipeline.progress import Reporter, Silent
-from assay.pipeline.prove import EXPERT, ShowStrangers, UnknownsShard
+from assay.pipeline.prove import EXPERT, MICROSECONDS, PARAMETERS, ShowStrangers, UnknownsShard
 from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.stages import (
@@ -59,6 +59,7 @@ from assay.store.rows import read_decisions, read_outcomes, read_results, write_
 from assay.store.run_folder import RunFolder
 
 Job = TypeVar("Job")
+Told = TypeVar("Told", bound=Tally)
 SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "failed")
 """Counts as a line of progress shows them, in this order."""
 PACKAGES = ("assay", "torch", "transformers", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
@@ -297,10 +298,13 @@ class Runner:
             for nth, (name, artifact) in enumerate(models.items())
         ]
         each = sum(self.receipts[name].counts["rows"] for name in sources if name != "real")
-        tallies = self._map(work, shards, placed, each * len(shards), 0)
-        return {"rows": sum(tally.rows for tally in tallies)}
+        said = self._map(work, shards, placed, each * len(shards), 0)
+        # Seconds belong into a receipt: a part has the same bytes at every run.
+        speeds = {f"{MICROSECONDS}{shard.arm}": one.microseconds for shard, one in zip(shards, said, strict=True)}
+        sizes = {f"{PARAMETERS}{shard.arm}": one.parameters for shard, one in zip(shards, said, strict=True)}
+        return {"rows": sum(one.rows for one in said), **sizes, **speeds}
 
-    def _map(self, work: Work[Job, Tally], jobs: Sequence[Job], placed: Placed, total: int, there: int) -> list[Tally]:
+    def _map(self, work: Work[Job, Told], jobs: Sequence[Job], placed: Placed, total: int, there: int) -> list[Told]:
         self.reporter.begin(placed.stage.name, total, there)
         tallies = []
         for tally in self.engine.map(work, jobs):

@@ -15,7 +15,7 @@ from assay.core.score import Label, Outcome, Score
 from assay.evaluators.unknowns import LOGIT, METHODS
 from assay.pipeline.arms import hashed
 from assay.pipeline.plan import main_arm
-from assay.pipeline.prove import EXPERT, KNOWN, LINE, shown
+from assay.pipeline.prove import EXPERT, KNOWN, LINE, MICROSECONDS, PARAMETERS, shown
 from assay.pipeline.stages import parts
 from assay.report.gather import Finished
 from assay.report.sceptic import Calibrated, Drift, SideBySide, Stranger, StrangerSet, Unknowns
@@ -163,6 +163,8 @@ def side_by_side(run: Finished) -> SideBySide | None:
     )
     counts = Counter((a.answer, b.answer) for _, a, b in both)
     members = [(label, truth == label) for label in run.labels if (truth == label).any()]
+    receipt = run.done["unknowns"].receipt if "unknowns" in run.done else None
+    counts_of = receipt.counts if receipt else {}
     return SideBySide(
         expert=proof.expert,
         pupil=arm,
@@ -176,7 +178,13 @@ def side_by_side(run: Finished) -> SideBySide | None:
         per_class=tuple((label, _share(right[rows, 0]), _share(right[rows, 1])) for label, rows in members),
         answers=tuple(tuple(counts[row, column] for column in answers) for row in answers),
         labels=tuple(answers),
+        parameters=_named(counts_of, PARAMETERS),
+        microseconds=_named(counts_of, MICROSECONDS),
     )
+
+
+def _named(counts: Mapping[str, int], before: str) -> dict[str, int]:
+    return {name.removeprefix(before): n for name, n in counts.items() if name.startswith(before)}
 
 
 def _share(right: npt.NDArray[Any]) -> Effect:

@@ -124,8 +124,7 @@ def _expert(facts: ReportFacts) -> dict[str, Any] | None:
 def _beside(found: SideBySide) -> dict[str, Any]:
     answers = Confusion(found.labels, found.labels, found.answers)
     rates = {name: 1e6 / microseconds for name, microseconds in found.microseconds.items()}
-    megabytes = {name: size / 1e6 for name, size in found.bytes.items()}
-    return {**asdict(found), "answers": _confusion(answers), "per_second": rates, "megabytes": megabytes}
+    return {**asdict(found), "answers": _confusion(answers), "per_second": rates}
 
 
 def _unknowns(model: Unknowns) -> dict[str, Any]:

@@ -98,7 +98,6 @@ class SideBySide:
     """What the expert said (row) and what the pupil said (column), in the order of `labels`."""
     labels: tuple[str, ...]
     parameters: Mapping[str, int] = field(default_factory=dict)
-    bytes: Mapping[str, int] = field(default_factory=dict)
     microseconds: Mapping[str, int] = field(default_factory=dict)
     """For one picture, on the machine of the run."""
 

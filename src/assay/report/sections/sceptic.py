@@ -11,7 +11,7 @@ from assay.report.sections.making import is_small
 from assay.report.sections.matrix import matrix
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.report.words import count, number, percent
+from assay.report.words import count, percent
 
 
 def strangers(facts: ReportFacts) -> Section | None:
@@ -55,12 +55,11 @@ def beside(facts: ReportFacts) -> Section | None:
     return Section("beside", "The expert beside the pupil", fill("beside.html", values))
 
 
-def _sizes(found: SideBySide) -> list[tuple[str, str, str, str]]:
+def _sizes(found: SideBySide) -> list[tuple[str, str, str]]:
     return [
         (
             name,
             count(found.parameters[name]),
-            f"{number(found.bytes[name] / 1e6)} MB",
             count(round(1e6 / found.microseconds[name])),
         )
         for name in found.microseconds
