@@ -112,11 +112,11 @@ def exchange(run: Finished) -> ExchangeRate | None:
         arm=arm,
         samples=sizes[arm],
         accuracy=accuracy,
-        worth=_reach(fitted.effect(lambda curve: curve.needed(1 - accuracy))),
-        rate=_reach(exchange_rate(fitted, 1 - accuracy, sizes[arm])),
+        worth=reach(fitted.effect(lambda curve: curve.needed(1 - accuracy))),
+        rate=reach(exchange_rate(fitted, 1 - accuracy, sizes[arm])),
         goal=GOAL,
-        needed=_reach(fitted.effect(lambda curve: curve.needed(1 - GOAL))),
-        stops=_reach(fitted.effect(lambda curve: stops_helping(curve, STEP))),
+        needed=reach(fitted.effect(lambda curve: curve.needed(1 - GOAL))),
+        stops=reach(fitted.effect(lambda curve: stops_helping(curve, STEP))),
         curve=tuple(sorted(points)),
         floor=fitted.curve.floor,
         scale=fitted.curve.scale,
@@ -124,7 +124,7 @@ def exchange(run: Finished) -> ExchangeRate | None:
     )
 
 
-def _reach(effect: Effect) -> Reach:
+def reach(effect: Effect) -> Reach:
     """A number of samples, where "never" is None."""
     ends = [None if value is None or not math.isfinite(value) else value for value in (effect.low, effect.high)]
     estimate = effect.estimate if math.isfinite(effect.estimate) else None

@@ -1,0 +1,71 @@
+"""assay scale: how accuracy or loss grows with the number of samples."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assay.cli.options import JSON, show, table
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--arm", help="Which arm's curve; real in runs, all rows in a table without arms.")
+@click.option("--goal", type=float, default=0.9, show_default=True, help="The accuracy to ask for.")
+@click.option("--loss-goal", type=float, help="The loss to ask for instead.")
+@click.option("--chinchilla", is_flag=True, help="Fit E + A/N^a + B/D^b to one table of parameters, tokens and loss.")
+@click.option("--flops", type=float, help="With --chinchilla: a budget to split into parameters and tokens.")
+@JSON
+def command(
+    paths: tuple[Path, ...],
+    arm: str | None,
+    goal: float,
+    loss_goal: float | None,
+    chinchilla: bool,
+    flops: float | None,
+    as_json: bool,
+) -> None:
+    """Fit a scaling law to PATHS: finished run folders, or .csv and .jsonl tables of size and loss or accuracy."""
+    from assay.report.scaling import chinchilla_of, points_of, scaling
+
+    if chinchilla:
+        found = chinchilla_of(paths[0], flops)
+        show(found) if as_json else _print_chinchilla(found)
+        return
+    points = points_of(paths)
+    chosen = arm if arm is not None else ("real" if any(point.arm for point in points) else "")
+    fitted = scaling(points, chosen, loss_goal if loss_goal is not None else 1 - goal)
+    if as_json:
+        show(asdict(fitted) | {"arm": chosen})
+        return
+    rows = [
+        ("floor of the loss", fitted.floor, 3),
+        ("exponent", fitted.exponent, 3),
+        (f"samples for a loss of {fitted.goal:g}", fitted.needed, 0),
+        ("samples from which doubling brings less than a point", fitted.stops, 0),
+        *((f"what {name} is worth, in samples of this curve", reach, 0) for name, reach in fitted.worth.items()),
+    ]
+    click.echo(f"{chosen or 'all rows'}: {len(fitted.points)} measurements, loss = floor + scale x n^-exponent")
+    table(
+        ["question", "answer", "95 % interval"],
+        [
+            [name, _text(reach.estimate, digits), f"{_text(reach.low, digits)} to {_text(reach.high, digits)}"]
+            for name, reach, digits in rows
+        ],
+    )
+    if fitted.jump is not None:
+        real = {True: "a smoother metric springs there too", False: "a smoother metric does not", None: "give smoother"}
+        click.echo(f"It springs after {fitted.jump.at:,.0f}: {real[fitted.jump.real]}.")
+
+
+def _text(value: float | None, digits: int) -> str:
+    return "never" if value is None else f"{value:,.{digits}f}"
+
+
+def _print_chinchilla(found: dict[str, Any]) -> None:
+    click.echo("loss = {floor:.3f} + {a:.4g} / N^{alpha:.3f} + {b:.4g} / D^{beta:.3f}".format(**found))
+    if found["best_split"]:
+        click.echo("best split: {parameters:.3g} parameters, {tokens:.3g} tokens".format(**found["best_split"]))
