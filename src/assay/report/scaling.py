@@ -12,7 +12,7 @@ from typing import Any
 from assay.core.errors import FieldError, UserError, did_you_mean
 from assay.report.gather_worth import STEP, reach
 from assay.report.sceptic import Reach
-from assay.stats.scaling_law import Jump, chinchilla, emergence, power_law, stops_helping
+from assay.stats.scaling_law import Fitted, Jump, chinchilla, emergence, power_law, stops_helping
 
 REAL = ("real", "few-real")
 """Arms that lie on the curve of real samples, beside those of `prove.curve`."""
@@ -78,7 +78,10 @@ def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Sc
             else "Run the recipe at other sizes, or with prove.curve.",
         )
     fitted = power_law([p.size for p in chosen], [max(p.loss, SMALLEST_LOSS) for p in chosen], seed=seed)
-    others = {p.arm: p for p in points if p.arm and p not in chosen}
+    others: dict[str, list[float]] = {}
+    for point in points:
+        if point.arm and point not in chosen:
+            others.setdefault(point.arm, []).append(point.loss)
     return Scaling(
         points=tuple(chosen),
         floor=reach(fitted.effect(lambda curve: curve.floor)),
@@ -87,11 +90,15 @@ def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Sc
         goal=goal,
         needed=reach(fitted.effect(lambda curve: curve.needed(goal))),
         stops=reach(fitted.effect(lambda curve: stops_helping(curve, STEP))),
-        worth={
-            name: reach(fitted.effect(lambda curve, p=point: curve.needed(p.loss))) for name, point in others.items()
-        },
+        worth={name: _worth(fitted, found) for name, found in others.items()},
         jump=_jump(chosen),
     )
+
+
+def _worth(fitted: Fitted, losses: Sequence[float]) -> Reach:
+    """How many samples of the curve reach the mean of some trainings."""
+    loss = sum(losses) / len(losses)
+    return reach(fitted.effect(lambda curve: curve.needed(loss)))
 
 
 def _is_real(arm: str) -> bool:
