@@ -62,7 +62,8 @@ def small(models: dict[str, Path], photos: Path, *, per_label: int = 3) -> list[
 
 def environment(**more: str) -> dict[str, str]:
     base = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
-    found = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    found = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     return base | found | more
 
 
