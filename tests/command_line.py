@@ -55,6 +55,10 @@ def small(models: dict[str, Path], photos: Path, *, per_label: int = 3) -> list[
         "train.batch=2",
         f"prove.holdout={source}",
         f"prove.real={source}",
+        f"prove.calibrate={source}",
+        f"prove.expert={models['expert']}",
+        "prove.strangers=[{use: Noise, count: 4}]",
+        "prove.unknowns={use: Unknowns, method: vim, k: 3}",
         "prove.arms=[real, filtered]",
     ]
     return ["--quick", *(word for change in changes for word in ("--set", change))]

@@ -68,7 +68,7 @@ def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -
     err = (finished.parent / "stderr").read_text(encoding="utf-8").splitlines()
     assert err[0].startswith("fashion-quick: Do pictures")
     assert all(line.startswith("  ✓ ") for line in err[1:])
-    assert len(err) == 1 + 12
+    assert len(err) == 1 + 19
     out = (finished.parent / "stdout").read_text(encoding="utf-8")
     assert re.search(r"70 requested = \d+ kept \+ \d+ dropped \+ 0 failed", out)
     assert "accuracy on 30 real" in out
@@ -93,7 +93,8 @@ def test_plan_of_what_is_done_and_of_what_would_change(finished: Path, ask: Any)
     said = ask("plan", recipe, "--out", finished, "--set", "keep.0.low=0.9")
     states = {stage["stage"]: stage["state"] for stage in said["stages"]}
     assert states.pop("keep") == "to do"
-    assert {name for name, state in states.items() if state == "waits"} == {"train-real-0", "train-filtered-0", "prove"}
+    waiting = {"train-real-0", "train-filtered-0", "prove", "unknowns"}
+    assert {name for name, state in states.items() if state == "waits"} == waiting
 
 
 def test_a_dry_run_writes_nothing_at_all(tmp_path: Path, ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +255,7 @@ def test_mistakes_on_the_command_line(refused: Any) -> None:
 def test_a_second_run_from_the_command_line_is_quick_and_says_so(finished: Path, small: list[str]) -> None:
     again = assay(["run", "fashion", *small, "--out", finished])
     assert again.returncode == 0
-    assert again.stderr.count("done before") == 11
+    assert again.stderr.count("done before") == 18
 
 
 def test_every_command_and_option_explains_itself() -> None:
