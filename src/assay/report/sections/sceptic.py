@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 from assay.report.charts import reliability
+from assay.report.charts import worth as worth_chart
 from assay.report.facts import Confusion, ReportFacts
 from assay.report.sceptic import Reach, SideBySide
 from assay.report.sections.making import is_small
@@ -94,7 +95,7 @@ def exchange(facts: ReportFacts) -> Section | None:
         (f"Real samples for {percent(found.goal)}", *_reach(found.needed)),
         ("Real samples from which doubling brings less than a point", *_reach(found.stops)),
     ]
-    body = fill("exchange.html", {"found": found, "worth": sentence, "rows": rows})
+    body = fill("exchange.html", {"found": found, "worth": sentence, "rows": rows, "chart": worth_chart(found)})
     return Section("exchange", "What the generated samples are worth", body)
 
 
