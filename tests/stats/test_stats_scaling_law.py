@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from assay.stats import chinchilla, power_law
 from assay.stats.scaling_law import Chinchilla, Curve, emergence, exchange_rate, stops_helping
@@ -31,6 +33,25 @@ def test_intervals_cover_the_truth() -> None:
     assert covered / repeats >= 0.85
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 10**6), st.floats(1e-4, 1.0)), min_size=3, max_size=12).filter(
+        lambda rows: len({size for size, _ in rows}) >= 3
+    )
+)
+@example([(4, 0.0125), (6, 0.0125), (10, 0.0125), (20, 0.0125), (100, 0.0125)])
+@example([(4, 0.05), (20, 0.2), (100, 0.9)])
+@settings(max_examples=60, deadline=None)
+def test_whatever_was_measured_is_fitted(rows: list[tuple[int, float]]) -> None:
+    """Flat, rising and jagged losses too: a curve within its bounds, and answers that are numbers or never."""
+    sizes, losses = zip(*rows, strict=True)
+    fitted = power_law(sizes, losses, resamples=5)
+    for curve in (fitted.curve, *fitted.resampled):
+        assert 0 <= curve.floor <= 10 * max(losses)
+        assert curve.scale >= 0
+        assert curve.exponent > 0
+    assert not np.isnan(fitted.effect(lambda curve: curve.needed(0.1)).estimate)
+
+
 def test_how_many_more_for_ninety_per_cent() -> None:
     truth = Curve(0.05, 2.0, 0.5)
     fitted = power_law(SIZES, truth(SIZES) * (1 + 0.002 * (-1.0) ** np.arange(8)), resamples=200)
@@ -46,6 +67,11 @@ def test_a_floor_above_the_goal_is_never_reached() -> None:
     fitted = power_law(SIZES, Curve(0.2, 2.0, 0.5)(SIZES), resamples=50)
     answer = fitted.effect(lambda curve: curve.needed(0.1))
     assert (answer.estimate, answer.low, answer.high) == (float("inf"),) * 3
+
+
+def test_a_size_that_nobody_reaches_is_infinite() -> None:
+    assert Curve(0.0, 1e3, 0.01).needed(1e-9) == float("inf")
+    assert stops_helping(Curve(0.0, 1e9, 0.01), 1e-6) == float("inf")
 
 
 def test_when_it_stops_helping() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.report import words
 from assay.report.facts import Comparison, ReportFacts
+from assay.stats.power import smallest_shown
 
 HEADLINES = {"helped": "Helped", "hurt": "Hurt", "no difference shown": "No difference shown", None: "Nothing compared"}
 
@@ -77,9 +78,14 @@ def _against_real(facts: ReportFacts, main: Comparison) -> str:
 def limits(facts: ReportFacts) -> tuple[str, ...]:
     """What this run cannot tell, a sentence each: read off the facts, then the caller's own."""
     found = [*_limits_of_arms(facts), *_limits_of_proof(facts), *facts.caveats]
+    sets = list(dict.fromkeys(one.name for model in facts.unknowns for one in model.sets))
     found.append(
         f"Nothing is said about {facts.test_items} of another kind or from another place, "
-        "nor about inputs that belong to none of the labels: such inputs were not tried."
+        + (
+            f"nor about inputs that belong to none of the labels, but for those that were tried: {', '.join(sets)}."
+            if sets
+            else "nor about inputs that belong to none of the labels: such inputs were not tried."
+        )
     )
     return tuple(found)
 
@@ -113,6 +119,20 @@ def _limits_of_arms(facts: ReportFacts) -> list[str]:
     return found
 
 
+def _smallest(facts: ReportFacts) -> str | None:
+    """How large a difference so many test items can show, by how often the two models of the question differ."""
+    main = facts.comparisons[0] if facts.comparisons else None
+    if main is None or main.ours_only is None or main.theirs_only is None or main.difference.n < 2:
+        return None
+    differing = (main.ours_only + main.theirs_only) / main.difference.n
+    points = 100 * smallest_shown(main.difference.n, differing, main.difference.level)
+    return (
+        f"Two models that differ on {words.percent(differing)} of {words.count(main.difference.n)} {facts.test_items}, "
+        f"as these do, must be {points:.1f} points apart to be told apart in four runs of five; training luck comes on "
+        "top of that."
+    )
+
+
 def _limits_of_proof(facts: ReportFacts) -> list[str]:
     found = []
     if facts.comparisons and facts.comparisons[0].verdict == "no difference shown":
@@ -122,6 +142,8 @@ def _limits_of_proof(facts: ReportFacts) -> list[str]:
             found.append(
                 f'"No difference shown" is not "no difference": one of up to {most:.1f} points would fit these numbers.'
             )
+    if (shown := _smallest(facts)) is not None:
+        found.append(shown)
     if len(facts.comparisons) > 1:
         found.append(
             f"The intervals of {words.plural(len(facts.comparisons), 'comparison')} hold one by one, each at its own "

@@ -285,6 +285,8 @@ class ReportFacts:
     models: tuple[ModelUsed, ...] = ()
     caveats: tuple[str, ...] = ()
     """Limits that only the caller knows, a sentence each; the page adds those it can read off the facts."""
+    equal: Literal["steps", "samples"] = "steps"
+    """What the arms have in common: always the optimiser steps, or the number of samples too."""
     test_items: str = "real test photographs"
     """What the test items are called, in the plural."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.effect import Effect
+from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.core.score import Label, Outcome, Score
 from assay.evaluators.unknowns import LOGIT, METHODS
@@ -79,8 +80,14 @@ def unknowns(run: Finished, models: Mapping[str, Seen]) -> tuple[Unknowns, ...]:
     if proof is None or proof.unknowns is None:
         return ()
     method = str(getattr(proof.unknowns, "method", METHODS[0]))
-    names = {f"strangers-{nth}": type(source).__name__ for nth, source in enumerate(proof.strangers)}
+    names = {f"strangers-{nth}": name for nth, name in enumerate(names_of(proof.strangers))}
     return tuple(_unknowns(run, model, told, method, names) for model, told in models.items())
+
+
+def names_of(sources: Sequence[Source]) -> list[str]:
+    """What each set of strangers is called: by what it is told to read of its source, numbered where two agree."""
+    names = [", ".join(getattr(source, "only", ())) or type(source).__name__ for source in sources]
+    return [name if names.count(name) == 1 else f"{name} {1 + names[:nth].count(name)}" for nth, name in enumerate(names)]
 
 
 def _unknowns(run: Finished, model: str, told: Seen, method: str, names: Mapping[str, str]) -> Unknowns:

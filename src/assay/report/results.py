@@ -24,6 +24,7 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "verdict": facts.verdict,
         "answer": answer_sentence(facts),
         "origin": {**asdict(facts.origin), "versions": dict(facts.origin.versions)},
+        "equal": facts.equal,
         "arms": [_arm(arm) for arm in facts.arms],
         "effects": [_effect(pair) for pair in facts.comparisons],
         "limits": list(limits(facts)),

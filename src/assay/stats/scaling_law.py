@@ -42,7 +42,7 @@ class Curve:
         """The size at which the loss falls to `loss`; infinite where the floor lies above it."""
         if loss <= self.floor:
             return float("inf")
-        return float((self.scale / (loss - self.floor)) ** (1 / self.exponent))
+        return _power(self.scale / (loss - self.floor), 1 / self.exponent)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,13 @@ def stops_helping(curve: Curve, gain: float = 0.01) -> float:
     """The size from which doubling it lowers the loss by less than `gain`."""
     # scale * n^-e * (1 - 2^-e) = gain
     step = curve.scale * (1 - 2.0**-curve.exponent)
-    return float(max(0.0, step / gain) ** (1 / curve.exponent))
+    return _power(max(0.0, step / gain), 1 / curve.exponent)
+
+
+def _power(base: float, exponent: float) -> float:
+    """Infinite where it is too large to write down: a size that nobody reaches."""
+    with np.errstate(over="ignore"):
+        return float(np.float64(base) ** exponent)
 
 
 def _checked(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -132,7 +138,9 @@ def _fit(x: Floats, y: Floats, near: Curve | None = None) -> Curve:
         (floor, scale), error = nnls(columns, np.ones_like(y))
         guesses.append((error, floor, scale, exponent))
     _, floor, scale, exponent = min(guesses)
-    start = np.array([max(floor, 1e-9), max(scale, 1e-9), exponent])
+    low, high = [0, 1e-12, EXPONENTS[0] / 2], [float(y.max()), np.inf, EXPONENTS[-1] * 2]
+    # Just inside: least squares starts nowhere else, and flat or rising losses lead to the edge.
+    start = np.clip([floor, scale, exponent], np.add(low, 1e-9), [0.999999 * high[0], 1e12, 0.999 * high[2]])
 
     def residuals(values: Floats) -> Floats:
         found: Floats = np.log(values[0] + values[1] * scaled ** -values[2]) - np.log(y)
@@ -141,7 +149,7 @@ def _fit(x: Floats, y: Floats, near: Curve | None = None) -> Curve:
     found = least_squares(
         residuals,
         start,
-        bounds=([0, 1e-12, EXPONENTS[0] / 2], [float(y.max()), np.inf, EXPONENTS[-1] * 2]),
+        bounds=(low, high),
         loss="huber",
         f_scale=max(SLACK, float(np.median(np.abs(residuals(start))))),
         x_scale=[float(y.min()), float(y.max()), 1.0],
