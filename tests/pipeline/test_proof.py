@@ -109,7 +109,7 @@ def test_arms_of_equally_many_samples(tmp_path: Path) -> None:
 
 def test_arms_differ_in_nothing_but_their_data(tmp_path: Path) -> None:
     """The nth training of every arm has one seed and one trainer; no stage of training reads a held-out item."""
-    what = recipe(score=LOOKS, prove=proof(arms=tuple(ARMS), seeds=2, fingerprint="look", curve=(5,)))
+    what = recipe(score=LOOKS, prove=proof(arms=tuple(ARMS), seeds=2, fingerprint="look", curve=(5,), curve_seeds=2))
     trained = [stage for stage in stages(what) if stage.name.startswith("train-")]
     assert len(trained) == 2 * (len(ARMS) + 1)
     assert len({json.dumps(stage.spec["train"], sort_keys=True) for stage in trained}) == 1

@@ -84,7 +84,13 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         calibration=_calibration(rng),
         beside=_beside(rng),
         drift=tuple(
-            Drift(label, wilson(560 - 20 * n, 600), LABELS[(n + 3) % 10], 0.02 + n / 40)
+            Drift(
+                label,
+                wilson(560 - 20 * n, 600),
+                LABELS[(n + 3) % 10],
+                0.02 + n / 40,
+                (("real", wilson(500 - 20 * n, 600)), ("filtered", wilson(590 - 20 * n, 600))),
+            )
             for n, label in enumerate(LABELS)
         ),
         leakage=(Leaks("generate", 5_996, N, 0, 3, 0.999, ()), Leaks("real", 4_812, N, 2, None, 0.999, (("a", "b"),))),

@@ -59,6 +59,8 @@ class Proof:
     curve: tuple[int, ...] = ()
     """Real samples of each label; a model is trained on each, so that the report can say how many real samples the
     generated ones are worth."""
+    curve_seeds: int = 1
+    """Trainings for each size of the curve."""
 
     def __post_init__(self) -> None:
         for arm in self.arms:
@@ -70,7 +72,7 @@ class Proof:
         self._check_values()
 
     def _check_values(self) -> None:
-        for name in ("seeds", "few"):
+        for name in ("seeds", "few", "curve_seeds"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"prove.{name} must be at least 1, was {getattr(self, name)}.")
         if not -1 <= self.similarity <= 1:
@@ -87,6 +89,12 @@ class Proof:
     def trained(self) -> tuple[str, ...]:
         """Everything that is trained: the arms, and a point of the curve for each of its sizes."""
         return (*self.arms, *(f"{CURVE}{size}" for size in self.curve))
+
+    @property
+    def cells(self) -> tuple[tuple[str, int], ...]:
+        """(name, number of the training) of everything that is trained, in order."""
+        curve = [(f"{CURVE}{size}", nth) for size in self.curve for nth in range(self.curve_seeds)]
+        return (*((arm, nth) for arm in self.arms for nth in range(self.seeds)), *curve)
 
     @property
     def needs_real(self) -> bool:

@@ -26,7 +26,7 @@ class Stage:
 
     name: str
     """real, holdout, calibrate, strangers-N, generate, score-COLUMN, keep, embed-real, embed-holdout, leakage,
-    train-ARM-N,     prove, expert or unknowns."""
+    train-ARM-N, prove, expert, agree or unknowns."""
     needs: tuple[str, ...]
     """Names of the stages it reads."""
     spec: Mapping[str, Any]
@@ -136,17 +136,19 @@ def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
         "nearest-real": looks,
     }
     trained = []
-    for arm in proof.trained:
+    for arm, nth in proof.cells:
         few = {"few": proof.few} if arm in ("few-real", "mixed") else {}
-        for nth in range(proof.seeds):
-            spec = {"train": describe(recipe.train), "arm": arm, "nth": nth, "equal": proof.equal, **few}
-            needs = ("real",) if arm.startswith(CURVE) else needs_of.get(arm, ("generate", "keep"))
-            trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
+        spec = {"train": describe(recipe.train), "arm": arm, "nth": nth, "equal": proof.equal, **few}
+        needs = ("real",) if arm.startswith(CURVE) else needs_of.get(arm, ("generate", "keep"))
+        trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
     needs = ("holdout", *(stage.name for stage in trained))
     proved = [Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
     if proof.expert:
         spec = {"model": proof.expert, "evaluate": describe(proof.evaluate)}
         proved.append(Stage("expert", ("holdout",), spec, version_of(proof.evaluate), 0))
+        pupils = tuple(f"train-{arm}-0" for arm in pupils_of(proof))
+        spec = {"evaluate": describe(proof.evaluate)}
+        proved.append(Stage("agree", ("generate", *pupils), spec, version_of(proof.evaluate), 0))
     if proof.unknowns is not None:
         read = [name for name in sources_of(proof) if name != "real"]
         spec = {"unknowns": describe(proof.unknowns), "expert": proof.expert}
@@ -158,6 +160,11 @@ def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
 def main_arm(proof: Proof) -> str:
     """The arm whose model is looked at closely: `filtered`, or the first where there is none."""
     return "filtered" if "filtered" in proof.arms else proof.arms[0]
+
+
+def pupils_of(proof: Proof) -> tuple[str, ...]:
+    """The arms whose models are asked about the generated samples: one that learnt from them, and one that did not."""
+    return tuple(dict.fromkeys(arm for arm in ("real", main_arm(proof)) if arm in proof.arms))
 
 
 def _state(folder: Path, receipt: Receipt | None) -> State:

@@ -26,7 +26,7 @@ from assay.core.score import Outcome
 from assay.pipeline.arms import Material, nearest_of, samples_for, training_seed
 from assay.pipeline.keep import decide, table_of
 from assay.pipeline.leakage import leaks, read_leaks, refuse, write_leaks
-from assay.pipeline.plan import SHARD, Placed, inputs_of, main_arm, place, sources_of, stages, survey
+from assay.pipeline.plan import SHARD, Placed, inputs_of, main_arm, place, pupils_of, sources_of, stages, survey
 from assay.pipeline.preflight import Check, waiting
 from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.prove import EXPERT, MICROSECONDS, PARAMETERS, ShowStrangers, UnknownsShard
@@ -263,7 +263,7 @@ class Runner:
     def _prove(self, placed: Placed) -> dict[str, int]:
         proof = self.recipe.prove
         assert proof is not None, "only a recipe that proves has a stage 'prove'"
-        cells = [(arm, nth) for arm in proof.trained for nth in range(proof.seeds)]
+        cells = proof.cells
         shards = [
             ProveShard(placed.folder / part(cell), arm, nth, read_artifact(self.folders[f"train-{arm}-{nth}"]))
             for cell, (arm, nth) in enumerate(cells)
@@ -280,6 +280,18 @@ class Runner:
         shard = ProveShard(placed.folder / part(0), EXPERT, 0, Artifact(proof.expert, "image-classifier", ""))
         rows = self.receipts["holdout"].counts["rows"]
         self._map(ProveArm(proof.evaluate, self.models, self.folders["holdout"]), [shard], placed, rows, 0)
+        return {"rows": rows}
+
+    def _agree(self, placed: Placed) -> dict[str, int]:
+        proof = self.recipe.prove
+        assert proof is not None, "only a recipe that proves has a stage 'agree'"
+        arms = pupils_of(proof)
+        shards = [
+            ProveShard(placed.folder / part(nth), arm, 0, read_artifact(self.folders[f"train-{arm}-0"]))
+            for nth, arm in enumerate(arms)
+        ]
+        rows = self.receipts["generate"].counts["made"] * len(arms)
+        self._map(ProveArm(proof.evaluate, self.models, self.folders["generate"]), shards, placed, rows, 0)
         return {"rows": rows}
 
     def _unknowns(self, placed: Placed) -> dict[str, int]:

@@ -51,13 +51,20 @@ def _difference(pair: Comparison) -> str:
         return f"The difference is {words.points(effect)}, without an interval: one item has none."
     span = f"{words.level(effect)} interval {words.points_between(effect)}"
     if pair.verdict == "no difference shown":
-        if (effect.low > 0 or (effect.high or 0) < 0) and pair.adjusted_p is not None:
+        if _by_itself(pair):
             return (
                 f"The difference is {words.points(effect)} ({span}). By itself that would exclude zero; among all the "
                 f"comparisons of this run it does not (p = {words.p_value(pair.adjusted_p)} after Holm)."
             )
         return f"The difference is {words.points(effect)}, and its {span} does not exclude zero."
     return f"The difference is {words.points(effect)} ({span})."
+
+
+def _by_itself(pair: Comparison) -> bool:
+    """Whether the interval excludes zero and the verdict, which counts all comparisons, still does not."""
+    low, high = pair.difference.low, pair.difference.high
+    apart = low is not None and high is not None and (low > 0 or high < 0)
+    return apart and pair.adjusted_p is not None and pair.verdict == "no difference shown"
 
 
 def _against_real(facts: ReportFacts, main: Comparison) -> str:
@@ -68,6 +75,11 @@ def _against_real(facts: ReportFacts, main: Comparison) -> str:
     same = facts.arm(pair.ours).n_samples == facts.arm("real").n_samples
     real = f"{'as many' if same else words.count(facts.arm('real').n_samples)} real samples"
     size = f"{words.points(pair.difference)}, {words.points_between(pair.difference)}"
+    if _by_itself(pair):
+        return (
+            f"Against {real}, {pair.ours} is {'ahead' if pair.difference.estimate > 0 else 'behind'} by itself ({size}), "
+            f"but not once all comparisons are counted (p = {words.p_value(pair.adjusted_p)} after Holm)."
+        )
     return {
         "helped": f"Against {real}, {pair.ours} is even better ({size}).",
         "hurt": f"Against {real}, {pair.ours} is worse ({size}).",

@@ -98,7 +98,7 @@ def _drift(run: Finished) -> tuple[Drift, ...]:
     """Of the first column of labels."""
     for outcomes in run.columns.values():
         if any(isinstance(outcome, Label) for outcome in outcomes):
-            return drifts(run.labels, run.samples, outcomes)
+            return drifts(run, outcomes)
     return ()
 
 

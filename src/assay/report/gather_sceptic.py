@@ -87,7 +87,9 @@ def unknowns(run: Finished, models: Mapping[str, Seen]) -> tuple[Unknowns, ...]:
 def names_of(sources: Sequence[Source]) -> list[str]:
     """What each set of strangers is called: by what it is told to read of its source, numbered where two agree."""
     names = [", ".join(getattr(source, "only", ())) or type(source).__name__ for source in sources]
-    return [name if names.count(name) == 1 else f"{name} {1 + names[:nth].count(name)}" for nth, name in enumerate(names)]
+    return [
+        name if names.count(name) == 1 else f"{name} {1 + names[:nth].count(name)}" for nth, name in enumerate(names)
+    ]
 
 
 def _unknowns(run: Finished, model: str, told: Seen, method: str, names: Mapping[str, str]) -> Unknowns:
@@ -198,10 +200,29 @@ def _share(right: npt.NDArray[Any]) -> Effect:
     return wilson(int(right.sum()), len(right))
 
 
-def drifts(labels: Sequence[str], samples: Sequence[Sample], outcomes: Sequence[Outcome]) -> tuple[Drift, ...]:
-    """By label, how often the expert agrees with what was asked for, and what it says instead."""
+def agreement(run: Finished) -> dict[str, list[ResultRow]]:
+    """By arm, what its first model says of the generated samples."""
+    if "agree" not in run.done:
+        return {}
+    found = [read_results(path) for path in parts(run.done["agree"].folder)]
+    return {rows[0].arm: rows for rows in found if rows}
+
+
+def _agrees(samples: Sequence[Sample], rows: Sequence[ResultRow], label: str) -> Effect | None:
+    """How often a model names the label that was asked for; None where it was asked about none of its pictures."""
+    right = [
+        row.outcome.value
+        for sample, row in zip(samples, rows, strict=True)
+        if isinstance(row.outcome, Score) and sample.text("label") == label
+    ]
+    return wilson(int(sum(right)), len(right)) if right else None
+
+
+def drifts(run: Finished, outcomes: Sequence[Outcome]) -> tuple[Drift, ...]:
+    """By label, how often the expert and the pupils agree with what was asked for, and what the expert says instead."""
+    samples, said_by = run.samples, agreement(run)
     found = []
-    for label in labels:
+    for label in run.labels:
         said = [
             outcome.answer
             for sample, outcome in zip(samples, outcomes, strict=True)
@@ -211,7 +232,7 @@ def drifts(labels: Sequence[str], samples: Sequence[Sample], outcomes: Sequence[
             continue
         other = Counter(answer for answer in said if answer != label).most_common(1)
         instead, count = other[0] if other else ("", 0)
-        found.append(
-            Drift(label, wilson(sum(answer == label for answer in said), len(said)), instead, count / len(said))
-        )
+        agrees = wilson(sum(answer == label for answer in said), len(said))
+        pupils = tuple((arm, share) for arm, rows in said_by.items() if (share := _agrees(samples, rows, label)))
+        found.append(Drift(label, agrees, instead, count / len(said), pupils))
     return tuple(found)

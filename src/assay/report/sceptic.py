@@ -104,14 +104,17 @@ class SideBySide:
 
 @dataclass(frozen=True)
 class Drift:
-    """A label whose generated pictures the expert takes for something else."""
+    """A label, and who sees it in the pictures that were generated for it."""
 
     label: str
     agrees: Effect
+    """Of the label's pictures, those that the expert takes for it."""
     instead: str
     """What it says most often otherwise; empty where it always agrees."""
     share: float
     """Of the label's pictures."""
+    pupils: tuple[tuple[str, Effect], ...] = ()
+    """(arm, share that its model takes for the label): `real` never learnt from a generated picture."""
 
 
 @dataclass(frozen=True)

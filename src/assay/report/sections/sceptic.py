@@ -101,7 +101,7 @@ def exchange(facts: ReportFacts) -> Section | None:
 
 def _reach(reach: Reach, digits: int = 0) -> tuple[str, str]:
     ends = [_samples(value, digits) for value in (reach.estimate, reach.low, reach.high)]
-    return ends[0], f"{ends[1]} to {ends[2]}"
+    return ends[0], ends[1] if ends[1] == ends[2] else f"{ends[1]} to {ends[2]}"
 
 
 def _samples(value: float | None, digits: int = 0) -> str:
@@ -113,4 +113,8 @@ def drift(facts: ReportFacts) -> Section | None:
     if not facts.drift:
         return None
     rows = sorted(facts.drift, key=lambda row: row.agrees.estimate)
-    return Section("drift", "Where the generator drifts", fill("drift.html", {"facts": facts, "rows": rows}))
+    return Section(
+        "drift",
+        "Where the generator drifts",
+        fill("drift.html", {"facts": facts, "rows": rows, "pupils": [arm for arm, _ in rows[0].pupils]}),
+    )
