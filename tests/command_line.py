@@ -60,6 +60,7 @@ def small(models: dict[str, Path], photos: Path, *, per_label: int = 3) -> list[
         "prove.strangers=[{use: Noise, count: 4}]",
         "prove.unknowns={use: Unknowns, method: vim, k: 3}",
         "prove.arms=[real, filtered]",
+        "prove.curve=[1, 2]",
     ]
     return ["--quick", *(word for change in changes for word in ("--set", change))]
 

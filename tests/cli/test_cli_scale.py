@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.stats.scaling_law import Chinchilla, Curve
+from assay.stats.chinchilla import Chinchilla
+from assay.stats.scaling_law import Curve
 from command_line import assay
 
 
@@ -18,6 +19,7 @@ def test_a_table_of_accuracies(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text("size,accuracy\n" + rows, encoding="utf-8")
     found = json.loads(assay(["scale", tmp_path / "points.csv", "--json"]).stdout)
     assert found["needed"]["estimate"] == pytest.approx(1600, rel=0.05)
+    assert found["more"]["estimate"] == 0
     assert found["floor"]["estimate"] == pytest.approx(0.05, abs=0.005)
     said = assay(["scale", tmp_path / "points.csv", "--goal", "0.99"]).stdout
     assert "never" in said
@@ -41,6 +43,9 @@ def test_chinchilla(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text("parameters,tokens,loss\n" + rows, encoding="utf-8")
     found = json.loads(assay(["scale", tmp_path / "runs.csv", "--chinchilla", "--flops", "1e21", "--json"]).stdout)
     assert found["alpha"] == pytest.approx(0.34, rel=0.05)
+    alpha = found["intervals"]["alpha"]
+    assert alpha["low"] <= alpha["estimate"] <= alpha["high"]
+    assert "best split: tokens" in assay(["scale", tmp_path / "runs.csv", "--chinchilla", "--flops", "1e21"]).stdout
     assert 6 * found["best_split"]["parameters"] * found["best_split"]["tokens"] == pytest.approx(1e21)
 
 
@@ -49,6 +54,8 @@ def test_chinchilla(tmp_path: Path) -> None:
     [
         ("size,loss\n1,0.5\n2,0.4\n", "three different sizes"),
         ("size,lost\n1,0.5\n", "no column 'accuracy'"),
+        ("size,loss\n1,0.5\n2,nan\n3,0.1\n", "must be positive and finite"),
+        ("size,accuracy\n1,50\n2,70\n3,80\n", "accuracy must be between 0 and 1, was 50"),
         ("size,loss\n1,many\n", "loss must be a number, was 'many'"),
     ],
 )

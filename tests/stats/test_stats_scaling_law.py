@@ -4,7 +4,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assay.stats import chinchilla, power_law
-from assay.stats.scaling_law import Chinchilla, Curve, emergence, exchange_rate, stops_helping
+from assay.stats.chinchilla import Chinchilla
+from assay.stats.scaling_law import Curve, emergence, exchange_rate, stops_helping
 
 SIZES = np.array([100, 200, 400, 800, 1600, 3200, 6400, 12800])
 
@@ -92,7 +93,7 @@ def test_chinchilla_recovers_the_published_constants() -> None:
     """Hoffmann et al. 2022, equation 10 as fitted there: E 1.69, A 406.4, alpha 0.34, B 410.7, beta 0.28."""
     truth = Chinchilla(1.69, 406.4, 0.34, 410.7, 0.28)
     n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 8), np.geomspace(5e9, 5e11, 8)))
-    found = chinchilla(n, d, truth(n, d))
+    found = chinchilla(n, d, truth(n, d), resamples=2).curve
     assert found.floor == pytest.approx(1.69, rel=0.01)
     assert (found.alpha, found.beta) == pytest.approx((0.34, 0.28), rel=0.02)
     assert found(n, d) == pytest.approx(truth(n, d), rel=1e-4)
@@ -100,6 +101,20 @@ def test_chinchilla_recovers_the_published_constants() -> None:
     assert 6 * parameters * tokens == pytest.approx(1e21)
     others = np.geomspace(parameters / 3, parameters * 3, 41)
     assert truth(others, 1e21 / 6 / others).min() == pytest.approx(float(truth(parameters, tokens)), rel=1e-9)
+
+
+def test_chinchillas_intervals_cover_the_truth() -> None:
+    truth = Chinchilla(1.69, 406.4, 0.34, 410.7, 0.28)
+    n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 5), np.geomspace(5e9, 5e11, 5)))
+    covered = 0
+    for repeat in range(20):
+        noise = np.exp(np.random.default_rng(repeat).normal(0, 0.005, len(n)))
+        fitted = chinchilla(n, d, truth(n, d) * noise, seed=repeat, resamples=60)
+        best = fitted.effect(lambda curve: curve.best_split(1e22)[0])
+        assert best.low is not None
+        assert best.high is not None
+        covered += best.low <= truth.best_split(1e22)[0] <= best.high
+    assert covered >= 16
 
 
 def test_a_jump_that_a_smoother_metric_does_not_show() -> None:
@@ -126,7 +141,7 @@ def test_a_jump_that_a_smoother_metric_does_not_show() -> None:
 def test_what_cannot_be_fitted_is_refused(sizes: list[float], losses: list[float], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         power_law(sizes, losses)
-    with pytest.raises(ValueError, match="five"):
+    with pytest.raises(ValueError, match="six"):
         chinchilla([1.0], [1.0], [1.0])
     with pytest.raises(ValueError, match="five"):
         emergence([1, 2, 3], [1, 2, 3])

@@ -41,10 +41,12 @@ def command(
     if as_json:
         show(asdict(fitted) | {"arm": chosen})
         return
+    goal_in_words = f"an accuracy of {goal:.4g}" if loss_goal is None else f"a loss of {loss_goal:.4g}"
     rows = [
         ("floor of the loss", fitted.floor, 3),
         ("exponent", fitted.exponent, 3),
-        (f"samples for a loss of {fitted.goal:g}", fitted.needed, 0),
+        (f"samples for {goal_in_words}", fitted.needed, 0),
+        ("more than were tried", fitted.more, 0),
         ("samples from which doubling brings less than a point", fitted.stops, 0),
         *((f"what {name} is worth, in samples of this curve", reach, 0) for name, reach in fitted.worth.items()),
     ]
@@ -52,7 +54,7 @@ def command(
     table(
         ["question", "answer", "95 % interval"],
         [
-            [name, _text(reach.estimate, digits), f"{_text(reach.low, digits)} to {_text(reach.high, digits)}"]
+            [name, _text(reach.estimate, digits), _span(_text(reach.low, digits), _text(reach.high, digits))]
             for name, reach, digits in rows
         ],
     )
@@ -61,11 +63,26 @@ def command(
         click.echo(f"It springs after {fitted.jump.at:,.0f}: {real[fitted.jump.real]}.")
 
 
+def _span(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
+
+
 def _text(value: float | None, digits: int) -> str:
     return "never" if value is None else f"{value:,.{digits}f}"
 
 
 def _print_chinchilla(found: dict[str, Any]) -> None:
     click.echo("loss = {floor:.3f} + {a:.4g} / N^{alpha:.3f} + {b:.4g} / D^{beta:.3f}".format(**found))
-    if found["best_split"]:
-        click.echo("best split: {parameters:.3g} parameters, {tokens:.3g} tokens".format(**found["best_split"]))
+    click.echo(f"N parameters, D tokens, {found['measurements']} measurements; the split is of --flops")
+    words = {name: f"best split: {name}" for name in ("parameters", "tokens")}
+    table(
+        ["number", "answer", "95 % interval"],
+        [
+            [words.get(name, name), _round(one["estimate"]), _span(_round(one["low"]), _round(one["high"]))]
+            for name, one in found["intervals"].items()
+        ],
+    )
+
+
+def _round(value: float | None) -> str:
+    return "without end" if value is None else f"{value:.4g}"

@@ -76,8 +76,9 @@ def _against_real(facts: ReportFacts, main: Comparison) -> str:
     real = f"{'as many' if same else words.count(facts.arm('real').n_samples)} real samples"
     size = f"{words.points(pair.difference)}, {words.points_between(pair.difference)}"
     if _by_itself(pair):
+        side = "ahead" if pair.difference.estimate > 0 else "behind"
         return (
-            f"Against {real}, {pair.ours} is {'ahead' if pair.difference.estimate > 0 else 'behind'} by itself ({size}), "
+            f"Against {real}, {pair.ours} is {side} by itself ({size}), "
             f"but not once all comparisons are counted (p = {words.p_value(pair.adjusted_p)} after Holm)."
         )
     return {

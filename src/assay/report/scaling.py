@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from assay.core.errors import FieldError, UserError, did_you_mean
 from assay.report.gather_worth import STEP, reach
 from assay.report.sceptic import Reach
-from assay.stats.scaling_law import Fitted, Jump, chinchilla, emergence, power_law, stops_helping
+from assay.stats.chinchilla import Chinchilla, chinchilla
+from assay.stats.scaling_law import Curve, Fitted, Jump, emergence, power_law, stops_helping
 
 REAL = ("real", "few-real")
 """Arms that lie on the curve of real samples, beside those of `prove.curve`."""
+NAMES = ("floor", "a", "alpha", "b", "beta")
 SMALLEST_LOSS = 1e-4
 """A perfect accuracy has no logarithm: its share of wrong answers counts as this."""
 
@@ -44,6 +47,8 @@ class Scaling:
     """A loss."""
     needed: Reach
     """The size that reaches it."""
+    more: Reach
+    """How many more that is than the largest size that was tried."""
     stops: Reach
     """The size from which doubling lowers the loss by less than one point."""
     worth: Mapping[str, Reach]
@@ -77,7 +82,11 @@ def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Sc
             if arm not in known
             else "Run the recipe at other sizes, or with prove.curve.",
         )
-    fitted = power_law([p.size for p in chosen], [max(p.loss, SMALLEST_LOSS) for p in chosen], seed=seed)
+    try:
+        fitted = power_law([p.size for p in chosen], [max(p.loss, SMALLEST_LOSS) for p in chosen], seed=seed)
+    except ValueError as error:
+        raise UserError(f"{arm or 'The table'}: {error}") from error
+    largest = max(point.size for point in chosen)
     others: dict[str, list[float]] = {}
     for point in points:
         if point.arm and point not in chosen:
@@ -89,13 +98,14 @@ def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Sc
         exponent=reach(fitted.effect(lambda curve: curve.exponent)),
         goal=goal,
         needed=reach(fitted.effect(lambda curve: curve.needed(goal))),
+        more=reach(fitted.effect(lambda curve: max(0.0, curve.needed(goal) - largest))),
         stops=reach(fitted.effect(lambda curve: stops_helping(curve, STEP))),
         worth={name: _worth(fitted, found) for name, found in others.items()},
         jump=_jump(chosen),
     )
 
 
-def _worth(fitted: Fitted, losses: Sequence[float]) -> Reach:
+def _worth(fitted: Fitted[Curve], losses: Sequence[float]) -> Reach:
     """How many samples of the curve reach the mean of some trainings."""
     loss = sum(losses) / len(losses)
     return reach(fitted.effect(lambda curve: curve.needed(loss)))
@@ -121,16 +131,22 @@ def chinchilla_of(path: Path, flops: float | None) -> dict[str, Any]:
     """The Chinchilla form fitted to a table with the columns parameters, tokens and loss; the best split of `flops`.
 
     Raises:
-        UserError: A column is missing or no number, or there are fewer than five rows.
+        UserError: A column is missing or no number, or there are fewer than six rows.
     """
     rows = _rows(path)
     columns = [[_number(row, name, path) for row in rows] for name in ("parameters", "tokens", "loss")]
     try:
-        found = chinchilla(*columns)
+        fitted = chinchilla(*columns)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
-    split = None if flops is None else dict(zip(("parameters", "tokens"), found.best_split(flops), strict=True))
-    return {**asdict(found), "measurements": len(rows), "best_split": split}
+    read: dict[str, Callable[[Chinchilla], float]] = {name: attrgetter(name) for name in NAMES}
+    if flops is not None:
+        read["parameters"] = lambda curve: curve.best_split(flops)[0]
+        read["tokens"] = lambda curve: curve.best_split(flops)[1]
+    intervals = {name: asdict(reach(fitted.effect(of))) for name, of in read.items()}
+    found = {name: intervals[name]["estimate"] for name in NAMES}
+    split = None if flops is None else {name: intervals[name]["estimate"] for name in ("parameters", "tokens")}
+    return {**found, "measurements": len(rows), "best_split": split, "intervals": intervals}
 
 
 def _of_run(folder: Path) -> list[Point]:
@@ -154,7 +170,7 @@ def _of_run(folder: Path) -> list[Point]:
 def _of_table(path: Path) -> list[Point]:
     points = []
     for row in _rows(path):
-        loss = _number(row, "loss", path) if "loss" in row else 1 - _number(row, "accuracy", path)
+        loss = _number(row, "loss", path) if "loss" in row else 1 - _share(row, path)
         smoother = _number(row, "smoother", path) if row.get("smoother") not in (None, "") else None
         points.append(Point(_number(row, "size", path), loss, str(row.get("arm") or ""), smoother))
     return points
@@ -168,6 +184,12 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         return [dict(json.loads(line)) for line in text.splitlines() if line.strip()]
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} cannot be read as a run, a .csv or a .jsonl file: {error}.") from error
+
+
+def _share(row: Mapping[str, Any], path: Path) -> float:
+    if not 0 <= (value := _number(row, "accuracy", path)) <= 1:
+        raise UserError(f"{path}: accuracy must be between 0 and 1, was {value:g}.", hint="80 % is 0.8.")
+    return value
 
 
 def _number(row: Mapping[str, Any], name: str, path: Path) -> float:

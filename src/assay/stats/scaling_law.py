@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from assay.core.effect import Effect
 from assay.stats.intervals import check_level
 
 Floats = npt.NDArray[np.float64]
+Form = TypeVar("Form")
 RESAMPLES = 1000
 EXPONENTS = np.geomspace(0.02, 4.0, 60)
 """Where the search for an exponent starts."""
@@ -46,22 +47,23 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Fitted(Generic[Form]):
     """A curve and the curves of resampled measurements, from which every interval is read."""
 
-    curve: Curve
-    resampled: tuple[Curve, ...]
+    curve: Form
+    resampled: tuple[Form, ...]
     n: int
     """Measurements."""
     level: float = 0.95
+    form: str = "power law with a floor"
 
-    def effect(self, of: Callable[[Curve], float]) -> Effect:
+    def effect(self, of: Callable[[Form], float]) -> Effect:
         """Any number read off the curve, with its percentile interval over the resampled curves.
 
         An end of the interval is infinite where so many curves never get there.
         """
         draws = np.sort([of(curve) for curve in self.resampled])
-        method = f"power law with a floor, {len(draws)} bootstrap resamples of {self.n} measurements"
+        method = f"{self.form}, {len(draws)} bootstrap resamples of {self.n} measurements"
         if not len(draws) or self.n < 2:
             return Effect(of(self.curve), None, None, self.n, self.level, method)
         # Not `quantile`: between a number and infinity there is nothing to interpolate.
@@ -72,7 +74,7 @@ class Fitted:
 
 def power_law(
     sizes: npt.ArrayLike, losses: npt.ArrayLike, *, seed: int = 0, level: float = 0.95, resamples: int = RESAMPLES
-) -> Fitted:
+) -> Fitted[Curve]:
     """Fits `Curve` to measurements (n,), several of one size allowed, and says how sure it is.
 
     Least squares on the logarithm of the loss with Huber's loss, from every exponent of a grid; floor and scale are
@@ -94,7 +96,7 @@ def power_law(
     return Fitted(curve, resampled, len(x), level)
 
 
-def exchange_rate(real: Fitted, loss: float, generated: int) -> Effect:
+def exchange_rate(real: Fitted[Curve], loss: float, generated: int) -> Effect:
     """How many real samples teach as much as so many generated ones did, for each generated one.
 
     `loss` is what a model reached on `generated` samples alone; the curve of real samples alone says how many of
@@ -177,76 +179,6 @@ def _resampled(x: Floats, y: Floats, curve: Curve, resamples: int, rng: np.rando
     errors = errors * np.sqrt(len(x) / max(1, len(x) - 3))  # three numbers were fitted
     errors -= errors.mean()
     return [np.exp(np.log(curve(x)) + rng.choice(errors, len(x))) for _ in range(resamples)]
-
-
-@dataclass(frozen=True)
-class Chinchilla:
-    """loss(N, D) = floor + a / N ** alpha + b / D ** beta, over parameters N and tokens D."""
-
-    floor: float
-    a: float
-    alpha: float
-    b: float
-    beta: float
-
-    def __call__(self, parameters: npt.ArrayLike, tokens: npt.ArrayLike) -> Floats:
-        """The loss of a model of so many parameters that saw so many tokens."""
-        n, d = np.asarray(parameters, dtype=np.float64), np.asarray(tokens, dtype=np.float64)
-        found: Floats = self.floor + self.a * n**-self.alpha + self.b * d**-self.beta
-        return found
-
-    def best_split(self, flops: float) -> tuple[float, float]:
-        """(parameters, tokens) of least loss for a budget, at 6 operations a parameter and token (their equation 4)."""
-        ratio = (self.alpha * self.a / (self.beta * self.b)) ** (1 / (self.alpha + self.beta))
-        share = self.beta / (self.alpha + self.beta)
-        return ratio * (flops / 6) ** share, (flops / 6) ** (1 - share) / ratio
-
-
-def chinchilla(parameters: npt.ArrayLike, tokens: npt.ArrayLike, losses: npt.ArrayLike) -> Chinchilla:
-    """Fits `Chinchilla` to measurements (n,) each.
-
-    Huber's loss on the logarithm (delta 1e-3), from a grid of exponents; for each pair of exponents the other three
-    numbers are a linear problem, where the authors start from a grid over all five.
-
-    Raises:
-        ValueError: There are fewer than five measurements, or a value is not positive and finite.
-
-    Source: Hoffmann et al. 2022, equation 10 and appendix D.2.
-    """
-    n, d, y = (np.asarray(values, dtype=np.float64) for values in (parameters, tokens, losses))
-    if n.ndim != 1 or not n.shape == d.shape == y.shape or len(y) < 5:
-        raise ValueError(f"Five unknowns need five measurements of three numbers, had {n.shape}, {d.shape}, {y.shape}.")
-    if not all(np.isfinite(values).all() and (values > 0).all() for values in (n, d, y)):
-        raise ValueError("Parameters, tokens and losses must be positive and finite.")
-    unit = (float(np.exp(np.log(n).mean())), float(np.exp(np.log(d).mean())))
-    x, z = n / unit[0], d / unit[1]
-    guesses: list[Any] = []
-    for alpha in EXPONENTS[::4]:
-        for beta in EXPONENTS[::4]:
-            columns = np.stack([np.ones_like(x), x**-alpha, z**-beta], axis=1) / y[:, None]
-            numbers, error = nnls(columns, np.ones_like(y))
-            guesses.append((error, *np.maximum(numbers, 1e-9), alpha, beta))
-    best: Any = None
-    for _, *start in sorted(guesses)[:8]:
-
-        def residuals(v: Floats) -> Floats:
-            found: Floats = np.log(v[0] + v[1] * x ** -v[3] + v[2] * z ** -v[4]) - np.log(y)
-            return found
-
-        found = least_squares(
-            residuals,
-            np.array(start),
-            bounds=([0, 0, 0, 0.005, 0.005], [np.inf, np.inf, np.inf, 8, 8]),
-            loss="huber",
-            f_scale=SLACK,
-            x_scale=[float(y.mean())] * 3 + [1.0, 1.0],
-            xtol=1e-14,
-            ftol=1e-14,
-            gtol=1e-14,
-        )
-        best = found if best is None or found.cost < best.cost else best
-    floor, a, b, alpha, beta = map(float, best.x)
-    return Chinchilla(floor, a * unit[0] ** alpha, alpha, b * unit[1] ** beta, beta)
 
 
 @dataclass(frozen=True)
