@@ -55,14 +55,20 @@ def small(models: dict[str, Path], photos: Path, *, per_label: int = 3) -> list[
         "train.batch=2",
         f"prove.holdout={source}",
         f"prove.real={source}",
+        f"prove.calibrate={source}",
+        f"prove.expert={models['expert']}",
+        "prove.strangers=[{use: Noise, count: 4}]",
+        "prove.unknowns={use: Unknowns, method: vim, k: 3}",
         "prove.arms=[real, filtered]",
+        "prove.curve=[1, 2]",
     ]
     return ["--quick", *(word for change in changes for word in ("--set", change))]
 
 
 def environment(**more: str) -> dict[str, str]:
     base = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
-    found = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    found = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     return base | found | more
 
 

@@ -87,10 +87,19 @@ class ShadeExpert:
     """Names the nearest shade; it has no word for grey."""
 
     labels = ("white", "black")
+    parameters = 4
 
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         rows = [[-abs(brightness(picture) - SHADES[label]) / 25 for label in self.labels] for picture in images]
         return np.asarray(rows, dtype=np.float32).reshape(-1, len(self.labels))
+
+    def features(self, images: Sequence[Pixels]) -> Matrix:
+        """The two logits, and two numbers that the head does not look at: brightness and unrest."""
+        more = [[brightness(picture) / 255, float(picture.std()) / 255] for picture in images]
+        return np.concatenate([self.logits(images), np.asarray(more, dtype=np.float32).reshape(-1, 2)], axis=1)
+
+    def head(self) -> tuple[Matrix, Matrix]:
+        return np.eye(2, 4, dtype=np.float32), np.zeros(2, dtype=np.float32)
 
 
 class Trained:
@@ -106,6 +115,10 @@ class Trained:
     def labels(self) -> Sequence[str]:
         return [self.model.config.id2label[i] for i in range(self.model.config.num_labels)]
 
+    @property
+    def parameters(self) -> int:
+        return int(self.model.num_parameters())
+
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         import torch
         from PIL import Image as Pillow
@@ -115,6 +128,20 @@ class Trained:
             values = self.model(pixel_values=self.processor(images=pictures, return_tensors="pt")["pixel_values"])
         result: Matrix = values.logits.numpy()
         return result
+
+    def features(self, images: Sequence[Pixels]) -> Matrix:
+        import torch
+        from PIL import Image as Pillow
+
+        pictures = [Pillow.fromarray(picture).convert("RGB") for picture in images]
+        pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            result: Matrix = self.model.resnet(pixel_values=pixels).pooler_output.flatten(1).numpy()
+        return result
+
+    def head(self) -> tuple[Matrix, Matrix]:
+        last = self.model.classifier[-1]
+        return last.weight.detach().numpy(), last.bias.detach().numpy()
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from assay.core.lab import Lab
 from assay.core.recipe import Proof, Recipe
 from assay.core.roles import Artifact
 from assay.core.sample import Failure, Made, Sample
-from assay.core.score import Label, Outcome, Scale, Score, Unscored
+from assay.core.score import Fingerprint, Label, Outcome, Scale, Score, Unscored
 from assay.engines.local import Local
 from assay.filters.threshold import Threshold
 from assay.models.open_models import OpenModels
@@ -116,6 +116,17 @@ class Eye:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         return [Label("light" if pixels.mean() > 127 else "dark") for pixels in lab.pixels(samples)]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A fingerprint: every pixel."""
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale("pixels", better="neither")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        return [Fingerprint(tuple((pixels.ravel() / 255.0).tolist())) for pixels in lab.pixels(samples)]
 
 
 @dataclass(frozen=True)
@@ -216,10 +227,10 @@ class Listening(Silent):
         self.said.append(text)
 
 
-def run(what: Recipe, folder: Path, engine: Any = None) -> Listening:
+def run(what: Recipe, folder: Path, engine: Any = None, *, strict: bool = False) -> Listening:
     """Runs to the end, or raises what the run raises."""
     reporter = Listening()
-    Runner(what, RunFolder.open(folder, create=True), OpenModels(), engine or Local(), reporter).run()
+    Runner(what, RunFolder.open(folder, create=True), OpenModels(), engine or Local(), reporter, strict).run()
     return reporter
 
 

@@ -39,6 +39,10 @@ MISTAKES = {
     "empty labels": ("generate.labels=[]", "Paint.labels must name at least one label", "generate"),
     "hub model, no network": ("score.clip.model=nobody/nothing", "'nobody/nothing' is not in the local cache", ""),
     "a name that is no model": ("score.clip.model=clip", "'clip' names no model", "embedded:NAME"),
+    "unknown arm": ("prove.arms=[filtred]", "There is no arm 'filtred'", "Did you mean 'filtered'"),
+    "no such way to refuse": ("prove.unknowns.method=odds", "at `prove.unknowns.method`; the value is 'odds'", "vim"),
+    "a curve of nothing": ("prove.curve=[0]", "prove.curve must be different numbers of 1 or more", ""),
+    "fingerprints of nothing": ("prove.fingerprint=lok", "prove.fingerprint names the column 'lok'", "'look'"),
     "unknown embedded": ("score.clip.model=embedded:fashion-klip", "carries no model", "'fashion-clip'"),
 }
 

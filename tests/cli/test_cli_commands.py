@@ -6,6 +6,7 @@ import gc
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,30 @@ def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -
     err = (finished.parent / "stderr").read_text(encoding="utf-8").splitlines()
     assert err[0].startswith("fashion-quick: Do pictures")
     assert all(line.startswith("  ✓ ") for line in err[1:])
-    assert len(err) == 1 + 12
+    assert len(err) == 1 + 22
     out = (finished.parent / "stdout").read_text(encoding="utf-8")
     assert re.search(r"70 requested = \d+ kept \+ \d+ dropped \+ 0 failed", out)
     assert "accuracy on 30 real" in out
     assert f"Report: {finished}/report.html" in out
     assert (finished / "report.html").read_text(encoding="utf-8").startswith("<!")
+
+
+def test_results_hold_the_whole_proof(finished: Path) -> None:
+    found = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    for key in ("arms", "effects", "verdict", "unknowns", "calibration", "exchange_rate", "leakage"):
+        assert found[key], key
+    assert [arm["name"] for arm in found["arms"]] == ["real", "filtered"]
+    assert {model["model"] for model in found["unknowns"]} == {"filtered", "expert"}
+    assert {row["set"]: row["exact"] for row in found["leakage"]} == {"generate": 0, "real": 30}  # one folder for both
+    assert found["exchange_rate"]["samples"] == 70
+
+
+def test_a_strict_run_refuses_a_test_that_is_trained_on(finished: Path, small: list[str], tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "fashion")
+    done = assay(["run", "fashion", *small, "--out", tmp_path / "fashion", "--strict"])
+    assert done.returncode == 2
+    assert "The test is not clean: of 30 held-out samples, 30 are also in 'real'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_status(finished: Path, ask: Any) -> None:
@@ -93,7 +112,8 @@ def test_plan_of_what_is_done_and_of_what_would_change(finished: Path, ask: Any)
     said = ask("plan", recipe, "--out", finished, "--set", "keep.0.low=0.9")
     states = {stage["stage"]: stage["state"] for stage in said["stages"]}
     assert states.pop("keep") == "to do"
-    assert {name for name, state in states.items() if state == "waits"} == {"train-real-0", "train-filtered-0", "prove"}
+    waiting = {"train-real-0", "train-filtered-0", "prove", "agree", "unknowns"}
+    assert {name for name, state in states.items() if state == "waits"} == waiting
 
 
 def test_a_dry_run_writes_nothing_at_all(tmp_path: Path, ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +231,7 @@ def test_report_draws_the_page_again(finished: Path, tmp_path: Path, ask: Any, r
 
 
 def test_recipes_models_and_doctor(ask: Any) -> None:
-    assert {row["name"] for row in ask("recipes")} == {"fashion", "fruit"}
+    assert {row["name"] for row in ask("recipes")} == {"fashion", "fashion-eight", "fruit"}
     assert {"embedded:fashion-clip"} <= {row["reference"] for row in ask("models")}
     checks = {row["check"]: row for row in ask("doctor")}
     assert checks["torch"]["ok"]
@@ -254,7 +274,7 @@ def test_mistakes_on_the_command_line(refused: Any) -> None:
 def test_a_second_run_from_the_command_line_is_quick_and_says_so(finished: Path, small: list[str]) -> None:
     again = assay(["run", "fashion", *small, "--out", finished])
     assert again.returncode == 0
-    assert again.stderr.count("done before") == 11
+    assert again.stderr.count("done before") == 21
 
 
 def test_every_command_and_option_explains_itself() -> None:

@@ -21,6 +21,7 @@ from assay.core.sample import Failure, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
 from assay.evaluators import EVALUATORS
 from assay.evaluators.accuracy import Accuracy
+from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
 from assay.filters.near_duplicates import NearDuplicates
@@ -37,8 +38,10 @@ from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.sources import SOURCES
+from assay.sources.digits import Digits
 from assay.sources.fashion_mnist import FashionMNIST
 from assay.sources.image_folder import ImageFolder
+from assay.sources.noise import Noise
 from assay.trainers import TRAINERS
 from assay.trainers.image_classifier import ImageClassifier
 from labs import SHADES, broken, real_lab, shade, shades, tiny_lab
@@ -59,7 +62,10 @@ EXAMPLES: dict[type, list[Any]] = {
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
     Accuracy: [Accuracy()],
+    Unknowns: [Unknowns(), Unknowns(method="max-logit", k=3)],
     FashionMNIST: [FashionMNIST(per_label=1)],
+    Digits: [Digits(per_label=1)],
+    Noise: [Noise(3)],
     ImageFolder: [ImageFolder("somewhere", limit=2)],
 }
 CLASSES = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]

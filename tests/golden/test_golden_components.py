@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from assay.core.sample import Failure, Made
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
 from assay.evaluators import EVALUATORS
 from assay.evaluators.accuracy import Accuracy
+from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
 from assay.filters.near_duplicates import NearDuplicates
@@ -35,8 +36,10 @@ from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.sources import SOURCES
+from assay.sources.digits import Digits
 from assay.sources.fashion_mnist import FashionMNIST
 from assay.sources.image_folder import ImageFolder
+from assay.sources.noise import Noise
 from assay.trainers import TRAINERS
 from assay.trainers.classifier_parts import batches, begin, prepare
 from assay.trainers.image_classifier import ImageClassifier
@@ -101,6 +104,13 @@ def evaluated(folder: Path) -> Rows:
     return [plain(o) for o in Accuracy().evaluate(Artifact("tiny:expert", "x", "x"), [*shades(lab, 1), broken()], lab)]
 
 
+def unknown(folder: Path) -> Rows:
+    lab = tiny_lab()
+    known = [replace(sample, fields={**sample.fields, "part": "fit"}) for sample in shades(lab, 4)]
+    samples = [*known, *shades(lab, 1), broken()]
+    return [plain(o) for o in Unknowns("vim", k=2).evaluate(Artifact("tiny:expert", "x", "x"), samples, lab)[-4:]]
+
+
 def trained(folder: Path) -> Rows:
     """Later losses and the weights differ between processors, so the first loss and the plan stand for them."""
     lab = tiny_lab(folder)
@@ -112,11 +122,14 @@ def trained(folder: Path) -> Rows:
     return [round(history[0][1], 2), rates, rows, hashlib.sha256(pixels.tobytes()).hexdigest()[:16]]
 
 
-def photographs(folder: Path) -> Rows:
-    lab = tiny_lab()
-    samples = FashionMNIST(per_label=1).read(lab)
-    pixels = [hashlib.sha256(picture.tobytes()).hexdigest()[:16] for picture in lab.pixels(samples)]
-    return [[s.text("label"), s.text("origin"), digest] for s, digest in zip(samples, pixels, strict=True)]
+def read(*sources: Any) -> Callable[[Path], Rows]:
+    def rows(folder: Path) -> Rows:
+        lab = tiny_lab()
+        samples = [sample for source in sources for sample in source.read(lab)]
+        pixels = [hashlib.sha256(picture.tobytes()).hexdigest()[:16] for picture in lab.pixels(samples)]
+        return [[s.text("label"), s.text("origin"), digest] for s, digest in zip(samples, pixels, strict=True)]
+
+    return rows
 
 
 def pictures(folder: Path) -> Rows:
@@ -140,7 +153,10 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
     Accuracy: evaluated,
     ImageClassifier: trained,
-    FashionMNIST: photographs,
+    Unknowns: unknown,
+    FashionMNIST: read(FashionMNIST(per_label=1), FashionMNIST(per_label=1, only=("bag", "dress"))),
+    Digits: read(Digits(per_label=1)),
+    Noise: read(Noise(count=4)),
     ImageFolder: pictures,
 }
 CLASSES: Sequence[type] = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]

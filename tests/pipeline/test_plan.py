@@ -15,9 +15,14 @@ from assay.pipeline.recipe_file import load
 from assay.store.keys import stage_key
 from run_parts import Shapes, folder_of, recipe, run
 
-SOURCES = {"real", "holdout"}
+SOURCES = {"real", "holdout", "calibrate", "strangers-0", "strangers-1"}
 SCORES = {"score-match", "score-clip", "score-expert", "score-look"}
-TRAINS = {f"train-{arm}-0" for arm in ("real", "unfiltered", "filtered", "random-drop", "shuffled-labels")}
+ARMS = ("real", "unfiltered", "filtered", "random-drop", "shuffled-labels")
+TRAINS = {f"train-{arm}-{nth}" for arm in ARMS for nth in range(3)}
+CURVE = {"train-real-15-0", "train-real-40-0", "train-real-100-0"}
+ON_REAL = {name for name in TRAINS if name.startswith("train-real-")}
+ON_KEPT = TRAINS - {f"train-unfiltered-{nth}" for nth in range(3)}
+AFTER = {"prove", "agree", "unknowns"}
 
 
 def pretended(recipe: Recipe) -> dict[str, str]:
@@ -37,14 +42,18 @@ def changed(*changes: str) -> set[str]:
 EDITS: list[tuple[str, set[str]]] = [
     ("question=Why?", set()),
     ("name=other", set()),
-    ("keep.0.low=0.6", {"keep", "prove"} | TRAINS - {"train-unfiltered-0"}),
-    ("score.clip.prefix=a ", {"score-clip", "keep", "prove"} | TRAINS - {"train-unfiltered-0"}),
-    ("generate.steps=9", {"generate", "keep", "prove"} | SCORES | TRAINS),
-    ("train.steps=9", {"prove"} | TRAINS),
-    ("prove.evaluate.image=picture", {"prove"}),
-    ("prove.holdout.per_label=9", {"holdout", "prove"}),
-    ("prove.real.per_label=9", {"real", "train-real-0", "prove"}),
-    ("seed=8", {"generate", "keep", "prove"} | SCORES | TRAINS),
+    ("keep.0.low=0.6", {"keep"} | AFTER | ON_KEPT),
+    ("score.clip.prefix=a ", {"score-clip", "keep"} | AFTER | ON_KEPT),
+    ("generate.steps=9", {"generate", "keep", "leakage"} | AFTER | SCORES | TRAINS),
+    ("train.steps=9", AFTER | TRAINS | CURVE),
+    ("prove.evaluate.image=picture", {"prove", "expert", "agree"}),
+    ("prove.holdout.per_label=9", {"holdout", "embed-holdout", "leakage", "prove", "expert", "unknowns"}),
+    ("prove.similarity=0.99", {"leakage"}),
+    ("prove.strangers.0.per_label=9", {"strangers-0", "unknowns"}),
+    ("prove.calibrate.per_label=9", {"calibrate", "unknowns"}),
+    ("prove.expert=embedded:fashion-clip", {"expert", "unknowns"}),
+    ("prove.real.per_label=9", {"real", "embed-real", "leakage", "prove", "agree"} | ON_REAL | CURVE),
+    ("seed=8", {"generate", "keep", "embed-real", "embed-holdout", "leakage"} | AFTER | SCORES | TRAINS | CURVE),
 ]
 
 
@@ -62,11 +71,11 @@ def test_a_new_version_of_a_component_changes_what_comes_after_it(monkeypatch: p
 
 def test_real_data_comes_first_and_every_stage_after_its_needs() -> None:
     names = [stage.name for stage in stages(load("fashion"))]
-    assert names[:3] == ["real", "holdout", "generate"]
-    assert names[-1] == "prove"
+    assert names[:6] == ["real", "holdout", "calibrate", "strangers-0", "strangers-1", "generate"]
+    assert names[-4:] == ["prove", "expert", "agree", "unknowns"]
     for nth, stage in enumerate(stages(load("fashion"))):
         assert set(stage.needs) <= set(names[:nth])
-    without = load("fashion", changes=["prove.arms=[filtered]"])
+    without = load("fashion", changes=["prove.arms=[filtered]", "prove.curve=[]"])
     assert "real" not in [stage.name for stage in stages(without)]
 
 

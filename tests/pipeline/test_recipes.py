@@ -19,7 +19,7 @@ from assay.pipeline.catalog import OURS, find, known, name_of
 from assay.pipeline.recipe_file import dump, load, merged, parse, read, shipped
 from assay.pipeline.spec import build, describe
 
-SIZES = [("fashion", False), ("fashion", True), ("fruit", False), ("fruit", True)]
+SIZES = [(name, quick) for name in ("fashion", "fashion-eight", "fruit") for quick in (False, True)]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -40,7 +40,7 @@ def test_every_argument_is_written_back() -> None:
     written = yaml.safe_load(dump(load("fashion")))
     assert written["generate"]["negative_prompt"] == ""
     assert written["score"]["match"]["template"] == "a photo of a {label}"
-    assert written["prove"]["seeds"] == 1
+    assert written["prove"]["few"] == 10
 
 
 @given(
@@ -189,7 +189,7 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
 
 
 def test_shipped_recipes_are_whole_files() -> None:
-    assert set(shipped()) == {"fashion", "fruit"}
+    assert set(shipped()) == {"fashion", "fashion-eight", "fruit"}
     assert read("fashion")["name"] == "fashion"
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from assay.core.effect import Effect
+from assay.pipeline.leakage import Leaks
 from assay.report.facts import (
     Arm,
     Comparison,
@@ -33,7 +35,18 @@ from assay.report.facts import (
     Threshold,
 )
 from assay.report.page import render
-from assay.stats import mcnemar, paired_bootstrap, wilson
+from assay.report.sceptic import (
+    Calibrated,
+    Drift,
+    ExchangeRate,
+    Reach,
+    SetDistance,
+    SideBySide,
+    Stranger,
+    StrangerSet,
+    Unknowns,
+)
+from assay.stats import calibration, compare, detection, wilson
 
 LABELS = (
     "T-shirt/top", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -61,12 +74,28 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         question="Does keeping only the generated pictures that pass our tests train a better classifier?",
         origin=_origin(),
         arms=tuple(_arm(name, answers, rng) for name, answers in right.items()),
-        comparisons=tuple(_comparison(a, b, right) for a, b in pairs),
+        comparisons=_comparisons(pairs, right),
         funnel=_funnel(),
         scores=_scores(rng),
         pictures=_pictures(rng),
         expert=Expert("embedded:fashion-resnet50", _confusion(600, 0.93, rng), wilson(9231, N)),
         pupil=Pupil("filtered", _confusion(1000, 0.87, rng)),
+        unknowns=_unknowns(rng),
+        calibration=_calibration(rng),
+        beside=_beside(rng),
+        drift=tuple(
+            Drift(
+                label,
+                wilson(560 - 20 * n, 600),
+                LABELS[(n + 3) % 10],
+                0.02 + n / 40,
+                (("real", wilson(500 - 20 * n, 600)), ("filtered", wilson(590 - 20 * n, 600))),
+            )
+            for n, label in enumerate(LABELS)
+        ),
+        leakage=(Leaks("generate", 5_996, N, 0, 3, 0.999, ()), Leaks("real", 4_812, N, 2, None, 0.999, (("a", "b"),))),
+        sets=_sets(),
+        exchange=_worth(),
         stages=_stages(),
         data=_data(),
         models=_models(),
@@ -111,10 +140,74 @@ def _arm(name: str, right: npt.NDArray[np.bool_], rng: np.random.Generator) -> A
     )
 
 
-def _comparison(ours: str, theirs: str, right: dict[str, npt.NDArray[np.bool_]]) -> Comparison:
-    exact = mcnemar(right[ours][0], right[theirs][0])
-    difference = paired_bootstrap(right[ours], right[theirs], seed=5, resamples=2_000)
-    return Comparison(ours, theirs, difference, exact.p, exact.ours_only, exact.theirs_only)
+def _comparisons(pairs: list[tuple[str, str]], right: dict[str, npt.NDArray[np.bool_]]) -> tuple[Comparison, ...]:
+    answers = [(right[ours].astype(float), right[theirs].astype(float)) for ours, theirs in pairs]
+    found = compare(answers, [5] * len(pairs), resamples=2_000)
+    return tuple(
+        Comparison(
+            ours, theirs, one.effect, one.p, one.adjusted_p, one.mcnemar.p, one.mcnemar.ours_only,
+            one.mcnemar.theirs_only,
+        )
+        for (ours, theirs), one in zip(pairs, found, strict=True)
+        if one.mcnemar is not None
+    )  # fmt: skip
+
+
+def _unknowns(rng: np.random.Generator) -> tuple[Unknowns, ...]:
+    known = rng.normal(3, 1, 2_000)
+    sets = []
+    for name, middle in (("Digits", 0.5), ("Noise", -4.0)):
+        for nth, method in enumerate(("max-logit", "energy", "nearest", "vim")):
+            strangers = rng.normal(middle - nth / 4, 1, 200)
+            found = detection(known, strangers)
+            sets.append(StrangerSet(name, method, found.auroc, found.fpr, wilson(int((strangers >= 1.4).sum()), 200)))
+    shown = tuple(
+        Stranger("Digits", png(rng, nth), f"digit {nth}", LABELS[nth], float(rng.uniform(0.4, 1)), nth % 3 == 0)
+        for nth in range(8)
+    )
+    sure = {"known": 0.91, "Digits": 0.74, "Noise": 0.66}
+    accepted = wilson(9_480, N)
+    return (
+        Unknowns(
+            "filtered", "vim", 1.4, tuple(sets), accepted, wilson(8_700, N), wilson(8_400, 9_480), sure, shown
+        ),
+    )  # fmt: skip
+
+
+def _calibration(rng: np.random.Generator) -> tuple[Calibrated, ...]:
+    logits = rng.normal(0, 2, (2_000, 10))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    targets = np.array([rng.choice(10, p=row) for row in shares])
+    return (Calibrated("filtered", 2.5, calibration(logits * 2.5, targets), calibration(logits, targets)),)
+
+
+def _beside(rng: np.random.Generator) -> SideBySide:
+    answers = _confusion(1000, 0.9, rng).counts
+    per_class = tuple((label, wilson(950 - 9 * n, 1000), wilson(900 - 12 * n, 1000)) for n, label in enumerate(LABELS))
+    return SideBySide(
+        expert="embedded:fashion-resnet50", pupil="filtered", both=8_500, only_expert=780, only_pupil=200, neither=520,
+        expert_accuracy=wilson(9_280, N), pupil_accuracy=wilson(8_700, N),
+        difference=Effect(0.058, 0.052, 0.064, N, 0.95, "paired bootstrap"), per_class=per_class, answers=answers,
+        labels=LABELS, parameters={"expert": 1_480_000, "filtered": 11_170_000},
+        microseconds={"expert": 900, "filtered": 1_300},
+    )  # fmt: skip
+
+
+def _worth() -> ExchangeRate:
+    rate, worth = (Reach(v, v * 0.7, v * 1.6, 9, 0.95, "power law with a floor") for v in (0.34, 1_640.0))
+    never = Reach(None, 42_000.0, None, 9, 0.95, "power law with a floor")
+    stops = Reach(3_500.0, 2_900.0, 6_100.0, 9, 0.95, "power law with a floor")
+    curve = ((200, 0.71), (600, 0.79), (2_000, 0.85))
+    return ExchangeRate("filtered", 4_812, 0.84, worth, rate, 0.9, never, stops, curve, 0.11, 1.9, 0.42)
+
+
+def _sets() -> tuple[SetDistance, ...]:
+    distance = Effect(0.021, 0.014, 0.029, 500, 0.95, "KID, 30 subsets of 500")
+    return (
+        SetDistance("generated", 5_996, distance, 1.83, 1.21, 0.76, 1.0, 0.957, 0.031, 0.412),
+        SetDistance("kept", 4_812, distance, 1.41, 1.33, 0.72, 1.0, 0.931, 0.027, 0.397),
+        SetDistance("real, for training", 4_812, distance, 0.02, 1.01, 0.94, 1.0, 0.931, 0.004, None),
+    )
 
 
 def _funnel() -> Funnel:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from assay.report.axis import axis_between, axis_over
@@ -13,6 +13,7 @@ def test_a_probability_axis_is_labelled_with_its_numbers() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_ticks_lie_on_the_line_and_read_as_they_are(low: float, width: float) -> None:
+    assume(width >= 1e-9 * abs(low))  # narrower ones have no numbers to tell their ticks apart by
     for axis in (axis_between(low, low + width), axis_over([low, low + width])):
         step = axis.step
         assert all(axis.low - 1e-6 * step <= tick <= axis.high + 1e-6 * step for tick in axis.ticks)

@@ -54,6 +54,8 @@ def test_sentences_name_the_arms_and_carry_the_interval() -> None:
     facts = example("unclear")
     assert "cannot be told apart" in answer_sentence(facts)
     assert "Against as many real samples, filtered is worse" in answer_sentence(facts)
+    assert "trained once" not in answer_sentence(example("hurt"))
+    assert "other trainings may say otherwise" in answer_sentence(example("hurt", seeds=1))
     assert any("would fit these numbers" in limit for limit in limits(facts))
 
 

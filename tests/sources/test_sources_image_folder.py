@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from assay.core.errors import SourceError
@@ -53,3 +54,19 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         ImageFolder("x", limit=0)
     with pytest.raises(ValueError, match=r"ImageFolder.path must name a folder"):
         ImageFolder("")
+
+
+def test_a_folder_that_has_changed_is_another_stage(tmp_path: Path) -> None:
+    """A picture that came later was "done before" once, because the stage's key held the path alone."""
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag" / "one.png").write_bytes(encode_png(np.zeros((8, 8), np.uint8)))
+    source = ImageFolder(str(tmp_path))
+    before = source.listing()
+    assert source.listing() == before
+    (tmp_path / "bag" / "two.png").write_bytes(encode_png(np.ones((8, 8), np.uint8)))
+    assert source.listing() != before
+    (tmp_path / "bag" / "notes.txt").write_text("nothing to see", encoding="utf-8")
+    after = source.listing()
+    (tmp_path / "bag" / "two.png").write_bytes(encode_png(np.full((8, 8), 7, np.uint8)))
+    assert source.listing() != after
+    assert ImageFolder(str(tmp_path / "nowhere")).listing()

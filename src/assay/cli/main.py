@@ -12,7 +12,7 @@ import click
 from assay import __version__
 from assay.core.errors import ContractError, UserError, did_you_mean
 
-COMMANDS = ("run", "plan", "recipes", "init", "status", "report", "why", "export", "models", "doctor")
+COMMANDS = ("run", "plan", "recipes", "init", "status", "report", "why", "export", "scale", "models", "doctor")
 """In the order of the help; each is the attribute `command` of the module of its name."""
 
 

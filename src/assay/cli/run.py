@@ -17,6 +17,7 @@ from assay.cli.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, show
 @click.option(
     "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where shards run."
 )
+@click.option("--strict", is_flag=True, help="Refuse to go on where the test is not clean.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @JSON
 def command(
@@ -25,6 +26,7 @@ def command(
     changes: tuple[str, ...],
     out: Path | None,
     engine: str,
+    strict: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -44,7 +46,7 @@ def command(
 
     if not as_json:
         click.echo(f"{loaded.name}: {loaded.question}", err=True)
-    done = run(loaded, folder, engine=engine, watch=not as_json)
+    done = run(loaded, folder, engine=engine, strict=strict, watch=not as_json)
     if as_json:
         show(done.results)
     else:

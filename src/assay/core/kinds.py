@@ -76,6 +76,19 @@ class Classifier(Protocol):
         """In the order of the logits."""
         ...
 
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        ...
+
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         """(n, labels)."""
+        ...
+
+    def features(self, images: Sequence[Pixels]) -> Matrix:
+        """(n, width): what the last layer is given; `features @ weight.T + bias` of `head` are the logits."""
+        ...
+
+    def head(self) -> tuple[Matrix, Matrix]:
+        """Weight (labels, width) and bias (labels,) of the last layer."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, Trainer
@@ -14,8 +15,14 @@ ARMS: Mapping[str, str] = {
     "filtered": "what passed every filter",
     "random-drop": "as many generated samples as the filter kept, picked blindly: what dropping alone does",
     "shuffled-labels": "what passed, with the labels dealt out again: the floor",
+    "few-real": "a few real samples of each label: what one would have without generating",
+    "mixed": "what passed, and the few real samples of `few-real`",
+    "nearest-real": "for each sample that passed, the real one most like it: what a mere copier is worth",
 }
 """Arm to what it trains on. Every arm takes the same number of optimiser steps."""
+CURVE = "real-"
+"""How the arms of `Proof.curve` are called: "real-20" learns from 20 real samples of each label."""
+NEED_REAL = ("real", "few-real", "mixed", "nearest-real")
 
 
 @dataclass(frozen=True)
@@ -26,10 +33,34 @@ class Proof:
     """Real samples that nothing was trained on."""
     evaluate: Evaluator
     real: Source | None = None
-    """Real samples to train the arm `real` on."""
+    """Real samples to train on: the arms in `NEED_REAL`."""
     arms: tuple[str, ...] = ("unfiltered", "filtered", "random-drop")
     seeds: int = 1
     """Trainings per arm; the nth uses the same randomness in every arm."""
+    equal: Literal["steps", "samples"] = "steps"
+    """What arms have in common. Always the optimiser steps; with "samples" also how many different samples they learn
+    from: as many as the filter kept, `few-real` and `mixed` apart, which are defined by their number."""
+    few: int = 10
+    """Real samples of each label in `few-real` and `mixed`."""
+    calibrate: Source | None = None
+    """Real samples that nothing is trained or measured on: they set temperatures, and the line beyond which an input
+    counts as a stranger."""
+    strangers: tuple[Source, ...] = ()
+    """Inputs that belong to none of the labels."""
+    unknowns: Evaluator | None = None
+    """How known each input looks to a model; needs `calibrate` and `strangers`."""
+    expert: str = ""
+    """Reference of a classifier to set beside the trained ones on the same held-out samples."""
+    fingerprint: str = ""
+    """A column of `score` that holds fingerprints: what `nearest-real`, the comparison of sets and the search for near
+    duplicates of held-out samples measure by."""
+    similarity: float = 0.999
+    """Cosine of fingerprints from which up a training sample counts as a near duplicate of a held-out one."""
+    curve: tuple[int, ...] = ()
+    """Real samples of each label; a model is trained on each, so that the report can say how many real samples the
+    generated ones are worth."""
+    curve_seeds: int = 1
+    """Trainings for each size of the curve."""
 
     def __post_init__(self) -> None:
         for arm in self.arms:
@@ -37,10 +68,50 @@ class Proof:
                 raise RecipeError(f"There is no arm {arm!r}.", hint=did_you_mean(arm, ARMS))
         if len(set(self.arms)) != len(self.arms) or not self.arms:
             raise RecipeError(f"prove.arms must name at least one arm and each once, was {list(self.arms)}.")
-        if "real" in self.arms and self.real is None:
-            raise RecipeError("The arm 'real' needs real samples to train on.", hint="Give prove.real a source.")
-        if self.seeds < 1:
-            raise RecipeError(f"prove.seeds must be at least 1, was {self.seeds}.")
+        self._check_real()
+        self._check_values()
+
+    def _check_values(self) -> None:
+        for name in ("seeds", "few", "curve_seeds"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"prove.{name} must be at least 1, was {getattr(self, name)}.")
+        if not -1 <= self.similarity <= 1:
+            raise RecipeError(f"prove.similarity must be between -1 and 1, was {self.similarity}.")
+        if self.equal not in ("steps", "samples"):
+            raise RecipeError(f"prove.equal must be 'steps' or 'samples', was {self.equal!r}.")
+        if self.unknowns is not None and (self.calibrate is None or not self.strangers):
+            raise RecipeError(
+                "prove.unknowns needs strangers to show, and real samples to draw the line by.",
+                hint="Give prove.strangers a list of sources and prove.calibrate a source.",
+            )
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Everything that is trained: the arms, and a point of the curve for each of its sizes."""
+        return (*self.arms, *(f"{CURVE}{size}" for size in self.curve))
+
+    @property
+    def cells(self) -> tuple[tuple[str, int], ...]:
+        """(name, number of the training) of everything that is trained, in order."""
+        curve = [(f"{CURVE}{size}", nth) for size in self.curve for nth in range(self.curve_seeds)]
+        return (*((arm, nth) for arm in self.arms for nth in range(self.seeds)), *curve)
+
+    @property
+    def needs_real(self) -> bool:
+        """Whether anything is trained on real samples."""
+        return bool(self.curve) or any(arm in NEED_REAL for arm in self.arms)
+
+    def _check_real(self) -> None:
+        if len(set(self.curve)) < len(self.curve) or any(size < 1 for size in self.curve):
+            raise RecipeError(f"prove.curve must be different numbers of 1 or more, was {list(self.curve)}.")
+        if self.real is None and self.needs_real:
+            first = next((arm for arm in self.trained if arm in NEED_REAL or arm.startswith(CURVE)), "real")
+            raise RecipeError(f"The arm {first!r} needs real samples to train on.", hint="Give prove.real a source.")
+        if "nearest-real" in self.arms and not self.fingerprint:
+            raise RecipeError(
+                "The arm 'nearest-real' needs to know what is like what.",
+                hint="Name a score column of fingerprints in prove.fingerprint, such as one of ImageEmbedding.",
+            )
 
 
 @dataclass(frozen=True)
@@ -63,6 +134,11 @@ class Recipe:
             raise RecipeError(f"name must be letters, digits, '-' and '_', was {self.name!r}: it names the run folder.")
         if self.prove is not None and self.train is None:
             raise RecipeError("A recipe that proves must also train.", hint="Add a 'train:' section.")
+        if self.prove is not None and self.prove.fingerprint and self.prove.fingerprint not in self.score:
+            raise RecipeError(
+                f"prove.fingerprint names the column {self.prove.fingerprint!r}.",
+                hint=did_you_mean(self.prove.fingerprint, self.score),
+            )
         columns = {column for column in (getattr(rule, "column", None) for rule in self.keep) if column}
         for column in sorted(columns):
             if column not in self.score:

@@ -119,7 +119,10 @@ class Evaluator(Protocol):
 
 
 class Source(Protocol):
-    """Real data: the same samples at every call, their pixels through `pixels`."""
+    """Real data: the same samples at every call, their pixels through `pixels`.
+
+    One that reads what may change may offer `listing()`, text that changes with it, so that a run reads it again.
+    """
 
     def read(self, lab: Lab) -> Sequence[Sample]: ...
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from assay.core.roles import Evaluator
 from assay.evaluators.accuracy import Accuracy
+from assay.evaluators.unknowns import Unknowns
 
-EVALUATORS: tuple[type[Evaluator], ...] = (Accuracy,)
+EVALUATORS: tuple[type[Evaluator], ...] = (Accuracy, Unknowns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from assay.core.errors import ModelError
 from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind, rows_for, tiles
 from assay.models.references import Checkpoint, read_json
 
@@ -33,25 +34,74 @@ class HfClassifier:
         """In the order of the logits."""
         return self._labels
 
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
     def logits(self, images: Sequence[Pixels]) -> Matrix:
         """(n, labels)."""
         import numpy as np
 
-        parts = [self._logits(batch)[:count] for batch, count in tiles(images, self._rows)]
+        parts = [self._run(batch)[0][:count] for batch, count in tiles(images, self._rows)]
         empty = np.empty((0, len(self._labels)), dtype=np.float32)
         return finite(np.concatenate([empty, *parts]), self.reference)
 
-    def _logits(self, images: Sequence[Pixels]) -> Matrix:
+    def features(self, images: Sequence[Pixels]) -> Matrix:
+        """(n, width): what the last linear layer is given.
+
+        Raises:
+            ModelError: The network does not end in a linear layer over its labels.
+        """
+        import numpy as np
+
+        parts = [self._run(batch)[1][:count] for batch, count in tiles(images, self._rows)]
+        empty = np.empty((0, self._last().in_features), dtype=np.float32)
+        return finite(np.concatenate([empty, *parts]), self.reference)
+
+    def head(self) -> tuple[Matrix, Matrix]:
+        """Weight (labels, width) and bias (labels,) of the last linear layer.
+
+        Raises:
+            ModelError: As `features`.
+        """
+        import numpy as np
+
+        last = self._last()
+        weight: Matrix = last.weight.detach().float().cpu().numpy()
+        bias = np.zeros(len(weight), np.float32) if last.bias is None else last.bias.detach().float().cpu().numpy()
+        return weight, bias
+
+    def _last(self) -> Any:
+        """The layer that gives the logits."""
+        import torch
+
+        linear = [module for module in self.model.modules() if isinstance(module, torch.nn.Linear)]
+        if not linear or linear[-1].out_features != len(self._labels):
+            kind = type(self.model).__name__
+            raise ModelError(f"Model {self.reference!r} is a {kind} that does not end in a linear layer.")
+        return linear[-1]
+
+    def _run(self, images: Sequence[Pixels]) -> tuple[Matrix, Matrix]:
+        """Logits, and what the last layer was given."""
         import torch
         from PIL import Image
 
         # RGB and bytes always: the processor fails on grey pictures, and divides floats in [0, 1] by 255 once more.
         pictures = [Image.fromarray(image).convert("RGB") for image in images]
         pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"]
-        with torch.inference_mode():
-            logits = self.model(pixel_values=pixels.to(self.model.device, self.model.dtype)).logits
-        values: Matrix = logits.float().cpu().numpy()
-        return values
+        given: list[Any] = []
+        linear = [module for module in self.model.modules() if isinstance(module, torch.nn.Linear)]
+        # Whatever the family: ResNets, ViTs and ConvNeXts name their parts differently and all end in a linear layer.
+        hook = linear[-1].register_forward_pre_hook(lambda _, inputs: given.append(inputs[0])) if linear else None
+        try:
+            with torch.inference_mode():
+                logits = self.model(pixel_values=pixels.to(self.model.device, self.model.dtype)).logits
+        finally:
+            if hook is not None:
+                hook.remove()
+        features = given[-1].flatten(1) if given else logits
+        return logits.float().cpu().numpy(), features.float().cpu().numpy()
 
 
 def open_classifier(checkpoint: Checkpoint, placement: Placement) -> HfClassifier:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from assay.core.errors import RecipeError
+from assay.core.recipe import CURVE, Proof
 from assay.core.sample import Sample
+from assay.core.score import Fingerprint, Outcome
 from assay.filters.columns import draw
+from assay.stats.sets import nearest_rows
 
 
 def hashed(*words: object) -> int:
@@ -39,27 +42,90 @@ def shuffled_labels(samples: Sequence[Sample], seed: int, field: str = "label") 
     ]
 
 
-def samples_for(
-    arm: str, generated: Sequence[Sample], kept: Sequence[Sample], real: Sequence[Sample], seed: int
-) -> list[Sample]:
+@dataclass(frozen=True)
+class Material:
+    """What arms are made of."""
+
+    generated: Sequence[Sample]
+    kept: Sequence[Sample]
+    real: Sequence[Sample] = ()
+    nearest: Sequence[Sample] = ()
+    """The real sample most like each of `kept`, in their order."""
+
+
+def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[Sample]:
     """The samples `arm` trains on; see `core.recipe.ARMS`.
 
     Raises:
         RecipeError: There are none.
     """
-    if arm == "unfiltered":
-        found = list(generated)
-    elif arm == "filtered":
-        found = list(kept)
-    elif arm == "random-drop":
-        found = blind_pick(generated, len(kept), seed)
-    elif arm == "shuffled-labels":
-        found = shuffled_labels(kept, seed)
-    else:
-        found = blind_pick(real, len(kept), seed)
+    generated, kept = material.generated, material.kept
+    few = few_of_each(material.real, proof.few, seed)
+    if arm.startswith(CURVE):
+        return few_of_each(material.real, int(arm.removeprefix(CURVE)), seed)
+    found = {
+        "unfiltered": lambda: blind_pick(
+            generated, len(kept) if proof.equal == "samples" else len(generated), hashed(seed, arm)
+        ),
+        "filtered": lambda: list(kept),
+        "random-drop": lambda: blind_pick(generated, len(kept), seed),
+        "shuffled-labels": lambda: shuffled_labels(kept, seed),
+        "real": lambda: blind_pick(material.real, len(kept), seed),
+        "few-real": lambda: few,
+        "mixed": lambda: [*kept, *few],
+        "nearest-real": lambda: relabelled(material.nearest, kept),
+    }[arm]()
     if not found:
         raise RecipeError(
             f"The arm {arm!r} has nothing to train on: the filters kept {len(kept)} of {len(generated)} samples.",
             hint="Loosen a filter; nothing has to be generated or scored again.",
         )
     return found
+
+
+def few_of_each(samples: Sequence[Sample], few: int, seed: int, field: str = "label") -> list[Sample]:
+    """`few` samples of each label, or all where there are fewer, picked blindly; in the old order."""
+    by_label: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_label.setdefault(sample.text(field), []).append(sample)
+    chosen = {sample.id for members in by_label.values() for sample in blind_pick(members, few, hashed(seed, "few"))}
+    return [sample for sample in samples if sample.id in chosen]
+
+
+def relabelled(nearest: Sequence[Sample], kept: Sequence[Sample], field: str = "label") -> list[Sample]:
+    """Each real sample under the label of the generated one it stands for; one that is nearest to several comes often.
+
+    The label stays the generated one's, so this arm differs from `filtered` in its pictures alone.
+    """
+    return [
+        replace(
+            real,
+            fields={**real.fields, field: sample.text(field)},
+            parents=(real.id, sample.id),
+            made_by="nearest-real",
+        )
+        for real, sample in zip(nearest, kept, strict=True)
+    ]
+
+
+def nearest_of(
+    kept: Sequence[Sample],
+    looks: Mapping[str, Outcome],
+    real: Sequence[Sample],
+    theirs: Mapping[str, Outcome],
+) -> list[Sample]:
+    """The real sample whose fingerprint lies nearest to that of each of `kept`.
+
+    Raises:
+        RecipeError: A sample that was kept, or every real one, has no fingerprint.
+    """
+    there = [(sample, print_) for sample in real if isinstance(print_ := theirs[sample.id], Fingerprint)]
+    missing = [sample.id for sample in kept if not isinstance(looks[sample.id], Fingerprint)]
+    if missing or not there:
+        raise RecipeError(
+            f"The arm 'nearest-real' needs a fingerprint of every sample that was kept and of real ones: "
+            f"{len(missing)} of {len(kept)} have none, and {len(there)} real ones have one.",
+        )
+    vectors = [print_.vector for sample in kept if isinstance(print_ := looks[sample.id], Fingerprint)]
+    rows, _ = nearest_rows(vectors, [print_.vector for _, print_ in there])
+    return [there[row][0] for row in rows]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.core.recipe import Proof, Recipe
+from assay.core.recipe import CURVE, Proof, Recipe
+from assay.core.roles import Source
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
 from assay.store.keys import stage_key
@@ -24,7 +25,8 @@ class Stage:
     """One stage of a recipe in one run folder."""
 
     name: str
-    """generate, real, holdout, score-COLUMN, keep, train-ARM-N or prove."""
+    """real, holdout, calibrate, strangers-N, generate, score-COLUMN, keep, embed-real, embed-holdout, leakage,
+    train-ARM-N, prove, expert, agree or unknowns."""
     needs: tuple[str, ...]
     """Names of the stages it reads."""
     spec: Mapping[str, Any]
@@ -53,7 +55,10 @@ def stages(recipe: Recipe) -> list[Stage]:
     made.append(Stage("keep", tuple(stage.name for stage in made), filters, 1, recipe.seed))
     if recipe.prove is None:
         return made
-    return [*_sources(recipe.prove), *made, *_proof(recipe, recipe.prove)]
+    read = [Stage(name, (), _now(one), version_of(one), 0) for name, one in sources_of(recipe.prove).items()]
+    embedded = _embedded(recipe, recipe.prove)
+    before = [*read, *made, *embedded]
+    return [*before, _leakage(recipe.prove, [stage.name for stage in before]), *_proof(recipe, recipe.prove)]
 
 
 def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
@@ -85,22 +90,81 @@ def survey(recipe: Recipe, root: Path) -> list[tuple[Stage, Placed | None]]:
     return found
 
 
-def _sources(proof: Proof) -> list[Stage]:
-    found = []
-    if proof.real is not None and "real" in proof.arms:
-        found.append(Stage("real", (), describe(proof.real), version_of(proof.real), 0))
-    return [*found, Stage("holdout", (), describe(proof.holdout), version_of(proof.holdout), 0)]
+def sources_of(proof: Proof) -> dict[str, Source]:
+    """The real data and the strangers that a proof reads, by the name of the stage that reads them."""
+    found: dict[str, Source] = {}
+    if proof.real is not None and proof.needs_real:
+        found["real"] = proof.real
+    found["holdout"] = proof.holdout
+    if proof.calibrate is not None:
+        found["calibrate"] = proof.calibrate
+    return found | {f"strangers-{nth}": source for nth, source in enumerate(proof.strangers)}
+
+
+def _now(source: Source) -> dict[str, Any]:
+    """A source, and what lies there now where it can tell: its spec alone says where it reads, not what."""
+    listing = getattr(source, "listing", None)
+    return describe(source) | ({"listing": listing()} if listing is not None else {})
+
+
+def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
+    """The fingerprints of real samples, by the scorer that gave those of the generated ones."""
+    if not proof.fingerprint:
+        return []
+    scorer = recipe.score[proof.fingerprint]
+    return [
+        Stage(f"embed-{name}", (name,), describe(scorer), version_of(scorer), recipe.seed)
+        for name in ("real", "holdout")
+        if name in sources_of(proof)
+    ]
+
+
+def _leakage(proof: Proof, before: Sequence[str]) -> Stage:
+    """Before anything is trained: what the training sets share with the held-out samples."""
+    wanted = ("generate", "real", "holdout", f"score-{proof.fingerprint}", "embed-real", "embed-holdout")
+    needs = tuple(name for name in before if name in wanted)
+    return Stage("leakage", needs, {"similarity": proof.similarity}, 1, 0)
 
 
 def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
+    looks = ("generate", "keep", "real", f"score-{proof.fingerprint}", "embed-real")
+    needs_of: Mapping[str, tuple[str, ...]] = {
+        "unfiltered": ("generate",) if proof.equal == "steps" else ("generate", "keep"),
+        "few-real": ("real",),
+        "real": ("generate", "keep", "real"),
+        "mixed": ("generate", "keep", "real"),
+        "nearest-real": looks,
+    }
     trained = []
-    for arm in proof.arms:
-        needs = {"unfiltered": ("generate",), "real": ("generate", "keep", "real")}.get(arm, ("generate", "keep"))
-        for nth in range(proof.seeds):
-            spec = {"train": describe(recipe.train), "arm": arm, "nth": nth}
-            trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
+    for arm, nth in proof.cells:
+        few = {"few": proof.few} if arm in ("few-real", "mixed") else {}
+        spec = {"train": describe(recipe.train), "arm": arm, "nth": nth, "equal": proof.equal, **few}
+        needs = ("real",) if arm.startswith(CURVE) else needs_of.get(arm, ("generate", "keep"))
+        trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
     needs = ("holdout", *(stage.name for stage in trained))
-    return [*trained, Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
+    proved = [Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
+    if proof.expert:
+        spec = {"model": proof.expert, "evaluate": describe(proof.evaluate)}
+        proved.append(Stage("expert", ("holdout",), spec, version_of(proof.evaluate), 0))
+        pupils = tuple(f"train-{arm}-0" for arm in pupils_of(proof))
+        spec = {"evaluate": describe(proof.evaluate)}
+        proved.append(Stage("agree", ("generate", *pupils), spec, version_of(proof.evaluate), 0))
+    if proof.unknowns is not None:
+        read = [name for name in sources_of(proof) if name != "real"]
+        spec = {"unknowns": describe(proof.unknowns), "expert": proof.expert}
+        shown = f"train-{main_arm(proof)}-0"
+        proved.append(Stage("unknowns", (*read, shown), spec, version_of(proof.unknowns), 0))
+    return [*trained, *proved]
+
+
+def main_arm(proof: Proof) -> str:
+    """The arm whose model is looked at closely: `filtered`, or the first where there is none."""
+    return "filtered" if "filtered" in proof.arms else proof.arms[0]
+
+
+def pupils_of(proof: Proof) -> tuple[str, ...]:
+    """The arms whose models are asked about the generated samples: one that learnt from them, and one that did not."""
+    return tuple(dict.fromkeys(arm for arm in ("real", main_arm(proof)) if arm in proof.arms))
 
 
 def _state(folder: Path, receipt: Receipt | None) -> State:

@@ -10,6 +10,7 @@ from assay.core.lab import Lab, Models
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.models.references import locate
+from assay.pipeline.plan import sources_of
 from assay.store.images import StoredImages
 
 RANDOM = "random"
@@ -48,8 +49,10 @@ def components(recipe: Recipe) -> Mapping[str, Any]:
     found: dict[str, Any] = {"generate": recipe.generate}
     found |= {f"score-{column}": scorer for column, scorer in recipe.score.items()}
     if recipe.prove is not None:
-        found |= {"real": recipe.prove.real, "holdout": recipe.prove.holdout}
-        found |= {"train": recipe.train, "prove": recipe.prove.evaluate}
+        if recipe.prove.fingerprint:
+            found |= {"embed": recipe.score[recipe.prove.fingerprint]}
+        found |= sources_of(recipe.prove)
+        found |= {"train": recipe.train, "prove": recipe.prove.evaluate, "unknowns": recipe.prove.unknowns}
     return {name: component for name, component in found.items() if component is not None}
 
 
@@ -58,5 +61,5 @@ def waiting(recipe: Recipe, todo: Sequence[str]) -> list[Any]:
     return [
         component
         for name, component in components(recipe).items()
-        if any(stage == name or (name == "train" and stage.startswith("train-")) for stage in todo)
+        if any(stage == name or stage.startswith(f"{name}-") for stage in todo)
     ]

@@ -13,11 +13,20 @@ import yaml
 
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.recipe import Proof, Recipe
-from assay.core.roles import Filter, Scorer
-from assay.pipeline.spec import build, describe
+from assay.core.roles import Filter, Scorer, Source
+from assay.pipeline.spec import build, describe, fit
 
 KEYS = tuple(field.name for field in fields(Recipe))
-PROOF_ROLES = {"holdout": "sources", "real": "sources", "evaluate": "evaluators"}
+PROOF_ROLES = {
+    "holdout": "sources",
+    "evaluate": "evaluators",
+    "real": "sources",
+    "calibrate": "sources",
+    "unknowns": "evaluators",
+}
+PROOF_VALUES: Mapping[str, type] = {"seeds": int, "equal": str, "few": int, "expert": str, "fingerprint": str}
+PROOFS = ("default", "thorough")
+WORDS: Mapping[type, str] = {str: "text", int: "a whole number"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,20 +51,35 @@ def shipped() -> dict[str, Path]:
 def load(reference: str, *, quick: bool = False, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of a file or of a shipped name, `quick:` laid over it and then each "key.path=value" of `changes`.
 
+    `proof: thorough`, in the file or among the changes, lays `thorough:` over it as `quick` does its own.
+
     Raises:
         RecipeError: There is no such recipe, it is not YAML, or it says something that cannot be built.
     """
     data = read(reference)
-    small = data.pop("quick", None)
+    sizes = {name: data.pop(name, None) for name in ("quick", "thorough")}
     if quick:
-        if not isinstance(small, Mapping):
-            raise RecipeError(f"{reference} has no 'quick:' section.", hint="Run it without --quick.")
-        data = merged(data, small)
-        if isinstance(data.get("name"), str):
-            data["name"] += "-quick"
+        data = _sized(data, "quick", sizes["quick"], reference)
+    asked = [change.partition("=")[2].strip() for change in changes if change.startswith("proof=")]
+    proof = asked[-1] if asked else data.get("proof", PROOFS[0])
+    data.pop("proof", None)
+    if proof not in PROOFS:
+        raise RecipeError(f"proof must be {' or '.join(PROOFS)}, was {proof!r}.")
+    if proof == "thorough":
+        data = _sized(data, "thorough", sizes["thorough"], reference)
     for change in changes:
-        _apply(data, change)
+        if not change.startswith("proof="):
+            _apply(data, change)
     return parse(data)
+
+
+def _sized(data: dict[str, Any], name: str, size: object, reference: str) -> dict[str, Any]:
+    if not isinstance(size, Mapping):
+        raise RecipeError(f"{reference} has no {name + ':'!r} section.", hint=f"Run it without {name}.")
+    found = merged(data, size)
+    if isinstance(found.get("name"), str):
+        found["name"] += f"-{name}"
+    return found
 
 
 def read(reference: str) -> dict[str, Any]:
@@ -79,7 +103,9 @@ def parse(data: Mapping[str, Any]) -> Recipe:
     """The recipe that a mapping describes."""
     for key in data:
         if key not in KEYS:
-            raise RecipeError(f"A recipe has no key {key!r}.", hint=did_you_mean(str(key), [*KEYS, "quick"]))
+            raise RecipeError(
+                f"A recipe has no key {key!r}.", hint=did_you_mean(str(key), [*KEYS, "quick", "thorough", "proof"])
+            )
     if "generate" not in data or "name" not in data:
         raise RecipeError("A recipe needs 'name' and 'generate'.", hint="See `assay init` for a whole one.")
     values: dict[str, Any] = {key: data[key] for key in ("name", "question", "seed") if key in data}
@@ -108,11 +134,12 @@ def dump(recipe: Recipe) -> str:
     if recipe.prove is not None:
         proof = recipe.prove
         data["prove"] = {
-            "holdout": describe(proof.holdout),
-            "evaluate": describe(proof.evaluate),
-            **({"real": describe(proof.real)} if proof.real is not None else {}),
+            **{key: describe(part) for key in PROOF_ROLES if (part := getattr(proof, key)) is not None},
+            "strangers": [describe(source) for source in proof.strangers],
             "arms": list(proof.arms),
-            "seeds": proof.seeds,
+            "curve": list(proof.curve),
+            "similarity": proof.similarity,
+            **{key: getattr(proof, key) for key in PROOF_VALUES},
         }
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
@@ -141,9 +168,7 @@ def _filters(specs: object) -> tuple[Filter, ...]:
 
 
 def _recipe(values: Mapping[str, Any]) -> Recipe:
-    for key, kind in (("name", str), ("question", str), ("seed", int)):
-        if key in values and (not isinstance(values[key], kind) or isinstance(values[key], bool)):
-            raise RecipeError(f"{key} must be {'text' if kind is str else 'a whole number'}, was {values[key]!r}.")
+    _check_kinds(values, {"name": str, "question": str, "seed": int}, "")
     return Recipe(**values)
 
 
@@ -161,10 +186,23 @@ def _proof(data: Mapping[str, Any]) -> Proof:
             values[key] = build(role, values[key], f"prove.{key}")
     if "arms" in values:
         values["arms"] = _arms(values["arms"])
-    seeds = values.get("seeds", 1)
-    if not isinstance(seeds, int) or isinstance(seeds, bool):
-        raise RecipeError(f"prove.seeds must be a whole number, was {seeds!r}.")
+    values["strangers"] = _strangers(data.get("strangers") or [])
+    values["curve"] = fit(data.get("curve") or [], tuple[int, ...], "prove.curve")
+    values["similarity"] = fit(data.get("similarity", Proof.similarity), float, "prove.similarity")
+    _check_kinds(values, PROOF_VALUES, "prove.")
     return Proof(**values)
+
+
+def _strangers(specs: object) -> tuple[Source, ...]:
+    if not isinstance(specs, Sequence) or isinstance(specs, str):
+        raise RecipeError(f"prove.strangers must be a list of sources, was {specs!r}.")
+    return tuple(build("sources", spec, f"prove.strangers[{nth}]") for nth, spec in enumerate(specs))
+
+
+def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type], where: str) -> None:
+    for key, kind in kinds.items():
+        if key in values and (not isinstance(values[key], kind) or isinstance(values[key], bool)):
+            raise RecipeError(f"{where}{key} must be {WORDS[kind]}, was {values[key]!r}.")
 
 
 def _plain(value: Any) -> Any:

@@ -20,14 +20,16 @@ import msgspec
 from assay.core.errors import ContractError
 from assay.core.lab import Models
 from assay.core.recipe import Recipe
-from assay.core.roles import Artifact, Engine, Work
+from assay.core.roles import Artifact, Engine, Scorer, Work
 from assay.core.sample import Failure, Made
 from assay.core.score import Outcome
-from assay.pipeline.arms import samples_for, training_seed
+from assay.pipeline.arms import Material, nearest_of, samples_for, training_seed
 from assay.pipeline.keep import decide, table_of
-from assay.pipeline.plan import SHARD, Placed, inputs_of, place, stages, survey
+from assay.pipeline.leakage import leaks, read_leaks, refuse, write_leaks
+from assay.pipeline.plan import SHARD, Placed, inputs_of, main_arm, place, pupils_of, sources_of, stages, survey
 from assay.pipeline.preflight import Check, waiting
 from assay.pipeline.progress import Reporter, Silent
+from assay.pipeline.prove import EXPERT, MICROSECONDS, PARAMETERS, ShowStrangers, UnknownsShard
 from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.stages import (
@@ -57,7 +59,8 @@ from assay.store.rows import read_decisions, read_outcomes, read_results, write_
 from assay.store.run_folder import RunFolder
 
 Job = TypeVar("Job")
-SHOWN = ("requested", "made", "rows", "kept", "dropped", "samples", "steps", "failed")
+Told = TypeVar("Told", bound=Tally)
+SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "failed")
 """Counts as a line of progress shows them, in this order."""
 PACKAGES = ("assay", "torch", "transformers", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
 
@@ -71,6 +74,8 @@ class Runner:
     models: Models
     engine: Engine
     reporter: Reporter = field(default_factory=Silent)
+    strict: bool = False
+    """Whether a held-out sample that is trained on ends the run before anything is trained."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
 
@@ -94,6 +99,8 @@ class Runner:
                     placed = place(stage, root, self.receipts)
                 self.folders[stage.name] = placed.folder
                 self.receipts[stage.name] = self._done(placed) or self._do(placed)
+                if stage.name == "leakage" and self.strict:
+                    refuse(read_leaks(placed.folder))
         return self.receipts
 
     def _check(self, todo: Sequence[str]) -> None:
@@ -164,14 +171,14 @@ class Runner:
 
     def _score(self, placed: Placed) -> dict[str, int]:
         column = placed.stage.name.removeprefix("score-")
-        sources = parts(self.folders["generate"])
-        shards = [ScoreShard(source, placed.folder / source.name) for source in sources]
+        shards = [ScoreShard(source, placed.folder / source.name) for source in parts(self.folders["generate"])]
+        return self._outcomes(placed, self.recipe.score[column], shards, self.receipts["generate"].counts["made"])
+
+    def _outcomes(self, placed: Placed, scorer: Scorer, shards: Sequence[ScoreShard], rows: int) -> dict[str, int]:
         before = {shard: readable(shard.target, read_outcomes) for shard in shards}
         todo = [shard for shard, old in before.items() if old is None or any(failed(outcome) for _, outcome in old)]
-        rows = self.receipts["generate"].counts["made"]
         there = sum(len(old or ()) for shard, old in before.items() if shard not in todo)
-        work = ScorePart(self.recipe.score[column], self.models, self.recipe.seed)
-        tallies = self._map(work, todo, placed, rows, there)
+        tallies = self._map(ScorePart(scorer, self.models, self.recipe.seed), todo, placed, rows, there)
         return {"rows": rows, "failed": sum(tally.failed for tally in tallies), "fresh": _fresh(tallies)}
 
     def _keep(self, placed: Placed) -> dict[str, int]:
@@ -184,19 +191,16 @@ class Runner:
         return {"rows": len(rows), "kept": kept, "dropped": len(rows) - kept}
 
     def _column(self, column: str, ids: Sequence[str]) -> Sequence[Outcome]:
-        rows = [row for path in parts(self.folders[f"score-{column}"]) for row in read_outcomes(path)]
+        rows = outcomes_of(self.folders[f"score-{column}"])
         if [id_ for id_, _ in rows] != list(ids):
             raise ContractError(f"The outcomes of {column!r} are not of the samples that were made.")
         return [outcome for _, outcome in rows]
 
-    def _real(self, placed: Placed) -> dict[str, int]:
-        source = self.recipe.prove.real if self.recipe.prove else None
-        assert source is not None, "only a recipe with prove.real has a stage 'real'"
-        return self._read(placed, ReadSource(source, self.models))
+    def _source(self, placed: Placed) -> dict[str, int]:
+        assert self.recipe.prove is not None, "only a recipe that proves reads real data"
+        return self._read(placed, ReadSource(sources_of(self.recipe.prove)[placed.stage.name], self.models))
 
-    def _holdout(self, placed: Placed) -> dict[str, int]:
-        assert self.recipe.prove is not None, "only a recipe that proves has a stage 'holdout'"
-        return self._read(placed, ReadSource(self.recipe.prove.holdout, self.models))
+    _real = _holdout = _calibrate = _strangers = _source
 
     def _read(self, placed: Placed, work: ReadSource) -> dict[str, int]:
         tallies = self._map(work, [placed.folder], placed, 1, 0)
@@ -204,12 +208,10 @@ class Runner:
 
     def _train(self, placed: Placed) -> dict[str, int]:
         arm, nth = str(placed.stage.spec["arm"]), int(placed.stage.spec["nth"])
-        generated, ids = samples_of(self.folders["generate"]), kept_ids(self.folders["keep"])
-        kept = [sample for sample in generated if sample.id in ids]
-        real = samples_of(self.folders["real"]) if arm == "real" else []
-        chosen = samples_for(arm, generated, kept, real, self.recipe.seed)
         assert self.recipe.train is not None, "checked when the recipe was read"
-        places = (self.folders["generate"], *((self.folders["real"],) if arm == "real" else ()))
+        assert self.recipe.prove is not None, "only a recipe that proves has a stage 'train'"
+        chosen = samples_for(arm, self._material(placed.stage.needs), self.recipe.prove, self.recipe.seed)
+        places = tuple(self.folders[name] for name in ("generate", "real") if name in placed.stage.needs)
         inline = getattr(self.engine, "workers", 0) == 1
         work = TrainArm(self.recipe.train, self.models, places, self.reporter.advance if inline else None)
         shard = TrainShard(placed.folder, tuple(chosen), training_seed(self.recipe.seed, nth))
@@ -218,10 +220,50 @@ class Runner:
         write_artifact(placed.folder, artifact)
         return {"samples": len(chosen), "steps": int(artifact.facts.get("steps", 0))}
 
+    def _material(self, needs: Sequence[str]) -> Material:
+        """What a training may choose from: of the stages it needs, and of no other."""
+        generated = samples_of(self.folders["generate"]) if "generate" in needs else []
+        ids = kept_ids(self.folders["keep"]) if "keep" in needs else set()
+        kept = [sample for sample in generated if sample.id in ids]
+        real = samples_of(self.folders["real"]) if "real" in needs else []
+        if "embed-real" not in needs:
+            return Material(generated, kept, real)
+        column = next(name for name in needs if name.startswith("score-"))
+        looks, theirs = (dict(outcomes_of(self.folders[name])) for name in (column, "embed-real"))
+        return Material(generated, kept, real, nearest_of(kept, looks, real, theirs))
+
+    def _embed(self, placed: Placed) -> dict[str, int]:
+        source = placed.stage.name.removeprefix("embed-")
+        assert self.recipe.prove is not None, "only a recipe that proves has a stage 'embed'"
+        scorer = self.recipe.score[self.recipe.prove.fingerprint]
+        shards = [ScoreShard(path, placed.folder / path.name) for path in parts(self.folders[source])]
+        return self._outcomes(placed, scorer, shards, self.receipts[source].counts["rows"])
+
+    def _leakage(self, placed: Placed) -> dict[str, int]:
+        proof = self.recipe.prove
+        assert proof is not None, "only a recipe that proves has a stage 'leakage'"
+        held_out = samples_of(self.folders["holdout"])
+        looks = {"generate": f"score-{proof.fingerprint}", "real": "embed-real"}
+        found = []
+        self.reporter.begin("leakage", len(held_out), 0)
+        for name, column in looks.items():
+            if name not in placed.stage.needs:
+                continue
+            prints = None
+            if column in placed.stage.needs:
+                prints = dict(outcomes_of(self.folders[column])), dict(outcomes_of(self.folders["embed-holdout"]))
+            found.append(leaks(name, samples_of(self.folders[name]), held_out, proof.similarity, prints))
+        write_leaks(placed.folder, found)
+        return {
+            "rows": len(held_out),
+            "exact": sum(one.exact for one in found),
+            "near": sum(one.near or 0 for one in found),
+        }
+
     def _prove(self, placed: Placed) -> dict[str, int]:
         proof = self.recipe.prove
         assert proof is not None, "only a recipe that proves has a stage 'prove'"
-        cells = [(arm, nth) for arm in proof.arms for nth in range(proof.seeds)]
+        cells = proof.cells
         shards = [
             ProveShard(placed.folder / part(cell), arm, nth, read_artifact(self.folders[f"train-{arm}-{nth}"]))
             for cell, (arm, nth) in enumerate(cells)
@@ -232,7 +274,49 @@ class Runner:
         tallies = self._map(work, todo, placed, rows * len(cells), rows * (len(cells) - len(todo)))
         return {"rows": rows * len(cells), "fresh": _fresh(tallies)}
 
-    def _map(self, work: Work[Job, Tally], jobs: Sequence[Job], placed: Placed, total: int, there: int) -> list[Tally]:
+    def _expert(self, placed: Placed) -> dict[str, int]:
+        proof = self.recipe.prove
+        assert proof is not None, "only a recipe that proves has a stage 'expert'"
+        shard = ProveShard(placed.folder / part(0), EXPERT, 0, Artifact(proof.expert, "image-classifier", ""))
+        rows = self.receipts["holdout"].counts["rows"]
+        self._map(ProveArm(proof.evaluate, self.models, self.folders["holdout"]), [shard], placed, rows, 0)
+        return {"rows": rows}
+
+    def _agree(self, placed: Placed) -> dict[str, int]:
+        proof = self.recipe.prove
+        assert proof is not None, "only a recipe that proves has a stage 'agree'"
+        arms = pupils_of(proof)
+        shards = [
+            ProveShard(placed.folder / part(nth), arm, 0, read_artifact(self.folders[f"train-{arm}-0"]))
+            for nth, arm in enumerate(arms)
+        ]
+        rows = self.receipts["generate"].counts["made"] * len(arms)
+        self._map(ProveArm(proof.evaluate, self.models, self.folders["generate"]), shards, placed, rows, 0)
+        return {"rows": rows}
+
+    def _unknowns(self, placed: Placed) -> dict[str, int]:
+        proof = self.recipe.prove
+        assert proof is not None, "only a recipe that proves has a stage 'unknowns'"
+        assert proof.unknowns is not None, "only a recipe with prove.unknowns has a stage of that name"
+        arm = main_arm(proof)
+        models = {arm: read_artifact(self.folders[f"train-{arm}-0"])}
+        if proof.expert:
+            models[EXPERT] = Artifact(proof.expert, "image-classifier", "")
+        sources = sources_of(proof)
+        strangers = {name: self.folders[name] for name in sources if name.startswith("strangers-")}
+        work = ShowStrangers(proof.unknowns, self.models, self.folders["calibrate"], self.folders["holdout"], strangers)
+        shards = [
+            UnknownsShard(placed.folder / part(nth), name, artifact)
+            for nth, (name, artifact) in enumerate(models.items())
+        ]
+        each = sum(self.receipts[name].counts["rows"] for name in sources if name != "real")
+        said = self._map(work, shards, placed, each * len(shards), 0)
+        # Seconds belong into a receipt: a part has the same bytes at every run.
+        speeds = {f"{MICROSECONDS}{shard.arm}": one.microseconds for shard, one in zip(shards, said, strict=True)}
+        sizes = {f"{PARAMETERS}{shard.arm}": one.parameters for shard, one in zip(shards, said, strict=True)}
+        return {"rows": sum(one.rows for one in said), **sizes, **speeds}
+
+    def _map(self, work: Work[Job, Told], jobs: Sequence[Job], placed: Placed, total: int, there: int) -> list[Told]:
         self.reporter.begin(placed.stage.name, total, there)
         tallies = []
         for tally in self.engine.map(work, jobs):
@@ -245,6 +329,11 @@ class Runner:
 def kept_ids(folder: Path) -> set[str]:
     """Ids of the samples that every filter kept."""
     return {row.id for row in read_decisions(folder / "decisions.parquet") if row.keep}
+
+
+def outcomes_of(folder: Path) -> list[tuple[str, Outcome]]:
+    """Id and outcome of every sample that was scored in a stage's folder, in order."""
+    return [row for path in parts(folder) for row in read_outcomes(path)]
 
 
 def write_artifact(folder: Path, artifact: Artifact) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -55,20 +55,27 @@ def construct(kind: type, arguments: Mapping[str, object], where: str) -> Any:
         if field.default is MISSING and field.default_factory is MISSING and field.name not in arguments:
             raise RecipeError(f"{where}: {name} needs {field.name!r}.", hint=f"It takes: {', '.join(known)}.")
     hints = get_type_hints(kind)
-    values = {argument: _fit(value, hints[argument], f"{where}.{argument}") for argument, value in arguments.items()}
+    values = {argument: fit(value, hints[argument], f"{where}.{argument}") for argument, value in arguments.items()}
     try:
         return kind(**values)
     except ValueError as error:
         raise RecipeError(f"{where}: {error}") from error
 
 
-def _fit(value: object, hint: Any, where: str) -> Any:
+def fit(value: object, hint: Any, where: str) -> Any:
+    """`value` as the annotation `hint` wants it.
+
+    Raises:
+        RecipeError: It is something else; `where` names its place in the recipe.
+    """
     try:
         return msgspec.convert(value, hint, strict=True)
     except msgspec.ValidationError as error:
         text = str(error).replace("`$", f"`{where}").replace(" - at", " at")
         place = "" if where in text else f" at `{where}`"
-        raise RecipeError(f"{text}{place}; the value is {_shown(value)}.") from error
+        words = [word for word in get_args(hint) if isinstance(word, str)] if get_origin(hint) is Literal else []
+        known = did_you_mean(value, words) if words and isinstance(value, str) else ""
+        raise RecipeError(f"{text}{place}; the value is {_shown(value)}.", hint=known) from error
 
 
 def _shown(value: object, limit: int = 60) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.report import words
 from assay.report.facts import Comparison, ReportFacts
+from assay.stats.power import smallest_shown
 
 HEADLINES = {"helped": "Helped", "hurt": "Hurt", "no difference shown": "No difference shown", None: "Nothing compared"}
 
@@ -31,7 +32,7 @@ def answer_sentence(facts: ReportFacts) -> str:
             f"{theirs.name} {words.percent(theirs.accuracy.estimate)}."
         ),
     }[main.verdict]
-    return " ".join(filter(None, (opening, _difference(main), _against_real(facts, main))))
+    return " ".join(filter(None, (opening, _difference(main), _luck(facts, main), _against_real(facts, main))))
 
 
 def comparison_sentence(pair: Comparison) -> str:
@@ -50,8 +51,27 @@ def _difference(pair: Comparison) -> str:
         return f"The difference is {words.points(effect)}, without an interval: one item has none."
     span = f"{words.level(effect)} interval {words.points_between(effect)}"
     if pair.verdict == "no difference shown":
+        if _by_itself(pair):
+            return (
+                f"The difference is {words.points(effect)} ({span}). By itself that would exclude zero; among all the "
+                f"comparisons of this run it does not (p = {words.p_value(pair.adjusted_p)} after Holm)."
+            )
         return f"The difference is {words.points(effect)}, and its {span} does not exclude zero."
     return f"The difference is {words.points(effect)} ({span})."
+
+
+def _luck(facts: ReportFacts, main: Comparison) -> str:
+    """What a single training cannot show, said beside the verdict and not only among the limits."""
+    if main.verdict == "no difference shown" or min(len(facts.arm(n).seeds) for n in (main.ours, main.theirs)) > 1:
+        return ""
+    return "Each was trained once only: this holds for these two models, and other trainings may say otherwise."
+
+
+def _by_itself(pair: Comparison) -> bool:
+    """Whether the interval excludes zero and the verdict, which counts all comparisons, still does not."""
+    low, high = pair.difference.low, pair.difference.high
+    apart = low is not None and high is not None and (low > 0 or high < 0)
+    return apart and pair.adjusted_p is not None and pair.verdict == "no difference shown"
 
 
 def _against_real(facts: ReportFacts, main: Comparison) -> str:
@@ -62,6 +82,12 @@ def _against_real(facts: ReportFacts, main: Comparison) -> str:
     same = facts.arm(pair.ours).n_samples == facts.arm("real").n_samples
     real = f"{'as many' if same else words.count(facts.arm('real').n_samples)} real samples"
     size = f"{words.points(pair.difference)}, {words.points_between(pair.difference)}"
+    if _by_itself(pair):
+        side = "ahead" if pair.difference.estimate > 0 else "behind"
+        return (
+            f"Against {real}, {pair.ours} is {side} by itself ({size}), "
+            f"but not once all comparisons are counted (p = {words.p_value(pair.adjusted_p)} after Holm)."
+        )
     return {
         "helped": f"Against {real}, {pair.ours} is even better ({size}).",
         "hurt": f"Against {real}, {pair.ours} is worse ({size}).",
@@ -72,9 +98,14 @@ def _against_real(facts: ReportFacts, main: Comparison) -> str:
 def limits(facts: ReportFacts) -> tuple[str, ...]:
     """What this run cannot tell, a sentence each: read off the facts, then the caller's own."""
     found = [*_limits_of_arms(facts), *_limits_of_proof(facts), *facts.caveats]
+    sets = list(dict.fromkeys(one.name for model in facts.unknowns for one in model.sets))
     found.append(
         f"Nothing is said about {facts.test_items} of another kind or from another place, "
-        "nor about inputs that belong to none of the labels: such inputs were not tried."
+        + (
+            f"nor about inputs that belong to none of the labels, but for those that were tried: {', '.join(sets)}."
+            if sets
+            else "nor about inputs that belong to none of the labels: such inputs were not tried."
+        )
     )
     return tuple(found)
 
@@ -108,6 +139,20 @@ def _limits_of_arms(facts: ReportFacts) -> list[str]:
     return found
 
 
+def _smallest(facts: ReportFacts) -> str | None:
+    """How large a difference so many test items can show, by how often the two models of the question differ."""
+    main = facts.comparisons[0] if facts.comparisons else None
+    if main is None or main.ours_only is None or main.theirs_only is None or main.difference.n < 2:
+        return None
+    differing = (main.ours_only + main.theirs_only) / main.difference.n
+    points = 100 * smallest_shown(main.difference.n, differing, main.difference.level)
+    return (
+        f"Two models that differ on {words.percent(differing)} of {words.count(main.difference.n)} {facts.test_items}, "
+        f"as these do, must be {points:.1f} points apart to be told apart in four runs of five; training luck comes on "
+        "top of that."
+    )
+
+
 def _limits_of_proof(facts: ReportFacts) -> list[str]:
     found = []
     if facts.comparisons and facts.comparisons[0].verdict == "no difference shown":
@@ -117,10 +162,12 @@ def _limits_of_proof(facts: ReportFacts) -> list[str]:
             found.append(
                 f'"No difference shown" is not "no difference": one of up to {most:.1f} points would fit these numbers.'
             )
+    if (shown := _smallest(facts)) is not None:
+        found.append(shown)
     if len(facts.comparisons) > 1:
         found.append(
-            f"{words.plural(len(facts.comparisons), 'comparison')}, each at its own level: "
-            "with so many looks, one that excludes zero by a hair may be chance."
+            f"The intervals of {words.plural(len(facts.comparisons), 'comparison')} hold one by one, each at its own "
+            "level; the verdicts hold for all of them together."
         )
     for arm in facts.arms:
         if arm.name == "shuffled-labels" and arm.per_class and (arm.accuracy.low or 0) > 2 / len(arm.per_class):

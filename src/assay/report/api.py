@@ -46,8 +46,17 @@ def load_recipe(reference: str, *, quick: bool = False, changes: Sequence[str] =
     return load(reference, quick=quick, changes=changes)
 
 
-def run(recipe: Recipe | str, folder: Path | str | None = None, *, engine: str = "local", watch: bool = False) -> Done:
+def run(
+    recipe: Recipe | str,
+    folder: Path | str | None = None,
+    *,
+    engine: str = "local",
+    watch: bool = False,
+    strict: bool = False,
+) -> Done:
     """Runs a recipe in `folder` (`runs/NAME` where left out), goes on where it was stopped, and draws its report.
+
+    With `strict` it goes no further than to a held-out sample that is also trained on, or nearly.
 
     Raises:
         UserError: Something that the caller can mend; what was finished stays.
@@ -58,9 +67,9 @@ def run(recipe: Recipe | str, folder: Path | str | None = None, *, engine: str =
     place = RunFolder.open(Path(folder) if folder is not None else Path("runs") / whole.name, create=True)
     if watch:
         with watched() as reporter:
-            Runner(whole, place, OpenModels(), ENGINES[engine](), reporter).run()
+            Runner(whole, place, OpenModels(), ENGINES[engine](), reporter, strict).run()
     else:
-        Runner(whole, place, OpenModels(), ENGINES[engine](), Silent()).run()
+        Runner(whole, place, OpenModels(), ENGINES[engine](), Silent(), strict).run()
     return report(place.path)
 
 

@@ -22,12 +22,16 @@ from assay.report.facts import (
     StageCost,
 )
 from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, pictures, score_columns
+from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
+from assay.report.gather_worth import exchange, leakage, sets
+from assay.report.sceptic import Drift, SideBySide
 
 ROLES = {"generate": "paints", "score": "scores", "train": "start of training"}
 
 
 def facts_of(run: Finished, command: str) -> ReportFacts:
     """Everything the page of a finished run shows."""
+    told, beside = seen(run), side_by_side(run)
     return ReportFacts(
         name=run.recipe.name,
         question=run.recipe.question,
@@ -37,9 +41,17 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         funnel=funnel(run),
         scores=score_columns(run),
         pictures=pictures(run),
-        expert=_expert(run),
+        expert=_expert(run, beside),
         pupil=_pupil(run),
+        unknowns=unknowns(run, told),
+        calibration=calibrated(told),
+        beside=beside,
+        drift=_drift(run),
+        leakage=leakage(run),
+        sets=sets(run),
+        exchange=exchange(run),
         stages=tuple(_costs(run)),
+        equal=run.recipe.prove.equal if run.recipe.prove else "steps",
         data=tuple(_data(run)),
         models=tuple(_models(run)),
     )
@@ -60,7 +72,7 @@ def _origin(run: Finished, command: str) -> Origin:
     )
 
 
-def _expert(run: Finished) -> Expert | None:
+def _expert(run: Finished, beside: SideBySide | None) -> Expert | None:
     """What the classifier of the first column of labels says of the pictures."""
     for name, scorer in run.recipe.score.items():
         outcomes = run.columns[name]
@@ -76,8 +88,18 @@ def _expert(run: Finished) -> Expert | None:
                 column = NOT_AMONG if outcome.value == NOT_AMONG else outcome.answer
                 counts[rows.index(sample.text("label"))][columns.index(column)] += 1
         confusion = _without_empty(Confusion(tuple(rows), columns, tuple(map(tuple, counts))), keep=len(rows))
-        return Expert(model=str(getattr(scorer, "model", name)), confusion=confusion)
+        model = str(getattr(scorer, "model", name))
+        measured = beside.expert_accuracy if beside is not None and beside.expert == model else None
+        return Expert(model, confusion, measured)
     return None
+
+
+def _drift(run: Finished) -> tuple[Drift, ...]:
+    """Of the first column of labels."""
+    for outcomes in run.columns.values():
+        if any(isinstance(outcome, Label) for outcome in outcomes):
+            return drifts(run, outcomes)
+    return ()
 
 
 def _without_empty(confusion: Confusion, keep: int) -> Confusion:

@@ -5,6 +5,7 @@ Colours are classes of `style.css`. Every drawing says in `aria-label` what it s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -15,6 +16,8 @@ from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.report.derived import Histogram
 from assay.report.facts import Arm, Threshold
+from assay.report.sceptic import ExchangeRate
+from assay.stats.calibration import Calibration
 
 _ARMS = ("real", "filtered", "unfiltered", "random-drop", "shuffled-labels", "mixed", "few-real", "nearest-real")
 
@@ -138,6 +141,56 @@ def curve_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:
         return None
     across = axis_between(0, max(1, *(step for step, _ in points)), ticks=3)
     return across, axis_over([0.0, *(loss for _, loss in points)], ticks=4)
+
+
+def reliability(found: Calibration) -> Markup:
+    """Accuracy by confidence, a dot a bin of equally many items, with the line where they are equal."""
+    low = math.floor(10 * min(min(b.confidence, b.accuracy) for b in found.bins)) * 10
+    axis = axis_between(float(low), 100.0, ticks=4)
+    ends = axis.at(axis.low), axis.at(axis.high)
+    diagonal = Markup('<line class="zero" x1="{:.2f}%" y1="{:.2f}%" x2="{:.2f}%" y2="{:.2f}%"/>').format(
+        ends[0], 100 - ends[0], ends[1], 100 - ends[1]
+    )
+    dots = Markup("").join(
+        Markup('<circle class="bin" cx="{:.2f}%" cy="{:.2f}%" r="4"><title>{}</title></circle>').format(
+            axis.at(100 * one.confidence),
+            100 - axis.at(100 * one.accuracy),
+            f"{one.n} items: {100 * one.confidence:.1f} % sure, {100 * one.accuracy:.1f} % right",
+        )
+        for one in found.bins
+    )
+    return _frame(diagonal + dots, (axis, axis), f"Accuracy by confidence, {len(found.bins)} bins of equal size")
+
+
+def worth(found: ExchangeRate) -> Markup:
+    """The curve of real samples with its measurements, and where the generated ones of an arm come to lie on it."""
+    ends = [size for size, _ in found.curve]
+    reached = found.worth.estimate if found.worth.estimate is not None else max(ends)
+    across = axis_between(0, 1.08 * max(*ends, min(reached, 2 * max(ends))), ticks=4)
+    fitted = [
+        (size, 1 - (found.floor + found.scale * size**-found.exponent))
+        for size in (min(ends) + (across.high - min(ends)) * nth / 60 for nth in range(61))
+    ]
+    shares = [100 * share for _, share in (*found.curve, *fitted, (0, found.accuracy))]
+    up = axis_over(shares, ticks=4)
+    points = " ".join(f"{across.at(size):.2f},{100 - up.at(100 * share):.2f}" for size, share in fitted)
+    line = Markup(
+        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines arm-real"><polyline points="{}"/></svg>'
+    ).format(points)
+    dots = [
+        Markup('<circle class="bin arm-real" cx="{:.2f}%" cy="{:.2f}%" r="4"><title>{}</title></circle>').format(
+            across.at(size), 100 - up.at(100 * share), f"{size} real samples: {100 * share:.1f} %"
+        )
+        for size, share in found.curve
+    ]
+    height = 100 - up.at(100 * found.accuracy)
+    level = Markup('<line class="threshold" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>').format(height)
+    if found.worth.estimate is not None and across.holds(found.worth.estimate):
+        level += Markup('<line class="threshold" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1:.2f}%" y2="100%"/>').format(
+            across.at(found.worth.estimate), height
+        )
+    label = f"Accuracy by number of real samples, {len(found.curve)} trainings, and the accuracy of {found.arm}"
+    return _frame(Markup("").join([line, *dots, level]), (across, up), label)
 
 
 def _frame(inner: Markup, axes: tuple[Axis, Axis], label: str) -> Markup:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from assay.core.effect import Effect
+from assay.pipeline.leakage import Leaks
 from assay.report.checks import must_add_up, must_be_finite
+from assay.report.sceptic import Calibrated, Drift, ExchangeRate, SetDistance, SideBySide, Unknowns
 from assay.stats.verdict import Verdict, verdict
 
 NOT_AMONG = "not among its labels"
@@ -51,12 +53,20 @@ class Arm:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms on the same test items. Its verdict is read off the interval, so the two cannot disagree."""
+    """Two arms on the same test items.
+
+    Its verdict is read off the interval and, where several pairs are compared, off the p-value that was adjusted for
+    all of them.
+    """
 
     ours: str
     theirs: str
     difference: Effect
     """Accuracy of ours minus theirs, as a fraction; from a paired bootstrap."""
+    p: float | None = None
+    """Of the difference: McNemar's exact test where each arm was trained once, else the bootstrap's."""
+    adjusted_p: float | None = None
+    """Holm's, for the family of all comparisons of the run."""
     mcnemar_p: float | None = None
     """Exact, of the first seed of each arm."""
     ours_only: int | None = None
@@ -65,7 +75,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        return verdict(self.difference)
+        return verdict(self.difference, self.adjusted_p)
 
 
 @dataclass(frozen=True)
@@ -263,11 +273,20 @@ class ReportFacts:
     pictures: tuple[Picture, ...] = ()
     expert: Expert | None = None
     pupil: Pupil | None = None
+    unknowns: tuple[Unknowns, ...] = ()
+    calibration: tuple[Calibrated, ...] = ()
+    beside: SideBySide | None = None
+    drift: tuple[Drift, ...] = ()
+    leakage: tuple[Leaks, ...] = ()
+    sets: tuple[SetDistance, ...] = ()
+    exchange: ExchangeRate | None = None
     stages: tuple[StageCost, ...] = ()
     data: tuple[DataSource, ...] = ()
     models: tuple[ModelUsed, ...] = ()
     caveats: tuple[str, ...] = ()
     """Limits that only the caller knows, a sentence each; the page adds those it can read off the facts."""
+    equal: Literal["steps", "samples"] = "steps"
+    """What the arms have in common: always the optimiser steps, or the number of samples too."""
     test_items: str = "real test photographs"
     """What the test items are called, in the plural."""
 

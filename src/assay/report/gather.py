@@ -30,9 +30,8 @@ from assay.report.facts import (
     ScoreColumn,
     Threshold,
 )
-from assay.stats.bootstrap import paired_bootstrap
+from assay.stats.compare import compare
 from assay.stats.intervals import wilson
-from assay.stats.mcnemar import mcnemar
 from assay.store.images import StoredImages
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
 from assay.store.shards import read_made
@@ -47,6 +46,9 @@ COMPARISONS = (
     ("filtered", "real"),
     ("filtered", "shuffled-labels"),
     ("unfiltered", "real"),
+    ("mixed", "few-real"),
+    ("filtered", "few-real"),
+    ("filtered", "nearest-real"),
 )
 """Pairs that are compared where both arms are there, the question's own first."""
 
@@ -162,26 +164,24 @@ def arms(run: Finished) -> tuple[Arm, ...]:
 
 
 def comparisons(run: Finished) -> tuple[Comparison, ...]:
-    """Pairs of arms on the same items."""
+    """Pairs of arms on the same items, their p-values adjusted for one another."""
     names = run.recipe.prove.arms if run.recipe.prove else ()
-    found = []
-    for ours, theirs in COMPARISONS:
-        if ours not in names or theirs not in names:
-            continue
-        a, b = run.correct(ours), run.correct(theirs)
-        seed = hashed(run.recipe.seed, "bootstrap", ours, theirs) % 2**32
-        test = mcnemar(a[0].astype(bool), b[0].astype(bool))
-        found.append(
-            Comparison(
-                ours,
-                theirs,
-                paired_bootstrap(a, b, seed=seed),
-                mcnemar_p=test.p,
-                ours_only=test.ours_only,
-                theirs_only=test.theirs_only,
-            )
+    pairs = [pair for pair in COMPARISONS if set(pair) <= set(names)]
+    seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
+    compared = compare([(run.correct(ours), run.correct(theirs)) for ours, theirs in pairs], seeds)
+    return tuple(
+        Comparison(
+            ours,
+            theirs,
+            one.effect,
+            p=one.p,
+            adjusted_p=one.adjusted_p,
+            mcnemar_p=one.mcnemar.p if one.mcnemar else None,
+            ours_only=one.mcnemar.ours_only if one.mcnemar else None,
+            theirs_only=one.mcnemar.theirs_only if one.mcnemar else None,
         )
-    return tuple(found)
+        for (ours, theirs), one in zip(pairs, compared, strict=True)
+    )
 
 
 def score_columns(run: Finished) -> tuple[ScoreColumn, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from assay.report import derived
 from assay.report.answer import answer_sentence, comparison_sentence, limits
 from assay.report.facts import Arm, Comparison, Confusion, Picture, ReportFacts, ScoreColumn
+from assay.report.sceptic import SideBySide, Unknowns
 
 FORMAT = 1
 """Goes up when a key changes its meaning or goes away."""
@@ -23,6 +24,7 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "verdict": facts.verdict,
         "answer": answer_sentence(facts),
         "origin": {**asdict(facts.origin), "versions": dict(facts.origin.versions)},
+        "equal": facts.equal,
         "arms": [_arm(arm) for arm in facts.arms],
         "effects": [_effect(pair) for pair in facts.comparisons],
         "limits": list(limits(facts)),
@@ -31,6 +33,13 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "pictures": [_picture(picture) for picture in facts.pictures],
         "expert": _expert(facts),
         "pupil": None if facts.pupil is None else {"arm": facts.pupil.arm, **_confusion(facts.pupil.confusion)},
+        "unknowns": [_unknowns(model) for model in facts.unknowns],
+        "calibration": [asdict(one) for one in facts.calibration],
+        "beside": None if facts.beside is None else _beside(facts.beside),
+        "drift": [asdict(row) for row in facts.drift],
+        "leakage": [asdict(row) for row in facts.leakage],
+        "sets": [asdict(row) for row in facts.sets],
+        "exchange_rate": None if facts.exchange is None else asdict(facts.exchange),
         "cost": _cost(facts),
         "data": [asdict(source) for source in facts.data],
         "models": [asdict(model) for model in facts.models],
@@ -111,6 +120,17 @@ def _expert(facts: ReportFacts) -> dict[str, Any] | None:
         return None
     own = None if expert.accuracy is None else asdict(expert.accuracy)
     return {"model": expert.model, "accuracy": own, **_confusion(expert.confusion)}
+
+
+def _beside(found: SideBySide) -> dict[str, Any]:
+    answers = Confusion(found.labels, found.labels, found.answers)
+    rates = {name: 1e6 / microseconds for name, microseconds in found.microseconds.items()}
+    return {**asdict(found), "answers": _confusion(answers), "per_second": rates}
+
+
+def _unknowns(model: Unknowns) -> dict[str, Any]:
+    shown = [{key: value for key, value in asdict(one).items() if key != "png"} for one in model.shown]
+    return {**asdict(model), "shown": shown}
 
 
 def _cost(facts: ReportFacts) -> dict[str, Any]:

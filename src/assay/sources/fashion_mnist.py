@@ -43,6 +43,8 @@ class FashionMNIST:
     """Where the four idx files lie, packed or not; found or fetched where None."""
     labels: tuple[str, ...] = LABELS
     """Names of the ten classes, in the order of their indices."""
+    only: tuple[str, ...] = ()
+    """Of `labels`; all where empty. So some classes can be kept from a model and shown to it as strangers."""
 
     version: ClassVar[int] = 1
 
@@ -53,6 +55,10 @@ class FashionMNIST:
             raise ValueError(f"FashionMNIST.per_label must be at least 1, was {self.per_label}.")
         if len(set(self.labels)) != 10 or len(self.labels) != 10:
             raise ValueError(f"FashionMNIST.labels must be ten different names, was {self.labels!r}.")
+
+        for name in self.only:
+            if name not in self.labels:
+                raise ValueError(f"FashionMNIST.only must name some of its labels, was {self.only!r}.")
 
     def read(self, lab: Lab) -> Sequence[Sample]:
         pixels, classes = arrays(
@@ -71,9 +77,10 @@ class FashionMNIST:
         ]
 
     def _chosen(self, classes: npt.NDArray[np.int64]) -> list[int]:
+        wanted = [nth for nth, name in enumerate(self.labels) if not self.only or name in self.only]
         if self.per_label is None:
-            return list(range(len(classes)))
+            return [int(row) for row in np.flatnonzero(np.isin(classes, wanted))]
         counts = np.bincount(classes, minlength=10)
-        if (least := int(counts.min())) < self.per_label:
+        if (least := int(counts[wanted].min())) < self.per_label:
             raise SourceError(f"FashionMNIST {self.split} has {least} photographs of a label, not {self.per_label}.")
-        return sorted(int(i) for c in range(10) for i in np.flatnonzero(classes == c)[: self.per_label])
+        return sorted(int(i) for c in wanted for i in np.flatnonzero(classes == c)[: self.per_label])

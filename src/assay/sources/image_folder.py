@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,17 @@ class ImageFolder:
             raise ValueError("ImageFolder.path must name a folder, was ''.")
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"ImageFolder.limit must be at least 1, was {self.limit}.")
+
+    def listing(self) -> str:
+        """Digest of the names, sizes and times of what would be read: a folder that has changed is read again."""
+        root = Path(self.path)
+        rows = [
+            (f"{folder.name}/{file.name}", (found := file.stat()).st_size, found.st_mtime_ns)
+            for folder in (sorted(root.iterdir()) if root.is_dir() else [])
+            if folder.is_dir()
+            for file in self._pictures(folder)
+        ]
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
 
     def read(self, lab: Lab) -> Sequence[Sample]:
         root = Path(self.path)

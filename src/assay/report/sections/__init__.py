@@ -8,18 +8,26 @@ from assay.report.facts import ReportFacts
 from assay.report.sections.making import expert, funnel, pictures, scores
 from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
 from assay.report.sections.record import cost, origin, provenance, training
+from assay.report.sections.sceptic import beside, calibration, drift, exchange, leakage, sets, strangers
 from assay.report.sections.section import Section
 
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     arms,
     comparisons,
+    exchange,
     limits,
+    leakage,
     funnel,
     pictures,
     scores,
     expert,
+    drift,
+    sets,
     classes,
     pupil,
+    beside,
+    strangers,
+    calibration,
     training,
     cost,
     provenance,

@@ -64,7 +64,12 @@ def pictures(facts: ReportFacts) -> Section | None:
 
 def _shown(picture: Picture) -> tuple[Picture, str, bool]:
     """With its pixels as base64, and whether they are few enough to be shown as squares."""
-    return picture, b64encode(picture.png).decode("ascii"), _png_width(picture.png) <= _SMALL
+    return picture, b64encode(picture.png).decode("ascii"), is_small(picture.png)
+
+
+def is_small(png: bytes) -> bool:
+    """Whether a picture is so small that its pixels are shown as squares."""
+    return _png_width(png) <= _SMALL
 
 
 def _png_width(png: bytes) -> int:

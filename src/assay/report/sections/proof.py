@@ -10,6 +10,10 @@ from assay.report.sections.section import Section
 from assay.report.template import fill
 from assay.report.words import percent, percent_between, points, points_between
 
+EQUAL = {
+    "steps": "Every arm took as many optimiser steps, however many samples it has.",
+    "samples": "Every arm took as many optimiser steps, and learnt from as many samples but where its name says else.",
+}
 TONES = {"helped": "helped", "hurt": "hurt", "no difference shown": "unclear"}
 
 
@@ -21,7 +25,7 @@ def arms(facts: ReportFacts) -> Section | None:
     others = [arm.accuracy for arm in facts.arms if arm is not first]
     axis = strip_axis([first.accuracy, *others])
     rows = [(arm, arm_class(arm.name), strip(_strip_of(arm), axis)) for arm in facts.arms]
-    values = {"facts": facts, "rows": rows, "ruler": ruler(axis, "%")}
+    values = {"facts": facts, "rows": rows, "ruler": ruler(axis, "%"), "equal": EQUAL[facts.equal]}
     return Section("arms", "How well each model did", fill("arms.html", values))
 
 

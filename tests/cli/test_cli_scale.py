@@ -1,0 +1,67 @@
+"""assay scale through the real command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.stats.chinchilla import Chinchilla
+from assay.stats.scaling_law import Curve
+from command_line import assay
+
+
+def test_a_table_of_accuracies(tmp_path: Path) -> None:
+    truth = Curve(0.05, 2.0, 0.5)
+    rows = "\n".join(f"{size},{1 - float(truth(size))}" for size in (100, 200, 400, 800, 1600, 3200))
+    (tmp_path / "points.csv").write_text("size,accuracy\n" + rows, encoding="utf-8")
+    found = json.loads(assay(["scale", tmp_path / "points.csv", "--json"]).stdout)
+    assert found["needed"]["estimate"] == pytest.approx(1600, rel=0.05)
+    assert found["more"]["estimate"] == 0
+    assert found["floor"]["estimate"] == pytest.approx(0.05, abs=0.005)
+    said = assay(["scale", tmp_path / "points.csv", "--goal", "0.99"]).stdout
+    assert "never" in said
+    assert "6 measurements" in said
+
+
+def test_arms_of_a_table_are_worth_real_samples(tmp_path: Path) -> None:
+    truth = Curve(0.1, 3.0, 0.5)
+    rows = [{"size": n, "loss": float(truth(n)), "arm": "real"} for n in (100, 400, 1600, 6400)]
+    rows.append({"size": 5000, "loss": float(truth(1000)), "arm": "filtered"})
+    (tmp_path / "points.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = json.loads(assay(["scale", tmp_path / "points.jsonl", "--json"]).stdout)
+    assert found["arm"] == "real"
+    assert found["worth"]["filtered"]["estimate"] == pytest.approx(1000, rel=0.1)
+
+
+def test_chinchilla(tmp_path: Path) -> None:
+    truth = Chinchilla(1.69, 406.4, 0.34, 410.7, 0.28)
+    n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 5), np.geomspace(5e9, 5e11, 5)))
+    rows = "\n".join(f"{a},{b},{c}" for a, b, c in zip(n, d, truth(n, d), strict=True))
+    (tmp_path / "runs.csv").write_text("parameters,tokens,loss\n" + rows, encoding="utf-8")
+    found = json.loads(assay(["scale", tmp_path / "runs.csv", "--chinchilla", "--flops", "1e21", "--json"]).stdout)
+    assert found["alpha"] == pytest.approx(0.34, rel=0.05)
+    alpha = found["intervals"]["alpha"]
+    assert alpha["low"] <= alpha["estimate"] <= alpha["high"]
+    assert "best split: tokens" in assay(["scale", tmp_path / "runs.csv", "--chinchilla", "--flops", "1e21"]).stdout
+    assert 6 * found["best_split"]["parameters"] * found["best_split"]["tokens"] == pytest.approx(1e21)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("size,loss\n1,0.5\n2,0.4\n", "three different sizes"),
+        ("size,lost\n1,0.5\n", "no column 'accuracy'"),
+        ("size,loss\n1,0.5\n2,nan\n3,0.1\n", "must be positive and finite"),
+        ("size,accuracy\n1,50\n2,70\n3,80\n", "accuracy must be between 0 and 1, was 50"),
+        ("size,loss\n1,many\n", "loss must be a number, was 'many'"),
+    ],
+)
+def test_mistakes_are_told_in_one_message(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "points.csv").write_text(content, encoding="utf-8")
+    done = assay(["scale", tmp_path / "points.csv"])
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,133 @@
+"""What each arm trains on: they differ in one thing each."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import run_parts
+from assay.core.errors import RecipeError
+from assay.core.recipe import ARMS, Proof
+from assay.core.sample import Sample
+from assay.core.score import Fingerprint, Outcome, Unscored
+from assay.pipeline.arms import (
+    Material,
+    blind_pick,
+    few_of_each,
+    nearest_of,
+    relabelled,
+    samples_for,
+    shuffled_labels,
+    training_seed,
+)
+
+
+def samples(count: int, kind: str = "made") -> list[Sample]:
+    return [Sample({"label": ("bag", "coat", "boot")[nth % 3]}, made_by=kind, nth=nth) for nth in range(count)]
+
+
+def proof(**changes: object) -> Proof:
+    values: dict[str, object] = {"holdout": run_parts.Plates(), "evaluate": run_parts.Right(), **changes}
+    return Proof(**values)  # type: ignore[arg-type]
+
+
+GENERATED, REAL = samples(30), samples(60, "real")
+KEPT = [sample for nth, sample in enumerate(GENERATED) if nth % 4]
+MATERIAL = Material(GENERATED, KEPT, REAL, REAL[: len(KEPT)])
+
+
+def test_every_arm_has_as_many_samples_as_it_says() -> None:
+    sizes = {arm: len(samples_for(arm, MATERIAL, proof(few=2), seed=1)) for arm in ARMS}
+    n = len(KEPT)
+    assert sizes == {
+        "real": n,
+        "unfiltered": 30,
+        "filtered": n,
+        "random-drop": n,
+        "shuffled-labels": n,
+        "few-real": 6,
+        "mixed": n + 6,
+        "nearest-real": n,
+    }
+    equal = samples_for("unfiltered", MATERIAL, proof(equal="samples"), seed=1)
+    assert len(equal) == n
+    assert {sample.id for sample in equal} <= {sample.id for sample in GENERATED}
+
+
+def test_blind_arms_draw_lots_of_their_own() -> None:
+    """`unfiltered` cut to size and `random-drop` are two draws, and neither is that of the few real samples."""
+    picks = [
+        {sample.nth for sample in samples_for(arm, MATERIAL, proof(equal="samples"), seed=1)}
+        for arm in ("unfiltered", "random-drop")
+    ]
+    assert picks[0] != picks[1]
+
+
+@given(st.integers(0, 40), st.integers(0, 5), st.randoms())
+def test_a_blind_pick_depends_on_ids_alone(count: int, seed: int, random: object) -> None:
+    mixed = list(GENERATED)
+    random.shuffle(mixed)  # type: ignore[attr-defined]
+    picked = blind_pick(GENERATED, count, seed)
+    assert len(picked) == min(count, 30)
+    assert {sample.id for sample in picked} == {sample.id for sample in blind_pick(mixed, count, seed)}
+    assert [sample.nth for sample in picked] == sorted(sample.nth for sample in picked)
+
+
+@given(st.integers(1, 30), st.integers(0, 5))
+def test_a_few_of_each_label(few: int, seed: int) -> None:
+    counts = Counter(sample.text("label") for sample in few_of_each(REAL, few, seed))
+    assert counts == {label: min(few, 20) for label in ("bag", "coat", "boot")}
+
+
+def test_shuffling_keeps_how_often_each_label_comes_and_forgets_whose_it_was() -> None:
+    many = samples(3000)
+    dealt = shuffled_labels(many, seed=3)
+    assert Counter(s.text("label") for s in dealt) == Counter(s.text("label") for s in many)
+    same = np.mean([a.text("label") == b.text("label") for a, b in zip(dealt, many, strict=True)])
+    assert same == pytest.approx(1 / 3, abs=0.04)
+    assert [sample.parents for sample in dealt] == [(sample.id,) for sample in many]
+
+
+def test_nearest_is_by_fingerprint_and_keeps_the_generated_label() -> None:
+    kept, real = samples(3), samples(4, "real")
+    looks: dict[str, Outcome] = {s.id: Fingerprint((float(nth), 0.0)) for nth, s in enumerate(kept)}
+    theirs: dict[str, Outcome] = {s.id: Fingerprint((3.0 - nth, 0.1)) for nth, s in enumerate(real)}
+    theirs[real[3].id] = Unscored("failed", "does not decode")
+    found = nearest_of(kept, looks, real, theirs)
+    assert [sample.nth for sample in found] == [2, 2, 1]
+    arm = relabelled(found, kept)
+    assert [sample.text("label") for sample in arm] == [sample.text("label") for sample in kept]
+    assert len({sample.id for sample in arm}) == 3
+    looks[kept[0].id] = Unscored("failed", "no picture")
+    with pytest.raises(RecipeError, match="1 of 3 have none"):
+        nearest_of(kept, looks, real, theirs)
+
+
+def test_seeds_are_hashed_and_the_same_for_every_arm() -> None:
+    seeds = {training_seed(seed, nth) for seed in range(20) for nth in range(20)}
+    assert len(seeds) == 400
+    gaps = np.diff(sorted(seeds))
+    assert gaps.min() > 1000
+
+
+def test_an_arm_with_nothing_to_train_on_says_so() -> None:
+    with pytest.raises(RecipeError, match="nothing to train on: the filters kept 0 of 30"):
+        samples_for("filtered", Material(GENERATED, []), proof(), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"arms": ("nearest-real",), "real": run_parts.Plates()}, "what is like what"),
+        ({"arms": ("mixed",)}, "The arm 'mixed' needs real samples"),
+        ({"arms": ("few-real",)}, "The arm 'few-real' needs real samples"),
+        ({"few": 0}, "prove.few must be at least 1"),
+        ({"equal": "epochs"}, "prove.equal must be 'steps' or 'samples', was 'epochs'"),
+        ({"unknowns": run_parts.Right()}, "prove.unknowns needs strangers"),
+    ],
+)
+def test_a_proof_that_cannot_be_is_refused(changes: dict[str, object], told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        proof(**changes)

@@ -1,0 +1,60 @@
+"""A planted leak is found, and a clean test is not accused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.core.errors import RecipeError
+from assay.core.sample import Image, Sample
+from assay.core.score import Fingerprint, Outcome, Unscored
+from assay.pipeline.leakage import Leaks, content_of, leaks, read_leaks, refuse, write_leaks
+
+
+def picture(nth: int, label: str = "bag", origin: str = "here") -> Sample:
+    return Sample({"label": label, "origin": origin, "image": Image(f"{nth:064d}", 8, 8)}, nth=nth)
+
+
+def looks(samples: list[Sample], angles: list[float]) -> dict[str, Outcome]:
+    return {s.id: Fingerprint((float(np.cos(a)), float(np.sin(a)))) for s, a in zip(samples, angles, strict=True)}
+
+
+@given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
+def test_exact_ones_are_those_in_both_sets(training: set[int], held: set[int]) -> None:
+    ours = [picture(nth, origin="train") for nth in training]
+    theirs = [picture(nth, label="coat", origin="test") for nth in held]
+    found = leaks("real", ours, theirs, 0.99)
+    assert (found.exact, found.near) == (len(training & held), None)
+    assert (found.samples, found.held_out) == (len(training), len(held))
+
+
+def test_near_ones_are_found_by_their_fingerprints_and_counted_once() -> None:
+    ours, theirs = [picture(nth) for nth in range(4)], [picture(nth) for nth in (0, 10, 11, 12)]
+    prints = looks(ours, [0.0, 1.0, 2.0, 2.001]), looks(theirs, [0.0, 1.01, 2.0005, 3.0])
+    found = leaks("real", ours, theirs, 0.999, prints)
+    assert (found.exact, found.near) == (1, 2)
+    assert found.pairs[0] == (theirs[0].id, ours[0].id)
+    assert found.pairs[1] == (theirs[1].id, ours[1].id)
+    prints[1][theirs[1].id] = Unscored("failed", "does not decode")
+    assert leaks("real", ours, theirs, 0.999, prints).near == 1
+    assert leaks("real", ours, theirs, 1.0, prints).near == 0
+
+
+def test_words_leak_too_whatever_their_spaces_and_capitals() -> None:
+    ours = [Sample({"instruction": "Add  two\nnumbers", "label": "x"})]
+    theirs = [Sample({"instruction": "add two numbers", "label": "y"}), Sample({"instruction": "Subtract them"})]
+    assert leaks("generate", ours, theirs, 0.9).exact == 1
+    assert content_of(Sample({"prompt": "a bag", "image": Image("0" * 64, 8, 8)})) == content_of(
+        Sample({"prompt": "a coat", "image": Image("0" * 64, 8, 8)})
+    )
+
+
+def test_a_strict_run_ends_at_a_leak_and_names_it(tmp_path: Path) -> None:
+    clean, leaky = Leaks("real", 5, 10, 0, None, 0.9), Leaks("generate", 5, 10, 1, 2, 0.9, (("one", "other"),))
+    refuse([clean])
+    with pytest.raises(RecipeError, match=r"of 10 held-out samples, 1 are also in 'generate', and 2 nearly \(such"):
+        refuse([clean, leaky])
+    write_leaks(tmp_path, [clean, leaky])
+    assert read_leaks(tmp_path) == [clean, leaky]

@@ -1,0 +1,124 @@
+"""A proof from beginning to end: what it must find, what it must not claim, and what it leaves for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.core.errors import RecipeError
+from assay.core.recipe import ARMS, Proof
+from assay.pipeline.plan import stages
+from assay.report.api import report
+from run_parts import Bright, Look, Plates, Right, counts, folder_of, recipe, run
+
+LOOKS = {"bright": Bright(), "look": Look()}
+
+
+def proof(**changes: Any) -> Proof:
+    return replace(Proof(Plates(), Right(), Plates(60, 5000), arms=("filtered", "random-drop")), **changes)
+
+
+def results(folder: Path) -> dict[str, Any]:
+    report(folder)
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_two_identical_arms_show_no_difference(tmp_path: Path) -> None:
+    """A filter that keeps everything makes `filtered`, `unfiltered` and `random-drop` one and the same."""
+    arms = ("unfiltered", "filtered", "random-drop")
+    run(recipe(low=0.0, prove=proof(arms=arms, seeds=3)), tmp_path / "run")
+    found = results(tmp_path / "run")
+    assert counts(tmp_path / "run", "keep")["dropped"] == 0
+    assert len(found["effects"]) == 2
+    for effect in found["effects"]:
+        assert effect["verdict"] == "no difference shown"
+        assert effect["difference"]["estimate"] == 0
+    assert found["verdict"] == "no difference shown"
+    assert "cannot be told apart" in found["answer"]
+
+
+@pytest.mark.parametrize(("first", "shared"), [(2000, 0), (1030, 10), (1000, 40)])
+def test_a_planted_leak_is_found_and_a_strict_run_ends_before_it_trains(
+    tmp_path: Path, first: int, shared: int
+) -> None:
+    """The held-out plates are numbers 1000 to 1039; the training plates begin at `first`."""
+    what = recipe(prove=proof(real=Plates(60, first), arms=("real", "filtered")))
+    folder = tmp_path / "run"
+    if shared:
+        with pytest.raises(RecipeError, match=f"of 40 held-out samples, {shared} are also in 'real'"):
+            run(what, folder, strict=True)
+        assert not list(folder.glob("train-*"))
+        with pytest.raises(RecipeError, match="The test is not clean"):
+            run(what, folder, strict=True)  # a receipt of the search is no excuse
+    run(what, folder, strict=not shared)
+    found = {row["set"]: row for row in results(folder)["leakage"]}
+    assert {name: row["exact"] for name, row in found.items()} == {"generate": 0, "real": shared}
+    assert found["real"]["held_out"] == 40
+    assert counts(folder, "leakage")["exact"] == shared
+
+
+def test_near_duplicates_are_looked_for_where_there_are_fingerprints(tmp_path: Path) -> None:
+    what = recipe(score=LOOKS, prove=proof(real=Plates(60, 1000), arms=("real", "filtered"), fingerprint="look"))
+    run(what, tmp_path / "run")
+    found = {row["set"]: row for row in results(tmp_path / "run")["leakage"]}
+    assert (found["real"]["exact"], found["real"]["near"]) == (40, 0)
+    assert (found["generate"]["exact"], found["generate"]["near"]) == (0, 0)
+
+
+def test_every_arm_trains_on_what_it_says(tmp_path: Path) -> None:
+    arms = tuple(ARMS)
+    what = recipe(score=LOOKS, prove=proof(arms=arms, few=3, fingerprint="look", curve=(2, 5, 10)))
+    run(what, tmp_path / "run")
+    kept = counts(tmp_path / "run", "keep")["kept"]
+    sizes = {stage: counts(tmp_path / "run", f"train-{stage}-0")["samples"] for stage in (*arms, "real-2", "real-10")}
+    assert sizes == {
+        "real": min(60, kept),
+        "unfiltered": 150,
+        "filtered": kept,
+        "random-drop": kept,
+        "shuffled-labels": kept,
+        "few-real": 6,
+        "mixed": kept + 6,
+        "nearest-real": kept,
+        "real-2": 4,
+        "real-10": 20,
+    }
+    found = results(tmp_path / "run")
+    assert [arm["name"] for arm in found["arms"]] == list(arms)
+    assert found["equal"] == "steps"
+    rate = found["exchange_rate"]
+    assert rate["arm"] == "filtered"
+    assert rate["samples"] == kept
+    assert sorted({size for size, _ in rate["curve"]}) == sorted({4, 6, 10, 20, min(60, kept)})
+    assert {row["name"] for row in found["sets"]} == {"generated", "kept", "real, for training"}
+
+
+def test_arms_of_equally_many_samples(tmp_path: Path) -> None:
+    run(recipe(prove=proof(arms=("unfiltered", "filtered"), equal="samples")), tmp_path / "run")
+    kept = counts(tmp_path / "run", "keep")["kept"]
+    assert counts(tmp_path / "run", "train-unfiltered-0")["samples"] == kept < 150
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8") if report(tmp_path / "run") else ""
+    assert results(tmp_path / "run")["equal"] == "samples"
+    assert "learnt from as many samples" in page
+
+
+def test_arms_differ_in_nothing_but_their_data(tmp_path: Path) -> None:
+    """The nth training of every arm has one seed and one trainer; no stage of training reads a held-out item."""
+    what = recipe(score=LOOKS, prove=proof(arms=tuple(ARMS), seeds=2, fingerprint="look", curve=(5,), curve_seeds=2))
+    trained = [stage for stage in stages(what) if stage.name.startswith("train-")]
+    assert len(trained) == 2 * (len(ARMS) + 1)
+    assert len({json.dumps(stage.spec["train"], sort_keys=True) for stage in trained}) == 1
+    assert {stage.seed for stage in trained} == {what.seed}
+    unseen = ("holdout", "embed-holdout", "calibrate", "strangers", "leakage", "prove")
+    assert not [stage.name for stage in trained if any(need.startswith(unseen) for need in stage.needs)]
+
+
+def test_a_run_without_a_leak_is_as_good_with_strict_as_without(tmp_path: Path) -> None:
+    run(recipe(prove=proof()), tmp_path / "one", strict=True)
+    run(recipe(prove=proof()), tmp_path / "two")
+    assert folder_of(tmp_path / "one", "prove").name == folder_of(tmp_path / "two", "prove").name

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+from sklearn.metrics import log_loss
+
+from assay.stats import calibration, temperature
+
+
+def items(n: int, factor: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are right as they are, times `factor`: the best temperature is `factor`."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (n, 5))
+    shares = softmax(logits, axis=1)
+    targets = np.array([rng.choice(5, p=row) for row in shares])
+    return logits * factor, targets
+
+
+def slow_ece(logits: np.ndarray, targets: np.ndarray, bins: int) -> float:
+    rows = sorted(
+        (
+            (max(row), int(np.argmax(row) == target))
+            for row, target in zip(softmax(logits, axis=1), targets, strict=True)
+        ),
+        key=lambda pair: pair[0],
+    )
+    sizes = [len(rows) // bins + (nth < len(rows) % bins) for nth in range(bins)]
+    total, start = 0.0, 0
+    for size in sizes:
+        part = rows[start : start + size]
+        start += size
+        if part:
+            total += abs(sum(c for c, _ in part) - sum(r for _, r in part))
+    return total / len(rows)
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 5))
+def test_ece_is_its_definition(n: int, bins: int, seed: int) -> None:
+    logits, targets = items(n, 1.5, seed)
+    found = calibration(logits, targets, bins)
+    assert found.ece == pytest.approx(slow_ece(logits, targets, bins))
+    sizes = [one.n for one in found.bins]
+    assert sum(sizes) == n
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_nll_and_brier_are_scikit_learns() -> None:
+    logits, targets = items(300, 1.0)
+    shares = softmax(logits, axis=1)
+    found = calibration(logits, targets)
+    assert found.nll == pytest.approx(log_loss(targets, shares, labels=range(5)))
+    assert found.brier == pytest.approx(((shares - np.eye(5)[targets]) ** 2).sum(axis=1).mean())
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_temperature_finds_what_was_put_in(factor: float) -> None:
+    logits, targets = items(20_000, factor)
+    found = temperature(logits, targets)
+    assert found == pytest.approx(factor, rel=0.05)
+    after = calibration(logits / found, targets)
+    assert after.ece < 0.015
+    assert after.nll <= calibration(logits, targets).nll + 1e-12
+    # A general optimiser over the same loss ends at the same place.
+    rows = np.arange(len(targets))
+    other = minimize(lambda t: -log_softmax(logits / t[0], axis=1)[rows, targets].mean(), [1.0], bounds=[(0.05, 20)])
+    assert found == pytest.approx(float(other.x[0]), rel=1e-3)
+
+
+def test_an_overconfident_model_is_seen() -> None:
+    logits, targets = items(5_000, 4.0)
+    found = calibration(logits, targets)
+    assert found.ece > 0.1
+    assert found.bins[-1].confidence > found.bins[-1].accuracy
+
+
+@pytest.mark.parametrize(
+    ("logits", "targets", "told"),
+    [([[1.0, 2.0]], [2], "indices"), ([1.0], [0], "Needed"), ([[float("nan"), 0]], [0], "finite"), ([], [], "Needed")],
+)
+def test_what_cannot_be_calibrated_is_refused(logits: list[object], targets: list[int], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        calibration(logits, targets)  # type: ignore[arg-type]
