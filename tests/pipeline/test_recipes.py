@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.core.errors import RecipeError
+from assay.core.recipe import ARMS, Proof
 from assay.pipeline import catalog
 from assay.pipeline.catalog import OURS, find, known, name_of
 from assay.pipeline.recipe_file import dump, load, merged, parse, read, shipped
@@ -41,6 +43,22 @@ def test_every_argument_is_written_back() -> None:
     assert written["generate"]["negative_prompt"] == ""
     assert written["score"]["match"]["template"] == "a photo of a {label}"
     assert written["prove"]["few"] == 10
+
+
+def test_a_thorough_proof_does_more_of_everything() -> None:
+    usual, thorough = load("fashion"), load("fashion", changes=["proof=thorough"])
+    assert usual.prove is not None
+    assert thorough.prove is not None
+    assert thorough.prove.arms == tuple(ARMS)
+    assert thorough.prove.seeds == 5
+    assert len(thorough.prove.cells) > 2 * len(usual.prove.cells)
+    assert thorough.prove.holdout.per_label is None  # type: ignore[attr-defined]
+    assert thorough.train.steps > usual.train.steps  # type: ignore[union-attr]
+    assert (usual.generate, usual.score, usual.keep) == (thorough.generate, thorough.score, thorough.keep)
+    assert load_text(dump(thorough)) == thorough  # curve_seeds was once forgotten
+    assert yaml.safe_load(dump(thorough))["prove"].keys() == {field.name for field in fields(Proof)}
+    with pytest.raises(RecipeError, match="thorough"):
+        load("fruit", changes=["proof=thorough"])
 
 
 @given(

@@ -24,7 +24,14 @@ PROOF_ROLES = {
     "calibrate": "sources",
     "unknowns": "evaluators",
 }
-PROOF_VALUES: Mapping[str, type] = {"seeds": int, "equal": str, "few": int, "expert": str, "fingerprint": str}
+PROOF_VALUES: Mapping[str, type] = {
+    "seeds": int,
+    "curve_seeds": int,
+    "equal": str,
+    "few": int,
+    "expert": str,
+    "fingerprint": str,
+}
 PROOFS = ("default", "thorough")
 WORDS: Mapping[type, str] = {str: "text", int: "a whole number"}
 
