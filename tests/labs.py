@@ -31,6 +31,7 @@ from assay.core.kinds import (
     NotPainted,
     PaintRequest,
     Pixels,
+    TextClassifier,
     TextModel,
     TwinEncoder,
 )
@@ -38,6 +39,9 @@ from assay.core.lab import Lab
 from assay.core.sample import Image, Sample
 from assay.images.codec import decode, encode_png
 from assay.models.limits import check_lengths, log_probs_of
+from assay.models.loading import Device, placed
+from assay.models.references import locate
+from assay.models.text_classifier import HeadOnSentences, open_text_classifier
 from assay.store.images import StoredImages
 
 T = TypeVar("T")
@@ -275,6 +279,14 @@ class TinyModels:
     def embedder(self, reference: str) -> Embedder:
         return _open(reference, "tiny:letters", Letters())
 
+    def text_classifier(self, reference: str) -> TextClassifier:
+        if Path(reference).is_dir():
+            head = open_text_classifier(locate(reference), placed(Device(device="cpu")), self.embedder)
+        else:
+            weight = np.eye(2, 26, 2, dtype=np.float32)  # c, d
+            head = HeadOnSentences(Letters(), ("cat", "dog"), weight, np.zeros(2, np.float32), reference)
+        return head if Path(reference).is_dir() else _open(reference, "tiny:sorter", head)
+
     def classifier(self, reference: str) -> Classifier:
         if Path(reference).is_dir():
             return Trained(Path(reference))
@@ -321,13 +333,13 @@ def broken(label: str = "black") -> Sample:
 def passages(per_text: int = 3) -> list[Sample]:
     """Texts with a reference or two; the third kind is in Korean, and longer than `tiny:author` takes."""
     rows = (
-        {"text": "the cat sat on the mat", "reference": "A cat sat on a mat."},
-        {"text": "a dog ran", "reference": "the dog ran off", "second": "a dog ran away"},
-        {"text": "고양이가 매트 위에 조용히 앉아 있다", "reference": "고양이는 매트 위에 앉았다"},
+        {"label": "cat", "text": "the cat sat on the mat", "reference": "A cat sat on a mat."},
+        {"label": "dog", "text": "a dog ran", "reference": "the dog ran off", "second": "a dog ran away"},
+        {"label": "cat", "text": "고양이가 매트 위에 조용히 앉아 있다", "reference": "고양이는 매트 위에 앉았다"},
     )
     return [Sample(dict(row), nth=nth) for nth in range(per_text) for row in rows]
 
 
 def unanswered() -> Sample:
-    """A sample without a reference, and too short for a language model."""
-    return Sample({"text": "x", "reference": " "})
+    """A sample without a text or a reference, and with a label that nobody knows."""
+    return Sample({"label": "cow", "text": " ", "reference": " "})

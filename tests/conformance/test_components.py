@@ -22,6 +22,7 @@ from assay.core.sample import Failure, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
 from assay.evaluators import EVALUATORS
 from assay.evaluators.accuracy import Accuracy
+from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
@@ -43,19 +44,24 @@ from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
+from assay.scorers.label_match import LabelMatch
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.text_embedding import TextEmbedding
 from assay.sources import SOURCES
 from assay.sources.digits import Digits
 from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.food_reviews import FoodReviews
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.image_folder import ImageFolder
+from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.text_classifier import TextClassifier
 from labs import SHADES, broken, passages, real_lab, shade, shades, tiny_lab, unanswered
 
 EXAMPLES: dict[type, list[Any]] = {
@@ -88,6 +94,11 @@ EXAMPLES: dict[type, list[Any]] = {
     Bleu: [Bleu(), Bleu("char", references=("second", "reference"))],
     ChrF: [ChrF(), ChrF(word_order=2)],
     EmbeddingCosine: [EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))],
+    LabelMatch: [
+        LabelMatch(("cat", "dog"), model="tiny:letters"),
+        LabelMatch(("dog", "cat"), {"cat": ("a cat", "mat")}, "tiny:letters"),
+    ],
+    TextEmbedding: [TextEmbedding("tiny:letters")],
     Perplexity: [Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)],
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
     Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
@@ -95,12 +106,16 @@ EXAMPLES: dict[type, list[Any]] = {
     NearDuplicates: [NearDuplicates("vector", 0.9, prefer="number"), NearDuplicates("vector", per="label")],
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
+    TextClassifier: [TextClassifier(("black", "white"), "tiny:letters", steps=2, batch=4)],
     Accuracy: [Accuracy()],
+    TextAccuracy: [TextAccuracy()],
     Unknowns: [Unknowns(), Unknowns(method="max-logit", k=3)],
     FashionMNIST: [FashionMNIST(per_label=1)],
     Digits: [Digits(per_label=1)],
     Noise: [Noise(3)],
     ImageFolder: [ImageFolder("somewhere", limit=2)],
+    FoodReviews: [FoodReviews(), FoodReviews("train", per_label=9, folder="somewhere")],
+    LabelledTexts: [LabelledTexts("some.csv"), LabelledTexts("some.jsonl", "words", "kind", per_label=2, skip=1)],
     Mmlu: [Mmlu("somewhere"), Mmlu("somewhere", "dev", ("anatomy", "virology"), per_subject=5)],
     Gsm8k: [Gsm8k("somewhere.jsonl", limit=2)],
     TruthfulQa: [TruthfulQa("somewhere.json"), TruthfulQa("somewhere.json", "mc2", limit=2)],
@@ -213,8 +228,9 @@ def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -
 @given(picks=st.lists(st.integers(0, 9), max_size=8), size=st.integers(1, 5))
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[int], size: int) -> None:
-    artifact = Artifact("tiny:expert", "image-classifier", "none")
-    known = [*shades(lab), broken()]
+    texts = not hasattr(evaluator, "image")
+    artifact = Artifact("tiny:sorter" if texts else "tiny:expert", "classifier", "none")
+    known = [*passages(), unanswered()] if texts else [*shades(lab), broken()]
     samples = [known[pick] for pick in picks]
     whole = list(evaluator.evaluate(artifact, samples, lab))
     assert len(whole) == len(samples)
@@ -225,18 +241,20 @@ def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[i
 
 @pytest.mark.parametrize("trainer", of(TRAINERS), ids=repr)
 def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> None:
-    lab = real_lab(tmp_path)
+    lab = real_lab(tmp_path) if hasattr(trainer, "image") else tiny_lab(tmp_path)
     samples = [
-        Sample({"label": label, "image": lab.images.put(shade(SHADES[label], seed=nth))})
+        Sample({"label": label, "text": f"{label} {nth}", "image": lab.images.put(shade(SHADES[label], seed=nth))})
         for nth in range(2)
         for label in trainer.labels
     ]
     artifact = trainer.train(samples, lab)
     assert Path(artifact.path).is_relative_to(tmp_path)
     assert len(artifact.digest) == 64
-    model = lab.models.classifier(artifact.path)
+    pictures = hasattr(trainer, "image")
+    model: Any = (lab.models.classifier if pictures else lab.models.text_classifier)(artifact.path)
     assert tuple(model.labels) == trainer.labels
-    assert model.logits(lab.pixels(samples)).shape == (len(samples), len(trainer.labels))
+    shown = lab.pixels(samples) if pictures else [sample.text("text") for sample in samples]
+    assert model.logits(shown).shape == (len(samples), len(trainer.labels))
 
 
 REAL: dict[str, Any] = {

@@ -20,6 +20,7 @@ from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
 from assay.evaluators import EVALUATORS
 from assay.evaluators.accuracy import Accuracy
+from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
@@ -40,13 +41,17 @@ from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
+from assay.scorers.label_match import LabelMatch
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.text_embedding import TextEmbedding
 from assay.sources import SOURCES
 from assay.sources.digits import Digits
 from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.food_reviews import FoodReviews
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.image_folder import ImageFolder
+from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
@@ -54,6 +59,7 @@ from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.classifier_parts import batches, begin, prepare
 from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.text_classifier import TextClassifier
 from labs import SHADES, broken, passages, shade, shades, tiny_lab, unanswered
 from question_files import question_files
 
@@ -172,6 +178,36 @@ def trained(folder: Path) -> Rows:
     return [round(history[0][1], 2), rates, rows, hashlib.sha256(pixels.tobytes()).hexdigest()[:16]]
 
 
+def trained_on_texts(folder: Path) -> Rows:
+    """The last bits of losses differ between processors."""
+    lab = tiny_lab(folder)
+    TextClassifier(("cat", "dog"), "tiny:letters", steps=3, batch=4).train(passages(), lab)
+    history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    return [[step, round(loss, 4), round(rate, 9)] for step, loss, rate in history]
+
+
+def told(folder: Path) -> Rows:
+    samples = [*passages(1), unanswered()]
+    return [plain(o) for o in TextAccuracy().evaluate(Artifact("tiny:sorter", "x", "x"), samples, tiny_lab())]
+
+
+def reviews(folder: Path) -> Rows:
+    samples = [sample for split in ("train", "validation", "test") for sample in FoodReviews(split, 1).read(tiny_lab())]
+    return [[sample.id, sample.text("label"), sample.text("origin"), sample.text("text")[:40]] for sample in samples]
+
+
+def labelled(folder: Path) -> Rows:
+    (folder / "own.csv").write_text("text,label\nfine,good\nso so,bad\nmeh,bad\ngreat,good\n", encoding="utf-8")
+    rows = [{"say": "좋다", "kind": "good"}, {"say": "나쁘다", "kind": "bad"}]
+    (folder / "own.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    sources = [
+        LabelledTexts(str(folder / "own.csv")),
+        LabelledTexts(str(folder / "own.csv"), per_label=1, skip=1),
+        LabelledTexts(str(folder / "own.jsonl"), "say", "kind"),
+    ]
+    return [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
+
+
 def read(*sources: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
@@ -216,6 +252,11 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     EmbeddingCosine: read_texts(
         EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))
     ),
+    LabelMatch: read_texts(
+        LabelMatch(("cat", "dog"), model="tiny:letters"),
+        LabelMatch(("dog", "cat"), {"cat": ("mat", "sat")}, "tiny:letters"),
+    ),
+    TextEmbedding: read_texts(TextEmbedding("tiny:letters")),
     Perplexity: read_texts(Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
@@ -224,11 +265,15 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
     Accuracy: evaluated,
     ImageClassifier: trained,
+    TextAccuracy: told,
+    TextClassifier: trained_on_texts,
     Unknowns: unknown,
     FashionMNIST: read(FashionMNIST(per_label=1), FashionMNIST(per_label=1, only=("bag", "dress"))),
     Digits: read(Digits(per_label=1)),
     Noise: read(Noise(count=4)),
     ImageFolder: pictures,
+    FoodReviews: reviews,
+    LabelledTexts: labelled,
     Mmlu: asked(Mmlu("mmlu"), Mmlu("mmlu", "dev", per_subject=1)),
     Gsm8k: asked(Gsm8k("gsm8k.jsonl")),
     TruthfulQa: asked(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),

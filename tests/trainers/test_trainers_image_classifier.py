@@ -19,7 +19,8 @@ from assay.core.sample import Sample
 from assay.core.score import Score
 from assay.evaluators.accuracy import Accuracy
 from assay.trainers.classifier_parts import batches, begin, normaliser, one_cycle, prepare
-from assay.trainers.image_classifier import ImageClassifier, digest_of
+from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.labelled import digest_of
 from labs import real_lab, shade, shades, tiny_lab
 
 TRAINER = ImageClassifier(labels=("black", "white"), steps=12, batch=8, rate=1e-3)

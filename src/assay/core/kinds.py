@@ -105,6 +105,19 @@ class Classifier(Protocol):
         ...
 
 
+class TextClassifier(Protocol):
+    """Words to a closed set of labels."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """In the order of the logits."""
+        ...
+
+    def logits(self, texts: Sequence[str]) -> Matrix:
+        """(n, labels)."""
+        ...
+
+
 class TextModel(Protocol):
     """Words to words."""
 

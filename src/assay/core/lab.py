@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from assay.core.errors import ContractError, StoreError
-from assay.core.kinds import Classifier, Embedder, ImageModel, LikelihoodModel, Pixels, TextModel, TwinEncoder
+from assay.core.kinds import (
+    Classifier,
+    Embedder,
+    ImageModel,
+    LikelihoodModel,
+    Pixels,
+    TextClassifier,
+    TextModel,
+    TwinEncoder,
+)
 from assay.core.sample import Image, Sample
 from assay.core.score import Unscored
 
@@ -26,6 +35,8 @@ class Models(Protocol):
     def twin_encoder(self, reference: str) -> TwinEncoder: ...
 
     def classifier(self, reference: str) -> Classifier: ...
+
+    def text_classifier(self, reference: str) -> TextClassifier: ...
 
     def text_model(self, reference: str) -> TextModel: ...
 

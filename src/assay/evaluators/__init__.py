@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.core.roles import Evaluator
 from assay.evaluators.accuracy import Accuracy
+from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 
-EVALUATORS: tuple[type[Evaluator], ...] = (Accuracy, Unknowns)
+EVALUATORS: tuple[type[Evaluator], ...] = (Accuracy, TextAccuracy, Unknowns)

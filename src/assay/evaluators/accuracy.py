@@ -38,19 +38,21 @@ class Accuracy:
         readable = [picture for picture in pictures if not isinstance(picture, Unscored)]
         rows = iter(model.logits(readable) if readable else ())
         return [
-            picture if isinstance(picture, Unscored) else self._one(sample.text(self.label), known, next(rows))
+            picture if isinstance(picture, Unscored) else judged(sample.text(self.label), known, next(rows))
             for sample, picture in zip(holdout, pictures, strict=True)
         ]
 
-    def _one(self, label: str, known: Sequence[str], logits: Matrix) -> Outcome:
-        if label not in known:
-            return Unscored("not_applicable", f"The model was not trained on {label!r}.")
-        exact = logits.astype(np.float64)
-        shares = np.exp(exact - exact.max())
-        shares /= shares.sum()
-        best = int(shares.argmax())
-        evidence = {"confidence": float(shares[best]), "intended": float(shares[known.index(label)])}
-        return Score(float(known[best] == label), f"it says {known[best]!r}", evidence, known[best])
+
+def judged(label: str, known: Sequence[str], logits: Matrix) -> Outcome:
+    """Whether the most probable of the `known` labels is the intended one."""
+    if label not in known:
+        return Unscored("not_applicable", f"The model was not trained on {label!r}.")
+    exact = logits.astype(np.float64)
+    shares = np.exp(exact - exact.max())
+    shares /= shares.sum()
+    best = int(shares.argmax())
+    evidence = {"confidence": float(shares[best]), "intended": float(shares[known.index(label)])}
+    return Score(float(known[best] == label), f"it says {known[best]!r}", evidence, known[best])
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,19 @@ from assay.models.references import Checkpoint, locate
 from assay.models.resnet import HfClassifier, open_classifier
 from assay.models.sentences import SentenceEncoder, open_sentences
 from assay.models.services import is_remote
+from assay.models.text_classifier import open_text_classifier
 
 if TYPE_CHECKING:
-    from assay.core.kinds import Classifier, Embedder, ImageModel, LikelihoodModel, SteppedModel, TextModel, TwinEncoder
+    from assay.core.kinds import (
+        Classifier,
+        Embedder,
+        ImageModel,
+        LikelihoodModel,
+        SteppedModel,
+        TextClassifier,
+        TextModel,
+        TwinEncoder,
+    )
     from assay.models.budget import Budget
     from assay.models.text_transformers import HfTextModel
 
@@ -88,6 +98,14 @@ class OpenModels:
         """
         return _classifier(locate(reference), self.device)
 
+    def text_classifier(self, reference: str) -> TextClassifier:
+        """A classifier of texts: one that assay trained, or one of transformers.
+
+        Raises:
+            ModelError: There is none, or it cannot be loaded.
+        """
+        return _text_classifier(locate(reference), self)
+
 
 # The caches belong to the process, not to an OpenModels: an engine may unpickle a new one for every shard. They are
 # short, because a proof opens many trained classifiers one after the other.
@@ -119,3 +137,8 @@ def _sentences(checkpoint: Checkpoint, device: Device) -> SentenceEncoder:
 @lru_cache(maxsize=4)
 def _classifier(checkpoint: Checkpoint, device: Device) -> HfClassifier:
     return open_classifier(checkpoint, placed(device))
+
+
+@lru_cache(maxsize=4)
+def _text_classifier(checkpoint: Checkpoint, models: OpenModels) -> TextClassifier:
+    return open_text_classifier(checkpoint, placed(models.device), models.embedder)

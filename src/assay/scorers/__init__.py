@@ -11,8 +11,10 @@ from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
+from assay.scorers.label_match import LabelMatch
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.text_embedding import TextEmbedding
 
 SCORERS: tuple[type[Scorer], ...] = (
     Agreement,
@@ -23,6 +25,8 @@ SCORERS: tuple[type[Scorer], ...] = (
     EmbeddingCosine,
     ImageEmbedding,
     Judge,
+    LabelMatch,
     Perplexity,
     Rouge,
+    TextEmbedding,
 )

@@ -5,11 +5,24 @@ from __future__ import annotations
 from assay.core.roles import Source
 from assay.sources.digits import Digits
 from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.food_reviews import FoodReviews
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.image_folder import ImageFolder
+from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
 from assay.sources.truthful_qa import TruthfulQa
 
-SOURCES: tuple[type[Source], ...] = (FashionMNIST, ImageFolder, Digits, Noise, Mmlu, Gsm8k, TruthfulQa, Questions)
+SOURCES: tuple[type[Source], ...] = (
+    FashionMNIST,
+    ImageFolder,
+    Digits,
+    Noise,
+    FoodReviews,
+    LabelledTexts,
+    Mmlu,
+    Gsm8k,
+    TruthfulQa,
+    Questions,
+)

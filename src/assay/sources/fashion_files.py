@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +13,7 @@ import numpy as np
 
 from assay.core.errors import SourceError
 from assay.images.codec import decode
+from assay.sources import debian
 
 Split = Literal["train", "test"]
 Pair = tuple[bytes, bytes]
@@ -40,13 +37,11 @@ HUB = "zalando-datasets/fashion_mnist"
 REVISION = "531be5e2ccc9dba0c201ad3ae567a4f3d16ecdd2"
 PATIENCE = 5.0
 """Seconds the hub has to answer."""
-APT_PATIENCE = 300.0
-"""Seconds Debian's mirror has to send 31 MB."""
 
 
 def cache() -> Path:
     """Where assay keeps an unpacked copy: $XDG_CACHE_HOME or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay" / "fashion-mnist"
+    return debian.cache("fashion-mnist")
 
 
 def find(split: Split, folder: Path | None) -> Pair:
@@ -64,7 +59,7 @@ def find(split: Split, folder: Path | None) -> Pair:
     for place, fetch in _places(split):
         try:
             return fetch()
-        except _Absent as absence:
+        except debian.Absent as absence:
             tried.append(f"{place}: {absence}")
     raise SourceError(
         "Fashion-MNIST cannot be had: " + "; ".join(tried) + ".",
@@ -72,16 +67,12 @@ def find(split: Split, folder: Path | None) -> Pair:
     )
 
 
-class _Absent(Exception):
-    """This place does not have the data: no error, the next one may."""
-
-
 def _places(split: Split) -> Iterator[tuple[str, Callable[[], Pair]]]:
     for folder in (INSTALLED, cache()):
         if folder.is_dir():
             yield str(folder), lambda folder=folder: _read(split, folder)  # type: ignore[misc]
     yield "hub", lambda: _from_hub(split)
-    yield f"package {PACKAGE}", lambda: _read(split, _from_debian())
+    yield f"package {PACKAGE}", lambda: _read(split, debian.unpacked(PACKAGE, INSTALLED, cache()))
 
 
 def _read(split: Split, folder: Path) -> Pair:
@@ -123,7 +114,7 @@ def _from_hub(split: Split) -> Pair:
             get_session().head(hf_hub_url(HUB, name, repo_type="dataset", revision=REVISION), timeout=PATIENCE)
             path = hf_hub_download(HUB, name, repo_type="dataset", revision=REVISION)
         except Exception as problem:  # whatever the network did, the next place may answer
-            raise _Absent(f"no answer ({problem})") from problem
+            raise debian.Absent(f"no answer ({problem})") from problem
     images, labels = from_parquet(Path(path))
     return checked(NAMES[split][0], images, HUB), checked(NAMES[split][1], labels, HUB)
 
@@ -141,30 +132,3 @@ def from_parquet(path: Path) -> Pair:
 def to_idx(array: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
     """The idx format: two zeros, type 8 (bytes), number of axes, each length as 32 bits big-endian, then the bytes."""
     return bytes([0, 0, 8, array.ndim]) + np.asarray(array.shape, dtype=">u4").tobytes() + array.tobytes()
-
-
-def _from_debian() -> Path:
-    """Fetches Debian's package and unpacks it into the cache, without root."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise _Absent("this machine has no apt-get and dpkg")
-    cache().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache().parent) as temporary:
-        _command(["apt-get", "download", PACKAGE], temporary)
-        _command(["dpkg", "-x", *map(str, Path(temporary).glob("*.deb")), "unpacked"], temporary)
-        unpacked = Path(temporary, "unpacked") / INSTALLED.relative_to("/")
-        try:
-            unpacked.rename(cache())
-        except OSError:  # another process was first: its bytes are checked like ours
-            if not cache().is_dir():
-                raise
-    return cache()
-
-
-def _command(words: list[str], folder: str) -> None:
-    try:
-        subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True, timeout=APT_PATIENCE)
-    except subprocess.CalledProcessError as problem:
-        lines = [line for line in problem.stderr.splitlines() if line.startswith("E:")]
-        raise _Absent(f"`{' '.join(words[:2])}` failed ({' '.join(lines) or problem.stderr.strip()})") from problem
-    except subprocess.TimeoutExpired as problem:
-        raise _Absent(f"`{' '.join(words[:2])}` took over {APT_PATIENCE:g} s") from problem

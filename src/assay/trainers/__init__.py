@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from assay.core.roles import Trainer
 from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.text_classifier import TextClassifier
 
-TRAINERS: tuple[type[Trainer], ...] = (ImageClassifier,)
+TRAINERS: tuple[type[Trainer], ...] = (ImageClassifier, TextClassifier)

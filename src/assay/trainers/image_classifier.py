@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-from assay.core.errors import FieldError, RecipeError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.trainers.classifier_parts import Recipe, begin, fit, prepare, save
+from assay.trainers.labelled import digest_of, targets_of
 
 READ_AT_ONCE = 1000
 """Pictures decoded at a time; what is kept of them has the size that the model wants."""
@@ -94,16 +92,7 @@ class ImageClassifier:
         )
 
     def _targets(self, samples: Sequence[Sample]) -> list[int]:
-        if not samples:
-            raise RecipeError("ImageClassifier was given no samples.", hint="Did a filter drop them all?")
-        number = {label: nth for nth, label in enumerate(self.labels)}
-        for sample in samples:
-            if (name := sample.text(self.label)) not in number:
-                raise FieldError(
-                    f"Sample {sample.id} has the label {name!r}, which ImageClassifier.labels lacks.",
-                    hint=did_you_mean(name, self.labels),
-                )
-        return [number[sample.text(self.label)] for sample in samples]
+        return targets_of("ImageClassifier", self.labels, self.label, samples)
 
 
 _BOUNDS = (
@@ -115,11 +104,3 @@ _BOUNDS = (
     ("smoothing", 0.0, 0.999),
     ("decay", 0.0, 1e3),
 )
-
-
-def digest_of(folder: Path) -> str:
-    """SHA-256 of the weights, in hexadecimal."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()

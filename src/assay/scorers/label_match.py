@@ -1,0 +1,75 @@
+"""Does a text lie nearer to its label's words than to every other label's?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import did_you_mean
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+
+
+@dataclass(frozen=True)
+class LabelMatch:
+    """How much nearer a text's sentence embedding lies to its intended label than to the nearest other one.
+
+    The difference of two cosines; negative where another label is nearer. A label stands where its `words` do, or its
+    own name: where it has several, at their mean, scaled to length 1. That is the zero-shot classification of Schopf,
+    Braun and Matthes 2022 (section 3.2, "similarity-based"), with a margin for a score. Evidence: `cosine` to the
+    intended label. The answer is the nearest label. An empty text is unscored.
+    """
+
+    labels: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What stands for a label; its own name where it is not here."""
+    model: str = "embedded:minilm"
+    label: str = "label"
+    text: str = "text"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="difference of cosines", low=-2.0, high=2.0)
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) < 2 or len(set(self.labels)) < len(self.labels):
+            raise ValueError(
+                f"LabelMatch.labels must be two or more different labels, was {self.labels!r}: "
+                "there is no nearest of one."
+            )
+        for name, words in self.words.items():
+            if name not in self.labels:
+                hint = did_you_mean(name, self.labels)
+                raise ValueError(f"LabelMatch.words must be of labels, was of {name!r}. {hint}")
+            if not words or not all(word.strip() for word in words):
+                raise ValueError(f"LabelMatch.words of {name!r} must be texts that say something, was {words!r}.")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        encoder = lab.models.embedder(self.model)
+        texts = [sample.text(self.text) for sample in samples]
+        rows = iter(encoder.embed([text for text in texts if text.strip()]).astype(np.float64))
+        places = np.stack([self._place(encoder.embed(self.words.get(name, (name,)))) for name in self.labels])
+        return [
+            self._one(sample.text(self.label), places @ next(rows))
+            if text.strip()
+            else Unscored("not_applicable", "The text is empty.")
+            for sample, text in zip(samples, texts, strict=True)
+        ]
+
+    def _place(self, words: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        mean = words.astype(np.float64).mean(axis=0)
+        place: npt.NDArray[np.float64] = mean / np.linalg.norm(mean)
+        return place
+
+    def _one(self, label: str, cosines: npt.NDArray[np.float64]) -> Outcome:
+        if label not in self.labels:
+            return Unscored("not_applicable", f"{label!r} is not among the labels {', '.join(self.labels)}.")
+        own = self.labels.index(label)
+        rival = int(np.where(np.arange(len(cosines)) == own, -2.0, cosines).argmax())
+        reason = f"nearest other label: {self.labels[rival]!r} ({cosines[rival]:.3f})"
+        margin = float(np.clip(cosines[own] - cosines[rival], -2.0, 2.0))
+        return Score(margin, reason, {"cosine": float(cosines[own])}, self.labels[int(cosines.argmax())])

@@ -1,0 +1,35 @@
+"""A text's place among all texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Fingerprint, Outcome, Scale, Unscored
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """The text's sentence embedding, of length 1: a fingerprint to find near-duplicates and neighbours by.
+
+    An empty text means nothing and is unscored; a long one is cut as its encoder cuts it.
+    """
+
+    model: str = "embedded:minilm"
+    text: str = "text"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="embedding", better="neither")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        texts = [sample.text(self.text) for sample in samples]
+        rows = iter(lab.models.embedder(self.model).embed([text for text in texts if text.strip()]))
+        return [
+            Fingerprint(tuple(next(rows).tolist()))
+            if text.strip()
+            else Unscored("not_applicable", "The text is empty.")
+            for text in texts
+        ]
