@@ -34,6 +34,8 @@ class Filled:
     items: Sequence[Sample]
     rows: Sequence[AnswerRow]
     outcomes: Sequence[Outcome]
+    pool: Pool = field(default_factory=dict)
+    """What examples were taken from."""
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Evaluation:
             part = items[start : start + size]
             rows += self._part(place / f"part-{start // size:05d}.jsonl", cell, part, pool)
             self.reporter.advance(start + len(part), len(items))
-        found = Filled(cell, items, rows, grade(cell.task, cell.manner, items, rows))
+        found = Filled(cell, items, rows, grade(cell.task, cell.manner, items, rows), pool)
         self.reporter.end(f"{len(rows)} answered, {sum(bool(row.lack) for row in rows)} without an answer")
         return found
 

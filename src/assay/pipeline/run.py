@@ -352,10 +352,10 @@ def read_artifact(folder: Path) -> Artifact:
     return Artifact(str((folder / artifact.path).absolute()), artifact.kind, artifact.digest, artifact.facts)
 
 
-def environment() -> dict[str, str]:
+def environment(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """What a result may depend on besides its inputs: versions and the machine."""
     found = {"python": platform.python_version(), "machine": platform.machine(), "cpus": str(os.cpu_count())}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
