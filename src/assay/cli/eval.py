@@ -49,9 +49,9 @@ def command(
     from assay.pipeline.eval_run import Evaluation
     from assay.pipeline.eval_tasks import parse_task
     from assay.pipeline.progress import Silent, watched
-    from assay.pipeline.run import environment
+    from assay.pipeline.run import LANGUAGE, environment
     from assay.report.eval_groups import more_data
-    from assay.report.eval_page import PACKAGES, render_eval
+    from assay.report.eval_page import render_eval
     from assay.report.eval_results import comparisons, result, to_data
     from assay.report.eval_verdict import finding
     from assay.store.run_folder import RunFolder
@@ -74,7 +74,7 @@ def command(
     results, compared = [result(one) for one in filled], comparisons(filled)
     data = {**to_data(results, compared), **more_data(filled, finding(filled, results, compared))}
     folder.write_json("results.json", data)
-    folder.write_text("report.html", render_eval(filled, results, compared, environment(PACKAGES)))
+    folder.write_text("report.html", render_eval(filled, results, compared, environment(LANGUAGE)))
     if as_json:
         show(data)
         return

@@ -39,7 +39,6 @@ from assay.report.words import count, dollars, percent, plural, seconds, tokens
 
 SHOWN = 12
 """Cells whose answers are shown; those of the others lie in the folder."""
-PACKAGES = ("assay", "torch", "transformers", "openvino-genai", "vllm", "lm_eval", "numpy")
 BESIDE = {
     "better": "better than guessing",
     "worse": "worse than guessing",

@@ -29,7 +29,7 @@ METHODS = {
 def settings(filled: Sequence[Filled], compared: Sequence[Comparison], versions: Mapping[str, str]) -> Section:
     """The last section."""
     values = {
-        "facts": [*_tasks(filled), *_prompts(filled), *_decodings(filled), *_versions(versions)],
+        "facts": [*_tasks(filled), *_prompts(filled), *_decodings(filled), *versions_fact(versions)],
         "unseen": UNSEEN,
         "compared": len(compared),
         "cells": len(filled),
@@ -77,7 +77,8 @@ def _settings(cell: Cell) -> str:
     return ", ".join(parts)
 
 
-def _versions(versions: Mapping[str, str]) -> list[tuple[str, str]]:
+def versions_fact(versions: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What was installed, as one fact; none where nothing is known."""
     known = [f"{name} {version}" for name, version in versions.items() if version != "not installed"]
     return [("versions", f"{', '.join(known)}; answers that were kept may be older")] if known else []
 
