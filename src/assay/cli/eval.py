@@ -53,7 +53,11 @@ def command(
     from assay.pipeline.eval_run import Evaluation
     from assay.pipeline.eval_tasks import parse_task
     from assay.pipeline.progress import Silent, watched
+    from assay.pipeline.run import LANGUAGE, environment
+    from assay.report.eval_groups import more_data
+    from assay.report.eval_page import render_eval
     from assay.report.eval_results import comparisons, result, to_data
+    from assay.report.eval_verdict import finding
     from assay.store.run_folder import RunFolder
     from assay.text.strategies import parse_strategy
 
@@ -74,11 +78,12 @@ def command(
         with watched() as reporter:
             filled = Evaluation(chosen, folder, opened, reporter).run()
     results, compared = [result(one) for one in filled], comparisons(filled)
-    data = to_data(results, compared)
+    data = {**to_data(results, compared), **more_data(filled, finding(filled, results, compared))}
     folder.write_json("results.json", data)
+    folder.write_text("report.html", render_eval(filled, results, compared, environment(LANGUAGE)))
     if as_json:
         show(data)
         return
     print_table(results)
     print_comparisons(compared)
-    click.echo(f"\nAnswers and results.json: {folder.path}")
+    click.echo(f"\nAnswers, results.json and report.html: {folder.path}")

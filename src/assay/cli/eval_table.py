@@ -11,7 +11,6 @@ from assay.cli.options import table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assay.core.decoding import Decoding
     from assay.pipeline.eval_plan import Cell
     from assay.report.eval_results import CellResult, Comparison, Kind, Spread
 
@@ -71,9 +70,9 @@ def _lost(one: CellResult) -> str:
 
 
 def _names(cell: Cell) -> dict[str, str]:
-    decoding = "the task's" if cell.task.harness is not None else _decoding(cell.decoding)
-    parts = {"model": cell.model, "task": cell.task.name, "prompt": cell.manner.name, "decoding": decoding}
-    return {**parts, "measure": cell.measure.name}
+    from assay.report.eval_words import names
+
+    return {**names(cell), "measure": cell.measure.name}
 
 
 def _told(cell: Cell, same: Sequence[str]) -> str:
@@ -81,13 +80,13 @@ def _told(cell: Cell, same: Sequence[str]) -> str:
 
 
 def _numbers(one: CellResult) -> list[str]:
-    from assay.report.words import count, dollars, number_between, percent_between, seconds, tokens
+    from assay.report.eval_words import between, value
+    from assay.report.words import count, dollars, seconds, tokens
 
-    between = percent_between if one.kind == "share" else number_between
     return [
         f"{count(one.scored)} of {count(one.n)}",
-        _number(one.accuracy.estimate, one.kind) if one.accuracy else "-",
-        between(one.accuracy) if one.accuracy else "-",
+        value(one.accuracy.estimate, one.kind == "share") if one.accuracy else "-",
+        between(one.accuracy, one.kind == "share") if one.accuracy else "-",
         one.prompt,
         seconds(one.seconds),
         tokens(one.tokens),
@@ -95,15 +94,12 @@ def _numbers(one: CellResult) -> list[str]:
     ]
 
 
-def _number(value: float, kind: Kind) -> str:
-    from assay.report.words import number, percent
-
-    return percent(value) if kind == "share" else number(value)
-
-
 def _spread(found: Spread, of: str, kind: Kind) -> str:
-    mean, low, high = (_number(value, kind) for value in (found.mean, found.low, found.high))
-    apart = f", standard deviation {_number(found.sd, kind)}" if found.sd is not None else ""
+    from assay.report.eval_words import value
+
+    share = kind == "share"
+    mean, low, high = (value(one, share) for one in (found.mean, found.low, found.high))
+    apart = f", standard deviation {value(found.sd, share)}" if found.sd is not None else ""
     return f"{found.groups} {of} a mean of {mean} ({low} to {high}{apart})"
 
 
@@ -134,11 +130,3 @@ def print_comparisons(compared: Sequence[Comparison]) -> None:
         table(["compared", "on", "questions", by, "95 % interval", "verdict"], rows)
         if len({one.kind for one in compared}) > 1:
             click.echo("Differences of shares are in percentage points, of other numbers in their own unit.")
-
-
-def _decoding(decoding: Decoding | None) -> str:
-    if decoding is None:
-        return "likelihood"
-    parts = [decoding.strategy if decoding.strategy != "beam" else f"beam:{decoding.beams}"]
-    parts += [f"{name.replace('_', '-')}:{getattr(decoding, name):g}" for name in sorted(decoding.controls - {"stop"})]
-    return ",".join(parts)

@@ -67,7 +67,9 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     from assay.pipeline.judge_rate import rate as graded
     from assay.pipeline.judge_rate import with_steps
     from assay.pipeline.judging import judge_of
+    from assay.pipeline.run import LANGUAGE, environment
     from assay.report.judge_data import rate_data, rate_rows
+    from assay.report.judge_page import render_rate
     from assay.report.judge_results import rate_result
     from assay.sources.judge_files import read_rated
     from assay.text.judging import Rubric
@@ -85,12 +87,13 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     result = rate_result(judged)
     data = rate_data(result, judged)
     _keep(judging, data, rate_rows(judged))
+    judging.folder.write_text("report.html", render_rate(judged, result, environment(LANGUAGE), seed=options["seed"]))
     if as_json:
         show(data)
         return
     click.echo(f"Criteria: {criteria}" + (f"\nSteps:\n{rubric.steps}" if rubric.steps else "") + "\n")
     _print_rate(result)
-    click.echo(f"\nAnswers, judged.jsonl and results.json: {judging.folder.path}")
+    click.echo(f"\nAnswers, judged.jsonl, results.json and report.html: {judging.folder.path}")
 
 
 @command.command()
@@ -112,7 +115,9 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     """  # noqa: D205 -- click prints the first paragraph
     from assay.pipeline.judge_pairs import judge_pairs
     from assay.pipeline.judging import judge_of
+    from assay.pipeline.run import LANGUAGE, environment
     from assay.report.judge_data import pair_rows, pairs_data
+    from assay.report.judge_page import render_pairs
     from assay.report.judge_results import favours, pairs_result
     from assay.sources.judge_files import read_pairs
 
@@ -126,6 +131,8 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     results, favour = [pairs_result(one) for one in judged], favours(judged)
     data = pairs_data(results, favour)
     _keep(judging, data, pair_rows(judged))
+    page = render_pairs(judged, results, favour, environment(LANGUAGE), ties=allow_ties, seed=options["seed"])
+    judging.folder.write_text("report.html", page)
     if as_json:
         show(data)
         return
@@ -133,7 +140,7 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
 
     _print_pairs(results)
     click.echo("\n" + "\n".join([*favour_sentences(references, favour), CONFLICTS]))
-    click.echo(f"\nAnswers, judged.jsonl and results.json: {judging.folder.path}")
+    click.echo(f"\nAnswers, judged.jsonl, results.json and report.html: {judging.folder.path}")
 
 
 def _usual(options: dict[str, Any], **more: Any) -> dict[str, Any]:

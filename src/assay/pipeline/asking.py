@@ -183,6 +183,15 @@ def ask_each(model: TextModel, quests: Sequence[Quest], embedder: Embedder | Non
     return found
 
 
+def first_prompt(quest: Quest) -> Prompt:
+    """What the model is given in the first call, where no nearest examples are wanted.
+
+    Raises:
+        RecipeError: As `ask_each`.
+    """
+    return _prompt(quest, None)
+
+
 def _prompt(quest: Quest, embedder: Embedder | None) -> Prompt:
     prompting = quest.way.prompting
     shown = _examples(prompting, quest.question, quest.pool, embedder)

@@ -37,6 +37,8 @@ class Filled:
     outcomes: Sequence[Outcome]
     guess: float | None = None
     """What guessing gives where the items do not say it."""
+    pool: Pool = field(default_factory=dict)
+    """What examples were taken from."""
 
 
 @dataclass
@@ -85,7 +87,7 @@ class Evaluation:
         if harness is not None:
             outcomes = harness.grade(cell.shots, rows, cell.measure)
             return Filled(cell, items, rows, outcomes, harness.guess(cell.shots, cell.measure))
-        return Filled(cell, items, rows, grade(cell, items, rows, self._lab))
+        return Filled(cell, items, rows, grade(cell, items, rows, self._lab), pool=pool)
 
     def _shown(self, cell: Cell, pool: Pool) -> str:
         """Digest of what is shown beside the items."""

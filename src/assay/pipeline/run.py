@@ -65,6 +65,8 @@ Told = TypeVar("Told", bound=Tally)
 SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "failed")
 """Counts as a line of progress shows them, in this order."""
 PACKAGES = ("assay", "torch", "transformers", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
+LANGUAGE = ("assay", "torch", "transformers", "openvino-genai", "vllm", "lm_eval", "any-llm-sdk", "numpy")
+"""What the answers of language models may depend on."""
 
 
 @dataclass
@@ -352,10 +354,10 @@ def read_artifact(folder: Path) -> Artifact:
     return Artifact(str((folder / artifact.path).absolute()), artifact.kind, artifact.digest, artifact.facts)
 
 
-def environment() -> dict[str, str]:
+def environment(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """What a result may depend on besides its inputs: versions and the machine."""
     found = {"python": platform.python_version(), "machine": platform.machine(), "cpus": str(os.cpu_count())}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -17,6 +17,7 @@ CONFLICTS = (
 WHY = 160
 """Characters of a reason that are shown; all of it is in judged.jsonl."""
 BLIND = ", which is not shown to be better than guessing"
+UNSCORED = "Humans: nothing was scored, so there is nothing to compare."
 ALONE = "Self-preference: one judge cannot show it; give several, of different families, with --judge."
 NOBODY = (
     "Self-preference: no pair has an answer of a judge's own family on one side and another judge's verdict; columns "
@@ -36,7 +37,7 @@ def how(result: PairsResult | RateResult) -> str:
 def pairs_sentences(result: PairsResult) -> list[str]:
     """Position, length and human labels, for one judge."""
     found = [*_unscored(result.counts), *_position(result.position), *_length(result.length)]
-    found.append(_humans_of_pairs(result.humans))
+    found.append(_humans_of_pairs(result.humans) if result.counts.scored else UNSCORED)
     if result.mass is not None:
         found.append(_mass(result.mass, "letters"))
     return found
@@ -50,7 +51,9 @@ def rate_sentences(result: RateResult) -> list[str]:
     else:
         side = _leaning(result.length, "longer texts get better grades", "longer texts get worse grades")
         found += [f"Length: grades and characters correlate at {_rho(result.length)}{side}."]
-    if result.humans is None:
+    if not result.counts.scored:
+        found.append(UNSCORED)
+    elif result.humans is None:
         found.append(
             "Humans: no column human with varying numbers, so nobody knows whether these grades mean anything."
         )
