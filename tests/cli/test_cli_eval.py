@@ -33,3 +33,24 @@ def test_texts_are_measured_beside_references_and_asked_once(tmp_path: Path) -> 
     assert (near["measure"], near["kind"], near["n"], near["scored"]) == ("rouge-l", "mean", 2, 2)
     assert (right["measure"], right["kind"]) == ("right", "share")
     assert 0 < near["accuracy"]["estimate"] <= 1
+
+
+def test_a_difference_without_width_is_explained(tmp_path: Path) -> None:
+    file = tmp_path / "sums.jsonl"
+    rows = [{"question": f"What is {nth} times 7919?", "answer": 7919 * nth} for nth in (123457, 765431)]
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    words = [
+        "eval",
+        "--model",
+        "embedded:smollm2",
+        "--task",
+        file,
+        "--prompt",
+        "zero-shot",
+        "--prompt",
+        "zero-shot-cot",
+    ]
+    done = assay([*words, "--max-tokens", 8, "--out", tmp_path / "run"])
+    assert done.returncode == 0, done.stderr
+    assert "+0.0 to +0.0" in done.stdout
+    assert "No question came out differently, so the interval has no width" in done.stdout

@@ -105,6 +105,7 @@ def _spread(found: Spread, of: str, kind: Kind) -> str:
 
 def print_comparisons(compared: Sequence[Comparison]) -> None:
     """Each pair of cells that differ in one thing."""
+    from assay.report.eval_verdict import caution
     from assay.report.words import number_between, points_between, signed, signed_number
 
     rows = []
@@ -130,3 +131,5 @@ def print_comparisons(compared: Sequence[Comparison]) -> None:
         table(["compared", "on", "questions", by, "95 % interval", "verdict"], rows)
         if len({one.kind for one in compared}) > 1:
             click.echo("Differences of shares are in percentage points, of other numbers in their own unit.")
+        for said in dict.fromkeys(filter(None, map(caution, compared))):
+            click.echo(said)
