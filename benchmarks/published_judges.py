@@ -27,7 +27,7 @@ from assay.pipeline.judge_pairs import judge_pairs
 from assay.pipeline.judging import Judging, judge_of
 from assay.report.judge_results import PairsResult, pairs_result
 from assay.report.judge_words import pairs_sentences
-from assay.report.words import percent_between
+from assay.report.words import percent_between, points, points_between
 from assay.sources.judge_files import read_pairs
 from assay.stats.length_control import FEWEST
 from assay.store.run_folder import RunFolder
@@ -105,10 +105,11 @@ def _length_figures(name: str, result: PairsResult) -> Iterator[Found]:
     note = f"{percent_between(audit.win_rate)} at 95 %, of the side that is mostly longer"
     yield Figure(f"{name}, raw win rate, %", None, 100 * audit.win_rate.estimate, note=note)
     even = audit.length_controlled
-    if even is None:
+    if even is None or audit.shift is None:
         yield f"{name}: no length-controlled win rate, it needs {FEWEST} pairs with the longer answer on each side"
     else:
-        note = f"{percent_between(even)} at 95 %, what it would be at equal length"
+        shift = f"{points(audit.shift)} ({points_between(audit.shift)})"
+        note = f"{percent_between(even)} at 95 %, what it would be at equal length; length brings {shift}"
         yield Figure(f"{name}, length-controlled win rate, %", None, 100 * even.estimate, note=note)
 
 

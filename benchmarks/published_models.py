@@ -67,7 +67,7 @@ def mmlu(folder: Path, sizes: Sizes) -> Iterator[Found]:
     if one.accuracy is not None:
         mean = mean_of_shares(*_by_subject(filled[0]))
         yield Figure("MMLU, mean over the subjects, %", None, 100 * mean.estimate, note=_between(mean))
-    part = f"the first {sizes.mmlu_items} of each subject; --mmlu-items 0 asks all" if sizes.mmlu_items else ""
+    part = f"{sizes.mmlu_items} a subject; --mmlu-items 0 asks all" if sizes.mmlu_items else ""
     yield Figure("MMLU, questions", None, one.n, note=part)
     yield _seconds("MMLU, seconds", filled, spent)
 
