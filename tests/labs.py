@@ -281,6 +281,29 @@ class TinyModels:
         return _open(reference, "tiny:expert", ShadeExpert())
 
 
+@dataclass(frozen=True)
+class Listening(TinyModels):
+    """The same, and keeps what their language models are asked to write."""
+
+    asked: list[tuple[str, TextRequest]] = field(default_factory=list)
+
+    def text_model(self, reference: str) -> TextModel:
+        heard: TextModel = _Heard(super().text_model(reference), reference, self.asked)  # type: ignore[assignment]
+        return heard
+
+
+class _Heard:
+    def __init__(self, model: TextModel, reference: str, asked: list[tuple[str, TextRequest]]) -> None:
+        self._model, self._reference, self._asked = model, reference, asked
+
+    def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
+        self._asked += [(self._reference, request) for request in requests]
+        return self._model.complete(requests)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._model, name)
+
+
 def _open(reference: str, known: str, model: T) -> T:
     if reference != known:
         raise ModelError(f"No model {reference!r}.", hint=did_you_mean(reference, [known]))

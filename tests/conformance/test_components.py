@@ -56,7 +56,7 @@ from assay.sources.questions import Questions
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.image_classifier import ImageClassifier
-from labs import SHADES, broken, passages, real_lab, shade, shades, tiny_lab, unanswered
+from labs import SHADES, Listening, broken, passages, real_lab, shade, shades, tiny_lab, unanswered
 
 EXAMPLES: dict[type, list[Any]] = {
     Paint: [
@@ -181,6 +181,37 @@ def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], siz
     ] * picks.count(9)
     sharded = [o for i in range(0, len(samples), size) for o in scorer.score(samples[i : i + size], lab)]
     assert sharded == whole
+
+
+@pytest.mark.parametrize("component", of([*GENERATORS, *SCORERS]), ids=repr)
+def test_whoever_asks_a_language_model_says_beforehand_what(lab: Lab, component: Any) -> None:
+    """So that no plan leaves out what will be paid for."""
+    listening = Listening()
+    own = Lab(lab.seed, listening, lab.images)
+    if hasattr(component, "generate"):
+        samples = list(component.seeds())
+        component.generate(samples, own)
+    else:
+        samples = [*shades(lab), broken()] if hasattr(component, "image") else [*passages(), unanswered()]
+        component.score(samples, own)
+    told = component.asks(samples, own) if hasattr(component, "asks") else {}
+    assert [(model, request) for model, requests in told.items() for request in requests] == listening.asked
+    assert hasattr(component, "asks") or not listening.asked
+    if told:
+        assert set(component.asks([], own)) == set(told)
+        assert not any(component.asks([], own).values())
+
+
+@pytest.mark.parametrize("generator", [one for one in of(GENERATORS) if hasattr(one, "asks")], ids=repr)
+def test_stand_ins_have_the_fields_of_what_is_made_and_are_as_long(lab: Lab, generator: Any) -> None:
+    seeds = list(generator.seeds())
+    stand_ins = generator.stand_ins(seeds)
+    assert list(generator.stand_ins(seeds[1:3])) == list(stand_ins[1:3])
+    for stand_in, made in zip(stand_ins, generator.generate(seeds, lab), strict=True):
+        if isinstance(made, Sample):
+            assert stand_in.parents == made.parents
+            assert set(stand_in.fields) == set(made.fields)
+            assert all(len(stand_in.text(name)) >= len(made.text(name)) for name in made.fields)
 
 
 UNSCORED = st.just(Unscored("failed", "no picture"))

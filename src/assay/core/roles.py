@@ -6,7 +6,9 @@ configuration; everything impure it needs (models, images, randomness, a folder)
 
 Before a run makes anything, a generator and a scorer are asked about no samples at all, which opens their models, and
 any component may offer `check(seeds, lab)`, which raises a UserError for what it sees coming. A generator or scorer
-that asks language models may offer `asks(samples, lab)`, which gives its requests by model, so that they can be priced.
+that asks language models offers `asks(samples, lab)`, which gives its requests by model, so that they can be priced.
+Such a generator also offers `stand_ins(seeds)`, one sample a seed as long as what it makes can become, so that the
+requests of scorers can be priced before there is anything to score.
 """
 
 from __future__ import annotations
