@@ -96,6 +96,41 @@ def test_a_budget_ends_a_judging_that_loses_nothing_and_goes_on(
     assert "Paid: $0.00 now, $0.0021 over all sessions, of a budget of $0.01." in again.stdout
 
 
+def test_a_budget_ends_an_evaluation_that_loses_nothing_and_goes_on(
+    server: FaultServer, call: Call, tmp_path: Path
+) -> None:
+    """Once an evaluation went on without answers when its budget was spent, and printed a table of failures."""
+    rows = [{"question": f"What is {nth} + 1?", "answer": nth + 1} for nth in range(80)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    words = ["eval", "--model", MODEL, "--task", tmp_path / "sums.jsonl", "--max-tokens", 64, "--out", tmp_path / "run"]
+
+    refused = call(*words, "--budget", "1e-6", code=2)
+    assert f"{MODEL}: 80 answers to ask for" in refused.stderr
+    assert "The budget may be too little" in refused.stderr
+    assert "The budget of 1e-06 dollars is too small." in refused.stderr
+    assert not server.received
+
+    stopped = call(*words, "--budget", "0.001", code=2)
+    first = asked(server)
+    assert 0 < first < 64
+    assert stopped.stderr.count("The budget of 0.001 dollars is spent.") == 1
+    assert "run it again with a larger budget to go on" in stopped.stderr
+    assert not (tmp_path / "run" / "results.json").exists()
+
+    done = call(*words, "--budget", "0.02", "--json")
+    assert asked(server) == 80
+    assert f"{MODEL}: {80 - first} answers to ask for" in done.stderr
+    cost = json.loads(done.stdout)["cost"]
+    assert cost["dollars"] == pytest.approx(80 * price(16))
+    assert cost["this_session"] == pytest.approx((80 - first) * price(16))
+
+    again = call(*words, "--budget", "0.02")
+    assert len(server.received) == 80
+    assert "to ask for" not in again.stderr
+    assert "Paid: $0.00 now, $0.00" in again.stdout
+    assert "over all sessions, of a budget of $0.02." in again.stdout
+
+
 def test_a_grading_pays_for_its_steps_and_its_samples_out_of_one_budget(
     server: FaultServer, call: Call, tmp_path: Path
 ) -> None:

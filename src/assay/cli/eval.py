@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
+from assay.cli.money import BUDGET, announce, paid_data, paid_line
 from assay.cli.options import JSON, show
 
 TASK_HELP = (
@@ -32,7 +34,7 @@ MEASURE_HELP = (
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many questions, of each subject.")
 @click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Of an answer.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of sampling.")
-@click.option("--budget", type=click.FloatRange(0), help="Dollars that closed models may cost, over all sessions.")
+@BUDGET
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -49,6 +51,7 @@ def command(
     from assay.cli.eval_table import print_comparisons, print_table
     from assay.models.budget import Budget
     from assay.models.open_models import OpenModels
+    from assay.models.services import is_remote
     from assay.pipeline.eval_plan import cells, parse_manner
     from assay.pipeline.eval_run import Evaluation
     from assay.pipeline.eval_tasks import parse_task
@@ -71,14 +74,13 @@ def command(
         usual=parse_strategy("greedy", **usual),
     )
     folder = RunFolder.open(out, create=True)
-    opened = OpenModels(budget=Budget(options["budget"], folder.ledger))
-    if as_json:
-        filled = Evaluation(chosen, folder, opened, Silent()).run()
-    else:
-        with watched() as reporter:
-            filled = Evaluation(chosen, folder, opened, reporter).run()
+    budget = Budget(options["budget"], folder.ledger)
+    before, opened = budget.account, OpenModels(budget=budget)
+    with nullcontext(Silent()) if as_json else watched() as reporter:
+        filled = Evaluation(chosen, folder, opened, reporter, lambda asks: announce(asks, budget)).run()
     results, compared = [result(one) for one in filled], comparisons(filled)
     data = {**to_data(results, compared), **more_data(filled, finding(filled, results, compared))}
+    data["cost"] = paid_data(budget, before)
     folder.write_json("results.json", data)
     folder.write_text("report.html", render_eval(filled, results, compared, environment(LANGUAGE)))
     if as_json:
@@ -86,4 +88,6 @@ def command(
         return
     print_table(results)
     print_comparisons(compared)
+    if any(map(is_remote, models)):
+        click.echo("\n" + paid_line(budget, before))
     click.echo(f"\nAnswers, results.json and report.html: {folder.path}")

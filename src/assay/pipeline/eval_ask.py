@@ -48,6 +48,12 @@ def given(cell: Cell, item: Sample, pool: Pool) -> tuple[Prompt, str]:
     return prompt, _digest((prompt,))
 
 
+def quests_of(cell: Cell, items: Sequence[Sample], pool: Pool) -> list[Quest]:
+    """What a model that writes is asked."""
+    shown = {subject: tuple(map(_example, samples)) for subject, samples in pool.items()}
+    return [_quest(cell, item, shown.get(_subject(item), ())) for item in items]
+
+
 def written(model: TextModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
     """What the model writes.
 
@@ -55,9 +61,7 @@ def written(model: TextModel, cell: Cell, items: Sequence[Sample], pool: Pool) -
         ModelError: It cannot decode as the cell wants.
         RecipeError: There are too few examples.
     """
-    shown = {subject: tuple(map(_example, samples)) for subject, samples in pool.items()}
-    quests = [_quest(cell, item, shown.get(_subject(item), ())) for item in items]
-    return [_row(item, asked) for item, asked in zip(items, ask_each(model, quests), strict=True)]
+    return [_row(item, asked) for item, asked in zip(items, ask_each(model, quests_of(cell, items, pool)), strict=True)]
 
 
 def compared(model: LikelihoodModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
