@@ -54,6 +54,20 @@ def tokens(text: str) -> list[str]:
     return words.findall(unicodedata.normalize("NFKC", folded))
 
 
+def by_character(text: str) -> bool:
+    """Whether most tokens of a text are single characters, of scripts that are cut so."""
+    if text.isascii():
+        return False
+    found = tokens(text)
+    return 2 * sum(token[0] in _alone() for token in found) > len(found)
+
+
+@lru_cache(maxsize=1)
+def _alone() -> frozenset[str]:
+    """Every character of the scripts that are cut by the character."""
+    return frozenset(re.findall(f"[{_ALONE}]", "".join(map(chr, range(0xE00, 0x40000)))))
+
+
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What is a token, and more marks in a row than any script has.
