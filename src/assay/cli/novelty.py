@@ -66,6 +66,8 @@ def command(
     judge = judge_of(rule, words, held)
     streamed = stream or (str(file) == STDIN and out is None and not as_json)
     rows, judged = (_streamed if streamed else _at_once)(judge, _rows(file, field))
+    if not rows:
+        raise UserError("Standard input holds no text.")
     result = novelty_result(rule, words, rows, judged, held)
     if out is not None:
         _write(out, [row for row, one in zip(rows, judged, strict=True) if one.kept])

@@ -94,7 +94,7 @@ def novelty_result(
 def summary(result: NoveltyResult) -> list[str]:
     """Sentences: what was kept, by which rule, and what to beware of."""
     rule = "below" if result.rule.strict else "at most"
-    before = f" and the {result.against:,} given texts" if result.against else ""
+    before = f" and the {_texts(result.against, result.against, 'given ')}" if result.against else ""
     said = [
         f"Kept {result.kept:,} of {_texts(result.texts, result.texts)}{_copies(result)}.",
         f"Rule: kept when the ROUGE-L F with all kept before{before} is {rule} {result.rule.limit:g}; "
@@ -152,9 +152,9 @@ def _place(row: TextRow, given: bool) -> dict[str, Any]:
     return {"in": "against" if given else "file", "line": row.line, "text": row.text}
 
 
-def _texts(count: int, of: int) -> str:
+def _texts(count: int, of: int, which: str = "") -> str:
     share = "" if count == of else f" ({100 * count / of:.1f} %)"
-    return f"{count:,} text{'' if count == 1 else 's'}{share}"
+    return f"{count:,} {which}text{'' if count == 1 else 's'}{share}"
 
 
 def _copies(result: NoveltyResult) -> str:
