@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.text.lcs import BLOCK, lcs_length, length_by_masks, masks_of
-from assay.text.prefixes import Postings, Prefixes, Ranks, prefixes
+from assay.text.prefixes import Held, Postings, Prefixes, Ranks, prefixes
 from assay.text.rouge import f_of
-from assay.text.sketches import WORDS, Bits, Ints, Sketches, Vocabulary
+from assay.text.sketches import Ints, Sketches, Vocabulary
 from assay.text.tokens import Tokenizer, tokens
 
 SLAB = 1 << 16
@@ -98,7 +98,8 @@ class NoveltyFilter:
         self._vocabulary = Vocabulary(tokenize)
         self._ranks = Ranks()
         self._given = 0
-        self._kept = _Kept()
+        self._kept = Held()
+        # Of two texts of so many tokens together: in how many elements they differ at most where they are too alike.
         self._differing = np.zeros(0, np.int64)
 
     @property
@@ -136,9 +137,9 @@ class NoveltyFilter:
             sketches, rows, elements = self._vocabulary.sketch(slab)
             ranks = self._ranks.of(elements, len(self._vocabulary))
             least = self._rule.shared_of(sketches.lengths)
-            longest = 2 * max(int(sketches.lengths.max()), self._kept.longest) + 1
-            if longest >= len(self._differing):
-                sizes = np.arange(2 * longest)
+            largest = 2 * max(int(sketches.lengths.max()), self._kept.longest)
+            if largest >= len(self._differing):
+                sizes = np.arange(2 * largest + 1)
                 self._differing = sizes - 2 * self._rule.shared(sizes)
             yield sketches, prefixes(rows, ranks, sketches.lengths, least)
 
@@ -221,40 +222,3 @@ class _Judged:
 
 
 _NEW = Novelty(True, None, 0.0)
-
-
-class _Kept:
-    """Sketches and postings of what is kept, in arrays that grow by doubling."""
-
-    def __init__(self) -> None:
-        self.tokens: list[Sequence[int]] = []
-        self.given: list[int] = []
-        self.longest = 0
-        self.postings = Postings()
-        self._lengths: Ints = np.zeros(64, np.int64)
-        self._coarse: Bits = np.zeros(64, np.uint64)
-        self._fine: Bits = np.zeros((64, WORDS), np.uint64)
-
-    def sketches(self) -> Sketches:
-        """Of all, without a copy."""
-        size = len(self.tokens)
-        return Sketches(self.tokens, self._lengths[:size], self._coarse[:size], self._fine[:size])
-
-    def add(self, block: Sketches, firsts: Prefixes, rows: Ints, given: int) -> None:
-        """Adds the `rows` of a block that began with the text of the number `given`."""
-        start, end = len(self.tokens), len(self.tokens) + len(rows)
-        while end > len(self._lengths):
-            self._lengths, self._coarse = (
-                np.resize(self._lengths, 2 * len(self._lengths)),
-                np.resize(self._coarse, 2 * len(self._coarse)),
-            )
-            self._fine = np.resize(self._fine, (2 * len(self._fine), WORDS))
-        self._lengths[start:end], self._coarse[start:end] = block.lengths[rows], block.coarse[rows]
-        self._fine[start:end] = block.fine[rows]
-        self.tokens += [block.tokens[row] for row in rows.tolist()]
-        self.given += (rows + given).tolist()
-        self.longest = max(self.longest, int(block.lengths[rows].max(initial=0)))
-        slots = np.full(len(block), -1, np.int64)
-        slots[rows] = np.arange(start, end)
-        mine = firsts.of(slots >= 0)
-        self.postings.add(Prefixes(slots[mine.rows], mine.ranks))

@@ -9,17 +9,17 @@ Joins for Near Duplicate Detection" (PPJoin).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from assay.text.sketches import Ints
+from assay.text.sketches import WORDS, Bits, Ints, Sketches
 
 CHUNK = 1 << 17
 """Meetings looked at together: their arrays of a megabyte each stay in a processor's cache."""
 TAIL = 1024
-"""Postings that may wait to be merged into the others, and an eighth of those."""
+"""Postings that may wait before they are merged into the others, beside an eighth of those."""
 
 
 class Ranks:
@@ -106,6 +106,43 @@ class Postings:
 
 
 _EMPTY = Prefixes(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+class Held:
+    """Texts that others are compared with: their sketches and postings, in arrays that grow by doubling."""
+
+    def __init__(self) -> None:
+        self.tokens: list[Sequence[int]] = []
+        self.given: list[int] = []
+        """The number that each was given by."""
+        self.longest = 0
+        """Tokens of the longest."""
+        self.postings = Postings()
+        self._lengths: Ints = np.zeros(64, np.int64)
+        self._coarse: Bits = np.zeros(64, np.uint64)
+        self._fine: Bits = np.zeros((64, WORDS), np.uint64)
+
+    def sketches(self) -> Sketches:
+        """Of all, without a copy."""
+        size = len(self.tokens)
+        return Sketches(self.tokens, self._lengths[:size], self._coarse[:size], self._fine[:size])
+
+    def add(self, block: Sketches, firsts: Prefixes, rows: Ints, given: int) -> None:
+        """Adds the `rows` of a block that began with the text of the number `given`."""
+        start, end = len(self.tokens), len(self.tokens) + len(rows)
+        while end > len(self._lengths):
+            room = 2 * len(self._lengths)
+            self._lengths, self._coarse = np.resize(self._lengths, room), np.resize(self._coarse, room)
+            self._fine = np.resize(self._fine, (room, WORDS))
+        self._lengths[start:end], self._coarse[start:end] = block.lengths[rows], block.coarse[rows]
+        self._fine[start:end] = block.fine[rows]
+        self.tokens += [block.tokens[row] for row in rows.tolist()]
+        self.given += (rows + given).tolist()
+        self.longest = max(self.longest, int(block.lengths[rows].max(initial=0)))
+        slots = np.full(len(block), -1, np.int64)
+        slots[rows] = np.arange(start, end)
+        mine = firsts.of(slots >= 0)
+        self.postings.add(Prefixes(slots[mine.rows], mine.ranks))
 
 
 def _merged(run: Prefixes, more: Prefixes) -> Prefixes:

@@ -24,6 +24,7 @@ _ALONE = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\ua000-\ua4cf"  # Han, Yi
 )
 """Scripts that are written without spaces, and Hangul, whose particles are glued to the noun."""
+_FIRST_ALONE = re.compile(f"[{_ALONE}]")
 _INVISIBLE = re.compile("[\u00ad\u200c-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+")
 """Soft hyphens, joiners and marks of direction: they part no word."""
 _LAST = 0x1F000
@@ -59,13 +60,7 @@ def by_character(text: str) -> bool:
     if text.isascii():
         return False
     found = tokens(text)
-    return 2 * sum(token[0] in _alone() for token in found) > len(found)
-
-
-@lru_cache(maxsize=1)
-def _alone() -> frozenset[str]:
-    """Every character of the scripts that are cut by the character."""
-    return frozenset(re.findall(f"[{_ALONE}]", "".join(map(chr, range(0xE00, 0x40000)))))
+    return 2 * sum(_FIRST_ALONE.match(token) is not None for token in found) > len(found)
 
 
 @lru_cache(maxsize=1)
