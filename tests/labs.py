@@ -352,5 +352,5 @@ def passages(per_text: int = 3) -> list[Sample]:
 
 
 def unanswered() -> Sample:
-    """A sample without a reference, and too short for a language model."""
-    return Sample({"text": "x", "reference": " "})
+    """A sample without a reference or a word, and too short for a language model."""
+    return Sample({"text": "…", "reference": " "})

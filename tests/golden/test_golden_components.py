@@ -24,6 +24,7 @@ from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
 from assay.filters.near_duplicates import NearDuplicates
+from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
@@ -42,6 +43,7 @@ from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.rouge_novelty import RougeNovelty
 from assay.sources import SOURCES
 from assay.sources.digits import Digits
 from assay.sources.fashion_mnist import FashionMNIST
@@ -50,6 +52,7 @@ from assay.sources.image_folder import ImageFolder
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
+from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.classifier_parts import batches, begin, prepare
@@ -58,6 +61,7 @@ from labs import SHADES, broken, passages, shade, shades, tiny_lab, unanswered
 from question_files import question_files
 
 HERE = Path(__file__).parent
+WRITTEN = str(HERE.parent / "data" / "written.txt")
 Rows = list[Any]
 
 
@@ -143,6 +147,32 @@ VECTORS: list[Outcome] = [
 ]
 
 
+TASKS = (
+    "Write a poem about the sea.",
+    "Write a short poem about the sea.",
+    "서울의 인구를 알려 주세요.",
+    "Name three fruits.",
+    "서울의 인구는?",
+    "Write a poem about the sea!",
+    "…",
+    "Name three rivers.",
+)
+
+
+def new(*components: Any) -> Callable[[Path], Rows]:
+    """Scorers and filters of what is new among tasks, beside those that people wrote."""
+
+    def rows(folder: Path) -> Rows:
+        samples = [Sample({"instruction": task}, nth=nth) for nth, task in enumerate(TASKS)]
+        table = ScoreTable([sample.id for sample in samples], {}, {"instruction": TASKS})
+        return [
+            [plain(one) for one in (kind.decide(table) if hasattr(kind, "decide") else kind.score(samples, tiny_lab()))]
+            for kind in components
+        ]
+
+    return rows
+
+
 def decided(*rules: Any) -> Callable[[Path], Rows]:
     columns = {"number": NUMBERS, "word": WORDS, "vector": VECTORS}
     table = ScoreTable(["e", "d", "c", "b", "a"], columns, {"label": ["bag", "boot", "bag", "bag", "boot"]})
@@ -217,10 +247,14 @@ CASES: dict[type, Callable[[Path], Rows]] = {
         EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))
     ),
     Perplexity: read_texts(Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)),
+    RougeNovelty: new(
+        RougeNovelty(), RougeNovelty(words="ascii"), RougeNovelty(against=Texts(WRITTEN, limit=2), before=False)
+    ),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
+    Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
     Accuracy: evaluated,
     ImageClassifier: trained,
@@ -232,6 +266,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Mmlu: asked(Mmlu("mmlu"), Mmlu("mmlu", "dev", per_subject=1)),
     Gsm8k: asked(Gsm8k("gsm8k.jsonl")),
     TruthfulQa: asked(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),
+    Texts: asked(Texts("texts.txt", "task"), Texts("own.jsonl", "question", limit=1)),
     Questions: asked(Questions("own.csv"), Questions("own.jsonl", answers="number")),
 }
 CLASSES: Sequence[type] = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]

@@ -92,7 +92,12 @@ class SelfSeeding(Protocol):
 
 
 class Scorer(Protocol):
-    """Says one thing about each sample."""
+    """Says one thing about each sample, whichever others it is given with.
+
+    One that compares samples with each other says `whole = True`: it is given all of a run at once, in order, and what
+    it says of a sample may depend on those before it alone. One that reads what may change may offer `listing()`, as a
+    source does.
+    """
 
     @property
     def scale(self) -> Scale: ...
@@ -101,7 +106,11 @@ class Scorer(Protocol):
 
 
 class Filter(Protocol):
-    """Decides over the score table: pure, cheap, and free to see the whole data set."""
+    """Decides over the score table: pure, cheap, and free to see the whole data set.
+
+    It decides alike whatever the order of rows. One that does not says `ordered = True`, and what it decides of a row
+    may depend on those before it alone.
+    """
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]: ...
 

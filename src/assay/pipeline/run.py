@@ -34,6 +34,7 @@ from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.prove import EXPERT, MICROSECONDS, PARAMETERS, ShowStrangers, UnknownsShard
 from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe_file import dump
+from assay.pipeline.score_whole import ScoreWhole, is_whole
 from assay.pipeline.stages import (
     GeneratePart,
     GenerateShard,
@@ -186,6 +187,9 @@ class Runner:
     def _outcomes(self, placed: Placed, scorer: Scorer, shards: Sequence[ScoreShard], rows: int) -> dict[str, int]:
         before = {shard: readable(shard.target, read_outcomes) for shard in shards}
         todo = [shard for shard, old in before.items() if old is None or any(failed(outcome) for _, outcome in old)]
+        if todo and is_whole(scorer):
+            tallies = self._map(ScoreWhole(scorer, self.models, self.recipe.seed), [shards], placed, rows, 0)
+            return {"rows": rows, "failed": sum(tally.failed for tally in tallies), "fresh": _fresh(tallies)}
         there = sum(len(old or ()) for shard, old in before.items() if shard not in todo)
         tallies = self._map(ScorePart(scorer, self.models, self.recipe.seed), todo, placed, rows, there)
         return {"rows": rows, "failed": sum(tally.failed for tally in tallies), "fresh": _fresh(tallies)}

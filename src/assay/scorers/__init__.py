@@ -13,6 +13,7 @@ from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.rouge_novelty import RougeNovelty
 
 SCORERS: tuple[type[Scorer], ...] = (
     Agreement,
@@ -25,4 +26,5 @@ SCORERS: tuple[type[Scorer], ...] = (
     Judge,
     Perplexity,
     Rouge,
+    RougeNovelty,
 )

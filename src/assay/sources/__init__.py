@@ -10,6 +10,17 @@ from assay.sources.image_folder import ImageFolder
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
+from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 
-SOURCES: tuple[type[Source], ...] = (FashionMNIST, ImageFolder, Digits, Noise, Mmlu, Gsm8k, TruthfulQa, Questions)
+SOURCES: tuple[type[Source], ...] = (
+    FashionMNIST,
+    ImageFolder,
+    Digits,
+    Noise,
+    Mmlu,
+    Gsm8k,
+    TruthfulQa,
+    Questions,
+    Texts,
+)
