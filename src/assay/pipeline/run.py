@@ -64,7 +64,7 @@ Job = TypeVar("Job")
 Told = TypeVar("Told", bound=Tally)
 SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "failed")
 """Counts as a line of progress shows them, in this order."""
-PACKAGES = ("assay", "torch", "transformers", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
+PACKAGES = ("assay", "torch", "transformers", "openvino", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
 
 
 @dataclass
