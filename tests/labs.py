@@ -250,6 +250,8 @@ class Grader:
 class Letters:
     """How often a text has each of the letters a to z, as a direction; the first one where it has none."""
 
+    how = "letters"
+
     def embed(self, texts: Sequence[str]) -> Matrix:
         counts = [[text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
         rows = np.asarray([row if any(row) else [1, *row[1:]] for row in counts], dtype=np.float32).reshape(-1, 26)

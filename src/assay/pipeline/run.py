@@ -65,8 +65,8 @@ Job = TypeVar("Job")
 Told = TypeVar("Told", bound=Tally)
 SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "failed")
 """Counts as a line of progress shows them, in this order."""
-PACKAGES = ("assay", "torch", "transformers", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
-LANGUAGE = ("assay", "torch", "transformers", "openvino-genai", "vllm", "lm_eval", "any-llm-sdk", "numpy")
+PACKAGES = ("assay", "torch", "transformers", "openvino", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
+LANGUAGE = ("assay", "torch", "transformers", "openvino", "openvino-genai", "vllm", "lm_eval", "any-llm-sdk", "numpy")
 """What the answers of language models may depend on."""
 
 
