@@ -51,7 +51,7 @@ def test_a_model_may_be_called_as_a_word_for_a_winner_where_both_mean_the_same(t
 @pytest.mark.parametrize("row", ["b,a,a", "model_b,model_a,model_a", "right,left,left", "tie,x,tie", "x,draw,draw"])
 def test_a_winner_that_may_be_either_is_refused(tmp_path: Path, row: str) -> None:
     """By its name the one won; by the word for a place, or for a tie, it was something else."""
-    with pytest.raises(UserError, match="line 2: the winner .* is a model's name and the word for something else"):
+    with pytest.raises(UserError, match=r"line 2: the winner .* is a model's name and the word for something else"):
         read_votes(written(tmp_path, f"model_a,model_b,winner\n{row}\n"))
 
 
@@ -149,5 +149,5 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not UTF-8"):
         read_votes(tmp_path / "bytes.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(UserError, match="There is no file"):
+    with pytest.raises(UserError, match="is a folder, not a table of votes"):
         read_votes(tmp_path / "folder.csv")
