@@ -87,8 +87,8 @@ def test_a_judge_whose_answers_cannot_be_read_gives_no_numbers_and_costs_no_lie(
     assert "0 of 2" in done.stdout
     assert "2 of 2" in done.stdout
     assert "Self-preference: no pair has an answer of a judge's own family" in done.stdout
-    assert "no pair was judged in both orders" in done.stdout
-    assert "Not scored: 2 of 2, such as: no line 'ID " in done.stdout
+    assert "no pair of two answers was judged in both orders" in done.stdout
+    assert "Not scored, and left out of every figure: 2 of 2, such as: no line 'ID " in done.stdout
     rated = ["judge", "rate", lines(tmp_path / "rated.jsonl", RATED), "--judge", served, "--criteria", "Truth."]
     done = assay(
         [*rated, "--no-steps", "--samples", 2, "--out", tmp_path / "rate", "--json"], XDG_CACHE_HOME=str(tmp_path)

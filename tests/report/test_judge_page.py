@@ -193,7 +193,7 @@ def test_grades_are_told_with_what_they_are_worth(tmp_path: Path, by: str) -> No
 def test_grades_without_people_or_of_one_kind_are_called_so(tmp_path: Path) -> None:
     alone = rate_finding(rate_result(rated(tmp_path / "a", CodeJudge(by_words), [None] * 9)))  # type: ignore[arg-type]
     assert alone.headline.startswith("Mean grade")
-    assert "nobody knows whether these grades mean anything" in " ".join(alone.sentences)
+    assert "nobody knows what these grades mean" in " ".join(alone.sentences)
     same = rate_finding(rate_result(rated(tmp_path / "b", CodeJudge(lambda parts: "3"), [1, 2, 3, 4])))
     assert "4 of 4 texts got the grade 3: it tells them apart little." in same.sentences
     none = rated(tmp_path / "c", CodeJudge(by_words, missing=lambda parts: True), [1, 2])  # type: ignore[arg-type]

@@ -145,7 +145,8 @@ def _people(result: PairsResult) -> Check:
     if not result.counts.scored:
         return Check("People", UNKNOWN)
     if found is None:
-        return Check("People", "No column label, so nobody knows whether this judge is right.")
+        return Check("People", "No scored pair has a label, so nobody knows whether this judge is right.")
+    assert found.judge is not None, "a share is always defined"
     numbers = [_share("judgements that name people's label", found.judge)]
     numbers += [_share("ROUGE-L names it", found.rouge)] if found.rouge is not None else []
     numbers += [_share("mean probability names it", found.balanced)] if found.balanced is not None else []
@@ -160,8 +161,11 @@ def _people(result: PairsResult) -> Check:
 
 
 def _rouge_means(found: Humans, does: str) -> str:
-    if found.rouge is None:
-        return " No reference answers, so ROUGE is not beside it."
+    if found.rouge is None or found.judge is None:
+        said = " No reference answers, so ROUGE is not beside it."
+        if found.unreferenced < found.n:
+            said = f" {found.unreferenced} of {found.n} lack a reference, so ROUGE is not beside it."
+        return said if found.unreferenced else " ROUGE never varies, so it is not beside it."
     if _apart(found.judge, found.rouge):
         more = "more" if found.judge.estimate > found.rouge.estimate else "less"
         return f" ROUGE-L, which only counts shared words, {does} {'less' if more == 'more' else 'more'} well."
@@ -194,7 +198,10 @@ def _people_grades(result: RateResult) -> Check:
     if not result.counts.scored:
         return Check("People", UNKNOWN)
     if found is None:
-        return Check("People", "No human grades that vary, so nobody knows whether these grades mean anything.")
+        return Check("People", "No scored text has a grade by people, so nobody knows what these grades mean.")
+    if found.judge is None:
+        said = f"On {plural(found.n, 'text')} with a human grade there is no correlation: "
+        return Check("People", said + "one text alone, or grades that never vary.")
     numbers = [_rho("grades and people's (Spearman)", found.judge)]
     numbers += [_rho("the same (Kendall's tau-b)", found.beyond_chance)] if found.beyond_chance is not None else []
     numbers += [_rho("ROUGE-L and people's (Spearman)", found.rouge)] if found.rouge is not None else []

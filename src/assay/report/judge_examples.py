@@ -136,8 +136,9 @@ def _said(
 ) -> Said:  # fmt: skip
     texts = tuple(cut(text) or "(nothing)" for text in row.texts[:TEXTS])
     if row.likelihoods:
-        shares = weighed(row.likelihoods).shares
-        texts = (", ".join(f"{word} {percent(share)}" for word, share in zip(words, shares, strict=True)),)
+        found = weighed(row.likelihoods)
+        shares = zip(words, found.shares if found is not None else (), strict=found is not None)
+        texts = (", ".join(f"{word} {percent(share)}" for word, share in shares) or "(no probabilities)",)
     read = means(outcome.value) if isinstance(outcome, Score) else ""
     if isinstance(outcome, Unscored):
         read = f"not scored: {cut(outcome.reason)}"

@@ -73,7 +73,7 @@ def _pairs(result: PairsResult) -> tuple[Tone, str, str]:
     if by_order(result.position):
         return "hurt", "Mostly about order", said
     named = result.wins[0][0] != "output_a" or len(result.wins) > 1
-    if not named and result.humans is not None:
+    if not named and result.humans is not None and result.humans.judge is not None:
         return *_beside_people(result.humans.judge), said
     if not named and rate.high is not None and rate.high < 0.5:
         return "unclear", "output_b is preferred", said

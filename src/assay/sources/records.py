@@ -73,6 +73,8 @@ def read_text(file: Path, expected: str) -> str:
     Raises:
         SourceError: There is none, or it is not UTF-8.
     """
+    if file.is_dir():
+        raise SourceError(f"{str(file)!r} is a folder, not {expected}.")
     if not file.is_file():
         names = [one.name for one in file.parent.iterdir() if one.is_file()] if file.parent.is_dir() else []
         near = get_close_matches(file.name, names, n=1)  # not all names: a folder may hold thousands
