@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+
+from assay.sources.records import Record, csv_records, shown
+
+NAME = 70
+"""Characters of a name, so that columns stand below one another."""
+WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -18,8 +27,12 @@ class Figure:
     published: float | None
     """None where it is only reported."""
     ours: float
-    bound: float | None
+    bound: float | None = None
     """How far ours may lie from it; None where only the figures that sum others up have one."""
+    at_least: float | None = None
+    """What ours must reach, where that is what is promised."""
+    note: str = ""
+    """What else belongs to it, such as its interval; printed below it."""
 
     @property
     def difference(self) -> float | None:
@@ -28,7 +41,30 @@ class Figure:
     @property
     def missed(self) -> bool:
         # `not <=`, so that a figure that is no number misses.
-        return self.difference is not None and self.bound is not None and not abs(self.difference) <= self.bound
+        far = self.difference is not None and self.bound is not None and not abs(self.difference) <= self.bound
+        return far or (self.at_least is not None and not self.ours >= self.at_least)
+
+
+Found: TypeAlias = Figure | str
+"""A figure, or a sentence about what was left out."""
+Family: TypeAlias = Callable[[Path], Iterable[Found]]
+"""Figures of what lies in a folder."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is asked of models."""
+
+    tokens: int
+    """Of WikiText-2; 0 for all."""
+    problems: int
+    """Of GSM8K; 0 for all."""
+    mmlu_items: int
+    """Questions of each subject; 0 for all."""
+    harness_subjects: int
+    """Subjects that are asked beside lm-evaluation-harness, of HARNESS_ITEMS questions each."""
+    keep: Path
+    """Where answers are kept."""
 
 
 class Missing(Exception):
@@ -42,19 +78,47 @@ def file(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+def table(path: Path, *columns: str) -> list[Record]:
+    """The rows of a CSV file that has these columns."""
+    return csv_records(path, columns, f"a table of {', '.join(columns)}")
 
 
-def column(rows: Iterable[dict[str, str]], name: str) -> np.ndarray:
-    return np.array([float(row[name] or "nan") for row in rows])
+def number(row: Record, name: str) -> float:
+    """A cell; an empty one is not a number."""
+    try:
+        return float(row.values[name] or "nan")
+    except ValueError:
+        raise row.problem(f"{name} must be a number, was {shown(row.values[name])}.") from None
+
+
+def column(rows: Iterable[Record], name: str) -> npt.NDArray[np.float64]:
+    return np.array([number(row, name) for row in rows])
+
+
+def head() -> str:
+    return f"{'figure':<{NAME}} {'published':>11} {'ours':>11} {'apart':>9} {'bound':>10}"
 
 
 def line(figure: Figure) -> str:
+    """In columns as `head`, with the note below."""
     published = "" if figure.published is None else f"{figure.published:.6g}"
-    difference = "" if figure.difference is None else f"{figure.difference:+.1e}"
-    bound = "" if figure.bound is None else f"<= {figure.bound:g}"
-    return (
-        f"{figure.name:<66} {published:>12} {figure.ours:>12.6g} {difference:>9} {bound:>8}{'  MISSED' * figure.missed}"
-    )
+    difference = "" if figure.difference is None else f"{figure.difference:+.1e}" if figure.difference else "0"
+    missed = "  MISSED" * figure.missed
+    first = f"{figure.name:<{NAME}} {published:>11} {figure.ours:>11.6g} {difference:>9} {_limit(figure):>10}{missed}"
+    return "\n".join([first.rstrip(), *_below(figure.note)])
+
+
+def _limit(figure: Figure) -> str:
+    if figure.at_least is not None:
+        return f">= {figure.at_least:g}"
+    return "" if figure.bound is None else f"<= {figure.bound:.3g}"
+
+
+def _below(note: str) -> Sequence[str]:
+    return textwrap.wrap(note, WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def as_json(figure: Figure) -> dict[str, object]:
+    """For programs; a figure that is no number is null."""
+    ours = figure.ours if math.isfinite(figure.ours) else None
+    return {**vars(figure), "ours": ours, "difference": figure.difference, "missed": figure.missed}

@@ -18,41 +18,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from assay.core.asking import Continuations, NotCompleted
+from assay.core.effect import Effect
 from assay.models.language import open_stepped
 from assay.models.loading import Device
-from assay.models.references import locate
 from assay.sources.mmlu import Mmlu
 from assay.stats import mean_of_shares, wilson
 from assay.text.multiple_choice import Item, choose, continuations, item_of, mmlu_prompt, scores
 
 WANTED = 2.0
+"""How many times as fast as the harness."""
 SHOTS = 5
-"""Words of `lm_eval/tasks/mmlu/default/_default_template_yaml`, with our names of columns."""
-TASK = {
-    "dataset_path": "json",
-    "test_split": "test",
-    "fewshot_split": "dev",
-    "num_fewshot": SHOTS,
-    "fewshot_config": {"sampler": "first_n"},
-    "output_type": "multiple_choice",
-    "doc_to_text": "{{question.strip()}}\nA. {{choice0}}\nB. {{choice1}}\nC. {{choice2}}\nD. {{choice3}}\nAnswer:",
-    "doc_to_choice": ["A", "B", "C", "D"],
-    "doc_to_target": "answer",
-    "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-}
-Numbers = tuple[tuple[float, ...], ...]
+Numbers: TypeAlias = tuple[tuple[float, ...], ...]
 """(questions, letters): log-probabilities."""
-Times = tuple[float, float]
+Times: TypeAlias = tuple[float, float]
 """Seconds of a turn, by the clock and of the processor."""
 
 
@@ -69,30 +54,32 @@ class Subject:
         return [continuations(item, mmlu_prompt(item, self.examples), "letter") for item in self.items]
 
 
+Way: TypeAlias = Callable[[Sequence[Subject]], dict[str, Numbers]]
+"""Asks some subjects."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What one way found, and how long each of its turns took."""
+
+    found: dict[str, Numbers]
+    times: list[Times]
+
+
 def main() -> None:
     options = _options()
-    subjects = _subjects(options)
-    model: Any = open_stepped(options.model, Device(device=options.device, dtype="float32"))
-    found: dict[str, Numbers] = {}
-    ways = _harness(subjects, options) if options.compare else {}
-    times: dict[str, list[Times]] = {name: [] for name in ("assay", *ways)}
-    theirs: dict[str, dict[str, Numbers]] = {name: {} for name in ways}
+    subjects = read_subjects(Path(options.data), options.items or None, options.subjects)
+    ours = assay_way(options.model, options.device, subjects)
+    theirs: dict[str, Way] = {}
+    if options.compare:
+        from mmlu_harness import harness_ways
 
-    def ours(part: Sequence[Subject]) -> dict[str, Numbers]:
-        return _ask(model, part)
-
-    model.likelihoods(subjects[0].asked[:1])  # what is slow only once
-    for nth, part in enumerate(_parts(subjects, options.rounds)):
-        # Who goes first changes, for what ran before leaves the machine warm or throttled.
-        turns: list[tuple[str, Callable[[Sequence[Subject]], dict[str, Numbers]]]] = [("assay", ours), *ways.items()]
-        for name, way in turns if nth % 2 == 0 else reversed(turns):
-            started = time.perf_counter(), time.process_time()
-            made = way(part)
-            times[name].append((time.perf_counter() - started[0], time.process_time() - started[1]))
-            (found if name == "assay" else theirs[name]).update(made)
-    _report(subjects, found, sum(wall for wall, _ in times["assay"]))
-    for name in ways:
-        _compare(subjects, found, theirs[name], times, name)
+        theirs = harness_ways(subjects, options.model, options.device, options.batch)
+        print(f"prompts: the same, letter by letter ({sum(len(one.items) for one in subjects)} questions)")
+    turns = in_turns({"assay": ours, **theirs}, subjects, options.rounds)
+    _report(subjects, turns["assay"])
+    for name in theirs:
+        _compare(subjects, turns["assay"], turns[name], name)
 
 
 def _options() -> argparse.Namespace:
@@ -108,24 +95,27 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _subjects(options: argparse.Namespace) -> list[Subject]:
+def read_subjects(folder: Path, items: int | None, names: Sequence[str] = ()) -> list[Subject]:
+    """The first `items` questions of each subject, or all; all subjects where none is named."""
     lab: Any = None  # questions have no pictures
     by_name: dict[str, dict[str, list[Item]]] = {}
-    for split, limit in (("test", options.items or None), ("dev", SHOTS)):
-        source = Mmlu(options.data, split, tuple(options.subjects), limit)
+    for split, limit in (("test", items), ("dev", SHOTS)):
+        source = Mmlu(str(folder), split, tuple(names), limit)
         for item in map(item_of, source.read(lab)):
             by_name.setdefault(item.subject, {"test": [], "dev": []})[split].append(item)
     return [Subject(name, tuple(own["test"]), tuple(own["dev"])) for name, own in sorted(by_name.items())]
 
 
-def _parts(subjects: Sequence[Subject], rounds: int) -> list[Sequence[Subject]]:
-    rounds = min(rounds, len(subjects))
-    return [subjects[nth::rounds] for nth in range(rounds)]
+def assay_way(model: str, device: str, subjects: Sequence[Subject]) -> Way:
+    """By assay, warm: what is slow only once was done."""
+    opened = open_stepped(model, Device(device=device, dtype="float32"))
 
+    def ask(part: Sequence[Subject]) -> dict[str, Numbers]:
+        answers = iter(opened.likelihoods([one for subject in part for one in subject.asked]))
+        return {subject.name: tuple(_numbers(item, next(answers)) for item in subject.items) for subject in part}
 
-def _ask(model: Any, part: Sequence[Subject]) -> dict[str, Numbers]:
-    answers = iter(model.likelihoods([one for subject in part for one in subject.asked]))
-    return {subject.name: tuple(_numbers(item, next(answers)) for item in subject.items) for subject in part}
+    opened.likelihoods(subjects[0].asked[:1])
+    return ask
 
 
 def _numbers(item: Item, answer: Any) -> tuple[float, ...]:
@@ -134,9 +124,23 @@ def _numbers(item: Item, answer: Any) -> tuple[float, ...]:
     return scores(item, answer, "letter")
 
 
-def _report(subjects: Sequence[Subject], found: dict[str, Numbers], seconds: float) -> None:
-    counts, right = [len(one.items) for one in subjects], [_right(one, found) for one in subjects]
-    n = sum(counts)
+def in_turns(ways: Mapping[str, Way], subjects: Sequence[Subject], rounds: int) -> dict[str, Turns]:
+    """Every way is asked some subjects, `rounds` times: a slow moment of the machine slows all."""
+    turns = {name: Turns({}, []) for name in ways}
+    rounds = min(rounds, len(subjects))
+    for nth in range(rounds):
+        # Who goes first changes, for what ran before leaves the machine warm or throttled.
+        for name, way in list(ways.items())[:: 1 if nth % 2 == 0 else -1]:
+            started = time.perf_counter(), time.process_time()
+            made = way(subjects[nth::rounds])
+            turns[name].times.append((time.perf_counter() - started[0], time.process_time() - started[1]))
+            turns[name].found.update(made)
+    return turns
+
+
+def _report(subjects: Sequence[Subject], ours: Turns) -> None:
+    counts, right = [len(one.items) for one in subjects], [_right(one, ours.found) for one in subjects]
+    n, seconds = sum(counts), sum(wall for wall, _ in ours.times)
     print(json.dumps({"questions": n, "subjects": len(subjects), "shots": SHOTS, "seconds": round(seconds, 1)}))
     print(f"right answers          {_shown(wilson(sum(right), n))}; chance is 25 %")
     print(f"mean over the subjects {_shown(mean_of_shares(right, counts))}")
@@ -146,101 +150,24 @@ def _right(subject: Subject, found: dict[str, Numbers]) -> int:
     return sum(choose(row) in item.right for item, row in zip(subject.items, found[subject.name], strict=True))
 
 
-def _shown(effect: Any) -> str:
-    between = "" if effect.low is None else f" ({100 * effect.low:.1f} to {100 * effect.high:.1f})"
+def _shown(effect: Effect) -> str:
+    between = (
+        "" if effect.low is None or effect.high is None else f" ({100 * effect.low:.1f} to {100 * effect.high:.1f})"
+    )
     return f"{100 * effect.estimate:.1f} %{between}, n = {effect.n}"
 
 
-def _harness(
-    subjects: Sequence[Subject], options: argparse.Namespace
-) -> dict[str, Callable[[Sequence[Subject]], dict[str, Numbers]]]:
-    """Ways to ask by lm-evaluation-harness, one a batch size."""
-    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TQDM_DISABLE": "1"}
-    instances = _instances(subjects)
-    for subject in subjects:
-        texts = [(one.prompt, text) for one in subject.asked for text in one.texts]
-        theirs = [tuple(instance.args) for instance in instances[subject.name]]
-        assert texts == theirs, f"the prompts of {subject.name} differ: {texts[0]!r} and {theirs[0]!r}"
-    print(f"prompts: the same, letter by letter ({sum(len(one.items) for one in subjects)} questions)")
-    return {
-        f"lm_eval batch_size={size}": _loop(options.model, options.device, instances, size) for size in options.batch
-    }
+def _compare(subjects: Sequence[Subject], ours: Turns, theirs: Turns, name: str) -> None:
+    from mmlu_harness import beside
 
-
-def _instances(subjects: Sequence[Subject]) -> dict[str, Any]:
-    """The harness' own requests, of tasks that are written for it."""
-    import yaml
-    from lm_eval.tasks import TaskManager
-
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for subject in subjects:
-            files = {"test": subject.items, "dev": subject.examples}
-            for split, items in files.items():
-                rows = [json.dumps(_row(item)) for item in items]
-                Path(folder, f"{subject.name}-{split}.jsonl").write_text("\n".join(rows), encoding="utf-8")
-            place = {split: str(Path(folder, f"{subject.name}-{split}.jsonl")) for split in files}
-            words = subject.name.replace("_", " ")
-            task = {
-                **TASK,
-                "task": f"assay_{subject.name}",
-                "description": f"The following are multiple choice questions (with answers) about {words}.\n\n",
-                "dataset_kwargs": {"data_files": place, "cache_dir": str(Path(folder, "cache"))},
-            }
-            Path(folder, f"{subject.name}.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
-        manager = TaskManager(include_path=folder, include_defaults=False)
-        tasks = manager.load([f"assay_{subject.name}" for subject in subjects])["tasks"]
-        for subject in subjects:
-            task = tasks[f"assay_{subject.name}"]
-            task.build_all_requests()
-            found[subject.name] = task.instances
-    return found
-
-
-def _row(item: Item) -> dict[str, object]:
-    choices = {f"choice{nth}": choice for nth, choice in enumerate(item.choices)}
-    return {"question": item.question, **choices, "answer": min(item.right)}
-
-
-def _loop(
-    reference: str, device: str, instances: dict[str, Any], size: str
-) -> Callable[[Sequence[Subject]], dict[str, Numbers]]:
-    from lm_eval.models.huggingface import HFLM
-
-    lm = HFLM(
-        pretrained=locate(reference).location,
-        dtype="float32",
-        device=device,
-        batch_size=int(size) if size.isdecimal() else size,
+    found = beside(subjects, ours, theirs)
+    print(
+        f"{name}: the same letter in {found.same} of {found.n}, log-probabilities {found.apart:.1e} nats apart at most"
     )
-
-    def ask(part: Sequence[Subject]) -> dict[str, Numbers]:
-        answers = iter(
-            lm.loglikelihood([one for subject in part for one in instances[subject.name]], disable_tqdm=True)
-        )
-        return {
-            subject.name: tuple(tuple(next(answers)[0] for _ in item.choices) for item in subject.items)
-            for subject in part
-        }
-
-    return ask
-
-
-def _compare(
-    subjects: Sequence[Subject], ours: dict[str, Numbers], theirs: dict[str, Numbers], times: dict[str, list[Times]],
-    name: str,
-) -> None:  # fmt: skip
-    rows = [pair for one in subjects for pair in zip(ours[one.name], theirs[one.name], strict=True)]
-    same = sum(choose(one) == choose(two) for one, two in rows)
-    apart = max(abs(left - right) for one, two in rows for left, right in zip(one, two, strict=True))
-    print(f"{name}: the same letter in {same} of {len(rows)}, log-probabilities {apart:.1e} nats apart at most")
-    for kind, at in (("by the clock", 0), ("of the processor", 1)):
-        ours_, theirs_ = ([turn[at] for turn in times[who]] for who in ("assay", name))
-        ratios = [right / left for left, right in zip(ours_, theirs_, strict=True)]
+    for kind, ratio in (("by the clock", found.clock), ("of the processor", found.processor)):
         print(
-            f"{name} / assay {kind}: {sum(theirs_) / sum(ours_):.2f} ({sum(theirs_):.1f} s / {sum(ours_):.1f} s; turns "
-            f"{min(ratios):.2f} to {max(ratios):.2f}, median {statistics.median(ratios):.2f}), must be {WANTED:g} or "
-            "more"
+            f"{name} / assay {kind}: {ratio.whole:.2f} ({ratio.theirs:.1f} s / {ratio.ours:.1f} s; turns "
+            f"{min(ratio.turns):.2f} to {max(ratio.turns):.2f}, median {ratio.median:.2f}), must be {WANTED:g} or more"
         )
 
 

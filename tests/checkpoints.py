@@ -21,6 +21,9 @@ from diffusers import (
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizer,
     CLIPConfig,
     CLIPImageProcessorPil,
     CLIPModel,
@@ -253,3 +256,24 @@ def safety_checker(*, flags: bool) -> tuple[StableDiffusionSafetyChecker, CLIPIm
         checker.concept_embeds_weights.fill_(-2.0 if flags else 2.0)
         checker.special_care_embeds_weights.fill_(2.0)
     return checker, CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+
+
+def bert(folder: Path) -> Path:
+    """A sentence encoder of letters that takes 22 tokens: no multiple of a tile's width."""
+    torch.manual_seed(0)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    vocabulary = {word: nth for nth, word in enumerate(words)}
+    sizes = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 2 * WIDTH}
+    model = BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=24, **sizes))
+    with torch.no_grad():
+        model.embeddings.word_embeddings.weight *= 20  # else all texts are nearly alike
+    model.eval().save_pretrained(folder)
+    BertTokenizer(vocab=vocabulary).save_pretrained(folder)
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 22}))
+    (folder / "modules.json").write_text(
+        json.dumps([{"type": f"any.path.{kind}"} for kind in ("Transformer", "Pooling")])
+    )
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    return folder

@@ -254,6 +254,8 @@ class Grader:
 class Letters:
     """How often a text has each of the letters a to z, as a direction; the first one where it has none."""
 
+    how = "letters"
+
     def embed(self, texts: Sequence[str]) -> Matrix:
         counts = [[text.lower().count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
         rows = np.asarray([row if any(row) else [1, *row[1:]] for row in counts], dtype=np.float32).reshape(-1, 26)
@@ -291,6 +293,29 @@ class TinyModels:
         if Path(reference).is_dir():
             return Trained(Path(reference))
         return _open(reference, "tiny:expert", ShadeExpert())
+
+
+@dataclass(frozen=True)
+class Listening(TinyModels):
+    """The same, and keeps what their language models are asked to write."""
+
+    asked: list[tuple[str, TextRequest]] = field(default_factory=list)
+
+    def text_model(self, reference: str) -> TextModel:
+        heard: TextModel = _Heard(super().text_model(reference), reference, self.asked)  # type: ignore[assignment]
+        return heard
+
+
+class _Heard:
+    def __init__(self, model: TextModel, reference: str, asked: list[tuple[str, TextRequest]]) -> None:
+        self._model, self._reference, self._asked = model, reference, asked
+
+    def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
+        self._asked += [(self._reference, request) for request in requests]
+        return self._model.complete(requests)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._model, name)
 
 
 def _open(reference: str, known: str, model: T) -> T:

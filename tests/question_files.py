@@ -48,6 +48,7 @@ def question_files(folder: Path) -> None:
         write(folder / name, content)
     write(folder / "gsm8k.jsonl", "\n".join(map(json.dumps, GSM8K)))
     write(folder / "truthfulqa.json", json.dumps(TRUTHFULQA))
+    write(folder / "texts.txt", "\ufeffName a fruit.\r\n\n과일을 하나 말하세요.\n")
     write(folder / "own.csv", CSV)
     write(folder / "own.jsonl", "\n\n".join(json.dumps(row, ensure_ascii=False) for row in JSONL) + "\n")
 

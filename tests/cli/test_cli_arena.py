@@ -34,13 +34,17 @@ def rank(*words: object) -> str:
 
 def test_a_leaderboard_says_rank_rating_and_interval(voted: Path) -> None:
     said = rank(voted, "--bootstrap", 100)
-    assert "300 votes on 4 models, bradley-terry, intervals at 95 %" in said
-    assert all(word in said for word in ("rank", "model", "rating", "interval", "votes", "win rate", "m0", "m3"))
+    assert "300 votes on 4 models by Bradley-Terry; a tie is half a win each." in said
+    assert "Intervals at 95 % by 100 resamples of the votes, seed 0." in said
+    assert "400 points more are ten to one; the mean of all models is 1,000." in said
+    assert all(word in said for word in ("rank", "model", "rating", "95 % interval", "votes", "win rate", "m0", "m3"))
     found = json.loads(rank(voted, "--bootstrap", 100, "--json"))
     assert found["votes"] == 300
     ratings = [one["rating"]["estimate"] for one in found["models"]]
     assert ratings == sorted(ratings, reverse=True)
     assert np.mean(ratings) == pytest.approx(1000)
+    assert found["options"] == {"ties": "half", "prior": 0, "mean": 1000, "anchor": None, "weight": None} | {
+        "bootstrap": 100, "seed": 0, "level": 0.95}  # fmt: skip
     assert sum(one["strength"] for one in found["models"]) == pytest.approx(1)
     assert all(one["rating"]["low"] < one["rating"]["estimate"] < one["rating"]["high"] for one in found["models"])
 
@@ -48,13 +52,21 @@ def test_a_leaderboard_says_rank_rating_and_interval(voted: Path) -> None:
 def test_options_reach_the_numbers(voted: Path) -> None:
     anchored = json.loads(rank(voted, "--bootstrap", 0, "--anchor", "m1", "--mean", 1114, "--json"))
     assert {one["model"]: one["rating"]["low"] for one in anchored["models"]}["m1"] == 1114
+    said = rank(voted, "--bootstrap", 0, "--anchor", "m1", "--mean", 1114, "--level", 0.9)
+    assert "Intervals at 90 % from the curvature (sandwich)." in said
+    assert "ten to one; 'm1' stands at 1,114, and intervals are of the difference to it." in said
+    assert next(line for line in said.splitlines() if " m1 " in line).split()[2:4] == ["1,114", "anchor"]
     davidson = json.loads(rank(voted, "--ties", "davidson", "--bootstrap", 0, "--json"))
     assert davidson["tie"] > 0
-    assert "Equal models tie in" in rank(voted, "--ties", "davidson", "--bootstrap", 0)
+    assert "equal models tie in" in rank(voted, "--ties", "davidson", "--bootstrap", 0)
     elo = json.loads(rank(voted, "--method", "elo", "--k", 32, "--bootstrap", 50, "--json"))
     assert elo["method"] == "elo"
     assert elo["models"][0]["strength"] is None
-    assert "Elo goes by the order of the votes" in rank(voted, "--method", "elo", "--bootstrap", 0)
+    said = rank(voted, "--method", "elo", "--bootstrap", 0)
+    assert "300 votes on 4 models by Elo, K = 4, all from 1,000, in the order of the file." in said
+    assert "No intervals." in said
+    assert elo["options"]["k"] == 32
+    assert "prior" not in elo["options"]
 
 
 def test_a_control_is_told_with_its_interval(tmp_path: Path) -> None:
@@ -65,7 +77,10 @@ def test_a_control_is_told_with_its_interval(tmp_path: Path) -> None:
     path = tmp_path / "votes.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     words = (path, "--control", "longer", "--weight", "weight", "--bootstrap", 0)
-    assert "longer: +1.029 (" in rank(*words)
+    said = rank(*words)
+    assert "longer: +1.029 (" in said
+    assert "on the log-odds of winning for each root mean square of the difference" in said
+    assert "votes weighted by weight, at equal longer" in said
     control = json.loads(rank(*words, "--json"))["controls"][0]
     assert control["estimate"] == pytest.approx(1.0288214287105657)
     assert control["low"] < control["estimate"] < control["high"]
@@ -93,6 +108,11 @@ def test_published_strengths_of_llmfao_come_out_of_the_file_as_it_lies() -> None
         ("model_a,model_b,winner\nx,y,tie\n", ["--method", "elo", "--prior", "1"], "Elo takes no"),
         ("model_a,model_b,winner\nx,y,tie\nx,y,x\n", ["--bootstrap", "1"], "two or more resamples"),
         ("model_a,model_b,winner\nx,y,tie\n", ["--level", "95"], "95"),
+        ("model_a,model_b,winner\nx,y,tie\n", ["--prior", "nan"], "prior must be 0 or more"),
+        ("model_a,model_b,winner\nx,y,tie\n", ["--prior", "inf"], "prior must be 0 or more"),
+        ("model_a,model_b,winner\nx,y,tie\n", ["--mean", "nan"], "mean must be a finite number"),
+        ("model_a,model_b,winner\nx,y,tie\n", ["--method", "elo", "--mean", "inf"], "start must be a finite number"),
+        ("model_a,model_b,winner\nx,y,tie\n", ["--method", "elo", "--k", "inf"], "k must be above zero"),
     ],
 )
 def test_mistakes_are_told_in_one_message(tmp_path: Path, text: str, words: list[str], told: str) -> None:
@@ -107,3 +127,12 @@ def test_a_prior_ranks_what_cannot_be_ranked_without(tmp_path: Path) -> None:
     (tmp_path / "votes.csv").write_text("model_a,model_b,winner\nx,y,x\ny,z,y\n", encoding="utf-8")
     found = json.loads(rank(tmp_path / "votes.csv", "--prior", 0.1, "--bootstrap", 20, "--json"))
     assert [one["model"] for one in found["models"]] == ["x", "y", "z"]
+
+
+def test_few_votes_are_told_and_one_is_one(tmp_path: Path) -> None:
+    """Three draws resampled are three draws: an interval of no width that no one should believe."""
+    (tmp_path / "votes.csv").write_text("model_a,model_b,winner\n가,나,tie\n", encoding="utf-8")
+    said = rank(tmp_path / "votes.csv", "--bootstrap", 20)
+    assert "1 vote on 2 models" in said
+    assert "Fewer than 10 votes on '가', '나': intervals of so few cannot be trusted." in said
+    assert "A rank such as 1-2 says which places the intervals leave open." in said

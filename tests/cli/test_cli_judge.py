@@ -47,6 +47,9 @@ def test_pairs_by_the_embedded_model_with_an_audit_in_sentences(tmp_path: Path) 
     ):
         assert said in done.stdout
     assert "one judge cannot show it" in done.stdout
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "How far to believe it" in page
+    assert "A chair." in page
     again = assay([*words, "--json"])
     assert again.returncode == 0, again.stderr
     (result,) = json.loads(again.stdout)["pairs"]
@@ -72,6 +75,7 @@ def test_texts_are_graded_and_steps_are_printed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for said in ("1. Look whether it is a fruit.", "2 of 2", "mean grade", "Humans: on 2 texts", "probability"):
         assert said in done.stdout
+    assert "1. Look whether it is a fruit." in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_judge_whose_answers_cannot_be_read_gives_no_numbers_and_costs_no_lie(served: str, tmp_path: Path) -> None:
@@ -83,8 +87,8 @@ def test_a_judge_whose_answers_cannot_be_read_gives_no_numbers_and_costs_no_lie(
     assert "0 of 2" in done.stdout
     assert "2 of 2" in done.stdout
     assert "Self-preference: no pair has an answer of a judge's own family" in done.stdout
-    assert "no pair was judged in both orders" in done.stdout
-    assert "Not scored: 2 of 2, such as: no line 'ID " in done.stdout
+    assert "no pair of two answers was judged in both orders" in done.stdout
+    assert "Not scored, and left out of every figure: 2 of 2, such as: no line 'ID " in done.stdout
     rated = ["judge", "rate", lines(tmp_path / "rated.jsonl", RATED), "--judge", served, "--criteria", "Truth."]
     done = assay(
         [*rated, "--no-steps", "--samples", 2, "--out", tmp_path / "rate", "--json"], XDG_CACHE_HOME=str(tmp_path)

@@ -29,7 +29,9 @@ def test_lines_are_texts_of_one_corpus(tmp_path: Path) -> None:
     assert short["tokens"] == 0
     assert "per_token" not in short
     corpus: dict[str, float] = found["corpus"]  # type: ignore[assignment]
-    assert corpus["texts"] == 3
+    assert corpus["texts"] == 2
+    # A text of one token has no perplexity: its byte is not one that was no surprise.
+    assert (corpus["words"], corpus["bytes"]) == (6 + 5, plain["bytes"] + odd["bytes"])
     assert corpus["per_token"] == pytest.approx(math.exp(-corpus["log_prob"] / corpus["tokens"]))
     assert corpus["tokens"] == plain["tokens"] + odd["tokens"]
     assert (found["window"], found["stride"]) == (8191, 4095)  # OpenVINO generates one token
@@ -46,13 +48,53 @@ def test_a_whole_file_is_one_text_by_windows(tmp_path: Path) -> None:
     assert text["bytes"] == len(LINES) * 3
     printed = assay(["perplexity", *words]).stdout
     assert f"{text['per_token']:,.4f}" in printed
+    assert "perplexity by token" in printed
+    assert "16 tokens, one each 4" in printed
+
+
+def test_what_is_left_out_and_what_shortness_does_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text(LINES, encoding="utf-8")
+    done = assay(["perplexity", path])
+    assert done.returncode == 0, done.stderr
+    assert "Left out: 1 of 3 texts, which have fewer than two tokens." in done.stdout
+    assert "The first token of each text has nothing before it and is not scored (2 of " in done.stdout
+    assert "8,191 tokens, no text is longer" in done.stdout
+
+
+def test_a_column_of_a_table_is_read_and_nothing_else_of_it(tmp_path: Path) -> None:
+    plain = tmp_path / "lines.txt"
+    plain.write_bytes("\ufeffThe capital\u2028of France.\r\nIt is Paris.\r\n".encode())
+    table, lines = tmp_path / "table.csv", tmp_path / "table.jsonl"
+    rows = ["The capital\u2028of France.", "", "It is Paris."]
+    table.write_text("id,text\n" + "".join(f"{nth},{text}\n" for nth, text in enumerate(rows)), encoding="utf-8")
+    lines.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows), encoding="utf-8")
+    found = said(plain)
+    assert [one["bytes"] for one in found["texts"]] == [24, 12]  # type: ignore[attr-defined]
+    assert said(table, "--column", "text") == said(lines, "--column", "text") == found
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        ("table.csv", [], "is a table: --column says which"),
+        ("table.csv", ["--column", "texts"], "Did you mean 'text'"),
+        ("table.csv", ["--column", "text", "--whole"], "goes without --whole"),
+        ("table.txt", ["--column", "text"], "names a column of a .csv"),
+    ],
+)
+def test_a_table_is_no_text(tmp_path: Path, name: str, words: list[object], told: str) -> None:
+    (tmp_path / name).write_text("id,text\n1,Two words.\n", encoding="utf-8")
+    done = assay(["perplexity", tmp_path / name, *words])
+    assert done.returncode == 2
+    assert told in done.stderr
 
 
 @pytest.mark.parametrize(
     ("content", "words", "told"),
     [
-        (None, [], "cannot be read"),
-        (b"\xff\xfe", [], "is no text in UTF-8: byte 0"),
+        (None, [], "There is no file"),
+        (b"\xff\xfe", [], "line 1: not UTF-8, byte 0xff"),
         (b" \n\n", [], "holds no text"),
         (b"x\n", [], "holds no text of two tokens"),
         (b"two words\n", ["--window", 8, "--stride", 8], "It must be 1 to 7"),

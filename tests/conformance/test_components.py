@@ -27,6 +27,7 @@ from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
 from assay.filters.near_duplicates import NearDuplicates
+from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
@@ -47,6 +48,7 @@ from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
 from assay.sources import SOURCES
 from assay.sources.digits import Digits
@@ -58,12 +60,14 @@ from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
+from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.image_classifier import ImageClassifier
 from assay.trainers.text_classifier import TextClassifier
-from labs import SHADES, broken, passages, real_lab, shade, shades, tiny_lab, unanswered
+from labs import SHADES, Listening, broken, passages, real_lab, shade, shades, tiny_lab, unanswered
 
+WRITTEN = str(Path(__file__).parents[1] / "data" / "written.txt")
 EXAMPLES: dict[type, list[Any]] = {
     Paint: [
         Paint("tiny:painter", tuple(SHADES), per_label=3),
@@ -100,10 +104,17 @@ EXAMPLES: dict[type, list[Any]] = {
     ],
     TextEmbedding: [TextEmbedding("tiny:letters")],
     Perplexity: [Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)],
+    RougeNovelty: [
+        RougeNovelty("text"),
+        RougeNovelty("text", words="ascii"),
+        RougeNovelty("text", Texts(WRITTEN, "text")),
+        RougeNovelty("text", Texts(WRITTEN, "text", limit=2), before=False),
+    ],
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
     Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
     TopShare: [TopShare("number", 0.4), TopShare("number", 0.4, "lowest", per=None, unscored="keep")],
     NearDuplicates: [NearDuplicates("vector", 0.9, prefer="number"), NearDuplicates("vector", per="label")],
+    Novel: [Novel("text"), Novel("text", 0.5, strict=True, words="ascii")],
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
     TextClassifier: [TextClassifier(("black", "white"), "tiny:letters", steps=2, batch=4)],
@@ -123,6 +134,7 @@ EXAMPLES: dict[type, list[Any]] = {
         Questions("some.csv"),
         Questions("some.jsonl", "ask", "key", subject="area", answers="letter", limit=9),
     ],
+    Texts: [Texts("some.txt"), Texts("some.jsonl", "task", limit=9)],
 }
 CLASSES = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
 
@@ -194,20 +206,55 @@ def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], siz
     assert [isinstance(outcome, Unscored) for outcome, pick in zip(whole, picks, strict=True) if pick == 9] == [
         True
     ] * picks.count(9)
+    if getattr(scorer, "whole", False):  # it is given all at once, and looks back alone
+        assert list(scorer.score(samples[:size], lab)) == whole[:size]
+        return
     sharded = [o for i in range(0, len(samples), size) for o in scorer.score(samples[i : i + size], lab)]
     assert sharded == whole
+
+
+@pytest.mark.parametrize("component", of([*GENERATORS, *SCORERS]), ids=repr)
+def test_whoever_asks_a_language_model_says_beforehand_what(lab: Lab, component: Any) -> None:
+    """So that no plan leaves out what will be paid for."""
+    listening = Listening()
+    own = Lab(lab.seed, listening, lab.images)
+    if hasattr(component, "generate"):
+        samples = list(component.seeds())
+        component.generate(samples, own)
+    else:
+        samples = [*shades(lab), broken()] if hasattr(component, "image") else [*passages(), unanswered()]
+        component.score(samples, own)
+    told = component.asks(samples, own) if hasattr(component, "asks") else {}
+    assert [(model, request) for model, requests in told.items() for request in requests] == listening.asked
+    assert hasattr(component, "asks") or not listening.asked
+    if told:
+        assert set(component.asks([], own)) == set(told)
+        assert not any(component.asks([], own).values())
+
+
+@pytest.mark.parametrize("generator", [one for one in of(GENERATORS) if hasattr(one, "asks")], ids=repr)
+def test_stand_ins_have_the_fields_of_what_is_made_and_are_as_long(lab: Lab, generator: Any) -> None:
+    seeds = list(generator.seeds())
+    stand_ins = generator.stand_ins(seeds)
+    assert list(generator.stand_ins(seeds[1:3])) == list(stand_ins[1:3])
+    for stand_in, made in zip(stand_ins, generator.generate(seeds, lab), strict=True):
+        if isinstance(made, Sample):
+            assert stand_in.parents == made.parents
+            assert set(stand_in.fields) == set(made.fields)
+            assert all(len(stand_in.text(name)) >= len(made.text(name)) for name in made.fields)
 
 
 UNSCORED = st.just(Unscored("failed", "no picture"))
 NUMBERS = st.one_of(st.floats(0, 1).map(Score), UNSCORED)
 WORDS = st.one_of(st.sampled_from(["agrees", "disagrees"]).map(Label), UNSCORED)
 VECTORS = st.one_of(st.tuples(st.floats(-1, 1), st.floats(0.1, 1)).map(Fingerprint), UNSCORED)
-ROWS = st.lists(st.tuples(NUMBERS, WORDS, VECTORS, st.sampled_from(["bag", "boot"])), max_size=12)
+TEXTS = st.lists(st.sampled_from(["a", "cat", "sat", "앉", "았"]), max_size=4).map(" ".join)
+ROWS = st.lists(st.tuples(NUMBERS, WORDS, VECTORS, st.sampled_from(["bag", "boot"]), TEXTS), max_size=12)
 
 
-def table_of(rows: Sequence[tuple[Outcome, Outcome, Outcome, str]], ids: Sequence[str]) -> ScoreTable:
+def table_of(rows: Sequence[tuple[Outcome, Outcome, Outcome, str, str]], ids: Sequence[str]) -> ScoreTable:
     columns = {name: [row[nth] for row in rows] for nth, name in enumerate(("number", "word", "vector"))}
-    return ScoreTable(ids, columns, {"label": [row[3] for row in rows]})  # type: ignore[arg-type]
+    return ScoreTable(ids, columns, {"label": [row[3] for row in rows], "text": [row[4] for row in rows]})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rule", of(FILTERS), ids=repr)
@@ -218,6 +265,10 @@ def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -
     decisions = list(rule.decide(table_of(rows, ids)))
     assert len(decisions) == len(rows)
     assert all(isinstance(d, Decision) and d.rule and d.reason for d in decisions)
+    if getattr(rule, "ordered", False):  # it looks back alone
+        size = order.randint(0, len(rows))
+        assert list(rule.decide(table_of(rows[:size], ids[:size]))) == decisions[:size]
+        return
     mixed = list(range(len(rows)))
     order.shuffle(mixed)
     again = list(rule.decide(table_of([rows[i] for i in mixed], [ids[i] for i in mixed])))

@@ -15,6 +15,7 @@ from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.evaluators import EVALUATORS
 from assay.filters import FILTERS
+from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.top_share import TopShare
 from assay.generators import GENERATORS
@@ -28,11 +29,13 @@ from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.judge import Judge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.rouge_novelty import RougeNovelty
 from assay.sources import SOURCES
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.image_folder import ImageFolder
 from assay.sources.mmlu import Mmlu
 from assay.sources.questions import Questions
+from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from run_parts import datasets, run
@@ -60,6 +63,7 @@ TEXT_SCORERS = (
     ChrF(references=("prompt",)),
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
+    RougeNovelty("text"),
 )
 
 
@@ -67,7 +71,7 @@ def texts() -> Recipe:
     """Two parts, so that two workers write at once."""
     few = Decoding("sample", temperature=0.9, max_tokens=4)
     write = Write("embedded:smollm2", ("praise", "blame"), per_label=34, decoding=few)
-    return Recipe("texts", write, score={type(one).__name__: one for one in TEXT_SCORERS})
+    return Recipe("texts", write, score={type(one).__name__: one for one in TEXT_SCORERS}, keep=(Novel("text"),))
 
 
 RECIPES = {"pictures": small, "texts": texts}
@@ -89,7 +93,7 @@ def test_the_recipes_hold_every_component() -> None:
     used = {type(component) for recipe in recipes for component in [*components(recipe).values(), *recipe.keep]}
     every = {*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
     # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here.
-    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Judge}
+    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, Judge}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -25,6 +25,7 @@ from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
 from assay.filters.near_duplicates import NearDuplicates
+from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
@@ -44,6 +45,7 @@ from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
 from assay.sources import SOURCES
 from assay.sources.digits import Digits
@@ -55,6 +57,7 @@ from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
+from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.classifier_parts import batches, begin, prepare
@@ -64,6 +67,7 @@ from labs import SHADES, broken, passages, shade, shades, tiny_lab, unanswered
 from question_files import question_files
 
 HERE = Path(__file__).parent
+WRITTEN = str(HERE.parent / "data" / "written.txt")
 Rows = list[Any]
 
 
@@ -147,6 +151,32 @@ VECTORS: list[Outcome] = [
     *[Fingerprint((x, 1.0)) for x in (0.0, 0.1, 5.0, 0.05)],
     Unscored("failed", "no picture"),
 ]
+
+
+TASKS = (
+    "Write a poem about the sea.",
+    "Write a short poem about the sea.",
+    "서울의 인구를 알려 주세요.",
+    "Name three fruits.",
+    "서울의 인구는?",
+    "Write a poem about the sea!",
+    "…",
+    "Name three rivers.",
+)
+
+
+def new(*components: Any) -> Callable[[Path], Rows]:
+    """Scorers and filters of what is new among tasks, beside those that people wrote."""
+
+    def rows(folder: Path) -> Rows:
+        samples = [Sample({"instruction": task}, nth=nth) for nth, task in enumerate(TASKS)]
+        table = ScoreTable([sample.id for sample in samples], {}, {"instruction": TASKS})
+        return [
+            [plain(one) for one in (kind.decide(table) if hasattr(kind, "decide") else kind.score(samples, tiny_lab()))]
+            for kind in components
+        ]
+
+    return rows
 
 
 def decided(*rules: Any) -> Callable[[Path], Rows]:
@@ -258,10 +288,14 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     ),
     TextEmbedding: read_texts(TextEmbedding("tiny:letters")),
     Perplexity: read_texts(Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)),
+    RougeNovelty: new(
+        RougeNovelty(), RougeNovelty(words="ascii"), RougeNovelty(against=Texts(WRITTEN, limit=2), before=False)
+    ),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
+    Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
     Accuracy: evaluated,
     ImageClassifier: trained,
@@ -277,6 +311,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Mmlu: asked(Mmlu("mmlu"), Mmlu("mmlu", "dev", per_subject=1)),
     Gsm8k: asked(Gsm8k("gsm8k.jsonl")),
     TruthfulQa: asked(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),
+    Texts: asked(Texts("texts.txt", "task"), Texts("own.jsonl", "question", limit=1)),
     Questions: asked(Questions("own.csv"), Questions("own.jsonl", answers="number")),
 }
 CLASSES: Sequence[type] = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]

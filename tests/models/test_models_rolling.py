@@ -126,3 +126,11 @@ def test_models_that_know_less_are_asked_for_what_they_know() -> None:
 def test_windows_that_do_not_go_are_refused(transformers: Any, window: int, stride: int | None, told: str) -> None:
     with pytest.raises(ModelError, match=told):
         rolled(transformers, ["Two words."], window=window, stride=stride)
+
+
+def test_thousands_of_windows_are_asked_in_parts_and_told() -> None:
+    heard: list[tuple[int, int]] = []
+    (read,) = rolled(Endless(), ["x" * 200], window=4, stride=2, heard=lambda done, total: heard.append((done, total)))  # type: ignore[arg-type]
+    assert read.windows == 99
+    assert heard == [(64, 99), (99, 99)]
+    assert len(read.values) == 200

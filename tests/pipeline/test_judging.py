@@ -136,12 +136,14 @@ def test_what_fails_or_cannot_be_read_is_counted_apart_and_never_half_a_win(tmp_
     down = CodeJudge(knows("good"), missing=lambda parts: " 3?" in parts["INSTRUCTION"])
     result = pairs_result(judged(tmp_path / "down", down, items(10)))
     assert (result.counts.n, result.counts.scored, result.counts.failed, result.counts.unparsed) == (10, 9, 1, 0)
-    assert "Not scored: 1 of 10, such as: gone: the server is down" in pairs_sentences(result)
+    assert "Not scored, and left out of every figure: 1 of 10, such as: gone: the server is down" in pairs_sentences(
+        result
+    )
     chatty = pairs_result(judged(tmp_path / "chatty", CodeJudge(first, say="I like {said} best."), items(10)))
     assert (chatty.counts.scored, chatty.counts.unparsed) == (0, 10)
     assert chatty.wins == ()
     assert chatty.position is None
-    assert "no pair was judged" in "\n".join(pairs_sentences(chatty))
+    assert "no pair of two answers was judged" in "\n".join(pairs_sentences(chatty))
 
 
 def test_nobody_is_asked_twice_whatever_the_order_and_what_failed_is_asked_again(tmp_path: Path) -> None:
@@ -326,3 +328,62 @@ def test_grades_on_another_scale_stay_on_it(tmp_path: Path) -> None:
     code = CodeJudge(lambda parts: "4.5")
     found = rate(judging(tmp_path / "run", code=code), judge_of("code", "answers"), rubric, texts(3))
     assert [one.value for one in found.outcomes if isinstance(one, Score)] == [4.5] * 3
+
+
+def test_an_answer_beside_itself_is_a_tie_and_no_conflict(tmp_path: Path) -> None:
+    """Whatever a judge names there is the same answer: it cannot show whether it looks at places or at answers."""
+    alike = [Sample({**one.fields, "output_b": one.text("output_a")}) for one in items(4)]
+    found = judged(tmp_path / "run", CodeJudge(knows("good"), say="ID {own}: A"), [*items(6)[4:], *alike])
+    result = pairs_result(found)
+    assert result.same == 4
+    assert result.position is not None
+    assert result.position.conflict.n == 2
+    assert "Same answer twice: 4 pairs, ties and left out of the position figures." in said(found)
+    only = judged(tmp_path / "alike", CodeJudge(first), alike)
+    assert pairs_result(only).position is None
+    assert pairs_result(only).wins[0][1].estimate == 0.5
+    assert "no pair of two answers was judged in both orders" in said(only)
+
+
+def test_the_length_audit_says_whose_win_rate_it_is(tmp_path: Path) -> None:
+    two = judged(tmp_path / "two", CodeJudge(longer), items(200, named=True))
+    assert pairs_result(two).length_of == "red"
+    assert "the win rate of red, " in said(two)
+    three = [Sample({**one.fields, "model_b": f"green{nth % 2}"}) for nth, one in enumerate(items(200, named=True))]
+    assert "the win rate of output_a, " in said(judged(tmp_path / "three", CodeJudge(longer), three))
+    assert "(AlpacaEval 2's regression without its item difficulties)" in said(two)
+
+
+def test_all_that_a_judge_wrote_is_kept_where_it_cannot_be_read(tmp_path: Path) -> None:
+    chatter = "I would rather not say. " * 200
+    found = judged(tmp_path / "run", CodeJudge(first, say=chatter), items(1))
+    (row,) = pair_rows([found])
+    assert [row[order]["texts"] for order in ("as_given", "swapped")] == [[chatter]] * 2
+    chat = judging(tmp_path / "rate", code=CodeJudge(first, say=chatter))
+    (unread,) = rate_rows(rate(chat, judge_of("code", "answers"), RUBRIC, written(1)))
+    assert unread["texts"] == [chatter]
+
+
+def written(n: int, **more: str) -> list[Sample]:
+    return [Sample({"output": f"good{' word' * nth} {nth}", "human": str(nth % 3), **more}) for nth in range(n)]
+
+
+def agreement(folder: Path, samples: list[Sample], grade: str = "") -> str:
+    judge = CodeJudge(lambda parts: grade or str(1 + len(parts["TEXT"].split()) % 5))
+    found = rate(judging(folder, code=judge), judge_of("code", "answers"), RUBRIC, samples)
+    return "\n".join(rate_sentences(rate_result(found)))
+
+
+def test_why_there_is_no_agreement_with_people_is_told(tmp_path: Path) -> None:
+    assert "no scored text has a grade by people (column human)" in agreement(
+        tmp_path / "a", [Sample({"output": "x"}), Sample({"output": "xy"})]
+    )
+    never = agreement(tmp_path / "b", written(6), grade="3")
+    assert "no scored text" not in never
+    assert "on 6 texts with a human grade there is no correlation" in never
+    assert "no reference for ROUGE" in agreement(tmp_path / "c", written(6))
+    some = [*written(4, reference="good word"), Sample({"output": "x", "human": "1"})]
+    assert "no ROUGE, as 1 of them lack a reference" in agreement(tmp_path / "d", some)
+    assert "ROUGE-L with the same grades" in agreement(tmp_path / "e", written(6, reference="good word"))
+    pairs = [*items(5), Sample({name: value for name, value in items(6)[5].fields.items() if name != "reference"})]
+    assert "no ROUGE, as 1 of them lack a reference" in said(judged(tmp_path / "f", CodeJudge(knows("good")), pairs))

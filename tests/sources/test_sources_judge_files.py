@@ -28,6 +28,15 @@ def test_labels_are_read_as_people_write_them(tmp_path: Path, label: object, rea
     assert found.fields == {**PAIR, "label": read, "origin": "pairs.jsonl:1"}
 
 
+def test_labels_of_0_and_1_alone_may_mean_either_and_are_refused(tmp_path: Path) -> None:
+    rows = [{**PAIR, "label": label} for label in (1, 0, 1, None)]
+    for limit in (None, 1):
+        with pytest.raises(SourceError, match="nothing says whether 0 is a tie or the first answer"):
+            read_pairs(lines(tmp_path, *rows), limit=limit)
+    found = read_pairs(lines(tmp_path, *rows, {**PAIR, "label": 2}))
+    assert [one.fields.get("label") for one in found] == ["a", "tie", "a", None, "b"]
+
+
 def test_columns_have_any_names_and_one_is_never_read_as_two_things(tmp_path: Path) -> None:
     row = {"input": "Name a fruit.", "output_1": "A pear.", "output_2": "A chair.", "label": 1, "other": [1]}
     names = {"instruction": "input", "output_a": "output_1", "output_b": "output_2"}

@@ -148,6 +148,14 @@ def test_an_answer_of_two_meanings_is_refused_unless_it_is_said_how(
     assert sample.text(f"choice{'ABC'.index(sample.text('answer'))}") == answer
 
 
+def test_a_question_may_have_several_texts_for_an_answer(tmp_path: Path) -> None:
+    rows = [{"question": "Who?", "answer": ["Ada", "Ada Lovelace"]}, {"question": "When?", "answer": "1843"}]
+    file = write(tmp_path / "q.jsonl", "\n".join(map(json.dumps, rows)))
+    several, one = read(Questions(str(file)))
+    assert (several.text("answer"), several.text("answer1")) == ("Ada", "Ada Lovelace")
+    assert "answer1" not in one.fields
+
+
 MISTAKES: list[tuple[str, str, str, str]] = [
     ("q.csv", "question,answr\nWhy?,So.\n", "line 1", "Did you mean 'answr'?"),
     ("q.csv", "", "line 1", "must name the columns question, answer"),
@@ -162,6 +170,8 @@ MISTAKES: list[tuple[str, str, str, str]] = [
     ("q.csv", "question,answer,A,B,C\nWhy?,A,x,,z\n", "line 2", "B is blank"),
     ("q.csv", "question,answer,A\nWhy?,A,x\n", "line 2", "2 to 26 choices, were 1"),
     ("q.csv", "question,answer,choices\nWhy?,A,x|y\n", "line 2", "must be a JSON list"),
+    ("q.jsonl", '{"question": "Why?", "answer": []}\n', "line 1", "a list of texts that are not blank"),
+    ("q.jsonl", '{"question": "Why?", "answer": ["a", " "]}\n', "line 1", "a list of texts that are not blank"),
     ("q.csv", 'question,answer,choices\nWhy?,A,"[[1],2]"\n', "line 2", "list of texts"),
     ("q.jsonl", '{"question": "Why?", "answer": "So."}\n{"question": "Why?"}\n', "line 2", "there is no 'answer'"),
     ("q.jsonl", '\n{"question": "Why?",\n', "line 2", "no JSON"),

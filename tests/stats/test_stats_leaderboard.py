@@ -126,6 +126,36 @@ def test_an_anchor_stands_where_it_was_put() -> None:
         leaderboard(cast, scale=Scale(anchor="m9"))
 
 
+@pytest.mark.parametrize("kind", ["bootstrap", "sandwich"])
+def test_ranks_are_the_same_whatever_is_the_anchor(kind: str) -> None:
+    """Beside an anchor that hardly anybody voted on every difference is unsure, but the order of the others is not."""
+    rng = np.random.default_rng(0)
+    won = rng.random(400) < 0.75
+    first, second, outcomes = ["a"] * 400 + ["z"] * 2, ["b"] * 400 + ["a", "b"], [*won.astype(float), 0.0, 1.0]
+    cast = votes(first, second, outcomes)
+    how = Intervals(kind, 100)  # type: ignore[arg-type]
+    boards = [leaderboard(cast, scale=Scale(anchor=name), intervals=how) for name in (None, "a", "b", "z")]
+    ranks = [{one.model: (one.best, one.worst) for one in board.standings} for board in boards]
+    assert ranks[0]["a"][1] < ranks[0]["b"][0] or ranks[0]["a"][0] < ranks[0]["b"][1]
+    assert all(one == ranks[0] for one in ranks)
+
+
+def test_numbers_without_end_are_refused_and_large_ones_are_not() -> None:
+    cast = votes(["a", "a"], ["b", "b"], [1, 0])
+    for value in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="k must be above zero"):
+            elo(cast, k=value)
+        with pytest.raises(ValueError, match="start must be a finite number"):
+            elo(cast, start=value)
+        with pytest.raises(ValueError, match="prior must be 0 or more"):
+            leaderboard(cast, prior=value)
+        with pytest.raises(ValueError, match="mean must be a finite number"):
+            Scale(mean=value)
+    steep = votes(["a"] * 5, ["b"] * 5, [1, 1, 0, 1, 0])
+    assert np.isfinite(elo(steep, k=1e9)).all()
+    assert np.isfinite([one.rating.low for one in elo_leaderboard(steep, k=1e9).standings]).all()  # type: ignore[list-item]
+
+
 def test_ratings_of_the_mean_scale_have_that_mean_and_four_hundred_points_are_ten_to_one() -> None:
     cast = votes(["a"] * 11, ["b"] * 11, [1.0] * 10 + [0.0])
     found = by_name(leaderboard(cast, scale=Scale(mean=1500), intervals=Intervals("fisher")))

@@ -2,27 +2,132 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from runpy import run_path
 
+import pytest
+
+from assay.core.asking import Answer, Completion, Continuations, Likelihood, Means, TextRequest
+from assay.core.lab import Lab
+from assay.pipeline.eval_plan import Cell, cells, parse_manner
+from assay.pipeline.eval_run import Evaluation
+from assay.pipeline.eval_tasks import parse_task
+from assay.sources.mmlu import Mmlu
+from assay.store.images import StoredImages
+from assay.store.run_folder import RunFolder
+from assay.text.strategies import parse_strategy
 from command_line import environment
+from labs import TinyModels
+from question_files import write
 from shared_data import shared
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "published.py"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 LLMFAO = ("llmfao-votes.csv", "llmfao-bradley-terry.csv")
+CHEAP = ("llmbar", "llmfao", "rouge", "judges")
+MODEL = "embedded:smollm2"
+CHARACTERS = "difficulty,baseline_characters,verbose_characters,concise_characters"
 
 
-def published(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), "--data", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300, check=False)
+def published(folder: Path, *options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHMARKS / "published.py"), "--data", str(folder), *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=600, check=False)
+
+
+def figures(folder: Path, *options: object) -> dict[str, dict[str, float]]:
+    done = published(folder, "--json", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+
+def preferences(folder: Path) -> None:
+    """A folder with forty pairs and two voters that nobody has published anything about."""
+    pairs = [
+        {"input": f"Say {nth}.", "output_1": "word " * (nth % 9 + 1), "output_2": "word " * (nth % 5 + 2) + str(nth),
+         "label": str(nth % 2 + 1), "winner_as_given": "1", "winner_swapped": str(nth % 2 + 1)}
+        for nth in range(40)
+    ]  # fmt: skip
+    for judge in ("gpt-4", "own"):
+        write(folder / f"llmbar-natural-{judge}.jsonl", "\n".join(map(json.dumps, pairs)))
+    votes = "model_a,model_b,winner\n" + "red,blue,model_a\n" * 3 + "red,blue,model_b\n"
+    write(folder / LLMFAO[0], votes)
+    write(folder / LLMFAO[1], "item,bradley_terry\nred,0.75\nblue,0.25\ngreen,0.5\n")
 
 
 def test_an_empty_folder_is_told_family_by_family(tmp_path: Path) -> None:
     done = published(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "LLMBar: skipped, llmbar-natural-*.jsonl is not in" in done.stdout
-    assert "llmfao: skipped, llmfao-votes.csv is not in" in done.stdout
+    for name, lack in (
+        ("alpaca-eval", "alpaca-eval/items.csv"),
+        ("llmbar", "llmbar-natural-*.jsonl"),
+        ("llmfao", "llmfao-votes.csv"),
+        ("rouge", "rouge-vectors.json"),
+        ("judges", "llmbar-natural-*.jsonl"),
+        ("perplexity", "wikitext-2-test.txt"),
+        ("gsm8k", "gsm8k-test.jsonl"),
+        ("mmlu", "mmlu/dev/*.csv"),
+        ("harness", "mmlu/dev/*.csv"),
+    ):
+        assert f"\n{name}: skipped, {lack} is not in {tmp_path}\n" in done.stdout
+
+
+def test_a_folder_of_other_models_questions_and_judges_is_read(tmp_path: Path) -> None:
+    preferences(tmp_path)
+    done = published(tmp_path, "--quick", "--only", *CHEAP)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rouge: skipped" in done.stdout
+    assert "llmfao: green is left out, nobody voted on it" in done.stdout
+    assert "published for 100 pairs, here are 40" in done.stdout
+    assert "it favours the first place" in done.stdout
+    assert "it goes with length" in done.stdout
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("figure", "llmfao, ", "Judge", "LLMBar"))]
+    ours = lines[0].index("ours") + len("ours")
+    assert len(lines) > 10
+    assert all(line[ours - 1 : ours + 1].strip() == line[ours - 1] != " " for line in lines), "columns are not aligned"
+
+
+def test_figures_of_a_small_folder_are_those_that_one_can_count(tmp_path: Path) -> None:
+    preferences(tmp_path)
+    found = figures(tmp_path, "--only", "llmbar", "llmfao", "judges")
+    assert found["LLMBar Natural, own, agreement"]["ours"] == pytest.approx(50)
+    assert found["LLMBar Natural, gpt-4, accuracy"]["ours"] == pytest.approx(75)
+    assert found["llmfao, red, strength"]["difference"] == pytest.approx(0, abs=1e-12)
+    conflict = found["Judge that always says A, 40 pairs of LLMBar, orders disagree, %"]
+    assert (conflict["published"], conflict["ours"], conflict["bound"]) == (100, 100, 0)
+    length = "Judge that prefers the longer text"
+    assert found[f"{length}, the longer wins, %"]["ours"] == 100
+    raw, even = (found[f"{length}, {kind} win rate, %"]["ours"] for kind in ("raw", "length-controlled"))
+    assert raw > 65
+    assert even < raw
+
+
+def test_models_are_those_of_the_folder_published_or_not(tmp_path: Path) -> None:
+    folder = shared("alpaca-eval") / "alpaca-eval"
+    texts = {
+        name: (folder / f"{name}.csv").read_text(encoding="utf-8") for name in ("items", "annotations", "published")
+    }
+    head, *rows = texts["annotations"].splitlines()
+    own = [row for row in rows if row.startswith("wizardlm-13b,")]
+    renamed = [row.replace("wizardlm-13b,", "newcomer,") for row in own]
+    first, *known = texts["published"].splitlines()
+    said = [first, *(row for row in known if row.startswith("wizardlm-13b,")), "absent,50,1,50"]
+    for name, lines in (("annotations", [head, *own, *renamed]), ("published", said)):
+        write(tmp_path / "alpaca-eval" / f"{name}.csv", "\n".join(lines) + "\n")
+    write(tmp_path / "alpaca-eval" / "items.csv", texts["items"])
+    done = published(tmp_path, "--only", "alpaca-eval", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == "AlpacaEval 2: absent is left out, annotations.csv has none of it\n"
+    found = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+    ours, theirs = (found[f"AlpacaEval 2, {name}, length-controlled"] for name in ("wizardlm-13b", "newcomer"))
+    assert ours["ours"] == theirs["ours"]
+    assert ours["published"] is not None
+    assert theirs["published"] is None
+    assert len(found) == 7
 
 
 def test_a_figure_that_misses_its_bound_ends_in_exit_code_one(tmp_path: Path) -> None:
@@ -34,3 +139,145 @@ def test_a_figure_that_misses_its_bound_ends_in_exit_code_one(tmp_path: Path) ->
     done = published(tmp_path)
     assert done.returncode == 1
     assert done.stdout.count("MISSED") == 1
+
+
+def test_a_bound_from_below_can_be_missed() -> None:
+    figure = run_path(str(BENCHMARKS / "figures.py"))["Figure"]
+    assert not figure("ratio", None, 2.0, at_least=2.0).missed
+    assert figure("ratio", None, 1.99, at_least=2.0).missed
+    assert figure("ratio", None, float("nan"), at_least=2.0).missed
+    assert not figure("ratio", None, 0.0).missed
+
+
+BAD = (
+    {
+        "alpaca-eval/annotations.csv": ("model,item\nred,0\n", "alpaca-eval: FAILED", "there is no 'preference'"),
+        "llmbar-natural-own.jsonl": ("{oh", "llmbar: FAILED", "line 1: no JSON"),
+        LLMFAO[0]: ("model_a,model_b,winner\nred,blue,red\n", "llmfao: FAILED", "llmfao-votes.csv: "),
+        "rouge-vectors.json": ("[]", "rouge: FAILED", "does not hold google-research/rouge's pairs"),
+        "mmlu/test/anatomy_test.csv": ("a,b\n", "mmlu: FAILED", "the first row must name the columns"),
+        "gsm8k-test.jsonl": ('{"question": "Two?", "answer": "2"}', "gsm8k: FAILED", "answer must end with '#### '"),
+    },
+    {
+        "alpaca-eval/annotations.csv": (
+            "model,item,preference,model_characters,baseline_characters\nred,0,good,1,2\n",
+            "alpaca-eval: FAILED",
+            "preference must be a number, was 'good'",
+        ),
+        "llmbar-natural-own.jsonl": ('{"input": "Say."}', "judges: FAILED", "there is no 'output_1'"),
+    },
+)
+
+
+@pytest.mark.parametrize("files", BAD)
+def test_what_cannot_be_read_is_one_message_a_family_and_exit_code_one(
+    tmp_path: Path, files: dict[str, tuple[str, str, str]]
+) -> None:
+    write(tmp_path / "alpaca-eval" / "items.csv", f"item,{CHARACTERS}\n0,0.5,100,200,50\n")
+    write(tmp_path / "alpaca-eval" / "published.csv", "model,win_rate,standard_error,length_controlled_win_rate\n")
+    write(tmp_path / LLMFAO[1], "item,bradley_terry\nred,0.75\n")
+    write(tmp_path / "mmlu" / "dev" / "anatomy_dev.csv", "Which?,a,b,c,d,A\n" * 5)
+    for name, (content, _, _) in files.items():
+        write(tmp_path / name, content)
+    done = published(tmp_path)
+    assert done.returncode == 1, done.stdout
+    for _, family, said in files.values():
+        assert family in done.stdout
+        assert said in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@dataclass
+class Pupil:
+    """Holds the first choice most probable, and says 5 to every sum."""
+
+    means = Means()
+
+    def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion]:
+        return [Completion((Answer("The answer is 5.", "stop", 5),), 9) for _ in requests]
+
+    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...]]:
+        return [tuple(Likelihood(-1.0 - nth, 1) for nth in range(len(one.texts))) for one in asked]
+
+
+class Pupils(TinyModels):
+    """Opens it by the name of the model that the benchmark asks."""
+
+    def text_model(self, reference: str) -> Pupil:
+        assert reference == MODEL
+        return Pupil()
+
+    likelihood_model = text_model
+
+
+def kept(folder: Path, chosen: Sequence[Cell]) -> None:
+    Evaluation(chosen, RunFolder.open(folder, create=True), Pupils()).run()
+
+
+def test_answers_of_an_evaluation_are_read_and_not_asked_again(tmp_path: Path) -> None:
+    """Kept as `assay eval --out` keeps them; the figures are the pupil's, so no model was asked."""
+    data, keep = tmp_path / "data", tmp_path / "kept"
+    for subject, right in (("anatomy", "AAB"), ("history", "CA")):
+        rows = [f"Which is {nth}?,a,b,c,d,{letter}\n" for nth, letter in enumerate(right)]
+        write(data / "mmlu" / "test" / f"{subject}_test.csv", "".join(rows))
+        write(data / "mmlu" / "dev" / f"{subject}_dev.csv", "Which?,a,b,c,d,A\n" * 5)
+    sums = [{"question": f"What is {nth}?", "answer": f"So.\n#### {nth}"} for nth in range(4, 8)]
+    write(data / "gsm8k-test.jsonl", "\n".join(map(json.dumps, sums)))
+    letter, greedy = parse_manner("letter:5"), parse_strategy("greedy", max_tokens=256, seed=0)
+    kept(keep, cells([MODEL], [parse_task(f"mmlu:{(data / 'mmlu').resolve()}", None)], [letter], []))
+    asked = [parse_manner("zero-shot"), parse_manner("zero-shot-cot")]
+    kept(keep, cells([MODEL], [parse_task(f"gsm8k:{data / 'gsm8k-test.jsonl'}", None)], asked, [greedy]))
+    found = figures(data, "--only", "mmlu", "gsm8k", "--mmlu-items", 0, "--problems", 0, "--keep", keep)
+    assert found["MMLU, 2 subjects, right, %"]["ours"] == pytest.approx(60)
+    assert "chance is 25.0" in str(found["MMLU, 2 subjects, right, %"]["note"])
+    assert "+35.0 points from it" in str(found["MMLU, 2 subjects, right, %"]["note"])
+    assert found["MMLU, mean over the subjects, %"]["ours"] == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
+    assert found["MMLU, questions"]["ours"] == 5
+    assert found["GSM8K, zero-shot, right, %"]["ours"] == pytest.approx(25)
+    assert found["GSM8K, zero-shot-cot, right, %"]["ours"] == pytest.approx(25)
+    less = found["GSM8K, zero-shot-cot less zero-shot, points"]
+    assert less["ours"] == 0
+    assert "no difference shown; paired, n = 4" in str(less["note"])
+
+
+def test_a_subject_without_examples_is_left_out_and_said(tmp_path: Path) -> None:
+    data, keep = tmp_path / "data", tmp_path / "kept"
+    for subject, examples in (("anatomy", 5), ("botany", 4), ("chemistry", 0)):
+        write(data / "mmlu" / "test" / f"{subject}_test.csv", "Which is it?,a,b,c,d,A\nWhich?,a,b,c,d,B\n")
+        if examples:
+            write(data / "mmlu" / "dev" / f"{subject}_dev.csv", "Which?,a,b,c,d,A\n" * examples)
+    root = str((data / "mmlu").resolve())
+    whole = parse_task(f"mmlu:{root}", None)
+    task = replace(whole, items=Mmlu(root, subjects=("anatomy",)))
+    assert len(task.items.read(Lab(0, Pupils(), StoredImages([])))) == 2
+    kept(keep, cells([MODEL], [task], [parse_manner("letter:5")], []))
+    done = published(data, "--only", "mmlu", "--mmlu-items", 0, "--keep", keep)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "MMLU: botany is left out, it has 4 examples in dev/, 5 are needed" in done.stdout
+    assert "MMLU: chemistry is left out, it has 0 examples in dev/, 5 are needed" in done.stdout
+    assert "MMLU, 1 subjects, right, %" not in done.stdout
+    assert "MMLU, 1 subject, right, %" in done.stdout
+
+
+@pytest.mark.slow
+def test_lm_evaluation_harness_chooses_the_same_letters_or_is_said_to_be_missing() -> None:
+    folder = shared("mmlu")
+    done = published(folder, "--only", "harness", "--quick")
+    if importlib.util.find_spec("lm_eval") is None:
+        assert "lm_eval is not installed (pip install 'assay[harness]')" in done.stdout
+        return
+    assert "MMLU, lm_eval's seconds / ours, of the processor" in done.stdout
+    (letters,) = [line for line in done.stdout.splitlines() if "lm_eval's letter" in line]
+    assert "MISSED" not in letters
+
+
+def test_wrong_options_are_told_with_exit_code_two(tmp_path: Path) -> None:
+    write(tmp_path / "mine" / "notes.txt", "Mine.\n")
+    for options, said in (
+        (("--keep", tmp_path / "mine"), "is not a run of assay's"),
+        (("--tokens", -1), "expected 0 or more"),
+    ):
+        done = published(tmp_path, *options)
+        assert done.returncode == 2
+        assert said in done.stderr
+    assert published(tmp_path / "none").returncode == 2

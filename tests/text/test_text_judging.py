@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 
@@ -206,11 +207,23 @@ def test_a_judge_that_declines_has_failed_and_one_that_chats_cannot_be_read(end:
 @given(values=st.lists(st.floats(-50, 0), min_size=5, max_size=5))
 def test_the_expected_grade_is_the_mean_by_probabilities_made_to_sum_to_one(values: list[float]) -> None:
     found = weighed([Likelihood(value, 1) for value in values])
+    assert found is not None
     assert sum(found.shares) == pytest.approx(1)
     assert 1 <= expected(FIVE, found.shares) <= 5
     outcome = weighed_rating(RUBRIC, [Likelihood(value, 1) for value in values])
     assert isinstance(outcome, Score)
     assert FIVE.low <= outcome.value <= FIVE.high
+
+
+@pytest.mark.parametrize("impossible", [-math.inf, math.nan])
+def test_what_no_word_is_possible_for_is_no_judgement_and_no_crash(impossible: float) -> None:
+    none = [Likelihood(impossible, 1)] * 5
+    for outcome in (weighed_rating(RUBRIC, none), weighed_choice(none[:2])):
+        assert isinstance(outcome, Unscored)
+        assert outcome.cause == "failed"
+    some = weighed_rating(RUBRIC, [*none[:4], Likelihood(-3.0, 1)])
+    assert isinstance(some, Score)
+    assert some.value == 5.0
 
 
 def test_equal_probabilities_give_the_middle_grade_and_one_sure_grade_itself() -> None:

@@ -29,6 +29,11 @@ def test_a_corpus_is_summed_before_it_is_divided() -> None:
     assert both.per_token != pytest.approx((one.per_token + other.per_token) / 2)
 
 
+def test_a_text_without_a_scored_token_is_no_part_of_a_corpus() -> None:
+    scored = of_text("a b", [None, -4.0])
+    assert of_corpus([scored, of_text("Donaudampfschiff", [None]), of_text("", [])]) == scored
+
+
 @pytest.mark.parametrize("values", [[], [None]])
 def test_what_has_no_scored_token_has_no_perplexity(values: list[None]) -> None:
     for found in (of_text("a", values), of_corpus([of_text("", values)]), of_corpus([])):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.text.porter import IRREGULAR, stem
-from assay.text.tokens import ascii_tokens, tokens
+from assay.text.tokens import ascii_tokens, by_character, tokens
 
 ASCII = st.text(st.sampled_from(string.printable), max_size=80)
 
@@ -65,6 +65,24 @@ def test_every_letter_and_digit_is_in_a_token_and_nothing_else_is(text: str) -> 
 def test_scripts_are_cut_as_they_are_written(text: str, cut: list[str]) -> None:
     assert tokens(text) == cut
     assert tokens(unicodedata.normalize("NFD", text)) == cut
+
+
+@pytest.mark.parametrize(
+    ("text", "whether"),
+    [
+        ("翻译成英文。", True),
+        ("서울의 인구", True),
+        ("Python으로 list를", True),
+        ("Translate 안녕 into plain English", False),
+        ("Привет, МИР", False),
+        ("हिन्दी में", False),
+        ("plain", False),
+        ("", False),
+        ("…", False),
+    ],
+)
+def test_texts_that_are_compared_by_the_character_are_told(text: str, whether: bool) -> None:
+    assert by_character(text) is whether
 
 
 def test_texts_that_differ_in_korean_alone_do_not_become_one() -> None:

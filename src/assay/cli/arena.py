@@ -12,12 +12,12 @@ from assay.cli.options import JSON, show, table
 from assay.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from assay.core.effect import Effect
     from assay.stats.leaderboard import Leaderboard
     from assay.stats.votes import Votes
 
 METHODS = click.Choice(["bradley-terry", "elo"])
 TIES = click.Choice(["half", "davidson"])
+UNUSED = {"bradley-terry": ("k",), "elo": ("ties", "prior", "anchor")}
 HINTS = {
     "No finite strengths": "Give them votes that they lose or win, leave them out, or hold them with --prior 0.1.",
     "The votes fall into": "Rank each group by itself, add votes between them, or use --prior 0.1.",
@@ -62,10 +62,11 @@ def rank(file: Path, method: str, weight: str | None, controls: tuple[str, ...],
     except ValueError as error:
         hint = next((hint for start, hint in HINTS.items() if str(error).startswith(start)), "")
         raise UserError(f"{file}: {error}", hint=hint) from error
+    how = {name: value for name, value in {**options, "weight": weight}.items() if name not in UNUSED[method]}
     if as_json:
-        show({"method": method, **_data(found)})
+        show({"method": method, "options": how, **_data(found)})
     else:
-        _print(found, method, options["level"])
+        _print(found, method, how)
 
 
 def _bradley_terry(cast: Votes, options: dict[str, Any]) -> Leaderboard:
@@ -95,36 +96,23 @@ def _data(found: Leaderboard) -> dict[str, Any]:
     return data
 
 
-def _print(found: Leaderboard, method: str, level: float) -> None:
-    click.echo(f"{found.votes:,} votes on {len(found.standings)} models, {method}, intervals at {100 * level:g} %")
+def _print(found: Leaderboard, method: str, how: dict[str, Any]) -> None:
+    from assay.report.arena_words import head, interval, notes
+
+    click.echo(head(found, method, how) + "\n")
     table(
-        ["rank", "model", "rating", "interval", "votes", "win rate"],
+        ["rank", "model", "rating", f"{100 * how['level']:g} % interval", "votes", "win rate"],
         [
             [
                 f"{one.best}-{one.worst}" if one.best != one.worst else f"{one.best}",
                 one.model,
                 f"{one.rating.estimate:,.0f}",
-                _interval(one.rating, 0),
+                interval(one.rating, 0) if one.model != how.get("anchor") else "anchor",
                 f"{one.votes:,}",
                 f"{100 * one.win_rate:.1f} %",
             ]
             for one in found.standings
         ],
     )
-    for name, effect in found.controls:
-        click.echo(f"{name}: {effect.estimate:+.3f} ({_interval(effect, 3)}) to the log-odds a root mean square.")
-    if found.tie is not None:
-        click.echo(f"Equal models tie in {100 * found.tie / (2 + found.tie):.0f} % of their votes.")
-    if found.unbounded:
-        click.echo(
-            f"In {found.unbounded:,} of {found.resamples:,} resamples some model never lost or never won: there a weak "
-            "prior held it, and its interval is rough."
-        )
-    if method == "elo":
-        click.echo("Elo goes by the order of the votes; the intervals are of random orders.")
-
-
-def _interval(effect: Effect, digits: int) -> str:
-    if effect.low is None or effect.high is None:
-        return "none"
-    return f"{effect.low:,.{digits}f} to {effect.high:,.{digits}f}"
+    if said := notes(found):
+        click.echo("\n" + "\n".join(said))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from assay.cli.money import BUDGET_NOW, paid_data, paid_line
 from assay.cli.options import JSON, show, table
 from assay.core.errors import UserError, did_you_mean
 
@@ -36,13 +37,16 @@ KINDS = click.Choice(["number", "choice", "yes-no", "text"])
 @click.option("--samples", type=click.IntRange(2, 256), default=5, show_default=True, help="Votes of self-consistency.")
 @click.option("--max-tokens", type=click.IntRange(8, 8192), default=160, show_default=True, help="For reasoning.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@BUDGET_NOW
 @click.option("--prompts", is_flag=True, help="Show what the model was given.")
 @JSON
 def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool, **options: Any) -> None:
     """Ask QUESTION zero-shot, few-shot, with chain-of-thought, in two calls, and by a vote of samples."""
+    from assay.core.asking import HOPELESS, stopped
+    from assay.models.budget import Account, Budget
     from assay.models.open_models import OpenModels
+    from assay.models.services import is_remote
     from assay.pipeline.asking import EXAMPLES, SEEING, ask, ways_for
-    from assay.report.words import dollars
     from assay.text.prompting import multiple_choice
 
     choices, images = tuple(options["choices"]), _pictures(options["images"])
@@ -58,14 +62,18 @@ def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool,
     ways = _named(
         names, ways_for(kind, len(choices), shots, options["samples"], limits, options["seed"], nearest=nearest)
     )
-    models = OpenModels()
+    budget = Budget(options["budget"])
+    models = OpenModels(budget=budget)
     embedder = models.embedder(options["embedder"] or "embedded:minilm") if nearest else None
     model = models.text_model(options["model"])
     if images and not model.means.images:
         raise UserError(f"Model {options['model']!r} takes no pictures.", hint=SEEING)
     found = ask(model, asked, ways, choices=choices, pool=pool, embedder=embedder, images=images)
+    if hopeless := next((lack for one in found for lack in one.lacking if lack.lack in HOPELESS), None):
+        raise stopped(options["model"], hopeless.lack, hopeless.reason)
     if as_json:
-        show({"question": asked, "model": options["model"], "ways": [_data(one) for one in found]})
+        cost = paid_data(budget, Account())
+        show({"question": asked, "model": options["model"], "ways": [_data(one) for one in found], "cost": cost})
         return
     for one in found:
         _print(one, prompts)
@@ -73,9 +81,8 @@ def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool,
         ["way", "answer", "read by", "calls"],
         [[one.way.name, _answer(one), _rule(one), str(one.way.prompting.steps)] for one in found],
     )
-    if any(one.dollars != 0 for one in found):
-        known = [one.dollars for one in found if one.dollars is not None]
-        click.echo(f"Paid: {dollars(sum(known) if len(known) == len(found) else None)}.")
+    if is_remote(options["model"]):
+        click.echo(paid_line(budget, Account()))
 
 
 def _named(names: tuple[str, ...], ways: list[Way]) -> list[Way]:

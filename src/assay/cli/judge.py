@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from assay.cli.money import BUDGET, announce, paid_data, paid_line
 from assay.cli.options import JSON, show, table
 from assay.core.errors import UserError
 
 if TYPE_CHECKING:
-    from assay.pipeline.judging import Judging
+    from assay.models.budget import Account, Budget
+    from assay.pipeline.asks import Asks
+    from assay.pipeline.judging import Judge, Judging, Question
     from assay.report.judge_results import Counts, PairsResult, RateResult
     from assay.text.grades import Grades
 
@@ -35,7 +39,6 @@ COLUMN = click.option("--column", "columns", multiple=True, metavar="NAME=COLUMN
 LIMIT = click.option("--limit", type=click.IntRange(1), help="Only the first so many rows.")
 TOKENS = click.option("--max-tokens", type=click.IntRange(1), default=64, show_default=True, help="Of an answer.")
 SEED = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of ids and samples.")
-BUDGET = click.option("--budget", type=click.FloatRange(0), help="Dollars that closed models may cost, all sessions.")
 
 
 @click.group()
@@ -65,9 +68,11 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     human (a number, to compare with) and reference (for ROUGE beside it).
     """  # noqa: D205 -- click prints the first paragraph
     from assay.pipeline.judge_rate import rate as graded
-    from assay.pipeline.judge_rate import with_steps
+    from assay.pipeline.judge_rate import rate_questions, with_steps
     from assay.pipeline.judging import judge_of
+    from assay.pipeline.run import LANGUAGE, environment
     from assay.report.judge_data import rate_data, rate_rows
+    from assay.report.judge_page import render_rate
     from assay.report.judge_results import rate_result
     from assay.sources.judge_files import read_rated
     from assay.text.judging import Rubric
@@ -78,19 +83,23 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
         rubric = Rubric(criteria, _steps(options["steps"]), _grades(scale), options["dimension"])
     except ValueError as error:
         raise UserError(str(error)) from error
-    judging = _judging(options, quiet=as_json)
+    judging, money = _judging(options, quiet=as_json)
     if not rubric.steps and not options["no_steps"]:
         rubric = with_steps(judging, judge, rubric)
+    questions = rate_questions(judge, rubric, items, options["seed"])
+    announce(_expected(judging, {judge: questions}), money.budget)
     judged = graded(judging, judge, rubric, items, options["seed"])
     result = rate_result(judged)
-    data = rate_data(result, judged)
+    data = {**rate_data(result, judged), "cost": paid_data(*money)}
     _keep(judging, data, rate_rows(judged))
+    judging.folder.write_text("report.html", render_rate(judged, result, environment(LANGUAGE), seed=options["seed"]))
     if as_json:
         show(data)
         return
     click.echo(f"Criteria: {criteria}" + (f"\nSteps:\n{rubric.steps}" if rubric.steps else "") + "\n")
     _print_rate(result)
-    click.echo(f"\nAnswers, judged.jsonl and results.json: {judging.folder.path}")
+    _print_paid([reference], money)
+    click.echo(f"\nAnswers, judged.jsonl, results.json and report.html: {judging.folder.path}")
 
 
 @command.command()
@@ -110,9 +119,11 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     """Say which of two answers in FILE is better, each pair in both orders: .csv or .jsonl of instruction, output_a,
     output_b, and if there are such input, model_a, model_b (who wrote them), label (a, b or tie, by people), reference.
     """  # noqa: D205 -- click prints the first paragraph
-    from assay.pipeline.judge_pairs import judge_pairs
+    from assay.pipeline.judge_pairs import judge_pairs, pair_questions
     from assay.pipeline.judging import judge_of
+    from assay.pipeline.run import LANGUAGE, environment
     from assay.report.judge_data import pair_rows, pairs_data
+    from assay.report.judge_page import render_pairs
     from assay.report.judge_results import favours, pairs_result
     from assay.sources.judge_files import read_pairs
 
@@ -121,11 +132,15 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     own = _families(options["families"], references)
     judges = [judge_of(one, options["by"], **_usual(options, family=own.get(one, ""))) for one in references]
     items = read_pairs(file, _columns(options["columns"]), options["limit"])
-    judging = _judging(options, quiet=as_json)
+    judging, money = _judging(options, quiet=as_json)
+    questions = {one: pair_questions(one, items, ties=allow_ties, seed=options["seed"]) for one in judges}
+    announce(_expected(judging, questions), money.budget)
     judged = [judge_pairs(judging, one, items, ties=allow_ties, seed=options["seed"]) for one in judges]
     results, favour = [pairs_result(one) for one in judged], favours(judged)
-    data = pairs_data(results, favour)
+    data = {**pairs_data(results, favour), "cost": paid_data(*money)}
     _keep(judging, data, pair_rows(judged))
+    page = render_pairs(judged, results, favour, environment(LANGUAGE), ties=allow_ties, seed=options["seed"])
+    judging.folder.write_text("report.html", page)
     if as_json:
         show(data)
         return
@@ -133,14 +148,22 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
 
     _print_pairs(results)
     click.echo("\n" + "\n".join([*favour_sentences(references, favour), CONFLICTS]))
-    click.echo(f"\nAnswers, judged.jsonl and results.json: {judging.folder.path}")
+    _print_paid(references, money)
+    click.echo(f"\nAnswers, judged.jsonl, results.json and report.html: {judging.folder.path}")
 
 
 def _usual(options: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"max_tokens": options["max_tokens"], "seed": options["seed"], **more}
 
 
-def _judging(options: dict[str, Any], *, quiet: bool) -> Judging:
+class Money(NamedTuple):
+    """What may be spent, and what was before."""
+
+    budget: Budget
+    before: Account
+
+
+def _judging(options: dict[str, Any], *, quiet: bool) -> tuple[Judging, Money]:
     from assay.models.budget import Budget
     from assay.models.open_models import OpenModels
     from assay.pipeline.judging import Judging
@@ -148,8 +171,22 @@ def _judging(options: dict[str, Any], *, quiet: bool) -> Judging:
     from assay.store.run_folder import RunFolder
 
     folder = RunFolder.open(options["out"], create=True)
-    models = OpenModels(budget=Budget(options["budget"], folder.ledger))
-    return Judging(folder, models, Silent() if quiet else Lines())
+    budget = Budget(options["budget"], folder.ledger)
+    judging = Judging(folder, OpenModels(budget=budget), Silent() if quiet else Lines())
+    return judging, Money(budget, budget.account)
+
+
+def _expected(judging: Judging, questions: Mapping[Judge, Sequence[Question]]) -> list[Asks]:
+    from assay.pipeline.asks import expected
+
+    return expected("judge", {judge.reference: judging.requests(judge, own) for judge, own in questions.items()})
+
+
+def _print_paid(references: Sequence[str], money: Money) -> None:
+    from assay.models.services import is_remote
+
+    if any(map(is_remote, references)):
+        click.echo("\n" + paid_line(*money))
 
 
 def _keep(judging: Judging, data: dict[str, Any], rows: list[dict[str, Any]]) -> None:

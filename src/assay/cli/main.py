@@ -28,6 +28,7 @@ COMMANDS = (
     "eval",
     "judge",
     "perplexity",
+    "novelty",
     "models",
     "doctor",
 )

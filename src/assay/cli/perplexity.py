@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,47 +12,73 @@ from assay.cli.options import JSON, show, table
 from assay.core.errors import UserError
 
 if TYPE_CHECKING:
+    from assay.models.rolling import Rolled
     from assay.text.perplexity import Perplexity
+
+SHORT = 0.02
+"""Share of tokens that stand first in their text, from which on a note says what that does."""
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--model", default="embedded:smollm2", show_default=True, help="Any open language model.")
 @click.option("--whole", is_flag=True, help="FILE is one text, not one on each line.")
+@click.option("--column", help="Of a .csv or .jsonl file: which column holds the texts.")
 @click.option("--window", type=click.IntRange(2), help="Tokens the model sees at once; as many as it takes by default.")
 @click.option("--stride", type=click.IntRange(1), help="Tokens from window to window; half a window by default.")
 @JSON
-def command(file: Path, model: str, whole: bool, window: int | None, stride: int | None, as_json: bool) -> None:
+def command(
+    file: Path,
+    model: str,
+    whole: bool,
+    column: str | None,
+    window: int | None,
+    stride: int | None,
+    as_json: bool,
+) -> None:
     """Perplexity of the texts in FILE by token, by word and by byte; empty lines are no texts."""
     from assay.models.open_models import OpenModels
     from assay.models.rolling import rolled
+    from assay.pipeline.progress import Lines, Silent
     from assay.text.perplexity import of_corpus, of_text
 
-    texts = _texts(file, whole)
-    read = rolled(OpenModels().text_model(model), texts, window=window, stride=stride)
+    texts = _texts(file, whole, column)
+    reporter = Silent() if as_json else Lines()
+    reporter.begin("windows", 0, 0)
+    read = rolled(OpenModels().text_model(model), texts, window=window, stride=stride, heard=reporter.advance)
     found = [of_text(text, one.values) for text, one in zip(texts, read, strict=True)]
     total = of_corpus(found)
     if not total.tokens:
         raise UserError(f"{file} holds no text of two tokens or more.")
-    how = {"model": model, "window": read[0].window, "stride": read[0].stride}
     if as_json:
         rows = [{**_data(one), "windows": own.windows} for one, own in zip(found, read, strict=True)]
+        how = {"model": model, "window": read[0].window, "stride": read[0].stride}
         show({**how, "corpus": {"texts": total.texts, **_data(total)}, "texts": rows})
         return
-    table(["", ""], [[name, _plain(value)] for name, value in {**how, "texts": total.texts, **_data(total)}.items()])
+    _print(model, total, read)
 
 
-def _texts(file: Path, whole: bool) -> list[str]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is no text in UTF-8: byte {error.start} does not fit.") from error
-    texts = [text] if whole else [line for line in text.splitlines() if line.strip()]
+def _texts(file: Path, whole: bool, column: str | None) -> list[str]:
+    from assay.sources.questions import READERS
+    from assay.sources.records import read_text
+
+    reader = READERS.get(file.suffix.lower())
+    if column is not None and (whole or reader is None):
+        raise UserError(f"--column names a column of a {', '.join(READERS)} file, and goes without --whole.")
+    if reader is not None and not whole and column is None:
+        raise UserError(
+            f"{file.name} is a table: --column says which column holds the texts.",
+            hint="Or --whole for the file as one text, commas, names and all.",
+        )
+    if reader is not None and column is not None:
+        records = reader(file, (column,), "a table of texts")
+        texts = [record.text(column) for record in records if record.values[column] not in (None, "")]
+    else:
+        text = read_text(file, "a text")
+        texts = [text] if whole else text.split("\n")
     if not any(text.strip() for text in texts):
         raise UserError(f"{file} holds no text.", hint="One text on each line, or --whole for all of it as one.")
-    return texts
+    return texts if whole else [text for text in texts if text.strip()]
 
 
 def _data(one: Perplexity) -> dict[str, Any]:
@@ -66,5 +93,32 @@ def _data(one: Perplexity) -> dict[str, Any]:
     }
 
 
-def _plain(value: object) -> str:
-    return f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+def _print(model: str, total: Perplexity, read: Sequence[Rolled]) -> None:
+    lacking, windows, how = len(read) - total.texts, sum(one.windows for one in read), read[0]
+    size = "any number of tokens" if how.window is None else f"{how.window:,} tokens"
+    slid = (
+        f", one each {how.stride:,}" if how.stride and any(one.windows > 1 for one in read) else ", no text is longer"
+    )
+    rows = {
+        "model": model,
+        "window": f"{size}{slid}",
+        "windows read": f"{windows:,}",
+        "texts": f"{total.texts:,}",
+        "tokens scored": f"{total.tokens:,}",
+        "words": f"{total.words:,}",
+        "bytes": f"{total.bytes:,}",
+        "log-probability": f"{total.log_prob:,.4f} nats",
+        "perplexity by token": f"{total.per_token:,.4f}",
+        "perplexity by word": f"{total.per_word:,.4f}",
+        "perplexity by byte": f"{total.per_byte:,.4f}",
+        "bits per byte": f"{total.bits_per_byte:,.4f}",
+    }
+    table(["", ""], [[name, value] for name, value in rows.items()])
+    if lacking:
+        click.echo(f"Left out: {lacking:,} of {len(read):,} texts, which have fewer than two tokens.")
+    if total.texts > SHORT * (total.tokens + total.texts):
+        click.echo(
+            f"The first token of each text has nothing before it and is not scored ({total.texts:,} of "
+            f"{total.tokens + total.texts:,}), but its word and bytes count: of texts as short as these perplexity by "
+            "word and by byte is too low."
+        )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from assay.cli.money import too_little
 from assay.cli.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, show, table
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
     from assay.pipeline.plan import survey
     from assay.store.run_folder import RunFolder
 
-    rows = []
-    for stage, placed in survey(recipe, folder):
+    rows, surveyed = [], survey(recipe, folder)
+    for stage, placed in surveyed:
         state = "waits" if placed is None else placed.state
         use = stage.spec.get("use") or (stage.spec.get("train") or {}).get("use") or "filters"
         rows.append(
@@ -51,12 +51,10 @@ def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
             }
         )
     requested = len(recipe.generate.seeds())
-    waits = any(row["stage"] == "generate" and row["state"] != "done" for row in rows)
-    asked = asks(recipe) if waits else []
+    asked = asks(recipe, surveyed)
     spent = Budget(recipe.budget, RunFolder(folder).ledger).account
     if as_json:
-        asking = [{"stage": one.stage, "model": one.model, **asdict(one.estimate)} for one in asked]
-        money = {"asks": asking, "budget": recipe.budget, "spent": spent.dollars}
+        money = {"asks": [one.data for one in asked], "budget": recipe.budget, "spent": spent.dollars}
         show({"name": recipe.name, "folder": str(folder), "requested": requested, "stages": rows, **money})
         return
     click.echo(f"{recipe.name}: {requested:,} samples to generate, in {folder}")
@@ -76,23 +74,29 @@ def _print_cost(asked: Sequence[Asks], budget: float | None, spent: float) -> No
     if asked:
         table(
             ["stage", "model", "to ask", "kept", "prompt tokens", "answer tokens", "costs"],
-            [
-                [
-                    one.stage,
-                    one.model,
-                    *(f"{number:,}" for number in (one.estimate.askings, one.estimate.kept)),
-                    f"about {one.estimate.prompt_tokens:,}",
-                    f"at most {one.estimate.answer_tokens:,}",
-                    dollars(one.estimate.dollars),
-                ]
-                for one in asked
-            ],
+            [[one.stage, one.model, *_numbers(one)] for one in asked],
         )
-        click.echo(asked[0].estimate.note)
-    known = [one.estimate.dollars for one in asked if one.estimate.dollars is not None]
+        for note in dict.fromkeys(note for one in asked for note in one.notes):
+            click.echo(note)
     if budget is None:
         click.echo("There is no budget: `--set budget=DOLLARS` bounds what it may cost.")
         return
     click.echo(f"Budget: {dollars(budget)}, of which {dollars(spent)} is spent.")
-    if known and sum(known) > budget - spent:
+    if too_little(asked, budget, spent):
         click.secho("That may be too little: a run would stop where it is spent, and keep every answer.", fg="yellow")
+
+
+def _numbers(one: Asks) -> list[str]:
+    from assay.report.words import UNKNOWN, dollars
+
+    found = one.estimate
+    if found is None:
+        return [UNKNOWN] * 5
+    # Of texts that are not there yet, even what is asked about them is a bound.
+    about = "at most about" if one.assumed else "about"
+    return [
+        *(f"{number:,}" for number in (found.askings, found.kept)),
+        f"{about} {found.prompt_tokens:,}",
+        f"at most {found.answer_tokens:,}",
+        dollars(found.dollars) if found.dollars is None or not one.assumed else f"at most {dollars(found.dollars)}",
+    ]

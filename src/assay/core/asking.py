@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from assay.core.decoding import Decoding
+from assay.core.errors import ModelError
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 End: TypeAlias = Literal["stop", "length", "refusal", "filter", "empty"]
@@ -18,6 +19,8 @@ Lack: TypeAlias = Literal["refused", "gone", "timeout", "rate", "budget", "key",
 """Why there is no answer: the server said no (4xx); it failed (5xx, a lost connection) until tries ran out; a deadline
 passed; the rate limit held too long; the budget is spent; the key is missing or wrong; no such model; the prompt is
 longer than the context; what came was no answer (half a body, HTML); the backend cannot decode so."""
+HOPELESS: tuple[Lack, ...] = ("budget", "key", "model")
+"""What stands in the way of every further answer too."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,12 @@ class Means:
     """Tokens of prompt and answer together; None where unknown."""
     note: str = ""
     """What a user should know, such as that its fast setting is not reproducible."""
+
+
+def stopped(reference: str, lack: str, reason: str) -> ModelError:
+    """What ends a piece of work in which an answer lacks for a reason that is one of `HOPELESS`."""
+    more = " with a larger budget" if lack == "budget" else ""
+    return ModelError(f"Model {reference!r}: {reason}", hint=f"What was answered is kept: run it again{more} to go on.")
 
 
 def cannot(means: Means, decoding: Decoding) -> str | None:

@@ -201,6 +201,11 @@ class SteppedModel(Protocol):
 class Embedder(Protocol):
     """Words into a space where what means the same lies near."""
 
+    @property
+    def how(self) -> str:
+        """What computes, and in which precision, such as "openvino bfloat16": an embedding's last digits hang on it."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> Matrix:
         """(n, dimensions), each row of length 1."""
         ...

@@ -6,7 +6,9 @@ configuration; everything impure it needs (models, images, randomness, a folder)
 
 Before a run makes anything, a generator and a scorer are asked about no samples at all, which opens their models, and
 any component may offer `check(seeds, lab)`, which raises a UserError for what it sees coming. A generator or scorer
-that asks language models may offer `asks(samples, lab)`, which gives its requests by model, so that they can be priced.
+that asks language models offers `asks(samples, lab)`, which gives its requests by model, so that they can be priced.
+Such a generator also offers `stand_ins(seeds)`, one sample a seed as long as what it makes can become, so that the
+requests of scorers can be priced before there is anything to score.
 """
 
 from __future__ import annotations
@@ -90,7 +92,12 @@ class SelfSeeding(Protocol):
 
 
 class Scorer(Protocol):
-    """Says one thing about each sample."""
+    """Says one thing about each sample, whichever others it is given with.
+
+    One that compares samples with each other says `whole = True`: it is given all of a run at once, in order, and what
+    it says of a sample may depend on those before it alone. One that reads what may change may offer `listing()`, as a
+    source does.
+    """
 
     @property
     def scale(self) -> Scale: ...
@@ -99,7 +106,11 @@ class Scorer(Protocol):
 
 
 class Filter(Protocol):
-    """Decides over the score table: pure, cheap, and free to see the whole data set."""
+    """Decides over the score table: pure, cheap, and free to see the whole data set.
+
+    It decides alike whatever the order of rows. One that does not says `ordered = True`, and what it decides of a row
+    may depend on those before it alone.
+    """
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]: ...
 

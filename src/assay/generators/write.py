@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from assay.core.asking import Completion, Message, NotCompleted, TextRequest
+from assay.core.asking import HOPELESS, Completion, End, Message, NotCompleted, TextRequest, stopped
 from assay.core.decoding import Decoding
-from assay.core.errors import ModelError
 from assay.core.lab import Lab
 from assay.core.sample import Failure, Made, Sample
 from assay.generators.label_plan import LabelPlan
-
-HOPELESS = ("budget", "key", "model")
-"""What stands in the way of every further answer too."""
+from assay.models.estimates import filler
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,10 @@ class Write:
         """What `generate` would ask, by model."""
         return {self.model: [self._request(seed, lab) for seed in seeds]}
 
+    def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
+        """As long as the texts can become: what is asked about them can be priced before there are any."""
+        return [self._sample(seed, filler(self.decoding.max_tokens), "length") for seed in seeds]
+
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         """The texts.
 
@@ -64,9 +65,7 @@ class Write:
         answered = model.complete([self._request(seed, lab) for seed in seeds])
         for answer in answered:
             if isinstance(answer, NotCompleted) and answer.lack in HOPELESS:
-                raise ModelError(
-                    f"Model {self.model!r}: {answer.reason}", hint="What was answered is kept: run it again to go on."
-                )
+                raise stopped(self.model, answer.lack, answer.reason)
         return [self._made(seed, answer) for seed, answer in zip(seeds, answered, strict=True)]
 
     @property
@@ -85,4 +84,7 @@ class Write:
         text = answer.text.strip()
         if answer.end not in ("stop", "length") or not text:
             return Failure(seed.id, f"the answer is no text: {answer.end if text else 'empty'}")
-        return Sample({**seed.fields, "text": text, "end": answer.end}, parents=(seed.id,), made_by="Write")
+        return self._sample(seed, text, answer.end)
+
+    def _sample(self, seed: Sample, text: str, end: End) -> Sample:
+        return Sample({**seed.fields, "text": text, "end": end}, parents=(seed.id,), made_by="Write")

@@ -121,9 +121,15 @@ class Asker:
                 self.pace.leave()
         asking.entered = asyncio.get_running_loop().time()
         if verdict == "no":
-            last = f" The last try: {asking.last.reason}" if asking.tries else ""
-            asking.last = Trouble("budget", f"The budget of {self._budget.dollars or 0:g} dollars is spent.{last}")
+            asking.last = Trouble("budget", self._too_little(self._budget, asking))
         return verdict == "yes"
+
+    def _too_little(self, budget: Budget, asking: _Asking) -> str:
+        """Most requests cost less than they may, so some of a budget is always left: hence both sums."""
+        paid, last = budget.account.dollars, f" The last try: {asking.last.reason}" if asking.tries else ""
+        state = "is spent" if paid else "is too small"
+        sums = f"{paid:.2g} so far, and the next request may cost {asking.most or 0.0:.2g}"
+        return f"The budget of {budget.dollars or 0:g} dollars {state}. It was {sums}.{last}"
 
     async def _tried(self, asking: _Asking) -> float | None:
         """Asks once; how long to wait before the next time, or None where there is none."""

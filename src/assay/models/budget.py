@@ -34,6 +34,15 @@ class Account:
     unpriced: int = 0
     """Tries that cost nobody knows how much."""
 
+    @property
+    def known(self) -> float | None:
+        """Dollars; None where the price of a try is not known."""
+        return None if self.unpriced else self.dollars
+
+    def since(self, before: Account) -> Account:
+        """What came after `before`."""
+        return Account(self.dollars - before.dollars, self.tokens - before.tokens, self.unpriced - before.unpriced)
+
 
 class Budget:
     """Money that models, threads and, with a ledger, processes share.

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
 from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind, rows_for, tiles
+from assay.models.recent import Recent
 from assay.models.references import Checkpoint, read_json
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from assay.core.kinds import Matrix, Pixels
-
-    Row = npt.NDArray[np.float32]
+    from assay.models.recent import Row
 
 TEXT_ROWS = 8
 """Texts in every call of their tower (`tiles` says why there is one number)."""
@@ -35,7 +31,7 @@ class Clip:
         self.reference = reference
         self._rows = rows_for(processor)
         self._texts: dict[str, Row] = {}
-        self._images = _Recent(CACHE_BYTES)
+        self._images = Recent(CACHE_BYTES)
 
     @property
     def logit_scale(self) -> float:
@@ -137,26 +133,3 @@ def _check_end(opened: Clip) -> None:
 
 def _digest(image: Pixels) -> bytes:
     return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
-
-
-class _Recent:
-    """Rows by key, the least recently used forgotten first once they take more than `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._used = 0
-        self._rows: OrderedDict[bytes, Row] = OrderedDict()
-
-    def get(self, key: bytes) -> Row | None:
-        row = self._rows.get(key)
-        if row is not None:
-            self._rows.move_to_end(key)
-        return row
-
-    def put(self, key: bytes, row: Row) -> None:
-        own = row.copy()  # a view would keep its whole batch alive
-        self._rows[key] = own
-        self._used += own.nbytes + len(key)
-        while self._used > self._limit:
-            old, gone = self._rows.popitem(last=False)
-            self._used -= gone.nbytes + len(old)

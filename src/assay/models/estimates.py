@@ -36,6 +36,18 @@ class Estimate:
     """None where the price is not known."""
     note: str = ROUGH
 
+    def __add__(self, other: Estimate) -> Estimate:
+        """Both together; the note is the first one's."""
+        unknown = self.dollars is None or other.dollars is None
+        return Estimate(
+            self.askings + other.askings,
+            self.kept + other.kept,
+            self.prompt_tokens + other.prompt_tokens,
+            self.answer_tokens + other.answer_tokens,
+            None if unknown else (self.dollars or 0.0) + (other.dollars or 0.0),
+            self.note,
+        )
+
 
 def estimate(place: Place, price: Price | None, answers: Path | None, requests: Sequence[TextRequest]) -> Estimate:
     """Adds up what has to be asked for; asks nobody and needs no key. What `answers` holds costs nothing.
@@ -68,6 +80,12 @@ def roughly(request: TextRequest) -> Usage:
     prompt = sum(-(-text_bytes(message.text) // BYTES_PER_TOKEN) + 4 for message in messages)
     pictures = sum(len(message.images) for message in messages)
     return Usage(prompt + PICTURE_TOKENS * pictures, request.decoding.max_tokens)
+
+
+def filler(tokens: int, nth: int = 0) -> str:
+    """Text of so many tokens by the rule of `ROUGH`, for one that is not written yet; `nth` tells texts apart."""
+    size = BYTES_PER_TOKEN * tokens
+    return f"{nth:x}".ljust(size, "x")[:size]
 
 
 def askings(requests: Sequence[TextRequest]) -> Iterator[tuple[TextRequest, int]]:

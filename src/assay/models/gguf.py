@@ -6,14 +6,11 @@ copies hold the same 16-bit numbers, so both backends have one and the same mode
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
+from assay.models.conversions import digest_of, made_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +21,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of what lies in the cache: goes up when the conversion changes."""
 F16_FILE = "model-f16.gguf"
-
-
-def cache() -> Path:
-    """Where unpacked models are kept: $XDG_CACHE_HOME or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay" / "models"
 
 
 def unpacked(path: Path) -> Path:
@@ -45,25 +37,12 @@ def unpacked(path: Path) -> Path:
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise ModelError(f"{path} is no GGUF file.")
-    target = cache() / f"{path.stem}-{_digest(path, path.stat().st_mtime_ns)[:16]}-{FORMAT}"
-    if not target.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpacking-") as temporary:
-            made = Path(temporary) / "model"
-            _unpack(path, made)
-            write_f16(made, path, made / F16_FILE)
-            try:
-                made.rename(target)
-            except OSError:
-                if not target.is_dir():  # else another process was faster
-                    raise
-    return target
 
+    def make(folder: Path) -> None:
+        _unpack(path, folder)
+        write_f16(folder, path, folder / F16_FILE)
 
-@lru_cache(maxsize=8)
-def _digest(path: Path, _changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return made_once(f"{path.stem}-{digest_of([path])[:16]}-{FORMAT}", make)
 
 
 def _unpack(path: Path, folder: Path) -> None:

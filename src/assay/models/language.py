@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.core.errors import ModelError
-from assay.models.gguf import F16_FILE, cache
+from assay.models.conversions import cache
+from assay.models.gguf import F16_FILE
 from assay.models.loading import Device, Placement, placed
 from assay.models.references import GGUF, Checkpoint, locate
 from assay.models.remote import open_remote

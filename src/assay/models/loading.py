@@ -29,7 +29,8 @@ class Device:
     device: str = "auto"
     """A torch device such as "cpu" or "cuda:1"; "auto" is cuda where there is one."""
     dtype: str = "auto"
-    """One of DTYPES; "auto" is bfloat16 on cuda and float32 elsewhere."""
+    """One of DTYPES; "auto" is bfloat16 on cuda and float32 elsewhere; but sentence encoders by OpenVINO take
+    bfloat16 where the processor has it in hardware."""
     paint_batch: int = 8
     """Images painted at once off the CPU. On the CPU the size of a picture alone decides, so that pixels cannot
     depend on a setting."""

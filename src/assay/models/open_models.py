@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.models.clip import Clip, open_clip
 from assay.models.diffusion import Diffusion, open_diffusion
-from assay.models.language import open_language, open_stepped
+from assay.models.language import named_backend, open_language, open_stepped
 from assay.models.loading import Device, placed
 from assay.models.references import Checkpoint, locate
 from assay.models.resnet import HfClassifier, open_classifier
@@ -83,12 +83,13 @@ class OpenModels:
         return _stepped(reference, self.device)
 
     def embedder(self, reference: str) -> Embedder:
-        """A sentence encoder.
+        """A sentence encoder, by the backend that the reference names, or the best one that is here.
 
         Raises:
             ModelError: There is none, or it cannot be loaded.
         """
-        return _sentences(locate(reference), self.device)
+        backend, named = named_backend(reference)
+        return _sentences(locate(named), self.device, backend)
 
     def classifier(self, reference: str) -> Classifier:
         """An image classifier.
@@ -130,8 +131,8 @@ def _stepped(reference: str, device: Device) -> HfTextModel:
 
 
 @lru_cache(maxsize=2)
-def _sentences(checkpoint: Checkpoint, device: Device) -> SentenceEncoder:
-    return open_sentences(checkpoint, placed(device))
+def _sentences(checkpoint: Checkpoint, device: Device, backend: str | None) -> SentenceEncoder:
+    return open_sentences(checkpoint, device, backend)
 
 
 @lru_cache(maxsize=4)

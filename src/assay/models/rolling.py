@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assay.core.errors import ModelError
 from assay.core.kinds import TextModel, TokenModel
 from assay.text.perplexity import windows
+
+PART = 64
+"""Windows that are asked together: a long text is thousands of them."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,12 @@ class Rolled:
 
 
 def rolled(
-    model: TextModel, texts: Sequence[str], *, window: int | None = None, stride: int | None = None
+    model: TextModel,
+    texts: Sequence[str],
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    heard: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Rolled]:
     """Log-probabilities of each text, by windows where it is longer than one.
 
@@ -35,8 +43,9 @@ def rolled(
         window: Tokens; as many as the model takes where None. Fewer are quicker, and what is farther off is not seen.
         stride: Tokens; half a window where None. Fewer give each token more to follow, and cost more: a text of n
             tokens takes about n * window / stride.
+        heard: Told how many windows are read, and of how many, after each part of them.
 
-    Source: Hugging Face, "Perplexity of fixed-length models". All windows of all texts are asked at once.
+    Source: Hugging Face, "Perplexity of fixed-length models". Windows of all texts are asked `PART` at once.
 
     Raises:
         ModelError: The model cannot say, the window is larger than its context, or the stride is not smaller than it.
@@ -51,10 +60,14 @@ def rolled(
     rows = [model.tokens_of(text) for text in texts]
     cut = [windows(len(row), size or max(2, len(row)), step or 1) for row in rows]
     asked = [(row[one.begin : one.end], one.last) for row, own in zip(rows, cut, strict=True) for one in own]
-    given = iter(model.token_log_probs([row for row, _ in asked], [last for _, last in asked]))
-    found = []
+    given: list[Sequence[float]] = []
+    for start in range(0, len(asked), PART):
+        part = asked[start : start + PART]
+        given += model.token_log_probs([row for row, _ in part], [last for _, last in part])
+        heard(len(given), len(asked))
+    told, found = iter(given), []
     for row, own in zip(rows, cut, strict=True):
-        values = [value for _ in own for value in next(given)]
+        values = [value for _ in own for value in next(told)]
         found.append(Rolled((None, *values) if row else (), len(own), size, step))
     return found
 

@@ -11,6 +11,7 @@ from assay.core.asking import Answer, Completion, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
 from assay.core.kinds import Embedder, TextModel
+from assay.models.estimates import filler
 from assay.text.answers import Extracted, extract_number, extract_span, extract_yes_no
 from assay.text.choosing import LETTERS, extract_choice
 from assay.text.prompting import SHOWING, Example, Method, Pick, Prompt, Prompting, examples_for, render, second_step
@@ -159,19 +160,13 @@ def ask_each(model: TextModel, quests: Sequence[Quest], embedder: Embedder | Non
     if any(quest.images for quest in quests) and not model.means.images:
         raise ModelError("This model takes no pictures.", hint=SEEING)
     prompts = [_prompt(quest, embedder) for quest in quests]
-    first = model.complete(
-        [TextRequest(prompt, _stopping(one.way, one.way.decoding)) for one, prompt in zip(quests, prompts, strict=True)]
-    )
+    first = model.complete([_first(one, prompt) for one, prompt in zip(quests, prompts, strict=True)])
     seconds = {
         nth: [second_step(quest.way.prompting, prompts[nth], text) for text in _texts(first[nth])]
         for nth, quest in enumerate(quests)
         if quest.way.prompting.steps == 2
     }
-    asked = [
-        TextRequest(prompt, _stopping(quests[nth].way, quests[nth].way.second or Decoding(max_tokens=32)))
-        for nth, own in seconds.items()
-        for prompt in own
-    ]
+    asked = [_second(quests[nth], prompt) for nth, own in seconds.items() for prompt in own]
     ends = iter(model.complete(asked))
     found = []
     for nth, (quest, prompt, made) in enumerate(zip(quests, prompts, first, strict=True)):
@@ -181,6 +176,40 @@ def ask_each(model: TextModel, quests: Sequence[Quest], embedder: Embedder | Non
         else:
             found.append(_asked(quest, (prompt,), [made]))
     return found
+
+
+def first_prompt(quest: Quest) -> Prompt:
+    """What the model is given in the first call, where no nearest examples are wanted.
+
+    Raises:
+        RecipeError: As `ask_each`.
+    """
+    return _prompt(quest, None)
+
+
+def requests_of(quests: Sequence[Quest], embedder: Embedder | None = None) -> list[TextRequest]:
+    """What `ask_each` would ask at most: of two calls the second as if the first answer took all its tokens.
+
+    Raises:
+        RecipeError: As `ask_each`.
+    """
+    found = []
+    for quest in quests:
+        prompt = _prompt(quest, embedder)
+        found.append(_first(quest, prompt))
+        if quest.way.prompting.steps == 2:
+            decoding = quest.way.decoding
+            thoughts = [filler(decoding.max_tokens, nth) for nth in range(decoding.answers)]
+            found += [_second(quest, second_step(quest.way.prompting, prompt, text)) for text in thoughts]
+    return found
+
+
+def _first(quest: Quest, prompt: Prompt) -> TextRequest:
+    return TextRequest(prompt, _stopping(quest.way, quest.way.decoding))
+
+
+def _second(quest: Quest, prompt: Prompt) -> TextRequest:
+    return TextRequest(prompt, _stopping(quest.way, quest.way.second or Decoding(max_tokens=32)))
 
 
 def _prompt(quest: Quest, embedder: Embedder | None) -> Prompt:

@@ -1,17 +1,28 @@
-"""What a run would ask of models behind an API, and what that would cost."""
+"""What asking models behind an API would cost: said by a plan, and before anything is asked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from assay.core.asking import TextRequest
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
+from assay.core.sample import Sample
 from assay.models.asker import RemoteSettings
 from assay.models.estimates import Estimate, estimate
 from assay.models.language import answers_folder
 from assay.models.open_models import OpenModels
 from assay.models.services import find_place, is_remote
+from assay.pipeline.plan import SHARD, Placed, Stage
+from assay.pipeline.stages import samples_of
 from assay.store.images import StoredImages
+
+ASSUMED = (
+    "At most: of texts that are not written yet, none fails and each is as long as its generator's max_tokens allows."
+)
+UNTOLD = "Unknown: the generator does not say how long its samples can become."
 
 
 @dataclass(frozen=True)
@@ -20,23 +31,85 @@ class Asks:
 
     stage: str
     model: str
-    estimate: Estimate
+    estimate: Estimate | None
+    """None where it cannot be told before there are samples."""
+    assumed: bool = False
+    """Whether it is about samples that are not there yet."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the numbers are to be read."""
+        if self.estimate is None:
+            return (UNTOLD,)
+        return (self.estimate.note, ASSUMED) if self.assumed else (self.estimate.note,)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """For programs."""
+        numbers = asdict(self.estimate) if self.estimate is not None else dict.fromkeys(Estimate.__dataclass_fields__)
+        return {"stage": self.stage, "model": self.model, **numbers, "assumed": self.assumed}
 
 
-def asks(recipe: Recipe) -> list[Asks]:
-    """What generating would still ask; nobody is asked, and no key is needed.
+def expected(stage: str, requests: Mapping[str, Sequence[TextRequest]]) -> list[Asks]:
+    """What asking these, by model, would cost; open models cost nothing and are left out. Nobody is asked.
+
+    Raises:
+        ModelError: A service cannot do what is asked of it.
+    """
+    return _priced(stage, [requests])
+
+
+def asks(recipe: Recipe, surveyed: Sequence[tuple[Stage, Placed | None]]) -> list[Asks]:
+    """What a run would still ask to generate and to score; nobody is asked, and no key is needed.
+
+    Samples that are not there yet are taken to be the generator's `stand_ins`.
 
     Raises:
         ModelError: A service cannot do what the recipe asks of it.
+        FieldError: A scorer wants a field that the samples will not have.
     """
-    component = recipe.generate
-    if not hasattr(component, "asks"):
-        return []
+    placed = {stage.name: place for stage, place in surveyed}
     lab = Lab(recipe.seed, OpenModels(), StoredImages([]))
-    found = []
-    for model, requests in component.asks(component.seeds(), lab).items():
-        if is_remote(model):
-            settings = RemoteSettings()
-            place = find_place(model, settings.address)
-            found.append(Asks("generate", model, estimate(place, settings.price, answers_folder(), requests)))
+    made = placed["generate"]
+    assert made is not None, "it waits for nothing"
+    if made.state == "done":
+        waiting = [name for name, place in placed.items() if place is None or place.state != "done"]
+        samples = samples_of(made.folder)
+        return [
+            one
+            for column, scorer in _asking(recipe).items()
+            if f"score-{column}" in waiting
+            for one in expected(f"score-{column}", scorer.asks(samples, lab))
+        ]
+    seeds, generator = recipe.generate.seeds(), recipe.generate
+    found = expected("generate", generator.asks(seeds, lab)) if hasattr(generator, "asks") else []
+    for column, scorer in _asking(recipe).items():
+        found += _assumed(f"score-{column}", scorer, generator, seeds, lab)
     return found
+
+
+def _asking(recipe: Recipe) -> dict[str, Any]:
+    """The scorers that say what they ask."""
+    return {column: scorer for column, scorer in recipe.score.items() if hasattr(scorer, "asks")}
+
+
+def _assumed(stage: str, scorer: Any, generator: Any, seeds: Sequence[Sample], lab: Lab) -> list[Asks]:
+    """What scoring would ask about samples that are not there yet."""
+    if not hasattr(generator, "stand_ins"):
+        return [Asks(stage, model, None, assumed=True) for model in scorer.asks([], lab) if is_remote(model)]
+    # A few at a time: they are as long as texts can become.
+    shards = (seeds[start : start + SHARD] for start in range(0, len(seeds), SHARD))
+    return _priced(stage, (scorer.asks(generator.stand_ins(shard), lab) for shard in shards), assumed=True)
+
+
+def _priced(stage: str, parts: Iterable[Mapping[str, Sequence[TextRequest]]], *, assumed: bool = False) -> list[Asks]:
+    found: dict[str, Estimate] = {}
+    # What is only assumed was never answered, and equal texts are not the same answer.
+    answers = None if assumed else answers_folder()
+    for part in parts:
+        for model, requests in part.items():
+            if is_remote(model):
+                settings = RemoteSettings()
+                one = estimate(find_place(model, settings.address), settings.price, answers, requests)
+                found[model] = found[model] + one if model in found else one
+    return [Asks(stage, model, one, assumed) for model, one in found.items()]

@@ -10,11 +10,11 @@ from assay.core.asking import Completion, Continuations, Message, NotCompleted
 from assay.core.errors import RecipeError
 from assay.core.kinds import LikelihoodModel, TextModel
 from assay.core.sample import Sample
-from assay.pipeline.asking import Asked, Quest, Way, ask_each
+from assay.pipeline.asking import Asked, Quest, Way, ask_each, first_prompt
 from assay.pipeline.eval_plan import Cell, choices_of
 from assay.store.answers import AnswerRow
 from assay.text.multiple_choice import Item, cloze_prompt, continuations, item_of, mmlu_prompt, truthfulqa_prompt
-from assay.text.prompting import Example, multiple_choice
+from assay.text.prompting import Example, Prompt, multiple_choice
 
 Pool = Mapping[str, Sequence[Sample]]
 """Items that are answered, by subject; "" where there are no subjects."""
@@ -34,6 +34,26 @@ def worded(item: Sample) -> str:
     return multiple_choice(item.text("question"), choices) if choices else item.text("question")
 
 
+def given(cell: Cell, item: Sample, pool: Pool) -> tuple[Prompt, str]:
+    """What a model is given first about `item`, and the digest of it that stands in the answer's row.
+
+    Raises:
+        RecipeError: There are too few examples.
+    """
+    own = pool.get(_subject(item), ())
+    if cell.manner.convention is not None:
+        asked = _continuations(cell, item_of(item), [item_of(one) for one in own])
+        return asked.prompt, _digest((asked.prompt, *asked.texts))
+    prompt = first_prompt(_quest(cell, item, tuple(map(_example, own))))
+    return prompt, _digest((prompt,))
+
+
+def quests_of(cell: Cell, items: Sequence[Sample], pool: Pool) -> list[Quest]:
+    """What a model that writes is asked."""
+    shown = {subject: tuple(map(_example, samples)) for subject, samples in pool.items()}
+    return [_quest(cell, item, shown.get(_subject(item), ())) for item in items]
+
+
 def written(model: TextModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
     """What the model writes.
 
@@ -41,9 +61,7 @@ def written(model: TextModel, cell: Cell, items: Sequence[Sample], pool: Pool) -
         ModelError: It cannot decode as the cell wants.
         RecipeError: There are too few examples.
     """
-    shown = {subject: tuple(map(_example, samples)) for subject, samples in pool.items()}
-    quests = [_quest(cell, item, shown.get(_subject(item), ())) for item in items]
-    return [_row(item, asked) for item, asked in zip(items, ask_each(model, quests), strict=True)]
+    return [_row(item, asked) for item, asked in zip(items, ask_each(model, quests_of(cell, items, pool)), strict=True)]
 
 
 def compared(model: LikelihoodModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:

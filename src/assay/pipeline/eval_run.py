@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from assay.core.asking import HOPELESS, TextRequest, stopped
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Outcome
-from assay.pipeline.eval_ask import Pool, compared, pool_of, written
+from assay.models.services import is_remote
+from assay.pipeline.asking import requests_of
+from assay.pipeline.asks import Asks, expected
+from assay.pipeline.eval_ask import Pool, compared, pool_of, quests_of, written
 from assay.pipeline.eval_grade import grade
+from assay.pipeline.eval_measures import check_measure
 from assay.pipeline.eval_plan import VERSION, Cell, Task
 from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.quiet import hushed
@@ -34,6 +39,10 @@ class Filled:
     items: Sequence[Sample]
     rows: Sequence[AnswerRow]
     outcomes: Sequence[Outcome]
+    guess: float | None = None
+    """What guessing gives where the items do not say it."""
+    pool: Pool = field(default_factory=dict)
+    """What examples were taken from."""
 
 
 @dataclass
@@ -44,6 +53,10 @@ class Evaluation:
     folder: RunFolder
     models: Models
     reporter: Reporter = field(default_factory=Silent)
+    foretell: Callable[[Sequence[Asks]], None] = lambda asks: None
+    """Told, before anybody is asked, what asking would cost; tasks of lm-evaluation-harness are not in it."""
+    answered: dict[str, list[AnswerRow]] = field(default_factory=dict, init=False)
+    """What this run has read or asked, by key: several measures share it."""
 
     def run(self) -> list[Filled]:
         """Asks what has no answer yet, and grades everything.
@@ -53,9 +66,35 @@ class Evaluation:
         """
         with self.folder.lock(), hushed():
             self.folder.clean_temporaries()
+            for measure in dict.fromkeys(cell.measure for cell in self.cells):
+                check_measure(measure, self._lab)
+            for cell in self.cells:
+                if cell.task.harness is not None:
+                    cell.task.harness.documents(cell.shots)
             items = {task.name: self._read(task) for task in _tasks(self.cells)}
             pools = {task.name: self._pool(task) for task in _tasks(self.cells)}
+            self.foretell(expected("eval", self._requests(items, pools)))
             return [self._filled(cell, items[cell.task.name], pools[cell.task.name]) for cell in self.cells]
+
+    def _requests(
+        self, items: Mapping[str, Sequence[Sample]], pools: Mapping[str, Pool]
+    ) -> dict[str, list[TextRequest]]:
+        """What services would still be asked, by model; the cells of several measures count once."""
+        found: dict[str, list[TextRequest]] = {}
+        seen = set()
+        for cell in self.cells:
+            if is_remote(cell.model) and cell.manner.convention is None and cell.task.harness is None:
+                own, pool = items[cell.task.name], pools[cell.task.name]
+                if (key := self._key(cell, own, pool)) not in seen:
+                    seen.add(key)
+                    todo = self._unanswered(key, own)
+                    found.setdefault(cell.model, []).extend(requests_of(quests_of(cell, todo, pool)))
+        return found
+
+    def _unanswered(self, key: str, items: Sequence[Sample]) -> list[Sample]:
+        kept = (read_answers(path) for path in (self.folder.path / f"answers-{key}").glob("part-*.jsonl"))
+        answered = {row.id for rows in kept for row in rows if not row.lack}
+        return [item for item in items if item.id not in answered]
 
     def _read(self, task: Task) -> Sequence[Sample]:
         return task.items.read(self._lab)
@@ -68,9 +107,27 @@ class Evaluation:
         return Lab(0, self.models, StoredImages([]))
 
     def _filled(self, cell: Cell, items: Sequence[Sample], pool: Pool) -> Filled:
-        size = PART if cell.manner.convention is None else COMPARED
-        shown = digest([[dict(one.fields) for one in own] for own in pool.values()]) if cell.manner.shots else ""
-        key = stage_key(cell.spec, [digest([item.id for item in items]), shown], VERSION, 0)
+        key = self._key(cell, items, pool)
+        if key not in self.answered:
+            self.answered[key] = self._answered(cell, key, items, pool)
+        rows, harness = self.answered[key], cell.task.harness
+        if harness is not None:
+            outcomes = harness.grade(cell.shots, rows, cell.measure)
+            return Filled(cell, items, rows, outcomes, harness.guess(cell.shots, cell.measure))
+        return Filled(cell, items, rows, grade(cell, items, rows, self._lab), pool=pool)
+
+    def _key(self, cell: Cell, items: Sequence[Sample], pool: Pool) -> str:
+        return stage_key(cell.spec, [digest([item.id for item in items]), self._shown(cell, pool)], VERSION, 0)
+
+    def _shown(self, cell: Cell, pool: Pool) -> str:
+        """Digest of what is shown beside the items."""
+        if cell.task.harness is not None:
+            return cell.task.harness.digest(cell.shots)
+        return digest([[dict(one.fields) for one in own] for own in pool.values()]) if cell.manner.shots else ""
+
+    def _answered(self, cell: Cell, key: str, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+        compares = cell.task.harness.compares if cell.task.harness is not None else cell.manner.convention is not None
+        size = COMPARED if compares else PART
         place = self.folder.stage(f"answers-{key}")
         self.folder.write_text(f"{place.name}.json", canonical(cell.spec) + "\n")
         self.reporter.begin(_name(cell), len(items), 0)
@@ -79,9 +136,8 @@ class Evaluation:
             part = items[start : start + size]
             rows += self._part(place / f"part-{start // size:05d}.jsonl", cell, part, pool)
             self.reporter.advance(start + len(part), len(items))
-        found = Filled(cell, items, rows, grade(cell.task, cell.manner, items, rows))
         self.reporter.end(f"{len(rows)} answered, {sum(bool(row.lack) for row in rows)} without an answer")
-        return found
+        return rows
 
     def _part(self, path: Path, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
         """Reads a part, and asks again what had no answer."""
@@ -93,9 +149,14 @@ class Evaluation:
             share = (time.perf_counter() - started) / len(todo)
             before |= {row.id: replace(row, seconds=share) for row in fresh}
             write_answers(path, [before[item.id] for item in items])
+            if hopeless := next((row for row in fresh if row.lack in HOPELESS), None):
+                raise stopped(cell.model, hopeless.lack, hopeless.reason)
         return [before[item.id] for item in items]
 
     def _ask(self, cell: Cell) -> Callable[[Sequence[Sample], Pool], list[AnswerRow]]:
+        harness = cell.task.harness
+        if harness is not None:
+            return lambda items, pool: harness.answers(cell.shots, items, cell.model, self.models)
         if cell.manner.convention is None:
             model = self.models.text_model(cell.model)
             return lambda items, pool: written(model, cell, items, pool)

@@ -8,6 +8,8 @@ from pathlib import Path
 from assay.core.errors import UserError, did_you_mean
 from assay.core.lab import Lab
 from assay.models.open_models import OpenModels
+from assay.pipeline.eval_harness_load import PREFIX, load_task
+from assay.pipeline.eval_measures import MASS, wanted_of
 from assay.pipeline.eval_plan import Task
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.mmlu import Mmlu
@@ -22,21 +24,26 @@ ABOUT = "The following are multiple choice questions (with answers) about {subje
 
 
 def parse_task(text: str, limit: int | None) -> Task:
-    """The task that a command line names: "mmlu:FOLDER", "gsm8k:FILE", or a file of one's own.
+    """The task that a command line names: "mmlu:FOLDER", "gsm8k:FILE", "harness:NAME", or a file of one's own.
 
     Raises:
         UserError: It names none.
-        SourceError: A file of one's own cannot be read.
+        SourceError: A file of one's own cannot be read, or the data of lm-evaluation-harness cannot be had.
+        RecipeError: lm-evaluation-harness is not installed, has no such task, or cannot grade it question by question.
     """
     name, colon, path = text.partition(":")
+    if name == PREFIX and colon and path:
+        return _harness(path, limit)
+    known = (*BY_NAME, PREFIX)
+    if colon and not path and name in known:
+        wanted = "name" if name == PREFIX else "path"
+        raise UserError(f"The task {name!r} needs a {wanted}: {name}:{wanted.upper()}.")
     if colon and name in BY_NAME:
-        if not path:
-            raise UserError(f"The task {name!r} needs a path: {name}:PATH.")
         return BY_NAME[name](path, limit)
     if Path(text).suffix.lower() in FILES:
         return _own(text, limit)
     raise UserError(
-        f"There is no task {name!r}.", hint=did_you_mean(name, BY_NAME) + " Or give a .csv or .jsonl of your own."
+        f"There is no task {name!r}.", hint=did_you_mean(name, known) + " Or give a .csv or .jsonl of your own."
     )
 
 
@@ -54,7 +61,12 @@ def _mc1(path: str, limit: int | None) -> Task:
 
 def _mc2(path: str, limit: int | None) -> Task:
     items = TruthfulQa(path, targets="mc2", limit=limit)
-    return Task("truthfulqa-mc2", items, "choice", measure="mass", solved="truthfulqa")
+    return Task("truthfulqa-mc2", items, "choice", measures=(MASS,), solved="truthfulqa")
+
+
+def _harness(name: str, limit: int | None) -> Task:
+    found = load_task(name, limit)
+    return Task(found.name, found, "text", measures=found.measures, harness=found)
 
 
 BY_NAME: Mapping[str, Callable[[str, int | None], Task]] = {
@@ -72,8 +84,8 @@ def _own(path: str, limit: int | None) -> Task:
     kind: Kind = "text"
     if all("choice0" in item.fields for item in items):
         kind = "choice"
-    elif all(exact(item.text("answer")) is not None for item in items):
+    elif all(exact(one) is not None for item in items for one in wanted_of(item)):
         kind = "number"
-    elif all(item.text("answer").strip().lower() in ("yes", "no") for item in items):
+    elif all(one.strip().lower() in ("yes", "no") for item in items for one in wanted_of(item)):
         kind = "yes-no"
     return Task(Path(path).stem, source, kind)

@@ -11,10 +11,11 @@ text is plain text; sampling takes no top-k unless the task says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from assay.core.asking import Completion, Continuations, Likelihood, NotCompleted, TextRequest
 from assay.core.decoding import SAMPLING, Decoding
@@ -23,6 +24,7 @@ from assay.core.errors import ModelError, RecipeError, SourceError, did_you_mean
 if TYPE_CHECKING:
     from assay.core.kinds import LikelihoodModel, SteppedModel, TextModel
 
+Answered = TypeVar("Answered", Likelihood, Completion)
 INSTALL = "pip install 'assay[harness]'"
 MOST_TOKENS = 256
 """Of an answer, where a task does not say; the harness' own number."""
@@ -59,15 +61,13 @@ def run(
         SourceError: A task's data cannot be had.
         ModelError: The model cannot be opened, does not fit the task, or did not answer.
     """
-    lm_eval = _library("lm_eval")
+    lm_eval = library("lm_eval")
     if include_path is not None and not Path(include_path).is_dir():
         raise RecipeError(f"There is no folder {include_path!r} with task files.")
-    manager = _library("lm_eval.tasks").TaskManager(include_path=include_path)
+    manager = library("lm_eval.tasks").TaskManager(include_path=include_path)
     for task in tasks:
-        if not manager.match_tasks([task]):
-            known = [name for name in manager.all_tasks if task[:3].casefold() in name.casefold()]
-            raise RecipeError(f"lm-evaluation-harness has no task {task!r}.", hint=did_you_mean(task, known[:200]))
-    try:
+        matching(manager, task)
+    with data_of(", ".join(tasks)):
         found: Mapping[str, Any] = lm_eval.simple_evaluate(
             model=harness_model(reference, models),
             tasks=manager.match_tasks(list(tasks)),
@@ -75,11 +75,35 @@ def run(
             limit=limit,
             task_manager=manager,
         )
-    except OSError as error:  # what `datasets` raises for a file or a network that is not there
-        raise SourceError(
-            f"The data of {', '.join(tasks)} cannot be had: {error}.", hint="Many tasks lie on the Hugging Face hub."
-        ) from error
     return found
+
+
+def matching(manager: Any, task: str) -> list[str]:
+    """The names that a name or pattern stands for.
+
+    Raises:
+        RecipeError: There is none.
+    """
+    found: list[str] = manager.match_tasks([task])
+    if not found:
+        known = [name for name in manager.all_tasks if task[:3].casefold() in name.casefold()]
+        raise RecipeError(f"lm-evaluation-harness has no task {task!r}.", hint=did_you_mean(task, known[:200]))
+    return found
+
+
+@contextmanager
+def data_of(tasks: str) -> Iterator[None]:
+    """Says whose data cannot be had.
+
+    Raises:
+        SourceError: What `datasets` raises for a file or a network that is not there came out of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"The data of {tasks} cannot be had: {error}.", hint="Many tasks lie on the Hugging Face hub."
+        ) from error
 
 
 def harness_model(reference: str, models: Opens) -> Any:
@@ -89,7 +113,7 @@ def harness_model(reference: str, models: Opens) -> Any:
         RecipeError: The library is not installed.
     """
     # Built here, since its base class is the library's.
-    kind = type("AssayModel", (_Answers, _library("lm_eval.api.model").LM), {})
+    kind = type("AssayModel", (_Answers, library("lm_eval.api.model").LM), {})
     return kind(reference, models)
 
 
@@ -108,30 +132,18 @@ class _Answers:
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
         """For each (context, continuation): the log-probability, and whether greedy decoding would say it."""
         pairs = [(str(context), str(text)) for context, text in (request.args for request in requests)]
-        texts: dict[str, dict[str, None]] = {}
-        for context, text in pairs:
-            texts.setdefault(context, {})[text] = None
-        asked = [Continuations(context, tuple(own)) for context, own in texts.items()]
-        found: dict[tuple[str, str], Likelihood] = {}
-        for one, answer in zip(asked, _likely(self.reference, self.models).likelihoods(asked), strict=True):
-            if isinstance(answer, NotCompleted):
-                raise _unanswered(self.reference, one.prompt, answer)
-            found |= {(str(one.prompt), text): own for text, own in zip(one.texts, answer, strict=True)}
-        return [(found[pair].log_prob, bool(found[pair].greedy)) for pair in pairs]
+        found = pairs_likely(_likely(self.reference, self.models), pairs)
+        whole = [_there(self.reference, context, one) for (context, _), one in zip(pairs, found, strict=True)]
+        return [(one.log_prob, bool(one.greedy)) for one in whole]
 
     def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
         """For each text: its log-probability from its first token on, after the model's first special token.
 
         The harness reads what is longer than the context in windows; here it is an error.
         """
-        texts = dict.fromkeys(str(request.args[0]) for request in requests)
-        asked = [Continuations("", (text,)) for text in texts if text]
-        found = {"": 0.0}
-        for one, answer in zip(asked, _likely(self.reference, self.models).likelihoods(asked), strict=True):
-            if isinstance(answer, NotCompleted):
-                raise _unanswered(self.reference, one.texts[0], answer)
-            found[one.texts[0]] = answer[0].log_prob
-        return [found[str(request.args[0])] for request in requests]
+        texts = [str(request.args[0]) for request in requests]
+        found = texts_likely(_likely(self.reference, self.models), texts)
+        return [_there(self.reference, text, one).log_prob for text, one in zip(texts, found, strict=True)]
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
         """For each (context, arguments): the answer, up to the first of the stop strings."""
@@ -141,12 +153,31 @@ class _Answers:
             # A task may ask the same again to see several samples: each has a seed of its own.
             asked.append(TextRequest(str(context), decoding_of(arguments, seen[str((context, arguments))])))
             seen[str((context, arguments))] += 1
-        answers = []
-        for one, answer in zip(asked, self.models.text_model(self.reference).complete(asked), strict=True):
-            if not isinstance(answer, Completion):
-                raise _unanswered(self.reference, one.prompt, answer)
-            answers.append(answer.answers[0].text)
-        return answers
+        found = self.models.text_model(self.reference).complete(asked)
+        whole = [_there(self.reference, one.prompt, answer) for one, answer in zip(asked, found, strict=True)]
+        return [one.answers[0].text for one in whole]
+
+
+def pairs_likely(model: LikelihoodModel, pairs: Sequence[tuple[str, str]]) -> list[Likelihood | NotCompleted]:
+    """How probable each text is after its context; each context is read once."""
+    texts: dict[str, dict[str, None]] = {}
+    for context, text in pairs:
+        texts.setdefault(context, {})[text] = None
+    asked = [Continuations(context, tuple(own)) for context, own in texts.items()]
+    found: dict[tuple[str, str], Likelihood | NotCompleted] = {}
+    for one, answer in zip(asked, model.likelihoods(asked), strict=True):
+        for nth, text in enumerate(one.texts):
+            found[str(one.prompt), text] = answer if isinstance(answer, NotCompleted) else answer[nth]
+    return [found[pair] for pair in pairs]
+
+
+def texts_likely(model: LikelihoodModel, texts: Sequence[str]) -> list[Likelihood | NotCompleted]:
+    """How probable each text is from its first token on; of nothing, 1."""
+    asked = [Continuations("", (text,)) for text in dict.fromkeys(texts) if text]
+    found: dict[str, Likelihood | NotCompleted] = {"": Likelihood(0.0, 0)}
+    for one, answer in zip(asked, model.likelihoods(asked), strict=True):
+        found[one.texts[0]] = answer if isinstance(answer, NotCompleted) else answer[0]
+    return [found[text] for text in texts]
 
 
 def decoding_of(arguments: Mapping[str, Any], seed: int = 0) -> Decoding:
@@ -198,11 +229,19 @@ def _likely(reference: str, models: Opens) -> LikelihoodModel:
     return likely
 
 
-def _unanswered(reference: str, asked: object, answer: NotCompleted) -> ModelError:
-    return ModelError(f"Model {reference!r} did not answer: {answer.reason}", hint=f"Asked: ...{str(asked)[-60:]!r}")
+def _there(reference: str, asked: object, answer: Answered | NotCompleted) -> Answered:
+    if isinstance(answer, NotCompleted):
+        hint = f"Asked: ...{str(asked)[-60:]!r}"
+        raise ModelError(f"Model {reference!r} did not answer: {answer.reason}", hint=hint)
+    return answer
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+    """A module of lm-evaluation-harness.
+
+    Raises:
+        RecipeError: It is not installed.
+    """
     try:
         return import_module(name)
     except ImportError as error:

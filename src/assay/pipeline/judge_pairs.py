@@ -66,12 +66,17 @@ def judge_pairs(judging: Judging, judge: Judge, items: Sequence[Sample], *, ties
     Raises:
         UserError: As `Judging.ask`.
     """
-    shown = [pair for item in items for pair in (pair_of(item), pair_of(item).swapped)]
-    words = (LETTERS if ties else LETTERS[:2]) if judge.by == "likelihood" else ()
-    rows = judging.ask(judge, [Question(pair_prompt(pair, judge.by, ties=ties, seed=seed), words) for pair in shown])
+    shown = _shown(items)
+    rows = judging.ask(judge, pair_questions(judge, items, ties=ties, seed=seed))
     read = [_read(judge, pair, row, ties=ties, seed=seed) for pair, row in zip(shown, rows, strict=True)]
     verdicts = [Verdict(read[at], _turned(read[at + 1])) for at in range(0, len(read), 2)]
     return JudgedPairs(judge, items, verdicts, rows)
+
+
+def pair_questions(judge: Judge, items: Sequence[Sample], *, ties: bool, seed: int = 0) -> list[Question]:
+    """What `judge_pairs` asks: two a pair, as given and swapped."""
+    words = (LETTERS if ties else LETTERS[:2]) if judge.by == "likelihood" else ()
+    return [Question(pair_prompt(pair, judge.by, ties=ties, seed=seed), words) for pair in _shown(items)]
 
 
 def pair_of(item: Sample) -> Pair:
@@ -79,6 +84,10 @@ def pair_of(item: Sample) -> Pair:
     return Pair(
         item.text("instruction"), item.text("output_a"), item.text("output_b"), str(item.fields.get("input", ""))
     )
+
+
+def _shown(items: Sequence[Sample]) -> list[Pair]:
+    return [pair for item in items for pair in (pair_of(item), pair_of(item).swapped)]
 
 
 def _read(judge: Judge, pair: Pair, row: AnswerRow, *, ties: bool, seed: int) -> Outcome:

@@ -58,11 +58,15 @@ def rate(judging: Judging, judge: Judge, rubric: Rubric, items: Sequence[Sample]
     Raises:
         UserError: As `Judging.ask`.
     """
-    rated = [rated_of(item) for item in items]
-    words = rubric.grades.words if judge.by == "likelihood" else ()
-    rows = judging.ask(judge, [Question(rating_prompt(rubric, one, judge.by, seed), words) for one in rated])
-    outcomes = [_read(judge, rubric, one, row, seed) for one, row in zip(rated, rows, strict=True)]
+    rows = judging.ask(judge, rate_questions(judge, rubric, items, seed))
+    outcomes = [_read(judge, rubric, rated_of(one), row, seed) for one, row in zip(items, rows, strict=True)]
     return JudgedTexts(judge, rubric, items, outcomes, rows)
+
+
+def rate_questions(judge: Judge, rubric: Rubric, items: Sequence[Sample], seed: int = 0) -> list[Question]:
+    """What `rate` asks: one a text."""
+    words = rubric.grades.words if judge.by == "likelihood" else ()
+    return [Question(rating_prompt(rubric, rated_of(item), judge.by, seed), words) for item in items]
 
 
 def rated_of(item: Sample) -> Rated:

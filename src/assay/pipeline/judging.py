@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from assay.core.asking import Completion, Continuations, Message, NotCompleted, TextRequest
+from assay.core.asking import HOPELESS, Completion, Continuations, Message, NotCompleted, TextRequest, stopped
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.kinds import LikelihoodModel, TextModel
@@ -115,24 +115,38 @@ class Judging:
         """One row a question, in order; those that were answered before are read, those that had no answer asked again.
 
         Raises:
-            UserError: Something the user can mend; what was answered stays.
+            UserError: Something the user can mend, such as a budget that is spent; what was answered stays.
         """
         with self.folder.lock(), hushed():
             self.folder.clean_temporaries()
             log = self._log(judge)
             rows = log.read()
             asked = {one.key: one for one in questions}
-            todo = [key for key in asked if key not in rows or rows[key].lack]
+            todo = _todo(asked, rows)
             self.reporter.begin(judge.reference, len(asked), len(asked) - len(todo))
             for start in range(0, len(todo), PART):
                 part = todo[start : start + PART]
                 fresh = self._part(judge, [asked[key] for key in part])
-                log.add(fresh)
+                if lasting := [row for row in fresh if row.lack not in HOPELESS]:
+                    log.add(lasting)
                 rows |= {row.id: row for row in fresh}
+                if hopeless := next((row for row in fresh if row.lack in HOPELESS), None):
+                    raise stopped(judge.reference, hopeless.lack, hopeless.reason)
                 self.reporter.advance(len(asked) - len(todo) + start + len(part), len(asked))
             lacking = sum(bool(rows[key].lack) for key in asked)
             self.reporter.end(f"{len(todo)} asked, {len(asked) - len(todo)} kept, {lacking} without an answer")
             return [rows[one.key] for one in questions]
+
+    def requests(self, judge: Judge, questions: Sequence[Question]) -> list[TextRequest]:
+        """What `ask` would let the judge write: nothing that was answered before, and none where it compares.
+
+        Raises:
+            StoreError: What was answered before cannot be read.
+        """
+        if judge.decoding is None:
+            return []
+        asked = {one.key: one for one in questions}
+        return [_request(judge.decoding, asked[key]) for key in _todo(asked, self._log(judge).read())]
 
     def _log(self, judge: Judge) -> AnswerLog:
         place = self.folder.stage(f"judge-{stage_key(judge.spec, [], VERSION, 0)}")
@@ -172,8 +186,17 @@ def _compared(model: LikelihoodModel, questions: Sequence[Question]) -> list[Ans
 
 def _written(model: TextModel, judge: Judge, questions: Sequence[Question]) -> list[AnswerRow]:
     assert judge.decoding is not None, "a judge that writes decodes"
-    asked = [TextRequest(one.prompt, own_stream(judge.decoding, one.key)) for one in questions]
+    asked = [_request(judge.decoding, one) for one in questions]
     return [_row(one.key, given) for one, given in zip(questions, model.complete(asked), strict=True)]
+
+
+def _request(decoding: Decoding, question: Question) -> TextRequest:
+    return TextRequest(question.prompt, own_stream(decoding, question.key))
+
+
+def _todo(asked: Mapping[str, Question], rows: Mapping[str, AnswerRow]) -> list[str]:
+    """Keys of what has no answer yet."""
+    return [key for key in asked if key not in rows or rows[key].lack]
 
 
 def _row(key: str, given: Completion | NotCompleted) -> AnswerRow:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assay.core.recipe import CURVE, Proof, Recipe
-from assay.core.roles import Source
+from assay.core.roles import Scorer, Source
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
 from assay.store.keys import stage_key
@@ -50,7 +50,7 @@ def stages(recipe: Recipe) -> list[Stage]:
     """Every stage of a recipe, each after those it needs; real data first, because what cannot be had is soon said."""
     made = [Stage("generate", (), describe(recipe.generate), version_of(recipe.generate), recipe.seed)]
     for column, scorer in recipe.score.items():
-        made.append(Stage(f"score-{column}", ("generate",), describe(scorer), version_of(scorer), recipe.seed))
+        made.append(Stage(f"score-{column}", ("generate",), _now(scorer), version_of(scorer), recipe.seed))
     filters = {"filters": [describe(rule) | {"version": version_of(rule)} for rule in recipe.keep]}
     made.append(Stage("keep", tuple(stage.name for stage in made), filters, 1, recipe.seed))
     if recipe.prove is None:
@@ -101,10 +101,10 @@ def sources_of(proof: Proof) -> dict[str, Source]:
     return found | {f"strangers-{nth}": source for nth, source in enumerate(proof.strangers)}
 
 
-def _now(source: Source) -> dict[str, Any]:
-    """A source, and what lies there now where it can tell: its spec alone says where it reads, not what."""
-    listing = getattr(source, "listing", None)
-    return describe(source) | ({"listing": listing()} if listing is not None else {})
+def _now(component: Source | Scorer) -> dict[str, Any]:
+    """A component, and what lies there now where it can tell: its spec alone says where it reads, not what."""
+    listing = getattr(component, "listing", None)
+    return describe(component) | ({"listing": listing()} if listing is not None else {})
 
 
 def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
@@ -113,7 +113,7 @@ def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
         return []
     scorer = recipe.score[proof.fingerprint]
     return [
-        Stage(f"embed-{name}", (name,), describe(scorer), version_of(scorer), recipe.seed)
+        Stage(f"embed-{name}", (name,), _now(scorer), version_of(scorer), recipe.seed)
         for name in ("real", "holdout")
         if name in sources_of(proof)
     ]

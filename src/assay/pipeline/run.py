@@ -34,6 +34,7 @@ from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.prove import EXPERT, MICROSECONDS, PARAMETERS, ShowStrangers, UnknownsShard
 from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe_file import dump
+from assay.pipeline.score_whole import ScoreWhole, is_whole
 from assay.pipeline.stages import (
     GeneratePart,
     GenerateShard,
@@ -64,7 +65,9 @@ Job = TypeVar("Job")
 Told = TypeVar("Told", bound=Tally)
 SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "failed")
 """Counts as a line of progress shows them, in this order."""
-PACKAGES = ("assay", "torch", "transformers", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
+PACKAGES = ("assay", "torch", "transformers", "openvino", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
+LANGUAGE = ("assay", "torch", "transformers", "openvino", "openvino-genai", "vllm", "lm_eval", "any-llm-sdk", "numpy")
+"""What the answers of language models may depend on."""
 
 
 @dataclass
@@ -184,6 +187,9 @@ class Runner:
     def _outcomes(self, placed: Placed, scorer: Scorer, shards: Sequence[ScoreShard], rows: int) -> dict[str, int]:
         before = {shard: readable(shard.target, read_outcomes) for shard in shards}
         todo = [shard for shard, old in before.items() if old is None or any(failed(outcome) for _, outcome in old)]
+        if todo and is_whole(scorer):
+            tallies = self._map(ScoreWhole(scorer, self.models, self.recipe.seed), [shards], placed, rows, 0)
+            return {"rows": rows, "failed": sum(tally.failed for tally in tallies), "fresh": _fresh(tallies)}
         there = sum(len(old or ()) for shard, old in before.items() if shard not in todo)
         tallies = self._map(ScorePart(scorer, self.models, self.recipe.seed), todo, placed, rows, there)
         return {"rows": rows, "failed": sum(tally.failed for tally in tallies), "fresh": _fresh(tallies)}
@@ -352,10 +358,10 @@ def read_artifact(folder: Path) -> Artifact:
     return Artifact(str((folder / artifact.path).absolute()), artifact.kind, artifact.digest, artifact.facts)
 
 
-def environment() -> dict[str, str]:
+def environment(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """What a result may depend on besides its inputs: versions and the machine."""
     found = {"python": platform.python_version(), "machine": platform.machine(), "cpus": str(os.cpu_count())}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from assay.core.errors import RecipeError, did_you_mean
-from assay.pipeline.catalog import find, name_of
+from assay.core.roles import Source
+from assay.pipeline.catalog import METHODS, find, name_of
 
 
 def describe(component: Any) -> dict[str, Any]:
@@ -24,6 +25,8 @@ def _arguments(component: Any) -> dict[str, Any]:
 def _builtins(value: Any) -> Any:
     # What `msgspec.convert` has built keeps its defaults in the class, where `to_builtins` does not find them.
     whole = is_dataclass(value) and not isinstance(value, type)
+    if whole and hasattr(value, METHODS["sources"]):
+        return describe(value)
     return _arguments(value) if whole else msgspec.to_builtins(value)
 
 
@@ -64,11 +67,18 @@ def construct(kind: type, arguments: Mapping[str, object], where: str) -> Any:
         if field.default is MISSING and field.default_factory is MISSING and field.name not in arguments:
             raise RecipeError(f"{where}: {name} needs {field.name!r}.", hint=f"It takes: {', '.join(known)}.")
     hints = get_type_hints(kind)
-    values = {argument: fit(value, hints[argument], f"{where}.{argument}") for argument, value in arguments.items()}
+    values = {name: _argument(value, hints[name], f"{where}.{name}") for name, value in arguments.items()}
     try:
         return kind(**values)
     except ValueError as error:
         raise RecipeError(f"{where}: {error}") from error
+
+
+def _argument(value: object, hint: Any, where: str) -> Any:
+    """As `fit`; where a component reads a source, that is one of the sources."""
+    if value is not None and Source in (hint, *get_args(hint)):
+        return build("sources", value, where)
+    return fit(value, hint, where)
 
 
 def fit(value: object, hint: Any, where: str) -> Any:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.core.effect import Effect
 from assay.core.score import Score, Unscored
+from assay.pipeline.eval_measures import RIGHT, Measure
 from assay.pipeline.eval_plan import Cell, choices_of
 from assay.pipeline.eval_run import Filled
+from assay.stats.bootstrap import paired_bootstrap
 from assay.stats.compare import Compared, compare
 from assay.stats.intervals import wilson
+from assay.stats.verdict import Verdict
 from assay.text.multiple_choice import item_of
 
 UNSEEN = "an answer that cannot be read counts as wrong; a question without an answer is left out and counted"
+EMPTY = "an empty answer counts as 0; a question without an answer is left out and counted"
+Kind = Literal["share", "mean"]
+"""Of right answers among all, or of other numbers."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class CellResult:
     unread: int
     failed: int
     accuracy: Effect | None
-    """Over the scored and the unread; None where nothing was answered."""
+    """The mean over the scored and the unread, which count 0; None where nothing was answered."""
     chance: float | None
     """What guessing gives; None where there are no choices."""
     subjects: Spread | None
@@ -57,6 +63,11 @@ class CellResult:
     seconds: float
     tokens: int | None
     dollars: float | None
+    kind: Kind
+    lacking: str
+    """Why the first of those that failed did; empty where none did."""
+    signature: str
+    """sacrebleu's, of the first answer; empty where it measured nothing."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,14 @@ class Comparison:
     theirs: Cell
     compared: Compared
     n: int
+    kind: Kind
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of ours; where less is better, less has helped."""
+        found = self.compared.verdict
+        turned: dict[Verdict, Verdict] = {"helped": "hurt", "hurt": "helped"}
+        return turned.get(found, found) if self.ours.measure.better == "lower" else found
 
 
 def result(filled: Filled) -> CellResult:
@@ -84,13 +103,16 @@ def result(filled: Filled) -> CellResult:
         scored=len(known) - unread,
         unread=unread,
         failed=len(rows) - len(known),
-        accuracy=wilson(float(known.sum()), len(known)) if len(known) else None,
+        accuracy=_mean(known, filled.cell.measure) if len(known) else None,
         chance=_chance(filled),
         subjects=_subjects(filled, values),
         prompt=prompts,
         seconds=sum(row.seconds for row in rows),
         tokens=_sum([row.tokens for row in rows]),
         dollars=_total([row.dollars for row in rows]),
+        kind=_kind(values, filled.cell.measure),
+        lacking=_lacking(filled),
+        signature=_signature(filled),
     )
 
 
@@ -108,16 +130,16 @@ def comparisons(filled: Sequence[Filled]) -> list[Comparison]:
         return []
     done = compare(found, list(range(len(found))))
     return [
-        Comparison(what, ours.cell, theirs.cell, one, n)
-        for (what, ours, theirs, n), one in zip(kept, done, strict=True)
+        Comparison(what, ours.cell, theirs.cell, one, n, _kind(np.concatenate(pair, axis=None), ours.cell.measure))
+        for (what, ours, theirs, n), one, pair in zip(kept, done, found, strict=True)
     ]
 
 
 def over_tasks(results: Sequence[CellResult]) -> list[tuple[Cell, Spread]]:
-    """The macro average over tasks of each model, prompt and decoding that was asked in several."""
+    """The macro average over tasks of each model, prompt, decoding and measure that several tasks have."""
     groups: dict[tuple[object, ...], list[CellResult]] = {}
     for one in results:
-        groups.setdefault((one.cell.model, one.cell.manner, one.cell.decoding), []).append(one)
+        groups.setdefault((one.cell.model, one.cell.manner, one.cell.decoding, one.cell.measure.name), []).append(one)
     return [
         (own[0].cell, spread([one.accuracy.estimate for one in own if one.accuracy is not None]))
         for own in groups.values()
@@ -134,10 +156,7 @@ def spread(values: Sequence[float]) -> Spread:
 def to_data(results: Sequence[CellResult], compared: Sequence[Comparison]) -> dict[str, Any]:
     """As JSON."""
     return {
-        "cells": [
-            {**_named(one.cell), **{key: value for key, value in asdict(one).items() if key != "cell"}}
-            for one in results
-        ],
+        "cells": [{**_named(one.cell), **_numbers(one), "better": one.cell.measure.better} for one in results],
         "tasks": [{**_named(cell), "macro": asdict(found)} for cell, found in over_tasks(results)],
         "comparisons": [
             {
@@ -148,7 +167,8 @@ def to_data(results: Sequence[CellResult], compared: Sequence[Comparison]) -> di
                 "difference": asdict(one.compared.effect),
                 "p": one.compared.p,
                 "adjusted_p": one.compared.adjusted_p,
-                "verdict": one.compared.verdict,
+                "verdict": one.verdict,
+                "kind": one.kind,
             }
             for one in compared
         ],
@@ -162,7 +182,14 @@ def _named(cell: Cell) -> Mapping[str, Any]:
         "task": cell.task.name,
         "prompt_name": cell.manner.name,
         "decoding": asdict(cell.decoding) if cell.decoding is not None else None,
+        "measure": cell.measure.name,
     }
+
+
+def _numbers(one: CellResult) -> Mapping[str, Any]:
+    # Part by part: a cell holds its task, with all its documents.
+    plain = {part.name: getattr(one, part.name) for part in fields(one) if part.name != "cell"}
+    return {name: asdict(value) if isinstance(value, Effect | Spread) else value for name, value in plain.items()}
 
 
 def _values(filled: Filled) -> npt.NDArray[np.float64]:
@@ -174,7 +201,44 @@ def _values(filled: Filled) -> npt.NDArray[np.float64]:
     return np.asarray(found, dtype=np.float64)
 
 
+def _kind(values: npt.NDArray[np.float64], measure: Measure) -> Kind:
+    if measure.owner == "harness":
+        return "share" if np.isin(values[~np.isnan(values)], (0, 1)).all() else "mean"
+    return "share" if measure == RIGHT else "mean"
+
+
+def _mean(known: npt.NDArray[np.float64], measure: Measure) -> Effect:
+    """With Wilson's interval where every value is the least or the most, else the bootstrap's, inside the scale."""
+    low, high = measure.low or 0.0, 1.0 if measure.high is None else measure.high
+    if np.isin(known, (low, high)).all():
+        found = wilson(float(np.sum(known == high)), len(known))
+        ends = [one if one is None else low + (high - low) * one for one in (found.low, found.high)]
+        return replace(found, estimate=float(known.mean()), low=ends[0], high=ends[1])
+    found = paired_bootstrap(known, np.zeros(len(known)), seed=0).effect
+    most = np.inf if measure.high is None else measure.high
+    least = -np.inf if measure.low is None else measure.low
+    return replace(
+        found,
+        low=None if found.low is None else max(least, found.low),
+        high=None if found.high is None else min(most, found.high),
+        method=f"bootstrap over {len(known)} questions",
+    )
+
+
+def _lacking(filled: Filled) -> str:
+    gone = (one.reason for one in filled.outcomes if isinstance(one, Unscored) and one.cause != "unparsed")
+    return next(gone, "")
+
+
+def _signature(filled: Filled) -> str:
+    if filled.cell.measure.owner != "text":
+        return ""
+    return next((one.reason for one in filled.outcomes if isinstance(one, Score)), "")
+
+
 def _chance(filled: Filled) -> float | None:
+    if filled.guess is not None or filled.cell.measure.owner == "text":
+        return filled.guess
     if not filled.items or not all(choices_of(sample) for sample in filled.items):
         return None
     items = [item_of(sample) for sample in filled.items]
@@ -197,7 +261,9 @@ def _pairs(filled: Sequence[Filled], what: str) -> list[tuple[Filled, Filled]]:
         parts: dict[str, object] = {"model": one.cell.model, "prompt": one.cell.manner, "decoding": one.cell.decoding}
         if what == "prompt":  # likelihoods are not decoded: they stand beside every decoding
             del parts["decoding"]
-        first = firsts.setdefault((one.cell.task.name, *(value for name, value in parts.items() if name != what)), one)
+        first = firsts.setdefault(
+            (one.cell.task.name, one.cell.measure.name, *(value for name, value in parts.items() if name != what)), one
+        )
         decodings = {one.cell.decoding, first.cell.decoding} - {None}
         if first is not one and (what != "prompt" or len(decodings) < 2):
             found.append((one, first))

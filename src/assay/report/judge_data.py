@@ -12,6 +12,7 @@ from assay.pipeline.judge_pairs import JudgedPairs
 from assay.pipeline.judge_rate import JudgedTexts
 from assay.report.judge_results import PairsResult, RateResult
 from assay.stats.self_preference import SelfPreference
+from assay.store.answers import AnswerRow
 
 
 def pairs_data(results: Sequence[PairsResult], favours: Sequence[SelfPreference | None]) -> dict[str, Any]:
@@ -36,27 +37,29 @@ def pair_rows(judged: Sequence[JudgedPairs]) -> list[dict[str, Any]]:
         {
             **_origin(item),
             "judge": each.judge.reference,
-            "as_given": _outcome(verdict.as_given),
-            "swapped": _outcome(verdict.swapped),
+            "as_given": _outcome(verdict.as_given, each.rows[2 * nth]),
+            "swapped": _outcome(verdict.swapped, each.rows[2 * nth + 1]),
             "worth": verdict.worth,
             "conflict": verdict.conflict,
         }
         for each in judged
-        for item, verdict in zip(each.items, each.verdicts, strict=True)
+        for nth, (item, verdict) in enumerate(zip(each.items, each.verdicts, strict=True))
     ]
 
 
 def rate_rows(judged: JudgedTexts) -> list[dict[str, Any]]:
     """One a text."""
-    return [{**_origin(item), **_outcome(outcome)} for item, outcome in zip(judged.items, judged.outcomes, strict=True)]
+    rows = zip(judged.items, judged.outcomes, judged.rows, strict=True)
+    return [{**_origin(item), **_outcome(outcome, row)} for item, outcome, row in rows]
 
 
 def _origin(item: Sample) -> dict[str, Any]:
     return {name: str(item.fields[name]) for name in ("origin", "model_a", "model_b") if name in item.fields}
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome, row: AnswerRow) -> dict[str, Any]:
+    """With all that the judge wrote where it could not be read."""
     if isinstance(outcome, Score):
         return {"value": outcome.value, "said": outcome.answer, **outcome.evidence}
     assert isinstance(outcome, Unscored), "judges give scores or say why not"
-    return {"value": None, "unscored": outcome.cause, "why": outcome.reason}
+    return {"value": None, "unscored": outcome.cause, "why": outcome.reason, "texts": list(row.texts)}

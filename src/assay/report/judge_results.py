@@ -47,12 +47,15 @@ class Humans:
     """How well somebody agrees with human labels of the same items."""
 
     n: int
-    judge: Effect
-    """Share of judgements that name the label, over both orders; or Spearman's correlation with human grades."""
+    judge: Effect | None
+    """Share of judgements that name the label, over both orders; or Spearman's correlation with human grades, None
+    where there is one grade only or a column never varies."""
     beyond_chance: Effect | None
     """Cohen's kappa of verdicts, or Kendall's tau-b; None where it is not defined."""
     rouge: Effect | None
-    """The same as `judge` of ROUGE-L against the reference; None without references."""
+    """The same as `judge` of ROUGE-L against the reference; None where an item has no reference, or as `judge`."""
+    unreferenced: int
+    """Items with a label or grade, and without a reference."""
     balanced: Effect | None = None
     """Share of labels that the mean probability over both orders names; None where there are none."""
 
@@ -66,9 +69,12 @@ class PairsResult:
     """Of pairs: scored where both orders could be read."""
     wins: tuple[tuple[str, Effect], ...]
     """Win rate of each model, or of output_a; conflicts and ties count half."""
+    same: int
+    """Pairs whose answers are one and the same: ties, and no part of `position`, whatever the judge says."""
     position: Positions | None
     length: LengthAudit | None
-    """Of the first name in `wins`."""
+    length_of: str
+    """Whose win rate it is about: the first name in `wins` where there are two, else output_a."""
     humans: Humans | None
     mass: float | None
     """Mean probability of all letters together, where probabilities are compared."""
@@ -94,13 +100,15 @@ def pairs_result(judged: JudgedPairs) -> PairsResult:
     kept = [(item, one) for item, one in zip(judged.items, judged.verdicts, strict=True) if one.orders is not None]
     outcomes = [_worst(one) for one in judged.verdicts]
     names, sides = _sides([item for item, _ in kept])
-    orders = [one.orders for _, one in kept if one.orders is not None]
+    orders = [one.orders for item, one in kept if one.orders is not None and not _same(item)]
     return PairsResult(
         judge=judged.judge,
         counts=_counts(outcomes, judged.rows),
         wins=_wins(names, sides, [_worth(one) for _, one in kept]),
+        same=sum(map(_same, judged.items)),
         position=positions([SIDES[a] for a, _ in orders], [SIDES[b] for _, b in orders]) if orders else None,
         length=_length(kept, sides),
+        length_of=names[0] if len(names) == 2 else "output_a",
         humans=_human_pairs(kept),
         mass=_mass([side for _, one in kept for side in (one.as_given, one.swapped)]),
     )
@@ -129,6 +137,10 @@ def favours(judged: Sequence[JudgedPairs]) -> list[SelfPreference | None]:
     families = [(str(item.fields.get("model_a", "")), str(item.fields.get("model_b", ""))) for item in items]
     worth = [[np.nan if one.worth is None else one.worth for one in each.verdicts] for each in judged]
     return self_preference(worth, [each.judge.own for each in judged], families)
+
+
+def _same(item: Sample) -> bool:
+    return item.text("output_a") == item.text("output_b")
 
 
 def _worth(verdict: Verdict) -> float:
@@ -206,6 +218,7 @@ def _human_pairs(kept: Sequence[tuple[Sample, Verdict]]) -> Humans | None:
         judge=wilson(hits, len(labelled)),
         beyond_chance=_defined(lambda: cohen_kappa([_worth(one) for _, one, _ in labelled], golds)),
         rouge=_rouge_pairs([item for item, _, _ in labelled], golds),
+        unreferenced=sum("reference" not in item.fields for item, _, _ in labelled),
         balanced=accuracy([float(share > 0.5) for share, _ in soft], [gold for _, gold in soft]) if soft else None,
     )
 
@@ -224,16 +237,16 @@ def _rouge_pairs(items: Sequence[Sample], golds: Sequence[float]) -> Effect | No
 def _human_grades(kept: Sequence[tuple[Sample, Score]]) -> Humans | None:
     graded = [(item, one.value, float(item.text("human"))) for item, one in kept if "human" in item.fields]
     values, humans = [value for _, value, _ in graded], [human for _, _, human in graded]
-    judge = _related(values, humans)
-    if judge is None:
+    if not graded:
         return None
     items = [item for item, _, _ in graded]
-    referenced = all("reference" in item.fields for item in items)
+    unreferenced = sum("reference" not in item.fields for item in items)
     return Humans(
         n=len(graded),
-        judge=judge,
+        judge=_related(values, humans),
         beyond_chance=_defined(lambda: correlation(values, humans, "kendall")),
-        rouge=_related([_rouge(item, "output") for item in items], humans) if referenced else None,
+        rouge=None if unreferenced else _related([_rouge(item, "output") for item in items], humans),
+        unreferenced=unreferenced,
     )
 
 

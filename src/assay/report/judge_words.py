@@ -8,7 +8,7 @@ from assay.core.effect import Effect
 from assay.report.judge_results import Counts, Humans, PairsResult, RateResult
 from assay.report.words import percent, percent_between, plural, points, points_between
 from assay.stats.agreement import Positions
-from assay.stats.length_control import FEWEST, LengthAudit
+from assay.stats.length_control import FEWEST
 from assay.stats.self_preference import SelfPreference
 
 CONFLICTS = (
@@ -17,6 +17,7 @@ CONFLICTS = (
 WHY = 160
 """Characters of a reason that are shown; all of it is in judged.jsonl."""
 BLIND = ", which is not shown to be better than guessing"
+UNSCORED = "Humans: nothing was scored, so there is nothing to compare."
 ALONE = "Self-preference: one judge cannot show it; give several, of different families, with --judge."
 NOBODY = (
     "Self-preference: no pair has an answer of a judge's own family on one side and another judge's verdict; columns "
@@ -35,8 +36,8 @@ def how(result: PairsResult | RateResult) -> str:
 
 def pairs_sentences(result: PairsResult) -> list[str]:
     """Position, length and human labels, for one judge."""
-    found = [*_unscored(result.counts), *_position(result.position), *_length(result.length)]
-    found.append(_humans_of_pairs(result.humans))
+    found = [*_unscored(result.counts), *_position(result.position, result.same), _length(result)]
+    found.append(_humans_of_pairs(result.humans) if result.counts.scored else UNSCORED)
     if result.mass is not None:
         found.append(_mass(result.mass, "letters"))
     return found
@@ -50,18 +51,7 @@ def rate_sentences(result: RateResult) -> list[str]:
     else:
         side = _leaning(result.length, "longer texts get better grades", "longer texts get worse grades")
         found += [f"Length: grades and characters correlate at {_rho(result.length)}{side}."]
-    if result.humans is None:
-        found.append(
-            "Humans: no column human with varying numbers, so nobody knows whether these grades mean anything."
-        )
-    else:
-        humans = result.humans
-        tau = f", Kendall's at {_rho(humans.beyond_chance)}" if humans.beyond_chance is not None else ""
-        rouge = f"; ROUGE-L with the same grades: {_rho(humans.rouge)}" if humans.rouge is not None else ""
-        found.append(
-            f"Humans: on {plural(humans.n, 'text')} grades correlate with theirs at {_rho(humans.judge)} (Spearman)"
-            f"{tau}{rouge}."
-        )
+    found.append(_humans_of_grades(result.humans) if result.counts.scored else UNSCORED)
     if result.mass is not None:
         found.append(_mass(result.mass, "grades"))
     return found
@@ -94,22 +84,25 @@ def _unscored(counts: Counts) -> list[str]:
     if not counts.why:
         return []
     why = counts.why if len(counts.why) <= WHY else f"{counts.why[:WHY]}..."
-    return [f"Not scored: {counts.n - counts.scored} of {counts.n}, such as: {why}"]
+    return [f"Not scored, and left out of every figure: {counts.n - counts.scored} of {counts.n}, such as: {why}"]
 
 
-def _position(found: Positions | None) -> list[str]:
+def _position(found: Positions | None, same: int) -> list[str]:
+    left = [f"Same answer twice: {plural(same, 'pair')}, ties and left out of the position figures."] if same else []
     if found is None:
-        return ["Position: no pair was judged in both orders."]
+        return [*left, "Position: no pair of two answers was judged in both orders."]
     said = (
         f"Position: the two orders disagree on {_share(found.conflict)} of {plural(found.conflict.n, 'pair')}; what is "
         f"shown first gets {_share(found.first_place)} of the judgements"
     )
-    return [said + _leaning(found.first_place, "it favours the first place", "it favours the second place", 0.5) + "."]
+    leaning = _leaning(found.first_place, "it favours the first place", "it favours the second place", 0.5)
+    return [*left, f"{said}{leaning}."]
 
 
-def _length(found: LengthAudit | None) -> list[str]:
+def _length(result: PairsResult) -> str:
+    found = result.length
     if found is None:
-        return ["Length: too few pairs to say."]
+        return "Length: too few pairs to say."
     said = []
     if found.longer_preferred is not None:
         longer = found.longer_preferred
@@ -119,22 +112,43 @@ def _length(found: LengthAudit | None) -> list[str]:
         said.append(f"preference and difference in characters correlate at {_rho(found.correlation)}")
     if found.length_controlled is not None and found.shift is not None:
         raw = percent(found.win_rate.estimate)
-        said.append(f"the win rate of {raw} would be {_share(found.length_controlled)} at equal length")
+        said.append(
+            f"the win rate of {result.length_of}, {raw}, would be {_share(found.length_controlled)} at equal length "
+            "(AlpacaEval 2's regression without its item difficulties)"
+        )
     else:
         said.append(f"a win rate at equal length needs {FEWEST} pairs with the longer answer on each side")
-    return [f"Length: {'; '.join(said)}."]
+    return f"Length: {'; '.join(said)}."
+
+
+def _humans_of_grades(found: Humans | None) -> str:
+    if found is None:
+        return "Humans: no scored text has a grade by people (column human), so nobody knows what these grades mean."
+    graded = f"Humans: on {plural(found.n, 'text')}"
+    if found.judge is None:
+        return f"{graded} with a human grade there is no correlation: one text alone, or grades that never vary."
+    tau = f", Kendall's at {_rho(found.beyond_chance)}" if found.beyond_chance is not None else ""
+    rouge = f"ROUGE-L with the same grades: {_rho(found.rouge)}" if found.rouge is not None else _no_rouge(found)
+    return f"{graded} grades correlate with theirs at {_rho(found.judge)} (Spearman){tau}; {rouge}."
+
+
+def _no_rouge(found: Humans) -> str:
+    if found.unreferenced == found.n:
+        return "no reference for ROUGE"
+    return f"no ROUGE, as {found.unreferenced} of them lack a reference" if found.unreferenced else "ROUGE never varies"
 
 
 def _humans_of_pairs(found: Humans | None) -> str:
     if found is None:
-        return "Humans: no column label, so nobody knows whether this judge is right."
+        return "Humans: no scored pair has a label (column label), so nobody knows whether this judge is right."
+    assert found.judge is not None, "a share is always defined"
     better = found.judge.low is not None and found.judge.low > 0.5
     said = [f"over both orders {_share(found.judge)} of judgements name the label{'' if better else BLIND}"]
     if found.beyond_chance is not None:
         said.append(f"kappa of the verdicts {_rho(found.beyond_chance)}")
     if found.balanced is not None:
         said.append(f"the mean probability over both orders names it in {_share(found.balanced)}")
-    said.append(f"ROUGE-L names it in {_share(found.rouge)}" if found.rouge is not None else "no reference for ROUGE")
+    said.append(f"ROUGE-L names it in {_share(found.rouge)}" if found.rouge is not None else _no_rouge(found))
     return f"Humans: on {plural(found.n, 'labelled pair')} {'; '.join(said)}."
 
 

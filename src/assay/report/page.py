@@ -5,19 +5,13 @@ To add a section: write `def mine(facts: ReportFacts) -> Section | None` in `sec
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from markupsafe import Markup
-
+from assay.report.document import document
 from assay.report.facts import ReportFacts
 from assay.report.sections import SECTIONS
 from assay.report.sections.hero import hero
-from assay.report.template import fill
 
 
 def render(facts: ReportFacts) -> str:
     """The whole page as HTML. Write it with UTF-8."""
     sections = [section for make in SECTIONS if (section := make(facts)) is not None]
-    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
-    values = {"facts": facts, "style": Markup(style), "hero": hero(facts), "sections": sections}
-    return str(fill("page.html", values))
+    return document(facts.name, hero(facts), sections)

@@ -32,6 +32,19 @@ def signed(share: float, digits: int = 1) -> str:
     return f"{100 * share:+.{digits}f}".replace("-", "\u2212")
 
 
+def signed_number(value: float) -> str:
+    """0.019 as "+0.019": a difference of numbers that are no shares."""
+    return number(value) if value < 0 else f"+{number(value)}"
+
+
+def number_between(effect: Effect, *, sign: bool = False) -> str:
+    """The interval of a number: "0.31 to 0.42", or that there is none."""
+    if effect.low is None or effect.high is None:
+        return "no interval below n = 2"
+    shown = signed_number if sign else number
+    return f"{shown(effect.low)} to {shown(effect.high)}"
+
+
 def points(effect: Effect) -> str:
     """A difference: "+1.9 points"."""
     return f"{signed(effect.estimate, digits_of(effect))}{NBSP}points"

@@ -14,6 +14,7 @@ from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
+from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
 
 SCORERS: tuple[type[Scorer], ...] = (
@@ -28,5 +29,6 @@ SCORERS: tuple[type[Scorer], ...] = (
     LabelMatch,
     Perplexity,
     Rouge,
+    RougeNovelty,
     TextEmbedding,
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.scorers.texts import check_names, compared
+from assay.scorers.texts import check_names, check_one_of, compared
 from assay.text.overlap import Cut, bleu, of_text
 
 
@@ -31,6 +31,7 @@ class Bleu:
 
     def __post_init__(self) -> None:
         check_names("Bleu", self.references)
+        check_one_of("Bleu.tokenize", self.tokenize, get_args(Cut))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         def judge(text: str, references: list[str]) -> Outcome:

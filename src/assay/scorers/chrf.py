@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.scorers.texts import check_names, compared
+from assay.scorers.texts import check_names, check_one_of, compared
 from assay.text.overlap import chrf, of_text
 
 
@@ -30,6 +30,7 @@ class ChrF:
 
     def __post_init__(self) -> None:
         check_names("ChrF", self.references)
+        check_one_of("ChrF.word_order", self.word_order, (0, 2))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         def judge(text: str, references: list[str]) -> Outcome:

@@ -6,17 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from assay.core.asking import Completion, Continuations, Likelihood, Message, NotCompleted, TextRequest
+from assay.core.asking import (
+    HOPELESS,
+    Completion,
+    Continuations,
+    Likelihood,
+    Message,
+    NotCompleted,
+    TextRequest,
+    stopped,
+)
 from assay.core.decoding import Decoding
-from assay.core.errors import ModelError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Unscored
 from assay.text.grades import Grades
 from assay.text.judging import By, Rated, Rubric, rating, rating_prompt, weighed_rating
-
-HOPELESS = ("budget", "key", "model")
-"""What stands in the way of every further answer too."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,5 @@ class Judge:
 
     def _failed(self, lack: NotCompleted) -> Outcome:
         if lack.lack in HOPELESS:
-            raise ModelError(
-                f"Model {self.model!r}: {lack.reason}", hint="What was answered is kept: run it again to go on."
-            )
+            raise stopped(self.model, lack.lack, lack.reason)
         return Unscored("failed", f"{lack.lack}: {lack.reason}")

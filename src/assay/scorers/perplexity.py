@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.models.rolling import Rolled, rolled
+from assay.scorers.texts import check_one_of
 from assay.text.perplexity import of_text
+
+Per: TypeAlias = Literal["token", "word", "byte"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Perplexity:
     """
 
     model: str
-    per: Literal["token", "word", "byte"] = "token"
+    per: Per = "token"
     window: int | None = None
     """Tokens; as many as the model takes where it is not given."""
     stride: int | None = None
@@ -36,6 +39,7 @@ class Perplexity:
     scale: ClassVar[Scale] = Scale(unit="perplexity", low=1.0, better="lower")
 
     def __post_init__(self) -> None:
+        check_one_of("Perplexity.per", self.per, get_args(Per))
         for name, least in (("window", 2), ("stride", 1)):
             value = getattr(self, name)
             if value is not None and value < least:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.scorers.texts import check_names, compared
+from assay.scorers.texts import check_names, check_one_of, compared
 from assay.text.rouge import rouge, stemmed
 from assay.text.tokens import Tokenizer, ascii_tokens, tokens
+
+Kind: TypeAlias = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
+Words: TypeAlias = Literal["any", "ascii"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Rouge:
     is in the text. A text without words scores 0; a reference without words is none.
     """
 
-    kind: Literal["rouge1", "rouge2", "rougeL", "rougeLsum"] = "rougeL"
-    words: Literal["any", "ascii"] = "any"
+    kind: Kind = "rougeL"
+    words: Words = "any"
     """Of any script, or rouge_score's, which knows a to z and digits alone; the same for ASCII text."""
     stem: bool = False
     """Compare English words by Porter's stems."""
@@ -36,6 +39,8 @@ class Rouge:
 
     def __post_init__(self) -> None:
         check_names("Rouge", self.references)
+        check_one_of("Rouge.kind", self.kind, get_args(Kind))
+        check_one_of("Rouge.words", self.words, get_args(Words))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         plain: Tokenizer = tokens if self.words == "any" else ascii_tokens

@@ -45,5 +45,15 @@ def check_names(kind: str, references: Sequence[str]) -> None:
         raise ValueError(f"{kind}.references must be one or more different fields, was {references!r}.")
 
 
+def check_one_of(name: str, value: object, known: Sequence[object]) -> None:
+    """Refuses an argument of a component that is none of those it may be.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, was {value!r}.")
+
+
 def _one(text: str, references: list[str], names: Sequence[str], judge: Callable[[str, list[str]], Outcome]) -> Outcome:
     return judge(text, references) if references else without_reference(names)

@@ -12,6 +12,7 @@ from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
+from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 
 SOURCES: tuple[type[Source], ...] = (
@@ -25,4 +26,5 @@ SOURCES: tuple[type[Source], ...] = (
     Gsm8k,
     TruthfulQa,
     Questions,
+    Texts,
 )

@@ -41,7 +41,8 @@ def read_rated(path: Path, columns: Mapping[str, str] | None = None, limit: int 
 def read_pairs(path: Path, columns: Mapping[str, str] | None = None, limit: int | None = None) -> list[Sample]:
     """Pairs to be judged. Fields: instruction, output_a, output_b; the others of `PAIRED` where the file has them.
 
-    `columns` says what the file calls them; a label is one of `LABELS` and becomes "a", "b" or "tie".
+    `columns` says what the file calls them; a label is one of `LABELS` and becomes "a", "b" or "tie". Numbers are 1, 2
+    and 0 for a tie; where a file has 0 and 1 and nothing else, 0 may as well mean the first, and it is refused.
 
     Example row: {"instruction": "Name a fruit.", "output_a": "A pear.", "output_b": "A chair.", "label": "a"}
 
@@ -49,7 +50,23 @@ def read_pairs(path: Path, columns: Mapping[str, str] | None = None, limit: int 
         SourceError: As `read_rated`.
     """
     needed = ("instruction", "output_a", "output_b")
-    return [_sample(record, names, PAIRED) for record, names in _records(path, columns, PAIRED, needed, limit)]
+    records = _records(path, columns, PAIRED, needed, None)
+    _check_numbers(path, records)
+    return [_sample(record, names, PAIRED) for record, names in records[:limit]]
+
+
+def _check_numbers(path: Path, records: Sequence[tuple[Record, Mapping[str, str]]]) -> None:
+    """Refuses labels that are 0 and 1 throughout.
+
+    Raises:
+        SourceError: They are.
+    """
+    values = {str(record.values.get(names.get("label", ""), "")).strip() for record, names in records}
+    if values - {"", "None"} == {"0", "1"}:
+        raise SourceError(
+            f"{path}: all labels are 0 or 1, and nothing says whether 0 is a tie or the first answer.",
+            hint="Write a, b and tie, or 1, 2 and 0.",
+        )
 
 
 def _records(

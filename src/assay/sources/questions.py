@@ -38,10 +38,10 @@ class Questions:
     A question has choices where there is a column `choices` with a list (in CSV: a JSON list in the cell), or columns
     choice0, choice1, ... or A, B, ... of which the last ones may be blank in a row. Its answer is then a letter ("B",
     "A,C" or a list where several are right), the number of a choice from 0, or the words of one. Without choices the
-    answer is any text.
+    answer is any text; in JSONL it may be a list of texts, each as good as the first.
 
-    Fields: question, answer (letters where there are choices), choice0, choice1, ..., subject and reasoning where the
-    file has them, origin. Other columns are left alone.
+    Fields: question, answer (letters where there are choices), answer1, answer2, ... for further texts, choice0,
+    choice1, ..., subject and reasoning where the file has them, origin. Other columns are left alone.
     """
 
     path: str
@@ -94,12 +94,23 @@ class Questions:
         if choices:
             fields |= lettered(record, choices, self._right(record, choices))
         else:
-            fields["answer"] = record.text(self.answer)
+            fields |= self._wanted(record)
         for name, column in (("subject", self.subject), ("reasoning", self.reasoning)):
             # What a file has no word for in one row is not there.
             if record.values.get(column) not in (None, ""):
                 fields[name] = record.text(column)
         return Sample({**fields, "origin": record.origin})
+
+    def _wanted(self, record: Record) -> dict[str, str]:
+        value = record.values[self.answer]
+        if not isinstance(value, list):
+            return {"answer": record.text(self.answer)}
+        if not value or not all(isinstance(one, str) and one.strip() for one in value):
+            raise record.problem(
+                f"{self.answer} must be text, or a list of texts that are not blank, was {shown(value)}."
+            )
+        texts = [record.whole(one, self.answer) for one in value]
+        return {f"answer{nth or ''}": text for nth, text in enumerate(texts)}
 
     def _choices(self, record: Record) -> list[str]:
         if record.values.get(self.choices) not in (None, ""):

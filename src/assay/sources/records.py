@@ -73,6 +73,8 @@ def read_text(file: Path, expected: str) -> str:
     Raises:
         SourceError: There is none, or it is not UTF-8.
     """
+    if file.is_dir():
+        raise SourceError(f"{str(file)!r} is a folder, not {expected}.")
     if not file.is_file():
         names = [one.name for one in file.parent.iterdir() if one.is_file()] if file.parent.is_dir() else []
         near = get_close_matches(file.name, names, n=1)  # not all names: a folder may hold thousands
@@ -158,11 +160,19 @@ def jsonl_records(file: Path, needed: Sequence[str], expected: str) -> list[Reco
     """
     records = []
     for nth, line in enumerate(read_text(file, expected).split("\n"), start=1):
-        if not line.strip():
-            continue
-        record = Record(f"{file}, line {nth}", f"{file.name}:{nth}", {})
-        records.append(_object(record, _parsed(line, record.place), needed))
+        if line.strip():
+            records.append(jsonl_record(file, nth, line, needed))
     return records
+
+
+def jsonl_record(file: Path, nth: int, line: str, needed: Sequence[str]) -> Record:
+    """The object in one line, the `nth` from 1.
+
+    Raises:
+        SourceError: It is no JSON object, or lacks one of `needed`.
+    """
+    record = Record(f"{file}, line {nth}", f"{file.name}:{nth}", {})
+    return _object(record, _parsed(line, record.place), needed)
 
 
 def json_records(file: Path, needed: Sequence[str], expected: str) -> list[Record]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from assay.core.errors import FieldError, SourceError, did_you_mean
+from assay.sources.questions import READERS
+from assay.sources.records import Record
 from assay.stats.votes import LOST, TIED, WON, Votes, votes
 
 MODELS = (("model_a", "model_b"), ("left", "right"))
@@ -17,9 +16,6 @@ MODELS = (("model_a", "model_b"), ("left", "right"))
 FIRST = ("model_a", "left", "a")
 SECOND = ("model_b", "right", "b")
 TIES = ("tie", "draw", "tie (bothbad)", "bothbad", "both_bad")
-
-Row = tuple[int, dict[str, Any]]
-"""A line's number and its columns."""
 
 
 def read_votes(path: Path, *, weight: str | None = None, controls: Sequence[str] = ()) -> Votes:
@@ -33,120 +29,91 @@ def read_votes(path: Path, *, weight: str | None = None, controls: Sequence[str]
     Example row: model_a,model_b,winner with "gpt-4,claude-v1,model_a".
 
     Raises:
-        SourceError: The file cannot be read, is empty, or a line holds what cannot be; the message names the line.
+        SourceError: The file cannot be read, is empty, or a line holds what cannot be, such as a winner that is the
+            name of one model and the word for the other; the message names the line.
         FieldError: A column is missing.
     """
-    lines = list(_lines(path))
-    if not lines:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise SourceError(f"Votes are read from {', '.join(READERS)} files, not from {path.name!r}.")
+    records = reader(path, (), "a table of votes")
+    if not records:
         raise SourceError(f"{path} holds no votes.", hint="Expected the columns model_a, model_b and winner.")
-    a, b = _model_columns(path, lines[0][1])
-    pairs = [(_text(path, line, row, a), _text(path, line, row, b)) for line, row in lines]
-    for (line, _), (one, other) in zip(lines, pairs, strict=True):
+    a, b = _model_columns(path, records[0].values)
+    pairs = [(_text(record, a), _text(record, b)) for record in records]
+    for record, (one, other) in zip(records, pairs, strict=True):
         if one == other:
-            raise SourceError(f"{path}, line {line}: {one!r} cannot meet itself.")
-    if len({name for pair in pairs for name in pair}) < 2:
-        raise SourceError(f"{path} has votes on one model only.")
-    outcomes = [_outcome(path, line, row, pair) for (line, row), pair in zip(lines, pairs, strict=True)]
-    weights = None if weight is None else [_weight(path, line, row, weight) for line, row in lines]
-    covariates = {name: [_difference(path, line, row, name) for line, row in lines] for name in controls}
+            raise record.problem(f"{one!r} cannot meet itself.")
+    outcomes = [_outcome(record, pair) for record, pair in zip(records, pairs, strict=True)]
+    weights = None if weight is None else [_weight(record, weight) for record in records]
+    covariates = {name: [_difference(record, name) for record in records] for name in controls}
     try:
         return votes([one for one, _ in pairs], [other for _, other in pairs], outcomes, weights, covariates)
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from error
 
 
-def _lines(path: Path) -> Iterator[Row]:
-    """Every line that is not blank, with its number."""
-    if path.suffix not in (".csv", ".jsonl"):
-        raise SourceError(f"Votes are read from .csv and .jsonl files, not from {path.name!r}.")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _csv_lines(path, file) if path.suffix == ".csv" else _json_lines(path, file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} cannot be read: {error}.") from error
-
-
-def _csv_lines(path: Path, file: Any) -> Iterator[Row]:
-    reader = csv.DictReader(file)
-    for row in reader:
-        if None in row or None in row.values():
-            seen = len(reader.fieldnames or ()) + (len(row[None]) if None in row else -list(row.values()).count(None))
-            expected = f"{len(reader.fieldnames or ())} values as in the header"
-            raise SourceError(f"{path}, line {reader.line_num}: expected {expected}, had {seen}.")
-        yield reader.line_num, dict(row)
-
-
-def _json_lines(path: Path, file: Any) -> Iterator[Row]:
-    for line, text in enumerate(file, start=1):
-        if not text.strip():
-            continue
-        try:
-            row = json.loads(text)
-        except ValueError as error:
-            raise SourceError(f"{path}, line {line}: this is no JSON: {error}.") from error
-        if not isinstance(row, dict):
-            raise SourceError(f"{path}, line {line}: expected an object, had {text.strip()[:60]!r}.")
-        yield line, row
-
-
-def _model_columns(path: Path, row: Mapping[str, Any]) -> tuple[str, str]:
+def _model_columns(path: Path, columns: Iterable[str]) -> tuple[str, str]:
+    there = list(columns)
     for a, b in MODELS:
-        if a in row and b in row:
+        if a in there and b in there:
             return a, b
     known = " or ".join(f"{a} and {b}" for a, b in MODELS)
-    raise FieldError(f"{path} names no two models: expected the columns {known}.", hint=f"It has: {', '.join(row)}.")
+    raise FieldError(f"{path} names no two models: expected the columns {known}.", hint=f"It has: {', '.join(there)}.")
 
 
-def _text(path: Path, line: int, row: Mapping[str, Any], name: str) -> str:
-    if name not in row:
-        raise FieldError(f"{path}, line {line}: there is no column {name!r}.", hint=did_you_mean(name, row))
-    value = str(row[name] if row[name] is not None else "").strip()
-    if not value:
-        raise SourceError(f"{path}, line {line}: {name} is empty.")
-    return value
+def _text(record: Record, name: str) -> str:
+    if name not in record.values:
+        raise FieldError(f"{record.place}: there is no column {name!r}.", hint=did_you_mean(name, record.values))
+    return record.text(name).strip()
 
 
-def _outcome(path: Path, line: int, row: Mapping[str, Any], pair: tuple[str, str]) -> float:
-    said = _text(path, line, row, "winner")
-    if said in pair:
-        return WON if said == pair[0] else LOST
+def _outcome(record: Record, pair: tuple[str, str]) -> float:
+    said = _text(record, "winner")
     word = said.casefold()
-    for words, outcome in ((FIRST, WON), (SECOND, LOST), (TIES, TIED)):
-        if word in words:
-            return outcome
-    raise SourceError(
-        f"{path}, line {line}: the winner is {said!r}; expected model_a, model_b or tie.",
+    named = [WON] * (said == pair[0]) + [LOST] * (said == pair[1])
+    meant = [outcome for words, outcome in ((FIRST, WON), (SECOND, LOST), (TIES, TIED)) if word in words]
+    found = {*named, *meant}
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        raise record.problem(
+            f"the winner {said!r} is a model's name and the word for something else, and nothing says which is meant.",
+            hint="Give the model another name.",
+        )
+    raise record.problem(
+        f"the winner is {said!r}; expected model_a, model_b or tie.",
         hint=f"Also left and right, a and b, or the name of either model, here {pair[0]!r} and {pair[1]!r}.",
     )
 
 
-def _number(path: Path, line: int, row: Mapping[str, Any], name: str) -> float:
-    text = _text(path, line, row, name)
+def _number(record: Record, name: str) -> float:
+    text = _text(record, name)
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise SourceError(f"{path}, line {line}: {name} must be a number, was {text!r}.")
+        raise record.problem(f"{name} must be a number, was {text!r}.")
     return value
 
 
-def _weight(path: Path, line: int, row: Mapping[str, Any], name: str) -> float:
-    value = _number(path, line, row, name)
+def _weight(record: Record, name: str) -> float:
+    value = _number(record, name)
     if value <= 0:
-        raise SourceError(f"{path}, line {line}: {name} must be above zero, was {value:g}.")
+        raise record.problem(f"{name} must be above zero, was {value:g}.")
     return value
 
 
-def _difference(path: Path, line: int, row: Mapping[str, Any], name: str) -> float:
-    if name in row:
-        return _number(path, line, row, name)
+def _difference(record: Record, name: str) -> float:
     both = (f"{name}_a", f"{name}_b")
-    if not all(one in row for one in both):
-        hint = did_you_mean(name, {one.removesuffix("_a").removesuffix("_b") for one in row})
+    if name in record.values:
+        return _number(record, name)
+    if not all(one in record.values for one in both):
+        known = {one.removesuffix("_a") for one in record.values if f"{one.removesuffix('_a')}_b" in record.values}
         missing = f"there is no column {name!r}, nor {both[0]!r} and {both[1]!r}"
-        raise FieldError(f"{path}, line {line}: {missing}.", hint=hint)
-    a, b = (_number(path, line, row, one) for one in both)
+        raise FieldError(f"{record.place}: {missing}.", hint=did_you_mean(name, {*record.values, *known} - set(both)))
+    a, b = (_number(record, one) for one in both)
     if min(a, b) < 0:
-        raise SourceError(f"{path}, line {line}: {both[0]} and {both[1]} must be 0 or more, were {a:g} and {b:g}.")
+        raise record.problem(f"{both[0]} and {both[1]} must be 0 or more, were {a:g} and {b:g}.")
     return (a - b) / (a + b) if a + b else 0.0

@@ -59,8 +59,8 @@ def bradley_terry(cast: Votes, *, ties: Ties = "half", prior: float = 0.0) -> Br
     beside a mean of losses, which is strong); here nothing does unless `prior` is given.
 
     Raises:
-        ValueError: There is no maximum, and between which models; `prior` is below 0; every vote is a tie and `ties`
-            is "davidson".
+        ValueError: There is no maximum, and between which models; `prior` is below 0 or not finite; every vote is a
+            tie and `ties` is "davidson".
 
     Source: Bradley and Terry 1952; Davidson 1970; LMSYS, "Does style matter? Disentangling
     style and substance in Chatbot Arena", 2024 (covariates). Newton's method on counted votes; Hunter 2004 for why
@@ -71,8 +71,8 @@ def bradley_terry(cast: Votes, *, ties: Ties = "half", prior: float = 0.0) -> Br
 
 def fit(counted: Cells, *, ties: Ties = "half", prior: float = 0.0, start: BradleyTerry | None = None) -> BradleyTerry:
     """As `bradley_terry`, of votes that are counted already; `start` saves steps and changes nothing else."""
-    if prior < 0:
-        raise ValueError(f"prior must be 0 or more, was {prior:g}.")
+    if not 0 <= prior < np.inf:
+        raise ValueError(f"prior must be 0 or more and finite, was {prior:g}.")
     tied = counted.outcome[counted.count > 0] == TIED
     if ties == "davidson" and tied.all() and not prior:
         raise ValueError("Every vote is a tie: how often equal models tie cannot be told from this.")

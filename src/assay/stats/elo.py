@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,8 @@ SCALE = 400.0
 """Points between two models of which one wins ten times for each time it loses."""
 K = 4.0
 START = 1000.0
+STEEPEST = 300.0
+"""Tenfold odds beyond which the weaker one is not expected to win at all; more would be beyond a float."""
 
 
 def elo(cast: Votes, *, k: float = K, start: float = START) -> Floats:
@@ -32,17 +36,19 @@ def replayed(cast: Votes, orders: npt.NDArray[np.intp] | Ints, *, k: float = K, 
     """(r, m): the ratings after each of r orders (r, n) of the votes; a vote may be left out or come twice.
 
     Raises:
-        ValueError: k is not above zero.
+        ValueError: k is not above zero and finite, or `start` not finite.
     """
-    if not k > 0:
-        raise ValueError(f"k must be above zero, was {k:g}.")
+    if not 0 < k < math.inf:
+        raise ValueError(f"k must be above zero and finite, was {k:g}.")
+    if not math.isfinite(start):
+        raise ValueError(f"The start must be a finite number, was {start:g}.")
     ratings = np.full((len(orders), len(cast.models)), start)
     if len(orders) == 1:
         return _one(cast, orders[0], ratings[0], k)[None, :]
     rows = np.arange(len(orders))
     for drawn in orders.T:
         a, b = cast.first[drawn], cast.second[drawn]
-        expected = 1 / (1 + 10 ** ((ratings[rows, b] - ratings[rows, a]) / SCALE))
+        expected = 1 / (1 + 10 ** np.minimum((ratings[rows, b] - ratings[rows, a]) / SCALE, STEEPEST))
         gained = k * cast.weight[drawn] * (cast.outcome[drawn] - expected)
         ratings[rows, a] += gained
         ratings[rows, b] -= gained
@@ -54,7 +60,7 @@ def _one(cast: Votes, order: npt.NDArray[np.intp] | Ints, start: Floats, k: floa
     ratings = start.tolist()
     columns = (cast.first, cast.second, cast.outcome, cast.weight)
     for a, b, outcome, weight in zip(*(column[order].tolist() for column in columns), strict=True):
-        gained = k * weight * (outcome - 1 / (1 + 10 ** ((ratings[b] - ratings[a]) / SCALE)))
+        gained = k * weight * (outcome - 1 / (1 + 10 ** min((ratings[b] - ratings[a]) / SCALE, STEEPEST)))
         ratings[a] += gained
         ratings[b] -= gained
     return np.array(ratings)

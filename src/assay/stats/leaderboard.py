@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -42,6 +42,10 @@ class Scale:
     mean: float = 1000.0
     anchor: str | None = None
     at: float = 1000.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.mean) or not math.isfinite(self.at):
+            raise ValueError(f"The mean must be a finite number, was {self.mean:g} (the anchor's place {self.at:g}).")
 
     def place(self, models: tuple[str, ...], log_strengths: Floats) -> Floats:
         """Ratings of log-strengths (..., m)."""
@@ -103,7 +107,8 @@ def leaderboard(
     its own interval is nothing wide and the others hold the difference to it.
 
     Ranks are by intervals that do not overlap, each at its own level, as Chatbot Arena shows them: the ranges are
-    not sure for all models at once, and two models whose intervals overlap may still differ surely.
+    not sure for all models at once, and two models whose intervals overlap may still differ surely. They go by the
+    intervals about the mean of all models, so that an anchor changes no rank.
 
     Raises:
         ValueError: As `bradley_terry`; the anchor is none of the models; fewer than two resamples.
@@ -115,27 +120,42 @@ def leaderboard(
     check_level(chosen.level)
     counted = cells(cast)
     fitted = fit(counted, ties=ties, prior=prior)
-    m, models = len(cast.models), cast.models
-    ratings = placed.place(models, fitted.log_strengths)
-    n, unbounded = len(cast), 0
-    if n < 2:
-        low = high = np.full(len(fitted.numbers), np.nan)
-    elif chosen.kind == "bootstrap":
-        draws, unbounded = resampled(counted, fitted, ties, prior, chosen)
-        draws[:, :m] = placed.place(models, draws[:, :m])
-        low, high = _percentiles(draws, chosen.level)
-    else:
-        found = covariance(counted, fitted, prior, chosen.kind)
-        anchor = None if placed.anchor is None else models.index(placed.anchor)
-        low, high = _normal(found, np.concatenate([ratings, fitted.coefficients]), m, anchor, chosen.level)
+    limits, unbounded = _limits(counted, fitted, ties, prior, chosen)
     drawn = chosen.resamples if chosen.kind == "bootstrap" else 0
     method = f"bootstrap, {drawn} resamples" if drawn else chosen.kind
-    centres = np.concatenate([ratings, fitted.coefficients])
-    effects = [_effect(*row, n, chosen.level, method) for row in zip(centres, low, high, strict=True)]
-    controls = zip(cast.names, effects[m:], strict=True)
-    return Leaderboard(
-        _standings(cast, effects[:m], fitted.strengths), tuple(controls), fitted.tie, unbounded, drawn, n
-    )
+
+    def effects(on: Scale) -> list[Effect]:
+        centres = np.concatenate([on.place(cast.models, fitted.log_strengths), fitted.coefficients])
+        rows = zip(centres, *limits(on), strict=True)
+        return [_effect(*row, len(cast), chosen.level, method) for row in rows]
+
+    m, told = len(cast.models), effects(placed)
+    standings = _standings(cast, told[:m], fitted.strengths, rank_ranges(effects(Scale())[:m]))
+    controls = tuple(zip(cast.names, told[m:], strict=True))
+    return Leaderboard(standings, controls, fitted.tie, unbounded, drawn, len(cast))
+
+
+def _limits(
+    counted: Cells, fitted: BradleyTerry, ties: Ties, prior: float, chosen: Intervals
+) -> tuple[Callable[[Scale], tuple[Floats, Floats]], int]:
+    """Lower and upper limits (m + k,) on any scale, and in how many resamples a weak prior held a strength."""
+    m, models = len(fitted.models), fitted.models
+    if counted.count.sum() < 2:
+        none = np.full(len(fitted.numbers), np.nan)
+        return lambda on: (none, none), 0
+    if chosen.kind == "bootstrap":
+        draws, unbounded = resampled(counted, fitted, ties, prior, chosen)
+        return lambda on: _percentiles(
+            np.hstack([on.place(models, draws[:, :m]), draws[:, m:]]), chosen.level
+        ), unbounded
+    found = covariance(counted, fitted, prior, chosen.kind)
+
+    def normal(on: Scale) -> tuple[Floats, Floats]:
+        centre = np.concatenate([on.place(models, fitted.log_strengths), fitted.coefficients])
+        anchor = None if on.anchor is None else models.index(on.anchor)
+        return _normal(found, centre, m, anchor, chosen.level)
+
+    return normal, 0
 
 
 def elo_leaderboard(
@@ -162,7 +182,8 @@ def elo_leaderboard(
     method = f"elo in the given order, interval of {chosen.resamples} random orders"
     rows = zip(elo(cast, k=k, start=start), low, high, strict=True)
     effects = [_effect(*row, len(cast), chosen.level, method) for row in rows]
-    return Leaderboard(_standings(cast, effects, None), (), None, 0, chosen.resamples, len(cast))
+    standings = _standings(cast, effects, None, rank_ranges(effects))
+    return Leaderboard(standings, (), None, 0, chosen.resamples, len(cast))
 
 
 def resampled(counted: Cells, fitted: BradleyTerry, ties: Ties, prior: float, chosen: Intervals) -> tuple[Floats, int]:
@@ -224,13 +245,14 @@ def _effect(estimate: float, low: float, high: float, n: int, level: float, meth
     return Effect(float(estimate), float(low), float(high), n, level, method)
 
 
-def _standings(cast: Votes, effects: list[Effect], strengths: Floats | None) -> tuple[Standing, ...]:
+def _standings(
+    cast: Votes, effects: list[Effect], strengths: Floats | None, ranges: Sequence[tuple[int, int]]
+) -> tuple[Standing, ...]:
     m = len(cast.models)
     both = np.concatenate([cast.first, cast.second])
     met = np.bincount(both, minlength=m)
     weight = np.bincount(both, np.tile(cast.weight, 2), m)
     gained = np.bincount(both, np.tile(cast.weight, 2) * np.concatenate([cast.outcome, 1 - cast.outcome]), m)
-    ranges = rank_ranges(effects)
     found = [
         Standing(
             model=name,

@@ -9,23 +9,42 @@ Hyyrö 2004, "Bit-parallel LCS-length computation revisited".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import accumulate
 from math import isqrt
+from typing import TypeVar
+
+Token = TypeVar("Token", bound=Hashable)
 
 BLOCK = 8192
 """Places in an integer of `lcs_length`: long ones are cheap by the bit, and one mask a different token must fit."""
 
 
-def masks_of(sequence: Sequence[str]) -> dict[str, int]:
+def masks_of(sequence: Sequence[Token]) -> dict[Token, int]:
     """Where each token stands: bit i for place i."""
-    found: dict[str, int] = {}
-    for nth, token in enumerate(sequence):
-        found[token] = found.get(token, 0) | 1 << nth
+    found: dict[Token, int] = {}
+    bit = 1
+    for token in sequence:
+        found[token] = found.get(token, 0) | bit
+        bit <<= 1
     return found
 
 
-def lcs_length(a: Sequence[str], b: Sequence[str]) -> int:
+def length_by_masks(masks: Mapping[Token, int], size: int, other: Sequence[Token]) -> int:
+    """How many tokens the longest common subsequence of `other` and one whose `masks_of` are known has.
+
+    For one short sequence against many; `lcs_length` is for long ones.
+    """
+    row = full = (1 << size) - 1
+    for token in other:
+        matched = row & masks.get(token, 0)
+        if matched:
+            # What is carried above `size` counts for nothing, and is cut once at the end.
+            row = (row + matched) | (row ^ matched)
+    return size - (row & full).bit_count()
+
+
+def lcs_length(a: Sequence[Token], b: Sequence[Token]) -> int:
     """How many tokens the longest common subsequence has."""
     shared = set(a) & set(b)
     first = [token for token in a if token in shared]
@@ -36,6 +55,8 @@ def lcs_length(a: Sequence[str], b: Sequence[str]) -> int:
     first, second = first[: len(first) - left], second[: len(second) - left]
     if len(first) > len(second):
         first, second = second, first
+    if len(first) <= BLOCK:
+        return same + left + length_by_masks(masks_of(first), len(first), second)
     # What a block carries over at each token of `second` is where the next one begins: 0 or 1.
     carries, found = bytearray(len(second)), same + left
     for start in range(0, len(first), BLOCK):
@@ -43,7 +64,7 @@ def lcs_length(a: Sequence[str], b: Sequence[str]) -> int:
     return found
 
 
-def _block(part: Sequence[str], other: Sequence[str], carries: bytearray) -> int:
+def _block(part: Sequence[Token], other: Sequence[Token], carries: bytearray) -> int:
     """What places of one block add to the length."""
     masks, size = masks_of(part), len(part)
     row = full = (1 << size) - 1
@@ -56,12 +77,12 @@ def _block(part: Sequence[str], other: Sequence[str], carries: bytearray) -> int
     return size - row.bit_count()
 
 
-def _same_start(a: Sequence[str], b: Sequence[str]) -> int:
+def _same_start(a: Sequence[Token], b: Sequence[Token]) -> int:
     """How many tokens both begin with."""
     return next((nth for nth, (one, two) in enumerate(zip(a, b, strict=False)) if one != two), min(len(a), len(b)))
 
 
-def lcs_places(masks: Mapping[str, int], size: int, other: Sequence[str]) -> int:
+def lcs_places(masks: Mapping[Token, int], size: int, other: Sequence[Token]) -> int:
     """The places of one longest common subsequence, as bits: the very one that rouge_score finds.
 
     Args:

@@ -1,7 +1,8 @@
 """Perplexity of texts from the log-probabilities of their tokens: by token, by word and by byte.
 
-Only what a model gives for the tokens is used; models with other tokenizers are compared by byte or by word. A model's
-first token has nothing before it and is not scored, so it counts for no token, while its word and its bytes count.
+Only what a model gives for the tokens is used; models with other tokenizers are compared by byte or by word. A text's
+first token has nothing before it and is not scored, so it counts for no token, while its word and its bytes count: of
+short texts perplexity by word and by byte is too low, and more so for a model with long tokens. Compare on long ones.
 
 Source: lm-evaluation-harness (lm_eval/api/task.py, PerplexityTask): words are what stands between runs of white space
 (`re.split`, so space at an end is one word more), bytes are UTF-8's, and a corpus is summed before it is divided. We
@@ -79,8 +80,11 @@ def of_text(text: str, log_probs: Sequence[float | None]) -> Perplexity:
 
 
 def of_corpus(parts: Iterable[Perplexity]) -> Perplexity:
-    """All texts as one: sums are divided, never perplexities averaged; 0 texts have no perplexity."""
-    kept = list(parts)
+    """All texts as one: sums are divided, never perplexities averaged; 0 texts have no perplexity.
+
+    A text without a scored token is left out: its words and bytes would stand there as if they were no surprise.
+    """
+    kept = [part for part in parts if part.tokens]
     return Perplexity(
         math.fsum(part.log_prob for part in kept),
         *(sum(getattr(part, name) for part in kept) for name in ("tokens", "words", "bytes", "texts")),

@@ -108,7 +108,16 @@ def _union(line: Sequence[str], sought: Sequence[tuple[Sequence[str], set[str]]]
 
 
 def _score(shared: int, own: int, other: int) -> RougeScore:
-    # The expressions and their order are rouge_score's: another order differs in the last bit.
-    precision, recall = shared / max(own, 1), shared / max(other, 1)
-    total = precision + recall
-    return RougeScore(precision, recall, 2 * precision * recall / total if total > 0 else 0.0)
+    return RougeScore(shared / max(own, 1), shared / max(other, 1), f_of(shared, own, other))
+
+
+def f_of(shared: int, own: int, other: int) -> float:
+    """F1 of texts of `own` and `other` tokens that share so many; 0 where they share none.
+
+    The expressions and their order are rouge_score's: another order differs in the last bit, and then 7 tokens of 10
+    are no longer 0.7 where they are with rouge_score.
+    """
+    if not shared:
+        return 0.0
+    precision, recall = shared / own, shared / other
+    return 2 * precision * recall / (precision + recall)

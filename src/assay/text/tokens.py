@@ -24,6 +24,7 @@ _ALONE = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\ua000-\ua4cf"  # Han, Yi
 )
 """Scripts that are written without spaces, and Hangul, whose particles are glued to the noun."""
+_FIRST_ALONE = re.compile(f"[{_ALONE}]")
 _INVISIBLE = re.compile("[\u00ad\u200c-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]+")
 """Soft hyphens, joiners and marks of direction: they part no word."""
 _LAST = 0x1F000
@@ -52,6 +53,14 @@ def tokens(text: str) -> list[str]:
     # Streams of more than 30 marks are cut (UAX 15, section 13): to put n of them in order takes n ** 2 steps.
     folded = unicodedata.normalize("NFKC", crowd.sub(r"\1", _INVISIBLE.sub("", text))).casefold()
     return words.findall(unicodedata.normalize("NFKC", folded))
+
+
+def by_character(text: str) -> bool:
+    """Whether most tokens of a text are single characters, of scripts that are cut so."""
+    if text.isascii():
+        return False
+    found = tokens(text)
+    return 2 * sum(_FIRST_ALONE.match(token) is not None for token in found) > len(found)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,33 @@
+"""assay eval leaves a page beside its numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from command_line import assay
+from fault_server import FaultServer
+
+
+def test_the_page_and_the_numbers_say_the_same(tmp_path: Path) -> None:
+    rows = [{"question": f"What is {nth} + 1?", "answer": nth + 1} for nth in range(3)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with FaultServer() as server:
+        words = [
+            "eval",
+            "--model",
+            f"{server.base}/v1#llama",
+            "--task",
+            tmp_path / "sums.jsonl",
+            "--out",
+            tmp_path / "run",
+        ]
+        done = assay(words, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "results.json and report.html" in done.stdout
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
+    assert found["finding"]["headline"] in page
+    assert found["cells"][0]["prompt"] in page
+    assert "What is 0 + 1?" in page
+    assert "limit of tokens" in page

@@ -1,0 +1,127 @@
+"""What a plan says would be asked, before there are samples and after, beside what a run then asks a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from assay.core.decoding import Decoding
+from assay.core.errors import FieldError
+from assay.core.recipe import Recipe
+from assay.core.sample import Sample
+from assay.engines.local import Local
+from assay.generators.write import Write
+from assay.models.budget import Budget
+from assay.models.open_models import OpenModels
+from assay.pipeline.asking import EXAMPLES, Quest, ask_each, requests_of, ways_for
+from assay.pipeline.asks import ASSUMED, UNTOLD, Asks, asks, expected
+from assay.pipeline.plan import survey
+from assay.pipeline.run import Runner
+from assay.scorers.judge import Judge
+from assay.store.run_folder import RunFolder
+from fault_server import FaultServer
+from remote_parts import opened, plant_keys
+from run_parts import Shapes
+
+pytest.importorskip("any_llm")
+
+MODEL = "openai:gpt-4o-mini"
+WRITE = Write(MODEL, ("praise", "complaint"), per_label=40, decoding=Decoding("sample", max_tokens=60))
+JUDGE = Judge(MODEL, "Clarity: it is easy to follow.", output="text", instruction="prompt")
+RECIPE = Recipe("letters", WRITE, score={"clear": JUDGE})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultServer]:
+    plant_keys(monkeypatch)
+    with FaultServer() as found:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{found.base}/v1")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        yield found
+
+
+def planned(recipe: Recipe, folder: Path) -> list[Asks]:
+    return asks(recipe, survey(recipe, folder))
+
+
+def test_scorers_that_ask_are_priced_before_and_after_there_are_samples(server: FaultServer, tmp_path: Path) -> None:
+    folder = RunFolder.open(tmp_path / "run", create=True)
+    generate, score = planned(RECIPE, folder.path)
+    assert not server.received
+    assert (generate.stage, generate.assumed, score.stage, score.assumed) == ("generate", False, "score-clear", True)
+    assert score.notes[-1] == ASSUMED
+    assert generate.estimate is not None
+    assert score.estimate is not None
+    assert (generate.estimate.askings, score.estimate.askings) == (80, 80)
+    assert score.estimate.answer_tokens == 80 * 64
+    assert score.estimate.dollars == pytest.approx((score.estimate.prompt_tokens * 0.15 + 80 * 64 * 0.6) / 1e6)
+
+    budget = Budget(None, folder.ledger)
+    Runner(RECIPE, folder, OpenModels(budget=budget), Local(), budget=budget).run()
+    # Equal texts are asked about once, so at most as many as were planned.
+    assert 80 < len(server.received) <= 160
+    assert planned(RECIPE, folder.path) == []
+
+    # Now that the texts are there, another judge is priced by them, and they are no longer than was assumed.
+    other = replace(JUDGE, criteria="Clarity: it is easy to foll0w.")
+    (found,) = planned(replace(RECIPE, score={"clear": JUDGE, "other": other}), folder.path)
+    assert (found.stage, found.assumed) == ("score-other", False)
+    assert found.estimate is not None
+    assert 40 < found.estimate.askings <= 80
+    assert found.estimate.prompt_tokens < score.estimate.prompt_tokens
+
+
+def test_the_longer_a_text_may_be_the_more_its_scoring_may_cost(server: FaultServer, tmp_path: Path) -> None:
+    longer = replace(RECIPE, generate=replace(WRITE, decoding=Decoding("sample", max_tokens=160)))
+    (_, short), (_, long) = planned(RECIPE, tmp_path / "none"), planned(longer, tmp_path / "none")
+    assert short.estimate is not None
+    assert long.estimate is not None
+    assert long.estimate.prompt_tokens - short.estimate.prompt_tokens == 80 * 100
+
+
+def test_what_costs_nothing_is_left_out_and_what_cannot_be_told_is_unknown(tmp_path: Path) -> None:
+    by_likelihood = replace(JUDGE, model="embedded:smollm2", by="likelihood")
+    free = replace(WRITE, model="embedded:smollm2")
+    assert planned(Recipe("free", free, score={"clear": by_likelihood}), tmp_path / "none") == []
+    # An open model's texts before a judge that is paid.
+    (score,) = planned(Recipe("half", free, score={"clear": JUDGE}), tmp_path / "none")
+    assert score.estimate is not None
+    assert score.estimate.askings == 80
+    (nameless,) = planned(
+        Recipe("half", free, score={"clear": replace(JUDGE, model="http://127.0.0.1:9/v1#m")}), tmp_path
+    )
+    assert nameless.estimate is not None
+    assert nameless.estimate.dollars is None
+    # A generator that says nothing of its samples before it makes them.
+    (silent,) = planned(Recipe("shapes", Shapes(), score={"clear": JUDGE}), tmp_path / "none")
+    assert (silent.estimate, silent.notes) == (None, (UNTOLD,))
+    assert (silent.data["askings"], silent.data["dollars"], silent.data["model"]) == (None, None, MODEL)
+
+
+def test_a_field_that_no_sample_will_have_is_told_by_the_plan(tmp_path: Path) -> None:
+    wrong = replace(RECIPE, score={"clear": replace(JUDGE, output="output")})
+    with pytest.raises(FieldError, match="Field 'output'"):
+        planned(wrong, tmp_path / "none")
+
+
+def test_what_is_expected_of_two_calls_is_never_less_than_what_is_asked(server: FaultServer) -> None:
+    """Called by commands before they ask: every way of asking, those with a second call too."""
+    ways = ways_for("number", 0, 3, 4, (12, 40), 7)
+    quests = [Quest(way, "How many are 5 and 7?", (), EXAMPLES["number"]) for way in ways]
+    (found,) = expected("ask", {MODEL: requests_of(quests), "embedded:smollm2": []})
+    assert found.estimate is not None
+    with opened("openai", server) as model:
+        ask_each(model, quests)
+    assert found.estimate.askings == len(server.received) == 9
+    sent = sum(len(turn["content"]) for one in server.received for turn in one.body["messages"])
+    assert found.estimate.prompt_tokens >= sent / 4
+    assert found.estimate.answer_tokens == 2 * 12 + 2 * 40 + 32 + 4 * 40
+
+
+def test_stand_ins_are_of_the_shape_of_what_is_made() -> None:
+    (stand_in,) = WRITE.stand_ins([Sample({"label": "praise", "prompt": "Write a praise."})])
+    assert set(stand_in.fields) == {"label", "prompt", "text", "end"}
+    assert len(stand_in.text("text")) == 4 * 60
