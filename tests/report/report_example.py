@@ -27,10 +27,10 @@ from assay.report.facts import (
     LabelFunnel,
     ModelUsed,
     Origin,
-    Picture,
     Pupil,
     ReportFacts,
     ScoreColumn,
+    Specimen,
     StageCost,
     Threshold,
 )
@@ -77,7 +77,7 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         comparisons=_comparisons(pairs, right),
         funnel=_funnel(),
         scores=_scores(rng),
-        pictures=_pictures(rng),
+        specimens=_pictures(rng),
         expert=Expert("embedded:fashion-resnet50", _confusion(600, 0.93, rng), wilson(9231, N)),
         pupil=Pupil("filtered", _confusion(1000, 0.87, rng)),
         unknowns=_unknowns(rng),
@@ -243,7 +243,7 @@ def png(rng: np.random.Generator, kind: int, size: int = 28) -> bytes:
     return file.getvalue()
 
 
-def _pictures(rng: np.random.Generator) -> tuple[Picture, ...]:
+def _pictures(rng: np.random.Generator) -> tuple[Specimen, ...]:
     found = []
     for kind, label in enumerate(LABELS):
         for nth in range(10):
@@ -257,7 +257,7 @@ def _pictures(rng: np.random.Generator) -> tuple[Picture, ...]:
             prompt = f"a photo of a {'dark' if nth % 2 else 'light'} {label}"
             name = f"{rng.integers(2**62):016x}"
             found.append(
-                Picture(name, png(rng, kind), label, prompt, kept, scores, "" if kept else "clip-match", reason)
+                Specimen(name, png(rng, kind), label, prompt, kept, scores, "" if kept else "clip-match", reason)
             )
     return tuple(found)
 

@@ -146,7 +146,7 @@ def test_results_hold_what_programs_ask_for(facts: ReportFacts) -> None:
 
 def test_hostile_text_stays_text() -> None:
     facts = example(seeds=1)
-    picture = replace(facts.pictures[0], label=HOSTILE, prompt=HOSTILE, rule=HOSTILE, reason=HOSTILE, id=HOSTILE)
+    picture = replace(facts.specimens[0], label=HOSTILE, prompt=HOSTILE, rule=HOSTILE, reason=HOSTILE, id=HOSTILE)
     arms = tuple(
         replace(arm, name=HOSTILE if arm.name == "real" else arm.name, trained_on=HOSTILE) for arm in facts.arms
     )
@@ -164,7 +164,7 @@ def test_hostile_text_stays_text() -> None:
         comparisons=(comparison,),
         funnel=Funnel(2, 1, {HOSTILE: 1}),
         scores=(column,),
-        pictures=(picture,),
+        specimens=(picture,),
         expert=Expert(HOSTILE, confusion),
         caveats=(HOSTILE,),
     )
@@ -242,10 +242,10 @@ def test_shuffled_labels_that_score_well_raise_a_warning(facts: ReportFacts) -> 
 def test_large_pictures_are_not_shown_as_squares(facts: ReportFacts) -> None:
     rng = np.random.default_rng(0)
     for size, squares in ((28, True), (128, False)):
-        picture = replace(facts.pictures[0], png=png(rng, 0, size))
-        assert ('class="pixels"' in render(replace(facts, pictures=(picture,), unknowns=()))) is squares
+        picture = replace(facts.specimens[0], png=png(rng, 0, size))
+        assert ('class="pixels"' in render(replace(facts, specimens=(picture,), unknowns=()))) is squares
     with pytest.raises(ValueError, match="must be a PNG"):
-        render(replace(facts, pictures=(replace(facts.pictures[0], png=b"GIF89a"),)))
+        render(replace(facts, specimens=(replace(facts.specimens[0], png=b"GIF89a"),)))
 
 
 def test_every_section_has_its_own_anchor(facts: ReportFacts) -> None:

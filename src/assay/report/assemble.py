@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from assay.core.sample import Image
+from assay.core.sample import Image, Sample
 from assay.core.score import Label, Score
 from assay.pipeline.plan import main_arm, sources_of, stages
 from assay.pipeline.recipe_file import dump
@@ -22,7 +22,7 @@ from assay.report.facts import (
     ReportFacts,
     StageCost,
 )
-from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, pictures, score_columns
+from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, score_columns, specimens
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
 from assay.report.gather_worth import exchange, leakage, sets
 from assay.report.sceptic import Drift, SideBySide
@@ -47,7 +47,7 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         comparisons=comparisons(run),
         funnel=funnel(run),
         scores=score_columns(run),
-        pictures=pictures(run),
+        specimens=specimens(run),
         expert=_expert(run, beside),
         pupil=_pupil(run),
         unknowns=unknowns(run, told),
@@ -61,6 +61,7 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         equal=run.recipe.prove.equal if run.recipe.prove else "steps",
         data=tuple(_data(run)),
         models=tuple(_models(run)),
+        test_items="real test photographs" if _pictured(run.holdout) else "real test texts",
     )
 
 
@@ -136,15 +137,18 @@ def _pupil(run: Finished) -> Pupil | None:
 
 
 def _costs(run: Finished) -> Iterator[StageCost]:
-    pictures_made = any(isinstance(value, Image) for sample in run.samples[:1] for value in sample.fields.values())
     for stage in stages(run.recipe):
         receipt = run.done[stage.name].receipt
         if receipt is None:
             continue
         items = receipt.counts.get("fresh", receipt.counts.get("samples", receipt.counts.get("rows")))
         dollars = None if receipt.cost_usd == "unknown" else float(receipt.cost_usd or 0.0)
-        kind = "pictures" if pictures_made else "texts"
+        kind = "pictures" if _pictured(run.samples) else "texts"
         yield StageCost(stage.name, receipt.seconds, items, kind, receipt.tokens or 0, dollars)
+
+
+def _pictured(samples: Sequence[Sample]) -> bool:
+    return any(isinstance(value, Image) for sample in samples[:1] for value in sample.fields.values())
 
 
 def _data(run: Finished) -> Iterator[DataSource]:

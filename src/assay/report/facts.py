@@ -147,13 +147,13 @@ class ScoreColumn:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One generated picture to show."""
+class Specimen:
+    """One generated picture or text to show."""
 
     id: str
     """Of the sample, for `assay why`."""
     png: bytes
-    """Small: 28 to 256 pixels wide. It is inlined."""
+    """Small: 28 to 256 pixels wide. It is inlined. Empty where it is a text."""
     label: str
     prompt: str
     kept: bool
@@ -162,6 +162,8 @@ class Picture:
     rule: str = ""
     """What dropped it."""
     reason: str = ""
+    text: str = ""
+    """What was written, cut where it is long; empty where it is a picture."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,8 @@ class ReportFacts:
     """The first is the one the verdict of the run is taken from."""
     funnel: Funnel
     scores: tuple[ScoreColumn, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    specimens: tuple[Specimen, ...] = ()
+    """Pictures, or texts."""
     expert: Expert | None = None
     pupil: Pupil | None = None
     unknowns: tuple[Unknowns, ...] = ()
@@ -298,6 +301,11 @@ class ReportFacts:
             if missing := {pair.ours, pair.theirs} - set(names):
                 raise ValueError(f"A comparison names {sorted(missing)}, the arms are {names}.")
         must_be_finite(self, "facts", exempt=Curve)
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether texts were made, and no pictures."""
+        return bool(self.specimens) and not any(one.png for one in self.specimens)
 
     @property
     def verdict(self) -> Verdict | None:

@@ -20,14 +20,15 @@ from assay.core.score import Label, Outcome, Score, Unscored
 from assay.pipeline.arms import hashed
 from assay.pipeline.plan import Placed
 from assay.pipeline.stages import parts, samples_of
+from assay.report.excerpts import cut
 from assay.report.facts import (
     Arm,
     Comparison,
     Curve,
     Funnel,
     LabelFunnel,
-    Picture,
     ScoreColumn,
+    Specimen,
     Threshold,
 )
 from assay.stats.compare import compare
@@ -37,6 +38,8 @@ from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcom
 from assay.store.shards import read_made
 
 KEPT_SHOWN, DROPPED_SHOWN = 6, 4
+TEXT_SHOWN = 400
+"""Characters of a text."""
 """Pictures of each label on the page."""
 CURVE_POINTS = 200
 """Of a training curve, at most about this many."""
@@ -209,9 +212,10 @@ def score_columns(run: Finished) -> tuple[ScoreColumn, ...]:
     return tuple(found)
 
 
-def pictures(run: Finished) -> tuple[Picture, ...]:
-    """Some pictures of each label, kept and dropped, chosen by a hash and not by how they look."""
-    rows = [nth for nth, sample in enumerate(run.samples) if "image" in sample.fields and "label" in sample.fields]
+def specimens(run: Finished) -> tuple[Specimen, ...]:
+    """Some pictures or texts of each label, kept and dropped, chosen by a hash and not by how they look."""
+    what = "image" if any("image" in sample.fields for sample in run.samples) else "text"
+    rows = [nth for nth, sample in enumerate(run.samples) if what in sample.fields and "label" in sample.fields]
     rows.sort(key=lambda nth: hashed("shown", run.samples[nth].id))
     shown: Counter[tuple[str, bool]] = Counter()
     chosen = []
@@ -221,9 +225,11 @@ def pictures(run: Finished) -> tuple[Picture, ...]:
             shown[place] += 1
             chosen.append(nth)
     chosen.sort(key=lambda nth: run.labels.index(run.samples[nth].text("label")))
+    if what == "text":
+        return tuple(_specimen(run, nth, text=cut(run.samples[nth].text("text"), TEXT_SHOWN)) for nth in chosen)
     stored = StoredImages([run.done["generate"].folder])
     encoded = stored.encoded([run.samples[nth].image() for nth in chosen])
-    return tuple(_picture(run, nth, png) for nth, png in zip(chosen, encoded, strict=True))
+    return tuple(_specimen(run, nth, png) for nth, png in zip(chosen, encoded, strict=True))
 
 
 def finished_at(run: Finished) -> str:
@@ -272,7 +278,7 @@ def _thresholds(recipe: Recipe, column: str) -> tuple[Threshold, ...]:
     return tuple(found)
 
 
-def _picture(run: Finished, nth: int, png: bytes) -> Picture:
+def _specimen(run: Finished, nth: int, png: bytes = b"", text: str = "") -> Specimen:
     sample, decision = run.samples[nth], run.decisions[nth]
     scores: list[tuple[str, float | str]] = []
     for name, outcomes in run.columns.items():
@@ -284,9 +290,10 @@ def _picture(run: Finished, nth: int, png: bytes) -> Picture:
         elif isinstance(outcome, Unscored):
             scores.append((name, f"unscored: {outcome.cause}"))
     prompt = sample.text("prompt") if "prompt" in sample.fields else ""
-    return Picture(
+    return Specimen(
         id=sample.id,
         png=png,
+        text=text,
         label=sample.text("label"),
         prompt=prompt,
         kept=decision.keep,

@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.report import derived
 from assay.report.answer import answer_sentence, comparison_sentence, limits
-from assay.report.facts import Arm, Comparison, Confusion, Picture, ReportFacts, ScoreColumn
+from assay.report.facts import Arm, Comparison, Confusion, ReportFacts, ScoreColumn, Specimen
 from assay.report.sceptic import SideBySide, Unknowns
 
 FORMAT = 1
@@ -30,7 +30,7 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "limits": list(limits(facts)),
         "funnel": _funnel(facts),
         "scores": [_score(column) for column in facts.scores],
-        "pictures": [_picture(picture) for picture in facts.pictures],
+        "texts" if facts.of_texts else "pictures": [_specimen(one) for one in facts.specimens],
         "expert": _expert(facts),
         "pupil": None if facts.pupil is None else {"arm": facts.pupil.arm, **_confusion(facts.pupil.confusion)},
         "unknowns": [_unknowns(model) for model in facts.unknowns],
@@ -91,16 +91,17 @@ def _score(column: ScoreColumn) -> dict[str, Any]:
     }
 
 
-def _picture(picture: Picture) -> dict[str, Any]:
-    return {
-        "id": picture.id,
-        "label": picture.label,
-        "prompt": picture.prompt,
-        "kept": picture.kept,
-        "scores": dict(picture.scores),
-        "rule": picture.rule,
-        "reason": picture.reason,
+def _specimen(one: Specimen) -> dict[str, Any]:
+    shown = {
+        "id": one.id,
+        "label": one.label,
+        "prompt": one.prompt,
+        "kept": one.kept,
+        "scores": dict(one.scores),
+        "rule": one.rule,
+        "reason": one.reason,
     }
+    return shown if one.png else {**shown, "text": one.text}
 
 
 def _confusion(confusion: Confusion) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assay.report.facts import ReportFacts
-from assay.report.sections.making import expert, funnel, pictures, scores
+from assay.report.sections.making import expert, funnel, scores, specimens
 from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
 from assay.report.sections.record import cost, origin, provenance, training
 from assay.report.sections.sceptic import beside, calibration, drift, exchange, leakage, sets, strangers
@@ -18,7 +18,7 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     limits,
     leakage,
     funnel,
-    pictures,
+    specimens,
     scores,
     expert,
     drift,

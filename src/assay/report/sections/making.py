@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from assay.report import derived
 from assay.report.charts import bins, parts
-from assay.report.facts import LabelFunnel, Picture, ReportFacts, ScoreColumn
+from assay.report.facts import LabelFunnel, ReportFacts, ScoreColumn, Specimen
 from assay.report.sections.matrix import matrix
 from assay.report.sections.section import Section
 from assay.report.template import fill
@@ -46,25 +46,27 @@ def _label_bar(row: LabelFunnel) -> Markup:
     return parts(shown, f"{row.label}: kept {row.kept}, dropped {row.dropped}, failed {row.failed}")
 
 
-def pictures(facts: ReportFacts) -> Section | None:
-    """Kept and dropped pictures side by side, a row a label, with scores and reasons."""
-    if not facts.pictures:
+def specimens(facts: ReportFacts) -> Section | None:
+    """Kept and dropped pictures or texts side by side, a row a label, with scores and reasons."""
+    if not facts.specimens:
         return None
-    labels = list(dict.fromkeys(picture.label for picture in facts.pictures))
+    labels = list(dict.fromkeys(one.label for one in facts.specimens))
     groups = [
         (
             label,
-            [_shown(p) for p in facts.pictures if p.label == label and p.kept],
-            [_shown(p) for p in facts.pictures if p.label == label and not p.kept],
+            [_shown(one) for one in facts.specimens if one.label == label and one.kept],
+            [_shown(one) for one in facts.specimens if one.label == label and not one.kept],
         )
         for label in labels
     ]
-    return Section("pictures", "Pictures kept and dropped", fill("pictures.html", {"facts": facts, "groups": groups}))
+    what = "texts" if facts.of_texts else "pictures"
+    values = {"facts": facts, "groups": groups, "what": what}
+    return Section(what, f"{what.capitalize()} kept and dropped", fill("specimens.html", values))
 
 
-def _shown(picture: Picture) -> tuple[Picture, str, bool]:
-    """With its pixels as base64, and whether they are few enough to be shown as squares."""
-    return picture, b64encode(picture.png).decode("ascii"), is_small(picture.png)
+def _shown(one: Specimen) -> tuple[Specimen, str, bool]:
+    """A picture with its pixels as base64, and whether they are few enough to be shown as squares."""
+    return one, b64encode(one.png).decode("ascii"), bool(one.png) and is_small(one.png)
 
 
 def is_small(png: bytes) -> bool:

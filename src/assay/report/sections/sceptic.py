@@ -71,7 +71,9 @@ def leakage(facts: ReportFacts) -> Section | None:
     """Whether the test is clean."""
     if not facts.leakage:
         return None
-    return Section("leakage", "Is the test clean?", fill("leakage.html", {"rows": facts.leakage}))
+    return Section(
+        "leakage", "Is the test clean?", fill("leakage.html", {"rows": facts.leakage, "texts": facts.of_texts})
+    )
 
 
 def sets(facts: ReportFacts) -> Section | None:
