@@ -22,6 +22,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertModel,
     BertTokenizer,
     CLIPConfig,
@@ -258,18 +259,30 @@ def safety_checker(*, flags: bool) -> tuple[StableDiffusionSafetyChecker, CLIPIm
     return checker, CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
 
 
+def bert_config(folder: Path, **more: Any) -> BertConfig:
+    """Of a network of letters, whose tokenizer it writes."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    BertTokenizer(vocab={word: nth for nth, word in enumerate(words)}).save_pretrained(folder)
+    sizes = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 2 * WIDTH}
+    return BertConfig(vocab_size=len(words), max_position_embeddings=24, **sizes, **more)
+
+
+def text_classifier(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
+    """A classifier of texts, letter by letter."""
+    torch.manual_seed(0)
+    names = {"id2label": dict(enumerate(labels)), "label2id": {name: nth for nth, name in enumerate(labels)}}
+    BertForSequenceClassification(bert_config(folder, **names)).eval().save_pretrained(folder)
+    return folder
+
+
 def bert(folder: Path) -> Path:
     """A sentence encoder of letters that takes 22 tokens: no multiple of a tile's width."""
     torch.manual_seed(0)
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
-    vocabulary = {word: nth for nth, word in enumerate(words)}
-    sizes = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 2 * WIDTH}
-    model = BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=24, **sizes))
+    model = BertModel(bert_config(folder))
     with torch.no_grad():
         model.embeddings.word_embeddings.weight *= 20  # else all texts are nearly alike
     model.eval().save_pretrained(folder)
-    BertTokenizer(vocab=vocabulary).save_pretrained(folder)
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 22}))
     (folder / "modules.json").write_text(
         json.dumps([{"type": f"any.path.{kind}"} for kind in ("Transformer", "Pooling")])

@@ -140,7 +140,7 @@ def read_texts(*scorers: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
         found = [plain(o) for scorer in scorers for o in scorer.score([*passages(1), unanswered()], lab)]
-        return [{**row, "reason": row["reason"].partition("|version:")[0]} for row in found]
+        return [{**row, "reason": row["reason"].partition("|version:")[0]} if "reason" in row else row for row in found]
 
     return rows
 

@@ -35,6 +35,9 @@ class Proof:
     real: Source | None = None
     """Real samples to train on: the arms in `NEED_REAL`."""
     arms: tuple[str, ...] = ("unfiltered", "filtered", "random-drop")
+    answer: tuple[str, ...] = ()
+    """The two arms whose difference answers the question, such as [mixed, few-real]; where empty, the first two of those
+    that are compared: filtered and random-drop, where there are both."""
     seeds: int = 1
     """Trainings per arm; the nth uses the same randomness in every arm."""
     equal: Literal["steps", "samples"] = "steps"
@@ -68,8 +71,18 @@ class Proof:
                 raise RecipeError(f"There is no arm {arm!r}.", hint=did_you_mean(arm, ARMS))
         if len(set(self.arms)) != len(self.arms) or not self.arms:
             raise RecipeError(f"prove.arms must name at least one arm and each once, was {list(self.arms)}.")
+        self._check_answer()
         self._check_real()
         self._check_values()
+
+    def _check_answer(self) -> None:
+        if not self.answer:
+            return
+        if len(self.answer) != 2 or len(set(self.answer)) != 2:
+            raise RecipeError(f"prove.answer must name two different arms, was {list(self.answer)}.")
+        for arm in self.answer:
+            if arm not in self.arms:
+                raise RecipeError(f"prove.answer names the arm {arm!r}.", hint=did_you_mean(arm, self.arms))
 
     def _check_values(self) -> None:
         for name in ("seeds", "few", "curve_seeds"):

@@ -168,8 +168,9 @@ def arms(run: Finished) -> tuple[Arm, ...]:
 
 def comparisons(run: Finished) -> tuple[Comparison, ...]:
     """Pairs of arms on the same items, their p-values adjusted for one another."""
-    names = run.recipe.prove.arms if run.recipe.prove else ()
-    pairs = [pair for pair in COMPARISONS if set(pair) <= set(names)]
+    names, asked = (run.recipe.prove.arms, run.recipe.prove.answer) if run.recipe.prove else ((), ())
+    first = [(asked[0], asked[1])] if asked else []
+    pairs = list(dict.fromkeys([*first, *(pair for pair in COMPARISONS if set(pair) <= set(names))]))
     seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
     compared = compare([(run.correct(ours), run.correct(theirs)) for ours, theirs in pairs], seeds)
     return tuple(

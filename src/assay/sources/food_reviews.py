@@ -38,7 +38,11 @@ DIGESTS = {
 
 @dataclass(frozen=True)
 class FoodReviews:
-    """The first `per_label` reviews of each label, or all, in the order of the table; line breaks are plain ones."""
+    """The first `per_label` reviews of each label, or all, in the order of the table; line breaks are plain ones.
+
+    People post one review under several products, so some stand in two tables, or twice in one: each is read once, and
+    only in the last of train, validation and test that has it.
+    """
 
     split: Literal["train", "validation", "test"] = "test"
     per_label: int | None = None
@@ -53,12 +57,18 @@ class FoodReviews:
         check_limit("FoodReviews", "per_label", self.per_label)
 
     def read(self, lab: Lab) -> Sequence[Sample]:
-        table, part = TABLES[self.split]
-        samples = [
-            Sample({"label": label, "text": text, "origin": f"fine-foods/{self.split}/{nth:04d}"})
-            for nth, (text, label) in enumerate(rows(table, self.folder)[part])
-        ]
+        later = {text for split in list(TABLES)[list(TABLES).index(self.split) + 1 :] for text, _ in self._rows(split)}
+        samples = []
+        for nth, (text, label) in enumerate(self._rows(self.split)):
+            if text not in later:
+                later.add(text)
+                origin = f"fine-foods/{self.split}/{nth:04d}"
+                samples.append(Sample({"label": label, "text": text, "origin": origin}))
         return first_of_each(samples, self.per_label, 0, f"FoodReviews {self.split}")
+
+    def _rows(self, split: str) -> Sequence[tuple[str, str]]:
+        table, part = TABLES[split]
+        return rows(table, self.folder)[part]
 
 
 @lru_cache(maxsize=4)
