@@ -21,7 +21,7 @@ from assay.pipeline.catalog import OURS, find, known, name_of
 from assay.pipeline.recipe_file import dump, load, merged, parse, read, shipped
 from assay.pipeline.spec import build, describe
 
-SIZES = [(name, quick) for name in ("fashion", "fashion-eight", "fruit") for quick in (False, True)]
+SIZES = [(name, quick) for name in ("fashion", "fashion-eight", "fruit", "labels") for quick in (False, True)]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -207,7 +207,7 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
 
 
 def test_shipped_recipes_are_whole_files() -> None:
-    assert set(shipped()) == {"fashion", "fashion-eight", "fruit"}
+    assert set(shipped()) == {"fashion", "fashion-eight", "fruit", "labels"}
     assert read("fashion")["name"] == "fashion"
 
 
@@ -275,3 +275,14 @@ def test_every_component_is_found_by_its_name() -> None:
             assert find(role, kind.__name__) is kind
             assert hasattr(kind, catalog.METHODS[role])
     assert name_of(object()) == "builtins:object"
+
+
+def test_the_question_is_answered_by_two_of_the_arms() -> None:
+    labels = load("labels")
+    assert labels.prove is not None
+    assert labels.prove.answer == ("mixed", "few-real")
+    for wrong, said in (("[mixed]", "must name two different arms"), ("[mixed, fewreal]", r"Did you mean 'few-real'")):
+        with pytest.raises(RecipeError, match=said):
+            load("labels", changes=[f"prove.answer={wrong}"])
+    with pytest.raises(RecipeError, match=r"prove\.answer must be a list of names, was 'mixed'"):
+        load("labels", changes=["prove.answer=mixed"])

@@ -36,8 +36,8 @@ class Proof:
     """Real samples to train on: the arms in `NEED_REAL`."""
     arms: tuple[str, ...] = ("unfiltered", "filtered", "random-drop")
     answer: tuple[str, ...] = ()
-    """The two arms whose difference answers the question, such as [mixed, few-real]; where empty, the first two of those
-    that are compared: filtered and random-drop, where there are both."""
+    """The two arms whose difference answers the question, such as [mixed, few-real]; where empty, filtered and
+    random-drop, or the first two that are compared."""
     seeds: int = 1
     """Trainings per arm; the nth uses the same randomness in every arm."""
     equal: Literal["steps", "samples"] = "steps"

@@ -146,6 +146,7 @@ def dump(recipe: Recipe) -> str:
             **{key: describe(part) for key in PROOF_ROLES if (part := getattr(proof, key)) is not None},
             "strangers": [describe(source) for source in proof.strangers],
             "arms": list(proof.arms),
+            "answer": list(proof.answer),
             "curve": list(proof.curve),
             "similarity": proof.similarity,
             **{key: getattr(proof, key) for key in PROOF_VALUES},
@@ -193,8 +194,9 @@ def _proof(data: Mapping[str, Any]) -> Proof:
     for key, role in PROOF_ROLES.items():
         if values.get(key) is not None:
             values[key] = build(role, values[key], f"prove.{key}")
-    if "arms" in values:
-        values["arms"] = _arms(values["arms"])
+    for key in ("arms", "answer"):
+        if key in values:
+            values[key] = _arms(values[key], key)
     values["strangers"] = _strangers(data.get("strangers") or [])
     values["curve"] = fit(data.get("curve") or [], tuple[int, ...], "prove.curve")
     values["similarity"] = fit(data.get("similarity", Proof.similarity), float, "prove.similarity")
@@ -221,9 +223,9 @@ def _plain(value: Any) -> Any:
     return [_plain(part) for part in value] if isinstance(value, list) else value
 
 
-def _arms(names: object) -> tuple[str, ...]:
+def _arms(names: object, key: str) -> tuple[str, ...]:
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise RecipeError(f"prove.arms must be a list of names, was {names!r}.")
+        raise RecipeError(f"prove.{key} must be a list of names, was {names!r}.")
     return tuple(names)
 
 

@@ -1,0 +1,33 @@
+"""assay run labels --quick: two label names become a classifier of texts, proved on reviews that people wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line import assay
+
+
+@pytest.mark.slow
+def test_written_reviews_help_where_there_are_few_real_ones(tmp_path: Path) -> None:
+    done = assay(["run", "labels", "--quick", "--out", tmp_path / "run", "--json"])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
+    flow = results["funnel"]
+    assert flow["requested"] == 120
+    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 120
+    first = results["effects"][0]
+    assert (first["ours"], first["theirs"]) == ("mixed", "few-real")
+    assert first["difference"]["n"] == 300
+    assert first["difference"]["estimate"] > 0
+    floor = next(arm for arm in results["arms"] if arm["name"] == "shuffled-labels")
+    assert floor["accuracy"]["low"] < 0.5 < floor["accuracy"]["high"]
+    assert {one["kept"] for one in results["texts"]} == {True, False}
+    assert all(one["text"] for one in results["texts"])
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Texts kept and dropped" in page
+    assert "real test texts" in page
+    assert "photograph" not in page
