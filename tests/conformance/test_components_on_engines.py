@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from assay.core.decoding import Decoding
-from assay.core.recipe import Recipe
+from assay.core.recipe import Proof, Recipe
 from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.evaluators import EVALUATORS
+from assay.evaluators.text_accuracy import TextAccuracy
 from assay.filters import FILTERS
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -27,17 +28,22 @@ from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.judge import Judge
+from assay.scorers.label_match import LabelMatch
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
+from assay.scorers.text_embedding import TextEmbedding
 from assay.sources import SOURCES
+from assay.sources.food_reviews import FoodReviews
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.image_folder import ImageFolder
+from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.questions import Questions
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
+from assay.trainers.text_classifier import TextClassifier
 from run_parts import datasets, run
 
 SMALL = (
@@ -57,6 +63,7 @@ def small() -> Recipe:
     return Recipe(**{**vars(recipe), "keep": (*recipe.keep, *more)})
 
 
+LABELS = ("great", "other")
 TEXT_SCORERS = (
     Rouge(references=("prompt",)),
     Bleu(references=("prompt",)),
@@ -64,14 +71,22 @@ TEXT_SCORERS = (
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
     RougeNovelty("text"),
+    LabelMatch(LABELS),
+    TextEmbedding(),
 )
 
 
 def texts() -> Recipe:
     """Two parts, so that two workers write at once."""
     few = Decoding("sample", temperature=0.9, max_tokens=4)
-    write = Write("embedded:smollm2", ("praise", "blame"), per_label=34, decoding=few)
-    return Recipe("texts", write, score={type(one).__name__: one for one in TEXT_SCORERS}, keep=(Novel("text"),))
+    return Recipe(
+        "texts",
+        Write("embedded:smollm2", LABELS, per_label=34, decoding=few),
+        score={type(one).__name__: one for one in TEXT_SCORERS},
+        keep=(Novel("text"),),
+        train=TextClassifier(LABELS, steps=3, batch=8),
+        prove=Proof(FoodReviews(per_label=4), TextAccuracy(), fingerprint="TextEmbedding"),
+    )
 
 
 RECIPES = {"pictures": small, "texts": texts}
@@ -93,7 +108,7 @@ def test_the_recipes_hold_every_component() -> None:
     used = {type(component) for recipe in recipes for component in [*components(recipe).values(), *recipe.keep]}
     every = {*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
     # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here.
-    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, Judge}
+    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, Judge}
 
 
 @pytest.mark.parametrize("name", RECIPES)
