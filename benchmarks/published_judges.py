@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,12 +30,11 @@ from assay.report.words import percent_between, points, points_between
 from assay.sources.judge_files import read_pairs
 from assay.stats.length_control import FEWEST
 from assay.store.run_folder import RunFolder
+from assay.text.fences import fenced
 
 COLUMNS = {"instruction": "input", "output_a": "output_1", "output_b": "output_2"}
 TURN = 4
 """Of so many pairs the longer answer stands second in one, and first in the others."""
-FENCED = re.compile(r"<<<(\w+(?: [AB])?) ([0-9a-f]{8})>>>\n(.*?)\n<<<END OF \1 \2>>>", re.DOTALL)
-"""What stands between marks in a judge's prompt: name, id, text."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,8 @@ class CodeJudge:
 
     def _one(self, request: TextRequest) -> Completion:
         assert not isinstance(request.prompt, str), "a judge is asked by messages"
-        found = list(FENCED.finditer(request.prompt[-1].text))
-        shown = {one[1]: one[3] for one in found}
-        said = f"ID {found[0][2]}: {self.pick(shown['ANSWER A'], shown['ANSWER B'])}"
+        own, shown = fenced(request.prompt[-1].text)
+        said = f"ID {own}: {self.pick(shown['ANSWER A'], shown['ANSWER B'])}"
         return Completion((Answer(said, "stop"),))
 
 

@@ -18,7 +18,7 @@ from assay.core.asking import (
     TextRequest,
 )
 from assay.core.errors import ModelError
-from labs import fenced
+from assay.text.fences import fenced
 
 Pick = Callable[[Mapping[str, str]], str]
 """What stands between the marks, to a letter or grade."""

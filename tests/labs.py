@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +42,7 @@ from assay.models.loading import Device, placed
 from assay.models.references import locate
 from assay.models.text_classifier import HeadOnSentences, open_text_classifier
 from assay.store.images import StoredImages
+from assay.text.fences import fenced
 
 T = TypeVar("T")
 
@@ -208,15 +208,6 @@ class Author:
         rng = np.random.default_rng([request.decoding.seed, *prompt.encode()])
         words = rng.choice(["red", "soft", "loud", "cold", "old"], 3)
         return Completion((Answer(f" {' '.join(words)}\n", "length" if "long" in prompt else "stop", 3),))
-
-
-FENCED = re.compile(r"<<<(\w+(?: [AB])?) ([0-9a-f]{8})>>>\n(.*?)\n<<<END OF \1 \2>>>", re.DOTALL)
-
-
-def fenced(prompt: str) -> tuple[str, dict[str, str]]:
-    """A judging prompt's id, and what stands between its marks, by their names."""
-    found = list(FENCED.finditer(prompt))
-    return found[0][2], {one[1]: one[3] for one in found}
 
 
 class Grader:

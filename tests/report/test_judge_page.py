@@ -79,6 +79,16 @@ def by_words(parts: dict[str, str]) -> str:  # type: ignore[type-arg]
     return str(min(5, 1 + len(parts["TEXT"].split()) // 5))
 
 
+def test_the_page_says_whose_win_rate_it_is_and_what_equal_answers_became(tmp_path: Path) -> None:
+    """Once only the terminal did."""
+    alike = [Sample({**one.fields, "output_b": one.text("output_a")}) for one in pairs_of(2, named=True)]
+    (judged,) = judged_by(tmp_path / "run", [*pairs_of(named=True), *alike], code=CodeJudge(longer))
+    found = meanings(judged)
+    assert found["Position"].startswith("Same answer twice: 2 pairs, ties and left out of the position figures.")
+    assert pairs_result(judged).length_of in found["Length"]
+    assert "(AlpacaEval 2's regression without its item difficulties)" in found["Length"]
+
+
 @pytest.mark.parametrize("by", ["answers", "likelihood"])
 def test_a_judge_that_looks_at_places_is_said_to_go_by_order(tmp_path: Path, by: str) -> None:
     judged = judged_by(tmp_path / "run", pairs_of(named=True), by, code=CodeJudge(first))

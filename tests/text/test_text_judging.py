@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assay.core.asking import Likelihood
 from assay.core.score import Score, Unscored
-from assay.text.fences import fence, item_id, neutral
+from assay.text.fences import FENCED, fence, fenced, item_id, neutral
 from assay.text.grades import Grades, expected, read_grade, read_letter, read_line, weighed
 from assay.text.judging import (
     Pair,
@@ -26,7 +26,6 @@ from assay.text.judging import (
     weighed_choice,
     weighed_rating,
 )
-from labs import FENCED, fenced
 
 FIVE = Grades()
 RUBRIC = Rubric("Clarity: it is easy to follow.", "1. Read it.\n2. Grade it.")

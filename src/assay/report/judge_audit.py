@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from assay.core.effect import Effect
 from assay.report.judge_results import Humans, PairsResult, RateResult
+from assay.report.judge_words import CONTROLLED, same_answers
 from assay.report.words import percent, percent_between, plural, points, points_between
 from assay.stats.agreement import Positions
 from assay.stats.length_control import FEWEST, LengthAudit
@@ -41,7 +42,7 @@ class Check:
 
 def pairs_checks(result: PairsResult, favour: SelfPreference | None, judges: int) -> list[Check]:
     """Position, length, self-preference, people and form."""
-    found = [_position(result.position), _length(result.length), _favour(favour, judges), _people(result)]
+    found = [_position(result), _length(result), _favour(favour, judges), _people(result)]
     return [*found, *_form(result.mass, "letters")]
 
 
@@ -55,9 +56,11 @@ def by_order(found: Positions | None) -> bool:
     return found is not None and found.conflict.estimate > 0.5
 
 
-def _position(found: Positions | None) -> Check:
+def _position(result: PairsResult) -> Check:
+    found = result.position
+    same = "".join(f"{said} " for said in same_answers(result.same))
     if found is None:
-        return Check("Position", "No pair was judged in both orders, so nothing is known.")
+        return Check("Position", f"{same}No pair was judged in both orders, so nothing is known.")
     numbers = [
         _share("orders disagree", found.conflict),
         _share("judgements for what is shown first", found.first_place),
@@ -65,7 +68,7 @@ def _position(found: Positions | None) -> Check:
     stuck = found.first_in_conflicts
     if stuck is not None:
         numbers.append(_share("of pairs with one place in both orders: the first", stuck))
-    return Check("Position", _position_means(found, stuck), tuple(numbers))
+    return Check("Position", same + _position_means(found, stuck), tuple(numbers))
 
 
 def _position_means(found: Positions, stuck: Effect | None) -> str:
@@ -85,14 +88,15 @@ def _position_means(found: Positions, stuck: Effect | None) -> str:
     return said + "no place is shown to be favoured; it wavers."
 
 
-def _length(found: LengthAudit | None) -> Check:
+def _length(result: PairsResult) -> Check:
+    found = result.length
     if found is None:
         return Check("Length", "Too few pairs to say.")
     numbers = [_share("longer answer wins", found.longer_preferred)] if found.longer_preferred is not None else []
     numbers += [_rho("preference and characters", found.correlation)] if found.correlation is not None else []
     numbers.append(_share("win rate as it is", found.win_rate))
     numbers += [_share("win rate at equal length", found.length_controlled)] if found.length_controlled else []
-    return Check("Length", f"{_length_means(found)} {_controlled(found)}", tuple(numbers))
+    return Check("Length", f"{_length_means(found)} {_controlled(found, result.length_of)}", tuple(numbers))
 
 
 def _length_means(found: LengthAudit) -> str:
@@ -109,14 +113,14 @@ def _length_means(found: LengthAudit) -> str:
     return "It is not shown to go by length."
 
 
-def _controlled(found: LengthAudit) -> str:
+def _controlled(found: LengthAudit, whose: str) -> str:
     if found.length_controlled is None or found.shift is None:
         return f"A win rate at equal length needs {FEWEST} pairs with the longer answer on each side."
     change = f"{points(found.shift)} ({points_between(found.shift)})"
     raw, even = percent(found.win_rate.estimate), percent(found.length_controlled.estimate)
     if _above(found.shift, 0) or _below(found.shift, 0):
-        return f"Length moves the win rate by {change}: {raw} would be {even} at equal length."
-    return f"At equal length the win rate of {raw} would be {even}; no difference is shown, {change}."
+        return f"Length moves the win rate of {whose} by {change}: {raw} would be {even} at equal length {CONTROLLED}."
+    return f"At equal length the {raw} of {whose} would be {even} {CONTROLLED}; no difference is shown, {change}."
 
 
 def _favour(found: SelfPreference | None, judges: int) -> Check:

@@ -17,6 +17,8 @@ CONFLICTS = (
 WHY = 160
 """Characters of a reason that are shown; all of it is in judged.jsonl."""
 BLIND = ", which is not shown to be better than guessing"
+CONTROLLED = "(AlpacaEval 2's regression without its item difficulties)"
+"""How a win rate at equal length is made."""
 UNSCORED = "Humans: nothing was scored, so there is nothing to compare."
 ALONE = "Self-preference: one judge cannot show it; give several, of different families, with --judge."
 NOBODY = (
@@ -87,8 +89,13 @@ def _unscored(counts: Counts) -> list[str]:
     return [f"Not scored, and left out of every figure: {counts.n - counts.scored} of {counts.n}, such as: {why}"]
 
 
+def same_answers(same: int) -> list[str]:
+    """What became of pairs of one and the same answer, where there are any."""
+    return [f"Same answer twice: {plural(same, 'pair')}, ties and left out of the position figures."] if same else []
+
+
 def _position(found: Positions | None, same: int) -> list[str]:
-    left = [f"Same answer twice: {plural(same, 'pair')}, ties and left out of the position figures."] if same else []
+    left = same_answers(same)
     if found is None:
         return [*left, "Position: no pair of two answers was judged in both orders."]
     said = (
@@ -114,7 +121,7 @@ def _length(result: PairsResult) -> str:
         raw = percent(found.win_rate.estimate)
         said.append(
             f"the win rate of {result.length_of}, {raw}, would be {_share(found.length_controlled)} at equal length "
-            "(AlpacaEval 2's regression without its item difficulties)"
+            f"{CONTROLLED}"
         )
     else:
         said.append(f"a win rate at equal length needs {FEWEST} pairs with the longer answer on each side")

@@ -13,6 +13,12 @@ NAMES = ("INSTRUCTION", "SOURCE", "TEXT", "ANSWER")
 _MARKS = re.compile(rf"[<\uff1c\ufe64]{{3,}}(?=\W{{0,8}}(?:{'|'.join((*NAMES, 'END'))}))", re.IGNORECASE)
 """What looks like the beginning of a mark, as written in any width."""
 
+FENCED = re.compile(
+    rf"<<<(\w+(?: [AB])?) ([0-9a-f]{{{DIGITS}}})>>>\n(.*?)\n<<<END OF \1 \2>>>",
+    re.DOTALL,
+)
+"""Two marks with what stands between them: name, id, text."""
+
 
 def item_id(texts: Sequence[str], seed: int) -> str:
     """8 hexadecimal digits that depend on the texts and the seed, and that none of the texts holds, in either case.
@@ -27,6 +33,18 @@ def fence(name: str, text: str, own: str) -> str:
     """`text` between two marks that hold the id `own`; what looks like such a mark in it is taken apart."""
     assert name.split()[0] in NAMES, "marks begin with words that are looked for in texts"
     return f"<<<{name} {own}>>>\n{neutral(text)}\n<<<END OF {name} {own}>>>"
+
+
+def fenced(prompt: str) -> tuple[str, dict[str, str]]:
+    """The id of a judging prompt, and what stands between its marks, by their names: for judges that are code.
+
+    Raises:
+        ValueError: There are no marks.
+    """
+    found = list(FENCED.finditer(prompt))
+    if not found:
+        raise ValueError(f"There is no text between marks in {prompt[:60]!r}.")
+    return found[0][2], {one[1]: one[3] for one in found}
 
 
 def neutral(text: str) -> str:
