@@ -43,6 +43,7 @@ from assay.models.references import locate
 from assay.models.text_classifier import HeadOnSentences, open_text_classifier
 from assay.store.images import StoredImages
 from assay.text.fences import fenced
+from judges import longer
 
 T = TypeVar("T")
 
@@ -186,6 +187,18 @@ class Author:
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         return log_probs_of(self, texts, lambda ids: [chr(one) for one in ids])
 
+    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
+        """Of each character after the prompt's last one; "nothing" goes wrong."""
+        return [self._likely(one) for one in asked]
+
+    def _likely(self, asked: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
+        assert not isinstance(asked.prompt, str)
+        prompt = asked.prompt[-1].text
+        if "nothing" in prompt:
+            return NotCompleted("context", "the prompt is longer than the context")
+        steps = [[abs(ord(b) - ord(a)) for a, b in zip(prompt[-1] + text, text, strict=False)] for text in asked.texts]
+        return tuple(Likelihood(-float(np.log1p(one).sum()), len(one)) for one in steps)
+
     def tokens_of(self, text: str) -> list[int]:
         return [ord(one) for one in text]
 
@@ -211,7 +224,10 @@ class Author:
 
 
 class Grader:
-    """Grades by the number of words, 1 to 5; "nothing" and single letters go wrong, "void" gets no grade."""
+    """Grades by the number of words, 1 to 5; "nothing" and single letters go wrong, "void" gets no grade.
+
+    Of two answers it prefers the longer one, and the first of two that are equally long.
+    """
 
     means = Means(reproducible=True)
 
@@ -227,15 +243,21 @@ class Grader:
     def _shares(self, asked: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
         assert not isinstance(asked.prompt, str)
         _, parts = fenced(asked.prompt[-1].text)
-        if any("nothing" in text for text in parts.values()) or len(parts["TEXT"]) < 2:
+        if any("nothing" in text for text in parts.values()) or len(parts.get("TEXT", "two")) < 2:
             return NotCompleted("context", "the prompt is longer than the context")
+        if "ANSWER A" in parts:
+            better = longer(parts)
+            return tuple(Likelihood(-0.5 if letter == better else -1.5, 1) for letter in asked.texts)
         words = len(parts["TEXT"].split())
         return tuple(Likelihood(-abs(float(word) - words) - 1.0, 1) for word in asked.texts)
 
     def _one(self, request: TextRequest) -> Completion | NotCompleted:
         assert not isinstance(request.prompt, str)
         own, parts = fenced(request.prompt[-1].text)
-        text = parts["TEXT"]
+        if "ANSWER A" in parts and not any("nothing" in part for part in parts.values()):
+            said = "Both are fine." if "void" in parts["INSTRUCTION"] else f"ID {own}: {longer(parts)}"
+            return Completion((Answer(said, "stop", 3),))
+        text = parts.get("TEXT", "")
         if any("nothing" in part for part in parts.values()) or len(text) < 2:
             return NotCompleted("gone", "the server is down", tries=3)
         said = "It is fine." if "void" in text else f"ID {own}: {min(5, max(1, len(text.split())))}"
@@ -267,7 +289,7 @@ class TinyModels:
         return Grader() if reference == "tiny:judge" else _open(reference, "tiny:author", Author())
 
     def likelihood_model(self, reference: str) -> LikelihoodModel:
-        return _open(reference, "tiny:judge", Grader())
+        return Author() if reference == "tiny:author" else _open(reference, "tiny:judge", Grader())
 
     def embedder(self, reference: str) -> Embedder:
         return _open(reference, "tiny:letters", Letters())

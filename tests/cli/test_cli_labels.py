@@ -24,7 +24,7 @@ def test_written_reviews_help_where_there_are_few_real_ones(tmp_path: Path) -> N
     assert first["difference"]["n"] == 300
     assert first["difference"]["estimate"] > 0
     floor = next(arm for arm in results["arms"] if arm["name"] == "shuffled-labels")
-    assert floor["accuracy"]["low"] < 0.5 < floor["accuracy"]["high"]
+    assert floor["result"]["low"] < 0.5 < floor["result"]["high"]
     assert {one["kept"] for one in results["texts"]} == {True, False}
     assert all(one["text"] for one in results["texts"])
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -22,6 +22,7 @@ from assay.core.sample import Failure, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
 from assay.evaluators import EVALUATORS
 from assay.evaluators.accuracy import Accuracy
+from assay.evaluators.answer_loss import AnswerLoss
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
@@ -46,6 +47,7 @@ from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
@@ -94,6 +96,10 @@ EXAMPLES: dict[type, list[Any]] = {
         Judge("tiny:judge", "Brevity.", "1. Count.", "brevity", 0, 5, 0.5, "likelihood", output="text"),
         Judge("tiny:judge", "Brevity.", decoding=Decoding("sample", answers=3), output="text"),
     ],
+    PairJudge: [
+        PairJudge("tiny:judge", first="text", second="reference", instruction="label"),
+        PairJudge("tiny:judge", "likelihood", ties=True, first="text", second="reference", instruction="label"),
+    ],
     Rouge: [Rouge(), Rouge("rougeLsum", words="ascii", stem=True, references=("reference", "second"))],
     Bleu: [Bleu(), Bleu("char", references=("second", "reference"))],
     ChrF: [ChrF(), ChrF(word_order=2)],
@@ -120,6 +126,10 @@ EXAMPLES: dict[type, list[Any]] = {
     TextClassifier: [TextClassifier(("black", "white"), "tiny:letters", steps=2, batch=4)],
     Accuracy: [Accuracy()],
     TextAccuracy: [TextAccuracy()],
+    AnswerLoss: [
+        AnswerLoss("label", "reference", "text"),
+        AnswerLoss("label", "", "text", "Be brief.", Decoding("sample", temperature=0.7, max_tokens=9)),
+    ],
     Unknowns: [Unknowns(), Unknowns(method="max-logit", k=3)],
     FashionMNIST: [FashionMNIST(per_label=1)],
     Digits: [Digits(per_label=1)],
@@ -280,7 +290,8 @@ def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[int], size: int) -> None:
     texts = not hasattr(evaluator, "image")
-    artifact = Artifact("tiny:sorter" if texts else "tiny:expert", "classifier", "none")
+    name = "author" if getattr(evaluator, "answers", False) else "sorter" if texts else "expert"
+    artifact = Artifact(f"tiny:{name}", "model", "none")
     known = [*passages(), unanswered()] if texts else [*shades(lab), broken()]
     samples = [known[pick] for pick in picks]
     whole = list(evaluator.evaluate(artifact, samples, lab))

@@ -20,6 +20,7 @@ from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
 from assay.evaluators import EVALUATORS
 from assay.evaluators.accuracy import Accuracy
+from assay.evaluators.answer_loss import AnswerLoss
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
@@ -43,6 +44,7 @@ from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
@@ -132,6 +134,25 @@ def judged(folder: Path) -> Rows:
         rows += [plain(outcome) for outcome in judge.score(samples, lab)]
         rows += [request.prompt[-1].text for request in judge.asks(samples[:1], lab).get("tiny:judge", [])]
     return rows
+
+
+def compared(folder: Path) -> Rows:
+    """Prompts too, as of `judged`; the second pair has equal answers, the last one none."""
+    lab, rows = tiny_lab(), list[Any]()
+    pairs = (("a b", "a b c"), ("a", " a"), ("a b c", "nothing"), ("a b c", "a"), ("", " "))
+    samples = [Sample({"instruction": "Say so.", "output_a": one, "output_b": two}) for one, two in pairs]
+    for by in ("answers", "likelihood"):
+        judge = PairJudge("tiny:judge", by)  # type: ignore[arg-type]
+        rows += [plain(outcome) for outcome in judge.score(samples, lab)]
+        rows += [request.prompt[-1].text for request in judge.asks(samples[:1], lab).get("tiny:judge", [])]
+    return rows
+
+
+def answered(folder: Path) -> Rows:
+    tasks = (("Name a colour.", "", "red"), ("Say it.", "long", "a b"), ("nothing", "", "x"), ("Say it.", "", " "))
+    samples = [Sample({"instruction": one, "input": two, "output": three}) for one, two, three in tasks]
+    outcomes = AnswerLoss().evaluate(Artifact("tiny:author", "text-model", ""), samples, tiny_lab())
+    return [plain(outcome) for outcome in outcomes]
 
 
 def read_texts(*scorers: Any) -> Callable[[Path], Rows]:
@@ -272,6 +293,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     ClipScore: scored(ClipScore("tiny:twin")),
     Agreement: scored(Agreement("tiny:expert")),
     Judge: judged,
+    PairJudge: compared,
     ImageEmbedding: scored(ImageEmbedding("tiny:twin")),
     Rouge: read_texts(
         *(Rouge(kind) for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum")),
@@ -300,6 +322,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Accuracy: evaluated,
     ImageClassifier: trained,
     TextAccuracy: told,
+    AnswerLoss: answered,
     TextClassifier: trained_on_texts,
     Unknowns: unknown,
     FashionMNIST: read(FashionMNIST(per_label=1), FashionMNIST(per_label=1, only=("bag", "dress"))),

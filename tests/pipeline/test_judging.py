@@ -12,7 +12,7 @@ import pytest
 from assay.core.errors import ModelError, UserError
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
-from assay.pipeline.judge_pairs import JudgedPairs, Verdict, judge_pairs
+from assay.pipeline.judge_pairs import JudgedPairs, judge_pairs
 from assay.pipeline.judge_rate import JudgedTexts, rate, with_steps
 from assay.pipeline.judging import Judge, Judging, judge_of
 from assay.report.judge_data import pair_rows, pairs_data, rate_data, rate_rows
@@ -21,6 +21,7 @@ from assay.report.judge_words import favour_sentences, how, pairs_sentences, rat
 from assay.store.run_folder import RunFolder
 from assay.text.grades import Grades
 from assay.text.judging import Rubric
+from assay.text.verdicts import Verdict
 from judges import CodeJudge, Judges, first, knows, longer
 from shared_data import shared
 

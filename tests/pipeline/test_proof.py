@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from assay.core.errors import RecipeError
-from assay.core.recipe import ARMS, Proof
+from assay.core.recipe import ARMS, BASE, Proof
 from assay.pipeline.plan import stages
 from assay.report.api import report
 from run_parts import Bright, Look, Plates, Right, counts, folder_of, recipe, run
 
+TRAINED = tuple(arm for arm in ARMS if arm != BASE)
 LOOKS = {"bright": Bright(), "look": Look()}
 
 
@@ -71,7 +72,7 @@ def test_near_duplicates_are_looked_for_where_there_are_fingerprints(tmp_path: P
 
 
 def test_every_arm_trains_on_what_it_says(tmp_path: Path) -> None:
-    arms = tuple(ARMS)
+    arms = TRAINED
     what = recipe(score=LOOKS, prove=proof(arms=arms, few=3, fingerprint="look", curve=(2, 5, 10)))
     run(what, tmp_path / "run")
     kept = counts(tmp_path / "run", "keep")["kept"]
@@ -85,6 +86,8 @@ def test_every_arm_trains_on_what_it_says(tmp_path: Path) -> None:
         "few-real": 6,
         "mixed": kept + 6,
         "nearest-real": kept,
+        "human": 60,
+        "human+synthetic": kept + 60,
         "real-2": 4,
         "real-10": 20,
     }
@@ -109,9 +112,9 @@ def test_arms_of_equally_many_samples(tmp_path: Path) -> None:
 
 def test_arms_differ_in_nothing_but_their_data(tmp_path: Path) -> None:
     """The nth training of every arm has one seed and one trainer; no stage of training reads a held-out item."""
-    what = recipe(score=LOOKS, prove=proof(arms=tuple(ARMS), seeds=2, fingerprint="look", curve=(5,), curve_seeds=2))
+    what = recipe(score=LOOKS, prove=proof(arms=TRAINED, seeds=2, fingerprint="look", curve=(5,), curve_seeds=2))
     trained = [stage for stage in stages(what) if stage.name.startswith("train-")]
-    assert len(trained) == 2 * (len(ARMS) + 1)
+    assert len(trained) == 2 * (len(TRAINED) + 1)
     assert len({json.dumps(stage.spec["train"], sort_keys=True) for stage in trained}) == 1
     assert {stage.seed for stage in trained} == {what.seed}
     unseen = ("holdout", "embed-holdout", "calibrate", "strangers", "leakage", "prove")

@@ -17,10 +17,7 @@ from PIL import Image
 from assay.core.effect import Effect
 from assay.pipeline.leakage import Leaks
 from assay.report.facts import (
-    Arm,
-    Comparison,
     Confusion,
-    Curve,
     DataSource,
     Expert,
     Funnel,
@@ -34,7 +31,9 @@ from assay.report.facts import (
     StageCost,
     Threshold,
 )
+from assay.report.measures import Measure
 from assay.report.page import render
+from assay.report.proved import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
 from assay.report.sceptic import (
     Calibrated,
     Drift,
@@ -48,6 +47,7 @@ from assay.report.sceptic import (
 )
 from assay.stats import calibration, compare, detection, wilson
 
+KOREAN = "한국의 수도는 어디입니까?"
 LABELS = (
     "T-shirt/top", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
@@ -96,10 +96,35 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         leakage=(Leaks("generate", 5_996, N, 0, 3, 0.999, ()), Leaks("real", 4_812, N, 2, None, 0.999, (("a", "b"),))),
         sets=_sets(),
         exchange=_worth(),
+        others=_others(),
+        duels=_duels(),
+        answered=(
+            Answered("a1b2", "Name a colour.", "Red.", (("filtered", "Blue."), ("random-drop", "(nothing)"))),
+            Answered("c3d4", KOREAN, "서울입니다.", (("filtered", "서울"), ("random-drop", "부산"))),
+        ),
         stages=_stages(),
         data=_data(),
         models=_models(),
         caveats=("The generator itself learnt from 50,000 real photographs, so its pictures did not come for free.",),
+    )
+
+
+def _others() -> tuple[OtherMeasure, ...]:
+    """A measure that is no share, of which less is better, and one that has no number for anything."""
+    loss = Measure("answer loss", "nats a token", share=False, better="lower")
+    told = {"filtered": 2.312, "unfiltered": 2.41, "random-drop": 2.408}
+    arms = tuple((name, Effect(at, at - 0.061, at + 0.059, 120, 0.95, "bootstrap")) for name, at in told.items())
+    gap = Effect(-0.096, -0.14, -0.052, 120, 0.95, "paired bootstrap")
+    pair = Comparison("filtered", "random-drop", gap, 0.0004, 0.0008, better="lower")
+    empty = OtherMeasure(Measure("cosine", "cosine of embeddings", share=False), (), (), 360)
+    return OtherMeasure(loss, arms, (pair,), 3), empty
+
+
+def _duels() -> tuple[Duel, ...]:
+    wins, level = Effect(0.612, 0.55, 0.67, 118, 0.95, "bootstrap"), Effect(0.533, 0.46, 0.61, 118, 0.95, "bootstrap")
+    return (
+        Duel("filtered", "random-drop", "embedded:smollm2", 118, wins, level, 0.21, 7, 34.5, 2),
+        Duel("unfiltered", "random-drop", "embedded:smollm2", 3, wilson(1.5, 3), None, None, 3, 0.0, 0),
     )
 
 
@@ -127,8 +152,8 @@ def _arm(name: str, right: npt.NDArray[np.bool_], rng: np.random.Generator) -> A
         n_samples=6000 if name == "unfiltered" else 4812,
         steps=1170,
         seeds=seeds,
-        accuracy=wilson(float(hits.sum()), N),
-        seed_accuracies=tuple(float(share) for share in right.mean(1)),
+        result=wilson(float(hits.sum()), N),
+        seed_results=tuple(float(share) for share in right.mean(1)),
         per_class=tuple((label, wilson(float(row.sum()), 1000)) for label, row in zip(LABELS, hits, strict=True)),
         history=tuple(
             Curve(

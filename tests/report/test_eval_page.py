@@ -19,7 +19,8 @@ from assay.report.eval_groups import by_subject, cut_off, more_data
 from assay.report.eval_page import render_eval
 from assay.report.eval_results import comparisons, result
 from assay.report.eval_verdict import finding
-from assay.report.eval_words import between, measure, value
+from assay.report.eval_words import measure
+from assay.report.measures import between, value
 from assay.report.words import count, p_value, percent, percent_between, points, points_between
 
 Made = tuple[list[Filled], str]

@@ -8,7 +8,9 @@ from assay.report import words
 from assay.report.answer import answer_sentence, comparison_sentence, limits
 from assay.report.axis import axis_between, axis_over
 from assay.report.derived import histogram
-from assay.report.facts import Comparison, Confusion, Funnel, LabelFunnel, ScoreColumn, Threshold
+from assay.report.facts import Confusion, Funnel, LabelFunnel, ScoreColumn, Threshold
+from assay.report.measures import ACCURACY
+from assay.report.proved import Comparison
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_the_verdict_is_that_of_the_interval() -> None:
 
 def test_sentences_name_the_arms_and_carry_the_interval() -> None:
     pair = Comparison("a", "b", Effect(-0.012, -0.02, -0.004, 500, 0.95, "paired bootstrap"))
-    assert comparison_sentence(pair) == "a is worse than b: \u22121.2\u00a0points (\u22122.0 to \u22120.4)."
+    assert comparison_sentence(pair, ACCURACY) == "a is worse than b: \u22121.2\u00a0points (\u22122.0 to \u22120.4)."
     facts = example("unclear")
     assert "cannot be told apart" in answer_sentence(facts)
     assert "Against as many real samples, filtered is worse" in answer_sentence(facts)

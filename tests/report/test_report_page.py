@@ -11,7 +11,8 @@ import pytest
 from report_example import LABELS, example, png
 
 from assay.report import render, to_results, words
-from assay.report.facts import NOT_AMONG, Confusion, Curve, Expert, Funnel, ReportFacts, StageCost
+from assay.report.facts import NOT_AMONG, Confusion, Expert, Funnel, ReportFacts, StageCost
+from assay.report.proved import Curve
 from assay.report.sections import SECTIONS
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
@@ -137,7 +138,7 @@ def test_results_hold_what_programs_ask_for(facts: ReportFacts) -> None:
     results = to_results(facts)
     assert results["verdict"] == "helped"
     assert [arm["name"] for arm in results["arms"]] == [arm.name for arm in facts.arms]
-    assert {"estimate", "low", "high", "n", "level", "method"} == set(results["arms"][0]["accuracy"])
+    assert {"estimate", "low", "high", "n", "level", "method"} == set(results["arms"][0]["result"])
     assert results["effects"][0]["difference"]["n"] == 10_000
     assert results["funnel"]["kept"] + results["funnel"]["dropped_total"] + results["funnel"]["failed_total"] == 6000
     assert sum(results["scores"][0]["histogram"]["kept"]) == results["scores"][0]["kept"]

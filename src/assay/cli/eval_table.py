@@ -80,7 +80,7 @@ def _told(cell: Cell, same: Sequence[str]) -> str:
 
 
 def _numbers(one: CellResult) -> list[str]:
-    from assay.report.eval_words import between, value
+    from assay.report.measures import between, value
     from assay.report.words import count, dollars, seconds, tokens
 
     return [
@@ -95,7 +95,7 @@ def _numbers(one: CellResult) -> list[str]:
 
 
 def _spread(found: Spread, of: str, kind: Kind) -> str:
-    from assay.report.eval_words import value
+    from assay.report.measures import value
 
     share = kind == "share"
     mean, low, high = (value(one, share) for one in (found.mean, found.low, found.high))

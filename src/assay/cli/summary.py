@@ -8,7 +8,8 @@ from assay.cli.options import table
 from assay.report.answer import answer_sentence
 from assay.report.api import Done
 from assay.report.derived import total_dollars, total_seconds
-from assay.report.words import count, dollars, percent, percent_between, seconds
+from assay.report.facts import ReportFacts
+from assay.report.words import count, dollars, percent, percent_between, plural, seconds
 
 
 def print_summary(done: Done) -> None:
@@ -32,15 +33,52 @@ def print_summary(done: Done) -> None:
                 arm.name,
                 count(arm.n_samples),
                 count(arm.steps),
-                percent(arm.accuracy.estimate),
-                percent_between(arm.accuracy),
+                facts.measure.value(arm.result),
+                facts.measure.between(arm.result),
             ]
             for arm in facts.arms
         ]
-        n = count(facts.arms[0].accuracy.n)
-        table(["arm", "samples", "steps", f"accuracy on {n} real", "95 % interval"], rows)
+        n = count(facts.arms[0].result.n)
+        table(
+            [
+                "arm",
+                "samples",
+                "steps",
+                f"{facts.measure.name} on {n} {'real' if facts.measure.share else 'held out'}",
+                "95 % interval",
+            ],
+            rows,
+        )
+        _also(facts)
     click.echo()
     click.echo(answer_sentence(facts))
     click.echo()
     paid = f" and {dollars(total_dollars(facts))}" if any(stage.dollars != 0 for stage in facts.stages) else ""
     click.echo(f"Took {seconds(total_seconds(facts))} of work{paid}. Report: {done.page}")
+
+
+def _also(facts: ReportFacts) -> None:
+    """The question's comparison by other measures, and a judge's verdicts."""
+    pairs = [(one, pair) for one in facts.others for pair in one.comparisons[:1]]
+    if pairs:
+        click.echo()
+        rows = [
+            [one.measure.name, one.measure.gap(pair.difference), one.measure.gap_between(pair.difference), pair.verdict]
+            for one, pair in pairs
+        ]
+        table(["measure", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95 % interval", ""], rows)
+    if facts.duels:
+        click.echo()
+        rows = [
+            [
+                f"{one.ours} against {one.theirs}",
+                percent(one.wins.estimate),
+                percent(one.equal_length.estimate) if one.equal_length else "-",
+                percent_between(one.equal_length or one.wins),
+                one.verdict,
+            ]
+            for one in facts.duels
+        ]
+        table([f"judge {facts.duels[0].judge}", "wins", "at equal length", "95 % interval", ""], rows)
+    if facts.others and (lacking := sum(one.unscored for one in facts.others)):
+        click.echo(f"{plural(lacking, 'answer')} without a number by a measure; the page says by which.")

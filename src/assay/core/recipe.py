@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from assay.core.errors import RecipeError, did_you_mean
-from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, Trainer
+from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, Trainer, Tuner
 
 ARMS: Mapping[str, str] = {
     "real": "as many real samples as the filter kept: the ceiling",
@@ -18,11 +18,16 @@ ARMS: Mapping[str, str] = {
     "few-real": "a few real samples of each label: what one would have without generating",
     "mixed": "what passed, and the few real samples of `few-real`",
     "nearest-real": "for each sample that passed, the real one most like it: what a mere copier is worth",
+    "base": "nothing: the model that the others start from, as it is",
+    "human": "every real sample: what people wrote, and nothing generated",
+    "human+synthetic": "what passed, and every real sample",
 }
 """Arm to what it trains on. Every arm takes the same number of optimiser steps."""
 CURVE = "real-"
 """How the arms of `Proof.curve` are called: "real-20" learns from 20 real samples of each label."""
-NEED_REAL = ("real", "few-real", "mixed", "nearest-real")
+NEED_REAL = ("real", "few-real", "mixed", "nearest-real", "human", "human+synthetic")
+BASE = "base"
+"""The arm that is not trained."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,12 @@ class Proof:
     calibrate: Source | None = None
     """Real samples that nothing is trained or measured on: they set temperatures, and the line beyond which an input
     counts as a stranger."""
+    measures: Mapping[str, Scorer] = field(default_factory=dict)
+    """Name to what else is measured of every model's answers to the held-out samples: a sample of theirs has the fields
+    of the held-out one, and the answer as `text`. Needs an evaluator that gives answers."""
+    duel: Scorer | None = None
+    """Which of two models' answers is better: a sample has the fields of the held-out one, and `output_a`, `output_b`.
+    Every arm is set against `base`, or where there is none against the second of `answer`."""
     strangers: tuple[Source, ...] = ()
     """Inputs that belong to none of the labels."""
     unknowns: Evaluator | None = None
@@ -72,6 +83,7 @@ class Proof:
         if len(set(self.arms)) != len(self.arms) or not self.arms:
             raise RecipeError(f"prove.arms must name at least one arm and each once, was {list(self.arms)}.")
         self._check_answer()
+        self._check_answers()
         self._check_real()
         self._check_values()
 
@@ -83,6 +95,17 @@ class Proof:
         for arm in self.answer:
             if arm not in self.arms:
                 raise RecipeError(f"prove.answer names the arm {arm!r}.", hint=did_you_mean(arm, self.arms))
+
+    def _check_answers(self) -> None:
+        """What looks at answers needs an evaluator that gives some."""
+        looking = [*(f"prove.measures.{name}" for name in self.measures), *(["prove.duel"] if self.duel else [])]
+        if looking and not getattr(self.evaluate, "answers", False):
+            raise RecipeError(
+                f"{looking[0]} looks at the answers of models, and {type(self.evaluate).__name__} lets them give none.",
+                hint="An evaluator of answers is AnswerLoss.",
+            )
+        if self.duel is not None and len(self.arms) < 2:
+            raise RecipeError("prove.duel needs two arms or more: one model has none to be set against.")
 
     def _check_values(self) -> None:
         for name in ("seeds", "few", "curve_seeds"):
@@ -107,7 +130,13 @@ class Proof:
     def cells(self) -> tuple[tuple[str, int], ...]:
         """(name, number of the training) of everything that is trained, in order."""
         curve = [(f"{CURVE}{size}", nth) for size in self.curve for nth in range(self.curve_seeds)]
-        return (*((arm, nth) for arm in self.arms for nth in range(self.seeds)), *curve)
+        times = {arm: 1 if arm == BASE else self.seeds for arm in self.arms}
+        return (*((arm, nth) for arm in self.arms for nth in range(times[arm])), *curve)
+
+    @property
+    def opponent(self) -> str:
+        """The arm that all others are set against in `duel`."""
+        return BASE if BASE in self.arms else self.answer[1] if self.answer else self.arms[-1]
 
     @property
     def needs_real(self) -> bool:
@@ -151,6 +180,12 @@ class Recipe:
             raise RecipeError(f"budget must be 0 or more dollars, was {self.budget}.")
         if self.prove is not None and self.train is None:
             raise RecipeError("A recipe that proves must also train.", hint="Add a 'train:' section.")
+        if self.prove is not None and BASE in self.prove.arms and not isinstance(self.train, Tuner):
+            raise RecipeError(
+                f"The arm {BASE!r} needs a trainer that starts from a model that can answer; "
+                f"{type(self.train).__name__} does not.",
+                hint="Leave it out of prove.arms.",
+            )
         if self.prove is not None and self.prove.fingerprint and self.prove.fingerprint not in self.score:
             raise RecipeError(
                 f"prove.fingerprint names the column {self.prove.fingerprint!r}.",

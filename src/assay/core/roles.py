@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from assay.core.errors import FieldError, did_you_mean
 from assay.core.lab import Lab
@@ -42,6 +42,8 @@ class Artifact:
     digest: str
     facts: Mapping[str, float] = field(default_factory=dict)
     """Optimiser steps taken, samples seen, last loss."""
+    reference: str = ""
+    """Of a model that was there before and was not trained; there is no folder then."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,31 @@ class Filter(Protocol):
 
 
 class Trainer(Protocol):
-    """Turns samples into a model in `lab.workspace()`."""
+    """Turns samples into a model in `lab.workspace()`.
+
+    One that cannot learn from every sample, such as from a task without an answer, may offer `usable(sample)`: what is
+    not usable is in no arm.
+    """
+
+    def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact: ...
+
+
+@runtime_checkable
+class Tuner(Protocol):
+    """A trainer that starts from a model which can be measured as it is."""
+
+    def base(self, lab: Lab) -> str:
+        """Its reference."""
+        ...
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact: ...
 
 
 class Evaluator(Protocol):
-    """Scores a trained model on each held-out sample: paired, so arms can be compared."""
+    """Scores a trained model on each held-out sample: paired, so arms can be compared.
+
+    One whose scores hold what the model said in `answer`, so that other scorers can look at it, says `answers = True`.
+    """
 
     @property
     def scale(self) -> Scale: ...

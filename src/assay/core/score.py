@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+SHARE = "share correct"
+"""The unit of what is right, 1, or wrong, 0."""
+
 
 @dataclass(frozen=True)
 class Scale:

@@ -12,7 +12,7 @@ from assay.core.kinds import Matrix
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
-from assay.core.score import Label, Outcome, Scale, Score, Unscored
+from assay.core.score import SHARE, Label, Outcome, Scale, Score, Unscored
 
 UNSCORED = "unscored"
 
@@ -29,7 +29,7 @@ class Accuracy:
     image: str = "image"
 
     version: ClassVar[int] = 1
-    scale: ClassVar[Scale] = Scale(unit="share correct", low=0.0, high=1.0)
+    scale: ClassVar[Scale] = Scale(unit=SHARE, low=0.0, high=1.0)
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.classifier(artifact.path)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
-from assay.core.score import Outcome, Scale
+from assay.core.score import SHARE, Outcome, Scale
 from assay.evaluators.accuracy import judged
 
 
@@ -21,7 +21,7 @@ class TextAccuracy:
     text: str = "text"
 
     version: ClassVar[int] = 1
-    scale: ClassVar[Scale] = Scale(unit="share correct", low=0.0, high=1.0)
+    scale: ClassVar[Scale] = Scale(unit=SHARE, low=0.0, high=1.0)
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.text_classifier(artifact.path)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay.core.errors import RecipeError
 from assay.core.recipe import CURVE, Proof
+from assay.core.roles import Trainer
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
 from assay.filters.columns import draw
@@ -53,28 +54,36 @@ class Material:
     """The real sample most like each of `kept`, in their order."""
 
 
+def usable(trainer: Trainer | None, samples: Sequence[Sample]) -> list[Sample]:
+    """Those that a trainer can learn from, as far as it says."""
+    can = getattr(trainer, "usable", None)
+    return [sample for sample in samples if can is None or can(sample)]
+
+
 def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[Sample]:
     """The samples `arm` trains on; see `core.recipe.ARMS`.
 
     Raises:
         RecipeError: There are none.
     """
-    generated, kept = material.generated, material.kept
-    few = few_of_each(material.real, proof.few, seed)
+    generated, kept, real = material.generated, material.kept, material.real
     if arm.startswith(CURVE):
-        return few_of_each(material.real, int(arm.removeprefix(CURVE)), seed)
-    found = {
+        return few_of_each(real, int(arm.removeprefix(CURVE)), seed)
+    makers: Mapping[str, Callable[[], list[Sample]]] = {
         "unfiltered": lambda: blind_pick(
             generated, len(kept) if proof.equal == "samples" else len(generated), hashed(seed, arm)
         ),
         "filtered": lambda: list(kept),
         "random-drop": lambda: blind_pick(generated, len(kept), seed),
         "shuffled-labels": lambda: shuffled_labels(kept, seed),
-        "real": lambda: blind_pick(material.real, len(kept), seed),
-        "few-real": lambda: few,
-        "mixed": lambda: [*kept, *few],
+        "real": lambda: blind_pick(real, len(kept), seed),
+        "few-real": lambda: few_of_each(real, proof.few, seed),
+        "mixed": lambda: [*kept, *few_of_each(real, proof.few, seed)],
+        "human": lambda: list(real),
+        "human+synthetic": lambda: [*kept, *real],
         "nearest-real": lambda: relabelled(material.nearest, kept),
-    }[arm]()
+    }
+    found = makers[arm]()
     if not found:
         raise RecipeError(
             f"The arm {arm!r} has nothing to train on: the filters kept {len(kept)} of {len(generated)} samples.",

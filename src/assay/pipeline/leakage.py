@@ -93,13 +93,19 @@ def refuse(found: Sequence[Leaks]) -> None:
 
 
 def content_of(sample: Sample) -> tuple[tuple[str, str], ...]:
-    """What an item says, whatever it is called and wherever it came from: its pictures, else its words.
+    """What an item says, whatever it is called and wherever it came from.
 
-    Words are compared in small letters and with single spaces.
+    Its pictures; else its text, or the instruction and the input of a task, whose answer may be another; else all its
+    words. Words are compared in small letters and with single spaces.
     """
     pictures = tuple((name, v.digest) for name, v in sorted(sample.fields.items()) if isinstance(v, Image))
-    return pictures or tuple(
-        (name, " ".join(value.split()).casefold())
+    words = {
+        name: " ".join(value.split()).casefold()
         for name, value in sorted(sample.fields.items())
         if isinstance(value, str) and name not in ("label", "origin", "part")
-    )
+    }
+    if "instruction" in words:
+        said = {name: words.get(name, "") for name in ("instruction", "input")}
+    else:
+        said = {"text": words["text"]} if "text" in words else words
+    return pictures or tuple(said.items())

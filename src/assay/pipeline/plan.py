@@ -26,7 +26,7 @@ class Stage:
 
     name: str
     """real, holdout, calibrate, strangers-N, generate, score-COLUMN, keep, embed-real, embed-holdout, leakage,
-    train-ARM-N, prove, expert, agree or unknowns."""
+    train-ARM-N, prove, measure-NAME, duel, expert, agree or unknowns."""
     needs: tuple[str, ...]
     """Names of the stages it reads."""
     spec: Mapping[str, Any]
@@ -133,6 +133,9 @@ def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
         "few-real": ("real",),
         "real": ("generate", "keep", "real"),
         "mixed": ("generate", "keep", "real"),
+        "base": (),
+        "human": ("real",),
+        "human+synthetic": ("generate", "keep", "real"),
         "nearest-real": looks,
     }
     trained = []
@@ -143,6 +146,12 @@ def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
         trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
     needs = ("holdout", *(stage.name for stage in trained))
     proved = [Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
+    asked = {f"measure-{name}": scorer for name, scorer in proof.measures.items()}
+    if proof.duel is not None:
+        asked["duel"] = proof.duel
+    for name, scorer in asked.items():
+        against = {"against": proof.opponent} if name == "duel" else {}
+        proved.append(Stage(name, ("holdout", "prove"), _now(scorer) | against, version_of(scorer), recipe.seed))
     if proof.expert:
         spec = {"model": proof.expert, "evaluate": describe(proof.evaluate)}
         proved.append(Stage("expert", ("holdout",), spec, version_of(proof.evaluate), 0))

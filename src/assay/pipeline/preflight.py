@@ -52,6 +52,8 @@ def components(recipe: Recipe) -> Mapping[str, Any]:
         if recipe.prove.fingerprint:
             found |= {"embed": recipe.score[recipe.prove.fingerprint]}
         found |= sources_of(recipe.prove)
+        found |= {f"measure-{name}": scorer for name, scorer in recipe.prove.measures.items()}
+        found |= {"duel": recipe.prove.duel}
         found |= {"train": recipe.train, "prove": recipe.prove.evaluate, "unknowns": recipe.prove.unknowns}
     return {name: component for name, component in found.items() if component is not None}
 

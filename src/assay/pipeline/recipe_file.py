@@ -23,6 +23,7 @@ PROOF_ROLES = {
     "real": "sources",
     "calibrate": "sources",
     "unknowns": "evaluators",
+    "duel": "scorers",
 }
 PROOF_VALUES: Mapping[str, type] = {
     "seeds": int,
@@ -144,6 +145,7 @@ def dump(recipe: Recipe) -> str:
         proof = recipe.prove
         data["prove"] = {
             **{key: describe(part) for key in PROOF_ROLES if (part := getattr(proof, key)) is not None},
+            "measures": {name: describe(scorer) for name, scorer in proof.measures.items()},
             "strangers": [describe(source) for source in proof.strangers],
             "arms": list(proof.arms),
             "answer": list(proof.answer),
@@ -163,12 +165,12 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _scorers(specs: Mapping[str, Any]) -> dict[str, Scorer]:
+def _scorers(specs: Mapping[str, Any], where: str = "score") -> dict[str, Scorer]:
     for name in specs:
         # It becomes part of a folder's name and of a table's head.
         if not name or not all(c.isalnum() or c in "-_" for c in name):
-            raise RecipeError(f"A column of score must be named by letters, digits, '-' and '_', was {name!r}.")
-    return {name: build("scorers", spec, f"score.{name}") for name, spec in specs.items()}
+            raise RecipeError(f"What {where} holds must be named by letters, digits, '-' and '_', was {name!r}.")
+    return {name: build("scorers", spec, f"{where}.{name}") for name, spec in specs.items()}
 
 
 def _filters(specs: object) -> tuple[Filter, ...]:
@@ -197,6 +199,7 @@ def _proof(data: Mapping[str, Any]) -> Proof:
     for key in ("arms", "answer"):
         if key in values:
             values[key] = _arms(values[key], key)
+    values["measures"] = _scorers(_mapping(data.get("measures"), "prove.measures"), "prove.measures")
     values["strangers"] = _strangers(data.get("strangers") or [])
     values["curve"] = fit(data.get("curve") or [], tuple[int, ...], "prove.curve")
     values["similarity"] = fit(data.get("similarity", Proof.similarity), float, "prove.similarity")

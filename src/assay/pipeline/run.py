@@ -10,7 +10,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
@@ -18,16 +18,18 @@ from typing import TypeVar
 import msgspec
 
 from assay.core.errors import ContractError
-from assay.core.lab import Models
-from assay.core.recipe import Proof, Recipe
-from assay.core.roles import Artifact, Engine, Scorer, Work
+from assay.core.lab import Lab, Models
+from assay.core.recipe import BASE, Proof, Recipe
+from assay.core.roles import Artifact, Engine, Scorer, Tuner, Work
 from assay.core.sample import Failure, Made
 from assay.core.score import Outcome
 from assay.models.budget import Account, Budget
-from assay.pipeline.arms import Material, nearest_of, samples_for, training_seed
+from assay.pipeline.arms import Material, nearest_of, samples_for, training_seed, usable
 from assay.pipeline.costs import costs
 from assay.pipeline.keep import decide, table_of
 from assay.pipeline.leakage import leaks, read_leaks, refuse, write_leaks
+from assay.pipeline.measure import MeasureArm, to_do
+from assay.pipeline.measure import shards as measure_shards
 from assay.pipeline.plan import SHARD, Placed, inputs_of, main_arm, place, pupils_of, sources_of, stages, survey
 from assay.pipeline.preflight import Check, waiting
 from assay.pipeline.progress import Reporter, Silent
@@ -55,6 +57,7 @@ from assay.pipeline.stages import (
     samples_of,
 )
 from assay.store.atomic import disk_errors, write_bytes
+from assay.store.images import StoredImages
 from assay.store.keys import digest
 from assay.store.receipts import NAME as RECEIPT
 from assay.store.receipts import Receipt, damaged, files_of, write_receipt
@@ -227,6 +230,8 @@ class Runner:
     def _train(self, placed: Placed) -> dict[str, int]:
         arm, nth = str(placed.stage.spec["arm"]), int(placed.stage.spec["nth"])
         assert self.recipe.train is not None, "checked when the recipe was read"
+        if arm == BASE:
+            return self._start(placed)
         chosen = samples_for(arm, self._material(placed.stage.needs), self._proof, self.recipe.seed)
         places = tuple(self.folders[name] for name in ("generate", "real") if name in placed.stage.needs)
         inline = getattr(self.engine, "workers", 0) == 1
@@ -237,12 +242,20 @@ class Runner:
         write_artifact(placed.folder, artifact)
         return {"samples": len(chosen), "steps": int(artifact.facts.get("steps", 0))}
 
+    def _start(self, placed: Placed) -> dict[str, int]:
+        """The model that the others start from, which is not trained."""
+        lab = Lab(self.recipe.seed, self.models, StoredImages([]))
+        assert isinstance(self.recipe.train, Tuner), "checked when the recipe was read"
+        self.reporter.begin(placed.stage.name, 1, 1)
+        write_artifact(placed.folder, Artifact("", "text-model", "", {"steps": 0}, self.recipe.train.base(lab)))
+        return {"samples": 0, "steps": 0}
+
     def _material(self, needs: Sequence[str]) -> Material:
         """What a training may choose from: of the stages it needs, and of no other."""
-        generated = samples_of(self.folders["generate"]) if "generate" in needs else []
+        generated = usable(self.recipe.train, samples_of(self.folders["generate"]) if "generate" in needs else [])
         ids = kept_ids(self.folders["keep"]) if "keep" in needs else set()
         kept = [sample for sample in generated if sample.id in ids]
-        real = samples_of(self.folders["real"]) if "real" in needs else []
+        real = usable(self.recipe.train, samples_of(self.folders["real"]) if "real" in needs else [])
         if "embed-real" not in needs:
             return Material(generated, kept, real)
         column = next(name for name in needs if name.startswith("score-"))
@@ -287,6 +300,26 @@ class Runner:
         rows = self.receipts["holdout"].counts["rows"]
         tallies = self._map(work, todo, placed, rows * len(cells), rows * (len(cells) - len(todo)))
         return {"rows": rows * len(cells), "fresh": _fresh(tallies)}
+
+    def _measure(self, placed: Placed) -> dict[str, int]:
+        return self._answers(placed, self._proof.measures[placed.stage.name.removeprefix("measure-")], duel=False)
+
+    def _duel(self, placed: Placed) -> dict[str, int]:
+        assert self._proof.duel is not None, "only a recipe with prove.duel has a stage of that name"
+        return self._answers(placed, self._proof.duel, duel=True)
+
+    def _answers(self, placed: Placed, scorer: Scorer, *, duel: bool) -> dict[str, int]:
+        """What a scorer says of every model's answers."""
+        shards = measure_shards(self._proof, placed.folder, self.folders["prove"], duel=duel)
+        todo = to_do(shards)
+        rows = self.receipts["holdout"].counts["rows"]
+        work = MeasureArm(scorer, self.models, self.recipe.seed, self.folders["holdout"])
+        tallies = self._map(work, todo, placed, rows * len(shards), rows * (len(shards) - len(todo)))
+        return {
+            "rows": rows * len(shards),
+            "failed": sum(tally.failed for tally in tallies),
+            "fresh": _fresh(tallies),
+        }
 
     def _expert(self, placed: Placed) -> dict[str, int]:
         proof = self._proof
@@ -355,7 +388,7 @@ def write_artifact(folder: Path, artifact: Artifact) -> None:
 def read_artifact(folder: Path) -> Artifact:
     """What a trainer left in `folder`, its path made absolute."""
     artifact = msgspec.json.decode((folder / "artifact.json").read_bytes(), type=Artifact)
-    return Artifact(str((folder / artifact.path).absolute()), artifact.kind, artifact.digest, artifact.facts)
+    return replace(artifact, path=artifact.reference or str((folder / artifact.path).absolute()))
 
 
 def environment(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from assay.core.recipe import BASE
 from assay.report import words
-from assay.report.facts import Comparison, ReportFacts
+from assay.report.facts import ReportFacts
+from assay.report.measures import Measure
+from assay.report.proved import Arm, Comparison
 from assay.stats.power import smallest_shown
 
 HEADLINES = {"helped": "Helped", "hurt": "Hurt", "no difference shown": "No difference shown", None: "Nothing compared"}
@@ -16,28 +19,51 @@ def answer_sentence(facts: ReportFacts) -> str:
     main = facts.comparisons[0]
     ours, theirs = facts.arm(main.ours), facts.arm(main.theirs)
     better, worse = (
-        f"The model trained on {ours.name} is {word} than the one trained on {theirs.name}"
-        for word in ("better", "worse")
+        f"{sentence_start(_model(ours))} is {word} than {_model(theirs, again=True)}" for word in ("better", "worse")
     )
-    scores = (
-        f"it got {words.percent(ours.accuracy.estimate)} of {words.count(ours.accuracy.n)} {facts.test_items} right, "
-        f"{theirs.name} {words.percent(theirs.accuracy.estimate)}"
-    )
+    scores = _scores(facts, ours, theirs)
     opening = {
-        "helped": f"Yes. {better}: {scores}.",
-        "hurt": f"No, it hurt. {worse}: {scores}.",
-        "no difference shown": (
-            f"Not shown. The models trained on {ours.name} and on {theirs.name} cannot be told apart: {ours.name} "
-            f"got {words.percent(ours.accuracy.estimate)} of {words.count(ours.accuracy.n)} {facts.test_items} right, "
-            f"{theirs.name} {words.percent(theirs.accuracy.estimate)}."
-        ),
+        "helped": f"Yes. {better}: {scores[0]}.",
+        "hurt": f"No, it hurt. {worse}: {scores[0]}.",
+        "no difference shown": (f"Not shown. {sentence_start(_both(ours, theirs))} cannot be told apart: {scores[1]}."),
     }[main.verdict]
-    return " ".join(filter(None, (opening, _difference(main), _luck(facts, main), _against_real(facts, main))))
+    told = (opening, _difference(main, facts.measure), _luck(facts, main), _against_real(facts, main))
+    return " ".join(filter(None, told))
 
 
-def comparison_sentence(pair: Comparison) -> str:
+def _scores(facts: ReportFacts, ours: Arm, theirs: Arm) -> tuple[str, str]:
+    """What both models reached, after the first was named just now, and by itself."""
+    first, second = facts.measure.value(ours.result), facts.measure.value(theirs.result)
+    items = f"{words.count(ours.result.n)} {facts.test_items}"
+    if facts.measure.share:
+        told = f"got {first} of {items} right, {theirs.name} {second}"
+        return f"it {told}", f"{ours.name} {told}"
+    note = f" ({facts.measure.note})" if facts.measure.note else ""
+    told = f"{facts.measure.name} on {items} is {first}, that of {theirs.name} {second}{note}"
+    return f"its {told}", f"the {facts.measure.name} of {ours.name}{told.removeprefix(facts.measure.name)}"
+
+
+def _model(arm: Arm, *, again: bool = False) -> str:
+    """A model, by what it learnt from; `again` where models were spoken of just now."""
+    if arm.name == BASE:
+        return "the model that was not trained"
+    return f"{'the one' if again else 'the model'} trained on {arm.name}"
+
+
+def _both(ours: Arm, theirs: Arm) -> str:
+    if BASE in (ours.name, theirs.name):
+        return f"{_model(ours)} and {_model(theirs, again=True)}"
+    return f"the models trained on {ours.name} and on {theirs.name}"
+
+
+def sentence_start(text: str) -> str:
+    """With a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def comparison_sentence(pair: Comparison, measure: Measure) -> str:
     """One comparison in a sentence, with its interval."""
-    size = f"{words.points(pair.difference)} ({words.points_between(pair.difference)})"
+    size = f"{measure.gap(pair.difference)} ({measure.gap_between(pair.difference)})"
     return {
         "helped": f"{pair.ours} is better than {pair.theirs}: {size}.",
         "hurt": f"{pair.ours} is worse than {pair.theirs}: {size}.",
@@ -45,25 +71,28 @@ def comparison_sentence(pair: Comparison) -> str:
     }[pair.verdict]
 
 
-def _difference(pair: Comparison) -> str:
-    effect = pair.difference
+def _difference(pair: Comparison, measure: Measure) -> str:
+    effect, gap = pair.difference, measure.gap(pair.difference)
     if effect.low is None:
-        return f"The difference is {words.points(effect)}, without an interval: one item has none."
-    span = f"{words.level(effect)} interval {words.points_between(effect)}"
+        return f"The difference is {gap}, without an interval: one item has none."
+    span = f"{words.level(effect)} interval {measure.gap_between(effect)}"
     if pair.verdict == "no difference shown":
         if _by_itself(pair):
             return (
-                f"The difference is {words.points(effect)} ({span}). By itself that would exclude zero; among all the "
+                f"The difference is {gap} ({span}). By itself that would exclude zero; among all the "
                 f"comparisons of this run it does not (p = {words.p_value(pair.adjusted_p)} after Holm)."
             )
-        return f"The difference is {words.points(effect)}, and its {span} does not exclude zero."
-    return f"The difference is {words.points(effect)} ({span})."
+        return f"The difference is {gap}, and its {span} does not exclude zero."
+    return f"The difference is {gap} ({span})."
 
 
 def _luck(facts: ReportFacts, main: Comparison) -> str:
     """What a single training cannot show, said beside the verdict and not only among the limits."""
-    if main.verdict == "no difference shown" or min(len(facts.arm(n).seeds) for n in (main.ours, main.theirs)) > 1:
+    trained = [facts.arm(name) for name in (main.ours, main.theirs) if name != BASE]
+    if main.verdict == "no difference shown" or min(len(arm.seeds) for arm in trained) > 1:
         return ""
+    if len(trained) == 1:
+        return "It was trained once only: other trainings may say otherwise."
     return "Each was trained once only: this holds for these two models, and other trainings may say otherwise."
 
 
@@ -81,9 +110,9 @@ def _against_real(facts: ReportFacts, main: Comparison) -> str:
         return ""
     same = facts.arm(pair.ours).n_samples == facts.arm("real").n_samples
     real = f"{'as many' if same else words.count(facts.arm('real').n_samples)} real samples"
-    size = f"{words.points(pair.difference)}, {words.points_between(pair.difference)}"
+    size = f"{facts.measure.gap(pair.difference)}, {facts.measure.gap_between(pair.difference)}"
     if _by_itself(pair):
-        side = "ahead" if pair.difference.estimate > 0 else "behind"
+        side = "ahead" if pair.gain.estimate > 0 else "behind"
         return (
             f"Against {real}, {pair.ours} is {side} by itself ({size}), "
             f"but not once all comparisons are counted (p = {words.p_value(pair.adjusted_p)} after Holm)."
@@ -112,7 +141,7 @@ def limits(facts: ReportFacts) -> tuple[str, ...]:
 
 def _limits_of_arms(facts: ReportFacts) -> list[str]:
     found = []
-    single = [arm.name for arm in facts.arms if len(arm.seeds) == 1]
+    single = [arm.name for arm in facts.arms if len(arm.seeds) == 1 and arm.name != BASE]
     if single:
         found.append(
             f"Trained once only: {', '.join(single)}. Another seed gives another model, "
@@ -124,6 +153,8 @@ def _limits_of_arms(facts: ReportFacts) -> list[str]:
         "random-drop": "whether the choice helped, or merely having fewer samples",
         "shuffled-labels": "whether the test itself can be passed without learning",
     }
+    if not facts.measure.share:  # of tasks: there are no labels to shuffle, and real data are what people wrote
+        missing = {"human": missing["real"], "random-drop": missing["random-drop"]}
     found += [
         f"Without the control arm {name}, this run cannot tell {why}."
         for name, why in missing.items()
@@ -158,10 +189,9 @@ def _limits_of_proof(facts: ReportFacts) -> list[str]:
     if facts.comparisons and facts.comparisons[0].verdict == "no difference shown":
         effect = facts.comparisons[0].difference
         if effect.low is not None and effect.high is not None:
-            most = 100 * max(abs(effect.low), abs(effect.high))
-            found.append(
-                f'"No difference shown" is not "no difference": one of up to {most:.1f} points would fit these numbers.'
-            )
+            most = max(abs(effect.low), abs(effect.high))
+            size = f"{100 * most:.1f} points" if facts.measure.share else words.number(most)
+            found.append(f'"No difference shown" is not "no difference": one of up to {size} would fit these numbers.')
     if (shown := _smallest(facts)) is not None:
         found.append(shown)
     if len(facts.comparisons) > 1:
@@ -170,9 +200,9 @@ def _limits_of_proof(facts: ReportFacts) -> list[str]:
             "level; the verdicts hold for all of them together."
         )
     for arm in facts.arms:
-        if arm.name == "shuffled-labels" and arm.per_class and (arm.accuracy.low or 0) > 2 / len(arm.per_class):
+        if arm.name == "shuffled-labels" and arm.per_class and (arm.result.low or 0) > 2 / len(arm.per_class):
             found.append(
-                f"Warning: shuffled-labels scored {words.percent(arm.accuracy.estimate)}, far above guessing "
+                f"Warning: shuffled-labels scored {words.percent(arm.result.estimate)}, far above guessing "
                 f"({words.percent(1 / len(arm.per_class))}). Labels or test items may have leaked."
             )
     return found

@@ -22,7 +22,9 @@ from assay.report.facts import (
     ReportFacts,
     StageCost,
 )
-from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, score_columns, specimens
+from assay.report.gather import Finished, finished_at, funnel, score_columns, specimens
+from assay.report.gather_answers import answered, duels, other_measures
+from assay.report.gather_proof import arms, comparisons, measure_of
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
 from assay.report.gather_worth import exchange, leakage, sets
 from assay.report.sceptic import Drift, SideBySide
@@ -61,8 +63,18 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         equal=run.recipe.prove.equal if run.recipe.prove else "steps",
         data=tuple(_data(run)),
         models=tuple(_models(run)),
-        test_items="real test photographs" if _pictured(run.holdout) else "real test texts",
+        measure=measure_of(run),
+        others=other_measures(run),
+        duels=duels(run),
+        answered=answered(run),
+        test_items=_test_items(run.holdout),
     )
+
+
+def _test_items(holdout: Sequence[Sample]) -> str:
+    if _pictured(holdout):
+        return "real test photographs"
+    return "held-out tasks" if any("instruction" in sample.fields for sample in holdout[:1]) else "real test texts"
 
 
 def _origin(run: Finished, command: str) -> Origin:
@@ -82,6 +94,8 @@ def _origin(run: Finished, command: str) -> Origin:
 
 def _expert(run: Finished, beside: SideBySide | None) -> Expert | None:
     """What the classifier of the first column of labels says of the pictures."""
+    if not _pictured(run.samples):
+        return None
     for name, scorer in run.recipe.score.items():
         outcomes = run.columns[name]
         labels = [outcome for outcome in outcomes if isinstance(outcome, Label)]
@@ -104,6 +118,8 @@ def _expert(run: Finished, beside: SideBySide | None) -> Expert | None:
 
 def _drift(run: Finished) -> tuple[Drift, ...]:
     """Of the first column of labels."""
+    if not _pictured(run.samples):
+        return ()
     for outcomes in run.columns.values():
         if any(isinstance(outcome, Label) for outcome in outcomes):
             return drifts(run, outcomes)
@@ -122,7 +138,7 @@ def _without_empty(confusion: Confusion, keep: int) -> Confusion:
 
 def _pupil(run: Finished) -> Pupil | None:
     """The confusion matrix of the main arm's first training."""
-    if run.recipe.prove is None:
+    if run.recipe.prove is None or not measure_of(run).share:
         return None
     arm = main_arm(run.recipe.prove)
     rows = run.labels
@@ -176,6 +192,13 @@ def _models(run: Finished) -> Iterator[ModelUsed]:
             yield ModelUsed(role=f"{ROLES[name.split()[0]]} ({name})", reference=str(spec["model"]))
     if run.recipe.prove is not None and run.recipe.prove.expert:
         yield ModelUsed(role="stands beside the pupil", reference=run.recipe.prove.expert)
+    if run.recipe.prove is not None:
+        looking = {f"measures {name}": scorer for name, scorer in run.recipe.prove.measures.items()}
+        looking |= {"judges the answers": run.recipe.prove.duel} if run.recipe.prove.duel else {}
+        for role, scorer in looking.items():
+            if isinstance(reference := getattr(scorer, "model", None), str):
+                yield ModelUsed(role=role, reference=reference)
     if run.recipe.train is not None:
-        start = str(describe(run.recipe.train).get("start", ""))
+        spec = describe(run.recipe.train)
+        start = next((str(spec[name]) for name in ("start", "model", "encoder") if spec.get(name)), "")
         yield ModelUsed(role=ROLES["train"], reference=start or "unknown")

@@ -15,15 +15,21 @@ from markupsafe import Markup
 from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.report.derived import Histogram
-from assay.report.facts import Arm, Threshold
+from assay.report.facts import Threshold
+from assay.report.proved import Arm
 from assay.report.sceptic import ExchangeRate
 from assay.stats.calibration import Calibration
 
 _ARMS = ("real", "filtered", "unfiltered", "random-drop", "shuffled-labels", "mixed", "few-real", "nearest-real")
 
 
+_LIKE = {"human": "real", "human+synthetic": "mixed", "base": "shuffled-labels"}
+"""Arms of tasks that have the colour of an arm of labelled data: no proof has both."""
+
+
 def arm_class(name: str) -> str:
     """The colour of an arm: its own for the arms assay knows, one for all others."""
+    name = _LIKE.get(name, name)
     return f"arm-{name}" if name in _ARMS else "arm-other"
 
 

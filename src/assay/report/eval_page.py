@@ -18,20 +18,8 @@ from assay.report.eval_groups import by_subject, cut_off
 from assay.report.eval_results import UNSEEN, CellResult, Comparison, over_tasks
 from assay.report.eval_settings import settings
 from assay.report.eval_verdict import GUESSED, TONES, WORDS, beside_chance, caution, finding
-from assay.report.eval_words import (
-    between,
-    drawn,
-    explained,
-    gap,
-    gap_between,
-    is_share,
-    measure,
-    names,
-    shared,
-    sides,
-    told,
-    value,
-)
+from assay.report.eval_words import explained, is_share, measure, names, shared, sides, told
+from assay.report.measures import between, drawn, gap, gap_between, value
 from assay.report.sections.section import Section
 from assay.report.template import fill
 from assay.report.words import count, dollars, percent, plural, seconds, tokens

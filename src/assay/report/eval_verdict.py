@@ -9,17 +9,8 @@ from assay.pipeline.eval_run import Filled
 from assay.report.document import Finding, Tone
 from assay.report.eval_groups import cut_off
 from assay.report.eval_results import CellResult, Comparison
-from assay.report.eval_words import (
-    between,
-    gap,
-    gap_between,
-    is_share,
-    measure,
-    shared,
-    sides,
-    told,
-    value,
-)
+from assay.report.eval_words import is_share, measure, shared, sides, told
+from assay.report.measures import between, gap, gap_between, value
 from assay.report.words import count, level, p_value, percent, plural
 
 Beside: TypeAlias = Literal["better", "worse", "no better"]

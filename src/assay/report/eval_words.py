@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from assay.core.effect import Effect
 from assay.pipeline.eval_plan import Cell
 from assay.report.eval_results import CellResult, Comparison
-from assay.report.words import number, number_between, percent, percent_between, points, points_between, signed_number
 
 MEASURES = {"right": "right", "mass": "probability on right choices"}
 """Names of measures in words; any other is called what it is."""
@@ -54,34 +51,6 @@ def explained(cell: Cell) -> str:
 def is_share(one: CellResult | Comparison) -> bool:
     """Whether its number is a share, to be written in per cent; other measures have their own unit."""
     return one.kind == "share"
-
-
-def value(amount: float, share: bool) -> str:
-    """A share as "31.6 %", another number as it is."""
-    return percent(amount) if share else number(amount)
-
-
-def between(effect: Effect, share: bool) -> str:
-    """Its interval."""
-    return percent_between(effect) if share else number_between(effect)
-
-
-def gap(effect: Effect, share: bool) -> str:
-    """A difference: "+1.9 points", or "+0.019"."""
-    return points(effect) if share else signed_number(effect.estimate)
-
-
-def gap_between(effect: Effect, share: bool) -> str:
-    """The interval of a difference."""
-    return points_between(effect) if share else number_between(effect, sign=True)
-
-
-def drawn(effect: Effect, share: bool) -> Effect:
-    """For plots, whose axes are in per cent: a number that is no share is drawn as it is."""
-    if share:
-        return effect
-    low, high = (None if end is None else end / 100 for end in (effect.low, effect.high))
-    return replace(effect, estimate=effect.estimate / 100, low=low, high=high)
 
 
 def sides(one: Comparison) -> tuple[str, str, str]:

@@ -13,69 +13,13 @@ from typing import Literal
 from assay.core.effect import Effect
 from assay.pipeline.leakage import Leaks
 from assay.report.checks import must_add_up, must_be_finite
+from assay.report.measures import ACCURACY, Measure
+from assay.report.proved import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
 from assay.report.sceptic import Calibrated, Drift, ExchangeRate, SetDistance, SideBySide, Unknowns
-from assay.stats.verdict import Verdict, verdict
+from assay.stats.verdict import Verdict
 
 NOT_AMONG = "not among its labels"
 """The column of an expert's confusion matrix for samples whose intended label the expert does not know."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The training loss of one seed."""
-
-    seed: int
-    points: tuple[tuple[int, float], ...]
-    """(optimiser step, loss), steps rising. The one place where a number may be infinite or NaN: training diverged."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One model, or one a seed, and what it learnt from."""
-
-    name: str
-    """real, unfiltered, filtered, random-drop, shuffled-labels, or any other."""
-    trained_on: str
-    """A sentence."""
-    n_samples: int
-    steps: int
-    """Optimiser steps of each seed."""
-    seeds: tuple[int, ...]
-    accuracy: Effect
-    """Mean over seeds with Wilson's interval; `n` counts test items, not items times seeds."""
-    seed_accuracies: tuple[float, ...] = ()
-    """One for each of `seeds`, in order; drawn as small dots."""
-    per_class: tuple[tuple[str, Effect], ...] = ()
-    history: tuple[Curve, ...] = ()
-    seconds: float | None = None
-    """Training, all seeds together."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two arms on the same test items.
-
-    Its verdict is read off the interval and, where several pairs are compared, off the p-value that was adjusted for
-    all of them.
-    """
-
-    ours: str
-    theirs: str
-    difference: Effect
-    """Accuracy of ours minus theirs, as a fraction; from a paired bootstrap."""
-    p: float | None = None
-    """Of the difference: McNemar's exact test where each arm was trained once, else the bootstrap's."""
-    adjusted_p: float | None = None
-    """Holm's, for the family of all comparisons of the run."""
-    mcnemar_p: float | None = None
-    """Exact, of the first seed of each arm."""
-    ours_only: int | None = None
-    """Items that only ours got right, first seed of each."""
-    theirs_only: int | None = None
-
-    @property
-    def verdict(self) -> Verdict:
-        return verdict(self.difference, self.adjusted_p)
 
 
 @dataclass(frozen=True)
@@ -290,6 +234,13 @@ class ReportFacts:
     """Limits that only the caller knows, a sentence each; the page adds those it can read off the facts."""
     equal: Literal["steps", "samples"] = "steps"
     """What the arms have in common: always the optimiser steps, or the number of samples too."""
+    measure: Measure = ACCURACY
+    """What the proof measures."""
+    others: tuple[OtherMeasure, ...] = ()
+    """What else was measured of the models' answers."""
+    duels: tuple[Duel, ...] = ()
+    answered: tuple[Answered, ...] = ()
+    """Some held-out tasks, with every model's answer."""
     test_items: str = "real test photographs"
     """What the test items are called, in the plural."""
 

@@ -2,58 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from assay.core.effect import Effect
-from assay.core.recipe import ARMS, Recipe
+from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Label, Outcome, Score, Unscored
 from assay.pipeline.arms import hashed
 from assay.pipeline.plan import Placed
 from assay.pipeline.stages import parts, samples_of
 from assay.report.excerpts import cut
-from assay.report.facts import (
-    Arm,
-    Comparison,
-    Curve,
-    Funnel,
-    LabelFunnel,
-    ScoreColumn,
-    Specimen,
-    Threshold,
-)
-from assay.stats.compare import compare
-from assay.stats.intervals import wilson
+from assay.report.facts import Funnel, LabelFunnel, ScoreColumn, Specimen, Threshold
 from assay.store.images import StoredImages
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
 from assay.store.shards import read_made
+from assay.text.instructions import task_prompt
 
 KEPT_SHOWN, DROPPED_SHOWN = 6, 4
+"""Pictures or texts of each label on the page."""
 TEXT_SHOWN = 400
 """Characters of a text."""
-"""Pictures of each label on the page."""
-CURVE_POINTS = 200
-"""Of a training curve, at most about this many."""
-COMPARISONS = (
-    ("filtered", "random-drop"),
-    ("filtered", "unfiltered"),
-    ("filtered", "real"),
-    ("filtered", "shuffled-labels"),
-    ("unfiltered", "real"),
-    ("mixed", "few-real"),
-    ("filtered", "few-real"),
-    ("filtered", "nearest-real"),
-)
-"""Pairs that are compared where both arms are there, the question's own first."""
+TASKS = {"yes": "classification tasks", "no": "other tasks"}
+"""What tasks are shown under, by their field `classification`."""
+Values: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+Results: TypeAlias = dict[tuple[str, int], list[ResultRow]]
 
 
 @dataclass(frozen=True)
@@ -101,22 +80,32 @@ class Finished:
         return list(dict.fromkeys(sample.text("label") for sample in labelled))
 
     @cached_property
-    def results(self) -> dict[tuple[str, int], list[ResultRow]]:
+    def results(self) -> Results:
         """By arm and number of the training, in the order of `holdout`."""
-        found: dict[tuple[str, int], list[ResultRow]] = {}
-        for path in parts(self.done["prove"].folder) if "prove" in self.done else []:
-            for row in read_results(path):
-                found.setdefault((row.arm, row.seed), []).append(row)
-        return found
+        return read_all(self.done["prove"].folder) if "prove" in self.done else {}
 
-    def correct(self, arm: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def correct(self, arm: str) -> Values:
         """(trainings, items) 1 where the item was answered rightly; what was not scored counts as not right."""
-        rows = [
-            [row.outcome.value if isinstance(row.outcome, Score) else 0.0 for row in found]
-            for (name, _), found in sorted(self.results.items())
-            if name == arm
-        ]
-        return np.asarray(rows, dtype=np.float64)
+        return table(self.results, arm, 0.0)
+
+
+def table(results: Results, arm: str, lacking: float = np.nan) -> Values:
+    """(trainings, items): what was found of an arm; `lacking` where there is no number."""
+    rows = [
+        [row.outcome.value if isinstance(row.outcome, Score) else lacking for row in found]
+        for (name, _), found in sorted(results.items())
+        if name == arm
+    ]
+    return np.asarray(rows, dtype=np.float64)
+
+
+def read_all(folder: Path) -> Results:
+    """Rows of results by arm and number of the training, each in the order of the held-out samples."""
+    found: Results = {}
+    for path in parts(folder):
+        for row in read_results(path):
+            found.setdefault((row.arm, row.seed), []).append(row)
+    return found
 
 
 def funnel(run: Finished) -> Funnel:
@@ -137,54 +126,6 @@ def funnel(run: Finished) -> Funnel:
     )
     return Funnel(
         len(run.made), len(kept), dropped, failed, rows if sum(map(_requested, rows)) == len(run.made) else ()
-    )
-
-
-def arms(run: Finished) -> tuple[Arm, ...]:
-    """Every arm that was trained, with its accuracy and its curves."""
-    if run.recipe.prove is None:
-        return ()
-    found = []
-    for name in run.recipe.prove.arms:
-        stages = [run.done[f"train-{name}-{nth}"] for nth in range(run.recipe.prove.seeds)]
-        receipts = [stage.receipt for stage in stages if stage.receipt is not None]
-        correct = run.correct(name)
-        found.append(
-            Arm(
-                name=name,
-                trained_on=ARMS[name],
-                n_samples=receipts[0].counts["samples"],
-                steps=receipts[0].counts["steps"],
-                seeds=tuple(range(len(stages))),
-                accuracy=_accuracy(correct),
-                seed_accuracies=tuple(map(float, correct.mean(axis=1))),
-                per_class=_per_class(run, correct),
-                history=tuple(_curve(nth, stage.folder) for nth, stage in enumerate(stages)),
-                seconds=sum(receipt.seconds for receipt in receipts),
-            )
-        )
-    return tuple(found)
-
-
-def comparisons(run: Finished) -> tuple[Comparison, ...]:
-    """Pairs of arms on the same items, their p-values adjusted for one another."""
-    names, asked = (run.recipe.prove.arms, run.recipe.prove.answer) if run.recipe.prove else ((), ())
-    first = [(asked[0], asked[1])] if asked else []
-    pairs = list(dict.fromkeys([*first, *(pair for pair in COMPARISONS if set(pair) <= set(names))]))
-    seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
-    compared = compare([(run.correct(ours), run.correct(theirs)) for ours, theirs in pairs], seeds)
-    return tuple(
-        Comparison(
-            ours,
-            theirs,
-            one.effect,
-            p=one.p,
-            adjusted_p=one.adjusted_p,
-            mcnemar_p=one.mcnemar.p if one.mcnemar else None,
-            ours_only=one.mcnemar.ours_only if one.mcnemar else None,
-            theirs_only=one.mcnemar.theirs_only if one.mcnemar else None,
-        )
-        for (ours, theirs), one in zip(pairs, compared, strict=True)
     )
 
 
@@ -214,23 +155,49 @@ def score_columns(run: Finished) -> tuple[ScoreColumn, ...]:
 
 
 def specimens(run: Finished) -> tuple[Specimen, ...]:
-    """Some pictures or texts of each label, kept and dropped, chosen by a hash and not by how they look."""
-    what = "image" if any("image" in sample.fields for sample in run.samples) else "text"
-    rows = [nth for nth, sample in enumerate(run.samples) if what in sample.fields and "label" in sample.fields]
+    """Some pictures, texts or tasks of each label, kept and dropped, chosen by a hash and not by how they look."""
+    what = next((name for name in ("image", "text", "instruction") if _any_has(run.samples, name)), "text")
+    rows = [nth for nth, sample in enumerate(run.samples) if what in sample.fields and _worth_showing(sample)]
     rows.sort(key=lambda nth: hashed("shown", run.samples[nth].id))
     shown: Counter[tuple[str, bool]] = Counter()
     chosen = []
     for nth in rows:
-        place = (run.samples[nth].text("label"), run.decisions[nth].keep)
+        place = (label_of(run.samples[nth]), run.decisions[nth].keep)
         if shown[place] < (KEPT_SHOWN if place[1] else DROPPED_SHOWN):
             shown[place] += 1
             chosen.append(nth)
-    chosen.sort(key=lambda nth: run.labels.index(run.samples[nth].text("label")))
-    if what == "text":
-        return tuple(_specimen(run, nth, text=cut(run.samples[nth].text("text"), TEXT_SHOWN)) for nth in chosen)
+    order = list(dict.fromkeys([*run.labels, *(label_of(sample) for sample in run.samples)]))
+    chosen.sort(key=lambda nth: order.index(label_of(run.samples[nth])))
+    if what != "image":
+        return tuple(_specimen(run, nth, text=cut(_words(run.samples[nth]), TEXT_SHOWN)) for nth in chosen)
     stored = StoredImages([run.done["generate"].folder])
     encoded = stored.encoded([run.samples[nth].image() for nth in chosen])
     return tuple(_specimen(run, nth, png) for nth, png in zip(chosen, encoded, strict=True))
+
+
+def label_of(sample: Sample) -> str:
+    """What a sample is shown under: its label, or what kind of task it is."""
+    if "label" in sample.fields:
+        return sample.text("label")
+    return TASKS.get(str(sample.fields.get("classification", "")), "tasks")
+
+
+def _any_has(samples: Sequence[Sample], name: str) -> bool:
+    return any(name in sample.fields for sample in samples)
+
+
+def _worth_showing(sample: Sample) -> bool:
+    """Whether there is anything to see: what stands under a label, or a task that has words."""
+    return "label" in sample.fields or bool(str(sample.fields.get("instruction", "")).strip())
+
+
+def _words(sample: Sample) -> str:
+    """A text, or a task with its answer."""
+    if "text" in sample.fields:
+        return sample.text("text")
+    asked = task_prompt(sample.text("instruction"), str(sample.fields.get("input", "")))
+    answer = str(sample.fields.get("output", "")).strip()
+    return f"{asked}\n\n→ {answer}" if answer else asked
 
 
 def finished_at(run: Finished) -> str:
@@ -241,30 +208,6 @@ def finished_at(run: Finished) -> str:
 
 def _requested(row: LabelFunnel) -> int:
     return row.requested
-
-
-def _accuracy(correct: np.ndarray[Any, np.dtype[np.float64]]) -> Effect:
-    """Mean over trainings; Wilson's interval at the mean, so it speaks of the items and not of the trainings."""
-    items = correct.shape[1]
-    return wilson(round(float(correct.mean()) * items), items)
-
-
-def _per_class(run: Finished, correct: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[tuple[str, Effect], ...]:
-    labels = [sample.text("label") for sample in run.holdout]
-    found = []
-    for label in (label for label in run.labels if label in labels):
-        member = np.asarray([other == label for other in labels])
-        found.append((label, _accuracy(correct[:, member])))
-    return tuple(found)
-
-
-def _curve(nth: int, folder: Path) -> Curve:
-    path = folder / "history.json"
-    if not path.is_file():  # a trainer need not leave one
-        return Curve(nth, ())
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    thin = max(1, len(rows) // CURVE_POINTS)
-    return Curve(nth, tuple((int(step), float(loss)) for step, loss, _ in rows[::thin]))
 
 
 def _thresholds(recipe: Recipe, column: str) -> tuple[Threshold, ...]:
@@ -295,7 +238,7 @@ def _specimen(run: Finished, nth: int, png: bytes = b"", text: str = "") -> Spec
         id=sample.id,
         png=png,
         text=text,
-        label=sample.text("label"),
+        label=label_of(sample),
         prompt=prompt,
         kept=decision.keep,
         scores=tuple(scores),

@@ -15,6 +15,7 @@ from assay.pipeline.leakage import Leaks, read_leaks
 from assay.pipeline.plan import main_arm
 from assay.pipeline.run import outcomes_of
 from assay.report.gather import Finished
+from assay.report.gather_proof import measure_of
 from assay.report.sceptic import ExchangeRate, Reach, SetDistance
 from assay.stats.scaling_law import exchange_rate, power_law, stops_helping
 from assay.stats.sets import cmmd, density_coverage, duplicate_rate, kid, nearest_rows
@@ -86,7 +87,7 @@ def _rows(vectors: list[tuple[float, ...]]) -> Floats:
 def exchange(run: Finished) -> ExchangeRate | None:
     """How many real samples teach as much as the generated ones; None where no curve was asked for."""
     proof = run.recipe.prove
-    if proof is None:
+    if proof is None or not measure_of(run).share:
         return None
     real = [name for name in proof.trained if name.startswith(CURVE) or name in ("real", "few-real")]
     arm = main_arm(proof)

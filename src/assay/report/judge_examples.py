@@ -12,7 +12,7 @@ import numpy.typing as npt
 from assay.core.asking import Message
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.pipeline.judge_pairs import JudgedPairs, Verdict, pair_of
+from assay.pipeline.judge_pairs import JudgedPairs, pair_of
 from assay.pipeline.judge_rate import JudgedTexts, rated_of
 from assay.pipeline.judging import Question
 from assay.report.excerpts import cut, turns
@@ -20,6 +20,7 @@ from assay.report.words import percent
 from assay.store.answers import AnswerRow
 from assay.text.grades import weighed
 from assay.text.judging import LETTERS, pair_prompt, rating_prompt
+from assay.text.verdicts import Verdict
 
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 EACH = {"agreed": 2, "turned": 2, "unscored": 2, "highest": 2, "lowest": 2, "far from people": 2}

@@ -15,12 +15,12 @@ from assay.report.axis import Axis, axis_over
 from assay.report.charts import Strip, parts, ruler, strip
 from assay.report.document import Head, Tile, with_head
 from assay.report.eval_settings import versions_fact
-from assay.report.eval_words import drawn
 from assay.report.judge_audit import Check, Number, pairs_checks, rate_checks
 from assay.report.judge_examples import Shown, shown_pairs, shown_texts
 from assay.report.judge_results import Counts, PairsResult, RateResult
 from assay.report.judge_verdict import pairs_finding, rate_finding
 from assay.report.judge_words import CONFLICTS, how
+from assay.report.measures import drawn
 from assay.report.sections.section import Section
 from assay.report.template import fill
 from assay.report.words import count, dollars, percent, percent_between, plural, seconds, tokens

@@ -10,7 +10,7 @@ import numpy as np
 from assay.core.effect import Effect
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.pipeline.judge_pairs import JudgedPairs, Verdict
+from assay.pipeline.judge_pairs import JudgedPairs
 from assay.pipeline.judge_rate import JudgedTexts
 from assay.pipeline.judging import Judge
 from assay.stats.agreement import Positions, accuracy, cohen_kappa, correlation, positions
@@ -20,6 +20,7 @@ from assay.stats.length_control import LengthAudit, length_audit
 from assay.stats.self_preference import SelfPreference, self_preference
 from assay.store.answers import AnswerRow
 from assay.text.rouge import rouge
+from assay.text.verdicts import Verdict
 
 GOLD = {"a": 1.0, "b": 0.0, "tie": 0.5}
 """Labels, as worth of the first answer."""

@@ -8,10 +8,12 @@ from typing import Any
 
 from assay.report import derived
 from assay.report.answer import answer_sentence, comparison_sentence, limits
-from assay.report.facts import Arm, Comparison, Confusion, ReportFacts, ScoreColumn, Specimen
+from assay.report.facts import Confusion, ReportFacts, ScoreColumn, Specimen
+from assay.report.measures import Measure
+from assay.report.proved import Arm, Comparison, OtherMeasure
 from assay.report.sceptic import SideBySide, Unknowns
 
-FORMAT = 1
+FORMAT = 2
 """Goes up when a key changes its meaning or goes away."""
 
 
@@ -25,8 +27,12 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "answer": answer_sentence(facts),
         "origin": {**asdict(facts.origin), "versions": dict(facts.origin.versions)},
         "equal": facts.equal,
+        "measure": asdict(facts.measure),
         "arms": [_arm(arm) for arm in facts.arms],
-        "effects": [_effect(pair) for pair in facts.comparisons],
+        "effects": [_effect(pair, facts.measure) for pair in facts.comparisons],
+        "measures": [_other(one) for one in facts.others],
+        "duels": [{**asdict(one), "verdict": one.verdict} for one in facts.duels],
+        "answers": [{**asdict(one), "answers": dict(one.answers)} for one in facts.answered],
         "limits": list(limits(facts)),
         "funnel": _funnel(facts),
         "scores": [_score(column) for column in facts.scores],
@@ -57,8 +63,16 @@ def _arm(arm: Arm) -> dict[str, Any]:
     }
 
 
-def _effect(pair: Comparison) -> dict[str, Any]:
-    return {**asdict(pair), "verdict": pair.verdict, "sentence": comparison_sentence(pair)}
+def _effect(pair: Comparison, measure: Measure) -> dict[str, Any]:
+    return {**asdict(pair), "verdict": pair.verdict, "sentence": comparison_sentence(pair, measure)}
+
+
+def _other(one: OtherMeasure) -> dict[str, Any]:
+    return {
+        **asdict(one),
+        "arms": {arm: asdict(effect) for arm, effect in one.arms},
+        "comparisons": [_effect(pair, one.measure) for pair in one.comparisons],
+    }
 
 
 def _funnel(facts: ReportFacts) -> dict[str, Any]:

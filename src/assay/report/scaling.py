@@ -155,9 +155,9 @@ def _of_run(folder: Path) -> list[Point]:
         raise UserError(f"{folder} holds no results.json.", hint="Give the folder of a finished run.")
     results = json.loads(path.read_text(encoding="utf-8"))
     points = [
-        Point(float(arm["n_samples"]), 1 - accuracy, arm["name"])
+        Point(float(arm["n_samples"]), 1 - value if results["measure"]["share"] else value, arm["name"])
         for arm in results["arms"]
-        for accuracy in arm["seed_accuracies"]
+        for value in arm["seed_results"]
     ]
     # Points of the curve that are no arms of the proof.
     known = {(point.size, round(point.loss, 12)) for point in points if _is_real(point.arm)}

@@ -12,6 +12,7 @@ from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
@@ -27,6 +28,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     ImageEmbedding,
     Judge,
     LabelMatch,
+    PairJudge,
     Perplexity,
     Rouge,
     RougeNovelty,

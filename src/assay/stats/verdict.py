@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from assay.core.effect import Effect
@@ -22,3 +23,9 @@ def verdict(effect: Effect, p: float | None = None) -> Verdict:
     if effect.high is not None and effect.high < 0:
         return "hurt"
     return "no difference shown"
+
+
+def negated(effect: Effect) -> Effect:
+    """A difference the other way round."""
+    low, high = (None if end is None else -end for end in (effect.high, effect.low))
+    return replace(effect, estimate=-effect.estimate, low=low, high=high)

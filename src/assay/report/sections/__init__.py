@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assay.report.facts import ReportFacts
+from assay.report.sections.answers import answers, duels, measures
 from assay.report.sections.making import expert, funnel, scores, specimens
 from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
 from assay.report.sections.record import cost, origin, provenance, training
@@ -14,6 +15,9 @@ from assay.report.sections.section import Section
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     arms,
     comparisons,
+    measures,
+    duels,
+    answers,
     exchange,
     limits,
     leakage,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from assay.report import answer
 from assay.report.charts import Strip, arm_class, ruler, strip, strip_axis
-from assay.report.facts import Arm, Comparison, ReportFacts
+from assay.report.facts import ReportFacts
+from assay.report.measures import Measure
+from assay.report.proved import Arm, Comparison
 from assay.report.sections.matrix import matrix
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.report.words import percent, percent_between, points, points_between
 
 EQUAL = {
     "steps": "Every arm took as many optimiser steps, however many samples it has.",
@@ -22,19 +23,25 @@ def arms(facts: ReportFacts) -> Section | None:
     if not facts.arms:
         return None
     first = facts.arm(facts.comparisons[0].ours) if facts.comparisons else facts.arms[0]
-    others = [arm.accuracy for arm in facts.arms if arm is not first]
-    axis = strip_axis([first.accuracy, *others])
-    rows = [(arm, arm_class(arm.name), strip(_strip_of(arm), axis)) for arm in facts.arms]
-    values = {"facts": facts, "rows": rows, "ruler": ruler(axis, "%"), "equal": EQUAL[facts.equal]}
+    measure = facts.measure
+    others = [arm.result for arm in facts.arms if arm is not first]
+    axis = strip_axis([measure.drawn(effect) for effect in (first.result, *others)])
+    rows = [(arm, arm_class(arm.name), strip(_strip_of(arm, measure), axis)) for arm in facts.arms]
+    values = {
+        "facts": facts,
+        "rows": rows,
+        "ruler": ruler(axis, "%" if measure.share else ""),
+        "equal": EQUAL[facts.equal],
+    }
     return Section("arms", "How well each model did", fill("arms.html", values))
 
 
-def _strip_of(arm: Arm) -> Strip:
+def _strip_of(arm: Arm, measure: Measure) -> Strip:
     return Strip(
-        f"{arm.name}: accuracy {percent(arm.accuracy.estimate)}, interval {percent_between(arm.accuracy)}",
-        arm.accuracy,
+        f"{arm.name}: {measure.name} {measure.value(arm.result)}, interval {measure.between(arm.result)}",
+        measure.drawn(arm.result),
         arm_class(arm.name),
-        arm.seed_accuracies if len(arm.seeds) > 1 else (),
+        tuple(measure.drawn_at(value) for value in arm.seed_results) if len(arm.seeds) > 1 else (),
     )
 
 
@@ -42,18 +49,25 @@ def comparisons(facts: ReportFacts) -> Section | None:
     """Every difference between two arms, with its interval, its verdict and a sentence."""
     if not facts.comparisons:
         return None
-    axis = strip_axis([pair.difference for pair in facts.comparisons], signed=True)
+    measure = facts.measure
+    axis = strip_axis([measure.drawn(pair.difference) for pair in facts.comparisons], signed=True)
     rows = [
-        (pair, answer.comparison_sentence(pair), TONES[pair.verdict], strip(_strip_between(pair), axis, zero=0.0))
+        (
+            pair,
+            answer.comparison_sentence(pair, measure),
+            TONES[pair.verdict],
+            strip(_strip_between(pair, measure), axis, zero=0.0),
+        )
         for pair in facts.comparisons
     ]
-    values = {"facts": facts, "rows": rows, "ruler": ruler(axis, "")}
+    values = {"facts": facts, "measure": measure, "rows": rows, "ruler": ruler(axis, "")}
     return Section("comparisons", "What made the difference", fill("comparisons.html", values))
 
 
-def _strip_between(pair: Comparison) -> Strip:
-    label = f"{pair.ours} minus {pair.theirs}: {points(pair.difference)}, interval {points_between(pair.difference)}"
-    return Strip(label, pair.difference, TONES[pair.verdict])
+def _strip_between(pair: Comparison, measure: Measure) -> Strip:
+    gap, between = measure.gap(pair.difference), measure.gap_between(pair.difference)
+    label = f"{pair.ours} minus {pair.theirs}: {gap}, interval {between}"
+    return Strip(label, measure.drawn(pair.difference), TONES[pair.verdict])
 
 
 def limits(facts: ReportFacts) -> Section | None:

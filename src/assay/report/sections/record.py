@@ -6,7 +6,8 @@ from math import isfinite
 
 from assay.report import derived
 from assay.report.charts import arm_class, curve_axes, curves
-from assay.report.facts import Arm, ReportFacts
+from assay.report.facts import ReportFacts
+from assay.report.proved import Arm
 from assay.report.sections.section import Section
 from assay.report.template import fill
 

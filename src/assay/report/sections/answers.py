@@ -1,0 +1,42 @@
+"""What else the proof found in the models' answers: other measures, a judge's verdicts, and the answers themselves."""
+
+from __future__ import annotations
+
+from assay.report.charts import arm_class
+from assay.report.facts import ReportFacts
+from assay.report.proved import Comparison, OtherMeasure
+from assay.report.sections.proof import TONES
+from assay.report.sections.section import Section
+from assay.report.template import fill
+
+
+def measures(facts: ReportFacts) -> Section | None:
+    """The same answers by other measures, with the comparison that answers the question."""
+    if not facts.others:
+        return None
+    heads = [(arm.name, arm_class(arm.name)) for arm in facts.arms]
+    rows = [(one, dict(one.arms), _main(facts, one)) for one in facts.others]
+    values = {"facts": facts, "heads": heads, "rows": rows, "tones": TONES}
+    return Section("measures", "By other measures", fill("measures.html", values))
+
+
+def _main(facts: ReportFacts, one: OtherMeasure) -> Comparison | None:
+    """The comparison that the question asks for."""
+    asked = [(pair.ours, pair.theirs) for pair in facts.comparisons[:1]]
+    return next((pair for pair in one.comparisons if (pair.ours, pair.theirs) in asked), None)
+
+
+def duels(facts: ReportFacts) -> Section | None:
+    """Which answers a judge finds better, in both orders and at equal length."""
+    if not facts.duels:
+        return None
+    rows = [(one, arm_class(one.ours), TONES[one.verdict]) for one in facts.duels]
+    return Section("duels", "Which answers a judge prefers", fill("duels.html", {"facts": facts, "rows": rows}))
+
+
+def answers(facts: ReportFacts) -> Section | None:
+    """Some held-out tasks with every model's answer."""
+    if not facts.answered:
+        return None
+    heads = {arm.name: arm_class(arm.name) for arm in facts.arms}
+    return Section("answers", "What the models answer", fill("answers.html", {"facts": facts, "heads": heads}))

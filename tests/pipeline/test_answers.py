@@ -1,0 +1,167 @@
+"""A proof by answers: the arm that is not trained, other measures, and a judge of pairs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import run_parts
+from answer_parts import START, Error, Exact, Nearer, Offset, TrueSums, recipe
+from assay.core.errors import RecipeError
+from assay.core.recipe import Proof
+from assay.pipeline.recipe_file import dump, load
+from assay.pipeline.run import read_artifact
+from assay.report.api import report
+from assay.report.facts import ReportFacts
+from assay.store.rows import read_results
+from run_parts import counts, datasets, folder_of, run, stamps
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("answers") / "whole"
+    run(recipe(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def facts(whole: Path) -> ReportFacts:
+    return report(whole).facts
+
+
+def test_the_base_is_not_trained(whole: Path) -> None:
+    assert counts(whole, "train-base-0") == {"samples": 0, "steps": 0}
+    assert read_artifact(folder_of(whole, "train-base-0")).path == "as it was"
+
+
+def test_no_arm_learns_from_what_a_trainer_cannot_use(whole: Path) -> None:
+    made, without = 60, 6
+    assert counts(whole, "train-unfiltered-0")["samples"] == made - without
+    kept = counts(whole, "keep")["kept"]
+    assert [counts(whole, f"train-{arm}-0")["samples"] for arm in ("filtered", "random-drop")] == [kept, kept]
+    assert counts(whole, "train-human-0")["samples"] == 20
+    assert counts(whole, "train-human+synthetic-0")["samples"] == 20 + kept
+
+
+def test_a_measure_that_goes_down_helps(facts: ReportFacts) -> None:
+    main = facts.comparisons[0]
+    assert (main.ours, main.theirs, main.verdict, facts.verdict) == ("filtered", "base", "helped", "helped")
+    assert main.difference.estimate == pytest.approx(-START)
+    assert main.difference.n == 29  # one has no number
+    hurt = next(pair for pair in facts.comparisons if (pair.ours, pair.theirs) == ("filtered", "random-drop"))
+    assert hurt.verdict == "helped"
+    assert (facts.measure.name, facts.measure.unit, facts.measure.better) == ("sayings", "off by", "lower")
+    assert facts.arm("base").result.estimate == pytest.approx(START + 0.1, abs=0.02)
+
+
+def test_measures_look_at_the_same_answers(facts: ReportFacts) -> None:
+    exact, length = facts.others
+    assert exact.measure.share
+    assert {arm: effect.estimate for arm, effect in exact.arms}["base"] == 0.0
+    # The task without an answer counts as not right.
+    assert {arm: effect.estimate for arm, effect in exact.arms}["filtered"] == pytest.approx(29 / 30)
+    assert exact.unscored == 6
+    assert exact.comparisons[0].verdict == "helped"
+    assert [pair.ours for pair in exact.comparisons] == [pair.ours for pair in facts.comparisons]
+    assert (length.measure.name, length.measure.unit, length.measure.share) == ("length", "characters", False)
+    assert dict(length.arms)["filtered"].n == 29
+
+
+def test_every_arm_meets_the_base_before_the_judge(facts: ReportFacts) -> None:
+    assert [one.ours for one in facts.duels] == ["unfiltered", "filtered", "random-drop", "human", "human+synthetic"]
+    filtered = facts.duels[1]
+    assert (filtered.theirs, filtered.n, filtered.unscored, filtered.verdict) == ("base", 29, 1, "helped")
+    assert (filtered.wins.estimate, filtered.conflicts, filtered.same) == (1.0, 0.0, 0)
+
+
+def test_answers_are_shown_with_those_of_people(facts: ReportFacts) -> None:
+    assert len(facts.answered) == 6
+    for one in facts.answered:
+        said = dict(one.answers)
+        assert list(said) == [arm.name for arm in facts.arms]
+        if said["base"] != "(no answer)":
+            assert (said["human"], int(said["base"])) == (one.reference, int(one.reference) + START)
+
+
+def test_the_page_and_the_numbers_hold_all_of_it(whole: Path, facts: ReportFacts) -> None:
+    page = (whole / "report.html").read_text(encoding="utf-8")
+    for anchor in ("measures", "duels", "answers"):
+        assert f'<section id="{anchor}"' in page
+    results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
+    assert results["verdict"] == "helped"
+    assert results["measure"]["better"] == "lower"
+    assert [one["ours"] for one in results["duels"]] == [one.ours for one in facts.duels]
+    assert "its sayings on 29 held-out tasks is 0.0966" in results["answer"]
+    assert "than the model that was not trained" in results["answer"]
+
+
+def test_a_second_run_does_nothing_and_another_folder_gets_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    before = stamps(whole)
+    said = run(recipe(), whole)
+    assert stamps(whole) == before
+    assert all(note.endswith("done before") for note in said.ended.values())
+    run(recipe(), tmp_path / "again")
+    assert datasets(tmp_path / "again") == datasets(whole)
+
+
+def test_a_measure_that_failed_is_tried_again_and_nothing_else(tmp_path: Path) -> None:
+    what = recipe(measures={"exact": Exact(str(tmp_path))})
+    said = run(what, tmp_path / "run")
+    assert "174 failed" in said.ended["measure-exact"]
+    assert report(tmp_path / "run").facts.others[0].unscored == 180
+    (tmp_path / "mended").touch()
+    again = run(what, tmp_path / "run")
+    assert "failed" not in again.ended["measure-exact"]
+    assert [name for name, note in again.ended.items() if not note.endswith("done before") and name != "check"] == [
+        "measure-exact"
+    ]
+    rows = read_results(folder_of(tmp_path / "run", "measure-exact") / "part-00000.parquet")
+    assert {row.arm for row in rows} == {"base"}
+
+
+def test_several_trainings_meet_the_one_base(tmp_path: Path) -> None:
+    run(recipe(seeds=2, arms=("base", "filtered", "unfiltered"), real=None), tmp_path / "run")
+    facts = report(tmp_path / "run").facts
+    assert [len(arm.seeds) for arm in facts.arms] == [1, 2, 2]
+    assert facts.duels[0].n == 29
+    assert facts.duels[0].unscored == 2
+
+
+def test_without_a_base_the_second_of_the_question_is_the_opponent(tmp_path: Path) -> None:
+    what = recipe(arms=("filtered", "human"), answer=("filtered", "human"))
+    run(what, tmp_path / "run")
+    duels = report(tmp_path / "run").facts.duels
+    assert [(one.ours, one.theirs, one.same, one.verdict) for one in duels] == [
+        ("filtered", "human", 29, "no difference shown")
+    ]
+
+
+def test_what_looks_at_answers_needs_answers() -> None:
+    plain = {"holdout": TrueSums(), "evaluate": run_parts.Right()}
+    with pytest.raises(RecipeError, match=r"prove\.measures\.exact looks at the answers of models, and Right"):
+        Proof(**plain, measures={"exact": Exact()})  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match=r"prove\.duel looks at the answers"):
+        Proof(**plain, duel=Nearer())  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match=r"prove\.duel needs two arms"):
+        recipe(arms=("filtered",), answer=(), real=None)
+
+
+def test_only_a_trainer_that_starts_from_a_model_has_a_base() -> None:
+    with pytest.raises(RecipeError, match="The arm 'base' needs a trainer that starts from a model that can answer"):
+        replace(recipe(), train=run_parts.Middles())
+    assert recipe().train == Offset()
+
+
+def test_measures_and_duel_survive_a_recipe_file(tmp_path: Path) -> None:
+    path = tmp_path / "sums.yaml"
+    path.write_text(dump(recipe()), encoding="utf-8")
+    assert load(str(path)) == recipe()
+    path.write_text(dump(recipe()).replace("answer_parts:Nearer", "answer_parts:Error"), encoding="utf-8")
+    assert load(str(path)).prove == replace(recipe().prove, duel=Error())  # type: ignore[type-var]
+    text = dump(recipe()).replace("answer_parts:Exact", "Exactly")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError, match="Exactly"):
+        load(str(path))
