@@ -59,7 +59,8 @@ def test_a_measure_that_goes_down_helps(facts: ReportFacts) -> None:
 
 def test_measures_look_at_the_same_answers(facts: ReportFacts) -> None:
     exact, length = facts.others
-    assert exact.measure.share
+    assert (exact.measure.name, exact.measure.share) == ("exact", True)
+    assert exact.comparisons[0].difference.high == 1.0
     assert {arm: effect.estimate for arm, effect in exact.arms}["base"] == 0.0
     # The task without an answer counts as not right.
     assert {arm: effect.estimate for arm, effect in exact.arms}["filtered"] == pytest.approx(29 / 30)
@@ -94,7 +95,7 @@ def test_the_page_and_the_numbers_hold_all_of_it(whole: Path, facts: ReportFacts
     assert results["verdict"] == "helped"
     assert results["measure"]["better"] == "lower"
     assert [one["ours"] for one in results["duels"]] == [one.ours for one in facts.duels]
-    assert "its sayings on 29 held-out tasks is 0.0966" in results["answer"]
+    assert "its sayings on 29 held-out tasks is 0.1, that of base 6.1 (off by, lower is better)" in results["answer"]
     assert "than the model that was not trained" in results["answer"]
 
 

@@ -128,6 +128,8 @@ def limits(facts: ReportFacts) -> tuple[str, ...]:
     """What this run cannot tell, a sentence each: read off the facts, then the caller's own."""
     found = [*_limits_of_arms(facts), *_limits_of_proof(facts), *facts.caveats]
     sets = list(dict.fromkeys(one.name for model in facts.unknowns for one in model.sets))
+    if not facts.measure.share:
+        return (*found, f"Nothing is said about tasks unlike the {facts.test_items}.")
     found.append(
         f"Nothing is said about {facts.test_items} of another kind or from another place, "
         + (
@@ -162,7 +164,13 @@ def _limits_of_arms(facts: ReportFacts) -> list[str]:
     ]
     if facts.comparisons:
         ours, theirs = facts.arm(facts.comparisons[0].ours), facts.arm(facts.comparisons[0].theirs)
-        if ours.n_samples != theirs.n_samples and ours.steps != theirs.steps:
+        if BASE in (ours.name, theirs.name):
+            tuned = ours.name if theirs.name == BASE else theirs.name
+            found.append(
+                f"{tuned} was tuned and {BASE} was not. Whether its data made the difference, or any tuning would have, "
+                "only the other arms can tell."
+            )
+        elif ours.n_samples != theirs.n_samples and ours.steps != theirs.steps:
             found.append(
                 f"{ours.name} and {theirs.name} differ in samples and in training steps, "
                 "so the difference has more than one possible cause."

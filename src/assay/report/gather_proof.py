@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,13 +47,15 @@ def measure_of(run: Finished) -> Measure:
     if run.recipe.prove is None:
         return ACCURACY
     evaluator = run.recipe.prove.evaluate
+    if evaluator.scale.unit == SHARE:
+        return ACCURACY
     return named(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(evaluator).__name__).lower(), evaluator.scale)
 
 
 def named(name: str, scale: Scale) -> Measure:
     """A measure by its scale."""
     if scale.unit == SHARE:
-        return ACCURACY
+        return replace(ACCURACY, name=name)
     return Measure(name, scale.unit, False, "lower" if scale.better == "lower" else "higher")
 
 
@@ -117,7 +120,7 @@ def compared(run: Finished, values: Mapping[str, Values], measure: Measure) -> t
         Comparison(
             ours,
             theirs,
-            one.effect,
+            within(one.effect) if measure.share else one.effect,
             p=one.p,
             adjusted_p=one.adjusted_p,
             mcnemar_p=one.mcnemar.p if one.mcnemar else None,
@@ -127,6 +130,13 @@ def compared(run: Finished, values: Mapping[str, Values], measure: Measure) -> t
         )
         for (ours, theirs), one in zip(pairs, found, strict=True)
     )
+
+
+def within(difference: Effect) -> Effect:
+    """A difference of shares, its interval cut where no difference can lie: a few trainings make it wider than that."""
+    if difference.low is None or difference.high is None:
+        return difference
+    return replace(difference, low=max(-1.0, difference.low), high=min(1.0, difference.high))
 
 
 def _values(run: Finished, measure: Measure) -> dict[str, Values]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from assay.core.recipe import BASE
 from assay.report import answer
 from assay.report.charts import Strip, arm_class, ruler, strip, strip_axis
 from assay.report.facts import ReportFacts
@@ -15,6 +16,7 @@ EQUAL = {
     "steps": "Every arm took as many optimiser steps, however many samples it has.",
     "samples": "Every arm took as many optimiser steps, and learnt from as many samples but where its name says else.",
 }
+NOT_TRAINED = f" {BASE.capitalize()} took none."
 TONES = {"helped": "helped", "hurt": "hurt", "no difference shown": "unclear"}
 
 
@@ -31,7 +33,7 @@ def arms(facts: ReportFacts) -> Section | None:
         "facts": facts,
         "rows": rows,
         "ruler": ruler(axis, "%" if measure.share else ""),
-        "equal": EQUAL[facts.equal],
+        "equal": EQUAL[facts.equal] + (NOT_TRAINED if any(arm.name == BASE for arm in facts.arms) else ""),
     }
     return Section("arms", "How well each model did", fill("arms.html", values))
 
