@@ -167,8 +167,8 @@ def _limits_of_arms(facts: ReportFacts) -> list[str]:
         if BASE in (ours.name, theirs.name):
             tuned = ours.name if theirs.name == BASE else theirs.name
             found.append(
-                f"{tuned} was tuned and {BASE} was not. Whether its data made the difference, or any tuning would have, "
-                "only the other arms can tell."
+                f"{tuned} was tuned and {BASE} was not. Whether its data made the difference, or any tuning would "
+                "have, only the other arms can tell."
             )
         elif ours.n_samples != theirs.n_samples and ours.steps != theirs.steps:
             found.append(
