@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,6 +192,16 @@ def test_the_card_says_how_many_there_are() -> None:
         without = sum(not s.text("input") for s in found)
         pairs = len(read(part, "all"))
         assert rows[source.file.name] == [len(found), english, korean, both, without, pairs]
+
+
+def test_an_installed_assay_has_them_and_their_card() -> None:
+    project = Path(__file__).parents[2]
+    data = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    package = project / "src" / "assay"
+    packed = {file.name for pattern in data["assay"] for file in package.glob(pattern)}
+    for name in ("seed-tasks.jsonl", "held-out-tasks.jsonl", "TASKS.md"):
+        assert (package / "recipes" / name).is_file()
+        assert name in packed
 
 
 def _table(card: str) -> list[list[str]]:
