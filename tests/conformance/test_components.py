@@ -62,6 +62,7 @@ from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
+from assay.sources.seed_tasks import SeedTasks
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
@@ -145,6 +146,11 @@ EXAMPLES: dict[type, list[Any]] = {
         Questions("some.jsonl", "ask", "key", subject="area", answers="letter", limit=9),
     ],
     Texts: [Texts("some.txt"), Texts("some.jsonl", "task", limit=9)],
+    SeedTasks: [
+        SeedTasks(),
+        SeedTasks(part="held-out", language="ko", classification="yes"),
+        SeedTasks("some.jsonl", instances="all", unanswered="skip", limit=9),
+    ],
 }
 CLASSES = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
 

@@ -40,6 +40,7 @@ from assay.sources.image_folder import ImageFolder
 from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.questions import Questions
+from assay.sources.seed_tasks import SeedTasks
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
@@ -108,7 +109,7 @@ def test_the_recipes_hold_every_component() -> None:
     used = {type(component) for recipe in recipes for component in [*components(recipe).values(), *recipe.keep]}
     every = {*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
     # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here.
-    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, Judge}
+    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, SeedTasks, Judge}
 
 
 @pytest.mark.parametrize("name", RECIPES)

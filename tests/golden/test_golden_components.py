@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -59,6 +59,7 @@ from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
+from assay.sources.seed_tasks import Part, SeedTasks
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
@@ -259,6 +260,17 @@ def labelled(folder: Path) -> Rows:
     return [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
 
 
+def tasks(folder: Path) -> Rows:
+    own = {"instruction": "쓰시오.", "instances": [{"input": "", "output": "네"}, {"input": "x", "output": "y"}]}
+    plain = {"instruction": "Say so.", "input": " ", "output": "So."}
+    (folder / "tasks.jsonl").write_text("\n".join(map(json.dumps, (own, plain))), encoding="utf-8")
+    sources = [
+        SeedTasks(str(folder / "tasks.jsonl"), instances="all"),
+        *(SeedTasks(part=part, limit=6) for part in get_args(Part)),
+    ]
+    return [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
+
+
 def read(*sources: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
@@ -335,6 +347,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Gsm8k: asked(Gsm8k("gsm8k.jsonl")),
     TruthfulQa: asked(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),
     Texts: asked(Texts("texts.txt", "task"), Texts("own.jsonl", "question", limit=1)),
+    SeedTasks: tasks,
     Questions: asked(Questions("own.csv"), Questions("own.jsonl", answers="number")),
 }
 CLASSES: Sequence[type] = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]

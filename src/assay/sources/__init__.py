@@ -12,6 +12,7 @@ from assay.sources.labelled_texts import LabelledTexts
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
 from assay.sources.questions import Questions
+from assay.sources.seed_tasks import SeedTasks
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 
@@ -27,4 +28,5 @@ SOURCES: tuple[type[Source], ...] = (
     TruthfulQa,
     Questions,
     Texts,
+    SeedTasks,
 )
