@@ -82,18 +82,21 @@ class Error:
 
 @dataclass(frozen=True)
 class Offset:
-    """Learns by how much its data are off, on average."""
+    """Learns by how much its data are off, on average, and `extra`."""
+
+    extra: int = 0
+    begins: str = "as it was"
 
     version: ClassVar[int] = 1
 
     def base(self, lab: Lab) -> str:
-        return "as it was"
+        return self.begins
 
     def usable(self, sample: Sample) -> bool:
         return bool(sample.text("output"))
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        off = sum(int(one.text("output")) - total(one) for one in samples) / len(samples)
+        off = sum(int(one.text("output")) - total(one) for one in samples) / len(samples) + self.extra
         folder = lab.workspace() / "model"
         folder.mkdir(exist_ok=True)
         text = json.dumps(off)
@@ -113,7 +116,7 @@ class Sayings:
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         path = Path(artifact.path) / "offset.json"
-        off = START if artifact.path == "as it was" else float(json.loads(path.read_text(encoding="utf-8")))
+        off = START if artifact.path.startswith("as it was") else float(json.loads(path.read_text(encoding="utf-8")))
         return [
             Unscored("not_applicable", "no number")
             if one.text("instruction").startswith(self.silent)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import run_parts
-from answer_parts import START, Error, Exact, Nearer, Offset, TrueSums, recipe
+from answer_parts import START, Error, Exact, Nearer, Offset, TrueSums, recipe, task
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
+from assay.pipeline.arms import Material, samples_for
 from assay.pipeline.recipe_file import dump, load
 from assay.pipeline.run import read_artifact
 from assay.report.api import report
@@ -138,6 +139,62 @@ def test_without_a_base_the_second_of_the_question_is_the_opponent(tmp_path: Pat
     assert [(one.ours, one.theirs, one.same, one.verdict) for one in duels] == [
         ("filtered", "human", 29, "no difference shown")
     ]
+
+
+def test_parts_and_variants_of_an_arm_are_arms(tmp_path: Path) -> None:
+    """Number of tasks, another trainer, and the model that one starts from."""
+    arms = ("base", "filtered", "filtered-8", "filtered-20", "filtered@shifted", "base@shifted")
+    what = recipe(arms=arms, real=None, variants={"shifted": Offset(2, "as it was, larger")})
+    run(what, tmp_path / "run")
+    facts = report(tmp_path / "run").facts
+    kept = counts(tmp_path / "run", "keep")["kept"]
+    assert [arm.n_samples for arm in facts.arms] == [0, kept, 8, 20, kept, 0]
+    assert read_artifact(folder_of(tmp_path / "run", "train-base=shifted-0")).path == "as it was, larger"
+    assert facts.arm("filtered@shifted").result.estimate == pytest.approx(2.1, abs=0.02)
+    pairs = [(pair.ours, pair.theirs) for pair in facts.comparisons]
+    wanted = [("filtered-8", "filtered"), ("filtered@shifted", "filtered"), ("filtered@shifted", "base@shifted")]
+    assert {*wanted, ("base@shifted", "base"), ("filtered-20", "base")} <= set(pairs)
+    assert facts.arm("filtered-8").trained_on == "what passed every filter; of those 8, picked blindly"
+    assert facts.arm("base@shifted").trained_on.endswith("as it is; of the variant 'shifted'")
+
+
+def test_a_smaller_part_lies_in_a_larger_one() -> None:
+    kept = [task(nth, 0) for nth in range(30)]
+    few, more = (samples_for(f"filtered-{size}", Material(kept, kept), recipe().prove, 3) for size in (5, 12))  # type: ignore[arg-type]
+    assert len(few) == 5
+    assert {one.id for one in few} < {one.id for one in more}
+    assert samples_for("filtered-99", Material(kept, kept), recipe().prove, 3) == kept  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arm", "said"),
+    [
+        ("filtered@", "There is no arm 'filtered@'"),
+        ("filtered@slow", "The arm filtered@slow names a trainer that prove.variants lacks. Known: shifted"),
+        ("filtered-0", "a number of 1 or more may follow unfiltered, filtered"),
+        ("base-3", "There is no arm 'base-3'"),
+        ("real-20", "For real samples of each label there is prove.curve"),
+        ("filterd", "Did you mean 'filtered'"),
+        ("", "There is no arm ''"),
+    ],
+)
+def test_a_wrong_arm_is_said(arm: str, said: str) -> None:
+    with pytest.raises(RecipeError) as told:
+        recipe(arms=("base", arm), answer=(), variants={"shifted": Offset(2)})
+    assert said in " ".join(str(told.value).split())
+
+
+def test_a_variant_says_only_what_is_other(tmp_path: Path) -> None:
+    what = recipe(variants={"shifted": Offset(2)})
+    path = tmp_path / "sums.yaml"
+    whole = dump(what)
+    path.write_text(whole, encoding="utf-8")
+    assert load(str(path)) == what
+    assert load(str(path), changes=["prove.variants.shifted={extra: 2}"]) == what
+    with pytest.raises(RecipeError, match=r"prove\.variants\.shifted: Offset takes no argument 'extras'"):
+        load(str(path), changes=["prove.variants.shifted={extras: 2}"])
+    with pytest.raises(RecipeError, match=r"prove\.variants\.shifted must be a mapping"):
+        load(str(path), changes=["prove.variants.shifted=3"])
 
 
 def test_what_looks_at_answers_needs_answers() -> None:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import run_parts
+from assay.core.arms import ARMS, BASE
 from assay.core.errors import RecipeError
-from assay.core.recipe import ARMS, BASE, Proof
+from assay.core.recipe import Proof
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome, Unscored
 from assay.pipeline.arms import (

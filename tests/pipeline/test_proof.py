@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from assay.core.arms import ARMS, BASE
 from assay.core.errors import RecipeError
-from assay.core.recipe import ARMS, BASE, Proof
+from assay.core.recipe import Proof
 from assay.pipeline.plan import stages
 from assay.report.api import report
 from run_parts import Bright, Look, Plates, Right, counts, folder_of, recipe, run

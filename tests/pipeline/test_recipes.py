@@ -14,8 +14,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.core.arms import ARMS
 from assay.core.errors import RecipeError
-from assay.core.recipe import ARMS, Proof
+from assay.core.recipe import Proof
 from assay.pipeline import catalog
 from assay.pipeline.catalog import OURS, find, known, name_of
 from assay.pipeline.recipe_file import dump, load, merged, parse, read, shipped

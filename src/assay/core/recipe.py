@@ -6,28 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from assay.core.arms import BASE, CURVE, NEED_REAL, arm_name, is_base
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, Trainer, Tuner
-
-ARMS: Mapping[str, str] = {
-    "real": "as many real samples as the filter kept: the ceiling",
-    "unfiltered": "everything that was generated",
-    "filtered": "what passed every filter",
-    "random-drop": "as many generated samples as the filter kept, picked blindly: what dropping alone does",
-    "shuffled-labels": "what passed, with the labels dealt out again: the floor",
-    "few-real": "a few real samples of each label: what one would have without generating",
-    "mixed": "what passed, and the few real samples of `few-real`",
-    "nearest-real": "for each sample that passed, the real one most like it: what a mere copier is worth",
-    "base": "nothing: the model that the others start from, as it is",
-    "human": "every real sample: what people wrote, and nothing generated",
-    "human+synthetic": "what passed, and every real sample",
-}
-"""Arm to what it trains on. Every arm takes the same number of optimiser steps."""
-CURVE = "real-"
-"""How the arms of `Proof.curve` are called: "real-20" learns from 20 real samples of each label."""
-NEED_REAL = ("real", "few-real", "mixed", "nearest-real", "human", "human+synthetic")
-BASE = "base"
-"""The arm that is not trained."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +24,8 @@ class Proof:
     answer: tuple[str, ...] = ()
     """The two arms whose difference answers the question, such as [mixed, few-real]; where empty, filtered and
     random-drop, or the first two that are compared."""
+    variants: Mapping[str, Trainer] = field(default_factory=dict)
+    """Other trainers by name, for arms such as "filtered@bare"."""
     seeds: int = 1
     """Trainings per arm; the nth uses the same randomness in every arm."""
     equal: Literal["steps", "samples"] = "steps"
@@ -77,9 +60,12 @@ class Proof:
     """Trainings for each size of the curve."""
 
     def __post_init__(self) -> None:
-        for arm in self.arms:
-            if arm not in ARMS:
-                raise RecipeError(f"There is no arm {arm!r}.", hint=did_you_mean(arm, ARMS))
+        for arm in map(arm_name, self.arms):
+            if arm.variant and arm.variant not in self.variants:
+                raise RecipeError(
+                    f"The arm {arm.kind}@{arm.variant} names a trainer that prove.variants lacks.",
+                    hint=did_you_mean(arm.variant, self.variants) if self.variants else "Give prove.variants one.",
+                )
         if len(set(self.arms)) != len(self.arms) or not self.arms:
             raise RecipeError(f"prove.arms must name at least one arm and each once, was {list(self.arms)}.")
         self._check_answer()
@@ -130,7 +116,7 @@ class Proof:
     def cells(self) -> tuple[tuple[str, int], ...]:
         """(name, number of the training) of everything that is trained, in order."""
         curve = [(f"{CURVE}{size}", nth) for size in self.curve for nth in range(self.curve_seeds)]
-        times = {arm: 1 if arm == BASE else self.seeds for arm in self.arms}
+        times = {arm: 1 if is_base(arm) else self.seeds for arm in self.arms}
         return (*((arm, nth) for arm in self.arms for nth in range(times[arm])), *curve)
 
     @property
@@ -141,13 +127,14 @@ class Proof:
     @property
     def needs_real(self) -> bool:
         """Whether anything is trained on real samples."""
-        return bool(self.curve) or any(arm in NEED_REAL for arm in self.arms)
+        return bool(self.curve) or any(arm_name(arm).kind in NEED_REAL for arm in self.arms)
 
     def _check_real(self) -> None:
         if len(set(self.curve)) < len(self.curve) or any(size < 1 for size in self.curve):
             raise RecipeError(f"prove.curve must be different numbers of 1 or more, was {list(self.curve)}.")
         if self.real is None and self.needs_real:
-            first = next((arm for arm in self.trained if arm in NEED_REAL or arm.startswith(CURVE)), "real")
+            needing = (arm for arm in self.trained if arm.startswith(CURVE) or arm_name(arm).kind in NEED_REAL)
+            first = next(needing, "real")
             raise RecipeError(f"The arm {first!r} needs real samples to train on.", hint="Give prove.real a source.")
         if "nearest-real" in self.arms and not self.fingerprint:
             raise RecipeError(
@@ -180,12 +167,7 @@ class Recipe:
             raise RecipeError(f"budget must be 0 or more dollars, was {self.budget}.")
         if self.prove is not None and self.train is None:
             raise RecipeError("A recipe that proves must also train.", hint="Add a 'train:' section.")
-        if self.prove is not None and BASE in self.prove.arms and not isinstance(self.train, Tuner):
-            raise RecipeError(
-                f"The arm {BASE!r} needs a trainer that starts from a model that can answer; "
-                f"{type(self.train).__name__} does not.",
-                hint="Leave it out of prove.arms.",
-            )
+        self._check_bases()
         if self.prove is not None and self.prove.fingerprint and self.prove.fingerprint not in self.score:
             raise RecipeError(
                 f"prove.fingerprint names the column {self.prove.fingerprint!r}.",
@@ -195,3 +177,19 @@ class Recipe:
         for column in sorted(columns):
             if column not in self.score:
                 raise RecipeError(f"A filter reads the column {column!r}.", hint=did_you_mean(column, self.score))
+
+    def trainer(self, arm: str) -> Trainer:
+        """What trains an arm."""
+        assert self.train is not None, "a recipe with arms has a trainer"
+        assert self.prove is not None, "a recipe with arms has a proof"
+        variant = "" if arm.startswith(CURVE) else arm_name(arm).variant
+        return self.prove.variants[variant] if variant else self.train
+
+    def _check_bases(self) -> None:
+        for arm in self.prove.arms if self.prove is not None else ():
+            if is_base(arm) and not isinstance(trainer := self.trainer(arm), Tuner):
+                raise RecipeError(
+                    f"The arm {arm!r} needs a trainer that starts from a model that can answer; "
+                    f"{type(trainer).__name__} does not.",
+                    hint="Leave it out of prove.arms.",
+                )

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from assay.core.arms import CURVE, arm_name
 from assay.core.errors import RecipeError
-from assay.core.recipe import CURVE, Proof
+from assay.core.recipe import Proof
 from assay.core.roles import Trainer
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
@@ -61,7 +62,7 @@ def usable(trainer: Trainer | None, samples: Sequence[Sample]) -> list[Sample]:
 
 
 def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[Sample]:
-    """The samples `arm` trains on; see `core.recipe.ARMS`.
+    """The samples `arm` trains on; see `core.arms`.
 
     Raises:
         RecipeError: There are none.
@@ -71,7 +72,7 @@ def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[S
         return few_of_each(real, int(arm.removeprefix(CURVE)), seed)
     makers: Mapping[str, Callable[[], list[Sample]]] = {
         "unfiltered": lambda: blind_pick(
-            generated, len(kept) if proof.equal == "samples" else len(generated), hashed(seed, arm)
+            generated, len(kept) if proof.equal == "samples" else len(generated), hashed(seed, "unfiltered")
         ),
         "filtered": lambda: list(kept),
         "random-drop": lambda: blind_pick(generated, len(kept), seed),
@@ -83,7 +84,10 @@ def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[S
         "human+synthetic": lambda: [*kept, *real],
         "nearest-real": lambda: relabelled(material.nearest, kept),
     }
-    found = makers[arm]()
+    name = arm_name(arm)
+    found = makers[name.kind]()
+    if name.size is not None:  # the same lots for every size: a smaller part lies in a larger one
+        found = blind_pick(found, name.size, hashed(seed, "part"))
     if not found:
         raise RecipeError(
             f"The arm {arm!r} has nothing to train on: the filters kept {len(kept)} of {len(generated)} samples.",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.core.recipe import CURVE, Proof, Recipe
+from assay.core.arms import CURVE, arm_name
+from assay.core.recipe import Proof, Recipe
 from assay.core.roles import Scorer, Source
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
@@ -65,7 +66,7 @@ def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
     """Where `stage` lies in the run at `root`, given the receipts of the stages it needs."""
     inputs = inputs_of(stage, receipts)
     key = stage_key(dict(stage.spec), inputs, stage.version, stage.seed)
-    folder = root / f"{stage.name}-{key}"
+    folder = root / f"{stage.name.replace('@', '=')}-{key}"  # "@" is no character of a file's name on every system
     receipt = read_receipt(folder)
     return Placed(stage, key, folder, inputs, receipt, _state(folder, receipt))
 
@@ -141,9 +142,11 @@ def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
     trained = []
     for arm, nth in proof.cells:
         few = {"few": proof.few} if arm in ("few-real", "mixed") else {}
-        spec = {"train": describe(recipe.train), "arm": arm, "nth": nth, "equal": proof.equal, **few}
-        needs = ("real",) if arm.startswith(CURVE) else needs_of.get(arm, ("generate", "keep"))
-        trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(recipe.train), recipe.seed))
+        trainer = recipe.trainer(arm)
+        spec = {"train": describe(trainer), "arm": arm, "nth": nth, "equal": proof.equal, **few}
+        curve = arm.startswith(CURVE)
+        needs = ("real",) if curve else needs_of.get(arm_name(arm).kind, ("generate", "keep"))
+        trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(trainer), recipe.seed))
     needs = ("holdout", *(stage.name for stage in trained))
     proved = [Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
     asked = {f"measure-{name}": scorer for name, scorer in proof.measures.items()}

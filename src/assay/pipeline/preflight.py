@@ -54,6 +54,7 @@ def components(recipe: Recipe) -> Mapping[str, Any]:
         found |= sources_of(recipe.prove)
         found |= {f"measure-{name}": scorer for name, scorer in recipe.prove.measures.items()}
         found |= {"duel": recipe.prove.duel}
+        found |= {f"train-{arm}": recipe.trainer(arm) for arm in recipe.prove.arms if "@" in arm}
         found |= {"train": recipe.train, "prove": recipe.prove.evaluate, "unknowns": recipe.prove.unknowns}
     return {name: component for name, component in found.items() if component is not None}
 

@@ -13,7 +13,7 @@ import yaml
 
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.recipe import Proof, Recipe
-from assay.core.roles import Filter, Scorer, Source
+from assay.core.roles import Filter, Scorer, Source, Trainer
 from assay.pipeline.spec import build, describe, fit
 
 KEYS = tuple(field.name for field in fields(Recipe))
@@ -124,7 +124,7 @@ def parse(data: Mapping[str, Any]) -> Recipe:
     if data.get("train") is not None:
         values["train"] = build("trainers", data["train"], "train")
     if data.get("prove") is not None:
-        values["prove"] = _proof(_mapping(data["prove"], "prove"))
+        values["prove"] = _proof(_mapping(data["prove"], "prove"), data.get("train"))
     return _recipe(values)
 
 
@@ -145,6 +145,7 @@ def dump(recipe: Recipe) -> str:
         proof = recipe.prove
         data["prove"] = {
             **{key: describe(part) for key in PROOF_ROLES if (part := getattr(proof, key)) is not None},
+            "variants": {name: describe(trainer) for name, trainer in proof.variants.items()},
             "measures": {name: describe(scorer) for name, scorer in proof.measures.items()},
             "strangers": [describe(source) for source in proof.strangers],
             "arms": list(proof.arms),
@@ -184,7 +185,7 @@ def _recipe(values: Mapping[str, Any]) -> Recipe:
     return Recipe(**values)
 
 
-def _proof(data: Mapping[str, Any]) -> Proof:
+def _proof(data: Mapping[str, Any], train: object) -> Proof:
     known = [field.name for field in fields(Proof)]
     for key in data:
         if key not in known:
@@ -199,12 +200,26 @@ def _proof(data: Mapping[str, Any]) -> Proof:
     for key in ("arms", "answer"):
         if key in values:
             values[key] = _arms(values[key], key)
+    values["variants"] = _variants(_mapping(data.get("variants"), "prove.variants"), train)
     values["measures"] = _scorers(_mapping(data.get("measures"), "prove.measures"), "prove.measures")
     values["strangers"] = _strangers(data.get("strangers") or [])
     values["curve"] = fit(data.get("curve") or [], tuple[int, ...], "prove.curve")
     values["similarity"] = fit(data.get("similarity", Proof.similarity), float, "prove.similarity")
     _check_kinds(values, PROOF_VALUES, "prove.")
     return Proof(**values)
+
+
+def _variants(specs: Mapping[str, Any], train: object) -> dict[str, Trainer]:
+    """Other trainers: whole ones, or what is other than in the recipe's own."""
+    found = {}
+    for name, spec in specs.items():
+        where = f"prove.variants.{name}"
+        if not name or not all(c.isalnum() or c in "-_" for c in name):
+            raise RecipeError(f"What prove.variants holds must be named by letters, digits, '-' and '_', was {name!r}.")
+        changed = _mapping(spec, where)
+        whole = merged(train, changed) if isinstance(train, Mapping) and "use" not in changed else changed
+        found[name] = build("trainers", whole, where)
+    return found
 
 
 def _strangers(specs: object) -> tuple[Source, ...]:

@@ -17,10 +17,11 @@ from typing import TypeVar
 
 import msgspec
 
+from assay.core.arms import is_base
 from assay.core.errors import ContractError
 from assay.core.lab import Lab, Models
-from assay.core.recipe import BASE, Proof, Recipe
-from assay.core.roles import Artifact, Engine, Scorer, Tuner, Work
+from assay.core.recipe import Proof, Recipe
+from assay.core.roles import Artifact, Engine, Scorer, Trainer, Tuner, Work
 from assay.core.sample import Failure, Made
 from assay.core.score import Outcome
 from assay.models.budget import Account, Budget
@@ -229,33 +230,33 @@ class Runner:
 
     def _train(self, placed: Placed) -> dict[str, int]:
         arm, nth = str(placed.stage.spec["arm"]), int(placed.stage.spec["nth"])
-        assert self.recipe.train is not None, "checked when the recipe was read"
-        if arm == BASE:
-            return self._start(placed)
-        chosen = samples_for(arm, self._material(placed.stage.needs), self._proof, self.recipe.seed)
+        trainer = self.recipe.trainer(arm)
+        if is_base(arm):
+            return self._start(placed, trainer)
+        chosen = samples_for(arm, self._material(placed.stage.needs, trainer), self._proof, self.recipe.seed)
         places = tuple(self.folders[name] for name in ("generate", "real") if name in placed.stage.needs)
         inline = getattr(self.engine, "workers", 0) == 1
-        work = TrainArm(self.recipe.train, self.models, places, self.reporter.advance if inline else None)
+        work = TrainArm(trainer, self.models, places, self.reporter.advance if inline else None)
         shard = TrainShard(placed.folder, tuple(chosen), training_seed(self.recipe.seed, nth))
         self.reporter.begin(placed.stage.name, 1, 0)
         (artifact,) = self.engine.map(work, [shard])
         write_artifact(placed.folder, artifact)
         return {"samples": len(chosen), "steps": int(artifact.facts.get("steps", 0))}
 
-    def _start(self, placed: Placed) -> dict[str, int]:
+    def _start(self, placed: Placed, trainer: Trainer) -> dict[str, int]:
         """The model that the others start from, which is not trained."""
         lab = Lab(self.recipe.seed, self.models, StoredImages([]))
-        assert isinstance(self.recipe.train, Tuner), "checked when the recipe was read"
+        assert isinstance(trainer, Tuner), "checked when the recipe was read"
         self.reporter.begin(placed.stage.name, 1, 1)
-        write_artifact(placed.folder, Artifact("", "text-model", "", {"steps": 0}, self.recipe.train.base(lab)))
+        write_artifact(placed.folder, Artifact("", "text-model", "", {"steps": 0}, trainer.base(lab)))
         return {"samples": 0, "steps": 0}
 
-    def _material(self, needs: Sequence[str]) -> Material:
+    def _material(self, needs: Sequence[str], trainer: Trainer) -> Material:
         """What a training may choose from: of the stages it needs, and of no other."""
-        generated = usable(self.recipe.train, samples_of(self.folders["generate"]) if "generate" in needs else [])
+        generated = usable(trainer, samples_of(self.folders["generate"]) if "generate" in needs else [])
         ids = kept_ids(self.folders["keep"]) if "keep" in needs else set()
         kept = [sample for sample in generated if sample.id in ids]
-        real = usable(self.recipe.train, samples_of(self.folders["real"]) if "real" in needs else [])
+        real = usable(trainer, samples_of(self.folders["real"]) if "real" in needs else [])
         if "embed-real" not in needs:
             return Material(generated, kept, real)
         column = next(name for name in needs if name.startswith("score-"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.core.recipe import BASE
+from assay.core.arms import is_base
 from assay.report import words
 from assay.report.facts import ReportFacts
 from assay.report.measures import Measure
@@ -45,13 +45,13 @@ def _scores(facts: ReportFacts, ours: Arm, theirs: Arm) -> tuple[str, str]:
 
 def _model(arm: Arm, *, again: bool = False) -> str:
     """A model, by what it learnt from; `again` where models were spoken of just now."""
-    if arm.name == BASE:
+    if is_base(arm.name):
         return "the model that was not trained"
     return f"{'the one' if again else 'the model'} trained on {arm.name}"
 
 
 def _both(ours: Arm, theirs: Arm) -> str:
-    if BASE in (ours.name, theirs.name):
+    if is_base(ours.name) or is_base(theirs.name):
         return f"{_model(ours)} and {_model(theirs, again=True)}"
     return f"the models trained on {ours.name} and on {theirs.name}"
 
@@ -88,7 +88,7 @@ def _difference(pair: Comparison, measure: Measure) -> str:
 
 def _luck(facts: ReportFacts, main: Comparison) -> str:
     """What a single training cannot show, said beside the verdict and not only among the limits."""
-    trained = [facts.arm(name) for name in (main.ours, main.theirs) if name != BASE]
+    trained = [facts.arm(name) for name in (main.ours, main.theirs) if not is_base(name)]
     if main.verdict == "no difference shown" or min(len(arm.seeds) for arm in trained) > 1:
         return ""
     if len(trained) == 1:
@@ -143,7 +143,7 @@ def limits(facts: ReportFacts) -> tuple[str, ...]:
 
 def _limits_of_arms(facts: ReportFacts) -> list[str]:
     found = []
-    single = [arm.name for arm in facts.arms if len(arm.seeds) == 1 and arm.name != BASE]
+    single = [arm.name for arm in facts.arms if len(arm.seeds) == 1 and not is_base(arm.name)]
     if single:
         found.append(
             f"Trained once only: {', '.join(single)}. Another seed gives another model, "
@@ -164,10 +164,10 @@ def _limits_of_arms(facts: ReportFacts) -> list[str]:
     ]
     if facts.comparisons:
         ours, theirs = facts.arm(facts.comparisons[0].ours), facts.arm(facts.comparisons[0].theirs)
-        if BASE in (ours.name, theirs.name):
-            tuned = ours.name if theirs.name == BASE else theirs.name
+        if is_base(ours.name) or is_base(theirs.name):
+            tuned, start = (ours.name, theirs.name) if is_base(theirs.name) else (theirs.name, ours.name)
             found.append(
-                f"{tuned} was tuned and {BASE} was not. Whether its data made the difference, or any tuning would "
+                f"{tuned} was tuned and {start} was not. Whether its data made the difference, or any tuning would "
                 "have, only the other arms can tell."
             )
         elif ours.n_samples != theirs.n_samples and ours.steps != theirs.steps:

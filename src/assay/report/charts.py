@@ -29,7 +29,8 @@ _LIKE = {"human": "real", "human+synthetic": "mixed", "base": "shuffled-labels"}
 
 def arm_class(name: str) -> str:
     """The colour of an arm: its own for the arms assay knows, one for all others."""
-    name = _LIKE.get(name, name)
+    kind = name.partition("@")[0]  # a variant has the colour of its arm
+    name = _LIKE.get(kind, kind)
     return f"arm-{name}" if name in _ARMS else "arm-other"
 
 

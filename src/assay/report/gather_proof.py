@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from assay.core.arms import BASE, arm_name
 from assay.core.effect import Effect
 from assay.core.errors import UserError
-from assay.core.recipe import ARMS
 from assay.core.score import SHARE, Scale, Unscored
 from assay.pipeline.arms import hashed
 from assay.report.gather import Finished, Results, Values, table
@@ -86,7 +86,7 @@ def arms(run: Finished) -> tuple[Arm, ...]:
         found.append(
             Arm(
                 name=name,
-                trained_on=ARMS[name],
+                trained_on=arm_name(name).said,
                 n_samples=receipts[0].counts["samples"],
                 steps=receipts[0].counts["steps"],
                 seeds=tuple(range(len(stages))),
@@ -113,7 +113,8 @@ def compared(run: Finished, values: Mapping[str, Values], measure: Measure) -> t
     proof = run.recipe.prove
     assert proof is not None, "there is nothing to compare without a proof"
     first = [(proof.answer[0], proof.answer[1])] if proof.answer else []
-    pairs = list(dict.fromkeys([*first, *(pair for pair in COMPARISONS if set(pair) <= set(proof.arms))]))
+    known = [pair for pair in (*COMPARISONS, *_variant_pairs(proof.arms)) if set(pair) <= set(proof.arms)]
+    pairs = list(dict.fromkeys([*first, *known]))
     seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
     found = compare([(values[ours], values[theirs]) for ours, theirs in pairs], seeds)
     return tuple(
@@ -130,6 +131,19 @@ def compared(run: Finished, values: Mapping[str, Values], measure: Measure) -> t
         )
         for (ours, theirs), one in zip(pairs, found, strict=True)
     )
+
+
+def _variant_pairs(arms: Sequence[str]) -> list[tuple[str, str]]:
+    """A part of an arm, or an arm by another trainer, beside the whole one, and beside the model it started from."""
+    found = []
+    for arm in arms:
+        name = arm_name(arm)
+        if name.size is None and not name.variant:
+            continue
+        own = f"{BASE}@{name.variant}" if name.variant else BASE
+        whole = name.kind if name.size is None else f"{name.kind}{'@' + name.variant if name.variant else ''}"
+        found += [(arm, whole), *([(arm, own)] if name.kind != BASE else [])]
+    return found
 
 
 def within(difference: Effect) -> Effect:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.arms import CURVE
 from assay.core.effect import Effect
-from assay.core.recipe import CURVE
 from assay.core.score import Fingerprint
 from assay.pipeline.arms import hashed
 from assay.pipeline.leakage import Leaks, read_leaks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.core.recipe import BASE
+from assay.core.arms import BASE, is_base
 from assay.report import answer
 from assay.report.charts import Strip, arm_class, ruler, strip, strip_axis
 from assay.report.facts import ReportFacts
@@ -33,7 +33,7 @@ def arms(facts: ReportFacts) -> Section | None:
         "facts": facts,
         "rows": rows,
         "ruler": ruler(axis, "%" if measure.share else ""),
-        "equal": EQUAL[facts.equal] + (NOT_TRAINED if any(arm.name == BASE for arm in facts.arms) else ""),
+        "equal": EQUAL[facts.equal] + (NOT_TRAINED if any(is_base(arm.name) for arm in facts.arms) else ""),
     }
     return Section("arms", "How well each model did", fill("arms.html", values))
 

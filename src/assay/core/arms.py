@@ -1,0 +1,81 @@
+"""The arms of a proof: their names, and what they say.
+
+`filtered-32` learns from 32 of the samples of `filtered`, picked blindly; `filtered@bare` by the trainer that
+`prove.variants` calls "bare"; `base@large` is the model that the variant "large" starts from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from assay.core.errors import RecipeError, did_you_mean
+
+ARMS: Mapping[str, str] = {
+    "real": "as many real samples as the filter kept: the ceiling",
+    "unfiltered": "everything that was generated",
+    "filtered": "what passed every filter",
+    "random-drop": "as many generated samples as the filter kept, picked blindly: what dropping alone does",
+    "shuffled-labels": "what passed, with the labels dealt out again: the floor",
+    "few-real": "a few real samples of each label: what one would have without generating",
+    "mixed": "what passed, and the few real samples of `few-real`",
+    "nearest-real": "for each sample that passed, the real one most like it: what a mere copier is worth",
+    "base": "nothing: the model that the others start from, as it is",
+    "human": "every real sample that there is, and nothing generated",
+    "human+synthetic": "what passed, and every real sample",
+}
+"""Arm to what it trains on. Every arm takes the same number of optimiser steps."""
+CURVE = "real-"
+"""How the arms of `Proof.curve` are called: "real-20" learns from 20 real samples of each label."""
+NEED_REAL = ("real", "few-real", "mixed", "nearest-real", "human", "human+synthetic")
+BASE = "base"
+"""The arm that is not trained."""
+SIZED = ("unfiltered", "filtered", "random-drop", "human", "human+synthetic")
+"""Arms of which a part may be taken."""
+_NAME = re.compile(r"(?P<kind>[a-z+-]+?)(-(?P<size>\d+))?(@(?P<variant>[\w-]+))?")
+
+
+@dataclass(frozen=True)
+class ArmName:
+    """An arm's name, taken apart."""
+
+    kind: str
+    """One of `ARMS`."""
+    size: int | None = None
+    """How many of its samples, at most."""
+    variant: str = ""
+    """Of the trainer; "" for the recipe's own."""
+
+    @property
+    def said(self) -> str:
+        """What it learns from, and how."""
+        parts = [ARMS[self.kind]]
+        if self.size is not None:
+            parts.append(f"of those {self.size}, picked blindly")
+        if self.variant:
+            parts.append(f"{'of' if self.kind == BASE else 'by'} the variant {self.variant!r}")
+        return "; ".join(parts)
+
+
+def arm_name(name: str) -> ArmName:
+    """An arm's name, taken apart.
+
+    Raises:
+        RecipeError: There is no such arm, or no part of it can be taken.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None or found["kind"] not in ARMS:
+        raise RecipeError(f"There is no arm {name!r}.", hint=did_you_mean(name, ARMS))
+    size = int(found["size"]) if found["size"] else None
+    if size is not None and (found["kind"] not in SIZED or size < 1):
+        raise RecipeError(
+            f"There is no arm {name!r}: a number of 1 or more may follow {', '.join(SIZED)}.",
+            hint=f"For {found['kind']} samples of each label there is prove.curve." if found["kind"] == "real" else "",
+        )
+    return ArmName(found["kind"], size, found["variant"] or "")
+
+
+def is_base(name: str) -> bool:
+    """Whether an arm is a model that was not trained."""
+    return name.partition("@")[0] == BASE
