@@ -70,6 +70,8 @@ class Lab:
     images: Images
     folder: Path | None = None
     """Where a trainer leaves its files; None for every other role."""
+    made: Sequence[Sample] = ()
+    """For a generator that works in rounds: what its earlier rounds made, in order; failures left out."""
     progress: Callable[[int, int], None] | None = None
     """Called as `progress(done, total)` by work that takes long, such as training."""
 

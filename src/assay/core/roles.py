@@ -9,6 +9,10 @@ any component may offer `check(seeds, lab)`, which raises a UserError for what i
 that asks language models offers `asks(samples, lab)`, which gives its requests by model, so that they can be priced.
 Such a generator also offers `stand_ins(seeds)`, one sample a seed as long as what it makes can become, so that the
 requests of scorers can be priced before there is anything to score.
+
+A generator that builds on what it has made offers `rounds(seeds)`: its seeds, in order, as rounds of groups. A round
+begins when the one before is done, whose samples it then finds in `lab.made`; a group is never parted. One that reads
+what may change may offer `listing()`, as a source does.
 """
 
 from __future__ import annotations

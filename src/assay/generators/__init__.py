@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.core.roles import Generator
 from assay.generators.paint import Paint
+from assay.generators.self_instruct import SelfInstruct
 from assay.generators.write import Write
 
-GENERATORS: tuple[type[Generator], ...] = (Paint, Write)
+GENERATORS: tuple[type[Generator], ...] = (Paint, SelfInstruct, Write)

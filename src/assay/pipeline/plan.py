@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from assay.core.arms import CURVE, arm_name
 from assay.core.recipe import Proof, Recipe
-from assay.core.roles import Scorer, Source
+from assay.core.roles import Scorer, SelfSeeding, Source
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
 from assay.store.keys import stage_key
@@ -49,7 +49,7 @@ class Placed:
 
 def stages(recipe: Recipe) -> list[Stage]:
     """Every stage of a recipe, each after those it needs; real data first, because what cannot be had is soon said."""
-    made = [Stage("generate", (), describe(recipe.generate), version_of(recipe.generate), recipe.seed)]
+    made = [Stage("generate", (), _now(recipe.generate), version_of(recipe.generate), recipe.seed)]
     for column, scorer in recipe.score.items():
         made.append(Stage(f"score-{column}", ("generate",), _now(scorer), version_of(scorer), recipe.seed))
     filters = {"filters": [describe(rule) | {"version": version_of(rule)} for rule in recipe.keep]}
@@ -102,7 +102,7 @@ def sources_of(proof: Proof) -> dict[str, Source]:
     return found | {f"strangers-{nth}": source for nth, source in enumerate(proof.strangers)}
 
 
-def _now(component: Source | Scorer) -> dict[str, Any]:
+def _now(component: Source | Scorer | SelfSeeding) -> dict[str, Any]:
     """A component, and what lies there now where it can tell: its spec alone says where it reads, not what."""
     listing = getattr(component, "listing", None)
     return describe(component) | ({"listing": listing()} if listing is not None else {})

@@ -37,10 +37,10 @@ from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.prove import EXPERT, MICROSECONDS, PARAMETERS, ShowStrangers, UnknownsShard
 from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe_file import dump
+from assay.pipeline.rounds import InRounds, planned
 from assay.pipeline.score_whole import ScoreWhole, is_whole
 from assay.pipeline.stages import (
     GeneratePart,
-    GenerateShard,
     ProveArm,
     ProveShard,
     ReadSource,
@@ -171,10 +171,7 @@ class Runner:
 
     def _generate(self, placed: Placed) -> dict[str, int]:
         seeds = self.recipe.generate.seeds()
-        shards = [
-            GenerateShard(placed.folder / part(start // SHARD), tuple(seeds[start : start + SHARD]))
-            for start in range(0, len(seeds), SHARD)
-        ]
+        shards = planned(self.recipe.generate, seeds, placed.folder, SHARD)
         todo = [shard for shard in shards if _any_failed(made_before(shard))]
         there = len(seeds) - sum(len(shard.seeds) for shard in todo)
         work = GeneratePart(self.recipe.generate, self.models, self.recipe.seed)
@@ -364,7 +361,7 @@ class Runner:
     def _map(self, work: Work[Job, Told], jobs: Sequence[Job], placed: Placed, total: int, there: int) -> list[Told]:
         self.reporter.begin(placed.stage.name, total, there)
         tallies = []
-        for tally in self.engine.map(work, jobs):
+        for tally in InRounds(self.engine).map(work, jobs):
             tallies.append(tally)
             there += tally.rows
             self.reporter.advance(there, total)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +45,8 @@ class GenerateShard:
 
     target: Path
     seeds: tuple[Sample, ...]
+    before: tuple[Path, ...] = ()
+    """Parts of earlier rounds, which must be done."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class GeneratePart:
         kept, blobs = self._kept(shard)
         todo = [seed for seed in shard.seeds if seed.id not in kept]
         images = StoredImages([])
-        fresh = self.component.generate(todo, Lab(self.seed, self.models, images)) if todo else []
+        lab = Lab(self.seed, self.models, images, made=made_in(shard.before))
+        fresh = self.component.generate(todo, lab) if todo else []
         if len(fresh) != len(todo):
             raise ContractError(f"{type(self.component).__name__} made {len(fresh)} of {len(todo)} seeds.")
         by_seed: dict[str, Made] = {**kept, **{seed.id: made for seed, made in zip(todo, fresh, strict=True)}}
@@ -213,6 +217,17 @@ def check_outcomes(
     for sample, outcome in zip(samples, outcomes, strict=True):
         if isinstance(outcome, Score) and not holds(outcome.value):
             raise ContractError(f"{name} gave sample {sample.id} {outcome.value}, which is off its own scale.")
+
+
+def made_in(paths: Sequence[Path]) -> tuple[Sample, ...]:
+    """Every sample in some parts, in order; failures left out."""
+    return _made_in(tuple((path, path.stat().st_ino, path.stat().st_mtime_ns) for path in paths))
+
+
+@lru_cache(maxsize=1)
+def _made_in(parts: tuple[tuple[Path, int, int], ...]) -> tuple[Sample, ...]:
+    """Kept while a worker makes one part of a round after the other; a file that is written anew is read anew."""
+    return tuple(made for path, _, _ in parts for made in read_made(path) if isinstance(made, Sample))
 
 
 def readable(path: Path, read: Callable[[Path], list[Row]]) -> list[Row] | None:

@@ -123,6 +123,15 @@ class NoveltyFilter:
                 done = end
         return found
 
+    def look(self, texts: Iterable[str]) -> list[Novelty]:
+        """Judges texts against what is held, not against each other, and holds none of them."""
+        found: list[Novelty] = []
+        for sketches, firsts in self._slabs(texts):
+            judged = _Judged(sketches, self._rule)
+            self._compare(judged, sketches, firsts)
+            found += judged.found()
+        return found
+
     def remember(self, texts: Iterable[str]) -> None:
         """Holds texts whatever they are like, such as the tasks that people wrote."""
         for sketches, firsts in self._slabs(texts):
@@ -145,9 +154,7 @@ class NoveltyFilter:
 
     def _judge(self, block: Sketches, firsts: Prefixes) -> list[Novelty]:
         judged = _Judged(block, self._rule)
-        kept = self._kept
-        for row, other in self._candidates(block, firsts, kept.sketches(), kept.postings):
-            judged.compare(row, kept.tokens[other], kept.given[other])
+        self._compare(judged, block, firsts)
         # Among themselves, in order: what is dropped already is nobody's neighbour, what has a copy needs no other.
         own = Postings()
         own.add(firsts.of(judged.scores == 0.0))
@@ -157,6 +164,12 @@ class NoveltyFilter:
         found = judged.found()
         self._hold(block, firsts, np.flatnonzero(judged.scores == 0.0))
         return found
+
+    def _compare(self, judged: _Judged, block: Sketches, firsts: Prefixes) -> None:
+        """Of a block, with all that is held."""
+        kept = self._kept
+        for row, other in self._candidates(block, firsts, kept.sketches(), kept.postings):
+            judged.compare(row, kept.tokens[other], kept.given[other])
 
     def _candidates(
         self, block: Sketches, firsts: Prefixes, held: Sketches, postings: Postings, *, among: bool = False
