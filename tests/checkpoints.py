@@ -19,7 +19,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -35,6 +35,9 @@ from transformers import (
     CLIPTokenizer,
     CLIPVisionConfig,
     ConvNextImageProcessorPil,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
     ResNetConfig,
     ResNetForImageClassification,
     T5Config,
@@ -289,4 +292,50 @@ def bert(folder: Path) -> Path:
     )
     (folder / "1_Pooling").mkdir(exist_ok=True)
     (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    return folder
+
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+
+def chat(folder: Path, *, template: str | None = CHATML, dtype: torch.dtype = torch.float16, **sizes: Any) -> Path:
+    """LlamaForCausalLM that reads bytes, with ChatML's template: two layers, tied embeddings, float16."""
+    torch.manual_seed(5)
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {word: nth for nth, word in enumerate([*marks, *letters])}
+    pipeline = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    pipeline.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pipeline.decoder = decoders.ByteLevel()
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=pipeline,
+        unk_token=marks[0],
+        bos_token=marks[1],
+        eos_token=marks[2],
+        pad_token=marks[0],
+        model_max_length=512,
+        clean_up_tokenization_spaces=False,
+    )
+    words.chat_template = template
+    settings: dict[str, Any] = {
+        "vocab_size": len(words),
+        "hidden_size": WIDTH,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": True,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+    }
+    model = LlamaForCausalLM(LlamaConfig(**(settings | sizes))).eval()
+    with torch.no_grad():
+        model.model.embed_tokens.weight *= 10  # else every answer is as probable as any other
+    model.to(dtype).save_pretrained(folder)
+    words.save_pretrained(folder)
     return folder

@@ -26,9 +26,30 @@ def rendered(tokenizer: Any, prompt: str | tuple[Message, ...], reference: str) 
         raise ModelError(
             f"Model {reference!r} has no chat template.", hint="Ask it with a plain prompt, or take an instruct model."
         )
-    turns = [{"role": one.role, "content": without(tokenizer.all_special_tokens, one.text)} for one in prompt]
+    return _templated(tokenizer, prompt, reference, add_generation_prompt=True)
+
+
+def answered(tokenizer: Any, prompt: tuple[Message, ...], answer: str, reference: str) -> tuple[list[int], int]:
+    """Token ids of a conversation and the answer to it, and where the answer begins: what a model is taught.
+
+    It begins where the whole parts from the conversation that is ready for it, as `rendered` asks it; what the template
+    puts behind an answer to end it belongs to it.
+
+    Raises:
+        ModelError: As `rendered`, or the template leaves the answer out.
+    """
+    asked = rendered(tokenizer, prompt, reference)
+    whole = _templated(tokenizer, (*prompt, Message("assistant", answer)), reference, add_generation_prompt=False)
+    start = next((nth for nth, (one, other) in enumerate(zip(asked, whole, strict=False)) if one != other), len(asked))
+    if start >= len(whole):
+        raise ModelError(f"The chat template of model {reference!r} leaves out what the assistant says.")
+    return whole, start
+
+
+def _templated(tokenizer: Any, turns: tuple[Message, ...], reference: str, *, add_generation_prompt: bool) -> list[int]:
+    said = [{"role": one.role, "content": without(tokenizer.all_special_tokens, one.text)} for one in turns]
     try:
-        ids = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+        ids = tokenizer.apply_chat_template(said, add_generation_prompt=add_generation_prompt, return_dict=False)
     except Exception as error:  # jinja's own errors, and what templates raise
         raise ModelError(f"The chat template of model {reference!r} refuses this conversation: {error}.") from error
     return list(ids)

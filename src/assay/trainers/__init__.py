@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.core.roles import Trainer
 from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.sft import SFT
 from assay.trainers.text_classifier import TextClassifier
 
-TRAINERS: tuple[type[Trainer], ...] = (ImageClassifier, TextClassifier)
+TRAINERS: tuple[type[Trainer], ...] = (ImageClassifier, TextClassifier, SFT)

@@ -1,0 +1,255 @@
+"""One tuning by TRL's SFTTrainer, in this process: from rows of tokens to a folder that transformers loads.
+
+On a CPU its parts are put together another way than TRL's defaults, with the same loss: the rows of a step lie in one
+line without padding, attention is computed row by row, logits are made where the loss is taken, and what LoRA leaves
+alone is halved once. `benchmarks/sft.py` says what that saves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import logging
+import math
+import random
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from assay.core.errors import RecipeError
+from assay.models.references import Checkpoint, locate
+from assay.trainers.sft_model import attend_row_by_row, halve, loaded, save, tokenizer_of
+
+CHECKPOINTS = "checkpoints"
+JOB = "job.sha256"
+SHORT = ("out of memory", "can't allocate memory", "not enough memory")
+"""What the libraries say where memory is short."""
+LIBRARIES = ("transformers", "trl", "peft", "accelerate", "datasets", "torch.distributed")
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a tuning depends on but versions and machine; as JSON it goes to other processes."""
+
+    model: str
+    """Reference of the start."""
+    folder: str
+    """Where everything is written."""
+    steps: int
+    batch: int
+    """Bins a step, over all processes."""
+    rate: float
+    warmup: float
+    rank: int
+    """Of LoRA; 0 to train all weights."""
+    alpha: float
+    half: bool
+    """Whether matrices are multiplied in bfloat16."""
+    seed: int
+    save_every: int
+    processes: int
+    rows: tuple[tuple[int, ...], ...]
+    starts: tuple[int, ...]
+    """Where the answer of each row begins."""
+    bins: tuple[tuple[int, ...], ...]
+    """Places of rows; `batch` bins make a step."""
+
+    @property
+    def digest(self) -> str:
+        """Of everything but the folder, and of the start's files: what a checkpoint must have been made for."""
+        start = locate(self.model)
+        return hashlib.sha256(msgspec.json.encode((replace(self, folder=""), start.stamp))).hexdigest()
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came of it."""
+
+    history: list[tuple[int, float, float]]
+    """Step, loss, rate."""
+    trained: int
+    """Parameters that were trained."""
+
+
+def share_of_rate(step: int, steps: int, warmup: float) -> float:
+    """Of the peak rate in step `step`, which counts from 0: up in a line, then half a cosine down; never nought."""
+    warm = round(warmup * steps)
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+
+
+def settle(job: Job) -> None:
+    """Keeps the checkpoints of this very job, and clears away those of any other."""
+    note = Path(job.folder) / CHECKPOINTS / JOB
+    if not note.is_file() or note.read_text(encoding="utf-8") != job.digest:
+        shutil.rmtree(note.parent, ignore_errors=True)
+        note.parent.mkdir(parents=True)
+        note.write_text(job.digest, encoding="utf-8")
+
+
+def tune(job: Job, tell: Tell) -> Tuned:
+    """Does `job`, going on from its last checkpoint where it was interrupted, and leaves `model/` in its folder.
+
+    Raises:
+        RecipeError: The loss is no longer finite, or memory is short.
+        ModelError: The model cannot be loaded.
+    """
+    start = locate(job.model)
+    with _hushed(), _randomness_kept():
+        try:
+            trainer = _trainer(job, start, tell)
+            trainer.train(resume_from_checkpoint=_last_whole(job))
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not any(word in str(error).lower() for word in SHORT):
+                raise
+            hint = "A smaller batch or max_length needs less; so does method lora."
+            raise RecipeError(f"Memory ran out while {job.model!r} was trained.", hint=hint) from error
+        rows = [row for row in trainer.state.log_history if "loss" in row]
+        history = [(int(row["step"]), float(row["loss"]), float(row["learning_rate"])) for row in rows]
+        assert [step for step, _, _ in history] == list(range(1, job.steps + 1)), "a row for every step"
+        if trainer.is_world_process_zero():
+            save(start, trainer.model, Path(job.folder) / "model")
+    return Tuned(history, sum(one.numel() for one in trainer.model.parameters() if one.requires_grad))
+
+
+def _last_whole(job: Job) -> str | None:
+    """The last checkpoint that was written to its end, which is the trainer's state."""
+    found = (Path(job.folder) / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")
+    steps = {int(one.parent.name.partition("-")[2]): one for one in found}
+    for step in sorted(steps, reverse=True):
+        try:
+            if json.loads(steps[step].read_text(encoding="utf-8"))["global_step"] == step:
+                return str(steps[step].parent)
+        except (ValueError, KeyError):
+            continue
+    return None
+
+
+def _trainer(job: Job, start: Checkpoint, tell: Tell) -> Any:
+    import torch
+    from datasets import Dataset
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from transformers import PrinterCallback
+
+    from assay.trainers.sft_trainer import Collator, Following, Tuner
+
+    gpu = torch.cuda.is_available()
+    model = loaded(start)
+    flat = bool(model._supports_attention_backend)  # another model would not see where a row ends
+    if flat and not gpu:
+        attend_row_by_row(model)
+    if job.rank and job.half:
+        halve(model)
+    bins = sorted(set(job.bins))
+    place = {one: nth for nth, one in enumerate(bins)}
+    trainer = Tuner(
+        model=model,
+        args=_settings(job, gpu=gpu),
+        train_dataset=Dataset.from_list([_example(job, one) for one in bins]).select([place[b] for b in job.bins]),
+        processing_class=tokenizer_of(start),
+        data_collator=Collator(flat),
+        callbacks=[Following(tell)],
+        peft_config=_adapter(job),
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.share = lambda step: share_of_rate(step, job.steps, job.warmup)
+    trainer.answers_only = flat and not gpu and "logits_to_keep" in inspect.signature(type(model).forward).parameters
+    if job.half:
+        for module in trainer.model.modules():
+            if isinstance(module, BaseTunerLayer):
+                module.cast_input_dtype_enabled = False  # autocast does it, once and not twice
+    return trainer
+
+
+def _adapter(job: Job) -> Any:
+    from peft import LoraConfig
+
+    if not job.rank:
+        return None
+    return LoraConfig(
+        r=job.rank, lora_alpha=job.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
+def _example(job: Job, bin_: tuple[int, ...]) -> dict[str, list[int]]:
+    rows = [(job.rows[place], job.starts[place]) for place in bin_]
+    return {
+        "input_ids": [one for ids, _ in rows for one in ids],
+        "labels": [one if nth >= start else -100 for ids, start in rows for nth, one in enumerate(ids)],
+        "seq_lengths": [len(ids) for ids, _ in rows],
+    }
+
+
+def _settings(job: Job, *, gpu: bool) -> Any:
+    from trl import SFTConfig
+
+    return SFTConfig(
+        output_dir=str(Path(job.folder) / CHECKPOINTS),
+        max_steps=job.steps,
+        per_device_train_batch_size=job.batch // job.processes,
+        learning_rate=job.rate,
+        weight_decay=0.0,
+        bf16=job.half,
+        use_cpu=not gpu,
+        seed=job.seed % 2**32,
+        gradient_checkpointing=False,
+        max_length=None,
+        shuffle_dataset=False,
+        train_sampling_strategy="sequential",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        dataloader_pin_memory=gpu,
+        ddp_find_unused_parameters=False,
+        save_strategy="steps" if job.save_every else "no",
+        save_steps=job.save_every or job.steps,
+        save_total_limit=1,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """No bars, no advice, no table of losses: assay draws its own progress."""
+    from transformers.utils import logging as bars
+
+    loggers = [logging.getLogger(name) for name in LIBRARIES]
+    levels = [one.level for one in loggers]
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    for one in loggers:
+        one.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)
+        if shown:
+            bars.enable_progress_bar()
+
+
+@contextmanager
+def _randomness_kept() -> Iterator[None]:
+    """The Trainer seeds Python's, numpy's and torch's generators; afterwards they are as before."""
+    import torch
+
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002

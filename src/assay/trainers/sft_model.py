@@ -1,0 +1,157 @@
+"""The language model of a tuning: opened, made cheap to train on a CPU, and written as it came."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.core.errors import ModelError
+from assay.models.gguf import F16_FILE, write_f16
+from assay.models.loading import Placement, fetch, load_whole
+from assay.models.references import Checkpoint
+from assay.models.text_transformers import check_kind
+
+if TYPE_CHECKING:
+    import torch
+
+ROW_BY_ROW = "assay_row_by_row"
+
+
+def loaded(checkpoint: Checkpoint) -> Any:
+    """The model in float32, on the CPU.
+
+    Raises:
+        ModelError: It is no causal language model, or cannot be loaded.
+    """
+    from transformers import AutoModelForCausalLM
+
+    check_kind(checkpoint)
+    return fetch(
+        checkpoint,
+        lambda local: load_whole(AutoModelForCausalLM, checkpoint, Placement("cpu", "float32"), local=local),
+    )
+
+
+def tokenizer_of(checkpoint: Checkpoint) -> Any:
+    """Its tokenizer.
+
+    Raises:
+        ModelError: There is none, or it has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    found = fetch(checkpoint, lambda local: AutoTokenizer.from_pretrained(checkpoint.location, local_files_only=local))
+    if found.chat_template is None:
+        raise ModelError(
+            f"Model {checkpoint.reference!r} has no chat template, so nobody can say where an answer begins.",
+            hint="Take an instruct model, or put a chat_template.jinja into its folder.",
+        )
+    return found
+
+
+def config_of(checkpoint: Checkpoint) -> Any:
+    """Its configuration.
+
+    Raises:
+        ModelError: There is none, or it is of no causal language model.
+    """
+    from transformers import AutoConfig
+
+    check_kind(checkpoint)
+    return fetch(checkpoint, lambda local: AutoConfig.from_pretrained(checkpoint.location, local_files_only=local))
+
+
+def narrowest(config: Any) -> tuple[int, str]:
+    """The smaller side of the smallest matrix that LoRA adapts, and its name: a higher rank adds nothing there."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    found = [(min(module.weight.shape), name) for name, module in _matrices(model)]
+    if not found:
+        raise ModelError(f"A {type(model).__name__} has no matrices that LoRA adapts.", hint="Take method full.")
+    return min(found)
+
+
+def _matrices(model: Any) -> list[tuple[str, Any]]:
+    """Names and modules of every linear layer but the last, which makes the logits: what PEFT calls "all-linear"."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    last = model.get_output_embeddings()
+    return [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, (torch.nn.Linear, Conv1D)) and module is not last
+    ]
+
+
+def halve(model: Any) -> None:
+    """Puts every linear layer into bfloat16 once: autocast would do it anew at every call, to the same numbers."""
+    import torch
+
+    for _, module in _matrices(model):
+        module.to(torch.bfloat16)
+
+
+def attend_row_by_row(model: Any) -> bool:
+    """Lets a model of plain causal attention attend within each row of a line by itself; whether it is of that kind.
+
+    Otherwise transformers masks what lies outside of a row, which costs as much as if nothing did.
+    """
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface
+
+    config = model.config
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"} or getattr(config, "sliding_window", None) or config._attn_implementation != "sdpa":
+        return False
+    AttentionInterface.register(ROW_BY_ROW, _row_by_row)
+    AttentionMaskInterface.register(ROW_BY_ROW, lambda *_, **__: None)
+    model.set_attn_implementation(ROW_BY_ROW)
+    return True
+
+
+def _row_by_row(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, _: None, **more: Any
+) -> tuple[torch.Tensor, None]:
+    """Shape: (1, heads, tokens, width) to (1, tokens, heads, width); `cu_seq_lens_q` says where rows begin and end."""
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    ends = more.pop("cu_seq_lens_q").tolist()
+    more.pop("is_causal", None)
+    lengths = [end - start for start, end in pairwise(ends)]
+    rows = zip(*(torch.split(part, lengths, 2) for part in (query, key, value)), strict=True)
+    return torch.cat([sdpa_attention_forward(module, *row, None, is_causal=True, **more)[0] for row in rows], 1), None
+
+
+def save(checkpoint: Checkpoint, tuned: Any, folder: Path) -> None:
+    """Writes what transformers loads: whole weights in the dtype they came in, configuration, tokenizer, template.
+
+    What LoRA learnt is added to the weights as they came, not to what they were halved to. Where the start lies beside
+    an F16 GGUF, so does what was made of it: OpenVINO answers for both.
+    """
+    import torch
+    from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+    from transformers import AutoTokenizer
+
+    dtype = getattr(config_of(checkpoint), "dtype", None) or torch.float32
+    fresh = loaded(checkpoint)
+    if isinstance(tuned, PeftModel):
+        adapted = get_peft_model(fresh, tuned.peft_config["default"])
+        set_peft_model_state_dict(adapted, get_peft_model_state_dict(tuned))
+        fresh = adapted.merge_and_unload()
+    else:
+        fresh.load_state_dict(tuned.state_dict())
+        fresh.tie_weights()
+    fresh.to(dtype).save_pretrained(folder)
+    tokenizer = fetch(
+        checkpoint, lambda local: AutoTokenizer.from_pretrained(checkpoint.location, local_files_only=local)
+    )
+    tokenizer.save_pretrained(folder)
+    like = Path(checkpoint.location) / F16_FILE
+    if like.is_file():
+        write_f16(folder, like, folder / F16_FILE)
