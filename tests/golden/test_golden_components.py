@@ -24,6 +24,8 @@ from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
+from assay.filters.duplicates import Duplicates
+from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -296,6 +298,8 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
     Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
+    Duplicates: new(Duplicates(("instruction",)), Duplicates(("instruction",), "ignore")),
+    Length: new(Length(low=4, high=6), Length(unit="characters", high=20)),
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
     Accuracy: evaluated,
     ImageClassifier: trained,
