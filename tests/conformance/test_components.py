@@ -27,6 +27,7 @@ from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
 from assay.filters.duplicates import Duplicates
+from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
@@ -118,6 +119,7 @@ EXAMPLES: dict[type, list[Any]] = {
     NearDuplicates: [NearDuplicates("vector", 0.9, prefer="number"), NearDuplicates("vector", per="label")],
     Novel: [Novel("text"), Novel("text", 0.5, strict=True, words="ascii")],
     Duplicates: [Duplicates(("text",)), Duplicates(("label", "text"), "ignore")],
+    FuzzyDuplicates: [FuzzyDuplicates("text"), FuzzyDuplicates("text", 0.5, 2, "characters", 64, 3)],
     Length: [Length("text", low=2), Length("text", "characters", 1, 9)],
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],

@@ -17,6 +17,7 @@ from assay.evaluators import EVALUATORS
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.filters import FILTERS
 from assay.filters.duplicates import Duplicates
+from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.length import Length
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -85,7 +86,7 @@ def texts() -> Recipe:
         "texts",
         Write("embedded:smollm2", LABELS, per_label=34, decoding=few),
         score={type(one).__name__: one for one in TEXT_SCORERS},
-        keep=(Length("text", low=1), Duplicates(("text",)), Novel("text")),
+        keep=(Length("text", low=1), Duplicates(("text",)), FuzzyDuplicates("text"), Novel("text")),
         train=TextClassifier(LABELS, steps=3, batch=8),
         prove=Proof(FoodReviews(per_label=4), TextAccuracy(), fingerprint="TextEmbedding"),
     )

@@ -25,6 +25,7 @@ from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
 from assay.filters.duplicates import Duplicates
+from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
@@ -299,6 +300,9 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
     Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
     Duplicates: new(Duplicates(("instruction",)), Duplicates(("instruction",), "ignore")),
+    FuzzyDuplicates: new(
+        FuzzyDuplicates("instruction", 0.5, 2), FuzzyDuplicates("instruction", 0.4, 2, "characters", seed=5)
+    ),
     Length: new(Length(low=4, high=6), Length(unit="characters", high=20)),
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
     Accuracy: evaluated,

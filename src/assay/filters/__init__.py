@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.core.roles import Filter
 from assay.filters.agrees import Agrees
 from assay.filters.duplicates import Duplicates
+from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
@@ -15,6 +16,7 @@ from assay.filters.top_share import TopShare
 FILTERS: tuple[type[Filter], ...] = (
     Agrees,
     Duplicates,
+    FuzzyDuplicates,
     Length,
     NearDuplicates,
     Novel,
