@@ -46,9 +46,11 @@ from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
@@ -112,6 +114,14 @@ EXAMPLES: dict[type, list[Any]] = {
         RougeNovelty("text", words="ascii"),
         RougeNovelty("text", Texts(WRITTEN, "text")),
         RougeNovelty("text", Texts(WRITTEN, "text", limit=2), before=False),
+    ],
+    NgramOverlap: [
+        NgramOverlap((Texts(WRITTEN, "text"),)),
+        NgramOverlap((Texts(WRITTEN), Texts(WRITTEN, "text")), ("text",), ("text",), n=3, least=2),
+    ],
+    EmbeddingOverlap: [
+        EmbeddingOverlap((Texts(WRITTEN, "text"),), "tiny:letters"),
+        EmbeddingOverlap((Texts(WRITTEN), Texts(WRITTEN, "text")), "tiny:letters", ("text",), ("text",), 2),
     ],
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
     Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],

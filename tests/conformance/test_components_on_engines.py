@@ -30,8 +30,10 @@ from assay.scorers import SCORERS
 from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
@@ -74,6 +76,8 @@ TEXT_SCORERS = (
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
     RougeNovelty("text"),
+    NgramOverlap((FoodReviews(per_label=4),)),
+    EmbeddingOverlap((FoodReviews(per_label=4),)),
     LabelMatch(LABELS),
     TextEmbedding(),
 )

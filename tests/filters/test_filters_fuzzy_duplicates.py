@@ -124,7 +124,7 @@ def test_pairs_just_at_the_limit_are_missed_no_more_often_than_is_said(jaccard: 
 @pytest.mark.parametrize(
     "rule",
     [
-        FuzzyDuplicates(jaccard=0.4),
+        FuzzyDuplicates(jaccard=0.3, ngram=2),
         FuzzyDuplicates(jaccard=0.5, ngram=1),
         FuzzyDuplicates("output", 0.4, 4, "characters"),
     ],

@@ -43,9 +43,11 @@ from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
@@ -294,6 +296,8 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     RougeNovelty: new(
         RougeNovelty(), RougeNovelty(words="ascii"), RougeNovelty(against=Texts(WRITTEN, limit=2), before=False)
     ),
+    NgramOverlap: new(NgramOverlap((Texts(WRITTEN),), n=3, least=2), NgramOverlap((Texts(WRITTEN, limit=2),))),
+    EmbeddingOverlap: new(EmbeddingOverlap((Texts(WRITTEN),), "tiny:letters", least=2)),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
