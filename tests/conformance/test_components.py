@@ -27,6 +27,9 @@ from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
+from assay.filters.duplicates import Duplicates
+from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -44,9 +47,11 @@ from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
@@ -117,11 +122,22 @@ EXAMPLES: dict[type, list[Any]] = {
         RougeNovelty("text", Texts(WRITTEN, "text")),
         RougeNovelty("text", Texts(WRITTEN, "text", limit=2), before=False),
     ],
+    NgramOverlap: [
+        NgramOverlap((Texts(WRITTEN, "text"),)),
+        NgramOverlap((Texts(WRITTEN), Texts(WRITTEN, "text")), ("text",), ("text",), n=3, least=2),
+    ],
+    EmbeddingOverlap: [
+        EmbeddingOverlap((Texts(WRITTEN, "text"),), "tiny:letters"),
+        EmbeddingOverlap((Texts(WRITTEN), Texts(WRITTEN, "text")), "tiny:letters", ("text",), ("text",), 2),
+    ],
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
     Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
     TopShare: [TopShare("number", 0.4), TopShare("number", 0.4, "lowest", per=None, unscored="keep")],
     NearDuplicates: [NearDuplicates("vector", 0.9, prefer="number"), NearDuplicates("vector", per="label")],
     Novel: [Novel("text"), Novel("text", 0.5, strict=True, words="ascii")],
+    Duplicates: [Duplicates(("text",)), Duplicates(("label", "text"), "ignore")],
+    FuzzyDuplicates: [FuzzyDuplicates("text"), FuzzyDuplicates("text", 0.5, 2, "characters", 64, 3)],
+    Length: [Length("text", low=2), Length("text", "characters", 1, 9)],
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
     TextClassifier: [TextClassifier(("black", "white"), "tiny:letters", steps=2, batch=4)],

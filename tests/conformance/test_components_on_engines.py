@@ -16,6 +16,9 @@ from assay.engines.ray import Ray
 from assay.evaluators import EVALUATORS
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.filters import FILTERS
+from assay.filters.duplicates import Duplicates
+from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.length import Length
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.top_share import TopShare
@@ -27,8 +30,10 @@ from assay.scorers import SCORERS
 from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
@@ -72,6 +77,8 @@ TEXT_SCORERS = (
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
     RougeNovelty("text"),
+    NgramOverlap((FoodReviews(per_label=4),)),
+    EmbeddingOverlap((FoodReviews(per_label=4),)),
     LabelMatch(LABELS),
     TextEmbedding(),
 )
@@ -84,7 +91,7 @@ def texts() -> Recipe:
         "texts",
         Write("embedded:smollm2", LABELS, per_label=34, decoding=few),
         score={type(one).__name__: one for one in TEXT_SCORERS},
-        keep=(Novel("text"),),
+        keep=(Length("text", low=1), Duplicates(("text",)), FuzzyDuplicates("text"), Novel("text")),
         train=TextClassifier(LABELS, steps=3, batch=8),
         prove=Proof(FoodReviews(per_label=4), TextAccuracy(), fingerprint="TextEmbedding"),
     )

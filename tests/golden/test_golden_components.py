@@ -25,6 +25,9 @@ from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
+from assay.filters.duplicates import Duplicates
+from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -41,9 +44,11 @@ from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
@@ -325,11 +330,18 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     RougeNovelty: new(
         RougeNovelty(), RougeNovelty(words="ascii"), RougeNovelty(against=Texts(WRITTEN, limit=2), before=False)
     ),
+    NgramOverlap: new(NgramOverlap((Texts(WRITTEN),), n=3, least=2), NgramOverlap((Texts(WRITTEN, limit=2),))),
+    EmbeddingOverlap: new(EmbeddingOverlap((Texts(WRITTEN),), "tiny:letters", least=2)),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
     Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
+    Duplicates: new(Duplicates(("instruction",)), Duplicates(("instruction",), "ignore")),
+    FuzzyDuplicates: new(
+        FuzzyDuplicates("instruction", 0.5, 2), FuzzyDuplicates("instruction", 0.4, 2, "characters", seed=5)
+    ),
+    Length: new(Length(low=4, high=6), Length(unit="characters", high=20)),
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
     Accuracy: evaluated,
     ImageClassifier: trained,

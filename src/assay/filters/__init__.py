@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from assay.core.roles import Filter
 from assay.filters.agrees import Agrees
+from assay.filters.duplicates import Duplicates
+from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.heuristics import Heuristics
+from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
 
-FILTERS: tuple[type[Filter], ...] = (Agrees, Heuristics, NearDuplicates, Novel, RandomShare, Threshold, TopShare)
+FILTERS: tuple[type[Filter], ...] = (
+    Agrees,
+    Duplicates,
+    FuzzyDuplicates,
+    Heuristics,
+    Length,
+    NearDuplicates,
+    Novel,
+    RandomShare,
+    Threshold,
+    TopShare,
+)

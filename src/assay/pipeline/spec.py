@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -27,6 +27,8 @@ def _builtins(value: Any) -> Any:
     whole = is_dataclass(value) and not isinstance(value, type)
     if whole and hasattr(value, METHODS["sources"]):
         return describe(value)
+    if isinstance(value, tuple):
+        return [_builtins(one) for one in value]
     return _arguments(value) if whole else msgspec.to_builtins(value)
 
 
@@ -75,10 +77,16 @@ def construct(kind: type, arguments: Mapping[str, object], where: str) -> Any:
 
 
 def _argument(value: object, hint: Any, where: str) -> Any:
-    """As `fit`; where a component reads a source, that is one of the sources."""
-    if value is not None and Source in (hint, *get_args(hint)):
+    """As `fit`; where a component reads a source, or several in a list, those are of the sources."""
+    if value is None or Source not in (hint, *get_args(hint)):
+        return fit(value, hint, where)
+    if get_origin(hint) is not tuple:
         return build("sources", value, where)
-    return fit(value, hint, where)
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise RecipeError(
+            f"{where} must be a list of sources, was {_shown(value)}.", hint="Like [{use: Texts, path: seeds.jsonl}]."
+        )
+    return tuple(build("sources", one, f"{where}[{nth}]") for nth, one in enumerate(value))
 
 
 def fit(value: object, hint: Any, where: str) -> Any:

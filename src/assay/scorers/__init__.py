@@ -9,9 +9,11 @@ from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
@@ -25,9 +27,11 @@ SCORERS: tuple[type[Scorer], ...] = (
     ClipMatch,
     ClipScore,
     EmbeddingCosine,
+    EmbeddingOverlap,
     ImageEmbedding,
     Judge,
     LabelMatch,
+    NgramOverlap,
     PairJudge,
     Perplexity,
     Rouge,

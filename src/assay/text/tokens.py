@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -49,10 +49,28 @@ def tokens(text: str) -> list[str]:
     """
     if text.isascii():
         return _ASCII.findall(text.lower())
-    words, crowd = _patterns()
-    # Streams of more than 30 marks are cut (UAX 15, section 13): to put n of them in order takes n ** 2 steps.
-    folded = unicodedata.normalize("NFKC", crowd.sub(r"\1", _INVISIBLE.sub("", text))).casefold()
-    return words.findall(unicodedata.normalize("NFKC", folded))
+    return _patterns()[0].findall(folded(text))
+
+
+def folded(text: str) -> str:
+    """A text as it looks, in one case: compatible characters are one (NFKC), case is folded, what is invisible is gone.
+
+    Of more than 30 marks upon one letter only the first 30 stay (UAX 15, section 13): to put n in order takes n ** 2
+    steps.
+    """
+    if text.isascii():
+        return text.lower()
+    once = unicodedata.normalize("NFKC", _patterns()[1].sub(r"\1", _INVISIBLE.sub("", text))).casefold()
+    return unicodedata.normalize("NFKC", once)
+
+
+def joined(found: Sequence[str]) -> str:
+    """Tokens as a text to read: with spaces, but between characters of scripts that are cut by the character."""
+    parts: list[str] = []
+    for before, token in zip(["", *found], found, strict=False):
+        glued = not before or (_FIRST_ALONE.match(before) and _FIRST_ALONE.match(token))
+        parts.append(token if glued else f" {token}")
+    return "".join(parts)
 
 
 def by_character(text: str) -> bool:
