@@ -43,6 +43,7 @@ from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -98,6 +99,7 @@ EXAMPLES: dict[type, list[Any]] = {
     Bleu: [Bleu(), Bleu("char", references=("second", "reference"))],
     ChrF: [ChrF(), ChrF(word_order=2)],
     EmbeddingCosine: [EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))],
+    Following: [Following("tiny:author", "reference", "second", "text")],
     LabelMatch: [
         LabelMatch(("cat", "dog"), model="tiny:letters"),
         LabelMatch(("dog", "cat"), {"cat": ("a cat", "mat")}, "tiny:letters"),

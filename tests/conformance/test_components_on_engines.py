@@ -27,6 +27,7 @@ from assay.scorers import SCORERS
 from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.following import Following
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.perplexity import Perplexity
@@ -70,6 +71,7 @@ TEXT_SCORERS = (
     ChrF(references=("prompt",)),
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
+    Following("embedded:smollm2", "prompt", output="text"),
     RougeNovelty("text"),
     LabelMatch(LABELS),
     TextEmbedding(),

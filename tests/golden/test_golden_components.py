@@ -40,6 +40,7 @@ from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -282,6 +283,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     EmbeddingCosine: read_texts(
         EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))
     ),
+    Following: read_texts(Following("tiny:author", "reference", "second", "text")),
     LabelMatch: read_texts(
         LabelMatch(("cat", "dog"), model="tiny:letters"),
         LabelMatch(("dog", "cat"), {"cat": ("mat", "sat")}, "tiny:letters"),

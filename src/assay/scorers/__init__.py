@@ -9,6 +9,7 @@ from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -24,6 +25,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     ClipMatch,
     ClipScore,
     EmbeddingCosine,
+    Following,
     ImageEmbedding,
     Judge,
     LabelMatch,
