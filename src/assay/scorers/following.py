@@ -19,9 +19,9 @@ class Following:
     """Instruction-following difficulty: the mean loss of a task's answer after its instruction, divided by that alone.
 
     Near 0 the instruction gives the answer away; near 1 it hardly helps, and there is much to learn; above 1 it makes
-    the answer less likely, so that the two may not belong together. So take away what is above 1, then take the highest:
-    `{use: Threshold, column: following, high: 1}` and `{use: TopShare, column: following, share: 0.1, per: null}`, as
-    the published code does. (The paper's words leave out 1 itself.)
+    the answer less likely, and the two may not belong together. So drop what is above 1 and keep the highest of the
+    rest, as the published code does: `{use: Threshold, column: following, high: 1}`, and then
+    `{use: TopShare, column: following, share: 0.1, per: null}`. (The paper's words drop 1 itself, too.)
 
     After its instruction means after the model's chat template of a user who says instruction and input; alone means
     after the same template of a user who says nothing, so that a turn stands before the first token, too. The same
@@ -30,8 +30,8 @@ class Following:
     name and is unscored, as is a task without an instruction; one that is longer than the model's context has failed.
 
     Source: Li et al. 2024, "From Quantity to Quality" (NAACL), section 2.2, equations 2 to 4. The official code
-    (tianyi-lab/Cherry_LLM, cherry_seletion/data_analysis.py) has Alpaca's headings in the place of our template, its last
-    heading stands before the answer alone, and it cuts what is too long.
+    (tianyi-lab/Cherry_LLM, cherry_seletion/data_analysis.py) has Alpaca's headings where we have a chat template: the
+    last of them stands before the answer alone. It cuts what is too long.
     """
 
     model: str
