@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from assay.core.lab import Lab
 from assay.core.sample import Failure, Made, Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,27 @@ class Tasks:
             if "instruction" in seed.fields
             else Failure(seed.id, "nothing came")
             for seed in seeds
+        ]
+
+
+@dataclass(frozen=True)
+class Length:
+    """Words of the answer, on a scale that says what it is told; a "?" has no length, and some say the same of all."""
+
+    better: Literal["higher", "lower", "neither"] = "higher"
+    same: bool = False
+
+    version: ClassVar[int] = 1
+
+    @property
+    def scale(self) -> Scale:
+        return Scale("words", 0.0, better=self.better)
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        texts = [sample.text("output") for sample in samples]
+        return [
+            Unscored("not_applicable", "no answer") if text == "?" else Score(1.0 if self.same else len(text.split()))
+            for text in texts
         ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assay.report.facts import ReportFacts
+from assay.report.sections.choices import choices
 from assay.report.sections.making import expert, funnel, scores, specimens
 from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
 from assay.report.sections.record import cost, origin, provenance, training
@@ -20,6 +21,7 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     funnel,
     specimens,
     scores,
+    choices,
     expert,
     drift,
     sets,
