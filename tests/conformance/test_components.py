@@ -26,6 +26,7 @@ from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
+from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -115,6 +116,10 @@ EXAMPLES: dict[type, list[Any]] = {
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
     Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
     TopShare: [TopShare("number", 0.4), TopShare("number", 0.4, "lowest", per=None, unscored="keep")],
+    ClusterQuota: [
+        ClusterQuota("vector", clusters=3, most=1),
+        ClusterQuota("vector", 2, 2, "number", "lowest", 1, "keep"),
+    ],
     NearDuplicates: [NearDuplicates("vector", 0.9, prefer="number"), NearDuplicates("vector", per="label")],
     Novel: [Novel("text"), Novel("text", 0.5, strict=True, words="ascii")],
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],

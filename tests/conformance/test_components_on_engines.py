@@ -16,6 +16,7 @@ from assay.engines.ray import Ray
 from assay.evaluators import EVALUATORS
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.filters import FILTERS
+from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.top_share import TopShare
@@ -85,7 +86,7 @@ def texts() -> Recipe:
         "texts",
         Write("embedded:smollm2", LABELS, per_label=34, decoding=few),
         score={type(one).__name__: one for one in TEXT_SCORERS},
-        keep=(Novel("text"),),
+        keep=(Novel("text"), ClusterQuota("TextEmbedding", 4, 16)),
         train=TextClassifier(LABELS, steps=3, batch=8),
         prove=Proof(FoodReviews(per_label=4), TextAccuracy(), fingerprint="TextEmbedding"),
     )

@@ -24,6 +24,7 @@ from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
+from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -296,6 +297,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
+    ClusterQuota: decided(ClusterQuota("vector", 2, 1), ClusterQuota("vector", 1, 2, "number")),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
     Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),

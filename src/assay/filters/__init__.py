@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from assay.core.roles import Filter
 from assay.filters.agrees import Agrees
+from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
 
-FILTERS: tuple[type[Filter], ...] = (Agrees, NearDuplicates, Novel, RandomShare, Threshold, TopShare)
+FILTERS: tuple[type[Filter], ...] = (Agrees, ClusterQuota, NearDuplicates, Novel, RandomShare, Threshold, TopShare)
