@@ -271,6 +271,41 @@ def bert_config(folder: Path, **more: Any) -> BertConfig:
     return BertConfig(vocab_size=len(words), max_position_embeddings=24, **sizes, **more)
 
 
+def language(folder: Path) -> Path:
+    """LlamaForCausalLM with a chat template, a byte a token, 256 tokens of context; about as uneven as a real one."""
+    torch.manual_seed(5)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: nth for nth, token in enumerate(("<|end|>", "<|user|>", "<|assistant|>", *letters))}
+    pipeline = Tokenizer(models.BPE(vocabulary, []))
+    pipeline.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    pipeline.decoder = decoders.ByteLevel()
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=pipeline,
+        eos_token="<|end|>",
+        additional_special_tokens=["<|user|>", "<|assistant|>"],
+        chat_template="{% for turn in messages %}<|{{ turn['role'] }}|>{{ turn['content'] }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+    )
+    words.save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=0,
+    )
+    model = LlamaForCausalLM(config).eval()
+    with torch.no_grad():
+        model.lm_head.weight.mul_(25)
+    model.save_pretrained(folder)
+    return folder
+
+
 def text_classifier(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
     """A classifier of texts, letter by letter."""
     torch.manual_seed(0)

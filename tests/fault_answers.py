@@ -12,6 +12,9 @@ ENDS: Mapping[str, Mapping[str, str]] = {
     "gemini": {"stop": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY", "filter": "SAFETY"},
 }
 
+SAY = "say: "
+"""A fault that begins so is no fault: the rest of it is the answer."""
+
 
 @dataclass
 class Received:
@@ -42,6 +45,8 @@ def words(one: Received, fault: str | None) -> tuple[str, str, int]:
     settings = one.body.get("generationConfig", one.body)
     if fault == "empty":
         return "", "stop", 0
+    if fault is not None and fault.startswith(SAY):
+        return fault.removeprefix(SAY), "stop", len(fault.split())
     if fault in ("refusal", "filter"):
         return "", fault, 0
     if fault == "tell":

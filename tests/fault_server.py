@@ -23,7 +23,7 @@ from typing import Any
 from fault_answers import FORMATS, Received, api_of, text_of
 
 Script = Callable[[str, int], str | None]
-"""Text of the request and how often it came before, to the name of a fault, or None for an answer."""
+"""Text of the request and how often it came before, to the name of a fault, "say: ANSWER", or None for any answer."""
 HTML = b"<!DOCTYPE html><html><body><h1>Bad gateway</h1></body></html>"
 MESSAGES = {
     "400": "Unknown parameter: 'nonsense'.",

@@ -209,6 +209,19 @@ class Author:
             for row, count in zip(rows, last, strict=True)
         ]
 
+    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
+        return [self._after(one) for one in asked]
+
+    def _after(self, asked: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
+        """A text is the more probable the more of its letters the prompt has."""
+        assert not isinstance(asked.prompt, str)
+        prompt = asked.prompt[-1].text
+        if len(prompt) + max(map(len, asked.texts)) > 4 * self.longest:
+            return NotCompleted("context", "the prompt is longer than the context")
+        return tuple(
+            Likelihood(sum(-1.0 - (letter not in prompt) for letter in text), len(text)) for text in asked.texts
+        )
+
     def _one(self, request: TextRequest) -> Completion | NotCompleted:
         assert not isinstance(request.prompt, str)
         prompt = request.prompt[-1].text

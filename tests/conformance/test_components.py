@@ -27,6 +27,7 @@ from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
+from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.length import Length
@@ -48,6 +49,7 @@ from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
+from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -110,6 +112,7 @@ EXAMPLES: dict[type, list[Any]] = {
     Bleu: [Bleu(), Bleu("char", references=("second", "reference"))],
     ChrF: [ChrF(), ChrF(word_order=2)],
     EmbeddingCosine: [EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))],
+    Following: [Following("tiny:author", "reference", "second", "text")],
     LabelMatch: [
         LabelMatch(("cat", "dog"), model="tiny:letters"),
         LabelMatch(("dog", "cat"), {"cat": ("a cat", "mat")}, "tiny:letters"),
@@ -133,6 +136,10 @@ EXAMPLES: dict[type, list[Any]] = {
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
     Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
     TopShare: [TopShare("number", 0.4), TopShare("number", 0.4, "lowest", per=None, unscored="keep")],
+    ClusterQuota: [
+        ClusterQuota("vector", clusters=3, most=1),
+        ClusterQuota("vector", 2, 2, "number", "lowest", 1, "keep"),
+    ],
     NearDuplicates: [NearDuplicates("vector", 0.9, prefer="number"), NearDuplicates("vector", per="label")],
     Novel: [Novel("text"), Novel("text", 0.5, strict=True, words="ascii")],
     Duplicates: [Duplicates(("text",)), Duplicates(("label", "text"), "ignore")],

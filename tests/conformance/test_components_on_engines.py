@@ -16,6 +16,7 @@ from assay.engines.ray import Ray
 from assay.evaluators import EVALUATORS
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.filters import FILTERS
+from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.length import Length
@@ -31,6 +32,7 @@ from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
+from assay.scorers.following import Following
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.ngram_overlap import NgramOverlap
@@ -76,6 +78,7 @@ TEXT_SCORERS = (
     ChrF(references=("prompt",)),
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
+    Following("embedded:smollm2", "prompt", output="text"),
     RougeNovelty("text"),
     NgramOverlap((FoodReviews(per_label=4),)),
     EmbeddingOverlap((FoodReviews(per_label=4),)),
@@ -91,7 +94,13 @@ def texts() -> Recipe:
         "texts",
         Write("embedded:smollm2", LABELS, per_label=34, decoding=few),
         score={type(one).__name__: one for one in TEXT_SCORERS},
-        keep=(Length("text", low=1), Duplicates(("text",)), FuzzyDuplicates("text"), Novel("text")),
+        keep=(
+            Length("text", low=1),
+            Duplicates(("text",)),
+            FuzzyDuplicates("text"),
+            Novel("text"),
+            ClusterQuota("TextEmbedding", 4, 16),
+        ),
         train=TextClassifier(LABELS, steps=3, batch=8),
         prove=Proof(FoodReviews(per_label=4), TextAccuracy(), fingerprint="TextEmbedding"),
     )

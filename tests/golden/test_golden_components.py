@@ -25,6 +25,7 @@ from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
 from assay.filters.agrees import Agrees
+from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.length import Length
@@ -45,6 +46,7 @@ from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
+from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -321,6 +323,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     EmbeddingCosine: read_texts(
         EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))
     ),
+    Following: read_texts(Following("tiny:author", "reference", "second", "text")),
     LabelMatch: read_texts(
         LabelMatch(("cat", "dog"), model="tiny:letters"),
         LabelMatch(("dog", "cat"), {"cat": ("mat", "sat")}, "tiny:letters"),
@@ -335,6 +338,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
+    ClusterQuota: decided(ClusterQuota("vector", 2, 1), ClusterQuota("vector", 1, 2, "number")),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
     Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
     Duplicates: new(Duplicates(("instruction",)), Duplicates(("instruction",), "ignore")),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from assay.core.effect import Effect
 from assay.pipeline.leakage import Leaks
+from assay.report.choices import Agree, ChoiceOf, Choices
 from assay.report.facts import (
     Confusion,
     DataSource,
@@ -46,6 +47,7 @@ from assay.report.sceptic import (
     Unknowns,
 )
 from assay.stats import calibration, compare, detection, wilson
+from assay.stats.selection import Shared
 
 KOREAN = "한국의 수도는 어디입니까?"
 LABELS = (
@@ -77,6 +79,7 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         comparisons=_comparisons(pairs, right),
         funnel=_funnel(),
         scores=_scores(rng),
+        choices=_choices(),
         specimens=_pictures(rng),
         expert=Expert("embedded:fashion-resnet50", _confusion(600, 0.93, rng), wilson(9231, N)),
         pupil=Pupil("filtered", _confusion(1000, 0.87, rng)),
@@ -255,6 +258,20 @@ def _scores(rng: np.random.Generator) -> tuple[ScoreColumn, ...]:
         ),
         ScoreColumn("clip-score", "2.5 cos", tuple(score[keep].tolist()), tuple(score[~keep].tolist()), 0.0, 2.5),
         ScoreColumn("judge", "stars", (), (), 1.0, 5.0, unscored={"not applicable": 5996}),
+    )  # fmt: skip
+
+
+def _choices() -> Choices:
+    rho = Effect(0.31, 0.287, 0.333, 5_994, 0.95, "spearman, Bonett and Wright")
+    return Choices(
+        samples=5_996,
+        kept=4_812,
+        scores=(
+            ChoiceOf("clip-match", "higher", 4_812, 0, 1, 1, Shared(0.931, 0.803), None),
+            ChoiceOf("clip-score", "higher", 4_700, 112, 44, 12, Shared(0.842, 0.803), None),
+        ),
+        pairs=(Agree("clip-match", "clip-score", Shared(0.867, 0.803), rho),),
+        left_out={"sharpness": "its scale does not say which way is better"},
     )  # fmt: skip
 
 

@@ -146,3 +146,20 @@ def test_what_a_language_model_cannot_read_is_unscored_or_told() -> None:
         Perplexity("tiny:author", window=8, stride=8).score(passages(), tiny_lab())
     with pytest.raises(ValueError, match=r"Perplexity.stride must be 1 or more"):
         Perplexity("tiny:author", stride=0)
+
+
+TASK = {"instruction": "name a sea", "input": "", "output": "the red sea"}
+
+
+def test_the_parts_of_a_task_are_read_by_name_and_an_empty_one_is_unscored() -> None:
+    """What `Perplexity` and `EmbeddingCosine` make of an answer, and of an answer beside its instruction."""
+    tasks = [Sample(TASK), Sample({**TASK, "output": " "}), Sample({**TASK, "instruction": ""})]
+    surprise = list(Perplexity("tiny:author", text="output").score(tasks, tiny_lab()))
+    assert [type(one) for one in surprise] == [Score, Unscored, Score]
+    nearness = EmbeddingCosine("tiny:letters", ("instruction",), "output").score(tasks, tiny_lab())
+    assert [type(one) for one in nearness] == [Score, Unscored, Unscored]
+    (alike,) = EmbeddingCosine("tiny:letters", ("output",), "output").score(tasks[:1], tiny_lab())
+    assert isinstance(alike, Score)
+    assert alike.value == pytest.approx(1.0)
+    assert isinstance(nearness[0], Score)
+    assert nearness[0].value < 1.0

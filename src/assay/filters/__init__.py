@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.core.roles import Filter
 from assay.filters.agrees import Agrees
+from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.heuristics import Heuristics
@@ -16,6 +17,7 @@ from assay.filters.top_share import TopShare
 
 FILTERS: tuple[type[Filter], ...] = (
     Agrees,
+    ClusterQuota,
     Duplicates,
     FuzzyDuplicates,
     Heuristics,

@@ -6,9 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from assay.core.errors import FieldError
 from assay.core.roles import Decision, ScoreTable
-from assay.core.score import Outcome, Score, Unscored
+from assay.core.score import Fingerprint, Outcome, Score, Unscored
 
 Unscoreds = Literal["drop", "keep"]
 Best = Literal["highest", "lowest"]
@@ -25,7 +28,7 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
         if not isinstance(outcome, (kind, Unscored)):
             raise FieldError(
                 f"{asker} needs a column of {kind.__name__}, but {name!r} holds {type(outcome).__name__}.",
-                hint="Threshold and TopShare read Score, Agrees reads Label, NearDuplicates reads Fingerprint.",
+                hint="Threshold and TopShare read Score, Agrees Label, NearDuplicates and ClusterQuota Fingerprint.",
             )
     return outcomes
 
@@ -33,6 +36,35 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
 def unscored(outcome: Unscored, column: str, then: Unscoreds) -> Decision:
     """The decision on a sample that has no outcome: no number is made up for it."""
     return Decision(then == "keep", f"{column} is unscored: {then}", f"{outcome.cause}: {outcome.reason}")
+
+
+def unit_vectors(outcomes: Sequence[Outcome], column: str) -> npt.NDArray[np.float32]:
+    """(n, d) the fingerprints among some outcomes, each of length 1; (0, 0) of none.
+
+    Raises:
+        FieldError: They have different lengths.
+    """
+    raw = [outcome.vector for outcome in outcomes if isinstance(outcome, Fingerprint)]
+    if len({len(vector) for vector in raw}) > 1:
+        raise FieldError(f"The fingerprints of {column!r} have different lengths: two models made them.")
+    if not raw:
+        return np.empty((0, 0), dtype=np.float32)
+    vectors = np.asarray(raw, dtype=np.float64)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    found: npt.NDArray[np.float32] = (vectors / np.where(lengths == 0, 1.0, lengths)).astype(np.float32)
+    return found
+
+
+def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: Best, asker: str) -> list[int]:
+    """Rows best first by the scores of `prefer`, what is unscored last; by id where `prefer` is None.
+
+    Raises:
+        FieldError: There is no such column, or it holds something else than scores.
+    """
+    if prefer is None:
+        return sorted(rows, key=lambda row: table.ids[row])
+    scores = column_of(table, prefer, Score, f"{asker}.prefer")
+    return sorted(rows, key=lambda row: rank_key(scores[row], best, table.ids[row]))
 
 
 def groups(table: ScoreTable, per: str | None) -> dict[str, list[int]]:

@@ -9,10 +9,18 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from assay.core.errors import FieldError
 from assay.core.roles import Decision, ScoreTable
-from assay.core.score import Fingerprint, Score, Unscored
-from assay.filters.columns import Best, Unscoreds, check_choice, column_of, groups, rank_key, unscored
+from assay.core.score import Fingerprint, Unscored
+from assay.filters.columns import (
+    Best,
+    Unscoreds,
+    check_choice,
+    column_of,
+    groups,
+    in_order,
+    unit_vectors,
+    unscored,
+)
 
 BLOCK = 1024
 """Rows compared at a time: 1024 x 10,000 cosines are 40 MB."""
@@ -49,30 +57,15 @@ class NearDuplicates:
         outcomes = column_of(table, self.column, Fingerprint, "NearDuplicates")
         decisions: dict[int, Decision] = {}
         for rows in groups(table, self.per).values():
-            order = [row for row in self._order(table, rows) if isinstance(outcomes[row], Fingerprint)]
-            vectors = self._vectors([outcomes[row] for row in order])
+            ranked = in_order(table, rows, self.prefer, self.best, "NearDuplicates")
+            order = [row for row in ranked if isinstance(outcomes[row], Fingerprint)]
+            vectors = unit_vectors([outcomes[row] for row in order], self.column)
             for row, (twin, cosine) in zip(order, twins(vectors, self.similarity), strict=True):
                 decisions[row] = self._decision(None if twin is None else table.ids[order[twin]], cosine)
         return [
             unscored(outcome, self.column, self.unscored) if isinstance(outcome, Unscored) else decisions[row]
             for row, outcome in enumerate(outcomes)
         ]
-
-    def _order(self, table: ScoreTable, rows: Sequence[int]) -> list[int]:
-        if self.prefer is None:
-            return sorted(rows, key=lambda row: table.ids[row])
-        scores = column_of(table, self.prefer, Score, "NearDuplicates.prefer")
-        return sorted(rows, key=lambda row: rank_key(scores[row], self.best, table.ids[row]))
-
-    def _vectors(self, outcomes: Sequence[object]) -> npt.NDArray[np.float32]:
-        raw = [outcome.vector for outcome in outcomes if isinstance(outcome, Fingerprint)]
-        if len({len(vector) for vector in raw}) > 1:
-            raise FieldError(f"The fingerprints of {self.column!r} have different lengths: two models made them.")
-        if not raw:
-            return np.empty((0, 0), dtype=np.float32)
-        vectors = np.asarray(raw, dtype=np.float64)  # (n, d)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return (vectors / np.where(lengths == 0, 1.0, lengths)).astype(np.float32)
 
     def _decision(self, twin: str | None, cosine: float) -> Decision:
         rule = f"no kept twin with {self.column} cosine >= {self.similarity:g}"

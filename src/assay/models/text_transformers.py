@@ -128,7 +128,7 @@ class HfTextModel:
         """One value for each text of each prompt, in order; what is longer than the context has a reason.
 
         A prompt of plain words and a text are cut into tokens together, as they would stand; a conversation's template
-        ends where the text begins.
+        ends where the text begins. What looks like a special token in a text is words.
 
         Raises:
             ModelError: As `complete`, or a text is empty or adds no token.
@@ -147,7 +147,8 @@ class HfTextModel:
         if not all(asked.texts):
             raise ModelError("A text whose likelihood is asked for must not be empty.")
         if not isinstance(asked.prompt, str):
-            own = (self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in asked.texts)
+            as_words = {"add_special_tokens": False, "split_special_tokens": True}
+            own = (self.tokenizer(text, **as_words)["input_ids"] for text in asked.texts)
             return Row(tuple(self.ids_of(asked.prompt)), tuple(map(tuple, own)))
         # A space at the end of a prompt belongs to the first word of the text: tokenizers join them.
         prompt = asked.prompt.rstrip()

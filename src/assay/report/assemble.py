@@ -24,6 +24,7 @@ from assay.report.facts import (
 )
 from assay.report.gather import Finished, finished_at, funnel, score_columns, specimens
 from assay.report.gather_answers import answered, duels, other_measures
+from assay.report.gather_choices import choices
 from assay.report.gather_proof import arms, comparisons, measure_of
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
 from assay.report.gather_worth import exchange, leakage, sets
@@ -49,6 +50,7 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         comparisons=comparisons(run),
         funnel=funnel(run),
         scores=score_columns(run),
+        choices=choices(run),
         specimens=specimens(run),
         expert=_expert(run, beside),
         pupil=_pupil(run),

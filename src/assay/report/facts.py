@@ -13,6 +13,7 @@ from typing import Literal
 from assay.core.effect import Effect
 from assay.pipeline.leakage import Leaks
 from assay.report.checks import must_add_up, must_be_finite
+from assay.report.choices import Choices
 from assay.report.measures import ACCURACY, Measure
 from assay.report.proved import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
 from assay.report.sceptic import Calibrated, Drift, ExchangeRate, SetDistance, SideBySide, Unknowns
@@ -216,6 +217,8 @@ class ReportFacts:
     """The first is the one the verdict of the run is taken from."""
     funnel: Funnel
     scores: tuple[ScoreColumn, ...] = ()
+    choices: Choices | None = None
+    """What each score alone would keep; None where fewer than two choose."""
     specimens: tuple[Specimen, ...] = ()
     """Pictures, or texts."""
     expert: Expert | None = None

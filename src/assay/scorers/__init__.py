@@ -10,6 +10,7 @@ from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
+from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -28,6 +29,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     ClipScore,
     EmbeddingCosine,
     EmbeddingOverlap,
+    Following,
     ImageEmbedding,
     Judge,
     LabelMatch,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from assay.report.facts import ReportFacts
 from assay.report.sections.answers import answers, duels, measures
+from assay.report.sections.choices import choices
 from assay.report.sections.making import expert, funnel, scores, specimens
 from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
 from assay.report.sections.record import cost, origin, provenance, training
@@ -24,6 +25,7 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     funnel,
     specimens,
     scores,
+    choices,
     expert,
     drift,
     sets,

@@ -1,0 +1,90 @@
+"""A run over tasks: instruction, input and output, judged by a service that says what it likes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from assay.core.score import Outcome, Score, Unscored
+from assay.store.rows import read_decisions, read_outcomes
+from assay.text.fences import fenced
+from command_line import assay
+from fault_answers import SAY
+from fault_server import FaultServer
+from remote_parts import KEY
+from run_parts import folder_of
+from task_parts import task, write_tasks
+
+CASES: dict[str, tuple[str, float | str]] = {
+    "Name a sea.": ("ID {own}: 5", 5.0),
+    "Name a lake.": ("**ID {own}: 4.5**", 4.5),
+    "Name a hill.": ("Well made.\nID {own}: 4", 4.0),
+    "Name a well.": ("ID {own}: 4.5/5", 4.5),
+    "Name a ford.": ("ID {own}: 0", 0.0),
+    "Name a pond.": ("ID {own}: 4.7", "unparsed"),
+    "Name a moor.": ("ID {own}: 6", "unparsed"),
+    "Name a bay.": ("ID {own}: -1", "unparsed"),
+    "Name a cape.": ("ID {own}: NaN", "unparsed"),
+    "Name a reef.": ("Score: 5", "unparsed"),
+    "Name a cove.": ("ID 00000000: 5", "unparsed"),
+    "Name a spit.": ("five", "unparsed"),
+    "Name a gulf.": ("5 5 5 \u0000 {{}} \ud55c", "unparsed"),
+}
+FAULTS = {"Name a cliff.": "refusal", "Name a creek.": "400", "Name a marsh.": "empty", "Name a delta.": "filter"}
+RECIPE = """
+name: rated
+generate: {{use: "task_parts:Tasks", path: {tasks}}}
+score:
+  quality:
+    use: Judge
+    model: {model}
+    criteria: "Accuracy: the answer is right and does what the instruction asks."
+    dimension: accuracy
+    low: 0
+    step: 0.5
+keep: [{{use: Threshold, column: quality, low: 4.5}}]
+"""
+
+
+def verdict(text: str, nth: int) -> str | None:
+    """What the service says of the task that it is shown."""
+    own, parts = fenced(text)
+    asked = parts["INSTRUCTION"].strip()
+    return FAULTS.get(asked) or SAY + CASES[asked][0].format(own=own)
+
+
+def test_alpagasus_grades_from_0_to_5_and_its_line_at_four_and_a_half(tmp_path: Path) -> None:
+    rows = [task(name, f"an answer to {name}", given="the map") for name in (*CASES, *FAULTS)]
+    path = write_tasks(tmp_path / "tasks.jsonl", rows)
+    with FaultServer(verdict) as server:
+        recipe = tmp_path / "rated.yaml"
+        recipe.write_text(RECIPE.format(tasks=path, model=f"{server.base}/v1#judge"), encoding="utf-8")
+        done = assay(["run", recipe, "--out", tmp_path / "run", "--json"], ASSAY_API_KEY=KEY, HOME=str(tmp_path))
+        shown = [one.text for one in server.received]
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert all("an answer to" in text and "the map" in text and "0, 0.5, 1" in text for text in shown)
+    made = folder_of(tmp_path / "run", "generate")
+    outcomes = outcomes_by_task(tmp_path / "run", made)
+    for asked, (_, due) in CASES.items():
+        found = outcomes[asked]
+        assert found.value == due if isinstance(found, Score) else found.cause == due, (asked, found)  # type: ignore[union-attr]
+    for asked in FAULTS:
+        found = outcomes[asked]
+        assert isinstance(found, Unscored), asked
+        assert found.cause == "failed"
+    decisions = read_decisions(folder_of(tmp_path / "run", "keep") / "decisions.parquet")
+    assert Counter(row.rule for row in decisions if not row.keep) == {
+        "quality >= 4.5": 2, "quality is unscored: drop": 12,
+    }  # fmt: skip
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
+    assert (results["funnel"]["requested"], results["funnel"]["kept"]) == (17, 3)
+    assert results["scores"][0]["unscored"] == {"unparsed": 8, "failed": 4}
+
+
+def outcomes_by_task(run: Path, made: Path) -> dict[str, Outcome]:
+    from assay.pipeline.stages import parts, samples_of
+
+    said = dict(row for path in parts(folder_of(run, "score-quality")) for row in read_outcomes(path))
+    return {sample.text("instruction"): said[sample.id] for sample in samples_of(made)}
