@@ -187,18 +187,6 @@ class Author:
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         return log_probs_of(self, texts, lambda ids: [chr(one) for one in ids])
 
-    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
-        """Of each character after the prompt's last one; "nothing" goes wrong."""
-        return [self._likely(one) for one in asked]
-
-    def _likely(self, asked: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
-        assert not isinstance(asked.prompt, str)
-        prompt = asked.prompt[-1].text
-        if "nothing" in prompt:
-            return NotCompleted("context", "the prompt is longer than the context")
-        steps = [[abs(ord(b) - ord(a)) for a, b in zip(prompt[-1] + text, text, strict=False)] for text in asked.texts]
-        return tuple(Likelihood(-float(np.log1p(one).sum()), len(one)) for one in steps)
-
     def tokens_of(self, text: str) -> list[int]:
         return [ord(one) for one in text]
 
