@@ -18,6 +18,7 @@ from assay.evaluators.text_accuracy import TextAccuracy
 from assay.filters import FILTERS
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -33,6 +34,7 @@ from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
@@ -76,6 +78,7 @@ TEXT_SCORERS = (
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
     RougeNovelty("text"),
+    Language("text"),
     NgramOverlap((FoodReviews(per_label=4),)),
     EmbeddingOverlap((FoodReviews(per_label=4),)),
     LabelMatch(LABELS),
@@ -90,7 +93,13 @@ def texts() -> Recipe:
         "texts",
         Write("embedded:smollm2", LABELS, per_label=34, decoding=few),
         score={type(one).__name__: one for one in TEXT_SCORERS},
-        keep=(Length("text", low=1), Duplicates(("text",)), FuzzyDuplicates("text"), Novel("text")),
+        keep=(
+            Languages("Language", ("en", "ko"), unscored="keep"),
+            Length("text", low=1),
+            Duplicates(("text",)),
+            FuzzyDuplicates("text"),
+            Novel("text"),
+        ),
         train=TextClassifier(LABELS, steps=3, batch=8),
         prove=Proof(FoodReviews(per_label=4), TextAccuracy(), fingerprint="TextEmbedding"),
     )

@@ -6,6 +6,7 @@ from assay.core.roles import Filter
 from assay.filters.agrees import Agrees
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
@@ -17,6 +18,7 @@ FILTERS: tuple[type[Filter], ...] = (
     Agrees,
     Duplicates,
     FuzzyDuplicates,
+    Languages,
     Length,
     NearDuplicates,
     Novel,

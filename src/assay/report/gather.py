@@ -287,7 +287,7 @@ def _specimen(run: Finished, nth: int, png: bytes = b"", text: str = "") -> Spec
         if isinstance(outcome, Score):
             scores.append((name, outcome.value))
         elif isinstance(outcome, Label):
-            scores.append((name, f"{outcome.value}: {outcome.answer}"))
+            scores.append((name, f"{outcome.value}: {outcome.answer}" if outcome.answer else outcome.value))
         elif isinstance(outcome, Unscored):
             scores.append((name, f"unscored: {outcome.cause}"))
     prompt = sample.text("prompt") if "prompt" in sample.fields else ""

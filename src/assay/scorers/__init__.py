@@ -13,6 +13,7 @@ from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
@@ -30,6 +31,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     ImageEmbedding,
     Judge,
     LabelMatch,
+    Language,
     NgramOverlap,
     Perplexity,
     Rouge,
