@@ -22,7 +22,8 @@ from assay.report.facts import (
     ReportFacts,
     StageCost,
 )
-from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, score_columns, specimens
+from assay.report.gather import Finished, arms, comparisons, finished_at, score_columns, specimens
+from assay.report.gather_funnel import funnel
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
 from assay.report.gather_worth import exchange, leakage, sets
 from assay.report.sceptic import Drift, SideBySide

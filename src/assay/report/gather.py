@@ -15,7 +15,7 @@ import numpy as np
 
 from assay.core.effect import Effect
 from assay.core.recipe import ARMS, Recipe
-from assay.core.sample import Failure, Made, Sample
+from assay.core.sample import Made, Sample
 from assay.core.score import Label, Outcome, Score, Unscored
 from assay.pipeline.arms import hashed
 from assay.pipeline.plan import Placed
@@ -25,8 +25,6 @@ from assay.report.facts import (
     Arm,
     Comparison,
     Curve,
-    Funnel,
-    LabelFunnel,
     ScoreColumn,
     Specimen,
     Threshold,
@@ -117,27 +115,6 @@ class Finished:
             if name == arm
         ]
         return np.asarray(rows, dtype=np.float64)
-
-
-def funnel(run: Finished) -> Funnel:
-    """What became of every sample asked for."""
-    label_of = {seed.id: seed.text("label") for seed in run.recipe.generate.seeds() if "label" in seed.fields}
-    kept = {row.id for row in run.decisions if row.keep}
-    dropped = Counter(row.filter for row in run.decisions if not row.keep)
-    failed = Counter(row.reason for row in run.made if isinstance(row, Failure))
-    by_label: dict[str, Counter[str]] = {label: Counter() for label in label_of.values()}
-    for row in run.made:
-        if isinstance(row, Failure):
-            by_label.setdefault(label_of.get(row.seed, ""), Counter())["failed"] += 1
-        elif "label" in row.fields:
-            by_label.setdefault(row.text("label"), Counter())["kept" if row.id in kept else "dropped"] += 1
-    rows = tuple(
-        LabelFunnel(label, sum(found.values()), found["kept"], found["dropped"], found["failed"])
-        for label, found in by_label.items()
-    )
-    return Funnel(
-        len(run.made), len(kept), dropped, failed, rows if sum(map(_requested, rows)) == len(run.made) else ()
-    )
 
 
 def arms(run: Finished) -> tuple[Arm, ...]:
@@ -237,10 +214,6 @@ def finished_at(run: Finished) -> str:
     """When the last receipt was written, ISO 8601."""
     latest = max((placed.folder / "receipt.json").stat().st_mtime for placed in run.done.values())
     return datetime.fromtimestamp(latest, UTC).isoformat(timespec="seconds")
-
-
-def _requested(row: LabelFunnel) -> int:
-    return row.requested
 
 
 def _accuracy(correct: np.ndarray[Any, np.dtype[np.float64]]) -> Effect:
