@@ -176,7 +176,7 @@ def test_hostile_text_stays_text() -> None:
 
 def test_the_funnel_lists_the_rules_of_a_filter_that_has_several() -> None:
     text = " ".join(Page(render(example())).text.split())
-    assert "dropped: clip-match below 0.5 702 match >= 0.5 690 match is unscored: drop 12" in text
+    assert "dropped: clip-match below 0.5 702 rule: match >= 0.5 690 rule: match is unscored: drop 12" in text
     assert to_results(example())["funnel"]["dropped_by_rule"] == {
         "clip-match below 0.5": {"match >= 0.5": 690, "match is unscored: drop": 12}
     }

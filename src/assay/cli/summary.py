@@ -24,7 +24,7 @@ def print_summary(done: Done) -> None:
     for rule, number in flow.dropped.items():
         click.echo(f"    dropped by {rule}: {count(number)}")
         for one, part in few_rules(flow.rules.get(rule, {})):
-            click.echo(f"        {one}: {count(part)}")
+            click.echo(f"        rule {one}: {count(part)}")
     for reason, number in flow.failed.items():
         click.echo(f"    failed: {reason}: {count(number)}")
     if facts.arms:
