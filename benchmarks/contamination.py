@@ -2,8 +2,8 @@
 
     python benchmarks/contamination.py --data ../shared/data
 
-Tasks are Alpaca's; the sets are MMLU, GSM8K, TruthfulQA and Self-Instruct's seed tasks. In some tasks the question of an
-item is hidden: as it is, within other words, in capitals, without its marks, or but for its last third. Times are
+Tasks are Alpaca's; the sets are MMLU, GSM8K, TruthfulQA and Self-Instruct's seed tasks. In some tasks the question of
+an item is hidden: as it is, within other words, in capitals, without its marks, or but for its last third. Times are
 processor seconds of one thread. Exits with 1 where fewer hidden items are found than must be.
 """
 
