@@ -30,6 +30,7 @@ from assay.filters.agrees import Agrees
 from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
@@ -53,6 +54,7 @@ from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
@@ -125,6 +127,7 @@ EXAMPLES: dict[type, list[Any]] = {
         RougeNovelty("text", Texts(WRITTEN, "text")),
         RougeNovelty("text", Texts(WRITTEN, "text", limit=2), before=False),
     ],
+    Language: [Language("text"), Language("text", ("en", "ko"), letters=1)],
     NgramOverlap: [
         NgramOverlap((Texts(WRITTEN, "text"),)),
         NgramOverlap((Texts(WRITTEN), Texts(WRITTEN, "text")), ("text",), ("text",), n=3, least=2),
@@ -144,6 +147,7 @@ EXAMPLES: dict[type, list[Any]] = {
     Novel: [Novel("text"), Novel("text", 0.5, strict=True, words="ascii")],
     Duplicates: [Duplicates(("text",)), Duplicates(("label", "text"), "ignore")],
     FuzzyDuplicates: [FuzzyDuplicates("text"), FuzzyDuplicates("text", 0.5, 2, "characters", 64, 3)],
+    Languages: [Languages("word", ("agrees",), least=0.5), Languages("word", (), "label", unscored="keep")],
     Length: [Length("text", low=2), Length("text", "characters", 1, 9)],
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],

@@ -19,6 +19,7 @@ from assay.filters import FILTERS
 from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
@@ -35,6 +36,7 @@ from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.following import Following
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
@@ -80,6 +82,7 @@ TEXT_SCORERS = (
     Perplexity("embedded:smollm2"),
     Following("embedded:smollm2", "prompt", output="text"),
     RougeNovelty("text"),
+    Language("text"),
     NgramOverlap((FoodReviews(per_label=4),)),
     EmbeddingOverlap((FoodReviews(per_label=4),)),
     LabelMatch(LABELS),
@@ -95,6 +98,7 @@ def texts() -> Recipe:
         Write("embedded:smollm2", LABELS, per_label=34, decoding=few),
         score={type(one).__name__: one for one in TEXT_SCORERS},
         keep=(
+            Languages("Language", ("en", "ko"), unscored="keep"),
             Length("text", low=1),
             Duplicates(("text",)),
             FuzzyDuplicates("text"),

@@ -82,7 +82,7 @@ def test_what_is_kept_is_the_first_of_each_set_of_equals(texts: list[str], marks
 
 def test_mistakes_are_named() -> None:
     for fields in ((), ("text", "text"), ("",), "text"):
-        with pytest.raises(ValueError, match=r"Duplicates.fields must be one or more different fields"):
+        with pytest.raises(ValueError, match=r"Duplicates.fields must be one or more different names"):
             Duplicates(fields)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"Duplicates.marks must be one of keep, ignore"):
         Duplicates(marks="drop")  # type: ignore[arg-type]

@@ -1,14 +1,25 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core.errors import FieldError
+from assay.core.lab import Lab
+from assay.core.recipe import Recipe
 from assay.core.roles import ScoreTable
+from assay.core.sample import Made, Sample
 from assay.filters.length import Length
+from assay.pipeline.stages import samples_of
+from assay.pipeline.why import explain
+from assay.report.api import report
+from run_parts import folder_of, run
 
 
 def table(*texts: str) -> ScoreTable:
@@ -24,6 +35,29 @@ def test_too_short_and_too_long_are_two_rules_and_the_reason_gives_the_number() 
         (False, "text over 3 words", "text has 4 words"),
         (False, "text under 2 words", "text has 0 words"),
     ]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Texts of one word, two words and so on; the last is in Korean."""
+
+    version: ClassVar[int] = 1
+
+    def seeds(self) -> list[Sample]:
+        return [Sample({"nth": str(nth)}, made_by="Counts") for nth in range(1, 8)]
+
+    def generate(self, seeds: Sequence[Sample], lab: Lab) -> list[Made]:
+        return [Sample({"text": "말 " * int(seed.text("nth"))}, (seed.id,), "Counts") for seed in seeds]
+
+
+def test_a_run_counts_each_rule_and_says_which_one_dropped_a_sample(tmp_path: Path) -> None:
+    run(Recipe("counts", Counts(), keep=(Length("text", low=3, high=6),)), tmp_path / "run")
+    flow = report(tmp_path / "run").facts.funnel
+    assert (flow.kept, flow.dropped) == (4, {"1. Length": 3})
+    assert flow.rules == {"1. Length": {"text under 3 words": 2, "text over 6 words": 1}}
+    last = samples_of(folder_of(tmp_path / "run", "generate"))[-1]
+    decision = explain(tmp_path / "run", last.id)["decision"]
+    assert (decision["rule"], decision["reason"]) == ("text over 6 words", "text has 7 words")
 
 
 def test_one_bound_is_enough() -> None:

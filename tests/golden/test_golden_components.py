@@ -28,6 +28,7 @@ from assay.filters.agrees import Agrees
 from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
@@ -50,6 +51,7 @@ from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
@@ -333,6 +335,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     RougeNovelty: new(
         RougeNovelty(), RougeNovelty(words="ascii"), RougeNovelty(against=Texts(WRITTEN, limit=2), before=False)
     ),
+    Language: new(Language(), Language(languages=("en", "ko"), letters=1)),
     NgramOverlap: new(NgramOverlap((Texts(WRITTEN),), n=3, least=2), NgramOverlap((Texts(WRITTEN, limit=2),))),
     EmbeddingOverlap: new(EmbeddingOverlap((Texts(WRITTEN),), "tiny:letters", least=2)),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
@@ -345,6 +348,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     FuzzyDuplicates: new(
         FuzzyDuplicates("instruction", 0.5, 2), FuzzyDuplicates("instruction", 0.4, 2, "characters", seed=5)
     ),
+    Languages: decided(Languages("word", ("agrees",)), Languages("word", field="label", unscored="keep")),
     Length: new(Length(low=4, high=6), Length(unit="characters", high=20)),
     RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
     Accuracy: evaluated,

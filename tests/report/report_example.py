@@ -244,7 +244,11 @@ def _funnel() -> Funnel:
     rows = tuple(LabelFunnel(label, 600, k, 600 - k - f, f) for label, k, f in zip(LABELS, kept, failed, strict=True))
     dropped = {"clip-match below 0.5": 702, "expert disagrees": 390}
     dropped["near-duplicate"] = 6000 - sum(kept) - sum(failed) - sum(dropped.values())
-    return Funnel(6000, sum(kept), dropped, {"black image": 3, "not a number": 1}, rows)
+    return Funnel(6000, sum(kept), dropped, {"black image": 3, "not a number": 1}, rows, _rules())
+
+
+def _rules() -> dict[str, dict[str, int]]:
+    return {"clip-match below 0.5": {"match >= 0.5": 690, "match is unscored: drop": 12}}
 
 
 def _scores(rng: np.random.Generator) -> tuple[ScoreColumn, ...]:

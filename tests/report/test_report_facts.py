@@ -7,7 +7,7 @@ from assay.core.effect import Effect
 from assay.report import words
 from assay.report.answer import answer_sentence, comparison_sentence, limits
 from assay.report.axis import axis_between, axis_over
-from assay.report.derived import histogram
+from assay.report.derived import few_rules, histogram
 from assay.report.facts import Confusion, Funnel, LabelFunnel, ScoreColumn, Threshold
 from assay.report.measures import ACCURACY
 from assay.report.proved import Comparison
@@ -30,6 +30,19 @@ def test_the_labels_must_add_up_too() -> None:
         Funnel(10, 6, {"a": 3}, {"b": 1}, (LabelFunnel("x", 5, 2, 1, 1),))
     with pytest.raises(ValueError, match="labels' kept"):
         Funnel(10, 6, {"a": 3}, {"b": 1}, (LabelFunnel("x", 4, 2, 1, 1),))
+
+
+def test_the_rules_of_a_filter_must_add_up_too() -> None:
+    Funnel(9, 6, {"a": 3}, rules={"a": {"too long": 2, "too short": 1}})
+    for rules in ({"a": {"too long": 2}}, {"b": {"too long": 3}}):
+        with pytest.raises(ValueError, match=r"The rules of '.' dropped .*, it "):
+            Funnel(9, 6, {"a": 3}, rules=rules)
+
+
+def test_many_rules_are_told_shortly() -> None:
+    rules = {f"rule {nth}": 20 - nth for nth in range(10)}
+    assert few_rules(dict(list(rules.items())[:8])) == list(rules.items())[:8]
+    assert few_rules(rules) == [*list(rules.items())[:7], ("3 other rules", 13 + 12 + 11)]
 
 
 def test_arms_are_named_once_and_comparisons_name_them() -> None:

@@ -163,7 +163,7 @@ def test_hostile_text_stays_text() -> None:
         origin=replace(facts.origin, command=HOSTILE, recipe=HOSTILE, machine=HOSTILE, versions={HOSTILE: HOSTILE}),
         arms=arms,
         comparisons=(comparison,),
-        funnel=Funnel(2, 1, {HOSTILE: 1}),
+        funnel=Funnel(2, 1, {HOSTILE: 1}, rules={HOSTILE: {HOSTILE: 1}}),
         scores=(column,),
         specimens=(picture,),
         expert=Expert(HOSTILE, confusion),
@@ -173,6 +173,14 @@ def test_hostile_text_stays_text() -> None:
     assert "<script" not in page
     assert "alert(&#34;1&#34;)" in page
     Page(page)
+
+
+def test_the_funnel_lists_the_rules_of_a_filter_that_has_several() -> None:
+    text = " ".join(Page(render(example())).text.split())
+    assert "dropped: clip-match below 0.5 702 rule: match >= 0.5 690 rule: match is unscored: drop 12" in text
+    assert to_results(example())["funnel"]["dropped_by_rule"] == {
+        "clip-match below 0.5": {"match >= 0.5": 690, "match is unscored: drop": 12}
+    }
 
 
 def test_missing_parts_are_left_out() -> None:

@@ -19,6 +19,7 @@ from assay.pipeline.spec import build, describe
 from assay.pipeline.stages import samples_of
 from assay.pipeline.why import explain
 from assay.scorers.embedding_overlap import EmbeddingOverlap
+from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.mmlu import Mmlu
@@ -232,7 +233,9 @@ def test_a_run_drops_what_leaked_and_compares_again_when_the_items_change(tmp_pa
     items = tmp_path / "items.txt"
     items.write_text("Something else is asked here.\n", encoding="utf-8")
     leaks = NgramOverlap((Texts(str(items)),), n=5, least=5)
-    what = Recipe("tasks", Tasks(), score={"leaks": leaks}, keep=(Threshold("leaks", high=0.5),))
+    what = Recipe(
+        "tasks", Tasks(), score={"leaks": leaks, "language": Language()}, keep=(Threshold("leaks", high=0.5),)
+    )
     run(what, tmp_path / "run")
     made = samples_of(folder_of(tmp_path / "run", "generate"))
     assert explain(tmp_path / "run", made[1].id)["kept"]
@@ -242,6 +245,7 @@ def test_a_run_drops_what_leaked_and_compares_again_when_the_items_change(tmp_pa
     told = explain(tmp_path / "run", made[1].id)
     assert told["fate"] == "dropped"
     assert told["decision"]["reason"] == "leaks is 1"
+    assert told["outcomes"]["language"].startswith("en (rather than ")
     assert (
         "instruction and instruction of Texts items.txt:1 share 'say what the 1 planets are like'"
         in (told["outcomes"]["leaks"])

@@ -7,7 +7,7 @@ import click
 from assay.cli.options import table
 from assay.report.answer import answer_sentence
 from assay.report.api import Done
-from assay.report.derived import total_dollars, total_seconds
+from assay.report.derived import few_rules, total_dollars, total_seconds
 from assay.report.facts import ReportFacts
 from assay.report.words import count, dollars, percent, percent_between, plural, seconds
 
@@ -24,6 +24,8 @@ def print_summary(done: Done) -> None:
     )
     for rule, number in flow.dropped.items():
         click.echo(f"    dropped by {rule}: {count(number)}")
+        for one, part in few_rules(flow.rules.get(rule, {})):
+            click.echo(f"        rule {one}: {count(part)}")
     for reason, number in flow.failed.items():
         click.echo(f"    failed: {reason}: {count(number)}")
     if facts.arms:

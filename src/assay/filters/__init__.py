@@ -8,6 +8,7 @@ from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.filters.heuristics import Heuristics
+from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
@@ -21,6 +22,7 @@ FILTERS: tuple[type[Filter], ...] = (
     Duplicates,
     FuzzyDuplicates,
     Heuristics,
+    Languages,
     Length,
     NearDuplicates,
     Novel,

@@ -103,11 +103,11 @@ def check_choice(owner: str, name: str, value: str, known: Sequence[str]) -> Non
         raise ValueError(f"{owner}.{name} must be one of {', '.join(known)}, was {value!r}.")
 
 
-def check_fields(owner: str, name: str, value: Sequence[str]) -> None:
-    """Refuses fields that are none, one twice, or without a name.
+def check_different(owner: str, name: str, value: Sequence[str]) -> None:
+    """Refuses names, of fields say, that are none, one twice, or empty.
 
     Raises:
         ValueError: Naming the argument, what it must be and what it was.
     """
     if not value or isinstance(value, str) or not all(value) or len(set(value)) < len(value):
-        raise ValueError(f"{owner}.{name} must be one or more different fields, was {value!r}.")
+        raise ValueError(f"{owner}.{name} must be one or more different names, was {value!r}.")

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import ClassVar, Literal
 
 from assay.core.roles import Decision, ScoreTable
-from assay.filters.columns import check_choice, check_fields
+from assay.filters.columns import check_choice, check_different
 from assay.text.tokens import folded
 
 Marks = Literal["keep", "ignore"]
@@ -34,7 +34,7 @@ class Duplicates:
     ordered: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_fields("Duplicates", "fields", self.fields)
+        check_different("Duplicates", "fields", self.fields)
         check_choice("Duplicates", "marks", self.marks, ("keep", "ignore"))
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:

@@ -105,10 +105,14 @@ def _of_failure(row: Failure) -> dict[str, Any]:
 
 def _in_words(outcome: Outcome) -> str:
     if isinstance(outcome, Score):
-        said = f", it says {outcome.answer!r}" if outcome.answer else ""
-        return f"{outcome.value:.4f}{said}" + (f" ({outcome.reason})" if outcome.reason else "")
+        return f"{outcome.value:.4f}" + _said(outcome)
     if isinstance(outcome, Label):
-        return f"{outcome.value}, it says {outcome.answer!r}" + (f" ({outcome.reason})" if outcome.reason else "")
+        return outcome.value + _said(outcome)
     if isinstance(outcome, Fingerprint):
         return f"a vector of {len(outcome.vector)} numbers"
     return f"unscored, {outcome.cause}: {outcome.reason}"
+
+
+def _said(outcome: Score | Label) -> str:
+    answer = f", it says {outcome.answer!r}" if outcome.answer else ""
+    return answer + (f" ({outcome.reason})" if outcome.reason else "")

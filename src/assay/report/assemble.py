@@ -22,9 +22,10 @@ from assay.report.facts import (
     ReportFacts,
     StageCost,
 )
-from assay.report.gather import Finished, finished_at, funnel, score_columns, specimens
+from assay.report.gather import Finished, finished_at, score_columns, specimens
 from assay.report.gather_answers import answered, duels, other_measures
 from assay.report.gather_choices import choices
+from assay.report.gather_funnel import funnel
 from assay.report.gather_proof import arms, comparisons, measure_of
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
 from assay.report.gather_worth import exchange, leakage, sets

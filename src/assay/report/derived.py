@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from assay.report.facts import NOT_AMONG, Confusion, ReportFacts, ScoreColumn, S
 from assay.stats.intervals import wilson
 
 BINS = 30
+RULES = 8
+"""Of one filter that are listed; one that has a rule a label may have many more."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,15 @@ class Histogram:
     edges: tuple[float, ...]
     kept: tuple[int, ...]
     dropped: tuple[int, ...]
+
+
+def few_rules(rules: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The first `RULES` of a filter, and how many all others dropped."""
+    rows = list(rules.items())
+    if len(rows) <= RULES:
+        return rows
+    others = rows[RULES - 1 :]
+    return [*rows[: RULES - 1], (f"{len(others)} other rules", sum(number for _, number in others))]
 
 
 def histogram(column: ScoreColumn) -> Histogram | None:

@@ -45,10 +45,12 @@ class Funnel:
     requested: int
     kept: int
     dropped: Mapping[str, int]
-    """By rule; a sample counts for the first rule that dropped it."""
+    """By filter; a sample counts for the first that dropped it."""
     failed: Mapping[str, int] = field(default_factory=dict)
     """By reason."""
     by_label: tuple[LabelFunnel, ...] = ()
+    rules: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By rule, those that a filter with several of them dropped, most frequent first."""
 
     def __post_init__(self) -> None:
         dropped, failed = sum(self.dropped.values()), sum(self.failed.values())
@@ -57,6 +59,11 @@ class Funnel:
             must_add_up(f"label {row.label!r}", row.requested, (row.kept, row.dropped, row.failed))
         if min((0, *self.dropped.values(), *self.failed.values())) < 0:
             raise ValueError("The funnel holds a negative count.")
+        for name, rules in self.rules.items():
+            if sum(rules.values()) != self.dropped.get(name, 0):
+                raise ValueError(
+                    f"The rules of {name!r} dropped {sum(rules.values())}, it {self.dropped.get(name, 0)}."
+                )
         if self.by_label:
             sums = [sum(getattr(row, part) for row in self.by_label) for part in ("kept", "dropped", "failed")]
             if sums != [self.kept, dropped, failed]:

@@ -13,13 +13,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from assay.core.recipe import Recipe
-from assay.core.sample import Failure, Made, Sample
+from assay.core.sample import Made, Sample
 from assay.core.score import Label, Outcome, Score, Unscored
 from assay.pipeline.arms import hashed
 from assay.pipeline.plan import Placed
 from assay.pipeline.stages import parts, samples_of
 from assay.report.excerpts import cut
-from assay.report.facts import Funnel, LabelFunnel, ScoreColumn, Specimen, Threshold
+from assay.report.facts import ScoreColumn, Specimen, Threshold
 from assay.store.images import StoredImages
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
 from assay.store.shards import read_made
@@ -108,27 +108,6 @@ def read_all(folder: Path) -> Results:
     return found
 
 
-def funnel(run: Finished) -> Funnel:
-    """What became of every sample asked for."""
-    label_of = {seed.id: seed.text("label") for seed in run.recipe.generate.seeds() if "label" in seed.fields}
-    kept = {row.id for row in run.decisions if row.keep}
-    dropped = Counter(row.filter for row in run.decisions if not row.keep)
-    failed = Counter(row.reason for row in run.made if isinstance(row, Failure))
-    by_label: dict[str, Counter[str]] = {label: Counter() for label in label_of.values()}
-    for row in run.made:
-        if isinstance(row, Failure):
-            by_label.setdefault(label_of.get(row.seed, ""), Counter())["failed"] += 1
-        elif "label" in row.fields:
-            by_label.setdefault(row.text("label"), Counter())["kept" if row.id in kept else "dropped"] += 1
-    rows = tuple(
-        LabelFunnel(label, sum(found.values()), found["kept"], found["dropped"], found["failed"])
-        for label, found in by_label.items()
-    )
-    return Funnel(
-        len(run.made), len(kept), dropped, failed, rows if sum(map(_requested, rows)) == len(run.made) else ()
-    )
-
-
 def score_columns(run: Finished) -> tuple[ScoreColumn, ...]:
     """Every column of numbers, parted by what the filters decided."""
     keep = [row.keep for row in run.decisions]
@@ -204,10 +183,6 @@ def finished_at(run: Finished) -> str:
     """When the last receipt was written, ISO 8601."""
     latest = max((placed.folder / "receipt.json").stat().st_mtime for placed in run.done.values())
     return datetime.fromtimestamp(latest, UTC).isoformat(timespec="seconds")
-
-
-def _requested(row: LabelFunnel) -> int:
-    return row.requested
 
 
 def _thresholds(recipe: Recipe, column: str) -> tuple[Threshold, ...]:

@@ -83,6 +83,7 @@ def _funnel(facts: ReportFacts) -> dict[str, Any]:
         "kept": funnel.kept,
         "kept_share": derived.kept_share(facts),
         "dropped": dict(funnel.dropped),
+        "dropped_by_rule": {name: dict(rules) for name, rules in funnel.rules.items()},
         "dropped_total": sum(funnel.dropped.values()),
         "failed": dict(funnel.failed),
         "failed_total": sum(funnel.failed.values()),

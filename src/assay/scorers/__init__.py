@@ -14,6 +14,7 @@ from assay.scorers.following import Following
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
+from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
@@ -33,6 +34,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     ImageEmbedding,
     Judge,
     LabelMatch,
+    Language,
     NgramOverlap,
     PairJudge,
     Perplexity,

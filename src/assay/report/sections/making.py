@@ -36,6 +36,7 @@ def funnel(facts: ReportFacts) -> Section | None:
         "failed": failed,
         "kept_share": derived.kept_share(facts),
         "bar": bar,
+        "rules": {rule: derived.few_rules(rules) for rule, rules in whole.rules.items()},
         "labels": [(row, _label_bar(row)) for row in whole.by_label],
     }
     return Section("funnel", "What was made, and what was kept", fill("funnel.html", values))
