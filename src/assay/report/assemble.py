@@ -25,6 +25,7 @@ from assay.report.facts import (
 from assay.report.gather import Finished, arms, comparisons, finished_at, funnel, score_columns, specimens
 from assay.report.gather_choices import choices
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
+from assay.report.gather_variety import variety
 from assay.report.gather_worth import exchange, leakage, sets
 from assay.report.sceptic import Drift, SideBySide
 
@@ -49,6 +50,7 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         funnel=funnel(run),
         scores=score_columns(run),
         choices=choices(run),
+        variety=variety(run),
         specimens=specimens(run),
         expert=_expert(run, beside),
         pupil=_pupil(run),

@@ -15,6 +15,7 @@ from assay.pipeline.leakage import Leaks
 from assay.report.checks import must_add_up, must_be_finite
 from assay.report.choices import Choices
 from assay.report.sceptic import Calibrated, Drift, ExchangeRate, SetDistance, SideBySide, Unknowns
+from assay.report.variety import Variety
 from assay.stats.verdict import Verdict, verdict
 
 NOT_AMONG = "not among its labels"
@@ -275,6 +276,8 @@ class ReportFacts:
     scores: tuple[ScoreColumn, ...] = ()
     choices: Choices | None = None
     """What each score alone would keep; None where fewer than two choose."""
+    variety: Variety | None = None
+    """How varied the texts are; None where there are none."""
     specimens: tuple[Specimen, ...] = ()
     """Pictures, or texts."""
     expert: Expert | None = None

@@ -11,6 +11,7 @@ from assay.report.sections.proof import arms, classes, comparisons, limits, pupi
 from assay.report.sections.record import cost, origin, provenance, training
 from assay.report.sections.sceptic import beside, calibration, drift, exchange, leakage, sets, strangers
 from assay.report.sections.section import Section
+from assay.report.sections.variety import variety
 
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     arms,
@@ -22,6 +23,7 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     specimens,
     scores,
     choices,
+    variety,
     expert,
     drift,
     sets,
