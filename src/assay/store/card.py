@@ -83,7 +83,7 @@ def card_text(card: Card, samples: Sequence[Sample], layout: str) -> str:
 
 
 def _front(card: Card, samples: Sequence[Sample], layout: str) -> dict[str, Any]:
-    front: dict[str, Any] = {"pretty_name": card.name, "license": card.license}
+    front: dict[str, Any] = {"pretty_name": " ".join(card.name.split()), "license": " ".join(card.license.split())}
     if languages := list(card.languages) or _languages(samples):
         front["language"] = languages
     front["tags"] = ["synthetic", "assay"]
