@@ -196,6 +196,10 @@ def test_exports_open_with_datasets(finished: Path, tmp_path: Path, ask: Any, la
         found = datasets.load_dataset("json", data_files=f"{place}/data.jsonl", cache_dir=cache)["train"]
     assert len(found) == kept
     assert set(found["label"]) <= set(LABELS)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    assert f"70 requested = {kept} kept" in card
+    assert " ".join(results["answer"].replace("<", "&lt;").split()) in card
     if layout != "jsonl":
         assert found[0]["image"].size == (32, 32)
     del found

@@ -6,15 +6,20 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from assay.core.recipe import Recipe
 from assay.core.score import Outcome, Score, Unscored
+from assay.filters.threshold import Threshold
+from assay.report.api import report
 from assay.store.rows import read_decisions, read_outcomes
 from assay.text.fences import fenced
 from command_line import assay
 from fault_answers import SAY
 from fault_server import FaultServer
 from remote_parts import KEY
-from run_parts import folder_of
-from task_parts import task, write_tasks
+from run_parts import folder_of, run
+from task_parts import Length, Tasks, task, write_tasks
 
 CASES: dict[str, tuple[str, float | str]] = {
     "Name a sea.": ("ID {own}: 5", 5.0),
@@ -88,3 +93,37 @@ def outcomes_by_task(run: Path, made: Path) -> dict[str, Outcome]:
 
     said = dict(row for path in parts(folder_of(run, "score-quality")) for row in read_outcomes(path))
     return {sample.text("instruction"): said[sample.id] for sample in samples_of(made)}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_run_of_tasks_is_exported_with_a_card_and_opens_as_it_lies(tmp_path: Path) -> None:
+    import datasets
+
+    rows = [task(f"Say {n}.", "a " * n, language="en") for n in range(1, 12)]
+    tasks = write_tasks(tmp_path / "tasks.jsonl", [*rows, {"name": "nobody"}])
+    recipe = Recipe(
+        "exported", Tasks(str(tasks)), "Are they long?", score={"long": Length()}, keep=(Threshold("long", low=4.0),)
+    )
+    run(recipe, tmp_path / "run")
+    report(tmp_path / "run")
+    for layout, file in (("alpaca", "data.json"), ("sharegpt", "data.json"), ("messages", "data.jsonl")):
+        done = assay(["export", tmp_path / "run", tmp_path / layout, "--to", layout, "--license", "cc0-1.0"])
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"Wrote 8 samples and a card to {tmp_path / layout} ({layout}).\n"
+        files, cache = str(tmp_path / layout / file), str(tmp_path / "cache")
+        assert len(datasets.load_dataset("json", data_files=files, split="train", cache_dir=cache)) == 8
+    card = (tmp_path / "alpaca" / "README.md").read_text(encoding="utf-8")
+    for told in (
+        "license: cc0-1.0\nlanguage:\n- en\n",
+        "Are they long?",
+        "12 requested = 8 kept + 3 dropped + 1 failed.",
+        "| dropped: 1. Threshold | 3 |",
+        "| made the samples | Tasks |",
+        "Nothing was trained and measured on these samples, so whether they help is not known.",
+        "name: exported",
+    ):
+        assert told in card, told
+    made = sorted(map(str, folder_of(tmp_path / "run", "generate").glob("part-*.parquet")))
+    as_it_lies = datasets.load_dataset("parquet", data_files=made, split="train", cache_dir=str(tmp_path / "cache"))
+    assert [row["output"] for row in as_it_lies] == [row["output"] for row in rows] + [None]
+    assert as_it_lies[11]["failure"] == "nothing came"

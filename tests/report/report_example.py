@@ -46,6 +46,7 @@ from assay.report.sceptic import (
     StrangerSet,
     Unknowns,
 )
+from assay.report.variety import Variety, VarietyOf
 from assay.stats import calibration, compare, detection, wilson
 from assay.stats.selection import Shared
 
@@ -80,6 +81,7 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         funnel=_funnel(),
         scores=_scores(rng),
         choices=_choices(),
+        variety=_variety(),
         specimens=_pictures(rng),
         expert=Expert("embedded:fashion-resnet50", _confusion(600, 0.93, rng), wilson(9231, N)),
         pupil=Pupil("filtered", _confusion(1000, 0.87, rng)),
@@ -276,6 +278,29 @@ def _choices() -> Choices:
         ),
         pairs=(Agree("clip-match", "clip-score", Shared(0.867, 0.803), rho),),
         left_out={"sharpness": "its scale does not say which way is better"},
+    )  # fmt: skip
+
+
+def _variety() -> Variety:
+    names = ("verbs", "pairs", "words", "distinct_2", "clusters", "vendi")
+
+    def one(name: str, n: int, *values: float, with_verb: int | None = None) -> VarietyOf:
+        return VarietyOf(name, n, dict(zip(names, values, strict=False)), with_verb)
+
+    return Variety(
+        read_from="instruction",
+        sets=(
+            one("generated", 5_996, 311, 2_204, 6_120, 0.41, 61.3, 48.2, with_verb=5_402),
+            one("kept", 4_812, 309, 2_101, 6_004, 0.46, 63.9, 50.0, with_verb=4_390),
+            one("as many picked blindly", 4_812, 290, 1_911, 5_702, 0.43, 61.2, 48.1),
+            one("real", 4_812, 280, 2_300, 5_900, 0.52),
+        ),
+        draws=40,
+        spread=dict(zip(names, ((284, 297), (1_880, 1_950), (5_640, 5_770), (0.425, 0.436), (60, 62), (47, 50.5)),
+                        strict=True)),
+        column="place",
+        clusters=100,
+        verbs=(("write", 512, (("story", 61), ("poem", 44))), ("explain", 208, ())),
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def test_each_score_keeps_its_best_as_many_as_the_filters_kept(tmp_path: Path) -
         "flat": "it gives every sample the same",
     }
     assert "What each score would keep" in page
-    assert "long and short agree on 0 % of what they would keep, where picking blindly gives 25 %." in page
+    assert "long and short: 0 % of what they would keep is the same, where picking blindly gives 25 %." in page
     assert "Left out is odd: its scale does not say which way is better." in page
 
 

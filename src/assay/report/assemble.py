@@ -28,6 +28,7 @@ from assay.report.gather_choices import choices
 from assay.report.gather_funnel import funnel
 from assay.report.gather_proof import arms, comparisons, measure_of
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
+from assay.report.gather_variety import variety
 from assay.report.gather_worth import exchange, leakage, sets
 from assay.report.sceptic import Drift, SideBySide
 
@@ -52,6 +53,7 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         funnel=funnel(run),
         scores=score_columns(run),
         choices=choices(run),
+        variety=variety(run),
         specimens=specimens(run),
         expert=_expert(run, beside),
         pupil=_pupil(run),

@@ -17,6 +17,7 @@ from assay.report.choices import Choices
 from assay.report.measures import ACCURACY, Measure
 from assay.report.proved import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
 from assay.report.sceptic import Calibrated, Drift, ExchangeRate, SetDistance, SideBySide, Unknowns
+from assay.report.variety import Variety
 from assay.stats.verdict import Verdict
 
 NOT_AMONG = "not among its labels"
@@ -226,6 +227,8 @@ class ReportFacts:
     scores: tuple[ScoreColumn, ...] = ()
     choices: Choices | None = None
     """What each score alone would keep; None where fewer than two choose."""
+    variety: Variety | None = None
+    """How varied the texts are; None where there are none."""
     specimens: tuple[Specimen, ...] = ()
     """Pictures, or texts."""
     expert: Expert | None = None

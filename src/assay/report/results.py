@@ -36,6 +36,7 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "limits": list(limits(facts)),
         "funnel": _funnel(facts),
         "scores": [_score(column) for column in facts.scores],
+        "variety": None if facts.variety is None else asdict(facts.variety),
         "choices": None if facts.choices is None else asdict(facts.choices),
         "texts" if facts.of_texts else "pictures": [_specimen(one) for one in facts.specimens],
         "expert": _expert(facts),

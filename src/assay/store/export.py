@@ -12,25 +12,33 @@ from typing import Literal
 from assay.core.errors import StoreError
 from assay.core.sample import Sample
 from assay.store.atomic import disk_errors
+from assay.store.card import Card, card_text
 from assay.store.export_layouts import write_hf, write_imagefolder, write_jsonl
+from assay.store.export_tasks import write_alpaca, write_messages, write_sharegpt
 from assay.store.images import StoredImages
 from assay.store.receipts import files_of
 
-Layout = Literal["hf", "imagefolder", "jsonl"]
+Layout = Literal["hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages"]
 MARKER = ".assay-export"
 _WRITERS: dict[Layout, Callable[[Sequence[Sample], StoredImages, Path], None]] = {
     "hf": write_hf,
     "imagefolder": write_imagefolder,
     "jsonl": write_jsonl,
+    "alpaca": write_alpaca,
+    "sharegpt": write_sharegpt,
+    "messages": write_messages,
 }
 
 
-def export(samples: Sequence[Sample], images: StoredImages, target: Path, layout: Layout) -> int:
-    """Writes `samples` with their pictures to the folder `target`, and says how many.
+def export(
+    samples: Sequence[Sample], images: StoredImages, target: Path, layout: Layout, card: Card | None = None
+) -> int:
+    """Writes `samples` with their pictures and a card, README.md, to the folder `target`, and says how many.
 
-    * hf: data/train-00000-of-0000N.parquet and a README.md; `datasets.load_dataset(target)` opens it
+    * hf: data/train-00000-of-0000N.parquet; `datasets.load_dataset(target)` opens it
     * imagefolder: LABEL/ID.png and metadata.csv; `datasets.load_dataset("imagefolder", data_dir=target)` opens it
     * jsonl: data.jsonl, one sample a line, and images/DIGEST.png
+    * alpaca, sharegpt, messages: data.json or data.jsonl, tasks as training code reads them (`export_tasks`)
 
     An earlier export is replaced if nobody has changed it since. A crash leaves no half target, and at most a hidden
     folder beside it, which the next export to the same target removes.
@@ -45,6 +53,7 @@ def export(samples: Sequence[Sample], images: StoredImages, target: Path, layout
     try:
         _WRITERS[layout](samples, images, fresh)
         with disk_errors(fresh):
+            (fresh / "README.md").write_text(card_text(card or Card(), samples, layout), encoding="utf-8")
             (fresh / MARKER).write_text(json.dumps({"layout": layout, "files": _files(fresh)}), encoding="utf-8")
             _swap(fresh, whole)
     except BaseException:

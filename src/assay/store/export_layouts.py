@@ -25,27 +25,14 @@ _NO_LABEL = "unlabelled"
 _SPLIT_WORD = re.compile(
     r"(?:^|(?<=[-._ 0-9]))(?:train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?=$|[-._ 0-9])"
 )
-_CARD = """---
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: data/train-*
-tags:
-- synthetic
----
-
-{count} samples, written by assay. `parents`, `made_by` and `nth` say where each one came from.
-"""
 
 
 def write_hf(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
-    """Parquet shards that all have the same columns, and a card."""
+    """Parquet shards that all have the same columns."""
     columns = lay_out(field_kinds(samples))
     shards = list(_shards(samples))
     with disk_errors(folder):
         (folder / "data").mkdir()
-        (folder / "README.md").write_text(_CARD.format(count=len(samples)), encoding="utf-8")
     for i, shard in enumerate(shards):
         pictures = [image for sample in shard for image in _images(sample)]
         blobs = dict(zip([image.digest for image in pictures], images.encoded(pictures), strict=True))

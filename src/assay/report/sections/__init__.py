@@ -12,6 +12,7 @@ from assay.report.sections.proof import arms, classes, comparisons, limits, pupi
 from assay.report.sections.record import cost, origin, provenance, training
 from assay.report.sections.sceptic import beside, calibration, drift, exchange, leakage, sets, strangers
 from assay.report.sections.section import Section
+from assay.report.sections.variety import variety
 
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     arms,
@@ -26,6 +27,7 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     specimens,
     scores,
     choices,
+    variety,
     expert,
     drift,
     sets,

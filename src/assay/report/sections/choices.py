@@ -6,7 +6,7 @@ from assay.report.choices import Agree, Choices
 from assay.report.facts import ReportFacts
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.report.words import number, number_between, percent
+from assay.report.words import percent
 
 
 def choices(facts: ReportFacts) -> Section | None:
@@ -24,17 +24,23 @@ def sentence(found: Choices) -> str:
     if not told:
         return "One of the scores chooses nothing, so there is nothing to compare."
     share, chance, pair = max(told, key=lambda one: one[0] - one[1])
-    blind = f"where picking blindly gives {percent(chance, 0)}"
+    same = f"{percent(share, 0)} of what they would keep is the same, where picking blindly gives {percent(chance, 0)}."
     if len(told) == 1:
-        return f"{pair.ours} and {pair.theirs} agree on {percent(share, 0)} of what they would keep, {blind}."
+        return f"{pair.ours} and {pair.theirs}: {same}"
     least, by_chance, other = min(told, key=lambda one: one[0] - one[1])
     return (
-        f"Of what they would keep, {pair.ours} and {pair.theirs} agree on most, {percent(share, 0)} {blind}; "
-        f"{other.ours} and {other.theirs} agree on least, {percent(least, 0)} where it gives {percent(by_chance, 0)}."
+        f"{pair.ours} and {pair.theirs} agree most: {same} {other.ours} and {other.theirs} agree least: "
+        f"{percent(least, 0)}, where it gives {percent(by_chance, 0)}."
     )
 
 
 def _rho(pair: Agree) -> tuple[str, str]:
-    if pair.rho is None:
+    rho = pair.rho
+    if rho is None:
         return "none", "one of them does not vary where both are known"
-    return number(round(pair.rho.estimate, 2)), number_between(pair.rho)
+    between = f"{_two(rho.low)} to {_two(rho.high)}" if rho.low is not None and rho.high is not None else "no interval"
+    return _two(rho.estimate), between
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\u2212")

@@ -1,0 +1,92 @@
+"""How varied what was kept is: of tasks whose variety is known beforehand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_parts import words
+
+from assay.core.recipe import Recipe
+from assay.filters.cluster_quota import ClusterQuota
+from assay.filters.random_share import RandomShare
+from assay.filters.top_share import TopShare
+from assay.report.api import report
+from assay.scorers.text_embedding import TextEmbedding
+from run_parts import run
+from task_parts import Length, Tasks, task, write_tasks
+
+THINGS = ("river", "cake", "dog", "poem", "city", "song", "tree", "game", "planet", "book")
+VERBS = ("Name", "Describe", "Draw", "Explain", "Find")
+MANY = [task(f"{verb} a {thing}.", "a") for verb in VERBS for thing in THINGS]
+ALIKE = [task("Write a poem about the sea.", "a b c", given=f"line {nth}") for nth in range(50)]
+
+
+def reported(tmp_path: Path, rows: Sequence[dict[str, str]], keep: Any, **score: Any) -> tuple[dict[str, Any], str]:
+    tasks = write_tasks(tmp_path / "tasks.jsonl", rows)
+    run(Recipe("varied", Tasks(str(tasks)), score=score, keep=keep), tmp_path / "run")
+    report(tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["variety"]
+    return found, words((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+
+
+def test_a_score_that_likes_one_kind_of_task_is_found_out(tmp_path: Path) -> None:
+    score = {"long": Length(), "place": TextEmbedding(text="instruction")}
+    found, page = reported(tmp_path, [*MANY, *ALIKE], (TopShare("long", 0.5, per=None),), **score)
+    generated, kept, blind = found["sets"]
+    assert (found["read_from"], found["column"], found["draws"]) == ("instruction", "place", 40)
+    assert (generated["n"], kept["n"], blind["n"]) == (100, 50, 50)
+    assert generated["measures"]["verbs"] == 6
+    assert generated["measures"]["pairs"] == 51
+    assert kept["measures"]["verbs"] == kept["measures"]["pairs"] == 1
+    assert kept["measures"]["clusters"] == pytest.approx(1.0)
+    assert kept["measures"]["vendi"] == pytest.approx(1.0, abs=1e-3)
+    assert kept["measures"]["distinct_2"] == 5 / 250
+    for name, (low, high) in found["spread"].items():
+        assert low <= blind["measures"][name] <= high
+        assert kept["measures"][name] < low
+    assert found["verbs"] == [["write", 50, [["poem", 50]]]]
+    assert (
+        "What was kept is less varied in verbs, pairs of verb and object, words, distinct-2, clusters and Vendi score "
+        "than 50 picked blindly." in page
+    )
+
+
+def test_a_quota_of_each_cluster_keeps_more_kinds(tmp_path: Path) -> None:
+    score = {"place": TextEmbedding(text="instruction")}
+    found, page = reported(tmp_path, [*MANY, *ALIKE], (ClusterQuota("place", 10, 6),), **score)
+    _, kept, _ = found["sets"]
+    assert kept["measures"]["clusters"] > found["spread"]["clusters"][1]
+    assert "What was kept is more varied in" in page
+
+
+def test_what_was_picked_blindly_is_as_varied_as_what_was_picked_blindly(tmp_path: Path) -> None:
+    found, page = reported(tmp_path, MANY, (RandomShare(keep=25, per=None, seed=4),))
+    assert set(found["spread"]) == {"verbs", "pairs", "words", "distinct_2"}
+    assert "neither more nor less varied than 25 picked blindly" in page
+
+
+def test_where_everything_was_kept_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    found, page = reported(tmp_path, MANY, ())
+    assert found["draws"] == 0
+    assert [one["name"] for one in found["sets"]] == ["generated", "kept"]
+    assert "Everything was kept, so there is nothing to compare it with." in page
+
+
+def test_tasks_in_korean_have_words_and_no_verbs(tmp_path: Path) -> None:
+    rows = [task(f"{thing}에 대해 설명해 주세요.", "네") for thing in ("강", "산", "바다", "하늘", "별")] * 4
+    found, page = reported(tmp_path, [{**row, "name": str(nth)} for nth, row in enumerate(rows)], ())
+    assert found["sets"][0]["with_verb"] == 0
+    assert found["sets"][0]["measures"]["verbs"] == 0
+    assert found["sets"][0]["measures"]["words"] > 5
+    assert found["verbs"] == []
+    assert "none was found in 20 of 20 generated ones: questions, and other languages." in page
+
+
+def test_too_few_to_say_anything(tmp_path: Path) -> None:
+    found, page = reported(tmp_path, MANY[:9], ())
+    assert found is None
+    assert "How varied is what was kept?" not in page

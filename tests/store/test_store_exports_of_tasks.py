@@ -1,0 +1,186 @@
+"""Tasks as other tools read them, and the card that goes with every export."""
+
+from __future__ import annotations
+
+import gc
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+import yaml
+from store_parts import pictured
+
+from assay.core.errors import StoreError
+from assay.core.sample import Sample
+from assay.store.card import LOADS, NO_PROOF, Card, card_text
+from assay.store.export import Layout, export
+from assay.store.images import StoredImages
+from assay.store.run_folder import RunFolder
+from assay.store.shards import write_made
+
+ODD = 'Say "한국" \n\t\\ {}\u2028| <b>'
+TASKS = [
+    Sample({"instruction": "Add them.", "input": "3 and 4", "output": "7", "language": "en"}),
+    Sample({"instruction": "강 이름은?", "input": "", "output": "한강", "language": "ko"}, nth=1),
+    Sample({"instruction": ODD, "input": "  ", "output": ODD, "language": "en"}, nth=2),
+]
+WRITTEN = [Sample({"label": "praise", "prompt": "Write praise.", "text": "Well done.", "end": "stop"})]
+THREE: tuple[Layout, ...] = ("alpaca", "sharegpt", "messages")
+
+
+def opened(place: Path, layout: str, cache: Path) -> Any:
+    """As the card itself says it."""
+    call = LOADS[layout].replace("PATH", str(place)).replace(")", f', cache_dir="{cache}")')
+    with warnings.catch_warnings():
+        # datasets 5.2 leaves files open for the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        data = eval(call, {"load_dataset": datasets.load_dataset})
+        gc.collect()
+    return data
+
+
+@pytest.mark.parametrize("layout", THREE)
+def test_tasks_open_as_their_card_says(tmp_path: Path, layout: Layout) -> None:
+    assert export(TASKS, StoredImages([]), tmp_path / "out", layout) == 3
+    rows = list(opened(tmp_path / "out", layout, tmp_path / "cache"))
+    said = ["Add them.\n\n3 and 4", "강 이름은?", ODD.strip()]
+    answers = [task.text("output") for task in TASKS]
+    if layout == "alpaca":
+        assert rows == [{name: task.text(name) for name in ("instruction", "input", "output")} for task in TASKS]
+        whole = json.loads((tmp_path / "out" / "data.json").read_text(encoding="utf-8"))
+        assert whole == rows
+    elif layout == "sharegpt":
+        assert [row["conversations"] for row in rows] == [
+            [{"from": "human", "value": asked}, {"from": "gpt", "value": answer}]
+            for asked, answer in zip(said, answers, strict=True)
+        ]
+    else:
+        assert [row["messages"] for row in rows] == [
+            [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+            for asked, answer in zip(said, answers, strict=True)
+        ]
+        assert len((tmp_path / "out" / "data.jsonl").read_bytes().splitlines()) == 3
+
+
+@pytest.mark.parametrize("layout", THREE)
+def test_a_prompt_and_the_text_written_to_it_are_a_conversation_too(tmp_path: Path, layout: Layout) -> None:
+    export(WRITTEN, StoredImages([]), tmp_path / "out", layout)
+    (row,) = opened(tmp_path / "out", layout, tmp_path / "cache")
+    assert (
+        row
+        == {
+            "alpaca": {"instruction": "Write praise.", "input": "", "output": "Well done."},
+            "sharegpt": {
+                "conversations": [{"from": "human", "value": "Write praise."}, {"from": "gpt", "value": "Well done."}]
+            },
+            "messages": {
+                "messages": [
+                    {"role": "user", "content": "Write praise."},
+                    {"role": "assistant", "content": "Well done."},
+                ]
+            },
+        }[layout]
+    )
+
+
+@pytest.mark.parametrize("layout", THREE)
+def test_what_is_no_task_is_refused_and_nothing_is_left(tmp_path: Path, layout: Layout) -> None:
+    for fields in ({"text": "alone"}, {"instruction": "alone"}, {}):
+        with pytest.raises(StoreError, match=r"is no task: it has no text fields instruction and output"):
+            export([*TASKS, Sample(fields)], StoredImages([]), tmp_path / "out", layout)
+    assert list(tmp_path.iterdir()) == []
+    assert export([], StoredImages([]), tmp_path / "out", layout) == 0
+
+
+@pytest.mark.parametrize("layout", ["hf", "imagefolder", "jsonl"])
+def test_a_card_lies_in_every_export_and_is_in_nobodys_way(tmp_path: Path, layout: Layout) -> None:
+    stage = RunFolder.open(tmp_path / "run", create=True).stage("generate-ab12")
+    samples, blobs = pictured(3)
+    write_made(stage / "part-00000.parquet", samples, blobs)
+    export(samples, StoredImages([stage]), tmp_path / "out", layout, Card("pictures"))
+    assert (tmp_path / "out" / "README.md").is_file()
+    assert len(opened(tmp_path / "out", layout, tmp_path / "cache")) == 3
+
+
+def test_a_whole_folder_opens_by_its_card_alone(tmp_path: Path) -> None:
+    for layout in THREE:
+        export(TASKS, StoredImages([]), tmp_path / layout, layout)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            data = datasets.load_dataset(str(tmp_path / layout), split="train", cache_dir=str(tmp_path / "cache"))
+            assert len(data) == 3
+            del data
+            gc.collect()
+
+
+CARD = Card(
+    name="tasks",
+    question="Do they\nhelp?",
+    makers=(("made the samples", "SelfInstruct, with embedded:smollm2"), ("scored them (quality)", "Judge")),
+    requested=12,
+    dropped={"quality >= 4.5 | or so": 7},
+    failed={"nothing came": 2},
+    proof="Not shown. The models cannot be told apart.",
+    version="0.1.0",
+    recipe="name: tasks\n# ``` here\n",
+)
+
+
+def front(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    return found
+
+
+def test_the_card_says_what_it_is_what_made_it_and_what_became_of_the_rest() -> None:
+    text = card_text(CARD, TASKS, "alpaca")
+    assert front(text) == {
+        "pretty_name": "tasks",
+        "license": "unknown",
+        "language": ["en", "ko"],
+        "tags": ["synthetic", "assay"],
+        "size_categories": ["n<1K"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data.json"}]}],
+    }
+    assert "3 synthetic samples, written by assay 0.1.0." in text
+    assert "12 requested = 3 kept + 7 dropped + 2 failed." in text
+    assert "| dropped: quality >= 4.5 \\| or so | 7 |" in text
+    assert "| failed: nothing came | 2 |" in text
+    assert "| **kept** | **3** |" in text
+    assert "| made the samples | SelfInstruct, with embedded:smollm2 |" in text
+    assert "## Did it help?\n\nNot shown. The models cannot be told apart." in text
+    assert "\n````yaml\nname: tasks" in text
+
+
+def test_what_nobody_knows_is_said_to_be_unknown() -> None:
+    text = card_text(Card(), [Sample({"text": "x", "language": "a language\n- of mine"})], "jsonl")
+    assert NO_PROOF in text
+    assert "language" not in front(text)
+    assert front(text)["license"] == "unknown"
+    assert "What was kept" not in text
+    mine = card_text(Card(license="cc-by-4.0", languages=("ko",)), TASKS, "hf")
+    assert (front(mine)["license"], front(mine)["language"]) == ("cc-by-4.0", ["ko"])
+
+
+def test_what_somebody_else_wrote_breaks_no_card() -> None:
+    evil = "---\nlicense: mit\n<script>| x"
+    text = card_text(
+        Card(name=evil, question=evil, makers=((evil, evil),), requested=4, dropped={evil: 1}), TASKS, "hf"
+    )
+    assert front(text)["license"] == "unknown"
+    assert front(text)["pretty_name"] == "--- license: mit <script>| x"
+    assert "<script>" not in text.split("---\n", 2)[2]
+    assert all(line.count("|") - line.count("\\|") == 3 for line in text.splitlines() if line.startswith("|"))
+
+
+@pytest.mark.parametrize(
+    ("count", "category"),
+    [
+        (0, "n<1K"), (999, "n<1K"), (1_000, "1K<n<10K"), (52_000, "10K<n<100K"), (999_999, "100K<n<1M"),
+        (2_000_000, "1M<n<10M"),
+    ],
+)  # fmt: skip
+def test_sizes_are_those_of_hugging_face(count: int, category: str) -> None:
+    assert front(card_text(Card(), TASKS[:1] * count, "hf"))["size_categories"] == [category]
