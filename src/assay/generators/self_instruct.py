@@ -99,14 +99,15 @@ class SelfInstruct:
             raise ValueError(f"SelfInstruct.layout must be one of {', '.join(LAYOUTS)}, was {self.layout!r}. {hint}")
         if not self.language:
             raise ValueError("SelfInstruct.language must name a language, or be 'any', was empty.")
+        self._check_decoding()
+
+    def _check_decoding(self) -> None:
         for name in ("decoding", "solving"):
             if (answers := getattr(self, name).answers) != 1:
                 raise ValueError(f"SelfInstruct.{name} must give one answer, was {answers}.")
         if (tokens := self.decoding.max_tokens) < (least := TOKENS_EACH * self.per_call):
-            raise ValueError(
-                f"SelfInstruct.decoding.max_tokens must be at least {least} for {self.per_call} instructions in a call, "
-                f"was {tokens}."
-            )
+            asked = f"at least {least}, for {self.per_call} instructions in a call"
+            raise ValueError(f"SelfInstruct.decoding.max_tokens must be {asked}, was {tokens}.")
 
     def listing(self) -> str:
         """What `tasks` says of the file that it reads, so that another one is gone on from anew."""
