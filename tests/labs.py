@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from assay.core.asking import (
     Answer,
     Completion,
     Continuations,
+    End,
     Likelihood,
     LogProbs,
     Means,
@@ -43,6 +44,7 @@ from assay.models.references import locate
 from assay.models.text_classifier import HeadOnSentences, open_text_classifier
 from assay.store.images import StoredImages
 from assay.text.fences import fenced
+from assay.text.task_wording import ENGLISH, KOREAN, Wording
 from judges import longer
 
 T = TypeVar("T")
@@ -265,6 +267,113 @@ class Grader:
         return Completion((Answer(said, "stop", 3),) * request.decoding.answers)
 
 
+@dataclass(frozen=True)
+class FewTasks:
+    """Tasks that people wrote: five in English and five in Korean, two of each classification."""
+
+    languages: tuple[str, ...] = ("en", "ko")
+    limit: int = 5
+
+    version: ClassVar[int] = 1
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        names = ("instruction", "input", "output", "classification")
+        return [
+            Sample({**dict(zip(names, row, strict=True)), "language": language, "name": f"{language}-{nth}"})
+            for language in self.languages
+            for nth, row in enumerate(TASKS[language][: self.limit])
+        ]
+
+
+TASKS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "en": (
+        ("Write a short poem about the sea.", "", "The sea is wide.", "no"),
+        ("Say whether the review is positive or negative.", "It broke at once.", "negative", "yes"),
+        ("Name three fruits that grow in cold countries.", "", "Apples, pears and plums.", "no"),
+        ("Is this mail spam? Answer spam or not spam.", "You have won!", "spam", "yes"),
+        ("Make the sentence more polite.", "Give me the salt.", "Could you pass the salt, please?", "no"),
+    ),
+    "ko": (
+        ("바다에 대한 짧은 시를 쓰세요.", "", "바다는 넓다.", "no"),
+        ("후기가 긍정인지 부정인지 말하세요.", "바로 고장 났어요.", "부정", "yes"),
+        ("추운 나라에서 자라는 과일 세 가지를 말하세요.", "", "사과, 배, 자두.", "no"),
+        ("문장이 질문인지 아닌지 가려 보세요.", "어디 가세요?", "질문", "yes"),
+        ("문장을 더 공손하게 고치세요.", "소금 줘.", "소금 좀 주시겠어요?", "no"),
+    ),
+}
+
+
+class Inventor:
+    """Goes on with lists of tasks, says whether one is classification, and gives an example, as it is asked.
+
+    Only the prompt and the seed decide. Now and then it repeats a task, asks for a picture, ends a list too soon, says
+    nothing, is gone, or writes what nobody can read.
+    """
+
+    means = Means(reproducible=True)
+
+    def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
+        return [self._one(request) for request in requests]
+
+    def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
+        raise ModelError("tiny:inventor cannot say.")
+
+    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+        chat = not isinstance(request.prompt, str)
+        prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[-1].text
+        words = KOREAN if "과제" in prompt else ENGLISH
+        rng = np.random.default_rng([request.decoding.seed, *prompt.encode()])
+        if rng.random() < 0.05:
+            return NotCompleted("gone", "the server is down", tries=3)
+        if words.question in prompt.splitlines()[-1]:
+            said = words.yes if rng.random() < 0.3 else words.no
+        elif words.listed in prompt:
+            said = self._tasks(rng, words, prompt, chat=chat)
+        else:
+            said = self._example(rng, words, label=self._labels(request, words), chat=chat)
+        end: End = "stop" if said and rng.random() < 0.95 else "length" if said else "empty"
+        return Completion((Answer(said, end, len(said.split())),))
+
+    def _labels(self, request: TextRequest, words: Wording) -> bool:
+        prompt = request.prompt
+        return (prompt if isinstance(prompt, str) else prompt[1].text).rpartition("\n\n")[2].find(
+            f"{words.label}:"
+        ) >= 0
+
+    def _tasks(self, rng: np.random.Generator, words: Wording, prompt: str, *, chat: bool) -> str:
+        known = TASKS["ko" if words is KOREAN else "en"]
+        more = [text for text, *_ in known[:1]]
+        more += ["그림을 그려 주세요."] if words is KOREAN else ["Draw a picture of a cat."]
+        verbs, things = INVENTED["ko" if words is KOREAN else "en"]
+        tasks = [
+            more[n] if n < 2 else str(rng.choice(verbs)).format(rng.choice(things)) for n in rng.integers(0, 12, 4)
+        ]
+        tasks = tasks[: int(rng.integers(0, 5))] if rng.random() < 0.3 else tasks
+        listed = "\n".join(f"{words.task} {nth}: {task}" for nth, task in enumerate(tasks, 4))
+        return f"Sure!\n\n{listed}" if chat else listed.partition(": ")[2]
+
+    def _example(self, rng: np.random.Generator, words: Wording, *, label: bool, chat: bool) -> str:
+        given = str(rng.choice([words.none, "바람이 분다", "It rains."]))
+        answer = str(rng.choice(["red", "빨강", "", "It rains."]))
+        first, second = (words.label, words.input) if label else (words.input, words.output)
+        one, two = (answer, given) if label else (given, answer)
+        if rng.random() < 0.05:
+            return "I would rather talk of something else."
+        return f"{f'{first}: ' if chat else ' '}{one}\n{second}: {two}"
+
+
+INVENTED = {
+    "en": (
+        ("Write a long letter to {}.", "Explain in two sentences why people like {}.", "List five facts about {}."),
+        ("winter", "old trains", "bread", "rivers", "your street", "early mornings"),
+    ),
+    "ko": (
+        ("{}에게 긴 편지를 쓰세요.", "사람들이 {} 좋아하는 까닭을 설명하세요.", "{} 대한 사실 다섯 가지를 말하세요."),
+        ("겨울", "기차", "빵", "강물", "우리 동네", "이른 아침"),
+    ),
+}
+
+
 class Letters:
     """How often a text has each of the letters a to z, as a direction; the first one where it has none."""
 
@@ -287,6 +396,8 @@ class TinyModels:
         return _open(reference, "tiny:twin", Twin())
 
     def text_model(self, reference: str) -> TextModel:
+        if reference == "tiny:inventor":
+            return Inventor()
         return Grader() if reference == "tiny:judge" else _open(reference, "tiny:author", Author())
 
     def likelihood_model(self, reference: str) -> LikelihoodModel:

@@ -19,12 +19,14 @@ from assay.filters import FILTERS
 from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.heuristics import Heuristics
 from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.novel import Novel
 from assay.filters.random_share import RandomShare
 from assay.filters.top_share import TopShare
 from assay.generators import GENERATORS
+from assay.generators.self_instruct import SelfInstruct
 from assay.generators.write import Write
 from assay.pipeline.preflight import components
 from assay.pipeline.recipe_file import load
@@ -54,6 +56,7 @@ from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.text_classifier import TextClassifier
+from labs import FewTasks
 from run_parts import datasets, run
 
 SMALL = (
@@ -110,12 +113,18 @@ def texts() -> Recipe:
     )
 
 
-RECIPES = {"pictures": small, "texts": texts}
+def tasks() -> Recipe:
+    """Three rounds, each of which needs the one before it."""
+    few = {"human": 3, "machine": 2, "yes": 1, "no": 1, "shots": 1, "solving": Decoding(max_tokens=24)}
+    return Recipe("tasks", SelfInstruct(FewTasks(), 9, per_round=3, **few), keep=(Heuristics(),))  # type: ignore[arg-type]
+
+
+RECIPES = {"pictures": small, "texts": texts, "tasks": tasks}
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Both recipes, run here one part after the other."""
+    """Every recipe, run here one part after the other."""
     folder = tmp_path_factory.mktemp("runs")
     for name, recipe in RECIPES.items():
         run(recipe(), folder / name)

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import pytest
 
+from assay.core.decoding import Decoding
 from assay.core.roles import Artifact, Decision, ScoreTable
 from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
@@ -28,6 +29,7 @@ from assay.filters.agrees import Agrees
 from assay.filters.cluster_quota import ClusterQuota
 from assay.filters.duplicates import Duplicates
 from assay.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.filters.heuristics import Heuristics
 from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
@@ -37,6 +39,7 @@ from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
 from assay.generators import GENERATORS
 from assay.generators.paint import Paint
+from assay.generators.self_instruct import SelfInstruct
 from assay.generators.write import Write
 from assay.images.codec import encode_png
 from assay.scorers import SCORERS
@@ -75,7 +78,7 @@ from assay.trainers import TRAINERS
 from assay.trainers.classifier_parts import batches, begin, prepare
 from assay.trainers.image_classifier import ImageClassifier
 from assay.trainers.text_classifier import TextClassifier
-from labs import SHADES, broken, passages, shade, shades, tiny_lab, unanswered
+from labs import SHADES, FewTasks, Listening, broken, passages, shade, shades, tiny_lab, unanswered
 from question_files import question_files
 
 HERE = Path(__file__).parent
@@ -125,6 +128,23 @@ def written(folder: Path) -> Rows:
     made = write.generate(seeds, tiny_lab())
     rows = [one.reason if isinstance(one, Failure) else [one.text("text"), one.text("end")] for one in made]
     return [[seed.id, seed.text("prompt"), row] for seed, row in zip(seeds, rows, strict=True)]
+
+
+def invented(folder: Path) -> Rows:
+    """What is asked, too: the words of the prompts belong to what comes of them."""
+    own = {"human": 2, "machine": 1, "per_round": 4, "per_call": 2, "decoding": Decoding("sample", max_tokens=64)}
+    rows, lab = list[Any](), tiny_lab()
+    for layout in ("plain", "chat"):
+        invent = SelfInstruct(FewTasks(), 8, "tiny:inventor", layout=layout, **own)  # type: ignore[arg-type]
+        made: list[Made] = []
+        for groups in invent.rounds(invent.seeds()):
+            before = tuple(one for one in made if isinstance(one, Sample))
+            made += invent.generate([seed for group in groups for seed in group], replace(lab, made=before))
+        rows += [one.reason if isinstance(one, Failure) else [one.id, dict(one.fields)] for one in made]
+        heard = Listening()
+        invent.generate(invent.seeds()[:2], replace(lab, models=heard))
+        rows += [asdict(request) for _, request in heard.asked]
+    return rows
 
 
 def scored(scorer: Any) -> Callable[[Path], Rows]:
@@ -208,6 +228,18 @@ def new(*components: Any) -> Callable[[Path], Rows]:
         ]
 
     return rows
+
+
+def sound(folder: Path) -> Rows:
+    rows = [(task, "", "An answer.", "") for task in TASKS]
+    rows += [("Translate this into Korean.", "sea", said, "") for said in ("바다", "호수", "바다", "")]
+    rows += [("그림을 그려 주세요.", "", "알겠습니다.", ""), ("Say how you are.", "", "Fine.", "cut-off")]
+    fields = {
+        name: [row[nth] for row in rows] for nth, name in enumerate(("instruction", "input", "output", "rejected"))
+    }
+    table = ScoreTable([f"{nth:02d}" for nth in range(len(rows))], {}, fields)
+    rules = (Heuristics(), Heuristics(skip=("contradicted", "too-short")), Heuristics(input="", output=""))
+    return [[plain(one) for one in rule.decide(table)] for rule in rules]
 
 
 def decided(*rules: Any) -> Callable[[Path], Rows]:
@@ -310,6 +342,7 @@ def asked(*sources: Any) -> Callable[[Path], Rows]:
 CASES: dict[type, Callable[[Path], Rows]] = {
     Paint: painted,
     Write: written,
+    SelfInstruct: invented,
     ClipMatch: scored(ClipMatch("tiny:twin", tuple(SHADES))),
     ClipScore: scored(ClipScore("tiny:twin")),
     Agreement: scored(Agreement("tiny:expert")),
@@ -343,6 +376,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
     ClusterQuota: decided(ClusterQuota("vector", 2, 1), ClusterQuota("vector", 1, 2, "number")),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
+    Heuristics: sound,
     Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
     Duplicates: new(Duplicates(("instruction",)), Duplicates(("instruction",), "ignore")),
     FuzzyDuplicates: new(

@@ -75,10 +75,11 @@ class Heuristics:
                 first.setdefault(tasks[row][2], row)
             # Without an input there is no one right answer to it: two poems are no contradiction.
             contradicted = bool(given) and len(first) > 1 and CONTRADICTED not in self.skip
+            kept = set(first.values())
             for row in rows:
                 if contradicted:
                     found[row] = CONTRADICTED
-                elif row not in first.values() and DUPLICATE not in self.skip:
+                elif row not in kept and DUPLICATE not in self.skip:
                     found[row] = DUPLICATE
         return found
 

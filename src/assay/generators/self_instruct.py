@@ -30,6 +30,8 @@ from assay.models.estimates import filler
 from assay.text.self_instruct import SENTENCES
 from assay.text.task_wording import LAYOUTS, Layout
 
+TOKENS_EACH = 32
+"""A list needs so many for each instruction: else it would always be cut."""
 Drafts = list[Draft | Failure]
 
 
@@ -54,7 +56,7 @@ class SelfInstruct:
     stand for a pool that grows with every answer; a list that was cut loses its last item, there it is dropped whole;
     the language is one for each call; of an instruction one instance is made, there up to five; the few-shot examples
     are drawn from `tasks`, there they are fixed texts; there is no presence penalty (theirs are 2 and 1.5), which open
-    models do not know; instructions keep their capitals.
+    models do not know, and the paper's top-p is 0.5; instructions keep their capitals.
     """
 
     tasks: Source
@@ -63,7 +65,9 @@ class SelfInstruct:
     model: str = "embedded:smollm2"
     per_round: int = 64
     """Samples of a round, which makes up its calls from the same pool."""
-    per_call: int = 8
+    per_call: int = 1
+    """Instructions that are asked for at once. The embedded model soon repeats itself in a list; the paper has 8, and a
+    larger model is asked more cheaply with so many."""
     human: int = 6
     machine: int = 2
     novelty: float = 0.7
@@ -71,8 +75,8 @@ class SelfInstruct:
     """Only tasks of this language are shown, or each call shows those of one, by their share."""
     layout: Layout = "plain"
     """Plain words that the model goes on with, or a chat; services know only a chat, and get the words as one turn."""
-    decoding: Decoding = field(default_factory=lambda: Decoding("sample", temperature=0.7, top_p=0.5, max_tokens=512))
-    """Of a list; its seed is not used, for every call has its own."""
+    decoding: Decoding = field(default_factory=lambda: Decoding("sample", temperature=0.7, top_p=0.9, max_tokens=64))
+    """Of a list, with 32 tokens or more for each instruction. Its seed is not used, for every call has its own."""
     solving: Decoding = field(default_factory=lambda: Decoding(max_tokens=300))
     """Of an instance; its seed is not used, for every instance has its own."""
     yes: int = 12
@@ -95,9 +99,15 @@ class SelfInstruct:
             raise ValueError(f"SelfInstruct.layout must be one of {', '.join(LAYOUTS)}, was {self.layout!r}. {hint}")
         if not self.language:
             raise ValueError("SelfInstruct.language must name a language, or be 'any', was empty.")
+        self._check_decoding()
+
+    def _check_decoding(self) -> None:
         for name in ("decoding", "solving"):
             if (answers := getattr(self, name).answers) != 1:
                 raise ValueError(f"SelfInstruct.{name} must give one answer, was {answers}.")
+        if (tokens := self.decoding.max_tokens) < (least := TOKENS_EACH * self.per_call):
+            asked = f"at least {least}, for {self.per_call} instructions in a call"
+            raise ValueError(f"SelfInstruct.decoding.max_tokens must be {asked}, was {tokens}.")
 
     def listing(self) -> str:
         """What `tasks` says of the file that it reads, so that another one is gone on from anew."""

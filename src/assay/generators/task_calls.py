@@ -100,16 +100,15 @@ class Questions:
         """Asks for a list of instructions."""
         own = self.own
         prompt = list_prompt([one.instruction for one in call.shown], own.per_call, call.words, own.layout)
-        stop = list_stop(len(call.shown), own.per_call, call.words)
-        return TextRequest(prompt, _decoding(own.decoding, self.lab.seed_of(call.plan, "list"), stop))
+        stop = list_stop(len(call.shown), own.per_call, call.words, own.layout)
+        return TextRequest(prompt, _decoding(own.decoding, self.lab.seed_of(call.plan, "list"), *stop))
 
     def listed(self, answer: Answer, pool: Pool) -> Items:
         """The instructions in the answer, each judged beside the pool and those before it."""
-        found = read_list(answer.text, continues=self.own.layout == "plain")
-        items = list(zip(found, pool.judged(found), strict=True))
-        if answer.end == "length" and items:
-            items[-1] = (items[-1][0], CUT_OFF)
-        return items[: self.own.per_call]
+        found = read_list(answer.text, continues=self.own.layout == "plain")[: self.own.per_call]
+        judged = pool.judged([one.text for one in found])
+        cut = [answer.end == "length" and not one.whole for one in found]
+        return [(one.text, CUT_OFF if gone else rule) for one, gone, rule in zip(found, cut, judged, strict=True)]
 
     def sorting(self, draft: Draft) -> TextRequest:
         """Asks whether a task is one of classification."""
@@ -183,5 +182,5 @@ def size_of(request: TextRequest) -> int:
     return len(prompt.encode()) if isinstance(prompt, str) else sum(len(turn.text.encode()) for turn in prompt)
 
 
-def _decoding(decoding: Decoding, seed: int, stop: str) -> Decoding:
-    return replace(decoding, seed=seed, stop=tuple(dict.fromkeys((*decoding.stop, stop))))
+def _decoding(decoding: Decoding, seed: int, *stop: str) -> Decoding:
+    return replace(decoding, seed=seed, stop=tuple(dict.fromkeys((*decoding.stop, *stop))))

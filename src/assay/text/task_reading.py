@@ -37,6 +37,14 @@ _NOTHING = re.compile(
 )
 
 
+class Listed(NamedTuple):
+    """An instruction in a list."""
+
+    text: str
+    whole: bool
+    """Whether something followed it, so that it is whole however the answer ended."""
+
+
 class Instance(NamedTuple):
     """An example of a task."""
 
@@ -46,12 +54,12 @@ class Instance(NamedTuple):
     """Whether something followed it, so that it is whole however the answer ended."""
 
 
-def read_list(text: str, *, continues: bool) -> list[str]:
-    """The instructions in a list, in order, each on one line; empty ones are left out.
+def read_list(text: str, *, continues: bool) -> list[Listed]:
+    """The instructions in a list, in order, each made one line; empty ones are left out.
 
     `continues`: the text goes on from the heading of the first one. Else what stands before the first heading or number
-    is a preface. A list is parted by headings ("Task 9:") where it has any, else by numbers, and where it is whole by
-    itself, else by bullets or lines.
+    is a preface, and where there are neither, bullets or lines part it. Headings ("Task 9:") come before numbers. An
+    instruction is a paragraph; where the text goes on from a heading, it is a line, as those it was shown are.
     """
     marks: list[re.Match[str]] = []
     for pattern in (_HEADED, _NUMBERED) if continues else (_HEADED, _NUMBERED, _BULLETED, _LINE):
@@ -61,14 +69,19 @@ def read_list(text: str, *, continues: bool) -> list[str]:
     items = [text[mark.end() : end] for mark, end in zip(marks, ends, strict=False)]
     if continues:
         items = [text[: marks[0].start() if marks else len(text)], *items]
-    return [one for one in map(_instruction, items) if one]
+    found = [
+        _instruction(item, "\n" if continues else "\n\n", last=nth == len(items)) for nth, item in enumerate(items, 1)
+    ]
+    return [one for one in found if one.text]
 
 
-def _instruction(text: str) -> str:
-    """The instruction in an item of a list: an example that follows it is no part of it."""
+def _instruction(text: str, end: str, *, last: bool) -> Listed:
+    """The instruction in an item of a list: what follows its line or paragraph, or an example, is no part of it."""
     example = next((one for one in _HEADING.finditer(text) if one.lastgroup in ("input", "output", "label")), None)
-    own = text[: example.start()] if example else text
-    return " ".join(own.replace("**", "").strip().partition("\n\n")[0].split()).strip("*_ ")
+    own = (text[: example.start()] if example else text).lstrip()
+    instruction, _, after = own.partition(end)
+    whole = not last or example is not None or bool(after) or own.endswith(end)
+    return Listed(" ".join(instruction.replace("**", "").split()).strip("*_ "), whole)
 
 
 def read_instance(text: str, *, label_first: bool, continues: bool) -> Instance | None:

@@ -109,9 +109,12 @@ def list_prompt(instructions: Sequence[str], count: int, words: Wording, layout:
     return (Message("user", f"{head}\n\n{more}"),)
 
 
-def list_stop(shown: int, count: int, words: Wording) -> str:
-    """Where a list has as many new tasks as were asked for."""
-    return f"{words.task} {shown + count + 1}"
+def list_stop(shown: int, count: int, words: Wording, layout: Layout) -> tuple[str, ...]:
+    """Where a list has as many new tasks as were asked for; in plain words also where it is left for something else."""
+    enough = f"{words.task} {shown + count + 1}"
+    if layout == "chat":
+        return (enough,)
+    return ("\n",) if count == 1 else (enough, "\n\n")
 
 
 def sort_prompt(instruction: str, examples: Sequence[Task], words: Wording, layout: Layout) -> Prompt:
