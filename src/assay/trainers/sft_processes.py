@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,8 @@ from assay.trainers.sft_loop import CHECKPOINTS, Job, Tell, Tuned, tune
 
 MARK = "assay: "
 """Begins what is ours among whatever the libraries write."""
-LAST_LINES = 5
+CAUSE = re.compile(r"\w*(Error|Exception)\b.*|.*(Signal|SIG[A-Z]+).*")
+"""How a line begins or what it holds that says why a process ended."""
 
 
 def launch(job: Job, tell: Tell) -> Tuned:
@@ -55,8 +57,9 @@ def launch(job: Job, tell: Tell) -> Tuned:
                 process.terminate()  # torchrun ends what it has started
         if tuned is None:
             complaints.seek(0)
-            said = " ".join(complaints.read().split("\n")[-LAST_LINES:]).strip()
-            raise ModelError(f"One of {job.processes} processes that trained {job.model!r} died.", hint=said)
+            raise ModelError(
+                f"One of {job.processes} processes that trained {job.model!r} died.", hint=_cause(complaints.read())
+            )
     return tuned
 
 
@@ -75,6 +78,12 @@ def _followed(process: subprocess.Popen[str], tell: Tell) -> Tuned | None:
         if "trained" in told:
             tuned = Tuned([(int(step), loss, rate) for step, loss, rate in told["history"]], told["trained"])
     return tuned
+
+
+def _cause(said: str) -> str:
+    """The last line that says why; the very last one where none does."""
+    lines = [stripped for line in said.splitlines() if (stripped := line.strip())]
+    return next((line for line in reversed(lines) if CAUSE.match(line)), lines[-1] if lines else "")
 
 
 def main(path: str) -> None:

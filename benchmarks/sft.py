@@ -1,0 +1,251 @@
+"""Seconds a step, and memory, of tuning the embedded language model: `SFT`, TRL as it comes, and a plain torch loop.
+
+    python benchmarks/sft.py --data ../shared/data --steps 6 --threads 1
+    python benchmarks/sft.py --data ../shared/data --steps 30 --only assay      # what a short training costs
+
+The same model, tasks of Alpaca, order, batch, LoRA (rank 16 on every linear layer but the last), bfloat16 and rate. TRL
+as it comes is SFTTrainer with prompt and completion, its own tokenising, padding and kernel, but without gradient
+checkpointing, which costs time. The loop is what one would write by hand: rows padded to the longest of a batch, LoRA
+by PEFT, autocast, the loss of transformers. Each way runs in a process of its own; the first step is left out of the
+medians. Printed: medians by processor time and by the clock, losses, peak memory, ratios to assay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+WAYS = ("assay", "trl", "loop")
+RANK, ALPHA, RATE = 16, 32.0, 5e-4
+
+
+@dataclass
+class Clock:
+    """When each step ended."""
+
+    ends: list[tuple[float, float]]
+
+    def __call__(self, *_: Any) -> None:
+        self.ends.append((time.process_time(), time.perf_counter()))
+
+    def steps(self) -> list[tuple[float, float]]:
+        """Seconds by the processor and by the clock of every step but the first."""
+        pairs = zip(self.ends, self.ends[1:], strict=False)
+        return [(now[0] - before[0], now[1] - before[1]) for before, now in pairs]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of alpaca-9k.jsonl")
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--length", type=int, default=256, help="tokens that a task may have")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", choices=WAYS, action="append")
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not (options.data / "alpaca-9k.jsonl").is_file():
+        print(f"sft: there is no {options.data / 'alpaca-9k.jsonl'}.", file=sys.stderr)
+        sys.exit(2)
+    if options.way:
+        print(json.dumps(_measured(options)))
+        return
+    found = {}
+    for way in options.only or WAYS:
+        environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads), "TOKENIZERS_PARALLELISM": "false"}
+        command = [sys.executable, __file__, "--way", way, *sys.argv[1:]]
+        said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+        found[way] = json.loads(said.splitlines()[-1])
+        print(_line(way, found[way], found.get("assay")), flush=True)
+
+
+def _line(way: str, told: dict[str, Any], ours: dict[str, Any] | None) -> str:
+    text = (
+        f"{way:6} {told['processor']:6.2f} s of the processor a step, {told['clock']:6.2f} by the clock; all steps "
+        f"{told['all']:.0f} s; {told['memory']:.1f} GB; losses {' '.join(f'{loss:.3f}' for loss in told['losses'])}"
+    )
+    return (
+        text if ours is None or ours is told else f"{text}; {told['processor'] / ours['processor']:.2f} times assay's"
+    )
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    clock = Clock([])
+    job = _job(options)
+    with tempfile.TemporaryDirectory() as folder:
+        losses = _WAYS[options.way](replace(job, folder=folder), clock)
+    steps = clock.steps()
+    return {
+        "processor": statistics.median(step[0] for step in steps),
+        "clock": statistics.median(step[1] for step in steps),
+        "all": clock.ends[-1][1] - clock.ends[0][1],
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "losses": [losses[0], losses[-1]],
+    }
+
+
+def _job(options: argparse.Namespace) -> Any:
+    """A tuning on tasks that have room, each of which is seen once."""
+    from assay.core.asking import Message
+    from assay.models.chat import answered
+    from assay.models.references import locate
+    from assay.text.instructions import task_prompt
+    from assay.trainers.sft_loop import Job
+    from assay.trainers.sft_model import tokenizer_of
+
+    model = "embedded:smollm2"
+    tokenizer = tokenizer_of(locate(model))
+    rows = []
+    with (options.data / "alpaca-9k.jsonl").open(encoding="utf-8") as file:
+        for line in file:
+            task = json.loads(line)
+            asked = (Message("user", task_prompt(task["instruction"], task["input"])),)
+            ids, start = answered(tokenizer, asked, task["output"], model)
+            if len(ids) <= options.length:
+                rows.append((tuple(ids), start))
+            if len(rows) == options.steps * options.batch:
+                break
+    return Job(
+        model=model,
+        folder="",
+        steps=options.steps,
+        batch=options.batch,
+        rate=RATE,
+        warmup=0.0,
+        rank=RANK,
+        alpha=ALPHA,
+        half=True,
+        seed=0,
+        save_every=0,
+        processes=1,
+        rows=tuple(ids for ids, _ in rows),
+        starts=tuple(start for _, start in rows),
+        bins=tuple((place,) for place in range(len(rows))),
+    )
+
+
+def _assay(job: Any, clock: Clock) -> list[float]:
+    from assay.trainers.sft_loop import settle, tune
+
+    settle(job)
+    return [loss for _, loss, _ in tune(job, clock).history]
+
+
+def _trl(job: Any, clock: Clock) -> list[float]:
+    from datasets import Dataset
+    from transformers import TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    class Steps(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            clock()
+
+    class Quiet(SFTTrainer):  # type: ignore[misc]
+        def _send_telemetry(self) -> None: ...
+
+    pairs = zip(job.rows, job.starts, strict=True)
+    rows = [
+        {"input_ids": list(ids), "completion_mask": [int(nth >= start) for nth in range(len(ids))]}
+        for ids, start in pairs
+    ]
+    settings = SFTConfig(
+        output_dir=job.folder,
+        max_steps=job.steps,
+        per_device_train_batch_size=job.batch,
+        learning_rate=job.rate,
+        lr_scheduler_type="cosine",
+        use_cpu=True,
+        bf16=True,
+        gradient_checkpointing=False,
+        completion_only_loss=True,
+        shuffle_dataset=False,
+        train_sampling_strategy="sequential",
+        save_strategy="no",
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+    )
+    model, tokenizer = _opened(job)
+    trainer = Quiet(
+        model=model,
+        args=settings,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=_lora(),
+        callbacks=[Steps()],
+    )
+    trainer.train()
+    return [float(row["loss"]) for row in trainer.state.log_history if "loss" in row]
+
+
+def _loop(job: Any, clock: Clock) -> list[float]:
+    import torch
+    from peft import get_peft_model
+
+    torch.manual_seed(0)
+    model, _ = _opened(job)
+    model = get_peft_model(model, _lora()).train()
+    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=job.rate, weight_decay=0)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, job.steps)
+    losses = []
+    for step in range(job.steps):
+        places = [place for bin_ in job.bins[step * job.batch : (step + 1) * job.batch] for place in bin_]
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(**_padded(job, places), use_cache=False).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        clock()
+    return losses
+
+
+def _padded(job: Any, places: Sequence[int]) -> dict[str, Any]:
+    import torch
+
+    width = max(len(job.rows[place]) for place in places)
+
+    def filled(values: Callable[[int], list[int]], empty: int) -> Any:
+        return torch.tensor([values(place) + [empty] * (width - len(job.rows[place])) for place in places])
+
+    return {
+        "input_ids": filled(lambda place: list(job.rows[place]), 0),
+        "attention_mask": filled(lambda place: [1] * len(job.rows[place]), 0),
+        "labels": filled(lambda place: [-100] * job.starts[place] + list(job.rows[place][job.starts[place] :]), -100),
+    }
+
+
+def _opened(job: Any) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from assay.models.references import locate
+
+    where = locate(job.model).location
+    return AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32), AutoTokenizer.from_pretrained(where)
+
+
+def _lora() -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+_WAYS: dict[str, Callable[[Any, Clock], list[float]]] = {"assay": _assay, "trl": _trl, "loop": _loop}
+
+
+if __name__ == "__main__":
+    main()
