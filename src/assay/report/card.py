@@ -11,7 +11,8 @@ from assay.pipeline.plan import Placed, stages
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.spec import describe
 from assay.pipeline.why import finished
-from assay.report.gather import Finished, funnel
+from assay.report.gather import Finished
+from assay.report.gather_funnel import funnel
 from assay.store.card import Card
 
 
