@@ -106,6 +106,11 @@ class SFT:
         """The reference of the model it starts from: what a proof compares the tuned one with."""
         return self.model
 
+    def usable(self, sample: Sample) -> bool:
+        """Whether it has an answer to learn, and an instruction where that is what asks for it."""
+        asked = [self.instruction] if self.style == "instruction" else []
+        return all(str(sample.fields.get(name, "")).strip() for name in (*asked, self.output))
+
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
         """Looks, before anything is generated, whether the start can be trained as is asked.
 
