@@ -90,8 +90,15 @@ def _sized(data: dict[str, Any], name: str, size: object, reference: str) -> dic
     return found
 
 
-def read(reference: str) -> dict[str, Any]:
-    """The mapping that a recipe file holds."""
+def read(reference: str, after: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The mapping that a recipe file holds, laid over the recipe that its `like:` names, if it names one.
+
+    That is the name of a shipped one, or a .yaml file, as seen from the folder of the file that names it; `after` are
+    the recipes that led here.
+
+    Raises:
+        RecipeError: There is no such recipe, it cannot be read, or recipes are like each other in a circle.
+    """
     path = Path(reference)
     if not path.suffix and reference in shipped():
         path = shipped()[reference]
@@ -104,7 +111,19 @@ def read(reference: str) -> dict[str, Any]:
         raise RecipeError(f"{reference} cannot be read as YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(data, dict):
         raise RecipeError(f"{reference} must hold a mapping of {', '.join(KEYS)}.")
-    return data
+    like = data.pop("like", None)
+    return data if like is None else merged(_model(like, path, (*after, str(path.resolve()))), data)
+
+
+def _model(like: object, path: Path, after: tuple[str, ...]) -> dict[str, Any]:
+    """What a recipe is like."""
+    if not isinstance(like, str):
+        raise RecipeError(f"like must name a recipe, was {like!r}.", hint=f"Known: {', '.join(shipped())}.")
+    near = path.parent / like
+    place = shipped()[like] if like in shipped() else near
+    if str(place.resolve()) in after:
+        raise RecipeError(f"{path} is like {like}, which is like it in turn.")
+    return read(str(place), after)
 
 
 def parse(data: Mapping[str, Any]) -> Recipe:
