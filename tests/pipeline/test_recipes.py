@@ -22,7 +22,17 @@ from assay.pipeline.catalog import OURS, find, known, name_of
 from assay.pipeline.recipe_file import dump, load, merged, parse, read, shipped
 from assay.pipeline.spec import build, describe
 
-SIZES = [(name, quick) for name in ("fashion", "fashion-eight", "fruit", "labels") for quick in (False, True)]
+SHIPPED = (
+    "fashion",
+    "fashion-eight",
+    "fruit",
+    "instruct",
+    "instruct-size",
+    "instruct-style",
+    "instruct-tasks",
+    "labels",
+)
+SIZES = [(name, quick) for name in SHIPPED for quick in (False, True)]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -50,14 +60,15 @@ def test_a_thorough_proof_does_more_of_everything() -> None:
     usual, thorough = load("fashion"), load("fashion", changes=["proof=thorough"])
     assert usual.prove is not None
     assert thorough.prove is not None
-    assert thorough.prove.arms == tuple(ARMS)
+    tasks = ("base", "human", "human+synthetic")
+    assert thorough.prove.arms == tuple(arm for arm in ARMS if arm not in tasks)
     assert thorough.prove.seeds == 5
     assert len(thorough.prove.cells) > 2 * len(usual.prove.cells)
     assert thorough.prove.holdout.per_label is None  # type: ignore[attr-defined]
     assert thorough.train.steps > usual.train.steps  # type: ignore[union-attr]
     assert (usual.generate, usual.score, usual.keep) == (thorough.generate, thorough.score, thorough.keep)
     assert load_text(dump(thorough)) == thorough  # curve_seeds was once forgotten
-    assert yaml.safe_load(dump(thorough))["prove"].keys() == {field.name for field in fields(Proof)}
+    assert yaml.safe_load(dump(thorough))["prove"].keys() == {field.name for field in fields(Proof)} - {"duel"}
     with pytest.raises(RecipeError, match="thorough"):
         load("fruit", changes=["proof=thorough"])
 
@@ -208,8 +219,67 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
 
 
 def test_shipped_recipes_are_whole_files() -> None:
-    assert set(shipped()) == {"fashion", "fashion-eight", "fruit", "labels"}
+    assert set(shipped()) == set(SHIPPED)
     assert read("fashion")["name"] == "fashion"
+
+
+def test_a_recipe_like_another_says_only_what_is_other(tmp_path: Path) -> None:
+    own, sweep = load("instruct"), load("instruct-tasks")
+    assert own.prove is not None
+    assert sweep.prove is not None
+    assert (sweep.generate, sweep.score, sweep.keep, sweep.train) == (own.generate, own.score, own.keep, own.train)
+    assert sweep.prove.arms == ("base", "filtered-8", "filtered-32", "filtered")
+    assert load("instruct-tasks", quick=True).generate == load("instruct", quick=True).generate
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "mine.yaml").write_text("like: deep/near.yaml\nname: mine\n", encoding="utf-8")
+    (tmp_path / "deep" / "near.yaml").write_text("like: instruct\nseed: 3\n", encoding="utf-8")
+    mine = load(str(tmp_path / "mine.yaml"))
+    assert (mine.name, mine.seed, mine.generate) == ("mine", 3, own.generate)
+    assert load_text(dump(mine)) == mine
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("like: a.yaml\n", "a.yaml is like a.yaml, which is like it in turn"),
+        ("like: b.yaml\n", "is like a.yaml, which is like it in turn"),
+        ("like: instructs\n", "There is no recipe"),
+        ("like: 5\n", "like must name a recipe, was 5"),
+        ("like: [instruct]\n", "like must name a recipe"),
+    ],
+)
+def test_a_recipe_like_nothing_or_like_itself(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "b.yaml").write_text("like: a.yaml\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=said):
+        load(str(tmp_path / "a.yaml"))
+
+
+WRONG_PROOFS: list[tuple[str, str]] = [
+    ("prove.measures={rouge l: {use: Rouge}}", r"What prove.measures holds must be named by letters"),
+    ("prove.measures={x: {use: Rouge, knd: rouge1}}", r"prove.measures.x: Rouge takes no argument 'knd'"),
+    ("prove.measures=[Rouge]", r"prove.measures must be a mapping"),
+    ("prove.duel={use: Accuracy}", r"of the scorers is called 'Accuracy'. It is one of the evaluators"),
+    ("prove.duel.by=letters", r"PairJudge.by must be one of answers, likelihood, was 'letters'|`prove.duel.by`"),
+    ("prove.evaluate={use: TextAccuracy}", r"looks at the answers of models, and TextAccuracy lets them give none"),
+    ("prove.variants={a b: {rate: 1}}", r"What prove.variants holds must be named by letters"),
+    ("prove.variants={small: {rank: 0}}", r"prove.variants.small: SFT.rank must be between 1"),
+    ("prove.arms=[base, filtered@small]", r"names a trainer that prove.variants lacks"),
+    ("prove.arms=[base, filtered, human]", r"The arm 'human' needs real samples"),
+    ("prove.arms=[base, filtered-x]", r"There is no arm 'filtered-x'"),
+    ("train={use: TextClassifier, labels: [a, b]}", r"The arm 'base' needs a trainer that starts from a model"),
+    ("generate.tasks={use: SeedTask}", r"of the sources is called 'SeedTask'.\n.*Did you mean 'SeedTasks'"),
+    ("generate.tasks.language=fr", r"language must be one of|`generate.tasks.language`"),
+    ("generate.human=0", r"SelfInstruct.human must be at least 1|SelfInstruct.human"),
+    ("score.tested.against=[]", r"against"),
+    ("score.tested.against=[{use: Nothing}]", r"'Nothing'"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG_PROOFS, ids=[change for change, _ in WRONG_PROOFS])
+def test_what_is_wrong_with_a_recipe_of_tasks_is_said(change: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load("instruct", changes=[change])
 
 
 def test_a_class_of_somebody_else_is_a_component() -> None:

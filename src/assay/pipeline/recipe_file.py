@@ -119,8 +119,7 @@ def _model(like: object, path: Path, after: tuple[str, ...]) -> dict[str, Any]:
     """What a recipe is like."""
     if not isinstance(like, str):
         raise RecipeError(f"like must name a recipe, was {like!r}.", hint=f"Known: {', '.join(shipped())}.")
-    near = path.parent / like
-    place = shipped()[like] if like in shipped() else near
+    place = shipped().get(like, path.parent / like)
     if str(place.resolve()) in after:
         raise RecipeError(f"{path} is like {like}, which is like it in turn.")
     return read(str(place), after)

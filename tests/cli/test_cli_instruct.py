@@ -1,0 +1,69 @@
+"""assay run instruct --quick: a small model writes tasks, learns from those that pass, and is asked held-out ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line import assay
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("instruct") / "run"
+    done = assay(["run", "instruct", "--quick", "--out", folder, "--json"])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return folder
+
+
+@pytest.mark.slow
+def test_a_run_ends_in_a_report_with_an_honest_verdict(run: Path) -> None:
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    flow = results["funnel"]
+    assert flow["requested"] == 48
+    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 48
+    assert 5 <= flow["kept"] < 40
+    assert [arm["name"] for arm in results["arms"]] == ["base", "unfiltered", "filtered", "random-drop"]
+    assert [arm["steps"] for arm in results["arms"]] == [0, 20, 20, 20]
+    first = results["effects"][0]
+    assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("filtered", "base", 20)
+    low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
+    shown = p <= 0.05 and (high < 0 or low > 0)
+    assert results["verdict"] == first["verdict"]
+    assert (results["verdict"] != "no difference shown") == shown
+    assert {one["measure"]["name"] for one in results["measures"]} == {"rouge-l", "cosine"}
+    assert [one["ours"] for one in results["duels"]] == ["unfiltered", "filtered", "random-drop"]
+    assert all(set(one["answers"]) == {arm["name"] for arm in results["arms"]} for one in results["answers"])
+    page = (run / "report.html").read_text(encoding="utf-8")
+    for title in ("By other measures", "Which answers a judge prefers", "What the models answer", "held-out tasks"):
+        assert title in page
+    assert "photograph" not in page
+
+
+@pytest.mark.slow
+def test_tuning_changed_the_model_and_it_can_be_asked(run: Path) -> None:
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    losses = [arm["result"]["estimate"] for arm in results["arms"]]
+    assert len(set(losses)) == len(losses)
+    (model,) = run.glob("train-filtered-0-*/model")
+    said = assay(["ask", "Name a colour.", "--model", str(model), "--way", "zero-shot", "--max-tokens", "8"])
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["alpaca", "sharegpt", "messages", "hf"])
+def test_what_was_kept_opens_as_a_data_set(run: Path, tmp_path: Path, layout: str) -> None:
+    import datasets
+
+    kept = json.loads((run / "results.json").read_text(encoding="utf-8"))["funnel"]["kept"]
+    done = assay(["export", run, tmp_path / layout, "--to", layout])
+    assert done.returncode == 0, done.stderr
+    opened = datasets.load_dataset(str(tmp_path / layout), split="train", cache_dir=str(tmp_path / "cache"))
+    assert opened.num_rows == kept
+    card = (tmp_path / layout / "README.md").read_text(encoding="utf-8")
+    assert "48" in card
+    assert "embedded:smollm2" in card
