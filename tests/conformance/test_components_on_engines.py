@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+import checkpoints
 from assay.core.decoding import Decoding
 from assay.core.recipe import Proof, Recipe
+from assay.core.sample import Sample
 from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.evaluators import EVALUATORS
@@ -21,8 +23,10 @@ from assay.filters.random_share import RandomShare
 from assay.filters.top_share import TopShare
 from assay.generators import GENERATORS
 from assay.generators.write import Write
+from assay.models import Device, OpenModels
 from assay.pipeline.preflight import components
 from assay.pipeline.recipe_file import load
+from assay.pipeline.stages import TrainArm, TrainShard
 from assay.scorers import SCORERS
 from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
@@ -43,6 +47,7 @@ from assay.sources.questions import Questions
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
+from assay.trainers.sft import SFT
 from assay.trainers.text_classifier import TextClassifier
 from run_parts import datasets, run
 
@@ -107,8 +112,9 @@ def test_the_recipes_hold_every_component() -> None:
     recipes = [recipe() for recipe in RECIPES.values()]
     used = {type(component) for recipe in recipes for component in [*components(recipe).values(), *recipe.keep]}
     every = {*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
-    # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here.
-    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, Judge}
+    # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here. A
+    # language model is tuned below.
+    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, Judge, SFT}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -116,3 +122,15 @@ def test_the_recipes_hold_every_component() -> None:
 def test_the_same_bytes_on_every_engine(engine: Any, name: str, whole: Path, tmp_path: Path) -> None:
     run(RECIPES[name](), tmp_path / "run", engine)
     assert datasets(tmp_path / "run") == datasets(whole / name)
+
+
+@pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
+def test_a_language_model_is_tuned_alike_on_every_engine(engine: Any, tmp_path: Path) -> None:
+    start = checkpoints.chat(tmp_path / "start")
+    work = TrainArm(SFT(str(start), steps=3, batch=2, max_length=64), OpenModels(Device(device="cpu")), ())
+    samples = tuple(Sample({"instruction": "Say it.", "output": word}) for word in ("sea", "hill", "river"))
+    shards = [TrainShard(tmp_path / name, samples, seed=3) for name in ("first", "second", "here")]
+    for shard in shards:
+        shard.folder.mkdir()
+    there = list(engine.map(work, shards[:2]))
+    assert there == [work(shards[2])] * 2
