@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import FrozenInstanceError, fields, is_dataclass
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import checkpoints
+from assay.core.asking import Completion, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.roles import Artifact, Decision, ScoreTable
@@ -78,6 +79,7 @@ from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.sft import SFT
 from assay.trainers.text_classifier import TextClassifier
 from labs import SHADES, FewTasks, Listening, broken, passages, real_lab, shade, shades, tiny_lab, unanswered
 
@@ -174,6 +176,21 @@ EXAMPLES: dict[type, list[Any]] = {
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
     TextClassifier: [TextClassifier(("black", "white"), "tiny:letters", steps=2, batch=4)],
+    SFT: [
+        SFT(steps=2, batch=2),
+        SFT(
+            steps=2,
+            batch=1,
+            method="full",
+            max_length=200,
+            packing=True,
+            system="Be brief.",
+            style="name",
+            mixture={"human": 3.0, "machine": 1.0},
+            precision="float32",
+            save_every=1,
+        ),
+    ],
     Accuracy: [Accuracy()],
     TextAccuracy: [TextAccuracy()],
     AnswerLoss: [
@@ -369,7 +386,7 @@ def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[i
     assert [outcome for part in parts for outcome in evaluator.evaluate(artifact, part, lab)] == whole
 
 
-@pytest.mark.parametrize("trainer", of(TRAINERS), ids=repr)
+@pytest.mark.parametrize("trainer", [one for one in of(TRAINERS) if hasattr(one, "labels")], ids=repr)
 def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> None:
     lab = real_lab(tmp_path) if hasattr(trainer, "image") else tiny_lab(tmp_path)
     samples = [
@@ -385,6 +402,24 @@ def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> Non
     assert tuple(model.labels) == trainer.labels
     shown = lab.pixels(samples) if pictures else [sample.text("text") for sample in samples]
     assert model.logits(shown).shape == (len(samples), len(trainer.labels))
+
+
+@pytest.mark.parametrize("trainer", [one for one in of(TRAINERS) if not hasattr(one, "labels")], ids=repr)
+def test_tuning_leaves_a_model_that_answers(trainer: Any, tmp_path: Path) -> None:
+    lab = real_lab(tmp_path / "work")
+    (tmp_path / "work").mkdir()
+    own = replace(trainer, model=str(checkpoints.chat(tmp_path / "start")))
+    fields = {"instruction": "Say so.", "input": "", "output": "So.", "name": "say"}
+    samples = [Sample({**fields, "origin": origin}, nth=nth) for nth in range(2) for origin in ("human", "machine")]
+    own.check(samples, lab)
+    artifact = own.train(samples, lab)
+    assert Path(artifact.path).is_relative_to(tmp_path / "work")
+    assert len(artifact.digest) == 64
+    assert own.base(lab) == own.model
+    for reference in (own.base(lab), artifact.path):
+        asked = [TextRequest((Message("user", "Say so."),), Decoding("greedy", max_tokens=3))]
+        (answer,) = lab.models.text_model(reference).complete(asked)
+        assert isinstance(answer, Completion)
 
 
 REAL: dict[str, Any] = {

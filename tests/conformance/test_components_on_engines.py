@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+import checkpoints
 from assay.core.decoding import Decoding
 from assay.core.recipe import Proof, Recipe
+from assay.core.sample import Sample
 from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.evaluators import EVALUATORS
+from assay.evaluators.answer_loss import AnswerLoss
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.filters import FILTERS
 from assay.filters.cluster_quota import ClusterQuota
@@ -28,8 +31,10 @@ from assay.filters.top_share import TopShare
 from assay.generators import GENERATORS
 from assay.generators.self_instruct import SelfInstruct
 from assay.generators.write import Write
+from assay.models import Device, OpenModels
 from assay.pipeline.preflight import components
 from assay.pipeline.recipe_file import load
+from assay.pipeline.stages import TrainArm, TrainShard
 from assay.scorers import SCORERS
 from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
@@ -40,6 +45,7 @@ from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
+from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
@@ -55,6 +61,7 @@ from assay.sources.seed_tasks import SeedTasks
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
+from assay.trainers.sft import SFT
 from assay.trainers.text_classifier import TextClassifier
 from labs import FewTasks
 from run_parts import datasets, run
@@ -137,8 +144,10 @@ def test_the_recipes_hold_every_component() -> None:
     recipes = [recipe() for recipe in RECIPES.values()]
     used = {type(component) for recipe in recipes for component in [*components(recipe).values(), *recipe.keep]}
     every = {*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
-    # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here.
-    assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, SeedTasks, Judge}
+    # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here. Language
+    # models are tuned, and their answers compared, below.
+    files = {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, SeedTasks}
+    assert every - used == {*files, Judge, SFT, AnswerLoss, PairJudge}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -146,3 +155,35 @@ def test_the_recipes_hold_every_component() -> None:
 def test_the_same_bytes_on_every_engine(engine: Any, name: str, whole: Path, tmp_path: Path) -> None:
     run(RECIPES[name](), tmp_path / "run", engine)
     assert datasets(tmp_path / "run") == datasets(whole / name)
+
+
+@pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
+def test_a_language_model_is_tuned_alike_on_every_engine(engine: Any, tmp_path: Path) -> None:
+    start = checkpoints.chat(tmp_path / "start")
+    work = TrainArm(SFT(str(start), steps=3, batch=2, max_length=64), OpenModels(Device(device="cpu")), ())
+    samples = tuple(Sample({"instruction": "Say it.", "output": word}) for word in ("sea", "hill", "river"))
+    shards = [TrainShard(tmp_path / name, samples, seed=3) for name in ("first", "second", "here")]
+    for shard in shards:
+        shard.folder.mkdir()
+    there = list(engine.map(work, shards[:2]))
+    assert there == [work(shards[2])] * 2
+
+
+def test_answers_are_proved_alike_on_every_engine(tmp_path: Path) -> None:
+    start = str(checkpoints.chat(tmp_path / "start"))
+    recipe = Recipe(
+        "answers",
+        Write("embedded:smollm2", LABELS, per_label=4, decoding=Decoding("sample", max_tokens=4)),
+        train=SFT(start, steps=2, batch=2, max_length=64, instruction="prompt", output="text"),
+        prove=Proof(
+            SeedTasks(part="held-out", limit=4),
+            AnswerLoss(decoding=Decoding(max_tokens=4)),
+            arms=("base", "unfiltered", "random-drop"),
+            measures={"rouge": Rouge(references=("output",))},
+            duel=PairJudge(start, by="likelihood"),
+        ),
+    )
+    engines = {"one": Local(), "two": Local(workers=2), "ray": Ray()}
+    for name, engine in engines.items():
+        run(recipe, tmp_path / name, engine)
+    assert datasets(tmp_path / "one") == datasets(tmp_path / "two") == datasets(tmp_path / "ray")

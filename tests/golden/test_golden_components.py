@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import pytest
 
+import checkpoints
 from assay.core.decoding import Decoding
 from assay.core.roles import Artifact, Decision, ScoreTable
 from assay.core.sample import Failure, Made, Sample
@@ -77,6 +78,8 @@ from assay.sources.truthful_qa import TruthfulQa
 from assay.trainers import TRAINERS
 from assay.trainers.classifier_parts import batches, begin, prepare
 from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.sft import SFT
+from assay.trainers.sft_rows import packed, parts_of, stream
 from assay.trainers.text_classifier import TextClassifier
 from labs import SHADES, FewTasks, Listening, broken, passages, shade, shades, tiny_lab, unanswered
 from question_files import question_files
@@ -279,6 +282,29 @@ def trained_on_texts(folder: Path) -> Rows:
     return [[step, round(loss, 4), round(rate, 9)] for step, loss, rate in history]
 
 
+def tuned(folder: Path) -> Rows:
+    """What is taught, when and at which rate; later losses and the weights differ between processors."""
+    lab = tiny_lab(folder)
+    start = checkpoints.chat(folder / "start")
+    samples = [
+        Sample(
+            {"instruction": task, "input": "", "output": task[::-1], "name": "turn", "origin": "ab"[nth % 2]}, nth=nth
+        )
+        for nth, task in enumerate(TASKS)
+    ]
+    trainer = SFT(str(start), steps=3, batch=2, max_length=120, precision="float32", mixture={"a": 2.0, "b": 1.0})
+    artifact = trainer.train(samples, lab)
+    history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    facts = {name: value for name, value in artifact.facts.items() if name != "last loss"}
+    rows: Rows = [facts, round(history[0][1], 3), [round(rate, 9) for _, _, rate in history]]
+    for one in (trainer, replace(trainer, style="name", system="Be brief.")):
+        learnt, taught, _ = one._rows(samples)
+        rows += [[hashlib.sha256(str(row.ids).encode()).hexdigest()[:16], row.start] for row in taught]
+        order = stream(parts_of(learnt, "origin", one.mixture), lab.seed)
+        rows.append(packed(order, [len(row.ids) for row in taught], 3, 2, 120))
+    return rows
+
+
 def told(folder: Path) -> Rows:
     samples = [*passages(1), unanswered()]
     return [plain(o) for o in TextAccuracy().evaluate(Artifact("tiny:sorter", "x", "x"), samples, tiny_lab())]
@@ -390,6 +416,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     TextAccuracy: told,
     AnswerLoss: answered,
     TextClassifier: trained_on_texts,
+    SFT: tuned,
     Unknowns: unknown,
     FashionMNIST: read(FashionMNIST(per_label=1), FashionMNIST(per_label=1, only=("bag", "dress"))),
     Digits: read(Digits(per_label=1)),

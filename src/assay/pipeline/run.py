@@ -69,7 +69,19 @@ Job = TypeVar("Job")
 Told = TypeVar("Told", bound=Tally)
 SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "failed")
 """Counts as a line of progress shows them, in this order."""
-PACKAGES = ("assay", "torch", "transformers", "openvino", "diffusers", "kornia", "numpy", "pillow", "pyarrow")
+PACKAGES = (
+    "assay",
+    "torch",
+    "transformers",
+    "openvino",
+    "diffusers",
+    "kornia",
+    "numpy",
+    "peft",
+    "pillow",
+    "pyarrow",
+    "trl",
+)
 LANGUAGE = ("assay", "torch", "transformers", "openvino", "openvino-genai", "vllm", "lm_eval", "any-llm-sdk", "numpy")
 """What the answers of language models may depend on."""
 

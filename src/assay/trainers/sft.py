@@ -39,8 +39,8 @@ class SFT:
 
     The same samples in the same order with the same `lab.seed` give the same weights on one machine in one process; so
     does a training that was killed and goes on from its last checkpoint. Leaves in `lab.workspace()`: `model/`, whole
-    weights in the start's own dtype with configuration, tokenizer and chat template, which transformers loads, every
-    backend that answered for the start answers for, and `history.json`, rows of [step, loss, rate].
+    weights in the start's own dtype with configuration, tokenizer and chat template, which transformers loads and the
+    backend of the start answers for, and `history.json`, rows of [step, loss, rate].
 
     Raises, when trained: RecipeError (nothing to learn from, a loss that is no number, too little memory), FieldError,
     ModelError.

@@ -144,6 +144,9 @@ def _trainer(job: Job, start: Checkpoint, tell: Tell) -> Any:
     from assay.trainers.sft_trainer import Collator, Following, Tuner
 
     gpu = torch.cuda.is_available()
+    if gpu and job.processes == 1 and torch.cuda.device_count() > 1:
+        hint = "Set SFT.processes to their number, or CUDA_VISIBLE_DEVICES to one of them."
+        raise RecipeError(f"One process trains on one GPU, and it sees {torch.cuda.device_count()}.", hint=hint)
     model = loaded(start)
     flat = bool(model._supports_attention_backend)  # another model would not see where a row ends
     if flat and not gpu:
