@@ -74,7 +74,9 @@ class SelfInstruct:
     language: str = "any"
     """Only tasks of this language are shown, or each call shows those of one, by their share."""
     layout: Layout = "plain"
-    """Plain words that the model goes on with, or a chat; services know only a chat, and get the words as one turn."""
+    """Of a list: plain words that the model goes on with, or a chat. Services get plain words as one turn of a chat."""
+    solving_layout: Layout = "plain"
+    """Of the questions whether a task is classification, and for an instance."""
     decoding: Decoding = field(default_factory=lambda: Decoding("sample", temperature=0.7, top_p=0.9, max_tokens=64))
     """Of a list, with 32 tokens or more for each instruction. Its seed is not used, for every call has its own."""
     solving: Decoding = field(default_factory=lambda: Decoding(max_tokens=300))
@@ -94,9 +96,10 @@ class SelfInstruct:
                 raise ValueError(f"SelfInstruct.{name} must be at least {least}, was {getattr(self, name)}.")
         if not 0 < self.novelty <= 1:
             raise ValueError(f"SelfInstruct.novelty must be above 0 and at most 1, was {self.novelty}.")
-        if self.layout not in LAYOUTS:
-            hint = did_you_mean(self.layout, LAYOUTS)
-            raise ValueError(f"SelfInstruct.layout must be one of {', '.join(LAYOUTS)}, was {self.layout!r}. {hint}")
+        for name in ("layout", "solving_layout"):
+            if (layout := getattr(self, name)) not in LAYOUTS:
+                hint = did_you_mean(layout, LAYOUTS)
+                raise ValueError(f"SelfInstruct.{name} must be one of {', '.join(LAYOUTS)}, was {layout!r}. {hint}")
         if not self.language:
             raise ValueError("SelfInstruct.language must name a language, or be 'any', was empty.")
         self._check_decoding()
