@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,10 +20,16 @@ from assay.core.sample import Failure, Made, Sample
 from assay.filters.heuristics import Heuristics
 from assay.generators.self_instruct import SelfInstruct
 from assay.generators.task_pool import Pool
-from assay.pipeline.plan import stages
+from assay.pipeline.asks import asks
+from assay.pipeline.plan import stages, survey
+from assay.pipeline.stages import parts
+from assay.store.run_folder import RunFolder
+from assay.store.shards import read_made
 from assay.text.task_wording import Task
+from fault_server import FaultServer
 from labs import TASKS, FewTasks, Listening, TinyModels, real_lab, tiny_lab
-from run_parts import counts, run
+from remote_parts import plant_keys
+from run_parts import counts, folder_of, run
 
 FEW = {"human": 2, "machine": 1, "language": "en"}
 
@@ -332,6 +339,60 @@ def test_tasks_that_are_too_few_are_named_before_anything_is_made(tmp_path: Path
 def test_mistakes_are_named(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SelfInstruct(**{"tasks": FewTasks(), "count": 1, **wrong})
+
+
+def served(text: str) -> str:
+    """As a chat model answers: with a preface, in Markdown, and more than it was asked for."""
+    if "assistant can do in writing" in text:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        words = " ".join(digest[start : start + 4] for start in range(0, 16, 4))
+        tasks = (f"Name {words}.", "Draw a cat on a mat.", f"Explain {words[::-1]}.")
+        return "Sure!\n\n" + "\n".join(f"**Task {at}:** {task}" for at, task in enumerate(tasks, 4))
+    if text.endswith("Is it a classification task?"):
+        return "Yes." if "Explain" in text else "No, it is not."
+    if "Explain" in text:
+        return "**Class label:** easy\n**Input:** One is one.\n\n**Class label:** hard"
+    return "Here is an example:\n\nInput: none\nOutput: The Rhine and the Danube."
+
+
+def test_a_service_is_asked_as_planned_and_what_failed_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A real server on loopback: it is down for some questions at first, and nothing is paid twice."""
+    pytest.importorskip("any_llm")
+    plant_keys(monkeypatch)
+    chat: dict[str, Any] = {"layout": "chat", "solving_layout": "chat", "per_round": 6}
+    own = replace(invent(12, 3, **chat), model="openai:gpt-4o-mini")
+    what = Recipe("served", own, keep=(Heuristics(),))
+    down = {"broken": True}
+
+    def script(text: str, nth: int) -> str | None:
+        return "400" if down["broken"] and text.startswith("Task: Name") else None
+
+    with FaultServer(script, say=served) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.base}/v1")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        folder = RunFolder.open(tmp_path / "run", create=True)
+        (planned,) = asks(what, survey(what, folder.path))
+        assert not server.received
+        run(what, tmp_path / "run")
+        assert counts(tmp_path / "run", "generate")["failed"] == 4
+        first = len(server.received)
+        assert planned.estimate is not None
+        assert first <= planned.estimate.askings == 4 + 12 + 12
+        assert sum(len(str(one.body["messages"])) for one in server.received) / 4 < planned.estimate.prompt_tokens * 1.1
+        down["broken"] = False
+        run(what, tmp_path / "run")
+        again = [one.text for one in server.received[first:]]
+    assert counts(tmp_path / "run", "generate") == {"requested": 12, "made": 12, "failed": 0, "fresh": 4}
+    made = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_made(path)]
+    assert rejected(made) == ["", "beyond-text", ""] * 4
+    assert [one.text("classification") for one in made if isinstance(one, Sample)] == ["no", "", "yes"] * 4
+    assert isinstance(made[0], Sample)
+    assert isinstance(made[2], Sample)
+    assert (made[0].text("input"), made[0].text("output")) == ("", "The Rhine and the Danube.")
+    assert (made[2].text("input"), made[2].text("output")) == ("One is one.", "easy")
+    assert sum("assistant can do in writing" in text for text in again) <= 2  # those of round two see a larger pool
 
 
 def test_the_embedded_model_writes_tasks_and_a_filter_says_why_others_go(tmp_path: Path) -> None:

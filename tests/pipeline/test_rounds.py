@@ -27,7 +27,7 @@ from run_parts import Chain, Interrupted, Shapes, counts, datasets, folder_of, r
 
 WHAT = Recipe("chain", Chain())
 SIZE = 4
-"""Samples of a part here: two parts a round and more, and groups of three that do not fill them."""
+"""Samples of a part here: three parts a round, and groups of three that do not fill them."""
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "SHARD", SIZE)
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that Ray's workers find the parts of tests
         folder = tmp_path_factory.mktemp("runs") / "whole"
         run(WHAT, folder)
         yield folder
@@ -112,10 +113,9 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(whole: Path, tmp_pat
         f"from assay.pipeline import run; run.SHARD = {SIZE};"
         "r.run(Recipe('chain', r.Chain(pause=0.05)), Path(sys.argv[1]))"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     most = len(list(folder_of(whole, "generate").glob("part-*")))
     for wanted in (1, 4, 7):
-        with subprocess.Popen([sys.executable, "-c", code, str(folder)], env=environment) as process:
+        with subprocess.Popen([sys.executable, "-c", code, str(folder)]) as process:
             patience = time.monotonic() + 120
             while len(list(folder.rglob("part-*.parquet"))) < wanted and process.poll() is None:
                 assert time.monotonic() < patience
@@ -142,8 +142,8 @@ def test_what_failed_is_in_no_pool_and_is_tried_again_by_itself(tmp_path: Path) 
     second = numbers(tmp_path / "run")
     # What was made stays; what failed sees the rounds as they are now.
     assert [(a, b) for a, b in zip(first, second, strict=True) if a is not None and a != b] == []
-    assert [b for a, b in zip(first, second, strict=True) if a is None] == [1, 1, 11, 11, 101, 101]
-    assert (shop / "log").read_text().splitlines()[1:3] == ["0 to 0 after 0", "5 to 5 after 0"]
+    assert [b for a, b in zip(first, second, strict=True) if a is None] == [1, 1, 11, 11, 105, 105]
+    assert (shop / "log").read_text().splitlines()[:2] == ["0 to 0 after 0", "5 to 5 after 0"]
 
 
 def test_a_worker_reads_a_part_anew_when_it_was_written_anew(tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ def test_an_engine_is_given_a_round_when_the_one_before_is_done(tmp_path: Path) 
     shards = planned(Chain(), Chain().seeds(), tmp_path, SIZE)
     rounds = InRounds(Counting()).map(lambda shard: shard.target, shards)
     next(rounds)
-    assert given == [4]
+    assert given == [3]
     assert len(list(rounds)) == len(shards) - 1
-    assert given == [4, 4, 4]
+    assert given == [3, 3, 3]
 
 
 def test_a_generator_that_reads_what_changed_has_another_key() -> None:
