@@ -17,7 +17,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,9 @@ def main() -> None:
         repetition_penalty=options.penalty,
         max_tokens=options.tokens,
     )
+    solving = Decoding(max_tokens=options.solving, repetition_penalty=options.solving_penalty)
+    if options.solving_temperature:
+        solving = replace(solving, strategy="sample", temperature=options.solving_temperature, top_p=0.9)
     own = SelfInstruct(
         TaskFile(options.tasks),
         options.calls * options.per_call,
@@ -68,7 +71,8 @@ def main() -> None:
         language=options.language,
         layout=options.layout,
         decoding=decoding,
-        solving=Decoding(max_tokens=options.solving),
+        solving_layout=options.solving_layout,
+        solving=solving,
         yes=options.yes,
         no=options.no,
         shots=options.shots,
@@ -138,6 +142,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--penalty", type=float, default=1.0, help="of repetition")
     parser.add_argument("--tokens", type=int, default=64, help="of a list")
     parser.add_argument("--solving", type=int, default=300, help="tokens of an instance")
+    parser.add_argument("--solving-layout", choices=("plain", "chat"), default="plain")
+    parser.add_argument("--solving-temperature", type=float, default=0.0, help="0 for greedy")
+    parser.add_argument("--solving-penalty", type=float, default=1.0)
     parser.add_argument("--yes", type=int, default=12)
     parser.add_argument("--no", type=int, default=19)
     parser.add_argument("--shots", type=int, default=6)

@@ -25,6 +25,8 @@ class Received:
     body: dict[str, Any]
     text: str
     at: float
+    said: str = ""
+    """What is answered; where empty, a sentence about the text."""
 
 
 def api_of(path: str) -> str:
@@ -51,7 +53,7 @@ def words(one: Received, fault: str | None) -> tuple[str, str, int]:
         return "", fault, 0
     if fault == "tell":
         return " ".join(value for name, value in one.headers.items() if "key" in name or "auth" in name), "stop", 3
-    text = f"So you said {one.text} and this is what I have to say"
+    text = one.said or f"So you said {one.text} and this is what I have to say"
     for stop in settings.get("stop") or settings.get("stop_sequences") or settings.get("stopSequences") or ():
         text = text.split(stop)[0] if fault != "unstopped" else text
     limits = ("max_tokens", "max_completion_tokens", "maxOutputTokens")

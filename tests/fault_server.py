@@ -65,6 +65,8 @@ class FaultServer:
     retry_after: str | None = "0.05"
     room: int | None = None
     """More than so many at once are answered 429; None for no such limit."""
+    say: Callable[[str], str] | None = None
+    """Text of the request to the answer."""
     known: frozenset[str] | None = None
     """Fields of a request that it takes: any other is refused, as FastAPI does it; None for all."""
     received: list[Received] = field(default_factory=list)
@@ -135,6 +137,7 @@ class FaultServer:
         body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))) or b"{}")
         path = head[0].split(" ")[1]
         one = Received(path, headers, body, text_of(body), time.monotonic())
+        one.said = self.say(one.text) if self.say else ""
         self.received.append(one)
         self.running += 1
         self.peak = max(self.peak, self.running)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,40 @@ class Shapes:
             return Failure(seed.id, "the paint is dry")
         picture = lab.images.put(noise(seed.text("label"), lab.seed_of(seed, "shape")))
         return Sample({**seed.fields, "image": picture}, (seed.id,), "Shapes")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Numbers in rounds: each is one more than the sum of what earlier rounds made. Every fifth fails while broken."""
+
+    count: int = 30
+    per_round: int = 10
+    group: int = 3
+    folder: str | None = None
+    pause: float = 0.0
+    astray: bool = False
+
+    version: ClassVar[int] = 1
+
+    def seeds(self) -> Sequence[Sample]:
+        return [Sample({"nth": str(nth)}, made_by="Chain", nth=nth) for nth in range(self.count)]
+
+    def rounds(self, seeds: Sequence[Sample]) -> Sequence[Sequence[Sequence[Sample]]]:
+        found = [seeds[start : start + self.per_round] for start in range(0, len(seeds), self.per_round)]
+        groups = [[own[start : start + self.group] for start in range(0, len(own), self.group)] for own in found]
+        return groups[1:] if self.astray else groups
+
+    def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
+        if seeds:
+            note(self.folder, f"{seeds[0].text('nth')} to {seeds[-1].text('nth')} after {len(lab.made)}")
+        time.sleep(self.pause)
+        total = 1 + sum(int(one.text("number")) for one in lab.made)
+        return [
+            Failure(seed.id, "the paint is dry")
+            if broken(self.folder) and int(seed.text("nth")) % 5 == 0
+            else Sample({**seed.fields, "number": str(total)}, (seed.id,), "Chain")
+            for seed in seeds
+        ]
 
 
 @dataclass(frozen=True)
@@ -207,6 +242,22 @@ def recipe(generate: Any = None, *, score: Any = None, low: float = 0.4, **more:
         "prove": proof,
     }
     return Recipe("tiny", generate or Shapes(), **(values | more))
+
+
+class Interrupted:
+    """An engine that Ctrl-C meets after so many shards."""
+
+    workers = 1
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def map(self, work: Any, shards: Any) -> Any:
+        for shard in shards:
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            yield work(shard)
 
 
 class Listening(Silent):

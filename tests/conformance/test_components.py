@@ -113,6 +113,7 @@ EXAMPLES: dict[type, list[Any]] = {
             machine=1,
             language="ko",
             layout="chat",
+            solving_layout="chat",
             decoding=Decoding("sample", max_tokens=120),
         ),
     ],

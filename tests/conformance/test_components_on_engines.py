@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,9 +134,11 @@ RECIPES = {"pictures": small, "texts": texts, "tasks": tasks}
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Every recipe, run here one part after the other."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, recipe in RECIPES.items():
-        run(recipe(), folder / name)
-    yield folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that Ray's workers find the tasks of tests
+        for name, recipe in RECIPES.items():
+            run(recipe(), folder / name)
+        yield folder
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()
 

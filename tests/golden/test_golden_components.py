@@ -138,7 +138,7 @@ def invented(folder: Path) -> Rows:
     own = {"human": 2, "machine": 1, "per_round": 4, "per_call": 2, "decoding": Decoding("sample", max_tokens=64)}
     rows, lab = list[Any](), tiny_lab()
     for layout in ("plain", "chat"):
-        invent = SelfInstruct(FewTasks(), 8, "tiny:inventor", layout=layout, **own)  # type: ignore[arg-type]
+        invent = SelfInstruct(FewTasks(), 8, "tiny:inventor", layout=layout, solving_layout=layout, **own)  # type: ignore[arg-type]
         made: list[Made] = []
         for groups in invent.rounds(invent.seeds()):
             before = tuple(one for one in made if isinstance(one, Sample))

@@ -19,7 +19,7 @@ from assay.store.images import StoredImages
 from assay.store.receipts import read_receipt
 from assay.store.rows import read_decisions
 from assay.store.shards import read_made
-from run_parts import Blind, Bright, Eye, Plates, Shapes, counts, datasets, folder_of, recipe, run, stamps
+from run_parts import Blind, Bright, Eye, Interrupted, Plates, Shapes, counts, datasets, folder_of, recipe, run, stamps
 
 
 @pytest.fixture(scope="module")
@@ -198,22 +198,6 @@ def test_real_data_is_read_before_anything_is_made(tmp_path: Path) -> None:
     what = recipe(Shapes(folder=str(shop)), prove=replace(proof, holdout=Plates(folder=str(shop))))
     run(what, tmp_path / "run")
     assert (shop / "log").read_text().startswith("generate 0\nread\ngenerate 64\n")  # generate 0 is the check
-
-
-class Interrupted:
-    """An engine that Ctrl-C meets after so many shards."""
-
-    workers = 1
-
-    def __init__(self, after: int) -> None:
-        self.left = after
-
-    def map(self, work: Any, shards: Any) -> Any:
-        for shard in shards:
-            if self.left == 0:
-                raise KeyboardInterrupt
-            self.left -= 1
-            yield work(shard)
 
 
 @pytest.mark.parametrize("after", range(0, 24, 3))

@@ -40,23 +40,23 @@ class SelfInstruct:
     """Has a language model write `count` tasks after those of people, in rounds that build on each other.
 
     A call shows `human` instructions of people and `machine` of those made in earlier rounds, and asks for `per_call`
-    more; the k-th goes to the k-th sample. Where fewer were made yet, people's take their place. One that breaks a rule
-    of `text.self_instruct`, or has a ROUGE-L F above `novelty` with one of the pool or before it in its list, is
-    `rejected` by that rule's name and costs no further call. For the others the model is asked whether they are
-    classification, and for an input and an output; for classification the label comes first. So is one whose instance
-    breaks a rule, or whose list was too short. Fields: instruction, input, output, classification, language, rejected,
-    call, place. Parents: the seed, and the tasks that were shown when the instruction was written.
+    more; the k-th goes to the k-th sample. Where fewer were made yet, people's take their place. An instruction that
+    breaks a rule of `text.self_instruct`, or has a ROUGE-L F above `novelty` with one of the pool or before it in its
+    list, is `rejected` by that rule's name and costs no further call. Of the others the model is asked whether they are
+    classification, and for an input and an output; for classification the label comes first. A sample whose instance
+    breaks a rule is rejected too, and one whose list was too short. Fields: instruction, input, output, classification,
+    language, rejected, call, place. Parents: the seed, and the tasks that were shown when the instruction was written.
 
     What a call asks depends on its number, the run's seed, `tasks` and the pool of earlier rounds alone: more samples
-    never change those there were. A refusal, a withheld answer or an error is a
-    failure: the next run asks its call again with the same stream. A task that failed is in no pool of a round that is
-    made already.
+    never change those there were. A refusal, a withheld answer or an error is a failure: the next run asks its call
+    again with the same stream. A task that failed is in no pool of a round that is made already.
 
     Source: Wang et al. 2022, section 2 and appendix A; yizhongw/self-instruct. Where we differ: rounds of `per_round`
     stand for a pool that grows with every answer; a list that was cut loses its last item, there it is dropped whole;
     the language is one for each call; of an instruction one instance is made, there up to five; the few-shot examples
-    are drawn from `tasks`, there they are fixed texts; there is no presence penalty (theirs are 2 and 1.5), which open
-    models do not know, and the paper's top-p is 0.5; instructions keep their capitals.
+    are drawn from `tasks`, there they are fixed texts; an instance is sampled, for a small model that is greedy repeats
+    its input as the output; the paper's top-p is 0.5, and its presence penalties (2 and 1.5), which open models do not
+    know, are left out; instructions keep their capitals.
     """
 
     tasks: Source
@@ -74,10 +74,12 @@ class SelfInstruct:
     language: str = "any"
     """Only tasks of this language are shown, or each call shows those of one, by their share."""
     layout: Layout = "plain"
-    """Plain words that the model goes on with, or a chat; services know only a chat, and get the words as one turn."""
+    """Of a list: plain words that the model goes on with, or a chat. Services get plain words as one turn of a chat."""
+    solving_layout: Layout = "plain"
+    """Of the questions whether a task is classification, and for an instance."""
     decoding: Decoding = field(default_factory=lambda: Decoding("sample", temperature=0.7, top_p=0.9, max_tokens=64))
     """Of a list, with 32 tokens or more for each instruction. Its seed is not used, for every call has its own."""
-    solving: Decoding = field(default_factory=lambda: Decoding(max_tokens=300))
+    solving: Decoding = field(default_factory=lambda: Decoding("sample", temperature=0.7, top_p=0.9, max_tokens=300))
     """Of an instance; its seed is not used, for every instance has its own."""
     yes: int = 12
     """Classification tasks shown where a task is sorted, at most."""
@@ -94,9 +96,10 @@ class SelfInstruct:
                 raise ValueError(f"SelfInstruct.{name} must be at least {least}, was {getattr(self, name)}.")
         if not 0 < self.novelty <= 1:
             raise ValueError(f"SelfInstruct.novelty must be above 0 and at most 1, was {self.novelty}.")
-        if self.layout not in LAYOUTS:
-            hint = did_you_mean(self.layout, LAYOUTS)
-            raise ValueError(f"SelfInstruct.layout must be one of {', '.join(LAYOUTS)}, was {self.layout!r}. {hint}")
+        for name in ("layout", "solving_layout"):
+            if (layout := getattr(self, name)) not in LAYOUTS:
+                hint = did_you_mean(layout, LAYOUTS)
+                raise ValueError(f"SelfInstruct.{name} must be one of {', '.join(LAYOUTS)}, was {layout!r}. {hint}")
         if not self.language:
             raise ValueError("SelfInstruct.language must name a language, or be 'any', was empty.")
         self._check_decoding()

@@ -115,8 +115,8 @@ class Questions:
         language, own = draft.call.language, self.own
         rng = self.lab.rng(plan_of(""), f"sorted/{language}")
         examples = few_shot(self.tasks[language], own.yes, own.no, rng)
-        prompt = sort_prompt(draft.instruction, examples, draft.call.words, own.layout)
-        return TextRequest(prompt, _decoding(SORTING, 0, "\n") if own.layout == "plain" else SORTING)
+        prompt = sort_prompt(draft.instruction, examples, draft.call.words, own.solving_layout)
+        return TextRequest(prompt, _decoding(SORTING, 0, "\n") if own.solving_layout == "plain" else SORTING)
 
     def sorted(self, draft: Draft, answer: Answer) -> Draft:
         """As the answer has it; no readable answer is a no."""
@@ -129,13 +129,13 @@ class Questions:
         yes, no = (own.shots, 0) if kind else (0, own.shots)
         examples = few_shot(self.tasks[language], yes, no, self.lab.rng(plan_of(""), f"solved/{language}/{kind}"))
         render = label_prompt if kind else solve_prompt
-        prompt = render(draft.instruction, examples, draft.call.words, own.layout)
+        prompt = render(draft.instruction, examples, draft.call.words, own.solving_layout)
         seed = self.lab.seed_of(draft.seed, "instance")
         return TextRequest(prompt, _decoding(own.solving, seed, f"\n{draft.call.words.task}:"))
 
     def solved(self, draft: Draft, answer: Answer) -> Draft:
         """With the instance, or rejected by the rule that it breaks."""
-        label_first, plain = bool(draft.classification), self.own.layout == "plain"
+        label_first, plain = bool(draft.classification), self.own.solving_layout == "plain"
         found = read_instance(answer.text, label_first=label_first, continues=plain)
         if found is None:
             return replace(draft, rejected=CUT_OFF if answer.end == "length" else UNREADABLE)

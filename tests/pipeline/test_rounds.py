@@ -1,0 +1,187 @@
+"""A generator that builds on what it has made: rounds in order, on every engine, stopped anywhere and gone on with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.core.errors import ContractError
+from assay.core.recipe import Recipe
+from assay.core.sample import Failure, Sample
+from assay.engines.local import Local
+from assay.engines.ray import Ray
+from assay.pipeline import run as runs
+from assay.pipeline.plan import stages
+from assay.pipeline.rounds import InRounds, planned
+from assay.pipeline.stages import made_in, part, parts
+from assay.store.shards import read_made, write_made
+from run_parts import Chain, Interrupted, Shapes, counts, datasets, folder_of, run, stamps
+
+WHAT = Recipe("chain", Chain())
+SIZE = 4
+"""Samples of a part here: three parts a round, and groups of three that do not fill them."""
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "SHARD", SIZE)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "SHARD", SIZE)
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that Ray's workers find the parts of tests
+        folder = tmp_path_factory.mktemp("runs") / "whole"
+        run(WHAT, folder)
+        yield folder
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+
+
+def numbers(folder: Path) -> list[int | None]:
+    rows = [row for path in parts(folder_of(folder, "generate")) for row in read_made(path)]
+    return [int(row.text("number")) if isinstance(row, Sample) else None for row in rows]
+
+
+def test_a_round_knows_all_rounds_before_it_and_nothing_of_its_own(whole: Path) -> None:
+    assert numbers(whole) == [1] * 10 + [11] * 10 + [121] * 10
+    assert counts(whole, "generate") == {"requested": 30, "made": 30, "failed": 0, "fresh": 30}
+
+
+def test_parts_hold_whole_groups_of_one_round(tmp_path: Path) -> None:
+    generator = Chain()
+    shards = planned(generator, generator.seeds(), tmp_path, 7)
+    assert [len(shard.seeds) for shard in shards] == [6, 4] * 3
+    assert [shard.target.name for shard in shards] == [part(nth) for nth in range(6)]
+    assert [len(shard.before) for shard in shards] == [0, 0, 2, 2, 4, 4]
+    # A group that is larger than a part is a part of its own.
+    assert [len(shard.seeds) for shard in planned(generator, generator.seeds(), tmp_path, 2)] == [3, 3, 3, 1] * 3
+    # Without rounds the parts are as they ever were.
+    shapes = Shapes(count=9)
+    assert [(len(one.seeds), one.before) for one in planned(shapes, shapes.seeds(), tmp_path, SIZE)] == [
+        (4, ()),
+        (4, ()),
+        (1, ()),
+    ]
+    assert planned(generator, [], tmp_path, SIZE) == []
+
+
+def test_rounds_that_are_not_the_seeds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="rounds of Chain are not its seeds"):
+        run(Recipe("chain", Chain(astray=True)), tmp_path / "run")
+
+
+@pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
+def test_every_engine_makes_the_same(engine: Any, whole: Path, tmp_path: Path) -> None:
+    run(WHAT, tmp_path / "run", engine)
+    assert datasets(tmp_path / "run") == datasets(whole)
+
+
+@pytest.mark.parametrize("after", range(10))
+def test_a_run_stopped_anywhere_goes_on(whole: Path, tmp_path: Path, after: int) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        run(WHAT, folder, Interrupted(after))
+    before = stamps(folder)
+    run(WHAT, folder)
+    assert datasets(folder) == datasets(whole)
+    assert before.items() <= stamps(folder).items()
+
+
+@pytest.mark.parametrize("nth", [0, 4, 8])
+def test_a_part_that_is_lost_is_made_again_as_it_was(whole: Path, tmp_path: Path, nth: int) -> None:
+    run(WHAT, tmp_path / "run")
+    parts(folder_of(tmp_path / "run", "generate"))[nth].unlink()
+    run(WHAT, tmp_path / "run")
+    assert datasets(tmp_path / "run") == datasets(whole)
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    """kill -9, in another process, wherever it is by then."""
+    folder = tmp_path / "run"
+    code = (
+        "import sys; from pathlib import Path; import run_parts as r; from assay.core.recipe import Recipe;"
+        f"from assay.pipeline import run; run.SHARD = {SIZE};"
+        "r.run(Recipe('chain', r.Chain(pause=0.05)), Path(sys.argv[1]))"
+    )
+    most = len(list(folder_of(whole, "generate").glob("part-*")))
+    for wanted in (1, 4, 7):
+        with subprocess.Popen([sys.executable, "-c", code, str(folder)]) as process:
+            patience = time.monotonic() + 120
+            while len(list(folder.rglob("part-*.parquet"))) < wanted and process.poll() is None:
+                assert time.monotonic() < patience
+                time.sleep(0.002)
+            process.kill()
+        assert len(list(folder.rglob("part-*.parquet"))) < most
+    run(Recipe("chain", Chain(pause=0.05)), folder)
+    assert numbers(folder) == numbers(whole)
+    rows = {path.name: path.read_bytes() for path in parts(folder_of(whole, "generate"))}
+    assert {path.name: path.read_bytes() for path in parts(folder_of(folder, "generate"))} == rows
+
+
+def test_what_failed_is_in_no_pool_and_is_tried_again_by_itself(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    what = Recipe("chain", Chain(folder=str(shop)))
+    run(what, tmp_path / "run")
+    assert counts(tmp_path / "run", "generate") == {"requested": 30, "made": 24, "failed": 6, "fresh": 30}
+    first = numbers(tmp_path / "run")
+    assert [one for one in first if one] == [1] * 8 + [9] * 8 + [81] * 8
+    (shop / "mended").touch()
+    (shop / "log").unlink()
+    run(what, tmp_path / "run")
+    second = numbers(tmp_path / "run")
+    # What was made stays; what failed sees the rounds as they are now.
+    assert [(a, b) for a, b in zip(first, second, strict=True) if a is not None and a != b] == []
+    assert [b for a, b in zip(first, second, strict=True) if a is None] == [1, 1, 11, 11, 105, 105]
+    assert (shop / "log").read_text().splitlines()[:2] == ["0 to 0 after 0", "5 to 5 after 0"]
+
+
+def test_a_worker_reads_a_part_anew_when_it_was_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / part(0)
+    one, other = Sample({"a": "1"}), Sample({"a": "2"})
+    write_made(path, [one, Failure("x", "gone")], {})
+    assert made_in([path]) == (one,)
+    assert made_in([path]) is made_in([path])
+    write_made(path, [other], {})
+    assert made_in([path]) == (other,)
+    assert made_in([]) == ()
+
+
+def test_an_engine_is_given_a_round_when_the_one_before_is_done(tmp_path: Path) -> None:
+    given: list[int] = []
+
+    class Counting:
+        def map(self, work: Any, shards: Any) -> Any:
+            given.append(len(shards))
+            return map(work, shards)
+
+    shards = planned(Chain(), Chain().seeds(), tmp_path, SIZE)
+    rounds = InRounds(Counting()).map(lambda shard: shard.target, shards)
+    next(rounds)
+    assert given == [3]
+    assert len(list(rounds)) == len(shards) - 1
+    assert given == [3, 3, 3]
+
+
+def test_a_generator_that_reads_what_changed_has_another_key() -> None:
+    class Reading(Chain):
+        said = "one"
+
+        def listing(self) -> str:
+            return self.said
+
+    generator = Reading()
+    before = stages(replace(WHAT, generate=generator))[0].spec
+    Reading.said = "two"
+    assert before != stages(replace(WHAT, generate=generator))[0].spec
+    assert "listing" not in stages(WHAT)[0].spec
