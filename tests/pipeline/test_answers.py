@@ -13,10 +13,13 @@ from answer_parts import START, Error, Exact, Nearer, Offset, TrueSums, recipe, 
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
 from assay.pipeline.arms import Material, samples_for
+from assay.pipeline.asks import UNTRAINED, asks
+from assay.pipeline.plan import survey
 from assay.pipeline.recipe_file import dump, load
 from assay.pipeline.run import read_artifact
 from assay.report.api import report
 from assay.report.facts import ReportFacts
+from assay.scorers.pair_judge import PairJudge
 from assay.store.rows import read_results
 from run_parts import counts, datasets, folder_of, run, stamps
 
@@ -223,3 +226,10 @@ def test_measures_and_duel_survive_a_recipe_file(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError, match="Exactly"):
         load(str(path))
+
+
+def test_a_plan_says_that_a_judge_of_answers_costs_what_nobody_knows_yet(tmp_path: Path) -> None:
+    what = recipe(duel=PairJudge("openai:gpt-4o-mini"), measures={})
+    (told,) = asks(what, survey(what, tmp_path))
+    assert (told.stage, told.model, told.estimate, told.notes) == ("duel", "openai:gpt-4o-mini", None, (UNTRAINED,))
+    assert asks(recipe(), survey(recipe(), tmp_path)) == []

@@ -23,6 +23,7 @@ ASSUMED = (
     "At most: of texts that are not written yet, none fails and each is as long as its generator's max_tokens allows."
 )
 UNTOLD = "Unknown: the generator does not say how long its samples can become."
+UNTRAINED = "Unknown: it is asked about the answers of models that are not trained yet."
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,14 @@ class Asks:
     """None where it cannot be told before there are samples."""
     assumed: bool = False
     """Whether it is about samples that are not there yet."""
+    unknown: str = UNTOLD
+    """Why there is no estimate, where there is none."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """How the numbers are to be read."""
         if self.estimate is None:
-            return (UNTOLD,)
+            return (self.unknown,)
         return (self.estimate.note, ASSUMED) if self.assumed else (self.estimate.note,)
 
     @property
@@ -70,6 +73,25 @@ def asks(recipe: Recipe, surveyed: Sequence[tuple[Stage, Placed | None]]) -> lis
     """
     placed = {stage.name: place for stage, place in surveyed}
     lab = Lab(recipe.seed, OpenModels(), StoredImages([]))
+    return [*_of_samples(recipe, placed, lab), *_of_answers(recipe, placed, lab)]
+
+
+def _of_answers(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -> list[Asks]:
+    """What would look at the answers of trained models: how long they are nobody knows beforehand."""
+    if recipe.prove is None:
+        return []
+    looking: dict[str, Any] = {f"measure-{name}": scorer for name, scorer in recipe.prove.measures.items()}
+    looking |= {"duel": recipe.prove.duel}
+    return [
+        Asks(name, model, None, assumed=True, unknown=UNTRAINED)
+        for name, scorer in looking.items()
+        if hasattr(scorer, "asks") and ((place := placed[name]) is None or place.state != "done")
+        for model in scorer.asks([], lab)
+        if is_remote(model)
+    ]
+
+
+def _of_samples(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -> list[Asks]:
     made = placed["generate"]
     assert made is not None, "it waits for nothing"
     if made.state == "done":
