@@ -93,6 +93,19 @@ def test_a_stream_is_judged_as_batches_are(texts: list[str], rule: Rule, data: s
     assert found == whole
 
 
+@given(texts_of_few_words(), RULES, st.data())
+@settings(max_examples=60)
+def test_a_look_compares_with_what_is_held_and_holds_nothing(texts: list[str], rule: Rule, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(texts)))
+    held, looked = texts[:cut], texts[cut:]
+    judge = NoveltyFilter(rule)
+    judge.remember(held)
+    for _ in range(2):
+        assert judge.look(looked) == [twin([text], rule, held)[0] for text in looked]
+    assert judge.kept == len(held)
+    assert judge.add_all(looked) == twin(looked, rule, held)
+
+
 @given(texts_of_few_words(), st.integers(0, 10), st.booleans(), st.sampled_from([1, 8]))
 @settings(deadline=None, max_examples=80)
 def test_the_nearest_before_is_that_of_every_pair(texts: list[str], held: int, among: bool, first: int) -> None:

@@ -127,9 +127,11 @@ class NoveltyFilter:
         """Judges texts against what is held, not against each other, and holds none of them."""
         found: list[Novelty] = []
         for sketches, firsts in self._slabs(texts):
-            judged = _Judged(sketches, self._rule)
-            self._compare(judged, sketches, firsts)
-            found += judged.found()
+            for start in range(0, len(sketches), LARGEST):
+                end = min(start + LARGEST, len(sketches))
+                judged = _Judged(sketches.part(start, end), self._rule)
+                self._compare(judged, sketches.part(start, end), firsts.part(start, end))
+                found += judged.found()
         return found
 
     def remember(self, texts: Iterable[str]) -> None:
