@@ -66,6 +66,13 @@ def mean_loss_of(model: Any, words: Any, user: str, answer: str) -> float:
     return mean_loss(model, before, words(answer, split_special_tokens=True)["input_ids"])
 
 
+def test_a_score_is_the_same_to_the_last_bit_whatever_it_is_given_with(folder: Path) -> None:
+    scorer, lab = Following(str(folder)), real_lab()
+    whole = list(scorer.score(TASKS, lab))
+    assert [scorer.score([task], lab)[0] for task in TASKS] == whole
+    assert list(scorer.score(TASKS[::-1], lab))[::-1] == whole
+
+
 def test_what_has_no_difficulty_is_unscored(folder: Path) -> None:
     lacking = [
         Sample({"instruction": "Say it.", "input": "", "output": ""}),

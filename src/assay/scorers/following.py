@@ -51,10 +51,8 @@ class Following:
             FieldError: A sample has no text `instruction` or `output`.
         """
         model = lab.models.likelihood_model(self.model)
-        lacks = [self._lack(one) for one in samples]
-        asked = [pair for one, lack in zip(samples, lacks, strict=True) if lack is None for pair in self._pair(one)]
-        found = iter(model.likelihoods(asked))
-        return [self._one(next(found), next(found)) if lack is None else lack for lack in lacks]
+        # One task a call, so that nothing else lies in its network call: a number depends on its own task alone.
+        return [self._lack(one) or self._one(*model.likelihoods(self._pair(one))) for one in samples]
 
     def _lack(self, sample: Sample) -> Unscored | None:
         if not sample.text(self.instruction).strip():
