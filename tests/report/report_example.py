@@ -104,8 +104,8 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         others=_others(),
         duels=_duels(),
         answered=(
-            Answered("a1b2", "Name a colour.", "Red.", (("filtered", "Blue."), ("random-drop", "(nothing)"))),
-            Answered("c3d4", KOREAN, "서울입니다.", (("filtered", "서울"), ("random-drop", "부산"))),
+            Answered("a1b2", "Name a colour.", "", "Red.", (("filtered", "Blue."), ("random-drop", "(nothing)"))),
+            Answered("c3d4", KOREAN, "한 낱말로.", "서울입니다.", (("filtered", "서울"), ("random-drop", "부산"))),
         ),
         stages=_stages(),
         data=_data(),

@@ -17,7 +17,6 @@ from assay.report.proved import Answered, Duel, OtherMeasure
 from assay.stats.intervals import wilson
 from assay.stats.length_control import length_audit
 from assay.store.rows import ResultRow
-from assay.text.instructions import task_prompt
 
 TASKS_SHOWN = 6
 CUT = 600
@@ -123,9 +122,11 @@ def answered(run: Finished) -> tuple[Answered, ...]:
     found = []
     for nth in sorted(order):
         item = run.holdout[nth]
-        asked = task_prompt(str(item.fields.get("instruction", "")), str(item.fields.get("input", "")))
+        asked, given, wanted = (
+            cut(str(item.fields.get(name, "")).strip(), CUT) for name in ("instruction", "input", "output")
+        )
         answers = tuple((arm, _said(run.results[arm, 0][nth])) for arm in proof.arms)
-        found.append(Answered(item.id, cut(asked, CUT), cut(str(item.fields.get("output", "")), CUT), answers))
+        found.append(Answered(item.id, asked, given, wanted, answers))
     return tuple(found)
 
 

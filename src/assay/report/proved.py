@@ -122,7 +122,9 @@ class Answered:
     """A held-out task, what people answered, and what the models did."""
 
     id: str
-    task: str
+    instruction: str
+    given: str
+    """What the instruction is about; "" where it needs nothing."""
     reference: str
     answers: tuple[tuple[str, str], ...]
     """(arm, answer of its first training)."""
