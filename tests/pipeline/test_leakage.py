@@ -58,3 +58,20 @@ def test_a_strict_run_ends_at_a_leak_and_names_it(tmp_path: Path) -> None:
         refuse([clean, leaky])
     write_leaks(tmp_path, [clean, leaky])
     assert read_leaks(tmp_path) == [clean, leaky]
+
+
+def test_a_text_is_found_whatever_else_is_known_of_it() -> None:
+    """What generated texts and tasks carry along, such as their prompt, held-out ones do not."""
+    held_out = [
+        Sample({"text": "It was  cold.", "label": "other", "origin": "a.csv:2"}),
+        Sample({"instruction": "Name a river.", "input": "", "output": "The Rhine", "origin": "b.jsonl:1"}),
+        Sample({"instruction": "Name a river.", "input": "in Korea", "output": "The Han"}),
+    ]
+    made = [
+        Sample({"text": "it was cold.", "prompt": "Write.", "end": "stop", "label": "great"}, made_by="Write"),
+        Sample({"instruction": "name a RIVER.", "output": "The Elbe", "rejected": "", "call": "3"}, made_by="other"),
+        Sample({"text": "It was warm.", "prompt": "Write.", "end": "stop"}, made_by="Write"),
+    ]
+    found = leaks("generate", made, held_out, 0.999)
+    assert found.exact == 2
+    assert found.pairs == ((held_out[0].id, made[0].id), (held_out[1].id, made[1].id))

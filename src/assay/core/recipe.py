@@ -8,7 +8,7 @@ from typing import Literal
 
 from assay.core.arms import BASE, CURVE, NEED_REAL, arm_name, is_base
 from assay.core.errors import RecipeError, did_you_mean
-from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, Trainer, Tuner
+from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, StartsFromModel, Trainer
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Recipe:
 
     def _check_bases(self) -> None:
         for arm in self.prove.arms if self.prove is not None else ():
-            if is_base(arm) and not isinstance(trainer := self.trainer(arm), Tuner):
+            if is_base(arm) and not isinstance(trainer := self.trainer(arm), StartsFromModel):
                 raise RecipeError(
                     f"The arm {arm!r} needs a trainer that starts from a model that can answer; "
                     f"{type(trainer).__name__} does not.",

@@ -132,7 +132,7 @@ class Trainer(Protocol):
 
 
 @runtime_checkable
-class Tuner(Protocol):
+class StartsFromModel(Protocol):
     """A trainer that starts from a model which can be measured as it is."""
 
     def base(self, lab: Lab) -> str:

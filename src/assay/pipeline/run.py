@@ -21,7 +21,7 @@ from assay.core.arms import is_base
 from assay.core.errors import ContractError
 from assay.core.lab import Lab, Models
 from assay.core.recipe import Proof, Recipe
-from assay.core.roles import Artifact, Engine, Scorer, Trainer, Tuner, Work
+from assay.core.roles import Artifact, Engine, Scorer, StartsFromModel, Trainer, Work
 from assay.core.sample import Failure, Made
 from assay.core.score import Outcome
 from assay.models.budget import Account, Budget
@@ -255,7 +255,7 @@ class Runner:
     def _start(self, placed: Placed, trainer: Trainer) -> dict[str, int]:
         """The model that the others start from, which is not trained."""
         lab = Lab(self.recipe.seed, self.models, StoredImages([]))
-        assert isinstance(trainer, Tuner), "checked when the recipe was read"
+        assert isinstance(trainer, StartsFromModel), "checked when the recipe was read"
         self.reporter.begin(placed.stage.name, 1, 1)
         write_artifact(placed.folder, Artifact("", "text-model", "", {"steps": 0}, trainer.base(lab)))
         return {"samples": 0, "steps": 0}
