@@ -109,7 +109,7 @@ def test_the_recipes_hold_every_component() -> None:
     recipes = [recipe() for recipe in RECIPES.values()]
     used = {type(component) for recipe in recipes for component in [*components(recipe).values(), *recipe.keep]}
     every = {*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
-    # These read files once, before any engine; a judge and Following read each sample twice or at length, which takes minutes.
+    # These read files once, before any engine; a judge and Following read much for each sample, which takes minutes.
     assert every - used == {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, Judge, Following}
 
 
