@@ -91,7 +91,6 @@ TEXT_SCORERS = (
     ChrF(references=("prompt",)),
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
-    Following("embedded:smollm2", "prompt", output="text"),
     RougeNovelty("text"),
     Language("text"),
     NgramOverlap((FoodReviews(per_label=4),)),
@@ -150,7 +149,7 @@ def test_the_recipes_hold_every_component() -> None:
     # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here. Language
     # models are tuned, and their answers compared, below.
     files = {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, SeedTasks}
-    assert every - used == {*files, Judge, SFT, AnswerLoss, PairJudge}
+    assert every - used == {*files, Judge, Following, SFT, AnswerLoss, PairJudge}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -177,6 +176,7 @@ def test_answers_are_proved_alike_on_every_engine(tmp_path: Path) -> None:
     recipe = Recipe(
         "answers",
         Write("embedded:smollm2", LABELS, per_label=4, decoding=Decoding("sample", max_tokens=4)),
+        score={"following": Following(start, "prompt", output="text")},
         train=SFT(start, steps=2, batch=2, max_length=64, instruction="prompt", output="text"),
         prove=Proof(
             SeedTasks(part="held-out", limit=4),
