@@ -33,6 +33,10 @@ from assay.trainers.sft_loop import share_of_rate
 from assay.trainers.sft_rows import packed, parts_of, stream
 from labs import real_lab, tiny_lab
 
+KEPT = (
+    *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    *("num_key_value_heads", "max_position_embeddings", "eos_token_id"),
+)
 WORDS = ("sea", "hill", "river", "고양이", "a long walk along the shore")
 
 
@@ -232,27 +236,56 @@ def sliding(folder: Path) -> Path:
     checkpoints.chat(folder)
     torch.manual_seed(6)
     sizes = AutoConfig.from_pretrained(folder).to_dict()
-    known = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-    kept = {name: sizes[name] for name in (*known, "num_key_value_heads", "max_position_embeddings", "eos_token_id")}
-    config = MistralConfig(**kept, sliding_window=8, bos_token_id=1, head_dim=8)
-    MistralForCausalLM(config).eval().save_pretrained(folder)
+    config = MistralConfig(**{name: sizes[name] for name in KEPT}, sliding_window=8, bos_token_id=1, head_dim=8)
+    uneven(MistralForCausalLM(config)).save_pretrained(folder)
     return folder
 
 
-def alibi(folder: Path) -> Path:
-    """BLOOM, which does not know where a row within a line ends."""
-    from transformers import BloomConfig, BloomForCausalLM
+def neo(folder: Path) -> Path:
+    """GPT-Neo, which has attention of its own, so its rows are padded."""
+    from transformers import GPTNeoConfig, GPTNeoForCausalLM
 
     checkpoints.chat(folder)
     torch.manual_seed(6)
     size = AutoConfig.from_pretrained(folder).vocab_size
-    config = BloomConfig(vocab_size=size, hidden_size=32, n_layer=2, n_head=4, eos_token_id=2, bos_token_id=1)
-    BloomForCausalLM(config).eval().save_pretrained(folder)
+    kinds = [[["global"], 2]]
+    config = GPTNeoConfig(
+        vocab_size=size,
+        hidden_size=32,
+        num_layers=2,
+        num_heads=4,
+        attention_types=kinds,
+        eos_token_id=2,
+        bos_token_id=1,
+    )
+    uneven(GPTNeoForCausalLM(config)).save_pretrained(folder)
     return folder
 
 
+def recurrent(folder: Path) -> Path:
+    """Lfm2, which leaves attention to transformers and has convolutions along the line besides."""
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    checkpoints.chat(folder)
+    torch.manual_seed(6)
+    sizes = AutoConfig.from_pretrained(folder).to_dict()
+    kept = {name: sizes[name] for name in KEPT}
+    config = Lfm2Config(**kept, layer_types=["conv", "full_attention"], bos_token_id=1, block_multiple_of=8)
+    uneven(Lfm2ForCausalLM(config)).save_pretrained(folder)
+    return folder
+
+
+def uneven(model: Any) -> Any:
+    """Fresh weights hardly look at other tokens; these do."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight *= 10
+    return model.eval()
+
+
 @pytest.mark.parametrize("packing", [False, True])
-@pytest.mark.parametrize("build", [llama, sliding, alibi])
+@pytest.mark.parametrize("build", [llama, sliding, neo, recurrent])
 def test_samples_of_a_step_do_not_see_each_other(build: Any, packing: bool, tmp_path: Path) -> None:
     """LoRA adds nothing before the first step, so its loss is the start's own, of each conversation read alone."""
     folder = build(tmp_path / "start")

@@ -26,7 +26,7 @@ import numpy as np
 
 from assay.core.errors import RecipeError
 from assay.models.references import Checkpoint, locate
-from assay.trainers.sft_model import attend_row_by_row, halve, loaded, save, tokenizer_of
+from assay.trainers.sft_model import attend_row_by_row, halve, lies_in_a_line, loaded, save, tokenizer_of
 
 CHECKPOINTS = "checkpoints"
 JOB = "job.sha256"
@@ -148,7 +148,7 @@ def _trainer(job: Job, start: Checkpoint, tell: Tell) -> Any:
         hint = "Set SFT.processes to their number, or CUDA_VISIBLE_DEVICES to one of them."
         raise RecipeError(f"One process trains on one GPU, and it sees {torch.cuda.device_count()}.", hint=hint)
     model = loaded(start)
-    flat = bool(model._supports_attention_backend)  # another model would not see where a row ends
+    flat = lies_in_a_line(model)
     if flat and not gpu:
         attend_row_by_row(model)
     if job.rank and job.half:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 ROW_BY_ROW = "assay_row_by_row"
+FULL, SLIDING = "full_attention", "sliding_attention"
 
 
 def loaded(checkpoint: Checkpoint) -> Any:
@@ -96,6 +97,16 @@ def halve(model: Any) -> None:
         module.to(torch.bfloat16)
 
 
+def lies_in_a_line(model: Any) -> bool:
+    """Whether rows may follow each other in one line and not see each other: all that mixes tokens is attention.
+
+    transformers reads where rows end from the position ids, for sure in models that leave attention to its interface. A
+    state or a convolution that runs along the line would carry one row into the next.
+    """
+    kinds = set(getattr(model.config, "layer_types", None) or [FULL])
+    return bool(model._supports_attention_backend and not model._is_stateful and kinds <= {FULL, SLIDING})
+
+
 def attend_row_by_row(model: Any) -> bool:
     """Lets a model of plain causal attention attend within each row of a line by itself; whether it is of that kind.
 
@@ -105,8 +116,8 @@ def attend_row_by_row(model: Any) -> bool:
     from transformers.masking_utils import AttentionMaskInterface
 
     config = model.config
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"} or getattr(config, "sliding_window", None) or config._attn_implementation != "sdpa":
+    kinds = set(getattr(config, "layer_types", None) or [FULL])
+    if kinds != {FULL} or getattr(config, "sliding_window", None) or config._attn_implementation != "sdpa":
         return False
     AttentionInterface.register(ROW_BY_ROW, _row_by_row)
     AttentionMaskInterface.register(ROW_BY_ROW, lambda *_, **__: None)

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import msgspec
 
-import assay
 from assay.core import errors
 from assay.core.errors import ModelError, UserError
 from assay.trainers.sft_loop import CHECKPOINTS, Job, Tell, Tuned, tune
@@ -39,7 +38,7 @@ def launch(job: Job, tell: Tell) -> Tuned:
     path = Path(job.folder) / CHECKPOINTS / "job.json"
     path.write_bytes(msgspec.json.encode(job))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.processes}"]
-    search = [str(Path(assay.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    search = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     threads = str(max(1, torch.get_num_threads() // job.processes))
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
