@@ -29,6 +29,7 @@ KEPT_SHOWN, DROPPED_SHOWN = 6, 4
 """Pictures or texts of each label on the page."""
 TEXT_SHOWN = 400
 """Characters of a text."""
+UNSORTED = "tasks of no known kind"
 TASKS = {"yes": "classification tasks", "no": "other tasks"}
 """What tasks are shown under, by their field `classification`."""
 Values: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -158,7 +159,7 @@ def label_of(sample: Sample) -> str:
     """What a sample is shown under: its label, or what kind of task it is."""
     if "label" in sample.fields:
         return sample.text("label")
-    return TASKS.get(str(sample.fields.get("classification", "")), "tasks")
+    return TASKS.get(str(sample.fields.get("classification", "")), UNSORTED)
 
 
 def _any_has(samples: Sequence[Sample], name: str) -> bool:
