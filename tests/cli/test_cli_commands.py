@@ -235,7 +235,7 @@ def test_report_draws_the_page_again(finished: Path, tmp_path: Path, ask: Any, r
 
 
 def test_recipes_models_and_doctor(ask: Any) -> None:
-    assert {row["name"] for row in ask("recipes")} == {"fashion", "fashion-eight", "fruit", "labels"}
+    assert {row["name"] for row in ask("recipes")} == set(shipped())
     assert {"embedded:fashion-clip"} <= {row["reference"] for row in ask("models")}
     checks = {row["check"]: row for row in ask("doctor")}
     assert checks["torch"]["ok"]
