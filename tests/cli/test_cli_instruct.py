@@ -23,13 +23,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_ends_in_a_report_with_an_honest_verdict(run: Path) -> None:
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     flow = results["funnel"]
-    assert flow["requested"] == 48
-    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 48
-    assert 5 <= flow["kept"] < 40
+    assert flow["requested"] == 40
+    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 40
+    assert 4 <= flow["kept"] < 32
     assert [arm["name"] for arm in results["arms"]] == ["base", "unfiltered", "filtered", "random-drop"]
-    assert [arm["steps"] for arm in results["arms"]] == [0, 20, 20, 20]
+    assert [arm["steps"] for arm in results["arms"]] == [0, 16, 16, 16]
     first = results["effects"][0]
-    assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("filtered", "base", 20)
+    assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("filtered", "base", 16)
     low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
     shown = p <= 0.05 and (high < 0 or low > 0)
     assert results["verdict"] == first["verdict"]
@@ -65,5 +65,5 @@ def test_what_was_kept_opens_as_a_data_set(run: Path, tmp_path: Path, layout: st
     opened = datasets.load_dataset(str(tmp_path / layout), split="train", cache_dir=str(tmp_path / "cache"))
     assert opened.num_rows == kept
     card = (tmp_path / layout / "README.md").read_text(encoding="utf-8")
-    assert "48" in card
+    assert "40 requested" in card
     assert "embedded:smollm2" in card
