@@ -179,7 +179,7 @@ def conversation(sample: Sample, system: str = "") -> list[dict[str, str]]:
 
 def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path, tmp_path: Path) -> None:
     """Against TRL's own preparation of the same conversations, and against the words themselves."""
-    from datasets import Dataset, disable_progress_bars, enable_progress_bars
+    from datasets import Dataset, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from trl import SFTConfig, SFTTrainer
 
     from assay.trainers.sft_trainer import Collator
@@ -207,9 +207,11 @@ def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path,
         }
         for sample in samples
     ]
+    hushed = are_progress_bars_disabled()
     disable_progress_bars()
     prepared = theirs(own, Dataset.from_list(pairs), words, settings, False, None, "train")
-    enable_progress_bars()
+    if not hushed:
+        enable_progress_bars()
     batch = Collator(flat=False)(examples)
     for nth, sample in enumerate(samples):
         ids, labels = prepared[nth]["input_ids"], prepared[nth]["labels"]

@@ -171,6 +171,8 @@ def load_whole(kind: Any, checkpoint: Checkpoint, placement: Placement, *, local
         dtype=placement.torch_dtype(),
         use_safetensors=True,
         local_files_only=local,
+        # Where peft is installed, auto classes look for an adapter first; only this keeps that look on this machine.
+        adapter_kwargs={"local_files_only": local},
         output_loading_info=True,
     )
     _check_whole(checkpoint, list(info["missing_keys"]), model)

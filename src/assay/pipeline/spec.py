@@ -28,7 +28,7 @@ def _builtins(value: Any) -> Any:
     if whole and hasattr(value, METHODS["sources"]):
         return describe(value)
     if isinstance(value, tuple):
-        return [_builtins(one) for one in value]
+        return tuple(_builtins(one) for one in value)
     return _arguments(value) if whole else msgspec.to_builtins(value)
 
 

@@ -84,6 +84,7 @@ def _checkpoint(reference: str, names: dict[str, Any]) -> Start:
             ignore_mismatched_sizes=True,
             use_safetensors=True,
             local_files_only=local,
+            adapter_kwargs={"local_files_only": local},  # as in models.loading
             **names,
         )
         processor = AutoImageProcessor.from_pretrained(checkpoint.location, local_files_only=local, backend="pil")
