@@ -101,6 +101,7 @@ def test_the_page_and_the_numbers_hold_all_of_it(whole: Path, facts: ReportFacts
     assert [one["ours"] for one in results["duels"]] == [one.ours for one in facts.duels]
     assert "its sayings on 29 held-out tasks is 0.1, that of base 6.1 (off by, lower is better)" in results["answer"]
     assert "than the model that was not trained" in results["answer"]
+    assert "By exact and the judge filtered is better; by length no difference is shown." in results["answer"]
 
 
 def test_a_second_run_does_nothing_and_another_folder_gets_the_same_bytes(whole: Path, tmp_path: Path) -> None:

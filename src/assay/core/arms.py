@@ -14,7 +14,7 @@ from assay.core.errors import RecipeError, did_you_mean
 
 ARMS: Mapping[str, str] = {
     "real": "as many real samples as the filter kept: the ceiling",
-    "unfiltered": "everything that was generated",
+    "unfiltered": "everything that was generated and can be learnt from",
     "filtered": "what passed every filter",
     "random-drop": "as many generated samples as the filter kept, picked blindly: what dropping alone does",
     "shuffled-labels": "what passed, with the labels dealt out again: the floor",

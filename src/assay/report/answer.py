@@ -8,6 +8,7 @@ from assay.report.facts import ReportFacts
 from assay.report.measures import Measure
 from assay.report.proved import Arm, Comparison
 from assay.stats.power import smallest_shown
+from assay.stats.verdict import Verdict
 
 HEADLINES = {"helped": "Helped", "hurt": "Hurt", "no difference shown": "No difference shown", None: "Nothing compared"}
 
@@ -27,7 +28,13 @@ def answer_sentence(facts: ReportFacts) -> str:
         "hurt": f"No, it hurt. {worse}: {scores[0]}.",
         "no difference shown": (f"Not shown. {sentence_start(_both(ours, theirs))} cannot be told apart: {scores[1]}."),
     }[main.verdict]
-    told = (opening, _difference(main, facts.measure), _luck(facts, main), _against_real(facts, main))
+    told = (
+        opening,
+        _difference(main, facts.measure),
+        _luck(facts, main),
+        _by_others(facts, main),
+        _against_real(facts, main),
+    )
     return " ".join(filter(None, told))
 
 
@@ -41,6 +48,21 @@ def _scores(facts: ReportFacts, ours: Arm, theirs: Arm) -> tuple[str, str]:
     note = f" ({facts.measure.note})" if facts.measure.note else ""
     told = f"{facts.measure.name} on {items} is {first}, that of {theirs.name} {second}{note}"
     return f"its {told}", f"the {facts.measure.name} of {ours.name}{told.removeprefix(facts.measure.name)}"
+
+
+def _by_others(facts: ReportFacts, main: Comparison) -> str:
+    """What other measures and the judge say of the same two models: one number alone is soon believed too much."""
+    named: dict[Verdict, list[str]] = {}
+    for one in facts.others:
+        for pair in one.comparisons:
+            if (pair.ours, pair.theirs) == (main.ours, main.theirs):
+                named.setdefault(pair.verdict, []).append(one.measure.name)
+    for duel in facts.duels:
+        if (duel.ours, duel.theirs) == (main.ours, main.theirs):
+            named.setdefault(duel.verdict, []).append("the judge")
+    said = {"helped": f"{main.ours} is better", "hurt": f"{main.ours} is worse"}
+    found = [f"by {words.listed(by)} {said.get(verdict, 'no difference is shown')}" for verdict, by in named.items()]
+    return sentence_start("; ".join(found)) + "." if found else ""
 
 
 def _model(arm: Arm, *, again: bool = False) -> str:

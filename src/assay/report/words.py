@@ -5,6 +5,8 @@ A no-break space joins a number to its unit, and minus is a minus sign.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from assay.core.effect import Effect
 
 NBSP = "\u00a0"
@@ -111,3 +113,8 @@ def tokens(value: int | None) -> str:
 def plural(n: int, singular: str) -> str:
     """2, "seed" as "2 seeds"."""
     return f"{count(n)} {singular}{'' if n == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -6,7 +6,7 @@ from assay.report.facts import ReportFacts
 from assay.report.sections.section import Section
 from assay.report.template import fill
 from assay.report.variety import BLIND, GENERATED, KEPT, MEASURES, Variety
-from assay.report.words import count, number
+from assay.report.words import count, listed, number
 
 WHOLE = ("verbs", "pairs", "words")
 """Measures that are counts."""
@@ -39,13 +39,9 @@ def sentence(found: Variety) -> str:
     less = [MEASURES[name] for name, (low, _) in found.spread.items() if kept.measures.get(name, low) < low]
     if not more and not less:
         return f"What was kept is neither more nor less varied than {count(kept.n)} picked blindly."
-    parts = [f"more varied in {_listed(more)}"] if more else []
-    parts += [f"less varied in {_listed(less)}"] if less else []
+    parts = [f"more varied in {listed(more)}"] if more else []
+    parts += [f"less varied in {listed(less)}"] if less else []
     return f"What was kept is {' and '.join(parts)} than {count(kept.n)} picked blindly."
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _title(found: Variety, name: str) -> str:
