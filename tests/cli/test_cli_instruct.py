@@ -13,7 +13,8 @@ from command_line import assay
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("instruct") / "run"
-    done = assay(["run", "instruct", "--quick", "--out", folder, "--json"])
+    # Minutes of two processors; here it has one, which other work may share.
+    done = assay(["run", "instruct", "--quick", "--out", folder, "--json"], seconds=1800)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return folder
