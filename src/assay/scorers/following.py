@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.core.asking import HOPELESS, Continuations, Likelihood, Message, NotCompleted, stopped
+from assay.core.asking import Continuations, Likelihood, Message, NotCompleted
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.scorers.texts import unanswered
 from assay.text.instructions import task_prompt
 
 
@@ -72,9 +73,7 @@ class Following:
     ) -> Outcome:
         for lack in (given, alone):
             if isinstance(lack, NotCompleted):
-                if lack.lack in HOPELESS:
-                    raise stopped(self.model, lack.lack, lack.reason)
-                return Unscored("failed", f"{lack.lack}: {lack.reason}")
+                return unanswered(self.model, lack)
         assert not isinstance(given, NotCompleted)
         assert not isinstance(alone, NotCompleted)
         return _ratio(given[0], alone[0])

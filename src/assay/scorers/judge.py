@@ -7,19 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from assay.core.asking import (
-    HOPELESS,
     Completion,
     Continuations,
     Likelihood,
     Message,
     NotCompleted,
     TextRequest,
-    stopped,
 )
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Sample
-from assay.core.score import Outcome, Scale, Unscored
+from assay.core.score import Outcome, Scale
+from assay.scorers.texts import unanswered
 from assay.text.grades import Grades
 from assay.text.judging import By, Rated, Rubric, rating, rating_prompt, weighed_rating
 
@@ -98,15 +97,10 @@ class Judge:
 
     def _read(self, sample: Sample, answered: Completion | NotCompleted, lab: Lab) -> Outcome:
         if isinstance(answered, NotCompleted):
-            return self._failed(answered)
+            return unanswered(self.model, answered)
         texts = tuple(answer.text for answer in answered.answers)
         ends = tuple(answer.end for answer in answered.answers)
         return rating(self._rubric, self._rated(sample), texts, ends, lab.seed)
 
     def _weighed(self, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
-        return self._failed(found) if isinstance(found, NotCompleted) else weighed_rating(self._rubric, found)
-
-    def _failed(self, lack: NotCompleted) -> Outcome:
-        if lack.lack in HOPELESS:
-            raise stopped(self.model, lack.lack, lack.reason)
-        return Unscored("failed", f"{lack.lack}: {lack.reason}")
+        return unanswered(self.model, found) if isinstance(found, NotCompleted) else weighed_rating(self._rubric, found)

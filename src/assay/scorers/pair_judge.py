@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from assay.core.asking import HOPELESS, Completion, Continuations, Likelihood, NotCompleted, TextRequest, stopped
+from assay.core.asking import Completion, Continuations, Likelihood, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.scorers.texts import check_one_of
+from assay.scorers.texts import check_one_of, unanswered
 from assay.text.judging import LETTERS, By, Pair, choice, pair_prompt, weighed_choice
 from assay.text.verdicts import Verdict, turned
 
@@ -111,17 +111,12 @@ class PairJudge:
 
     def _read(self, pair: Pair, answered: Completion | NotCompleted, lab: Lab) -> Outcome:
         if isinstance(answered, NotCompleted):
-            return self._failed(answered)
+            return unanswered(self.model, answered)
         answer = answered.answers[0]
         return choice(pair, [answer.text], [answer.end], ties=self.ties, seed=lab.seed)
 
     def _weighed(self, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
-        return self._failed(found) if isinstance(found, NotCompleted) else weighed_choice(found)
-
-    def _failed(self, lack: NotCompleted) -> Outcome:
-        if lack.lack in HOPELESS:
-            raise stopped(self.model, lack.lack, lack.reason)
-        return Unscored("failed", f"{lack.lack}: {lack.reason}")
+        return unanswered(self.model, found) if isinstance(found, NotCompleted) else weighed_choice(found)
 
 
 SAME = Score(0.5, "both answers are the same", {"same": 1.0})

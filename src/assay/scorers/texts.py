@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from assay.core.asking import HOPELESS, NotCompleted, stopped
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Unscored
 
@@ -33,6 +34,17 @@ def references_of(sample: Sample, names: Sequence[str]) -> list[str]:
 def without_reference(names: Sequence[str]) -> Unscored:
     """What is said of a sample that has none."""
     return Unscored("not_applicable", f"There is no reference: {', '.join(names)} is missing or empty.")
+
+
+def unanswered(model: str, lack: NotCompleted) -> Unscored:
+    """What is said of a sample that a model was asked about in vain.
+
+    Raises:
+        ModelError: It stands in the way of every further answer too.
+    """
+    if lack.lack in HOPELESS:
+        raise stopped(model, lack.lack, lack.reason)
+    return Unscored("failed", f"{lack.lack}: {lack.reason}")
 
 
 def check_names(kind: str, references: Sequence[str]) -> None:
