@@ -27,8 +27,9 @@ demo: install
 	$(BIN)/assay run fashion
 	@echo "The report: file://$(CURDIR)/runs/fashion/report.html"
 
+# Two processes with a thread each: most tests use one core only. Those of a file stay together, for what they share.
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install
 	$(BIN)/ruff check .

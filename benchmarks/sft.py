@@ -7,42 +7,23 @@ The same model, tasks of Alpaca, order, batch, LoRA (rank 16 on every linear lay
 as it comes is SFTTrainer with prompt and completion, its own tokenising, padding and kernel, but without gradient
 checkpointing, which costs time. The loop is what one would write by hand: rows padded to the longest of a batch, LoRA
 by PEFT, autocast, the loss of transformers. Each way runs in a process of its own; the first step is left out of the
-medians. Printed: medians by processor time and by the clock, losses, peak memory, ratios to assay.
+medians and of "all". Printed: medians by processor time and by the clock, losses, peak memory, ratios to assay.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from training_ways import Clock, as_line, tasks_file, told
+
 WAYS = ("assay", "trl", "loop")
 RANK, ALPHA, RATE = 16, 32.0, 5e-4
-
-
-@dataclass
-class Clock:
-    """When each step ended."""
-
-    ends: list[tuple[float, float]]
-
-    def __call__(self, *_: Any) -> None:
-        self.ends.append((time.process_time(), time.perf_counter()))
-
-    def steps(self) -> list[tuple[float, float]]:
-        """Seconds by the processor and by the clock of every step but the first."""
-        pairs = zip(self.ends, self.ends[1:], strict=False)
-        return [(now[0] - before[0], now[1] - before[1]) for before, now in pairs]
 
 
 def main() -> None:
@@ -55,44 +36,24 @@ def main() -> None:
     parser.add_argument("--only", choices=WAYS, action="append")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if not (options.data / "alpaca-9k.jsonl").is_file():
-        print(f"sft: there is no {options.data / 'alpaca-9k.jsonl'}.", file=sys.stderr)
-        sys.exit(2)
+    tasks_file("sft", options.data)
     if options.way:
         print(json.dumps(_measured(options)))
         return
-    found = {}
+    ours = None
     for way in options.only or WAYS:
-        environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads), "TOKENIZERS_PARALLELISM": "false"}
-        command = [sys.executable, __file__, "--way", way, *sys.argv[1:]]
-        said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-        found[way] = json.loads(said.splitlines()[-1])
-        print(_line(way, found[way], found.get("assay")), flush=True)
-
-
-def _line(way: str, told: dict[str, Any], ours: dict[str, Any] | None) -> str:
-    text = (
-        f"{way:6} {told['processor']:6.2f} s of the processor a step, {told['clock']:6.2f} by the clock; all steps "
-        f"{told['all']:.0f} s; {told['memory']:.1f} GB; losses {' '.join(f'{loss:.3f}' for loss in told['losses'])}"
-    )
-    return (
-        text if ours is None or ours is told else f"{text}; {told['processor'] / ours['processor']:.2f} times assay's"
-    )
+        one = told(__file__, way, options.threads)
+        print(as_line(f"{way:6}", one, ours), flush=True)
+        ours = ours or (one if way == "assay" else None)
 
 
 def _measured(options: argparse.Namespace) -> dict[str, Any]:
-    clock = Clock([])
+    clock = Clock()
     job = _job(options)
     with tempfile.TemporaryDirectory() as folder:
         losses = _WAYS[options.way](replace(job, folder=folder), clock)
-    steps = clock.steps()
-    return {
-        "processor": statistics.median(step[0] for step in steps),
-        "clock": statistics.median(step[1] for step in steps),
-        "all": clock.ends[-1][1] - clock.ends[0][1],
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "losses": [losses[0], losses[-1]],
-    }
+    steps = clock.ends[-1][1] - clock.ends[0][1]
+    return {**clock.medians(), "all": steps, "losses": [losses[0], losses[-1]]}
 
 
 def _job(options: argparse.Namespace) -> Any:
@@ -107,7 +68,7 @@ def _job(options: argparse.Namespace) -> Any:
     model = "embedded:smollm2"
     tokenizer = tokenizer_of(locate(model))
     rows = []
-    with (options.data / "alpaca-9k.jsonl").open(encoding="utf-8") as file:
+    with tasks_file("sft", options.data).open(encoding="utf-8") as file:
         for line in file:
             task = json.loads(line)
             asked = (Message("user", task_prompt(task["instruction"], task["input"])),)
@@ -136,9 +97,10 @@ def _job(options: argparse.Namespace) -> Any:
 
 
 def _assay(job: Any, clock: Clock) -> list[float]:
-    from assay.trainers.sft_loop import settle, tune
+    from assay.trainers.sft_loop import tune
+    from assay.trainers.training_run import settle
 
-    settle(job)
+    settle(Path(job.folder), job.digest)
     return [loss for _, loss, _ in tune(job, clock).history]
 
 

@@ -26,6 +26,13 @@ def total(task: Sample) -> int:
     return sum(map(int, re.findall(r"\d+", task.text("instruction"))))
 
 
+def offset(reference: str) -> float:
+    """By how much a model is off."""
+    if reference.startswith("as it was"):
+        return START
+    return float(json.loads((Path(reference) / "offset.json").read_text(encoding="utf-8")))
+
+
 def task(nth: int, off: int) -> Sample:
     asked = f"Add {nth} and {nth % 7}."
     return Sample({"instruction": asked, "input": "", "output": str(nth + nth % 7 + off)}, nth=nth)
@@ -49,6 +56,19 @@ class Sums:
         made = task(seed.nth, 4 if seed.nth % 3 == 0 else 0)
         fields = {**made.fields, "output": ""} if seed.nth % 10 == 5 else made.fields
         return Sample(fields, parents=(seed.id,), made_by="Sums", nth=seed.nth)
+
+
+@dataclass(frozen=True)
+class SumsBy(Sums):
+    """The same sums, each as far off as a model is beside: who made them can be told."""
+
+    model: str = "as it was"
+
+    def _one(self, seed: Sample) -> Made:
+        made = super()._one(seed)
+        assert isinstance(made, Sample)
+        off = f" {offset(self.model):g}"
+        return Sample({**made.fields, "by": off}, parents=made.parents, made_by="SumsBy", nth=made.nth)
 
 
 @dataclass(frozen=True)
@@ -115,8 +135,7 @@ class Sayings:
     answers: ClassVar[bool] = True
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        path = Path(artifact.path) / "offset.json"
-        off = START if artifact.path.startswith("as it was") else float(json.loads(path.read_text(encoding="utf-8")))
+        off = offset(artifact.path)
         return [
             Unscored("not_applicable", "no number")
             if one.text("instruction").startswith(self.silent)

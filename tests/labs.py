@@ -18,6 +18,7 @@ from assay.core.asking import (
     Likelihood,
     LogProbs,
     Means,
+    Message,
     NotCompleted,
     TextRequest,
 )
@@ -31,6 +32,7 @@ from assay.core.kinds import (
     NotPainted,
     PaintRequest,
     Pixels,
+    RewardModel,
     TextClassifier,
     TextModel,
     TwinEncoder,
@@ -285,6 +287,31 @@ class FewTasks:
         ]
 
 
+@dataclass(frozen=True)
+class FewVotes:
+    """What people said of the texts of `passages` beside their references; `twice`, and differently, on request."""
+
+    twice: bool = False
+
+    version: ClassVar[int] = 1
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        winners = ("a", "b", "tie")
+        return [
+            Sample(
+                {
+                    "instruction": sample.text("label"),
+                    "output_a": sample.text("text"),
+                    "output_b": sample.text("reference"),
+                    "winner": winners[(nth + more) % 3],
+                },
+                nth=more,
+            )
+            for more in range(1 + self.twice)
+            for nth, sample in enumerate(passages(1))
+        ]
+
+
 TASKS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "en": (
         ("Write a short poem about the sea.", "", "The sea is wide.", "no"),
@@ -374,6 +401,18 @@ INVENTED = {
 }
 
 
+class Rater:
+    """Rewards an answer by its words, up to five; "nothing" cannot be read."""
+
+    def rewards(self, conversations: Sequence[tuple[Message, ...]]) -> Sequence[float | NotCompleted]:
+        return [
+            NotCompleted("context", "the conversation is longer than the context")
+            if "nothing" in turns[-1].text
+            else float(min(5, len(turns[-1].text.split())))
+            for turns in conversations
+        ]
+
+
 class Letters:
     """How often a text has each of the letters a to z, as a direction; the first one where it has none."""
 
@@ -402,6 +441,9 @@ class TinyModels:
 
     def likelihood_model(self, reference: str) -> LikelihoodModel:
         return Author() if reference == "tiny:author" else _open(reference, "tiny:judge", Grader())
+
+    def reward_model(self, reference: str) -> RewardModel:
+        return _open(reference, "tiny:rater", Rater())
 
     def embedder(self, reference: str) -> Embedder:
         return _open(reference, "tiny:letters", Letters())
@@ -488,6 +530,34 @@ def passages(per_text: int = 3) -> list[Sample]:
         {"label": "cat", "text": "고양이가 매트 위에 조용히 앉아 있다", "reference": "고양이는 매트 위에 앉았다"},
     )
     return [Sample(dict(row), nth=nth) for nth in range(per_text) for row in rows]
+
+
+def checkable(per_text: int = 3) -> list[Sample]:
+    """Answers that a program can check by the field `reference`: a number, a shape of JSON, and tests of a function."""
+    rows = (
+        {"text": "2 + 2 = 4\n#### 4", "reference": "It is 4.", "second": "4, sum"},
+        {"text": '{"cat": 3}', "reference": '{"type": "object", "required": ["dog"]}', "second": "cat"},
+        {"text": "def twice(x):\n    return 2 * x", "reference": "[[[2], 4], [[3], 6]]", "second": "return"},
+    )
+    return [Sample(dict(row), nth=nth) for nth in range(per_text) for row in rows]
+
+
+def choices(per_question: int = 3) -> list[Sample]:
+    """Questions with choices, three of each; the tenth is longer than `tiny:author` takes."""
+    rows = (
+        {"question": "What is red?", "choice0": "sad", "choice1": "a red tie", "answer": "B"},
+        {
+            "question": "말은?",
+            "choice0": "말",
+            "choice1": "마을",
+            "choice2": "모루",
+            "answer": "A",
+            "subject": "animals",
+        },
+        {"question": "Who?", "choice0": "who", "choice1": "how", "choice2": "me", "answer": "A,C"},
+    )
+    long = {"question": "why " * 20, "choice0": "so", "choice1": "no", "answer": "A"}
+    return [*(Sample(dict(row), nth=nth) for nth in range(per_question) for row in rows), Sample(long)]
 
 
 def unanswered() -> Sample:

@@ -24,6 +24,8 @@ from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
 from assay.evaluators import EVALUATORS
 from assay.evaluators.accuracy import Accuracy
 from assay.evaluators.answer_loss import AnswerLoss
+from assay.evaluators.answers import Answers
+from assay.evaluators.choice import Choice
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
@@ -36,11 +38,16 @@ from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
+from assay.filters.preferred import Preferred
 from assay.filters.random_share import RandomShare
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
 from assay.generators import GENERATORS
+from assay.generators.arithmetic import Problems
+from assay.generators.given import Given
 from assay.generators.paint import Paint
+from assay.generators.preference_calls import Answerer
+from assay.generators.preferences import Preferences
 from assay.generators.self_instruct import SelfInstruct
 from assay.generators.write import Write
 from assay.pipeline.catalog import METHODS
@@ -54,6 +61,7 @@ from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.following import Following
+from assay.scorers.harmless import Harmless
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -61,27 +69,58 @@ from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.refusal import Refusal
+from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
+from assay.scorers.votes import Votes
 from assay.sources import SOURCES
+from assay.sources.arithmetic import Arithmetic
 from assay.sources.digits import Digits
 from assay.sources.fashion_mnist import FashionMNIST
 from assay.sources.food_reviews import FoodReviews
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.image_folder import ImageFolder
 from assay.sources.labelled_texts import LabelledTexts
+from assay.sources.misconceptions import Misconceptions
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
+from assay.sources.preference_file import PreferencePairs
 from assay.sources.questions import Questions
+from assay.sources.requests import Requests
 from assay.sources.seed_tasks import SeedTasks
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
+from assay.sources.voted_pairs import VotedPairs
 from assay.trainers import TRAINERS
+from assay.trainers.dpo import DPO
+from assay.trainers.grpo import GRPO
 from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.ppo import PPO
+from assay.trainers.reward import RewardModel
 from assay.trainers.sft import SFT
 from assay.trainers.text_classifier import TextClassifier
-from labs import SHADES, FewTasks, Listening, broken, passages, real_lab, shade, shades, tiny_lab, unanswered
+from assay.verifiers import VERIFIERS
+from assay.verifiers.follows import Follows
+from assay.verifiers.json_matches import JsonMatches
+from assay.verifiers.number_equals import NumberEquals
+from assay.verifiers.passes_tests import PassesTests
+from labs import (
+    SHADES,
+    FewTasks,
+    FewVotes,
+    Listening,
+    broken,
+    checkable,
+    choices,
+    passages,
+    real_lab,
+    shade,
+    shades,
+    tiny_lab,
+    unanswered,
+)
 
 WRITTEN = str(Path(__file__).parents[1] / "data" / "written.txt")
 EXAMPLES: dict[type, list[Any]] = {
@@ -117,6 +156,30 @@ EXAMPLES: dict[type, list[Any]] = {
             decoding=Decoding("sample", max_tokens=120),
         ),
     ],
+    Given: [Given(FewTasks()), Given(Texts(WRITTEN))],
+    Preferences: [
+        Preferences(
+            FewTasks(),
+            {
+                "one": Answerer("tiny:author"),
+                "two": Answerer("tiny:author", Decoding("sample", top_p=0.9), "Be brief."),
+            },
+            {"near": EmbeddingCosine("tiny:letters", ("output",)), "odd": Perplexity("tiny:author")},
+            least={"near": 0.1},
+        ),
+        Preferences(
+            FewTasks(("en",), 3),
+            {"one": Answerer("tiny:author"), "void": Answerer("tiny:author", Decoding("sample", max_tokens=9))},
+            {"graded": Judge("tiny:judge", "Brevity.", output="text")},
+            {"judge": PairJudge("tiny:judge"), "likely": PairJudge("tiny:judge", "likelihood")},
+            answers=2,
+            pairs="all",
+            agree="majority",
+            margin_by="graded",
+            limit=2,
+        ),
+    ],
+    Problems: [Problems(9), Problems(12, "warm-up", 5, 1, 0.5, 0.5)],
     ClipMatch: [ClipMatch("tiny:twin", ("black", "white"))],
     ClipScore: [ClipScore("tiny:twin")],
     Agreement: [Agreement("tiny:expert"), Agreement("tiny:expert", names={"grey": ("black", "white")})],
@@ -130,6 +193,10 @@ EXAMPLES: dict[type, list[Any]] = {
         PairJudge("tiny:judge", first="text", second="reference", instruction="label"),
         PairJudge("tiny:judge", "likelihood", ties=True, first="text", second="reference", instruction="label"),
     ],
+    Votes: [
+        Votes(FewVotes(), "text", "reference", "label"),
+        Votes(FewVotes(twice=True), "reference", "text", "label", "second"),
+    ],
     Rouge: [Rouge(), Rouge("rougeLsum", words="ascii", stem=True, references=("reference", "second"))],
     Bleu: [Bleu(), Bleu("char", references=("second", "reference"))],
     ChrF: [ChrF(), ChrF(word_order=2)],
@@ -141,12 +208,15 @@ EXAMPLES: dict[type, list[Any]] = {
     ],
     TextEmbedding: [TextEmbedding("tiny:letters")],
     Perplexity: [Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)],
+    Reward: [Reward("tiny:rater", "label"), Reward("tiny:rater", "label", "reference", "", "text")],
     RougeNovelty: [
         RougeNovelty("text"),
         RougeNovelty("text", words="ascii"),
         RougeNovelty("text", Texts(WRITTEN, "text")),
         RougeNovelty("text", Texts(WRITTEN, "text", limit=2), before=False),
     ],
+    Refusal: [Refusal(), Refusal("reference")],
+    Harmless: [Harmless("label"), Harmless("label", "reference")],
     Language: [Language("text"), Language("text", ("en", "ko"), letters=1)],
     NgramOverlap: [
         NgramOverlap((Texts(WRITTEN, "text"),)),
@@ -156,6 +226,13 @@ EXAMPLES: dict[type, list[Any]] = {
         EmbeddingOverlap((Texts(WRITTEN, "text"),), "tiny:letters"),
         EmbeddingOverlap((Texts(WRITTEN), Texts(WRITTEN, "text")), "tiny:letters", ("text",), ("text",), 2),
     ],
+    NumberEquals: [NumberEquals("reference"), NumberEquals("reference", tolerance=0.5, where="after:####")],
+    JsonMatches: [JsonMatches({"type": "object", "required": ["cat"]}), JsonMatches(schema_field="reference")],
+    Follows: [
+        Follows(all_of_field="second", none_of_field="reference", least_words=1),
+        Follows(("cat",), one_of=("a", "b"), matches="x+", most_words=9, language="ko", ends=True, strict=True),
+    ],
+    PassesTests: [PassesTests("reference"), PassesTests("reference", entry="second", partial=True, memory=128)],
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
     Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
     TopShare: [TopShare("number", 0.4), TopShare("number", 0.4, "lowest", per=None, unscored="keep")],
@@ -174,6 +251,7 @@ EXAMPLES: dict[type, list[Any]] = {
         Heuristics("text", "", "", skip=("too-short",)),
         Heuristics("text", "label", "text", skip=("too-short", "contradicted")),
     ],
+    Preferred: [Preferred(chosen="label", rejected="text"), Preferred("drop", chosen="text", rejected="label")],
     RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
     TextClassifier: [TextClassifier(("black", "white"), "tiny:letters", steps=2, batch=4)],
@@ -192,11 +270,68 @@ EXAMPLES: dict[type, list[Any]] = {
             save_every=1,
         ),
     ],
+    RewardModel: [
+        RewardModel(steps=2, batch=2),
+        RewardModel(
+            steps=2, batch=1, margin=True, center=0.0, method="full", held_out=0.0, measure_every=1, save_every=1
+        ),
+    ],
+    DPO: [
+        DPO(steps=2, batch=2),
+        DPO(steps=2, batch=1, loss="ipo", beta=0.5, method="full", held_out=0.0, measure_every=1, precision="float32"),
+    ],
+    PPO: [
+        PPO(rewards={"like": ChrF(references=("output",))}, steps=2, max_tokens=24, max_length=200),
+        PPO(
+            rewards={"like": ChrF(references=("output",)), "rouge": Rouge(references=("output",))},
+            weights={"rouge": -2.0},
+            watch={"bleu": Bleu(references=("output",))},
+            steps=2,
+            minibatches=1,
+            max_tokens=24,
+            target_kl=1.0,
+            kl_estimator="k3",
+            held_out=0.0,
+            max_length=200,
+        ),
+    ],
+    GRPO: [
+        GRPO(
+            {"near": EmbeddingCosine("embedded:minilm", ("output",))},
+            prompts=2,
+            answers=2,
+            max_tokens=6,
+            max_length=64,
+        ),
+        GRPO(
+            {"near": EmbeddingCosine("embedded:minilm", ("output",)), "far": ChrF(references=("output",))},
+            weights={"far": -0.5},
+            watch={"rouge": Rouge(references=("output",))},
+            prompts=1,
+            answers=4,
+            batch=2,
+            iterations=2,
+            max_tokens=6,
+            beta=0.1,
+            loss="dr_grpo",
+            scale="none",
+            method="full",
+            max_length=64,
+            system="Be brief.",
+            precision="float32",
+            save_every=1,
+        ),
+    ],
     Accuracy: [Accuracy()],
     TextAccuracy: [TextAccuracy()],
     AnswerLoss: [
         AnswerLoss("label", "reference", "text"),
         AnswerLoss("label", "", "text", "Be brief.", Decoding("sample", temperature=0.7, max_tokens=9)),
+    ],
+    Choice: [Choice(), Choice("text-normalised", "Be brief."), Choice("letter")],
+    Answers: [
+        Answers(Rouge(), instruction="label", input="reference"),
+        Answers(ChrF(), Decoding("sample", max_tokens=9), "label", "reference", system="Be brief."),
     ],
     Unknowns: [Unknowns(), Unknowns(method="max-logit", k=3)],
     FashionMNIST: [FashionMNIST(per_label=1)],
@@ -213,13 +348,18 @@ EXAMPLES: dict[type, list[Any]] = {
         Questions("some.jsonl", "ask", "key", subject="area", answers="letter", limit=9),
     ],
     Texts: [Texts("some.txt"), Texts("some.jsonl", "task", limit=9)],
+    PreferencePairs: [PreferencePairs("some.jsonl"), PreferencePairs("some.csv", "drop", limit=9)],
+    VotedPairs: [VotedPairs("some.jsonl")],
     SeedTasks: [
         SeedTasks(),
         SeedTasks(part="held-out", language="ko", classification="yes"),
         SeedTasks("some.jsonl", instances="all", unanswered="skip", limit=9),
     ],
+    Misconceptions: [Misconceptions(), Misconceptions("some.json", limit=9)],
+    Requests: [Requests(), Requests("unsafe", "some.csv", 9)],
+    Arithmetic: [Arithmetic(), Arithmetic("warm-up", None, 1, 3, 0.5, 0.5)],
 }
-CLASSES = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
+CLASSES = [*GENERATORS, *SCORERS, *VERIFIERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
 
 
 def of(kinds: Sequence[type]) -> list[Any]:
@@ -277,18 +417,29 @@ def test_generation_depends_on_the_seed_sample_alone(lab: Lab, generator: Any, o
     assert list(generator.generate([], lab)) == []
 
 
-@pytest.mark.parametrize("scorer", of(SCORERS), ids=repr)
+def samples_for(scorer: Any, lab: Lab) -> list[Sample]:
+    """Ten; the last one holds nothing to judge."""
+    if type(scorer) in VERIFIERS:
+        return [*checkable(), unanswered()]
+    return [*shades(lab), broken()] if hasattr(scorer, "image") else [*passages(), unanswered()]
+
+
+def says_nothing(scorer: Any, outcome: Outcome) -> bool:
+    """Unscored; where a program checks the form of an answer, an empty one is wrong."""
+    wrong = type(scorer) in VERIFIERS and isinstance(outcome, Score) and outcome.value == 0
+    return isinstance(outcome, Unscored) or wrong
+
+
+@pytest.mark.parametrize("scorer", of([*SCORERS, *VERIFIERS]), ids=repr)
 @given(picks=st.lists(st.integers(0, 9), max_size=8), size=st.integers(1, 5))
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], size: int) -> None:
-    known = [*shades(lab), broken()] if hasattr(scorer, "image") else [*passages(), unanswered()]
+    known = samples_for(scorer, lab)
     samples = [known[pick] for pick in picks]
     whole = list(scorer.score(samples, lab))
     assert len(whole) == len(samples)
     assert all(scorer.scale.holds(outcome.value) for outcome in whole if isinstance(outcome, Score))
-    assert [isinstance(outcome, Unscored) for outcome, pick in zip(whole, picks, strict=True) if pick == 9] == [
-        True
-    ] * picks.count(9)
+    assert all(says_nothing(scorer, outcome) for outcome, pick in zip(whole, picks, strict=True) if pick == 9)
     if getattr(scorer, "whole", False):  # it is given all at once, and looks back alone
         assert list(scorer.score(samples[:size], lab)) == whole[:size]
         return
@@ -296,7 +447,7 @@ def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], siz
     assert sharded == whole
 
 
-@pytest.mark.parametrize("component", of([*GENERATORS, *SCORERS]), ids=repr)
+@pytest.mark.parametrize("component", of([*GENERATORS, *SCORERS, *VERIFIERS]), ids=repr)
 def test_whoever_asks_a_language_model_says_beforehand_what(lab: Lab, component: Any) -> None:
     """So that no plan leaves out what will be paid for."""
     listening = Listening()
@@ -305,7 +456,7 @@ def test_whoever_asks_a_language_model_says_beforehand_what(lab: Lab, component:
         samples = list(component.seeds())
         component.generate(samples, own)
     else:
-        samples = [*shades(lab), broken()] if hasattr(component, "image") else [*passages(), unanswered()]
+        samples = samples_for(component, lab)
         component.score(samples, own)
     told = component.asks(samples, own) if hasattr(component, "asks") else {}
     said = [(model, request) for model, requests in told.items() for request in requests]
@@ -376,9 +527,10 @@ def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[int], size: int) -> None:
     texts = not hasattr(evaluator, "image")
-    name = "author" if getattr(evaluator, "answers", False) else "sorter" if texts else "expert"
+    choosing = isinstance(evaluator, Choice)
+    name = "author" if choosing or getattr(evaluator, "answers", False) else "sorter" if texts else "expert"
     artifact = Artifact(f"tiny:{name}", "model", "none")
-    known = [*passages(), unanswered()] if texts else [*shades(lab), broken()]
+    known = choices() if choosing else [*passages(), unanswered()] if texts else [*shades(lab), broken()]
     samples = [known[pick] for pick in picks]
     whole = list(evaluator.evaluate(artifact, samples, lab))
     assert len(whole) == len(samples)
@@ -410,13 +562,20 @@ def test_tuning_leaves_a_model_that_answers(trainer: Any, tmp_path: Path) -> Non
     lab = real_lab(tmp_path / "work")
     (tmp_path / "work").mkdir()
     own = replace(trainer, model=str(checkpoints.chat(tmp_path / "start")))
-    fields = {"instruction": "Say so.", "input": "", "output": "So.", "name": "say"}
+    pair = {"chosen": "So.", "rejected": "No.", "margin": "0.5"}
+    fields = {"instruction": "Say so.", "input": "", "output": "So.", "name": "say", **pair}
     samples = [Sample({**fields, "origin": origin}, nth=nth) for nth in range(2) for origin in ("human", "machine")]
     own.check(samples, lab)
     artifact = own.train(samples, lab)
     assert Path(artifact.path).is_relative_to(tmp_path / "work")
     assert len(artifact.digest) == 64
     assert own.base(lab) == own.model
+    if artifact.kind == "reward-model":
+        (reward,) = lab.models.reward_model(artifact.path).rewards(
+            [(Message("user", "Hi."), Message("assistant", "So."))]
+        )
+        assert isinstance(reward, float)
+        return
     for reference in (own.base(lab), artifact.path):
         asked = [TextRequest((Message("user", "Say so."),), Decoding("greedy", max_tokens=3))]
         (answer,) = lab.models.text_model(reference).complete(asked)

@@ -10,12 +10,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
+from assay.core.asking import Message
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.evaluators.answer_loss import AnswerLoss
+from assay.text.dialogues import write_history
 from labs import real_lab, tiny_lab
 
 TASKS = [
@@ -87,3 +89,20 @@ def test_a_task_without_its_fields_is_a_mistake_in_the_recipe(folder: Path) -> N
 def test_one_answer_only() -> None:
     with pytest.raises(ValueError, match=r"AnswerLoss\.decoding must give one answer, was 2"):
         AnswerLoss(decoding=Decoding("sample", answers=2))
+
+
+def test_a_dialogue_is_asked_with_what_was_said_before_and_a_blank_task_not_at_all(folder: Path) -> None:
+    said = (Message("user", "Name a river."), Message("assistant", "The Rhine"))
+    task = Sample({"instruction": "One more.", "output": "The Danube"})
+    dialogue = Sample({**task.fields, "history": write_history(said)})
+    whole, alone, blank = measured(folder, [dialogue, task, Sample({"instruction": " ", "output": "x"})])
+    assert blank == Unscored("not_applicable", "The task has a blank instruction.")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    words = AutoTokenizer.from_pretrained(folder)
+    turns = [{"role": one.role, "content": one.text} for one in (*said, Message("user", "One more."))]
+    before = words.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+    answer = words("The Danube", add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        ids, labels = torch.tensor([before + answer]), torch.tensor([[-100] * len(before) + answer])
+        assert whole.value == pytest.approx(float(model(input_ids=ids, labels=labels).loss), abs=1e-5)
+    assert abs(whole.value - alone.value) > 1e-4

@@ -97,3 +97,13 @@ def test_many_marks_upon_one_letter_take_no_time() -> None:
 
 def test_empty() -> None:
     assert Duplicates().decide(ScoreTable([], {})) == []
+
+
+def test_dialogues_that_end_with_the_same_words_are_not_the_same() -> None:
+    words = {"instruction": ("Go on.", "Go on.", "go on."), "input": ("", "", "")}
+    ids = ["id0", "id1", "id2"]
+    plain = Duplicates().decide(ScoreTable(ids, {}, words))
+    assert [one.keep for one in plain] == [True, False, False]
+    found = Duplicates().decide(ScoreTable(ids, {}, {**words, "history": ("of a pear", "of a fig", "of a fig")}))
+    assert [one.keep for one in found] == [True, True, False]
+    assert found[2].reason == "the same as id1, but for how it is written"

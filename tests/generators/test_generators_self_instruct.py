@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from assay.core.asking import Answer, Completion, Means, NotCompleted, TextRequest
+from assay.core.asking import Answer, Completion, Means, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
 from assay.core.lab import Lab
@@ -25,6 +25,7 @@ from assay.pipeline.plan import stages, survey
 from assay.pipeline.stages import parts
 from assay.store.run_folder import RunFolder
 from assay.store.shards import read_made
+from assay.text.dialogues import write_history
 from assay.text.task_wording import Task
 from fault_server import FaultServer
 from labs import TASKS, FewTasks, Listening, TinyModels, real_lab, tiny_lab
@@ -405,3 +406,15 @@ def test_the_embedded_model_writes_tasks_and_a_filter_says_why_others_go(tmp_pat
     lab = real_lab()
     whole = own.generate(seeds, lab)
     assert [own.generate([seed], lab)[0] for seed in reversed(seeds)][::-1] == list(whole)
+
+
+@dataclass(frozen=True)
+class Dialogues(FewTasks):
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        said = write_history((Message("user", "Hi."), Message("assistant", "Hello.")))
+        return [Sample({**one.fields, "history": said}) for one in super().read(lab)]
+
+
+def test_a_task_that_goes_on_with_a_dialogue_is_not_shown_alone() -> None:
+    with pytest.raises(RecipeError, match="goes on with a dialogue"):
+        SelfInstruct(Dialogues(), 3).check([], tiny_lab())

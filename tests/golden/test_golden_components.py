@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,6 +24,8 @@ from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
 from assay.evaluators import EVALUATORS
 from assay.evaluators.accuracy import Accuracy
 from assay.evaluators.answer_loss import AnswerLoss
+from assay.evaluators.answers import Answers
+from assay.evaluators.choice import Choice
 from assay.evaluators.text_accuracy import TextAccuracy
 from assay.evaluators.unknowns import Unknowns
 from assay.filters import FILTERS
@@ -35,11 +38,16 @@ from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
+from assay.filters.preferred import Preferred
 from assay.filters.random_share import RandomShare
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
 from assay.generators import GENERATORS
+from assay.generators.arithmetic import Problems
+from assay.generators.given import Given
 from assay.generators.paint import Paint
+from assay.generators.preference_calls import Answerer
+from assay.generators.preferences import Pairs, Preferences
 from assay.generators.self_instruct import SelfInstruct
 from assay.generators.write import Write
 from assay.images.codec import encode_png
@@ -52,6 +60,7 @@ from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.following import Following
+from assay.scorers.harmless import Harmless
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -59,30 +68,63 @@ from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.refusal import Refusal
+from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
+from assay.scorers.votes import Votes
 from assay.sources import SOURCES
+from assay.sources.arithmetic import Arithmetic
 from assay.sources.digits import Digits
 from assay.sources.fashion_mnist import FashionMNIST
 from assay.sources.food_reviews import FoodReviews
 from assay.sources.gsm8k import Gsm8k
 from assay.sources.image_folder import ImageFolder
 from assay.sources.labelled_texts import LabelledTexts
+from assay.sources.misconceptions import Misconceptions
 from assay.sources.mmlu import Mmlu
 from assay.sources.noise import Noise
+from assay.sources.preference_file import PreferencePairs
 from assay.sources.questions import Questions
+from assay.sources.requests import Requests
 from assay.sources.seed_tasks import Part, SeedTasks
 from assay.sources.texts import Texts
 from assay.sources.truthful_qa import TruthfulQa
+from assay.sources.voted_pairs import VotedPairs
+from assay.text.arithmetic import LEVELS
 from assay.trainers import TRAINERS
 from assay.trainers.classifier_parts import batches, begin, prepare
+from assay.trainers.dpo import DPO
+from assay.trainers.grpo import GRPO
 from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.ppo import PPO
+from assay.trainers.ppo_loop import seed_of
+from assay.trainers.reward import RewardModel
 from assay.trainers.sft import SFT
 from assay.trainers.sft_rows import packed, parts_of, stream
 from assay.trainers.text_classifier import TextClassifier
-from labs import SHADES, FewTasks, Listening, broken, passages, shade, shades, tiny_lab, unanswered
+from assay.verifiers import VERIFIERS
+from assay.verifiers.follows import Follows
+from assay.verifiers.json_matches import JsonMatches
+from assay.verifiers.number_equals import NumberEquals
+from assay.verifiers.passes_tests import PassesTests
+from labs import (
+    SHADES,
+    FewTasks,
+    FewVotes,
+    Listening,
+    broken,
+    checkable,
+    choices,
+    passages,
+    shade,
+    shades,
+    tiny_lab,
+    unanswered,
+)
 from question_files import question_files
+from reward_parts import Even
 
 HERE = Path(__file__).parent
 WRITTEN = str(HERE.parent / "data" / "written.txt")
@@ -150,6 +192,67 @@ def invented(folder: Path) -> Rows:
     return rows
 
 
+def preferred(folder: Path) -> Rows:
+    """What is asked, too."""
+    rows, lab = list[Any](), tiny_lab()
+    answerers = {
+        name: Answerer("tiny:author", system=system) for name, system in (("plain", ""), ("brief", "Be brief."))
+    }
+    for pairs in get_args(Pairs):
+        near, judge = EmbeddingCosine("tiny:letters", ("output",)), PairJudge("tiny:judge", "likelihood")
+        make = Preferences(FewTasks(("en",), 2), answerers, {"near": near}, {"judge": judge}, answers=2, pairs=pairs)
+        made = make.generate(make.seeds(), lab)
+        for one in made:
+            assert isinstance(one, Sample)
+            ranked = {
+                name: {**row, "chosen": round(row["chosen"], 4), "rejected": round(row["rejected"], 4)}
+                for name, row in json.loads(one.text("rankings") or "{}").items()
+            }
+            rows.append([one.parents, {**one.fields, "rankings": ranked}])
+        rows += [asdict(request) for request in make.asks(make.seeds()[:1], lab)["tiny:author"]]
+    return rows
+
+
+def given(folder: Path) -> Rows:
+    make = Given(FewTasks(limit=2))
+    return [[one.id, one.parents, dict(one.fields)] for one in make.generate(make.seeds(), tiny_lab())]  # type: ignore[union-attr]
+
+
+def dropped(folder: Path) -> Rows:
+    pairs = [("a", "b", "", "1"), ("a", "b", "tie", ""), ("a", " a", "", "1"), ("", "b", "", ""), ("a", "b", "odd", "")]
+    pairs += [("a", "b", "", ""), ("a", "b", "", "0.2")]
+    fields = {name: [row[nth] for row in pairs] for nth, name in enumerate(("chosen", "rejected", "verdict", "margin"))}
+    fields["chosen_whole"] = ["no", *["yes"] * 6]
+    table = ScoreTable([str(nth) for nth in range(len(pairs))], {}, fields)
+    return [[plain(one) for one in rule.decide(table)] for rule in (Preferred(), Preferred("drop", 0.5))]
+
+
+def pairs(folder: Path) -> Rows:
+    """One of every form, and of every way to be broken."""
+    user, answers = {"role": "user", "content": "Hi."}, [{"role": "assistant", "content": one} for one in "ab"]
+    records = [
+        {"prompt": "Hi.", "chosen": "a", "rejected": " b"},
+        {"prompt": [user], "chosen": answers[:1], "rejected": answers[1:]},
+        {"chosen": [user, answers[0], user, answers[0]], "rejected": [user, answers[0], user, answers[1]]},
+        {"chosen": "\n\nHuman: 안녕\n\nAssistant: a", "rejected": "\n\nHuman: 안녕\n\nAssistant: b"},
+        {"instruction": "Add.", "input": "3", "chosen": "a", "rejected": "b", "margin": "0.5"},
+        {"prompt": "Hi.", "chosen": "a", "rejected": "a"},
+        {"prompt": "Hi.", "chosen": "a"},
+        {"chosen": "\n\nHuman: x\n\nAssistant: a", "rejected": "\n\nHuman: y\n\nAssistant: b"},
+        {"chosen": [user], "rejected": "b"},
+    ]
+    (folder / "pairs.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    read = PreferencePairs(str(folder / "pairs.jsonl"), "drop").read(tiny_lab())
+    return [[sample.id, {name: text for name, text in sample.fields.items() if text}] for sample in read]
+
+
+def voted(folder: Path) -> Rows:
+    rows = [{"winner": word} for word in ("a", "left", "tie", "model_b")] + [{"winner": "b", "input": "x"}]
+    own = {"instruction": "Say so.", "output_a": "a", "output_b": ""}
+    (folder / "votes.jsonl").write_text("\n".join(json.dumps({**own, **row}) for row in rows), encoding="utf-8")
+    return [[one.id, dict(one.fields)] for one in VotedPairs(str(folder / "votes.jsonl")).read(tiny_lab())]
+
+
 def scored(scorer: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
@@ -188,6 +291,27 @@ def answered(folder: Path) -> Rows:
     return [plain(outcome) for outcome in outcomes]
 
 
+def declined(folder: Path) -> Rows:
+    said = ("I'm sorry, but I can't help with that.", "Gladly: a pear.", "도와드릴 수 없습니다.", " ")
+    samples = [Sample({"text": text, "kind": kind}) for kind in ("unsafe", "safe", "odd") for text in said]
+    return [plain(one) for scorer in (Refusal(), Harmless()) for one in scorer.score(samples, tiny_lab())]
+
+
+def chosen(folder: Path) -> Rows:
+    artifact = Artifact("tiny:author", "text-model", "")
+    ways = (Choice(), Choice("text-normalised"), Choice("letter"))
+    samples = [*choices(1), choices()[-1]]
+    return [plain(one) for way in ways for one in way.evaluate(artifact, samples, tiny_lab())]
+
+
+def own_answers(folder: Path) -> Rows:
+    tasks = (("Name a colour.", "", "red"), ("Say it.", "long", "a b"), ("nothing", "", "x"), ("Say it.", "", " "))
+    samples = [Sample({"instruction": one, "input": two, "output": three}) for one, two, three in tasks]
+    evaluator = Answers(ChrF(references=("output",)), system="Be brief.")
+    outcomes = evaluator.evaluate(Artifact("tiny:author", "text-model", ""), samples, tiny_lab())
+    return [{**plain(one), "reason": ""} for one in outcomes]
+
+
 def read_texts(*scorers: Any) -> Callable[[Path], Rows]:
     """A signature without sacrebleu's version: another one is another number's business."""
 
@@ -195,6 +319,24 @@ def read_texts(*scorers: Any) -> Callable[[Path], Rows]:
         lab = tiny_lab()
         found = [plain(o) for scorer in scorers for o in scorer.score([*passages(1), unanswered()], lab)]
         return [{**row, "reason": row["reason"].partition("|version:")[0]} if "reason" in row else row for row in found]
+
+    return rows
+
+
+def checked(*verifiers: Any) -> Callable[[Path], Rows]:
+    """Every verifier on every answer: right ones, wrong ones, and what it has nothing to judge by."""
+
+    def rows(folder: Path) -> Rows:
+        plus = "```python\ndef plus(a, b):\n    return a + b\n```"
+        more = [
+            Sample({"text": plus, "reference": "assert plus(1, 2) == 3\nassert plus(2, 2) == 5", "second": "plus"}),
+            Sample({"text": "고양이가 앉았다. 그리고 또 앉았다.", "reference": "3 or 4", "second": "고양이\n개"}),
+            Sample({"text": "```json\n{}\n```", "reference": "{", "second": "x"}),
+        ]
+        samples = [*checkable(1), *more, unanswered()]
+        found = [[plain(one) for one in verifier.score(samples, tiny_lab())] for verifier in verifiers]
+        # What Python says of a mistake is another version's business.
+        return [[{**row, "reason": row["reason"].partition("SyntaxError: ")[0]} for row in rows] for rows in found]
 
     return rows
 
@@ -305,6 +447,95 @@ def tuned(folder: Path) -> Rows:
     return rows
 
 
+def reinforced(folder: Path) -> Rows:
+    """What is asked, when and at which rate; what is sampled may differ between processors."""
+    start = checkpoints.chat(folder / "start")
+    samples = [Sample({"instruction": task, "input": "", "output": task[::-1]}) for task in TASKS for _ in range(2)]
+    like = EmbeddingCosine("tiny:letters", ("output",))
+    trainer = PPO(str(start), rewards={"like": like}, steps=3, prompts=4, max_tokens=8, max_length=120, held_out=0.3)
+    lab = tiny_lab(folder)
+    artifact = replace(trainer, precision="float32", target_kl=1e6).train(samples, lab)
+    counts = ("steps", "answers", "samples", "held out", "too long", "unread", "trained parameters")
+    history, curves = (
+        json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("history", "curves")
+    )
+    prompts, _ = trainer._prompts(samples)
+    return [
+        {name: artifact.facts[name] for name in counts},
+        [round(rate, 9) for _, _, rate in history],
+        [curves["steps"], sorted(curves["values"]), [round(one, 9) for one in curves["values"]["kl weight"]]],
+        [[one.sample.id, hashlib.sha256(str(one.ids).encode()).hexdigest()[:16]] for one in prompts],
+        list(islice(stream([(1.0, range(len(prompts)))], lab.seed), 12)),
+        [seed_of(lab.seed, step) for step in (1, 2)],
+    ]
+
+
+def preferring(*trainers: Any) -> Callable[[Path], Rows]:
+    """Facts, what is held out, the first loss, rates and lengths; later losses differ between processors."""
+
+    def rows(folder: Path) -> Rows:
+        start = checkpoints.chat(folder / "start")
+        pairs = [
+            Sample({"instruction": task, "input": "", "chosen": task[::-1], "rejected": task[:9], "margin": "0.5"})
+            for task in TASKS
+        ]
+        pairs += [
+            Sample({"instruction": "Go.", "chosen": "x", "rejected": side, "margin": "1"}) for side in ("", "x", "y")
+        ]
+        found: Rows = []
+        for nth, trainer in enumerate(trainers):
+            lab = tiny_lab(folder / str(nth))
+            lab.workspace().mkdir()
+            artifact = replace(trainer, model=str(start)).train(pairs, lab)
+            near = ("last loss", "held-out accuracy", "held-out accuracy before")
+            beside = {
+                name: json.loads((folder / str(nth) / f"{name}.json").read_text(encoding="utf-8"))
+                for name in ("history", "curves", "held-out")
+            }
+            found += [
+                {name: value for name, value in artifact.facts.items() if name not in near},
+                [[round(row[1], 3) for row in beside["history"][:1]], [round(row[2], 9) for row in beside["history"]]],
+                [beside["curves"]["steps"], sorted(beside["curves"]["values"]), beside["curves"]["values"]["length"]],
+                [[row["id"], row["prompt"], round(row["before"], 3)] for row in beside["held-out"]],
+            ]
+        return found
+
+    return rows
+
+
+def rewarded(folder: Path) -> Rows:
+    samples = [Sample({"instruction": "Say so.", "text": text}) for text in ("a b", " ", "nothing")]
+    return [plain(outcome) for outcome in Reward("tiny:rater").score(samples, tiny_lab())]
+
+
+def rewarded_in_groups(folder: Path) -> Rows:
+    """What is asked, when, at which rate, and what was first earned; later answers differ between processors."""
+    lab = tiny_lab(folder)
+    start = checkpoints.chat(folder / "start")
+    samples = [Sample({"instruction": task, "input": ""}) for task in TASKS]
+    trainer = GRPO({"even": Even()}, str(start), steps=3, prompts=2, answers=4, max_tokens=6, max_length=120, rank=4)
+    artifact = replace(trainer, precision="float32").train(samples, lab)
+    history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    curves = json.loads((folder / "curves.json").read_text(encoding="utf-8"))
+    facts = {name: artifact.facts[name] for name in ("steps", "samples", "seen", "unrewarded", "trained parameters")}
+    rows: Rows = [facts, [round(rate, 9) for _, _, rate in history], sorted(curves["values"])]
+    rows += [round(curves["values"][name][0], 3) for name in ("reward", "kl", "length", "entropy")]
+    _, asked = replace(trainer, system="Be brief.")._rows(samples)
+    return [*rows, *(hashlib.sha256(str(one).encode()).hexdigest()[:16] for one in asked)]
+
+
+def made_problems(folder: Path) -> Rows:
+    plans = (Problems(3), Problems(3, "warm-up", 4, 1, 0.5, 0.5))
+    made = [one for plan in plans for one in plan.generate(plan.seeds(), tiny_lab())]
+    return [[one.id, dict(one.fields)] for one in made if isinstance(one, Sample)]
+
+
+def sums(folder: Path) -> Rows:
+    sources = [Arithmetic("train", 2, level) for level in LEVELS]
+    sources += [Arithmetic("held-out", 2), Arithmetic("warm-up", 4, 4, 1, 0.5, 0.5)]
+    return [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
+
+
 def told(folder: Path) -> Rows:
     samples = [*passages(1), unanswered()]
     return [plain(o) for o in TextAccuracy().evaluate(Artifact("tiny:sorter", "x", "x"), samples, tiny_lab())]
@@ -338,6 +569,10 @@ def tasks(folder: Path) -> Rows:
     return [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
 
 
+def beside(*sources: Any) -> Callable[[Path], Rows]:
+    return lambda folder: [[one.id, dict(one.fields)] for source in sources for one in source.read(tiny_lab())]
+
+
 def read(*sources: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
@@ -369,12 +604,21 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Paint: painted,
     Write: written,
     SelfInstruct: invented,
+    Given: given,
+    Preferences: preferred,
+    Preferred: dropped,
+    Problems: made_problems,
     ClipMatch: scored(ClipMatch("tiny:twin", tuple(SHADES))),
     ClipScore: scored(ClipScore("tiny:twin")),
     Agreement: scored(Agreement("tiny:expert")),
     Judge: judged,
     PairJudge: compared,
     ImageEmbedding: scored(ImageEmbedding("tiny:twin")),
+    Votes: read_texts(
+        Votes(FewVotes(), "text", "reference", "label"), Votes(FewVotes(twice=True), "reference", "text", "label")
+    ),
+    PreferencePairs: pairs,
+    VotedPairs: voted,
     Rouge: read_texts(
         *(Rouge(kind) for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum")),
         Rouge(words="ascii", stem=True, references=("reference", "second")),
@@ -397,6 +641,13 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Language: new(Language(), Language(languages=("en", "ko"), letters=1)),
     NgramOverlap: new(NgramOverlap((Texts(WRITTEN),), n=3, least=2), NgramOverlap((Texts(WRITTEN, limit=2),))),
     EmbeddingOverlap: new(EmbeddingOverlap((Texts(WRITTEN),), "tiny:letters", least=2)),
+    NumberEquals: checked(*(NumberEquals("reference", 0.5, where) for where in ("any", "last", "after:####"))),
+    JsonMatches: checked(JsonMatches({"type": "object", "maxProperties": 0}), JsonMatches(schema_field="reference")),
+    Follows: checked(
+        Follows(none_of=("dog",), least_words=2, most_words=8, most_sentences=1, language="ko", ends=True),
+        Follows(all_of_field="second", most_repeated=0.2, run=1, matches="[a-z]", strict=True),
+    ),
+    PassesTests: checked(PassesTests("reference"), PassesTests("reference", entry="second", partial=True)),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
     TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
@@ -415,8 +666,23 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     ImageClassifier: trained,
     TextAccuracy: told,
     AnswerLoss: answered,
+    Choice: chosen,
+    Refusal: declined,
+    Harmless: declined,
     TextClassifier: trained_on_texts,
     SFT: tuned,
+    PPO: reinforced,
+    RewardModel: preferring(
+        RewardModel(steps=3, batch=2, max_length=120, precision="float32", held_out=0.3),
+        RewardModel(steps=2, batch=2, max_length=64, precision="float32", margin=True, center=0.5, held_out=0.0),
+    ),
+    DPO: preferring(
+        DPO(steps=3, batch=2, max_length=120, precision="float32", held_out=0.3),
+        DPO(steps=2, batch=2, max_length=64, precision="float32", loss="robust", label_smoothing=0.1, measure_every=1),
+    ),
+    Reward: rewarded,
+    Answers: own_answers,
+    GRPO: rewarded_in_groups,
     Unknowns: unknown,
     FashionMNIST: read(FashionMNIST(per_label=1), FashionMNIST(per_label=1, only=("bag", "dress"))),
     Digits: read(Digits(per_label=1)),
@@ -429,9 +695,12 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     TruthfulQa: asked(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),
     Texts: asked(Texts("texts.txt", "task"), Texts("own.jsonl", "question", limit=1)),
     SeedTasks: tasks,
+    Misconceptions: beside(Misconceptions(limit=8)),
+    Requests: beside(Requests(limit=4), Requests("safe", limit=4)),
+    Arithmetic: sums,
     Questions: asked(Questions("own.csv"), Questions("own.jsonl", answers="number")),
 }
-CLASSES: Sequence[type] = [*GENERATORS, *SCORERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
+CLASSES: Sequence[type] = [*GENERATORS, *SCORERS, *VERIFIERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -16,7 +16,7 @@ from assay.pipeline.arms import Material, samples_for
 from assay.pipeline.asks import UNTRAINED, asks
 from assay.pipeline.plan import survey
 from assay.pipeline.recipe_file import dump, load
-from assay.pipeline.run import read_artifact
+from assay.pipeline.workshop import read_artifact
 from assay.report.api import report
 from assay.report.facts import ReportFacts
 from assay.scorers.pair_judge import PairJudge

@@ -75,3 +75,11 @@ def test_a_text_is_found_whatever_else_is_known_of_it() -> None:
     found = leaks("generate", made, held_out, 0.999)
     assert found.exact == 2
     assert found.pairs == ((held_out[0].id, made[0].id), (held_out[1].id, made[1].id))
+
+
+def test_a_dialogue_is_no_leak_of_another_that_ends_alike() -> None:
+    ours, theirs, same = (Sample({"instruction": "Go on.", "history": said}, nth=len(said)) for said in ("a", "b", "A"))
+    assert leaks("generate", [ours], [theirs], 0.9).exact == 0
+    assert leaks("generate", [ours], [same], 0.9).exact == 1
+    bare, blank = Sample({"instruction": "Go on."}), Sample({"instruction": "Go on.", "input": "", "history": ""})
+    assert leaks("generate", [bare], [blank], 0.9).exact == 1

@@ -23,10 +23,12 @@ from assay.pipeline.recipe_file import dump, load, merged, parse, read, shipped
 from assay.pipeline.spec import build, describe
 
 SHIPPED = (
+    "align",
     "fashion",
     "fashion-eight",
     "fruit",
     "instruct",
+    "reason",
     "instruct-size",
     "instruct-style",
     "instruct-tasks",
@@ -68,7 +70,10 @@ def test_a_thorough_proof_does_more_of_everything() -> None:
     assert thorough.train.steps > usual.train.steps  # type: ignore[union-attr]
     assert (usual.generate, usual.score, usual.keep) == (thorough.generate, thorough.score, thorough.keep)
     assert load_text(dump(thorough)) == thorough  # curve_seeds was once forgotten
-    assert yaml.safe_load(dump(thorough))["prove"].keys() == {field.name for field in fields(Proof)} - {"duel"}
+    assert yaml.safe_load(dump(thorough))["prove"].keys() == {field.name for field in fields(Proof)} - {
+        "duel",
+        "models",
+    }
     with pytest.raises(RecipeError, match="thorough"):
         load("fruit", changes=["proof=thorough"])
 

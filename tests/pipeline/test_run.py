@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,18 @@ def test_an_unfinished_part_with_broken_pages_and_no_receipt_is_made_again(whole
         assert run_parts.read_receipt(path.parent) is None or path.parent.name.startswith(("holdout", "real", "gen"))
     run(recipe(), folder)
     assert datasets(folder) == datasets(whole)
+
+
+def test_what_a_killed_training_left_of_its_model_is_no_part_of_it(whole: Path, tmp_path: Path) -> None:
+    """A library writes weights beside their place first; killed there, it leaves a file that would be counted."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    stage = folder_of(folder, "train-filtered-0")
+    (stage / "receipt.json").unlink()
+    (stage / "model" / ".tmp9aHEEy").write_bytes(b"half of the weights")
+    run(recipe(), folder)
+    assert datasets(folder) == datasets(whole)
+    assert not (stage / "model" / ".tmp9aHEEy").exists()
 
 
 def test_a_part_of_other_seeds_is_no_part_of_this_run(whole: Path, tmp_path: Path) -> None:

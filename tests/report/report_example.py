@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -32,8 +33,10 @@ from assay.report.facts import (
     StageCost,
     Threshold,
 )
-from assay.report.measures import Measure
+from assay.report.learning import Hacking, HeldOutPairs, HeldOutRewards, Learning, Line, Side, WatchedCurve
+from assay.report.measures import ACCURACY, Measure
 from assay.report.page import render
+from assay.report.preferences import Preferences
 from assay.report.proved import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
 from assay.report.sceptic import (
     Calibrated,
@@ -48,6 +51,9 @@ from assay.report.sceptic import (
 )
 from assay.report.variety import Variety, VarietyOf
 from assay.stats import calibration, compare, detection, wilson
+from assay.stats.grouped import grouped_mean, grouped_share
+from assay.stats.preferences import Side as Preferred
+from assay.stats.preferences import agreements, doubled, lengths, wins
 from assay.stats.selection import Shared
 
 KOREAN = "한국의 수도는 어디입니까?"
@@ -102,7 +108,10 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         sets=_sets(),
         exchange=_worth(),
         others=_others(),
+        also=_also(),
         duels=_duels(),
+        learnt=_learnt(),
+        preferences=_preferences(),
         answered=(
             Answered("a1b2", "Name a colour.", "", "Red.", (("filtered", "Blue."), ("random-drop", "(nothing)"))),
             Answered("c3d4", KOREAN, "한 낱말로.", "서울입니다.", (("filtered", "서울"), ("random-drop", "부산"))),
@@ -112,6 +121,90 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         models=_models(),
         caveats=("The generator itself learnt from 50,000 real photographs, so its pictures did not come for free.",),
     )
+
+
+def _preferences() -> Preferences:
+    """Pairs that two rankers looked at, of answers by two models."""
+    rng = np.random.default_rng(5)
+    prompts = [f"p{nth // 3}" for nth in range(60)]
+    sizes = rng.integers(5, 40, (2, 60))
+    sides: list[Preferred] = ["first" if one else "second" for one in rng.random(60) < 0.5]
+    other: list[Preferred] = [one if rng.random() < 0.8 else "tie" for one in sides]
+    outcomes = [float(one) for one in rng.integers(0, 2, 60)]
+    return Preferences(
+        made=90,
+        kept=60,
+        verdicts={"tie": 20, "conflict": 10},
+        lengths={"words": lengths(sizes[0].tolist(), sizes[1].tolist(), prompts)},
+        doubled=doubled([(prompt, nth, nth + 1) for nth, prompt in enumerate(prompts)]),
+        cut=4,
+        agreements=tuple(agreements({"likeness": sides, "judge": other}, prompts)),
+        alpha=0.61,
+        wins=tuple(wins(["calm"] * 60, ["lively"] * 60, outcomes, prompts)),
+    )
+
+
+def _learnt() -> tuple[Learning, ...]:
+    """A reward model, a training whose reward was hacked, and one with two trainings that did not rise."""
+    rng = np.random.default_rng(4)
+    margins = rng.normal(1.1, 1.4, 120)
+    prompts = [f"p{nth // 5}" for nth in range(120)]
+    pairs = HeldOutPairs(
+        pairs=120,
+        prompts=24,
+        accuracy_before=grouped_share([bool(one > 0.9) for one in margins], prompts),
+        accuracy=grouped_share([bool(one > 0) for one in margins], prompts),
+        margin=grouped_mean([float(one) for one in margins], prompts),
+        rise=grouped_mean([float(one) - 0.1 for one in margins], prompts),
+        calibration=calibration(np.stack([margins, np.zeros(120)], axis=1), [0] * 120, 10),
+    )
+
+    def line(name: str, low: float, high: float, seeds: int = 1, every: int = 1) -> WatchedCurve:
+        steps = range(1, 41, every)
+        lines = tuple(
+            Line(seed, tuple((n, low + (high - low) * n / 40 + float(rng.normal(0, 0.04 * abs(high)))) for n in steps))
+            for seed in range(seeds)
+        )
+        return WatchedCurve(name, lines)
+
+    rose = Effect(1.9, 1.4, 2.4, 16, 0.95, "Welch's t over steps")
+    flat = Effect(0.1, -0.4, 0.6, 32, 0.95, "Welch's t over steps")
+    earned = HeldOutRewards(
+        24,
+        grouped_mean([0.4, 0.5, 0.3], "abc"),
+        grouped_mean([0.4, 0.6, 0.5], "abc"),
+        grouped_mean([0.0, 0.1, 0.2], "abc"),
+    )
+    sides = (Side("rouge (watched in training)", "hurt"), Side("cosine", "no difference shown"))
+    return (
+        Learning(
+            "reward", "RewardModel", False, (line("accuracy", 0.5, 0.8), line("held-out margin", 0, 1.1, 1, 8)), pairs
+        ),
+        Learning(
+            "ppo",
+            "PPO",
+            True,
+            (
+                line("reward", -1.2, 0.7),
+                line("kl", 0, 3.1),
+                line("length", 21, 44),
+                line("watch rouge", 0.31, 0.22),
+                line("entropy", 2.1, 1.6),
+            ),
+            hacking=Hacking(rose, sides),
+        ),
+        Learning("grpo", "GRPO", True, (line("reward", 0.4, 0.42, 2),), None, earned, Hacking(flat, ())),
+    )
+
+
+def _also() -> tuple[OtherMeasure, ...]:
+    """What is paid for elsewhere."""
+    shares = {"filtered": 0.31, "unfiltered": 0.42, "random-drop": 0.44}
+    arms = tuple((name, Effect(at, at - 0.1, at + 0.1, 60, 0.95, "wilson")) for name, at in shares.items())
+    pair = Comparison(
+        "filtered", "random-drop", Effect(-0.13, -0.22, -0.04, 60, 0.95, "paired bootstrap"), 0.004, 0.008
+    )
+    return (OtherMeasure(replace(ACCURACY, name="truthful"), arms, (pair,)),)
 
 
 def _others() -> tuple[OtherMeasure, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from page_parts import CHROMIUM, HOSTILE, KOREAN, fits, shot, stands_alone, words
 
+from assay.core.asking import Message
 from assay.core.sample import Sample
 from assay.pipeline.judge_pairs import JudgedPairs, judge_pairs
 from assay.pipeline.judge_rate import JudgedTexts, rate
@@ -21,6 +22,7 @@ from assay.report.judge_verdict import pairs_finding, rate_finding
 from assay.report.judge_words import pairs_sentences
 from assay.report.words import percent, percent_between
 from assay.store.run_folder import RunFolder
+from assay.text.dialogues import write_history
 from assay.text.grades import Grades
 from assay.text.judging import Rubric
 from judges import CodeJudge, Judges, first, knows, longer
@@ -225,3 +227,11 @@ def test_texts_far_from_people_are_shown(tmp_path: Path) -> None:
 def test_the_pages_fit_a_desk_and_a_phone(width: int, tmp_path: Path) -> None:
     long = Sample({"instruction": "x" * 3000, "output_a": "good " + "y" * 3000, "output_b": "bad"})
     fits(shot(tmp_path, page_of(judged_by(tmp_path / "run", [long, *pairs_of(6)], code=CodeJudge(first))), width, 3000))
+
+
+def test_the_conversation_before_is_shown(tmp_path: Path) -> None:
+    said = write_history((Message("user", "Name a fruit."), Message("assistant", "A pear.")))
+    items = [Sample({**one.fields, "history": said}) for one in pairs_of(4)]
+    page = page_of(judged_by(tmp_path, items, code=CodeJudge(first)))
+    assert "Conversation" in page
+    assert "Assistant: A pear." in page

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
-from assay.core.asking import Continuations, Lack, Likelihood, NotCompleted
+from assay.core.asking import Continuations, Lack, Likelihood, Message, NotCompleted
 from assay.core.errors import FieldError, ModelError
 from assay.core.lab import Lab
 from assay.core.roles import ScoreTable
@@ -21,6 +21,7 @@ from assay.core.score import Score, Unscored
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
 from assay.scorers.following import Following
+from assay.text.dialogues import write_history
 from labs import MemoryImages, TinyModels, real_lab
 
 TASKS = [
@@ -157,3 +158,16 @@ def test_the_papers_choice_is_a_threshold_and_a_share() -> None:
     assert belongs == [False, True, True, False]
     left = ScoreTable(["b", "c"], {"following": [Score(0.3), Score(0.95)]})
     assert [one.keep for one in TopShare("following", 0.1, per=None).decide(left)] == [False, True]
+
+
+def test_a_dialogue_goes_on_with_what_was_said_before(folder: Path) -> None:
+    said = (Message("user", "Name a river."), Message("assistant", "The Rhine"))
+    sample = Sample({"instruction": "One more.", "output": "The Danube", "history": write_history(said)})
+    model, words = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    turns = [{"role": one.role, "content": one.text} for one in (*said, Message("user", "One more."))]
+    before = words.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+    (found,) = Following(str(folder)).score([sample], real_lab())
+    assert isinstance(found, Score)
+    answer = words("The Danube", split_special_tokens=True)["input_ids"]
+    assert found.evidence["given"] == pytest.approx(mean_loss(model, before, answer), rel=1e-5)
+    assert found.evidence["alone"] == pytest.approx(mean_loss_of(model, words, "", "The Danube"), rel=1e-5)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from assay.core.asking import Completion, Lack, Means, NotCompleted, TextRequest
+from assay.core.asking import Completion, Lack, Means, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.scorers.judge import Judge
+from assay.text.dialogues import write_history
+from assay.text.fences import fenced
 from labs import Grader, MemoryImages, TinyModels, tiny_lab
 
 SAMPLES = [
@@ -107,3 +109,15 @@ def test_mistakes_in_a_recipe_are_told() -> None:
         Judge("tiny:judge", "x", low=5, high=1)
     with pytest.raises(ValueError, match=r"Judge\.by must be"):
         Judge("tiny:judge", "x", by="luck")  # type: ignore[arg-type]
+
+
+def test_what_was_said_before_is_shown_too() -> None:
+    said = (Message("user", "Name a fruit."), Message("assistant", "A pear."))
+    sample = Sample({"instruction": "And a sour one?", "output": "A lemon.", "history": write_history(said)})
+    model, lab = watched()
+    JUDGE.score([sample], lab)
+    asked = model.asked[0].prompt
+    assert not isinstance(asked, str)
+    assert fenced(asked[0].text)[1]["CONVERSATION"] == "User: Name a fruit.\n\nAssistant: A pear."
+    with pytest.raises(FieldError, match="The history of sample"):
+        JUDGE.score([Sample({"output": "A lemon.", "history": "Hi."})], lab)

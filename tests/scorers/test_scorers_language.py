@@ -8,7 +8,8 @@ import pytest
 from assay.core.errors import FieldError
 from assay.core.sample import Sample
 from assay.core.score import Label, Outcome, Unscored
-from assay.scorers.language import COMMON, Language, known
+from assay.scorers.language import Language
+from assay.text.languages import COMMON, known
 from labs import tiny_lab
 from shared_data import shared
 

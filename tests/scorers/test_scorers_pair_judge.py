@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from assay.core.asking import Completion, NotCompleted, TextRequest
+from assay.core.asking import Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.scorers.pair_judge import PairJudge
+from assay.text.dialogues import write_history
+from assay.text.fences import fenced
 from judges import CodeJudge, Judges, first, knows, longer
 from labs import MemoryImages, tiny_lab
 
@@ -113,3 +115,16 @@ def test_a_sample_without_the_answers_is_a_mistake_in_the_recipe() -> None:
 def test_wrong_arguments_are_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         PairJudge("tiny:judge", **wrong)
+
+
+@pytest.mark.parametrize("by", ["answers", "likelihood"])
+def test_a_judge_sees_what_was_said_before(by: Any) -> None:
+    said = (Message("user", "Name a fruit."), Message("assistant", "A pear."))
+    fields = {"instruction": "And a sour one?", "output_a": "A lemon.", "output_b": "A chair."}
+    dialogue = Sample({**fields, "before": write_history(said)})
+    judge = CodeJudge(longer)
+    judged(judge, [dialogue, Sample(fields)], PairJudge("code", by, history="before"))
+    shown = [fenced(text)[1].get("CONVERSATION") for text in judge.asked]
+    assert shown == ["User: Name a fruit.\n\nAssistant: A pear."] * 2 + [None] * 2
+    with pytest.raises(FieldError, match="The history of sample"):
+        judged(judge, [Sample({**fields, "history": "Hi."})], PairJudge("code", by))

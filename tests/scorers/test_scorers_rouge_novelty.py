@@ -15,10 +15,10 @@ from assay.core.sample import Made, Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.filters.novel import Novel
 from assay.pipeline.recipe_file import dump, parse, read
-from assay.pipeline.run import outcomes_of
 from assay.pipeline.spec import build, describe
 from assay.pipeline.stages import samples_of
 from assay.pipeline.why import explain
+from assay.pipeline.workshop import outcomes_of
 from assay.scorers.rouge_novelty import RougeNovelty
 from assay.sources.texts import Texts
 from assay.text.rouge import f_of

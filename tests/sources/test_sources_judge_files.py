@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from assay.core.asking import Message
 from assay.core.errors import SourceError
+from assay.pipeline.judge_pairs import pair_of
+from assay.pipeline.judge_rate import rated_of
 from assay.sources.judge_files import read_pairs, read_rated
 
 PAIR = {"instruction": "Name a fruit.", "output_a": "A pear.", "output_b": "A chair."}
@@ -98,3 +101,19 @@ def test_a_bad_file_is_told_too(tmp_path: Path) -> None:
         read_rated(lines(tmp_path, {"output": "x"}), {"outputs": "y"})
     with pytest.raises(SourceError, match="there is no 'y'"):
         read_rated(lines(tmp_path, {"output": "x"}), {"human": "y"})
+
+
+def test_what_was_said_before_is_read_from_lines_and_from_tables(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    history = json.dumps(said)
+    (found,) = read_pairs(lines(tmp_path, {**PAIR, "history": said}))
+    assert found.fields == {**PAIR, "history": history, "origin": "pairs.jsonl:1"}
+    assert pair_of(found).before == (Message("user", "Hi."), Message("assistant", "Hello."))
+    table = tmp_path / "rated.csv"
+    cell = history.replace('"', '""')
+    table.write_text(f'history,instruction,output\n"{cell}",More,x\n,Less,y\n', encoding="utf-8")
+    one, two = read_rated(table)
+    assert rated_of(one).before == pair_of(found).before
+    assert "history" not in two.fields
+    with pytest.raises(SourceError, match=r"pairs.jsonl, line 1: history must be turns of user and assistant"):
+        read_pairs(lines(tmp_path, {**PAIR, "history": said[:1]}))

@@ -12,10 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.core.asking import Message
 from assay.core.errors import SourceError
 from assay.core.sample import Sample
 from assay.sources.seed_tasks import SeedTasks
 from assay.sources.task_files import language_of, read_tasks
+from assay.store.export import export
+from assay.store.images import StoredImages
+from assay.text.dialogues import conversation, said_before, write_history
 from labs import tiny_lab
 from shared_data import shared
 
@@ -125,7 +129,7 @@ def test_the_language_is_that_of_most_words(text: str, language: str) -> None:
 
 WRONG: list[tuple[str | dict[str, Any], str]] = [
     ("{", r"tasks.jsonl, line 2: no JSON"),
-    ("[1]", r"line 2: must be an object with instruction, was \['1'\]"),
+    ("[1]", r"line 2: must be an object, was \['1'\]"),
     ({**ONE, "id": "b", "instruction": " "}, r"line 2: instruction is blank"),
     ({"instructions": "x", "output": "y"}, r"line 2: there is no 'instruction'.\n.*Did you mean 'instructions'"),
     ({**PLAIN, "instruction": None}, r"line 2: instruction must be text, was None"),
@@ -278,3 +282,100 @@ def test_any_other_json_is_read_or_refused_in_words(rows: list[Any], skip: bool)
         assert task.instruction.strip()
         assert task.instances
         assert all(output.strip() and (given == "" or given.strip()) for given, output in task.instances)
+
+
+def user(text: Any) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def tells(text: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def test_a_chat_is_a_dialogue_whose_last_words_are_the_answer(tmp_path: Path) -> None:
+    before = [{"role": "system", "content": "Be brief."}, user("Name a fruit."), tells(" A pear.")]
+    path = written(
+        tmp_path,
+        {"messages": [*before, user("그럼 강은?"), tells("한강\n")], "id": "a"},
+        {"messages": [user("Hi."), tells("Yes?")]},
+    )
+    one, two = tasks(path)
+    assert dict(one.fields) == {
+        "history": write_history((Message("user", "Be brief.\n\nName a fruit."), Message("assistant", "A pear."))),
+        "instruction": "그럼 강은?",
+        "input": "",
+        "output": "한강",
+        "name": "",
+        "language": "ko",
+        "classification": "",
+        "origin": "tasks.jsonl:1",
+    }
+    assert (two.text("history"), two.text("instruction"), two.text("output")) == ("", "Hi.", "Yes?")
+
+
+def test_a_task_may_have_a_history_and_then_all_have_the_field(tmp_path: Path) -> None:
+    path = written(tmp_path, {**PLAIN, "history": [["Hi.", "Yes?"]]}, PLAIN, {**PLAIN, "history": None})
+    assert [len(said_before(one)) for one in tasks(path)] == [2, 0, 0]
+    assert all("history" in one.fields for one in tasks(path))
+    assert "history" not in tasks(written(tmp_path, PLAIN))[0].fields
+
+
+CHATS: list[tuple[Any, str]] = [
+    ([], r"line 2: messages must be text or a list of messages, like"),
+    ("Hi.", r"line 2: messages is no dialogue that begins with 'Human:'"),
+    ([user("Hi.")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
+    ([user("Hi."), tells(" ")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
+    ([tells("Hi.")], r"line 2: messages must be turns of user and assistant, .* was nothing"),
+    ([{"role": "system", "content": "x"}, tells("Hi.")], r"messages must be turns of user .* was system"),
+    ([user("Hi."), user("Ho."), tells("Yes?")], r"messages must be turns .* was user, user"),
+    ([user("Hi."), tells("Yes?"), tells("No.")], r"messages must be turns .* was user, assistant"),
+    ([user(""), tells("Yes?")], r"messages must have words in every turn, and turn 1 \(user\) has none"),
+    ([user("a"), tells(" "), user("b"), tells("c")], r"every turn, and turn 2 \(assistant\) has none"),
+    ([user("a"), {"role": "tool", "content": "b"}], r"messages must be messages with role"),
+    ([user(["a"]), tells("b")], r"messages must be messages with role"),
+    ([user("a"), tells("\ud800")], r"messages holds half a character"),
+]
+
+
+@pytest.mark.parametrize(("said", "message"), CHATS)
+def test_what_is_wrong_with_a_chat_is_said_with_its_line(said: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=message):
+        tasks(written(tmp_path, ONE, {"messages": said}))
+
+
+def test_a_history_that_is_none_is_said_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 2: history must be turns of user and assistant, .* was user"):
+        tasks(written(tmp_path, ONE, {**PLAIN, "history": [user("Hi.")]}))
+
+
+def test_chats_without_an_answer_are_passed_over_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        {"messages": [user("Hi.")]},
+        {"messages": [user("Hi."), tells("")]},
+        {"messages": [user("Hi."), tells("Yes?")]},
+    )
+    assert [one.text("output") for one in tasks(path, unanswered="skip")] == ["Yes?"]
+    with pytest.raises(SourceError, match=r"line 1: messages must be turns of user and assistant"):
+        tasks(written(tmp_path, {"messages": [user("Hi."), user("Ho.")]}), unanswered="skip")
+
+
+@given(st.lists(st.tuples(SAID, SAID), min_size=1, max_size=4), st.sampled_from(["messages", "alpaca"]))
+def test_a_dialogue_that_is_exported_is_read_back(turns: list[tuple[str, str]], layout: Any) -> None:
+    """A file of chats to dialogues, and these to files of both forms that hold histories."""
+    turns = [(ask.strip(), tell.strip()) for ask, tell in turns]
+    chat = {"messages": [one for ask, tell in turns for one in (user(ask), tells(tell))]}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        read = tasks(written(folder, chat))
+        said = [*conversation(read[0]), Message("assistant", read[0].text("output"))]
+        assert [(one.role, one.text) for one in said] == [(m["role"], m["content"]) for m in chat["messages"]]
+        export(read, StoredImages([]), folder / "out", layout)
+        file = folder / "out" / ("data.jsonl" if layout == "messages" else "data.json")
+        (back,) = tasks(str(file))
+        if layout == "messages":
+            assert json.loads(file.read_text(encoding="utf-8")) == chat
+    different = {"origin", "history"} if len(turns) == 1 and layout == "alpaca" else {"origin"}
+    assert {n: v for n, v in back.fields.items() if n not in different} == {
+        n: v for n, v in read[0].fields.items() if n not in different
+    }

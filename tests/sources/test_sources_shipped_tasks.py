@@ -199,7 +199,10 @@ def test_an_installed_assay_has_them_and_their_card() -> None:
     data = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
     package = project / "src" / "assay"
     packed = {file.name for pattern in data["assay"] for file in package.glob(pattern)}
-    for name in ("seed-tasks.jsonl", "held-out-tasks.jsonl", "TASKS.md"):
+    for name in (
+        *("seed-tasks.jsonl", "held-out-tasks.jsonl", "TASKS.md"),
+        *("misconceptions.jsonl", "requests.jsonl", "BESIDE.md"),
+    ):
         assert (package / "recipes" / name).is_file()
         assert name in packed
 

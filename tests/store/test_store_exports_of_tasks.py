@@ -13,13 +13,15 @@ import pytest
 import yaml
 from store_parts import pictured
 
-from assay.core.errors import StoreError
+from assay.core.errors import FieldError, StoreError
 from assay.core.sample import Sample
+from assay.sources.preference_file import PreferencePairs
 from assay.store.card import LOADS, NO_PROOF, Card, card_text
 from assay.store.export import Layout, export
 from assay.store.images import StoredImages
 from assay.store.run_folder import RunFolder
 from assay.store.shards import write_made
+from labs import tiny_lab
 
 ODD = 'Say "한국" \n\t\\ {}\u2028| <b>'
 TASKS = [
@@ -184,3 +186,67 @@ def test_what_somebody_else_wrote_breaks_no_card() -> None:
 )  # fmt: skip
 def test_sizes_are_those_of_hugging_face(count: int, category: str) -> None:
     assert front(card_text(Card(), TASKS[:1] * count, "hf"))["size_categories"] == [category]
+
+
+HISTORY = json.dumps([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": ODD}], ensure_ascii=False)
+PAIRS = [
+    Sample({"instruction": "Add them.", "input": "3 and 4", "chosen": "7", "rejected": "8", "verdict": ""}),
+    Sample({"instruction": ODD, "input": "", "history": HISTORY, "chosen": ODD, "rejected": "no"}),
+]
+
+
+def test_pairs_open_as_their_card_says_and_are_read_back(tmp_path: Path) -> None:
+    assert export(PAIRS, StoredImages([]), tmp_path / "out", "preference", Card("pairs")) == 2
+    rows = list(opened(tmp_path / "out", "preference", tmp_path / "cache"))
+    assert rows[0] == {
+        "prompt": [{"role": "user", "content": "Add them.\n\n3 and 4"}],
+        "chosen": [{"role": "assistant", "content": "7"}],
+        "rejected": [{"role": "assistant", "content": "8"}],
+    }
+    assert [turn["content"] for turn in rows[1]["prompt"]] == ["Hi.", ODD, ODD.strip()]
+    assert [turn["role"] for turn in rows[1]["prompt"]] == ["user", "assistant", "user"]
+    back = PreferencePairs(str(tmp_path / "out" / "data.jsonl")).read(tiny_lab())
+    assert [one.text("chosen") for one in back] == ["7", ODD.strip()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        data = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+        assert set(data.column_names) == {"prompt", "chosen", "rejected"}
+        del data
+        gc.collect()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"instruction": "Go.", "output": "x"}, "is no pair of answers: it has no text fields chosen and rejected"),
+        ({"instruction": "Go.", "chosen": "a", "rejected": "b", "verdict": "tie"}, "find neither answer better"),
+        ({"instruction": "Go.", "chosen": "a", "rejected": " "}, "An answer is missing or empty"),
+        ({"instruction": "Go.", "chosen": "a", "rejected": "a "}, "Both answers are the same"),
+    ],
+)
+def test_what_is_no_preference_is_refused_and_nothing_is_left(
+    tmp_path: Path, fields: dict[str, str], message: str
+) -> None:
+    with pytest.raises(StoreError, match=message):
+        export([*PAIRS, Sample(fields)], StoredImages([]), tmp_path / "out", "preference")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dialogue_is_exported_with_what_was_said_before(tmp_path: Path) -> None:
+    dialogue = Sample({"instruction": "And now?", "input": "x", "output": "Yes.", "history": HISTORY})
+    for layout in THREE:
+        export([dialogue, TASKS[0]], StoredImages([]), tmp_path / layout, layout)
+    alpaca = json.loads((tmp_path / "alpaca" / "data.json").read_text(encoding="utf-8"))
+    assert [row["history"] for row in alpaca] == [[["Hi.", ODD]], []]
+    assert [row["instruction"] for row in alpaca] == ["And now?", "Add them."]
+    said = ["Hi.", ODD, "And now?\n\nx", "Yes."]
+    whole, _ = json.loads((tmp_path / "sharegpt" / "data.json").read_text(encoding="utf-8"))
+    assert [(one["from"], one["value"]) for one in whole["conversations"]] == [
+        *zip(("human", "gpt") * 2, said, strict=True)
+    ]
+    lines = (tmp_path / "messages" / "data.jsonl").read_text(encoding="utf-8").split("\n")
+    turns = json.loads(lines[0])["messages"]
+    assert [(one["role"], one["content"]) for one in turns] == [*zip(("user", "assistant") * 2, said, strict=True)]
+    with pytest.raises(FieldError, match="The history of sample"):
+        export([Sample({**dialogue.fields, "history": "Hi."})], StoredImages([]), tmp_path / "x", "messages")
+    assert not (tmp_path / "x").exists()

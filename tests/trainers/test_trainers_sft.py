@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,12 +23,15 @@ from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.models.chat import answered, rendered
 from assay.models.text_openvino import OpenVinoText
+from assay.text import dialogues
+from assay.text.dialogues import write_history
 from assay.text.instructions import task_prompt
 from assay.trainers.labelled import digest_of
 from assay.trainers.sft import SFT
 from assay.trainers.sft_loop import share_of_rate
 from assay.trainers.sft_rows import packed, parts_of, stream
 from labs import real_lab, tiny_lab
+from trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step, only_checkpoint
 
 KEPT = (
     *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
@@ -142,6 +142,7 @@ def test_the_rate_goes_up_and_down_and_is_never_nought() -> None:
     assert shares[-1] > 0
     assert share_of_rate(0, 1, 0.0) == 1.0
     assert share_of_rate(0, 1, 1.0) == 0.5
+    assert share_of_rate(6, 6, 1.0) == 1.0  # asked for after the last step, also where the rate rises to the end
 
 
 def test_same_seed_same_weights(trainer: SFT, trained: Artifact, tmp_path: Path) -> None:
@@ -411,28 +412,9 @@ def test_what_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:
         run(trainer, tmp_path / "none", [long, blank])
 
 
-KILLED = """
-import os, signal, sys
-from dataclasses import replace
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from labs import tiny_lab
-from trainers.test_trainers_sft import tasks
-from assay.trainers.sft import SFT
-trainer = SFT({start!r}, **{arguments!r})
-lab = tiny_lab(Path({folder!r}))
-lab = replace(lab, progress=lambda step, steps: os.kill(os.getpid(), signal.SIGKILL) if step == 5 else None)
-trainer.train(tasks(), lab)
-"""
-
-
-def killed_at_the_fifth_step(start: Path, folder: Path, **arguments: object) -> None:
-    folder.mkdir()
-    code = KILLED.format(
-        tests=str(Path(__file__).parents[1]), start=str(start), folder=str(folder), arguments=arguments
-    )
-    died = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+def killed(trainer: SFT, folder: Path) -> None:
+    imports = "from trainers.test_trainers_sft import tasks\nfrom assay.trainers.sft import SFT"
+    killed_at_the_fifth_step(folder, repr(trainer), "tasks()", imports)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
@@ -440,26 +422,18 @@ def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
     method: str, start: Path, tmp_path: Path
 ) -> None:
     arguments = {"steps": 7, "batch": 2, "max_length": 128, "save_every": 2, "method": method, "rate": 1e-3}
-    folder = tmp_path / "work"
-    killed_at_the_fifth_step(start, folder, **arguments)
-    (checkpoint,) = (folder / "checkpoints").glob("checkpoint-*")
-    assert checkpoint.name == "checkpoint-4"
-    trainer = SFT(str(start), **arguments)  # type: ignore[arg-type]
+    folder, trainer = tmp_path / "work", SFT(str(start), **arguments)  # type: ignore[arg-type]
+    killed(trainer, folder)
+    assert only_checkpoint(folder) == "checkpoint-4"
     whole = run(trainer, tmp_path / "whole")
-    told: list[int] = []
-    lab = replace(tiny_lab(folder), progress=lambda step, _: told.append(step))
-    resumed = trainer.train(tasks(), lab)
-    assert told == [5, 6, 7]
-    assert (resumed.digest, history_of(resumed)) == (whole.digest, history_of(whole))
-    assert resumed.facts == whole.facts
-    assert not (folder / "checkpoints").exists()
+    ends_as_if_it_had_not_been_killed(trainer, tasks(), tiny_lab(folder), whole, 5)
 
 
 def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_from(start: Path, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"steps": 7, "batch": 2, "max_length": 128, "save_every": 2}
     folder, trainer = tmp_path / "work", SFT(str(start), **arguments)
     whole = run(trainer, tmp_path / "whole")
-    killed_at_the_fifth_step(start, folder, **arguments)
+    killed(trainer, folder)
     told: list[int] = []
     lab = replace(tiny_lab(folder, seed=8), progress=lambda step, _: told.append(step))
     trainer.train(tasks(), lab)
@@ -467,7 +441,7 @@ def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_fr
     state = folder / "checkpoints" / "checkpoint-4" / "trainer_state.json"
     (folder / "model").rename(tmp_path / "model")
     folder.rename(tmp_path / "first")
-    killed_at_the_fifth_step(start, folder, **arguments)
+    killed(trainer, folder)
     state.write_bytes(state.read_bytes()[:100])
     assert run(trainer, folder).digest == whole.digest
 
@@ -598,3 +572,40 @@ def test_the_tuned_embedded_model_answers_by_the_backend_of_its_start(tmp_path: 
     assert tuned.answers[0].text == other.answers[0].text == "Under the blue stone."  # type: ignore[union-attr]
     assert base.answers[0].text != tuned.answers[0].text  # type: ignore[union-attr]
     assert os.path.getsize(Path(artifact.path) / "model.safetensors") < 300e6
+
+
+@pytest.mark.parametrize("style", ["instruction", "name"])
+def test_of_a_dialogue_the_last_answer_alone_is_learnt(style: Any, start: Path) -> None:
+    said = (Message("user", "Say sea."), Message("assistant", "sea"))
+    fields = {"instruction": "Again.", "name": "Again.", "input": "", "output": "sea sea"}
+    words = AutoTokenizer.from_pretrained(start)
+    own = SFT(str(start), max_length=256, style=style, system="Be brief.")
+    _, (row, alone), _ = own._rows([Sample({**fields, "history": write_history(said)}), Sample(fields)])
+    prompt = "".join(
+        f"<|im_start|>{role}\n{text}<|im_end|>\n"
+        for role, text in (("system", "Be brief."), ("user", "Say sea."), ("assistant", "sea"), ("user", "Again."))
+    )
+    assert words.decode(row.ids[: row.start]) == f"{prompt}<|im_start|>assistant\n"
+    assert words.decode(row.ids[row.start :]).strip() == "sea sea<|im_end|>"
+    assert row.ids[row.start :] == alone.ids[alone.start :]
+    assert own.usable(Sample({**fields, "history": ""}))
+    with pytest.raises(FieldError, match="The history of sample"):
+        own._rows([Sample({**fields, "history": "Hi."})])
+
+
+def test_the_same_words_after_another_dialogue_are_another_thing_to_learn(start: Path, tmp_path: Path) -> None:
+    """What "it" is only the first turn says: who drops it cannot learn both."""
+    told = [
+        Sample(
+            {
+                "instruction": "Say it.",
+                "output": word,
+                "history": write_history((Message("user", f"I mean {word}."), Message("assistant", "Yes."))),
+            }
+        )
+        for word in ("sea", "hill")
+    ]
+    artifact = run(SFT(str(start), steps=150, batch=2, rate=2e-2, method="full", max_length=128), tmp_path / "w", told)
+    asked = [TextRequest(dialogues.conversation(one), Decoding("greedy", max_tokens=8)) for one in told]
+    said = real_lab().models.text_model(artifact.path).complete(asked)
+    assert [one.answers[0].text for one in said] == ["sea", "hill"]  # type: ignore[union-attr]

@@ -52,11 +52,11 @@ def command(
     from assay.models.budget import Budget
     from assay.models.open_models import OpenModels
     from assay.models.services import is_remote
+    from assay.pipeline.environment import LANGUAGE, environment
     from assay.pipeline.eval_plan import cells, parse_manner
     from assay.pipeline.eval_run import Evaluation
     from assay.pipeline.eval_tasks import parse_task
     from assay.pipeline.progress import Silent, watched
-    from assay.pipeline.run import LANGUAGE, environment
     from assay.report.eval_groups import more_data
     from assay.report.eval_page import render_eval
     from assay.report.eval_results import comparisons, result, to_data

@@ -12,7 +12,7 @@ from assay.cli.options import JSON, RUN, show
 if TYPE_CHECKING:
     from assay.store.export import Layout
 
-LAYOUTS = ("hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages")
+LAYOUTS = ("hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "preference")
 
 
 @click.command()
@@ -26,7 +26,8 @@ def command(run: Path, path: Path, to: Layout, license_: str, language: tuple[st
     """Write the samples that the run in the folder RUN kept to the new folder PATH, with a card (README.md).
 
     hf is parquet, jsonl one sample a line, imagefolder a folder a label. alpaca, sharegpt and messages hold tasks
-    (instruction, input, output), or prompts and the texts that were written to them, as training code reads them.
+    (instruction, input, output), or prompts and the texts that were written to them, as training code reads them;
+    preference holds pairs of answers as TRL's trainers do.
     """
     from assay.pipeline.why import kept_samples
     from assay.report.card import card_of

@@ -64,13 +64,13 @@ def command() -> None:
 @OUT
 @JSON
 def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, **options: Any) -> None:
-    """Grade each output in FILE, as G-Eval does: .csv or .jsonl of output, and if there are such instruction, input,
-    human (a number, to compare with) and reference (for ROUGE beside it).
+    """Grade each output in FILE, as G-Eval does: .csv or .jsonl of output, and if there are such history (messages
+    before the instruction), instruction, input, human (a number, to compare with) and reference (for ROUGE beside it).
     """  # noqa: D205 -- click prints the first paragraph
+    from assay.pipeline.environment import LANGUAGE, environment
     from assay.pipeline.judge_rate import rate as graded
     from assay.pipeline.judge_rate import rate_questions, with_steps
     from assay.pipeline.judging import judge_of
-    from assay.pipeline.run import LANGUAGE, environment
     from assay.report.judge_data import rate_data, rate_rows
     from assay.report.judge_page import render_rate
     from assay.report.judge_results import rate_result
@@ -117,11 +117,12 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
 @JSON
 def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bool, **options: Any) -> None:
     """Say which of two answers in FILE is better, each pair in both orders: .csv or .jsonl of instruction, output_a,
-    output_b, and if there are such input, model_a, model_b (who wrote them), label (a, b or tie, by people), reference.
+    output_b, and if there are such history (messages before), input, model_a, model_b (who wrote them), label (a, b or
+    tie, by people), reference.
     """  # noqa: D205 -- click prints the first paragraph
+    from assay.pipeline.environment import LANGUAGE, environment
     from assay.pipeline.judge_pairs import judge_pairs, pair_questions
     from assay.pipeline.judging import judge_of
-    from assay.pipeline.run import LANGUAGE, environment
     from assay.report.judge_data import pair_rows, pairs_data
     from assay.report.judge_page import render_pairs
     from assay.report.judge_results import favours, pairs_result

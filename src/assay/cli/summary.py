@@ -15,9 +15,23 @@ from assay.report.words import count, dollars, percent, percent_between, plural,
 def print_summary(done: Done) -> None:
     """Prints the arms, the funnel, the answer and where the page is."""
     facts = done.facts
+    click.echo()
+    _funnel(facts)
+    if facts.arms:
+        click.echo()
+        _arms(facts)
+        _also(facts)
+    click.echo()
+    click.echo(answer_sentence(facts))
+    click.echo()
+    paid = f" and {dollars(total_dollars(facts))}" if any(stage.dollars != 0 for stage in facts.stages) else ""
+    click.echo(f"Took {seconds(total_seconds(facts))} of work{paid}. Report: {done.page}")
+
+
+def _funnel(facts: ReportFacts) -> None:
+    """What became of all that was asked for."""
     flow = facts.funnel
     dropped, failed = sum(flow.dropped.values()), sum(flow.failed.values())
-    click.echo()
     click.echo(
         f"{count(flow.requested)} requested = {count(flow.kept)} kept + {count(dropped)} dropped + "
         f"{count(failed)} failed"
@@ -28,40 +42,22 @@ def print_summary(done: Done) -> None:
             click.echo(f"        rule {one}: {count(part)}")
     for reason, number in flow.failed.items():
         click.echo(f"    failed: {reason}: {count(number)}")
-    if facts.arms:
-        click.echo()
-        rows = [
-            [
-                arm.name,
-                count(arm.n_samples),
-                count(arm.steps),
-                facts.measure.value(arm.result),
-                facts.measure.between(arm.result),
-            ]
-            for arm in facts.arms
-        ]
-        n = count(facts.arms[0].result.n)
-        table(
-            [
-                "arm",
-                "samples",
-                "steps",
-                f"{facts.measure.name} on {n} {'real' if facts.measure.share else 'held out'}",
-                "95 % interval",
-            ],
-            rows,
-        )
-        _also(facts)
-    click.echo()
-    click.echo(answer_sentence(facts))
-    click.echo()
-    paid = f" and {dollars(total_dollars(facts))}" if any(stage.dollars != 0 for stage in facts.stages) else ""
-    click.echo(f"Took {seconds(total_seconds(facts))} of work{paid}. Report: {done.page}")
+
+
+def _arms(facts: ReportFacts) -> None:
+    """How every arm did."""
+    measure = facts.measure
+    rows = [
+        [arm.name, count(arm.n_samples), count(arm.steps), measure.value(arm.result), measure.between(arm.result)]
+        for arm in facts.arms
+    ]
+    measured = f"{measure.name} on {count(facts.arms[0].result.n)} {'real' if measure.share else 'held out'}"
+    table(["arm", "samples", "steps", measured, "95 % interval"], rows)
 
 
 def _also(facts: ReportFacts) -> None:
     """The question's comparison by other measures, and a judge's verdicts."""
-    pairs = [(one, pair) for one in facts.others for pair in one.comparisons[:1]]
+    pairs = [(one, pair) for one in (*facts.others, *facts.also) for pair in one.comparisons[:1]]
     if pairs:
         click.echo()
         rows = [

@@ -1,13 +1,14 @@
 """The arms of a proof: their names, and what they say.
 
 `filtered-32` learns from 32 of the samples of `filtered`, picked blindly; `filtered@bare` by the trainer that
-`prove.variants` calls "bare"; `base@large` is the model that the variant "large" starts from.
+`prove.variants` calls "bare"; `base@large` is the model that the variant "large" starts from. A variant's own name is
+an arm too: "dpo" is `filtered@dpo`. So is the name of one of the recipe's `models`, which is measured as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from assay.core.errors import RecipeError, did_you_mean
@@ -31,6 +32,10 @@ CURVE = "real-"
 NEED_REAL = ("real", "few-real", "mixed", "nearest-real", "human", "human+synthetic")
 BASE = "base"
 """The arm that is not trained."""
+OWN = "own"
+"""The kind of an arm that is one of the recipe's `models`; no arm is called so."""
+TRAINED = "trained:"
+"""Before the name of one of the recipe's `models`: a reference to it, wherever a component names a model."""
 SIZED = ("unfiltered", "filtered", "random-drop", "human", "human+synthetic")
 """Arms of which a part may be taken."""
 _NAME = re.compile(r"(?P<kind>[a-z+-]+?)(-(?P<size>\d+))?(@(?P<variant>[\w-]+))?")
@@ -41,15 +46,17 @@ class ArmName:
     """An arm's name, taken apart."""
 
     kind: str
-    """One of `ARMS`."""
+    """One of `ARMS`, or `OWN`."""
     size: int | None = None
     """How many of its samples, at most."""
     variant: str = ""
-    """Of the trainer; "" for the recipe's own."""
+    """Of the trainer; "" for the recipe's own. Of `OWN` the model's name."""
 
     @property
     def said(self) -> str:
         """What it learns from, and how."""
+        if self.kind == OWN:
+            return "no more: one of the recipe's models, as it is"
         parts = [ARMS[self.kind]]
         if self.size is not None:
             parts.append(f"of those {self.size}, picked blindly")
@@ -58,15 +65,19 @@ class ArmName:
         return "; ".join(parts)
 
 
-def arm_name(name: str) -> ArmName:
-    """An arm's name, taken apart.
+def arm_name(name: str, variants: Collection[str] = (), models: Collection[str] = ()) -> ArmName:
+    """An arm's name, taken apart, in a recipe whose `prove.variants` and `models` have these names.
 
     Raises:
         RecipeError: There is no such arm, or no part of it can be taken.
     """
+    if name in variants:
+        return ArmName("filtered", variant=name)
+    if name in models:
+        return ArmName(OWN, variant=name)
     found = _NAME.fullmatch(name)
     if found is None or found["kind"] not in ARMS:
-        raise RecipeError(f"There is no arm {name!r}.", hint=did_you_mean(name, ARMS))
+        raise RecipeError(f"There is no arm {name!r}.", hint=did_you_mean(name, [*ARMS, *variants, *models]))
     size = int(found["size"]) if found["size"] else None
     if size is not None and (found["kind"] not in SIZED or size < 1):
         raise RecipeError(

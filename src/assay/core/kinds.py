@@ -145,6 +145,18 @@ class TextModel(Protocol):
         ...
 
 
+class RewardModel(Protocol):
+    """How good the last turn of a conversation is, in the eyes of those whose preferences it learnt."""
+
+    def rewards(self, conversations: Sequence[tuple[Message, ...]]) -> Sequence[float | NotCompleted]:
+        """One reward, the higher the better and of no unit, or one reason, in order; each ends with the assistant.
+
+        A reward depends on its own conversation alone. Differences of two answers to one prompt are log-odds of which
+        is preferred (Bradley and Terry 1952); rewards of answers to different prompts need not compare.
+        """
+        ...
+
+
 class LikelihoodModel(Protocol):
     """A language model that says how probable given words are after others."""
 

@@ -16,6 +16,7 @@ from assay.core.kinds import (
     ImageModel,
     LikelihoodModel,
     Pixels,
+    RewardModel,
     TextClassifier,
     TextModel,
     TwinEncoder,
@@ -41,6 +42,8 @@ class Models(Protocol):
     def text_model(self, reference: str) -> TextModel: ...
 
     def likelihood_model(self, reference: str) -> LikelihoodModel: ...
+
+    def reward_model(self, reference: str) -> RewardModel: ...
 
     def embedder(self, reference: str) -> Embedder: ...
 

@@ -6,9 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from assay.core.arms import BASE, CURVE, NEED_REAL, arm_name, is_base
+from assay.core.arms import ARMS, BASE, CURVE, NEED_REAL, OWN, ArmName, arm_name, is_base
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, StartsFromModel, Trainer
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model that the recipe trains on the way, such as the one that generates or the one that rewards.
+
+    Wherever a component names a model, `trained:NAME` is this one.
+    """
+
+    train: Trainer
+    data: Source | None = None
+    """What it learns from; what the filters kept where None."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is measured of every model beside what the proof is about, such as whether it still knows what is true."""
+
+    holdout: Source
+    evaluate: Evaluator
 
 
 @dataclass(frozen=True)
@@ -41,7 +61,13 @@ class Proof:
     of the held-out one, and the answer as `text`. Needs an evaluator that gives answers."""
     duel: Scorer | None = None
     """Which of two models' answers is better: a sample has the fields of the held-out one, and `output_a`, `output_b`.
-    Every arm is set against `base`, or where there is none against the second of `answer`."""
+    Every arm is set against `against`."""
+    against: str = ""
+    """The arm that all others meet in `duel`; where empty `base`, or if there is none the second of `answer`."""
+    beside: Mapping[str, Beside] = field(default_factory=dict)
+    """Name to what else every model is measured on: other held-out samples, by another evaluator."""
+    models: tuple[str, ...] = ()
+    """Names of the recipe's `models`, which may be arms; a recipe says them itself."""
     strangers: tuple[Source, ...] = ()
     """Inputs that belong to none of the labels."""
     unknowns: Evaluator | None = None
@@ -60,8 +86,11 @@ class Proof:
     """Trainings for each size of the curve."""
 
     def __post_init__(self) -> None:
-        for arm in map(arm_name, self.arms):
-            if arm.variant and arm.variant not in self.variants:
+        for name in (*self.variants, *self.models):
+            if name in ARMS or name == OWN or (name in self.variants and name in self.models):
+                raise RecipeError(f"The name {name!r} is taken: no variant and no model of a recipe may have it.")
+        for arm in map(self.arm, self.arms):
+            if arm.variant and arm.kind != OWN and arm.variant not in self.variants:
                 raise RecipeError(
                     f"The arm {arm.kind}@{arm.variant} names a trainer that prove.variants lacks.",
                     hint=did_you_mean(arm.variant, self.variants) if self.variants else "Give prove.variants one.",
@@ -72,6 +101,10 @@ class Proof:
         self._check_answers()
         self._check_real()
         self._check_values()
+        if self.against and self.against not in self.arms:
+            raise RecipeError(
+                f"prove.against names the arm {self.against!r}.", hint=did_you_mean(self.against, self.arms)
+            )
 
     def _check_answer(self) -> None:
         if not self.answer:
@@ -81,6 +114,10 @@ class Proof:
         for arm in self.answer:
             if arm not in self.arms:
                 raise RecipeError(f"prove.answer names the arm {arm!r}.", hint=did_you_mean(arm, self.arms))
+
+    def arm(self, name: str) -> ArmName:
+        """An arm's name, taken apart."""
+        return arm_name(name, self.variants, self.models)
 
     def _check_answers(self) -> None:
         """What looks at answers needs an evaluator that gives some."""
@@ -116,24 +153,26 @@ class Proof:
     def cells(self) -> tuple[tuple[str, int], ...]:
         """(name, number of the training) of everything that is trained, in order."""
         curve = [(f"{CURVE}{size}", nth) for size in self.curve for nth in range(self.curve_seeds)]
-        times = {arm: 1 if is_base(arm) else self.seeds for arm in self.arms}
+        times = {arm: 1 if is_base(arm) or self.arm(arm).kind == OWN else self.seeds for arm in self.arms}
         return (*((arm, nth) for arm in self.arms for nth in range(times[arm])), *curve)
 
     @property
     def opponent(self) -> str:
         """The arm that all others are set against in `duel`."""
+        if self.against:
+            return self.against
         return BASE if BASE in self.arms else self.answer[1] if self.answer else self.arms[-1]
 
     @property
     def needs_real(self) -> bool:
         """Whether anything is trained on real samples."""
-        return bool(self.curve) or any(arm_name(arm).kind in NEED_REAL for arm in self.arms)
+        return bool(self.curve) or any(self.arm(arm).kind in NEED_REAL for arm in self.arms)
 
     def _check_real(self) -> None:
         if len(set(self.curve)) < len(self.curve) or any(size < 1 for size in self.curve):
             raise RecipeError(f"prove.curve must be different numbers of 1 or more, was {list(self.curve)}.")
         if self.real is None and self.needs_real:
-            needing = (arm for arm in self.trained if arm.startswith(CURVE) or arm_name(arm).kind in NEED_REAL)
+            needing = (arm for arm in self.trained if arm.startswith(CURVE) or self.arm(arm).kind in NEED_REAL)
             first = next(needing, "real")
             raise RecipeError(f"The arm {first!r} needs real samples to train on.", hint="Give prove.real a source.")
         if "nearest-real" in self.arms and not self.fingerprint:
@@ -155,6 +194,8 @@ class Recipe:
     """Column name to scorer."""
     keep: tuple[Filter, ...] = ()
     """In order; each sees what the ones before it kept."""
+    models: Mapping[str, OwnModel] = field(default_factory=dict)
+    """Name to a model that is trained on the way; `trained:NAME` elsewhere."""
     train: Trainer | None = None
     prove: Proof | None = None
     budget: float | None = None
@@ -165,6 +206,11 @@ class Recipe:
             raise RecipeError(f"name must be letters, digits, '-' and '_', was {self.name!r}: it names the run folder.")
         if self.budget is not None and not 0 <= self.budget < float("inf"):
             raise RecipeError(f"budget must be 0 or more dollars, was {self.budget}.")
+        if self.prove is not None and set(self.prove.models) != set(self.models):
+            raise RecipeError(
+                f"prove.models must be the names of the recipe's models, {', '.join(self.models) or 'none'}, was "
+                f"{', '.join(self.prove.models) or 'none'}."
+            )
         if self.prove is not None and self.train is None:
             raise RecipeError("A recipe that proves must also train.", hint="Add a 'train:' section.")
         self._check_bases()
@@ -182,8 +228,10 @@ class Recipe:
         """What trains an arm."""
         assert self.train is not None, "a recipe with arms has a trainer"
         assert self.prove is not None, "a recipe with arms has a proof"
-        variant = "" if arm.startswith(CURVE) else arm_name(arm).variant
-        return self.prove.variants[variant] if variant else self.train
+        name = ArmName("real") if arm.startswith(CURVE) else self.prove.arm(arm)
+        if name.kind == OWN:
+            return self.models[name.variant].train
+        return self.prove.variants[name.variant] if name.variant else self.train
 
     def _check_bases(self) -> None:
         for arm in self.prove.arms if self.prove is not None else ():

@@ -125,7 +125,7 @@ class Trainer(Protocol):
     """Turns samples into a model in `lab.workspace()`.
 
     One that cannot learn from every sample, such as from a task without an answer, may offer `usable(sample)`: what is
-    not usable is in no arm.
+    not usable is in no arm. One whose model does not answer, such as one that rewards, says what it makes in `makes`.
     """
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact: ...

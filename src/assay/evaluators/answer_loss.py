@@ -12,7 +12,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.instructions import task_prompt
+from assay.text.dialogues import conversation
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class AnswerLoss:
 
     Lower is better. The token that ends an answer is not counted. The model's own answer to the task is the score's
     `answer`, so that other measures and judges can look at it; one that was cut at `decoding.max_tokens` is taken as it
-    stands, and evidence `whole` is 0 then. Evidence also holds `tokens` of the reference. A task whose answer is empty,
-    or that is longer than the model's context, is unscored. Losses of models with different tokenizers do not compare.
+    stands, and evidence `whole` is 0 then. Evidence also holds `tokens` of the reference. A task whose instruction or
+    answer is blank, or that is longer than the model's context, is unscored. Losses of models with different tokenizers
+    do not compare.
     """
 
     instruction: str = "instruction"
@@ -34,6 +35,8 @@ class AnswerLoss:
     """What the model is told before the task, as in its training."""
     decoding: Decoding = field(default_factory=lambda: Decoding(max_tokens=128))
     """Of its own answers; greedy, so that they hang on the model alone."""
+    history: str = "history"
+    """What was said before, where a sample has it."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="nats a token", low=0.0, better="lower")
@@ -44,7 +47,7 @@ class AnswerLoss:
             raise ValueError(f"AnswerLoss.decoding must give one answer, was {self.decoding.answers}.")
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        answerable = [sample for sample in holdout if sample.text(self.output).strip()]
+        answerable = [sample for sample in holdout if self._lack(sample) is None]
         prompts = [self._prompt(sample) for sample in answerable]
         wanted = [sample.text(self.output).strip() for sample in answerable]
         likely = lab.models.likelihood_model(artifact.path).likelihoods(
@@ -57,19 +60,21 @@ class AnswerLoss:
             ]
         )
         judged = (_outcome(loss, own) for loss, own in zip(likely, given, strict=True))
-        return [next(judged) if sample.text(self.output).strip() else EMPTY for sample in holdout]
+        return [self._lack(sample) or next(judged) for sample in holdout]
 
     def _prompt(self, sample: Sample) -> tuple[Message, ...]:
-        before = (Message("system", self.system),) if self.system else ()
-        asked = task_prompt(sample.text(self.instruction), _text(sample, self.input))
-        return (*before, Message("user", asked))
+        return conversation(
+            sample, instruction=self.instruction, input=self.input, history=self.history, system=self.system
+        )
+
+    def _lack(self, sample: Sample) -> Unscored | None:
+        if not sample.text(self.output).strip():
+            return EMPTY
+        return None if sample.text(self.instruction).strip() else UNASKED
 
 
 EMPTY = Unscored("not_applicable", "The task has no answer to be surprised by.")
-
-
-def _text(sample: Sample, name: str) -> str:
-    return sample.text(name) if name in sample.fields else ""
+UNASKED = Unscored("not_applicable", "The task has a blank instruction.")
 
 
 def _outcome(likely: tuple[Likelihood, ...] | NotCompleted, given: Completion | NotCompleted) -> Outcome:

@@ -12,6 +12,7 @@ from assay.filters.languages import Languages
 from assay.filters.length import Length
 from assay.filters.near_duplicates import NearDuplicates
 from assay.filters.novel import Novel
+from assay.filters.preferred import Preferred
 from assay.filters.random_share import RandomShare
 from assay.filters.threshold import Threshold
 from assay.filters.top_share import TopShare
@@ -26,6 +27,7 @@ FILTERS: tuple[type[Filter], ...] = (
     Length,
     NearDuplicates,
     Novel,
+    Preferred,
     RandomShare,
     Threshold,
     TopShare,

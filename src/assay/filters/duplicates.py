@@ -13,6 +13,8 @@ from assay.filters.columns import check_choice, check_different
 from assay.text.tokens import folded
 
 Marks = Literal["keep", "ignore"]
+HISTORY = "history"
+"""What was said before a task."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Duplicates:
 
     Compared are the characters as they look (NFKC), whatever their case, with runs of white space as one space. Greedy,
     in the order of the samples: so what comes first is kept, and every dropped sample has an equal that was kept, which
-    its reason names. A filter before this one takes from it what it may be compared with.
+    its reason names. A filter before this one takes from it what it may be compared with. Where every sample has a
+    `history`, tasks are compared with it: two dialogues that end with the same words are not the same.
     """
 
     fields: tuple[str, ...] = ("instruction", "input")
@@ -30,7 +33,7 @@ class Duplicates:
     """Whether punctuation counts; where not, it is a space, unless the text has nothing else. It is part of some names:
     without marks "C#" is "C"."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     ordered: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -41,7 +44,9 @@ class Duplicates:
         if not len(table):
             return []
         rule = f"each {' and '.join(self.fields)} once"
-        raw = list(zip(*(table.field_values(name) for name in self.fields), strict=True))
+        dialogues = "instruction" in self.fields and HISTORY in table.fields and HISTORY not in self.fields
+        fields = (HISTORY, *self.fields) if dialogues else self.fields
+        raw = list(zip(*(table.field_values(name) for name in fields), strict=True))
         first: dict[tuple[str, ...], int] = {}
         found = []
         for row, texts in enumerate(raw):

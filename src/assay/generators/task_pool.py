@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from assay.core.errors import RecipeError
 from assay.core.sample import Sample
+from assay.text.dialogues import said_before
 from assay.text.novelty import NoveltyFilter, Rule
 from assay.text.self_instruct import ABOUT_INSTANCES, CUT_OFF, NOT_NOVEL, instruction_rules
 from assay.text.task_wording import Task
@@ -18,7 +19,13 @@ def task_of(sample: Sample) -> Task:
 
     Raises:
         FieldError: It has no instruction or no output.
+        RecipeError: It is a dialogue, which makes no sense without what was said before.
     """
+    if said_before(sample):
+        raise RecipeError(
+            f"SelfInstruct shows tasks that stand for themselves, and sample {sample.id} goes on with a dialogue.",
+            hint="Give SelfInstruct.tasks a file without histories, or of chats of one question and answer.",
+        )
 
     def field(name: str) -> str:
         value = sample.fields.get(name, "")

@@ -12,6 +12,7 @@ from assay.models.language import named_backend, open_language, open_stepped
 from assay.models.loading import Device, placed
 from assay.models.references import Checkpoint, locate
 from assay.models.resnet import HfClassifier, open_classifier
+from assay.models.reward_model import HfRewardModel, open_reward_model
 from assay.models.sentences import SentenceEncoder, open_sentences
 from assay.models.services import is_remote
 from assay.models.text_classifier import open_text_classifier
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         Embedder,
         ImageModel,
         LikelihoodModel,
+        RewardModel,
         SteppedModel,
         TextClassifier,
         TextModel,
@@ -82,6 +84,14 @@ class OpenModels:
         """
         return _stepped(reference, self.device)
 
+    def reward_model(self, reference: str) -> RewardModel:
+        """A language model with a head of one number.
+
+        Raises:
+            ModelError: There is none, or it cannot be loaded.
+        """
+        return _rewards(locate(reference), self.device)
+
     def embedder(self, reference: str) -> Embedder:
         """A sentence encoder, by the backend that the reference names, or the best one that is here.
 
@@ -131,6 +141,11 @@ def _stepped(reference: str, device: Device) -> HfTextModel:
 
 
 @lru_cache(maxsize=2)
+def _rewards(checkpoint: Checkpoint, device: Device) -> HfRewardModel:
+    return open_reward_model(checkpoint, placed(device))
+
+
+@lru_cache(maxsize=2)
 def _sentences(checkpoint: Checkpoint, device: Device, backend: str | None) -> SentenceEncoder:
     return open_sentences(checkpoint, device, backend)
 
@@ -143,3 +158,9 @@ def _classifier(checkpoint: Checkpoint, device: Device) -> HfClassifier:
 @lru_cache(maxsize=4)
 def _text_classifier(checkpoint: Checkpoint, models: OpenModels) -> TextClassifier:
     return open_text_classifier(checkpoint, placed(models.device), models.embedder)
+
+
+def let_go() -> None:
+    """Forgets the models that draw and write, which are the largest; who holds one keeps it, and any is opened anew."""
+    for cache in (_diffusion, _text, _stepped):
+        cache.cache_clear()

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from assay.core.arms import CURVE, arm_name
+from assay.core.arms import CURVE
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
 from assay.core.roles import Trainer
@@ -53,12 +53,26 @@ class Material:
     real: Sequence[Sample] = ()
     nearest: Sequence[Sample] = ()
     """The real sample most like each of `kept`, in their order."""
+    unusable: int = 0
+    """Samples that the filters kept, and that the trainer cannot learn from."""
+    dropped: int = 0
+    """Samples that the filters dropped, which the trainer could not have learnt from either."""
+    lacking: str = ""
+    """Why there are no samples, where none could be made."""
 
 
 def usable(trainer: Trainer | None, samples: Sequence[Sample]) -> list[Sample]:
     """Those that a trainer can learn from, as far as it says."""
     can = getattr(trainer, "usable", None)
     return [sample for sample in samples if can is None or can(sample)]
+
+
+def none_usable(owner: str, count: int) -> RecipeError:
+    """What is said where the filters kept samples and the trainer can learn from none."""
+    return RecipeError(
+        f"{owner} has nothing to train on: its trainer can learn from none of {count} samples.",
+        hint="A pair needs two different answers, one preferred; a task needs an instruction, and SFT its answer.",
+    )
 
 
 def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[Sample]:
@@ -84,16 +98,26 @@ def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[S
         "human+synthetic": lambda: [*kept, *real],
         "nearest-real": lambda: relabelled(material.nearest, kept),
     }
-    name = arm_name(arm)
+    name = proof.arm(arm)
     found = makers[name.kind]()
     if name.size is not None:  # the same lots for every size: a smaller part lies in a larger one
         found = blind_pick(found, name.size, hashed(seed, "part"))
     if not found:
-        raise RecipeError(
-            f"The arm {arm!r} has nothing to train on: the filters kept {len(kept)} of {len(generated)} samples.",
-            hint="Loosen a filter; nothing has to be generated or scored again.",
-        )
+        raise _nothing(arm, material)
     return found
+
+
+def _nothing(arm: str, material: Material) -> RecipeError:
+    """What is said of an arm without samples."""
+    if material.unusable:
+        return none_usable(f"The arm {arm!r}", material.unusable)
+    if material.lacking:
+        return RecipeError(f"The arm {arm!r} has nothing to train on: {material.lacking}")
+    made = len(material.generated) + material.dropped
+    return RecipeError(
+        f"The arm {arm!r} has nothing to train on: the filters kept {len(material.kept)} of {made} samples.",
+        hint="Loosen a filter; nothing has to be generated or scored again.",
+    )
 
 
 def few_of_each(samples: Sequence[Sample], few: int, seed: int, field: str = "label") -> list[Sample]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from assay.core.asking import TextRequest
@@ -17,6 +17,7 @@ from assay.models.open_models import OpenModels
 from assay.models.services import find_place, is_remote
 from assay.pipeline.plan import SHARD, Placed, Stage
 from assay.pipeline.stages import samples_of
+from assay.pipeline.trained import bound, stand_ins
 from assay.store.images import StoredImages
 
 ASSUMED = (
@@ -73,7 +74,14 @@ def asks(recipe: Recipe, surveyed: Sequence[tuple[Stage, Placed | None]]) -> lis
     """
     placed = {stage.name: place for stage, place in surveyed}
     lab = Lab(recipe.seed, OpenModels(), StoredImages([]))
+    recipe = _with_stand_ins(recipe, lab)
     return [*_of_samples(recipe, placed, lab), *_of_answers(recipe, placed, lab)]
+
+
+def _with_stand_ins(recipe: Recipe, lab: Lab) -> Recipe:
+    """What asks, with models in the place of the recipe's own: these lie on this machine and cost nothing."""
+    there = stand_ins(recipe, lab)
+    return replace(recipe, generate=bound(recipe.generate, there), score=bound(recipe.score, there))
 
 
 def _of_answers(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -> list[Asks]:
@@ -93,8 +101,7 @@ def _of_answers(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -
 
 def _of_samples(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -> list[Asks]:
     made = placed["generate"]
-    assert made is not None, "it waits for nothing"
-    if made.state == "done":
+    if made is not None and made.state == "done":
         waiting = [name for name, place in placed.items() if place is None or place.state != "done"]
         samples = samples_of(made.folder)
         return [

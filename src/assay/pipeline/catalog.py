@@ -16,10 +16,11 @@ from assay.generators import GENERATORS
 from assay.scorers import SCORERS
 from assay.sources import SOURCES
 from assay.trainers import TRAINERS
+from assay.verifiers import VERIFIERS
 
 OURS: Mapping[str, tuple[type, ...]] = {
     "generators": GENERATORS,
-    "scorers": SCORERS,
+    "scorers": (*SCORERS, *VERIFIERS),
     "filters": FILTERS,
     "trainers": TRAINERS,
     "evaluators": EVALUATORS,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.models.embedded import carried
-from assay.pipeline.run import environment
+from assay.pipeline.environment import environment
 from assay.sources.fashion_files import INSTALLED, PACKAGE, cache
 
 OPTIONAL = {"ray": "the engine 'ray'", "datasets": "the Hugging Face hub as a source, opening exports"}

@@ -10,6 +10,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome
 from assay.pipeline.judging import Judge, Judging, Question, outcome_of
 from assay.store.answers import AnswerRow
+from assay.text.dialogues import said_before
 from assay.text.judging import LETTERS, Pair, choice, pair_prompt, weighed_choice
 from assay.text.verdicts import Verdict, turned
 
@@ -46,9 +47,8 @@ def pair_questions(judge: Judge, items: Sequence[Sample], *, ties: bool, seed: i
 
 def pair_of(item: Sample) -> Pair:
     """As a judge sees it: no names, no labels."""
-    return Pair(
-        item.text("instruction"), item.text("output_a"), item.text("output_b"), str(item.fields.get("input", ""))
-    )
+    given = str(item.fields.get("input", ""))
+    return Pair(item.text("instruction"), item.text("output_a"), item.text("output_b"), given, said_before(item))
 
 
 def _shown(items: Sequence[Sample]) -> list[Pair]:

@@ -12,6 +12,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome
 from assay.pipeline.judging import Judge, Judging, Question, outcome_of
 from assay.store.answers import AnswerRow
+from assay.text.dialogues import said_before
 from assay.text.judging import Rated, Rubric, rating, rating_prompt, steps_prompt, weighed_rating
 
 STEPS_TOKENS = 400
@@ -71,7 +72,8 @@ def rate_questions(judge: Judge, rubric: Rubric, items: Sequence[Sample], seed: 
 
 def rated_of(item: Sample) -> Rated:
     """As a judge sees it: no human grade, no reference."""
-    return Rated(item.text("output"), str(item.fields.get("instruction", "")), str(item.fields.get("input", "")))
+    asked, given = (str(item.fields.get(name, "")) for name in ("instruction", "input"))
+    return Rated(item.text("output"), asked, given, said_before(item))
 
 
 def _read(judge: Judge, rubric: Rubric, rated: Rated, row: AnswerRow, seed: int) -> Outcome:

@@ -95,8 +95,8 @@ def refuse(found: Sequence[Leaks]) -> None:
 def content_of(sample: Sample) -> tuple[tuple[str, str], ...]:
     """What an item says, whatever it is called and wherever it came from.
 
-    Its pictures; else its text, or the instruction and the input of a task, whose answer may be another; else all its
-    words. Words are compared in small letters and with single spaces.
+    Its pictures; else its text, or the instruction and the input of a task with what was said before, whose answer may
+    be another; else all its words. Words are compared in small letters and with single spaces.
     """
     pictures = tuple((name, v.digest) for name, v in sorted(sample.fields.items()) if isinstance(v, Image))
     words = {
@@ -105,7 +105,7 @@ def content_of(sample: Sample) -> tuple[tuple[str, str], ...]:
         if isinstance(value, str) and name not in ("label", "origin", "part")
     }
     if "instruction" in words:
-        said = {name: words.get(name, "") for name in ("instruction", "input")}
+        said = {name: words.get(name, "") for name in ("history", "instruction", "input")}
     else:
         said = {"text": words["text"]} if "text" in words else words
     return pictures or tuple(said.items())

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.core.arms import CURVE, arm_name
-from assay.core.recipe import Proof, Recipe
+from assay.core.arms import CURVE, OWN, ArmName
+from assay.core.recipe import OwnModel, Proof, Recipe
 from assay.core.roles import Scorer, SelfSeeding, Source
 from assay.pipeline.spec import describe, version_of
 from assay.pipeline.stages import parts
+from assay.pipeline.trained import check_names, named
 from assay.store.keys import stage_key
 from assay.store.receipts import Receipt, damaged, read_receipt
 
 SHARD = 64
 """Samples of a part that is generated: what a kill -9 can lose."""
+
+MODEL, TAUGHT, ASKED, BESIDE = "model-", "taught-", "asked-", "beside-"
+"""Begin the names of stages: one of the recipe's own models, what it learns from, what is asked beside, and that."""
 
 State = Literal["done", "retry", "damaged", "begun", "to do", "waits"]
 
@@ -26,8 +30,9 @@ class Stage:
     """One stage of a recipe in one run folder."""
 
     name: str
-    """real, holdout, calibrate, strangers-N, generate, score-COLUMN, keep, embed-real, embed-holdout, leakage,
-    train-ARM-N, prove, measure-NAME, duel, expert, agree or unknowns."""
+    """real, holdout, calibrate, strangers-N, taught-MODEL, asked-NAME, model-MODEL, generate, score-COLUMN, keep,
+    embed-real, embed-holdout, leakage, train-ARM-N, prove, measure-NAME, duel, beside-NAME, expert, agree or
+    unknowns."""
     needs: tuple[str, ...]
     """Names of the stages it reads."""
     spec: Mapping[str, Any]
@@ -48,18 +53,50 @@ class Placed:
 
 
 def stages(recipe: Recipe) -> list[Stage]:
-    """Every stage of a recipe, each after those it needs; real data first, because what cannot be had is soon said."""
-    made = [Stage("generate", (), _now(recipe.generate), version_of(recipe.generate), recipe.seed)]
+    """Every stage of a recipe, each after those it needs; real data first, because what cannot be had is soon said.
+
+    Raises:
+        RecipeError: A component names a model of the recipe's that there is none of.
+    """
+    check_names(recipe)
+    generate = recipe.generate
+    made = [Stage("generate", models_for(generate), _now(generate), version_of(generate), recipe.seed)]
     for column, scorer in recipe.score.items():
-        made.append(Stage(f"score-{column}", ("generate",), _now(scorer), version_of(scorer), recipe.seed))
+        needs = ("generate", *models_for(scorer))
+        made.append(Stage(f"score-{column}", needs, _now(scorer), version_of(scorer), recipe.seed))
     filters = {"filters": [describe(rule) | {"version": version_of(rule)} for rule in recipe.keep]}
     made.append(Stage("keep", tuple(stage.name for stage in made), filters, 1, recipe.seed))
+    taught = [Stage(name, (), _now(one), version_of(one), 0) for name, one in taught_of(recipe).items()]
+    own = [_own_model(name, model, recipe.seed) for name, model in recipe.models.items()]
     if recipe.prove is None:
-        return made
+        return _in_order([*taught, *own, *made])
     read = [Stage(name, (), _now(one), version_of(one), 0) for name, one in sources_of(recipe.prove).items()]
     embedded = _embedded(recipe, recipe.prove)
-    before = [*read, *made, *embedded]
-    return [*before, _leakage(recipe.prove, [stage.name for stage in before]), *_proof(recipe, recipe.prove)]
+    before = [*read, *taught, *made, *embedded]
+    leakage = _leakage(recipe.prove, [stage.name for stage in before])
+    return _in_order([*read, *taught, *own, *made, *embedded, leakage, *_proof(recipe, recipe.prove)])
+
+
+def _own_model(name: str, model: OwnModel, seed: int) -> Stage:
+    needs = ("generate", "keep") if model.data is None else (f"{TAUGHT}{name}",)
+    spec = {"train": describe(model.train)}
+    return Stage(f"{MODEL}{name}", (*needs, *models_for(model.train)), spec, version_of(model.train), seed)
+
+
+def _in_order(found: Sequence[Stage]) -> list[Stage]:
+    """Each after those it needs, and otherwise as they were."""
+    waiting, ordered = list(found), list[Stage]()
+    while waiting:
+        there = {stage.name for stage in ordered}
+        ready = next(stage for stage in waiting if there.issuperset(stage.needs))
+        waiting.remove(ready)
+        ordered.append(ready)
+    return ordered
+
+
+def models_for(component: object) -> tuple[str, ...]:
+    """The stages of the recipe's own models that a component needs."""
+    return tuple(f"{MODEL}{name}" for name in named(component))
 
 
 def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
@@ -99,7 +136,13 @@ def sources_of(proof: Proof) -> dict[str, Source]:
     found["holdout"] = proof.holdout
     if proof.calibrate is not None:
         found["calibrate"] = proof.calibrate
-    return found | {f"strangers-{nth}": source for nth, source in enumerate(proof.strangers)}
+    found |= {f"strangers-{nth}": source for nth, source in enumerate(proof.strangers)}
+    return found | {f"{ASKED}{name}": beside.holdout for name, beside in proof.beside.items()}
+
+
+def taught_of(recipe: Recipe) -> dict[str, Source]:
+    """What the recipe's own models learn from, where that is not what it makes, by the name of the stage."""
+    return {f"{TAUGHT}{name}": own.data for name, own in recipe.models.items() if own.data is not None}
 
 
 def _now(component: Source | Scorer | SelfSeeding) -> dict[str, Any]:
@@ -123,11 +166,20 @@ def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
 def _leakage(proof: Proof, before: Sequence[str]) -> Stage:
     """Before anything is trained: what the training sets share with the held-out samples."""
     wanted = ("generate", "real", "holdout", f"score-{proof.fingerprint}", "embed-real", "embed-holdout")
-    needs = tuple(name for name in before if name in wanted)
+    needs = tuple(name for name in before if name in wanted or name.startswith(TAUGHT))
     return Stage("leakage", needs, {"similarity": proof.similarity}, 1, 0)
 
 
 def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
+    trained = _trained(recipe, proof)
+    arms = tuple(stage.name for stage in trained)
+    needs = ("holdout", *arms, *models_for(proof.evaluate))
+    proved = Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)
+    return [*trained, proved, *_asked_too(recipe, proof, arms), *_expert(proof), *_unknowns(proof)]
+
+
+def _trained(recipe: Recipe, proof: Proof) -> list[Stage]:
+    """Every arm, as often as it is trained."""
     looks = ("generate", "keep", "real", f"score-{proof.fingerprint}", "embed-real")
     needs_of: Mapping[str, tuple[str, ...]] = {
         "unfiltered": ("generate",) if proof.equal == "steps" else ("generate", "keep"),
@@ -135,38 +187,59 @@ def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
         "real": ("generate", "keep", "real"),
         "mixed": ("generate", "keep", "real"),
         "base": (),
+        OWN: (),
         "human": ("real",),
         "human+synthetic": ("generate", "keep", "real"),
         "nearest-real": looks,
     }
-    trained = []
+    found = []
     for arm, nth in proof.cells:
         few = {"few": proof.few} if arm in ("few-real", "mixed") else {}
         trainer = recipe.trainer(arm)
         spec = {"train": describe(trainer), "arm": arm, "nth": nth, "equal": proof.equal, **few}
-        curve = arm.startswith(CURVE)
-        needs = ("real",) if curve else needs_of.get(arm_name(arm).kind, ("generate", "keep"))
-        trained.append(Stage(f"train-{arm}-{nth}", needs, spec, version_of(trainer), recipe.seed))
-    needs = ("holdout", *(stage.name for stage in trained))
-    proved = [Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)]
+        said = ArmName("real") if (curve := arm.startswith(CURVE)) else proof.arm(arm)
+        needs = ("real",) if curve else needs_of.get(said.kind, ("generate", "keep"))
+        own = (f"{MODEL}{said.variant}",) if said.kind == OWN else models_for(trainer)
+        found.append(Stage(f"train-{arm}-{nth}", (*needs, *own), spec, version_of(trainer), recipe.seed))
+    return found
+
+
+def _asked_too(recipe: Recipe, proof: Proof, arms: tuple[str, ...]) -> list[Stage]:
+    """What is looked at in the answers of the proof, and what the arms are asked beside it."""
     asked = {f"measure-{name}": scorer for name, scorer in proof.measures.items()}
     if proof.duel is not None:
         asked["duel"] = proof.duel
+    found = []
     for name, scorer in asked.items():
         against = {"against": proof.opponent} if name == "duel" else {}
-        proved.append(Stage(name, ("holdout", "prove"), _now(scorer) | against, version_of(scorer), recipe.seed))
-    if proof.expert:
-        spec = {"model": proof.expert, "evaluate": describe(proof.evaluate)}
-        proved.append(Stage("expert", ("holdout",), spec, version_of(proof.evaluate), 0))
-        pupils = tuple(f"train-{arm}-0" for arm in pupils_of(proof))
-        spec = {"evaluate": describe(proof.evaluate)}
-        proved.append(Stage("agree", ("generate", *pupils), spec, version_of(proof.evaluate), 0))
-    if proof.unknowns is not None:
-        read = [name for name in sources_of(proof) if name != "real"]
-        spec = {"unknowns": describe(proof.unknowns), "expert": proof.expert}
-        shown = f"train-{main_arm(proof)}-0"
-        proved.append(Stage("unknowns", (*read, shown), spec, version_of(proof.unknowns), 0))
-    return [*trained, *proved]
+        needs = ("holdout", "prove", *models_for(scorer))
+        found.append(Stage(name, needs, _now(scorer) | against, version_of(scorer), recipe.seed))
+    for name, beside in proof.beside.items():
+        evaluate = beside.evaluate
+        needs = (f"{ASKED}{name}", *arms, *models_for(evaluate))
+        found.append(Stage(f"{BESIDE}{name}", needs, describe(evaluate), version_of(evaluate), 0))
+    return found
+
+
+def _expert(proof: Proof) -> list[Stage]:
+    """How good the expert is, and how often its pupils agree with it; nothing without one."""
+    if not proof.expert:
+        return []
+    version, described = version_of(proof.evaluate), describe(proof.evaluate)
+    pupils = tuple(f"train-{arm}-0" for arm in pupils_of(proof))
+    return [
+        Stage("expert", ("holdout",), {"model": proof.expert, "evaluate": described}, version, 0),
+        Stage("agree", ("generate", *pupils), {"evaluate": described}, version, 0),
+    ]
+
+
+def _unknowns(proof: Proof) -> list[Stage]:
+    if proof.unknowns is None:
+        return []
+    read = [name for name in sources_of(proof) if name != "real" and not name.startswith(ASKED)]
+    spec = {"unknowns": describe(proof.unknowns), "expert": proof.expert}
+    needs = (*read, f"train-{main_arm(proof)}-0")
+    return [Stage("unknowns", needs, spec, version_of(proof.unknowns), 0)]
 
 
 def main_arm(proof: Proof) -> str:

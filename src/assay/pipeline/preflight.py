@@ -10,7 +10,8 @@ from assay.core.lab import Lab, Models
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.models.references import locate
-from assay.pipeline.plan import sources_of
+from assay.pipeline.plan import BESIDE, MODEL, sources_of, taught_of
+from assay.pipeline.trained import bound, named, stand_ins
 from assay.store.images import StoredImages
 
 RANDOM = "random"
@@ -48,21 +49,28 @@ def components(recipe: Recipe) -> Mapping[str, Any]:
     """The component of each kind of stage that may need a model, by the beginning of the stage's name."""
     found: dict[str, Any] = {"generate": recipe.generate}
     found |= {f"score-{column}": scorer for column, scorer in recipe.score.items()}
+    found |= taught_of(recipe) | {f"{MODEL}{name}": own.train for name, own in recipe.models.items()}
     if recipe.prove is not None:
         if recipe.prove.fingerprint:
             found |= {"embed": recipe.score[recipe.prove.fingerprint]}
         found |= sources_of(recipe.prove)
         found |= {f"measure-{name}": scorer for name, scorer in recipe.prove.measures.items()}
         found |= {"duel": recipe.prove.duel}
-        found |= {f"train-{arm}": recipe.trainer(arm) for arm in recipe.prove.arms if "@" in arm}
+        found |= {f"train-{arm}": recipe.trainer(arm) for arm in recipe.prove.arms if recipe.prove.arm(arm).variant}
+        found |= {f"{BESIDE}{name}": beside.evaluate for name, beside in recipe.prove.beside.items()}
         found |= {"train": recipe.train, "prove": recipe.prove.evaluate, "unknowns": recipe.prove.unknowns}
     return {name: component for name, component in found.items() if component is not None}
 
 
-def waiting(recipe: Recipe, todo: Sequence[str]) -> list[Any]:
-    """The components of the stages named in `todo`, each once."""
+def waiting(recipe: Recipe, todo: Sequence[str], models: Models) -> list[Any]:
+    """The components of the stages named in `todo`, each once.
+
+    One that names models of the recipe's own looks at what these are made of; where it names one of another kind, which
+    nothing can stand in for, it is not asked.
+    """
+    there = stand_ins(recipe, Lab(recipe.seed, models, StoredImages([])))
     return [
-        component
+        bound(component, there)
         for name, component in components(recipe).items()
-        if any(stage == name or stage.startswith(f"{name}-") for stage in todo)
+        if set(named(component)) <= set(there) and any(stage == name or stage.startswith(f"{name}-") for stage in todo)
     ]

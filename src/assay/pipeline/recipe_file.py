@@ -12,29 +12,15 @@ from typing import Any
 import yaml
 
 from assay.core.errors import RecipeError, did_you_mean
-from assay.core.recipe import Proof, Recipe
-from assay.core.roles import Filter, Scorer, Source, Trainer
+from assay.core.recipe import Recipe
+from assay.core.roles import Filter
+from assay.pipeline.recipe_proof import described_proof, own_models, proof_of
+from assay.pipeline.recipe_values import check_kinds, mapping, merged, scorers
 from assay.pipeline.spec import build, describe, fit
+from assay.pipeline.trained import check_names
 
 KEYS = tuple(field.name for field in fields(Recipe))
-PROOF_ROLES = {
-    "holdout": "sources",
-    "evaluate": "evaluators",
-    "real": "sources",
-    "calibrate": "sources",
-    "unknowns": "evaluators",
-    "duel": "scorers",
-}
-PROOF_VALUES: Mapping[str, type] = {
-    "seeds": int,
-    "curve_seeds": int,
-    "equal": str,
-    "few": int,
-    "expert": str,
-    "fingerprint": str,
-}
 PROOFS = ("default", "thorough")
-WORDS: Mapping[type, str] = {str: "text", int: "a whole number"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -137,13 +123,16 @@ def parse(data: Mapping[str, Any]) -> Recipe:
     values: dict[str, Any] = {key: data[key] for key in ("name", "question", "seed") if key in data}
     values["budget"] = fit(data.get("budget"), float | None, "budget")
     values["generate"] = build("generators", data["generate"], "generate")
-    values["score"] = _scorers(_mapping(data.get("score"), "score"))
+    values["score"] = scorers(mapping(data.get("score"), "score"))
     values["keep"] = _filters(data.get("keep") or [])
+    values["models"] = own_models(mapping(data.get("models"), "models"))
     if data.get("train") is not None:
         values["train"] = build("trainers", data["train"], "train")
     if data.get("prove") is not None:
-        values["prove"] = _proof(_mapping(data["prove"], "prove"), data.get("train"))
-    return _recipe(values)
+        values["prove"] = proof_of(mapping(data["prove"], "prove"), data.get("train"), tuple(values["models"]))
+    recipe = _recipe(values)
+    check_names(recipe)
+    return recipe
 
 
 def dump(recipe: Recipe) -> str:
@@ -157,39 +146,16 @@ def dump(recipe: Recipe) -> str:
         "score": {name: describe(scorer) for name, scorer in recipe.score.items()},
         "keep": [describe(rule) for rule in recipe.keep],
     }
+    if recipe.models:
+        data["models"] = {
+            name: {"train": describe(own.train), **({} if own.data is None else {"data": describe(own.data)})}
+            for name, own in recipe.models.items()
+        }
     if recipe.train is not None:
         data["train"] = describe(recipe.train)
     if recipe.prove is not None:
-        proof = recipe.prove
-        data["prove"] = {
-            **{key: describe(part) for key in PROOF_ROLES if (part := getattr(proof, key)) is not None},
-            "variants": {name: describe(trainer) for name, trainer in proof.variants.items()},
-            "measures": {name: describe(scorer) for name, scorer in proof.measures.items()},
-            "strangers": [describe(source) for source in proof.strangers],
-            "arms": list(proof.arms),
-            "answer": list(proof.answer),
-            "curve": list(proof.curve),
-            "similarity": proof.similarity,
-            **{key: getattr(proof, key) for key in PROOF_VALUES},
-        }
+        data["prove"] = described_proof(recipe.prove)
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on it: mappings are merged key by key, everything else is replaced."""
-    result = dict(base)
-    for key, value in over.items():
-        old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
-
-
-def _scorers(specs: Mapping[str, Any], where: str = "score") -> dict[str, Scorer]:
-    for name in specs:
-        # It becomes part of a folder's name and of a table's head.
-        if not name or not all(c.isalnum() or c in "-_" for c in name):
-            raise RecipeError(f"What {where} holds must be named by letters, digits, '-' and '_', was {name!r}.")
-    return {name: build("scorers", spec, f"{where}.{name}") for name, spec in specs.items()}
 
 
 def _filters(specs: object) -> tuple[Filter, ...]:
@@ -199,57 +165,8 @@ def _filters(specs: object) -> tuple[Filter, ...]:
 
 
 def _recipe(values: Mapping[str, Any]) -> Recipe:
-    _check_kinds(values, {"name": str, "question": str, "seed": int}, "")
+    check_kinds(values, {"name": str, "question": str, "seed": int}, "")
     return Recipe(**values)
-
-
-def _proof(data: Mapping[str, Any], train: object) -> Proof:
-    known = [field.name for field in fields(Proof)]
-    for key in data:
-        if key not in known:
-            raise RecipeError(f"prove has no key {key!r}.", hint=did_you_mean(key, known))
-    missing = [key for key in ("holdout", "evaluate") if data.get(key) is None]
-    if missing:
-        raise RecipeError(f"prove needs {' and '.join(map(repr, missing))}.")
-    values = dict(data)
-    for key, role in PROOF_ROLES.items():
-        if values.get(key) is not None:
-            values[key] = build(role, values[key], f"prove.{key}")
-    for key in ("arms", "answer"):
-        if key in values:
-            values[key] = _arms(values[key], key)
-    values["variants"] = _variants(_mapping(data.get("variants"), "prove.variants"), train)
-    values["measures"] = _scorers(_mapping(data.get("measures"), "prove.measures"), "prove.measures")
-    values["strangers"] = _strangers(data.get("strangers") or [])
-    values["curve"] = fit(data.get("curve") or [], tuple[int, ...], "prove.curve")
-    values["similarity"] = fit(data.get("similarity", Proof.similarity), float, "prove.similarity")
-    _check_kinds(values, PROOF_VALUES, "prove.")
-    return Proof(**values)
-
-
-def _variants(specs: Mapping[str, Any], train: object) -> dict[str, Trainer]:
-    """Other trainers: whole ones, or what is other than in the recipe's own."""
-    found = {}
-    for name, spec in specs.items():
-        where = f"prove.variants.{name}"
-        if not name or not all(c.isalnum() or c in "-_" for c in name):
-            raise RecipeError(f"What prove.variants holds must be named by letters, digits, '-' and '_', was {name!r}.")
-        changed = _mapping(spec, where)
-        whole = merged(train, changed) if isinstance(train, Mapping) and "use" not in changed else changed
-        found[name] = build("trainers", whole, where)
-    return found
-
-
-def _strangers(specs: object) -> tuple[Source, ...]:
-    if not isinstance(specs, Sequence) or isinstance(specs, str):
-        raise RecipeError(f"prove.strangers must be a list of sources, was {specs!r}.")
-    return tuple(build("sources", spec, f"prove.strangers[{nth}]") for nth, spec in enumerate(specs))
-
-
-def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type], where: str) -> None:
-    for key, kind in kinds.items():
-        if key in values and (not isinstance(values[key], kind) or isinstance(values[key], bool)):
-            raise RecipeError(f"{where}{key} must be {WORDS[kind]}, was {values[key]!r}.")
 
 
 def _plain(value: Any) -> Any:
@@ -257,20 +174,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, list) else value
-
-
-def _arms(names: object, key: str) -> tuple[str, ...]:
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise RecipeError(f"prove.{key} must be a list of names, was {names!r}.")
-    return tuple(names)
-
-
-def _mapping(value: object, where: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise RecipeError(f"{where} must be a mapping, was {value!r}.")
-    return dict(value)
 
 
 def _apply(data: dict[str, Any], change: str) -> None:

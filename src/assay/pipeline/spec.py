@@ -9,8 +9,17 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from assay.core.errors import RecipeError, did_you_mean
-from assay.core.roles import Source
+from assay.core.roles import Scorer, Source
 from assay.pipeline.catalog import METHODS, find, name_of
+
+NESTED: Mapping[Any, str] = {Source: "sources", Scorer: "scorers"}
+"""What another component may hold, and its role."""
+_LIKE = {
+    ("list", "sources"): "Like [{use: Texts, path: seeds.jsonl}].",
+    ("list", "scorers"): "Like [{use: Perplexity, model: embedded:smollm2}].",
+    ("mapping", "sources"): "Like {mine: {use: Texts, path: seeds.jsonl}}.",
+    ("mapping", "scorers"): "Like {surprise: {use: Perplexity, model: embedded:smollm2}}.",
+}
 
 
 def describe(component: Any) -> dict[str, Any]:
@@ -19,17 +28,41 @@ def describe(component: Any) -> dict[str, Any]:
 
 
 def _arguments(component: Any) -> dict[str, Any]:
-    return {field.name: _builtins(getattr(component, field.name)) for field in fields(component)}
+    hints = _hints(type(component))
+    return {field.name: _builtins(getattr(component, field.name), hints.get(field.name)) for field in fields(component)}
 
 
-def _builtins(value: Any) -> Any:
+def _hints(kind: type) -> Mapping[str, Any]:
+    """Annotations by field; none of a class whose names cannot be looked up, such as one within a function."""
+    try:
+        return get_type_hints(kind)
+    except NameError:
+        return {}
+
+
+def _builtins(value: Any, hint: Any = None) -> Any:
     # What `msgspec.convert` has built keeps its defaults in the class, where `to_builtins` does not find them.
     whole = is_dataclass(value) and not isinstance(value, type)
-    if whole and hasattr(value, METHODS["sources"]):
+    if whole and any(hasattr(value, METHODS[role]) for role in NESTED.values()):
         return describe(value)
     if isinstance(value, tuple):
-        return tuple(_builtins(one) for one in value)
+        return tuple(_builtins(one, _of_values(hint, tuple)) for one in value)
+    if isinstance(value, Mapping):
+        return {name: _builtins(one, _of_values(hint, Mapping)) for name, one in value.items()}
+    if type(value) is int and float in (hint, *get_args(hint)) and int not in get_args(hint):
+        return float(value)  # as `fit` reads it back: 0 and 0.0 in Python must not be two stages
     return _arguments(value) if whole else msgspec.to_builtins(value)
+
+
+def _of_values(hint: Any, container: type) -> Any:
+    """The annotation of what lies in a mapping or in a tuple of any length; None where there is none."""
+    for one in (hint, *get_args(hint)):
+        origin, within = get_origin(one), get_args(one)
+        if origin is container is tuple and within[1:] == (...,):
+            return within[0]
+        if origin is container is Mapping:
+            return within[1]
+    return None
 
 
 def version_of(component: Any) -> int:
@@ -77,16 +110,20 @@ def construct(kind: type, arguments: Mapping[str, object], where: str) -> Any:
 
 
 def _argument(value: object, hint: Any, where: str) -> Any:
-    """As `fit`; where a component reads a source, or several in a list, those are of the sources."""
-    if value is None or Source not in (hint, *get_args(hint)):
+    """As `fit`; where a component holds others, or several in a list or by name, those are built as such."""
+    kind = next((kind for kind in NESTED if kind in (hint, *get_args(hint))), None)
+    if value is None or kind is None:
         return fit(value, hint, where)
+    role = NESTED[kind]
+    if get_origin(hint) in (Mapping, dict):
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"{where} must give {role} names, was {_shown(value)}.", hint=_LIKE["mapping", role])
+        return {str(name): build(role, one, f"{where}.{name}") for name, one in value.items()}
     if get_origin(hint) is not tuple:
-        return build("sources", value, where)
+        return build(role, value, where)
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise RecipeError(
-            f"{where} must be a list of sources, was {_shown(value)}.", hint="Like [{use: Texts, path: seeds.jsonl}]."
-        )
-    return tuple(build("sources", one, f"{where}[{nth}]") for nth, one in enumerate(value))
+        raise RecipeError(f"{where} must be a list of {role}, was {_shown(value)}.", hint=_LIKE["list", role])
+    return tuple(build(role, one, f"{where}[{nth}]") for nth, one in enumerate(value))
 
 
 def fit(value: object, hint: Any, where: str) -> Any:
@@ -96,13 +133,33 @@ def fit(value: object, hint: Any, where: str) -> Any:
         RecipeError: It is something else; `where` names its place in the recipe.
     """
     try:
-        return msgspec.convert(value, hint, strict=True)
+        found = msgspec.convert(value, hint, strict=True)
     except msgspec.ValidationError as error:
         text = str(error).replace("`$", f"`{where}").replace(" - at", " at")
         place = "" if where in text else f" at `{where}`"
         words = [word for word in get_args(hint) if isinstance(word, str)] if get_origin(hint) is Literal else []
         known = did_you_mean(value, words) if words and isinstance(value, str) else ""
         raise RecipeError(f"{text}{place}; the value is {_shown(value)}.", hint=known) from error
+    _refuse_strangers(value, hint, where)
+    return found
+
+
+def _refuse_strangers(value: object, hint: Any, where: str) -> None:
+    """Refuses arguments that a dataclass within does not take; `msgspec.convert` passes over them."""
+    if not isinstance(value, Mapping):
+        return
+    if get_origin(hint) is Mapping:
+        for name, one in value.items():
+            _refuse_strangers(one, get_args(hint)[1], f"{where}.{name}")
+    if is_dataclass(hint) and isinstance(hint, type):
+        hints = get_type_hints(hint)
+        for name, one in value.items():
+            if name not in hints:
+                raise RecipeError(
+                    f"{where}: {hint.__name__} takes no argument {name!r}.",
+                    hint=did_you_mean(str(name), (field.name for field in fields(hint))),
+                )
+            _refuse_strangers(one, hints[name], f"{where}.{name}")
 
 
 def _shown(value: object, limit: int = 60) -> str:

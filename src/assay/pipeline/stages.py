@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from assay.core.lab import Lab, Models
 from assay.core.roles import Artifact, Evaluator, Generator, Scorer, Source, Trainer
 from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Outcome, Score, Unscored
+from assay.core.scored import scored
+from assay.pipeline.memory import room
 from assay.store.atomic import disk_errors
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, read_outcomes, write_outcomes, write_results
@@ -26,6 +29,8 @@ from assay.store.shards import MADE, is_whole, read_blobs, read_made, write_made
 from assay.store.tables import read_notes
 
 Row = TypeVar("Row")
+MODEL = "model"
+"""Where in its folder a trainer leaves what it trained."""
 ROWS = 2000
 """Rows of a part that a source writes."""
 
@@ -119,7 +124,7 @@ class ScorePart:
         done = self._done(shard.target)
         todo = [sample for sample in samples if sample.id not in done]
         lab = Lab(self.seed, self.models, StoredImages([shard.samples]))
-        outcomes = self.component.score(todo, lab) if todo else []
+        outcomes = scored(self.component, todo, lab) if todo else []
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
         by_id = {**done, **{sample.id: outcome for sample, outcome in zip(todo, outcomes, strict=True)}}
         rows = [by_id[sample.id] for sample in samples]
@@ -164,7 +169,9 @@ class TrainArm:
     def __call__(self, shard: TrainShard, /) -> Artifact:
         images = StoredImages(self.places)
         lab = Lab(shard.seed, self.models, images, folder=shard.folder, progress=self.progress)
-        with full_disk_told(shard.folder):
+        # What was being written when a training was killed would count among the model's files.
+        shutil.rmtree(shard.folder / MODEL, ignore_errors=True)
+        with room(), full_disk_told(shard.folder):
             artifact = self.component.train(shard.samples, lab)
         return replace(artifact, path=Path(artifact.path).relative_to(shard.folder).as_posix())
 

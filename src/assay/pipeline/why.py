@@ -12,8 +12,8 @@ from assay.core.sample import Failure, Image, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score
 from assay.pipeline.plan import Placed, survey
 from assay.pipeline.recipe_file import load
-from assay.pipeline.run import kept_ids
 from assay.pipeline.stages import parts, samples_of
+from assay.pipeline.workshop import kept_ids
 from assay.store.rows import read_decisions, read_outcomes
 from assay.store.run_folder import RunFolder
 from assay.store.shards import read_made

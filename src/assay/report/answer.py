@@ -33,6 +33,7 @@ def answer_sentence(facts: ReportFacts) -> str:
         _difference(main, facts.measure),
         _luck(facts, main),
         _by_others(facts, main),
+        _price(facts, main),
         _against_real(facts, main),
     )
     return " ".join(filter(None, told))
@@ -65,15 +66,29 @@ def _by_others(facts: ReportFacts, main: Comparison) -> str:
     return sentence_start("; ".join(found)) + "." if found else ""
 
 
+def _price(facts: ReportFacts, main: Comparison) -> str:
+    """What the same two models are worth at what the question does not ask about: an aim is easily paid for there."""
+    named: dict[Verdict, list[str]] = {}
+    for one in facts.also:
+        for pair in one.comparisons:
+            if (pair.ours, pair.theirs) == (main.ours, main.theirs):
+                named.setdefault(pair.verdict, []).append(one.measure.name)
+    said = {"hurt": "it is worse at", "helped": "it is better at", "no difference shown": "no difference is shown in"}
+    found = [f"{said[verdict]} {words.listed(named[verdict])}" for verdict in said if verdict in named]
+    return f"Beside that, {'; '.join(found)}." if found else ""
+
+
 def _model(arm: Arm, *, again: bool = False) -> str:
     """A model, by what it learnt from; `again` where models were spoken of just now."""
     if is_base(arm.name):
         return "the model that was not trained"
+    if arm.by_name:
+        return arm.name
     return f"{'the one' if again else 'the model'} trained on {arm.name}"
 
 
 def _both(ours: Arm, theirs: Arm) -> str:
-    if is_base(ours.name) or is_base(theirs.name):
+    if any(is_base(arm.name) or arm.by_name for arm in (ours, theirs)):
         return f"{_model(ours)} and {_model(theirs, again=True)}"
     return f"the models trained on {ours.name} and on {theirs.name}"
 

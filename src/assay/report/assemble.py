@@ -7,7 +7,7 @@ from typing import Any
 
 from assay.core.sample import Image, Sample
 from assay.core.score import Label, Score
-from assay.pipeline.plan import main_arm, sources_of, stages
+from assay.pipeline.plan import main_arm, sources_of, stages, taught_of
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.spec import describe
 from assay.pipeline.stages import samples_of
@@ -23,13 +23,16 @@ from assay.report.facts import (
     StageCost,
 )
 from assay.report.gather import Finished, finished_at, score_columns, specimens
-from assay.report.gather_answers import answered, duels, other_measures
+from assay.report.gather_answers import answered, duels, measured_beside, other_measures
 from assay.report.gather_choices import choices
 from assay.report.gather_funnel import funnel
+from assay.report.gather_learning import learnt
+from assay.report.gather_preferences import preferences
 from assay.report.gather_proof import arms, comparisons, measure_of
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
 from assay.report.gather_variety import variety
 from assay.report.gather_worth import exchange, leakage, sets
+from assay.report.models_used import models_in
 from assay.report.sceptic import Drift, SideBySide
 
 PURPOSES = {
@@ -37,6 +40,8 @@ PURPOSES = {
     "real": "training the arms that learn from real samples",
     "calibrate": "fitting temperatures, and the line for strangers",
     "strangers": "strangers: of none of the labels",
+    "asked": "measuring every model beside the question",
+    "taught": "training one of the recipe's own models",
 }
 ROLES = {"generate": "makes", "score": "scores", "train": "start of training"}
 
@@ -44,16 +49,18 @@ ROLES = {"generate": "makes", "score": "scores", "train": "start of training"}
 def facts_of(run: Finished, command: str) -> ReportFacts:
     """Everything the page of a finished run shows."""
     told, beside = seen(run), side_by_side(run)
+    compared, others, judged = comparisons(run), other_measures(run), duels(run)
     return ReportFacts(
         name=run.recipe.name,
         question=run.recipe.question,
         origin=_origin(run, command),
         arms=arms(run),
-        comparisons=comparisons(run),
+        comparisons=compared,
         funnel=funnel(run),
         scores=score_columns(run),
         choices=choices(run),
         variety=variety(run),
+        preferences=preferences(run),
         specimens=specimens(run),
         expert=_expert(run, beside),
         pupil=_pupil(run),
@@ -69,8 +76,10 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         data=tuple(_data(run)),
         models=tuple(_models(run)),
         measure=measure_of(run),
-        others=other_measures(run),
-        duels=duels(run),
+        others=others,
+        also=measured_beside(run),
+        duels=judged,
+        learnt=learnt(run, compared, others, judged),
         answered=answered(run),
         test_items=_test_items(run.holdout),
     )
@@ -142,8 +151,10 @@ def _without_empty(confusion: Confusion, keep: int) -> Confusion:
 
 
 def _pupil(run: Finished) -> Pupil | None:
-    """The confusion matrix of the main arm's first training."""
+    """The confusion matrix of the main arm's first training; questions with choices of their own have none."""
     if run.recipe.prove is None or not measure_of(run).share:
+        return None
+    if not all("label" in sample.fields for sample in run.holdout):
         return None
     arm = main_arm(run.recipe.prove)
     rows = run.labels
@@ -173,7 +184,8 @@ def _pictured(samples: Sequence[Sample]) -> bool:
 
 
 def _data(run: Finished) -> Iterator[DataSource]:
-    for stage in sources_of(run.recipe.prove) if run.recipe.prove else ():
+    proved = sources_of(run.recipe.prove) if run.recipe.prove else {}
+    for stage in (*proved, *taught_of(run.recipe)):
         placed = run.done[stage]
         if placed.receipt is None:
             continue
@@ -193,8 +205,8 @@ def _models(run: Finished) -> Iterator[ModelUsed]:
     specs: dict[str, Mapping[str, Any]] = {"generate": describe(run.recipe.generate)}
     specs |= {f"score {name}": describe(scorer) for name, scorer in run.recipe.score.items()}
     for name, spec in specs.items():
-        if isinstance(spec.get("model"), str):
-            yield ModelUsed(role=f"{ROLES[name.split()[0]]} ({name})", reference=str(spec["model"]))
+        for part, model in models_in(spec):
+            yield ModelUsed(f"{ROLES[name.split()[0]]} ({name}{part and f': {part}'})", model)
     if run.recipe.prove is not None and run.recipe.prove.expert:
         yield ModelUsed(role="stands beside the pupil", reference=run.recipe.prove.expert)
     if run.recipe.prove is not None:
@@ -203,7 +215,10 @@ def _models(run: Finished) -> Iterator[ModelUsed]:
         for role, scorer in looking.items():
             if isinstance(reference := getattr(scorer, "model", None), str):
                 yield ModelUsed(role=role, reference=reference)
-    if run.recipe.train is not None:
-        spec = describe(run.recipe.train)
+    trainers = {f" of {name}": own.train for name, own in run.recipe.models.items()}
+    trainers |= {"": run.recipe.train} if run.recipe.train is not None else {}
+    trainers |= {f" of {name}": one for name, one in (run.recipe.prove.variants if run.recipe.prove else {}).items()}
+    for whose, trainer in trainers.items():
+        spec = describe(trainer)
         start = next((str(spec[name]) for name in ("start", "model", "encoder") if spec.get(name)), "")
-        yield ModelUsed(role=ROLES["train"], reference=start or "unknown")
+        yield ModelUsed(role=ROLES["train"] + whose, reference=start or "unknown")

@@ -13,6 +13,7 @@ from assay.pipeline.spec import describe
 from assay.pipeline.why import finished
 from assay.report.gather import Finished
 from assay.report.gather_funnel import funnel
+from assay.report.models_used import models_in
 from assay.store.card import Card
 
 
@@ -40,14 +41,15 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
 
 
 def _makers(run: Finished) -> list[tuple[str, str]]:
-    """The generator and every scorer, each with its model where it has one."""
+    """The generator and every scorer, each with its models and those of its parts."""
     parts = {"made the samples": run.recipe.generate}
     found = [(f"scored them ({name})", scorer) for name, scorer in run.recipe.score.items()]
     rows = []
     for what, part in [*parts.items(), *found]:
-        model = describe(part).get("model")
-        name = type(part).__name__
-        rows.append((what, f"{name}, with {model}" if isinstance(model, str) and model else name))
+        models = list(models_in(describe(part)))
+        own = [model for name, model in models if not name]
+        rows.append((what, ", with ".join([type(part).__name__, *own])))
+        rows += [(f"{what}: {name}", model) for name, model in models if name]
     return rows
 
 

@@ -16,6 +16,7 @@ from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.report.derived import Histogram
 from assay.report.facts import Threshold
+from assay.report.learning import WatchedCurve
 from assay.report.proved import Arm
 from assay.report.sceptic import ExchangeRate
 from assay.stats.calibration import Calibration
@@ -23,8 +24,19 @@ from assay.stats.calibration import Calibration
 _ARMS = ("real", "filtered", "unfiltered", "random-drop", "shuffled-labels", "mixed", "few-real", "nearest-real")
 
 
-_LIKE = {"human": "real", "human+synthetic": "mixed", "base": "shuffled-labels"}
-"""Arms of tasks that have the colour of an arm of labelled data: no proof has both."""
+SEPARATE = 12
+"""Measurements of a line up to which each has a dot."""
+_LIKE = {
+    "human": "real",
+    "human+synthetic": "mixed",
+    "base": "shuffled-labels",
+    "sft": "random-drop",
+    "ppo": "unfiltered",
+    "dpo": "filtered",
+    "grpo": "filtered",
+    "imitation": "unfiltered",
+}
+"""Arms of tasks that have the colour of an arm of labelled data: no shipped recipe has both."""
 
 
 def arm_class(name: str) -> str:
@@ -148,6 +160,30 @@ def curve_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:
         return None
     across = axis_between(0, max(1, *(step for step, _ in points)), ticks=3)
     return across, axis_over([0.0, *(loss for _, loss in points)], ticks=4)
+
+
+def watched(curve: WatchedCurve, css: str) -> Markup:
+    """One quantity by step, a line a training; where it was measured seldom, with a dot at each time."""
+    points = [point for line in curve.lines for point in line.points]
+    across = axis_between(0, max([1, *(step for step, _ in points)]), ticks=3)
+    up = axis_over([value for _, value in points] or [0.0, 1.0], ticks=4)
+    label = f"{curve.name} by step, {len(curve.lines)} lines"
+    lines = Markup("").join(
+        Markup('<polyline points="{}"/>').format(
+            " ".join(f"{across.at(step):.2f},{100 - up.at(value):.2f}" for step, value in line.points)
+        )
+        for line in curve.lines
+    )
+    box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines {}">{}</svg>').format(css, lines)
+    dots = Markup("").join(
+        Markup('<circle class="bin {}" cx="{:.2f}%" cy="{:.2f}%" r="3.5"><title>{}</title></circle>').format(
+            css, across.at(step), 100 - up.at(value), f"step {step}: {value:.3g}"
+        )
+        for line in curve.lines
+        if len(line.points) <= SEPARATE
+        for step, value in line.points
+    )
+    return _frame(box + dots, (across, up), label)
 
 
 def reliability(found: Calibration) -> Markup:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup, escape
 
 from assay.core.asking import Message
+from assay.core.errors import FieldError
+from assay.core.sample import Sample
+from assay.text.dialogues import said_before, transcript
 from assay.text.prompting import Prompt
 
 LONGEST = 6000
@@ -14,6 +17,14 @@ LONGEST = 6000
 def cut(text: str, longest: int = LONGEST) -> str:
     """`text`, or its beginning and how much follows."""
     return text if len(text) <= longest else f"{text[:longest]} … ({len(text) - longest:,} more characters)"
+
+
+def conversation_before(sample: Sample) -> str:
+    """What was said before a task, for a reader; as it stands where it cannot be read, "" where there is nothing."""
+    try:
+        return transcript(said_before(sample))
+    except FieldError:
+        return str(sample.fields.get("history", "")).strip()
 
 
 def marked(text: str, start: int, end: int) -> Markup:

@@ -14,7 +14,9 @@ from assay.core.effect import Effect
 from assay.pipeline.leakage import Leaks
 from assay.report.checks import must_add_up, must_be_finite
 from assay.report.choices import Choices
+from assay.report.learning import Learning
 from assay.report.measures import ACCURACY, Measure
+from assay.report.preferences import Preferences
 from assay.report.proved import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
 from assay.report.sceptic import Calibrated, Drift, ExchangeRate, SetDistance, SideBySide, Unknowns
 from assay.report.variety import Variety
@@ -229,6 +231,8 @@ class ReportFacts:
     """What each score alone would keep; None where fewer than two choose."""
     variety: Variety | None = None
     """How varied the texts are; None where there are none."""
+    preferences: Preferences | None = None
+    """What the pairs of answers are like; None where samples are none."""
     specimens: tuple[Specimen, ...] = ()
     """Pictures, or texts."""
     expert: Expert | None = None
@@ -251,7 +255,11 @@ class ReportFacts:
     """What the proof measures."""
     others: tuple[OtherMeasure, ...] = ()
     """What else was measured of the models' answers."""
+    also: tuple[OtherMeasure, ...] = ()
+    """What was measured of every model beside the question, on items of its own."""
     duels: tuple[Duel, ...] = ()
+    learnt: tuple[Learning, ...] = ()
+    """What was watched while models learnt from preferences and rewards."""
     answered: tuple[Answered, ...] = ()
     """Some held-out tasks, with every model's answer."""
     test_items: str = "real test photographs"

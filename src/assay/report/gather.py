@@ -18,7 +18,7 @@ from assay.core.score import Label, Outcome, Score, Unscored
 from assay.pipeline.arms import hashed
 from assay.pipeline.plan import Placed
 from assay.pipeline.stages import parts, samples_of
-from assay.report.excerpts import cut
+from assay.report.excerpts import conversation_before, cut
 from assay.report.facts import ScoreColumn, Specimen, Threshold
 from assay.store.images import StoredImages
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
@@ -30,6 +30,7 @@ KEPT_SHOWN, DROPPED_SHOWN = 6, 4
 TEXT_SHOWN = 400
 """Characters of a text."""
 UNSORTED = "tasks of no known kind"
+PAIRS = "pairs of answers"
 TASKS = {"yes": "classification tasks", "no": "other tasks"}
 """What tasks are shown under, by their field `classification`."""
 Values: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -149,7 +150,7 @@ def specimens(run: Finished) -> tuple[Specimen, ...]:
     order = list(dict.fromkeys([*run.labels, *(label_of(sample) for sample in run.samples)]))
     chosen.sort(key=lambda nth: order.index(label_of(run.samples[nth])))
     if what != "image":
-        return tuple(_specimen(run, nth, text=cut(_words(run.samples[nth]), TEXT_SHOWN)) for nth in chosen)
+        return tuple(_specimen(run, nth, text=_words(run.samples[nth])) for nth in chosen)
     stored = StoredImages([run.done["generate"].folder])
     encoded = stored.encoded([run.samples[nth].image() for nth in chosen])
     return tuple(_specimen(run, nth, png) for nth, png in zip(chosen, encoded, strict=True))
@@ -159,6 +160,8 @@ def label_of(sample: Sample) -> str:
     """What a sample is shown under: its label, or what kind of task it is."""
     if "label" in sample.fields:
         return sample.text("label")
+    if "chosen" in sample.fields:
+        return PAIRS
     return TASKS.get(str(sample.fields.get("classification", "")), UNSORTED)
 
 
@@ -172,12 +175,23 @@ def _worth_showing(sample: Sample) -> bool:
 
 
 def _words(sample: Sample) -> str:
-    """A text, or a task with its answer."""
+    """A text, a task with its answer, or with two of them, and what was said before, cut where it is long."""
     if "text" in sample.fields:
-        return sample.text("text")
+        return cut(sample.text("text"), TEXT_SHOWN)
     asked = task_prompt(sample.text("instruction"), str(sample.fields.get("input", "")))
+    if before := conversation_before(sample):
+        return f"{cut(before, TEXT_SHOWN)}\n\nUser: {_answered(sample, asked)}"
+    return _answered(sample, asked)
+
+
+def _answered(sample: Sample, asked: str) -> str:
+    if "chosen" in sample.fields:
+        marks = ("1", "2") if sample.fields.get("verdict") else ("✓", "✗")
+        answers = [str(sample.fields.get(name, "")).strip() or "(nothing)" for name in ("chosen", "rejected")]
+        shown = [f"{mark} {cut(answer, TEXT_SHOWN // 2)}" for mark, answer in zip(marks, answers, strict=True)]
+        return "\n\n".join([cut(asked, TEXT_SHOWN // 2), *shown])
     answer = str(sample.fields.get("output", "")).strip()
-    return f"{asked}\n\n→ {answer}" if answer else asked
+    return cut(f"{asked}\n\n→ {answer}" if answer else asked, TEXT_SHOWN)
 
 
 def finished_at(run: Finished) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from assay.core.score import Score, Unscored
+from assay.core.score import Scale, Score, Unscored
 from assay.pipeline.arms import hashed
 from assay.pipeline.measure import answer_of
-from assay.report.excerpts import cut
+from assay.pipeline.plan import BESIDE
+from assay.report.excerpts import conversation_before, cut
 from assay.report.gather import Finished, Results, read_all
 from assay.report.gather_proof import compared, mean_of, named, values_of
 from assay.report.proved import Answered, Duel, OtherMeasure
@@ -26,22 +27,30 @@ CUT = 600
 def other_measures(run: Finished) -> tuple[OtherMeasure, ...]:
     """Each of `prove.measures`; one that has a number for no item of every model has no arms and no comparisons."""
     proof = run.recipe.prove
-    found = []
-    for name, scorer in proof.measures.items() if proof else ():
-        results = read_all(run.done[f"measure-{name}"].folder)
-        measure = named(name, scorer.scale)
-        values = values_of(results, proof.arms, measure) if proof else {}
-        known = bool(next(iter(values.values())).shape[1])
-        seeds = {arm: hashed(run.recipe.seed, "mean", name, arm) % 2**32 for arm in values}
-        found.append(
-            OtherMeasure(
-                measure=measure,
-                arms=tuple((arm, mean_of(rows, measure, seeds[arm])) for arm, rows in values.items()) if known else (),
-                comparisons=compared(run, values, measure) if known else (),
-                unscored=sum(isinstance(row.outcome, Unscored) for rows in results.values() for row in rows),
-            )
-        )
-    return tuple(found)
+    measured = proof.measures.items() if proof else ()
+    return tuple(_measured(run, f"measure-{name}", name, scorer.scale) for name, scorer in measured)
+
+
+def measured_beside(run: Finished) -> tuple[OtherMeasure, ...]:
+    """Each of `prove.beside`, likewise."""
+    proof = run.recipe.prove
+    measured = proof.beside.items() if proof else ()
+    return tuple(_measured(run, f"{BESIDE}{name}", name, one.evaluate.scale) for name, one in measured)
+
+
+def _measured(run: Finished, stage: str, name: str, scale: Scale) -> OtherMeasure:
+    assert run.recipe.prove is not None, "without a proof there is nothing to measure"
+    results = read_all(run.done[stage].folder)
+    measure = named(name, scale)
+    values = values_of(results, run.recipe.prove.arms, measure)
+    known = bool(next(iter(values.values())).shape[1])
+    seeds = {arm: hashed(run.recipe.seed, "mean", name, arm) % 2**32 for arm in values}
+    return OtherMeasure(
+        measure=measure,
+        arms=tuple((arm, mean_of(rows, measure, seeds[arm])) for arm, rows in values.items()) if known else (),
+        comparisons=compared(run, values, measure) if known else (),
+        unscored=sum(isinstance(row.outcome, Unscored) for rows in results.values() for row in rows),
+    )
 
 
 def duels(run: Finished) -> tuple[Duel, ...]:
@@ -126,7 +135,7 @@ def answered(run: Finished) -> tuple[Answered, ...]:
             cut(str(item.fields.get(name, "")).strip(), CUT) for name in ("instruction", "input", "output")
         )
         answers = tuple((arm, _said(run.results[arm, 0][nth])) for arm in proof.arms)
-        found.append(Answered(item.id, asked, given, wanted, answers))
+        found.append(Answered(item.id, asked, given, wanted, answers, cut(conversation_before(item), CUT)))
     return tuple(found)
 
 

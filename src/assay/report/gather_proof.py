@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.core.arms import BASE, arm_name
+from assay.core.arms import BASE, OWN
 from assay.core.effect import Effect
 from assay.core.errors import UserError
+from assay.core.recipe import Recipe
 from assay.core.score import SHARE, Scale, Unscored
 from assay.pipeline.arms import hashed
+from assay.pipeline.trained import named as named_in
 from assay.report.gather import Finished, Results, Values, table
 from assay.report.measures import ACCURACY, Measure
 from assay.report.proved import Arm, Comparison, Curve
@@ -86,7 +88,8 @@ def arms(run: Finished) -> tuple[Arm, ...]:
         found.append(
             Arm(
                 name=name,
-                trained_on=arm_name(name).said,
+                trained_on=proof.arm(name).said,
+                by_name=name in (*proof.variants, *proof.models),
                 n_samples=receipts[0].counts["samples"],
                 steps=receipts[0].counts["steps"],
                 seeds=tuple(range(len(stages))),
@@ -113,7 +116,7 @@ def compared(run: Finished, values: Mapping[str, Values], measure: Measure) -> t
     proof = run.recipe.prove
     assert proof is not None, "there is nothing to compare without a proof"
     first = [(proof.answer[0], proof.answer[1])] if proof.answer else []
-    known = [pair for pair in (*COMPARISONS, *_variant_pairs(proof.arms)) if set(pair) <= set(proof.arms)]
+    known = [pair for pair in (*COMPARISONS, *_variant_pairs(run.recipe)) if set(pair) <= set(proof.arms)]
     pairs = list(dict.fromkeys([*first, *known]))
     seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
     found = compare([(values[ours], values[theirs]) for ours, theirs in pairs], seeds)
@@ -133,17 +136,23 @@ def compared(run: Finished, values: Mapping[str, Values], measure: Measure) -> t
     )
 
 
-def _variant_pairs(arms: Sequence[str]) -> list[tuple[str, str]]:
+def _variant_pairs(recipe: Recipe) -> list[tuple[str, str]]:
     """A part of an arm, or an arm by another trainer, beside the whole one, and beside the model it started from."""
-    found = []
-    for arm in arms:
-        name = arm_name(arm)
-        if name.size is None and not name.variant:
-            continue
-        own = f"{BASE}@{name.variant}" if name.variant else BASE
-        whole = name.kind if name.size is None else f"{name.kind}{'@' + name.variant if name.variant else ''}"
-        found += [(arm, whole), *([(arm, own)] if name.kind != BASE else [])]
-    return found
+    proof, found = recipe.prove, list[tuple[str, str]]()
+    assert proof is not None, "there are no arms without a proof"
+    for arm in proof.arms:
+        name = proof.arm(arm)
+        starts = [(arm, one) for one in named_in(recipe.trainer(arm)) if name.kind == "filtered" and one != arm]
+        if name.kind == OWN:
+            found += [(arm, BASE), *starts]
+        elif name.size is not None or name.variant:
+            own = BASE if not name.variant or arm in proof.variants else f"{BASE}@{name.variant}"
+            whole = name.kind if name.size is None else f"{name.kind}{'@' + name.variant if name.variant else ''}"
+            found += [*starts, (arm, whole), *([(arm, own)] if name.kind != BASE else [])]
+        else:
+            found += starts
+    siblings = [arm for arm in proof.arms if arm in proof.variants]
+    return [*found, *((later, earlier) for nth, later in enumerate(siblings) for earlier in siblings[:nth])]
 
 
 def within(difference: Effect) -> Effect:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
 from assay.pipeline.arms import hashed
-from assay.pipeline.run import outcomes_of
 from assay.pipeline.stages import samples_of
+from assay.pipeline.workshop import outcomes_of
 from assay.report.gather import Finished
 from assay.report.variety import BLIND, GENERATED, KEPT, REAL, Variety, VarietyOf
 from assay.stats.clusters import clusters, effective, vendi

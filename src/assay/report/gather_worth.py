@@ -13,7 +13,7 @@ from assay.core.score import Fingerprint
 from assay.pipeline.arms import hashed
 from assay.pipeline.leakage import Leaks, read_leaks
 from assay.pipeline.plan import main_arm
-from assay.pipeline.run import outcomes_of
+from assay.pipeline.workshop import outcomes_of
 from assay.report.gather import Finished
 from assay.report.gather_proof import measure_of
 from assay.report.sceptic import ExchangeRate, Reach, SetDistance

@@ -15,7 +15,7 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.pipeline.judge_pairs import JudgedPairs, pair_of
 from assay.pipeline.judge_rate import JudgedTexts, rated_of
 from assay.pipeline.judging import Question
-from assay.report.excerpts import cut, turns
+from assay.report.excerpts import conversation_before, cut, turns
 from assay.report.words import percent
 from assay.store.answers import AnswerRow
 from assay.text.grades import weighed
@@ -150,7 +150,8 @@ def _said(
 
 def _parts(item: Sample, outputs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     named = [("Instruction", "instruction"), ("Input", "input")]
-    before = [(name, item.text(field)) for name, field in named if str(item.fields.get(field, "")).strip()]
+    before = [("Conversation", said)] if (said := conversation_before(item)) else []
+    before += [(name, item.text(field)) for name, field in named if str(item.fields.get(field, "")).strip()]
     after = [("Reference", item.text("reference"))] if "reference" in item.fields else []
     return tuple((name, cut(text) or "(nothing)") for name, text in (*before, *outputs, *after))
 

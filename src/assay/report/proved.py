@@ -39,6 +39,8 @@ class Arm:
     history: tuple[Curve, ...] = ()
     seconds: float | None = None
     """Training, all seeds together."""
+    by_name: bool = False
+    """Whether its name says how it was trained, such as "dpo", and not what on."""
 
 
 @dataclass(frozen=True)
@@ -128,3 +130,5 @@ class Answered:
     reference: str
     answers: tuple[tuple[str, str], ...]
     """(arm, answer of its first training)."""
+    before: str = ""
+    """What was said before the task."""

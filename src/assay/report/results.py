@@ -9,6 +9,7 @@ from typing import Any
 from assay.report import derived
 from assay.report.answer import answer_sentence, comparison_sentence, limits
 from assay.report.facts import Confusion, ReportFacts, ScoreColumn, Specimen
+from assay.report.learning import Learning
 from assay.report.measures import Measure
 from assay.report.proved import Arm, Comparison, OtherMeasure
 from assay.report.sceptic import SideBySide, Unknowns
@@ -31,12 +32,15 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "arms": [_arm(arm) for arm in facts.arms],
         "effects": [_effect(pair, facts.measure) for pair in facts.comparisons],
         "measures": [_other(one) for one in facts.others],
+        "also": [_other(one) for one in facts.also],
         "duels": [{**asdict(one), "verdict": one.verdict} for one in facts.duels],
+        "learning": [_learning(one) for one in facts.learnt],
         "answers": [{**asdict(one), "answers": dict(one.answers)} for one in facts.answered],
         "limits": list(limits(facts)),
         "funnel": _funnel(facts),
         "scores": [_score(column) for column in facts.scores],
         "variety": None if facts.variety is None else asdict(facts.variety),
+        "preferences": None if facts.preferences is None else asdict(facts.preferences),
         "choices": None if facts.choices is None else asdict(facts.choices),
         "texts" if facts.of_texts else "pictures": [_specimen(one) for one in facts.specimens],
         "expert": _expert(facts),
@@ -67,6 +71,13 @@ def _arm(arm: Arm) -> dict[str, Any]:
 
 def _effect(pair: Comparison, measure: Measure) -> dict[str, Any]:
     return {**asdict(pair), "verdict": pair.verdict, "sentence": comparison_sentence(pair, measure)}
+
+
+def _learning(one: Learning) -> dict[str, Any]:
+    told = asdict(one)
+    if one.hacking is not None:
+        told["hacking"] |= {"rose": one.hacking.rose, "fell": list(one.hacking.fell), "flagged": one.hacking.flagged}
+    return told
 
 
 def _other(one: OtherMeasure) -> dict[str, Any]:

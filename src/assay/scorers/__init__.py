@@ -11,6 +11,7 @@ from assay.scorers.clip_score import ClipScore
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.following import Following
+from assay.scorers.harmless import Harmless
 from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
@@ -18,9 +19,12 @@ from assay.scorers.language import Language
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.refusal import Refusal
+from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
+from assay.scorers.votes import Votes
 
 SCORERS: tuple[type[Scorer], ...] = (
     Agreement,
@@ -31,6 +35,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     EmbeddingCosine,
     EmbeddingOverlap,
     Following,
+    Harmless,
     ImageEmbedding,
     Judge,
     LabelMatch,
@@ -38,7 +43,10 @@ SCORERS: tuple[type[Scorer], ...] = (
     NgramOverlap,
     PairJudge,
     Perplexity,
+    Refusal,
+    Reward,
     Rouge,
     RougeNovelty,
     TextEmbedding,
+    Votes,
 )

@@ -14,7 +14,23 @@ from assay.core.sample import Sample
 from assay.text.tokens import by_character, tokens
 
 NOT_READ = frozenset(
-    ("classification", "end", "id", "label", "language", "name", "origin", "part", "prompt", "rejected", "subject")
+    (
+        *(
+            "classification",
+            "end",
+            "id",
+            "label",
+            "language",
+            "name",
+            "origin",
+            "part",
+            "prompt",
+            "rejected",
+            "subject",
+        ),
+        *("pair", "verdict", "margin", "chosen_from", "rejected_from", "ranked_by", "rankings"),
+        *("chosen_whole", "rejected_whole"),
+    )
 )
 """Fields that say what a sample is, and not what a person would read in it."""
 _NOT_ALONE = re.compile(r"(choice|answer)\d*")

@@ -12,7 +12,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.scorers.texts import unanswered
-from assay.text.instructions import task_prompt
+from assay.text.dialogues import conversation
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Following:
     rest, as the published code does: `{use: Threshold, column: following, high: 1}`, and then
     `{use: TopShare, column: following, share: 0.1, per: null}`. (The paper's words drop 1 itself, too.)
 
-    After its instruction means after the model's chat template of a user who says instruction and input; alone means
+    After its instruction means after the model's chat template of a user who says instruction and input, and of what
+    was said before where there is a history; alone means
     after the same template of a user who says nothing, so that a turn stands before the first token, too. The same
     tokens of the answer are scored in both, each once: all of them, without the token that ends a turn. Evidence: the
     losses `given` and `alone` in nats a token, and `tokens`. An answer of fewer than two tokens has no mean worth a
@@ -40,6 +41,8 @@ class Following:
     input: str = "input"
     """What the instruction is about; not shown where a sample has none."""
     output: str = "output"
+    history: str = "history"
+    """What was said before, where a sample has it."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="ratio of losses", low=0.0)
@@ -49,7 +52,7 @@ class Following:
 
         Raises:
             ModelError: The model does not say how probable a text is, or has no chat template.
-            FieldError: A sample has no text `instruction` or `output`.
+            FieldError: A sample has no text `instruction` or `output`, or its history is none.
         """
         model = lab.models.likelihood_model(self.model)
         # One task a call, so that nothing else lies in its network call: a number depends on its own task alone.
@@ -63,10 +66,9 @@ class Following:
         return None
 
     def _pair(self, sample: Sample) -> tuple[Continuations, Continuations]:
-        given = sample.text(self.input) if self.input in sample.fields else ""
-        said = task_prompt(sample.text(self.instruction), given)
+        asked = conversation(sample, instruction=self.instruction, input=self.input, history=self.history)
         answer = (sample.text(self.output),)
-        return Continuations((Message("user", said),), answer), Continuations((Message("user", ""),), answer)
+        return Continuations(asked, answer), Continuations((Message("user", ""),), answer)
 
     def _one(
         self, given: tuple[Likelihood, ...] | NotCompleted, alone: tuple[Likelihood, ...] | NotCompleted

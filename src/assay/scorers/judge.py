@@ -19,6 +19,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale
 from assay.scorers.texts import unanswered
+from assay.text.dialogues import said_before
 from assay.text.grades import Grades
 from assay.text.judging import By, Rated, Rubric, rating, rating_prompt, weighed_rating
 
@@ -46,9 +47,11 @@ class Judge:
     decoding: Decoding = field(default_factory=lambda: Decoding(max_tokens=64))
     """Its seed is not used, for every sample has its own."""
     output: str = "output"
-    """Field of the text; the two below are shown too where a sample has them."""
+    """Field of the text; the three below are shown too where a sample has them."""
     instruction: str = "instruction"
     input: str = "input"
+    history: str = "history"
+    """What was said before the instruction."""
 
     version: ClassVar[int] = 1
 
@@ -71,7 +74,7 @@ class Judge:
 
         Raises:
             ModelError: The budget is spent, or the service knows the key or the model not; answers are kept.
-            FieldError: A sample has no text `output`.
+            FieldError: A sample has no text `output`, or its history is none.
         """
         if self.by == "likelihood":
             likely = lab.models.likelihood_model(self.model)
@@ -86,8 +89,8 @@ class Judge:
         return Rubric(self.criteria, self.steps, Grades(self.low, self.high, self.step), self.dimension)
 
     def _rated(self, sample: Sample) -> Rated:
-        shown = (sample.text(name) if name in sample.fields else "" for name in (self.instruction, self.input))
-        return Rated(sample.text(self.output), *shown)
+        asked, given = (sample.text(name) if name in sample.fields else "" for name in (self.instruction, self.input))
+        return Rated(sample.text(self.output), asked, given, said_before(sample, self.history))
 
     def _prompt(self, sample: Sample, lab: Lab) -> tuple[Message, ...]:
         return rating_prompt(self._rubric, self._rated(sample), self.by, lab.seed)

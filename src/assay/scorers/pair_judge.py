@@ -12,6 +12,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.scorers.texts import check_one_of, unanswered
+from assay.text.dialogues import said_before
 from assay.text.judging import LETTERS, By, Pair, choice, pair_prompt, weighed_choice
 from assay.text.verdicts import Verdict, turned
 
@@ -41,7 +42,8 @@ class PairJudge:
     second: str = "output_b"
     instruction: str = "instruction"
     input: str = "input"
-    """Shown too where a sample has it."""
+    """Shown too where a sample has it, as is the next: what was said before."""
+    history: str = "history"
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale("wins", 0.0, 1.0)
@@ -62,7 +64,7 @@ class PairJudge:
 
         Raises:
             ModelError: The budget is spent, or the service knows the key or the model not; answers are kept.
-            FieldError: A sample lacks a text field.
+            FieldError: A sample lacks a text field, or its history is none.
         """
         asked = self._differing(samples)
         found = self._compared(asked, lab) if self.by == "likelihood" else self._written(asked, lab)
@@ -78,7 +80,8 @@ class PairJudge:
 
     def _pair(self, sample: Sample) -> Pair:
         given = sample.text(self.input) if self.input in sample.fields else ""
-        return Pair(sample.text(self.instruction), sample.text(self.first), sample.text(self.second), given)
+        before = said_before(sample, self.history)
+        return Pair(sample.text(self.instruction), sample.text(self.first), sample.text(self.second), given, before)
 
     def _both(self, sample: Sample) -> tuple[Pair, Pair]:
         pair = self._pair(sample)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.sample import Sample
+from assay.sources.dialogue_cells import history_in
 from assay.sources.questions import READERS
 from assay.sources.records import Record, shown
 
-RATED = ("instruction", "input", "output", "human", "reference")
+RATED = ("history", "instruction", "input", "output", "human", "reference")
 """Names of the columns of texts to be graded; only `output` must be there."""
-PAIRED = ("instruction", "input", "output_a", "output_b", "model_a", "model_b", "label", "reference")
+PAIRED = ("history", "instruction", "input", "output_a", "output_b", "model_a", "model_b", "label", "reference")
 """Names of the columns of pairs; instruction and both outputs must be there."""
 BLANK = ("instruction", "input", "output", "output_a", "output_b")
 """Texts that may be empty: a model that said nothing is judged too."""
@@ -26,7 +27,9 @@ LABELS: Mapping[str, str] = {
 
 
 def read_rated(path: Path, columns: Mapping[str, str] | None = None, limit: int | None = None) -> list[Sample]:
-    """Texts to be graded. Fields: output; instruction, input, human (a number) and reference where there are such.
+    """Texts to be graded. Fields: output; those of `RATED` where there are such; human is a number.
+
+    `history`, what was said before the instruction, is a list of messages, or in CSV its JSON text.
 
     `columns` says what the file calls them.
 
@@ -92,6 +95,10 @@ def _sample(record: Record, names: Mapping[str, str], known: Sequence[str]) -> S
     fields = {}
     for name in (name for name in known if name in names):
         value = record.values.get(names[name])
+        if name == "history":
+            if before := history_in(record, names[name]):
+                fields[name] = before
+            continue
         if value is None or (value == "" and name not in BLANK):
             if name in ("output", "output_a", "output_b"):
                 raise record.problem(f"{names[name]} must be text, was {shown(value)}.")

@@ -192,7 +192,7 @@ def json_records(file: Path, needed: Sequence[str], expected: str) -> list[Recor
 
 def _object(record: Record, value: object, needed: Sequence[str]) -> Record:
     if not isinstance(value, dict):
-        raise record.problem(f"must be an object with {', '.join(needed)}, was {shown(value)}.")
+        raise record.problem(f"must be an object{' with ' * bool(needed)}{', '.join(needed)}, was {shown(value)}.")
     for name in needed:
         if name not in value:
             raise record.problem(f"there is no {name!r}.", did_you_mean(name, value))

@@ -1,4 +1,4 @@
-"""Tasks with their answers: those that come with assay, or a file in the form of Self-Instruct or of Alpaca."""
+"""Tasks with their answers: those that come with assay, or a file in the form of Self-Instruct, Alpaca or a chat."""
 
 from __future__ import annotations
 
@@ -27,15 +27,19 @@ class SeedTasks:
 
     A task of the file is an object as in Self-Instruct's seed_tasks.jsonl (`instruction`, `instances`: a list of
     `input` and `output`; `id`, `name`, `is_classification` as far as there are such) or as in Alpaca (`instruction`,
-    `input`, `output`); either may name its `language`. The whole file is checked, whatever is asked of it.
+    `input`, `output`); either may name its `language`. Or it is a dialogue: `messages` of user and assistant in turns
+    (`role`, `content`), a system's words before the user's first, whose last one is the answer; one that ends with the
+    user is unanswered. The second form may have a `history` too: messages, or pairs of what user and assistant said.
+    The whole file is checked, whatever is asked of it.
 
     Fields: instruction; input, "" where it needs none; output; name, "" where there is none; language, "en" or "ko";
-    classification, "yes", "no" or, where the file does not say, ""; origin. A language that is not named is that of
-    `language_of` the instruction.
+    classification, "yes", "no" or, where the file does not say, ""; origin; in a file with a dialogue also history, ""
+    where nothing was said before. A language that is not named is that of `language_of` the instruction.
 
     Source: Wang et al. 2022, "Self-Instruct"; yizhongw/self-instruct, data/seed_tasks.jsonl, has the first form, and
-    Taori et al. 2023, "Alpaca", the second. We differ: a language is named, and assay's own tasks, of which
-    recipes/TASKS.md tells, are none of theirs.
+    Taori et al. 2023, "Alpaca", the second; `messages` are TRL's ("Dataset formats and types", conversational language
+    modeling). We differ: a language is named, and assay's own tasks, of which recipes/TASKS.md tells, are none of
+    theirs.
     """
 
     path: str = ""
@@ -48,7 +52,8 @@ class SeedTasks:
     instances: Literal["first", "all"] = "first"
     """A sample a task, or one for each of its inputs and outputs."""
     unanswered: Literal["refuse", "skip"] = "refuse"
-    """What becomes of a file in which an output is blank: it is refused, or those are passed over."""
+    """What becomes of a file in which an output is blank or a dialogue has no answer: it is refused, or those are
+    passed over."""
     limit: int | None = None
     """Tasks, not samples."""
 

@@ -1,7 +1,8 @@
-"""Files of tasks, in the form of Self-Instruct's seed tasks or of Alpaca, and what is wrong with them.
+"""Files of tasks, in the form of Self-Instruct's seed tasks, of Alpaca or of chats, and what is wrong with them.
 
 One task: {"id": "seed_en_000", "name": "plural_noun", "language": "en", "instruction": "Give the plural form of the
-noun.", "instances": [{"input": "knife", "output": "knives"}], "is_classification": false}.
+noun.", "instances": [{"input": "knife", "output": "knives"}], "is_classification": false}. One dialogue: {"messages":
+[{"role": "user", "content": "Name a fruit."}, {"role": "assistant", "content": "A pear."}]}.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assay.core.asking import Message
 from assay.core.errors import SourceError, did_you_mean
+from assay.sources.dialogue_cells import history_in
 from assay.sources.records import Record, json_records, jsonl_records, shown
+from assay.text.dialogues import write_history
+from assay.text.spoken import Exchange, check_said, exchange, prompt_of, turns_of
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
+MESSAGES = "messages"
 _EXPECTED = "a file of tasks"
 
 
@@ -30,11 +36,14 @@ class Task:
     origin: str
     id: str
     """Empty where the file gives none."""
+    history: str | None = None
+    """What was said before, as the field of a dialogue; "" where nothing was, None in a file without dialogues."""
 
     def samples(self, last: int | None) -> Iterator[Mapping[str, str]]:
         """Fields of the first `last` instances, or of all; the origin of a second one ends in #2."""
         for nth, (given, output) in enumerate(self.instances[:last], start=1):
             yield {
+                **({} if self.history is None else {"history": self.history}),
                 "instruction": self.instruction,
                 "input": given,
                 "output": output,
@@ -73,7 +82,7 @@ def read_tasks(file: Path, *, skip_blank: bool = False) -> list[Task]:
             f"Expected a {', '.join(SUFFIXES)} file of tasks, was given {str(file)!r}.",
             hint=did_you_mean(suffix, SUFFIXES) if suffix else "",
         )
-    records = (json_records if suffix == ".json" else jsonl_records)(file, ("instruction",), _EXPECTED)
+    records = (json_records if suffix == ".json" else jsonl_records)(file, (), _EXPECTED)
     tasks = []
     seen: dict[str, str] = {}
     for record in records:
@@ -84,12 +93,21 @@ def read_tasks(file: Path, *, skip_blank: bool = False) -> list[Task]:
             tasks.append(task)
     if not tasks:
         raise SourceError(f"{file} holds no task{' with an output' if records else ''}.")
+    if any(task.history is not None for task in tasks):
+        # So that filters, which look at fields that every sample has, can look at this one.
+        tasks = [replace(task, history=task.history or "") for task in tasks]
     return tasks
 
 
 def _task(record: Record, skip_blank: bool) -> Task:
-    instruction = record.text("instruction")
-    instances = [_instance(one, skip_blank) for one in _instances(record)]
+    history: str | None = None
+    if MESSAGES in record.values:
+        history, instruction, output = _chat(record, skip_blank)
+        instances = [("", output)]
+    else:
+        instruction = record.text("instruction")
+        instances = [_instance(one, skip_blank) for one in _instances(record)]
+        history = history_in(record) if "history" in record.values else None
     return Task(
         instruction,
         tuple(instance for instance in instances if instance[1]),
@@ -98,7 +116,29 @@ def _task(record: Record, skip_blank: bool) -> Task:
         _classification(record),
         record.origin,
         _optional(record, "id"),
+        history,
     )
+
+
+def _chat(record: Record, skip_blank: bool) -> tuple[str, str, str]:
+    """History, instruction and output; no output where there is no answer at the end and none is needed."""
+    try:
+        turns = turns_of(record.values[MESSAGES])
+        check_said(turns[:-1])
+        if turns[-1].role == "assistant" and turns[-1].text:
+            found = exchange(turns)
+        elif skip_blank:
+            found = Exchange(*prompt_of(turns[:-1] if turns[-1].role == "assistant" else turns), "")
+        else:
+            raise record.problem(
+                f"{MESSAGES} must end with the assistant, whose answer is the output.",
+                "`unanswered: skip` passes over such.",
+            )
+    except ValueError as error:
+        raise record.problem(f"{MESSAGES} {error}.") from error
+    for one in (*found.history, Message("user", found.instruction), Message("assistant", found.answer)):
+        record.whole(one.text, MESSAGES)
+    return write_history(found.history), found.instruction, found.answer
 
 
 def _instances(record: Record) -> Iterator[Record]:

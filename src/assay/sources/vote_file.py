@@ -44,7 +44,7 @@ def read_votes(path: Path, *, weight: str | None = None, controls: Sequence[str]
     for record, (one, other) in zip(records, pairs, strict=True):
         if one == other:
             raise record.problem(f"{one!r} cannot meet itself.")
-    outcomes = [_outcome(record, pair) for record, pair in zip(records, pairs, strict=True)]
+    outcomes = [outcome_of(record, pair) for record, pair in zip(records, pairs, strict=True)]
     weights = None if weight is None else [_weight(record, weight) for record in records]
     covariates = {name: [_difference(record, name) for record in records] for name in controls}
     try:
@@ -68,7 +68,13 @@ def _text(record: Record, name: str) -> str:
     return record.text(name).strip()
 
 
-def _outcome(record: Record, pair: tuple[str, str]) -> float:
+def outcome_of(record: Record, pair: tuple[str, str]) -> float:
+    """WON, TIED or LOST of the first of a pair of names, as the column `winner` says.
+
+    Raises:
+        SourceError: It says none of these, or both one and another.
+        FieldError: There is no such column.
+    """
     said = _text(record, "winner")
     word = said.casefold()
     named = [WON] * (said == pair[0]) + [LOST] * (said == pair[1])

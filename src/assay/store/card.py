@@ -22,10 +22,12 @@ LOADS = {
     "alpaca": 'load_dataset("json", data_files="PATH/data.json", split="train")',
     "sharegpt": 'load_dataset("json", data_files="PATH/data.json", split="train")',
     "messages": 'load_dataset("json", data_files="PATH/data.jsonl", split="train")',
+    "preference": 'load_dataset("json", data_files="PATH/data.jsonl", split="train")',
 }
 """How `datasets` opens each layout."""
 FILES = {"hf": "data/train-*", "jsonl": "data.jsonl", "alpaca": "data.json", "sharegpt": "data.json"} | {
-    "messages": "data.jsonl"
+    "messages": "data.jsonl",
+    "preference": "data.jsonl",
 }
 """Where the rows lie; `datasets` finds them by itself in an image folder."""
 LINEAGE = {

@@ -14,11 +14,12 @@ from assay.core.sample import Sample
 from assay.store.atomic import disk_errors
 from assay.store.card import Card, card_text
 from assay.store.export_layouts import write_hf, write_imagefolder, write_jsonl
+from assay.store.export_pairs import write_preference
 from assay.store.export_tasks import write_alpaca, write_messages, write_sharegpt
 from assay.store.images import StoredImages
 from assay.store.receipts import files_of
 
-Layout = Literal["hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages"]
+Layout = Literal["hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "preference"]
 MARKER = ".assay-export"
 _WRITERS: dict[Layout, Callable[[Sequence[Sample], StoredImages, Path], None]] = {
     "hf": write_hf,
@@ -27,6 +28,7 @@ _WRITERS: dict[Layout, Callable[[Sequence[Sample], StoredImages, Path], None]] =
     "alpaca": write_alpaca,
     "sharegpt": write_sharegpt,
     "messages": write_messages,
+    "preference": write_preference,
 }
 
 
@@ -39,6 +41,7 @@ def export(
     * imagefolder: LABEL/ID.png and metadata.csv; `datasets.load_dataset("imagefolder", data_dir=target)` opens it
     * jsonl: data.jsonl, one sample a line, and images/DIGEST.png
     * alpaca, sharegpt, messages: data.json or data.jsonl, tasks as training code reads them (`export_tasks`)
+    * preference: data.jsonl, pairs of answers as trainers of preferences read them (`export_pairs`)
 
     An earlier export is replaced if nobody has changed it since. A crash leaves no half target, and at most a hidden
     folder beside it, which the next export to the same target removes.

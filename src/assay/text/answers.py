@@ -69,7 +69,9 @@ class Extracted:
     """Where it stands in the text, with its currency, percent sign and sign."""
 
 
-def extract_number(text: str, *, strict: bool = False, continues: bool = False) -> Extracted | None:
+def extract_number(
+    text: str, *, strict: bool = False, continues: bool = False, by: Declaration | Literal["last"] | None = None
+) -> Extracted | None:
     """The one number that `text` answers with.
 
     What is a number: see `numerals`. `value` is exact and written in one way, so equal numbers have equal values;
@@ -82,17 +84,20 @@ def extract_number(text: str, *, strict: bool = False, continues: bool = False) 
     4. last_number: the last number; dates, times, ordinals and words such as "B2" are no numbers.
 
     A list, range or unfinished sum is not one number: where it stands in the place of the answer, None.
-    `continues` says that the text goes on from "the answer is", as the second answer of zero-shot chain-of-thought.
+    With `by` only that sort of declaration counts, or with "last" only the fallbacks 3 and 4. `continues` says that the
+    text goes on from "the answer is", as the second answer of zero-shot chain-of-thought.
     """
-    if len(text) <= TAIL and (whole := _whole_number(text)):
+    if by == "last":
+        return _last_number(text)
+    if by is None and len(text) <= TAIL and (whole := _whole_number(text)):
         return whole
-    for one in declarations(text, continues=continues):
+    for one in (one for one in declarations(text, continues=continues) if by in (None, one.rule)):
         if one.denied:
             return None
         found = _declared_number(text, one, strict=strict or one.rule == "hashes")
         if found is not None:
             return _read(found, one.rule)
-    return None if strict else _last_number(text)
+    return None if strict or by else _last_number(text)
 
 
 def extract_yes_no(text: str, *, strict: bool = False, continues: bool = False) -> Extracted | None:

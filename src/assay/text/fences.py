@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 DIGITS = 8
 """Hexadecimal digits of an id."""
-NAMES = ("INSTRUCTION", "SOURCE", "TEXT", "ANSWER")
+NAMES = ("CONVERSATION", "INSTRUCTION", "SOURCE", "TEXT", "ANSWER")
 """Words that marks begin with."""
 _MARKS = re.compile(rf"[<\uff1c\ufe64]{{3,}}(?=\W{{0,8}}(?:{'|'.join((*NAMES, 'END'))}))", re.IGNORECASE)
 """What looks like the beginning of a mark, as written in any width."""

@@ -7,11 +7,12 @@ must repeat an id that no text holds; one whose probabilities are compared is as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from assay.core.asking import Likelihood, Message
 from assay.core.score import Outcome, Score, Unscored
+from assay.text.dialogues import transcript
 from assay.text.fences import fence, item_id
 from assay.text.grades import Grades, expected, read_grade, read_letter, weighed
 
@@ -55,11 +56,13 @@ class Rated:
     """What was asked; empty where the text stands for itself."""
     source: str = ""
     """What the instruction is about, such as an article to be summarised."""
+    before: tuple[Message, ...] = ()
+    """What was said before the instruction."""
 
     @property
     def texts(self) -> tuple[str, ...]:
         """All that is somebody else's."""
-        return self.instruction, self.source, self.output
+        return *_said(self.before), self.instruction, self.source, self.output
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,18 @@ class Pair:
     first: str
     second: str
     source: str = ""
+    before: tuple[Message, ...] = ()
+    """What was said before the instruction."""
 
     @property
     def texts(self) -> tuple[str, ...]:
         """All that is somebody else's."""
-        return self.instruction, self.source, self.first, self.second
+        return *_said(self.before), self.instruction, self.source, self.first, self.second
 
     @property
     def swapped(self) -> Pair:
         """The same in the other order."""
-        return Pair(self.instruction, self.second, self.first, self.source)
+        return replace(self, first=self.second, second=self.first)
 
 
 def steps_prompt(rubric: Rubric) -> tuple[Message, ...]:
@@ -111,6 +116,7 @@ def rating_prompt(rubric: Rubric, rated: Rated, by: By, seed: int = 0) -> tuple[
         f"Evaluation criteria:\n{rubric.criteria.strip()}",
         f"Evaluation steps:\n{rubric.steps.strip()}" if rubric.steps.strip() else "",
         CAUTION.format(own=own),
+        *_conversation(rated.before, "the text", own),
         fence("INSTRUCTION", rated.instruction, own) if rated.instruction else "",
         fence("SOURCE", rated.source, own) if rated.source else "",
         fence("TEXT", rated.output, own),
@@ -125,7 +131,9 @@ def pair_prompt(pair: Pair, by: By, *, ties: bool = False, seed: int = 0) -> tup
 
     Source: Zheng et al. 2023, "Judging LLM-as-a-judge with MT-Bench and Chatbot Arena", section 3.1 and appendix A;
     Zeng et al. 2024, "Evaluating large language models at evaluating instruction following" (the prompt "Vanilla").
-    The words are ours, as are the id and the marks.
+    The words are ours, as are the id and the marks. Of a dialogue all that was said before is shown once, and
+    the two answers after it (as to people in Touvron et al. 2023, "Llama 2", section 3.2.1); MT-bench shows two whole
+    conversations, as each of its models gave its earlier answers too.
     """
     own = item_id(pair.texts, seed)
     letters = "A if the first answer is better, B if the second is" + (", C if neither is" if ties else "")
@@ -133,6 +141,7 @@ def pair_prompt(pair: Pair, by: By, *, ties: bool = False, seed: int = 0) -> tup
         "Two answers to one instruction are shown below. Say which one follows the instruction better: the one that is "
         "more correct, more helpful and does what was asked. Neither its place nor its length makes an answer better.",
         CAUTION.format(own=own),
+        *_conversation(pair.before, "an answer", own),
         fence("INSTRUCTION", pair.instruction, own),
         fence("SOURCE", pair.source, own) if pair.source else "",
         fence("ANSWER A", pair.first, own),
@@ -197,6 +206,16 @@ WORTH = {"A": 1.0, "B": 0.0, "C": 0.5}
 """Of each letter, to the answer that is shown first."""
 Reader: TypeAlias = Callable[[Sequence[str], Sequence[str]], Outcome]
 """Texts and how they ended, to an outcome."""
+
+
+def _said(before: Sequence[Message]) -> tuple[str, ...]:
+    return (transcript(before),) if before else ()
+
+
+def _conversation(before: Sequence[Message], what: str, own: str) -> tuple[str, ...]:
+    """What was said before, between marks; nothing of a task that stands for itself."""
+    said = f"The instruction goes on with the conversation that is shown first, and {what} must fit it."
+    return tuple(part for text in _said(before) for part in (said, fence("CONVERSATION", text, own)))
 
 
 def _user(*parts: str) -> tuple[Message, ...]:

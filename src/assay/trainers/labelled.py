@@ -1,4 +1,4 @@
-"""What every classifier's trainer shares: numbers for labels, and the digest of what was trained."""
+"""What trainers share: samples at all, numbers for labels, and the digest of what was trained."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from assay.core.errors import FieldError, RecipeError, did_you_mean
 from assay.core.sample import Sample
 
 
+def check_given(owner: str, samples: Sequence[Sample], things: str = "samples") -> None:
+    """Refuses to train `owner` on nothing.
+
+    Raises:
+        RecipeError: There are no samples.
+    """
+    if not samples:
+        raise RecipeError(f"{owner} was given no {things}.", hint="Did a filter drop them all?")
+
+
 def targets_of(owner: str, labels: Sequence[str], field: str, samples: Sequence[Sample]) -> list[int]:
     """The number of each sample's label among `labels`.
 
@@ -17,8 +27,7 @@ def targets_of(owner: str, labels: Sequence[str], field: str, samples: Sequence[
         RecipeError: There are no samples.
         FieldError: A label is not among them.
     """
-    if not samples:
-        raise RecipeError(f"{owner} was given no samples.", hint="Did a filter drop them all?")
+    check_given(owner, samples)
     number = {label: nth for nth, label in enumerate(labels)}
     for sample in samples:
         if (name := sample.text(field)) not in number:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from assay.core.asking import Message
-from assay.core.errors import FieldError, ModelError, RecipeError
+from assay.core.errors import FieldError, RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.models.chat import answered
 from assay.models.references import locate
-from assay.text.instructions import task_prompt
-from assay.trainers.labelled import digest_of
+from assay.text.dialogues import conversation
+from assay.trainers.labelled import check_given, digest_of
 from assay.trainers.sft_rows import Row, packed, parts_of, stream, unpacked
+from assay.trainers.starts import BATCH, METHOD, WARMUP, check_fields, check_start, halves, untold
 
-PACKAGES = ("trl", "peft", "datasets")
+if TYPE_CHECKING:
+    from assay.trainers.sft_loop import Job, Tuned
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class SFT:
     A task is asked as `assay ask` asks it, through the checkpoint's own chat template, and the loss is the mean over
     the tokens of the answer and of what the template ends it with: the prompt teaches nothing (Taori et al. 2023,
     "Alpaca", whose schedule this is too: up in a line, then half a cosine down; AdamW, no weight decay, no dropout). A
-    special token that a text writes out is left out of it.
+    special token that a text writes out is left out of it. A dialogue is asked with what was said before, of which
+    nothing is learnt either, also not of earlier answers (as Touvron et al. 2023, "Llama 2", section 3.3).
 
     However few the samples, each step sees a full batch: one epoch runs on into the next, each in an order of its own.
     Tokens beyond `max_length` are cut off an answer, which then teaches no end, and counted as "cut"; a sample whose
@@ -83,17 +84,13 @@ class SFT:
     input: str = "input"
     output: str = "output"
     name: str = "name"
+    history: str = "history"
+    """What was said before, where a sample has it."""
 
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        for name, low, high in _BOUNDS:
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"SFT.{name} must be between {low:g} and {high:g}, was {value:g}.")
-        for name, known in _WORDS:
-            if getattr(self, name) not in known:
-                raise ValueError(f"SFT.{name} must be one of {', '.join(known)}, was {getattr(self, name)!r}.")
+        check_fields(self, _BOUNDS, _WORDS)
         if self.batch % self.processes:
             raise ValueError(
                 f"SFT.batch must be a multiple of the {self.processes} processes, was {self.batch}: each takes as much."
@@ -118,41 +115,34 @@ class SFT:
             ModelError: What trains is not installed, there is no such model, or it has no chat template.
             RecipeError: The rank or the length is more than the model has.
         """
-        from assay.trainers.sft_model import config_of, narrowest, tokenizer_of
-
-        missing = [package for package in PACKAGES if find_spec(package) is None]
-        if missing:
-            raise ModelError(f"SFT needs {' and '.join(missing)}.", hint="pip install 'assay[tune]'")
-        start = locate(self.model)
-        config = config_of(start)
-        tokenizer_of(start)
-        context = getattr(config, "max_position_embeddings", None)
-        if context is not None and self.max_length > context:
-            raise RecipeError(
-                f"SFT.max_length must be at most {context}, which {self.model!r} reads, was {self.max_length}."
-            )
-        if self.method == "lora":
-            most, name = narrowest(config)
-            if self.rank > most:
-                raise RecipeError(
-                    f"SFT.rank must be at most {most} for {self.model!r}, the smaller side of {name}, was {self.rank}."
-                )
+        check_start("SFT", self.model, self.max_length, self.rank if self.method == "lora" else 0)
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        from assay.trainers.sft_loop import CHECKPOINTS, Job, settle, tune
+        from assay.trainers.sft_loop import tune
         from assay.trainers.sft_processes import launch
+        from assay.trainers.training_run import CHECKPOINTS, note, settle
 
-        if not samples:
-            raise RecipeError("SFT was given no samples.", hint="Did a filter drop them all?")
+        check_given("SFT", samples)
         self.check((), lab)
         learnt, rows, left = self._rows(samples)
+        job = self._job(learnt, rows, lab)
+        settle(lab.workspace(), job.digest)
+        tuned = (tune if self.processes == 1 else launch)(job, lab.progress or untold)
+        folder = lab.workspace() / "model"
+        note(lab.workspace(), tuned.history)
+        shutil.rmtree(lab.workspace() / CHECKPOINTS)
+        facts = {"steps": len(tuned.history), "samples": len(samples), **_facts(job, tuned), **left}
+        return Artifact(str(folder), "text-model", digest_of(folder), facts)
+
+    def _job(self, learnt: Sequence[Sample], rows: Sequence[Row], lab: Lab) -> Job:
+        from assay.trainers.sft_loop import Job
+
         order = stream(parts_of(learnt, self.mixture_field, self.mixture), lab.seed)
-        lengths = [len(row.ids) for row in rows]
         if self.packing:
-            bins = packed(order, lengths, self.steps, self.batch, self.max_length)
+            bins = packed(order, [len(row.ids) for row in rows], self.steps, self.batch, self.max_length)
         else:
             bins = unpacked(order, self.steps * self.batch)
-        job = Job(
+        return Job(
             model=self.model,
             folder=str(lab.workspace().absolute()),
             steps=self.steps,
@@ -161,7 +151,7 @@ class SFT:
             warmup=self.warmup,
             rank=self.rank if self.method == "lora" else 0,
             alpha=self.alpha,
-            half=self._half(),
+            half=halves(self.precision),
             seed=lab.seed,
             save_every=self.save_every,
             processes=self.processes,
@@ -169,24 +159,6 @@ class SFT:
             starts=tuple(row.start for row in rows),
             bins=tuple(bins),
         )
-        settle(job)
-        tuned = (tune if self.processes == 1 else launch)(job, lab.progress or _untold)
-        folder = lab.workspace() / "model"
-        (lab.workspace() / "history.json").write_text(json.dumps(tuned.history), encoding="utf-8")
-        shutil.rmtree(lab.workspace() / CHECKPOINTS)
-        seen = [place for one in bins for place in one]
-        last = [loss for _, loss, _ in tuned.history[-20:]]
-        facts = {
-            "steps": len(tuned.history),
-            "samples": len(samples),
-            "seen": len(seen),
-            "last loss": sum(last) / len(last),
-            "tokens": sum(lengths[place] for place in seen),
-            "answer tokens": sum(lengths[place] - rows[place].start for place in seen),
-            "trained parameters": tuned.trained,
-            **left,
-        }
-        return Artifact(str(folder), "text-model", digest_of(folder), facts)
 
     def _rows(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[Row], dict[str, int]]:
         """What can be learnt from, as tokens, and how many were cut or left out."""
@@ -216,43 +188,24 @@ class SFT:
 
     def _asked(self, sample: Sample) -> tuple[Message, ...]:
         """As somebody asks who sets the task."""
-        said = sample.text(self.instruction if self.style == "instruction" else self.name).strip()
-        if not said:
-            raise FieldError(
-                f"Sample {sample.id} has a blank {self.name if self.style == 'name' else self.instruction!r}, "
-                f"by which SFT.style {self.style!r} asks."
-            )
-        given = sample.text(self.input) if self.input in sample.fields else ""
-        turns = (Message("user", task_prompt(said, given)),)
-        return (Message("system", self.system), *turns) if self.system else turns
-
-    def _half(self) -> bool:
-        import torch
-
-        if self.precision != "auto":
-            return self.precision == "bfloat16"
-        if torch.cuda.is_available():
-            return bool(torch.cuda.is_bf16_supported())
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        asks = self.instruction if self.style == "instruction" else self.name
+        if not sample.text(asks).strip():
+            raise FieldError(f"Sample {sample.id} has a blank {asks!r}, by which SFT.style {self.style!r} asks.")
+        return conversation(sample, instruction=asks, input=self.input, history=self.history, system=self.system)
 
 
-def _untold(step: int, steps: int) -> None:
-    """Nobody follows."""
+def _facts(job: Job, tuned: Tuned) -> dict[str, float]:
+    from assay.trainers.training_run import last_loss
+
+    seen = [place for one in job.bins for place in one]
+    return {
+        "seen": len(seen),
+        "last loss": last_loss(tuned.history),
+        "tokens": sum(len(job.rows[place]) for place in seen),
+        "answer tokens": sum(len(job.rows[place]) - job.starts[place] for place in seen),
+        "trained parameters": tuned.trained,
+    }
 
 
-_BOUNDS = (
-    ("steps", 1, 10**9),
-    ("batch", 1, 10**6),
-    ("rate", 1e-12, 1e3),
-    ("warmup", 0.0, 1.0),
-    ("rank", 1, 10**6),
-    ("alpha", 1e-6, 1e6),
-    ("max_length", 8, 10**7),
-    ("processes", 1, 10**4),
-    ("save_every", 0, 10**9),
-)
-_WORDS = (
-    ("method", ("lora", "full")),
-    ("style", ("instruction", "name")),
-    ("precision", ("auto", "bfloat16", "float32")),
-)
+_BOUNDS = (BATCH, WARMUP, ("processes", 1, 10**4))
+_WORDS = (METHOD, ("style", ("instruction", "name")))

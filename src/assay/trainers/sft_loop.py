@@ -7,33 +7,36 @@ alone is halved once. `benchmarks/sft.py` says what that saves.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
-import logging
 import math
-import random
-import shutil
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import numpy as np
-
 from assay.core.errors import RecipeError
 from assay.models.references import Checkpoint, locate
-from assay.trainers.sft_model import attend_row_by_row, halve, lies_in_a_line, loaded, save, tokenizer_of
-
-CHECKPOINTS = "checkpoints"
-JOB = "job.sha256"
-SHORT = ("out of memory", "can't allocate memory", "not enough memory")
-"""What the libraries say where memory is short."""
-LIBRARIES = ("transformers", "trl", "peft", "accelerate", "datasets", "torch.distributed")
-Tell = Callable[[int, int], None]
+from assay.trainers.sft_model import (
+    adapter,
+    attend_row_by_row,
+    cast_once,
+    halve,
+    lies_in_a_line,
+    loaded,
+    save,
+    tokenizer_of,
+    trainable,
+)
+from assay.trainers.training_run import (
+    CHECKPOINTS,
+    Tell,
+    history_of,
+    hushed,
+    last_whole,
+    log_of,
+    made_for,
+    randomness_kept,
+    short_memory_told,
+)
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,7 @@ class Job:
     @property
     def digest(self) -> str:
         """Of everything but the folder, and of the start's files: what a checkpoint must have been made for."""
-        start = locate(self.model)
-        return hashlib.sha256(msgspec.json.encode((replace(self, folder=""), start.stamp))).hexdigest()
+        return made_for(self.model, replace(self, folder=""))
 
 
 @dataclass(frozen=True)
@@ -85,16 +87,7 @@ def share_of_rate(step: int, steps: int, warmup: float) -> float:
     warm = round(warmup * steps)
     if step < warm:
         return (step + 1) / (warm + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
-
-
-def settle(job: Job) -> None:
-    """Keeps the checkpoints of this very job, and clears away those of any other."""
-    note = Path(job.folder) / CHECKPOINTS / JOB
-    if not note.is_file() or note.read_text(encoding="utf-8") != job.digest:
-        shutil.rmtree(note.parent, ignore_errors=True)
-        note.parent.mkdir(parents=True)
-        note.write_text(job.digest, encoding="utf-8")
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def tune(job: Job, tell: Tell) -> Tuned:
@@ -105,40 +98,19 @@ def tune(job: Job, tell: Tell) -> Tuned:
         ModelError: The model cannot be loaded.
     """
     start = locate(job.model)
-    with _hushed(), _randomness_kept():
-        try:
+    with hushed(), randomness_kept():
+        with short_memory_told(job.model, "A smaller batch or max_length needs less; so does method lora."):
             trainer = _trainer(job, start, tell)
-            trainer.train(resume_from_checkpoint=_last_whole(job))
-        except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and not any(word in str(error).lower() for word in SHORT):
-                raise
-            hint = "A smaller batch or max_length needs less; so does method lora."
-            raise RecipeError(f"Memory ran out while {job.model!r} was trained.", hint=hint) from error
-        rows = [row for row in trainer.state.log_history if "loss" in row]
-        history = [(int(row["step"]), float(row["loss"]), float(row["learning_rate"])) for row in rows]
-        assert [step for step, _, _ in history] == list(range(1, job.steps + 1)), "a row for every step"
+            trainer.train(resume_from_checkpoint=last_whole(Path(job.folder)))
+        history = history_of(log_of(trainer, job.steps))
         if trainer.is_world_process_zero():
             save(start, trainer.model, Path(job.folder) / "model")
-    return Tuned(history, sum(one.numel() for one in trainer.model.parameters() if one.requires_grad))
-
-
-def _last_whole(job: Job) -> str | None:
-    """The last checkpoint that was written to its end, which is the trainer's state."""
-    found = (Path(job.folder) / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")
-    steps = {int(one.parent.name.partition("-")[2]): one for one in found}
-    for step in sorted(steps, reverse=True):
-        try:
-            if json.loads(steps[step].read_text(encoding="utf-8"))["global_step"] == step:
-                return str(steps[step].parent)
-        except (ValueError, KeyError):
-            continue
-    return None
+    return Tuned(history, trainable(trainer.model))
 
 
 def _trainer(job: Job, start: Checkpoint, tell: Tell) -> Any:
     import torch
     from datasets import Dataset
-    from peft.tuners.tuners_utils import BaseTunerLayer
     from transformers import PrinterCallback
 
     from assay.trainers.sft_trainer import Collator, Following, Tuner
@@ -162,26 +134,14 @@ def _trainer(job: Job, start: Checkpoint, tell: Tell) -> Any:
         processing_class=tokenizer_of(start),
         data_collator=Collator(flat),
         callbacks=[Following(tell)],
-        peft_config=_adapter(job),
+        peft_config=adapter(job.rank, job.alpha),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.share = lambda step: share_of_rate(step, job.steps, job.warmup)
     trainer.answers_only = flat and not gpu and "logits_to_keep" in inspect.signature(type(model).forward).parameters
     if job.half:
-        for module in trainer.model.modules():
-            if isinstance(module, BaseTunerLayer):
-                module.cast_input_dtype_enabled = False  # autocast does it, once and not twice
+        cast_once(trainer.model)
     return trainer
-
-
-def _adapter(job: Job) -> Any:
-    from peft import LoraConfig
-
-    if not job.rank:
-        return None
-    return LoraConfig(
-        r=job.rank, lora_alpha=job.alpha, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
 
 
 def _example(job: Job, bin_: tuple[int, ...]) -> dict[str, list[int]]:
@@ -220,39 +180,3 @@ def _settings(job: Job, *, gpu: bool) -> Any:
         report_to="none",
         disable_tqdm=True,
     )
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """No bars, no advice, no table of losses: assay draws its own progress."""
-    from transformers.utils import logging as bars
-
-    loggers = [logging.getLogger(name) for name in LIBRARIES]
-    levels = [one.level for one in loggers]
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    for one in loggers:
-        one.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for one, level in zip(loggers, levels, strict=True):
-            one.setLevel(level)
-        if shown:
-            bars.enable_progress_bar()
-
-
-@contextmanager
-def _randomness_kept() -> Iterator[None]:
-    """The Trainer seeds Python's, numpy's and torch's generators; afterwards they are as before."""
-    import torch
-
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,39 @@ def halve(model: Any) -> None:
         module.to(torch.bfloat16)
 
 
+def adapter(rank: int, alpha: float, task: str = "CAUSAL_LM", heads: Sequence[str] = ()) -> Any:
+    """LoRA on every linear layer but the last, and `heads` that are trained whole; None where `rank` is 0.
+
+    `task` is PEFT's word for the kind of model.
+    """
+    from peft import LoraConfig
+
+    if not rank:
+        return None
+    return LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        task_type=task,
+        modules_to_save=list(heads) or None,
+    )
+
+
+def cast_once(model: Any) -> None:
+    """Lets LoRA leave to autocast, which does it anyway, the casting of what goes into a layer."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer):
+            module.cast_input_dtype_enabled = False
+
+
+def trainable(model: Any) -> int:
+    """How many parameters learn."""
+    return sum(one.numel() for one in model.parameters() if one.requires_grad)
+
+
 def lies_in_a_line(model: Any) -> bool:
     """Whether rows may follow each other in one line and not see each other: all that mixes tokens is attention.
 
@@ -112,17 +146,27 @@ def attend_row_by_row(model: Any) -> bool:
 
     Otherwise transformers masks what lies outside of a row, which costs as much as if nothing did.
     """
+    if not attends_plainly(model):
+        return False
+    attend_by(model, ROW_BY_ROW, _row_by_row)
+    return True
+
+
+def attends_plainly(model: Any) -> bool:
+    """Whether every layer is causal attention over all that came before, computed by torch's own function."""
+    config = model.config
+    kinds = set(getattr(config, "layer_types", None) or [FULL])
+    return kinds == {FULL} and not getattr(config, "sliding_window", None) and config._attn_implementation == "sdpa"
+
+
+def attend_by(model: Any, name: str, attention: Callable[..., Any]) -> None:
+    """Lets `attention`, which needs no mask, do what `model`'s attention does; `name` is transformers' word for it."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface
 
-    config = model.config
-    kinds = set(getattr(config, "layer_types", None) or [FULL])
-    if kinds != {FULL} or getattr(config, "sliding_window", None) or config._attn_implementation != "sdpa":
-        return False
-    AttentionInterface.register(ROW_BY_ROW, _row_by_row)
-    AttentionMaskInterface.register(ROW_BY_ROW, lambda *_, **__: None)
-    model.set_attn_implementation(ROW_BY_ROW)
-    return True
+    AttentionInterface.register(name, attention)
+    AttentionMaskInterface.register(name, lambda *_, **__: None)
+    model.set_attn_implementation(name)
 
 
 def _row_by_row(
@@ -145,24 +189,33 @@ def save(checkpoint: Checkpoint, tuned: Any, folder: Path) -> None:
     What LoRA learnt is added to the weights as they came, not to what they were halved to. Where the start lies beside
     an F16 GGUF, so does what was made of it: OpenVINO answers for both.
     """
-    import torch
-    from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-    from transformers import AutoTokenizer
+    write(checkpoint, merged(loaded(checkpoint), tuned), folder)
+    like = Path(checkpoint.location) / F16_FILE
+    if like.is_file():
+        write_f16(folder, like, folder / F16_FILE)
 
-    dtype = getattr(config_of(checkpoint), "dtype", None) or torch.float32
-    fresh = loaded(checkpoint)
+
+def merged(fresh: Any, tuned: Any) -> Any:
+    """`fresh`, the start as it came, with what `tuned` has learnt."""
+    from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
     if isinstance(tuned, PeftModel):
         adapted = get_peft_model(fresh, tuned.peft_config["default"])
         set_peft_model_state_dict(adapted, get_peft_model_state_dict(tuned))
-        fresh = adapted.merge_and_unload()
-    else:
-        fresh.load_state_dict(tuned.state_dict())
-        fresh.tie_weights()
-    fresh.to(dtype).save_pretrained(folder)
+        return adapted.merge_and_unload()
+    fresh.load_state_dict(tuned.state_dict())
+    fresh.tie_weights()
+    return fresh
+
+
+def write(checkpoint: Checkpoint, model: Any, folder: Path) -> None:
+    """Writes `model` in the dtype in which `checkpoint` came, and the tokenizer of that."""
+    import torch
+    from transformers import AutoTokenizer
+
+    dtype = getattr(config_of(checkpoint), "dtype", None) or torch.float32
+    model.to(dtype).save_pretrained(folder)
     tokenizer = fetch(
         checkpoint, lambda local: AutoTokenizer.from_pretrained(checkpoint.location, local_files_only=local)
     )
     tokenizer.save_pretrained(folder)
-    like = Path(checkpoint.location) / F16_FILE
-    if like.is_file():
-        write_f16(folder, like, folder / F16_FILE)

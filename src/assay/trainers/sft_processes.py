@@ -19,7 +19,8 @@ import msgspec
 
 from assay.core import errors
 from assay.core.errors import ModelError, UserError
-from assay.trainers.sft_loop import CHECKPOINTS, Job, Tell, Tuned, tune
+from assay.trainers.sft_loop import Job, Tuned, tune
+from assay.trainers.training_run import CHECKPOINTS, Tell
 
 MARK = "assay: "
 """Begins what is ours among whatever the libraries write."""

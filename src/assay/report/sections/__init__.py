@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assay.report.facts import ReportFacts
-from assay.report.sections.answers import answers, duels, measures
+from assay.report.sections.answers import also, answers, duels, measures
 from assay.report.sections.choices import choices
+from assay.report.sections.learning import learning
 from assay.report.sections.making import expert, funnel, scores, specimens
+from assay.report.sections.preferences import preferences
 from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
 from assay.report.sections.record import cost, origin, provenance, training
 from assay.report.sections.sceptic import beside, calibration, drift, exchange, leakage, sets, strangers
@@ -19,11 +21,13 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     comparisons,
     measures,
     duels,
+    also,
     answers,
     exchange,
     limits,
     leakage,
     funnel,
+    preferences,
     specimens,
     scores,
     choices,
@@ -36,6 +40,7 @@ SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     beside,
     strangers,
     calibration,
+    learning,
     training,
     cost,
     provenance,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from assay.report.charts import arm_class
 from assay.report.facts import ReportFacts
 from assay.report.proved import Comparison, OtherMeasure
@@ -12,12 +14,23 @@ from assay.report.template import fill
 
 def measures(facts: ReportFacts) -> Section | None:
     """The same answers by other measures, with the comparison that answers the question."""
-    if not facts.others:
+    return _table(facts, facts.others, "measures", "By other measures", also=False)
+
+
+def also(facts: ReportFacts) -> Section | None:
+    """What every model was measured on beside the question, side by side."""
+    return _table(facts, facts.also, "also", "Measured beside", also=True)
+
+
+def _table(
+    facts: ReportFacts, measured: Sequence[OtherMeasure], anchor: str, title: str, *, also: bool
+) -> Section | None:
+    if not measured:
         return None
     heads = [(arm.name, arm_class(arm.name)) for arm in facts.arms]
-    rows = [(one, dict(one.arms), _main(facts, one)) for one in facts.others]
-    values = {"facts": facts, "heads": heads, "rows": rows, "tones": TONES}
-    return Section("measures", "By other measures", fill("measures.html", values))
+    rows = [(one, dict(one.arms), _main(facts, one)) for one in measured]
+    values = {"facts": facts, "heads": heads, "rows": rows, "tones": TONES, "also": also}
+    return Section(anchor, title, fill("measures.html", values))
 
 
 def _main(facts: ReportFacts, one: OtherMeasure) -> Comparison | None:

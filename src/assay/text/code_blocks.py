@@ -1,0 +1,40 @@
+"""Fenced blocks of an answer, as Markdown writes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_FENCE = re.compile(r"^ {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<words>[^`\n]*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What stands in one fenced block."""
+
+    language: str
+    """The first word after the opening fence, in lower case; "" where there is none."""
+    text: str
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of `text`, in order; one that nothing closes runs to the end, as in CommonMark (section 4.5).
+
+    A block is closed by a line of the same marks, at least as many, and nothing else. Linear in the length of the text.
+    """
+    found: list[Block] = []
+    opened: re.Match[str] | None = None
+    for fence in _FENCE.finditer(text):
+        if opened is None:
+            opened = fence
+        elif fence["marks"].startswith(opened["marks"]) and not fence["words"].strip():
+            found.append(_block(text, opened, fence.start()))
+            opened = None
+    if opened is not None:
+        found.append(_block(text, opened, len(text)))
+    return found
+
+
+def _block(text: str, opened: re.Match[str], end: int) -> Block:
+    words = opened["words"].split()
+    return Block(words[0].lower().strip("{}.") if words else "", text[opened.end() + 1 : end])

@@ -1,0 +1,166 @@
+"""JSON Schema by the library jsonschema, with three fences: nothing is fetched, no pattern and no schema runs for ever.
+
+jsonschema as it comes would fetch a remote `$ref`, and matches patterns by `re`, which may never end. Here a reference
+must lie within the schema or be one of the published metaschemas, patterns are matched by `regex` with a time limit,
+and every keyword looks at the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, TypeAlias
+
+import regex
+from jsonschema import SchemaError, ValidationError
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
+from jsonschema.validators import Draft202012Validator, extend, validator_for
+from jsonschema_specifications import REGISTRY
+from referencing import Resource
+from referencing.exceptions import Unresolvable
+
+SECONDS = 2.0
+"""The longest that one answer is held against a schema."""
+Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+_deadline: ContextVar[float] = ContextVar("deadline")
+
+
+def compiled(schema: Mapping[str, Any]) -> Validator:
+    """What holds an answer against `schema`: draft 2020-12 where it does not say which.
+
+    Raises:
+        ValueError: It is no JSON Schema, or refers to what is not in it.
+    """
+    kind = validator_for(schema, default=None if "$schema" in schema else Draft202012Validator)
+    if kind is None:
+        raise ValueError(f"its $schema is none that is known: {schema['$schema']!r}")
+    try:
+        kind.check_schema(schema)
+        resource = Resource.from_contents(schema, default_specification=_dialect(schema))
+        registry = REGISTRY.with_resource("", resource)
+        _look_up(resource, registry.resolver_with_root(resource))
+    except SchemaError as error:
+        raise ValueError(f"{error.json_path}: {_short(error.message)}") from error
+    except Unresolvable as error:
+        raise ValueError(f"it refers to {error.ref!r}, which is not in it; nothing is fetched") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if "unevaluatedProperties" in (text := json.dumps(schema)) and "patternProperties" in text:
+        raise ValueError("it has both unevaluatedProperties and patternProperties, which cannot be kept from hanging")
+    found: Validator = _fenced(kind)(schema, registry=registry)
+    return found
+
+
+def broken_rule(validator: Validator, value: object) -> str:
+    """Where and how `value` breaks the schema, the most telling place; "" where it does not.
+
+    Raises:
+        TimeoutError: It took too long.
+        RecursionError: The schema refers to itself without an end.
+    """
+    token = _deadline.set(time.monotonic() + SECONDS)
+    try:
+        error = best_match(validator.iter_errors(value))
+    finally:
+        _deadline.reset(token)
+    return "" if error is None else f"{error.json_path}: {_short(error.message)}"
+
+
+def _dialect(schema: Mapping[str, Any]) -> Any:
+    from referencing.jsonschema import specification_with
+
+    return specification_with(str(schema.get("$schema", Draft202012Validator.META_SCHEMA["$schema"])))
+
+
+def _look_up(resource: Resource[Any], resolver: Any) -> None:
+    """Finds everything that a schema refers to.
+
+    Raises:
+        Unresolvable: Something is not there.
+    """
+    if isinstance(resource.contents, Mapping):
+        for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
+            if isinstance(reference := resource.contents.get(keyword), str):
+                resolver.lookup(reference)
+    for part in resource.subresources():
+        _look_up(part, resolver.in_subresource(part))
+
+
+@cache
+def _fenced(kind: type[Validator]) -> Any:
+    ours = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "uniqueItems": _unique_items,
+    }
+    theirs: Mapping[str, Keyword] = kind.VALIDATORS
+    known = {name: _timed(ours.get(name, keyword)) for name, keyword in theirs.items()}
+    return extend(kind, known)
+
+
+def _timed(keyword: Keyword) -> Keyword:
+    def looked(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError] | None:
+        _left()
+        return keyword(validator, value, instance, schema)
+
+    return looked
+
+
+def _left() -> float:
+    """Seconds; there is a deadline only while an answer is judged, not while a schema is checked."""
+    left = _deadline.get(time.monotonic() + SECONDS) - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _found(pattern: str, text: str) -> bool:
+    return regex.search(pattern, text, timeout=_left()) is not None
+
+
+def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "string") and not _found(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        for pattern, wanted in patterns.items():
+            for name, value in instance.items():
+                if _found(pattern, name):
+                    yield from validator.descend(value, wanted, path=name, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "object"):
+        return
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    extra = [name for name in instance if name not in known and not any(_found(one, name) for one in patterns)]
+    if wanted is False and extra:
+        yield ValidationError(f"additional properties are not allowed: {', '.join(map(repr, extra[:5]))}")
+    elif wanted is not False:
+        for name in extra:
+            yield from validator.descend(instance[name], wanted, path=name)
+
+
+def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if wanted and validator.is_type(instance, "array") and len(set(map(_key, instance))) < len(instance):
+        yield ValidationError("has an item twice")
+
+
+def _key(value: Any) -> Any:
+    """Equal for equal JSON values: 1 is 1.0, and true is not 1."""
+    if isinstance(value, dict):
+        return ("object", frozenset((name, _key(one)) for name, one in value.items()))
+    if isinstance(value, list):
+        return ("array", tuple(map(_key, value)))
+    return (isinstance(value, bool), value)
+
+
+def _short(message: str, most: int = 120) -> str:
+    return message if len(message) <= most else f"{message[:most]}…"

@@ -1,0 +1,90 @@
+"""assay run align --quick: tuned, a reward model, PPO and DPO from one start, and what each answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import assay
+
+pytestmark = pytest.mark.timeout(3600)
+"""The run itself, which the first test waits for, takes longer on one processor than a test may."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("align") / "run"
+    # Minutes of two processors; here it has one, which other work may share.
+    done = assay(["run", "align", "--quick", "--out", folder, "--json"], seconds=3000)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    return found
+
+
+def learnt(results: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in results["learning"] if one["name"] == name)
+    return found
+
+
+def last(one: dict[str, Any], curve: str) -> float:
+    lines = next(found["lines"] for found in one["curves"] if found["name"] == curve)
+    return float(lines[0]["points"][-1][1])
+
+
+@pytest.mark.slow
+def test_the_reward_model_tells_held_out_pairs_apart(results: dict[str, Any]) -> None:
+    pairs = learnt(results, "reward")["held_out"]
+    assert pairs["pairs"] >= 40
+    assert pairs["prompts"] >= 12
+    assert pairs["accuracy"]["low"] > 0.5
+    assert pairs["rise"]["low"] > 0
+
+
+@pytest.mark.slow
+def test_the_margin_of_dpo_rises_on_held_out_pairs(results: dict[str, Any]) -> None:
+    pairs = learnt(results, "dpo")["held_out"]
+    assert pairs["accuracy_before"]["estimate"] == 0.5
+    assert pairs["rise"]["estimate"] > 0
+    assert {"kl", "length", "margin", "chosen", "rejected"} <= {one["name"] for one in learnt(results, "dpo")["curves"]}
+
+
+@pytest.mark.slow
+def test_the_reward_of_ppo_rises_and_its_divergence_stays_small(results: dict[str, Any]) -> None:
+    ppo = learnt(results, "ppo")
+    assert ppo["hacking"]["reward"]["estimate"] > 0
+    assert 0 < last(ppo, "kl") < 10
+    assert {"reward", "kl", "length", "watch likeness"} <= {one["name"] for one in ppo["curves"]}
+
+
+@pytest.mark.slow
+def test_all_ways_are_set_side_by_side(run: Path, results: dict[str, Any]) -> None:
+    assert [arm["name"] for arm in results["arms"]] == ["base", "sft", "ppo", "dpo"]
+    samples = {arm["name"]: arm["n_samples"] for arm in results["arms"]}
+    assert samples["ppo"] == samples["dpo"] == results["funnel"]["kept"]
+    assert [(one["ours"], one["theirs"]) for one in results["duels"]] == [
+        (arm, "sft") for arm in ("base", "ppo", "dpo")
+    ]
+    assert [one["measure"]["name"] for one in results["also"]] == ["truthful", "declines-unsafe", "answers-safe"]
+    assert results["preferences"] is not None
+    page = (run / "report.html").read_text(encoding="utf-8")
+    for title in ("What are the pairs like?", "Measured beside", "How they learnt from preferences and rewards"):
+        assert title in page
+    for start in ("sft", "base"):
+        assert any((pair["ours"], pair["theirs"]) == ("dpo", start) for pair in results["effects"])
+
+
+@pytest.mark.slow
+def test_every_drop_is_counted(results: dict[str, Any]) -> None:
+    flow = results["funnel"]
+    assert flow["requested"] == 552
+    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 552
+    assert flow["dropped"]

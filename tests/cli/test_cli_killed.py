@@ -1,0 +1,234 @@
+"""kill -9 at many moments of `assay run align` and `assay run reason`, made small: each goes on from its checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import checkpoints
+import command_line as commands
+from assay.trainers.ppo_run import LAST
+from assay.trainers.training_run import CHECKPOINTS, last_whole
+from run_parts import datasets, stamps
+
+PATIENCE = 300.0
+"""Seconds that a moment is waited for, at most."""
+TIMES = ("seconds", "per_second")
+"""What differs from run to run in the results, beside where they lie."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A shipped recipe, made small by `--set` alone, and the stages in which it is killed."""
+
+    recipe: str
+    changes: tuple[str, ...]
+    trainings: tuple[str, ...]
+    """In the order in which they run; each is killed after a checkpoint."""
+    seed: int
+    """Of the moments that are left to chance."""
+
+
+ALIGN = (
+    "models.sft.train.model={start}",
+    "models.sft.train.steps=20",
+    "models.sft.train.batch=2",
+    "models.sft.train.rate=1e-3",
+    "models.sft.train.save_every=2",
+    "models.sft.data.limit=8",
+    "models.reward.train.steps=20",
+    "models.reward.train.batch=2",
+    "models.reward.train.rate=1e-2",
+    "models.reward.train.save_every=2",
+    "generate.prompts.limit=8",
+    "generate.answerers.untuned.model={start}",
+    *(f"generate.answerers.{name}.decoding.max_tokens=12" for name in ("calm", "lively", "wild", "untuned")),
+    "generate.rank.likeness.model={encoder}",
+    "generate.least.likeness=0.0001",
+    "train.steps=20",
+    "train.batch=2",
+    "train.rate=2e-3",
+    "train.save_every=2",
+    "prove.holdout.limit=5",
+    "prove.evaluate.by.model={encoder}",
+    "prove.evaluate.decoding.max_tokens=12",
+    "prove.variants.ppo.watch.likeness.model={encoder}",
+    "prove.variants.ppo.steps=16",
+    "prove.variants.ppo.prompts=4",
+    "prove.variants.ppo.max_tokens=8",
+    "prove.variants.ppo.rate=3e-3",
+    "prove.variants.ppo.save_every=2",
+    "prove.duel.model={start}",
+    *(f"prove.beside.{name}.holdout.limit=4" for name in ("truthful", "declines-unsafe", "answers-safe")),
+    *(f"prove.beside.{name}.evaluate.decoding.max_tokens=12" for name in ("declines-unsafe", "answers-safe")),
+)
+REASON = (
+    "models.sft.train.model={start}",
+    "models.sft.train.steps=20",
+    "models.sft.train.batch=2",
+    "models.sft.train.rate=1e-3",
+    "models.sft.train.save_every=2",
+    "models.sft.data.count=20",
+    "generate.count=30",
+    # A start that knows no number is never right: it would learn nothing.
+    "train.rewards={{like: {{use: ChrF, references: [output]}}}}",
+    "train.steps=20",
+    "train.prompts=2",
+    "train.answers=2",
+    "train.max_tokens=8",
+    "train.rate=1e-2",
+    "train.save_every=2",
+    "prove.holdout.count=6",
+    "prove.evaluate.decoding.max_tokens=12",
+    "prove.variants.imitation.steps=20",
+    "prove.variants.imitation.batch=2",
+    "prove.variants.imitation.save_every=2",
+    "prove.arms=[base, sft, grpo, imitation]",
+)
+TRIALS = (
+    Trial("align", ALIGN, ("model-sft", "model-reward", "train-ppo-0", "train-dpo-0"), seed=7),
+    Trial("reason", REASON, ("model-sft", "train-grpo-0", "train-imitation-0"), seed=8),
+)
+
+
+def words_of(trial: Trial, folder: Path) -> list[str]:
+    """The command but for where it runs; builds what it begins with."""
+    start = checkpoints.chat(
+        folder / "start", dtype=torch.float32, tie_word_embeddings=False, max_position_embeddings=2048
+    )
+    known = {"start": start, "encoder": checkpoints.bert(folder / "encoder")}
+    changes = [word for change in trial.changes for word in ("--set", change.format(**known))]
+    return ["run", trial.recipe, "--quick", *changes]
+
+
+@contextmanager
+def running(words: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """In a process group of its own, which is killed whole."""
+    command = [sys.executable, "-m", "assay.cli.main", *words, "--out", str(folder)]
+    with (
+        (folder.parent / "said").open("ab") as said,
+        subprocess.Popen(
+            command, env=commands.environment(), stdout=said, stderr=said, cwd=commands.TESTS, start_new_session=True
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def killed(words: Sequence[str], folder: Path, when: Callable[[], bool], delay: float = 0.0) -> bool:
+    """Runs until `when`, waits a little, kills; False where it ended before that."""
+    with running(words, folder) as process:
+        patience = time.monotonic() + PATIENCE
+        while process.poll() is None and not when():
+            assert time.monotonic() < patience, "the moment never came"
+            time.sleep(0.002)
+        time.sleep(delay)
+        return process.poll() is None
+
+
+def checkpoint(folder: Path, stage: str) -> tuple[int, float]:
+    """The step of the last whole checkpoint of a training, and when it was written; (0, 0) where there is none."""
+    found = [path for path in folder.glob(f"{stage}-*") if path.is_dir()]
+    if not found:
+        return 0, 0.0
+    try:
+        if (last := found[0] / CHECKPOINTS / LAST).is_file():
+            with last.open("rb") as opened:  # the next takes its name, and not this one's place
+                return int(torch.load(opened, weights_only=True)["state"]["step"]), os.fstat(opened.fileno()).st_mtime
+        if there := last_whole(found[0]):
+            return int(there.rpartition("-")[2]), (Path(there) / "trainer_state.json").stat().st_mtime
+    except FileNotFoundError:  # it was replaced, or cleared away, while it was looked at
+        pass
+    return 0, 0.0
+
+
+def gone_on_from(words: Sequence[str], folder: Path, stage: str, when: Callable[[], bool], delay: float) -> list[int]:
+    """As `killed`; the steps of the checkpoints of `stage` that this run writes, as far as they were seen."""
+    before, seen = checkpoint(folder, stage), dict[int, None]()
+
+    def looked() -> bool:
+        step, written = checkpoint(folder, stage)
+        if written > before[1]:
+            seen[step] = None
+        return when()
+
+    killed(words, folder, looked, delay)
+    return list(seen)
+
+
+def kept(folder: Path) -> dict[str, tuple[int, int]]:
+    """What must never be written again. A training is one step: what it left without its receipt is no result yet."""
+    done = {path.parent.name for path in folder.glob("*/receipt.json")}
+    return {
+        name: stamp
+        for name, stamp in stamps(folder).items()
+        if not name.endswith(".tmp") and (name.split("/")[0] in done or not name.startswith(("train-", "model-")))
+    }
+
+
+def files(folder: Path) -> int:
+    """How far a run has come: the files it has finished, but for checkpoints, which go again."""
+    walked = os.walk(folder)  # which passes over what is cleared away meanwhile
+    return sum(len(names) for place, _, names in walked if CHECKPOINTS not in Path(place).parts)
+
+
+def results(folder: Path) -> Any:
+    """But for times and places."""
+    found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return _timeless({**found, "origin": {**found["origin"], **dict.fromkeys(("command", "run", "finished"))}})
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _timeless(part) for name, part in value.items() if name not in TIMES}
+    return [_timeless(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("trial", TRIALS, ids=[trial.recipe for trial in TRIALS])
+def test_killed_in_every_training_and_at_random_it_ends_with_the_same_results(trial: Trial, tmp_path: Path) -> None:
+    words = words_of(trial, tmp_path)
+    undisturbed = commands.assay([*words, "--out", tmp_path / "whole"])
+    assert undisturbed.returncode == 0, undisturbed.stderr
+
+    folder = tmp_path / "run"
+    chance = random.Random(trial.seed)
+    seen = dict[str, tuple[int, int]]()
+    for stage in trial.trainings:
+        least = chance.choice((4, 6, 8))
+        print(f"{stage}: killed after step {least}")
+        assert killed(words, folder, lambda stage=stage, least=least: checkpoint(folder, stage)[0] >= least)
+        assert seen.items() <= stamps(folder).items()
+        seen |= kept(folder)
+        step, _ = checkpoint(folder, stage)
+        there, more, delay = files(folder), chance.randint(8, 12), chance.uniform(0, 0.3)
+        assert step >= least
+        print(f"{stage}: killed at step {step}, then when there are {more} more files than {there}, and {delay:.2f} s")
+        steps = gone_on_from(words, folder, stage, lambda there=there, more=more: files(folder) >= there + more, delay)
+        print(f"{stage}: after that, checkpoints at {steps}")
+        assert min(steps) > step
+        assert seen.items() <= stamps(folder).items()
+        seen |= kept(folder)
+    ended = commands.assay([*words, "--out", folder])
+    assert ended.returncode == 0, ended.stderr
+    assert seen.items() <= stamps(folder).items()
+    assert datasets(folder) == datasets(tmp_path / "whole")
+    assert results(folder) == results(tmp_path / "whole")
+    assert {path.name for path in folder.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}

@@ -1,0 +1,61 @@
+"""assay run reason --quick: from nothing but whether an answer is right a small model learns to show its steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import assay
+
+pytestmark = pytest.mark.timeout(3600)
+"""The run itself, which the first test waits for, takes longer on one processor than a test may."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reason") / "run"
+    # Minutes of two processors; here it has one, which other work may share.
+    done = assay(["run", "reason", "--quick", "--out", folder, "--json"], seconds=3000)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.slow
+def test_it_helped_and_the_interval_excludes_zero(results: dict[str, Any]) -> None:
+    first = results["effects"][0]
+    assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("grpo", "sft", 200)
+    assert results["verdict"] == "helped"
+    assert first["difference"]["low"] > 0
+    assert first["adjusted_p"] < 0.05
+    assert results["leakage"]
+    assert all(one["exact"] == 0 for one in results["leakage"])
+
+
+@pytest.mark.slow
+def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: dict[str, Any]) -> None:
+    (grpo,) = [one for one in results["learning"] if one["name"] == "grpo"]
+    curves = {one["name"]: one["lines"][0]["points"] for one in grpo["curves"]}
+    assert {"reward", "kl", "length", "watch declared"} <= set(curves)
+    assert [step for step, _ in curves["reward"]] == list(range(1, 13))
+    assert grpo["hacking"] is not None
+    assert not grpo["hacking"]["flagged"]
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "How they learnt from preferences and rewards" in page
+
+
+@pytest.mark.slow
+def test_the_reinforced_model_can_be_asked(run: Path) -> None:
+    (model,) = run.glob("train-grpo-0-*/model")
+    said = assay(["ask", "What is 3 + 4?", "--model", str(model), "--way", "zero-shot", "--max-tokens", "16"])
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.strip()

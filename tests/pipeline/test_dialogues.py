@@ -1,0 +1,137 @@
+"""LLaMA-2's loop over dialogues: tuned, a reward model, the best of k answers, DPO, and what each model says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import checkpoints
+from assay.core.sample import Sample
+from assay.pipeline.recipe_file import load
+from assay.pipeline.stages import parts, samples_of
+from assay.report.api import report
+from assay.store.export import export
+from assay.store.images import StoredImages
+from assay.store.rows import read_decisions, read_results
+from assay.text.dialogues import said_before
+from assay.trainers.held_back import prompt_of
+from command_line import assay
+from run_parts import folder_of, run
+
+THINGS = ("key", "lamp", "boat", "bread", "coat", "map", "cup", "hat")
+SYSTEM = "You are kind."
+
+
+def chat(thing: str) -> dict[str, object]:
+    """Asks of a thing, and then about "it": what was said before alone says what is meant."""
+    turns = [f"I lost my {thing}.", f"Your {thing}? Oh.", "Where is it?", f"The {thing} is here."]
+    said = [{"role": ("user", "assistant")[nth % 2], "content": text} for nth, text in enumerate(turns)]
+    return {"messages": [{"role": "system", "content": SYSTEM}, *said]}
+
+
+def spoken(thing: str) -> dict[str, str]:
+    """As HH-RLHF writes dialogues."""
+    before = f"\n\nHuman: I lost my {thing}.\n\nAssistant: Oh.\n\nHuman: Where is it?\n\nAssistant:"
+    return {"chosen": f"{before} The {thing} is here.", "rejected": f"{before} No.", "margin": "0.5"}
+
+
+def lines(path: Path, rows: list[dict[str, object]] | list[dict[str, str]]) -> str:
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dialogues")
+    start = str(checkpoints.chat(folder / "start", dtype=torch.float32, max_position_embeddings=4096))
+    chats = {"use": "SeedTasks", "path": lines(folder / "chats.jsonl", [chat(one) for one in THINGS])}
+    pairs = {"use": "PreferencePairs", "path": lines(folder / "pairs.jsonl", [spoken(one) for one in THINGS])}
+    likeness = {"use": "ChrF", "references": ["output"]}
+    recipe = {
+        "name": "dialogues",
+        "question": "Does a chat model answer better by the best of its own answers, or by DPO?",
+        "models": {
+            "sft": {"train": {"use": "SFT", "model": start, "steps": 4, "batch": 2, "max_length": 256}, "data": chats},
+            "reward": {
+                "train": {"use": "RewardModel", "model": "trained:sft", "steps": 4, "max_length": 256, "margin": True},
+                "data": pairs,
+            },
+        },
+        "generate": {
+            "use": "Preferences",
+            "prompts": chats,
+            "answerers": {"chat": {"model": "trained:sft", "decoding": {"strategy": "sample", "max_tokens": 8}}},
+            "answers": 4,
+            "rank": {"reward": {"use": "Reward", "model": "trained:reward"}},
+            "pairs": "best-worst",
+        },
+        "keep": [{"use": "Preferred"}],
+        "train": {"use": "DPO", "model": "trained:sft", "steps": 4, "batch": 2, "max_length": 256},
+        "prove": {
+            "holdout": {"use": "SeedTasks", "path": lines(folder / "held.jsonl", [chat("dog"), chat("cat")])},
+            "evaluate": {"use": "Answers", "by": likeness, "decoding": {"max_tokens": 8}},
+            "variants": {
+                "dpo": {},
+                "best": {
+                    "use": "SFT", "model": "trained:sft", "output": "chosen", "steps": 4, "batch": 2, "max_length": 256,
+                },
+            },
+            "measures": {"reward": {"use": "Reward", "model": "trained:reward"}},
+            "duel": {"use": "PairJudge", "model": start, "by": "likelihood"},
+            "against": "sft",
+            "arms": ["base", "sft", "best", "dpo"],
+            "answer": ["best", "sft"],
+        },
+    }  # fmt: skip
+    path = folder / "dialogues.yaml"
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    run(load(str(path)), folder / "run")
+    report(folder / "run")
+    return folder
+
+
+def test_each_dialogue_gives_its_best_and_its_worst_answer(whole: Path) -> None:
+    made = samples_of(folder_of(whole / "run", "generate"))
+    decisions = read_decisions(folder_of(whole / "run", "keep") / "decisions.parquet")
+    kept = [sample for sample, row in zip(made, decisions, strict=True) if row.keep]
+    assert len(kept) > 2
+    assert len({prompt_of(one) for one in kept}) == len(kept)  # LLaMA-2: the one best answer of a prompt
+    for one, thing in zip(made, THINGS, strict=True):
+        assert [turn.text for turn in said_before(one)] == [f"{SYSTEM}\n\nI lost my {thing}.", f"Your {thing}? Oh."]
+        assert one.text("instruction") == "Where is it?"
+    for one in kept:
+        said = json.loads(one.text("rankings"))["reward"]
+        assert said["chosen"] > said["rejected"]
+
+
+def test_every_arm_answers_and_meets_the_judge(whole: Path) -> None:
+    facts = report(whole / "run").facts
+    assert [arm.name for arm in facts.arms] == ["base", "sft", "best", "dpo"]
+    assert {one.ours for one in facts.duels} == {"base", "best", "dpo"}
+    rows = [row for path in parts(folder_of(whole / "run", "duel")) for row in read_results(path)]
+    assert {row.arm for row in rows} == {"base", "best", "dpo"}
+    assert facts.preferences is not None
+    assert facts.leakage[0].exact == 0  # the same last words, of another thing
+
+
+def test_the_page_shows_what_was_said_before(whole: Path) -> None:
+    page = (whole / "run" / "report.html").read_text(encoding="utf-8")
+    assert "I lost my dog." in page  # above the answers to a held-out dialogue
+    assert any(f"Assistant: Your {thing}? Oh." in page for thing in THINGS)  # of a pair
+    results = json.loads((whole / "run" / "results.json").read_text(encoding="utf-8"))
+    assert results["answers"][0]["before"].startswith("User: You are kind.")
+
+
+def test_what_was_kept_is_exported_with_the_whole_dialogue(whole: Path, tmp_path: Path) -> None:
+    done = assay(["export", whole / "run", tmp_path / "pairs", "--to", "preference"])
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "pairs" / "data.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {len(row["prompt"]) for row in rows} == {3}
+    asked: list[Sample] = list(samples_of(folder_of(whole / "run", "generate")))
+    export(asked, StoredImages([]), tmp_path / "chats", "messages")
+    rows = [json.loads(line) for line in (tmp_path / "chats" / "data.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {len(row["messages"]) for row in rows} == {4}

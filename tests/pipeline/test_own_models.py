@@ -1,0 +1,167 @@
+"""Models that a recipe trains on the way: one that generates, one that is an arm, one that others start from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from answer_parts import START, Offset, Sayings, SumsBy, TrueSums, offset, recipe
+from assay.core.errors import RecipeError
+from assay.core.recipe import Beside, OwnModel, Recipe
+from assay.pipeline.plan import stages
+from assay.pipeline.recipe_file import dump, load
+from assay.pipeline.trained import bound, named, stand_ins
+from assay.pipeline.workshop import read_artifact
+from assay.report.api import report
+from assay.store.shards import read_made
+from labs import tiny_lab
+from run_parts import datasets, folder_of, run, stamps
+
+
+def chain(**changes: Any) -> Recipe:
+    """`first` learns from people and makes the sums; `second` learns from what is kept; two arms start from `first`."""
+    start = Offset(begins="trained:first")
+    plain = recipe()
+    assert plain.prove is not None
+    proof = replace(
+        plain.prove,
+        arms=("base", "first", "filtered", "more"),
+        variants={"more": Offset(1, "trained:first")},
+        answer=("filtered", "first"),
+        against="first",
+        models=("first", "second"),
+        real=None,
+        beside={"far": Beside(TrueSums(12, 7000), Sayings("Add 7003 "))},
+    )
+    whole = replace(
+        plain,
+        generate=SumsBy(model="trained:first"),
+        models={"first": OwnModel(Offset(2), TrueSums(25, 3000)), "second": OwnModel(start)},
+        train=start,
+        prove=proof,
+    )
+    return replace(whole, **changes)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("own") / "whole"
+    run(chain(), folder)
+    return folder
+
+
+def test_each_stage_comes_after_those_it_needs() -> None:
+    names = [stage.name for stage in stages(chain())]
+    for stage in stages(chain()):
+        assert all(names.index(need) < names.index(stage.name) for need in stage.needs)
+    assert names.index("model-first") < names.index("generate") < names.index("keep") < names.index("model-second")
+
+
+def test_it_is_trained_before_it_makes_anything(whole: Path) -> None:
+    made = read_made(folder_of(whole, "generate") / "part-00000.parquet")
+    assert {one.text("by") for one in made} == {" 2"}  # type: ignore[union-attr]
+
+
+def test_it_is_an_arm_as_it_is_and_the_base_is_what_it_was_made_of(whole: Path) -> None:
+    facts = report(whole).facts
+    assert {arm.name: round(arm.result.estimate) for arm in facts.arms} == {
+        "base": round(START),
+        "first": 2,
+        "filtered": 0,
+        "more": 1,
+    }
+    there = read_artifact(folder_of(whole, "train-first-0"))
+    assert Path(there.path).resolve() == (folder_of(whole, "model-first") / "model").resolve()
+    assert facts.arm("first").n_samples == 25
+    assert read_artifact(folder_of(whole, "train-base-0")).path == "as it was"
+
+
+def test_those_that_start_from_it_are_set_against_it(whole: Path) -> None:
+    facts = report(whole).facts
+    pairs = [(pair.ours, pair.theirs) for pair in facts.comparisons]
+    assert pairs[0] == ("filtered", "first")
+    assert {("first", "base"), ("filtered", "base"), ("more", "first"), ("more", "filtered")} <= set(pairs)
+    assert {one.theirs for one in facts.duels} == {"first"}
+
+
+def test_every_model_is_measured_beside(whole: Path) -> None:
+    (beside,) = report(whole).facts.also
+    assert (beside.measure.name, beside.measure.unit, beside.arms[0][1].n) == ("far", "off by", 11)
+    assert {arm: round(effect.estimate) for arm, effect in beside.arms}["more"] == 1
+    results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
+    assert results["also"][0]["measure"]["name"] == "far"
+    assert "Beside that, it is better at far." in results["answer"]
+    assert '<section id="also"' in (whole / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_second_run_does_nothing_also_in_a_folder_that_was_moved(whole: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(whole, moved)
+    before = stamps(moved)
+    said = run(chain(), moved)
+    assert stamps(moved) == before
+    assert all(note.endswith("done before") for note in said.ended.values())
+    assert offset(read_artifact(folder_of(moved, "train-first-0")).path) == 2
+    assert datasets(moved) == datasets(whole)
+
+
+def test_another_first_model_makes_all_that_hangs_on_it_anew(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "changed")
+    models = {**chain().models, "first": OwnModel(Offset(3), TrueSums(25, 3000))}
+    said = run(chain(models=models), tmp_path / "changed")
+    again = {name for name, note in said.ended.items() if not note.endswith("done before")}
+    assert {"model-first", "generate", "model-second", "train-first-0", "train-more-0"} <= again
+    assert not {"holdout", "taught-first", "asked-far"} & again
+
+
+def test_a_recipe_is_written_and_read_back(tmp_path: Path) -> None:
+    text = dump(chain())
+    path = tmp_path / "chain.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert load(str(path)) == chain()
+    assert "trained:first" in text
+
+
+def test_names_are_found_and_bound_wherever_they_stand() -> None:
+    generate = SumsBy(model="trained:first")
+    assert named({"a": [generate, ("trained:b", "no trained:c")]}) == ("first", "b")
+    assert bound(generate, {"first": "/there"}) == SumsBy(model="/there")
+    assert bound(generate, {"other": "/there"}) is generate
+    assert stand_ins(chain(), tiny_lab()) == {"first": "as it was", "second": "as it was"}
+
+
+def test_a_model_that_nobody_trains_is_told() -> None:
+    with pytest.raises(RecipeError, match="No model of the recipe is called 'frist'"):
+        stages(chain(generate=SumsBy(model="trained:frist")))
+
+
+def test_models_that_wait_for_one_another_are_told() -> None:
+    models = {"first": OwnModel(Offset(begins="trained:second"), TrueSums()), "second": OwnModel(Offset())}
+    with pytest.raises(RecipeError, match="wait for one another"):
+        stages(chain(models=models))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": {"first": {"data": {"use": "SeedTasks"}}}}, "models.first needs 'train'"),
+        ({"models": {"first": {"train": {"use": "SFT"}, "off": 1}}}, "models.first has no key 'off'"),
+        ({"models": {"fir st": {"train": {"use": "SFT"}}}}, "must be named by letters"),
+        ({"models": {"base": {"train": {"use": "SFT"}}}}, "'base' is taken"),
+        ({"prove": {"models": ["first"]}}, "prove has no key 'models'"),
+        ({"prove": {"against": "nobody"}}, "prove.against names the arm 'nobody'"),
+        ({"prove": {"arms": ["base", "nobody"]}}, "There is no arm 'nobody'"),
+        ({"prove": {"beside": {"far": {"holdout": {"use": "SeedTasks"}}}}}, "prove.beside.far needs 'evaluate'"),
+        ({"train": {"model": "trained:nobody"}}, "The recipe has no models"),
+    ],
+)
+def test_wrong_words_are_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(json.dumps({"like": "instruct", **change}), encoding="utf-8")
+    with pytest.raises(RecipeError, match=message):
+        load(str(path))

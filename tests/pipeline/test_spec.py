@@ -1,0 +1,36 @@
+"""Components as data, where Python and YAML write the same value in two ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from assay.core.decoding import Decoding
+from assay.filters.preferred import Preferred
+from assay.pipeline.spec import build, describe
+from assay.scorers.chrf import ChrF
+from assay.scorers.judge import Judge
+from assay.trainers.ppo import PPO
+from assay.trainers.sft import SFT
+
+
+@pytest.mark.parametrize(
+    ("role", "component"),
+    [
+        ("trainers", PPO(rewards={"like": ChrF()}, weights={"like": 2}, kl=0, held_out=0)),
+        ("trainers", SFT(rate=1, alpha=8, mixture={"human": 1})),
+        ("filters", Preferred(margin=1)),
+    ],
+)
+def test_a_whole_number_is_described_as_it_is_read_back(role: str, component: Any) -> None:
+    """0 in a program and 0.0, as a recipe reads it, are one value: as two, each would have a stage of its own."""
+    said = describe(component)
+    assert repr(said) == repr(describe(build(role, said, "it")))
+
+
+def test_whole_numbers_stay_whole_where_they_are_asked_for() -> None:
+    said = describe(PPO(rewards={"like": ChrF()}, steps=3, kl=0))
+    assert (repr(said["steps"]), repr(said["kl"])) == ("3", "0.0")
+    judge = describe(Judge("embedded:smollm2", "Is it right?", decoding=Decoding("sample", temperature=2)))
+    assert repr(judge["decoding"]["temperature"]) == "2.0"

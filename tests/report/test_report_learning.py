@@ -1,0 +1,187 @@
+"""What was watched while models learnt: from a trainer's notes to the page, and whether a reward was hacked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from answer_parts import Error, Length, Offset, recipe
+from assay.core.curves import curves_of
+from assay.core.effect import Effect
+from assay.core.lab import Lab
+from assay.core.recipe import OwnModel, Recipe
+from assay.core.roles import Artifact, Scorer
+from assay.core.sample import Sample
+from assay.report.api import report
+from assay.report.facts import ReportFacts
+from assay.report.learning import Hacking, Learning, Side
+from assay.report.sections.learning import hacking_sentence
+from run_parts import folder_of, run
+
+STEPS = 40
+
+
+@dataclass(frozen=True)
+class Rewarded(Offset):
+    """Notes a reward that rises by `slope` a step, a length that does not, and some held-out pairs."""
+
+    slope: float = 0.1
+    watch: dict[str, Scorer] = field(default_factory=dict)
+    falls: float = 0.0
+
+    version: ClassVar[int] = 1
+
+    def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
+        rows = [
+            {
+                "step": step,
+                "reward": self.slope * step + step % 3 / 10,
+                "length": 20.0 + step % 4,
+                **({f"watch {name}": 3 + self.falls * step + step % 2 / 10 for name in self.watch}),
+                **({"held-out margin": step / 10} if step % 10 == 0 else {}),
+            }
+            for step in range(1, STEPS + 1)
+        ]
+        (lab.workspace() / "curves.json").write_text(json.dumps(asdict(curves_of(rows))), encoding="utf-8")
+        pairs = [
+            {"id": f"s{nth}", "prompt": f"p{nth // 4}", "before": 0.0, "after": 1.5 if nth % 5 else -0.5}
+            for nth in range(40)
+        ]
+        (lab.workspace() / "held-out.json").write_text(json.dumps(pairs), encoding="utf-8")
+        earned = [
+            {"id": f"r{nth}", "prompt": f"r{nth}", "before": 0.25, "after": None if nth == 3 else 0.25 + nth / 10}
+            for nth in range(6)
+        ]
+        (lab.workspace() / "held-out-rewards.json").write_text(json.dumps(earned), encoding="utf-8")
+        return super().train(samples, lab)
+
+
+def recipe_of(trainer: Rewarded, **changes: object) -> Recipe:
+    plain = recipe(arms=("base", "filtered"), real=None, seeds=2, **changes)
+    return replace(plain, train=trainer)
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> ReportFacts:
+    folder = tmp_path_factory.mktemp("learning") / "run"
+    what = recipe_of(Rewarded(watch={"words": Length(), "error": Error()}, falls=0.05))
+    assert what.prove is not None
+    what = replace(what, models={"rater": OwnModel(Rewarded())}, prove=replace(what.prove, models=("rater",)))
+    run(what, folder)
+    found = report(folder)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert '<section id="learning"' in page
+    assert json.loads((folder / "results.json").read_text(encoding="utf-8"))["learning"][1]["hacking"]["flagged"]
+    return found.facts
+
+
+def test_the_models_of_the_recipe_come_first_then_the_arms(facts: ReportFacts) -> None:
+    assert [(one.name, one.trainer, one.arm) for one in facts.learnt] == [
+        ("rater", "Rewarded", False),
+        ("filtered", "Rewarded", True),
+    ]
+
+
+def test_curves_have_a_line_a_training_and_skip_what_was_not_measured(facts: ReportFacts) -> None:
+    reward, margin = facts.learnt[1].curve("reward"), facts.learnt[1].curve("held-out margin")
+    assert reward is not None
+    assert margin is not None
+    assert [line.seed for line in reward.lines] == [0, 1]
+    assert reward.lines[0].points[:2] == ((1, 0.1 + 0.1), (2, 0.2 + 0.2))
+    assert margin.lines[0].points == ((10, 1.0), (20, 2.0), (30, 3.0), (40, 4.0))
+    assert margin.rise is None
+    assert margin.said.endswith("on what was held out")
+
+
+def test_the_rise_is_that_of_a_line_through_the_steps(facts: ReportFacts) -> None:
+    reward, length = facts.learnt[0].curve("reward"), facts.learnt[0].curve("length")
+    assert reward is not None
+    assert reward.rise is not None
+    assert reward.rise.estimate == pytest.approx(0.1 * 39, abs=0.1)
+    assert reward.rise.low is not None
+    assert reward.rise.low > 2.5
+    assert length is not None
+    assert length.rise is not None
+    assert length.rise.low is not None
+    assert length.rise.low < 0 < (length.rise.high or 0)
+
+
+def test_held_out_pairs_take_those_of_a_prompt_together(facts: ReportFacts) -> None:
+    pairs = facts.learnt[0].held_out
+    assert pairs is not None
+    assert (pairs.pairs, pairs.prompts) == (40, 10)
+    assert pairs.accuracy.estimate == pytest.approx(0.8)
+    assert pairs.accuracy_before.estimate == 0.5  # equal ratings count half
+    assert pairs.margin.estimate == pairs.rise.estimate == pytest.approx(0.8 * 1.5 - 0.2 * 0.5)
+    assert pairs.calibration.n == 40
+
+
+def test_rewards_of_held_out_prompts_leave_out_what_could_not_be_rewarded(facts: ReportFacts) -> None:
+    earned = facts.learnt[0].held_out_rewards
+    assert earned is not None
+    assert (earned.prompts, earned.before.estimate) == (5, 0.25)
+    assert earned.rise.estimate == pytest.approx((0 + 1 + 2 + 4 + 5) / 50)
+
+
+def test_a_reward_that_rose_while_what_was_watched_got_worse_is_flagged(facts: ReportFacts) -> None:
+    own, arm = facts.learnt
+    assert own.hacking is not None
+    assert own.hacking.sides == ()
+    assert not own.hacking.flagged
+    assert arm.hacking is not None
+    # More error is worse, more of the other is better.
+    assert {side.name: side.verdict for side in arm.hacking.sides if "watched" in side.name} == {
+        "words (watched in training)": "helped",
+        "error (watched in training)": "hurt",
+    }
+    assert arm.hacking.flagged
+    assert hacking_sentence(arm.hacking).startswith("This looks like reward hacking.")
+
+
+def test_what_the_proof_says_beside_the_start_is_looked_at_too(facts: ReportFacts) -> None:
+    arm = facts.learnt[1].hacking
+    assert arm is not None
+    named = {side.name: side.verdict for side in arm.sides}
+    assert named["what the proof measures"] == "helped"
+    assert named["the judge"] == "helped"
+
+
+@pytest.mark.parametrize(
+    ("rise", "sides", "words"),
+    [
+        (Effect(1, 0.5, 1.5, 16, 0.95, "t"), (), "is not known"),
+        (Effect(1, -0.5, 2.5, 16, 0.95, "t"), (Side("x", "hurt"),), "did not clearly rise"),
+        (
+            Effect(1, 0.5, 1.5, 16, 0.95, "t"),
+            (Side("x", "helped"),),
+            "nothing else that was looked at got clearly worse: x",
+        ),
+        (Effect(1, 0.5, 1.5, 16, 0.95, "t"), (Side("x", "hurt"),), "This looks like reward hacking"),
+    ],
+)
+def test_each_outcome_has_its_sentence(rise: Effect, sides: tuple[Side, ...], words: str) -> None:
+    assert words in hacking_sentence(Hacking(rise, sides))
+
+
+def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("test_report_learning.STEPS", 5)
+    run(recipe_of(Rewarded()), tmp_path / "run")
+    (one,) = report(tmp_path / "run").facts.learnt
+    assert isinstance(one, Learning)
+    reward = one.curve("reward")
+    assert reward is not None
+    assert reward.rise is None
+    assert one.hacking is None
+    assert (folder_of(tmp_path / "run", "train-filtered-0") / "curves.json").is_file()
+
+
+def test_without_notes_there_is_no_section(tmp_path: Path) -> None:
+    run(recipe(arms=("base", "filtered"), real=None), tmp_path / "run")
+    found = report(tmp_path / "run")
+    assert found.facts.learnt == ()
+    assert '<section id="learning"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -1,0 +1,190 @@
+"""What pairs of answers are like: of pairs whose length, twins, contradictions and rankers are known beforehand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from page_parts import CHROMIUM, HOSTILE, fits, shot, stands_alone, words
+
+from assay.core.errors import FieldError
+from assay.core.recipe import Recipe
+from assay.filters.preferred import Preferred
+from assay.generators.preferences import Preferences
+from assay.pipeline.spec import describe
+from assay.report.api import report
+from assay.report.models_used import models_in
+from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.scorers.pair_judge import PairJudge
+from assay.stats.preferences import noise
+from assay.text.preferences import pairwise, pointwise, write_rankings
+from preference_parts import Prompts, voices
+from run_parts import run
+from task_parts import Tasks, task, write_tasks
+
+KEEP = (Preferred(),)
+
+
+def pair(prompt: str, chosen: str, rejected: str, verdict: str = "", **more: str) -> dict[str, str]:
+    both = {"chosen": chosen, "rejected": rejected, "verdict": verdict, "margin": "", "rankings": ""}
+    names = {"chosen_from": "large", "rejected_from": "small", "chosen_whole": "yes", "rejected_whole": "yes"}
+    return {**task(prompt, ""), **both, **names, **more}
+
+
+def reported(tmp_path: Path, rows: Sequence[dict[str, str]], keep: Any = KEEP) -> tuple[Any, str]:
+    tasks = write_tasks(tmp_path / "pairs.jsonl", rows)
+    run(Recipe("pairs", Tasks(str(tasks)), keep=keep), tmp_path / "run")
+    report(tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["preferences"]
+    return found, words((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+
+
+def ranked(near: float, judge: float, orders: tuple[float, float] | None = None) -> str:
+    return write_rankings({"near": pointwise(near, 0.5), "judge": pairwise(judge, orders)})
+
+
+def test_length_that_tells_which_was_chosen_is_warned_of(tmp_path: Path) -> None:
+    rows = [pair(f"Say {nth}.", "a b c d", "a b") for nth in range(30)]
+    found, page = reported(tmp_path, rows)
+    assert (found["made"], found["kept"], found["verdicts"]) == (30, 30, {})
+    for unit, chosen, rejected in (("words", 4, 2), ("characters", 7, 3)):
+        assert (found["lengths"][unit]["chosen"], found["lengths"][unit]["rejected"]) == (chosen, rejected)
+        assert found["lengths"][unit]["predicts"]["estimate"] == 1
+    assert "30 pairs of 30 prompts are left to learn from." in page
+    assert "Length alone tells which answer was chosen in 100.0 %" in page
+    assert "Always the one with more words." in page
+    assert "✓ a b c d ✗ a b" in page
+    assert "pairs of answers" in page
+
+
+def test_length_that_tells_nothing_is_not(tmp_path: Path) -> None:
+    rows = [pair(f"Say {nth}.", *(("a b", "a") if nth % 2 else ("a", "a b"))) for nth in range(40)]
+    found, page = reported(tmp_path, rows)
+    assert found["lengths"]["words"]["longer_chosen"]["estimate"] == 0.5
+    assert "Length alone tells" not in page
+    assert "Is the longer answer the chosen one?" in page
+
+
+def test_contradictions_twins_and_cut_answers_are_told(tmp_path: Path) -> None:
+    rows = [pair("Say so.", "a", "b"), pair("Say so.", "b", "a"), pair("Say so.", "c", "d"), pair("Say so.", "c", " d")]
+    rows += [pair("Say it.", "a", "b", chosen_whole="no"), pair("Go.", "a", "a", "equal")]
+    found, page = reported(tmp_path, rows)
+    assert found["doubled"] == {"prompts": 2, "most": 4, "repeated": 1, "turned": 2}
+    assert found["cut"] == 1
+    assert (
+        "5 pairs of 2 prompts (at most 4 of one) are left to learn from. Nothing was preferred in 1: equal 1." in page
+    )
+    assert "2 pairs contradict each other." in page
+    assert "1 pair repeats another one." in page
+    assert "1 kept pair holds an answer that was cut at its token limit." in page
+
+
+def test_rankers_that_hardly_agree_are_told_and_whose_answers_win(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    rows = []
+    for nth in range(60):
+        near, judge = rng.choice([0.2, 0.9]), float(rng.choice([0.0, 1.0]))
+        agree = (near > 0.5) == (judge > 0.5)
+        texts = [f"answer {rng.integers(10**6)}" for _ in range(2)]
+        rows.append(
+            pair(f"Say {nth}.", *texts, "" if agree else "conflict", rankings=ranked(near, judge, (judge, judge)))
+        )
+    found, page = reported(tmp_path, rows)
+    (both,) = found["agreements"]
+    conflicts = found["verdicts"]["conflict"]
+    assert both["pairs"] == 60
+    assert both["same"]["estimate"] == pytest.approx(1 - conflicts / 60)
+    assert abs(both["kappa"]) < 0.3
+    assert found["alpha"] is not None
+    assert "near and judge are not shown to agree more than blind rankers would." in page
+    (asked,) = found["orders"]
+    assert (asked["judge"], asked["same"]["estimate"]) == ("judge", 1)
+    assert "judge, asked in both orders" in page
+    large, small = found["wins"]
+    assert (large["name"], large["won"], large["tied"]) == ("large", 60 - conflicts, conflicts)
+    assert small["lost"] == large["won"]
+    assert "Whose answers are preferred?" in page
+
+
+def test_rankers_that_agree_are_as_right_as_their_agreement_says(tmp_path: Path) -> None:
+    rows = []
+    for nth in range(50):
+        better = float(nth % 10 > 0)
+        agreed = ranked(0.9, better)
+        rows.append(pair(f"Say {nth}.", f"yes {nth}", f"no {nth}", "" if better else "conflict", rankings=agreed))
+    found, page = reported(tmp_path, rows)
+    (both,) = found["agreements"]
+    assert both["decided"]["estimate"] == pytest.approx(0.9)
+    from assay.stats.intervals import wilson
+
+    expected = noise(wilson(45, 50))
+    assert expected is not None
+    assert both["noise"]["right"] == pytest.approx(expected.right)
+    assert "not shown to agree" not in page
+    assert "Dawid and Skene 1979" in page
+
+
+def test_pairs_of_a_file_without_names_or_rankings_have_lengths_alone(tmp_path: Path) -> None:
+    rows = [{**task(f"Say {nth}.", ""), "chosen": "네 그렇습니다", "rejected": "아니요"} for nth in range(5)]
+    found, page = reported(tmp_path, rows)
+    assert (found["agreements"], found["orders"], found["wins"], found["alpha"]) == ([], [], [], None)
+    assert found["lengths"]["words"]["chosen"] == 6
+    assert "Do the rankers agree?" not in page
+    assert "Whose answers are preferred?" not in page
+
+
+def test_where_nothing_is_left_it_says_so(tmp_path: Path) -> None:
+    found, page = reported(tmp_path, [pair("Say so.", "a", "b", "tie"), pair("Say so.", "a", "", "missing")])
+    assert (found["kept"], found["lengths"], found["doubled"]) == (0, {}, None)
+    assert "Of 2 pairs none can be learnt from. Nothing was preferred in 2: tie 1 and missing 1." in page
+
+
+def test_other_samples_have_no_such_section(tmp_path: Path) -> None:
+    found, page = reported(tmp_path, [task("Say so.", "So.")], ())
+    assert found is None
+    assert "What are the pairs like?" not in page
+
+
+def test_rankings_that_cannot_be_read_are_said_with_their_pair(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match=r"The rankings of pair [0-9a-f]{16} cannot be read"):
+        reported(tmp_path, [pair("Say so.", "a", "b", rankings="[]")])
+
+
+def test_every_model_that_answered_or_ranked_is_named() -> None:
+    both = voices("a b", "c")
+    made = Preferences(Prompts(), both, {"near": EmbeddingCosine("tiny:letters")}, {"judge": PairJudge("tiny:judge")})
+    assert dict(models_in(describe(made))) == {
+        "a": "says:a b",
+        "b": "says:c",
+        "near": "tiny:letters",
+        "judge": "tiny:judge",
+    }
+    assert list(models_in(describe(PairJudge("tiny:judge")))) == [("", "tiny:judge")]
+    assert list(models_in(describe(Preferred()))) == []
+
+
+def many() -> list[dict[str, str]]:
+    rng = np.random.default_rng(2)
+    rows = []
+    for nth in range(80):
+        length, names = rng.integers(2, 30, 2), rng.permutation(["large", "small", "polite"])[:2]
+        better = float(rng.random() < 0.8)
+        rankings = ranked(0.9, better, (better, float(rng.random() < 0.8)))
+        verdict = "" if better else str(rng.choice(["conflict", "tie"]))
+        texts = [" ".join(["word"] * int(n) + [str(rng.integers(10**6))]) for n in (max(length), min(length))]
+        own = pair(f"Say {nth // 2}. {HOSTILE}", *texts, verdict, rankings=rankings)
+        rows.append({**own, "chosen_from": str(names[0]), "rejected_from": str(names[1])})
+    return rows
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize("width", [1280, 420])
+def test_the_page_fits_the_window(tmp_path: Path, width: int) -> None:
+    reported(tmp_path, many())
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    stands_alone(page)
+    fits(shot(tmp_path, page, width, 2600))
