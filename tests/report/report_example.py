@@ -191,9 +191,10 @@ def _learnt() -> tuple[Learning, ...]:
                 line("watch rouge", 0.31, 0.22),
                 line("entropy", 2.1, 1.6),
             ),
-            hacking=Hacking(rose, sides),
+            held_out_rewards=replace(earned, sampled=4),
+            hacking=Hacking(rose, sides, earned.rise),
         ),
-        Learning("grpo", "GRPO", True, (line("reward", 0.4, 0.42, 2),), None, earned, Hacking(flat, ())),
+        Learning("grpo", "GRPO", True, (line("reward", 0.4, 0.42, 2),), None, earned, Hacking(flat, (), earned.rise)),
     )
 
 

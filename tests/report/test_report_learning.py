@@ -20,7 +20,7 @@ from assay.core.sample import Sample
 from assay.report.api import report
 from assay.report.facts import ReportFacts
 from assay.report.learning import Hacking, Learning, Side
-from assay.report.sections.learning import hacking_sentence
+from assay.report.sections.learning import hacking_sentence, rewards_sentence
 from run_parts import folder_of, run
 
 STEPS = 40
@@ -126,6 +126,13 @@ def test_rewards_of_held_out_prompts_leave_out_what_could_not_be_rewarded(facts:
     assert earned is not None
     assert (earned.prompts, earned.before.estimate) == (5, 0.25)
     assert earned.rise.estimate == pytest.approx((0 + 1 + 2 + 4 + 5) / 50)
+    assert rewards_sentence(earned).startswith("Greedy answers to 5 prompts that it did not learn from earn 0.49 (")
+    assert rewards_sentence(replace(earned, sampled=4)).startswith(
+        "Answers to 5 prompts that it did not learn from, 4 each and sampled as in training, earn 0.49 ("
+    )
+    for one in facts.learnt:
+        assert one.hacking is not None
+        assert one.hacking.held_out == earned.rise
 
 
 def test_a_reward_that_rose_while_what_was_watched_got_worse_is_flagged(facts: ReportFacts) -> None:
@@ -151,21 +158,30 @@ def test_what_the_proof_says_beside_the_start_is_looked_at_too(facts: ReportFact
     assert named["the judge"] == "helped"
 
 
+UP, UNCLEAR = Effect(1, 0.5, 1.5, 16, 0.95, "t"), Effect(1, -0.5, 2.5, 16, 0.95, "t")
+
+
 @pytest.mark.parametrize(
-    ("rise", "sides", "words"),
+    ("rise", "held_out", "sides", "words"),
     [
-        (Effect(1, 0.5, 1.5, 16, 0.95, "t"), (), "is not known"),
-        (Effect(1, -0.5, 2.5, 16, 0.95, "t"), (Side("x", "hurt"),), "did not clearly rise"),
         (
-            Effect(1, 0.5, 1.5, 16, 0.95, "t"),
-            (Side("x", "helped"),),
-            "nothing else that was looked at got clearly worse: x",
+            UP,
+            None,
+            (),
+            "The reward rose by +1 (+0.5 to +1.5) over its steps, by a straight line through them. Nothing",
         ),
-        (Effect(1, 0.5, 1.5, 16, 0.95, "t"), (Side("x", "hurt"),), "This looks like reward hacking"),
+        (UNCLEAR, UNCLEAR, (Side("x", "hurt"),), "it did not clearly rise"),
+        (UP, UNCLEAR, (Side("x", "helped"),), "nothing else that was looked at got clearly worse: x"),
+        (UP, None, (Side("x", "hurt"),), "This looks like reward hacking"),
+        (UNCLEAR, UP, (Side("x", "hurt"),), "This looks like reward hacking"),
+        (None, UP, (), "The reward rose by +1 (+0.5 to +1.5) in answers to held-out prompts. Nothing"),
+        (None, UNCLEAR, (), "The reward changed by +1 (-0.5 to +2.5) in answers to held-out prompts: it did not"),
     ],
 )
-def test_each_outcome_has_its_sentence(rise: Effect, sides: tuple[Side, ...], words: str) -> None:
-    assert words in hacking_sentence(Hacking(rise, sides))
+def test_each_outcome_has_its_sentence(
+    rise: Effect | None, held_out: Effect | None, sides: tuple[Side, ...], words: str
+) -> None:
+    assert words in hacking_sentence(Hacking(rise, sides, held_out)).replace("\u2212", "-")
 
 
 def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +192,8 @@ def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: py
     reward = one.curve("reward")
     assert reward is not None
     assert reward.rise is None
-    assert one.hacking is None
+    assert one.hacking is not None
+    assert one.hacking.reward is None
     assert (folder_of(tmp_path / "run", "train-filtered-0") / "curves.json").is_file()
 
 

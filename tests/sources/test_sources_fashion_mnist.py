@@ -75,7 +75,9 @@ def test_other_bytes_are_refused(tmp_path: Path) -> None:
 
 
 # A gzip file bears the time it was made: names of our own, so that every process collects the same tests.
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"x" * 1000)[:-12]], ids=["empty", "other", "cut off"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no gzip", gzip.compress(b"x" * 1000)[:-12]], ids=["empty", "other", "cut off"]
+)
 def test_a_torn_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(content)
     with pytest.raises(SourceError, match="t10k-images-idx3-ubyte"):

@@ -287,6 +287,7 @@ def test_held_out_prompts_are_measured_and_not_learnt_from(method: str, start: P
     rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
     assert [(row["id"], row["prompt"]) for row in rows] == [(one.id, prompt_of(one)) for one in held]
     assert artifact.facts["held out"] == len(held) == 2
+    assert {row["sampled"] for row in rows} == {0}
     lab = real_lab()
     for name, reference in (("before", str(start)), ("after", artifact.path)):
         asked = [TextRequest(trainer._asked(one), Decoding(max_tokens=8)) for one in held]

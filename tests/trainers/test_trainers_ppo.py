@@ -17,7 +17,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
+from assay.core.asking import Completion, TextRequest
 from assay.core.curves import WATCH, WATCHED, Curves
+from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError, RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
@@ -26,7 +28,7 @@ from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.trainers.held_back import held_back, prompt_of
 from assay.trainers.labelled import digest_of
 from assay.trainers.ppo import PPO
-from labs import tiny_lab
+from labs import real_lab, tiny_lab
 from trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step
 
 WORDS = ("sea", "hill", "river", "고양이", "shore", "tree", "rock", "a long walk")
@@ -271,12 +273,46 @@ def test_prompts_are_asked_once_an_epoch_and_held_back_ones_never(start: Path, t
     assert (len(learnt), len(held)) == (6, 2)
     scorer = Listening()
     trainer = PPO(str(start), steps=4, **{**SMALL, "rewards": {"shown": scorer}, "prompts": 3, "held_out": 0.25})
-    trained = run(trainer, tmp_path / "work", pairs)
+    trained = run(replace(trainer, held_out_answers=0), tmp_path / "work", pairs)
     assert (trained.facts["samples"], trained.facts["held out"]) == (6, 2)
     for epoch in (scorer.shown[:6], scorer.shown[6:]):
         assert sorted(prompt_of(one) for one in epoch) == sorted(learnt)
     assert all(one.text("chosen") == "good 0" for one in scorer.shown)
     assert len({one.id for one in scorer.shown[:3]}) == 3
+
+
+def test_answers_to_held_back_prompts_are_sampled_before_and_after(start: Path, tmp_path: Path) -> None:
+    """As in training, as many as asked for, and each prompt by the same randomness both times."""
+    trainer = PPO(str(start), steps=16, missing_end=0.0, kl=0.0, **{**QUICK, "held_out": 0.5}, held_out_answers=40)
+    (tmp_path / "work").mkdir()
+    lab, samples = real_lab(tmp_path / "work"), tasks()
+    trained = trainer.train(samples, lab)
+    rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
+    held = held_back(samples, 0.5)[1]
+    assert [(row["id"], row["prompt"], row["sampled"]) for row in rows] == [
+        (one.id, prompt_of(one), 40) for one in held
+    ]
+    assert len(held) == trained.facts["held out"] == 4
+    for name, model in (("before", str(start)), ("after", trained.path)):
+        for row, one in zip(rows, held, strict=True):
+            seed = lab.seed_of(one, "held-out rewards")
+            how = Decoding("sample", temperature=1.0, max_tokens=12, answers=40, seed=seed)
+            (found,) = lab.models.text_model(model).complete([TextRequest(trainer._asked(one), how)])
+            assert isinstance(found, Completion)
+            letters = share_of_letters([Sample({"text": answer.text.strip()}) for answer in found.answers])
+            assert row[name] == pytest.approx(letters)
+    before, after = (sum(row[name] for row in rows) / 4 for name in ("before", "after"))
+    assert after > 1.2 * before
+    alone = replace(trainer, held_out_answers=0).train(samples, real_lab(tmp_path / "work"))
+    assert alone.digest == trained.digest
+
+
+def test_a_held_back_prompt_that_cannot_be_rewarded_earns_nothing_known(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=1, **{**SMALL, "held_out": 0.5, "rewards": {"m": Moody()}}, held_out_answers=1)
+    (tmp_path / "work").mkdir()
+    trainer.train(tasks(), real_lab(tmp_path / "work"))
+    rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
+    assert [row["before"] is None for row in rows] == [row["after"] is None for row in rows] == [True, False] * 2
 
 
 def test_a_prompt_that_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:
@@ -351,26 +387,28 @@ def test_a_loss_that_is_no_number_is_told(start: Path, tmp_path: Path) -> None:
         run(replace(trainer, weights={"wild": 1e9}), tmp_path / "wilder")
 
 
-ARGUMENTS: dict[str, Any] = {"steps": 7, "save_every": 2, "target_kl": 0.1}
+ARGUMENTS: dict[str, Any] = {**SMALL, "steps": 7, "save_every": 2, "target_kl": 0.1, "held_out": 0.25}
 
 
 def killed(trainer: PPO, folder: Path) -> None:
     imports = "from trainers.test_trainers_ppo import Codes, tasks\nfrom assay.trainers.ppo import PPO"
-    killed_at_the_fifth_step(folder, repr(trainer), "tasks()", imports)
+    killed_at_the_fifth_step(folder, repr(trainer), "tasks()", imports, "real_lab")
 
 
 def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(start: Path, tmp_path: Path) -> None:
-    folder, trainer = tmp_path / "work", PPO(str(start), **SMALL, **ARGUMENTS)
-    whole = run(trainer, tmp_path / "whole")
+    folder, trainer = tmp_path / "work", PPO(str(start), **ARGUMENTS)
+    (tmp_path / "whole").mkdir()
+    whole = trainer.train(tasks(), real_lab(tmp_path / "whole"))
+    assert (tmp_path / "whole" / "held-out-rewards.json").is_file()
 
     killed(trainer, folder)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["job.sha256", "last.pt"]
     (folder / "checkpoints" / "last.new").write_bytes(b"cut off while it was written")
-    ends_as_if_it_had_not_been_killed(trainer, tasks(), tiny_lab(folder), whole, 5)
+    ends_as_if_it_had_not_been_killed(trainer, tasks(), real_lab(folder), whole, 5)
 
 
 def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_from(start: Path, tmp_path: Path) -> None:
-    trainer = PPO(str(start), **SMALL, **ARGUMENTS)
+    trainer = PPO(str(start), **ARGUMENTS)
     folder = tmp_path / "work"
     killed(trainer, folder)
     last = folder / "checkpoints" / "last.pt"
@@ -379,7 +417,7 @@ def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_fr
         (folder / "checkpoints").mkdir(exist_ok=True)
         last.write_bytes(kept[: len(kept) // 2] if damaged else kept)
         told: list[int] = []
-        lab = replace(tiny_lab(folder, seed=seed), progress=lambda step, _, told=told: told.append(step))
+        lab = replace(real_lab(folder, seed=seed), progress=lambda step, _, told=told: told.append(step))
         changed.train(tasks(), lab)
         assert told == list(range(1, 8))
 

@@ -58,14 +58,9 @@ def _own(run: Finished, name: str) -> Learning:
 def _learning(name: str, trainer: object, stages: Sequence[Placed], sides: Sequence[Side], *, arm: bool) -> Learning:
     curves = _curves([stage.folder for stage in stages])
     folders = [stage.folder for stage in stages]
+    earned = _rewards(folders)
     return Learning(
-        name,
-        type(trainer).__name__,
-        arm,
-        curves,
-        _pairs(folders),
-        _rewards(folders),
-        _hacking(trainer, curves, sides),
+        name, type(trainer).__name__, arm, curves, _pairs(folders), earned, _hacking(trainer, curves, earned, sides)
     )
 
 
@@ -155,7 +150,8 @@ def _rewards(folders: Sequence[Path]) -> HeldOutRewards | None:
     before, after = (_means([[rows[nth] for nth in known] for rows in noted], side) for side in SIDES)
     prompts = [str(noted[0][nth]["prompt"]) for nth in known]
     risen = [new - old for old, new in zip(before, after, strict=True)]
-    return HeldOutRewards(len(known), *(grouped_mean(values, prompts) for values in (before, after, risen)))
+    first, last, rise = (grouped_mean(values, prompts) for values in (before, after, risen))
+    return HeldOutRewards(len(known), first, last, rise, int(noted[0][0].get("sampled", 0)))
 
 
 def _noted(folders: Sequence[Path], name: str) -> list[list[Mapping[str, Any]]]:
@@ -171,9 +167,11 @@ def _means(noted: Sequence[Sequence[Mapping[str, Any]]], side: str) -> list[floa
     return [float(np.mean([rows[nth][side] for rows in noted])) for nth in range(len(noted[0]))]
 
 
-def _hacking(trainer: object, curves: Sequence[WatchedCurve], sides: Sequence[Side]) -> Hacking | None:
+def _hacking(
+    trainer: object, curves: Sequence[WatchedCurve], earned: HeldOutRewards | None, sides: Sequence[Side]
+) -> Hacking | None:
     reward = next((one.rise for one in curves if one.name == "reward"), None)
-    if reward is None:
+    if reward is None and earned is None:
         return None
     watched: Mapping[str, Any] = getattr(trainer, "watch", {})
     found = []
@@ -181,7 +179,7 @@ def _hacking(trainer: object, curves: Sequence[WatchedCurve], sides: Sequence[Si
         name = one.name.removeprefix(WATCH)
         if one.name.startswith(WATCH) and one.rise is not None and name in watched:
             found.append(Side(f"{name} (watched in training)", _verdict(one.rise, watched[name].scale.better)))
-    return Hacking(reward, (*found, *sides))
+    return Hacking(reward, (*found, *sides), None if earned is None else earned.rise)
 
 
 def _verdict(rise: Effect, better: str) -> Verdict:

@@ -73,13 +73,15 @@ class HeldOutPairs:
 
 @dataclass(frozen=True)
 class HeldOutRewards:
-    """What a model's greedy answers earn to prompts that it did not learn from."""
+    """What a model's answers earn to prompts that it did not learn from."""
 
     prompts: int
     """Those that could be rewarded both times."""
     before: Effect
     after: Effect
     rise: Effect
+    sampled: int = 0
+    """Answers to a prompt, sampled as in training; 0 for the greedy one."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,16 @@ class Side:
 class Hacking:
     """Whether the reward rose while something else that is wanted fell (Amodei et al. 2016; Gao et al. 2023)."""
 
-    reward: Effect
-    """The rise of the reward in training."""
+    reward: Effect | None
+    """The rise of the reward over the steps of training; None where there were too few."""
     sides: tuple[Side, ...]
+    held_out: Effect | None = None
+    """The rise of what answers to held-out prompts earn; None where that was not looked at."""
 
     @property
     def rose(self) -> bool:
-        """Whether the interval of the reward's rise lies above zero."""
-        return self.reward.low is not None and self.reward.low > 0
+        """Whether the interval of either rise lies above zero."""
+        return any(one is not None and one.low is not None and one.low > 0 for one in (self.reward, self.held_out))
 
     @property
     def fell(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from assay.models.chat import rendered
 from assay.models.references import locate
 from assay.text.dialogues import conversation
 from assay.trainers.answer_rewards import check_scorers, check_weights
+from assay.trainers.earned import Earning
 from assay.trainers.held_back import held_back
 from assay.trainers.labelled import check_given, digest_of
 from assay.trainers.sft_rows import stream
@@ -27,7 +27,6 @@ from assay.trainers.starts import HELD_OUT, METHOD, WARMUP, check_fields, check_
 if TYPE_CHECKING:
     from assay.trainers.grpo_loop import Job, Reinforced
 
-HELD_OUT_FILE = "held-out-rewards.json"
 Kind = Literal["grpo", "bnpo", "dr_grpo", "dapo"]
 
 
@@ -156,7 +155,8 @@ class GRPO:
         settle(lab.workspace(), job.digest)
         done = reinforce(job, Panel(self.rewards, self.watch, tasks, lab), lab.progress or untold)
         note(lab.workspace(), done.history, done.curves)
-        self._measure(held, lab)
+        asked, greedy = [(one, self._asked(one)) for one in held], Decoding(max_tokens=self.max_tokens)
+        Earning("GRPO", self.rewards, self.weights, asked, greedy).note(self.model, lab.workspace(), lab)
         shutil.rmtree(lab.workspace() / CHECKPOINTS)
         folder = lab.workspace() / "model"
         left = {"held out": len(held), "too long": len(own) - len(tasks)}
@@ -193,17 +193,6 @@ class GRPO:
             watch=tuple((name, repr(one)) for name, one in self.watch.items()),
             tasks=tuple(task.id for task in tasks),
         )
-
-    def _measure(self, held: Sequence[Sample], lab: Lab) -> None:
-        """Writes what held-out tasks earn before and after, where there are any."""
-        from assay.trainers.grpo_rewards import measured
-
-        if not held:
-            return
-        asked = [(one, self._asked(one)) for one in held]
-        references = (self.model, str(lab.workspace() / "model"))
-        earned = measured(self.rewards, self.weights, asked, Decoding(max_tokens=self.max_tokens), references, lab)
-        (lab.workspace() / HELD_OUT_FILE).write_text(json.dumps(earned), encoding="utf-8")
 
     def _rows(self, samples: Sequence[Sample]) -> tuple[list[Sample], tuple[tuple[int, ...], ...]]:
         """The tasks whose prompt is short enough, and its tokens."""

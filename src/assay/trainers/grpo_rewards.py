@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from assay.core.asking import Completion, Message, TextRequest
-from assay.core.decoding import Decoding
 from assay.core.errors import ContractError, RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Scorer
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.core.scored import scored
-from assay.trainers.held_back import prompt_of
 from assay.trainers.training_run import randomness_kept
 
 
@@ -116,48 +113,3 @@ class Panel:
 def answer_to(task: Sample, text: str) -> Sample:
     """A task with an answer: what scorers look at."""
     return Sample({**task.fields, "text": text.strip()}, parents=(task.id,), made_by="GRPO")
-
-
-def measured(
-    rewards: Mapping[str, Scorer],
-    weights: Mapping[str, float],
-    held: Sequence[tuple[Sample, tuple[Message, ...]]],
-    decoding: Decoding,
-    references: tuple[str, str],
-    lab: Lab,
-) -> list[dict[str, str | float | None]]:
-    """What the answers of two models to held-out tasks earn, before and after; None where a reward cannot be given."""
-    before, after = (_earned(rewards, weights, held, decoding, reference, lab) for reference in references)
-    return [
-        {"id": task.id, "prompt": prompt_of(task), "before": old, "after": new}
-        for (task, _), old, new in zip(held, before, after, strict=True)
-    ]
-
-
-def _earned(
-    rewards: Mapping[str, Scorer],
-    weights: Mapping[str, float],
-    held: Sequence[tuple[Sample, tuple[Message, ...]]],
-    decoding: Decoding,
-    reference: str,
-    lab: Lab,
-) -> list[float | None]:
-    given = lab.models.text_model(reference).complete([TextRequest(asked, decoding) for _, asked in held])
-    whole = [nth for nth, one in enumerate(given) if isinstance(one, Completion)]
-    answers = [
-        answer_to(task, one.answers[0].text)
-        for (task, _), one in zip(held, given, strict=True)
-        if isinstance(one, Completion)
-    ]
-    looked = [
-        [None if value is None else weights.get(name, 1.0) * value for value in look(name, one, answers, lab).values]
-        for name, one in rewards.items()
-    ]
-    sums = [_sum(row) for row in zip(*looked, strict=True)]
-    earned = dict(zip(whole, sums, strict=True))
-    return [earned.get(nth) for nth in range(len(held))]
-
-
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [one for one in values if one is not None]
-    return sum(known) if len(known) == len(values) else None

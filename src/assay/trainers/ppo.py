@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from assay.core.asking import Message
 from assay.core.curves import curves_of
+from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Artifact, Scorer
@@ -16,6 +18,7 @@ from assay.models.chat import rendered
 from assay.models.references import locate
 from assay.text.dialogues import conversation
 from assay.trainers.answer_rewards import ByRewardModel, check_scorers, check_weights
+from assay.trainers.earned import Earning
 from assay.trainers.held_back import held_back, prompt_of
 from assay.trainers.labelled import check_given, digest_of
 from assay.trainers.starts import HELD_OUT, check_fields, check_start, halves
@@ -44,7 +47,8 @@ class PPO:
 
     The same samples in the same order with the same `lab.seed` give the same weights on one machine in one process, if
     the scorers say the same; so does a training that was killed and goes on from its last checkpoint. Leaves in
-    `lab.workspace()`: `model/`, as SFT does, `history.json`, rows of [step, policy loss, rate], and `curves.json`.
+    `lab.workspace()`: `model/`, as SFT does, `history.json`, rows of [step, policy loss, rate], `curves.json`, and,
+    where prompts are held back, `held-out-rewards.json`: what answers earn that the start and the tuned model sample.
 
     Raises, when trained: RecipeError (no prompts, a reward that is no number or always the same, a loss that is no
     number, too little memory), FieldError, ModelError.
@@ -103,6 +107,9 @@ class PPO:
     """What LoRA adds is multiplied by alpha / rank."""
     held_out: float = 0.2
     """Share of the prompts that are held back, as RewardModel and DPO do."""
+    held_out_answers: int = 4
+    """Answers to each of them that the start samples, and the tuned model after training, to see what they earn; 0 for
+    none."""
     max_length: int = 512
     """Most tokens of a prompt."""
     system: str = ""
@@ -155,18 +162,20 @@ class PPO:
 
         check_given("PPO", samples)
         self.check((), lab)
-        prompts, left = self._prompts(samples)
+        prompts, held, long = self._prompts(samples)
         half = halves(self.precision)
         settle(lab.workspace(), self._digest(prompts, lab.seed, half=half))
         state, trained = learn(self, prompts, lab, half=half)
         folder = lab.workspace() / "model"
         note(lab.workspace(), state.history, curves_of(state.curves))
+        self._earning(held).note(self.model, lab.workspace(), lab)
         shutil.rmtree(lab.workspace() / CHECKPOINTS)
+        left = {"held out": len(held), "too long": long}
         facts = {**_facts(state), "samples": len(prompts), "trained parameters": trained, **left}
         return Artifact(str(folder), "text-model", digest_of(folder), facts)
 
-    def _prompts(self, samples: Sequence[Sample]) -> tuple[list[Prompt], dict[str, int]]:
-        """What is learnt from, each prompt once, and how many prompts were held back or left out."""
+    def _prompts(self, samples: Sequence[Sample]) -> tuple[list[Prompt], list[Sample], int]:
+        """What is learnt from, each prompt once; what was held back; and how many are too long."""
         from assay.trainers.ppo_loop import Prompt
         from assay.trainers.sft_model import tokenizer_of
 
@@ -174,17 +183,23 @@ class PPO:
         first = {prompt_of(one): one for one in reversed(samples)}
         unique = [one for one in samples if first[prompt_of(one)] is one]
         learnt, held = held_back(unique, self.held_out)
-        asked = [conversation(one, system=self.system) for one in learnt]
-        prompts = [
-            Prompt(sample, tuple(rendered(tokenizer, turns, self.model)))
-            for sample, turns in zip(learnt, asked, strict=True)
-        ]
+        prompts = [Prompt(one, tuple(rendered(tokenizer, self._asked(one), self.model))) for one in learnt]
         fit = [one for one in prompts if len(one.ids) <= self.max_length]
         if not fit:
             raise RecipeError(
                 f"All {len(prompts)} prompts are longer than {self.max_length} tokens.", hint="Raise PPO.max_length."
             )
-        return fit, {"held out": len(held), "too long": len(prompts) - len(fit)}
+        return fit, held, len(prompts) - len(fit)
+
+    def _asked(self, sample: Sample) -> tuple[Message, ...]:
+        return conversation(sample, system=self.system)
+
+    def _earning(self, held: Sequence[Sample]) -> Earning:
+        """Sampled as in training: greedy answers tell little of a policy that learnt what not to sample."""
+        count = max(1, self.held_out_answers)
+        how = Decoding("sample", temperature=self.temperature, max_tokens=self.max_tokens, answers=count)
+        asked = [(one, self._asked(one)) for one in held] if self.held_out_answers else []
+        return Earning("PPO", self.scorers, self.weights, asked, how)
 
     def _digest(self, prompts: Sequence[Prompt], seed: int, *, half: bool) -> str:
         """Of all that a training depends on but versions and machine: what a checkpoint must have been made for."""
@@ -218,6 +233,7 @@ _BOUNDS = (
     ("clip", 1e-6, 1e6),
     ("value_clip", 1e-6, 1e9),
     ("value_coef", 0.0, 1e6),
+    ("held_out_answers", 0, 1024),
     ("gamma", 0.0, 1.0),
     ("lam", 0.0, 1.0),
     ("kl", 0.0, 1e6),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from assay.core.curves import WATCH
+from assay.core.effect import Effect
 from assay.report.charts import arm_class, reliability, watched
 from assay.report.facts import ReportFacts
 from assay.report.learning import FIRST, Hacking, HeldOutPairs, HeldOutRewards, Learning, WatchedCurve
@@ -55,41 +56,43 @@ def pairs_sentence(found: HeldOutPairs | None) -> str:
         f"{percent(one.estimate)} ({percent_between(one)})" for one in (found.accuracy_before, found.accuracy)
     )
     clear = {True: "is clear of", False: "holds"}[found.accuracy.low is not None and found.accuracy.low > 0.5]
-    rise = f"{signed_number(found.rise.estimate)} ({number_between(found.rise, sign=True)})"
     return (
         f"It did not learn from {plural(found.prompts, 'prompt')}. Of their {plural(found.pairs, 'pair')} it rates the "
         f"chosen answer higher in {after}, before training in {before}: the interval {clear} 50 %. The margin is "
-        f"{signed_number(found.margin.estimate)}, and changed in training by {rise}. The intervals take the pairs of a "
-        f"prompt together, which are alike."
+        f"{signed_number(found.margin.estimate)}, and changed in training by {_change(found.rise)}. The intervals take "
+        f"the pairs of a prompt together, which are alike."
     )
 
 
 def rewards_sentence(found: HeldOutRewards | None) -> str:
-    """What greedy answers to held-out prompts earn."""
+    """What answers to held-out prompts earn."""
     if found is None:
         return ""
     before, after = (f"{number(one.estimate)} ({number_between(one)})" for one in (found.before, found.after))
-    rise = f"{signed_number(found.rise.estimate)} ({number_between(found.rise, sign=True)})"
-    return (
-        f"Greedy answers to {plural(found.prompts, 'prompt')} that it did not learn from earn {after} on average, "
-        f"before training {before}: a change of {rise}."
-    )
+    to = f"to {plural(found.prompts, 'prompt')} that it did not learn from"
+    how = f"Answers {to}, {found.sampled} each and sampled as in training," if found.sampled else f"Greedy answers {to}"
+    return f"{how} earn {after} on average, before training {before}: a change of {_change(found.rise)}."
 
 
 def hacking_sentence(found: Hacking | None) -> str:
     """Whether the reward was hacked, as far as can be seen."""
     if found is None:
         return ""
-    change = f"{signed_number(found.reward.estimate)} ({number_between(found.reward, sign=True)})"
+    steps = (
+        None if found.reward is None else f"by {_change(found.reward)} over its steps, by a straight line through them"
+    )
+    held = None if found.held_out is None else f"by {_change(found.held_out)} in answers to held-out prompts"
+    changed = f"The reward changed {listed([one for one in (steps, held) if one])}"
     if not found.rose:
-        return (
-            f"Over its steps the reward changed by {change}, by a straight line through them: it did not clearly rise, "
-            f"so there is nothing to have been hacked."
-        )
-    rose = f"Over its steps the reward rose by {change}, by a straight line through them"
+        return f"{changed}: it did not clearly rise, so there is nothing to have been hacked."
+    rose = changed.replace("changed", "rose", 1)
     if found.fell:
         return f"This looks like reward hacking. {rose}, and {listed(found.fell)} got worse."
     if not found.sides:
         return f"{rose}. Nothing else was looked at, so whether it was hacked is not known."
     names = listed([side.name for side in found.sides])
     return f"{rose}, and nothing else that was looked at got clearly worse: {names}."
+
+
+def _change(rise: Effect) -> str:
+    return f"{signed_number(rise.estimate)} ({number_between(rise, sign=True)})"
