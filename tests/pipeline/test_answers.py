@@ -11,7 +11,8 @@ import pytest
 import run_parts
 from answer_parts import START, Error, Exact, Nearer, Offset, TrueSums, recipe, task
 from assay.core.errors import RecipeError
-from assay.core.recipe import Proof
+from assay.core.recipe import Beside, OwnModel, Proof
+from assay.evaluators.answers import Answers
 from assay.pipeline.arms import Material, samples_for
 from assay.pipeline.asks import UNTRAINED, asks
 from assay.pipeline.plan import survey
@@ -19,8 +20,11 @@ from assay.pipeline.recipe_file import dump, load
 from assay.pipeline.workshop import read_artifact
 from assay.report.api import report
 from assay.report.facts import ReportFacts
+from assay.scorers.judge import Judge
 from assay.scorers.pair_judge import PairJudge
 from assay.store.rows import read_results
+from assay.trainers.grpo import GRPO
+from assay.trainers.ppo import PPO
 from run_parts import counts, datasets, folder_of, run, stamps
 
 
@@ -234,3 +238,32 @@ def test_a_plan_says_that_a_judge_of_answers_costs_what_nobody_knows_yet(tmp_pat
     (told,) = asks(what, survey(what, tmp_path))
     assert (told.stage, told.model, told.estimate, told.notes) == ("duel", "openai:gpt-4o-mini", None, (UNTRAINED,))
     assert asks(recipe(), survey(recipe(), tmp_path)) == []
+
+
+def test_a_plan_says_so_too_of_judges_that_reward_or_measure(tmp_path: Path) -> None:
+    model = "openai:gpt-4o-mini"
+    judge = Judge(model, "Praise what is short.")
+    plain = recipe()
+    assert plain.prove is not None
+    proof = replace(
+        plain.prove,
+        duel=None,
+        evaluate=Answers(judge),
+        measures={"judged": judge},
+        beside={"far": Beside(TrueSums(12, 7000), Answers(judge))},
+        models=("rater",),
+        arms=("base", "rater", "filtered"),
+        real=None,
+        seeds=2,
+    )
+    rater = OwnModel(PPO(rewards={"praise": judge}), TrueSums(5, 1))
+    what = replace(plain, train=GRPO({"praise": judge}), prove=proof, models={"rater": rater})
+    told = asks(what, survey(what, tmp_path))
+    assert [(one.stage, one.model) for one in told] == [
+        (stage, model)
+        for stage in ("model-rater", "train-filtered-0", "train-filtered-1", "prove", "measure-judged", "beside-far")
+    ]
+    assert {one.notes for one in told} == {(UNTRAINED,)}
+    alone = replace(plain.prove, arms=("base", "filtered"), duel=None, measures={}, real=None)
+    watching = replace(plain, train=GRPO({"exact": Exact()}, watch={"praise": judge}), prove=alone)
+    assert [one.stage for one in asks(watching, survey(watching, tmp_path))] == ["train-filtered-0"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ import pytest
 from answer_parts import START, Offset, Sayings, SumsBy, TrueSums, offset, recipe
 from assay.core.errors import RecipeError
 from assay.core.recipe import Beside, OwnModel, Recipe
+from assay.engines.local import Local
+from assay.engines.ray import Ray
 from assay.pipeline.plan import stages
 from assay.pipeline.recipe_file import dump, load
 from assay.pipeline.trained import bound, named, stand_ins
@@ -49,10 +54,20 @@ def chain(**changes: Any) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("own") / "whole"
-    run(chain(), folder)
-    return folder
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that Ray's workers find the parts of tests
+        folder = tmp_path_factory.mktemp("own") / "whole"
+        run(chain(), folder)
+        yield folder
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+
+
+@pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
+def test_every_engine_trains_the_same(engine: Any, whole: Path, tmp_path: Path) -> None:
+    run(chain(), tmp_path / "run", engine)
+    assert datasets(tmp_path / "run") == datasets(whole)
 
 
 def test_each_stage_comes_after_those_it_needs() -> None:

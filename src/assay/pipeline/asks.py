@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
+from assay.core.arms import CURVE, OWN, is_base
 from assay.core.asking import TextRequest
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
@@ -15,7 +16,7 @@ from assay.models.estimates import Estimate, estimate
 from assay.models.language import answers_folder
 from assay.models.open_models import OpenModels
 from assay.models.services import find_place, is_remote
-from assay.pipeline.plan import SHARD, Placed, Stage
+from assay.pipeline.plan import BESIDE, MODEL, SHARD, Placed, Stage
 from assay.pipeline.stages import samples_of
 from assay.pipeline.trained import bound, stand_ins
 from assay.store.images import StoredImages
@@ -85,18 +86,44 @@ def _with_stand_ins(recipe: Recipe, lab: Lab) -> Recipe:
 
 
 def _of_answers(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -> list[Asks]:
-    """What would look at the answers of trained models: how long they are nobody knows beforehand."""
-    if recipe.prove is None:
-        return []
-    looking: dict[str, Any] = {f"measure-{name}": scorer for name, scorer in recipe.prove.measures.items()}
-    looking |= {"duel": recipe.prove.duel}
+    """What would look at the answers of trained models, or of those in training: how long they are nobody knows."""
     return [
-        Asks(name, model, None, assumed=True, unknown=UNTRAINED)
-        for name, scorer in looking.items()
-        if hasattr(scorer, "asks") and ((place := placed[name]) is None or place.state != "done")
-        for model in scorer.asks([], lab)
+        Asks(stage, model, None, assumed=True, unknown=UNTRAINED)
+        for stage, component in _looking(recipe)
+        if (place := placed[stage]) is None or place.state != "done"
+        for model in dict.fromkeys(model for one in _askers(component) for model in one.asks([], lab))
         if is_remote(model)
     ]
+
+
+def _looking(recipe: Recipe) -> Iterator[tuple[str, object]]:
+    """Whatever is shown such answers, by stage: a trainer's rewards, and all that measures."""
+    yield from ((f"{MODEL}{name}", own.train) for name, own in recipe.models.items())
+    if (proof := recipe.prove) is None:
+        return
+    for arm, nth in proof.cells:
+        if not is_base(arm) and (arm.startswith(CURVE) or proof.arm(arm).kind != OWN):
+            yield f"train-{arm}-{nth}", recipe.trainer(arm)
+    yield "prove", proof.evaluate
+    yield from ((f"measure-{name}", scorer) for name, scorer in proof.measures.items())
+    if proof.duel is not None:
+        yield "duel", proof.duel
+    yield from ((f"{BESIDE}{name}", one.evaluate) for name, one in proof.beside.items())
+
+
+def _askers(value: object) -> Iterator[Any]:
+    """The component, if it says what it asks, or those within it that do."""
+    if hasattr(value, "asks"):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _askers(one)
+    elif isinstance(value, (tuple, list)):
+        for one in value:
+            yield from _askers(one)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for own in fields(value):
+            yield from _askers(getattr(value, own.name))
 
 
 def _of_samples(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -> list[Asks]:
