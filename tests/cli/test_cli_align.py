@@ -53,14 +53,18 @@ def test_the_reward_model_tells_held_out_pairs_apart(results: dict[str, Any]) ->
 def test_the_margin_of_dpo_rises_on_held_out_pairs(results: dict[str, Any]) -> None:
     pairs = learnt(results, "dpo")["held_out"]
     assert pairs["accuracy_before"]["estimate"] == 0.5
-    assert pairs["rise"]["estimate"] > 0
+    assert pairs["rise"]["low"] > 0
     assert {"kl", "length", "margin", "chosen", "rejected"} <= {one["name"] for one in learnt(results, "dpo")["curves"]}
 
 
 @pytest.mark.slow
 def test_the_reward_of_ppo_rises_and_its_divergence_stays_small(results: dict[str, Any]) -> None:
     ppo = learnt(results, "ppo")
-    assert ppo["hacking"]["reward"]["estimate"] > 0
+    earned = ppo["held_out_rewards"]
+    assert earned["prompts"] >= 12
+    assert earned["sampled"] == 8
+    assert earned["rise"]["low"] > 0
+    assert ppo["hacking"]["held_out"] == earned["rise"]
     assert 0 < last(ppo, "kl") < 10
     assert {"reward", "kl", "length", "watch likeness"} <= {one["name"] for one in ppo["curves"]}
 

@@ -325,7 +325,7 @@ CHATS: list[tuple[Any, str]] = [
     ("Hi.", r"line 2: messages is no dialogue that begins with 'Human:'"),
     ([user("Hi.")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
     ([user("Hi."), tells(" ")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
-    ([tells("Hi.")], r"line 2: messages must be turns of user and assistant, .* was nothing"),
+    ([tells("Hi.")], r"line 2: messages must be turns of user and assistant, .* was nothing before it"),
     ([{"role": "system", "content": "x"}, tells("Hi.")], r"messages must be turns of user .* was system"),
     ([user("Hi."), user("Ho."), tells("Yes?")], r"messages must be turns .* was user, user"),
     ([user("Hi."), tells("Yes?"), tells("No.")], r"messages must be turns .* was user, assistant"),

@@ -67,7 +67,7 @@ def prompt_of(turns: Sequence[Message]) -> tuple[tuple[Message, ...], str]:
     spoken = _without_system(turns)
     roles = [one.role for one in spoken]
     if not roles or roles != (["user", "assistant"] * len(roles))[: len(roles)] or roles[-1] != "user":
-        said = ", ".join(one.role for one in turns) or "nothing"
+        said = ", ".join(one.role for one in turns) or "nothing before it"
         raise ValueError(f"must be turns of user and assistant, the user first and last before the answer, was {said}")
     return tuple(spoken[:-1]), spoken[-1].text
 
