@@ -178,9 +178,12 @@ def _values(run: Finished, measure: Measure) -> dict[str, Values]:
 
 
 def mean_of(values: Values, measure: Measure, seed: int = 0) -> Effect:
-    """The mean over trainings and items: of shares with Wilson's interval at it, else with a bootstrap's."""
+    """The mean over trainings and items: of what is right or wrong with Wilson's interval at it, else a bootstrap's.
+
+    None of 12 drawn again is none of 12, so a bootstrap would be sure of what a few items cannot tell.
+    """
     items = values.shape[1]
-    if measure.share:
+    if measure.share or bool(np.isin(values, (0, 1)).all()):
         return wilson(round(float(values.mean()) * items), items)
     return paired_bootstrap(values, np.zeros(items), seed=seed).effect
 
