@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import json
 import sys
 
 import click
 
 from assay import __version__
-from assay.core.errors import ContractError, UserError, did_you_mean
+from assay.cli.lazy import LazyGroup
+from assay.core.errors import ContractError, UserError
 
 COMMANDS = (
     "run",
@@ -27,6 +27,7 @@ COMMANDS = (
     "decode",
     "eval",
     "judge",
+    "probe",
     "perplexity",
     "novelty",
     "models",
@@ -35,30 +36,11 @@ COMMANDS = (
 """In the order of the help; each is the attribute `command` of the module of its name."""
 
 
-class Commands(click.Group):
-    """A group whose commands are imported when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order a user meets them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, or None where there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"assay.cli.{cmd_name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the nearest name in the message."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UserError(f"There is no command {args[0]!r}.", hint=did_you_mean(args[0], COMMANDS))
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    modules={name: f"assay.cli.{name}" for name in COMMANDS},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="assay")
 def cli() -> None:
     """Makes synthetic data, keeps what passes, trains on what is left, and proves whether it helped.
