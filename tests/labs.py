@@ -21,6 +21,7 @@ from assay.core.asking import (
     Message,
     NotCompleted,
     TextRequest,
+    TokenMoments,
 )
 from assay.core.errors import ModelError, StoreError, did_you_mean
 from assay.core.kinds import (
@@ -199,6 +200,15 @@ class Author:
         return [
             [-float(np.log1p(abs(row[nth] - row[nth - 1]))) - 1 / nth for nth in range(len(row) - count, len(row))]
             for row, count in zip(rows, last, strict=True)
+        ]
+
+    def token_moments(self, rows: Sequence[Sequence[int]], writer: object) -> Sequence[TokenMoments]:
+        """A token is expected to be as probable as if it were near the one before."""
+        said = self.token_log_probs(rows, [max(0, len(row) - 1) for row in rows])
+        flat = [tuple(-0.5 - 1 / (nth + 1) for nth, _ in enumerate(row)) for row in rows]
+        return [
+            TokenMoments(tuple(own), means, tuple(-mean for mean in means))
+            for own, means in zip(said, flat, strict=True)
         ]
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:

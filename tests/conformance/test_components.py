@@ -66,6 +66,7 @@ from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.language import Language
+from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
@@ -208,6 +209,14 @@ EXAMPLES: dict[type, list[Any]] = {
     ],
     TextEmbedding: [TextEmbedding("tiny:letters")],
     Perplexity: [Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)],
+    FastDetectGpt: [
+        FastDetectGpt("tiny:author", words=3, languages=("en", "id")),
+        FastDetectGpt("tiny:author", "tiny:author", "reference", 1, ("en", "ko"), 8),
+    ],
+    Binoculars: [
+        Binoculars("tiny:author", words=3, languages=("en", "id")),
+        Binoculars("tiny:author", "tiny:author", "reference", 1, ("en", "ko"), 8),
+    ],
     Reward: [Reward("tiny:rater", "label"), Reward("tiny:rater", "label", "reference", "", "text")],
     RougeNovelty: [
         RougeNovelty("text"),

@@ -65,6 +65,7 @@ from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.language import Language
+from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
@@ -634,6 +635,12 @@ CASES: dict[type, Callable[[Path], Rows]] = {
         LabelMatch(("dog", "cat"), {"cat": ("mat", "sat")}, "tiny:letters"),
     ),
     TextEmbedding: read_texts(TextEmbedding("tiny:letters")),
+    FastDetectGpt: read_texts(
+        FastDetectGpt("tiny:author", words=3, languages=("en", "id")), FastDetectGpt("tiny:author", words=99)
+    ),
+    Binoculars: read_texts(
+        Binoculars("tiny:author", words=3, languages=("en", "id")), Binoculars("tiny:author", languages=("ko",))
+    ),
     Perplexity: read_texts(Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)),
     RougeNovelty: new(
         RougeNovelty(), RougeNovelty(words="ascii"), RougeNovelty(against=Texts(WRITTEN, limit=2), before=False)

@@ -56,3 +56,31 @@ def test_one_item_has_no_interval_and_none_is_refused() -> None:
             detection(bad, [1.0])
     with pytest.raises(ValueError, match="share to accept"):
         threshold([1.0], 0.0)
+
+
+def test_pairs_that_vary_together_have_the_interval_of_a_resampling_of_pairs() -> None:
+    rng = np.random.default_rng(3)
+    subject = rng.normal(0, 2, 150)
+    known, strangers = subject + rng.normal(1, 1, 150), subject + rng.normal(0, 1, 150)
+    found = detection(known, strangers, paired=True).auroc
+    draws = [
+        slow_auroc_of_arrays(known[picked], strangers[picked])
+        for picked in (rng.integers(0, 150, 150) for _ in range(800))
+    ]
+    assert found.low is not None
+    assert found.high is not None
+    assert (found.high - found.low) / 3.92 == pytest.approx(np.std(draws), rel=0.15)
+    apart = detection(known, strangers).auroc
+    assert apart.estimate == found.estimate
+    assert apart.high is not None
+    assert apart.low is not None
+    assert found.high - found.low < apart.high - apart.low
+
+
+def slow_auroc_of_arrays(known: np.ndarray, strangers: np.ndarray) -> float:
+    return float((known[:, None] > strangers).mean() + (known[:, None] == strangers).mean() / 2)
+
+
+def test_pairs_must_be_as_many_on_both_sides() -> None:
+    with pytest.raises(ValueError, match="had 2 and 1"):
+        detection([1.0, 2.0], [1.0], paired=True)

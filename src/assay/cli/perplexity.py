@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.cli.options import JSON, show, table
+from assay.cli.texts import texts_of
 from assay.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def command(
     from assay.pipeline.progress import Lines, Silent
     from assay.text.perplexity import of_corpus, of_text
 
-    texts = _texts(file, whole, column)
+    texts = texts_of(file, whole=whole, column=column)
     reporter = Silent() if as_json else Lines()
     reporter.begin("windows", 0, 0)
     read = rolled(OpenModels().text_model(model), texts, window=window, stride=stride, heard=reporter.advance)
@@ -56,29 +57,6 @@ def command(
         show({**how, "corpus": {"texts": total.texts, **_data(total)}, "texts": rows})
         return
     _print(model, total, read)
-
-
-def _texts(file: Path, whole: bool, column: str | None) -> list[str]:
-    from assay.sources.questions import READERS
-    from assay.sources.records import read_text
-
-    reader = READERS.get(file.suffix.lower())
-    if column is not None and (whole or reader is None):
-        raise UserError(f"--column names a column of a {', '.join(READERS)} file, and goes without --whole.")
-    if reader is not None and not whole and column is None:
-        raise UserError(
-            f"{file.name} is a table: --column says which column holds the texts.",
-            hint="Or --whole for the file as one text, commas, names and all.",
-        )
-    if reader is not None and column is not None:
-        records = reader(file, (column,), "a table of texts")
-        texts = [record.text(column) for record in records if record.values[column] not in (None, "")]
-    else:
-        text = read_text(file, "a text")
-        texts = [text] if whole else text.split("\n")
-    if not any(text.strip() for text in texts):
-        raise UserError(f"{file} holds no text.", hint="One text on each line, or --whole for all of it as one.")
-    return texts if whole else [text for text in texts if text.strip()]
 
 
 def _data(one: Perplexity) -> dict[str, Any]:

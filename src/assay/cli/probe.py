@@ -6,7 +6,7 @@ import click
 
 from assay.cli.lazy import LazyGroup
 
-PROBES: dict[str, str] = {}
+PROBES = {"ai-text": "assay.cli.probe_ai_text"}
 """Name of a probe to its module, in the order of the help."""
 
 

@@ -91,6 +91,19 @@ class LogProbs:
 
 
 @dataclass(frozen=True)
+class TokenMoments:
+    """How probable a text's tokens are, beside what was to be expected at each place had the model written it."""
+
+    log_probs: tuple[float, ...]
+    """Natural logarithms, of the second token and of each after it."""
+    means: tuple[float, ...]
+    """What such a logarithm is on average over all tokens that could stand there, each weighted by its probability to
+    who writes; one more than `log_probs`, as the place behind the last token has an average too."""
+    variances: tuple[float, ...]
+    """Likewise; 0 or more."""
+
+
+@dataclass(frozen=True)
 class Continuations:
     """A prompt, and the texts of which each may follow it."""
 

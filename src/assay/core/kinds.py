@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Message,
         NotCompleted,
         TextRequest,
+        TokenMoments,
     )
 
     Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -185,6 +186,28 @@ class TokenModel(Protocol):
 
         Raises:
             ModelError: A row is longer than `longest`.
+        """
+        ...
+
+
+@runtime_checkable
+class MomentsModel(Protocol):
+    """A language model that says what was to be expected of a text's tokens: what detectors of machine text need."""
+
+    @property
+    def longest(self) -> int | None:
+        """Most tokens in a row; None for no end."""
+        ...
+
+    def tokens_of(self, text: str) -> list[int]:
+        """Tokens of a text."""
+        ...
+
+    def token_moments(self, rows: Sequence[Sequence[int]], writer: MomentsModel | None) -> Sequence[TokenMoments]:
+        """Of each row of one token or more; `writer` weights what could stand at a place, this model where None.
+
+        Raises:
+            ModelError: A row is longer than `longest`, or the two models do not have the same tokens.
         """
         ...
 

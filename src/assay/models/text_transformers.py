@@ -17,6 +17,7 @@ from assay.core.asking import (
     Message,
     NotCompleted,
     TextRequest,
+    TokenMoments,
     cannot,
 )
 from assay.core.errors import ModelError
@@ -24,13 +25,14 @@ from assay.models.chat import cut_at, rendered, words_of
 from assay.models.likelihood import Row, likelihoods
 from assay.models.limits import check_lengths, log_probs_of, refuse, too_long
 from assay.models.loading import Placement, fetch, load_whole, refuse_kind
+from assay.models.moments import moments, same_tokens
 from assay.models.references import Checkpoint, read_json
 
 if TYPE_CHECKING:
     import torch
 
     from assay.core.decoding import Decoding
-    from assay.core.kinds import Matrix
+    from assay.core.kinds import Matrix, MomentsModel
 
 ALL = frozenset({"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "length_penalty", "stop"})
 LOGITS = 2**28
@@ -123,6 +125,23 @@ class HfTextModel:
                 for nth, values in zip(batch, given, strict=True):
                     found[nth] = values
         return found
+
+    def token_moments(self, rows: Sequence[Sequence[int]], writer: MomentsModel | None) -> Sequence[TokenMoments]:
+        """Of each row, one network call a row and model.
+
+        Raises:
+            ModelError: A row is longer than the context, or `writer` is no such model or has other tokens.
+        """
+        check_lengths(rows, self.longest, self.reference)
+        if writer is None or writer is self:
+            return [moments(self.model, self.model, row) for row in rows]
+        if not isinstance(writer, HfTextModel) or not same_tokens(self.tokenizer, writer.tokenizer):
+            raise ModelError(
+                f"Model {self.reference!r} and {getattr(writer, 'reference', writer)!r} do not have the same tokens.",
+                hint="Take two models of one family, such as a base model and its instruct version.",
+            )
+        check_lengths(rows, writer.longest, writer.reference)
+        return [moments(self.model, writer.model, row) for row in rows]
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
         """One value for each text of each prompt, in order; what is longer than the context has a reason.

@@ -16,6 +16,7 @@ from assay.scorers.image_embedding import ImageEmbedding
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.language import Language
+from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
@@ -28,12 +29,14 @@ from assay.scorers.votes import Votes
 
 SCORERS: tuple[type[Scorer], ...] = (
     Agreement,
+    Binoculars,
     Bleu,
     ChrF,
     ClipMatch,
     ClipScore,
     EmbeddingCosine,
     EmbeddingOverlap,
+    FastDetectGpt,
     Following,
     Harmless,
     ImageEmbedding,

@@ -28,20 +28,32 @@ class Detection:
     """The score from which up items are accepted for `fpr`."""
 
 
-def detection(known: npt.ArrayLike, strangers: npt.ArrayLike, level: float = 0.95) -> Detection:
+def detection(
+    known: npt.ArrayLike, strangers: npt.ArrayLike, level: float = 0.95, *, paired: bool = False
+) -> Detection:
     """AUROC, and the false positive rate at ACCEPTED of the known items accepted, of scores (n,) and (m,).
 
+    Args:
+        known: Scores of the positives.
+        strangers: Scores of the others.
+        level: Of the intervals.
+        paired: Whether the nth of one side and the nth of the other belong together, such as two texts on one subject:
+            the interval then counts how they vary together.
+
     Raises:
-        ValueError: One side is empty or a score is not finite.
+        ValueError: One side is empty, a score is not finite, or pairs are not as many on both sides.
 
     Source: Hanley and McNeil 1982 (AUROC as a rank statistic); DeLong, DeLong and Clarke-Pearson 1988, equation 5
-    (its variance); FPR at 95 % TPR: Hendrycks and Gimpel 2017, Liang et al. 2018, section 4.2.
+    (its variance); Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data" (pairs: clusters of one
+    each); FPR at 95 % TPR: Hendrycks and Gimpel 2017, Liang et al. 2018, section 4.2.
     """
     check_level(level)
     inside, outside = _column(known), _column(strangers)
+    if paired and len(inside) != len(outside):
+        raise ValueError(f"Pairs need as many on both sides, had {len(inside)} and {len(outside)}.")
     line = threshold(inside, ACCEPTED)
     accepted = int((outside >= line).sum())
-    return Detection(_auroc(inside, outside, level), wilson(accepted, len(outside), level), line)
+    return Detection(_auroc(inside, outside, level, paired=paired), wilson(accepted, len(outside), level), line)
 
 
 def threshold(known: npt.ArrayLike, accepted: float = ACCEPTED) -> float:
@@ -57,16 +69,19 @@ def threshold(known: npt.ArrayLike, accepted: float = ACCEPTED) -> float:
     return float(scores[len(scores) - needed])
 
 
-def _auroc(inside: Floats, outside: Floats, level: float) -> Effect:
+def _auroc(inside: Floats, outside: Floats, level: float, *, paired: bool) -> Effect:
     below = _share_below(inside, outside)  # of strangers, for each known item
     above = 1 - _share_below(outside, inside)  # of known items, for each stranger
     estimate = float(below.mean())
     n = len(inside) + len(outside)
+    method = "delong, of pairs" if paired else "delong"
     if min(len(inside), len(outside)) < 2:
-        return Effect(estimate, None, None, n, level, "delong")
-    error = math.sqrt(below.var(ddof=1) / len(inside) + above.var(ddof=1) / len(outside))
-    half = float(ndtri(0.5 + level / 2)) * error
-    return Effect(estimate, max(0.0, estimate - half), min(1.0, estimate + half), n, level, "delong")
+        return Effect(estimate, None, None, n, level, method)
+    variance = below.var(ddof=1) / len(inside) + above.var(ddof=1) / len(outside)
+    if paired:
+        variance += 2 * float(np.cov(below, above, ddof=1)[0, 1]) / len(inside)
+    half = float(ndtri(0.5 + level / 2)) * math.sqrt(max(0.0, float(variance)))
+    return Effect(estimate, max(0.0, estimate - half), min(1.0, estimate + half), n, level, method)
 
 
 def _share_below(scores: Floats, others: Floats) -> Floats:

@@ -1,0 +1,46 @@
+"""assay probe ai-text, on the embedded language model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from command_line import assay
+
+TEXT = (
+    "The old harbour was quiet in the morning. Two boats had come in during the night, and the men who sailed them "
+    "sat on the wall and ate bread with cheese. Nobody asked where they came from. A dog ran along the water, stopped, "
+    "looked at a gull for a long time and ran back to the houses."
+)
+
+
+def test_texts_are_judged_beside_those_of_people(tmp_path: Path) -> None:
+    asked, people = tmp_path / "asked.txt", tmp_path / "people.jsonl"
+    asked.write_text(f"{TEXT}\nToo short.\n", encoding="utf-8")
+    own = [f"{TEXT} {'And then it rained again, which nobody minded. ' * nth}" for nth in range(5)]
+    people.write_text("".join(json.dumps({"words": text}) + "\n" for text in own), encoding="utf-8")
+    few = assay(["probe", "ai-text", asked, "--human", people, "--column", "words"])
+    assert few.returncode == 2
+    assert "--column names a column" in few.stderr
+    plain = tmp_path / "people.txt"
+    plain.write_text("\n".join(own), encoding="utf-8")
+    few = assay(["probe", "ai-text", asked, "--human", plain])
+    assert few.returncode == 2
+    assert "takes 23 of them that can be decided, had 5" in few.stderr
+    done = assay(["probe", "ai-text", asked, "--human", plain, "--false-alarms", "0.3"])
+    assert done.returncode == 0, done.stderr
+    assert "not decidable: The text has 2" in " ".join(done.stdout.split())
+    assert "Of 5 texts of people" in " ".join(done.stdout.split())
+    assert "A flag is no proof" in done.stdout
+
+
+def test_pairs_are_measured(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.json"
+    pairs.write_text(json.dumps({"original": [TEXT, "No."], "sampled": [TEXT[::-1], TEXT]}), encoding="utf-8")
+    done = assay(["probe", "ai-text", pairs, "--json"])
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["people"] == found["machine"] == 1
+    assert found["values"]["original"][1] is None
+    assert found["values"]["sampled"][1] == found["values"]["original"][0]
+    assert found["line"] is None
