@@ -211,6 +211,20 @@ class Author:
             for own, means in zip(said, flat, strict=True)
         ]
 
+    def answer_moments(self, asked: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
+        return [self._moments(one) for one in asked]
+
+    def _moments(self, asked: Continuations) -> tuple[TokenMoments, ...] | NotCompleted:
+        found = self._after(asked)
+        if isinstance(found, NotCompleted):
+            return found
+        return tuple(
+            TokenMoments(
+                (one.log_prob / one.tokens,) * one.tokens, (-1.0,) * (one.tokens + 1), (1.0,) * (one.tokens + 1)
+            )
+            for one in found
+        )
+
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
         return [self._after(one) for one in asked]
 
@@ -234,8 +248,10 @@ class Author:
         if "never" in prompt:
             return Completion((Answer("I would rather not.", "refusal"),))
         rng = np.random.default_rng([request.decoding.seed, *prompt.encode()])
-        words = rng.choice(["red", "soft", "loud", "cold", "old"], 3)
-        return Completion((Answer(f" {' '.join(words)}\n", "length" if "long" in prompt else "stop", 3),))
+        drawn = [rng.choice(["red", "soft", "loud", "cold", "old"], 3) for _ in range(request.decoding.answers)]
+        end: End = "length" if "long" in prompt else "stop"
+        said = -4.5 if request.log_prob else None
+        return Completion(tuple(Answer(f" {' '.join(words)}\n", end, 3, said) for words in drawn))
 
 
 class Grader:

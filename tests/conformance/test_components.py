@@ -58,6 +58,7 @@ from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
+from assay.scorers.consistency import Consistency, Support, TokenDoubt
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.following import Following
@@ -209,6 +210,28 @@ EXAMPLES: dict[type, list[Any]] = {
     ],
     TextEmbedding: [TextEmbedding("tiny:letters")],
     Perplexity: [Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)],
+    Consistency: [
+        Consistency("tiny:author", judge="tiny:letters", instruction="label", output="text"),
+        Consistency(
+            "tiny:author",
+            "model",
+            "tiny:author",
+            "semantic-entropy",
+            0.5,
+            3,
+            instruction="label",
+            output="text",
+            system="Be brief.",
+        ),
+    ],
+    TokenDoubt: [
+        TokenDoubt("tiny:author", instruction="label", output="text"),
+        TokenDoubt("tiny:author", "max-entropy", "reference", "text", "Be brief."),
+    ],
+    Support: [
+        Support("tiny:letters", source="reference", output="text"),
+        Support("tiny:author", "model", 0.5, "reference", "text"),
+    ],
     FastDetectGpt: [
         FastDetectGpt("tiny:author", words=3, languages=("en", "id")),
         FastDetectGpt("tiny:author", "tiny:author", "reference", 1, ("en", "ko"), 8),

@@ -57,6 +57,7 @@ from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
+from assay.scorers.consistency import Consistency, Support, TokenDoubt
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.following import Following
@@ -635,6 +636,20 @@ CASES: dict[type, Callable[[Path], Rows]] = {
         LabelMatch(("dog", "cat"), {"cat": ("mat", "sat")}, "tiny:letters"),
     ),
     TextEmbedding: read_texts(TextEmbedding("tiny:letters")),
+    Consistency: read_texts(
+        Consistency("tiny:author", judge="tiny:letters", instruction="label", output="text"),
+        Consistency(
+            "tiny:author", "model", "tiny:author", "discrete-entropy", 0.5, 3, instruction="label", output="text"
+        ),
+    ),
+    TokenDoubt: read_texts(
+        TokenDoubt("tiny:author", instruction="label", output="text"),
+        TokenDoubt("tiny:author", "max-entropy", "reference", "text", "Be brief."),
+    ),
+    Support: read_texts(
+        Support("tiny:letters", source="reference", output="text"),
+        Support("tiny:author", "model", 0.5, "reference", "text"),
+    ),
     FastDetectGpt: read_texts(
         FastDetectGpt("tiny:author", words=3, languages=("en", "id")), FastDetectGpt("tiny:author", words=99)
     ),

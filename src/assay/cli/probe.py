@@ -6,7 +6,10 @@ import click
 
 from assay.cli.lazy import LazyGroup
 
-PROBES = {"ai-text": "assay.cli.probe_ai_text"}
+PROBES = {
+    "hallucination": "assay.cli.probe_hallucination",
+    "ai-text": "assay.cli.probe_ai_text",
+}
 """Name of a probe to its module, in the order of the help."""
 
 

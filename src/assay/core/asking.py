@@ -95,7 +95,7 @@ class TokenMoments:
     """How probable a text's tokens are, beside what was to be expected at each place had the model written it."""
 
     log_probs: tuple[float, ...]
-    """Natural logarithms, of the second token and of each after it."""
+    """Natural logarithms, of the second token and of each after it; of an answer to a prompt, of all of its tokens."""
     means: tuple[float, ...]
     """What such a logarithm is on average over all tokens that could stand there, each weighted by its probability to
     who writes; one more than `log_probs`, as the place behind the last token has an average too."""

@@ -119,6 +119,20 @@ class TextClassifier(Protocol):
         ...
 
 
+@runtime_checkable
+class PairClassifier(Protocol):
+    """Two texts to a closed set of labels, as models of natural language inference have it."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """In the order of the logits."""
+        ...
+
+    def pair_logits(self, pairs: Sequence[tuple[str, str]]) -> Matrix:
+        """(n, labels), of (premise, hypothesis); what is longer than the context is cut, the longer text first."""
+        ...
+
+
 class TextModel(Protocol):
     """Words to words."""
 
@@ -209,6 +223,15 @@ class MomentsModel(Protocol):
         Raises:
             ModelError: A row is longer than `longest`, or the two models do not have the same tokens.
         """
+        ...
+
+
+@runtime_checkable
+class AnswerMomentsModel(Protocol):
+    """A language model that says, token by token, how probable an answer is after what was asked."""
+
+    def answer_moments(self, asked: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
+        """One value for each text of each prompt, or one reason, in order; `log_probs` begins with the first token."""
         ...
 
 

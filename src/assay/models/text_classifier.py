@@ -65,19 +65,27 @@ class HfTextClassifier:
 
     def logits(self, texts: Sequence[str]) -> Matrix:
         """(n, labels)."""
+        return self._in_parts([(text,) for text in texts])
+
+    def pair_logits(self, pairs: Sequence[tuple[str, str]]) -> Matrix:
+        """(n, labels), of (premise, hypothesis)."""
+        return self._in_parts(pairs)
+
+    def _in_parts(self, rows: Sequence[tuple[str, ...]]) -> Matrix:
         import numpy as np
 
-        order = sorted(range(len(texts)), key=lambda nth: len(texts[nth]))
-        found = np.empty((len(texts), len(self._labels)), dtype=np.float32)
+        order = sorted(range(len(rows)), key=lambda nth: sum(map(len, rows[nth])))
+        found = np.empty((len(rows), len(self._labels)), dtype=np.float32)
         for start in range(0, len(order), ROWS):
             part = order[start : start + ROWS]
-            found[part] = self._run([texts[nth] for nth in part])
+            found[part] = self._run([rows[nth] for nth in part])
         return finite(found, self.reference)
 
-    def _run(self, texts: list[str]) -> Matrix:
+    def _run(self, rows: list[tuple[str, ...]]) -> Matrix:
         import torch
 
-        inputs = self.tokenizer(texts, padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        inputs = self.tokenizer(*columns, padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
         with torch.inference_mode():
             found: Matrix = self.model(**inputs.to(self.model.device)).logits.float().cpu().numpy()
         return found

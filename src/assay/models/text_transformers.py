@@ -162,6 +162,24 @@ class HfTextModel:
         found |= zip(fit, likelihoods(self.model, [rows[nth] for nth in fit]), strict=True)
         return [found[nth] for nth in range(len(rows))]
 
+    def answer_moments(self, asked: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
+        """One value for each text of each prompt, in order; what is longer than the context has a reason.
+
+        Tokens are cut as of `likelihoods`.
+
+        Raises:
+            ModelError: As `likelihoods`.
+        """
+        return [self._moments_after(self._row(one)) for one in asked]
+
+    def _moments_after(self, row: Row) -> tuple[TokenMoments, ...] | NotCompleted:
+        longest = max(map(len, row.texts), default=0)
+        if (long := too_long(len(row.prompt), longest, self.means.context)) is not None:
+            return long
+        whole = (moments(self.model, self.model, (*row.prompt, *text)) for text in row.texts)
+        before = len(row.prompt) - 1
+        return tuple(TokenMoments(one.log_probs[before:], one.means[before:], one.variances[before:]) for one in whole)
+
     def _row(self, asked: Continuations) -> Row:
         if not all(asked.texts):
             raise ModelError("A text whose likelihood is asked for must not be empty.")

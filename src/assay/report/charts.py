@@ -205,6 +205,22 @@ def reliability(found: Calibration) -> Markup:
     return _frame(diagonal + dots, (axis, axis), f"Accuracy by confidence, {len(found.bins)} bins of equal size")
 
 
+def risk_lines(
+    lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], axes: tuple[Axis, Axis], level: float
+) -> Markup:
+    """Risk by coverage, both in per cent, a line a sign: (css, name, points); `level`: the risk of answering all."""
+    across, up = axes
+    drawn = Markup("").join(
+        Markup('<g class="{}"><polyline points="{}"><title>{}</title></polyline></g>').format(
+            css, " ".join(f"{across.at(x):.2f},{100 - up.at(y):.2f}" for x, y in points), name
+        )
+        for css, name, points in lines
+    )
+    box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines">{}</svg>').format(drawn)
+    flat = Markup('<line class="zero" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>').format(100 - up.at(level))
+    return _frame(flat + box, axes, f"Wrong answers by the share that is answered, {len(lines)} signs")
+
+
 def worth(found: ExchangeRate) -> Markup:
     """The curve of real samples with its measurements, and where the generated ones of an arm come to lie on it."""
     ends = [size for size, _ in found.curve]

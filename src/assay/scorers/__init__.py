@@ -8,6 +8,7 @@ from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
+from assay.scorers.consistency import Consistency, Support, TokenDoubt
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.following import Following
@@ -34,6 +35,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     ChrF,
     ClipMatch,
     ClipScore,
+    Consistency,
     EmbeddingCosine,
     EmbeddingOverlap,
     FastDetectGpt,
@@ -50,6 +52,8 @@ SCORERS: tuple[type[Scorer], ...] = (
     Reward,
     Rouge,
     RougeNovelty,
+    Support,
     TextEmbedding,
+    TokenDoubt,
     Votes,
 )

@@ -29,7 +29,12 @@ def sentences(text: str) -> int:
 
     A stop after "Dr." and its like, or an initial, ends none; the mark or number of a list's item is no part of one.
     """
-    return sum(1 for part in _stretches(_ITEM.sub("", text)) if tokens(part))
+    return len(sentence_list(text))
+
+
+def sentence_list(text: str) -> list[str]:
+    """Those stretches, each with its full stop."""
+    return [part.strip() for part in _stretches(_ITEM.sub("", text)) if tokens(part)]
 
 
 def repeated_share(text: str, n: int) -> float:
@@ -71,5 +76,5 @@ def _stretches(text: str) -> Iterator[str]:
     at = 0
     while at < len(text):
         end = sentence_end(text, at, len(text))
-        yield text[at:end]
+        yield text[at : end + 1]
         at = end + 1
