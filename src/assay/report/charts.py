@@ -205,20 +205,17 @@ def reliability(found: Calibration) -> Markup:
     return _frame(diagonal + dots, (axis, axis), f"Accuracy by confidence, {len(found.bins)} bins of equal size")
 
 
-def risk_lines(
-    lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], axes: tuple[Axis, Axis], level: float
-) -> Markup:
-    """Risk by coverage, both in per cent, a line a sign: (css, name, points); `level`: the risk of answering all."""
+def risk_line(points: Sequence[tuple[float, float]], axes: tuple[Axis, Axis], level: float, label: str) -> Markup:
+    """Risk by coverage, both in per cent; `level`: the risk of answering all, to compare with."""
     across, up = axes
-    drawn = Markup("").join(
-        Markup('<g class="{}"><polyline points="{}"><title>{}</title></polyline></g>').format(
-            css, " ".join(f"{across.at(x):.2f},{100 - up.at(y):.2f}" for x, y in points), name
-        )
-        for css, name, points in lines
+    line = Markup('<polyline points="{}"/>').format(
+        " ".join(f"{across.at(x):.2f},{100 - up.at(y):.2f}" for x, y in points)
     )
-    box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines">{}</svg>').format(drawn)
+    box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines arm-filtered">{}</svg>').format(
+        line
+    )
     flat = Markup('<line class="zero" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>').format(100 - up.at(level))
-    return _frame(flat + box, axes, f"Wrong answers by the share that is answered, {len(lines)} signs")
+    return _frame(flat + box, axes, label)
 
 
 def worth(found: ExchangeRate) -> Markup:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from markupsafe import Markup
+
 from assay.pipeline.hallucination import CHOSEN, Item, Probed, Sign
-from assay.report.axis import axis_between, axis_over
-from assay.report.charts import risk_lines
+from assay.report.axis import Axis, axis_between, axis_over
+from assay.report.charts import risk_line
 from assay.report.document import Finding, Head, Tile, Tone, with_head
 from assay.report.eval_settings import versions_fact
 from assay.report.sections.section import Section
@@ -28,14 +30,13 @@ LIMITS = (
     "measure, which takes a denial for what it denies now and then. Read the examples.",
     "A model that is wrong every time in the same way is sure of it: no sign here sees that.",
     "The curves are of these questions, which were chosen because people get them wrong; of others they say little.",
-    "The finding is about one sign that was named beforehand; the others stand beside it, and the best of several looks "
-    "better than it is.",
+    "The finding is about one sign that was named beforehand; the others stand beside it, and the best of several "
+    "looks better than it is.",
     "Intervals of curves are bootstraps over questions; risks at a coverage have Wilson's interval.",
 )
 MAIN = "semantic-entropy"
 """The sign that the finding is about."""
 EXAMPLES = 4
-COLOURS = ("filtered", "real", "unfiltered", "mixed", "random-drop", "other", "shuffled-labels")
 
 
 def render(found: Probed, source: str, versions: Mapping[str, str]) -> str:
@@ -126,22 +127,29 @@ def _turned(found: Probed) -> str:
 
 
 def _curves(found: Probed) -> Section:
-    drawn = [(one, f"arm-{css}") for one, css in zip(found.signs, COLOURS, strict=False)]
-    axes = (
-        axis_between(0, 100),
-        axis_over([0.0, 100 * max((max(one.curve.risk[9:] or one.curve.risk) for one, _ in drawn), default=1)]),
-    )
-    lines = [
-        (css, one.name, [(100 * at, 100 * risk) for at, risk in zip(one.curve.coverage, one.curve.risk, strict=True)])
-        for one, css in drawn
-    ]
+    first = max(1, found.right.n // 10)
+    drawn = [*found.signs, *([found.choices] if found.choices else [])]
+    up = axis_over([0.0, *(100 * risk for one in drawn for risk in one.curve.risk[first - 1 :])], ticks=4)
+    axes = axis_between(0, 100), up
     values = {
-        "plot": risk_lines(lines, axes, 100 * (1 - found.right.estimate)),
-        "signs": [(one, css, _row(one)) for one, css in drawn],
-        "choices": (found.choices, _row(found.choices)) if found.choices else None,
+        "signs": [(one, _row(one), _plot(one, axes, first)) for one in drawn],
+        "main": MAIN,
+        "choices": CHOSEN,
         "wrong": percent(1 - found.right.estimate),
+        "first": first,
     }
     return Section("risk", "What silence when unsure would spare", fill("risk.html", values))
+
+
+def _plot(one: Sign, axes: tuple[Axis, Axis], first: int) -> Markup:
+    """From the surest `first` answers on: before, the curve jumps with every one."""
+    points = [
+        (100 * at, 100 * risk)
+        for nth, (at, risk) in enumerate(zip(one.curve.coverage, one.curve.risk, strict=True), start=1)
+        if nth >= first
+    ]
+    level = 100 * one.curve.risk[-1]
+    return risk_line(points, axes, level, f"Wrong answers by the share that is answered, surest first by {one.name}")
 
 
 def _examples(found: Probed, main: Sign | None) -> list[Section]:
@@ -155,7 +163,7 @@ def _examples(found: Probed, main: Sign | None) -> list[Section]:
         ("Unsure and right", [item for item in reversed(known) if item.right][:EXAMPLES]),
     )
     shown = [
-        (name, [(item, number(item.sure[main.name]), signed(item.margin)) for item in own])
+        (name, [(item, number(abs(item.sure[main.name])), signed(item.margin)) for item in own])
         for name, own in groups
         if own
     ]
