@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -133,11 +134,32 @@ def test_why_by_id_and_by_its_beginning(finished: Path, ask: Any, refused: Any) 
     assert set(whole["outcomes"]) == {"match", "clip", "expert", "look"}
     assert whole["parents"] == list(samples[3].parents)
     assert whole["decision"]["keep"] is whole["kept"]
+    came = whole["provenance"]
+    assert (came["synthetic"], came["made_by"], came["prompt"]) == (True, "Paint", samples[3].text("prompt"))
+    assert [model["licence"] for model in came["models"]] == ["unknown"]
+    assert set(came["scored_by"]) == set(whole["outcomes"])
     assert ask("why", finished, samples[3].id[:10]) == whole
     assert "No sample" in refused("why", finished, "zzz")
     shared = next(c for c in "0123456789abcdef" if sum(s.id.startswith(c) for s in samples) > 1)
     assert "samples of" in refused("why", finished, shared)
     assert "70 samples of" in refused("why", finished, "")
+
+
+def test_a_picture_is_painted_again_from_what_why_says(finished: Path, ask: Any) -> None:
+    from assay.core.kinds import PaintRequest
+    from assay.models import OpenModels
+    from assay.store.images import StoredImages
+
+    generated = next(finished.glob("generate-*"))
+    made = read_made(parts(generated)[0])[0]
+    assert isinstance(made, Sample)
+    came = ask("why", finished, made.id)["provenance"]
+    request = PaintRequest(
+        came["prompt"], came["seed"], steps=came["settings"]["steps"], guidance=came["settings"]["guidance"]
+    )
+    (picture,) = OpenModels().image_model(came["models"][0]["model"]).paint([request])
+    assert isinstance(picture, np.ndarray)
+    assert np.array_equal(picture, StoredImages([generated]).get([made.image()])[0])
 
 
 def test_why_in_words(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,9 @@ from assay.core.errors import FieldError
 from assay.core.recipe import Recipe
 from assay.filters.preferred import Preferred
 from assay.generators.preferences import Preferences
+from assay.pipeline.models_used import models_in
 from assay.pipeline.spec import describe
 from assay.report.api import report
-from assay.report.models_used import models_in
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.pair_judge import PairJudge
 from assay.stats.preferences import noise

@@ -27,7 +27,8 @@ def command(run: Path, sample: str, as_json: bool) -> None:
     click.echo(f"sample {found['id']}: {'kept' if found['kept'] else found['fate']}")
     for name, value in found["fields"].items():
         click.echo(f"  {name}: {value}")
-    click.echo(f"  made by {found['made_by']} from {', '.join(found['parents']) or 'nothing'} (number {found['nth']})")
+    for line in found["came"]:
+        click.echo(f"  {line}")
     for column, text in found["outcomes"].items():
         click.echo(f"  {column}: {text}")
     if found["decision"]:

@@ -64,6 +64,11 @@ class Images(Protocol):
         ...
 
 
+def seed_for(seed: int, id_: str, purpose: str) -> int:
+    """What `Lab.seed_of` gives in a run with this seed for the sample with this id."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{id_}/{purpose}".encode()).digest()[:8], "big") >> 1
+
+
 @dataclass(frozen=True)
 class Lab:
     """Models, images, randomness and a folder, for one worker of one stage."""
@@ -80,8 +85,7 @@ class Lab:
 
     def seed_of(self, sample: Sample, purpose: str) -> int:
         """63 bits that depend on the sample and the purpose, never on the order of work."""
-        key = f"{self.seed}/{sample.id}/{purpose}".encode()
-        return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") >> 1
+        return seed_for(self.seed, sample.id, purpose)
 
     def rng(self, sample: Sample, purpose: str) -> random.Random:
         """Randomness that depends on the sample and the purpose, never on the order of work."""

@@ -10,6 +10,9 @@ that asks language models offers `asks(samples, lab)`, which gives its requests 
 Such a generator also offers `stand_ins(seeds)`, one sample a seed as long as what it makes can become, so that the
 requests of scorers can be priced before there is anything to score.
 
+A generator whose every sample draws from one stream names its purpose in `stream: ClassVar[str]`, as `lab.seed_of` is
+given it, so that the seed of each can be told afterwards. A source may say under which `licence` its data are.
+
 A generator that builds on what it has made offers `rounds(seeds)`: its seeds, in order, as rounds of groups. A round
 begins when the one before is done, whose samples it then finds in `lab.made`; a group is never parted. One that reads
 what may change may offer `listing()`, as a source does.

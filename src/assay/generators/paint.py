@@ -37,6 +37,7 @@ class Paint:
     height: int | None = None
 
     version: ClassVar[int] = 1
+    stream: ClassVar[str] = "paint"
 
     def __post_init__(self) -> None:
         self._plan.check("Paint")
@@ -64,7 +65,7 @@ class Paint:
     def _request(self, seed: Sample, lab: Lab) -> PaintRequest:
         return PaintRequest(
             prompt=seed.text("prompt"),
-            seed=lab.seed_of(seed, "paint"),
+            seed=lab.seed_of(seed, self.stream),
             steps=self.steps,
             guidance=self.guidance,
             negative_prompt=self.negative_prompt,

@@ -37,6 +37,7 @@ class Write:
     """One answer each; its seed is not used, for every text has its own."""
 
     version: ClassVar[int] = 1
+    stream: ClassVar[str] = "write"
 
     def __post_init__(self) -> None:
         self._plan.check("Write")
@@ -74,7 +75,7 @@ class Write:
 
     def _request(self, seed: Sample, lab: Lab) -> TextRequest:
         before = (Message("system", self.system),) if self.system else ()
-        decoding = replace(self.decoding, seed=lab.seed_of(seed, "write"))
+        decoding = replace(self.decoding, seed=lab.seed_of(seed, self.stream))
         return TextRequest((*before, Message("user", seed.text("prompt"))), decoding)
 
     def _made(self, seed: Sample, answered: Completion | NotCompleted) -> Made:

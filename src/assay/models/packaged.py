@@ -23,6 +23,8 @@ class Packaged:
     kind: str
     """The class its configuration names."""
     about: str
+    licence: str = "unknown"
+    """Of the model, where no card in the package says it; as Hugging Face writes licences."""
 
     @property
     def path(self) -> Path | None:
@@ -44,6 +46,7 @@ PACKAGED = {
             "SmolLM2-135M-Instruct.Q4_1.gguf",
             "LlamaForCausalLM",
             "SmolLM2-135M-Instruct, a small language model that follows instructions (Allal et al. 2025, Apache-2.0).",
+            "apache-2.0",
         ),
         Packaged(
             "minilm",
@@ -52,6 +55,7 @@ PACKAGED = {
             "model",
             "BertModel",
             "all-MiniLM-L6-v2, English sentences into 384 numbers (sentence-transformers, Apache-2.0).",
+            "apache-2.0",
         ),
     )
 }

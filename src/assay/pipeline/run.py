@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from assay.core.errors import ContractError
 from assay.core.sample import Failure, Made
@@ -105,6 +106,7 @@ class Runner(Training, Proving):
             tokens=paid.tokens,
             cost_usd=paid.cost_usd,
             environment=environment(),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         write_receipt(placed.folder, receipt)
         self.reporter.end(_counted(counts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Image, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score
 from assay.pipeline.plan import Placed, survey
+from assay.pipeline.provenance import Origins
+from assay.pipeline.provenance_words import in_words
 from assay.pipeline.recipe_file import load
 from assay.pipeline.stages import parts, samples_of
 from assay.pipeline.workshop import kept_ids
@@ -45,16 +47,27 @@ def kept_samples(run: Path) -> tuple[list[Sample], Path]:
     return [sample for sample in samples_of(folder) if sample.id in ids], folder
 
 
-def explain(run: Path, prefix: str) -> dict[str, Any]:
-    """Lineage, outcomes and decision of the sample whose id begins with `prefix`.
+def origins(run: Path) -> Origins:
+    """What tells where the samples of the run came from.
 
     Raises:
-        FieldError: No sample has such an id, or several have.
         StoreError: The run has made nothing yet.
     """
     recipe, done = finished(run)
     if "generate" not in done:
         raise StoreError(f"The run in {run} has not generated its samples yet.", hint="Run it to its end first.")
+    return Origins(recipe, done)
+
+
+def explain(run: Path, prefix: str) -> dict[str, Any]:
+    """Lineage, provenance, outcomes and decision of the sample whose id begins with `prefix`.
+
+    Raises:
+        FieldError: No sample has such an id, or several have.
+        StoreError: The run has made nothing yet.
+    """
+    told = origins(run)
+    recipe, done = told.recipe, told.done
     made = [row for path in parts(done["generate"].folder) for row in read_made(path)]
     found = [row for row in made if (row.seed if isinstance(row, Failure) else row.id).startswith(prefix)]
     if len(found) != 1 or not prefix:
@@ -76,6 +89,7 @@ def explain(run: Path, prefix: str) -> dict[str, Any]:
     decision = None
     if "keep" in done:
         decision = next(d for d in read_decisions(done["keep"].folder / "decisions.parquet") if d.id == row.id)
+    said = told.of(row)
     return {
         "id": row.id,
         "kept": decision is not None and decision.keep,
@@ -84,6 +98,8 @@ def explain(run: Path, prefix: str) -> dict[str, Any]:
         "made_by": row.made_by,
         "nth": row.nth,
         "parents": list(row.parents),
+        "provenance": said.record(),
+        "came": in_words(replace(said, prompt="")),  # it stands among the fields
         "outcomes": outcomes,
         "decision": asdict(decision) if decision else None,
     }
@@ -98,6 +114,8 @@ def _of_failure(row: Failure) -> dict[str, Any]:
         "made_by": "",
         "nth": 0,
         "parents": [],
+        "provenance": None,
+        "came": [],
         "outcomes": {},
         "decision": None,
     }

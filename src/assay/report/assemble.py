@@ -7,6 +7,7 @@ from typing import Any
 
 from assay.core.sample import Image, Sample
 from assay.core.score import Label, Score
+from assay.pipeline.models_used import models_in
 from assay.pipeline.plan import main_arm, sources_of, stages, taught_of
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.spec import describe
@@ -32,7 +33,6 @@ from assay.report.gather_proof import arms, comparisons, measure_of
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
 from assay.report.gather_variety import variety
 from assay.report.gather_worth import exchange, leakage, sets
-from assay.report.models_used import models_in
 from assay.report.sceptic import Drift, SideBySide
 
 PURPOSES = {

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from assay.pipeline.models_used import models_in
 from assay.pipeline.plan import Placed, stages
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.spec import describe
 from assay.pipeline.why import finished
 from assay.report.gather import Finished
 from assay.report.gather_funnel import funnel
-from assay.report.models_used import models_in
 from assay.store.card import Card
 
 

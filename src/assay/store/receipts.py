@@ -46,6 +46,8 @@ class Receipt:
     cost_usd: float | Literal["unknown"] | None = None
     """None where no service was asked; "unknown" is never 0."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    finished: str = ""
+    """When, ISO 8601 in UTC; "" where an older assay did not note it."""
 
     def __post_init__(self) -> None:
         if self.digest != digest_of(self.files):

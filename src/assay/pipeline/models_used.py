@@ -1,0 +1,72 @@
+"""Which models and data a component names, those of its parts too, and under which licences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from assay.core.arms import TRAINED
+from assay.core.lab import Lab
+from assay.core.provenance import UNKNOWN, Used
+from assay.core.recipe import Recipe
+from assay.models.model_cards import CARD, licence_of, licence_said
+from assay.models.open_models import OpenModels
+from assay.pipeline.catalog import METHODS
+from assay.pipeline.trained import root
+from assay.store.images import StoredImages
+
+
+def models_in(spec: Mapping[str, Any], part: str = "") -> Iterator[tuple[str, str]]:
+    """(name of the part, reference) of each model in a component's spec; the part is "" for the component's own.
+
+    Parts are such as the answerers and rankers of `Preferences`, by the names that the recipe gives them.
+    """
+    if isinstance(reference := spec.get("model"), str) and reference:
+        yield part, reference
+    for name, value in spec.items():
+        if isinstance(value, Mapping):
+            yield from models_in(value, name)
+
+
+def start_of(spec: Mapping[str, Any]) -> str:
+    """The model that a trainer starts from, by its spec; "" where it names none."""
+    return next((str(spec[name]) for name in ("start", "model", "encoder") if spec.get(name)), "")
+
+
+def used(recipe: Recipe, reference: str, part: str = "") -> Used:
+    """A model with the licence that its card states; one of the recipe's own has that of the model it was made from."""
+    first = reference
+    if reference.startswith(TRAINED):
+        first = root(recipe, reference, Lab(recipe.seed, OpenModels(), StoredImages([])))
+    return Used(reference, UNKNOWN if first.startswith(TRAINED) else licence_of(first), part)
+
+
+def parts_in(component: object, role: str) -> Iterator[tuple[str, Any]]:
+    """(name, part) of the components of a role that a component holds, and those that its parts hold."""
+    if not is_dataclass(component) or isinstance(component, type):
+        return
+    for field in fields(component):
+        value = getattr(component, field.name)
+        named = value.items() if isinstance(value, Mapping) else [(field.name, value)]
+        parts = [(name, one) for name, own in named for one in (own if isinstance(own, tuple) else (own,))]
+        for name, one in parts:
+            if hasattr(one, METHODS[role]):
+                yield name, one
+            else:
+                yield from parts_in(one, role)
+
+
+def data_licence(source: object) -> str:
+    """What a source says of its data's licence, or the card that lies beside its file says; else "unknown".
+
+    The card of a file is the README.md in its folder, that of a folder the one within: such as what `assay export`
+    writes.
+    """
+    if isinstance(said := getattr(source, "licence", None), str) and said:
+        return said
+    if not isinstance(path := getattr(source, "path", None), str) or not path:
+        return UNKNOWN
+    place = Path(path).expanduser()
+    return licence_said((place if place.is_dir() else place.parent) / CARD)

@@ -1,0 +1,68 @@
+"""Provenance in words, a line each: what `assay why` prints."""
+
+from __future__ import annotations
+
+from assay.core.provenance import UNKNOWN, Ancestor, Provenance, Used
+
+SHOWN = 8
+"""Ancestors that are named; the others are counted."""
+LONGEST = 300
+"""Characters of one thing that somebody else wrote."""
+
+
+def in_words(said: Provenance) -> list[str]:
+    """What is known, a line each; what somebody else wrote stays on its line and moves no cursor."""
+    lines = [_what(said)]
+    lines += [f"with {_model(one)}" for one in said.models]
+    if said.prompt:
+        lines.append(f"prompt: {clean(said.prompt)}")
+    if said.synthetic:
+        own = f"seed {said.seed}, " if said.seed is not None else ""
+        lines.append(f"{own}seed of the run {said.run_seed}")
+    if said.settings:
+        lines.append("set to " + ", ".join(f"{name} {clean(str(value))}" for name, value in said.settings.items()))
+    lines += _chain(said)
+    for column, judge in said.scored_by.items():
+        asked = f", with {', '.join(map(clean, judge.models))}" if judge.models else ""
+        lines.append(f"looked at by {clean(judge.component)} {judge.version} ({clean(column)}){asked}")
+    return [*lines, _run(said)]
+
+
+def clean(text: str) -> str:
+    """One line without characters that are not to be seen, cut where it is long."""
+    line = "".join(one if one.isprintable() else " " for one in text)
+    line = " ".join(line.split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def _what(said: Provenance) -> str:
+    if not said.synthetic:
+        return "collected: it was there before the run; who wrote it is not known"
+    return f"synthetic: made by {clean(said.made_by)} {said.version}"
+
+
+def _model(one: Used) -> str:
+    part = f" ({clean(one.part)})" if one.part else ""
+    licence = "licence unknown" if one.licence == UNKNOWN else f"licence {clean(one.licence)}"
+    return f"{clean(one.model)}{part}, {licence}"
+
+
+def _chain(said: Provenance) -> list[str]:
+    if not said.chain:
+        return ["from nothing before it"]
+    lines = [f"from {_ancestor(one)}" for one in said.chain[:SHOWN]]
+    if others := len(said.chain) - len(lines) + said.more:
+        lines.append(f"and {others:,} farther back")
+    return lines
+
+
+def _ancestor(one: Ancestor) -> str:
+    place = f" ({clean(one.origin)})" if one.origin else ""
+    how = {"": "of which nothing is known any more", "collected": "collected"}.get(one.made_by)
+    return f"{clean(one.id)}, {how or 'by ' + clean(one.made_by)}{place}"
+
+
+def _run(said: Provenance) -> str:
+    when = f" on {clean(said.date)}" if said.date else ""
+    digest = f" (sha256 {clean(said.recipe_sha256[:12])})" if said.recipe_sha256 else ""
+    return f"recipe {clean(said.recipe)}{digest}, {clean(said.stage)}, assay {clean(said.assay) or UNKNOWN}{when}"

@@ -1,0 +1,219 @@
+"""Where samples came from: their makers, models, seeds, and the way back to what was collected."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from assay.core.provenance import Ancestor, Judged, Provenance, Used
+from assay.core.recipe import Recipe
+from assay.core.sample import Sample
+from assay.filters.length import Length
+from assay.generators.given import Given
+from assay.generators.paint import Paint
+from assay.generators.preferences import Preferences
+from assay.generators.write import Write
+from assay.models.model_cards import licence_of
+from assay.pipeline.models_used import data_licence
+from assay.pipeline.plan import Placed
+from assay.pipeline.provenance import Origins
+from assay.pipeline.provenance_words import clean, in_words
+from assay.pipeline.why import explain, finished, kept_samples, origins
+from assay.scorers.embedding_cosine import EmbeddingCosine
+from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.texts import Texts
+from assay.store.receipts import read_receipt
+from preference_parts import Prompts, voices
+from run_parts import Bright, folder_of, recipe, run
+
+
+def told(folder: Path) -> list[Provenance]:
+    kept, _ = kept_samples(folder)
+    return [origins(folder).of(sample) for sample in kept]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    run(recipe(prove=None, train=None), folder)
+    return folder
+
+
+def test_what_made_it_and_what_looked_at_it(whole: Path) -> None:
+    kept, _ = kept_samples(whole)
+    found = told(whole)
+    receipt = read_receipt(folder_of(whole, "generate"))
+    assert receipt is not None
+    assert [one.id for one in found] == [one.id for one in kept]
+    one = found[0]
+    assert (one.synthetic, one.made_by, one.version, one.models) == (True, "run_parts:Shapes", 1, ())
+    assert one.chain == (Ancestor(kept[0].parents[0], "Shapes"),)
+    assert one.scored_by == {"bright": Judged("run_parts:Bright", 1), "eye": Judged("run_parts:Eye", 1)}
+    assert one.settings == {"count": 150, "every": 5, "short": 0}
+    assert one.recipe_sha256 == hashlib.sha256((whole / "recipe.yaml").read_bytes()).hexdigest()
+    assert one.stage == f"generate-{receipt.key}"
+    assert one.date == receipt.finished
+    assert one.date.endswith("+00:00")
+    assert json.loads(one.json())["scored_by"]["bright"] == {"component": "run_parts:Bright", "version": 1}
+
+
+def test_it_is_the_same_at_every_look(whole: Path) -> None:
+    assert [one.json() for one in told(whole)] == [one.json() for one in told(whole)]
+
+
+def test_collected_samples_are_not_called_synthetic_and_name_their_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "some.txt").write_text("a river\na\n한강 이 길다\n", encoding="utf-8")
+    run(Recipe("given", Given(Texts(str(tmp_path / "some.txt"))), keep=(Length(low=2),)), tmp_path / "run")
+    one, other = told(tmp_path / "run")
+    assert (one.synthetic, one.made_by, one.version, one.settings) == (False, "collected", None, {})
+    assert [step.origin for step in (*one.chain, *other.chain)] == ["some.txt:1", "some.txt:3"]
+    assert [step.made_by for step in one.chain] == ["collected"]
+    lines = in_words(one)
+    assert lines[0].startswith("collected: ")
+    assert any("(some.txt:1)" in line for line in lines)
+    came = explain(tmp_path / "run", one.id)
+    assert came["provenance"]["chain"][0]["origin"] == "some.txt:1"
+    assert not came["provenance"]["synthetic"]
+
+
+def placed(what: Recipe, folder: Path, made: list[Sample]) -> Origins:
+    """The origins of a run of `what` whose models nobody has to ask: its stages lie there, its samples are given."""
+    run(recipe(prove=None, train=None), folder)
+    _, done = finished(folder)
+    found = Origins(what, {"generate": done["generate"], "score-near": done["score-bright"]})
+    found.__dict__["_known"] = {one.id: one for one in (*made, *what.generate.seeds(), *Prompts().read(None))}  # type: ignore[arg-type]
+    return found
+
+
+def test_pairs_name_their_answerers_their_judges_and_the_prompt_they_began_with(tmp_path: Path) -> None:
+    rank = {"near": EmbeddingCosine()}
+    what = Recipe("pairs", Preferences(Prompts(), voices("one", "two"), rank))
+    seed = what.generate.seeds()[0]
+    made = Sample({**seed.fields, "chosen": "one", "rejected": "two"}, (seed.id, *seed.parents), "Preferences")
+    one = placed(what, tmp_path / "run", [made]).of(made)
+    assert [(model.part, model.model) for model in one.models] == [
+        (name, answerer.model) for name, answerer in voices("one", "two").items()
+    ]
+    assert {model.licence for model in one.models} == {"unknown"}
+    assert one.scored_by["near"] == Judged("EmbeddingCosine", EmbeddingCosine.version, ("embedded:minilm",))
+    assert [(step.made_by, step.id) for step in one.chain] == [("Preferences", seed.id), ("collected", seed.parents[0])]
+    assert one.seed is None
+    assert set(one.settings) >= {"pairs", *voices("one", "two")}
+
+
+def test_the_seed_is_that_which_the_model_was_given(tmp_path: Path) -> None:
+    from labs import tiny_lab
+
+    for make in (
+        Paint("./none", ("a",), 1, negative_prompt="n"),
+        Write("./none", ("a",), 1),
+    ):
+        (seed,) = make.seeds()
+        lab = tiny_lab(seed=7)
+        given = make._request(seed, lab)
+        expected = given.seed if isinstance(make, Paint) else given.decoding.seed  # type: ignore[union-attr]
+        made = Sample({**seed.fields, "text": "x"}, (seed.id,), type(make).__name__)
+        one = placed(Recipe("one", make, seed=7), tmp_path / type(make).__name__, [made]).of(made)
+        assert one.seed == expected
+        assert one.prompt == seed.text("prompt")
+        assert one.models == (Used("./none"),)
+
+
+def test_rows_name_the_nearest_ancestors_and_count_the_others() -> None:
+    whole = Provenance(id="x", synthetic=True, made_by="M", chain=tuple(Ancestor(str(nth)) for nth in range(100)))
+    cut = whole.nearest(24)
+    assert (len(cut.chain), cut.more) == (24, 76)
+    assert cut.nearest(24) == cut
+    assert cut.nearest(20).more == 80
+    assert json.loads(cut.json())["more"] == 76
+    assert "more" not in json.loads(whole.json())
+    assert "and 92 farther back" in in_words(cut)
+
+
+def test_a_receipt_of_an_older_assay_has_no_date(whole: Path, tmp_path: Path) -> None:
+    _, done = finished(whole)
+    old = done["generate"]
+    text = (old.folder / "receipt.json").read_text(encoding="utf-8")
+    value: dict[str, Any] = json.loads(text)
+    del value["finished"]
+    (tmp_path / "receipt.json").write_text(json.dumps(value), encoding="utf-8")
+    receipt = read_receipt(tmp_path)
+    assert receipt is not None
+    again = Placed(old.stage, old.key, old.folder, old.inputs, receipt, old.state)
+    what, _ = finished(whole)
+    kept, _ = kept_samples(whole)
+    one = Origins(what, {**done, "generate": again}).of(kept[0])
+    assert one.date == ""
+    assert "date" not in json.loads(one.json())
+    assert " on " not in in_words(one)[-1]
+
+
+def test_words_of_others_stay_on_their_line() -> None:
+    evil = "a\nb\x1b[2J\x07" + "x" * 1000
+    said = in_words(Provenance(id="x", synthetic=True, made_by=evil, version=1, prompt=evil, recipe=evil))
+    assert all(line.isprintable() for line in said)
+    assert max(map(len, said)) < 500
+    assert clean("한강\t강") == "한강 강"
+
+
+def card(folder: Path, head: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "README.md").write_text(head, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("head", "licence"),
+    [
+        ("---\nlicense: cc-by-4.0\n---\n# x", "cc-by-4.0"),
+        ("---\nlicense: [mit, apache-2.0]\n---\n", "mit, apache-2.0"),
+        ("---\nlicense: other\nlicense_name: mine\n---\n", "mine"),
+        ("---\nlicense: other\n---\n", "other"),
+        ("\ufeff---\r\nlicense: mit\r\n---\r\n", "mit"),
+        ("---\nlicense: 4\n---\n", "unknown"),
+        ("---\nlicense: ' '\n---\n", "unknown"),
+        ("---\nlicense: {a: b}\n---\n", "unknown"),
+        ("---\n- license\n---\n", "unknown"),
+        ("---\nlicense: [\n---\n", "unknown"),
+        ("---\n" + "[" * 5000 + "\n---\n", "unknown"),
+        ("license: mit\n", "unknown"),
+        ("---\nlicense: mit\n", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_licences_are_read_and_never_guessed(tmp_path: Path, head: str, licence: str) -> None:
+    assert licence_of(str(card(tmp_path, head))) == licence
+
+
+@pytest.mark.parametrize(
+    ("reference", "licence"),
+    [
+        ("embedded:fashion-diffusion", "mit"), ("embedded:smollm2", "apache-2.0"), ("embedded:minilm", "apache-2.0"),
+        ("embedded:nobody", "unknown"), ("openai:gpt-5", "unknown"), ("http://127.0.0.1:9/v1#mit", "unknown"),
+        ("nobody/nothing-there", "unknown"), ("./gone", "unknown"),
+        ("a--b/c", "unknown"), ("vllm:embedded:smollm2", "apache-2.0"), ("~nobody-here/x", "unknown"),
+        ("", "unknown"), ("\0", "unknown"), ("x" * 5000, "unknown"),
+    ],
+)  # fmt: skip
+def test_licences_by_reference(reference: str, licence: str) -> None:
+    assert licence_of(reference) == licence
+
+
+@dataclass(frozen=True)
+class Ours:
+    licence: ClassVar[str] = "cc0-1.0"
+
+
+def test_licences_of_data_are_those_that_their_source_or_the_card_beside_them_says(tmp_path: Path) -> None:
+    card(tmp_path, "---\nlicense: cc-by-4.0\n---\n")
+    assert data_licence(Texts(str(tmp_path / "some.txt"))) == "cc-by-4.0"
+    assert data_licence(Texts(str(tmp_path))) == "cc-by-4.0"
+    assert data_licence(Texts(str(tmp_path / "deeper" / "some.txt"))) == "unknown"
+    assert data_licence(FashionMNIST()) == "mit"
+    assert data_licence(Ours()) == "cc0-1.0"
+    assert data_licence(Bright()) == "unknown"
