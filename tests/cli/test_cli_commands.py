@@ -162,6 +162,34 @@ def test_a_picture_is_painted_again_from_what_why_says(finished: Path, ask: Any)
     assert np.array_equal(picture, StoredImages([generated]).get([made.image()])[0])
 
 
+def test_an_exported_picture_says_where_it_came_from_by_itself(
+    finished: Path,
+    tmp_path: Path,
+    ask: Any,
+    refused: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = ask("export", finished, tmp_path / "out", "--to", "imagefolder")["samples"]
+    files = sorted((tmp_path / "out").rglob("*.png"))
+    assert len(files) == kept
+    told = ask("why", files[0])
+    assert (told["id"], told["as_exported"]) == (files[0].stem, True)
+    assert told["provenance"] == ask("why", finished, files[0].stem)["provenance"]
+    _, out, _ = call(monkeypatch, capsys, "why", files[0])
+    assert out.startswith(f"sample {files[0].stem}\n  synthetic: made by Paint 1\n")
+    assert out.endswith("The file is as it was exported.\n")
+    data, other = (file.read_bytes() for file in files[:2])
+    end = data.index(b"IDAT") - 4
+    (tmp_path / "forged.png").write_bytes(data[:end] + other[other.index(b"IDAT") - 4 :])
+    assert ask("why", tmp_path / "forged.png")["as_exported"] is False
+    _, out, _ = call(monkeypatch, capsys, "why", tmp_path / "forged.png")
+    assert "The file was changed since" in out
+    assert "does not say where it came from" in refused("why", finished / "recipe.yaml")
+    assert "is a file, expected a run folder" in refused("why", files[0], "3f2a")
+    assert "Missing argument 'SAMPLE'" in refused("why", finished)
+
+
 def test_why_in_words(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     sample = read_made(parts(next(finished.glob("generate-*")))[0])[0]
     assert isinstance(sample, Sample)

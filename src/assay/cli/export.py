@@ -29,14 +29,14 @@ def command(run: Path, path: Path, to: Layout, license_: str, language: tuple[st
     (instruction, input, output), or prompts and the texts that were written to them, as training code reads them;
     preference holds pairs of answers as TRL's trainers do.
     """
-    from assay.pipeline.why import kept_samples
+    from assay.pipeline.why import kept_samples, origins
     from assay.report.card import card_of
     from assay.store.export import export
     from assay.store.images import StoredImages
 
     samples, folder = kept_samples(run)
     card = card_of(run, license_=license_, languages=language)
-    count = export(samples, StoredImages([folder]), path, to, card)
+    count = export(samples, StoredImages([folder]), path, to, card, origins(run).row)
     if as_json:
         show({"samples": count, "path": str(path), "layout": to})
     else:

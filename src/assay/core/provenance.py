@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 UNKNOWN = "unknown"
 """A licence that nobody has stated. It is never guessed."""
@@ -78,13 +79,16 @@ class Provenance:
     """When the generate stage was finished, ISO 8601; "" where no receipt says so."""
 
     def record(self) -> dict[str, object]:
-        """As plain values, without what is empty."""
-        found = {name: value for name, value in asdict(self).items() if value not in ("", None, (), {})}
+        """As plain values, without what is empty and need not be said."""
+        found = _said(asdict(self), needed=("id", "synthetic", "made_by"))
+        found |= {name: [_said(one, ("model", "id")) for one in found[name]] for name in _LISTS if name in found}
+        if self.scored_by:
+            found["scored_by"] = {name: _said(asdict(one), ("component",)) for name, one in self.scored_by.items()}
         return found if self.more else {name: value for name, value in found.items() if name != "more"}
 
     def json(self) -> str:
         """The record as one line of JSON."""
-        return json.dumps(_plain(self.record()), ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(self.record(), ensure_ascii=False, separators=(",", ":"))
 
     def nearest(self, count: int) -> Provenance:
         """With the first `count` ancestors alone, so that it stays small wherever every row carries one."""
@@ -92,10 +96,9 @@ class Provenance:
         return replace(self, chain=self.chain[:count], more=self.more + len(left)) if left else self
 
 
-def _plain(value: object) -> object:
-    """`value` without empty parts of its parts."""
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items() if one not in ("", None, ())}
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    return value
+_LISTS = ("models", "chain")
+
+
+def _said(values: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
+    """The values that say something, and those that are needed."""
+    return {name: value for name, value in values.items() if name in needed or value not in ("", None, (), {})}

@@ -65,6 +65,10 @@ class Origins:
             date=receipt.finished,
         )
 
+    def row(self, sample: Sample) -> Provenance:
+        """As `of`, small enough to go along with every row of an export."""
+        return self.of(sample).nearest(ROW)
+
     def _seed(self, sample: Sample) -> int | None:
         """The one seed that a sample was drawn with, where its generator says what it draws for."""
         stream = getattr(self.recipe.generate, "stream", "")

@@ -10,6 +10,7 @@ from assay.core.errors import FieldError, StoreError
 from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Image, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score
+from assay.images.marks import marks_of
 from assay.pipeline.plan import Placed, survey
 from assay.pipeline.provenance import Origins
 from assay.pipeline.provenance_words import in_words
@@ -103,6 +104,21 @@ def explain(run: Path, prefix: str) -> dict[str, Any]:
         "outcomes": outcomes,
         "decision": asdict(decision) if decision else None,
     }
+
+
+def explain_file(path: Path) -> dict[str, Any]:
+    """What the PNG file says of itself, and whether it is the file that `assay export` wrote.
+
+    Raises:
+        StoreError: It cannot be read, or carries no provenance of assay's.
+    """
+    try:
+        said, same = marks_of(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} does not say where it came from: {error}.", hint="PNG files that assay exported do."
+        ) from error
+    return {"id": said.id, "file": str(path), "as_exported": same, "provenance": said.record(), "came": in_words(said)}
 
 
 def _of_failure(row: Failure) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from assay.core.sample import Sample
+from assay.core.sample import Image, Sample
 
 NO_PROOF = "Nothing was trained and measured on these samples, so whether they help is not known."
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -36,6 +36,19 @@ LINEAGE = {
     "imagefolder": "The column `id` of metadata.csv is what `assay why` takes; it says where each picture came from.",
 }
 NO_LINEAGE = "This layout has no place for where a row came from; `assay export --to jsonl` keeps that."
+IN_ROWS = (
+    "The column `provenance` of each row says where it came from, as JSON: what made it, its models with their "
+    "licences, prompt and seed, the way back to what was collected, what scored it, recipe, version and date. `id` is "
+    "what `assay why RUN ID` takes."
+)
+IN_SIDECAR = (
+    "`provenance.jsonl` says of each row, in their order, where it came from; `assay why RUN ID` says it in words."
+)
+IN_PICTURES = (
+    "Every PNG file carries it too: as an XMP packet with IPTC's digital source type, and as text (`image.text` in "
+    "Pillow); `assay why FILE.png` reads it. Digests of pictures are those of the files without it. It is not signed: "
+    "who changes a file can change what it says of itself."
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,8 @@ class Card:
     recipe: str = ""
     """The YAML, whole."""
     license: str = "unknown"
+    told: bool = False
+    """Whether the rows say where they came from."""
     languages: tuple[str, ...] = ()
     """Codes such as "en"; those in the field `language` of the samples where none are given."""
 
@@ -78,7 +93,7 @@ def card_text(card: Card, samples: Sequence[Sample], layout: str) -> str:
         _section("What made it", _table(("What", "By"), card.makers)) if card.makers else "",
         _section("What was kept", _funnel(card, len(samples))) if card.requested is not None else "",
         _section("Did it help?", _line(card.proof) or NO_PROOF),
-        _section("Where a row came from", LINEAGE.get(layout, NO_LINEAGE)),
+        _section("Where a row came from", _came(card, samples, layout)),
         _section("The recipe", _fenced(card.recipe)) if card.recipe else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -99,6 +114,15 @@ def _front(card: Card, samples: Sequence[Sample], layout: str) -> dict[str, Any]
 def _languages(samples: Sequence[Sample]) -> list[str]:
     said = {value for one in samples if isinstance(value := one.fields.get("language"), str)}
     return sorted(code for code in said if re.fullmatch(r"[a-z]{2,3}", code))
+
+
+def _came(card: Card, samples: Sequence[Sample], layout: str) -> str:
+    if not card.told:
+        return LINEAGE.get(layout, NO_LINEAGE)
+    if layout not in LINEAGE:
+        return IN_SIDECAR
+    pictures = any(isinstance(value, Image) for one in samples for value in one.fields.values())
+    return f"{IN_ROWS} {IN_PICTURES}" if pictures else IN_ROWS
 
 
 def _funnel(card: Card, kept: int) -> str:

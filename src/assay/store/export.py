@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from assay.core.errors import StoreError
 from assay.core.sample import Sample
 from assay.store.atomic import disk_errors
 from assay.store.card import Card, card_text
-from assay.store.export_layouts import write_hf, write_imagefolder, write_jsonl
+from assay.store.export_layouts import PROVENANCE, Told, write_hf, write_imagefolder, write_jsonl
 from assay.store.export_pairs import write_preference
 from assay.store.export_tasks import write_alpaca, write_messages, write_sharegpt
 from assay.store.images import StoredImages
@@ -21,10 +22,14 @@ from assay.store.receipts import files_of
 
 Layout = Literal["hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "preference"]
 MARKER = ".assay-export"
-_WRITERS: dict[Layout, Callable[[Sequence[Sample], StoredImages, Path], None]] = {
+BESIDE = "provenance.jsonl"
+"""Where provenance lies beside rows that have no place for it: a line a row, in their order."""
+_WITH_ORIGINS: dict[str, Callable[[Sequence[Sample], StoredImages, Path, Told | None], None]] = {
     "hf": write_hf,
     "imagefolder": write_imagefolder,
     "jsonl": write_jsonl,
+}
+_ALONE: dict[str, Callable[[Sequence[Sample], StoredImages, Path], None]] = {
     "alpaca": write_alpaca,
     "sharegpt": write_sharegpt,
     "messages": write_messages,
@@ -33,7 +38,12 @@ _WRITERS: dict[Layout, Callable[[Sequence[Sample], StoredImages, Path], None]] =
 
 
 def export(
-    samples: Sequence[Sample], images: StoredImages, target: Path, layout: Layout, card: Card | None = None
+    samples: Sequence[Sample],
+    images: StoredImages,
+    target: Path,
+    layout: Layout,
+    card: Card | None = None,
+    told: Told | None = None,
 ) -> int:
     """Writes `samples` with their pictures and a card, README.md, to the folder `target`, and says how many.
 
@@ -42,6 +52,10 @@ def export(
     * jsonl: data.jsonl, one sample a line, and images/DIGEST.png
     * alpaca, sharegpt, messages: data.json or data.jsonl, tasks as training code reads them (`export_tasks`)
     * preference: data.jsonl, pairs of answers as trainers of preferences read them (`export_pairs`)
+
+    Where `told` says where a sample came from, rows of the first three have it in a column `provenance`, the others in
+    provenance.jsonl beside them, and every PNG file carries it (`images.marks`): its pixels are those of the store, and
+    its digest, wherever a row names it, is that of the file without what was put in.
 
     An earlier export is replaced if nobody has changed it since. A crash leaves no half target, and at most a hidden
     folder beside it, which the next export to the same target removes.
@@ -54,15 +68,30 @@ def export(
     whole = target.absolute()
     fresh = _fresh(whole)
     try:
-        _WRITERS[layout](samples, images, fresh)
+        _write(samples, images, fresh, layout, told)
         with disk_errors(fresh):
-            (fresh / "README.md").write_text(card_text(card or Card(), samples, layout), encoding="utf-8")
+            (fresh / "README.md").write_text(
+                card_text(replace(card or Card(), told=told is not None), samples, layout), encoding="utf-8"
+            )
             (fresh / MARKER).write_text(json.dumps({"layout": layout, "files": _files(fresh)}), encoding="utf-8")
             _swap(fresh, whole)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     return len(samples)
+
+
+def _write(samples: Sequence[Sample], images: StoredImages, folder: Path, layout: Layout, told: Told | None) -> None:
+    if layout in _WITH_ORIGINS:
+        _WITH_ORIGINS[layout](samples, images, folder, told)
+        return
+    _ALONE[layout](samples, images, folder)
+    if told is None:
+        return
+    with disk_errors(folder), (folder / BESIDE).open("w", encoding="utf-8") as file:
+        for row, sample in enumerate(samples):
+            line = {"row": row, "id": sample.id, PROVENANCE: told(sample).json()}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def _files(folder: Path) -> dict[str, str]:

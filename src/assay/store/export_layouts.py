@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from assay.core.errors import StoreError
+from assay.core.provenance import Provenance
 from assay.core.sample import Image, Sample
 from assay.images.codec import decode, encode_png
+from assay.images.marks import PNG, marked
 from assay.store.atomic import disk_errors
 from assay.store.images import StoredImages
 from assay.store.layout import RESERVED, Column, field_kinds, lay_out
@@ -18,7 +20,10 @@ from assay.store.shards import write_samples
 
 SHARD_BYTES = 256 * 2**20
 """Of decoded pixels in one parquet file, at most, where a single sample has no more."""
-_PNG = b"\x89PNG\r\n\x1a\n"
+PROVENANCE = "provenance"
+"""The column that says where a row came from: JSON, one text a row, which every tool opens alike."""
+Told = Callable[[Sample], Provenance]
+"""Where a sample came from."""
 _LABEL = "label"
 _NO_LABEL = "unlabelled"
 # `datasets` takes a folder with one of these words for a split, and then ignores all the other folders.
@@ -27,42 +32,53 @@ _SPLIT_WORD = re.compile(
 )
 
 
-def write_hf(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
+def write_hf(samples: Sequence[Sample], images: StoredImages, folder: Path, told: Told | None = None) -> None:
     """Parquet shards that all have the same columns."""
-    columns = lay_out(field_kinds(samples))
+    columns = lay_out(field_kinds(samples), _reserved(told))
     shards = list(_shards(samples))
     with disk_errors(folder):
         (folder / "data").mkdir()
     for i, shard in enumerate(shards):
-        pictures = [image for sample in shard for image in _images(sample)]
-        blobs = dict(zip([image.digest for image in pictures], images.encoded(pictures), strict=True))
-        write_samples(folder / "data" / f"train-{i:05d}-of-{len(shards):05d}.parquet", shard, blobs, columns)
+        blobs: dict[str, bytes] = {}
+        for sample in shard:
+            for image, data in zip(_images(sample), images.encoded(_images(sample)), strict=True):
+                blobs.setdefault(image.digest, _marked(data, sample, told))
+        more = {} if told is None else {PROVENANCE: [told(sample).json() for sample in shard]}
+        write_samples(folder / "data" / f"train-{i:05d}-of-{len(shards):05d}.parquet", shard, blobs, columns, more)
 
 
-def write_imagefolder(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
+def write_imagefolder(samples: Sequence[Sample], images: StoredImages, folder: Path, told: Told | None = None) -> None:
     """LABEL/ID.png and metadata.csv with every text field; an empty cell is an empty text or a missing one."""
-    columns = [column for column in lay_out(field_kinds(samples), ("file_name", *RESERVED)) if column.kind == "text"]
+    kinds = field_kinds(samples)
+    columns = [column for column in lay_out(kinds, ("file_name", *_reserved(told))) if column.kind == "text"]
     names = _safe_names(samples)
+    last = [] if told is None else [PROVENANCE]
     with disk_errors(folder), (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["file_name", "id", *(column.name for column in columns)])
+        table.writerow(["file_name", "id", *(column.name for column in columns), *last])
         for shard in _shards(samples):
             for sample, data in zip(shard, images.encoded([_picture(sample) for sample in shard]), strict=True):
                 path = f"{names[_label(sample)]}/{sample.id}.png"
                 (folder / path).parent.mkdir(exist_ok=True)
-                (folder / path).write_bytes(_as_png(data))
-                table.writerow([path, sample.id, *(_cell(sample, column) for column in columns)])
+                (folder / path).write_bytes(_marked(_as_png(data), sample, told))
+                said = [] if told is None else [told(sample).json()]
+                table.writerow([path, sample.id, *(_cell(sample, column) for column in columns), *said])
 
 
-def write_jsonl(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
-    """data.jsonl, a field that a sample lacks left out, and images/DIGEST.png, named in the line of its sample."""
-    columns = lay_out(field_kinds(samples))
+def write_jsonl(samples: Sequence[Sample], images: StoredImages, folder: Path, told: Told | None = None) -> None:
+    """data.jsonl, a field that a sample lacks left out, and images/DIGEST.png, named in the line of its sample.
+
+    One picture of several samples is one file, with the provenance of the first.
+    """
+    columns = lay_out(field_kinds(samples), _reserved(told))
     with disk_errors(folder), (folder / "data.jsonl").open("w", encoding="utf-8") as file:
         for sample in samples:
             for image, data in zip(_images(sample), images.encoded(_images(sample)), strict=True):
                 (folder / "images").mkdir(exist_ok=True)
-                (folder / _file(image)).write_bytes(_as_png(data))
-            file.write(json.dumps(_line(sample, columns), ensure_ascii=False) + "\n")
+                if not (folder / _file(image)).exists():
+                    (folder / _file(image)).write_bytes(_marked(_as_png(data), sample, told))
+            said = {} if told is None else {PROVENANCE: told(sample).json()}
+            file.write(json.dumps(_line(sample, columns) | said, ensure_ascii=False) + "\n")
 
 
 def safe_name(label: str) -> str:
@@ -130,7 +146,17 @@ def _file(image: Image) -> str:
 
 def _as_png(data: bytes) -> bytes:
     """Collected photographs may be JPEG in the store; a file that ends in .png should be one."""
-    return data if data.startswith(_PNG) else encode_png(decode(data))
+    return data if data.startswith(PNG) else encode_png(decode(data))
+
+
+def _marked(data: bytes, sample: Sample, told: Told | None) -> bytes:
+    """The picture with its provenance in it, where it is a PNG file."""
+    return data if told is None or not data.startswith(PNG) else marked(data, told(sample))
+
+
+def _reserved(told: Told | None) -> tuple[str, ...]:
+    """Names that are columns of ours."""
+    return RESERVED if told is None else (*RESERVED, PROVENANCE)
 
 
 def _shards(samples: Sequence[Sample]) -> Iterator[list[Sample]]:

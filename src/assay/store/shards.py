@@ -44,9 +44,18 @@ def write_made(
     _write(path, _table(made, blobs, columns), columns)
 
 
-def write_samples(path: Path, samples: Sequence[Sample], blobs: Mapping[str, bytes], columns: list[Column]) -> None:
-    """As `write_made`, for other tools: the given columns, and none for failures."""
-    _write(path, _table(samples, blobs, columns).drop_columns(list(_FAILURE)), columns)
+def write_samples(
+    path: Path,
+    samples: Sequence[Sample],
+    blobs: Mapping[str, bytes],
+    columns: list[Column],
+    more: Mapping[str, Sequence[str]],
+) -> None:
+    """As `write_made`, for other tools: the given columns, none for failures, and `more` texts, one a sample."""
+    table = _table(samples, blobs, columns).drop_columns(list(_FAILURE))
+    for name, texts in more.items():
+        table = table.append_column(name, pa.array(texts, pa.string()))
+    _write(path, table, columns)
 
 
 def read_made(path: Path) -> list[Made]:
