@@ -14,6 +14,7 @@ import yaml
 from store_parts import pictured
 
 from assay.core.errors import FieldError, StoreError
+from assay.core.provenance import Used
 from assay.core.sample import Sample
 from assay.sources.preference_file import PreferencePairs
 from assay.store.card import LOADS, NO_PROOF, Card, card_text
@@ -25,8 +26,8 @@ from labs import tiny_lab
 
 ODD = 'Say "한국" \n\t\\ {}\u2028| <b>'
 TASKS = [
-    Sample({"instruction": "Add them.", "input": "3 and 4", "output": "7", "language": "en"}),
-    Sample({"instruction": "강 이름은?", "input": "", "output": "한강", "language": "ko"}, nth=1),
+    Sample({"instruction": "Add them.", "input": "3 and 4", "output": "7", "language": "en"}, made_by="SelfInstruct"),
+    Sample({"instruction": "강 이름은?", "input": "", "output": "한강", "language": "ko"}, (), "SelfInstruct", 1),
     Sample({"instruction": ODD, "input": "  ", "output": ODD, "language": "en"}, nth=2),
 ]
 WRITTEN = [Sample({"label": "praise", "prompt": "Write praise.", "text": "Well done.", "end": "stop"})]
@@ -122,6 +123,8 @@ CARD = Card(
     name="tasks",
     question="Do they\nhelp?",
     makers=(("made the samples", "SelfInstruct, with embedded:smollm2"), ("scored them (quality)", "Judge")),
+    models=(Used("embedded:smollm2", "apache-2.0", "making"), Used("openai:x|<b>", part="scoring (quality)")),
+    data=(("SeedTasks mine.jsonl", "cc0-1.0"),),
     requested=12,
     dropped={"quality >= 4.5 | or so": 7},
     failed={"nothing came": 2},
@@ -146,7 +149,10 @@ def test_the_card_says_what_it_is_what_made_it_and_what_became_of_the_rest() -> 
         "size_categories": ["n<1K"],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data.json"}]}],
     }
-    assert "3 synthetic samples, written by assay 0.1.0." in text
+    assert "3 samples, written by assay 0.1.0. 2 of 3 rows are synthetic (66.7 %); the others were collected" in text
+    assert "| making | embedded:smollm2 | apache-2.0 |" in text
+    assert "| scoring (quality) | openai:x\\|&lt;b> | unknown |" in text
+    assert "| what it began with | SeedTasks mine.jsonl | cc0-1.0 |" in text
     assert "12 requested = 3 kept + 7 dropped + 2 failed." in text
     assert "| dropped: quality >= 4.5 \\| or so | 7 |" in text
     assert "| failed: nothing came | 2 |" in text
@@ -175,6 +181,21 @@ def test_what_somebody_else_wrote_breaks_no_card() -> None:
     assert front(text)["pretty_name"] == "--- license: mit <script>| x"
     assert "<script>" not in text.split("---\n", 2)[2]
     assert all(line.count("|") - line.count("\\|") == 3 for line in text.splitlines() if line.startswith("|"))
+
+
+@pytest.mark.parametrize(
+    ("made_by", "said", "tags"),
+    [
+        (["A", "B"], "2 of 2 rows are synthetic (100 %).", ["synthetic", "assay"]),
+        (["collected", "B"], "1 of 2 rows are synthetic (50 %); the others were collected", ["synthetic", "assay"]),
+        (["collected"], "0 of 1 rows are synthetic (0 %); the others were collected", ["assay"]),
+        ([], "0 of 0 rows are synthetic.", ["assay"]),
+    ],
+)
+def test_the_share_of_synthetic_rows_is_said(made_by: list[str], said: str, tags: list[str]) -> None:
+    text = card_text(Card(), [Sample({"text": "x"}, made_by=one) for one in made_by], "jsonl")
+    assert f". {said}" in text
+    assert front(text)["tags"] == tags
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,6 @@ from typing import Any
 
 UNKNOWN = "unknown"
 """A licence that nobody has stated. It is never guessed."""
-COLLECTED = "collected"
-"""What `made_by` says of a sample that was there before the run. Who wrote it is not known to assay."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from functools import cached_property
 
 from assay.core.errors import FieldError, did_you_mean
 
+COLLECTED = "collected"
+"""What `made_by` says of a sample that was there before the run. Who wrote it is not known to assay."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -33,7 +36,7 @@ class Sample:
     fields: Mapping[str, str | Image]
     parents: tuple[str, ...] = ()
     """Ids of the samples this one was made from; empty for collected data."""
-    made_by: str = "collected"
+    made_by: str = COLLECTED
     """The component that made it, or "collected"."""
     nth: int = 0
     """Tells samples apart that are alike in everything else, such as the tenth picture of one prompt."""
@@ -54,6 +57,11 @@ class Sample:
             ensure_ascii=False,
         )
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a component made it; what a source gives is collected, whoever wrote it."""
+        return self.made_by != COLLECTED
 
     def text(self, name: str) -> str:
         """The text field `name`.

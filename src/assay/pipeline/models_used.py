@@ -13,7 +13,7 @@ from assay.core.provenance import UNKNOWN, Used
 from assay.core.recipe import Recipe
 from assay.models.model_cards import CARD, licence_of, licence_said
 from assay.models.open_models import OpenModels
-from assay.pipeline.catalog import METHODS
+from assay.pipeline.catalog import METHODS, name_of
 from assay.pipeline.trained import root
 from assay.store.images import StoredImages
 
@@ -56,6 +56,19 @@ def parts_in(component: object, role: str) -> Iterator[tuple[str, Any]]:
                 yield name, one
             else:
                 yield from parts_in(one, role)
+
+
+def data_of(component: object) -> Iterator[tuple[str, str]]:
+    """(name, licence) of the data that a component reads: the source's name, and the file's where it reads one."""
+    for _, source in parts_in(component, "sources"):
+        yield data_name(source), data_licence(source)
+
+
+def data_name(source: object) -> str:
+    """A source by its name, and the name of what it reads; not the folders above it, which are nobody's business."""
+    path = getattr(source, "path", None)
+    file = Path(path).name if isinstance(path, str) else ""
+    return f"{name_of(source)} {file}".strip()
 
 
 def data_licence(source: object) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.lab import seed_for
-from assay.core.provenance import COLLECTED, Ancestor, Judged, Provenance, Used
+from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.generators.prompts import read_texts
@@ -28,11 +28,6 @@ ROW = 24
 """Ancestors that a row of an export names; a task that a model invented may descend from hundreds."""
 
 
-def is_synthetic(sample: Sample) -> bool:
-    """Whether a run made it; what a source gives is collected, whoever wrote it."""
-    return sample.made_by != COLLECTED
-
-
 @dataclass(frozen=True)
 class Origins:
     """Tells where the samples that a run made came from; it looks once at what they share."""
@@ -45,7 +40,7 @@ class Origins:
         """What is known of one of the samples."""
         receipt = self.done["generate"].receipt
         assert receipt is not None, "a stage that is done has a receipt"
-        synthetic = is_synthetic(sample)
+        synthetic = sample.synthetic
         return Provenance(
             id=sample.id,
             synthetic=synthetic,

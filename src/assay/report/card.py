@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from assay.pipeline.models_used import models_in
+from assay.core.provenance import Used
+from assay.core.recipe import Recipe
+from assay.pipeline.models_used import data_of, models_in, used
 from assay.pipeline.plan import Placed, stages
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.spec import describe
@@ -29,6 +31,8 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
         name=recipe.name,
         question=recipe.question,
         makers=tuple(_makers(Finished(run, recipe, done))),
+        models=tuple(_models(recipe)),
+        data=tuple(data_of(recipe.generate)),
         requested=counted.requested,
         dropped=counted.dropped,
         failed=counted.failed,
@@ -38,6 +42,14 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
         license=license_,
         languages=tuple(languages),
     )
+
+
+def _models(recipe: Recipe) -> Iterator[Used]:
+    """Every model that made the samples or looked at them, with its licence."""
+    parts = {"making": recipe.generate} | {f"scoring ({name})": scorer for name, scorer in recipe.score.items()}
+    for what, component in parts.items():
+        for part, model in models_in(describe(component)):
+            yield used(recipe, model, f"{what}: {part}" if part else what)
 
 
 def _makers(run: Finished) -> list[tuple[str, str]]:

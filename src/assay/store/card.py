@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from assay.core.provenance import Used
 from assay.core.sample import Image, Sample
 
 NO_PROOF = "Nothing was trained and measured on these samples, so whether they help is not known."
@@ -59,6 +60,10 @@ class Card:
     question: str = ""
     makers: tuple[tuple[str, str], ...] = ()
     """(what it did, reference of a model or name of a component)."""
+    models: tuple[Used, ...] = ()
+    """That made the samples or scored them; `part` says which."""
+    data: tuple[tuple[str, str], ...] = ()
+    """(what the samples began with, its licence)."""
     requested: int | None = None
     """None where it is not known how many were asked for; then there is no funnel."""
     dropped: Mapping[str, int] = field(default_factory=dict)
@@ -87,10 +92,11 @@ def card_text(card: Card, samples: Sequence[Sample], layout: str) -> str:
     parts = [
         f"---\n{head}---",
         f"# {_line(card.name)}",
-        f"{len(samples):,} synthetic samples, written by assay{f' {card.version}' if card.version else ''}.",
+        f"{len(samples):,} samples, written by assay{f' {card.version}' if card.version else ''}. {_share(samples)}",
         _line(card.question),
         _section("How to open it", f"```python\nfrom datasets import load_dataset\n\ndata = {LOADS[layout]}\n```"),
         _section("What made it", _table(("What", "By"), card.makers)) if card.makers else "",
+        _section("Models and data", _licences(card)) if card.models or card.data else "",
         _section("What was kept", _funnel(card, len(samples))) if card.requested is not None else "",
         _section("Did it help?", _line(card.proof) or NO_PROOF),
         _section("Where a row came from", _came(card, samples, layout)),
@@ -103,7 +109,7 @@ def _front(card: Card, samples: Sequence[Sample], layout: str) -> dict[str, Any]
     front: dict[str, Any] = {"pretty_name": " ".join(card.name.split()), "license": " ".join(card.license.split())}
     if languages := list(card.languages) or _languages(samples):
         front["language"] = languages
-    front["tags"] = ["synthetic", "assay"]
+    front["tags"] = [*(["synthetic"] if any(one.synthetic for one in samples) else []), "assay"]
     front["size_categories"] = [next((name for below, name in SIZES if len(samples) < below), MOST)]
     if layout in FILES:
         files = [{"split": "train", "path": FILES[layout]}]
@@ -125,6 +131,24 @@ def _came(card: Card, samples: Sequence[Sample], layout: str) -> str:
     return f"{IN_ROWS} {IN_PICTURES}" if pictures else IN_ROWS
 
 
+def share_said(synthetic: int, rows: int, what: str) -> str:
+    """How much of some rows is synthetic, in a sentence."""
+    share = f" ({100 * synthetic / rows:.3g} %)" if rows else ""
+    others = "; the others were collected, and who wrote them is not known to assay" if synthetic < rows else ""
+    return f"{synthetic:,} of {rows:,} {what} are synthetic{share}{others}."
+
+
+def _share(samples: Sequence[Sample]) -> str:
+    return share_said(sum(one.synthetic for one in samples), len(samples), "rows")
+
+
+def _licences(card: Card) -> str:
+    rows = [(one.part, one.model, one.licence) for one in card.models]
+    rows += [("what it began with", name, licence) for name, licence in card.data]
+    said = "Licences are those that the models' and data's own cards state; where there is none, it is \"unknown\"."
+    return f"{said}\n\n{_table(('For', 'Model or data', 'Licence'), rows)}"
+
+
 def _funnel(card: Card, kept: int) -> str:
     assert card.requested is not None
     dropped, failed = sum(card.dropped.values()), sum(card.failed.values())
@@ -143,9 +167,9 @@ def _section(title: str, body: str) -> str:
     return f"## {title}\n\n{body}"
 
 
-def _table(head: tuple[str, str], rows: Sequence[tuple[str, str]]) -> str:
-    lines = [f"| {_cell(one)} | {_cell(other)} |" for one, other in rows]
-    return "\n".join([f"| {head[0]} | {head[1]} |", "|---|---|", *lines])
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines])
 
 
 def _cell(text: str) -> str:
