@@ -63,6 +63,16 @@ def licence_of(reference: str) -> str:
     return _of_hub(reference) if _HUB.fullmatch(reference) else UNKNOWN
 
 
+def hub_name(reference: str) -> str:
+    """What a model is called on the hub; "" where it is none of there, such as a folder."""
+    for engine in _ENGINES:
+        reference = reference.removeprefix(engine)
+    if reference.startswith(EMBEDDED):
+        one = PACKAGED.get(reference.removeprefix(EMBEDDED))
+        return "" if one is None else one.hub
+    return reference if _HUB.fullmatch(reference) and reference[0] != "." and not Path(reference).is_dir() else ""
+
+
 def _of_embedded(name: str) -> str:
     if (one := PACKAGED.get(name)) is None:
         return licence_said(Path(str(resources.files("assay.embedded"))) / name / CARD)

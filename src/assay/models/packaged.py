@@ -25,6 +25,8 @@ class Packaged:
     about: str
     licence: str = "unknown"
     """Of the model, where no card in the package says it; as Hugging Face writes licences."""
+    hub: str = ""
+    """What the model is called on the Hugging Face hub."""
 
     @property
     def path(self) -> Path | None:
@@ -47,6 +49,7 @@ PACKAGED = {
             "LlamaForCausalLM",
             "SmolLM2-135M-Instruct, a small language model that follows instructions (Allal et al. 2025, Apache-2.0).",
             "apache-2.0",
+            "HuggingFaceTB/SmolLM2-135M-Instruct",
         ),
         Packaged(
             "minilm",
@@ -56,6 +59,7 @@ PACKAGED = {
             "BertModel",
             "all-MiniLM-L6-v2, English sentences into 384 numbers (sentence-transformers, Apache-2.0).",
             "apache-2.0",
+            "sentence-transformers/all-MiniLM-L6-v2",
         ),
     )
 }

@@ -15,6 +15,9 @@ from assay.core.score import Fingerprint, Outcome
 from assay.filters.columns import draw
 from assay.stats.sets import nearest_rows
 
+RELABELLED = ("shuffled-labels", "nearest-real")
+"""`made_by` of samples that are those of their first parent, under another label."""
+
 
 def hashed(*words: object) -> int:
     """63 bits of what is named: seeds are hashed, never counted up, so no two cells share noise."""
@@ -105,6 +108,12 @@ def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[S
     if not found:
         raise _nothing(arm, material)
     return found
+
+
+def synthetic_in(chosen: Sequence[Sample], material: Material) -> int:
+    """How many of the samples a run made; one under another label is what it was under its own."""
+    known = {sample.id: sample for sample in (*material.kept, *material.real)}
+    return sum((known.get(one.parents[0], one) if one.made_by in RELABELLED else one).synthetic for one in chosen)
 
 
 def _nothing(arm: str, material: Material) -> RecipeError:

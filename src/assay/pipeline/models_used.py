@@ -11,9 +11,11 @@ from assay.core.arms import TRAINED
 from assay.core.lab import Lab
 from assay.core.provenance import UNKNOWN, Used
 from assay.core.recipe import Recipe
+from assay.core.roles import StartsFromModel
 from assay.models.model_cards import CARD, licence_of, licence_said
 from assay.models.open_models import OpenModels
 from assay.pipeline.catalog import METHODS, name_of
+from assay.pipeline.spec import describe
 from assay.pipeline.trained import root
 from assay.store.images import StoredImages
 
@@ -30,8 +32,11 @@ def models_in(spec: Mapping[str, Any], part: str = "") -> Iterator[tuple[str, st
             yield from models_in(value, name)
 
 
-def start_of(spec: Mapping[str, Any]) -> str:
-    """The model that a trainer starts from, by its spec; "" where it names none."""
+def start_of(recipe: Recipe, trainer: object) -> str:
+    """The model that a trainer starts from; "random" where it starts from none, "" where it does not say."""
+    if isinstance(trainer, StartsFromModel):
+        return trainer.base(_lab(recipe))
+    spec = describe(trainer)
     return next((str(spec[name]) for name in ("start", "model", "encoder") if spec.get(name)), "")
 
 
@@ -39,8 +44,28 @@ def used(recipe: Recipe, reference: str, part: str = "") -> Used:
     """A model with the licence that its card states; one of the recipe's own has that of the model it was made from."""
     first = reference
     if reference.startswith(TRAINED):
-        first = root(recipe, reference, Lab(recipe.seed, OpenModels(), StoredImages([])))
+        first = root(recipe, reference, _lab(recipe))
     return Used(reference, UNKNOWN if first.startswith(TRAINED) else licence_of(first), part)
+
+
+def _lab(recipe: Recipe) -> Lab:
+    """To ask trainers what they start from, which opens no model."""
+    return Lab(recipe.seed, OpenModels(), StoredImages([]))
+
+
+def makers_of(recipe: Recipe) -> Iterator[Used]:
+    """The models that the samples are made with; those that only rank or judge them are left out."""
+    for part, model in models_in(_without_components(describe(recipe.generate))):
+        yield used(recipe, model, part)
+
+
+def _without_components(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec without the components within it, such as those that rank or judge what it makes."""
+    return {
+        name: _without_components(value) if isinstance(value, Mapping) else value
+        for name, value in spec.items()
+        if not (isinstance(value, Mapping) and "use" in value)
+    }
 
 
 def parts_in(component: object, role: str) -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.generators.prompts import read_texts
 from assay.pipeline.catalog import name_of
-from assay.pipeline.models_used import models_in, parts_in, used
+from assay.pipeline.models_used import makers_of, models_in, parts_in
 from assay.pipeline.plan import Placed
 from assay.pipeline.recipe_file import dump
 from assay.pipeline.spec import describe, version_of
@@ -83,8 +83,7 @@ class Origins:
 
     @cached_property
     def _models(self) -> tuple[Used, ...]:
-        own = _without_components(describe(self.recipe.generate))
-        return tuple(used(self.recipe, model, part) for part, model in models_in(own))
+        return tuple(makers_of(self.recipe))
 
     @cached_property
     def _scored_by(self) -> dict[str, Judged]:
@@ -145,15 +144,6 @@ def _decoding(decoding: Decoding) -> dict[str, object]:
     controls = sorted(decoding.controls)
     beams = ["beams"] if decoding.beams > 1 else []
     return {name: getattr(decoding, name) for name in ("strategy", *beams, "max_tokens", *controls)}
-
-
-def _without_components(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec without the components within it, such as those that rank or judge what it makes."""
-    return {
-        name: _without_components(value) if isinstance(value, Mapping) else value
-        for name, value in spec.items()
-        if not (isinstance(value, Mapping) and "use" in value)
-    }
 
 
 def _references(spec: Mapping[str, Any]) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ class Runner(Training, Proving):
                     placed = place(stage, root, self.receipts)
                 self.folders[stage.name] = placed.folder
                 self.receipts[stage.name] = self._done(placed) or self._do(placed)
+                self._describe(placed)
                 if stage.name == "leakage" and self.strict:
                     refuse(read_leaks(placed.folder))
         return self.receipts

@@ -10,13 +10,16 @@ from assay.core.arms import CURVE, OWN, is_base
 from assay.core.lab import Lab
 from assay.core.roles import Artifact, StartsFromModel, Trainer
 from assay.core.sample import Failure, Sample
-from assay.pipeline.arms import Material, nearest_of, none_usable, samples_for, training_seed, usable
+from assay.models.model_cards import CARD
+from assay.pipeline.arms import Material, nearest_of, none_usable, samples_for, synthetic_in, training_seed, usable
 from assay.pipeline.plan import MODEL, TAUGHT, Placed
 from assay.pipeline.stages import TrainArm, TrainShard, parts, samples_of
 from assay.pipeline.trained import root
-from assay.pipeline.workshop import Workshop, kept_ids, outcomes_of, read_artifact, write_artifact
+from assay.pipeline.trained_card import card_for
+from assay.pipeline.workshop import ARTIFACT, Workshop, kept_ids, outcomes_of, read_artifact, write_artifact
 from assay.store.atomic import write_bytes
 from assay.store.images import StoredImages
+from assay.store.model_card import model_card_text
 from assay.store.shards import read_made
 
 NOTES = ("history.json", "curves.json", "held-out.json", "held-out-rewards.json")
@@ -36,7 +39,8 @@ class Training(Workshop):
         material = self._material(placed.stage.needs, trainer)
         chosen = samples_for(arm, material, self._proof, self.recipe.seed)
         places = tuple(self.folders[name] for name in ("generate", "real") if name in placed.stage.needs)
-        return self._learn(placed, trainer, chosen, places, nth) | _told(material.unusable)
+        counts = self._learn(placed, trainer, chosen, places, nth)
+        return counts | {"synthetic": synthetic_in(chosen, material)} | _told(material.unusable)
 
     def _learn(
         self, placed: Placed, trainer: Trainer, chosen: Sequence[Sample], places: tuple[Path, ...], nth: int = 0
@@ -58,7 +62,22 @@ class Training(Workshop):
         chosen = usable(own.train, there)
         if there and not chosen:
             raise none_usable(f"The model {name!r}", len(there))
-        return self._learn(placed, own.train, chosen, (self.folders[source],)) | _told(len(there) - len(chosen))
+        counts = self._learn(placed, own.train, chosen, (self.folders[source],))
+        made = sum(sample.synthetic for sample in chosen)
+        return counts | {"synthetic": made} | _told(len(there) - len(chosen))
+
+    def _describe(self, placed: Placed) -> None:
+        """Puts a card beside a model that was trained, where none lies there.
+
+        It is written when the receipt is, and is in none: a card is there to be edited, and an edited one must not make
+        the training again.
+        """
+        if not (placed.folder / ARTIFACT).is_file():
+            return
+        folder = Path((artifact := read_artifact(placed.folder)).path)
+        if folder.is_dir() and placed.folder in folder.parents and not (folder / CARD).exists():
+            card = card_for(self.recipe, placed.stage, self.receipts[placed.stage.name], artifact.kind)
+            write_bytes(folder / CARD, model_card_text(card).encode())
 
     def _start(self, placed: Placed, trainer: Trainer) -> dict[str, int]:
         """The model that the others start from, which is not trained."""

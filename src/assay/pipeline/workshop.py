@@ -25,6 +25,7 @@ from assay.store.receipts import Receipt
 from assay.store.rows import read_decisions, read_outcomes
 from assay.store.run_folder import RunFolder
 
+ARTIFACT = "artifact.json"
 Job = TypeVar("Job")
 Told = TypeVar("Told", bound=Tally)
 Component = TypeVar("Component")
@@ -92,12 +93,12 @@ def outcomes_of(folder: Path) -> list[tuple[str, Outcome]]:
 
 def write_artifact(folder: Path, artifact: Artifact) -> None:
     """Notes in `folder` what a trainer left there."""
-    write_bytes(folder / "artifact.json", msgspec.json.format(msgspec.json.encode(artifact, order="sorted")))
+    write_bytes(folder / ARTIFACT, msgspec.json.format(msgspec.json.encode(artifact, order="sorted")))
 
 
 def read_artifact(folder: Path) -> Artifact:
     """What a trainer left in `folder`, its path made absolute."""
-    artifact = msgspec.json.decode((folder / "artifact.json").read_bytes(), type=Artifact)
+    artifact = msgspec.json.decode((folder / ARTIFACT).read_bytes(), type=Artifact)
     return replace(artifact, path=artifact.reference or str((folder / artifact.path).absolute()))
 
 

@@ -1,0 +1,197 @@
+"""Every model that a run trains has a card: its start, its data, and how much of those is synthetic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from assay.core.provenance import Used
+from assay.core.recipe import Proof, Recipe
+from assay.generators.given import Given
+from assay.generators.paint import Paint
+from assay.pipeline.plan import stages
+from assay.pipeline.trained_card import card_for
+from assay.pipeline.workshop import read_artifact
+from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.texts import Texts
+from assay.store.model_card import ModelCard, model_card_text
+from assay.store.receipts import Receipt, damaged, read_receipt
+from assay.trainers.image_classifier import ImageClassifier
+from assay.trainers.sft import SFT
+from assay.trainers.text_classifier import TextClassifier
+from run_parts import Look, Middles, Plates, Right, Shapes, counts, datasets, folder_of, recipe, run, stamps
+
+ARMS = ("real", "unfiltered", "filtered", "shuffled-labels", "mixed", "nearest-real")
+
+
+def whole_recipe() -> Recipe:
+    from run_parts import Bright
+
+    proof = Proof(
+        Plates(), Right(), Plates(60, 5000), arms=ARMS, few=5, fingerprint="look", curve=(4,), answer=("mixed", "real")
+    )
+    return recipe(score={"bright": Bright(), "look": Look()}, prove=proof)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    run(whole_recipe(), folder)
+    return folder
+
+
+def card(run_folder: Path, stage: str) -> str:
+    return (folder_of(run_folder, stage) / "model" / "README.md").read_text(encoding="utf-8")
+
+
+def front(text: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    return found
+
+
+def test_every_arm_says_what_it_learnt_from_and_how_much_of_it_is_synthetic(whole: Path) -> None:
+    kept = counts(whole, "keep")["kept"]
+    shares = {"real": 0, "unfiltered": 150, "filtered": kept, "shuffled-labels": kept, "mixed": kept, "nearest-real": 0}
+    rows = {"real": min(60, kept), "unfiltered": 150, "mixed": kept + 10}
+    for arm, synthetic in shares.items():
+        n = rows.get(arm, kept)
+        text = card(whole, f"train-{arm}-0")
+        assert f"{synthetic:,} of {n:,} samples are synthetic ({100 * synthetic / n:.3g} %)" in text
+        assert ("Synthetic:** made by run_parts:Shapes 1." in text) is (synthetic > 0)
+        assert ("Collected:** run_parts:Plates (licence unknown)." in text) is (synthetic < n)
+        assert front(text)["tags"] == [*(["synthetic"] if synthetic else []), "assay"]
+        assert front(text)["license"] == "unknown"
+        assert f"as the arm {arm!r}: " in text
+    assert "4 real samples of each label" in card(whole, "train-real-4-0")
+    receipt = read_receipt(folder_of(whole, "train-filtered-0"))
+    assert receipt is not None
+    assert f"- **stage:** train-filtered-0-{receipt.key}\n" in card(whole, "train-filtered-0")
+    assert str(whole) not in card(whole, "train-filtered-0")
+
+
+def test_a_card_is_no_part_of_the_training(whole: Path) -> None:
+    folder = folder_of(whole, "train-filtered-0")
+    receipt = read_receipt(folder)
+    assert receipt is not None
+    assert set(receipt.files) == {"artifact.json", "model/middles.json"}
+    assert damaged(folder, receipt) == []
+    assert read_artifact(folder).digest == json.loads((folder / "artifact.json").read_text())["digest"]
+
+
+def test_an_edited_card_stays_and_a_lost_one_comes_back(whole: Path, tmp_path: Path) -> None:
+    run(whole_recipe(), tmp_path / "run")
+    assert datasets(tmp_path / "run") == datasets(whole)
+    edited = folder_of(tmp_path / "run", "train-filtered-0") / "model" / "README.md"
+    lost = folder_of(tmp_path / "run", "train-mixed-0") / "model" / "README.md"
+    edited.write_text("my own words", encoding="utf-8")
+    lost.unlink()  # as after a kill between the receipt and the card
+    before = stamps(tmp_path / "run")
+    said = run(whole_recipe(), tmp_path / "run")
+    assert said.said == []
+    changed = {name for name, stamp in stamps(tmp_path / "run").items() if before.get(name) != stamp}
+    assert {tmp_path / "run" / name for name in changed} == {lost}
+    assert edited.read_text(encoding="utf-8") == "my own words"
+    assert lost.read_text(encoding="utf-8") == card(whole, "train-mixed-0")
+
+
+def test_a_run_of_an_older_assay_says_what_was_not_counted(whole: Path) -> None:
+    what = whole_recipe()
+    stage = next(one for one in stages(what) if one.name == "train-mixed-0")
+    receipt = read_receipt(folder_of(whole, "train-mixed-0"))
+    assert receipt is not None
+    old = replace(receipt, counts={name: n for name, n in receipt.counts.items() if name != "synthetic"})
+    text = model_card_text(card_for(what, stage, old, "middles"))
+    assert "how many of them are synthetic was not counted" in text
+    assert front(text)["tags"] == ["assay"]
+
+
+def of(what: Recipe, synthetic: int, samples: int = 10) -> ModelCard:
+    """The card of the first arm of a recipe, as if it had been trained."""
+    stage = next(one for one in stages(what) if one.name.startswith("train-"))
+    receipt = Receipt(
+        stage=stage.name, key="ab12", spec=stage.spec, inputs=(), component_version=1, seed=0,
+        counts={"samples": samples, "synthetic": synthetic, "steps": 3}, files={}, seconds=0,
+        digest="44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+    )  # fmt: skip
+    return card_for(what, stage, receipt, "image-classifier")
+
+
+def proved(train: Any, generate: Any = None, arm: str = "mixed", real: Any = None) -> Recipe:
+    proof = Proof(Plates(), Right(), real or FashionMNIST(), arms=(arm,))
+    return Recipe("one", generate or Paint("embedded:fashion-diffusion", ("a",), 1), train=train, prove=proof)
+
+
+def checkpoint(folder: Path, licence: str) -> str:
+    folder.mkdir()
+    (folder / "README.md").write_text(f"---\nlicense: {licence}\n---\n", encoding="utf-8")
+    return str(folder)
+
+
+def test_what_it_began_with_and_its_licence(tmp_path: Path) -> None:
+    random = of(proved(ImageClassifier(("a", "b"))), 4)
+    assert (random.start, random.hub) == (None, "")
+    assert "Random weights." in model_card_text(random)
+    mine = of(proved(ImageClassifier(("a", "b"), checkpoint(tmp_path / "mine", "cc-by-4.0"))), 4)
+    assert front(model_card_text(mine))["license"] == "cc-by-4.0"
+    assert "base_model" not in front(model_card_text(mine))
+    packaged = of(proved(SFT()), 4)
+    assert packaged.start == Used("embedded:smollm2", "apache-2.0")
+    assert front(model_card_text(packaged))["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert front(model_card_text(packaged))["license"] == "apache-2.0"
+    assert of(proved(TextClassifier(("a", "b"))), 4).hub == "sentence-transformers/all-MiniLM-L6-v2"
+    hub = of(proved(SFT("nobody/nothing")), 4)
+    assert (hub.hub, hub.start) == ("nobody/nothing", Used("nobody/nothing"))
+    silent = of(proved(Middles()), 4)
+    assert silent.start == Used("unknown")
+
+
+def test_the_data_and_their_makers(tmp_path: Path) -> None:
+    mixed = of(proved(SFT()), 4)
+    assert mixed.made_with == (Used("embedded:fashion-diffusion", "mit"),)
+    assert mixed.data == (("FashionMNIST", "mit"),)
+    text = model_card_text(mixed)
+    assert "4 of 10 samples are synthetic (40 %); the others were collected" in text
+    assert "- **Synthetic:** made by Paint 1 with `embedded:fashion-diffusion` (licence mit).\n" in text
+    assert "- **Collected:** FashionMNIST (licence mit)." in text
+    assert front(text)["datasets"] == ["FashionMNIST"]
+    assert front(text)["pipeline_tag"] == "image-classification"
+    filtered = of(proved(SFT(), arm="filtered"), 10)
+    assert filtered.data == ()
+    assert "datasets" not in front(model_card_text(filtered))
+    (tmp_path / "some.txt").write_text("a b\n", encoding="utf-8")
+    given = of(proved(SFT(), Given(Texts(str(tmp_path / "some.txt"))), arm="filtered"), 0)
+    assert given.data == (("Texts some.txt", "unknown"),)
+    assert str(tmp_path) not in model_card_text(given)
+    assert of(proved(SFT(), Shapes()), 4).made_with == ()
+
+
+def test_what_somebody_else_wrote_breaks_no_card() -> None:
+    evil = "---\nlicense: mit\n`<script>`"
+    used = Used(evil, evil)
+    text = model_card_text(
+        ModelCard(
+            name=evil,
+            kind=evil,
+            role=evil,
+            start=used,
+            hub=evil,
+            samples=2,
+            synthetic=1,
+            made_with=(used,),
+            made_by=evil,
+            data=((evil, evil),),
+            training=((evil, evil),),
+            recipe=evil,
+            version=evil,
+        )
+    )
+    assert front(text)["license"] == " ".join(evil.split())
+    assert set(front(text)) == {"license", "base_model", "tags"}
+    assert "<script>" not in text.split("\n---\n", 1)[1]
+    assert "\n---" not in text.split("\n---\n", 1)[1]
