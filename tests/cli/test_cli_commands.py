@@ -177,7 +177,7 @@ def test_an_exported_picture_says_where_it_came_from_by_itself(
     assert (told["id"], told["as_exported"]) == (files[0].stem, True)
     assert told["provenance"] == ask("why", finished, files[0].stem)["provenance"]
     _, out, _ = call(monkeypatch, capsys, "why", files[0])
-    assert out.startswith(f"sample {files[0].stem}\n  synthetic: made by Paint 1\n")
+    assert out.startswith(f"sample {files[0].stem}\n  synthetic: made by Paint, version 1\n")
     assert out.endswith("The file is as it was exported.\n")
     data, other = (file.read_bytes() for file in files[:2])
     end = data.index(b"IDAT") - 4

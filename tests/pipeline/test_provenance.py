@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from assay.filters.length import Length
 from assay.generators.given import Given
 from assay.generators.paint import Paint
 from assay.generators.preferences import Preferences
+from assay.generators.self_instruct import SelfInstruct
 from assay.generators.write import Write
 from assay.models.model_cards import licence_of
 from assay.pipeline.models_used import data_licence
@@ -26,8 +27,10 @@ from assay.pipeline.provenance_words import clean, in_words
 from assay.pipeline.why import explain, finished, kept_samples, origins
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.sources.fashion_mnist import FashionMNIST
+from assay.sources.seed_tasks import SeedTasks
 from assay.sources.texts import Texts
 from assay.store.receipts import read_receipt
+from assay.store.shards import write_made
 from preference_parts import Prompts, voices
 from run_parts import Bright, folder_of, recipe, run
 
@@ -124,6 +127,33 @@ def test_the_seed_is_that_which_the_model_was_given(tmp_path: Path) -> None:
         assert one.models == (Used("./none"),)
 
 
+def test_a_task_that_a_model_invented_leads_back_to_the_lines_of_the_seed_tasks(whole: Path, tmp_path: Path) -> None:
+    what = Recipe("tasks", SelfInstruct(SeedTasks(limit=20), 2))
+    first, second = what.generate.seeds()
+    human = SeedTasks(limit=20).read(None)  # type: ignore[arg-type]
+    one = Sample({"instruction": "A"}, (first.id, human[3].id), "SelfInstruct")
+    other = Sample({"instruction": "B"}, (second.id, one.id, human[5].id), "SelfInstruct")
+    lost = Sample({"instruction": "C"}, ("0123456789abcdef",), "SelfInstruct")
+    (tmp_path / "generate-ab").mkdir()
+    write_made(tmp_path / "generate-ab" / "part-00000.parquet", [one, other, lost], {})
+    _, done = finished(whole)
+    found = Origins(what, {"generate": replace(done["generate"], folder=tmp_path / "generate-ab")})
+    assert [(step.id, step.made_by, step.origin) for step in found.of(other).chain] == [
+        (second.id, "SelfInstruct", ""),
+        (one.id, "SelfInstruct", ""),
+        (human[5].id, "collected", human[5].text("origin")),
+        (first.id, "SelfInstruct", ""),
+        (human[3].id, "collected", human[3].text("origin")),
+    ]
+    assert human[5].text("origin") == "seed-tasks.jsonl:6"
+    assert found.of(other).models == (Used("embedded:smollm2", "apache-2.0"),)
+    assert found.of(lost).chain == (Ancestor("0123456789abcdef"),)
+    assert "from 0123456789abcdef, of which nothing is known any more" in in_words(found.of(lost))
+    assert any(
+        line.startswith("set to count 2, ") and "solving (strategy sample, " in line for line in in_words(found.of(one))
+    )
+
+
 def test_rows_name_the_nearest_ancestors_and_count_the_others() -> None:
     whole = Provenance(id="x", synthetic=True, made_by="M", chain=tuple(Ancestor(str(nth)) for nth in range(100)))
     cut = whole.nearest(24)
@@ -202,6 +232,16 @@ def test_licences_are_read_and_never_guessed(tmp_path: Path, head: str, licence:
 )  # fmt: skip
 def test_licences_by_reference(reference: str, licence: str) -> None:
     assert licence_of(reference) == licence
+
+
+def test_the_card_of_a_checkpoint_in_the_hubs_cache_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    there = tmp_path / "models--somebody--something"
+    card(there / "snapshots" / "ab12", "---\nlicense: openrail\n---\n")
+    (there / "refs").mkdir()
+    (there / "refs" / "main").write_text("ab12", encoding="utf-8")
+    assert licence_of("somebody/something") == licence_of("vllm:somebody/something") == "openrail"
+    assert licence_of("somebody/else") == "unknown"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from assay.report.facts import (
     Pupil,
     ReportFacts,
     ScoreColumn,
+    Share,
     Specimen,
     StageCost,
     Threshold,
@@ -119,6 +120,7 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         stages=_stages(),
         data=_data(),
         models=_models(),
+        shares=(Share("kept samples", 4_812, 4_812), Share("arm real", 4_812, 0), Share("arm older", 4_812, None)),
         caveats=("The generator itself learnt from 50,000 real photographs, so its pictures did not come for free.",),
     )
 
@@ -449,7 +451,7 @@ def _stages() -> tuple[StageCost, ...]:
 def _data() -> tuple[DataSource, ...]:
     origin = "Debian package dataset-fashion-mnist 0.0~git20200523.55506a9-1"
     return (
-        DataSource("Fashion-MNIST", "arm real: training photographs", origin, 4812, "3aede38d61863908ad78613f6a32ed27"),
+        DataSource("Fashion-MNIST", "arm real: training photographs", origin, 4812, "3aede38d6186", "mit"),
         DataSource("Fashion-MNIST", "every accuracy: test photographs", origin, N, "346e55b948d973a97e58d2351dde16a4"),
     )
 

@@ -125,7 +125,7 @@ def test_layouts_without_a_place_for_it_have_it_beside_and_open_as_before(tmp_pa
     export(TASKS, StoredImages([]), tmp_path / "out", layout, told=told)
     lines = [json.loads(line) for line in (tmp_path / "out" / BESIDE).read_text(encoding="utf-8").splitlines()]
     assert [(line["row"], line["id"]) for line in lines] == [(nth, one.id) for nth, one in enumerate(TASKS)]
-    assert [json.loads(line["provenance"]) for line in lines] == [json.loads(told(one).json()) for one in TASKS]
+    assert lines == [{"row": nth, **json.loads(told(one).json())} for nth, one in enumerate(TASKS)]
     export(TASKS, StoredImages([]), tmp_path / "plain", layout)
     (name,) = {"data.json", "data.jsonl"} & {path.name for path in (tmp_path / "out").iterdir()}
     assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from assay.core.provenance import UNKNOWN, Ancestor, Provenance, Used
 
 SHOWN = 8
@@ -20,11 +22,11 @@ def in_words(said: Provenance) -> list[str]:
         own = f"seed {said.seed}, " if said.seed is not None else ""
         lines.append(f"{own}seed of the run {said.run_seed}")
     if said.settings:
-        lines.append("set to " + ", ".join(f"{name} {clean(str(value))}" for name, value in said.settings.items()))
+        lines.append(f"set to {_values(said.settings)}")
     lines += _chain(said)
     for column, judge in said.scored_by.items():
         asked = f", with {', '.join(map(clean, judge.models))}" if judge.models else ""
-        lines.append(f"looked at by {clean(judge.component)} {judge.version} ({clean(column)}){asked}")
+        lines.append(f"looked at by {clean(judge.component)} ({clean(column)}, version {judge.version}){asked}")
     return [*lines, _run(said)]
 
 
@@ -35,10 +37,15 @@ def clean(text: str) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
+def _values(values: Mapping[str, object]) -> str:
+    named = {name: f"({_values(one)})" if isinstance(one, Mapping) else clean(str(one)) for name, one in values.items()}
+    return ", ".join(f"{clean(name)} {value}" for name, value in named.items())
+
+
 def _what(said: Provenance) -> str:
     if not said.synthetic:
         return "collected: it was there before the run; who wrote it is not known"
-    return f"synthetic: made by {clean(said.made_by)} {said.version}"
+    return f"synthetic: made by {clean(said.made_by)}, version {said.version}"
 
 
 def _model(one: Used) -> str:

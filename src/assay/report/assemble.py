@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from assay.core.sample import Image, Sample
 from assay.core.score import Label, Score
-from assay.pipeline.models_used import models_in
-from assay.pipeline.plan import main_arm, sources_of, stages, taught_of
+from assay.pipeline.plan import main_arm, stages
 from assay.pipeline.recipe_file import dump
-from assay.pipeline.spec import describe
-from assay.pipeline.stages import samples_of
 from assay.report.facts import (
     NOT_AMONG,
     Confusion,
-    DataSource,
     Expert,
-    ModelUsed,
     Origin,
     Pupil,
     ReportFacts,
@@ -28,22 +22,13 @@ from assay.report.gather_answers import answered, duels, measured_beside, other_
 from assay.report.gather_choices import choices
 from assay.report.gather_funnel import funnel
 from assay.report.gather_learning import learnt
+from assay.report.gather_origins import data_used, models_used, shares
 from assay.report.gather_preferences import preferences
 from assay.report.gather_proof import arms, comparisons, measure_of
 from assay.report.gather_sceptic import calibrated, drifts, seen, side_by_side, unknowns
 from assay.report.gather_variety import variety
 from assay.report.gather_worth import exchange, leakage, sets
 from assay.report.sceptic import Drift, SideBySide
-
-PURPOSES = {
-    "holdout": "measuring every arm",
-    "real": "training the arms that learn from real samples",
-    "calibrate": "fitting temperatures, and the line for strangers",
-    "strangers": "strangers: of none of the labels",
-    "asked": "measuring every model beside the question",
-    "taught": "training one of the recipe's own models",
-}
-ROLES = {"generate": "makes", "score": "scores", "train": "start of training"}
 
 
 def facts_of(run: Finished, command: str) -> ReportFacts:
@@ -73,8 +58,9 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         exchange=exchange(run),
         stages=tuple(_costs(run)),
         equal=run.recipe.prove.equal if run.recipe.prove else "steps",
-        data=tuple(_data(run)),
-        models=tuple(_models(run)),
+        data=tuple(data_used(run)),
+        models=tuple(models_used(run)),
+        shares=tuple(shares(run)),
         measure=measure_of(run),
         others=others,
         also=measured_beside(run),
@@ -181,44 +167,3 @@ def _costs(run: Finished) -> Iterator[StageCost]:
 
 def _pictured(samples: Sequence[Sample]) -> bool:
     return any(isinstance(value, Image) for sample in samples[:1] for value in sample.fields.values())
-
-
-def _data(run: Finished) -> Iterator[DataSource]:
-    proved = sources_of(run.recipe.prove) if run.recipe.prove else {}
-    for stage in (*proved, *taught_of(run.recipe)):
-        placed = run.done[stage]
-        if placed.receipt is None:
-            continue
-        purpose = PURPOSES[stage.split("-")[0]]
-        samples = samples_of(placed.folder)
-        origin = samples[0].fields.get("origin", "") if samples else ""
-        yield DataSource(
-            name=str(placed.stage.spec["use"]),
-            used_for=purpose,
-            origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
-            count=len(samples),
-            digest=placed.receipt.digest,
-        )
-
-
-def _models(run: Finished) -> Iterator[ModelUsed]:
-    specs: dict[str, Mapping[str, Any]] = {"generate": describe(run.recipe.generate)}
-    specs |= {f"score {name}": describe(scorer) for name, scorer in run.recipe.score.items()}
-    for name, spec in specs.items():
-        for part, model in models_in(spec):
-            yield ModelUsed(f"{ROLES[name.split()[0]]} ({name}{part and f': {part}'})", model)
-    if run.recipe.prove is not None and run.recipe.prove.expert:
-        yield ModelUsed(role="stands beside the pupil", reference=run.recipe.prove.expert)
-    if run.recipe.prove is not None:
-        looking = {f"measures {name}": scorer for name, scorer in run.recipe.prove.measures.items()}
-        looking |= {"judges the answers": run.recipe.prove.duel} if run.recipe.prove.duel else {}
-        for role, scorer in looking.items():
-            if isinstance(reference := getattr(scorer, "model", None), str):
-                yield ModelUsed(role=role, reference=reference)
-    trainers = {f" of {name}": own.train for name, own in run.recipe.models.items()}
-    trainers |= {"": run.recipe.train} if run.recipe.train is not None else {}
-    trainers |= {f" of {name}": one for name, one in (run.recipe.prove.variants if run.recipe.prove else {}).items()}
-    for whose, trainer in trainers.items():
-        spec = describe(trainer)
-        start = next((str(spec[name]) for name in ("start", "model", "encoder") if spec.get(name)), "")
-        yield ModelUsed(role=ROLES["train"] + whose, reference=start or "unknown")

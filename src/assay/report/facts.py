@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from assay.core.effect import Effect
+from assay.core.provenance import UNKNOWN
 from assay.pipeline.leakage import Leaks
 from assay.report.checks import must_add_up, must_be_finite
 from assay.report.choices import Choices
@@ -180,8 +181,22 @@ class DataSource:
     used_for: str
     origin: str
     """Where it came from: an address, a package, a folder."""
-    count: int
+    count: int | None
+    """None where it cannot be read any more."""
     digest: str
+    licence: str = UNKNOWN
+    """As the source or the card beside it says."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of some samples is synthetic."""
+
+    name: str
+    """What they are, such as those of an arm."""
+    samples: int
+    synthetic: int | None
+    """None where an older assay did not count them."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +207,8 @@ class ModelUsed:
     reference: str
     digest: str = ""
     note: str = ""
+    licence: str = UNKNOWN
+    """As its own card says; "" of what is no model."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +264,8 @@ class ReportFacts:
     stages: tuple[StageCost, ...] = ()
     data: tuple[DataSource, ...] = ()
     models: tuple[ModelUsed, ...] = ()
+    shares: tuple[Share, ...] = ()
+    """Of what was kept, and of what each arm learnt from."""
     caveats: tuple[str, ...] = ()
     """Limits that only the caller knows, a sentence each; the page adds those it can read off the facts."""
     equal: Literal["steps", "samples"] = "steps"

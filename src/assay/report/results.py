@@ -55,6 +55,7 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "cost": _cost(facts),
         "data": [asdict(source) for source in facts.data],
         "models": [asdict(model) for model in facts.models],
+        "synthetic": [asdict(share) for share in facts.shares],
     }
 
 

@@ -14,7 +14,7 @@ from assay.core.errors import StoreError
 from assay.core.sample import Sample
 from assay.store.atomic import disk_errors
 from assay.store.card import Card, card_text
-from assay.store.export_layouts import PROVENANCE, Told, write_hf, write_imagefolder, write_jsonl
+from assay.store.export_layouts import Told, write_hf, write_imagefolder, write_jsonl
 from assay.store.export_pairs import write_preference
 from assay.store.export_tasks import write_alpaca, write_messages, write_sharegpt
 from assay.store.images import StoredImages
@@ -90,8 +90,7 @@ def _write(samples: Sequence[Sample], images: StoredImages, folder: Path, layout
         return
     with disk_errors(folder), (folder / BESIDE).open("w", encoding="utf-8") as file:
         for row, sample in enumerate(samples):
-            line = {"row": row, "id": sample.id, PROVENANCE: told(sample).json()}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.write(json.dumps({"row": row, **told(sample).record()}, ensure_ascii=False) + "\n")
 
 
 def _files(folder: Path) -> dict[str, str]:

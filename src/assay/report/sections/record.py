@@ -42,10 +42,11 @@ def cost(facts: ReportFacts) -> Section | None:
 
 
 def provenance(facts: ReportFacts) -> Section | None:
-    """The real data and the models that went in."""
+    """The real data and the models that went in, and how much of what was learnt from is synthetic."""
     if not facts.data and not facts.models:
         return None
-    return Section("provenance", "What went in", fill("provenance.html", {"facts": facts}))
+    noted = {name: any(getattr(one, name) for one in facts.models) for name in ("note", "digest")}
+    return Section("provenance", "What went in", fill("provenance.html", {"facts": facts, "noted": noted}))
 
 
 def origin(facts: ReportFacts) -> Section | None:
