@@ -4,8 +4,8 @@
 
 FOLDER holds .json files of pairs, as baoguangsheng/fast-detect-gpt publishes them (exp_gpt3to4/data). Every network is
 called once a text: both methods come from the same logits. Printed: AUROC with DeLong's interval of pairs, of whole
-texts and of their first words; after every nth word of the machine's texts was left out; and what a line drawn on one
-file's people does to the others'.
+texts and of some words behind their common beginning; after every nth word of the machine's texts was left out; and
+what a line drawn on one file's people does to the others'.
 """
 
 from __future__ import annotations
@@ -46,8 +46,16 @@ def read(model: MomentsModel, second: MomentsModel | None, texts: Sequence[str])
     return list(model.token_moments([model.tokens_of(text)[:512] for text in texts], second))
 
 
-def first(texts: Sequence[str], words: int) -> list[str]:
-    return [" ".join(text.split()[:words]) for text in texts]
+def behind(texts: AiTexts, words: int) -> tuple[list[str], list[str]]:
+    """The first words behind what both of a pair begin with, which is the prompt; pairs that have as many."""
+    sides: tuple[list[str], list[str]] = ([], [])
+    for person, machine in zip(texts.people, texts.machine, strict=True):
+        own, other = person.split(), machine.split()
+        alike = next((nth for nth, (a, b) in enumerate(zip(own, other, strict=False)) if a != b), 0)
+        if min(len(own), len(other)) >= alike + words:
+            sides[0].append(" ".join(own[alike : alike + words]))
+            sides[1].append(" ".join(other[alike : alike + words]))
+    return sides
 
 
 def edited(texts: Sequence[str], every: int) -> list[str]:
@@ -104,11 +112,8 @@ def main() -> None:
                 f"({line.found.low:.1%} to {line.found.high:.1%})"
             )
         for words in WORDS:
-            show(
-                f"first {words} words",
-                read(model, second, first(texts.people, words)),
-                read(model, second, first(texts.machine, words)),
-            )
+            own, other = behind(texts, words)
+            show(f"{words} words, {len(own)} pairs", read(model, second, own), read(model, second, other))
         for every_nth in EDITS:
             show(
                 f"1 in {every_nth} words left out",
