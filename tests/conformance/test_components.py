@@ -71,6 +71,7 @@ from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.private import PersonalData, Secrets
 from assay.scorers.refusal import Refusal
 from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
@@ -232,6 +233,8 @@ EXAMPLES: dict[type, list[Any]] = {
         Support("tiny:letters", source="reference", output="text"),
         Support("tiny:author", "model", 0.5, "reference", "text"),
     ],
+    PersonalData: [PersonalData(), PersonalData("reference", ("e-mail address", "phone number"), ("KR", "US"))],
+    Secrets: [Secrets(), Secrets("reference")],
     FastDetectGpt: [
         FastDetectGpt("tiny:author", words=3, languages=("en", "id")),
         FastDetectGpt("tiny:author", "tiny:author", "reference", 1, ("en", "ko"), 8),
@@ -457,8 +460,8 @@ def samples_for(scorer: Any, lab: Lab) -> list[Sample]:
 
 
 def says_nothing(scorer: Any, outcome: Outcome) -> bool:
-    """Unscored; where a program checks the form of an answer, an empty one is wrong."""
-    wrong = type(scorer) in VERIFIERS and isinstance(outcome, Score) and outcome.value == 0
+    """Unscored; where a program checks the form of an answer, an empty one is wrong, and nothing is private in it."""
+    wrong = type(scorer) in (*VERIFIERS, PersonalData, Secrets) and isinstance(outcome, Score) and outcome.value == 0
     return isinstance(outcome, Unscored) or wrong
 
 

@@ -70,6 +70,7 @@ from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.private import PersonalData, Secrets
 from assay.scorers.refusal import Refusal
 from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
@@ -321,6 +322,23 @@ def read_texts(*scorers: Any) -> Callable[[Path], Rows]:
         lab = tiny_lab()
         found = [plain(o) for scorer in scorers for o in scorer.score([*passages(1), unanswered()], lab)]
         return [{**row, "reason": row["reason"].partition("|version:")[0]} if "reason" in row else row for row in found]
+
+    return rows
+
+
+def read_private(*scorers: Any) -> Callable[[Path], Rows]:
+    """What is planted, in several scripts; all of it is made up or an example of its maker's."""
+    texts = (
+        "Write to jane.doe@example.org or call +1 650 253 0000; 4111 1111 1111 1111 is the card.",
+        "전화는 02-312-3456, 메일은 kim@example.kr 입니다.",
+        "api_key = '9f8a7b6c5d4e3f2a1b0c', AKIAIOSFODNN7EXAMPLE",
+        "Nothing here, in 1999 or 2024.",
+        "",
+    )
+
+    def rows(folder: Path) -> Rows:
+        samples = [Sample({"text": text, "more": text[::-1]}) for text in texts]
+        return [plain(o) for scorer in scorers for o in scorer.score(samples, tiny_lab())]
 
     return rows
 
@@ -650,6 +668,8 @@ CASES: dict[type, Callable[[Path], Rows]] = {
         Support("tiny:letters", source="reference", output="text"),
         Support("tiny:author", "model", 0.5, "reference", "text"),
     ),
+    PersonalData: read_private(PersonalData(), PersonalData(regions=("KR",))),
+    Secrets: read_private(Secrets(), Secrets("more")),
     FastDetectGpt: read_texts(
         FastDetectGpt("tiny:author", words=3, languages=("en", "id")), FastDetectGpt("tiny:author", words=99)
     ),

@@ -9,6 +9,7 @@ from assay.cli.lazy import LazyGroup
 PROBES = {
     "hallucination": "assay.cli.probe_hallucination",
     "ai-text": "assay.cli.probe_ai_text",
+    "private": "assay.cli.probe_private",
 }
 """Name of a probe to its module, in the order of the help."""
 

@@ -10,17 +10,23 @@ from assay.core.roles import Decision, ScoreTable
 from assay.core.score import Outcome, Score, Unscored
 from assay.filters.columns import Unscoreds, check_choice, column_of, unscored
 
+LONGEST = 200
+"""Characters of a scorer's reason that a decision repeats."""
+
 
 @dataclass(frozen=True)
 class Threshold:
-    """Keeps samples whose score in `column` is at least `low` and at most `high`."""
+    """Keeps samples whose score in `column` is at least `low` and at most `high`.
+
+    The reason is the number, and the beginning of the scorer's own reason where it gave one.
+    """
 
     column: str
     low: float | None = None
     high: float | None = None
     unscored: Unscoreds = "drop"
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         check_choice("Threshold", "unscored", self.unscored, ("drop", "keep"))
@@ -39,7 +45,8 @@ class Threshold:
         assert isinstance(outcome, Score)
         low, high = self._bounds()
         keep = low <= outcome.value <= high
-        return Decision(keep, self._rule(), f"{self.column} is {outcome.value:.4g}")
+        why = f": {shortened(outcome.reason)}" if outcome.reason else ""
+        return Decision(keep, self._rule(), f"{self.column} is {outcome.value:.4g}{why}")
 
     def _bounds(self) -> tuple[float, float]:
         return float("-inf") if self.low is None else self.low, float("inf") if self.high is None else self.high
@@ -48,3 +55,9 @@ class Threshold:
         at_least = "" if self.low is None else f"{self.low:g} <= "
         at_most = "" if self.high is None else f" <= {self.high:g}"
         return f"{self.column} >= {self.low:g}" if not at_most else f"{at_least}{self.column}{at_most}"
+
+
+def shortened(reason: str) -> str:
+    """At most `LONGEST` characters on one line."""
+    line = " ".join(reason.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

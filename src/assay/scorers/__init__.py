@@ -21,6 +21,7 @@ from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.private import PersonalData, Secrets
 from assay.scorers.refusal import Refusal
 from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
@@ -48,10 +49,12 @@ SCORERS: tuple[type[Scorer], ...] = (
     NgramOverlap,
     PairJudge,
     Perplexity,
+    PersonalData,
     Refusal,
     Reward,
     Rouge,
     RougeNovelty,
+    Secrets,
     Support,
     TextEmbedding,
     TokenDoubt,
