@@ -51,6 +51,7 @@ def small(models: dict[str, Path], photos: Path, *, per_label: int = 3) -> list[
         "keep.0.low=0.0",
         "keep.1.allowed=[agrees, disagrees]",
         "keep.2.similarity=1.0",
+        "keep.3.high=1.0",
         "train.steps=2",
         "train.batch=2",
         f"prove.holdout={source}",

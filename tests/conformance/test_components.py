@@ -71,6 +71,7 @@ from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.picture_safety import PictureSafety
 from assay.scorers.private import PersonalData, Secrets
 from assay.scorers.refusal import Refusal
 from assay.scorers.reward import Reward
@@ -235,6 +236,10 @@ EXAMPLES: dict[type, list[Any]] = {
     ],
     PersonalData: [PersonalData(), PersonalData("reference", ("e-mail address", "phone number"), ("KR", "US"))],
     Secrets: [Secrets(), Secrets("reference")],
+    PictureSafety: [
+        PictureSafety("tiny:expert", ("black",)),
+        PictureSafety("tiny:expert", ("white", "black")),
+    ],
     FastDetectGpt: [
         FastDetectGpt("tiny:author", words=3, languages=("en", "id")),
         FastDetectGpt("tiny:author", "tiny:author", "reference", 1, ("en", "ko"), 8),

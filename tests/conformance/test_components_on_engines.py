@@ -46,6 +46,7 @@ from assay.pipeline.stages import TrainArm, TrainShard
 from assay.scorers import SCORERS
 from assay.scorers.bleu import Bleu
 from assay.scorers.chrf import ChrF
+from assay.scorers.consistency import Consistency, Support, TokenDoubt
 from assay.scorers.embedding_cosine import EmbeddingCosine
 from assay.scorers.embedding_overlap import EmbeddingOverlap
 from assay.scorers.following import Following
@@ -53,9 +54,11 @@ from assay.scorers.harmless import Harmless
 from assay.scorers.judge import Judge
 from assay.scorers.label_match import LabelMatch
 from assay.scorers.language import Language
+from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.private import PersonalData, Secrets
 from assay.scorers.refusal import Refusal
 from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
@@ -116,6 +119,13 @@ TEXT_SCORERS = (
     ChrF(references=("prompt",)),
     EmbeddingCosine(references=("prompt",)),
     Perplexity("embedded:smollm2"),
+    FastDetectGpt("embedded:smollm2", words=2, tokens=24),
+    Binoculars("embedded:smollm2", words=2, tokens=24),
+    Consistency("embedded:smollm2", samples=2, max_tokens=4, instruction="prompt", output="text"),
+    TokenDoubt("embedded:smollm2", instruction="prompt", output="text"),
+    Support(source="prompt", output="text"),
+    PersonalData(),
+    Secrets(),
     RougeNovelty("text"),
     Language("text"),
     Refusal(),

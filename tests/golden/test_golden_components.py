@@ -70,6 +70,7 @@ from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.picture_safety import PictureSafety
 from assay.scorers.private import PersonalData, Secrets
 from assay.scorers.refusal import Refusal
 from assay.scorers.reward import Reward
@@ -631,6 +632,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     ClipMatch: scored(ClipMatch("tiny:twin", tuple(SHADES))),
     ClipScore: scored(ClipScore("tiny:twin")),
     Agreement: scored(Agreement("tiny:expert")),
+    PictureSafety: scored(PictureSafety("tiny:expert", ("black",))),
     Judge: judged,
     PairJudge: compared,
     ImageEmbedding: scored(ImageEmbedding("tiny:twin")),

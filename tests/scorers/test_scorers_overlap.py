@@ -244,7 +244,7 @@ def test_a_run_drops_what_leaked_and_compares_again_when_the_items_change(tmp_pa
     assert explain(tmp_path / "run", made[0].id)["kept"]
     told = explain(tmp_path / "run", made[1].id)
     assert told["fate"] == "dropped"
-    assert told["decision"]["reason"] == "leaks is 1"
+    assert told["decision"]["reason"].startswith("leaks is 1: instruction and instruction of Texts items.txt:1")
     assert told["outcomes"]["language"].startswith("en (rather than ")
     assert (
         "instruction and instruction of Texts items.txt:1 share 'say what the 1 planets are like'"

@@ -9,6 +9,8 @@ from typing import Literal
 
 SHARE = "share correct"
 """The unit of what is right, 1, or wrong, 0."""
+UNSAFE = "probability of unsafe"
+"""The unit of what a safety scorer says of a picture."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from assay.models.clip import Clip, open_clip
 from assay.models.diffusion import Diffusion, open_diffusion
 from assay.models.language import named_backend, open_language, open_stepped
 from assay.models.loading import Device, placed
-from assay.models.references import Checkpoint, locate
+from assay.models.open_nsfw import OpenNsfw
+from assay.models.packaged import OPEN_NSFW, place_of
+from assay.models.references import EMBEDDED, Checkpoint, locate
 from assay.models.resnet import HfClassifier, open_classifier
 from assay.models.reward_model import HfRewardModel, open_reward_model
 from assay.models.sentences import SentenceEncoder, open_sentences
@@ -18,6 +20,8 @@ from assay.models.services import is_remote
 from assay.models.text_classifier import open_text_classifier
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from assay.core.kinds import (
         Classifier,
         Embedder,
@@ -107,6 +111,8 @@ class OpenModels:
         Raises:
             ModelError: There is none, or it cannot be loaded.
         """
+        if reference == EMBEDDED + OPEN_NSFW:
+            return _open_nsfw(place_of(OPEN_NSFW))
         return _classifier(locate(reference), self.device)
 
     def text_classifier(self, reference: str) -> TextClassifier:
@@ -153,6 +159,11 @@ def _sentences(checkpoint: Checkpoint, device: Device, backend: str | None) -> S
 @lru_cache(maxsize=4)
 def _classifier(checkpoint: Checkpoint, device: Device) -> HfClassifier:
     return open_classifier(checkpoint, placed(device))
+
+
+@lru_cache(maxsize=1)
+def _open_nsfw(file: Path) -> OpenNsfw:
+    return OpenNsfw(file, EMBEDDED + OPEN_NSFW)
 
 
 @lru_cache(maxsize=4)

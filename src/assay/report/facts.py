@@ -76,13 +76,16 @@ class Funnel:
                 )
 
 
+FROM, UP_TO = "keep from here up", "keep up to here"
+
+
 @dataclass(frozen=True)
 class Threshold:
     """A line that a filter drew on a score."""
 
     value: float
     text: str
-    """Such as "keep from here up"."""
+    """FROM or UP_TO."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from assay.pipeline.arms import hashed
 from assay.pipeline.plan import Placed
 from assay.pipeline.stages import parts, samples_of
 from assay.report.excerpts import conversation_before, cut
-from assay.report.facts import ScoreColumn, Specimen, Threshold
+from assay.report.facts import FROM, UP_TO, ScoreColumn, Specimen, Threshold
 from assay.store.images import StoredImages
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
 from assay.store.shards import read_made
@@ -205,7 +205,7 @@ def _thresholds(recipe: Recipe, column: str) -> tuple[Threshold, ...]:
     for rule in recipe.keep:
         if getattr(rule, "column", None) != column:
             continue
-        for bound, text in (("low", "keep from here up"), ("high", "keep up to here")):
+        for bound, text in (("low", FROM), ("high", UP_TO)):
             value = getattr(rule, bound, None)
             if value is not None:
                 found.append(Threshold(float(value), text))

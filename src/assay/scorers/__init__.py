@@ -21,6 +21,7 @@ from assay.scorers.machine_text import Binoculars, FastDetectGpt
 from assay.scorers.ngram_overlap import NgramOverlap
 from assay.scorers.pair_judge import PairJudge
 from assay.scorers.perplexity import Perplexity
+from assay.scorers.picture_safety import PictureSafety
 from assay.scorers.private import PersonalData, Secrets
 from assay.scorers.refusal import Refusal
 from assay.scorers.reward import Reward
@@ -50,6 +51,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     PairJudge,
     Perplexity,
     PersonalData,
+    PictureSafety,
     Refusal,
     Reward,
     Rouge,

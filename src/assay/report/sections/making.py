@@ -6,6 +6,7 @@ from base64 import b64encode
 
 from markupsafe import Markup
 
+from assay.core.score import UNSAFE
 from assay.report import derived
 from assay.report.charts import bins, parts
 from assay.report.facts import LabelFunnel, ReportFacts, ScoreColumn, Specimen
@@ -90,8 +91,8 @@ def scores(facts: ReportFacts) -> Section | None:
     """How the scores lie, and where the filters cut."""
     if not facts.scores:
         return None
-    rows = [(column, _bins(column)) for column in facts.scores]
-    return Section("scores", "Where the filters cut", fill("scores.html", {"rows": rows}))
+    rows = [(column, _bins(column), derived.beyond(column)) for column in facts.scores]
+    return Section("scores", "Where the filters cut", fill("scores.html", {"rows": rows, "unsafe": UNSAFE}))
 
 
 def _bins(column: ScoreColumn) -> Markup | None:
