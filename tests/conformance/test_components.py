@@ -55,6 +55,7 @@ from assay.pipeline.spec import build, describe
 from assay.scorers import SCORERS
 from assay.scorers.agreement import Agreement
 from assay.scorers.bleu import Bleu
+from assay.scorers.block_list import BlockList
 from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
@@ -78,6 +79,7 @@ from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
+from assay.scorers.toxicity import Toxicity
 from assay.scorers.votes import Votes
 from assay.sources import SOURCES
 from assay.sources.arithmetic import Arithmetic
@@ -127,6 +129,7 @@ from labs import (
 )
 
 WRITTEN = str(Path(__file__).parents[1] / "data" / "written.txt")
+HASHES = str(Path(__file__).parents[1] / "data" / "hashes.txt")
 EXAMPLES: dict[type, list[Any]] = {
     Paint: [
         Paint("tiny:painter", tuple(SHADES), per_label=3),
@@ -236,6 +239,8 @@ EXAMPLES: dict[type, list[Any]] = {
     ],
     PersonalData: [PersonalData(), PersonalData("reference", ("e-mail address", "phone number"), ("KR", "US"))],
     Secrets: [Secrets(), Secrets("reference")],
+    BlockList: [BlockList(HASHES), BlockList(HASHES, near=0)],
+    Toxicity: [Toxicity("tiny:sorter", ("cat",)), Toxicity("tiny:sorter", ("cat", "dog"), "sigmoid", "reference")],
     PictureSafety: [
         PictureSafety("tiny:expert", ("black",)),
         PictureSafety("tiny:expert", ("white", "black")),

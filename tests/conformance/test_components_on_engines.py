@@ -45,6 +45,7 @@ from assay.pipeline.recipe_file import load
 from assay.pipeline.stages import TrainArm, TrainShard
 from assay.scorers import SCORERS
 from assay.scorers.bleu import Bleu
+from assay.scorers.block_list import BlockList
 from assay.scorers.chrf import ChrF
 from assay.scorers.consistency import Consistency, Support, TokenDoubt
 from assay.scorers.embedding_cosine import EmbeddingCosine
@@ -64,6 +65,7 @@ from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
+from assay.scorers.toxicity import Toxicity
 from assay.scorers.votes import Votes
 from assay.sources import SOURCES
 from assay.sources.arithmetic import Arithmetic
@@ -206,7 +208,9 @@ def test_the_recipes_hold_every_component() -> None:
     # Pairs are learnt from and answers rewarded below; no recipe here has votes.
     preferences = {RewardModel, DPO, PPO, Reward, PreferencePairs, VotedPairs, Votes}
     rewards = {GRPO, Answers, Problems, Arithmetic}
-    assert every - used == {*files, *preferences, *rewards, Judge, Following, SFT, AnswerLoss, Choice, PairJudge}
+    lists = {BlockList, Toxicity}  # a list of pictures, and a classifier of one's own: none comes along
+    tuned = {Judge, Following, SFT, AnswerLoss, Choice, PairJudge}
+    assert every - used == {*files, *preferences, *rewards, *lists, *tuned}
 
 
 @pytest.mark.parametrize("name", RECIPES)

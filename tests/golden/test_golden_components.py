@@ -54,6 +54,7 @@ from assay.images.codec import encode_png
 from assay.scorers import SCORERS
 from assay.scorers.agreement import Agreement
 from assay.scorers.bleu import Bleu
+from assay.scorers.block_list import BlockList
 from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
@@ -77,6 +78,7 @@ from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
+from assay.scorers.toxicity import Toxicity
 from assay.scorers.votes import Votes
 from assay.sources import SOURCES
 from assay.sources.arithmetic import Arithmetic
@@ -632,6 +634,8 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     ClipMatch: scored(ClipMatch("tiny:twin", tuple(SHADES))),
     ClipScore: scored(ClipScore("tiny:twin")),
     Agreement: scored(Agreement("tiny:expert")),
+    BlockList: scored(BlockList(str(Path(__file__).parents[1] / "data" / "hashes.txt"), near=30)),
+    Toxicity: read_texts(Toxicity("tiny:sorter", ("cat",)), Toxicity("tiny:sorter", ("cat", "dog"), "sigmoid")),
     PictureSafety: scored(PictureSafety("tiny:expert", ("black",))),
     Judge: judged,
     PairJudge: compared,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.core.roles import Scorer
 from assay.scorers.agreement import Agreement
 from assay.scorers.bleu import Bleu
+from assay.scorers.block_list import BlockList
 from assay.scorers.chrf import ChrF
 from assay.scorers.clip_match import ClipMatch
 from assay.scorers.clip_score import ClipScore
@@ -28,12 +29,14 @@ from assay.scorers.reward import Reward
 from assay.scorers.rouge import Rouge
 from assay.scorers.rouge_novelty import RougeNovelty
 from assay.scorers.text_embedding import TextEmbedding
+from assay.scorers.toxicity import Toxicity
 from assay.scorers.votes import Votes
 
 SCORERS: tuple[type[Scorer], ...] = (
     Agreement,
     Binoculars,
     Bleu,
+    BlockList,
     ChrF,
     ClipMatch,
     ClipScore,
@@ -60,5 +63,6 @@ SCORERS: tuple[type[Scorer], ...] = (
     Support,
     TextEmbedding,
     TokenDoubt,
+    Toxicity,
     Votes,
 )
