@@ -70,7 +70,7 @@ def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -
     err = (finished.parent / "stderr").read_text(encoding="utf-8").splitlines()
     assert err[0].startswith("fashion-quick: Do pictures")
     assert all(line.startswith("  ✓ ") for line in err[1:])
-    assert len(err) == 1 + 22
+    assert len(err) == 1 + 23
     out = (finished.parent / "stdout").read_text(encoding="utf-8")
     assert re.search(r"70 requested = \d+ kept \+ \d+ dropped \+ 0 failed", out)
     assert "accuracy on 30 real" in out
@@ -131,7 +131,7 @@ def test_why_by_id_and_by_its_beginning(finished: Path, ask: Any, refused: Any) 
     whole = ask("why", finished, samples[3].id)
     assert whole["id"] == samples[3].id
     assert whole["fields"]["label"] == samples[3].text("label")
-    assert set(whole["outcomes"]) == {"match", "clip", "expert", "look"}
+    assert set(whole["outcomes"]) == {"match", "clip", "expert", "look", "safety"}
     assert whole["parents"] == list(samples[3].parents)
     assert whole["decision"]["keep"] is whole["kept"]
     came = whole["provenance"]

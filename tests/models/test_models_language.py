@@ -183,4 +183,4 @@ def test_references(tmp_path: Path) -> None:
         open_language("embedded:fashion-resnet50", Device(device="cpu"))
     with pytest.raises(ModelError, match="'openvino' cannot open"):
         open_language("openvino:embedded:minilm", Device(device="cpu"))
-    assert set(PACKAGED) == {"smollm2", "minilm"}
+    assert set(PACKAGED) == {"smollm2", "minilm", "open-nsfw"}

@@ -43,7 +43,8 @@ def test_an_embedded_model_that_does_not_exist(kind: str) -> None:
 
 @pytest.mark.parametrize("name", embedded_names())
 def test_embedded_models_open(name: str) -> None:
-    kinds = {"diffusion": "image_model", "clip": "twin_encoder", "resnet": "classifier", "smollm": "text_model"}
+    kinds = {"diffusion": "image_model", "clip": "twin_encoder", "smollm": "text_model"}
+    kinds |= {"resnet": "classifier", "nsfw": "classifier"}
     kind = next((kind for part, kind in kinds.items() if part in name), "embedder")
     assert opened(kind, f"embedded:{name}")
 
@@ -161,6 +162,7 @@ def silent_server() -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_network(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     started = time.monotonic()
     with pytest.raises(ModelError, match="not in the local cache, and the Hugging Face hub did not answer") as caught:
@@ -170,6 +172,7 @@ def test_no_network(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_network_that_swallows(silent_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", silent_server)
     started = time.monotonic()
     assert "did not answer" in message("classifier", "nobody/nothing")

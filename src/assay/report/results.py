@@ -105,7 +105,7 @@ def _funnel(facts: ReportFacts) -> dict[str, Any]:
 
 
 def _score(column: ScoreColumn) -> dict[str, Any]:
-    bins = derived.histogram(column)
+    bins, out = derived.histogram(column), derived.beyond(column)
     return {
         "name": column.name,
         "unit": column.unit,
@@ -116,6 +116,7 @@ def _score(column: ScoreColumn) -> dict[str, Any]:
         "dropped": len(column.dropped),
         "unscored": dict(column.unscored),
         "thresholds": [asdict(line) for line in column.thresholds],
+        "beyond": None if out is None else asdict(out),
         "histogram": None if bins is None else asdict(bins),
     }
 
