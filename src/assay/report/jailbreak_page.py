@@ -151,7 +151,7 @@ def _defences(found: Probed) -> Section:
         (
             one,
             row,
-            strip(Strip(f"{one.name}: attacks that get through", one.through, "arm-shuffled"), axis),
+            strip(Strip(f"{one.name}: attacks that get through", one.through, "arm-shuffled-labels"), axis),
             strip(Strip(f"{one.name}: harmless questions refused", one.refused, "arm-real"), axis),
         )
         for one, row in zip(found.results, rows(found), strict=True)

@@ -75,7 +75,7 @@ def digits_of(effect: Effect) -> int:
 
 def level(effect: Effect) -> str:
     """0.95 as "95 %"."""
-    return f"{100 * effect.level:g}{NBSP}%"
+    return f"{100 * effect.level:.4g}{NBSP}%"
 
 
 def p_value(p: float | None) -> str:
