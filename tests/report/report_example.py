@@ -55,6 +55,7 @@ from assay.stats import calibration, compare, detection, wilson
 from assay.stats.grouped import grouped_mean, grouped_share
 from assay.stats.preferences import Side as Preferred
 from assay.stats.preferences import agreements, doubled, lengths, wins
+from assay.stats.risk_coverage import silence
 from assay.stats.selection import Shared
 
 KOREAN = "한국의 수도는 어디입니까?"
@@ -304,7 +305,8 @@ def _calibration(rng: np.random.Generator) -> tuple[Calibrated, ...]:
     logits = rng.normal(0, 2, (2_000, 10))
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     targets = np.array([rng.choice(10, p=row) for row in shares])
-    return (Calibrated("filtered", 2.5, calibration(logits * 2.5, targets), calibration(logits, targets)),)
+    spared = silence(shares.max(axis=1), shares.argmax(axis=1) == targets)
+    return (Calibrated("filtered", 2.5, calibration(logits * 2.5, targets), calibration(logits, targets), spared),)
 
 
 def _beside(rng: np.random.Generator) -> SideBySide:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.stats.risk_coverage import risk_coverage
+from assay.stats.risk_coverage import AT, PLACES, risk_coverage, silence
 
 ROWS = st.lists(st.tuples(st.integers(0, 4).map(float), st.booleans()), min_size=1, max_size=25)
 
@@ -30,6 +30,24 @@ def test_the_curve_is_its_definition(rows: list[tuple[float, bool]]) -> None:
     assert found.gain.estimate == pytest.approx(found.risk[-1] - found.area.estimate)
     assert found.best <= found.area.estimate + 1e-9
     assert found.points[0].risk.estimate == pytest.approx(found.risk[-1])
+
+
+@given(ROWS)
+def test_what_a_page_draws_lies_on_the_curve(rows: list[tuple[float, bool]]) -> None:
+    sure, right = [one for one, _ in rows], [float(one) for _, one in rows]
+    whole, drawn = risk_coverage(sure, right), silence(sure, right)
+    on = dict(zip(whole.coverage, whole.risk, strict=True))
+    assert all(on[at] == risk for at, risk in zip(drawn.coverage, drawn.risk, strict=True))
+    assert drawn.coverage[-1] == 1
+    assert drawn.points == whole.points
+
+
+def test_it_is_small_however_many_items_there_are() -> None:
+    rng = np.random.default_rng(1)
+    found = silence(rng.random(10_000), rng.random(10_000) < 0.5)
+    assert len(found.coverage) == len(found.risk) == PLACES
+    assert found.coverage[0] == 0.1
+    assert len(found.points) == len(AT)
 
 
 def test_a_sign_that_knows_is_the_best_there_is() -> None:

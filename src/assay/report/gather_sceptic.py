@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from assay.core.effect import Effect
 from assay.core.roles import Source
@@ -24,6 +25,7 @@ from assay.stats.bootstrap import paired_bootstrap
 from assay.stats.calibration import calibration, temperature
 from assay.stats.detection import detection, threshold
 from assay.stats.intervals import wilson
+from assay.stats.risk_coverage import silence
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, read_results
 
@@ -146,7 +148,10 @@ def calibrated(models: Mapping[str, Seen]) -> tuple[Calibrated, ...]:
         if not len(fit[1]) or not len(held[1]):
             continue
         heat = temperature(*fit)
-        found.append(Calibrated(model, heat, calibration(*held), calibration(held[0] / heat, held[1])))
+        # Temperature changes the order of few items: what is drawn is of the shares as they are after it.
+        shares = softmax(held[0] / heat, axis=1)
+        spared = silence(shares.max(axis=1), shares.argmax(axis=1) == held[1])
+        found.append(Calibrated(model, heat, calibration(*held), calibration(held[0] / heat, held[1]), spared))
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from assay.core.effect import Effect
 from assay.stats.calibration import Calibration
+from assay.stats.risk_coverage import Silence
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Calibrated:
     before: Calibration
     after: Calibration
     """Both on the held-out samples."""
+    silence: Silence
+    """How many of those are wrong if it answers only where it is sure."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,37 @@ class RiskCoverage:
     """At coverages of `AT`."""
 
 
+@dataclass(frozen=True)
+class Silence:
+    """What keeping silent when unsure spares, read off at places: a curve as a page draws it."""
+
+    coverage: tuple[float, ...]
+    """At most `PLACES`, evenly over the items, from the surest tenth to 1."""
+    risk: tuple[float, ...]
+    points: tuple[Point, ...]
+    """At coverages of `AT`."""
+
+
+PLACES = 100
+
+
+def silence(confidence: npt.ArrayLike, right: npt.ArrayLike, *, level: float = 0.95) -> Silence:
+    """As `risk_coverage`, without its areas, and small however many items there are.
+
+    The surest tenth is left out, where the curve jumps with every item.
+
+    Raises:
+        ValueError: As `risk_coverage`.
+    """
+    sure, good = _checked(confidence, right, level)
+    risk = _risks(sure, 1 - good)
+    n = len(risk)
+    first = max(1, n // 10)
+    places = sorted({round(at) for at in np.linspace(first, n, min(PLACES, n - first + 1))})
+    points = tuple(_point(share, risk, level) for share in AT)
+    return Silence(tuple(at / n for at in places), tuple(float(risk[at - 1]) for at in places), points)
+
+
 def risk_coverage(
     confidence: npt.ArrayLike, right: npt.ArrayLike, *, seed: int = 0, level: float = 0.95
 ) -> RiskCoverage:
@@ -59,12 +90,7 @@ def risk_coverage(
     Source: El-Yaniv and Wiener 2010; Geifman and El-Yaniv 2017, section 2; the area and its best: Geifman, Uziel and
     El-Yaniv 2019, section 2 (AURC, E-AURC).
     """
-    check_level(level)
-    sure, good = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    if sure.ndim != 1 or sure.shape != good.shape or not len(sure):
-        raise ValueError(f"Confidences and answers must be (n,) with n >= 1, were {sure.shape} and {good.shape}.")
-    if not np.isfinite(sure).all() or not np.isin(good, (0.0, 1.0)).all():
-        raise ValueError("Confidences must be finite, and answers right, 1, or wrong, 0.")
+    sure, good = _checked(confidence, right, level)
     n = len(sure)
     risk = _risks(sure, 1 - good)
     rng = np.random.default_rng(seed)
@@ -74,6 +100,16 @@ def risk_coverage(
     points = tuple(_point(share, risk, level) for share in AT)
     coverage = tuple(float(nth) for nth in np.arange(1, n + 1) / n)
     return RiskCoverage(coverage, tuple(map(float, risk)), area, _best(good), gain, points)
+
+
+def _checked(confidence: npt.ArrayLike, right: npt.ArrayLike, level: float) -> tuple[Floats, Floats]:
+    check_level(level)
+    sure, good = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    if sure.ndim != 1 or sure.shape != good.shape or not len(sure):
+        raise ValueError(f"Confidences and answers must be (n,) with n >= 1, were {sure.shape} and {good.shape}.")
+    if not np.isfinite(sure).all() or not np.isin(good, (0.0, 1.0)).all():
+        raise ValueError("Confidences must be finite, and answers right, 1, or wrong, 0.")
+    return sure, good
 
 
 def _risks(sure: Floats, wrong: Floats) -> Floats:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from assay.report.charts import reliability
+from markupsafe import Markup
+
+from assay.report.axis import axis_between, axis_over
+from assay.report.charts import reliability, risk_line
 from assay.report.charts import worth as worth_chart
 from assay.report.facts import Confusion, ReportFacts
-from assay.report.sceptic import Reach, SideBySide
+from assay.report.sceptic import Calibrated, Reach, SideBySide
 from assay.report.sections.making import is_small
 from assay.report.sections.matrix import matrix
 from assay.report.sections.section import Section
@@ -39,7 +42,26 @@ def calibration(facts: ReportFacts) -> Section | None:
         (one, [("as trained", reliability(one.before)), ("with its temperature", reliability(one.after))])
         for one in facts.calibration
     ]
-    return Section("calibration", "How sure it may be", fill("calibration.html", {"facts": facts, "rows": rows}))
+    values = {"facts": facts, "rows": rows, "silence": _silence(facts)}
+    return Section("calibration", "How sure it may be", fill("calibration.html", values))
+
+
+def _silence(facts: ReportFacts) -> list[tuple[Calibrated, Markup]]:
+    """Wrong answers by the share that is answered, on one pair of axes."""
+    across = axis_between(0, 100)
+    up = axis_over([0.0, *(100 * risk for one in facts.calibration for risk in one.silence.risk)], ticks=4)
+    return [
+        (
+            one,
+            risk_line(
+                [(100 * x, 100 * y) for x, y in zip(one.silence.coverage, one.silence.risk, strict=True)],
+                (across, up),
+                100 * one.silence.risk[-1],
+                f"{one.model}: wrong answers by the share that is answered, surest first",
+            ),
+        )
+        for one in facts.calibration
+    ]
 
 
 def beside(facts: ReportFacts) -> Section | None:
