@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.cli.money import BUDGET_NOW, paid_data, paid_line
-from assay.cli.options import JSON, show, table
+from assay.cli.money import BUDGET_NOW
+from assay.cli.options import JSON, table
+from assay.cli.probe_page import check_folder, end
 from assay.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def command(model: str, questions: Path | None, html: Path | None, as_json: bool
     A written answer counts as right where the known answer nearest to it is a true one. Then risk against coverage: how
     many answers are wrong if the model keeps silent when it is unsure, by each way to tell.
     """
-    from assay.models.budget import Account, Budget
+    from assay.models.budget import Budget
     from assay.models.open_models import OpenModels
     from assay.pipeline.environment import LANGUAGE, environment
     from assay.pipeline.hallucination import picked, probe
@@ -58,22 +59,11 @@ def command(model: str, questions: Path | None, html: Path | None, as_json: bool
 
     budget = Budget(options["budget"])
     items = picked(_read(questions), options["limit"], options["seed"])
-    if html is not None and not html.parent.is_dir():
-        raise UserError(f"{html} cannot be written: there is no folder {html.parent}.")
+    check_folder(html)
     found = probe(items, _asking(model, options), OpenModels(budget=budget), Silent() if as_json else Lines())
-    if html is not None:
-        from assay.store.atomic import write_bytes
-
-        source = questions.name if questions is not None else "assay's own questions"
-        write_bytes(html, render(found, source, environment(LANGUAGE)).encode("utf-8"))
-    if as_json:
-        show({**asdict(found), "cost": paid_data(budget, Account())})
-        return
-    _print(found)
-    if budget.account != Account():
-        click.echo(paid_line(budget, Account()))
-    if html is not None:
-        click.echo(f"Page: {html}")
+    source = questions.name if questions is not None else "assay's own questions"
+    data = asdict(found) if as_json else None
+    end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE)))
 
 
 def _read(file: Path | None) -> list[Sample]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.cli.money import BUDGET_NOW, paid_data, paid_line
-from assay.cli.options import JSON, show, table
+from assay.cli.money import BUDGET_NOW
+from assay.cli.options import JSON, table
+from assay.cli.probe_page import check_folder, end
 from assay.cli.texts import texts_of
 from assay.core.errors import UserError
 
@@ -67,15 +68,14 @@ def command(task: Task, prompts: Path | None, html: Path | None, as_json: bool, 
     Beside what each defence prevents stands its price: the harmless questions that are refused. Attacks are fixed and
     mild; no harmful text is shipped. Try --prompts only with what you are allowed to ask.
     """
-    from assay.models.budget import Account, Budget
+    from assay.models.budget import Budget
     from assay.models.open_models import OpenModels
     from assay.pipeline.environment import LANGUAGE, environment
     from assay.pipeline.jailbreak import bench_of, probe
     from assay.pipeline.progress import Lines, Silent
     from assay.report.jailbreak_page import render
 
-    if html is not None and not html.parent.is_dir():
-        raise UserError(f"{html} cannot be written: there is no folder {html.parent}.")
+    check_folder(html)
     if prompts is None and (options["column"] or options["system"]):
         raise UserError("--column and --system go with --prompts.")
     budget = Budget(options["budget"])
@@ -86,19 +86,9 @@ def command(task: Task, prompts: Path | None, html: Path | None, as_json: bool, 
     _check(asking, defences, len(harmless))
     bench = bench_of(asking, OpenModels(budget=budget), tried, harmless, options["system"])
     found = probe(bench, tried, kind, defences, Silent() if as_json else Lines())
-    if html is not None:
-        from assay.store.atomic import write_bytes
-
-        source = options["harmless"].name if options["harmless"] else "assay's own"
-        write_bytes(html, render(found, source, environment(LANGUAGE)).encode("utf-8"))
-    if as_json:
-        show({**asdict(found), "cost": paid_data(budget, Account())})
-        return
-    _print(found)
-    if budget.account != Account():
-        click.echo(paid_line(budget, Account()))
-    if html is not None:
-        click.echo(f"Page: {html}")
+    source = options["harmless"].name if options["harmless"] else "assay's own"
+    data = asdict(found) if as_json else None
+    end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE)))
 
 
 def _asking(options: dict[str, Any]) -> Asking:
