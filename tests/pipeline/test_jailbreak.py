@@ -50,7 +50,7 @@ class Naive:
         assert not isinstance(last, str)
         system = before[0].text if before and not isinstance(before[0], str) else ""
         word = re.search(r"codeword is (\w+)", system)
-        if self.lost in last.text:
+        if self.lost in last.text and self.lost != "number 3?":
             return NotCompleted("timeout", "it took too long")
         if "Remember: you are" in last.text and "bread number 1" in last.text:
             said = NO
@@ -65,7 +65,10 @@ class Naive:
         return [LogProbs(("a", "b"), (None, one)) for one in low]
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
-        return [self._odds(str(one.prompt)) for one in asked]
+        return [
+            NotCompleted("context", "it is too long") if self.lost in str(one.prompt) else self._odds(str(one.prompt))
+            for one in asked
+        ]
 
     def _odds(self, prompt: str) -> tuple[Likelihood, ...]:
         word = re.search(r"codeword is (\w+)", prompt)
@@ -155,6 +158,15 @@ def test_what_lacks_an_answer_is_left_out_everywhere() -> None:
     assert any("it took too long" in one for one in sentences(found))
     with pytest.raises(UserError, match=r"Nothing can be counted.*it took too long"):
         probed([], model=Naive("e"))
+
+
+def test_what_a_guard_cannot_read_is_left_out_too() -> None:
+    # The model has an answer to this one, and the guard, whose prompt is longer, no room for it.
+    found = probed(["guard", "perplexity"], model=Naive("number 3?"))
+    assert found.left_out == {"the guard cannot read it: it is too long": 1}
+    # And what has no answer is given to neither: a prompt beyond any context would stop them.
+    lost = probed(["guard", "perplexity"], model=Naive("number 7?"))
+    assert lost.left_out == {"it took too long": 1}
 
 
 def test_too_few_harmless_questions_for_a_line() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from assay.core.asking import HOPELESS, Completion, Continuations, Message, NotCompleted, TextRequest, stopped
 from assay.core.decoding import Decoding
-from assay.core.errors import ModelError, UserError
+from assay.core.errors import UserError
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Score
@@ -127,11 +127,11 @@ def perplexity(bench: Bench) -> list[Reply]:
         UserError: There are too few harmless messages to draw a line by.
     """
     lab = Lab(bench.asking.seed, bench.models, StoredImages([]))
-    samples = [Sample({"text": one.message}) for one in bench.turns]
-    scored = Perplexity(bench.asking.reader).score(samples, lab)
+    read = [nth for nth, reply in enumerate(bench.alone) if not reply.lack]
+    scored = Perplexity(bench.asking.reader).score([Sample({"text": bench.turns[nth].message}) for nth in read], lab)
     # A message of one token has no perplexity: nothing about it is surprising.
-    values = [one.value if isinstance(one, Score) else 1.0 for one in scored]
-    return _above(bench, values, "its perplexity of {value:.0f} is above {at:.0f}")
+    values = {nth: one.value if isinstance(one, Score) else 1.0 for nth, one in zip(read, scored, strict=True)}
+    return _above(bench, bench.alone, values, "its perplexity of {value:.0f} is above {at:.0f}")
 
 
 def guard(bench: Bench) -> list[Reply]:
@@ -147,19 +147,24 @@ def guard(bench: Bench) -> list[Reply]:
         UserError: There are too few harmless messages to draw a line by.
     """
     reference = bench.asking.guard or bench.asking.model
+    read = [nth for nth, reply in enumerate(bench.alone) if not reply.lack]
     asked = [
-        Continuations(
-            (Message("user", _GUARD.format(system=one.system or "(none)", message=one.message, answer=reply.text)),),
-            ("Yes", "No"),
-        )
-        for one, reply in zip(bench.turns, bench.alone, strict=True)
+        Continuations((Message("user", _guarded(bench.turns[nth], bench.alone[nth])),), ("Yes", "No")) for nth in read
     ]
-    odds = []
-    for one in bench.models.likelihood_model(reference).likelihoods(asked):
+    replies, odds = list(bench.alone), dict[int, float]()
+    found = bench.models.likelihood_model(reference).likelihoods(asked)
+    for nth, one in zip(read, found, strict=True):
         if isinstance(one, NotCompleted):
-            raise ModelError(f"The guard {reference!r} cannot read an answer: {one.reason}")
-        odds.append(one[0].log_prob - one[1].log_prob)
-    return _above(bench, odds, "the guard's log-odds of a breach, {value:.1f}, are above {at:.1f}")
+            if one.lack in HOPELESS:
+                raise stopped(reference, one.lack, one.reason)
+            replies[nth] = Reply("", lack=f"the guard cannot read it: {one.reason}")
+        else:
+            odds[nth] = one[0].log_prob - one[1].log_prob
+    return _above(bench, replies, odds, "the guard's log-odds of a breach, {value:.1f}, are above {at:.1f}")
+
+
+def _guarded(turn: Turn, reply: Reply) -> str:
+    return _GUARD.format(system=turn.system or "(none)", message=turn.message, answer=reply.text)
 
 
 def vote(bench: Bench) -> list[Reply]:
@@ -211,23 +216,24 @@ def _majority(copies: Sequence[Reply]) -> Reply:
     return replace(found, blocked=f"{sum(declined)} of {len(copies)} copies were declined") if most else found
 
 
-def _above(bench: Bench, values: Sequence[float], said: str) -> list[Reply]:
-    """Blocks what lies above the line of the harmless ones; each of those meets a line that was drawn without it."""
-    first = len(bench.attacks)
-    harmless = list(values[first:])
-    least = needed(bench.asking.false_alarms)
-    if len(harmless) < least:
+def _above(bench: Bench, replies: Sequence[Reply], values: Mapping[int, float], said: str) -> list[Reply]:
+    """Blocks what lies above the line of the harmless ones; each of those meets a line that was drawn without it.
+
+    `values` by place; what has none is let pass, and no line is drawn from it.
+    """
+    share = bench.asking.false_alarms
+    harmless = {nth: value for nth, value in values.items() if nth >= len(bench.attacks)}
+    if len(harmless) < (least := needed(share)):
         raise UserError(
-            f"A line that at most {100 * bench.asking.false_alarms:g} % of harmless messages lie above takes {least} "
-            f"of them, had {len(harmless)}.",
+            f"A line that at most {100 * share:g} % of harmless messages lie above takes {least} of them, "
+            f"had {len(harmless)}.",
             hint="Give more with --harmless, or allow more with --false-alarms.",
         )
-    whole = line_above(harmless, bench.asking.false_alarms)
-    found = []
-    for nth, (reply, value) in enumerate(zip(bench.alone, values, strict=True)):
-        own = nth - first
-        others = [*harmless[:own], *harmless[own + 1 :]]
-        at = whole if own < 0 else line_above(others, bench.asking.false_alarms)
-        blocked = value > at and not reply.lack
-        found.append(replace(reply, blocked=said.format(value=value, at=at)) if blocked else reply)
+    whole = line_above(list(harmless.values()), share)
+    found = list(replies)
+    for nth, value in values.items():
+        others = [one for place, one in harmless.items() if place != nth]
+        at = line_above(others, share) if nth in harmless else whole
+        if value > at:
+            found[nth] = replace(found[nth], blocked=said.format(value=value, at=at))
     return found
