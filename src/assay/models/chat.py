@@ -49,7 +49,9 @@ def answered(tokenizer: Any, prompt: tuple[Message, ...], answer: str, reference
 def _templated(tokenizer: Any, turns: tuple[Message, ...], reference: str, *, add_generation_prompt: bool) -> list[int]:
     said = [{"role": one.role, "content": without(tokenizer.all_special_tokens, one.text)} for one in turns]
     try:
-        ids = tokenizer.apply_chat_template(said, add_generation_prompt=add_generation_prompt, return_dict=False)
+        ids = tokenizer.apply_chat_template(
+            said, add_generation_prompt=add_generation_prompt, return_dict=False, tokenizer_kwargs={"verbose": False}
+        )
     except Exception as error:  # jinja's own errors, and what templates raise
         raise ModelError(f"The chat template of model {reference!r} refuses this conversation: {error}.") from error
     return list(ids)
