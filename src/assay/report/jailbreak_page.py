@@ -68,14 +68,14 @@ def render(found: Probed, source: str, versions: Mapping[str, str]) -> str:
 
 def headline(found: Probed) -> str:
     """A few words."""
-    helped = [one.name + (", at a price," if _costs(one) else "") for one in found.results[1:] if _helps(one)]
+    helped = [one.name + (" (at a price)" if _costs(one) else "") for one in found.results[1:] if _helps(one)]
     if not any(one.how for one in found.alone.attacks):
         return "No attack got through."
     if len(found.results) == 1:
         return f"{percent(found.alone.through.estimate)} of attacks get through."
     if not helped:
         return "No defence is shown to keep attacks out."
-    return f"Shown to keep attacks out: {listed(helped).rstrip(',')}."
+    return f"Shown to keep attacks out: {listed(helped)}."
 
 
 def sentences(found: Probed) -> list[str]:
