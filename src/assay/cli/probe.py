@@ -10,6 +10,7 @@ PROBES = {
     "hallucination": "assay.cli.probe_hallucination",
     "ai-text": "assay.cli.probe_ai_text",
     "private": "assay.cli.probe_private",
+    "pictures": "assay.cli.probe_pictures",
     "jailbreak": "assay.cli.probe_jailbreak",
 }
 """Name of a probe to its module, in the order of the help."""
