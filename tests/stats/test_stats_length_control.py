@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -32,12 +32,20 @@ def slow_l1(x: np.ndarray, weights: np.ndarray, moments: np.ndarray, penalty: fl
 
 @settings(max_examples=40)
 @given(st.integers(1, 4), st.integers(5, 60), st.integers(0, 10_000), st.sampled_from([0.01, 0.3, 3.0, 30.0]))
+@example(3, 54, 224, 0.01)
 def test_the_solver_is_a_general_optimiser_and_more_exact(p: int, n: int, seed: int, penalty: float) -> None:
     rng = np.random.default_rng(seed)
     x, weights, labels = rng.normal(size=(n, p)), rng.uniform(0, 2, n), rng.uniform(0, 1, n)
     moments = x.T @ (weights * labels)
     found = l1_logistic(x, weights, moments, penalty)
-    assert found == pytest.approx(slow_l1(x, weights, moments, penalty), abs=1e-5)
+    general = slow_l1(x, weights, moments, penalty)
+
+    def loss(b: np.ndarray) -> float:
+        return float(weights @ np.logaddexp(0, x @ b) - moments @ b + penalty * np.abs(b).sum())
+
+    # Not the places but the losses: a general optimiser may stop a little early on flat ground (seed 224).
+    assert loss(found) == pytest.approx(loss(general), abs=1e-4)
+    assert loss(found) <= loss(general) + 1e-12
     # The conditions of the minimum: at 0 the slope is within the penalty, elsewhere it cancels it.
     slope = x.T @ (weights * expit(x @ found)) - moments
     off = np.where(found == 0, np.maximum(np.abs(slope) - penalty, 0), np.abs(slope + penalty * np.sign(found)))
