@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
@@ -12,9 +13,16 @@ from assay.core.kinds import Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """What is decoded; Pillow's other readers are rarely used, and one of them starts another program."""
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+"""Of names of files that are taken for pictures, in small letters."""
 MAX_PIXELS = 2**26
 """Larger pictures are refused: 67 million pixels, 200 MB decoded; below where Pillow itself warns of bombs."""
 _COMPRESS_LEVEL = 6
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """Files of a folder and of those in it that are named as pictures are, in order."""
+    return sorted(one for one in folder.rglob("*") if one.suffix.lower() in ENDINGS and one.is_file())
 
 
 def encode_png(pixels: Pixels) -> bytes:

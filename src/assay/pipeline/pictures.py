@@ -14,8 +14,7 @@ from assay.core.kinds import Pixels
 from assay.core.lab import Lab, Models
 from assay.core.sample import Image, Sample
 from assay.core.score import Outcome, Score
-from assay.images.codec import decode
-from assay.sources.image_folder import ENDINGS
+from assay.images.codec import ENDINGS, decode, pictures_below
 from assay.stats.intervals import wilson
 
 PART = 16
@@ -79,7 +78,7 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise SourceError(f"There is no folder or picture {str(path)!r}.")
-    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in ENDINGS and one.is_file())
+    found = pictures_below(path)
     if not found:
         raise SourceError(f"No pictures in {str(path)!r}.", hint=f"Files that end in {', '.join(sorted(ENDINGS))}.")
     return found

@@ -13,11 +13,9 @@ from assay.core.kinds import Pixels
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.images.codec import decode
+from assay.images.codec import decode, pictures_below
 from assay.images.hashes import BITS, distance, perceptual_hash, read_hashes
 from assay.scorers.evaluation_items import held
-
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class BlockList:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(one for one in path.rglob("*") if one.suffix.lower() in ENDINGS and one.is_file())
+        return pictures_below(path)
     if not path.is_file():
         raise SourceError(f"There is no list {str(path)!r}: expected a file of hashes or a folder of pictures.")
     return [path]

@@ -12,9 +12,7 @@ from assay.core.errors import SourceError
 from assay.core.kinds import Pixels
 from assay.core.lab import Lab
 from assay.core.sample import Sample
-from assay.images.codec import decode
-
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+from assay.images.codec import ENDINGS, decode
 
 
 @dataclass(frozen=True)
