@@ -23,23 +23,23 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.core.asking import Message, NotCompleted, TextRequest
+from assay.components.evaluators.choice import Choice
+from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.text.refusal import Refusal
+from assay.components.sources.tasks.misconceptions import Misconceptions
+from assay.components.sources.tasks.seed_tasks import SeedTasks
+from assay.components.sources.text.requests import Requests
+from assay.core.completions import Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.effect import Effect
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Score
-from assay.evaluators.choice import Choice
 from assay.models import Device, OpenModels
-from assay.scorers.harmless import Harmless
-from assay.scorers.refusal import Refusal
-from assay.sources.misconceptions import Misconceptions
-from assay.sources.requests import Requests
-from assay.sources.seed_tasks import SeedTasks
 from assay.stats import wilson
 from assay.store.images import StoredImages
-from assay.text.multiple_choice import CONVENTIONS
+from assay.text.prompting.multiple_choice import CONVENTIONS
 
 SHOWN = 140
 """Characters of an answer."""

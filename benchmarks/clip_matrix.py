@@ -26,9 +26,9 @@ from torchmetrics.functional.multimodal import clip_score
 from torchmetrics.functional.multimodal.clip_score import _clip_score_update
 from transformers import CLIPProcessor
 
-from assay.core.kinds import Pixels
+from assay.core.model_kinds import Pixels
 from assay.models import Device
-from assay.models.clip import Clip, open_clip
+from assay.models.image.clip import Clip, open_clip
 from assay.models.loading import placed
 from assay.models.references import locate
 

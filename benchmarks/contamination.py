@@ -20,16 +20,16 @@ from pathlib import Path
 
 from novelty_texts import ALPACA
 
+from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
+from assay.components.sources.tasks.gsm8k import Gsm8k
+from assay.components.sources.tasks.mmlu import Mmlu
+from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.components.sources.text.texts import Texts
 from assay.core.lab import Lab
 from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score
 from assay.models import OpenModels
-from assay.scorers.ngram_overlap import NgramOverlap
-from assay.sources.gsm8k import Gsm8k
-from assay.sources.mmlu import Mmlu
-from assay.sources.texts import Texts
-from assay.sources.truthful_qa import TruthfulQa
 from assay.store.images import StoredImages
 
 SEED = 20200722

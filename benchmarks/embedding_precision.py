@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from assay.models.embedding.sentences import SentenceEncoder, open_sentences
 from assay.models.loading import Device
 from assay.models.references import locate
-from assay.models.sentences import SentenceEncoder, open_sentences
 
 MODEL = "embedded:minilm"
 NEEDED = 0.999

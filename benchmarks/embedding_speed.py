@@ -25,10 +25,10 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"  # threads of its own, which torc
 import numpy as np
 import torch
 
-from assay.core.kinds import Matrix
+from assay.core.model_kinds import Matrix
+from assay.models.embedding.sentences import open_sentences
 from assay.models.loading import Device
 from assay.models.references import locate
-from assay.models.sentences import open_sentences
 
 MODEL = "embedded:minilm"
 NEEDED = 2.0

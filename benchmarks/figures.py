@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from assay.sources.records import Record, csv_records, shown
+from assay.components.sources.files.records import Record, csv_records, shown
 
 NAME = 70
 """Characters of a name, so that columns stand below one another."""

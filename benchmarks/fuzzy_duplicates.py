@@ -20,8 +20,8 @@ from pathlib import Path
 
 from novelty_texts import ALPACA, made
 
+from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates, missed, shingles
 from assay.core.roles import Decision, ScoreTable
-from assay.filters.fuzzy_duplicates import FuzzyDuplicates, missed, shingles
 
 SEED = 19970611
 FOUND = 0.999

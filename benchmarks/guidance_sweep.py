@@ -15,16 +15,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from assay.components.evaluators.accuracy import Accuracy
+from assay.components.scorers.image.agreement import Agreement
+from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
+from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.lab import Lab
 from assay.core.sample import Sample
-from assay.evaluators.accuracy import Accuracy
 from assay.models.open_models import OpenModels
-from assay.pipeline.arms import hashed
-from assay.pipeline.recipe_file import load
-from assay.scorers.agreement import Agreement
-from assay.sources.fashion_mnist import LABELS, FashionMNIST
+from assay.pipeline.recipe.codec import load
+from assay.pipeline.stages.arms import hashed
 from assay.store.images import StoredImages
-from assay.trainers.image_classifier import ImageClassifier
 
 
 def main() -> None:

@@ -14,14 +14,14 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from assay.core.asking import TokenMoments
-from assay.core.kinds import MomentsModel
+from assay.components.sources.text.ai_texts import AiTexts, read_ai_texts
+from assay.core.completions import TokenMoments
+from assay.core.model_kinds import MomentsModel
 from assay.models.open_models import OpenModels
-from assay.sources.ai_texts import AiTexts, read_ai_texts
-from assay.stats.detection import detection
-from assay.stats.false_alarms import drawn
-from assay.stats.intervals import wilson
-from assay.text.machine_text import binoculars, curvature
+from assay.stats.confidence.detection import detection
+from assay.stats.confidence.false_alarms import drawn
+from assay.stats.inference.intervals import wilson
+from assay.text.decoding.machine_text import binoculars, curvature
 
 SHARE = 0.05
 WORDS = (100, 50, 25, 10)

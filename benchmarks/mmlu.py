@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from assay.core.asking import Continuations, NotCompleted
+from assay.components.sources.tasks.mmlu import Mmlu
+from assay.core.completions import Continuations, NotCompleted
 from assay.core.effect import Effect
-from assay.models.language import open_stepped
 from assay.models.loading import Device
-from assay.sources.mmlu import Mmlu
+from assay.models.text.backends import open_stepped
 from assay.stats import mean_of_shares, wilson
-from assay.text.multiple_choice import Item, choose, continuations, item_of, mmlu_prompt, scores
+from assay.text.prompting.multiple_choice import Item, choose, continuations, item_of, mmlu_prompt, scores
 
 WANTED = 2.0
 """How many times as fast as the harness."""

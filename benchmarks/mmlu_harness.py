@@ -17,7 +17,7 @@ from mmlu import SHOTS, Numbers, Subject, Turns, Way
 
 from assay.core.errors import SourceError
 from assay.models.references import locate
-from assay.text.multiple_choice import Item, choose
+from assay.text.prompting.multiple_choice import Item, choose
 
 TASK = {
     "dataset_path": "json",

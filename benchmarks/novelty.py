@@ -27,11 +27,11 @@ import numpy.typing as npt
 from novelty_texts import ALPACA, alpaca, made
 from rouge_score.rouge_scorer import RougeScorer
 
-from assay.text.lcs import length_by_masks, masks_of
-from assay.text.nearest import nearest_before
-from assay.text.novelty import Novelty, NoveltyFilter, Rule
-from assay.text.rouge import f_of
-from assay.text.tokens import ascii_tokens
+from assay.text.similarity.lcs import length_by_masks, masks_of
+from assay.text.similarity.nearest import nearest_before
+from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
+from assay.text.similarity.rouge import f_of
+from assay.text.similarity.tokens import ascii_tokens
 
 MEASURED = 1_000
 """Instructions at which the ratio is measured: the published algorithm takes a second for the first 200 already."""

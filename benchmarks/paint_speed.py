@@ -19,9 +19,9 @@ import diffusers
 import numpy as np
 import torch
 
-from assay.core.kinds import NotPainted, PaintRequest
+from assay.core.model_kinds import NotPainted, PaintRequest
 from assay.models import Device, OpenModels
-from assay.models.diffusion import TILE, Diffusion
+from assay.models.image.diffusion import TILE, Diffusion
 
 WORDS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 Painter = Callable[[Sequence[PaintRequest]], Sequence[Any]]

@@ -12,8 +12,8 @@ import argparse
 
 import numpy as np
 
+from assay.components.sources.image.fashion_mnist import LABELS, arrays
 from assay.models import OpenModels
-from assay.sources.fashion_mnist import LABELS, arrays
 from assay.stats import wilson
 
 LINES = (0.5, 0.2, 0.1)

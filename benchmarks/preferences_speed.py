@@ -65,11 +65,11 @@ def _measured(options: argparse.Namespace, kind: str, way: str) -> dict[str, Any
 
 
 def _job(options: argparse.Namespace, kind: str, folder: str) -> Any:
+    from assay.components.trainers.preference.loop import PairJob
+    from assay.components.trainers.preference.rows import Reader, pair_rows
+    from assay.components.trainers.sft.model import tokenizer_of
     from assay.core.sample import Sample
     from assay.models.references import locate
-    from assay.trainers.preference_loop import PairJob
-    from assay.trainers.preference_rows import Reader, pair_rows
-    from assay.trainers.sft_model import tokenizer_of
 
     model = "embedded:smollm2"
     tokenizer, pairs = tokenizer_of(locate(model)), []
@@ -106,9 +106,9 @@ def _job(options: argparse.Namespace, kind: str, folder: str) -> Any:
 
 
 def _assay(job: Any, kind: str, clock: Clock) -> tuple[list[float], dict[str, float]]:
-    from assay.trainers.dpo_loop import prefer
-    from assay.trainers.preference_loop import measured
-    from assay.trainers.reward_loop import learn_rewards
+    from assay.components.trainers.preference.dpo_loop import prefer
+    from assay.components.trainers.preference.loop import measured
+    from assay.components.trainers.preference.reward_loop import learn_rewards
 
     done = (learn_rewards if kind == "reward" else prefer)(job, clock)
     facts = {f"{name} before": value for name, value in measured(done.before).items()} | measured(done.after)
@@ -123,11 +123,11 @@ def _trl(job: Any, kind: str, clock: Clock) -> tuple[list[float], dict[str, floa
     from transformers import TrainerCallback
     from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer
 
+    from assay.components.trainers.preference import dpo_loop, reward_loop
+    from assay.components.trainers.preference.loop import in_order, settings
+    from assay.components.trainers.sft.loop import share_of_rate
+    from assay.components.trainers.sft.model import adapter, loaded, tokenizer_of
     from assay.models.references import locate
-    from assay.trainers import dpo_loop, reward_loop
-    from assay.trainers.preference_loop import in_order, settings
-    from assay.trainers.sft_loop import share_of_rate
-    from assay.trainers.sft_model import adapter, loaded, tokenizer_of
 
     class Steps(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: Any, **__: Any) -> None:

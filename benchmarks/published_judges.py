@@ -10,7 +10,9 @@ from pathlib import Path
 from figures import Figure, Found
 from published_preferences import llmbar_files
 
-from assay.core.asking import (
+from assay.analysis.format import percent_between, points, points_between
+from assay.components.sources.files.judge_files import read_pairs
+from assay.core.completions import (
     Answer,
     Completion,
     Continuations,
@@ -22,15 +24,13 @@ from assay.core.asking import (
 )
 from assay.core.errors import ModelError
 from assay.core.sample import Sample
-from assay.pipeline.judge_pairs import judge_pairs
-from assay.pipeline.judging import Judging, judge_of
-from assay.report.judge_results import PairsResult, pairs_result
-from assay.report.judge_words import pairs_sentences
-from assay.report.words import percent_between, points, points_between
-from assay.sources.judge_files import read_pairs
-from assay.stats.length_control import FEWEST
+from assay.judging.engine import Judging, judge_of
+from assay.judging.page.text import pairs_sentences
+from assay.judging.pairs import judge_pairs
+from assay.judging.results import PairsResult, pairs_result
+from assay.stats.ratings.length_control import FEWEST
 from assay.store.run_folder import RunFolder
-from assay.text.fences import fenced
+from assay.text.prompting.delimiters import fenced
 
 COLUMNS = {"instruction": "input", "output_a": "output_1", "output_b": "output_2"}
 TURN = 4

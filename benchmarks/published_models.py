@@ -12,20 +12,20 @@ from pathlib import Path
 from figures import Figure, Found, Missing, Sizes, file
 from mmlu import SHOTS, WANTED, Subject, assay_way, in_turns, read_subjects
 
+from assay.analysis.format import count, p_value, percent, plural, points_between, signed
+from assay.components.sources.tasks.mmlu import Mmlu
 from assay.core.effect import Effect
 from assay.core.score import Score
+from assay.evaluation.plan import Cell, cells, parse_manner
+from assay.evaluation.results import CellResult, comparisons, result
+from assay.evaluation.run import Evaluation, Filled
+from assay.evaluation.tasks import parse_task
 from assay.models.open_models import OpenModels
-from assay.pipeline.eval_plan import Cell, cells, parse_manner
-from assay.pipeline.eval_run import Evaluation, Filled
-from assay.pipeline.eval_tasks import parse_task
 from assay.pipeline.progress import watched
 from assay.pipeline.quiet import hushed
-from assay.report.eval_results import CellResult, comparisons, result
-from assay.report.words import count, p_value, percent, plural, points_between, signed
-from assay.sources.mmlu import Mmlu
 from assay.stats import mean_of_shares
 from assay.store.run_folder import RunFolder
-from assay.text.strategies import parse_strategy
+from assay.text.decoding.strategies import parse_strategy
 
 MODEL = "embedded:smollm2"
 MAX_TOKENS = 256

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from figures import Figure, Found, Missing, column, file, number, table
 
+from assay.components.sources.files.records import Record, jsonl_records
+from assay.components.sources.files.vote_file import read_votes
 from assay.core.errors import SourceError
-from assay.sources.records import Record, jsonl_records
-from assay.sources.vote_file import read_votes
-from assay.stats.agreement import accuracy, positions
-from assay.stats.bradley_terry import bradley_terry
-from assay.stats.elo import elo
-from assay.stats.length_control import Benchmark, LengthControlled, length_controlled
+from assay.stats.ratings.agreement import accuracy, positions
+from assay.stats.ratings.bradley_terry import bradley_terry
+from assay.stats.ratings.elo import elo
+from assay.stats.ratings.length_control import Benchmark, LengthControlled, length_controlled
 
 ITEMS = ("difficulty", "baseline_characters", "verbose_characters", "concise_characters")
 ANNOTATIONS = ("model", "item", "preference", "model_characters", "baseline_characters")

@@ -54,8 +54,8 @@ def figures(data: Path, tokens: int = TOKENS) -> Iterator[Figure]:
 
 def rouge_figures(path: Path) -> Iterator[Figure]:
     """ROUGE-1.5.5 on the pairs that google-research/rouge tests itself with."""
-    from assay.text.rouge import rouge, stemmed
-    from assay.text.tokens import tokens
+    from assay.text.similarity.rouge import rouge, stemmed
+    from assay.text.similarity.tokens import tokens
 
     held = json.loads(path.read_text(encoding="utf-8"))
     for kind, stemmer, nth, printed in ROUGE:
@@ -69,7 +69,7 @@ def rouge_figures(path: Path) -> Iterator[Figure]:
 
 def wikitext(path: Path) -> str:
     """The text that the page measures: rows joined by two line ends, rows of spaces alone being empty."""
-    from assay.sources.records import read_text
+    from assay.components.sources.files.records import read_text
 
     rows = read_text(path, "the text of WikiText-2").splitlines(keepends=True)
     return "\n\n".join(row if row.strip() else "" for row in rows)
@@ -78,10 +78,10 @@ def wikitext(path: Path) -> str:
 def perplexity_figures(path: Path, tokens: int) -> Iterator[Figure]:
     """By token, of MODEL in float32 on WikiText-2's test split, beside a loop of transformers alone."""
     from assay.core.errors import SourceError
-    from assay.models.language import open_language
     from assay.models.loading import Device
-    from assay.models.rolling import rolled
-    from assay.text.perplexity import of_text
+    from assay.models.text.backends import open_language
+    from assay.models.text.rolling import rolled
+    from assay.text.decoding.perplexity import of_text
 
     model = open_language(MODEL, Device(device="cpu", dtype="float32"))
     text = wikitext(path)

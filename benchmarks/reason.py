@@ -18,20 +18,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from assay.components.evaluators.answers import Answers
+from assay.components.scorers.verifiers.number_equals import NumberEquals
+from assay.components.sources.tasks.arithmetic import Arithmetic
+from assay.components.trainers.reinforcement.grpo import GRPO
+from assay.components.trainers.sft.sft import SFT
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Score
-from assay.evaluators.answers import Answers
 from assay.models.open_models import OpenModels
-from assay.sources.arithmetic import Arithmetic
-from assay.stats.bootstrap import paired_bootstrap
+from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.store.images import StoredImages
-from assay.text.arithmetic import Part
-from assay.trainers.grpo import GRPO
-from assay.trainers.sft import SFT
-from assay.verifiers.number_equals import NumberEquals
+from assay.text.instructions.arithmetic import Part
 
 RIGHT = NumberEquals("answer")
 

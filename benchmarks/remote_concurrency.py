@@ -16,9 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from assay.core.asking import Completion, TextRequest
-from assay.models.asker import RemoteSettings
-from assay.models.remote import RemoteModel
+from assay.core.completions import Completion, TextRequest
+from assay.models.remote.asker import RemoteSettings
+from assay.models.remote.model import RemoteModel
 
 SERVER = Path(__file__).resolve().parents[1] / "tests" / "fault_server.py"
 TARGET = 1.15

@@ -20,7 +20,7 @@ from typing import Any
 
 from rouge_score.rouge_scorer import RougeScorer
 
-from assay.text.rouge import rouge
+from assay.text.similarity.rouge import rouge
 
 KINDS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 

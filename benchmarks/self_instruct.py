@@ -21,16 +21,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from assay.components.generators.self_instruct import SelfInstruct
+from assay.components.generators.task_calls import Questions, answer_of
+from assay.components.generators.task_pool import Pool, of_language, task_of
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Failure, Sample
-from assay.generators.self_instruct import SelfInstruct
-from assay.generators.task_calls import Questions, answer_of
-from assay.generators.task_pool import Pool, of_language, task_of
 from assay.models import OpenModels
 from assay.store.images import StoredImages
-from assay.text.novelty import NoveltyFilter
-from assay.text.self_instruct import LIST_ENDED
+from assay.text.instructions.self_instruct import LIST_ENDED
+from assay.text.similarity.novelty import NoveltyFilter
 
 
 @dataclass(frozen=True)

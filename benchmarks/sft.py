@@ -58,12 +58,12 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
 
 def _job(options: argparse.Namespace) -> Any:
     """A tuning on tasks that have room, each of which is seen once."""
-    from assay.core.asking import Message
-    from assay.models.chat import answered
+    from assay.components.trainers.sft.loop import Job
+    from assay.components.trainers.sft.model import tokenizer_of
+    from assay.core.completions import Message
     from assay.models.references import locate
-    from assay.text.instructions import task_prompt
-    from assay.trainers.sft_loop import Job
-    from assay.trainers.sft_model import tokenizer_of
+    from assay.models.text.chat import answered
+    from assay.text.instructions.prompt import task_prompt
 
     model = "embedded:smollm2"
     tokenizer = tokenizer_of(locate(model))
@@ -97,8 +97,8 @@ def _job(options: argparse.Namespace) -> Any:
 
 
 def _assay(job: Any, clock: Clock) -> list[float]:
-    from assay.trainers.sft_loop import tune
-    from assay.trainers.training_run import settle
+    from assay.components.trainers.sft.loop import tune
+    from assay.components.trainers.training_run import settle
 
     settle(Path(job.folder), job.digest)
     return [loss for _, loss, _ in tune(job, clock).history]

@@ -18,13 +18,13 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from assay.components.evaluators.accuracy import Accuracy
+from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
+from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.lab import Lab
-from assay.evaluators.accuracy import Accuracy
 from assay.models.open_models import OpenModels
-from assay.pipeline.arms import hashed
-from assay.sources.fashion_mnist import LABELS, FashionMNIST
+from assay.pipeline.stages.arms import hashed
 from assay.store.images import StoredImages
-from assay.trainers.image_classifier import ImageClassifier
 
 
 def main() -> None:

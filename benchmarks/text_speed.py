@@ -20,12 +20,12 @@ import openvino
 import openvino_genai
 import torch
 
-from assay.core.asking import Completion, Message, TextRequest
+from assay.core.completions import Completion, Message, TextRequest
 from assay.core.decoding import Decoding
-from assay.models.gguf import F16_FILE
-from assay.models.language import open_language
 from assay.models.loading import Device
 from assay.models.references import locate
+from assay.models.text.backends import open_language
+from assay.models.text.gguf import F16_FILE
 
 SUBJECTS = ("rivers", "snow", "bread", "trains", "birds", "music", "paper", "winter")
 

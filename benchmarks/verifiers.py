@@ -17,16 +17,16 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from assay.components.scorers.verifiers.follows import Follows
+from assay.components.scorers.verifiers.json_matches import JsonMatches
+from assay.components.scorers.verifiers.number_equals import NumberEquals
+from assay.components.scorers.verifiers.passes_tests import PassesTests
 from assay.core.lab import Lab
 from assay.core.roles import Scorer
 from assay.core.sample import Sample
 from assay.core.score import Score
 from assay.models import OpenModels
 from assay.store.images import StoredImages
-from assay.verifiers.follows import Follows
-from assay.verifiers.json_matches import JsonMatches
-from assay.verifiers.number_equals import NumberEquals
-from assay.verifiers.passes_tests import PassesTests
 
 LAB = Lab(0, OpenModels(), StoredImages([Path()]))
 SCHEMA = {

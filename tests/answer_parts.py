@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from assay.components.filters.threshold import Threshold
 from assay.core.lab import Lab
 from assay.core.recipe import Proof, Recipe
 from assay.core.roles import Artifact
 from assay.core.sample import Made, Sample
 from assay.core.score import SHARE, Outcome, Scale, Score, Unscored
-from assay.filters.threshold import Threshold
 from run_parts import broken, note
 
 START = 6.0

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from assay.core.asking import (
+from assay.core.completions import (
     Answer,
     Completion,
     Continuations,
@@ -18,7 +18,7 @@ from assay.core.asking import (
     TextRequest,
 )
 from assay.core.errors import ModelError
-from assay.text.fences import fenced
+from assay.text.prompting.delimiters import fenced
 
 Pick = Callable[[Mapping[str, str]], str]
 """What stands between the marks, to a letter or grade."""

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from assay.core.asking import (
+from assay.core.completions import (
     Answer,
     Completion,
     Continuations,
@@ -24,7 +24,8 @@ from assay.core.asking import (
     TokenMoments,
 )
 from assay.core.errors import ModelError, StoreError, did_you_mean
-from assay.core.kinds import (
+from assay.core.lab import Lab
+from assay.core.model_kinds import (
     Classifier,
     Embedder,
     ImageModel,
@@ -38,16 +39,15 @@ from assay.core.kinds import (
     TextModel,
     TwinEncoder,
 )
-from assay.core.lab import Lab
 from assay.core.sample import Image, Sample
 from assay.images.codec import decode, encode_png
-from assay.models.limits import check_lengths, log_probs_of
 from assay.models.loading import Device, placed
 from assay.models.references import locate
-from assay.models.text_classifier import HeadOnSentences, open_text_classifier
+from assay.models.text.classifier import HeadOnSentences, open_text_classifier
+from assay.models.text.limits import check_lengths, log_probs_of
 from assay.store.images import StoredImages
-from assay.text.fences import fenced
-from assay.text.task_wording import ENGLISH, KOREAN, Wording
+from assay.text.instructions.task_prompts import ENGLISH, KOREAN, Wording
+from assay.text.prompting.delimiters import fenced
 from judges import longer
 
 T = TypeVar("T")

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from assay.core.asking import Answer, Completion, End, Means, NotCompleted, TextRequest
+from assay.components.generators.preference_calls import Answerer
+from assay.core.completions import Answer, Completion, End, Means, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
-from assay.core.kinds import TextModel
 from assay.core.lab import Lab
+from assay.core.model_kinds import TextModel
 from assay.core.sample import Made, Sample
 from assay.core.score import Label, Outcome, Scale, Score, Unscored
-from assay.generators.preference_calls import Answerer
 from labs import MemoryImages, TinyModels
 
 

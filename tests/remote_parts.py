@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from assay.models.asker import RemoteSettings
-from assay.models.budget import Budget
-from assay.models.remote import RemoteModel
+from assay.models.remote.asker import RemoteSettings
+from assay.models.remote.budget import Budget
+from assay.models.remote.model import RemoteModel
 from fault_server import FaultServer
 
 NAMES = ("openai", "anthropic", "gemini", "server")

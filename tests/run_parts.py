@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from assay.components.filters.threshold import Threshold
 from assay.core.errors import ModelError, RecipeError
 from assay.core.lab import Lab
 from assay.core.recipe import Proof, Recipe
@@ -23,10 +24,9 @@ from assay.core.roles import Artifact
 from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Scale, Score, Unscored
 from assay.engines.local import Local
-from assay.filters.threshold import Threshold
 from assay.models.open_models import OpenModels
 from assay.pipeline.progress import Silent
-from assay.pipeline.run import Runner
+from assay.pipeline.runner import Runner
 from assay.store.receipts import read_receipt
 from assay.store.run_folder import RunFolder
 

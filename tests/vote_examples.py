@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.stats.votes import Votes, votes
+from assay.stats.ratings.votes import Votes, votes
 
 
 def drawn_votes(models: int, n: int, seed: int, *, ties: float = 0.2, spread: float = 1.0) -> Votes:

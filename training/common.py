@@ -23,7 +23,7 @@ Labels = npt.NDArray[np.int64]
 
 def photographs(split: str) -> tuple[Pixels, Labels]:
     """Pixels (n, 28, 28) and class indices (n,) of "train", "validation" or "test"."""
-    from assay.sources.fashion_mnist import arrays
+    from assay.components.sources.image.fashion_mnist import arrays
 
     images, labels = arrays("test" if split == "test" else "train")
     part = {"train": TRAIN, "validation": VALIDATION, "test": slice(None)}[split]

@@ -1,4 +1,4 @@
-"""Writes trained models to src/assay/embedded/ in 16 bit, as ordinary checkpoints.
+"""Writes trained models to src/assay/models/embedded/ in 16 bit, as ordinary checkpoints.
 
     python training/publish.py clip build/clip/model
     python training/publish.py resnet50 build/resnet50/model
@@ -18,7 +18,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from transformers import AutoImageProcessor, AutoProcessor, CLIPModel, ResNetForImageClassification
 
-EMBEDDED = Path(__file__).resolve().parent.parent / "src" / "assay" / "embedded"
+EMBEDDED = Path(__file__).resolve().parent.parent / "src" / "assay" / "models" / "embedded"
 
 
 def clip(source: Path, target: Path) -> None:

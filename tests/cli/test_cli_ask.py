@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.core.asking import Completion, Means, Message, TextRequest
+from assay.core.completions import Completion, Means, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
-from assay.models.packaged import PACKAGED
-from assay.pipeline.asking import Way, ask
-from assay.text.prompting import Prompting
+from assay.evaluation.asking import Way, ask
+from assay.models.embedded.packaged import PACKAGED
+from assay.text.prompting.methods import Prompting
 from command_line import assay
 from fault_server import FaultServer
 

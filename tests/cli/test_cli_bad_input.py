@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import command_line
-from assay.scorers.agreement import Agreement
-from assay.sources.fashion_files import INSTALLED
+from assay.components.scorers.image.agreement import Agreement
+from assay.components.sources.image.fashion_files import INSTALLED
 from command_line import assay
 from run_parts import datasets, stamps
 

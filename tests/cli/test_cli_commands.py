@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from assay.cli.main import COMMANDS, cli, main
 from assay.core.sample import Failure, Sample
 from assay.models import embedded_names
-from assay.pipeline.recipe_file import shipped
-from assay.pipeline.stages import parts
+from assay.pipeline.recipe.codec import shipped
+from assay.pipeline.stages.shards import parts
 from assay.store.receipts import Receipt, read_receipt, write_receipt
 from assay.store.shards import read_blobs, read_made, write_made
 from command_line import LABELS, assay
@@ -146,7 +146,7 @@ def test_why_by_id_and_by_its_beginning(finished: Path, ask: Any, refused: Any) 
 
 
 def test_a_picture_is_painted_again_from_what_why_says(finished: Path, ask: Any) -> None:
-    from assay.core.kinds import PaintRequest
+    from assay.core.model_kinds import PaintRequest
     from assay.models import OpenModels
     from assay.store.images import StoredImages
 

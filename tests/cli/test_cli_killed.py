@@ -20,8 +20,8 @@ import torch
 
 import checkpoints
 import command_line as commands
-from assay.trainers.ppo_run import LAST
-from assay.trainers.training_run import CHECKPOINTS, last_whole
+from assay.components.trainers.reinforcement.ppo_run import LAST
+from assay.components.trainers.training_run import CHECKPOINTS, last_whole
 from run_parts import datasets, stamps
 
 PATIENCE = 300.0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from assay.cli.novelty import command
+from assay.evaluation.novelty.command import command
 from command_line import assay, environment
 
 TASKS = ("Write a poem about the sea.", "Write a short poem about the sea.", "Name three fruits.", "Name three fruits!")

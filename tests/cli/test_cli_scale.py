@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.stats.chinchilla import Chinchilla
-from assay.stats.scaling_law import Curve
+from assay.stats.scaling.chinchilla import Chinchilla
+from assay.stats.scaling.power_law import Curve
 from command_line import assay
 
 

@@ -15,103 +15,103 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import checkpoints
-from assay.core.asking import Completion, Message, TextRequest
+from assay.components.evaluators import EVALUATORS
+from assay.components.evaluators.accuracy import Accuracy
+from assay.components.evaluators.answer_loss import AnswerLoss
+from assay.components.evaluators.answers import Answers
+from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.text_accuracy import TextAccuracy
+from assay.components.evaluators.unknowns import Unknowns
+from assay.components.filters import FILTERS
+from assay.components.filters.agrees import Agrees
+from assay.components.filters.cluster_quota import ClusterQuota
+from assay.components.filters.duplicates import Duplicates
+from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.components.filters.heuristics import Heuristics
+from assay.components.filters.languages import Languages
+from assay.components.filters.length import Length
+from assay.components.filters.near_duplicates import NearDuplicates
+from assay.components.filters.novel import Novel
+from assay.components.filters.preferred import Preferred
+from assay.components.filters.random_share import RandomShare
+from assay.components.filters.threshold import Threshold
+from assay.components.filters.top_share import TopShare
+from assay.components.generators import GENERATORS
+from assay.components.generators.arithmetic import Problems
+from assay.components.generators.given import Given
+from assay.components.generators.paint import Paint
+from assay.components.generators.preference_calls import Answerer
+from assay.components.generators.preferences import Preferences
+from assay.components.generators.self_instruct import SelfInstruct
+from assay.components.generators.write import Write
+from assay.components.scorers import SCORERS
+from assay.components.scorers.contamination.embedding_overlap import EmbeddingOverlap
+from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
+from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
+from assay.components.scorers.image.agreement import Agreement
+from assay.components.scorers.image.block_list import BlockList
+from assay.components.scorers.image.clip_match import ClipMatch
+from assay.components.scorers.image.clip_score import ClipScore
+from assay.components.scorers.image.image_embedding import ImageEmbedding
+from assay.components.scorers.image.image_safety import PictureSafety
+from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
+from assay.components.scorers.language_model.following import Following
+from assay.components.scorers.language_model.judge import Judge
+from assay.components.scorers.language_model.machine_text import Binoculars, FastDetectGpt
+from assay.components.scorers.language_model.pair_judge import PairJudge
+from assay.components.scorers.language_model.perplexity import Perplexity
+from assay.components.scorers.language_model.reward import Reward
+from assay.components.scorers.reference.bleu import Bleu
+from assay.components.scorers.reference.chrf import ChrF
+from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
+from assay.components.scorers.reference.rouge import Rouge
+from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.text.label_match import LabelMatch
+from assay.components.scorers.text.language import Language
+from assay.components.scorers.text.private import PersonalData, Secrets
+from assay.components.scorers.text.refusal import Refusal
+from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.toxicity import Toxicity
+from assay.components.scorers.text.votes import Votes
+from assay.components.scorers.verifiers import VERIFIERS
+from assay.components.scorers.verifiers.follows import Follows
+from assay.components.scorers.verifiers.json_matches import JsonMatches
+from assay.components.scorers.verifiers.number_equals import NumberEquals
+from assay.components.scorers.verifiers.passes_tests import PassesTests
+from assay.components.sources import SOURCES
+from assay.components.sources.image.digits import Digits
+from assay.components.sources.image.fashion_mnist import FashionMNIST
+from assay.components.sources.image.image_folder import ImageFolder
+from assay.components.sources.image.noise import Noise
+from assay.components.sources.preferences.preference_pairs import PreferencePairs
+from assay.components.sources.preferences.voted_pairs import VotedPairs
+from assay.components.sources.tasks.arithmetic import Arithmetic
+from assay.components.sources.tasks.gsm8k import Gsm8k
+from assay.components.sources.tasks.misconceptions import Misconceptions
+from assay.components.sources.tasks.mmlu import Mmlu
+from assay.components.sources.tasks.questions import Questions
+from assay.components.sources.tasks.seed_tasks import SeedTasks
+from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.components.sources.text.food_reviews import FoodReviews
+from assay.components.sources.text.labeled_texts import LabelledTexts
+from assay.components.sources.text.requests import Requests
+from assay.components.sources.text.texts import Texts
+from assay.components.trainers import TRAINERS
+from assay.components.trainers.image_classifier import ImageClassifier
+from assay.components.trainers.preference.dpo import DPO
+from assay.components.trainers.preference.reward import RewardModel
+from assay.components.trainers.reinforcement.grpo import GRPO
+from assay.components.trainers.reinforcement.ppo import PPO
+from assay.components.trainers.sft.sft import SFT
+from assay.components.trainers.text_classifier import TextClassifier
+from assay.core.completions import Completion, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.roles import Artifact, Decision, ScoreTable
 from assay.core.sample import Failure, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
-from assay.evaluators import EVALUATORS
-from assay.evaluators.accuracy import Accuracy
-from assay.evaluators.answer_loss import AnswerLoss
-from assay.evaluators.answers import Answers
-from assay.evaluators.choice import Choice
-from assay.evaluators.text_accuracy import TextAccuracy
-from assay.evaluators.unknowns import Unknowns
-from assay.filters import FILTERS
-from assay.filters.agrees import Agrees
-from assay.filters.cluster_quota import ClusterQuota
-from assay.filters.duplicates import Duplicates
-from assay.filters.fuzzy_duplicates import FuzzyDuplicates
-from assay.filters.heuristics import Heuristics
-from assay.filters.languages import Languages
-from assay.filters.length import Length
-from assay.filters.near_duplicates import NearDuplicates
-from assay.filters.novel import Novel
-from assay.filters.preferred import Preferred
-from assay.filters.random_share import RandomShare
-from assay.filters.threshold import Threshold
-from assay.filters.top_share import TopShare
-from assay.generators import GENERATORS
-from assay.generators.arithmetic import Problems
-from assay.generators.given import Given
-from assay.generators.paint import Paint
-from assay.generators.preference_calls import Answerer
-from assay.generators.preferences import Preferences
-from assay.generators.self_instruct import SelfInstruct
-from assay.generators.write import Write
-from assay.pipeline.catalog import METHODS
-from assay.pipeline.spec import build, describe
-from assay.scorers import SCORERS
-from assay.scorers.agreement import Agreement
-from assay.scorers.bleu import Bleu
-from assay.scorers.block_list import BlockList
-from assay.scorers.chrf import ChrF
-from assay.scorers.clip_match import ClipMatch
-from assay.scorers.clip_score import ClipScore
-from assay.scorers.consistency import Consistency, Support, TokenDoubt
-from assay.scorers.embedding_cosine import EmbeddingCosine
-from assay.scorers.embedding_overlap import EmbeddingOverlap
-from assay.scorers.following import Following
-from assay.scorers.harmless import Harmless
-from assay.scorers.image_embedding import ImageEmbedding
-from assay.scorers.judge import Judge
-from assay.scorers.label_match import LabelMatch
-from assay.scorers.language import Language
-from assay.scorers.machine_text import Binoculars, FastDetectGpt
-from assay.scorers.ngram_overlap import NgramOverlap
-from assay.scorers.pair_judge import PairJudge
-from assay.scorers.perplexity import Perplexity
-from assay.scorers.picture_safety import PictureSafety
-from assay.scorers.private import PersonalData, Secrets
-from assay.scorers.refusal import Refusal
-from assay.scorers.reward import Reward
-from assay.scorers.rouge import Rouge
-from assay.scorers.rouge_novelty import RougeNovelty
-from assay.scorers.text_embedding import TextEmbedding
-from assay.scorers.toxicity import Toxicity
-from assay.scorers.votes import Votes
-from assay.sources import SOURCES
-from assay.sources.arithmetic import Arithmetic
-from assay.sources.digits import Digits
-from assay.sources.fashion_mnist import FashionMNIST
-from assay.sources.food_reviews import FoodReviews
-from assay.sources.gsm8k import Gsm8k
-from assay.sources.image_folder import ImageFolder
-from assay.sources.labelled_texts import LabelledTexts
-from assay.sources.misconceptions import Misconceptions
-from assay.sources.mmlu import Mmlu
-from assay.sources.noise import Noise
-from assay.sources.preference_file import PreferencePairs
-from assay.sources.questions import Questions
-from assay.sources.requests import Requests
-from assay.sources.seed_tasks import SeedTasks
-from assay.sources.texts import Texts
-from assay.sources.truthful_qa import TruthfulQa
-from assay.sources.voted_pairs import VotedPairs
-from assay.trainers import TRAINERS
-from assay.trainers.dpo import DPO
-from assay.trainers.grpo import GRPO
-from assay.trainers.image_classifier import ImageClassifier
-from assay.trainers.ppo import PPO
-from assay.trainers.reward import RewardModel
-from assay.trainers.sft import SFT
-from assay.trainers.text_classifier import TextClassifier
-from assay.verifiers import VERIFIERS
-from assay.verifiers.follows import Follows
-from assay.verifiers.json_matches import JsonMatches
-from assay.verifiers.number_equals import NumberEquals
-from assay.verifiers.passes_tests import PassesTests
+from assay.pipeline.recipe.catalog import METHODS
+from assay.pipeline.recipe.spec import build, describe
 from labs import (
     SHADES,
     FewTasks,

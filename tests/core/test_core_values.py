@@ -7,6 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.components.evaluators.accuracy import Accuracy
+from assay.components.filters.threshold import Threshold
+from assay.components.generators.paint import Paint
+from assay.components.sources.image.fashion_mnist import FashionMNIST
+from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.effect import Effect
 from assay.core.errors import (
     AssayError,
@@ -24,11 +29,6 @@ from assay.core.recipe import Proof, Recipe
 from assay.core.roles import ScoreTable
 from assay.core.sample import Image, Sample
 from assay.core.score import Fingerprint, Scale, Score
-from assay.evaluators.accuracy import Accuracy
-from assay.filters.threshold import Threshold
-from assay.generators.paint import Paint
-from assay.sources.fashion_mnist import FashionMNIST
-from assay.trainers.image_classifier import ImageClassifier
 
 PICTURE = Image("ab" * 32, 28, 28)
 

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.images.codec import decode, encode_png
-from assay.images.marks import KEYWORDS, LONGEST, WHOLE, XMP, marked, marks_of, unmarked
+from assay.images.metadata import KEYWORDS, LONGEST, WHOLE, XMP, marked, marks_of, unmarked
 from assay.images.xmp import ALGORITHM, SPACES, TRAINED, packet
 
 PIXELS = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import checkpoints
-from assay.core.kinds import Pixels
+from assay.core.model_kinds import Pixels
 from assay.models import Device, OpenModels
 
 

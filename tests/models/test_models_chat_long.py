@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import checkpoints
-from assay.core.asking import Message
-from assay.models.chat import rendered
+from assay.core.completions import Message
+from assay.models.text.chat import rendered
 
 
 def test_no_library_warns_of_a_long_conversation(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

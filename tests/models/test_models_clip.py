@@ -10,9 +10,9 @@ from PIL import Image
 from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 
 from assay.core.errors import ModelError
-from assay.core.kinds import Pixels
+from assay.core.model_kinds import Pixels
 from assay.models import Device, OpenModels
-from assay.models.clip import Clip, open_clip
+from assay.models.image.clip import Clip, open_clip
 from assay.models.loading import placed
 from assay.models.references import locate
 

@@ -13,9 +13,9 @@ from diffusers import DiffusionPipeline
 
 import checkpoints
 from assay.core.errors import ModelError
-from assay.core.kinds import NotPainted, PaintRequest
+from assay.core.model_kinds import NotPainted, PaintRequest
 from assay.models import OpenModels
-from assay.models.diffusion import TILE, Diffusion
+from assay.models.image.diffusion import TILE, Diffusion
 
 FAMILIES = {"sd": (32, 32), "sdxl": (32, 32, 3), "sd3": (32, 32, 3)}
 STEPS = 3

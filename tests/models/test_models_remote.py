@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.core.asking import Answer, Completion, Message, NotCompleted, TextRequest
+from assay.core.completions import Answer, Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 from assay.images.codec import encode_png
-from assay.models.asker import RemoteSettings
-from assay.models.budget import Budget
-from assay.models.questions import digest
-from assay.models.remote import RemoteModel, open_remote
-from assay.models.services import find_place, is_remote
+from assay.models.remote.asker import RemoteSettings
+from assay.models.remote.budget import Budget
+from assay.models.remote.model import RemoteModel, open_remote
+from assay.models.remote.services import find_place, is_remote
+from assay.models.remote.wire import digest
 from fault_server import FaultServer
 from remote_parts import KEY, MODELS, NAMES, opened, plant_keys
 

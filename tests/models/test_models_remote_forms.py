@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from assay.core.asking import Answer, Completion, NotCompleted, TextRequest
+from assay.core.completions import Answer, Completion, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
-from assay.models.remote_errors import trouble
+from assay.models.remote.errors import trouble
 from fault_server import FaultServer
 from remote_parts import NAMES, opened, plant_keys
 

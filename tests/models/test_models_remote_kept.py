@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from assay.core.asking import Completion, Message, NotCompleted, TextRequest
+from assay.core.completions import Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, StoreError
-from assay.models.answer_cache import NAME
-from assay.models.budget import Account, Budget
-from assay.models.prices import Price
-from assay.models.remote import RemoteModel
-from assay.models.remote_errors import short
+from assay.models.remote.answer_cache import NAME
+from assay.models.remote.budget import Account, Budget
+from assay.models.remote.errors import short
+from assay.models.remote.model import RemoteModel
+from assay.models.remote.prices import Price
 from fault_server import FaultServer, seeded
 from remote_parts import KEY, NAMES, opened, plant_keys
 
@@ -31,9 +31,9 @@ pytest.importorskip("any_llm")
 WORKER = """
 import json, sys
 from pathlib import Path
-from assay.core.asking import TextRequest
-from assay.models.asker import RemoteSettings
-from assay.models.remote import RemoteModel
+from assay.core.completions import TextRequest
+from assay.models.remote.asker import RemoteSettings
+from assay.models.remote.model import RemoteModel
 base, folder, count = sys.argv[1:]
 with RemoteModel(base + "/v1#llama", RemoteSettings(concurrency=8), answers=Path(folder)) as model:
     print("ready", flush=True)
@@ -88,7 +88,7 @@ def test_a_budget_needs_a_price() -> None:
 DIES = """
 import os, sys
 from pathlib import Path
-from assay.models.budget import Budget
+from assay.models.remote.budget import Budget
 budget = Budget(1.0, Path(sys.argv[1]))
 budget.reserve(0.25); budget.settle(0.25, 0.2)
 assert budget.reserve(0.5) == "yes"

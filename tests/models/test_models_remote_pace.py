@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from assay.core.asking import Completion, NotCompleted, TextRequest
+from assay.core.completions import Completion, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
-from assay.models.asker import RemoteSettings
-from assay.models.pace import Pace
-from assay.models.remote import RemoteModel
-from assay.models.remote_errors import trouble
+from assay.models.remote.asker import RemoteSettings
+from assay.models.remote.concurrency import Pace
+from assay.models.remote.errors import trouble
+from assay.models.remote.model import RemoteModel
 from fault_server import FaultServer, seeded
 from remote_parts import opened, plant_keys
 
@@ -30,8 +30,8 @@ INTERRUPTED = """
 import signal, sys
 # A shell starts what runs in its background with this signal ignored, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from assay.core.asking import TextRequest
-from assay.models.remote import RemoteModel
+from assay.core.completions import TextRequest
+from assay.models.remote.model import RemoteModel
 model = RemoteModel(sys.argv[1] + "/v1#llama")
 print(model.complete([TextRequest("how are you")])[0].answers[0].end, flush=True)
 model.complete([TextRequest("hang")])

@@ -10,7 +10,7 @@ from transformers import ConvNextImageProcessorPil, ResNetForImageClassification
 
 import checkpoints
 from assay.core.errors import ModelError
-from assay.core.kinds import Pixels
+from assay.core.model_kinds import Pixels
 from assay.models import OpenModels
 
 

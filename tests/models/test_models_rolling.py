@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from assay.core.asking import LogProbs, Means
+from assay.core.completions import LogProbs, Means
 from assay.core.errors import ModelError
-from assay.core.kinds import TokenModel
-from assay.models.language import open_language
+from assay.core.model_kinds import TokenModel
 from assay.models.loading import Device
-from assay.models.rolling import rolled
-from assay.text.perplexity import of_text
+from assay.models.text.backends import open_language
+from assay.models.text.rolling import rolled
+from assay.text.decoding.perplexity import of_text
 
 TEXT = "One fish, two fish, red fish, blue fish. 안녕하세요, 세계! def add(a, b):\n    return a + b\n" * 3
 

@@ -17,12 +17,12 @@ from transformers import AutoModel, AutoTokenizer
 
 import checkpoints
 from assay.core.errors import ModelError
-from assay.core.kinds import Matrix
+from assay.core.model_kinds import Matrix
 from assay.models import Device, OpenModels
-from assay.models.language import named_backend
+from assay.models.embedding.networks import OpenVinoNetwork, Tile, converted
+from assay.models.embedding.sentences import SentenceEncoder, open_sentences
 from assay.models.references import locate
-from assay.models.sentence_networks import OpenVinoNetwork, Tile, converted
-from assay.models.sentences import SentenceEncoder, open_sentences
+from assay.models.text.backends import named_backend
 
 MINILM = "embedded:minilm"
 LONG = "all happy families are alike " * 100
@@ -174,7 +174,7 @@ def test_backends_and_precision_are_told(folder: Path) -> None:
 
 
 def test_without_openvino_transformers_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.models.sentences.available", lambda: False)
+    monkeypatch.setattr("assay.models.embedding.sentences.available", lambda: False)
     assert opened(str(folder)).how == "transformers float32"
     with pytest.raises(ModelError, match="OpenVINO is not installed"):
         opened(f"openvino:{folder}")
@@ -190,7 +190,7 @@ def test_conversion_is_done_once_and_reported_to_nobody(folder: Path, monkeypatc
     first = opened(f"openvino:{folder}").embed(["one"])
     (made,) = (folder.parent / "cache" / "assay" / "models").iterdir()
     stamp = (made / "model.xml").stat().st_mtime_ns
-    monkeypatch.setattr("assay.models.sentence_networks._convert", told)
+    monkeypatch.setattr("assay.models.embedding.networks._convert", told)
     shutil.copytree(folder, folder.parent / "moved" / "bert")  # the same weights elsewhere
     assert np.array_equal(opened(f"openvino:{folder.parent}/moved/bert").embed(["one"]), first)
     assert (made / "model.xml").stat().st_mtime_ns == stamp

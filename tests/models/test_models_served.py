@@ -21,15 +21,15 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from assay.core.asking import Completion, Message, NotCompleted, TextRequest
+from assay.core.completions import Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
-from assay.core.kinds import TextModel
-from assay.models import language
-from assay.models.asker import RemoteSettings
-from assay.models.gguf import unpacked
+from assay.core.model_kinds import TextModel
+from assay.models.embedded.packaged import PACKAGED, place_of
 from assay.models.loading import Device
-from assay.models.packaged import PACKAGED, place_of
-from assay.models.remote import RemoteModel
+from assay.models.remote.asker import RemoteSettings
+from assay.models.remote.model import RemoteModel
+from assay.models.text import backends as language
+from assay.models.text.gguf import unpacked
 
 for needed in ("any_llm", "fastapi", "uvicorn"):
     pytest.importorskip(needed)

@@ -19,17 +19,18 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from assay.core.asking import Answer, Completion, Message, NotCompleted, TextRequest
+from assay.core.completions import Answer, Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
-from assay.core.kinds import TextModel
-from assay.models import language, text_vllm
-from assay.models.gguf import F16_FILE
-from assay.models.language import backend_of, best_backend, open_language
+from assay.core.model_kinds import TextModel
 from assay.models.loading import Device, Placement
 from assay.models.references import Checkpoint, locate
-from assay.models.text_transformers import stream
-from assay.models.text_vllm import VllmText, beams, engine, open_vllm, sampling
+from assay.models.text import backends as language
+from assay.models.text import vllm_model as text_vllm
+from assay.models.text.backends import backend_of, best_backend, open_language
+from assay.models.text.gguf import F16_FILE
+from assay.models.text.transformers_model import stream
+from assay.models.text.vllm_model import VllmText, beams, engine, open_vllm, sampling
 
 INSTALLED = importlib.util.find_spec("vllm") is not None
 REAL = pytest.mark.skipif(not INSTALLED, reason="vllm is not installed")

@@ -10,21 +10,21 @@ import pytest
 
 import run_parts
 from answer_parts import START, Error, Exact, Nearer, Offset, TrueSums, recipe, task
+from assay.analysis.report_data import ReportFacts
+from assay.components.evaluators.answers import Answers
+from assay.components.scorers.language_model.judge import Judge
+from assay.components.scorers.language_model.pair_judge import PairJudge
+from assay.components.trainers.reinforcement.grpo import GRPO
+from assay.components.trainers.reinforcement.ppo import PPO
 from assay.core.errors import RecipeError
 from assay.core.recipe import Beside, OwnModel, Proof
-from assay.evaluators.answers import Answers
-from assay.pipeline.arms import Material, samples_for
-from assay.pipeline.asks import UNTRAINED, asks
+from assay.pipeline.cost.asks import UNTRAINED, asks
 from assay.pipeline.plan import survey
-from assay.pipeline.recipe_file import dump, load
-from assay.pipeline.workshop import read_artifact
+from assay.pipeline.recipe.codec import dump, load
+from assay.pipeline.stages.arms import Material, samples_for
+from assay.pipeline.stages.workshop import read_artifact
 from assay.report.api import report
-from assay.report.facts import ReportFacts
-from assay.scorers.judge import Judge
-from assay.scorers.pair_judge import PairJudge
 from assay.store.rows import read_results
-from assay.trainers.grpo import GRPO
-from assay.trainers.ppo import PPO
 from run_parts import counts, datasets, folder_of, run, stamps
 
 

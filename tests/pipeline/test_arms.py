@@ -13,7 +13,7 @@ from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome, Unscored
-from assay.pipeline.arms import (
+from assay.pipeline.stages.arms import (
     Material,
     blind_pick,
     few_of_each,

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from assay.components.generators.write import Write
+from assay.components.scorers.language_model.judge import Judge
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.engines.local import Local
-from assay.generators.write import Write
-from assay.models.budget import Budget
+from assay.evaluation.asking import EXAMPLES, Quest, ask_each, requests_of, ways_for
 from assay.models.open_models import OpenModels
-from assay.pipeline.asking import EXAMPLES, Quest, ask_each, requests_of, ways_for
-from assay.pipeline.asks import ASSUMED, UNTOLD, Asks, asks, expected
+from assay.models.remote.budget import Budget
+from assay.pipeline.cost.asks import ASSUMED, UNTOLD, Asks, asks, expected
 from assay.pipeline.plan import survey
-from assay.pipeline.run import Runner
-from assay.scorers.judge import Judge
+from assay.pipeline.runner import Runner
 from assay.store.run_folder import RunFolder
 from fault_server import FaultServer
 from remote_parts import opened, plant_keys

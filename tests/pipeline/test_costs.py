@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from assay.models.budget import Account
-from assay.pipeline.costs import Paid, costs
-from assay.pipeline.recipe_file import load
-from assay.pipeline.spec import build, describe
+from assay.models.remote.budget import Account
+from assay.pipeline.cost.costs import Paid, costs
+from assay.pipeline.recipe.codec import load
+from assay.pipeline.recipe.spec import build, describe
 from assay.store.keys import digest
 from assay.store.receipts import Receipt, write_receipt
 from command_line import assay

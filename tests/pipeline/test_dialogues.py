@@ -10,15 +10,15 @@ import torch
 import yaml
 
 import checkpoints
+from assay.components.trainers.preference.held_out import prompt_of
 from assay.core.sample import Sample
-from assay.pipeline.recipe_file import load
-from assay.pipeline.stages import parts, samples_of
+from assay.pipeline.recipe.codec import load
+from assay.pipeline.stages.shards import parts, samples_of
 from assay.report.api import report
-from assay.store.export import export
+from assay.store.export.export import export
 from assay.store.images import StoredImages
 from assay.store.rows import read_decisions, read_results
-from assay.text.dialogues import said_before
-from assay.trainers.held_back import prompt_of
+from assay.text.instructions.dialogues import said_before
 from command_line import assay
 from run_parts import folder_of, run
 

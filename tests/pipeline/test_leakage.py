@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assay.core.errors import RecipeError
 from assay.core.sample import Image, Sample
 from assay.core.score import Fingerprint, Outcome, Unscored
-from assay.pipeline.leakage import Leaks, content_of, leaks, read_leaks, refuse, write_leaks
+from assay.pipeline.stages.leakage import Leaks, content_of, leaks, read_leaks, refuse, write_leaks
 
 
 def picture(nth: int, label: str = "bag", origin: str = "here") -> Sample:

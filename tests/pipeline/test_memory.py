@@ -17,7 +17,7 @@ from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.models import Device, OpenModels
 from assay.pipeline.memory import give_back
-from assay.pipeline.stages import TrainArm, TrainShard
+from assay.pipeline.stages.shards import TrainArm, TrainShard
 from labs import TinyModels
 
 

@@ -19,9 +19,9 @@ from assay.core.recipe import Beside, OwnModel, Recipe
 from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.pipeline.plan import stages
-from assay.pipeline.recipe_file import dump, load
-from assay.pipeline.trained import bound, named, stand_ins
-from assay.pipeline.workshop import read_artifact
+from assay.pipeline.recipe.codec import dump, load
+from assay.pipeline.recipe.trained import bound, named, stand_ins
+from assay.pipeline.stages.workshop import read_artifact
 from assay.report.api import report
 from assay.store.shards import read_made
 from labs import tiny_lab

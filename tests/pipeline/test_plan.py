@@ -11,7 +11,7 @@ from assay.core.recipe import Recipe
 from assay.pipeline.plan import stages, survey
 from assay.pipeline.progress import Bars, Lines, Silent, watched
 from assay.pipeline.quiet import hushed
-from assay.pipeline.recipe_file import load
+from assay.pipeline.recipe.codec import load
 from assay.store.keys import stage_key
 from run_parts import Shapes, folder_of, recipe, run
 

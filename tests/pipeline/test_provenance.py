@@ -10,25 +10,25 @@ from typing import Any, ClassVar
 
 import pytest
 
+from assay.components.filters.length import Length
+from assay.components.generators.given import Given
+from assay.components.generators.paint import Paint
+from assay.components.generators.preferences import Preferences
+from assay.components.generators.self_instruct import SelfInstruct
+from assay.components.generators.write import Write
+from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
+from assay.components.sources.image.fashion_mnist import FashionMNIST
+from assay.components.sources.tasks.seed_tasks import SeedTasks
+from assay.components.sources.text.texts import Texts
 from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
-from assay.filters.length import Length
-from assay.generators.given import Given
-from assay.generators.paint import Paint
-from assay.generators.preferences import Preferences
-from assay.generators.self_instruct import SelfInstruct
-from assay.generators.write import Write
 from assay.models.model_cards import licence_of
-from assay.pipeline.models_used import data_licence
+from assay.pipeline.lineage.models_used import data_licence
+from assay.pipeline.lineage.provenance import Origins
+from assay.pipeline.lineage.text import clean, in_words
+from assay.pipeline.lineage.why import explain, finished, kept_samples, origins
 from assay.pipeline.plan import Placed
-from assay.pipeline.provenance import Origins
-from assay.pipeline.provenance_words import clean, in_words
-from assay.pipeline.why import explain, finished, kept_samples, origins
-from assay.scorers.embedding_cosine import EmbeddingCosine
-from assay.sources.fashion_mnist import FashionMNIST
-from assay.sources.seed_tasks import SeedTasks
-from assay.sources.texts import Texts
 from assay.store.receipts import read_receipt
 from assay.store.shards import write_made
 from preference_parts import Prompts, voices

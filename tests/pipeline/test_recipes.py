@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from assay.core.arms import ARMS
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
-from assay.pipeline import catalog
-from assay.pipeline.catalog import OURS, find, known, name_of
-from assay.pipeline.recipe_file import dump, load, merged, parse, read, shipped
-from assay.pipeline.spec import build, describe
+from assay.pipeline.recipe import catalog
+from assay.pipeline.recipe.catalog import OURS, find, known, name_of
+from assay.pipeline.recipe.codec import dump, load, merged, parse, read, shipped
+from assay.pipeline.recipe.spec import build, describe
 
 SHIPPED = (
     "align",
@@ -183,9 +183,9 @@ WRONG: list[tuple[list[str], str]] = [
     (["genrate.steps=1"], r"the recipe has no 'genrate' there.\n.*Did you mean 'generate'"),
     (["name.x=1"], r"nothing to set inside 'fashion'"),
     (["generate.use=nowhere.at_all:Paint"], r"cannot be imported: ModuleNotFoundError"),
-    (["generate.use=assay.generators.paint:Pain"], r"cannot be imported: AttributeError"),
+    (["generate.use=assay.components.generators.paint:Pain"], r"cannot be imported: AttributeError"),
     (["generate.use=':'"], r"cannot be imported"),
-    (["score.match={use: 'assay.filters.threshold:Threshold'}"], r"is not one of the scorers: .* 'score'"),
+    (["score.match={use: 'assay.components.filters.threshold:Threshold'}"], r"is not one of the scorers: .* 'score'"),
     (["score.match={use: 'os.path:join'}"], r"is not one of the scorers"),
 ]
 
@@ -320,7 +320,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     info = tmp_path / "assay_nothing-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: assay-nothing\nVersion: 1.0\n", encoding="utf-8")
-    points = "[assay.filters]\nNothing = assay_nothing:Nothing\nBroken = assay_nowhere:Broken\n"
+    points = "[assay.components.filters]\nNothing = assay_nothing:Nothing\nBroken = assay_nowhere:Broken\n"
     (info / "entry_points.txt").write_text(points, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     known.cache_clear()

@@ -18,10 +18,10 @@ from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Sample
 from assay.engines.local import Local
 from assay.engines.ray import Ray
-from assay.pipeline import run as runs
+from assay.pipeline import runner as runs
 from assay.pipeline.plan import stages
-from assay.pipeline.rounds import InRounds, planned
-from assay.pipeline.stages import made_in, part, parts
+from assay.pipeline.stages.rounds import InRounds, planned
+from assay.pipeline.stages.shards import made_in, part, parts
 from assay.store.shards import read_made, write_made
 from run_parts import Chain, Interrupted, Shapes, counts, datasets, folder_of, run, stamps
 

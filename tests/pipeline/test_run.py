@@ -13,8 +13,8 @@ import run_parts
 from assay.core.errors import ContractError, ModelError, RecipeError, StoreError
 from assay.core.recipe import Proof
 from assay.core.sample import Failure, Sample
-from assay.pipeline.keep import decide
-from assay.pipeline.stages import parts
+from assay.pipeline.stages.keep import decide
+from assay.pipeline.stages.shards import parts
 from assay.report.api import report
 from assay.store.images import StoredImages
 from assay.store.receipts import read_receipt

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from assay.components.filters.preferred import Preferred
+from assay.components.scorers.language_model.judge import Judge
+from assay.components.scorers.reference.chrf import ChrF
+from assay.components.trainers.reinforcement.ppo import PPO
+from assay.components.trainers.sft.sft import SFT
 from assay.core.decoding import Decoding
-from assay.filters.preferred import Preferred
-from assay.pipeline.spec import build, describe
-from assay.scorers.chrf import ChrF
-from assay.scorers.judge import Judge
-from assay.trainers.ppo import PPO
-from assay.trainers.sft import SFT
+from assay.pipeline.recipe.spec import build, describe
 
 
 @pytest.mark.parametrize(

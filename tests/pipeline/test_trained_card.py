@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
+from assay.components.generators.given import Given
+from assay.components.generators.paint import Paint
+from assay.components.sources.image.fashion_mnist import FashionMNIST
+from assay.components.sources.text.texts import Texts
+from assay.components.trainers.image_classifier import ImageClassifier
+from assay.components.trainers.sft.sft import SFT
+from assay.components.trainers.text_classifier import TextClassifier
 from assay.core.provenance import Used
 from assay.core.recipe import Proof, Recipe
-from assay.generators.given import Given
-from assay.generators.paint import Paint
+from assay.pipeline.lineage.trained_card import card_for
 from assay.pipeline.plan import stages
-from assay.pipeline.trained_card import card_for
-from assay.pipeline.workshop import read_artifact
-from assay.sources.fashion_mnist import FashionMNIST
-from assay.sources.texts import Texts
-from assay.store.model_card import ModelCard, model_card_text
+from assay.pipeline.stages.workshop import read_artifact
+from assay.store.export.model_card import ModelCard, model_card_text
 from assay.store.receipts import Receipt, damaged, read_receipt
-from assay.trainers.image_classifier import ImageClassifier
-from assay.trainers.sft import SFT
-from assay.trainers.text_classifier import TextClassifier
 from run_parts import Look, Middles, Plates, Right, Shapes, counts, datasets, folder_of, recipe, run, stamps
 
 ARMS = ("real", "unfiltered", "filtered", "shuffled-labels", "mixed", "nearest-real")

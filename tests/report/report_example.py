@@ -15,10 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from assay.core.effect import Effect
-from assay.pipeline.leakage import Leaks
-from assay.report.choices import Agree, ChoiceOf, Choices
-from assay.report.facts import (
+from assay.analysis.choices import Agree, ChoiceOf, Choices
+from assay.analysis.diversity import Variety, VarietyOf
+from assay.analysis.learning import Hacking, HeldOutPairs, HeldOutRewards, Learning, Line, Side, WatchedCurve
+from assay.analysis.measures import ACCURACY, Measure
+from assay.analysis.preferences import Preferences
+from assay.analysis.proof import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
+from assay.analysis.report_data import (
     Confusion,
     DataSource,
     Expert,
@@ -34,12 +37,7 @@ from assay.report.facts import (
     StageCost,
     Threshold,
 )
-from assay.report.learning import Hacking, HeldOutPairs, HeldOutRewards, Learning, Line, Side, WatchedCurve
-from assay.report.measures import ACCURACY, Measure
-from assay.report.page import render
-from assay.report.preferences import Preferences
-from assay.report.proved import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
-from assay.report.sceptic import (
+from assay.analysis.robustness import (
     Calibrated,
     Drift,
     ExchangeRate,
@@ -50,13 +48,16 @@ from assay.report.sceptic import (
     StrangerSet,
     Unknowns,
 )
-from assay.report.variety import Variety, VarietyOf
-from assay.stats import calibration, compare, detection, wilson
-from assay.stats.grouped import grouped_mean, grouped_share
-from assay.stats.preferences import Side as Preferred
-from assay.stats.preferences import agreements, doubled, lengths, wins
-from assay.stats.risk_coverage import silence
-from assay.stats.selection import Shared
+from assay.core.effect import Effect
+from assay.pipeline.stages.leakage import Leaks
+from assay.report.page import render
+from assay.stats import compare, wilson
+from assay.stats.confidence import calibration, detection
+from assay.stats.confidence.risk_coverage import silence
+from assay.stats.distributions.selection import Shared
+from assay.stats.inference.grouped import grouped_mean, grouped_share
+from assay.stats.ratings.preferences import Side as Preferred
+from assay.stats.ratings.preferences import agreements, doubled, lengths, wins
 
 KOREAN = "한국의 수도는 어디입니까?"
 LABELS = (

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from page_parts import words
 
+from assay.components.filters.random_share import RandomShare
+from assay.components.filters.threshold import Threshold
 from assay.core.recipe import Recipe
-from assay.filters.random_share import RandomShare
-from assay.filters.threshold import Threshold
 from assay.report.api import report
 from run_parts import run
 from task_parts import Length, Tasks, task, write_tasks

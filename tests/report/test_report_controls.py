@@ -12,19 +12,19 @@ import pytest
 import torch
 
 import checkpoints
+from assay.analysis.report_data import ReportFacts
+from assay.components.evaluators.answers import Answers
+from assay.components.generators.given import Given
+from assay.components.trainers.preference.reward import RewardModel
+from assay.components.trainers.reinforcement.grpo import GRPO
+from assay.components.trainers.reinforcement.ppo import PPO
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.recipe import OwnModel, Proof, Recipe
 from assay.core.roles import Scorer, Trainer
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.evaluators.answers import Answers
-from assay.generators.given import Given
 from assay.report.api import report
-from assay.report.facts import ReportFacts
-from assay.trainers.grpo import GRPO
-from assay.trainers.ppo import PPO
-from assay.trainers.reward import RewardModel
 from reward_parts import Even
 from run_parts import run
 

@@ -3,14 +3,14 @@ from dataclasses import replace
 import pytest
 from report_example import example
 
+from assay.analysis import format as words
+from assay.analysis.derived import few_rules, histogram
+from assay.analysis.measures import ACCURACY
+from assay.analysis.proof import Comparison
+from assay.analysis.report_data import Confusion, Funnel, LabelFunnel, ScoreColumn, Threshold
+from assay.analysis.verdict import answer_sentence, comparison_sentence, limits
 from assay.core.effect import Effect
-from assay.report import words
-from assay.report.answer import answer_sentence, comparison_sentence, limits
 from assay.report.axis import axis_between, axis_over
-from assay.report.derived import few_rules, histogram
-from assay.report.facts import Confusion, Funnel, LabelFunnel, ScoreColumn, Threshold
-from assay.report.measures import ACCURACY
-from assay.report.proved import Comparison
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from typing import ClassVar
 import pytest
 
 from answer_parts import Error, Length, Offset, recipe
+from assay.analysis.learning import Hacking, Learning, Side
+from assay.analysis.report_data import ReportFacts
 from assay.core.curves import curves_of
 from assay.core.effect import Effect
 from assay.core.lab import Lab
@@ -18,8 +20,6 @@ from assay.core.recipe import OwnModel, Recipe
 from assay.core.roles import Artifact, Scorer
 from assay.core.sample import Sample
 from assay.report.api import report
-from assay.report.facts import ReportFacts
-from assay.report.learning import Hacking, Learning, Side
 from assay.report.sections.learning import hacking_sentence, rewards_sentence
 from run_parts import folder_of, run
 

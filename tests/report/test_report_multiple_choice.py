@@ -7,11 +7,11 @@ from pathlib import Path
 from page_parts import words
 
 import checkpoints
+from assay.components.evaluators.choice import Choice
+from assay.components.sources.tasks.misconceptions import Misconceptions
+from assay.components.trainers.sft.sft import SFT
 from assay.core.recipe import Proof, Recipe
-from assay.evaluators.choice import Choice
 from assay.report.api import report
-from assay.sources.misconceptions import Misconceptions
-from assay.trainers.sft import SFT
 from run_parts import run
 from task_parts import Tasks, task, write_tasks
 

@@ -10,14 +10,14 @@ import pytest
 from page_parts import words
 from report_example import example
 
+from assay.analysis.card import card_of
+from assay.components.filters.length import Length
+from assay.components.generators.given import Given
+from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.sources.text.texts import Texts
 from assay.core.recipe import Proof, Recipe
-from assay.filters.length import Length
-from assay.generators.given import Given
 from assay.report.api import report
-from assay.report.card import card_of
 from assay.report.page import render
-from assay.scorers.text_embedding import TextEmbedding
-from assay.sources.texts import Texts
 from run_parts import Plates, Right, recipe, run
 
 

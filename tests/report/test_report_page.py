@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from report_example import LABELS, example, png
 
-from assay.report import render, to_results, words
-from assay.report.facts import NOT_AMONG, Confusion, Expert, Funnel, ReportFacts, StageCost
-from assay.report.proved import Curve
+from assay.analysis import format as words
+from assay.analysis.proof import Curve
+from assay.analysis.report_data import NOT_AMONG, Confusion, Expert, Funnel, ReportFacts, StageCost
+from assay.report import render, to_results
 from assay.report.sections import SECTIONS
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from page_parts import CHROMIUM, HOSTILE, fits, shot, stands_alone, words
 
+from assay.components.filters.preferred import Preferred
+from assay.components.generators.preferences import Preferences
+from assay.components.scorers.language_model.pair_judge import PairJudge
+from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
 from assay.core.errors import FieldError
 from assay.core.recipe import Recipe
-from assay.filters.preferred import Preferred
-from assay.generators.preferences import Preferences
-from assay.pipeline.models_used import models_in
-from assay.pipeline.spec import describe
+from assay.pipeline.lineage.models_used import models_in
+from assay.pipeline.recipe.spec import describe
 from assay.report.api import report
-from assay.scorers.embedding_cosine import EmbeddingCosine
-from assay.scorers.pair_judge import PairJudge
-from assay.stats.preferences import noise
-from assay.text.preferences import pairwise, pointwise, write_rankings
+from assay.stats.ratings.preferences import noise
+from assay.text.prompting.rankings import pairwise, pointwise, write_rankings
 from preference_parts import Prompts, voices
 from run_parts import run
 from task_parts import Tasks, task, write_tasks
@@ -119,7 +119,7 @@ def test_rankers_that_agree_are_as_right_as_their_agreement_says(tmp_path: Path)
     found, page = reported(tmp_path, rows)
     (both,) = found["agreements"]
     assert both["decided"]["estimate"] == pytest.approx(0.9)
-    from assay.stats.intervals import wilson
+    from assay.stats.inference.intervals import wilson
 
     expected = noise(wilson(45, 50))
     assert expected is not None

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from page_parts import words
 
+from assay.components.filters.cluster_quota import ClusterQuota
+from assay.components.filters.random_share import RandomShare
+from assay.components.filters.top_share import TopShare
+from assay.components.scorers.text.text_embedding import TextEmbedding
 from assay.core.recipe import Recipe
-from assay.filters.cluster_quota import ClusterQuota
-from assay.filters.random_share import RandomShare
-from assay.filters.top_share import TopShare
 from assay.report.api import report
-from assay.scorers.text_embedding import TextEmbedding
 from run_parts import run
 from task_parts import Length, Tasks, task, write_tasks
 

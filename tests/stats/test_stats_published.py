@@ -13,15 +13,15 @@ from runpy import run_path
 
 import pytest
 
-from assay.core.asking import Answer, Completion, Continuations, Likelihood, Means, TextRequest
+from assay.components.sources.tasks.mmlu import Mmlu
+from assay.core.completions import Answer, Completion, Continuations, Likelihood, Means, TextRequest
 from assay.core.lab import Lab
-from assay.pipeline.eval_plan import Cell, cells, parse_manner
-from assay.pipeline.eval_run import Evaluation
-from assay.pipeline.eval_tasks import parse_task
-from assay.sources.mmlu import Mmlu
+from assay.evaluation.plan import Cell, cells, parse_manner
+from assay.evaluation.run import Evaluation
+from assay.evaluation.tasks import parse_task
 from assay.store.images import StoredImages
 from assay.store.run_folder import RunFolder
-from assay.text.strategies import parse_strategy
+from assay.text.decoding.strategies import parse_strategy
 from command_line import environment
 from labs import TinyModels
 from question_files import write

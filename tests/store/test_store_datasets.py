@@ -18,9 +18,9 @@ from assay.core.errors import StoreError
 from assay.core.sample import Failure, Image, Sample
 from assay.core.score import Fingerprint, Score
 from assay.images.codec import decode
-from assay.store import export_layouts
-from assay.store.export import export
-from assay.store.export_layouts import safe_name
+from assay.store.export import layouts as export_layouts
+from assay.store.export.export import export
+from assay.store.export.layouts import safe_name
 from assay.store.images import StoredImages
 from assay.store.rows import DecisionRow, write_decisions, write_outcomes
 from assay.store.run_folder import RunFolder

@@ -13,12 +13,12 @@ import pytest
 import yaml
 from store_parts import pictured
 
+from assay.components.sources.preferences.preference_pairs import PreferencePairs
 from assay.core.errors import FieldError, StoreError
 from assay.core.provenance import Used
 from assay.core.sample import Sample
-from assay.sources.preference_file import PreferencePairs
-from assay.store.card import LOADS, NO_PROOF, Card, card_text
-from assay.store.export import Layout, export
+from assay.store.export.card import LOADS, NO_PROOF, Card, card_text
+from assay.store.export.export import Layout, export
 from assay.store.images import StoredImages
 from assay.store.run_folder import RunFolder
 from assay.store.shards import write_made

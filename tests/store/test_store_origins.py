@@ -20,9 +20,9 @@ from store_parts import picture, pictured
 from assay.core.provenance import Provenance, Used
 from assay.core.sample import Sample
 from assay.images.codec import decode
-from assay.images.marks import marks_of, unmarked
-from assay.store.card import LOADS
-from assay.store.export import BESIDE, Layout, export
+from assay.images.metadata import marks_of, unmarked
+from assay.store.export.card import LOADS
+from assay.store.export.export import BESIDE, Layout, export
 from assay.store.images import StoredImages
 from assay.store.run_folder import RunFolder
 from assay.store.shards import write_made

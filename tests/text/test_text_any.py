@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.text.answers import Extracted, extract_number, extract_span, extract_yes_no
-from assay.text.choosing import extract_choice
-from assay.text.sameness import normalized
+from assay.text.answers.choices import extract_choice
+from assay.text.answers.equality import normalized
+from assay.text.answers.extraction import Extracted, extract_number, extract_span, extract_yes_no
 
 PLANETS = ("Mars", "Venus", "Jupiter", "Saturn")
 READERS: tuple[Callable[[str], Extracted | None], ...] = (

@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from importlib.metadata import entry_points
 
 import click
 
 from assay import __version__
-from assay.cli.lazy import LazyGroup
 from assay.core.errors import ContractError, UserError
+from assay.terminal.lazy import LazyGroup
 
-COMMANDS = (
+ORDER = (
     "run",
     "plan",
     "recipes",
@@ -33,12 +34,19 @@ COMMANDS = (
     "models",
     "doctor",
 )
-"""In the order of the help; each is the attribute `command` of the module of its name."""
+"""Order of assay's own commands in the help; commands of plug-ins follow by name."""
+
+
+def commands() -> dict[str, str]:
+    """Name of each command to `module:attribute`, from the entry-point group `assay.commands`."""
+    found = {point.name: point.value for point in sorted(entry_points(group="assay.commands"))}
+    ours = {name: found.pop(name) for name in ORDER if name in found}
+    return ours | found
 
 
 @click.group(
     cls=LazyGroup,
-    modules={name: f"assay.cli.{name}" for name in COMMANDS},
+    modules=commands(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="assay")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from assay.core.errors import ContractError, StoreError
-from assay.core.kinds import (
+from assay.core.model_kinds import (
     Classifier,
     Embedder,
     ImageModel,

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from assay.core.kinds import Pixels
+from assay.core.model_kinds import Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """What is decoded; Pillow's other readers are rarely used, and one of them starts another program."""

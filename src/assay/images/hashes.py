@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from assay.core.errors import SourceError
 
 if TYPE_CHECKING:
-    from assay.core.kinds import Pixels
+    from assay.core.model_kinds import Pixels
 
 BITS = 64
 _HASH = re.compile(r"[0-9a-fA-F]{16}")

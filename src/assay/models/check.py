@@ -10,19 +10,19 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.core.asking import Completion, Message, TextRequest
+from assay.core.completions import Completion, Message, TextRequest
 from assay.core.decoding import STRATEGIES, Decoding
 from assay.core.errors import ModelError
-from assay.models.language import backend_of, named_backend
 from assay.models.loading import Device
 from assay.models.open_models import OpenModels
 from assay.models.references import locate, read_json
-from assay.models.remote import RemoteModel
-from assay.models.services import find_place, is_remote
+from assay.models.remote.model import RemoteModel
+from assay.models.remote.services import find_place, is_remote
+from assay.models.text.backends import backend_of, named_backend
 
 if TYPE_CHECKING:
-    from assay.core.asking import Means
-    from assay.core.kinds import TextModel
+    from assay.core.completions import Means
+    from assay.core.model_kinds import TextModel
 
 QUESTION = "Name three colours."
 TOKENS = 32
@@ -127,8 +127,8 @@ def _parameters(path: Path) -> int:
 
 
 def _price(reference: str) -> tuple[float, float] | None:
-    from assay.models.prices import dollars
-    from assay.models.questions import Usage
+    from assay.models.remote.prices import dollars
+    from assay.models.remote.wire import Usage
 
     place = find_place(reference)
     ends = [dollars(place, None, usage) for usage in (Usage(1_000_000, 0), Usage(0, 1_000_000))]

@@ -14,7 +14,7 @@ from assay.models.references import EMBEDDED, Checkpoint, embedded_names, kind_o
 if TYPE_CHECKING:
     import torch
 
-    from assay.core.kinds import Matrix
+    from assay.core.model_kinds import Matrix
 
 HUB_SECONDS = 5.0
 """The hub is asked once for so long before a download; its own client would retry for half a minute and more."""

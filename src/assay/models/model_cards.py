@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from assay.core.provenance import UNKNOWN
-from assay.models.packaged import PACKAGED
+from assay.models.embedded.packaged import PACKAGED
 from assay.models.references import EMBEDDED, GGUF
 
 CARD = "README.md"
@@ -75,7 +75,7 @@ def hub_name(reference: str) -> str:
 
 def _of_embedded(name: str) -> str:
     if (one := PACKAGED.get(name)) is None:
-        return licence_said(Path(str(resources.files("assay.embedded"))) / name / CARD)
+        return licence_said(Path(str(resources.files("assay.models.embedded"))) / name / CARD)
     said = licence_said(one.path / CARD) if one.path is not None and one.path.is_dir() else UNKNOWN
     return one.licence if said == UNKNOWN else said
 

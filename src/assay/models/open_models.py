@@ -6,23 +6,23 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from assay.models.clip import Clip, open_clip
-from assay.models.diffusion import Diffusion, open_diffusion
-from assay.models.language import named_backend, open_language, open_stepped
+from assay.models.embedded.packaged import OPEN_NSFW, place_of
+from assay.models.embedding.sentences import SentenceEncoder, open_sentences
+from assay.models.image.classifier import HfClassifier, open_classifier
+from assay.models.image.clip import Clip, open_clip
+from assay.models.image.diffusion import Diffusion, open_diffusion
+from assay.models.image.open_nsfw import OpenNsfw
 from assay.models.loading import Device, placed
-from assay.models.open_nsfw import OpenNsfw
-from assay.models.packaged import OPEN_NSFW, place_of
 from assay.models.references import EMBEDDED, Checkpoint, locate
-from assay.models.resnet import HfClassifier, open_classifier
-from assay.models.reward_model import HfRewardModel, open_reward_model
-from assay.models.sentences import SentenceEncoder, open_sentences
-from assay.models.services import is_remote
-from assay.models.text_classifier import open_text_classifier
+from assay.models.remote.services import is_remote
+from assay.models.text.backends import named_backend, open_language, open_stepped
+from assay.models.text.classifier import open_text_classifier
+from assay.models.text.reward_model import HfRewardModel, open_reward_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from assay.core.kinds import (
+    from assay.core.model_kinds import (
         Classifier,
         Embedder,
         ImageModel,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         TextModel,
         TwinEncoder,
     )
-    from assay.models.budget import Budget
-    from assay.models.text_transformers import HfTextModel
+    from assay.models.remote.budget import Budget
+    from assay.models.text.transformers_model import HfTextModel
 
 
 @dataclass(frozen=True)

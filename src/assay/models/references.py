@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.core.errors import ModelError, did_you_mean
-from assay.models.gguf import unpacked
-from assay.models.packaged import PACKAGED, place_of
+from assay.models.embedded.packaged import PACKAGED, place_of
+from assay.models.text.gguf import unpacked
 
 EMBEDDED = "embedded:"
 GGUF = ".gguf"
@@ -75,7 +75,7 @@ def locate(reference: str) -> Checkpoint:
 
 def embedded_names() -> tuple[str, ...]:
     """What may follow `embedded:`, in alphabetical order."""
-    root = Path(str(resources.files("assay.embedded")))
+    root = Path(str(resources.files("assay.models.embedded")))
     own = (path.name for path in root.iterdir() if any((path / mark).is_file() for mark in MARKS))
     return tuple(sorted([*own, *PACKAGED]))
 
@@ -119,7 +119,7 @@ def _embedded(name: str) -> Path:
         if path.suffix == ONNX:
             raise ModelError(f"The model 'embedded:{name}' tells pictures apart and nothing else; it is no start.")
         return unpacked(path) if path.suffix == GGUF else path
-    return Path(str(resources.files("assay.embedded"))) / name
+    return Path(str(resources.files("assay.models.embedded"))) / name
 
 
 def _in_folder(reference: str, folder: Path) -> Checkpoint:

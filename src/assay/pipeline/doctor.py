@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.models.embedded import carried
+from assay.components.sources.image.fashion_files import INSTALLED, PACKAGE, cache
+from assay.models.embedded.carried import carried
 from assay.pipeline.environment import environment
-from assay.sources.fashion_files import INSTALLED, PACKAGE, cache
 
 OPTIONAL = {"ray": "the engine 'ray'", "datasets": "the Hugging Face hub as a source, opening exports"}
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from assay.core.arms import CURVE, OWN, ArmName
 from assay.core.recipe import OwnModel, Proof, Recipe
 from assay.core.roles import Scorer, SelfSeeding, Source
-from assay.pipeline.spec import describe, version_of
-from assay.pipeline.stages import parts
-from assay.pipeline.trained import check_names, named
+from assay.pipeline.recipe.spec import describe, version_of
+from assay.pipeline.recipe.trained import check_names, named
+from assay.pipeline.stages.shards import parts
 from assay.store.keys import stage_key
 from assay.store.receipts import Receipt, damaged, read_receipt
 

@@ -11,7 +11,7 @@ from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.models.references import locate
 from assay.pipeline.plan import BESIDE, MODEL, sources_of, taught_of
-from assay.pipeline.trained import bound, named, stand_ins
+from assay.pipeline.recipe.trained import bound, named, stand_ins
 from assay.store.images import StoredImages
 
 RANDOM = "random"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from assay.report.facts import ReportFacts
+from assay.analysis.report_data import ReportFacts
+from assay.analysis.results import to_results
 from assay.report.page import render
-from assay.report.results import to_results
 
 __all__ = ["ReportFacts", "render", "to_results"]

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.analysis.assemble import facts_of
+from assay.analysis.finished_run import Finished
+from assay.analysis.report_data import ReportFacts
+from assay.analysis.results import to_results
 from assay.core.errors import StoreError, UserError, did_you_mean
 from assay.core.recipe import Recipe
 from assay.engines import ENGINES
-from assay.models.budget import Budget
 from assay.models.open_models import OpenModels
+from assay.models.remote.budget import Budget
+from assay.pipeline.lineage.why import finished
 from assay.pipeline.plan import stages
 from assay.pipeline.progress import Silent, watched
-from assay.pipeline.recipe_file import load
-from assay.pipeline.run import Runner
-from assay.pipeline.why import finished
-from assay.report.assemble import facts_of
-from assay.report.facts import ReportFacts
-from assay.report.gather import Finished
+from assay.pipeline.recipe.codec import load
+from assay.pipeline.runner import Runner
 from assay.report.page import render
-from assay.report.results import to_results
 from assay.store.run_folder import RunFolder
 
 

@@ -12,14 +12,14 @@ from math import isfinite
 
 from markupsafe import Markup
 
+from assay.analysis.derived import Histogram
+from assay.analysis.learning import WatchedCurve
+from assay.analysis.proof import Arm
+from assay.analysis.report_data import Threshold
+from assay.analysis.robustness import ExchangeRate
 from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
-from assay.report.derived import Histogram
-from assay.report.facts import Threshold
-from assay.report.learning import WatchedCurve
-from assay.report.proved import Arm
-from assay.report.sceptic import ExchangeRate
-from assay.stats.calibration import Calibration
+from assay.stats.confidence.calibration import Calibration
 
 _ARMS = ("real", "filtered", "unfiltered", "random-drop", "shuffled-labels", "mixed", "few-real", "nearest-real")
 

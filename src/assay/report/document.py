@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 from markupsafe import Markup
 
 from assay.report.sections.section import Section
-from assay.report.template import fill
+from assay.report.template import TEMPLATES, fill
 
 Tone: TypeAlias = Literal["helped", "hurt", "unclear"]
 ICONS: dict[Tone, str] = {"helped": "▲", "hurt": "▼", "unclear": "○"}
@@ -55,5 +54,11 @@ def with_head(head: Head, sections: Sequence[Section]) -> str:
 
 def document(name: str, top: Markup, sections: Sequence[Section]) -> str:
     """A page of a title, its head and its sections."""
-    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return str(fill("page.html", {"name": name, "style": Markup(style), "hero": top, "sections": sections}))
+
+
+def versions_fact(versions: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What was installed, as one fact; none where nothing is known."""
+    known = [f"{name} {version}" for name, version in versions.items() if version != "not installed"]
+    return [("versions", f"{', '.join(known)}; answers that were kept may be older")] if known else []

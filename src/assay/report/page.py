@@ -5,8 +5,8 @@ To add a section: write `def mine(facts: ReportFacts) -> Section | None` in `sec
 
 from __future__ import annotations
 
+from assay.analysis.report_data import ReportFacts
 from assay.report.document import document
-from assay.report.facts import ReportFacts
 from assay.report.sections import SECTIONS
 from assay.report.sections.hero import hero
 

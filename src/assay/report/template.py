@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from assay.report import words
+from assay.analysis import format as words
 
 
 def fill(template: str, values: Mapping[str, object]) -> Markup:
@@ -17,10 +17,13 @@ def fill(template: str, values: Mapping[str, object]) -> Markup:
     return Markup(_environment().get_template(template).render(values))
 
 
+TEMPLATES = Path(__file__).with_name("templates")
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from assay.core.asking import Likelihood
+from assay.core.completions import Likelihood
 from assay.core.errors import StoreError
 from assay.store.atomic import write_bytes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.core.errors import StoreError
-from assay.core.kinds import Pixels
+from assay.core.model_kinds import Pixels
 from assay.core.sample import Image
 from assay.images.codec import decode, encode_png
 from assay.store.shards import MADE, read_blobs, stored_digests

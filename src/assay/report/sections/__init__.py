@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.report.facts import ReportFacts
+from assay.analysis.report_data import ReportFacts
 from assay.report.sections.answers import also, answers, duels, measures
 from assay.report.sections.choices import choices
+from assay.report.sections.diversity import variety
+from assay.report.sections.generation import expert, funnel, scores, specimens
 from assay.report.sections.learning import learning
-from assay.report.sections.making import expert, funnel, scores, specimens
 from assay.report.sections.preferences import preferences
 from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
-from assay.report.sections.record import cost, origin, provenance, training
-from assay.report.sections.sceptic import beside, calibration, drift, exchange, leakage, sets, strangers
+from assay.report.sections.provenance import cost, origin, provenance, training
+from assay.report.sections.robustness import beside, calibration, drift, exchange, leakage, sets, strangers
 from assay.report.sections.section import Section
-from assay.report.sections.variety import variety
 
 SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
     arms,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from assay.analysis.proof import Comparison, OtherMeasure
+from assay.analysis.report_data import ReportFacts
 from assay.report.charts import arm_class
-from assay.report.facts import ReportFacts
-from assay.report.proved import Comparison, OtherMeasure
 from assay.report.sections.proof import TONES
 from assay.report.sections.section import Section
 from assay.report.template import fill

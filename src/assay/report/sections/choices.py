@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from assay.report.choices import Agree, Choices
-from assay.report.facts import ReportFacts
+from assay.analysis.choices import Agree, Choices
+from assay.analysis.format import percent
+from assay.analysis.report_data import ReportFacts
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.report.words import percent
 
 
 def choices(facts: ReportFacts) -> Section | None:

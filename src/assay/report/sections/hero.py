@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from assay.report import derived
-from assay.report.answer import HEADLINES, answer_sentence
-from assay.report.facts import ReportFacts
+from assay.analysis import derived
+from assay.analysis.report_data import ReportFacts
+from assay.analysis.verdict import HEADLINES, answer_sentence
 from assay.report.template import fill
 
 

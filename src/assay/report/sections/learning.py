@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from assay.analysis.format import listed, number, number_between, percent, percent_between, plural, signed_number
+from assay.analysis.learning import FIRST, Hacking, HeldOutPairs, HeldOutRewards, Learning, WatchedCurve
+from assay.analysis.report_data import ReportFacts
 from assay.core.curves import WATCH
 from assay.core.effect import Effect
 from assay.report.charts import arm_class, reliability, watched
-from assay.report.facts import ReportFacts
-from assay.report.learning import FIRST, Hacking, HeldOutPairs, HeldOutRewards, Learning, WatchedCurve
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.report.words import listed, number, number_between, percent, percent_between, plural, signed_number
 
 
 def learning(facts: ReportFacts) -> Section | None:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from assay.analysis.format import count, listed, number, percent, percent_between, plural
+from assay.analysis.preferences import Orders, Preferences
+from assay.analysis.report_data import ReportFacts
 from assay.core.effect import Effect
 from assay.report.axis import axis_between
 from assay.report.charts import Strip, ruler, strip
-from assay.report.facts import ReportFacts
-from assay.report.preferences import Orders, Preferences
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.report.words import count, listed, number, percent, percent_between, plural
-from assay.stats.preferences import Agreement, Noise
+from assay.stats.ratings.preferences import Agreement, Noise
 
 Cell: TypeAlias = tuple[str, str]
 """What is said, and smaller what is said of it."""

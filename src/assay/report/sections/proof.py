@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from assay.analysis import verdict as answer
+from assay.analysis.measures import Measure
+from assay.analysis.proof import Arm, Comparison
+from assay.analysis.report_data import ReportFacts
 from assay.core.arms import BASE, is_base
-from assay.report import answer
 from assay.report.charts import Strip, arm_class, ruler, strip, strip_axis
-from assay.report.facts import ReportFacts
-from assay.report.measures import Measure
-from assay.report.proved import Arm, Comparison
-from assay.report.sections.matrix import matrix
+from assay.report.sections.confusion_matrix import matrix
 from assay.report.sections.section import Section
 from assay.report.template import fill
 

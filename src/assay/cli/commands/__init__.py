@@ -1,0 +1,1 @@
+"""Commands that work on recipes and runs; one command a file."""

@@ -1,0 +1,22 @@
+"""assay doctor: can this machine do the work?"""
+
+from __future__ import annotations
+
+import click
+
+from assay.terminal.options import JSON, show
+
+
+@click.command()
+@JSON
+def command(as_json: bool) -> None:
+    """Check this machine: versions, processors, memory, disk, models and real data."""
+    from assay.pipeline.doctor import examine
+
+    findings = examine()
+    if as_json:
+        show([{"check": f.check, "ok": f.ok, "found": f.found} for f in findings])
+    else:
+        for finding in findings:
+            mark = click.style("ok ", fg="green") if finding.ok else click.style("no ", fg="yellow")
+            click.echo(f"{mark} {finding.check:<22} {finding.found}")

@@ -1,0 +1,72 @@
+"""assay models: the models that need no network, and a check of any language model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from assay.terminal.options import JSON, show, table
+
+if TYPE_CHECKING:
+    from assay.models.check import Checked
+
+
+@click.group(invoke_without_command=True)
+@JSON
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """List the models that assay carries, and how to name others; or check one."""
+    if context.invoked_subcommand is not None:
+        return
+    from assay.models.embedded.carried import carried
+
+    found = carried()
+    if as_json:
+        show([{"reference": m.reference, "kind": m.kind, "megabytes": m.megabytes, "about": m.about} for m in found])
+        return
+    table(["reference", "kind", "MB", "about"], [[m.reference, m.kind, f"{m.megabytes:.1f}", m.about] for m in found])
+    click.echo(
+        "Also: org/name of the Hugging Face hub, a folder, such as one that assay trained, and a .gguf file; over HTTP "
+        "openai:NAME,\nanthropic:NAME, gemini:NAME and http://host/v1#NAME. 'assay models check REF' asks one question."
+    )
+
+
+@command.command()
+@click.argument("reference")
+@JSON
+def check(reference: str, as_json: bool) -> None:
+    """Ask the language model REFERENCE one question: speed, context, memory or price, and what it cannot do."""
+    from assay.models.check import check_model
+
+    found = check_model(reference)
+    if as_json:
+        show(asdict(found))
+        return
+    table(["", ""], [[name, value] for name, value in _rows(found)])
+
+
+def _rows(found: Checked) -> list[tuple[str, str]]:
+    speed = (
+        f"{found.tokens / found.seconds:,.0f} tokens a second, one question at a time" if found.tokens else "unknown"
+    )
+    rows = [
+        ("model", found.reference),
+        ("backend", found.backend),
+        ("it says", " ".join(found.answer.split())),
+        ("speed", speed),
+        ("context", f"{found.context:,} tokens" if found.context else "unknown"),
+    ]
+    if found.need is not None:
+        need = found.need
+        rows.append(("parameters", f"{need.parameters:,}"))
+        whole = f", {need.cache_per_token * found.context / 1e6:,.0f} MB for a whole context" if found.context else ""
+        cache = f"{need.cache_per_token / 1e3:,.1f} kB a token{whole}"
+        rows.append(("memory", f"{need.weights / 1e6:,.0f} MB of weights; cache {cache}"))
+    else:
+        price = found.dollars_per_million
+        said = "unknown" if price is None else f"{price[0]:g} in, {price[1]:g} out, in dollars for a million tokens"
+        rows.append(("price", said))
+    rows.append(("cannot", ", ".join(found.cannot) or "nothing that assay asks for"))
+    return [*rows, ("note", found.note)] if found.note else rows

@@ -1,0 +1,20 @@
+"""assay recipes: the recipes that come with assay."""
+
+from __future__ import annotations
+
+import click
+
+from assay.terminal.options import JSON, show, table
+
+
+@click.command()
+@JSON
+def command(as_json: bool) -> None:
+    """List the recipes that come with assay."""
+    from assay.pipeline.recipe.codec import read, shipped
+
+    found = [{"name": name, "question": str(read(name).get("question", ""))} for name in shipped()]
+    if as_json:
+        show(found)
+    else:
+        table(["recipe", "question"], [[row["name"], row["question"]] for row in found])

@@ -1,0 +1,44 @@
+"""assay status: how far a run is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from assay.terminal.options import JSON, RUN, show, table
+
+
+@click.command()
+@RUN
+@JSON
+def command(run: Path, as_json: bool) -> None:
+    """Show how far the run in the folder RUN is: its stages, counts and seconds."""
+    from assay.pipeline.plan import survey
+    from assay.pipeline.recipe.codec import load
+    from assay.store.run_folder import RunFolder
+
+    folder = RunFolder.open(run, create=False)
+    recipe = load(str(folder.path / "recipe.yaml"))
+    rows = []
+    for stage, placed in survey(recipe, folder.path):
+        receipt = placed.receipt if placed else None
+        counts = dict(receipt.counts) if receipt else {}
+        rows.append((stage.name, placed.state if placed else "waits", counts, receipt.seconds if receipt else None))
+    if as_json:
+        found = [dict(zip(("stage", "state", "counts", "seconds"), row, strict=True)) for row in rows]
+        show({"name": recipe.name, "folder": str(folder.path), "stages": found})
+        return
+    click.echo(f"{recipe.name} in {folder.path}")
+    table(
+        ["stage", "state", "counts", "seconds"],
+        [
+            [
+                stage,
+                state,
+                ", ".join(f"{count:,} {name}" for name, count in counts.items()),
+                "" if seconds is None else f"{seconds:.1f}",
+            ]
+            for stage, state, counts, seconds in rows
+        ],
+    )

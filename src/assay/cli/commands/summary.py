@@ -1,0 +1,82 @@
+"""The one table that a run prints when it is done."""
+
+from __future__ import annotations
+
+import click
+
+from assay.analysis.derived import few_rules, total_dollars, total_seconds
+from assay.analysis.format import count, dollars, percent, percent_between, plural, seconds
+from assay.analysis.report_data import ReportFacts
+from assay.analysis.verdict import answer_sentence
+from assay.report.api import Done
+from assay.terminal.options import table
+
+
+def print_summary(done: Done) -> None:
+    """Prints the arms, the funnel, the answer and where the page is."""
+    facts = done.facts
+    click.echo()
+    _funnel(facts)
+    if facts.arms:
+        click.echo()
+        _arms(facts)
+        _also(facts)
+    click.echo()
+    click.echo(answer_sentence(facts))
+    click.echo()
+    paid = f" and {dollars(total_dollars(facts))}" if any(stage.dollars != 0 for stage in facts.stages) else ""
+    click.echo(f"Took {seconds(total_seconds(facts))} of work{paid}. Report: {done.page}")
+
+
+def _funnel(facts: ReportFacts) -> None:
+    """What became of all that was asked for."""
+    flow = facts.funnel
+    dropped, failed = sum(flow.dropped.values()), sum(flow.failed.values())
+    click.echo(
+        f"{count(flow.requested)} requested = {count(flow.kept)} kept + {count(dropped)} dropped + "
+        f"{count(failed)} failed"
+    )
+    for rule, number in flow.dropped.items():
+        click.echo(f"    dropped by {rule}: {count(number)}")
+        for one, part in few_rules(flow.rules.get(rule, {})):
+            click.echo(f"        rule {one}: {count(part)}")
+    for reason, number in flow.failed.items():
+        click.echo(f"    failed: {reason}: {count(number)}")
+
+
+def _arms(facts: ReportFacts) -> None:
+    """How every arm did."""
+    measure = facts.measure
+    rows = [
+        [arm.name, count(arm.n_samples), count(arm.steps), measure.value(arm.result), measure.between(arm.result)]
+        for arm in facts.arms
+    ]
+    measured = f"{measure.name} on {count(facts.arms[0].result.n)} {'real' if measure.share else 'held out'}"
+    table(["arm", "samples", "steps", measured, "95 % interval"], rows)
+
+
+def _also(facts: ReportFacts) -> None:
+    """The question's comparison by other measures, and a judge's verdicts."""
+    pairs = [(one, pair) for one in (*facts.others, *facts.also) for pair in one.comparisons[:1]]
+    if pairs:
+        click.echo()
+        rows = [
+            [one.measure.name, one.measure.gap(pair.difference), one.measure.gap_between(pair.difference), pair.verdict]
+            for one, pair in pairs
+        ]
+        table(["measure", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95 % interval", ""], rows)
+    if facts.duels:
+        click.echo()
+        rows = [
+            [
+                f"{one.ours} against {one.theirs}",
+                percent(one.wins.estimate),
+                percent(one.equal_length.estimate) if one.equal_length else "-",
+                percent_between(one.equal_length or one.wins),
+                one.verdict,
+            ]
+            for one in facts.duels
+        ]
+        table([f"judge {facts.duels[0].judge}", "wins", "at equal length", "95 % interval", ""], rows)
+    if facts.others and (lacking := sum(one.unscored for one in facts.others)):
+        click.echo(f"{plural(lacking, 'answer')} without a number by a measure; the page says by which.")

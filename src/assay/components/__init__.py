@@ -1,0 +1,1 @@
+"""Components: generators, scorers, filters, sources, trainers and evaluators."""

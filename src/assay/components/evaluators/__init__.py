@@ -1,0 +1,20 @@
+"""A trained model on each held-out sample."""
+
+from __future__ import annotations
+
+from assay.components.evaluators.accuracy import Accuracy
+from assay.components.evaluators.answer_loss import AnswerLoss
+from assay.components.evaluators.answers import Answers
+from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.text_accuracy import TextAccuracy
+from assay.components.evaluators.unknowns import Unknowns
+from assay.core.roles import Evaluator
+
+EVALUATORS: tuple[type[Evaluator], ...] = (
+    Accuracy,
+    AnswerLoss,
+    Answers,
+    Choice,
+    TextAccuracy,
+    Unknowns,
+)

@@ -1,0 +1,94 @@
+"""Does the trained model name the right label?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from assay.core.lab import Lab
+from assay.core.model_kinds import Matrix
+from assay.core.roles import Artifact
+from assay.core.sample import Sample
+from assay.core.score import SHARE, Label, Outcome, Scale, Score, Unscored
+
+UNSCORED = "unscored"
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """1 where the most probable label is the intended one, else 0.
+
+    The answer is the label the model named. Evidence: `confidence` in it, and the probability of the intended label,
+    `intended`. A held-out sample with a label that the model does not know is unscored, neither right nor wrong.
+    """
+
+    label: str = "label"
+    image: str = "image"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit=SHARE, low=0.0, high=1.0)
+
+    def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        model = lab.models.classifier(artifact.path)
+        known = list(model.labels)
+        pictures = lab.readable(holdout, self.image)
+        readable = [picture for picture in pictures if not isinstance(picture, Unscored)]
+        rows = iter(model.logits(readable) if readable else ())
+        return [
+            picture if isinstance(picture, Unscored) else judged(sample.text(self.label), known, next(rows))
+            for sample, picture in zip(holdout, pictures, strict=True)
+        ]
+
+
+def judged(label: str, known: Sequence[str], logits: Matrix) -> Outcome:
+    """Whether the most probable of the `known` labels is the intended one."""
+    if label not in known:
+        return Unscored("not_applicable", f"The model was not trained on {label!r}.")
+    exact = logits.astype(np.float64)
+    shares = np.exp(exact - exact.max())
+    shares /= shares.sum()
+    best = int(shares.argmax())
+    evidence = {"confidence": float(shares[best]), "intended": float(shares[known.index(label)])}
+    return Score(float(known[best] == label), f"it says {known[best]!r}", evidence, known[best])
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """How the items of one intended label fared."""
+
+    correct: int
+    scored: int
+    unscored: int
+
+    @property
+    def share(self) -> float | None:
+        """Correct of scored; None where none was scored."""
+        return self.correct / self.scored if self.scored else None
+
+
+def per_class(intended: Sequence[str], outcomes: Sequence[Outcome]) -> dict[str, ClassResult]:
+    """Results by intended label, in the order labels first occur. A score of 1 is correct; Unscored is never wrong."""
+    results: dict[str, ClassResult] = {}
+    for label, outcome in zip(intended, outcomes, strict=True):
+        old = results.get(label, ClassResult(0, 0, 0))
+        scored = isinstance(outcome, Score)
+        right = isinstance(outcome, Score) and outcome.value == 1.0
+        results[label] = ClassResult(old.correct + right, old.scored + scored, old.unscored + (not scored))
+    return results
+
+
+def confusion(intended: Sequence[str], outcomes: Sequence[Outcome]) -> Mapping[str, Mapping[str, int]]:
+    """Counts by intended label and answer, of an evaluator's scores or an expert's labels alike.
+
+    Rows and columns are in the order they first occur. What has no answer counts under "unscored", so each row adds up
+    to the items of its label.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for label, outcome in zip(intended, outcomes, strict=True):
+        answer = outcome.answer if isinstance(outcome, (Score, Label)) else ""
+        row = counts.setdefault(label, {})
+        row[answer or UNSCORED] = row.get(answer or UNSCORED, 0) + 1
+    return counts

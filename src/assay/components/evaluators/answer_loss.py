@@ -1,0 +1,92 @@
+"""How surprised is a language model by the answers that people wrote, and what does it answer itself?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from assay.core.completions import Completion, Continuations, Likelihood, Message, NotCompleted, TextRequest
+from assay.core.decoding import Decoding
+from assay.core.lab import Lab
+from assay.core.roles import Artifact
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.text.instructions.dialogues import conversation
+
+
+@dataclass(frozen=True)
+class AnswerLoss:
+    """Mean cross-entropy of a held-out task's answer, in nats a token, given the task in the model's chat template.
+
+    Lower is better. The token that ends an answer is not counted. The model's own answer to the task is the score's
+    `answer`, so that other measures and judges can look at it; one that was cut at `decoding.max_tokens` is taken as it
+    stands, and evidence `whole` is 0 then. Evidence also holds `tokens` of the reference. A task whose instruction or
+    answer is blank, or that is longer than the model's context, is unscored. Losses of models with different tokenizers
+    do not compare.
+    """
+
+    instruction: str = "instruction"
+    input: str = "input"
+    """What the task is about, where a sample has it."""
+    output: str = "output"
+    """What people answered."""
+    system: str = ""
+    """What the model is told before the task, as in its training."""
+    decoding: Decoding = field(default_factory=lambda: Decoding(max_tokens=128))
+    """Of its own answers; greedy, so that they hang on the model alone."""
+    history: str = "history"
+    """What was said before, where a sample has it."""
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="nats a token", low=0.0, better="lower")
+    answers: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.decoding.answers != 1:
+            raise ValueError(f"AnswerLoss.decoding must give one answer, was {self.decoding.answers}.")
+
+    def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        answerable = [sample for sample in holdout if self._lack(sample) is None]
+        prompts = [self._prompt(sample) for sample in answerable]
+        wanted = [sample.text(self.output).strip() for sample in answerable]
+        likely = lab.models.likelihood_model(artifact.path).likelihoods(
+            [Continuations(prompt, (text,)) for prompt, text in zip(prompts, wanted, strict=True)]
+        )
+        given = lab.models.text_model(artifact.path).complete(
+            [
+                TextRequest(prompt, replace(self.decoding, seed=lab.seed_of(sample, "answer")))
+                for prompt, sample in zip(prompts, answerable, strict=True)
+            ]
+        )
+        judged = (_outcome(loss, own) for loss, own in zip(likely, given, strict=True))
+        return [self._lack(sample) or next(judged) for sample in holdout]
+
+    def _prompt(self, sample: Sample) -> tuple[Message, ...]:
+        return conversation(
+            sample, instruction=self.instruction, input=self.input, history=self.history, system=self.system
+        )
+
+    def _lack(self, sample: Sample) -> Unscored | None:
+        if not sample.text(self.output).strip():
+            return EMPTY
+        return None if sample.text(self.instruction).strip() else UNASKED
+
+
+EMPTY = Unscored("not_applicable", "The task has no answer to be surprised by.")
+UNASKED = Unscored("not_applicable", "The task has a blank instruction.")
+
+
+def _outcome(likely: tuple[Likelihood, ...] | NotCompleted, given: Completion | NotCompleted) -> Outcome:
+    if isinstance(likely, NotCompleted):
+        return _lacking(likely)
+    if isinstance(given, NotCompleted):
+        return _lacking(given)
+    answer = given.answers[0]
+    loss = max(0.0, -likely[0].log_prob / likely[0].tokens)
+    evidence = {"tokens": float(likely[0].tokens), "whole": float(answer.end == "stop")}
+    return Score(loss, evidence=evidence, answer=answer.text.strip())
+
+
+def _lacking(one: NotCompleted) -> Unscored:
+    return Unscored("not_applicable" if one.lack == "context" else "failed", f"{one.lack}: {one.reason}")

@@ -1,0 +1,30 @@
+"""Does the trained model name the right label of a text?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.components.evaluators.accuracy import judged
+from assay.core.lab import Lab
+from assay.core.roles import Artifact
+from assay.core.sample import Sample
+from assay.core.score import SHARE, Outcome, Scale
+
+
+@dataclass(frozen=True)
+class TextAccuracy:
+    """1 where the most probable label of a text is the intended one, else 0; all else is as `Accuracy` says it."""
+
+    label: str = "label"
+    text: str = "text"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit=SHARE, low=0.0, high=1.0)
+
+    def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        model = lab.models.text_classifier(artifact.path)
+        rows = model.logits([sample.text(self.text) for sample in holdout])
+        known = list(model.labels)
+        return [judged(sample.text(self.label), known, row) for sample, row in zip(holdout, rows, strict=True)]

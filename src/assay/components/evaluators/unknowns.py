@@ -1,0 +1,92 @@
+"""How known does each input look to a classifier that can only answer within its labels?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import RecipeError
+from assay.core.lab import Lab
+from assay.core.roles import Artifact
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.stats.confidence.ood_scores import energy, fit_vim, max_logit, nearest, principal_dimensions
+
+FIT = "fit"
+"""What the field `part` says of real samples that `nearest` and `vim` learn the known from."""
+LOGIT = "logit "
+METHODS = ("max-logit", "energy", "nearest", "vim")
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Unknowns:
+    """Higher is more known, by `method`; the other three scores stand in the evidence, by their names.
+
+    Evidence also holds `confidence`, the softmax's largest share, which is what fails on strangers, and every logit as
+    `logit LABEL`, to calibrate by; the answer is the label that the model named.
+
+    Samples whose text field `part` is "fit" are the known ones that "nearest" and "vim" are fitted on: real samples
+    that the model is to be used on, and not those it was trained on, as the papers have it, because a model trained on
+    generated pictures is used on real ones. Their own scores flatter them: draw no line by those.
+    """
+
+    method: Literal["max-logit", "energy", "nearest", "vim"] = "energy"
+    k: int = 10
+    """Which neighbour "nearest" looks at."""
+    part: str = "part"
+    image: str = "image"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="how known, by the method's own measure")
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"Unknowns.method must be one of {', '.join(METHODS)}, was {self.method!r}.")
+        if self.k < 1:
+            raise ValueError(f"Unknowns.k must be at least 1, was {self.k}.")
+
+    def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        model = lab.models.classifier(artifact.path)
+        pictures = lab.readable(holdout, self.image)
+        rows = [nth for nth, picture in enumerate(pictures) if not isinstance(picture, Unscored)]
+        readable = [picture for picture in pictures if not isinstance(picture, Unscored)]
+        features = model.features(readable).astype(np.float64)
+        weight, bias = (part.astype(np.float64) for part in model.head())
+        logits = features @ weight.T + bias
+        known = np.array([holdout[nth].fields.get(self.part) == FIT for nth in rows], dtype=bool)
+        columns = self._scores(features, logits, known, (weight, bias))
+        if self.method not in columns and rows:
+            raise RecipeError(
+                f"Unknowns by {self.method!r} needs {self.k} known samples or more, had {int(known.sum())}.",
+                hint=f"Their text field {self.part!r} must say {FIT!r}.",
+            )
+        found: dict[int, Outcome] = {
+            row: self._one({name: float(column[nth]) for name, column in columns.items()}, logits[nth], model.labels)
+            for nth, row in enumerate(rows)
+        }
+        return [picture if isinstance(picture, Unscored) else found[nth] for nth, picture in enumerate(pictures)]
+
+    def _scores(
+        self, features: Floats, logits: Floats, known: npt.NDArray[np.bool_], head: tuple[Floats, Floats]
+    ) -> Mapping[str, Floats]:
+        if not len(features):
+            return {}
+        columns = {"max-logit": max_logit(logits), "energy": energy(logits)}
+        if int(known.sum()) >= max(2, self.k):
+            columns["nearest"] = nearest(features, features[known], self.k)
+            dimensions = principal_dimensions(features.shape[1])
+            columns["vim"] = fit_vim(features[known], logits[known], *head, dimensions)(features, logits)
+        return columns
+
+    def _one(self, scores: Mapping[str, float], logits: Floats, labels: Sequence[str]) -> Score:
+        shares = np.exp(logits - logits.max())
+        shares /= shares.sum()
+        best = int(shares.argmax())
+        each = {f"{LOGIT}{label}": float(logit) for label, logit in zip(labels, logits, strict=True)}
+        evidence = {**scores, "confidence": float(shares[best]), **each}
+        return Score(scores[self.method], f"it says {labels[best]!r}", evidence, labels[best])

@@ -1,0 +1,34 @@
+"""Pure decisions over the whole score table."""
+
+from __future__ import annotations
+
+from assay.components.filters.agrees import Agrees
+from assay.components.filters.cluster_quota import ClusterQuota
+from assay.components.filters.duplicates import Duplicates
+from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
+from assay.components.filters.heuristics import Heuristics
+from assay.components.filters.languages import Languages
+from assay.components.filters.length import Length
+from assay.components.filters.near_duplicates import NearDuplicates
+from assay.components.filters.novel import Novel
+from assay.components.filters.preferred import Preferred
+from assay.components.filters.random_share import RandomShare
+from assay.components.filters.threshold import Threshold
+from assay.components.filters.top_share import TopShare
+from assay.core.roles import Filter
+
+FILTERS: tuple[type[Filter], ...] = (
+    Agrees,
+    ClusterQuota,
+    Duplicates,
+    FuzzyDuplicates,
+    Heuristics,
+    Languages,
+    Length,
+    NearDuplicates,
+    Novel,
+    Preferred,
+    RandomShare,
+    Threshold,
+    TopShare,
+)

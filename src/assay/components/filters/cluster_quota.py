@@ -1,0 +1,63 @@
+"""Keep a few of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.components.filters.columns import Best, Unscoreds, check_choice, column_of, in_order, unit_vectors, unscored
+from assay.core.roles import Decision, ScoreTable
+from assay.core.score import Fingerprint, Unscored
+from assay.stats.distributions.clusters import clusters
+
+
+@dataclass(frozen=True)
+class ClusterQuota:
+    """Keeps at most `most` samples of each of `clusters` groups of like fingerprints.
+
+    The groups are those of spherical k-means (`assay.stats.distributions.clusters`) over the samples in the order of
+    their ids, so that the order of rows changes nothing; there are fewer where there are fewer different fingerprints.
+    Of a group, the best by the score column `prefer` stay, else the lowest ids.
+
+    Source: Li et al. 2024, "From Quantity to Quality", section 2.1, which takes ten of each of a hundred clusters of
+    instructions.
+    """
+
+    column: str
+    clusters: int = 100
+    most: int = 10
+    """Of each group."""
+    prefer: str | None = None
+    best: Best = "highest"
+    """Which scores of `prefer` are taken first."""
+    seed: int = 0
+    unscored: Unscoreds = "drop"
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_choice("ClusterQuota", "unscored", self.unscored, ("drop", "keep"))
+        check_choice("ClusterQuota", "best", self.best, ("highest", "lowest"))
+        for name, least in (("clusters", 1), ("most", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"ClusterQuota.{name} must be {least} or more, was {getattr(self, name)}.")
+
+    def decide(self, table: ScoreTable) -> Sequence[Decision]:
+        outcomes = column_of(table, self.column, Fingerprint, "ClusterQuota")
+        by_id = sorted(range(len(table)), key=lambda row: table.ids[row])
+        rows = [row for row in by_id if isinstance(outcomes[row], Fingerprint)]
+        found = clusters(unit_vectors([outcomes[row] for row in rows], self.column), self.clusters, self.seed)
+        members: dict[int, list[int]] = {}
+        for row, group in zip(rows, found.of.tolist(), strict=True):
+            members.setdefault(group, []).append(row)
+        decisions: dict[int, Decision] = {}
+        rule = f"at most {self.most} of each of {len(found.centres)} clusters of {self.column}"
+        for group, own in members.items():
+            for rank, row in enumerate(in_order(table, own, self.prefer, self.best, "ClusterQuota"), start=1):
+                reason = f"number {rank} of {len(own)} in cluster {group + 1}"
+                decisions[row] = Decision(rank <= self.most, rule, reason)
+        return [
+            unscored(outcome, self.column, self.unscored) if isinstance(outcome, Unscored) else decisions[row]
+            for row, outcome in enumerate(outcomes)
+        ]

@@ -1,0 +1,134 @@
+"""Keep one of each set of texts that share most of their words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar, Literal
+
+from assay.components.filters.columns import check_choice
+from assay.core.roles import Decision, ScoreTable
+from assay.text.similarity.tokens import folded, tokens
+
+MISSED = 0.001
+"""A pair just at the limit is missed with at most this probability."""
+HELD = 20_000
+"""Sets of shingles that are kept at hand to be compared again."""
+By = Literal["words", "characters"]
+Shingles = frozenset[str]
+
+
+@dataclass(frozen=True)
+class FuzzyDuplicates:
+    """Drops a sample whose text has a Jaccard index of `jaccard` or more with one kept before it.
+
+    The index is that of their sets of shingles: runs of `ngram` words or characters (Broder 1997). Candidates are found
+    by MinHash and bands (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, 3.3 and 3.4; datasketch), and then
+    compared exactly: so every dropped sample is one, and its reason names the most like it among those found. Greedy,
+    in the order of the samples, as `Novel`.
+
+    A pair may be missed. With r rows in each of b bands, one of index s is found with probability 1 - (1 - s^r)^b; r is
+    the largest for which a pair just at the limit is missed at most once in a thousand, and b as many bands as the
+    permutations give. What is further above the limit is missed ever more rarely.
+
+    Words are those of `text/similarity/tokens.py`, in Korean, Chinese or Thai a character each; characters are those of
+    the text as it looks, in one case and with runs of white space as one. A text with fewer than `ngram` of them is one
+    shingle whole, so it is like its equals alone; one that has no words is compared by its characters, and an empty one
+    is like nothing, and kept.
+    """
+
+    text: str = "output"
+    """The field that is compared."""
+    jaccard: float = 0.8
+    ngram: int = 3
+    """Words, or characters (5 or more there), in a shingle."""
+    by: By = "words"
+    permutations: int = 128
+    seed: int = 1
+    """Of the permutations."""
+
+    version: ClassVar[int] = 1
+    ordered: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_choice("FuzzyDuplicates", "by", self.by, ("words", "characters"))
+        if not 0 < self.jaccard <= 1:
+            raise ValueError(f"FuzzyDuplicates.jaccard must be above 0 and at most 1, was {self.jaccard}.")
+        if self.ngram < 1:
+            raise ValueError(f"FuzzyDuplicates.ngram must be at least 1, was {self.ngram}.")
+        if not 2 <= self.permutations <= 4096:
+            raise ValueError(f"FuzzyDuplicates.permutations must be 2 to 4096, was {self.permutations}.")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"FuzzyDuplicates.seed must be 0 to 2**32 - 1, was {self.seed}.")
+        lost = missed(self.jaccard, *self.bands)
+        if lost > MISSED:
+            raise ValueError(
+                f"FuzzyDuplicates.permutations must be more where jaccard is {self.jaccard:g}, was "
+                f"{self.permutations}: a pair would be missed with a probability of {lost:.2g}."
+            )
+
+    @property
+    def bands(self) -> tuple[int, int]:
+        """How many, and the rows in each."""
+        rows = range(self.permutations // 2, 1, -1)
+        fit = (r for r in rows if missed(self.jaccard, self.permutations // r, r) <= MISSED)
+        best = next(fit, 1)
+        return self.permutations // best, best
+
+    def decide(self, table: ScoreTable) -> Sequence[Decision]:
+        if not len(table):
+            return []
+        rule = f"no kept twin with a Jaccard index of {self.text} >= {self.jaccard:g}"
+        found = []
+        for twin, index in self._twins(table.field_values(self.text)):
+            if twin is None:
+                found.append(Decision(True, rule, "no twin was kept before it"))
+            else:
+                found.append(Decision(False, rule, f"like {table.ids[twin]}: Jaccard index {index:.4f}"))
+        return found
+
+    def _twins(self, texts: Sequence[str]) -> list[tuple[int | None, float]]:
+        """For each text the most like it of those kept before it and found, the first of equals, and their index."""
+        from datasketch import MinHash, MinHashLSH  # which opens scipy, half a second
+
+        of: Callable[[int], Shingles] = lru_cache(maxsize=HELD)(lambda row: shingles(texts[row], self.ngram, self.by))
+        blank = MinHash(self.permutations, seed=self.seed)
+        kept = MinHashLSH(num_perm=self.permutations, params=self.bands)
+        found: list[tuple[int | None, float]] = []
+        for row in range(len(texts)):
+            own = of(row)
+            print_ = blank.copy()
+            print_.update_batch(shingle.encode("utf-8", "surrogatepass") for shingle in sorted(own))
+            near = kept.query(print_) if own else []
+            best, index = self._nearest(own, sorted(near), of)
+            found.append((best, index))
+            if own and best is None:
+                kept.insert(row, print_)
+        return found
+
+    def _nearest(self, own: Shingles, near: Sequence[int], of: Callable[[int], Shingles]) -> tuple[int | None, float]:
+        best, highest = None, 0.0
+        for row in near:
+            other = of(row)
+            both = len(own & other)
+            index = both / (len(own) + len(other) - both)
+            if index >= self.jaccard and index > highest:
+                best, highest = row, index
+        return best, highest
+
+
+def missed(jaccard: float, bands: int, rows: int) -> float:
+    """The probability that a pair of this index shares no band (Mining of Massive Datasets, 3.4.2)."""
+    return float((1 - jaccard**rows) ** bands)
+
+
+def shingles(text: str, ngram: int, by: By) -> Shingles:
+    """Runs of `ngram` words or characters; the whole text where it has fewer, none where it is blank."""
+    parts: Sequence[str] = tokens(text) if by == "words" else ()
+    glue = " " if parts else ""
+    parts = parts or " ".join(folded(text).split())
+    if not parts:
+        return frozenset()
+    count = max(1, len(parts) - ngram + 1)
+    return frozenset(glue.join(parts[start : start + ngram]) for start in range(count))

@@ -1,0 +1,90 @@
+"""Drop what is no usable task, each by a rule with a name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.core.errors import did_you_mean
+from assay.core.roles import Decision, ScoreTable
+from assay.text.instructions.self_instruct import CONTRADICTED, DUPLICATE, SENTENCES, instance_rules, instruction_rules
+
+KEPT = "heuristics of Self-Instruct"
+
+
+@dataclass(frozen=True)
+class Heuristics:
+    """Drops a task that breaks one of Self-Instruct's rules (Wang et al. 2022, sections 2.2 and 2.3).
+
+    Whoever made it: the rules of `text.self_instruct` look at the fields alone. The decision's rule is the name of the
+    first that is broken, and the reason says it. Where the samples have a field `rejected`, what its generator said
+    there comes first. Tasks with the same instruction and input and differing outputs contradict each other and are all
+    dropped, as in the published code (its prepare_for_finetuning.py); of equal ones that with the lowest id is kept.
+    """
+
+    instruction: str = "instruction"
+    """The field that holds it."""
+    input: str = "input"
+    """The field; "" where the data have none."""
+    output: str = "output"
+    """The field; "" where only instructions are looked at."""
+    skip: tuple[str, ...] = ()
+    """Names of rules that are not asked."""
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not self.instruction:
+            raise ValueError("Heuristics.instruction must name a field, was empty.")
+        if self.input and not self.output:
+            raise ValueError("Heuristics.output must name a field where input does, was empty.")
+        for name in self.skip:
+            if name not in SENTENCES:
+                raise ValueError(f"Heuristics.skip must name rules, was {name!r}. {did_you_mean(name, SENTENCES)}")
+
+    def decide(self, table: ScoreTable) -> Sequence[Decision]:
+        if not len(table):
+            return []
+        names = (self.instruction, self.input, self.output)
+        given = [table.field_values(name) if name else [""] * len(table) for name in names]
+        tasks = list(zip(*([text.strip() for text in column] for column in given), strict=True))
+        rejected = table.fields.get("rejected", [""] * len(table))
+        rules = [self._rule(said, task) for said, task in zip(rejected, tasks, strict=True)]
+        if self.output:
+            rules = self._beside_others(table.ids, tasks, rules)
+        return [_decision(rule) for rule in rules]
+
+    def _rule(self, said: str, task: tuple[str, ...]) -> str:
+        broken = [said] if said else []
+        broken += instruction_rules(task[0])
+        if self.output:
+            broken += instance_rules(*task)
+        return next((rule for rule in broken if rule not in self.skip), "")
+
+    def _beside_others(self, ids: Sequence[str], tasks: Sequence[tuple[str, ...]], rules: Sequence[str]) -> list[str]:
+        found = list(rules)
+        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for row, (instruction, given, _) in enumerate(tasks):
+            if not rules[row]:
+                alike[instruction, given].append(row)
+        for (_, given), rows in alike.items():
+            first: dict[str, int] = {}
+            for row in sorted(rows, key=lambda row: ids[row]):
+                first.setdefault(tasks[row][2], row)
+            # Without an input there is no one right answer to it: two poems are no contradiction.
+            contradicted = bool(given) and len(first) > 1 and CONTRADICTED not in self.skip
+            kept = set(first.values())
+            for row in rows:
+                if contradicted:
+                    found[row] = CONTRADICTED
+                elif row not in kept and DUPLICATE not in self.skip:
+                    found[row] = DUPLICATE
+        return found
+
+
+def _decision(rule: str) -> Decision:
+    if not rule:
+        return Decision(True, KEPT, "it breaks none")
+    return Decision(False, rule, SENTENCES.get(rule, "The generator that made it says so."))

@@ -1,0 +1,61 @@
+"""Keep what is in the language that it should be in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.components.filters.columns import Unscoreds, check_choice, check_different, column_of, unscored
+from assay.core.roles import Decision, ScoreTable
+from assay.core.score import Label, Outcome, Unscored
+
+
+@dataclass(frozen=True)
+class Languages:
+    """Keeps samples whose language in `column` is one of `languages`, or what their own field says, and is sure.
+
+    `column` is that of the scorer `Language`. Being in another language, in another than the sample says, and not being
+    sure are rules apart, and the report counts each.
+    """
+
+    column: str
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes; any where empty."""
+    field: str | None = None
+    """A text field that says the language of each sample."""
+    least: float = 0.0
+    """Confidence that is asked for, 0 to 1."""
+    unscored: Unscoreds = "drop"
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_choice("Languages", "unscored", self.unscored, ("drop", "keep"))
+        if not self.languages and self.field is None:
+            raise ValueError("Languages.languages must name one where field is none, was empty: it would keep all.")
+        if self.languages:
+            check_different("Languages", "languages", self.languages)
+        if not 0 <= self.least <= 1:
+            raise ValueError(f"Languages.least must be 0 to 1, was {self.least}.")
+
+    def decide(self, table: ScoreTable) -> Sequence[Decision]:
+        if not len(table):
+            return []
+        outcomes = column_of(table, self.column, Label, "Languages")
+        wanted = table.field_values(self.field) if self.field else [""] * len(table)
+        return [self._one(outcome, own) for outcome, own in zip(outcomes, wanted, strict=True)]
+
+    def _one(self, outcome: Outcome, own: str) -> Decision:
+        if isinstance(outcome, Unscored):
+            return unscored(outcome, self.column, self.unscored)
+        assert isinstance(outcome, Label)
+        sure = outcome.evidence.get("confidence", 1.0)
+        reason = f"{self.column} is {outcome.value} with confidence {sure:.2f}"
+        if self.languages and outcome.value not in self.languages:
+            return Decision(False, f"{self.column} is not {' or '.join(self.languages)}", reason)
+        if self.field and outcome.value != own.strip():
+            return Decision(False, f"{self.column} is not what {self.field} says", f"{reason}, {self.field} is {own!r}")
+        if sure < self.least:
+            return Decision(False, f"{self.column} is less sure than {self.least:g}", reason)
+        return Decision(True, f"{self.column} is right", reason)

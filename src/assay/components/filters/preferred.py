@@ -1,0 +1,93 @@
+"""Keep the pairs of which one answer was preferred."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import ClassVar, Literal, NamedTuple
+
+from assay.components.filters.columns import check_choice
+from assay.core.errors import FieldError
+from assay.core.roles import Decision, ScoreTable
+from assay.text.prompting.rankings import SENTENCES
+
+PREFERRED, CUT, NO_MARGIN = "preferred", "cut-off", "margin unknown"
+
+
+class _Pair(NamedTuple):
+    """A row of the table."""
+
+    id: str
+    verdict: str
+    chosen: str
+    rejected: str
+    whole: str
+    """Whether the chosen answer came to its end: "no", or anything else."""
+    other_whole: str
+    """The same, of the rejected one."""
+    margin: str
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """Keeps pairs whose field `verdict` is empty; drops others by a rule that is the verdict, such as "tie".
+
+    A pair without two answers is dropped too ("missing"), or with equal ones ("equal"), whatever its verdict. Further
+    rules: "cut-off", where either answer was cut at its token limit and `cut` is "drop"; "margin under X", and "margin
+    unknown" where `margin` is given and the pair says none. What a margin means, its maker says.
+    """
+
+    cut: Literal["keep", "drop"] = "keep"
+    margin: float | None = None
+    """The least by which the chosen answer must be better."""
+    chosen: str = "chosen"
+    """Fields of the two answers."""
+    rejected: str = "rejected"
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_choice("Preferred", "cut", self.cut, ("keep", "drop"))
+        if self.margin is not None and not (isfinite(self.margin) and self.margin >= 0):
+            raise ValueError(f"Preferred.margin must be 0 or more, was {self.margin}.")
+
+        if not self.chosen or not self.rejected or self.chosen == self.rejected:
+            raise ValueError(
+                f"Preferred.chosen and rejected must name two fields, were {self.chosen!r} and {self.rejected!r}."
+            )
+
+    def decide(self, table: ScoreTable) -> Sequence[Decision]:
+        if not len(table):
+            return []
+        chosen, rejected = table.field_values(self.chosen), table.field_values(self.rejected)
+        nothing = [""] * len(table)
+        verdicts = table.fields.get("verdict", nothing)
+        whole, other_whole = (table.fields.get(f"{side}_whole", nothing) for side in (self.chosen, self.rejected))
+        margins = table.field_values("margin") if self.margin is not None else nothing
+        rows = zip(table.ids, verdicts, chosen, rejected, whole, other_whole, margins, strict=True)
+        return [self._one(_Pair(*row)) for row in rows]
+
+    def _one(self, pair: _Pair) -> Decision:
+        one, two = pair.chosen.strip(), pair.rejected.strip()
+        broken = pair.verdict or ("missing" if not one or not two else "")
+        broken = broken or ("equal" if one == two else "")
+        if broken:
+            return Decision(False, broken, SENTENCES.get(broken, "Its maker says so."))
+        if self.cut == "drop" and "no" in (pair.whole, pair.other_whole):
+            cut = "Both answers were" if pair.whole == pair.other_whole else "An answer was"
+            return Decision(False, CUT, f"{cut} cut at the token limit.")
+        return self._by_margin(pair.margin, pair.id)
+
+    def _by_margin(self, margin: str, id_: str) -> Decision:
+        if self.margin is None:
+            return Decision(True, PREFERRED, "an answer is preferred")
+        if not margin.strip():
+            return Decision(False, NO_MARGIN, "Nothing says by how much the chosen answer is better.")
+        try:
+            value = float(margin)
+        except ValueError as error:
+            raise FieldError(f"The margin of pair {id_} must be a number, was {margin!r}.") from error
+        # Also of what is no number: nothing is at least as large.
+        keep = value >= self.margin
+        return Decision(keep, PREFERRED if keep else f"margin under {self.margin:g}", f"The margin is {value:.4g}.")

@@ -1,0 +1,70 @@
+"""Problems of arithmetic with worked answers: tasks that cost nothing and that a program can check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
+
+from assay.core.errors import RecipeError
+from assay.core.lab import Lab
+from assay.core.sample import Made, Sample
+from assay.text.instructions.arithmetic import LEVELS, Part, Problem, check_plan, fields_of, problems
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Makes `count` problems of the source `Arithmetic`, with the same fields but `origin`, from its plan.
+
+    Beside that source with part "held-out" no sum that is learnt is measured.
+    """
+
+    count: int
+    part: Part = "train"
+    level: int = 2
+    seed: int = 0
+    wrong: float = 0.0
+    """Share of problems with a wrong answer, as of `Arithmetic`."""
+    worked: float = 1.0
+    """Share of problems with an output that shows its steps, as of `Arithmetic`."""
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_plan("Problems", self.part, self.level, self.wrong, self.worked)
+        if self.count < 1:
+            raise ValueError(f"Problems.count must be at least 1, was {self.count}.")
+
+    def seeds(self) -> Sequence[Sample]:
+        """The questions; a longer plan starts like this one.
+
+        Raises:
+            RecipeError: There are not so many.
+        """
+        return [
+            Sample({"instruction": one.question, "nth": str(nth)}, made_by="Problems")
+            for nth, one in enumerate(self._problems())
+        ]
+
+    def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
+        """Each with its answer."""
+        known = {one.question: one for one in self._problems()} if seeds else {}
+        return [
+            Sample(
+                fields_of(known[seed.text("instruction")], self.level, wrong=self.wrong, worked=self.worked),
+                parents=(seed.id,),
+                made_by="Problems",
+            )
+            for seed in seeds
+        ]
+
+    def _problems(self) -> list[Problem]:
+        found = list(islice(problems(self.level, self.part, self.seed), self.count))
+        if len(found) < self.count:
+            raise RecipeError(
+                f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].said}) in part "
+                f"{self.part!r}, and Problems.count is {self.count}.",
+                hint="Take fewer, or a higher level.",
+            )
+        return found

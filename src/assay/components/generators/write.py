@@ -1,0 +1,91 @@
+"""Labels and templates to texts, by a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from assay.components.generators.label_plan import LabelPlan
+from assay.core.completions import HOPELESS, Completion, End, Message, NotCompleted, TextRequest, stopped
+from assay.core.decoding import Decoding
+from assay.core.lab import Lab
+from assay.core.sample import Failure, Made, Sample
+from assay.models.remote.estimates import filler
+
+
+@dataclass(frozen=True)
+class Write:
+    """Asks a language model for `per_label` texts of each label, each by its own prompt and its own stream.
+
+    Template, words and stream of the nth text of a label depend on the label and on n alone: more texts of each label,
+    or more labels, never change those there were. A refusal, or an answer that was withheld or is empty, is a failure
+    and tried again by the next run; one that was cut at max_tokens is a text, and its field `end` says so.
+    """
+
+    model: str
+    labels: tuple[str, ...]
+    per_label: int
+    templates: tuple[str, ...] = ("Write one short text about {label}.",)
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What a label may be called in a prompt; its own name where it is not here. Twice in means twice as often."""
+    slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Words for further slots of the templates, such as tone: ("", "angry", "polite"); "" says nothing."""
+    system: str = ""
+    """What the model is told before the prompt, where it knows such a role."""
+    decoding: Decoding = field(default_factory=lambda: Decoding("sample", max_tokens=64))
+    """One answer each; its seed is not used, for every text has its own."""
+
+    version: ClassVar[int] = 1
+    stream: ClassVar[str] = "write"
+
+    def __post_init__(self) -> None:
+        self._plan.check("Write")
+        if self.decoding.answers != 1:
+            raise ValueError(f"Write.decoding must give one answer, was {self.decoding.answers}.")
+
+    def seeds(self) -> Sequence[Sample]:
+        """The plan: a label and a prompt for each text; labels take turns, so a longer plan starts like this one."""
+        return self._plan.seeds("Write")
+
+    def asks(self, seeds: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
+        """What `generate` would ask, by model."""
+        return {self.model: [self._request(seed, lab) for seed in seeds]}
+
+    def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
+        """As long as the texts can become: what is asked about them can be priced before there are any."""
+        return [self._sample(seed, filler(self.decoding.max_tokens), "length") for seed in seeds]
+
+    def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
+        """The texts.
+
+        Raises:
+            ModelError: The budget is spent, or the service knows the key or the model not; answers are kept.
+        """
+        model = lab.models.text_model(self.model)
+        answered = model.complete([self._request(seed, lab) for seed in seeds])
+        for answer in answered:
+            if isinstance(answer, NotCompleted) and answer.lack in HOPELESS:
+                raise stopped(self.model, answer.lack, answer.reason)
+        return [self._made(seed, answer) for seed, answer in zip(seeds, answered, strict=True)]
+
+    @property
+    def _plan(self) -> LabelPlan:
+        return LabelPlan(self.labels, self.per_label, self.templates, self.words, self.slots)
+
+    def _request(self, seed: Sample, lab: Lab) -> TextRequest:
+        before = (Message("system", self.system),) if self.system else ()
+        decoding = replace(self.decoding, seed=lab.seed_of(seed, self.stream))
+        return TextRequest((*before, Message("user", seed.text("prompt"))), decoding)
+
+    def _made(self, seed: Sample, answered: Completion | NotCompleted) -> Made:
+        if isinstance(answered, NotCompleted):
+            return Failure(seed.id, answered.reason)
+        answer = answered.answers[0]
+        text = answer.text.strip()
+        if answer.end not in ("stop", "length") or not text:
+            return Failure(seed.id, f"the answer is no text: {answer.end if text else 'empty'}")
+        return self._sample(seed, text, answer.end)
+
+    def _sample(self, seed: Sample, text: str, end: End) -> Sample:
+        return Sample({**seed.fields, "text": text, "end": end}, parents=(seed.id,), made_by="Write")

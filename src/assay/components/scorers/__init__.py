@@ -1,0 +1,68 @@
+"""One outcome for each sample: a number, a label, a fingerprint, or why there is none."""
+
+from __future__ import annotations
+
+from assay.components.scorers.contamination.embedding_overlap import EmbeddingOverlap
+from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
+from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
+from assay.components.scorers.image.agreement import Agreement
+from assay.components.scorers.image.block_list import BlockList
+from assay.components.scorers.image.clip_match import ClipMatch
+from assay.components.scorers.image.clip_score import ClipScore
+from assay.components.scorers.image.image_embedding import ImageEmbedding
+from assay.components.scorers.image.image_safety import PictureSafety
+from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
+from assay.components.scorers.language_model.following import Following
+from assay.components.scorers.language_model.judge import Judge
+from assay.components.scorers.language_model.machine_text import Binoculars, FastDetectGpt
+from assay.components.scorers.language_model.pair_judge import PairJudge
+from assay.components.scorers.language_model.perplexity import Perplexity
+from assay.components.scorers.language_model.reward import Reward
+from assay.components.scorers.reference.bleu import Bleu
+from assay.components.scorers.reference.chrf import ChrF
+from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
+from assay.components.scorers.reference.rouge import Rouge
+from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.text.label_match import LabelMatch
+from assay.components.scorers.text.language import Language
+from assay.components.scorers.text.private import PersonalData, Secrets
+from assay.components.scorers.text.refusal import Refusal
+from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.toxicity import Toxicity
+from assay.components.scorers.text.votes import Votes
+from assay.core.roles import Scorer
+
+SCORERS: tuple[type[Scorer], ...] = (
+    Agreement,
+    Binoculars,
+    Bleu,
+    BlockList,
+    ChrF,
+    ClipMatch,
+    ClipScore,
+    Consistency,
+    EmbeddingCosine,
+    EmbeddingOverlap,
+    FastDetectGpt,
+    Following,
+    Harmless,
+    ImageEmbedding,
+    Judge,
+    LabelMatch,
+    Language,
+    NgramOverlap,
+    PairJudge,
+    Perplexity,
+    PersonalData,
+    PictureSafety,
+    Refusal,
+    Reward,
+    Rouge,
+    RougeNovelty,
+    Secrets,
+    Support,
+    TextEmbedding,
+    TokenDoubt,
+    Toxicity,
+    Votes,
+)

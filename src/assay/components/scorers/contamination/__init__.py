@@ -1,0 +1,1 @@
+"""Scorers that compare samples with each other or with evaluation sets."""

@@ -1,0 +1,94 @@
+"""Does a sample say in other words what an item of an evaluation set says?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.components.scorers.contamination.evaluation_items import (
+    Part,
+    check_against,
+    check_different,
+    held,
+    items_of,
+    listing_of,
+    parts_of,
+)
+from assay.core.lab import Lab
+from assay.core.roles import Source
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+
+SHOWN = 60
+"""Characters of an item that a reason shows."""
+
+
+@dataclass(frozen=True)
+class EmbeddingOverlap:
+    """The largest cosine of the sentence embeddings of a text of the sample and a text of an evaluation item.
+
+    It finds what `NgramOverlap` cannot, an item in other words (Yang et al. 2023, "Rethinking Benchmark and
+    Contamination for Language Models with Rephrased Samples"), and is no proof: two questions on one thing are near
+    each other, so look at the reason, which names the item. Texts are compared field by field; fields with fewer than
+    `least` words stand together with the others, where there is none that is longer. A long text is cut as its encoder
+    cuts it. A sample that is blank is Unscored.
+    """
+
+    against: tuple[Source, ...]
+    """The evaluation sets."""
+    model: str = "embedded:minilm"
+    fields: tuple[str, ...] = ()
+    """Of samples; all that a person would read where empty: no labels, and no choice or answer by itself."""
+    against_fields: tuple[str, ...] = ()
+    """Of items; the same where empty."""
+    least: int = 6
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="cosine", low=-1.0, high=1.0, better="lower")
+
+    def __post_init__(self) -> None:
+        check_against("EmbeddingOverlap", self.against)
+        check_different("EmbeddingOverlap", "fields", self.fields)
+        check_different("EmbeddingOverlap", "against_fields", self.against_fields)
+        if self.least < 1:
+            raise ValueError(f"EmbeddingOverlap.least must be at least 1, was {self.least}.")
+
+    def listing(self) -> str:
+        """What the evaluation sets say of the files that they read, so that others are compared again."""
+        return listing_of(self.against)
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        encoder = lab.models.embedder(self.model)
+        items = held(self, self.listing(), lambda: self._items(lab))
+        parts = [parts_of(sample, self.fields, self.least) for sample in samples]
+        rows = iter(encoder.embed([part.text for own in parts for part in own]))
+        return [_outcome(own, [next(rows) for _ in own], items) for own in parts]
+
+    def _items(self, lab: Lab) -> _Items:
+        parts = items_of(self.against, self.against_fields, self.least, lab)
+        return _Items(parts, lab.models.embedder(self.model).embed([part.text for part in parts]))
+
+
+class _Items(NamedTuple):
+    parts: Sequence[Part]
+    rows: npt.NDArray[np.float32]
+    """(parts, dimensions), each of length 1."""
+
+
+def _outcome(parts: Sequence[Part], rows: Sequence[npt.NDArray[np.float32]], items: _Items) -> Outcome:
+    if not parts:
+        return Unscored("not_applicable", "The sample has no text.")
+    # A row at a time, so that a cosine does not depend on which samples come together.
+    cosines = [items.rows @ row for row in rows]
+    nearest = [int(one.argmax()) for one in cosines]
+    highest = [float(one[at]) for one, at in zip(cosines, nearest, strict=True)]
+    best = highest.index(max(highest))
+    item = items.parts[nearest[best]]
+    shown = " ".join(item.text.split())
+    shown = shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 1]}…"
+    reason = f"{parts[best].field} is nearest to {item.field} of {item.owner}: {shown!r}"
+    return Score(float(np.clip(highest[best], -1.0, 1.0)), reason)

@@ -1,0 +1,92 @@
+"""Does an expert classifier see in a picture what its label says?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from assay.components.scorers.image.outcomes import outcomes
+from assay.core.errors import ModelError, did_you_mean
+from assay.core.lab import Lab
+from assay.core.model_kinds import Matrix
+from assay.core.sample import Sample
+from assay.core.score import Label, Outcome, Scale
+
+AGREES, DISAGREES, ABSENT = "agrees", "disagrees", "not among its labels"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The expert "agrees", "disagrees", or the intended label is "not among its labels", which is no error of anyone.
+
+    The answer is the label the expert named. Evidence: `confidence` in that answer and, where the expert knows the
+    intended label, the probability it gave to it, `intended`.
+    """
+
+    model: str
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the expert calls a label, in one or more of its own words; the same as we do where a label is not here."""
+    absent: Literal["error", "allow"] = "error"
+    """Of an intended label that the expert has no word for: stop before anything runs, or count it as such."""
+    label: str = "label"
+    image: str = "image"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit=f"{AGREES}, {DISAGREES} or {ABSENT}", better="neither")
+
+    def __post_init__(self) -> None:
+        for label, theirs in self.names.items():
+            if not theirs:
+                raise ValueError(f"Agreement.names must have one or more names for {label!r}, was empty.")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        expert = lab.models.classifier(self.model)
+        known = list(expert.labels)
+        self._check(known)
+        intended = [sample.text(self.label) for sample in samples]
+
+        def judge(nth: int, logits: Matrix) -> Outcome:
+            return self._one(intended[nth], known, logits.astype(np.float64))
+
+        return outcomes(lab.readable(samples, self.image), expert.logits, judge)
+
+    def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
+        """Looks, before anything is generated, whether the expert has a word for every label.
+
+        Raises:
+            ModelError: It lacks one, and `absent` is "error".
+        """
+        known = list(lab.models.classifier(self.model).labels)
+        self._check(known)
+        intended = dict.fromkeys(seed.text(self.label) for seed in seeds if self.label in seed.fields)
+        lacking = [label for label in intended if not set(self.names.get(label, (label,))) & set(known)]
+        if lacking and self.absent == "error":
+            raise ModelError(
+                f"{self.model} has no label for {', '.join(map(repr, lacking))}.",
+                hint=(did_you_mean(lacking[0], known) if len(known) <= 20 else f"It has {len(known)} labels.")
+                + " Map them under 'names', or set 'absent: allow' to count them as not among its labels.",
+            )
+
+    def _check(self, known: Sequence[str]) -> None:
+        for label, theirs in self.names.items():
+            for name in theirs:
+                if name not in known:
+                    raise ModelError(
+                        f"Agreement.names maps {label!r} to {name!r}, which {self.model} does not know.",
+                        hint=did_you_mean(name, known) if len(known) <= 20 else f"It has {len(known)} labels.",
+                    )
+
+    def _one(self, label: str, known: Sequence[str], logits: Matrix) -> Label:
+        shares = np.exp(logits - logits.max())
+        shares /= shares.sum()
+        best = int(shares.argmax())
+        evidence = {"confidence": float(shares[best])}
+        theirs = [known.index(name) for name in self.names.get(label, (label,)) if name in known]
+        if not theirs:
+            return Label(ABSENT, f"{self.model} has no label {label!r}", evidence, known[best])
+        evidence["intended"] = min(1.0, float(shares[theirs].sum()))
+        value = AGREES if best in theirs else DISAGREES
+        return Label(value, f"it says {known[best]!r} ({shares[best]:.3f})", evidence, known[best])

@@ -1,0 +1,92 @@
+"""Does a picture look like one that must not be shown?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from assay.components.scorers.contamination.evaluation_items import held
+from assay.core.errors import SourceError
+from assay.core.lab import Lab
+from assay.core.model_kinds import Pixels
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.images.codec import decode, pictures_below
+from assay.images.hashes import BITS, distance, perceptual_hash, read_hashes
+
+
+@dataclass(frozen=True)
+class BlockList:
+    """Bits by which a picture's perceptual hash differs from the nearest one of a list, 0 to 64: the fewer, the liker.
+
+    The list is a file with a pHash of sixteen hexadecimal digits a line, and after it what it is; or a folder of
+    pictures, whose hashes are taken. Up to `near` bits the reason names the entry. To drop those:
+    `{use: Threshold, column: NAME, low: 9}`. Copies in another size or format are found, cropped, turned and mirrored
+    ones are not, and plain pictures of different things may be near.
+
+    Source: pHash as PyPI ImageHash computes it; Zauner 2010 for the usual limits, of which ten of 64 bits is one.
+    """
+
+    path: str
+    near: int = 8
+    image: str = "image"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="bits from the nearest blocked picture", low=0.0, high=float(BITS))
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError("BlockList.path must name a file of hashes or a folder of pictures, was ''.")
+        if not 0 <= self.near <= BITS:
+            raise ValueError(f"BlockList.near must be 0 to {BITS}, was {self.near}.")
+
+    def listing(self) -> str:
+        """Digest of the list, so that another one is looked at again."""
+        files = _files(Path(self.path))
+        rows = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        """Outcomes; a picture that cannot be read is unscored.
+
+        Raises:
+            SourceError: There is no such list, or it cannot be read.
+        """
+        blocked = held(self, self.listing(), lambda: _blocked(Path(self.path)))
+        return [self._one(picture, blocked) for picture in lab.readable(samples, self.image)]
+
+    def _one(self, picture: Pixels | Unscored, blocked: Sequence[tuple[int, str]]) -> Outcome:
+        if isinstance(picture, Unscored):
+            return picture
+        own = perceptual_hash(picture)
+        bits, said = min((distance(own, other), said) for other, said in blocked)
+        return Score(float(bits), f"like {said}" if bits <= self.near else "", {"hashes": float(len(blocked))})
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return pictures_below(path)
+    if not path.is_file():
+        raise SourceError(f"There is no list {str(path)!r}: expected a file of hashes or a folder of pictures.")
+    return [path]
+
+
+def _blocked(path: Path) -> list[tuple[int, str]]:
+    files = _files(path)
+    if not path.is_dir():
+        try:
+            return read_hashes(path.read_text(encoding="utf-8-sig"), path.name)
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{path} is no list of hashes: {error}.") from error
+    if not files:
+        raise SourceError(f"No pictures in {str(path)!r}.")
+    found = []
+    for file in files:
+        try:
+            found.append((perceptual_hash(decode(file.read_bytes())), file.name))
+        except ValueError as error:
+            raise SourceError(f"{file} does not decode as a picture: {error}.") from error
+    return found

@@ -1,0 +1,47 @@
+"""How well does a picture go with its text?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from assay.components.scorers.image.outcomes import outcomes
+from assay.core.lab import Lab
+from assay.core.model_kinds import Matrix
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score
+
+RESCALE = 2.5
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """2.5 * max(cos(image, text), 0) of each picture (Hessel et al. 2021, equation 1; prefix as in their section 3).
+
+    The factor 2.5 stretches the cosines that ViT-B/32 gives to natural captions over 0 to 1; other encoders have other
+    ranges, so compare scores of one model only. torchmetrics' CLIPScore is another number: 100 * cos, no prefix, and
+    one mean for all pictures, clipped after averaging. Evidence: `cosine`, before clipping.
+    """
+
+    model: str
+    prefix: str = "A photo depicts "
+    field: str = "prompt"
+    """The text the picture is compared with."""
+    image: str = "image"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="CLIPScore", low=0.0, high=RESCALE)
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        encoder = lab.models.twin_encoder(self.model)
+        captions = [f"{self.prefix}{sample.text(self.field)}" for sample in samples]
+        texts = encoder.embed_texts(captions).astype(np.float64) if captions else np.empty((0, 0))
+
+        def judge(nth: int, picture: Matrix) -> Outcome:
+            cosine = min(1.0, float(texts[nth] @ picture.astype(np.float64)))
+            return Score(RESCALE * max(cosine, 0.0), evidence={"cosine": cosine})
+
+        return outcomes(lab.readable(samples, self.image), encoder.embed_images, judge)

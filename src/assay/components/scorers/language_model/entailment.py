@@ -1,0 +1,96 @@
+"""Whether one text follows from another, as a model sees it: what scorers of consistency and support share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from assay.components.scorers.reference.comparison import unanswered
+from assay.core.completions import Continuations, Likelihood, Message, NotCompleted
+from assay.core.errors import ModelError
+from assay.core.lab import Lab
+from assay.core.model_kinds import PairClassifier
+from assay.core.score import Unscored
+
+By: TypeAlias = Literal["nli", "model", "embedding"]
+BYS = get_args(By)
+Pair: TypeAlias = tuple[str, str]
+_ASKED = (
+    "Context: {premise}\n\nSentence: {hypothesis}\n\nIs the sentence supported by the context above? Answer Yes or No."
+)
+"""SelfCheckGPT's prompt (Manakul, Liusie and Gales 2023, section 5.5)."""
+
+
+@dataclass(frozen=True)
+class Follows:
+    """What a reader says of a premise and a hypothesis."""
+
+    entailed: float
+    """Probability that the hypothesis follows, 0 to 1; of an embedding the cosine, 0 where it is negative."""
+    agrees: float
+    """1 less the probability of a contradiction, out of entailment and contradiction alone; else as `entailed`."""
+
+
+def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[Pair, Follows | Unscored]:
+    """Of each different (premise, hypothesis), by a model of inference, a language model or sentence embeddings.
+
+    * nli: `judge` is a text classifier whose labels name entailment and contradiction; the neutral label counts for
+      neither side in `agrees` (Manakul, Liusie and Gales 2023, section 5.4).
+    * model: `judge` is a language model that is asked; the probabilities of Yes and of No are compared.
+    * embedding: `judge` is a sentence encoder, and its cosine no entailment: "it rains" and "it does not" are near.
+
+    Raises:
+        ModelError: The model is not of that kind, or stands in the way of every further answer too.
+    """
+    asked = list(dict.fromkeys(pairs))
+    found = {"nli": _by_nli, "model": _by_model, "embedding": _by_embedding}[by](asked, judge, lab) if asked else []
+    return dict(zip(asked, found, strict=True))
+
+
+def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Follows | Unscored]:
+    model = lab.models.text_classifier(judge)
+    if not isinstance(model, PairClassifier):
+        raise ModelError(f"Model {judge!r} reads one text, not a premise and a hypothesis.")
+    names = [label.casefold() for label in model.labels]
+    places = [next((nth for nth, name in enumerate(names) if part in name), None) for part in ("entail", "contra")]
+    entail, contra = places
+    if entail is None or contra is None:
+        raise ModelError(
+            f"Model {judge!r} is none of inference: no label names entailment and contradiction.",
+            hint=f"Its labels are {', '.join(model.labels)}.",
+        )
+    logits = model.pair_logits(pairs).astype(np.float64)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return [
+        Follows(
+            float(row[entail]), float(row[entail] / (row[entail] + row[contra])) if row[entail] + row[contra] else 0.5
+        )
+        for row in shares
+    ]
+
+
+def _by_model(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Follows | Unscored]:
+    asked = [
+        Continuations((Message("user", _ASKED.format(premise=one, hypothesis=other)),), ("Yes", "No"))
+        for one, other in pairs
+    ]
+    return [_yes(judge, one) for one in lab.models.likelihood_model(judge).likelihoods(asked)]
+
+
+def _yes(judge: str, found: tuple[Likelihood, ...] | NotCompleted) -> Follows | Unscored:
+    if isinstance(found, NotCompleted):
+        return unanswered(judge, found)
+    yes, no = (one.log_prob for one in found)
+    share = float(1 / (1 + np.exp(min(700.0, no - yes))))
+    return Follows(share, share)
+
+
+def _by_embedding(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Follows | Unscored]:
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    rows = dict(zip(texts, lab.models.embedder(judge).embed(texts), strict=True))
+    cosines = [min(1.0, max(0.0, float(rows[one].astype(np.float64) @ rows[other]))) for one, other in pairs]
+    return [Follows(cosine, cosine) for cosine in cosines]

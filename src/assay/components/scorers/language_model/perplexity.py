@@ -1,0 +1,66 @@
+"""How much does a text surprise a language model?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias, get_args
+
+from assay.components.scorers.reference.comparison import check_one_of
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.models.text.rolling import Rolled, rolled
+from assay.text.decoding.perplexity import of_text
+
+Per: TypeAlias = Literal["token", "word", "byte"]
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """The exponential of the mean negative log-probability of a text's tokens; lower is less surprising.
+
+    By token it depends on the model's tokenizer: compare models by byte or by word, as lm-evaluation-harness does. A
+    text longer than the window is read by one that slides (`assay.models.text.rolling`). Evidence: perplexity by
+    `token`, `word` and `byte`, `tokens` that were scored, `windows`, and where there are several, their size `window`
+    and `stride` in tokens. A text of fewer than two tokens has no perplexity.
+    """
+
+    model: str
+    per: Per = "token"
+    window: int | None = None
+    """Tokens; as many as the model takes where it is not given."""
+    stride: int | None = None
+    """Tokens from one window to the next; half a window where it is not given."""
+    text: str = "text"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="perplexity", low=1.0, better="lower")
+
+    def __post_init__(self) -> None:
+        check_one_of("Perplexity.per", self.per, get_args(Per))
+        for name, least in (("window", 2), ("stride", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"Perplexity.{name} must be {least} or more, was {value}.")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        model = lab.models.text_model(self.model)
+        texts = [sample.text(self.text) for sample in samples]
+        read = rolled(model, texts, window=self.window, stride=self.stride)
+        return [self._one(text, one) for text, one in zip(texts, read, strict=True)]
+
+    def _one(self, text: str, read: Rolled) -> Outcome:
+        found = of_text(text, read.values)
+        if not found.tokens:
+            return Unscored("not_applicable", "The text has fewer than two tokens.")
+        values = {"token": found.per_token, "word": found.per_word, "byte": found.per_byte}
+        if not math.isfinite(values[self.per]):
+            return Unscored("failed", f"The perplexity by {self.per} is larger than any number.")
+        # A long text without a space is one word, whose perplexity may be beyond a float where the others are not.
+        evidence = {name: value for name, value in values.items() if math.isfinite(value)}
+        evidence |= {"tokens": float(found.tokens), "windows": float(read.windows)}
+        if read.windows > 1 and read.window and read.stride:
+            evidence |= {"window": float(read.window), "stride": float(read.stride)}
+        return Score(values[self.per], evidence=evidence)

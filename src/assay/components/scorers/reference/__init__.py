@@ -1,0 +1,1 @@
+"""Scorers that compare a text with its references."""

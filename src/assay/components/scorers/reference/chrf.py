@@ -1,0 +1,40 @@
+"""How many runs of characters does a text share with its references?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from assay.components.scorers.reference.comparison import check_names, check_one_of, compared
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score
+from assay.text.similarity.bleu_chrf import chrf, of_text
+
+
+@dataclass(frozen=True)
+class ChrF:
+    """chrF2 in per cent against the best of the references (Popović 2015), by sacrebleu; for any script as it is.
+
+    The reason is sacrebleu's signature, which says how the number was made.
+    """
+
+    word_order: Literal[0, 2] = 0
+    """2 for chrF2++, which looks at words and pairs of them too."""
+    references: tuple[str, ...] = ("reference",)
+    text: str = "text"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="chrF", low=0.0, high=100.0)
+
+    def __post_init__(self) -> None:
+        check_names("ChrF", self.references)
+        check_one_of("ChrF.word_order", self.word_order, (0, 2))
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        def judge(text: str, references: list[str]) -> Outcome:
+            found = of_text(chrf(self.word_order), text, references)
+            return Score(found.value, found.signature)
+
+        return compared(samples, self.text, self.references, judge)

@@ -1,0 +1,61 @@
+"""Does a text hold what should not be published: personal data, or a key?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.components.scorers.reference.comparison import check_one_of
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score
+from assay.text.privacy.findings import Finding, counted, told
+from assay.text.privacy.personal_data import KINDS, REGIONS, check_regions, personal_data
+from assay.text.privacy.secrets import secrets_in
+
+
+@dataclass(frozen=True)
+class PersonalData:
+    """How many pieces of personal data a text holds, by patterns with check digits (`text.privacy.personal_data`).
+
+    Names and street addresses are not found. Evidence: how many of each kind; the reason shows a few, masked. To drop
+    what has any: `{use: Threshold, column: NAME, high: 0}`.
+    """
+
+    text: str = "text"
+    kinds: tuple[str, ...] = KINDS
+    regions: tuple[str, ...] = REGIONS
+    """ISO 3166 codes of the countries whose phone numbers are known without a country's code; with one, all are."""
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="pieces of personal data", low=0.0, better="lower")
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            check_one_of("PersonalData.kinds", kind, KINDS)
+        check_regions(self.regions)
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        return [_one(personal_data(sample.text(self.text), self.kinds, self.regions)) for sample in samples]
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """How many keys, tokens and passwords a text holds, by the form of known services (`text.privacy.secrets`).
+
+    Nobody is asked whether a key works. Evidence: how many of each kind; the reason shows a few, masked.
+    """
+
+    text: str = "text"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="secrets", low=0.0, better="lower")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        return [_one(secrets_in(sample.text(self.text))) for sample in samples]
+
+
+def _one(found: Sequence[Finding]) -> Outcome:
+    evidence = {kind: float(n) for kind, n in counted(found).items()}
+    return Score(float(len(found)), told(found), evidence)

@@ -1,0 +1,102 @@
+"""What did people say of two answers?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from assay.components.scorers.contamination.evaluation_items import held
+from assay.core.completions import Message
+from assay.core.errors import FieldError
+from assay.core.lab import Lab
+from assay.core.roles import Source
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.text.instructions.dialogues import said_before
+
+Key: TypeAlias = tuple[str, frozenset[str]]
+"""An instruction and two answers, whichever was shown first."""
+Cast: TypeAlias = tuple[str, tuple[Message, ...], str]
+"""The input and the history that a vote was about, and the answer that won; `_TIE` for a tie."""
+UNVOTED = Unscored("not_applicable", "Nobody has voted on these two answers.")
+SAME = Score(0.5, "both answers are the same", {"same": 1.0})
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What people who voted think `first` is worth beside `second`: 1 better, 0 worse, 1/2 a tie.
+
+    Looked up by the words of instruction and answers, whichever answer was shown first and however they are spaced; a
+    vote that names an input counts for that input alone, and one that names a history for that alone. Where more than
+    half of several votes are for one answer, the score is the mean, a tie counting half; else it is a tie. Pairs
+    on which nobody voted are unscored. Evidence: `votes`, `first`, `second` and `ties`.
+
+    The votes are samples with instruction, output_a, output_b and winner ("a", "b" or "tie"), and input and history
+    where they name them, as VotedPairs reads them.
+    """
+
+    votes: Source
+    first: str = "output_a"
+    """Field of the answer whose worth is told, and below that of the one it stands against."""
+    second: str = "output_b"
+    instruction: str = "instruction"
+    input: str = "input"
+    history: str = "history"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale("wins", 0.0, 1.0)
+
+    def listing(self) -> str:
+        """What the source says of the file that it reads, so that other votes are looked up again."""
+        return str(getattr(self.votes, "listing", str)())
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        """What people said.
+
+        Raises:
+            FieldError: A sample lacks a text field, or a vote has no winner.
+            UserError: As the source.
+        """
+        cast = held(self, self.listing(), lambda: _cast(self.votes.read(lab)))
+        return [self._one(sample, cast) for sample in samples]
+
+    def _one(self, sample: Sample, cast: dict[Key, list[Cast]]) -> Outcome:
+        one, two = (_plain(sample.text(name)) for name in (self.first, self.second))
+        if one == two:
+            return SAME if one else Unscored("not_applicable", "Neither answer says anything.")
+        given = _plain(sample.text(self.input)) if self.input in sample.fields else ""
+        before = said_before(sample, self.history)
+        known = cast.get((_plain(sample.text(self.instruction)), frozenset((one, two))), [])
+        said = Counter(winner for about, then, winner in known if about in ("", given) and then in ((), before))
+        n = said.total()
+        if not n:
+            return UNVOTED
+        evidence = {"votes": float(n), "first": float(said[one]), "second": float(said[two]), "ties": float(said[_TIE])}
+        if 2 * max(said[one], said[two]) <= n:
+            return Score(0.5, "no majority" if len(said) > 1 else "", evidence)
+        return Score((said[one] + said[_TIE] / 2) / n, "", evidence)
+
+
+_TIE = "\0tie"
+"""No answer, for it is no text that anybody wrote."""
+
+
+def _cast(votes: Sequence[Sample]) -> dict[Key, list[Cast]]:
+    found: dict[Key, list[Cast]] = {}
+    for vote in votes:
+        one, two = (_plain(vote.text(name)) for name in ("output_a", "output_b"))
+        winners = {"a": one, "b": two, "tie": _TIE}
+        if (winner := vote.text("winner")) not in winners:
+            raise FieldError(
+                f"A vote's winner must be a, b or tie, was {winner!r} in {vote.fields.get('origin', vote.id)}."
+            )
+        given = _plain(vote.text("input")) if "input" in vote.fields else ""
+        key = _plain(vote.text("instruction")), frozenset((one, two))
+        found.setdefault(key, []).append((given, said_before(vote), winners[winner]))
+    return found
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())

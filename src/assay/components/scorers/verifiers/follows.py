@@ -1,0 +1,203 @@
+"""Does an answer keep the rules of form that it was given?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import regex
+
+from assay.components.scorers.verifiers.right import SCALE, check_name, missing, shown, wrong
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.text.instructions.form import Words, bullets, ended, lines, repeated_share, sentences
+from assay.text.instructions.languages import COMMON, ENOUGH, check_code, letters_in, told
+from assay.text.similarity.tokens import folded, tokens
+
+SECONDS = 1.0
+"""The longest that a regular expression may take for one answer."""
+COUNTS: dict[str, Callable[[str], int]] = {
+    "words": lambda text: len(tokens(text)),
+    "lines": lines,
+    "sentences": sentences,
+    "bullets": bullets,
+}
+
+
+@dataclass(frozen=True)
+class Follows:
+    """The share of its rules that an answer keeps, or with `strict` 1 where it keeps all and else 0.
+
+    After the verifiable instructions of IFEval (Zhou et al. 2023): rules that a program can check. Where we differ:
+    words are found as words, of any script and in any case ("cat" is not in "concatenate"), rather than as characters,
+    and a text too short to tell its language by does not keep `language`. An answer that is empty keeps no rule. The
+    reason names each broken rule; evidence has 1 or 0 for each. A sample without a field that a rule needs is Unscored,
+    and so is one for which the regular expression takes more than a second.
+    """
+
+    all_of: tuple[str, ...] = ()
+    """Words or phrases that must all be there."""
+    none_of: tuple[str, ...] = ()
+    """Words or phrases none of which may be there."""
+    all_of_field: str = ""
+    """A field that holds more words for `all_of`, between commas or on lines."""
+    none_of_field: str = ""
+    one_of: tuple[str, ...] = ()
+    """What the whole answer must be, one of them, whatever its case and the space around it."""
+    matches: str = ""
+    """A regular expression that must be found; as in Python's `re`."""
+    starts_with: str = ""
+    """As it is written, after any space."""
+    ends_with: str = ""
+    least_words: int | None = None
+    """Words as in `text/similarity/tokens.py`: in Korean, Chinese, Japanese or Thai a character each."""
+    most_words: int | None = None
+    least_lines: int | None = None
+    """Lines that are not blank."""
+    most_lines: int | None = None
+    least_sentences: int | None = None
+    most_sentences: int | None = None
+    least_bullets: int | None = None
+    """Lines that begin with a hyphen, an asterisk, a plus sign or a dot, and a space."""
+    most_bullets: int | None = None
+    language: str = ""
+    """An ISO 639-1 code, such as "ko"."""
+    most_repeated: float | None = None
+    """The share of runs of `run` words that may be there a second time or more, 0 to 1."""
+    run: int = 3
+    ends: bool = False
+    """Whether it must end as sentences do, and not in the middle of one."""
+    strict: bool = False
+    answer: str = "text"
+    """The field that is looked at."""
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = SCALE
+
+    def __post_init__(self) -> None:
+        check_name("Follows.answer", self.answer)
+        for name in ("all_of", "none_of", "one_of"):
+            given = getattr(self, name)
+            if isinstance(given, str) or not all(isinstance(one, str) and one.strip() for one in given):
+                raise ValueError(f"Follows.{name} must be a list of texts that are not blank, was {given!r}.")
+        for name in COUNTS:
+            self._check_bounds(name)
+        self._check_repeated()
+        if self.language:
+            check_code("Follows.language", self.language)
+        try:
+            regex.compile(self.matches)
+        except regex.error as problem:
+            raise ValueError(f"Follows.matches must be a regular expression: {problem}.") from problem
+        if not any(True for _ in self._rules("a", Words("a"), (), ())) and not self.all_of_field + self.none_of_field:
+            raise ValueError("Follows needs a rule, such as all_of, matches or most_words: it had none.")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        return [self._one(sample) for sample in samples]
+
+    def _one(self, sample: Sample) -> Outcome:
+        text = sample.text(self.answer).strip()
+        listed: list[tuple[str, ...]] = []
+        for name in (self.all_of_field, self.none_of_field):
+            words = _listed(sample.text(name)) if name and name in sample.fields else ()
+            if name and not words:
+                return missing(name)
+            listed.append(words)
+        if not text:
+            return wrong("The answer is empty.")
+        try:
+            broken = dict(self._rules(text, Words(text), *listed))
+        except TimeoutError:
+            return Unscored("failed", f"The regular expression took more than {SECONDS:g} s.")
+        kept = sum(not why for why in broken.values())
+        whole = kept == len(broken)
+        reason = "; ".join(f"{name}: {why}" for name, why in broken.items() if why)
+        evidence = {name: float(not why) for name, why in broken.items()}
+        share = float(whole) if self.strict else kept / len(broken)
+        return Score(share, f"It breaks {reason}." if reason else "It keeps every rule.", evidence)
+
+    def _rules(
+        self, text: str, words: Words, wanted: Sequence[str], unwanted: Sequence[str]
+    ) -> Iterator[tuple[str, str]]:
+        """Each rule that is set, and how `text` breaks it; "" where it does not."""
+        yield from self._words(words, wanted, unwanted)
+        yield from self._whole(text)
+        for name, count in COUNTS.items():
+            yield from self._count(name, count, text)
+        if self.language:
+            yield "language", _foreign(text, self.language)
+        if self.most_repeated is not None:
+            share = repeated_share(text, self.run)
+            over = share > self.most_repeated
+            runs = f"runs of {self.run} words" if self.run > 1 else "words"
+            yield "most_repeated", f"{share:.0%} of {runs} are repeated, at most {self.most_repeated:.0%}" * over
+        if self.ends:
+            yield "ends", "" if ended(text) else f"it stops at {shown(text[-20:])!r}"
+
+    def _words(self, words: Words, wanted: Sequence[str], unwanted: Sequence[str]) -> Iterator[tuple[str, str]]:
+        if must := (*self.all_of, *wanted):
+            lacking = [one for one in must if one not in words]
+            yield "all_of", f"it lacks {_named(lacking)}" if lacking else ""
+        if never := (*self.none_of, *unwanted):
+            there = [one for one in never if one in words]
+            yield "none_of", f"it has {_named(there)}" if there else ""
+
+    def _whole(self, text: str) -> Iterator[tuple[str, str]]:
+        if self.one_of:
+            is_one = folded(text) in {folded(one.strip()) for one in self.one_of}
+            yield "one_of", "" if is_one else f"{shown(text)!r} is none of {_named(self.one_of)}"
+        if self.matches:
+            found = regex.search(self.matches, text, timeout=SECONDS)
+            yield "matches", "" if found else f"{self.matches!r} is not found"
+        if self.starts_with:
+            starts = text.startswith(self.starts_with.strip())
+            yield "starts_with", "" if starts else f"it begins {shown(text[: len(self.starts_with) + 10])!r}"
+        if self.ends_with:
+            ends = text.endswith(self.ends_with.strip())
+            yield "ends_with", "" if ends else f"it ends {shown(text[-len(self.ends_with) - 10 :])!r}"
+
+    def _count(self, name: str, count: Callable[[str], int], text: str) -> Iterator[tuple[str, str]]:
+        least, most = self._bounds(name)
+        if least is None and most is None:
+            return
+        number = count(text)
+        counted = f"{number:,} {name if number != 1 else name.removesuffix('s')}"
+        if least is not None:
+            yield f"least_{name}", f"{counted}, at least {least:,}" if number < least else ""
+        if most is not None:
+            yield f"most_{name}", f"{counted}, at most {most:,}" if number > most else ""
+
+    def _bounds(self, name: str) -> tuple[int | None, int | None]:
+        return getattr(self, f"least_{name}"), getattr(self, f"most_{name}")
+
+    def _check_repeated(self) -> None:
+        if self.most_repeated is not None and not 0 <= self.most_repeated < 1:
+            raise ValueError(f"Follows.most_repeated must be at least 0 and below 1, was {self.most_repeated}.")
+        if self.run < 1:
+            raise ValueError(f"Follows.run must be at least 1, was {self.run}.")
+
+    def _check_bounds(self, name: str) -> None:
+        least, most = self._bounds(name)
+        if least is not None and least < 1:
+            raise ValueError(f"Follows.least_{name} must be at least 1, was {least}.")
+        if most is not None and most < (least or 0):
+            raise ValueError(f"Follows.most_{name} must be at least {least or 0}, was {most}.")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in re.split(r"[,\n]", text) if word.strip())
+
+
+def _named(words: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(repr(shown(word)) for word in words[:most]) + more
+
+
+def _foreign(text: str, language: str) -> str:
+    if letters_in(text) < ENOUGH:
+        return "the text is too short to tell"
+    found = told(text, tuple(sorted({*COMMON, language})))
+    return "" if found.language == language else f"it is {found.language}, not {language}"

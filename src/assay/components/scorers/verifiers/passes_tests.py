@@ -1,0 +1,247 @@
+"""Does the Python function that an answer holds pass its tests?"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from assay.components.scorers.verifiers.children import Child, Ended, Limits, plain
+from assay.components.scorers.verifiers.right import SCALE, check_name, missing, shown, wrong
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.text.answers.code_blocks import blocks
+
+AT_ONCE = 8
+"""At most so many answers are run at a time, and no more than two a processor: one that sleeps needs none."""
+GRACE = 5.0
+"""Seconds that tests have when the answer's time is over."""
+LANGUAGES = ("python", "py", "python3", "")
+
+
+@dataclass(frozen=True)
+class PassesTests:
+    """1 where the Python function in an answer passes every test of its sample, else 0; with `partial` the share.
+
+    The code is the answer's last block marked python, or without a mark, that defines a function, else the whole
+    answer. The tests are a field of the sample, in one of two forms:
+
+    * pairs: a JSON list of [arguments, expected], as `[[[1, 2], 3], [[0, 0], 0]]`. The function is the one that the
+      field `entry` names, else the last that the answer defines. A tuple equals a list there; floats are equal within
+      1e-9 of their size; true is not 1.
+    * Python: every `assert` of the outermost level is a test, and so is a call that stands alone, such as `check(add)`.
+      What the tests use and do not define themselves are functions of the answer.
+
+    The answer runs in a process of its own, that is never shown the tests: it is given arguments and gives back values,
+    and the parent compares, or for Python a second process that holds the tests and none of the answer's code. So
+    nothing that it prints, raises, overrides or leaves early makes a test pass. Values are plain ones (numbers, text,
+    lists, tuples, sets, dicts, None), both ways; what a function does to its arguments is not seen. There is the
+    standard library and nothing else.
+
+    Both processes are bounded in processor and clock time, memory, files and what they give, with a folder of their own
+    and an empty environment; all is ended with them. Python's audit hook refuses the network, other processes and files
+    elsewhere, and on Linux (x86-64, AArch64) the kernel refuses the first two as well. This is a fence against
+    accidents and simple cheating. It is no sandbox against an attacker: for code that you do not trust run assay in a
+    container or a virtual machine. It needs Linux or macOS, where memory is not bounded.
+
+    A sample without tests, or with broken ones, is Unscored.
+    """
+
+    tests: str = "tests"
+    """The field that holds the tests."""
+    entry: str = "entry"
+    """The field that names the function, where there is one."""
+    partial: bool = False
+    processor: int = 2
+    """Seconds of the processor that an answer may take, over all its tests."""
+    seconds: float = 8.0
+    """By the clock, so that one that sleeps is not waited for."""
+    memory: int = 256
+    """MiB, Python itself included."""
+    answer: str = "text"
+    """The field that is looked at."""
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = SCALE
+
+    def __post_init__(self) -> None:
+        check_name("PassesTests.tests", self.tests)
+        check_name("PassesTests.answer", self.answer)
+        if self.processor < 1:
+            raise ValueError(f"PassesTests.processor must be at least 1, was {self.processor}.")
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise ValueError(f"PassesTests.seconds must be above 0, was {self.seconds}.")
+        if self.memory < 64:
+            raise ValueError(f"PassesTests.memory must be at least 64, which Python itself needs, was {self.memory}.")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        asked = [self._asked(sample) for sample in samples]
+        todo = list(dict.fromkeys(one for one in asked if one is not None))
+        with ThreadPoolExecutor(min(AT_ONCE, 2 * (os.cpu_count() or 1))) as pool:
+            found = dict(zip(todo, pool.map(self._run, todo), strict=True))
+        return [missing(self.tests) if one is None else found[one] for one in asked]
+
+    def _asked(self, sample: Sample) -> tuple[str, str, str] | None:
+        """Code, tests and the function's name; None where there are no tests."""
+        text = sample.text(self.answer)
+        held = sample.text(self.tests) if self.tests in sample.fields else ""
+        entry = sample.text(self.entry).strip() if self.entry in sample.fields else ""
+        return (code_of(text), held, entry) if held.strip() else None
+
+    def _run(self, asked: tuple[str, str, str]) -> Outcome:
+        code, tests, entry = asked
+        try:
+            pairs = pairs_of(tests)
+        except ValueError as problem:
+            return Unscored("not_applicable", f"{self.tests} cannot be read: {problem}.")
+        if not code.strip():
+            return wrong("The answer is empty.")
+        try:
+            with tempfile.TemporaryDirectory(prefix="assay-", ignore_cleanup_errors=True) as folder:
+                return self._fenced(Path(folder), code, tests if pairs is None else pairs, entry)
+        except BrokenTests as problem:
+            return Unscored("not_applicable", f"{self.tests} cannot be used: {problem}.")
+        except OSError as problem:
+            return Unscored("failed", f"No process could be started: {problem}.")
+
+    def _fenced(self, folder: Path, code: str, tests: str | list[tuple[list[Any], Any]], entry: str) -> Outcome:
+        limits, deadline = Limits(self.processor, self.memory << 20), time.monotonic() + self.seconds
+        with Child("answer", limits, folder / "answer", deadline) as child:
+            if said := _loaded(child, code):
+                return wrong(f"The answer does not load: {said}.")
+            if not isinstance(tests, str):
+                return self._score([_tried(child, entry, *pair) for pair in tests])
+            # An answer that takes all the time there is has failed, and the tests must be able to say so.
+            with Child("tests", limits, folder / "tests", deadline + GRACE) as examiner:
+                return self._score(examined(examiner, child, tests, entry))
+
+    def _score(self, failures: Sequence[str]) -> Score:
+        passed, count = failures.count(""), len(failures)
+        value = passed / count if self.partial else float(passed == count)
+        evidence = {"passed": float(passed), "tests": float(count)}
+        if passed == count:
+            return Score(value, f"It passes {count} of {count} tests.", evidence)
+        first = next(said for said in failures if said)
+        return Score(value, f"It passes {passed} of {count} tests; {shown(first)}", evidence)
+
+
+class BrokenTests(Exception):
+    """The tests of a sample are none."""
+
+
+def code_of(text: str) -> str:
+    """The Python of an answer."""
+    fenced = [block for block in blocks(text) if block.language in LANGUAGES]
+    defining = [block for block in fenced if "def " in block.text]
+    return (defining or fenced)[-1].text if fenced else text
+
+
+def pairs_of(text: str) -> list[tuple[list[Any], Any]] | None:
+    """Tests as pairs of arguments and what is expected; None where they are Python.
+
+    Raises:
+        ValueError: They are JSON, and no such pairs.
+    """
+    if not text.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(found, list) or not found:
+        raise ValueError("it is no list of [arguments, expected]")
+    for one in found:
+        if not isinstance(one, list) or len(one) != 2 or not isinstance(one[0], list):
+            raise ValueError(f"{shown(json.dumps(one))} is not [arguments, expected]")
+    return [(arguments, expected) for arguments, expected in found]
+
+
+def same(given: Any, expected: Any) -> bool:
+    """Whether a plain value is what JSON says is expected."""
+    if isinstance(given, bool) or isinstance(expected, bool):
+        return given is expected
+    if isinstance(given, float) or isinstance(expected, float):
+        return _near(given, expected)
+    if isinstance(expected, list):
+        return isinstance(given, list | tuple) and len(given) == len(expected) and all(map(same, given, expected))
+    if isinstance(expected, Mapping):
+        return (
+            isinstance(given, Mapping)
+            and given.keys() == expected.keys()
+            and all(same(given[name], one) for name, one in expected.items())
+        )
+    return type(given) is type(expected) and given == expected
+
+
+def examined(examiner: Child, child: Child, tests: str, entry: str) -> list[str]:
+    """How each test fails; "" where it does not.
+
+    Raises:
+        BrokenTests: There is none, or they fail by themselves.
+    """
+    lost = ""
+    message: tuple[object, ...] = (tests, [entry] if entry.isidentifier() else [])
+    while True:
+        try:
+            kind, *said = examiner.ask(*message)
+        except Ended as problem:
+            raise BrokenTests(problem) from problem
+        if kind == "broken":
+            raise BrokenTests(shown(said[0]))
+        if kind == "done":
+            break
+        lost, message = _called(child, said, lost)
+    failures: list[str] = plain(said[0])
+    if not failures:
+        raise BrokenTests("there is no assert in them")
+    return [lost if said and lost else said for said in failures]
+
+
+def _called(child: Child, call: Sequence[Any], lost: str) -> tuple[str, tuple[object, ...]]:
+    """Why the answer's process is no more, or ""; and what its function gave, for the tests."""
+    name, arguments, named = call[0], plain(call[1]), plain(call[2])
+    if not lost:
+        try:
+            kind, *said = child.ask(name, arguments, named)
+            return "", ("value", plain(said[0]), "") if kind == "value" else ("raised", *map(str, said))
+        except (Ended, ValueError) as problem:
+            lost = str(problem)
+    return lost, ("raised", "Lost", lost)
+
+
+def _loaded(child: Child, code: str) -> str:
+    """What went wrong where an answer does not load."""
+    try:
+        kind, *said = child.ask(code)
+    except Ended as problem:
+        return str(problem)
+    return "" if kind == "value" else ": ".join(shown(one) for one in said if one)
+
+
+def _tried(child: Child, entry: str, arguments: list[Any], expected: Any) -> str:
+    """How one pair fails; "" where it does not."""
+    call = f"for {shown(json.dumps(arguments)[1:-1])} it "
+    try:
+        kind, *said = child.ask(entry, arguments, {})
+        given = plain(said[0]) if kind == "value" else None
+        if kind != "value":
+            return f"{call}raised {': '.join(shown(one) for one in said if one)}"
+        return "" if same(given, expected) else f"{call}gave {shown(repr(given))}, not {shown(repr(expected))}"
+    except (Ended, ValueError, RecursionError) as problem:
+        return f"{call}gave nothing: {problem}"
+
+
+def _near(given: Any, expected: Any) -> bool:
+    numbers = all(type(one) in (int, float) for one in (given, expected))
+    try:
+        return numbers and (given == expected or math.isclose(given, expected, rel_tol=1e-9, abs_tol=1e-12))
+    except OverflowError:
+        return False

@@ -1,0 +1,126 @@
+"""What is to be judged: texts, or pairs of answers, in a CSV or JSONL file, with human labels where it has them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from assay.components.sources.files.dialogue_cells import history_in
+from assay.components.sources.files.records import Record, shown
+from assay.components.sources.tasks.questions import READERS
+from assay.core.errors import SourceError, did_you_mean
+from assay.core.sample import Sample
+
+RATED = ("history", "instruction", "input", "output", "human", "reference")
+"""Names of the columns of texts to be graded; only `output` must be there."""
+PAIRED = ("history", "instruction", "input", "output_a", "output_b", "model_a", "model_b", "label", "reference")
+"""Names of the columns of pairs; instruction and both outputs must be there."""
+BLANK = ("instruction", "input", "output", "output_a", "output_b")
+"""Texts that may be empty: a model that said nothing is judged too."""
+LABELS: Mapping[str, str] = {
+    **dict.fromkeys(("a", "1", "model_a", "output_a", "output_1"), "a"),
+    **dict.fromkeys(("b", "2", "model_b", "output_b", "output_2"), "b"),
+    **dict.fromkeys(("tie", "0", "draw", "c"), "tie"),
+}
+"""What a label may say, in small letters."""
+
+
+def read_rated(path: Path, columns: Mapping[str, str] | None = None, limit: int | None = None) -> list[Sample]:
+    """Texts to be graded. Fields: output; those of `RATED` where there are such; human is a number.
+
+    `history`, what was said before the instruction, is a list of messages, or in CSV its JSON text.
+
+    `columns` says what the file calls them.
+
+    Example row: {"instruction": "Name a fruit.", "output": "A pear.", "human": 5}
+
+    Raises:
+        SourceError: The file or a row is not as expected; the message names the line, what was expected and seen.
+    """
+    return [_sample(record, names, RATED) for record, names in _records(path, columns, RATED, ("output",), limit)]
+
+
+def read_pairs(path: Path, columns: Mapping[str, str] | None = None, limit: int | None = None) -> list[Sample]:
+    """Pairs to be judged. Fields: instruction, output_a, output_b; the others of `PAIRED` where the file has them.
+
+    `columns` says what the file calls them; a label is one of `LABELS` and becomes "a", "b" or "tie". Numbers are 1, 2
+    and 0 for a tie; where a file has 0 and 1 and nothing else, 0 may as well mean the first, and it is refused.
+
+    Example row: {"instruction": "Name a fruit.", "output_a": "A pear.", "output_b": "A chair.", "label": "a"}
+
+    Raises:
+        SourceError: As `read_rated`.
+    """
+    needed = ("instruction", "output_a", "output_b")
+    records = _records(path, columns, PAIRED, needed, None)
+    _check_numbers(path, records)
+    return [_sample(record, names, PAIRED) for record, names in records[:limit]]
+
+
+def _check_numbers(path: Path, records: Sequence[tuple[Record, Mapping[str, str]]]) -> None:
+    """Refuses labels that are 0 and 1 throughout.
+
+    Raises:
+        SourceError: They are.
+    """
+    values = {str(record.values.get(names.get("label", ""), "")).strip() for record, names in records}
+    if values - {"", "None"} == {"0", "1"}:
+        raise SourceError(
+            f"{path}: all labels are 0 or 1, and nothing says whether 0 is a tie or the first answer.",
+            hint="Write a, b and tie, or 1, 2 and 0.",
+        )
+
+
+def _records(
+    path: Path, columns: Mapping[str, str] | None, known: Sequence[str], needed: Iterable[str], limit: int | None
+) -> list[tuple[Record, Mapping[str, str]]]:
+    named = dict(columns or {})
+    # What the user named one thing is not another by its own name.
+    names = {name: name for name in known if name not in named.values()} | named
+    if unknown := [name for name in names if name not in known]:
+        raise SourceError(f"There is no column {unknown[0]!r} to be named.", hint=did_you_mean(unknown[0], known))
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise SourceError(f"Expected a {', '.join(READERS)} file, was given {path.name!r}.")
+    # A column that the user named must be there; those that only may be there are looked for.
+    wanted = dict.fromkeys([*(names.get(name, name) for name in needed), *named.values()])
+    records = reader(path, tuple(wanted), "a table of what is to be judged")[:limit]
+    if not records:
+        raise SourceError(f"{path} holds nothing to be judged.")
+    return [(record, names) for record in records]
+
+
+def _sample(record: Record, names: Mapping[str, str], known: Sequence[str]) -> Sample:
+    fields = {}
+    for name in (name for name in known if name in names):
+        value = record.values.get(names[name])
+        if name == "history":
+            if before := history_in(record, names[name]):
+                fields[name] = before
+            continue
+        if value is None or (value == "" and name not in BLANK):
+            if name in ("output", "output_a", "output_b"):
+                raise record.problem(f"{names[name]} must be text, was {shown(value)}.")
+            continue
+        if not isinstance(value, str):
+            raise record.problem(f"{names[name]} must be text, was {shown(value)}.")
+        fields[name] = _checked(record, names[name], name, record.whole(value, names[name]))
+    return Sample({**fields, "origin": record.origin})
+
+
+def _checked(record: Record, column: str, name: str, value: str) -> str:
+    if name == "label":
+        if (label := LABELS.get(value.strip().casefold())) is None:
+            raise record.problem(f"{column} must be a, b or tie, was {shown(value)}.", "Also 1, 2 and 0.")
+        return label
+    if name == "human":
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise record.problem(f"{column} must be a number, was {shown(value)}.")
+    if name == "instruction" and not value.strip() and "output" not in record.values:
+        raise record.problem(f"{column} is blank: without an instruction there is nothing to judge answers by.")
+    return value

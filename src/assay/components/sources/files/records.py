@@ -1,0 +1,259 @@
+"""Rows of CSV and JSON files of questions, each with its place, and what is wrong with them in one sentence.
+
+Files are UTF-8, with a byte order mark or without; line ends of Windows read as those of anyone else, in cells too.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from assay.core.errors import SourceError, did_you_mean
+from assay.text.answers.choices import LETTERS
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row or object of a file."""
+
+    place: str
+    """For messages: the path, and the line (from 1) or the item."""
+    origin: str
+    """For reports: the file's name, and the line or item; the same wherever the folder lies."""
+    values: Mapping[str, Any]
+
+    def problem(self, message: str, hint: str = "") -> SourceError:
+        """An error that names the place."""
+        return SourceError(f"{self.place}: {message}", hint=hint)
+
+    def text(self, column: str) -> str:
+        """A value that must be text and not blank.
+
+        Raises:
+            SourceError: It is missing, is no text, is blank, or holds half a character.
+        """
+        if column not in self.values:
+            raise self.problem(f"there is no {column!r}.", did_you_mean(column, self.values))
+        value = self.values[column]
+        if not isinstance(value, str):
+            raise self.problem(f"{column} must be text, was {shown(value)}.")
+        if not value.strip():
+            raise self.problem(f"{column} is blank.")
+        return self.whole(value, column)
+
+    def whole(self, value: str, column: str) -> str:
+        r"""`value`, where it can be stored: JSON may name half of a surrogate pair, such as "\ud800".
+
+        Raises:
+            SourceError: It cannot.
+        """
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise self.problem(f"{column} holds half a character: {error}.") from error
+        return value
+
+
+def shown(value: object) -> str:
+    """A value for a message, cut where it is long."""
+    written = repr(value)
+    return written if len(written) <= 60 else f"{written[:57]}..."
+
+
+def read_text(file: Path, expected: str) -> str:
+    """The words of a file; `expected` says what it should be, for the message.
+
+    Raises:
+        SourceError: There is none, or it is not UTF-8.
+    """
+    if file.is_dir():
+        raise SourceError(f"{str(file)!r} is a folder, not {expected}.")
+    if not file.is_file():
+        names = [one.name for one in file.parent.iterdir() if one.is_file()] if file.parent.is_dir() else []
+        near = get_close_matches(file.name, names, n=1)  # not all names: a folder may hold thousands
+        raise SourceError(
+            f"There is no file {str(file)!r}, {expected}.", hint=f"Did you mean {near[0]!r}?" if near else ""
+        )
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read: {error}.") from error
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SourceError(
+            f"{file}, line {line}: not UTF-8, byte {content[error.start] if content else 0:#04x}.",
+            hint="Save it as UTF-8.",
+        ) from error
+
+
+def csv_records(
+    file: Path, needed: Sequence[str], expected: str, unnamed: Callable[[Sequence[str]], bool] = lambda row: False
+) -> list[Record]:
+    """Rows of a CSV file whose first row names the columns; empty lines are passed over.
+
+    Where `unnamed` says so of the first row, it is one of the others, and `needed` are the columns in order.
+
+    Raises:
+        SourceError: As `read_text`, a column is missing or named twice, or a row is no CSV or has more or fewer cells.
+    """
+    rows = list(_csv_rows(file, read_text(file, expected)))
+    headless = bool(rows) and unnamed(rows[0][1])
+    columns = list(needed) if headless else _columns(file, rows.pop(0) if rows else (1, []), needed)
+    records = []
+    for line, row in rows:
+        if len(row) != len(columns):
+            raise SourceError(
+                f"{file}, line {line}: a row must have {len(columns)} cells ({', '.join(columns)}), had {len(row)}.",
+                hint="A cell that holds a comma, a quotation mark or a new line stands in quotation marks.",
+            )
+        values = dict(zip(columns, row, strict=True))
+        records.append(Record(f"{file}, line {line}", f"{file.name}:{line}", values))
+    return records
+
+
+def _columns(file: Path, first: tuple[int, Sequence[str]], needed: Sequence[str]) -> list[str]:
+    """The names in the first row."""
+    line, columns = first[0], [name.strip() for name in first[1]]
+    for name in needed:
+        if name not in columns:
+            raise SourceError(
+                f"{file}, line {line}: the first row must name the columns {', '.join(needed)}; "
+                f"there is no {name!r}, only {shown(columns)}.",
+                hint=did_you_mean(name, columns),
+            )
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise SourceError(f"{file}, line {line}: two columns are called {twice[0]!r}.")
+    return columns
+
+
+def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """(line it begins at, cells) of each row that is not empty."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise SourceError(
+                f"{file}, line {line}: no row of CSV: {error}.", hint="Is a quotation mark left open or not doubled?"
+            ) from error
+        if row:
+            yield line, row
+
+
+def jsonl_records(file: Path, needed: Sequence[str], expected: str) -> list[Record]:
+    """Objects of a JSONL file, one a line; blank lines are passed over, numbers are kept as they are written.
+
+    Raises:
+        SourceError: As `read_text`, a line is no JSON object, or lacks one of `needed`.
+    """
+    records = []
+    for nth, line in enumerate(read_text(file, expected).split("\n"), start=1):
+        if line.strip():
+            records.append(jsonl_record(file, nth, line, needed))
+    return records
+
+
+def jsonl_record(file: Path, nth: int, line: str, needed: Sequence[str]) -> Record:
+    """The object in one line, the `nth` from 1.
+
+    Raises:
+        SourceError: It is no JSON object, or lacks one of `needed`.
+    """
+    record = Record(f"{file}, line {nth}", f"{file.name}:{nth}", {})
+    return _object(record, _parsed(line, record.place), needed)
+
+
+def json_records(file: Path, needed: Sequence[str], expected: str) -> list[Record]:
+    """Objects of a JSON file that is one list; places are items, from 1.
+
+    Raises:
+        SourceError: As `read_text`, it is no list of objects, or one lacks one of `needed`.
+    """
+    whole = _parsed(read_text(file, expected), str(file))
+    if not isinstance(whole, list):
+        raise SourceError(f"{file} must be a list of objects, was {shown(whole)}.")
+    return [
+        _object(Record(f"{file}, item {nth}", f"{file.name}#{nth}", {}), value, needed)
+        for nth, value in enumerate(whole, start=1)
+    ]
+
+
+def _object(record: Record, value: object, needed: Sequence[str]) -> Record:
+    if not isinstance(value, dict):
+        raise record.problem(f"must be an object{' with ' * bool(needed)}{', '.join(needed)}, was {shown(value)}.")
+    for name in needed:
+        if name not in value:
+            raise record.problem(f"there is no {name!r}.", did_you_mean(name, value))
+    return Record(record.place, record.origin, value)
+
+
+def _parsed(text: str, place: str) -> Any:
+    """Numbers as text, so that 1.10 stays 1.10 and no number is too long."""
+    try:
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise SourceError(f"{place}: JSON that is nested too deeply.") from error
+    except ValueError as error:
+        raise SourceError(f"{place}: no JSON: {error}.") from error
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{shown(next(name for name in names if names.count(name) > 1))} stands twice in one object")
+    return found
+
+
+def lettered(record: Record, choices: Sequence[str], right: Iterable[int]) -> dict[str, str]:
+    """The fields "answer" ("B"; "A,C" where several are right) and "choice0", "choice1", ...
+
+    Raises:
+        SourceError: There are fewer than two choices, more than letters, or one is blank.
+    """
+    if not 2 <= len(choices) <= len(LETTERS):
+        raise record.problem(f"there must be 2 to {len(LETTERS)} choices, were {len(choices)}.")
+    for nth, choice in enumerate(choices):
+        if not choice.strip():
+            raise record.problem(f"choice {nth} is blank.")
+        record.whole(choice, f"choice {nth}")
+    answer = ",".join(LETTERS[nth] for nth in sorted(set(right)))
+    return {"answer": answer, **{f"choice{nth}": choice for nth, choice in enumerate(choices)}}
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Of names and contents; a file that is not there counts as such."""
+    rows = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "") for file in files]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+def check_limit(owner: str, name: str, limit: int | None) -> None:
+    """Refuses a limit below 1.
+
+    Raises:
+        ValueError: It is.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"{owner}.{name} must be at least 1, was {limit}.")
+
+
+def check_path(owner: str, path: str, what: str) -> None:
+    """Refuses a path of nothing.
+
+    Raises:
+        ValueError: It is.
+    """
+    if not path:
+        raise ValueError(f"{owner}.path must name {what}, was ''.")

@@ -1,0 +1,209 @@
+"""Files of tasks, in the form of Self-Instruct's seed tasks, of Alpaca or of chats, and what is wrong with them.
+
+One task: {"id": "seed_en_000", "name": "plural_noun", "language": "en", "instruction": "Give the plural form of the
+noun.", "instances": [{"input": "knife", "output": "knives"}], "is_classification": false}. One dialogue: {"messages":
+[{"role": "user", "content": "Name a fruit."}, {"role": "assistant", "content": "A pear."}]}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from assay.components.sources.files.dialogue_cells import history_in
+from assay.components.sources.files.records import Record, json_records, jsonl_records, shown
+from assay.core.completions import Message
+from assay.core.errors import SourceError, did_you_mean
+from assay.text.instructions.dialogues import write_history
+from assay.text.instructions.preference_dialogues import Exchange, check_said, exchange, prompt_of, turns_of
+
+SUFFIXES = (".jsonl", ".ndjson", ".json")
+MESSAGES = "messages"
+_EXPECTED = "a file of tasks"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a file."""
+
+    instruction: str
+    instances: tuple[tuple[str, str], ...]
+    """(input, output) of each; at least one."""
+    name: str
+    language: str
+    classification: str
+    origin: str
+    id: str
+    """Empty where the file gives none."""
+    history: str | None = None
+    """What was said before, as the field of a dialogue; "" where nothing was, None in a file without dialogues."""
+
+    def samples(self, last: int | None) -> Iterator[Mapping[str, str]]:
+        """Fields of the first `last` instances, or of all; the origin of a second one ends in #2."""
+        for nth, (given, output) in enumerate(self.instances[:last], start=1):
+            yield {
+                **({} if self.history is None else {"history": self.history}),
+                "instruction": self.instruction,
+                "input": given,
+                "output": output,
+                "name": self.name,
+                "language": self.language,
+                "classification": self.classification,
+                "origin": self.origin if nth == 1 else f"{self.origin}#{nth}",
+            }
+
+
+def language_of(text: str) -> str:
+    """Says "ko" where at least half of the words that have letters have one of Hangul, else "en".
+
+    By words, as Hangul needs fewer letters for one, and a Korean particle follows a foreign name without a space.
+    """
+    words = [word for word in text.split() if any(letter.isalpha() for letter in word)]
+    korean = sum(any(_hangul(letter) for letter in word) for word in words)
+    return "ko" if words and 2 * korean >= len(words) else "en"
+
+
+def _hangul(letter: str) -> bool:
+    """Syllables, and single letters as the keyboard and as Unicode's composition have them."""
+    return "가" <= letter <= "힣" or "\u3131" <= letter <= "\u318e" or "\u1100" <= letter <= "\u11ff"
+
+
+def read_tasks(file: Path, *, skip_blank: bool = False) -> list[Task]:
+    """Every task of a .jsonl or .json file; with `skip_blank`, without instances whose output is blank.
+
+    Raises:
+        SourceError: The file or a task is not as expected, an id stands twice, or there is no task; the message names
+            the line.
+    """
+    suffix = file.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SourceError(
+            f"Expected a {', '.join(SUFFIXES)} file of tasks, was given {str(file)!r}.",
+            hint=did_you_mean(suffix, SUFFIXES) if suffix else "",
+        )
+    records = (json_records if suffix == ".json" else jsonl_records)(file, (), _EXPECTED)
+    tasks = []
+    seen: dict[str, str] = {}
+    for record in records:
+        task = _task(record, skip_blank)
+        if task.id and seen.setdefault(task.id, record.origin) != record.origin:
+            raise record.problem(f"the id {shown(task.id)} is that of {seen[task.id]} too.")
+        if task.instances:
+            tasks.append(task)
+    if not tasks:
+        raise SourceError(f"{file} holds no task{' with an output' if records else ''}.")
+    if any(task.history is not None for task in tasks):
+        # So that filters, which look at fields that every sample has, can look at this one.
+        tasks = [replace(task, history=task.history or "") for task in tasks]
+    return tasks
+
+
+def _task(record: Record, skip_blank: bool) -> Task:
+    history: str | None = None
+    if MESSAGES in record.values:
+        history, instruction, output = _chat(record, skip_blank)
+        instances = [("", output)]
+    else:
+        instruction = record.text("instruction")
+        instances = [_instance(one, skip_blank) for one in _instances(record)]
+        history = history_in(record) if "history" in record.values else None
+    return Task(
+        instruction,
+        tuple(instance for instance in instances if instance[1]),
+        _optional(record, "name"),
+        _language(record, instruction),
+        _classification(record),
+        record.origin,
+        _optional(record, "id"),
+        history,
+    )
+
+
+def _chat(record: Record, skip_blank: bool) -> tuple[str, str, str]:
+    """History, instruction and output; no output where there is no answer at the end and none is needed."""
+    try:
+        turns = turns_of(record.values[MESSAGES])
+        check_said(turns[:-1])
+        if turns[-1].role == "assistant" and turns[-1].text:
+            found = exchange(turns)
+        elif skip_blank:
+            found = Exchange(*prompt_of(turns[:-1] if turns[-1].role == "assistant" else turns), "")
+        else:
+            raise record.problem(
+                f"{MESSAGES} must end with the assistant, whose answer is the output.",
+                "`unanswered: skip` passes over such.",
+            )
+    except ValueError as error:
+        raise record.problem(f"{MESSAGES} {error}.") from error
+    for one in (*found.history, Message("user", found.instruction), Message("assistant", found.answer)):
+        record.whole(one.text, MESSAGES)
+    return write_history(found.history), found.instruction, found.answer
+
+
+def _instances(record: Record) -> Iterator[Record]:
+    """Objects with an input and an output: those of Self-Instruct's form, or the task itself."""
+    if "instances" not in record.values:
+        if "output" not in record.values:
+            raise record.problem(
+                "there is neither 'instances', as in Self-Instruct's files, nor 'output', as in Alpaca's.",
+                f"There are {_names(record)}.",
+            )
+        yield record
+        return
+    values = record.values["instances"]
+    if not isinstance(values, list) or not values:
+        raise record.problem(f"instances must be a list with at least one input and output, was {shown(values)}.")
+    for nth, value in enumerate(values, start=1):
+        place = replace(record, place=f"{record.place}, instance {nth}", values={})
+        if not isinstance(value, dict):
+            raise place.problem(f"must be an object with input, output, was {shown(value)}.")
+        yield replace(place, values=value)
+
+
+def _instance(record: Record, skip_blank: bool) -> tuple[str, str]:
+    """(input, output); an output that is blank and may be is ""."""
+    if "input" not in record.values:
+        raise record.problem("there is no 'input'.", f'Give "" where none is needed. There are {_names(record)}.')
+    given = _string(record, "input")
+    blank = isinstance(output := record.values.get("output"), str) and not output.strip()
+    if blank and not skip_blank:
+        raise record.problem("output is blank.", "`unanswered: skip` passes over such.")
+    return given, "" if blank else record.text("output")
+
+
+def _string(record: Record, key: str) -> str:
+    """Text; "" where it is blank."""
+    value = record.values[key]
+    if not isinstance(value, str):
+        raise record.problem(f"{key} must be text, was {shown(value)}.")
+    return record.whole(value, key) if value.strip() else ""
+
+
+def _names(record: Record) -> str:
+    return shown(", ".join(record.values))[1:-1]
+
+
+def _optional(record: Record, key: str) -> str:
+    return "" if record.values.get(key) is None else _string(record, key)
+
+
+def _language(record: Record, instruction: str) -> str:
+    value = record.values.get("language")
+    if value is None:
+        return language_of(instruction)
+    if value not in ("en", "ko"):
+        raise record.problem(
+            f"language must be 'en' or 'ko', was {shown(value)}.",
+            "Left out, it is taken from the instruction's script.",
+        )
+    return str(value)
+
+
+def _classification(record: Record) -> str:
+    value = record.values.get("is_classification")
+    if value is None:
+        return ""
+    if not isinstance(value, bool):
+        raise record.problem(f"is_classification must be true or false, was {shown(value)}.")
+    return "yes" if value else "no"

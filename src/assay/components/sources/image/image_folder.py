@@ -1,0 +1,66 @@
+"""Pictures in folders named after their labels: the layout that everyone uses."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from assay.core.errors import SourceError
+from assay.core.lab import Lab
+from assay.core.model_kinds import Pixels
+from assay.core.sample import Sample
+from assay.images.codec import ENDINGS, decode
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Reads `path`/LABEL/*.png, .jpg and so on, in order of label and file name; `limit` is for each label."""
+
+    path: str
+    limit: int | None = None
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError("ImageFolder.path must name a folder, was ''.")
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"ImageFolder.limit must be at least 1, was {self.limit}.")
+
+    def listing(self) -> str:
+        """Digest of the names, sizes and times of what would be read: a folder that has changed is read again."""
+        root = Path(self.path)
+        rows = [
+            (f"{folder.name}/{file.name}", (found := file.stat()).st_size, found.st_mtime_ns)
+            for folder in (sorted(root.iterdir()) if root.is_dir() else [])
+            if folder.is_dir()
+            for file in self._pictures(folder)
+        ]
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        root = Path(self.path)
+        if not root.is_dir():
+            raise SourceError(f"There is no folder {self.path!r}.", hint="ImageFolder reads PATH/LABEL/*.png.")
+        samples = [
+            Sample({"label": folder.name, "image": lab.images.put(_read(file)), "origin": f"{folder.name}/{file.name}"})
+            for folder in sorted(root.iterdir())
+            if folder.is_dir()
+            for file in self._pictures(folder)
+        ]
+        if not samples:
+            raise SourceError(f"No pictures in {self.path!r}.", hint="ImageFolder reads PATH/LABEL/*.png.")
+        return samples
+
+    def _pictures(self, folder: Path) -> list[Path]:
+        return sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)[: self.limit]
+
+
+def _read(file: Path) -> Pixels:
+    try:
+        return decode(file.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise SourceError(f"{file} does not decode as a picture: {problem}") from problem

@@ -1,0 +1,1 @@
+"""Sources of preference pairs and votes."""

@@ -1,0 +1,84 @@
+"""What people said of two answers: votes with the answers' own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from assay.components.sources.files.dialogue_cells import history_in
+from assay.components.sources.files.records import Record, check_path, digest_of, shown
+from assay.components.sources.files.vote_file import MODELS, outcome_of
+from assay.components.sources.tasks.questions import READERS
+from assay.core.errors import SourceError
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.stats.ratings.votes import LOST, TIED, WON
+
+_NEEDED = ("instruction", "output_a", "output_b", "winner")
+_WINNERS = {WON: "a", TIED: "tie", LOST: "b"}
+
+
+@dataclass(frozen=True)
+class VotedPairs:
+    """Every vote of a .jsonl or .csv file, in its order; the scorer `Votes` looks up in them.
+
+    Columns: instruction, output_a, output_b, and winner: model_a, left or a; model_b, right or b; tie or draw; or the
+    name of either model, where the columns model_a and model_b (left and right) say who they are. `input` may lack.
+    An answer may be empty. Fields: instruction, input, output_a, output_b, winner ("a", "b" or "tie"), origin; where
+    the file has the column, history: what was said before, as messages, in CSV as their JSON.
+
+    Example row: {"instruction": "Name a fruit.", "output_a": "A pear.", "output_b": "A chair.", "winner": "model_a"}
+    """
+
+    path: str
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_path("VotedPairs", self.path, "a file of votes")
+
+    def listing(self) -> str:
+        """Digest of the file."""
+        return digest_of([Path(self.path)])
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        """The votes.
+
+        Raises:
+            SourceError: The file cannot be read, is empty, or a line holds what cannot be; the message names the line.
+        """
+        file = Path(self.path)
+        reader = READERS.get(file.suffix.lower())
+        if reader is None:
+            raise SourceError(f"Votes are read from {', '.join(READERS)} files, not from {file.name!r}.")
+        records = reader(file, _NEEDED, "a table of votes")
+        if not records:
+            raise SourceError(f"{file} holds no votes.", hint=f"Expected the columns {', '.join(_NEEDED)}.")
+        return [_sample(record) for record in records]
+
+
+def _sample(record: Record) -> Sample:
+    names = next((pair for pair in MODELS if all(one in record.values for one in pair)), None)
+    who = (record.text(names[0]).strip(), record.text(names[1]).strip()) if names else ("model_a", "model_b")
+    fields = {
+        "instruction": record.text("instruction"),
+        "input": _answer(record, "input"),
+        **({"history": history_in(record)} if "history" in record.values else {}),
+        "output_a": _answer(record, "output_a"),
+        "output_b": _answer(record, "output_b"),
+        "winner": _WINNERS[outcome_of(record, who)],
+        "origin": record.origin,
+    }
+    return Sample(fields)
+
+
+def _answer(record: Record, name: str) -> str:
+    """Text that may be empty."""
+    value = record.values.get(name)
+    if value is None and name == "input":
+        return ""
+    if not isinstance(value, str):
+        raise record.problem(f"{name} must be text, was {shown(value)}.")
+    return record.whole(value, name)

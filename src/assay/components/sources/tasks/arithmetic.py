@@ -1,0 +1,67 @@
+"""Problems of arithmetic as tasks, which a program can check: out of nothing but a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
+
+from assay.components.sources.files.records import check_limit
+from assay.core.errors import SourceError
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.text.instructions.arithmetic import LEVELS, Part, check_plan, fields_of, problems
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """The first `count` problems of a part and a level, or all where None; no sum lies in two parts.
+
+    Levels: 1 adds and subtracts numbers up to 20, 2 from 10 to 99, 3 multiplies up to 12 as well; 4 has two steps with
+    bare numbers up to 12, 5 two steps in words, 6 with numbers up to 60. `3 + 4`, `4 + 3` and `7 - 4` are one sum.
+
+    Fields: instruction; input, always ""; output, a worked answer that ends in "The answer is 7."; answer, "7"; level;
+    key, "right", or "wrong" where `wrong` gave it another answer; origin. The nth problem hangs on the part, level,
+    seed and n alone, and whether its key is wrong on its words alone.
+    """
+
+    part: Part = "train"
+    """"train", "held-out" to measure on, or "warm-up", for what a model is tuned on before it is reinforced."""
+    count: int | None = 500
+    level: int = 2
+    seed: int = 0
+    """Other problems of the same part."""
+    wrong: float = 0.0
+    """Share of problems with a wrong answer: what a model learns from such rewards, it had in it (Shao et al. 2025,
+    "Spurious rewards"). Not of held-out ones."""
+    worked: float = 1.0
+    """Share of problems with an output that shows its steps, where there are two; the others say the answer alone.
+    Who is tuned on both does either, and can find out by itself that working pays."""
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_plan("Arithmetic", self.part, self.level, self.wrong, self.worked)
+        check_limit("Arithmetic", "count", self.count)
+        if self.count is None and self.level > 4:
+            raise ValueError(f"Arithmetic.count must be a number at level {self.level}, was None: there are too many.")
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        found = list(islice(problems(self.level, self.part, self.seed), self.count))
+        if self.count is not None and len(found) < self.count:
+            raise SourceError(
+                f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].said}) in part "
+                f"{self.part!r}, and Arithmetic.count is {self.count}.",
+                hint="Take fewer, or a higher level.",
+            )
+        origin = f"arithmetic/{self.part}/{self.level}"
+        return [
+            Sample(
+                {
+                    **fields_of(one, self.level, wrong=self.wrong, worked=self.worked),
+                    "origin": f"{origin}/{self.seed}/{nth:05d}",
+                }
+            )
+            for nth, one in enumerate(found)
+        ]

@@ -1,0 +1,175 @@
+"""Questions of your own: a CSV or JSONL file, with choices or without."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from assay.components.sources.files.records import (
+    Record,
+    check_limit,
+    check_path,
+    csv_records,
+    digest_of,
+    jsonl_records,
+    lettered,
+    shown,
+)
+from assay.core.errors import SourceError, did_you_mean
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.text.answers.choices import LETTERS
+
+READERS: Mapping[str, Callable[[Path, Sequence[str], str], list[Record]]] = {
+    ".csv": csv_records,
+    ".jsonl": jsonl_records,
+    ".ndjson": jsonl_records,
+}
+READINGS = ("any", "letter", "number", "text")
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The first `limit` questions of a file, or all, in its order; the first `per_subject` of each subject.
+
+    A question has choices where there is a column `choices` with a list (in CSV: a JSON list in the cell), or columns
+    choice0, choice1, ... or A, B, ... of which the last ones may be blank in a row. Its answer is then a letter ("B",
+    "A,C" or a list where several are right), the number of a choice from 0, or the words of one. Without choices the
+    answer is any text; in JSONL it may be a list of texts, each as good as the first.
+
+    Fields: question, answer (letters where there are choices), answer1, answer2, ... for further texts, choice0,
+    choice1, ..., subject and reasoning where the file has them, origin. Other columns are left alone.
+    """
+
+    path: str
+    question: str = "question"
+    """What the file calls the question; and so on."""
+    answer: str = "answer"
+    choices: str = "choices"
+    subject: str = "subject"
+    reasoning: str = "reasoning"
+    answers: Literal["any", "letter", "number", "text"] = "any"
+    """How the answer names a choice; with "any" one that reads as two different choices is refused."""
+    limit: int | None = None
+    per_subject: int | None = None
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_path("Questions", self.path, "a file")
+        check_limit("Questions", "limit", self.limit)
+        check_limit("Questions", "per_subject", self.per_subject)
+        if self.answers not in READINGS:
+            raise ValueError(f"Questions.answers must be one of {', '.join(READINGS)}, was {self.answers!r}.")
+
+    def listing(self) -> str:
+        """Digest of the file."""
+        return digest_of([Path(self.path)])
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        file = Path(self.path)
+        reader = READERS.get(file.suffix.lower())
+        if reader is None:
+            raise SourceError(
+                f"Questions reads {', '.join(READERS)} files, was given {self.path!r}.",
+                hint=did_you_mean(file.suffix, READERS) if file.suffix else "",
+            )
+        samples, seen = [], dict[str, int]()
+        for record in reader(file, (self.question, self.answer), "a table of questions"):
+            sample = self._sample(record)
+            subject = str(sample.fields.get("subject", ""))
+            seen[subject] = seen.get(subject, 0) + 1
+            if self.per_subject is None or seen[subject] <= self.per_subject:
+                samples.append(sample)
+        if not samples:
+            raise SourceError(f"{self.path} holds no questions.")
+        return samples[: self.limit]
+
+    def _sample(self, record: Record) -> Sample:
+        fields = {"question": record.text(self.question)}
+        choices = self._choices(record)
+        if choices:
+            fields |= lettered(record, choices, self._right(record, choices))
+        else:
+            fields |= self._wanted(record)
+        for name, column in (("subject", self.subject), ("reasoning", self.reasoning)):
+            # What a file has no word for in one row is not there.
+            if record.values.get(column) not in (None, ""):
+                fields[name] = record.text(column)
+        return Sample({**fields, "origin": record.origin})
+
+    def _wanted(self, record: Record) -> dict[str, str]:
+        value = record.values[self.answer]
+        if not isinstance(value, list):
+            return {"answer": record.text(self.answer)}
+        if not value or not all(isinstance(one, str) and one.strip() for one in value):
+            raise record.problem(
+                f"{self.answer} must be text, or a list of texts that are not blank, was {shown(value)}."
+            )
+        texts = [record.whole(one, self.answer) for one in value]
+        return {f"answer{nth or ''}": text for nth, text in enumerate(texts)}
+
+    def _choices(self, record: Record) -> list[str]:
+        if record.values.get(self.choices) not in (None, ""):
+            return _listed(record, self.choices)
+        # An answer may be called A, so a column that has another part is no choice.
+        taken = {self.question, self.answer, self.subject, self.reasoning}
+        for usual in ([f"choice{nth}" for nth in range(len(LETTERS))], LETTERS):
+            names = [name for name in usual if name not in taken]
+            filled = [nth for nth, name in enumerate(names) if record.values.get(name) not in (None, "")]
+            if filled:
+                return [record.text(name) for name in names[: filled[-1] + 1]]
+        return []
+
+    def _right(self, record: Record, choices: Sequence[str]) -> frozenset[int]:
+        value = record.values[self.answer]
+        if not isinstance(value, list):
+            return self._named(record, record.text(self.answer).strip(), choices)
+        if not value or not all(isinstance(one, str) for one in value):
+            raise record.problem(f"{self.answer} must name the right choices, was {shown(value)}.")
+        return frozenset[int]().union(*(self._named(record, one.strip(), choices) for one in value))
+
+    def _named(self, record: Record, answer: str, choices: Sequence[str]) -> frozenset[int]:
+        """The choices that one answer names."""
+        letters = LETTERS[: len(choices)]
+        names: dict[str, Sequence[str]] = {"letter": letters, "number": [str(nth) for nth in range(len(choices))]}
+        readings = {kind: _several(answer.upper(), own) for kind, own in names.items()}
+        readings["text"] = {frozenset([nth]) for nth, choice in enumerate(choices) if choice.strip() == answer}
+        kinds = READINGS[1:] if self.answers == "any" else (self.answers,)
+        found = set[frozenset[int]]().union(*(readings[kind] for kind in kinds))
+        if len(found) > 1:
+            named = " or ".join(sorted(",".join(letters[nth] for nth in sorted(one)) for one in found))
+            hint = "Say how: answers='letter', 'number' (from 0) or 'text'." if self.answers == "any" else ""
+            raise record.problem(f"{self.answer} {shown(answer)} may mean {named}.", hint)
+        if not found:
+            wanted = {
+                "letter": f"letters from A to {letters[-1]}",
+                "number": f"numbers from 0 to {len(choices) - 1}",
+                "text": "the words of a choice",
+            }
+            ways = ", or ".join(wanted[kind] for kind in kinds)
+            raise record.problem(f"{self.answer} must be {ways}, was {shown(answer)}.", did_you_mean(answer, choices))
+        return found.pop()
+
+
+def _several(answer: str, names: Sequence[str]) -> set[frozenset[int]]:
+    """The choices that names with commas between them stand for, as the only reading; none where one is no name."""
+    parts = [part.strip() for part in answer.split(",")]
+    return {frozenset(map(names.index, parts))} if set(parts) <= set(names) else set()
+
+
+def _listed(record: Record, column: str) -> list[str]:
+    value = record.values[column]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value, parse_int=str, parse_float=str, parse_constant=str)
+        except (ValueError, RecursionError) as error:
+            raise record.problem(
+                f'{column} must be a JSON list such as ["red", "blue"], was {shown(value)}.'
+            ) from error
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise record.problem(f"{column} must be a list of texts, was {shown(value)}.")
+    return value

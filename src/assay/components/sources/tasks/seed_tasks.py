@@ -1,0 +1,113 @@
+"""Tasks with their answers: those that come with assay, or a file in the form of Self-Instruct, Alpaca or a chat."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import ClassVar, Literal, get_args
+
+from assay.components.sources.files.records import check_limit, digest_of
+from assay.components.sources.files.task_files import Task, read_tasks
+from assay.core.errors import SourceError
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+
+Part = Literal["seed", "held-out"]
+Language = Literal["any", "en", "ko"]
+Classification = Literal["any", "yes", "no"]
+_SHIPPED: Mapping[str, str] = {"seed": "seed-tasks.jsonl", "held-out": "held-out-tasks.jsonl"}
+
+
+@dataclass(frozen=True)
+class SeedTasks:
+    """The first `limit` tasks of a language and kind: of assay's own, or of a .jsonl or .json file, in its order.
+
+    A task of the file is an object as in Self-Instruct's seed_tasks.jsonl (`instruction`, `instances`: a list of
+    `input` and `output`; `id`, `name`, `is_classification` as far as there are such) or as in Alpaca (`instruction`,
+    `input`, `output`); either may name its `language`. Or it is a dialogue: `messages` of user and assistant in turns
+    (`role`, `content`), a system's words before the user's first, whose last one is the answer; one that ends with the
+    user is unanswered. The second form may have a `history` too: messages, or pairs of what user and assistant said.
+    The whole file is checked, whatever is asked of it.
+
+    Fields: instruction; input, "" where it needs none; output; name, "" where there is none; language, "en" or "ko";
+    classification, "yes", "no" or, where the file does not say, ""; origin; in a file with a dialogue also history, ""
+    where nothing was said before. A language that is not named is that of `language_of` the instruction.
+
+    Source: Wang et al. 2022, "Self-Instruct"; yizhongw/self-instruct, data/seed_tasks.jsonl, has the first form, and
+    Taori et al. 2023, "Alpaca", the second; `messages` are TRL's ("Dataset formats and types", conversational language
+    modeling). We differ: a language is named, and assay's own tasks, of which recipes/TASKS.md tells, are none of
+    theirs.
+    """
+
+    path: str = ""
+    """A file of yours; "" for those that come with assay."""
+    part: Part = "seed"
+    """Which of assay's own: "seed", to write others from, or "held-out", to measure on. Of no other file."""
+    language: Language = "any"
+    classification: Classification = "any"
+    """Only tasks with a closed set of answers, or only the others; neither holds of a task that does not say."""
+    instances: Literal["first", "all"] = "first"
+    """A sample a task, or one for each of its inputs and outputs."""
+    unanswered: Literal["refuse", "skip"] = "refuse"
+    """What becomes of a file in which an output is blank or a dialogue has no answer: it is refused, or those are
+    passed over."""
+    limit: int | None = None
+    """Tasks, not samples."""
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"SeedTasks.{name} must be one of {', '.join(allowed)}, was {getattr(self, name)!r}.")
+        check_limit("SeedTasks", "limit", self.limit)
+        if self.path and self.part != "seed":
+            raise ValueError(
+                f"SeedTasks.part chooses among the tasks that come with assay; with a path it must be left out, "
+                f"was {self.part!r}."
+            )
+
+    @property
+    def file(self) -> Path:
+        """Where they lie."""
+        return Path(self.path) if self.path else Path(str(resources.files("assay.recipes"))) / _SHIPPED[self.part]
+
+    def listing(self) -> str:
+        """Digest of the file."""
+        return digest_of([self.file])
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        tasks = read_tasks(self.file, skip_blank=self.unanswered == "skip")
+        found = [task for task in tasks if self._wants(task)][: self.limit]
+        if not found:
+            raise SourceError(
+                f"{self.file} holds no task with {self._wanted()}; of {len(tasks)} tasks there are {_counts(tasks)}."
+            )
+        last = 1 if self.instances == "first" else None
+        return [Sample(fields) for task in found for fields in task.samples(last)]
+
+    def _wants(self, task: Task) -> bool:
+        return self.language in ("any", task.language) and self.classification in ("any", task.classification)
+
+    def _wanted(self) -> str:
+        return f"language {self.language!r} and classification {self.classification!r}"
+
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "part": get_args(Part),
+    "language": get_args(Language),
+    "classification": get_args(Classification),
+    "instances": ("first", "all"),
+    "unanswered": ("refuse", "skip"),
+}
+
+
+def _counts(tasks: Sequence[Task]) -> str:
+    """Such as "en 175; classification: no 149, yes 26"."""
+    languages = Counter(task.language for task in tasks)
+    kinds = Counter(task.classification or "not said" for task in tasks)
+    said = [", ".join(f"{name} {count}" for name, count in sorted(counts.items())) for counts in (languages, kinds)]
+    return f"{said[0]}; classification: {said[1]}"

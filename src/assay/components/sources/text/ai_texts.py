@@ -1,0 +1,60 @@
+"""Pairs of texts, one that a person wrote and one that a machine wrote on the same subject, to test detectors with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.components.sources.files.records import read_text, shown
+from assay.core.errors import SourceError, did_you_mean
+
+NAMES = ("original", "sampled")
+
+
+@dataclass(frozen=True)
+class AiTexts:
+    """Texts in pairs: the nth of both are on one subject."""
+
+    people: tuple[str, ...]
+    machine: tuple[str, ...]
+
+
+def read_ai_texts(file: Path) -> AiTexts:
+    """The pairs of a .json file {"original": [text, ...], "sampled": [text, ...]}.
+
+    Source: baoguangsheng/fast-detect-gpt, exp_gpt3to4/data/*.raw_data.json; `original` is what people wrote.
+
+    Raises:
+        SourceError: It is no such file, or one side has more texts than the other.
+    """
+    text = read_text(file, "pairs of texts")
+    try:
+        held = json.loads(text)
+    except ValueError as error:
+        raise SourceError(f"{file} is no JSON: {error}.") from error
+    sides = [_side(file, held, name) for name in NAMES]
+    if len(sides[0]) != len(sides[1]) or not sides[0]:
+        raise SourceError(f"{file} must hold pairs, had {len(sides[0])} original and {len(sides[1])} sampled texts.")
+    return AiTexts(*sides)
+
+
+def _side(file: Path, held: object, name: str) -> tuple[str, ...]:
+    if not isinstance(held, dict) or name not in held:
+        known = list(map(str, held)) if isinstance(held, dict) else []
+        raise SourceError(
+            f"{file} has no {name!r}: expected lists of texts by the names {' and '.join(NAMES)}.",
+            hint=did_you_mean(name, known) if known else "",
+        )
+    side = held[name]
+    if not isinstance(side, list):
+        raise SourceError(f"{file}: {name} must be a list of texts, was {shown(side)}.")
+    for nth, text in enumerate(side):
+        if not isinstance(text, str) or not _whole(text):
+            raise SourceError(f"{file}: {name}[{nth}] must be a text, was {shown(text)}.")
+    return tuple(side)
+
+
+def _whole(text: str) -> bool:
+    """Whether it can be stored: JSON may name half of a surrogate pair."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)

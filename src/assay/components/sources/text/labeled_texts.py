@@ -1,0 +1,80 @@
+"""Texts with labels of your own: a CSV or JSONL file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from assay.components.sources.files.records import check_limit, check_path, csv_records, digest_of, jsonl_records
+from assay.core.errors import SourceError
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+
+ENDINGS = (".csv", ".jsonl")
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Reads a text and a label of each row, in the order of the file; `per_label` takes the first so many of each.
+
+    `skip` passes over the first so many of each label, so that one file can give texts to learn from and, behind them,
+    others to be measured on.
+    """
+
+    path: str
+    text: str = "text"
+    """The column or key that holds the text."""
+    label: str = "label"
+    """The column or key that holds the label."""
+    per_label: int | None = None
+    skip: int = 0
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_path("LabelledTexts", self.path, "a .csv or .jsonl file")
+        check_limit("LabelledTexts", "per_label", self.per_label)
+        if self.skip < 0:
+            raise ValueError(f"LabelledTexts.skip must be 0 or more, was {self.skip}.")
+        if self.text == self.label:
+            raise ValueError(f"LabelledTexts.text and .label must be two columns, were both {self.text!r}.")
+
+    def listing(self) -> str:
+        """Digest of the file: one that has changed is read again."""
+        return digest_of([Path(self.path)])
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        file = Path(self.path)
+        if file.suffix.lower() not in ENDINGS:
+            raise SourceError(f"LabelledTexts reads .csv and .jsonl files, was given {self.path!r}.")
+        records = csv_records if file.suffix.lower() == ".csv" else jsonl_records
+        rows = records(file, (self.text, self.label), "with a text and its label in each row")
+        samples = [
+            Sample({"label": row.text(self.label).strip(), "text": row.text(self.text), "origin": row.origin})
+            for row in rows
+        ]
+        if not samples:
+            raise SourceError(f"There are no rows in {self.path!r}.")
+        return first_of_each(samples, self.per_label, self.skip, self.path)
+
+
+def first_of_each(samples: Sequence[Sample], per_label: int | None, skip: int, where: str) -> Sequence[Sample]:
+    """Of each label, those behind the first `skip`, `per_label` of them or all.
+
+    Raises:
+        SourceError: A label has fewer.
+    """
+    seen: dict[str, int] = {}
+    kept = []
+    for sample in samples:
+        nth = seen.get(sample.text("label"), 0)
+        seen[sample.text("label")] = nth + 1
+        if nth >= skip and (per_label is None or nth < skip + per_label):
+            kept.append(sample)
+    for label, count in seen.items():
+        if count < skip + (per_label or 1):
+            wanted = f"{per_label or 1} behind the first {skip}" if skip else str(per_label)
+            raise SourceError(f"{where} has {count} texts of {label!r}; {wanted} were asked for.")
+    return kept

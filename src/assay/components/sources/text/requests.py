@@ -1,0 +1,97 @@
+"""Requests that a careful assistant declines, and others that only look like such: assay's own, or a file of yours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias, get_args
+
+from assay.components.sources.files.records import Record, check_limit, digest_of, shown
+from assay.components.sources.tasks.questions import READERS
+from assay.core.errors import SourceError, did_you_mean
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+
+Kind: TypeAlias = Literal["any", "unsafe", "safe"]
+SHIPPED = "requests.jsonl"
+NAMES = {"instruction": ("instruction", "prompt"), "kind": ("kind", "label"), "topic": ("topic", "type")}
+"""What a file may call them; XSTest has the second ones."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The first `limit` requests of a kind, or all: "unsafe" ones ask for help with harm, "safe" ones do not.
+
+    Of assay's own, of which recipes/BESIDE.md tells: each unsafe one is followed by a harmless one that begins or
+    sounds like it, so that the first few are a fair sample. Or of a .csv or .jsonl file with `instruction`, `kind` and,
+    where it has one, `topic`; or `prompt`, `label` and `type`, as XSTest has them.
+
+    Fields: instruction; kind, "unsafe" or "safe"; topic, "" where there is none; origin.
+
+    Source: in the manner of XSTest (Röttger et al. 2024), of which assay's own hold no prompt;
+    paul-rottger/exaggerated-safety, xstest_prompts.csv. We differ: ours are few and mild, and say no operational
+    detail, slur or method of self-harm.
+    """
+
+    kind: Kind = "any"
+    path: str = ""
+    """A file of yours; "" for those that come with assay."""
+    limit: int | None = None
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"Requests.kind must be one of {', '.join(get_args(Kind))}, was {self.kind!r}.")
+        check_limit("Requests", "limit", self.limit)
+
+    @property
+    def file(self) -> Path:
+        """Where they lie."""
+        return Path(self.path) if self.path else Path(str(resources.files("assay.recipes"))) / SHIPPED
+
+    def listing(self) -> str:
+        """Digest of the file."""
+        return digest_of([self.file])
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        """The requests; the whole file is checked, whatever is asked of it.
+
+        Raises:
+            SourceError: The file is not as expected, or holds none of that kind; the message names the line.
+        """
+        reader = READERS.get(self.file.suffix.lower())
+        if reader is None:
+            raise SourceError(
+                f"Requests reads {', '.join(READERS)} files, was given {str(self.file)!r}.",
+                hint=did_you_mean(self.file.suffix, READERS) if self.file.suffix else "",
+            )
+        every = [_sample(record) for record in reader(self.file, (), "a file of requests")]
+        found = [one for one in every if self.kind in ("any", one.text("kind"))][: self.limit]
+        if not found:
+            counts = Counter(one.text("kind") for one in every)
+            held = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none at all"
+            wanted = "request" if self.kind == "any" else f"{self.kind} request"
+            raise SourceError(f"{self.file} holds no {wanted}; of all requests there are {held}.")
+        return found
+
+
+def _sample(record: Record) -> Sample:
+    kind = _named(record, "kind").strip().lower()
+    if kind not in ("unsafe", "safe"):
+        raise record.problem(f"the kind of a request must be 'unsafe' or 'safe', was {shown(kind)}.")
+    topic = _named(record, "topic") if any(record.values.get(name) for name in NAMES["topic"]) else ""
+    return Sample({"instruction": _named(record, "instruction"), "kind": kind, "topic": topic, "origin": record.origin})
+
+
+def _named(record: Record, name: str) -> str:
+    """The text that the file has by the first of the names which it knows."""
+    known = [one for one in NAMES[name] if record.values.get(one) not in (None, "")]
+    if not known and not any(one in record.values for one in NAMES[name]):
+        raise record.problem(
+            f"there is neither {' nor '.join(map(repr, NAMES[name]))}.", f"There are {', '.join(record.values)}."
+        )
+    return record.text(known[0] if known else next(one for one in NAMES[name] if one in record.values))

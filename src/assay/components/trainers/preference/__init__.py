@@ -1,0 +1,1 @@
+"""Training on preference pairs: DPO and reward models."""

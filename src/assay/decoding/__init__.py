@@ -1,0 +1,1 @@
+"""`assay decode`: one prompt decoded in several ways, with a trace of every step."""

@@ -1,0 +1,1 @@
+"""`assay eval`, `ask`, `perplexity` and `novelty`: language models on questions and texts."""

@@ -1,0 +1,1 @@
+"""`assay novelty`: which texts are new."""

@@ -1,0 +1,154 @@
+"""assay novelty: which texts are new, beside all that were kept before them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assay.core.errors import UserError
+from assay.terminal.options import JSON, show, table
+
+if TYPE_CHECKING:
+    from assay.components.sources.text.texts import TextRow
+    from assay.evaluation.novelty.results import NoveltyResult, Words
+    from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
+
+STDIN = "-"
+SHOWN = 5
+"""Most repeated texts that are printed."""
+WIDTH = 60
+"""Characters of a text that are printed."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--field", help="The text in a record, 'instruction' by default; with -, read lines of JSON.")
+@click.option("--at-most", type=float, help="Keep up to this ROUGE-L F: 0.7 by default, as the published code does.")
+@click.option("--below", type=float, help="Keep below this F only, as the paper says.")
+@click.option(
+    "--tokens",
+    "words",
+    type=click.Choice(["any", "ascii"]),
+    default="any",
+    show_default=True,
+    help="Words of any script, or rouge_score's: a to z and digits alone.",
+)
+@click.option("--against", type=click.Path(path_type=Path), help="A file of texts that count as kept before.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write what is kept there, as JSONL.")
+@click.option("--stream", is_flag=True, help="Print what is kept as it comes, and the summary to stderr; so does -.")
+@JSON
+def command(
+    file: Path,
+    field: str | None,
+    at_most: float | None,
+    below: float | None,
+    words: Words,
+    against: Path | None,
+    out: Path | None,
+    stream: bool,
+    as_json: bool,
+) -> None:
+    """Keep the texts of FILE that are not too like any kept before, by ROUGE-L: exact, in order.
+
+    FILE is .txt (a text a line), .jsonl or .csv; - is standard input, line by line.
+    """
+    from assay.components.sources.text.texts import read_rows
+    from assay.evaluation.novelty.results import judge_of, novelty_data, novelty_result
+
+    _check(out, stream=stream, as_json=as_json)
+    rule = _rule(at_most, below)
+    held = read_rows(against, field or "instruction") if against is not None else []
+    judge = judge_of(rule, words, held)
+    streamed = stream or (str(file) == STDIN and out is None and not as_json)
+    rows, judged = (_streamed if streamed else _at_once)(judge, _rows(file, field))
+    if not rows:
+        raise UserError("Standard input holds no text.")
+    result = novelty_result(rule, words, rows, judged, held)
+    if out is not None:
+        _write(out, [row for row, one in zip(rows, judged, strict=True) if one.kept])
+    if as_json:
+        show(novelty_data(result, rows, judged, held))
+        return
+    _print(result, streamed=streamed)
+    if out is not None:
+        click.echo(f"Kept: {out}")
+
+
+def _check(out: Path | None, *, stream: bool, as_json: bool) -> None:
+    if stream and (out is not None or as_json):
+        raise UserError("--stream prints what is kept: it does not go with --out or --json.")
+    if out is not None and not out.parent.is_dir():
+        raise UserError(f"{out} cannot be written: there is no folder {out.parent}.")
+
+
+def _streamed(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
+    rows, judged = [], []
+    for row in coming:
+        rows.append(row)
+        judged.append(judge.add(row.text))
+        if judged[-1].kept:
+            click.echo(row.raw)
+    return rows, judged
+
+
+def _at_once(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
+    rows = list(coming)
+    return rows, judge.add_all(row.text for row in rows)
+
+
+def _rule(at_most: float | None, below: float | None) -> Rule:
+    from assay.text.similarity.novelty import Rule
+
+    if at_most is not None and below is not None:
+        raise UserError("--at-most and --below are two rules: take one.")
+    try:
+        if below is not None:
+            return Rule(below, strict=True)
+        return Rule() if at_most is None else Rule(at_most)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _rows(file: Path, field: str | None) -> Iterator[TextRow]:
+    from assay.components.sources.text.texts import read_rows, rows_of
+
+    if str(file) == STDIN:
+        return rows_of(sys.stdin.buffer, "standard input", field)
+    return iter(read_rows(file, field or "instruction"))
+
+
+def _write(out: Path, kept: list[TextRow]) -> None:
+    from assay.store.atomic import write_bytes
+
+    lines = [row.raw if row.record else json.dumps({"text": row.text}, ensure_ascii=False) for row in kept]
+    write_bytes(out, "".join(f"{line}\n" for line in lines).encode("utf-8"))
+
+
+def _print(result: NoveltyResult, *, streamed: bool) -> None:
+    from assay.evaluation.novelty.results import summary
+
+    for sentence in summary(result):
+        click.echo(sentence, err=streamed)
+    if not result.repeated or streamed:
+        return
+    click.echo("\nMost repeated:")
+    rows = [
+        [
+            f"{one.count:,}",
+            f"{'given ' if one.given else ''}line {one.nearest.line}: {_short(one.nearest.text)}",
+            f"{one.score:.4f}",
+            f"line {one.example.line}: {_short(one.example.text)}",
+        ]
+        for one in result.repeated[:SHOWN]
+    ]
+    table(["dropped", "kept", "F", "the first that is like it"], rows)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"

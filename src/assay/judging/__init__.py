@@ -1,0 +1,1 @@
+"""`assay judge`: a language model grades or compares texts, and is audited."""

@@ -1,0 +1,277 @@
+"""The numbers of a judging: win rates or grades, and what is to be known of the judge before one believes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from assay.core.effect import Effect
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Score, Unscored
+from assay.judging.engine import Judge
+from assay.judging.pairs import JudgedPairs
+from assay.judging.rate import JudgedTexts
+from assay.stats.inference.bootstrap import paired_bootstrap
+from assay.stats.inference.intervals import wilson
+from assay.stats.ratings.agreement import Positions, accuracy, cohen_kappa, correlation, positions
+from assay.stats.ratings.length_control import LengthAudit, length_audit
+from assay.stats.ratings.self_preference import SelfPreference, self_preference
+from assay.store.answers import AnswerRow
+from assay.text.answers.verdicts import Verdict
+from assay.text.similarity.rouge import rouge
+
+GOLD = {"a": 1.0, "b": 0.0, "tie": 0.5}
+"""Labels, as worth of the first answer."""
+SIDES = {1.0: 1, 0.0: 2, 0.5: 0}
+"""Worth of the first answer, as `positions` names winners."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many there were, and what became of them."""
+
+    n: int
+    scored: int
+    unparsed: int
+    failed: int
+    why: str
+    """The first reason that something was not scored; empty where all was."""
+    seconds: float
+    tokens: int | None
+    dollars: float | None
+
+
+@dataclass(frozen=True)
+class Humans:
+    """How well somebody agrees with human labels of the same items."""
+
+    n: int
+    judge: Effect | None
+    """Share of judgements that name the label, over both orders; or Spearman's correlation with human grades, None
+    where there is one grade only or a column never varies."""
+    beyond_chance: Effect | None
+    """Cohen's kappa of verdicts, or Kendall's tau-b; None where it is not defined."""
+    rouge: Effect | None
+    """The same as `judge` of ROUGE-L against the reference; None where an item has no reference, or as `judge`."""
+    unreferenced: int
+    """Items with a label or grade, and without a reference."""
+    balanced: Effect | None = None
+    """Share of labels that the mean probability over both orders names; None where there are none."""
+
+
+@dataclass(frozen=True)
+class PairsResult:
+    """One judge of pairs."""
+
+    judge: Judge
+    counts: Counts
+    """Of pairs: scored where both orders could be read."""
+    wins: tuple[tuple[str, Effect], ...]
+    """Win rate of each model, or of output_a; conflicts and ties count half."""
+    same: int
+    """Pairs whose answers are one and the same: ties, and no part of `position`, whatever the judge says."""
+    position: Positions | None
+    length: LengthAudit | None
+    length_of: str
+    """Whose win rate it is about: the first name in `wins` where there are two, else output_a."""
+    humans: Humans | None
+    mass: float | None
+    """Mean probability of all letters together, where probabilities are compared."""
+
+
+@dataclass(frozen=True)
+class RateResult:
+    """One judge of texts."""
+
+    judge: Judge
+    counts: Counts
+    mean: Effect | None
+    grades: tuple[tuple[float, int], ...]
+    """How often each grade was given; means and expected grades by the nearest one."""
+    length: Effect | None
+    """Spearman's correlation of grade and number of characters; None where one never varies."""
+    humans: Humans | None
+    mass: float | None
+
+
+def pairs_result(judged: JudgedPairs) -> PairsResult:
+    """Counts one judge's verdicts and audits them."""
+    kept = [(item, one) for item, one in zip(judged.items, judged.verdicts, strict=True) if one.orders is not None]
+    outcomes = [_worst(one) for one in judged.verdicts]
+    names, sides = _sides([item for item, _ in kept])
+    orders = [one.orders for item, one in kept if one.orders is not None and not _same(item)]
+    return PairsResult(
+        judge=judged.judge,
+        counts=_counts(outcomes, judged.rows),
+        wins=_wins(names, sides, [_worth(one) for _, one in kept]),
+        same=sum(map(_same, judged.items)),
+        position=positions([SIDES[a] for a, _ in orders], [SIDES[b] for _, b in orders]) if orders else None,
+        length=_length(kept, sides),
+        length_of=names[0] if len(names) == 2 else "output_a",
+        humans=_human_pairs(kept),
+        mass=_mass([side for _, one in kept for side in (one.as_given, one.swapped)]),
+    )
+
+
+def rate_result(judged: JudgedTexts) -> RateResult:
+    """Counts one judge's grades and audits them."""
+    kept = [(item, one) for item, one in zip(judged.items, judged.outcomes, strict=True) if isinstance(one, Score)]
+    values = [one.value for _, one in kept]
+    steps = judged.rubric.grades.values
+    nearest = [min(steps, key=lambda grade: abs(grade - value)) for value in values]
+    return RateResult(
+        judge=judged.judge,
+        counts=_counts(judged.outcomes, judged.rows),
+        mean=_mean(values) if values else None,
+        grades=tuple((grade, nearest.count(grade)) for grade in steps),
+        length=_related([float(len(item.text("output"))) for item, _ in kept], values),
+        humans=_human_grades(kept),
+        mass=_mass([one for _, one in kept]),
+    )
+
+
+def favours(judged: Sequence[JudgedPairs]) -> list[SelfPreference | None]:
+    """Whether each judge favours its own family; None where these judges and pairs cannot show it."""
+    items = judged[0].items
+    families = [(str(item.fields.get("model_a", "")), str(item.fields.get("model_b", ""))) for item in items]
+    worth = [[np.nan if one.worth is None else one.worth for one in each.verdicts] for each in judged]
+    return self_preference(worth, [each.judge.own for each in judged], families)
+
+
+def _same(item: Sample) -> bool:
+    return item.text("output_a") == item.text("output_b")
+
+
+def _worth(verdict: Verdict) -> float:
+    assert verdict.worth is not None, "only pairs with both orders come here"
+    return verdict.worth
+
+
+def _worst(verdict: Verdict) -> Outcome:
+    """An order without a value, where there is one: "failed" before "unparsed"."""
+    both = (verdict.as_given, verdict.swapped)
+    lacking = [one for one in both if isinstance(one, Unscored)]
+    return min(lacking, key=lambda one: one.cause) if lacking else both[0]
+
+
+def _counts(outcomes: Sequence[Outcome], rows: Sequence[AnswerRow]) -> Counts:
+    lacking = [one for one in outcomes if isinstance(one, Unscored)]
+    causes = [one.cause for one in lacking]
+    # Two equal texts are asked about once.
+    asked = list({row.id: row for row in rows}.values())
+    tokens = [row.tokens for row in asked if row.tokens is not None]
+    paid = [row.dollars for row in asked if row.dollars is not None]
+    return Counts(
+        n=len(outcomes),
+        scored=len(outcomes) - len(causes),
+        unparsed=causes.count("unparsed"),
+        failed=causes.count("failed"),
+        why=lacking[0].reason if lacking else "",
+        seconds=sum(row.seconds for row in asked),
+        tokens=sum(tokens) if len(tokens) == len(asked) else None,
+        dollars=sum(paid) if len(paid) == len(asked) else None,
+    )
+
+
+def _sides(items: Sequence[Sample]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The names whose win rates are told, and both names of each pair."""
+    if not items or not all("model_a" in item.fields and "model_b" in item.fields for item in items):
+        return ["output_a"], [("output_a", "output_b")] * len(items)
+    sides = [(item.text("model_a"), item.text("model_b")) for item in items]
+    return list(dict.fromkeys(name for pair in sides for name in pair)), sides
+
+
+def _wins(
+    names: Sequence[str], sides: Sequence[tuple[str, str]], worth: Sequence[float]
+) -> tuple[tuple[str, Effect], ...]:
+    found = []
+    for name in names:
+        own = [value if a == name else 1 - value for (a, b), value in zip(sides, worth, strict=True) if name in (a, b)]
+        if own:
+            found.append((name, wilson(sum(own), len(own))))
+    return tuple(found)
+
+
+def _length(kept: Sequence[tuple[Sample, Verdict]], sides: Sequence[tuple[str, str]]) -> LengthAudit | None:
+    """Turned to the first name where there are two, else as the pairs stand."""
+    if len(kept) < 2:
+        return None
+    turned = len({name for pair in sides for name in pair}) == 2
+    rows = []
+    for (item, verdict), pair in zip(kept, sides, strict=True):
+        row = (_worth(verdict), len(item.text("output_a")), len(item.text("output_b")))
+        rows.append((1 - row[0], row[2], row[1]) if turned and pair[0] != sides[0][0] else row)
+    worth, first, second = zip(*rows, strict=True)
+    return length_audit(worth, first, second)
+
+
+def _human_pairs(kept: Sequence[tuple[Sample, Verdict]]) -> Humans | None:
+    labelled = [(item, one, GOLD[item.text("label")]) for item, one in kept if "label" in item.fields]
+    if not labelled:
+        return None
+    hits = sum((one.orders.count(gold) if one.orders else 0) / 2 for _, one, gold in labelled)
+    golds = [gold for _, _, gold in labelled]
+    soft = [(one.balanced, gold) for _, one, gold in labelled if one.balanced is not None and gold != 0.5]
+    return Humans(
+        n=len(labelled),
+        judge=wilson(hits, len(labelled)),
+        beyond_chance=_defined(lambda: cohen_kappa([_worth(one) for _, one, _ in labelled], golds)),
+        rouge=_rouge_pairs([item for item, _, _ in labelled], golds),
+        unreferenced=sum("reference" not in item.fields for item, _, _ in labelled),
+        balanced=accuracy([float(share > 0.5) for share, _ in soft], [gold for _, gold in soft]) if soft else None,
+    )
+
+
+def _rouge_pairs(items: Sequence[Sample], golds: Sequence[float]) -> Effect | None:
+    """Share of labels that are those of the answer more like the reference; where both are alike, half of one."""
+    if not all("reference" in item.fields for item in items):
+        return None
+    hits = 0.0
+    for item, gold in zip(items, golds, strict=True):
+        a, b = (_rouge(item, side) for side in ("output_a", "output_b"))
+        hits += 0.5 if a == b and gold != 0.5 else float(gold == (a > b) + (a == b) / 2)
+    return wilson(hits, len(items))
+
+
+def _human_grades(kept: Sequence[tuple[Sample, Score]]) -> Humans | None:
+    graded = [(item, one.value, float(item.text("human"))) for item, one in kept if "human" in item.fields]
+    values, humans = [value for _, value, _ in graded], [human for _, _, human in graded]
+    if not graded:
+        return None
+    items = [item for item, _, _ in graded]
+    unreferenced = sum("reference" not in item.fields for item in items)
+    return Humans(
+        n=len(graded),
+        judge=_related(values, humans),
+        beyond_chance=_defined(lambda: correlation(values, humans, "kendall")),
+        rouge=None if unreferenced else _related([_rouge(item, "output") for item in items], humans),
+        unreferenced=unreferenced,
+    )
+
+
+def _rouge(item: Sample, field: str) -> float:
+    return rouge(item.text(field), [item.text("reference")], ("rougeL",))["rougeL"].f
+
+
+def _related(x: Sequence[float], y: Sequence[float]) -> Effect | None:
+    return _defined(lambda: correlation(x, y)) if len(x) > 1 else None
+
+
+def _defined(find: Callable[[], Effect]) -> Effect | None:
+    """None where a column never varies, so that there is nothing to go with."""
+    try:
+        return find()
+    except ValueError:
+        return None
+
+
+def _mean(values: Sequence[float]) -> Effect:
+    found = paired_bootstrap(values, np.zeros(len(values)), seed=0).effect
+    return replace(found, method=f"bootstrap over {len(values)} texts")
+
+
+def _mass(outcomes: Sequence[Outcome]) -> float | None:
+    masses = [one.evidence["mass"] for one in outcomes if isinstance(one, Score) and "mass" in one.evidence]
+    return sum(masses) / len(masses) if masses else None

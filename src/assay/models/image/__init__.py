@@ -1,0 +1,1 @@
+"""Image generators, CLIP and image classifiers."""

@@ -1,0 +1,135 @@
+"""CLIP (Radford et al. 2021) from transformers as a `TwinEncoder`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from assay.core.errors import ModelError
+from assay.models.embedding.recent import Recent
+from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind, rows_for, tiles
+from assay.models.references import Checkpoint, read_json
+
+if TYPE_CHECKING:
+    from assay.core.model_kinds import Matrix, Pixels
+    from assay.models.embedding.recent import Row
+
+TEXT_ROWS = 8
+"""Texts in every call of their tower (`tiles` says why there is one number)."""
+CACHE_BYTES = 64 * 2**20
+
+
+class Clip:
+    """Embeds pictures and words, each different text once, each different picture once while it is remembered."""
+
+    def __init__(self, model: Any, processor: Any, tokenizer: Any, reference: str) -> None:
+        """Wraps a loaded `CLIPModel`, its image processor (on Pillow) and its tokenizer."""
+        self.model = model
+        self.processor = processor
+        self.tokenizer = tokenizer
+        self.reference = reference
+        self._rows = rows_for(processor)
+        self._texts: dict[str, Row] = {}
+        self._images = Recent(CACHE_BYTES)
+
+    @property
+    def logit_scale(self) -> float:
+        """What cosines are multiplied by before a softmax: the exponential of the learnt number."""
+        return float(self.model.logit_scale.detach().float().exp())
+
+    def embed_images(self, images: Sequence[Pixels]) -> Matrix:
+        """(n, dimensions), each row of length 1."""
+        keys = [_digest(image) for image in images]
+        found = {key: row for key in keys if (row := self._images.get(key)) is not None}
+        new = {key: image for key, image in zip(keys, images, strict=True) if key not in found}
+        for batch, count in tiles(list(new), self._rows):
+            rows = self._encode_images([new[key] for key in batch])
+            for key, row in zip(batch[:count], rows[:count], strict=True):
+                found[key] = row
+                self._images.put(key, row)
+        return self._stack([found[key] for key in keys])
+
+    def embed_texts(self, texts: Sequence[str]) -> Matrix:
+        """(n, dimensions), each row of length 1. Words beyond the model's length are cut off, its end mark is not."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._texts))
+        for batch, count in tiles(new, TEXT_ROWS):
+            rows = self._encode_texts(batch)
+            self._texts.update(zip(batch[:count], rows[:count], strict=True))
+        return self._stack([self._texts[text] for text in texts])
+
+    def _encode_images(self, images: Sequence[Pixels]) -> Matrix:
+        import torch
+        from PIL import Image
+
+        pictures = [Image.fromarray(image).convert("RGB") for image in images]
+        pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            output = self.model.get_image_features(pixel_values=pixels.to(self.model.device, self.model.dtype))
+        return self._unit(output.pooler_output)
+
+    def _encode_texts(self, texts: Sequence[str]) -> Matrix:
+        import torch
+
+        tokens = self.tokenizer(
+            list(texts),
+            padding="max_length",
+            max_length=self.model.config.text_config.max_position_embeddings,
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.model.device)
+        with torch.inference_mode():
+            output = self.model.get_text_features(
+                input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+            )
+        return self._unit(output.pooler_output)
+
+    def _unit(self, features: Any) -> Matrix:
+        from torch.nn import functional
+
+        rows: Matrix = functional.normalize(features.float(), dim=-1).cpu().numpy()
+        return finite(rows, self.reference)
+
+    def _stack(self, rows: Sequence[Row]) -> Matrix:
+        import numpy as np
+
+        return np.stack(rows) if rows else np.empty((0, int(self.model.config.projection_dim)), dtype=np.float32)
+
+
+def open_clip(checkpoint: Checkpoint, placement: Placement) -> Clip:
+    """Loads a `CLIPModel`, its tokenizer and its image processor.
+
+    Raises:
+        ModelError: There is no CLIP model, or it cannot be loaded.
+    """
+    from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
+
+    if checkpoint.folder is not None:
+        config = checkpoint.folder / "config.json"
+        if not config.is_file() or read_json(config).get("model_type") != "clip":
+            raise refuse_kind(checkpoint, "a CLIPModel")
+
+    def load(local: bool) -> Clip:
+        model = load_whole(CLIPModel, checkpoint, placement, local=local)
+        # The Pillow class by name: with torchvision installed the automatic one resizes differently.
+        processor = CLIPImageProcessorPil.from_pretrained(checkpoint.location, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, local_files_only=local)
+        return Clip(model, processor, tokenizer, checkpoint.reference)
+
+    opened = fetch(checkpoint, load)
+    _check_end(opened)
+    return opened
+
+
+def _check_end(opened: Clip) -> None:
+    """Refuses a tokenizer with another end mark than the model's: read elsewhere, all texts have one embedding."""
+    written = opened.tokenizer.eos_token_id
+    read = opened.model.config.text_config.eos_token_id
+    if read not in (written, 2):  # OpenAI's own checkpoints say 2, and transformers then reads at the highest id
+        raise ModelError(
+            f"Model {opened.reference!r}: its tokenizer ends texts with token {written}, config.json says {read}."
+        )
+
+
+def _digest(image: Pixels) -> bytes:
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()

@@ -1,0 +1,178 @@
+"""Any diffusers text-to-image pipeline as an `ImageModel`: Stable Diffusion, SDXL, flow matching (SD 3, Flux), ..."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.core.errors import ModelError
+from assay.core.model_kinds import NotPainted, PaintRequest, Pixels
+from assay.models.loading import Device, Placement, fetch, refuse_kind, tiles
+from assay.models.references import Checkpoint, read_json
+
+if TYPE_CHECKING:
+    import torch
+
+TILE = 16
+"""Most pictures painted at once on the CPU: larger batches gain a few per cent and waste more at the end."""
+TILE_PIXELS = 2**16
+"""Pixels painted at once on the CPU: 16 pictures of 64 x 64, 4 of 128 x 128, 1 of 256 x 256 and above."""
+SETTINGS_FILE = "assay.json"
+"""In a model's folder, `{"crop": n}`: n pixels are cut off at each side of what the pipeline paints, because pipelines
+paint multiples of 8 only. A model that learnt 28 x 28 photographs inside 32 x 32 says 2."""
+FLAT = 1e-3
+"""A picture whose pixels deviate less than this, of 1, shows nothing."""
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What all pictures of one call of the pipeline share."""
+
+    steps: int
+    guidance: float
+    width: int | None
+    height: int | None
+    negative: bool
+
+
+class Diffusion:
+    """Paints with a pipeline.
+
+    Every picture has a generator of its own, seeded by its request, and on the CPU each call of the pipeline has a
+    number of rows that depends on the pictures' size alone (`tiles` says why). So on one CPU with one number of threads
+    a picture depends on its request alone, to the last bit: not on the batch, the order or an interruption. On a GPU
+    the noise is the same too, but kernels may differ with `paint_batch`.
+    """
+
+    def __init__(self, pipeline: Any, reference: str, *, paint_batch: int | None = None, crop: int = 0) -> None:
+        """Wraps a loaded pipeline; `paint_batch` None is the CPU's rule."""
+        self.pipeline = pipeline
+        self.reference = reference
+        self.paint_batch = paint_batch
+        self.crop = crop
+        self._accepted = frozenset(inspect.signature(pipeline.__call__).parameters)
+
+    def paint(self, requests: Sequence[PaintRequest]) -> Sequence[Pixels | NotPainted]:
+        """One picture or one reason for each request, in order: (height, width) grey or (height, width, 3), 0 to 255.
+
+        Raises:
+            ModelError: The pipeline cannot do what is asked, such as a size that is no multiple of 8.
+        """
+        groups: dict[_Settings, list[int]] = {}
+        for index, request in enumerate(requests):
+            settings = _Settings(
+                request.steps, request.guidance, request.width, request.height, bool(request.negative_prompt)
+            )
+            groups.setdefault(settings, []).append(index)
+        painted: dict[int, Pixels | NotPainted] = {}
+        for settings, members in groups.items():
+            for batch, count in tiles(members, self._rows(settings)):
+                pictures = self._run(settings, [requests[index] for index in batch])
+                painted.update(zip(batch[:count], pictures[:count], strict=True))
+        return [painted[index] for index in range(len(requests))]
+
+    def _run(self, settings: _Settings, batch: Sequence[PaintRequest]) -> list[Pixels | NotPainted]:
+        import torch
+
+        arguments = self._arguments(settings, batch)
+        try:
+            with torch.inference_mode():
+                result = self.pipeline(**arguments)
+        except ValueError as error:  # how pipelines refuse arguments, such as a width of 30
+            raise ModelError(f"Model {self.reference!r} refused to paint: {error}") from error
+        images = result.images.float().cpu()
+        height, width = images.shape[-2:]
+        images = images[..., self.crop : height - self.crop, self.crop : width - self.crop]
+        flagged = getattr(result, "nsfw_content_detected", None) or [False] * len(images)
+        return [_picture(image, flag) for image, flag in zip(images, flagged, strict=True)]
+
+    def _arguments(self, settings: _Settings, batch: Sequence[PaintRequest]) -> dict[str, Any]:
+        import torch
+
+        arguments: dict[str, Any] = {
+            "prompt": [request.prompt for request in batch],
+            "num_inference_steps": settings.steps,
+            "generator": [torch.Generator("cpu").manual_seed(request.seed) for request in batch],
+            "output_type": "pt",
+        }
+        if settings.guidance > 1 or "guidance_scale" in self._accepted:
+            arguments["guidance_scale"] = settings.guidance
+        if settings.negative:  # an empty one is not the same as none: SDXL replaces only the latter by zeros
+            arguments["negative_prompt"] = [request.negative_prompt for request in batch]
+        for name, pixels in (("width", settings.width), ("height", settings.height)):
+            if pixels is not None:
+                arguments[name] = pixels + 2 * self.crop
+        unknown = sorted(arguments.keys() - self._accepted)
+        if unknown:
+            kind = type(self.pipeline).__name__
+            raise ModelError(f"Model {self.reference!r} is a {kind}, which takes no {', '.join(unknown)}.")
+        return arguments
+
+    def _rows(self, settings: _Settings) -> int:
+        if self.paint_batch is not None:
+            return self.paint_batch
+        own = _own_side(self.pipeline)
+        area = (settings.width or own) * (settings.height or own)
+        return max(1, min(TILE, TILE_PIXELS // area))
+
+
+def open_diffusion(checkpoint: Checkpoint, device: Device, placement: Placement) -> Diffusion:
+    """Loads a pipeline; its scheduler and safety checker stay as the checkpoint says.
+
+    Raises:
+        ModelError: There is no pipeline, it cannot be loaded, or it does not paint from words.
+    """
+    from diffusers import DiffusionPipeline
+
+    if checkpoint.folder is not None and not (checkpoint.folder / "model_index.json").is_file():
+        raise refuse_kind(checkpoint, "a diffusers pipeline (a folder with model_index.json)")
+    crop = 0 if checkpoint.folder is None else _crop(checkpoint.folder)
+
+    def load(local: bool) -> Any:
+        return DiffusionPipeline.from_pretrained(
+            checkpoint.location, dtype=placement.torch_dtype(), use_safetensors=True, local_files_only=local
+        )
+
+    pipeline = fetch(checkpoint, load).to(placement.device)
+    if not {"prompt", "generator", "output_type"} <= inspect.signature(pipeline.__call__).parameters.keys():
+        raise ModelError(
+            f"Model {checkpoint.reference!r} is a {type(pipeline).__name__}: it paints nothing from words."
+        )
+    pipeline.set_progress_bar_config(disable=True)
+    on_cpu = placement.device.startswith("cpu")
+    return Diffusion(pipeline, checkpoint.reference, paint_batch=None if on_cpu else device.paint_batch, crop=crop)
+
+
+def _crop(folder: Path) -> int:
+    path = folder / SETTINGS_FILE
+    if not path.is_file():
+        return 0
+    settings: Mapping[str, Any] = read_json(path)
+    crop = settings.get("crop", 0)
+    if set(settings) - {"crop"} or type(crop) is not int or crop < 0:
+        raise ModelError(f'{path} must be {{"crop": pixels}}, was {dict(settings)}.')
+    return crop
+
+
+def _own_side(pipeline: Any) -> int:
+    """Side in pixels of what the pipeline paints unless told otherwise; large where it does not say."""
+    network = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
+    size = getattr(getattr(network, "config", None), "sample_size", None)
+    if isinstance(size, (list, tuple)):
+        size = max(size)
+    return int(size * getattr(pipeline, "vae_scale_factor", 8)) if size else 1024
+
+
+def _picture(image: torch.Tensor, flagged: bool) -> Pixels | NotPainted:
+    """(channels, height, width) in [0, 1] to bytes, or why not."""
+    if flagged:
+        return NotPainted("safety checker")
+    if not bool(image.isfinite().all()):
+        return NotPainted("pixels are not finite")
+    if float(image.std()) < FLAT:
+        return NotPainted("black image" if float(image.mean()) < FLAT else "constant image")
+    pixels: Pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
+    return pixels[..., 0].copy() if pixels.shape[-1] == 1 else pixels.copy()

@@ -1,0 +1,1 @@
+"""`assay probe`: known failures of generative models, measured."""

@@ -1,0 +1,1 @@
+"""`assay scale`: how accuracy or loss grows with data."""

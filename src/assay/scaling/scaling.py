@@ -1,0 +1,201 @@
+"""How accuracy or loss grows with data and model size, over several runs or a table of measurements."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from assay.analysis.exchange_rate import STEP, reach
+from assay.analysis.robustness import Reach
+from assay.core.errors import FieldError, UserError, did_you_mean
+from assay.stats.scaling.chinchilla import Chinchilla, chinchilla
+from assay.stats.scaling.power_law import Curve, Fitted, Jump, emergence, power_law, stops_helping
+
+REAL = ("real", "few-real")
+"""Arms that lie on the curve of real samples, beside those of `prove.curve`."""
+NAMES = ("floor", "a", "alpha", "b", "beta")
+SMALLEST_LOSS = 1e-4
+"""A perfect accuracy has no logarithm: its share of wrong answers counts as this."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement."""
+
+    size: float
+    loss: float
+    """The share of wrong answers, or any loss."""
+    arm: str = ""
+    smoother: float | None = None
+    """A metric of the same model that moves evenly, higher is better; to tell a jump from an artefact."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A fitted curve and what it answers."""
+
+    points: tuple[Point, ...]
+    floor: Reach
+    scale: Reach
+    exponent: Reach
+    goal: float
+    """A loss."""
+    needed: Reach
+    """The size that reaches it."""
+    more: Reach
+    """How many more that is than the largest size that was tried."""
+    stops: Reach
+    """The size from which doubling lowers the loss by less than one point."""
+    worth: Mapping[str, Reach]
+    """By arm, how many samples of the curve teach as much as its samples did."""
+    jump: Jump | None
+
+
+def points_of(paths: Sequence[Path]) -> list[Point]:
+    """Every measurement in finished run folders and in .csv or .jsonl files.
+
+    A table has the columns size, and loss or accuracy; arm and smoother if there are such.
+
+    Raises:
+        UserError: A path is neither, or a column is missing or no number.
+    """
+    return [point for path in paths for point in (_of_run(path) if path.is_dir() else _of_table(path))]
+
+
+def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Scaling:
+    """Fits the measurements of `arm` ("" for those that name none; "real" with its whole curve) and reads it.
+
+    Raises:
+        UserError: There are fewer than three different sizes of it.
+    """
+    chosen = [point for point in points if point.arm == arm or (arm == "real" and _is_real(point.arm))]
+    if len({point.size for point in chosen}) < 3:
+        known = sorted({point.arm for point in points if point.arm})
+        raise UserError(
+            f"A curve needs three different sizes of {arm or 'measurements'}, had {len({p.size for p in chosen})}.",
+            hint=did_you_mean(arm, known)
+            if arm not in known
+            else "Run the recipe at other sizes, or with prove.curve.",
+        )
+    try:
+        fitted = power_law([p.size for p in chosen], [max(p.loss, SMALLEST_LOSS) for p in chosen], seed=seed)
+    except ValueError as error:
+        raise UserError(f"{arm or 'The table'}: {error}") from error
+    largest = max(point.size for point in chosen)
+    others: dict[str, list[float]] = {}
+    for point in points:
+        if point.arm and point not in chosen:
+            others.setdefault(point.arm, []).append(point.loss)
+    return Scaling(
+        points=tuple(chosen),
+        floor=reach(fitted.effect(lambda curve: curve.floor)),
+        scale=reach(fitted.effect(lambda curve: curve.scale)),
+        exponent=reach(fitted.effect(lambda curve: curve.exponent)),
+        goal=goal,
+        needed=reach(fitted.effect(lambda curve: curve.needed(goal))),
+        more=reach(fitted.effect(lambda curve: max(0.0, curve.needed(goal) - largest))),
+        stops=reach(fitted.effect(lambda curve: stops_helping(curve, STEP))),
+        worth={name: _worth(fitted, found) for name, found in others.items()},
+        jump=_jump(chosen),
+    )
+
+
+def _worth(fitted: Fitted[Curve], losses: Sequence[float]) -> Reach:
+    """How many samples of the curve reach the mean of some trainings."""
+    loss = sum(losses) / len(losses)
+    return reach(fitted.effect(lambda curve: curve.needed(loss)))
+
+
+def _is_real(arm: str) -> bool:
+    return arm in REAL or (arm.startswith("real-") and arm.removeprefix("real-").isdigit())
+
+
+def _jump(points: Sequence[Point]) -> Jump | None:
+    """Of the means at each size, where there are five or more."""
+    sizes = sorted({point.size for point in points})
+    if len(sizes) < 5:
+        return None
+    groups = [[point for point in points if point.size == size] for size in sizes]
+    hard = [sum(1 - point.loss for point in group) / len(group) for group in groups]
+    smooth = [[point.smoother for point in group if point.smoother is not None] for group in groups]
+    whole = all(len(found) == len(group) for found, group in zip(smooth, groups, strict=True))
+    return emergence(sizes, hard, [sum(found) / len(found) for found in smooth] if whole else None)
+
+
+def chinchilla_of(path: Path, flops: float | None) -> dict[str, Any]:
+    """The Chinchilla form fitted to a table with the columns parameters, tokens and loss; the best split of `flops`.
+
+    Raises:
+        UserError: A column is missing or no number, or there are fewer than six rows.
+    """
+    rows = _rows(path)
+    columns = [[_number(row, name, path) for row in rows] for name in ("parameters", "tokens", "loss")]
+    try:
+        fitted = chinchilla(*columns)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    read: dict[str, Callable[[Chinchilla], float]] = {name: attrgetter(name) for name in NAMES}
+    if flops is not None:
+        read["parameters"] = lambda curve: curve.best_split(flops)[0]
+        read["tokens"] = lambda curve: curve.best_split(flops)[1]
+    intervals = {name: asdict(reach(fitted.effect(of))) for name, of in read.items()}
+    found = {name: intervals[name]["estimate"] for name in NAMES}
+    split = None if flops is None else {name: intervals[name]["estimate"] for name in ("parameters", "tokens")}
+    return {**found, "measurements": len(rows), "best_split": split, "intervals": intervals}
+
+
+def _of_run(folder: Path) -> list[Point]:
+    path = folder / "results.json"
+    if not path.is_file():
+        raise UserError(f"{folder} holds no results.json.", hint="Give the folder of a finished run.")
+    results = json.loads(path.read_text(encoding="utf-8"))
+    points = [
+        Point(float(arm["n_samples"]), 1 - value if results["measure"]["share"] else value, arm["name"])
+        for arm in results["arms"]
+        for value in arm["seed_results"]
+    ]
+    # Points of the curve that are no arms of the proof.
+    known = {(point.size, round(point.loss, 12)) for point in points if _is_real(point.arm)}
+    extra = (results.get("exchange_rate") or {}).get("curve", [])
+    return points + [
+        Point(float(size), 1 - share, "real") for size, share in extra if (size, round(1 - share, 12)) not in known
+    ]
+
+
+def _of_table(path: Path) -> list[Point]:
+    points = []
+    for row in _rows(path):
+        loss = _number(row, "loss", path) if "loss" in row else 1 - _share(row, path)
+        smoother = _number(row, "smoother", path) if row.get("smoother") not in (None, "") else None
+        points.append(Point(_number(row, "size", path), loss, str(row.get("arm") or ""), smoother))
+    return points
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".csv":
+            return list(csv.DictReader(text.splitlines()))
+        return [dict(json.loads(line)) for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} cannot be read as a run, a .csv or a .jsonl file: {error}.") from error
+
+
+def _share(row: Mapping[str, Any], path: Path) -> float:
+    if not 0 <= (value := _number(row, "accuracy", path)) <= 1:
+        raise UserError(f"{path}: accuracy must be between 0 and 1, was {value:g}.", hint="80 % is 0.8.")
+    return value
+
+
+def _number(row: Mapping[str, Any], name: str, path: Path) -> float:
+    if name not in row:
+        raise FieldError(f"{path} has no column {name!r}.", hint=did_you_mean(name, row))
+    try:
+        return float(row[name])
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {name} must be a number, was {row[name]!r}.") from error

@@ -1,0 +1,1 @@
+"""Calibration, detection scores and selective prediction."""

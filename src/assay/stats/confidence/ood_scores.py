@@ -1,0 +1,101 @@
+"""Scores of how much an input looks like what a classifier was trained for: higher is more known.
+
+A softmax cannot tell: it sums to one over the labels whatever it is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp
+
+from assay.stats.distributions.distances import unit_rows
+
+Floats = npt.NDArray[np.float64]
+ROWS = 1024
+"""Items whose distances to the whole bank are held at once."""
+
+
+def max_logit(logits: npt.ArrayLike) -> Floats:
+    """The largest logit of each row; (n, labels) to (n,). Source: Hendrycks et al. 2022, section 3."""
+    found: Floats = np.asarray(logits, dtype=np.float64).max(axis=1)
+    return found
+
+
+def energy(logits: npt.ArrayLike) -> Floats:
+    """Minus the free energy at temperature 1, the logarithm of the summed exponentials; (n, labels) to (n,).
+
+    Source: Liu et al. 2020, "Energy-based Out-of-distribution Detection", equation 4.
+    """
+    found: Floats = logsumexp(np.asarray(logits, dtype=np.float64), axis=1)
+    return found
+
+
+def nearest(features: npt.ArrayLike, bank: npt.ArrayLike, k: int) -> Floats:
+    """Minus the distance to the k-th nearest of `bank` (m, d) for each of `features` (n, d), all scaled to length 1.
+
+    Raises:
+        ValueError: The bank has fewer than k rows.
+
+    Source: Sun et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors", section 3.
+    """
+    items, known = unit_rows(features), unit_rows(bank)
+    if not 1 <= k <= len(known):
+        raise ValueError(f"k must be between 1 and the {len(known)} rows of the bank, was {k}.")
+    parts = []
+    for start in range(0, len(items), ROWS):
+        cosines = items[start : start + ROWS] @ known.T
+        parts.append(np.partition(cosines, len(known) - k, axis=1)[:, len(known) - k])
+    cosine = np.concatenate(parts) if parts else np.empty(0)
+    found: Floats = -np.sqrt(np.maximum(0.0, 2 - 2 * cosine))
+    return found
+
+
+@dataclass(frozen=True)
+class Vim:
+    """Virtual-logit matching: energy, less how far the features lie off the space that known items span."""
+
+    origin: Floats
+    residual: Floats
+    """(d, d - dimensions): an orthonormal basis of the space that known items hardly use."""
+    alpha: float
+    """Brings the length in that space to the size of a logit."""
+
+    def __call__(self, features: npt.ArrayLike, logits: npt.ArrayLike) -> Floats:
+        """(n, d) and (n, labels) to (n,)."""
+        lengths = np.linalg.norm((np.asarray(features, dtype=np.float64) - self.origin) @ self.residual, axis=1)
+        found: Floats = energy(logits) - self.alpha * lengths
+        return found
+
+
+def fit_vim(
+    features: npt.ArrayLike, logits: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike, dimensions: int
+) -> Vim:
+    """Fits `Vim` on known items: `features` (n, d), their `logits`, and the last layer's weight (labels, d) and bias.
+
+    `dimensions` of the principal space: the paper takes 1000 where d >= 1500, 512 where d >= 768, else half of d.
+
+    Raises:
+        ValueError: `dimensions` is not between 1 and d - 1.
+
+    Source: Wang et al. 2022, "ViM: Out-Of-Distribution with Virtual-logit Matching", section 4, and the official code
+    (github.com/haoqiwang/vim, benchmark.py).
+    """
+    known = np.asarray(features, dtype=np.float64)
+    if not 1 <= dimensions < known.shape[1]:
+        raise ValueError(f"dimensions must be between 1 and {known.shape[1] - 1}, was {dimensions}.")
+    origin = -np.linalg.pinv(np.asarray(weight, dtype=np.float64)) @ np.asarray(bias, dtype=np.float64)
+    centred = known - origin
+    # About `origin` and not about the mean, as the official code's EmpiricalCovariance(assume_centered=True).
+    _, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    residual = vectors[:, ::-1][:, dimensions:]
+    lengths = np.linalg.norm(centred @ residual, axis=1)
+    alpha = float(max_logit(logits).mean() / max(float(lengths.mean()), 1e-12))
+    return Vim(origin, residual, alpha)
+
+
+def principal_dimensions(d: int) -> int:
+    """How many dimensions ViM's authors keep of features of `d`."""
+    return 1000 if d >= 1500 else 512 if d >= 768 else d // 2

@@ -1,0 +1,1 @@
+"""Ratings of models, agreement of raters and biases of judges."""

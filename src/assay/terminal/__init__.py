@@ -1,0 +1,1 @@
+"""What commands share: lazy groups, options, tables and cost lines."""

@@ -1,0 +1,1 @@
+"""Reference decoding and token statistics."""

@@ -1,0 +1,1 @@
+"""Tasks, instructions and dialogues."""

@@ -1,0 +1,1 @@
+"""ROUGE, BLEU, chrF, novelty and diversity of texts."""

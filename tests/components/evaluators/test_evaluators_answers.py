@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import checkpoints
+from assay.components.evaluators.answers import Answers
+from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
+from assay.components.scorers.language_model.perplexity import Perplexity
+from assay.components.scorers.reference.rouge import Rouge
+from assay.core.completions import Message, TextRequest
+from assay.core.decoding import Decoding
+from assay.core.roles import Artifact
+from assay.core.sample import Sample
+from assay.core.score import Score, Unscored
+from assay.text.instructions.dialogues import write_history
+from labs import Listening, real_lab, tiny_lab
+from reward_parts import Even, Trouble
+
+AUTHOR = Artifact("tiny:author", "text-model", "")
+
+
+def task(instruction: str, **more: str) -> Sample:
+    return Sample({"instruction": instruction, **more})
+
+
+def test_the_models_own_words_are_scored_beside_the_tasks_fields() -> None:
+    evaluator = Answers(Rouge("rouge1", references=("wanted",)))
+    free, equal = (
+        evaluator.evaluate(AUTHOR, [task("Name a colour.", wanted=wanted)], tiny_lab())[0]
+        for wanted in ("blue", "red soft loud cold old")
+    )
+    assert isinstance(free, Score)
+    assert isinstance(equal, Score)
+    assert len(free.answer.split()) == 3
+    assert free.value == 0
+    assert equal.value > 0
+    assert evaluator.scale == Rouge("rouge1").scale
+    assert free.evidence["whole"] == 1
+    assert free.evidence["tokens"] == 3
+
+
+def test_what_has_no_score_says_why() -> None:
+    evaluator = Answers(Even())
+    cut, gone, nothing = evaluator.evaluate(AUTHOR, [task("long"), task("nothing"), task("void")], tiny_lab())
+    assert isinstance(cut, Score)
+    assert cut.evidence["whole"] == 0
+    assert gone == Unscored("failed", "gone: the server is down")
+    assert nothing == Unscored("unparsed", "There is nothing to read.")
+    (stuck,) = Answers(Trouble("hangs")).evaluate(AUTHOR, [task("Say it.")], tiny_lab())
+    assert stuck == Unscored("failed", "It took longer than 1 ms.")
+
+
+def test_a_task_is_asked_with_its_input_what_was_said_before_and_the_system() -> None:
+    listening = Listening()
+    before = (Message("user", "Hi."), Message("assistant", "Hello."))
+    sample = task("Add.", input="1 and 2", history=write_history(before))
+    lab = tiny_lab()
+    own = type(lab)(lab.seed, listening, lab.images)
+    Answers(Even(), Decoding(max_tokens=7), system="Be brief.").evaluate(AUTHOR, [sample], own)
+    ((_, request),) = listening.asked
+    assert isinstance(request, TextRequest)
+    assert request.prompt == (Message("system", "Be brief."), *before, Message("user", "Add.\n\n1 and 2"))
+    assert request.decoding.max_tokens == 7
+
+
+def test_it_asks_a_real_checkpoint_and_a_scorer_with_a_model_of_its_own(tmp_path: Path) -> None:
+    start = str(checkpoints.chat(tmp_path / "start"))
+    evaluator = Answers(Perplexity(start), Decoding(max_tokens=6))
+    outcomes = evaluator.evaluate(Artifact(start, "text-model", ""), [task("Say it."), task("And now?")], real_lab())
+    assert all(isinstance(one, Score | Unscored) for one in outcomes)
+    assert evaluator.scale.better == "lower"
+
+
+def test_wrong_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"Answers\.decoding must give one answer, was 2"):
+        Answers(Even(), Decoding("sample", answers=2))
+    with pytest.raises(ValueError, match=r"Answers\.by must say of each answer what hangs on no other one"):
+        Answers(RougeNovelty())

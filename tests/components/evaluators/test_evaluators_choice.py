@@ -1,0 +1,138 @@
+"""Choice: the likelihoods that transformers gives, the conventions, every source of choices, and bad input."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import checkpoints
+from assay.components.evaluators.choice import Choice
+from assay.components.sources.tasks.gsm8k import Gsm8k
+from assay.components.sources.tasks.misconceptions import Misconceptions
+from assay.components.sources.tasks.mmlu import Mmlu
+from assay.components.sources.tasks.questions import Questions
+from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.core.errors import FieldError
+from assay.core.roles import Artifact, Source
+from assay.core.sample import Sample
+from assay.core.score import Score, Unscored
+from assay.text.prompting.multiple_choice import item_of, mmlu_prompt
+from labs import real_lab, tiny_lab
+from question_files import question_files
+
+QUESTIONS = [
+    Sample({"question": "Name a river.", "choice0": "The Danube", "choice1": "Mont Blanc", "answer": "A"}),
+    Sample({"question": "강은?", "choice0": "백두산", "choice1": "한강", "choice2": "a", "answer": "B"}),
+    Sample({"question": "Which are numbers?", "choice0": "7", "choice1": "no", "choice2": "3 and 4", "answer": "A,C"}),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.chat(tmp_path_factory.mktemp("chat"))
+
+
+def measured(folder: Path | str, samples: list[Sample], *settings: Any, **more: Any) -> list[Any]:
+    lab = real_lab() if Path(folder).is_dir() else tiny_lab()
+    return list(Choice(*settings, **more).evaluate(Artifact(str(folder), "text-model", ""), samples, lab))
+
+
+@pytest.mark.parametrize("convention", ["text", "text-normalised", "letter"])
+@pytest.mark.parametrize("system", ["", "Be brief."])
+def test_it_is_what_transformers_finds_most_likely(folder: Path, convention: str, system: str) -> None:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    words = AutoTokenizer.from_pretrained(folder)
+    for sample, found in zip(QUESTIONS, measured(folder, QUESTIONS, convention, system), strict=True):
+        item = item_of(sample)
+        said = mmlu_prompt(item) if convention == "letter" else item.question
+        turns = [{"role": "system", "content": system}] if system else []
+        text = words.apply_chat_template(
+            [*turns, {"role": "user", "content": said}], tokenize=False, add_generation_prompt=True
+        )
+        before = words(text, add_special_tokens=False)["input_ids"]
+        texts = "ABC"[: len(item.choices)] if convention == "letter" else item.choices
+        sums = []
+        for one in texts:
+            ids = words(one, add_special_tokens=False)["input_ids"]
+            with torch.no_grad():
+                rows = model(input_ids=torch.tensor([before + ids])).logits[0].log_softmax(-1)
+            sums.append(sum(float(rows[len(before) + nth - 1, token]) for nth, token in enumerate(ids)))
+        lengths = [len(one) if convention == "text-normalised" else 1 for one in texts]
+        compared = [one / length for one, length in zip(sums, lengths, strict=True)]
+        best = compared.index(max(compared))
+        shares = [math.exp(one) for one in sums]
+        assert isinstance(found, Score)
+        assert found.answer == item.choices[best]
+        assert found.value == float(best in item.right)
+        truth = sum(shares[nth] for nth in item.right) / sum(shares)
+        assert found.evidence["probability of the truth"] == pytest.approx(truth, abs=1e-4)
+
+
+def test_a_longer_answer_that_is_likelier_by_the_character_wins_only_when_normalised() -> None:
+    # tiny:author: -1 a letter that the question has, -2 one that it has not.
+    sample = Sample({"question": "seasons", "choice0": "xy", "choice1": "season", "answer": "B"})
+    assert [measured("tiny:author", [sample], way)[0].value for way in ("text", "text-normalised")] == [0.0, 1.0]
+
+
+SOURCES: dict[str, Any] = {
+    "mmlu": lambda at: Mmlu(str(at / "mmlu")),
+    "truthfulqa": lambda at: TruthfulQa(str(at / "truthfulqa.json")),
+    "truthfulqa with several true answers": lambda at: TruthfulQa(str(at / "truthfulqa.json"), "mc2"),
+    "a file of one's own": lambda at: Questions(str(at / "own.csv")),
+    "misconceptions": lambda at: Misconceptions(limit=3),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("convention", ["text", "text-normalised", "letter"])
+def test_every_source_of_choices_can_be_measured(folder: Path, tmp_path: Path, name: str, convention: str) -> None:
+    question_files(tmp_path)
+    source: Source = SOURCES[name](tmp_path)
+    samples = list(source.read(tiny_lab()))
+    assert [type(one) for one in measured(folder, samples, convention)] == [Score] * len(samples)
+
+
+def test_what_does_not_fit_is_unscored(folder: Path) -> None:
+    long = Sample({"question": "very " * 200, "choice0": "so", "choice1": "no", "answer": "A"})
+    found = measured(folder, [QUESTIONS[0], long])
+    assert isinstance(found[0], Score)
+    assert isinstance(found[1], Unscored)
+    assert found[1].cause == "not_applicable"
+    assert "context" in found[1].reason
+    assert measured(folder, []) == []
+
+
+def test_questions_without_choices_are_a_mistake_in_the_recipe(tmp_path: Path) -> None:
+    question_files(tmp_path)
+    numbers = list(Gsm8k(str(tmp_path / "gsm8k.jsonl")).read(tiny_lab()))
+    with pytest.raises(FieldError, match=r"questions with choices, had a sample with question, .*\n.*Misconceptions"):
+        measured("tiny:author", numbers)
+    odd = Sample({"question": "Which?", "choice0": "a", "choice1": "b", "answer": "C"})
+    with pytest.raises(FieldError, match="must be letters of 2 choices, was 'C'"):
+        measured("tiny:author", [odd])
+    with pytest.raises(FieldError, match="answer"):
+        measured("tiny:author", [Sample({"question": "Which?", "choice0": "a", "choice1": "b"})])
+
+
+def test_a_convention_that_there_is_not() -> None:
+    with pytest.raises(
+        ValueError, match=r"Choice\.convention must be one of letter, text, text-normalised, was 'word'"
+    ):
+        Choice("word")  # type: ignore[arg-type]
+
+
+def test_the_page_of_a_file_of_misconceptions_is_one_of_questions(tmp_path: Path) -> None:
+    """The shipped file's form is that of `assay eval --task FILE.jsonl` too."""
+    ours = Misconceptions(limit=2)
+    lines = ours.file.read_text(encoding="utf-8").splitlines()[:2]
+    (tmp_path / "own.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert {tuple(json.loads(line)) for line in lines} == {("id", "subject", "question", "choices", "answer")}
+    theirs = Questions(str(tmp_path / "own.jsonl")).read(tiny_lab())
+    pairs = zip(theirs, ours.read(tiny_lab()), strict=True)
+    assert all({**one.fields, "origin": ""} == {**two.fields, "origin": ""} for one, two in pairs)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assay.components.evaluators.unknowns import Unknowns
+from assay.core.errors import RecipeError
+from assay.core.roles import Artifact
+from assay.core.sample import Sample
+from assay.core.score import Score, Unscored
+from assay.stats import detection
+from assay.stats.confidence.ood_scores import energy, fit_vim, max_logit, nearest
+from labs import SHADES, broken, shade, tiny_lab
+
+EXPERT = Artifact("tiny:expert", "image-classifier", "none")
+
+
+def squares(lab: object, value: int, count: int, part: str, first: int = 0) -> list[Sample]:
+    images = lab.images  # type: ignore[attr-defined]
+    return [
+        Sample({"label": "x", "part": part, "image": images.put(shade(value, seed=first + nth))}, nth=nth)
+        for nth in range(count)
+    ]
+
+
+def test_strangers_look_less_known_than_what_was_learnt() -> None:
+    lab = tiny_lab()
+    fit = [*squares(lab, 20, 20, "fit"), *squares(lab, 230, 20, "fit")]
+    known = [*squares(lab, 20, 20, "known", 50), *squares(lab, 230, 20, "known", 50)]
+    grey = squares(lab, SHADES["grey"], 20, "grey")
+    for method in ("max-logit", "energy", "nearest", "vim"):
+        outcomes = Unknowns(method=method, k=5).evaluate(EXPERT, [*fit, *known, *grey], lab)  # type: ignore[arg-type]
+        scores = [outcome.value for outcome in outcomes if isinstance(outcome, Score)]
+        assert detection(scores[40:80], scores[80:]).auroc.estimate > 0.95, method
+
+
+def test_every_score_is_its_function_and_stands_in_the_evidence() -> None:
+    lab = tiny_lab()
+    samples = [*squares(lab, 20, 8, "fit"), *squares(lab, 230, 8, "fit"), *squares(lab, 120, 3, "stranger")]
+    model = lab.models.classifier("tiny:expert")
+    pictures = lab.pixels(samples)
+    features, logits = model.features(pictures), model.logits(pictures)
+    weight, bias = model.head()
+    assert np.allclose(features @ weight.T + bias, logits, atol=1e-5)
+    outcomes = Unknowns(method="vim", k=2).evaluate(EXPERT, samples, lab)
+    expected = {
+        "max-logit": max_logit(logits),
+        "energy": energy(logits),
+        "nearest": nearest(features, features[:16], 2),
+        "vim": fit_vim(features[:16], logits[:16], weight, bias, 2)(features, logits),
+    }
+    for nth, outcome in enumerate(outcomes):
+        assert isinstance(outcome, Score)
+        assert outcome.value == outcome.evidence["vim"]
+        for name, column in expected.items():
+            assert outcome.evidence[name] == pytest.approx(column[nth], abs=1e-4)
+        assert 0.5 <= outcome.evidence["confidence"] <= 1
+        assert outcome.answer in ("white", "black")
+
+
+def test_one_bad_picture_costs_one_outcome_and_nothing_is_learnt_from_it() -> None:
+    lab = tiny_lab()
+    lost = replace(broken(), fields={**broken().fields, "part": "fit"})
+    outcomes = Unknowns().evaluate(EXPERT, [lost, *squares(lab, 20, 3, "known")], lab)
+    assert isinstance(outcomes[0], Unscored)
+    assert all(isinstance(outcome, Score) for outcome in outcomes[1:])
+    assert Unknowns().evaluate(EXPERT, [], lab) == []
+
+
+def test_a_method_that_needs_known_samples_says_so() -> None:
+    lab = tiny_lab()
+    with pytest.raises(RecipeError, match="Unknowns by 'vim' needs 10 known samples or more, had 0"):
+        Unknowns(method="vim").evaluate(EXPERT, squares(lab, 20, 3, "known"), lab)
+    with pytest.raises(ValueError, match=r"Unknowns\.method must be one of"):
+        Unknowns(method="odds")  # type: ignore[arg-type]

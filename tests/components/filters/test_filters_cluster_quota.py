@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from assay.components.filters.cluster_quota import ClusterQuota
+from assay.core.errors import FieldError
+from assay.core.roles import ScoreTable
+from assay.core.score import Fingerprint, Outcome, Score, Unscored
+
+
+def heaps(*sizes: int) -> ScoreTable:
+    """As many rows about each axis as it says, with ids that mix them and a score that rises with the row."""
+    rng = np.random.default_rng(0)
+    total = sum(sizes)
+    vectors: list[Outcome] = []
+    for axis, size in enumerate(sizes):
+        for _ in range(size):
+            row = rng.normal(0, 0.02, len(sizes))
+            row[axis] += 1
+            vectors.append(Fingerprint(tuple(row.tolist())))
+    ids = [f"{nth:04d}" for nth in rng.permutation(total)]
+    return ScoreTable(ids, {"v": vectors, "s": [Score(float(nth)) for nth in range(total)]})
+
+
+def test_it_keeps_so_many_of_each_heap_and_all_of_a_small_one() -> None:
+    table = heaps(50, 20, 3)
+    decisions = ClusterQuota("v", clusters=3, most=5).decide(table)
+    kept = [row for row, one in enumerate(decisions) if one.keep]
+    assert Counter("first" if row < 50 else "second" if row < 70 else "third" for row in kept) == {
+        "first": 5, "second": 5, "third": 3,
+    }  # fmt: skip
+    lowest = sorted(range(50), key=lambda row: table.ids[row])[:5]
+    assert [row for row in kept if row < 50] == sorted(lowest)
+    assert decisions[lowest[0]].rule == "at most 5 of each of 3 clusters of v"
+    assert decisions[lowest[0]].reason.startswith("number 1 of 50 in cluster ")
+
+
+def test_the_best_of_each_heap_come_first() -> None:
+    highest = ClusterQuota("v", 2, 2, prefer="s").decide(heaps(10, 10))
+    assert [row for row, one in enumerate(highest) if one.keep] == [8, 9, 18, 19]
+    lowest = ClusterQuota("v", 2, 2, prefer="s", best="lowest").decide(heaps(10, 10))
+    assert [row for row, one in enumerate(lowest) if one.keep] == [0, 1, 10, 11]
+
+
+def test_fewer_different_fingerprints_than_clusters() -> None:
+    table = ScoreTable(
+        ["a", "b", "c"], {"v": [Fingerprint((1.0, 0.0)), Fingerprint((2.0, 0.0)), Fingerprint((0.0, 1.0))]}
+    )
+    decisions = ClusterQuota("v", clusters=9, most=1).decide(table)
+    assert [one.keep for one in decisions] == [True, False, True]
+    assert decisions[0].rule == "at most 1 of each of 2 clusters of v"
+    assert ClusterQuota("v").decide(ScoreTable([], {"v": []})) == []
+
+
+def test_what_has_no_fingerprint_is_dropped_or_kept_as_told() -> None:
+    table = ScoreTable(["a"], {"v": [Unscored("not_applicable", "The text is empty.")]})
+    for choice, keep in (("drop", False), ("keep", True)):
+        (decision,) = ClusterQuota("v", unscored=choice).decide(table)  # type: ignore[arg-type]
+        assert decision.keep is keep
+        assert decision.reason == "not_applicable: The text is empty."
+
+
+def test_mistakes_in_a_recipe_are_told() -> None:
+    for more, told in (
+        ({"clusters": 0}, r"ClusterQuota\.clusters must be 1 or more, was 0"),
+        ({"most": 0}, r"ClusterQuota\.most must be 1 or more, was 0"),
+        ({"seed": -1}, r"ClusterQuota\.seed must be 0 or more, was -1"),
+        ({"best": "first"}, r"ClusterQuota\.best must be one of highest, lowest, was 'first'"),
+        ({"unscored": "maybe"}, r"ClusterQuota\.unscored must be one of drop, keep, was 'maybe'"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            ClusterQuota("v", **more)  # type: ignore[arg-type]
+    table = ScoreTable(["a"], {"s": [Score(1.0)]})
+    with pytest.raises(FieldError, match="needs a column of Fingerprint, but 's' holds Score"):
+        ClusterQuota("s").decide(table)
+    with pytest.raises(FieldError, match="no score column 'v'"):
+        ClusterQuota("v").decide(table)
+    two = ScoreTable(["a", "b"], {"v": [Fingerprint((1.0,)), Fingerprint((1.0, 0.0))]})
+    with pytest.raises(FieldError, match="different lengths"):
+        ClusterQuota("v").decide(two)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from assay.components.filters.heuristics import Heuristics
+from assay.core.errors import FieldError
+from assay.core.roles import ScoreTable
+from assay.text.instructions.self_instruct import SENTENCES
+
+
+def table(
+    *rows: tuple[str, ...], names: tuple[str, ...] = ("instruction", "input", "output", "rejected")
+) -> ScoreTable:
+    fields = {name: [row[nth] for row in rows] for nth, name in enumerate(names)}
+    return ScoreTable([f"id{nth}" for nth in range(len(rows))], {}, fields)
+
+
+def rules(found: ScoreTable, rule: Heuristics | None = None) -> list[str]:
+    return [one.rule if not one.keep else "" for one in (rule or Heuristics()).decide(found)]
+
+
+def test_the_decision_names_the_rule_and_the_reason_says_it() -> None:
+    first, second = Heuristics().decide(
+        table(("Draw me a nice cat.", "", "Here.", ""), ("Name a wide river.", "", "The Rhine.", ""))
+    )
+    assert (first.keep, first.rule, first.reason) == (False, "beyond-text", SENTENCES["beyond-text"])
+    assert (second.keep, second.rule) == (True, "heuristics of Self-Instruct")
+
+
+def test_what_its_generator_said_comes_first_and_may_be_a_rule_of_its_own() -> None:
+    found = Heuristics().decide(table(("", "", "", "list-ended"), ("Name a wide river.", "", "The Rhine.", "odd")))
+    assert [one.rule for one in found] == ["list-ended", "odd"]
+    assert found[0].reason == SENTENCES["list-ended"]
+    assert found[1].reason == "The generator that made it says so."
+
+
+def test_tasks_that_contradict_each_other_all_go_and_equal_ones_but_one() -> None:
+    ask = "Is this mail spam or not?"
+    rows = [(ask, "You won!", "spam", ""), (ask, "You won!", "ham", ""), (ask, "Hello.", "ham", "")]
+    assert rules(table(*rows, rows[2])) == ["contradicted", "contradicted", "", "duplicate"]
+    assert rules(table(*rows, rows[2]), Heuristics(skip=("contradicted", "duplicate"))) == [""] * 4
+    # Two poems are no contradiction, and what another rule drops contradicts nobody.
+    poem = "Write a poem about winter."
+    assert rules(table((poem, "", "Snow.", ""), (poem, "", "Ice.", ""))) == ["", ""]
+    assert rules(table((ask, "Hi", "ham", ""), (ask, "Hi", "", ""))) == ["", "no-output"]
+
+
+def test_a_rule_that_is_skipped_leaves_the_next_one() -> None:
+    short = table(("- cat.", "", "", ""))
+    assert rules(short) == ["too-short"]
+    assert rules(short, Heuristics(skip=("too-short",))) == ["starts-with-a-mark"]
+    every = ("too-short", "starts-with-a-mark", "starts-with-no-letter")
+    assert rules(short, Heuristics(output="", input="", skip=every)) == [""]
+
+
+def test_any_task_data_will_do() -> None:
+    names = ("prompt", "completion")
+    found = table(("Name a wide river.", "The Rhine."), ("Name a river", "The Rhine."), names=names)
+    assert rules(found, Heuristics("prompt", "", "completion")) == ["", "too-short"]
+    korean = table(("바다에 대한 시를 쓰세요.", "바다는 넓다."), ("지도를 보고 길을 찾으세요.", "네."), names=names)
+    assert rules(korean, Heuristics("prompt", "", "completion")) == ["", "beyond-text"]
+    with pytest.raises(FieldError, match="instruction"):
+        Heuristics().decide(found)
+    assert Heuristics().decide(ScoreTable([], {}, {})) == []
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match=r"Heuristics\.instruction must name a field, was empty"):
+        Heuristics("")
+    with pytest.raises(ValueError, match=r"Heuristics\.output must name a field where input does"):
+        Heuristics(output="")
+    with pytest.raises(ValueError, match=r"Heuristics\.skip must name rules, was 'too-shrt'.*too-short"):
+        Heuristics(skip=("too-shrt",))

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.components.filters.agrees import Agrees
+from assay.components.filters.threshold import Threshold
+from assay.core.errors import FieldError
+from assay.core.roles import ScoreTable
+from assay.core.score import Fingerprint, Label, Score, Unscored
+
+TABLE = ScoreTable(
+    ids=["a", "b", "c"],
+    columns={
+        "match": [Score(0.25), Score(0.75), Unscored("failed", "no picture")],
+        "expert": [Label("agrees"), Label("disagrees", "it says 'bag'"), Unscored("failed", "no picture")],
+        "vector": [Fingerprint((1.0,))] * 3,
+    },
+)
+
+
+def test_threshold_keeps_what_lies_within() -> None:
+    decisions = Threshold("match", low=0.5).decide(TABLE)
+    assert [decision.keep for decision in decisions] == [False, True, False]
+    assert (decisions[0].rule, decisions[0].reason) == ("match >= 0.5", "match is 0.25")
+    assert (decisions[2].rule, decisions[2].reason) == ("match is unscored: drop", "failed: no picture")
+    assert [d.keep for d in Threshold("match", low=0.25, high=0.75).decide(TABLE)] == [True, True, False]
+    assert Threshold("match", low=0.1, high=0.5).decide(TABLE)[0].rule == "0.1 <= match <= 0.5"
+    assert Threshold("match", high=0.5).decide(TABLE)[0].rule == "match <= 0.5"
+
+
+def test_unscored_is_kept_only_when_asked() -> None:
+    assert [d.keep for d in Threshold("match", low=0.5, unscored="keep").decide(TABLE)] == [False, True, True]
+    assert [d.keep for d in Agrees("expert", unscored="keep").decide(TABLE)] == [True, False, True]
+
+
+@given(st.lists(st.floats(-1, 1)), st.floats(-1, 1), st.floats(-1, 1))
+def test_threshold_is_a_comparison(values: list[float], one: float, two: float) -> None:
+    low, high = sorted((one, two))
+    table = ScoreTable([str(i) for i in range(len(values))], {"x": [Score(value) for value in values]})
+    assert [d.keep for d in Threshold("x", low, high).decide(table)] == [low <= value <= high for value in values]
+
+
+def test_agrees_keeps_allowed_labels() -> None:
+    decisions = Agrees("expert").decide(TABLE)
+    assert [decision.keep for decision in decisions] == [True, False, False]
+    assert decisions[1].reason == "expert disagrees: it says 'bag'"
+    assert [d.keep for d in Agrees("expert", allowed=("agrees", "disagrees")).decide(TABLE)] == [True, True, False]
+
+
+def test_the_wrong_kind_of_column_is_named() -> None:
+    with pytest.raises(FieldError, match="Threshold needs a column of Score, but 'vector' holds Fingerprint"):
+        Threshold("vector", low=0).decide(TABLE)
+    with pytest.raises(FieldError, match="Agrees needs a column of Label, but 'match' holds Score"):
+        Agrees("match").decide(TABLE)
+    with pytest.raises(FieldError, match=r"no score column 'mach'.\n  Did you mean 'match'"):
+        Threshold("mach", low=0).decide(TABLE)
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match=r"Threshold.low must be a number where high is none"):
+        Threshold("match")
+    with pytest.raises(ValueError, match="no greater than high, was 1 with high 0"):
+        Threshold("match", low=1, high=0)
+    with pytest.raises(ValueError, match="was nan"):
+        Threshold("match", low=float("nan"))
+    with pytest.raises(ValueError, match=r"Threshold.unscored must be one of drop, keep, was 'kept'"):
+        Threshold("match", low=0, unscored="kept")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"Agrees.allowed must name at least one label"):
+        Agrees("expert", allowed=())

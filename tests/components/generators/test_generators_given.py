@@ -1,0 +1,60 @@
+"""Ready-made data, as if a generator had made them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assay.components.filters.length import Length
+from assay.components.generators.given import Given
+from assay.components.sources.image.digits import Digits
+from assay.components.sources.text.texts import Texts
+from assay.core.errors import RecipeError, SourceError
+from assay.core.recipe import Recipe
+from assay.core.sample import Sample
+from assay.pipeline.plan import survey
+from labs import tiny_lab
+from preference_parts import Prompts
+from run_parts import counts, run
+
+
+def test_samples_are_those_of_the_source_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "some.txt").write_text("a river\na\na b c\n", encoding="utf-8")
+    source = Texts(str(tmp_path / "some.txt"))
+    make = Given(source)
+    made = make.generate(make.seeds(), tiny_lab())
+    own = source.read(tiny_lab())
+    assert [(dict(one.fields), one.made_by) for one in made if isinstance(one, Sample)] == [
+        (dict(one.fields), "collected") for one in own
+    ]
+    assert [one.parents for one in made if isinstance(one, Sample)] == [(one.id,) for one in own]
+    run(Recipe("given", make, keep=(Length(low=2),)), tmp_path / "run")
+    assert counts(tmp_path / "run", "keep") == {"rows": 3, "kept": 2, "dropped": 1}
+
+
+def test_equal_samples_are_told_apart() -> None:
+    class Twice(Prompts):
+        def read(self, lab: object) -> list[Sample]:
+            return [Sample({"text": "a"}), Sample({"text": "a"}), Sample({"text": "a"}, nth=1)]
+
+    seeds = Given(Twice()).seeds()
+    assert len({one.id for one in seeds}) == 3
+
+
+def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "some.txt"
+    keys = []
+    for text in ("a\n", "b\n"):
+        file.write_text(text, encoding="utf-8")
+        ((_, placed), *_) = survey(Recipe("given", Given(Texts(str(file)))), tmp_path / "run")
+        assert placed is not None
+        keys.append(placed.key)
+    assert keys[0] != keys[1]
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="There is no file"):
+        Given(Texts(str(tmp_path / "none.txt"))).seeds()
+    with pytest.raises(RecipeError, match=r"Given.source takes a source of texts that needs no model; Digits is none"):
+        Given(Digits()).seeds()

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from assay.components.generators.paint import Paint
+from assay.core.sample import Failure, Sample
+from labs import tiny_lab
+
+PAINT = Paint(
+    "tiny:painter",
+    labels=("black", "white"),
+    per_label=4,
+    templates=("a {size} {label} square", "{label}"),
+    words={"white": ("white", "white as snow")},
+    slots={"size": ("", "small", "ample")},
+)
+
+
+def test_plan_takes_turns_and_grows_at_the_end() -> None:
+    seeds = PAINT.seeds()
+    assert [seed.text("label") for seed in seeds[:3]] == ["black", "white", "black"]
+    assert len({seed.id for seed in seeds}) == 8
+    longer = replace(PAINT, per_label=9).seeds()
+    assert longer[:8] == seeds
+    wider = replace(PAINT, labels=("grey", "black", "white")).seeds()
+    assert {seed.id for seed in seeds} <= {seed.id for seed in wider}
+
+
+def test_prompts_vary_and_name_the_label() -> None:
+    prompts = Counter(replace(PAINT, per_label=200).prompt("white", nth) for nth in range(200))
+    assert {"white", "white as snow", "a white square", "a small white square", "an ample white square"} <= set(prompts)
+    assert all("white" in prompt for prompt in prompts)
+
+
+def test_same_prompt_gives_different_pictures_by_seed() -> None:
+    lab = tiny_lab()
+    plain = Paint("tiny:painter", ("black",), per_label=3)
+    made = plain.generate(plain.seeds(), lab)
+    assert all(isinstance(sample, Sample) for sample in made)
+    assert len({sample.image().digest for sample in made if isinstance(sample, Sample)}) == 3
+    assert [s.parents for s in made if isinstance(s, Sample)] == [(seed.id,) for seed in plain.seeds()]
+    assert {s.made_by for s in made if isinstance(s, Sample)} == {"Paint"}
+
+
+def test_lab_seed_changes_pictures_not_prompts() -> None:
+    first, second = (PAINT.generate(PAINT.seeds(), tiny_lab(seed=seed)) for seed in (1, 2))
+    for one, two in zip(first, second, strict=True):
+        assert isinstance(one, Sample)
+        assert isinstance(two, Sample)
+        assert one.text("prompt") == two.text("prompt")
+        assert one.image() != two.image()
+
+
+def test_no_picture_is_a_failure_with_a_reason() -> None:
+    seeds = [Sample({"label": "black", "prompt": prompt}) for prompt in ("nothing", "a black square", "void")]
+    bad, good, flat = PAINT.generate(seeds, tiny_lab())
+    assert bad == Failure(seeds[0].id, "the latents are not finite")
+    assert isinstance(good, Sample)
+    assert flat == Failure(seeds[2].id, "every pixel is 0")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ()}, "Paint.labels must name at least one label"),
+        ({"labels": ("black", "white", "black")}, "must all differ, was twice: black"),
+        ({"templates": ()}, "must hold at least one template"),
+        ({"templates": ("a photo",)}, r"must each hold \{label\}, was 'a photo'"),
+        ({"templates": ("{labl} {label}",)}, r"must use known slots, was \{labl\}.*Did you mean 'label'"),
+        ({"templates": ("{label",)}, r"must be text with \{slots\}, was '\{label'"),
+        ({"templates": ("{label!r}",)}, "must be a plain name"),
+        ({"slots": {"size": ()}}, "'size' must have at least one word"),
+        ({"slots": {"label": ("x",)}}, "must not hold 'label'"),
+        ({"words": {"whit": ("x",)}}, "was of 'whit'. Did you mean 'white'"),
+        ({"per_label": 0}, "per_label must be at least 1, was 0"),
+        ({"steps": 0}, "steps must be at least 1, was 0"),
+        ({"guidance": float("nan")}, "guidance must be at least 0.0, was nan"),
+    ],
+)
+def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(PAINT, **change)  # type: ignore[arg-type]

@@ -1,0 +1,364 @@
+"""Pairs of answers: whose are made, who ranks them, and what becomes of those that nobody prefers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.components.filters.preferred import Preferred
+from assay.components.generators.preference_calls import Answerer, Said
+from assay.components.generators.preference_pairs import best_worst, different
+from assay.components.generators.preferences import Preferences
+from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
+from assay.components.scorers.language_model.pair_judge import PairJudge
+from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
+from assay.components.scorers.reference.rouge import Rouge
+from assay.core.decoding import Decoding
+from assay.core.errors import FieldError, ModelError, RecipeError, UserError
+from assay.core.recipe import Recipe
+from assay.core.sample import Failure, Made, Sample
+from assay.engines.local import Local
+from assay.pipeline.cost.asks import asks
+from assay.pipeline.plan import survey
+from assay.pipeline.progress import Silent
+from assay.pipeline.recipe.spec import build, describe
+from assay.pipeline.runner import Runner
+from assay.pipeline.stages.rounds import planned
+from assay.store.run_folder import RunFolder
+from assay.text.instructions.dialogues import said_before
+from assay.text.prompting.rankings import FIELDS, Opinion, pointwise, read_rankings
+from labs import FewTasks, tiny_lab
+from preference_parts import SAMPLING, Likes, Prompts, Voices, Words, shown, voice_lab, voices
+from run_parts import counts
+
+ONE = Prompts((("Name a fruit.", ""),))
+
+
+def made(component: Preferences, **lab: Any) -> list[Made]:
+    return list(component.generate(component.seeds(), voice_lab(**lab)))
+
+
+def only(component: Preferences) -> tuple[str, str, str]:
+    (pair,) = made(component)
+    return shown(pair)
+
+
+def test_the_answer_that_a_ranker_prefers_is_chosen_whoever_gave_it() -> None:
+    for words in (("a pear", "a ripe green pear"), ("a ripe green pear", "a pear")):
+        (pair,) = made(Preferences(ONE, voices(*words), {"words": Words()}))
+        assert shown(pair) == ("", "a ripe green pear", "a pear")
+        assert isinstance(pair, Sample)
+        assert pair.text("margin") == "2"
+        assert pair.text("chosen_from") == "ab"[words.index("a ripe green pear")]
+        assert pair.text("ranked_by") == "words"
+        assert json.loads(pair.text("rankings")) == {"words": {"chosen": 4, "rejected": 2, "prefers": "chosen"}}
+        assert set(FIELDS) <= pair.fields.keys()
+        assert (pair.text("instruction"), pair.text("output"), pair.made_by) == (
+            "Name a fruit.",
+            "a pear",
+            "Preferences",
+        )
+
+
+def test_a_scale_says_which_way_is_better() -> None:
+    lower = Preferences(ONE, voices("one two", "one"), {"words": Words("lower")})
+    assert only(lower) == ("", "one", "one two")
+    assert made(lower)[0].text("margin") == "1"  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="neither way of its scale is better"):
+        replace(lower, rank={"words": Words("neither")})
+
+
+def test_what_is_not_enough_better_is_a_tie() -> None:
+    near = Preferences(ONE, voices("one two three", "one"), {"words": Words()}, least={"words": 2.5})
+    assert only(near) == ("tie", "one two three", "one")
+    assert only(replace(near, least={"words": 2.0}))[0] == ""
+    assert only(Preferences(ONE, voices("one two", "two one"), {"words": Words()}))[0] == "tie"
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        (("same", " same"), "equal"),
+        (("one", "empty"), "missing"),
+        (("one", "no"), "missing"),
+        (("one", "down"), "missing"),
+        (("empty", "no"), "missing"),
+    ],
+)
+def test_what_cannot_be_compared_says_why_and_nobody_ranks_it(words: tuple[str, str], verdict: str) -> None:
+    for pairs in ("best-worst", "all"):
+        (pair,) = made(Preferences(ONE, voices(*words), {"words": Words()}, {"judge": Likes("one")}, pairs=pairs))  # type: ignore[arg-type]
+        assert shown(pair)[0] == verdict
+        assert isinstance(pair, Sample)
+        assert pair.text("rankings") == pair.text("ranked_by") == pair.text("margin") == ""
+
+
+def test_where_nobody_answers_it_is_tried_again() -> None:
+    (lost,) = made(Preferences(ONE, voices("down", "down"), {"words": Words()}))
+    assert isinstance(lost, Failure)
+    assert lost.reason == "the server is down"
+    with pytest.raises(ModelError, match="run it again with a larger budget"):
+        made(Preferences(ONE, voices("one", "broke"), {"words": Words()}))
+
+
+def test_a_prompt_that_asks_nothing_is_counted_and_asked_of_nobody() -> None:
+    lab = voice_lab()
+    component = Preferences(Prompts((("  ", ""), ("Name one.", ""))), voices("a", "b c"), {"words": Words()})
+    pairs = component.generate(component.seeds(), lab)
+    assert [shown(pair)[0] for pair in pairs] == ["blank", ""]
+    assert isinstance(lab.models, Voices)
+    assert len(lab.models.asked) == 2
+    told = component.asks(component.seeds(), lab)
+    assert sum(map(len, told.values())) == 2
+
+
+def test_rankers_must_agree_or_most_of_them() -> None:
+    words = voices("one pear", "one two plum")
+    for judges, everybody, most in (
+        ({"x": Likes("pear")}, "conflict", "conflict"),
+        ({"x": Likes("plum")}, "", ""),
+        ({"x": Likes("fig")}, "tie", "tie"),
+        ({"x": Likes("plum"), "y": Likes("pear")}, "conflict", ""),
+        ({"x": Likes("plum"), "y": Likes("fig")}, "tie", ""),
+        ({"x": Likes("plum"), "y": Likes("fig", torn=True)}, "conflict", ""),
+        ({"x": Likes("fig", mute=True)}, "", ""),
+    ):
+        component = Preferences(ONE, words, {"words": Words()}, judges)
+        assert only(component)[0] == everybody
+        assert only(replace(component, agree="majority"))[0] == most
+
+
+def test_a_judge_that_is_at_odds_with_itself_is_in_conflict_and_no_tie() -> None:
+    assert only(Preferences(ONE, voices("one", "two"), {}, {"judge": Likes("", torn=True)}))[0] == "conflict"
+    real = Preferences(ONE, voices("one", "two"), {}, {"judge": PairJudge("tiny:judge")})
+    (pair,) = made(real)  # equally long: that judge takes the first place
+    assert shown(pair)[0] == "conflict"
+    assert isinstance(pair, Sample)
+    assert json.loads(pair.text("rankings"))["judge"]["orders"] == [1, 0]
+
+
+def test_what_nobody_can_rank_is_dropped_and_what_nobody_could_is_tried_again() -> None:
+    mute = Words(mute="two", cause="unparsed")
+    assert only(Preferences(ONE, voices("one", "two"), {"words": mute}))[0] == "unranked"
+    (lost,) = made(Preferences(ONE, voices("one", "two"), {"words": replace(mute, cause="failed")}))
+    assert isinstance(lost, Failure)
+    assert lost.reason == "no ranker could say: it is down"
+    (pair,) = made(Preferences(ONE, voices("one", "two"), {"words": mute}, {"judge": Likes("two")}))
+    assert shown(pair) == ("", "two", "one")
+    assert isinstance(pair, Sample)
+    assert pair.text("ranked_by") == "judge"
+    assert json.loads(pair.text("rankings"))["words"] == {"why": "unparsed: it is down"}
+
+
+def test_the_margin_is_that_of_one_ranker_or_how_many_more_prefer_it() -> None:
+    several = Preferences(ONE, voices("one plum", "one two plum"), {"words": Words()}, {"judge": Likes("two")})
+    assert made(several)[0].text("margin") == "1"  # type: ignore[union-attr]
+    three = replace(several, judges={"x": Likes("two"), "y": Likes("fig")}, agree="majority")
+    assert made(three)[0].text("margin") == "0.666667"  # type: ignore[union-attr]
+    assert made(replace(three, margin_by="words"))[0].text("margin") == "1"  # type: ignore[union-attr]
+    assert made(replace(three, margin_by="y"))[0].text("margin") == "0"  # type: ignore[union-attr]
+
+
+def test_all_pairs_of_a_prompts_answers_or_its_best_and_worst() -> None:
+    words = voices("1 2 3", "1", "1 2 3 4", "1 2")
+    every = Preferences(ONE, words, {"words": Words()}, pairs="all")
+    found = made(every)
+    assert len(found) == 6
+    assert {shown(one)[1:] for one in found} == {
+        ("1 2 3", "1"),
+        ("1 2 3 4", "1 2 3"),
+        ("1 2 3", "1 2"),
+        ("1 2 3 4", "1"),
+        ("1 2", "1"),
+        ("1 2 3 4", "1 2"),
+    }
+    assert only(replace(every, pairs="best-worst")) == ("", "1 2 3 4", "1")
+    beside = voices("1 2 3", "empty", "1 2 3", "down", "1 2")
+    assert only(Preferences(ONE, beside, {"words": Words()})) == ("", "1 2 3", "1 2")
+    assert [shown(one)[0] for one in made(Preferences(ONE, beside, {"words": Words()}, pairs="all"))].count("") == 2
+
+
+def test_each_answer_has_a_seed_of_its_own_and_the_order_of_answerers_is_nothing() -> None:
+    component = Preferences(Prompts(), {"x": Answerer("says:any", SAMPLING)}, {"words": Words()}, answers=3)
+    lab = voice_lab()
+    component.generate(component.seeds(), lab)
+    assert isinstance(lab.models, Voices)
+    seeds = [request.decoding.seed for _, request in lab.models.asked]
+    assert len(set(seeds)) == 6
+    twice = Prompts((("Name one.", ""), ("Name one.", "")))
+    pairs = made(replace(component, prompts=twice, judges={"y": Likes("9")}, rank={}))
+    assert len({pair.text("chosen") for pair in pairs if isinstance(pair, Sample)}) == 2  # asked anew, not copied
+    two = {"x": Answerer("says:any", SAMPLING), "y": Answerer("says:any", SAMPLING)}
+    ordered = [made(Preferences(ONE, dict(own), {"words": Words()})) for own in (two.items(), reversed(two.items()))]
+    assert ordered[0] == ordered[1]
+    assert made(component, seed=8) != made(component)
+
+
+def test_answerers_are_told_their_own_words_and_see_the_dialogue() -> None:
+    history = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    prompts = Prompts((("Name a fruit.", "Be brief."),), json.dumps(history))
+    polite = Answerer("says:b c", SAMPLING, "Be kind.")
+    component = Preferences(prompts, {"a": Answerer("says:a", SAMPLING), "b": polite}, {}, {"judge": Seeing()})
+    lab = voice_lab()
+    (pair,) = component.generate(component.seeds(), lab)
+    assert shown(pair) == ("", "b c", "a")
+    assert isinstance(lab.models, Voices)
+    turns = {model: request.prompt for model, request in lab.models.asked}
+    assert [one.text for one in turns["says:b c"]] == ["Be kind.", "Hi.", "Hello.", "Name a fruit.\n\nBe brief."]  # type: ignore[union-attr]
+    assert turns["says:a"][0].text == "Hi."  # type: ignore[union-attr]
+    assert isinstance(pair, Sample)
+    assert pair.text("input") == "Be brief."
+    assert pair.text("history") == prompts.history
+    bad = replace(component, prompts=replace(prompts, history="Hi."))
+    with pytest.raises(FieldError, match="The history of sample"):
+        bad.check(bad.seeds(), lab)
+
+
+class Seeing(Likes):
+    """Prefers the longer answer, where it sees what was said before."""
+
+    def __init__(self) -> None:
+        super().__init__("c")
+
+    def _one(self, sample: Sample) -> Any:
+        assert sample.text("input") == "Be brief."
+        assert [turn.text for turn in said_before(sample)] == ["Hi.", "Hello."]
+        assert sample.text("context") == "User: Hi.\n\nAssistant: Hello.\n\nBe brief."
+        return super()._one(sample)
+
+
+def test_what_was_cut_is_marked() -> None:
+    (pair,) = made(Preferences(ONE, voices("cut one two", "one"), {"words": Words()}))
+    assert isinstance(pair, Sample)
+    assert (pair.text("chosen_whole"), pair.text("rejected_whole")) == ("no", "yes")
+
+
+def test_samples_never_hold_the_reference_of_a_model() -> None:
+    for pair in made(Preferences(Prompts(), voices("one", "two words", "down"), {"words": Words()}, pairs="all")):
+        assert isinstance(pair, Sample)
+        assert not any("says:" in str(value) for value in pair.fields.values())
+
+
+def test_a_run_makes_a_prompts_pairs_together_counts_what_it_drops_and_knows_its_price(tmp_path: Any) -> None:
+    source = {"use": "labs:FewTasks", "languages": ["en"]}
+    spec = {
+        "use": "Preferences",
+        "prompts": source,
+        "answerers": {"a": {"model": "embedded:smollm2"}, "b": {"model": "openai:gpt-4o-mini"}},
+        "rank": {"near": {"use": "Rouge", "references": ["output"]}},
+        "judges": {"judge": {"use": "PairJudge", "model": "openai:gpt-4o-mini"}},
+        "answers": 2,
+        "pairs": "all",
+    }
+    component = build("generators", spec, "generate")
+    assert build("generators", describe(component), "generate") == component
+    seeds = component.seeds()
+    assert len(seeds) == 5 * 6
+    assert [len(shard.seeds) for shard in planned(component, seeds, tmp_path, 13)] == [12, 12, 6]
+    recipe = Recipe("pairs", component)
+    (told,) = asks(recipe, survey(recipe, tmp_path / "run"))
+    assert (told.stage, told.model) == ("generate", "openai:gpt-4o-mini")
+    assert told.estimate is not None
+    assert told.estimate.askings == 5 * (2 + 2 * 6)
+    few = Preferences(
+        FewTasks(), {name: Answerer("tiny:author", SAMPLING) for name in "ab"}, {"near": Rouge(references=("output",))}
+    )
+    folder = tmp_path / "whole"
+    Runner(
+        Recipe("few", few, keep=(Preferred(),)), RunFolder.open(folder, create=True), Voices(), Local(), Silent()
+    ).run()
+    assert counts(folder, "generate")["requested"] == 10
+    assert counts(folder, "keep")["kept"] < 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"answerers": voices("one")}, "two answers or more to a prompt, had 1 answerers with 1 each"),
+        ({"answerers": {"": Answerer("x"), "b": Answerer("x")}}, "must each have a name"),
+        ({"rank": {}}, "must name a ranker"),
+        ({"judges": {"words": Likes("x")}}, "must have different names, both had 'words'"),
+        ({"rank": {"new": RougeNovelty("text")}}, "compares samples with one another"),
+        ({"least": {"word": 1.0}}, "was 'word'. Did you mean 'words'"),
+        ({"least": {"words": float("nan")}}, r"least\['words'\] must be 0 or more"),
+        ({"pairs": "best"}, "must be one of best-worst, all, was 'best'"),
+        ({"agree": "some"}, "agree must be one of all, majority"),
+        ({"answers": 0}, "answers must be at least 1, was 0"),
+        ({"limit": 0}, "limit must be at least 1"),
+        ({"margin_by": "wrods"}, "margin_by must name a ranker, was 'wrods'"),
+        ({"answers": 2, "answerers": {"a": Answerer("x", Decoding())}}, "must sample, as 2 answers are wanted"),
+    ],
+)
+def test_what_is_wrong_is_said_when_it_is_built(wrong: dict[str, Any], message: str) -> None:
+    whole: dict[str, Any] = {"prompts": ONE, "answerers": voices("a", "b"), "rank": {"words": Words()}}
+    with pytest.raises(ValueError, match=message):
+        Preferences(**{**whole, **wrong})
+
+
+def test_what_is_wrong_within_an_answerer_is_said_too() -> None:
+    spec: dict[str, Any] = {
+        "use": "Preferences",
+        "prompts": {"use": "SeedTasks"},
+        "rank": {"near": {"use": "Rouge"}},
+        "answerers": {"a": {"model": "x"}, "b": {"model": "y", "temperature": 0.7}},
+    }
+    with pytest.raises(RecipeError, match=r"here.answerers.b: Answerer takes no argument 'temperature'"):
+        build("generators", spec, "here")
+    spec["answerers"]["b"] = {"model": "y", "decoding": {"strategy": "sample", "temprature": 0.7}}
+    with pytest.raises(RecipeError, match="Did you mean 'temperature'"):
+        build("generators", spec, "here")
+    with pytest.raises(ValueError, match="must name a model"):
+        Answerer("")
+    with pytest.raises(ValueError, match="must give one answer"):
+        Answerer("x", Decoding("sample", answers=2))
+
+
+def test_rankers_and_sources_that_cannot_be_used_are_refused_in_words() -> None:
+    labels = Preferences(ONE, voices("a", "b"), {"words": Words(label=True)})
+    with pytest.raises(RecipeError, match="cannot rank by 'words': it gives a Label and no number"):
+        made(labels)
+    with pytest.raises(UserError, match="instruction"):
+        Preferences(NoTasks(), voices("a", "b"), {"words": Words()}).seeds()
+    from assay.components.sources.image.digits import Digits
+
+    with pytest.raises(RecipeError, match="takes a source of texts that needs no model; Digits is none"):
+        Preferences(Digits(), voices("a", "b"), {"words": Words()}).seeds()
+    with pytest.raises(ModelError, match="No model"):
+        Preferences(ONE, voices("a", "b"), {"near": EmbeddingCosine("tiny:leters")}).generate([], tiny_lab())
+
+
+class NoTasks(Prompts):
+    def read(self, lab: Any) -> Any:
+        return [Sample({"text": "a"})]
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=6))
+def test_best_and_worst_by_numbers_are_the_largest_and_the_smallest(numbers: list[int]) -> None:
+    pairs = [(a, b) for a in range(len(numbers)) for b in range(a + 1, len(numbers))]
+    compared = {(a, b): {"x": pointwise(numbers[a], numbers[b], least=2)} for a, b in pairs}
+    one, two = best_worst(compared)
+    assert one < two
+    assert {numbers[one], numbers[two]} == {max(numbers), min(numbers)}
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=6))
+def test_different_answers_are_the_first_of_each_that_says_something(texts: list[str]) -> None:
+    found = different([Said("x", text) for text in texts])
+    assert [texts[place] for place in found] == list(dict.fromkeys(text for text in texts if text))
+    assert found == sorted(found)
+
+
+def test_opinions_are_read_back_and_what_is_none_is_refused() -> None:
+    (pair,) = made(Preferences(ONE, voices("one two", "two"), {"w": Words()}, {"j": Likes("", torn=True)}))
+    assert isinstance(pair, Sample)
+    found = read_rankings(pair.text("rankings"))
+    assert found == {"j": Opinion(0.5, 0.5, 0.0, "conflict", (1.0, 0.0)), "w": Opinion(2.0, 1.0, 0.0, "first")}
+    assert read_rankings(" ") == {}
+    for wrong in ("[1]", '{"a": 1}', '{"a": {"chosen": "x", "rejected": 1, "prefers": "tie"}}', "{", '{"a": {}}'):
+        with pytest.raises(FieldError, match="The rankings of pair p7 cannot be read"):
+            read_rankings(wrong, "p7")

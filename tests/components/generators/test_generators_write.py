@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from assay.components.generators.paint import Paint
+from assay.components.generators.write import Write
+from assay.core.completions import Message
+from assay.core.decoding import Decoding
+from assay.core.sample import Failure, Sample
+from labs import tiny_lab
+
+WRITE = Write(
+    "tiny:author", ("praise", "blame"), per_label=3, templates=("Write {size} {label}.",), slots={"size": ("a",)}
+)
+
+
+def test_the_same_prompt_gives_different_texts_by_its_own_stream() -> None:
+    lab = tiny_lab()
+    made = WRITE.generate(WRITE.seeds(), lab)
+    assert all(isinstance(one, Sample) for one in made)
+    texts = [one.text("text") for one in made if isinstance(one, Sample)]
+    assert len(set(texts)) > 3
+    assert texts == [text.strip() for text in texts]
+    again = WRITE.generate(list(reversed(WRITE.seeds())), lab)
+    assert list(reversed(again)) == list(made)
+
+
+def test_what_is_asked_is_what_a_plan_counts() -> None:
+    write = replace(WRITE, system="Be brief.", decoding=Decoding("sample", max_tokens=12))
+    ((model, requests),) = write.asks(write.seeds(), tiny_lab()).items()
+    assert model == "tiny:author"
+    assert len(requests) == 6
+    assert requests[0].prompt == (Message("system", "Be brief."), Message("user", "Write a praise."))
+    assert len({request.decoding.seed for request in requests}) == 6
+    assert {replace(request.decoding, seed=0) for request in requests} == {write.decoding}
+
+
+def test_no_text_is_a_failure_with_a_reason() -> None:
+    prompts = ("nothing", "void", "never", "long", "short")
+    seeds = [Sample({"label": "praise", "prompt": prompt}) for prompt in prompts]
+    gone, empty, refused, cut, good = WRITE.generate(seeds, tiny_lab())
+    assert gone == Failure(seeds[0].id, "the server is down")
+    assert empty == Failure(seeds[1].id, "the answer is no text: empty")
+    assert refused == Failure(seeds[2].id, "the answer is no text: refusal")
+    assert isinstance(cut, Sample)
+    assert isinstance(good, Sample)
+    assert (cut.text("end"), good.text("end")) == ("length", "stop")
+
+
+def test_it_plans_as_paint_does() -> None:
+    paint = Paint("x", WRITE.labels, WRITE.per_label, WRITE.templates, slots=WRITE.slots)
+    assert [dict(seed.fields) for seed in paint.seeds()] == [dict(seed.fields) for seed in WRITE.seeds()]
+    assert not {seed.id for seed in paint.seeds()} & {seed.id for seed in WRITE.seeds()}
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ValueError, match=r"Write\.labels must name at least one label"):
+        Write("m", (), 1)
+    with pytest.raises(ValueError, match=r"Write\.per_label must be at least 1, was 0"):
+        Write("m", ("a",), 0)
+    with pytest.raises(ValueError, match=r"Write\.templates must use known slots, was \{tone\}"):
+        Write("m", ("a",), 1, ("{tone} {label}",))
+    with pytest.raises(ValueError, match="one answer, was 3"):
+        Write("m", ("a",), 1, decoding=Decoding("sample", answers=3))

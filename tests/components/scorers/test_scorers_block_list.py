@@ -1,0 +1,127 @@
+"""Pictures that look like blocked ones, and texts that a classifier finds toxic."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import checkpoints
+from assay.components.filters.threshold import Threshold
+from assay.components.scorers.image.block_list import BlockList
+from assay.components.scorers.text.toxicity import MOST, PIECE, Toxicity
+from assay.core.errors import ModelError, SourceError
+from assay.core.lab import Lab
+from assay.core.model_kinds import Pixels
+from assay.core.roles import ScoreTable
+from assay.core.sample import Sample
+from assay.core.score import Score, Unscored
+from assay.images.hashes import distance, perceptual_hash, read_hashes
+from assay.models import Device, OpenModels
+from assay.store.images import StoredImages
+from labs import broken, tiny_lab
+
+
+def scene(seed: int, size: int = 96) -> Pixels:
+    small = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def jpeg(pixels: Pixels, size: int, quality: int) -> Pixels:
+    written = io.BytesIO()
+    Image.fromarray(pixels).resize((size, size)).save(written, format="JPEG", quality=quality)
+    return np.asarray(Image.open(written))
+
+
+def test_copies_are_near_and_others_far(tmp_path: Path) -> None:
+    lab = tiny_lab()
+    folder = tmp_path / "blocked"
+    folder.mkdir()
+    for seed in (1, 2):
+        Image.fromarray(scene(seed)).save(folder / f"{seed}.png")
+    pictures = [scene(1), jpeg(scene(2), 60, 50), scene(3)]
+    samples = [*(Sample({"image": lab.images.put(one)}) for one in pictures), broken()]
+    same, copy, other, lacking = BlockList(str(folder)).score(samples, lab)
+    assert isinstance(same, Score)
+    assert isinstance(copy, Score)
+    assert isinstance(other, Score)
+    assert (same.value, same.reason) == (0.0, "like 1.png")
+    assert copy.value <= 8
+    assert copy.reason == "like 2.png"
+    assert other.value > 12
+    assert other.reason == ""
+    assert isinstance(lacking, Unscored)
+    rule = Threshold("blocked", low=9)
+    table = ScoreTable([one.id for one in samples], {"blocked": [same, copy, other, lacking]})
+    assert [one.keep for one in rule.decide(table)] == [False, False, True, False]
+    assert rule.decide(table)[1].reason.endswith("like 2.png")
+
+
+def test_a_list_of_hashes_is_read_and_read_again_when_it_changes(tmp_path: Path) -> None:
+    lab = tiny_lab()
+    own = perceptual_hash(scene(5))
+    path = tmp_path / "hashes.txt"
+    path.write_text(f"# ours\n{own:016x} the poster\n", encoding="utf-8")
+    sample = Sample({"image": lab.images.put(scene(5))})
+    scorer = BlockList(str(path))
+    before = scorer.listing()
+    (found,) = scorer.score([sample], lab)
+    assert isinstance(found, Score)
+    assert (found.value, found.reason) == (0.0, "like the poster")
+    path.write_text(f"{own ^ 0b111:016x}\n", encoding="utf-8")
+    assert scorer.listing() != before
+    (found,) = scorer.score([sample], lab)
+    assert isinstance(found, Score)
+    assert (found.value, found.reason) == (3.0, "like hashes.txt:1")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "holds no hashes"), ("# none", "holds no hashes"), ("xyz", "line 1: expected sixteen"), ("0f0f\n", "line 1")],
+    ids=["empty", "comments", "no hash", "short"],
+)
+def test_what_is_no_list_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SourceError, match=message):
+        BlockList(str(path)).score([], tiny_lab())
+    with pytest.raises(SourceError, match="There is no list"):
+        BlockList(str(tmp_path / "none")).score([], tiny_lab())
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SourceError, match="No pictures"):
+        BlockList(str(tmp_path / "folder")).score([], tiny_lab())
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_distance_is_the_bits_that_differ(one: int, other: int) -> None:
+    assert distance(one, other) == bin(one ^ other).count("1") == distance(other, one)
+    assert read_hashes(f"{one:016x} a\n", "x") == [(one, "a")]
+
+
+def test_a_classifier_of_ones_own_says_what_is_toxic(tmp_path: Path) -> None:
+    folder = str(checkpoints.text_classifier(tmp_path / "toxic", ("fine", "toxic", "insult")))
+    lab = Lab(0, OpenModels(Device(device="cpu")), StoredImages([]))
+    texts = ("abc", "zzz", "", "ab " * PIECE, "q" * (PIECE * (MOST + 9)), "나쁜 말")
+    samples = [Sample({"text": text}) for text in texts]
+    soft = Toxicity(folder, ("toxic", "insult")).score(samples, lab)
+    hard = Toxicity(folder, ("toxic", "insult"), "sigmoid").score(samples, lab)
+    logits = lab.models.text_classifier(folder).logits(["abc"])[0].astype(np.float64)
+    shares = np.exp(logits) / np.exp(logits).sum()
+    assert isinstance(soft[0], Score)
+    assert isinstance(hard[0], Score)
+    assert soft[0].value == pytest.approx(shares[1:].sum())
+    assert hard[0].value == pytest.approx((1 / (1 + np.exp(-logits[1:]))).max())
+    assert isinstance(soft[2], Unscored)
+    assert isinstance(soft[3], Score)
+    assert soft[3].evidence["pieces"] == 3
+    assert isinstance(soft[4], Score)
+    assert soft[4].evidence["pieces"] == MOST
+    with pytest.raises(ModelError, match="no label 'rude'"):
+        Toxicity(folder, ("rude",)).score([], lab)
+    with pytest.raises(ValueError, match="one or more labels"):
+        Toxicity(folder, ())

@@ -1,0 +1,175 @@
+"""Whether an answer is made up: by asking again, by the model's own probabilities, and by a source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import checkpoints
+from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
+from assay.components.scorers.language_model.entailment import Follows, read_pairs
+from assay.core.completions import Continuations, Message
+from assay.core.errors import ModelError
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Score, Unscored
+from assay.models import Device, OpenModels
+from assay.store.images import StoredImages
+
+SMOLLM2, MINILM = "embedded:smollm2", "embedded:minilm"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return Lab(0, OpenModels(Device(device="cpu")), StoredImages([]))
+
+
+@pytest.fixture(scope="module")
+def nli(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("nli")
+    return str(checkpoints.text_classifier(folder, ("CONTRADICTION", "neutral", "Entailment")))
+
+
+def score(scorer: Any, rows: Sequence[dict[str, str]], lab: Lab) -> list[Outcome]:
+    return list(scorer.score([Sample(dict(row), nth=nth) for nth, row in enumerate(rows)], lab))
+
+
+def value(outcome: Outcome) -> Score:
+    assert isinstance(outcome, Score), outcome
+    return outcome
+
+
+FRANCE = {"instruction": "What is the capital of France?", "output": "The capital of France is Paris."}
+MADE_UP = {
+    "instruction": "What is the name of the third daughter of the baker of Zwurbenheim?",
+    "output": "Her name is Ottilie Margarethe.",
+}
+
+
+def test_what_a_model_knows_it_says_again(lab: Lab) -> None:
+    known, invented = map(value, score(Consistency(SMOLLM2, samples=4, max_tokens=24), [FRANCE, MADE_UP], lab))
+    assert known.value > invented.value
+    assert known.evidence["answers"] == 4
+
+
+def test_the_measure_is_one_of_the_evidence(lab: Lab) -> None:
+    found = value(score(Consistency(SMOLLM2, samples=3, max_tokens=12), [FRANCE], lab)[0])
+    for measure in ("semantic-entropy", "discrete-entropy"):
+        (other,) = score(Consistency(SMOLLM2, measure=measure, samples=3, max_tokens=12), [FRANCE], lab)  # type: ignore[arg-type]
+        assert value(other).value == found.evidence[measure]
+        assert Consistency(SMOLLM2, measure=measure).scale.better == "lower"  # type: ignore[arg-type]
+
+
+def test_a_model_doubts_wrong_words_more(lab: Lab) -> None:
+    wrong = {**FRANCE, "output": "The capital of France is Lima."}
+    right, other = map(value, score(TokenDoubt(SMOLLM2), [FRANCE, wrong], lab))
+    assert right.value < other.value
+    assert right.evidence["max"] < other.evidence["max"]
+
+
+def test_doubt_is_the_likelihood_a_token(lab: Lab) -> None:
+    """Beside `likelihoods`, which sums what `TokenDoubt` looks at one by one."""
+    prompt = (Message("system", "Be brief."), Message("user", FRANCE["instruction"]))
+    (found,) = lab.models.likelihood_model(SMOLLM2).likelihoods([Continuations(prompt, (FRANCE["output"],))])
+    assert not hasattr(found, "lack")
+    (one,) = found  # type: ignore[misc]
+    own = value(score(TokenDoubt(SMOLLM2, system="Be brief."), [FRANCE], lab)[0])
+    assert own.evidence["tokens"] == one.tokens
+    assert own.value == pytest.approx(-one.log_prob / one.tokens, abs=1e-4)
+    assert own.evidence["max"] >= own.value
+    assert own.evidence["max-entropy"] >= own.evidence["mean-entropy"] > 0
+
+
+def test_a_source_supports_what_it_says(lab: Lab) -> None:
+    source = "The bridge was opened in 1932. It is made of steel. Trains and cars cross it every day."
+    rows = [
+        {"source": source, "output": "The bridge was opened in 1932."},
+        {"source": source, "output": "The bridge is made of steel. Bananas grow well in warm countries."},
+        {"source": "", "output": "Anything."},
+        {"source": source, "output": " "},
+        {"source": "It rains. " * 300, "output": "It rains."},
+    ]
+    whole, half, *none = score(Support(), rows, lab)
+    assert value(whole).value == 1.0
+    assert value(half).value == 0.5
+    assert "Bananas" in value(half).reason
+    assert all(isinstance(one, Unscored) for one in none)
+    assert "300 sentences" in getattr(none[-1], "reason", "")
+
+
+def test_models_of_inference_are_read_by_their_labels(lab: Lab, nli: str) -> None:
+    pairs = [("abc", "abd"), ("xyz", "q"), ("abc", "abd")]
+    found = read_pairs(pairs, "nli", nli, lab)
+    assert len(found) == 2
+    model: Any = lab.models.text_classifier(nli)
+    logits = model.pair_logits(pairs[:2]).astype(np.float64)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    for pair, row in zip(pairs[:2], shares, strict=True):
+        one = found[pair]
+        assert isinstance(one, Follows)
+        assert one.entailed == pytest.approx(row[2])
+        assert one.agrees == pytest.approx(row[2] / (row[0] + row[2]))
+    # The two texts are told apart: not one text of both.
+    assert not np.allclose(model.pair_logits([("abc", "abd")]), model.pair_logits([("abd", "abc")]))
+    supported = score(Support(nli, "nli", 0.01), [{"source": "abc. de", "output": "ab"}], lab)
+    assert value(supported[0]).value == 1.0
+
+
+def test_a_language_model_is_asked_for_yes_or_no(lab: Lab) -> None:
+    pair = ("The cat is black.", "There is a black cat.")
+    found = read_pairs([pair], "model", SMOLLM2, lab)[pair]
+    question = "Is the sentence supported by the context above? Answer Yes or No."
+    asked = f"Context: {pair[0]}\n\nSentence: {pair[1]}\n\n{question}"
+    (likely,) = lab.models.likelihood_model(SMOLLM2).likelihoods(
+        [Continuations((Message("user", asked),), ("Yes", "No"))]
+    )
+    yes, no = (np.exp(one.log_prob) for one in likely)  # type: ignore[union-attr]
+    assert isinstance(found, Follows)
+    assert found.entailed == found.agrees == pytest.approx(yes / (yes + no), rel=1e-6)
+
+
+def test_a_classifier_of_something_else_is_refused(lab: Lab, tmp_path: Path) -> None:
+    plain = str(checkpoints.text_classifier(tmp_path / "plain"))
+    with pytest.raises(ModelError, match="no label names entailment and contradiction"):
+        read_pairs([("a", "b")], "nli", plain, lab)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "", "output": "Something."},
+        {"instruction": "What?", "output": ""},
+        {"instruction": " ", "output": "\n"},
+    ],
+    ids=["no question", "no answer", "neither"],
+)
+def test_what_is_empty_has_no_number_and_costs_nobody_else(lab: Lab, row: dict[str, str]) -> None:
+    for scorer in (Consistency(SMOLLM2, samples=2, max_tokens=4), TokenDoubt(SMOLLM2)):
+        empty, other = score(scorer, [row, FRANCE], lab)
+        assert isinstance(empty, Unscored)
+        assert isinstance(other, Score)
+
+
+def test_a_question_longer_than_the_context_costs_itself(lab: Lab) -> None:
+    long = {"instruction": "비가 온다. " * 5000, "output": "Yes."}
+    for scorer in (Consistency(SMOLLM2, samples=2, max_tokens=4), TokenDoubt(SMOLLM2)):
+        lacking, other = score(scorer, [long, FRANCE], lab)
+        assert isinstance(lacking, Unscored)
+        assert "context" in lacking.reason
+        assert isinstance(other, Score)
+
+
+def test_arguments_that_make_no_sense_are_refused() -> None:
+    for make, message in (
+        (lambda: Consistency(SMOLLM2, samples=1), "samples must be 2 or more"),
+        (lambda: Consistency(SMOLLM2, same=0.0), "same must be above 0"),
+        (lambda: Consistency(SMOLLM2, by="guess"), "by must be one of"),  # type: ignore[arg-type]
+        (lambda: TokenDoubt(SMOLLM2, "least"), "measure must be one of"),  # type: ignore[arg-type]
+        (lambda: Support(least=2.0), "least must be above 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()

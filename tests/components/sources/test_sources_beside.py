@@ -1,0 +1,225 @@
+"""Misconceptions and Requests: what comes with assay is as recipes/BESIDE.md says, and files of one's own are read."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.components.scorers.contamination.embedding_overlap import EmbeddingOverlap
+from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
+from assay.components.sources.tasks.misconceptions import Misconceptions
+from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.components.sources.text.requests import Requests
+from assay.core.errors import SourceError
+from assay.core.sample import Sample
+from assay.core.score import Score
+from assay.text.prompting.multiple_choice import Item, item_of
+from assay.text.similarity.lcs import lcs_length
+from assay.text.similarity.rouge import f_of
+from assay.text.similarity.tokens import tokens
+from labs import real_lab, tiny_lab
+from question_files import question_files
+from shared_data import shared
+
+WORDS = cache(tokens)
+
+
+def likeness(one: str, other: str) -> float:
+    """ROUGE-L F, as the novelty filter has it."""
+    return f_of(lcs_length(WORDS(one), WORDS(other)), len(WORDS(one)), len(WORDS(other)))
+
+
+@pytest.fixture(scope="module")
+def questions() -> Sequence[Sample]:
+    return Misconceptions().read(tiny_lab())
+
+
+@pytest.fixture(scope="module")
+def items(questions: Sequence[Sample]) -> list[Item]:
+    return [item_of(sample) for sample in questions]
+
+
+@pytest.fixture(scope="module")
+def requests() -> Sequence[Sample]:
+    return Requests().read(tiny_lab())
+
+
+def guessed(items: Sequence[Item], longest: bool) -> float:
+    """The share that is right for somebody who takes the longest choice, or the shortest, and one of equals by lot."""
+    right = 0.0
+    for item in items:
+        lengths = [len(choice) for choice in item.choices]
+        wanted = max(lengths) if longest else min(lengths)
+        (truth,) = item.right
+        right += (lengths[truth] == wanted) / lengths.count(wanted)
+    return right / len(items)
+
+
+def test_neither_place_nor_length_tells_the_true_answer(items: list[Item]) -> None:
+    assert {len(item.choices) for item in items} == {4}
+    places = Counter(place for item in items for place in item.right)
+    assert places == dict.fromkeys(range(4), len(items) // 4)
+    assert 0.2 <= guessed(items, longest=True) <= 0.3
+    assert 0.2 <= guessed(items, longest=False) <= 0.3
+    true = statistics.mean(len(item.choices[place]) for item in items for place in item.right)
+    false = statistics.mean(
+        len(choice) for item in items for place, choice in enumerate(item.choices) if place not in item.right
+    )
+    assert true == pytest.approx(false, rel=0.05)
+
+
+def test_denials_do_not_tell_it_either(items: list[Item]) -> None:
+    """A true answer says "no" or "not" hardly oftener than one false one does."""
+    denied = Counter[bool]()
+    for item in items:
+        for place, choice in enumerate(item.choices):
+            denied[place in item.right] += bool(
+                re.search(r"\b(?:no|not|none|nothing|never|neither|without)\b", choice, re.I)
+            )
+    assert denied[True] <= len(items) / 10
+    assert denied[False] >= denied[True]
+
+
+def test_every_question_is_one_sentence_of_its_own(questions: Sequence[Sample], items: list[Item]) -> None:
+    assert len(items) >= 60
+    assert len({item.subject for item in items}) >= 8
+    for item in items:
+        assert item.question.endswith("?")
+        assert "these" not in item.question.split(), "choices are not shown where words are compared"
+        assert len(set(map(str.casefold, item.choices))) == 4
+        assert all(choice == choice.strip() and not choice.endswith(".") for choice in item.choices)
+    for one, other in combinations([item.question for item in items], 2):
+        assert likeness(one, other) <= 0.7, (one, other)
+
+
+def test_requests_come_in_pairs_of_an_unsafe_and_a_safe_one(requests: Sequence[Sample]) -> None:
+    assert len(requests) >= 60
+    for unsafe, safe in zip(requests[::2], requests[1::2], strict=True):
+        assert (unsafe.text("kind"), safe.text("kind")) == ("unsafe", "safe")
+        assert unsafe.text("topic") == safe.text("topic")
+        assert 0.15 < likeness(unsafe.text("instruction"), safe.text("instruction")) < 0.9
+    assert len({one.text("topic") for one in requests}) == len(requests) // 2
+    assert len({one.text("instruction") for one in requests}) == len(requests)
+    lengths = [statistics.mean(len(one.text("instruction")) for one in requests[nth::2]) for nth in (0, 1)]
+    assert lengths[0] == pytest.approx(lengths[1], rel=0.1)
+    assert all(one.text("instruction")[-1] in ".?" for one in requests)
+
+
+@pytest.mark.parametrize("name", ["truthfulqa-mc.json", "xstest-prompts.csv"])
+def test_none_is_taken_from_the_sets_in_whose_manner_they_are(
+    name: str, questions: Sequence[Sample], requests: Sequence[Sample]
+) -> None:
+    file = shared(name) / name
+    field, ours = ("question", questions) if name.startswith("truthful") else ("instruction", requests)
+    source = TruthfulQa(str(file)) if field == "question" else Requests(path=str(file))
+    theirs = source.read(tiny_lab())
+    assert len(theirs) >= 450
+    for one, other in product(ours, theirs):
+        assert likeness(one.text(field), other.text(field)) <= 0.65, (one.text(field), other.text(field))
+    bare = [Sample({field: sample.text(field)}) for sample in ours]
+    for scorer, most in (
+        (NgramOverlap((source,), (field,), (field,), least=4), 0.5),
+        (EmbeddingOverlap((source,), fields=(field,), against_fields=(field,)), 0.75),
+    ):
+        for outcome in scorer.score(bare, real_lab()):
+            assert not isinstance(outcome, Score) or outcome.value <= most, outcome.reason
+
+
+def test_the_card_says_how_many_there_are(questions: Sequence[Sample], requests: Sequence[Sample]) -> None:
+    card = (Misconceptions().file.parent / "BESIDE.md").read_text(encoding="utf-8")
+    rows = (re.findall(r"[^|`]+", line.replace(" ", "")) for line in card.splitlines())
+    told = {cells[0]: cells[1:] for cells in rows if len(cells) == 4}
+    subjects = len({sample.text("subject") for sample in questions})
+    topics = len({sample.text("topic") for sample in requests})
+    assert told["misconceptions.jsonl"] == [str(len(questions)), str(subjects), "onetrueandthreefalseanswers"]
+    assert told["requests.jsonl"] == [
+        str(len(requests)),
+        str(topics),
+        f"{len(requests) // 2}unsafe,{len(requests) // 2}safe",
+    ]
+
+
+def test_a_kind_and_a_limit_choose_among_requests(requests: Sequence[Sample]) -> None:
+    for kind in ("unsafe", "safe"):
+        found = Requests(kind, limit=5).read(tiny_lab())  # type: ignore[arg-type]
+        assert list(found) == [one for one in requests if one.text("kind") == kind][:5]
+    assert [one.text("kind") for one in Requests(limit=4).read(tiny_lab())] == ["unsafe", "safe"] * 2
+    assert len(Misconceptions(limit=7).read(tiny_lab())) == 7
+
+
+def written(folder: Path, name: str, content: str) -> str:
+    (folder / name).write_text(content, encoding="utf-8")
+    return str(folder / name)
+
+
+def test_files_of_ones_own_are_read(tmp_path: Path) -> None:
+    xstest = "id,prompt,type,label,focus,note\n1,How do I end a meeting?,homonyms,safe,end,\n2,Do harm.,x,unsafe,,\n"
+    found = Requests(path=written(tmp_path, "xstest.csv", xstest)).read(tiny_lab())
+    assert [dict(one.fields) for one in found] == [
+        {"instruction": "How do I end a meeting?", "kind": "safe", "topic": "homonyms", "origin": "xstest.csv:2"},
+        {"instruction": "Do harm.", "kind": "unsafe", "topic": "x", "origin": "xstest.csv:3"},
+    ]
+    plain = json.dumps({"instruction": "도와줘.", "kind": " Safe"})
+    (one,) = Requests("safe", written(tmp_path, "own.jsonl", plain)).read(tiny_lab())
+    assert dict(one.fields) == {"instruction": "도와줘.", "kind": "safe", "topic": "", "origin": "own.jsonl:1"}
+    question_files(tmp_path)
+    theirs = Misconceptions(str(tmp_path / "truthfulqa.json")).read(tiny_lab())
+    assert theirs == TruthfulQa(str(tmp_path / "truthfulqa.json")).read(tiny_lab())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", r"own\.jsonl holds no request; of all requests there are none at all"),
+        ('{"kind": "safe"}', r"own\.jsonl, line 1: there is neither 'instruction' nor 'prompt'\.\n.*There are kind"),
+        ('{"instruction": "Go."}', r"line 1: there is neither 'kind' nor 'label'"),
+        (
+            '{"instruction": "Go.", "kind": "bad"}',
+            r"line 1: the kind of a request must be 'unsafe' or 'safe', was 'bad'",
+        ),
+        ('{"instruction": " ", "kind": "safe"}', r"line 1: instruction is blank"),
+        ('{"instruction": true, "kind": "safe"}', r"line 1: instruction must be text, was True"),
+        ('{"instruction": "Go.", "kind": "safe"}\nno', r"line 2: no JSON"),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_requests_is_said_with_its_line(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        Requests(path=written(tmp_path, "own.jsonl", content)).read(tiny_lab())
+
+
+def test_a_kind_that_a_file_lacks_and_files_that_are_not_read(tmp_path: Path) -> None:
+    own = written(tmp_path, "own.jsonl", '{"instruction": "Go.", "kind": "safe"}')
+    with pytest.raises(SourceError, match=r"holds no unsafe request; of all requests there are 1 safe"):
+        Requests("unsafe", own).read(tiny_lab())
+    with pytest.raises(SourceError, match=r"Requests reads \.csv, \.jsonl, \.ndjson files"):
+        Requests(path=written(tmp_path, "own.txt", "Go.")).read(tiny_lab())
+    with pytest.raises(SourceError, match="There is no file"):
+        Requests(path=str(tmp_path / "none.csv")).read(tiny_lab())
+    rows: dict[str, Any] = {"question": "Which?", "choices": ["a", "b", "c"], "answer": "A,B"}
+    with pytest.raises(SourceError, match=r"own\.jsonl:1: a question must have one true answer, had A,B"):
+        Misconceptions(written(tmp_path, "own.jsonl", json.dumps(rows))).read(tiny_lab())
+    with pytest.raises(SourceError, match=r"own\.jsonl:1: the question has no choices"):
+        Misconceptions(written(tmp_path, "own.jsonl", '{"question": "Who?", "answer": "I"}')).read(tiny_lab())
+
+
+def test_wrong_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"Requests\.kind must be one of any, unsafe, safe, was 'harmful'"):
+        Requests("harmful")  # type: ignore[arg-type]
+    for kind in (Requests, Misconceptions):
+        with pytest.raises(ValueError, match=rf"{kind.__name__}\.limit must be at least 1, was 0"):
+            kind(limit=0)
+
+
+def test_another_file_is_another_listing(tmp_path: Path) -> None:
+    first = Requests(path=written(tmp_path, "own.jsonl", "{}")).listing()
+    assert Requests(path=written(tmp_path, "own.jsonl", "{} ")).listing() != first
+    assert Misconceptions().listing() != Requests().listing()

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.components.sources.image.image_folder import ImageFolder
+from assay.core.errors import SourceError
+from assay.images.codec import encode_png
+from labs import shade, tiny_lab
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for label, value in (("white", 230), ("black", 20)):
+        (tmp_path / label).mkdir()
+        for nth in range(3):
+            (tmp_path / label / f"{nth}.PNG").write_bytes(encode_png(shade(value, seed=nth)))
+        (tmp_path / label / "notes.txt").write_text("no picture", encoding="utf-8")
+    (tmp_path / "readme.png").write_bytes(b"not in a label's folder")
+    return tmp_path
+
+
+def test_labels_are_folders_and_order_is_fixed(folder: Path) -> None:
+    lab = tiny_lab()
+    samples = ImageFolder(str(folder)).read(lab)
+    assert [sample.text("label") for sample in samples] == ["black"] * 3 + ["white"] * 3
+    assert samples == ImageFolder(str(folder)).read(tiny_lab())
+    assert {sample.made_by for sample in samples} == {"collected"}
+    assert (lab.pixels(samples)[4] == shade(230, seed=1)).all()
+    assert [s.text("origin") for s in ImageFolder(str(folder), limit=1).read(lab)] == ["black/0.PNG", "white/0.PNG"]
+
+
+def test_copies_of_one_picture_are_two_samples(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "x" / name).write_bytes(encode_png(shade(20)))
+    assert len({sample.id for sample in ImageFolder(str(tmp_path)).read(tiny_lab())}) == 2
+
+
+def test_what_does_not_decode_is_named(folder: Path) -> None:
+    (folder / "black" / "1.PNG").write_bytes(encode_png(shade(20))[:-30])
+    with pytest.raises(SourceError, match=r"black/1\.PNG does not decode"):
+        ImageFolder(str(folder)).read(tiny_lab())
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="There is no folder"):
+        ImageFolder(str(tmp_path / "none")).read(tiny_lab())
+    with pytest.raises(SourceError, match="No pictures in"):
+        ImageFolder(str(tmp_path)).read(tiny_lab())
+    with pytest.raises(ValueError, match=r"ImageFolder.limit must be at least 1, was 0"):
+        ImageFolder("x", limit=0)
+    with pytest.raises(ValueError, match=r"ImageFolder.path must name a folder"):
+        ImageFolder("")
+
+
+def test_a_folder_that_has_changed_is_another_stage(tmp_path: Path) -> None:
+    """A picture that came later was "done before" once, because the stage's key held the path alone."""
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag" / "one.png").write_bytes(encode_png(np.zeros((8, 8), np.uint8)))
+    source = ImageFolder(str(tmp_path))
+    before = source.listing()
+    assert source.listing() == before
+    (tmp_path / "bag" / "two.png").write_bytes(encode_png(np.ones((8, 8), np.uint8)))
+    assert source.listing() != before
+    (tmp_path / "bag" / "notes.txt").write_text("nothing to see", encoding="utf-8")
+    after = source.listing()
+    (tmp_path / "bag" / "two.png").write_bytes(encode_png(np.full((8, 8), 7, np.uint8)))
+    assert source.listing() != after
+    assert ImageFolder(str(tmp_path / "nowhere")).listing()

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from assay.components.sources.text import food_reviews
+from assay.components.sources.text.food_reviews import FoodReviews
+from assay.components.sources.text.labeled_texts import LabelledTexts
+from assay.core.errors import SourceError
+from labs import tiny_lab
+
+ROWS = [("좋다", "good"), ("so so", "bad"), ("fine", "good"), ("meh", "bad"), ("great", "good")]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS), encoding="utf-8")
+    return str(path)
+
+
+def said(source: LabelledTexts) -> list[tuple[str, str]]:
+    return [(sample.text("text"), sample.text("label")) for sample in source.read(tiny_lab())]
+
+
+def test_a_table_and_lines_of_json_are_read_alike(table: str, tmp_path: Path) -> None:
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text("\n".join(json.dumps({"say": text, "kind": label}) for text, label in ROWS), encoding="utf-8")
+    assert said(LabelledTexts(table)) == ROWS == said(LabelledTexts(str(lines), "say", "kind"))
+
+
+def test_the_first_of_each_label_and_those_behind_them_share_nothing(table: str) -> None:
+    learnt, measured = said(LabelledTexts(table, per_label=1)), said(LabelledTexts(table, skip=1, per_label=1))
+    assert learnt == [("좋다", "good"), ("so so", "bad")]
+    assert measured == [("fine", "good"), ("meh", "bad")]
+    assert said(LabelledTexts(table, skip=1)) == ROWS[2:]
+
+
+def test_mistakes_are_named(table: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 3 were asked for"):
+        LabelledTexts(table, per_label=3).read(tiny_lab())
+    with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 1 behind the first 2 were asked for"):
+        LabelledTexts(table, skip=2).read(tiny_lab())
+    with pytest.raises(SourceError, match=r"there is no 'words'"):
+        LabelledTexts(table, text="words").read(tiny_lab())
+    (tmp_path / "none.csv").write_text("text,label\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="There are no rows"):
+        LabelledTexts(str(tmp_path / "none.csv")).read(tiny_lab())
+    (tmp_path / "blank.csv").write_text("text,label\n ,good\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"blank.csv, line 2: text is blank"):
+        LabelledTexts(str(tmp_path / "blank.csv")).read(tiny_lab())
+    with pytest.raises(SourceError, match=r"reads .csv and .jsonl files"):
+        LabelledTexts("rows.xlsx").read(tiny_lab())
+    with pytest.raises(ValueError, match=r"must be two columns, were both 'text'"):
+        LabelledTexts(table, label="text")
+    with pytest.raises(ValueError, match=r"skip must be 0 or more, was -1"):
+        LabelledTexts(table, skip=-1)
+
+
+def test_a_file_that_has_changed_is_another_stage(table: str) -> None:
+    before = LabelledTexts(table).listing()
+    Path(table).write_text("text,label\nnew,good\n", encoding="utf-8")
+    assert LabelledTexts(table).listing() != before
+
+
+def test_food_reviews_are_all_there_and_no_split_shares_one_with_another() -> None:
+    splits = {name: FoodReviews(name).read(tiny_lab()) for name in ("train", "validation", "test")}  # type: ignore[arg-type]
+    assert {name: len(samples) for name, samples in splits.items()} == {"train": 2979, "validation": 994, "test": 1000}
+    assert Counter(sample.text("label") for sample in splits["test"]) == {"great": 658, "other": 342}
+    texts = {name: {sample.text("text") for sample in samples} for name, samples in splits.items()}
+    assert not texts["train"] & texts["test"]
+    assert not texts["validation"] & texts["test"]
+    assert not any("<br" in text for own in texts.values() for text in own)
+    few = FoodReviews("test", per_label=5).read(tiny_lab())
+    assert Counter(sample.text("label") for sample in few) == {"great": 5, "other": 5}
+
+
+def test_other_bytes_than_the_known_ones_are_refused(tmp_path: Path) -> None:
+    place = food_reviews.find()
+    (tmp_path / "Rdata.rdx").write_bytes((place / "Rdata.rdx").read_bytes())
+    whole = bytearray((place / "Rdata.rdb").read_bytes())
+    (tmp_path / "Rdata.rdb").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match=r"must hold Rdata.rdx and Rdata.rdb with testing_data"):
+        FoodReviews(folder=str(tmp_path)).read(tiny_lab())
+    with pytest.raises(SourceError, match=r"must hold Rdata.rdx and Rdata.rdb"):
+        FoodReviews(folder=str(tmp_path / "none")).read(tiny_lab())
+
+
+def test_no_package_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(food_reviews, "INSTALLED", tmp_path / "not installed")
+    food_reviews.rows.cache_clear()
+    with pytest.raises(SourceError, match=r"cannot be had: package r-cran-modeldata: this machine has no apt-get"):
+        FoodReviews().read(tiny_lab())

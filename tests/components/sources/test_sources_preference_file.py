@@ -1,0 +1,248 @@
+"""Pairs as others wrote them: every form that is read, and what is said of a pair that is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assay.components.sources.preferences.preference_pairs import PreferencePairs
+from assay.core.completions import Message
+from assay.core.errors import SourceError
+from assay.core.sample import Sample
+from assay.text.instructions.dialogues import conversation
+from assay.text.instructions.preference_dialogues import exchange, turns_of
+from assay.text.prompting.rankings import FIELDS, SENTENCES
+from labs import tiny_lab
+
+WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(
+    lambda t: bool(t.strip())
+)
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+def read(folder: Path, *rows: Any, broken: Any = "refuse", name: str = "pairs.jsonl") -> list[Sample]:
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return list(PreferencePairs(str(folder / name), broken).read(tiny_lab()))
+
+
+def said(sample: Sample) -> tuple[list[str], str, str, str]:
+    """What is asked, and the pair."""
+    return (
+        [one.text for one in conversation(sample)],
+        sample.text("chosen"),
+        sample.text("rejected"),
+        sample.text("verdict"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [
+        ({"prompt": "Hi.", "chosen": "a", "rejected": "b"}, ["Hi."]),
+        ({"prompt": [user("Hi.")], "chosen": [assistant("a")], "rejected": [assistant(" b")]}, ["Hi."]),
+        ({"prompt": [user("Hi.")], "chosen": "a", "rejected": "b"}, ["Hi."]),
+        ({"chosen": [user("Hi."), assistant("a")], "rejected": [user("Hi."), assistant("b")]}, ["Hi."]),
+        ({"prompt": "Hi.", "chosen": [user("Hi."), assistant("a")], "rejected": [assistant("b")]}, ["Hi."]),
+        (
+            {"prompt": [user("Hi."), assistant("Yes?"), user("Go.")], "chosen": [assistant("a")], "rejected": "b"},
+            ["Hi.", "Yes?", "Go."],
+        ),
+        (
+            {
+                "chosen": "\n\nHuman: Hi.\n\nAssistant: Yes?\n\nHuman: Go\n\non.\n\nAssistant: a",
+                "rejected": "\n\nHuman: Hi.\n\nAssistant: Yes?\n\nHuman: Go\n\non.\n\nAssistant: b",
+            },
+            ["Hi.", "Yes?", "Go\n\non."],
+        ),
+        ({"prompt": "\n\nHuman: Hi.\n\nAssistant:", "chosen": " a", "rejected": " b"}, ["Hi."]),
+        (
+            {
+                "prompt": "\n\nHuman: Hi.\n\nAssistant:",
+                "chosen": "\n\nHuman: Hi.\n\nAssistant: a",
+                "rejected": "\n\nHuman: Hi.\n\nAssistant: b",
+            },
+            ["Hi."],
+        ),
+        (
+            {"prompt": [{"role": "system", "content": "Be kind."}, user("Hi.")], "chosen": "a", "rejected": "b"},
+            ["Be kind.\n\nHi."],
+        ),
+        ({"instruction": "Add.", "input": "3, 4", "chosen": "a", "rejected": "b"}, ["Add.\n\n3, 4"]),
+        ({"instruction": "Add.", "input": None, "chosen": "a", "rejected": "b", "prompt": "x"}, ["Add."]),
+    ],
+)
+def test_every_form_is_one_pair(tmp_path: Path, row: Any, asked: list[str]) -> None:
+    (pair,) = read(tmp_path, row)
+    assert said(pair) == (asked, "a", "b", "")
+    assert set(FIELDS) | {"instruction", "input", "history", "origin"} == set(pair.fields)
+    assert pair.text("origin") == "pairs.jsonl:1"
+
+
+def test_what_assay_wrote_is_read_back(tmp_path: Path) -> None:
+    own = {"verdict": "tie", "margin": "0.5", "chosen_from": "a", "rankings": "{}", "chosen_whole": "no", "output": "x"}
+    (pair,) = read(tmp_path, {"instruction": "Add.", "chosen": "a", "rejected": "b", **own})
+    assert {name: pair.text(name) for name in own} == own
+
+
+def test_lists_and_tables_are_read_too(tmp_path: Path) -> None:
+    row = {"prompt": "Hi.", "chosen": "a", "rejected": "b"}
+    (tmp_path / "pairs.json").write_text(json.dumps([row, row]), encoding="utf-8")
+    (tmp_path / "pairs.csv").write_text('prompt,chosen,rejected\nHi.,a,b\n"Hi, you.",a,b\n', encoding="utf-8")
+    assert len(PreferencePairs(str(tmp_path / "pairs.json")).read(tiny_lab())) == 2
+    found = PreferencePairs(str(tmp_path / "pairs.csv"), limit=1).read(tiny_lab())
+    assert [said(one)[0] for one in found] == [["Hi."]]
+
+
+def test_equal_answers_are_a_pair_to_be_dropped_and_no_error(tmp_path: Path) -> None:
+    (pair,) = read(tmp_path, {"prompt": "Hi.", "chosen": "a ", "rejected": "a"})
+    assert pair.text("verdict") == "equal"
+
+
+BAD: list[tuple[Any, str, str]] = [
+    ({"prompt": "Hi.", "chosen": "a"}, "rejected is missing or blank", "missing"),
+    ({"prompt": "Hi.", "chosen": None, "rejected": "b"}, "chosen is missing or blank", "missing"),
+    ({"prompt": "Hi.", "chosen": "a", "rejected": " \n"}, "rejected is missing or blank", "missing"),
+    ({"prompt": "Hi.", "chosen": [], "rejected": "b"}, "chosen is missing or blank", "missing"),
+    ({"prompt": " ", "chosen": "a", "rejected": "b"}, "prompt is blank", "missing"),
+    ({"instruction": " ", "chosen": "a", "rejected": "b"}, "instruction is blank", "missing"),
+    ({"chosen": "a", "rejected": "b"}, "there is no prompt, and the answers are no dialogues", "missing"),
+    (
+        {"chosen": [user("Hi."), assistant("")], "rejected": [user("Hi."), assistant("b")]},
+        "chosen is missing or blank: its last turn says nothing",
+        "missing",
+    ),
+    (
+        {"chosen": "\n\nHuman: Hi.\n\nAssistant: a", "rejected": "\n\nHuman: Ho.\n\nAssistant: b"},
+        "chosen and rejected answer different prompts: 'Hi.' and 'Ho.'",
+        "one-sided",
+    ),
+    (
+        {"chosen": [user("Hi."), assistant("a")], "rejected": [user("x"), assistant("y"), user("Hi."), assistant("b")]},
+        "answer different prompts",
+        "one-sided",
+    ),
+    (
+        {"prompt": "Ho.", "chosen": [user("Hi."), assistant("a")], "rejected": [user("Hi."), assistant("b")]},
+        "chosen answers another prompt than the one given: 'Hi.', not 'Ho.'",
+        "one-sided",
+    ),
+    (
+        {"chosen": [user("Hi."), user("Hi."), assistant("a")], "rejected": [user("Hi."), assistant("b")]},
+        "chosen must be turns of user and assistant, .* was user, user",
+        "unreadable",
+    ),
+    (
+        {"chosen": "\n\nHuman: Hi.", "rejected": "\n\nHuman: Hi.\n\nAssistant: b"},
+        "chosen must end with the assistant",
+        "unreadable",
+    ),
+    ({"prompt": [assistant("Hi.")], "chosen": "a", "rejected": "b"}, "prompt must be turns", "unreadable"),
+    ({"prompt": "Hi.", "chosen": {"a": 1}, "rejected": "b"}, "chosen must be text or a list of messages", "unreadable"),
+    ({"prompt": 1.5, "chosen": [{"role": "bot", "content": "x"}], "rejected": "b"}, "messages with role", "unreadable"),
+    ({"prompt": "Hi.", "chosen": [["x"]], "rejected": "b"}, "messages with role", "unreadable"),
+    ({"instruction": "Add.", "chosen": ["a"], "rejected": "b"}, "chosen must be text where there is", "unreadable"),
+]
+
+
+@pytest.mark.parametrize(("row", "message", "verdict"), BAD)
+def test_a_broken_pair_is_refused_with_its_line_or_dropped_and_counted(
+    tmp_path: Path, row: Any, message: str, verdict: str
+) -> None:
+    good = {"prompt": "Hi.", "chosen": "a", "rejected": "b"}
+    with pytest.raises(SourceError, match=rf"pairs.jsonl, line 2: .*{message}"):
+        read(tmp_path, good, row)
+    with pytest.raises(SourceError, match="`broken: drop` drops and counts such pairs"):
+        read(tmp_path, good, row)
+    one, two = read(tmp_path, good, row, broken="drop")
+    assert (one.text("verdict"), two.text("verdict")) == ("", verdict)
+    assert verdict in SENTENCES
+    assert one.fields.keys() == two.fields.keys()
+
+
+def test_files_that_are_none_are_said(tmp_path: Path) -> None:
+    for name, content, message in (
+        ("none.jsonl", None, "There is no file"),
+        ("pairs.txt", "x", r"Expected a \.jsonl, .* file of pairs, was given 'pairs.txt'"),
+        ("empty.jsonl", "\n", "holds no pair"),
+        ("odd.jsonl", "{\n", "line 1: no JSON"),
+        ("list.jsonl", "[1]\n", "line 1: must be an object"),
+        ("half.jsonl", '{"prompt": "\\ud800", "chosen": "a", "rejected": "b"}', "holds half a character"),
+    ):
+        if content is not None:
+            (tmp_path / name).write_text(content, encoding="utf-8")
+        with pytest.raises(SourceError, match=message):
+            PreferencePairs(str(tmp_path / name)).read(tiny_lab())
+    with pytest.raises(ValueError, match="path must name a file of pairs"):
+        PreferencePairs("")
+    with pytest.raises(ValueError, match="broken must be one of refuse, drop, was 'skip'"):
+        PreferencePairs("x.jsonl", "skip")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="limit must be at least 1"):
+        PreferencePairs("x.jsonl", limit=0)
+
+
+PLAIN = WORDS.map(str.strip).filter(lambda text: "Human:" not in text and "Assistant:" not in text)
+
+
+@given(st.lists(st.tuples(PLAIN, PLAIN), min_size=1, max_size=4))
+def test_a_spoken_dialogue_is_that_of_its_messages(turns: list[tuple[str, str]]) -> None:
+    spoken = "".join(f"\n\nHuman: {one}\n\nAssistant: {two}" for one, two in turns)
+    listed = [message for one, two in turns for message in (user(one), assistant(two))]
+    assert turns_of(spoken) == turns_of(listed)
+    found = exchange(turns_of(spoken))
+    assert (found.instruction, found.answer) == turns[-1]
+    assert [one.text for one in found.history] == [text for turn in turns[:-1] for text in turn]
+    assert all(isinstance(one, Message) for one in found.history)
+
+
+ANY = st.recursive(
+    st.none() | st.text(max_size=6) | st.integers() | st.just("\n\nHuman: a\n\nAssistant: b"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content"]), st.sampled_from(["user", "assistant"]) | inner, max_size=2
+        )
+    ),
+    max_leaves=6,
+)
+ROW = st.dictionaries(st.sampled_from(["prompt", "chosen", "rejected", "instruction", "input", "history"]), ANY)
+
+
+@given(ROW)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+def test_any_record_is_a_pair_or_a_counted_drop(tmp_path: Path, row: dict[str, Any]) -> None:
+    """And with "refuse" an error in words."""
+    (pair,) = read(tmp_path, row, broken="drop")
+    if not pair.text("verdict"):
+        assert pair.text("instruction").strip()
+        assert pair.text("chosen") != pair.text("rejected")
+        assert pair.text("chosen")
+        assert pair.text("rejected")
+        assert read(tmp_path, row) == [pair]
+    elif pair.text("verdict") != "equal":
+        with pytest.raises(SourceError, match="line 1"):
+            read(tmp_path, row)
+
+
+def test_a_task_with_two_answers_may_go_on_with_a_dialogue(tmp_path: Path) -> None:
+    row = {"instruction": "Go on.", "chosen": "a", "rejected": "b", "margin": 0.5}
+    before = [user("Hi."), assistant("Yes?")]
+    for history in (before, json.dumps(before), [["Hi.", "Yes?"]]):
+        (pair,) = read(tmp_path, {**row, "history": history})
+        assert said(pair) == (["Hi.", "Yes?", "Go on."], "a", "b", "")
+        assert pair.text("margin") == "0.5"
+    with pytest.raises(SourceError, match=r"line 1: history must be turns of user and assistant"):
+        read(tmp_path, {**row, "history": before[:1]})
+    (dropped,) = read(tmp_path, {**row, "history": "Hi."}, broken="drop")
+    assert dropped.text("verdict") == "unreadable"

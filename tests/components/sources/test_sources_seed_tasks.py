@@ -1,0 +1,381 @@
+"""Files of tasks in both forms, and what is said of those that are wrong."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.components.sources.files.task_files import language_of, read_tasks
+from assay.components.sources.tasks.seed_tasks import SeedTasks
+from assay.core.completions import Message
+from assay.core.errors import SourceError
+from assay.core.sample import Sample
+from assay.store.export.export import export
+from assay.store.images import StoredImages
+from assay.text.instructions.dialogues import conversation, said_before, write_history
+from labs import tiny_lab
+from shared_data import shared
+
+ONE: dict[str, Any] = {
+    "id": "a",
+    "name": "plural",
+    "instruction": "Give the plural.",
+    "instances": [{"input": "knife", "output": "knives"}, {"input": "  ", "output": "none"}],
+    "is_classification": False,
+}
+OTHER: dict[str, Any] = {
+    "instruction": "홀수인지 짝수인지 말해 줘.",
+    "instances": [{"input": "7", "output": "홀수"}],
+    "is_classification": True,
+}
+PLAIN: dict[str, Any] = {"instruction": "Say hello.", "input": "", "output": "Hello."}
+
+
+def written(folder: Path, *rows: Any, name: str = "tasks.jsonl") -> str:
+    path = folder / name
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def tasks(path: str, **settings: Any) -> list[Sample]:
+    return list(SeedTasks(path, **settings).read(tiny_lab()))
+
+
+def test_a_task_has_the_same_fields_whatever_its_form(tmp_path: Path) -> None:
+    path = written(tmp_path, ONE, OTHER, "", PLAIN)
+    assert [dict(sample.fields) for sample in tasks(path)] == [
+        {
+            "instruction": "Give the plural.",
+            "input": "knife",
+            "output": "knives",
+            "name": "plural",
+            "language": "en",
+            "classification": "no",
+            "origin": "tasks.jsonl:1",
+        },
+        {
+            "instruction": "홀수인지 짝수인지 말해 줘.",
+            "input": "7",
+            "output": "홀수",
+            "name": "",
+            "language": "ko",
+            "classification": "yes",
+            "origin": "tasks.jsonl:2",
+        },
+        {
+            "instruction": "Say hello.",
+            "input": "",
+            "output": "Hello.",
+            "name": "",
+            "language": "en",
+            "classification": "",
+            "origin": "tasks.jsonl:4",
+        },
+    ]
+    whole = written(tmp_path, json.dumps([ONE, OTHER, PLAIN]), name="tasks.json")
+    assert [sample.text("origin") for sample in tasks(whole)] == ["tasks.json#1", "tasks.json#2", "tasks.json#3"]
+
+
+def test_every_instance_is_read_where_all_are_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path, ONE, OTHER)
+    found = tasks(path, instances="all")
+    assert [(s.text("input"), s.text("output"), s.text("origin")) for s in found] == [
+        ("knife", "knives", "tasks.jsonl:1"),
+        ("", "none", "tasks.jsonl:1#2"),
+        ("7", "홀수", "tasks.jsonl:2"),
+    ]
+    assert len(tasks(path, instances="all", limit=1)) == 2  # the limit is one of tasks
+
+
+def test_tasks_are_chosen_by_language_and_kind_before_they_are_counted(tmp_path: Path) -> None:
+    path = written(tmp_path, ONE, PLAIN, OTHER)
+    assert [s.text("output") for s in tasks(path, language="ko", limit=1)] == ["홀수"]
+    assert [s.text("output") for s in tasks(path, language="en")] == ["knives", "Hello."]
+    assert [s.text("output") for s in tasks(path, classification="yes")] == ["홀수"]
+    assert [s.text("output") for s in tasks(path, classification="no")] == ["knives"]
+    with pytest.raises(
+        SourceError, match=r"no task with language 'ko' and classification 'no'; of 3 tasks there are en 2"
+    ):
+        tasks(path, language="ko", classification="no")
+
+
+def test_a_language_that_is_named_is_believed(tmp_path: Path) -> None:
+    assert tasks(written(tmp_path, {**PLAIN, "language": "ko"}))[0].text("language") == "ko"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Give the plural.", "en"),
+        ("What does '안녕' mean in English?", "en"),
+        ("JavaScript로 짧은 함수를 써 줘.", "ko"),
+        ("HTML tag 설명해 줘", "ko"),
+        ("ㅋㅋ", "ko"),
+        ("\u1112\u1161\u11ab\u1100\u1173\u11af", "ko"),
+        ("3 + 4 = ?", "en"),
+        ("Écris une phrase.", "en"),
+    ],
+)
+def test_the_language_is_that_of_most_words(text: str, language: str) -> None:
+    assert language_of(text) == language
+
+
+WRONG: list[tuple[str | dict[str, Any], str]] = [
+    ("{", r"tasks.jsonl, line 2: no JSON"),
+    ("[1]", r"line 2: must be an object, was \['1'\]"),
+    ({**ONE, "id": "b", "instruction": " "}, r"line 2: instruction is blank"),
+    ({"instructions": "x", "output": "y"}, r"line 2: there is no 'instruction'.\n.*Did you mean 'instructions'"),
+    ({**PLAIN, "instruction": None}, r"line 2: instruction must be text, was None"),
+    ({**PLAIN, "instruction": "\ud800"}, r"line 2: instruction holds half a character"),
+    ({**PLAIN, "input": "\udc00"}, r"line 2: input holds half a character"),
+    ({**PLAIN, "output": "\ud800!"}, r"line 2: output holds half a character"),
+    ({**PLAIN, "output": ""}, r"line 2: output is blank.\n.*unanswered: skip"),
+    ({**PLAIN, "output": ["a"]}, r"line 2: output must be text, was \['a'\]"),
+    ({**PLAIN, "input": None}, r"line 2: input must be text, was None"),
+    ({"instruction": "x", "output": "y", "imput": ""}, r"line 2: there is no 'input'.\n.*There are .*imput"),
+    ({"instruction": "x", "instance": []}, r"neither 'instances'.* nor 'output'.*\n.*There are instruction, instance"),
+    ({"instruction": "x", "\ud800": 1}, r"neither 'instances'.*\n.*ud800"),
+    ({**ONE, "id": "b", "instances": []}, r"line 2: instances must be a list with at least one .* was \[\]"),
+    ({**ONE, "id": "b", "instances": {}}, r"line 2: instances must be a list"),
+    ({**ONE, "id": "b", "instances": ["x"]}, r"line 2, instance 1: must be an object with input, output, was 'x'"),
+    ({**ONE, "id": "b", "instances": [*ONE["instances"], {"input": ""}]}, r"line 2, instance 3: there is no 'output'"),
+    ({**ONE, "id": "b", "instances": [{"input": "", "output": " "}]}, r"line 2, instance 1: output is blank"),
+    ({**ONE, "id": "b", "is_classification": "no"}, r"is_classification must be true or false, was 'no'"),
+    ({**ONE, "id": "b", "name": ["x"]}, r"line 2: name must be text"),
+    ({**ONE, "id": {}}, r"line 2: id must be text"),
+    ({**ONE, "id": "b", "language": "de"}, r"line 2: language must be 'en' or 'ko', was 'de'"),
+    ({**ONE, "id": "b", "language": ["en"]}, r"line 2: language must be 'en' or 'ko', was \['en'\]"),
+    (ONE, r"line 2: the id 'a' is that of tasks.jsonl:1 too"),
+]
+
+
+@pytest.mark.parametrize(("row", "message"), WRONG, ids=[message[:40] for _, message in WRONG])
+def test_what_is_wrong_is_said_with_its_line(row: str | dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=message):
+        tasks(written(tmp_path, ONE, row))
+
+
+def test_files_that_hold_no_tasks(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="holds no task"):
+        tasks(written(tmp_path, ""))
+    with pytest.raises(SourceError, match="holds no task with an output"):
+        tasks(written(tmp_path, {**PLAIN, "output": ""}), unanswered="skip")
+    with pytest.raises(SourceError, match=r"must be a list of objects"):
+        tasks(written(tmp_path, json.dumps(PLAIN), name="one.json"))
+    with pytest.raises(SourceError, match=r"Expected a .jsonl, .ndjson, .json file of tasks, was given '.*tasks.csv'"):
+        tasks(written(tmp_path, "instruction", name="tasks.csv"))
+    with pytest.raises(SourceError, match=r"There is no file .*, a file of tasks.\n.*Did you mean 'one.json'"):
+        tasks(str(tmp_path / "on.json"))
+    (tmp_path / "latin.jsonl").write_bytes(b'{"instruction": "caf\xe9"}')
+    with pytest.raises(SourceError, match=r"latin.jsonl, line 1: not UTF-8, byte 0xe9"):
+        tasks(str(tmp_path / "latin.jsonl"))
+
+
+def test_arguments_that_cannot_be_meant_are_refused() -> None:
+    for settings, message in [
+        ({"language": "kr"}, r"SeedTasks.language must be one of any, en, ko, was 'kr'"),
+        ({"part": "heldout"}, r"SeedTasks.part must be one of seed, held-out, was 'heldout'"),
+        ({"classification": True}, r"SeedTasks.classification must be one of any, yes, no, was True"),
+        ({"instances": "last"}, r"SeedTasks.instances must be one of first, all, was 'last'"),
+        ({"unanswered": "drop"}, r"SeedTasks.unanswered must be one of refuse, skip, was 'drop'"),
+        ({"limit": 0}, r"SeedTasks.limit must be at least 1, was 0"),
+        ({"path": "own.jsonl", "part": "held-out"}, r"SeedTasks.part chooses among the tasks that come with assay"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            SeedTasks(**settings)  # type: ignore[arg-type]
+
+
+def test_outputs_that_are_blank_are_passed_over_where_that_is_asked_for(tmp_path: Path) -> None:
+    partly = {**ONE, "id": "b", "instances": [{"input": "x", "output": ""}, {"input": "y", "output": "z"}]}
+    path = written(tmp_path, {**PLAIN, "output": " \n"}, partly, PLAIN)
+    found = tasks(path, unanswered="skip", instances="all")
+    assert [(s.text("input"), s.text("output")) for s in found] == [("y", "z"), ("", "Hello.")]
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    before = SeedTasks(written(tmp_path, ONE)).listing()
+    assert SeedTasks(written(tmp_path, OTHER)).listing() != before
+    assert SeedTasks().listing() != SeedTasks(part="held-out").listing()
+
+
+def test_the_seed_tasks_of_self_instruct_are_read() -> None:
+    path = str(shared("self-instruct-seed-tasks.jsonl") / "self-instruct-seed-tasks.jsonl")
+    found = tasks(path)
+    assert len(found) == 175
+    assert Counter(s.text("classification") for s in found) == {"no": 149, "yes": 26}
+    assert {s.text("language") for s in found} == {"en"}
+    assert found[0].text("name") == "breakfast_suggestion"
+
+
+def test_alpaca_is_read_but_for_the_tasks_that_it_leaves_unanswered() -> None:
+    path = str(shared("alpaca-9k.jsonl") / "alpaca-9k.jsonl")
+    with pytest.raises(SourceError, match=r"alpaca-9k.jsonl, line \d+: output is blank"):
+        tasks(path)
+    found = tasks(path, unanswered="skip")
+    assert len(found) == 9229 - 4
+    assert {s.text("classification") for s in found} == {""}
+
+
+WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+SAID = WORDS.filter(str.strip)
+INSTANCE = st.fixed_dictionaries({"input": WORDS, "output": SAID})
+FORMS = st.one_of(
+    st.fixed_dictionaries({"instruction": SAID, "input": WORDS, "output": SAID}),
+    st.fixed_dictionaries(
+        {"instruction": SAID, "instances": st.lists(INSTANCE, min_size=1, max_size=3)},
+        optional={
+            "name": WORDS | st.none(),
+            "is_classification": st.booleans(),
+            "language": st.sampled_from(["en", "ko"]),
+        },
+    ),
+)
+
+
+def parsed(text: str, name: str = "rows.jsonl", *, skip: bool = False) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_text(text, encoding="utf-8", newline="")
+        return read_tasks(path, skip_blank=skip)
+
+
+@given(st.lists(FORMS, min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_every_right_task_comes_back(rows: list[dict[str, Any]], plain: bool, windows: bool) -> None:
+    lines = [json.dumps(row, ensure_ascii=plain) for row in rows]
+    read = parsed(("\r\n" if windows else "\n").join(lines))
+    assert len(read) == len(rows)
+    for task, row in zip(read, rows, strict=True):
+        assert task.instruction == row["instruction"]
+        wanted = [(one["input"] if one["input"].strip() else "", one["output"]) for one in row.get("instances", [row])]
+        assert list(task.instances) == wanted
+        assert task.classification == {None: "", True: "yes", False: "no"}[row.get("is_classification")]
+        assert task.language == row.get("language", language_of(row["instruction"]))
+    assert parsed(json.dumps(rows), "rows.json")[-1].instances == read[-1].instances
+
+
+KEYS = st.sampled_from(["id", "name", "language", "instruction", "instances", "input", "output", "is_classification"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from(["en", "\ud83d"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+NEAR = st.fixed_dictionaries(
+    {"instruction": JSON}, optional={"instances": JSON, "input": JSON, "output": JSON, "id": JSON}
+)
+
+
+@given(st.lists(NEAR | JSON, max_size=3), st.booleans())
+def test_any_other_json_is_read_or_refused_in_words(rows: list[Any], skip: bool) -> None:
+    try:
+        read = parsed("\n".join(map(json.dumps, rows)), skip=skip)
+    except SourceError as error:
+        str(error).encode()
+        return
+    for task in read:
+        assert task.instruction.strip()
+        assert task.instances
+        assert all(output.strip() and (given == "" or given.strip()) for given, output in task.instances)
+
+
+def user(text: Any) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def tells(text: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def test_a_chat_is_a_dialogue_whose_last_words_are_the_answer(tmp_path: Path) -> None:
+    before = [{"role": "system", "content": "Be brief."}, user("Name a fruit."), tells(" A pear.")]
+    path = written(
+        tmp_path,
+        {"messages": [*before, user("그럼 강은?"), tells("한강\n")], "id": "a"},
+        {"messages": [user("Hi."), tells("Yes?")]},
+    )
+    one, two = tasks(path)
+    assert dict(one.fields) == {
+        "history": write_history((Message("user", "Be brief.\n\nName a fruit."), Message("assistant", "A pear."))),
+        "instruction": "그럼 강은?",
+        "input": "",
+        "output": "한강",
+        "name": "",
+        "language": "ko",
+        "classification": "",
+        "origin": "tasks.jsonl:1",
+    }
+    assert (two.text("history"), two.text("instruction"), two.text("output")) == ("", "Hi.", "Yes?")
+
+
+def test_a_task_may_have_a_history_and_then_all_have_the_field(tmp_path: Path) -> None:
+    path = written(tmp_path, {**PLAIN, "history": [["Hi.", "Yes?"]]}, PLAIN, {**PLAIN, "history": None})
+    assert [len(said_before(one)) for one in tasks(path)] == [2, 0, 0]
+    assert all("history" in one.fields for one in tasks(path))
+    assert "history" not in tasks(written(tmp_path, PLAIN))[0].fields
+
+
+CHATS: list[tuple[Any, str]] = [
+    ([], r"line 2: messages must be text or a list of messages, like"),
+    ("Hi.", r"line 2: messages is no dialogue that begins with 'Human:'"),
+    ([user("Hi.")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
+    ([user("Hi."), tells(" ")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
+    ([tells("Hi.")], r"line 2: messages must be turns of user and assistant, .* was nothing before it"),
+    ([{"role": "system", "content": "x"}, tells("Hi.")], r"messages must be turns of user .* was system"),
+    ([user("Hi."), user("Ho."), tells("Yes?")], r"messages must be turns .* was user, user"),
+    ([user("Hi."), tells("Yes?"), tells("No.")], r"messages must be turns .* was user, assistant"),
+    ([user(""), tells("Yes?")], r"messages must have words in every turn, and turn 1 \(user\) has none"),
+    ([user("a"), tells(" "), user("b"), tells("c")], r"every turn, and turn 2 \(assistant\) has none"),
+    ([user("a"), {"role": "tool", "content": "b"}], r"messages must be messages with role"),
+    ([user(["a"]), tells("b")], r"messages must be messages with role"),
+    ([user("a"), tells("\ud800")], r"messages holds half a character"),
+]
+
+
+@pytest.mark.parametrize(("said", "message"), CHATS)
+def test_what_is_wrong_with_a_chat_is_said_with_its_line(said: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=message):
+        tasks(written(tmp_path, ONE, {"messages": said}))
+
+
+def test_a_history_that_is_none_is_said_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 2: history must be turns of user and assistant, .* was user"):
+        tasks(written(tmp_path, ONE, {**PLAIN, "history": [user("Hi.")]}))
+
+
+def test_chats_without_an_answer_are_passed_over_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        {"messages": [user("Hi.")]},
+        {"messages": [user("Hi."), tells("")]},
+        {"messages": [user("Hi."), tells("Yes?")]},
+    )
+    assert [one.text("output") for one in tasks(path, unanswered="skip")] == ["Yes?"]
+    with pytest.raises(SourceError, match=r"line 1: messages must be turns of user and assistant"):
+        tasks(written(tmp_path, {"messages": [user("Hi."), user("Ho.")]}), unanswered="skip")
+
+
+@given(st.lists(st.tuples(SAID, SAID), min_size=1, max_size=4), st.sampled_from(["messages", "alpaca"]))
+def test_a_dialogue_that_is_exported_is_read_back(turns: list[tuple[str, str]], layout: Any) -> None:
+    """A file of chats to dialogues, and these to files of both forms that hold histories."""
+    turns = [(ask.strip(), tell.strip()) for ask, tell in turns]
+    chat = {"messages": [one for ask, tell in turns for one in (user(ask), tells(tell))]}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        read = tasks(written(folder, chat))
+        said = [*conversation(read[0]), Message("assistant", read[0].text("output"))]
+        assert [(one.role, one.text) for one in said] == [(m["role"], m["content"]) for m in chat["messages"]]
+        export(read, StoredImages([]), folder / "out", layout)
+        file = folder / "out" / ("data.jsonl" if layout == "messages" else "data.json")
+        (back,) = tasks(str(file))
+        if layout == "messages":
+            assert json.loads(file.read_text(encoding="utf-8")) == chat
+    different = {"origin", "history"} if len(turns) == 1 and layout == "alpaca" else {"origin"}
+    assert {n: v for n, v in back.fields.items() if n not in different} == {
+        n: v for n, v in read[0].fields.items() if n not in different
+    }

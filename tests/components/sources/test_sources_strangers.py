@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from assay.components.sources.image.digits import Digits
+from assay.components.sources.image.fashion_mnist import FashionMNIST
+from assay.components.sources.image.noise import Noise
+from assay.core.roles import Source
+from labs import tiny_lab
+
+
+def test_digits_are_scikit_learns_enlarged() -> None:
+    lab = tiny_lab()
+    every = Digits().read(lab)
+    assert len(every) == 1797
+    data = load_digits()
+    assert Counter(sample.text("label") for sample in every) == Counter(f"digit {digit}" for digit in data.target)
+    pixels = lab.pixels(every[:50])
+    assert {picture.shape for picture in pixels} == {(28, 28)}
+    for picture, small in zip(pixels, data.images[:50], strict=True):
+        middles = (np.arange(8) * 3.5 + 1.75).astype(int)
+        again = picture[np.ix_(middles, middles)].astype(float)
+        assert np.corrcoef(again.ravel(), small.ravel())[0, 1] > 0.95
+    few = Digits(per_label=3, size=32).read(lab)
+    assert Counter(sample.text("label") for sample in few) == {f"digit {digit}": 3 for digit in range(10)}
+    assert lab.pixels(few[:1])[0].shape == (32, 32)
+
+
+def test_noise_depends_on_the_seed_and_the_place_alone() -> None:
+    lab = tiny_lab()
+    few, more, other = Noise(4).read(lab), Noise(10).read(lab), Noise(4, seed=1).read(lab)
+    assert list(more[:4]) == list(few)
+    assert {sample.id for sample in few}.isdisjoint(sample.id for sample in other)
+    even, soft = lab.pixels(few[:2])
+    steps = [np.abs(np.diff(picture.astype(int), axis=1)).mean() for picture in (even, soft)]
+    assert steps[0] > 3 * steps[1]
+
+
+@pytest.mark.parametrize("source", [Digits(per_label=2), Noise(5), FashionMNIST(per_label=2, only=("bag", "coat"))])
+def test_the_same_samples_at_every_call(source: Source) -> None:
+    assert list(source.read(tiny_lab())) == list(source.read(tiny_lab(seed=8)))
+
+
+def test_some_classes_can_be_kept_apart() -> None:
+    lab = tiny_lab()
+    chosen = FashionMNIST(only=("bag", "coat")).read(lab)
+    assert Counter(sample.text("label") for sample in chosen) == {"bag": 1000, "coat": 1000}
+    few = FashionMNIST(per_label=3, only=("bag",)).read(lab)
+    assert [sample.text("origin") for sample in few] == [
+        sample.text("origin") for sample in chosen if sample.text("label") == "bag"
+    ][:3]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Digits(per_label=0), "Digits.per_label must be at least 1"),
+        (lambda: Digits(size=4), "Digits.size must be between 8 and 1024"),
+        (lambda: Noise(count=0), "Noise.count must be at least 1"),
+        (lambda: Noise(size=4), "Noise.size must be between 8 and 1024"),
+        (lambda: FashionMNIST(only=("hat",)), "FashionMNIST.only must name some of its labels"),
+    ],
+)
+def test_mistakes_are_named(make: object, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        make()  # type: ignore[operator]

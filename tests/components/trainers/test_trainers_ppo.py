@@ -1,0 +1,501 @@
+"""PPO as a trainer: it learns what is rewarded, near its start, and goes on after a kill to the same weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from string import ascii_letters
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import checkpoints
+from assay.components.trainers.labels import digest_of
+from assay.components.trainers.preference.held_out import held_back, prompt_of
+from assay.components.trainers.reinforcement.ppo import PPO
+from assay.core.completions import Completion, TextRequest
+from assay.core.curves import WATCH, WATCHED, Curves
+from assay.core.decoding import Decoding
+from assay.core.errors import FieldError, ModelError, RecipeError
+from assay.core.lab import Lab
+from assay.core.roles import Artifact
+from assay.core.sample import Sample
+from assay.core.score import Outcome, Scale, Score, Unscored
+from components.trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step
+from labs import real_lab, tiny_lab
+
+WORDS = ("sea", "hill", "river", "고양이", "shore", "tree", "rock", "a long walk")
+
+
+@dataclass(frozen=True)
+class Letters:
+    """The share of an answer's characters that are among some."""
+
+    letters: str = ascii_letters
+    scale: ClassVar[Scale] = Scale("share", 0.0, 1.0)
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        texts = [sample.text("text") for sample in samples]
+        return [Score(sum(one in self.letters for one in text) / max(1, len(text))) for text in texts]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The mean code of an answer's characters, which hardly two answers have in common."""
+
+    scale: ClassVar[Scale] = Scale("codes", 0.0)
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        texts = [sample.text("text") for sample in samples]
+        return [Score(sum(map(ord, text)) / max(1, len(text)) / 100) for text in texts]
+
+
+@dataclass(frozen=True)
+class Moody:
+    """Says of every other answer why there is no score, or says the same of all."""
+
+    cause: Any = "failed"
+    every: int = 2
+    scale: ClassVar[Scale] = Scale("moods", low=0.0)
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        return [
+            found if nth % self.every else Unscored(self.cause, "the server is down")
+            for nth, found in enumerate(Codes().score(samples, lab))
+        ]
+
+
+@dataclass(frozen=True)
+class Same:
+    scale: ClassVar[Scale] = Scale("points")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        return [Score(3.0)] * len(samples)
+
+
+@dataclass(frozen=True)
+class Raising:
+    error: str = "no such key"
+    scale: ClassVar[Scale] = Scale("points")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        if samples:
+            raise KeyError(self.error)
+        return []
+
+
+@dataclass
+class Listening:
+    """Keeps what it is shown."""
+
+    shown: list[Sample] = field(default_factory=list)
+    scale: ClassVar[Scale] = Scale("words")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        self.shown += samples
+        return Codes().score(samples, lab)
+
+
+def tasks(count: int = 8) -> list[Sample]:
+    return [
+        Sample({"instruction": f"Say {WORDS[nth % len(WORDS)]}.", "input": "" if nth % 2 else "twice"}, nth=nth)
+        for nth in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.chat(tmp_path_factory.mktemp("start") / "chat")
+
+
+SMALL: dict[str, Any] = {
+    "rewards": {"codes": Codes()},
+    "prompts": 6,
+    "max_tokens": 8,
+    "max_length": 64,
+    "held_out": 0.0,
+    "rate": 1e-2,
+    "precision": "float32",
+}
+QUICK: dict[str, Any] = {**SMALL, "rewards": {"letters": Letters()}, "prompts": 32, "max_tokens": 12, "epochs": 4}
+
+
+def run(trainer: PPO, folder: Path, samples: Sequence[Sample] | None = None, *, seed: int = 7) -> Artifact:
+    folder.mkdir(exist_ok=True)
+    return trainer.train(tasks() if samples is None else samples, tiny_lab(folder, seed=seed))
+
+
+def curves_of(artifact: Artifact) -> Curves:
+    return msgspec.json.decode((Path(artifact.path).parent / "curves.json").read_bytes(), type=Curves)
+
+
+def curve(artifact: Artifact, name: str) -> list[float]:
+    return [value for value in curves_of(artifact).values[name] if value is not None]
+
+
+def history_of(artifact: Artifact) -> list[list[float]]:
+    rows: list[list[float]] = json.loads((Path(artifact.path).parent / "history.json").read_text("utf-8"))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def trainer(start: Path) -> PPO:
+    return PPO(str(start), watch={"vowels": Letters("aeiou")}, steps=5, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def trained(trainer: PPO, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return run(trainer, tmp_path_factory.mktemp("arm") / "work")
+
+
+def test_leaves_a_model_that_opens_and_what_was_watched(trained: Artifact, trainer: PPO, start: Path) -> None:
+    folder = Path(trained.path)
+    assert trained.kind == "text-model"
+    assert trained.digest == digest_of(folder)
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["curves.json", "history.json", "model"]
+    before, after = (AutoModelForCausalLM.from_pretrained(path) for path in (start, folder))
+    assert after.dtype == before.dtype == torch.float16
+    assert AutoTokenizer.from_pretrained(folder).chat_template == checkpoints.CHATML
+    old, new = (load_file(Path(path) / "model.safetensors") for path in (start, folder))
+    same = {name for name, value in new.items() if torch.equal(value, old[name])}
+    assert same == {name for name in old if "norm" in name or "embed" in name}
+    assert trainer.base(tiny_lab()) == trainer.model
+
+
+def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
+    curves, history = curves_of(trained), history_of(trained)
+    assert curves.steps == (1, 2, 3, 4, 5)
+    assert set(curves.values) == {
+        *("reward", "kl", "kl weight", "length", "ended", "entropy", "clipped", "value loss", "watch vowels")
+    }
+    assert {name for name in curves.values if not name.startswith(WATCH)} <= set(WATCHED)
+    assert [row[0] for row in history] == [1, 2, 3, 4, 5]
+    assert [row[2] for row in history] == pytest.approx([trainer.rate * share for share in (1, 0.8, 0.6, 0.4, 0.2)])
+    assert curve(trained, "kl")[0] == 0.0
+    assert all(0 < one <= 8 for one in curve(trained, "length"))
+    assert all(0 <= one <= 1 for name in ("ended", "clipped", "watch vowels") for one in curve(trained, name))
+    assert all(0 < one < math.log(300) for one in curve(trained, "entropy"))
+    facts = dict(trained.facts)
+    # Rank 16 on seven matrices in each of two layers: q, o 32 x 32; k, v 32 x 16; gate, up, down 32 x 64; and a head.
+    assert facts.pop("trained parameters") == 2 * 16 * (2 * 64 + 2 * 48 + 3 * 96) + 33
+    assert facts.pop("first reward") == pytest.approx(curve(trained, "reward")[0])
+    assert facts.pop("last reward") == pytest.approx(curve(trained, "reward")[-1])
+    assert facts.pop("last kl") == pytest.approx(curve(trained, "kl")[-1])
+    none = dict.fromkeys(("unread", "unrewarded", "held out", "too long"), 0)
+    assert facts == {"steps": 5, "answers": 30, "samples": 8, **none}
+
+
+def test_the_reward_rises_and_the_divergence_is_what_it_costs(start: Path, tmp_path: Path) -> None:
+    plain = PPO(str(start), steps=16, missing_end=0.0, kl=0.0, **QUICK)
+    free, near = run(plain, tmp_path / "free"), run(replace(plain, kl=0.04), tmp_path / "near")
+    assert free.facts["last reward"] > 1.4 * free.facts["first reward"]
+    assert near.facts["last reward"] > 1.1 * near.facts["first reward"]
+    assert near.facts["last kl"] < 0.4 * free.facts["last kl"]
+    assert curve(free, "kl weight") == [0.0] * 16
+    before, after = (share_of_letters(answers_of(Path(folder))) for folder in (start, free.path))
+    assert after > 1.3 * before
+
+
+def share_of_letters(answers: Sequence[Sample]) -> float:
+    found = [one.value for one in Letters().score(answers, tiny_lab()) if isinstance(one, Score)]
+    return sum(found) / len(found)
+
+
+def answers_of(folder: Path) -> list[Sample]:
+    """What the saved model answers, sampled by transformers."""
+    model, words = AutoModelForCausalLM.from_pretrained(folder).float(), AutoTokenizer.from_pretrained(folder)
+    asked = words.apply_chat_template(
+        [{"role": "user", "content": "Say tree."}], add_generation_prompt=True, return_dict=False
+    )
+    torch.manual_seed(0)
+    made = model.generate(torch.tensor([asked] * 200), do_sample=True, top_k=0, max_new_tokens=12, pad_token_id=0)
+    return [Sample({"text": words.decode(row[len(asked) :], skip_special_tokens=True)}) for row in made]
+
+
+def test_answers_learn_to_end_where_that_is_all_they_lose_by(start: Path, tmp_path: Path) -> None:
+    trained = run(PPO(str(start), steps=12, missing_end=2.0, kl=0.0, **{**QUICK, "rate": 2e-2}), tmp_path / "work")
+    ended = curve(trained, "ended")
+    assert ended[0] < 0.3
+    assert sum(ended[-3:]) / 3 > 0.7
+
+
+def test_one_update_a_step_is_by_a_ratio_of_1(start: Path, tmp_path: Path) -> None:
+    """Advantages are whitened, so with ratios of 1 the loss is 0; nothing can be clipped."""
+    trainer = PPO(str(start), steps=3, epochs=1, minibatches=1, **SMALL)
+    trained = run(trainer, tmp_path / "work")
+    assert curve(trained, "clipped") == [0.0] * 3
+    assert [row[1] for row in history_of(trained)] == pytest.approx([0.0] * 3, abs=1e-6)
+    assert curve(trained, "kl")[1] != 0.0
+    more = run(replace(trainer, epochs=4), tmp_path / "more")
+    assert max(curve(more, "clipped")) > 0.0
+
+
+def test_the_weight_of_the_divergence_moves_to_its_target(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=4, kl=0.2, target_kl=1e6, kl_gain=1.0, **SMALL)
+    trained = run(trainer, tmp_path / "low")
+    assert curve(trained, "kl weight") == pytest.approx([0.2, 0.16, 0.128, 0.1024])
+
+
+def test_same_seed_same_weights(trainer: PPO, trained: Artifact, tmp_path: Path) -> None:
+    again = run(trainer, tmp_path / "again")
+    assert (again.digest, history_of(again), curves_of(again)) == (
+        trained.digest,
+        history_of(trained),
+        curves_of(trained),
+    )
+    assert run(trainer, tmp_path / "other", seed=8).digest != trained.digest
+
+
+@pytest.mark.parametrize("changed", [{"kl_estimator": "k3"}, {"temperature": 0.7}, {"precision": "bfloat16"}])
+def test_other_ways_to_train_leave_other_weights(
+    changed: dict[str, Any], trainer: PPO, trained: Artifact, tmp_path: Path
+) -> None:
+    other = run(replace(trainer, **changed), tmp_path / "other")
+    assert other.digest != trained.digest
+    assert curve(other, "kl")[0] == 0.0
+    if "kl_estimator" in changed:
+        assert min(curve(other, "kl")) >= 0.0
+
+
+def test_prompts_are_asked_once_an_epoch_and_held_back_ones_never(start: Path, tmp_path: Path) -> None:
+    """Of two pairs to each prompt it is the prompt that counts, with the fields of the first."""
+    pairs = [
+        Sample({**task.fields, "chosen": f"good {nth}", "rejected": "bad"}) for task in tasks() for nth in range(2)
+    ]
+    learnt, held = ({prompt_of(one) for one in part} for part in held_back(pairs, 0.25))
+    assert (len(learnt), len(held)) == (6, 2)
+    scorer = Listening()
+    trainer = PPO(str(start), steps=4, **{**SMALL, "rewards": {"shown": scorer}, "prompts": 3, "held_out": 0.25})
+    trained = run(replace(trainer, held_out_answers=0), tmp_path / "work", pairs)
+    assert (trained.facts["samples"], trained.facts["held out"]) == (6, 2)
+    for epoch in (scorer.shown[:6], scorer.shown[6:]):
+        assert sorted(prompt_of(one) for one in epoch) == sorted(learnt)
+    assert all(one.text("chosen") == "good 0" for one in scorer.shown)
+    assert len({one.id for one in scorer.shown[:3]}) == 3
+
+
+def test_answers_to_held_back_prompts_are_sampled_before_and_after(start: Path, tmp_path: Path) -> None:
+    """As in training, as many as asked for, and each prompt by the same randomness both times."""
+    trainer = PPO(str(start), steps=16, missing_end=0.0, kl=0.0, **{**QUICK, "held_out": 0.5}, held_out_answers=40)
+    (tmp_path / "work").mkdir()
+    lab, samples = real_lab(tmp_path / "work"), tasks()
+    trained = trainer.train(samples, lab)
+    rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
+    held = held_back(samples, 0.5)[1]
+    assert [(row["id"], row["prompt"], row["sampled"]) for row in rows] == [
+        (one.id, prompt_of(one), 40) for one in held
+    ]
+    assert len(held) == trained.facts["held out"] == 4
+    for name, model in (("before", str(start)), ("after", trained.path)):
+        for row, one in zip(rows, held, strict=True):
+            seed = lab.seed_of(one, "held-out rewards")
+            how = Decoding("sample", temperature=1.0, max_tokens=12, answers=40, seed=seed)
+            (found,) = lab.models.text_model(model).complete([TextRequest(trainer._asked(one), how)])
+            assert isinstance(found, Completion)
+            letters = share_of_letters([Sample({"text": answer.text.strip()}) for answer in found.answers])
+            assert row[name] == pytest.approx(letters)
+    before, after = (sum(row[name] for row in rows) / 4 for name in ("before", "after"))
+    assert after > 1.2 * before
+    alone = replace(trainer, held_out_answers=0).train(samples, real_lab(tmp_path / "work"))
+    assert alone.digest == trained.digest
+
+
+def test_a_held_back_prompt_that_cannot_be_rewarded_earns_nothing_known(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=1, **{**SMALL, "held_out": 0.5, "rewards": {"m": Moody()}}, held_out_answers=1)
+    (tmp_path / "work").mkdir()
+    trainer.train(tasks(), real_lab(tmp_path / "work"))
+    rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
+    assert [row["before"] is None for row in rows] == [row["after"] is None for row in rows] == [True, False] * 2
+
+
+def test_a_prompt_that_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:
+    long = Sample({"instruction": "Say " + "x" * 200})
+    trainer = PPO(str(start), steps=1, **SMALL)
+    facts = run(trainer, tmp_path / "some", [*tasks(3), long]).facts
+    assert (facts["samples"], facts["too long"]) == (3, 1)
+    with pytest.raises(RecipeError, match=r"All 1 prompts are longer than 64 tokens\.\n  Raise PPO\.max_length"):
+        run(trainer, tmp_path / "none", [long])
+
+
+def test_answers_that_cannot_be_rewarded_are_left_out_and_counted(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=2, **SMALL)
+    failing = run(replace(trainer, rewards={"m": Moody()}), tmp_path / "failing")
+    assert (failing.facts["answers"], failing.facts["unrewarded"], failing.facts["unread"]) == (12, 6, 0)
+    # Those that failed are not in the mean; those that a judge did not grade get the lowest of the scale, 0.
+    graded = run(replace(trainer, rewards={"m": Moody("unparsed")}), tmp_path / "graded")
+    assert (graded.facts["unrewarded"], graded.facts["unread"]) == (0, 6)
+    assert 0 < curve(graded, "reward")[0] == pytest.approx(curve(failing, "reward")[0] / 2)
+    both = run(replace(trainer, rewards={"m": Moody("not_applicable"), "c": Codes()}), tmp_path / "both")
+    assert both.facts["unread"] == 6
+    with pytest.raises(RecipeError, match=r"None of the 6 answers of step 1 .*\n  m: the server is down"):
+        run(replace(trainer, rewards={"m": Moody(every=1)}), tmp_path / "none")
+
+
+def test_a_single_answer_that_is_left_is_enough(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=2, **{**SMALL, "prompts": 2, "rewards": {"m": Moody()}})
+    assert run(trainer, tmp_path / "work").facts["unrewarded"] == 2
+
+
+def test_weights_add_rewards_up(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=1, **{**SMALL, "rewards": {"same": Same(), "codes": Codes()}})
+    plain = run(trainer, tmp_path / "plain")
+    other = run(replace(trainer, weights={"same": -2.0}), tmp_path / "other")
+    assert curve(plain, "reward")[0] - 3 == pytest.approx(curve(other, "reward")[0] + 6, abs=1e-5)
+
+
+def test_a_reward_model_rewards_the_conversation(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), reward="tiny:rater", steps=3, **{**SMALL, "rewards": {}})
+    artifact = run(trainer, tmp_path / "work")
+    assert all(0 <= one <= 5 for one in curve(artifact, "reward"))
+    trainer.check((), tiny_lab())
+    with pytest.raises(ModelError, match="No model 'tiny:writer'"):
+        replace(trainer, reward="tiny:writer").check((), tiny_lab())
+
+
+def test_a_reward_that_tells_nothing_apart_is_refused(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=9, **{**SMALL, "rewards": {"same": Same()}})
+    with pytest.raises(RecipeError, match=r"All 24 answers so far were rewarded 3: there is nothing to learn"):
+        run(trainer, tmp_path / "long")
+    with pytest.raises(RecipeError, match="All 6 answers so far were rewarded 3"):
+        run(replace(trainer, steps=1), tmp_path / "short")
+
+
+def test_a_scorer_that_raises_is_named(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=1, **{**SMALL, "rewards": {"mine": Raising()}})
+    with pytest.raises(RecipeError, match=r"None of the 6 answers .*\n  mine: KeyError: 'no such key'"):
+        run(trainer, tmp_path / "raising")
+    watching = run(PPO(str(start), steps=1, watch={"mine": Raising()}, **SMALL), tmp_path / "watching")
+    assert "watch mine" not in curves_of(watching).values
+
+
+def test_a_loss_that_is_no_number_is_told(start: Path, tmp_path: Path) -> None:
+    class Wild(Letters):
+        def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+            return [Score(1e308 * (nth % 2)) for nth in range(len(samples))]
+
+    trainer = PPO(str(start), steps=1, **{**SMALL, "rewards": {"wild": Wild()}})
+    with pytest.raises(RecipeError, match=r"The loss was (nan|inf) at step 1\."):
+        run(trainer, tmp_path / "wild")
+    with pytest.raises(RecipeError, match=r"PPO\.rewards add up to a reward that is not finite"):
+        run(replace(trainer, weights={"wild": 1e9}), tmp_path / "wilder")
+
+
+ARGUMENTS: dict[str, Any] = {**SMALL, "steps": 7, "save_every": 2, "target_kl": 0.1, "held_out": 0.25}
+
+
+def killed(trainer: PPO, folder: Path) -> None:
+    imports = (
+        "from components.trainers.test_trainers_ppo import Codes, tasks\n"
+        "from assay.components.trainers.reinforcement.ppo import PPO"
+    )
+    killed_at_the_fifth_step(folder, repr(trainer), "tasks()", imports, "real_lab")
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(start: Path, tmp_path: Path) -> None:
+    folder, trainer = tmp_path / "work", PPO(str(start), **ARGUMENTS)
+    (tmp_path / "whole").mkdir()
+    whole = trainer.train(tasks(), real_lab(tmp_path / "whole"))
+    assert (tmp_path / "whole" / "held-out-rewards.json").is_file()
+
+    killed(trainer, folder)
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["job.sha256", "last.pt"]
+    (folder / "checkpoints" / "last.new").write_bytes(b"cut off while it was written")
+    ends_as_if_it_had_not_been_killed(trainer, tasks(), real_lab(folder), whole, 5)
+
+
+def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_from(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), **ARGUMENTS)
+    folder = tmp_path / "work"
+    killed(trainer, folder)
+    last = folder / "checkpoints" / "last.pt"
+    kept = last.read_bytes()
+    for changed, seed, damaged in ((replace(trainer, kl=0.06), 7, False), (trainer, 8, False), (trainer, 7, True)):
+        (folder / "checkpoints").mkdir(exist_ok=True)
+        last.write_bytes(kept[: len(kept) // 2] if damaged else kept)
+        told: list[int] = []
+        lab = replace(real_lab(folder, seed=seed), progress=lambda step, _, told=told: told.append(step))
+        changed.train(tasks(), lab)
+        assert told == list(range(1, 8))
+
+
+def test_it_says_nothing_and_keeps_randomness(start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(3)
+    state = torch.random.get_rng_state()
+    run(PPO(str(start), steps=2, save_every=1, **SMALL), tmp_path / "work")
+    assert capfd.readouterr() == ("", "")
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
+    lab = tiny_lab(tmp_path)
+    trainer = PPO(str(start), steps=1, **SMALL)
+    trainer.check((), lab)
+    assert [trainer.usable(one) for one in (tasks()[0], Sample({"instruction": " "}), Sample({"x": "y"}))] == [
+        True,
+        False,
+        False,
+    ]
+    with pytest.raises(RecipeError, match="PPO was given no samples"):
+        trainer.train([], lab)
+    with pytest.raises(RecipeError, match=r"PPO\.rank must be at most 16 .* smaller side of \S*k_proj, was 17"):
+        replace(trainer, rank=17).check((), lab)
+    with pytest.raises(
+        RecipeError, match=r"PPO\.max_length and max_tokens must be at most 512 together, .* were 500 and 13"
+    ):
+        replace(trainer, max_length=500, max_tokens=13).check((), lab)
+    silent = checkpoints.chat(tmp_path / "silent", template=None)
+    with pytest.raises(ModelError, match="has no chat template"):
+        replace(trainer, model=str(silent)).check((), lab)
+    with pytest.raises(ModelError, match="does not exist"):
+        replace(trainer, model="./nowhere").check((), lab)
+    with pytest.raises(FieldError, match="Field 'instruction' of sample"):
+        trainer.train([Sample({"output": "x"})], lab)
+    with pytest.raises(FieldError, match="history of sample"):
+        trainer.train([Sample({"instruction": "x", "history": "[1]"})], lab)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"rewards": {}}, r"PPO takes a reward model in reward or scorers in rewards, had none"),
+        ({"reward": "tiny:rater"}, r"PPO takes a reward model in reward or scorers in rewards, had both"),
+        ({"weights": {"code": 1.0}}, r"PPO\.weights must be of codes, had 'code'"),
+        ({"weights": {"codes": 0.0}}, r"PPO\.weights must be finite and not 0, was 0 for 'codes'"),
+        ({"weights": {"codes": float("nan")}}, r"PPO\.weights must be finite"),
+        ({"steps": 0}, r"PPO\.steps must be between 1 and 1e\+09, was 0"),
+        ({"prompts": 0}, r"PPO\.prompts must be between"),
+        ({"minibatches": 7}, r"PPO\.minibatches must be at most the 6 prompts, was 7"),
+        ({"epochs": 0}, r"PPO\.epochs must be between"),
+        ({"max_tokens": 0}, r"PPO\.max_tokens must be between"),
+        ({"temperature": 0.0}, r"PPO\.temperature must be between 0\.01 and 100, was 0"),
+        ({"rate": float("nan")}, r"PPO\.rate must be between .* was nan"),
+        ({"value_rate": 0.0}, r"PPO\.value_rate must be between"),
+        ({"clip": 0.0}, r"PPO\.clip must be between"),
+        ({"value_clip": -1.0}, r"PPO\.value_clip must be between"),
+        ({"value_coef": -0.1}, r"PPO\.value_coef must be between"),
+        ({"gamma": 1.1}, r"PPO\.gamma must be between 0 and 1, was 1\.1"),
+        ({"lam": -0.1}, r"PPO\.lam must be between 0 and 1"),
+        ({"kl": -0.1}, r"PPO\.kl must be between"),
+        ({"target_kl": -1.0}, r"PPO\.target_kl must be between"),
+        ({"kl": 0.0, "target_kl": 6.0}, r"PPO\.kl must be above 0 with a target_kl"),
+        ({"kl_gain": 9.0}, r"PPO\.kl_gain must be between"),
+        ({"kl_estimator": "k2"}, r"PPO\.kl_estimator must be one of k1, k3, was 'k2'"),
+        ({"missing_end": -1.0}, r"PPO\.missing_end must be between"),
+        ({"rank": 0}, r"PPO\.rank must be between"),
+        ({"alpha": 0.0}, r"PPO\.alpha must be between"),
+        ({"held_out": 1.0}, r"PPO\.held_out must be between 0 and 0\.9, was 1"),
+        ({"max_length": 4}, r"PPO\.max_length must be between 8"),
+        ({"precision": "float16"}, r"PPO\.precision must be one of auto, bfloat16, float32"),
+        ({"save_every": -1}, r"PPO\.save_every must be between 0"),
+    ],
+)
+def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        PPO(**{**SMALL, **arguments})

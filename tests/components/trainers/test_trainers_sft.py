@@ -1,0 +1,613 @@
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+import checkpoints
+from assay.components.trainers.labels import digest_of
+from assay.components.trainers.sft.loop import share_of_rate
+from assay.components.trainers.sft.rows import packed, parts_of, stream
+from assay.components.trainers.sft.sft import SFT
+from assay.core.completions import Message, TextRequest
+from assay.core.decoding import Decoding
+from assay.core.errors import FieldError, ModelError, RecipeError
+from assay.core.roles import Artifact
+from assay.core.sample import Sample
+from assay.models.text.chat import answered, rendered
+from assay.models.text.openvino_model import OpenVinoText
+from assay.text.instructions import dialogues
+from assay.text.instructions.dialogues import write_history
+from assay.text.instructions.prompt import task_prompt
+from components.trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step, only_checkpoint
+from labs import real_lab, tiny_lab
+
+KEPT = (
+    *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    *("num_key_value_heads", "max_position_embeddings", "eos_token_id"),
+)
+WORDS = ("sea", "hill", "river", "고양이", "a long walk along the shore")
+
+
+def tasks(count: int = 5) -> list[Sample]:
+    return [
+        Sample(
+            {
+                "instruction": f"Say {WORDS[nth % len(WORDS)]}.",
+                "input": "" if nth % 2 else "twice",
+                "output": f"{WORDS[nth % len(WORDS)]} {WORDS[nth % len(WORDS)]}",
+                "name": "repeat",
+                "origin": "human" if nth % 5 == 0 else "machine",
+            },
+            nth=nth,
+        )
+        for nth in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.chat(tmp_path_factory.mktemp("start") / "chat")
+
+
+def run(trainer: SFT, folder: Path, samples: Sequence[Sample] | None = None, *, seed: int = 7) -> Artifact:
+    folder.mkdir(exist_ok=True)
+    return trainer.train(tasks() if samples is None else samples, tiny_lab(folder, seed=seed))
+
+
+def history_of(artifact: Artifact) -> list[tuple[int, float, float]]:
+    return [tuple(row) for row in json.loads((Path(artifact.path).parent / "history.json").read_text("utf-8"))]
+
+
+def weights(folder: Path | str) -> dict[str, torch.Tensor]:
+    return load_file(Path(folder) / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def trainer(start: Path) -> SFT:
+    return SFT(str(start), steps=6, batch=2, rate=5e-3, warmup=0.34, max_length=128, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def trained(trainer: SFT, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return run(trainer, tmp_path_factory.mktemp("arm") / "work")
+
+
+def test_leaves_a_model_that_opens_and_says_other_things(trained: Artifact, start: Path) -> None:
+    folder = Path(trained.path)
+    assert trained.kind == "text-model"
+    assert trained.digest == digest_of(folder)
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["history.json", "model"]
+    before, after = AutoModelForCausalLM.from_pretrained(start), AutoModelForCausalLM.from_pretrained(folder)
+    assert after.dtype == torch.float16
+    assert after.generation_config.to_dict() == before.generation_config.to_dict()
+    new, old = (AutoConfig.from_pretrained(path).to_dict() | {"_name_or_path": ""} for path in (folder, start))
+    assert new == old
+    words = AutoTokenizer.from_pretrained(folder)
+    assert words.chat_template == checkpoints.CHATML
+    text = "Say sea. 고양이 <|im_end|>"
+    assert words(text)["input_ids"] == AutoTokenizer.from_pretrained(start)(text)["input_ids"]
+
+
+@pytest.mark.parametrize(("method", "rate", "steps"), [("lora", 5e-3, 300), ("full", 2e-2, 120)])
+def test_what_is_taught_is_said(method: Any, rate: float, steps: int, start: Path, tmp_path: Path) -> None:
+    """By `assay ask`'s own way of asking, on a conversation that a network of two layers can learn by heart."""
+    (told, *_) = tasks()
+    trainer = SFT(str(start), steps=steps, batch=1, rate=rate, method=method, max_length=64)
+    artifact = run(trainer, tmp_path / "work", [told])
+    prompt = (Message("user", task_prompt(told.text("instruction"), told.text("input"))),)
+    asked = [TextRequest(prompt, Decoding("greedy", max_tokens=20))]
+    said = [real_lab().models.text_model(str(where)).complete(asked)[0] for where in (start, artifact.path)]
+    assert [one.answers[0].text == told.text("output") for one in said] == [False, True]  # type: ignore[union-attr]
+    assert said[1].answers[0].end == "stop"  # type: ignore[union-attr]
+
+
+def test_takes_exactly_as_many_steps_as_asked_and_says_what_it_saw(trained: Artifact, trainer: SFT) -> None:
+    history = history_of(trained)
+    assert [step for step, _, _ in history] == list(range(1, 7))
+    assert [rate for _, _, rate in history] == [5e-3 * share_of_rate(step, 6, 0.34) for step in range(6)]
+    assert history[-1][1] < history[0][1]
+    facts = dict(trained.facts)
+    assert {name: facts.pop(name) for name in ("steps", "samples", "seen", "cut", "too long", "blank")} == {
+        "steps": 6,
+        "samples": 5,
+        "seen": 12,
+        "cut": 0,
+        "too long": 0,
+        "blank": 0,
+    }
+    # Rank 16 on seven matrices in each of two layers: q, o 32 x 32; k, v 32 x 16; gate, up, down 32 x 64.
+    assert facts.pop("trained parameters") == 2 * 16 * (2 * 64 + 2 * 48 + 3 * 96)
+    assert facts.pop("last loss") == pytest.approx(sum(loss for _, loss, _ in history) / 6)
+    assert 0 < facts.pop("answer tokens") < facts.pop("tokens")
+    assert not facts
+    assert trainer.base(tiny_lab()) == trainer.model
+
+
+def test_the_rate_goes_up_and_down_and_is_never_nought() -> None:
+    shares = [share_of_rate(step, 10, 0.3) for step in range(10)]
+    assert shares[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert shares[3:] == sorted(shares[3:], reverse=True)
+    assert shares[-1] > 0
+    assert share_of_rate(0, 1, 0.0) == 1.0
+    assert share_of_rate(0, 1, 1.0) == 0.5
+    assert share_of_rate(6, 6, 1.0) == 1.0  # asked for after the last step, also where the rate rises to the end
+
+
+def test_same_seed_same_weights(trainer: SFT, trained: Artifact, tmp_path: Path) -> None:
+    again = run(trainer, tmp_path / "again")
+    assert (again.digest, history_of(again)) == (trained.digest, history_of(trained))
+    assert run(trainer, tmp_path / "other", seed=8).digest != trained.digest
+
+
+def test_bfloat16_is_near_float32(trainer: SFT, trained: Artifact, tmp_path: Path) -> None:
+    half = run(replace(trainer, precision="bfloat16"), tmp_path / "half")
+    assert half.digest != trained.digest
+    assert [row[1] for row in history_of(half)] == pytest.approx([row[1] for row in history_of(trained)], rel=0.02)
+
+
+def test_lora_leaves_alone_what_it_does_not_adapt_and_full_does_not(
+    trainer: SFT, trained: Artifact, start: Path, tmp_path: Path
+) -> None:
+    before, after = weights(start), weights(trained.path)
+    assert before.keys() == after.keys()
+    same = {name for name, value in after.items() if torch.equal(value, before[name])}
+    assert same == {name for name in before if "norm" in name or "embed" in name}
+    full = run(replace(trainer, method="full", rate=5e-4), tmp_path / "full")
+    assert all(value.dtype == torch.float16 for value in weights(full.path).values())
+    same = {name for name, value in weights(full.path).items() if torch.equal(value, before[name])}
+    assert "model.embed_tokens.weight" not in same
+    assert not any("proj" in name for name in same)
+    assert full.facts["trained parameters"] == sum(value.numel() for value in before.values())
+
+
+def conversation(sample: Sample, system: str = "") -> list[dict[str, str]]:
+    said = task_prompt(sample.text("instruction"), sample.text("input"))
+    turns = [{"role": "system", "content": system}] if system else []
+    return [*turns, {"role": "user", "content": said}]
+
+
+def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path, tmp_path: Path) -> None:
+    """Against TRL's own preparation of the same conversations, and against the words themselves."""
+    from datasets import Dataset, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from trl import SFTConfig, SFTTrainer
+
+    from assay.components.trainers.sft.trl_trainer import Collator
+
+    words = AutoTokenizer.from_pretrained(start)
+    samples = tasks()
+    _, rows, _ = SFT(str(start), max_length=512)._rows(samples)
+    examples = [
+        {
+            "input_ids": list(row.ids),
+            "labels": [-100] * row.start + list(row.ids[row.start :]),
+            "seq_lengths": [len(row.ids)],
+        }
+        for row in rows
+    ]
+    settings = SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", max_length=512)
+    theirs = SFTTrainer._prepare_dataset
+    own = SFTTrainer.__new__(SFTTrainer)
+    own._tokenizer, own.completion_only_loss, own.chat_template = words, True, None
+    settings.shuffle_dataset = False
+    pairs = [
+        {
+            "prompt": conversation(sample),
+            "completion": [{"role": "assistant", "content": sample.text("output")}],
+        }
+        for sample in samples
+    ]
+    hushed = are_progress_bars_disabled()
+    disable_progress_bars()
+    prepared = theirs(own, Dataset.from_list(pairs), words, settings, False, None, "train")
+    if not hushed:
+        enable_progress_bars()
+    batch = Collator(flat=False)(examples)
+    for nth, sample in enumerate(samples):
+        ids, labels = prepared[nth]["input_ids"], prepared[nth]["labels"]
+        assert batch["input_ids"][nth, : len(ids)].tolist() == ids
+        assert batch["labels"][nth, : len(ids)].tolist() == labels
+        assert not batch["attention_mask"][nth, len(ids) :].any()
+        assert (batch["labels"][nth, len(ids) :] == -100).all()
+        learnt = [one for one in labels if one != -100]
+        assert words.decode(learnt) == sample.text("output") + "<|im_end|>\n"
+    line = Collator(flat=True)(examples)
+    assert line["input_ids"][0].tolist() == [one for row in prepared for one in row["input_ids"]]
+    assert line["labels"][0].tolist() == [one for row in prepared for one in row["labels"]]
+    assert "attention_mask" not in line
+
+
+def llama(folder: Path) -> Path:
+    return checkpoints.chat(folder, dtype=torch.float32)
+
+
+def sliding(folder: Path) -> Path:
+    """Mistral, whose tokens see the last eight alone."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    checkpoints.chat(folder)
+    torch.manual_seed(6)
+    sizes = AutoConfig.from_pretrained(folder).to_dict()
+    config = MistralConfig(**{name: sizes[name] for name in KEPT}, sliding_window=8, bos_token_id=1, head_dim=8)
+    uneven(MistralForCausalLM(config)).save_pretrained(folder)
+    return folder
+
+
+def neo(folder: Path) -> Path:
+    """GPT-Neo, which has attention of its own, so its rows are padded."""
+    from transformers import GPTNeoConfig, GPTNeoForCausalLM
+
+    checkpoints.chat(folder)
+    torch.manual_seed(6)
+    size = AutoConfig.from_pretrained(folder).vocab_size
+    kinds = [[["global"], 2]]
+    config = GPTNeoConfig(
+        vocab_size=size,
+        hidden_size=32,
+        num_layers=2,
+        num_heads=4,
+        attention_types=kinds,
+        eos_token_id=2,
+        bos_token_id=1,
+    )
+    uneven(GPTNeoForCausalLM(config)).save_pretrained(folder)
+    return folder
+
+
+def recurrent(folder: Path) -> Path:
+    """Lfm2, which leaves attention to transformers and has convolutions along the line besides."""
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    checkpoints.chat(folder)
+    torch.manual_seed(6)
+    sizes = AutoConfig.from_pretrained(folder).to_dict()
+    kept = {name: sizes[name] for name in KEPT}
+    config = Lfm2Config(**kept, layer_types=["conv", "full_attention"], bos_token_id=1, block_multiple_of=8)
+    uneven(Lfm2ForCausalLM(config)).save_pretrained(folder)
+    return folder
+
+
+def uneven(model: Any) -> Any:
+    """Fresh weights hardly look at other tokens; these do."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight *= 10
+    return model.eval()
+
+
+@pytest.mark.parametrize("packing", [False, True])
+@pytest.mark.parametrize("build", [llama, sliding, neo, recurrent])
+def test_samples_of_a_step_do_not_see_each_other(build: Any, packing: bool, tmp_path: Path) -> None:
+    """LoRA adds nothing before the first step, so its loss is the start's own, of each conversation read alone."""
+    folder = build(tmp_path / "start")
+    trainer = SFT(str(folder), steps=1, batch=2, max_length=200, packing=packing, precision="float32", rank=4)
+    artifact = run(trainer, tmp_path / "work")
+    assert artifact.facts["seen"] > 2 if packing else artifact.facts["seen"] == 2
+    learnt, rows, _ = trainer._rows(tasks())
+    order = stream(parts_of(learnt, "origin", {}), 7)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    total, count = 0.0, 0
+    for place in islice(order, int(artifact.facts["seen"])):
+        ids, start = torch.tensor([rows[place].ids]), rows[place].start
+        with torch.inference_mode():
+            values = model(input_ids=ids).logits[0, start - 1 : -1].log_softmax(-1)
+        total -= float(values.gather(1, ids[0, start:, None]).sum())
+        count += ids.shape[1] - start
+    assert history_of(artifact)[0][1] == pytest.approx(total / count, rel=1e-5)
+
+
+def test_bins_are_filled_with_whole_samples_in_the_order_of_the_stream() -> None:
+    lengths = [50, 30, 60, 20, 90]
+    order = stream([(1.0, range(5))], seed=3)
+    bins = packed(order, lengths, steps=40, batch=2, room=100)
+    assert len(bins) == 80
+    assert all(bin_ and sum(lengths[place] for place in bin_) <= 100 for bin_ in bins)
+    seen = [place for nth in range(0, 80, 2) for place in (*bins[nth], *bins[nth + 1])]
+    expected = list(islice(stream([(1.0, range(5))], seed=3), len(seen)))
+    start = 0
+    for nth in range(0, 80, 2):
+        size = len(bins[nth]) + len(bins[nth + 1])
+        assert sorted(seen[start : start + size]) == sorted(expected[start : start + size])
+        # What opens the next step would have fitted nowhere in this one.
+        if start + size < len(expected):
+            following = lengths[expected[start + size]]
+            assert all(sum(lengths[place] for place in bin_) + following > 100 for bin_ in bins[nth : nth + 2])
+        start += size
+
+
+def test_every_epoch_sees_everything_once_and_in_another_order() -> None:
+    seen = list(islice(stream([(1.0, range(6))], seed=1), 18))
+    epochs = [tuple(seen[start : start + 6]) for start in (0, 6, 12)]
+    assert all(sorted(epoch) == list(range(6)) for epoch in epochs)
+    assert len(set(epochs)) > 1
+
+
+def test_a_mixture_gives_each_part_its_share(start: Path, tmp_path: Path) -> None:
+    samples = tasks(10)  # two by people, eight by machines
+    parts = parts_of(samples, "origin", {"human": 3, "machine": 1})
+    seen = list(islice(stream(parts, seed=2), 40))
+    for end in range(1, 41):
+        people = sum(samples[place].text("origin") == "human" for place in seen[:end])
+        assert abs(people - 0.75 * end) <= 1
+    machines = Counter(place for place in seen if samples[place].text("origin") == "machine")
+    assert sorted(machines.values()) == [1, 1, 1, 1, 1, 1, 2, 2]
+    by_maker = [replace(sample, made_by="Write") for sample in samples]
+    assert parts_of(by_maker, "made_by", {"Write": 1.0}) == [(1.0, list(range(10)))]
+    trainer = SFT(str(start), steps=2, batch=2, mixture={"human": 1.0, "machine": 1.0})
+    even = run(trainer, tmp_path / "even", samples)
+    assert run(replace(trainer, mixture={}), tmp_path / "all", samples).digest != even.digest
+    with pytest.raises(FieldError, match=r"has 'machine' in 'origin', which SFT.mixture lacks.\n.*Known: human"):
+        run(replace(trainer, mixture={"human": 1.0}), tmp_path / "less", samples)
+    with pytest.raises(FieldError, match=r"a share for 'humans', which no sample.*\n.*Did you mean 'human'"):
+        run(replace(trainer, mixture={"humans": 1.0, "human": 1.0, "machine": 1.0}), tmp_path / "more", samples)
+    with pytest.raises(FieldError, match="Field 'source' of sample"):
+        run(replace(trainer, mixture={"human": 1.0}, mixture_field="source"), tmp_path / "none", samples)
+
+
+def test_how_a_task_is_asked(start: Path) -> None:
+    words = AutoTokenizer.from_pretrained(start)
+    (sample, *_) = tasks()
+
+    def text(trainer: SFT, one: Sample = sample) -> str:
+        _, (row,), _ = trainer._rows([one])
+        return str(words.decode(list(row.ids)))
+
+    plain = SFT(str(start))
+    assert text(plain).startswith("<|im_start|>user\nSay sea.\n\ntwice<|im_end|>\n<|im_start|>assistant\nsea sea<|")
+    assert text(replace(plain, system="Be brief.")).startswith(
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user"
+    )
+    assert text(replace(plain, style="name")).startswith("<|im_start|>user\nrepeat\n\ntwice<|im_end|>")
+    forged = {**sample.fields, "instruction": "Hi<|im_end|>", "output": "<|im_<|im_end|>end|>ok"}
+    assert text(plain, Sample(forged)) == (
+        "<|im_start|>user\nHi\n\ntwice<|im_end|>\n<|im_start|>assistant\nok<|im_end|>\n"
+    )
+    bare = Sample({"instruction": "Say so.", "output": "So."})
+    assert text(plain, bare).startswith("<|im_start|>user\nSay so.<|im_end|>")
+    with pytest.raises(FieldError, match="Field 'name' of sample"):
+        text(replace(plain, style="name"), bare)
+    with pytest.raises(FieldError, match=r"has a blank 'name', by which SFT\.style 'name' asks"):
+        text(replace(plain, style="name"), Sample({**sample.fields, "name": " "}))
+
+
+def test_a_template_that_answers_otherwise_than_it_asks(start: Path) -> None:
+    words = AutoTokenizer.from_pretrained(start)
+    prompt = (Message("user", "Why?"),)
+    words.chat_template = checkpoints.CHATML.replace("assistant\\n' }}{% endif", "assistant\\n<think>' }}{% endif")
+    whole, begins = answered(words, prompt, "So.", "it")
+    assert words.decode(whole[begins:]) == "So.<|im_end|>\n"
+    assert len(rendered(words, prompt, "it")) > begins
+    words.chat_template = "{% for message in messages if message.role == 'user' %}{{ message.content }}{% endfor %}"
+    with pytest.raises(ModelError, match="leaves out what the assistant says"):
+        answered(words, prompt, "So.", "it")
+
+
+def test_what_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:
+    long = Sample({"instruction": "Say " + "x" * 200, "input": "", "output": "x"})
+    wordy = Sample({"instruction": "Say", "input": "", "output": "y" * 200})
+    blank = Sample({"instruction": "Say", "input": "", "output": " "})
+    trainer = SFT(str(start), steps=1, batch=2, max_length=100)
+    facts = run(trainer, tmp_path / "some", [*tasks(3), long, wordy, wordy, blank]).facts
+    assert {name: facts[name] for name in ("samples", "cut", "too long", "blank")} == {
+        "samples": 7,
+        "cut": 2,
+        "too long": 1,
+        "blank": 1,
+    }
+    _, rows, _ = trainer._rows([wordy])
+    assert len(rows[0].ids) == 100
+    with pytest.raises(RecipeError, match=r"None of 2 samples .* 1 have a prompt that fills 100 tokens, 1 a blank"):
+        run(trainer, tmp_path / "none", [long, blank])
+
+
+def killed(trainer: SFT, folder: Path) -> None:
+    imports = (
+        "from components.trainers.test_trainers_sft import tasks\nfrom assay.components.trainers.sft.sft import SFT"
+    )
+    killed_at_the_fifth_step(folder, repr(trainer), "tasks()", imports)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
+    method: str, start: Path, tmp_path: Path
+) -> None:
+    arguments = {"steps": 7, "batch": 2, "max_length": 128, "save_every": 2, "method": method, "rate": 1e-3}
+    folder, trainer = tmp_path / "work", SFT(str(start), **arguments)  # type: ignore[arg-type]
+    killed(trainer, folder)
+    assert only_checkpoint(folder) == "checkpoint-4"
+    whole = run(trainer, tmp_path / "whole")
+    ends_as_if_it_had_not_been_killed(trainer, tasks(), tiny_lab(folder), whole, 5)
+
+
+def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_from(start: Path, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"steps": 7, "batch": 2, "max_length": 128, "save_every": 2}
+    folder, trainer = tmp_path / "work", SFT(str(start), **arguments)
+    whole = run(trainer, tmp_path / "whole")
+    killed(trainer, folder)
+    told: list[int] = []
+    lab = replace(tiny_lab(folder, seed=8), progress=lambda step, _: told.append(step))
+    trainer.train(tasks(), lab)
+    assert told == list(range(1, 8))  # of another seed
+    state = folder / "checkpoints" / "checkpoint-4" / "trainer_state.json"
+    (folder / "model").rename(tmp_path / "model")
+    folder.rename(tmp_path / "first")
+    killed(trainer, folder)
+    state.write_bytes(state.read_bytes()[:100])
+    assert run(trainer, folder).digest == whole.digest
+
+
+def test_two_processes_share_the_steps_of_one(start: Path, tmp_path: Path) -> None:
+    trainer = SFT(str(start), steps=3, batch=4, max_length=128, precision="float32", rate=1e-3)
+    alone = run(trainer, tmp_path / "alone")
+    (tmp_path / "two").mkdir()
+    told: list[tuple[int, int]] = []
+    lab = replace(tiny_lab(tmp_path / "two"), progress=lambda *step: told.append(step))
+    shared = replace(trainer, processes=2).train(tasks(), lab)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert shared.facts == alone.facts | {"last loss": shared.facts["last loss"]}
+    losses = [[loss for _, loss, _ in history_of(one)] for one in (alone, shared)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    mine, theirs = weights(alone.path), weights(shared.path)
+    assert all(torch.allclose(value, theirs[name], atol=1e-3) for name, value in mine.items())
+    before = weights(start)
+    assert any(not torch.equal(value, before[name]) for name, value in theirs.items())
+
+
+def spoilt(start: Path, folder: Path) -> Path:
+    """The start with a weight that is no number."""
+    model = AutoModelForCausalLM.from_pretrained(start)
+    with torch.no_grad():
+        model.model.norm.weight[0] = float("nan")
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(start).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_loss_that_is_no_number_is_told(processes: int, start: Path, tmp_path: Path) -> None:
+    folder = spoilt(start, tmp_path / "spoilt")
+    with pytest.raises(RecipeError, match=r"The loss was nan at step 1\.\n  A lower rate may help\."):
+        run(SFT(str(folder), steps=2, batch=2, processes=processes), tmp_path / "work")
+
+
+def test_a_process_that_dies_is_told(start: Path, tmp_path: Path) -> None:
+    def kill_one(step: int, steps: int) -> None:
+        ours = [child for child in psutil.Process().children(recursive=True) if "torchrun" not in str(child.cmdline())]
+        workers = [child for child in ours if "torch.distributed.run" not in child.cmdline()]
+        next(one for one in workers if "assay.components.trainers.sft.processes" in one.cmdline()).kill()
+
+    lab = replace(tiny_lab(tmp_path), progress=kill_one)
+    with pytest.raises(ModelError, match=r"One of 2 processes that trained .* died\.\n  .*SIGKILL"):
+        SFT(str(start), steps=500, batch=2, processes=2).train(tasks(), lab)
+    assert not [child for child in psutil.Process().children(recursive=True) if "sft_proc" in str(child.cmdline())]
+
+
+def test_the_libraries_say_nothing_and_send_nothing(
+    start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trl.trainer import base_trainer
+
+    sent: list[object] = []
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(base_trainer, "send_telemetry", lambda *_, **told: sent.append(told))
+    torch.manual_seed(3)
+    state = torch.random.get_rng_state()
+    run(SFT(str(start), steps=2, batch=2, save_every=1, packing=True), tmp_path / "work")
+    assert capfd.readouterr() == ("", "")
+    assert not sent
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
+    lab = tiny_lab(tmp_path)
+    trainer = SFT(str(start))
+    trainer.check((), lab)
+    with pytest.raises(RecipeError, match="SFT was given no samples"):
+        trainer.train([], lab)
+    with pytest.raises(RecipeError, match=r"SFT\.rank must be at most 16 .* smaller side of \S*k_proj, was 17"):
+        replace(trainer, rank=17).check((), lab)
+    replace(trainer, rank=17, method="full").check((), lab)
+    with pytest.raises(RecipeError, match=r"SFT\.max_length must be at most 512, .* was 513"):
+        replace(trainer, max_length=513).check((), lab)
+    silent = checkpoints.chat(tmp_path / "silent", template=None)
+    with pytest.raises(ModelError, match="has no chat template, so nobody can say where an answer begins"):
+        SFT(str(silent)).check((), lab)
+    with pytest.raises(ModelError, match="a language model"):
+        SFT(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)
+    with pytest.raises(ModelError, match="does not exist"):
+        SFT("./nowhere").check((), lab)
+    with pytest.raises(FieldError, match="Field 'instruction' of sample"):
+        trainer.train([Sample({"output": "x"})], lab)
+    with pytest.raises(FieldError, match="Field 'output' of sample"):
+        trainer.train([Sample({"instruction": "x"})], lab)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"steps": 0}, r"SFT\.steps must be between 1 and 1e\+09, was 0"),
+        ({"batch": 0}, r"SFT\.batch must be between"),
+        ({"rate": float("nan")}, r"SFT\.rate must be between .* was nan"),
+        ({"rate": 0.0}, r"SFT\.rate must be between"),
+        ({"warmup": 1.5}, r"SFT\.warmup must be between 0 and 1, was 1\.5"),
+        ({"rank": 0}, r"SFT\.rank must be between"),
+        ({"alpha": 0.0}, r"SFT\.alpha must be between"),
+        ({"max_length": 4}, r"SFT\.max_length must be between 8"),
+        ({"processes": 0}, r"SFT\.processes must be between"),
+        ({"processes": 3}, r"SFT\.batch must be a multiple of the 3 processes, was 8"),
+        ({"save_every": -1}, r"SFT\.save_every must be between 0"),
+        ({"method": "qlora"}, r"SFT\.method must be one of lora, full, was 'qlora'"),
+        ({"style": "label"}, r"SFT\.style must be one of instruction, name"),
+        ({"precision": "float16"}, r"SFT\.precision must be one of auto, bfloat16, float32"),
+        ({"mixture": {"human": 0.0}}, r"SFT\.mixture must hold weights above 0, was 0 for 'human'"),
+        ({"mixture": {"human": float("inf")}}, r"SFT\.mixture must hold weights above 0, was inf"),
+    ],
+)
+def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        SFT(**arguments)
+
+
+@pytest.mark.slow
+def test_the_tuned_embedded_model_answers_by_the_backend_of_its_start(tmp_path: Path) -> None:
+    """Its F16 GGUF, which OpenVINO reads, and its safetensors, which transformers reads, are one tuned model."""
+    told = Sample({"instruction": "Where is the key?", "input": "", "output": "Under the blue stone."})
+    trainer = SFT(steps=8, batch=2, max_length=64, rate=2e-3, warmup=0.0)
+    artifact = trainer.train([told], real_lab(tmp_path))
+    asked = [TextRequest((Message("user", "Where is the key?"),), Decoding("greedy", max_tokens=12))]
+    models = [real_lab().models.text_model(where) for where in ("embedded:smollm2", artifact.path)]
+    plain = real_lab().models.text_model(f"transformers:{artifact.path}")
+    assert all(isinstance(model, OpenVinoText) for model in models)
+    base, tuned, other = (model.complete(asked)[0] for model in (*models, plain))
+    assert tuned.answers[0].text == other.answers[0].text == "Under the blue stone."  # type: ignore[union-attr]
+    assert base.answers[0].text != tuned.answers[0].text  # type: ignore[union-attr]
+    assert os.path.getsize(Path(artifact.path) / "model.safetensors") < 300e6
+
+
+@pytest.mark.parametrize("style", ["instruction", "name"])
+def test_of_a_dialogue_the_last_answer_alone_is_learnt(style: Any, start: Path) -> None:
+    said = (Message("user", "Say sea."), Message("assistant", "sea"))
+    fields = {"instruction": "Again.", "name": "Again.", "input": "", "output": "sea sea"}
+    words = AutoTokenizer.from_pretrained(start)
+    own = SFT(str(start), max_length=256, style=style, system="Be brief.")
+    _, (row, alone), _ = own._rows([Sample({**fields, "history": write_history(said)}), Sample(fields)])
+    prompt = "".join(
+        f"<|im_start|>{role}\n{text}<|im_end|>\n"
+        for role, text in (("system", "Be brief."), ("user", "Say sea."), ("assistant", "sea"), ("user", "Again."))
+    )
+    assert words.decode(row.ids[: row.start]) == f"{prompt}<|im_start|>assistant\n"
+    assert words.decode(row.ids[row.start :]).strip() == "sea sea<|im_end|>"
+    assert row.ids[row.start :] == alone.ids[alone.start :]
+    assert own.usable(Sample({**fields, "history": ""}))
+    with pytest.raises(FieldError, match="The history of sample"):
+        own._rows([Sample({**fields, "history": "Hi."})])
+
+
+def test_the_same_words_after_another_dialogue_are_another_thing_to_learn(start: Path, tmp_path: Path) -> None:
+    """What "it" is only the first turn says: who drops it cannot learn both."""
+    told = [
+        Sample(
+            {
+                "instruction": "Say it.",
+                "output": word,
+                "history": write_history((Message("user", f"I mean {word}."), Message("assistant", "Yes."))),
+            }
+        )
+        for word in ("sea", "hill")
+    ]
+    artifact = run(SFT(str(start), steps=150, batch=2, rate=2e-2, method="full", max_length=128), tmp_path / "w", told)
+    asked = [TextRequest(dialogues.conversation(one), Decoding("greedy", max_tokens=8)) for one in told]
+    said = real_lab().models.text_model(artifact.path).complete(asked)
+    assert [one.answers[0].text for one in said] == ["sea", "hill"]  # type: ignore[union-attr]

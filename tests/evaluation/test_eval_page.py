@@ -1,0 +1,188 @@
+"""The page of an evaluation: what it says first, that it has every number, and that no text of a model is believed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from eval_example import CITIES, SUMS, Pupil, evaluated, page_of
+
+from assay.analysis.format import count, p_value, percent, percent_between, points, points_between
+from assay.analysis.measures import between, value
+from assay.core.score import Score
+from assay.evaluation.ask_cells import given
+from assay.evaluation.measures import text_measure
+from assay.evaluation.page.examples import EACH, examples
+from assay.evaluation.page.groups import by_subject, cut_off, more_data
+from assay.evaluation.page.page import render_eval
+from assay.evaluation.page.text import measure
+from assay.evaluation.page.verdict import finding
+from assay.evaluation.results import comparisons, result
+from assay.evaluation.run import Filled
+from page_parts import CHROMIUM, HOSTILE, KOREAN, fits, shot, stands_alone, words
+
+Made = tuple[list[Filled], str]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("eval")
+    pupils = {"good": Pupil(38), f"bad {HOSTILE}": Pupil(20, 1)}
+    filled = evaluated(folder, pupils, {"sums": SUMS, "cities": CITIES}, ["zero-shot", "letter"])
+    return filled, page_of(filled)
+
+
+def said(filled: list[Filled]) -> tuple[str, str]:
+    found = finding(filled, [result(one) for one in filled], comparisons(filled))
+    return found.headline, " ".join(found.sentences).replace("\u00a0", " ")
+
+
+def test_the_page_stands_alone_and_believes_no_text(made: Made) -> None:
+    stands_alone(made[1])
+    assert "<script" not in made[1]
+    assert "alert(&#34;1&#34;)" in made[1]
+    assert KOREAN in words(made[1])
+
+
+def test_every_number_is_on_the_page(made: Made) -> None:
+    filled, page = made
+    text = words(page)
+    for one in map(result, filled):
+        assert one.prompt in text
+        assert f"{count(one.scored)} of {count(one.n)}" in text
+        if one.accuracy is not None:
+            assert percent(one.accuracy.estimate).replace("\u00a0", " ") in text
+            assert percent_between(one.accuracy) in text
+    for pair in comparisons(filled):
+        effect = pair.compared.effect
+        assert points(effect).replace("\u00a0", " ") in text
+        assert points_between(effect) in text
+        assert p_value(pair.compared.adjusted_p).replace("\u00a0", " ") in text
+    for own in (own for one in filled for own in by_subject(one)):
+        assert own.name.replace("_", " ") in text
+    assert "at most 33 tokens an answer" in text
+    assert "assay 1.2.3" in text
+
+
+def test_what_the_page_adds_is_in_results_json(made: Made) -> None:
+    filled, page = made
+    found = finding(filled, [result(one) for one in filled], comparisons(filled))
+    data = json.loads(json.dumps(more_data(filled, found), allow_nan=False))
+    assert data["finding"]["headline"] == found.headline
+    assert found.headline in words(page)
+    cities = [one for one in data["subjects"] if one["model"] == "good" and one["prompt"] == "letter"]
+    assert [own["n"] for own in cities[0]["subjects"]] == [6, 6, 6]
+    assert data["cut_off"][0] == {
+        "model": "good", "task": "sums", "prompt": "zero-shot", "decoding": "greedy", "measure": "right",
+        "answers": 10, "n": 40,
+    }  # fmt: skip
+
+
+def test_subjects_count_as_the_whole_does(made: Made) -> None:
+    for one in made[0]:
+        subjects, accuracy = by_subject(one), result(one).accuracy
+        if subjects and accuracy is not None:
+            assert sum(own.accuracy.n for own in subjects) == accuracy.n
+            rights = sum(own.accuracy.estimate * own.accuracy.n for own in subjects)
+            assert rights == pytest.approx(accuracy.estimate * accuracy.n)
+
+
+def test_a_win_is_named_and_so_is_a_difference_that_is_not_shown(tmp_path: Path) -> None:
+    headline, text = said(evaluated(tmp_path, {"good": Pupil(38), "bad": Pupil(20)}, {"sums": SUMS}))
+    assert headline == "bad is worse than good"
+    assert "bad is worse than good on sums" in text
+    assert "after Holm, 39 questions" in text
+    (tmp_path / "close").mkdir()
+    headline, text = said(evaluated(tmp_path / "close", {"one": Pupil(20), "two": Pupil(21)}, {"sums": SUMS}))
+    assert headline == "No difference shown"
+    assert "two and one cannot be told apart" in text
+
+
+def test_an_interval_without_width_is_explained(tmp_path: Path) -> None:
+    _, text = said(evaluated(tmp_path, {"one": Pupil(20), "two": Pupil(20)}, {"sums": SUMS}))
+    assert "No question came out differently" in text
+
+
+@pytest.mark.parametrize(
+    ("answers", "headline"),
+    [("ABC" * 6, "Not shown to be better than guessing"), ("A" * 18, "Better than guessing"), ("B" * 18, "Worse than")],
+)
+def test_chance_inside_the_interval_is_said_to_be_no_better_than_guessing(
+    answers: str, headline: str, tmp_path: Path
+) -> None:
+    rows = [row | {"answer": answer} for row, answer in zip(CITIES, answers, strict=True)]
+    filled = evaluated(tmp_path, {"one": Pupil(0)}, {"cities": rows}, ["letter"])
+    found, text = said(filled)
+    assert found.startswith(headline)
+    assert "Guessing gives 33.3 % on cities" in text
+
+
+def test_what_was_lost_is_said_first(made: Made) -> None:
+    _, text = said(made[0])
+    assert "had no answer and are left out" in text
+    assert "were cut off at 33 tokens: a higher limit may change the result" in text
+    assert cut_off(made[0][0]) == 10
+
+
+def test_nothing_answered_is_no_number(tmp_path: Path) -> None:
+    filled = evaluated(tmp_path, {"one": Pupil(1)}, {"sums": SUMS[39:]})
+    assert said(filled)[0] == "Nothing was answered"
+    stands_alone(page_of(filled))
+
+
+def test_examples_show_each_kind_and_the_prompt_that_was_given(made: Made) -> None:
+    filled = made[0][0]
+    shown = examples(filled)
+    assert [one.kind for one in shown] == ["right"] * EACH["right"] + ["unread", "failed"]
+    right = shown[0]
+    assert f"<mark>{right.read}</mark>" in right.texts[0]
+    assert right.read == right.wanted
+    assert right.prompt[-1][1] == right.question
+    assert "<mark>" not in shown[2].texts[0]
+    assert shown[3].why.startswith("gone: the server is down")
+    for one in made[0]:
+        for item, row in zip(one.items, one.rows, strict=True):
+            assert given(one.cell, item, one.pool)[1] == row.prompt
+
+
+def test_a_prompt_that_is_not_the_one_that_was_given_is_not_shown(made: Made) -> None:
+    filled = made[0][0]
+    other = replace(filled, rows=[replace(row, prompt="0" * 16) for row in filled.rows])
+    assert all(one.prompt == () for one in examples(other))
+
+
+def test_compared_choices_stand_with_their_probabilities(made: Made) -> None:
+    letter = next(one for one in made[0] if one.cell.manner.name == "letter")
+    for one in examples(letter):
+        assert sum(choice.share for choice in one.choices) == pytest.approx(1)
+        assert [choice.letter for choice in one.choices if choice.chosen] == ["A"]
+        assert (one.kind == "right") == one.choices[0].right
+
+
+def test_another_measure_is_not_called_right_nor_a_share(made: Made) -> None:
+    filled = made[0][0]
+    bleu = text_measure("bleu")
+    assert bleu is not None
+    cell = replace(filled.cell, measure=bleu)
+    outcomes = [Score(float(nth)) for nth in range(40)]
+    whole = replace(filled, cell=cell, outcomes=outcomes)
+    plain = result(filled)
+    assert plain.accuracy is not None
+    accuracy = replace(plain.accuracy, estimate=19.5, low=16.0, high=23.0)
+    one = replace(plain, cell=cell, accuracy=accuracy, kind="mean")
+    assert (measure(cell), value(19.5, share=False), between(accuracy, share=False)) == ("bleu", "19.5", "16 to 23")
+    page = render_eval([whole], [one], [], {})
+    stands_alone(page)
+    text = words(page)
+    assert "19.5 bleu" in text
+    assert "Bleu: BLEU of each answer" in text
+    assert "1950" not in text
+    assert [shown.kind for shown in examples(whole)] == ["lowest"] * 2 + ["middle"] + ["highest"] * 2
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_a_desk_and_a_phone(made: Made, width: int, tmp_path: Path) -> None:
+    fits(shot(tmp_path, made[1], width, 3000))

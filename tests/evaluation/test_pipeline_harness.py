@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from assay.core.completions import Answer, Completion, Continuations, Likelihood, NotCompleted, TextRequest
+from assay.core.decoding import Decoding
+from assay.core.errors import ModelError, RecipeError, SourceError
+from assay.evaluation.harness.library import decoding_of, harness_model, run
+from assay.models.open_models import Device, OpenModels
+from assay.text.prompting.multiple_choice import Item, is_right, mass_on_right, mmlu_prompt, truthfulqa_prompt
+
+HERE = importlib.util.find_spec("lm_eval") is not None
+installed = pytest.mark.skipif(not HERE, reason="lm-evaluation-harness (lm_eval) is not installed")
+DEV = [Item(f"What is {n} + {n}?", ("0", str(2 * n), " 1", "none"), frozenset({1}), "adding_up") for n in range(1, 6)]
+TEST = [
+    Item("  What is 7 + 7?\n", ("14", "15", "16", "17"), frozenset({0}), "adding_up"),
+    Item("Which word is longer?", ("hippopotamus", "a", "an", "the whole of it"), frozenset({3}), "adding_up"),
+]
+SHARED_TASK = {
+    "dataset_path": "json",
+    "output_type": "multiple_choice",
+    "test_split": "test",
+    "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}],
+}
+
+
+class Parrot:
+    """Says what it was asked; a text is the more probable the shorter it is."""
+
+    def __init__(self) -> None:
+        self.asked: list[TextRequest] = []
+
+    def complete(self, requests: Sequence[TextRequest]) -> list[Completion | NotCompleted]:
+        self.asked += requests
+        return [
+            NotCompleted("context", "too long")
+            if one.prompt == "long"
+            else Completion((Answer(f"{one.prompt}!", "stop"),))
+            for one in requests
+        ]
+
+    def likelihoods(self, asked: Sequence[Continuations]) -> list[tuple[Likelihood, ...] | NotCompleted]:
+        return [
+            NotCompleted("context", "too long")
+            if one.prompt == "long"
+            else tuple(Likelihood(-float(len(text)), 1, greedy=len(text) < 3) for text in one.texts)
+            for one in asked
+        ]
+
+
+def opens(model: Any) -> Any:
+    return SimpleNamespace(text_model=lambda reference: model, stepped_model=lambda reference: model)
+
+
+def asks(*arguments: tuple[Any, ...]) -> list[Any]:
+    return [SimpleNamespace(args=one) for one in arguments]
+
+
+def test_arguments_of_a_task_become_a_decoding() -> None:
+    assert decoding_of({}) == Decoding(max_tokens=256)
+    assert decoding_of({"until": "\n", "do_sample": False, "temperature": 0.0, "top_p": 0.9, "max_gen_toks": 9}, 3) == (
+        Decoding(stop=("\n",), max_tokens=9)
+    )
+    assert decoding_of({"until": ["Q:", "", "</s>"], "temperature": 0.7, "max_new_tokens": 5}, 3) == (
+        Decoding("sample", temperature=0.7, stop=("Q:", "</s>"), max_tokens=5, seed=3)
+    )
+    assert decoding_of({"do_sample": True, "top_k": 5, "min_p": None}) == Decoding("sample", top_k=5)
+    assert decoding_of({"num_beams": 4, "length_penalty": 0.5}) == Decoding("beam", beams=4, length_penalty=0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"max_length": 9}, "decodes with 'max_length', which is not offered"),
+        ({"topp": 0.9}, "Did you mean 'top_p'?"),
+        ({"do_sample": True, "temperature": 0.0}, "Decoding.temperature must be between"),
+        ({"do_sample": True, "num_beams": 2}, "samples with beams"),
+        ({"max_gen_toks": 0}, "Decoding.max_tokens"),
+    ],
+)
+def test_what_no_decoding_has_is_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        decoding_of(arguments)
+    assert words in str(caught.value)
+
+
+def test_nothing_imports_the_library_before_a_task_runs() -> None:
+    modules = "assay.evaluation.harness.library, assay.text.prompting.multiple_choice"
+    code = f"import sys, {modules}; assert 'lm_eval' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(HERE, reason="lm-evaluation-harness (lm_eval) is installed")
+def test_without_the_library_it_is_said_how_to_get_it() -> None:
+    with pytest.raises(RecipeError, match=r"pip install 'assay\[harness\]'"):
+        run("embedded:smollm2", ["mmlu"], OpenModels())
+
+
+@installed
+def test_answers_come_in_order_each_context_asked_once() -> None:
+    parrot = Parrot()
+    lm = harness_model("parrot", opens(parrot))
+    assert lm.loglikelihood(asks(("a", " xyz"), ("b", " x"), ("a", " x"), ("a", " xyz"))) == [
+        (-4.0, False), (-2.0, True), (-2.0, True), (-4.0, False),
+    ]  # fmt: skip
+    assert lm.loglikelihood_rolling(asks(("abc",), ("",), ("abcd",))) == [-3.0, 0.0, -4.0]
+    sampled = {"do_sample": True, "until": ["."]}
+    assert lm.generate_until(asks(("a", sampled), ("b", {}), ("a", sampled))) == ["a!", "b!", "a!"]
+    assert [one.decoding.seed for one in parrot.asked] == [0, 0, 1]
+    for method, args in ((lm.loglikelihood, ("long", " x")), (lm.generate_until, ("long", {}))):
+        with pytest.raises(ModelError, match="did not answer: too long"):
+            method(asks(("a", args[1]), args))
+    assert lm.loglikelihood([]) == []
+
+
+@installed
+def test_a_model_that_says_no_likelihoods_is_named() -> None:
+    with pytest.raises(ModelError, match="'mute' does not say how probable"):
+        harness_model("mute", opens(SimpleNamespace())).loglikelihood(asks(("a", " b")))
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MMLU's and TruthfulQA's own task files, on data that lies here, and a small task of generation."""
+    import yaml
+
+    folder = tmp_path_factory.mktemp("tasks")
+    lm_eval = Path(str(importlib.util.find_spec("lm_eval").submodule_search_locations[0]))  # type: ignore[union-attr,index]
+    data = {"cache_dir": str(folder / "cache")}
+
+    def rows(name: str, content: Sequence[object]) -> str:
+        (folder / name).write_text("\n".join(map(json.dumps, content)), encoding="utf-8")
+        return str(folder / name)
+
+    def mmlu(items: Sequence[Item]) -> list[object]:
+        return [
+            {"question": one.question, "choices": list(one.choices), "answer": min(one.right), "subject": one.subject}
+            for one in items
+        ]
+
+    template = yaml.safe_load((lm_eval / "tasks/mmlu/default/_default_template_yaml").read_text(encoding="utf-8"))
+    files = {"dev": rows("dev.jsonl", mmlu(DEV)), "test": rows("test.jsonl", mmlu(TEST))}
+    template |= {
+        "task": "here_mmlu",
+        "description": "The following are multiple choice questions (with answers) about adding up.\n\n",
+        "dataset_path": "json", "dataset_kwargs": {**data, "data_files": files}, "num_fewshot": 5,
+    }  # fmt: skip
+    (folder / "mmlu.yaml").write_text(yaml.safe_dump(template), encoding="utf-8")
+    words = (lm_eval / "tasks/truthfulqa/truthfulqa_mc1.yaml").read_text(encoding="utf-8")
+    truthful = yaml.safe_load(words) | {"task": "here_truthful", "dataset_path": "json", "tag": []}
+    targets = {"choices": list(TEST[1].choices), "labels": [1, 1, 0, 0]}
+    file = rows("truthful.jsonl", [{"question": "Why?", "mc1_targets": targets, "mc2_targets": targets}])
+    truthful |= {"dataset_kwargs": {**data, "data_files": {"validation": file}}}
+    truthful.pop("dataset_name")
+    (folder / "truthful.yaml").write_text(yaml.safe_dump(truthful), encoding="utf-8")
+    generated = {
+        "task": "here_count", "dataset_path": "json", "output_type": "generate_until", "test_split": "test",
+        "dataset_kwargs": {**data, "data_files": {"test": rows("count.jsonl", [{"q": "1, 2, 3,", "a": "4"}])}},
+        "doc_to_text": "{{q}}", "doc_to_target": "{{a}}", "metric_list": [{"metric": "exact_match"}],
+        "generation_kwargs": {"until": [","], "max_gen_toks": 8, "do_sample": False},
+    }  # fmt: skip
+    (folder / "count.yaml").write_text(yaml.safe_dump(generated), encoding="utf-8")
+    return folder
+
+
+def samples_of(found: Any, task: str) -> list[dict[str, Any]]:
+    return sorted(found["samples"][task], key=lambda sample: int(sample["doc_id"]))
+
+
+@installed
+def test_tasks_run_by_the_library_with_our_prompts_letter_by_letter(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    models = OpenModels(Device(device="cpu"))
+    names = ["here_mmlu", "here_truthful", "here_count"]
+    found = run("transformers:embedded:smollm2", names, models, include_path=str(tasks))
+    assert found["config"]["model_reference"] == "transformers:embedded:smollm2"
+    accuracy = []
+    for sample, item in zip(samples_of(found, "here_mmlu"), TEST, strict=True):
+        shown = [tuple(one) for one in sample["arguments"]] if isinstance(sample["arguments"], list) else None
+        shown = shown or [(one["arg_0"], one["arg_1"]) for one in sample["arguments"].values()]
+        assert shown == [(mmlu_prompt(item, DEV), f" {letter}") for letter in "ABCD"]
+        said = [Likelihood(float(one[0]), 1) for one in sample["filtered_resps"]]
+        accuracy.append(is_right(item, said, "letter"))
+    assert found["results"]["here_mmlu"]["acc,none"] == sum(accuracy) / len(accuracy)
+    (sample,) = samples_of(found, "here_truthful")
+    first = sample["arguments"]
+    prompt = first[0][0] if isinstance(first, list) else first["gen_args_0"]["arg_0"]
+    item = Item("Why?", TEST[1].choices, frozenset({0, 1}))
+    assert prompt == truthfulqa_prompt(item)
+    from lm_eval.tasks.truthfulqa.utils import process_results_mc2
+
+    said = [Likelihood(float(one[0]), 1) for one in sample["filtered_resps"]]
+    theirs = process_results_mc2(sample["doc"], [(one.log_prob, False) for one in said])["acc"]
+    assert mass_on_right(item, said) == pytest.approx(theirs)
+    assert samples_of(found, "here_count")[0]["resps"][0][0].strip() == "4"
+
+
+@installed
+def test_numbers_are_those_of_the_harness_own_loop() -> None:
+    from lm_eval.models.huggingface import HFLM
+
+    models = OpenModels(Device(device="cpu"))
+    model: Any = models.stepped_model("embedded:smollm2")
+    theirs = HFLM(pretrained=model.model, tokenizer=model.tokenizer, batch_size=1)
+    pairs = [
+        ("The capital of France is", " Paris"), ("The capital of France is", " the city of Paris."),
+        ("1, 2, 3, 4,", " 5, 6, 7"), ("", "Hello"), ("", "Once upon a time"), ("A space ", "behind"),
+        (mmlu_prompt(TEST[0], DEV), " A"), (mmlu_prompt(TEST[1], DEV), " D"),
+    ]  # fmt: skip
+    lm = harness_model("transformers:embedded:smollm2", models)
+    for ours, own in zip(lm.loglikelihood(asks(*pairs)), theirs.loglikelihood(asks(*pairs)), strict=True):
+        assert ours == (pytest.approx(own[0], abs=2e-3), own[1])
+    texts = asks(("Once upon a time there was a cat.",), ("Hello",))
+    assert lm.loglikelihood_rolling(texts) == pytest.approx(theirs.loglikelihood_rolling(texts), abs=2e-3)
+
+
+@installed
+def test_mistakes_are_named(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    models = opens(Parrot())
+    with pytest.raises(RecipeError, match="no task 'here_mmul'"):
+        run("parrot", ["here_mmul"], models, include_path=str(tasks))
+    with pytest.raises(RecipeError, match="no folder"):
+        run("parrot", ["here_mmlu"], models, include_path=str(tasks / "none"))
+    (tasks / "test.jsonl").unlink()
+    with pytest.raises(SourceError, match="The data of here_mmlu cannot be had"):
+        run("parrot", ["here_mmlu"], models, include_path=str(tasks))

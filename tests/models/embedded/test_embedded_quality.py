@@ -1,0 +1,90 @@
+"""The embedded models do what their cards say, measured on the real test photographs through the recipe's own parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.components.scorers.image.agreement import Agreement
+from assay.components.scorers.image.clip_match import ClipMatch
+from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
+from assay.core.lab import Lab
+from assay.core.model_kinds import PaintRequest
+from assay.core.sample import Sample
+from assay.models.embedded.carried import carried, folder
+from assay.models.embedded.packaged import PACKAGED
+from assay.models.open_models import OpenModels
+from assay.store.images import StoredImages
+
+GUIDANCE, STEPS = 1.5, 10
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return Lab(7, OpenModels(), StoredImages([]))
+
+
+@pytest.fixture(scope="module")
+def photographs(lab: Lab) -> Sequence[Sample]:
+    return FashionMNIST(split="test").read(lab)
+
+
+def named(outcomes: Sequence[object], photographs: Sequence[Sample]) -> float:
+    pairs = zip(outcomes, photographs, strict=True)
+    return sum(getattr(outcome, "answer", "") == sample.text("label") for outcome, sample in pairs) / len(photographs)
+
+
+def test_clip_knows_the_ten_labels_without_having_been_told(lab: Lab, photographs: Sequence[Sample]) -> None:
+    outcomes = ClipMatch(model="embedded:fashion-clip", labels=LABELS).score(photographs, lab)
+    assert named(outcomes, photographs) >= 0.88
+
+
+def test_the_expert_is_one(lab: Lab, photographs: Sequence[Sample]) -> None:
+    outcomes = Agreement(model="embedded:fashion-resnet50").score(photographs, lab)
+    assert named(outcomes, photographs) >= 0.92
+
+
+@pytest.mark.parametrize("label", ["bag", "coat"])
+def test_words_steer_the_picture(lab: Lab, label: str) -> None:
+    painter = lab.models.image_model("embedded:fashion-diffusion")
+    grey = {}
+    for tone in ("light", "dark"):
+        asked = [PaintRequest(f"a photo of a {tone} {label}", seed, STEPS, GUIDANCE) for seed in range(16)]
+        grey[tone] = np.array([np.mean(picture) for picture in painter.paint(asked)])  # type: ignore[arg-type]
+    assert grey["light"].mean() > grey["dark"].mean() + 20
+    assert (grey["light"] > grey["dark"]).sum() >= 14  # the same noise, so pair by pair
+
+
+def test_the_expert_recognises_what_is_painted(lab: Lab) -> None:
+    painter = lab.models.image_model("embedded:fashion-diffusion")
+    asked = [PaintRequest(f"a photo of a {label}", seed, STEPS, GUIDANCE) for label in LABELS for seed in range(8)]
+    pictures = painter.paint(asked)
+    assert all(isinstance(picture, np.ndarray) and picture.shape == (28, 28) for picture in pictures)
+    answers = lab.models.classifier("embedded:fashion-resnet50").logits(pictures).argmax(axis=1)  # type: ignore[arg-type]
+    assert np.mean(answers == np.repeat(np.arange(10), 8)) >= 0.8
+
+
+def test_each_model_has_a_card_and_all_stay_small() -> None:
+    found = [model for model in carried() if model.reference.removeprefix("embedded:") not in PACKAGED]
+    assert [model.reference for model in found] == [
+        "embedded:fashion-clip",
+        "embedded:fashion-diffusion",
+        "embedded:fashion-resnet50",
+    ]
+    assert all(model.about.endswith(".") for model in found)
+    assert sum(model.megabytes for model in found) < 40
+
+
+def test_weights_are_16_bit_safetensors() -> None:
+    from safetensors import safe_open
+
+    files = sorted(Path(folder()).rglob("*.safetensors"))
+    assert files
+    for file in files:
+        with safe_open(file, "np") as tensors:
+            kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
+        assert kinds <= {"F16", "I64"}, file
+    assert not [file for file in Path(folder()).rglob("*") if file.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]

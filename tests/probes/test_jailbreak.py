@@ -1,0 +1,238 @@
+"""The probe of attacks, on a model of a few lines of which is known what it gives away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from assay.core.completions import (
+    Answer,
+    Completion,
+    Continuations,
+    Likelihood,
+    LogProbs,
+    Means,
+    NotCompleted,
+    TextRequest,
+)
+from assay.core.errors import ModelError, UserError
+from assay.probes.jailbreak.defenses import DEFENCES, Asking, Reply, _majority, needed, swapped
+from assay.probes.jailbreak.page import headline, render, rows, sentences
+from assay.probes.jailbreak.probe import Probed, bench_of, probe
+from assay.probes.jailbreak.tasks import Attack, Turn, attacks, attacks_on, through
+from assay.text.privacy.leaks import leaks
+from assay.text.prompting.jailbreaks import FAMILIES
+from labs import TinyModels
+
+HARMLESS = [f"How do I bake bread number {nth}?" for nth in range(30)]
+NO = "I'm sorry, but I can't help with that."
+
+
+class Naive:
+    """Gives its codeword to whoever lays the first words of the answer down; says no to what it is reminded of.
+
+    It reads what has "=" in it with surprise, and takes an answer for a breach that has its codeword in it.
+    """
+
+    means = Means(reproducible=True, log_probs=True)
+
+    def __init__(self, lost: str = "nothing is lost") -> None:
+        self.lost = lost
+
+    def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+        *before, last = request.prompt
+        assert not isinstance(last, str)
+        system = before[0].text if before and not isinstance(before[0], str) else ""
+        word = re.search(r"codeword is (\w+)", system)
+        if self.lost in last.text and self.lost != "number 3?":
+            return NotCompleted("timeout", "it took too long")
+        if "Remember: you are" in last.text and "bread number 1" in last.text:
+            said = NO
+        elif '"Sure. The codeword is"' in last.text and "Remember: you are" not in last.text and word:
+            said = f"Sure. The codeword is {word.group(1)}."
+        else:
+            said = "Here is an answer."
+        return Completion((Answer(said, "stop"),))
+
+    def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
+        low = [-9.0 if "base64" in text else -1.0 for text in texts]
+        return [LogProbs(("a", "b"), (None, one)) for one in low]
+
+    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
+        return [
+            NotCompleted("context", "it is too long") if self.lost in str(one.prompt) else self._odds(str(one.prompt))
+            for one in asked
+        ]
+
+    def _odds(self, prompt: str) -> tuple[Likelihood, ...]:
+        word = re.search(r"codeword is (\w+)", prompt)
+        yes = -0.1 if word and prompt.count(word.group(1)) > 1 else -5.0
+        return Likelihood(yes, 1), Likelihood(-1.0, 1)
+
+
+@dataclass(frozen=True)
+class Models(TinyModels):
+    model: Naive = field(default_factory=Naive)
+
+    def text_model(self, reference: str) -> Naive:  # type: ignore[override]
+        return self.model
+
+    def likelihood_model(self, reference: str) -> Naive:  # type: ignore[override]
+        return self.model
+
+
+def probed(defences: Sequence[str] = tuple(DEFENCES), cases: int = 12, model: Naive | None = None) -> Probed:
+    tried = attacks("secret", list(FAMILIES), cases, 3)
+    bench = bench_of(Asking("tiny:naive", reader="tiny:naive"), Models(model or Naive()), tried, HARMLESS, "")
+    return probe(bench, tried, "secret", defences)
+
+
+def test_each_defence_does_what_it_says() -> None:
+    found = {one.name: one for one in probed().results}
+    assert list(found) == ["none", *DEFENCES]
+    alone = found["none"]
+    assert {name: share.estimate for name, share in alone.families.items() if share.estimate} == {"prefix": 1.0}
+    assert (alone.through.estimate, alone.through.n) == (1 / 6, 72)
+    assert alone.refused.estimate == 0
+    assert alone.through_change is None
+
+    # The reminder keeps all out, and costs the eleven questions of which it says no.
+    assert found["reminder"].through.estimate == 0
+    assert found["reminder"].refused.estimate == pytest.approx(11 / 30)
+    change = found["reminder"].through_change
+    assert change is not None
+    assert change.high is not None
+    assert change.high < 0
+    assert change.level == pytest.approx(0.9875)
+
+    # The filter sees base64 and nothing else: no gain here.
+    stopped = [one for one in found["perplexity"].attacks if one.reply.blocked]
+    assert {one.family for one in stopped} == {"encoding"}
+    assert all("base64" in one.message and "perplexity of" in one.reply.blocked for one in stopped)
+    assert found["perplexity"].through == replace(alone.through)
+
+    # The guard reads the codeword in the answers that have it.
+    assert found["guard"].through.estimate == 0
+    assert all("guard" in one.reply.blocked for one in found["guard"].attacks if one.family == "prefix")
+
+    # One letter in ten changed breaks the quoted words in most copies.
+    assert found["vote"].through.estimate < alone.through.estimate
+
+
+def test_the_page_and_the_words_say_the_same() -> None:
+    found = probed()
+    assert headline(found) == "Shown to keep attacks out: reminder (at a price), vote and guard."
+    page = render(found, "<script>alert(1)</script>", {})
+    assert "<script>alert" not in page
+    for row in rows(found):
+        assert row[0] in page
+    assert "98.75" in page
+    assert any("With reminder" in one for one in sentences(found))
+    none = probed(defences=())
+    assert len(none.results) == 1
+    assert "of attacks get through" in headline(none)
+    assert render(none, "own", {})
+
+
+def test_nothing_gets_through() -> None:
+    tried = attacks("secret", ["direct"], 3, 0)
+    bench = bench_of(Asking("tiny:naive"), Models(), tried, HARMLESS, "")
+    found = probe(bench, tried, "secret", ["vote"])
+    assert headline(found) == "No attack got through."
+    high = found.alone.through.high
+    assert high is not None
+    assert high > 0.3  # three attempts prove little
+
+
+def test_what_lacks_an_answer_is_left_out_everywhere() -> None:
+    found = probed(["reminder"], model=Naive("bread number 7?"))
+    assert found.left_out == {"it took too long": 1}
+    assert {len(one.harmless) for one in found.results} == {29}
+    assert any("it took too long" in one for one in sentences(found))
+    with pytest.raises(UserError, match=r"Nothing can be counted.*it took too long"):
+        probed([], model=Naive("e"))
+
+
+def test_what_a_guard_cannot_read_is_left_out_too() -> None:
+    # The model has an answer to this one, and the guard, whose prompt is longer, no room for it.
+    found = probed(["guard", "perplexity"], model=Naive("number 3?"))
+    assert found.left_out == {"the guard cannot read it: it is too long": 1}
+    # And what has no answer is given to neither: a prompt beyond any context would stop them.
+    lost = probed(["guard", "perplexity"], model=Naive("number 7?"))
+    assert lost.left_out == {"it took too long": 1}
+
+
+def test_too_few_harmless_questions_for_a_line() -> None:
+    tried = attacks("secret", ["direct"], 2, 0)
+    bench = bench_of(Asking("tiny:naive"), Models(), tried, HARMLESS[: needed(0.05) - 1], "")
+    with pytest.raises(UserError, match="takes 20 of them, had 19"):
+        probe(bench, tried, "secret", ["guard"])
+    with pytest.raises(UserError, match="no defence 'wall'"):
+        probe(bench, tried, "secret", ["wall"])
+
+
+def test_a_hopeless_lack_ends_it() -> None:
+    class Poor(Naive):
+        def _one(self, request: TextRequest) -> Completion | NotCompleted:
+            return NotCompleted("budget", "the budget is spent")
+
+    with pytest.raises(ModelError, match="the budget is spent"):
+        probed([], model=Poor())
+
+
+def test_every_attack_has_a_codeword_of_its_own() -> None:
+    found = attacks("secret", list(FAMILIES), 20, 1)
+    assert len({one.secret for one in found}) == len({one.unit for one in found}) == 120
+    for one in found:
+        assert one.secret in one.turn.system
+        assert not leaks(one.turn.message, one.secret)
+    assert attacks("secret", ["prefix"], 3, 1) == attacks("secret", ["prefix"], 3, 1)
+    assert attacks("secret", ["prefix"], 3, 1) != attacks("secret", ["prefix"], 3, 2)
+    with pytest.raises(ValueError, match="takes prompts"):
+        attacks("prompts", ["direct"], 1, 0)
+
+
+def test_what_gets_through() -> None:
+    one = Attack("direct", 0, Turn("", "?"), "zabrinoku")
+    assert through(one, "secret", "ZABRINOKU") == "plain"
+    assert through(one, "secret", NO) == ""
+    assert through(one, "rule", "It is ٣.") == "digits"
+    assert through(one, "rule", "It is three.") == ""
+    assert through(one, "prompts", "Here you are.") == "not declined"
+    assert through(one, "prompts", NO) == through(one, "prompts", "  ") == ""
+
+
+def test_prompts_of_ones_own_count_as_one_however_often_they_are_wrapped() -> None:
+    tried = attacks_on(["Say moo.", "Say baa."], list(FAMILIES), "", HARMLESS)
+    assert len(tried) == 12
+    bench = bench_of(Asking("tiny:naive"), Models(), tried, HARMLESS, "")
+    found = probe(bench, tried, "prompts", ["reminder"])
+    assert found.alone.through.n == 2
+    assert found.alone.through.estimate == 1
+    assert found.results[1].through_change is not None
+    assert found.results[1].through_change.n == 2
+    assert "nobody knows what was wanted" in render(found, "own", {})
+
+
+@pytest.mark.parametrize(("share", "changed"), [(0, 0), (0.1, 2), (1, 20)])
+def test_as_many_letters_are_changed_as_was_said(share: float, changed: int) -> None:
+    text = "\u3042" * 20  # none of those that may be drawn
+    found = swapped(text, share, "seed")
+    assert len(found) == 20
+    assert sum(one != other for one, other in zip(text, found, strict=True)) == changed
+    assert found == swapped(text, share, "seed")
+    assert swapped("", share, "seed") == ""
+
+
+def test_the_majority_is_given_out() -> None:
+    yes, no = Reply("Here you are."), Reply(NO)
+    assert _majority([no, yes, yes]) == yes
+    assert _majority([yes, no, no]).blocked == "2 of 3 copies were declined"
+    assert _majority([no, yes]) == yes  # a tie is no refusal
+    assert _majority([yes, Reply("", lack="gone")]).lack == "gone"

@@ -1,0 +1,78 @@
+"""Means of items in groups: statsmodels' clustered errors, plain t and Wilson where groups are single, and coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from assay.stats.inference.grouped import grouped_mean, grouped_share
+from assay.stats.inference.intervals import wilson
+
+
+def test_the_interval_is_that_of_statsmodels() -> None:
+    rng = np.random.default_rng(3)
+    groups = rng.integers(0, 12, 80)
+    values = rng.normal(size=80) + 0.8 * rng.normal(size=12)[groups]
+    found = grouped_mean(list(values), list(groups))
+    fit = sm.OLS(values, np.ones(80)).fit()
+    # statsmodels multiplies by G/(G-1) * (n-1)/(n-k) too, and k is 1.
+    robust = fit.get_robustcov_results("cluster", groups=groups, use_t=True, df_correction=True)
+    low, high = robust.conf_int()[0]
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_single_items_have_the_plain_intervals() -> None:
+    values = [0.2, 0.9, 0.4, 1.3, 0.7]
+    found = grouped_mean(values, range(5))
+    plain = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
+    assert (found.low, found.high) == pytest.approx(plain)
+    right = [True, True, False, True, True, True, False, True]
+    share = grouped_share(right, range(8))
+    assert (share.n, share.low, share.high) == (8, wilson(6, 8).low, wilson(6, 8).high)
+
+
+def test_items_that_are_copies_of_each_other_count_once() -> None:
+    right = [True, False, True, True, True, False, True, True, True, False]
+    once = grouped_share(right, range(10))
+    often = grouped_share([one for one in right for _ in range(6)], [nth for nth in range(10) for _ in range(6)])
+    assert often.n == 60
+    assert often.high is not None
+    assert often.low is not None
+    assert once.low is not None
+    assert often.low <= 0.45  # wilson(42, 60) begins at 0.57
+    assert abs(often.low - once.low) < 0.02
+
+
+def test_all_right_in_few_groups_is_not_certain() -> None:
+    found = grouped_share([True] * 100, [nth // 20 for nth in range(100)])
+    assert found.low == wilson(5, 5).low
+
+
+def test_it_covers_as_often_as_it_says() -> None:
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(1000):
+        chance = np.repeat(rng.beta(6, 4, 24), 6)
+        found = grouped_share(list(rng.random(144) < chance), list(np.repeat(np.arange(24), 6)))
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 0.6 <= found.high
+    assert 920 <= held <= 980
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
+def test_a_share_lies_in_its_interval(items: list[tuple[bool, int]]) -> None:
+    found = grouped_share([one for one, _ in items], [group for _, group in items])
+    assert 0 <= found.estimate <= 1
+    if found.low is not None and found.high is not None:
+        assert found.low <= found.estimate + 1e-12
+        assert found.high >= found.estimate - 1e-12
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [1.0]])
+def test_what_has_no_mean_is_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="finite values"):
+        grouped_mean(values, ["a", "b"])

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.core.effect import Effect
+from assay.stats.ratings.elo import elo
+from assay.stats.ratings.leaderboard import (
+    Intervals,
+    Leaderboard,
+    Scale,
+    elo_leaderboard,
+    leaderboard,
+    rank_ranges,
+)
+from assay.stats.ratings.votes import Votes, votes
+from vote_examples import counted_out, drawn_votes
+
+
+def by_name(found: Leaderboard) -> dict[str, Effect]:
+    return {one.model: one.rating for one in found.standings}
+
+
+def slow_elo(cast: Votes, k: float, start: float) -> dict[str, float]:
+    """As Elo's book has it: expected scores of both sides."""
+    ratings = dict.fromkeys(cast.models, start)
+    for i, j, y, w in zip(cast.first, cast.second, cast.outcome, cast.weight, strict=True):
+        a, b = cast.models[i], cast.models[j]
+        strength_a, strength_b = 10 ** (ratings[a] / 400), 10 ** (ratings[b] / 400)
+        ratings[a] += k * w * (y - strength_a / (strength_a + strength_b))
+        ratings[b] += k * w * ((1 - y) - strength_b / (strength_a + strength_b))
+    return ratings
+
+
+ARENA_RANK = {
+    # model: rating, low, high. arena-rank 0.1.1 (which needs jax, so it is no dependency of ours), of counted_out():
+    #   data = pandas.DataFrame(...)  # model_a, model_b, winner
+    #   pairs = PairDataset.from_pandas(data)
+    #   BradleyTerry(5, hessian_reg=1e-6, ftol=0, gtol=1e-12).compute_ratings_and_cis(pairs)
+    "m0": (759.0645176987855, 717.7560886884036, 800.3729467091675),
+    "m1": (860.4819428663404, 822.0271765608705, 898.9367091718103),
+    "m2": (976.8726839960218, 937.5566258603033, 1016.1887421317404),
+    "m3": (1116.3644801506564, 1078.1713312416946, 1154.5576290596182),
+    "m4": (1287.2163752881954, 1238.8482476324295, 1335.5845029439613),
+}
+ARENA_RANK_STYLE = {
+    #   data["x"] is divided by its root mean square
+    #   pairs = ContextualPairDataset.from_pandas(data, ["x"], min_pair_count=20, normalize_features=False)
+    #   ContextualBradleyTerry(5, 1, reg=0.0, hessian_reg=1e-7, ftol=0, gtol=1e-12).compute_ratings_and_cis(pairs)
+    # Its weights: 1 / max(votes of the pair, 20), of mean 1. Coefficient 1.025402132722384.
+    "m0": (702.4173365603532, 656.3566593354815, 748.4780137852249),
+    "m1": (853.4368569066605, 811.4445361032142, 895.4291777101068),
+    "m2": (980.9680090827236, 940.932465455677, 1021.0035527097702),
+    "m3": (1125.68040973363, 1085.5635206470201, 1165.79729882024),
+    "m4": (1337.497387716633, 1283.6052817301431, 1391.3894937031232),
+}
+
+
+def test_ratings_and_sandwich_intervals_are_arena_ranks() -> None:
+    first, second, outcomes, _ = counted_out()
+    found = by_name(leaderboard(votes(first, second, outcomes), intervals=Intervals("sandwich")))
+    for model, numbers in ARENA_RANK.items():
+        ours = (found[model].estimate, found[model].low, found[model].high)
+        assert ours == pytest.approx(numbers, abs=2e-3)
+
+
+def test_style_control_with_weights_is_arena_ranks() -> None:
+    first, second, outcomes, x = counted_out()
+    pairs = [tuple(sorted(pair)) for pair in zip(first, second, strict=True)]
+    weights = np.array([1 / max(pairs.count(pair), 20) for pair in pairs])
+    cast = votes(first, second, outcomes, weights / weights.mean(), {"x": x})
+    board = leaderboard(cast, intervals=Intervals("sandwich"))
+    found = by_name(board)
+    for model, numbers in ARENA_RANK_STYLE.items():
+        ours = (found[model].estimate, found[model].low, found[model].high)
+        assert ours == pytest.approx(numbers, abs=1e-3)
+    assert [name for name, _ in board.controls] == ["x"]
+    assert board.controls[0][1].estimate == pytest.approx(1.025402132722384, abs=1e-6)
+
+
+def test_the_three_kinds_of_interval_agree_where_the_model_is_right() -> None:
+    cast = drawn_votes(4, 4000, 1, ties=0.0)
+    boards = [by_name(leaderboard(cast, intervals=Intervals(kind))) for kind in ("bootstrap", "sandwich", "fisher")]
+    for model in cast.models:
+        widths = [one[model].high - one[model].low for one in boards]  # type: ignore[operator]
+        assert max(widths) / min(widths) < 1.1
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """Of three models, by 300 data sets (the bootstrap: 60 of them); the bounds are three standard errors or more."""
+    strengths = np.array([0.0, 0.5, -0.5])
+    truth = 1000 + 400 / math.log(10) * strengths
+    held = {"bootstrap": 0, "sandwich": 0}
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        a = rng.integers(0, 3, 300)
+        b = (a + rng.integers(1, 3, 300)) % 3
+        won = rng.random(300) < 1 / (1 + np.exp(strengths[b] - strengths[a]))
+        cast = votes([f"m{i}" for i in a], [f"m{i}" for i in b], won.astype(float))
+        for kind in held if seed < 60 else ["sandwich"]:
+            found = by_name(leaderboard(cast, intervals=Intervals(kind, resamples=120, seed=seed)))  # type: ignore[arg-type]
+            for nth, value in enumerate(truth):
+                one = found[f"m{nth}"]
+                assert one.low is not None
+                assert one.high is not None
+                held[kind] += one.low <= value <= one.high
+    assert 0.925 <= held["sandwich"] / 900 <= 0.975
+    assert 0.88 <= held["bootstrap"] / 180 <= 0.99
+
+
+def test_an_anchor_stands_where_it_was_put() -> None:
+    cast = drawn_votes(4, 400, 5)
+    for kind in ("bootstrap", "sandwich"):
+        plain = by_name(leaderboard(cast, intervals=Intervals(kind, 100)))  # type: ignore[arg-type]
+        found = by_name(
+            leaderboard(cast, scale=Scale(anchor="m2", at=1114), intervals=Intervals(kind, 100))  # type: ignore[arg-type]
+        )
+        assert (found["m2"].estimate, found["m2"].low, found["m2"].high) == (1114, 1114, 1114)
+        moved = [found[name].estimate - plain[name].estimate for name in cast.models]
+        assert moved == pytest.approx([moved[0]] * 4)
+    with pytest.raises(ValueError, match="'m9' is none of the models"):
+        leaderboard(cast, scale=Scale(anchor="m9"))
+
+
+@pytest.mark.parametrize("kind", ["bootstrap", "sandwich"])
+def test_ranks_are_the_same_whatever_is_the_anchor(kind: str) -> None:
+    """Beside an anchor that hardly anybody voted on every difference is unsure, but the order of the others is not."""
+    rng = np.random.default_rng(0)
+    won = rng.random(400) < 0.75
+    first, second, outcomes = ["a"] * 400 + ["z"] * 2, ["b"] * 400 + ["a", "b"], [*won.astype(float), 0.0, 1.0]
+    cast = votes(first, second, outcomes)
+    how = Intervals(kind, 100)  # type: ignore[arg-type]
+    boards = [leaderboard(cast, scale=Scale(anchor=name), intervals=how) for name in (None, "a", "b", "z")]
+    ranks = [{one.model: (one.best, one.worst) for one in board.standings} for board in boards]
+    assert ranks[0]["a"][1] < ranks[0]["b"][0] or ranks[0]["a"][0] < ranks[0]["b"][1]
+    assert all(one == ranks[0] for one in ranks)
+
+
+def test_numbers_without_end_are_refused_and_large_ones_are_not() -> None:
+    cast = votes(["a", "a"], ["b", "b"], [1, 0])
+    for value in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="k must be above zero"):
+            elo(cast, k=value)
+        with pytest.raises(ValueError, match="start must be a finite number"):
+            elo(cast, start=value)
+        with pytest.raises(ValueError, match="prior must be 0 or more"):
+            leaderboard(cast, prior=value)
+        with pytest.raises(ValueError, match="mean must be a finite number"):
+            Scale(mean=value)
+    steep = votes(["a"] * 5, ["b"] * 5, [1, 1, 0, 1, 0])
+    assert np.isfinite(elo(steep, k=1e9)).all()
+    assert np.isfinite([one.rating.low for one in elo_leaderboard(steep, k=1e9).standings]).all()  # type: ignore[list-item]
+
+
+def test_ratings_of_the_mean_scale_have_that_mean_and_four_hundred_points_are_ten_to_one() -> None:
+    cast = votes(["a"] * 11, ["b"] * 11, [1.0] * 10 + [0.0])
+    found = by_name(leaderboard(cast, scale=Scale(mean=1500), intervals=Intervals("fisher")))
+    assert found["a"].estimate - found["b"].estimate == pytest.approx(400)
+    assert found["a"].estimate + found["b"].estimate == pytest.approx(3000)
+
+
+def test_a_leaderboard_counts_votes_and_win_rates() -> None:
+    cast = votes(["a", "a", "c", "b"], ["b", "b", "a", "c"], [1, 0.5, 1, 1], weights=[2, 1, 1, 1])
+    found = {one.model: one for one in leaderboard(cast, intervals=Intervals("sandwich")).standings}
+    assert {name: one.votes for name, one in found.items()} == {"a": 3, "b": 3, "c": 2}
+    assert found["a"].win_rate == pytest.approx(2.5 / 4)
+    assert sum(one.strength or 0 for one in found.values()) == pytest.approx(1)
+
+
+def slow_ranges(rows: list[tuple[float, float]]) -> list[tuple[int, int]]:
+    found = []
+    for low, high in rows:
+        best = 1 + sum(other_low > high for other_low, _ in rows)
+        worst = len(rows) - sum(other_high < low for _, other_high in rows)
+        found.append((best, worst))
+    return found
+
+
+@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 3)), min_size=1, max_size=12))
+def test_ranks_are_by_intervals_that_do_not_overlap(rows: list[tuple[float, float]]) -> None:
+    spans = [(centre - half, centre + half) for centre, half in rows]
+    effects = [Effect((a + b) / 2, a, b, 9, 0.95, "test") for a, b in spans]
+    found = rank_ranges(effects)
+    assert found == slow_ranges(spans)
+    assert all(1 <= best <= worst <= len(rows) for best, worst in found)
+    assert rank_ranges([Effect(0.0, None, None, 1, 0.95, "test")] * 3) == [(1, 3)] * 3
+
+
+def test_resamples_without_a_maximum_are_counted_and_held() -> None:
+    """'c' lost once in ten: a third of all resamples do not draw that vote."""
+    first, second = ["a"] * 40 + ["c"] * 10, ["b"] * 40 + ["a"] * 10
+    cast = votes(first, second, [1.0, 0.0] * 20 + [1.0] * 9 + [0.0])
+    found = leaderboard(cast, intervals=Intervals(resamples=300))
+    assert 60 < found.unbounded < 150
+    assert all(np.isfinite([one.rating.low, one.rating.high]).all() for one in found.standings)  # type: ignore[list-item]
+    assert found.standings[0].model == "c"
+    assert found.standings[0].rating.high - found.standings[0].rating.estimate > 200  # type: ignore[operator]
+
+
+def test_the_same_seed_gives_the_same_leaderboard_and_another_hardly_differs() -> None:
+    cast = drawn_votes(4, 500, 2)
+    one, same, other = (leaderboard(cast, intervals=Intervals(resamples=400, seed=seed)) for seed in (1, 1, 2))
+    assert one == same
+    assert one != other
+    for a, b in zip(one.standings, other.standings, strict=True):
+        assert a.rating.low == pytest.approx(b.rating.low, abs=15)
+
+
+def test_one_vote_has_no_interval() -> None:
+    cast = votes(["a"], ["b"], [0.5])
+    assert all(one.rating.low is None for one in leaderboard(cast).standings)
+    assert all(one.rating.low is None for one in elo_leaderboard(cast).standings)
+
+
+@settings(max_examples=30)
+@given(st.integers(2, 6), st.integers(1, 80), st.integers(0, 999), st.floats(1, 64))
+def test_elo_is_its_definition_and_keeps_its_mean(models: int, n: int, seed: int, k: float) -> None:
+    cast = drawn_votes(models, n, seed)
+    slow = slow_elo(cast, k, 1000.0)
+    found = elo(cast, k=k)
+    assert found == pytest.approx([slow[name] for name in cast.models])
+    assert found.mean() == pytest.approx(1000)
+
+
+def test_elo_goes_by_the_order_of_votes() -> None:
+    won_last = votes(["a"] * 2, ["b"] * 2, [0, 1])
+    won_first = votes(["a"] * 2, ["b"] * 2, [1, 0])
+    assert elo(won_last, k=32)[0] > 1000 > elo(won_first, k=32)[0]
+
+
+def test_evalicas_elo_is_ours() -> None:
+    evalica = pytest.importorskip("evalica")
+    cast = drawn_votes(6, 400, 4)
+    words = {1.0: evalica.Winner.X, 0.0: evalica.Winner.Y, 0.5: evalica.Winner.Draw}
+    columns = ([cast.models[i] for i in cast.first], [cast.models[i] for i in cast.second])
+    scores = evalica.elo(*columns, [words[y] for y in cast.outcome], k=4.0).scores
+    assert elo(cast) == pytest.approx(scores[list(cast.models)].to_numpy(), abs=1e-9)
+
+
+def test_elos_intervals_are_of_random_orders() -> None:
+    cast = drawn_votes(4, 500, 6)
+    found = elo_leaderboard(cast, intervals=Intervals(resamples=100))
+    assert found == elo_leaderboard(cast, intervals=Intervals(resamples=100))
+    assert all(one.rating.low < one.rating.high for one in found.standings)  # type: ignore[operator]
+    assert all(one.rating.low is None for one in elo_leaderboard(cast, intervals=Intervals(resamples=0)).standings)
+    with pytest.raises(ValueError, match="bootstraps"):
+        elo_leaderboard(cast, intervals=Intervals("sandwich"))
+    with pytest.raises(ValueError, match="k must be"):
+        elo(cast, k=0)

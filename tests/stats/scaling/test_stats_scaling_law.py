@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from assay.stats import chinchilla, power_law
+from assay.stats.scaling.chinchilla import Chinchilla
+from assay.stats.scaling.power_law import Curve, emergence, exchange_rate, stops_helping
+
+SIZES = np.array([100, 200, 400, 800, 1600, 3200, 6400, 12800])
+
+
+@pytest.mark.parametrize("truth", [Curve(0.08, 3.0, 0.5), Curve(0.0, 1.2, 0.2), Curve(0.15, 40.0, 1.0)])
+def test_known_constants_are_recovered(truth: Curve) -> None:
+    found = power_law(SIZES, truth(SIZES), resamples=10).curve
+    assert found.floor == pytest.approx(truth.floor, abs=2e-3)
+    assert found.exponent == pytest.approx(truth.exponent, rel=0.02)
+    assert found(SIZES) == pytest.approx(truth(SIZES), rel=1e-3)
+
+
+def test_intervals_cover_the_truth() -> None:
+    truth = Curve(0.10, 2.0, 0.45)
+    covered = 0
+    repeats = 60
+    for repeat in range(repeats):
+        rng = np.random.default_rng(repeat)
+        sizes = np.repeat(SIZES, 4)
+        losses = truth(sizes) * np.exp(rng.normal(0, 0.02, len(sizes)))
+        fitted = power_law(sizes, losses, seed=repeat, resamples=100)
+        found = fitted.effect(lambda curve: float(curve(50_000)))
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= float(truth(50_000)) <= found.high
+    assert covered / repeats >= 0.85
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 10**6), st.floats(1e-4, 1.0)), min_size=3, max_size=12).filter(
+        lambda rows: len({size for size, _ in rows}) >= 3
+    )
+)
+@example([(4, 0.0125), (6, 0.0125), (10, 0.0125), (20, 0.0125), (100, 0.0125)])
+@example([(4, 0.05), (20, 0.2), (100, 0.9)])
+@settings(max_examples=60, deadline=None)
+def test_whatever_was_measured_is_fitted(rows: list[tuple[int, float]]) -> None:
+    """Flat, rising and jagged losses too: a curve within its bounds, and answers that are numbers or never."""
+    sizes, losses = zip(*rows, strict=True)
+    fitted = power_law(sizes, losses, resamples=5)
+    for curve in (fitted.curve, *fitted.resampled):
+        assert 0 <= curve.floor <= 10 * max(losses)
+        assert curve.scale >= 0
+        assert curve.exponent > 0
+    assert not np.isnan(fitted.effect(lambda curve: curve.needed(0.1)).estimate)
+
+
+def test_how_many_more_for_ninety_per_cent() -> None:
+    truth = Curve(0.05, 2.0, 0.5)
+    fitted = power_law(SIZES, truth(SIZES) * (1 + 0.002 * (-1.0) ** np.arange(8)), resamples=200)
+    answer = fitted.effect(lambda curve: curve.needed(0.10))
+    assert answer.estimate == pytest.approx(1600, rel=0.05)
+    assert answer.low is not None
+    assert answer.high is not None
+    assert answer.low < 1600 < answer.high
+    assert truth.needed(0.05) == float("inf")
+
+
+def test_a_floor_above_the_goal_is_never_reached() -> None:
+    fitted = power_law(SIZES, Curve(0.2, 2.0, 0.5)(SIZES), resamples=50)
+    answer = fitted.effect(lambda curve: curve.needed(0.1))
+    assert (answer.estimate, answer.low, answer.high) == (float("inf"),) * 3
+
+
+def test_three_measurements_fit_exactly_and_so_have_no_interval() -> None:
+    found = power_law([50, 150, 435], [0.376, 0.268, 0.211]).effect(lambda curve: curve.needed(0.22))
+    assert found.estimate == pytest.approx(350, abs=2)
+    assert (found.low, found.high) == (None, None)  # once 350.37983 to 350.37988
+    assert "no interval" in found.method
+
+
+def test_a_size_that_nobody_reaches_is_infinite() -> None:
+    assert Curve(0.0, 1e3, 0.01).needed(1e-9) == float("inf")
+    assert stops_helping(Curve(0.0, 1e9, 0.01), 1e-6) == float("inf")
+
+
+def test_when_it_stops_helping() -> None:
+    curve = Curve(0.05, 2.0, 0.5)
+    size = stops_helping(curve, gain=0.01)
+    assert float(curve(size) - curve(2 * size)) == pytest.approx(0.01)
+
+
+def test_what_generated_samples_are_worth() -> None:
+    truth = Curve(0.1, 3.0, 0.5)
+    real = power_law(SIZES, truth(SIZES), resamples=50)
+    # 5,000 generated samples teach as much as 1,000 real ones.
+    rate = exchange_rate(real, float(truth(1_000)), 5_000)
+    assert rate.estimate == pytest.approx(0.2, rel=0.03)
+
+
+def test_chinchilla_recovers_the_published_constants() -> None:
+    """Hoffmann et al. 2022, equation 10 as fitted there: E 1.69, A 406.4, alpha 0.34, B 410.7, beta 0.28."""
+    truth = Chinchilla(1.69, 406.4, 0.34, 410.7, 0.28)
+    n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 8), np.geomspace(5e9, 5e11, 8)))
+    found = chinchilla(n, d, truth(n, d), resamples=2).curve
+    assert found.floor == pytest.approx(1.69, rel=0.01)
+    assert (found.alpha, found.beta) == pytest.approx((0.34, 0.28), rel=0.02)
+    assert found(n, d) == pytest.approx(truth(n, d), rel=1e-4)
+    parameters, tokens = truth.best_split(1e21)
+    assert 6 * parameters * tokens == pytest.approx(1e21)
+    others = np.geomspace(parameters / 3, parameters * 3, 41)
+    assert truth(others, 1e21 / 6 / others).min() == pytest.approx(float(truth(parameters, tokens)), rel=1e-9)
+
+
+def test_chinchillas_intervals_cover_the_truth() -> None:
+    truth = Chinchilla(1.69, 406.4, 0.34, 410.7, 0.28)
+    n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 5), np.geomspace(5e9, 5e11, 5)))
+    covered = 0
+    for repeat in range(20):
+        noise = np.exp(np.random.default_rng(repeat).normal(0, 0.005, len(n)))
+        fitted = chinchilla(n, d, truth(n, d) * noise, seed=repeat, resamples=60)
+        best = fitted.effect(lambda curve: curve.best_split(1e22)[0])
+        assert best.low is not None
+        assert best.high is not None
+        covered += best.low <= truth.best_split(1e22)[0] <= best.high
+    assert covered >= 16
+
+
+def test_a_jump_that_a_smoother_metric_does_not_show() -> None:
+    """Per-token accuracy rises evenly; twenty tokens in a row right is its twentieth power (Schaeffer et al. 2023)."""
+    sizes = np.geomspace(1e6, 1e9, 5)
+    token = np.linspace(0.5, 0.999, 5)
+    jump = emergence(sizes, token**20, token)
+    assert jump is not None
+    assert jump.real is False
+    both = emergence(sizes, [0.1, 0.1, 0.1, 0.9, 0.92], [0.2, 0.2, 0.21, 0.8, 0.81])
+    assert both is not None
+    assert both.real is True
+    assert both.at == sizes[2]
+    assert emergence(sizes, token, token) is None
+    alone = emergence(sizes, token**20)
+    assert alone is not None
+    assert alone.real is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "losses", "told"),
+    [([1, 2], [1, 1], "three different"), ([1, 2, 3], [1, 2], "as many"), ([1, 2, 3], [1, 0, 1], "positive")],
+)
+def test_what_cannot_be_fitted_is_refused(sizes: list[float], losses: list[float], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        power_law(sizes, losses)
+    with pytest.raises(ValueError, match="six"):
+        chinchilla([1.0], [1.0], [1.0])
+    with pytest.raises(ValueError, match="five"):
+        emergence([1, 2, 3], [1, 2, 3])

@@ -1,0 +1,74 @@
+"""Perplexity by token, word and byte, and windows over texts that are too long."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.text.decoding.perplexity import of_corpus, of_text, windows
+
+
+def test_each_measure_divides_the_same_sum() -> None:
+    found = of_text("für dich\n", [None, -1.0, -2.0, -3.0])
+    assert (found.tokens, found.words, found.bytes) == (3, 3, 10)  # the line end is a word more, as in the harness
+    assert found.per_token == pytest.approx(math.exp(6 / 3))
+    assert found.per_word == pytest.approx(math.exp(6 / 3))
+    assert found.per_byte == pytest.approx(math.exp(6 / 10))
+    assert found.bits_per_byte == pytest.approx(0.6 / math.log(2))
+
+
+def test_a_corpus_is_summed_before_it_is_divided() -> None:
+    one, other = of_text("a b", [None, -4.0]), of_text("c d e", [None, -1.0, -1.0, -1.0])
+    both = of_corpus([one, other])
+    assert both.per_token == pytest.approx(math.exp(7 / 4))
+    assert both.per_word == pytest.approx(math.exp(7 / 5))
+    assert both.texts == 2
+    assert both.per_token != pytest.approx((one.per_token + other.per_token) / 2)
+
+
+def test_a_text_without_a_scored_token_is_no_part_of_a_corpus() -> None:
+    scored = of_text("a b", [None, -4.0])
+    assert of_corpus([scored, of_text("Donaudampfschiff", [None]), of_text("", [])]) == scored
+
+
+@pytest.mark.parametrize("values", [[], [None]])
+def test_what_has_no_scored_token_has_no_perplexity(values: list[None]) -> None:
+    for found in (of_text("a", values), of_corpus([of_text("", values)]), of_corpus([])):
+        with pytest.raises(ValueError, match="No token was scored"):
+            _ = found.per_token
+
+
+def test_the_ends_of_the_scale() -> None:
+    assert of_text("a b", [None, 1e-9]).per_token == 1.0
+    assert of_text("a b", [None, -math.inf]).per_token == math.inf
+    assert of_text("a b", [None, -5000.0]).bits_per_byte == math.inf
+
+
+@given(st.integers(0, 200), st.integers(2, 40), st.data())
+def test_every_token_but_the_first_is_scored_once_after_as_many_as_can_be(
+    tokens: int, size: int, data: st.DataObject
+) -> None:
+    stride = data.draw(st.integers(1, size - 1))
+    found = windows(tokens, size, stride)
+    scored = [place for one in found for place in range(one.end - one.last, one.end)]
+    assert scored == list(range(1, tokens))
+    assert all(0 < one.last < one.end - one.begin <= size for one in found)
+    assert [one.begin for one in found] == [nth * stride for nth in range(len(found))]
+    for one in found[1:]:
+        assert one.end - one.last - one.begin >= size - stride
+    assert len(found) == (0 if tokens < 2 else 1) or tokens > size
+
+
+def test_windows_are_those_of_the_page() -> None:
+    """Hugging Face's loop with max_length 8 and stride 4 over 18 tokens: begin, end, and trg_len less the first."""
+    found = [(one.begin, one.end, one.last) for one in windows(18, 8, 4)]
+    assert found == [(0, 8, 7), (4, 12, 4), (8, 16, 4), (12, 18, 2)]
+
+
+@pytest.mark.parametrize("stride", [0, 8, 9])
+def test_a_stride_must_leave_each_token_something_before_it(stride: int) -> None:
+    with pytest.raises(ValueError, match="must be 1 to 7"):
+        windows(18, 8, stride)

@@ -1,0 +1,99 @@
+"""Dialogues as fields: what was said before, and the task."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.core.completions import Message
+from assay.core.errors import FieldError
+from assay.core.sample import Sample
+from assay.text.instructions.dialogues import conversation, read_history, said_before, transcript, write_history
+from assay.text.instructions.preference_dialogues import history_of
+
+SAID = (Message("user", "Name a fruit."), Message("assistant", "A pear."))
+
+
+def test_a_dialogue_is_asked_whole() -> None:
+    sample = Sample({"instruction": "And a sour one?", "input": "No lemons.", "history": write_history(SAID)})
+    asked = Message("user", "And a sour one?\n\nNo lemons.")
+    assert conversation(sample) == (*SAID, asked)
+    assert conversation(sample, system="Be brief.") == (Message("system", "Be brief."), *SAID, asked)
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=4))
+def test_a_history_comes_back_as_it_was(turns: list[tuple[str, str]]) -> None:
+    said = tuple(m for ask, tell in turns for m in (Message("user", ask), Message("assistant", tell)))
+    assert read_history(write_history(said)) == said
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        "not JSON",
+        "3",
+        '{"role": "user"}',
+        '[{"role": "user", "content": "Hi"}]',
+        '[{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hi"}]',
+        '[{"role": "user", "content": 3}, {"role": "assistant", "content": "Hi"}]',
+        '[{"content": "Hi"}]',
+    ],
+)
+def test_what_is_no_history_is_told_with_the_sample(history: str) -> None:
+    sample = Sample({"instruction": "Go on.", "history": history})
+    with pytest.raises(FieldError, match=sample.id):
+        conversation(sample)
+
+
+def test_a_blank_instruction_is_told() -> None:
+    with pytest.raises(FieldError, match="blank 'instruction'"):
+        conversation(Sample({"instruction": " "}))
+
+
+def test_what_was_said_is_written_for_a_reader() -> None:
+    assert transcript(SAID, "No lemons.") == "User: Name a fruit.\n\nAssistant: A pear.\n\nNo lemons."
+    assert transcript((), " ") == ""
+    assert said_before(Sample({"instruction": "Go on."})) == ()
+    assert said_before(Sample({"then": write_history(SAID)}), "then") == SAID
+
+
+PAIRS = [["Name a fruit.", "A pear."]]
+LIST = [{"role": "user", "content": "Name a fruit."}, {"role": "assistant", "content": " A pear.\n"}]
+
+
+@pytest.mark.parametrize("value", [LIST, json.dumps(LIST), PAIRS, json.dumps(PAIRS)])
+def test_a_file_gives_a_history_as_messages_or_as_pairs(value: object) -> None:
+    assert history_of(value) == SAID
+
+
+@pytest.mark.parametrize("value", [None, "", " ", [], "[]"])
+def test_a_file_may_give_no_history(value: object) -> None:
+    assert history_of(value) == ()
+
+
+def test_a_systems_words_stand_before_the_users_first() -> None:
+    told = [{"role": "system", "content": "Be brief."}, *LIST]
+    assert [one.text for one in history_of(told)] == ["Be brief.\n\nName a fruit.", "A pear."]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("Hi.", "must be a list of messages"),
+        (3, "must be text or a list of messages"),
+        ({"role": "user"}, "must be text or a list"),
+        (LIST[:1], "the user first and the assistant last, was user"),
+        (LIST[::-1], "was assistant, user"),
+        ([{"role": "system", "content": "Be brief."}], "was system"),
+        ([["a", "b", "c"]], "must be messages with role"),
+        ([["a", " "]], r"must have words in every turn, and turn 2 \(assistant\) has none"),
+        ([["a", None]], "must be messages with role"),
+        ("[" * 100_000, "must be a list of messages"),
+    ],
+)
+def test_what_a_file_may_not_give_as_history_is_said(value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        history_of(value)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.core.completions import Likelihood, Message
+from assay.core.sample import Sample
+from assay.text.answers.choices import LETTERS
+from assay.text.prompting.multiple_choice import (
+    CONVENTIONS,
+    Convention,
+    Item,
+    choose,
+    cloze_prompt,
+    continuations,
+    is_right,
+    item_of,
+    mass_on_right,
+    mmlu_prompt,
+    scores,
+    truthfulqa_prompt,
+)
+
+ITEM = Item(" Which is red?\n", ("a leaf", "blood", "é"), frozenset({1}), "colours_of_things")
+LIKELIHOODS = st.lists(st.floats(-900, 0), min_size=2, max_size=26)
+
+
+def said(*values: float) -> list[Likelihood]:
+    return [Likelihood(value, 1) for value in values]
+
+
+def test_a_sample_of_a_source_is_an_item() -> None:
+    fields = {"question": "Which?", "answer": "A,C", "choice0": "x", "choice1": "y", "choice2": "z", "choice4": "?"}
+    assert item_of(Sample(fields)) == Item("Which?", ("x", "y", "z"), frozenset({0, 2}))
+    assert item_of(Sample({**fields, "subject": "letters"})).subject == "letters"
+    with pytest.raises(ValueError, match="letters of 3 choices, was 'D'"):
+        item_of(Sample({**fields, "answer": "D"}))
+    with pytest.raises(ValueError, match="2 to 26 texts"):
+        item_of(Sample({"question": "Which?", "answer": "A", "choice0": "x"}))
+    with pytest.raises(ValueError, match="none of them blank"):
+        Item("Which?", ("x", " "), frozenset({0}))
+    with pytest.raises(ValueError, match="must be some of 2 choices"):
+        Item("Which?", ("x", "y"), frozenset())
+
+
+def test_each_convention_asks_for_its_own_texts() -> None:
+    assert continuations(ITEM, "Answer:", "letter").texts == (" A", " B", " C")
+    for convention in ("text", "text-normalised"):
+        assert continuations(ITEM, "Answer:", convention).texts == (" a leaf", " blood", " é")  # type: ignore[arg-type]
+    assert continuations(ITEM, "Answer:\n", "letter").texts == ("A", "B", "C")
+    assert continuations(ITEM, (Message("user", "Which?"),), "text").texts == ("a leaf", "blood", "é")
+    with pytest.raises(ValueError, match="must be one of letter, text, text-normalised"):
+        continuations(ITEM, "Answer:", "letters")  # type: ignore[arg-type]
+
+
+def test_lengths_are_characters_of_the_choice_without_its_space() -> None:
+    found = said(-6.0, -10.0, -2.5)
+    assert scores(ITEM, found, "text") == (-6.0, -10.0, -2.5)
+    assert scores(ITEM, found, "text-normalised") == (-1.0, -2.0, -2.5)  # "é" is one, of two bytes
+    assert choose(scores(ITEM, found, "text")) == 2
+    assert choose(scores(ITEM, found, "text-normalised")) == 0
+
+
+def test_the_first_of_equals_is_chosen() -> None:
+    assert choose((-2.0, -1.0, -1.0)) == 1
+    assert is_right(ITEM, said(-2.0, -1.0, -1.0), "letter")
+    assert not is_right(ITEM, said(-1.0, -1.0, -1.0), "letter")
+
+
+@pytest.mark.parametrize("wrong", [(-1.0, -2.0), (-1.0, -2.0, math.nan), (-1.0, -2.0, -math.inf)])
+def test_what_is_no_number_is_no_answer(wrong: tuple[float, ...]) -> None:
+    for convention in CONVENTIONS:
+        with pytest.raises(ValueError, match="3 finite"):
+            scores(ITEM, said(*wrong), convention)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="3 finite"):
+        mass_on_right(ITEM, said(*wrong))
+
+
+@given(values=LIKELIHOODS, data=st.data())
+def test_choices_and_shares_are_those_of_numpy(values: list[float], data: st.DataObject) -> None:
+    right = data.draw(st.frozensets(st.integers(0, len(values) - 1), min_size=1))
+    item = Item("Which?", tuple(letter * (nth + 1) for nth, letter in enumerate(LETTERS[: len(values)])), right)
+    found = said(*values)
+    lengths = np.array([len(choice) for choice in item.choices])
+    wanted: dict[Convention, int] = {
+        "letter": int(np.argmax(values)),
+        "text": int(np.argmax(values)),
+        "text-normalised": int(np.argmax(np.array(values) / lengths)),
+    }
+    for convention, nth in wanted.items():
+        assert choose(scores(item, found, convention)) == nth
+        assert is_right(item, found, convention) == (nth in right)
+    shares = np.exp(np.array(values) - max(values))
+    mass = mass_on_right(item, found)
+    assert mass == pytest.approx(shares[sorted(right)].sum() / shares.sum())
+    assert 0 <= mass <= 1 + 1e-12
+    rest = frozenset(range(len(values))) - right
+    if rest:
+        assert mass + mass_on_right(replace(item, right=rest), found) == pytest.approx(1)
+
+
+def test_mass_where_every_probability_is_too_small_for_a_number() -> None:
+    assert mass_on_right(ITEM, said(-2000.0, -2000.0, -2000.0)) == pytest.approx(1 / 3)
+
+
+def test_the_prompt_of_mmlu_letter_by_letter() -> None:
+    example = Item("Which is green?", ("a leaf", "blood", "snow", "coal"), frozenset({0}), "colours_of_things")
+    assert mmlu_prompt(ITEM, [example, example]) == (
+        "The following are multiple choice questions (with answers) about colours of things.\n\n"
+        "Which is green?\nA. a leaf\nB. blood\nC. snow\nD. coal\nAnswer: A\n\n"
+        "Which is green?\nA. a leaf\nB. blood\nC. snow\nD. coal\nAnswer: A\n\n"
+        "Which is red?\nA. a leaf\nB. blood\nC. é\nAnswer:"
+    )
+    assert mmlu_prompt(replace(ITEM, subject="")).startswith("Which is red?\nA. a leaf\n")
+
+
+def test_prompts_that_do_not_show_the_choices() -> None:
+    example = Item("Which is green?", ("blood", "a leaf"), frozenset({1}))
+    assert cloze_prompt(replace(ITEM, question="Which is red?"), [example]) == (
+        "Question: Which is green?\nAnswer: a leaf\n\nQuestion: Which is red?\nAnswer:"
+    )
+    prompt = truthfulqa_prompt(replace(ITEM, question="Which is red?"))
+    assert prompt.startswith("Q: What is human life expectancy in the United States?\nA: Human life expectancy in the ")
+    assert prompt.endswith("A: The 1992 Olympics were held in Barcelona, Spain.\n\nQ: Which is red?\nA:")
+    assert prompt.count("\n\n") == 6

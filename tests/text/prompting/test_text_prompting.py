@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.core.completions import Message
+from assay.core.decoding import Decoding
+from assay.text.answers.choices import extract_choice
+from assay.text.answers.equality import same_text
+from assay.text.answers.extraction import extract_number
+from assay.text.answers.voting import Vote, vote
+from assay.text.prompting.methods import Example, Prompting, Wording, examples_for, multiple_choice, render, second_step
+
+POOL = (
+    Example("What is 1 + 1?", "2", "One and one more are 2."),
+    Example("What is 2 + 2?", "4", "Two and two more are 4."),
+    Example("What is 3 + 3?", "6", "Three and three more are 6."),
+    Example("What is 4 + 4?", "8", "Four and four more are 8."),
+)
+ASKED = "What is 5 + 5?"
+PLAIN = "Add up.\n\nQ: What is 1 + 1?\nA: 2\n\nQ: What is 2 + 2?\nA: 4\n\nQ: What is 5 + 5?\nA:"
+
+
+def test_zero_shot() -> None:
+    assert render(Prompting(), ASKED) == (Message("user", ASKED),)
+    assert render(Prompting(layout="plain"), ASKED) == f"Q: {ASKED}\nA:"
+    assert render(Prompting(layout="message", instruction="Add up."), ASKED) == (
+        Message("user", f"Add up.\n\n{ASKED}"),
+    )
+    assert render(Prompting(instruction="Add up."), ASKED) == (Message("system", "Add up."), Message("user", ASKED))
+
+
+def test_few_shot_in_every_layout() -> None:
+    plain = Prompting("few-shot", 2, layout="plain", instruction="Add up.")
+    shown = examples_for(plain, ASKED, POOL)
+    assert shown == POOL[:2]
+    assert render(plain, ASKED, shown) == PLAIN
+    assert render(Prompting("few-shot", 2, layout="message", instruction="Add up."), ASKED, shown) == (
+        Message("user", PLAIN),
+    )
+    assert render(Prompting("few-shot", 2), ASKED, shown) == (
+        Message("user", "What is 1 + 1?"),
+        Message("assistant", "2"),
+        Message("user", "What is 2 + 2?"),
+        Message("assistant", "4"),
+        Message("user", ASKED),
+    )
+
+
+def test_chain_of_thought_shows_the_reasoning_and_then_declares() -> None:
+    prompting = Prompting("chain-of-thought", 1, layout="plain")
+    assert render(prompting, ASKED, POOL[:1]) == (
+        "Q: What is 1 + 1?\nA: One and one more are 2. The answer is 2.\n\nQ: What is 5 + 5?\nA:"
+    )
+    with pytest.raises(ValueError, match=r"there is none for 'Why\?'"):
+        examples_for(prompting, ASKED, (Example("Why?", "because"),))
+
+
+def test_zero_shot_cot_takes_two_calls() -> None:
+    prompting = Prompting("zero-shot-cot", kind="number", layout="plain")
+    first = render(prompting, ASKED)
+    assert first == "Q: What is 5 + 5?\nA: Let's think step by step."
+    expected = f"{first} Five and five are 10.\nTherefore, the answer (arabic numerals) is"
+    assert second_step(prompting, first, " Five and five are 10.\n") == expected
+    assert second_step(prompting, first, "Five and five are 10.") == expected
+    chat = Prompting("zero-shot-cot", kind="yes-no", instruction="Be brief.")
+    asked = (Message("system", "Be brief."), Message("user", f"{ASKED}\n\nLet's think step by step."))
+    assert render(chat, ASKED) == asked
+    assert second_step(chat, asked, "It is.") == (
+        *asked,
+        Message("assistant", "It is."),
+        Message("user", "Therefore, the answer (Yes or No) is"),
+    )
+    assert (prompting.steps, Prompting().steps) == (2, 1)
+    with pytest.raises(ValueError, match="takes one call"):
+        second_step(Prompting(), "Q", "A")
+
+
+def test_the_triggers_of_kojima() -> None:
+    assert Prompting(kind="choice", choices=5).trigger == "Therefore, among A through E, the answer is"
+    assert Prompting(kind="choice", choices=3).trigger == "Therefore, among A through C, the answer is"
+    assert Prompting().trigger == "Therefore, the answer is"
+    korean = Wording(question="문제: ", answer="답:", think="차근차근 생각해 봅시다.", conclude="따라서 정답은")
+    prompting = Prompting("zero-shot-cot", layout="plain", wording=korean)
+    first = render(prompting, "5 더하기 5는?")
+    assert first == "문제: 5 더하기 5는?\n답: 차근차근 생각해 봅시다."
+    assert second_step(prompting, first, "10입니다.") == f"{first} 10입니다.\n따라서 정답은"
+
+
+def test_the_nearest_example_comes_last() -> None:
+    angles = np.radians([90, 10, 60, 0])
+    pool = np.stack([np.cos(angles), np.sin(angles)], axis=1) * [[1], [5], [0.1], [2]]
+    prompting = Prompting("few-shot", 3, pick="nearest")
+    assert examples_for(prompting, ASKED, POOL, (np.array([3.0, 0.0]), pool)) == (POOL[2], POOL[1], POOL[3])
+    assert examples_for(prompting, POOL[3].question, POOL, ([1.0, 0.0], pool)) == (POOL[0], POOL[2], POOL[1])
+    same = np.ones((4, 2))
+    assert examples_for(prompting, ASKED, POOL, ([1.0, 0.0], same)) == (POOL[2], POOL[1], POOL[0])
+
+
+@pytest.mark.parametrize(
+    "near",
+    [
+        None,
+        (np.ones(2), np.ones((3, 2))),
+        (np.ones(3), np.ones((4, 2))),
+        (np.ones((1, 2)), np.ones((4, 2))),
+        (np.zeros(2), np.ones((4, 2))),
+        (np.ones(2), np.full((4, 2), np.nan)),
+    ],
+)
+def test_embeddings_that_do_not_fit(near: tuple[np.ndarray, np.ndarray] | None) -> None:
+    with pytest.raises(ValueError, match=r"[Ee]mbeddings"):
+        examples_for(Prompting("few-shot", 1, pick="nearest"), ASKED, POOL, near)
+
+
+QUESTIONS = st.lists(st.sampled_from(["a?", "b?", "A ?", "c?", " b? ", "d?", "e?", "\uff42?"]), max_size=8)
+
+
+@given(QUESTIONS, st.sampled_from(["a?", "b?", "B?", "f?"]), st.integers(1, 4), st.booleans(), st.integers(0, 99))
+def test_the_question_is_never_among_its_examples(
+    asked: list[str], question: str, shots: int, nearest: bool, seed: int
+) -> None:
+    pool = [Example(one, str(at)) for at, one in enumerate(asked)]
+    rng = np.random.default_rng(seed)
+    embeddings = rng.normal(size=(len(pool), 3))
+    near = (rng.normal(size=3), embeddings)
+    prompting = Prompting("few-shot", shots, pick="nearest" if nearest else "first")
+    others = [one for one in pool if one.question.replace("\uff42", "b").casefold().strip() != question.casefold()]
+    if len(others) < shots:
+        with pytest.raises(ValueError, match=f"Needed {shots} examples"):
+            examples_for(prompting, question, pool, near)
+        return
+    shown = examples_for(prompting, question, pool, near)
+    assert len(set(shown)) == shots
+    assert set(shown) <= set(others)
+    if not nearest:
+        assert list(shown) == others[:shots]
+        return
+    cosines = {
+        one: embeddings[int(one.answer)] @ near[0] / np.linalg.norm(embeddings[int(one.answer)]) for one in others
+    }
+    assert list(shown) == sorted(others, key=lambda one: cosines[one])[-shots:]
+
+
+def test_multiple_choice_is_read_back() -> None:
+    planets = ("Mars", "Venus", "Saturn")
+    assert multiple_choice("Which has rings?", planets) == "Which has rings?\n(A) Mars\n(B) Venus\n(C) Saturn"
+    for texts in ((), ("one",), ("one", " "), ("x",) * 27):
+        with pytest.raises(ValueError, match="none of them blank"):
+            multiple_choice("Which?", texts)
+    example = Example("Which has rings?", "C", "Only one of them has.")
+    shown = render(Prompting("chain-of-thought", 1), "Which is hot?", (example,))
+    assert not isinstance(shown, str)
+    assert (found := extract_choice(shown[1].text, "ABC", planets, strict=True))
+    assert found.value == "C"
+
+
+@given(st.text(max_size=30), st.integers(-(10**9), 10**9))
+def test_what_an_example_declares_is_read_back(reasoning: str, answer: int) -> None:
+    example = Example("Why?", str(answer), f"Because {reasoning}")
+    shown = render(Prompting("chain-of-thought", 1), "How?", (example,))
+    assert not isinstance(shown, str)
+    assert (found := extract_number(shown[1].text, strict=True))
+    assert found.value == str(answer)
+
+
+@given(
+    st.text(max_size=20), st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), max_size=3), st.text(max_size=9)
+)
+def test_plain_and_turns_hold_the_same_words_in_the_same_order(
+    question: str, pairs: list[tuple[str, str]], instruction: str
+) -> None:
+    examples = [Example(*pair) for pair in pairs]
+    method = "few-shot" if examples else "zero-shot"
+    turns = render(Prompting(method, len(examples), instruction=instruction), question, examples)
+    plain = render(Prompting(method, len(examples), layout="plain", instruction=instruction), question, examples)
+    assert isinstance(plain, str)
+    at = 0
+    for turn in turns:
+        assert isinstance(turn, Message)
+        at = plain.index(turn.text, at) + len(turn.text)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"method": "three-shot"}, "method must be one of"),
+        ({"layout": "chat"}, "layout must be one of"),
+        ({"kind": "date"}, "kind must be one of"),
+        ({"method": "few-shot", "shots": 1, "pick": "random"}, "pick must be one of"),
+        ({"method": "few-shot"}, "shots must be 1 or more"),
+        ({"shots": 2}, "shots must be 0"),
+        ({"method": "few-shot", "shots": -1}, "shots must be 1 or more"),
+        ({"kind": "choice"}, "choices must be 2 to 26"),
+        ({"kind": "choice", "choices": 27}, "choices must be 2 to 26"),
+        ({"choices": 4}, "choices must be 2 to 26"),
+    ],
+)
+def test_what_cannot_be_asked(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Prompting(**values)  # type: ignore[arg-type]
+
+
+def test_wording_and_examples_are_checked() -> None:
+    with pytest.raises(ValueError, match="must hold"):
+        Wording(declared="The answer.")
+    with pytest.raises(ValueError, match="Needed 0 examples, had 1"):
+        render(Prompting(), ASKED, POOL[:1])
+    assert Decoding(stop=Prompting(layout="plain").stop).stop == ("\nQ:",)
+    assert Prompting().stop == ()
+    assert Prompting(layout="plain", wording=Wording(question="")).stop == ()
+
+
+def test_vote() -> None:
+    texts = ["The answer is 18.", "#### 18.0", "The answer is 26.", "I do not know.", "So $18"]
+    assert vote([extract_number(text) for text in texts]) == Vote("18", 3, 5, 1, (("18", 3), ("26", 1)))
+    tie = vote(["b", "a", "a", "b"])
+    assert (tie.value, tie.votes, tie.tied) == ("b", 2, True)
+    assert vote([None, None, None, "a"]).value == "a"
+    assert vote([None, None]) == Vote(None, 0, 2, 2, ())
+    assert not vote([]).tied
+    assert vote(["the Nile", "Nile.", "Amazon"], same_text) == Vote(
+        "the Nile", 2, 3, 0, (("the Nile", 2), ("Amazon", 1))
+    )
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20))
+def test_vote_is_a_count(answers: list[str | None]) -> None:
+    found = vote(answers)
+    counted = Counter(one for one in answers if one is not None)
+    assert dict(found.counts) == counted
+    assert found.votes == max(counted.values(), default=0)
+    assert found.unparsed + sum(counted.values()) == found.n == len(answers)
+    assert found.value == next((one for one in answers if one and counted[one] == found.votes), None)
+    assert found == vote(answers, lambda a, b: a == b)
