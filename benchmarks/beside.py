@@ -3,14 +3,14 @@
     python benchmarks/beside.py                                  # embedded:smollm2
     python benchmarks/beside.py --model ./tuned/model --convention text
     python benchmarks/beside.py --data DATA                      # also: how often people's answers seem to decline
-    python benchmarks/beside.py --labelled gpt4.csv llama2new.csv  # only: how often the rule and people agree
+    python benchmarks/beside.py --labeled gpt4.csv llama2new.csv  # only: how often the rule and people agree
 
 Printed: the share of `Misconceptions` of which `Choice` finds the true answer likeliest, for each convention, with
 Wilson's interval; the share of unsafe and of safe `Requests` that greedy answers decline by `Harmless`, and those
 answers, so that the rule can be read beside what it judged. With --data also of how many of Alpaca's answers in
 DATA/alpaca-9k.jsonl, nearly none of which declines, `Refusal` says that they do, with the words it saw.
 
-With --labelled, files of answers with what people said of them (columns completion and final_label, as in
+With --labeled, files of answers with what people said of them (columns completion and final_label, as in
 paul-rottger/exaggerated-safety, model_completions/xstest_v2_completions_*.csv): of how many full refusals, full answers
 and partial refusals `Refusal` says that they decline. No model is asked.
 """
@@ -48,9 +48,9 @@ SHOWN = 140
 def main() -> None:
     options = _options()
     lab = Lab(0, OpenModels(Device(device=options.device)), StoredImages([]))
-    if options.labelled:
-        for file in options.labelled:
-            _labelled(file, lab)
+    if options.labeled:
+        for file in options.labeled:
+            _labeled(file, lab)
         return
     for convention in options.convention:
         _truth(options, convention, lab)
@@ -70,7 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=64, help="of an answer")
     parser.add_argument("--show", type=int, default=8, help="answers that are printed, of each kind")
     parser.add_argument("--data", type=Path, help="the folder with alpaca-9k.jsonl")
-    parser.add_argument("--labelled", type=Path, nargs="*", help="files of labelled answers, as XSTest has them")
+    parser.add_argument("--labeled", type=Path, nargs="*", help="files of labeled answers, as XSTest has them")
     return parser.parse_args()
 
 
@@ -122,7 +122,7 @@ def _mistaken(data: Path, lab: Lab) -> None:
             print(f"  {one.reason}")
 
 
-def _labelled(file: Path, lab: Lab) -> None:
+def _labeled(file: Path, lab: Lab) -> None:
     with file.open(encoding="utf-8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["completion"].strip()]
     found = Refusal().score([Sample({"text": row["completion"]}) for row in rows], lab)

@@ -1,7 +1,7 @@
-"""What the embedded models reach on the 10,000 real test photographs, and whether words steer the pictures.
+"""What the embedded models reach on the 10,000 real test photographs, and whether words steer the images.
 
     python benchmarks/embedded_quality.py                     # CLIP, ResNet-50, light against dark
-    python benchmarks/embedded_quality.py --pictures 10000    # also: a ResNet-18 trained on so many of its pictures
+    python benchmarks/embedded_quality.py --images 10000    # also: a ResNet-18 trained on so many of its images
 
 Everything goes through assay's own adapters and components, as a recipe would. Prints JSON lines.
 """
@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from assay.components.evaluators.accuracy import Accuracy
-from assay.components.scorers.image.agreement import Agreement
+from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.lab import Lab
-from assay.core.model_kinds import PaintRequest
+from assay.core.model_kinds import ImageRequest
 from assay.core.sample import Sample
 from assay.models.open_models import OpenModels
 from assay.pipeline.recipe.codec import load
@@ -47,7 +47,7 @@ def judges(lab: Lab) -> None:
     match = ClipMatch(model="embedded:fashion-clip", labels=LABELS).score(photographs, lab)
     right = sum(getattr(o, "answer", "") == s.text("label") for o, s in zip(match, photographs, strict=True))
     say(model="embedded:fashion-clip", measured="zero-shot over ten labels", **share(right, len(photographs)))
-    expert = Agreement(model="embedded:fashion-resnet50").score(photographs, lab)
+    expert = ClassifierAgreement(model="embedded:fashion-resnet50").score(photographs, lab)
     right = sum(getattr(o, "answer", "") == s.text("label") for o, s in zip(expert, photographs, strict=True))
     say(model="embedded:fashion-resnet50", measured="accuracy", **share(right, len(photographs)))
 
@@ -59,11 +59,11 @@ def steering(lab: Lab, each: int, guidance: float, steps: int) -> None:
         means = {}
         for tone in ("light", "dark"):
             asked = [
-                PaintRequest(f"a photo of a {tone} {label}", hashed("steer", label, nth), steps, guidance)
+                ImageRequest(f"a photo of a {tone} {label}", hashed("steer", label, nth), steps, guidance)
                 for nth in range(each)
             ]
-            pictures = painter.paint(asked)
-            means[tone] = np.array([float(np.mean(p)) for p in pictures if isinstance(p, np.ndarray)])
+            images = painter.generate(asked)
+            means[tone] = np.array([float(np.mean(p)) for p in images if isinstance(p, np.ndarray)])
         brighter = int((means["light"] > means["dark"]).sum())
         say(
             measured=f"a light {label} against a dark {label}, same noise",
@@ -74,9 +74,9 @@ def steering(lab: Lab, each: int, guidance: float, steps: int) -> None:
         )
 
 
-def pupil(lab: Lab, pictures: int, guidance: float, steps: int, train_steps: int, model: str) -> None:
-    """A ResNet-18 trained on generated pictures, and one on as many real ones, both on the real test photographs."""
-    paint = replace(load("fashion").generate, per_label=pictures // 10, guidance=guidance, steps=steps, model=model)
+def pupil(lab: Lab, images: int, guidance: float, steps: int, train_steps: int, model: str) -> None:
+    """A ResNet-18 trained on generated images, and one on as many real ones, both on the real test photographs."""
+    paint = replace(load("fashion").generate, per_label=images // 10, guidance=guidance, steps=steps, model=model)
     started = time.perf_counter()
     seeds = paint.seeds()
     made: list[Sample] = []
@@ -85,15 +85,15 @@ def pupil(lab: Lab, pictures: int, guidance: float, steps: int, train_steps: int
     seconds = time.perf_counter() - started
     say(
         measured="painting",
-        pictures=len(made),
+        images=len(made),
         per_second=round(len(made) / seconds, 1),
         guidance=guidance,
         steps=steps,
     )
-    expert = Agreement(model="embedded:fashion-resnet50").score(made, lab)
+    expert = ClassifierAgreement(model="embedded:fashion-resnet50").score(made, lab)
     agree = sum(getattr(o, "value", "") == "agrees" for o in expert)
-    say(measured="pictures the ResNet-50 agrees with", **share(agree, len(made)))
-    real = FashionMNIST(split="train", per_label=pictures // 10).read(lab)
+    say(measured="images the ResNet-50 agrees with", **share(agree, len(made)))
+    real = FashionMNIST(split="train", per_label=images // 10).read(lab)
     holdout = FashionMNIST(split="test").read(lab)
     for name, samples in (("generated", made), ("real", real)):
         with tempfile.TemporaryDirectory() as folder:
@@ -102,12 +102,12 @@ def pupil(lab: Lab, pictures: int, guidance: float, steps: int, train_steps: int
             artifact = trainer.train(samples, inside)
             outcomes = Accuracy().evaluate(artifact, holdout, lab)
         right = sum(int(getattr(o, "value", 0)) for o in outcomes)
-        say(measured=f"ResNet-18 on {len(samples)} {name} pictures", steps=train_steps, **share(right, len(holdout)))
+        say(measured=f"ResNet-18 on {len(samples)} {name} images", steps=train_steps, **share(right, len(holdout)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=0)
+    parser.add_argument("--images", type=int, default=0)
     parser.add_argument("--guidance", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--train-steps", type=int, default=1500)
@@ -122,8 +122,8 @@ def main() -> None:
     if not options.only_pupil:
         judges(lab)
         steering(lab, options.each, guidance, steps)
-    if options.pictures:
-        pupil(lab, options.pictures, guidance, steps, options.train_steps, options.model)
+    if options.images:
+        pupil(lab, options.images, guidance, steps, options.train_steps, options.model)
 
 
 if __name__ == "__main__":

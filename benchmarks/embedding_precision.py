@@ -4,7 +4,7 @@
 
 English instructions and outputs of Alpaca, and Korean sentences made of lists of words. Printed for each: the cosine of
 a text's two embeddings, at least and on average; how far the cosines of different texts move, at most and on average;
-and how many texts keep their nearest neighbour. The first must be >= 0.999.
+and how many texts keep their nearest neighbor. The first must be >= 0.999.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _compare(name: str, texts: list[str], exact: SentenceEncoder, fast: Sentence
     print(
         f"{name}, {len(texts)} different texts: cosine to float32 at least {cosines.min():.6f} (must be >= {NEEDED}), "
         f"mean {cosines.mean():.6f}; cosines of two texts move by at most {moved.max():.5f}, mean {moved.mean():.5f}; "
-        f"nearest neighbour kept {kept:.1%}"
+        f"nearest neighbor kept {kept:.1%}"
     )
 
 

@@ -1,8 +1,8 @@
-"""How guidance and solver steps change what generated pictures teach: the table in design/LOG.md.
+"""How guidance and solver steps change what generated images teach: the table in design/LOG.md.
 
     python benchmarks/guidance_sweep.py --guidance 1 1.5 2 3 --steps 12 --per-label 100 --train-steps 300
 
-For each cell: pictures of the recipe's own prompts and noise, the share the ResNet-50 agrees with, and the accuracy on
+For each cell: images of the recipe's own prompts and noise, the share the ResNet-50 agrees with, and the accuracy on
 the validation photographs (never the test ones: this table chooses the default) of a ResNet-18 trained on them.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from assay.components.evaluators.accuracy import Accuracy
-from assay.components.scorers.image.agreement import Agreement
+from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.lab import Lab
@@ -45,7 +45,7 @@ def main() -> None:
             started = time.perf_counter()
             made = [m for m in paint.generate(paint.seeds(), lab) if isinstance(m, Sample)]
             rate = len(made) / (time.perf_counter() - started)
-            said = Agreement(model="embedded:fashion-resnet50").score(made, lab)
+            said = ClassifierAgreement(model="embedded:fashion-resnet50").score(made, lab)
             agree = sum(getattr(o, "value", "") == "agrees" for o in said) / len(made)
             scores = []
             for nth in range(options.seeds):
@@ -59,7 +59,7 @@ def main() -> None:
                     {
                         "guidance": guidance,
                         "steps": steps,
-                        "pictures": len(made),
+                        "images": len(made),
                         "per_second": round(rate, 1),
                         "expert_agrees": round(agree, 4),
                         "validation_accuracy": [round(score, 4) for score in scores],

@@ -97,7 +97,7 @@ def _options() -> argparse.Namespace:
 
 def read_subjects(folder: Path, items: int | None, names: Sequence[str] = ()) -> list[Subject]:
     """The first `items` questions of each subject, or all; all subjects where none is named."""
-    lab: Any = None  # questions have no pictures
+    lab: Any = None  # questions have no images
     by_name: dict[str, dict[str, list[Item]]] = {}
     for split, limit in (("test", items), ("dev", SHOTS)):
         source = Mmlu(str(folder), split, tuple(names), limit)

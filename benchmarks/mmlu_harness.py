@@ -52,7 +52,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Beside:
+class AuxiliaryEvaluation:
     """One way of the harness beside ours."""
 
     n: int
@@ -78,10 +78,10 @@ def harness_ways(subjects: Sequence[Subject], model: str, device: str, batch: Se
     return {f"lm_eval batch_size={size}": _loop(model, device, instances, size) for size in batch}
 
 
-def beside(subjects: Sequence[Subject], ours: Turns, theirs: Turns) -> Beside:
+def beside(subjects: Sequence[Subject], ours: Turns, theirs: Turns) -> AuxiliaryEvaluation:
     """What both chose, and how long it took them."""
     rows = [pair for one in subjects for pair in zip(ours.found[one.name], theirs.found[one.name], strict=True)]
-    return Beside(
+    return AuxiliaryEvaluation(
         n=len(rows),
         same=sum(choose(one) == choose(two) for one, two in rows),
         apart=max(abs(left - right) for one, two in rows for left, right in zip(one, two, strict=True)),

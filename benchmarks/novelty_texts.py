@@ -35,7 +35,7 @@ def made(folder: Path, count: int) -> list[str]:
     """`count` texts: real ones for half of them, as far as there are so many; the rest by turns a splice and a change.
 
     A splice is the first half of one text and the second half of another. A change is one text of which 1 to 4 times a
-    word is replaced, dropped, put in, or changed with its neighbour. All are shuffled.
+    word is replaced, dropped, put in, or changed with its neighbor. All are shuffled.
     """
     rng = random.Random(SEED)
     found = real(folder)[: count // 2]

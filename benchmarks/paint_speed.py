@@ -1,10 +1,10 @@
-"""Pictures per second: assay's adapter against a plain diffusers loop over the same pipeline at the same batch.
+"""Images per second: assay's adapter against a plain diffusers loop over the same pipeline at the same batch.
 
     python benchmarks/paint_speed.py [--model embedded:fashion-diffusion]
 
 Both paint the same requests with the same seeds to arrays of bytes, in turns in one process; the one that goes first
 changes every round. The ratio is the median over the rounds of the loop's seconds divided by assay's: above 1, assay is
-faster. The pictures of both are compared too.
+faster. The images of both are compared too.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import diffusers
 import numpy as np
 import torch
 
-from assay.core.model_kinds import NotPainted, PaintRequest
+from assay.core.model_kinds import ImageRequest, NotGenerated
 from assay.models import Device, OpenModels
 from assay.models.image.diffusion import TILE, Diffusion
 
 WORDS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-Painter = Callable[[Sequence[PaintRequest]], Sequence[Any]]
+Painter = Callable[[Sequence[ImageRequest]], Sequence[Any]]
 
 
 def plain_loop(model: Diffusion, batch: int) -> Painter:
     """What the diffusers manual shows: prompts and generators in batches, arrays out."""
 
-    def paint(requests: Sequence[PaintRequest]) -> Sequence[Any]:
-        pictures: list[Any] = []
+    def paint(requests: Sequence[ImageRequest]) -> Sequence[Any]:
+        found: list[Any] = []
         for start in range(0, len(requests), batch):
             part = requests[start : start + batch]
             images = model.pipeline(
@@ -43,23 +43,23 @@ def plain_loop(model: Diffusion, batch: int) -> Painter:
             ).images
             crop = model.crop
             images = images[:, crop : images.shape[1] - crop, crop : images.shape[2] - crop]
-            pictures.extend((images * 255).round().astype(np.uint8).squeeze(-1 if images.shape[-1] == 1 else ()))
-        return pictures
+            found.extend((images * 255).round().astype(np.uint8).squeeze(-1 if images.shape[-1] == 1 else ()))
+        return found
 
     return paint
 
 
-def seconds(paint: Painter, requests: Sequence[PaintRequest]) -> float:
+def seconds(paint: Painter, requests: Sequence[ImageRequest]) -> float:
     started = time.perf_counter()
     paint(requests)
     return time.perf_counter() - started
 
 
 def compare(ours: Sequence[Any], theirs: Sequence[Any]) -> str:
-    """How far apart the pictures are; one that assay refuses, such as a black one, is not compared."""
-    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if not isinstance(a, NotPainted)]
+    """How far apart the images are; one that assay refuses, such as a black one, is not compared."""
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if not isinstance(a, NotGenerated)]
     off = np.abs(np.stack([a for a, _ in pairs]).astype(int) - np.stack([b for _, b in pairs]).astype(int))
-    return f"{(off == 0).mean():.4%} of bytes equal, largest difference {off.max()} of 255, {len(pairs)} pictures"
+    return f"{(off == 0).mean():.4%} of bytes equal, largest difference {off.max()} of 255, {len(pairs)} images"
 
 
 def main() -> None:
@@ -77,10 +77,10 @@ def main() -> None:
     assert isinstance(model, Diffusion)
     loop = plain_loop(model, options.batch)
     requests = [
-        PaintRequest(f"a photo of a {WORDS[nth % len(WORDS)]}", nth, options.steps, options.guidance)
+        ImageRequest(f"a photo of a {WORDS[nth % len(WORDS)]}", nth, options.steps, options.guidance)
         for nth in range(options.images)
     ]
-    same = compare(model.paint(requests), loop(requests))
+    same = compare(model.generate(requests), loop(requests))
     times: list[tuple[float, float]] = []
     for nth in range(options.rounds):
         order = (model.paint, loop) if nth % 2 else (loop, model.paint)

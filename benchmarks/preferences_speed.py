@@ -1,10 +1,10 @@
 """Seconds a step, and memory, of learning from pairs with the embedded language model: assay, and TRL as it comes.
 
     python benchmarks/preferences_speed.py --data ../shared/data --steps 6 --threads 1
-    python benchmarks/preferences_speed.py --data ../shared/data --steps 24 --rate 3e-4 --only assay  # what is learnt
+    python benchmarks/preferences_speed.py --data ../shared/data --steps 24 --rate 3e-4 --only assay  # what is learned
 
 Pairs are tasks of Alpaca whose answer, cut at 25 words, is rejected, and chosen with two polite sentences around it: so
-much is learnt in a few steps, and held-out pairs show whether. Same model, pairs, order, batch, LoRA (rank 16 on every
+much is learned in a few steps, and held-out pairs show whether. Same model, pairs, order, batch, LoRA (rank 16 on every
 linear layer but the last), bfloat16 and rate; each way runs in a process of its own, and the first step is left out of
 the medians. TRL as it comes is RewardTrainer or DPOTrainer with its own padding and kernel, on the same tokens, but
 without gradient checkpointing, which costs time. Printed: medians by processor time and by the clock, first and last
@@ -100,7 +100,7 @@ def _job(options: argparse.Namespace, kind: str, folder: str) -> Any:
         save_every=0,
         measure_every=0,
         loss={"center": 0.01, "margin": False, "loss": "sigmoid", "beta": 0.1, "label_smoothing": 0.0},
-        learnt=rows.learnt,
+        learned=rows.learned,
         held=rows.held,
     )
 
@@ -112,7 +112,7 @@ def _assay(job: Any, kind: str, clock: Clock) -> tuple[list[float], dict[str, fl
 
     done = (learn_rewards if kind == "reward" else prefer)(job, clock)
     facts = {f"{name} before": value for name, value in measured(done.before).items()} | measured(done.after)
-    lengths = [len(one) for row in job.learnt for one in (row.chosen, row.rejected)]
+    lengths = [len(one) for row in job.learned for one in (row.chosen, row.rejected)]
     facts["tokens a row"] = sum(lengths) / len(lengths)
     if kind == "dpo":
         facts["kl"] = done.log[-1]["kl"]
@@ -157,11 +157,11 @@ def _trl(job: Any, kind: str, clock: Clock) -> tuple[list[float], dict[str, floa
     trainer_of, config_of = kinds[kind]
     if kind == "reward":
         model, task, heads = reward_loop.with_a_head(start, words, job.seed), "SEQ_CLS", ["score"]
-        examples: list[Any] = [reward_loop.example_of(row) for row in job.learnt]
+        examples: list[Any] = [reward_loop.example_of(row) for row in job.learned]
         more: dict[str, Any] = {"center_rewards_coefficient": job.loss["center"]}
     else:
         model, task, heads = loaded(start), "CAUSAL_LM", []
-        examples = [dpo_loop.example_of(row) for row in job.learnt]
+        examples = [dpo_loop.example_of(row) for row in job.learned]
         more = {"beta": job.loss["beta"]}
     trainer = type("Quiet", (Plain, trainer_of), {})(
         model=model,

@@ -4,7 +4,7 @@
     python benchmarks/sft.py --data ../shared/data --steps 30 --only assay      # what a short training costs
 
 The same model, tasks of Alpaca, order, batch, LoRA (rank 16 on every linear layer but the last), bfloat16 and rate. TRL
-as it comes is SFTTrainer with prompt and completion, its own tokenising, padding and kernel, but without gradient
+as it comes is SFTTrainer with prompt and completion, its own tokenizing, padding and kernel, but without gradient
 checkpointing, which costs time. The loop is what one would write by hand: rows padded to the longest of a batch, LoRA
 by PEFT, autocast, the loss of transformers. Each way runs in a process of its own; the first step is left out of the
 medians and of "all". Printed: medians by processor time and by the clock, losses, peak memory, ratios to assay.

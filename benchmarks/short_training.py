@@ -1,4 +1,4 @@
-"""What a short training of the pupil gains from small pictures and from none being moved: why the recipe has its sizes.
+"""What a short training of the pupil gains from small images and from none being moved: why the recipe has its sizes.
 
     python benchmarks/short_training.py --steps 60 --sizes 24 32 --seeds 3
 

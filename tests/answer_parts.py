@@ -191,7 +191,7 @@ class Nearer:
 def recipe(**changes: Any) -> Recipe:
     """Base, filtered and what it takes to tell why."""
     proof = {
-        "arms": ("base", "unfiltered", "filtered", "random-drop", "human", "human+synthetic"),
+        "arms": ("base", "unfiltered", "filtered", "random-subset", "human", "human+synthetic"),
         "answer": ("filtered", "base"),
         "real": TrueSums(20, 900),
         "measures": {"exact": Exact(), "length": Length()},

@@ -72,11 +72,11 @@ def tokenizer(length: int = LENGTH) -> CLIPTokenizer:
         show_progress=False,
     )
     pipeline.train_from_iterator(_CORPUS, trainer)
-    learnt = json.loads(pipeline.to_str())["model"]
-    vocabulary = dict(learnt["vocab"])
+    learned = json.loads(pipeline.to_str())["model"]
+    vocabulary = dict(learned["vocab"])
     for mark in ("<|startoftext|>", "<|endoftext|>"):
         vocabulary[mark] = len(vocabulary)
-    merges = [tuple(pair) for pair in learnt["merges"]]
+    merges = [tuple(pair) for pair in learned["merges"]]
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=length)
 
 
@@ -221,8 +221,8 @@ def clip(folder: Path) -> Path:
     )
     config = CLIPConfig(text_config=text_config(words).to_dict(), vision_config=vision.to_dict(), projection_dim=WIDTH)
     CLIPModel(config).eval().save_pretrained(folder)
-    pictures = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    CLIPProcessor(image_processor=pictures, tokenizer=words).save_pretrained(folder)
+    images = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    CLIPProcessor(image_processor=images, tokenizer=words).save_pretrained(folder)
     return folder
 
 
@@ -244,7 +244,7 @@ def resnet(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
 
 
 def safety_checker(*, flags: bool) -> tuple[StableDiffusionSafetyChecker, CLIPImageProcessorPil]:
-    """Stable Diffusion's safety checker, small, flagging all pictures or none; and its image processor."""
+    """Stable Diffusion's safety checker, small, flagging all images or none; and its image processor."""
     vision = CLIPVisionConfig(
         hidden_size=WIDTH,
         intermediate_size=64,
@@ -256,7 +256,7 @@ def safety_checker(*, flags: bool) -> tuple[StableDiffusionSafetyChecker, CLIPIm
     )
     config = CLIPConfig(text_config={}, vision_config=vision.to_dict(), projection_dim=WIDTH)
     checker = StableDiffusionSafetyChecker(config).eval()
-    with torch.no_grad():  # a picture is flagged where a cosine, at least -1, is above one of these
+    with torch.no_grad():  # an image is flagged where a cosine, at least -1, is above one of these
         checker.concept_embeds_weights.fill_(-2.0 if flags else 2.0)
         checker.special_care_embeds_weights.fill_(2.0)
     return checker, CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})

@@ -36,7 +36,7 @@ def api_of(path: str) -> str:
 
 
 def text_of(body: Mapping[str, Any]) -> str:
-    """What the user said last, without pictures."""
+    """What the user said last, without images."""
     turns = body.get("messages") or body.get("contents") or [{}]
     said = turns[-1].get("content") or turns[-1].get("parts") or ""
     return said if isinstance(said, str) else " ".join(part["text"] for part in said if "text" in part)

@@ -29,10 +29,10 @@ from assay.core.model_kinds import (
     Classifier,
     Embedder,
     ImageModel,
+    ImageRequest,
     LikelihoodModel,
     Matrix,
-    NotPainted,
-    PaintRequest,
+    NotGenerated,
     Pixels,
     RewardModel,
     TextClassifier,
@@ -79,14 +79,14 @@ class MemoryImages:
 
 
 class Painter:
-    """Paints 12 x 12 pictures of the first shade a prompt names, with noise from the seed."""
+    """Paints 12 x 12 images of the first shade a prompt names, with noise from the seed."""
 
-    def paint(self, requests: Sequence[PaintRequest]) -> Sequence[Pixels | NotPainted]:
+    def generate(self, requests: Sequence[ImageRequest]) -> Sequence[Pixels | NotGenerated]:
         return [self._one(request) for request in requests]
 
-    def _one(self, request: PaintRequest) -> Pixels | NotPainted:
+    def _one(self, request: ImageRequest) -> Pixels | NotGenerated:
         if "nothing" in request.prompt:
-            return NotPainted("the latents are not finite")
+            return NotGenerated("the latents are not finite")
         shape = (request.height or 12, request.width or 12)
         if "void" in request.prompt:
             return np.zeros(shape, dtype=np.uint8)
@@ -95,17 +95,17 @@ class Painter:
         return np.clip(shade + noise, 0, 255).astype(np.uint8)
 
 
-def brightness(picture: Pixels) -> float:
-    return float(picture.mean())
+def brightness(image: Pixels) -> float:
+    return float(image.mean())
 
 
 class Twin:
-    """Pictures and texts on a half circle of brightness; a text that names no shade points the other way."""
+    """Images and texts on a half circle of brightness; a text that names no shade points the other way."""
 
     logit_scale = 20.0
 
     def embed_images(self, images: Sequence[Pixels]) -> Matrix:
-        return self._rows([brightness(picture) / 255 for picture in images])
+        return self._rows([brightness(image) / 255 for image in images])
 
     def embed_texts(self, texts: Sequence[str]) -> Matrix:
         angles = [next((v / 255 for name, v in SHADES.items() if name in text), -1.0) for text in texts]
@@ -123,12 +123,12 @@ class ShadeExpert:
     parameters = 4
 
     def logits(self, images: Sequence[Pixels]) -> Matrix:
-        rows = [[-abs(brightness(picture) - SHADES[label]) / 25 for label in self.labels] for picture in images]
+        rows = [[-abs(brightness(image) - SHADES[label]) / 25 for label in self.labels] for image in images]
         return np.asarray(rows, dtype=np.float32).reshape(-1, len(self.labels))
 
     def features(self, images: Sequence[Pixels]) -> Matrix:
         """The two logits, and two numbers that the head does not look at: brightness and unrest."""
-        more = [[brightness(picture) / 255, float(picture.std()) / 255] for picture in images]
+        more = [[brightness(image) / 255, float(image.std()) / 255] for image in images]
         return np.concatenate([self.logits(images), np.asarray(more, dtype=np.float32).reshape(-1, 2)], axis=1)
 
     def head(self) -> tuple[Matrix, Matrix]:
@@ -156,9 +156,9 @@ class Trained:
         import torch
         from PIL import Image as Pillow
 
-        pictures = [Pillow.fromarray(picture).convert("RGB") for picture in images]
+        decoded = [Pillow.fromarray(image).convert("RGB") for image in images]
         with torch.inference_mode():
-            values = self.model(pixel_values=self.processor(images=pictures, return_tensors="pt")["pixel_values"])
+            values = self.model(pixel_values=self.processor(images=decoded, return_tensors="pt")["pixel_values"])
         result: Matrix = values.logits.numpy()
         return result
 
@@ -166,8 +166,8 @@ class Trained:
         import torch
         from PIL import Image as Pillow
 
-        pictures = [Pillow.fromarray(picture).convert("RGB") for picture in images]
-        pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"]
+        decoded = [Pillow.fromarray(image).convert("RGB") for image in images]
+        pixels = self.processor(images=decoded, return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             result: Matrix = self.model.resnet(pixel_values=pixels).pooler_output.flatten(1).numpy()
         return result
@@ -359,7 +359,7 @@ TASKS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
 class Inventor:
     """Goes on with lists of tasks, says whether one is classification, and gives an example, as it is asked.
 
-    Only the prompt and the seed decide. Now and then it repeats a task, asks for a picture, ends a list too soon, says
+    Only the prompt and the seed decide. Now and then it repeats a task, asks for an image, ends a list too soon, says
     nothing, is gone, or writes what nobody can read.
     """
 
@@ -396,7 +396,7 @@ class Inventor:
     def _tasks(self, rng: np.random.Generator, words: Wording, prompt: str, *, chat: bool) -> str:
         known = TASKS["ko" if words is KOREAN else "en"]
         more = [text for text, *_ in known[:1]]
-        more += ["그림을 그려 주세요."] if words is KOREAN else ["Draw a picture of a cat."]
+        more += ["그림을 그려 주세요."] if words is KOREAN else ["Draw an image of a cat."]
         verbs, things = INVENTED["ko" if words is KOREAN else "en"]
         tasks = [
             more[n] if n < 2 else str(rng.choice(verbs)).format(rng.choice(things)) for n in rng.integers(0, 12, 4)
@@ -535,7 +535,7 @@ def shade(value: int, *, size: int = 12, seed: int = 0) -> Pixels:
 
 
 def shades(lab: Lab, per_shade: int = 3) -> list[Sample]:
-    """Pictures of each shade, labelled and described as what they are."""
+    """Images of each shade, labeled and described as what they are."""
     return [
         Sample({"label": name, "prompt": f"a {name} square", "image": lab.images.put(shade(value, seed=nth))})
         for nth in range(per_shade)

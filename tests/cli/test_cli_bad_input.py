@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import command_line
-from assay.components.scorers.image.agreement import Agreement
+from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.sources.image.fashion_files import INSTALLED
 from command_line import assay
 from run_parts import datasets, stamps
@@ -33,14 +33,18 @@ def refused(words: list[object], **environment: str) -> str:
 
 
 MISTAKES = {
-    "unknown component": ("generate.use=Pain", "No component of the generators is called 'Pain'", "'Paint'"),
-    "misspelt argument": ("generate.step=2", "Paint takes no argument 'step'", "Did you mean 'steps'"),
+    "unknown component": ("generate.use=Pain", "No component of the generators is called 'Pain'", "'GenerateImages'"),
+    "misspelt argument": ("generate.step=2", "GenerateImages takes no argument 'step'", "Did you mean 'steps'"),
     "wrong type": ("generate.steps=many", "Expected `int`, got `str` at `generate.steps`", "'many'"),
-    "empty labels": ("generate.labels=[]", "Paint.labels must name at least one label", "generate"),
+    "empty labels": ("generate.labels=[]", "GenerateImages.labels must name at least one label", "generate"),
     "hub model, no network": ("score.clip.model=nobody/nothing", "'nobody/nothing' is not in the local cache", ""),
     "a name that is no model": ("score.clip.model=clip", "'clip' names no model", "embedded:NAME"),
     "unknown arm": ("prove.arms=[filtred]", "There is no arm 'filtred'", "Did you mean 'filtered'"),
-    "no such way to refuse": ("prove.unknowns.method=odds", "at `prove.unknowns.method`; the value is 'odds'", "vim"),
+    "no such way to refuse": (
+        "prove.ood_scores.method=odds",
+        "at `prove.ood_scores.method`; the value is 'odds'",
+        "vim",
+    ),
     "a curve of nothing": ("prove.curve=[0]", "prove.curve must be different numbers of 1 or more", ""),
     "fingerprints of nothing": ("prove.fingerprint=lok", "prove.fingerprint names the column 'lok'", "'look'"),
     "unknown embedded": ("score.clip.model=embedded:fashion-klip", "carries no model", "'fashion-clip'"),
@@ -64,7 +68,7 @@ def stamp_of(path: Path) -> tuple[int, int]:
 def test_without_json_there_is_one_message_and_nothing_else(small: list[str], tmp_path: Path) -> None:
     done = assay(["run", "fashion", *small, "--set", "generate.step=2", "--out", tmp_path / "run"])
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("assay: generate: Paint takes no argument 'step'.\n  Did you mean 'steps'?")
+    assert done.stderr.startswith("assay: generate: GenerateImages takes no argument 'step'.\n  Did you mean 'steps'?")
     assert len(done.stderr.splitlines()) == 2
     assert not (tmp_path / "run").exists()
 
@@ -72,7 +76,7 @@ def test_without_json_there_is_one_message_and_nothing_else(small: list[str], tm
 def test_a_model_folder_that_is_not_one_is_said_before_anything_is_made(
     small: list[str], photos: Path, tmp_path: Path
 ) -> None:
-    for key in ("generate.model", "score.expert.model", "train.start"):
+    for key in ("generate.model", "score.reference.model", "train.start"):
         said = refused(["run", "fashion", *small, "--set", f"{key}={photos}", "--out", tmp_path / "run"])
         assert "is no model folder: expected model_index.json or config.json, there is ankle boot, bag" in said
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".assay-run"]
@@ -90,12 +94,14 @@ def test_pickled_weights_are_refused(small: list[str], models: dict[str, Path], 
     folder = tmp_path / "pickled"
     shutil.copytree(models["expert"], folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    said = refused(["run", "fashion", *small, "--set", f"score.expert.model={folder}", "--out", tmp_path / "run"])
+    said = refused(["run", "fashion", *small, "--set", f"score.reference.model={folder}", "--out", tmp_path / "run"])
     assert "holds pickled weights" in said
     assert "save_pretrained" in said
 
 
-@pytest.mark.skipif(not hasattr(Agreement, "check"), reason="Agreement cannot look at its labels beforehand yet")
+@pytest.mark.skipif(
+    not hasattr(ClassifierAgreement, "check"), reason="Agreement cannot look at its labels beforehand yet"
+)
 def test_labels_that_the_expert_lacks_are_said_before_anything_is_made(small: list[str], tmp_path: Path) -> None:
     labels = [*command_line.LABELS[:9], "anklet"]
     change = [f"generate.labels={labels}", f"score.match.labels={labels}", f"train.labels={labels}"]
@@ -129,7 +135,7 @@ def test_an_image_that_does_not_decode_is_named(small: list[str], photos: Path, 
     broken.write_bytes(broken.read_bytes()[:60])
     changes = ["--set", f"prove.holdout={{use: ImageFolder, path: {tmp_path / 'photos'}}}"]
     said = refused(["run", "fashion", *small, *changes, "--out", tmp_path / "run"])
-    assert f"{broken} does not decode as a picture" in said
+    assert f"{broken} does not decode as an image" in said
     assert not list((tmp_path / "run").glob("generate-*"))
 
 
@@ -186,7 +192,7 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_room(
 ) -> None:
     words: list[object] = ["run", "fashion", *small, "--out", disk / "run"]
     done: dict[str, tuple[int, int]] = {}
-    for size in ("80m", "400m"):  # the first is full of pictures, the second of a trained model
+    for size in ("80m", "400m"):  # the first is full of images, the second of a trained model
         said = refused(words)
         assert "The disk is full" in said
         assert "the same command again" in said

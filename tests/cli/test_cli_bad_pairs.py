@@ -1,4 +1,4 @@
-"""Pairs and rewards that nothing can be learnt from, by the command line: one clear message, or a counted drop."""
+"""Pairs and rewards that nothing can be learned from, by the command line: one clear message, or a counted drop."""
 
 from __future__ import annotations
 

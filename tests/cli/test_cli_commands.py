@@ -16,7 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from assay.cli.main import COMMANDS, cli, main
+from assay.cli.main import cli, commands, main
 from assay.core.sample import Failure, Sample
 from assay.models import embedded_names
 from assay.pipeline.recipe.codec import shipped
@@ -68,7 +68,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -> None:
     err = (finished.parent / "stderr").read_text(encoding="utf-8").splitlines()
-    assert err[0].startswith("fashion-quick: Do pictures")
+    assert err[0].startswith("fashion-quick: Do images")
     assert all(line.startswith("  ✓ ") for line in err[1:])
     assert len(err) == 1 + 23
     out = (finished.parent / "stdout").read_text(encoding="utf-8")
@@ -80,10 +80,10 @@ def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -
 
 def test_results_hold_the_whole_proof(finished: Path) -> None:
     found = json.loads((finished / "results.json").read_text(encoding="utf-8"))
-    for key in ("arms", "effects", "verdict", "unknowns", "calibration", "exchange_rate", "leakage"):
+    for key in ("arms", "effects", "verdict", "ood_scores", "calibration", "exchange_rate", "leakage"):
         assert found[key], key
     assert [arm["name"] for arm in found["arms"]] == ["real", "filtered"]
-    assert {model["model"] for model in found["unknowns"]} == {"filtered", "expert"}
+    assert {model["model"] for model in found["ood_scores"]} == {"filtered", "reference"}
     assert {row["set"]: row["exact"] for row in found["leakage"]} == {"generate": 0, "real": 30}  # one folder for both
     assert found["exchange_rate"]["samples"] == 70
 
@@ -113,7 +113,7 @@ def test_plan_of_what_is_done_and_of_what_would_change(finished: Path, ask: Any)
     said = ask("plan", recipe, "--out", finished, "--set", "keep.0.low=0.9")
     states = {stage["stage"]: stage["state"] for stage in said["stages"]}
     assert states.pop("keep") == "to do"
-    waiting = {"train-real-0", "train-filtered-0", "prove", "agree", "unknowns"}
+    waiting = {"train-real-0", "train-filtered-0", "prove", "agree", "ood_scores"}
     assert {name for name, state in states.items() if state == "waits"} == waiting
 
 
@@ -131,11 +131,11 @@ def test_why_by_id_and_by_its_beginning(finished: Path, ask: Any, refused: Any) 
     whole = ask("why", finished, samples[3].id)
     assert whole["id"] == samples[3].id
     assert whole["fields"]["label"] == samples[3].text("label")
-    assert set(whole["outcomes"]) == {"match", "clip", "expert", "look", "safety"}
+    assert set(whole["outcomes"]) == {"match", "clip", "reference", "look", "safety"}
     assert whole["parents"] == list(samples[3].parents)
     assert whole["decision"]["keep"] is whole["kept"]
     came = whole["provenance"]
-    assert (came["synthetic"], came["made_by"], came["prompt"]) == (True, "Paint", samples[3].text("prompt"))
+    assert (came["synthetic"], came["made_by"], came["prompt"]) == (True, "GenerateImages", samples[3].text("prompt"))
     assert [model["licence"] for model in came["models"]] == ["unknown"]
     assert set(came["scored_by"]) == set(whole["outcomes"])
     assert ask("why", finished, samples[3].id[:10]) == whole
@@ -145,8 +145,8 @@ def test_why_by_id_and_by_its_beginning(finished: Path, ask: Any, refused: Any) 
     assert "70 samples of" in refused("why", finished, "")
 
 
-def test_a_picture_is_painted_again_from_what_why_says(finished: Path, ask: Any) -> None:
-    from assay.core.model_kinds import PaintRequest
+def test_an_image_is_painted_again_from_what_why_says(finished: Path, ask: Any) -> None:
+    from assay.core.model_kinds import ImageRequest
     from assay.models import OpenModels
     from assay.store.images import StoredImages
 
@@ -154,15 +154,15 @@ def test_a_picture_is_painted_again_from_what_why_says(finished: Path, ask: Any)
     made = read_made(parts(generated)[0])[0]
     assert isinstance(made, Sample)
     came = ask("why", finished, made.id)["provenance"]
-    request = PaintRequest(
+    request = ImageRequest(
         came["prompt"], came["seed"], steps=came["settings"]["steps"], guidance=came["settings"]["guidance"]
     )
-    (picture,) = OpenModels().image_model(came["models"][0]["model"]).paint([request])
-    assert isinstance(picture, np.ndarray)
-    assert np.array_equal(picture, StoredImages([generated]).get([made.image()])[0])
+    (image,) = OpenModels().image_model(came["models"][0]["model"]).generate([request])
+    assert isinstance(image, np.ndarray)
+    assert np.array_equal(image, StoredImages([generated]).get([made.image()])[0])
 
 
-def test_an_exported_picture_says_where_it_came_from_by_itself(
+def test_an_exported_image_says_where_it_came_from_by_itself(
     finished: Path,
     tmp_path: Path,
     ask: Any,
@@ -177,7 +177,7 @@ def test_an_exported_picture_says_where_it_came_from_by_itself(
     assert (told["id"], told["as_exported"]) == (files[0].stem, True)
     assert told["provenance"] == ask("why", finished, files[0].stem)["provenance"]
     _, out, _ = call(monkeypatch, capsys, "why", files[0])
-    assert out.startswith(f"sample {files[0].stem}\n  synthetic: made by Paint, version 1\n")
+    assert out.startswith(f"sample {files[0].stem}\n  synthetic: made by GenerateImages, version 1\n")
     assert out.endswith("The file is as it was exported.\n")
     data, other = (file.read_bytes() for file in files[:2])
     end = data.index(b"IDAT") - 4
@@ -195,7 +195,14 @@ def test_why_in_words(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert isinstance(sample, Sample)
     code, out, _ = call(monkeypatch, capsys, "why", finished, sample.id)
     assert code == 0
-    for word in (f"sample {sample.id}: ", "label: t-shirt", "made by Paint", "expert: ", "look: a vector of", "rule: "):
+    for word in (
+        f"sample {sample.id}: ",
+        "label: t-shirt",
+        "made by GenerateImages",
+        "expert: ",
+        "look: a vector of",
+        "rule: ",
+    ):
         assert word in out
 
 
@@ -333,8 +340,8 @@ def test_a_second_run_from_the_command_line_is_quick_and_says_so(finished: Path,
 
 def test_every_command_and_option_explains_itself() -> None:
     found = CliRunner().invoke(cli, ["--help"])
-    assert all(name in found.output for name in COMMANDS)
-    for name in COMMANDS:
+    assert all(name in found.output for name in commands())
+    for name in commands():
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
         assert command.help

@@ -27,7 +27,7 @@ def test_a_run_ends_in_a_report_with_an_honest_verdict(run: Path) -> None:
     assert flow["requested"] == 40
     assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 40
     assert 4 <= flow["kept"] < 32
-    assert [arm["name"] for arm in results["arms"]] == ["base", "unfiltered", "filtered", "random-drop"]
+    assert [arm["name"] for arm in results["arms"]] == ["base", "unfiltered", "filtered", "random-subset"]
     assert [arm["steps"] for arm in results["arms"]] == [0, 16, 16, 16]
     first = results["effects"][0]
     assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("filtered", "base", 16)
@@ -36,7 +36,7 @@ def test_a_run_ends_in_a_report_with_an_honest_verdict(run: Path) -> None:
     assert results["verdict"] == first["verdict"]
     assert (results["verdict"] != "no difference shown") == shown
     assert {one["measure"]["name"] for one in results["measures"]} == {"rouge-l", "cosine"}
-    assert [one["ours"] for one in results["duels"]] == ["unfiltered", "filtered", "random-drop"]
+    assert [one["ours"] for one in results["duels"]] == ["unfiltered", "filtered", "random-subset"]
     assert all(set(one["answers"]) == {arm["name"] for arm in results["arms"]} for one in results["answers"])
     page = (run / "report.html").read_text(encoding="utf-8")
     for title in ("By other measures", "Which answers a judge prefers", "What the models answer", "held-out tasks"):
@@ -50,7 +50,7 @@ def test_tuning_changed_the_model_and_it_can_be_asked(run: Path) -> None:
     losses = [arm["result"]["estimate"] for arm in results["arms"]]
     assert len(set(losses)) == len(losses)
     (model,) = run.glob("train-filtered-0-*/model")
-    said = assay(["ask", "Name a colour.", "--model", str(model), "--way", "zero-shot", "--max-tokens", "8"])
+    said = assay(["ask", "Name a color.", "--model", str(model), "--way", "zero-shot", "--max-tokens", "8"])
     assert said.returncode == 0, said.stderr
     assert said.stdout.strip()
 

@@ -42,7 +42,7 @@ def test_pairs_by_the_embedded_model_with_an_audit_in_sentences(tmp_path: Path) 
         "probabilities",
         "Position: the two orders",
         "Length:",
-        "Humans: on 2 labelled pairs",
+        "Humans: on 2 labeled pairs",
         "Form:",
     ):
         assert said in done.stdout

@@ -72,8 +72,8 @@ ALIGN = (
     "prove.variants.ppo.rate=3e-3",
     "prove.variants.ppo.save_every=2",
     "prove.duel.model={start}",
-    *(f"prove.beside.{name}.holdout.limit=4" for name in ("truthful", "declines-unsafe", "answers-safe")),
-    *(f"prove.beside.{name}.evaluate.decoding.max_tokens=12" for name in ("declines-unsafe", "answers-safe")),
+    *(f"prove.also.{name}.holdout.limit=4" for name in ("truthful", "declines-unsafe", "answers-safe")),
+    *(f"prove.also.{name}.evaluate.decoding.max_tokens=12" for name in ("declines-unsafe", "answers-safe")),
 )
 REASON = (
     "models.sft.train.model={start}",

@@ -20,10 +20,10 @@ def test_written_reviews_help_where_there_are_few_real_ones(tmp_path: Path) -> N
     assert flow["requested"] == 120
     assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 120
     first = results["effects"][0]
-    assert (first["ours"], first["theirs"]) == ("mixed", "few-real")
+    assert (first["ours"], first["theirs"]) == ("real+synthetic", "real-few-shot")
     assert first["difference"]["n"] == 300
     assert first["difference"]["estimate"] > 0
-    floor = next(arm for arm in results["arms"] if arm["name"] == "shuffled-labels")
+    floor = next(arm for arm in results["arms"] if arm["name"] == "permuted-labels")
     assert floor["result"]["low"] < 0.5 < floor["result"]["high"]
     assert {one["kept"] for one in results["texts"]} == {True, False}
     assert all(one["text"] for one in results["texts"])

@@ -84,7 +84,7 @@ def test_texts_of_another_file_count_as_kept_before(tmp_path: Path) -> None:
     assert "given line 1: Name three fruits" in printed
 
 
-def test_the_most_repeated_come_first_with_their_neighbours(tmp_path: Path) -> None:
+def test_the_most_repeated_come_first_with_their_neighbors(tmp_path: Path) -> None:
     printed = novelty(lines(tmp_path, *TASKS, "name THREE fruits")).stdout
     assert "Kept 2 of 5 texts (40.0 %); of the others 2 repeat one kept before word for word, 1 nearly." in printed
     table = printed.partition("Most repeated:")[2].splitlines()

@@ -10,7 +10,7 @@ import pytest
 
 from command_line import assay
 
-LINES = "The capital of France is Paris.\n\nColourless green ideas sleep furiously.\nx\n"
+LINES = "The capital of France is Paris.\n\nColorless green ideas sleep furiously.\nx\n"
 
 
 def said(*words: object) -> dict[str, object]:

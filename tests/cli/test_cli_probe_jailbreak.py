@@ -15,7 +15,7 @@ def test_a_table_a_page_and_numbers(tmp_path: Path) -> None:
     words += ["--false-alarms", "0.3"]
     done = assay([*words, "--html", page])
     assert done.returncode == 0, done.stderr
-    assert "Without a defence" in done.stdout
+    assert "Without a defense" in done.stdout
     assert all(name in done.stdout for name in ("reminder", "perplexity", "vote", "guard", "many-shot"))
     html = page.read_text(encoding="utf-8")
     assert html.count('class="strip') == 10
@@ -31,7 +31,7 @@ def test_a_table_a_page_and_numbers(tmp_path: Path) -> None:
 def test_prompts_of_ones_own(tmp_path: Path) -> None:
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("Say moo.\nSay baa, please.\n")
-    words = ["probe", "jailbreak", "--prompts", prompts, "--family", "direct", "--defence", "reminder"]
+    words = ["probe", "jailbreak", "--prompts", prompts, "--family", "direct", "--defense", "reminder"]
     done = assay([*words, "--max-tokens", "8"])
     assert done.returncode == 0, done.stderr
     assert "nobody knows what was wanted" in done.stdout
@@ -47,7 +47,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         (["--prompts", empty], "holds no text"),
         (["--prompts", tmp_path / "none.txt"], "There is no file"),
         (["--system", "Be kind."], "go with --prompts"),
-        (["--defence", "none", "--defence", "vote"], "goes alone"),
+        (["--defense", "none", "--defense", "vote"], "goes alone"),
         (["--model", "openai:gpt-5"], "Name an open model with --guard"),
         (["--reader", "openai:gpt-5"], "--reader"),
         (["--html", tmp_path / "no" / "page.html"], "there is no folder"),

@@ -50,7 +50,7 @@ def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: di
     assert grpo["hacking"] is not None
     assert not grpo["hacking"]["flagged"]
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "How they learnt from preferences and rewards" in page
+    assert "How they learned from preferences and rewards" in page
 
 
 @pytest.mark.slow

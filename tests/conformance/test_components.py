@@ -20,8 +20,8 @@ from assay.components.evaluators.accuracy import Accuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
 from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.ood_scores import OodScores
 from assay.components.evaluators.text_accuracy import TextAccuracy
-from assay.components.evaluators.unknowns import Unknowns
 from assay.components.filters import FILTERS
 from assay.components.filters.agrees import Agrees
 from assay.components.filters.cluster_quota import ClusterQuota
@@ -33,27 +33,27 @@ from assay.components.filters.length import Length
 from assay.components.filters.near_duplicates import NearDuplicates
 from assay.components.filters.novel import Novel
 from assay.components.filters.preferred import Preferred
-from assay.components.filters.random_share import RandomShare
+from assay.components.filters.random_subset import RandomSubset
 from assay.components.filters.threshold import Threshold
-from assay.components.filters.top_share import TopShare
+from assay.components.filters.top_fraction import TopFraction
 from assay.components.generators import GENERATORS
 from assay.components.generators.arithmetic import Problems
+from assay.components.generators.generate_images import GenerateImages
+from assay.components.generators.generate_texts import GenerateTexts
 from assay.components.generators.given import Given
-from assay.components.generators.paint import Paint
 from assay.components.generators.preference_calls import Answerer
 from assay.components.generators.preferences import Preferences
 from assay.components.generators.self_instruct import SelfInstruct
-from assay.components.generators.write import Write
 from assay.components.scorers import SCORERS
 from assay.components.scorers.contamination.embedding_overlap import EmbeddingOverlap
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
-from assay.components.scorers.image.agreement import Agreement
 from assay.components.scorers.image.block_list import BlockList
+from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.scorers.image.clip_score import ClipScore
 from assay.components.scorers.image.image_embedding import ImageEmbedding
-from assay.components.scorers.image.image_safety import PictureSafety
+from assay.components.scorers.image.image_safety import ImageSafety
 from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
 from assay.components.scorers.language_model.following import Following
 from assay.components.scorers.language_model.judge import Judge
@@ -93,7 +93,7 @@ from assay.components.sources.tasks.questions import Questions
 from assay.components.sources.tasks.seed_tasks import SeedTasks
 from assay.components.sources.tasks.truthful_qa import TruthfulQa
 from assay.components.sources.text.food_reviews import FoodReviews
-from assay.components.sources.text.labeled_texts import LabelledTexts
+from assay.components.sources.text.labeled_texts import LabeledTexts
 from assay.components.sources.text.requests import Requests
 from assay.components.sources.text.texts import Texts
 from assay.components.trainers import TRAINERS
@@ -131,13 +131,13 @@ from labs import (
 WRITTEN = str(Path(__file__).parents[1] / "data" / "written.txt")
 HASHES = str(Path(__file__).parents[1] / "data" / "hashes.txt")
 EXAMPLES: dict[type, list[Any]] = {
-    Paint: [
-        Paint("tiny:painter", tuple(SHADES), per_label=3),
-        Paint("tiny:painter", ("black", "nothing"), 2, ("a {size} {label}",), slots={"size": ("", "small")}),
+    GenerateImages: [
+        GenerateImages("tiny:painter", tuple(SHADES), per_label=3),
+        GenerateImages("tiny:painter", ("black", "nothing"), 2, ("a {size} {label}",), slots={"size": ("", "small")}),
     ],
-    Write: [
-        Write("tiny:author", ("praise", "blame"), per_label=3),
-        Write(
+    GenerateTexts: [
+        GenerateTexts("tiny:author", ("praise", "blame"), per_label=3),
+        GenerateTexts(
             "tiny:author",
             ("praise", "nothing", "void", "never"),
             2,
@@ -189,7 +189,10 @@ EXAMPLES: dict[type, list[Any]] = {
     Problems: [Problems(9), Problems(12, "warm-up", 5, 1, 0.5, 0.5)],
     ClipMatch: [ClipMatch("tiny:twin", ("black", "white"))],
     ClipScore: [ClipScore("tiny:twin")],
-    Agreement: [Agreement("tiny:expert"), Agreement("tiny:expert", names={"grey": ("black", "white")})],
+    ClassifierAgreement: [
+        ClassifierAgreement("tiny:expert"),
+        ClassifierAgreement("tiny:expert", names={"grey": ("black", "white")}),
+    ],
     ImageEmbedding: [ImageEmbedding("tiny:twin")],
     Judge: [
         Judge("tiny:judge", "Brevity: fewer words are better.", output="text"),
@@ -241,9 +244,9 @@ EXAMPLES: dict[type, list[Any]] = {
     Secrets: [Secrets(), Secrets("reference")],
     BlockList: [BlockList(HASHES), BlockList(HASHES, near=0)],
     Toxicity: [Toxicity("tiny:sorter", ("cat",)), Toxicity("tiny:sorter", ("cat", "dog"), "sigmoid", "reference")],
-    PictureSafety: [
-        PictureSafety("tiny:expert", ("black",)),
-        PictureSafety("tiny:expert", ("white", "black")),
+    ImageSafety: [
+        ImageSafety("tiny:expert", ("black",)),
+        ImageSafety("tiny:expert", ("white", "black")),
     ],
     FastDetectGpt: [
         FastDetectGpt("tiny:author", words=3, languages=("en", "id")),
@@ -280,7 +283,7 @@ EXAMPLES: dict[type, list[Any]] = {
     PassesTests: [PassesTests("reference"), PassesTests("reference", entry="second", partial=True, memory=128)],
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
     Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
-    TopShare: [TopShare("number", 0.4), TopShare("number", 0.4, "lowest", per=None, unscored="keep")],
+    TopFraction: [TopFraction("number", 0.4), TopFraction("number", 0.4, "lowest", per=None, unscored="keep")],
     ClusterQuota: [
         ClusterQuota("vector", clusters=3, most=1),
         ClusterQuota("vector", 2, 2, "number", "lowest", 1, "keep"),
@@ -297,7 +300,7 @@ EXAMPLES: dict[type, list[Any]] = {
         Heuristics("text", "label", "text", skip=("too-short", "contradicted")),
     ],
     Preferred: [Preferred(chosen="label", rejected="text"), Preferred("drop", chosen="text", rejected="label")],
-    RandomShare: [RandomShare(share=0.3), RandomShare(keep=2, per=None, seed=1)],
+    RandomSubset: [RandomSubset(share=0.3), RandomSubset(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
     TextClassifier: [TextClassifier(("black", "white"), "tiny:letters", steps=2, batch=4)],
     SFT: [
@@ -373,18 +376,18 @@ EXAMPLES: dict[type, list[Any]] = {
         AnswerLoss("label", "reference", "text"),
         AnswerLoss("label", "", "text", "Be brief.", Decoding("sample", temperature=0.7, max_tokens=9)),
     ],
-    Choice: [Choice(), Choice("text-normalised", "Be brief."), Choice("letter")],
+    Choice: [Choice(), Choice("text-normalized", "Be brief."), Choice("letter")],
     Answers: [
         Answers(Rouge(), instruction="label", input="reference"),
         Answers(ChrF(), Decoding("sample", max_tokens=9), "label", "reference", system="Be brief."),
     ],
-    Unknowns: [Unknowns(), Unknowns(method="max-logit", k=3)],
+    OodScores: [OodScores(), OodScores(method="max-logit", k=3)],
     FashionMNIST: [FashionMNIST(per_label=1)],
     Digits: [Digits(per_label=1)],
     Noise: [Noise(3)],
     ImageFolder: [ImageFolder("somewhere", limit=2)],
     FoodReviews: [FoodReviews(), FoodReviews("train", per_label=9, folder="somewhere")],
-    LabelledTexts: [LabelledTexts("some.csv"), LabelledTexts("some.jsonl", "words", "kind", per_label=2, skip=1)],
+    LabeledTexts: [LabeledTexts("some.csv"), LabeledTexts("some.jsonl", "words", "kind", per_label=2, skip=1)],
     Mmlu: [Mmlu("somewhere"), Mmlu("somewhere", "dev", ("anatomy", "virology"), per_subject=5)],
     Gsm8k: [Gsm8k("somewhere.jsonl", limit=2)],
     TruthfulQa: [TruthfulQa("somewhere.json"), TruthfulQa("somewhere.json", "mc2", limit=2)],
@@ -536,7 +539,7 @@ def test_rounds_are_the_seeds_in_their_order(generator: Any) -> None:
         assert [seed for groups in generator.rounds(some) for group in groups for seed in group] == some
 
 
-UNSCORED = st.just(Unscored("failed", "no picture"))
+UNSCORED = st.just(Unscored("failed", "no image"))
 NUMBERS = st.one_of(st.floats(0, 1).map(Score), UNSCORED)
 WORDS = st.one_of(st.sampled_from(["agrees", "disagrees"]).map(Label), UNSCORED)
 VECTORS = st.one_of(st.tuples(st.floats(-1, 1), st.floats(0.1, 1)).map(Fingerprint), UNSCORED)
@@ -595,10 +598,10 @@ def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> Non
     artifact = trainer.train(samples, lab)
     assert Path(artifact.path).is_relative_to(tmp_path)
     assert len(artifact.digest) == 64
-    pictures = hasattr(trainer, "image")
-    model: Any = (lab.models.classifier if pictures else lab.models.text_classifier)(artifact.path)
+    images = hasattr(trainer, "image")
+    model: Any = (lab.models.classifier if images else lab.models.text_classifier)(artifact.path)
     assert tuple(model.labels) == trainer.labels
-    shown = lab.pixels(samples) if pictures else [sample.text("text") for sample in samples]
+    shown = lab.pixels(samples) if images else [sample.text("text") for sample in samples]
     assert model.logits(shown).shape == (len(samples), len(trainer.labels))
 
 
@@ -628,11 +631,11 @@ def test_tuning_leaves_a_model_that_answers(trainer: Any, tmp_path: Path) -> Non
 
 
 REAL: dict[str, Any] = {
-    "sd": lambda at: Paint(at, ("bag", "coat"), per_label=3, steps=2, slots={"tone": ("", "light")}),
-    "sdxl": lambda at: Paint(at, ("bag", "coat"), per_label=2, steps=2, guidance=1.0),
-    "sd3": lambda at: Paint(at, ("bag", "coat"), per_label=2, steps=2),
+    "sd": lambda at: GenerateImages(at, ("bag", "coat"), per_label=3, steps=2, slots={"tone": ("", "light")}),
+    "sdxl": lambda at: GenerateImages(at, ("bag", "coat"), per_label=2, steps=2, guidance=1.0),
+    "sd3": lambda at: GenerateImages(at, ("bag", "coat"), per_label=2, steps=2),
     "clip": lambda at: [ClipMatch(at, checkpoints.LABELS), ClipScore(at), ImageEmbedding(at)],
-    "resnet": lambda at: [Agreement(at), Accuracy()],
+    "resnet": lambda at: [ClassifierAgreement(at), Accuracy()],
 }
 
 

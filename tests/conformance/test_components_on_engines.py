@@ -25,15 +25,15 @@ from assay.components.filters.languages import Languages
 from assay.components.filters.length import Length
 from assay.components.filters.novel import Novel
 from assay.components.filters.preferred import Preferred
-from assay.components.filters.random_share import RandomShare
-from assay.components.filters.top_share import TopShare
+from assay.components.filters.random_subset import RandomSubset
+from assay.components.filters.top_fraction import TopFraction
 from assay.components.generators import GENERATORS
 from assay.components.generators.arithmetic import Problems
+from assay.components.generators.generate_texts import GenerateTexts
 from assay.components.generators.given import Given
 from assay.components.generators.preference_calls import Answerer
 from assay.components.generators.preferences import Preferences
 from assay.components.generators.self_instruct import SelfInstruct
-from assay.components.generators.write import Write
 from assay.components.scorers import SCORERS
 from assay.components.scorers.contamination.embedding_overlap import EmbeddingOverlap
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
@@ -75,7 +75,7 @@ from assay.components.sources.tasks.questions import Questions
 from assay.components.sources.tasks.seed_tasks import SeedTasks
 from assay.components.sources.tasks.truthful_qa import TruthfulQa
 from assay.components.sources.text.food_reviews import FoodReviews
-from assay.components.sources.text.labeled_texts import LabelledTexts
+from assay.components.sources.text.labeled_texts import LabeledTexts
 from assay.components.sources.text.requests import Requests
 from assay.components.sources.text.texts import Texts
 from assay.components.trainers import TRAINERS
@@ -110,7 +110,7 @@ SMALL = (
 
 def small() -> Recipe:
     recipe = load("fashion", quick=True, changes=SMALL)
-    more = (TopShare("match", 0.9), RandomShare(share=0.9))
+    more = (TopFraction("match", 0.9), RandomSubset(share=0.9))
     return Recipe(**{**vars(recipe), "keep": (*recipe.keep, *more)})
 
 
@@ -148,7 +148,7 @@ def texts() -> Recipe:
     few = Decoding("sample", temperature=0.9, max_tokens=4)
     return Recipe(
         "texts",
-        Write("embedded:smollm2", LABELS, per_label=34, decoding=few),
+        GenerateTexts("embedded:smollm2", LABELS, per_label=34, decoding=few),
         score={type(one).__name__: one for one in TEXT_SCORERS},
         keep=(
             Languages("Language", ("en", "ko"), unscored="keep"),
@@ -182,7 +182,7 @@ def given() -> Recipe:
     return Recipe("given", Given(FewTasks()), keep=(Preferred(chosen="instruction", rejected="output"),))
 
 
-RECIPES = {"pictures": small, "texts": texts, "tasks": tasks, "pairs": pairs, "given": given}
+RECIPES = {"images": small, "texts": texts, "tasks": tasks, "pairs": pairs, "given": given}
 
 
 @pytest.fixture(scope="module")
@@ -204,11 +204,11 @@ def test_the_recipes_hold_every_component() -> None:
     every = {*GENERATORS, *SCORERS, *VERIFIERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
     # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here. Language
     # models are tuned, and their answers compared, below.
-    files = {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabelledTexts, SeedTasks, Misconceptions, Requests}
-    # Pairs are learnt from and answers rewarded below; no recipe here has votes.
+    files = {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabeledTexts, SeedTasks, Misconceptions, Requests}
+    # Pairs are learned from and answers rewarded below; no recipe here has votes.
     preferences = {RewardModel, DPO, PPO, Reward, PreferencePairs, VotedPairs, Votes}
     rewards = {GRPO, Answers, Problems, Arithmetic}
-    lists = {BlockList, Toxicity}  # a list of pictures, and a classifier of one's own: none comes along
+    lists = {BlockList, Toxicity}  # a list of images, and a classifier of one's own: none comes along
     tuned = {Judge, Following, SFT, AnswerLoss, Choice, PairJudge}
     assert every - used == {*files, *preferences, *rewards, *lists, *tuned}
 
@@ -240,13 +240,13 @@ def test_answers_are_proved_alike_on_every_engine(tmp_path: Path) -> None:
     start = str(checkpoints.chat(tmp_path / "start"))
     recipe = Recipe(
         "answers",
-        Write("embedded:smollm2", LABELS, per_label=4, decoding=Decoding("sample", max_tokens=4)),
+        GenerateTexts("embedded:smollm2", LABELS, per_label=4, decoding=Decoding("sample", max_tokens=4)),
         score={"following": Following(start, "prompt", output="text")},
         train=SFT(start, steps=2, batch=2, max_length=64, instruction="prompt", output="text"),
         prove=Proof(
             SeedTasks(part="held-out", limit=4),
             AnswerLoss(decoding=Decoding(max_tokens=4)),
-            arms=("base", "unfiltered", "random-drop"),
+            arms=("base", "unfiltered", "random-subset"),
             measures={"rouge": Rouge(references=("output",))},
             duel=PairJudge(start, by="likelihood"),
         ),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from assay.components.evaluators.accuracy import Accuracy
 from assay.components.filters.threshold import Threshold
-from assay.components.generators.paint import Paint
+from assay.components.generators.generate_images import GenerateImages
 from assay.components.sources.image.fashion_mnist import FashionMNIST
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.effect import Effect
@@ -46,15 +46,15 @@ def test_ids_are_what_they_were_when_the_first_run_was_stored(sample: Sample, id
 
 
 def test_an_id_does_not_depend_on_the_order_of_fields_and_depends_on_everything_else() -> None:
-    sample = Sample({"label": "bag", "image": PICTURE}, ("p", "q"), "Paint", 1)
-    assert Sample({"image": PICTURE, "label": "bag"}, ("p", "q"), "Paint", 1).id == sample.id
+    sample = Sample({"label": "bag", "image": PICTURE}, ("p", "q"), "GenerateImages", 1)
+    assert Sample({"image": PICTURE, "label": "bag"}, ("p", "q"), "GenerateImages", 1).id == sample.id
     others = [
-        Sample({"label": "bag"}, ("p", "q"), "Paint", 1),
-        Sample({"label": "coat", "image": PICTURE}, ("p", "q"), "Paint", 1),
-        Sample({"label": "bag", "image": Image("cd" * 32, 28, 28)}, ("p", "q"), "Paint", 1),
-        Sample({"label": "bag", "image": PICTURE}, ("q", "p"), "Paint", 1),
+        Sample({"label": "bag"}, ("p", "q"), "GenerateImages", 1),
+        Sample({"label": "coat", "image": PICTURE}, ("p", "q"), "GenerateImages", 1),
+        Sample({"label": "bag", "image": Image("cd" * 32, 28, 28)}, ("p", "q"), "GenerateImages", 1),
+        Sample({"label": "bag", "image": PICTURE}, ("q", "p"), "GenerateImages", 1),
         Sample({"label": "bag", "image": PICTURE}, ("p", "q"), "paint", 1),
-        Sample({"label": "bag", "image": PICTURE}, ("p", "q"), "Paint", 2),
+        Sample({"label": "bag", "image": PICTURE}, ("p", "q"), "GenerateImages", 2),
     ]
     assert len({sample.id, *(other.id for other in others)}) == 7
 
@@ -143,7 +143,7 @@ def test_a_table_names_the_column_it_lacks() -> None:
         table.field_values("lable")
 
 
-PAINT = Paint("somewhere", ("bag", "coat"), 1)
+PAINT = GenerateImages("somewhere", ("bag", "coat"), 1)
 TRAIN = ImageClassifier(("bag", "coat"))
 DATA = FashionMNIST(per_label=1)
 

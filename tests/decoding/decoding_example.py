@@ -56,7 +56,7 @@ def text_of(ids: Sequence[int]) -> str:
 
 def example() -> Tries:
     tried = tuple(
-        Tried(name, decode(step, [0], way, eos=(EOS,), detokenise=text_of), seconds=0.1 * (nth + 1))
+        Tried(name, decode(step, [0], way, eos=(EOS,), detokenize=text_of), seconds=0.1 * (nth + 1))
         for nth, (name, way) in enumerate(WAYS.items())
     )
     return Tries("<i>Once</i> upon a time.\nThe", tried, dict(enumerate(TOKENS)), model="a model by hand")

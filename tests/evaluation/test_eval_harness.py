@@ -115,7 +115,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "itself": {**chosen, "fewshot_split": None},
     }.items():
         (place / f"{name}.yaml").write_text(yaml.safe_dump({"task": f"here_{name}", **common, **own}), encoding="utf-8")
-    for name, own_tasks in (("group", ["here_first", "here_second"]), ("mixed", ["here_first", "here_written"])):
+    for name, own_tasks in (
+        ("group", ["here_first", "here_second"]),
+        ("real+synthetic", ["here_first", "here_written"]),
+    ):
         content = yaml.safe_dump({"group": f"here_{name}", "task": own_tasks})
         (place / f"{name}.yaml").write_text(content, encoding="utf-8")
     return place
@@ -236,7 +239,7 @@ def test_what_is_no_number_a_document_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="f1 of harness:here_some is no mean over documents; it has acc"):
         cells(["a"], [some], measures=["f1"])
     with pytest.raises(RecipeError, match="no measure in common"):
-        task_of(folder, "mixed")
+        task_of(folder, "real+synthetic")
 
 
 @installed

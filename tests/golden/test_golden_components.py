@@ -22,8 +22,8 @@ from assay.components.evaluators.accuracy import Accuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
 from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.ood_scores import OodScores
 from assay.components.evaluators.text_accuracy import TextAccuracy
-from assay.components.evaluators.unknowns import Unknowns
 from assay.components.filters import FILTERS
 from assay.components.filters.agrees import Agrees
 from assay.components.filters.cluster_quota import ClusterQuota
@@ -35,27 +35,27 @@ from assay.components.filters.length import Length
 from assay.components.filters.near_duplicates import NearDuplicates
 from assay.components.filters.novel import Novel
 from assay.components.filters.preferred import Preferred
-from assay.components.filters.random_share import RandomShare
+from assay.components.filters.random_subset import RandomSubset
 from assay.components.filters.threshold import Threshold
-from assay.components.filters.top_share import TopShare
+from assay.components.filters.top_fraction import TopFraction
 from assay.components.generators import GENERATORS
 from assay.components.generators.arithmetic import Problems
+from assay.components.generators.generate_images import GenerateImages
+from assay.components.generators.generate_texts import GenerateTexts
 from assay.components.generators.given import Given
-from assay.components.generators.paint import Paint
 from assay.components.generators.preference_calls import Answerer
 from assay.components.generators.preferences import Pairs, Preferences
 from assay.components.generators.self_instruct import SelfInstruct
-from assay.components.generators.write import Write
 from assay.components.scorers import SCORERS
 from assay.components.scorers.contamination.embedding_overlap import EmbeddingOverlap
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
-from assay.components.scorers.image.agreement import Agreement
 from assay.components.scorers.image.block_list import BlockList
+from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.scorers.image.clip_score import ClipScore
 from assay.components.scorers.image.image_embedding import ImageEmbedding
-from assay.components.scorers.image.image_safety import PictureSafety
+from assay.components.scorers.image.image_safety import ImageSafety
 from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
 from assay.components.scorers.language_model.following import Following
 from assay.components.scorers.language_model.judge import Judge
@@ -95,7 +95,7 @@ from assay.components.sources.tasks.questions import Questions
 from assay.components.sources.tasks.seed_tasks import Part, SeedTasks
 from assay.components.sources.tasks.truthful_qa import TruthfulQa
 from assay.components.sources.text.food_reviews import FoodReviews
-from assay.components.sources.text.labeled_texts import LabelledTexts
+from assay.components.sources.text.labeled_texts import LabeledTexts
 from assay.components.sources.text.requests import Requests
 from assay.components.sources.text.texts import Texts
 from assay.components.trainers import TRAINERS
@@ -145,7 +145,7 @@ def plain(outcome: Outcome | Decision) -> dict[str, Any]:
 
 
 def painted(folder: Path) -> Rows:
-    paint = Paint(
+    paint = GenerateImages(
         "tiny:painter",
         ("black", "white", "void"),
         per_label=2,
@@ -166,7 +166,7 @@ def painted(folder: Path) -> Rows:
 
 
 def written(folder: Path) -> Rows:
-    write = Write(
+    write = GenerateTexts(
         "tiny:author",
         ("praise", "blame", "void"),
         per_label=2,
@@ -291,7 +291,7 @@ def compared(folder: Path) -> Rows:
 
 
 def answered(folder: Path) -> Rows:
-    tasks = (("Name a colour.", "", "red"), ("Say it.", "long", "a b"), ("nothing", "", "x"), ("Say it.", "", " "))
+    tasks = (("Name a color.", "", "red"), ("Say it.", "long", "a b"), ("nothing", "", "x"), ("Say it.", "", " "))
     samples = [Sample({"instruction": one, "input": two, "output": three}) for one, two, three in tasks]
     outcomes = AnswerLoss().evaluate(Artifact("tiny:author", "text-model", ""), samples, tiny_lab())
     return [plain(outcome) for outcome in outcomes]
@@ -305,13 +305,13 @@ def declined(folder: Path) -> Rows:
 
 def chosen(folder: Path) -> Rows:
     artifact = Artifact("tiny:author", "text-model", "")
-    ways = (Choice(), Choice("text-normalised"), Choice("letter"))
+    ways = (Choice(), Choice("text-normalized"), Choice("letter"))
     samples = [*choices(1), choices()[-1]]
     return [plain(one) for way in ways for one in way.evaluate(artifact, samples, tiny_lab())]
 
 
 def own_answers(folder: Path) -> Rows:
-    tasks = (("Name a colour.", "", "red"), ("Say it.", "long", "a b"), ("nothing", "", "x"), ("Say it.", "", " "))
+    tasks = (("Name a color.", "", "red"), ("Say it.", "long", "a b"), ("nothing", "", "x"), ("Say it.", "", " "))
     samples = [Sample({"instruction": one, "input": two, "output": three}) for one, two, three in tasks]
     evaluator = Answers(ChrF(references=("output",)), system="Be brief.")
     outcomes = evaluator.evaluate(Artifact("tiny:author", "text-model", ""), samples, tiny_lab())
@@ -364,11 +364,11 @@ def checked(*verifiers: Any) -> Callable[[Path], Rows]:
     return rows
 
 
-NUMBERS: list[Outcome] = [Score(0.2), Score(0.9), Score(0.9), Unscored("failed", "no picture"), Score(0.5)]
+NUMBERS: list[Outcome] = [Score(0.2), Score(0.9), Score(0.9), Unscored("failed", "no image"), Score(0.5)]
 WORDS: list[Outcome] = [Label("agrees", "it says 'bag' (0.9)"), Label("disagrees"), *[Unscored("failed", "x")] * 3]
 VECTORS: list[Outcome] = [
     *[Fingerprint((x, 1.0)) for x in (0.0, 0.1, 5.0, 0.05)],
-    Unscored("failed", "no picture"),
+    Unscored("failed", "no image"),
 ]
 
 
@@ -425,7 +425,7 @@ def unknown(folder: Path) -> Rows:
     lab = tiny_lab()
     known = [replace(sample, fields={**sample.fields, "part": "fit"}) for sample in shades(lab, 4)]
     samples = [*known, *shades(lab, 1), broken()]
-    return [plain(o) for o in Unknowns("vim", k=2).evaluate(Artifact("tiny:expert", "x", "x"), samples, lab)[-4:]]
+    return [plain(o) for o in OodScores("vim", k=2).evaluate(Artifact("tiny:expert", "x", "x"), samples, lab)[-4:]]
 
 
 def trained(folder: Path) -> Rows:
@@ -463,9 +463,9 @@ def tuned(folder: Path) -> Rows:
     facts = {name: value for name, value in artifact.facts.items() if name != "last loss"}
     rows: Rows = [facts, round(history[0][1], 3), [round(rate, 9) for _, _, rate in history]]
     for one in (trainer, replace(trainer, style="name", system="Be brief.")):
-        learnt, taught, _ = one._rows(samples)
+        learned, taught, _ = one._rows(samples)
         rows += [[hashlib.sha256(str(row.ids).encode()).hexdigest()[:16], row.start] for row in taught]
-        order = stream(parts_of(learnt, "origin", one.mixture), lab.seed)
+        order = stream(parts_of(learned, "origin", one.mixture), lab.seed)
         rows.append(packed(order, [len(row.ids) for row in taught], 3, 2, 120))
     return rows
 
@@ -569,14 +569,14 @@ def reviews(folder: Path) -> Rows:
     return [[sample.id, sample.text("label"), sample.text("origin"), sample.text("text")[:40]] for sample in samples]
 
 
-def labelled(folder: Path) -> Rows:
+def labeled(folder: Path) -> Rows:
     (folder / "own.csv").write_text("text,label\nfine,good\nso so,bad\nmeh,bad\ngreat,good\n", encoding="utf-8")
     rows = [{"say": "좋다", "kind": "good"}, {"say": "나쁘다", "kind": "bad"}]
     (folder / "own.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     sources = [
-        LabelledTexts(str(folder / "own.csv")),
-        LabelledTexts(str(folder / "own.csv"), per_label=1, skip=1),
-        LabelledTexts(str(folder / "own.jsonl"), "say", "kind"),
+        LabeledTexts(str(folder / "own.csv")),
+        LabeledTexts(str(folder / "own.csv"), per_label=1, skip=1),
+        LabeledTexts(str(folder / "own.jsonl"), "say", "kind"),
     ]
     return [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
 
@@ -600,13 +600,13 @@ def read(*sources: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
         samples = [sample for source in sources for sample in source.read(lab)]
-        pixels = [hashlib.sha256(picture.tobytes()).hexdigest()[:16] for picture in lab.pixels(samples)]
+        pixels = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in lab.pixels(samples)]
         return [[s.text("label"), s.text("origin"), digest] for s, digest in zip(samples, pixels, strict=True)]
 
     return rows
 
 
-def pictures(folder: Path) -> Rows:
+def images(folder: Path) -> Rows:
     for label in ("white", "black"):
         (folder / label).mkdir()
         (folder / label / "b.png").write_bytes(encode_png(shade(SHADES[label])))
@@ -624,8 +624,8 @@ def asked(*sources: Any) -> Callable[[Path], Rows]:
 
 
 CASES: dict[type, Callable[[Path], Rows]] = {
-    Paint: painted,
-    Write: written,
+    GenerateImages: painted,
+    GenerateTexts: written,
     SelfInstruct: invented,
     Given: given,
     Preferences: preferred,
@@ -633,10 +633,10 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Problems: made_problems,
     ClipMatch: scored(ClipMatch("tiny:twin", tuple(SHADES))),
     ClipScore: scored(ClipScore("tiny:twin")),
-    Agreement: scored(Agreement("tiny:expert")),
+    ClassifierAgreement: scored(ClassifierAgreement("tiny:expert")),
     BlockList: scored(BlockList(str(Path(__file__).parents[1] / "data" / "hashes.txt"), near=30)),
     Toxicity: read_texts(Toxicity("tiny:sorter", ("cat",)), Toxicity("tiny:sorter", ("cat", "dog"), "sigmoid")),
-    PictureSafety: scored(PictureSafety("tiny:expert", ("black",))),
+    ImageSafety: scored(ImageSafety("tiny:expert", ("black",))),
     Judge: judged,
     PairJudge: compared,
     ImageEmbedding: scored(ImageEmbedding("tiny:twin")),
@@ -698,7 +698,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     PassesTests: checked(PassesTests("reference"), PassesTests("reference", entry="second", partial=True)),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
     Agrees: decided(Agrees("word")),
-    TopShare: decided(TopShare("number", 0.5), TopShare("number", 0.5, "lowest", per=None)),
+    TopFraction: decided(TopFraction("number", 0.5), TopFraction("number", 0.5, "lowest", per=None)),
     ClusterQuota: decided(ClusterQuota("vector", 2, 1), ClusterQuota("vector", 1, 2, "number")),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
     Heuristics: sound,
@@ -709,7 +709,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     ),
     Languages: decided(Languages("word", ("agrees",)), Languages("word", field="label", unscored="keep")),
     Length: new(Length(low=4, high=6), Length(unit="characters", high=20)),
-    RandomShare: decided(RandomShare(share=0.5), RandomShare(keep=1, seed=1), RandomShare(keep=2, per=None)),
+    RandomSubset: decided(RandomSubset(share=0.5), RandomSubset(keep=1, seed=1), RandomSubset(keep=2, per=None)),
     Accuracy: evaluated,
     ImageClassifier: trained,
     TextAccuracy: told,
@@ -731,13 +731,13 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     Reward: rewarded,
     Answers: own_answers,
     GRPO: rewarded_in_groups,
-    Unknowns: unknown,
+    OodScores: unknown,
     FashionMNIST: read(FashionMNIST(per_label=1), FashionMNIST(per_label=1, only=("bag", "dress"))),
     Digits: read(Digits(per_label=1)),
     Noise: read(Noise(count=4)),
-    ImageFolder: pictures,
+    ImageFolder: images,
     FoodReviews: reviews,
-    LabelledTexts: labelled,
+    LabeledTexts: labeled,
     Mmlu: asked(Mmlu("mmlu"), Mmlu("mmlu", "dev", per_subject=1)),
     Gsm8k: asked(Gsm8k("gsm8k.jsonl")),
     TruthfulQa: asked(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),

@@ -15,22 +15,22 @@ from assay.images import codec
 from assay.images.codec import decode, encode_png
 
 
-def encoded(picture: Pillow.Image, format_: str = "PNG", **options: Any) -> bytes:
+def encoded(image: Pillow.Image, format_: str = "PNG", **options: Any) -> bytes:
     target = io.BytesIO()
-    picture.save(target, format=format_, **options)
+    image.save(target, format=format_, **options)
     return target.getvalue()
 
 
 def claiming(side: int) -> bytes:
-    """A 3 x 3 grey picture whose header says it is `side` x `side`."""
+    """A 3 x 3 grey image whose header says it is `side` x `side`."""
     data = encode_png(np.zeros((3, 3), np.uint8))
     header = b"IHDR" + struct.pack(">II", side, side) + data[24:29]
     return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.booleans(), st.integers(0, 2**32))
-def test_png_loses_nothing_and_is_deterministic(height: int, width: int, colour: bool, seed: int) -> None:
-    shape = (height, width, 3) if colour else (height, width)
+def test_png_loses_nothing_and_is_deterministic(height: int, width: int, color: bool, seed: int) -> None:
+    shape = (height, width, 3) if color else (height, width)
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     data = encode_png(pixels)
     assert np.array_equal(decode(data), pixels)
@@ -59,19 +59,19 @@ def test_16_bit_grey_keeps_its_upper_bits() -> None:
 
 
 def test_a_photograph_taken_sideways_stands_upright() -> None:
-    picture = Pillow.new("RGB", (4, 2))
-    exif = picture.getexif()
+    image = Pillow.new("RGB", (4, 2))
+    exif = image.getexif()
     exif[0x0112] = 6
-    assert decode(encoded(picture, "JPEG", exif=exif)).shape == (4, 2, 3)
+    assert decode(encoded(image, "JPEG", exif=exif)).shape == (4, 2, 3)
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
-def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=f"^{len(data)} bytes do not decode as an image"):
         decode(data)
 
 
-def test_a_picture_cut_off_anywhere_is_refused_or_whole() -> None:
+def test_an_image_cut_off_anywhere_is_refused_or_whole() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
     data = encode_png(pixels)
     refused = 0
@@ -84,7 +84,7 @@ def test_a_picture_cut_off_anywhere_is_refused_or_whole() -> None:
     assert refused == len(data) - 20
 
 
-def test_a_float_picture_is_refused() -> None:
+def test_a_float_image_is_refused() -> None:
     with pytest.raises(ValueError, match="no 8-bit range"):
         decode(encoded(Pillow.fromarray(np.zeros((2, 2), np.float32)), "TIFF"))
 
@@ -95,5 +95,5 @@ def test_a_decompression_bomb_is_refused_without_being_decoded() -> None:
         decode(claiming(side))
     with pytest.raises(ValueError, match="decompression bomb"):
         decode(claiming(100_000))
-    # The same picture, when it says how large it is.
+    # The same image, when it says how large it is.
     assert decode(claiming(3)).shape == (3, 3)

@@ -26,13 +26,13 @@ RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 SAID = Provenance(
     id="3f2a",
     synthetic=True,
-    made_by="Paint",
+    made_by="GenerateImages",
     version=1,
     models=(Used("embedded:fashion-diffusion", "mit"),),
     prompt='a "red" <bag> & 한국 \n عربي',
     seed=2**62 + 1,
     settings={"steps": 8, "guidance": 1.5, "decoding": {"strategy": "greedy"}},
-    chain=(Ancestor("91c0", "Paint"), Ancestor("77aa", "collected", "seeds.jsonl:3")),
+    chain=(Ancestor("91c0", "GenerateImages"), Ancestor("77aa", "collected", "seeds.jsonl:3")),
     scored_by={"match": Judged("ClipMatch", 1, ("embedded:fashion-clip",))},
     recipe="fashion",
     recipe_sha256="ab" * 32,
@@ -70,9 +70,9 @@ def properties(xmp: str) -> Mapping[str, str]:
 
 
 def text_of(png: bytes) -> Mapping[str, Any]:
-    with Pillow.open(io.BytesIO(png)) as picture:
-        picture.load()
-        return dict(picture.text)  # type: ignore[attr-defined]
+    with Pillow.open(io.BytesIO(png)) as image:
+        image.load()
+        return dict(image.text)  # type: ignore[attr-defined]
 
 
 def test_other_readers_see_it() -> None:
@@ -90,7 +90,7 @@ def test_other_readers_see_it() -> None:
         "Iptc4xmpExt:AISystemUsed": "embedded:fashion-diffusion",
         "Iptc4xmpExt:AIPromptInformation": SAID.prompt,
         "assay:Sample": "3f2a",
-        "assay:MadeBy": "Paint 1",
+        "assay:MadeBy": "GenerateImages 1",
         "assay:Seed": str(2**62 + 1),
         "assay:Recipe": "fashion",
         "assay:RecipeSha256": "ab" * 32,
@@ -137,7 +137,9 @@ def test_whatever_is_said_is_read_back(prompt: str, name: str, settings: dict[st
 
 def test_a_long_prompt_is_cut_and_says_so() -> None:
     whole = "한" * 2_000_000
-    png = marked(PICTURE, Provenance(id="x", synthetic=True, made_by="Paint", prompt=whole, settings={"system": whole}))
+    png = marked(
+        PICTURE, Provenance(id="x", synthetic=True, made_by="GenerateImages", prompt=whole, settings={"system": whole})
+    )
     assert len(png) < 1_000_000
     said, same = marks_of(png)
     assert said.prompt == f"{whole[:LONGEST]} [cut here, of 2,000,000 characters]"
@@ -174,7 +176,7 @@ def test_what_cannot_be_read_is_a_value_error(text: bytes) -> None:
     [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", PICTURE[:60], marked(PICTURE, SAID)[:400]],
     ids=["nothing", "a signature", "another kind", "cut off", "cut off in what it says"],
 )
-def test_what_is_no_picture_is_a_value_error(data: bytes) -> None:
+def test_what_is_no_image_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"does not decode as PNG|carries no provenance"):
         marks_of(data)
     unmarked(data)

@@ -19,7 +19,7 @@ from assay.judging.page.text import pairs_sentences
 from assay.judging.page.verdict import pairs_finding, rate_finding
 from assay.judging.pairs import JudgedPairs, judge_pairs
 from assay.judging.rate import JudgedTexts, rate
-from assay.judging.results import favours, pairs_result, rate_result
+from assay.judging.results import favors, pairs_result, rate_result
 from assay.store.run_folder import RunFolder
 from assay.text.answers.grades import Grades
 from assay.text.instructions.dialogues import write_history
@@ -54,11 +54,11 @@ def judged_by(folder: Path, items: Sequence[Sample], by: str = "answers", **code
 
 def page_of(judged: Sequence[JudgedPairs]) -> str:
     results = [pairs_result(one) for one in judged]
-    return render_pairs(judged, results, favours(judged), {"assay": "1.2.3"}, ties=False, seed=0)
+    return render_pairs(judged, results, favors(judged), {"assay": "1.2.3"}, ties=False, seed=0)
 
 
 def said(judged: Sequence[JudgedPairs]) -> tuple[str, str]:
-    found = pairs_finding([pairs_result(one) for one in judged], favours(judged))
+    found = pairs_finding([pairs_result(one) for one in judged], favors(judged))
     return found.headline, " ".join(found.sentences).replace("\u00a0", " ")
 
 
@@ -127,10 +127,10 @@ def test_self_preference_is_told_with_its_numbers(tmp_path: Path) -> None:
     items = [Sample({**one.fields, "model_a": "a", "model_b": "other"}) for one in pairs_of()]
     judged = judged_by(tmp_path / "run", items, a=CodeJudge(lambda parts: "A" if parts["ANSWER A"] < "c" else "B"),
                        b=CodeJudge(knows("good")))  # fmt: skip
-    favour = favours(judged)[0]
-    assert favour is not None
-    check = next(one for one in pairs_checks(pairs_result(judged[0]), favour, 2) if one.name == "Self-preference")
-    assert [one.shown for one in check.numbers[:2]] == [percent(favour.own.estimate), percent(favour.others.estimate)]
+    favor = favors(judged)[0]
+    assert favor is not None
+    check = next(one for one in pairs_checks(pairs_result(judged[0]), favor, 2) if one.name == "Self-preference")
+    assert [one.shown for one in check.numbers[:2]] == [percent(favor.own.estimate), percent(favor.others.estimate)]
     assert check.numbers[0].name in words(page_of(judged))
 
 
@@ -140,12 +140,12 @@ def test_every_number_is_on_the_page_of_pairs(tmp_path: Path) -> None:
     page = page_of(judged)
     stands_alone(page)
     text = words(page)
-    for result, favour in zip(map(pairs_result, judged), favours(judged), strict=True):
+    for result, favor in zip(map(pairs_result, judged), favors(judged), strict=True):
         for name, wins in result.wins:
             assert f"{name} " in text
             assert percent(wins.estimate).replace("\u00a0", " ") in text
             assert percent_between(wins) in text
-        for check in pairs_checks(result, favour, 2):
+        for check in pairs_checks(result, favor, 2):
             assert check.meaning.replace("\u00a0", " ") in text
             for number in check.numbers:
                 assert f"{number.name} {check.name} {number.shown} {number.interval}".replace("\u00a0", " ") in text

@@ -14,10 +14,10 @@ from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.judging.data import pair_rows, pairs_data, rate_data, rate_rows
 from assay.judging.engine import Judge, Judging, judge_of
-from assay.judging.page.text import favour_sentences, how, pairs_sentences, rate_sentences
+from assay.judging.page.text import favor_sentences, how, pairs_sentences, rate_sentences
 from assay.judging.pairs import JudgedPairs, judge_pairs
 from assay.judging.rate import JudgedTexts, rate, with_steps
-from assay.judging.results import favours, pairs_result, rate_result
+from assay.judging.results import favors, pairs_result, rate_result
 from assay.store.run_folder import RunFolder
 from assay.text.answers.grades import Grades
 from assay.text.answers.verdicts import Verdict
@@ -66,7 +66,7 @@ def test_a_judge_that_always_says_a_has_a_conflict_rate_of_100_percent(tmp_path:
     assert result.humans is not None
     assert result.humans.judge.estimate == 0.5
     assert "disagree on 100.0\u00a0%" in said(found)
-    assert "favours the first place" in said(found)
+    assert "favors the first place" in said(found)
     assert "not shown to be better than guessing" in said(found)
 
 
@@ -107,7 +107,7 @@ def test_a_judge_that_knows_the_label_is_right_without_bias(tmp_path: Path, by: 
     assert result.humans.rouge.estimate > 0.5  # "good" is in the reference; long answers share less of it
     assert (result.humans.balanced is not None) == (by == "likelihood")
     assert (result.mass == pytest.approx(0.7)) if by == "likelihood" else result.mass is None
-    assert "favours" not in said(found)
+    assert "favors" not in said(found)
 
 
 def test_ties_count_half_and_are_no_conflicts(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_nobody_is_asked_twice_whatever_the_order_and_what_failed_is_asked_again
     code = CodeJudge(knows("good"), missing=lambda parts: " 3?" in parts["INSTRUCTION"])
     judged(tmp_path / "run", code, items(10))
     assert len(code.asked) == 20
-    labelled = [Sample({**one.fields, "label": "tie", "origin": "other"}) for one in reversed(items(10))]
+    labeled = [Sample({**one.fields, "label": "tie", "origin": "other"}) for one in reversed(items(10))]
     code.asked.clear()
-    judged(tmp_path / "run", code, labelled)
+    judged(tmp_path / "run", code, labeled)
     assert len(code.asked) == 2  # the two orders of the one that failed
     code.missing = lambda parts: False
     assert pairs_result(judged(tmp_path / "run", code, items(12))).counts.scored == 12
@@ -199,26 +199,26 @@ def test_self_preference_needs_several_judges_and_names(tmp_path: Path) -> None:
     red, neutral = CodeJudge(knows("good")), CodeJudge(knows("good"))
     at = judging(tmp_path / "run", red=red, green=neutral)
     samples = items(40, named=True)
-    # Red's own answers, to a judge that favours them whatever they say.
+    # Red's own answers, to a judge that favors them whatever they say.
     own = {one.text(f"output_{'a' if one.text('model_a') == 'red' else 'b'}") for one in samples}
     red.pick = lambda parts: "A" if parts["ANSWER A"] in own else "B"
     both = [judge_pairs(at, Judge(name, "answers", judge_of("x", "answers").decoding), samples, ties=False) for name in
             ("red", "green")]  # fmt: skip
-    found = favours(both)
+    found = favors(both)
     assert found[1] is None
     assert found[0] is not None
     assert found[0].own.estimate == 1.0
     assert found[0].others.estimate == pytest.approx(0.5)
     assert found[0].shown
-    (told,) = favour_sentences(["red", "green"], found)
-    assert "it favours its own" in told
+    (told,) = favor_sentences(["red", "green"], found)
+    assert "it favors its own" in told
     assert dict(pairs_result(both[0]).wins)["red"].estimate == 1.0
     assert dict(pairs_result(both[0]).wins)["blue"].estimate == 0.0
     named = replace(both[0].judge, family="blue")
-    assert favours([replace(both[0], judge=named), both[1]])[0].own.estimate == 0.0  # type: ignore[union-attr]
-    assert "one judge cannot show it" in favour_sentences(["red"], favours(both[:1]))[0]
+    assert favors([replace(both[0], judge=named), both[1]])[0].own.estimate == 0.0  # type: ignore[union-attr]
+    assert "one judge cannot show it" in favor_sentences(["red"], favors(both[:1]))[0]
     unnamed = judge_pairs(at, both[0].judge, items(4), ties=False)
-    assert "no pair has an answer" in favour_sentences(["red", "green"], favours([unnamed, unnamed]))[0]
+    assert "no pair has an answer" in favor_sentences(["red", "green"], favors([unnamed, unnamed]))[0]
 
 
 @pytest.mark.parametrize(("name", "right", "agreed"), [("gpt-4", 95.5, 95.0), ("chatgpt", 81.5, 71.0)])
@@ -304,7 +304,7 @@ def test_steps_without_an_end_are_refused(tmp_path: Path) -> None:
 
 def test_files_for_programs_hold_every_number(tmp_path: Path) -> None:
     found = judged(tmp_path / "run", CodeJudge(first), items(4))
-    data = json.loads(json.dumps(pairs_data([pairs_result(found)], favours([found]))))
+    data = json.loads(json.dumps(pairs_data([pairs_result(found)], favors([found]))))
     assert data["pairs"][0]["position"]["conflict"]["estimate"] == 1.0
     assert data["pairs"][0]["wins"][0]["name"] == "output_a"
     assert [row["worth"] for row in pair_rows([found])] == [0.5] * 4

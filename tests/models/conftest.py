@@ -31,8 +31,8 @@ def models() -> OpenModels:
 
 @pytest.fixture(scope="session")
 def photographs() -> list[Pixels]:
-    """37 pictures: grey and coloured, of two sizes; the last one equals the first."""
+    """37 images: grey and colored, of two sizes; the last one equals the first."""
     rng = np.random.default_rng(0)
     shapes = [(28, 28), (32, 32, 3), (48, 40)]
-    pictures = [rng.integers(0, 256, shapes[nth % 3], dtype=np.uint8) for nth in range(36)]
-    return [*pictures, pictures[0].copy()]
+    images = [rng.integers(0, 256, shapes[nth % 3], dtype=np.uint8) for nth in range(36)]
+    return [*images, images[0].copy()]

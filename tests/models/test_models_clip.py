@@ -40,8 +40,8 @@ def counted(part: torch.nn.Module) -> list[int]:
 def direct(folder: Path, images: list[Pixels]) -> tuple[np.ndarray, np.ndarray, float]:
     """What transformers says, in one call of the whole model."""
     model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
-    pictures = [Image.fromarray(image).convert("RGB") for image in images]
-    pixels = CLIPImageProcessorPil.from_pretrained(folder)(images=pictures, return_tensors="pt")["pixel_values"]
+    inputs = [Image.fromarray(image).convert("RGB") for image in images]
+    pixels = CLIPImageProcessorPil.from_pretrained(folder)(images=inputs, return_tensors="pt")["pixel_values"]
     tokens = AutoTokenizer.from_pretrained(folder)(list(TEXTS), padding=True, return_tensors="pt")
     with torch.inference_mode():
         out = model(pixel_values=pixels, **tokens)
@@ -68,7 +68,7 @@ def test_rows_are_float32_of_length_one(fresh: Clip, photographs: list[Pixels]) 
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 17])
-def test_a_picture_embeds_alike_in_any_company(
+def test_an_image_embeds_alike_in_any_company(
     folders: dict[str, Path], fresh: Clip, photographs: list[Pixels], size: int
 ) -> None:
     other = open_clip(locate(str(folders["clip"])), placed(Device(device="cpu")))
@@ -89,18 +89,18 @@ def test_each_different_text_is_encoded_once(fresh: Clip) -> None:
     assert np.array_equal(first[:4], first[4:])
 
 
-def test_each_different_picture_is_encoded_once(fresh: Clip, photographs: list[Pixels]) -> None:
+def test_each_different_image_is_encoded_once(fresh: Clip, photographs: list[Pixels]) -> None:
     rows = counted(fresh.model.vision_model)
     fresh.embed_images(photographs)
     assert rows == [64]
     fresh.embed_images(photographs[::-1])
     assert len(rows) == 1
-    # Equal bytes in another shape are another picture.
+    # Equal bytes in another shape are another image.
     fresh.embed_images([photographs[0].reshape(14, 56)])
     assert len(rows) == 2
 
 
-def test_the_cache_of_pictures_forgets(fresh: Clip, photographs: list[Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_images_forgets(fresh: Clip, photographs: list[Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
     expected = fresh.embed_images(photographs)
     monkeypatch.setattr(fresh._images, "_limit", 3 * (32 * 4 + 32))
     rows = counted(fresh.model.vision_model)

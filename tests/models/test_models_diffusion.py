@@ -13,7 +13,7 @@ from diffusers import DiffusionPipeline
 
 import checkpoints
 from assay.core.errors import ModelError
-from assay.core.model_kinds import NotPainted, PaintRequest
+from assay.core.model_kinds import ImageRequest, NotGenerated
 from assay.models import OpenModels
 from assay.models.image.diffusion import TILE, Diffusion
 
@@ -21,16 +21,16 @@ FAMILIES = {"sd": (32, 32), "sdxl": (32, 32, 3), "sd3": (32, 32, 3)}
 STEPS = 3
 
 
-def requests(count: int, *, guidance: float = 2.0) -> list[PaintRequest]:
+def requests(count: int, *, guidance: float = 2.0) -> list[ImageRequest]:
     labels = checkpoints.LABELS
-    return [PaintRequest(f"a photo of a {labels[n % 3]}", 100 + n, STEPS, guidance) for n in range(count)]
+    return [ImageRequest(f"a photo of a {labels[n % 3]}", 100 + n, STEPS, guidance) for n in range(count)]
 
 
-def plain_loop(folder: Path, wanted: list[PaintRequest]) -> list[np.ndarray]:
-    """The naive twin: diffusers as its manual says, one picture at a time."""
+def plain_loop(folder: Path, wanted: list[ImageRequest]) -> list[np.ndarray]:
+    """The naive twin: diffusers as its manual says, one image at a time."""
     pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
-    pictures = []
+    images = []
     for request in wanted:
         image = pipeline(
             request.prompt,
@@ -39,17 +39,17 @@ def plain_loop(folder: Path, wanted: list[PaintRequest]) -> list[np.ndarray]:
             generator=torch.Generator("cpu").manual_seed(request.seed),
             output_type="np",
         ).images[0]
-        pictures.append((image * 255).round().astype(np.uint8).squeeze())
-    return pictures
+        images.append((image * 255).round().astype(np.uint8).squeeze())
+    return images
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_loads_in_32_bit_and_paints(models: OpenModels, folders: dict[str, Path], family: str) -> None:
     model: Any = models.image_model(str(folders[family]))
-    pictures = model.paint(requests(2))
-    assert [picture.shape for picture in pictures] == [FAMILIES[family]] * 2
-    assert all(picture.dtype == np.uint8 and picture.flags.writeable for picture in pictures)
-    assert not np.array_equal(pictures[0], pictures[1])
+    images = model.generate(requests(2))
+    assert [image.shape for image in images] == [FAMILIES[family]] * 2
+    assert all(image.dtype == np.uint8 and image.flags.writeable for image in images)
+    assert not np.array_equal(images[0], images[1])
     network = getattr(model.pipeline, "unet", None) or model.pipeline.transformer
     assert {p.dtype for p in network.parameters()} == {torch.float32}
 
@@ -58,13 +58,13 @@ def test_each_family_loads_in_32_bit_and_paints(models: OpenModels, folders: dic
 def test_pixels_depend_on_the_request_alone(models: OpenModels, folders: dict[str, Path], family: str) -> None:
     model = models.image_model(str(folders[family]))
     wanted = requests(TILE + 3)
-    whole = model.paint(wanted)
+    whole = model.generate(wanted)
     for size in (1, 2, 3, 5, 7) if family == "sd" else (3, 7):
         starts = range(0, min(7, len(wanted)), size)
-        parts = [picture for start in starts for picture in model.paint(wanted[start : start + size])]
+        parts = [image for start in starts for image in model.generate(wanted[start : start + size])]
         assert len(parts) >= 7
         assert all(np.array_equal(a, b) for a, b in zip(parts, whole, strict=False)), size
-    backwards = model.paint(wanted[::-1])[::-1]
+    backwards = model.generate(wanted[::-1])[::-1]
     assert all(np.array_equal(a, b) for a, b in zip(backwards, whole, strict=True))
 
 
@@ -72,7 +72,7 @@ def test_pixels_depend_on_the_request_alone(models: OpenModels, folders: dict[st
 def test_paints_what_a_plain_loop_paints(models: OpenModels, folders: dict[str, Path], family: str) -> None:
     """Another batch size is another kernel: 1e-6 apart, so a grey level may round the other way, seldom."""
     wanted = requests(5)
-    ours = np.stack([np.asarray(picture) for picture in models.image_model(str(folders[family])).paint(wanted)])
+    ours = np.stack([np.asarray(image) for image in models.image_model(str(folders[family])).generate(wanted)])
     off = np.abs(ours.astype(int) - np.stack(plain_loop(folders[family], wanted)).astype(int))
     assert off.max() <= 1
     assert (off > 0).mean() <= 1e-3
@@ -90,8 +90,8 @@ def test_mixed_requests_come_back_in_order(models: OpenModels, folders: dict[str
         replace(base, seed=2**63 - 1),
         base,
     ]
-    together = [np.asarray(picture) for picture in model.paint(mixed)]
-    alone = [np.asarray(model.paint([request])[0]) for request in mixed]
+    together = [np.asarray(image) for image in model.generate(mixed)]
+    alone = [np.asarray(model.generate([request])[0]) for request in mixed]
     assert all(np.array_equal(a, b) for a, b in zip(together, alone, strict=True))
     assert together[3].shape == (32, 40)
     assert np.array_equal(together[0], together[6])
@@ -99,7 +99,7 @@ def test_mixed_requests_come_back_in_order(models: OpenModels, folders: dict[str
 
 
 def test_nothing_asked_nothing_painted(models: OpenModels, folders: dict[str, Path]) -> None:
-    assert models.image_model(str(folders["sd"])).paint([]) == []
+    assert models.image_model(str(folders["sd"])).generate([]) == []
 
 
 def test_crops_what_assay_json_says(models: OpenModels, folders: dict[str, Path], tmp_path: Path) -> None:
@@ -107,10 +107,10 @@ def test_crops_what_assay_json_says(models: OpenModels, folders: dict[str, Path]
     shutil.copytree(folders["sd"], folder)
     (folder / "assay.json").write_text(json.dumps({"crop": 2}))
     wanted = requests(1)
-    cropped = np.asarray(models.image_model(str(folder)).paint(wanted)[0])
-    whole = np.asarray(models.image_model(str(folders["sd"])).paint(wanted)[0])
+    cropped = np.asarray(models.image_model(str(folder)).generate(wanted)[0])
+    whole = np.asarray(models.image_model(str(folders["sd"])).generate(wanted)[0])
     assert np.array_equal(cropped, whole[2:-2, 2:-2])
-    sized = models.image_model(str(folder)).paint([replace(wanted[0], width=36, height=28)])[0]
+    sized = models.image_model(str(folder)).generate([replace(wanted[0], width=36, height=28)])[0]
     assert np.asarray(sized).shape == (28, 36)
 
 
@@ -126,14 +126,14 @@ def test_a_wrong_assay_json_is_refused(models: OpenModels, folders: dict[str, Pa
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_pixels_that_are_not_finite_are_a_reason(folders: dict[str, Path], value: float) -> None:
     model = broken(folders["sd"], bias=value)
-    painted = model.paint(requests(2))
-    expected = NotPainted("pixels are not finite") if np.isnan(value) else NotPainted("constant image")
-    assert painted in ([expected] * 2, [NotPainted("pixels are not finite")] * 2)
+    painted = model.generate(requests(2))
+    expected = NotGenerated("pixels are not finite") if np.isnan(value) else NotGenerated("constant image")
+    assert painted in ([expected] * 2, [NotGenerated("pixels are not finite")] * 2)
 
 
 @pytest.mark.parametrize(("bias", "reason"), [(-5.0, "black image"), (0.1, "constant image")])
-def test_a_picture_of_nothing_is_a_reason(folders: dict[str, Path], bias: float, reason: str) -> None:
-    assert broken(folders["sd"], bias=bias).paint(requests(1)) == [NotPainted(reason)]
+def test_an_image_of_nothing_is_a_reason(folders: dict[str, Path], bias: float, reason: str) -> None:
+    assert broken(folders["sd"], bias=bias).generate(requests(1)) == [NotGenerated(reason)]
 
 
 def broken(folder: Path, *, bias: float) -> Diffusion:
@@ -147,21 +147,21 @@ def broken(folder: Path, *, bias: float) -> Diffusion:
 
 
 def test_what_the_safety_checker_flags_is_a_reason(models: OpenModels, tmp_path: Path) -> None:
-    checker, pictures = checkpoints.safety_checker(flags=True)
+    checker, images = checkpoints.safety_checker(flags=True)
     folder = checkpoints.stable_diffusion(
         tmp_path / "checked",
         vae=checkpoints.autoencoder(3),
         safety_checker=checker,
-        feature_extractor=pictures,
+        feature_extractor=images,
         requires_safety_checker=True,
     )
-    assert models.image_model(str(folder)).paint(requests(2)) == [NotPainted("safety checker")] * 2
+    assert models.image_model(str(folder)).generate(requests(2)) == [NotGenerated("safety checker")] * 2
 
 
 def test_a_size_the_pipeline_refuses(models: OpenModels, folders: dict[str, Path]) -> None:
     model = models.image_model(str(folders["sd"]))
     with pytest.raises(ModelError, match=r"refused to paint.*divisible by 8"):
-        model.paint([replace(requests(1)[0], width=30, height=30)])
+        model.generate([replace(requests(1)[0], width=30, height=30)])
 
 
 def test_an_argument_the_pipeline_does_not_take(folders: dict[str, Path]) -> None:
@@ -172,4 +172,4 @@ def test_an_argument_the_pipeline_does_not_take(folders: dict[str, Path]) -> Non
             raise AssertionError
 
     with pytest.raises(ModelError, match="takes no negative_prompt"):
-        Diffusion(Wordless(), "theirs").paint([replace(requests(1, guidance=1.0)[0], negative_prompt="a coat")])
+        Diffusion(Wordless(), "theirs").generate([replace(requests(1, guidance=1.0)[0], negative_prompt="a coat")])

@@ -143,7 +143,7 @@ def test_special_tokens_of_a_user_are_words(openvino: OpenVinoText) -> None:
 
 
 def test_what_a_model_cannot_do_is_said_before_anything_is_asked(openvino: OpenVinoText) -> None:
-    with pytest.raises(ModelError, match="takes no pictures"):
+    with pytest.raises(ModelError, match="takes no images"):
         openvino.complete([asked("Hello"), TextRequest((Message("user", "What is it?", (b"png",)),))])
     assert openvino.complete([]) == []
     assert texts_of(openvino, [TextRequest("", Decoding(max_tokens=2))])[0][0] is not None

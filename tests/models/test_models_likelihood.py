@@ -130,7 +130,7 @@ def test_whatever_they_share(
 FAMILIES = {
     "gpt2": ("GPT2", {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 128}, True),
     "a window": ("Mistral", {"sliding_window": 16, "num_key_value_heads": 1}, True),
-    "learnt positions that no caller gives": ("Bloom", {"n_layer": 2, "n_head": 2}, False),
+    "learned positions that no caller gives": ("Bloom", {"n_layer": 2, "n_head": 2}, False),
     "a state": ("Mamba", {"num_hidden_layers": 2, "state_size": 4}, False),
 }
 

@@ -31,7 +31,7 @@ PROMPTS = (
     (Message("user", "Name three rivers."),),
     (Message("system", "Be brief."), Message("user", "Why is the sky blue?")),
 )
-ANIMAL = "My favourite animal is a"
+ANIMAL = "My favorite animal is a"
 DRAWS = 768
 CHANCE = 1e-4
 """A correct sampler would fail one seed in ten thousand; seeds are fixed, so it never does or always does."""
@@ -92,7 +92,7 @@ def to_the_end(ids: Sequence[int], ends: frozenset[int]) -> tuple[int, ...]:
 @cache
 def oracle(model: HfTextModel, request: TextRequest) -> tuple[Decoded, ...]:
     ids = model.ids_of(request.prompt)
-    return decode(model.next_logits, ids, request.decoding, eos=model.ends, detokenise=model.spell).answers
+    return decode(model.next_logits, ids, request.decoding, eos=model.ends, detokenize=model.spell).answers
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=["plain", "tale", "chat", "system"])

@@ -75,7 +75,7 @@ def test_a_plain_prompt(wire: Wire) -> None:
     assert wire.server.received[0].path.endswith(paths.get(wire.name, "/v1/chat/completions"))
 
 
-def test_a_system_prompt_and_a_picture(wire: Wire) -> None:
+def test_a_system_prompt_and_an_image(wire: Wire) -> None:
     wire.ask(TALK)
     shown = str(wire.body)
     assert "iVBORw0KGgo" in shown

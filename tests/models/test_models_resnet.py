@@ -19,18 +19,18 @@ def test_labels_are_the_checkpoint_s(models: OpenModels, folders: dict[str, Path
 
 
 def test_equals_transformers(models: OpenModels, folders: dict[str, Path], photographs: list[Pixels]) -> None:
-    pictures = [Image.fromarray(image).convert("RGB") for image in photographs]
+    images = [Image.fromarray(image).convert("RGB") for image in photographs]
     processor = ConvNextImageProcessorPil.from_pretrained(folders["resnet"])
     network = ResNetForImageClassification.from_pretrained(folders["resnet"])
     with torch.inference_mode():
-        expected = network(processor(images=pictures, return_tensors="pt")["pixel_values"]).logits.numpy()
+        expected = network(processor(images=images, return_tensors="pt")["pixel_values"]).logits.numpy()
     ours = models.classifier(str(folders["resnet"])).logits(photographs)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 17])
-def test_a_picture_s_logits_do_not_depend_on_its_company(
+def test_an_image_s_logits_do_not_depend_on_its_company(
     models: OpenModels, folders: dict[str, Path], photographs: list[Pixels], size: int
 ) -> None:
     model = models.classifier(str(folders["resnet"]))
@@ -39,7 +39,7 @@ def test_a_picture_s_logits_do_not_depend_on_its_company(
     assert np.array_equal(model.logits(photographs[::-1])[::-1], model.logits(photographs))
 
 
-def test_no_pictures_no_logits(models: OpenModels, folders: dict[str, Path]) -> None:
+def test_no_images_no_logits(models: OpenModels, folders: dict[str, Path]) -> None:
     assert models.classifier(str(folders["resnet"])).logits([]).shape == (0, 3)
 
 

@@ -96,7 +96,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random GPT-2: its positions are learnt, so there is none beyond its context. It never ends an answer."""
+    """A random GPT-2: its positions are learned, so there is none beyond its context. It never ends an answer."""
     folder = tmp_path_factory.mktemp("tiny") / "gpt2"
     torch.manual_seed(0)
     shape = {"vocab_size": 40, "n_positions": CONTEXT, "n_embd": 16, "n_layer": 1, "n_head": 2}

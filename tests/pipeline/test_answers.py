@@ -17,7 +17,7 @@ from assay.components.scorers.language_model.pair_judge import PairJudge
 from assay.components.trainers.reinforcement.grpo import GRPO
 from assay.components.trainers.reinforcement.ppo import PPO
 from assay.core.errors import RecipeError
-from assay.core.recipe import Beside, OwnModel, Proof
+from assay.core.recipe import AuxiliaryEvaluation, OwnModel, Proof
 from assay.pipeline.cost.asks import UNTRAINED, asks
 from assay.pipeline.plan import survey
 from assay.pipeline.recipe.codec import dump, load
@@ -49,7 +49,7 @@ def test_no_arm_learns_from_what_a_trainer_cannot_use(whole: Path) -> None:
     made, without = 60, 6
     assert counts(whole, "train-unfiltered-0")["samples"] == made - without
     kept = counts(whole, "keep")["kept"]
-    assert [counts(whole, f"train-{arm}-0")["samples"] for arm in ("filtered", "random-drop")] == [kept, kept]
+    assert [counts(whole, f"train-{arm}-0")["samples"] for arm in ("filtered", "random-subset")] == [kept, kept]
     assert counts(whole, "train-human-0")["samples"] == 20
     assert counts(whole, "train-human+synthetic-0")["samples"] == 20 + kept
 
@@ -59,7 +59,7 @@ def test_a_measure_that_goes_down_helps(facts: ReportFacts) -> None:
     assert (main.ours, main.theirs, main.verdict, facts.verdict) == ("filtered", "base", "helped", "helped")
     assert main.difference.estimate == pytest.approx(-START)
     assert main.difference.n == 29  # one has no number
-    hurt = next(pair for pair in facts.comparisons if (pair.ours, pair.theirs) == ("filtered", "random-drop"))
+    hurt = next(pair for pair in facts.comparisons if (pair.ours, pair.theirs) == ("filtered", "random-subset"))
     assert hurt.verdict == "helped"
     assert (facts.measure.name, facts.measure.unit, facts.measure.better) == ("sayings", "off by", "lower")
     assert facts.arm("base").result.estimate == pytest.approx(START + 0.1, abs=0.02)
@@ -80,7 +80,7 @@ def test_measures_look_at_the_same_answers(facts: ReportFacts) -> None:
 
 
 def test_every_arm_meets_the_base_before_the_judge(facts: ReportFacts) -> None:
-    assert [one.ours for one in facts.duels] == ["unfiltered", "filtered", "random-drop", "human", "human+synthetic"]
+    assert [one.ours for one in facts.duels] == ["unfiltered", "filtered", "random-subset", "human", "human+synthetic"]
     filtered = facts.duels[1]
     assert (filtered.theirs, filtered.n, filtered.unscored, filtered.verdict) == ("base", 29, 1, "helped")
     assert (filtered.wins.estimate, filtered.conflicts, filtered.same) == (1.0, 0.0, 0)
@@ -250,7 +250,7 @@ def test_a_plan_says_so_too_of_judges_that_reward_or_measure(tmp_path: Path) -> 
         duel=None,
         evaluate=Answers(judge),
         measures={"judged": judge},
-        beside={"far": Beside(TrueSums(12, 7000), Answers(judge))},
+        also={"far": AuxiliaryEvaluation(TrueSums(12, 7000), Answers(judge))},
         models=("rater",),
         arms=("base", "rater", "filtered"),
         real=None,

@@ -18,7 +18,7 @@ from assay.pipeline.stages.arms import (
     blind_pick,
     few_of_each,
     nearest_of,
-    relabelled,
+    relabeled,
     samples_for,
     shuffled_labels,
     training_seed,
@@ -46,10 +46,10 @@ def test_every_arm_has_as_many_samples_as_it_says() -> None:
         "real": n,
         "unfiltered": 30,
         "filtered": n,
-        "random-drop": n,
-        "shuffled-labels": n,
-        "few-real": 6,
-        "mixed": n + 6,
+        "random-subset": n,
+        "permuted-labels": n,
+        "real-few-shot": 6,
+        "real+synthetic": n + 6,
         "nearest-real": n,
         "human": len(MATERIAL.real),
         "human+synthetic": n + len(MATERIAL.real),
@@ -60,10 +60,10 @@ def test_every_arm_has_as_many_samples_as_it_says() -> None:
 
 
 def test_blind_arms_draw_lots_of_their_own() -> None:
-    """`unfiltered` cut to size and `random-drop` are two draws, and neither is that of the few real samples."""
+    """`unfiltered` cut to size and `random-subset` are two draws, and neither is that of the few real samples."""
     picks = [
         {sample.nth for sample in samples_for(arm, MATERIAL, proof(equal="samples"), seed=1)}
-        for arm in ("unfiltered", "random-drop")
+        for arm in ("unfiltered", "random-subset")
     ]
     assert picks[0] != picks[1]
 
@@ -100,10 +100,10 @@ def test_nearest_is_by_fingerprint_and_keeps_the_generated_label() -> None:
     theirs[real[3].id] = Unscored("failed", "does not decode")
     found = nearest_of(kept, looks, real, theirs)
     assert [sample.nth for sample in found] == [2, 2, 1]
-    arm = relabelled(found, kept)
+    arm = relabeled(found, kept)
     assert [sample.text("label") for sample in arm] == [sample.text("label") for sample in kept]
     assert len({sample.id for sample in arm}) == 3
-    looks[kept[0].id] = Unscored("failed", "no picture")
+    looks[kept[0].id] = Unscored("failed", "no image")
     with pytest.raises(RecipeError, match="1 of 3 have none"):
         nearest_of(kept, looks, real, theirs)
 
@@ -124,11 +124,11 @@ def test_an_arm_with_nothing_to_train_on_says_so() -> None:
     ("changes", "told"),
     [
         ({"arms": ("nearest-real",), "real": run_parts.Plates()}, "what is like what"),
-        ({"arms": ("mixed",)}, "The arm 'mixed' needs real samples"),
-        ({"arms": ("few-real",)}, "The arm 'few-real' needs real samples"),
+        ({"arms": ("real+synthetic",)}, "The arm 'mixed' needs real samples"),
+        ({"arms": ("real-few-shot",)}, "The arm 'real-few-shot' needs real samples"),
         ({"few": 0}, "prove.few must be at least 1"),
         ({"equal": "epochs"}, "prove.equal must be 'steps' or 'samples', was 'epochs'"),
-        ({"unknowns": run_parts.Right()}, "prove.unknowns needs strangers"),
+        ({"ood_scores": run_parts.Right()}, "prove.ood_scores needs strangers"),
     ],
 )
 def test_a_proof_that_cannot_be_is_refused(changes: dict[str, object], told: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.components.generators.write import Write
+from assay.components.generators.generate_texts import GenerateTexts
 from assay.components.scorers.language_model.judge import Judge
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError
@@ -29,7 +29,7 @@ from run_parts import Shapes
 pytest.importorskip("any_llm")
 
 MODEL = "openai:gpt-4o-mini"
-WRITE = Write(MODEL, ("praise", "complaint"), per_label=40, decoding=Decoding("sample", max_tokens=60))
+WRITE = GenerateTexts(MODEL, ("praise", "complaint"), per_label=40, decoding=Decoding("sample", max_tokens=60))
 JUDGE = Judge(MODEL, "Clarity: it is easy to follow.", output="text", instruction="prompt")
 RECIPE = Recipe("letters", WRITE, score={"clear": JUDGE})
 

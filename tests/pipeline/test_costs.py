@@ -23,7 +23,7 @@ name: letters
 question: Can it write?
 seed: 3
 generate:
-  use: Write
+  use: GenerateTexts
   model: openai:gpt-4o-mini
   labels: [praise, complaint]
   per_label: 60
@@ -66,7 +66,7 @@ def test_each_stage_claims_what_no_other_has(tmp_path: Path) -> None:
 
 def test_an_argument_of_arguments_is_written_out_whole() -> None:
     """Once what a recipe left out was missing in the spec, so that equal components had different keys."""
-    spec = {"use": "Write", "model": "m", "labels": ["a"], "per_label": 1, "decoding": {"max_tokens": 3}}
+    spec = {"use": "GenerateTexts", "model": "m", "labels": ["a"], "per_label": 1, "decoding": {"max_tokens": 3}}
     built = build("generators", spec, "generate")
     whole = describe(built)["decoding"]
     assert (whole["strategy"], whole["stop"], whole["max_tokens"]) == ("greedy", (), 3)

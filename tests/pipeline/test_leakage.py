@@ -13,7 +13,7 @@ from assay.core.score import Fingerprint, Outcome, Unscored
 from assay.pipeline.stages.leakage import Leaks, content_of, leaks, read_leaks, refuse, write_leaks
 
 
-def picture(nth: int, label: str = "bag", origin: str = "here") -> Sample:
+def image(nth: int, label: str = "bag", origin: str = "here") -> Sample:
     return Sample({"label": label, "origin": origin, "image": Image(f"{nth:064d}", 8, 8)}, nth=nth)
 
 
@@ -23,15 +23,15 @@ def looks(samples: list[Sample], angles: list[float]) -> dict[str, Outcome]:
 
 @given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
 def test_exact_ones_are_those_in_both_sets(training: set[int], held: set[int]) -> None:
-    ours = [picture(nth, origin="train") for nth in training]
-    theirs = [picture(nth, label="coat", origin="test") for nth in held]
+    ours = [image(nth, origin="train") for nth in training]
+    theirs = [image(nth, label="coat", origin="test") for nth in held]
     found = leaks("real", ours, theirs, 0.99)
     assert (found.exact, found.near) == (len(training & held), None)
     assert (found.samples, found.held_out) == (len(training), len(held))
 
 
 def test_near_ones_are_found_by_their_fingerprints_and_counted_once() -> None:
-    ours, theirs = [picture(nth) for nth in range(4)], [picture(nth) for nth in (0, 10, 11, 12)]
+    ours, theirs = [image(nth) for nth in range(4)], [image(nth) for nth in (0, 10, 11, 12)]
     prints = looks(ours, [0.0, 1.0, 2.0, 2.001]), looks(theirs, [0.0, 1.01, 2.0005, 3.0])
     found = leaks("real", ours, theirs, 0.999, prints)
     assert (found.exact, found.near) == (1, 2)
@@ -68,9 +68,9 @@ def test_a_text_is_found_whatever_else_is_known_of_it() -> None:
         Sample({"instruction": "Name a river.", "input": "in Korea", "output": "The Han"}),
     ]
     made = [
-        Sample({"text": "it was cold.", "prompt": "Write.", "end": "stop", "label": "great"}, made_by="Write"),
+        Sample({"text": "it was cold.", "prompt": "Write.", "end": "stop", "label": "great"}, made_by="GenerateTexts"),
         Sample({"instruction": "name a RIVER.", "output": "The Elbe", "rejected": "", "call": "3"}, made_by="other"),
-        Sample({"text": "It was warm.", "prompt": "Write.", "end": "stop"}, made_by="Write"),
+        Sample({"text": "It was warm.", "prompt": "Write.", "end": "stop"}, made_by="GenerateTexts"),
     ]
     found = leaks("generate", made, held_out, 0.999)
     assert found.exact == 2

@@ -15,7 +15,7 @@ import pytest
 
 from answer_parts import START, Offset, Sayings, SumsBy, TrueSums, offset, recipe
 from assay.core.errors import RecipeError
-from assay.core.recipe import Beside, OwnModel, Recipe
+from assay.core.recipe import AuxiliaryEvaluation, OwnModel, Recipe
 from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.pipeline.plan import stages
@@ -41,7 +41,7 @@ def chain(**changes: Any) -> Recipe:
         against="first",
         models=("first", "second"),
         real=None,
-        beside={"far": Beside(TrueSums(12, 7000), Sayings("Add 7003 "))},
+        also={"far": AuxiliaryEvaluation(TrueSums(12, 7000), Sayings("Add 7003 "))},
     )
     whole = replace(
         plain,
@@ -110,7 +110,7 @@ def test_every_model_is_measured_beside(whole: Path) -> None:
     assert {arm: round(effect.estimate) for arm, effect in beside.arms}["more"] == 1
     results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
     assert results["also"][0]["measure"]["name"] == "far"
-    assert "Beside that, it is better at far." in results["answer"]
+    assert "Next to that, it is better at far." in results["answer"]
     assert '<section id="also"' in (whole / "report.html").read_text(encoding="utf-8")
 
 
@@ -171,7 +171,7 @@ def test_models_that_wait_for_one_another_are_told() -> None:
         ({"prove": {"models": ["first"]}}, "prove has no key 'models'"),
         ({"prove": {"against": "nobody"}}, "prove.against names the arm 'nobody'"),
         ({"prove": {"arms": ["base", "nobody"]}}, "There is no arm 'nobody'"),
-        ({"prove": {"beside": {"far": {"holdout": {"use": "SeedTasks"}}}}}, "prove.beside.far needs 'evaluate'"),
+        ({"prove": {"also": {"far": {"holdout": {"use": "SeedTasks"}}}}}, "prove.also.far needs 'evaluate'"),
         ({"train": {"model": "trained:nobody"}}, "The recipe has no models"),
     ],
 )

@@ -15,14 +15,14 @@ from assay.pipeline.recipe.codec import load
 from assay.store.keys import stage_key
 from run_parts import Shapes, folder_of, recipe, run
 
-SOURCES = {"real", "holdout", "calibrate", "strangers-0", "strangers-1"}
+SOURCES = {"real", "holdout", "calibrate", "ood-0", "ood-1"}
 SCORES = {"score-match", "score-clip", "score-expert", "score-look", "score-safety"}
-ARMS = ("real", "unfiltered", "filtered", "random-drop", "shuffled-labels")
+ARMS = ("real", "unfiltered", "filtered", "random-subset", "permuted-labels")
 TRAINS = {f"train-{arm}-{nth}" for arm in ARMS for nth in range(3)}
 CURVE = {"train-real-15-0", "train-real-40-0", "train-real-100-0"}
 ON_REAL = {name for name in TRAINS if name.startswith("train-real-")}
 ON_KEPT = TRAINS - {f"train-unfiltered-{nth}" for nth in range(3)}
-AFTER = {"prove", "agree", "unknowns"}
+AFTER = {"prove", "agree", "ood_scores"}
 
 
 def pretended(recipe: Recipe) -> dict[str, str]:
@@ -46,12 +46,12 @@ EDITS: list[tuple[str, set[str]]] = [
     ("score.clip.prefix=a ", {"score-clip", "keep"} | AFTER | ON_KEPT),
     ("generate.steps=9", {"generate", "keep", "leakage"} | AFTER | SCORES | TRAINS),
     ("train.steps=9", AFTER | TRAINS | CURVE),
-    ("prove.evaluate.image=picture", {"prove", "expert", "agree"}),
-    ("prove.holdout.per_label=9", {"holdout", "embed-holdout", "leakage", "prove", "expert", "unknowns"}),
+    ("prove.evaluate.image=image", {"prove", "reference", "agree"}),
+    ("prove.holdout.per_label=9", {"holdout", "embed-holdout", "leakage", "prove", "reference", "ood_scores"}),
     ("prove.similarity=0.99", {"leakage"}),
-    ("prove.strangers.0.per_label=9", {"strangers-0", "unknowns"}),
-    ("prove.calibrate.per_label=9", {"calibrate", "unknowns"}),
-    ("prove.expert=embedded:fashion-clip", {"expert", "unknowns"}),
+    ("prove.ood.0.per_label=9", {"ood-0", "ood_scores"}),
+    ("prove.calibrate.per_label=9", {"calibrate", "ood_scores"}),
+    ("prove.reference=embedded:fashion-clip", {"reference", "ood_scores"}),
     ("prove.real.per_label=9", {"real", "embed-real", "leakage", "prove", "agree"} | ON_REAL | CURVE),
     ("seed=8", {"generate", "keep", "embed-real", "embed-holdout", "leakage"} | AFTER | SCORES | TRAINS | CURVE),
 ]
@@ -71,8 +71,8 @@ def test_a_new_version_of_a_component_changes_what_comes_after_it(monkeypatch: p
 
 def test_real_data_comes_first_and_every_stage_after_its_needs() -> None:
     names = [stage.name for stage in stages(load("fashion"))]
-    assert names[:6] == ["real", "holdout", "calibrate", "strangers-0", "strangers-1", "generate"]
-    assert names[-4:] == ["prove", "expert", "agree", "unknowns"]
+    assert names[:6] == ["real", "holdout", "calibrate", "ood-0", "ood-1", "generate"]
+    assert names[-4:] == ["prove", "reference", "agree", "ood_scores"]
     for nth, stage in enumerate(stages(load("fashion"))):
         assert set(stage.needs) <= set(names[:nth])
     without = load("fashion", changes=["prove.arms=[filtered]", "prove.curve=[]"])

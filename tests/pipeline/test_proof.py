@@ -21,7 +21,7 @@ LOOKS = {"bright": Bright(), "look": Look()}
 
 
 def proof(**changes: Any) -> Proof:
-    return replace(Proof(Plates(), Right(), Plates(60, 5000), arms=("filtered", "random-drop")), **changes)
+    return replace(Proof(Plates(), Right(), Plates(60, 5000), arms=("filtered", "random-subset")), **changes)
 
 
 def results(folder: Path) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 def test_two_identical_arms_show_no_difference(tmp_path: Path) -> None:
-    """A filter that keeps everything makes `filtered`, `unfiltered` and `random-drop` one and the same."""
-    arms = ("unfiltered", "filtered", "random-drop")
+    """A filter that keeps everything makes `filtered`, `unfiltered` and `random-subset` one and the same."""
+    arms = ("unfiltered", "filtered", "random-subset")
     run(recipe(low=0.0, prove=proof(arms=arms, seeds=3)), tmp_path / "run")
     found = results(tmp_path / "run")
     assert counts(tmp_path / "run", "keep")["dropped"] == 0
@@ -82,10 +82,10 @@ def test_every_arm_trains_on_what_it_says(tmp_path: Path) -> None:
         "real": min(60, kept),
         "unfiltered": 150,
         "filtered": kept,
-        "random-drop": kept,
-        "shuffled-labels": kept,
-        "few-real": 6,
-        "mixed": kept + 6,
+        "random-subset": kept,
+        "permuted-labels": kept,
+        "real-few-shot": 6,
+        "real+synthetic": kept + 6,
         "nearest-real": kept,
         "human": 60,
         "human+synthetic": kept + 60,
@@ -108,7 +108,7 @@ def test_arms_of_equally_many_samples(tmp_path: Path) -> None:
     assert counts(tmp_path / "run", "train-unfiltered-0")["samples"] == kept < 150
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8") if report(tmp_path / "run") else ""
     assert results(tmp_path / "run")["equal"] == "samples"
-    assert "learnt from as many samples" in page
+    assert "learned from as many samples" in page
 
 
 def test_arms_differ_in_nothing_but_their_data(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_arms_differ_in_nothing_but_their_data(tmp_path: Path) -> None:
     assert len(trained) == 2 * (len(TRAINED) + 1)
     assert len({json.dumps(stage.spec["train"], sort_keys=True) for stage in trained}) == 1
     assert {stage.seed for stage in trained} == {what.seed}
-    unseen = ("holdout", "embed-holdout", "calibrate", "strangers", "leakage", "prove")
+    unseen = ("holdout", "embed-holdout", "calibrate", "ood", "leakage", "prove")
     assert not [stage.name for stage in trained if any(need.startswith(unseen) for need in stage.needs)]
 
 

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import pytest
 
 from assay.components.filters.length import Length
+from assay.components.generators.generate_images import GenerateImages
+from assay.components.generators.generate_texts import GenerateTexts
 from assay.components.generators.given import Given
-from assay.components.generators.paint import Paint
 from assay.components.generators.preferences import Preferences
 from assay.components.generators.self_instruct import SelfInstruct
-from assay.components.generators.write import Write
 from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
 from assay.components.sources.image.fashion_mnist import FashionMNIST
 from assay.components.sources.tasks.seed_tasks import SeedTasks
@@ -113,13 +113,13 @@ def test_the_seed_is_that_which_the_model_was_given(tmp_path: Path) -> None:
     from labs import tiny_lab
 
     for make in (
-        Paint("./none", ("a",), 1, negative_prompt="n"),
-        Write("./none", ("a",), 1),
+        GenerateImages("./none", ("a",), 1, negative_prompt="n"),
+        GenerateTexts("./none", ("a",), 1),
     ):
         (seed,) = make.seeds()
         lab = tiny_lab(seed=7)
         given = make._request(seed, lab)
-        expected = given.seed if isinstance(make, Paint) else given.decoding.seed  # type: ignore[union-attr]
+        expected = given.seed if isinstance(make, GenerateImages) else given.decoding.seed  # type: ignore[union-attr]
         made = Sample({**seed.fields, "text": "x"}, (seed.id,), type(make).__name__)
         one = placed(Recipe("one", make, seed=7), tmp_path / type(make).__name__, [made]).of(made)
         assert one.seed == expected

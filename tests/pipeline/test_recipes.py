@@ -147,13 +147,13 @@ def test_a_list_that_an_anchor_shares_is_changed_in_one_place() -> None:
 
 
 WRONG: list[tuple[list[str], str]] = [
-    (["generate.use=Pain"], r"No component of the generators is called 'Pain'.\n.*Did you mean 'Paint'"),
+    (["generate.use=Pain"], r"No component of the generators is called 'Pain'.\n.*Did you mean 'GenerateImages'"),
     (["generate.use=5"], r"generate must be a mapping with 'use: NAME'"),
     (["generate=5"], r"generate must be a mapping with 'use: NAME', was 5"),
-    (["generate.step=5"], r"Paint takes no argument 'step'.\n.*Did you mean 'steps'"),
+    (["generate.step=5"], r"GenerateImages takes no argument 'step'.\n.*Did you mean 'steps'"),
     (["generate.steps=many"], r"Expected `int`, got `str` at `generate.steps`; the value is 'many'"),
     (["generate.steps=1.5"], r"`generate.steps`"),
-    (["generate.labels=[]"], r"Paint.labels must name at least one label"),
+    (["generate.labels=[]"], r"GenerateImages.labels must name at least one label"),
     (["generate.labels=[1, 2]"], r"Expected `str`, got `int` at `generate.labels\[0\]`; the value is \[1, 2\]"),
     (["score.match={use: ClipMatch}"], r"score.match: ClipMatch needs 'model'"),
     (["score.match.labels=[bag]"], r"two or more different labels"),
@@ -182,8 +182,8 @@ WRONG: list[tuple[list[str], str]] = [
     (["generate.labels=[bag"], r"--set generate.labels: '\[bag' is not YAML"),
     (["genrate.steps=1"], r"the recipe has no 'genrate' there.\n.*Did you mean 'generate'"),
     (["name.x=1"], r"nothing to set inside 'fashion'"),
-    (["generate.use=nowhere.at_all:Paint"], r"cannot be imported: ModuleNotFoundError"),
-    (["generate.use=assay.components.generators.paint:Pain"], r"cannot be imported: AttributeError"),
+    (["generate.use=nowhere.at_all:GenerateImages"], r"cannot be imported: ModuleNotFoundError"),
+    (["generate.use=assay.components.generators.generate_images:Pain"], r"cannot be imported: AttributeError"),
     (["generate.use=':'"], r"cannot be imported"),
     (["score.match={use: 'assay.components.filters.threshold:Threshold'}"], r"is not one of the scorers: .* 'score'"),
     (["score.match={use: 'os.path:join'}"], r"is not one of the scorers"),
@@ -356,8 +356,11 @@ def test_every_component_is_found_by_its_name() -> None:
 def test_the_question_is_answered_by_two_of_the_arms() -> None:
     labels = load("labels")
     assert labels.prove is not None
-    assert labels.prove.answer == ("mixed", "few-real")
-    for wrong, said in (("[mixed]", "must name two different arms"), ("[mixed, fewreal]", r"Did you mean 'few-real'")):
+    assert labels.prove.answer == ("real+synthetic", "real-few-shot")
+    for wrong, said in (
+        ("[real+synthetic]", "must name two different arms"),
+        ("[real+synthetic, fewreal]", r"Did you mean 'real-few-shot'"),
+    ):
         with pytest.raises(RecipeError, match=said):
             load("labels", changes=[f"prove.answer={wrong}"])
     with pytest.raises(RecipeError, match=r"prove\.answer must be a list of names, was 'mixed'"):

@@ -37,15 +37,15 @@ def test_a_run_makes_scores_keeps_trains_and_proves(whole: Path) -> None:
     kept = counts(whole, "keep")
     assert kept["kept"] + kept["dropped"] == 150
     assert 0 < kept["kept"] < 150
-    assert counts(whole, "train-random-drop-0")["samples"] == kept["kept"]
+    assert counts(whole, "train-random-subset-0")["samples"] == kept["kept"]
     assert counts(whole, "train-real-0")["samples"] == min(60, kept["kept"])
     assert counts(whole, "prove") == {"rows": 160, "fresh": 160}
     facts = report(whole).facts
     assert (facts.funnel.requested, facts.funnel.kept) == (150, kept["kept"])
-    shown = list(dict.fromkeys(picture.label for picture in facts.specimens))
+    shown = list(dict.fromkeys(image.label for image in facts.specimens))
     assert shown == list(run_parts.LABELS)  # as the recipe names them, not as a hash deals them
     assert [label for label, _ in facts.arms[0].per_class] == list(run_parts.LABELS)
-    assert {arm.name for arm in facts.arms} == {"real", "unfiltered", "filtered", "random-drop"}
+    assert {arm.name for arm in facts.arms} == {"real", "unfiltered", "filtered", "random-subset"}
 
 
 def test_a_second_run_does_nothing_new(whole: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_changed_threshold_makes_and_scores_nothing_again(tmp_path: Path) -> N
     after = stamps(tmp_path / "run")
     assert before.items() <= after.items()
     fresh = {name.split("/")[0].rpartition("-")[0] for name in after.keys() - before.keys()}
-    assert fresh == {"keep", "train-real-0", "train-filtered-0", "train-random-drop-0", "prove"}
+    assert fresh == {"keep", "train-real-0", "train-filtered-0", "train-random-subset-0", "prove"}
     assert said.ended["train-unfiltered-0"].endswith("done before")
 
 
@@ -275,7 +275,7 @@ def test_filters_that_keep_nothing_are_said_to_and_loosened_for_free(tmp_path: P
 
 
 def test_several_trainings_of_an_arm_differ(tmp_path: Path) -> None:
-    what = recipe(prove=Proof(Plates(), run_parts.Right(), arms=("filtered", "shuffled-labels"), seeds=2))
+    what = recipe(prove=Proof(Plates(), run_parts.Right(), arms=("filtered", "permuted-labels"), seeds=2))
     run(what, tmp_path / "run")
     seeds = report(tmp_path / "run").facts.arms[0].seeds
     assert list(seeds) == [0, 1]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from assay.components.generators.generate_images import GenerateImages
 from assay.components.generators.given import Given
-from assay.components.generators.paint import Paint
 from assay.components.sources.image.fashion_mnist import FashionMNIST
 from assay.components.sources.text.texts import Texts
 from assay.components.trainers.image_classifier import ImageClassifier
@@ -27,14 +27,21 @@ from assay.store.export.model_card import ModelCard, model_card_text
 from assay.store.receipts import Receipt, damaged, read_receipt
 from run_parts import Look, Middles, Plates, Right, Shapes, counts, datasets, folder_of, recipe, run, stamps
 
-ARMS = ("real", "unfiltered", "filtered", "shuffled-labels", "mixed", "nearest-real")
+ARMS = ("real", "unfiltered", "filtered", "permuted-labels", "real+synthetic", "nearest-real")
 
 
 def whole_recipe() -> Recipe:
     from run_parts import Bright
 
     proof = Proof(
-        Plates(), Right(), Plates(60, 5000), arms=ARMS, few=5, fingerprint="look", curve=(4,), answer=("mixed", "real")
+        Plates(),
+        Right(),
+        Plates(60, 5000),
+        arms=ARMS,
+        few=5,
+        fingerprint="look",
+        curve=(4,),
+        answer=("real+synthetic", "real"),
     )
     return recipe(score={"bright": Bright(), "look": Look()}, prove=proof)
 
@@ -57,8 +64,15 @@ def front(text: str) -> Mapping[str, Any]:
 
 def test_every_arm_says_what_it_learnt_from_and_how_much_of_it_is_synthetic(whole: Path) -> None:
     kept = counts(whole, "keep")["kept"]
-    shares = {"real": 0, "unfiltered": 150, "filtered": kept, "shuffled-labels": kept, "mixed": kept, "nearest-real": 0}
-    rows = {"real": min(60, kept), "unfiltered": 150, "mixed": kept + 10}
+    shares = {
+        "real": 0,
+        "unfiltered": 150,
+        "filtered": kept,
+        "permuted-labels": kept,
+        "real+synthetic": kept,
+        "nearest-real": 0,
+    }
+    rows = {"real": min(60, kept), "unfiltered": 150, "real+synthetic": kept + 10}
     for arm, synthetic in shares.items():
         n = rows.get(arm, kept)
         text = card(whole, f"train-{arm}-0")
@@ -122,9 +136,9 @@ def of(what: Recipe, synthetic: int, samples: int = 10) -> ModelCard:
     return card_for(what, stage, receipt, "image-classifier")
 
 
-def proved(train: Any, generate: Any = None, arm: str = "mixed", real: Any = None) -> Recipe:
+def proved(train: Any, generate: Any = None, arm: str = "real+synthetic", real: Any = None) -> Recipe:
     proof = Proof(Plates(), Right(), real or FashionMNIST(), arms=(arm,))
-    return Recipe("one", generate or Paint("embedded:fashion-diffusion", ("a",), 1), train=train, prove=proof)
+    return Recipe("one", generate or GenerateImages("embedded:fashion-diffusion", ("a",), 1), train=train, prove=proof)
 
 
 def checkpoint(folder: Path, licence: str) -> str:
@@ -157,7 +171,7 @@ def test_the_data_and_their_makers(tmp_path: Path) -> None:
     assert mixed.data == (("FashionMNIST", "mit"),)
     text = model_card_text(mixed)
     assert "4 of 10 samples are synthetic (40 %); the others were collected" in text
-    assert "- **Synthetic:** made by Paint 1 with `embedded:fashion-diffusion` (licence mit).\n" in text
+    assert "- **Synthetic:** made by GenerateImages 1 with `embedded:fashion-diffusion` (licence mit).\n" in text
     assert "- **Collected:** FashionMNIST (licence mit)." in text
     assert front(text)["datasets"] == ["FashionMNIST"]
     assert front(text)["pipeline_tag"] == "image-classification"

@@ -87,13 +87,13 @@ class Models(TinyModels):
         return self.model
 
 
-def probed(defences: Sequence[str] = tuple(DEFENCES), cases: int = 12, model: Naive | None = None) -> Probed:
+def probed(defenses: Sequence[str] = tuple(DEFENCES), cases: int = 12, model: Naive | None = None) -> Probed:
     tried = attacks("secret", list(FAMILIES), cases, 3)
     bench = bench_of(Asking("tiny:naive", reader="tiny:naive"), Models(model or Naive()), tried, HARMLESS, "")
-    return probe(bench, tried, "secret", defences)
+    return probe(bench, tried, "secret", defenses)
 
 
-def test_each_defence_does_what_it_says() -> None:
+def test_each_defense_does_what_it_says() -> None:
     found = {one.name: one for one in probed().results}
     assert list(found) == ["none", *DEFENCES]
     alone = found["none"]
@@ -134,7 +134,7 @@ def test_the_page_and_the_words_say_the_same() -> None:
         assert row[0] in page
     assert "98.75" in page
     assert any("With reminder" in one for one in sentences(found))
-    none = probed(defences=())
+    none = probed(defenses=())
     assert len(none.results) == 1
     assert "of attacks get through" in headline(none)
     assert render(none, "own", {})
@@ -173,7 +173,7 @@ def test_too_few_harmless_questions_for_a_line() -> None:
     bench = bench_of(Asking("tiny:naive"), Models(), tried, HARMLESS[: needed(0.05) - 1], "")
     with pytest.raises(UserError, match="takes 20 of them, had 19"):
         probe(bench, tried, "secret", ["guard"])
-    with pytest.raises(UserError, match="no defence 'wall'"):
+    with pytest.raises(UserError, match="no defense 'wall'"):
         probe(bench, tried, "secret", ["wall"])
 
 

@@ -41,20 +41,21 @@ from assay.analysis.robustness import (
     Calibrated,
     Drift,
     ExchangeRate,
+    OodInput,
+    OodScores,
+    OodSet,
     Reach,
     SetDistance,
     SideBySide,
-    Stranger,
-    StrangerSet,
-    Unknowns,
 )
 from assay.core.effect import Effect
 from assay.pipeline.stages.leakage import Leaks
 from assay.report.page import render
-from assay.stats import compare, wilson
+from assay.stats import wilson
 from assay.stats.confidence import calibration, detection
 from assay.stats.confidence.risk_coverage import silence
 from assay.stats.distributions.selection import Shared
+from assay.stats.inference.compare import compare
 from assay.stats.inference.grouped import grouped_mean, grouped_share
 from assay.stats.ratings.preferences import Side as Preferred
 from assay.stats.ratings.preferences import agreements, doubled, lengths, wins
@@ -68,10 +69,10 @@ N = 10_000
 Outcome = Literal["helped", "hurt", "unclear"]
 TRAINED_ON = {
     "real": "Real training photographs, as many as the filter kept.",
-    "filtered": "Generated pictures that passed every filter.",
-    "unfiltered": "All generated pictures.",
-    "random-drop": "Generated pictures, as many as the filter kept, picked blindly.",
-    "shuffled-labels": "The filtered pictures with their labels shuffled: the floor.",
+    "filtered": "Generated images that passed every filter.",
+    "unfiltered": "All generated images.",
+    "random-subset": "Generated images, as many as the filter kept, picked blindly.",
+    "permuted-labels": "The filtered images with their labels shuffled: the floor.",
 }
 
 
@@ -79,11 +80,11 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
     """A whole run over ten kinds of clothes."""
     rng = np.random.default_rng(0)
     right = _answers(outcome, seeds, rng)
-    pairs = [(a, b) for a, b in (("filtered", "random-drop"), ("filtered", "unfiltered"), ("filtered", "real"),
-             ("filtered", "shuffled-labels")) if a in right and b in right]  # fmt: skip
+    pairs = [(a, b) for a, b in (("filtered", "random-subset"), ("filtered", "unfiltered"), ("filtered", "real"),
+             ("filtered", "permuted-labels")) if a in right and b in right]  # fmt: skip
     return ReportFacts(
         name="fashion",
-        question="Does keeping only the generated pictures that pass our tests train a better classifier?",
+        question="Does keeping only the generated images that pass our tests train a better classifier?",
         origin=_origin(),
         arms=tuple(_arm(name, answers, rng) for name, answers in right.items()),
         comparisons=_comparisons(pairs, right),
@@ -91,7 +92,7 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         scores=_scores(rng),
         choices=_choices(),
         variety=_variety(),
-        specimens=_pictures(rng),
+        specimens=_images(rng),
         expert=Expert("embedded:fashion-resnet50", _confusion(600, 0.93, rng), wilson(9231, N)),
         pupil=Pupil("filtered", _confusion(1000, 0.87, rng)),
         unknowns=_unknowns(rng),
@@ -113,17 +114,17 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportFacts:
         others=_others(),
         also=_also(),
         duels=_duels(),
-        learnt=_learnt(),
+        learned=_learnt(),
         preferences=_preferences(),
         answered=(
-            Answered("a1b2", "Name a colour.", "", "Red.", (("filtered", "Blue."), ("random-drop", "(nothing)"))),
-            Answered("c3d4", KOREAN, "한 낱말로.", "서울입니다.", (("filtered", "서울"), ("random-drop", "부산"))),
+            Answered("a1b2", "Name a color.", "", "Red.", (("filtered", "Blue."), ("random-subset", "(nothing)"))),
+            Answered("c3d4", KOREAN, "한 낱말로.", "서울입니다.", (("filtered", "서울"), ("random-subset", "부산"))),
         ),
         stages=_stages(),
         data=_data(),
         models=_models(),
         shares=(Share("kept samples", 4_812, 4_812), Share("arm real", 4_812, 0), Share("arm older", 4_812, None)),
-        caveats=("The generator itself learnt from 50,000 real photographs, so its pictures did not come for free.",),
+        caveats=("The generator itself learned from 50,000 real photographs, so its images did not come for free.",),
     )
 
 
@@ -204,10 +205,10 @@ def _learnt() -> tuple[Learning, ...]:
 
 def _also() -> tuple[OtherMeasure, ...]:
     """What is paid for elsewhere."""
-    shares = {"filtered": 0.31, "unfiltered": 0.42, "random-drop": 0.44}
+    shares = {"filtered": 0.31, "unfiltered": 0.42, "random-subset": 0.44}
     arms = tuple((name, Effect(at, at - 0.1, at + 0.1, 60, 0.95, "wilson")) for name, at in shares.items())
     pair = Comparison(
-        "filtered", "random-drop", Effect(-0.13, -0.22, -0.04, 60, 0.95, "paired bootstrap"), 0.004, 0.008
+        "filtered", "random-subset", Effect(-0.13, -0.22, -0.04, 60, 0.95, "paired bootstrap"), 0.004, 0.008
     )
     return (OtherMeasure(replace(ACCURACY, name="truthful"), arms, (pair,)),)
 
@@ -215,10 +216,10 @@ def _also() -> tuple[OtherMeasure, ...]:
 def _others() -> tuple[OtherMeasure, ...]:
     """A measure that is no share, of which less is better, and one that has no number for anything."""
     loss = Measure("answer loss", "nats a token", share=False, better="lower")
-    told = {"filtered": 2.312, "unfiltered": 2.41, "random-drop": 2.408}
+    told = {"filtered": 2.312, "unfiltered": 2.41, "random-subset": 2.408}
     arms = tuple((name, Effect(at, at - 0.061, at + 0.059, 120, 0.95, "bootstrap")) for name, at in told.items())
     gap = Effect(-0.096, -0.14, -0.052, 120, 0.95, "paired bootstrap")
-    pair = Comparison("filtered", "random-drop", gap, 0.0004, 0.0008, better="lower")
+    pair = Comparison("filtered", "random-subset", gap, 0.0004, 0.0008, better="lower")
     empty = OtherMeasure(Measure("cosine", "cosine of embeddings", share=False), (), (), 360)
     return OtherMeasure(loss, arms, (pair,), 3), empty
 
@@ -226,8 +227,8 @@ def _others() -> tuple[OtherMeasure, ...]:
 def _duels() -> tuple[Duel, ...]:
     wins, level = Effect(0.612, 0.55, 0.67, 118, 0.95, "bootstrap"), Effect(0.533, 0.46, 0.61, 118, 0.95, "bootstrap")
     return (
-        Duel("filtered", "random-drop", "embedded:smollm2", 118, wins, level, 0.21, 7, 34.5, 2),
-        Duel("unfiltered", "random-drop", "embedded:smollm2", 3, wilson(1.5, 3), None, None, 3, 0.0, 0),
+        Duel("filtered", "random-subset", "embedded:smollm2", 118, wins, level, 0.21, 7, 34.5, 2),
+        Duel("unfiltered", "random-subset", "embedded:smollm2", 3, wilson(1.5, 3), None, None, 3, 0.0, 0),
     )
 
 
@@ -236,18 +237,18 @@ def _answers(outcome: Outcome, seeds: int, rng: np.random.Generator) -> dict[str
     base = np.repeat(HARD, N // 10) - 0.03
     easy = rng.beta(1.2, 0.18, N)
     chance = np.clip(0.55 * base + 0.45 * easy, 0, 1)
-    levels = {"real": 0.035, "filtered": gain, "unfiltered": -0.004, "random-drop": 0.0}
+    levels = {"real": 0.035, "filtered": gain, "unfiltered": -0.004, "random-subset": 0.0}
     found = {
         name: rng.random((seeds, N)) < chance + shift + rng.normal(0, 0.002, (seeds, 1))
         for name, shift in levels.items()
     }
-    return {**found, "shuffled-labels": rng.random((seeds, N)) < 0.101}
+    return {**found, "permuted-labels": rng.random((seeds, N)) < 0.101}
 
 
 def _arm(name: str, right: npt.NDArray[np.bool_], rng: np.random.Generator) -> Arm:
     seeds = tuple(range(11, 11 + len(right)))
     hits = right.mean(0).reshape(10, -1)
-    floor = 2.25 if name == "shuffled-labels" else 0.32
+    floor = 2.25 if name == "permuted-labels" else 0.32
     steps = range(0, 1170, 30)
     return Arm(
         name=name,
@@ -281,22 +282,22 @@ def _comparisons(pairs: list[tuple[str, str]], right: dict[str, npt.NDArray[np.b
     )  # fmt: skip
 
 
-def _unknowns(rng: np.random.Generator) -> tuple[Unknowns, ...]:
+def _unknowns(rng: np.random.Generator) -> tuple[OodScores, ...]:
     known = rng.normal(3, 1, 2_000)
     sets = []
     for name, middle in (("Digits", 0.5), ("Noise", -4.0)):
         for nth, method in enumerate(("max-logit", "energy", "nearest", "vim")):
             strangers = rng.normal(middle - nth / 4, 1, 200)
             found = detection(known, strangers)
-            sets.append(StrangerSet(name, method, found.auroc, found.fpr, wilson(int((strangers >= 1.4).sum()), 200)))
+            sets.append(OodSet(name, method, found.auroc, found.fpr, wilson(int((strangers >= 1.4).sum()), 200)))
     shown = tuple(
-        Stranger("Digits", png(rng, nth), f"digit {nth}", LABELS[nth], float(rng.uniform(0.4, 1)), nth % 3 == 0)
+        OodInput("Digits", png(rng, nth), f"digit {nth}", LABELS[nth], float(rng.uniform(0.4, 1)), nth % 3 == 0)
         for nth in range(8)
     )
     sure = {"known": 0.91, "Digits": 0.74, "Noise": 0.66}
     accepted = wilson(9_480, N)
     return (
-        Unknowns(
+        OodScores(
             "filtered", "vim", 1.4, tuple(sets), accepted, wilson(8_700, N), wilson(8_400, 9_480), sure, shown
         ),
     )  # fmt: skip
@@ -413,7 +414,7 @@ def png(rng: np.random.Generator, kind: int, size: int = 28) -> bytes:
     return file.getvalue()
 
 
-def _pictures(rng: np.random.Generator) -> tuple[Specimen, ...]:
+def _images(rng: np.random.Generator) -> tuple[Specimen, ...]:
     found = []
     for kind, label in enumerate(LABELS):
         for nth in range(10):
@@ -468,7 +469,10 @@ def _models() -> tuple[ModelUsed, ...]:
 
 
 def _origin() -> Origin:
-    recipe = "name: fashion\nseed: 7\ngenerate:\n  uses: Paint\n  model: embedded:fashion-diffusion\n  guidance: 2.0\n"
+    recipe = (
+        "name: fashion\nseed: 7\ngenerate:\n  uses: GenerateImages\n"
+        "  model: embedded:fashion-diffusion\n  guidance: 2.0\n"
+    )
     versions = {
         "assay": "0.1.0",
         "torch": "2.13.0",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from assay.report.axis import axis_between, axis_over
 
 
-def test_a_probability_axis_is_labelled_with_its_numbers() -> None:
+def test_a_probability_axis_is_labeled_with_its_numbers() -> None:
     axis = axis_between(0.0003, 0.9998)  # once drew one tick, at 0.5, and called it 0
     assert [axis.text(tick) for tick in axis.ticks] == ["0.2", "0.4", "0.6", "0.8"]
 

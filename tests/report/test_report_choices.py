@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_parts import words
 
-from assay.components.filters.random_share import RandomShare
+from assay.components.filters.random_subset import RandomSubset
 from assay.components.filters.threshold import Threshold
 from assay.core.recipe import Recipe
 from assay.report.api import report
+from page_parts import words
 from run_parts import run
 from task_parts import Length, Tasks, task, write_tasks
 
@@ -55,8 +55,8 @@ def test_each_score_keeps_its_best_as_many_as_the_filters_kept(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("score", "keep"),
     [
-        ({"long": Length()}, (RandomShare(share=0.5, per=None),)),
-        ({"long": Length(), "odd": Length("neither")}, (RandomShare(share=0.5, per=None),)),
+        ({"long": Length()}, (RandomSubset(share=0.5, per=None),)),
+        ({"long": Length(), "odd": Length("neither")}, (RandomSubset(share=0.5, per=None),)),
         ({"long": Length(), "short": Length("lower")}, ()),
         ({"long": Length(), "short": Length("lower")}, (Threshold("long", low=1000.0),)),
     ],
@@ -72,7 +72,7 @@ def test_samples_that_only_their_ids_tell_apart_are_owned_up_to(tmp_path: Path) 
     tasks = write_tasks(tmp_path / "tasks.jsonl", [task(f"Say {n}.", "a " * (1 + n % 2)) for n in range(20)])
     score = {"long": Length(), "short": Length("lower")}
     run(
-        Recipe("tied", Tasks(str(tasks)), score=score, keep=(RandomShare(keep=4, per=None),)), tmp_path / "run"
+        Recipe("tied", Tasks(str(tasks)), score=score, keep=(RandomSubset(keep=4, per=None),)), tmp_path / "run"
     )  # fmt: skip
     report(tmp_path / "run")
     page = words((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))

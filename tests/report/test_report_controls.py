@@ -103,7 +103,7 @@ def proved(trainer: Trainer, by: Scorer, folder: Path, models: Mapping[str, OwnM
     proof = Proof(
         Sayings("held", 200), Answers(by, Decoding(max_tokens=8)), arms=("base", "filtered"), models=tuple(own)
     )
-    run(Recipe("control", Given(Sayings("learnt", 20)), train=trainer, prove=proof, models=own), folder)
+    run(Recipe("control", Given(Sayings("learned", 20)), train=trainer, prove=proof, models=own), folder)
     return report(folder).facts
 
 
@@ -126,7 +126,7 @@ def test_a_reward_that_is_won_by_length_is_flagged_where_short_answers_are_wante
 ) -> None:
     trainer = practising(start, Letters(), watch={"short": watched})
     facts = proved(trainer, Letters(), tmp_path / "run")
-    (learning,) = facts.learnt
+    (learning,) = facts.learned
     hacking, curve = learning.hacking, learning.curve("watch short")
     assert hacking is not None
     assert hacking.rose, hacking
@@ -145,7 +145,7 @@ def test_a_reward_model_of_labels_by_lot_is_not_said_to_tell_held_out_pairs_apar
     rater = OwnModel(RewardModel(start, held_out=0.5, save_every=0, **sizes), Pairs(chosen))
     trainer = PPO(start, reward="trained:rater", steps=2, prompts=4, max_tokens=4, max_length=64)
     facts = proved(trainer, Even(), tmp_path / "run", models={"rater": rater})
-    pairs = facts.learnt[0].held_out
+    pairs = facts.learned[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (80, 20)
     assert pairs.accuracy.low is not None

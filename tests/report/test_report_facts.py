@@ -50,7 +50,7 @@ def test_arms_are_named_once_and_comparisons_name_them() -> None:
     with pytest.raises(ValueError, match="different names"):
         replace(facts, arms=(facts.arms[0], facts.arms[0]), comparisons=())
     with pytest.raises(ValueError, match="names \\['mixed'\\]"):
-        replace(facts, comparisons=(replace(facts.comparisons[0], theirs="mixed"),))
+        replace(facts, comparisons=(replace(facts.comparisons[0], theirs="real+synthetic"),))
 
 
 def test_a_matrix_has_its_rows_and_columns() -> None:

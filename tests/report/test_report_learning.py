@@ -1,4 +1,4 @@
-"""What was watched while models learnt: from a trainer's notes to the page, and whether a reward was hacked."""
+"""What was watched while models learned: from a trainer's notes to the page, and whether a reward was hacked."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> ReportFacts:
 
 
 def test_the_models_of_the_recipe_come_first_then_the_arms(facts: ReportFacts) -> None:
-    assert [(one.name, one.trainer, one.arm) for one in facts.learnt] == [
+    assert [(one.name, one.trainer, one.arm) for one in facts.learned] == [
         ("rater", "Rewarded", False),
         ("filtered", "Rewarded", True),
     ]
 
 
 def test_curves_have_a_line_a_training_and_skip_what_was_not_measured(facts: ReportFacts) -> None:
-    reward, margin = facts.learnt[1].curve("reward"), facts.learnt[1].curve("held-out margin")
+    reward, margin = facts.learned[1].curve("reward"), facts.learned[1].curve("held-out margin")
     assert reward is not None
     assert margin is not None
     assert [line.seed for line in reward.lines] == [0, 1]
@@ -99,7 +99,7 @@ def test_curves_have_a_line_a_training_and_skip_what_was_not_measured(facts: Rep
 
 
 def test_the_rise_is_that_of_a_line_through_the_steps(facts: ReportFacts) -> None:
-    reward, length = facts.learnt[0].curve("reward"), facts.learnt[0].curve("length")
+    reward, length = facts.learned[0].curve("reward"), facts.learned[0].curve("length")
     assert reward is not None
     assert reward.rise is not None
     assert reward.rise.estimate == pytest.approx(0.1 * 39, abs=0.1)
@@ -112,7 +112,7 @@ def test_the_rise_is_that_of_a_line_through_the_steps(facts: ReportFacts) -> Non
 
 
 def test_held_out_pairs_take_those_of_a_prompt_together(facts: ReportFacts) -> None:
-    pairs = facts.learnt[0].held_out
+    pairs = facts.learned[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (40, 10)
     assert pairs.accuracy.estimate == pytest.approx(0.8)
@@ -122,7 +122,7 @@ def test_held_out_pairs_take_those_of_a_prompt_together(facts: ReportFacts) -> N
 
 
 def test_rewards_of_held_out_prompts_leave_out_what_could_not_be_rewarded(facts: ReportFacts) -> None:
-    earned = facts.learnt[0].held_out_rewards
+    earned = facts.learned[0].held_out_rewards
     assert earned is not None
     assert (earned.prompts, earned.before.estimate) == (5, 0.25)
     assert earned.rise.estimate == pytest.approx((0 + 1 + 2 + 4 + 5) / 50)
@@ -130,13 +130,13 @@ def test_rewards_of_held_out_prompts_leave_out_what_could_not_be_rewarded(facts:
     assert rewards_sentence(replace(earned, sampled=4)).startswith(
         "Answers to 5 prompts that it did not learn from, 4 each and sampled as in training, earn 0.49 ("
     )
-    for one in facts.learnt:
+    for one in facts.learned:
         assert one.hacking is not None
         assert one.hacking.held_out == earned.rise
 
 
 def test_a_reward_that_rose_while_what_was_watched_got_worse_is_flagged(facts: ReportFacts) -> None:
-    own, arm = facts.learnt
+    own, arm = facts.learned
     assert own.hacking is not None
     assert own.hacking.sides == ()
     assert not own.hacking.flagged
@@ -151,7 +151,7 @@ def test_a_reward_that_rose_while_what_was_watched_got_worse_is_flagged(facts: R
 
 
 def test_what_the_proof_says_beside_the_start_is_looked_at_too(facts: ReportFacts) -> None:
-    arm = facts.learnt[1].hacking
+    arm = facts.learned[1].hacking
     assert arm is not None
     named = {side.name: side.verdict for side in arm.sides}
     assert named["what the proof measures"] == "helped"
@@ -187,7 +187,7 @@ def test_each_outcome_has_its_sentence(
 def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("test_report_learning.STEPS", 5)
     run(recipe_of(Rewarded()), tmp_path / "run")
-    (one,) = report(tmp_path / "run").facts.learnt
+    (one,) = report(tmp_path / "run").facts.learned
     assert isinstance(one, Learning)
     reward = one.curve("reward")
     assert reward is not None
@@ -200,5 +200,5 @@ def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: py
 def test_without_notes_there_is_no_section(tmp_path: Path) -> None:
     run(recipe(arms=("base", "filtered"), real=None), tmp_path / "run")
     found = report(tmp_path / "run")
-    assert found.facts.learnt == ()
+    assert found.facts.learned == ()
     assert '<section id="learning"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_parts import words
 from report_example import example
 
 from assay.analysis.card import card_of
@@ -18,6 +17,7 @@ from assay.components.sources.text.texts import Texts
 from assay.core.recipe import Proof, Recipe
 from assay.report.api import report
 from assay.report.page import render
+from page_parts import words
 from run_parts import Plates, Right, recipe, run
 
 
@@ -29,7 +29,7 @@ def reported(what: Recipe, folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def test_every_arm_says_how_much_of_it_is_synthetic(tmp_path: Path) -> None:
-    arms = ("real", "filtered", "mixed", "random-drop")
+    arms = ("real", "filtered", "real+synthetic", "random-subset")
     proof = Proof(Plates(), Right(), Plates(60, 5000), arms=arms, few=5)
     found, page = reported(recipe(prove=proof), tmp_path / "run")
     kept = found["funnel"]["kept"]
@@ -38,10 +38,10 @@ def test_every_arm_says_how_much_of_it_is_synthetic(tmp_path: Path) -> None:
         "kept samples": (kept, kept),
         "arm real": (min(60, kept), 0),
         "arm filtered": (kept, kept),
-        "arm mixed": (kept + 10, kept),
-        "arm random-drop": (kept, kept),
+        "arm real+synthetic": (kept + 10, kept),
+        "arm random-subset": (kept, kept),
     }
-    assert f"arm mixed {kept + 10} {kept} {100 * kept / (kept + 10):.1f} %" in page
+    assert f"arm real+synthetic {kept + 10} {kept} {100 * kept / (kept + 10):.1f} %" in page
 
 
 @pytest.mark.parametrize("licence", ["cc-by-4.0", ""])

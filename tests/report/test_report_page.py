@@ -71,7 +71,7 @@ def test_the_page_needs_nothing_but_itself(page: str) -> None:
     assert not re.search(r"https?://|@import|url\(", page)
 
 
-def test_every_picture_and_drawing_can_be_heard(page: str) -> None:
+def test_every_image_and_drawing_can_be_heard(page: str) -> None:
     parsed = Page(page)
     images = [value for tag, name, value in parsed.attributes if (tag, name) == ("img", "alt")]
     assert len(images) == parsed.tags.count("img") == 108
@@ -143,12 +143,12 @@ def test_results_hold_what_programs_ask_for(facts: ReportFacts) -> None:
     assert results["effects"][0]["difference"]["n"] == 10_000
     assert results["funnel"]["kept"] + results["funnel"]["dropped_total"] + results["funnel"]["failed_total"] == 6000
     assert sum(results["scores"][0]["histogram"]["kept"]) == results["scores"][0]["kept"]
-    assert "png" not in results["pictures"][0]
+    assert "png" not in results["images"][0]
 
 
 def test_hostile_text_stays_text() -> None:
     facts = example(seeds=1)
-    picture = replace(facts.specimens[0], label=HOSTILE, prompt=HOSTILE, rule=HOSTILE, reason=HOSTILE, id=HOSTILE)
+    image = replace(facts.specimens[0], label=HOSTILE, prompt=HOSTILE, rule=HOSTILE, reason=HOSTILE, id=HOSTILE)
     arms = tuple(
         replace(arm, name=HOSTILE if arm.name == "real" else arm.name, trained_on=HOSTILE) for arm in facts.arms
     )
@@ -166,7 +166,7 @@ def test_hostile_text_stays_text() -> None:
         comparisons=(comparison,),
         funnel=Funnel(2, 1, {HOSTILE: 1}, rules={HOSTILE: {HOSTILE: 1}}),
         scores=(column,),
-        specimens=(picture,),
+        specimens=(image,),
         expert=Expert(HOSTILE, confusion),
         caveats=(HOSTILE,),
     )
@@ -191,8 +191,8 @@ def test_missing_parts_are_left_out() -> None:
     facts = ReportFacts(whole.name, whole.question, whole.origin, few, pairs, Funnel(0, 0, {}))
     page = render(facts)
     parsed = Page(page)
-    assert "Without the control arm random-drop" in parsed.text
-    assert "Pictures kept" not in page
+    assert "Without the control arm random-subset" in parsed.text
+    assert "Images kept" not in page
     json.dumps(to_results(facts), allow_nan=False)
 
 
@@ -244,16 +244,16 @@ def test_an_expert_that_does_not_know_a_label_is_not_blamed(facts: ReportFacts) 
 
 def test_shuffled_labels_that_score_well_raise_a_warning(facts: ReportFacts) -> None:
     real = facts.arm("real")
-    arms = tuple(replace(real, name="shuffled-labels") if a.name == "shuffled-labels" else a for a in facts.arms)
+    arms = tuple(replace(real, name="permuted-labels") if a.name == "permuted-labels" else a for a in facts.arms)
     assert "may have leaked" in render(replace(facts, arms=arms))
     assert "may have leaked" not in render(facts)
 
 
-def test_large_pictures_are_not_shown_as_squares(facts: ReportFacts) -> None:
+def test_large_images_are_not_shown_as_squares(facts: ReportFacts) -> None:
     rng = np.random.default_rng(0)
     for size, squares in ((28, True), (128, False)):
-        picture = replace(facts.specimens[0], png=png(rng, 0, size))
-        assert ('class="pixels"' in render(replace(facts, specimens=(picture,), unknowns=()))) is squares
+        image = replace(facts.specimens[0], png=png(rng, 0, size))
+        assert ('class="pixels"' in render(replace(facts, specimens=(image,), unknowns=()))) is squares
     with pytest.raises(ValueError, match="must be a PNG"):
         render(replace(facts, specimens=(replace(facts.specimens[0], png=b"GIF89a"),)))
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_parts import CHROMIUM, HOSTILE, fits, shot, stands_alone, words
 
 from assay.components.filters.preferred import Preferred
 from assay.components.generators.preferences import Preferences
@@ -22,6 +21,7 @@ from assay.pipeline.recipe.spec import describe
 from assay.report.api import report
 from assay.stats.ratings.preferences import noise
 from assay.text.prompting.rankings import pairwise, pointwise, write_rankings
+from page_parts import CHROMIUM, HOSTILE, fits, shot, stands_alone, words
 from preference_parts import Prompts, voices
 from run_parts import run
 from task_parts import Tasks, task, write_tasks
@@ -140,7 +140,7 @@ def test_pairs_of_a_file_without_names_or_rankings_have_lengths_alone(tmp_path: 
 def test_where_nothing_is_left_it_says_so(tmp_path: Path) -> None:
     found, page = reported(tmp_path, [pair("Say so.", "a", "b", "tie"), pair("Say so.", "a", "", "missing")])
     assert (found["kept"], found["lengths"], found["doubled"]) == (0, {}, None)
-    assert "Of 2 pairs none can be learnt from. Nothing was preferred in 2: tie 1 and missing 1." in page
+    assert "Of 2 pairs none can be learned from. Nothing was preferred in 2: tie 1 and missing 1." in page
 
 
 def test_other_samples_have_no_such_section(tmp_path: Path) -> None:

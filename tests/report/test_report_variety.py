@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_parts import words
 
 from assay.components.filters.cluster_quota import ClusterQuota
-from assay.components.filters.random_share import RandomShare
-from assay.components.filters.top_share import TopShare
+from assay.components.filters.random_subset import RandomSubset
+from assay.components.filters.top_fraction import TopFraction
 from assay.components.scorers.text.text_embedding import TextEmbedding
 from assay.core.recipe import Recipe
 from assay.report.api import report
+from page_parts import words
 from run_parts import run
 from task_parts import Length, Tasks, task, write_tasks
 
@@ -35,7 +35,7 @@ def reported(tmp_path: Path, rows: Sequence[dict[str, str]], keep: Any, **score:
 
 def test_a_score_that_likes_one_kind_of_task_is_found_out(tmp_path: Path) -> None:
     score = {"long": Length(), "place": TextEmbedding(text="instruction")}
-    found, page = reported(tmp_path, [*MANY, *ALIKE], (TopShare("long", 0.5, per=None),), **score)
+    found, page = reported(tmp_path, [*MANY, *ALIKE], (TopFraction("long", 0.5, per=None),), **score)
     generated, kept, blind = found["sets"]
     assert (found["read_from"], found["column"], found["draws"]) == ("instruction", "place", 40)
     assert (generated["n"], kept["n"], blind["n"]) == (100, 50, 50)
@@ -64,7 +64,7 @@ def test_a_quota_of_each_cluster_keeps_more_kinds(tmp_path: Path) -> None:
 
 
 def test_what_was_picked_blindly_is_as_varied_as_what_was_picked_blindly(tmp_path: Path) -> None:
-    found, page = reported(tmp_path, MANY, (RandomShare(keep=25, per=None, seed=4),))
+    found, page = reported(tmp_path, MANY, (RandomSubset(keep=25, per=None, seed=4),))
     assert set(found["spread"]) == {"verbs", "pairs", "words", "distinct_2"}
     assert "neither more nor less varied than 25 picked blindly" in page
 

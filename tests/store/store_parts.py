@@ -33,15 +33,15 @@ SAMPLE = st.builds(
 MADE = st.lists(SAMPLE | st.builds(Failure, seed=TEXT, reason=TEXT), max_size=6)
 
 
-def picture(seed: int, side: int = 8) -> tuple[Image, bytes]:
-    """A random grey picture; equal seeds give equal bytes."""
+def gray_image(seed: int, side: int = 8) -> tuple[Image, bytes]:
+    """A random grey image; equal seeds give equal bytes."""
     data = encode_png(np.random.default_rng(seed).integers(0, 256, (side, side), dtype=np.uint8))
     return Image(hashlib.sha256(data).hexdigest(), side, side), data
 
 
-def pictured(count: int, *, first: int = 0, side: int = 8) -> tuple[list[Sample], dict[str, bytes]]:
-    """`count` samples with a label and a picture each, and the bytes by digest."""
-    pairs = [picture(first + i, side) for i in range(count)]
+def image_samples(count: int, *, first: int = 0, side: int = 8) -> tuple[list[Sample], dict[str, bytes]]:
+    """`count` samples with a label and an image each, and the bytes by digest."""
+    pairs = [gray_image(first + i, side) for i in range(count)]
     samples = [
         Sample({"label": ["bag", "coat"][i % 2], "image": image}, made_by="paint", nth=first + i)
         for i, (image, _) in enumerate(pairs)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_parts import pictured
+from store_parts import image_samples
 
 from assay.core.errors import StoreError
 from assay.store.atomic import is_temporary, write_bytes
@@ -58,7 +58,7 @@ def test_a_full_disk_loses_nothing_that_was_finished(tiny_disk: Path) -> None:
     done = 0
     with pytest.raises(StoreError, match="The disk is full") as caught:  # noqa: PT012
         for i in range(20):
-            samples, blobs = pictured(4, first=10 * i, side=60)
+            samples, blobs = image_samples(4, first=10 * i, side=60)
             write_made(stage / f"part-{i:05d}.parquet", samples, blobs)
             done += 1
     assert 1 <= done < 20
@@ -103,7 +103,7 @@ def wait_for_a_temporary(folder: Path) -> None:
 def test_kill_9_leaves_no_half_shard(tmp_path: Path) -> None:
     run = RunFolder.open(tmp_path / "run", create=True)
     stage = run.stage("generate-x")
-    samples, blobs = pictured(4, side=900)
+    samples, blobs = image_samples(4, side=900)
     write_made(tmp_path / "expected.parquet", samples, blobs)
     expected = (tmp_path / "expected.parquet").read_bytes()
     command = [sys.executable, "-c", WRITER, str(stage), str(tmp_path / "expected.parquet")]

@@ -12,7 +12,7 @@ import datasets
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from store_parts import picture, pictured
+from store_parts import gray_image, image_samples
 
 from assay.core.errors import StoreError
 from assay.core.sample import Failure, Image, Sample
@@ -31,7 +31,7 @@ from assay.store.shards import read_made, write_made
 def stage(tmp_path: Path) -> Path:
     folder = RunFolder.open(tmp_path / "run", create=True).stage("generate-ab12")
     for i in range(2):
-        samples, blobs = pictured(3, first=3 * i)
+        samples, blobs = image_samples(3, first=3 * i)
         write_made(folder / f"part-{i:05d}.parquet", [*samples, Failure("seed", "black image")], blobs)
     return folder
 
@@ -50,7 +50,7 @@ def load(*where: str, cache: str, **options: Any) -> Any:
     return data
 
 
-def test_a_stage_folder_opens_with_its_pictures(stage: Path, cache: str) -> None:
+def test_a_stage_folder_opens_with_its_images(stage: Path, cache: str) -> None:
     (stage / "receipt.json").write_text("{}")
     data = load(str(stage), cache=cache)
     assert len(data) == 8
@@ -58,7 +58,7 @@ def test_a_stage_folder_opens_with_its_pictures(stage: Path, cache: str) -> None
     assert data.features["parents"] == datasets.List(datasets.Value("string"))
     assert data["failure"] == [None, None, None, "black image"] * 2
     assert data[0]["label"] == "bag"
-    assert np.array_equal(np.asarray(data[4]["image"]), decode(picture(3)[1]))
+    assert np.array_equal(np.asarray(data[4]["image"]), decode(gray_image(3)[1]))
     assert data[3]["image"] is None
 
 
@@ -74,11 +74,11 @@ def test_shards_with_fewer_fields_open_after_one_that_has_them_all(stage: Path, 
     assert data[9]["image"] is None
 
 
-def test_a_picture_that_lies_elsewhere_is_none_not_an_error(tmp_path: Path, cache: str) -> None:
-    write_made(tmp_path / "part-00000.parquet", [Sample({"image": picture(0)[0]})], {})
+def test_an_image_that_lies_elsewhere_is_none_not_an_error(tmp_path: Path, cache: str) -> None:
+    write_made(tmp_path / "part-00000.parquet", [Sample({"image": gray_image(0)[0]})], {})
     (row,) = load("parquet", cache=cache, data_files=str(tmp_path / "part-00000.parquet"))
     assert row["image"] is None
-    assert row["image_digest"] == picture(0)[0].digest
+    assert row["image_digest"] == gray_image(0)[0].digest
 
 
 def test_outcomes_and_decisions_open(tmp_path: Path, cache: str) -> None:
@@ -100,7 +100,7 @@ def test_export_hf_opens_in_many_shards(
     stage: Path, kept: list[Sample], tmp_path: Path, cache: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export_layouts, "SHARD_BYTES", 3 * 64 * 2)
-    kept = [Sample({"caption": "no picture"}), *kept]
+    kept = [Sample({"caption": "no image"}), *kept]
     assert export(kept, StoredImages([stage]), tmp_path / "out", "hf") == 7
     assert sorted(p.name for p in (tmp_path / "out" / "data").iterdir()) == [
         f"train-{i:05d}-of-00003.parquet" for i in range(3)
@@ -108,7 +108,7 @@ def test_export_hf_opens_in_many_shards(
     data = load(str(tmp_path / "out"), cache=cache)
     assert data["id"] == [sample.id for sample in kept]
     assert "failure" not in data.features
-    assert np.array_equal(np.asarray(data[6]["image"]), decode(picture(5)[1]))
+    assert np.array_equal(np.asarray(data[6]["image"]), decode(gray_image(5)[1]))
 
 
 def test_export_of_nothing_is_a_shard_of_no_rows(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_export_imagefolder_opens_whatever_the_labels(
     rows = {row["id"]: row for row in data}
     for i, sample in enumerate(samples):
         row = rows[sample.id]
-        assert np.array_equal(np.asarray(row["image"].convert("L")), decode(picture(i)[1]))
+        assert np.array_equal(np.asarray(row["image"].convert("L")), decode(gray_image(i)[1]))
         assert row["label"] == (labels[i] or None)
         assert row["file_name_"] == "mine"
         assert row["note"] == 'x,"y"\n'
@@ -148,7 +148,7 @@ def test_export_jsonl(stage: Path, kept: list[Sample], tmp_path: Path) -> None:
     samples = [*kept, Sample({"id": "odd", "text": "é"}, parents=("p",))]
     assert export(samples, StoredImages([stage]), tmp_path / "out", "jsonl") == 7
     lines = [json.loads(line) for line in (tmp_path / "out" / "data.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert (tmp_path / "out" / lines[2]["image"]).read_bytes() == picture(2)[1]
+    assert (tmp_path / "out" / lines[2]["image"]).read_bytes() == gray_image(2)[1]
     assert lines[6] == {
         "id": samples[6].id, "id_": "odd", "text": "é", "parents": ["p"], "made_by": "collected", "nth": 0,
     }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 import pytest
 import yaml
-from store_parts import pictured
+from store_parts import image_samples
 
 from assay.components.sources.preferences.preference_pairs import PreferencePairs
 from assay.core.errors import FieldError, StoreError
@@ -101,9 +101,9 @@ def test_what_is_no_task_is_refused_and_nothing_is_left(tmp_path: Path, layout: 
 @pytest.mark.parametrize("layout", ["hf", "imagefolder", "jsonl"])
 def test_a_card_lies_in_every_export_and_is_in_nobodys_way(tmp_path: Path, layout: Layout) -> None:
     stage = RunFolder.open(tmp_path / "run", create=True).stage("generate-ab12")
-    samples, blobs = pictured(3)
+    samples, blobs = image_samples(3)
     write_made(stage / "part-00000.parquet", samples, blobs)
-    export(samples, StoredImages([stage]), tmp_path / "out", layout, Card("pictures"))
+    export(samples, StoredImages([stage]), tmp_path / "out", layout, Card("images"))
     assert (tmp_path / "out" / "README.md").is_file()
     assert len(opened(tmp_path / "out", layout, tmp_path / "cache")) == 3
 

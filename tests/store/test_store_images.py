@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_parts import picture, pictured
+from store_parts import gray_image, image_samples
 
 from assay.core.errors import StoreError
 from assay.core.lab import Images
@@ -22,9 +22,9 @@ from assay.store.shards import write_made
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Path:
-    """Six pictures in three shards."""
+    """Six images in three shards."""
     for i in range(3):
-        samples, blobs = pictured(2, first=2 * i)
+        samples, blobs = image_samples(2, first=2 * i)
         write_made(tmp_path / f"part-{i:05d}.parquet", samples, blobs)
     return tmp_path
 
@@ -32,17 +32,17 @@ def stage(tmp_path: Path) -> Path:
 def test_pixels_come_back_in_the_order_asked_for(stage: Path) -> None:
     store: Images = StoredImages([stage])
     order = [random.Random(0).randrange(6) for _ in range(20)]
-    got = store.get([picture(i)[0] for i in order])
+    got = store.get([gray_image(i)[0] for i in order])
     assert len(got) == 20
     for i, pixels in zip(order, got, strict=True):
-        assert np.array_equal(pixels, decode(picture(i)[1]))
+        assert np.array_equal(pixels, decode(gray_image(i)[1]))
 
 
 def test_a_cache_that_holds_one_shard_changes_nothing(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images_module, "CACHE_BYTES", 1)
     store = StoredImages([stage])
     for i in [0, 5, 2, 0, 4, 1]:
-        assert store.encoded([picture(i)[0]]) == [picture(i)[1]]
+        assert store.encoded([gray_image(i)[0]]) == [gray_image(i)[1]]
 
 
 def test_what_is_put_can_be_got_and_is_new(stage: Path) -> None:
@@ -51,7 +51,7 @@ def test_what_is_put_can_be_got_and_is_new(stage: Path) -> None:
     image = store.put(pixels)
     assert (image.width, image.height) == (5, 4)
     assert image.digest == hashlib.sha256(store.new[image.digest]).hexdigest()
-    old = picture(3)[0]
+    old = gray_image(3)[0]
     got = store.get([old, image])
     assert np.array_equal(got[1], pixels)
     write_made(stage / "part-00003.parquet", [Sample({"image": image})], store.new)
@@ -61,20 +61,20 @@ def test_what_is_put_can_be_got_and_is_new(stage: Path) -> None:
 
 def test_a_shard_that_was_replaced_is_read_anew(stage: Path) -> None:
     store = StoredImages([stage])
-    store.get([picture(0)[0]])
-    samples, blobs = pictured(3, first=10)
+    store.get([gray_image(0)[0]])
+    samples, blobs = image_samples(3, first=10)
     write_made(stage / "part-00000.parquet", samples, blobs)
-    assert store.encoded([picture(12)[0]]) == [picture(12)[1]]
+    assert store.encoded([gray_image(12)[0]]) == [gray_image(12)[1]]
 
 
 def test_pickles_small_and_works_after(stage: Path) -> None:
     store = StoredImages([stage, stage / "part-00000.parquet"])
-    store.get([picture(i)[0] for i in range(6)])
+    store.get([gray_image(i)[0] for i in range(6)])
     image = store.put(np.zeros((3, 3), np.uint8))
     data = pickle.dumps(store)
-    assert picture(0)[1] not in data
+    assert gray_image(0)[1] not in data
     again = pickle.loads(data)
-    assert [p.shape for p in again.get([picture(5)[0], image])] == [(8, 8), (3, 3)]
+    assert [p.shape for p in again.get([gray_image(5)[0], image])] == [(8, 8), (3, 3)]
 
 
 def test_missing_images_are_named(stage: Path) -> None:
@@ -88,14 +88,14 @@ def test_missing_images_are_named(stage: Path) -> None:
 
 
 def test_bytes_that_are_not_what_they_were_are_named(stage: Path) -> None:
-    image, data = picture(50)
+    image, data = gray_image(50)
     write_made(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data[:-1] + b"?"})
     with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet are not what they were"):
         StoredImages([stage]).get([image])
 
 
 def test_bytes_that_do_not_decode_are_named(stage: Path) -> None:
-    data = b"this is no picture"
+    data = b"this is no image"
     image = Image(hashlib.sha256(data).hexdigest(), 1, 1)
     write_made(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data})
     with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet does not decode"):
@@ -105,11 +105,11 @@ def test_bytes_that_do_not_decode_are_named(stage: Path) -> None:
 def test_folders_may_hold_other_tables_and_failures(stage: Path) -> None:
     write_outcomes(stage / "part-00007.parquet", ["a"], [Score(1.0)])
     write_made(stage / "part-00008.parquet", [Failure("a", "nan")], {})
-    assert len(StoredImages([stage]).get([picture(4)[0]])) == 1
+    assert len(StoredImages([stage]).get([gray_image(4)[0]])) == 1
 
 
-def test_a_picture_that_lies_in_an_earlier_stage_is_found(stage: Path, tmp_path: Path) -> None:
-    image = picture(1)[0]
+def test_an_image_that_lies_in_an_earlier_stage_is_found(stage: Path, tmp_path: Path) -> None:
+    image = gray_image(1)[0]
     later = tmp_path / "later"
     later.mkdir()
     write_made(later / "part-00000.parquet", [Sample({"image": image, "caption": "a bag"})], {})

@@ -1,4 +1,4 @@
-"""Exports that say where every row came from: in a column, beside the rows, and within pictures."""
+"""Exports that say where every row came from: in a column, beside the rows, and within images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import datasets
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from store_parts import picture, pictured
+from store_parts import gray_image, image_samples
 
 from assay.core.provenance import Provenance, Used
 from assay.core.sample import Sample
@@ -35,7 +35,9 @@ TASKS = [
 
 
 def told(sample: Sample) -> Provenance:
-    return Provenance(id=sample.id, synthetic=True, made_by="Paint", version=1, models=(Used("m"),), prompt=PROMPT)
+    return Provenance(
+        id=sample.id, synthetic=True, made_by="GenerateImages", version=1, models=(Used("m"),), prompt=PROMPT
+    )
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def stage(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kept(stage: Path) -> list[Sample]:
-    samples, blobs = pictured(4)
+    samples, blobs = image_samples(4)
     write_made(stage / "part-00000.parquet", samples, blobs)
     return samples
 
@@ -74,7 +76,7 @@ def test_rows_say_where_they_came_from_however_they_are_opened(
 
 
 @pytest.mark.parametrize("layout", ["jsonl", "imagefolder"])
-def test_picture_files_carry_it_and_their_pixels_do_not_change(
+def test_image_files_carry_it_and_their_pixels_do_not_change(
     stage: Path, kept: list[Sample], tmp_path: Path, layout: Layout
 ) -> None:
     export(kept, StoredImages([stage]), tmp_path / "out", layout, told=told)
@@ -89,11 +91,11 @@ def test_picture_files_carry_it_and_their_pixels_do_not_change(
         with Pillow.open(file) as read:
             assert read.text["Prompt"] == PROMPT  # type: ignore[attr-defined]
     for nth, sample in enumerate(kept):
-        assert unmarked(said[sample.id]) == picture(nth)[1]
-        assert np.array_equal(decode(said[sample.id]), decode(picture(nth)[1]))
+        assert unmarked(said[sample.id]) == gray_image(nth)[1]
+        assert np.array_equal(decode(said[sample.id]), decode(gray_image(nth)[1]))
 
 
-def test_pictures_in_parquet_carry_it_too_and_rows_keep_the_digest_of_the_store(
+def test_images_in_parquet_carry_it_too_and_rows_keep_the_digest_of_the_store(
     stage: Path, kept: list[Sample], tmp_path: Path
 ) -> None:
     export(kept, StoredImages([stage]), tmp_path / "out", "hf", told=told)
@@ -109,9 +111,7 @@ def test_pictures_in_parquet_carry_it_too_and_rows_keep_the_digest_of_the_store(
             assert read.text["Sample"] == sample.id  # type: ignore[attr-defined]
 
 
-def test_one_picture_of_several_samples_is_one_file_of_the_first(
-    stage: Path, kept: list[Sample], tmp_path: Path
-) -> None:
+def test_one_image_of_several_samples_is_one_file_of_the_first(stage: Path, kept: list[Sample], tmp_path: Path) -> None:
     twins = [kept[0], Sample({**kept[0].fields, "label": "coat"})]
     export(twins, StoredImages([stage]), tmp_path / "out", "jsonl", told=told)
     (file,) = (tmp_path / "out" / "images").iterdir()

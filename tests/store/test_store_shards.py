@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_parts import MADE, NAME, SAMPLE, pictured
+from store_parts import MADE, NAME, SAMPLE, image_samples
 
 from assay.core.errors import StoreError
 from assay.core.sample import Failure, Image, Made, Sample
@@ -68,19 +68,19 @@ def test_missing_and_empty_texts_stay_apart(tmp_path: Path) -> None:
 
 
 def test_ordinary_columns_are_called_what_people_expect(tmp_path: Path) -> None:
-    samples, blobs = pictured(1)
+    samples, blobs = image_samples(1)
     write_made(tmp_path / "s.parquet", samples, blobs, fields=[("prompt", "text")])
     table = pq.read_table(tmp_path / "s.parquet")
-    pictures = ["image", "image_digest", "image_width", "image_height"]
+    images = ["image", "image_digest", "image_width", "image_height"]
     lineage = ["parents", "made_by", "nth", "failure", "failure_seed"]
-    assert table.column_names == ["id", *pictures, "label", "prompt", *lineage]
+    assert table.column_names == ["id", *images, "label", "prompt", *lineage]
     (digest,) = blobs
     assert table.column("image").to_pylist() == [{"bytes": blobs[digest], "path": f"{digest}.png"}]
     assert table.column("id").to_pylist() == [samples[0].id]
 
 
 def test_a_shard_cut_off_anywhere_is_not_whole(tmp_path: Path) -> None:
-    samples, blobs = pictured(3)
+    samples, blobs = image_samples(3)
     path = tmp_path / "s.parquet"
     write_made(path, [*samples, Failure("x", "nan")], blobs)
     data = path.read_bytes()
@@ -104,7 +104,7 @@ def test_what_is_no_shard_is_not_whole(tmp_path: Path) -> None:
 
 
 def test_a_flipped_byte_in_the_pages_never_gives_other_samples(tmp_path: Path) -> None:
-    samples, blobs = pictured(3)
+    samples, blobs = image_samples(3)
     path = tmp_path / "s.parquet"
     write_made(path, samples, blobs)
     data = bytearray(path.read_bytes())

@@ -10,7 +10,7 @@ from assay.analysis.funnel import funnel
 from assay.analysis.gather_answers import answered, duels, measured_beside, other_measures
 from assay.analysis.gather_choices import choices
 from assay.analysis.gather_diversity import variety
-from assay.analysis.gather_learning import learnt
+from assay.analysis.gather_learning import learned
 from assay.analysis.gather_preferences import preferences
 from assay.analysis.gather_proof import arms, comparisons, measure_of
 from assay.analysis.gather_robustness import calibrated, drifts, seen, side_by_side, unknowns
@@ -65,14 +65,14 @@ def facts_of(run: Finished, command: str) -> ReportFacts:
         others=others,
         also=measured_beside(run),
         duels=judged,
-        learnt=learnt(run, compared, others, judged),
+        learned=learned(run, compared, others, judged),
         answered=answered(run),
         test_items=_test_items(run.holdout),
     )
 
 
 def _test_items(holdout: Sequence[Sample]) -> str:
-    if _pictured(holdout):
+    if _has_images(holdout):
         return "real test photographs"
     return "held-out tasks" if any("instruction" in sample.fields for sample in holdout[:1]) else "real test texts"
 
@@ -93,8 +93,8 @@ def _origin(run: Finished, command: str) -> Origin:
 
 
 def _expert(run: Finished, beside: SideBySide | None) -> Expert | None:
-    """What the classifier of the first column of labels says of the pictures."""
-    if not _pictured(run.samples):
+    """What the classifier of the first column of labels says of the images."""
+    if not _has_images(run.samples):
         return None
     for name, scorer in run.recipe.score.items():
         outcomes = run.columns[name]
@@ -118,7 +118,7 @@ def _expert(run: Finished, beside: SideBySide | None) -> Expert | None:
 
 def _drift(run: Finished) -> tuple[Drift, ...]:
     """Of the first column of labels."""
-    if not _pictured(run.samples):
+    if not _has_images(run.samples):
         return ()
     for outcomes in run.columns.values():
         if any(isinstance(outcome, Label) for outcome in outcomes):
@@ -161,9 +161,9 @@ def _costs(run: Finished) -> Iterator[StageCost]:
             continue
         items = receipt.counts.get("fresh", receipt.counts.get("samples", receipt.counts.get("rows")))
         dollars = None if receipt.cost_usd == "unknown" else float(receipt.cost_usd or 0.0)
-        kind = "pictures" if _pictured(run.samples) else "texts"
+        kind = "images" if _has_images(run.samples) else "texts"
         yield StageCost(stage.name, receipt.seconds, items, kind, receipt.tokens or 0, dollars)
 
 
-def _pictured(samples: Sequence[Sample]) -> bool:
+def _has_images(samples: Sequence[Sample]) -> bool:
     return any(isinstance(value, Image) for sample in samples[:1] for value in sample.fields.values())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from assay.analysis.finished_run import Finished
 from assay.analysis.gather_proof import measure_of
 from assay.analysis.robustness import ExchangeRate, Reach, SetDistance
-from assay.core.arms import CURVE
+from assay.core.arms import is_curve
 from assay.core.effect import Effect
 from assay.core.score import Fingerprint
 from assay.pipeline.plan import main_arm
@@ -89,7 +89,7 @@ def exchange(run: Finished) -> ExchangeRate | None:
     proof = run.recipe.prove
     if proof is None or not measure_of(run).share:
         return None
-    real = [name for name in proof.trained if name.startswith(CURVE) or name in ("real", "few-real")]
+    real = [name for name in proof.trained if is_curve(name) or name in ("real", "real-few-shot")]
     arm = main_arm(proof)
     sizes = {name: _count(run, name) for name in {*real, arm}}
     points = [(sizes[name], float(correct.mean())) for name in real for correct in run.correct(name)]

@@ -26,7 +26,7 @@ from assay.store.shards import read_made
 from assay.text.instructions.prompt import task_prompt
 
 KEPT_SHOWN, DROPPED_SHOWN = 6, 4
-"""Pictures or texts of each label on the page."""
+"""Images or texts of each label on the page."""
 TEXT_SHOWN = 400
 """Characters of a text."""
 UNSORTED = "tasks of no known kind"
@@ -78,8 +78,8 @@ class Finished:
     @cached_property
     def labels(self) -> list[str]:
         """In the order of the recipe, then those that only held-out samples have: the order of every table."""
-        labelled = (sample for sample in [*self.samples, *self.holdout] if "label" in sample.fields)
-        return list(dict.fromkeys(sample.text("label") for sample in labelled))
+        labeled = (sample for sample in [*self.samples, *self.holdout] if "label" in sample.fields)
+        return list(dict.fromkeys(sample.text("label") for sample in labeled))
 
     @cached_property
     def results(self) -> Results:
@@ -136,7 +136,7 @@ def score_columns(run: Finished) -> tuple[ScoreColumn, ...]:
 
 
 def specimens(run: Finished) -> tuple[Specimen, ...]:
-    """Some pictures, texts or tasks of each label, kept and dropped, chosen by a hash and not by how they look."""
+    """Some images, texts or tasks of each label, kept and dropped, chosen by a hash and not by how they look."""
     what = next((name for name in ("image", "text", "instruction") if _any_has(run.samples, name)), "text")
     rows = [nth for nth, sample in enumerate(run.samples) if what in sample.fields and _worth_showing(sample)]
     rows.sort(key=lambda nth: hashed("shown", run.samples[nth].id))

@@ -32,9 +32,9 @@ def other_measures(run: Finished) -> tuple[OtherMeasure, ...]:
 
 
 def measured_beside(run: Finished) -> tuple[OtherMeasure, ...]:
-    """Each of `prove.beside`, likewise."""
+    """Each of `prove.also`, likewise."""
     proof = run.recipe.prove
-    measured = proof.beside.items() if proof else ()
+    measured = proof.also.items() if proof else ()
     return tuple(_measured(run, f"{BESIDE}{name}", name, one.evaluate.scale) for name, one in measured)
 
 

@@ -1,4 +1,4 @@
-"""From the notes of trainings to what the page says of how models learnt from preferences and rewards."""
+"""From the notes of trainings to what the page says of how models learned from preferences and rewards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEVEL = 0.95
 SIDES = ("before", "after")
 
 
-def learnt(
+def learned(
     run: Finished,
     comparisons: Sequence[Comparison],
     others: Sequence[OtherMeasure],

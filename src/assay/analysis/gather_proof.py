@@ -27,13 +27,13 @@ from assay.stats.inference.intervals import wilson
 CURVE_POINTS = 200
 """Of a training curve, at most about this many."""
 COMPARISONS = (
-    ("filtered", "random-drop"),
+    ("filtered", "random-subset"),
     ("filtered", "unfiltered"),
     ("filtered", "real"),
-    ("filtered", "shuffled-labels"),
+    ("filtered", "permuted-labels"),
     ("unfiltered", "real"),
-    ("mixed", "few-real"),
-    ("filtered", "few-real"),
+    ("real+synthetic", "real-few-shot"),
+    ("filtered", "real-few-shot"),
     ("filtered", "nearest-real"),
     ("filtered", "base"),
     ("unfiltered", "base"),

@@ -11,15 +11,15 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from assay.analysis.finished_run import Finished
-from assay.analysis.robustness import Calibrated, Drift, SideBySide, Stranger, StrangerSet, Unknowns
-from assay.components.evaluators.unknowns import LOGIT, METHODS
+from assay.analysis.robustness import Calibrated, Drift, OodInput, OodScores, OodSet, SideBySide
+from assay.components.evaluators.ood_scores import LOGIT, METHODS
 from assay.core.effect import Effect
 from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.core.score import Label, Outcome, Score
 from assay.pipeline.plan import main_arm
 from assay.pipeline.stages.arms import hashed
-from assay.pipeline.stages.ood import EXPERT, KNOWN, LINE, MICROSECONDS, PARAMETERS, shown
+from assay.pipeline.stages.ood import KNOWN, LINE, MICROSECONDS, PARAMETERS, REFERENCE, shown
 from assay.pipeline.stages.shards import parts
 from assay.stats.confidence.calibration import calibration, temperature
 from assay.stats.confidence.detection import detection, threshold
@@ -65,24 +65,24 @@ class Seen:
 
 def seen(run: Finished) -> dict[str, Seen]:
     """By model, what each said of what it was shown; empty where nothing was."""
-    if "unknowns" not in run.done:
+    if "ood_scores" not in run.done:
         return {}
-    strangers = {name: placed.folder for name, placed in run.done.items() if name.startswith("strangers-")}
+    strangers = {name: placed.folder for name, placed in run.done.items() if name.startswith("ood-")}
     samples = shown(run.done["calibrate"].folder, run.done["holdout"].folder, strangers)
     found = {}
-    for path in parts(run.done["unknowns"].folder):
+    for path in parts(run.done["ood_scores"].folder):
         rows = read_results(path)
         found[rows[0].arm] = Seen(samples, rows)
     return found
 
 
-def unknowns(run: Finished, models: Mapping[str, Seen]) -> tuple[Unknowns, ...]:
+def unknowns(run: Finished, models: Mapping[str, Seen]) -> tuple[OodScores, ...]:
     """Every model that was shown strangers."""
     proof = run.recipe.prove
-    if proof is None or proof.unknowns is None:
+    if proof is None or proof.ood_scores is None:
         return ()
-    method = str(getattr(proof.unknowns, "method", METHODS[0]))
-    names = {f"strangers-{nth}": name for nth, name in enumerate(names_of(proof.strangers))}
+    method = str(getattr(proof.ood_scores, "method", METHODS[0]))
+    names = {f"ood-{nth}": name for nth, name in enumerate(names_of(proof.ood))}
     return tuple(_unknowns(run, model, told, method, names) for model, told in models.items())
 
 
@@ -94,12 +94,12 @@ def names_of(sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def _unknowns(run: Finished, model: str, told: Seen, method: str, names: Mapping[str, str]) -> Unknowns:
+def _unknowns(run: Finished, model: str, told: Seen, method: str, names: Mapping[str, str]) -> OodScores:
     line = threshold(told.column(LINE, method))
     accepted = told.column(KNOWN, method) >= line
     right = told.right(KNOWN)
     passed = int(accepted.sum())
-    return Unknowns(
+    return OodScores(
         model=model,
         method=method,
         line=line,
@@ -112,14 +112,14 @@ def _unknowns(run: Finished, model: str, told: Seen, method: str, names: Mapping
     )
 
 
-def _set(told: Seen, part: str, name: str, method: str) -> StrangerSet:
+def _set(told: Seen, part: str, name: str, method: str) -> OodSet:
     strangers = told.column(part, method)
     found = detection(told.column(KNOWN, method), strangers)
     line = threshold(told.column(LINE, method))
-    return StrangerSet(name, method, found.auroc, found.fpr, wilson(int((strangers >= line).sum()), len(strangers)))
+    return OodSet(name, method, found.auroc, found.fpr, wilson(int((strangers >= line).sum()), len(strangers)))
 
 
-def _shown(run: Finished, told: Seen, names: Mapping[str, str], method: str, line: float) -> tuple[Stranger, ...]:
+def _shown(run: Finished, told: Seen, names: Mapping[str, str], method: str, line: float) -> tuple[OodInput, ...]:
     chosen: list[tuple[str, Sample, Score]] = []
     for part, name in names.items():
         pairs = sorted(told.by_part.get(part, []), key=lambda pair: hashed("shown", pair[0].id))[:SHOWN]
@@ -127,7 +127,7 @@ def _shown(run: Finished, told: Seen, names: Mapping[str, str], method: str, lin
     stored = StoredImages([run.done[part].folder for part in names])
     encoded = stored.encoded([sample.image() for _, sample, _ in chosen])
     return tuple(
-        Stranger(
+        OodInput(
             set=name,
             png=png,
             label=sample.text("label"),
@@ -158,10 +158,10 @@ def calibrated(models: Mapping[str, Seen]) -> tuple[Calibrated, ...]:
 def side_by_side(run: Finished) -> SideBySide | None:
     """The expert beside the first training of the main arm, on the items that both could answer."""
     proof = run.recipe.prove
-    if proof is None or "expert" not in run.done:
+    if proof is None or "reference" not in run.done:
         return None
     arm = main_arm(proof)
-    theirs = [row.outcome for path in parts(run.done["expert"].folder) for row in read_results(path)]
+    theirs = [row.outcome for path in parts(run.done["reference"].folder) for row in read_results(path)]
     ours = [row.outcome for row in run.results[arm, 0]]
     both = [
         (sample.text("label"), a, b)
@@ -177,10 +177,10 @@ def side_by_side(run: Finished) -> SideBySide | None:
     )
     counts = Counter((a.answer, b.answer) for _, a, b in both)
     members = [(label, truth == label) for label in run.labels if (truth == label).any()]
-    receipt = run.done["unknowns"].receipt if "unknowns" in run.done else None
+    receipt = run.done["ood_scores"].receipt if "ood_scores" in run.done else None
     counts_of = receipt.counts if receipt else {}
     return SideBySide(
-        expert=proof.expert,
+        expert=proof.reference,
         pupil=arm,
         both=int((right.sum(axis=1) == 2).sum()),
         only_expert=int(((right[:, 0] == 1) & (right[:, 1] == 0)).sum()),
@@ -188,7 +188,7 @@ def side_by_side(run: Finished) -> SideBySide | None:
         neither=int((right.sum(axis=1) == 0).sum()),
         expert_accuracy=_share(right[:, 0]),
         pupil_accuracy=_share(right[:, 1]),
-        difference=paired_bootstrap(right[:, 0], right[:, 1], seed=hashed(run.recipe.seed, EXPERT) % 2**32).effect,
+        difference=paired_bootstrap(right[:, 0], right[:, 1], seed=hashed(run.recipe.seed, REFERENCE) % 2**32).effect,
         per_class=tuple((label, _share(right[rows, 0]), _share(right[rows, 1])) for label, rows in members),
         answers=tuple(tuple(counts[row, column] for column in answers) for row in answers),
         labels=tuple(answers),
@@ -214,7 +214,7 @@ def agreement(run: Finished) -> dict[str, list[ResultRow]]:
 
 
 def _agrees(samples: Sequence[Sample], rows: Sequence[ResultRow], label: str) -> Effect | None:
-    """How often a model names the label that was asked for; None where it was asked about none of its pictures."""
+    """How often a model names the label that was asked for; None where it was asked about none of its images."""
     right = [
         row.outcome.value
         for sample, row in zip(samples, rows, strict=True)

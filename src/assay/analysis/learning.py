@@ -1,4 +1,4 @@
-"""What was watched while models learnt from preferences and rewards, as plain data."""
+"""What was watched while models learned from preferences and rewards, as plain data."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Hacking:
 
 @dataclass(frozen=True)
 class Learning:
-    """One arm, or one of the recipe's own models, and how it learnt."""
+    """One arm, or one of the recipe's own models, and how it learned."""
 
     name: str
     trainer: str

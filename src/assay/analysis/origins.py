@@ -1,4 +1,4 @@
-"""What went into a run: real data, models, their licences, and how much of what was learnt from is synthetic."""
+"""What went into a run: real data, models, their licences, and how much of what was learned from is synthetic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PURPOSES = {
     "holdout": "measuring every arm",
     "real": "training the arms that learn from real samples",
     "calibrate": "fitting temperatures, and the line for strangers",
-    "strangers": "strangers: of none of the labels",
+    "ood": "out-of-distribution inputs: of none of the labels",
     "asked": "measuring every model beside the question",
     "taught": "training one of the recipe's own models",
 }
@@ -61,7 +61,7 @@ def models_used(run: Finished) -> Iterator[ModelUsed]:
 
 
 def shares(run: Finished) -> Iterator[Share]:
-    """How much of what was kept, and of what each arm learnt from, is synthetic."""
+    """How much of what was kept, and of what each arm learned from, is synthetic."""
     kept = {row.id for row in run.decisions if row.keep}
     synthetic = sum(sample.synthetic for sample in run.samples if sample.id in kept)
     yield Share(KEPT, len(kept), synthetic)
@@ -86,8 +86,8 @@ def _roles(run: Finished) -> Iterator[tuple[str, str]]:
             yield f"{ROLES[name.split()[0]]} ({name}{part and f': {part}'})", model
     trainers = {f" of {name}": own.train for name, own in run.recipe.models.items()}
     if (proof := run.recipe.prove) is not None:
-        if proof.expert:
-            yield "stands beside the pupil", proof.expert
+        if proof.reference:
+            yield "stands beside the pupil", proof.reference
         looking = {f"measures {name}": scorer for name, scorer in proof.measures.items()}
         looking |= {"judges the answers": proof.duel} if proof.duel else {}
         for role, scorer in looking.items():

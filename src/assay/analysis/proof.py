@@ -16,15 +16,15 @@ class Curve:
 
     seed: int
     points: tuple[tuple[int, float], ...]
-    """(optimiser step, loss), steps rising. The one place where a number may be infinite or NaN: training diverged."""
+    """(optimizer step, loss), steps rising. The one place where a number may be infinite or NaN: training diverged."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One model, or one a seed, and what it learnt from."""
+    """One model, or one a seed, and what it learned from."""
 
     name: str
-    """real, unfiltered, filtered, random-drop, shuffled-labels, or any other."""
+    """real, unfiltered, filtered, random-subset, permuted-labels, or any other."""
     trained_on: str
     """A sentence."""
     n_samples: int

@@ -17,7 +17,7 @@ from assay.analysis.learning import Learning
 from assay.analysis.measures import ACCURACY, Measure
 from assay.analysis.preferences import Preferences
 from assay.analysis.proof import Answered, Arm, Comparison, Curve, Duel, OtherMeasure
-from assay.analysis.robustness import Calibrated, Drift, ExchangeRate, SetDistance, SideBySide, Unknowns
+from assay.analysis.robustness import Calibrated, Drift, ExchangeRate, OodScores, SetDistance, SideBySide
 from assay.core.effect import Effect
 from assay.core.provenance import UNKNOWN
 from assay.pipeline.stages.leakage import Leaks
@@ -107,7 +107,7 @@ class ScoreColumn:
 
 @dataclass(frozen=True)
 class Specimen:
-    """One generated picture or text to show."""
+    """One generated image or text to show."""
 
     id: str
     """Of the sample, for `assay why`."""
@@ -122,7 +122,7 @@ class Specimen:
     """What dropped it."""
     reason: str = ""
     text: str = ""
-    """What was written, cut where it is long; empty where it is a picture."""
+    """What was written, cut where it is long; empty where it is an image."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Expert:
-    """What a classifier trained on real photographs says of the generated pictures."""
+    """What a classifier trained on real photographs says of the generated images."""
 
     model: str
     """Its reference."""
@@ -169,7 +169,7 @@ class StageCost:
     name: str
     seconds: float | None
     items: int | None = None
-    item_name: str = "pictures"
+    item_name: str = "images"
     tokens: int | None = 0
     """None where a model did not say; 0 where no text model was asked."""
     dollars: float | None = 0.0
@@ -254,10 +254,10 @@ class ReportFacts:
     preferences: Preferences | None = None
     """What the pairs of answers are like; None where samples are none."""
     specimens: tuple[Specimen, ...] = ()
-    """Pictures, or texts."""
+    """Images, or texts."""
     expert: Expert | None = None
     pupil: Pupil | None = None
-    unknowns: tuple[Unknowns, ...] = ()
+    unknowns: tuple[OodScores, ...] = ()
     calibration: tuple[Calibrated, ...] = ()
     beside: SideBySide | None = None
     drift: tuple[Drift, ...] = ()
@@ -268,11 +268,11 @@ class ReportFacts:
     data: tuple[DataSource, ...] = ()
     models: tuple[ModelUsed, ...] = ()
     shares: tuple[Share, ...] = ()
-    """Of what was kept, and of what each arm learnt from."""
+    """Of what was kept, and of what each arm learned from."""
     caveats: tuple[str, ...] = ()
     """Limits that only the caller knows, a sentence each; the page adds those it can read off the facts."""
     equal: Literal["steps", "samples"] = "steps"
-    """What the arms have in common: always the optimiser steps, or the number of samples too."""
+    """What the arms have in common: always the optimizer steps, or the number of samples too."""
     measure: Measure = ACCURACY
     """What the proof measures."""
     others: tuple[OtherMeasure, ...] = ()
@@ -280,8 +280,8 @@ class ReportFacts:
     also: tuple[OtherMeasure, ...] = ()
     """What was measured of every model beside the question, on items of its own."""
     duels: tuple[Duel, ...] = ()
-    learnt: tuple[Learning, ...] = ()
-    """What was watched while models learnt from preferences and rewards."""
+    learned: tuple[Learning, ...] = ()
+    """What was watched while models learned from preferences and rewards."""
     answered: tuple[Answered, ...] = ()
     """Some held-out tasks, with every model's answer."""
     test_items: str = "real test photographs"
@@ -298,7 +298,7 @@ class ReportFacts:
 
     @property
     def of_texts(self) -> bool:
-        """Whether texts were made, and no pictures."""
+        """Whether texts were made, and no images."""
         return bool(self.specimens) and not any(one.png for one in self.specimens)
 
     @property

@@ -11,7 +11,7 @@ from assay.analysis.learning import Learning
 from assay.analysis.measures import Measure
 from assay.analysis.proof import Arm, Comparison, OtherMeasure
 from assay.analysis.report_data import Confusion, ReportFacts, ScoreColumn, Specimen
-from assay.analysis.robustness import SideBySide, Unknowns
+from assay.analysis.robustness import OodScores, SideBySide
 from assay.analysis.verdict import answer_sentence, comparison_sentence, limits
 
 FORMAT = 2
@@ -34,7 +34,7 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "measures": [_other(one) for one in facts.others],
         "also": [_other(one) for one in facts.also],
         "duels": [{**asdict(one), "verdict": one.verdict} for one in facts.duels],
-        "learning": [_learning(one) for one in facts.learnt],
+        "learning": [_learning(one) for one in facts.learned],
         "answers": [{**asdict(one), "answers": dict(one.answers)} for one in facts.answered],
         "limits": list(limits(facts)),
         "funnel": _funnel(facts),
@@ -42,10 +42,10 @@ def to_results(facts: ReportFacts) -> dict[str, Any]:
         "variety": None if facts.variety is None else asdict(facts.variety),
         "preferences": None if facts.preferences is None else asdict(facts.preferences),
         "choices": None if facts.choices is None else asdict(facts.choices),
-        "texts" if facts.of_texts else "pictures": [_specimen(one) for one in facts.specimens],
+        "texts" if facts.of_texts else "images": [_specimen(one) for one in facts.specimens],
         "expert": _expert(facts),
         "pupil": None if facts.pupil is None else {"arm": facts.pupil.arm, **_confusion(facts.pupil.confusion)},
-        "unknowns": [_unknowns(model) for model in facts.unknowns],
+        "ood_scores": [_unknowns(model) for model in facts.unknowns],
         "calibration": [asdict(one) for one in facts.calibration],
         "beside": None if facts.beside is None else _beside(facts.beside),
         "drift": [asdict(row) for row in facts.drift],
@@ -159,7 +159,7 @@ def _beside(found: SideBySide) -> dict[str, Any]:
     return {**asdict(found), "answers": _confusion(answers), "per_second": rates}
 
 
-def _unknowns(model: Unknowns) -> dict[str, Any]:
+def _unknowns(model: OodScores) -> dict[str, Any]:
     shown = [{key: value for key, value in asdict(one).items() if key != "png"} for one in model.shown]
     return {**asdict(model), "shown": shown}
 

@@ -14,7 +14,7 @@ from assay.stats.confidence.risk_coverage import Silence
 
 
 @dataclass(frozen=True)
-class StrangerSet:
+class OodSet:
     """One set of inputs that belong to no label, and one way of telling them apart."""
 
     name: str
@@ -28,7 +28,7 @@ class StrangerSet:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class OodInput:
     """One of them, to be shown."""
 
     set: str
@@ -43,7 +43,7 @@ class Stranger:
 
 
 @dataclass(frozen=True)
-class Unknowns:
+class OodScores:
     """A model among strangers."""
 
     model: str
@@ -52,7 +52,7 @@ class Unknowns:
     """Which of the methods draws the line."""
     line: float
     """Scores from here up are accepted: 95 % of the real validation samples."""
-    sets: tuple[StrangerSet, ...]
+    sets: tuple[OodSet, ...]
     known_accepted: Effect
     """Share of the held-out real samples that pass the line."""
     accuracy: Effect
@@ -61,7 +61,7 @@ class Unknowns:
     """On those that pass the line; None where none does."""
     sure: Mapping[str, float] = field(default_factory=dict)
     """By set, the mean confidence of the answers to strangers; also "known"."""
-    shown: tuple[Stranger, ...] = ()
+    shown: tuple[OodInput, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,27 +102,27 @@ class SideBySide:
     labels: tuple[str, ...]
     parameters: Mapping[str, int] = field(default_factory=dict)
     microseconds: Mapping[str, int] = field(default_factory=dict)
-    """For one picture, on the machine of the run."""
+    """For one image, on the machine of the run."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A label, and who sees it in the pictures that were generated for it."""
+    """A label, and who sees it in the images that were generated for it."""
 
     label: str
     agrees: Effect
-    """Of the label's pictures, those that the expert takes for it."""
+    """Of the label's images, those that the expert takes for it."""
     instead: str
     """What it says most often otherwise; empty where it always agrees."""
     share: float
-    """Of the label's pictures."""
+    """Of the label's images."""
     pupils: tuple[tuple[str, Effect], ...] = ()
-    """(arm, share that its model takes for the label): `real` never learnt from a generated picture."""
+    """(arm, share that its model takes for the label): `real` never learned from a generated image."""
 
 
 @dataclass(frozen=True)
 class SetDistance:
-    """How far a set of pictures lies from the real one, by fingerprints. Described, never the verdict."""
+    """How far a set of images lies from the real one, by fingerprints. Described, never the verdict."""
 
     name: str
     """generated, kept, or real (a second real sample: the yardstick)."""
@@ -134,7 +134,7 @@ class SetDistance:
     expected_density: float
     expected_coverage: float
     duplicates: float
-    """Share whose nearest neighbour in the same set is nearly the same picture."""
+    """Share whose nearest neighbor in the same set is nearly the same image."""
     nearest_real: float | None
     """Median distance to the nearest real training sample; None for those themselves."""
 

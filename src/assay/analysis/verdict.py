@@ -75,11 +75,11 @@ def _price(facts: ReportFacts, main: Comparison) -> str:
                 named.setdefault(pair.verdict, []).append(one.measure.name)
     said = {"hurt": "it is worse at", "helped": "it is better at", "no difference shown": "no difference is shown in"}
     found = [f"{said[verdict]} {words.listed(named[verdict])}" for verdict in said if verdict in named]
-    return f"Beside that, {'; '.join(found)}." if found else ""
+    return f"Next to that, {'; '.join(found)}." if found else ""
 
 
 def _model(arm: Arm, *, again: bool = False) -> str:
-    """A model, by what it learnt from; `again` where models were spoken of just now."""
+    """A model, by what it learned from; `again` where models were spoken of just now."""
     if is_base(arm.name):
         return "the model that was not trained"
     if arm.by_name:
@@ -189,11 +189,11 @@ def _limits_of_arms(facts: ReportFacts) -> list[str]:
     names = {arm.name for arm in facts.arms}
     missing = {
         "real": "how far from real data this is",
-        "random-drop": "whether the choice helped, or merely having fewer samples",
-        "shuffled-labels": "whether the test itself can be passed without learning",
+        "random-subset": "whether the choice helped, or merely having fewer samples",
+        "permuted-labels": "whether the test itself can be passed without learning",
     }
     if not facts.measure.share:  # of tasks: there are no labels to shuffle, and real data are what people wrote
-        missing = {"human": missing["real"], "random-drop": missing["random-drop"]}
+        missing = {"human": missing["real"], "random-subset": missing["random-subset"]}
     found += [
         f"Without the control arm {name}, this run cannot tell {why}."
         for name, why in missing.items()
@@ -245,9 +245,9 @@ def _limits_of_proof(facts: ReportFacts) -> list[str]:
             "level; the verdicts hold for all of them together."
         )
     for arm in facts.arms:
-        if arm.name == "shuffled-labels" and arm.per_class and (arm.result.low or 0) > 2 / len(arm.per_class):
+        if arm.name == "permuted-labels" and arm.per_class and (arm.result.low or 0) > 2 / len(arm.per_class):
             found.append(
-                f"Warning: shuffled-labels scored {words.percent(arm.result.estimate)}, far above guessing "
+                f"Warning: permuted-labels scored {words.percent(arm.result.estimate)}, far above guessing "
                 f"({words.percent(1 / len(arm.per_class))}). Labels or test items may have leaked."
             )
     return found

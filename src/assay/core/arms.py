@@ -15,28 +15,35 @@ from assay.core.errors import RecipeError, did_you_mean
 
 ARMS: Mapping[str, str] = {
     "real": "as many real samples as the filter kept: the ceiling",
-    "unfiltered": "everything that was generated and can be learnt from",
+    "unfiltered": "everything that was generated and can be learned from",
     "filtered": "what passed every filter",
-    "random-drop": "as many generated samples as the filter kept, picked blindly: what dropping alone does",
-    "shuffled-labels": "what passed, with the labels dealt out again: the floor",
-    "few-real": "a few real samples of each label: what one would have without generating",
-    "mixed": "what passed, and the few real samples of `few-real`",
+    "random-subset": "as many generated samples as the filter kept, picked blindly: what dropping alone does",
+    "permuted-labels": "what passed, with the labels dealt out again: the floor",
+    "real-few-shot": "a few real samples of each label: what one would have without generating",
+    "real+synthetic": "what passed, and the few real samples of `real-few-shot`",
     "nearest-real": "for each sample that passed, the real one most like it: what a mere copier is worth",
     "base": "nothing: the model that the others start from, as it is",
     "human": "every real sample that there is, and nothing generated",
     "human+synthetic": "what passed, and every real sample",
 }
-"""Arm to what it trains on. Every arm takes the same number of optimiser steps."""
+"""Arm to what it trains on. Every arm takes the same number of optimizer steps."""
 CURVE = "real-"
 """How the arms of `Proof.curve` are called: "real-20" learns from 20 real samples of each label."""
-NEED_REAL = ("real", "few-real", "mixed", "nearest-real", "human", "human+synthetic")
+NEED_REAL = ("real", "real-few-shot", "real+synthetic", "nearest-real", "human", "human+synthetic")
+
+
+def is_curve(name: str) -> bool:
+    """Whether an arm is a point of `Proof.curve`."""
+    return name.startswith(CURVE) and name.removeprefix(CURVE).isdigit()
+
+
 BASE = "base"
 """The arm that is not trained."""
 OWN = "own"
 """The kind of an arm that is one of the recipe's `models`; no arm is called so."""
 TRAINED = "trained:"
 """Before the name of one of the recipe's `models`: a reference to it, wherever a component names a model."""
-SIZED = ("unfiltered", "filtered", "random-drop", "human", "human+synthetic")
+SIZED = ("unfiltered", "filtered", "random-subset", "human", "human+synthetic")
 """Arms of which a part may be taken."""
 _NAME = re.compile(r"(?P<kind>[a-z+-]+?)(-(?P<size>\d+))?(@(?P<variant>[\w-]+))?")
 

@@ -30,7 +30,7 @@ class Message:
     role: Role
     text: str
     images: tuple[bytes, ...] = ()
-    """Encoded PNG or JPEG, before the text; for models that take pictures."""
+    """Encoded PNG or JPEG, before the text; for models that take images."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Means:
     log_probs: bool = False
     """Whether it can say how probable a text is."""
     images: bool = False
-    """Whether a message may carry pictures; True where only the server knows."""
+    """Whether a message may carry images; True where only the server knows."""
     context: int | None = None
     """Tokens of prompt and answer together; None where unknown."""
     note: str = ""

@@ -26,7 +26,7 @@ class Decoding:
     beams: int = 1
     """Hypotheses that beam search keeps; 2 or more with "beam", else 1."""
     length_penalty: float = 1.0
-    """With "beam", scores are divided by length ** this: 0 compares sums, 1 means; above 0 favours longer answers."""
+    """With "beam", scores are divided by length ** this: 0 compares sums, 1 means; above 0 favors longer answers."""
     temperature: float = 1.0
     """Logits are divided by it before the softmax; above 0."""
     top_k: int = 0

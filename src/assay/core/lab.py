@@ -96,7 +96,7 @@ class Lab:
         return self.images.get([sample.image(field) for sample in samples])
 
     def readable(self, samples: Sequence[Sample], field: str = "image") -> list[Pixels | Unscored]:
-        """The decoded image `field` of each sample, or why there is none: one bad picture costs one outcome.
+        """The decoded image `field` of each sample, or why there is none: one bad image costs one outcome.
 
         Raises:
             FieldError: A sample has no image `field`: a mistake in the recipe, not in the data.

@@ -33,12 +33,12 @@ else:
 
 
 @dataclass(frozen=True)
-class PaintRequest:
-    """One picture to paint."""
+class ImageRequest:
+    """One image to paint."""
 
     prompt: str
     seed: int
-    """Of the picture's own noise; 0 to 2**63 - 1."""
+    """Of the image's own noise; 0 to 2**63 - 1."""
     steps: int
     guidance: float
     """Classifier-free guidance; at 1 or below there is none and each step costs half."""
@@ -49,22 +49,22 @@ class PaintRequest:
 
 
 @dataclass(frozen=True)
-class NotPainted:
-    """Why a request gave no picture."""
+class NotGenerated:
+    """Why a request gave no image."""
 
     reason: str
 
 
 class ImageModel(Protocol):
-    """Words to pictures."""
+    """Words to images."""
 
-    def paint(self, requests: Sequence[PaintRequest]) -> Sequence[Pixels | NotPainted]:
-        """One picture or one reason for each request, in order; a picture depends on its own request alone."""
+    def generate(self, requests: Sequence[ImageRequest]) -> Sequence[Pixels | NotGenerated]:
+        """One image or one reason for each request, in order; an image depends on its own request alone."""
         ...
 
 
 class TwinEncoder(Protocol):
-    """Pictures and words into one space, as CLIP does (Radford et al. 2021, section 2.3)."""
+    """Images and words into one space, as CLIP does (Radford et al. 2021, section 2.3)."""
 
     @property
     def logit_scale(self) -> float:
@@ -81,7 +81,7 @@ class TwinEncoder(Protocol):
 
 
 class Classifier(Protocol):
-    """Pictures to a closed set of labels."""
+    """Images to a closed set of labels."""
 
     @property
     def labels(self) -> Sequence[str]:
@@ -161,7 +161,7 @@ class TextModel(Protocol):
 
 
 class RewardModel(Protocol):
-    """How good the last turn of a conversation is, in the eyes of those whose preferences it learnt."""
+    """How good the last turn of a conversation is, in the eyes of those whose preferences it learned."""
 
     def rewards(self, conversations: Sequence[tuple[Message, ...]]) -> Sequence[float | NotCompleted]:
         """One reward, the higher the better and of no unit, or one reason, in order; each ends with the assistant.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from assay.core.arms import ARMS, BASE, CURVE, NEED_REAL, OWN, ArmName, arm_name, is_base
+from assay.core.arms import ARMS, BASE, CURVE, NEED_REAL, OWN, ArmName, arm_name, is_base, is_curve
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, StartsFromModel, Trainer
 
@@ -24,7 +24,7 @@ class OwnModel:
 
 
 @dataclass(frozen=True)
-class Beside:
+class AuxiliaryEvaluation:
     """What is measured of every model beside what the proof is about, such as whether it still knows what is true."""
 
     holdout: Source
@@ -40,19 +40,19 @@ class Proof:
     evaluate: Evaluator
     real: Source | None = None
     """Real samples to train on: the arms in `NEED_REAL`."""
-    arms: tuple[str, ...] = ("unfiltered", "filtered", "random-drop")
+    arms: tuple[str, ...] = ("unfiltered", "filtered", "random-subset")
     answer: tuple[str, ...] = ()
-    """The two arms whose difference answers the question, such as [mixed, few-real]; where empty, filtered and
-    random-drop, or the first two that are compared."""
+    """The two arms whose difference answers the question, such as [real+synthetic, real-few-shot]; where empty,
+    filtered and random-subset, or the first two that are compared."""
     variants: Mapping[str, Trainer] = field(default_factory=dict)
     """Other trainers by name, for arms such as "filtered@bare"."""
     seeds: int = 1
     """Trainings per arm; the nth uses the same randomness in every arm."""
     equal: Literal["steps", "samples"] = "steps"
-    """What arms have in common. Always the optimiser steps; with "samples" also how many different samples they learn
-    from: as many as the filter kept, `few-real` and `mixed` apart, which are defined by their number."""
+    """What arms have in common. Always the optimizer steps; with "samples" also how many different samples they learn
+    from: as many as the filter kept, `real-few-shot` and `real+synthetic` apart, which are defined by their number."""
     few: int = 10
-    """Real samples of each label in `few-real` and `mixed`."""
+    """Real samples of each label in `real-few-shot` and `real+synthetic`."""
     calibrate: Source | None = None
     """Real samples that nothing is trained or measured on: they set temperatures, and the line beyond which an input
     counts as a stranger."""
@@ -64,15 +64,15 @@ class Proof:
     Every arm is set against `against`."""
     against: str = ""
     """The arm that all others meet in `duel`; where empty `base`, or if there is none the second of `answer`."""
-    beside: Mapping[str, Beside] = field(default_factory=dict)
+    also: Mapping[str, AuxiliaryEvaluation] = field(default_factory=dict)
     """Name to what else every model is measured on: other held-out samples, by another evaluator."""
     models: tuple[str, ...] = ()
     """Names of the recipe's `models`, which may be arms; a recipe says them itself."""
-    strangers: tuple[Source, ...] = ()
+    ood: tuple[Source, ...] = ()
     """Inputs that belong to none of the labels."""
-    unknowns: Evaluator | None = None
+    ood_scores: Evaluator | None = None
     """How known each input looks to a model; needs `calibrate` and `strangers`."""
-    expert: str = ""
+    reference: str = ""
     """Reference of a classifier to set beside the trained ones on the same held-out samples."""
     fingerprint: str = ""
     """A column of `score` that holds fingerprints: what `nearest-real`, the comparison of sets and the search for near
@@ -138,10 +138,10 @@ class Proof:
             raise RecipeError(f"prove.similarity must be between -1 and 1, was {self.similarity}.")
         if self.equal not in ("steps", "samples"):
             raise RecipeError(f"prove.equal must be 'steps' or 'samples', was {self.equal!r}.")
-        if self.unknowns is not None and (self.calibrate is None or not self.strangers):
+        if self.ood_scores is not None and (self.calibrate is None or not self.ood):
             raise RecipeError(
-                "prove.unknowns needs strangers to show, and real samples to draw the line by.",
-                hint="Give prove.strangers a list of sources and prove.calibrate a source.",
+                "prove.ood_scores needs strangers to show, and real samples to draw the line by.",
+                hint="Give prove.ood a list of sources and prove.calibrate a source.",
             )
 
     @property
@@ -172,7 +172,7 @@ class Proof:
         if len(set(self.curve)) < len(self.curve) or any(size < 1 for size in self.curve):
             raise RecipeError(f"prove.curve must be different numbers of 1 or more, was {list(self.curve)}.")
         if self.real is None and self.needs_real:
-            needing = (arm for arm in self.trained if arm.startswith(CURVE) or self.arm(arm).kind in NEED_REAL)
+            needing = (arm for arm in self.trained if is_curve(arm) or self.arm(arm).kind in NEED_REAL)
             first = next(needing, "real")
             raise RecipeError(f"The arm {first!r} needs real samples to train on.", hint="Give prove.real a source.")
         if "nearest-real" in self.arms and not self.fingerprint:
@@ -228,7 +228,7 @@ class Recipe:
         """What trains an arm."""
         assert self.train is not None, "a recipe with arms has a trainer"
         assert self.prove is not None, "a recipe with arms has a proof"
-        name = ArmName("real") if arm.startswith(CURVE) else self.prove.arm(arm)
+        name = ArmName("real") if is_curve(arm) else self.prove.arm(arm)
         if name.kind == OWN:
             return self.models[name.variant].train
         return self.prove.variants[name.variant] if name.variant else self.train

@@ -39,7 +39,7 @@ class Sample:
     made_by: str = COLLECTED
     """The component that made it, or "collected"."""
     nth: int = 0
-    """Tells samples apart that are alike in everything else, such as the tenth picture of one prompt."""
+    """Tells samples apart that are alike in everything else, such as the tenth image of one prompt."""
 
     @cached_property
     def id(self) -> str:
@@ -90,7 +90,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Failure:
-    """A sample that could not be made: stored as failed and tried again on the next run, never a picture."""
+    """A sample that could not be made: stored as failed and tried again on the next run, never an image."""
 
     seed: str
     """Id of the sample it should have been made from."""

@@ -10,7 +10,7 @@ from typing import Literal
 SHARE = "share correct"
 """The unit of what is right, 1, or wrong, 0."""
 UNSAFE = "probability of unsafe"
-"""The unit of what a safety scorer says of a picture."""
+"""The unit of what a safety scorer says of an image."""
 
 
 @dataclass(frozen=True)

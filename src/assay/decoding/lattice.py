@@ -153,4 +153,4 @@ MARK: dict[tuple[Kind, bool], str] = {
     ("abandoned", False): "✕",
     ("dropped", False): "",
 }
-"""Of each kind, and whether the answer ends there: nothing is said by colour alone."""
+"""Of each kind, and whether the answer ends there: nothing is said by color alone."""

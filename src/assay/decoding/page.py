@@ -128,7 +128,7 @@ def _by_length(decoding: Decoding) -> str:
     alpha = decoding.length_penalty
     if alpha in (0, 1):
         return "divided by length" if alpha else "whatever the length"
-    return f"divided by length to the power of {alpha:g} (length penalty; higher favours longer texts)"
+    return f"divided by length to the power of {alpha:g} (length penalty; higher favors longer texts)"
 
 
 def _cuts(decoding: Decoding) -> list[str]:

@@ -25,7 +25,7 @@ def tries(
     tried, seen = [], set(ids)
     for said, decoding in ways:
         started = time.perf_counter()
-        trace = decode(model.next_logits, ids, decoding, eos=model.ends, detokenise=model.spell)
+        trace = decode(model.next_logits, ids, decoding, eos=model.ends, detokenize=model.spell)
         tried.append(Tried(said, trace, time.perf_counter() - started))
         seen |= _tokens(trace)
     return Tries(prompt, tuple(tried), {token: model.spell([token]) for token in sorted(seen)}, name)

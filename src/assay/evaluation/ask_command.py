@@ -49,7 +49,7 @@ def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool,
     from assay.models.remote.services import is_remote
     from assay.text.prompting.methods import multiple_choice
 
-    choices, images = tuple(options["choices"]), _pictures(options["images"])
+    choices, images = tuple(options["choices"]), _images(options["images"])
     kind = "choice" if choices else options["kind"]
     pool = _examples(options["examples"]) if options["examples"] else EXAMPLES.get(kind, ())
     shots = min(options["shots"], len(pool))
@@ -67,7 +67,7 @@ def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool,
     embedder = models.embedder(options["embedder"] or "embedded:minilm") if nearest else None
     model = models.text_model(options["model"])
     if images and not model.means.images:
-        raise UserError(f"Model {options['model']!r} takes no pictures.", hint=SEEING)
+        raise UserError(f"Model {options['model']!r} takes no images.", hint=SEEING)
     found = ask(model, asked, ways, choices=choices, pool=pool, embedder=embedder, images=images)
     if hopeless := next((lack for one in found for lack in one.lacking if lack.lack in HOPELESS), None):
         raise stopped(options["model"], hopeless.lack, hopeless.reason)
@@ -101,24 +101,24 @@ def _nearest(options: dict[str, Any], shots: int) -> bool:
     return nearest
 
 
-def _pictures(paths: Sequence[Path]) -> tuple[bytes, ...]:
-    return tuple(_picture(path) for path in paths)
+def _images(paths: Sequence[Path]) -> tuple[bytes, ...]:
+    return tuple(_image(path) for path in paths)
 
 
-def _picture(path: Path) -> bytes:
+def _image(path: Path) -> bytes:
     from assay.images.codec import decode
     from assay.models.remote.services import media_type
 
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"The picture {path} cannot be read: {error.strerror}.") from error
+        raise UserError(f"The image {path} cannot be read: {error.strerror}.") from error
     if media_type(data) is None:
-        raise UserError(f"The picture {path} is neither PNG nor JPEG.")
+        raise UserError(f"The image {path} is neither PNG nor JPEG.")
     try:
         decode(data)
     except ValueError as error:
-        raise UserError(f"The picture {path} is not whole: {error}") from error
+        raise UserError(f"The image {path} is not whole: {error}") from error
     return data
 
 
@@ -155,7 +155,7 @@ def _data(one: Asked) -> dict[str, Any]:
 
 
 def _turn(message: Message) -> dict[str, Any]:
-    """Pictures by their SHA-256: their bytes are the user's own and long."""
+    """Images by their SHA-256: their bytes are the user's own and long."""
     return {**asdict(message), "images": [hashlib.sha256(image).hexdigest() for image in message.images]}
 
 
@@ -165,7 +165,7 @@ def _print(one: Asked, prompts: bool) -> None:
         turns = (
             [prompt]
             if isinstance(prompt, str)
-            else [f"{turn.role}: {'[picture] ' * len(turn.images)}{turn.text}" for turn in prompt]
+            else [f"{turn.role}: {'[image] ' * len(turn.images)}{turn.text}" for turn in prompt]
         )
         click.echo("\n".join(f"  > {line}" for turn in turns for line in turn.splitlines()))
     for text in (*one.thinking, *one.texts):

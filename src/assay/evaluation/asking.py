@@ -40,7 +40,7 @@ class Way:
 
 
 SEEING = "One that does: openai:gpt-4o-mini, anthropic:claude-haiku-4-5, gemini:gemini-2.5-flash, http://host/v1#NAME."
-"""Of pictures, where a model takes none."""
+"""Of images, where a model takes none."""
 EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     "number": (
         Example(
@@ -163,12 +163,12 @@ def ask_each(model: TextModel, quests: Sequence[Quest], embedder: Embedder | Non
     """Asks all of them: all first calls together, then all second ones.
 
     Raises:
-        ModelError: The model cannot decode as one of the ways wants, or takes no pictures and there are some.
+        ModelError: The model cannot decode as one of the ways wants, or takes no images and there are some.
         RecipeError: A way shows nearest examples and there is no `embedder`, or too few examples; or it asks in plain
-            words, which carry no pictures, and there are some.
+            words, which carry no images, and there are some.
     """
     if any(quest.images for quest in quests) and not model.means.images:
-        raise ModelError("This model takes no pictures.", hint=SEEING)
+        raise ModelError("This model takes no images.", hint=SEEING)
     prompts = [_prompt(quest, embedder) for quest in quests]
     first = model.complete([_first(one, prompt) for one, prompt in zip(quests, prompts, strict=True)])
     seconds = {
@@ -229,11 +229,11 @@ def _prompt(quest: Quest, embedder: Embedder | None) -> Prompt:
 
 
 def _with(images: Sequence[bytes], prompt: Prompt) -> Prompt:
-    """The prompt with pictures in its last message, which asks the question."""
+    """The prompt with images in its last message, which asks the question."""
     if not images:
         return prompt
     if isinstance(prompt, str):
-        raise RecipeError("Plain words carry no pictures.", hint="Ask in turns or in one message.")
+        raise RecipeError("Plain words carry no images.", hint="Ask in turns or in one message.")
     return (*prompt[:-1], replace(prompt[-1], images=tuple(images)))
 
 

@@ -16,7 +16,7 @@ TASK_HELP = (
     "task, group or task file (YAML) of lm-evaluation-harness, which is asked and decoded as it says."
 )
 PROMPT_HELP = (
-    "zero-shot, few-shot:K, chain-of-thought:K or zero-shot-cot; or letter:K, text:K or text-normalised:K, which ask "
+    "zero-shot, few-shot:K, chain-of-thought:K or zero-shot-cot; or letter:K, text:K or text-normalized:K, which ask "
     "nothing and compare how probable the choices are. Of these a harness task takes zero-shot and few-shot:K."
 )
 MEASURE_HELP = (

@@ -1,4 +1,4 @@
-"""Encoded pictures to pixels and back."""
+"""Encoded images to pixels and back."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from assay.core.model_kinds import Pixels
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """What is decoded; Pillow's other readers are rarely used, and one of them starts another program."""
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-"""Of names of files that are taken for pictures, in small letters."""
+"""Of names of files that are taken for images, in small letters."""
 MAX_PIXELS = 2**26
-"""Larger pictures are refused: 67 million pixels, 200 MB decoded; below where Pillow itself warns of bombs."""
+"""Larger images are refused: 67 million pixels, 200 MB decoded; below where Pillow itself warns of bombs."""
 _COMPRESS_LEVEL = 6
 
 
-def pictures_below(folder: Path) -> list[Path]:
-    """Files of a folder and of those in it that are named as pictures are, in order."""
+def images_below(folder: Path) -> list[Path]:
+    """Files of a folder and of those in it that are named as images are, in order."""
     return sorted(one for one in folder.rglob("*") if one.suffix.lower() in ENDINGS and one.is_file())
 
 
@@ -43,17 +43,17 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def decode(data: bytes) -> Pixels:
-    """Pixels of an encoded picture, upright, writable; the first one of an animation.
+    """Pixels of an encoded image, upright, writable; the first one of an animation.
 
     Returns:
         (height, width) for 8- or 16-bit grey, of which the upper 8 bits stay; (height, width, 3) for everything else.
 
     Raises:
-        ValueError: The bytes are not a picture, are cut off, or hold more than MAX_PIXELS.
+        ValueError: The bytes are not an image, are cut off, or hold more than MAX_PIXELS.
     """
     try:
-        with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
-            return _pixels(picture)
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _pixels(image)
     except MemoryError:
         raise
     # Pillow's readers raise whatever their parsing trips over: OSError, SyntaxError, struct.error, IndexError, ...
@@ -61,16 +61,16 @@ def decode(data: bytes) -> Pixels:
         raise ValueError(f"{len(data)} bytes do not decode as an image: {error}.") from error
 
 
-def _pixels(picture: Pillow.Image) -> Pixels:
+def _pixels(image: Pillow.Image) -> Pixels:
     # Only the header has been read so far: a bomb must be refused before it goes off.
-    if picture.width * picture.height > MAX_PIXELS:
-        raise ValueError(f"it has {picture.width} x {picture.height} pixels, more than {MAX_PIXELS}")
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode == "L":
-        return np.array(picture, dtype=np.uint8)
-    if picture.mode.startswith("I;16"):
-        # Pillow's own conversion clips, which turns nearly every such picture white.
-        return (np.asarray(picture) >> 8).astype(np.uint8)
-    if picture.mode in ("I", "F"):
-        raise ValueError(f"its mode {picture.mode!r} has no 8-bit range")
-    return np.array(picture.convert("RGB"), dtype=np.uint8)
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"it has {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "L":
+        return np.array(image, dtype=np.uint8)
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion clips, which turns nearly every such image white.
+        return (np.asarray(image) >> 8).astype(np.uint8)
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its mode {image.mode!r} has no 8-bit range")
+    return np.array(image.convert("RGB"), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Perceptual hashes: pictures that look alike have hashes that differ in few bits."""
+"""Perceptual hashes: images that look alike have hashes that differ in few bits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _HASH = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def perceptual_hash(pixels: Pixels) -> int:
-    """pHash, 64 bits: which of the 8 x 8 lowest frequencies of the picture in 32 x 32 grey pixels are above the median.
+    """pHash, 64 bits: which of the 8 x 8 lowest frequencies of the image in 32 x 32 grey pixels are above the median.
 
-    By PyPI ImageHash (`phash`). Small changes of size, colour and compression move few bits; cropping, turning and
-    mirroring move many. A picture of one colour has no form, and its hash is that of any other such.
+    By PyPI ImageHash (`phash`). Small changes of size, color and compression move few bits; cropping, turning and
+    mirroring move many. An image of one color has no form, and its hash is that of any other such.
     """
     import imagehash
     from PIL import Image

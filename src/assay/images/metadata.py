@@ -21,7 +21,7 @@ WHOLE = "assay"
 """The keyword of everything that is known, as JSON."""
 KEYWORDS = (XMP, "Software", "Creation Time", "Source Type", "Made by", "Model", "Prompt", "Seed", "Sample", WHOLE)
 LONGEST = 32_000
-"""Characters of a prompt or of a setting that a picture carries; rows and `assay why RUN SAMPLE` have the whole."""
+"""Characters of a prompt or of a setting that an image carries; rows and `assay why RUN SAMPLE` have the whole."""
 _HEAD = len(PNG) + 25
 """The signature and the header chunk, which comes first."""
 
@@ -80,9 +80,9 @@ def marks_of(png: bytes) -> tuple[Provenance, bool]:
         ValueError: It is no PNG file, or one that carries no provenance of assay's.
     """
     try:
-        with Pillow.open(io.BytesIO(png), formats=("PNG",)) as picture:
-            picture.load()
-            text = getattr(picture, "text", {}).get(WHOLE)
+        with Pillow.open(io.BytesIO(png), formats=("PNG",)) as image:
+            image.load()
+            text = getattr(image, "text", {}).get(WHOLE)
     except MemoryError:
         raise
     except Exception as error:  # as in `codec.decode`, readers raise whatever they trip over

@@ -1,4 +1,4 @@
-"""Provenance as an XMP packet: what photo tools, search engines and newsrooms read from a picture."""
+"""Provenance as an XMP packet: what photo tools, search engines and newsrooms read from an image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def source_type(said: Provenance) -> str:
-    """IPTC's digital source type; "" of a collected picture, for nobody knows how it was made.
+    """IPTC's digital source type; "" of a collected image, for nobody knows how it was made.
 
     Source: IPTC NewsCodes, "Digital Source Type": trainedAlgorithmicMedia where a model made it, algorithmicMedia where
     a program did. Where we differ: a generator that names no model counts as a program.

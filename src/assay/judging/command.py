@@ -125,7 +125,7 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     from assay.judging.engine import judge_of
     from assay.judging.page.page import render_pairs
     from assay.judging.pairs import judge_pairs, pair_questions
-    from assay.judging.results import favours, pairs_result
+    from assay.judging.results import favors, pairs_result
     from assay.pipeline.environment import LANGUAGE, environment
 
     if twice := next((one for one in references if references.count(one) > 1), None):
@@ -137,18 +137,18 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     questions = {one: pair_questions(one, items, ties=allow_ties, seed=options["seed"]) for one in judges}
     announce(_expected(judging, questions), money.budget)
     judged = [judge_pairs(judging, one, items, ties=allow_ties, seed=options["seed"]) for one in judges]
-    results, favour = [pairs_result(one) for one in judged], favours(judged)
-    data = {**pairs_data(results, favour), "cost": paid_data(*money)}
+    results, favor = [pairs_result(one) for one in judged], favors(judged)
+    data = {**pairs_data(results, favor), "cost": paid_data(*money)}
     _keep(judging, data, pair_rows(judged))
-    page = render_pairs(judged, results, favour, environment(LANGUAGE), ties=allow_ties, seed=options["seed"])
+    page = render_pairs(judged, results, favor, environment(LANGUAGE), ties=allow_ties, seed=options["seed"])
     judging.folder.write_text("report.html", page)
     if as_json:
         show(data)
         return
-    from assay.judging.page.text import CONFLICTS, favour_sentences
+    from assay.judging.page.text import CONFLICTS, favor_sentences
 
     _print_pairs(results)
-    click.echo("\n" + "\n".join([*favour_sentences(references, favour), CONFLICTS]))
+    click.echo("\n" + "\n".join([*favor_sentences(references, favor), CONFLICTS]))
     _print_paid(references, money)
     click.echo(f"\nAnswers, judged.jsonl, results.json and report.html: {judging.folder.path}")
 

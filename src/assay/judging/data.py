@@ -15,13 +15,13 @@ from assay.stats.ratings.self_preference import SelfPreference
 from assay.store.answers import AnswerRow
 
 
-def pairs_data(results: Sequence[PairsResult], favours: Sequence[SelfPreference | None]) -> dict[str, Any]:
+def pairs_data(results: Sequence[PairsResult], favors: Sequence[SelfPreference | None]) -> dict[str, Any]:
     """Every number of every judge."""
     rows = []
-    for one, favour in zip(results, favours, strict=True):
+    for one, favor in zip(results, favors, strict=True):
         row = asdict(one)
         row["wins"] = [{"name": name, **asdict(effect)} for name, effect in one.wins]
-        rows.append({**row, "self_preference": asdict(favour) if favour is not None else None})
+        rows.append({**row, "self_preference": asdict(favor) if favor is not None else None})
     return {"pairs": rows}
 
 

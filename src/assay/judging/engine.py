@@ -105,7 +105,7 @@ def judge_of(
 
 @dataclass
 class Judging:
-    """Judgements in a folder."""
+    """Judgments in a folder."""
 
     folder: RunFolder
     models: JudgeModels

@@ -49,7 +49,7 @@ class Humans:
 
     n: int
     judge: Effect | None
-    """Share of judgements that name the label, over both orders; or Spearman's correlation with human grades, None
+    """Share of judgments that name the label, over both orders; or Spearman's correlation with human grades, None
     where there is one grade only or a column never varies."""
     beyond_chance: Effect | None
     """Cohen's kappa of verdicts, or Kendall's tau-b; None where it is not defined."""
@@ -132,8 +132,8 @@ def rate_result(judged: JudgedTexts) -> RateResult:
     )
 
 
-def favours(judged: Sequence[JudgedPairs]) -> list[SelfPreference | None]:
-    """Whether each judge favours its own family; None where these judges and pairs cannot show it."""
+def favors(judged: Sequence[JudgedPairs]) -> list[SelfPreference | None]:
+    """Whether each judge favors its own family; None where these judges and pairs cannot show it."""
     items = judged[0].items
     families = [(str(item.fields.get("model_a", "")), str(item.fields.get("model_b", ""))) for item in items]
     worth = [[np.nan if one.worth is None else one.worth for one in each.verdicts] for each in judged]
@@ -208,18 +208,18 @@ def _length(kept: Sequence[tuple[Sample, Verdict]], sides: Sequence[tuple[str, s
 
 
 def _human_pairs(kept: Sequence[tuple[Sample, Verdict]]) -> Humans | None:
-    labelled = [(item, one, GOLD[item.text("label")]) for item, one in kept if "label" in item.fields]
-    if not labelled:
+    labeled = [(item, one, GOLD[item.text("label")]) for item, one in kept if "label" in item.fields]
+    if not labeled:
         return None
-    hits = sum((one.orders.count(gold) if one.orders else 0) / 2 for _, one, gold in labelled)
-    golds = [gold for _, _, gold in labelled]
-    soft = [(one.balanced, gold) for _, one, gold in labelled if one.balanced is not None and gold != 0.5]
+    hits = sum((one.orders.count(gold) if one.orders else 0) / 2 for _, one, gold in labeled)
+    golds = [gold for _, _, gold in labeled]
+    soft = [(one.balanced, gold) for _, one, gold in labeled if one.balanced is not None and gold != 0.5]
     return Humans(
-        n=len(labelled),
-        judge=wilson(hits, len(labelled)),
-        beyond_chance=_defined(lambda: cohen_kappa([_worth(one) for _, one, _ in labelled], golds)),
-        rouge=_rouge_pairs([item for item, _, _ in labelled], golds),
-        unreferenced=sum("reference" not in item.fields for item, _, _ in labelled),
+        n=len(labeled),
+        judge=wilson(hits, len(labeled)),
+        beyond_chance=_defined(lambda: cohen_kappa([_worth(one) for _, one, _ in labeled], golds)),
+        rouge=_rouge_pairs([item for item, _, _ in labeled], golds),
+        unreferenced=sum("reference" not in item.fields for item, _, _ in labeled),
         balanced=accuracy([float(share > 0.5) for share, _ in soft], [gold for _, gold in soft]) if soft else None,
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from assay.core.completions import Means
     from assay.core.model_kinds import TextModel
 
-QUESTION = "Name three colours."
+QUESTION = "Name three colors."
 TOKENS = 32
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "auto": 4}
 
@@ -103,7 +103,7 @@ def _cannot(means: Means) -> tuple[str, ...]:
     found += [name for name in controls if name not in means.controls]
     found += [] if means.log_probs else ["log-probabilities"]
     found += [] if means.reproducible else ["the same text for the same seed"]
-    return (*found, *([] if means.images else ["pictures"]))
+    return (*found, *([] if means.images else ["images"]))
 
 
 def _need(reference: str, device: Device) -> Need | None:

@@ -31,8 +31,8 @@ class Device:
     dtype: str = "auto"
     """One of DTYPES; "auto" is bfloat16 on cuda and float32 elsewhere; but sentence encoders by OpenVINO take
     bfloat16 where the processor has it in hardware."""
-    paint_batch: int = 8
-    """Images painted at once off the CPU. On the CPU the size of a picture alone decides, so that pixels cannot
+    image_batch: int = 8
+    """Images painted at once off the CPU. On the CPU the size of an image alone decides, so that pixels cannot
     depend on a setting."""
 
 
@@ -148,9 +148,9 @@ def tiles(items: Sequence[T], rows: int) -> Iterator[tuple[list[T], int]]:
 
 
 def rows_for(processor: Any) -> int:
-    """How many pictures a network is given at once: 64 small ones, 16 of more than 64 x 64 pixels.
+    """How many images a network is given at once: 64 small ones, 16 of more than 64 x 64 pixels.
 
-    Small pictures leave a network's kernels idle at 16; large ones fill them, and 64 would be wasted on a few.
+    Small images leave a network's kernels idle at 16; large ones fill them, and 64 would be wasted on a few.
     """
     import numpy as np
     from PIL import Image

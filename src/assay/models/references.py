@@ -117,7 +117,7 @@ def _embedded(name: str) -> Path:
     if name in PACKAGED:
         path = place_of(name)
         if path.suffix == ONNX:
-            raise ModelError(f"The model 'embedded:{name}' tells pictures apart and nothing else; it is no start.")
+            raise ModelError(f"The model 'embedded:{name}' tells images apart and nothing else; it is no start.")
         return unpacked(path) if path.suffix == GGUF else path
     return Path(str(resources.files("assay.models.embedded"))) / name
 

@@ -29,7 +29,7 @@ def room() -> Iterator[None]:
 def give_back() -> None:
     """Frees what nobody holds any more, and hands it to the operating system and to other users of the GPU.
 
-    A training leaves a ring of objects (trainer, callbacks, model, optimiser) that Python would only find by and by,
+    A training leaves a ring of objects (trainer, callbacks, model, optimizer) that Python would only find by and by,
     and the C library keeps freed memory for itself: after a few trainings a run would hold several times what it uses.
     """
     gc.collect()

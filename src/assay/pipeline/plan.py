@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.core.arms import CURVE, OWN, ArmName
+from assay.core.arms import OWN, ArmName, is_curve
 from assay.core.recipe import OwnModel, Proof, Recipe
 from assay.core.roles import Scorer, SelfSeeding, Source
 from assay.pipeline.recipe.spec import describe, version_of
@@ -19,7 +19,7 @@ from assay.store.receipts import Receipt, damaged, read_receipt
 SHARD = 64
 """Samples of a part that is generated: what a kill -9 can lose."""
 
-MODEL, TAUGHT, ASKED, BESIDE = "model-", "taught-", "asked-", "beside-"
+MODEL, TAUGHT, ASKED, BESIDE = "model-", "taught-", "asked-", "also-"
 """Begin the names of stages: one of the recipe's own models, what it learns from, what is asked beside, and that."""
 
 State = Literal["done", "retry", "damaged", "begun", "to do", "waits"]
@@ -30,7 +30,7 @@ class Stage:
     """One stage of a recipe in one run folder."""
 
     name: str
-    """real, holdout, calibrate, strangers-N, taught-MODEL, asked-NAME, model-MODEL, generate, score-COLUMN, keep,
+    """real, holdout, calibrate, ood-N, taught-MODEL, asked-NAME, model-MODEL, generate, score-COLUMN, keep,
     embed-real, embed-holdout, leakage, train-ARM-N, prove, measure-NAME, duel, beside-NAME, expert, agree or
     unknowns."""
     needs: tuple[str, ...]
@@ -136,8 +136,8 @@ def sources_of(proof: Proof) -> dict[str, Source]:
     found["holdout"] = proof.holdout
     if proof.calibrate is not None:
         found["calibrate"] = proof.calibrate
-    found |= {f"strangers-{nth}": source for nth, source in enumerate(proof.strangers)}
-    return found | {f"{ASKED}{name}": beside.holdout for name, beside in proof.beside.items()}
+    found |= {f"ood-{nth}": source for nth, source in enumerate(proof.ood)}
+    return found | {f"{ASKED}{name}": beside.holdout for name, beside in proof.also.items()}
 
 
 def taught_of(recipe: Recipe) -> dict[str, Source]:
@@ -183,9 +183,9 @@ def _trained(recipe: Recipe, proof: Proof) -> list[Stage]:
     looks = ("generate", "keep", "real", f"score-{proof.fingerprint}", "embed-real")
     needs_of: Mapping[str, tuple[str, ...]] = {
         "unfiltered": ("generate",) if proof.equal == "steps" else ("generate", "keep"),
-        "few-real": ("real",),
+        "real-few-shot": ("real",),
         "real": ("generate", "keep", "real"),
-        "mixed": ("generate", "keep", "real"),
+        "real+synthetic": ("generate", "keep", "real"),
         "base": (),
         OWN: (),
         "human": ("real",),
@@ -194,10 +194,10 @@ def _trained(recipe: Recipe, proof: Proof) -> list[Stage]:
     }
     found = []
     for arm, nth in proof.cells:
-        few = {"few": proof.few} if arm in ("few-real", "mixed") else {}
+        few = {"few": proof.few} if arm in ("real-few-shot", "real+synthetic") else {}
         trainer = recipe.trainer(arm)
         spec = {"train": describe(trainer), "arm": arm, "nth": nth, "equal": proof.equal, **few}
-        said = ArmName("real") if (curve := arm.startswith(CURVE)) else proof.arm(arm)
+        said = ArmName("real") if (curve := is_curve(arm)) else proof.arm(arm)
         needs = ("real",) if curve else needs_of.get(said.kind, ("generate", "keep"))
         own = (f"{MODEL}{said.variant}",) if said.kind == OWN else models_for(trainer)
         found.append(Stage(f"train-{arm}-{nth}", (*needs, *own), spec, version_of(trainer), recipe.seed))
@@ -214,7 +214,7 @@ def _asked_too(recipe: Recipe, proof: Proof, arms: tuple[str, ...]) -> list[Stag
         against = {"against": proof.opponent} if name == "duel" else {}
         needs = ("holdout", "prove", *models_for(scorer))
         found.append(Stage(name, needs, _now(scorer) | against, version_of(scorer), recipe.seed))
-    for name, beside in proof.beside.items():
+    for name, beside in proof.also.items():
         evaluate = beside.evaluate
         needs = (f"{ASKED}{name}", *arms, *models_for(evaluate))
         found.append(Stage(f"{BESIDE}{name}", needs, describe(evaluate), version_of(evaluate), 0))
@@ -223,23 +223,23 @@ def _asked_too(recipe: Recipe, proof: Proof, arms: tuple[str, ...]) -> list[Stag
 
 def _expert(proof: Proof) -> list[Stage]:
     """How good the expert is, and how often its pupils agree with it; nothing without one."""
-    if not proof.expert:
+    if not proof.reference:
         return []
     version, described = version_of(proof.evaluate), describe(proof.evaluate)
     pupils = tuple(f"train-{arm}-0" for arm in pupils_of(proof))
     return [
-        Stage("expert", ("holdout",), {"model": proof.expert, "evaluate": described}, version, 0),
+        Stage("reference", ("holdout",), {"model": proof.reference, "evaluate": described}, version, 0),
         Stage("agree", ("generate", *pupils), {"evaluate": described}, version, 0),
     ]
 
 
 def _unknowns(proof: Proof) -> list[Stage]:
-    if proof.unknowns is None:
+    if proof.ood_scores is None:
         return []
     read = [name for name in sources_of(proof) if name != "real" and not name.startswith(ASKED)]
-    spec = {"unknowns": describe(proof.unknowns), "expert": proof.expert}
+    spec = {"ood_scores": describe(proof.ood_scores), "reference": proof.reference}
     needs = (*read, f"train-{main_arm(proof)}-0")
-    return [Stage("unknowns", needs, spec, version_of(proof.unknowns), 0)]
+    return [Stage("ood_scores", needs, spec, version_of(proof.ood_scores), 0)]
 
 
 def main_arm(proof: Proof) -> str:
@@ -248,7 +248,7 @@ def main_arm(proof: Proof) -> str:
 
 
 def pupils_of(proof: Proof) -> tuple[str, ...]:
-    """The arms whose models are asked about the generated samples: one that learnt from them, and one that did not."""
+    """The arms whose models are asked about the generated samples: one that learned from them, and one that did not."""
     return tuple(dict.fromkeys(arm for arm in ("real", main_arm(proof)) if arm in proof.arms))
 
 

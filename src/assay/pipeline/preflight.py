@@ -57,8 +57,8 @@ def components(recipe: Recipe) -> Mapping[str, Any]:
         found |= {f"measure-{name}": scorer for name, scorer in recipe.prove.measures.items()}
         found |= {"duel": recipe.prove.duel}
         found |= {f"train-{arm}": recipe.trainer(arm) for arm in recipe.prove.arms if recipe.prove.arm(arm).variant}
-        found |= {f"{BESIDE}{name}": beside.evaluate for name, beside in recipe.prove.beside.items()}
-        found |= {"train": recipe.train, "prove": recipe.prove.evaluate, "unknowns": recipe.prove.unknowns}
+        found |= {f"{BESIDE}{name}": beside.evaluate for name, beside in recipe.prove.also.items()}
+        found |= {"train": recipe.train, "prove": recipe.prove.evaluate, "ood_scores": recipe.prove.ood_scores}
     return {name: component for name, component in found.items() if component is not None}
 
 

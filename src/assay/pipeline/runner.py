@@ -158,7 +158,7 @@ class Runner(Training, Proving):
     def _source(self, placed: Placed) -> dict[str, int]:
         return self._read(placed, ReadSource(sources_of(self._proof)[placed.stage.name], self.models))
 
-    _real = _holdout = _calibrate = _strangers = _asked = _source
+    _real = _holdout = _calibrate = _ood = _asked = _source
 
     def _taught(self, placed: Placed) -> dict[str, int]:
         return self._read(placed, ReadSource(taught_of(self.recipe)[placed.stage.name], self.models))

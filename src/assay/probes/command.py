@@ -10,7 +10,7 @@ PROBES = {
     "hallucination": "assay.probes.hallucination.command:command",
     "ai-text": "assay.probes.machine_text.command:command",
     "private": "assay.probes.private.command:command",
-    "pictures": "assay.probes.images.command:command",
+    "images": "assay.probes.images.command:command",
     "jailbreak": "assay.probes.jailbreak.command:command",
 }
 """Name of a probe to its module, in the order of the help."""
@@ -18,4 +18,4 @@ PROBES = {
 
 @click.group(cls=LazyGroup, modules=PROBES)
 def command() -> None:
-    """Measure a known limit of generative models, by itself or with a defence beside it."""
+    """Measure a known limit of generative models, by itself or with a defense beside it."""

@@ -26,7 +26,7 @@ class Axis:
         return self.low <= value <= self.high
 
     def text(self, tick: float) -> str:
-        """A tick in as many decimals as its neighbours need."""
+        """A tick in as many decimals as its neighbors need."""
         return f"{tick:,.{max(0, -math.floor(math.log10(self.step) + 1e-9))}f}".replace("-", "\u2212")
 
 

@@ -1,6 +1,6 @@
 """Drawings as inline SVG. Positions are in per cent and text is in pixels, so one drawing suits a desk and a phone.
 
-Colours are classes of `style.css`. Every drawing says in `aria-label` what it shows; the numbers stand in a table.
+Colors are classes of `style.css`. Every drawing says in `aria-label` what it shows; the numbers stand in a table.
 """
 
 from __future__ import annotations
@@ -21,29 +21,38 @@ from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.stats.confidence.calibration import Calibration
 
-_ARMS = ("real", "filtered", "unfiltered", "random-drop", "shuffled-labels", "mixed", "few-real", "nearest-real")
+_ARMS = (
+    "real",
+    "filtered",
+    "unfiltered",
+    "random-subset",
+    "permuted-labels",
+    "real+synthetic",
+    "real-few-shot",
+    "nearest-real",
+)
 
 
 SEPARATE = 12
 """Measurements of a line up to which each has a dot."""
 _LIKE = {
     "human": "real",
-    "human+synthetic": "mixed",
-    "base": "shuffled-labels",
-    "sft": "random-drop",
+    "human+synthetic": "real+synthetic",
+    "base": "permuted-labels",
+    "sft": "random-subset",
     "ppo": "unfiltered",
     "dpo": "filtered",
     "grpo": "filtered",
     "imitation": "unfiltered",
 }
-"""Arms of tasks that have the colour of an arm of labelled data: no shipped recipe has both."""
+"""Arms of tasks that have the color of an arm of labeled data: no shipped recipe has both."""
 
 
 def arm_class(name: str) -> str:
-    """The colour of an arm: its own for the arms assay knows, one for all others."""
-    kind = name.partition("@")[0]  # a variant has the colour of its arm
+    """The color of an arm: its own for the arms assay knows, one for all others."""
+    kind = name.partition("@")[0]  # a variant has the color of its arm
     name = _LIKE.get(kind, kind)
-    return f"arm-{name}" if name in _ARMS else "arm-other"
+    return f"arm-{name.replace('+', '-')}" if name in _ARMS else "arm-other"
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ def _arrow(row: Strip, axis: Axis) -> Markup:
 
 
 def ruler(axis: Axis, unit: str) -> Markup:
-    """The labelled axis under a column of strips."""
+    """The labeled axis under a column of strips."""
     ticks = Markup("").join(
         Markup('<text class="tick" x="{:.2f}%" y="12" text-anchor="{}">{}{}</text>').format(
             axis.at(tick), _anchor(axis.at(tick)), axis.text(tick), unit
@@ -139,7 +148,7 @@ def _bar(css: str, across: tuple[float, float], up: tuple[float, float]) -> Mark
 
 
 def curves(arm: Arm, axes: tuple[Axis, Axis]) -> Markup:
-    """Training loss by optimiser step, a line a seed; `axes` are shared by all arms."""
+    """Training loss by optimizer step, a line a seed; `axes` are shared by all arms."""
     lines = []
     for curve in arm.history:
         points = " ".join(
@@ -150,7 +159,7 @@ def curves(arm: Arm, axes: tuple[Axis, Axis]) -> Markup:
     box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines {}">{}</svg>').format(
         arm_class(arm.name), Markup("").join(lines)
     )
-    return _frame(box, axes, f"Training loss of {arm.name} by optimiser step, {len(arm.history)} lines")
+    return _frame(box, axes, f"Training loss of {arm.name} by optimizer step, {len(arm.history)} lines")
 
 
 def curve_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:

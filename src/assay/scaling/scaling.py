@@ -12,11 +12,12 @@ from typing import Any
 
 from assay.analysis.exchange_rate import STEP, reach
 from assay.analysis.robustness import Reach
+from assay.core.arms import is_curve
 from assay.core.errors import FieldError, UserError, did_you_mean
 from assay.stats.scaling.chinchilla import Chinchilla, chinchilla
 from assay.stats.scaling.power_law import Curve, Fitted, Jump, emergence, power_law, stops_helping
 
-REAL = ("real", "few-real")
+REAL = ("real", "real-few-shot")
 """Arms that lie on the curve of real samples, beside those of `prove.curve`."""
 NAMES = ("floor", "a", "alpha", "b", "beta")
 SMALLEST_LOSS = 1e-4
@@ -32,7 +33,7 @@ class Point:
     """The share of wrong answers, or any loss."""
     arm: str = ""
     smoother: float | None = None
-    """A metric of the same model that moves evenly, higher is better; to tell a jump from an artefact."""
+    """A metric of the same model that moves evenly, higher is better; to tell a jump from an artifact."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _worth(fitted: Fitted[Curve], losses: Sequence[float]) -> Reach:
 
 
 def _is_real(arm: str) -> bool:
-    return arm in REAL or (arm.startswith("real-") and arm.removeprefix("real-").isdigit())
+    return arm in REAL or is_curve(arm)
 
 
 def _jump(points: Sequence[Point]) -> Jump | None:

@@ -1,4 +1,4 @@
-"""The only code that writes artefacts: keys, parquet shards, receipts, run folders, exports.
+"""The only code that writes artifacts: keys, parquet shards, receipts, run folders, exports.
 
 * keys        digests and the key of a stage
 * shards      samples, failures and their images as parquet; `is_whole`

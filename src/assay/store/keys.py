@@ -1,4 +1,4 @@
-"""Keys: names of artefacts that depend on what went in, and on nothing else."""
+"""Keys: names of artifacts that depend on what went in, and on nothing else."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def write_made(
 ) -> None:
     """Writes samples and failures, and of `blobs` (digest to encoded bytes) those that a sample names.
 
-    An image whose bytes are not in `blobs` lies elsewhere in the store: its picture is null here, its digest is kept.
+    An image whose bytes are not in `blobs` lies elsewhere in the store: its image is null here, its digest is kept.
     `fields` are columns to have even where no sample of this shard has them.
 
     Raises:
@@ -78,10 +78,10 @@ def read_blobs(path: Path) -> dict[str, bytes]:
     images = [column.name for column in _columns(path) if column.kind == "image"]
     table = read_columns(path, images)
     return {
-        _digest(picture["path"]): picture["bytes"]
+        _digest(image["path"]): image["bytes"]
         for name in images
-        for picture in table.column(name).to_pylist()
-        if picture is not None
+        for image in table.column(name).to_pylist()
+        if image is not None
     }
 
 
@@ -96,8 +96,8 @@ def stored_digests(path: Path) -> list[str]:
     return [_digest(row["path"]) for name in images for row in table.column(name).to_pylist() if row is not None]
 
 
-def _digest(picture_path: str) -> str:
-    return picture_path.removesuffix(".png")
+def _digest(image_path: str) -> str:
+    return image_path.removesuffix(".png")
 
 
 def _columns(path: Path) -> list[Column]:
@@ -131,13 +131,13 @@ def _text_array(column: Column, values: Sequence[str | Image | None]) -> dict[st
 
 def _image_arrays(column: Column, values: Sequence[str | Image | None], blobs: Mapping[str, bytes]) -> dict[str, Any]:
     images = [value if isinstance(value, Image) else None for value in values]
-    pictures = [
+    cells = [
         {"bytes": blobs[image.digest], "path": f"{image.digest}.png"} if image and image.digest in blobs else None
         for image in images
     ]
     digest, width, height = column.names
     return {
-        column.name: pa.array(pictures, _IMAGE),
+        column.name: pa.array(cells, _IMAGE),
         digest: pa.array([image and image.digest for image in images], pa.string()),
         width: pa.array([image and image.width for image in images], pa.int64()),
         height: pa.array([image and image.height for image in images], pa.int64()),

@@ -28,7 +28,7 @@ def task(instruction: str, **more: str) -> Sample:
 def test_the_models_own_words_are_scored_beside_the_tasks_fields() -> None:
     evaluator = Answers(Rouge("rouge1", references=("wanted",)))
     free, equal = (
-        evaluator.evaluate(AUTHOR, [task("Name a colour.", wanted=wanted)], tiny_lab())[0]
+        evaluator.evaluate(AUTHOR, [task("Name a color.", wanted=wanted)], tiny_lab())[0]
         for wanted in ("blue", "red soft loud cold old")
     )
     assert isinstance(free, Score)

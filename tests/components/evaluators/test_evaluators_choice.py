@@ -43,7 +43,7 @@ def measured(folder: Path | str, samples: list[Sample], *settings: Any, **more: 
     return list(Choice(*settings, **more).evaluate(Artifact(str(folder), "text-model", ""), samples, lab))
 
 
-@pytest.mark.parametrize("convention", ["text", "text-normalised", "letter"])
+@pytest.mark.parametrize("convention", ["text", "text-normalized", "letter"])
 @pytest.mark.parametrize("system", ["", "Be brief."])
 def test_it_is_what_transformers_finds_most_likely(folder: Path, convention: str, system: str) -> None:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -63,7 +63,7 @@ def test_it_is_what_transformers_finds_most_likely(folder: Path, convention: str
             with torch.no_grad():
                 rows = model(input_ids=torch.tensor([before + ids])).logits[0].log_softmax(-1)
             sums.append(sum(float(rows[len(before) + nth - 1, token]) for nth, token in enumerate(ids)))
-        lengths = [len(one) if convention == "text-normalised" else 1 for one in texts]
+        lengths = [len(one) if convention == "text-normalized" else 1 for one in texts]
         compared = [one / length for one, length in zip(sums, lengths, strict=True)]
         best = compared.index(max(compared))
         shares = [math.exp(one) for one in sums]
@@ -74,10 +74,10 @@ def test_it_is_what_transformers_finds_most_likely(folder: Path, convention: str
         assert found.evidence["probability of the truth"] == pytest.approx(truth, abs=1e-4)
 
 
-def test_a_longer_answer_that_is_likelier_by_the_character_wins_only_when_normalised() -> None:
+def test_a_longer_answer_that_is_likelier_by_the_character_wins_only_when_normalized() -> None:
     # tiny:author: -1 a letter that the question has, -2 one that it has not.
     sample = Sample({"question": "seasons", "choice0": "xy", "choice1": "season", "answer": "B"})
-    assert [measured("tiny:author", [sample], way)[0].value for way in ("text", "text-normalised")] == [0.0, 1.0]
+    assert [measured("tiny:author", [sample], way)[0].value for way in ("text", "text-normalized")] == [0.0, 1.0]
 
 
 SOURCES: dict[str, Any] = {
@@ -90,7 +90,7 @@ SOURCES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-@pytest.mark.parametrize("convention", ["text", "text-normalised", "letter"])
+@pytest.mark.parametrize("convention", ["text", "text-normalized", "letter"])
 def test_every_source_of_choices_can_be_measured(folder: Path, tmp_path: Path, name: str, convention: str) -> None:
     question_files(tmp_path)
     source: Source = SOURCES[name](tmp_path)
@@ -122,7 +122,7 @@ def test_questions_without_choices_are_a_mistake_in_the_recipe(tmp_path: Path) -
 
 def test_a_convention_that_there_is_not() -> None:
     with pytest.raises(
-        ValueError, match=r"Choice\.convention must be one of letter, text, text-normalised, was 'word'"
+        ValueError, match=r"Choice\.convention must be one of letter, text, text-normalized, was 'word'"
     ):
         Choice("word")  # type: ignore[arg-type]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from assay.components.evaluators.unknowns import Unknowns
+from assay.components.evaluators.ood_scores import OodScores
 from assay.core.errors import RecipeError
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
@@ -31,7 +31,7 @@ def test_strangers_look_less_known_than_what_was_learnt() -> None:
     known = [*squares(lab, 20, 20, "known", 50), *squares(lab, 230, 20, "known", 50)]
     grey = squares(lab, SHADES["grey"], 20, "grey")
     for method in ("max-logit", "energy", "nearest", "vim"):
-        outcomes = Unknowns(method=method, k=5).evaluate(EXPERT, [*fit, *known, *grey], lab)  # type: ignore[arg-type]
+        outcomes = OodScores(method=method, k=5).evaluate(EXPERT, [*fit, *known, *grey], lab)  # type: ignore[arg-type]
         scores = [outcome.value for outcome in outcomes if isinstance(outcome, Score)]
         assert detection(scores[40:80], scores[80:]).auroc.estimate > 0.95, method
 
@@ -40,11 +40,11 @@ def test_every_score_is_its_function_and_stands_in_the_evidence() -> None:
     lab = tiny_lab()
     samples = [*squares(lab, 20, 8, "fit"), *squares(lab, 230, 8, "fit"), *squares(lab, 120, 3, "stranger")]
     model = lab.models.classifier("tiny:expert")
-    pictures = lab.pixels(samples)
-    features, logits = model.features(pictures), model.logits(pictures)
+    images = lab.pixels(samples)
+    features, logits = model.features(images), model.logits(images)
     weight, bias = model.head()
     assert np.allclose(features @ weight.T + bias, logits, atol=1e-5)
-    outcomes = Unknowns(method="vim", k=2).evaluate(EXPERT, samples, lab)
+    outcomes = OodScores(method="vim", k=2).evaluate(EXPERT, samples, lab)
     expected = {
         "max-logit": max_logit(logits),
         "energy": energy(logits),
@@ -60,18 +60,18 @@ def test_every_score_is_its_function_and_stands_in_the_evidence() -> None:
         assert outcome.answer in ("white", "black")
 
 
-def test_one_bad_picture_costs_one_outcome_and_nothing_is_learnt_from_it() -> None:
+def test_one_bad_image_costs_one_outcome_and_nothing_is_learnt_from_it() -> None:
     lab = tiny_lab()
     lost = replace(broken(), fields={**broken().fields, "part": "fit"})
-    outcomes = Unknowns().evaluate(EXPERT, [lost, *squares(lab, 20, 3, "known")], lab)
+    outcomes = OodScores().evaluate(EXPERT, [lost, *squares(lab, 20, 3, "known")], lab)
     assert isinstance(outcomes[0], Unscored)
     assert all(isinstance(outcome, Score) for outcome in outcomes[1:])
-    assert Unknowns().evaluate(EXPERT, [], lab) == []
+    assert OodScores().evaluate(EXPERT, [], lab) == []
 
 
 def test_a_method_that_needs_known_samples_says_so() -> None:
     lab = tiny_lab()
-    with pytest.raises(RecipeError, match="Unknowns by 'vim' needs 10 known samples or more, had 0"):
-        Unknowns(method="vim").evaluate(EXPERT, squares(lab, 20, 3, "known"), lab)
-    with pytest.raises(ValueError, match=r"Unknowns\.method must be one of"):
-        Unknowns(method="odds")  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match="OodScores by 'vim' needs 10 known samples or more, had 0"):
+        OodScores(method="vim").evaluate(EXPERT, squares(lab, 20, 3, "known"), lab)
+    with pytest.raises(ValueError, match=r"OodScores\.method must be one of"):
+        OodScores(method="odds")  # type: ignore[arg-type]

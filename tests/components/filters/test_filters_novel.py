@@ -34,7 +34,7 @@ def test_the_rule_says_whether_the_limit_itself_is_kept() -> None:
     assert strict[0].rule == "ROUGE-L F of instruction with all kept before < 0.7"
 
 
-def test_what_a_filter_before_it_dropped_is_nobodys_neighbour() -> None:
+def test_what_a_filter_before_it_dropped_is_nobodys_neighbor() -> None:
     """Greedy keeping belongs to the filter: what is new depends on what was kept."""
     from assay.core.score import Score
 

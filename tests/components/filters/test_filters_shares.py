@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.components.filters.random_share import RandomShare
-from assay.components.filters.top_share import TopShare, quota
+from assay.components.filters.random_subset import RandomSubset
+from assay.components.filters.top_fraction import TopFraction, quota
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.core.score import Outcome, Score, Unscored
 
-OUTCOMES = st.one_of(st.sampled_from([0.0, 0.5, 1.0]).map(Score), st.just(Unscored("failed", "no picture")))
+OUTCOMES = st.one_of(st.sampled_from([0.0, 0.5, 1.0]).map(Score), st.just(Unscored("failed", "no image")))
 SHARES = st.integers(1, 100).map(lambda percent: percent / 100)
 
 
@@ -46,19 +46,19 @@ def naive_top(table: ScoreTable, share: Decimal, per: bool, sign: int) -> list[b
 
 
 @given(tables(), st.integers(1, 100), st.booleans(), st.sampled_from(["highest", "lowest"]))
-def test_top_share_is_its_naive_twin(table: ScoreTable, percent: int, per: bool, best: str) -> None:
-    rule = TopShare("x", percent / 100, best=best, per="label" if per else None)  # type: ignore[arg-type]
+def test_top_fraction_is_its_naive_twin(table: ScoreTable, percent: int, per: bool, best: str) -> None:
+    rule = TopFraction("x", percent / 100, best=best, per="label" if per else None)  # type: ignore[arg-type]
     expected = naive_top(table, Decimal(percent) / 100, per, 1 if best == "highest" else -1)
     assert [decision.keep for decision in rule.decide(table)] == expected
 
 
-def test_top_share_says_which_place() -> None:
+def test_top_fraction_says_which_place() -> None:
     table = ScoreTable(["c", "a", "b"], {"x": [Score(0.5), Score(0.5), Score(0.9)]}, {"label": ["bag"] * 3})
-    decisions = TopShare("x", 0.5).decide(table)
+    decisions = TopFraction("x", 0.5).decide(table)
     assert [d.keep for d in decisions] == [False, True, True]
     assert decisions[0].reason == "number 3 of 3 of 'bag': x is 0.5"
     assert decisions[0].rule == "highest 0.5 of x per label"
-    assert TopShare("x", 0.5, per=None).decide(table)[0].reason == "number 3 of 3: x is 0.5"
+    assert TopFraction("x", 0.5, per=None).decide(table)[0].reason == "number 3 of 3: x is 0.5"
 
 
 @pytest.mark.parametrize(("share", "count", "expected"), [(0.07, 100, 7), (0.29, 100, 29), (0.5, 3, 2), (0.01, 3, 1)])
@@ -67,8 +67,8 @@ def test_quota_counts_in_decimal(share: float, count: int, expected: int) -> Non
 
 
 @given(tables(), SHARES, st.integers(0, 3))
-def test_random_share_keeps_the_quota_of_each_label(table: ScoreTable, share: float, seed: int) -> None:
-    decisions = RandomShare(share=share, seed=seed).decide(table)
+def test_random_subset_keeps_the_quota_of_each_label(table: ScoreTable, share: float, seed: int) -> None:
+    decisions = RandomSubset(share=share, seed=seed).decide(table)
     sizes = Counter(table.fields["label"])
     kept = Counter(name for name, made in zip(table.fields["label"], decisions, strict=True) if made.keep)
     assert {label: kept[label] for label in sizes} == {label: quota(share, size) for label, size in sizes.items()}
@@ -79,41 +79,41 @@ def test_a_lot_does_not_depend_on_order(table: ScoreTable, random: object) -> No
     order = list(range(len(table)))
     random.shuffle(order)  # type: ignore[attr-defined]
     mixed = ScoreTable([table.ids[i] for i in order], {}, {"label": [table.fields["label"][i] for i in order]})
-    rule = RandomShare(keep=4)
+    rule = RandomSubset(keep=4)
     assert [rule.decide(table)[i] for i in order] == list(rule.decide(mixed))
 
 
-def test_random_share_is_blind() -> None:
+def test_random_subset_is_blind() -> None:
     """Over many seeds each row is kept about as often as any other."""
     table = ScoreTable([str(i) for i in range(10)], {}, {"label": ["bag"] * 10})
-    kept = [sum(RandomShare(keep=5, seed=seed).decide(table)[row].keep for seed in range(400)) for row in range(10)]
+    kept = [sum(RandomSubset(keep=5, seed=seed).decide(table)[row].keep for seed in range(400)) for row in range(10)]
     assert all(160 < count < 240 for count in kept)
 
 
 def test_a_larger_share_keeps_what_a_smaller_one_kept() -> None:
     table = ScoreTable([str(i) for i in range(50)], {}, {"label": ["bag", "boot"] * 25})
-    small, large = RandomShare(share=0.2).decide(table), RandomShare(share=0.6).decide(table)
+    small, large = RandomSubset(share=0.2).decide(table), RandomSubset(share=0.6).decide(table)
     assert all(two.keep for one, two in zip(small, large, strict=True) if one.keep)
 
 
 def test_mistakes_are_named() -> None:
     table = ScoreTable(["a"], {"x": [Score(1.0)]}, {"label": ["bag"]})
-    with pytest.raises(ValueError, match=r"TopShare.share must be above 0 and at most 1, was 50"):
-        TopShare("x", 50)
-    with pytest.raises(ValueError, match=r"TopShare.best must be one of highest, lowest, was 'high'"):
-        TopShare("x", 0.5, best="high")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"TopFraction.share must be above 0 and at most 1, was 50"):
+        TopFraction("x", 50)
+    with pytest.raises(ValueError, match=r"TopFraction.best must be one of highest, lowest, was 'high'"):
+        TopFraction("x", 0.5, best="high")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="share must be set or keep, not both, was None and None"):
-        RandomShare()
+        RandomSubset()
     with pytest.raises(ValueError, match=r"not both, was 0\.5 and 3"):
-        RandomShare(share=0.5, keep=3)
+        RandomSubset(share=0.5, keep=3)
     with pytest.raises(ValueError, match="keep must be at least 0"):
-        RandomShare(keep=-1)
+        RandomSubset(keep=-1)
     with pytest.raises(FieldError, match=r"text field 'lable'.\n  Did you mean 'label'"):
-        TopShare("x", 0.5, per="lable").decide(table)
+        TopFraction("x", 0.5, per="lable").decide(table)
 
 
 def test_unscored_is_kept_only_when_asked() -> None:
     outcomes: list[Outcome] = [Score(1.0), Unscored("failed", "x")]
     table = ScoreTable(["a", "b"], {"x": outcomes}, {"label": ["bag", "bag"]})
-    assert [d.keep for d in TopShare("x", 1.0).decide(table)] == [True, False]
-    assert [d.keep for d in TopShare("x", 1.0, unscored="keep").decide(table)] == [True, True]
+    assert [d.keep for d in TopFraction("x", 1.0).decide(table)] == [True, False]
+    assert [d.keep for d in TopFraction("x", 1.0, unscored="keep").decide(table)] == [True, True]

@@ -13,8 +13,8 @@ from assay.core.score import Fingerprint, Label, Score, Unscored
 TABLE = ScoreTable(
     ids=["a", "b", "c"],
     columns={
-        "match": [Score(0.25), Score(0.75), Unscored("failed", "no picture")],
-        "expert": [Label("agrees"), Label("disagrees", "it says 'bag'"), Unscored("failed", "no picture")],
+        "match": [Score(0.25), Score(0.75), Unscored("failed", "no image")],
+        "expert": [Label("agrees"), Label("disagrees", "it says 'bag'"), Unscored("failed", "no image")],
         "vector": [Fingerprint((1.0,))] * 3,
     },
 )
@@ -24,7 +24,7 @@ def test_threshold_keeps_what_lies_within() -> None:
     decisions = Threshold("match", low=0.5).decide(TABLE)
     assert [decision.keep for decision in decisions] == [False, True, False]
     assert (decisions[0].rule, decisions[0].reason) == ("match >= 0.5", "match is 0.25")
-    assert (decisions[2].rule, decisions[2].reason) == ("match is unscored: drop", "failed: no picture")
+    assert (decisions[2].rule, decisions[2].reason) == ("match is unscored: drop", "failed: no image")
     assert [d.keep for d in Threshold("match", low=0.25, high=0.75).decide(TABLE)] == [True, True, False]
     assert Threshold("match", low=0.1, high=0.5).decide(TABLE)[0].rule == "0.1 <= match <= 0.5"
     assert Threshold("match", high=0.5).decide(TABLE)[0].rule == "match <= 0.5"

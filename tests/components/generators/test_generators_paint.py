@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from assay.components.generators.paint import Paint
+from assay.components.generators.generate_images import GenerateImages
 from assay.core.sample import Failure, Sample
 from labs import tiny_lab
 
-PAINT = Paint(
+PAINT = GenerateImages(
     "tiny:painter",
     labels=("black", "white"),
     per_label=4,
@@ -35,17 +35,17 @@ def test_prompts_vary_and_name_the_label() -> None:
     assert all("white" in prompt for prompt in prompts)
 
 
-def test_same_prompt_gives_different_pictures_by_seed() -> None:
+def test_same_prompt_gives_different_images_by_seed() -> None:
     lab = tiny_lab()
-    plain = Paint("tiny:painter", ("black",), per_label=3)
+    plain = GenerateImages("tiny:painter", ("black",), per_label=3)
     made = plain.generate(plain.seeds(), lab)
     assert all(isinstance(sample, Sample) for sample in made)
     assert len({sample.image().digest for sample in made if isinstance(sample, Sample)}) == 3
     assert [s.parents for s in made if isinstance(s, Sample)] == [(seed.id,) for seed in plain.seeds()]
-    assert {s.made_by for s in made if isinstance(s, Sample)} == {"Paint"}
+    assert {s.made_by for s in made if isinstance(s, Sample)} == {"GenerateImages"}
 
 
-def test_lab_seed_changes_pictures_not_prompts() -> None:
+def test_lab_seed_changes_images_not_prompts() -> None:
     first, second = (PAINT.generate(PAINT.seeds(), tiny_lab(seed=seed)) for seed in (1, 2))
     for one, two in zip(first, second, strict=True):
         assert isinstance(one, Sample)
@@ -54,7 +54,7 @@ def test_lab_seed_changes_pictures_not_prompts() -> None:
         assert one.image() != two.image()
 
 
-def test_no_picture_is_a_failure_with_a_reason() -> None:
+def test_no_image_is_a_failure_with_a_reason() -> None:
     seeds = [Sample({"label": "black", "prompt": prompt}) for prompt in ("nothing", "a black square", "void")]
     bad, good, flat = PAINT.generate(seeds, tiny_lab())
     assert bad == Failure(seeds[0].id, "the latents are not finite")
@@ -65,7 +65,7 @@ def test_no_picture_is_a_failure_with_a_reason() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": ()}, "Paint.labels must name at least one label"),
+        ({"labels": ()}, "GenerateImages.labels must name at least one label"),
         ({"labels": ("black", "white", "black")}, "must all differ, was twice: black"),
         ({"templates": ()}, "must hold at least one template"),
         ({"templates": ("a photo",)}, r"must each hold \{label\}, was 'a photo'"),

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from assay.components.generators.paint import Paint
-from assay.components.generators.write import Write
+from assay.components.generators.generate_images import GenerateImages
+from assay.components.generators.generate_texts import GenerateTexts
 from assay.core.completions import Message
 from assay.core.decoding import Decoding
 from assay.core.sample import Failure, Sample
 from labs import tiny_lab
 
-WRITE = Write(
+WRITE = GenerateTexts(
     "tiny:author", ("praise", "blame"), per_label=3, templates=("Write {size} {label}.",), slots={"size": ("a",)}
 )
 
@@ -50,17 +50,17 @@ def test_no_text_is_a_failure_with_a_reason() -> None:
 
 
 def test_it_plans_as_paint_does() -> None:
-    paint = Paint("x", WRITE.labels, WRITE.per_label, WRITE.templates, slots=WRITE.slots)
+    paint = GenerateImages("x", WRITE.labels, WRITE.per_label, WRITE.templates, slots=WRITE.slots)
     assert [dict(seed.fields) for seed in paint.seeds()] == [dict(seed.fields) for seed in WRITE.seeds()]
     assert not {seed.id for seed in paint.seeds()} & {seed.id for seed in WRITE.seeds()}
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match=r"Write\.labels must name at least one label"):
-        Write("m", (), 1)
-    with pytest.raises(ValueError, match=r"Write\.per_label must be at least 1, was 0"):
-        Write("m", ("a",), 0)
-    with pytest.raises(ValueError, match=r"Write\.templates must use known slots, was \{tone\}"):
-        Write("m", ("a",), 1, ("{tone} {label}",))
+    with pytest.raises(ValueError, match=r"GenerateTexts\.labels must name at least one label"):
+        GenerateTexts("m", (), 1)
+    with pytest.raises(ValueError, match=r"GenerateTexts\.per_label must be at least 1, was 0"):
+        GenerateTexts("m", ("a",), 0)
+    with pytest.raises(ValueError, match=r"GenerateTexts\.templates must use known slots, was \{tone\}"):
+        GenerateTexts("m", ("a",), 1, ("{tone} {label}",))
     with pytest.raises(ValueError, match="one answer, was 3"):
-        Write("m", ("a",), 1, decoding=Decoding("sample", answers=3))
+        GenerateTexts("m", ("a",), 1, decoding=Decoding("sample", answers=3))

@@ -1,4 +1,4 @@
-"""Pictures that look like blocked ones, and texts that a classifier finds toxic."""
+"""Images that look like blocked ones, and texts that a classifier finds toxic."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_copies_are_near_and_others_far(tmp_path: Path) -> None:
     folder.mkdir()
     for seed in (1, 2):
         Image.fromarray(scene(seed)).save(folder / f"{seed}.png")
-    pictures = [scene(1), jpeg(scene(2), 60, 50), scene(3)]
-    samples = [*(Sample({"image": lab.images.put(one)}) for one in pictures), broken()]
+    images = [scene(1), jpeg(scene(2), 60, 50), scene(3)]
+    samples = [*(Sample({"image": lab.images.put(one)}) for one in images), broken()]
     same, copy, other, lacking = BlockList(str(folder)).score(samples, lab)
     assert isinstance(same, Score)
     assert isinstance(copy, Score)
@@ -93,7 +93,7 @@ def test_what_is_no_list_is_named(tmp_path: Path, text: str, message: str) -> No
     with pytest.raises(SourceError, match="There is no list"):
         BlockList(str(tmp_path / "none")).score([], tiny_lab())
     (tmp_path / "folder").mkdir()
-    with pytest.raises(SourceError, match="No pictures"):
+    with pytest.raises(SourceError, match="No images"):
         BlockList(str(tmp_path / "folder")).score([], tiny_lab())
 
 

@@ -72,7 +72,7 @@ def test_a_model_doubts_wrong_words_more(lab: Lab) -> None:
 
 
 def test_doubt_is_the_likelihood_a_token(lab: Lab) -> None:
-    """Beside `likelihoods`, which sums what `TokenDoubt` looks at one by one."""
+    """AuxiliaryEvaluation `likelihoods`, which sums what `TokenDoubt` looks at one by one."""
     prompt = (Message("system", "Be brief."), Message("user", FRANCE["instruction"]))
     (found,) = lab.models.likelihood_model(SMOLLM2).likelihoods([Continuations(prompt, (FRANCE["output"],))])
     assert not hasattr(found, "lack")

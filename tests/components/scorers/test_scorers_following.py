@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
 from assay.components.filters.threshold import Threshold
-from assay.components.filters.top_share import TopShare
+from assay.components.filters.top_fraction import TopFraction
 from assay.components.scorers.language_model.following import Following
 from assay.core.completions import Continuations, Lack, Likelihood, Message, NotCompleted
 from assay.core.errors import FieldError, ModelError
@@ -157,7 +157,7 @@ def test_the_papers_choice_is_a_threshold_and_a_share() -> None:
     belongs = [one.keep for one in Threshold("following", high=1.0).decide(table)]
     assert belongs == [False, True, True, False]
     left = ScoreTable(["b", "c"], {"following": [Score(0.3), Score(0.95)]})
-    assert [one.keep for one in TopShare("following", 0.1, per=None).decide(left)] == [False, True]
+    assert [one.keep for one in TopFraction("following", 0.1, per=None).decide(left)] == [False, True]
 
 
 def test_a_dialogue_goes_on_with_what_was_said_before(folder: Path) -> None:

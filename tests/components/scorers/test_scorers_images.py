@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.components.scorers.image.agreement import Agreement
+from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.scorers.image.clip_score import ClipScore
 from assay.components.scorers.image.image_embedding import ImageEmbedding
@@ -15,7 +15,7 @@ from labs import SHADES, Twin, broken, shade, shades, tiny_lab
 MATCH = ClipMatch("tiny:twin", tuple(SHADES))
 
 
-def mislabelled(sample: Sample, label: str) -> Sample:
+def mislabeled(sample: Sample, label: str) -> Sample:
     return Sample({**sample.fields, "label": label})
 
 
@@ -36,7 +36,7 @@ def test_match_is_the_softmax_over_the_whole_label_set() -> None:
 
 def test_match_of_the_wrong_label_has_a_negative_margin() -> None:
     lab = tiny_lab()
-    (outcome,) = MATCH.score([mislabelled(shades(lab, 1)[0], "white")], lab)
+    (outcome,) = MATCH.score([mislabeled(shades(lab, 1)[0], "white")], lab)
     assert isinstance(outcome, Score)
     assert outcome.value < 0.5
     assert outcome.evidence["margin"] < 0
@@ -45,7 +45,7 @@ def test_match_of_the_wrong_label_has_a_negative_margin() -> None:
 
 def test_match_does_not_guess_for_a_label_it_was_not_given() -> None:
     lab = tiny_lab()
-    (outcome,) = MATCH.score([mislabelled(shades(lab, 1)[0], "green")], lab)
+    (outcome,) = MATCH.score([mislabeled(shades(lab, 1)[0], "green")], lab)
     assert isinstance(outcome, Unscored)
     assert outcome.cause == "not_applicable"
     assert "green" in outcome.reason
@@ -53,7 +53,7 @@ def test_match_does_not_guess_for_a_label_it_was_not_given() -> None:
 
 @pytest.mark.parametrize("labels", [(), ("black",), ("black", "black")])
 def test_match_over_one_label_is_refused(labels: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=r"says 1\.0 of every picture"):
+    with pytest.raises(ValueError, match=r"says 1\.0 of every image"):
         ClipMatch("tiny:twin", labels)
 
 
@@ -76,7 +76,7 @@ def test_clip_score_is_equation_one() -> None:
         assert outcome.value == pytest.approx(2.5 * max(cosine, 0.0), abs=1e-6)
 
 
-def test_clip_score_is_clipped_for_each_picture() -> None:
+def test_clip_score_is_clipped_for_each_image() -> None:
     lab = tiny_lab()
     strange = Sample({"prompt": "what?", "image": lab.images.put(shade(250))})
     (outcome,) = ClipScore("tiny:twin").score([strange], lab)
@@ -88,7 +88,7 @@ def test_clip_score_is_clipped_for_each_picture() -> None:
 def test_agreement_has_three_answers() -> None:
     lab = tiny_lab()
     black, grey, white = shades(lab, 1)
-    outcomes = Agreement("tiny:expert").score([black, grey, white, mislabelled(white, "black")], lab)
+    outcomes = ClassifierAgreement("tiny:expert").score([black, grey, white, mislabeled(white, "black")], lab)
     assert all(isinstance(outcome, Label) for outcome in outcomes)
     values = [outcome.value for outcome in outcomes if isinstance(outcome, Label)]
     assert values == ["agrees", "not among its labels", "agrees", "disagrees"]
@@ -100,15 +100,15 @@ def test_agreement_has_three_answers() -> None:
 
 def test_agreement_translates_labels() -> None:
     lab = tiny_lab()
-    night = mislabelled(shades(lab, 1)[0], "night")
-    scorer = Agreement("tiny:expert", names={"night": ("black",)})
+    night = mislabeled(shades(lab, 1)[0], "night")
+    scorer = ClassifierAgreement("tiny:expert", names={"night": ("black",)})
     (outcome,) = scorer.score([night], lab)
     assert isinstance(outcome, Label)
     assert outcome.value == "agrees"
     with pytest.raises(ModelError, match=r"maps 'night' to 'blak', which tiny:expert does not know.\n  Did you mean"):
-        Agreement("tiny:expert", names={"night": ("blak",)}).score([night], lab)
+        ClassifierAgreement("tiny:expert", names={"night": ("blak",)}).score([night], lab)
     with pytest.raises(ValueError, match="one or more names for 'night'"):
-        Agreement("tiny:expert", names={"night": ()})
+        ClassifierAgreement("tiny:expert", names={"night": ()})
 
 
 def test_embedding_is_the_encoders() -> None:
@@ -123,10 +123,10 @@ def test_a_missing_field_is_the_recipes_mistake() -> None:
         ImageEmbedding("tiny:twin").score([Sample({"imag": "x"})], tiny_lab())
 
 
-def test_a_bad_picture_costs_one_outcome() -> None:
+def test_a_bad_image_costs_one_outcome() -> None:
     lab = tiny_lab()
     good = shades(lab, 1)[0]
-    for scorer in (MATCH, ClipScore("tiny:twin"), Agreement("tiny:expert"), ImageEmbedding("tiny:twin")):
+    for scorer in (MATCH, ClipScore("tiny:twin"), ClassifierAgreement("tiny:expert"), ImageEmbedding("tiny:twin")):
         first, second = scorer.score([broken(), good], lab)
         assert isinstance(first, Unscored)
         assert first.cause == "failed"
@@ -137,6 +137,6 @@ def test_a_bad_picture_costs_one_outcome() -> None:
 def test_agreement_says_before_a_run_which_labels_the_expert_lacks() -> None:
     seeds = [Sample({"label": "black"}), Sample({"label": "grey"})]
     with pytest.raises(ModelError, match=r"has no label for 'grey'"):
-        Agreement(model="tiny:expert").check(seeds, tiny_lab())
-    Agreement(model="tiny:expert", absent="allow").check(seeds, tiny_lab())
-    Agreement(model="tiny:expert", names={"grey": ("black",)}).check(seeds, tiny_lab())
+        ClassifierAgreement(model="tiny:expert").check(seeds, tiny_lab())
+    ClassifierAgreement(model="tiny:expert", absent="allow").check(seeds, tiny_lab())
+    ClassifierAgreement(model="tiny:expert", names={"grey": ("black",)}).check(seeds, tiny_lab())

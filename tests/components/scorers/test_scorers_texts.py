@@ -43,9 +43,9 @@ def test_without_a_reference_there_is_no_number(scorer: object, reference: str |
 def test_mistakes_of_a_recipe_are_told(scorer: object) -> None:
     with pytest.raises(FieldError, match="'text'"):
         scorer.score([Sample({"txt": "a", "reference": "b"})], tiny_lab())  # type: ignore[attr-defined]
-    picture = Image("0" * 64, 1, 1)
+    image = Image("0" * 64, 1, 1)
     with pytest.raises(FieldError, match="is an image"):
-        scorer.score([Sample({"text": "a", "reference": picture})], tiny_lab())  # type: ignore[attr-defined]
+        scorer.score([Sample({"text": "a", "reference": image})], tiny_lab())  # type: ignore[attr-defined]
     for names in ((), ("reference", "reference")):
         with pytest.raises(ValueError, match="one or more different fields"):
             type(scorer)(references=names)  # type: ignore[call-arg]

@@ -59,7 +59,7 @@ def test_a_folder_may_hold_packed_or_plain_files(photographs: tuple[np.ndarray, 
 
 def test_the_hubs_pngs_are_the_same_bytes(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    rows = [{"bytes": encode_png(picture), "path": None} for picture in pixels]
+    rows = [{"bytes": encode_png(image), "path": None} for image in pixels]
     pq.write_table(pa.table({"image": rows, "label": [3, 1, 4, 1, 5]}), tmp_path / "x.parquet")
     images, labels = from_parquet(tmp_path / "x.parquet")
     assert images == to_idx(pixels)

@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / label).mkdir()
         for nth in range(3):
             (tmp_path / label / f"{nth}.PNG").write_bytes(encode_png(shade(value, seed=nth)))
-        (tmp_path / label / "notes.txt").write_text("no picture", encoding="utf-8")
+        (tmp_path / label / "notes.txt").write_text("no image", encoding="utf-8")
     (tmp_path / "readme.png").write_bytes(b"not in a label's folder")
     return tmp_path
 
@@ -32,7 +32,7 @@ def test_labels_are_folders_and_order_is_fixed(folder: Path) -> None:
     assert [s.text("origin") for s in ImageFolder(str(folder), limit=1).read(lab)] == ["black/0.PNG", "white/0.PNG"]
 
 
-def test_copies_of_one_picture_are_two_samples(tmp_path: Path) -> None:
+def test_copies_of_one_image_are_two_samples(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     for name in ("a.png", "b.png"):
         (tmp_path / "x" / name).write_bytes(encode_png(shade(20)))
@@ -48,7 +48,7 @@ def test_what_does_not_decode_is_named(folder: Path) -> None:
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="There is no folder"):
         ImageFolder(str(tmp_path / "none")).read(tiny_lab())
-    with pytest.raises(SourceError, match="No pictures in"):
+    with pytest.raises(SourceError, match="No images in"):
         ImageFolder(str(tmp_path)).read(tiny_lab())
     with pytest.raises(ValueError, match=r"ImageFolder.limit must be at least 1, was 0"):
         ImageFolder("x", limit=0)
@@ -57,7 +57,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_has_changed_is_another_stage(tmp_path: Path) -> None:
-    """A picture that came later was "done before" once, because the stage's key held the path alone."""
+    """An image that came later was "done before" once, because the stage's key held the path alone."""
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "one.png").write_bytes(encode_png(np.zeros((8, 8), np.uint8)))
     source = ImageFolder(str(tmp_path))

@@ -20,10 +20,10 @@ def test_digits_are_scikit_learns_enlarged() -> None:
     data = load_digits()
     assert Counter(sample.text("label") for sample in every) == Counter(f"digit {digit}" for digit in data.target)
     pixels = lab.pixels(every[:50])
-    assert {picture.shape for picture in pixels} == {(28, 28)}
-    for picture, small in zip(pixels, data.images[:50], strict=True):
+    assert {image.shape for image in pixels} == {(28, 28)}
+    for image, small in zip(pixels, data.images[:50], strict=True):
         middles = (np.arange(8) * 3.5 + 1.75).astype(int)
-        again = picture[np.ix_(middles, middles)].astype(float)
+        again = image[np.ix_(middles, middles)].astype(float)
         assert np.corrcoef(again.ravel(), small.ravel())[0, 1] > 0.95
     few = Digits(per_label=3, size=32).read(lab)
     assert Counter(sample.text("label") for sample in few) == {f"digit {digit}": 3 for digit in range(10)}
@@ -36,7 +36,7 @@ def test_noise_depends_on_the_seed_and_the_place_alone() -> None:
     assert list(more[:4]) == list(few)
     assert {sample.id for sample in few}.isdisjoint(sample.id for sample in other)
     even, soft = lab.pixels(few[:2])
-    steps = [np.abs(np.diff(picture.astype(int), axis=1)).mean() for picture in (even, soft)]
+    steps = [np.abs(np.diff(image.astype(int), axis=1)).mean() for image in (even, soft)]
     assert steps[0] > 3 * steps[1]
 
 

@@ -44,7 +44,7 @@ def trained(trainer: DPO, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def rows_of(model: Path, samples: Sequence[Sample]) -> tuple[PairRow, ...]:
     words = AutoTokenizer.from_pretrained(model)
-    return pair_rows(samples, Reader("x", "x", words, 128), 0.0).learnt
+    return pair_rows(samples, Reader("x", "x", words, 128), 0.0).learned
 
 
 def log_probs(model: Path | str, ids: Sequence[int], start: int) -> torch.Tensor:

@@ -16,10 +16,10 @@ def pairs(prompts: list[int], each: int = 2) -> list[Sample]:
 @given(st.sets(st.integers(0, 99), min_size=1, max_size=40), st.floats(0, 1), st.integers(0, 9))
 def test_a_prompt_is_learnt_from_or_held_back_with_all_its_pairs(numbers: set[int], share: float, seed: int) -> None:
     samples = pairs(sorted(numbers))
-    learnt, held = held_back(samples, share, seed)
-    assert not {prompt_of(one) for one in learnt} & {prompt_of(one) for one in held}
-    assert sorted(one.id for one in [*learnt, *held]) == sorted(one.id for one in samples)
-    assert learnt
+    learned, held = held_back(samples, share, seed)
+    assert not {prompt_of(one) for one in learned} & {prompt_of(one) for one in held}
+    assert sorted(one.id for one in [*learned, *held]) == sorted(one.id for one in samples)
+    assert learned
     if share == 0:
         assert not held
     elif len(numbers) > 1:

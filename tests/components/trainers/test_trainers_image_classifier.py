@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.components.evaluators.accuracy import Accuracy
-from assay.components.trainers.classifier_loop import batches, begin, normaliser, one_cycle, prepare
+from assay.components.trainers.classifier_loop import batches, begin, normalizer, one_cycle, prepare
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.components.trainers.labels import digest_of
 from assay.core.errors import FieldError, ModelError, RecipeError
@@ -26,7 +26,7 @@ from labs import real_lab, shade, shades, tiny_lab
 TRAINER = ImageClassifier(labels=("black", "white"), steps=12, batch=8, rate=1e-3)
 
 
-def pictures(lab: Lab, count: int = 8, first: int = 0) -> list[Sample]:
+def images(lab: Lab, count: int = 8, first: int = 0) -> list[Sample]:
     return [
         Sample({"label": label, "image": lab.images.put(shade(value, size=28, seed=seed))})
         for seed in range(first, first + count)
@@ -37,7 +37,7 @@ def pictures(lab: Lab, count: int = 8, first: int = 0) -> list[Sample]:
 def run(trainer: ImageClassifier, folder: Path, *, seed: int = 7, count: int = 8) -> Artifact:
     folder.mkdir()
     lab = tiny_lab(folder, seed=seed)
-    return trainer.train(pictures(lab, count), lab)
+    return trainer.train(images(lab, count), lab)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def test_leaves_a_model_that_knows_the_task(trained: Artifact) -> None:
     lab = real_lab()
-    outcomes = Accuracy().evaluate(trained, pictures(lab, 5, first=50), lab)
+    outcomes = Accuracy().evaluate(trained, images(lab, 5, first=50), lab)
     assert [outcome.value for outcome in outcomes if isinstance(outcome, Score)] == [1.0] * 10
     assert trained.kind == "image-classifier"
     assert trained.digest == digest_of(Path(trained.path))
@@ -77,7 +77,7 @@ def test_same_seed_same_weights(trained: Artifact, tmp_path: Path) -> None:
 def test_fewer_samples_than_a_batch_take_every_step(tmp_path: Path) -> None:
     seen = []
     lab = replace(tiny_lab(tmp_path), progress=lambda done, total: seen.append((done, total)))
-    artifact = replace(TRAINER, steps=3, batch=16).train(pictures(lab, 1), lab)
+    artifact = replace(TRAINER, steps=3, batch=16).train(images(lab, 1), lab)
     assert artifact.facts["steps"] == 3
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
@@ -112,14 +112,14 @@ def test_the_head_of_a_start_depends_on_the_seed_alone(trained: Artifact) -> Non
     assert torch.equal(*heads)
 
 
-def test_prepared_pictures_are_what_the_saved_processor_makes() -> None:
+def test_prepared_images_are_what_the_saved_processor_makes() -> None:
     from PIL import Image
 
     start = begin("random", TRAINER.labels, None, freeze=False)
-    colour = np.random.default_rng(0).integers(0, 256, (20, 28, 3), dtype=np.uint8)
-    for picture in (shade(100, size=28), colour):
-        ours = normaliser(start, torch.device("cpu"))(prepare([picture], start).float() / 255)
-        theirs = start.processor(images=[Image.fromarray(picture).convert("RGB")], return_tensors="pt")["pixel_values"]
+    color = np.random.default_rng(0).integers(0, 256, (20, 28, 3), dtype=np.uint8)
+    for image in (shade(100, size=28), color):
+        ours = normalizer(start, torch.device("cpu"))(prepare([image], start).float() / 255)
+        theirs = start.processor(images=[Image.fromarray(image).convert("RGB")], return_tensors="pt")["pixel_values"]
         assert torch.allclose(ours, theirs, atol=1e-6)
         assert theirs.shape == (1, 3, 32, 32)
 
@@ -167,7 +167,7 @@ def test_data_it_cannot_learn_from_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match=r"has the label 'grey', which ImageClassifier\.labels lacks"):
         TRAINER.train(shades(lab), lab)
     with pytest.raises(RecipeError, match=r"The loss was (nan|inf) at step \d+"):
-        replace(TRAINER, rate=1e3, decay=1e3, steps=40).train(pictures(lab, 2), lab)
+        replace(TRAINER, rate=1e3, decay=1e3, steps=40).train(images(lab, 2), lab)
 
 
 def test_a_start_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_start_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
         (str(tmp_path / "model"), "no model folder"),
     ):
         with pytest.raises(ModelError, match=message):
-            replace(TRAINER, start=reference).train(pictures(lab, 1), lab)
+            replace(TRAINER, start=reference).train(images(lab, 1), lab)
 
 
 def test_pickled_weights_are_refused(trained: Artifact, tmp_path: Path) -> None:

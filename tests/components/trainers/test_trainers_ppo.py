@@ -269,14 +269,14 @@ def test_prompts_are_asked_once_an_epoch_and_held_back_ones_never(start: Path, t
     pairs = [
         Sample({**task.fields, "chosen": f"good {nth}", "rejected": "bad"}) for task in tasks() for nth in range(2)
     ]
-    learnt, held = ({prompt_of(one) for one in part} for part in held_back(pairs, 0.25))
-    assert (len(learnt), len(held)) == (6, 2)
+    learned, held = ({prompt_of(one) for one in part} for part in held_back(pairs, 0.25))
+    assert (len(learned), len(held)) == (6, 2)
     scorer = Listening()
     trainer = PPO(str(start), steps=4, **{**SMALL, "rewards": {"shown": scorer}, "prompts": 3, "held_out": 0.25})
     trained = run(replace(trainer, held_out_answers=0), tmp_path / "work", pairs)
     assert (trained.facts["samples"], trained.facts["held out"]) == (6, 2)
     for epoch in (scorer.shown[:6], scorer.shown[6:]):
-        assert sorted(prompt_of(one) for one in epoch) == sorted(learnt)
+        assert sorted(prompt_of(one) for one in epoch) == sorted(learned)
     assert all(one.text("chosen") == "good 0" for one in scorer.shown)
     assert len({one.id for one in scorer.shown[:3]}) == 3
 

@@ -1,4 +1,4 @@
-"""Which pairs are learnt from, which are left out and by which reason, and what their tokens are."""
+"""Which pairs are learned from, which are left out and by which reason, and what their tokens are."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(words: Any, *samples: Sample, held_out: float = 0.0, **more: Any) -> Pa
 
 
 def test_a_pair_is_two_conversations_that_begin_alike(words: Any) -> None:
-    (row,) = read(words, pair()).learnt
+    (row,) = read(words, pair()).learned
     prompt = rendered(words, (Message("user", "Say it."),), "it")
     assert list(row.chosen[: row.start]) == list(row.rejected[: row.start]) == prompt
     assert words.decode(list(row.chosen[row.start :])) == "The sea.<|im_end|>\n"
@@ -43,7 +43,7 @@ def test_a_pair_is_two_conversations_that_begin_alike(words: Any) -> None:
 
 def test_what_was_said_before_is_read(words: Any) -> None:
     history = json.dumps([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}])
-    (row,) = read(words, pair(history=history)).learnt
+    (row,) = read(words, pair(history=history)).learned
     assert words.decode(list(row.chosen)).startswith("<|im_start|>user\nHi.<|im_end|>\n<|im_start|>assistant\nHello.<")
 
 
@@ -63,7 +63,7 @@ def test_what_was_said_before_is_read(words: Any) -> None:
 )
 def test_what_nothing_can_be_learnt_from_is_counted(sample: Sample, why: str, words: Any) -> None:
     found = read(words, pair(), sample)
-    assert len(found.learnt) == 1
+    assert len(found.learned) == 1
     assert {name: count for name, count in found.left.items() if count} == {why: 1}
     with pytest.raises(RecipeError, match=rf"DPO cannot learn from any of 2 pairs: 2 {why}\."):
         read(words, sample, sample)
@@ -71,27 +71,27 @@ def test_what_nothing_can_be_learnt_from_is_counted(sample: Sample, why: str, wo
 
 def test_an_empty_verdict_is_a_preference(words: Any) -> None:
     assert unlearnable(pair(verdict="")) == ""
-    assert len(read(words, pair(verdict="")).learnt) == 1
+    assert len(read(words, pair(verdict="")).learned) == 1
 
 
 def test_a_long_answer_is_cut_and_counted(words: Any) -> None:
     found = read(words, pair("a" * 200, "b"))
-    assert (found.left["cut"], len(found.learnt)) == (1, 1)
-    assert len(found.learnt[0].chosen) == 100
+    assert (found.left["cut"], len(found.learned)) == (1, 1)
+    assert len(found.learned[0].chosen) == 100
 
 
 def test_held_back_prompts_are_those_of_every_training(words: Any) -> None:
     samples = [pair(instruction=f"Say {nth % 7}.", rejected=f"No {nth}.") for nth in range(21)]
     found = read(words, *samples, held_out=0.3)
-    learnt, held = held_back(samples, 0.3)
-    assert [row.id for row in found.learnt] == [one.id for one in learnt]
+    learned, held = held_back(samples, 0.3)
+    assert [row.id for row in found.learned] == [one.id for one in learned]
     assert [row.id for row in found.held] == [one.id for one in held]
     assert len(held) == 6
 
 
 def test_margins_are_read_where_they_are_wanted(words: Any) -> None:
-    assert read(words, pair(margin="1.5"), margins=True).learnt[0].margin == 1.5
-    assert read(words, pair(margin="many")).learnt[0].margin == 0
+    assert read(words, pair(margin="1.5"), margins=True).learned[0].margin == 1.5
+    assert read(words, pair(margin="many")).learned[0].margin == 0
     for wrong in ("many", "nan", "-1", ""):
         with pytest.raises(FieldError, match=rf"The margin of sample \w+ must be a number of 0 or more, was '{wrong}'"):
             read(words, pair(margin=wrong), margins=True)

@@ -64,7 +64,7 @@ def test_leaves_a_model_that_rewards_and_files_beside_it(trained: Artifact, trai
 
 
 def test_held_out_margins_are_those_of_the_model_that_was_left(trained: Artifact) -> None:
-    learnt, held = held_back(pairs(), 0.2)
+    learned, held = held_back(pairs(), 0.2)
     told = beside(trained, "held-out.json")
     assert [(row["id"], row["prompt"]) for row in told] == [(one.id, prompt_of(one)) for one in held]
     chosen, rejected = (rewards(trained.path, held, side) for side in ("chosen", "rejected"))
@@ -78,7 +78,7 @@ def test_held_out_margins_are_those_of_the_model_that_was_left(trained: Artifact
     at = [nth for nth, value in enumerate(seen.values["held-out margin"]) if value is not None]
     assert at == [0, 2, 4, 6]
     assert seen.values["held-out margin"][6] == pytest.approx(sum(row["after"] for row in told) / 2)
-    assert len(learnt) == 8
+    assert len(learned) == 8
 
 
 def test_what_is_measured_on_the_way_is_what_would_be_left_then(trainer: RewardModel, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def first_losses(model: Path, samples: list[Sample], batch: int, seed: int = 7) 
     """Rewards of the first step's pairs, each conversation read alone by transformers."""
     start = locate(str(model))
     words = AutoTokenizer.from_pretrained(model)
-    rows = pair_rows(samples, Reader("x", "x", words, 128, margins=True), 0.2).learnt
+    rows = pair_rows(samples, Reader("x", "x", words, 128, margins=True), 0.2).learned
     net = with_a_head(start, words, seed)
     order = stream([(1.0, range(len(rows)))], seed)
     picked = [rows[next(order)] for _ in range(batch)]

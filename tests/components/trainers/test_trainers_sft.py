@@ -220,8 +220,8 @@ def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path,
         assert batch["labels"][nth, : len(ids)].tolist() == labels
         assert not batch["attention_mask"][nth, len(ids) :].any()
         assert (batch["labels"][nth, len(ids) :] == -100).all()
-        learnt = [one for one in labels if one != -100]
-        assert words.decode(learnt) == sample.text("output") + "<|im_end|>\n"
+        learned = [one for one in labels if one != -100]
+        assert words.decode(learned) == sample.text("output") + "<|im_end|>\n"
     line = Collator(flat=True)(examples)
     assert line["input_ids"][0].tolist() == [one for row in prepared for one in row["input_ids"]]
     assert line["labels"][0].tolist() == [one for row in prepared for one in row["labels"]]
@@ -295,8 +295,8 @@ def test_samples_of_a_step_do_not_see_each_other(build: Any, packing: bool, tmp_
     trainer = SFT(str(folder), steps=1, batch=2, max_length=200, packing=packing, precision="float32", rank=4)
     artifact = run(trainer, tmp_path / "work")
     assert artifact.facts["seen"] > 2 if packing else artifact.facts["seen"] == 2
-    learnt, rows, _ = trainer._rows(tasks())
-    order = stream(parts_of(learnt, "origin", {}), 7)
+    learned, rows, _ = trainer._rows(tasks())
+    order = stream(parts_of(learned, "origin", {}), 7)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     total, count = 0.0, 0
     for place in islice(order, int(artifact.facts["seen"])):

@@ -59,7 +59,7 @@ def test_same_seed_same_weights(trained: Artifact, tmp_path: Path) -> None:
     assert run(TRAINER, tmp_path / "other", seed=8).digest != trained.digest
 
 
-def test_many_steps_come_to_where_an_optimiser_of_the_whole_comes(tmp_path: Path) -> None:
+def test_many_steps_come_to_where_an_optimizer_of_the_whole_comes(tmp_path: Path) -> None:
     """The slow twin: scikit-learn's logistic regression, whose C is 1 / (n x decay)."""
     samples = texts(8)
     trainer = TextClassifier(("cat", "dog"), "tiny:letters", steps=3000, batch=len(samples), rate=0.05, decay=0.05)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.components.scorers.image.agreement import Agreement
+from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.core.lab import Lab
-from assay.core.model_kinds import PaintRequest
+from assay.core.model_kinds import ImageRequest
 from assay.core.sample import Sample
 from assay.models.embedded.carried import carried, folder
 from assay.models.embedded.packaged import PACKAGED
@@ -43,27 +43,27 @@ def test_clip_knows_the_ten_labels_without_having_been_told(lab: Lab, photograph
 
 
 def test_the_expert_is_one(lab: Lab, photographs: Sequence[Sample]) -> None:
-    outcomes = Agreement(model="embedded:fashion-resnet50").score(photographs, lab)
+    outcomes = ClassifierAgreement(model="embedded:fashion-resnet50").score(photographs, lab)
     assert named(outcomes, photographs) >= 0.92
 
 
 @pytest.mark.parametrize("label", ["bag", "coat"])
-def test_words_steer_the_picture(lab: Lab, label: str) -> None:
+def test_words_steer_the_image(lab: Lab, label: str) -> None:
     painter = lab.models.image_model("embedded:fashion-diffusion")
     grey = {}
     for tone in ("light", "dark"):
-        asked = [PaintRequest(f"a photo of a {tone} {label}", seed, STEPS, GUIDANCE) for seed in range(16)]
-        grey[tone] = np.array([np.mean(picture) for picture in painter.paint(asked)])  # type: ignore[arg-type]
+        asked = [ImageRequest(f"a photo of a {tone} {label}", seed, STEPS, GUIDANCE) for seed in range(16)]
+        grey[tone] = np.array([np.mean(image) for image in painter.generate(asked)])  # type: ignore[arg-type]
     assert grey["light"].mean() > grey["dark"].mean() + 20
     assert (grey["light"] > grey["dark"]).sum() >= 14  # the same noise, so pair by pair
 
 
-def test_the_expert_recognises_what_is_painted(lab: Lab) -> None:
+def test_the_expert_recognizes_what_is_painted(lab: Lab) -> None:
     painter = lab.models.image_model("embedded:fashion-diffusion")
-    asked = [PaintRequest(f"a photo of a {label}", seed, STEPS, GUIDANCE) for label in LABELS for seed in range(8)]
-    pictures = painter.paint(asked)
-    assert all(isinstance(picture, np.ndarray) and picture.shape == (28, 28) for picture in pictures)
-    answers = lab.models.classifier("embedded:fashion-resnet50").logits(pictures).argmax(axis=1)  # type: ignore[arg-type]
+    asked = [ImageRequest(f"a photo of a {label}", seed, STEPS, GUIDANCE) for label in LABELS for seed in range(8)]
+    images = painter.generate(asked)
+    assert all(isinstance(image, np.ndarray) and image.shape == (28, 28) for image in images)
+    answers = lab.models.classifier("embedded:fashion-resnet50").logits(images).argmax(axis=1)  # type: ignore[arg-type]
     assert np.mean(answers == np.repeat(np.arange(10), 8)) >= 0.8
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.components.evaluators.unknowns import METHODS, Unknowns
+from assay.components.evaluators.ood_scores import METHODS, OodScores
 from assay.components.sources.image.digits import Digits
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.components.sources.image.noise import Noise
@@ -33,8 +33,8 @@ def auroc(
     model: str, fit: Sequence[Sample], known: Sequence[Sample], strangers: Sequence[Sample], lab: Lab
 ) -> dict[str, float]:
     """By method, how well a model tells `known` from `strangers`."""
-    learnt = [replace(sample, fields={**sample.fields, "part": "fit"}) for sample in fit]
-    outcomes = Unknowns().evaluate(Artifact(model, "image-classifier", ""), [*learnt, *known, *strangers], lab)
+    learned = [replace(sample, fields={**sample.fields, "part": "fit"}) for sample in fit]
+    outcomes = OodScores().evaluate(Artifact(model, "image-classifier", ""), [*learned, *known, *strangers], lab)
     shown = [outcome for outcome in outcomes[len(fit) :] if isinstance(outcome, Score)]
     assert len(shown) == len(known) + len(strangers)
     columns = {name: [outcome.evidence[name] for outcome in shown] for name in METHODS}

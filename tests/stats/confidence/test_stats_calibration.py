@@ -62,7 +62,7 @@ def test_temperature_finds_what_was_put_in(factor: float) -> None:
     after = calibration(logits / found, targets)
     assert after.ece < 0.015
     assert after.nll <= calibration(logits, targets).nll + 1e-12
-    # A general optimiser over the same loss ends at the same place.
+    # A general optimizer over the same loss ends at the same place.
     rows = np.arange(len(targets))
     other = minimize(lambda t: -log_softmax(logits / t[0], axis=1)[rows, targets].mean(), [1.0], bounds=[(0.05, 20)])
     assert found == pytest.approx(float(other.x[0]), rel=1e-3)

@@ -24,7 +24,7 @@ def test_heaps_are_found() -> None:
     found = clusters(heaps(6, 30), 6, seed=1)
     assert all(len(set(part)) == 1 for part in np.split(found.of, 6))
     assert len(set(found.of)) == 6
-    assert np.linalg.norm(found.centres, axis=1) == pytest.approx(np.ones(6), abs=1e-6)
+    assert np.linalg.norm(found.centers, axis=1) == pytest.approx(np.ones(6), abs=1e-6)
     assert (found.nearest(np.eye(6, 12)) == found.of[::30]).all()
 
 
@@ -45,9 +45,9 @@ def test_every_row_is_with_the_centre_that_is_nearest(rows: list[tuple[float, ..
     assert len(found.of) == len(rows)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths == 0, 1, lengths)
-    assert len(found.centres) <= min(count, len(np.unique(unit.round(5), axis=0)))
+    assert len(found.centers) <= min(count, len(np.unique(unit.round(5), axis=0)))
     if rows:
-        cosines = unit @ found.centres.T.astype(np.float64)
+        cosines = unit @ found.centers.T.astype(np.float64)
         assert np.allclose(cosines[np.arange(len(rows)), found.of], cosines.max(axis=1), atol=1e-5)
         same = clusters(vectors, count)
         assert (same.of == found.of).all()

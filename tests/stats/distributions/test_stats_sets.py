@@ -47,7 +47,7 @@ def test_two_samples_of_one_source_are_zero_apart_on_average() -> None:
 
 
 def slow_density_coverage(real: np.ndarray, made: np.ndarray, k: int) -> tuple[float, float]:
-    """As the authors' code: distances of all pairs, radii from the k-th neighbour other than itself."""
+    """As the authors' code: distances of all pairs, radii from the k-th neighbor other than itself."""
     radii = np.sort(cdist(real, real), axis=1)[:, k]
     inside = cdist(real, made) < radii[:, None]
     return inside.sum(axis=0).mean() / k, inside.any(axis=1).mean()

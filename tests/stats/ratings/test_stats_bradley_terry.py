@@ -37,7 +37,7 @@ def slow_strengths(cast: Votes, rounds: int = 20_000) -> np.ndarray:
 
 
 def slow_davidson(cast: Votes) -> tuple[np.ndarray, float]:
-    """Strengths and nu by a general optimiser over the probabilities as Davidson writes them."""
+    """Strengths and nu by a general optimizer over the probabilities as Davidson writes them."""
     m = len(cast.models)
 
     def loss(v: np.ndarray) -> float:

@@ -128,7 +128,7 @@ def test_an_anchor_stands_where_it_was_put() -> None:
 
 @pytest.mark.parametrize("kind", ["bootstrap", "sandwich"])
 def test_ranks_are_the_same_whatever_is_the_anchor(kind: str) -> None:
-    """Beside an anchor that hardly anybody voted on every difference is unsure, but the order of the others is not."""
+    """Next to an anchor that hardly anybody voted on every difference is unsure, but the order of the others is not."""
     rng = np.random.default_rng(0)
     won = rng.random(400) < 0.75
     first, second, outcomes = ["a"] * 400 + ["z"] * 2, ["b"] * 400 + ["a", "b"], [*won.astype(float), 0.0, 1.0]
@@ -182,7 +182,7 @@ def slow_ranges(rows: list[tuple[float, float]]) -> list[tuple[int, int]]:
 
 @given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 3)), min_size=1, max_size=12))
 def test_ranks_are_by_intervals_that_do_not_overlap(rows: list[tuple[float, float]]) -> None:
-    spans = [(centre - half, centre + half) for centre, half in rows]
+    spans = [(center - half, center + half) for center, half in rows]
     effects = [Effect((a + b) / 2, a, b, 9, 0.95, "test") for a, b in spans]
     found = rank_ranges(effects)
     assert found == slow_ranges(spans)

@@ -16,7 +16,7 @@ from shared_data import shared
 
 
 def slow_l1(x: np.ndarray, weights: np.ndarray, moments: np.ndarray, penalty: float) -> np.ndarray:
-    """A general optimiser over b = up - down with both at least 0, where the penalty is smooth."""
+    """A general optimizer over b = up - down with both at least 0, where the penalty is smooth."""
     p = len(moments)
 
     def loss(v: np.ndarray) -> tuple[float, np.ndarray]:
@@ -33,7 +33,7 @@ def slow_l1(x: np.ndarray, weights: np.ndarray, moments: np.ndarray, penalty: fl
 @settings(max_examples=40)
 @given(st.integers(1, 4), st.integers(5, 60), st.integers(0, 10_000), st.sampled_from([0.01, 0.3, 3.0, 30.0]))
 @example(3, 54, 224, 0.01)
-def test_the_solver_is_a_general_optimiser_and_more_exact(p: int, n: int, seed: int, penalty: float) -> None:
+def test_the_solver_is_a_general_optimizer_and_more_exact(p: int, n: int, seed: int, penalty: float) -> None:
     rng = np.random.default_rng(seed)
     x, weights, labels = rng.normal(size=(n, p)), rng.uniform(0, 2, n), rng.uniform(0, 1, n)
     moments = x.T @ (weights * labels)
@@ -43,7 +43,7 @@ def test_the_solver_is_a_general_optimiser_and_more_exact(p: int, n: int, seed: 
     def loss(b: np.ndarray) -> float:
         return float(weights @ np.logaddexp(0, x @ b) - moments @ b + penalty * np.abs(b).sum())
 
-    # Not the places but the losses: a general optimiser may stop a little early on flat ground (seed 224).
+    # Not the places but the losses: a general optimizer may stop a little early on flat ground (seed 224).
     assert loss(found) == pytest.approx(loss(general), abs=1e-4)
     assert loss(found) <= loss(general) + 1e-12
     # The conditions of the minimum: at 0 the slope is within the penalty, elsewhere it cancels it.

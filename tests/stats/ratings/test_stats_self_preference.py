@@ -10,18 +10,18 @@ from assay.stats.ratings.self_preference import self_preference
 FAMILIES = [("red", "blue"), ("blue", "red")] * 60
 
 
-def verdicts(better: float, favour: dict[str, float], judges: list[str], seed: int = 0) -> np.ndarray:
-    """Red wins with probability `better`; each judge adds its favour to its own family's."""
+def verdicts(better: float, favor: dict[str, float], judges: list[str], seed: int = 0) -> np.ndarray:
+    """Red wins with probability `better`; each judge adds its favor to its own family's."""
     rng = np.random.default_rng(seed)
     rows = []
     for judge in judges:
-        lean = {"red": 1, "blue": -1}.get(judge, 0) * favour.get(judge, 0.0)
+        lean = {"red": 1, "blue": -1}.get(judge, 0) * favor.get(judge, 0.0)
         red = rng.random(len(FAMILIES)) < better + lean
         rows.append([float(won == (sides[0] == "red")) for won, sides in zip(red, FAMILIES, strict=True)])
     return np.array(rows)
 
 
-def test_a_judge_that_favours_its_own_is_found_beside_a_neutral_one() -> None:
+def test_a_judge_that_favors_its_own_is_found_beside_a_neutral_one() -> None:
     judges = ["red", "green"]
     red, green = self_preference(verdicts(0.5, {"red": 0.4}, judges), judges, FAMILIES)
     assert green is None  # no pair has an answer of its own
@@ -32,7 +32,7 @@ def test_a_judge_that_favours_its_own_is_found_beside_a_neutral_one() -> None:
     assert 0.25 < red.difference.estimate < 0.55
 
 
-def test_a_family_that_is_better_is_no_favour() -> None:
+def test_a_family_that_is_better_is_no_favor() -> None:
     judges = ["red", "green"]
     red = self_preference(verdicts(0.9, {}, judges), judges, FAMILIES)[0]
     assert red is not None
@@ -40,7 +40,7 @@ def test_a_family_that_is_better_is_no_favour() -> None:
     assert not red.shown
 
 
-def test_two_rivals_alone_show_only_the_favours_of_both() -> None:
+def test_two_rivals_alone_show_only_the_favors_of_both() -> None:
     judges = ["red", "blue"]
     found = self_preference(verdicts(0.5, {"red": 0.3, "blue": 0.3}, judges), judges, FAMILIES)
     for one in found:

@@ -24,7 +24,7 @@ from assay.text.decoding.reference import (
     distribution,
     greedy,
     log_softmax,
-    penalised,
+    penalized,
     sample,
     stream,
 )
@@ -57,7 +57,7 @@ def test_greedy_is_transformers(seed: int, penalty: float, eos_after: int | None
 )
 def test_sample_follows_its_distribution(decoding: Decoding) -> None:
     logits = stream(5, 5).normal(0, 1.5, 12)
-    expected = distribution(penalised(logits, PROMPT, decoding.repetition_penalty), decoding)
+    expected = distribution(penalized(logits, PROMPT, decoding.repetition_penalty), decoding)
     counts = np.zeros(len(logits))
     for seed in range(4):
         draw = Decoding(**{**vars(decoding), "seed": 10 * decoding.seed + seed, "max_tokens": 1})
@@ -124,19 +124,19 @@ def letters(ids: Any) -> str:
     ],
 )
 def test_an_answer_ends_before_the_first_stop_string(decoding: Decoding) -> None:
-    answer = decode(spelled("abcdefghi"), [], decoding, eos=(26,), detokenise=letters).answers[0]
+    answer = decode(spelled("abcdefghi"), [], decoding, eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end, letters(answer.ids)) == ("a", "stop", "abcd")
     # Across the border with the prompt there is none.
-    answer = decode(spelled("abcdefghi"), [0, 1, 2], decoding, eos=(26,), detokenise=letters).answers[0]
+    answer = decode(spelled("abcdefghi"), [0, 1, 2], decoding, eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end) == ("defghi", "stop")
     with pytest.raises(ValueError, match="stop needs"):
         decode(spelled("abc"), [], decoding, eos=(26,))
 
 
 def test_text_ends_before_the_end_token() -> None:
-    answer = greedy(spelled("ab"), [], Decoding(max_tokens=3), eos=(26,), detokenise=letters).answers[0]
+    answer = greedy(spelled("ab"), [], Decoding(max_tokens=3), eos=(26,), detokenize=letters).answers[0]
     assert (answer.ids, answer.text, answer.end) == ((0, 1, 26), "ab", "stop")
-    answer = greedy(spelled("ab"), [], Decoding(max_tokens=2), eos=(26,), detokenise=letters).answers[0]
+    answer = greedy(spelled("ab"), [], Decoding(max_tokens=2), eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end) == ("ab", "length")
     assert greedy(spelled("ab"), [], Decoding(max_tokens=2)).answers[0].text is None
 
@@ -182,7 +182,7 @@ def test_stop_strings_end_where_they_do_in_transformers(beams: int) -> None:
     prompt, ends = [WORDS.index("e"), WORDS.index("f")], set()
     for seed, stop in product(range(3), STOPS):
         decoding = Decoding("beam" if beams > 1 else "greedy", beams=beams, answers=beams, stop=stop, max_tokens=10)
-        answers = decode(stepper(seed), prompt, decoding, detokenise=words).answers
+        answers = decode(stepper(seed), prompt, decoding, detokenize=words).answers
         theirs = llama(seed).generate(
             torch.tensor([prompt]),
             attention_mask=torch.ones((1, 2), dtype=torch.long),

@@ -21,7 +21,7 @@ from transformers.generation.logits_process import (
 
 from assay.core.decoding import Decoding
 from assay.text.decoding.logits import Floats
-from assay.text.decoding.reference import cut, distribution, log_softmax, penalised
+from assay.text.decoding.reference import cut, distribution, log_softmax, penalized
 
 LOGITS = arrays(np.float64, st.integers(2, 40), elements=st.floats(-30, 30, width=32))
 # Few values, so that ties are common.
@@ -111,7 +111,7 @@ def test_penalty_is_transformers(logits: Floats, ids: list[int], penalty: float)
     theirs = RepetitionPenaltyLogitsProcessor(penalty)(
         torch.tensor([ids], dtype=torch.long), torch.tensor(logits)[None].clone()
     )[0]
-    assert np.array_equal(penalised(logits, ids, penalty), np.asarray(theirs))
+    assert np.array_equal(penalized(logits, ids, penalty), np.asarray(theirs))
 
 
 @given(st.one_of(LOGITS, TIED))

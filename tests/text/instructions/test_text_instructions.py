@@ -6,8 +6,8 @@ from assay.text.instructions.prompt import task_prompt
 
 
 def test_a_task_without_an_input_is_its_instruction() -> None:
-    assert task_prompt(" Name a colour.\n") == "Name a colour."
-    assert task_prompt("Name a colour.", " \n") == "Name a colour."
+    assert task_prompt(" Name a color.\n") == "Name a color."
+    assert task_prompt("Name a color.", " \n") == "Name a color."
 
 
 def test_what_a_task_is_about_follows_it() -> None:

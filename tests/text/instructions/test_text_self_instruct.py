@@ -46,7 +46,7 @@ def test_tasks_of_any_script_are_good_ones(instruction: str) -> None:
         ("시를 쓰세요", "too-short"),
         ("写一首诗", "too-short"),
         (" ".join(["word"] * 151), "too-long"),
-        ("Say what the picture shows us.", "beyond-text"),
+        ("Say what the image shows us.", "beyond-text"),
         ("Draw a cat on a mat.", "beyond-text"),
         ("Explain the way to GO TO town.", "beyond-text"),
         ("Make a flowchart of the plan.", "beyond-text"),
@@ -67,7 +67,7 @@ def test_the_first_rule_that_an_instruction_breaks(instruction: str, rule: str) 
 
 def published(text: str) -> bool:
     """Whether the published code keeps a one-line instruction; from its description of the steps, for ASCII alone."""
-    words = ("image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps")
+    words = ("image", "images", "graph", "graphs", "image", "images", "file", "files", "map", "maps")
     said = text.strip().capitalize()
     return (
         3 < len(said.split()) <= 150

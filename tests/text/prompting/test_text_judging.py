@@ -216,7 +216,7 @@ def test_the_expected_grade_is_the_mean_by_probabilities_made_to_sum_to_one(valu
 
 
 @pytest.mark.parametrize("impossible", [-math.inf, math.nan])
-def test_what_no_word_is_possible_for_is_no_judgement_and_no_crash(impossible: float) -> None:
+def test_what_no_word_is_possible_for_is_no_judgment_and_no_crash(impossible: float) -> None:
     none = [Likelihood(impossible, 1)] * 5
     for outcome in (weighed_rating(RUBRIC, none), weighed_choice(none[:2])):
         assert isinstance(outcome, Unscored)

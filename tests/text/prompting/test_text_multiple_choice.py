@@ -26,7 +26,7 @@ from assay.text.prompting.multiple_choice import (
     truthfulqa_prompt,
 )
 
-ITEM = Item(" Which is red?\n", ("a leaf", "blood", "é"), frozenset({1}), "colours_of_things")
+ITEM = Item(" Which is red?\n", ("a leaf", "blood", "é"), frozenset({1}), "colors_of_things")
 LIKELIHOODS = st.lists(st.floats(-900, 0), min_size=2, max_size=26)
 
 
@@ -50,20 +50,20 @@ def test_a_sample_of_a_source_is_an_item() -> None:
 
 def test_each_convention_asks_for_its_own_texts() -> None:
     assert continuations(ITEM, "Answer:", "letter").texts == (" A", " B", " C")
-    for convention in ("text", "text-normalised"):
+    for convention in ("text", "text-normalized"):
         assert continuations(ITEM, "Answer:", convention).texts == (" a leaf", " blood", " é")  # type: ignore[arg-type]
     assert continuations(ITEM, "Answer:\n", "letter").texts == ("A", "B", "C")
     assert continuations(ITEM, (Message("user", "Which?"),), "text").texts == ("a leaf", "blood", "é")
-    with pytest.raises(ValueError, match="must be one of letter, text, text-normalised"):
+    with pytest.raises(ValueError, match="must be one of letter, text, text-normalized"):
         continuations(ITEM, "Answer:", "letters")  # type: ignore[arg-type]
 
 
 def test_lengths_are_characters_of_the_choice_without_its_space() -> None:
     found = said(-6.0, -10.0, -2.5)
     assert scores(ITEM, found, "text") == (-6.0, -10.0, -2.5)
-    assert scores(ITEM, found, "text-normalised") == (-1.0, -2.0, -2.5)  # "é" is one, of two bytes
+    assert scores(ITEM, found, "text-normalized") == (-1.0, -2.0, -2.5)  # "é" is one, of two bytes
     assert choose(scores(ITEM, found, "text")) == 2
-    assert choose(scores(ITEM, found, "text-normalised")) == 0
+    assert choose(scores(ITEM, found, "text-normalized")) == 0
 
 
 def test_the_first_of_equals_is_chosen() -> None:
@@ -90,7 +90,7 @@ def test_choices_and_shares_are_those_of_numpy(values: list[float], data: st.Dat
     wanted: dict[Convention, int] = {
         "letter": int(np.argmax(values)),
         "text": int(np.argmax(values)),
-        "text-normalised": int(np.argmax(np.array(values) / lengths)),
+        "text-normalized": int(np.argmax(np.array(values) / lengths)),
     }
     for convention, nth in wanted.items():
         assert choose(scores(item, found, convention)) == nth
@@ -109,9 +109,9 @@ def test_mass_where_every_probability_is_too_small_for_a_number() -> None:
 
 
 def test_the_prompt_of_mmlu_letter_by_letter() -> None:
-    example = Item("Which is green?", ("a leaf", "blood", "snow", "coal"), frozenset({0}), "colours_of_things")
+    example = Item("Which is green?", ("a leaf", "blood", "snow", "coal"), frozenset({0}), "colors_of_things")
     assert mmlu_prompt(ITEM, [example, example]) == (
-        "The following are multiple choice questions (with answers) about colours of things.\n\n"
+        "The following are multiple choice questions (with answers) about colors of things.\n\n"
         "Which is green?\nA. a leaf\nB. blood\nC. snow\nD. coal\nAnswer: A\n\n"
         "Which is green?\nA. a leaf\nB. blood\nC. snow\nD. coal\nAnswer: A\n\n"
         "Which is red?\nA. a leaf\nB. blood\nC. é\nAnswer:"

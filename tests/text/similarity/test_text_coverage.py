@@ -22,7 +22,7 @@ SENTENCES = {
     "Write a short poem about the sea.": ("write", "poem"),
     "Name three rivers.": ("name", "river"),
     "Give me two examples of liquids.": ("give", "example"),
-    "Please summarise the following article in one sentence.": ("summarise", "article"),
+    "Please summarize the following article in one sentence.": ("summarize", "article"),
     "Can you list all countries of Africa?": ("list", "country"),
     "Could you please translate this sentence into French?": ("translate", "sentence"),
     "Come up with a list of names for a dog.": ("come", "list"),
@@ -80,7 +80,7 @@ def slow(texts: list[str]) -> Coverage:
     """Everything counted anew in Python."""
     split = [tokens(text) for text in texts]
     words = [word for own in split for word in own]
-    neighbours = [pair for own in split for pair in pairwise(own)]
+    neighbors = [pair for own in split for pair in pairwise(own)]
     found = [one for text in texts if (one := asked(text))]
     pairs = [(one.verb, one.object) for one in found if one.object]
     return Coverage(
@@ -88,7 +88,7 @@ def slow(texts: list[str]) -> Coverage:
         words=len(set(words)),
         word_entropy=bits(words),
         distinct_1=len(set(words)) / len(words) if words else 0.0,
-        distinct_2=len(set(neighbours)) / len(neighbours) if neighbours else 0.0,
+        distinct_2=len(set(neighbors)) / len(neighbors) if neighbors else 0.0,
         with_verb=len(found),
         verbs=len({one.verb for one in found}),
         verb_entropy=bits([one.verb for one in found]),

@@ -6,8 +6,8 @@ from assay.components.evaluators.accuracy import Accuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
 from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.ood_scores import OodScores
 from assay.components.evaluators.text_accuracy import TextAccuracy
-from assay.components.evaluators.unknowns import Unknowns
 from assay.core.roles import Evaluator
 
 EVALUATORS: tuple[type[Evaluator], ...] = (
@@ -16,5 +16,5 @@ EVALUATORS: tuple[type[Evaluator], ...] = (
     Answers,
     Choice,
     TextAccuracy,
-    Unknowns,
+    OodScores,
 )

@@ -34,12 +34,12 @@ class Accuracy:
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.classifier(artifact.path)
         known = list(model.labels)
-        pictures = lab.readable(holdout, self.image)
-        readable = [picture for picture in pictures if not isinstance(picture, Unscored)]
+        images = lab.readable(holdout, self.image)
+        readable = [image for image in images if not isinstance(image, Unscored)]
         rows = iter(model.logits(readable) if readable else ())
         return [
-            picture if isinstance(picture, Unscored) else judged(sample.text(self.label), known, next(rows))
-            for sample, picture in zip(holdout, pictures, strict=True)
+            image if isinstance(image, Unscored) else judged(sample.text(self.label), known, next(rows))
+            for sample, image in zip(holdout, images, strict=True)
         ]
 
 

@@ -44,7 +44,7 @@ class Choice:
     """
 
     convention: Convention = "text"
-    """What is compared: "text", the sum over an answer's tokens (the harness' acc); "text-normalised", the same a
+    """What is compared: "text", the sum over an answer's tokens (the harness' acc); "text-normalized", the same a
     character (acc_norm); or "letter"."""
     system: str = ""
     """What the model is told before the question, as in its training."""

@@ -12,9 +12,9 @@ from assay.components.filters.length import Length
 from assay.components.filters.near_duplicates import NearDuplicates
 from assay.components.filters.novel import Novel
 from assay.components.filters.preferred import Preferred
-from assay.components.filters.random_share import RandomShare
+from assay.components.filters.random_subset import RandomSubset
 from assay.components.filters.threshold import Threshold
-from assay.components.filters.top_share import TopShare
+from assay.components.filters.top_fraction import TopFraction
 from assay.core.roles import Filter
 
 FILTERS: tuple[type[Filter], ...] = (
@@ -28,7 +28,7 @@ FILTERS: tuple[type[Filter], ...] = (
     NearDuplicates,
     Novel,
     Preferred,
-    RandomShare,
+    RandomSubset,
     Threshold,
-    TopShare,
+    TopFraction,
 )

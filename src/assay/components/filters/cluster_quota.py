@@ -52,7 +52,7 @@ class ClusterQuota:
         for row, group in zip(rows, found.of.tolist(), strict=True):
             members.setdefault(group, []).append(row)
         decisions: dict[int, Decision] = {}
-        rule = f"at most {self.most} of each of {len(found.centres)} clusters of {self.column}"
+        rule = f"at most {self.most} of each of {len(found.centers)} clusters of {self.column}"
         for group, own in members.items():
             for rank, row in enumerate(in_order(table, own, self.prefer, self.best, "ClusterQuota"), start=1):
                 reason = f"number {rank} of {len(own)} in cluster {group + 1}"

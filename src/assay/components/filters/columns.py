@@ -28,7 +28,7 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
         if not isinstance(outcome, (kind, Unscored)):
             raise FieldError(
                 f"{asker} needs a column of {kind.__name__}, but {name!r} holds {type(outcome).__name__}.",
-                hint="Threshold and TopShare read Score, Agrees Label, NearDuplicates and ClusterQuota Fingerprint.",
+                hint="Threshold and TopFraction read Score, Agrees Label, NearDuplicates and ClusterQuota Fingerprint.",
             )
     return outcomes
 

@@ -16,7 +16,7 @@ from assay.text.similarity.tokens import ascii_tokens, tokens
 class Novel:
     """Drops a sample whose text has a ROUGE-L F above `at_most` with one kept before it (Wang et al. 2022, 2.2).
 
-    Exact and greedy, in the order of the samples: so what comes first is kept, and every dropped sample has a neighbour
+    Exact and greedy, in the order of the samples: so what comes first is kept, and every dropped sample has a neighbor
     that was kept, which its reason names. A filter before this one takes from it what it may be compared with. A text
     without words is like nothing, and kept.
     """

@@ -17,7 +17,7 @@ from assay.text.instructions.arithmetic import LEVELS, Part, Problem, check_plan
 class Problems:
     """Makes `count` problems of the source `Arithmetic`, with the same fields but `origin`, from its plan.
 
-    Beside that source with part "held-out" no sum that is learnt is measured.
+    Next to that source with part "held-out" no sum that is learned is measured.
     """
 
     count: int

@@ -16,7 +16,7 @@ from assay.core.sample import Made, Sample
 class Given:
     """The samples of a source of texts as they are, so that ready-made data run through the same loop.
 
-    They are scored, kept, learnt from and proved like generated ones. `made_by` stays what the source says. Samples
+    They are scored, kept, learned from and proved like generated ones. `made_by` stays what the source says. Samples
     that are the same in everything are told apart by `nth`. The parent of each is the source's own sample.
     """
 
@@ -32,7 +32,7 @@ class Given:
         """The samples of the source.
 
         Raises:
-            RecipeError: They are pictures.
+            RecipeError: They are images.
             UserError: As the source.
         """
         found: dict[str, Sample] = {}

@@ -33,7 +33,7 @@ def read_texts(owner: str, source: Source) -> list[Sample]:
     """The samples of a source of texts.
 
     Raises:
-        RecipeError: It gives pictures, or asks a model; `owner` is who wants it.
+        RecipeError: It gives images, or asks a model; `owner` is who wants it.
         UserError: As the source.
     """
     closed = _Closed(owner, type(source).__name__)

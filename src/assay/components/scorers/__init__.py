@@ -5,12 +5,12 @@ from __future__ import annotations
 from assay.components.scorers.contamination.embedding_overlap import EmbeddingOverlap
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
-from assay.components.scorers.image.agreement import Agreement
 from assay.components.scorers.image.block_list import BlockList
+from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.scorers.image.clip_score import ClipScore
 from assay.components.scorers.image.image_embedding import ImageEmbedding
-from assay.components.scorers.image.image_safety import PictureSafety
+from assay.components.scorers.image.image_safety import ImageSafety
 from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
 from assay.components.scorers.language_model.following import Following
 from assay.components.scorers.language_model.judge import Judge
@@ -33,7 +33,7 @@ from assay.components.scorers.text.votes import Votes
 from assay.core.roles import Scorer
 
 SCORERS: tuple[type[Scorer], ...] = (
-    Agreement,
+    ClassifierAgreement,
     Binoculars,
     Bleu,
     BlockList,
@@ -54,7 +54,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     PairJudge,
     Perplexity,
     PersonalData,
-    PictureSafety,
+    ImageSafety,
     Refusal,
     Reward,
     Rouge,

@@ -16,7 +16,7 @@ from assay.components.sources.tasks.questions import Questions
 from assay.components.sources.tasks.seed_tasks import SeedTasks
 from assay.components.sources.tasks.truthful_qa import TruthfulQa
 from assay.components.sources.text.food_reviews import FoodReviews
-from assay.components.sources.text.labeled_texts import LabelledTexts
+from assay.components.sources.text.labeled_texts import LabeledTexts
 from assay.components.sources.text.requests import Requests
 from assay.components.sources.text.texts import Texts
 from assay.core.roles import Source
@@ -28,7 +28,7 @@ SOURCES: tuple[type[Source], ...] = (
     FoodReviews,
     Gsm8k,
     ImageFolder,
-    LabelledTexts,
+    LabeledTexts,
     Misconceptions,
     Mmlu,
     Noise,

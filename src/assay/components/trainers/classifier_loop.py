@@ -1,4 +1,4 @@
-"""The visible loop of `ImageClassifier`: start, prepared pictures, augmentation, schedule, steps."""
+"""The visible loop of `ImageClassifier`: start, prepared images, augmentation, schedule, steps."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def begin(reference: str, labels: Sequence[str], size: int | None, *, freeze: bo
     """The model and the processor to start from; draws from torch's global randomness.
 
     Raises:
-        ModelError: `reference` is no image classifier of colour pictures that transformers can load.
+        ModelError: `reference` is no image classifier of color images that transformers can load.
     """
     names: dict[str, Any] = {"id2label": dict(enumerate(labels)), "label2id": {n: i for i, n in enumerate(labels)}}
     if reference == "random":
@@ -92,7 +92,7 @@ def _checkpoint(reference: str, names: dict[str, Any]) -> Start:
 
     start = fetch(checkpoint, load)
     if (channels := getattr(start.model.config, "num_channels", 3)) != 3:
-        raise ModelError(f"Model {reference!r} takes pictures of {channels} channels; 3 are needed here.")
+        raise ModelError(f"Model {reference!r} takes images of {channels} channels; 3 are needed here.")
     return start
 
 
@@ -114,7 +114,7 @@ def _plain_processor(size: int) -> Any:
 
 
 def _resize(processor: Any, size: int) -> None:
-    """Makes the processor give squares of `size`: nothing is cut off the middle of a square picture."""
+    """Makes the processor give squares of `size`: nothing is cut off the middle of a square image."""
     square = {"height": size, "width": size}
     processor.size = {"shortest_edge": size} if "shortest_edge" in dict(processor.size) else square
     if getattr(processor, "crop_size", None):
@@ -123,18 +123,18 @@ def _resize(processor: Any, size: int) -> None:
         processor.crop_pct = 1.0
 
 
-def prepare(pictures: Sequence[Pixels], start: Start) -> torch.Tensor:
+def prepare(images: Sequence[Pixels], start: Start) -> torch.Tensor:
     """Resized once, before all steps. Shape: (n, 3, height, width), bytes."""
     import torch
     from PIL import Image
 
-    colour = [Image.fromarray(picture).convert("RGB") for picture in pictures]
-    ready = start.processor(images=colour, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"]
+    color = [Image.fromarray(image).convert("RGB") for image in images]
+    ready = start.processor(images=color, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"]
     return torch.from_numpy(np.ascontiguousarray(ready, dtype=np.uint8))
 
 
 def augmentation(recipe: Recipe, size: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Moves and mirrors each picture of a batch by itself; (n, 3, size, size) in [0, 1] to the same."""
+    """Moves and mirrors each image of a batch by itself; (n, 3, size, size) in [0, 1] to the same."""
     import kornia.augmentation as ka
 
     steps: list[Any] = []
@@ -176,7 +176,7 @@ def batches(count: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArra
 def fit(
     start: Start, pixels: torch.Tensor, targets: torch.Tensor, recipe: Recipe, lab: Lab
 ) -> list[tuple[int, float, float]]:
-    """Trains in place; rows of (step, loss, rate), one for each optimiser step.
+    """Trains in place; rows of (step, loss, rate), one for each optimizer step.
 
     Raises:
         RecipeError: The loss is no longer finite.
@@ -186,17 +186,17 @@ def fit(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = start.model.to(device).train()
     if start.frozen:
-        model.base_model.eval()  # else batch norm would go on learning the new pictures
+        model.base_model.eval()  # else batch norm would go on learning the new images
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.decay, fused=True)
     loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
-    augment, normalise = augmentation(recipe, pixels.shape[-1]), normaliser(start, device)
+    augment, normalize = augmentation(recipe, pixels.shape[-1]), normalizer(start, device)
     history = []
     for step, rows in enumerate(batches(len(targets), recipe.batch, recipe.steps, lab.seed)):
         rate = one_cycle(step, recipe.steps, recipe.rate)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        images = normalise(augment(pixels[rows].to(device).float() / 255))
+        images = normalize(augment(pixels[rows].to(device).float() / 255))
         loss = loss_of(model(pixel_values=images).logits, targets[rows].to(device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -211,7 +211,7 @@ def fit(
     return history
 
 
-def normaliser(start: Start, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+def normalizer(start: Start, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
     """What the processor does after resizing: [0, 1] to the numbers the model was made for."""
     import torch
 

@@ -1,4 +1,4 @@
-"""A picture classifier: a ResNet-18 from nothing, or any checkpoint with a new head."""
+"""An image classifier: a ResNet-18 from nothing, or any checkpoint with a new head."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from assay.core.roles import Artifact
 from assay.core.sample import Sample
 
 READ_AT_ONCE = 1000
-"""Pictures decoded at a time; what is kept of them has the size that the model wants."""
+"""Images decoded at a time; what is kept of them has the size that the model wants."""
 
 
 @dataclass(frozen=True)
 class ImageClassifier:
-    """Trains for exactly `steps` steps of `batch` pictures and keeps the last weights: nothing is picked on any data.
+    """Trains for exactly `steps` steps of `batch` images and keeps the last weights: nothing is picked on any data.
 
     However few the samples, each step sees a full batch: one epoch runs on into the next. The same samples in the same
     order with the same `lab.seed` give the same weights on one machine. Leaves in `lab.workspace()`: `model/`, a folder
@@ -37,11 +37,11 @@ class ImageClassifier:
     freeze: bool = False
     """Train the new head only; the body keeps its weights and its batch-norm statistics."""
     size: int | None = None
-    """Side of the square pictures in pixels; where None, 32 for a random start, else the checkpoint's own."""
+    """Side of the square images in pixels; where None, 32 for a random start, else the checkpoint's own."""
     crop: float = 0.0625
-    """Augmentation: how far a picture may be moved each way, as a share of `size`; black comes in."""
+    """Augmentation: how far an image may be moved each way, as a share of `size`; black comes in."""
     flip: bool = True
-    """Augmentation: mirror half of the pictures."""
+    """Augmentation: mirror half of the images."""
     smoothing: float = 0.0
     """Label smoothing (Szegedy et al. 2016, section 7)."""
     decay: float = 0.02
@@ -56,7 +56,7 @@ class ImageClassifier:
             raise ValueError(f"ImageClassifier.labels must be two or more different labels, was {self.labels!r}.")
         if self.freeze and self.start == "random":
             raise ValueError(
-                "ImageClassifier.freeze must be false for a random start, was true: nothing is learnt yet."
+                "ImageClassifier.freeze must be false for a random start, was true: nothing is learned yet."
             )
         for name, low, high in _BOUNDS:
             value = getattr(self, name)

@@ -55,7 +55,7 @@ def _check(name: str, task: Any) -> None:
     if getattr(task, "UNSAFE_CODE", False):
         raise RecipeError(f"The task {name} runs code that a model wrote, which is not offered.")
     if getattr(task, "MULTIMODAL", False):
-        raise RecipeError(f"The task {name} shows pictures or sounds, which is not offered.")
+        raise RecipeError(f"The task {name} shows images or sounds, which is not offered.")
 
 
 @lru_cache(maxsize=2)

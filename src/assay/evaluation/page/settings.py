@@ -17,7 +17,7 @@ from assay.report.template import fill
 CONVENTIONS = {
     "letter": "nothing is written: the most probable letter after the question with its choices",
     "text": "nothing is written: the most probable choice, by the sum of its log-probabilities",
-    "text-normalised": "nothing is written: the most probable choice, by its log-probability a character",
+    "text-normalized": "nothing is written: the most probable choice, by its log-probability a character",
 }
 METHODS = {
     "zero-shot": "the model writes its answer after the question alone",

@@ -13,11 +13,11 @@ from assay.evaluation.results import CellResult, Comparison
 from assay.evaluation.run import Filled
 from assay.report.document import Finding, Tone
 
-Beside: TypeAlias = Literal["better", "worse", "no better"]
+AuxiliaryEvaluation: TypeAlias = Literal["better", "worse", "no better"]
 TONES: dict[str, Tone] = {"helped": "helped", "hurt": "hurt", "no difference shown": "unclear"}
 WORDS = {"helped": "better", "hurt": "worse", "no difference shown": "no difference shown"}
 """Of a verdict, where models or prompts are compared and nobody helped anybody."""
-GUESSED: dict[Beside, Tone] = {"better": "helped", "worse": "hurt", "no better": "unclear"}
+GUESSED: dict[AuxiliaryEvaluation, Tone] = {"better": "helped", "worse": "hurt", "no better": "unclear"}
 NAMED = 3
 """At most so many lines, or differences, are told in a sentence; the others stand in the table."""
 MANY = 0.1
@@ -34,7 +34,7 @@ def finding(filled: Sequence[Filled], results: Sequence[CellResult], compared: S
     return Finding(tone, headline, tuple(sentence for sentence in more if sentence))
 
 
-def beside_chance(one: CellResult) -> Beside | None:
+def beside_chance(one: CellResult) -> AuxiliaryEvaluation | None:
     """Whether a cell is shown to be better or worse than guessing; None where guessing has no meaning."""
     if one.accuracy is None or one.chance is None:
         return None
@@ -153,7 +153,7 @@ def _of_cells(results: Sequence[CellResult]) -> tuple[Tone, str, str]:
     return tone, f"{better} of {len(states)} better than guessing", ""
 
 
-def _guess_words(state: Beside) -> str:
+def _guess_words(state: AuxiliaryEvaluation) -> str:
     shown = {"better": "better than guessing", "worse": "worse than guessing"}
     return shown.get(state, "not shown to be better than guessing")
 

@@ -40,9 +40,9 @@ class Check:
     numbers: tuple[Number, ...] = ()
 
 
-def pairs_checks(result: PairsResult, favour: SelfPreference | None, judges: int) -> list[Check]:
+def pairs_checks(result: PairsResult, favor: SelfPreference | None, judges: int) -> list[Check]:
     """Position, length, self-preference, people and form."""
-    found = [_position(result), _length(result), _favour(favour, judges), _people(result)]
+    found = [_position(result), _length(result), _favor(favor, judges), _people(result)]
     return [*found, *_form(result.mass, "letters")]
 
 
@@ -63,7 +63,7 @@ def _position(result: PairsResult) -> Check:
         return Check("Position", f"{same}No pair was judged in both orders, so nothing is known.")
     numbers = [
         _share("orders disagree", found.conflict),
-        _share("judgements for what is shown first", found.first_place),
+        _share("judgments for what is shown first", found.first_place),
     ]
     stuck = found.first_in_conflicts
     if stuck is not None:
@@ -75,7 +75,7 @@ def _position_means(found: Positions, stuck: Effect | None) -> str:
     if stuck is None:
         if found.conflict.estimate == 0:
             return "Both orders agree on every pair: the place played no part here."
-        return "The orders disagree only where one of them is a tie: neither place is favoured."
+        return "The orders disagree only where one of them is a tie: neither place is favored."
     place, share = ("first", stuck.estimate) if stuck.estimate >= 0.5 else ("second", 1 - stuck.estimate)
     said = (
         f"Of {plural(stuck.n, 'pair')} whose verdict turned with their order it chose the {place} answer in "
@@ -85,7 +85,7 @@ def _position_means(found: Positions, stuck: Effect | None) -> str:
         return said + "its verdicts are mostly about order."
     if _above(stuck, 0.5) or _below(stuck, 0.5):
         return said + f"it leans to the {place} place. Asked both ways, that makes ties and no winners."
-    return said + "no place is shown to be favoured; it wavers."
+    return said + "no place is shown to be favored; it wavers."
 
 
 def _length(result: PairsResult) -> Check:
@@ -123,7 +123,7 @@ def _controlled(found: LengthAudit, whose: str) -> str:
     return f"At equal length the {raw} of {whose} would be {even} {CONTROLLED}; no difference is shown, {change}."
 
 
-def _favour(found: SelfPreference | None, judges: int) -> Check:
+def _favor(found: SelfPreference | None, judges: int) -> Check:
     if found is None:
         why = (
             "One judge cannot show it: give several, of different families."
@@ -137,7 +137,7 @@ def _favour(found: SelfPreference | None, judges: int) -> Check:
         _share("the same before other judges", found.others),
         Number("difference", points(difference), points_between(difference), difference.n),
     )
-    said = "It favours its own family" if found.shown else "It is not shown to favour its own family"
+    said = "It favors its own family" if found.shown else "It is not shown to favor its own family"
     said += f": {points(difference)} more than others give it ({points_between(difference)})."
     if found.neutral < found.own.n:
         said += f" On {plural(found.own.n - found.neutral, 'pair')} only a rival's judge stands beside it."
@@ -151,16 +151,16 @@ def _people(result: PairsResult) -> Check:
     if found is None:
         return Check("People", "No scored pair has a label, so nobody knows whether this judge is right.")
     assert found.judge is not None, "a share is always defined"
-    numbers = [_share("judgements that name people's label", found.judge)]
+    numbers = [_share("judgments that name people's label", found.judge)]
     numbers += [_share("ROUGE-L names it", found.rouge)] if found.rouge is not None else []
     numbers += [_share("mean probability names it", found.balanced)] if found.balanced is not None else []
     numbers += [_rho("Cohen's kappa of verdicts", found.beyond_chance)] if found.beyond_chance is not None else []
     if _above(found.judge, 0.5):
-        said = f"It agrees with people on {percent(found.judge.estimate)} of judgements, which is better than a coin."
+        said = f"It agrees with people on {percent(found.judge.estimate)} of judgments, which is better than a coin."
     elif _below(found.judge, 0.5):
-        said = f"It agrees with people on {percent(found.judge.estimate)} of judgements, which is worse than a coin."
+        said = f"It agrees with people on {percent(found.judge.estimate)} of judgments, which is worse than a coin."
     else:
-        said = f"It agrees with people on {percent(found.judge.estimate)} of judgements: not shown to beat a coin."
+        said = f"It agrees with people on {percent(found.judge.estimate)} of judgments: not shown to beat a coin."
     return Check("People", said + _rouge_means(found, "names the label"), tuple(numbers))
 
 

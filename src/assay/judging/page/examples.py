@@ -26,12 +26,12 @@ SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 EACH = {"agreed": 2, "turned": 2, "unscored": 2, "highest": 2, "lowest": 2, "far from people": 2}
 """How many of a kind are shown."""
 TEXTS = 5
-"""At most so many samples of one judgement are shown."""
+"""At most so many samples of one judgment are shown."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """One judgement, as it came."""
+    """One judgment, as it came."""
 
     order: str
     """"A first", or empty where there is one order."""

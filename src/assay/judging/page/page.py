@@ -1,4 +1,4 @@
-"""One page of a judging: what was preferred, and how far to believe the judge, with judgements to look at."""
+"""One page of a judging: what was preferred, and how far to believe the judge, with judgments to look at."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHARES = axis_over([0.0, 100.0])
 def render_pairs(
     judged: Sequence[JudgedPairs],
     results: Sequence[PairsResult],
-    favours: Sequence[SelfPreference | None],
+    favors: Sequence[SelfPreference | None],
     versions: Mapping[str, str],
     *,
     ties: bool,
@@ -42,13 +42,13 @@ def render_pairs(
     n = plural(len(judged[0].items), "pair")
     who = judged[0].judge.reference if len(judged) == 1 else f"{len(judged)} judges"
     does = "does" if len(judged) == 1 else "do"
-    finding = pairs_finding(results, favours)
+    finding = pairs_finding(results, favors)
     head = Head(
         "judge pairs", f"Which answers of {n} {does} {who} prefer?", finding, _tiles([r.counts for r in results])
     )
     checks = [
-        (one.judge.reference, pairs_checks(one, favour, len(results)))
-        for one, favour in zip(results, favours, strict=True)
+        (one.judge.reference, pairs_checks(one, favor, len(results)))
+        for one, favor in zip(results, favors, strict=True)
     ]
     shown = [(one.judge.reference, shown_pairs(one, ties=ties, seed=seed)) for one in judged]
     asked = [("ties", "the judge may say that neither is better" if ties else "the judge must choose")]
@@ -147,7 +147,7 @@ def _number(one: Number, share: bool, axis: Axis) -> Markup:
 
 def _examples(shown: Sequence[tuple[str, Sequence[Shown]]], what: str) -> Section:
     values = {"groups": [(name, cases) for name, cases in shown if cases], "what": what}
-    return Section("examples", "Judgements to look at", fill("judge_examples.html", values))
+    return Section("examples", "Judgments to look at", fill("judge_examples.html", values))
 
 
 def _counted(asked: Sequence[tuple[str, str]], notes: Sequence[str]) -> Section:

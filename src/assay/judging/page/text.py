@@ -59,7 +59,7 @@ def rate_sentences(result: RateResult) -> list[str]:
     return found
 
 
-def favour_sentences(judges: Sequence[str], found: Sequence[SelfPreference | None]) -> list[str]:
+def favor_sentences(judges: Sequence[str], found: Sequence[SelfPreference | None]) -> list[str]:
     """Self-preference, for all judges together; `judges` are their references."""
     if len(judges) < 2:
         return [ALONE]
@@ -68,17 +68,17 @@ def favour_sentences(judges: Sequence[str], found: Sequence[SelfPreference | Non
     return [
         f"Self-preference: {judge} gives its own family {percent(one.own.estimate)} of {plural(one.own.n, 'pair')}, "
         f"other judges {percent(one.others.estimate)}: {points(one.difference)} ({points_between(one.difference)})"
-        f"{_favours(one)}"
+        f"{_favors(one)}"
         for judge, one in zip(judges, found, strict=True)
         if one is not None
     ]
 
 
-def _favours(one: SelfPreference) -> str:
-    said = ", so it favours its own." if one.shown else ", which shows no favour."
+def _favors(one: SelfPreference) -> str:
+    said = ", so it favors its own." if one.shown else ", which shows no favor."
     if one.neutral < one.own.n:
         rivals = plural(one.own.n - one.neutral, "pair")
-        said += f" On {rivals} only a rival's judge stands beside it, and the difference holds the favours of both."
+        said += f" On {rivals} only a rival's judge stands beside it, and the difference holds the favors of both."
     return said
 
 
@@ -100,9 +100,9 @@ def _position(found: Positions | None, same: int) -> list[str]:
         return [*left, "Position: no pair of two answers was judged in both orders."]
     said = (
         f"Position: the two orders disagree on {_share(found.conflict)} of {plural(found.conflict.n, 'pair')}; what is "
-        f"shown first gets {_share(found.first_place)} of the judgements"
+        f"shown first gets {_share(found.first_place)} of the judgments"
     )
-    leaning = _leaning(found.first_place, "it favours the first place", "it favours the second place", 0.5)
+    leaning = _leaning(found.first_place, "it favors the first place", "it favors the second place", 0.5)
     return [*left, f"{said}{leaning}."]
 
 
@@ -150,13 +150,13 @@ def _humans_of_pairs(found: Humans | None) -> str:
         return "Humans: no scored pair has a label (column label), so nobody knows whether this judge is right."
     assert found.judge is not None, "a share is always defined"
     better = found.judge.low is not None and found.judge.low > 0.5
-    said = [f"over both orders {_share(found.judge)} of judgements name the label{'' if better else BLIND}"]
+    said = [f"over both orders {_share(found.judge)} of judgments name the label{'' if better else BLIND}"]
     if found.beyond_chance is not None:
         said.append(f"kappa of the verdicts {_rho(found.beyond_chance)}")
     if found.balanced is not None:
         said.append(f"the mean probability over both orders names it in {_share(found.balanced)}")
     said.append(f"ROUGE-L names it in {_share(found.rouge)}" if found.rouge is not None else _no_rouge(found))
-    return f"Humans: on {plural(found.n, 'labelled pair')} {'; '.join(said)}."
+    return f"Humans: on {plural(found.n, 'labeled pair')} {'; '.join(said)}."
 
 
 def _mass(mass: float, what: str) -> str:

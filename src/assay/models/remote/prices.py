@@ -52,11 +52,11 @@ def dollars(place: Place, price: Price | None, usage: Usage) -> float | None:
 
 
 def at_most(place: Place, request: TextRequest) -> Usage:
-    """Tokens of one asking that cannot be passed: every byte a token, every picture the largest."""
+    """Tokens of one asking that cannot be passed: every byte a token, every image the largest."""
     messages = conversation(request)
     prompt = sum(text_bytes(message.text) + MESSAGE_TOKENS for message in messages) + MESSAGE_TOKENS
-    pictures = sum(len(message.images) for message in messages)
-    return Usage(prompt + place.service.image_tokens * pictures, request.decoding.max_tokens)
+    images = sum(len(message.images) for message in messages)
+    return Usage(prompt + place.service.image_tokens * images, request.decoding.max_tokens)
 
 
 def text_bytes(text: str) -> int:

@@ -39,7 +39,7 @@ class Service:
     stops: int | None = None
     """How many stop strings it takes; None for any number."""
     image_tokens: int = 5_000
-    """No picture costs more prompt tokens than this, as far as its makers say."""
+    """No image costs more prompt tokens than this, as far as its makers say."""
 
 
 SERVICES = {
@@ -55,7 +55,7 @@ SERVICES = {
             ("OPENAI_API_KEY",),
             "OPENAI_BASE_URL",
             stops=4,
-            # The small models count a picture's tokens 33 times.
+            # The small models count an image's tokens 33 times.
             image_tokens=40_000,
         ),
         Service(
@@ -168,7 +168,7 @@ def check(place: Place, request: TextRequest) -> None:
 
 
 def media_type(image: bytes) -> str | None:
-    """Of an encoded picture, by its first bytes; None where it is neither PNG nor JPEG."""
+    """Of an encoded image, by its first bytes; None where it is neither PNG nor JPEG."""
     return next((kind for start, kind in SIGNATURES.items() if image.startswith(start)), None)
 
 
@@ -212,9 +212,9 @@ def _misshapen(prompt: str | tuple[Message, ...]) -> str | None:
         return "a conversation needs a message of the user"
     for message in prompt:
         if message.images and message.role != "user":
-            return f"pictures stand in messages of the user, not of the {message.role}"
+            return f"images stand in messages of the user, not of the {message.role}"
         if any(media_type(image) is None for image in message.images):
-            return "a picture is neither PNG nor JPEG"
+            return "an image is neither PNG nor JPEG"
     return None
 
 

@@ -16,12 +16,12 @@ def rendered(tokenizer: Any, prompt: str | tuple[Message, ...], reference: str) 
     means it.
 
     Raises:
-        ModelError: A message carries pictures, there is no chat template, or it refuses the conversation.
+        ModelError: A message carries images, there is no chat template, or it refuses the conversation.
     """
     if isinstance(prompt, str):
         return words_of(tokenizer, prompt) or _something(tokenizer)
     if any(message.images for message in prompt):
-        raise ModelError(f"Model {reference!r} takes no pictures in a message.")
+        raise ModelError(f"Model {reference!r} takes no images in a message.")
     if tokenizer.chat_template is None:
         raise ModelError(
             f"Model {reference!r} has no chat template.", hint="Ask it with a plain prompt, or take an instruct model."

@@ -95,7 +95,7 @@ class OpenVinoText:
         """One completion each, in order.
 
         Raises:
-            ModelError: A request carries pictures, or a conversation where the model has no chat template; or it asks
+            ModelError: A request carries images, or a conversation where the model has no chat template; or it asks
                 for beam search with a repetition penalty or stop strings.
         """
         hint = f"transformers:{self.reference} decodes in every way, more slowly."

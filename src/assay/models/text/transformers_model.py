@@ -69,7 +69,7 @@ class HfTextModel:
         """One completion each, in order.
 
         Raises:
-            ModelError: A request carries pictures, or a conversation where the model has no chat template.
+            ModelError: A request carries images, or a conversation where the model has no chat template.
         """
         refuse(requests, partial(cannot, self.means), self.reference)
         prompts = [rendered(self.tokenizer, request.prompt, self.reference) for request in requests]

@@ -108,7 +108,7 @@ class VllmText:
         """One completion each, in order.
 
         Raises:
-            ModelError: A request carries pictures, or a conversation where the model has no chat template.
+            ModelError: A request carries images, or a conversation where the model has no chat template.
         """
         refuse(requests, lambda decoding: cannot(self.means, decoding) or unable(decoding), self.reference)
         prompts = [rendered(self.tokenizer, request.prompt, self.reference) for request in requests]

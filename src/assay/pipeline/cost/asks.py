@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from assay.core.arms import CURVE, OWN, is_base
+from assay.core.arms import OWN, is_base, is_curve
 from assay.core.completions import TextRequest
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
@@ -102,13 +102,13 @@ def _looking(recipe: Recipe) -> Iterator[tuple[str, object]]:
     if (proof := recipe.prove) is None:
         return
     for arm, nth in proof.cells:
-        if not is_base(arm) and (arm.startswith(CURVE) or proof.arm(arm).kind != OWN):
+        if not is_base(arm) and (is_curve(arm) or proof.arm(arm).kind != OWN):
             yield f"train-{arm}-{nth}", recipe.trainer(arm)
     yield "prove", proof.evaluate
     yield from ((f"measure-{name}", scorer) for name, scorer in proof.measures.items())
     if proof.duel is not None:
         yield "duel", proof.duel
-    yield from ((f"{BESIDE}{name}", one.evaluate) for name, one in proof.beside.items())
+    yield from ((f"{BESIDE}{name}", one.evaluate) for name, one in proof.also.items())
 
 
 def _askers(value: object) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from assay.components.generators.given import Given
-from assay.core.arms import CURVE
+from assay.core.arms import CURVE, is_curve
 from assay.core.provenance import UNKNOWN, Used
 from assay.core.recipe import Recipe
 from assay.core.roles import Trainer
@@ -20,8 +20,8 @@ from assay.pipeline.stages.arms import training_seed
 from assay.store.export.model_card import ModelCard
 from assay.store.receipts import Receipt
 
-REAL_ALONE = ("real", "few-real", "human", "nearest-real")
-REAL_TOO = ("mixed", "human+synthetic")
+REAL_ALONE = ("real", "real-few-shot", "human", "nearest-real")
+REAL_TOO = ("real+synthetic", "human+synthetic")
 
 
 def card_for(recipe: Recipe, stage: Stage, receipt: Receipt, kind: str) -> ModelCard:
@@ -58,11 +58,11 @@ def _role(recipe: Recipe, stage: Stage, own: str) -> str:
 
 
 def _on_curve(arm: str) -> bool:
-    return arm.startswith(CURVE) and arm.removeprefix(CURVE).isdigit()
+    return is_curve(arm)
 
 
 def _collected(recipe: Recipe, stage: Stage, own: str) -> Sequence[tuple[str, str]]:
-    """The collected data that a training may have learnt from."""
+    """The collected data that a training may have learned from."""
     given = list(data_of(recipe.generate)) if isinstance(recipe.generate, Given) else []
     if own:
         data = recipe.models[own].data

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from assay.core.errors import RecipeError, did_you_mean
-from assay.core.recipe import Beside, OwnModel, Proof
+from assay.core.recipe import AuxiliaryEvaluation, OwnModel, Proof
 from assay.core.roles import Source, Trainer
 from assay.pipeline.recipe.spec import build, describe, fit
 from assay.pipeline.recipe.values import check_kinds, check_name, mapping, merged, parts_of, scorers
@@ -17,7 +17,7 @@ PROOF_ROLES = {
     "evaluate": "evaluators",
     "real": "sources",
     "calibrate": "sources",
-    "unknowns": "evaluators",
+    "ood_scores": "evaluators",
     "duel": "scorers",
 }
 PROOF_VALUES: Mapping[str, type] = {
@@ -25,7 +25,7 @@ PROOF_VALUES: Mapping[str, type] = {
     "curve_seeds": int,
     "equal": str,
     "few": int,
-    "expert": str,
+    "reference": str,
     "fingerprint": str,
     "against": str,
 }
@@ -37,11 +37,11 @@ def described_proof(proof: Proof) -> dict[str, Any]:
         **{key: describe(part) for key in PROOF_ROLES if (part := getattr(proof, key)) is not None},
         "variants": {name: describe(trainer) for name, trainer in proof.variants.items()},
         "measures": {name: describe(scorer) for name, scorer in proof.measures.items()},
-        "beside": {
+        "also": {
             name: {"holdout": describe(one.holdout), "evaluate": describe(one.evaluate)}
-            for name, one in proof.beside.items()
+            for name, one in proof.also.items()
         },
-        "strangers": [describe(source) for source in proof.strangers],
+        "ood": [describe(source) for source in proof.ood],
         "arms": list(proof.arms),
         "answer": list(proof.answer),
         "curve": list(proof.curve),
@@ -65,12 +65,12 @@ def own_models(specs: Mapping[str, Any]) -> dict[str, OwnModel]:
     return found
 
 
-def _beside(specs: Mapping[str, Any]) -> dict[str, Beside]:
+def _beside(specs: Mapping[str, Any]) -> dict[str, AuxiliaryEvaluation]:
     found = {}
     for name, spec in specs.items():
-        check_name(name, "prove.beside")
-        parts = parts_of(spec, where := f"prove.beside.{name}", ("holdout", "evaluate"), ())
-        found[name] = Beside(
+        check_name(name, "prove.also")
+        parts = parts_of(spec, where := f"prove.also.{name}", ("holdout", "evaluate"), ())
+        found[name] = AuxiliaryEvaluation(
             build("sources", parts["holdout"], f"{where}.holdout"),
             build("evaluators", parts["evaluate"], f"{where}.evaluate"),
         )
@@ -92,10 +92,10 @@ def proof_of(data: Mapping[str, Any], train: object, models: tuple[str, ...] = (
         if key in values:
             values[key] = _arms(values[key], key)
     values["models"] = models
-    values["beside"] = _beside(mapping(data.get("beside"), "prove.beside"))
+    values["also"] = _beside(mapping(data.get("also"), "prove.also"))
     values["variants"] = _variants(mapping(data.get("variants"), "prove.variants"), train)
     values["measures"] = scorers(mapping(data.get("measures"), "prove.measures"), "prove.measures")
-    values["strangers"] = _strangers(data.get("strangers") or [])
+    values["ood"] = _strangers(data.get("ood") or [])
     values["curve"] = fit(data.get("curve") or [], tuple[int, ...], "prove.curve")
     values["similarity"] = fit(data.get("similarity", Proof.similarity), float, "prove.similarity")
     check_kinds(values, PROOF_VALUES, "prove.")
@@ -127,8 +127,8 @@ def _variants(specs: Mapping[str, Any], train: object) -> dict[str, Trainer]:
 
 def _strangers(specs: object) -> tuple[Source, ...]:
     if not isinstance(specs, Sequence) or isinstance(specs, str):
-        raise RecipeError(f"prove.strangers must be a list of sources, was {specs!r}.")
-    return tuple(build("sources", spec, f"prove.strangers[{nth}]") for nth, spec in enumerate(specs))
+        raise RecipeError(f"prove.ood must be a list of sources, was {specs!r}.")
+    return tuple(build("sources", spec, f"prove.ood[{nth}]") for nth, spec in enumerate(specs))
 
 
 def _arms(names: object, key: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay.components.filters.columns import draw
-from assay.core.arms import CURVE
+from assay.core.arms import CURVE, is_curve
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
 from assay.core.roles import Trainer
@@ -15,7 +15,7 @@ from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
 from assay.stats.distributions.distances import nearest_rows
 
-RELABELLED = ("shuffled-labels", "nearest-real")
+RELABELLED = ("permuted-labels", "nearest-real")
 """`made_by` of samples that are those of their first parent, under another label."""
 
 
@@ -32,17 +32,17 @@ def training_seed(seed: int, nth: int) -> int:
 
 def blind_pick(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
     """`count` of the samples, or all where there are fewer, in their old order, by the lot of each id alone."""
-    lots = hashed(seed, "pick")  # not those that a RandomShare with this seed draws
+    lots = hashed(seed, "pick")  # not those that a RandomSubset with this seed draws
     chosen = set(sorted(range(len(samples)), key=lambda nth: (draw(samples[nth].id, lots), nth))[:count])
     return [sample for nth, sample in enumerate(samples) if nth in chosen]
 
 
 def shuffled_labels(samples: Sequence[Sample], seed: int, field: str = "label") -> list[Sample]:
-    """The same samples with their labels dealt out again: the label of each says nothing of its picture any more."""
+    """The same samples with their labels dealt out again: the label of each says nothing of its image any more."""
     order = sorted(range(len(samples)), key=lambda nth: hashed(seed, "shuffle", samples[nth].id))
     dealt = {nth: samples[order[place - 1]].text(field) for place, nth in enumerate(order)}
     return [
-        replace(sample, fields={**sample.fields, field: dealt[nth]}, parents=(sample.id,), made_by="shuffled-labels")
+        replace(sample, fields={**sample.fields, field: dealt[nth]}, parents=(sample.id,), made_by="permuted-labels")
         for nth, sample in enumerate(samples)
     ]
 
@@ -59,7 +59,7 @@ class Material:
     unusable: int = 0
     """Samples that the filters kept, and that the trainer cannot learn from."""
     dropped: int = 0
-    """Samples that the filters dropped, which the trainer could not have learnt from either."""
+    """Samples that the filters dropped, which the trainer could not have learned from either."""
     lacking: str = ""
     """Why there are no samples, where none could be made."""
 
@@ -85,21 +85,21 @@ def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[S
         RecipeError: There are none.
     """
     generated, kept, real = material.generated, material.kept, material.real
-    if arm.startswith(CURVE):
+    if is_curve(arm):
         return few_of_each(real, int(arm.removeprefix(CURVE)), seed)
     makers: Mapping[str, Callable[[], list[Sample]]] = {
         "unfiltered": lambda: blind_pick(
             generated, len(kept) if proof.equal == "samples" else len(generated), hashed(seed, "unfiltered")
         ),
         "filtered": lambda: list(kept),
-        "random-drop": lambda: blind_pick(generated, len(kept), seed),
-        "shuffled-labels": lambda: shuffled_labels(kept, seed),
+        "random-subset": lambda: blind_pick(generated, len(kept), seed),
+        "permuted-labels": lambda: shuffled_labels(kept, seed),
         "real": lambda: blind_pick(real, len(kept), seed),
-        "few-real": lambda: few_of_each(real, proof.few, seed),
-        "mixed": lambda: [*kept, *few_of_each(real, proof.few, seed)],
+        "real-few-shot": lambda: few_of_each(real, proof.few, seed),
+        "real+synthetic": lambda: [*kept, *few_of_each(real, proof.few, seed)],
         "human": lambda: list(real),
         "human+synthetic": lambda: [*kept, *real],
-        "nearest-real": lambda: relabelled(material.nearest, kept),
+        "nearest-real": lambda: relabeled(material.nearest, kept),
     }
     name = proof.arm(arm)
     found = makers[name.kind]()
@@ -138,10 +138,10 @@ def few_of_each(samples: Sequence[Sample], few: int, seed: int, field: str = "la
     return [sample for sample in samples if sample.id in chosen]
 
 
-def relabelled(nearest: Sequence[Sample], kept: Sequence[Sample], field: str = "label") -> list[Sample]:
+def relabeled(nearest: Sequence[Sample], kept: Sequence[Sample], field: str = "label") -> list[Sample]:
     """Each real sample under the label of the generated one it stands for; one that is nearest to several comes often.
 
-    The label stays the generated one's, so this arm differs from `filtered` in its pictures alone.
+    The label stays the generated one's, so this arm differs from `filtered` in its images alone.
     """
     return [
         replace(

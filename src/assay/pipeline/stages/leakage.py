@@ -28,7 +28,7 @@ class Leaks:
     samples: int
     held_out: int
     exact: int
-    """Held-out items with the same pictures, or the same words, as a sample."""
+    """Held-out items with the same images, or the same words, as a sample."""
     near: int | None
     """Others whose fingerprint is at least as like that of a sample as `similarity`; None where there are none."""
     similarity: float
@@ -95,10 +95,10 @@ def refuse(found: Sequence[Leaks]) -> None:
 def content_of(sample: Sample) -> tuple[tuple[str, str], ...]:
     """What an item says, whatever it is called and wherever it came from.
 
-    Its pictures; else its text, or the instruction and the input of a task with what was said before, whose answer may
+    Its images; else its text, or the instruction and the input of a task with what was said before, whose answer may
     be another; else all its words. Words are compared in small letters and with single spaces.
     """
-    pictures = tuple((name, v.digest) for name, v in sorted(sample.fields.items()) if isinstance(v, Image))
+    images = tuple((name, v.digest) for name, v in sorted(sample.fields.items()) if isinstance(v, Image))
     words = {
         name: " ".join(value.split()).casefold()
         for name, value in sorted(sample.fields.items())
@@ -108,4 +108,4 @@ def content_of(sample: Sample) -> tuple[tuple[str, str], ...]:
         said = {name: words.get(name, "") for name in ("history", "instruction", "input")}
     else:
         said = {"text": words["text"]} if "text" in words else words
-    return pictures or tuple(said.items())
+    return images or tuple(said.items())

@@ -16,7 +16,7 @@ from assay.pipeline.stages.shards import Tally, check_outcomes, samples_of
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, write_results
 
-EXPERT = "expert"
+REFERENCE = "reference"
 """How the rows of a results table name a model that no arm trained."""
 FIT, LINE, KNOWN = "fit", "line", "known"
 """Parts of what is shown to a model that may meet strangers: real samples to learn the known from, real samples to
@@ -26,7 +26,7 @@ draw the line by, and the held-out ones. A set of strangers is a part of its own
 PARAMETERS, MICROSECONDS = "parameters of ", "microseconds of "
 """Before the name of a model, in the counts of a receipt."""
 TIMED = 256
-"""Pictures that a model's speed is measured on."""
+"""Images that a model's speed is measured on."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Shown(Tally):
 
     parameters: int
     microseconds: int
-    """For one picture."""
+    """For one image."""
 
 
 @dataclass(frozen=True)
-class UnknownsShard:
+class OodShard:
     """One model to show strangers to."""
 
     target: Path
@@ -48,7 +48,7 @@ class UnknownsShard:
 
 
 @dataclass(frozen=True)
-class ShowStrangers:
+class ScoreOod:
     """Shows a model what it knows and what it does not. Every row's id is that of the sample."""
 
     component: Evaluator
@@ -57,7 +57,7 @@ class ShowStrangers:
     holdout: Path
     strangers: Mapping[str, Path]
 
-    def __call__(self, shard: UnknownsShard, /) -> Shown:
+    def __call__(self, shard: OodShard, /) -> Shown:
         samples = shown(self.calibrate, self.holdout, self.strangers)
         places = [self.calibrate, self.holdout, *self.strangers.values()]
         outcomes = self.component.evaluate(shard.artifact, samples, Lab(0, self.models, StoredImages(places)))
@@ -65,15 +65,15 @@ class ShowStrangers:
         rows = [ResultRow(shard.arm, 0, sample.id, outcome) for sample, outcome in zip(samples, outcomes, strict=True)]
         write_results(shard.target, rows)
         lab = Lab(0, self.models, StoredImages(places))
-        pictures = [p for p in lab.readable(samples[:TIMED]) if not isinstance(p, Unscored)]
+        images = [p for p in lab.readable(samples[:TIMED]) if not isinstance(p, Unscored)]
         model = self.models.classifier(shard.artifact.path)
-        return Shown(len(rows), 0, len(rows), model.parameters, microseconds_an_item(model, pictures))
+        return Shown(len(rows), 0, len(rows), model.parameters, microseconds_an_item(model, images))
 
 
 def shown(calibrate: Path, holdout: Path, strangers: Mapping[str, Path]) -> list[Sample]:
     """What a model is shown, in order, each sample with its part in the text field `part`.
 
-    Of the samples to calibrate by, every other one is learnt from and the rest draw the line: none does both.
+    Of the samples to calibrate by, every other one is learned from and the rest draw the line: none does both.
     """
     real = samples_of(calibrate)
     parts: list[tuple[str, Sequence[Sample]]] = [(FIT, real[::2]), (LINE, real[1::2]), (KNOWN, samples_of(holdout))]
@@ -85,12 +85,12 @@ def _in_part(sample: Sample, part: str) -> Sample:
     return replace(sample, fields={**sample.fields, "part": part}, parents=(sample.id,), made_by="shown")
 
 
-def microseconds_an_item(model: Classifier, pictures: Sequence[Pixels], rounds: int = 3) -> int:
-    """How long a classifier takes for one picture, in microseconds: the median of some rounds after a first one."""
-    model.logits(pictures[:1])
+def microseconds_an_item(model: Classifier, images: Sequence[Pixels], rounds: int = 3) -> int:
+    """How long a classifier takes for one image, in microseconds: the median of some rounds after a first one."""
+    model.logits(images[:1])
     taken = []
     for _ in range(rounds):
         started = time.perf_counter()
-        model.logits(pictures)
+        model.logits(images)
         taken.append(time.perf_counter() - started)
-    return round(sorted(taken)[rounds // 2] / max(1, len(pictures)) * 1e6)
+    return round(sorted(taken)[rounds // 2] / max(1, len(images)) * 1e6)

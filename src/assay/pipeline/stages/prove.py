@@ -6,7 +6,7 @@ from assay.core.roles import Artifact, Evaluator, Scorer
 from assay.pipeline.plan import ASKED, BESIDE, Placed, main_arm, pupils_of, sources_of
 from assay.pipeline.stages.measure import MeasureArm, to_do
 from assay.pipeline.stages.measure import shards as measure_shards
-from assay.pipeline.stages.ood import EXPERT, MICROSECONDS, PARAMETERS, ShowStrangers, UnknownsShard
+from assay.pipeline.stages.ood import MICROSECONDS, PARAMETERS, REFERENCE, OodShard, ScoreOod
 from assay.pipeline.stages.shards import ProveArm, ProveShard, part, readable
 from assay.pipeline.stages.workshop import Workshop, fresh, read_artifact
 from assay.store.rows import read_results
@@ -18,9 +18,9 @@ class Proving(Workshop):
     def _prove(self, placed: Placed) -> dict[str, int]:
         return self._proved(placed, self._proof.evaluate, "holdout")
 
-    def _beside(self, placed: Placed) -> dict[str, int]:
+    def _also(self, placed: Placed) -> dict[str, int]:
         name = placed.stage.name.removeprefix(BESIDE)
-        return self._proved(placed, self._proof.beside[name].evaluate, f"{ASKED}{name}")
+        return self._proved(placed, self._proof.also[name].evaluate, f"{ASKED}{name}")
 
     def _proved(self, placed: Placed, evaluator: Evaluator, asked: str) -> dict[str, int]:
         """What an evaluator says of every trained model."""
@@ -55,9 +55,9 @@ class Proving(Workshop):
             "fresh": fresh(tallies),
         }
 
-    def _expert(self, placed: Placed) -> dict[str, int]:
+    def _reference(self, placed: Placed) -> dict[str, int]:
         proof = self._proof
-        shard = ProveShard(placed.folder / part(0), EXPERT, 0, Artifact(proof.expert, "image-classifier", ""))
+        shard = ProveShard(placed.folder / part(0), REFERENCE, 0, Artifact(proof.reference, "image-classifier", ""))
         rows = self.receipts["holdout"].counts["rows"]
         self._map(ProveArm(proof.evaluate, self.models, self.folders["holdout"]), [shard], placed, rows, 0)
         return {"rows": rows}
@@ -73,19 +73,18 @@ class Proving(Workshop):
         self._map(ProveArm(proof.evaluate, self.models, self.folders["generate"]), shards, placed, rows, 0)
         return {"rows": rows}
 
-    def _unknowns(self, placed: Placed) -> dict[str, int]:
+    def _ood_scores(self, placed: Placed) -> dict[str, int]:
         proof = self._proof
-        assert proof.unknowns is not None, "only a recipe with prove.unknowns has a stage of that name"
+        assert proof.ood_scores is not None, "only a recipe with prove.ood_scores has a stage of that name"
         arm = main_arm(proof)
         models = {arm: read_artifact(self.folders[f"train-{arm}-0"])}
-        if proof.expert:
-            models[EXPERT] = Artifact(proof.expert, "image-classifier", "")
+        if proof.reference:
+            models[REFERENCE] = Artifact(proof.reference, "image-classifier", "")
         sources = sources_of(proof)
-        strangers = {name: self.folders[name] for name in sources if name.startswith("strangers-")}
-        work = ShowStrangers(proof.unknowns, self.models, self.folders["calibrate"], self.folders["holdout"], strangers)
+        strangers = {name: self.folders[name] for name in sources if name.startswith("ood-")}
+        work = ScoreOod(proof.ood_scores, self.models, self.folders["calibrate"], self.folders["holdout"], strangers)
         shards = [
-            UnknownsShard(placed.folder / part(nth), name, artifact)
-            for nth, (name, artifact) in enumerate(models.items())
+            OodShard(placed.folder / part(nth), name, artifact) for nth, (name, artifact) in enumerate(models.items())
         ]
         shown = [name for name in sources if name != "real" and not name.startswith(ASKED)]
         each = sum(self.receipts[name].counts["rows"] for name in shown)

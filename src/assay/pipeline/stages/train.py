@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from assay.core.arms import CURVE, OWN, is_base
+from assay.core.arms import OWN, is_base, is_curve
 from assay.core.lab import Lab
 from assay.core.roles import Artifact, StartsFromModel, Trainer
 from assay.core.sample import Failure, Sample
@@ -42,7 +42,7 @@ class Training(Workshop):
         trainer = self.recipe.trainer(arm)
         if is_base(arm):
             return self._start(placed, trainer)
-        if not arm.startswith(CURVE) and (name := self._proof.arm(arm)).kind == OWN:
+        if not is_curve(arm) and (name := self._proof.arm(arm)).kind == OWN:
             return self._again(placed, f"{MODEL}{name.variant}")
         material = self._material(placed.stage.needs, trainer)
         chosen = samples_for(arm, material, self._proof, self.recipe.seed)

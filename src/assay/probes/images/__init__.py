@@ -1,1 +1,1 @@
-"""`assay probe pictures`."""
+"""`assay probe images`."""

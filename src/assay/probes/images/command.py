@@ -1,4 +1,4 @@
-"""assay probe pictures: which pictures of a folder are not safe to show, or are on a list."""
+"""assay probe images: which images of a folder are not safe to show, or are on a list."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ LIMITS = (
 @click.option("--model", default="embedded:open-nsfw", show_default=True, help="Any image classifier.")
 @click.option("--unsafe", multiple=True, default=("nsfw",), show_default=True, help="Its labels for what is unsafe.")
 @click.option("--line", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Flagged is what lies above.")
-@click.option("--block-list", type=click.Path(path_type=Path), help="Perceptual hashes, or a folder of pictures.")
+@click.option("--block-list", type=click.Path(path_type=Path), help="Perceptual hashes, or a folder of images.")
 @click.option("--near", type=click.IntRange(0, 64), default=8, show_default=True, help="Bits up to which one is like.")
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Pictures that are listed.")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Images that are listed.")
 @JSON
 def command(
     path: Path,
@@ -38,21 +38,21 @@ def command(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Find pictures below PATH that are not safe to show, or look like those of a block list.
+    """Find images below PATH that are not safe to show, or look like those of a block list.
 
-    In a recipe the scorers PictureSafety and BlockList do the same, and a Threshold drops what lies beyond a line.
+    In a recipe the scorers ImageSafety and BlockList do the same, and a Threshold drops what lies beyond a line.
     """
     from assay.components.scorers.image.block_list import BlockList
-    from assay.components.scorers.image.image_safety import PictureSafety
+    from assay.components.scorers.image.image_safety import ImageSafety
     from assay.models.open_models import OpenModels
     from assay.pipeline.progress import Lines, Silent
     from assay.probes.images.probe import Looker, look
 
-    scorers: dict[str, Looker] = {"safety": PictureSafety(model, unsafe)}
+    scorers: dict[str, Looker] = {"safety": ImageSafety(model, unsafe)}
     if block_list is not None:
         scorers["blocked"] = BlockList(str(block_list), near)
     reporter = Silent() if as_json else Lines()
-    reporter.begin("pictures looked at", 1, 0)
+    reporter.begin("images looked at", 1, 0)
     found = look(path, scorers, OpenModels(), reporter.advance)
     data = _data(found, line, near, blocked=block_list is not None)
     if as_json:
@@ -82,7 +82,7 @@ def _data(found: Sequence[Looked], line: float, near: int, *, blocked: bool) -> 
     if blocked:
         shares["blocked"] = beyond(found, "blocked", lambda value: value <= near)
     return {
-        "pictures": rows,
+        "images": rows,
         "line": line,
         "shares": {name: None if share is None else asdict(share) for name, share in shares.items()},
         "unread": sum("lack" in row for row in rows),
@@ -100,18 +100,18 @@ def _print(data: dict[str, Any], limit: int) -> None:
             effect = Effect(**share)
             flagged = round(effect.estimate * effect.n)
             click.echo(
-                f"{count(flagged)} of {plural(effect.n, 'picture')} {said[name]}: {percent(effect.estimate)} "
+                f"{count(flagged)} of {plural(effect.n, 'image')} {said[name]}: {percent(effect.estimate)} "
                 f"({percent_between(effect)})."
             )
-    unread = [row for row in data["pictures"] if "lack" in row]
-    flagged_rows = [row for row in data["pictures"] if row["why"]]
+    unread = [row for row in data["images"] if "lack" in row]
+    flagged_rows = [row for row in data["images"] if row["why"]]
     rows = [
         [row["file"], _number(row, "safety"), _number(row, "blocked"), ", ".join(row["why"])] for row in flagged_rows
     ]
     rows += [[row["file"], "-", "-", row["lack"]] for row in unread]
     if rows[:limit]:
         click.echo()
-        table(["picture", "unsafe", "bits", "why"], rows[:limit])
+        table(["image", "unsafe", "bits", "why"], rows[:limit])
     if len(rows) > limit:
         click.echo(f"and {count(len(rows) - limit)} more; --json lists all.")
     click.echo(f"\n{LIMITS}")

@@ -1,4 +1,4 @@
-"""Pictures of a folder looked at by scorers, outside of any run."""
+"""Images of a folder looked at by scorers, outside of any run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from assay.core.lab import Lab, Models
 from assay.core.model_kinds import Pixels
 from assay.core.sample import Image, Sample
 from assay.core.score import Outcome, Score
-from assay.images.codec import ENDINGS, decode, pictures_below
+from assay.images.codec import ENDINGS, decode, images_below
 from assay.stats.inference.intervals import wilson
 
 PART = 16
-"""Pictures that are looked at between two signs of life."""
+"""Images that are looked at between two signs of life."""
 
 
 class Looker(Protocol):
-    """What scores pictures."""
+    """What scores images."""
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """One outcome each."""
@@ -39,7 +39,7 @@ class FolderImages:
         """Decoded.
 
         Raises:
-            StoreError: A file cannot be read, or is no picture.
+            StoreError: A file cannot be read, or is no image.
         """
         found = []
         for image in images:
@@ -47,7 +47,7 @@ class FolderImages:
             try:
                 found.append(decode(file.read_bytes()))
             except (OSError, ValueError) as problem:
-                raise StoreError(f"{file.name} does not decode as a picture: {problem}") from problem
+                raise StoreError(f"{file.name} does not decode as an image: {problem}") from problem
         return found
 
     def put(self, pixels: Pixels) -> Image:
@@ -56,12 +56,12 @@ class FolderImages:
         Raises:
             StoreError: Always.
         """
-        raise StoreError("Pictures of a folder are looked at; none are made.")
+        raise StoreError("Images of a folder are looked at; none are made.")
 
 
 @dataclass(frozen=True)
 class Looked:
-    """A picture and what each scorer says of it."""
+    """An image and what each scorer says of it."""
 
     file: str
     """Below the folder."""
@@ -69,18 +69,18 @@ class Looked:
 
 
 def files_of(path: Path) -> list[Path]:
-    """All pictures below a folder, by their names' endings, in order; or the one that is named.
+    """All images below a folder, by their names' endings, in order; or the one that is named.
 
     Raises:
-        SourceError: There is no such folder, or no picture in it.
+        SourceError: There is no such folder, or no image in it.
     """
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise SourceError(f"There is no folder or picture {str(path)!r}.")
-    found = pictures_below(path)
+        raise SourceError(f"There is no folder or image {str(path)!r}.")
+    found = images_below(path)
     if not found:
-        raise SourceError(f"No pictures in {str(path)!r}.", hint=f"Files that end in {', '.join(sorted(ENDINGS))}.")
+        raise SourceError(f"No images in {str(path)!r}.", hint=f"Files that end in {', '.join(sorted(ENDINGS))}.")
     return found
 
 
@@ -90,7 +90,7 @@ def look(
     models: Models,
     heard: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Looked]:
-    """Every picture of `path` by every scorer; one that does not decode is unscored by all.
+    """Every image of `path` by every scorer; one that does not decode is unscored by all.
 
     Raises:
         SourceError: As `files_of`, or a scorer's own list cannot be read.
@@ -113,6 +113,6 @@ def look(
 
 
 def beyond(found: Sequence[Looked], column: str, out: Callable[[float], bool]) -> Effect | None:
-    """The share of pictures with a score of which `out` is true, with Wilson's interval; None where none has one."""
+    """The share of images with a score of which `out` is true, with Wilson's interval; None where none has one."""
     values = [one.value for looked in found if isinstance(one := looked.outcomes[column], Score)]
     return wilson(sum(map(out, values)), len(values)) if values else None

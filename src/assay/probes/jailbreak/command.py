@@ -1,4 +1,4 @@
-"""assay probe jailbreak: how often attacks get through, and what defences cost."""
+"""assay probe jailbreak: how often attacks get through, and what defenses cost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DEFENCES = ("reminder", "perplexity", "vote", "guard")
 @click.option("--cases", type=click.IntRange(1), default=10, show_default=True, help="Attacks of each family.")
 @click.option("--family", "families", type=click.Choice(FAMILIES), multiple=True, help="Only this; again for more.")
 @click.option(
-    "--defence", "defences", type=click.Choice([*DEFENCES, "none"]), multiple=True, help="Only this, or none."
+    "--defense", "defenses", type=click.Choice([*DEFENCES, "none"]), multiple=True, help="Only this, or none."
 )
 @click.option("--reader", default="embedded:smollm2", show_default=True, help="Open model of the perplexity filter.")
 @click.option("--guard", default="", help="Open model that reads the answers; --model by default.")
@@ -63,9 +63,9 @@ DEFENCES = ("reminder", "perplexity", "vote", "guard")
 @BUDGET_NOW
 @JSON
 def command(task: Task, prompts: Path | None, html: Path | None, as_json: bool, **options: Any) -> None:
-    """Measure how often published kinds of attack get through to MODEL, with and without defences.
+    """Measure how often published kinds of attack get through to MODEL, with and without defenses.
 
-    Beside what each defence prevents stands its price: the harmless questions that are refused. Attacks are fixed and
+    Next to what each defense prevents stands its price: the harmless questions that are refused. Attacks are fixed and
     mild; no harmful text is shipped. Try --prompts only with what you are allowed to ask.
     """
     from assay.models.open_models import OpenModels
@@ -79,13 +79,13 @@ def command(task: Task, prompts: Path | None, html: Path | None, as_json: bool, 
     if prompts is None and (options["column"] or options["system"]):
         raise UserError("--column and --system go with --prompts.")
     budget = Budget(options["budget"])
-    asking, defences = _asking(options), _defences(options["defences"])
+    asking, defenses = _asking(options), _defenses(options["defenses"])
     harmless = _harmless(options["harmless"])
     kind: Task = "prompts" if prompts is not None else task
     tried = _attacks(kind, prompts, harmless, options)
-    _check(asking, defences, len(harmless))
+    _check(asking, defenses, len(harmless))
     bench = bench_of(asking, OpenModels(budget=budget), tried, harmless, options["system"])
-    found = probe(bench, tried, kind, defences, Silent() if as_json else Lines())
+    found = probe(bench, tried, kind, defenses, Silent() if as_json else Lines())
     source = options["harmless"].name if options["harmless"] else "assay's own"
     data = asdict(found) if as_json else None
     end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE)))
@@ -98,9 +98,9 @@ def _asking(options: dict[str, Any]) -> Asking:
     return Asking(**{name: options[name] for name in names})
 
 
-def _defences(named: Sequence[str]) -> list[str]:
+def _defenses(named: Sequence[str]) -> list[str]:
     if "none" in named and len(named) > 1:
-        raise UserError("--defence none goes alone.")
+        raise UserError("--defense none goes alone.")
     return [] if "none" in named else list(dict.fromkeys(named)) or list(DEFENCES)
 
 
@@ -128,23 +128,23 @@ def _attacks(task: Task, prompts: Path | None, harmless: Sequence[str], options:
     return attacks_on(texts, families, options["system"], harmless)
 
 
-def _check(asking: Asking, defences: Sequence[str], harmless: int) -> None:
+def _check(asking: Asking, defenses: Sequence[str], harmless: int) -> None:
     """What would stop the probe after the model has been asked for minutes."""
     from assay.models.remote.services import is_remote
     from assay.probes.jailbreak.defenses import needed
 
     least = needed(asking.false_alarms)
-    if {"perplexity", "guard"} & set(defences) and harmless < least:
+    if {"perplexity", "guard"} & set(defenses) and harmless < least:
         raise UserError(
             f"A line for {100 * asking.false_alarms:g} % of harmless questions takes {least} of them, had {harmless}.",
             hint="Give more with --harmless, or allow more with --false-alarms.",
         )
-    if "guard" in defences and is_remote(asking.guard or asking.model):
+    if "guard" in defenses and is_remote(asking.guard or asking.model):
         raise UserError(
             "The guard says how probable a yes is, which a service does not.",
-            hint="Name an open model with --guard, or leave it out: --defence reminder --defence vote.",
+            hint="Name an open model with --guard, or leave it out: --defense reminder --defense vote.",
         )
-    if "perplexity" in defences and is_remote(asking.reader):
+    if "perplexity" in defenses and is_remote(asking.reader):
         raise UserError("The perplexity filter reads with an open model: name one with --reader.")
 
 
@@ -153,7 +153,7 @@ def _print(found: Probed) -> None:
     from assay.probes.jailbreak.page import LIMITS, MEANT, SUPPLIED, headline, rows, sentences, together
 
     click.echo(f"{headline(found)} {' '.join(sentences(found))}\n")
-    table(["defence", "attacks through", "change", "harmless refused", "change"], rows(found))
+    table(["defense", "attacks through", "change", "harmless refused", "change"], rows(found))
     click.echo()
     names = [one.name for one in found.results]
     cells = [

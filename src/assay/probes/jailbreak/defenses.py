@@ -1,4 +1,4 @@
-"""What stands between a model and who talks to it: four published defences, around any language model."""
+"""What stands between a model and who talks to it: four published defenses, around any language model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SWAPPED = string.ascii_letters + string.digits + string.punctuation + " "
 
 @dataclass(frozen=True)
 class Asking:
-    """How a model is asked, and how its defences are set."""
+    """How a model is asked, and how its defenses are set."""
 
     model: str
     max_tokens: int = 32
@@ -55,14 +55,14 @@ class Reply:
 
     text: str
     blocked: str = ""
-    """Why a defence gave nothing out; "" where it let the answer pass."""
+    """Why a defense gave nothing out; "" where it let the answer pass."""
     lack: str = ""
     """Why there is no answer."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Attacks and harmless questions, with the answers of the model alone: what every defence starts from."""
+    """Attacks and harmless questions, with the answers of the model alone: what every defense starts from."""
 
     asking: Asking
     models: Models
@@ -77,7 +77,7 @@ class Bench:
         return (*self.attacks, *self.harmless)
 
 
-Defence = Callable[[Bench], list[Reply]]
+Defense = Callable[[Bench], list[Reply]]
 
 
 def ask(turns: Sequence[Turn], asking: Asking, models: Models) -> list[Reply]:
@@ -182,7 +182,7 @@ def vote(bench: Bench) -> list[Reply]:
     return [_majority(answered[start : start + copies]) for start in range(0, len(answered), copies)]
 
 
-DEFENCES: Mapping[str, tuple[str, Defence]] = {
+DEFENCES: Mapping[str, tuple[str, Defense]] = {
     "reminder": ("every message is followed by a reminder", reminder),
     "perplexity": ("messages that surprise a reader are not answered", perplexity),
     "vote": ("copies with changed letters vote", vote),

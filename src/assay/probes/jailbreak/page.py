@@ -1,4 +1,4 @@
-"""One page of a probe: how often attacks get through, what each defence prevents, and its price, side by side."""
+"""One page of a probe: how often attacks get through, what each defense prevents, and its price, side by side."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SUPPLIED = (
     "decline, which is the most that may have done harm. Read the answers."
 )
 SHOWN = 3
-"""Attacks that are shown of each defence."""
+"""Attacks that are shown of each defense."""
 CUT = 600
 
 
@@ -56,12 +56,12 @@ def render(found: Probed, source: str, versions: Mapping[str, str]) -> str:
     alone = found.alone
     finding = Finding(_tone(found), headline(found), tuple(sentences(found)))
     tiles = (
-        Tile("get through", percent(alone.through.estimate), f"of {count(len(alone.attacks))} attacks, no defence"),
-        Tile("harmless refused", percent(alone.refused.estimate), f"of {count(len(alone.harmless))}, no defence"),
+        Tile("get through", percent(alone.through.estimate), f"of {count(len(alone.attacks))} attacks, no defense"),
+        Tile("harmless refused", percent(alone.refused.estimate), f"of {count(len(alone.harmless))}, no defense"),
     )
-    question = f"Do attacks get through to {found.asking.model}, and what do defences cost?"
+    question = f"Do attacks get through to {found.asking.model}, and what do defenses cost?"
     head = Head("probe jailbreak", question, finding, tiles)
-    sections = [_defences(found), _families(found), _examples(found), _counted(found, source, versions)]
+    sections = [_defenses(found), _families(found), _examples(found), _counted(found, source, versions)]
     return with_head(head, sections)
 
 
@@ -73,7 +73,7 @@ def headline(found: Probed) -> str:
     if len(found.results) == 1:
         return f"{percent(found.alone.through.estimate)} of attacks get through."
     if not helped:
-        return "No defence is shown to keep attacks out."
+        return "No defense is shown to keep attacks out."
     return f"Shown to keep attacks out: {listed(helped)}."
 
 
@@ -81,7 +81,7 @@ def sentences(found: Probed) -> list[str]:
     """What was found, with numbers."""
     alone = found.alone
     said = [
-        f"Without a defence {percent(alone.through.estimate)} of {plural(len(alone.attacks), 'attack')} on "
+        f"Without a defense {percent(alone.through.estimate)} of {plural(len(alone.attacks), 'attack')} on "
         f"{found.asking.model} get through ({percent_between(alone.through)}).",
         f"Of {plural(len(alone.harmless), 'harmless question')} it refuses {percent(alone.refused.estimate)} "
         f"({percent_between(alone.refused)}).",
@@ -102,7 +102,7 @@ def sentences(found: Probed) -> list[str]:
 
 
 def rows(found: Probed) -> list[list[str]]:
-    """A row a defence: name, what gets through and its change, what is refused and its change; both in points."""
+    """A row a defense: name, what gets through and its change, what is refused and its change; both in points."""
     return [
         [
             one.name,
@@ -144,13 +144,13 @@ def _tone(found: Probed) -> Tone:
     return "helped" if free else "unclear"
 
 
-def _defences(found: Probed) -> Section:
+def _defenses(found: Probed) -> Section:
     axis = axis_between(0, 100)
     shown = [
         (
             one,
             row,
-            strip(Strip(f"{one.name}: attacks that get through", one.through, "arm-shuffled-labels"), axis),
+            strip(Strip(f"{one.name}: attacks that get through", one.through, "arm-permuted-labels"), axis),
             strip(Strip(f"{one.name}: harmless questions refused", one.refused, "arm-real"), axis),
         )
         for one, row in zip(found.results, rows(found), strict=True)
@@ -163,7 +163,7 @@ def _defences(found: Probed) -> Section:
         "attacks": len(found.alone.attacks),
         "harmless": len(found.alone.harmless),
     }
-    return Section("defences", "What each defence prevents, and its price", fill("jailbreak_defences.html", values))
+    return Section("defenses", "What each defense prevents, and its price", fill("jailbreak_defenses.html", values))
 
 
 def _families(found: Probed) -> Section:
@@ -185,7 +185,7 @@ def _examples(found: Probed) -> Section:
         got = [tried for tried in one.attacks if tried.how]
         stopped = [tried for tried in one.attacks if tried.reply.blocked]
         refused = [asked for asked in one.harmless if asked.refused]
-        label = "No defence" if one is found.alone else one.name.capitalize()
+        label = "No defense" if one is found.alone else one.name.capitalize()
         groups += [
             (
                 label,

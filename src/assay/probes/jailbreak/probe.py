@@ -1,4 +1,4 @@
-"""How often published attacks get through to a model, what each defence prevents, and its price in refusals."""
+"""How often published attacks get through to a model, what each defense prevents, and its price in refusals."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Result:
-    """What a defence comes to, or the model without any."""
+    """What a defense comes to, or the model without any."""
 
     name: str
     said: str
@@ -75,7 +75,7 @@ class Probed:
 
     @property
     def alone(self) -> Result:
-        """The model without any defence."""
+        """The model without any defense."""
         return self.results[0]
 
 
@@ -87,27 +87,27 @@ def bench_of(asking: Asking, models: Models, tried: Sequence[Attack], harmless: 
 
 
 def probe(
-    bench: Bench, tried: Sequence[Attack], task: Task, defences: Sequence[str], reporter: Reporter | None = None
+    bench: Bench, tried: Sequence[Attack], task: Task, defenses: Sequence[str], reporter: Reporter | None = None
 ) -> Probed:
-    """Asks everything without any defence, then behind each of them; `bench` has the turns and no answers yet.
+    """Asks everything without any defense, then behind each of them; `bench` has the turns and no answers yet.
 
-    Differences are of the same attacks and questions, at a level at which all defences' intervals hold together
+    Differences are of the same attacks and questions, at a level at which all defenses' intervals hold together
     (Bonferroni). An attack or question to which one of them got no answer is left out everywhere.
 
     Raises:
-        UserError: A defence is unknown, nothing was answered, or a defence lacks harmless questions.
+        UserError: A defense is unknown, nothing was answered, or a defense lacks harmless questions.
         ModelError: A model cannot be opened or asked.
     """
-    if unknown := [name for name in defences if name not in DEFENCES]:
-        raise UserError(f"There is no defence {unknown[0]!r}.", hint=f"There are {', '.join(DEFENCES)}.")
+    if unknown := [name for name in defenses if name not in DEFENCES]:
+        raise UserError(f"There is no defense {unknown[0]!r}.", hint=f"There are {', '.join(DEFENCES)}.")
     heard = reporter or Silent()
-    heard.begin("defences", 1 + len(defences), 0)
+    heard.begin("defenses", 1 + len(defenses), 0)
     bench = replace(bench, alone=tuple(ask(bench.turns, bench.asking, bench.models)))
     replies: dict[str, Sequence[Reply]] = {NONE: bench.alone}
-    for nth, name in enumerate(dict.fromkeys(defences), start=1):
-        heard.advance(nth, 1 + len(defences))
+    for nth, name in enumerate(dict.fromkeys(defenses), start=1):
+        heard.advance(nth, 1 + len(defenses))
         replies[name] = DEFENCES[name][1](bench)
-    heard.advance(1 + len(defences), 1 + len(defences))
+    heard.advance(1 + len(defenses), 1 + len(defenses))
     whole, left_out = _answered(replies)
     first = len(tried)
     attacks = [nth for nth in whole if nth < first]

@@ -12,7 +12,7 @@ from assay.report.template import fill
 
 
 def matrix(confusion: Confusion, caption: str, row_name: str) -> Markup:
-    """Counts, shaded by their share of the row; where row and column agree in another colour, with the share beside."""
+    """Counts, shaded by their share of the row; where row and column agree in another color, with the share beside."""
     rows = []
     for (label, agreeing), counts in zip(derived.agreement(confusion), confusion.counts, strict=True):
         whole = sum(counts) or 1

@@ -16,7 +16,7 @@ from assay.report.sections.section import Section
 from assay.report.template import fill
 
 _SMALL = 64
-"""Pixels. A picture up to this wide is enlarged with square pixels; a larger one is shown smooth."""
+"""Pixels. An image up to this wide is enlarged with square pixels; a larger one is shown smooth."""
 
 
 def funnel(facts: ReportFacts) -> Section | None:
@@ -49,7 +49,7 @@ def _label_bar(row: LabelFunnel) -> Markup:
 
 
 def specimens(facts: ReportFacts) -> Section | None:
-    """Kept and dropped pictures or texts side by side, a row a label, with scores and reasons."""
+    """Kept and dropped images or texts side by side, a row a label, with scores and reasons."""
     if not facts.specimens:
         return None
     labels = list(dict.fromkeys(one.label for one in facts.specimens))
@@ -61,18 +61,18 @@ def specimens(facts: ReportFacts) -> Section | None:
         )
         for label in labels
     ]
-    what = "texts" if facts.of_texts else "pictures"
+    what = "texts" if facts.of_texts else "images"
     values = {"facts": facts, "groups": groups, "what": what}
     return Section(what, f"{what.capitalize()} kept and dropped", fill("specimens.html", values))
 
 
 def _shown(one: Specimen) -> tuple[Specimen, str, bool]:
-    """A picture with its pixels as base64, and whether they are few enough to be shown as squares."""
+    """An image with its pixels as base64, and whether they are few enough to be shown as squares."""
     return one, b64encode(one.png).decode("ascii"), bool(one.png) and is_small(one.png)
 
 
 def is_small(png: bytes) -> bool:
-    """Whether a picture is so small that its pixels are shown as squares."""
+    """Whether an image is so small that its pixels are shown as squares."""
     return _png_width(png) <= _SMALL
 
 
@@ -83,7 +83,7 @@ def _png_width(png: bytes) -> int:
         ValueError: These are not the bytes of a PNG.
     """
     if png[:8] != b"\x89PNG\r\n\x1a\n" or len(png) < 24:
-        raise ValueError(f"A picture of the report must be a PNG, its bytes begin {png[:8]!r}.")
+        raise ValueError(f"An image of the report must be a PNG, its bytes begin {png[:8]!r}.")
     return int.from_bytes(png[16:20], "big")
 
 
@@ -105,13 +105,13 @@ def _bins(column: ScoreColumn) -> Markup | None:
 
 
 def expert(facts: ReportFacts) -> Section | None:
-    """What a classifier trained on real data says of the generated pictures."""
+    """What a classifier trained on real data says of the generated images."""
     found = facts.expert
     if found is None:
         return None
     caption = (
-        "Generated pictures: the label that was asked for (row) and what the expert saw (column). "
-        "The stronger the colour, the larger the share of the row; blue is where both agree."
+        "Generated images: the label that was asked for (row) and what the expert saw (column). "
+        "The stronger the color, the larger the share of the row; blue is where both agree."
     )
     values = {
         "expert": found,
@@ -119,4 +119,4 @@ def expert(facts: ReportFacts) -> Section | None:
         "overall": derived.overall_agreement(found.confusion),
         "matrix": matrix(found.confusion, caption, "asked for"),
     }
-    return Section("expert", "What an expert says of the pictures", fill("expert.html", values))
+    return Section("expert", "What an expert says of the images", fill("expert.html", values))

@@ -1,4 +1,4 @@
-"""How models learnt from preferences and rewards: what was watched at every step, and what held-out pairs say."""
+"""How models learned from preferences and rewards: what was watched at every step, and what held-out pairs say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assay.report.template import fill
 
 def learning(facts: ReportFacts) -> Section | None:
     """A block a model: its sentence, its curves, its held-out pairs."""
-    if not facts.learnt:
+    if not facts.learned:
         return None
     blocks = [
         (
@@ -27,10 +27,10 @@ def learning(facts: ReportFacts) -> Section | None:
             " ".join(filter(None, (pairs_sentence(one.held_out), rewards_sentence(one.held_out_rewards)))),
             hacking_sentence(one.hacking),
         )
-        for one in facts.learnt
+        for one in facts.learned
     ]
     return Section(
-        "learning", "How they learnt from preferences and rewards", fill("learning.html", {"blocks": blocks})
+        "learning", "How they learned from preferences and rewards", fill("learning.html", {"blocks": blocks})
     )
 
 

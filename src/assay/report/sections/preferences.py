@@ -63,7 +63,7 @@ def preferences(facts: ReportFacts) -> Section | None:
 def sentence(found: Preferences) -> str:
     """How many pairs there are, of how many prompts, and why the others are none."""
     if found.doubled is None:
-        return f"Of {plural(found.made, 'pair')} none can be learnt from.{_why(found)}"
+        return f"Of {plural(found.made, 'pair')} none can be learned from.{_why(found)}"
     prompts, most = plural(found.doubled.prompts, "prompt"), found.doubled.most
     of = f" of {prompts}" + (f" (at most {count(most)} of one)" if most > 1 else "")
     return f"{plural(found.kept, 'pair')}{of} {'is' if found.kept == 1 else 'are'} left to learn from.{_why(found)}"

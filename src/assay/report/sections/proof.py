@@ -13,8 +13,8 @@ from assay.report.sections.section import Section
 from assay.report.template import fill
 
 EQUAL = {
-    "steps": "Every arm took as many optimiser steps, however many samples it has.",
-    "samples": "Every arm took as many optimiser steps, and learnt from as many samples but where its name says else.",
+    "steps": "Every arm took as many optimizer steps, however many samples it has.",
+    "samples": "Every arm took as many optimizer steps, and learned from as many samples but where its name says else.",
 }
 NOT_TRAINED = f" {BASE.capitalize()} took none."
 TONES = {"helped": "helped", "hurt": "hurt", "no difference shown": "unclear"}
@@ -96,7 +96,7 @@ def pupil(facts: ReportFacts) -> Section | None:
         return None
     caption = (
         f"The model trained on {facts.pupil.arm}, on {facts.test_items}: true label (row) and its answer (column). "
-        "The stronger the colour, the larger the share of the row; blue is where both agree."
+        "The stronger the color, the larger the share of the row; blue is where both agree."
     )
     table = matrix(facts.pupil.confusion, caption, "true label")
     title = "What the trained model mixes up"

@@ -42,7 +42,7 @@ def cost(facts: ReportFacts) -> Section | None:
 
 
 def provenance(facts: ReportFacts) -> Section | None:
-    """The real data and the models that went in, and how much of what was learnt from is synthetic."""
+    """The real data and the models that went in, and how much of what was learned from is synthetic."""
     if not facts.data and not facts.models:
         return None
     noted = {name: any(getattr(one, name) for one in facts.models) for name in ("note", "digest")}

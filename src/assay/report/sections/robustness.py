@@ -71,7 +71,7 @@ def beside(facts: ReportFacts) -> Section | None:
         return None
     caption = (
         f"{facts.test_items.capitalize()}: what the expert said (row) and what the pupil said (column). "
-        "The stronger the colour, the larger the share of the row; blue is where both agree."
+        "The stronger the color, the larger the share of the row; blue is where both agree."
     )
     table = matrix(Confusion(found.labels, found.labels, found.answers), caption, "expert")
     values = {"facts": facts, "beside": found, "matrix": table, "sizes": _sizes(found)}
@@ -99,7 +99,7 @@ def leakage(facts: ReportFacts) -> Section | None:
 
 
 def sets(facts: ReportFacts) -> Section | None:
-    """How the sets of pictures differ."""
+    """How the sets of images differ."""
     if not facts.sets:
         return None
     return Section("sets", "How the sets differ", fill("sets.html", {"rows": facts.sets}))

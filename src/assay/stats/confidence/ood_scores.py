@@ -87,11 +87,11 @@ def fit_vim(
     if not 1 <= dimensions < known.shape[1]:
         raise ValueError(f"dimensions must be between 1 and {known.shape[1] - 1}, was {dimensions}.")
     origin = -np.linalg.pinv(np.asarray(weight, dtype=np.float64)) @ np.asarray(bias, dtype=np.float64)
-    centred = known - origin
+    centered = known - origin
     # About `origin` and not about the mean, as the official code's EmpiricalCovariance(assume_centered=True).
-    _, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    _, vectors = np.linalg.eigh(centered.T @ centered / len(centered))
     residual = vectors[:, ::-1][:, dimensions:]
-    lengths = np.linalg.norm(centred @ residual, axis=1)
+    lengths = np.linalg.norm(centered @ residual, axis=1)
     alpha = float(max_logit(logits).mean() / max(float(lengths.mean()), 1e-12))
     return Vim(origin, residual, alpha)
 

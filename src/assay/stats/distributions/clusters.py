@@ -13,7 +13,7 @@ Ints = npt.NDArray[np.int64]
 ROUNDS = 50
 """Of k-means, at most; what is left unsettled then moves few rows."""
 BLOCK = 4096
-"""Rows whose products with all centres are held at once."""
+"""Rows whose products with all centers are held at once."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,16 @@ class Clusters:
 
     of: Ints
     """(n,) the number of each row's group, 0 to k - 1."""
-    centres: npt.NDArray[np.float32]
+    centers: npt.NDArray[np.float32]
     """(k, d), each of length 1."""
 
     def nearest(self, vectors: npt.ArrayLike) -> Ints:
         """(m,) the group of other vectors (m, d)."""
-        return _nearest(_unit(vectors), self.centres)
+        return _nearest(_unit(vectors), self.centers)
 
 
 def clusters(vectors: npt.ArrayLike, count: int, seed: int = 0) -> Clusters:
-    """Spherical k-means: each row goes to the centre with which it has the highest cosine.
+    """Spherical k-means: each row goes to the center with which it has the highest cosine.
 
     Shape: (n, d). There are as many groups as there are different rows, where those are fewer. Begins by k-means++ with
     `seed`, and is the same for the same rows in the same order on one machine: sort them by something of theirs.
@@ -47,15 +47,15 @@ def clusters(vectors: npt.ArrayLike, count: int, seed: int = 0) -> Clusters:
     rows = _unit(vectors)
     if not len(rows):
         return Clusters(np.empty(0, np.int64), np.empty((0, rows.shape[1]), np.float32))
-    centres = _begin(rows, count, np.random.default_rng(seed))
-    of = _nearest(rows, centres)
+    centers = _begin(rows, count, np.random.default_rng(seed))
+    of = _nearest(rows, centers)
     for _ in range(ROUNDS):
-        centres = _means(rows, of, centres)
-        moved = _nearest(rows, centres)
+        centers = _means(rows, of, centers)
+        moved = _nearest(rows, centers)
         if (moved == of).all():
             break
         of = moved
-    return Clusters(of, centres)
+    return Clusters(of, centers)
 
 
 def effective(groups: npt.ArrayLike) -> float:
@@ -109,26 +109,26 @@ def _begin(rows: npt.NDArray[np.float32], count: int, rng: np.random.Generator) 
     return rows[chosen]
 
 
-def _apart(rows: npt.NDArray[np.float32], centre: npt.NDArray[np.float32]) -> Floats:
+def _apart(rows: npt.NDArray[np.float32], center: npt.NDArray[np.float32]) -> Floats:
     """The square of the distance of unit vectors, half of it; nothing below the last bits of 32."""
-    gap = 1.0 - (rows @ centre).astype(np.float64)
-    if not centre.any():  # rows of nothing but zeros are alike, though they have no direction
+    gap = 1.0 - (rows @ center).astype(np.float64)
+    if not center.any():  # rows of nothing but zeros are alike, though they have no direction
         gap[~rows.any(axis=1)] = 0.0
     return np.where(gap > 1e-6, gap, 0.0)
 
 
-def _nearest(rows: npt.NDArray[np.float32], centres: npt.NDArray[np.float32]) -> Ints:
-    """The centre with the highest cosine; of equals the first."""
+def _nearest(rows: npt.NDArray[np.float32], centers: npt.NDArray[np.float32]) -> Ints:
+    """The center with the highest cosine; of equals the first."""
     found = np.empty(len(rows), np.int64)
     for start in range(0, len(rows), BLOCK):
-        found[start : start + BLOCK] = (rows[start : start + BLOCK] @ centres.T).argmax(axis=1)
+        found[start : start + BLOCK] = (rows[start : start + BLOCK] @ centers.T).argmax(axis=1)
     return found
 
 
-def _means(rows: npt.NDArray[np.float32], of: Ints, centres: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _means(rows: npt.NDArray[np.float32], of: Ints, centers: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The mean direction of each group; a group that has lost all its rows stays where it was."""
     order = np.argsort(of, kind="stable")
     full, starts = np.unique(of[order], return_index=True)
-    found = centres.copy()
+    found = centers.copy()
     found[full] = _unit(np.add.reduceat(rows[order], starts, axis=0))
     return found

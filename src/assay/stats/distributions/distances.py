@@ -1,4 +1,4 @@
-"""How two sets of feature vectors differ: distances of distributions, density and coverage, nearest neighbours.
+"""How two sets of feature vectors differ: distances of distributions, density and coverage, nearest neighbors.
 
 They describe; none of them says whether generated data help. All depend on the features and on the number of samples.
 """
@@ -68,9 +68,9 @@ class DensityCoverage:
     """How the generated set lies about the real one, and what to expect if both came from one source."""
 
     density: float
-    """How many real neighbourhoods a generated sample lies in, over k; may exceed 1."""
+    """How many real neighborhoods a generated sample lies in, over k; may exceed 1."""
     coverage: float
-    """Share of real samples whose neighbourhood holds a generated one, 0 to 1."""
+    """Share of real samples whose neighborhood holds a generated one, 0 to 1."""
     expected_density: float
     expected_coverage: float
     """Of two sets of these sizes from one continuous distribution."""
@@ -80,7 +80,7 @@ class DensityCoverage:
 
 
 def density_coverage(real: npt.ArrayLike, generated: npt.ArrayLike, k: int = 5) -> DensityCoverage:
-    """Density and coverage of `generated` (m, d) by the k-nearest-neighbour balls of `real` (n, d).
+    """Density and coverage of `generated` (m, d) by the k-nearest-neighbor balls of `real` (n, d).
 
     Raises:
         ValueError: There are not more than k real rows, or widths differ.

@@ -29,11 +29,11 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Effect:
         return Effect(share, None, None, n, level, "wilson")
     z = float(ndtri(0.5 + level / 2))
     shrink = 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / shrink
+    center = (share + z * z / (2 * n)) / shrink
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
     # Exact at the ends: there the formula gives 0 or 1 only up to rounding.
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
+    low = 0.0 if successes == 0 else max(0.0, center - half)
+    high = 1.0 if successes == n else min(1.0, center + half)
     return Effect(share, low, high, n, level, "wilson")
 
 

@@ -1,4 +1,4 @@
-"""How well raters agree, with a gold label or with one another, and whether a judge favours a place."""
+"""How well raters agree, with a gold label or with one another, and whether a judge favors a place."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Positions:
     conflict: Effect
     """Share on which they do not."""
     first_place: Effect
-    """Share of all judgements for what was shown first, a tie counting half; 1/2 where places play no part."""
+    """Share of all judgments for what was shown first, a tie counting half; 1/2 where places play no part."""
     first_in_conflicts: Effect | None
     """Of the pairs on which the judge named the same place in both orders, the share of the first place; None where
     there are none."""
@@ -133,7 +133,7 @@ def positions(as_given: Sequence[int], swapped: Sequence[int], level: float = 0.
     """Reads the winners of n pairs in both orders: 1 or 2 as the pair stands originally, 0 for a tie.
 
     `swapped` is mapped back: 1 means the answer that is first in the original order, and that was shown second. All
-    intervals are Wilson's; `n` counts pairs and not judgements, because the two of a pair go together.
+    intervals are Wilson's; `n` counts pairs and not judgments, because the two of a pair go together.
 
     Raises:
         ValueError: Lengths differ, there is no pair, or a winner is none of 0, 1 and 2.

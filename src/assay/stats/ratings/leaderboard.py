@@ -125,8 +125,8 @@ def leaderboard(
     method = f"bootstrap, {drawn} resamples" if drawn else chosen.kind
 
     def effects(on: Scale) -> list[Effect]:
-        centres = np.concatenate([on.place(cast.models, fitted.log_strengths), fitted.coefficients])
-        rows = zip(centres, *limits(on), strict=True)
+        centers = np.concatenate([on.place(cast.models, fitted.log_strengths), fitted.coefficients])
+        rows = zip(centers, *limits(on), strict=True)
         return [_effect(*row, len(cast), chosen.level, method) for row in rows]
 
     m, told = len(cast.models), effects(placed)
@@ -151,9 +151,9 @@ def _limits(
     found = covariance(counted, fitted, prior, chosen.kind)
 
     def normal(on: Scale) -> tuple[Floats, Floats]:
-        centre = np.concatenate([on.place(models, fitted.log_strengths), fitted.coefficients])
+        center = np.concatenate([on.place(models, fitted.log_strengths), fitted.coefficients])
         anchor = None if on.anchor is None else models.index(on.anchor)
-        return _normal(found, centre, m, anchor, chosen.level)
+        return _normal(found, center, m, anchor, chosen.level)
 
     return normal, 0
 
@@ -218,20 +218,20 @@ def covariance(counted: Cells, fitted: BradleyTerry, prior: float, kind: Kind) -
         whole = inverse(model, curvature, np.eye(model.size))
     else:
         whole = inverse(model, curvature, inverse(model, curvature, model.outer(v)).T)
-    centred = np.eye(model.size)
-    centred[: model.m, : model.m] -= 1 / model.m
-    found: Floats = (centred @ whole @ centred)[:keep, :keep]
+    centered = np.eye(model.size)
+    centered[: model.m, : model.m] -= 1 / model.m
+    found: Floats = (centered @ whole @ centered)[:keep, :keep]
     return found
 
 
-def _normal(found: Floats, centre: Floats, m: int, anchor: int | None, level: float) -> tuple[Floats, Floats]:
+def _normal(found: Floats, center: Floats, m: int, anchor: int | None, level: float) -> tuple[Floats, Floats]:
     change = np.eye(len(found))
     if anchor is not None:
         change[:m, anchor] -= 1
     units = np.where(np.arange(len(found)) < m, ELO_UNIT, 1.0)
     variance = np.maximum(np.diag(change @ found @ change.T), 0.0)
     half = float(ndtri(0.5 + level / 2)) * np.sqrt(variance) * units
-    return centre - half, centre + half
+    return center - half, center + half
 
 
 def _percentiles(draws: Floats, level: float) -> tuple[Floats, Floats]:

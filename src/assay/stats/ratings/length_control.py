@@ -74,7 +74,7 @@ def length_controlled(
     out of the fit and the win rate, and not of the prediction.
 
     The log-odds of winning are length * tanh((baseline - model characters) / their standard deviation) + difficulty *
-    the item's + model, fitted with soft labels and an L1 penalty of 1 / 21.54 on all three. Beside the model's items
+    the item's + model, fitted with soft labels and an L1 penalty of 1 / 21.54 on all three. Next to the model's items
     stand those of the verbose and the concise baseline against the baseline, weight 0.1 each, without the third term:
     they keep the length term from explaining what it should not. The win rate at equal length is the mean over items
     without the length term. The baseline itself has 0.5 by definition; it cannot be given to this function.

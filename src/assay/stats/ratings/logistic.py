@@ -18,7 +18,7 @@ def l1_logistic(x: npt.ArrayLike, weights: npt.ArrayLike, moments: npt.ArrayLike
     """The coefficients b (p,) of least sum_i w_i log(1 + exp(x_i b)) - moments b + penalty sum_j |b_j|.
 
     x is (n, p) without an intercept, weights (n,). Labels y_i between 0 and 1 enter the likelihood through
-    moments = sum_i w_i y_i x_i alone, so that is what is asked for: it need not be known who labelled what. The
+    moments = sum_i w_i y_i x_i alone, so that is what is asked for: it need not be known who labeled what. The
     penalty is 1 / C of liblinear and scikit-learn, beside a sum and not a mean.
 
     Proximal Newton: a quadratic model of the smooth part, solved by coordinate descent, and a line search. liblinear,

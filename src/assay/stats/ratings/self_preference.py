@@ -1,4 +1,4 @@
-"""Whether a judge favours answers of its own family more than other judges of the same pairs do."""
+"""Whether a judge favors answers of its own family more than other judges of the same pairs do."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class SelfPreference:
     others: Effect
     """How often the same answers win before the other judges."""
     difference: Effect
-    """The first less the second: above 0 where it favours its own."""
+    """The first less the second: above 0 where it favors its own."""
     neutral: int
-    """Pairs that a judge of neither family has judged too; on the others only a rival's judge has, who may favour its
-    own as well: there the difference holds both favours."""
+    """Pairs that a judge of neither family has judged too; on the others only a rival's judge has, who may favor its
+    own as well: there the difference holds both favors."""
 
     @property
     def shown(self) -> bool:

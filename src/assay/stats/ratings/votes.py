@@ -47,7 +47,7 @@ def votes(
     """Checks and collects n votes: names of the two models, the first's outcome (1, 0.5 or 0), weights, covariates.
 
     A covariate is a difference, first minus second, so that it changes its sign when the two change places. It is
-    divided by its root mean square and not centred: taking away its mean, as arena-rank does, would add a constant
+    divided by its root mean square and not centered: taking away its mean, as arena-rank does, would add a constant
     to the odds of whatever was shown first.
 
     Raises:

@@ -34,7 +34,7 @@ FILES = {"hf": "data/train-*", "jsonl": "data.jsonl", "alpaca": "data.json", "sh
 LINEAGE = {
     "hf": "`parents`, `made_by` and `nth` of each row say where it came from, and `id` is what `assay why` takes.",
     "jsonl": "`parents`, `made_by` and `nth` of each row say where it came from, and `id` is what `assay why` takes.",
-    "imagefolder": "The column `id` of metadata.csv is what `assay why` takes; it says where each picture came from.",
+    "imagefolder": "The column `id` of metadata.csv is what `assay why` takes; it says where each image came from.",
 }
 NO_LINEAGE = "This layout has no place for where a row came from; `assay export --to jsonl` keeps that."
 IN_ROWS = (
@@ -47,7 +47,7 @@ IN_SIDECAR = (
 )
 IN_PICTURES = (
     "Every PNG file carries it too: as an XMP packet with IPTC's digital source type, and as text (`image.text` in "
-    "Pillow); `assay why FILE.png` reads it. Digests of pictures are those of the files without it. It is not signed: "
+    "Pillow); `assay why FILE.png` reads it. Digests of images are those of the files without it. It is not signed: "
     "who changes a file can change what it says of itself."
 )
 
@@ -127,8 +127,8 @@ def _came(card: Card, samples: Sequence[Sample], layout: str) -> str:
         return LINEAGE.get(layout, NO_LINEAGE)
     if layout not in LINEAGE:
         return IN_SIDECAR
-    pictures = any(isinstance(value, Image) for one in samples for value in one.fields.values())
-    return f"{IN_ROWS} {IN_PICTURES}" if pictures else IN_ROWS
+    images = any(isinstance(value, Image) for one in samples for value in one.fields.values())
+    return f"{IN_ROWS} {IN_PICTURES}" if images else IN_ROWS
 
 
 def share_said(synthetic: int, rows: int, what: str) -> str:

@@ -45,7 +45,7 @@ def export(
     card: Card | None = None,
     told: Told | None = None,
 ) -> int:
-    """Writes `samples` with their pictures and a card, README.md, to the folder `target`, and says how many.
+    """Writes `samples` with their images and a card, README.md, to the folder `target`, and says how many.
 
     * hf: data/train-00000-of-0000N.parquet; `datasets.load_dataset(target)` opens it
     * imagefolder: LABEL/ID.png and metadata.csv; `datasets.load_dataset("imagefolder", data_dir=target)` opens it

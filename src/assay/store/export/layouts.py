@@ -25,7 +25,7 @@ PROVENANCE = "provenance"
 Told = Callable[[Sample], Provenance]
 """Where a sample came from."""
 _LABEL = "label"
-_NO_LABEL = "unlabelled"
+_NO_LABEL = "unlabeled"
 # `datasets` takes a folder with one of these words for a split, and then ignores all the other folders.
 _SPLIT_WORD = re.compile(
     r"(?:^|(?<=[-._ 0-9]))(?:train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?=$|[-._ 0-9])"
@@ -57,7 +57,7 @@ def write_imagefolder(samples: Sequence[Sample], images: StoredImages, folder: P
         table = csv.writer(file)
         table.writerow(["file_name", "id", *(column.name for column in columns), *last])
         for shard in _shards(samples):
-            for sample, data in zip(shard, images.encoded([_picture(sample) for sample in shard]), strict=True):
+            for sample, data in zip(shard, images.encoded([_image(sample) for sample in shard]), strict=True):
                 path = f"{names[_label(sample)]}/{sample.id}.png"
                 (folder / path).parent.mkdir(exist_ok=True)
                 (folder / path).write_bytes(_marked(_as_png(data), sample, told))
@@ -68,7 +68,7 @@ def write_imagefolder(samples: Sequence[Sample], images: StoredImages, folder: P
 def write_jsonl(samples: Sequence[Sample], images: StoredImages, folder: Path, told: Told | None = None) -> None:
     """data.jsonl, a field that a sample lacks left out, and images/DIGEST.png, named in the line of its sample.
 
-    One picture of several samples is one file, with the provenance of the first.
+    One image of several samples is one file, with the provenance of the first.
     """
     columns = lay_out(field_kinds(samples), _reserved(told))
     with disk_errors(folder), (folder / "data.jsonl").open("w", encoding="utf-8") as file:
@@ -107,15 +107,15 @@ def _label(sample: Sample) -> str:
     return value if isinstance(value, str) else _NO_LABEL
 
 
-def _picture(sample: Sample) -> Image:
-    """The one picture of a sample: the field "image", or the only image it has."""
-    named, pictures = sample.fields.get("image"), _images(sample)
+def _image(sample: Sample) -> Image:
+    """The one image of a sample: the field "image", or the only image it has."""
+    named, images = sample.fields.get("image"), _images(sample)
     if isinstance(named, Image):
         return named
-    if len(pictures) == 1:
-        return pictures[0]
+    if len(images) == 1:
+        return images[0]
     raise StoreError(
-        f"Sample {sample.id} has {len(pictures)} images and none is called 'image': it does not fit an image folder.",
+        f"Sample {sample.id} has {len(images)} images and none is called 'image': it does not fit an image folder.",
         hint="Export it as hf or jsonl.",
     )
 
@@ -150,7 +150,7 @@ def _as_png(data: bytes) -> bytes:
 
 
 def _marked(data: bytes, sample: Sample, told: Told | None) -> bytes:
-    """The picture with its provenance in it, where it is a PNG file."""
+    """The image with its provenance in it, where it is a PNG file."""
     return data if told is None or not data.startswith(PNG) else marked(data, told(sample))
 
 

@@ -39,7 +39,7 @@ class ModelCard:
     made_by: str = ""
     """The generator."""
     data: tuple[tuple[str, str], ...] = ()
-    """(name, licence) of the collected data it may have learnt from."""
+    """(name, licence) of the collected data it may have learned from."""
     training: tuple[tuple[str, str], ...] = ()
     """What else is known, a row each."""
     recipe: str = ""
@@ -62,7 +62,7 @@ def model_card_text(card: ModelCard) -> str:
         f"# {_line(card.name)}",
         f"Trained by assay{version} in a run of the recipe `{_line(card.recipe)}`. {_line(card.role)}",
         f"## What it began with\n\n{_start(card)}",
-        f"## What it learnt from\n\n{_learnt(card)}",
+        f"## What it learned from\n\n{_learnt(card)}",
         "## How\n\n" + "\n".join(f"- **{_line(name)}:** {_line(value)}" for name, value in card.training),
     ]
     return "\n\n".join(parts) + "\n"

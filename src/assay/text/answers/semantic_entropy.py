@@ -36,7 +36,7 @@ def semantic_entropy(groups: Sequence[int], log_probs: Sequence[float] | None = 
     Raises:
         ValueError: There is no answer, or not one log-probability for each.
 
-    Source: Farquhar et al. 2024, equations 5 and 6 (shares of groups by probability, normalised) and "discrete semantic
+    Source: Farquhar et al. 2024, equations 5 and 6 (shares of groups by probability, normalized) and "discrete semantic
     entropy" in their methods.
     """
     if not groups or (log_probs is not None and len(log_probs) != len(groups)):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.core.decoding import Decoding
-from assay.text.decoding.logits import log_softmax, penalised
-from assay.text.decoding.stepping import Counted, Detokenise, Ending, Stepper
+from assay.text.decoding.logits import log_softmax, penalized
+from assay.text.decoding.stepping import Counted, Detokenize, Ending, Stepper
 from assay.text.decoding.traces import Branch, Decoded, Fate, Trace
 
 
@@ -30,7 +30,7 @@ def beam_search(
     decoding: Decoding,
     *,
     eos: Collection[int] = (),
-    detokenise: Detokenise | None = None,
+    detokenize: Detokenize | None = None,
 ) -> Trace:
     """The answers of highest score that keeping `decoding.beams` hypotheses finds.
 
@@ -43,18 +43,18 @@ def beam_search(
     `eos`: ids of end tokens, any of which ends an answer. Gives fewer than `decoding.answers` where fewer exist.
 
     Raises:
-        ValueError: The decoding is not "beam", or has stop strings and no `detokenise`.
+        ValueError: The decoding is not "beam", or has stop strings and no `detokenize`.
         ContractError: The stepper gave something other than finite logits of the right shape.
 
     Source: `_beam_search` of transformers 5.23 with `early_stopping=False`. There, too, the repetition penalty is put
-    on log-probabilities, which are not normalised again, where greedy puts it on logits; a stop strategy that looks
+    on log-probabilities, which are not normalized again, where greedy puts it on logits; a stop strategy that looks
     ahead ("never") may find better answers. Where we differ: log-probabilities are summed in float64; the first step
     asks about the prompt once and not `beams` times; stop strings are looked for in the answer alone, not across its
     border with the prompt; and where there are fewer branches than beams, none is filled in.
     """
     if decoding.strategy != "beam":
         raise ValueError(f"Beam search needs Decoding.strategy 'beam', was {decoding.strategy!r}.")
-    model, ending = Counted(step), Ending(decoding, frozenset(eos), detokenise)
+    model, ending = Counted(step), Ending(decoding, frozenset(eos), detokenize)
     live, finished, rounds = [_Hypothesis()], list[_Hypothesis](), list[tuple[Branch, ...]]()
     while live:
         branches = _continuations(model, prompt, live, decoding, width=max(2, 1 + len(ending.eos)))
@@ -76,7 +76,7 @@ def _continuations(
     own = log_softmax(model([[*prompt, *one.ids] for one in live]))
     scores = np.stack(
         [
-            one.score + penalised(row, (*prompt, *one.ids), decoding.repetition_penalty)
+            one.score + penalized(row, (*prompt, *one.ids), decoding.repetition_penalty)
             for one, row in zip(live, own, strict=True)
         ]
     )

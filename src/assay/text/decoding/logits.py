@@ -15,7 +15,7 @@ import numpy.typing as npt
 from assay.core.decoding import Decoding
 
 Logits: TypeAlias = npt.NDArray[np.floating[Any]]
-"""Unnormalised natural logarithms of probabilities, the vocabulary last."""
+"""Unnormalized natural logarithms of probabilities, the vocabulary last."""
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -30,14 +30,14 @@ def log_softmax(logits: Logits) -> Floats:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
-def penalised(logits: Logits, ids: Sequence[int], penalty: float) -> Floats:
+def penalized(logits: Logits, ids: Sequence[int], penalty: float) -> Floats:
     """`logits` with the repetition penalty: tokens among `ids` are divided by it if above 0, else multiplied.
 
-    Shapes: (vocabulary,) in and out. `ids`: prompt and answer so far; a token there twice is penalised once, and ids
+    Shapes: (vocabulary,) in and out. `ids`: prompt and answer so far; a token there twice is penalized once, and ids
     beyond the vocabulary are passed over. Above 1 repeats become rarer, below 1 likelier.
 
     Source: Keskar et al. 2019, section 4.1, equation 2, in the form of transformers: the paper divides negative logits
-    too, which would favour them.
+    too, which would favor them.
     """
     exact = np.array(logits, dtype=np.float64)
     seen = np.unique(np.asarray([token for token in ids if token < exact.size], dtype=np.int64))
@@ -48,7 +48,7 @@ def penalised(logits: Logits, ids: Sequence[int], penalty: float) -> Floats:
 def cut(logits: Logits, decoding: Decoding) -> Floats:
     """`logits` divided by the temperature, -inf where top-k, then top-p, then min-p leave a token out.
 
-    Shapes: (vocabulary,) in and out. Each cut sees what the one before left, renormalised. The most probable token
+    Shapes: (vocabulary,) in and out. Each cut sees what the one before left, renormalized. The most probable token
     always stays. Ties: all that equal the kth stay with top-k and all that equal the bound with min-p, so more than k
     may stay; with top-p, of tokens that are equally probable, those with lower ids go first, as torch does on CPU.
 
@@ -85,7 +85,7 @@ def _top_p(logits: Floats, p: float) -> Floats:
 def distribution(logits: Logits, decoding: Decoding) -> Floats:
     """Probabilities that the next token is drawn with, after temperature and cuts: (vocabulary,), sum 1, 0 where cut.
 
-    The repetition penalty is not in it, as that needs the ids: see `penalised`.
+    The repetition penalty is not in it, as that needs the ids: see `penalized`.
     """
     probable = np.exp(log_softmax(cut(logits, decoding)))
     return np.asarray(probable / probable.sum())

@@ -13,15 +13,15 @@ import numpy as np
 
 from assay.core.decoding import Decoding
 from assay.text.decoding.beam_search import beam_search
-from assay.text.decoding.logits import Floats, cut, distribution, log_softmax, penalised
-from assay.text.decoding.stepping import Counted, Detokenise, Ending, Stepper
+from assay.text.decoding.logits import Floats, cut, distribution, log_softmax, penalized
+from assay.text.decoding.stepping import Counted, Detokenize, Ending, Stepper
 from assay.text.decoding.traces import Branch, Candidate, Decoded, Step, Trace
 
 __all__ = [
     "Branch",
     "Candidate",
     "Decoded",
-    "Detokenise",
+    "Detokenize",
     "Step",
     "Stepper",
     "Trace",
@@ -31,7 +31,7 @@ __all__ = [
     "distribution",
     "greedy",
     "log_softmax",
-    "penalised",
+    "penalized",
     "sample",
     "stream",
 ]
@@ -39,7 +39,7 @@ __all__ = [
 SHOWN = 8
 """Candidates that a step's trace holds."""
 _Choose: TypeAlias = Callable[[Floats], tuple[int, Floats]]
-"""From logits, penalised, to a token and every token's chance."""
+"""From logits, penalized, to a token and every token's chance."""
 
 
 def decode(
@@ -48,11 +48,11 @@ def decode(
     decoding: Decoding,
     *,
     eos: Collection[int] = (),
-    detokenise: Detokenise | None = None,
+    detokenize: Detokenize | None = None,
 ) -> Trace:
     """As `decoding.strategy` says: `greedy`, `sample` or `beam_search`."""
     way = {"greedy": greedy, "sample": sample, "beam": beam_search}[decoding.strategy]
-    return way(step, prompt, decoding, eos=eos, detokenise=detokenise)
+    return way(step, prompt, decoding, eos=eos, detokenize=detokenize)
 
 
 def greedy(
@@ -61,21 +61,21 @@ def greedy(
     decoding: Decoding,
     *,
     eos: Collection[int] = (),
-    detokenise: Detokenise | None = None,
+    detokenize: Detokenize | None = None,
 ) -> Trace:
     """The most probable token each time; of several, the one with the lowest id.
 
     `eos`: ids of end tokens, any of which ends the answer. The repetition penalty is put on logits.
 
     Raises:
-        ValueError: The decoding is not "greedy", or has stop strings and no `detokenise`.
+        ValueError: The decoding is not "greedy", or has stop strings and no `detokenize`.
         ContractError: The stepper gave something other than finite logits of the right shape.
 
     Source: `_sample` of transformers 5.23 with `do_sample=False`. Where we differ: stop strings are looked for in the
     answer alone, not across its border with the prompt.
     """
     _check(decoding, "greedy")
-    model, ending = Counted(step), Ending(decoding, frozenset(eos), detokenise)
+    model, ending = Counted(step), Ending(decoding, frozenset(eos), detokenize)
     answer = _chain(model, prompt, ending, _most_probable)
     return Trace(decoding, (answer,), model.calls, model.rows)
 
@@ -86,7 +86,7 @@ def sample(
     decoding: Decoding,
     *,
     eos: Collection[int] = (),
-    detokenise: Detokenise | None = None,
+    detokenize: Detokenize | None = None,
 ) -> Trace:
     """Tokens drawn from `distribution`; each answer from a stream of its own, whatever the others draw.
 
@@ -94,20 +94,20 @@ def sample(
     and cuts.
 
     Raises:
-        ValueError: The decoding is not "sample", or has stop strings and no `detokenise`.
+        ValueError: The decoding is not "sample", or has stop strings and no `detokenize`.
         ContractError: The stepper gave something other than finite logits of the right shape.
 
     Source: `_sample` of transformers 5.23 with `do_sample=True`. Where we differ: random numbers are numpy's, so the
     same seed gives other tokens there; and stop strings are looked for in the answer alone.
     """
     _check(decoding, "sample")
-    model, ending = Counted(step), Ending(decoding, frozenset(eos), detokenise)
+    model, ending = Counted(step), Ending(decoding, frozenset(eos), detokenize)
     answers = (_chain(model, prompt, ending, _drawn(decoding, nth)) for nth in range(decoding.answers))
     return Trace(decoding, tuple(answers), model.calls, model.rows)
 
 
 def stream(seed: int, nth: int) -> np.random.Generator:
-    """Random numbers of the nth answer, from a hash of both: neighbouring seeds and answers share nothing."""
+    """Random numbers of the nth answer, from a hash of both: neighboring seeds and answers share nothing."""
     digest = hashlib.sha256(f"{seed}:{nth}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest, "big"))
 
@@ -142,7 +142,7 @@ def _chain(model: Counted, prompt: Sequence[int], ending: Ending, choose: _Choos
     end = None
     while end is None:
         logits = model([[*prompt, *ids]])[0]
-        token, chances = choose(penalised(logits, [*prompt, *ids], ending.decoding.repetition_penalty))
+        token, chances = choose(penalized(logits, [*prompt, *ids], ending.decoding.repetition_penalty))
         ids.append(token)
         steps.append(_step(log_softmax(logits), chances, token))
         end = ending.of(ids)

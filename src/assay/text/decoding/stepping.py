@@ -14,7 +14,7 @@ from assay.text.decoding.logits import Floats, Logits
 
 Stepper: TypeAlias = Callable[[list[list[int]]], Logits]
 """Token ids of n sequences, prompt and answer so far, to logits of the NEXT token of each: (n, vocabulary)."""
-Detokenise: TypeAlias = Callable[[Sequence[int]], str]
+Detokenize: TypeAlias = Callable[[Sequence[int]], str]
 
 
 class Counted:
@@ -47,10 +47,10 @@ class Ending:
 
     decoding: Decoding
     eos: frozenset[int]
-    detokenise: Detokenise | None
+    detokenize: Detokenize | None
 
     def __post_init__(self) -> None:
-        if self.decoding.stop and self.detokenise is None:
+        if self.decoding.stop and self.detokenize is None:
             raise ValueError("Decoding.stop needs a function that makes text of tokens.")
 
     def of(self, ids: Sequence[int]) -> Literal["stop", "length"] | None:
@@ -66,7 +66,7 @@ class Ending:
 
     def _whole(self, ids: Sequence[int]) -> str | None:
         spoken = ids[:-1] if ids and ids[-1] in self.eos else ids
-        return self.detokenise(spoken) if self.detokenise else None
+        return self.detokenize(spoken) if self.detokenize else None
 
     def _stops(self, text: str) -> list[int]:
         return [at for stop in self.decoding.stop if (at := text.find(stop)) >= 0]

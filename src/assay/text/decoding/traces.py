@@ -46,7 +46,7 @@ class Branch:
     log_prob: float
     """Of the whole answer so far, by the model itself, in nats."""
     score: float
-    """What branches of a step are ordered by: `log_prob`, but penalised for repeats."""
+    """What branches of a step are ordered by: `log_prob`, but penalized for repeats."""
     fate: Fate
     rank: float | None = None
     """With "finished": score / length ** length penalty, what answers are ordered by."""
@@ -59,7 +59,7 @@ class Decoded:
     ids: tuple[int, ...]
     """Generated ones, with the end token if it came."""
     text: str | None
-    """Before the end token and the first stop string; None where nothing detokenises."""
+    """Before the end token and the first stop string; None where nothing detokenizes."""
     end: Literal["stop", "length"]
     log_prob: float
     """Of all `ids` together, by the model itself, in nats."""

@@ -2,7 +2,7 @@
 
 Sources: Wang et al. 2022, "Self-Instruct", sections 2.2 and 2.3 and appendix A; yizhongw/self-instruct,
 bootstrap_instructions.py (`post_process_gpt3_response`) and prepare_for_finetuning.py (`filter_invalid_instances`); the
-words for pictures and sounds are also those of tatsu-lab/stanford_alpaca, generate_instruction.py.
+words for images and sounds are also those of tatsu-lab/stanford_alpaca, generate_instruction.py.
 
 Where we differ: the code drops whatever does not begin with an ASCII character, which is every Korean task, and here
 letters and digits of any script will do. Words are counted by script (`words_in`), and what a text model cannot give
@@ -90,9 +90,7 @@ def _same(one: str, other: str) -> bool:
 INSTRUCTION_RULES = (
     InstructionRule("too-short", f"It has fewer than {SHORTEST} words ({SHORTEST_KOREAN} in Korean).", _too_short),
     InstructionRule("too-long", f"It has more than {LONGEST} words.", lambda text: words_in(text) > LONGEST),
-    InstructionRule(
-        "beyond-text", "It asks for what a text model cannot see or make, such as a picture.", _beyond_text
-    ),
+    InstructionRule("beyond-text", "It asks for what a text model cannot see or make, such as an image.", _beyond_text),
     InstructionRule(
         "write-a-program",
         "It asks for a program, and does not say whether to write it or to give what it would print.",

@@ -50,7 +50,7 @@ class Wording:
     """Whether a task is one of classification."""
     solved: str
     """Before tasks with an example each."""
-    labelled: str
+    labeled: str
     """Before classification tasks with an example each, the label first."""
 
 
@@ -70,7 +70,7 @@ ENGLISH = Wording(
     sorted="A classification task has only a few possible answers, and they are fixed beforehand. Sort these tasks:",
     question="Is it a classification task?",
     solved="Here are tasks, each with an example of its input and its output. Some need no input:",
-    labelled="Here are classification tasks, each with one of its class labels and an input that has this label:",
+    labeled="Here are classification tasks, each with one of its class labels and an input that has this label:",
 )
 KOREAN = Wording(
     task="과제",
@@ -88,7 +88,7 @@ KOREAN = Wording(
     sorted="분류 과제는 가능한 답이 몇 개뿐이고 미리 정해져 있습니다. 다음 과제를 나누어 보세요:",
     question="분류 과제입니까?",
     solved="과제마다 입력과 출력의 예가 하나씩 있습니다. 입력이 필요 없는 과제도 있습니다:",
-    labelled="분류 과제마다 분류 하나와 그 분류에 속하는 입력이 있습니다:",
+    labeled="분류 과제마다 분류 하나와 그 분류에 속하는 입력이 있습니다:",
 )
 WORDINGS: Mapping[str, Wording] = {"ko": KOREAN}
 """By language; English for every other."""
@@ -147,7 +147,7 @@ def label_prompt(instruction: str, examples: Sequence[Task], words: Wording, lay
         )
         for one in examples
     ]
-    return _prompt(words.labelled, turns, f"{words.task}: {instruction}", layout, f"{words.label}:")
+    return _prompt(words.labeled, turns, f"{words.task}: {instruction}", layout, f"{words.label}:")
 
 
 def _prompt(head: str, turns: Sequence[tuple[str, str]], last: str, layout: Layout, begun: str = "") -> Prompt:

@@ -35,7 +35,7 @@ class Rubric:
     """What texts are graded on."""
 
     criteria: str
-    """Such as "Coherence: the text is well organised and its sentences build on one another."."""
+    """Such as "Coherence: the text is well organized and its sentences build on one another."."""
     steps: str = ""
     """How to go about it, one step a line; nothing is said of steps where empty."""
     grades: Grades = field(default_factory=Grades)
@@ -55,7 +55,7 @@ class Rated:
     instruction: str = ""
     """What was asked; empty where the text stands for itself."""
     source: str = ""
-    """What the instruction is about, such as an article to be summarised."""
+    """What the instruction is about, such as an article to be summarized."""
     before: tuple[Message, ...] = ()
     """What was said before the instruction."""
 
@@ -223,7 +223,7 @@ def _user(*parts: str) -> tuple[Message, ...]:
 
 
 def _wanted(texts: Sequence[str], ends: Sequence[str]) -> list[tuple[str, str]]:
-    """What the judge said of its own; what is not whole by its provider's sign is no judgement."""
+    """What the judge said of its own; what is not whole by its provider's sign is no judgment."""
     return [(text, end) for text, end in zip(texts, ends, strict=True) if end in ("stop", "length")]
 
 

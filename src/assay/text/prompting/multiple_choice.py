@@ -19,8 +19,8 @@ from assay.core.sample import Sample
 from assay.text.answers.choices import LETTERS
 from assay.text.prompting.methods import Prompt
 
-Convention: TypeAlias = Literal["letter", "text", "text-normalised"]
-CONVENTIONS = ("letter", "text", "text-normalised")
+Convention: TypeAlias = Literal["letter", "text", "text-normalized"]
+CONVENTIONS = ("letter", "text", "text-normalized")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def continuations(item: Item, prompt: Prompt, convention: Convention) -> Continu
     """What a model is asked about `item` after `prompt`.
 
     * letter: " A", " B", ...; the prompt must show the choices, as `mmlu_prompt` does.
-    * text, text-normalised: " " and the words of each choice; the prompt does not show them.
+    * text, text-normalized: " " and the words of each choice; the prompt does not show them.
 
     The space is left out where the prompt ends with one or a new line, and in a conversation, where an answer begins
     its own turn.
@@ -83,7 +83,7 @@ def scores(item: Item, found: Sequence[Likelihood], convention: Convention) -> t
     """What the choices are compared by, the higher the better; `found` is what a model said of `continuations`.
 
     * letter, text: the sum of log-probabilities, in nats; the harness' `acc`.
-    * text-normalised: the same divided by the characters (Unicode code points, not bytes) of the choice without the
+    * text-normalized: the same divided by the characters (Unicode code points, not bytes) of the choice without the
       space before it; the harness' `acc_norm`. Its `acc_bytes`, which divides by bytes of UTF-8, is not offered.
 
     Raises:
@@ -92,7 +92,7 @@ def scores(item: Item, found: Sequence[Likelihood], convention: Convention) -> t
     _check(convention)
     if len(found) != len(item.choices) or not all(math.isfinite(one.log_prob) for one in found):
         raise ValueError(f"Needed {len(item.choices)} finite log-probabilities, had {[one.log_prob for one in found]}.")
-    lengths = [len(choice) if convention == "text-normalised" else 1 for choice in item.choices]
+    lengths = [len(choice) if convention == "text-normalized" else 1 for choice in item.choices]
     return tuple(one.log_prob / length for one, length in zip(found, lengths, strict=True))
 
 

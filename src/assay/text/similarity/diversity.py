@@ -56,7 +56,7 @@ class Coverage:
     distinct_1: float
     """Different words over all words."""
     distinct_2: float
-    """Different pairs of neighbouring words over all such pairs (Li et al. 2016, section 5.2): lower for more texts."""
+    """Different pairs of neighboring words over all such pairs (Li et al. 2016, section 5.2): lower for more texts."""
     with_verb: int
     """English texts that ask for something."""
     verbs: int
@@ -96,7 +96,7 @@ def read(texts: Sequence[str], *, verbs: bool = True) -> Reading:
 def coverage(reading: Reading, rows: Sequence[int] | Ints | None = None) -> Coverage:
     """How varied the texts of these rows are; all where None."""
     picked = np.arange(len(reading)) if rows is None else np.asarray(rows, dtype=np.int64)
-    words, neighbours = _words(reading, picked)
+    words, neighbors = _words(reading, picked)
     verbs, objects = reading.verbs[picked], reading.objects[picked]
     verbs, objects = verbs[verbs != NONE], objects[objects != NONE]
     both = (reading.verbs[picked] * (len(reading.names) + 1) + reading.objects[picked])[reading.objects[picked] != NONE]
@@ -107,7 +107,7 @@ def coverage(reading: Reading, rows: Sequence[int] | Ints | None = None) -> Cove
         words=len(counts),
         word_entropy=entropy(counts),
         distinct_1=len(counts) / len(words) if len(words) else 0.0,
-        distinct_2=len(np.unique(neighbours)) / len(neighbours) if len(neighbours) else 0.0,
+        distinct_2=len(np.unique(neighbors)) / len(neighbors) if len(neighbors) else 0.0,
         with_verb=len(verbs),
         verbs=len(verb_counts),
         verb_entropy=entropy(verb_counts),
@@ -145,7 +145,7 @@ def _order(item: tuple[str, int]) -> tuple[int, str]:
 
 
 def _words(reading: Reading, rows: Ints) -> tuple[Ints, Ints]:
-    """All words of some texts, and all pairs of neighbours within a text as one number each."""
+    """All words of some texts, and all pairs of neighbors within a text as one number each."""
     lengths = reading.starts[rows + 1] - reading.starts[rows]
     text = np.repeat(np.arange(len(rows)), lengths)
     within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)

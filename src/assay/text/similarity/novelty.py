@@ -157,7 +157,7 @@ class NoveltyFilter:
     def _judge(self, block: Sketches, firsts: Prefixes) -> list[Novelty]:
         judged = _Judged(block, self._rule)
         self._compare(judged, block, firsts)
-        # Among themselves, in order: what is dropped already is nobody's neighbour, what has a copy needs no other.
+        # Among themselves, in order: what is dropped already is nobody's neighbor, what has a copy needs no other.
         own = Postings()
         own.add(firsts.of(judged.scores == 0.0))
         for row, other in self._candidates(block, firsts.of(judged.scores < 1.0), block, own, among=True):

@@ -1,4 +1,4 @@
-"""Does a picture look like one that must not be shown?"""
+"""Does an image look like one that must not be shown?"""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from assay.core.lab import Lab
 from assay.core.model_kinds import Pixels
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.images.codec import decode, pictures_below
+from assay.images.codec import decode, images_below
 from assay.images.hashes import BITS, distance, perceptual_hash, read_hashes
 
 
 @dataclass(frozen=True)
 class BlockList:
-    """Bits by which a picture's perceptual hash differs from the nearest one of a list, 0 to 64: the fewer, the liker.
+    """Bits by which an image's perceptual hash differs from the nearest one of a list, 0 to 64: the fewer, the liker.
 
     The list is a file with a pHash of sixteen hexadecimal digits a line, and after it what it is; or a folder of
-    pictures, whose hashes are taken. Up to `near` bits the reason names the entry. To drop those:
+    images, whose hashes are taken. Up to `near` bits the reason names the entry. To drop those:
     `{use: Threshold, column: NAME, low: 9}`. Copies in another size or format are found, cropped, turned and mirrored
-    ones are not, and plain pictures of different things may be near.
+    ones are not, and plain images of different things may be near.
 
     Source: pHash as PyPI ImageHash computes it; Zauner 2010 for the usual limits, of which ten of 64 bits is one.
     """
@@ -35,11 +35,11 @@ class BlockList:
     image: str = "image"
 
     version: ClassVar[int] = 1
-    scale: ClassVar[Scale] = Scale(unit="bits from the nearest blocked picture", low=0.0, high=float(BITS))
+    scale: ClassVar[Scale] = Scale(unit="bits from the nearest blocked image", low=0.0, high=float(BITS))
 
     def __post_init__(self) -> None:
         if not self.path:
-            raise ValueError("BlockList.path must name a file of hashes or a folder of pictures, was ''.")
+            raise ValueError("BlockList.path must name a file of hashes or a folder of images, was ''.")
         if not 0 <= self.near <= BITS:
             raise ValueError(f"BlockList.near must be 0 to {BITS}, was {self.near}.")
 
@@ -50,27 +50,27 @@ class BlockList:
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Outcomes; a picture that cannot be read is unscored.
+        """Outcomes; an image that cannot be read is unscored.
 
         Raises:
             SourceError: There is no such list, or it cannot be read.
         """
         blocked = held(self, self.listing(), lambda: _blocked(Path(self.path)))
-        return [self._one(picture, blocked) for picture in lab.readable(samples, self.image)]
+        return [self._one(image, blocked) for image in lab.readable(samples, self.image)]
 
-    def _one(self, picture: Pixels | Unscored, blocked: Sequence[tuple[int, str]]) -> Outcome:
-        if isinstance(picture, Unscored):
-            return picture
-        own = perceptual_hash(picture)
+    def _one(self, image: Pixels | Unscored, blocked: Sequence[tuple[int, str]]) -> Outcome:
+        if isinstance(image, Unscored):
+            return image
+        own = perceptual_hash(image)
         bits, said = min((distance(own, other), said) for other, said in blocked)
         return Score(float(bits), f"like {said}" if bits <= self.near else "", {"hashes": float(len(blocked))})
 
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return pictures_below(path)
+        return images_below(path)
     if not path.is_file():
-        raise SourceError(f"There is no list {str(path)!r}: expected a file of hashes or a folder of pictures.")
+        raise SourceError(f"There is no list {str(path)!r}: expected a file of hashes or a folder of images.")
     return [path]
 
 
@@ -82,11 +82,11 @@ def _blocked(path: Path) -> list[tuple[int, str]]:
         except UnicodeDecodeError as error:
             raise SourceError(f"{path} is no list of hashes: {error}.") from error
     if not files:
-        raise SourceError(f"No pictures in {str(path)!r}.")
+        raise SourceError(f"No images in {str(path)!r}.")
     found = []
     for file in files:
         try:
             found.append((perceptual_hash(decode(file.read_bytes())), file.name))
         except ValueError as error:
-            raise SourceError(f"{file} does not decode as a picture: {error}.") from error
+            raise SourceError(f"{file} does not decode as an image: {error}.") from error
     return found

@@ -1,4 +1,4 @@
-"""Does a picture match its label better than every other label?"""
+"""Does an image match its label better than every other label?"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClipMatch:
         if len(set(self.labels)) < 2 or len(set(self.labels)) < len(self.labels):
             raise ValueError(
                 f"ClipMatch.labels must be two or more different labels, was {self.labels!r}: "
-                "a softmax over one label says 1.0 of every picture."
+                "a softmax over one label says 1.0 of every image."
             )
         if "{label}" not in self.template:
             raise ValueError(f"ClipMatch.template must hold {{label}}, was {self.template!r}.")
@@ -50,9 +50,9 @@ class ClipMatch:
         texts = encoder.embed_texts([self.text(label) for label in self.labels]).astype(np.float64)
         intended = [sample.text(self.label) for sample in samples]
 
-        def judge(nth: int, picture: Matrix) -> Outcome:
+        def judge(nth: int, image: Matrix) -> Outcome:
             # One row at a time: a product of the whole shard may differ in the last bit from that of another shard.
-            return self._one(intended[nth], texts @ picture.astype(np.float64), encoder.logit_scale)
+            return self._one(intended[nth], texts @ image.astype(np.float64), encoder.logit_scale)
 
         return outcomes(lab.readable(samples, self.image), encoder.embed_images, judge)
 

@@ -1,4 +1,4 @@
-"""How well does a picture go with its text?"""
+"""How well does an image go with its text?"""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ RESCALE = 2.5
 
 @dataclass(frozen=True)
 class ClipScore:
-    """2.5 * max(cos(image, text), 0) of each picture (Hessel et al. 2021, equation 1; prefix as in their section 3).
+    """2.5 * max(cos(image, text), 0) of each image (Hessel et al. 2021, equation 1; prefix as in their section 3).
 
     The factor 2.5 stretches the cosines that ViT-B/32 gives to natural captions over 0 to 1; other encoders have other
     ranges, so compare scores of one model only. torchmetrics' CLIPScore is another number: 100 * cos, no prefix, and
-    one mean for all pictures, clipped after averaging. Evidence: `cosine`, before clipping.
+    one mean for all images, clipped after averaging. Evidence: `cosine`, before clipping.
     """
 
     model: str
     prefix: str = "A photo depicts "
     field: str = "prompt"
-    """The text the picture is compared with."""
+    """The text the image is compared with."""
     image: str = "image"
 
     version: ClassVar[int] = 1
@@ -40,8 +40,8 @@ class ClipScore:
         captions = [f"{self.prefix}{sample.text(self.field)}" for sample in samples]
         texts = encoder.embed_texts(captions).astype(np.float64) if captions else np.empty((0, 0))
 
-        def judge(nth: int, picture: Matrix) -> Outcome:
-            cosine = min(1.0, float(texts[nth] @ picture.astype(np.float64)))
+        def judge(nth: int, image: Matrix) -> Outcome:
+            cosine = min(1.0, float(texts[nth] @ image.astype(np.float64)))
             return Score(RESCALE * max(cosine, 0.0), evidence={"cosine": cosine})
 
         return outcomes(lab.readable(samples, self.image), encoder.embed_images, judge)

@@ -1,4 +1,4 @@
-"""A picture's place among all pictures."""
+"""An image's place among all images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assay.core.score import Fingerprint, Outcome, Scale
 
 @dataclass(frozen=True)
 class ImageEmbedding:
-    """The picture's CLIP embedding, of length 1: a fingerprint to find near-duplicates and neighbours by."""
+    """The image's CLIP embedding, of length 1: a fingerprint to find near-duplicates and neighbors by."""
 
     model: str
     image: str = "image"
@@ -26,7 +26,7 @@ class ImageEmbedding:
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         encoder = lab.models.twin_encoder(self.model)
 
-        def judge(nth: int, picture: Matrix) -> Outcome:
-            return Fingerprint(tuple(picture.tolist()))
+        def judge(nth: int, image: Matrix) -> Outcome:
+            return Fingerprint(tuple(image.tolist()))
 
         return outcomes(lab.readable(samples, self.image), encoder.embed_images, judge)

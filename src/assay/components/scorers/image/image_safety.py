@@ -1,4 +1,4 @@
-"""Is a picture safe to show?"""
+"""Is an image safe to show?"""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from assay.core.score import UNSAFE, Outcome, Scale, Score
 
 
 @dataclass(frozen=True)
-class PictureSafety:
-    """The probability, 0 to 1, that a picture is one of the `unsafe` kinds of a classifier; lower is safer.
+class ImageSafety:
+    """The probability, 0 to 1, that an image is one of the `unsafe` kinds of a classifier; lower is safer.
 
     By default Yahoo's open_nsfw, which tells pornography in photographs and nothing else; any image classifier with
     labels for what is unsafe will do. Every classifier flags what is harmless now and then: a report counts it, and
@@ -35,10 +35,10 @@ class PictureSafety:
 
     def __post_init__(self) -> None:
         if isinstance(self.unsafe, str) or not self.unsafe:
-            raise ValueError(f"PictureSafety.unsafe must be one or more labels, was {self.unsafe!r}.")
+            raise ValueError(f"ImageSafety.unsafe must be one or more labels, was {self.unsafe!r}.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Outcomes; a picture that cannot be read is unscored.
+        """Outcomes; an image that cannot be read is unscored.
 
         Raises:
             ModelError: There is no such model, or it has not these labels.
@@ -48,7 +48,7 @@ class PictureSafety:
         for label in self.unsafe:
             if label not in known:
                 raise ModelError(
-                    f"Model {self.model!r} has no label {label!r} for PictureSafety.unsafe.",
+                    f"Model {self.model!r} has no label {label!r} for ImageSafety.unsafe.",
                     hint=did_you_mean(label, known) if len(known) <= 20 else f"It has {len(known)} labels.",
                 )
         places = [known.index(label) for label in self.unsafe]

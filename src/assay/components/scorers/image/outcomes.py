@@ -1,4 +1,4 @@
-"""From what a model gives for the readable pictures of a shard to one outcome for each sample."""
+"""From what a model gives for the readable images of a shard to one outcome for each sample."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def outcomes(
     run: Callable[[Sequence[Pixels]], Matrix],
     judge: Callable[[int, Matrix], Outcome],
 ) -> list[Outcome]:
-    """`judge(nth, row)` of each readable picture, and why there is none of the others.
+    """`judge(nth, row)` of each readable image, and why there is none of the others.
 
-    Shapes: the model `run` takes n pictures and gives (n, d); `row` is (d,), what it gave for one picture.
+    Shapes: the model `run` takes n images and gives (n, d); `row` is (d,), what it gave for one image.
     """
-    readable = [nth for nth, picture in enumerate(pixels) if not isinstance(picture, Unscored)]
+    readable = [nth for nth, image in enumerate(pixels) if not isinstance(image, Unscored)]
     rows: Sequence[Matrix] | Matrix = (
-        run([picture for picture in pixels if not isinstance(picture, Unscored)]) if readable else []
+        run([image for image in pixels if not isinstance(image, Unscored)]) if readable else []
     )
     judged = {nth: judge(nth, row) for nth, row in zip(readable, rows, strict=True)}
-    return [picture if isinstance(picture, Unscored) else judged[nth] for nth, picture in enumerate(pixels)]
+    return [image if isinstance(image, Unscored) else judged[nth] for nth, image in enumerate(pixels)]

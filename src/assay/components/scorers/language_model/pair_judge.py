@@ -21,7 +21,7 @@ from assay.text.prompting.judge_prompts import LETTERS, By, Pair, choice, pair_p
 class PairJudge:
     """1 where a judge finds `first` better in both orders, 0 where `second`, 1/2 for a tie or where orders disagree.
 
-    Each pair is shown twice, once each way round, because judges favour a place (Wang et al. 2023, "Large language
+    Each pair is shown twice, once each way round, because judges favor a place (Wang et al. 2023, "Large language
     models are not fair evaluators"; Zheng et al. 2023, section 3.4). Equal answers are a tie and nobody is asked; of
     two empty ones there is no verdict.
     Evidence: `as given` and `swapped`, what each order says of `first`; `conflict`, 1 where they disagree; with

@@ -1,4 +1,4 @@
-"""How good is an answer, in the eyes of those whose preferences a reward model learnt?"""
+"""How good is an answer, in the eyes of those whose preferences a reward model learned?"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from assay.core.score import Fingerprint, Outcome, Scale, Unscored
 
 @dataclass(frozen=True)
 class TextEmbedding:
-    """The text's sentence embedding, of length 1: a fingerprint to find near-duplicates and neighbours by.
+    """The text's sentence embedding, of length 1: a fingerprint to find near-duplicates and neighbors by.
 
     An empty text means nothing and is unscored; a long one is cut as its encoder cuts it.
     """

@@ -28,7 +28,7 @@ MOST = 50
 class Toxicity:
     """The probability, 0 to 1, that the worst piece of a text is one of the `unsafe` kinds of a classifier.
 
-    By any text classifier; assay carries none, and what one calls toxic is what those who labelled its data did: such
+    By any text classifier; assay carries none, and what one calls toxic is what those who labeled its data did: such
     classifiers flag dialects and talk about minorities more often than other text (Sap et al. 2019; Dixon et al. 2018).
     Of a classifier whose labels exclude each other ("softmax") the probabilities of `unsafe` are summed; of one that
     judges each label by itself ("sigmoid", such as unitary/toxic-bert) the highest counts. A text is judged in pieces

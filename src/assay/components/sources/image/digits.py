@@ -46,8 +46,8 @@ class Digits:
             if self.per_label is not None and seen[digit] >= self.per_label:
                 continue
             seen[digit] += 1
-            picture = Image.fromarray(np.round(small / 16 * 255).astype(np.uint8))
-            pixels = np.asarray(picture.resize((self.size, self.size), Image.Resampling.LANCZOS))
+            image = Image.fromarray(np.round(small / 16 * 255).astype(np.uint8))
+            pixels = np.asarray(image.resize((self.size, self.size), Image.Resampling.LANCZOS))
             origin = f"scikit-learn digits/{nth:04d}"
             samples.append(Sample({"label": f"digit {digit}", "image": lab.images.put(pixels), "origin": origin}))
         return samples

@@ -1,4 +1,4 @@
-"""Pictures in folders named after their labels: the layout that everyone uses."""
+"""Images in folders named after their labels: the layout that everyone uses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ImageFolder:
             (f"{folder.name}/{file.name}", (found := file.stat()).st_size, found.st_mtime_ns)
             for folder in (sorted(root.iterdir()) if root.is_dir() else [])
             if folder.is_dir()
-            for file in self._pictures(folder)
+            for file in self._images(folder)
         ]
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 
@@ -49,13 +49,13 @@ class ImageFolder:
             Sample({"label": folder.name, "image": lab.images.put(_read(file)), "origin": f"{folder.name}/{file.name}"})
             for folder in sorted(root.iterdir())
             if folder.is_dir()
-            for file in self._pictures(folder)
+            for file in self._images(folder)
         ]
         if not samples:
-            raise SourceError(f"No pictures in {self.path!r}.", hint="ImageFolder reads PATH/LABEL/*.png.")
+            raise SourceError(f"No images in {self.path!r}.", hint="ImageFolder reads PATH/LABEL/*.png.")
         return samples
 
-    def _pictures(self, folder: Path) -> list[Path]:
+    def _images(self, folder: Path) -> list[Path]:
         return sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)[: self.limit]
 
 
@@ -63,4 +63,4 @@ def _read(file: Path) -> Pixels:
     try:
         return decode(file.read_bytes())
     except (OSError, ValueError) as problem:
-        raise SourceError(f"{file} does not decode as a picture: {problem}") from problem
+        raise SourceError(f"{file} does not decode as an image: {problem}") from problem

@@ -1,4 +1,4 @@
-"""Pictures of nothing: the plainest strangers."""
+"""Images of nothing: the plainest strangers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from assay.core.sample import Sample
 
 @dataclass(frozen=True)
 class Noise:
-    """`count` grey pictures of noise, `size` pixels square: every other one even, the rest in soft blotches.
+    """`count` grey images of noise, `size` pixels square: every other one even, the rest in soft blotches.
 
-    The nth picture depends on `seed` and n alone.
+    The nth image depends on `seed` and n alone.
     """
 
     count: int = 200

@@ -16,7 +16,7 @@ ENDINGS = (".csv", ".jsonl")
 
 
 @dataclass(frozen=True)
-class LabelledTexts:
+class LabeledTexts:
     """Reads a text and a label of each row, in the order of the file; `per_label` takes the first so many of each.
 
     `skip` passes over the first so many of each label, so that one file can give texts to learn from and, behind them,
@@ -34,12 +34,12 @@ class LabelledTexts:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_path("LabelledTexts", self.path, "a .csv or .jsonl file")
-        check_limit("LabelledTexts", "per_label", self.per_label)
+        check_path("LabeledTexts", self.path, "a .csv or .jsonl file")
+        check_limit("LabeledTexts", "per_label", self.per_label)
         if self.skip < 0:
-            raise ValueError(f"LabelledTexts.skip must be 0 or more, was {self.skip}.")
+            raise ValueError(f"LabeledTexts.skip must be 0 or more, was {self.skip}.")
         if self.text == self.label:
-            raise ValueError(f"LabelledTexts.text and .label must be two columns, were both {self.text!r}.")
+            raise ValueError(f"LabeledTexts.text and .label must be two columns, were both {self.text!r}.")
 
     def listing(self) -> str:
         """Digest of the file: one that has changed is read again."""
@@ -48,7 +48,7 @@ class LabelledTexts:
     def read(self, lab: Lab) -> Sequence[Sample]:
         file = Path(self.path)
         if file.suffix.lower() not in ENDINGS:
-            raise SourceError(f"LabelledTexts reads .csv and .jsonl files, was given {self.path!r}.")
+            raise SourceError(f"LabeledTexts reads .csv and .jsonl files, was given {self.path!r}.")
         records = csv_records if file.suffix.lower() == ".csv" else jsonl_records
         rows = records(file, (self.text, self.label), "with a text and its label in each row")
         samples = [

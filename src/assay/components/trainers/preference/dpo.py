@@ -1,4 +1,4 @@
-"""Direct preference optimisation: a language model learns to prefer the chosen answers, without a reward model."""
+"""Direct preference optimization: a language model learns to prefer the chosen answers, without a reward model."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class DPO:
     than the reference does, in logarithms of the answers' probabilities (equation 7). A pair is a task or a dialogue
     with `chosen` and `rejected`; one whose `verdict` is not "", whose answers are equal or missing, or whose prompt
     fills `max_length` is left out and counted (`preference_rows.pair_rows`). `held_out` of the prompts, by lot of the
-    prompt alone, are not learnt from. However few the pairs, every step sees `batch` of them.
+    prompt alone, are not learned from. However few the pairs, every step sees `batch` of them.
 
-    Beside the implicit rewards, beta times the logarithm of what the model gives an answer over what the reference
+    Next to the implicit rewards, beta times the logarithm of what the model gives an answer over what the reference
     does, `curves.json` has "kl", the divergence of the model from the reference: of the distributions of every next
     token of a step's chosen answers, exactly, summed over an answer, the mean of the answers. What the model itself
     would say differs from these, so it is no divergence of whole answers. Where TRL's own forward pass is used, as on a
@@ -90,7 +90,7 @@ class DPO:
     max_length: int = 512
     """Tokens of a prompt and its answer."""
     held_out: float = 0.2
-    """Share of the prompts that nothing is learnt from."""
+    """Share of the prompts that nothing is learned from."""
     measure_every: int = 0
     """Steps from one look at the held-out pairs to the next; 0 to look before and after alone."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

@@ -54,7 +54,7 @@ def _trainer(job: PairJob, start: Checkpoint, tell: Tell) -> Any:
         model=model,
         ref_model=reference,
         args=DPOConfig(**settings(job), beta=job.loss["beta"], **loss_of(job)),
-        train_dataset=in_order(job, [example_of(row) for row in job.learnt]),
+        train_dataset=in_order(job, [example_of(row) for row in job.learned]),
         processing_class=tokenizer_of(start),
         callbacks=[Following(tell)],
         peft_config=adapter(job.rank, job.alpha),

@@ -62,7 +62,7 @@ class PairJob:
     save_every: int
     measure_every: int
     loss: Mapping[str, float | str | bool]
-    learnt: tuple[PairRow, ...]
+    learned: tuple[PairRow, ...]
     held: tuple[PairRow, ...]
 
     @property
@@ -73,7 +73,7 @@ class PairJob:
     @property
     def order(self) -> list[int]:
         """Places of the pairs that the steps see, `batch` a step: epoch after epoch, each in an order of its own."""
-        return list(islice(stream([(1.0, range(len(self.learnt)))], self.seed), self.steps * self.batch))
+        return list(islice(stream([(1.0, range(len(self.learned)))], self.seed), self.steps * self.batch))
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def job_of(
     """Of a component that has the fields of a training on pairs; and how many pairs were left out or cut.
 
     Raises:
-        RecipeError: There are no pairs, none can be learnt from, or the start cannot be trained as is asked.
+        RecipeError: There are no pairs, none can be learned from, or the start cannot be trained as is asked.
         FieldError: As `pair_rows`.
         ModelError: As `pair_rows` and `check_start`.
     """
@@ -120,7 +120,7 @@ def job_of(
         save_every=trainer.save_every,
         measure_every=trainer.measure_every,
         loss=loss,
-        learnt=rows.learnt,
+        learned=rows.learned,
         held=rows.held,
     )
     return job, rows.left
@@ -180,7 +180,7 @@ def in_order(job: PairJob, examples: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def run(trainer: Any, job: PairJob, held: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, float]], int]:
-    """Trains, going on from the last checkpoint; what was noted of each step, and how many parameters learnt.
+    """Trains, going on from the last checkpoint; what was noted of each step, and how many parameters learned.
 
     `held` are the held-out pairs as the trainer's collator takes them.
     """
@@ -233,7 +233,7 @@ def measured(margins: Sequence[float]) -> dict[str, float]:
 def _rows(job: PairJob, done: Compared, names: Mapping[str, str]) -> list[dict[str, float]]:
     """A row a step, after one of what was so before the first where there are held-out pairs."""
     rows = [{"step": 0.0, **measured(done.before)}] if job.held else []
-    lengths = [len(row.chosen) - row.start for row in job.learnt]
+    lengths = [len(row.chosen) - row.start for row in job.learned]
     order = job.order
     for nth, noted in enumerate(done.log):
         places = order[nth * job.batch : (nth + 1) * job.batch]

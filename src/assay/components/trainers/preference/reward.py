@@ -22,12 +22,12 @@ class RewardModel:
     equation 1), the reward a linear head's on the state of a conversation's last token. A pair is a task or a dialogue
     with `chosen` and `rejected`; one whose `verdict` is not "", whose answers are equal or missing, or whose prompt
     fills `max_length` is left out and counted (`preference_rows.pair_rows`). `held_out` of the prompts, by lot of the
-    prompt alone, are not learnt from. However few the pairs, every step sees `batch` of them.
+    prompt alone, are not learned from. However few the pairs, every step sees `batch` of them.
 
-    Rewards are centred: as in Ouyang et al. 2022 (section 3.5) a bias makes the mean reward 0, here of the chosen
-    answers of the held-out pairs, or of some that were learnt from where none is held out. The heads of language models
-    have no bias, so it stands as `reward_bias` in `config.json`, and `lab.models.reward_model` takes it off; what
-    transformers alone loads gives rewards without it, and the same differences. Nothing is scaled.
+    Rewards are centered: as in Ouyang et al. 2022 (section 3.5) a bias makes the mean reward 0, here of the chosen
+    answers of the held-out pairs, or of some that were learned from where none is held out. The heads of language
+    models have no bias, so it stands as `reward_bias` in `config.json`, and `lab.models.reward_model` takes it off;
+    what transformers alone loads gives rewards without it, and the same differences. Nothing is scaled.
 
     The same pairs in the same order with the same `lab.seed` give the same weights on one machine in one process; so
     does a training that was killed and goes on from its last checkpoint. Leaves in `lab.workspace()`: `model/`, which
@@ -61,7 +61,7 @@ class RewardModel:
     max_length: int = 512
     """Tokens of a prompt and its answer."""
     held_out: float = 0.2
-    """Share of the prompts that nothing is learnt from."""
+    """Share of the prompts that nothing is learned from."""
     measure_every: int = 0
     """Steps from one look at the held-out pairs to the next; 0 to look before and after alone."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

@@ -29,7 +29,7 @@ from assay.models.text.transformers_model import check_kind
 
 MODEL = "model"
 CENTRED_ON = 32
-"""Pairs that were learnt from, at most, by whose chosen answers rewards are centred where none is held out."""
+"""Pairs that were learned from, at most, by whose chosen answers rewards are centered where none is held out."""
 
 
 def learn_rewards(job: PairJob, tell: Tell) -> Compared:
@@ -49,7 +49,7 @@ def learn_rewards(job: PairJob, tell: Tell) -> Compared:
         write(start, merged(with_a_head(start, words, job.seed), trainer.model), folder)
         judge = open_reward_model(locate(str(folder)), placed(Device()))
         after = _margins(judge, job.held)
-        _centre(judge, folder, job.held or job.learnt[:CENTRED_ON])
+        _centre(judge, folder, job.held or job.learned[:CENTRED_ON])
     return Compared(log, trained, before, after)
 
 
@@ -106,7 +106,7 @@ def _trainer(job: PairJob, model: Any, words: Any, tell: Tell) -> Any:
     if job.rank and job.half:
         halve(model.base_model)
     margins = {"margin"} if job.loss["margin"] else set()
-    examples = [example_of(row, margins) for row in job.learnt]
+    examples = [example_of(row, margins) for row in job.learned]
     trainer = Rewarder(
         model=model,
         args=RewardConfig(**settings(job), center_rewards_coefficient=job.loss["center"]),

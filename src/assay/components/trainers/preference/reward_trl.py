@@ -23,7 +23,7 @@ class Rewarder(Watching, RewardTrainer):  # type: ignore[misc]
         net.forward = InALine(net, half=half)
 
     def margins(self, examples: Sequence[dict[str, Any]], batch: int) -> list[float]:
-        """Reward of the chosen answer minus that of the rejected one, of pairs that nothing is learnt from."""
+        """Reward of the chosen answer minus that of the rejected one, of pairs that nothing is learned from."""
         found: list[float] = []
         with torch.no_grad(), self.accelerator.autocast():
             for begin in range(0, len(examples), batch):

@@ -1,4 +1,4 @@
-"""Pairs of a chosen and a rejected answer as tokens, and how many of them nothing can be learnt from."""
+"""Pairs of a chosen and a rejected answer as tokens, and how many of them nothing can be learned from."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class PairRow:
 
 @dataclass(frozen=True)
 class PairRows:
-    """What is learnt from, what is held back, and how many pairs were left out or cut."""
+    """What is learned from, what is held back, and how many pairs were left out or cut."""
 
-    learnt: tuple[PairRow, ...]
+    learned: tuple[PairRow, ...]
     held: tuple[PairRow, ...]
     left: Mapping[str, int]
 
@@ -61,7 +61,7 @@ def learnable(sample: Sample) -> bool:
 
 
 def unlearnable(sample: Sample) -> str:
-    """Why nothing can be learnt from a pair, before it is read as tokens; "" where something can be."""
+    """Why nothing can be learned from a pair, before it is read as tokens; "" where something can be."""
     chosen, rejected = (_said(sample, side) for side in ("chosen", "rejected"))
     if not (chosen and rejected):
         return MISSING
@@ -75,7 +75,7 @@ def pair_rows(samples: Sequence[Sample], reader: Reader, held_out: float) -> Pai
 
     Left out, by the first reason that holds: "missing side" (an answer is missing or blank), "unpreferred" (a `verdict`
     that is not ""), "equal answers" (they look alike, or give the same tokens), "too long" (the prompt fills
-    `max_length` tokens, or the answers are equal in what is left of them). "cut" counts pairs that are learnt from and
+    `max_length` tokens, or the answers are equal in what is left of them). "cut" counts pairs that are learned from and
     whose longer answer lost its end.
 
     Raises:
@@ -103,8 +103,8 @@ def pair_rows(samples: Sequence[Sample], reader: Reader, held_out: float) -> Pai
             f"{reader.owner} cannot learn from any of {len(samples)} pairs: {told or 'there are none'}.",
             hint=longer if left[LONG] else "A pair needs two different answers, one preferred.",
         )
-    learnt, held = held_back(usable, held_out)
-    return PairRows(tuple(rows[one.id] for one in learnt), tuple(rows[one.id] for one in held), left)
+    learned, held = held_back(usable, held_out)
+    return PairRows(tuple(rows[one.id] for one in learned), tuple(rows[one.id] for one in held), left)
 
 
 def _row(sample: Sample, reader: Reader) -> tuple[PairRow | None, str]:

@@ -35,8 +35,8 @@ class GRPO:
     """Reinforces a language model by the rewards of its own answers for exactly `steps` steps; keeps the last weights.
 
     In a step the model answers each of `prompts` tasks `answers` times, the rewards look at every answer, and answers
-    better than the others to the same task become more probable, worse ones less: group relative policy optimisation
-    (Shao et al. 2024, "DeepSeekMath", section 4.1), by which DeepSeek-R1 learnt (Guo et al. 2025), with a penalty for
+    better than the others to the same task become more probable, worse ones less: group relative policy optimization
+    (Shao et al. 2024, "DeepSeekMath", section 4.1), by which DeepSeek-R1 learned (Guo et al. 2025), with a penalty for
     what drifts away from the start. The code is TRL's GRPOTrainer. Tasks are asked through the checkpoint's own chat
     template, as `assay ask` asks them; a reference answer in a task is seen by the rewards alone, never by the model.
     Reinforcement only sharpens what a model does now and then: begin with one that half succeeds.
@@ -56,26 +56,26 @@ class GRPO:
     """
 
     rewards: Mapping[str, Scorer]
-    """By a name of your own; their weighted sum is learnt from."""
+    """By a name of your own; their weighted sum is learned from."""
     model: str = "embedded:smollm2"
     """Reference of the checkpoint to start from, and not to drift away from."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Of rewards; 1 where one is not here."""
     watch: Mapping[str, Scorer] = field(default_factory=dict)
-    """Looked at in each step's answers and not learnt from: what a model that cheats the rewards does not improve."""
+    """Looked at in each step's answers and not learned from: what a model that cheats the rewards does not improve."""
     steps: int = 100
     prompts: int = 8
     """Tasks a step."""
     answers: int = 8
     """To each task in a step: the group that they are compared in."""
     batch: int | None = None
-    """Answers that are learnt from at once; all of a step where None. Fewer take less memory."""
+    """Answers that are learned from at once; all of a step where None. Fewer take less memory."""
     iterations: int = 1
     """Steps on the same answers. Above 1, `clip` holds the later ones near the first."""
     max_tokens: int = 256
     """Of an answer; what is longer is cut."""
     temperature: float = 1.0
-    """Of the answers that are learnt from."""
+    """Of the answers that are learned from."""
     rate: float = 5e-5
     """Peak of the learning rate. LoRA wants more than full training does."""
     warmup: float = 0.1
@@ -85,8 +85,8 @@ class GRPO:
     clip: float = 0.2
     """How far from 1 the ratio of new to old probability of a token may go."""
     loss: Kind = "dapo"
-    """How tokens are averaged: within each answer first ("grpo"); over all that are learnt from at once ("bnpo") or all
-    of the step ("dapo", Yu et al. 2025); or by `max_tokens` ("dr_grpo", Liu et al. 2025), which favours no length."""
+    """How tokens are averaged: within each answer first ("grpo"); over all learned from at once ("bnpo") or all of
+    the step ("dapo", Yu et al. 2025); or by `max_tokens` ("dr_grpo", Liu et al. 2025), which favors no length."""
     scale: Literal["group", "batch", "none"] = "group"
     """What rewards less the group's mean are divided by: their deviation in the group or the step, or nothing."""
     method: Literal["lora", "full"] = "lora"
@@ -98,7 +98,7 @@ class GRPO:
     max_length: int = 512
     """Tokens of a prompt; a task with a longer one is left out and counted as "too long"."""
     held_out: float = 0.0
-    """Share of the prompts that are not learnt from, but answered greedily and rewarded before and after."""
+    """Share of the prompts that are not learned from, but answered greedily and rewarded before and after."""
     system: str = ""
     """What a system message says; where empty, the template's own, if it has one."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

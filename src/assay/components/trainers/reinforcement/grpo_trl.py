@@ -48,7 +48,7 @@ class Reinforcer(GRPOTrainer):  # type: ignore[misc]
         return [list(self.asked[int(one)]) for one in prompts], None, {}
 
     def _generate_single_turn(self, *rows: Any, **more: Any) -> Any:
-        """Answers in the precision that they are learnt in."""
+        """Answers in the precision that they are learned in."""
         with self.accelerator.autocast():
             return super()._generate_single_turn(*rows, **more)
 

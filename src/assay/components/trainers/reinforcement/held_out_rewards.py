@@ -31,7 +31,7 @@ class Earning:
     asked: Sequence[tuple[Sample, tuple[Message, ...]]]
     decoding: Decoding
     """Its seed is not looked at: each prompt has its own, which both models draw from, so that they differ by what was
-    learnt and little else."""
+    learned and little else."""
 
     def note(self, start: str, folder: Path, lab: Lab) -> None:
         """Writes what the models `start` and `folder / "model"` earn, where anything is asked.

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PPO:
-    """Tunes a language model by exactly `steps` steps of proximal policy optimisation and keeps the last weights.
+    """Tunes a language model by exactly `steps` steps of proximal policy optimization and keeps the last weights.
 
     Each step samples an answer to each of `prompts` prompts, has it rewarded, and learns from the step's answers for
     some epochs, kept near the start by a penalty on the KL divergence from it. `ppo_loop.py` is the loop, written to be
-    read. Start from a model that now and then does what is rewarded: what is never sampled is never learnt.
+    read. Start from a model that now and then does what is rewarded: what is never sampled is never learned.
 
     Samples are tasks, dialogues or pairs; of each it takes the prompt, of several with one prompt the first. It learns
     from all prompts but those that `held_back` keeps from every trainer of preferences, epoch after epoch, each in an
@@ -65,18 +65,18 @@ class PPO:
     weights: Mapping[str, float] = field(default_factory=dict)
     """Of rewards; 1 where one is not here."""
     watch: Mapping[str, Scorer] = field(default_factory=dict)
-    """Scorers that are looked at in every step and not learnt from: they show a reward that is won by a trick."""
+    """Scorers that are looked at in every step and not learned from: they show a reward that is won by a trick."""
     steps: int = 20
     prompts: int = 16
     """Prompts a step, each with one answer."""
     epochs: int = 2
-    """Times that a step's answers are learnt from."""
+    """Times that a step's answers are learned from."""
     minibatches: int = 2
     """Into which a step's answers are parted; each is an update."""
     max_tokens: int = 32
     """Of an answer, with the one that ends it."""
     temperature: float = 1.0
-    """Of the policy, when it is sampled and when it is learnt."""
+    """Of the policy, when it is sampled and when it is learned."""
     rate: float = 2e-4
     """Learning rate of the first step, from which it falls in a line."""
     value_rate: float = 1e-3
@@ -175,15 +175,15 @@ class PPO:
         return Artifact(str(folder), "text-model", digest_of(folder), facts)
 
     def _prompts(self, samples: Sequence[Sample]) -> tuple[list[Prompt], list[Sample], int]:
-        """What is learnt from, each prompt once; what was held back; and how many are too long."""
+        """What is learned from, each prompt once; what was held back; and how many are too long."""
         from assay.components.trainers.reinforcement.ppo_loop import Prompt
         from assay.components.trainers.sft.model import tokenizer_of
 
         tokenizer = tokenizer_of(locate(self.model))
         first = {prompt_of(one): one for one in reversed(samples)}
         unique = [one for one in samples if first[prompt_of(one)] is one]
-        learnt, held = held_back(unique, self.held_out)
-        prompts = [Prompt(one, tuple(rendered(tokenizer, self._asked(one), self.model))) for one in learnt]
+        learned, held = held_back(unique, self.held_out)
+        prompts = [Prompt(one, tuple(rendered(tokenizer, self._asked(one), self.model))) for one in learned]
         fit = [one for one in prompts if len(one.ids) <= self.max_length]
         if not fit:
             raise RecipeError(
@@ -195,7 +195,7 @@ class PPO:
         return conversation(sample, system=self.system)
 
     def _earning(self, held: Sequence[Sample]) -> Earning:
-        """Sampled as in training: greedy answers tell little of a policy that learnt what not to sample."""
+        """Sampled as in training: greedy answers tell little of a policy that learned what not to sample."""
         count = max(1, self.held_out_answers)
         how = Decoding("sample", temperature=self.temperature, max_tokens=self.max_tokens, answers=count)
         asked = [(one, self._asked(one)) for one in held] if self.held_out_answers else []

@@ -1,4 +1,4 @@
-"""Proximal policy optimisation of a language model: the whole loop, to be read from top to bottom.
+"""Proximal policy optimization of a language model: the whole loop, to be read from top to bottom.
 
 A step samples answers with the policy as it is, has them rewarded, works out how much better than expected each token
 was, and moves the policy a little, more than once but never far, towards the tokens that were better:
@@ -108,7 +108,7 @@ class Loop:
         self.ppo, self.policy, self.tokenizer, self.lab = ppo, policy, tokenizer, lab
         self.state = State(kl_weight=ppo.kl)
         # Adam's epsilon as in Huang et al. 2022, 3; PyTorch's own is 1e-8.
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             [{"params": policy.adapter}, {"params": list(policy.value.parameters())}], eps=1e-5, weight_decay=0.0
         )
         order = stream([(1.0, range(len(prompts)))], lab.seed)
@@ -177,7 +177,7 @@ class Loop:
     def advantages(self, rollouts: Rollouts, rewards: torch.Tensor) -> tuple[Batch, dict[str, float]]:
         """How much better than expected each token was; and the KL from the reference, and the entropy.
 
-        The policy is read anew, in the minibatches that are learnt from: numbers differ in their last bits between
+        The policy is read anew, in the minibatches that are learned from: numbers differ in their last bits between
         batches and between reading and sampling, and ratios must be exactly 1 before the first update.
         """
         ppo, mask = self.ppo, rollouts.mask
@@ -207,7 +207,7 @@ class Loop:
             RecipeError: The loss is no number.
         """
         ppo, draws, seen = self.ppo, self._randomness(torch.device("cpu")), []
-        for group, peak in zip(self.optimiser.param_groups, (ppo.rate, ppo.value_rate), strict=True):
+        for group, peak in zip(self.optimizer.param_groups, (ppo.rate, ppo.value_rate), strict=True):
             group["lr"] = peak * rate
         parts = self._parts(batch.rollouts)
         for _ in range(ppo.epochs):
@@ -216,10 +216,10 @@ class Loop:
                 total = losses["policy loss"] + ppo.value_coef * losses["value loss"]
                 if not math.isfinite(total.item()):
                     raise RecipeError(f"The loss was {total.item()} at step {self.state.step}.", hint=LOWER)
-                self.optimiser.zero_grad()
+                self.optimizer.zero_grad()
                 total.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_([*self.policy.adapter, *self.policy.value.parameters()], STEEPEST)
-                self.optimiser.step()
+                self.optimizer.step()
                 seen.append({name: value.item() for name, value in losses.items()})
         return {name: sum(one[name] for one in seen) / len(seen) for name in seen[0]}
 
@@ -236,7 +236,7 @@ class Loop:
         return {"policy loss": policy, "value loss": value, "clipped": clipped}
 
     def _parts(self, rollouts: Rollouts) -> list[torch.Tensor]:
-        """Places of the minibatches' rows. Prompts come in a random order, so neighbours are as good as any."""
+        """Places of the minibatches' rows. Prompts come in a random order, so neighbors are as good as any."""
         rows = torch.arange(len(rollouts.ids), device=self.policy.device)
         return list(rows.chunk(min(self.ppo.minibatches, len(rows))))
 

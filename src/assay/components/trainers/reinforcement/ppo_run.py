@@ -28,7 +28,7 @@ UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, 
 
 
 def learn(ppo: PPO, prompts: Sequence[Prompt], lab: Lab, *, half: bool) -> tuple[State, int]:
-    """Trains in `lab.workspace()`, going on from the last checkpoint; the last state, and how many parameters learnt.
+    """Trains in `lab.workspace()`, going on from the last checkpoint; the last state, and how many parameters learned.
 
     Raises:
         RecipeError: As `Loop.step`, or memory is short.
@@ -50,14 +50,14 @@ def learn(ppo: PPO, prompts: Sequence[Prompt], lab: Lab, *, half: bool) -> tuple
             if lab.progress is not None:
                 lab.progress(step, ppo.steps)
         save(start, policy.model, lab.workspace() / "model")
-    trained = sum(one.numel() for group in loop.optimiser.param_groups for one in group["params"])
+    trained = sum(one.numel() for group in loop.optimizer.param_groups for one in group["params"])
     return loop.state, trained
 
 
 def keep(loop: Loop, file: Path) -> None:
     """Writes a checkpoint in the place of the one before, whole or not at all."""
     new = file.with_suffix(".new")
-    whole = {"state": asdict(loop.state), "policy": loop.policy.state(), "optimiser": loop.optimiser.state_dict()}
+    whole = {"state": asdict(loop.state), "policy": loop.policy.state(), "optimizer": loop.optimizer.state_dict()}
     with new.open("wb") as stream:
         torch.save(whole, stream)
         stream.flush()
@@ -75,5 +75,5 @@ def restore(loop: Loop, file: Path) -> None:
     except UNREADABLE:
         return
     loop.policy.restore(kept["policy"])
-    loop.optimiser.load_state_dict(kept["optimiser"])
+    loop.optimizer.load_state_dict(kept["optimizer"])
     loop.state = state

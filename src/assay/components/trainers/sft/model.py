@@ -186,7 +186,7 @@ def _row_by_row(
 def save(checkpoint: Checkpoint, tuned: Any, folder: Path) -> None:
     """Writes what transformers loads: whole weights in the dtype they came in, configuration, tokenizer, template.
 
-    What LoRA learnt is added to the weights as they came, not to what they were halved to. Where the start lies beside
+    What LoRA learned is added to the weights as they came, not to what they were halved to. Where the start lies beside
     an F16 GGUF, so does what was made of it: OpenVINO answers for both.
     """
     write(checkpoint, merged(loaded(checkpoint), tuned), folder)
@@ -196,7 +196,7 @@ def save(checkpoint: Checkpoint, tuned: Any, folder: Path) -> None:
 
 
 def merged(fresh: Any, tuned: Any) -> Any:
-    """`fresh`, the start as it came, with what `tuned` has learnt."""
+    """`fresh`, the start as it came, with what `tuned` has learned."""
     from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
     if isinstance(tuned, PeftModel):

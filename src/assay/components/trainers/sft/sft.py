@@ -32,7 +32,7 @@ class SFT:
     the tokens of the answer and of what the template ends it with: the prompt teaches nothing (Taori et al. 2023,
     "Alpaca", whose schedule this is too: up in a line, then half a cosine down; AdamW, no weight decay, no dropout). A
     special token that a text writes out is left out of it. A dialogue is asked with what was said before, of which
-    nothing is learnt either, also not of earlier answers (as Touvron et al. 2023, "Llama 2", section 3.3).
+    nothing is learned either, also not of earlier answers (as Touvron et al. 2023, "Llama 2", section 3.3).
 
     However few the samples, each step sees a full batch: one epoch runs on into the next, each in an order of its own.
     Tokens beyond `max_length` are cut off an answer, which then teaches no end, and counted as "cut"; a sample whose
@@ -69,7 +69,7 @@ class SFT:
     system: str = ""
     """What a system message says; where empty, the template's own, if it has one."""
     style: Literal["instruction", "name"] = "instruction"
-    """Whether a task is asked by its instruction or by its bare `name`, such as "summarise"."""
+    """Whether a task is asked by its instruction or by its bare `name`, such as "summarize"."""
     mixture: Mapping[str, float] = field(default_factory=dict)
     """Weight of each value of `mixture_field`: its share of what the steps see, however many samples have it."""
     mixture_field: str = "origin"
@@ -124,8 +124,8 @@ class SFT:
 
         check_given("SFT", samples)
         self.check((), lab)
-        learnt, rows, left = self._rows(samples)
-        job = self._job(learnt, rows, lab)
+        learned, rows, left = self._rows(samples)
+        job = self._job(learned, rows, lab)
         settle(lab.workspace(), job.digest)
         tuned = (tune if self.processes == 1 else launch)(job, lab.progress or untold)
         folder = lab.workspace() / "model"
@@ -134,10 +134,10 @@ class SFT:
         facts = {"steps": len(tuned.history), "samples": len(samples), **_facts(job, tuned), **left}
         return Artifact(str(folder), "text-model", digest_of(folder), facts)
 
-    def _job(self, learnt: Sequence[Sample], rows: Sequence[Row], lab: Lab) -> Job:
+    def _job(self, learned: Sequence[Sample], rows: Sequence[Row], lab: Lab) -> Job:
         from assay.components.trainers.sft.loop import Job
 
-        order = stream(parts_of(learnt, self.mixture_field, self.mixture), lab.seed)
+        order = stream(parts_of(learned, self.mixture_field, self.mixture), lab.seed)
         if self.packing:
             bins = packed(order, [len(row.ids) for row in rows], self.steps, self.batch, self.max_length)
         else:
@@ -161,12 +161,12 @@ class SFT:
         )
 
     def _rows(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[Row], dict[str, int]]:
-        """What can be learnt from, as tokens, and how many were cut or left out."""
+        """What can be learned from, as tokens, and how many were cut or left out."""
         from assay.components.trainers.sft.model import tokenizer_of
 
         start = locate(self.model)
         tokenizer = tokenizer_of(start)
-        learnt, rows, left = [], [], {"cut": 0, "too long": 0, "blank": 0}
+        learned, rows, left = [], [], {"cut": 0, "too long": 0, "blank": 0}
         for sample in samples:
             if not (answer := sample.text(self.output).strip()):
                 left["blank"] += 1
@@ -176,15 +176,15 @@ class SFT:
                 left["too long"] += 1
                 continue
             left["cut"] += len(ids) > self.max_length
-            learnt.append(sample)
+            learned.append(sample)
             rows.append(Row(tuple(ids[: self.max_length]), begins))
         if not rows:
             raise RecipeError(
-                f"None of {len(samples)} samples can be learnt from: {left['too long']} have a prompt that fills "
+                f"None of {len(samples)} samples can be learned from: {left['too long']} have a prompt that fills "
                 f"{self.max_length} tokens, {left['blank']} a blank answer.",
                 hint="Raise SFT.max_length." if left["too long"] else "",
             )
-        return learnt, rows, left
+        return learned, rows, left
 
     def _asked(self, sample: Sample) -> tuple[Message, ...]:
         """As somebody asks who sets the task."""

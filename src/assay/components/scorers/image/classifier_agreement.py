@@ -1,4 +1,4 @@
-"""Does an expert classifier see in a picture what its label says?"""
+"""Does an expert classifier see in an image what its label says?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AGREES, DISAGREES, ABSENT = "agrees", "disagrees", "not among its labels"
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ClassifierAgreement:
     """The expert "agrees", "disagrees", or the intended label is "not among its labels", which is no error of anyone.
 
     The answer is the label the expert named. Evidence: `confidence` in that answer and, where the expert knows the

@@ -1,7 +1,7 @@
-"""How often the embedded model of unsafe pictures flags harmless ones: real photographs of clothes.
+"""How often the embedded model of unsafe images flags harmless ones: real photographs of clothes.
 
-    python benchmarks/picture_safety.py                       # 100 of each class of Fashion-MNIST
-    python benchmarks/picture_safety.py --per-label 1000
+    python benchmarks/image_safety.py                       # 100 of each class of Fashion-MNIST
+    python benchmarks/image_safety.py --per-label 1000
 
 Printed: the share of photographs above each of three lines, with Wilson's interval, and the quantiles of the score.
 """

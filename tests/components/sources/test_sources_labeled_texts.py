@@ -8,7 +8,7 @@ import pytest
 
 from assay.components.sources.text import food_reviews
 from assay.components.sources.text.food_reviews import FoodReviews
-from assay.components.sources.text.labeled_texts import LabelledTexts
+from assay.components.sources.text.labeled_texts import LabeledTexts
 from assay.core.errors import SourceError
 from labs import tiny_lab
 
@@ -22,48 +22,48 @@ def table(tmp_path: Path) -> str:
     return str(path)
 
 
-def said(source: LabelledTexts) -> list[tuple[str, str]]:
+def said(source: LabeledTexts) -> list[tuple[str, str]]:
     return [(sample.text("text"), sample.text("label")) for sample in source.read(tiny_lab())]
 
 
 def test_a_table_and_lines_of_json_are_read_alike(table: str, tmp_path: Path) -> None:
     lines = tmp_path / "rows.jsonl"
     lines.write_text("\n".join(json.dumps({"say": text, "kind": label}) for text, label in ROWS), encoding="utf-8")
-    assert said(LabelledTexts(table)) == ROWS == said(LabelledTexts(str(lines), "say", "kind"))
+    assert said(LabeledTexts(table)) == ROWS == said(LabeledTexts(str(lines), "say", "kind"))
 
 
 def test_the_first_of_each_label_and_those_behind_them_share_nothing(table: str) -> None:
-    learnt, measured = said(LabelledTexts(table, per_label=1)), said(LabelledTexts(table, skip=1, per_label=1))
-    assert learnt == [("좋다", "good"), ("so so", "bad")]
+    learned, measured = said(LabeledTexts(table, per_label=1)), said(LabeledTexts(table, skip=1, per_label=1))
+    assert learned == [("좋다", "good"), ("so so", "bad")]
     assert measured == [("fine", "good"), ("meh", "bad")]
-    assert said(LabelledTexts(table, skip=1)) == ROWS[2:]
+    assert said(LabeledTexts(table, skip=1)) == ROWS[2:]
 
 
 def test_mistakes_are_named(table: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 3 were asked for"):
-        LabelledTexts(table, per_label=3).read(tiny_lab())
+        LabeledTexts(table, per_label=3).read(tiny_lab())
     with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 1 behind the first 2 were asked for"):
-        LabelledTexts(table, skip=2).read(tiny_lab())
+        LabeledTexts(table, skip=2).read(tiny_lab())
     with pytest.raises(SourceError, match=r"there is no 'words'"):
-        LabelledTexts(table, text="words").read(tiny_lab())
+        LabeledTexts(table, text="words").read(tiny_lab())
     (tmp_path / "none.csv").write_text("text,label\n", encoding="utf-8")
     with pytest.raises(SourceError, match="There are no rows"):
-        LabelledTexts(str(tmp_path / "none.csv")).read(tiny_lab())
+        LabeledTexts(str(tmp_path / "none.csv")).read(tiny_lab())
     (tmp_path / "blank.csv").write_text("text,label\n ,good\n", encoding="utf-8")
     with pytest.raises(SourceError, match=r"blank.csv, line 2: text is blank"):
-        LabelledTexts(str(tmp_path / "blank.csv")).read(tiny_lab())
+        LabeledTexts(str(tmp_path / "blank.csv")).read(tiny_lab())
     with pytest.raises(SourceError, match=r"reads .csv and .jsonl files"):
-        LabelledTexts("rows.xlsx").read(tiny_lab())
+        LabeledTexts("rows.xlsx").read(tiny_lab())
     with pytest.raises(ValueError, match=r"must be two columns, were both 'text'"):
-        LabelledTexts(table, label="text")
+        LabeledTexts(table, label="text")
     with pytest.raises(ValueError, match=r"skip must be 0 or more, was -1"):
-        LabelledTexts(table, skip=-1)
+        LabeledTexts(table, skip=-1)
 
 
 def test_a_file_that_has_changed_is_another_stage(table: str) -> None:
-    before = LabelledTexts(table).listing()
+    before = LabeledTexts(table).listing()
     Path(table).write_text("text,label\nnew,good\n", encoding="utf-8")
-    assert LabelledTexts(table).listing() != before
+    assert LabeledTexts(table).listing() != before
 
 
 def test_food_reviews_are_all_there_and_no_split_shares_one_with_another() -> None:

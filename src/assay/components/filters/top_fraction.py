@@ -14,7 +14,7 @@ from assay.core.score import Score, Unscored
 
 
 @dataclass(frozen=True)
-class TopShare:
+class TopFraction:
     """Keeps the best `share` by `column` of the scored samples of each `per`; of equals, the lower id wins.
 
     Rounds up, so a label with a scored sample never disappears. The labels stay as balanced as they were, where a
@@ -31,13 +31,13 @@ class TopShare:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_choice("TopShare", "unscored", self.unscored, ("drop", "keep"))
-        check_choice("TopShare", "best", self.best, ("highest", "lowest"))
+        check_choice("TopFraction", "unscored", self.unscored, ("drop", "keep"))
+        check_choice("TopFraction", "best", self.best, ("highest", "lowest"))
         if not 0 < self.share <= 1:
-            raise ValueError(f"TopShare.share must be above 0 and at most 1, was {self.share}.")
+            raise ValueError(f"TopFraction.share must be above 0 and at most 1, was {self.share}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
-        outcomes = column_of(table, self.column, Score, "TopShare")
+        outcomes = column_of(table, self.column, Score, "TopFraction")
         decisions = {
             row: unscored(outcome, self.column, self.unscored)
             for row, outcome in enumerate(outcomes)

@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Unknowns:
+class OodScores:
     """Higher is more known, by `method`; the other three scores stand in the evidence, by their names.
 
     Evidence also holds `confidence`, the softmax's largest share, which is what fails on strangers, and every logit as
@@ -32,12 +32,12 @@ class Unknowns:
 
     Samples whose text field `part` is "fit" are the known ones that "nearest" and "vim" are fitted on: real samples
     that the model is to be used on, and not those it was trained on, as the papers have it, because a model trained on
-    generated pictures is used on real ones. Their own scores flatter them: draw no line by those.
+    generated images is used on real ones. Their own scores flatter them: draw no line by those.
     """
 
     method: Literal["max-logit", "energy", "nearest", "vim"] = "energy"
     k: int = 10
-    """Which neighbour "nearest" looks at."""
+    """Which neighbor "nearest" looks at."""
     part: str = "part"
     image: str = "image"
 
@@ -46,15 +46,15 @@ class Unknowns:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ValueError(f"Unknowns.method must be one of {', '.join(METHODS)}, was {self.method!r}.")
+            raise ValueError(f"OodScores.method must be one of {', '.join(METHODS)}, was {self.method!r}.")
         if self.k < 1:
-            raise ValueError(f"Unknowns.k must be at least 1, was {self.k}.")
+            raise ValueError(f"OodScores.k must be at least 1, was {self.k}.")
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.classifier(artifact.path)
-        pictures = lab.readable(holdout, self.image)
-        rows = [nth for nth, picture in enumerate(pictures) if not isinstance(picture, Unscored)]
-        readable = [picture for picture in pictures if not isinstance(picture, Unscored)]
+        images = lab.readable(holdout, self.image)
+        rows = [nth for nth, image in enumerate(images) if not isinstance(image, Unscored)]
+        readable = [image for image in images if not isinstance(image, Unscored)]
         features = model.features(readable).astype(np.float64)
         weight, bias = (part.astype(np.float64) for part in model.head())
         logits = features @ weight.T + bias
@@ -62,14 +62,14 @@ class Unknowns:
         columns = self._scores(features, logits, known, (weight, bias))
         if self.method not in columns and rows:
             raise RecipeError(
-                f"Unknowns by {self.method!r} needs {self.k} known samples or more, had {int(known.sum())}.",
+                f"OodScores by {self.method!r} needs {self.k} known samples or more, had {int(known.sum())}.",
                 hint=f"Their text field {self.part!r} must say {FIT!r}.",
             )
         found: dict[int, Outcome] = {
             row: self._one({name: float(column[nth]) for name, column in columns.items()}, logits[nth], model.labels)
             for nth, row in enumerate(rows)
         }
-        return [picture if isinstance(picture, Unscored) else found[nth] for nth, picture in enumerate(pictures)]
+        return [image if isinstance(image, Unscored) else found[nth] for nth, image in enumerate(images)]
 
     def _scores(
         self, features: Floats, logits: Floats, known: npt.NDArray[np.bool_], head: tuple[Floats, Floats]

@@ -1,4 +1,4 @@
-"""Pictures that are not safe: open_nsfw beside the package's own code, and any classifier with the labels for it."""
+"""Images that are not safe: open_nsfw beside the package's own code, and any classifier with the labels for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.components.scorers.image.image_safety import PictureSafety
+from assay.components.scorers.image.image_safety import ImageSafety
 from assay.core.errors import ModelError
 from assay.core.model_kinds import Pixels
 from assay.core.sample import Sample
@@ -25,7 +25,7 @@ PUBLISHED = {
 }
 
 
-def picture(seed: int, height: int, width: int, grey: bool) -> Pixels:
+def image(seed: int, height: int, width: int, grey: bool) -> Pixels:
     small = np.random.default_rng(seed).integers(0, 256, (7, 5) if grey else (7, 5, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR))
 
@@ -38,15 +38,15 @@ def models() -> OpenModels:
 @carried
 def test_open_nsfw_gives_what_its_own_code_gives(models: OpenModels) -> None:
     """The JPEG file on the way is another with another libjpeg, so the last digits may differ."""
-    images = [picture(*given) for given in PUBLISHED]
+    images = [image(*given) for given in PUBLISHED]
     logits = models.classifier("embedded:open-nsfw").logits(images)
     assert np.exp(logits).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-6)
     assert np.exp(logits)[:, 1] == pytest.approx(list(PUBLISHED.values()), rel=2e-2)
 
 
 @carried
-def test_a_picture_is_judged_alike_alone_and_among_others(models: OpenModels) -> None:
-    images = [picture(seed, 40, 30, False) for seed in range(20)]
+def test_an_image_is_judged_alike_alone_and_among_others(models: OpenModels) -> None:
+    images = [image(seed, 40, 30, False) for seed in range(20)]
     model = models.classifier("embedded:open-nsfw")
     whole = model.logits(images)
     assert all((model.logits([one])[0] == row).all() for one, row in zip(images[-3:], whole[-3:], strict=True))
@@ -57,7 +57,7 @@ def test_a_picture_is_judged_alike_alone_and_among_others(models: OpenModels) ->
         model.features(images)
 
 
-def test_pictures_are_prepared_as_for_its_training() -> None:
+def test_images_are_prepared_as_for_its_training() -> None:
     flat = np.full((10, 300, 3), (200, 100, 50), dtype=np.uint8)
     pixels = prepared(flat)
     assert pixels.shape == (224, 224, 3)
@@ -67,11 +67,11 @@ def test_pictures_are_prepared_as_for_its_training() -> None:
 
 
 @carried
-def test_harmless_pictures_are_safe_and_a_broken_one_costs_itself() -> None:
+def test_harmless_images_are_safe_and_a_broken_one_costs_itself() -> None:
     lab = real_lab()
     lab = type(lab)(lab.seed, lab.models, tiny_lab().images)
     samples = [*shades(lab, 2), broken()]
-    *outcomes, lacking = PictureSafety().score(samples, lab)
+    *outcomes, lacking = ImageSafety().score(samples, lab)
     assert all(isinstance(one, Score) and one.value < 0.5 and not one.reason for one in outcomes)
     assert isinstance(lacking, Unscored)
 
@@ -79,13 +79,13 @@ def test_harmless_pictures_are_safe_and_a_broken_one_costs_itself() -> None:
 def test_any_classifier_serves_by_its_labels() -> None:
     lab = tiny_lab()
     samples = shades(lab, 1)
-    (black, *_) = PictureSafety("tiny:expert", ("black",)).score(samples, lab)
+    (black, *_) = ImageSafety("tiny:expert", ("black",)).score(samples, lab)
     assert isinstance(black, Score)
     assert black.value > 0.5
     assert black.reason == "it looks like 'black'"
-    every = PictureSafety("tiny:expert", tuple(lab.models.classifier("tiny:expert").labels)).score(samples, lab)
+    every = ImageSafety("tiny:expert", tuple(lab.models.classifier("tiny:expert").labels)).score(samples, lab)
     assert all(isinstance(one, Score) and one.value == pytest.approx(1.0) for one in every)
     with pytest.raises(ModelError, match="no label 'nsfw'"):
-        PictureSafety("tiny:expert").score([Sample({"label": "a"})][:0], lab)
+        ImageSafety("tiny:expert").score([Sample({"label": "a"})][:0], lab)
     with pytest.raises(ValueError, match="one or more labels"):
-        PictureSafety(unsafe=())
+        ImageSafety(unsafe=())

@@ -1,4 +1,4 @@
-"""Labels and templates to pictures, by a text-to-image model."""
+"""Labels and templates to images, by a text-to-image model."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import ClassVar
 
 from assay.components.generators.label_plan import LabelPlan
 from assay.core.lab import Lab
-from assay.core.model_kinds import NotPainted, PaintRequest, Pixels
+from assay.core.model_kinds import ImageRequest, NotGenerated, Pixels
 from assay.core.sample import Failure, Made, Sample
 
 
 @dataclass(frozen=True)
-class Paint:
-    """Paints `per_label` pictures of each label, each from its own prompt and its own noise.
+class GenerateImages:
+    """Generate `per_label` images of each label, each from its own prompt and its own noise.
 
-    Template, words and noise of the nth picture of a label depend on the label and on n alone: more pictures of each
+    Template, words and noise of the nth image of a label depend on the label and on n alone: more images of each
     label, or more labels, never change those there were.
     """
 
@@ -38,19 +38,21 @@ class Paint:
 
     version: ClassVar[int] = 1
     stream: ClassVar[str] = "paint"
+    plan_name: ClassVar[str] = "Paint"
+    """Part of the ids of the seeds, from which the noise follows: another name would generate other images."""
 
     def __post_init__(self) -> None:
-        self._plan.check("Paint")
+        self._plan.check("GenerateImages")
         for name, least in (("steps", 1), ("guidance", 0.0)):
             if not getattr(self, name) >= least:
-                raise ValueError(f"Paint.{name} must be at least {least}, was {getattr(self, name)}.")
+                raise ValueError(f"GenerateImages.{name} must be at least {least}, was {getattr(self, name)}.")
 
     def seeds(self) -> Sequence[Sample]:
-        """The plan: a label and a prompt for each picture; labels take turns, so a longer plan starts like this one."""
-        return self._plan.seeds("Paint")
+        """The plan: a label and a prompt for each image; labels take turns, so a longer plan starts like this one."""
+        return self._plan.seeds(self.plan_name)
 
     def prompt(self, label: str, nth: int) -> str:
-        """The prompt of the nth picture of `label`."""
+        """The prompt of the nth image of `label`."""
         return self._plan.prompt(label, nth)
 
     @property
@@ -59,11 +61,11 @@ class Paint:
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         requests = [self._request(seed, lab) for seed in seeds]
-        painted = lab.models.image_model(self.model).paint(requests)
-        return [self._made(seed, picture, lab) for seed, picture in zip(seeds, painted, strict=True)]
+        images = lab.models.image_model(self.model).generate(requests)
+        return [self._made(seed, image, lab) for seed, image in zip(seeds, images, strict=True)]
 
-    def _request(self, seed: Sample, lab: Lab) -> PaintRequest:
-        return PaintRequest(
+    def _request(self, seed: Sample, lab: Lab) -> ImageRequest:
+        return ImageRequest(
             prompt=seed.text("prompt"),
             seed=lab.seed_of(seed, self.stream),
             steps=self.steps,
@@ -73,9 +75,9 @@ class Paint:
             height=self.height,
         )
 
-    def _made(self, seed: Sample, picture: Pixels | NotPainted, lab: Lab) -> Made:
-        if isinstance(picture, NotPainted):
-            return Failure(seed.id, picture.reason)
-        if picture.min() == picture.max():  # what a broken decoder or a safety checker leaves
-            return Failure(seed.id, f"every pixel is {picture.min()}")
-        return Sample({**seed.fields, "image": lab.images.put(picture)}, parents=(seed.id,), made_by="Paint")
+    def _made(self, seed: Sample, image: Pixels | NotGenerated, lab: Lab) -> Made:
+        if isinstance(image, NotGenerated):
+            return Failure(seed.id, image.reason)
+        if image.min() == image.max():  # what a broken decoder or a safety checker leaves
+            return Failure(seed.id, f"every pixel is {image.min()}")
+        return Sample({**seed.fields, "image": lab.images.put(image)}, parents=(seed.id,), made_by="GenerateImages")

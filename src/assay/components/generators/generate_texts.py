@@ -15,7 +15,7 @@ from assay.models.remote.estimates import filler
 
 
 @dataclass(frozen=True)
-class Write:
+class GenerateTexts:
     """Asks a language model for `per_label` texts of each label, each by its own prompt and its own stream.
 
     Template, words and stream of the nth text of a label depend on the label and on n alone: more texts of each label,
@@ -38,15 +38,17 @@ class Write:
 
     version: ClassVar[int] = 1
     stream: ClassVar[str] = "write"
+    plan_name: ClassVar[str] = "Write"
+    """Part of the ids of the seeds, from which the sampling follows: another name would generate other texts."""
 
     def __post_init__(self) -> None:
-        self._plan.check("Write")
+        self._plan.check("GenerateTexts")
         if self.decoding.answers != 1:
-            raise ValueError(f"Write.decoding must give one answer, was {self.decoding.answers}.")
+            raise ValueError(f"GenerateTexts.decoding must give one answer, was {self.decoding.answers}.")
 
     def seeds(self) -> Sequence[Sample]:
         """The plan: a label and a prompt for each text; labels take turns, so a longer plan starts like this one."""
-        return self._plan.seeds("Write")
+        return self._plan.seeds(self.plan_name)
 
     def asks(self, seeds: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
         """What `generate` would ask, by model."""
@@ -88,4 +90,4 @@ class Write:
         return self._sample(seed, text, answer.end)
 
     def _sample(self, seed: Sample, text: str, end: End) -> Sample:
-        return Sample({**seed.fields, "text": text, "end": end}, parents=(seed.id,), made_by="Write")
+        return Sample({**seed.fields, "text": text, "end": end}, parents=(seed.id,), made_by="GenerateTexts")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from assay.components.filters.columns import among, draw, groups
-from assay.components.filters.top_share import quota
+from assay.components.filters.top_fraction import quota
 from assay.core.roles import Decision, ScoreTable
 
 
 @dataclass(frozen=True)
-class RandomShare:
+class RandomSubset:
     """Keeps a `share` of each `per`, or exactly `keep` of each, drawn by a hash of sample and seed.
 
     A sample's lot does not depend on the other samples, so a larger share keeps all that a smaller one kept.
@@ -29,11 +29,11 @@ class RandomShare:
 
     def __post_init__(self) -> None:
         if (self.share is None) == (self.keep is None):
-            raise ValueError(f"RandomShare.share must be set or keep, not both, was {self.share} and {self.keep}.")
+            raise ValueError(f"RandomSubset.share must be set or keep, not both, was {self.share} and {self.keep}.")
         if self.share is not None and not 0 < self.share <= 1:
-            raise ValueError(f"RandomShare.share must be above 0 and at most 1, was {self.share}.")
+            raise ValueError(f"RandomSubset.share must be above 0 and at most 1, was {self.share}.")
         if self.keep is not None and self.keep < 0:
-            raise ValueError(f"RandomShare.keep must be at least 0, was {self.keep}.")
+            raise ValueError(f"RandomSubset.keep must be at least 0, was {self.keep}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
         decisions: dict[int, Decision] = {}
