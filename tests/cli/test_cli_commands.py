@@ -199,7 +199,7 @@ def test_why_in_words(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         f"sample {sample.id}: ",
         "label: t-shirt",
         "made by GenerateImages",
-        "expert: ",
+        "reference: ",
         "look: a vector of",
         "rule: ",
     ):

@@ -124,7 +124,7 @@ def test_an_arm_with_nothing_to_train_on_says_so() -> None:
     ("changes", "told"),
     [
         ({"arms": ("nearest-real",), "real": run_parts.Plates()}, "what is like what"),
-        ({"arms": ("real+synthetic",)}, "The arm 'mixed' needs real samples"),
+        ({"arms": ("real+synthetic",)}, "The arm 'real\\+synthetic' needs real samples"),
         ({"arms": ("real-few-shot",)}, "The arm 'real-few-shot' needs real samples"),
         ({"few": 0}, "prove.few must be at least 1"),
         ({"equal": "epochs"}, "prove.equal must be 'steps' or 'samples', was 'epochs'"),

@@ -16,7 +16,7 @@ from assay.store.keys import stage_key
 from run_parts import Shapes, folder_of, recipe, run
 
 SOURCES = {"real", "holdout", "calibrate", "ood-0", "ood-1"}
-SCORES = {"score-match", "score-clip", "score-expert", "score-look", "score-safety"}
+SCORES = {"score-match", "score-clip", "score-reference", "score-look", "score-safety"}
 ARMS = ("real", "unfiltered", "filtered", "random-subset", "permuted-labels")
 TRAINS = {f"train-{arm}-{nth}" for arm in ARMS for nth in range(3)}
 CURVE = {"train-real-15-0", "train-real-40-0", "train-real-100-0"}
@@ -46,7 +46,7 @@ EDITS: list[tuple[str, set[str]]] = [
     ("score.clip.prefix=a ", {"score-clip", "keep"} | AFTER | ON_KEPT),
     ("generate.steps=9", {"generate", "keep", "leakage"} | AFTER | SCORES | TRAINS),
     ("train.steps=9", AFTER | TRAINS | CURVE),
-    ("prove.evaluate.image=image", {"prove", "reference", "agree"}),
+    ("prove.evaluate.image=photo", {"prove", "reference", "agree"}),
     ("prove.holdout.per_label=9", {"holdout", "embed-holdout", "leakage", "prove", "reference", "ood_scores"}),
     ("prove.similarity=0.99", {"leakage"}),
     ("prove.ood.0.per_label=9", {"ood-0", "ood_scores"}),

@@ -147,7 +147,10 @@ def test_a_list_that_an_anchor_shares_is_changed_in_one_place() -> None:
 
 
 WRONG: list[tuple[list[str], str]] = [
-    (["generate.use=Pain"], r"No component of the generators is called 'Pain'.\n.*Did you mean 'GenerateImages'"),
+    (
+        ["generate.use=GenerateImage"],
+        r"No component of the generators is called 'GenerateImage'.\n.*Did you mean 'GenerateImages'",
+    ),
     (["generate.use=5"], r"generate must be a mapping with 'use: NAME'"),
     (["generate=5"], r"generate must be a mapping with 'use: NAME', was 5"),
     (["generate.step=5"], r"GenerateImages takes no argument 'step'.\n.*Did you mean 'steps'"),
@@ -320,7 +323,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     info = tmp_path / "assay_nothing-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: assay-nothing\nVersion: 1.0\n", encoding="utf-8")
-    points = "[assay.components.filters]\nNothing = assay_nothing:Nothing\nBroken = assay_nowhere:Broken\n"
+    points = "[assay.filters]\nNothing = assay_nothing:Nothing\nBroken = assay_nowhere:Broken\n"
     (info / "entry_points.txt").write_text(points, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     known.cache_clear()
@@ -359,7 +362,7 @@ def test_the_question_is_answered_by_two_of_the_arms() -> None:
     assert labels.prove.answer == ("real+synthetic", "real-few-shot")
     for wrong, said in (
         ("[real+synthetic]", "must name two different arms"),
-        ("[real+synthetic, fewreal]", r"Did you mean 'real-few-shot'"),
+        ("[real+synthetic, real-fewshot]", r"Did you mean 'real-few-shot'"),
     ):
         with pytest.raises(RecipeError, match=said):
             load("labels", changes=[f"prove.answer={wrong}"])

@@ -51,11 +51,9 @@ from assay.analysis.robustness import (
 from assay.core.effect import Effect
 from assay.pipeline.stages.leakage import Leaks
 from assay.report.page import render
-from assay.stats import wilson
-from assay.stats.confidence import calibration, detection
+from assay.stats import calibration, compare, detection, wilson
 from assay.stats.confidence.risk_coverage import silence
 from assay.stats.distributions.selection import Shared
-from assay.stats.inference.compare import compare
 from assay.stats.inference.grouped import grouped_mean, grouped_share
 from assay.stats.ratings.preferences import Side as Preferred
 from assay.stats.ratings.preferences import agreements, doubled, lengths, wins

@@ -49,7 +49,7 @@ def test_arms_are_named_once_and_comparisons_name_them() -> None:
     facts = example(seeds=1)
     with pytest.raises(ValueError, match="different names"):
         replace(facts, arms=(facts.arms[0], facts.arms[0]), comparisons=())
-    with pytest.raises(ValueError, match="names \\['mixed'\\]"):
+    with pytest.raises(ValueError, match="names \\['real\\+synthetic'\\]"):
         replace(facts, comparisons=(replace(facts.comparisons[0], theirs="real+synthetic"),))
 
 
