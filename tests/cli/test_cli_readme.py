@@ -7,10 +7,12 @@ import shlex
 from pathlib import Path
 
 import click
+import pytest
 
 from assay.cli.main import cli
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def commands_in(text: str) -> list[list[str]]:
@@ -50,10 +52,11 @@ def parses(words: list[str]) -> bool:
     return True
 
 
-def test_commands_in_the_readme_exist() -> None:
-    for words in commands_in(README.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("page", [page for page in PAGES if page.exists()], ids=lambda page: page.name)
+def test_commands_in_the_documentation_exist(page: Path) -> None:
+    for words in commands_in(page.read_text(encoding="utf-8")):
         if words and words[0] not in ("--help", "--version", "-h"):
-            assert parses(example_of(words)), f"README.md says `assay {' '.join(words)}`, which assay does not take."
+            assert parses(example_of(words)), f"{page.name} says `assay {' '.join(words)}`, which assay does not take."
 
 
 def test_the_check_of_the_readme_can_fail() -> None:
