@@ -5,8 +5,8 @@
     python benchmarks/beside.py --data DATA                      # also: how often people's answers seem to decline
     python benchmarks/beside.py --labeled gpt4.csv llama2new.csv  # only: how often the rule and people agree
 
-Printed: the share of `Misconceptions` of which `Choice` finds the true answer likeliest, for each convention, with
-Wilson's interval; the share of unsafe and of safe `Requests` that greedy answers decline by `Harmless`, and those
+Printed: the share of `Misconceptions` of which `MultipleChoice` finds the true answer likeliest, for each convention,
+with Wilson's interval; the share of unsafe and of safe `Requests` that greedy answers decline by `Harmless`, and those
 answers, so that the rule can be read beside what it judged. With --data also of how many of Alpaca's answers in
 DATA/alpaca-9k.jsonl, nearly none of which declines, `Refusal` says that they do, with the words it saw.
 
@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.scorers.text.harmless import Harmless
 from assay.components.scorers.text.refusal import Refusal
 from assay.components.sources.tasks.misconceptions import Misconceptions
@@ -76,7 +76,7 @@ def _options() -> argparse.Namespace:
 
 def _truth(options: argparse.Namespace, convention: str, lab: Lab) -> None:
     samples = Misconceptions(options.questions, options.limit).read(lab)
-    evaluator = Choice(convention)  # type: ignore[arg-type]
+    evaluator = MultipleChoice(convention)  # type: ignore[arg-type]
     found = evaluator.evaluate(Artifact(options.model, "text-model", ""), samples, lab)
     scores = [one for one in found if isinstance(one, Score)]
     mass = sum(one.evidence["probability of the truth"] for one in scores) / len(scores)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from assay.components.scorers.verifiers.follows import Follows
+from assay.components.scorers.verifiers.follows_format import FollowsFormat
 from assay.components.scorers.verifiers.json_matches import JsonMatches
 from assay.components.scorers.verifiers.number_equals import NumberEquals
 from assay.components.scorers.verifiers.passes_tests import PassesTests
@@ -34,7 +34,7 @@ SCHEMA = {
     "properties": {"nth": {"type": "integer"}, "name": {"type": "string", "pattern": "^n"}},
     "required": ["nth", "name"],
 }
-RULES = Follows(all_of=("step",), matches="[0-9]+", most_words=500, most_sentences=90, language="en", ends=True)
+RULES = FollowsFormat(all_of=("step",), matches="[0-9]+", max_words=500, max_sentences=90, language="en", complete=True)
 PAIRS = "[[[1, 2], 3], [[0, 0], 0], [[-1, 1], 0]]"
 ASSERTS = "assert add(1, 2) == 3\nassert add(0, 0) == 0\nassert add(-1, 1) == 0"
 
@@ -57,7 +57,7 @@ def main() -> None:
         print(f"PassesTests, {name}: {each:.1f} ms an answer, {right} right; {ratio:.2f} times an empty Python's start")
     if options.hanging:
         samples = [*programs(options.programs, PAIRS), *hanging(options.hanging)]
-        seconds, right = timed(PassesTests(processor=1), samples)
+        seconds, right = timed(PassesTests(cpu_seconds=1), samples)
         print(f"PassesTests, with {options.hanging} that never end: {seconds:.1f} s in all, {right} right")
     print(f"{os.cpu_count()} processors, Python {sys.version.split()[0]}")
 

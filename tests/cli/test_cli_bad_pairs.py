@@ -59,8 +59,8 @@ class Bench:
         source = {"use": "PreferencePairs", "path": str(file), "broken": broken}
         return {
             "name": "pairs",
-            "generate": {"use": "Given", "source": source},
-            "keep": [{"use": "Preferred"}] if keep else [],
+            "generate": {"use": "FromSource", "source": source},
+            "keep": [{"use": "ClearPreference"}] if keep else [],
             "train": train,
             "prove": {
                 "holdout": {"use": "SeedTasks", "part": "held-out", "limit": 2},

@@ -19,28 +19,28 @@ from assay.components.evaluators import EVALUATORS
 from assay.components.evaluators.accuracy import Accuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
-from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.evaluators.ood_scores import OodScores
 from assay.components.evaluators.text_accuracy import TextAccuracy
 from assay.components.filters import FILTERS
-from assay.components.filters.agrees import Agrees
+from assay.components.filters.clear_preference import ClearPreference
 from assay.components.filters.cluster_quota import ClusterQuota
 from assay.components.filters.duplicates import Duplicates
 from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.components.filters.heuristics import Heuristics
+from assay.components.filters.label_is import LabelIs
 from assay.components.filters.languages import Languages
 from assay.components.filters.length import Length
 from assay.components.filters.near_duplicates import NearDuplicates
 from assay.components.filters.novel import Novel
-from assay.components.filters.preferred import Preferred
 from assay.components.filters.random_subset import RandomSubset
 from assay.components.filters.threshold import Threshold
 from assay.components.filters.top_fraction import TopFraction
 from assay.components.generators import GENERATORS
-from assay.components.generators.arithmetic import Problems
+from assay.components.generators.arithmetic_problems import ArithmeticProblems
+from assay.components.generators.from_source import FromSource
 from assay.components.generators.generate_images import GenerateImages
 from assay.components.generators.generate_texts import GenerateTexts
-from assay.components.generators.given import Given
 from assay.components.generators.preference_calls import Answerer
 from assay.components.generators.preferences import Preferences
 from assay.components.generators.self_instruct import SelfInstruct
@@ -54,8 +54,8 @@ from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.scorers.image.clip_score import ClipScore
 from assay.components.scorers.image.image_embedding import ImageEmbedding
 from assay.components.scorers.image.image_safety import ImageSafety
-from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
-from assay.components.scorers.language_model.following import Following
+from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
+from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge
 from assay.components.scorers.language_model.machine_text import Binoculars, FastDetectGpt
 from assay.components.scorers.language_model.pair_judge import PairJudge
@@ -66,15 +66,15 @@ from assay.components.scorers.reference.chrf import ChrF
 from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
 from assay.components.scorers.reference.rouge import Rouge
 from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.text.human_votes import HumanVotes
 from assay.components.scorers.text.label_match import LabelMatch
 from assay.components.scorers.text.language import Language
-from assay.components.scorers.text.private import PersonalData, Secrets
+from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.components.scorers.text.refusal import Refusal
 from assay.components.scorers.text.text_embedding import TextEmbedding
 from assay.components.scorers.text.toxicity import Toxicity
-from assay.components.scorers.text.votes import Votes
 from assay.components.scorers.verifiers import VERIFIERS
-from assay.components.scorers.verifiers.follows import Follows
+from assay.components.scorers.verifiers.follows_format import FollowsFormat
 from assay.components.scorers.verifiers.json_matches import JsonMatches
 from assay.components.scorers.verifiers.number_equals import NumberEquals
 from assay.components.scorers.verifiers.passes_tests import PassesTests
@@ -163,7 +163,7 @@ EXAMPLES: dict[type, list[Any]] = {
             decoding=Decoding("sample", max_tokens=120),
         ),
     ],
-    Given: [Given(FewTasks()), Given(Texts(WRITTEN))],
+    FromSource: [FromSource(FewTasks()), FromSource(Texts(WRITTEN))],
     Preferences: [
         Preferences(
             FewTasks(),
@@ -172,7 +172,7 @@ EXAMPLES: dict[type, list[Any]] = {
                 "two": Answerer("tiny:author", Decoding("sample", top_p=0.9), "Be brief."),
             },
             {"near": EmbeddingCosine("tiny:letters", ("output",)), "odd": Perplexity("tiny:author")},
-            least={"near": 0.1},
+            min_difference={"near": 0.1},
         ),
         Preferences(
             FewTasks(("en",), 3),
@@ -186,7 +186,7 @@ EXAMPLES: dict[type, list[Any]] = {
             limit=2,
         ),
     ],
-    Problems: [Problems(9), Problems(12, "warm-up", 5, 1, 0.5, 0.5)],
+    ArithmeticProblems: [ArithmeticProblems(9), ArithmeticProblems(12, "warm-up", 5, 1, 0.5, 0.5)],
     ClipMatch: [ClipMatch("tiny:twin", ("black", "white"))],
     ClipScore: [ClipScore("tiny:twin")],
     ClassifierAgreement: [
@@ -203,15 +203,15 @@ EXAMPLES: dict[type, list[Any]] = {
         PairJudge("tiny:judge", first="text", second="reference", instruction="label"),
         PairJudge("tiny:judge", "likelihood", ties=True, first="text", second="reference", instruction="label"),
     ],
-    Votes: [
-        Votes(FewVotes(), "text", "reference", "label"),
-        Votes(FewVotes(twice=True), "reference", "text", "label", "second"),
+    HumanVotes: [
+        HumanVotes(FewVotes(), "text", "reference", "label"),
+        HumanVotes(FewVotes(twice=True), "reference", "text", "label", "second"),
     ],
     Rouge: [Rouge(), Rouge("rougeLsum", words="ascii", stem=True, references=("reference", "second"))],
     Bleu: [Bleu(), Bleu("char", references=("second", "reference"))],
     ChrF: [ChrF(), ChrF(word_order=2)],
     EmbeddingCosine: [EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))],
-    Following: [Following("tiny:author", "reference", "second", "text")],
+    InstructionDifficulty: [InstructionDifficulty("tiny:author", "reference", "second", "text")],
     LabelMatch: [
         LabelMatch(("cat", "dog"), model="tiny:letters"),
         LabelMatch(("dog", "cat"), {"cat": ("a cat", "mat")}, "tiny:letters"),
@@ -232,17 +232,17 @@ EXAMPLES: dict[type, list[Any]] = {
             system="Be brief.",
         ),
     ],
-    TokenDoubt: [
-        TokenDoubt("tiny:author", instruction="label", output="text"),
-        TokenDoubt("tiny:author", "max-entropy", "reference", "text", "Be brief."),
+    TokenUncertainty: [
+        TokenUncertainty("tiny:author", instruction="label", output="text"),
+        TokenUncertainty("tiny:author", "max-entropy", "reference", "text", "Be brief."),
     ],
-    Support: [
-        Support("tiny:letters", source="reference", output="text"),
-        Support("tiny:author", "model", 0.5, "reference", "text"),
+    Groundedness: [
+        Groundedness("tiny:letters", source="reference", output="text"),
+        Groundedness("tiny:author", "model", 0.5, "reference", "text"),
     ],
     PersonalData: [PersonalData(), PersonalData("reference", ("e-mail address", "phone number"), ("KR", "US"))],
     Secrets: [Secrets(), Secrets("reference")],
-    BlockList: [BlockList(HASHES), BlockList(HASHES, near=0)],
+    BlockList: [BlockList(HASHES), BlockList(HASHES, max_distance=0)],
     Toxicity: [Toxicity("tiny:sorter", ("cat",)), Toxicity("tiny:sorter", ("cat", "dog"), "sigmoid", "reference")],
     ImageSafety: [
         ImageSafety("tiny:expert", ("black",)),
@@ -268,7 +268,7 @@ EXAMPLES: dict[type, list[Any]] = {
     Language: [Language("text"), Language("text", ("en", "ko"), letters=1)],
     NgramOverlap: [
         NgramOverlap((Texts(WRITTEN, "text"),)),
-        NgramOverlap((Texts(WRITTEN), Texts(WRITTEN, "text")), ("text",), ("text",), n=3, least=2),
+        NgramOverlap((Texts(WRITTEN), Texts(WRITTEN, "text")), ("text",), ("text",), n=3, min_words=2),
     ],
     EmbeddingOverlap: [
         EmbeddingOverlap((Texts(WRITTEN, "text"),), "tiny:letters"),
@@ -276,31 +276,36 @@ EXAMPLES: dict[type, list[Any]] = {
     ],
     NumberEquals: [NumberEquals("reference"), NumberEquals("reference", tolerance=0.5, where="after:####")],
     JsonMatches: [JsonMatches({"type": "object", "required": ["cat"]}), JsonMatches(schema_field="reference")],
-    Follows: [
-        Follows(all_of_field="second", none_of_field="reference", least_words=1),
-        Follows(("cat",), one_of=("a", "b"), matches="x+", most_words=9, language="ko", ends=True, strict=True),
+    FollowsFormat: [
+        FollowsFormat(all_of_field="second", none_of_field="reference", min_words=1),
+        FollowsFormat(
+            ("cat",), one_of=("a", "b"), matches="x+", max_words=9, language="ko", complete=True, strict=True
+        ),
     ],
-    PassesTests: [PassesTests("reference"), PassesTests("reference", entry="second", partial=True, memory=128)],
+    PassesTests: [PassesTests("reference"), PassesTests("reference", entry="second", partial=True, memory_mib=128)],
     Threshold: [Threshold("number", low=0.5), Threshold("number", high=0.5, unscored="keep")],
-    Agrees: [Agrees("word"), Agrees("word", allowed=("disagrees",), unscored="keep")],
+    LabelIs: [LabelIs("word"), LabelIs("word", allowed=("disagrees",), unscored="keep")],
     TopFraction: [TopFraction("number", 0.4), TopFraction("number", 0.4, "lowest", per=None, unscored="keep")],
     ClusterQuota: [
-        ClusterQuota("vector", clusters=3, most=1),
+        ClusterQuota("vector", clusters=3, max_per_cluster=1),
         ClusterQuota("vector", 2, 2, "number", "lowest", 1, "keep"),
     ],
     NearDuplicates: [NearDuplicates("vector", 0.9, prefer="number"), NearDuplicates("vector", per="label")],
     Novel: [Novel("text"), Novel("text", 0.5, strict=True, words="ascii")],
     Duplicates: [Duplicates(("text",)), Duplicates(("label", "text"), "ignore")],
     FuzzyDuplicates: [FuzzyDuplicates("text"), FuzzyDuplicates("text", 0.5, 2, "characters", 64, 3)],
-    Languages: [Languages("word", ("agrees",), least=0.5), Languages("word", (), "label", unscored="keep")],
+    Languages: [Languages("word", ("agrees",), min_confidence=0.5), Languages("word", (), "label", unscored="keep")],
     Length: [Length("text", low=2), Length("text", "characters", 1, 9)],
     Heuristics: [
         Heuristics("text", "label", "text"),
         Heuristics("text", "", "", skip=("too-short",)),
         Heuristics("text", "label", "text", skip=("too-short", "contradicted")),
     ],
-    Preferred: [Preferred(chosen="label", rejected="text"), Preferred("drop", chosen="text", rejected="label")],
-    RandomSubset: [RandomSubset(share=0.3), RandomSubset(keep=2, per=None, seed=1)],
+    ClearPreference: [
+        ClearPreference(chosen="label", rejected="text"),
+        ClearPreference("drop", chosen="text", rejected="label"),
+    ],
+    RandomSubset: [RandomSubset(fraction=0.3), RandomSubset(keep=2, per=None, seed=1)],
     ImageClassifier: [ImageClassifier(("black", "white"), steps=2, batch=4)],
     TextClassifier: [TextClassifier(("black", "white"), "tiny:letters", steps=2, batch=4)],
     SFT: [
@@ -376,7 +381,7 @@ EXAMPLES: dict[type, list[Any]] = {
         AnswerLoss("label", "reference", "text"),
         AnswerLoss("label", "", "text", "Be brief.", Decoding("sample", temperature=0.7, max_tokens=9)),
     ],
-    Choice: [Choice(), Choice("text-normalized", "Be brief."), Choice("letter")],
+    MultipleChoice: [MultipleChoice(), MultipleChoice("text-normalized", "Be brief."), MultipleChoice("letter")],
     Answers: [
         Answers(Rouge(), instruction="label", input="reference"),
         Answers(ChrF(), Decoding("sample", max_tokens=9), "label", "reference", system="Be brief."),
@@ -580,7 +585,7 @@ def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[int], size: int) -> None:
     texts = not hasattr(evaluator, "image")
-    choosing = isinstance(evaluator, Choice)
+    choosing = isinstance(evaluator, MultipleChoice)
     name = "author" if choosing or getattr(evaluator, "answers", False) else "sorter" if texts else "expert"
     artifact = Artifact(f"tiny:{name}", "model", "none")
     known = choices() if choosing else [*passages(), unanswered()] if texts else [*shades(lab), broken()]

@@ -14,9 +14,10 @@ import checkpoints
 from assay.components.evaluators import EVALUATORS
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
-from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.evaluators.text_accuracy import TextAccuracy
 from assay.components.filters import FILTERS
+from assay.components.filters.clear_preference import ClearPreference
 from assay.components.filters.cluster_quota import ClusterQuota
 from assay.components.filters.duplicates import Duplicates
 from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
@@ -24,13 +25,12 @@ from assay.components.filters.heuristics import Heuristics
 from assay.components.filters.languages import Languages
 from assay.components.filters.length import Length
 from assay.components.filters.novel import Novel
-from assay.components.filters.preferred import Preferred
 from assay.components.filters.random_subset import RandomSubset
 from assay.components.filters.top_fraction import TopFraction
 from assay.components.generators import GENERATORS
-from assay.components.generators.arithmetic import Problems
+from assay.components.generators.arithmetic_problems import ArithmeticProblems
+from assay.components.generators.from_source import FromSource
 from assay.components.generators.generate_texts import GenerateTexts
-from assay.components.generators.given import Given
 from assay.components.generators.preference_calls import Answerer
 from assay.components.generators.preferences import Preferences
 from assay.components.generators.self_instruct import SelfInstruct
@@ -39,8 +39,8 @@ from assay.components.scorers.contamination.embedding_overlap import EmbeddingOv
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.image.block_list import BlockList
-from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
-from assay.components.scorers.language_model.following import Following
+from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
+from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge
 from assay.components.scorers.language_model.machine_text import Binoculars, FastDetectGpt
 from assay.components.scorers.language_model.pair_judge import PairJudge
@@ -51,15 +51,15 @@ from assay.components.scorers.reference.chrf import ChrF
 from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
 from assay.components.scorers.reference.rouge import Rouge
 from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.text.human_votes import HumanVotes
 from assay.components.scorers.text.label_match import LabelMatch
 from assay.components.scorers.text.language import Language
-from assay.components.scorers.text.private import PersonalData, Secrets
+from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.components.scorers.text.refusal import Refusal
 from assay.components.scorers.text.text_embedding import TextEmbedding
 from assay.components.scorers.text.toxicity import Toxicity
-from assay.components.scorers.text.votes import Votes
 from assay.components.scorers.verifiers import VERIFIERS
-from assay.components.scorers.verifiers.follows import Follows
+from assay.components.scorers.verifiers.follows_format import FollowsFormat
 from assay.components.scorers.verifiers.json_matches import JsonMatches
 from assay.components.scorers.verifiers.number_equals import NumberEquals
 from assay.components.scorers.verifiers.passes_tests import PassesTests
@@ -110,7 +110,7 @@ SMALL = (
 
 def small() -> Recipe:
     recipe = load("fashion", quick=True, changes=SMALL)
-    more = (TopFraction("match", 0.9), RandomSubset(share=0.9))
+    more = (TopFraction("match", 0.9), RandomSubset(fraction=0.9))
     return Recipe(**{**vars(recipe), "keep": (*recipe.keep, *more)})
 
 
@@ -124,8 +124,8 @@ TEXT_SCORERS = (
     FastDetectGpt("embedded:smollm2", words=2, tokens=24),
     Binoculars("embedded:smollm2", words=2, tokens=24),
     Consistency("embedded:smollm2", samples=2, max_tokens=4, instruction="prompt", output="text"),
-    TokenDoubt("embedded:smollm2", instruction="prompt", output="text"),
-    Support(source="prompt", output="text"),
+    TokenUncertainty("embedded:smollm2", instruction="prompt", output="text"),
+    Groundedness(source="prompt", output="text"),
     PersonalData(),
     Secrets(),
     RougeNovelty("text"),
@@ -138,7 +138,7 @@ TEXT_SCORERS = (
     TextEmbedding(),
     NumberEquals("prompt"),
     JsonMatches({"type": "object"}),
-    Follows(all_of_field="label", most_words=3, ends=True),
+    FollowsFormat(all_of_field="label", max_words=3, complete=True),
     PassesTests("prompt"),
 )
 
@@ -175,11 +175,11 @@ def pairs() -> Recipe:
     answerers = {name: Answerer("embedded:smollm2", few, system) for name, system in (("a", ""), ("b", "Be brief."))}
     near = EmbeddingCosine(references=("output",))
     make = Preferences(FewTasks(("en",), 3), answerers, {"near": near}, answers=2, pairs="all")
-    return Recipe("pairs", make, keep=(Preferred(),))
+    return Recipe("pairs", make, keep=(ClearPreference(),))
 
 
 def given() -> Recipe:
-    return Recipe("given", Given(FewTasks()), keep=(Preferred(chosen="instruction", rejected="output"),))
+    return Recipe("given", FromSource(FewTasks()), keep=(ClearPreference(chosen="instruction", rejected="output"),))
 
 
 RECIPES = {"images": small, "texts": texts, "tasks": tasks, "pairs": pairs, "given": given}
@@ -206,10 +206,10 @@ def test_the_recipes_hold_every_component() -> None:
     # models are tuned, and their answers compared, below.
     files = {ImageFolder, Mmlu, Gsm8k, TruthfulQa, Questions, Texts, LabeledTexts, SeedTasks, Misconceptions, Requests}
     # Pairs are learned from and answers rewarded below; no recipe here has votes.
-    preferences = {RewardModel, DPO, PPO, Reward, PreferencePairs, VotedPairs, Votes}
-    rewards = {GRPO, Answers, Problems, Arithmetic}
+    preferences = {RewardModel, DPO, PPO, Reward, PreferencePairs, VotedPairs, HumanVotes}
+    rewards = {GRPO, Answers, ArithmeticProblems, Arithmetic}
     lists = {BlockList, Toxicity}  # a list of images, and a classifier of one's own: none comes along
-    tuned = {Judge, Following, SFT, AnswerLoss, Choice, PairJudge}
+    tuned = {Judge, InstructionDifficulty, SFT, AnswerLoss, MultipleChoice, PairJudge}
     assert every - used == {*files, *preferences, *rewards, *lists, *tuned}
 
 
@@ -241,7 +241,7 @@ def test_answers_are_proved_alike_on_every_engine(tmp_path: Path) -> None:
     recipe = Recipe(
         "answers",
         GenerateTexts("embedded:smollm2", LABELS, per_label=4, decoding=Decoding("sample", max_tokens=4)),
-        score={"following": Following(start, "prompt", output="text")},
+        score={"following": InstructionDifficulty(start, "prompt", output="text")},
         train=SFT(start, steps=2, batch=2, max_length=64, instruction="prompt", output="text"),
         prove=Proof(
             SeedTasks(part="held-out", limit=4),
@@ -262,7 +262,7 @@ def test_reinforcement_is_proved_alike_on_every_engine(tmp_path: Path) -> None:
     near = EmbeddingCosine("embedded:minilm", ("output",))
     recipe = Recipe(
         "reason",
-        Problems(6, level=1),
+        ArithmeticProblems(6, level=1),
         train=GRPO({"near": near}, start, steps=2, prompts=2, answers=2, max_tokens=6, max_length=64, rank=4),
         prove=Proof(
             Arithmetic("held-out", 4, 1),

@@ -21,28 +21,28 @@ from assay.components.evaluators import EVALUATORS
 from assay.components.evaluators.accuracy import Accuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
-from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.evaluators.ood_scores import OodScores
 from assay.components.evaluators.text_accuracy import TextAccuracy
 from assay.components.filters import FILTERS
-from assay.components.filters.agrees import Agrees
+from assay.components.filters.clear_preference import ClearPreference
 from assay.components.filters.cluster_quota import ClusterQuota
 from assay.components.filters.duplicates import Duplicates
 from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.components.filters.heuristics import Heuristics
+from assay.components.filters.label_is import LabelIs
 from assay.components.filters.languages import Languages
 from assay.components.filters.length import Length
 from assay.components.filters.near_duplicates import NearDuplicates
 from assay.components.filters.novel import Novel
-from assay.components.filters.preferred import Preferred
 from assay.components.filters.random_subset import RandomSubset
 from assay.components.filters.threshold import Threshold
 from assay.components.filters.top_fraction import TopFraction
 from assay.components.generators import GENERATORS
-from assay.components.generators.arithmetic import Problems
+from assay.components.generators.arithmetic_problems import ArithmeticProblems
+from assay.components.generators.from_source import FromSource
 from assay.components.generators.generate_images import GenerateImages
 from assay.components.generators.generate_texts import GenerateTexts
-from assay.components.generators.given import Given
 from assay.components.generators.preference_calls import Answerer
 from assay.components.generators.preferences import Pairs, Preferences
 from assay.components.generators.self_instruct import SelfInstruct
@@ -56,8 +56,8 @@ from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.scorers.image.clip_score import ClipScore
 from assay.components.scorers.image.image_embedding import ImageEmbedding
 from assay.components.scorers.image.image_safety import ImageSafety
-from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
-from assay.components.scorers.language_model.following import Following
+from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
+from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge
 from assay.components.scorers.language_model.machine_text import Binoculars, FastDetectGpt
 from assay.components.scorers.language_model.pair_judge import PairJudge
@@ -68,15 +68,15 @@ from assay.components.scorers.reference.chrf import ChrF
 from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
 from assay.components.scorers.reference.rouge import Rouge
 from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.text.human_votes import HumanVotes
 from assay.components.scorers.text.label_match import LabelMatch
 from assay.components.scorers.text.language import Language
-from assay.components.scorers.text.private import PersonalData, Secrets
+from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.components.scorers.text.refusal import Refusal
 from assay.components.scorers.text.text_embedding import TextEmbedding
 from assay.components.scorers.text.toxicity import Toxicity
-from assay.components.scorers.text.votes import Votes
 from assay.components.scorers.verifiers import VERIFIERS
-from assay.components.scorers.verifiers.follows import Follows
+from assay.components.scorers.verifiers.follows_format import FollowsFormat
 from assay.components.scorers.verifiers.json_matches import JsonMatches
 from assay.components.scorers.verifiers.number_equals import NumberEquals
 from assay.components.scorers.verifiers.passes_tests import PassesTests
@@ -220,7 +220,7 @@ def preferred(folder: Path) -> Rows:
 
 
 def given(folder: Path) -> Rows:
-    make = Given(FewTasks(limit=2))
+    make = FromSource(FewTasks(limit=2))
     return [[one.id, one.parents, dict(one.fields)] for one in make.generate(make.seeds(), tiny_lab())]  # type: ignore[union-attr]
 
 
@@ -230,7 +230,7 @@ def dropped(folder: Path) -> Rows:
     fields = {name: [row[nth] for row in pairs] for nth, name in enumerate(("chosen", "rejected", "verdict", "margin"))}
     fields["chosen_whole"] = ["no", *["yes"] * 6]
     table = ScoreTable([str(nth) for nth in range(len(pairs))], {}, fields)
-    return [[plain(one) for one in rule.decide(table)] for rule in (Preferred(), Preferred("drop", 0.5))]
+    return [[plain(one) for one in rule.decide(table)] for rule in (ClearPreference(), ClearPreference("drop", 0.5))]
 
 
 def pairs(folder: Path) -> Rows:
@@ -305,7 +305,7 @@ def declined(folder: Path) -> Rows:
 
 def chosen(folder: Path) -> Rows:
     artifact = Artifact("tiny:author", "text-model", "")
-    ways = (Choice(), Choice("text-normalized"), Choice("letter"))
+    ways = (MultipleChoice(), MultipleChoice("text-normalized"), MultipleChoice("letter"))
     samples = [*choices(1), choices()[-1]]
     return [plain(one) for way in ways for one in way.evaluate(artifact, samples, tiny_lab())]
 
@@ -548,7 +548,7 @@ def rewarded_in_groups(folder: Path) -> Rows:
 
 
 def made_problems(folder: Path) -> Rows:
-    plans = (Problems(3), Problems(3, "warm-up", 4, 1, 0.5, 0.5))
+    plans = (ArithmeticProblems(3), ArithmeticProblems(3, "warm-up", 4, 1, 0.5, 0.5))
     made = [one for plan in plans for one in plan.generate(plan.seeds(), tiny_lab())]
     return [[one.id, dict(one.fields)] for one in made if isinstance(one, Sample)]
 
@@ -627,21 +627,22 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     GenerateImages: painted,
     GenerateTexts: written,
     SelfInstruct: invented,
-    Given: given,
+    FromSource: given,
     Preferences: preferred,
-    Preferred: dropped,
-    Problems: made_problems,
+    ClearPreference: dropped,
+    ArithmeticProblems: made_problems,
     ClipMatch: scored(ClipMatch("tiny:twin", tuple(SHADES))),
     ClipScore: scored(ClipScore("tiny:twin")),
     ClassifierAgreement: scored(ClassifierAgreement("tiny:expert")),
-    BlockList: scored(BlockList(str(Path(__file__).parents[1] / "data" / "hashes.txt"), near=30)),
+    BlockList: scored(BlockList(str(Path(__file__).parents[1] / "data" / "hashes.txt"), max_distance=30)),
     Toxicity: read_texts(Toxicity("tiny:sorter", ("cat",)), Toxicity("tiny:sorter", ("cat", "dog"), "sigmoid")),
     ImageSafety: scored(ImageSafety("tiny:expert", ("black",))),
     Judge: judged,
     PairJudge: compared,
     ImageEmbedding: scored(ImageEmbedding("tiny:twin")),
-    Votes: read_texts(
-        Votes(FewVotes(), "text", "reference", "label"), Votes(FewVotes(twice=True), "reference", "text", "label")
+    HumanVotes: read_texts(
+        HumanVotes(FewVotes(), "text", "reference", "label"),
+        HumanVotes(FewVotes(twice=True), "reference", "text", "label"),
     ),
     PreferencePairs: pairs,
     VotedPairs: voted,
@@ -654,7 +655,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     EmbeddingCosine: read_texts(
         EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))
     ),
-    Following: read_texts(Following("tiny:author", "reference", "second", "text")),
+    InstructionDifficulty: read_texts(InstructionDifficulty("tiny:author", "reference", "second", "text")),
     LabelMatch: read_texts(
         LabelMatch(("cat", "dog"), model="tiny:letters"),
         LabelMatch(("dog", "cat"), {"cat": ("mat", "sat")}, "tiny:letters"),
@@ -666,13 +667,13 @@ CASES: dict[type, Callable[[Path], Rows]] = {
             "tiny:author", "model", "tiny:author", "discrete-entropy", 0.5, 3, instruction="label", output="text"
         ),
     ),
-    TokenDoubt: read_texts(
-        TokenDoubt("tiny:author", instruction="label", output="text"),
-        TokenDoubt("tiny:author", "max-entropy", "reference", "text", "Be brief."),
+    TokenUncertainty: read_texts(
+        TokenUncertainty("tiny:author", instruction="label", output="text"),
+        TokenUncertainty("tiny:author", "max-entropy", "reference", "text", "Be brief."),
     ),
-    Support: read_texts(
-        Support("tiny:letters", source="reference", output="text"),
-        Support("tiny:author", "model", 0.5, "reference", "text"),
+    Groundedness: read_texts(
+        Groundedness("tiny:letters", source="reference", output="text"),
+        Groundedness("tiny:author", "model", 0.5, "reference", "text"),
     ),
     PersonalData: read_private(PersonalData(), PersonalData(regions=("KR",))),
     Secrets: read_private(Secrets(), Secrets("more")),
@@ -687,34 +688,34 @@ CASES: dict[type, Callable[[Path], Rows]] = {
         RougeNovelty(), RougeNovelty(words="ascii"), RougeNovelty(against=Texts(WRITTEN, limit=2), before=False)
     ),
     Language: new(Language(), Language(languages=("en", "ko"), letters=1)),
-    NgramOverlap: new(NgramOverlap((Texts(WRITTEN),), n=3, least=2), NgramOverlap((Texts(WRITTEN, limit=2),))),
-    EmbeddingOverlap: new(EmbeddingOverlap((Texts(WRITTEN),), "tiny:letters", least=2)),
+    NgramOverlap: new(NgramOverlap((Texts(WRITTEN),), n=3, min_words=2), NgramOverlap((Texts(WRITTEN, limit=2),))),
+    EmbeddingOverlap: new(EmbeddingOverlap((Texts(WRITTEN),), "tiny:letters", min_words=2)),
     NumberEquals: checked(*(NumberEquals("reference", 0.5, where) for where in ("any", "last", "after:####"))),
     JsonMatches: checked(JsonMatches({"type": "object", "maxProperties": 0}), JsonMatches(schema_field="reference")),
-    Follows: checked(
-        Follows(none_of=("dog",), least_words=2, most_words=8, most_sentences=1, language="ko", ends=True),
-        Follows(all_of_field="second", most_repeated=0.2, run=1, matches="[a-z]", strict=True),
+    FollowsFormat: checked(
+        FollowsFormat(none_of=("dog",), min_words=2, max_words=8, max_sentences=1, language="ko", complete=True),
+        FollowsFormat(all_of_field="second", max_repeated=0.2, repeat_ngram=1, matches="[a-z]", strict=True),
     ),
     PassesTests: checked(PassesTests("reference"), PassesTests("reference", entry="second", partial=True)),
     Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
-    Agrees: decided(Agrees("word")),
+    LabelIs: decided(LabelIs("word")),
     TopFraction: decided(TopFraction("number", 0.5), TopFraction("number", 0.5, "lowest", per=None)),
     ClusterQuota: decided(ClusterQuota("vector", 2, 1), ClusterQuota("vector", 1, 2, "number")),
     NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
     Heuristics: sound,
-    Novel: new(Novel(), Novel(at_most=0.5, strict=True), Novel(words="ascii")),
+    Novel: new(Novel(), Novel(threshold=0.5, strict=True), Novel(words="ascii")),
     Duplicates: new(Duplicates(("instruction",)), Duplicates(("instruction",), "ignore")),
     FuzzyDuplicates: new(
         FuzzyDuplicates("instruction", 0.5, 2), FuzzyDuplicates("instruction", 0.4, 2, "characters", seed=5)
     ),
     Languages: decided(Languages("word", ("agrees",)), Languages("word", field="label", unscored="keep")),
     Length: new(Length(low=4, high=6), Length(unit="characters", high=20)),
-    RandomSubset: decided(RandomSubset(share=0.5), RandomSubset(keep=1, seed=1), RandomSubset(keep=2, per=None)),
+    RandomSubset: decided(RandomSubset(fraction=0.5), RandomSubset(keep=1, seed=1), RandomSubset(keep=2, per=None)),
     Accuracy: evaluated,
     ImageClassifier: trained,
     TextAccuracy: told,
     AnswerLoss: answered,
-    Choice: chosen,
+    MultipleChoice: chosen,
     Refusal: declined,
     Harmless: declined,
     TextClassifier: trained_on_texts,

@@ -69,7 +69,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "rank": {"reward": {"use": "Reward", "model": "trained:reward"}},
             "pairs": "best-worst",
         },
-        "keep": [{"use": "Preferred"}],
+        "keep": [{"use": "ClearPreference"}],
         "train": {"use": "DPO", "model": "trained:sft", "steps": 4, "batch": 2, "max_length": 256},
         "prove": {
             "holdout": {"use": "SeedTasks", "path": lines(folder / "held.jsonl", [chat("dog"), chat("cat")])},

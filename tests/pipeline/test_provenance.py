@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import pytest
 
 from assay.components.filters.length import Length
+from assay.components.generators.from_source import FromSource
 from assay.components.generators.generate_images import GenerateImages
 from assay.components.generators.generate_texts import GenerateTexts
-from assay.components.generators.given import Given
 from assay.components.generators.preferences import Preferences
 from assay.components.generators.self_instruct import SelfInstruct
 from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
@@ -71,7 +71,7 @@ def test_it_is_the_same_at_every_look(whole: Path) -> None:
 
 def test_collected_samples_are_not_called_synthetic_and_name_their_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("a river\na\n한강 이 길다\n", encoding="utf-8")
-    run(Recipe("given", Given(Texts(str(tmp_path / "some.txt"))), keep=(Length(low=2),)), tmp_path / "run")
+    run(Recipe("given", FromSource(Texts(str(tmp_path / "some.txt"))), keep=(Length(low=2),)), tmp_path / "run")
     one, other = told(tmp_path / "run")
     assert (one.synthetic, one.made_by, one.version, one.settings) == (False, "collected", None, {})
     assert [step.origin for step in (*one.chain, *other.chain)] == ["some.txt:1", "some.txt:3"]

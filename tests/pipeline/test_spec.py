@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assay.components.filters.preferred import Preferred
+from assay.components.filters.clear_preference import ClearPreference
 from assay.components.scorers.language_model.judge import Judge
 from assay.components.scorers.reference.chrf import ChrF
 from assay.components.trainers.reinforcement.ppo import PPO
@@ -20,7 +20,7 @@ from assay.pipeline.recipe.spec import build, describe
     [
         ("trainers", PPO(rewards={"like": ChrF()}, weights={"like": 2}, kl=0, held_out=0)),
         ("trainers", SFT(rate=1, alpha=8, mixture={"human": 1})),
-        ("filters", Preferred(margin=1)),
+        ("filters", ClearPreference(margin=1)),
     ],
 )
 def test_a_whole_number_is_described_as_it_is_read_back(role: str, component: Any) -> None:

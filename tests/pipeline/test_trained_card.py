@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from assay.components.generators.from_source import FromSource
 from assay.components.generators.generate_images import GenerateImages
-from assay.components.generators.given import Given
 from assay.components.sources.image.fashion_mnist import FashionMNIST
 from assay.components.sources.text.texts import Texts
 from assay.components.trainers.image_classifier import ImageClassifier
@@ -179,7 +179,7 @@ def test_the_data_and_their_makers(tmp_path: Path) -> None:
     assert filtered.data == ()
     assert "datasets" not in front(model_card_text(filtered))
     (tmp_path / "some.txt").write_text("a b\n", encoding="utf-8")
-    given = of(proved(SFT(), Given(Texts(str(tmp_path / "some.txt"))), arm="filtered"), 0)
+    given = of(proved(SFT(), FromSource(Texts(str(tmp_path / "some.txt"))), arm="filtered"), 0)
     assert given.data == (("Texts some.txt", "unknown"),)
     assert str(tmp_path) not in model_card_text(given)
     assert of(proved(SFT(), Shapes()), 4).made_with == ()

@@ -55,8 +55,8 @@ def test_each_score_keeps_its_best_as_many_as_the_filters_kept(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("score", "keep"),
     [
-        ({"long": Length()}, (RandomSubset(share=0.5, per=None),)),
-        ({"long": Length(), "odd": Length("neither")}, (RandomSubset(share=0.5, per=None),)),
+        ({"long": Length()}, (RandomSubset(fraction=0.5, per=None),)),
+        ({"long": Length(), "odd": Length("neither")}, (RandomSubset(fraction=0.5, per=None),)),
         ({"long": Length(), "short": Length("lower")}, ()),
         ({"long": Length(), "short": Length("lower")}, (Threshold("long", low=1000.0),)),
     ],

@@ -14,7 +14,7 @@ import torch
 import checkpoints
 from assay.analysis.report_data import ReportFacts
 from assay.components.evaluators.answers import Answers
-from assay.components.generators.given import Given
+from assay.components.generators.from_source import FromSource
 from assay.components.trainers.preference.reward import RewardModel
 from assay.components.trainers.reinforcement.grpo import GRPO
 from assay.components.trainers.reinforcement.ppo import PPO
@@ -103,7 +103,7 @@ def proved(trainer: Trainer, by: Scorer, folder: Path, models: Mapping[str, OwnM
     proof = Proof(
         Sayings("held", 200), Answers(by, Decoding(max_tokens=8)), arms=("base", "filtered"), models=tuple(own)
     )
-    run(Recipe("control", Given(Sayings("learned", 20)), train=trainer, prove=proof, models=own), folder)
+    run(Recipe("control", FromSource(Sayings("learned", 20)), train=trainer, prove=proof, models=own), folder)
     return report(folder).facts
 
 

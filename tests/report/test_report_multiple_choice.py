@@ -1,17 +1,16 @@
-"""The page of a proof by `Choice`: questions have choices of their own and no label."""
+"""The page of a proof by `MultipleChoice`: questions have choices of their own and no label."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from page_parts import words
-
 import checkpoints
-from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.sources.tasks.misconceptions import Misconceptions
 from assay.components.trainers.sft.sft import SFT
 from assay.core.recipe import Proof, Recipe
 from assay.report.api import report
+from page_parts import words
 from run_parts import run
 from task_parts import Tasks, task, write_tasks
 
@@ -19,7 +18,7 @@ from task_parts import Tasks, task, write_tasks
 def test_a_proof_by_choice_has_a_page(tmp_path: Path) -> None:
     start = str(checkpoints.chat(tmp_path / "start"))
     tasks = write_tasks(tmp_path / "tasks.jsonl", [task(f"Name a {thing}.", thing) for thing in ("river", "cake")])
-    proof = Proof(Misconceptions(limit=8), Choice(), arms=("base", "unfiltered"))
+    proof = Proof(Misconceptions(limit=8), MultipleChoice(), arms=("base", "unfiltered"))
     trainer = SFT(start, steps=1, batch=1, max_length=64)
     run(Recipe("choices", Tasks(str(tasks)), train=trainer, prove=proof), tmp_path / "run")
     done = report(tmp_path / "run")

@@ -11,7 +11,7 @@ from report_example import example
 
 from assay.analysis.card import card_of
 from assay.components.filters.length import Length
-from assay.components.generators.given import Given
+from assay.components.generators.from_source import FromSource
 from assay.components.scorers.text.text_embedding import TextEmbedding
 from assay.components.sources.text.texts import Texts
 from assay.core.recipe import Proof, Recipe
@@ -50,7 +50,7 @@ def test_collected_texts_have_the_licence_of_the_card_beside_them(tmp_path: Path
     (tmp_path / "data" / "some.txt").write_text("a river\na\na b c\n", encoding="utf-8")
     if licence:
         (tmp_path / "data" / "README.md").write_text(f"---\nlicense: {licence}\n---\n", encoding="utf-8")
-    given = Given(Texts(str(tmp_path / "data" / "some.txt")))
+    given = FromSource(Texts(str(tmp_path / "data" / "some.txt")))
     what = Recipe("given", given, score={"place": TextEmbedding(text="instruction")}, keep=(Length(low=2),))
     found, page = reported(what, tmp_path / "run")
     said = licence or "unknown"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.components.filters.preferred import Preferred
+from assay.components.filters.clear_preference import ClearPreference
 from assay.components.generators.preferences import Preferences
 from assay.components.scorers.language_model.pair_judge import PairJudge
 from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
@@ -26,7 +26,7 @@ from preference_parts import Prompts, voices
 from run_parts import run
 from task_parts import Tasks, task, write_tasks
 
-KEEP = (Preferred(),)
+KEEP = (ClearPreference(),)
 
 
 def pair(prompt: str, chosen: str, rejected: str, verdict: str = "", **more: str) -> dict[str, str]:
@@ -164,7 +164,7 @@ def test_every_model_that_answered_or_ranked_is_named() -> None:
         "judge": "tiny:judge",
     }
     assert list(models_in(describe(PairJudge("tiny:judge")))) == [("", "tiny:judge")]
-    assert list(models_in(describe(Preferred()))) == []
+    assert list(models_in(describe(ClearPreference()))) == []
 
 
 def many() -> list[dict[str, str]]:

@@ -27,7 +27,7 @@ def heaps(*sizes: int) -> ScoreTable:
 
 def test_it_keeps_so_many_of_each_heap_and_all_of_a_small_one() -> None:
     table = heaps(50, 20, 3)
-    decisions = ClusterQuota("v", clusters=3, most=5).decide(table)
+    decisions = ClusterQuota("v", clusters=3, max_per_cluster=5).decide(table)
     kept = [row for row, one in enumerate(decisions) if one.keep]
     assert Counter("first" if row < 50 else "second" if row < 70 else "third" for row in kept) == {
         "first": 5, "second": 5, "third": 3,
@@ -49,7 +49,7 @@ def test_fewer_different_fingerprints_than_clusters() -> None:
     table = ScoreTable(
         ["a", "b", "c"], {"v": [Fingerprint((1.0, 0.0)), Fingerprint((2.0, 0.0)), Fingerprint((0.0, 1.0))]}
     )
-    decisions = ClusterQuota("v", clusters=9, most=1).decide(table)
+    decisions = ClusterQuota("v", clusters=9, max_per_cluster=1).decide(table)
     assert [one.keep for one in decisions] == [True, False, True]
     assert decisions[0].rule == "at most 1 of each of 2 clusters of v"
     assert ClusterQuota("v").decide(ScoreTable([], {"v": []})) == []
@@ -66,7 +66,7 @@ def test_what_has_no_fingerprint_is_dropped_or_kept_as_told() -> None:
 def test_mistakes_in_a_recipe_are_told() -> None:
     for more, told in (
         ({"clusters": 0}, r"ClusterQuota\.clusters must be 1 or more, was 0"),
-        ({"most": 0}, r"ClusterQuota\.most must be 1 or more, was 0"),
+        ({"max_per_cluster": 0}, r"ClusterQuota\.max_per_cluster must be 1 or more, was 0"),
         ({"seed": -1}, r"ClusterQuota\.seed must be 0 or more, was -1"),
         ({"best": "first"}, r"ClusterQuota\.best must be one of highest, lowest, was 'first'"),
         ({"unscored": "maybe"}, r"ClusterQuota\.unscored must be one of drop, keep, was 'maybe'"),

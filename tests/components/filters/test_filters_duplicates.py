@@ -84,8 +84,8 @@ def test_mistakes_are_named() -> None:
     for fields in ((), ("text", "text"), ("",), "text"):
         with pytest.raises(ValueError, match=r"Duplicates.fields must be one or more different names"):
             Duplicates(fields)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"Duplicates.marks must be one of keep, ignore"):
-        Duplicates(marks="drop")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"Duplicates.punctuation must be one of keep, ignore"):
+        Duplicates(punctuation="drop")  # type: ignore[arg-type]
     with pytest.raises(FieldError, match="Not every sample has a text field 'instruction'"):
         Duplicates().decide(table("a"))
 

@@ -46,8 +46,8 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match=r"Languages.languages must be one or more different names, was 'en'"):
         Languages("tongue", "en")  # type: ignore[arg-type]
     for least in (-0.1, 1.1, float("nan")):
-        with pytest.raises(ValueError, match=r"Languages.least must be 0 to 1"):
-            Languages("tongue", ("en",), least=least)
+        with pytest.raises(ValueError, match=r"Languages.min_confidence must be 0 to 1"):
+            Languages("tongue", ("en",), min_confidence=least)
     with pytest.raises(FieldError, match="Languages needs a column of Label, but 'tongue' holds Score"):
         Languages("tongue", ("en",)).decide(ScoreTable(["a"], {"tongue": [Score(1.0)]}))
     with pytest.raises(FieldError, match="Not every sample has a text field 'lang'"):

@@ -49,8 +49,8 @@ def test_what_a_filter_before_it_dropped_is_nobodys_neighbor() -> None:
 
 def test_mistakes_are_named() -> None:
     for limit in (0.0, 1.5, float("nan")):
-        with pytest.raises(ValueError, match=r"Novel.at_most must be above 0 and at most 1"):
-            Novel(at_most=limit)
+        with pytest.raises(ValueError, match=r"Novel.threshold must be above 0 and at most 1"):
+            Novel(threshold=limit)
     with pytest.raises(ValueError, match=r"Novel.words must be one of any, ascii"):
         Novel(words="english")  # type: ignore[arg-type]
     with pytest.raises(FieldError, match="Not every sample has a text field 'task'"):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.components.filters.agrees import Agrees
+from assay.components.filters.label_is import LabelIs
 from assay.components.filters.threshold import Threshold
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
@@ -32,7 +32,7 @@ def test_threshold_keeps_what_lies_within() -> None:
 
 def test_unscored_is_kept_only_when_asked() -> None:
     assert [d.keep for d in Threshold("match", low=0.5, unscored="keep").decide(TABLE)] == [False, True, True]
-    assert [d.keep for d in Agrees("expert", unscored="keep").decide(TABLE)] == [True, False, True]
+    assert [d.keep for d in LabelIs("expert", unscored="keep").decide(TABLE)] == [True, False, True]
 
 
 @given(st.lists(st.floats(-1, 1)), st.floats(-1, 1), st.floats(-1, 1))
@@ -43,17 +43,17 @@ def test_threshold_is_a_comparison(values: list[float], one: float, two: float) 
 
 
 def test_agrees_keeps_allowed_labels() -> None:
-    decisions = Agrees("expert").decide(TABLE)
+    decisions = LabelIs("expert").decide(TABLE)
     assert [decision.keep for decision in decisions] == [True, False, False]
     assert decisions[1].reason == "expert disagrees: it says 'bag'"
-    assert [d.keep for d in Agrees("expert", allowed=("agrees", "disagrees")).decide(TABLE)] == [True, True, False]
+    assert [d.keep for d in LabelIs("expert", allowed=("agrees", "disagrees")).decide(TABLE)] == [True, True, False]
 
 
 def test_the_wrong_kind_of_column_is_named() -> None:
     with pytest.raises(FieldError, match="Threshold needs a column of Score, but 'vector' holds Fingerprint"):
         Threshold("vector", low=0).decide(TABLE)
-    with pytest.raises(FieldError, match="Agrees needs a column of Label, but 'match' holds Score"):
-        Agrees("match").decide(TABLE)
+    with pytest.raises(FieldError, match="LabelIs needs a column of Label, but 'match' holds Score"):
+        LabelIs("match").decide(TABLE)
     with pytest.raises(FieldError, match=r"no score column 'mach'.\n  Did you mean 'match'"):
         Threshold("mach", low=0).decide(TABLE)
 
@@ -67,5 +67,5 @@ def test_mistakes_are_named() -> None:
         Threshold("match", low=float("nan"))
     with pytest.raises(ValueError, match=r"Threshold.unscored must be one of drop, keep, was 'kept'"):
         Threshold("match", low=0, unscored="kept")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"Agrees.allowed must name at least one label"):
-        Agrees("expert", allowed=())
+    with pytest.raises(ValueError, match=r"LabelIs.allowed must name at least one label"):
+        LabelIs("expert", allowed=())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.components.filters.preferred import Preferred
+from assay.components.filters.clear_preference import ClearPreference
 from assay.components.generators.preference_calls import Answerer, Said
 from assay.components.generators.preference_pairs import best_worst, different
 from assay.components.generators.preferences import Preferences
@@ -74,9 +74,9 @@ def test_a_scale_says_which_way_is_better() -> None:
 
 
 def test_what_is_not_enough_better_is_a_tie() -> None:
-    near = Preferences(ONE, voices("one two three", "one"), {"words": Words()}, least={"words": 2.5})
+    near = Preferences(ONE, voices("one two three", "one"), {"words": Words()}, min_difference={"words": 2.5})
     assert only(near) == ("tie", "one two three", "one")
-    assert only(replace(near, least={"words": 2.0}))[0] == ""
+    assert only(replace(near, min_difference={"words": 2.0}))[0] == ""
     assert only(Preferences(ONE, voices("one two", "two one"), {"words": Words()}))[0] == "tie"
 
 
@@ -270,7 +270,7 @@ def test_a_run_makes_a_prompts_pairs_together_counts_what_it_drops_and_knows_its
     )
     folder = tmp_path / "whole"
     Runner(
-        Recipe("few", few, keep=(Preferred(),)), RunFolder.open(folder, create=True), Voices(), Local(), Silent()
+        Recipe("few", few, keep=(ClearPreference(),)), RunFolder.open(folder, create=True), Voices(), Local(), Silent()
     ).run()
     assert counts(folder, "generate")["requested"] == 10
     assert counts(folder, "keep")["kept"] < 10
@@ -284,8 +284,8 @@ def test_a_run_makes_a_prompts_pairs_together_counts_what_it_drops_and_knows_its
         ({"rank": {}}, "must name a ranker"),
         ({"judges": {"words": Likes("x")}}, "must have different names, both had 'words'"),
         ({"rank": {"new": RougeNovelty("text")}}, "compares samples with one another"),
-        ({"least": {"word": 1.0}}, "was 'word'. Did you mean 'words'"),
-        ({"least": {"words": float("nan")}}, r"least\['words'\] must be 0 or more"),
+        ({"min_difference": {"word": 1.0}}, "was 'word'. Did you mean 'words'"),
+        ({"min_difference": {"words": float("nan")}}, r"min_difference\['words'\] must be 0 or more"),
         ({"pairs": "best"}, "must be one of best-worst, all, was 'best'"),
         ({"agree": "some"}, "agree must be one of all, majority"),
         ({"answers": 0}, "answers must be at least 1, was 0"),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import checkpoints
-from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
-from assay.components.scorers.language_model.entailment import Follows, read_pairs
+from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
+from assay.components.scorers.language_model.entailment import Entailment, read_pairs
 from assay.core.completions import Continuations, Message
 from assay.core.errors import ModelError
 from assay.core.lab import Lab
@@ -66,18 +66,18 @@ def test_the_measure_is_one_of_the_evidence(lab: Lab) -> None:
 
 def test_a_model_doubts_wrong_words_more(lab: Lab) -> None:
     wrong = {**FRANCE, "output": "The capital of France is Lima."}
-    right, other = map(value, score(TokenDoubt(SMOLLM2), [FRANCE, wrong], lab))
+    right, other = map(value, score(TokenUncertainty(SMOLLM2), [FRANCE, wrong], lab))
     assert right.value < other.value
     assert right.evidence["max"] < other.evidence["max"]
 
 
 def test_doubt_is_the_likelihood_a_token(lab: Lab) -> None:
-    """AuxiliaryEvaluation `likelihoods`, which sums what `TokenDoubt` looks at one by one."""
+    """AuxiliaryEvaluation `likelihoods`, which sums what `TokenUncertainty` looks at one by one."""
     prompt = (Message("system", "Be brief."), Message("user", FRANCE["instruction"]))
     (found,) = lab.models.likelihood_model(SMOLLM2).likelihoods([Continuations(prompt, (FRANCE["output"],))])
     assert not hasattr(found, "lack")
     (one,) = found  # type: ignore[misc]
-    own = value(score(TokenDoubt(SMOLLM2, system="Be brief."), [FRANCE], lab)[0])
+    own = value(score(TokenUncertainty(SMOLLM2, system="Be brief."), [FRANCE], lab)[0])
     assert own.evidence["tokens"] == one.tokens
     assert own.value == pytest.approx(-one.log_prob / one.tokens, abs=1e-4)
     assert own.evidence["max"] >= own.value
@@ -93,7 +93,7 @@ def test_a_source_supports_what_it_says(lab: Lab) -> None:
         {"source": source, "output": " "},
         {"source": "It rains. " * 300, "output": "It rains."},
     ]
-    whole, half, *none = score(Support(), rows, lab)
+    whole, half, *none = score(Groundedness(), rows, lab)
     assert value(whole).value == 1.0
     assert value(half).value == 0.5
     assert "Bananas" in value(half).reason
@@ -110,12 +110,12 @@ def test_models_of_inference_are_read_by_their_labels(lab: Lab, nli: str) -> Non
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     for pair, row in zip(pairs[:2], shares, strict=True):
         one = found[pair]
-        assert isinstance(one, Follows)
+        assert isinstance(one, Entailment)
         assert one.entailed == pytest.approx(row[2])
         assert one.agrees == pytest.approx(row[2] / (row[0] + row[2]))
     # The two texts are told apart: not one text of both.
     assert not np.allclose(model.pair_logits([("abc", "abd")]), model.pair_logits([("abd", "abc")]))
-    supported = score(Support(nli, "nli", 0.01), [{"source": "abc. de", "output": "ab"}], lab)
+    supported = score(Groundedness(nli, "nli", 0.01), [{"source": "abc. de", "output": "ab"}], lab)
     assert value(supported[0]).value == 1.0
 
 
@@ -128,7 +128,7 @@ def test_a_language_model_is_asked_for_yes_or_no(lab: Lab) -> None:
         [Continuations((Message("user", asked),), ("Yes", "No"))]
     )
     yes, no = (np.exp(one.log_prob) for one in likely)  # type: ignore[union-attr]
-    assert isinstance(found, Follows)
+    assert isinstance(found, Entailment)
     assert found.entailed == found.agrees == pytest.approx(yes / (yes + no), rel=1e-6)
 
 
@@ -148,7 +148,7 @@ def test_a_classifier_of_something_else_is_refused(lab: Lab, tmp_path: Path) -> 
     ids=["no question", "no answer", "neither"],
 )
 def test_what_is_empty_has_no_number_and_costs_nobody_else(lab: Lab, row: dict[str, str]) -> None:
-    for scorer in (Consistency(SMOLLM2, samples=2, max_tokens=4), TokenDoubt(SMOLLM2)):
+    for scorer in (Consistency(SMOLLM2, samples=2, max_tokens=4), TokenUncertainty(SMOLLM2)):
         empty, other = score(scorer, [row, FRANCE], lab)
         assert isinstance(empty, Unscored)
         assert isinstance(other, Score)
@@ -156,7 +156,7 @@ def test_what_is_empty_has_no_number_and_costs_nobody_else(lab: Lab, row: dict[s
 
 def test_a_question_longer_than_the_context_costs_itself(lab: Lab) -> None:
     long = {"instruction": "비가 온다. " * 5000, "output": "Yes."}
-    for scorer in (Consistency(SMOLLM2, samples=2, max_tokens=4), TokenDoubt(SMOLLM2)):
+    for scorer in (Consistency(SMOLLM2, samples=2, max_tokens=4), TokenUncertainty(SMOLLM2)):
         lacking, other = score(scorer, [long, FRANCE], lab)
         assert isinstance(lacking, Unscored)
         assert "context" in lacking.reason
@@ -166,10 +166,10 @@ def test_a_question_longer_than_the_context_costs_itself(lab: Lab) -> None:
 def test_arguments_that_make_no_sense_are_refused() -> None:
     for make, message in (
         (lambda: Consistency(SMOLLM2, samples=1), "samples must be 2 or more"),
-        (lambda: Consistency(SMOLLM2, same=0.0), "same must be above 0"),
+        (lambda: Consistency(SMOLLM2, threshold=0.0), "threshold must be above 0"),
         (lambda: Consistency(SMOLLM2, by="guess"), "by must be one of"),  # type: ignore[arg-type]
-        (lambda: TokenDoubt(SMOLLM2, "least"), "measure must be one of"),  # type: ignore[arg-type]
-        (lambda: Support(least=2.0), "least must be above 0"),
+        (lambda: TokenUncertainty(SMOLLM2, "least"), "measure must be one of"),  # type: ignore[arg-type]
+        (lambda: Groundedness(threshold=2.0), "threshold must be above 0"),
     ):
         with pytest.raises(ValueError, match=message):
             make()

@@ -181,9 +181,9 @@ def test_mistakes_are_named(kind: Any, sets: Any) -> None:
     for field in ("fields", "against_fields"):
         with pytest.raises(ValueError, match=f"{name}.{field} must be different fields"):
             kind(sets, **{field: ("a", "a")})
-    with pytest.raises(ValueError, match=f"{name}.least must be at least 1, was 0"):
-        kind(sets, least=0)
-    with pytest.raises(ValueError, match=r"NgramOverlap\.n must be at least as large as least, 6, was 5"):
+    with pytest.raises(ValueError, match=f"{name}.min_words must be at least 1, was 0"):
+        kind(sets, min_words=0)
+    with pytest.raises(ValueError, match=r"NgramOverlap\.n must be at least as large as min_words, 6, was 5"):
         NgramOverlap(sets, n=5)
     model = {} if kind is NgramOverlap else {"model": "tiny:letters"}
     with pytest.raises(FieldError, match=r"Field 'outptu' of sample .* does not exist"):
@@ -232,7 +232,7 @@ class Tasks:
 def test_a_run_drops_what_leaked_and_compares_again_when_the_items_change(tmp_path: Path) -> None:
     items = tmp_path / "items.txt"
     items.write_text("Something else is asked here.\n", encoding="utf-8")
-    leaks = NgramOverlap((Texts(str(items)),), n=5, least=5)
+    leaks = NgramOverlap((Texts(str(items)),), n=5, min_words=5)
     what = Recipe(
         "tasks", Tasks(), score={"leaks": leaks, "language": Language()}, keep=(Threshold("leaks", high=0.5),)
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assay.components.generators.arithmetic import Problems
+from assay.components.generators.arithmetic_problems import ArithmeticProblems
 from assay.components.sources.tasks.arithmetic import Arithmetic
 from assay.core.errors import RecipeError, SourceError
 from assay.core.sample import Sample
@@ -24,14 +24,14 @@ def test_problems_are_tasks_with_an_answer_to_check() -> None:
 
 @pytest.mark.parametrize("wrong", [0.0, 0.5])
 def test_the_generator_makes_what_the_source_has(wrong: float) -> None:
-    own = Problems(20, "train", 4, 2, wrong, 0.5)
+    own = ArithmeticProblems(20, "train", 4, 2, wrong, 0.5)
     made = own.generate(own.seeds(), tiny_lab())
     read = Arithmetic("train", 20, 4, 2, wrong, 0.5).read(tiny_lab())
     for one, other in zip(made, read, strict=True):
         assert isinstance(one, Sample)
         assert {**one.fields, "origin": other.text("origin")} == dict(other.fields)
         assert (one.made_by, len(one.parents)) == ("Problems", 1)
-    assert Problems(30, "train", 4, 2, wrong, 0.5).seeds()[:20] == own.seeds()
+    assert ArithmeticProblems(30, "train", 4, 2, wrong, 0.5).seeds()[:20] == own.seeds()
 
 
 def test_too_many_are_refused() -> None:
@@ -40,8 +40,8 @@ def test_too_many_are_refused() -> None:
     said = rf"There are {len(every)} problems of level 1 \(adding and subtracting numbers up to 20\) in part 'warm-up'"
     with pytest.raises(SourceError, match=said):
         Arithmetic("warm-up", len(every) + 1, 1).read(tiny_lab())
-    with pytest.raises(RecipeError, match=rf"{said}, and Problems.count is 5000"):
-        Problems(5000, "warm-up", 1).seeds()
+    with pytest.raises(RecipeError, match=rf"{said}, and ArithmeticProblems.count is 5000"):
+        ArithmeticProblems(5000, "warm-up", 1).seeds()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_too_many_are_refused() -> None:
         ({"count": 0}, r"count must be at least 1, was 0"),
     ],
 )
-@pytest.mark.parametrize("kind", [Arithmetic, Problems])
+@pytest.mark.parametrize("kind", [Arithmetic, ArithmeticProblems])
 def test_wrong_arguments_are_refused(kind: Any, wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=rf"{kind.__name__}\.{said}"):
         kind(**{"count": 5, **wrong})

@@ -14,7 +14,7 @@ from assay.stats.distributions.clusters import clusters
 
 @dataclass(frozen=True)
 class ClusterQuota:
-    """Keeps at most `most` samples of each of `clusters` groups of like fingerprints.
+    """Keeps at most `max_per_cluster` samples of each of `clusters` groups of like fingerprints.
 
     The groups are those of spherical k-means (`assay.stats.distributions.clusters`) over the samples in the order of
     their ids, so that the order of rows changes nothing; there are fewer where there are fewer different fingerprints.
@@ -26,7 +26,7 @@ class ClusterQuota:
 
     column: str
     clusters: int = 100
-    most: int = 10
+    max_per_cluster: int = 10
     """Of each group."""
     prefer: str | None = None
     best: Best = "highest"
@@ -39,7 +39,7 @@ class ClusterQuota:
     def __post_init__(self) -> None:
         check_choice("ClusterQuota", "unscored", self.unscored, ("drop", "keep"))
         check_choice("ClusterQuota", "best", self.best, ("highest", "lowest"))
-        for name, least in (("clusters", 1), ("most", 1), ("seed", 0)):
+        for name, least in (("clusters", 1), ("max_per_cluster", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"ClusterQuota.{name} must be {least} or more, was {getattr(self, name)}.")
 
@@ -52,11 +52,11 @@ class ClusterQuota:
         for row, group in zip(rows, found.of.tolist(), strict=True):
             members.setdefault(group, []).append(row)
         decisions: dict[int, Decision] = {}
-        rule = f"at most {self.most} of each of {len(found.centers)} clusters of {self.column}"
+        rule = f"at most {self.max_per_cluster} of each of {len(found.centers)} clusters of {self.column}"
         for group, own in members.items():
             for rank, row in enumerate(in_order(table, own, self.prefer, self.best, "ClusterQuota"), start=1):
                 reason = f"number {rank} of {len(own)} in cluster {group + 1}"
-                decisions[row] = Decision(rank <= self.most, rule, reason)
+                decisions[row] = Decision(rank <= self.max_per_cluster, rule, reason)
         return [
             unscored(outcome, self.column, self.unscored) if isinstance(outcome, Unscored) else decisions[row]
             for row, outcome in enumerate(outcomes)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -28,7 +30,8 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
         if not isinstance(outcome, (kind, Unscored)):
             raise FieldError(
                 f"{asker} needs a column of {kind.__name__}, but {name!r} holds {type(outcome).__name__}.",
-                hint="Threshold and TopFraction read Score, Agrees Label, NearDuplicates and ClusterQuota Fingerprint.",
+                hint="Threshold and TopFraction read Score, LabelIs reads Label, "
+                "NearDuplicates and ClusterQuota read Fingerprint.",
             )
     return outcomes
 
@@ -91,6 +94,11 @@ def rank_key(outcome: Outcome, best: Best, identity: str) -> tuple[bool, float, 
 def draw(identity: str, seed: int) -> str:
     """A lot that depends on the sample and the seed alone, so any order of rows draws the same samples."""
     return hashlib.sha256(f"{seed}/{identity}".encode()).hexdigest()
+
+
+def quota(fraction: float, count: int) -> int:
+    """`fraction` of `count`, rounded up in decimal arithmetic: 0.07 of 100 is 7, where floats give 8."""
+    return math.ceil(Fraction(repr(float(fraction))) * count)
 
 
 def check_choice(owner: str, name: str, value: str, known: Sequence[str]) -> None:

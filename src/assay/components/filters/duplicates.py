@@ -12,7 +12,7 @@ from assay.components.filters.columns import check_choice, check_different
 from assay.core.roles import Decision, ScoreTable
 from assay.text.similarity.tokens import folded
 
-Marks = Literal["keep", "ignore"]
+Punctuation = Literal["keep", "ignore"]
 HISTORY = "history"
 """What was said before a task."""
 
@@ -29,16 +29,16 @@ class Duplicates:
 
     fields: tuple[str, ...] = ("instruction", "input")
     """The fields that are compared, each with its own."""
-    marks: Marks = "keep"
+    punctuation: Punctuation = "keep"
     """Whether punctuation counts; where not, it is a space, unless the text has nothing else. It is part of some names:
-    without marks "C#" is "C"."""
+    without punctuation "C#" is "C"."""
 
     version: ClassVar[int] = 2
     ordered: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_different("Duplicates", "fields", self.fields)
-        check_choice("Duplicates", "marks", self.marks, ("keep", "ignore"))
+        check_choice("Duplicates", "punctuation", self.punctuation, ("keep", "ignore"))
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
         if not len(table):
@@ -50,7 +50,7 @@ class Duplicates:
         first: dict[tuple[str, ...], int] = {}
         found = []
         for row, texts in enumerate(raw):
-            kept = first.setdefault(tuple(plain(text, self.marks) for text in texts), row)
+            kept = first.setdefault(tuple(plain(text, self.punctuation) for text in texts), row)
             if kept == row:
                 found.append(Decision(True, rule, "nothing kept before it is the same"))
             else:
@@ -59,10 +59,10 @@ class Duplicates:
         return found
 
 
-def plain(text: str, marks: Marks) -> str:
+def plain(text: str, punctuation: Punctuation) -> str:
     """What is compared of a text."""
     whole = folded(text).replace("\u200b", "")  # a space that nobody sees
-    bare = "".join(" " if _is_mark(one) else one for one in whole) if marks == "ignore" else whole
+    bare = "".join(" " if _is_mark(one) else one for one in whole) if punctuation == "ignore" else whole
     return " ".join(bare.split()) or " ".join(whole.split())
 
 

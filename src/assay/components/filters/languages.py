@@ -24,7 +24,7 @@ class Languages:
     """ISO 639-1 codes; any where empty."""
     field: str | None = None
     """A text field that says the language of each sample."""
-    least: float = 0.0
+    min_confidence: float = 0.0
     """Confidence that is asked for, 0 to 1."""
     unscored: Unscoreds = "drop"
 
@@ -36,8 +36,8 @@ class Languages:
             raise ValueError("Languages.languages must name one where field is none, was empty: it would keep all.")
         if self.languages:
             check_different("Languages", "languages", self.languages)
-        if not 0 <= self.least <= 1:
-            raise ValueError(f"Languages.least must be 0 to 1, was {self.least}.")
+        if not 0 <= self.min_confidence <= 1:
+            raise ValueError(f"Languages.min_confidence must be 0 to 1, was {self.min_confidence}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
         if not len(table):
@@ -56,6 +56,6 @@ class Languages:
             return Decision(False, f"{self.column} is not {' or '.join(self.languages)}", reason)
         if self.field and outcome.value != own.strip():
             return Decision(False, f"{self.column} is not what {self.field} says", f"{reason}, {self.field} is {own!r}")
-        if sure < self.least:
-            return Decision(False, f"{self.column} is less sure than {self.least:g}", reason)
+        if sure < self.min_confidence:
+            return Decision(False, f"{self.column} is less sure than {self.min_confidence:g}", reason)
         return Decision(True, f"{self.column} is right", reason)

@@ -14,7 +14,7 @@ from assay.text.similarity.tokens import ascii_tokens, tokens
 
 @dataclass(frozen=True)
 class Novel:
-    """Drops a sample whose text has a ROUGE-L F above `at_most` with one kept before it (Wang et al. 2022, 2.2).
+    """Drops a sample whose text has a ROUGE-L F above `threshold` with one kept before it (Wang et al. 2022, 2.2).
 
     Exact and greedy, in the order of the samples: so what comes first is kept, and every dropped sample has a neighbor
     that was kept, which its reason names. A filter before this one takes from it what it may be compared with. A text
@@ -23,7 +23,7 @@ class Novel:
 
     text: str = "instruction"
     """The field that is compared."""
-    at_most: float = 0.7
+    threshold: float = 0.7
     strict: bool = False
     """Drop what has just that F, too: the paper says "below 0.7", its code drops above 0.7."""
     words: Literal["any", "ascii"] = "any"
@@ -34,13 +34,13 @@ class Novel:
 
     def __post_init__(self) -> None:
         check_choice("Novel", "words", self.words, ("any", "ascii"))
-        if not 0 < self.at_most <= 1:
-            raise ValueError(f"Novel.at_most must be above 0 and at most 1, was {self.at_most}.")
+        if not 0 < self.threshold <= 1:
+            raise ValueError(f"Novel.threshold must be above 0 and at most 1, was {self.threshold}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
         if not len(table):
             return []
-        rule = Rule(self.at_most, self.strict)
+        rule = Rule(self.threshold, self.strict)
         judge = NoveltyFilter(rule, tokens if self.words == "any" else ascii_tokens)
         said = f"ROUGE-L F of {self.text} with all kept before {rule}"
         return [_decision(one, table.ids, said) for one in judge.add_all(table.field_values(self.text))]

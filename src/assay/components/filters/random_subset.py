@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.components.filters.columns import among, draw, groups
-from assay.components.filters.top_fraction import quota
+from assay.components.filters.columns import among, draw, groups, quota
 from assay.core.roles import Decision, ScoreTable
 
 
 @dataclass(frozen=True)
 class RandomSubset:
-    """Keeps a `share` of each `per`, or exactly `keep` of each, drawn by a hash of sample and seed.
+    """Keeps a `fraction` of each `per`, or exactly `keep` of each, drawn by a hash of sample and seed.
 
     A sample's lot does not depend on the other samples, so a larger share keeps all that a smaller one kept.
     """
 
-    share: float | None = None
+    fraction: float | None = None
     keep: int | None = None
     """Of each group; all of a group that has fewer."""
     per: str | None = "label"
@@ -28,17 +27,17 @@ class RandomSubset:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if (self.share is None) == (self.keep is None):
-            raise ValueError(f"RandomSubset.share must be set or keep, not both, was {self.share} and {self.keep}.")
-        if self.share is not None and not 0 < self.share <= 1:
-            raise ValueError(f"RandomSubset.share must be above 0 and at most 1, was {self.share}.")
+        if (self.fraction is None) == (self.keep is None):
+            raise ValueError(f"RandomSubset needs either fraction or keep, was {self.fraction} and {self.keep}.")
+        if self.fraction is not None and not 0 < self.fraction <= 1:
+            raise ValueError(f"RandomSubset.fraction must be above 0 and at most 1, was {self.fraction}.")
         if self.keep is not None and self.keep < 0:
             raise ValueError(f"RandomSubset.keep must be at least 0, was {self.keep}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
         decisions: dict[int, Decision] = {}
         for name, rows in groups(table, self.per).items():
-            count = min(self.keep, len(rows)) if self.keep is not None else quota(self.share or 0.0, len(rows))
+            count = min(self.keep, len(rows)) if self.keep is not None else quota(self.fraction or 0.0, len(rows))
             for rank, row in enumerate(sorted(rows, key=lambda row: draw(table.ids[row], self.seed)), start=1):
                 reason = f"drawn as number {rank} of {len(rows)}"
                 decisions[row] = Decision(rank <= count, f"random {count}{among(name)}, seed {self.seed}", reason)

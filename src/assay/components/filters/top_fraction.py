@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar
 
-from assay.components.filters.columns import Best, Unscoreds, among, check_choice, column_of, groups, rank_key, unscored
+from assay.components.filters.columns import (
+    Best,
+    Unscoreds,
+    among,
+    check_choice,
+    column_of,
+    groups,
+    quota,
+    rank_key,
+    unscored,
+)
 from assay.core.roles import Decision, ScoreTable
 from assay.core.score import Score, Unscored
 
 
 @dataclass(frozen=True)
 class TopFraction:
-    """Keeps the best `share` by `column` of the scored samples of each `per`; of equals, the lower id wins.
+    """Keeps the best `fraction` by `column` of the scored samples of each `per`; of equals, the lower id wins.
 
     Rounds up, so a label with a scored sample never disappears. The labels stay as balanced as they were, where a
     threshold would drop the hard ones.
     """
 
     column: str
-    share: float
+    fraction: float
     best: Best = "highest"
     per: str | None = "label"
     """A text field; over all samples together where None."""
@@ -33,8 +41,8 @@ class TopFraction:
     def __post_init__(self) -> None:
         check_choice("TopFraction", "unscored", self.unscored, ("drop", "keep"))
         check_choice("TopFraction", "best", self.best, ("highest", "lowest"))
-        if not 0 < self.share <= 1:
-            raise ValueError(f"TopFraction.share must be above 0 and at most 1, was {self.share}.")
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f"TopFraction.fraction must be above 0 and at most 1, was {self.fraction}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
         outcomes = column_of(table, self.column, Score, "TopFraction")
@@ -46,7 +54,7 @@ class TopFraction:
         for name, rows in groups(table, self.per).items():
             scored = [row for row in rows if row not in decisions]
             scored.sort(key=lambda row: rank_key(outcomes[row], self.best, table.ids[row]))
-            room = quota(self.share, len(scored))
+            room = quota(self.fraction, len(scored))
             for rank, row in enumerate(scored, start=1):
                 outcome = outcomes[row]
                 assert isinstance(outcome, Score)
@@ -55,9 +63,4 @@ class TopFraction:
         return [decisions[row] for row in range(len(table))]
 
     def _rule(self) -> str:
-        return f"{self.best} {self.share:.4g} of {self.column}" + (f" per {self.per}" if self.per else "")
-
-
-def quota(share: float, count: int) -> int:
-    """`share` of `count` rounded up, in decimal: 0.07 of 100 is 7, where floats would say 8."""
-    return math.ceil(Fraction(repr(float(share))) * count)
+        return f"{self.best} {self.fraction:.4g} of {self.column}" + (f" per {self.per}" if self.per else "")

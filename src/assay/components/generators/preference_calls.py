@@ -93,7 +93,7 @@ class Rankers:
 
     rank: Mapping[str, Scorer]
     judges: Mapping[str, Scorer]
-    least: Mapping[str, float]
+    min_difference: Mapping[str, float]
 
     @property
     def all(self) -> dict[str, Scorer]:
@@ -124,13 +124,14 @@ class Rankers:
         self._check_least()
 
     def _check_least(self) -> None:
-        for name, least in self.least.items():
+        for name, least in self.min_difference.items():
             if name not in self.rank:
                 raise ValueError(
-                    f"Preferences.least must name scorers of rank, was {name!r}. {did_you_mean(name, self.rank)}"
+                    f"Preferences.min_difference must name scorers of rank, was {name!r}. "
+                    f"{did_you_mean(name, self.rank)}"
                 )
             if not 0 <= least < float("inf"):
-                raise ValueError(f"Preferences.least[{name!r}] must be 0 or more, was {least}.")
+                raise ValueError(f"Preferences.min_difference[{name!r}] must be 0 or more, was {least}.")
 
     def open(self, lab: Lab) -> None:
         """Has each look at nothing, which opens its model."""
@@ -166,7 +167,9 @@ class Rankers:
         if lacking:
             return _silent(min(lacking, key=lambda one: one.cause))
         lower = self.rank[name].scale.better == "lower"
-        return pointwise(_value(name, first), _value(name, second), lower=lower, least=self.least.get(name, 0.0))
+        return pointwise(
+            _value(name, first), _value(name, second), lower=lower, least=self.min_difference.get(name, 0.0)
+        )
 
     def models(self, lab: Lab) -> list[str]:
         """References of the models that they ask, as far as they say so."""

@@ -33,8 +33,9 @@ class Preferences:
 
     `rank` are scorers that give each answer a number, such as EmbeddingCosine to a reference, a verifier or a reward
     model: they see the prompt's fields, the answer as `text`, and as `context` what was said before and the input. A
-    difference below its `least` is a tie. `judges` are scorers that say what `output_a` is worth beside `output_b`, 0
-    to 1, such as PairJudge; they see the same. A judge whose two orders disagree is in conflict with itself.
+    difference below its `min_difference` is a tie. `judges` are scorers that say what `output_a` is worth beside
+    `output_b`, 0 to 1, such as PairJudge; they see the same. A judge whose two orders disagree is in conflict with
+    itself.
 
     Fields: those of the prompt; chosen and rejected; verdict, "" where rankers prefer `chosen`, else "tie", "conflict",
     "equal", "missing" (an answer failed, was declined or is empty), "unranked" or "blank" (a prompt that asks nothing),
@@ -42,7 +43,7 @@ class Preferences:
     scale where there is one or `margin_by` names one (below 0 where the others outvote it), else how many more rankers
     prefer it, as a share; chosen_from and
     rejected_from, names of answerers; ranked_by; rankings, what each ranker says, as JSON; chosen_whole and
-    rejected_whole, "no" where an answer was cut at max_tokens. The filter `Preferred` drops what has a verdict.
+    rejected_whole, "no" where an answer was cut at max_tokens. The filter `ClearPreference` drops what has a verdict.
 
     What is asked of a prompt depends on its words, the run's seed and the answerers' names alone. Where no answerer
     could be reached, or no ranker, it is a failure, and the next run asks again.
@@ -56,7 +57,7 @@ class Preferences:
     """By the name that `chosen_from` has: samples never hold the reference of a model."""
     rank: Mapping[str, Scorer] = field(default_factory=dict)
     judges: Mapping[str, Scorer] = field(default_factory=dict)
-    least: Mapping[str, float] = field(default_factory=dict)
+    min_difference: Mapping[str, float] = field(default_factory=dict)
     """By name of a scorer in `rank`; 0 where it is not here, and then only equal numbers are a tie."""
     answers: int = 1
     pairs: Pairs = "best-worst"
@@ -187,7 +188,7 @@ class Preferences:
 
     @property
     def _rankers(self) -> Rankers:
-        return Rankers(self.rank, self.judges, self.least)
+        return Rankers(self.rank, self.judges, self.min_difference)
 
     @property
     def _turns(self) -> list[tuple[str, int]]:

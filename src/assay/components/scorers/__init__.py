@@ -11,8 +11,8 @@ from assay.components.scorers.image.clip_match import ClipMatch
 from assay.components.scorers.image.clip_score import ClipScore
 from assay.components.scorers.image.image_embedding import ImageEmbedding
 from assay.components.scorers.image.image_safety import ImageSafety
-from assay.components.scorers.language_model.consistency import Consistency, Support, TokenDoubt
-from assay.components.scorers.language_model.following import Following
+from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
+from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge
 from assay.components.scorers.language_model.machine_text import Binoculars, FastDetectGpt
 from assay.components.scorers.language_model.pair_judge import PairJudge
@@ -23,13 +23,13 @@ from assay.components.scorers.reference.chrf import ChrF
 from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
 from assay.components.scorers.reference.rouge import Rouge
 from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.text.human_votes import HumanVotes
 from assay.components.scorers.text.label_match import LabelMatch
 from assay.components.scorers.text.language import Language
-from assay.components.scorers.text.private import PersonalData, Secrets
+from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.components.scorers.text.refusal import Refusal
 from assay.components.scorers.text.text_embedding import TextEmbedding
 from assay.components.scorers.text.toxicity import Toxicity
-from assay.components.scorers.text.votes import Votes
 from assay.core.roles import Scorer
 
 SCORERS: tuple[type[Scorer], ...] = (
@@ -44,7 +44,7 @@ SCORERS: tuple[type[Scorer], ...] = (
     EmbeddingCosine,
     EmbeddingOverlap,
     FastDetectGpt,
-    Following,
+    InstructionDifficulty,
     Harmless,
     ImageEmbedding,
     Judge,
@@ -60,9 +60,9 @@ SCORERS: tuple[type[Scorer], ...] = (
     Rouge,
     RougeNovelty,
     Secrets,
-    Support,
+    Groundedness,
     TextEmbedding,
-    TokenDoubt,
+    TokenUncertainty,
     Toxicity,
-    Votes,
+    HumanVotes,
 )

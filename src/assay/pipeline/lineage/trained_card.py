@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from assay.components.generators.given import Given
+from assay.components.generators.from_source import FromSource
 from assay.core.arms import CURVE, is_curve
 from assay.core.provenance import UNKNOWN, Used
 from assay.core.recipe import Recipe
@@ -63,7 +63,7 @@ def _on_curve(arm: str) -> bool:
 
 def _collected(recipe: Recipe, stage: Stage, own: str) -> Sequence[tuple[str, str]]:
     """The collected data that a training may have learned from."""
-    given = list(data_of(recipe.generate)) if isinstance(recipe.generate, Given) else []
+    given = list(data_of(recipe.generate)) if isinstance(recipe.generate, FromSource) else []
     if own:
         data = recipe.models[own].data
         return given if data is None else [(data_name(data), data_licence(data))]

@@ -93,7 +93,7 @@ def _asking(model: str, options: dict[str, Any]) -> Asking:
         model,
         options["by"],
         judge or (model if options["by"] == "model" else usual.encoder),
-        same=options["same"],
+        threshold=options["same"],
         samples=options["samples"],
         temperature=options["temperature"],
         max_tokens=usual.max_tokens,

@@ -176,7 +176,7 @@ def _counted(found: Probed, source: str, versions: Mapping[str, str]) -> Section
         ("questions", f"{count(len(found.items))} of {source}, drawn by seed {asking.seed}"),
         ("asked", f"{asking.system!r}, then the question; greedy, at most {asking.max_tokens} tokens"),
         ("drawn", f"{drawn.samples} answers to each at temperature {drawn.temperature:g}"),
-        ("alike", f"two answers mean the same from {drawn.same:g} up, by {drawn.by} with {drawn.judge}"),
+        ("alike", f"two answers mean the same from {drawn.threshold:g} up, by {drawn.by} with {drawn.judge}"),
         ("right", f"nearest known answer by {asking.encoder}"),
         (CHOSEN, "nothing is written: the known answers' own log-probabilities; all true ones count"),
         *versions_fact(versions),

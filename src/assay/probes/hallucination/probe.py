@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from assay.components.evaluators.choice import Choice
-from assay.components.scorers.language_model.consistency import Consistency, TokenDoubt
+from assay.components.evaluators.multiple_choice import MultipleChoice
+from assay.components.scorers.language_model.consistency import Consistency, TokenUncertainty
 from assay.core.completions import Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.effect import Effect
@@ -195,7 +195,7 @@ def _sure(samples: Sequence[Sample], asking: Asking, lab: Lab) -> tuple[list[dic
     drawn = asking.drawn.score(samples, lab)
     words: Sequence[Outcome] = [Unscored("not_applicable", "")] * len(samples)
     if not is_remote(asking.model) and isinstance(lab.models.likelihood_model(asking.model), AnswerMomentsModel):
-        words = TokenDoubt(asking.model, system=asking.system).score(samples, lab)
+        words = TokenUncertainty(asking.model, system=asking.system).score(samples, lab)
     found, other = [], []
     for one, two in zip(drawn, words, strict=True):
         sure = {}
@@ -228,7 +228,7 @@ def _chosen(items: Sequence[Sample], asking: Asking, lab: Lab) -> tuple[Effect |
     """Multiple choice by likelihood, where the model shows it: the share that is right, and how sure it was."""
     if is_remote(asking.model):
         return None, None
-    outcomes = Choice(system=asking.system).evaluate(Artifact(asking.model, "", ""), items, lab)
+    outcomes = MultipleChoice(system=asking.system).evaluate(Artifact(asking.model, "", ""), items, lab)
     known = [one for one in outcomes if isinstance(one, Score)]
     if not known:
         return None, None

@@ -88,7 +88,7 @@ def warnings(found: Preferences) -> Iterator[tuple[str, str]]:
         yield f"{_many(times, 'pair', 'repeat')} another one.", "What comes twice counts twice."
     if found.cut:
         cut = _many(found.cut, "kept pair", "hold")
-        yield f"{cut} an answer that was cut at its token limit.", "Preferred(cut: drop) leaves them out."
+        yield f"{cut} an answer that was cut at its token limit.", "ClearPreference(truncated: drop) leaves them out."
     for pair in found.disagreeing:
         yield f"{pair.one} and {pair.other} are not shown to agree more than blind rankers would.", _shown(pair)
 

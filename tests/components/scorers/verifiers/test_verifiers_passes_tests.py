@@ -183,7 +183,7 @@ def test_greed_is_bounded_and_the_next_answer_is_not_affected(greed: tuple[str, 
     samples = [Sample({"text": one, "tests": PAIRS}, nth=nth) for nth, one in enumerate((text, RIGHT, text))]
     begin = time.monotonic()
     seconds = 20.0 if "processor" in why else 4.0
-    first, second, third = PassesTests(processor=1, seconds=seconds).score(samples, tiny_lab())
+    first, second, third = PassesTests(cpu_seconds=1, timeout=seconds).score(samples, tiny_lab())
     assert time.monotonic() - begin < 40
     assert isinstance(first, Score)
     assert first.value == 0.0
@@ -253,7 +253,7 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     texts = [RIGHT, GREEDY["sleeps"][0], "import os\nos.mkdir('a')\nos.chmod('a', 0)\n" + RIGHT]
     samples = [Sample({"text": text, "tests": PAIRS}) for text in texts]
-    PassesTests(processor=1, seconds=1.0).score(samples, tiny_lab())
+    PassesTests(cpu_seconds=1, timeout=1.0).score(samples, tiny_lab())
     assert list(tmp_path.iterdir()) == []
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert str(children.PROGRAM) not in listed
@@ -277,14 +277,14 @@ BROKEN_TESTS = {
 
 @pytest.mark.parametrize("tests", BROKEN_TESTS, ids=repr)
 def test_broken_tests_say_nothing_of_an_answer(tests: str) -> None:
-    found = outcome(RIGHT, tests, PassesTests(processor=1))
+    found = outcome(RIGHT, tests, PassesTests(cpu_seconds=1))
     assert isinstance(found, Unscored)
     assert found.cause == "not_applicable"
     assert BROKEN_TESTS[tests] in found.reason
 
 
 def test_a_sleeping_answer_fails_python_tests_too() -> None:
-    found = outcome("import time\ndef add(a, b): time.sleep(60)", ASSERTS, PassesTests(seconds=1.0))
+    found = outcome("import time\ndef add(a, b): time.sleep(60)", ASSERTS, PassesTests(timeout=1.0))
     assert isinstance(found, Score)
     assert found.value == 0.0
     assert "did not end in time" in found.reason
@@ -361,12 +361,12 @@ def test_whatever_a_child_says_is_a_value_or_refused(one: object) -> None:
 @given(text=st.text(max_size=40), tests=st.sampled_from([PAIRS, ASSERTS]) | st.text(max_size=40))
 @settings(deadline=None, max_examples=25)
 def test_whatever_an_answer_or_a_test_is_there_is_an_outcome(text: str, tests: str) -> None:
-    found = outcome(text, tests, PassesTests(processor=1, seconds=2.0))
+    found = outcome(text, tests, PassesTests(cpu_seconds=1, timeout=2.0))
     assert isinstance(found, Unscored) or (isinstance(found, Score) and PassesTests.scale.holds(found.value))
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"tests": ""}, {"processor": 0}, {"seconds": 0}, {"memory": 1}, {"answer": ""}], ids=repr
+    "wrong", [{"tests": ""}, {"cpu_seconds": 0}, {"timeout": 0}, {"memory_mib": 1}, {"answer": ""}], ids=repr
 )
 def test_a_wrong_argument_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=rf"PassesTests\.{next(iter(wrong))} must"):

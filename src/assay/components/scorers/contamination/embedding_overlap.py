@@ -34,8 +34,8 @@ class EmbeddingOverlap:
     It finds what `NgramOverlap` cannot, an item in other words (Yang et al. 2023, "Rethinking Benchmark and
     Contamination for Language Models with Rephrased Samples"), and is no proof: two questions on one thing are near
     each other, so look at the reason, which names the item. Texts are compared field by field; fields with fewer than
-    `least` words stand together with the others, where there is none that is longer. A long text is cut as its encoder
-    cuts it. A sample that is blank is Unscored.
+    `min_words` words stand together with the others, where there is none that is longer. A long text is cut as its
+    encoder cuts it. A sample that is blank is Unscored.
     """
 
     against: tuple[Source, ...]
@@ -45,7 +45,7 @@ class EmbeddingOverlap:
     """Of samples; all that a person would read where empty: no labels, and no choice or answer by itself."""
     against_fields: tuple[str, ...] = ()
     """Of items; the same where empty."""
-    least: int = 6
+    min_words: int = 6
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="cosine", low=-1.0, high=1.0, better="lower")
@@ -54,8 +54,8 @@ class EmbeddingOverlap:
         check_against("EmbeddingOverlap", self.against)
         check_different("EmbeddingOverlap", "fields", self.fields)
         check_different("EmbeddingOverlap", "against_fields", self.against_fields)
-        if self.least < 1:
-            raise ValueError(f"EmbeddingOverlap.least must be at least 1, was {self.least}.")
+        if self.min_words < 1:
+            raise ValueError(f"EmbeddingOverlap.min_words must be at least 1, was {self.min_words}.")
 
     def listing(self) -> str:
         """What the evaluation sets say of the files that they read, so that others are compared again."""
@@ -64,12 +64,12 @@ class EmbeddingOverlap:
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         encoder = lab.models.embedder(self.model)
         items = held(self, self.listing(), lambda: self._items(lab))
-        parts = [parts_of(sample, self.fields, self.least) for sample in samples]
+        parts = [parts_of(sample, self.fields, self.min_words) for sample in samples]
         rows = iter(encoder.embed([part.text for own in parts for part in own]))
         return [_outcome(own, [next(rows) for _ in own], items) for own in parts]
 
     def _items(self, lab: Lab) -> _Items:
-        parts = items_of(self.against, self.against_fields, self.least, lab)
+        parts = items_of(self.against, self.against_fields, self.min_words, lab)
         return _Items(parts, lab.models.embedder(self.model).embed([part.text for part in parts]))
 
 

@@ -51,8 +51,8 @@ class Part(NamedTuple):
     """The item: which source read it, and where it stands there."""
 
 
-def parts_of(sample: Sample, fields: Sequence[str], least: int) -> list[Part]:
-    """Each of its texts that has `least` words, twice as many where those are characters; else all of them as one.
+def parts_of(sample: Sample, fields: Sequence[str], min_words: int) -> list[Part]:
+    """Each of its texts that has `min_words` words, twice as many where those are characters; else all of them as one.
 
     All that a person would read where no `fields` are named. Choices and answers are none by themselves, unless they
     are named. A whole that is blank is no text.
@@ -62,7 +62,7 @@ def parts_of(sample: Sample, fields: Sequence[str], least: int) -> list[Part]:
     """
     texts = {name: sample.text(name) for name in fields} if fields else readable(sample)
     alone = [name for name in texts if fields or not _NOT_ALONE.fullmatch(name)]
-    found = [Part(name, texts[name]) for name in alone if is_long(texts[name], least)]
+    found = [Part(name, texts[name]) for name in alone if is_long(texts[name], min_words)]
     whole = "\n".join(text for text in texts.values() if text.strip())
     return found or ([Part("+".join(texts), whole)] if whole else [])
 
@@ -72,12 +72,12 @@ def readable(sample: Sample) -> dict[str, str]:
     return {name: text for name, text in sample.fields.items() if name not in NOT_READ and isinstance(text, str)}
 
 
-def is_long(text: str, least: int) -> bool:
-    """Whether a text has `least` words, or twice as many characters where it is cut by the character."""
-    return len(tokens(text)) >= (2 * least if by_character(text) else least)
+def is_long(text: str, min_words: int) -> bool:
+    """Whether a text has `min_words` words, or twice as many characters where it is cut by the character."""
+    return len(tokens(text)) >= (2 * min_words if by_character(text) else min_words)
 
 
-def items_of(against: Sequence[Source], fields: Sequence[str], least: int, lab: Lab) -> list[Part]:
+def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, lab: Lab) -> list[Part]:
     """What samples are compared with: the texts of every item.
 
     Raises:
@@ -88,7 +88,7 @@ def items_of(against: Sequence[Source], fields: Sequence[str], least: int, lab: 
         for item in source.read(lab):
             name = f"{type(source).__name__} {item.fields.get('origin', item.id)}"
             there = [one for one in fields if isinstance(item.fields.get(one), str)]
-            parts = parts_of(item, there, least) if there or not fields else []
+            parts = parts_of(item, there, min_words) if there or not fields else []
             found += [part._replace(owner=name) for part in parts]
     if not found:
         named = f" in {', '.join(fields)}" if fields else ""

@@ -35,13 +35,13 @@ class NgramOverlap:
     Chowdhery et al. 2022, section 8). The share is the larger of two: of the item's words, which is 1 where a longer
     sample holds the item whole, and of the sample's, which is 1 where it is a piece of a longer item. The papers count
     the first alone. Texts are compared field by field, so that a question is found without its choices; where one has
-    fewer than `n` words the run is as long as that text. A field with fewer than `least` words says too little alone:
-    where a sample or an item has no longer one, all of its fields are one text, and where that is too short as well it
-    is Unscored, or no item.
+    fewer than `n` words the run is as long as that text. A field with fewer than `min_words` words says too little
+    alone: where a sample or an item has no longer one, all of its fields are one text, and where that is too short as
+    well it is Unscored, or no item.
 
     Words are those of `text/similarity/tokens.py`; of texts that are cut by the character, such as Korean ones, `n` and
-    `least` count twice. The reason names the item and shows what is shared. Evidence: `own`, the share of the sample's
-    text, `item`, that of the item's, and `words` in shared runs of the sample's.
+    `min_words` count twice. The reason names the item and shows what is shared. Evidence: `own`, the share of the
+    sample's text, `item`, that of the item's, and `words` in shared runs of the sample's.
     """
 
     against: tuple[Source, ...]
@@ -51,7 +51,7 @@ class NgramOverlap:
     against_fields: tuple[str, ...] = ()
     """Of items; the same where empty."""
     n: int = 8
-    least: int = 6
+    min_words: int = 6
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="share of words", low=0.0, high=1.0, better="lower")
@@ -60,10 +60,10 @@ class NgramOverlap:
         check_against("NgramOverlap", self.against)
         check_different("NgramOverlap", "fields", self.fields)
         check_different("NgramOverlap", "against_fields", self.against_fields)
-        if self.least < 1:
-            raise ValueError(f"NgramOverlap.least must be at least 1, was {self.least}.")
-        if self.n < self.least:
-            raise ValueError(f"NgramOverlap.n must be at least as large as least, {self.least}, was {self.n}.")
+        if self.min_words < 1:
+            raise ValueError(f"NgramOverlap.min_words must be at least 1, was {self.min_words}.")
+        if self.n < self.min_words:
+            raise ValueError(f"NgramOverlap.n must be at least as large as min_words, {self.min_words}, was {self.n}.")
 
     def listing(self) -> str:
         """What the evaluation sets say of the files that they read, so that others are compared again."""
@@ -71,11 +71,11 @@ class NgramOverlap:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         items = held(self, self.listing(), lambda: _Items(self, lab))
-        return [self._one(parts_of(sample, self.fields, self.least), items) for sample in samples]
+        return [self._one(parts_of(sample, self.fields, self.min_words), items) for sample in samples]
 
     def _one(self, parts: Sequence[Part], items: _Items) -> Outcome:
-        if not any(is_long(part.text, self.least) for part in parts):
-            return Unscored("not_applicable", f"No text of the sample has {self.least} words: too few to tell.")
+        if not any(is_long(part.text, self.min_words) for part in parts):
+            return Unscored("not_applicable", f"No text of the sample has {self.min_words} words: too few to tell.")
         found = [one for part in parts if (one := items.most(part))]
         if not found:
             return Score(
@@ -107,8 +107,8 @@ class _Items:
     """The texts of evaluation items: those cut by words, and those cut by characters."""
 
     def __init__(self, scorer: NgramOverlap, lab: Lab) -> None:
-        parts = items_of(scorer.against, scorer.against_fields, scorer.least, lab)
-        parts = [part for part in parts if is_long(part.text, scorer.least)]
+        parts = items_of(scorer.against, scorer.against_fields, scorer.min_words, lab)
+        parts = [part for part in parts if is_long(part.text, scorer.min_words)]
         self._parts = {kind: [part for part in parts if by_character(part.text) == kind] for kind in (False, True)}
         self._indices = {
             kind: GramIndex([tokens(part.text) for part in own], scorer.n * (2 if kind else 1))

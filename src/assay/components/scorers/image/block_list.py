@@ -23,7 +23,7 @@ class BlockList:
     """Bits by which an image's perceptual hash differs from the nearest one of a list, 0 to 64: the fewer, the liker.
 
     The list is a file with a pHash of sixteen hexadecimal digits a line, and after it what it is; or a folder of
-    images, whose hashes are taken. Up to `near` bits the reason names the entry. To drop those:
+    images, whose hashes are taken. Up to `max_distance` bits the reason names the entry. To drop those:
     `{use: Threshold, column: NAME, low: 9}`. Copies in another size or format are found, cropped, turned and mirrored
     ones are not, and plain images of different things may be near.
 
@@ -31,7 +31,7 @@ class BlockList:
     """
 
     path: str
-    near: int = 8
+    max_distance: int = 8
     image: str = "image"
 
     version: ClassVar[int] = 1
@@ -40,8 +40,8 @@ class BlockList:
     def __post_init__(self) -> None:
         if not self.path:
             raise ValueError("BlockList.path must name a file of hashes or a folder of images, was ''.")
-        if not 0 <= self.near <= BITS:
-            raise ValueError(f"BlockList.near must be 0 to {BITS}, was {self.near}.")
+        if not 0 <= self.max_distance <= BITS:
+            raise ValueError(f"BlockList.max_distance must be 0 to {BITS}, was {self.max_distance}.")
 
     def listing(self) -> str:
         """Digest of the list, so that another one is looked at again."""
@@ -63,7 +63,7 @@ class BlockList:
             return image
         own = perceptual_hash(image)
         bits, said = min((distance(own, other), said) for other, said in blocked)
-        return Score(float(bits), f"like {said}" if bits <= self.near else "", {"hashes": float(len(blocked))})
+        return Score(float(bits), f"like {said}" if bits <= self.max_distance else "", {"hashes": float(len(blocked))})
 
 
 def _files(path: Path) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from assay.components.scorers.language_model.entailment import BYS, By, Follows, Pair, read_pairs
+from assay.components.scorers.language_model.entailment import BYS, By, Entailment, Pair, read_pairs
 from assay.components.scorers.reference.comparison import check_one_of, unanswered
 from assay.core.completions import Answer, Completion, Continuations, Message, NotCompleted, TextRequest, TokenMoments
 from assay.core.decoding import Decoding
@@ -20,7 +20,7 @@ from assay.text.instructions.form import sentence_list
 
 Measure: TypeAlias = Literal["agreement", "semantic-entropy", "discrete-entropy"]
 Doubt: TypeAlias = Literal["mean", "max", "mean-entropy", "max-entropy"]
-Readings: TypeAlias = Mapping[Pair, Follows | Unscored]
+Readings: TypeAlias = Mapping[Pair, Entailment | Unscored]
 MOST = 200
 """Sentences of a source, and of a text, that are compared at most."""
 
@@ -35,8 +35,9 @@ class Consistency:
     number. All three are in the evidence, with `groups` and `answers`; `answer` is the first of the largest group.
     A model that is wrong every time in the same way is consistent: no consistency sees that.
 
-    Two answers mean the same where each follows from the other with `same` or more. By embeddings that is a cosine, and
-    a denial is near what it denies; a model of inference is better, and a small language model worse than either.
+    Two answers mean the same where each follows from the other with `threshold` or more. By embeddings that is a
+    cosine, and a denial is near what it denies; a model of inference is better, and a small language model worse than
+    either.
 
     Source: Manakul, Liusie and Gales 2023, "SelfCheckGPT", sections 5.1 (max over sentences, here of cosines), 5.4 and
     5.5; Farquhar et al. 2024. We differ: the question stands before both answers for "nli" and "model" alone.
@@ -47,7 +48,7 @@ class Consistency:
     by: By = "embedding"
     judge: str = "embedded:minilm"
     measure: Measure = "agreement"
-    same: float = 0.75
+    threshold: float = 0.75
     samples: int = 5
     temperature: float = 1.0
     max_tokens: int = 64
@@ -62,8 +63,8 @@ class Consistency:
         check_one_of("Consistency.measure", self.measure, get_args(Measure))
         if self.samples < 2:
             raise ValueError(f"Consistency.samples must be 2 or more, was {self.samples}.")
-        if not 0 < self.same <= 1:
-            raise ValueError(f"Consistency.same must be above 0 and at most 1, was {self.same}.")
+        if not 0 < self.threshold <= 1:
+            raise ValueError(f"Consistency.threshold must be above 0 and at most 1, was {self.threshold}.")
         _ = self._decoding(0)  # refuses a temperature or a length that is none
 
     @property
@@ -154,7 +155,7 @@ class Consistency:
 
         def same(one: int, other: int) -> bool:
             ways = ((texts[one], texts[other]), (texts[other], texts[one]))
-            return texts[one] == texts[other] or all(_read(read, way).entailed >= self.same for way in ways)
+            return texts[one] == texts[other] or all(_read(read, way).entailed >= self.threshold for way in ways)
 
         groups = grouped(len(drawn), same)
         likely = [answer.log_prob / answer.tokens for answer in drawn if answer.log_prob is not None and answer.tokens]
@@ -167,7 +168,7 @@ class Consistency:
 
 
 @dataclass(frozen=True)
-class TokenDoubt:
+class TokenUncertainty:
     """How unsure a model is of an answer's words as it reads them after the question, in nats a token; lower is surer.
 
     "mean" is the mean negative log-probability of a token and "max" that of the least probable one; "mean-entropy" and
@@ -187,7 +188,7 @@ class TokenDoubt:
     scale: ClassVar[Scale] = Scale(unit="nats a token", low=0.0, better="lower")
 
     def __post_init__(self) -> None:
-        check_one_of("TokenDoubt.measure", self.measure, get_args(Doubt))
+        check_one_of("TokenUncertainty.measure", self.measure, get_args(Doubt))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """Outcomes.
@@ -230,10 +231,10 @@ class TokenDoubt:
 
 
 @dataclass(frozen=True)
-class Support:
+class Groundedness:
     """The share of an answer's claims that a source supports, 0 to 1; a claim is a sentence.
 
-    A claim is supported where it follows, with `least` or more, from the source as a whole or from one of its
+    A claim is supported where it follows, with `threshold` or more, from the source as a whole or from one of its
     sentences; by embeddings, where one of them is near, which says that the source speaks of it and not that it bears
     it out. Evidence: `claims`, `supported`, `lowest`; the reason is the claim that is supported least.
 
@@ -242,7 +243,7 @@ class Support:
 
     judge: str = "embedded:minilm"
     by: By = "embedding"
-    least: float = 0.6
+    threshold: float = 0.6
     source: str = "source"
     output: str = "output"
 
@@ -250,9 +251,9 @@ class Support:
     scale: ClassVar[Scale] = Scale(unit="share of claims supported", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
-        check_one_of("Support.by", self.by, BYS)
-        if not 0 < self.least <= 1:
-            raise ValueError(f"Support.least must be above 0 and at most 1, was {self.least}.")
+        check_one_of("Groundedness.by", self.by, BYS)
+        if not 0 < self.threshold <= 1:
+            raise ValueError(f"Groundedness.threshold must be above 0 and at most 1, was {self.threshold}.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """Outcomes; where the source has more than `MOST` sentences, or either is empty, there is none.
@@ -285,15 +286,15 @@ class Support:
                 return one
             best[claim] = max(best.get(claim, 0.0), one.entailed)
         claims = [claim for claim, _ in dict.fromkeys((claim, 0) for _, claim in pairs)]
-        supported = sum(best[claim] >= self.least for claim in claims)
+        supported = sum(best[claim] >= self.threshold for claim in claims)
         lowest = min(claims, key=best.__getitem__)
         evidence = {"claims": float(len(claims)), "supported": float(supported), "lowest": best[lowest]}
         return Score(supported / len(claims), f"supported least: {lowest!r}", evidence)
 
 
-def _read(read: Readings, pair: Pair) -> Follows:
+def _read(read: Readings, pair: Pair) -> Entailment:
     found = read[pair]
-    assert isinstance(found, Follows), "whoever asks has looked for what was not read"
+    assert isinstance(found, Entailment), "whoever asks has looked for what was not read"
     return found
 
 

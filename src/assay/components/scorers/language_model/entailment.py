@@ -25,7 +25,7 @@ _ASKED = (
 
 
 @dataclass(frozen=True)
-class Follows:
+class Entailment:
     """What a reader says of a premise and a hypothesis."""
 
     entailed: float
@@ -34,7 +34,7 @@ class Follows:
     """1 less the probability of a contradiction, out of entailment and contradiction alone; else as `entailed`."""
 
 
-def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[Pair, Follows | Unscored]:
+def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[Pair, Entailment | Unscored]:
     """Of each different (premise, hypothesis), by a model of inference, a language model or sentence embeddings.
 
     * nli: `judge` is a text classifier whose labels name entailment and contradiction; the neutral label counts for
@@ -50,7 +50,7 @@ def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[P
     return dict(zip(asked, found, strict=True))
 
 
-def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Follows | Unscored]:
+def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Unscored]:
     model = lab.models.text_classifier(judge)
     if not isinstance(model, PairClassifier):
         raise ModelError(f"Model {judge!r} reads one text, not a premise and a hypothesis.")
@@ -66,14 +66,14 @@ def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Follows | Unsco
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     return [
-        Follows(
+        Entailment(
             float(row[entail]), float(row[entail] / (row[entail] + row[contra])) if row[entail] + row[contra] else 0.5
         )
         for row in shares
     ]
 
 
-def _by_model(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Follows | Unscored]:
+def _by_model(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Unscored]:
     asked = [
         Continuations((Message("user", _ASKED.format(premise=one, hypothesis=other)),), ("Yes", "No"))
         for one, other in pairs
@@ -81,16 +81,16 @@ def _by_model(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Follows | Uns
     return [_yes(judge, one) for one in lab.models.likelihood_model(judge).likelihoods(asked)]
 
 
-def _yes(judge: str, found: tuple[Likelihood, ...] | NotCompleted) -> Follows | Unscored:
+def _yes(judge: str, found: tuple[Likelihood, ...] | NotCompleted) -> Entailment | Unscored:
     if isinstance(found, NotCompleted):
         return unanswered(judge, found)
     yes, no = (one.log_prob for one in found)
     share = float(1 / (1 + np.exp(min(700.0, no - yes))))
-    return Follows(share, share)
+    return Entailment(share, share)
 
 
-def _by_embedding(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Follows | Unscored]:
+def _by_embedding(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Unscored]:
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     rows = dict(zip(texts, lab.models.embedder(judge).embed(texts), strict=True))
     cosines = [min(1.0, max(0.0, float(rows[one].astype(np.float64) @ rows[other]))) for one, other in pairs]
-    return [Follows(cosine, cosine) for cosine in cosines]
+    return [Entailment(cosine, cosine) for cosine in cosines]

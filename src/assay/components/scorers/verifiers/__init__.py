@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from assay.components.scorers.verifiers.follows import Follows
+from assay.components.scorers.verifiers.follows_format import FollowsFormat
 from assay.components.scorers.verifiers.json_matches import JsonMatches
 from assay.components.scorers.verifiers.number_equals import NumberEquals
 from assay.components.scorers.verifiers.passes_tests import PassesTests
 from assay.core.roles import Scorer
 
-VERIFIERS: tuple[type[Scorer], ...] = (Follows, JsonMatches, NumberEquals, PassesTests)
+VERIFIERS: tuple[type[Scorer], ...] = (FollowsFormat, JsonMatches, NumberEquals, PassesTests)

@@ -60,11 +60,11 @@ class PassesTests:
     entry: str = "entry"
     """The field that names the function, where there is one."""
     partial: bool = False
-    processor: int = 2
+    cpu_seconds: int = 2
     """Seconds of the processor that an answer may take, over all its tests."""
-    seconds: float = 8.0
+    timeout: float = 8.0
     """By the clock, so that one that sleeps is not waited for."""
-    memory: int = 256
+    memory_mib: int = 256
     """MiB, Python itself included."""
     answer: str = "text"
     """The field that is looked at."""
@@ -75,12 +75,14 @@ class PassesTests:
     def __post_init__(self) -> None:
         check_name("PassesTests.tests", self.tests)
         check_name("PassesTests.answer", self.answer)
-        if self.processor < 1:
-            raise ValueError(f"PassesTests.processor must be at least 1, was {self.processor}.")
-        if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise ValueError(f"PassesTests.seconds must be above 0, was {self.seconds}.")
-        if self.memory < 64:
-            raise ValueError(f"PassesTests.memory must be at least 64, which Python itself needs, was {self.memory}.")
+        if self.cpu_seconds < 1:
+            raise ValueError(f"PassesTests.cpu_seconds must be at least 1, was {self.cpu_seconds}.")
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise ValueError(f"PassesTests.timeout must be above 0, was {self.timeout}.")
+        if self.memory_mib < 64:
+            raise ValueError(
+                f"PassesTests.memory_mib must be at least 64, which Python itself needs, was {self.memory_mib}."
+            )
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         asked = [self._asked(sample) for sample in samples]
@@ -113,7 +115,7 @@ class PassesTests:
             return Unscored("failed", f"No process could be started: {problem}.")
 
     def _fenced(self, folder: Path, code: str, tests: str | list[tuple[list[Any], Any]], entry: str) -> Outcome:
-        limits, deadline = Limits(self.processor, self.memory << 20), time.monotonic() + self.seconds
+        limits, deadline = Limits(self.cpu_seconds, self.memory_mib << 20), time.monotonic() + self.timeout
         with Child("answer", limits, folder / "answer", deadline) as child:
             if said := _loaded(child, code):
                 return wrong(f"The answer does not load: {said}.")

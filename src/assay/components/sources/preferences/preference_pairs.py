@@ -50,7 +50,7 @@ class PreferencePairs:
 
     A pair is broken where a side is missing, where the two answer different prompts, or where a dialogue cannot be
     read. With "refuse" that is an error that names the line; with "drop" it is a sample with the verdict "missing",
-    "one-sided" or "unreadable", so that the filter `Preferred` drops and counts it.
+    "one-sided" or "unreadable", so that the filter `ClearPreference` drops and counts it.
 
     Source: TRL, "Dataset formats and types", preference (standard and conversational, explicit and implicit prompt);
     Bai et al. 2022, Anthropic/hh-rlhf. Where we differ from TRL's `extract_prompt`: a prompt is found by whole turns,

@@ -22,7 +22,7 @@ _WINNERS = {WON: "a", TIED: "tie", LOST: "b"}
 
 @dataclass(frozen=True)
 class VotedPairs:
-    """Every vote of a .jsonl or .csv file, in its order; the scorer `Votes` looks up in them.
+    """Every vote of a .jsonl or .csv file, in its order; the scorer `HumanVotes` looks up in them.
 
     Columns: instruction, output_a, output_b, and winner: model_a, left or a; model_b, right or b; tie or draw; or the
     name of either model, where the columns model_a and model_b (left and right) say who they are. `input` may lack.

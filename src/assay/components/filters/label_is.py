@@ -12,7 +12,7 @@ from assay.core.score import Label, Outcome, Unscored
 
 
 @dataclass(frozen=True)
-class Agrees:
+class LabelIs:
     """Keeps samples whose label in `column` is one of `allowed`, by default an expert that "agrees"."""
 
     column: str
@@ -22,12 +22,12 @@ class Agrees:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_choice("Agrees", "unscored", self.unscored, ("drop", "keep"))
+        check_choice("LabelIs", "unscored", self.unscored, ("drop", "keep"))
         if not self.allowed:
-            raise ValueError("Agrees.allowed must name at least one label, was empty.")
+            raise ValueError("LabelIs.allowed must name at least one label, was empty.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
-        return [self._one(outcome) for outcome in column_of(table, self.column, Label, "Agrees")]
+        return [self._one(outcome) for outcome in column_of(table, self.column, Label, "LabelIs")]
 
     def _one(self, outcome: Outcome) -> Decision:
         if isinstance(outcome, Unscored):

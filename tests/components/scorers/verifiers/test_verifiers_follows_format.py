@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.components.scorers.verifiers.follows import Follows
+from assay.components.scorers.verifiers.follows_format import FollowsFormat
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from labs import tiny_lab
 
 
-def outcome(text: str, rule: Follows, **fields: str) -> Outcome:
+def outcome(text: str, rule: FollowsFormat, **fields: str) -> Outcome:
     return next(iter(rule.score([Sample({"text": text, **fields})], tiny_lab())))
 
 
-def score(text: str, rule: Follows, **fields: str) -> Score:
+def score(text: str, rule: FollowsFormat, **fields: str) -> Score:
     found = outcome(text, rule, **fields)
     assert isinstance(found, Score), found
     return found
@@ -39,22 +39,22 @@ RULES: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
     "matches": ({"matches": r"^\d{3}$"}, ("123",), ("1234", "a 123")),
     "starts_with": ({"starts_with": "Dear"}, ("Dear Kim", "\n Dear"), ("dear", "My Dear")),
     "ends_with": ({"ends_with": "Bye."}, ("So. Bye.\n",), ("Bye", "bye.")),
-    "least_words": ({"least_words": 3}, ("a b c", "고양이"), ("a b", "a-b")),
-    "most_words": ({"most_words": 3}, ("a b c",), ("a b c d", "고양이다")),
-    "least_lines": ({"least_lines": 2}, ("a\n\nb",), ("a b", "a\n\n")),
-    "most_lines": ({"most_lines": 2}, ("a\n\nb\n",), ("a\nb\nc",)),
-    "least_sentences": (
-        {"least_sentences": 2},
+    "min_words": ({"min_words": 3}, ("a b c", "고양이"), ("a b", "a-b")),
+    "max_words": ({"max_words": 3}, ("a b c",), ("a b c d", "고양이다")),
+    "min_lines": ({"min_lines": 2}, ("a\n\nb",), ("a b", "a\n\n")),
+    "max_lines": ({"max_lines": 2}, ("a\n\nb\n",), ("a\nb\nc",)),
+    "min_sentences": (
+        {"min_sentences": 2},
         ("It is. So?", "네. 그래요!", "好。好。"),
         ("Dr. Kim is 3.5 m tall.", "a... ."),
     ),
-    "most_sentences": ({"most_sentences": 1}, ("Mr. Kim went.", "- 1. so it is"), ("A. b. C d.", "One. Two. Three.")),
-    "least_bullets": ({"least_bullets": 2}, ("- a\n- b", "text\n* a\n• b"), ("1. a\n2. b", "-a\n-b", "**a**\n**b**")),
-    "most_bullets": ({"most_bullets": 1}, ("- a", "none"), ("- a\n - b",)),
+    "max_sentences": ({"max_sentences": 1}, ("Mr. Kim went.", "- 1. so it is"), ("A. b. C d.", "One. Two. Three.")),
+    "min_bullets": ({"min_bullets": 2}, ("- a\n- b", "text\n* a\n• b"), ("1. a\n2. b", "-a\n-b", "**a**\n**b**")),
+    "max_bullets": ({"max_bullets": 1}, ("- a", "none"), ("- a\n - b",)),
     "language": ({"language": "ko"}, (KOREAN,), ("The cat sat quietly on the mat.", "네", "123 456")),
-    "most_repeated": ({"most_repeated": 0.1, "run": 2}, ("a b c d e", "a"), ("a b a b a b", "no no no no")),
-    "ends": (
-        {"ends": True},
+    "max_repeated": ({"max_repeated": 0.1, "repeat_ngram": 2}, ("a b c d e", "a"), ("a b a b a b", "no no no no")),
+    "complete": (
+        {"complete": True},
         ("So.", 'He said "so."', "그렇다。", "```\nx\n```", "It is **so.**", "Why?)"),
         ("So", "it is the", "a,"),
     ),
@@ -64,7 +64,7 @@ RULES: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", RULES)
 def test_each_rule_is_kept_and_broken(name: str) -> None:
     arguments, kept, broken = RULES[name]
-    rule, key = Follows(**arguments), name.split()[0]
+    rule, key = FollowsFormat(**arguments), name.split()[0]
     for text in kept:
         assert score(text, rule) == Score(1.0, "It keeps every rule.", {key: 1.0}), text
     for text in broken:
@@ -74,21 +74,21 @@ def test_each_rule_is_kept_and_broken(name: str) -> None:
 
 
 def test_the_score_is_the_share_of_rules_or_all_or_nothing() -> None:
-    rules: dict[str, Any] = {"all_of": ("cat",), "most_words": 3, "ends": True, "starts_with": "The"}
-    assert score("The cat sat here", Follows(**rules)).value == 0.5
-    assert score("The cat sat here", Follows(**rules, strict=True)).value == 0.0
-    assert score("The cat sat.", Follows(**rules, strict=True)).value == 1.0
-    assert score("The cat sat here", Follows(**rules)).reason == (
-        "It breaks most_words: 4 words, at most 3; ends: it stops at 'The cat sat here'."
+    rules: dict[str, Any] = {"all_of": ("cat",), "max_words": 3, "complete": True, "starts_with": "The"}
+    assert score("The cat sat here", FollowsFormat(**rules)).value == 0.5
+    assert score("The cat sat here", FollowsFormat(**rules, strict=True)).value == 0.0
+    assert score("The cat sat.", FollowsFormat(**rules, strict=True)).value == 1.0
+    assert score("The cat sat here", FollowsFormat(**rules)).reason == (
+        "It breaks max_words: 4 words, at most 3; complete: it stops at 'The cat sat here'."
     )
 
 
 def test_an_answer_that_says_nothing_keeps_no_rule() -> None:
-    assert score(" \n", Follows(none_of=("cat",), most_words=9)) == Score(0.0, "The answer is empty.")
+    assert score(" \n", FollowsFormat(none_of=("cat",), max_words=9)) == Score(0.0, "The answer is empty.")
 
 
 def test_words_may_come_from_the_sample() -> None:
-    rule = Follows(all_of=("the",), all_of_field="words", none_of_field="taboo")
+    rule = FollowsFormat(all_of=("the",), all_of_field="words", none_of_field="taboo")
     assert score("The dog took the frisbee.", rule, words="dog, frisbee", taboo="throw\ncatch").value == 1.0
     found = score("The dog may catch it.", rule, words="dog, frisbee", taboo="throw\ncatch")
     assert found.reason == "It breaks all_of: it lacks 'frisbee'; none_of: it has 'catch'."
@@ -99,7 +99,7 @@ def test_words_may_come_from_the_sample() -> None:
 
 
 def test_an_expression_that_never_ends_costs_one_answer() -> None:
-    rule = Follows(matches="^(a|aa)+$")
+    rule = FollowsFormat(matches="^(a|aa)+$")
     samples = [Sample({"text": text}) for text in ("a" * 80 + "b", "aaa")]
     begin = time.monotonic()
     slow, right = rule.score(samples, tiny_lab())
@@ -111,28 +111,28 @@ def test_an_expression_that_never_ends_costs_one_answer() -> None:
 
 WRONG: dict[str, dict[str, Any]] = {
     "needs a rule": {"strict": True},
-    "Follows.all_of must be a list": {"all_of": "cat"},
-    "Follows.one_of must be a list": {"one_of": ("a", " ")},
-    "Follows.least_words must be at least 1": {"least_words": 0},
-    "Follows.most_lines must be at least 3": {"least_lines": 3, "most_lines": 2},
-    "Follows.most_repeated must be at least 0": {"most_repeated": 1.0},
-    "Follows.run must be at least 1": {"most_repeated": 0.5, "run": 0},
-    "Follows.language must be ISO 639-1": {"language": "kor"},
-    "Follows.matches must be a regular expression": {"matches": "("},
-    "Follows.answer must name a field": {"most_words": 1, "answer": ""},
+    "FollowsFormat.all_of must be a list": {"all_of": "cat"},
+    "FollowsFormat.one_of must be a list": {"one_of": ("a", " ")},
+    "FollowsFormat.min_words must be at least 1": {"min_words": 0},
+    "FollowsFormat.max_lines must be at least 3": {"min_lines": 3, "max_lines": 2},
+    "FollowsFormat.max_repeated must be at least 0": {"max_repeated": 1.0},
+    "FollowsFormat.repeat_ngram must be at least 1": {"max_repeated": 0.5, "repeat_ngram": 0},
+    "FollowsFormat.language must be ISO 639-1": {"language": "kor"},
+    "FollowsFormat.matches must be a regular expression": {"matches": "("},
+    "FollowsFormat.answer must name a field": {"max_words": 1, "answer": ""},
 }
 
 
 @pytest.mark.parametrize("why", WRONG)
 def test_a_wrong_argument_is_refused(why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        Follows(**WRONG[why])
+        FollowsFormat(**WRONG[why])
 
 
-EVERY = Follows(
+EVERY = FollowsFormat(
     **{"all_of": ("a",), "none_of": ("b",), "one_of": ("c",), "matches": "d", "starts_with": "e", "ends_with": "f"},
-    **{"least_words": 2, "most_words": 9, "least_lines": 1, "most_lines": 2, "least_sentences": 1, "most_sentences": 2},
-    **{"least_bullets": 1, "most_bullets": 2, "language": "en", "most_repeated": 0.5, "ends": True},  # type: ignore[arg-type]
+    **{"min_words": 2, "max_words": 9, "min_lines": 1, "max_lines": 2, "min_sentences": 1, "max_sentences": 2},
+    **{"min_bullets": 1, "max_bullets": 2, "language": "en", "max_repeated": 0.5, "complete": True},  # type: ignore[arg-type]
 )
 
 

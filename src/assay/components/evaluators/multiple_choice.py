@@ -27,7 +27,7 @@ from assay.text.prompting.multiple_choice import (
 
 
 @dataclass(frozen=True)
-class Choice:
+class MultipleChoice:
     """1 where a right answer is the one that the model finds most likely after the question, else 0: TruthfulQA's MC1.
 
     The question is what a user says, in the model's own chat template; each answer is what the assistant may say, and
@@ -54,7 +54,9 @@ class Choice:
 
     def __post_init__(self) -> None:
         if self.convention not in CONVENTIONS:
-            raise ValueError(f"Choice.convention must be one of {', '.join(CONVENTIONS)}, was {self.convention!r}.")
+            raise ValueError(
+                f"MultipleChoice.convention must be one of {', '.join(CONVENTIONS)}, was {self.convention!r}."
+            )
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """Outcomes.
@@ -85,10 +87,10 @@ class Choice:
 def _item(sample: Sample) -> Item:
     if "choice0" not in sample.fields:
         raise FieldError(
-            f"Choice needs questions with choices, had a sample with {', '.join(sample.fields)}.",
+            f"MultipleChoice needs questions with choices, had a sample with {', '.join(sample.fields)}.",
             hint="Sources of such questions: Misconceptions, TruthfulQa, Mmlu and Questions.",
         )
     try:
         return item_of(sample)
     except ValueError as error:
-        raise FieldError(f"Choice cannot read a question: {error}") from error
+        raise FieldError(f"MultipleChoice cannot read a question: {error}") from error

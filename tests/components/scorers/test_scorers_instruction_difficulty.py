@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import checkpoints
 from assay.components.filters.threshold import Threshold
 from assay.components.filters.top_fraction import TopFraction
-from assay.components.scorers.language_model.following import Following
+from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.core.completions import Continuations, Lack, Likelihood, Message, NotCompleted
 from assay.core.errors import FieldError, ModelError
 from assay.core.lab import Lab
@@ -48,7 +48,7 @@ def mean_loss(model: Any, before: list[int], answer: list[int]) -> float:
 def test_it_is_the_ratio_of_the_losses_that_transformers_gives(folder: Path) -> None:
     model, words = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     said = ["Add the numbers.\n\n3 and 4", "Name a river.", "강 이름을 하나 말해 주세요.", "Say  twice.", "Say it."]
-    whole = Following(str(folder)).score(TASKS, real_lab())
+    whole = InstructionDifficulty(str(folder)).score(TASKS, real_lab())
     alone = [mean_loss_of(model, words, "", task.text("output")) for task in TASKS]
     given = [mean_loss_of(model, words, user, task.text("output")) for user, task in zip(said, TASKS, strict=True)]
     for found, after, without, task in zip(whole, given, alone, TASKS, strict=True):
@@ -68,7 +68,7 @@ def mean_loss_of(model: Any, words: Any, user: str, answer: str) -> float:
 
 
 def test_a_score_is_the_same_to_the_last_bit_whatever_it_is_given_with(folder: Path) -> None:
-    scorer, lab = Following(str(folder)), real_lab()
+    scorer, lab = InstructionDifficulty(str(folder)), real_lab()
     whole = list(scorer.score(TASKS, lab))
     assert [scorer.score([task], lab)[0] for task in TASKS] == whole
     assert list(scorer.score(TASKS[::-1], lab))[::-1] == whole
@@ -83,7 +83,7 @@ def test_what_has_no_difficulty_is_unscored(folder: Path) -> None:
         Sample({"instruction": "Say it.", "input": "word " * 60, "output": "An answer"}),
         Sample({"instruction": "Say it.", "input": "", "output": "word " * 60}),
     ]
-    found = Following(str(folder)).score([*lacking, TASKS[1]], real_lab())
+    found = InstructionDifficulty(str(folder)).score([*lacking, TASKS[1]], real_lab())
     reasons = [(one.cause, one.reason.split(":")[0]) for one in found if isinstance(one, Unscored)]
     assert reasons == [
         ("not_applicable", "The answer is empty."),
@@ -94,7 +94,7 @@ def test_what_has_no_difficulty_is_unscored(folder: Path) -> None:
         ("failed", "context"),
     ]
     assert isinstance(found[-1], Score)
-    assert Following(str(folder)).score([], real_lab()) == []
+    assert InstructionDifficulty(str(folder)).score([], real_lab()) == []
 
 
 @dataclass(frozen=True)
@@ -125,30 +125,30 @@ class Certain(TinyModels):
     ],
 )
 def test_a_ratio_that_is_no_number_is_never_given(alone: float, given: float, told: str) -> None:
-    (found,) = Following("any").score(TASKS[:1], Lab(7, Certain(alone, given), MemoryImages()))
+    (found,) = InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(alone, given), MemoryImages()))
     assert isinstance(found, Unscored)
     assert told in found.reason
 
 
 def test_a_certain_answer_is_no_difficulty_and_never_below_nothing() -> None:
-    (found,) = Following("any").score(TASKS[:1], Lab(7, Certain(-3.0, 1e-9), MemoryImages()))
+    (found,) = InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(-3.0, 1e-9), MemoryImages()))
     assert found == Score(0.0, evidence={"given": 0.0, "alone": 1.0, "tokens": 3.0})
 
 
 def test_what_stands_in_every_answers_way_stops_it() -> None:
     with pytest.raises(ModelError, match="it is so"):
-        Following("any").score(TASKS[:1], Lab(7, Certain(lack="model"), MemoryImages()))
+        InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(lack="model"), MemoryImages()))
 
 
 def test_mistakes_in_a_recipe_are_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(FieldError, match="'output'"):
-        Following(str(folder)).score([Sample({"instruction": "Say it.", "text": "x"})], real_lab())
+        InstructionDifficulty(str(folder)).score([Sample({"instruction": "Say it.", "text": "x"})], real_lab())
     with pytest.raises(FieldError, match="'instruction'"):
-        Following(str(folder)).score([Sample({"output": "x"})], real_lab())
+        InstructionDifficulty(str(folder)).score([Sample({"output": "x"})], real_lab())
     mute = checkpoints.language(tmp_path / "mute")
     (mute / "chat_template.jinja").unlink()
     with pytest.raises(ModelError, match="no chat template"):
-        Following(str(mute)).score(TASKS, real_lab())
+        InstructionDifficulty(str(mute)).score(TASKS, real_lab())
 
 
 def test_the_papers_choice_is_a_threshold_and_a_share() -> None:
@@ -166,7 +166,7 @@ def test_a_dialogue_goes_on_with_what_was_said_before(folder: Path) -> None:
     model, words = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     turns = [{"role": one.role, "content": one.text} for one in (*said, Message("user", "One more."))]
     before = words.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
-    (found,) = Following(str(folder)).score([sample], real_lab())
+    (found,) = InstructionDifficulty(str(folder)).score([sample], real_lab())
     assert isinstance(found, Score)
     answer = words("The Danube", split_special_tokens=True)["input_ids"]
     assert found.evidence["given"] == pytest.approx(mean_loss(model, before, answer), rel=1e-5)

@@ -25,7 +25,7 @@ SAME = Score(0.5, "both answers are the same", {"same": 1.0})
 
 
 @dataclass(frozen=True)
-class Votes:
+class HumanVotes:
     """What people who voted think `first` is worth beside `second`: 1 better, 0 worse, 1/2 a tie.
 
     Looked up by the words of instruction and answers, whichever answer was shown first and however they are spaced; a

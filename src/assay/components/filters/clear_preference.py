@@ -30,15 +30,15 @@ class _Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Preferred:
+class ClearPreference:
     """Keeps pairs whose field `verdict` is empty; drops others by a rule that is the verdict, such as "tie".
 
     A pair without two answers is dropped too ("missing"), or with equal ones ("equal"), whatever its verdict. Further
-    rules: "cut-off", where either answer was cut at its token limit and `cut` is "drop"; "margin under X", and "margin
-    unknown" where `margin` is given and the pair says none. What a margin means, its maker says.
+    rules: "cut-off", where either answer was cut at its token limit and `truncated` is "drop"; "margin under X", and
+    "margin unknown" where `margin` is given and the pair says none. What a margin means, its maker says.
     """
 
-    cut: Literal["keep", "drop"] = "keep"
+    truncated: Literal["keep", "drop"] = "keep"
     margin: float | None = None
     """The least by which the chosen answer must be better."""
     chosen: str = "chosen"
@@ -48,13 +48,13 @@ class Preferred:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_choice("Preferred", "cut", self.cut, ("keep", "drop"))
+        check_choice("ClearPreference", "truncated", self.truncated, ("keep", "drop"))
         if self.margin is not None and not (isfinite(self.margin) and self.margin >= 0):
-            raise ValueError(f"Preferred.margin must be 0 or more, was {self.margin}.")
+            raise ValueError(f"ClearPreference.margin must be 0 or more, was {self.margin}.")
 
         if not self.chosen or not self.rejected or self.chosen == self.rejected:
             raise ValueError(
-                f"Preferred.chosen and rejected must name two fields, were {self.chosen!r} and {self.rejected!r}."
+                f"ClearPreference.chosen and rejected must name two fields, were {self.chosen!r} and {self.rejected!r}."
             )
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
@@ -74,7 +74,7 @@ class Preferred:
         broken = broken or ("equal" if one == two else "")
         if broken:
             return Decision(False, broken, SENTENCES.get(broken, "Its maker says so."))
-        if self.cut == "drop" and "no" in (pair.whole, pair.other_whole):
+        if self.truncated == "drop" and "no" in (pair.whole, pair.other_whole):
             cut = "Both answers were" if pair.whole == pair.other_whole else "An answer was"
             return Decision(False, CUT, f"{cut} cut at the token limit.")
         return self._by_margin(pair.margin, pair.id)

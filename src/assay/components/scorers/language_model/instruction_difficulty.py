@@ -16,13 +16,13 @@ from assay.text.instructions.dialogues import conversation
 
 
 @dataclass(frozen=True)
-class Following:
+class InstructionDifficulty:
     """Instruction-following difficulty: the mean loss of a task's answer after its instruction, divided by that alone.
 
     Near 0 the instruction gives the answer away; near 1 it hardly helps, and there is much to learn; above 1 it makes
     the answer less likely, and the two may not belong together. So drop what is above 1 and keep the highest of the
     rest, as the published code does: `{use: Threshold, column: following, high: 1}`, and then
-    `{use: TopFraction, column: following, share: 0.1, per: null}`. (The paper's words drop 1 itself, too.)
+    `{use: TopFraction, column: following, fraction: 0.1, per: null}`. (The paper's words drop 1 itself, too.)
 
     After its instruction means after the model's chat template of a user who says instruction and input, and of what
     was said before where there is a history; alone means

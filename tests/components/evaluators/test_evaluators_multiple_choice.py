@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
-from assay.components.evaluators.choice import Choice
+from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.sources.tasks.gsm8k import Gsm8k
 from assay.components.sources.tasks.misconceptions import Misconceptions
 from assay.components.sources.tasks.mmlu import Mmlu
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(folder: Path | str, samples: list[Sample], *settings: Any, **more: Any) -> list[Any]:
     lab = real_lab() if Path(folder).is_dir() else tiny_lab()
-    return list(Choice(*settings, **more).evaluate(Artifact(str(folder), "text-model", ""), samples, lab))
+    return list(MultipleChoice(*settings, **more).evaluate(Artifact(str(folder), "text-model", ""), samples, lab))
 
 
 @pytest.mark.parametrize("convention", ["text", "text-normalized", "letter"])
@@ -124,7 +124,7 @@ def test_a_convention_that_there_is_not() -> None:
     with pytest.raises(
         ValueError, match=r"Choice\.convention must be one of letter, text, text-normalized, was 'word'"
     ):
-        Choice("word")  # type: ignore[arg-type]
+        MultipleChoice("word")  # type: ignore[arg-type]
 
 
 def test_the_page_of_a_file_of_misconceptions_is_one_of_questions(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.components.filters.preferred import Preferred
+from assay.components.filters.clear_preference import ClearPreference
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.text.prompting.rankings import SENTENCES
@@ -25,18 +25,18 @@ def table(*rows: tuple[str, ...], names: tuple[str, ...] = NAMES) -> ScoreTable:
     )
 
 
-def rules(found: ScoreTable, rule: Preferred | None = None) -> list[str]:
-    return [one.rule for one in (rule or Preferred()).decide(found)]
+def rules(found: ScoreTable, rule: ClearPreference | None = None) -> list[str]:
+    return [one.rule for one in (rule or ClearPreference()).decide(found)]
 
 
 @pytest.mark.parametrize("verdict", SENTENCES)
 def test_a_verdict_is_the_rule_and_its_sentence_the_reason(verdict: str) -> None:
-    (one,) = Preferred().decide(table(("a", "b", verdict, "", "yes", "yes")))
+    (one,) = ClearPreference().decide(table(("a", "b", verdict, "", "yes", "yes")))
     assert (one.keep, one.rule, one.reason) == (False, verdict, SENTENCES[verdict])
 
 
 def test_a_verdict_of_somebody_else_drops_too() -> None:
-    (one,) = Preferred().decide(table(("a", "b", "odd", "", "", "")))
+    (one,) = ClearPreference().decide(table(("a", "b", "odd", "", "", "")))
     assert (one.keep, one.rule, one.reason) == (False, "odd", "Its maker says so.")
 
 
@@ -44,15 +44,15 @@ def test_pairs_of_any_making_need_two_answers_that_differ() -> None:
     bare = table(("a", "b"), ("a", " a\n"), ("", "b"), ("a", " "), names=("chosen", "rejected"))
     assert rules(bare) == ["preferred", "equal", "missing", "missing"]
     with pytest.raises(FieldError, match="text field 'rejected'"):
-        Preferred().decide(table(("a",), names=("chosen",)))
+        ClearPreference().decide(table(("a",), names=("chosen",)))
     other = table(("a", "b"), names=("good", "bad"))
-    assert rules(other, Preferred(chosen="good", rejected="bad")) == ["preferred"]
+    assert rules(other, ClearPreference(chosen="good", rejected="bad")) == ["preferred"]
 
 
 def test_answers_that_were_cut_go_where_that_is_asked() -> None:
     rows = table(("a", "b", "", "1", "no", "yes"), ("a", "b", "", "1", "no", "no"), ("a", "b", "", "1", "", ""))
     assert rules(rows) == ["preferred"] * 3
-    found = Preferred("drop").decide(rows)
+    found = ClearPreference("drop").decide(rows)
     assert [one.rule for one in found] == ["cut-off", "cut-off", "preferred"]
     assert [one.reason for one in found[:2]] == [
         "An answer was cut at the token limit.",
@@ -62,7 +62,7 @@ def test_answers_that_were_cut_go_where_that_is_asked() -> None:
 
 def test_what_is_hardly_better_goes_and_so_does_what_nobody_measured() -> None:
     rows = table(*(("a", "b", "", margin, "", "") for margin in ("0.5", "0.49", "", "nan", "-1")))
-    assert rules(rows, Preferred(margin=0.5)) == [
+    assert rules(rows, ClearPreference(margin=0.5)) == [
         "preferred",
         "margin under 0.5",
         "margin unknown",
@@ -70,15 +70,15 @@ def test_what_is_hardly_better_goes_and_so_does_what_nobody_measured() -> None:
         "margin under 0.5",
     ]
     with pytest.raises(FieldError, match="margin of pair id0 must be a number, was 'much'"):
-        Preferred(margin=0.5).decide(table(("a", "b", "", "much", "", "")))
+        ClearPreference(margin=0.5).decide(table(("a", "b", "", "much", "", "")))
     with pytest.raises(FieldError, match="text field 'margin'"):
-        Preferred(margin=0.5).decide(table(("a", "b"), names=("chosen", "rejected")))
+        ClearPreference(margin=0.5).decide(table(("a", "b"), names=("chosen", "rejected")))
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"cut": "no"}, "cut must be one of keep, drop, was 'no'"),
+        ({"truncated": "no"}, "truncated must be one of keep, drop, was 'no'"),
         ({"margin": -1.0}, "margin must be 0 or more, was -1"),
         ({"margin": math.nan}, "margin must be 0 or more"),
         ({"chosen": "rejected"}, "must name two fields"),
@@ -87,7 +87,7 @@ def test_what_is_hardly_better_goes_and_so_does_what_nobody_measured() -> None:
 )
 def test_wrong_arguments_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Preferred(**wrong)
+        ClearPreference(**wrong)
 
 
 ROW = st.tuples(
@@ -102,7 +102,7 @@ ROW = st.tuples(
 
 @given(rows=st.lists(ROW, max_size=9), cut=st.sampled_from(["keep", "drop"]), margin=st.none() | st.floats(0, 4))
 def test_what_is_kept_has_two_different_answers_and_no_verdict(rows: list[Any], cut: Any, margin: float | None) -> None:
-    for row, one in zip(rows, Preferred(cut, margin).decide(table(*rows)), strict=True):
+    for row, one in zip(rows, ClearPreference(cut, margin).decide(table(*rows)), strict=True):
         if one.keep:
             assert row[0].strip()
             assert row[1].strip()

@@ -13,7 +13,7 @@ from assay.core.sample import Made, Sample
 
 
 @dataclass(frozen=True)
-class Given:
+class FromSource:
     """The samples of a source of texts as they are, so that ready-made data run through the same loop.
 
     They are scored, kept, learned from and proved like generated ones. `made_by` stays what the source says. Samples
@@ -36,7 +36,7 @@ class Given:
             UserError: As the source.
         """
         found: dict[str, Sample] = {}
-        for sample in read_texts("Given.source", self.source):
+        for sample in read_texts("FromSource.source", self.source):
             while sample.id in found:
                 sample = replace(sample, nth=sample.nth + 1)
             found[sample.id] = sample

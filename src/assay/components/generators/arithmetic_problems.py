@@ -14,7 +14,7 @@ from assay.text.instructions.arithmetic import LEVELS, Part, Problem, check_plan
 
 
 @dataclass(frozen=True)
-class Problems:
+class ArithmeticProblems:
     """Makes `count` problems of the source `Arithmetic`, with the same fields but `origin`, from its plan.
 
     Next to that source with part "held-out" no sum that is learned is measured.
@@ -30,11 +30,13 @@ class Problems:
     """Share of problems with an output that shows its steps, as of `Arithmetic`."""
 
     version: ClassVar[int] = 1
+    maker: ClassVar[str] = "Problems"
+    """Part of the ids of the samples, on which later draws depend: another name would change them."""
 
     def __post_init__(self) -> None:
-        check_plan("Problems", self.part, self.level, self.wrong, self.worked)
+        check_plan("ArithmeticProblems", self.part, self.level, self.wrong, self.worked)
         if self.count < 1:
-            raise ValueError(f"Problems.count must be at least 1, was {self.count}.")
+            raise ValueError(f"ArithmeticProblems.count must be at least 1, was {self.count}.")
 
     def seeds(self) -> Sequence[Sample]:
         """The questions; a longer plan starts like this one.
@@ -43,7 +45,7 @@ class Problems:
             RecipeError: There are not so many.
         """
         return [
-            Sample({"instruction": one.question, "nth": str(nth)}, made_by="Problems")
+            Sample({"instruction": one.question, "nth": str(nth)}, made_by=self.maker)
             for nth, one in enumerate(self._problems())
         ]
 
@@ -54,7 +56,7 @@ class Problems:
             Sample(
                 fields_of(known[seed.text("instruction")], self.level, wrong=self.wrong, worked=self.worked),
                 parents=(seed.id,),
-                made_by="Problems",
+                made_by=self.maker,
             )
             for seed in seeds
         ]
@@ -64,7 +66,7 @@ class Problems:
         if len(found) < self.count:
             raise RecipeError(
                 f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].said}) in part "
-                f"{self.part!r}, and Problems.count is {self.count}.",
+                f"{self.part!r}, and ArithmeticProblems.count is {self.count}.",
                 hint="Take fewer, or a higher level.",
             )
         return found

@@ -127,7 +127,7 @@ def test_none_is_taken_from_the_sets_in_whose_manner_they_are(
         assert likeness(one.text(field), other.text(field)) <= 0.65, (one.text(field), other.text(field))
     bare = [Sample({field: sample.text(field)}) for sample in ours]
     for scorer, most in (
-        (NgramOverlap((source,), (field,), (field,), least=4), 0.5),
+        (NgramOverlap((source,), (field,), (field,), min_words=4), 0.5),
         (EmbeddingOverlap((source,), fields=(field,), against_fields=(field,)), 0.75),
     ):
         for outcome in scorer.score(bare, real_lab()):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assay.components.generators.preferences import Preferences
-from assay.components.scorers.text.votes import Votes
+from assay.components.scorers.text.human_votes import HumanVotes
 from assay.components.sources.preferences.voted_pairs import VotedPairs
 from assay.core.completions import Message
 from assay.core.errors import FieldError, SourceError
@@ -20,14 +20,14 @@ from labs import tiny_lab
 from preference_parts import Prompts, shown, voice_lab, voices
 
 
-def votes(folder: Path, *rows: tuple[str, str, str], **more: str) -> Votes:
+def votes(folder: Path, *rows: tuple[str, str, str], **more: str) -> HumanVotes:
     names = ("output_a", "output_b", "winner")
     lines = [{"instruction": "Name a fruit.", **dict(zip(names, row, strict=True)), **more} for row in rows]
     (folder / "votes.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    return Votes(VotedPairs(str(folder / "votes.jsonl")))
+    return HumanVotes(VotedPairs(str(folder / "votes.jsonl")))
 
 
-def one(scorer: Votes, first: str, second: str, **more: str) -> Outcome:
+def one(scorer: HumanVotes, first: str, second: str, **more: str) -> Outcome:
     fields = {"instruction": "Name a  fruit.", "output_a": first, "output_b": second, **more}
     return scorer.score([Sample(fields)], tiny_lab())[0]
 
@@ -88,7 +88,7 @@ def test_people_rank_pairs_and_name_models_by_their_own_names(tmp_path: Path) ->
         "instruction,output_a,output_b,model_a,model_b,winner\nName a fruit.,a pear,a chair,gpt,claude,claude\n",
         encoding="utf-8",
     )
-    people = Votes(VotedPairs(str(tmp_path / "votes.csv")))
+    people = HumanVotes(VotedPairs(str(tmp_path / "votes.csv")))
     component = Preferences(
         Prompts((("Name a fruit.", ""),)), voices("a pear", "a chair", "a fig"), {}, {"people": people}
     )
@@ -138,7 +138,7 @@ def test_files_and_sources_of_no_votes_are_said(tmp_path: Path) -> None:
             return [Sample({"instruction": "x", "output_a": "a", "output_b": "b", "winner": "left"})]
 
     with pytest.raises(FieldError, match="winner must be a, b or tie, was 'left'"):
-        Votes(Odd()).score([], tiny_lab())
+        HumanVotes(Odd()).score([], tiny_lab())
 
 
 def test_a_vote_that_names_a_history_counts_for_that_dialogue_alone(tmp_path: Path) -> None:

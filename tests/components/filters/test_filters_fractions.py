@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.components.filters.columns import quota
 from assay.components.filters.random_subset import RandomSubset
-from assay.components.filters.top_fraction import TopFraction, quota
+from assay.components.filters.top_fraction import TopFraction
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.core.score import Outcome, Score, Unscored
@@ -68,7 +69,7 @@ def test_quota_counts_in_decimal(share: float, count: int, expected: int) -> Non
 
 @given(tables(), SHARES, st.integers(0, 3))
 def test_random_subset_keeps_the_quota_of_each_label(table: ScoreTable, share: float, seed: int) -> None:
-    decisions = RandomSubset(share=share, seed=seed).decide(table)
+    decisions = RandomSubset(fraction=share, seed=seed).decide(table)
     sizes = Counter(table.fields["label"])
     kept = Counter(name for name, made in zip(table.fields["label"], decisions, strict=True) if made.keep)
     assert {label: kept[label] for label in sizes} == {label: quota(share, size) for label, size in sizes.items()}
@@ -92,20 +93,20 @@ def test_random_subset_is_blind() -> None:
 
 def test_a_larger_share_keeps_what_a_smaller_one_kept() -> None:
     table = ScoreTable([str(i) for i in range(50)], {}, {"label": ["bag", "boot"] * 25})
-    small, large = RandomSubset(share=0.2).decide(table), RandomSubset(share=0.6).decide(table)
+    small, large = RandomSubset(fraction=0.2).decide(table), RandomSubset(fraction=0.6).decide(table)
     assert all(two.keep for one, two in zip(small, large, strict=True) if one.keep)
 
 
 def test_mistakes_are_named() -> None:
     table = ScoreTable(["a"], {"x": [Score(1.0)]}, {"label": ["bag"]})
-    with pytest.raises(ValueError, match=r"TopFraction.share must be above 0 and at most 1, was 50"):
+    with pytest.raises(ValueError, match=r"TopFraction.fraction must be above 0 and at most 1, was 50"):
         TopFraction("x", 50)
     with pytest.raises(ValueError, match=r"TopFraction.best must be one of highest, lowest, was 'high'"):
         TopFraction("x", 0.5, best="high")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="share must be set or keep, not both, was None and None"):
+    with pytest.raises(ValueError, match="needs either fraction or keep"):
         RandomSubset()
     with pytest.raises(ValueError, match=r"not both, was 0\.5 and 3"):
-        RandomSubset(share=0.5, keep=3)
+        RandomSubset(fraction=0.5, keep=3)
     with pytest.raises(ValueError, match="keep must be at least 0"):
         RandomSubset(keep=-1)
     with pytest.raises(FieldError, match=r"text field 'lable'.\n  Did you mean 'label'"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stdnum import luhn
 
 from assay.components.filters.threshold import LONGEST, Threshold
-from assay.components.scorers.text.private import PersonalData, Secrets
+from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.core.roles import ScoreTable
 from assay.core.sample import Sample
 from assay.core.score import Score

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assay.components.filters.length import Length
-from assay.components.generators.given import Given
+from assay.components.generators.from_source import FromSource
 from assay.components.sources.image.digits import Digits
 from assay.components.sources.text.texts import Texts
 from assay.core.errors import RecipeError, SourceError
@@ -22,7 +22,7 @@ from run_parts import counts, run
 def test_samples_are_those_of_the_source_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("a river\na\na b c\n", encoding="utf-8")
     source = Texts(str(tmp_path / "some.txt"))
-    make = Given(source)
+    make = FromSource(source)
     made = make.generate(make.seeds(), tiny_lab())
     own = source.read(tiny_lab())
     assert [(dict(one.fields), one.made_by) for one in made if isinstance(one, Sample)] == [
@@ -38,7 +38,7 @@ def test_equal_samples_are_told_apart() -> None:
         def read(self, lab: object) -> list[Sample]:
             return [Sample({"text": "a"}), Sample({"text": "a"}), Sample({"text": "a"}, nth=1)]
 
-    seeds = Given(Twice()).seeds()
+    seeds = FromSource(Twice()).seeds()
     assert len({one.id for one in seeds}) == 3
 
 
@@ -47,7 +47,7 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
     keys = []
     for text in ("a\n", "b\n"):
         file.write_text(text, encoding="utf-8")
-        ((_, placed), *_) = survey(Recipe("given", Given(Texts(str(file)))), tmp_path / "run")
+        ((_, placed), *_) = survey(Recipe("given", FromSource(Texts(str(file)))), tmp_path / "run")
         assert placed is not None
         keys.append(placed.key)
     assert keys[0] != keys[1]
@@ -55,6 +55,6 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="There is no file"):
-        Given(Texts(str(tmp_path / "none.txt"))).seeds()
-    with pytest.raises(RecipeError, match=r"Given.source takes a source of texts that needs no model; Digits is none"):
-        Given(Digits()).seeds()
+        FromSource(Texts(str(tmp_path / "none.txt"))).seeds()
+    with pytest.raises(RecipeError, match=r"FromSource\.source .*Digits"):
+        FromSource(Digits()).seeds()

@@ -28,7 +28,7 @@ COUNTS: dict[str, Callable[[str], int]] = {
 
 
 @dataclass(frozen=True)
-class Follows:
+class FollowsFormat:
     """The share of its rules that an answer keeps, or with `strict` 1 where it keeps all and else 0.
 
     After the verifiable instructions of IFEval (Zhou et al. 2023): rules that a program can check. Where we differ:
@@ -52,23 +52,23 @@ class Follows:
     starts_with: str = ""
     """As it is written, after any space."""
     ends_with: str = ""
-    least_words: int | None = None
+    min_words: int | None = None
     """Words as in `text/similarity/tokens.py`: in Korean, Chinese, Japanese or Thai a character each."""
-    most_words: int | None = None
-    least_lines: int | None = None
+    max_words: int | None = None
+    min_lines: int | None = None
     """Lines that are not blank."""
-    most_lines: int | None = None
-    least_sentences: int | None = None
-    most_sentences: int | None = None
-    least_bullets: int | None = None
+    max_lines: int | None = None
+    min_sentences: int | None = None
+    max_sentences: int | None = None
+    min_bullets: int | None = None
     """Lines that begin with a hyphen, an asterisk, a plus sign or a dot, and a space."""
-    most_bullets: int | None = None
+    max_bullets: int | None = None
     language: str = ""
     """An ISO 639-1 code, such as "ko"."""
-    most_repeated: float | None = None
-    """The share of runs of `run` words that may be there a second time or more, 0 to 1."""
-    run: int = 3
-    ends: bool = False
+    max_repeated: float | None = None
+    """The share of runs of `repeat_ngram` words that may be there a second time or more, 0 to 1."""
+    repeat_ngram: int = 3
+    complete: bool = False
     """Whether it must end as sentences do, and not in the middle of one."""
     strict: bool = False
     answer: str = "text"
@@ -78,22 +78,22 @@ class Follows:
     scale: ClassVar[Scale] = SCALE
 
     def __post_init__(self) -> None:
-        check_name("Follows.answer", self.answer)
+        check_name("FollowsFormat.answer", self.answer)
         for name in ("all_of", "none_of", "one_of"):
             given = getattr(self, name)
             if isinstance(given, str) or not all(isinstance(one, str) and one.strip() for one in given):
-                raise ValueError(f"Follows.{name} must be a list of texts that are not blank, was {given!r}.")
+                raise ValueError(f"FollowsFormat.{name} must be a list of texts that are not blank, was {given!r}.")
         for name in COUNTS:
             self._check_bounds(name)
         self._check_repeated()
         if self.language:
-            check_code("Follows.language", self.language)
+            check_code("FollowsFormat.language", self.language)
         try:
             regex.compile(self.matches)
         except regex.error as problem:
-            raise ValueError(f"Follows.matches must be a regular expression: {problem}.") from problem
+            raise ValueError(f"FollowsFormat.matches must be a regular expression: {problem}.") from problem
         if not any(True for _ in self._rules("a", Words("a"), (), ())) and not self.all_of_field + self.none_of_field:
-            raise ValueError("Follows needs a rule, such as all_of, matches or most_words: it had none.")
+            raise ValueError("FollowsFormat needs a rule, such as all_of, matches or max_words: it had none.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         return [self._one(sample) for sample in samples]
@@ -129,13 +129,13 @@ class Follows:
             yield from self._count(name, count, text)
         if self.language:
             yield "language", _foreign(text, self.language)
-        if self.most_repeated is not None:
-            share = repeated_share(text, self.run)
-            over = share > self.most_repeated
-            runs = f"runs of {self.run} words" if self.run > 1 else "words"
-            yield "most_repeated", f"{share:.0%} of {runs} are repeated, at most {self.most_repeated:.0%}" * over
-        if self.ends:
-            yield "ends", "" if ended(text) else f"it stops at {shown(text[-20:])!r}"
+        if self.max_repeated is not None:
+            share = repeated_share(text, self.repeat_ngram)
+            over = share > self.max_repeated
+            runs = f"runs of {self.repeat_ngram} words" if self.repeat_ngram > 1 else "words"
+            yield "max_repeated", f"{share:.0%} of {runs} are repeated, at most {self.max_repeated:.0%}" * over
+        if self.complete:
+            yield "complete", "" if ended(text) else f"it stops at {shown(text[-20:])!r}"
 
     def _words(self, words: Words, wanted: Sequence[str], unwanted: Sequence[str]) -> Iterator[tuple[str, str]]:
         if must := (*self.all_of, *wanted):
@@ -166,25 +166,25 @@ class Follows:
         number = count(text)
         counted = f"{number:,} {name if number != 1 else name.removesuffix('s')}"
         if least is not None:
-            yield f"least_{name}", f"{counted}, at least {least:,}" if number < least else ""
+            yield f"min_{name}", f"{counted}, at least {least:,}" if number < least else ""
         if most is not None:
-            yield f"most_{name}", f"{counted}, at most {most:,}" if number > most else ""
+            yield f"max_{name}", f"{counted}, at most {most:,}" if number > most else ""
 
     def _bounds(self, name: str) -> tuple[int | None, int | None]:
-        return getattr(self, f"least_{name}"), getattr(self, f"most_{name}")
+        return getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
 
     def _check_repeated(self) -> None:
-        if self.most_repeated is not None and not 0 <= self.most_repeated < 1:
-            raise ValueError(f"Follows.most_repeated must be at least 0 and below 1, was {self.most_repeated}.")
-        if self.run < 1:
-            raise ValueError(f"Follows.run must be at least 1, was {self.run}.")
+        if self.max_repeated is not None and not 0 <= self.max_repeated < 1:
+            raise ValueError(f"FollowsFormat.max_repeated must be at least 0 and below 1, was {self.max_repeated}.")
+        if self.repeat_ngram < 1:
+            raise ValueError(f"FollowsFormat.repeat_ngram must be at least 1, was {self.repeat_ngram}.")
 
     def _check_bounds(self, name: str) -> None:
         least, most = self._bounds(name)
         if least is not None and least < 1:
-            raise ValueError(f"Follows.least_{name} must be at least 1, was {least}.")
+            raise ValueError(f"FollowsFormat.min_{name} must be at least 1, was {least}.")
         if most is not None and most < (least or 0):
-            raise ValueError(f"Follows.most_{name} must be at least {least or 0}, was {most}.")
+            raise ValueError(f"FollowsFormat.max_{name} must be at least {least or 0}, was {most}.")
 
 
 def _listed(text: str) -> tuple[str, ...]:
