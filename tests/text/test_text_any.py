@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.text.answers.choices import extract_choice
-from assay.text.answers.equality import normalized
 from assay.text.answers.extraction import Extracted, extract_number, extract_span, extract_yes_no
+from assay.text.answers.normalization import normalized
 
 PLANETS = ("Mars", "Venus", "Jupiter", "Saturn")
 READERS: tuple[Callable[[str], Extracted | None], ...] = (

@@ -11,6 +11,7 @@ from assay.analysis.excerpts import conversation_before, cut
 from assay.analysis.finished_run import Finished, Results, read_all
 from assay.analysis.gather_proof import compared, mean_of, named, values_of
 from assay.analysis.proof import Answered, Duel, OtherMeasure
+from assay.core.roles import ReturnsAnswers
 from assay.core.score import Scale, Score, Unscored
 from assay.pipeline.plan import BESIDE
 from assay.pipeline.stages.arms import hashed
@@ -125,7 +126,7 @@ def _matched(
 def answered(run: Finished) -> tuple[Answered, ...]:
     """Some held-out tasks, chosen by a hash, with the answer of every arm's first training."""
     proof = run.recipe.prove
-    if proof is None or not getattr(proof.evaluate, "answers", False):
+    if proof is None or not (isinstance(proof.evaluate, ReturnsAnswers) and proof.evaluate.answers):
         return ()
     order = sorted(range(len(run.holdout)), key=lambda nth: hashed("answered", run.holdout[nth].id))[:TASKS_SHOWN]
     found = []

@@ -10,6 +10,7 @@ from assay.analysis.report_data import DataSource, ModelUsed, Share
 from assay.components.generators.prompts import read_texts
 from assay.core.arms import BASE
 from assay.core.errors import UserError
+from assay.core.roles import listing_of
 from assay.pipeline.lineage.models_used import data_licence, models_in, parts_in, start_of, used
 from assay.pipeline.plan import sources_of, taught_of
 from assay.pipeline.recipe.spec import describe
@@ -33,9 +34,8 @@ RANDOM = "random"
 def data_used(run: Finished) -> Iterator[DataSource]:
     """Real data, each source with what it was there for."""
     for _, source in parts_in(run.recipe.generate, "sources"):
-        listing = getattr(source, "listing", str)
         path = str(getattr(source, "path", ""))
-        yield DataSource(describe(source)["use"], BEGUN, path, _count(source), str(listing()), data_licence(source))
+        yield DataSource(describe(source)["use"], BEGUN, path, _count(source), listing_of(source), data_licence(source))
     proved = sources_of(run.recipe.prove) if run.recipe.prove else {}
     for stage, source in (proved | taught_of(run.recipe)).items():
         placed = run.done[stage]

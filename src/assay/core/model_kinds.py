@@ -172,6 +172,7 @@ class RewardModel(Protocol):
         ...
 
 
+@runtime_checkable
 class LikelihoodModel(Protocol):
     """A language model that says how probable given words are after others."""
 

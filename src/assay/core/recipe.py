@@ -8,7 +8,7 @@ from typing import Literal
 
 from assay.core.arms import ARMS, BASE, CURVE, NEED_REAL, OWN, ArmName, arm_name, is_base, is_curve
 from assay.core.errors import RecipeError, did_you_mean
-from assay.core.roles import Evaluator, Filter, Scorer, SelfSeeding, Source, StartsFromModel, Trainer
+from assay.core.roles import Evaluator, Filter, ReturnsAnswers, Scorer, SelfSeeding, Source, StartsFromModel, Trainer
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Proof:
     def _check_answers(self) -> None:
         """What looks at answers needs an evaluator that gives some."""
         looking = [*(f"prove.measures.{name}" for name in self.measures), *(["prove.duel"] if self.duel else [])]
-        if looking and not getattr(self.evaluate, "answers", False):
+        if looking and not (isinstance(self.evaluate, ReturnsAnswers) and self.evaluate.answers):
             raise RecipeError(
                 f"{looking[0]} looks at the answers of models, and {type(self.evaluate).__name__} lets them give none.",
                 hint="An evaluator of answers is AnswerLoss.",

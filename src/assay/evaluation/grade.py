@@ -12,7 +12,7 @@ from assay.evaluation.measures import MASS, Measure, measured, wanted_of
 from assay.evaluation.plan import Cell, choices_of
 from assay.store.answers import AnswerRow
 from assay.text.answers.choices import LETTERS
-from assay.text.answers.equality import same_number, same_text
+from assay.text.answers.normalization import same_number, same_text
 from assay.text.answers.voting import vote
 from assay.text.prompting.methods import Kind
 from assay.text.prompting.multiple_choice import Convention, choose, item_of, mass_on_right, scores

@@ -16,7 +16,7 @@ from assay.evaluation.measures import MASS, wanted_of
 from assay.evaluation.plan import Task
 from assay.models.open_models import OpenModels
 from assay.store.images import StoredImages
-from assay.text.answers.numerals import exact
+from assay.text.answers.normalization import exact
 from assay.text.prompting.methods import Kind
 
 FILES = (".csv", ".jsonl")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from assay.core.arms import OWN, ArmName, is_curve
 from assay.core.recipe import OwnModel, Proof, Recipe
-from assay.core.roles import Scorer, SelfSeeding, Source
+from assay.core.roles import ListsInputs, Scorer, SelfSeeding, Source
 from assay.pipeline.recipe.spec import describe, version_of
 from assay.pipeline.recipe.trained import check_names, named
 from assay.pipeline.stages.shards import parts
@@ -147,8 +147,7 @@ def taught_of(recipe: Recipe) -> dict[str, Source]:
 
 def _now(component: Source | Scorer | SelfSeeding) -> dict[str, Any]:
     """A component, and what lies there now where it can tell: its spec alone says where it reads, not what."""
-    listing = getattr(component, "listing", None)
-    return describe(component) | ({"listing": listing()} if listing is not None else {})
+    return describe(component) | ({"listing": component.listing()} if isinstance(component, ListsInputs) else {})
 
 
 def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.core.lab import Lab, Models
 from assay.core.recipe import Recipe
+from assay.core.roles import ChecksPreconditions, Generator, Scorer, Trainer
 from assay.core.sample import Sample
 from assay.models.references import locate
 from assay.pipeline.plan import BESIDE, MODEL, sources_of, taught_of
@@ -33,15 +34,15 @@ class Check:
 
     def __call__(self, component: Any, /) -> None:
         lab = Lab(self.seed, self.models, StoredImages([]))
-        if hasattr(component, "generate"):
+        if isinstance(component, Generator):
             component.generate([], lab)
-        elif hasattr(component, "score"):
+        elif isinstance(component, Scorer):
             component.score([], lab)
         # A trainer of nothing is refused, so its start is only looked at.
         start = getattr(component, "start", RANDOM)
-        if hasattr(component, "train") and start != RANDOM:
+        if isinstance(component, Trainer) and start != RANDOM:
             locate(start)
-        if hasattr(component, "check"):
+        if isinstance(component, ChecksPreconditions):
             component.check(self.seeds, lab)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -16,6 +15,8 @@ from assay.store.atomic import disk_errors, is_temporary, write_bytes
 
 MARKER = ".assay-run"
 LEDGER = ".money.sqlite"
+LOCK = ".assay-run.lock"
+"""Separate from the marker, because a locked file cannot be read on Windows."""
 FORMAT = 1
 _PART = re.compile(r"\w[\w.=+ -]*")
 
@@ -63,28 +64,25 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps every other process out of the folder while the block runs; the kernel lets go if we are killed.
-
-        A worker that was forked inside the block holds the lock too, until it ends.
+        """Keep other processes out of the folder while the block runs; the lock ends with the process that took it.
 
         Raises:
-            StoreError: Another assay is working here.
+            StoreError: Another process works in the folder.
         """
-        with disk_errors(self.path / MARKER):
-            handle = os.open(self.path / MARKER, os.O_RDWR)
-        try:
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / LOCK, blocking=False)
+        with disk_errors(self.path / LOCK):
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+                lock.acquire()
+            except Timeout as error:
                 raise StoreError(
                     f"Another assay is working in {self.path}.", hint="Wait for it to end, or name another folder."
                 ) from error
-            try:
-                yield
-            finally:
-                fcntl.flock(handle, fcntl.LOCK_UN)
+        try:
+            yield
         finally:
-            os.close(handle)
+            lock.release()
 
     def stage(self, name: str) -> Path:
         """The folder of the stage called `name`, made if need be.

@@ -305,7 +305,7 @@ def test_tasks_that_are_too_few_are_named_before_anything_is_made(tmp_path: Path
     with pytest.raises(RecipeError, match="shows 8 tasks at a time, and there are 5 in 'en'") as said:
         run(Recipe("few", SelfInstruct(FewTasks(), 3)), tmp_path / "run")
     assert "Languages: en, ko" in str(said.value)
-    assert [path.name for path in (tmp_path / "run").iterdir()] == [".assay-run"]
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {".assay-run", ".assay-run.lock"}
     with pytest.raises(RecipeError, match="there are 0 in 'fr'"):
         SelfInstruct(FewTasks(), 3, language="fr").check([], tiny_lab())
     with pytest.raises(RecipeError, match="holds no task"):

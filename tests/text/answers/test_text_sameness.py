@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.text.answers.equality import normalized, same_number, same_text
 from assay.text.answers.extraction import extract_number
-from assay.text.answers.numerals import exact, numerals, plain
+from assay.text.answers.normalization import exact, normalized, numerals, plain, same_number, same_text
 
 
 @given(

@@ -10,7 +10,7 @@ from assay.core.completions import Answer, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ContractError
 from assay.core.lab import Lab
-from assay.core.roles import Artifact, Scorer
+from assay.core.roles import Artifact, Scorer, compares_samples
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.core.scored import scored
@@ -44,7 +44,7 @@ class Answers:
     def __post_init__(self) -> None:
         if self.decoding.answers != 1:
             raise ValueError(f"Answers.decoding must give one answer, was {self.decoding.answers}.")
-        if getattr(self.by, "whole", False):
+        if compares_samples(self.by):
             raise ValueError("Answers.by must say of each answer what hangs on no other one; this one compares them.")
 
     @property

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from assay.components.generators.prompts import read_texts
 from assay.core.lab import Lab
-from assay.core.roles import Source
+from assay.core.roles import Source, listing_of
 from assay.core.sample import Made, Sample
 
 
@@ -25,8 +25,8 @@ class FromSource:
     version: ClassVar[int] = 1
 
     def listing(self) -> str:
-        """What the source says of the file that it reads, so that another one is read anew."""
-        return str(getattr(self.source, "listing", str)())
+        """Listing of the source."""
+        return listing_of(self.source)
 
     def seeds(self) -> Sequence[Sample]:
         """The samples of the source.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -11,7 +11,7 @@ from assay.core.completions import HOPELESS, Completion, NotCompleted, TextReque
 from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.lab import Lab
-from assay.core.roles import Scorer
+from assay.core.roles import Scorer, SendsRequests, compares_samples
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.core.scored import scored
@@ -117,7 +117,7 @@ class Rankers:
                 f"Preferences.margin_by must name a ranker, was {margin_by!r}. {did_you_mean(margin_by, self.all)}"
             )
         for name, ranker in self.all.items():
-            if getattr(ranker, "whole", False):
+            if compares_samples(ranker):
                 raise ValueError(f"Preferences cannot rank by {name!r}: it compares samples with one another.")
             if name in self.rank and ranker.scale.better == "neither":
                 raise ValueError(f"Preferences cannot rank by {name!r}: neither way of its scale is better.")
@@ -173,7 +173,7 @@ class Rankers:
 
     def models(self, lab: Lab) -> list[str]:
         """References of the models that they ask, as far as they say so."""
-        return [model for ranker in self.all.values() for model in _asks_of(ranker)([], lab)]
+        return [model for ranker in self.all.values() for model in _asks_of(ranker, [], lab)]
 
     def asks(self, prompt: Prompt, answers: Sequence[str], lab: Lab) -> Iterator[tuple[str, TextRequest]]:
         """What they would ask of a prompt's answers, with the model."""
@@ -181,7 +181,7 @@ class Rankers:
         beside = [self.beside(prompt, one, two) for one, two in combinations(answers, 2)]
         for rankers, samples in ((self.rank, alone), (self.judges, beside)):
             for ranker in rankers.values():
-                told = _asks_of(ranker)(samples, lab)
+                told = _asks_of(ranker, samples, lab)
                 yield from ((model, request) for model, requests in told.items() for request in requests)
 
 
@@ -208,10 +208,5 @@ def _value(name: str, outcome: Outcome) -> float:
     raise RecipeError(f"Preferences cannot rank by {name!r}: it gives a {type(outcome).__name__} and no number.")
 
 
-def _asks_of(ranker: Scorer) -> Callable[[Sequence[Sample], Lab], Mapping[str, Sequence[TextRequest]]]:
-    asks: Callable[[Sequence[Sample], Lab], Mapping[str, Sequence[TextRequest]]] = getattr(ranker, "asks", _nothing)
-    return asks
-
-
-def _nothing(samples: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
-    return {}
+def _asks_of(ranker: Scorer, samples: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
+    return ranker.asks(samples, lab) if isinstance(ranker, SendsRequests) else {}

@@ -14,7 +14,7 @@ from assay.components.generators.prompts import asked_of, read_texts
 from assay.core.completions import TextRequest
 from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
-from assay.core.roles import Scorer, Source
+from assay.core.roles import ChecksPreconditions, Scorer, Source, listing_of
 from assay.core.sample import Failure, Made, Sample
 from assay.models.remote.estimates import filler
 from assay.text.instructions.dialogues import conversation
@@ -98,7 +98,7 @@ class Preferences:
     def listing(self) -> str:
         """What `prompts` and the rankers say of the files that they read, so that others are gone on from anew."""
         readers = (self.prompts, *(ranker for _, ranker in sorted(self._rankers.all.items())))
-        return "/".join(str(getattr(one, "listing", str)()) for one in readers)
+        return "/".join(listing_of(one) for one in readers)
 
     def seeds(self) -> Sequence[Sample]:
         """A prompt and the number of a pair for each pair.
@@ -133,8 +133,8 @@ class Preferences:
             if not (prompt := prompt_of(seed)).blank:
                 conversation(Sample(prompt.fields))
         for ranker in self._rankers.all.values():
-            if (check := getattr(ranker, "check", None)) is not None:
-                check(seeds, lab)
+            if isinstance(ranker, ChecksPreconditions):
+                ranker.check(seeds, lab)
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         """The pairs.

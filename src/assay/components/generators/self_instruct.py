@@ -24,7 +24,7 @@ from assay.core.decoding import Decoding
 from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
 from assay.core.model_kinds import TextModel
-from assay.core.roles import Source
+from assay.core.roles import Source, listing_of
 from assay.core.sample import Failure, Made, Sample
 from assay.models.remote.estimates import filler
 from assay.text.instructions.self_instruct import SENTENCES
@@ -114,7 +114,7 @@ class SelfInstruct:
 
     def listing(self) -> str:
         """What `tasks` says of the file that it reads, so that another one is gone on from anew."""
-        return str(getattr(self.tasks, "listing", str)())
+        return listing_of(self.tasks)
 
     def seeds(self) -> Sequence[Sample]:
         """A call and a place in its list for each task."""

@@ -221,12 +221,11 @@ def _likely(reference: str, models: Opens) -> LikelihoodModel:
         ModelError: Neither does, as with models that are asked over HTTP.
     """
     model: Any = models.text_model(reference)
-    if not hasattr(model, "likelihoods"):
+    if not isinstance(model, LikelihoodModel):
         model = models.stepped_model(reference)
-    if not hasattr(model, "likelihoods"):
+    if not isinstance(model, LikelihoodModel):
         raise ModelError(f"Model {reference!r} does not say how probable a text is.")
-    likely: LikelihoodModel = model
-    return likely
+    return model
 
 
 def _there(reference: str, asked: object, answer: Answered | NotCompleted) -> Answered:

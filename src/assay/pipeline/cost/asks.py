@@ -10,6 +10,7 @@ from assay.core.arms import OWN, is_base, is_curve
 from assay.core.completions import TextRequest
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
+from assay.core.roles import EstimatesSamples, SendsRequests
 from assay.core.sample import Sample
 from assay.models.open_models import OpenModels
 from assay.models.remote.asker import RemoteSettings
@@ -113,7 +114,7 @@ def _looking(recipe: Recipe) -> Iterator[tuple[str, object]]:
 
 def _askers(value: object) -> Iterator[Any]:
     """The component, if it says what it asks, or those within it that do."""
-    if hasattr(value, "asks"):
+    if isinstance(value, SendsRequests):
         yield value
     elif isinstance(value, Mapping):
         for one in value.values():
@@ -138,7 +139,7 @@ def _of_samples(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -
             for one in expected(f"score-{column}", scorer.asks(samples, lab))
         ]
     seeds, generator = recipe.generate.seeds(), recipe.generate
-    found = expected("generate", generator.asks(seeds, lab)) if hasattr(generator, "asks") else []
+    found = expected("generate", generator.asks(seeds, lab)) if isinstance(generator, SendsRequests) else []
     for column, scorer in _asking(recipe).items():
         found += _assumed(f"score-{column}", scorer, generator, seeds, lab)
     return found
@@ -146,12 +147,12 @@ def _of_samples(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -
 
 def _asking(recipe: Recipe) -> dict[str, Any]:
     """The scorers that say what they ask."""
-    return {column: scorer for column, scorer in recipe.score.items() if hasattr(scorer, "asks")}
+    return {column: scorer for column, scorer in recipe.score.items() if isinstance(scorer, SendsRequests)}
 
 
 def _assumed(stage: str, scorer: Any, generator: Any, seeds: Sequence[Sample], lab: Lab) -> list[Asks]:
     """What scoring would ask about samples that are not there yet."""
-    if not hasattr(generator, "stand_ins"):
+    if not isinstance(generator, EstimatesSamples):
         return [Asks(stage, model, None, assumed=True) for model in scorer.asks([], lab) if is_remote(model)]
     # A few at a time: they are as long as texts can become.
     shards = (seeds[start : start + SHARD] for start in range(0, len(seeds), SHARD))

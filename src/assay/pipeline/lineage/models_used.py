@@ -11,7 +11,7 @@ from assay.core.arms import TRAINED
 from assay.core.lab import Lab
 from assay.core.provenance import UNKNOWN, Used
 from assay.core.recipe import Recipe
-from assay.core.roles import StartsFromModel
+from assay.core.roles import HasLicense, StartsFromModel
 from assay.models.model_cards import CARD, licence_of, licence_said
 from assay.models.open_models import OpenModels
 from assay.pipeline.recipe.catalog import METHODS, name_of
@@ -102,8 +102,8 @@ def data_licence(source: object) -> str:
     The card of a file is the README.md in its folder, that of a folder the one within: such as what `assay export`
     writes.
     """
-    if isinstance(said := getattr(source, "licence", None), str) and said:
-        return said
+    if isinstance(source, HasLicense) and source.license:
+        return source.license
     if not isinstance(path := getattr(source, "path", None), str) or not path:
         return UNKNOWN
     place = Path(path).expanduser()

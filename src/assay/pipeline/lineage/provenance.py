@@ -16,6 +16,7 @@ from assay.core.errors import UserError
 from assay.core.lab import seed_for
 from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.core.recipe import Recipe
+from assay.core.roles import NamesRandomStream
 from assay.core.sample import Sample
 from assay.pipeline.lineage.models_used import makers_of, models_in, parts_in
 from assay.pipeline.plan import Placed
@@ -66,7 +67,7 @@ class Origins:
 
     def _seed(self, sample: Sample) -> int | None:
         """The one seed that a sample was drawn with, where its generator says what it draws for."""
-        stream = getattr(self.recipe.generate, "stream", "")
+        stream = self.recipe.generate.stream if isinstance(self.recipe.generate, NamesRandomStream) else ""
         return seed_for(self.recipe.seed, sample.parents[0], stream) if stream and sample.parents else None
 
     def _chain(self, sample: Sample) -> Iterator[Ancestor]:

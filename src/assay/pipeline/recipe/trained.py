@@ -14,7 +14,7 @@ from assay.core.arms import TRAINED
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
-from assay.core.roles import StartsFromModel
+from assay.core.roles import MakesModelKind, StartsFromModel
 
 T = TypeVar("T")
 TEXT = "text-model"
@@ -81,7 +81,7 @@ def stand_ins(recipe: Recipe, lab: Lab) -> dict[str, str]:
 
 def makes(trainer: object) -> str:
     """The kind of model that a trainer leaves."""
-    return str(getattr(trainer, "makes", TEXT))
+    return trainer.makes if isinstance(trainer, MakesModelKind) else TEXT
 
 
 def check_names(recipe: Recipe) -> None:

@@ -10,7 +10,7 @@ from assay.components.filters.columns import draw
 from assay.core.arms import CURVE, is_curve
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
-from assay.core.roles import Trainer
+from assay.core.roles import SelectsSamples, Trainer
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
 from assay.stats.distributions.distances import nearest_rows
@@ -66,8 +66,7 @@ class Material:
 
 def usable(trainer: Trainer | None, samples: Sequence[Sample]) -> list[Sample]:
     """Those that a trainer can learn from, as far as it says."""
-    can = getattr(trainer, "usable", None)
-    return [sample for sample in samples if can is None or can(sample)]
+    return [one for one in samples if trainer.usable(one)] if isinstance(trainer, SelectsSamples) else list(samples)
 
 
 def none_usable(owner: str, count: int) -> RecipeError:

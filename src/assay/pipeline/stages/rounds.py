@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from assay.core.errors import ContractError
-from assay.core.roles import Engine, SelfSeeding, Work
+from assay.core.roles import Engine, SelfSeeding, Work, WorksInRounds
 from assay.core.sample import Sample
 from assay.pipeline.stages.shards import GenerateShard, part
 
@@ -27,8 +27,7 @@ def planned(generator: SelfSeeding, seeds: Sequence[Sample], folder: Path, size:
     Raises:
         ContractError: The rounds are not the seeds in their order.
     """
-    offered: Any = getattr(generator, "rounds", None)
-    rounds = [[[seed] for seed in seeds]] if offered is None else offered(seeds)
+    rounds = generator.rounds(seeds) if isinstance(generator, WorksInRounds) else [[[seed] for seed in seeds]]
     if [seed for groups in rounds for group in groups for seed in group] != list(seeds):
         raise ContractError(f"The rounds of {type(generator).__name__} are not its seeds in their order.")
     shards: list[GenerateShard] = []

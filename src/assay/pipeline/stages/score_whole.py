@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.core.lab import Lab, Models
-from assay.core.roles import Scorer
+from assay.core.roles import Scorer, compares_samples
 from assay.core.sample import Sample
 from assay.pipeline.stages.shards import ScoreShard, Tally, check_outcomes, failed
 from assay.store.images import StoredImages
@@ -16,7 +16,7 @@ from assay.store.shards import read_made
 
 def is_whole(scorer: Scorer) -> bool:
     """Whether a scorer is given all samples at once."""
-    return bool(getattr(scorer, "whole", False))
+    return compares_samples(scorer)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from assay.core.effect import Effect
 from assay.stats.inference.intervals import check_level, wilson
@@ -70,8 +71,8 @@ def threshold(known: npt.ArrayLike, accepted: float = ACCEPTED) -> float:
 
 
 def _auroc(inside: Floats, outside: Floats, level: float, *, paired: bool) -> Effect:
-    below = _share_below(inside, outside)  # of strangers, for each known item
-    above = 1 - _share_below(outside, inside)  # of known items, for each stranger
+    below = _fraction_below(inside, outside)  # of strangers, for each known item
+    above = 1 - _fraction_below(outside, inside)  # of known items, for each stranger
     estimate = float(below.mean())
     n = len(inside) + len(outside)
     method = "delong, of pairs" if paired else "delong"
@@ -84,12 +85,10 @@ def _auroc(inside: Floats, outside: Floats, level: float, *, paired: bool) -> Ef
     return Effect(estimate, max(0.0, estimate - half), min(1.0, estimate + half), n, level, method)
 
 
-def _share_below(scores: Floats, others: Floats) -> Floats:
-    """For each of `scores`, the share of `others` below it, equal ones counting half."""
-    ordered = np.sort(others)
-    left, right = np.searchsorted(ordered, scores, "left"), np.searchsorted(ordered, scores, "right")
-    shares: Floats = (left + right) / (2 * len(others))
-    return shares
+def _fraction_below(scores: Floats, others: Floats) -> Floats:
+    """For each of `scores`, the fraction of `others` below it, equal ones counting half (DeLong's placement values)."""
+    fractions: Floats = (rankdata([*scores, *others])[: len(scores)] - rankdata(scores)) / len(others)
+    return fractions
 
 
 def _column(scores: npt.ArrayLike) -> Floats:

@@ -36,6 +36,9 @@ def clusters(vectors: npt.ArrayLike, count: int, seed: int = 0) -> Clusters:
     Shape: (n, d). There are as many groups as there are different rows, where those are fewer. Begins by k-means++ with
     `seed`, and is the same for the same rows in the same order on one machine: sort them by something of theirs.
 
+    scikit-learn's KMeans does not replace this: its centers keep the length of their mean, so that a row may go to
+    another center than the one with the highest cosine, and it draws other first centers.
+
     Raises:
         ValueError: `count` is below 1.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -27,7 +28,7 @@ def accuracy(ours: Sequence[Hashable], gold: Sequence[Hashable], level: float = 
     Raises:
         ValueError: The columns differ in length or are empty.
     """
-    _same_length(ours, gold)
+    _check_same_length(ours, gold)
     return wilson(sum(a == b for a, b in zip(ours, gold, strict=True)), len(gold), level)
 
 
@@ -41,41 +42,44 @@ def cohen_kappa(
     level: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> Effect:
-    """Cohen's kappa of two raters of n items: agreement beyond that of raters who say as much, but blindly.
+    """Cohen's kappa of two raters of n items, by scikit-learn, with a percentile bootstrap over items.
 
-    1 is agreement throughout, 0 what chance gives, below it less. "linear" and "quadratic" count a disagreement by how
-    far apart the two labels stand in `labels`, which must be given in order then; without weights it may be left out.
-    The interval is a percentile bootstrap over items.
+    1 is perfect agreement, 0 is the agreement expected by chance. "linear" and "quadratic" weigh a disagreement by the
+    distance of the two labels in `labels`, which is then required. scikit-learn takes one table at a time, so the
+    resamples are computed together by `_kappas`.
 
     Raises:
         ValueError: The columns differ in length or are empty, a label is not in `labels`, weights without `labels`, or
-            both raters said one and the same thing throughout: kappa is 0 / 0 then.
+            both raters gave one and the same label throughout: kappa is 0 / 0 then.
 
-    Source: Cohen 1960; weighted: Cohen 1968 (linear and quadratic weights as in scikit-learn's
-    `cohen_kappa_score`).
+    Source: Cohen 1960; weighted: Cohen 1968.
     """
-    _same_length(ours, theirs)
+    from sklearn.metrics import cohen_kappa_score
+
+    _check_same_length(ours, theirs)
     check_level(level)
     if weights != "none" and labels is None:
-        raise ValueError("Weighted kappa needs the labels in their order.")
+        raise ValueError("Weighted kappa needs `labels`, in their order.")
     known = list(labels) if labels is not None else sorted({*ours, *theirs}, key=repr)
-    strange = [one for one in (*ours, *theirs) if one not in known]
-    if strange:
-        raise ValueError(f"The label {strange[0]!r} is none of {known}.")
-    place = {label: nth for nth, label in enumerate(known)}
-    table = np.zeros((len(known), len(known)))
-    for a, b in zip(ours, theirs, strict=True):
-        table[place[a], place[b]] += 1
-    apart = np.abs(np.subtract.outer(np.arange(len(known)), np.arange(len(known)))).astype(np.float64)
-    cost = {"none": (apart > 0).astype(np.float64), "linear": apart, "quadratic": apart**2}[weights]
-    estimate = float(_kappas(table[None], cost)[0])
-    if np.isnan(estimate):
-        raise ValueError("Kappa is not defined where both raters say one and the same thing throughout.")
-    n = len(ours)
+    if unknown := [label for label in (*ours, *theirs) if label not in known]:
+        raise ValueError(f"The label {unknown[0]!r} is none of {known}.")
+    index = {label: nth for nth, label in enumerate(known)}
+    first, second = [index[label] for label in ours], [index[label] for label in theirs]
+    if len({*first, *second}) == 1:
+        raise ValueError("Kappa is not defined where both raters give one and the same label throughout.")
+    n, size = len(ours), len(known)
+    weighting = None if weights == "none" else weights
+    estimate = float(cohen_kappa_score(first, second, labels=range(size), weights=weighting))
+    table = np.zeros((size, size))
+    np.add.at(table, (first, second), 1)
+    distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size))).astype(np.float64)
+    cost = {"none": (distance > 0).astype(np.float64), "linear": distance, "quadratic": distance**2}[weights]
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(n, table.ravel() / n, size=resamples).reshape(-1, *table.shape)
+    tables = rng.multinomial(n, table.ravel() / n, size=resamples).reshape(-1, *table.shape)
     name = "kappa" if weights == "none" else f"{weights} kappa"
-    return _effect(estimate, _kappas(drawn, cost), n, level, f"{name}, bootstrap over {n} items, {resamples} resamples")
+    return _effect(
+        estimate, _kappas(tables, cost), n, level, f"{name}, bootstrap over {n} items, {resamples} resamples"
+    )
 
 
 def correlation(
@@ -87,14 +91,13 @@ def correlation(
     level: float = 0.95,
     resamples: int = RESAMPLES,
 ) -> Effect:
-    """Pearson's r, Spearman's rho or Kendall's tau-b of two columns (n,), with a percentile bootstrap over items.
+    """Pearson's r, Spearman's rho or Kendall's tau-b of two columns (n,), by scipy, with a bootstrap over items.
 
-    Ties share their mean rank (rho) and are taken out of the denominator (tau-b), as in scipy. An item that is drawn
-    twice is tied with itself; for tau-b on few items that pulls the interval towards 0 a little. Kendall's takes time
-    and, in blocks, memory of n squared.
+    The interval is the percentile bootstrap. An item that is drawn twice is tied with itself; for tau-b on few items
+    that pulls the interval a little towards 0.
 
     Raises:
-        ValueError: Shapes differ, a value is not finite, or a column is constant, so that nothing can go with it.
+        ValueError: Shapes differ, a value is not finite, or a column is constant.
 
     Source: Kendall 1945 (tau-b); Efron and Tibshirani 1993, chapter 13 (percentiles).
     """
@@ -103,13 +106,16 @@ def correlation(
         raise ValueError(f"A correlation needs two finite columns of one length, had {a.shape} and {b.shape}.")
     check_level(level)
     if (a == a[0]).all() or (b == b[0]).all():
-        raise ValueError("A column that is the same throughout goes with nothing: there is no correlation.")
-    n, of = len(a), _CORRELATIONS[kind]
-    estimate = float(of(a, b, np.ones((1, n)))[0])
+        raise ValueError("There is no correlation with a constant column.")
+    n, coefficients = len(a), _CORRELATIONS[kind]
+    estimate = float(coefficients(a[None], b[None])[0])
     rng = np.random.default_rng(seed)
     block = max(1, _CELLS // n)
-    sizes = [min(block, resamples - done) for done in range(0, resamples, block)]
-    draws = [of(a, b, rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)) for size in sizes]
+    draws = []
+    for done in range(0, resamples, block):
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=min(block, resamples - done))
+        items = np.repeat(np.tile(np.arange(n), len(counts)), counts.ravel()).reshape(-1, n)
+        draws.append(coefficients(a[items], b[items]))
     method = f"{kind}, bootstrap over {n} items, {resamples} resamples"
     return _effect(estimate, np.concatenate(draws), n, level, method)
 
@@ -141,7 +147,7 @@ def positions(as_given: Sequence[int], swapped: Sequence[int], level: float = 0.
     Source: Wang et al. 2023, "Large language models are not fair evaluators", (conflict rate); Zeng et al. 2024,
     "Evaluating large language models at evaluating instruction following", the LLMBar paper (agreement rate).
     """
-    _same_length(as_given, swapped)
+    _check_same_length(as_given, swapped)
     given, turned = np.asarray(as_given), np.asarray(swapped)
     if not np.isin([given, turned], (0, 1, 2)).all():
         raise ValueError("A winner is 1 or 2, or 0 for a tie.")
@@ -168,49 +174,29 @@ def _kappas(tables: npt.NDArray[np.generic], cost: Floats) -> Floats:
     return found
 
 
-def _pearson(a: Floats, b: Floats, counts: Floats) -> Floats:
-    """(r,): of items that come `counts` (r, n) times each; a and b are (n,) or (r, n)."""
-    n = counts.sum(axis=1, keepdims=True)
-    u, v = a - (counts * a).sum(axis=1, keepdims=True) / n, b - (counts * b).sum(axis=1, keepdims=True) / n
-    spread = (counts * u**2).sum(axis=1) * (counts * v**2).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = (counts * u * v).sum(axis=1) / np.sqrt(spread)
-    return np.clip(found, -1, 1)
+def _pearson(a: Floats, b: Floats) -> Floats:
+    """(r,): of the rows of two arrays (r, n); nan where a row is constant."""
+    from scipy.stats import pearsonr
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a resample may be constant
+        found: Floats = pearsonr(a, b, axis=1).statistic
+    return found
 
 
-def _spearman(a: Floats, b: Floats, counts: Floats) -> Floats:
-    return _pearson(_ranks(a, counts), _ranks(b, counts), counts)
+def _spearman(a: Floats, b: Floats) -> Floats:
+    from scipy.stats import rankdata
+
+    return _pearson(rankdata(a, axis=1), rankdata(b, axis=1))
 
 
-def _kendall(a: Floats, b: Floats, counts: Floats) -> Floats:
-    n, block = counts.shape[1], max(1, _CELLS // counts.shape[1])
-    concordant = np.zeros(len(counts))
-    for start in range(0, n, block):
-        part = slice(start, start + block)
-        signs = np.sign(a[part, None] - a) * np.sign(b[part, None] - b)
-        concordant += ((counts[:, part] @ signs) * counts).sum(axis=1)
-    pairs = [counts.sum(axis=1) ** 2 - (_group_sums(column, counts)[0] ** 2).sum(axis=1) for column in (a, b)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = concordant / np.sqrt(pairs[0] * pairs[1])
-    return np.clip(found, -1, 1)
+def _kendall(a: Floats, b: Floats) -> Floats:
+    from scipy.stats import kendalltau
+
+    return np.array([kendalltau(*rows).statistic for rows in zip(a, b, strict=True)])
 
 
-def _ranks(column: Floats, counts: Floats) -> Floats:
-    """(r, n): the mean rank of each item's value among items that come `counts` times."""
-    sums, group = _group_sums(column, counts)
-    middle = np.cumsum(sums, axis=1) - (sums - 1) / 2
-    return middle[:, group]
-
-
-def _group_sums(column: Floats, counts: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """(r, values): how often each different value comes, from the smallest; and (n,) which of them an item has."""
-    _, group = np.unique(column, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    return np.add.reduceat(counts[:, order], starts, axis=1), group
-
-
-_CORRELATIONS: dict[Correlation, Callable[[Floats, Floats, Floats], Floats]] = {
+_CORRELATIONS: dict[Correlation, Callable[[Floats, Floats], Floats]] = {
     "pearson": _pearson,
     "spearman": _spearman,
     "kendall": _kendall,
@@ -226,6 +212,6 @@ def _effect(estimate: float, draws: Floats, n: int, level: float, method: str) -
     return Effect(estimate, float(low), float(high), n, level, method)
 
 
-def _same_length(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> None:
+def _check_same_length(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> None:
     if len(ours) != len(theirs) or not len(ours):
         raise ValueError(f"Two raters must have rated the same items, had {len(ours)} and {len(theirs)}.")

@@ -23,8 +23,10 @@ def elo(cast: Votes, *, k: float = K, start: float = START) -> Floats:
     After a vote the first gains k times (outcome less what was expected), times the vote's weight, and the second
     loses as much, so that the mean stays `start`. The same votes in another order give other ratings, and late votes
     count more than early ones: where models do not change, Bradley and Terry's model is the better estimate. A large
-    k forgets fast. evalica multiplies only the outcome by the weight and not the expectation; at weight 1 it is the
-    same.
+    k forgets fast.
+
+    evalica gives the same ratings at weight 1, to 1e-12. It multiplies only the outcome by the weight and not the
+    expectation, and replays one order at a time, so weighted votes and the resampled orders need this code.
 
     Source: Elo 1978; k = 4, start 1000 and scale 400 as in LMSYS's first leaderboard (2023).
     """

@@ -21,8 +21,9 @@ def l1_logistic(x: npt.ArrayLike, weights: npt.ArrayLike, moments: npt.ArrayLike
     moments = sum_i w_i y_i x_i alone, so that is what is asked for: it need not be known who labeled what. The
     penalty is 1 / C of liblinear and scikit-learn, beside a sum and not a mean.
 
-    Proximal Newton: a quadratic model of the smooth part, solved by coordinate descent, and a line search. liblinear,
-    which AlpacaEval uses, stops at a tolerance of 1e-4 and so gives a slightly other answer.
+    Proximal Newton: a quadratic model of the smooth part, solved by coordinate descent, and a line search. AlpacaEval
+    uses scikit-learn's liblinear with a tolerance of 1e-4 and so differs slightly. scikit-learn needs a label for each
+    row; of AlpacaEval's two reference baselines only the moments are known.
 
     Raises:
         ValueError: Shapes do not fit, a weight is below zero, the penalty is not above zero, or there is no minimum:

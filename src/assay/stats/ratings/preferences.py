@@ -166,11 +166,11 @@ def _agreement(
 
 
 def _kappa(both: Sequence[tuple[Side | None, Side | None]]) -> float | None:
-    """Cohen 1960; the interval of `agreement.cohen_kappa` takes pairs for independent, so it is not borrowed."""
-    seen = sum(a == b for a, b in both) / len(both)
-    ours, theirs = Counter(a for a, _ in both), Counter(b for _, b in both)
-    blind = sum(ours[side] * theirs[side] for side in ours) / len(both) ** 2
-    return None if blind == 1 else (seen - blind) / (1 - blind)
+    """Cohen's kappa without an interval: that of `agreement.cohen_kappa` assumes independent pairs. None for 0 / 0."""
+    from sklearn.metrics import cohen_kappa_score
+
+    ours, theirs = zip(*both, strict=True)
+    return float(cohen_kappa_score(ours, theirs)) if len({*ours, *theirs}) > 1 else None
 
 
 def krippendorff_alpha(said: Sequence[Sequence[Hashable | None]]) -> float | None:

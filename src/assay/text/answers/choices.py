@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assay.text.answers.declarations import Declared, declarations
-from assay.text.answers.extraction import Extracted, Rule
+from assay.text.answers.extraction import Declared, Extracted, Rule, declarations
 
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _ARTICLE = r"(?![ ](?!(?:because|since|as|and|or|which|is|was|would|must|for|due|with|by|given)\b)[A-Za-z])"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from assay.text.answers.declarations import sentence_end
+from assay.text.answers.extraction import sentence_end
 from assay.text.similarity.tokens import tokens
 
 _BULLET = re.compile(r"^[ \t]*[-*+•‣◦▪·][ \t]+\S", re.MULTILINE)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from assay.text.similarity.lcs import lcs_length, lcs_places, masks_of
-from assay.text.similarity.porter import stem
 from assay.text.similarity.tokens import Tokenizer, tokens
 
 Kind: TypeAlias = str
@@ -55,6 +55,19 @@ def rouge(
 def stemmed(tokenize: Tokenizer) -> Tokenizer:
     """A tokenizer whose English words of more than three letters are stemmed, as with rouge_score's `use_stemmer`."""
     return lambda text: [stem(token) if len(token) > 3 and token.isascii() else token for token in tokenize(text)]
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str) -> str:
+    """The stem of an English word in lower case, by NLTK's PorterStemmer, as in rouge_score."""
+    return str(_stemmer().stem(word))
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped, unused-ignore]
+
+    return PorterStemmer()
 
 
 class _Parts:

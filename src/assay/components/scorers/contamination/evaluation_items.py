@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from assay.core import roles
 from assay.core.errors import FieldError
 from assay.core.lab import Lab
 from assay.core.roles import Scorer, Source
@@ -98,7 +99,7 @@ def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, l
 
 def listing_of(against: Sequence[Source]) -> str:
     """What the sources say of the files that they read, so that other ones are compared again."""
-    return "/".join(str(getattr(source, "listing", str)()) for source in against)
+    return "/".join(roles.listing_of(source) for source in against)
 
 
 def held(scorer: Scorer, listing: str, make: Callable[[], Made]) -> Made:
@@ -118,7 +119,7 @@ def check_against(kind: str, against: object) -> None:
     Raises:
         ValueError: It is not one or more sources.
     """
-    if not isinstance(against, tuple) or not against or not all(hasattr(one, "read") for one in against):
+    if not isinstance(against, tuple) or not against or not all(isinstance(one, Source) for one in against):
         raise ValueError(f"{kind}.against must be one or more sources, was {against!r}.")
 
 

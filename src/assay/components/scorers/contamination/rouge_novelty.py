@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from assay.core.lab import Lab
-from assay.core.roles import Source
+from assay.core.roles import Source, listing_of
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.similarity.nearest import Nearest, nearest_before
@@ -48,7 +48,7 @@ class RougeNovelty:
 
     def listing(self) -> str:
         """What `against` says of the file that it reads, so that another one is scored again."""
-        return str(getattr(self.against, "listing", str)())
+        return listing_of(self.against)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         given = [] if self.against is None else list(self.against.read(lab))

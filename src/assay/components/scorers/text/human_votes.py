@@ -11,7 +11,7 @@ from assay.components.scorers.contamination.evaluation_items import held
 from assay.core.completions import Message
 from assay.core.errors import FieldError
 from assay.core.lab import Lab
-from assay.core.roles import Source
+from assay.core.roles import Source, listing_of
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.instructions.dialogues import said_before
@@ -50,7 +50,7 @@ class HumanVotes:
 
     def listing(self) -> str:
         """What the source says of the file that it reads, so that other votes are looked up again."""
-        return str(getattr(self.votes, "listing", str)())
+        return listing_of(self.votes)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """What people said.

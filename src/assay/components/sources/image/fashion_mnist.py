@@ -47,7 +47,7 @@ class FashionMNIST:
     """Of `labels`; all where empty. So some classes can be kept from a model and shown to it as strangers."""
 
     version: ClassVar[int] = 1
-    licence: ClassVar[str] = "mit"
+    license: ClassVar[str] = "mit"
     """As its makers say in the README of their repository, zalandoresearch/fashion-mnist."""
 
     def __post_init__(self) -> None:

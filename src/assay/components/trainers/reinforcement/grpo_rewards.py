@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from assay.components.trainers.training_run import randomness_kept
 from assay.core.errors import ContractError, RecipeError
 from assay.core.lab import Lab
-from assay.core.roles import Scorer
+from assay.core.roles import Scorer, compares_samples
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.core.scored import scored
@@ -79,7 +79,7 @@ def check_scorer(name: str, scorer: Scorer) -> None:
         raise RecipeError(
             f"{name} is no reward: on its scale ({scorer.scale.unit}) neither higher nor lower is better."
         )
-    if getattr(scorer, "whole", False):
+    if compares_samples(scorer):
         raise RecipeError(f"{name} is no reward: what it says of an answer hangs on the other answers.")
 
 

@@ -11,7 +11,7 @@ from assay.components.trainers.reinforcement.grpo_rewards import check_scorer, l
 from assay.core.completions import Message, NotCompleted
 from assay.core.errors import RecipeError
 from assay.core.lab import Lab
-from assay.core.roles import Scorer
+from assay.core.roles import ChecksPreconditions, Scorer
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.instructions.dialogues import conversation
@@ -113,8 +113,8 @@ def check_scorers(where: str, scorers: Mapping[str, Scorer], lab: Lab) -> None:
     """
     for name, scorer in scorers.items():
         check_scorer(f"{where}.{name}", scorer)
-        if (check := getattr(scorer, "check", None)) is not None:
-            check((), lab)
+        if isinstance(scorer, ChecksPreconditions):
+            scorer.check((), lab)
         scorer.score((), lab)
 
 
