@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.components.filters.clear_preference import ClearPreference
-from assay.components.generators.preference_calls import Answerer, Said
-from assay.components.generators.preference_pairs import best_worst, different
+from assay.components.generators.preference_calls import Answerer, Said, best_worst, different
 from assay.components.generators.preferences import Preferences
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.language_model.pair_judge import PairJudge

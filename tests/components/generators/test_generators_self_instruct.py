@@ -13,7 +13,7 @@ import pytest
 
 from assay.components.filters.heuristics import Heuristics
 from assay.components.generators.self_instruct import SelfInstruct
-from assay.components.generators.task_pool import Pool
+from assay.components.generators.task_calls import Pool
 from assay.core.completions import Answer, Completion, Means, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError

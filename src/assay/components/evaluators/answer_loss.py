@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from assay.components.evaluators.outcomes import not_completed
 from assay.core.completions import Completion, Continuations, Likelihood, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
@@ -79,14 +80,10 @@ UNASKED = Unscored("not_applicable", "The task has a blank instruction.")
 
 def _outcome(likely: tuple[Likelihood, ...] | NotCompleted, given: Completion | NotCompleted) -> Outcome:
     if isinstance(likely, NotCompleted):
-        return _lacking(likely)
+        return not_completed(likely)
     if isinstance(given, NotCompleted):
-        return _lacking(given)
+        return not_completed(given)
     answer = given.answers[0]
     loss = max(0.0, -likely[0].log_prob / likely[0].tokens)
     evidence = {"tokens": float(likely[0].tokens), "whole": float(answer.end == "stop")}
     return Score(loss, evidence=evidence, answer=answer.text.strip())
-
-
-def _lacking(one: NotCompleted) -> Unscored:
-    return Unscored("not_applicable" if one.lack == "context" else "failed", f"{one.lack}: {one.reason}")

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from assay.components.evaluators.outcomes import not_completed
 from assay.core.completions import Answer, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ContractError
 from assay.core.lab import Lab
 from assay.core.roles import Artifact, Scorer
 from assay.core.sample import Sample
-from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.core.score import Outcome, Scale, Score
 from assay.core.scored import scored
 from assay.text.instructions.dialogues import conversation
 
@@ -64,7 +65,7 @@ class Answers:
         if len(found) != len(said):
             raise ContractError(f"{type(self.by).__name__} was given {len(said)} answers and said {len(found)} things.")
         judged = iter(found)
-        return [_outcome(one, next(judged)) if isinstance(one, Answer) else _lacking(one) for one in answers]
+        return [_outcome(one, next(judged)) if isinstance(one, Answer) else not_completed(one) for one in answers]
 
     def _request(self, sample: Sample, lab: Lab) -> TextRequest:
         asked = conversation(
@@ -80,7 +81,3 @@ def _outcome(answer: Answer, scored: Outcome) -> Outcome:
     if answer.tokens is not None:
         evidence["tokens"] = float(answer.tokens)
     return replace(scored, evidence=evidence, answer=answer.text.strip())
-
-
-def _lacking(one: NotCompleted) -> Unscored:
-    return Unscored("not_applicable" if one.lack == "context" else "failed", f"{one.lack}: {one.reason}")

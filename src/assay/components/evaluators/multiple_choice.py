@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from assay.components.evaluators.outcomes import not_completed
 from assay.core.completions import Continuations, Likelihood, Message, NotCompleted
 from assay.core.errors import FieldError
 from assay.core.lab import Lab
@@ -76,7 +77,7 @@ class MultipleChoice:
 
     def _outcome(self, item: Item, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
         if isinstance(found, NotCompleted):
-            return Unscored("not_applicable" if found.lack == "context" else "failed", f"{found.lack}: {found.reason}")
+            return not_completed(found)
         if not all(math.isfinite(one.log_prob) for one in found):
             return Unscored("failed", "The model gives an answer no finite probability.")
         taken = choose(scores(item, found, self.convention))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.components.evaluators.accuracy import judged
+from assay.components.evaluators.outcomes import label_outcome
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
@@ -27,4 +27,4 @@ class TextAccuracy:
         model = lab.models.text_classifier(artifact.path)
         rows = model.logits([sample.text(self.text) for sample in holdout])
         known = list(model.labels)
-        return [judged(sample.text(self.label), known, row) for sample, row in zip(holdout, rows, strict=True)]
+        return [label_outcome(sample.text(self.label), known, row) for sample, row in zip(holdout, rows, strict=True)]

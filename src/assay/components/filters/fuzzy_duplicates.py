@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import ClassVar, Literal
 
 from assay.components.filters.columns import check_choice
+from assay.core.extras import require
 from assay.core.roles import Decision, ScoreTable
 from assay.text.similarity.tokens import folded, tokens
 
@@ -90,11 +91,11 @@ class FuzzyDuplicates:
 
     def _twins(self, texts: Sequence[str]) -> list[tuple[int | None, float]]:
         """For each text the most like it of those kept before it and found, the first of equals, and their index."""
-        from datasketch import MinHash, MinHashLSH  # which opens scipy, half a second
+        datasketch = require("datasketch", "text")  # imports scipy, half a second
 
         of: Callable[[int], Shingles] = lru_cache(maxsize=HELD)(lambda row: shingles(texts[row], self.ngram, self.by))
-        blank = MinHash(self.permutations, seed=self.seed)
-        kept = MinHashLSH(num_perm=self.permutations, params=self.bands)
+        blank = datasketch.MinHash(self.permutations, seed=self.seed)
+        kept = datasketch.MinHashLSH(num_perm=self.permutations, params=self.bands)
         found: list[tuple[int | None, float]] = []
         for row in range(len(texts)):
             own = of(row)

@@ -11,14 +11,16 @@ from assay.components.generators.task_calls import (
     MADE_BY,
     Call,
     Draft,
-    Questions,
+    TaskPrompts,
     answer_of,
     draft_of,
+    of_language,
     plan_of,
+    pool_of,
     sample_of,
     size_of,
+    task_of,
 )
-from assay.components.generators.task_pool import of_language, pool_of, task_of
 from assay.core.completions import HOPELESS, Answer, NotCompleted, TextRequest, stopped
 from assay.core.decoding import Decoding
 from assay.core.errors import did_you_mean
@@ -207,9 +209,9 @@ class SelfInstruct:
     def _shown(self) -> int:
         return self.human + self.machine
 
-    def _questions(self, lab: Lab) -> Questions:
+    def _questions(self, lab: Lab) -> TaskPrompts:
         tasks = [task_of(one) for one in self.tasks.read(lab)]
-        return Questions(self, of_language(tasks, self.language, self._shown), lab)
+        return TaskPrompts(self, of_language(tasks, self.language, self._shown), lab)
 
     def _step(
         self,

@@ -34,8 +34,10 @@ class Bleu:
         check_one_of("Bleu.tokenize", self.tokenize, get_args(Cut))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        metric = bleu(self.tokenize)
+
         def judge(text: str, references: list[str]) -> Outcome:
-            found = of_text(bleu(self.tokenize), text, references)
+            found = of_text(metric, text, references)
             return Score(found.value, found.signature)
 
         return compared(samples, self.text, self.references, judge)

@@ -33,8 +33,10 @@ class ChrF:
         check_one_of("ChrF.word_order", self.word_order, (0, 2))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        metric = chrf(self.word_order)
+
         def judge(text: str, references: list[str]) -> Outcome:
-            found = of_text(chrf(self.word_order), text, references)
+            found = of_text(metric, text, references)
             return Score(found.value, found.signature)
 
         return compared(samples, self.text, self.references, judge)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from assay.components.sources.files.dialogue_cells import history_in
-from assay.components.sources.files.records import Record, shown
-from assay.components.sources.tasks.questions import READERS
+from assay.components.sources.files.records import READERS, Record, shown
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.sample import Sample
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.core.errors import SourceError, did_you_mean
+from assay.core.sample import Sample
 from assay.text.answers.choices import LETTERS
 
 
@@ -257,3 +258,31 @@ def check_path(owner: str, path: str, what: str) -> None:
     """
     if not path:
         raise ValueError(f"{owner}.path must name {what}, was ''.")
+
+
+def first_of_each(samples: Sequence[Sample], per_label: int | None, skip: int, where: str) -> Sequence[Sample]:
+    """Of each label, those behind the first `skip`, `per_label` of them or all.
+
+    Raises:
+        SourceError: A label has fewer.
+    """
+    seen: dict[str, int] = {}
+    kept = []
+    for sample in samples:
+        nth = seen.get(sample.text("label"), 0)
+        seen[sample.text("label")] = nth + 1
+        if nth >= skip and (per_label is None or nth < skip + per_label):
+            kept.append(sample)
+    for label, count in seen.items():
+        if count < skip + (per_label or 1):
+            wanted = f"{per_label or 1} behind the first {skip}" if skip else str(per_label)
+            raise SourceError(f"{where} has {count} texts of {label!r}; {wanted} were asked for.")
+    return kept
+
+
+READERS: Mapping[str, Callable[[Path, Sequence[str], str], list[Record]]] = {
+    ".csv": csv_records,
+    ".jsonl": jsonl_records,
+    ".ndjson": jsonl_records,
+}
+"""Reader of each file ending."""

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from assay.components.sources.files.dialogue_cells import history_in
-from assay.components.sources.files.records import Record, check_path, digest_of, shown
+from assay.components.sources.files.records import READERS, Record, check_path, digest_of, shown
 from assay.components.sources.files.vote_file import MODELS, outcome_of
-from assay.components.sources.tasks.questions import READERS
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample

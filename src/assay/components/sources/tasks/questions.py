@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from assay.components.sources.files.records import (
+    READERS,
     Record,
     check_limit,
     check_path,
-    csv_records,
     digest_of,
-    jsonl_records,
     lettered,
     shown,
 )
@@ -23,11 +22,6 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.text.answers.choices import LETTERS
 
-READERS: Mapping[str, Callable[[Path, Sequence[str], str], list[Record]]] = {
-    ".csv": csv_records,
-    ".jsonl": jsonl_records,
-    ".ndjson": jsonl_records,
-}
 READINGS = ("any", "letter", "number", "text")
 
 

@@ -16,10 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from assay.components.sources.files.records import check_limit
+from assay.components.sources.files.records import check_limit, first_of_each
 from assay.components.sources.image import debian
-from assay.components.sources.text.labeled_texts import first_of_each
 from assay.core.errors import SourceError
+from assay.core.extras import require
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 
@@ -118,7 +118,7 @@ def find() -> Path:
 
 def _frame(folder: Path, table: str) -> Any:
     """One table of R's lazy-load database: an index (.rdx) of places in a file of packed objects (.rdb)."""
-    import rdata
+    rdata = require("rdata", "text")
 
     try:
         with warnings.catch_warnings():

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from assay.components.sources.files.records import check_limit, check_path, csv_records, digest_of, jsonl_records
+from assay.components.sources.files.records import (
+    check_limit,
+    check_path,
+    csv_records,
+    digest_of,
+    first_of_each,
+    jsonl_records,
+)
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -58,23 +65,3 @@ class LabeledTexts:
         if not samples:
             raise SourceError(f"There are no rows in {self.path!r}.")
         return first_of_each(samples, self.per_label, self.skip, self.path)
-
-
-def first_of_each(samples: Sequence[Sample], per_label: int | None, skip: int, where: str) -> Sequence[Sample]:
-    """Of each label, those behind the first `skip`, `per_label` of them or all.
-
-    Raises:
-        SourceError: A label has fewer.
-    """
-    seen: dict[str, int] = {}
-    kept = []
-    for sample in samples:
-        nth = seen.get(sample.text("label"), 0)
-        seen[sample.text("label")] = nth + 1
-        if nth >= skip and (per_label is None or nth < skip + per_label):
-            kept.append(sample)
-    for label, count in seen.items():
-        if count < skip + (per_label or 1):
-            wanted = f"{per_label or 1} behind the first {skip}" if skip else str(per_label)
-            raise SourceError(f"{where} has {count} texts of {label!r}; {wanted} were asked for.")
-    return kept

@@ -9,8 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from assay.components.sources.files.records import Record, check_limit, digest_of, shown
-from assay.components.sources.tasks.questions import READERS
+from assay.components.sources.files.records import READERS, Record, check_limit, digest_of, shown
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.sample import Sample
