@@ -1,4 +1,4 @@
-"""Does the trained model name the right label?"""
+"""Accuracy of an image classifier."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UNSCORED = "unscored"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """1 where the most probable label is the intended one, else 0.
+    """1 if the most probable label is the true one, else 0.
 
-    The answer is the label the model named. Evidence: `confidence` in it, and the probability of the intended label,
-    `intended`. A held-out sample with a label that the model does not know is unscored, neither right nor wrong.
+    The answer is the predicted label. Evidence: `confidence` in it, and the probability of the true label, `intended`.
+    A sample whose label the model does not have is unscored.
     """
 
     label: str = "label"
@@ -43,7 +43,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """How the items of one intended label fared."""
+    """Results of the samples of one true label."""
 
     correct: int
     scored: int

@@ -1,4 +1,4 @@
-"""Does the trained model name the right label of a text?"""
+"""Accuracy of a text classifier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assay.core.score import SHARE, Outcome, Scale
 
 @dataclass(frozen=True)
 class TextAccuracy:
-    """1 where the most probable label of a text is the intended one, else 0; all else is as `Accuracy` says it."""
+    """1 if the most probable label of a text is the true one, else 0; otherwise as `Accuracy`."""
 
     label: str = "label"
     text: str = "text"

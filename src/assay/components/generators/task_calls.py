@@ -40,7 +40,7 @@ from assay.text.similarity.novelty import NoveltyFilter, Rule
 
 MADE_BY = "SelfInstruct"
 SORTING = Decoding(max_tokens=8)
-"""Of yes or no: a word, and what a chatty model says before it."""
+"""Decoding of the classification question: yes or no, and words that a chat model may put before it."""
 Items = list[tuple[str, str]]
 """Each instruction of a list, and the rule that it breaks or ""."""
 
@@ -72,39 +72,39 @@ class Settings(Protocol):
 
 @dataclass(frozen=True)
 class Call:
-    """A list of instructions that is asked for at once, and the tasks that it goes on from."""
+    """A request for a list of instructions, and the tasks that it shows as examples."""
 
     plan: Sample
-    """What its randomness depends on, beside the run's seed."""
+    """Sample that the randomness of the call depends on, with the seed of the run."""
     shown: tuple[Task, ...]
 
     @property
     def language(self) -> str:
-        """Of all that is shown."""
+        """Language of all tasks that are shown."""
         return self.shown[0].language
 
     @property
     def words(self) -> Wording:
-        """To ask in."""
+        """Wording of the prompt."""
         return wording_of(self.language)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A place in a list, on its way to a task."""
+    """A task in progress: one place in a list."""
 
     seed: Sample
     call: Call
     instruction: str = ""
     rejected: str = ""
     classification: bool | None = None
-    """None until it is asked."""
+    """None until the model was asked."""
     input: str = ""
     output: str = ""
 
     @property
     def fields(self) -> dict[str, str]:
-        """Of the sample that it becomes, beside those of its seed."""
+        """Fields of the resulting sample, without those of its seed."""
         kinds = {None: "", True: "yes", False: "no"}
         return {
             "instruction": self.instruction,
@@ -117,9 +117,9 @@ class Draft:
 
 
 class Pool:
-    """People's tasks, and instructions made before that break no rule and are new.
+    """Human-written tasks, and generated instructions that break no rule and are novel.
 
-    Nothing is added once it is made: what is judged depends on what is held alone, never on what else is judged.
+    A pool is immutable, so the result for an instruction does not depend on other instructions.
     """
 
     def __init__(self, human: Sequence[Task], made: Sequence[Task], novelty: float) -> None:
@@ -130,7 +130,10 @@ class Pool:
         self._made = tuple(task for task, one in zip(made, kept, strict=True) if one.kept)
 
     def shown(self, tasks: Sequence[Task], human: int, machine: int, rng: random.Random) -> list[Task]:
-        """`human` of these tasks and `machine` of those made in their language, mixed; people's where those lack."""
+        """Sample `human` of `tasks` and `machine` generated ones of the same language, shuffled.
+
+        Human-written tasks replace missing generated ones.
+        """
         own = [task for task in self._made if task.language == tasks[0].language]
         chosen = rng.sample(own, min(machine, len(own)))
         chosen += rng.sample(tasks, human + machine - len(chosen))
@@ -138,7 +141,10 @@ class Pool:
         return chosen
 
     def judged(self, instructions: Sequence[str]) -> list[str]:
-        """For each the rule that it breaks, or "": of its form, and of being new beside the pool and those before."""
+        """Return the rule that each instruction breaks, or "".
+
+        The rules are those of form, and novelty against the pool and against earlier instructions.
+        """
         broken = [next(iter(instruction_rules(one)), "") for one in instructions]
         fresh = self._held.look(instructions)
         own = NoveltyFilter(self._novelty)
@@ -157,28 +163,28 @@ class TaskPrompts:
     lab: Lab
 
     def call(self, name: str, pool: Pool) -> Call:
-        """The call of that name: the tasks that it shows, all of one language."""
+        """Return the call of that name with the tasks that it shows, all of one language."""
         plan = plan_of(name)
         rng = self.lab.rng(plan, "tasks")
         (tasks,) = rng.choices(list(self.tasks.values()), [len(some) for some in self.tasks.values()])
         return Call(plan, tuple(pool.shown(tasks, self.settings.human, self.settings.machine, rng)))
 
     def listing(self, call: Call) -> TextRequest:
-        """Asks for a list of instructions."""
+        """Return the request for a list of instructions."""
         own = self.settings
         prompt = list_prompt([one.instruction for one in call.shown], own.per_call, call.words, own.layout)
         stop = list_stop(len(call.shown), own.per_call, call.words, own.layout)
         return TextRequest(prompt, _decoding(own.decoding, self.lab.seed_of(call.plan, "list"), *stop))
 
     def listed(self, answer: Answer, pool: Pool) -> Items:
-        """The instructions in the answer, each judged beside the pool and those before it."""
+        """Return the instructions of an answer, each with the rule that it breaks."""
         found = read_list(answer.text, continues=self.settings.layout == "plain")[: self.settings.per_call]
         judged = pool.judged([one.text for one in found])
         cut = [answer.end == "length" and not one.whole for one in found]
         return [(one.text, CUT_OFF if gone else rule) for one, gone, rule in zip(found, cut, judged, strict=True)]
 
     def sorting(self, draft: Draft) -> TextRequest:
-        """Asks whether a task is one of classification."""
+        """Return the request whether a task is a classification."""
         language, own = draft.call.language, self.settings
         rng = self.lab.rng(plan_of(""), f"sorted/{language}")
         examples = few_shot(self.tasks[language], own.yes, own.no, rng)
@@ -186,12 +192,12 @@ class TaskPrompts:
         return TextRequest(prompt, _decoding(SORTING, 0, "\n") if own.solving_layout == "plain" else SORTING)
 
     def sorted(self, draft: Draft, answer: Answer) -> Draft:
-        """As the answer has it; no readable answer is a no."""
+        """Return the draft with the answer to that; an unreadable answer counts as no."""
         said = extract_yes_no(answer.text, continues=True)
         return replace(draft, classification=said is not None and said.value == "yes")
 
     def solving(self, draft: Draft) -> TextRequest:
-        """Asks for an instance: the input first, or for classification the label."""
+        """Return the request for an instance: input first, or label first for a classification."""
         kind, language, own = bool(draft.classification), draft.call.language, self.settings
         yes, no = (own.shots, 0) if kind else (0, own.shots)
         examples = few_shot(self.tasks[language], yes, no, self.lab.rng(plan_of(""), f"solved/{language}/{kind}"))
@@ -201,7 +207,7 @@ class TaskPrompts:
         return TextRequest(prompt, _decoding(own.solving, seed, f"\n{draft.call.words.task}:"))
 
     def solved(self, draft: Draft, answer: Answer) -> Draft:
-        """With the instance, or rejected by the rule that it breaks."""
+        """Return the draft with its instance, or rejected by the rule that the instance breaks."""
         label_first, plain = bool(draft.classification), self.settings.solving_layout == "plain"
         found = read_instance(answer.text, label_first=label_first, continues=plain)
         if found is None:
@@ -212,20 +218,22 @@ class TaskPrompts:
 
 
 def plan_of(call: str) -> Sample:
-    """What the randomness of a call depends on; "" for what is the same in all calls of a run."""
+    """Return the sample that the randomness of a call depends on; "" for what all calls of a run share."""
     return Sample({"call": call}, made_by=MADE_BY)
 
 
 def draft_of(seed: Sample, call: Call, items: Items) -> Draft:
-    """What a list has in the place of a seed."""
+    """Return the item of a list at the place of a seed."""
     nth = int(seed.text("place"))
     return Draft(seed, call, *(items[nth] if nth < len(items) else ("", LIST_ENDED)))
 
 
 def answer_of(made: Completion | NotCompleted, *, certain: bool) -> Answer | NotCompleted:
-    """An answer, or why there is none that asking again may mend.
+    """Return an answer, or a failure that a retry may fix.
 
-    `certain`: who says nothing now would say nothing again, so nothing is what it says.
+    Args:
+        made: The completion.
+        certain: Whether the model is reproducible: an empty answer is then final.
     """
     if isinstance(made, NotCompleted):
         return made
@@ -236,7 +244,7 @@ def answer_of(made: Completion | NotCompleted, *, certain: bool) -> Answer | Not
 
 
 def sample_of(draft: Draft | Failure) -> Sample | Failure:
-    """The task that a draft has become."""
+    """Return the sample of a finished draft."""
     if isinstance(draft, Failure):
         return draft
     parents = (draft.seed.id, *(one.id for one in draft.call.shown))
@@ -244,7 +252,7 @@ def sample_of(draft: Draft | Failure) -> Sample | Failure:
 
 
 def size_of(request: TextRequest) -> int:
-    """Bytes of the words of a prompt."""
+    """Bytes of the text of a prompt."""
     prompt = request.prompt
     return len(prompt.encode()) if isinstance(prompt, str) else sum(len(turn.text.encode()) for turn in prompt)
 
@@ -254,16 +262,16 @@ def _decoding(decoding: Decoding, seed: int, *stop: str) -> Decoding:
 
 
 def task_of(sample: Sample) -> Task:
-    """A task that people wrote, as it is shown.
+    """Return a human-written task in the form of an example.
 
     Raises:
         FieldError: It has no instruction or no output.
-        RecipeError: It is a dialogue, which makes no sense without what was said before.
+        RecipeError: It is a dialogue, which makes no sense without its history.
     """
     if said_before(sample):
         raise RecipeError(
-            f"SelfInstruct shows tasks that stand for themselves, and sample {sample.id} goes on with a dialogue.",
-            hint="Give SelfInstruct.tasks a file without histories, or of chats of one question and answer.",
+            f"SelfInstruct needs tasks without a history, but sample {sample.id} continues a dialogue.",
+            hint="Set SelfInstruct.tasks to a file without histories, or of chats with one question and answer.",
         )
 
     def field(name: str) -> str:
@@ -276,10 +284,10 @@ def task_of(sample: Sample) -> Task:
 
 
 def of_language(tasks: Sequence[Task], language: str, least: int) -> dict[str, tuple[Task, ...]]:
-    """Tasks by their language, or those of one where it is not "any"; at least `least` in each.
+    """Return tasks by language, or those of one language unless it is "any"; at least `least` of each.
 
     Raises:
-        RecipeError: There are fewer, or none.
+        RecipeError: There are fewer.
     """
     known = sorted({task.language for task in tasks})
     wanted = known if language == "any" else [language]
@@ -288,16 +296,16 @@ def of_language(tasks: Sequence[Task], language: str, least: int) -> dict[str, t
         if len(own) < least:
             named = f" in {one!r}" if one else ""
             raise RecipeError(
-                f"SelfInstruct shows {least} tasks at a time, and there are {len(own)}{named}.",
-                hint=f"Give more tasks, or show fewer: 'human' and 'machine'. Languages: {', '.join(known) or 'none'}.",
+                f"SelfInstruct shows {least} tasks in a call, but there are only {len(own)}{named}.",
+                hint=f"Add tasks, or lower 'human' or 'machine'. Languages: {', '.join(known) or 'none'}.",
             )
     if not found:
-        raise RecipeError("SelfInstruct.tasks holds no task.", hint="A task has an instruction and an output.")
+        raise RecipeError("SelfInstruct.tasks has no task.", hint="A task has an instruction and an output.")
     return found
 
 
 def pool_of(human: Sequence[Task], made: Sequence[Sample], novelty: float) -> Pool:
-    """The pool of one round, which is the same for all its parts."""
+    """Return the pool of a round, which all its parts share."""
     good = (sample for sample in made if _is_good(sample))
     own = (Task(one.id, one.text("instruction"), language=one.text("language")) for one in good)
     return _pool_of(tuple(human), tuple(own), novelty)
@@ -309,13 +317,16 @@ def _pool_of(human: tuple[Task, ...], made: tuple[Task, ...], novelty: float) ->
 
 
 def _is_good(sample: Sample) -> bool:
-    """Whether its instruction is, whatever became of its instance: one that was cut itself has no class."""
+    """Whether the instruction was accepted, regardless of its instance.
+
+    An instruction that was truncated itself has no class.
+    """
     rule = sample.text("rejected")
     return not rule or rule in ABOUT_INSTANCES or (rule == CUT_OFF and bool(sample.text("classification")))
 
 
 def few_shot(tasks: Sequence[Task], yes: int, no: int, rng: random.Random) -> list[Task]:
-    """Up to `yes` tasks of classification and `no` others, mixed."""
+    """Sample up to `yes` classification tasks and `no` other tasks, shuffled."""
     sorts = [[task for task in tasks if task.classification is kind] for kind in (True, False)]
     chosen = [task for own, most in zip(sorts, (yes, no), strict=True) for task in rng.sample(own, min(most, len(own)))]
     rng.shuffle(chosen)

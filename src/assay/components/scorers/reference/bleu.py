@@ -1,4 +1,4 @@
-"""How many runs of words does a text share with its references?"""
+"""BLEU."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from assay.text.similarity.bleu_chrf import Cut, bleu, of_text
 
 @dataclass(frozen=True)
 class Bleu:
-    """Sentence BLEU in per cent against all references together (Papineni et al. 2002), by sacrebleu.
+    """Sentence BLEU in percent against all references (Papineni et al. 2002), by sacrebleu.
 
-    The reason is sacrebleu's signature, which says how the number was made. The mean of these is not the BLEU of a
-    corpus, for which there is `assay.text.similarity.bleu_chrf.of_corpus`.
+    The reason is sacrebleu's signature. The mean over sentences is not corpus BLEU, for which there is
+    `assay.text.similarity.bleu_chrf.of_corpus`.
     """
 
     tokenize: Cut = "13a"

@@ -1,8 +1,8 @@
-"""JSON Schema by the library jsonschema, with three fences: nothing is fetched, no pattern and no schema runs for ever.
+"""JSON Schema validation by the library jsonschema, with remote references and unbounded time excluded.
 
-jsonschema as it comes would fetch a remote `$ref`, and matches patterns by `re`, which may never end. Here a reference
-must lie within the schema or be one of the published metaschemas, patterns are matched by `regex` with a time limit,
-and every keyword looks at the clock.
+jsonschema itself would fetch a remote `$ref`, and matches patterns by `re`, which may not terminate. Here a reference
+must be within the schema or be a published metaschema, patterns are matched by `regex` with a time limit, and every
+keyword checks the deadline.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from referencing import Resource
 
 SECONDS = 2.0
-"""The longest that one answer is held against a schema."""
+"""Time limit for the validation of one answer."""
 Keyword: TypeAlias = "Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]"
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 
 def compiled(schema: Mapping[str, Any]) -> Validator:
-    """What holds an answer against `schema`: draft 2020-12 where it does not say which.
+    """Return a validator for `schema`: draft 2020-12 unless the schema names another.
 
     Raises:
-        ValueError: It is no JSON Schema, or refers to what is not in it.
+        ValueError: It is not a valid JSON Schema, or refers to something outside of it.
     """
     jsonschema = require("jsonschema", "verify")
     from jsonschema_specifications import REGISTRY
@@ -62,11 +62,11 @@ def compiled(schema: Mapping[str, Any]) -> Validator:
 
 
 def broken_rule(validator: Validator, value: object) -> str:
-    """Where and how `value` breaks the schema, the most telling place; "" where it does not.
+    """Return where and how `value` violates the schema, the best match of jsonschema; "" if it is valid.
 
     Raises:
         TimeoutError: It took too long.
-        RecursionError: The schema refers to itself without an end.
+        RecursionError: The schema refers to itself without end.
     """
     token = _deadline.set(time.monotonic() + SECONDS)
     try:
@@ -84,10 +84,10 @@ def _dialect(schema: Mapping[str, Any]) -> Any:
 
 
 def _look_up(resource: Resource[Any], resolver: Any) -> None:
-    """Finds everything that a schema refers to.
+    """Resolve all references of a schema.
 
     Raises:
-        Unresolvable: Something is not there.
+        Unresolvable: A reference has no target.
     """
     if isinstance(resource.contents, Mapping):
         for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
@@ -119,7 +119,7 @@ def _timed(keyword: Keyword) -> Keyword:
 
 
 def _left() -> float:
-    """Seconds; there is a deadline only while an answer is judged, not while a schema is checked."""
+    """Seconds until the deadline; there is one only while an answer is validated."""
     left = _deadline.get(time.monotonic() + SECONDS) - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -166,7 +166,7 @@ def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> It
 
 
 def _key(value: Any) -> Any:
-    """Equal for equal JSON values: 1 is 1.0, and true is not 1."""
+    """Hashable key, equal for equal JSON values: 1 equals 1.0, and true is not 1."""
     if isinstance(value, dict):
         return ("object", frozenset((name, _key(one)) for name, one in value.items()))
     if isinstance(value, list):

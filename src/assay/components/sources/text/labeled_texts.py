@@ -1,4 +1,4 @@
-"""Texts with labels of your own: a CSV or JSONL file."""
+"""Labeled texts from a CSV or JSONL file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ ENDINGS = (".csv", ".jsonl")
 
 @dataclass(frozen=True)
 class LabeledTexts:
-    """Reads a text and a label of each row, in the order of the file; `per_label` takes the first so many of each.
+    """Read a text and a label from each row, in the order of the file; the first `per_label` of each label, or all.
 
-    `skip` passes over the first so many of each label, so that one file can give texts to learn from and, behind them,
-    others to be measured on.
+    `skip` skips the first samples of each label, so one file can give both training and held-out samples.
     """
 
     path: str
     text: str = "text"
-    """The column or key that holds the text."""
+    """Column or key of the text."""
     label: str = "label"
-    """The column or key that holds the label."""
+    """Column or key of the label."""
     per_label: int | None = None
     skip: int = 0
 
