@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.components.generators.self_instruct import SelfInstruct
-from assay.components.generators.task_calls import Questions, answer_of
-from assay.components.generators.task_pool import Pool, of_language, task_of
+from assay.components.generators.task_calls import Pool, TaskPrompts, answer_of, of_language, task_of
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Failure, Sample
@@ -88,7 +87,7 @@ def main() -> None:
 
 
 def _lists(own: SelfInstruct, lab: Lab, calls: int, show: int) -> Counter[str]:
-    asking = Questions(own, of_language([task_of(one) for one in own.tasks.read(lab)], own.language, 8), lab)
+    asking = TaskPrompts(own, of_language([task_of(one) for one in own.tasks.read(lab)], own.language, 8), lab)
     human = [task for some in asking.tasks.values() for task in some]
     pool = Pool(human, [], own.novelty)
     plans = [asking.call(str(nth), pool) for nth in range(calls)]

@@ -33,7 +33,7 @@ TRUTHFULQA = (
 )
 CSV = (
     "question,A,B,C,answer,subject,reasoning\n"
-    "Red?,yes,no,,B,colors,\n"
+    "Red?,yes,no,,B,colours,\n"
     'Round?,"in, part",no,yes,"A,C",shapes,It rolls.\n'
     "Blue?,yes,no,maybe,maybe,,\n"
 )

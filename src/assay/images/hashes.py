@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from assay.core.errors import SourceError
+from assay.core.extras import require
 
 if TYPE_CHECKING:
     from assay.core.model_kinds import Pixels
@@ -20,8 +21,9 @@ def perceptual_hash(pixels: Pixels) -> int:
     By PyPI ImageHash (`phash`). Small changes of size, color and compression move few bits; cropping, turning and
     mirroring move many. An image of one color has no form, and its hash is that of any other such.
     """
-    import imagehash
     from PIL import Image
+
+    imagehash = require("imagehash", "images")
 
     return int(str(imagehash.phash(Image.fromarray(pixels))), 16)
 

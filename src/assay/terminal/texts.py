@@ -13,8 +13,7 @@ def texts_of(file: Path, *, whole: bool, column: str | None) -> list[str]:
     Raises:
         UserError: There is none, or the file is a table and no column is named.
     """
-    from assay.components.sources.files.records import read_text
-    from assay.components.sources.tasks.questions import READERS
+    from assay.components.sources.files.records import READERS, read_text
 
     reader = READERS.get(file.suffix.lower())
     if column is not None and (whole or reader is None):

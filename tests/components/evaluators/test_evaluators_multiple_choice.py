@@ -111,7 +111,9 @@ def test_what_does_not_fit_is_unscored(folder: Path) -> None:
 def test_questions_without_choices_are_a_mistake_in_the_recipe(tmp_path: Path) -> None:
     question_files(tmp_path)
     numbers = list(Gsm8k(str(tmp_path / "gsm8k.jsonl")).read(tiny_lab()))
-    with pytest.raises(FieldError, match=r"questions with choices, had a sample with question, .*\n.*Misconceptions"):
+    with pytest.raises(
+        FieldError, match=r"questions with choices, but a sample has the fields question, .*\n.*Misconceptions"
+    ):
         measured("tiny:author", numbers)
     odd = Sample({"question": "Which?", "choice0": "a", "choice1": "b", "answer": "C"})
     with pytest.raises(FieldError, match="must be letters of 2 choices, was 'C'"):

@@ -71,7 +71,7 @@ def test_one_bad_image_costs_one_outcome_and_nothing_is_learnt_from_it() -> None
 
 def test_a_method_that_needs_known_samples_says_so() -> None:
     lab = tiny_lab()
-    with pytest.raises(RecipeError, match="OodScores by 'vim' needs 10 known samples or more, had 0"):
+    with pytest.raises(RecipeError, match="OodScores by 'vim' needs at least 10 samples to fit, had 0"):
         OodScores(method="vim").evaluate(EXPERT, squares(lab, 20, 3, "known"), lab)
     with pytest.raises(ValueError, match=r"OodScores\.method must be one of"):
         OodScores(method="odds")  # type: ignore[arg-type]

@@ -105,7 +105,7 @@ def test_mistakes_are_named() -> None:
         TopFraction("x", 0.5, best="high")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="needs either fraction or keep"):
         RandomSubset()
-    with pytest.raises(ValueError, match=r"not both, was 0\.5 and 3"):
+    with pytest.raises(ValueError, match=r"needs either fraction or keep, was 0\.5 and 3"):
         RandomSubset(fraction=0.5, keep=3)
     with pytest.raises(ValueError, match="keep must be at least 0"):
         RandomSubset(keep=-1)

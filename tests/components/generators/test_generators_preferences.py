@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.components.filters.clear_preference import ClearPreference
-from assay.components.generators.preference_calls import Answerer, Said
-from assay.components.generators.preference_pairs import best_worst, different
+from assay.components.generators.preference_calls import Answerer, Said, best_worst, different
 from assay.components.generators.preferences import Preferences
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.language_model.pair_judge import PairJudge
@@ -326,7 +325,7 @@ def test_rankers_and_sources_that_cannot_be_used_are_refused_in_words() -> None:
         Preferences(NoTasks(), voices("a", "b"), {"words": Words()}).seeds()
     from assay.components.sources.image.digits import Digits
 
-    with pytest.raises(RecipeError, match="takes a source of texts that needs no model; Digits is none"):
+    with pytest.raises(RecipeError, match=r"Preferences\.prompts needs a source of texts"):
         Preferences(Digits(), voices("a", "b"), {"words": Words()}).seeds()
     with pytest.raises(ModelError, match="No model"):
         Preferences(ONE, voices("a", "b"), {"near": EmbeddingCosine("tiny:leters")}).generate([], tiny_lab())

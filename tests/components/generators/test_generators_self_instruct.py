@@ -13,7 +13,7 @@ import pytest
 
 from assay.components.filters.heuristics import Heuristics
 from assay.components.generators.self_instruct import SelfInstruct
-from assay.components.generators.task_pool import Pool
+from assay.components.generators.task_calls import Pool
 from assay.core.completions import Answer, Completion, Means, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
@@ -302,15 +302,15 @@ class Bare:
 
 
 def test_tasks_that_are_too_few_are_named_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="shows 8 tasks at a time, and there are 5 in 'en'") as said:
+    with pytest.raises(RecipeError, match="shows 8 tasks in a call, but there are only 5 in 'en'") as said:
         run(Recipe("few", SelfInstruct(FewTasks(), 3)), tmp_path / "run")
     assert "Languages: en, ko" in str(said.value)
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {".assay-run", ".assay-run.lock"}
-    with pytest.raises(RecipeError, match="there are 0 in 'fr'"):
+    with pytest.raises(RecipeError, match="there are only 0 in 'fr'"):
         SelfInstruct(FewTasks(), 3, language="fr").check([], tiny_lab())
-    with pytest.raises(RecipeError, match="holds no task"):
+    with pytest.raises(RecipeError, match="has no task"):
         SelfInstruct(FewTasks(()), 3).check([], tiny_lab())
-    with pytest.raises(RecipeError, match="there are 7\\."):
+    with pytest.raises(RecipeError, match="there are only 7\\."):
         SelfInstruct(Bare({"instruction": "Sing.", "output": "La."}, 7), 3).check([], tiny_lab())
     SelfInstruct(Bare({"instruction": "Sing.", "output": "La."}), 3).check([], tiny_lab())
 
@@ -416,5 +416,5 @@ class Dialogues(FewTasks):
 
 
 def test_a_task_that_goes_on_with_a_dialogue_is_not_shown_alone() -> None:
-    with pytest.raises(RecipeError, match="goes on with a dialogue"):
+    with pytest.raises(RecipeError, match="continues a dialogue"):
         SelfInstruct(Dialogues(), 3).check([], tiny_lab())

@@ -43,7 +43,7 @@ def test_a_vote_is_found_whichever_answer_was_shown_first(tmp_path: Path) -> Non
     assert value(one(cast, " a chair\n", "a  pear")) == 0
     assert value(one(cast, "a fig", "a leg")) == 0
     assert value(one(cast, "b", "a")) == 0.5
-    assert one(cast, "a pear", "a leg") == Unscored("not_applicable", "Nobody has voted on these two answers.")
+    assert one(cast, "a pear", "a leg") == Unscored("not_applicable", "There are no votes on these two answers.")
     assert one(cast, "a pear", "a chair", instruction="Name two.").__class__ is Unscored
 
 

@@ -40,9 +40,9 @@ def test_the_first_of_each_label_and_those_behind_them_share_nothing(table: str)
 
 
 def test_mistakes_are_named(table: str, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 3 were asked for"):
+    with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 3 were requested"):
         LabeledTexts(table, per_label=3).read(tiny_lab())
-    with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 1 behind the first 2 were asked for"):
+    with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 1 behind the first 2 were requested"):
         LabeledTexts(table, skip=2).read(tiny_lab())
     with pytest.raises(SourceError, match=r"there is no 'words'"):
         LabeledTexts(table, text="words").read(tiny_lab())

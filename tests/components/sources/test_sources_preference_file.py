@@ -178,7 +178,7 @@ def test_files_that_are_none_are_said(tmp_path: Path) -> None:
         ("empty.jsonl", "\n", "holds no pair"),
         ("odd.jsonl", "{\n", "line 1: no JSON"),
         ("list.jsonl", "[1]\n", "line 1: must be an object"),
-        ("half.jsonl", '{"prompt": "\\ud800", "chosen": "a", "rejected": "b"}', "holds half a character"),
+        ("half.jsonl", '{"prompt": "\\ud800", "chosen": "a", "rejected": "b"}', "has a lone surrogate"),
     ):
         if content is not None:
             (tmp_path / name).write_text(content, encoding="utf-8")

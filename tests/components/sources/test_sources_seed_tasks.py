@@ -133,9 +133,9 @@ WRONG: list[tuple[str | dict[str, Any], str]] = [
     ({**ONE, "id": "b", "instruction": " "}, r"line 2: instruction is blank"),
     ({"instructions": "x", "output": "y"}, r"line 2: there is no 'instruction'.\n.*Did you mean 'instructions'"),
     ({**PLAIN, "instruction": None}, r"line 2: instruction must be text, was None"),
-    ({**PLAIN, "instruction": "\ud800"}, r"line 2: instruction holds half a character"),
-    ({**PLAIN, "input": "\udc00"}, r"line 2: input holds half a character"),
-    ({**PLAIN, "output": "\ud800!"}, r"line 2: output holds half a character"),
+    ({**PLAIN, "instruction": "\ud800"}, r"line 2: instruction has a lone surrogate"),
+    ({**PLAIN, "input": "\udc00"}, r"line 2: input has a lone surrogate"),
+    ({**PLAIN, "output": "\ud800!"}, r"line 2: output has a lone surrogate"),
     ({**PLAIN, "output": ""}, r"line 2: output is blank.\n.*unanswered: skip"),
     ({**PLAIN, "output": ["a"]}, r"line 2: output must be text, was \['a'\]"),
     ({**PLAIN, "input": None}, r"line 2: input must be text, was None"),
@@ -333,7 +333,7 @@ CHATS: list[tuple[Any, str]] = [
     ([user("a"), tells(" "), user("b"), tells("c")], r"every turn, and turn 2 \(assistant\) has none"),
     ([user("a"), {"role": "tool", "content": "b"}], r"messages must be messages with role"),
     ([user(["a"]), tells("b")], r"messages must be messages with role"),
-    ([user("a"), tells("\ud800")], r"messages holds half a character"),
+    ([user("a"), tells("\ud800")], r"messages has a lone surrogate"),
 ]
 
 

@@ -65,8 +65,8 @@ def test_a_spreadsheets_table_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('{"model_a": "x", "model_a": "z", "model_b": "y", "winner": "tie"}', "'model_a' stands twice in one object"),
-        ('{"model_a": "x\\ud800", "model_b": "y", "winner": "tie"}', "model_a holds half a character"),
+        ('{"model_a": "x", "model_a": "z", "model_b": "y", "winner": "tie"}', "'model_a' is a duplicate key"),
+        ('{"model_a": "x\\ud800", "model_b": "y", "winner": "tie"}', "model_a has a lone surrogate"),
         ('{"model_a": ["x"], "model_b": "y", "winner": "x"}', "model_a must be text, was ['x']"),
         ('{"model_a": null, "model_b": "y", "winner": "x"}', "model_a must be text, was None"),
         ("[" * 100_000, "nested too deeply"),
@@ -81,7 +81,7 @@ def test_a_line_that_is_no_vote_is_refused(tmp_path: Path, text: str, told: str)
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="two columns are called 'winner'"):
+    with pytest.raises(UserError, match="two columns have the name 'winner'"):
         read_votes(written(tmp_path, "model_a,model_b,winner,winner\nx,y,x,y\n"))
 
 

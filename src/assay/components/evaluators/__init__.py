@@ -1,4 +1,4 @@
-"""A trained model on each held-out sample."""
+"""Components that evaluate a trained model on held-out samples."""
 
 from __future__ import annotations
 

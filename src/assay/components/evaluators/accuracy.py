@@ -1,4 +1,4 @@
-"""Does the trained model name the right label?"""
+"""Accuracy of an image classifier."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
+from assay.components.evaluators.outcomes import label_outcome
 from assay.core.lab import Lab
-from assay.core.model_kinds import Matrix
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import SHARE, Label, Outcome, Scale, Score, Unscored
@@ -19,10 +17,10 @@ UNSCORED = "unscored"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """1 where the most probable label is the intended one, else 0.
+    """1 if the most probable label is the true one, else 0.
 
-    The answer is the label the model named. Evidence: `confidence` in it, and the probability of the intended label,
-    `intended`. A held-out sample with a label that the model does not know is unscored, neither right nor wrong.
+    The answer is the predicted label. Evidence: `confidence` in it, and the probability of the true label, `intended`.
+    A sample whose label the model does not have is unscored.
     """
 
     label: str = "label"
@@ -38,26 +36,14 @@ class Accuracy:
         readable = [image for image in images if not isinstance(image, Unscored)]
         rows = iter(model.logits(readable) if readable else ())
         return [
-            image if isinstance(image, Unscored) else judged(sample.text(self.label), known, next(rows))
+            image if isinstance(image, Unscored) else label_outcome(sample.text(self.label), known, next(rows))
             for sample, image in zip(holdout, images, strict=True)
         ]
 
 
-def judged(label: str, known: Sequence[str], logits: Matrix) -> Outcome:
-    """Whether the most probable of the `known` labels is the intended one."""
-    if label not in known:
-        return Unscored("not_applicable", f"The model was not trained on {label!r}.")
-    exact = logits.astype(np.float64)
-    shares = np.exp(exact - exact.max())
-    shares /= shares.sum()
-    best = int(shares.argmax())
-    evidence = {"confidence": float(shares[best]), "intended": float(shares[known.index(label)])}
-    return Score(float(known[best] == label), f"it says {known[best]!r}", evidence, known[best])
-
-
 @dataclass(frozen=True)
 class ClassResult:
-    """How the items of one intended label fared."""
+    """Results of the samples of one true label."""
 
     correct: int
     scored: int

@@ -1,4 +1,4 @@
-"""How surprised is a language model by the answers that people wrote, and what does it answer itself?"""
+"""Loss of reference answers, and generated answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from assay.components.evaluators.outcomes import not_completed
 from assay.core.completions import Completion, Continuations, Likelihood, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
@@ -17,26 +18,25 @@ from assay.text.instructions.dialogues import conversation
 
 @dataclass(frozen=True)
 class AnswerLoss:
-    """Mean cross-entropy of a held-out task's answer, in nats a token, given the task in the model's chat template.
+    """Mean cross-entropy of the reference answer of a held-out task, in nats per token, given the task as a chat.
 
-    Lower is better. The token that ends an answer is not counted. The model's own answer to the task is the score's
-    `answer`, so that other measures and judges can look at it; one that was cut at `decoding.max_tokens` is taken as it
-    stands, and evidence `whole` is 0 then. Evidence also holds `tokens` of the reference. A task whose instruction or
-    answer is blank, or that is longer than the model's context, is unscored. Losses of models with different tokenizers
-    do not compare.
+    Lower is better. The end-of-turn token is not counted. The answer that the model generates is the `answer` of the
+    score, so that other measures and judges can use it; if it was truncated at `decoding.max_tokens`, evidence `whole`
+    is 0. Evidence also has the `tokens` of the reference. A task with a blank instruction or answer, or one that
+    exceeds the context of the model, is unscored. Losses of models with different tokenizers are not comparable.
     """
 
     instruction: str = "instruction"
     input: str = "input"
-    """What the task is about, where a sample has it."""
+    """Field of the input, if a sample has it."""
     output: str = "output"
-    """What people answered."""
+    """Field of the reference answer."""
     system: str = ""
-    """What the model is told before the task, as in its training."""
+    """System message, as in training."""
     decoding: Decoding = field(default_factory=lambda: Decoding(max_tokens=128))
-    """Of its own answers; greedy, so that they hang on the model alone."""
+    """Decoding of the generated answers; greedy by default, so that they depend only on the model."""
     history: str = "history"
-    """What was said before, where a sample has it."""
+    """Field of the earlier messages, if a sample has it."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="nats a token", low=0.0, better="lower")
@@ -79,14 +79,10 @@ UNASKED = Unscored("not_applicable", "The task has a blank instruction.")
 
 def _outcome(likely: tuple[Likelihood, ...] | NotCompleted, given: Completion | NotCompleted) -> Outcome:
     if isinstance(likely, NotCompleted):
-        return _lacking(likely)
+        return not_completed(likely)
     if isinstance(given, NotCompleted):
-        return _lacking(given)
+        return not_completed(given)
     answer = given.answers[0]
     loss = max(0.0, -likely[0].log_prob / likely[0].tokens)
     evidence = {"tokens": float(likely[0].tokens), "whole": float(answer.end == "stop")}
     return Score(loss, evidence=evidence, answer=answer.text.strip())
-
-
-def _lacking(one: NotCompleted) -> Unscored:
-    return Unscored("not_applicable" if one.lack == "context" else "failed", f"{one.lack}: {one.reason}")

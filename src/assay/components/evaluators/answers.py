@@ -1,4 +1,4 @@
-"""How good are a model's own answers to held-out tasks, by any scorer of texts?"""
+"""Score of generated answers to held-out tasks."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from assay.components.evaluators.outcomes import not_completed
 from assay.core.completions import Answer, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ContractError
 from assay.core.lab import Lab
 from assay.core.roles import Artifact, Scorer, compares_samples
 from assay.core.sample import Sample
-from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.core.score import Outcome, Scale, Score
 from assay.core.scored import scored
 from assay.text.instructions.dialogues import conversation
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Lets a model answer each held-out task and scores the answer: a checker gives accuracy, a judge a grade.
+    """Generate an answer to each held-out task and score it with a text scorer, such as a verifier or a judge.
 
-    The scorer sees the task's own fields, such as `answer`, with the model's words in `text`. Its scale is this one's,
-    and the words are the score's `answer`, so that other measures and judges can look at them; one that was cut at
-    `decoding.max_tokens` is taken as it stands, and evidence `whole` is 0 then. Evidence holds the answer's `tokens`
-    too, and the scorer's own. What the scorer could not read stays unscored, and says why: a failure is never a number.
-    A proof counts it as not right, as it does where `Accuracy` has no number.
+    The scorer sees the fields of the task, such as `answer`, with the generated answer as `text`. The scale is that of
+    the scorer, and the text is the `answer` of the score, so that other measures and judges can use it. An answer
+    truncated at `decoding.max_tokens` is scored as it is; evidence `whole` is then 0. Evidence also has the number of
+    `tokens`, and that of the scorer. What the scorer cannot score stays unscored, with its reason; a proof counts it as
+    incorrect, as it does for `Accuracy`.
     """
 
     by: Scorer
     decoding: Decoding = field(default_factory=lambda: Decoding(max_tokens=128))
-    """Greedy, so that answers hang on the model alone."""
+    """Greedy by default, so that answers depend only on the model."""
     instruction: str = "instruction"
     input: str = "input"
     history: str = "history"
-    """What was said before, where a sample has it."""
+    """Field of the earlier messages, if a sample has it."""
     system: str = ""
-    """What the model is told before the task, as in its training."""
+    """System message, as in training."""
 
     version: ClassVar[int] = 1
     answers: ClassVar[bool] = True
@@ -45,11 +46,13 @@ class Answers:
         if self.decoding.answers != 1:
             raise ValueError(f"Answers.decoding must give one answer, was {self.decoding.answers}.")
         if compares_samples(self.by):
-            raise ValueError("Answers.by must say of each answer what hangs on no other one; this one compares them.")
+            raise ValueError(
+                "Answers.by must score each answer independently, but this scorer compares samples with each other."
+            )
 
     @property
     def scale(self) -> Scale:
-        """The scorer's."""
+        """Scale of the scorer."""
         return self.by.scale
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
@@ -62,9 +65,9 @@ class Answers:
         ]
         found = scored(self.by, said, lab)
         if len(found) != len(said):
-            raise ContractError(f"{type(self.by).__name__} was given {len(said)} answers and said {len(found)} things.")
+            raise ContractError(f"{type(self.by).__name__} returned {len(found)} outcomes for {len(said)} answers.")
         judged = iter(found)
-        return [_outcome(one, next(judged)) if isinstance(one, Answer) else _lacking(one) for one in answers]
+        return [_outcome(one, next(judged)) if isinstance(one, Answer) else not_completed(one) for one in answers]
 
     def _request(self, sample: Sample, lab: Lab) -> TextRequest:
         asked = conversation(
@@ -80,7 +83,3 @@ def _outcome(answer: Answer, scored: Outcome) -> Outcome:
     if answer.tokens is not None:
         evidence["tokens"] = float(answer.tokens)
     return replace(scored, evidence=evidence, answer=answer.text.strip())
-
-
-def _lacking(one: NotCompleted) -> Unscored:
-    return Unscored("not_applicable" if one.lack == "context" else "failed", f"{one.lack}: {one.reason}")

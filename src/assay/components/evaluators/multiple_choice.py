@@ -1,4 +1,4 @@
-"""Does the trained model find the true answer of a question more likely than the false ones?"""
+"""Multiple-choice accuracy by likelihood."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from assay.components.evaluators.outcomes import not_completed
 from assay.core.completions import Continuations, Likelihood, Message, NotCompleted
 from assay.core.errors import FieldError
 from assay.core.lab import Lab
@@ -28,26 +29,27 @@ from assay.text.prompting.multiple_choice import (
 
 @dataclass(frozen=True)
 class MultipleChoice:
-    """1 where a right answer is the one that the model finds most likely after the question, else 0: TruthfulQA's MC1.
+    """1 if the choice with the highest likelihood is a correct one, else 0: MC1 of TruthfulQA.
 
-    The question is what a user says, in the model's own chat template; each answer is what the assistant may say, and
-    nothing is written. For samples with question, choice0, choice1, ... and answer: those of `Misconceptions`,
-    `TruthfulQa`, `Mmlu` and `Questions`. The score's `answer` is the one that was taken; evidence
-    `probability of the truth` is the share of the probability of all choices that the right ones hold, by the sum of
-    log-probabilities: TruthfulQA's MC2. A question that is longer than the model's context is unscored.
+    The question is a user message in the model's own chat template, and each choice is a possible assistant message;
+    nothing is generated. Samples need the fields question, choice0, choice1, ... and answer, as `Misconceptions`,
+    `TruthfulQa`, `Mmlu` and `Questions` give them. The `answer` of the score is the selected choice. Evidence
+    `probability of the truth` is the normalized probability of the correct choices, from summed log-probabilities: MC2
+    of TruthfulQA. A question that exceeds the context of the model is unscored.
 
-    With "letter" the choices are shown under the question and their letters are compared; guessing is 1 over the
-    number of choices with each. What a model finds likely is not what it would say.
+    With "letter" the choices are listed under the question and their letters are compared; the chance level is then 1
+    over the number of choices. The most likely choice need not be what the model would generate.
 
-    Source: Lin et al. 2022, section 3.2; `text/prompting/multiple_choice.py` names the lines of lm-evaluation-harness.
-    We differ: a conversation, as the model was tuned on, and no solved examples before the question.
+    Source: Lin et al. 2022, section 3.2; `text/prompting/multiple_choice.py` cites the lines of lm-evaluation-harness.
+    Differences: chat format, as in fine-tuning, and zero-shot.
     """
 
     convention: Convention = "text"
-    """What is compared: "text", the sum over an answer's tokens (the harness' acc); "text-normalized", the same a
-    character (acc_norm); or "letter"."""
+    """What is compared: "text", the log-probability summed over the tokens of a choice (`acc` of the harness);
+    "text-normalized", the same per character (`acc_norm`); or "letter".
+    """
     system: str = ""
-    """What the model is told before the question, as in its training."""
+    """System message, as in training."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit=SHARE, low=0.0, high=1.0)
@@ -59,11 +61,11 @@ class MultipleChoice:
             )
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Outcomes.
+        """Return an outcome for each question.
 
         Raises:
-            FieldError: A sample is no question with choices.
-            ModelError: The model does not say how probable a text is, or has no chat template.
+            FieldError: A sample is not a question with choices.
+            ModelError: The model gives no log-probabilities, or has no chat template.
         """
         items = [_item(sample) for sample in holdout]
         found = lab.models.likelihood_model(artifact.path).likelihoods([self._asked(item) for item in items])
@@ -76,9 +78,9 @@ class MultipleChoice:
 
     def _outcome(self, item: Item, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
         if isinstance(found, NotCompleted):
-            return Unscored("not_applicable" if found.lack == "context" else "failed", f"{found.lack}: {found.reason}")
+            return not_completed(found)
         if not all(math.isfinite(one.log_prob) for one in found):
-            return Unscored("failed", "The model gives an answer no finite probability.")
+            return Unscored("failed", "A log-probability of the model is not finite.")
         taken = choose(scores(item, found, self.convention))
         evidence = {"probability of the truth": mass_on_right(item, found)}
         return Score(float(taken in item.right), evidence=evidence, answer=item.choices[taken])
@@ -87,7 +89,7 @@ class MultipleChoice:
 def _item(sample: Sample) -> Item:
     if "choice0" not in sample.fields:
         raise FieldError(
-            f"MultipleChoice needs questions with choices, had a sample with {', '.join(sample.fields)}.",
+            f"MultipleChoice needs questions with choices, but a sample has the fields {', '.join(sample.fields)}.",
             hint="Sources of such questions: Misconceptions, TruthfulQa, Mmlu and Questions.",
         )
     try:

@@ -1,4 +1,4 @@
-"""How known does each input look to a classifier that can only answer within its labels?"""
+"""Scores for out-of-distribution (OOD) detection with a classifier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.stats.confidence.ood_scores import energy, fit_vim, max_logit, nearest, principal_dimensions
 
 FIT = "fit"
-"""What the field `part` says of real samples that `nearest` and `vim` learn the known from."""
+"""Value of the field `part` of the in-distribution samples that kNN and ViM are fitted on."""
 LOGIT = "logit "
 METHODS = ("max-logit", "energy", "nearest", "vim")
 Floats = npt.NDArray[np.float64]
@@ -25,19 +25,19 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OodScores:
-    """Higher is more known, by `method`; the other three scores stand in the evidence, by their names.
+    """In-distribution score by `method`, higher for in-distribution inputs.
 
-    Evidence also holds `confidence`, the softmax's largest share, which is what fails on strangers, and every logit as
-    `logit LABEL`, to calibrate by; the answer is the label that the model named.
+    The evidence has the scores of all four methods, `confidence`, the maximum softmax probability, as the baseline, and
+    every logit as `logit LABEL`, for calibration. The answer is the predicted label.
 
-    Samples whose text field `part` is "fit" are the known ones that "nearest" and "vim" are fitted on: real samples
-    that the model is to be used on, and not those it was trained on, as the papers have it, because a model trained on
-    generated images is used on real ones. Their own scores flatter them: draw no line by those.
+    "nearest" (kNN) and "vim" are fitted on the samples whose text field `part` is "fit": real in-distribution samples.
+    The papers fit on training samples, but a model trained on generated images is used on real ones. The scores of the
+    fitted samples themselves are biased: do not choose a threshold by them.
     """
 
     method: Literal["max-logit", "energy", "nearest", "vim"] = "energy"
     k: int = 10
-    """Which neighbor "nearest" looks at."""
+    """Which neighbor "nearest" uses."""
     part: str = "part"
     image: str = "image"
 
@@ -62,8 +62,8 @@ class OodScores:
         columns = self._scores(features, logits, known, (weight, bias))
         if self.method not in columns and rows:
             raise RecipeError(
-                f"OodScores by {self.method!r} needs {self.k} known samples or more, had {int(known.sum())}.",
-                hint=f"Their text field {self.part!r} must say {FIT!r}.",
+                f"OodScores by {self.method!r} needs at least {self.k} samples to fit, had {int(known.sum())}.",
+                hint=f"Their text field {self.part!r} must be {FIT!r}.",
             )
         found: dict[int, Outcome] = {
             row: self._one({name: float(column[nth]) for name, column in columns.items()}, logits[nth], model.labels)

@@ -1,4 +1,4 @@
-"""Does the trained model name the right label of a text?"""
+"""Accuracy of a text classifier."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.components.evaluators.accuracy import judged
+from assay.components.evaluators.outcomes import label_outcome
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
@@ -15,7 +15,7 @@ from assay.core.score import SHARE, Outcome, Scale
 
 @dataclass(frozen=True)
 class TextAccuracy:
-    """1 where the most probable label of a text is the intended one, else 0; all else is as `Accuracy` says it."""
+    """1 if the most probable label of a text is the true one, else 0; otherwise as `Accuracy`."""
 
     label: str = "label"
     text: str = "text"
@@ -27,4 +27,4 @@ class TextAccuracy:
         model = lab.models.text_classifier(artifact.path)
         rows = model.logits([sample.text(self.text) for sample in holdout])
         known = list(model.labels)
-        return [judged(sample.text(self.label), known, row) for sample, row in zip(holdout, rows, strict=True)]
+        return [label_outcome(sample.text(self.label), known, row) for sample, row in zip(holdout, rows, strict=True)]

@@ -1,4 +1,4 @@
-"""Pure decisions over the whole score table."""
+"""Components that decide from the score table which samples to keep."""
 
 from __future__ import annotations
 

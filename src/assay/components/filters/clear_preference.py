@@ -1,4 +1,4 @@
-"""Keep the pairs of which one answer was preferred."""
+"""Filter for preference pairs with a clear preference."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ class _Pair(NamedTuple):
     chosen: str
     rejected: str
     whole: str
-    """Whether the chosen answer came to its end: "no", or anything else."""
+    """Whether the chosen answer is complete: "no", or anything else."""
     other_whole: str
-    """The same, of the rejected one."""
+    """The same for the rejected answer."""
     margin: str
 
 
 @dataclass(frozen=True)
 class ClearPreference:
-    """Keeps pairs whose field `verdict` is empty; drops others by a rule that is the verdict, such as "tie".
+    """Keep pairs whose field `verdict` is empty; drop the others, with the verdict, such as "tie", as the rule.
 
-    A pair without two answers is dropped too ("missing"), or with equal ones ("equal"), whatever its verdict. Further
-    rules: "cut-off", where either answer was cut at its token limit and `truncated` is "drop"; "margin under X", and
-    "margin unknown" where `margin` is given and the pair says none. What a margin means, its maker says.
+    A pair without two answers is dropped too ("missing"), and so is one with equal answers ("equal"), whatever its
+    verdict. Further rules: "cut-off" if an answer was truncated and `truncated` is "drop"; "margin under X"; "margin
+    unknown" if `margin` is set and the pair has none. The generator or source defines the scale of the margin.
     """
 
     truncated: Literal["keep", "drop"] = "keep"
     margin: float | None = None
-    """The least by which the chosen answer must be better."""
+    """Minimum margin of the chosen answer."""
     chosen: str = "chosen"
     """Fields of the two answers."""
     rejected: str = "rejected"

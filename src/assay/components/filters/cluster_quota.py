@@ -1,4 +1,4 @@
-"""Keep a few of each kind."""
+"""Maximum number of samples per cluster."""
 
 from __future__ import annotations
 
@@ -14,23 +14,21 @@ from assay.stats.distributions.clusters import clusters
 
 @dataclass(frozen=True)
 class ClusterQuota:
-    """Keeps at most `max_per_cluster` samples of each of `clusters` groups of like fingerprints.
+    """Keep at most `max_per_cluster` samples of each of `clusters` clusters of embeddings.
 
-    The groups are those of spherical k-means (`assay.stats.distributions.clusters`) over the samples in the order of
-    their ids, so that the order of rows changes nothing; there are fewer where there are fewer different fingerprints.
-    Of a group, the best by the score column `prefer` stay, else the lowest ids.
+    The clusters are those of spherical k-means (`assay.stats.distributions.clusters`) over the samples sorted by id, so
+    the order of rows has no effect. There are fewer clusters if there are fewer distinct embeddings. The best samples
+    of a cluster by the score column `prefer` stay, or those with the lowest ids.
 
-    Source: Li et al. 2024, "From Quantity to Quality", section 2.1, which takes ten of each of a hundred clusters of
-    instructions.
+    Source: Li et al. 2024, "From Quantity to Quality", section 2.1: ten of each of a hundred clusters of instructions.
     """
 
     column: str
     clusters: int = 100
     max_per_cluster: int = 10
-    """Of each group."""
     prefer: str | None = None
     best: Best = "highest"
-    """Which scores of `prefer` are taken first."""
+    """Which scores of `prefer` come first."""
     seed: int = 0
     unscored: Unscoreds = "drop"
 

@@ -1,4 +1,4 @@
-"""What filters read off a score table: numbers, groups, and the words for samples without an outcome."""
+"""Access to columns of a score table, groups and validation, shared by the filters."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Best = Literal["highest", "lowest"]
 
 
 def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> Sequence[Outcome]:
-    """The column `name`, every outcome of which is of `kind` or Unscored.
+    """Return the column `name`, in which every outcome must be of `kind` or unscored.
 
     Raises:
-        FieldError: There is no such column, or it holds something else.
+        FieldError: There is no such column, or it has outcomes of another kind.
     """
     outcomes = table.column(name)
     for outcome in outcomes:
@@ -37,15 +37,15 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
 
 
 def unscored(outcome: Unscored, column: str, then: Unscoreds) -> Decision:
-    """The decision on a sample that has no outcome: no number is made up for it."""
+    """Return the decision on a sample without an outcome: to keep or to drop it, as `then` says."""
     return Decision(then == "keep", f"{column} is unscored: {then}", f"{outcome.cause}: {outcome.reason}")
 
 
 def unit_vectors(outcomes: Sequence[Outcome], column: str) -> npt.NDArray[np.float32]:
-    """(n, d) the fingerprints among some outcomes, each of length 1; (0, 0) of none.
+    """Return the embeddings among some outcomes as an array (n, d) of unit vectors; (0, 0) if there are none.
 
     Raises:
-        FieldError: They have different lengths.
+        FieldError: They have different dimensions.
     """
     raw = [outcome.vector for outcome in outcomes if isinstance(outcome, Fingerprint)]
     if len({len(vector) for vector in raw}) > 1:
@@ -59,10 +59,10 @@ def unit_vectors(outcomes: Sequence[Outcome], column: str) -> npt.NDArray[np.flo
 
 
 def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: Best, asker: str) -> list[int]:
-    """Rows best first by the scores of `prefer`, what is unscored last; by id where `prefer` is None.
+    """Sort rows best first by the scores of `prefer`, unscored ones last; by id if `prefer` is None.
 
     Raises:
-        FieldError: There is no such column, or it holds something else than scores.
+        FieldError: There is no such column, or it has outcomes other than scores.
     """
     if prefer is None:
         return sorted(rows, key=lambda row: table.ids[row])
@@ -71,7 +71,7 @@ def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: B
 
 
 def groups(table: ScoreTable, per: str | None) -> dict[str, list[int]]:
-    """Rows by their text field `per`, in order of the table; all rows under "" where `per` is None."""
+    """Return rows by their text field `per`, in the order of the table; all rows under "" if `per` is None."""
     names = table.field_values(per) if per is not None else [""] * len(table)
     found: dict[str, list[int]] = {}
     for row, name in enumerate(names):
@@ -80,19 +80,19 @@ def groups(table: ScoreTable, per: str | None) -> dict[str, list[int]]:
 
 
 def among(name: str) -> str:
-    """Where a rank was taken: " of LABEL", or nothing where all rows are one group."""
+    """Return " of LABEL" for a reason, or "" if all rows are one group."""
     return f" of {name!r}" if name else ""
 
 
 def rank_key(outcome: Outcome, best: Best, identity: str) -> tuple[bool, float, str]:
-    """Sorts the best first, then by id; what is unscored comes last."""
+    """Sort key: best first, then by id; unscored ones last."""
     if not isinstance(outcome, Score):
         return True, 0.0, identity
     return False, -outcome.value if best == "highest" else outcome.value, identity
 
 
 def draw(identity: str, seed: int) -> str:
-    """A lot that depends on the sample and the seed alone, so any order of rows draws the same samples."""
+    """Sort key for random sampling that depends only on the sample and the seed, not on the order of rows."""
     return hashlib.sha256(f"{seed}/{identity}".encode()).hexdigest()
 
 
@@ -102,20 +102,20 @@ def quota(fraction: float, count: int) -> int:
 
 
 def check_choice(owner: str, name: str, value: str, known: Sequence[str]) -> None:
-    """Refuses a word that is not one of a few.
+    """Validate that a field has one of a few values.
 
     Raises:
-        ValueError: Naming the field, what it must be and what it was.
+        ValueError: It has another value.
     """
     if value not in known:
         raise ValueError(f"{owner}.{name} must be one of {', '.join(known)}, was {value!r}.")
 
 
 def check_different(owner: str, name: str, value: Sequence[str]) -> None:
-    """Refuses names, of fields say, that are none, one twice, or empty.
+    """Validate that names are given, non-empty and unique.
 
     Raises:
-        ValueError: Naming the argument, what it must be and what it was.
+        ValueError: They are not.
     """
     if not value or isinstance(value, str) or not all(value) or len(set(value)) < len(value):
         raise ValueError(f"{owner}.{name} must be one or more different names, was {value!r}.")

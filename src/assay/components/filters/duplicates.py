@@ -1,4 +1,4 @@
-"""Keep one of each set of equals."""
+"""Exact deduplication."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from assay.text.similarity.tokens import folded
 
 Punctuation = Literal["keep", "ignore"]
 HISTORY = "history"
-"""What was said before a task."""
+"""Earlier messages of a dialogue."""
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Drops a sample whose `fields` say the same, word for word, as those of one kept before it.
+    """Drop a sample whose `fields` equal those of an earlier sample that was kept.
 
-    Compared are the characters as they look (NFKC), whatever their case, with runs of white space as one space. Greedy,
-    in the order of the samples: so what comes first is kept, and every dropped sample has an equal that was kept, which
-    its reason names. A filter before this one takes from it what it may be compared with. Where every sample has a
-    `history`, tasks are compared with it: two dialogues that end with the same words are not the same.
+    Texts are compared after NFKC normalization and case folding, with runs of white space as one space. Greedy, in the
+    order of the samples: the first of equal samples is kept, and the reason of each dropped one names it. Samples that
+    an earlier filter dropped are not compared. If all samples have a `history`, it is compared too: two dialogues that
+    end with the same words are different.
     """
 
     fields: tuple[str, ...] = ("instruction", "input")
-    """The fields that are compared, each with its own."""
+    """Fields to compare, each with the same field of the other sample."""
     punctuation: Punctuation = "keep"
-    """Whether punctuation counts; where not, it is a space, unless the text has nothing else. It is part of some names:
-    without punctuation "C#" is "C"."""
+    """Whether punctuation is compared. "ignore" replaces it by spaces, unless the text has nothing else; "C#" then
+    equals "C".
+    """
 
     version: ClassVar[int] = 2
     ordered: ClassVar[bool] = True
@@ -60,8 +61,8 @@ class Duplicates:
 
 
 def plain(text: str, punctuation: Punctuation) -> str:
-    """What is compared of a text."""
-    whole = folded(text).replace("\u200b", "")  # a space that nobody sees
+    """Return the normalized form of a text that is compared."""
+    whole = folded(text).replace("\u200b", "")  # zero-width space
     bare = "".join(" " if _is_mark(one) else one for one in whole) if punctuation == "ignore" else whole
     return " ".join(bare.split()) or " ".join(whole.split())
 

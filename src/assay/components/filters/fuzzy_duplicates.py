@@ -1,4 +1,4 @@
-"""Keep one of each set of texts that share most of their words."""
+"""Fuzzy deduplication by MinHash and locality-sensitive hashing."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from functools import lru_cache
 from typing import ClassVar, Literal
 
 from assay.components.filters.columns import check_choice
+from assay.core.extras import require
 from assay.core.roles import Decision, ScoreTable
 from assay.text.similarity.tokens import folded, tokens
 
 MISSED = 0.001
-"""A pair just at the limit is missed with at most this probability."""
+"""Maximum probability to miss a pair exactly at the threshold."""
 HELD = 20_000
-"""Sets of shingles that are kept at hand to be compared again."""
+"""Cached sets of shingles."""
 By = Literal["words", "characters"]
 Shingles = frozenset[str]
 
 
 @dataclass(frozen=True)
 class FuzzyDuplicates:
-    """Drops a sample whose text has a Jaccard index of `jaccard` or more with one kept before it.
+    """Drop a sample whose text has a Jaccard index of `jaccard` or more with an earlier one that was kept.
 
-    The index is that of their sets of shingles: runs of `ngram` words or characters (Broder 1997). Candidates are found
-    by MinHash and bands (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, 3.3 and 3.4; datasketch), and then
-    compared exactly: so every dropped sample is one, and its reason names the most like it among those found. Greedy,
-    in the order of the samples, as `Novel`.
+    The index is that of their sets of shingles: runs of `ngram` words or characters (Broder 1997). MinHash with banding
+    finds candidates (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, 3.3 and 3.4; datasketch), which are
+    then compared exactly: there are no false positives, and the reason names the most similar candidate. Greedy, in the
+    order of the samples, as `Novel`.
 
-    A pair may be missed. With r rows in each of b bands, one of index s is found with probability 1 - (1 - s^r)^b; r is
-    the largest for which a pair just at the limit is missed at most once in a thousand, and b as many bands as the
-    permutations give. What is further above the limit is missed ever more rarely.
+    A pair may be missed. With r rows in each of b bands, a pair of index s is found with probability 1 - (1 - s^r)^b. r
+    is the largest number for which a pair exactly at the threshold is missed with a probability of at most 0.001, and b
+    is the number of bands that the permutations allow. Pairs above the threshold are missed less often.
 
-    Words are those of `text/similarity/tokens.py`, in Korean, Chinese or Thai a character each; characters are those of
-    the text as it looks, in one case and with runs of white space as one. A text with fewer than `ngram` of them is one
-    shingle whole, so it is like its equals alone; one that has no words is compared by its characters, and an empty one
-    is like nothing, and kept.
+    Words are those of `text/similarity/tokens.py`, in Korean, Chinese or Thai single characters; characters are those
+    after NFKC normalization and case folding, with runs of white space as one space. A text with fewer than `ngram` of
+    them is a single shingle. A text without words is compared by its characters; an empty text is kept.
     """
 
     text: str = "output"
-    """The field that is compared."""
+    """Field to compare."""
     jaccard: float = 0.8
     ngram: int = 3
-    """Words, or characters (5 or more there), in a shingle."""
+    """Words in a shingle; for characters use 5 or more."""
     by: By = "words"
     permutations: int = 128
     seed: int = 1
-    """Of the permutations."""
+    """Seed of the permutations."""
 
     version: ClassVar[int] = 1
     ordered: ClassVar[bool] = True
@@ -70,7 +70,7 @@ class FuzzyDuplicates:
 
     @property
     def bands(self) -> tuple[int, int]:
-        """How many, and the rows in each."""
+        """Number of bands, and rows in each."""
         rows = range(self.permutations // 2, 1, -1)
         fit = (r for r in rows if missed(self.jaccard, self.permutations // r, r) <= MISSED)
         best = next(fit, 1)
@@ -89,12 +89,12 @@ class FuzzyDuplicates:
         return found
 
     def _twins(self, texts: Sequence[str]) -> list[tuple[int | None, float]]:
-        """For each text the most like it of those kept before it and found, the first of equals, and their index."""
-        from datasketch import MinHash, MinHashLSH  # which opens scipy, half a second
+        """Return for each text the most similar earlier text that was kept, the first of equals, and their index."""
+        datasketch = require("datasketch", "text")  # imports scipy, half a second
 
         of: Callable[[int], Shingles] = lru_cache(maxsize=HELD)(lambda row: shingles(texts[row], self.ngram, self.by))
-        blank = MinHash(self.permutations, seed=self.seed)
-        kept = MinHashLSH(num_perm=self.permutations, params=self.bands)
+        blank = datasketch.MinHash(self.permutations, seed=self.seed)
+        kept = datasketch.MinHashLSH(num_perm=self.permutations, params=self.bands)
         found: list[tuple[int | None, float]] = []
         for row in range(len(texts)):
             own = of(row)
@@ -119,12 +119,12 @@ class FuzzyDuplicates:
 
 
 def missed(jaccard: float, bands: int, rows: int) -> float:
-    """The probability that a pair of this index shares no band (Mining of Massive Datasets, 3.4.2)."""
+    """Probability that a pair of this index shares no band (Mining of Massive Datasets, 3.4.2)."""
     return float((1 - jaccard**rows) ** bands)
 
 
 def shingles(text: str, ngram: int, by: By) -> Shingles:
-    """Runs of `ngram` words or characters; the whole text where it has fewer, none where it is blank."""
+    """Return runs of `ngram` words or characters: the whole text if it is shorter, none if it is blank."""
     parts: Sequence[str] = tokens(text) if by == "words" else ()
     glue = " " if parts else ""
     parts = parts or " ".join(folded(text).split())

@@ -1,4 +1,4 @@
-"""Drop what is no usable task, each by a rule with a name."""
+"""Heuristic quality filter for instruction tasks."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ KEPT = "heuristics of Self-Instruct"
 
 @dataclass(frozen=True)
 class Heuristics:
-    """Drops a task that breaks one of Self-Instruct's rules (Wang et al. 2022, sections 2.2 and 2.3).
+    """Drop a task that breaks one of Self-Instruct's rules (Wang et al. 2022, sections 2.2 and 2.3).
 
-    Whoever made it: the rules of `text.self_instruct` look at the fields alone. The decision's rule is the name of the
-    first that is broken, and the reason says it. Where the samples have a field `rejected`, what its generator said
-    there comes first. Tasks with the same instruction and input and differing outputs contradict each other and are all
-    dropped, as in the published code (its prepare_for_finetuning.py); of equal ones that with the lowest id is kept.
+    The rules of `text.instructions.self_instruct` depend only on the fields, whatever the origin of the task. The rule
+    of the decision is the name of the first rule that is broken. If the samples have a field `rejected`, the rule named
+    there comes first. Tasks with equal instruction and input and different outputs contradict each other and are all
+    dropped, as in the published code (prepare_for_finetuning.py); of equal tasks the one with the lowest id is kept.
     """
 
     instruction: str = "instruction"
-    """The field that holds it."""
+    """Field of the instruction."""
     input: str = "input"
-    """The field; "" where the data have none."""
+    """Field of the input; "" if the data has none."""
     output: str = "output"
-    """The field; "" where only instructions are looked at."""
+    """Field of the output; "" to check instructions only."""
     skip: tuple[str, ...] = ()
-    """Names of rules that are not asked."""
+    """Names of rules to skip."""
 
     version: ClassVar[int] = 1
 

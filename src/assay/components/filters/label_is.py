@@ -1,4 +1,4 @@
-"""Keep what a judge of labels says yes to."""
+"""Filter by label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assay.core.score import Label, Outcome, Unscored
 
 @dataclass(frozen=True)
 class LabelIs:
-    """Keeps samples whose label in `column` is one of `allowed`, by default an expert that "agrees"."""
+    """Keep samples whose label in `column` is one of `allowed`; by default, that a reference classifier "agrees"."""
 
     column: str
     allowed: tuple[str, ...] = ("agrees",)

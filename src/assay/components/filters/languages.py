@@ -1,4 +1,4 @@
-"""Keep what is in the language that it should be in."""
+"""Filter by language."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from assay.core.score import Label, Outcome, Unscored
 
 @dataclass(frozen=True)
 class Languages:
-    """Keeps samples whose language in `column` is one of `languages`, or what their own field says, and is sure.
+    """Keep samples in one of `languages`, or in the language that their own field names, with enough confidence.
 
-    `column` is that of the scorer `Language`. Being in another language, in another than the sample says, and not being
-    sure are rules apart, and the report counts each.
+    `column` is that of the scorer `Language`. Each condition is a separate rule with its own count in the report.
     """
 
     column: str
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes; any where empty."""
+    """ISO 639-1 codes; any language if empty."""
     field: str | None = None
-    """A text field that says the language of each sample."""
+    """Text field with the expected language of each sample."""
     min_confidence: float = 0.0
-    """Confidence that is asked for, 0 to 1."""
+    """Minimum confidence, 0 to 1."""
     unscored: Unscoreds = "drop"
 
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""Keep what is neither too short nor too long."""
+"""Filter by length."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from assay.text.similarity.tokens import folded, tokens
 
 @dataclass(frozen=True)
 class Length:
-    """Keeps samples whose text has at least `low` and at most `high` words or characters.
+    """Keep samples whose text has at least `low` and at most `high` words or characters.
 
-    Words are those of `text/similarity/tokens.py`: of any script, and in Korean, Chinese, Japanese or Thai a character
-    each, so give such texts their own bounds. Characters are counted as they look (NFKC), with runs of white space as
-    one and none at the ends. Being too short and being too long are two rules, and the report counts each.
+    Words are those of `text/similarity/tokens.py`: of any script, and in Korean, Chinese, Japanese or Thai single
+    characters, so such texts need their own bounds. Characters are counted after NFKC normalization, with runs of white
+    space as one and none at the ends. Too short and too long are separate rules with their own counts in the report.
     """
 
     text: str = "instruction"
-    """The field that is measured."""
+    """Field to measure."""
     unit: Literal["words", "characters"] = "words"
     low: int | None = None
     high: int | None = None

@@ -1,4 +1,4 @@
-"""Keep one of each set of look-alikes."""
+"""Deduplication by embedding similarity."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from assay.core.roles import Decision, ScoreTable
 from assay.core.score import Fingerprint, Unscored
 
 BLOCK = 1024
-"""Rows compared at a time: 1024 x 10,000 cosines are 40 MB."""
+"""Rows per block: 1024 x 10,000 cosines take 40 MB."""
 SLACK = 1e-6
-"""The product of a vector of length 1 with itself may fall short of 1 by this much in 32 bits."""
+"""The product of a float32 unit vector with itself may be less than 1 by this much."""
 
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Drops a sample whose fingerprint has a cosine of `similarity` or more with one that is kept.
+    """Drop a sample whose embedding has a cosine of `similarity` or more with one that is kept.
 
-    Exact and greedy: samples are taken best first by the score column `prefer`, else by id, and each is kept unless a
-    sample kept before is too similar. So every dropped sample has a twin that was kept, and its reason names it.
+    Exact and greedy: samples are sorted best first by the score column `prefer`, or by id, and each is kept unless one
+    kept before it is too similar. The reason of a dropped sample names the one that was kept.
     """
 
     column: str
     similarity: float = 0.98
     per: str | None = None
-    """A text field: compare only samples alike in it; all with all where None."""
+    """Text field: compare only samples with the same value; all samples if None."""
     prefer: str | None = None
     best: Best = "highest"
-    """Which scores of `prefer` are taken first."""
+    """Which scores of `prefer` come first."""
     unscored: Unscoreds = "drop"
 
     version: ClassVar[int] = 1
@@ -75,10 +75,7 @@ class NearDuplicates:
 
 
 def twins(vectors: npt.NDArray[np.float32], similarity: float) -> list[tuple[int | None, float]]:
-    """For each row, the most similar row kept before it and their cosine, or None where none is similar enough: kept.
-
-    Shape: (n, d), rows of length 1 in order of preference.
-    """
+    """Return for each row the most similar row kept before it and their cosine, or None if the row is kept."""
     kept: list[int] = []
     found: list[tuple[int | None, float]] = []
     for start in range(0, len(vectors), BLOCK):

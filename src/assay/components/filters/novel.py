@@ -1,4 +1,4 @@
-"""Keep what is new."""
+"""Novelty filter by ROUGE-L."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from assay.text.similarity.tokens import ascii_tokens, tokens
 
 @dataclass(frozen=True)
 class Novel:
-    """Drops a sample whose text has a ROUGE-L F above `threshold` with one kept before it (Wang et al. 2022, 2.2).
+    """Drop a sample whose text has a ROUGE-L F above `threshold` with an earlier one that was kept.
 
-    Exact and greedy, in the order of the samples: so what comes first is kept, and every dropped sample has a neighbor
-    that was kept, which its reason names. A filter before this one takes from it what it may be compared with. A text
-    without words is like nothing, and kept.
+    Source: Wang et al. 2022, section 2.2. Exact and greedy, in the order of the samples: the first of similar samples
+    is kept, and the reason of each dropped one names its neighbor. Samples that an earlier filter dropped are not
+    compared. A text without words is kept.
     """
 
     text: str = "instruction"
-    """The field that is compared."""
+    """Field to compare."""
     threshold: float = 0.7
     strict: bool = False
-    """Drop what has just that F, too: the paper says "below 0.7", its code drops above 0.7."""
+    """Drop texts with exactly that F too: the paper says "below 0.7", its code drops above 0.7."""
     words: Literal["any", "ascii"] = "any"
-    """Of any script, or rouge_score's, which knows a to z and digits alone."""
+    """Tokens of any script, or those of rouge_score: a to z and digits only."""
 
     version: ClassVar[int] = 1
     ordered: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The blind control: keep as many as another filter would, without looking."""
+"""Random subset, the control for other filters."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from assay.core.roles import Decision, ScoreTable
 
 @dataclass(frozen=True)
 class RandomSubset:
-    """Keeps a `fraction` of each `per`, or exactly `keep` of each, drawn by a hash of sample and seed.
+    """Keep a random `fraction` of each group, or `keep` samples of each group.
 
-    A sample's lot does not depend on the other samples, so a larger share keeps all that a smaller one kept.
+    The draw is a hash of sample and seed. It does not depend on other samples, so a larger fraction keeps all samples
+    of a smaller one.
     """
 
     fraction: float | None = None
     keep: int | None = None
-    """Of each group; all of a group that has fewer."""
+    """Samples of each group; all of a smaller group."""
     per: str | None = "label"
-    """A text field; over all samples together where None."""
+    """Text field that defines groups; None for a single group of all samples."""
     seed: int = 0
 
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""Keep what scores within bounds."""
+"""Filter by score."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from assay.core.roles import Decision, ScoreTable
 from assay.core.score import Outcome, Score, Unscored
 
 LONGEST = 200
-"""Characters of a scorer's reason that a decision repeats."""
+"""Maximum length in characters of the scorer's reason in that of a decision."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Keeps samples whose score in `column` is at least `low` and at most `high`.
+    """Keep samples whose score in `column` is at least `low` and at most `high`.
 
-    The reason is the number, and the beginning of the scorer's own reason where it gave one.
+    The reason is the score, and the beginning of the scorer's own reason if there is one.
     """
 
     column: str
@@ -58,6 +58,6 @@ class Threshold:
 
 
 def shortened(reason: str) -> str:
-    """At most `LONGEST` characters on one line."""
+    """Return at most `LONGEST` characters on one line."""
     line = " ".join(reason.split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

@@ -1,4 +1,4 @@
-"""Keep the best of each label."""
+"""Filter for the best fraction by score."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from assay.core.score import Score, Unscored
 
 @dataclass(frozen=True)
 class TopFraction:
-    """Keeps the best `fraction` by `column` of the scored samples of each `per`; of equals, the lower id wins.
+    """Keep the best `fraction` by `column` of the scored samples of each group; ties go to the lower id.
 
-    Rounds up, so a label with a scored sample never disappears. The labels stay as balanced as they were, where a
-    threshold would drop the hard ones.
+    Rounds up, so a label with a scored sample never disappears. The balance of labels is preserved, where a threshold
+    would drop the difficult ones.
     """
 
     column: str
     fraction: float
     best: Best = "highest"
     per: str | None = "label"
-    """A text field; over all samples together where None."""
+    """Text field that defines groups; None for a single group of all samples."""
     unscored: Unscoreds = "drop"
 
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""Samples out of samples, or out of nothing but a plan."""
+"""Components that generate samples, from other samples or from a plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems of arithmetic with worked answers: tasks that cost nothing and that a program can check."""
+"""Arithmetic problems with worked answers, which a program can verify."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from assay.text.instructions.arithmetic import LEVELS, Part, Problem, check_plan
 
 @dataclass(frozen=True)
 class ArithmeticProblems:
-    """Makes `count` problems of the source `Arithmetic`, with the same fields but `origin`, from its plan.
+    """Generate `count` problems of the source `Arithmetic`, with the same fields except `origin`.
 
-    Next to that source with part "held-out" no sum that is learned is measured.
+    No problem of part "train" is a problem of part "held-out" of that source.
     """
 
     count: int
@@ -25,13 +25,13 @@ class ArithmeticProblems:
     level: int = 2
     seed: int = 0
     wrong: float = 0.0
-    """Share of problems with a wrong answer, as of `Arithmetic`."""
+    """Fraction of problems with a wrong answer, as in `Arithmetic`."""
     worked: float = 1.0
-    """Share of problems with an output that shows its steps, as of `Arithmetic`."""
+    """Fraction of problems whose output shows the steps, as in `Arithmetic`."""
 
     version: ClassVar[int] = 1
     maker: ClassVar[str] = "Problems"
-    """Part of the ids of the samples, on which later draws depend: another name would change them."""
+    """Value of `made_by`. It is part of the ids of the samples, on which later sampling depends."""
 
     def __post_init__(self) -> None:
         check_plan("ArithmeticProblems", self.part, self.level, self.wrong, self.worked)
@@ -39,10 +39,10 @@ class ArithmeticProblems:
             raise ValueError(f"ArithmeticProblems.count must be at least 1, was {self.count}.")
 
     def seeds(self) -> Sequence[Sample]:
-        """The questions; a longer plan starts like this one.
+        """Return the questions; a longer plan starts with the same questions.
 
         Raises:
-            RecipeError: There are not so many.
+            RecipeError: The level has fewer than `count` problems.
         """
         return [
             Sample({"instruction": one.question, "nth": str(nth)}, made_by=self.maker)
@@ -50,7 +50,7 @@ class ArithmeticProblems:
         ]
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
-        """Each with its answer."""
+        """Return each problem with its answer."""
         known = {one.question: one for one in self._problems()} if seeds else {}
         return [
             Sample(
@@ -67,6 +67,6 @@ class ArithmeticProblems:
             raise RecipeError(
                 f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].said}) in part "
                 f"{self.part!r}, and ArithmeticProblems.count is {self.count}.",
-                hint="Take fewer, or a higher level.",
+                hint="Lower count, or raise level.",
             )
         return found

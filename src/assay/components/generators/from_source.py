@@ -1,4 +1,4 @@
-"""Data that are there already, as if a generator had made them."""
+"""Existing data in place of generated data."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from assay.core.sample import Made, Sample
 
 @dataclass(frozen=True)
 class FromSource:
-    """The samples of a source of texts as they are, so that ready-made data run through the same loop.
+    """Use the samples of a text source unchanged, so that existing data runs through the same loop as generated data.
 
-    They are scored, kept, learned from and proved like generated ones. `made_by` stays what the source says. Samples
-    that are the same in everything are told apart by `nth`. The parent of each is the source's own sample.
+    The samples are scored, filtered, trained on and evaluated like generated ones. `made_by` stays as the source has
+    it. Identical samples get different `nth`. The parent of each sample is the source's own sample.
     """
 
     source: Source
@@ -25,15 +25,15 @@ class FromSource:
     version: ClassVar[int] = 1
 
     def listing(self) -> str:
-        """Listing of the source."""
+        """Digest of the files that the source reads."""
         return listing_of(self.source)
 
     def seeds(self) -> Sequence[Sample]:
-        """The samples of the source.
+        """Return the samples of the source.
 
         Raises:
-            RecipeError: They are images.
-            UserError: As the source.
+            RecipeError: The samples are images.
+            UserError: The source cannot be read.
         """
         found: dict[str, Sample] = {}
         for sample in read_texts("FromSource.source", self.source):

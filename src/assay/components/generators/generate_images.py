@@ -1,4 +1,4 @@
-"""Labels and templates to images, by a text-to-image model."""
+"""Text-to-image generation from labels and prompt templates."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from assay.core.sample import Failure, Made, Sample
 
 @dataclass(frozen=True)
 class GenerateImages:
-    """Generate `per_label` images of each label, each from its own prompt and its own noise.
+    """Generate `per_label` images of each label with a text-to-image model.
 
-    Template, words and noise of the nth image of a label depend on the label and on n alone: more images of each
-    label, or more labels, never change those there were.
+    Each image has its own prompt and its own noise. Both depend only on the label and on the index of the image within
+    its label, so more images or more labels leave the existing ones unchanged.
     """
 
     model: str
@@ -25,21 +25,24 @@ class GenerateImages:
     per_label: int
     templates: tuple[str, ...] = ("a photo of a {label}",)
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What a label may be called in a prompt; its own name where it is not here. Twice in means twice as often."""
+    """Names of a label in prompts; the label itself if it is missing here. A name listed twice is drawn twice as often.
+    """
     slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Words for further slots of the templates, such as tone: ("", "light", "dark"); "" says nothing."""
+    """Values of the other slots of the templates, such as tone: ("", "light", "dark"). "" leaves the slot empty."""
     steps: int = 15
     guidance: float = 2.0
-    """At 1 or below there is none. Low values train better classifiers than the usual 7.5 (Fan et al. 2024)."""
+    """Scale of classifier-free guidance; none at 1 or below. Low values train better classifiers than the usual 7.5
+    (Fan et al. 2024).
+    """
     negative_prompt: str = ""
     width: int | None = None
-    """Pixels; the model's own size where None."""
+    """Pixels; the default of the model if None."""
     height: int | None = None
 
     version: ClassVar[int] = 1
     stream: ClassVar[str] = "paint"
     plan_name: ClassVar[str] = "Paint"
-    """Part of the ids of the seeds, from which the noise follows: another name would generate other images."""
+    """Part of the ids of the seeds, which determine the noise. Another name would generate other images."""
 
     def __post_init__(self) -> None:
         self._plan.check("GenerateImages")
@@ -48,11 +51,11 @@ class GenerateImages:
                 raise ValueError(f"GenerateImages.{name} must be at least {least}, was {getattr(self, name)}.")
 
     def seeds(self) -> Sequence[Sample]:
-        """The plan: a label and a prompt for each image; labels take turns, so a longer plan starts like this one."""
+        """Return a label and a prompt for each image. Labels alternate, so a longer plan starts with the same seeds."""
         return self._plan.seeds(self.plan_name)
 
     def prompt(self, label: str, nth: int) -> str:
-        """The prompt of the nth image of `label`."""
+        """Return the prompt of image `nth` of `label`."""
         return self._plan.prompt(label, nth)
 
     @property
@@ -78,6 +81,6 @@ class GenerateImages:
     def _made(self, seed: Sample, image: Pixels | NotGenerated, lab: Lab) -> Made:
         if isinstance(image, NotGenerated):
             return Failure(seed.id, image.reason)
-        if image.min() == image.max():  # what a broken decoder or a safety checker leaves
+        if image.min() == image.max():  # output of a broken decoder or of a safety checker
             return Failure(seed.id, f"every pixel is {image.min()}")
         return Sample({**seed.fields, "image": lab.images.put(image)}, parents=(seed.id,), made_by="GenerateImages")

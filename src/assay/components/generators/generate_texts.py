@@ -1,4 +1,4 @@
-"""Labels and templates to texts, by a language model."""
+"""Text generation from labels and prompt templates."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from assay.models.remote.estimates import filler
 
 @dataclass(frozen=True)
 class GenerateTexts:
-    """Asks a language model for `per_label` texts of each label, each by its own prompt and its own stream.
+    """Generate `per_label` texts of each label with a language model.
 
-    Template, words and stream of the nth text of a label depend on the label and on n alone: more texts of each label,
-    or more labels, never change those there were. A refusal, or an answer that was withheld or is empty, is a failure
-    and tried again by the next run; one that was cut at max_tokens is a text, and its field `end` says so.
+    Each text has its own prompt and its own random seed. Both depend only on the label and on the index of the text
+    within its label, so more texts or more labels leave the existing ones unchanged. A refusal and a withheld or empty
+    answer are failures, which the next run retries. A text that was truncated at max_tokens is kept; its field `end`
+    says so.
     """
 
     model: str
@@ -28,18 +29,19 @@ class GenerateTexts:
     per_label: int
     templates: tuple[str, ...] = ("Write one short text about {label}.",)
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What a label may be called in a prompt; its own name where it is not here. Twice in means twice as often."""
+    """Names of a label in prompts; the label itself if it is missing here. A name listed twice is drawn twice as often.
+    """
     slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Words for further slots of the templates, such as tone: ("", "angry", "polite"); "" says nothing."""
+    """Values of the other slots of the templates, such as tone: ("", "angry", "polite"). "" leaves the slot empty."""
     system: str = ""
-    """What the model is told before the prompt, where it knows such a role."""
+    """System message, for models that support one."""
     decoding: Decoding = field(default_factory=lambda: Decoding("sample", max_tokens=64))
-    """One answer each; its seed is not used, for every text has its own."""
+    """Must give one answer. Its seed is ignored, as each text has its own."""
 
     version: ClassVar[int] = 1
     stream: ClassVar[str] = "write"
     plan_name: ClassVar[str] = "Write"
-    """Part of the ids of the seeds, from which the sampling follows: another name would generate other texts."""
+    """Part of the ids of the seeds, which determine the sampling. Another name would generate other texts."""
 
     def __post_init__(self) -> None:
         self._plan.check("GenerateTexts")
@@ -47,15 +49,15 @@ class GenerateTexts:
             raise ValueError(f"GenerateTexts.decoding must give one answer, was {self.decoding.answers}.")
 
     def seeds(self) -> Sequence[Sample]:
-        """The plan: a label and a prompt for each text; labels take turns, so a longer plan starts like this one."""
+        """Return a label and a prompt for each text. Labels alternate, so a longer plan starts with the same seeds."""
         return self._plan.seeds(self.plan_name)
 
     def asks(self, seeds: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
-        """What `generate` would ask, by model."""
+        """Return the requests of `generate`, by model."""
         return {self.model: [self._request(seed, lab) for seed in seeds]}
 
     def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
-        """As long as the texts can become: what is asked about them can be priced before there are any."""
+        """Return placeholder samples of maximal length, to estimate the cost of requests about them."""
         return [self._sample(seed, filler(self.decoding.max_tokens), "length") for seed in seeds]
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:

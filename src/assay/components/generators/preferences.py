@@ -8,8 +8,20 @@ from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import ClassVar, Literal, get_args
 
-from assay.components.generators.preference_calls import FAILED, Answerer, Pair, Prompt, Rankers, Said, said
-from assay.components.generators.preference_pairs import MADE_BY, best_worst, different, pair_of, prompt_of
+from assay.components.generators.preference_calls import (
+    FAILED,
+    MADE_BY,
+    Answerer,
+    Pair,
+    Prompt,
+    Rankers,
+    Said,
+    best_worst,
+    different,
+    pair_of,
+    prompt_of,
+    said,
+)
 from assay.components.generators.prompts import asked_of, read_texts
 from assay.core.completions import TextRequest
 from assay.core.errors import did_you_mean

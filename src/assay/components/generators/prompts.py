@@ -1,4 +1,4 @@
-"""Prompts that a source gives, for generators that plan their seeds from one: of texts, and without a lab."""
+"""Prompts from a text source, for generators that plan their seeds from one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from assay.core.sample import Sample
 from assay.text.instructions.dialogues import said_before, transcript
 
 ASKED = ("history", "instruction", "input")
-"""The fields that make a prompt, as far as a sample has them."""
+"""Fields that make up a prompt, if a sample has them."""
 CONTEXT = "context"
-"""The field that rankers are given beside those of the prompt: what was said before, and the input."""
+"""Field that rankers get in addition to those of the prompt: the history and the input."""
 
 
 class _Closed:
     """Models and images of a lab that has none."""
 
     def __init__(self, owner: str, source: str) -> None:
-        self._why = f"{owner} takes a source of texts that needs no model; {source} is none."
+        self._why = f"{owner} needs a source of texts that uses no model, but {source} gives images or uses one."
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
@@ -30,22 +30,29 @@ class _Closed:
 
 
 def read_texts(owner: str, source: Source) -> list[Sample]:
-    """The samples of a source of texts.
+    """Return the samples of a text source.
+
+    Args:
+        owner: The component field that holds the source, for messages.
+        source: A source that needs no model and gives no images.
 
     Raises:
-        RecipeError: It gives images, or asks a model; `owner` is who wants it.
-        UserError: As the source.
+        RecipeError: The source gives images, or needs a model.
+        UserError: The source cannot be read.
     """
     closed = _Closed(owner, type(source).__name__)
     return list(source.read(Lab(0, closed, closed)))
 
 
 def asked_of(sample: Sample, nth: int) -> Sample:
-    """What the randomness of answers to a prompt depends on: what is asked, and how often it was asked before."""
+    """Return a sample that identifies a prompt by its words and by the number of earlier equal prompts.
+
+    The random seeds of its answers depend on it.
+    """
     return Sample({name: sample.text(name) for name in ASKED if name in sample.fields}, made_by="prompt", nth=nth)
 
 
 def in_context(sample: Sample, fields: Sequence[str]) -> dict[str, str]:
-    """Some fields of a prompt and `CONTEXT`, for rankers that look at one text and at nothing else."""
+    """Return some fields of a prompt and `CONTEXT`, for rankers that look at a single text."""
     given = sample.text("input") if "input" in sample.fields else ""
     return {**{name: sample.text(name) for name in fields}, CONTEXT: transcript(said_before(sample), given)}

@@ -1,4 +1,4 @@
-"""A few tasks that people wrote to many that a language model wrote (Wang et al. 2022)."""
+"""Self-Instruct: tasks written by a language model from human-written examples (Wang et al. 2022)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from assay.components.generators.task_calls import (
     MADE_BY,
     Call,
     Draft,
-    Questions,
+    TaskPrompts,
     answer_of,
     draft_of,
+    of_language,
     plan_of,
+    pool_of,
     sample_of,
     size_of,
+    task_of,
 )
-from assay.components.generators.task_pool import of_language, pool_of, task_of
 from assay.core.completions import HOPELESS, Answer, NotCompleted, TextRequest, stopped
 from assay.core.decoding import Decoding
 from assay.core.errors import did_you_mean
@@ -31,62 +33,72 @@ from assay.text.instructions.self_instruct import SENTENCES
 from assay.text.instructions.task_prompts import LAYOUTS, Layout
 
 TOKENS_EACH = 32
-"""A list needs so many for each instruction: else it would always be cut."""
+"""Minimum of max_tokens for each instruction of a list, so that lists are not always truncated."""
 Drafts = list[Draft | Failure]
 
 
 @dataclass(frozen=True)
 class SelfInstruct:
-    """Has a language model write `count` tasks after those of people, in rounds that build on each other.
+    """Generate `count` tasks with a language model from human-written tasks, in rounds that build on each other.
 
-    A call shows `human` instructions of people and `machine` of those made in earlier rounds, and asks for `per_call`
-    more; the k-th goes to the k-th sample. Where fewer were made yet, people's take their place. An instruction that
-    breaks a rule of `text.self_instruct`, or has a ROUGE-L F above `novelty` with one of the pool or before it in its
-    list, is `rejected` by that rule's name and costs no further call. Of the others the model is asked whether they are
-    classification, and for an input and an output; for classification the label comes first. A sample whose instance
-    breaks a rule is rejected too, and one whose list was too short. Fields: instruction, input, output, classification,
-    language, rejected, call, place. Parents: the seed, and the tasks that were shown when the instruction was written.
+    A call shows `human` human-written instructions and `machine` generated ones of earlier rounds, and asks for
+    `per_call` more; the k-th instruction of the list becomes the k-th sample. If there are too few generated ones,
+    human-written ones are shown instead. An instruction that breaks a rule of `text.instructions.self_instruct`, or has
+    a ROUGE-L F above `novelty` with one of the pool or one before it in its list, gets the name of the rule in the
+    field `rejected` and causes no further call. For the others the model is asked whether the task is a classification,
+    and then for an input and an output; a classification gets the label first. A sample whose instance breaks a rule,
+    or whose list was too short, is rejected too. Fields: instruction, input, output, classification, language,
+    rejected, call, place. Parents: the seed, and the tasks that were shown when the instruction was written.
 
-    What a call asks depends on its number, the run's seed, `tasks` and the pool of earlier rounds alone: more samples
-    never change those there were. A refusal, a withheld answer or an error is a failure: the next run asks its call
-    again with the same stream. A task that failed is in no pool of a round that is made already.
+    The requests of a call depend only on its number, the seed of the run, `tasks` and the pool of earlier rounds, so
+    more samples leave the existing ones unchanged. A refusal, a withheld answer and an error are failures, which the
+    next run retries with the same random seed. A failed task does not join the pools of rounds that are already
+    complete.
 
-    Source: Wang et al. 2022, section 2 and appendix A; yizhongw/self-instruct. Where we differ: rounds of `per_round`
-    stand for a pool that grows with every answer; a list that was cut loses its last item, there it is dropped whole;
-    the language is one for each call; of an instruction one instance is made, there up to five; the few-shot examples
-    are drawn from `tasks`, there they are fixed texts; an instance is sampled, for a small model that is greedy repeats
-    its input as the output; the paper's top-p is 0.5, and its presence penalties (2 and 1.5), which open models do not
-    know, are left out; instructions keep their capitals.
+    Source: Wang et al. 2022, section 2 and appendix A; yizhongw/self-instruct. Differences: the pool grows by rounds of
+    `per_round` instead of with every answer; a truncated list loses its last item instead of being dropped; each call
+    has one language; an instruction gets one instance instead of up to five; few-shot examples are sampled from `tasks`
+    instead of being fixed; instances are sampled, as a small model with greedy decoding repeats its input as the
+    output; top-p is 0.9 instead of 0.5, and there are no presence penalties (2 and 1.5), which open models do not have;
+    instructions keep their case.
     """
 
     tasks: Source
-    """Tasks that people wrote: fields instruction and output; input, classification (yes or no) and language if any."""
+    """Human-written tasks with the fields instruction and output; input, classification (yes or no) and language are
+    optional.
+    """
     count: int
     model: str = "embedded:smollm2"
     per_round: int = 64
-    """Samples of a round, which makes up its calls from the same pool."""
+    """Samples of a round. All calls of a round use the same pool."""
     per_call: int = 1
-    """Instructions that are asked for at once. The embedded model soon repeats itself in a list; the paper has 8, and a
-    larger model is asked more cheaply with so many."""
+    """Instructions to ask for in one call. The paper uses 8, which is cheaper with a large model; the embedded model
+    repeats itself in longer lists.
+    """
     human: int = 6
     machine: int = 2
     novelty: float = 0.7
     language: str = "any"
-    """Only tasks of this language are shown, or each call shows those of one, by their share."""
+    """Show only tasks of this language. With "any", each call shows tasks of one language, drawn in proportion to their
+    number.
+    """
     layout: Layout = "plain"
-    """Of a list: plain words that the model goes on with, or a chat. Services get plain words as one turn of a chat."""
+    """Layout of the prompt for a list: plain text that the model continues, or a chat. Services get plain text as a
+    single user message.
+    """
     solving_layout: Layout = "plain"
-    """Of the questions whether a task is classification, and for an instance."""
+    """Layout of the prompts for the classification question and for an instance."""
     decoding: Decoding = field(default_factory=lambda: Decoding("sample", temperature=0.7, top_p=0.9, max_tokens=64))
-    """Of a list, with 32 tokens or more for each instruction. Its seed is not used, for every call has its own."""
+    """Decoding of a list, with at least 32 tokens for each instruction. Its seed is ignored, as each call has its own.
+    """
     solving: Decoding = field(default_factory=lambda: Decoding("sample", temperature=0.7, top_p=0.9, max_tokens=300))
-    """Of an instance; its seed is not used, for every instance has its own."""
+    """Decoding of an instance. Its seed is ignored, as each instruction has its own."""
     yes: int = 12
-    """Classification tasks shown where a task is sorted, at most."""
+    """Maximum of classification tasks among the examples of the classification question."""
     no: int = 19
-    """Other tasks shown there, at most."""
+    """Maximum of other tasks among those examples."""
     shots: int = 6
-    """Tasks shown where an instance is asked for, at most."""
+    """Maximum of examples in the prompt for an instance."""
 
     version: ClassVar[int] = 1
 
@@ -113,11 +125,11 @@ class SelfInstruct:
             raise ValueError(f"SelfInstruct.decoding.max_tokens must be {asked}, was {tokens}.")
 
     def listing(self) -> str:
-        """What `tasks` says of the file that it reads, so that another one is gone on from anew."""
+        """Digest of the files that `tasks` reads."""
         return listing_of(self.tasks)
 
     def seeds(self) -> Sequence[Sample]:
-        """A call and a place in its list for each task."""
+        """Return a call and a place in its list for each task."""
         return [
             Sample({"call": str(call), "place": str(place)}, made_by=MADE_BY)
             for call, place in (self._place(nth) for nth in range(self.count))
@@ -128,13 +140,13 @@ class SelfInstruct:
         return done * -(-self.per_round // self.per_call) + within // self.per_call, within % self.per_call
 
     def rounds(self, seeds: Sequence[Sample]) -> Sequence[Sequence[Sequence[Sample]]]:
-        """The calls of each round: a call is made in one piece."""
+        """Return the seeds by round and call; a call is never split."""
         each = -(-self.per_round // self.per_call)
         calls = [list(own) for _, own in groupby(seeds, key=lambda seed: seed.text("call"))]
         return [list(own) for _, own in groupby(calls, key=lambda own: int(own[0].text("call")) // each)]
 
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
-        """Reads the tasks.
+        """Read the tasks.
 
         Raises:
             UserError: They cannot be read, or are too few.
@@ -142,10 +154,10 @@ class SelfInstruct:
         self._questions(lab)
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
-        """The tasks.
+        """Return the tasks.
 
         Raises:
-            ModelError: The budget is spent, or the service knows the key or the model not; answers are kept.
+            ModelError: The budget is spent, or the service rejects the key or the model. Earlier answers are kept.
             RecipeError: There are too few tasks to show.
         """
         model = lab.models.text_model(self.model)
@@ -170,9 +182,9 @@ class SelfInstruct:
         return [sample_of(one) for one in self._step(model, drafts, asking.solving, asking.solved)]
 
     def asks(self, seeds: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
-        """What `generate` would ask at most, by model.
+        """Return the requests of `generate` at most, by model.
 
-        As if the longest tasks were shown, every list were as long as its max_tokens allow, and nothing were rejected.
+        The longest tasks are shown, every list is as long as max_tokens allows, and no instruction is rejected.
         """
         if not seeds:
             return {self.model: []}
@@ -191,7 +203,7 @@ class SelfInstruct:
         return {self.model: found}
 
     def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
-        """As long as the tasks can become: what is asked about them can be priced before there are any."""
+        """Return placeholder samples of maximal length, to estimate the cost of requests about them."""
         long, short = filler(self.solving.max_tokens), filler(self.decoding.max_tokens)
         fields = {
             "instruction": short,
@@ -207,9 +219,9 @@ class SelfInstruct:
     def _shown(self) -> int:
         return self.human + self.machine
 
-    def _questions(self, lab: Lab) -> Questions:
+    def _questions(self, lab: Lab) -> TaskPrompts:
         tasks = [task_of(one) for one in self.tasks.read(lab)]
-        return Questions(self, of_language(tasks, self.language, self._shown), lab)
+        return TaskPrompts(self, of_language(tasks, self.language, self._shown), lab)
 
     def _step(
         self,
@@ -218,7 +230,7 @@ class SelfInstruct:
         ask: Callable[[Draft], TextRequest],
         read: Callable[[Draft, Answer], Draft],
     ) -> Drafts:
-        """Asks something about each draft that is not rejected, and reads the answers."""
+        """Send a request about each draft that is not rejected, and parse the answers."""
         going = [nth for nth, one in enumerate(drafts) if isinstance(one, Draft) and not one.rejected]
         asked = [draft for nth in going if isinstance(draft := drafts[nth], Draft)]
         found = list(drafts)
@@ -230,7 +242,7 @@ class SelfInstruct:
         return found
 
     def _ask(self, model: TextModel, requests: Sequence[TextRequest]) -> list[Answer | NotCompleted]:
-        """The answer to each request, or why there is none that asking again could not mend."""
+        """Return the answer to each request, or why there is none; raise if a retry could not help."""
         found: list[Answer | NotCompleted] = []
         for made in model.complete(requests) if requests else ():
             if isinstance(made, NotCompleted) and made.lack in HOPELESS:

@@ -1,4 +1,4 @@
-"""One outcome for each sample: a number, a label, a fingerprint, or why there is none."""
+"""Components that score samples: a number, a label, an embedding, or a reason why there is none."""
 
 from __future__ import annotations
 

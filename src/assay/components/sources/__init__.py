@@ -1,4 +1,4 @@
-"""Real data, and strangers to it. Every class here reads the same samples at every call."""
+"""Components that read real data and out-of-distribution data. Every call reads the same samples."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from assay.core.errors import did_you_mean
+from assay.core.extras import require
 from assay.text.similarity.tokens import by_character
 
 if TYPE_CHECKING:
@@ -64,9 +65,8 @@ def check_code(name: str, code: str) -> None:
 
 @lru_cache(maxsize=4)
 def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    langid = require("py3langid.langid", "text")
+    found: LanguageIdentifier = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
     if languages:
         found.set_languages(languages)
     return found

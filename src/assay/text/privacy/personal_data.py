@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
+from assay.core.extras import require
 from assay.text.privacy.findings import Finding, alone, stretches
 
 EMAIL, CARD, IBAN, IP, SSN, RRN, PHONE = (
@@ -67,9 +68,8 @@ def check_regions(regions: Sequence[str]) -> None:
     Raises:
         ValueError: One is none.
     """
-    from phonenumbers import SUPPORTED_REGIONS
-
-    unknown = [one for one in regions if one not in SUPPORTED_REGIONS]
+    supported = require("phonenumbers", "privacy").SUPPORTED_REGIONS
+    unknown = [one for one in regions if one not in supported]
     if isinstance(regions, str) or unknown:
         raise ValueError(f"Regions must be ISO 3166 codes such as 'US' or 'KR', had {regions!r}.")
 
@@ -93,28 +93,22 @@ def _matches(
 
 
 def _is_card(value: str) -> bool:
-    from stdnum import luhn
+    luhn = require("stdnum.luhn", "privacy")
 
     digits = re.sub(r"\D", "", value)
     return len(set(digits)) > 1 and bool(luhn.is_valid(digits))
 
 
 def _is_iban(value: str) -> bool:
-    from stdnum import iban
-
-    return bool(iban.is_valid(value))
+    return bool(require("stdnum.iban", "privacy").is_valid(value))
 
 
 def _is_rrn(value: str) -> bool:
-    from stdnum.kr import rrn
-
-    return bool(rrn.is_valid(value))
+    return bool(require("stdnum.kr.rrn", "privacy").is_valid(value))
 
 
 def _is_ssn(value: str) -> bool:
-    from stdnum.us import ssn
-
-    return bool(ssn.is_valid(value))
+    return bool(require("stdnum.us.ssn", "privacy").is_valid(value))
 
 
 def _addresses(part: str) -> Iterator[tuple[int, str]]:
@@ -128,10 +122,9 @@ def _addresses(part: str) -> Iterator[tuple[int, str]]:
 
 
 def _phones(part: str, regions: Sequence[str]) -> Iterator[tuple[int, str]]:
-    from phonenumbers import PhoneNumberMatcher
-
+    phonenumbers = require("phonenumbers", "privacy")
     if not _DIGITS.search(part):
         return
     for region in (None, *regions):
-        for found in PhoneNumberMatcher(part, region):
+        for found in phonenumbers.PhoneNumberMatcher(part, region):
             yield found.start, found.raw_string

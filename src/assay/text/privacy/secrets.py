@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from assay.core.extras import require
 from assay.text.privacy.findings import Finding, alone, stretches
 
 ASSIGNED = "assigned secret"
@@ -86,9 +87,7 @@ def looks_drawn(value: str) -> bool:
 @lru_cache(maxsize=1)
 def _forms() -> tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...]:
     """(kind, form, whether what has it is one); the library itself gives what stands in a form's brackets alone."""
-    from importlib import import_module
-
-    plugins = [getattr(import_module(f"detect_secrets.plugins.{module}"), name)() for module, name in _PLUGINS]
+    plugins = [getattr(require(f"detect_secrets.plugins.{module}", "privacy"), name)() for module, name in _PLUGINS]
     return (
         *((kind, pattern, _has_digit) for kind, pattern in NEWER.items()),
         *(

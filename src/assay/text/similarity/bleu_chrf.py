@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from sacrebleu.metrics import BLEU, CHRF
+from assay.core.extras import require
 
 Cut: TypeAlias = Literal["13a", "intl", "char", "zh", "none"]
 """How BLEU cuts words: as WMT does; by Unicode's punctuation; each character, as for Japanese, Korean or Thai; Chinese
@@ -37,12 +37,14 @@ def bleu(tokenize: Cut = "13a") -> Metric:
     Of a sentence: with exponential smoothing and no more orders than it has (effective order), as sacrebleu advises.
     The mean over sentences is not the BLEU of a corpus.
     """
-    return lambda sentence: BLEU(tokenize=tokenize, effective_order=sentence, force=True)
+    metrics = require("sacrebleu.metrics", "text")
+    return lambda sentence: metrics.BLEU(tokenize=tokenize, effective_order=sentence, force=True)
 
 
 def chrf(word_order: Literal[0, 2] = 0) -> Metric:
     """chrF2 of up to six characters, in per cent; with a `word_order` of 2 chrF2++, which looks at words too."""
-    return lambda sentence: CHRF(word_order=word_order)
+    metrics = require("sacrebleu.metrics", "text")
+    return lambda sentence: metrics.CHRF(word_order=word_order)
 
 
 def of_text(metric: Metric, text: str, references: Sequence[str]) -> Overlap:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from assay.core.extras import require
+
 if TYPE_CHECKING:
     from textblob.taggers import PatternTagger
 
@@ -81,9 +83,7 @@ def _tags(text: str) -> list[Tagged]:
 
 @lru_cache(maxsize=1)
 def _tagger() -> PatternTagger:
-    from textblob.taggers import PatternTagger
-
-    tagger = PatternTagger()
+    tagger: PatternTagger = require("textblob.taggers", "text").PatternTagger()
     with warnings.catch_warnings():
         # TextBlob 0.20 leaves its lexicon's files for the garbage collector to close.
         warnings.simplefilter("ignore", ResourceWarning)
@@ -141,6 +141,4 @@ def _object(tags: Sequence[Tagged], place: int) -> str:
 
 @lru_cache(maxsize=10_000)
 def _singular(word: str) -> str:
-    from textblob.en.inflect import singularize
-
-    return str(singularize(word))
+    return str(require("textblob.en.inflect", "text").singularize(word))

@@ -1,4 +1,4 @@
-"""Does a sample say in other words what an item of an evaluation set says?"""
+"""Contamination by paraphrases of evaluation items."""
 
 from __future__ import annotations
 
@@ -24,27 +24,26 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 
 SHOWN = 60
-"""Characters of an item that a reason shows."""
+"""Characters of an item in a reason."""
 
 
 @dataclass(frozen=True)
 class EmbeddingOverlap:
-    """The largest cosine of the sentence embeddings of a text of the sample and a text of an evaluation item.
+    """Maximum cosine similarity of sentence embeddings between a text of the sample and a text of an evaluation item.
 
-    It finds what `NgramOverlap` cannot, an item in other words (Yang et al. 2023, "Rethinking Benchmark and
-    Contamination for Language Models with Rephrased Samples"), and is no proof: two questions on one thing are near
-    each other, so look at the reason, which names the item. Texts are compared field by field; fields with fewer than
-    `min_words` words stand together with the others, where there is none that is longer. A long text is cut as its
-    encoder cuts it. A sample that is blank is Unscored.
+    It finds paraphrases, which `NgramOverlap` cannot (Yang et al. 2023, "Rethinking Benchmark and Contamination for
+    Language Models with Rephrased Samples"). A high value is not proof: two questions on one topic are similar, so
+    check the item, which the reason names. Texts are compared field by field. Fields with fewer than `min_words` words
+    are joined with the others if no field is longer. The encoder truncates long texts. A blank sample is unscored.
     """
 
     against: tuple[Source, ...]
-    """The evaluation sets."""
+    """Evaluation sets."""
     model: str = "embedded:minilm"
     fields: tuple[str, ...] = ()
-    """Of samples; all that a person would read where empty: no labels, and no choice or answer by itself."""
+    """Fields of samples; if empty, all readable text: no labels, and no choice or answer on its own."""
     against_fields: tuple[str, ...] = ()
-    """Of items; the same where empty."""
+    """Fields of items; if empty, as `fields`."""
     min_words: int = 6
 
     version: ClassVar[int] = 1
@@ -58,7 +57,7 @@ class EmbeddingOverlap:
             raise ValueError(f"EmbeddingOverlap.min_words must be at least 1, was {self.min_words}.")
 
     def listing(self) -> str:
-        """What the evaluation sets say of the files that they read, so that others are compared again."""
+        """Digest of the files of the evaluation sets."""
         return listing_of(self.against)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:

@@ -1,4 +1,4 @@
-"""What the scorers share that compare samples with evaluation sets: what is compared of each, and items read once."""
+"""Texts of samples and of evaluation items that the contamination scorers compare."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ NOT_READ = frozenset(
         *("chosen_whole", "rejected_whole"),
     )
 )
-"""Fields that say what a sample is, and not what a person would read in it."""
+"""Fields with metadata, which is not part of the readable text."""
 _NOT_ALONE = re.compile(r"(choice|answer)\d*")
-"""Fields that say nothing without the question: "the fall of the Berlin wall" is no test item."""
+"""Fields that are not compared on their own: an answer such as "the fall of the Berlin wall" does not identify an item.
+"""
 HELD = 4
-"""Evaluation sets that a process keeps at hand."""
+"""Evaluation sets that a process caches."""
 _held: OrderedDict[str, object] = OrderedDict()
 Made = TypeVar("Made")
 
@@ -46,20 +47,20 @@ class Part(NamedTuple):
     """One text of a sample or of an evaluation item."""
 
     field: str
-    """Where it stands; fields joined by "+" where it is of several."""
+    """Field of the text; fields that were joined have "+" between them."""
     text: str
     owner: str = ""
-    """The item: which source read it, and where it stands there."""
+    """Source and origin of the item."""
 
 
 def parts_of(sample: Sample, fields: Sequence[str], min_words: int) -> list[Part]:
-    """Each of its texts that has `min_words` words, twice as many where those are characters; else all of them as one.
+    """Return the texts of a sample with at least `min_words` words, or all of them as one if there are none.
 
-    All that a person would read where no `fields` are named. Choices and answers are none by themselves, unless they
-    are named. A whole that is blank is no text.
+    Twice as many where a text is tokenized by character. Without `fields`, all readable text is used, but no choice or
+    answer on its own. A blank text is skipped.
 
     Raises:
-        FieldError: The sample has not one of the named fields.
+        FieldError: The sample lacks a field.
     """
     texts = {name: sample.text(name) for name in fields} if fields else readable(sample)
     alone = [name for name in texts if fields or not _NOT_ALONE.fullmatch(name)]
@@ -69,17 +70,17 @@ def parts_of(sample: Sample, fields: Sequence[str], min_words: int) -> list[Part
 
 
 def readable(sample: Sample) -> dict[str, str]:
-    """Those of its text fields that a person would read."""
+    """Return the text fields that are not metadata."""
     return {name: text for name, text in sample.fields.items() if name not in NOT_READ and isinstance(text, str)}
 
 
 def is_long(text: str, min_words: int) -> bool:
-    """Whether a text has `min_words` words, or twice as many characters where it is cut by the character."""
+    """Whether a text has `min_words` words, or twice as many characters if it is tokenized by character."""
     return len(tokens(text)) >= (2 * min_words if by_character(text) else min_words)
 
 
 def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, lab: Lab) -> list[Part]:
-    """What samples are compared with: the texts of every item.
+    """Return the texts of all evaluation items.
 
     Raises:
         FieldError: No item has such a text.
@@ -98,12 +99,12 @@ def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, l
 
 
 def listing_of(against: Sequence[Source]) -> str:
-    """What the sources say of the files that they read, so that other ones are compared again."""
+    """Digest of the files that the sources read."""
     return "/".join(roles.listing_of(source) for source in against)
 
 
 def held(scorer: Scorer, listing: str, make: Callable[[], Made]) -> Made:
-    """What `make` makes of a scorer's evaluation items, made once in a process as long as the files are the same."""
+    """Return the result of `make`, cached by scorer and by the digest of its files."""
     key = repr((scorer, listing))
     if key not in _held:
         _held[key] = make()
@@ -114,20 +115,20 @@ def held(scorer: Scorer, listing: str, make: Callable[[], Made]) -> Made:
 
 
 def check_against(kind: str, against: object) -> None:
-    """Refuses what is no evaluation set.
+    """Validate that `against` is one or more sources.
 
     Raises:
-        ValueError: It is not one or more sources.
+        ValueError: It is not.
     """
     if not isinstance(against, tuple) or not against or not all(isinstance(one, Source) for one in against):
         raise ValueError(f"{kind}.against must be one or more sources, was {against!r}.")
 
 
 def check_different(kind: str, name: str, fields: Sequence[str]) -> None:
-    """Refuses fields of which one is named twice, or is not named.
+    """Validate that fields are named, non-empty and unique.
 
     Raises:
-        ValueError: There is such a one.
+        ValueError: They are not.
     """
     if isinstance(fields, str) or not all(fields) or len(set(fields)) < len(fields):
         raise ValueError(f"{kind}.{name} must be different fields, was {fields!r}.")

@@ -1,4 +1,4 @@
-"""Does a sample hold an item of an evaluation set, or is it a piece of one?"""
+"""Contamination by shared n-grams with evaluation items."""
 
 from __future__ import annotations
 
@@ -24,32 +24,31 @@ from assay.text.similarity.ngram_index import GramIndex, Overlap
 from assay.text.similarity.tokens import by_character, joined, tokens
 
 QUOTED = 12
-"""Words of the longest shared run that a reason shows."""
+"""Words of the longest common run in a reason."""
 
 
 @dataclass(frozen=True)
 class NgramOverlap:
-    """The largest share of words that a text of the sample and a text of one evaluation item have in common runs.
+    """Largest fraction of words in common runs between a text of the sample and a text of one evaluation item.
 
-    A common run is one of `n` words that both hold (13 in GPT-3's cleaning, Brown et al. 2020, appendix C; 8 in PaLM's,
-    Chowdhery et al. 2022, section 8). The share is the larger of two: of the item's words, which is 1 where a longer
-    sample holds the item whole, and of the sample's, which is 1 where it is a piece of a longer item. The papers count
-    the first alone. Texts are compared field by field, so that a question is found without its choices; where one has
-    fewer than `n` words the run is as long as that text. A field with fewer than `min_words` words says too little
-    alone: where a sample or an item has no longer one, all of its fields are one text, and where that is too short as
-    well it is Unscored, or no item.
+    A common run has `n` words that both contain (13 in GPT-3's cleaning, Brown et al. 2020, appendix C; 8 in PaLM's,
+    Chowdhery et al. 2022, section 8). The fraction is the larger of two: that of the item's words, which is 1 if the
+    sample contains the whole item, and that of the sample's words, which is 1 if the sample is an excerpt of the item.
+    The papers count only the first. Texts are compared field by field, so a question is found without its choices. For
+    a text with fewer than `n` words the run is the whole text. If no field has `min_words` words, all fields are
+    joined; if that is too short too, the sample is unscored, and the item is skipped.
 
-    Words are those of `text/similarity/tokens.py`; of texts that are cut by the character, such as Korean ones, `n` and
-    `min_words` count twice. The reason names the item and shows what is shared. Evidence: `own`, the share of the
-    sample's text, `item`, that of the item's, and `words` in shared runs of the sample's.
+    Words are those of `text/similarity/tokens.py`; for texts that are tokenized by character, such as Korean ones, `n`
+    and `min_words` count twice. The reason names the item and quotes the longest common run. Evidence: `own`, the
+    fraction for the sample; `item`, that for the item; and `words`, the words of the sample in common runs.
     """
 
     against: tuple[Source, ...]
-    """The evaluation sets."""
+    """Evaluation sets."""
     fields: tuple[str, ...] = ()
-    """Of samples; all that a person would read where empty: no labels, and no choice or answer by itself."""
+    """Fields of samples; if empty, all readable text: no labels, and no choice or answer on its own."""
     against_fields: tuple[str, ...] = ()
-    """Of items; the same where empty."""
+    """Fields of items; if empty, as `fields`."""
     n: int = 8
     min_words: int = 6
 

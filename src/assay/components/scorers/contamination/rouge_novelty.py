@@ -1,4 +1,4 @@
-"""How like is a text to those before it?"""
+"""Novelty by ROUGE-L."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from assay.text.similarity.tokens import ascii_tokens, tokens
 
 @dataclass(frozen=True)
 class RougeNovelty:
-    """The highest ROUGE-L F of a text with those before it, and which that is; 0 where it shares no word with any.
+    """Maximum ROUGE-L F of a text with earlier ones; 0 if it shares no word with any.
 
-    Those before it are the samples of a run in their order, and first of all the texts of `against`: the tasks that
-    people wrote, say. With `before` off each is compared with `against` alone. The reason names the nearest; of equals
-    it is the first. Evidence: `shared`, the words in order that both have, `words` and `nearest_words`. A text without
-    words is Unscored.
+    Earlier texts are the preceding samples of the run, after the texts of `against`, such as human-written tasks. With
+    `before` off, texts are compared with `against` only. The reason names the nearest text, the first of equals.
+    Evidence: `shared`, the length of the longest common subsequence in words, `words` and `nearest_words`. A text
+    without words is unscored.
 
-    This is for looking at: what is kept depends on what was kept before, and that is the filter `Novel`. A Threshold on
-    a column with `before` off keeps away from the tasks that people wrote.
+    Use this column for inspection: what to keep depends on what was kept before, which the filter `Novel` handles. With
+    `before` off, a Threshold on it removes texts similar to `against`.
     """
 
     text: str = "instruction"
-    """The field that is compared, of samples and of `against`."""
+    """Field to compare, of samples and of `against`."""
     against: Source | None = None
     before: bool = True
     words: Literal["any", "ascii"] = "any"
-    """Of any script, or rouge_score's, which knows a to z and digits alone."""
+    """Tokens of any script, or those of rouge_score: a to z and digits only."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="ROUGE F", low=0.0, high=1.0, better="lower")

@@ -1,4 +1,4 @@
-"""Does an image look like one that must not be shown?"""
+"""Match with a list of blocked images."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from assay.images.hashes import BITS, distance, perceptual_hash, read_hashes
 
 @dataclass(frozen=True)
 class BlockList:
-    """Bits by which an image's perceptual hash differs from the nearest one of a list, 0 to 64: the fewer, the liker.
+    """Hamming distance in bits between the perceptual hash of an image and the nearest one of a list, 0 to 64.
 
-    The list is a file with a pHash of sixteen hexadecimal digits a line, and after it what it is; or a folder of
-    images, whose hashes are taken. Up to `max_distance` bits the reason names the entry. To drop those:
-    `{use: Threshold, column: NAME, low: 9}`. Copies in another size or format are found, cropped, turned and mirrored
-    ones are not, and plain images of different things may be near.
+    The list is a file with a pHash of sixteen hexadecimal digits and a description in each line, or a folder of images.
+    Up to a distance of `max_distance` the reason names the entry. To drop matches: `{use: Threshold, column: NAME, low:
+    9}`. Copies in another size or format match; cropped, rotated and mirrored ones do not, and plain images of
+    different objects may match.
 
-    Source: pHash as PyPI ImageHash computes it; Zauner 2010 for the usual limits, of which ten of 64 bits is one.
+    Source: pHash as in PyPI ImageHash; Zauner 2010 for the usual thresholds, such as ten of 64 bits.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Does an expert classifier see in an image what its label says?"""
+"""Agreement of a reference classifier with the intended label."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ AGREES, DISAGREES, ABSENT = "agrees", "disagrees", "not among its labels"
 
 @dataclass(frozen=True)
 class ClassifierAgreement:
-    """The expert "agrees", "disagrees", or the intended label is "not among its labels", which is no error of anyone.
+    """Whether a reference classifier "agrees" or "disagrees" with the label, or the label is "not among its labels".
 
-    The answer is the label the expert named. Evidence: `confidence` in that answer and, where the expert knows the
-    intended label, the probability it gave to it, `intended`.
+    The answer is the label that the classifier predicts. Evidence: `confidence` in it and, if the classifier has the
+    intended label, its probability, `intended`.
     """
 
     model: str
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What the expert calls a label, in one or more of its own words; the same as we do where a label is not here."""
+    """Names that the classifier has for a label; the label itself if it is missing here."""
     absent: Literal["error", "allow"] = "error"
-    """Of an intended label that the expert has no word for: stop before anything runs, or count it as such."""
+    """For a label that the classifier lacks: stop before the run starts, or report it as such."""
     label: str = "label"
     image: str = "image"
 

@@ -1,4 +1,4 @@
-"""Does an image match its label better than every other label?"""
+"""Zero-shot classification of images by CLIP."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from assay.text.prompting.templates import fill
 
 @dataclass(frozen=True)
 class ClipMatch:
-    """Probability that CLIP gives the intended label among all `labels` (Radford et al. 2021, section 3.1.2).
+    """Probability of the intended label in zero-shot classification by CLIP (Radford et al. 2021, section 3.1.2).
 
-    The softmax, with the model's own logit scale, is always over the whole label set: over one label it would say 1.0
-    of anything. Evidence: `margin` to the most probable other label, negative where that one wins, and `cosine`.
-    The answer is the most probable label.
+    The softmax, with the logit scale of the model, is always over all `labels`. Evidence: `margin` to the most probable
+    other label, negative if that one is more probable, and `cosine`. The answer is the most probable label.
     """
 
     model: str
     labels: tuple[str, ...]
     template: str = "a photo of a {label}"
-    """Of the text that stands for a label; "a" becomes "an" where the label wants it."""
+    """Text for a label; "a" becomes "an" before a vowel."""
     label: str = "label"
     image: str = "image"
 

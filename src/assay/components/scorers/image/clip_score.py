@@ -1,4 +1,4 @@
-"""How well does an image go with its text?"""
+"""CLIPScore: similarity of image and text."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ RESCALE = 2.5
 class ClipScore:
     """2.5 * max(cos(image, text), 0) of each image (Hessel et al. 2021, equation 1; prefix as in their section 3).
 
-    The factor 2.5 stretches the cosines that ViT-B/32 gives to natural captions over 0 to 1; other encoders have other
-    ranges, so compare scores of one model only. torchmetrics' CLIPScore is another number: 100 * cos, no prefix, and
-    one mean for all images, clipped after averaging. Evidence: `cosine`, before clipping.
+    The factor 2.5 scales the cosines of ViT-B/32 for natural captions to 0 to 1; other encoders have other ranges, so
+    compare only scores of the same model. torchmetrics' CLIPScore differs: 100 * cos, no prefix, and one mean over all
+    images, clipped after averaging. Evidence: `cosine`, before clipping.
     """
 
     model: str
     prefix: str = "A photo depicts "
     field: str = "prompt"
-    """The text the image is compared with."""
+    """Text field to compare the image with."""
     image: str = "image"
 
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""An image's place among all images."""
+"""Image embeddings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assay.core.score import Fingerprint, Outcome, Scale
 
 @dataclass(frozen=True)
 class ImageEmbedding:
-    """The image's CLIP embedding, of length 1: a fingerprint to find near-duplicates and neighbors by."""
+    """CLIP embedding of the image, a unit vector, for deduplication and nearest neighbors."""
 
     model: str
     image: str = "image"

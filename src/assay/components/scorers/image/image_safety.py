@@ -1,4 +1,4 @@
-"""Is an image safe to show?"""
+"""Unsafe image content."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from assay.core.score import UNSAFE, Outcome, Scale, Score
 
 @dataclass(frozen=True)
 class ImageSafety:
-    """The probability, 0 to 1, that an image is one of the `unsafe` kinds of a classifier; lower is safer.
+    """Probability, 0 to 1, that an image has one of the `unsafe` labels of a classifier; lower is safer.
 
-    By default Yahoo's open_nsfw, which tells pornography in photographs and nothing else; any image classifier with
-    labels for what is unsafe will do. Every classifier flags what is harmless now and then: a report counts it, and
-    what is dropped stays in the run. The reason names the likeliest unsafe label where it is the likeliest of all.
+    The default is Yahoo's open_nsfw, which detects only pornography in photographs; any image classifier with unsafe
+    labels works. Every classifier has false positives: the report counts what is flagged, and dropped samples stay in
+    the run. The reason names the most probable unsafe label if it is the most probable of all.
     """
 
     model: str = "embedded:open-nsfw"

@@ -1,4 +1,4 @@
-"""From what a model gives for the readable images of a shard to one outcome for each sample."""
+"""Outcomes of all samples of a shard from the results for its readable images."""
 
 from __future__ import annotations
 

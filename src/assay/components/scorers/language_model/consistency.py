@@ -1,4 +1,4 @@
-"""Is an answer made up? What a model says when asked again, how sure it is of its words, and what a source says."""
+"""Hallucination detection: consistency of sampled answers, token uncertainty and groundedness."""
 
 from __future__ import annotations
 
@@ -19,32 +19,31 @@ from assay.text.answers.semantic_entropy import grouped, semantic_entropy
 from assay.text.instructions.form import sentence_list
 
 Measure: TypeAlias = Literal["agreement", "semantic-entropy", "discrete-entropy"]
-Doubt: TypeAlias = Literal["mean", "max", "mean-entropy", "max-entropy"]
+Uncertainty: TypeAlias = Literal["mean", "max", "mean-entropy", "max-entropy"]
 Readings: TypeAlias = Mapping[Pair, Entailment | Unscored]
 MOST = 200
-"""Sentences of a source, and of a text, that are compared at most."""
+"""Maximum number of sentences of a source, and of a text."""
 
 
 @dataclass(frozen=True)
 class Consistency:
-    """How far answers that a model draws to the same question agree: what is made up comes out different each time.
+    """Consistency of answers that a model samples for the same question: hallucinated content varies between samples.
 
-    The question is asked `samples` times at `temperature`. "agreement" is the share, 0 to 1, in which they bear out the
-    sentences of the answer that is given (SelfCheckGPT); "semantic-entropy" is the entropy in nats over groups of
-    answers that mean the same, weighted by their probability where the model says it, and "discrete-entropy" by their
-    number. All three are in the evidence, with `groups` and `answers`; `answer` is the first of the largest group.
-    A model that is wrong every time in the same way is consistent: no consistency sees that.
+    The question is asked `samples` times at `temperature`. "agreement" is the fraction, 0 to 1, in which the samples
+    support the sentences of the given answer (SelfCheckGPT). "semantic-entropy" is the entropy in nats over clusters of
+    answers with the same meaning, weighted by probability if the model gives it; "discrete-entropy" weights by number.
+    All three are in the evidence, with `groups` and `answers`; `answer` is the first one of the largest cluster. A
+    model that makes the same error in every sample is consistent: this score does not detect it.
 
-    Two answers mean the same where each follows from the other with `threshold` or more. By embeddings that is a
-    cosine, and a denial is near what it denies; a model of inference is better, and a small language model worse than
-    either.
+    Two answers mean the same if each entails the other with `threshold` or more. With embeddings that is a cosine,
+    which is high for a negation too; an NLI model is better, and a small language model is worse than either.
 
-    Source: Manakul, Liusie and Gales 2023, "SelfCheckGPT", sections 5.1 (max over sentences, here of cosines), 5.4 and
-    5.5; Farquhar et al. 2024. We differ: the question stands before both answers for "nli" and "model" alone.
+    Source: Manakul, Liusie and Gales 2023, "SelfCheckGPT", sections 5.1 (maximum over sentences, here of cosines), 5.4
+    and 5.5; Farquhar et al. 2024. Difference: the question precedes both answers only for "nli" and "model".
     """
 
     model: str
-    """Who answered."""
+    """Model that gave the answer."""
     by: By = "embedding"
     judge: str = "embedded:minilm"
     measure: Measure = "agreement"
@@ -69,13 +68,13 @@ class Consistency:
 
     @property
     def scale(self) -> Scale:
-        """A share, or nats."""
+        """Fraction, or nats."""
         if self.measure == "agreement":
             return Scale(unit="share that agrees", low=0.0, high=1.0)
         return Scale(unit="nats", low=0.0, better="lower")
 
     def asks(self, samples: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
-        """What `score` would ask, by model."""
+        """Return the requests of `score`, by model."""
         return {self.model: [self._request(one, lab) for one in samples if self._given(one)]}
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
@@ -117,7 +116,7 @@ class Consistency:
         return whole if len(whole) > 1 else Unscored("unparsed", "Fewer than two of the answers say anything.")
 
     def _checks(self, sample: Sample, drawn: Sequence[Answer]) -> list[Pair]:
-        """Of each sentence of the given answer beside each drawn one, or by embeddings beside each of its sentences."""
+        """Pairs of each sampled answer (or its sentences, for embeddings) and each sentence of the given answer."""
         given = sentence_list(self._given(sample))[:MOST]
         return [(premise, said) for said in given for one in drawn for premise in self._premises(one)]
 
@@ -169,17 +168,17 @@ class Consistency:
 
 @dataclass(frozen=True)
 class TokenUncertainty:
-    """How unsure a model is of an answer's words as it reads them after the question, in nats a token; lower is surer.
+    """Uncertainty of a model about the tokens of an answer, in nats per token; lower is more certain.
 
-    "mean" is the mean negative log-probability of a token and "max" that of the least probable one; "mean-entropy" and
-    "max-entropy" are of what the model would have said there, whatever stands there. All four are in the evidence, with
-    `tokens`. It is the cheapest sign and sees no difference between many ways to say one thing and many things to say.
+    "mean" is the mean negative log-probability of the tokens and "max" the maximum; "mean-entropy" and "max-entropy"
+    are those of the entropy of the predicted distribution. All four are in the evidence, with `tokens`. It is the
+    cheapest signal. It does not distinguish many wordings of one claim from many claims.
 
     Source: Manakul, Liusie and Gales 2023, section 5.6 (Avg and Max, of log-probability and of entropy).
     """
 
     model: str
-    measure: Doubt = "mean"
+    measure: Uncertainty = "mean"
     instruction: str = "instruction"
     output: str = "output"
     system: str = ""
@@ -188,18 +187,18 @@ class TokenUncertainty:
     scale: ClassVar[Scale] = Scale(unit="nats a token", low=0.0, better="lower")
 
     def __post_init__(self) -> None:
-        check_one_of("TokenUncertainty.measure", self.measure, get_args(Doubt))
+        check_one_of("TokenUncertainty.measure", self.measure, get_args(Uncertainty))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Outcomes.
+        """Return an outcome for each sample.
 
         Raises:
-            ModelError: The model does not say how probable tokens are.
-            FieldError: A sample has no such text field.
+            ModelError: The model gives no log-probabilities.
+            FieldError: A sample lacks a text field.
         """
         model = lab.models.likelihood_model(self.model)
         if not isinstance(model, AnswerMomentsModel):
-            raise ModelError(f"Model {self.model!r} does not say how probable tokens are; an open model does.")
+            raise ModelError(f"Model {self.model!r} gives no log-probabilities of tokens; an open model does.")
         given = [nth for nth, one in enumerate(samples) if one.text(self.output).strip() and self._asked(one)]
         before = (Message("system", self.system),) if self.system else ()
         asked = [
@@ -232,13 +231,13 @@ class TokenUncertainty:
 
 @dataclass(frozen=True)
 class Groundedness:
-    """The share of an answer's claims that a source supports, 0 to 1; a claim is a sentence.
+    """Fraction of the claims of an answer that a source supports, 0 to 1; a claim is a sentence.
 
-    A claim is supported where it follows, with `threshold` or more, from the source as a whole or from one of its
-    sentences; by embeddings, where one of them is near, which says that the source speaks of it and not that it bears
-    it out. Evidence: `claims`, `supported`, `lowest`; the reason is the claim that is supported least.
+    A claim is supported if the source as a whole or one of its sentences entails it with `threshold` or more. With
+    embeddings, a similar sentence is enough, which shows the same topic and not support. Evidence: `claims`,
+    `supported`, `lowest`; the reason is the claim with the least support.
 
-    Source: Laban et al. 2022, "SummaC", section 4.1 (the most over sentences of the source, then the mean).
+    Source: Laban et al. 2022, "SummaC", section 4.1 (maximum over sentences of the source, then the mean).
     """
 
     judge: str = "embedded:minilm"
@@ -256,11 +255,11 @@ class Groundedness:
             raise ValueError(f"Groundedness.threshold must be above 0 and at most 1, was {self.threshold}.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Outcomes; where the source has more than `MOST` sentences, or either is empty, there is none.
+        """Return an outcome for each sample; unscored if the source has more than `MOST` sentences, or a text is empty.
 
         Raises:
-            ModelError: `judge` is no model of the kind that `by` names.
-            FieldError: A sample has no such text field.
+            ModelError: `judge` is not of the kind that `by` names.
+            FieldError: A sample lacks a text field.
         """
         pairs = [self._pairs(one) for one in samples]
         asked = [pair for own in pairs if not isinstance(own, Unscored) for pair in own]
@@ -294,7 +293,7 @@ class Groundedness:
 
 def _read(read: Readings, pair: Pair) -> Entailment:
     found = read[pair]
-    assert isinstance(found, Entailment), "whoever asks has looked for what was not read"
+    assert isinstance(found, Entailment), "callers check for unscored pairs first"
     return found
 
 

@@ -1,4 +1,4 @@
-"""Whether one text follows from another, as a model sees it: what scorers of consistency and support share."""
+"""Entailment between two texts by an NLI model, a language model or sentence embeddings."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ Pair: TypeAlias = tuple[str, str]
 _ASKED = (
     "Context: {premise}\n\nSentence: {hypothesis}\n\nIs the sentence supported by the context above? Answer Yes or No."
 )
-"""SelfCheckGPT's prompt (Manakul, Liusie and Gales 2023, section 5.5)."""
+"""Prompt of SelfCheckGPT (Manakul, Liusie and Gales 2023, section 5.5)."""
 
 
 @dataclass(frozen=True)
 class Entailment:
-    """What a reader says of a premise and a hypothesis."""
+    """Entailment of a hypothesis by a premise."""
 
     entailed: float
-    """Probability that the hypothesis follows, 0 to 1; of an embedding the cosine, 0 where it is negative."""
+    """Probability of entailment, 0 to 1; for embeddings the cosine, clipped at 0."""
     agrees: float
-    """1 less the probability of a contradiction, out of entailment and contradiction alone; else as `entailed`."""
+    """1 minus the probability of contradiction, normalized over entailment and contradiction; else as `entailed`."""
 
 
 def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[Pair, Entailment | Unscored]:
-    """Of each different (premise, hypothesis), by a model of inference, a language model or sentence embeddings.
+    """Return the entailment of each distinct (premise, hypothesis).
 
-    * nli: `judge` is a text classifier whose labels name entailment and contradiction; the neutral label counts for
-      neither side in `agrees` (Manakul, Liusie and Gales 2023, section 5.4).
-    * model: `judge` is a language model that is asked; the probabilities of Yes and of No are compared.
-    * embedding: `judge` is a sentence encoder, and its cosine no entailment: "it rains" and "it does not" are near.
+    * nli: `judge` is a text classifier whose labels name entailment and contradiction; `agrees` ignores the
+      neutral label (Manakul, Liusie and Gales 2023, section 5.4).
+    * model: `judge` is a language model; the probabilities of Yes and No are compared.
+    * embedding: `judge` is a sentence encoder. Cosine similarity is not entailment: "it rains" and
+      "it does not" are near.
 
     Raises:
-        ModelError: The model is not of that kind, or stands in the way of every further answer too.
+        ModelError: The model is of another kind, or cannot answer any further request.
     """
     asked = list(dict.fromkeys(pairs))
     found = {"nli": _by_nli, "model": _by_model, "embedding": _by_embedding}[by](asked, judge, lab) if asked else []
@@ -53,13 +54,13 @@ def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[P
 def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Unscored]:
     model = lab.models.text_classifier(judge)
     if not isinstance(model, PairClassifier):
-        raise ModelError(f"Model {judge!r} reads one text, not a premise and a hypothesis.")
+        raise ModelError(f"Model {judge!r} classifies single texts, not pairs of premise and hypothesis.")
     names = [label.casefold() for label in model.labels]
     places = [next((nth for nth, name in enumerate(names) if part in name), None) for part in ("entail", "contra")]
     entail, contra = places
     if entail is None or contra is None:
         raise ModelError(
-            f"Model {judge!r} is none of inference: no label names entailment and contradiction.",
+            f"Model {judge!r} is not an NLI model: no label names entailment and contradiction.",
             hint=f"Its labels are {', '.join(model.labels)}.",
         )
     logits = model.pair_logits(pairs).astype(np.float64)

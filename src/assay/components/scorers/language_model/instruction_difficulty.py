@@ -1,4 +1,4 @@
-"""How much does the instruction help a language model to say the answer?"""
+"""Instruction-following difficulty (IFD)."""
 
 from __future__ import annotations
 
@@ -17,42 +17,41 @@ from assay.text.instructions.dialogues import conversation
 
 @dataclass(frozen=True)
 class InstructionDifficulty:
-    """Instruction-following difficulty: the mean loss of a task's answer after its instruction, divided by that alone.
+    """Instruction-following difficulty (IFD): loss of the answer given the instruction, divided by its loss alone.
 
-    Near 0 the instruction gives the answer away; near 1 it hardly helps, and there is much to learn; above 1 it makes
-    the answer less likely, and the two may not belong together. So drop what is above 1 and keep the highest of the
-    rest, as the published code does: `{use: Threshold, column: following, high: 1}`, and then
-    `{use: TopFraction, column: following, fraction: 0.1, per: null}`. (The paper's words drop 1 itself, too.)
+    Near 0 the instruction determines the answer; near 1 it hardly helps, and there is much to learn; above 1 it makes
+    the answer less likely, and the two may not match. So drop values above 1 and keep the highest of the rest, as the
+    published code does: `{use: Threshold, column: difficulty, high: 1}`, then `{use: TopFraction, column: difficulty,
+    fraction: 0.1, per: null}`. (The text of the paper drops 1 too.)
 
-    After its instruction means after the model's chat template of a user who says instruction and input, and of what
-    was said before where there is a history; alone means
-    after the same template of a user who says nothing, so that a turn stands before the first token, too. The same
-    tokens of the answer are scored in both, each once: all of them, without the token that ends a turn. Evidence: the
-    losses `given` and `alone` in nats a token, and `tokens`. An answer of fewer than two tokens has no mean worth a
-    name and is unscored, as is a task without an instruction; one that is longer than the model's context has failed.
+    Given the instruction: after the chat template of the model with instruction and input as the user message, after
+    earlier messages if there is a history. Alone: after the same template with an empty user message, so that a context
+    precedes the first token there too. Both losses are the mean over the same tokens of the answer, without the
+    end-of-turn token. Evidence: the losses `given` and `alone` in nats per token, and `tokens`. An answer of fewer than
+    two tokens and a task without an instruction are unscored; one that exceeds the context of the model has failed.
 
     Source: Li et al. 2024, "From Quantity to Quality" (NAACL), section 2.2, equations 2 to 4. The official code
-    (tianyi-lab/Cherry_LLM, cherry_seletion/data_analysis.py) has Alpaca's headings where we have a chat template: the
-    last of them stands before the answer alone. It cuts what is too long.
+    (tianyi-lab/Cherry_LLM, cherry_seletion/data_analysis.py) uses Alpaca's headings instead of a chat template, of
+    which the last one precedes the answer alone, and truncates long texts.
     """
 
     model: str
     instruction: str = "instruction"
     input: str = "input"
-    """What the instruction is about; not shown where a sample has none."""
+    """Field of the input, if a sample has it."""
     output: str = "output"
     history: str = "history"
-    """What was said before, where a sample has it."""
+    """Field of the earlier messages, if a sample has it."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="ratio of losses", low=0.0)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Ratios.
+        """Return a ratio for each sample.
 
         Raises:
-            ModelError: The model does not say how probable a text is, or has no chat template.
-            FieldError: A sample has no text `instruction` or `output`, or its history is none.
+            ModelError: The model gives no log-probabilities, or has no chat template.
+            FieldError: A sample has no text `instruction` or `output`, or its history is invalid.
         """
         model = lab.models.likelihood_model(self.model)
         # One task a call, so that nothing else lies in its network call: a number depends on its own task alone.

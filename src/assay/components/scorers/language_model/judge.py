@@ -1,4 +1,4 @@
-"""Does a language model find a text good?"""
+"""LLM-as-a-judge: grades."""
 
 from __future__ import annotations
 
@@ -26,32 +26,33 @@ from assay.text.prompting.judge_prompts import By, Rated, Rubric, rating, rating
 
 @dataclass(frozen=True)
 class Judge:
-    """The grade that a language model gives a text, by criteria, as in G-Eval (Liu et al. 2023, section 2).
+    """Grade of a text by a language model and criteria, as in G-Eval (Liu et al. 2023, section 2).
 
-    With "answers" the judge writes the sample's id and a grade, and where `decoding` gives several answers, their mean
-    counts; with "likelihood" nothing is written: the grades' own probabilities are weighed, which small models need.
-    AlpaGasus' rating (Chen et al. 2024, section 2) is `low=0, step=0.5, dimension="accuracy"`, and keeps 4.5 and more.
+    With "answers" the judge writes the id of the sample and a grade, and several answers of `decoding` are averaged.
+    With "likelihood" nothing is generated: the grade is the mean weighted by the probability of each grade, which small
+    models need. The rating of AlpaGasus (Chen et al. 2024, section 2) is `low=0, step=0.5, dimension="accuracy"`, with
+    a threshold of 4.5.
 
-    A judge is no measure of its own: `assay judge` says how well one agrees with people, and which biases it has.
+    A judge is not a ground truth: `assay judge` measures its agreement with people and its biases.
     """
 
     model: str
     criteria: str
     steps: str = ""
-    """How to go about it; nothing is said of steps where empty."""
+    """Evaluation steps for the prompt; none if empty."""
     dimension: str = ""
     low: float = 1.0
     high: float = 5.0
     step: float = 1.0
     by: By = "answers"
     decoding: Decoding = field(default_factory=lambda: Decoding(max_tokens=64))
-    """Its seed is not used, for every sample has its own."""
+    """Its seed is ignored, as each sample has its own."""
     output: str = "output"
-    """Field of the text; the three below are shown too where a sample has them."""
+    """Field of the text. The prompt also has the three fields below, if a sample has them."""
     instruction: str = "instruction"
     input: str = "input"
     history: str = "history"
-    """What was said before the instruction."""
+    """Field of the earlier messages."""
 
     version: ClassVar[int] = 1
 

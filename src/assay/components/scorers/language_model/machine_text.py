@@ -1,4 +1,4 @@
-"""Does a text look as if a machine had written it?"""
+"""Detection of machine-generated text."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ TOKENS = 512
 
 @dataclass(frozen=True)
 class FastDetectGpt:
-    """Conditional probability curvature; the higher, the more a text looks like a machine's.
+    """Conditional probability curvature; higher values indicate machine-generated text.
 
-    By one model that is shown the text, or by two: `model` says how probable the text is, `writer` what was to be
-    expected. Any open model, and the two must have the same tokens. Text of fewer than `words` words or in another
-    language than `languages` is not decidable and unscored, and text that somebody edited is decided wrongly. Where to
-    draw the line hangs on the models and on the kind of text: `assay probe ai-text --human` draws it where a stated
-    share of texts that people wrote lies above. Evidence: `log_prob` and `expected` in nats a token, and `tokens` read.
+    `model` gives the probability of the text and `writer` the expected one; they may be the same. Both must be open
+    models with the same tokens. A text of fewer than `words` words, or in a language other than `languages`, is
+    unscored; edited text is not detected reliably. The threshold depends on the models and on the kind of text: `assay
+    probe ai-text --human` calibrates it to a given false positive rate on human-written texts. Evidence: `log_prob` and
+    `expected` in nats per token, and the number of `tokens`.
 
     Source: Bao et al. 2024, "Fast-DetectGPT", analytic form; its code calls `writer` the sampling or reference model.
-    We differ: at most `tokens` tokens are read.
+    Difference: at most `tokens` tokens are read.
     """
 
     model: str
     writer: str = ""
-    """The same as `model` where empty."""
+    """`model` if empty."""
     text: str = "text"
     words: int = WORDS
     languages: tuple[str, ...] = ("en",)
@@ -61,21 +61,21 @@ class FastDetectGpt:
 
 @dataclass(frozen=True)
 class Binoculars:
-    """The log-perplexity of a text over its cross log-perplexity; the lower, the more it looks like a machine's.
+    """Ratio of log-perplexity to cross log-perplexity of a text; lower values indicate machine-generated text.
 
-    `model` is the performer, whom the text surprises more or less, and `observer` says what was to be expected; any two
-    open models with the same tokens, best a base model as the observer and its instruct version as the performer. With
-    one model as both it is perplexity over entropy, which is weaker than what was published. What is not decidable, and
-    the evidence, are as of FastDetectGpt.
+    `model` is the performer and `observer` gives the expected log-perplexity. Use two open models with the same tokens,
+    ideally a base model as the observer and its instruct version as the performer. With a single model the score is
+    perplexity over entropy, which is weaker than the published method. Unscored texts and evidence are as for
+    FastDetectGpt.
 
-    Source: Hans et al. 2024, "Spotting LLMs with Binoculars". With tiiuae/falcon-7b as the observer and
-    tiiuae/falcon-7b-instruct in bfloat16 its code draws the line at 0.9015 (best F1) or 0.8536 (0.01 % of people's
-    texts below); for other models these numbers mean nothing.
+    Source: Hans et al. 2024, "Spotting LLMs with Binoculars". For tiiuae/falcon-7b as the observer and
+    tiiuae/falcon-7b-instruct in bfloat16, the thresholds of its code are 0.9015 (best F1) and 0.8536 (false positive
+    rate 0.01%); they do not apply to other models.
     """
 
     model: str
     observer: str = ""
-    """The same as `model` where empty."""
+    """`model` if empty."""
     text: str = "text"
     words: int = WORDS
     languages: tuple[str, ...] = ("en",)

@@ -1,4 +1,4 @@
-"""Which of two answers does a language model find better?"""
+"""LLM-as-a-judge: pairwise comparison."""
 
 from __future__ import annotations
 
@@ -19,30 +19,32 @@ from assay.text.prompting.judge_prompts import LETTERS, By, Pair, choice, pair_p
 
 @dataclass(frozen=True)
 class PairJudge:
-    """1 where a judge finds `first` better in both orders, 0 where `second`, 1/2 for a tie or where orders disagree.
+    """1 if a judge prefers `first` in both orders, 0 if it prefers `second`, 1/2 for a tie or position inconsistency.
 
-    Each pair is shown twice, once each way round, because judges favor a place (Wang et al. 2023, "Large language
-    models are not fair evaluators"; Zheng et al. 2023, section 3.4). Equal answers are a tie and nobody is asked; of
-    two empty ones there is no verdict.
-    Evidence: `as given` and `swapped`, what each order says of `first`; `conflict`, 1 where they disagree; with
+    Each pair is judged in both orders because of position bias (Wang et al. 2023, "Large language models are not fair
+    evaluators"; Zheng et al. 2023, section 3.4). Equal answers are a tie without a request; two empty answers are
+    unscored.
+
+    Evidence: `as given` and `swapped`, the result for `first` in each order; `conflict`, 1 if they disagree; with
     "likelihood" also `balanced`, the mean probability of `first`.
 
-    A judge is no measure of its own: `assay judge` says how well one agrees with people, and which biases it has.
+    A judge is not a ground truth: `assay judge` measures its agreement with people and its biases.
     """
 
     model: str
     by: By = "answers"
-    """It writes the better answer's letter; or the letters' probabilities are compared, which small models need."""
+    """Generate the letter of the better answer, or compare the probabilities of the letters, which small models need.
+    """
     ties: bool = False
-    """Whether it may find both equally good."""
+    """Whether the judge may declare a tie."""
     decoding: Decoding = field(default_factory=lambda: Decoding(max_tokens=64))
-    """One answer; its seed is not used, for every pair has its own."""
+    """Must give one answer. Its seed is ignored, as each pair has its own."""
     first: str = "output_a"
-    """Field of the answer whose worth is told, and below that of the one it stands against."""
+    """Field of the answer that is scored; `second` is the field of the other one."""
     second: str = "output_b"
     instruction: str = "instruction"
     input: str = "input"
-    """Shown too where a sample has it, as is the next: what was said before."""
+    """Shown if a sample has it, as is `history`, the earlier messages."""
     history: str = "history"
 
     version: ClassVar[int] = 1
@@ -123,7 +125,7 @@ class PairJudge:
 
 
 SAME = Score(0.5, "both answers are the same", {"same": 1.0})
-NEITHER = Unscored("not_applicable", "Neither answer says anything.")
+NEITHER = Unscored("not_applicable", "Both answers are empty.")
 
 
 def _verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:

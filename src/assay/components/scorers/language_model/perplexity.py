@@ -1,4 +1,4 @@
-"""How much does a text surprise a language model?"""
+"""Perplexity."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Per: TypeAlias = Literal["token", "word", "byte"]
 
 @dataclass(frozen=True)
 class Perplexity:
-    """The exponential of the mean negative log-probability of a text's tokens; lower is less surprising.
+    """Exponential of the mean negative log-probability of the tokens of a text.
 
-    By token it depends on the model's tokenizer: compare models by byte or by word, as lm-evaluation-harness does. A
-    text longer than the window is read by one that slides (`assay.models.text.rolling`). Evidence: perplexity by
-    `token`, `word` and `byte`, `tokens` that were scored, `windows`, and where there are several, their size `window`
-    and `stride` in tokens. A text of fewer than two tokens has no perplexity.
+    Perplexity per token depends on the tokenizer: compare models per byte or per word, as lm-evaluation-harness does. A
+    text longer than the window is read by a sliding window (`assay.models.text.rolling`). Evidence: perplexity per
+    `token`, `word` and `byte`, the number of scored `tokens` and of `windows`, and with several windows their size
+    `window` and `stride` in tokens. A text of fewer than two tokens is unscored.
     """
 
     model: str
     per: Per = "token"
     window: int | None = None
-    """Tokens; as many as the model takes where it is not given."""
+    """Tokens; the context length of the model if None."""
     stride: int | None = None
-    """Tokens from one window to the next; half a window where it is not given."""
+    """Tokens between the starts of two windows; half a window if None."""
     text: str = "text"
 
     version: ClassVar[int] = 1

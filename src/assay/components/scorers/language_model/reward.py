@@ -1,4 +1,4 @@
-"""How good is an answer, in the eyes of those whose preferences a reward model learned?"""
+"""Reward by a reward model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from assay.text.instructions.dialogues import conversation
 
 @dataclass(frozen=True)
 class Reward:
-    """The reward that a reward model gives an answer to a task or a dialogue; without unit or bounds.
+    """Reward of an answer to a task or a dialogue by a reward model; without unit or bounds.
 
-    The difference of two answers to one task is the log-odds of which is preferred; rewards of answers to different
-    tasks need not compare. The model is what the trainer `RewardModel` leaves, or any other of transformers for
-    sequence classification with one output and a chat template. A blank answer, and one that is longer than the context
-    with its task, has none.
+    The difference between the rewards of two answers to one task is the log-odds of the preference; rewards for
+    different tasks are not comparable. The model is an output of the trainer `RewardModel`, or any transformers model
+    for sequence classification with one output and a chat template. A blank answer, and one that exceeds the context
+    together with its task, is unscored.
 
     Source: Ouyang et al. 2022, "Training language models to follow instructions with human feedback", section 3.5.
     """

@@ -1,4 +1,4 @@
-"""How many runs of words does a text share with its references?"""
+"""BLEU."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from assay.text.similarity.bleu_chrf import Cut, bleu, of_text
 
 @dataclass(frozen=True)
 class Bleu:
-    """Sentence BLEU in per cent against all references together (Papineni et al. 2002), by sacrebleu.
+    """Sentence BLEU in percent against all references (Papineni et al. 2002), by sacrebleu.
 
-    The reason is sacrebleu's signature, which says how the number was made. The mean of these is not the BLEU of a
-    corpus, for which there is `assay.text.similarity.bleu_chrf.of_corpus`.
+    The reason is sacrebleu's signature. The mean over sentences is not corpus BLEU, for which there is
+    `assay.text.similarity.bleu_chrf.of_corpus`.
     """
 
     tokenize: Cut = "13a"
@@ -34,8 +34,10 @@ class Bleu:
         check_one_of("Bleu.tokenize", self.tokenize, get_args(Cut))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        metric = bleu(self.tokenize)
+
         def judge(text: str, references: list[str]) -> Outcome:
-            found = of_text(bleu(self.tokenize), text, references)
+            found = of_text(metric, text, references)
             return Score(found.value, found.signature)
 
         return compared(samples, self.text, self.references, judge)

@@ -1,4 +1,4 @@
-"""How many runs of characters does a text share with its references?"""
+"""chrF."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from assay.text.similarity.bleu_chrf import chrf, of_text
 
 @dataclass(frozen=True)
 class ChrF:
-    """chrF2 in per cent against the best of the references (Popović 2015), by sacrebleu; for any script as it is.
+    """chrF2 in percent against the best of the references (Popović 2015), by sacrebleu; for any script.
 
-    The reason is sacrebleu's signature, which says how the number was made.
+    The reason is sacrebleu's signature.
     """
 
     word_order: Literal[0, 2] = 0
-    """2 for chrF2++, which looks at words and pairs of them too."""
+    """2 for chrF++, which uses words and bigrams too."""
     references: tuple[str, ...] = ("reference",)
     text: str = "text"
 
@@ -33,8 +33,10 @@ class ChrF:
         check_one_of("ChrF.word_order", self.word_order, (0, 2))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        metric = chrf(self.word_order)
+
         def judge(text: str, references: list[str]) -> Outcome:
-            found = of_text(chrf(self.word_order), text, references)
+            found = of_text(metric, text, references)
             return Score(found.value, found.signature)
 
         return compared(samples, self.text, self.references, judge)

@@ -1,4 +1,4 @@
-"""What the scorers share that compare a sample's text with its references."""
+"""Comparison with references and validation, shared by the scorers."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ def compared(
     references: Sequence[str],
     judge: Callable[[str, list[str]], Outcome],
 ) -> list[Outcome]:
-    """`judge(text, references)` of each sample that has a reference in one of those fields, and that there is none.
+    """Return `judge(text, references)` of each sample; unscored if none of the fields has a reference.
 
-    A field that is missing, or holds nothing but space, is no reference; there is no score of 0 for that.
+    A missing or blank field is not a reference.
 
     Raises:
-        FieldError: A sample has no text field `text`, or a reference is an image: a mistake in the recipe.
+        FieldError: A sample has no text field `text`, or a reference is an image.
     """
     return [_one(sample.text(text), references_of(sample, references), references, judge) for sample in samples]
 
 
 def references_of(sample: Sample, names: Sequence[str]) -> list[str]:
-    """The texts that a sample is compared with; of some samples there may be fewer than of others."""
+    """Return the references of a sample that are not blank."""
     held = [sample.text(name) for name in names if name in sample.fields]
     return [reference for reference in held if reference.strip()]
 
 
 def without_reference(names: Sequence[str]) -> Unscored:
-    """What is said of a sample that has none."""
+    """Outcome of a sample without a reference."""
     return Unscored("not_applicable", f"There is no reference: {', '.join(names)} is missing or empty.")
 
 
 def unanswered(model: str, lack: NotCompleted) -> Unscored:
-    """What is said of a sample that a model was asked about in vain.
+    """Outcome of a sample for which a model gave no answer.
 
     Raises:
-        ModelError: It stands in the way of every further answer too.
+        ModelError: No further request would succeed either.
     """
     if lack.lack in HOPELESS:
         raise stopped(model, lack.lack, lack.reason)
@@ -48,20 +48,20 @@ def unanswered(model: str, lack: NotCompleted) -> Unscored:
 
 
 def check_names(kind: str, references: Sequence[str]) -> None:
-    """Refuses a component whose `references` name no field.
+    """Validate that `references` names unique fields.
 
     Raises:
-        ValueError: There is no name, or one twice.
+        ValueError: It does not.
     """
     if not references or len(set(references)) < len(references):
         raise ValueError(f"{kind}.references must be one or more different fields, was {references!r}.")
 
 
 def check_one_of(name: str, value: object, known: Sequence[object]) -> None:
-    """Refuses an argument of a component that is none of those it may be.
+    """Validate that an argument is one of the known values.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not.
     """
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, was {value!r}.")

@@ -1,4 +1,4 @@
-"""How near does a text lie to its reference in meaning?"""
+"""Semantic similarity to references."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from assay.core.score import Outcome, Scale, Score, Unscored
 
 @dataclass(frozen=True)
 class EmbeddingCosine:
-    """The cosine of a text's sentence embedding and that of its nearest reference.
+    """Cosine similarity of the sentence embeddings of a text and of its nearest reference.
 
-    What counts as near differs from model to model and from language to language (`embedded:minilm` knows English), and
-    long texts are cut: compare scores of one model on texts of one kind. An empty text means nothing and is unscored.
-    The reason names backend and precision: bfloat16 moves a cosine in its third or fourth place. Other
-    texts move nothing.
+    The scale differs by model and by language (`embedded:minilm` supports English), and long texts are truncated:
+    compare only scores of one model on one kind of text. An empty text is unscored. The reason names backend and
+    precision: bfloat16 changes a cosine in its third or fourth decimal. The other texts of a batch have no effect.
     """
 
     model: str = "embedded:minilm"

@@ -1,4 +1,4 @@
-"""How many words does a text share with its reference?"""
+"""ROUGE."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ Words: TypeAlias = Literal["any", "ascii"]
 
 @dataclass(frozen=True)
 class Rouge:
-    """ROUGE's F of a text against the best of its references (Lin 2004), as rouge_score gives it.
+    """ROUGE F of a text against the best of its references (Lin 2004), as in rouge_score.
 
-    "rouge1" and "rouge2" count words and pairs of words, "rougeL" words in order, "rougeLsum" the same line by line.
-    Evidence: `precision`, the share of the text that is in the reference, and `recall`, the share of the reference that
-    is in the text. A text without words scores 0; a reference without words is none.
+    "rouge1" and "rouge2" count unigrams and bigrams, "rougeL" uses the longest common subsequence, "rougeLsum" the same
+    by line. Evidence: `precision` and `recall`. A text without words scores 0; a reference without words is ignored.
     """
 
     kind: Kind = "rougeL"
     words: Words = "any"
-    """Of any script, or rouge_score's, which knows a to z and digits alone; the same for ASCII text."""
+    """Tokens of any script, or those of rouge_score: a to z and digits only. Equal for ASCII text."""
     stem: bool = False
-    """Compare English words by Porter's stems."""
+    """Compare English words after Porter stemming."""
     references: tuple[str, ...] = ("reference",)
     text: str = "text"
 

@@ -1,4 +1,4 @@
-"""What did people say of two answers?"""
+"""Human preference between two answers."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.instructions.dialogues import said_before
 
 Key: TypeAlias = tuple[str, frozenset[str]]
-"""An instruction and two answers, whichever was shown first."""
+"""An instruction and an unordered pair of answers."""
 Cast: TypeAlias = tuple[str, tuple[Message, ...], str]
-"""The input and the history that a vote was about, and the answer that won; `_TIE` for a tie."""
-UNVOTED = Unscored("not_applicable", "Nobody has voted on these two answers.")
+"""Input and history of a vote, and the answer that won; `_TIE` for a tie."""
+UNVOTED = Unscored("not_applicable", "There are no votes on these two answers.")
 SAME = Score(0.5, "both answers are the same", {"same": 1.0})
 
 
 @dataclass(frozen=True)
 class HumanVotes:
-    """What people who voted think `first` is worth beside `second`: 1 better, 0 worse, 1/2 a tie.
+    """Human preference for `first` over `second`: 1 better, 0 worse, 1/2 a tie.
 
-    Looked up by the words of instruction and answers, whichever answer was shown first and however they are spaced; a
-    vote that names an input counts for that input alone, and one that names a history for that alone. Where more than
-    half of several votes are for one answer, the score is the mean, a tie counting half; else it is a tie. Pairs
-    on which nobody voted are unscored. Evidence: `votes`, `first`, `second` and `ties`.
+    Votes are matched by the words of instruction and answers, in either order and whatever the spacing. A vote with an
+    input matches only that input, and one with a history only that history. If more than half of the votes are for one
+    answer, the score is the mean, in which a tie counts 1/2; otherwise it is 1/2. Pairs without votes are unscored.
+    Evidence: `votes`, `first`, `second` and `ties`.
 
-    The votes are samples with instruction, output_a, output_b and winner ("a", "b" or "tie"), and input and history
-    where they name them, as VotedPairs reads them.
+    The votes are samples with instruction, output_a, output_b and winner ("a", "b" or "tie"), and optionally input and
+    history, as VotedPairs reads them.
     """
 
     votes: Source
     first: str = "output_a"
-    """Field of the answer whose worth is told, and below that of the one it stands against."""
+    """Field of the answer that is scored; `second` is the field of the other one."""
     second: str = "output_b"
     instruction: str = "instruction"
     input: str = "input"
@@ -49,15 +49,15 @@ class HumanVotes:
     scale: ClassVar[Scale] = Scale("wins", 0.0, 1.0)
 
     def listing(self) -> str:
-        """What the source says of the file that it reads, so that other votes are looked up again."""
+        """Digest of the files that the source reads."""
         return listing_of(self.votes)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """What people said.
+        """Return an outcome for each sample.
 
         Raises:
-            FieldError: A sample lacks a text field, or a vote has no winner.
-            UserError: As the source.
+            FieldError: A sample lacks a text field, or a vote has no valid winner.
+            UserError: The source cannot be read.
         """
         cast = held(self, self.listing(), lambda: _cast(self.votes.read(lab)))
         return [self._one(sample, cast) for sample in samples]
@@ -65,7 +65,7 @@ class HumanVotes:
     def _one(self, sample: Sample, cast: dict[Key, list[Cast]]) -> Outcome:
         one, two = (_plain(sample.text(name)) for name in (self.first, self.second))
         if one == two:
-            return SAME if one else Unscored("not_applicable", "Neither answer says anything.")
+            return SAME if one else Unscored("not_applicable", "Both answers are empty.")
         given = _plain(sample.text(self.input)) if self.input in sample.fields else ""
         before = said_before(sample, self.history)
         known = cast.get((_plain(sample.text(self.instruction)), frozenset((one, two))), [])
@@ -80,7 +80,7 @@ class HumanVotes:
 
 
 _TIE = "\0tie"
-"""No answer, for it is no text that anybody wrote."""
+"""Marks a tie; it differs from every answer."""
 
 
 def _cast(votes: Sequence[Sample]) -> dict[Key, list[Cast]]:

@@ -1,4 +1,4 @@
-"""Does a text lie nearer to its label's words than to every other label's?"""
+"""Zero-shot text classification by embeddings."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from assay.core.score import Outcome, Scale, Score, Unscored
 
 @dataclass(frozen=True)
 class LabelMatch:
-    """How much nearer a text's sentence embedding lies to its intended label than to the nearest other one.
+    """Cosine to the intended label minus cosine to the nearest other label, by sentence embeddings.
 
-    The difference of two cosines; negative where another label is nearer. A label stands where its `words` do, or its
-    own name: where it has several, at their mean, scaled to length 1. That is the zero-shot classification of Schopf,
-    Braun and Matthes 2022 (section 3.2, "similarity-based"), with a margin for a score. Evidence: `cosine` to the
-    intended label. The answer is the nearest label. An empty text is unscored.
+    Negative if another label is nearer. The embedding of a label is the normalized mean over its `words`, or that of
+    its name: zero-shot classification as in Schopf, Braun and Matthes 2022 (section 3.2, "similarity-based"), with the
+    margin as the score. Evidence: `cosine` to the intended label. The answer is the nearest label. An empty text is
+    unscored.
     """
 
     labels: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What stands for a label; its own name where it is not here."""
+    """Words for a label; its name if it is missing here."""
     model: str = "embedded:minilm"
     label: str = "label"
     text: str = "text"

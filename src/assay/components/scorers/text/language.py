@@ -1,4 +1,4 @@
-"""Which language is a text in?"""
+"""Language identification."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from assay.text.instructions.languages import COMMON, ENOUGH, check_code, letter
 
 @dataclass(frozen=True)
 class Language:
-    """The language of a text, of those in `languages`, as an ISO 639-1 code: "en", "ko".
+    """Most probable language of a text among `languages`, as an ISO 639-1 code: "en", "ko".
 
-    By py3langid, which carries its model: naive Bayes over byte n-grams (Lui and Baldwin 2012, "langid.py"). It is
-    given words alone, without numbers and marks. Evidence: `confidence`, the probability among those languages; a text
-    of another one is called by the likest of them. With fewer than `letters` letters, of which a character of a script
-    that is cut by the character counts as three, there is too little to tell and a text is Unscored.
+    By py3langid: naive Bayes over byte n-grams (Lui and Baldwin 2012, "langid.py"), on words without numbers and
+    punctuation. Evidence: `confidence`, the probability among those languages; a text in another language gets the most
+    probable of them. A text with fewer than `letters` letters is unscored; a character of a script that is tokenized by
+    character counts as three letters.
     """
 
     text: str = "instruction"

@@ -1,4 +1,4 @@
-"""Does a text hold what should not be published: personal data, or a key?"""
+"""Personal data and secrets in texts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from assay.text.privacy.secrets import secrets_in
 
 @dataclass(frozen=True)
 class PersonalData:
-    """How many pieces of personal data a text holds, by patterns with check digits (`text.privacy.personal_data`).
+    """Number of pieces of personal data in a text, by patterns with check digits (`text.privacy.personal_data`).
 
-    Names and street addresses are not found. Evidence: how many of each kind; the reason shows a few, masked. To drop
-    what has any: `{use: Threshold, column: NAME, high: 0}`.
+    Names and street addresses are not detected. Evidence: the count of each kind; the reason shows a few, masked. To
+    drop texts with personal data: `{use: Threshold, column: NAME, high: 0}`.
     """
 
     text: str = "text"
     kinds: tuple[str, ...] = KINDS
     regions: tuple[str, ...] = REGIONS
-    """ISO 3166 codes of the countries whose phone numbers are known without a country's code; with one, all are."""
+    """ISO 3166 codes of countries whose phone numbers are detected without a country calling code."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="pieces of personal data", low=0.0, better="lower")
@@ -42,9 +42,9 @@ class PersonalData:
 
 @dataclass(frozen=True)
 class Secrets:
-    """How many keys, tokens and passwords a text holds, by the form of known services (`text.privacy.secrets`).
+    """Number of keys, tokens and passwords in a text, by the formats of known services (`text.privacy.secrets`).
 
-    Nobody is asked whether a key works. Evidence: how many of each kind; the reason shows a few, masked.
+    Keys are not verified online. Evidence: the count of each kind; the reason shows a few, masked.
     """
 
     text: str = "text"

@@ -1,4 +1,4 @@
-"""A text's place among all texts."""
+"""Text embeddings."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from assay.core.score import Fingerprint, Outcome, Scale, Unscored
 
 @dataclass(frozen=True)
 class TextEmbedding:
-    """The text's sentence embedding, of length 1: a fingerprint to find near-duplicates and neighbors by.
+    """Sentence embedding of the text, a unit vector, for deduplication and nearest neighbors.
 
-    An empty text means nothing and is unscored; a long one is cut as its encoder cuts it.
+    An empty text is unscored; the encoder truncates long texts.
     """
 
     model: str = "embedded:minilm"

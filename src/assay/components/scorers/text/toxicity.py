@@ -1,4 +1,4 @@
-"""Is a text toxic, by a classifier of yours?"""
+"""Toxicity by a text classifier."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ MOST = 50
 
 @dataclass(frozen=True)
 class Toxicity:
-    """The probability, 0 to 1, that the worst piece of a text is one of the `unsafe` kinds of a classifier.
+    """Maximum probability, 0 to 1, over the chunks of a text, of the `unsafe` labels of a classifier.
 
-    By any text classifier; assay carries none, and what one calls toxic is what those who labeled its data did: such
-    classifiers flag dialects and talk about minorities more often than other text (Sap et al. 2019; Dixon et al. 2018).
-    Of a classifier whose labels exclude each other ("softmax") the probabilities of `unsafe` are summed; of one that
-    judges each label by itself ("sigmoid", such as unitary/toxic-bert) the highest counts. A text is judged in pieces
-    of `PIECE` characters, the first `MOST`. Evidence: each unsafe label's highest probability, and `pieces`.
+    assay ships no toxicity classifier. A classifier reproduces the judgments of its annotators: such classifiers flag
+    dialects and mentions of minorities more often than other text (Sap et al. 2019; Dixon et al. 2018). For exclusive
+    labels ("softmax") the probabilities of `unsafe` are summed; for independent labels ("sigmoid", such as
+    unitary/toxic-bert) the maximum counts. A text is split into chunks of `PIECE` characters, of which the first `MOST`
+    are classified. Evidence: the maximum probability of each unsafe label, and `pieces`.
     """
 
     model: str

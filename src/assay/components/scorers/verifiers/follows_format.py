@@ -1,4 +1,4 @@
-"""Does an answer keep the rules of form that it was given?"""
+"""Verification of format constraints, as in IFEval."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from assay.text.instructions.languages import COMMON, ENOUGH, check_code, letter
 from assay.text.similarity.tokens import folded, tokens
 
 SECONDS = 1.0
-"""The longest that a regular expression may take for one answer."""
+"""Time limit of a regular expression for one answer."""
 COUNTS: dict[str, Callable[[str], int]] = {
     "words": lambda text: len(tokens(text)),
     "lines": lines,
@@ -29,31 +29,31 @@ COUNTS: dict[str, Callable[[str], int]] = {
 
 @dataclass(frozen=True)
 class FollowsFormat:
-    """The share of its rules that an answer keeps, or with `strict` 1 where it keeps all and else 0.
+    """Fraction of its format rules that an answer follows; with `strict`, 1 if it follows all and else 0.
 
-    After the verifiable instructions of IFEval (Zhou et al. 2023): rules that a program can check. Where we differ:
-    words are found as words, of any script and in any case ("cat" is not in "concatenate"), rather than as characters,
-    and a text too short to tell its language by does not keep `language`. An answer that is empty keeps no rule. The
-    reason names each broken rule; evidence has 1 or 0 for each. A sample without a field that a rule needs is Unscored,
-    and so is one for which the regular expression takes more than a second.
+    The rules are modeled on the verifiable instructions of IFEval (Zhou et al. 2023). Differences: words are matched as
+    words, in any script and any case ("cat" is not in "concatenate"), instead of as substrings, and a text too short
+    for language identification breaks `language`. An empty answer follows no rule. The reason names each broken rule;
+    evidence has 1 or 0 for each. A sample that lacks a field of a rule is unscored, and so is one whose regular
+    expression times out.
     """
 
     all_of: tuple[str, ...] = ()
-    """Words or phrases that must all be there."""
+    """Words or phrases that must all occur."""
     none_of: tuple[str, ...] = ()
-    """Words or phrases none of which may be there."""
+    """Words or phrases that must not occur."""
     all_of_field: str = ""
-    """A field that holds more words for `all_of`, between commas or on lines."""
+    """Field with more words for `all_of`, separated by commas or newlines."""
     none_of_field: str = ""
     one_of: tuple[str, ...] = ()
-    """What the whole answer must be, one of them, whatever its case and the space around it."""
+    """Allowed values of the whole answer, ignoring case and surrounding space."""
     matches: str = ""
-    """A regular expression that must be found; as in Python's `re`."""
+    """Regular expression that must be found; syntax of Python's `re`."""
     starts_with: str = ""
-    """As it is written, after any space."""
+    """Case-sensitive; leading space is ignored."""
     ends_with: str = ""
     min_words: int | None = None
-    """Words as in `text/similarity/tokens.py`: in Korean, Chinese, Japanese or Thai a character each."""
+    """Words as in `text/similarity/tokens.py`: in Korean, Chinese, Japanese or Thai single characters."""
     max_words: int | None = None
     min_lines: int | None = None
     """Lines that are not blank."""
@@ -61,18 +61,18 @@ class FollowsFormat:
     min_sentences: int | None = None
     max_sentences: int | None = None
     min_bullets: int | None = None
-    """Lines that begin with a hyphen, an asterisk, a plus sign or a dot, and a space."""
+    """Lines that start with a hyphen, an asterisk, a plus sign or a dot, and a space."""
     max_bullets: int | None = None
     language: str = ""
     """An ISO 639-1 code, such as "ko"."""
     max_repeated: float | None = None
-    """The share of runs of `repeat_ngram` words that may be there a second time or more, 0 to 1."""
+    """Maximum fraction of repeated n-grams of `repeat_ngram` words, 0 to 1."""
     repeat_ngram: int = 3
     complete: bool = False
-    """Whether it must end as sentences do, and not in the middle of one."""
+    """Whether the answer must end with a complete sentence."""
     strict: bool = False
     answer: str = "text"
-    """The field that is looked at."""
+    """Field of the answer."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = SCALE

@@ -1,8 +1,8 @@
-"""JSON Schema by the library jsonschema, with three fences: nothing is fetched, no pattern and no schema runs for ever.
+"""JSON Schema validation by the library jsonschema, with remote references and unbounded time excluded.
 
-jsonschema as it comes would fetch a remote `$ref`, and matches patterns by `re`, which may never end. Here a reference
-must lie within the schema or be one of the published metaschemas, patterns are matched by `regex` with a time limit,
-and every keyword looks at the clock.
+jsonschema itself would fetch a remote `$ref`, and matches patterns by `re`, which may not terminate. Here a reference
+must be within the schema or be a published metaschema, patterns are matched by `regex` with a time limit, and every
+keyword checks the deadline.
 """
 
 from __future__ import annotations
@@ -12,30 +12,36 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import regex
-from jsonschema import SchemaError, ValidationError
-from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
-from jsonschema.validators import Draft202012Validator, extend, validator_for
-from jsonschema_specifications import REGISTRY
-from referencing import Resource
-from referencing.exceptions import Unresolvable
+
+from assay.core.extras import require
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+    from referencing import Resource
 
 SECONDS = 2.0
-"""The longest that one answer is held against a schema."""
-Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+"""Time limit for the validation of one answer."""
+Keyword: TypeAlias = "Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]"
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 
 def compiled(schema: Mapping[str, Any]) -> Validator:
-    """What holds an answer against `schema`: draft 2020-12 where it does not say which.
+    """Return a validator for `schema`: draft 2020-12 unless the schema names another.
 
     Raises:
-        ValueError: It is no JSON Schema, or refers to what is not in it.
+        ValueError: It is not a valid JSON Schema, or refers to something outside of it.
     """
-    kind = validator_for(schema, default=None if "$schema" in schema else Draft202012Validator)
+    jsonschema = require("jsonschema", "verify")
+    from jsonschema_specifications import REGISTRY
+    from referencing import Resource
+    from referencing.exceptions import Unresolvable
+
+    default = None if "$schema" in schema else jsonschema.Draft202012Validator
+    kind = jsonschema.validators.validator_for(schema, default=default)
     if kind is None:
         raise ValueError(f"its $schema is none that is known: {schema['$schema']!r}")
     try:
@@ -43,7 +49,7 @@ def compiled(schema: Mapping[str, Any]) -> Validator:
         resource = Resource.from_contents(schema, default_specification=_dialect(schema))
         registry = REGISTRY.with_resource("", resource)
         _look_up(resource, registry.resolver_with_root(resource))
-    except SchemaError as error:
+    except jsonschema.SchemaError as error:
         raise ValueError(f"{error.json_path}: {_short(error.message)}") from error
     except Unresolvable as error:
         raise ValueError(f"it refers to {error.ref!r}, which is not in it; nothing is fetched") from error
@@ -56,15 +62,15 @@ def compiled(schema: Mapping[str, Any]) -> Validator:
 
 
 def broken_rule(validator: Validator, value: object) -> str:
-    """Where and how `value` breaks the schema, the most telling place; "" where it does not.
+    """Return where and how `value` violates the schema, the best match of jsonschema; "" if it is valid.
 
     Raises:
         TimeoutError: It took too long.
-        RecursionError: The schema refers to itself without an end.
+        RecursionError: The schema refers to itself without end.
     """
     token = _deadline.set(time.monotonic() + SECONDS)
     try:
-        error = best_match(validator.iter_errors(value))
+        error = require("jsonschema.exceptions", "verify").best_match(validator.iter_errors(value))
     finally:
         _deadline.reset(token)
     return "" if error is None else f"{error.json_path}: {_short(error.message)}"
@@ -73,14 +79,15 @@ def broken_rule(validator: Validator, value: object) -> str:
 def _dialect(schema: Mapping[str, Any]) -> Any:
     from referencing.jsonschema import specification_with
 
-    return specification_with(str(schema.get("$schema", Draft202012Validator.META_SCHEMA["$schema"])))
+    default = require("jsonschema", "verify").Draft202012Validator.META_SCHEMA["$schema"]
+    return specification_with(str(schema.get("$schema", default)))
 
 
 def _look_up(resource: Resource[Any], resolver: Any) -> None:
-    """Finds everything that a schema refers to.
+    """Resolve all references of a schema.
 
     Raises:
-        Unresolvable: Something is not there.
+        Unresolvable: A reference has no target.
     """
     if isinstance(resource.contents, Mapping):
         for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
@@ -100,7 +107,7 @@ def _fenced(kind: type[Validator]) -> Any:
     }
     theirs: Mapping[str, Keyword] = kind.VALIDATORS
     known = {name: _timed(ours.get(name, keyword)) for name, keyword in theirs.items()}
-    return extend(kind, known)
+    return require("jsonschema.validators", "verify").extend(kind, known)
 
 
 def _timed(keyword: Keyword) -> Keyword:
@@ -112,7 +119,7 @@ def _timed(keyword: Keyword) -> Keyword:
 
 
 def _left() -> float:
-    """Seconds; there is a deadline only while an answer is judged, not while a schema is checked."""
+    """Seconds until the deadline; there is one only while an answer is validated."""
     left = _deadline.get(time.monotonic() + SECONDS) - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -123,9 +130,14 @@ def _found(pattern: str, text: str) -> bool:
     return regex.search(pattern, text, timeout=_left()) is not None
 
 
+def _error(message: str) -> ValidationError:
+    error: ValidationError = require("jsonschema", "verify").ValidationError(message)
+    return error
+
+
 def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if validator.is_type(instance, "string") and not _found(pattern, instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+        yield _error(f"{instance!r} does not match {pattern!r}")
 
 
 def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
@@ -142,7 +154,7 @@ def _additional_properties(validator: Any, wanted: Any, instance: Any, schema: A
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     extra = [name for name in instance if name not in known and not any(_found(one, name) for one in patterns)]
     if wanted is False and extra:
-        yield ValidationError(f"additional properties are not allowed: {', '.join(map(repr, extra[:5]))}")
+        yield _error(f"additional properties are not allowed: {', '.join(map(repr, extra[:5]))}")
     elif wanted is not False:
         for name in extra:
             yield from validator.descend(instance[name], wanted, path=name)
@@ -150,11 +162,11 @@ def _additional_properties(validator: Any, wanted: Any, instance: Any, schema: A
 
 def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if wanted and validator.is_type(instance, "array") and len(set(map(_key, instance))) < len(instance):
-        yield ValidationError("has an item twice")
+        yield _error("has an item twice")
 
 
 def _key(value: Any) -> Any:
-    """Equal for equal JSON values: 1 is 1.0, and true is not 1."""
+    """Hashable key, equal for equal JSON values: 1 equals 1.0, and true is not 1."""
     if isinstance(value, dict):
         return ("object", frozenset((name, _key(one)) for name, one in value.items()))
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Is the number that an answer ends with the right one?"""
+"""Verification of a numeric answer."""
 
 from __future__ import annotations
 

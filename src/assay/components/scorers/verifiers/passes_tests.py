@@ -1,4 +1,4 @@
-"""Does the Python function that an answer holds pass its tests?"""
+"""Verification of Python code by tests."""
 
 from __future__ import annotations
 
@@ -21,53 +21,53 @@ from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.answers.code_blocks import blocks
 
 AT_ONCE = 8
-"""At most so many answers are run at a time, and no more than two a processor: one that sleeps needs none."""
+"""Maximum number of answers run in parallel; also limited to two per processor core."""
 GRACE = 5.0
-"""Seconds that tests have when the answer's time is over."""
+"""Extra seconds for the tests after the time of the answer is over."""
 LANGUAGES = ("python", "py", "python3", "")
 
 
 @dataclass(frozen=True)
 class PassesTests:
-    """1 where the Python function in an answer passes every test of its sample, else 0; with `partial` the share.
+    """1 if the Python function in an answer passes every test of its sample, else 0; with `partial`, the fraction.
 
-    The code is the answer's last block marked python, or without a mark, that defines a function, else the whole
+    The code is the last block of the answer that is marked python, or unmarked, and defines a function, else the whole
     answer. The tests are a field of the sample, in one of two forms:
 
     * pairs: a JSON list of [arguments, expected], as `[[[1, 2], 3], [[0, 0], 0]]`. The function is the one that the
-      field `entry` names, else the last that the answer defines. A tuple equals a list there; floats are equal within
-      1e-9 of their size; true is not 1.
-    * Python: every `assert` of the outermost level is a test, and so is a call that stands alone, such as `check(add)`.
-      What the tests use and do not define themselves are functions of the answer.
+      field `entry` names, else the last one that the answer defines. A tuple equals a list; floats are compared with a
+      relative tolerance of 1e-9; true is not 1.
+    * Python: every top-level `assert` is a test, and so is a top-level call, such as `check(add)`. Names that the tests
+      use and do not define are functions of the answer.
 
-    The answer runs in a process of its own, that is never shown the tests: it is given arguments and gives back values,
-    and the parent compares, or for Python a second process that holds the tests and none of the answer's code. So
-    nothing that it prints, raises, overrides or leaves early makes a test pass. Values are plain ones (numbers, text,
-    lists, tuples, sets, dicts, None), both ways; what a function does to its arguments is not seen. There is the
-    standard library and nothing else.
+    The answer runs in its own process, which never sees the tests: it gets arguments and returns values. The parent
+    compares them, or for Python a second process, which has the tests and none of the code of the answer. So nothing
+    that the answer prints, raises, overrides or exits makes a test pass. Values are plain (numbers, text, lists,
+    tuples, sets, dicts, None) in both directions; changes of arguments in place are not seen. Only the standard library
+    is available.
 
-    Both processes are bounded in processor and clock time, memory, files and what they give, with a folder of their own
-    and an empty environment; all is ended with them. Python's audit hook refuses the network, other processes and files
-    elsewhere, and on Linux (x86-64, AArch64) the kernel refuses the first two as well. This is a fence against
-    accidents and simple cheating. It is no sandbox against an attacker: for code that you do not trust run assay in a
-    container or a virtual machine. It needs Linux or macOS, where memory is not bounded.
+    Both processes have limits on CPU time, wall-clock time, memory, files and output, with their own folder and an
+    empty environment, and end with all their children. Python's audit hook blocks the network, other processes and
+    files elsewhere, and on Linux (x86-64, AArch64) the kernel blocks the first two as well. This protects against
+    accidents and simple cheating. It is not a security sandbox: for untrusted code run assay in a container or a
+    virtual machine. It needs Linux or macOS; macOS does not limit memory.
 
-    A sample without tests, or with broken ones, is Unscored.
+    A sample without tests, or with broken ones, is unscored.
     """
 
     tests: str = "tests"
-    """The field that holds the tests."""
+    """Field of the tests."""
     entry: str = "entry"
-    """The field that names the function, where there is one."""
+    """Field of the function name; optional."""
     partial: bool = False
     cpu_seconds: int = 2
-    """Seconds of the processor that an answer may take, over all its tests."""
+    """CPU time for all tests of an answer."""
     timeout: float = 8.0
-    """By the clock, so that one that sleeps is not waited for."""
+    """Wall-clock seconds."""
     memory_mib: int = 256
-    """MiB, Python itself included."""
+    """MiB, including Python itself."""
     answer: str = "text"
-    """The field that is looked at."""
+    """Field of the answer."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = SCALE
@@ -136,7 +136,7 @@ class PassesTests:
 
 
 class BrokenTests(Exception):
-    """The tests of a sample are none."""
+    """The tests of a sample are unusable."""
 
 
 def code_of(text: str) -> str:

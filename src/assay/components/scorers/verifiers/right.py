@@ -1,8 +1,8 @@
-"""What the verifiers share: right is 1, wrong is 0, and a sample that cannot be judged is Unscored.
+"""Outcomes that the verifiers share: correct is 1, incorrect is 0, and a sample that cannot be verified is unscored.
 
-An answer in the wrong form is wrong, not unreadable: a checkable reward that had no value for it would not teach the
-form. What is wrong with a sample itself, such as a reference that is not there, is "not_applicable", which is the same
-at every run; "failed" is for a checker that broke, and is tried again.
+An answer in the wrong form is incorrect, not unscored: a verifiable reward without a value would not teach the form. A
+defect of the sample, such as a missing reference, is "not_applicable", the same in every run; "failed" is for a
+verifier that broke, and is retried.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from assay.core.score import SHARE, Outcome, Scale, Score, Unscored
 
 SCALE = Scale(unit=SHARE, low=0.0, high=1.0)
 SHOWN = 80
-"""Characters of somebody else's text in a reason."""
+"""Characters of a quoted text in a reason."""
 
 
 def judged(
     samples: Sequence[Sample], answer: str, given: str, judge: Callable[[str, str], Outcome]
 ) -> Sequence[Outcome]:
-    """`judge(answer, given)` of each sample whose field `given` is not blank, and that there is none.
+    """Return `judge(answer, given)` of each sample; unscored if the field `given` is missing or blank.
 
     Raises:
-        FieldError: A sample has no text field `answer`, or `given` is an image: a mistake in the recipe.
+        FieldError: A sample has no text field `answer`, or `given` is an image.
     """
     found: list[Outcome] = []
     for sample in samples:
@@ -34,23 +34,23 @@ def judged(
 
 
 def missing(given: str) -> Unscored:
-    """What is said of a sample that has nothing to be judged by."""
+    """Outcome of a sample without anything to verify against."""
     return Unscored("not_applicable", f"There is nothing to judge by: {given} is missing or empty.")
 
 
 def wrong(reason: str) -> Score:
-    """0, and why."""
+    """Score 0 with a reason."""
     return Score(0.0, reason)
 
 
 def shown(text: object) -> str:
-    """The beginning of a text on one line, to quote in a reason."""
+    """Beginning of a text on one line, to quote in a reason."""
     said = " ".join(str(text).split())
     return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
 
 
 def check_name(where: str, name: str) -> None:
-    """Refuses a component whose argument names no field.
+    """Validate that an argument names a field.
 
     Raises:
         ValueError: The name is empty.

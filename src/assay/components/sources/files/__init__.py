@@ -1,1 +1,1 @@
-"""Readers of files that users give."""
+"""Readers of input files."""

@@ -1,4 +1,4 @@
-"""What was said before a task, as a cell of a file has it."""
+"""Earlier messages of a dialogue in a cell of a file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from assay.text.instructions.preference_dialogues import history_of
 
 
 def history_in(record: Record, column: str = "history") -> str:
-    """The field `history` of a dialogue: from a list of messages, its JSON text, or pairs of texts; "" where none is.
+    """Return the field `history` from a list of messages, its JSON text, or pairs of texts; "" if there is none.
 
     Raises:
-        SourceError: It is none of these, user and assistant do not take turns, or one says nothing.
+        SourceError: It has another form, user and assistant do not alternate, or a message is empty.
     """
     try:
         turns = history_of(record.values.get(column))

@@ -1,4 +1,4 @@
-"""What is to be judged: texts, or pairs of answers, in a CSV or JSONL file, with human labels where it has them."""
+"""Texts or pairs of answers to judge, with optional human labels, from CSV or JSONL files."""
 
 from __future__ import annotations
 
@@ -7,45 +7,43 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from assay.components.sources.files.dialogue_cells import history_in
-from assay.components.sources.files.records import Record, shown
-from assay.components.sources.tasks.questions import READERS
+from assay.components.sources.files.records import READERS, Record, shown
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.sample import Sample
 
 RATED = ("history", "instruction", "input", "output", "human", "reference")
-"""Names of the columns of texts to be graded; only `output` must be there."""
+"""Columns of texts to grade; only `output` is required."""
 PAIRED = ("history", "instruction", "input", "output_a", "output_b", "model_a", "model_b", "label", "reference")
-"""Names of the columns of pairs; instruction and both outputs must be there."""
+"""Columns of pairs; instruction and both outputs are required."""
 BLANK = ("instruction", "input", "output", "output_a", "output_b")
-"""Texts that may be empty: a model that said nothing is judged too."""
+"""Texts that may be empty: an empty answer is judged too."""
 LABELS: Mapping[str, str] = {
     **dict.fromkeys(("a", "1", "model_a", "output_a", "output_1"), "a"),
     **dict.fromkeys(("b", "2", "model_b", "output_b", "output_2"), "b"),
     **dict.fromkeys(("tie", "0", "draw", "c"), "tie"),
 }
-"""What a label may say, in small letters."""
+"""Accepted labels, in lower case."""
 
 
 def read_rated(path: Path, columns: Mapping[str, str] | None = None, limit: int | None = None) -> list[Sample]:
-    """Texts to be graded. Fields: output; those of `RATED` where there are such; human is a number.
+    """Read texts to grade. Fields: output; those of `RATED` that the file has; human is a number.
 
-    `history`, what was said before the instruction, is a list of messages, or in CSV its JSON text.
-
-    `columns` says what the file calls them.
+    `history`, the earlier messages, is a list of messages, or in CSV its JSON text. `columns` maps names to the columns
+    of the file.
 
     Example row: {"instruction": "Name a fruit.", "output": "A pear.", "human": 5}
 
     Raises:
-        SourceError: The file or a row is not as expected; the message names the line, what was expected and seen.
+        SourceError: The file or a row is invalid; the message names the line, the expected and the actual value.
     """
     return [_sample(record, names, RATED) for record, names in _records(path, columns, RATED, ("output",), limit)]
 
 
 def read_pairs(path: Path, columns: Mapping[str, str] | None = None, limit: int | None = None) -> list[Sample]:
-    """Pairs to be judged. Fields: instruction, output_a, output_b; the others of `PAIRED` where the file has them.
+    """Read pairs to judge. Fields: instruction, output_a, output_b; the others of `PAIRED` that the file has.
 
-    `columns` says what the file calls them; a label is one of `LABELS` and becomes "a", "b" or "tie". Numbers are 1, 2
-    and 0 for a tie; where a file has 0 and 1 and nothing else, 0 may as well mean the first, and it is refused.
+    `columns` maps names to the columns of the file. A label is one of `LABELS` and becomes "a", "b" or "tie". Numbers
+    are 1, 2 and 0 for a tie; a file with only 0 and 1 is ambiguous, and is refused.
 
     Example row: {"instruction": "Name a fruit.", "output_a": "A pear.", "output_b": "A chair.", "label": "a"}
 
@@ -59,7 +57,7 @@ def read_pairs(path: Path, columns: Mapping[str, str] | None = None, limit: int 
 
 
 def _check_numbers(path: Path, records: Sequence[tuple[Record, Mapping[str, str]]]) -> None:
-    """Refuses labels that are 0 and 1 throughout.
+    """Refuse labels that are 0 and 1 only.
 
     Raises:
         SourceError: They are.

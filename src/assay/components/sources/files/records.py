@@ -1,6 +1,6 @@
-"""Rows of CSV and JSON files of questions, each with its place, and what is wrong with them in one sentence.
+"""Rows of CSV, JSONL and JSON files, with their position for error messages.
 
-Files are UTF-8, with a byte order mark or without; line ends of Windows read as those of anyone else, in cells too.
+Files are UTF-8, with or without a byte order mark; Windows line ends are normalized, in cells too.
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from pathlib import Path
 from typing import Any
 
 from assay.core.errors import SourceError, did_you_mean
+from assay.core.sample import Sample
 from assay.text.answers.choices import LETTERS
 
 
 @dataclass(frozen=True)
 class Record:
-    """One row or object of a file."""
+    """A row or object of a file."""
 
     place: str
-    """For messages: the path, and the line (from 1) or the item."""
+    """For messages: path and line (from 1), or item."""
     origin: str
-    """For reports: the file's name, and the line or item; the same wherever the folder lies."""
+    """For reports: name of the file and line or item, independent of the folder."""
     values: Mapping[str, Any]
 
     def problem(self, message: str, hint: str = "") -> SourceError:
-        """An error that names the place."""
+        """Return an error that names the position."""
         return SourceError(f"{self.place}: {message}", hint=hint)
 
     def text(self, column: str) -> str:
-        """A value that must be text and not blank.
+        """Return a value that must be text and not blank.
 
         Raises:
-            SourceError: It is missing, is no text, is blank, or holds half a character.
+            SourceError: It is missing, not text or blank, or has a lone surrogate.
         """
         if column not in self.values:
             raise self.problem(f"there is no {column!r}.", did_you_mean(column, self.values))
@@ -49,7 +50,7 @@ class Record:
         return self.whole(value, column)
 
     def whole(self, value: str, column: str) -> str:
-        r"""`value`, where it can be stored: JSON may name half of a surrogate pair, such as "\ud800".
+        r"""Return `value` if it can be encoded: JSON may have a lone surrogate, such as "\ud800".
 
         Raises:
             SourceError: It cannot.
@@ -57,21 +58,25 @@ class Record:
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise self.problem(f"{column} holds half a character: {error}.") from error
+            raise self.problem(f"{column} has a lone surrogate: {error}.") from error
         return value
 
 
 def shown(value: object) -> str:
-    """A value for a message, cut where it is long."""
+    """Return a value for a message, shortened."""
     written = repr(value)
     return written if len(written) <= 60 else f"{written[:57]}..."
 
 
 def read_text(file: Path, expected: str) -> str:
-    """The words of a file; `expected` says what it should be, for the message.
+    """Read a text file.
+
+    Args:
+        file: Path of the file.
+        expected: What the file should be, for messages.
 
     Raises:
-        SourceError: There is none, or it is not UTF-8.
+        SourceError: It does not exist, or is not UTF-8.
     """
     if file.is_dir():
         raise SourceError(f"{str(file)!r} is a folder, not {expected}.")
@@ -98,12 +103,12 @@ def read_text(file: Path, expected: str) -> str:
 def csv_records(
     file: Path, needed: Sequence[str], expected: str, unnamed: Callable[[Sequence[str]], bool] = lambda row: False
 ) -> list[Record]:
-    """Rows of a CSV file whose first row names the columns; empty lines are passed over.
+    """Read the rows of a CSV file whose first row names the columns; empty lines are skipped.
 
-    Where `unnamed` says so of the first row, it is one of the others, and `needed` are the columns in order.
+    If `unnamed` is true of the first row, it is data, and `needed` are the columns in order.
 
     Raises:
-        SourceError: As `read_text`, a column is missing or named twice, or a row is no CSV or has more or fewer cells.
+        SourceError: As `read_text`; or a column is missing or duplicated; or a row is invalid or has a wrong length.
     """
     rows = list(_csv_rows(file, read_text(file, expected)))
     headless = bool(rows) and unnamed(rows[0][1])
@@ -113,7 +118,7 @@ def csv_records(
         if len(row) != len(columns):
             raise SourceError(
                 f"{file}, line {line}: a row must have {len(columns)} cells ({', '.join(columns)}), had {len(row)}.",
-                hint="A cell that holds a comma, a quotation mark or a new line stands in quotation marks.",
+                hint="A cell that holds a comma, a quotation mark or a new line must be in quotation marks.",
             )
         values = dict(zip(columns, row, strict=True))
         records.append(Record(f"{file}, line {line}", f"{file.name}:{line}", values))
@@ -121,7 +126,7 @@ def csv_records(
 
 
 def _columns(file: Path, first: tuple[int, Sequence[str]], needed: Sequence[str]) -> list[str]:
-    """The names in the first row."""
+    """Return the names in the first row."""
     line, columns = first[0], [name.strip() for name in first[1]]
     for name in needed:
         if name not in columns:
@@ -131,12 +136,12 @@ def _columns(file: Path, first: tuple[int, Sequence[str]], needed: Sequence[str]
                 hint=did_you_mean(name, columns),
             )
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
-        raise SourceError(f"{file}, line {line}: two columns are called {twice[0]!r}.")
+        raise SourceError(f"{file}, line {line}: two columns have the name {twice[0]!r}.")
     return columns
 
 
 def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """(line it begins at, cells) of each row that is not empty."""
+    """Yield (first line, cells) of each row that is not empty."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         line = reader.line_num + 1
@@ -146,17 +151,17 @@ def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise SourceError(
-                f"{file}, line {line}: no row of CSV: {error}.", hint="Is a quotation mark left open or not doubled?"
+                f"{file}, line {line}: invalid CSV: {error}.", hint="Is a quotation mark left open or not doubled?"
             ) from error
         if row:
             yield line, row
 
 
 def jsonl_records(file: Path, needed: Sequence[str], expected: str) -> list[Record]:
-    """Objects of a JSONL file, one a line; blank lines are passed over, numbers are kept as they are written.
+    """Read the objects of a JSONL file; blank lines are skipped, and numbers keep their notation.
 
     Raises:
-        SourceError: As `read_text`, a line is no JSON object, or lacks one of `needed`.
+        SourceError: As `read_text`; or a line is not a JSON object, or lacks one of `needed`.
     """
     records = []
     for nth, line in enumerate(read_text(file, expected).split("\n"), start=1):
@@ -166,20 +171,20 @@ def jsonl_records(file: Path, needed: Sequence[str], expected: str) -> list[Reco
 
 
 def jsonl_record(file: Path, nth: int, line: str, needed: Sequence[str]) -> Record:
-    """The object in one line, the `nth` from 1.
+    """Parse the object in line `nth`, from 1.
 
     Raises:
-        SourceError: It is no JSON object, or lacks one of `needed`.
+        SourceError: It is not a JSON object, or lacks one of `needed`.
     """
     record = Record(f"{file}, line {nth}", f"{file.name}:{nth}", {})
     return _object(record, _parsed(line, record.place), needed)
 
 
 def json_records(file: Path, needed: Sequence[str], expected: str) -> list[Record]:
-    """Objects of a JSON file that is one list; places are items, from 1.
+    """Read the objects of a JSON file with a single list; positions are items, from 1.
 
     Raises:
-        SourceError: As `read_text`, it is no list of objects, or one lacks one of `needed`.
+        SourceError: As `read_text`; or it is not a list of objects, or one lacks one of `needed`.
     """
     whole = _parsed(read_text(file, expected), str(file))
     if not isinstance(whole, list):
@@ -200,11 +205,11 @@ def _object(record: Record, value: object, needed: Sequence[str]) -> Record:
 
 
 def _parsed(text: str, place: str) -> Any:
-    """Numbers as text, so that 1.10 stays 1.10 and no number is too long."""
+    """Parse JSON with numbers as text: 1.10 stays 1.10, and numbers have no size limit."""
     try:
         return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
     except RecursionError as error:
-        raise SourceError(f"{place}: JSON that is nested too deeply.") from error
+        raise SourceError(f"{place}: the JSON is nested too deeply.") from error
     except ValueError as error:
         raise SourceError(f"{place}: no JSON: {error}.") from error
 
@@ -213,18 +218,20 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{shown(next(name for name in names if names.count(name) > 1))} stands twice in one object")
+        raise ValueError(
+            f"{shown(next(name for name in names if names.count(name) > 1))} is a duplicate key of an object"
+        )
     return found
 
 
 def lettered(record: Record, choices: Sequence[str], right: Iterable[int]) -> dict[str, str]:
-    """The fields "answer" ("B"; "A,C" where several are right) and "choice0", "choice1", ...
+    """Return the fields "answer" ("B"; "A,C" for several) and "choice0", "choice1", ...
 
     Raises:
-        SourceError: There are fewer than two choices, more than letters, or one is blank.
+        SourceError: There are fewer than two choices or more than letters, or one is blank.
     """
     if not 2 <= len(choices) <= len(LETTERS):
-        raise record.problem(f"there must be 2 to {len(LETTERS)} choices, were {len(choices)}.")
+        raise record.problem(f"a question must have 2 to {len(LETTERS)} choices, had {len(choices)}.")
     for nth, choice in enumerate(choices):
         if not choice.strip():
             raise record.problem(f"choice {nth} is blank.")
@@ -234,26 +241,54 @@ def lettered(record: Record, choices: Sequence[str], right: Iterable[int]) -> di
 
 
 def digest_of(files: Iterable[Path]) -> str:
-    """Of names and contents; a file that is not there counts as such."""
+    """Digest of names and contents of files; missing files are included as such."""
     rows = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "") for file in files]
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
 def check_limit(owner: str, name: str, limit: int | None) -> None:
-    """Refuses a limit below 1.
+    """Validate that a limit is at least 1.
 
     Raises:
-        ValueError: It is.
+        ValueError: It is not.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"{owner}.{name} must be at least 1, was {limit}.")
 
 
 def check_path(owner: str, path: str, what: str) -> None:
-    """Refuses a path of nothing.
+    """Validate that a path is not empty.
 
     Raises:
         ValueError: It is.
     """
     if not path:
         raise ValueError(f"{owner}.path must name {what}, was ''.")
+
+
+def first_of_each(samples: Sequence[Sample], per_label: int | None, skip: int, where: str) -> Sequence[Sample]:
+    """Return `per_label` samples of each label, or all, after skipping the first `skip`.
+
+    Raises:
+        SourceError: A label has fewer.
+    """
+    seen: dict[str, int] = {}
+    kept = []
+    for sample in samples:
+        nth = seen.get(sample.text("label"), 0)
+        seen[sample.text("label")] = nth + 1
+        if nth >= skip and (per_label is None or nth < skip + per_label):
+            kept.append(sample)
+    for label, count in seen.items():
+        if count < skip + (per_label or 1):
+            wanted = f"{per_label or 1} behind the first {skip}" if skip else str(per_label)
+            raise SourceError(f"{where} has {count} texts of {label!r}; {wanted} were requested.")
+    return kept
+
+
+READERS: Mapping[str, Callable[[Path, Sequence[str], str], list[Record]]] = {
+    ".csv": csv_records,
+    ".jsonl": jsonl_records,
+    ".ndjson": jsonl_records,
+}
+"""Reader of each file ending."""

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from assay.components.sources.files.records import Record
-from assay.components.sources.tasks.questions import READERS
+from assay.components.sources.files.records import READERS, Record
 from assay.core.errors import FieldError, SourceError, did_you_mean
 from assay.stats.ratings.votes import LOST, TIED, WON, Votes, votes
 

@@ -1,4 +1,4 @@
-"""What people said of two answers: votes with the answers' own words."""
+"""Pairs of answers with human votes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from assay.components.sources.files.dialogue_cells import history_in
-from assay.components.sources.files.records import Record, check_path, digest_of, shown
+from assay.components.sources.files.records import READERS, Record, check_path, digest_of, shown
 from assay.components.sources.files.vote_file import MODELS, outcome_of
-from assay.components.sources.tasks.questions import READERS
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -22,12 +21,12 @@ _WINNERS = {WON: "a", TIED: "tie", LOST: "b"}
 
 @dataclass(frozen=True)
 class VotedPairs:
-    """Every vote of a .jsonl or .csv file, in its order; the scorer `HumanVotes` looks up in them.
+    """Every vote of a .jsonl or .csv file, in its order, for the scorer `HumanVotes`.
 
     Columns: instruction, output_a, output_b, and winner: model_a, left or a; model_b, right or b; tie or draw; or the
-    name of either model, where the columns model_a and model_b (left and right) say who they are. `input` may lack.
-    An answer may be empty. Fields: instruction, input, output_a, output_b, winner ("a", "b" or "tie"), origin; where
-    the file has the column, history: what was said before, as messages, in CSV as their JSON.
+    name of a model if the columns model_a and model_b (left and right) name them. `input` is optional. An answer may be
+    empty. Fields: instruction, input, output_a, output_b, winner ("a", "b" or "tie"), origin; and history if the file
+    has that column: the earlier messages, in CSV as JSON.
 
     Example row: {"instruction": "Name a fruit.", "output_a": "A pear.", "output_b": "A chair.", "winner": "model_a"}
     """

@@ -1,4 +1,4 @@
-"""Problems of arithmetic as tasks, which a program can check: out of nothing but a seed."""
+"""Generated arithmetic problems, which a program can verify."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from assay.text.instructions.arithmetic import LEVELS, Part, check_plan, fields_
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """The first `count` problems of a part and a level, or all where None; no sum lies in two parts.
+    """The first `count` problems of a part and a level, or all if None; parts have no sum in common.
 
-    Levels: 1 adds and subtracts numbers up to 20, 2 from 10 to 99, 3 multiplies up to 12 as well; 4 has two steps with
-    bare numbers up to 12, 5 two steps in words, 6 with numbers up to 60. `3 + 4`, `4 + 3` and `7 - 4` are one sum.
+    Levels: 1 adds and subtracts numbers up to 20, 2 from 10 to 99, 3 also multiplies up to 12; 4 has two steps with
+    numbers up to 12, 5 two steps as a word problem, 6 with numbers up to 60. `3 + 4`, `4 + 3` and `7 - 4` are one sum.
 
     Fields: instruction; input, always ""; output, a worked answer that ends in "The answer is 7."; answer, "7"; level;
-    key, "right", or "wrong" where `wrong` gave it another answer; origin. The nth problem hangs on the part, level,
-    seed and n alone, and whether its key is wrong on its words alone.
+    key, "right", or "wrong" for an incorrect answer by `wrong`; origin. Problem n depends only on part, level, seed and
+    n, and whether its key is wrong only on its words.
     """
 
     part: Part = "train"
-    """"train", "held-out" to measure on, or "warm-up", for what a model is tuned on before it is reinforced."""
+    """"train", "held-out" for evaluation, or "warm-up" for fine-tuning before reinforcement learning."""
     count: int | None = 500
     level: int = 2
     seed: int = 0
-    """Other problems of the same part."""
+    """Selects other problems of the same part."""
     wrong: float = 0.0
-    """Share of problems with a wrong answer: what a model learns from such rewards, it had in it (Shao et al. 2025,
-    "Spurious rewards"). Not of held-out ones."""
+    """Fraction of problems with a wrong answer, not for held-out ones. What a model learns from such rewards, it had in
+    it before (Shao et al. 2025, "Spurious rewards").
+    """
     worked: float = 1.0
-    """Share of problems with an output that shows its steps, where there are two; the others say the answer alone.
-    Who is tuned on both does either, and can find out by itself that working pays."""
+    """Fraction of problems with two steps whose output shows them; the others have only the answer. A model fine-tuned
+    on both can learn by reinforcement to show the steps.
+    """
 
     version: ClassVar[int] = 1
 

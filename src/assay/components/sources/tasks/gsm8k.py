@@ -1,4 +1,4 @@
-"""GSM8K: grade-school mathematics in words, with worked solutions (Cobbe et al. 2021)."""
+"""GSM8K: grade-school math word problems with worked solutions (Cobbe et al. 2021)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+", re.ASCII)
 class Gsm8k:
     """The first `limit` problems of a JSONL file, or all: objects with "question" and "answer", as published.
 
-    Fields: question; answer, the number after "#### " without commas, as the official code reads it; reasoning, what
-    comes before it without the calculator's marks ("<<3+4=7>>"); origin.
+    Fields: question; answer, the number after "#### " without commas, as in the official code; reasoning, the text
+    before it without calculator annotations ("<<3+4=7>>"); origin.
 
     Source: https://github.com/openai/grade-school-math, dataset.py (`ANS_RE`, `extract_answer`).
     """

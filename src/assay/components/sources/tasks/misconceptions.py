@@ -1,4 +1,4 @@
-"""Questions that many people answer wrongly, with one true answer each to find: assay's own, or a file of yours."""
+"""Multiple-choice questions about common misconceptions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SHIPPED = "misconceptions.jsonl"
 
 @dataclass(frozen=True)
 class Misconceptions:
-    """The first `limit` questions, or all, with one true answer among false ones that sound right.
+    """The first `limit` questions, or all, each with one true answer and plausible false ones.
 
-    Of assay's own, of which recipes/BESIDE.md tells; of a .csv or .jsonl file as `Questions` reads it, in which every
-    question has choices and one right answer; or of a .json file: TruthfulQA's mc_task.json.
+    By default those that ship with assay (recipes/BESIDE.md); or a .csv or .jsonl file as `Questions` reads it, in
+    which every question has choices and one correct answer; or a .json file: mc_task.json of TruthfulQA.
 
-    Fields: question, choice0, choice1, ..., answer (the letter of the true one), subject where there is one, origin.
+    Fields: question, choice0, choice1, ..., answer (the letter of the true one), subject if there is one, origin.
 
-    Source: in the manner of TruthfulQA's mc1 (Lin et al. 2022), of which assay's own hold no question. We differ: the
-    true answer is told neither by its place nor by its length, and there are always four to choose from.
+    Source: modeled on mc1 of TruthfulQA (Lin et al. 2022), without its questions. Differences: neither position nor
+    length reveals the true answer, and there are always four choices.
     """
 
     path: str = ""
-    """A file of yours; "" for those that come with assay."""
+    """Path of a file; "" for the data that ships with assay."""
     limit: int | None = None
 
     version: ClassVar[int] = 1
@@ -42,7 +42,7 @@ class Misconceptions:
 
     @property
     def file(self) -> Path:
-        """Where they lie."""
+        """Path of the file."""
         return Path(self.path) if self.path else Path(str(resources.files("assay.recipes"))) / SHIPPED
 
     def listing(self) -> str:
@@ -50,11 +50,10 @@ class Misconceptions:
         return digest_of([self.file])
 
     def read(self, lab: Lab) -> Sequence[Sample]:
-        """The questions.
+        """Return the questions.
 
         Raises:
-            SourceError: The file is not as expected, or a question has no choices or several right answers; the message
-                names the line.
+            SourceError: The file is invalid, or a question has no choices or several correct answers; names the line.
         """
         kind = TruthfulQa if self.file.suffix.lower() == ".json" else Questions
         found = kind(str(self.file)).read(lab)

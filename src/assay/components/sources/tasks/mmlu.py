@@ -1,4 +1,4 @@
-"""MMLU: four-choice questions of 57 subjects, from abstract algebra to world religions (Hendrycks et al. 2021)."""
+"""MMLU: four-choice questions in 57 subjects (Hendrycks et al. 2021)."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Mmlu:
     """The first `per_subject` questions of each subject, or all, in order of subject and file.
 
     Reads `path`/`split`/SUBJECT.csv or SUBJECT_SPLIT.csv, with the columns question, choice0 to choice3 and answer, 0
-    to 3; or as published, without a first row, in that order, the answer A to D.
+    to 3; or as published, without a header, in that order, with answers A to D.
 
     Fields: question, answer ("A" to "D"), choice0 to choice3, subject ("abstract_algebra"), origin.
 
-    Source: https://github.com/hendrycks/test, whose data.tar holds dev/SUBJECT_dev.csv and test/SUBJECT_test.csv.
+    Source: https://github.com/hendrycks/test, whose data.tar has dev/SUBJECT_dev.csv and test/SUBJECT_test.csv.
     """
 
     path: str
     split: str = "test"
-    """A folder in `path`: "test", or "dev" for the five examples a subject that are shown before a question."""
+    """Folder in `path`: "test", or "dev" with the five few-shot examples of each subject."""
     subjects: tuple[str, ...] = ()
-    """All where empty."""
+    """All subjects if empty."""
     per_subject: int | None = None
 
     version: ClassVar[int] = 1

@@ -1,20 +1,19 @@
-"""Questions of your own: a CSV or JSONL file, with choices or without."""
+"""Questions from a CSV or JSONL file, with or without choices."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from assay.components.sources.files.records import (
+    READERS,
     Record,
     check_limit,
     check_path,
-    csv_records,
     digest_of,
-    jsonl_records,
     lettered,
     shown,
 )
@@ -23,11 +22,6 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.text.answers.choices import LETTERS
 
-READERS: Mapping[str, Callable[[Path, Sequence[str], str], list[Record]]] = {
-    ".csv": csv_records,
-    ".jsonl": jsonl_records,
-    ".ndjson": jsonl_records,
-}
 READINGS = ("any", "letter", "number", "text")
 
 
@@ -35,24 +29,24 @@ READINGS = ("any", "letter", "number", "text")
 class Questions:
     """The first `limit` questions of a file, or all, in its order; the first `per_subject` of each subject.
 
-    A question has choices where there is a column `choices` with a list (in CSV: a JSON list in the cell), or columns
-    choice0, choice1, ... or A, B, ... of which the last ones may be blank in a row. Its answer is then a letter ("B",
-    "A,C" or a list where several are right), the number of a choice from 0, or the words of one. Without choices the
-    answer is any text; in JSONL it may be a list of texts, each as good as the first.
+    Choices are a list in the column `choices` (in CSV: a JSON list in the cell), or columns choice0, choice1, ... or A,
+    B, ..., of which the last ones may be blank. The answer is then a letter ("B", "A,C" or a list for several), the
+    number of a choice from 0, or the text of one. Without choices the answer is any text; in JSONL it may be a list of
+    equally good texts.
 
-    Fields: question, answer (letters where there are choices), answer1, answer2, ... for further texts, choice0,
-    choice1, ..., subject and reasoning where the file has them, origin. Other columns are left alone.
+    Fields: question, answer (letters if there are choices), answer1, answer2, ... for further texts, choice0, choice1,
+    ..., subject and reasoning if the file has them, origin. Other columns are ignored.
     """
 
     path: str
     question: str = "question"
-    """What the file calls the question; and so on."""
+    """Name of the column of the question; likewise for the next four."""
     answer: str = "answer"
     choices: str = "choices"
     subject: str = "subject"
     reasoning: str = "reasoning"
     answers: Literal["any", "letter", "number", "text"] = "any"
-    """How the answer names a choice; with "any" one that reads as two different choices is refused."""
+    """How the answer names a choice; "any" refuses an answer that could name two choices."""
     limit: int | None = None
     per_subject: int | None = None
 
@@ -156,7 +150,7 @@ class Questions:
 
 
 def _several(answer: str, names: Sequence[str]) -> set[frozenset[int]]:
-    """The choices that names with commas between them stand for, as the only reading; none where one is no name."""
+    """Return the choices that comma-separated names stand for, as the only reading; none if a part is not a name."""
     parts = [part.strip() for part in answer.split(",")]
     return {frozenset(map(names.index, parts))} if set(parts) <= set(names) else set()
 

@@ -1,4 +1,4 @@
-"""Tasks with their answers: those that come with assay, or a file in the form of Self-Instruct, Alpaca or a chat."""
+"""Tasks with answers: those that ship with assay, or a file in the format of Self-Instruct, Alpaca or a chat."""
 
 from __future__ import annotations
 
@@ -23,39 +23,38 @@ _SHIPPED: Mapping[str, str] = {"seed": "seed-tasks.jsonl", "held-out": "held-out
 
 @dataclass(frozen=True)
 class SeedTasks:
-    """The first `limit` tasks of a language and kind: of assay's own, or of a .jsonl or .json file, in its order.
+    """The first `limit` tasks of a language and kind, of assay's own or of a .jsonl or .json file, in its order.
 
     A task of the file is an object as in Self-Instruct's seed_tasks.jsonl (`instruction`, `instances`: a list of
-    `input` and `output`; `id`, `name`, `is_classification` as far as there are such) or as in Alpaca (`instruction`,
-    `input`, `output`); either may name its `language`. Or it is a dialogue: `messages` of user and assistant in turns
-    (`role`, `content`), a system's words before the user's first, whose last one is the answer; one that ends with the
-    user is unanswered. The second form may have a `history` too: messages, or pairs of what user and assistant said.
-    The whole file is checked, whatever is asked of it.
+    `input` and `output`; optionally `id`, `name`, `is_classification`) or as in Alpaca (`instruction`, `input`,
+    `output`); either may have a `language`. Or it is a dialogue: `messages` that alternate between user and assistant
+    (`role`, `content`), after an optional system message, of which the last one is the answer; one that ends with the
+    user is unanswered. The second form may have a `history` too: messages, or pairs of user and assistant texts. The
+    whole file is validated, whatever is requested of it.
 
-    Fields: instruction; input, "" where it needs none; output; name, "" where there is none; language, "en" or "ko";
-    classification, "yes", "no" or, where the file does not say, ""; origin; in a file with a dialogue also history, ""
-    where nothing was said before. A language that is not named is that of `language_of` the instruction.
+    Fields: instruction; input, "" if there is none; output; name, "" if there is none; language, "en" or "ko";
+    classification, "yes", "no" or "" if unknown; origin; in a file with a dialogue also history, "" if there is none.
+    Without a language, that of `language_of` the instruction is used.
 
-    Source: Wang et al. 2022, "Self-Instruct"; yizhongw/self-instruct, data/seed_tasks.jsonl, has the first form, and
-    Taori et al. 2023, "Alpaca", the second; `messages` are TRL's ("Dataset formats and types", conversational language
-    modeling). We differ: a language is named, and assay's own tasks, of which recipes/TASKS.md tells, are none of
-    theirs.
+    Source: Wang et al. 2022, "Self-Instruct"; yizhongw/self-instruct, data/seed_tasks.jsonl, for the first form, and
+    Taori et al. 2023, "Alpaca", for the second; `messages` are TRL's ("Dataset formats and types", conversational
+    language modeling). Differences: tasks have a language, and assay's own tasks (recipes/TASKS.md) are not taken from
+    them.
     """
 
     path: str = ""
-    """A file of yours; "" for those that come with assay."""
+    """Path of a file; "" for the data that ships with assay."""
     part: Part = "seed"
-    """Which of assay's own: "seed", to write others from, or "held-out", to measure on. Of no other file."""
+    """Part of assay's own tasks: "seed", as examples for generation, or "held-out", for evaluation. Not for files."""
     language: Language = "any"
     classification: Classification = "any"
-    """Only tasks with a closed set of answers, or only the others; neither holds of a task that does not say."""
+    """Only tasks with a closed set of answers, or only the others; tasks of unknown kind match neither."""
     instances: Literal["first", "all"] = "first"
-    """A sample a task, or one for each of its inputs and outputs."""
+    """One sample per task, or one per instance."""
     unanswered: Literal["refuse", "skip"] = "refuse"
-    """What becomes of a file in which an output is blank or a dialogue has no answer: it is refused, or those are
-    passed over."""
+    """Refuse a file with a blank output or an unanswered dialogue, or skip those."""
     limit: int | None = None
-    """Tasks, not samples."""
+    """Number of tasks, not of samples."""
 
     version: ClassVar[int] = 1
 

@@ -1,4 +1,4 @@
-"""TruthfulQA: questions that people answer wrongly, with true and false answers to choose from (Lin et al. 2022)."""
+"""TruthfulQA: questions that people often answer falsely, with true and false choices (Lin et al. 2022)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ TARGETS = ("mc1", "mc2")
 
 @dataclass(frozen=True)
 class TruthfulQa:
-    """The first `limit` questions of mc_task.json, or all, with the answers of one of its two multiple-choice tasks.
+    """The first `limit` questions of mc_task.json, or all, with the answers of one of its multiple-choice tasks.
 
     Fields: question; choice0, choice1, ... in the order of the file; answer, the letters of the true ones ("A", or
-    "A,C" with mc2); origin. The published file has the true answers first: to show letters, mix the choices before.
-    Its blank answers, in some twenty questions, are left out; lm-evaluation-harness and the official code ask about
-    them too, as a lone space.
+    "A,C" with mc2); origin. The published file lists true answers first: shuffle the choices before showing letters.
+    Its blank answers, in some twenty questions, are left out; lm-evaluation-harness and the official code include them
+    as a single space.
 
     Source: https://github.com/sylinrl/TruthfulQA, data/mc_task.json: a list of {"question", "mc1_targets": {text: 0 or
     1}, "mc2_targets"}.

@@ -1,4 +1,4 @@
-"""Pairs of texts, one that a person wrote and one that a machine wrote on the same subject, to test detectors with."""
+"""Pairs of human-written and machine-generated texts on the same subjects, to evaluate detectors."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ NAMES = ("original", "sampled")
 
 @dataclass(frozen=True)
 class AiTexts:
-    """Texts in pairs: the nth of both are on one subject."""
+    """Texts in pairs: item n of both is on the same subject."""
 
     people: tuple[str, ...]
     machine: tuple[str, ...]
 
 
 def read_ai_texts(file: Path) -> AiTexts:
-    """The pairs of a .json file {"original": [text, ...], "sampled": [text, ...]}.
+    """Read the pairs of a .json file {"original": [text, ...], "sampled": [text, ...]}.
 
-    Source: baoguangsheng/fast-detect-gpt, exp_gpt3to4/data/*.raw_data.json; `original` is what people wrote.
+    Source: baoguangsheng/fast-detect-gpt, exp_gpt3to4/data/*.raw_data.json; `original` is human-written.
 
     Raises:
-        SourceError: It is no such file, or one side has more texts than the other.
+        SourceError: The file has another form, or one side has more texts than the other.
     """
     text = read_text(file, "pairs of texts")
     try:
@@ -56,5 +56,5 @@ def _side(file: Path, held: object, name: str) -> tuple[str, ...]:
 
 
 def _whole(text: str) -> bool:
-    """Whether it can be stored: JSON may name half of a surrogate pair."""
+    """Whether a text can be encoded: JSON may have lone surrogates."""
     return not any("\ud800" <= letter <= "\udfff" for letter in text)

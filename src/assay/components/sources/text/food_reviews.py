@@ -1,6 +1,6 @@
-"""5,000 real reviews of food that people bought: five stars ("great") or fewer ("other") (McAuley and Leskovec 2013).
+"""5,000 real food reviews: five stars ("great") or fewer ("other") (McAuley and Leskovec 2013).
 
-A part of Amazon Fine Foods as the R package modeldata carries it (`small_fine_foods`), which Debian packages.
+A part of Amazon Fine Foods from the R package modeldata (`small_fine_foods`), which Debian packages.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from assay.components.sources.files.records import check_limit
+from assay.components.sources.files.records import check_limit, first_of_each
 from assay.components.sources.image import debian
-from assay.components.sources.text.labeled_texts import first_of_each
 from assay.core.errors import SourceError
+from assay.core.extras import require
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 
@@ -38,16 +38,16 @@ DIGESTS = {
 
 @dataclass(frozen=True)
 class FoodReviews:
-    """The first `per_label` reviews of each label, or all, in the order of the table; line breaks are plain ones.
+    """The first `per_label` reviews of each label, or all, in the order of the table, with normalized line breaks.
 
-    People post one review under several products, so some stand in two tables, or twice in one: each is read once, and
-    only in the last of train, validation and test that has it.
+    A review posted under several products may occur in two tables, or twice in one: it is read once, in the last of
+    train, validation and test that has it.
     """
 
     split: Literal["train", "validation", "test"] = "test"
     per_label: int | None = None
     folder: str | None = None
-    """Where modeldata's Rdata.rdb and Rdata.rdx lie; found or fetched where None."""
+    """Folder of modeldata's Rdata.rdb and Rdata.rdx; found or downloaded if None."""
 
     version: ClassVar[int] = 1
 
@@ -118,7 +118,7 @@ def find() -> Path:
 
 def _frame(folder: Path, table: str) -> Any:
     """One table of R's lazy-load database: an index (.rdx) of places in a file of packed objects (.rdb)."""
-    import rdata
+    rdata = require("rdata", "text")
 
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Texts with labels of your own: a CSV or JSONL file."""
+"""Labeled texts from a CSV or JSONL file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from assay.components.sources.files.records import check_limit, check_path, csv_records, digest_of, jsonl_records
+from assay.components.sources.files.records import (
+    check_limit,
+    check_path,
+    csv_records,
+    digest_of,
+    first_of_each,
+    jsonl_records,
+)
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -17,17 +24,16 @@ ENDINGS = (".csv", ".jsonl")
 
 @dataclass(frozen=True)
 class LabeledTexts:
-    """Reads a text and a label of each row, in the order of the file; `per_label` takes the first so many of each.
+    """Read a text and a label from each row, in the order of the file; the first `per_label` of each label, or all.
 
-    `skip` passes over the first so many of each label, so that one file can give texts to learn from and, behind them,
-    others to be measured on.
+    `skip` skips the first samples of each label, so one file can give both training and held-out samples.
     """
 
     path: str
     text: str = "text"
-    """The column or key that holds the text."""
+    """Column or key of the text."""
     label: str = "label"
-    """The column or key that holds the label."""
+    """Column or key of the label."""
     per_label: int | None = None
     skip: int = 0
 
@@ -58,23 +64,3 @@ class LabeledTexts:
         if not samples:
             raise SourceError(f"There are no rows in {self.path!r}.")
         return first_of_each(samples, self.per_label, self.skip, self.path)
-
-
-def first_of_each(samples: Sequence[Sample], per_label: int | None, skip: int, where: str) -> Sequence[Sample]:
-    """Of each label, those behind the first `skip`, `per_label` of them or all.
-
-    Raises:
-        SourceError: A label has fewer.
-    """
-    seen: dict[str, int] = {}
-    kept = []
-    for sample in samples:
-        nth = seen.get(sample.text("label"), 0)
-        seen[sample.text("label")] = nth + 1
-        if nth >= skip and (per_label is None or nth < skip + per_label):
-            kept.append(sample)
-    for label, count in seen.items():
-        if count < skip + (per_label or 1):
-            wanted = f"{per_label or 1} behind the first {skip}" if skip else str(per_label)
-            raise SourceError(f"{where} has {count} texts of {label!r}; {wanted} were asked for.")
-    return kept

@@ -1,4 +1,4 @@
-"""Requests that a careful assistant declines, and others that only look like such: assay's own, or a file of yours."""
+"""Unsafe requests, and safe ones that look similar."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from assay.components.sources.files.records import Record, check_limit, digest_of, shown
-from assay.components.sources.tasks.questions import READERS
+from assay.components.sources.files.records import READERS, Record, check_limit, digest_of, shown
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -18,27 +17,26 @@ from assay.core.sample import Sample
 Kind: TypeAlias = Literal["any", "unsafe", "safe"]
 SHIPPED = "requests.jsonl"
 NAMES = {"instruction": ("instruction", "prompt"), "kind": ("kind", "label"), "topic": ("topic", "type")}
-"""What a file may call them; XSTest has the second ones."""
+"""Accepted column names; XSTest has the second ones."""
 
 
 @dataclass(frozen=True)
 class Requests:
     """The first `limit` requests of a kind, or all: "unsafe" ones ask for help with harm, "safe" ones do not.
 
-    Of assay's own, of which recipes/BESIDE.md tells: each unsafe one is followed by a harmless one that begins or
-    sounds like it, so that the first few are a fair sample. Or of a .csv or .jsonl file with `instruction`, `kind` and,
-    where it has one, `topic`; or `prompt`, `label` and `type`, as XSTest has them.
+    By default those that ship with assay (recipes/BESIDE.md): each unsafe one is followed by a safe one with similar
+    wording, so the first few are representative. Or a .csv or .jsonl file with `instruction`, `kind` and optionally
+    `topic`; or `prompt`, `label` and `type`, as in XSTest.
 
-    Fields: instruction; kind, "unsafe" or "safe"; topic, "" where there is none; origin.
+    Fields: instruction; kind, "unsafe" or "safe"; topic, "" if there is none; origin.
 
-    Source: in the manner of XSTest (Röttger et al. 2024), of which assay's own hold no prompt;
-    paul-rottger/exaggerated-safety, xstest_prompts.csv. We differ: ours are few and mild, and say no operational
-    detail, slur or method of self-harm.
+    Source: modeled on XSTest (Röttger et al. 2024), without its prompts; paul-rottger/exaggerated-safety,
+    xstest_prompts.csv. Differences: few and mild requests without operational detail, slurs or methods of self-harm.
     """
 
     kind: Kind = "any"
     path: str = ""
-    """A file of yours; "" for those that come with assay."""
+    """Path of a file; "" for the data that ships with assay."""
     limit: int | None = None
 
     version: ClassVar[int] = 1
@@ -50,7 +48,7 @@ class Requests:
 
     @property
     def file(self) -> Path:
-        """Where they lie."""
+        """Path of the file."""
         return Path(self.path) if self.path else Path(str(resources.files("assay.recipes"))) / SHIPPED
 
     def listing(self) -> str:
@@ -58,10 +56,10 @@ class Requests:
         return digest_of([self.file])
 
     def read(self, lab: Lab) -> Sequence[Sample]:
-        """The requests; the whole file is checked, whatever is asked of it.
+        """Return the requests; the whole file is validated.
 
         Raises:
-            SourceError: The file is not as expected, or holds none of that kind; the message names the line.
+            SourceError: The file is invalid, or has no request of that kind; the message names the line.
         """
         reader = READERS.get(self.file.suffix.lower())
         if reader is None:
@@ -88,7 +86,7 @@ def _sample(record: Record) -> Sample:
 
 
 def _named(record: Record, name: str) -> str:
-    """The text that the file has by the first of the names which it knows."""
+    """Return the text of the first accepted column that the file has."""
     known = [one for one in NAMES[name] if record.values.get(one) not in (None, "")]
     if not known and not any(one in record.values for one in NAMES[name]):
         raise record.problem(

@@ -1,4 +1,4 @@
-"""Texts of a file: a line each, or a field of each record."""
+"""Texts from the lines or records of a file."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ _EXPECTED = "a file of texts"
 
 @dataclass(frozen=True)
 class TextRow:
-    """One text of a file, and where it stands."""
+    """One text of a file and its position."""
 
     line: int
     """From 1."""
     text: str
-    """Not blank in a file of lines; anything in a record."""
+    """Not blank in a text file; any text in a record."""
     raw: str
-    """Its line as it stands, or a CSV row as JSON."""
+    """The line unchanged, or a CSV row as JSON."""
     record: bool
     """Whether `raw` is a JSON object."""
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The first `limit` texts of a .txt file, a text a line, or of the records of a .jsonl or .csv file, in its order.
+    """The first `limit` texts, one per line of a .txt file or per record of a .jsonl or .csv file, in its order.
 
-    Blank lines are passed over. Fields: the text by the name that `field` says, and origin. For tasks that people
-    wrote, beside which others are to be new.
+    Blank lines are skipped. Fields: the text, under the name `field`, and origin. For example, human-written tasks for
+    a novelty comparison.
     """
 
     path: str
     field: str = "instruction"
-    """What the file calls the text; of a .txt file only the name that it is given."""
+    """Column or key of the text; for a .txt file, the name of the field."""
     limit: int | None = None
 
     version: ClassVar[int] = 1
