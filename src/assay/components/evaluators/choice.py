@@ -16,7 +16,7 @@ from assay.core.score import SHARE, Outcome, Scale, Score, Unscored
 from assay.text.prompting.multiple_choice import (
     CONVENTIONS,
     Convention,
-    Item,
+    MultipleChoiceItem,
     choose,
     continuations,
     item_of,
@@ -67,12 +67,12 @@ class Choice:
         found = lab.models.likelihood_model(artifact.path).likelihoods([self._asked(item) for item in items])
         return [self._outcome(item, one) for item, one in zip(items, found, strict=True)]
 
-    def _asked(self, item: Item) -> Continuations:
+    def _asked(self, item: MultipleChoiceItem) -> Continuations:
         before = (Message("system", self.system),) if self.system else ()
         said = mmlu_prompt(item) if self.convention == "letter" else item.question
         return continuations(item, (*before, Message("user", said)), self.convention)
 
-    def _outcome(self, item: Item, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
+    def _outcome(self, item: MultipleChoiceItem, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
         if isinstance(found, NotCompleted):
             return Unscored("not_applicable" if found.lack == "context" else "failed", f"{found.lack}: {found.reason}")
         if not all(math.isfinite(one.log_prob) for one in found):
@@ -82,7 +82,7 @@ class Choice:
         return Score(float(taken in item.right), evidence=evidence, answer=item.choices[taken])
 
 
-def _item(sample: Sample) -> Item:
+def _item(sample: Sample) -> MultipleChoiceItem:
     if "choice0" not in sample.fields:
         raise FieldError(
             f"Choice needs questions with choices, had a sample with {', '.join(sample.fields)}.",

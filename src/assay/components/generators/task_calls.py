@@ -15,8 +15,8 @@ from assay.text.answers.extraction import extract_yes_no
 from assay.text.instructions.self_instruct import CUT_OFF, LIST_ENDED, UNREADABLE, instance_rules
 from assay.text.instructions.task_parsing import read_instance, read_list
 from assay.text.instructions.task_prompts import (
-    Task,
-    Wording,
+    ExampleTask,
+    TaskWording,
     label_prompt,
     list_prompt,
     list_stop,
@@ -41,7 +41,7 @@ class Call:
 
     plan: Sample
     """What its randomness depends on, beside the run's seed."""
-    shown: tuple[Task, ...]
+    shown: tuple[ExampleTask, ...]
 
     @property
     def language(self) -> str:
@@ -49,7 +49,7 @@ class Call:
         return self.shown[0].language
 
     @property
-    def words(self) -> Wording:
+    def words(self) -> TaskWording:
         """To ask in."""
         return wording_of(self.language)
 
@@ -86,7 +86,7 @@ class Questions:
     """What a generator asks, given the tasks of people by their language."""
 
     own: SelfInstruct
-    tasks: Mapping[str, tuple[Task, ...]]
+    tasks: Mapping[str, tuple[ExampleTask, ...]]
     lab: Lab
 
     def call(self, name: str, pool: Pool) -> Call:

@@ -10,11 +10,11 @@ from assay.core.errors import RecipeError
 from assay.core.sample import Sample
 from assay.text.instructions.dialogues import said_before
 from assay.text.instructions.self_instruct import ABOUT_INSTANCES, CUT_OFF, NOT_NOVEL, instruction_rules
-from assay.text.instructions.task_prompts import Task
+from assay.text.instructions.task_prompts import ExampleTask
 from assay.text.similarity.novelty import NoveltyFilter, Rule
 
 
-def task_of(sample: Sample) -> Task:
+def task_of(sample: Sample) -> ExampleTask:
     """A task that people wrote, as it is shown.
 
     Raises:
@@ -33,10 +33,10 @@ def task_of(sample: Sample) -> Task:
 
     instruction, output = sample.text("instruction").strip(), sample.text("output").strip()
     kind = field("classification").casefold() == "yes"
-    return Task(sample.id, instruction, field("input"), output, kind, field("language"))
+    return ExampleTask(sample.id, instruction, field("input"), output, kind, field("language"))
 
 
-def of_language(tasks: Sequence[Task], language: str, least: int) -> dict[str, tuple[Task, ...]]:
+def of_language(tasks: Sequence[ExampleTask], language: str, least: int) -> dict[str, tuple[ExampleTask, ...]]:
     """Tasks by their language, or those of one where it is not "any"; at least `least` in each.
 
     Raises:
@@ -63,14 +63,14 @@ class Pool:
     Nothing is added once it is made: what is judged depends on what is held alone, never on what else is judged.
     """
 
-    def __init__(self, human: Sequence[Task], made: Sequence[Task], novelty: float) -> None:
+    def __init__(self, human: Sequence[ExampleTask], made: Sequence[ExampleTask], novelty: float) -> None:
         self._novelty = Rule(novelty)
         self._held = NoveltyFilter(self._novelty)
         self._held.remember(task.instruction for task in human)
         kept = self._held.add_all(task.instruction for task in made)
         self._made = tuple(task for task, one in zip(made, kept, strict=True) if one.kept)
 
-    def shown(self, tasks: Sequence[Task], human: int, machine: int, rng: random.Random) -> list[Task]:
+    def shown(self, tasks: Sequence[ExampleTask], human: int, machine: int, rng: random.Random) -> list[ExampleTask]:
         """`human` of these tasks and `machine` of those made in their language, mixed; people's where those lack."""
         own = [task for task in self._made if task.language == tasks[0].language]
         chosen = rng.sample(own, min(machine, len(own)))
@@ -89,15 +89,15 @@ class Pool:
         ]
 
 
-def pool_of(human: Sequence[Task], made: Sequence[Sample], novelty: float) -> Pool:
+def pool_of(human: Sequence[ExampleTask], made: Sequence[Sample], novelty: float) -> Pool:
     """The pool of one round, which is the same for all its parts."""
     good = (sample for sample in made if _is_good(sample))
-    own = (Task(one.id, one.text("instruction"), language=one.text("language")) for one in good)
+    own = (ExampleTask(one.id, one.text("instruction"), language=one.text("language")) for one in good)
     return _pool_of(tuple(human), tuple(own), novelty)
 
 
 @lru_cache(maxsize=1)
-def _pool_of(human: tuple[Task, ...], made: tuple[Task, ...], novelty: float) -> Pool:
+def _pool_of(human: tuple[ExampleTask, ...], made: tuple[ExampleTask, ...], novelty: float) -> Pool:
     return Pool(human, made, novelty)
 
 
@@ -107,7 +107,7 @@ def _is_good(sample: Sample) -> bool:
     return not rule or rule in ABOUT_INSTANCES or (rule == CUT_OFF and bool(sample.text("classification")))
 
 
-def few_shot(tasks: Sequence[Task], yes: int, no: int, rng: random.Random) -> list[Task]:
+def few_shot(tasks: Sequence[ExampleTask], yes: int, no: int, rng: random.Random) -> list[ExampleTask]:
     """Up to `yes` tasks of classification and `no` others, mixed."""
     sorts = [[task for task in tasks if task.classification is kind] for kind in (True, False)]
     chosen = [task for own, most in zip(sorts, (yes, no), strict=True) for task in rng.sample(own, min(most, len(own)))]
