@@ -19,7 +19,7 @@ from assay.core.completions import TokenMoments
 from assay.core.model_kinds import MomentsModel
 from assay.models.open_models import OpenModels
 from assay.stats.confidence.detection import detection
-from assay.stats.confidence.false_alarms import drawn
+from assay.stats.confidence.false_alarms import flagging_threshold
 from assay.stats.inference.intervals import wilson
 from assay.text.decoding.machine_text import binoculars, curvature
 
@@ -73,7 +73,7 @@ def crossed(people: Mapping[str, Sequence[TokenMoments]]) -> None:
     """What a line drawn on one file's people does to the others'."""
     for method, told in METHODS.items():
         for name, own in people.items():
-            at = drawn([*map(told, own)], SHARE).at
+            at = flagging_threshold([*map(told, own)], SHARE).at
             for other, theirs in people.items():
                 if other != name:
                     above = wilson(sum(told(one) > at for one in theirs), len(theirs))
@@ -104,7 +104,7 @@ def main() -> None:
         machine = read(model, second, texts.machine)
         show("whole", people[file.stem], machine)
         for method, told in METHODS.items():
-            line = drawn([*map(told, people[file.stem])], SHARE, [*map(told, machine)])
+            line = flagging_threshold([*map(told, people[file.stem])], SHARE, [*map(told, machine)])
             assert line.found is not None
             print(
                 f"  {method:<15} line {line.at:.3f} for {SHARE:.0%}: people {line.false.estimate:.1%} "

@@ -29,8 +29,8 @@ from assay.core.completions import Continuations, NotCompleted
 from assay.core.effect import Effect
 from assay.models.loading import Device
 from assay.models.text.backends import open_stepped
-from assay.stats import mean_of_shares, wilson
-from assay.text.prompting.multiple_choice import Item, choose, continuations, item_of, mmlu_prompt, scores
+from assay.stats import mean_of_proportions, wilson
+from assay.text.prompting.multiple_choice import MultipleChoiceItem, choose, continuations, item_of, mmlu_prompt, scores
 
 WANTED = 2.0
 """How many times as fast as the harness."""
@@ -46,8 +46,8 @@ class Subject:
     """Questions of one subject, and what is asked about them."""
 
     name: str
-    items: tuple[Item, ...]
-    examples: tuple[Item, ...]
+    items: tuple[MultipleChoiceItem, ...]
+    examples: tuple[MultipleChoiceItem, ...]
 
     @property
     def asked(self) -> list[Continuations]:
@@ -98,7 +98,7 @@ def _options() -> argparse.Namespace:
 def read_subjects(folder: Path, items: int | None, names: Sequence[str] = ()) -> list[Subject]:
     """The first `items` questions of each subject, or all; all subjects where none is named."""
     lab: Any = None  # questions have no images
-    by_name: dict[str, dict[str, list[Item]]] = {}
+    by_name: dict[str, dict[str, list[MultipleChoiceItem]]] = {}
     for split, limit in (("test", items), ("dev", SHOTS)):
         source = Mmlu(str(folder), split, tuple(names), limit)
         for item in map(item_of, source.read(lab)):
@@ -118,7 +118,7 @@ def assay_way(model: str, device: str, subjects: Sequence[Subject]) -> Way:
     return ask
 
 
-def _numbers(item: Item, answer: Any) -> tuple[float, ...]:
+def _numbers(item: MultipleChoiceItem, answer: Any) -> tuple[float, ...]:
     if isinstance(answer, NotCompleted):
         raise SystemExit(answer.reason)
     return scores(item, answer, "letter")
@@ -143,7 +143,7 @@ def _report(subjects: Sequence[Subject], ours: Turns) -> None:
     n, seconds = sum(counts), sum(wall for wall, _ in ours.times)
     print(json.dumps({"questions": n, "subjects": len(subjects), "shots": SHOTS, "seconds": round(seconds, 1)}))
     print(f"right answers          {_shown(wilson(sum(right), n))}; chance is 25 %")
-    print(f"mean over the subjects {_shown(mean_of_shares(right, counts))}")
+    print(f"mean over the subjects {_shown(mean_of_proportions(right, counts))}")
 
 
 def _right(subject: Subject, found: dict[str, Numbers]) -> int:

@@ -17,7 +17,7 @@ from mmlu import SHOTS, Numbers, Subject, Turns, Way
 
 from assay.core.errors import SourceError
 from assay.models.references import locate
-from assay.text.prompting.multiple_choice import Item, choose
+from assay.text.prompting.multiple_choice import MultipleChoiceItem, choose
 
 TASK = {
     "dataset_path": "json",
@@ -125,7 +125,7 @@ def _instances(subjects: Sequence[Subject]) -> dict[str, Any]:
     return found
 
 
-def _row(item: Item) -> dict[str, object]:
+def _row(item: MultipleChoiceItem) -> dict[str, object]:
     choices = {f"choice{nth}": choice for nth, choice in enumerate(item.choices)}
     return {"question": item.question, **choices, "answer": min(item.right)}
 

@@ -14,11 +14,11 @@ from assay.analysis.format import percent_between, points, points_between
 from assay.components.sources.files.judge_files import read_pairs
 from assay.core.completions import (
     Answer,
+    Capabilities,
     Completion,
     Continuations,
     Likelihood,
     LogProbs,
-    Means,
     NotCompleted,
     TextRequest,
 )
@@ -43,7 +43,7 @@ class CodeJudge:
 
     pick: Callable[[str, str], str]
     """The two answers as shown, to a letter."""
-    means = Means(reproducible=True)
+    means = Capabilities(reproducible=True)
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         return [self._one(request) for request in requests]

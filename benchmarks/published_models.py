@@ -23,7 +23,7 @@ from assay.evaluation.tasks import parse_task
 from assay.models.open_models import OpenModels
 from assay.pipeline.progress import watched
 from assay.pipeline.quiet import hushed
-from assay.stats import mean_of_shares
+from assay.stats import mean_of_proportions
 from assay.store.run_folder import RunFolder
 from assay.text.decoding.strategies import parse_strategy
 
@@ -65,7 +65,7 @@ def mmlu(folder: Path, sizes: Sizes) -> Iterator[Found]:
     one = result(filled[0])
     yield _share(f"MMLU, {plural(len(usable), 'subject')}, right, %", one, f"{SHOTS} examples, by letter{_chance(one)}")
     if one.accuracy is not None:
-        mean = mean_of_shares(*_by_subject(filled[0]))
+        mean = mean_of_proportions(*_by_subject(filled[0]))
         yield Figure("MMLU, mean over the subjects, %", None, 100 * mean.estimate, note=_between(mean))
     part = f"{sizes.mmlu_items} a subject; --mmlu-items 0 asks all" if sizes.mmlu_items else ""
     yield Figure("MMLU, questions", None, one.n, note=part)

@@ -12,7 +12,7 @@ from figures import Figure, Found, Missing, column, file, number, table
 from assay.components.sources.files.records import Record, jsonl_records
 from assay.components.sources.files.vote_file import read_votes
 from assay.core.errors import SourceError
-from assay.stats.ratings.agreement import accuracy, positions
+from assay.stats.ratings.agreement import accuracy, position_consistency
 from assay.stats.ratings.bradley_terry import bradley_terry
 from assay.stats.ratings.elo import elo
 from assay.stats.ratings.length_control import Benchmark, LengthControlled, length_controlled
@@ -88,7 +88,7 @@ def llmbar(folder: Path) -> Iterator[Found]:
             raise SourceError(f"{path} holds no pairs.")
         gold, given, swapped = ([_chosen(row.values[name]) for row in rows] for name in LLMBAR_COLUMNS)
         right = 50 * (accuracy(given, gold).estimate + accuracy(swapped, gold).estimate)
-        agreed = 100 * positions(given, swapped).agreement.estimate
+        agreed = 100 * position_consistency(given, swapped).agreement.estimate
         whole = len(rows) == LLMBAR_PAIRS
         note = "" if whole or judge not in LLMBAR else f"published for {LLMBAR_PAIRS} pairs, here are {len(rows)}"
         published = LLMBAR.get(judge, (None, None)) if whole else (None, None)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from assay.core.completions import (
     Answer,
+    Capabilities,
     Completion,
     Continuations,
     End,
     Likelihood,
     LogProbs,
-    Means,
     NotCompleted,
     TextRequest,
 )
@@ -54,7 +54,7 @@ class CodeJudge:
     steps_end: End = "stop"
     missing: Callable[[Mapping[str, str]], bool] = lambda parts: False
     asked: list[str] = field(default_factory=list)
-    means = Means()
+    means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         return [self._one(request) for request in requests]

@@ -12,12 +12,12 @@ import numpy as np
 
 from assay.core.completions import (
     Answer,
+    Capabilities,
     Completion,
     Continuations,
     End,
     Likelihood,
     LogProbs,
-    Means,
     Message,
     NotCompleted,
     TextRequest,
@@ -46,7 +46,7 @@ from assay.models.references import locate
 from assay.models.text.classifier import HeadOnSentences, open_text_classifier
 from assay.models.text.limits import check_lengths, log_probs_of
 from assay.store.images import StoredImages
-from assay.text.instructions.task_prompts import ENGLISH, KOREAN, Wording
+from assay.text.instructions.task_prompts import ENGLISH, KOREAN, TaskWording
 from assay.text.prompting.delimiters import fenced
 from judges import longer
 
@@ -183,7 +183,7 @@ class Author:
     A character is a token, and the more probable the nearer it lies to the one before and the more tokens that follows.
     """
 
-    means = Means(reproducible=True, log_probs=True, context=16)
+    means = Capabilities(reproducible=True, log_probs=True, context=16)
     longest = 16
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
@@ -260,7 +260,7 @@ class Grader:
     Of two answers it prefers the longer one, and the first of two that are equally long.
     """
 
-    means = Means(reproducible=True)
+    means = Capabilities(reproducible=True)
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         return [self._one(request) for request in requests]
@@ -363,7 +363,7 @@ class Inventor:
     nothing, is gone, or writes what nobody can read.
     """
 
-    means = Means(reproducible=True)
+    means = Capabilities(reproducible=True)
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         return [self._one(request) for request in requests]
@@ -387,13 +387,13 @@ class Inventor:
         end: End = "stop" if said and rng.random() < 0.95 else "length" if said else "empty"
         return Completion((Answer(said, end, len(said.split())),))
 
-    def _labels(self, request: TextRequest, words: Wording) -> bool:
+    def _labels(self, request: TextRequest, words: TaskWording) -> bool:
         prompt = request.prompt
         return (prompt if isinstance(prompt, str) else prompt[1].text).rpartition("\n\n")[2].find(
             f"{words.label}:"
         ) >= 0
 
-    def _tasks(self, rng: np.random.Generator, words: Wording, prompt: str, *, chat: bool) -> str:
+    def _tasks(self, rng: np.random.Generator, words: TaskWording, prompt: str, *, chat: bool) -> str:
         known = TASKS["ko" if words is KOREAN else "en"]
         more = [text for text, *_ in known[:1]]
         more += ["그림을 그려 주세요."] if words is KOREAN else ["Draw an image of a cat."]
@@ -405,7 +405,7 @@ class Inventor:
         listed = "\n".join(f"{words.task} {nth}: {task}" for nth, task in enumerate(tasks, 4))
         return f"Sure!\n\n{listed}" if chat else listed.partition(": ")[2]
 
-    def _example(self, rng: np.random.Generator, words: Wording, *, label: bool, chat: bool) -> str:
+    def _example(self, rng: np.random.Generator, words: TaskWording, *, label: bool, chat: bool) -> str:
         given = str(rng.choice([words.none, "바람이 분다", "It rains."]))
         answer = str(rng.choice(["red", "빨강", "", "It rains."]))
         first, second = (words.label, words.input) if label else (words.input, words.output)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from assay.components.generators.preference_calls import Answerer
-from assay.core.completions import Answer, Completion, End, Means, NotCompleted, TextRequest
+from assay.core.completions import Answer, Capabilities, Completion, End, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 from assay.core.lab import Lab
@@ -87,7 +87,7 @@ class Likes:
 class Voice:
     """Says its own words; "down", "empty", "no" and "broke" go wrong, "cut ..." is cut, "any" hangs on the seed."""
 
-    means = Means(reproducible=True)
+    means = Capabilities(reproducible=True)
 
     def __init__(self, words: str, asked: list[tuple[str, TextRequest]]) -> None:
         self._words, self._asked = words, asked

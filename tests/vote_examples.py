@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.stats.ratings.votes import Votes, votes
+from assay.stats.ratings.votes import PairwiseVotes, votes
 
 
-def drawn_votes(models: int, n: int, seed: int, *, ties: float = 0.2, spread: float = 1.0) -> Votes:
+def drawn_votes(models: int, n: int, seed: int, *, ties: float = 0.2, spread: float = 1.0) -> PairwiseVotes:
     """n votes by Bradley and Terry's model, a share of them made ties."""
     rng = np.random.default_rng(seed)
     strengths = rng.normal(0, spread, models)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.core.completions import Completion, Means, Message, TextRequest
+from assay.core.completions import Capabilities, Completion, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
 from assay.evaluation.asking import Way, ask
@@ -143,7 +143,7 @@ class Blind:
     """A model that would answer anything."""
 
     def __init__(self, *, images: bool) -> None:
-        self.means = Means(images=images)
+        self.means = Capabilities(images=images)
         self.asked: list[TextRequest] = []
 
     def complete(self, requests: list[TextRequest]) -> list[Completion]:

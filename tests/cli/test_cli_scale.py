@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from assay.stats.scaling.chinchilla import Chinchilla
-from assay.stats.scaling.power_law import Curve
+from assay.stats.scaling.power_law import PowerLaw
 from command_line import assay
 
 
 def test_a_table_of_accuracies(tmp_path: Path) -> None:
-    truth = Curve(0.05, 2.0, 0.5)
+    truth = PowerLaw(0.05, 2.0, 0.5)
     rows = "\n".join(f"{size},{1 - float(truth(size))}" for size in (100, 200, 400, 800, 1600, 3200))
     (tmp_path / "points.csv").write_text("size,accuracy\n" + rows, encoding="utf-8")
     found = json.loads(assay(["scale", tmp_path / "points.csv", "--json"]).stdout)
@@ -27,7 +27,7 @@ def test_a_table_of_accuracies(tmp_path: Path) -> None:
 
 
 def test_arms_of_a_table_are_worth_real_samples(tmp_path: Path) -> None:
-    truth = Curve(0.1, 3.0, 0.5)
+    truth = PowerLaw(0.1, 3.0, 0.5)
     rows = [{"size": n, "loss": float(truth(n)), "arm": "real"} for n in (100, 400, 1600, 6400)]
     rows.append({"size": 5000, "loss": float(truth(1000)), "arm": "filtered"})
     (tmp_path / "points.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")

@@ -12,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay.core.completions import Answer, Completion, Continuations, Likelihood, Means, NotCompleted, TextRequest
+from assay.core.completions import (
+    Answer,
+    Capabilities,
+    Completion,
+    Continuations,
+    Likelihood,
+    NotCompleted,
+    TextRequest,
+)
 from assay.core.decoding import Decoding
 from assay.evaluation.page.page import render_eval
 from assay.evaluation.plan import cells, parse_manner
@@ -39,7 +47,7 @@ class Pupil:
 
     knows: int
     likes: int = 0
-    means = Means()
+    means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         return [self._one(request) for request in requests]

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from assay.core.completions import Answer, Completion, Continuations, Likelihood, Means, NotCompleted, TextRequest
+from assay.core.completions import (
+    Answer,
+    Capabilities,
+    Completion,
+    Continuations,
+    Likelihood,
+    NotCompleted,
+    TextRequest,
+)
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.score import Score, Unscored
@@ -34,7 +42,7 @@ class Pupil:
     knows: int = 5
     asked: list[str] = field(default_factory=list)
     down: bool = True
-    means = Means()
+    means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         return [self._one(request) for request in requests]

@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
-from assay.core.completions import Answer, Completion, Continuations, Likelihood, Means, NotCompleted, TextRequest
+from assay.core.completions import (
+    Answer,
+    Capabilities,
+    Completion,
+    Continuations,
+    Likelihood,
+    NotCompleted,
+    TextRequest,
+)
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError, SourceError, UserError
 from assay.core.score import Score, Unscored
@@ -39,7 +47,7 @@ class Speaker:
     down: bool = False
     asked: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
-    means = Means()
+    means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> list[Completion | NotCompleted]:
         return [self._one(request) for request in requests]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.core.completions import Answer, Completion, Means, Message, NotCompleted, TextRequest
+from assay.core.completions import Answer, Capabilities, Completion, Message, NotCompleted, TextRequest
 from assay.core.errors import ModelError, UserError
 from assay.core.score import Score, Unscored
 from assay.evaluation.plan import Cell, Task, cells, parse_manner
@@ -38,7 +38,7 @@ class Pupil:
 
     said: dict[str, str] = field(default_factory=lambda: dict(SAID))
     asked: int = 0
-    means = Means()
+    means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> list[Completion | NotCompleted]:
         self.asked += len(requests)

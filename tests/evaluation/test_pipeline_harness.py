@@ -16,14 +16,25 @@ from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError, SourceError
 from assay.evaluation.harness.library import decoding_of, harness_model, run
 from assay.models.open_models import Device, OpenModels
-from assay.text.prompting.multiple_choice import Item, is_right, mass_on_right, mmlu_prompt, truthfulqa_prompt
+from assay.text.prompting.multiple_choice import (
+    MultipleChoiceItem,
+    is_right,
+    mass_on_right,
+    mmlu_prompt,
+    truthfulqa_prompt,
+)
 
 HERE = importlib.util.find_spec("lm_eval") is not None
 installed = pytest.mark.skipif(not HERE, reason="lm-evaluation-harness (lm_eval) is not installed")
-DEV = [Item(f"What is {n} + {n}?", ("0", str(2 * n), " 1", "none"), frozenset({1}), "adding_up") for n in range(1, 6)]
+DEV = [
+    MultipleChoiceItem(f"What is {n} + {n}?", ("0", str(2 * n), " 1", "none"), frozenset({1}), "adding_up")
+    for n in range(1, 6)
+]
 TEST = [
-    Item("  What is 7 + 7?\n", ("14", "15", "16", "17"), frozenset({0}), "adding_up"),
-    Item("Which word is longer?", ("hippopotamus", "a", "an", "the whole of it"), frozenset({3}), "adding_up"),
+    MultipleChoiceItem("  What is 7 + 7?\n", ("14", "15", "16", "17"), frozenset({0}), "adding_up"),
+    MultipleChoiceItem(
+        "Which word is longer?", ("hippopotamus", "a", "an", "the whole of it"), frozenset({3}), "adding_up"
+    ),
 ]
 SHARED_TASK = {
     "dataset_path": "json",
@@ -141,7 +152,7 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text("\n".join(map(json.dumps, content)), encoding="utf-8")
         return str(folder / name)
 
-    def mmlu(items: Sequence[Item]) -> list[object]:
+    def mmlu(items: Sequence[MultipleChoiceItem]) -> list[object]:
         return [
             {"question": one.question, "choices": list(one.choices), "answer": min(one.right), "subject": one.subject}
             for one in items
@@ -196,7 +207,7 @@ def test_tasks_run_by_the_library_with_our_prompts_letter_by_letter(
     (sample,) = samples_of(found, "here_truthful")
     first = sample["arguments"]
     prompt = first[0][0] if isinstance(first, list) else first["gen_args_0"]["arg_0"]
-    item = Item("Why?", TEST[1].choices, frozenset({0, 1}))
+    item = MultipleChoiceItem("Why?", TEST[1].choices, frozenset({0, 1}))
     assert prompt == truthfulqa_prompt(item)
     from lm_eval.tasks.truthfulqa.utils import process_results_mc2
 

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.images.codec import decode, encode_png
-from assay.images.metadata import KEYWORDS, LONGEST, WHOLE, XMP, marked, marks_of, unmarked
+from assay.images.metadata import KEYWORDS, LONGEST, WHOLE, XMP, embed_provenance, read_provenance, strip_provenance
 from assay.images.xmp import ALGORITHM, SPACES, TRAINED, packet
 
 PIXELS = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
@@ -76,7 +76,7 @@ def text_of(png: bytes) -> Mapping[str, Any]:
 
 
 def test_other_readers_see_it() -> None:
-    png = marked(PICTURE, SAID)
+    png = embed_provenance(PICTURE, SAID)
     text = text_of(png)
     assert set(text) == set(KEYWORDS)
     assert (text["Software"], text["Seed"], text["Sample"]) == ("assay 0.1.0", str(2**62 + 1), "3f2a")
@@ -98,22 +98,22 @@ def test_other_readers_see_it() -> None:
 
 
 def test_the_file_is_whole_and_its_pixels_are_the_same_bytes() -> None:
-    png = marked(PICTURE, SAID)
+    png = embed_provenance(PICTURE, SAID)
     before, after = chunks(PICTURE), chunks(png)
     assert [one for one in after if one[0] not in (b"tEXt", b"iTXt")] == before
     assert np.array_equal(decode(png), PIXELS)
-    assert unmarked(png) == PICTURE
-    assert unmarked(PICTURE) == PICTURE
-    assert marked(PICTURE, SAID) == png
+    assert strip_provenance(png) == PICTURE
+    assert strip_provenance(PICTURE) == PICTURE
+    assert embed_provenance(PICTURE, SAID) == png
     (xmp,) = [data for kind, data in after if kind == b"iTXt" and data.startswith(XMP.encode() + b"\0")]
     assert xmp[len(XMP) : len(XMP) + 5] == bytes(5)  # not compressed, no language, no other keyword
 
 
 def test_it_is_read_back_and_a_changed_file_is_told() -> None:
-    png = marked(PICTURE, SAID)
-    assert marks_of(png) == (SAID, True)
+    png = embed_provenance(PICTURE, SAID)
+    assert read_provenance(png) == (SAID, True)
     other = encode_png(PIXELS[::-1])
-    assert marks_of(other[:33] + png[33 : len(png) - len(PICTURE) + 33] + other[33:]) == (SAID, False)
+    assert read_provenance(other[:33] + png[33 : len(png) - len(PICTURE) + 33] + other[33:]) == (SAID, False)
 
 
 @given(prompt=TEXT, name=TEXT, settings=st.dictionaries(TEXT, TEXT | st.integers(-(2**63), 2**64 - 1), max_size=2))
@@ -121,9 +121,9 @@ def test_whatever_is_said_is_read_back(prompt: str, name: str, settings: dict[st
     said = Provenance(
         id="x", synthetic=True, made_by=name, version=1, models=(Used(name),), prompt=prompt, settings=settings
     )
-    png = marked(PICTURE, said)
-    assert marks_of(png) == (said, True)
-    assert unmarked(png) == PICTURE
+    png = embed_provenance(PICTURE, said)
+    assert read_provenance(png) == (said, True)
+    assert strip_provenance(png) == PICTURE
     chunks(png)
     text = text_of(png)
     assert text.get("Prompt", "") == prompt.replace("\0", "\ufffd")
@@ -137,11 +137,11 @@ def test_whatever_is_said_is_read_back(prompt: str, name: str, settings: dict[st
 
 def test_a_long_prompt_is_cut_and_says_so() -> None:
     whole = "한" * 2_000_000
-    png = marked(
+    png = embed_provenance(
         PICTURE, Provenance(id="x", synthetic=True, made_by="GenerateImages", prompt=whole, settings={"system": whole})
     )
     assert len(png) < 1_000_000
-    said, same = marks_of(png)
+    said, same = read_provenance(png)
     assert said.prompt == f"{whole[:LONGEST]} [cut here, of 2,000,000 characters]"
     assert said.settings == {"system": said.prompt}
     assert same
@@ -153,7 +153,7 @@ def test_source_types_are_claimed_only_where_they_are_known() -> None:
     assert properties(packet(by_program))["Iptc4xmpExt:DigitalSourceType"] == ALGORITHM
     collected = Provenance(id="x", synthetic=False, made_by="collected")
     assert "Iptc4xmpExt:DigitalSourceType" not in properties(packet(collected))
-    assert "Source Type" not in text_of(marked(PICTURE, collected))
+    assert "Source Type" not in text_of(embed_provenance(PICTURE, collected))
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -168,24 +168,24 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 def test_what_cannot_be_read_is_a_value_error(text: bytes) -> None:
     png = PICTURE[:33] + chunk(b"tEXt", b"assay\0" + text) + PICTURE[33:]
     with pytest.raises(ValueError, match="its provenance cannot be read"):
-        marks_of(png)
+        read_provenance(png)
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", PICTURE[:60], marked(PICTURE, SAID)[:400]],
+    [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", PICTURE[:60], embed_provenance(PICTURE, SAID)[:400]],
     ids=["nothing", "a signature", "another kind", "cut off", "cut off in what it says"],
 )
 def test_what_is_no_image_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"does not decode as PNG|carries no provenance"):
-        marks_of(data)
-    unmarked(data)
+        read_provenance(data)
+    strip_provenance(data)
 
 
 def test_texts_of_others_are_left_alone() -> None:
     theirs = PICTURE[:33] + chunk(b"tEXt", b"Author\0me") + PICTURE[33:]
-    png = marked(theirs, SAID)
-    assert unmarked(png) == theirs
+    png = embed_provenance(theirs, SAID)
+    assert strip_provenance(png) == theirs
     assert text_of(png)["Author"] == "me"
     with pytest.raises(ValueError, match="carries no provenance"):
-        marks_of(theirs)
+        read_provenance(theirs)

@@ -20,7 +20,7 @@ from assay.judging.rate import JudgedTexts, rate, with_steps
 from assay.judging.results import favors, pairs_result, rate_result
 from assay.store.run_folder import RunFolder
 from assay.text.answers.grades import Grades
-from assay.text.answers.verdicts import Verdict
+from assay.text.answers.verdicts import PairJudgment
 from assay.text.prompting.judge_prompts import Rubric
 from judges import CodeJudge, Judges, first, knows, longer
 from shared_data import shared
@@ -123,13 +123,13 @@ def test_ties_count_half_and_are_no_conflicts(tmp_path: Path) -> None:
 
 
 def test_a_conflict_counts_as_a_tie_and_orders_are_mapped_back() -> None:
-    agreed = Verdict(Score(1.0), Score(1.0))
+    agreed = PairJudgment(Score(1.0), Score(1.0))
     assert (agreed.worth, agreed.conflict) == (1.0, False)
-    torn = Verdict(Score(1.0, evidence={"first": 0.9}), Score(0.0, evidence={"first": 0.3}))
+    torn = PairJudgment(Score(1.0, evidence={"first": 0.9}), Score(0.0, evidence={"first": 0.3}))
     assert (torn.worth, torn.conflict) == (0.5, True)
     assert torn.balanced == pytest.approx(0.6)
-    assert Verdict(Score(1.0), Score(0.5)).conflict
-    lacking = Verdict(Score(1.0), Unscored("failed", "x"))
+    assert PairJudgment(Score(1.0), Score(0.5)).conflict
+    lacking = PairJudgment(Score(1.0), Unscored("failed", "x"))
     assert (lacking.worth, lacking.conflict, lacking.orders, lacking.balanced) == (None, False, None, None)
 
 
@@ -230,7 +230,7 @@ def test_figures_of_llmbar_come_out_as_published(name: str, right: float, agreed
         Sample({"output_a": row["output_1"], "output_b": row["output_2"], "label": "ab"[int(row["label"]) - 1]})
         for row in rows
     ]
-    verdicts = [Verdict(worth[row["winner_as_given"]], worth[row["winner_swapped"]]) for row in rows]
+    verdicts = [PairJudgment(worth[row["winner_as_given"]], worth[row["winner_swapped"]]) for row in rows]
     result = pairs_result(JudgedPairs(Judge("x", "answers", None), samples, verdicts, []))
     assert result.humans is not None
     assert result.position is not None

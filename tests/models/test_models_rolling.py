@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from assay.core.completions import LogProbs, Means
+from assay.core.completions import Capabilities, LogProbs
 from assay.core.errors import ModelError
 from assay.core.model_kinds import TokenModel
 from assay.models.loading import Device
@@ -81,13 +81,13 @@ def test_openvino_slides_as_transformers_does(transformers: Any) -> None:
 class Mute:
     """A model behind a server that says nothing of probabilities."""
 
-    means = Means()
+    means = Capabilities()
 
 
 class Whole:
     """One that says them of texts and not of tokens."""
 
-    means = Means(log_probs=True, context=5)
+    means = Capabilities(log_probs=True, context=5)
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         return [LogProbs(tuple(text), (None, *[-1.0] * (len(text) - 1))) for text in texts]

@@ -10,11 +10,11 @@ import pytest
 
 from assay.core.completions import (
     Answer,
+    Capabilities,
     Completion,
     Continuations,
     Likelihood,
     LogProbs,
-    Means,
     NotCompleted,
     TextRequest,
 )
@@ -37,7 +37,7 @@ class Naive:
     It reads what has "=" in it with surprise, and takes an answer for a breach that has its codeword in it.
     """
 
-    means = Means(reproducible=True, log_probs=True)
+    means = Capabilities(reproducible=True, log_probs=True)
 
     def __init__(self, lost: str = "nothing is lost") -> None:
         self.lost = lost

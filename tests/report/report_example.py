@@ -52,11 +52,11 @@ from assay.core.effect import Effect
 from assay.pipeline.stages.leakage import Leaks
 from assay.report.page import render
 from assay.stats import calibration, compare, detection, wilson
-from assay.stats.confidence.risk_coverage import silence
-from assay.stats.distributions.selection import Shared
-from assay.stats.inference.grouped import grouped_mean, grouped_share
+from assay.stats.confidence.risk_coverage import abstention_curve
+from assay.stats.distributions.selection import SelectionOverlap
+from assay.stats.inference.grouped import grouped_mean, grouped_proportion
 from assay.stats.ratings.preferences import Side as Preferred
-from assay.stats.ratings.preferences import agreements, doubled, lengths, wins
+from assay.stats.ratings.preferences import agreements, duplication, length_statistics, win_records
 
 KOREAN = "한국의 수도는 어디입니까?"
 LABELS = (
@@ -138,12 +138,12 @@ def _preferences() -> Preferences:
         made=90,
         kept=60,
         verdicts={"tie": 20, "conflict": 10},
-        lengths={"words": lengths(sizes[0].tolist(), sizes[1].tolist(), prompts)},
-        doubled=doubled([(prompt, nth, nth + 1) for nth, prompt in enumerate(prompts)]),
+        lengths={"words": length_statistics(sizes[0].tolist(), sizes[1].tolist(), prompts)},
+        doubled=duplication([(prompt, nth, nth + 1) for nth, prompt in enumerate(prompts)]),
         cut=4,
         agreements=tuple(agreements({"likeness": sides, "judge": other}, prompts)),
         alpha=0.61,
-        wins=tuple(wins(["calm"] * 60, ["lively"] * 60, outcomes, prompts)),
+        wins=tuple(win_records(["calm"] * 60, ["lively"] * 60, outcomes, prompts)),
     )
 
 
@@ -155,8 +155,8 @@ def _learnt() -> tuple[Learning, ...]:
     pairs = HeldOutPairs(
         pairs=120,
         prompts=24,
-        accuracy_before=grouped_share([bool(one > 0.9) for one in margins], prompts),
-        accuracy=grouped_share([bool(one > 0) for one in margins], prompts),
+        accuracy_before=grouped_proportion([bool(one > 0.9) for one in margins], prompts),
+        accuracy=grouped_proportion([bool(one > 0) for one in margins], prompts),
         margin=grouped_mean([float(one) for one in margins], prompts),
         rise=grouped_mean([float(one) - 0.1 for one in margins], prompts),
         calibration=calibration(np.stack([margins, np.zeros(120)], axis=1), [0] * 120, 10),
@@ -223,9 +223,12 @@ def _others() -> tuple[OtherMeasure, ...]:
 
 
 def _duels() -> tuple[Duel, ...]:
-    wins, level = Effect(0.612, 0.55, 0.67, 118, 0.95, "bootstrap"), Effect(0.533, 0.46, 0.61, 118, 0.95, "bootstrap")
+    win_records, level = (
+        Effect(0.612, 0.55, 0.67, 118, 0.95, "bootstrap"),
+        Effect(0.533, 0.46, 0.61, 118, 0.95, "bootstrap"),
+    )
     return (
-        Duel("filtered", "random-subset", "embedded:smollm2", 118, wins, level, 0.21, 7, 34.5, 2),
+        Duel("filtered", "random-subset", "embedded:smollm2", 118, win_records, level, 0.21, 7, 34.5, 2),
         Duel("unfiltered", "random-subset", "embedded:smollm2", 3, wilson(1.5, 3), None, None, 3, 0.0, 0),
     )
 
@@ -305,7 +308,7 @@ def _calibration(rng: np.random.Generator) -> tuple[Calibrated, ...]:
     logits = rng.normal(0, 2, (2_000, 10))
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     targets = np.array([rng.choice(10, p=row) for row in shares])
-    spared = silence(shares.max(axis=1), shares.argmax(axis=1) == targets)
+    spared = abstention_curve(shares.max(axis=1), shares.argmax(axis=1) == targets)
     return (Calibrated("filtered", 2.5, calibration(logits * 2.5, targets), calibration(logits, targets), spared),)
 
 
@@ -371,10 +374,10 @@ def _choices() -> Choices:
         samples=5_996,
         kept=4_812,
         scores=(
-            ChoiceOf("clip-match", "higher", 4_812, 0, 1, 1, Shared(0.931, 0.803), None),
-            ChoiceOf("clip-score", "higher", 4_700, 112, 44, 12, Shared(0.842, 0.803), None),
+            ChoiceOf("clip-match", "higher", 4_812, 0, 1, 1, SelectionOverlap(0.931, 0.803), None),
+            ChoiceOf("clip-score", "higher", 4_700, 112, 44, 12, SelectionOverlap(0.842, 0.803), None),
         ),
-        pairs=(Agree("clip-match", "clip-score", Shared(0.867, 0.803), rho),),
+        pairs=(Agree("clip-match", "clip-score", SelectionOverlap(0.867, 0.803), rho),),
         left_out={"sharpness": "its scale does not say which way is better"},
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from assay.core.recipe import Recipe
 from assay.pipeline.lineage.models_used import models_in
 from assay.pipeline.recipe.spec import describe
 from assay.report.api import report
-from assay.stats.ratings.preferences import noise
+from assay.stats.ratings.preferences import label_noise
 from assay.text.prompting.rankings import pairwise, pointwise, write_rankings
 from page_parts import CHROMIUM, HOSTILE, fits, shot, stands_alone, words
 from preference_parts import Prompts, voices
@@ -121,7 +121,7 @@ def test_rankers_that_agree_are_as_right_as_their_agreement_says(tmp_path: Path)
     assert both["decided"]["estimate"] == pytest.approx(0.9)
     from assay.stats.inference.intervals import wilson
 
-    expected = noise(wilson(45, 50))
+    expected = label_noise(wilson(45, 50))
     assert expected is not None
     assert both["noise"]["right"] == pytest.approx(expected.right)
     assert "not shown to agree" not in page

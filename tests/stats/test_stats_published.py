@@ -14,7 +14,7 @@ from runpy import run_path
 import pytest
 
 from assay.components.sources.tasks.mmlu import Mmlu
-from assay.core.completions import Answer, Completion, Continuations, Likelihood, Means, TextRequest
+from assay.core.completions import Answer, Capabilities, Completion, Continuations, Likelihood, TextRequest
 from assay.core.lab import Lab
 from assay.evaluation.plan import Cell, cells, parse_manner
 from assay.evaluation.run import Evaluation
@@ -191,7 +191,7 @@ def test_what_cannot_be_read_is_one_message_a_family_and_exit_code_one(
 class Pupil:
     """Holds the first choice most probable, and says 5 to every sum."""
 
-    means = Means()
+    means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion]:
         return [Completion((Answer("The answer is 5.", "stop", 5),), 9) for _ in requests]

@@ -20,7 +20,7 @@ from store_parts import gray_image, image_samples
 from assay.core.provenance import Provenance, Used
 from assay.core.sample import Sample
 from assay.images.codec import decode
-from assay.images.metadata import marks_of, unmarked
+from assay.images.metadata import read_provenance, strip_provenance
 from assay.store.export.card import LOADS
 from assay.store.export.export import BESIDE, Layout, export
 from assay.store.images import StoredImages
@@ -85,13 +85,13 @@ def test_image_files_carry_it_and_their_pixels_do_not_change(
     said = {}
     for file in files:
         data = file.read_bytes()
-        one, same = marks_of(data)
+        one, same = read_provenance(data)
         assert same
         said[one.id] = data
         with Pillow.open(file) as read:
             assert read.text["Prompt"] == PROMPT  # type: ignore[attr-defined]
     for nth, sample in enumerate(kept):
-        assert unmarked(said[sample.id]) == gray_image(nth)[1]
+        assert strip_provenance(said[sample.id]) == gray_image(nth)[1]
         assert np.array_equal(decode(said[sample.id]), decode(gray_image(nth)[1]))
 
 
@@ -105,8 +105,8 @@ def test_images_in_parquet_carry_it_too_and_rows_keep_the_digest_of_the_store(
 
     for row, sample in zip(opened(tmp_path / "out", "hf", bytes_of), kept, strict=True):
         data = row["image"]["bytes"]
-        assert marks_of(data) == (told(sample), True)
-        assert hashlib.sha256(unmarked(data)).hexdigest() == row["image_digest"] == sample.image().digest
+        assert read_provenance(data) == (told(sample), True)
+        assert hashlib.sha256(strip_provenance(data)).hexdigest() == row["image_digest"] == sample.image().digest
         with Pillow.open(io.BytesIO(data)) as read:
             assert read.text["Sample"] == sample.id  # type: ignore[attr-defined]
 
@@ -115,7 +115,7 @@ def test_one_image_of_several_samples_is_one_file_of_the_first(stage: Path, kept
     twins = [kept[0], Sample({**kept[0].fields, "label": "coat"})]
     export(twins, StoredImages([stage]), tmp_path / "out", "jsonl", told=told)
     (file,) = (tmp_path / "out" / "images").iterdir()
-    assert marks_of(file.read_bytes())[0].id == twins[0].id
+    assert read_provenance(file.read_bytes())[0].id == twins[0].id
     lines = [json.loads(line) for line in (tmp_path / "out" / "data.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [json.loads(line["provenance"])["id"] for line in lines] == [one.id for one in twins]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from assay.core.effect import Effect
-from assay.stats.distributions.selection import Shared
+from assay.stats.distributions.selection import SelectionOverlap
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ChoiceOf:
     tied: int
     """Samples with the value of the last one chosen."""
     tied_kept: int
-    filters: Shared | None
+    filters: SelectionOverlap | None
     """What it shares with the filters' choice."""
     words: float | None
     """Mean number of words of what it would keep; None where samples are no texts."""
@@ -35,7 +35,7 @@ class Agree:
 
     ours: str
     theirs: str
-    shared: Shared | None
+    shared: SelectionOverlap | None
     """Of what each would keep; None where one would keep nothing."""
     rho: Effect | None
     """Spearman's correlation of all their values, each turned so that more is better; None where one does not vary."""

@@ -13,7 +13,7 @@ from assay.analysis.choices import Agree, ChoiceOf, Choices
 from assay.analysis.finished_run import Finished
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.stats.distributions.selection import Bools, Choice, best, shared, spearman
+from assay.stats.distributions.selection import Bools, TopSelection, best, selection_overlap, spearman
 
 Floats = npt.NDArray[np.float64]
 TEXTS = ("output", "text")
@@ -89,7 +89,7 @@ def _beyond(run: Finished, name: str, values: Floats) -> Bools:
     return values > min(lines) if higher else values < max(lines)
 
 
-def _choice(name: str, scale: Scale, one: Choice, kept: Bools, words: Floats | None, beyond: int) -> ChoiceOf:
+def _choice(name: str, scale: Scale, one: TopSelection, kept: Bools, words: Floats | None, beyond: int) -> ChoiceOf:
     assert scale.better != "neither"
     return ChoiceOf(
         name=name,
@@ -98,15 +98,17 @@ def _choice(name: str, scale: Scale, one: Choice, kept: Bools, words: Floats | N
         beyond=beyond,
         tied=one.tied,
         tied_kept=one.tied_chosen,
-        filters=shared(one.chosen, kept),
+        filters=selection_overlap(one.chosen, kept),
         words=_mean(words, one.chosen),
     )
 
 
-def _pair(run: Finished, pair: tuple[str, str], values: Mapping[str, Floats], found: Mapping[str, Choice]) -> Agree:
+def _pair(
+    run: Finished, pair: tuple[str, str], values: Mapping[str, Floats], found: Mapping[str, TopSelection]
+) -> Agree:
     ours, theirs = pair
     one, other = (values[name] if _higher(run, name) else -values[name] for name in pair)
-    return Agree(ours, theirs, shared(found[ours].chosen, found[theirs].chosen), spearman(one, other))
+    return Agree(ours, theirs, selection_overlap(found[ours].chosen, found[theirs].chosen), spearman(one, other))
 
 
 def _words(samples: Sequence[Sample]) -> Floats | None:

@@ -15,8 +15,8 @@ from assay.core.score import Fingerprint, Outcome
 from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.shards import samples_of
 from assay.pipeline.stages.workshop import outcomes_of
-from assay.stats.distributions.clusters import clusters, effective, vendi
-from assay.text.similarity.diversity import Reading, coverage, read, top_verbs
+from assay.stats.distributions.clusters import clusters, effective_clusters, vendi
+from assay.text.similarity.diversity import TokenizedTexts, coverage, tokenize_texts, top_verbs
 
 Ints = npt.NDArray[np.int64]
 FIELDS = ("instruction", "text")
@@ -33,7 +33,7 @@ GROUPS = 100
 class _Texts:
     """Generated and real texts in one row, the generated ones first."""
 
-    reading: Reading
+    reading: TokenizedTexts
     verbs: bool
     vectors: npt.NDArray[np.float32]
     """(m, d) of those that have a fingerprint."""
@@ -51,7 +51,7 @@ class _Texts:
         own = self.place[rows]
         own = own[own >= 0]
         if len(own):
-            measures |= {"clusters": effective(self.groups[own]), "vendi": vendi(self.vectors[own])}
+            measures |= {"clusters": effective_clusters(self.groups[own]), "vendi": vendi(self.vectors[own])}
         return measures
 
     def set(self, name: str, rows: Ints) -> VarietyOf:
@@ -111,7 +111,7 @@ def _column(run: Finished, field: str) -> str:
 
 
 def _texts(run: Finished, field: str, real: Sequence[Sample], column: str) -> _Texts:
-    reading = read([one.text(field) for one in (*run.samples, *real)], verbs=field == "instruction")
+    reading = tokenize_texts([one.text(field) for one in (*run.samples, *real)], verbs=field == "instruction")
     outcomes: list[Outcome | None] = list(run.columns[column]) if column else [None] * len(run.samples)
     outcomes += _of_real(run, real, column)
     place = np.full(len(outcomes), -1, dtype=np.int64)

@@ -22,7 +22,7 @@ from assay.core.recipe import Proof
 from assay.pipeline.plan import MODEL, Placed
 from assay.pipeline.recipe.trained import named
 from assay.stats.confidence.calibration import calibration
-from assay.stats.inference.grouped import grouped_mean, grouped_share
+from assay.stats.inference.grouped import grouped_mean, grouped_proportion
 from assay.stats.inference.verdict import Verdict
 
 PAIRS, REWARDS = "held-out.json", "held-out-rewards.json"
@@ -124,8 +124,8 @@ def _pairs(folders: Sequence[Path]) -> HeldOutPairs | None:
     return HeldOutPairs(
         pairs=len(after),
         prompts=len(set(prompts)),
-        accuracy_before=grouped_share([_worth(one) for one in before], prompts),
-        accuracy=grouped_share([_worth(one) for one in after], prompts),
+        accuracy_before=grouped_proportion([_worth(one) for one in before], prompts),
+        accuracy=grouped_proportion([_worth(one) for one in after], prompts),
         margin=grouped_mean(after, prompts),
         rise=grouped_mean([new - old for old, new in zip(before, after, strict=True)], prompts),
         calibration=calibration(logits, [0] * len(after), bins=max(1, min(10, len(after) // 10))),

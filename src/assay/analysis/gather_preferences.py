@@ -12,17 +12,17 @@ from assay.analysis.finished_run import Finished
 from assay.analysis.preferences import Orders, Preferences
 from assay.core.sample import Sample
 from assay.stats.ratings.preferences import (
-    Doubled,
-    Lengths,
+    Duplication,
+    LengthStatistics,
     Side,
-    Wins,
+    WinRecord,
     agreements,
     by_prompt,
-    doubled,
+    duplication,
     krippendorff_alpha,
-    lengths,
-    noise,
-    wins,
+    label_noise,
+    length_statistics,
+    win_records,
 )
 from assay.text.prompting.rankings import CONFLICT, TIE, Opinion, read_rankings
 from assay.text.similarity.tokens import tokens
@@ -91,22 +91,22 @@ def _pair(sample: Sample) -> _Pair:
     )
 
 
-def _lengths(kept: Sequence[_Pair]) -> dict[str, Lengths]:
+def _lengths(kept: Sequence[_Pair]) -> dict[str, LengthStatistics]:
     if not kept:
         return {}
     prompts = [pair.prompt for pair in kept]
     units = {"words": lambda text: len(tokens(text)), "characters": len}
     return {
-        unit: lengths([of(pair.chosen) for pair in kept], [of(pair.rejected) for pair in kept], prompts)
+        unit: length_statistics([of(pair.chosen) for pair in kept], [of(pair.rejected) for pair in kept], prompts)
         for unit, of in units.items()
     }
 
 
-def _doubled(kept: Sequence[_Pair]) -> Doubled | None:
+def _doubled(kept: Sequence[_Pair]) -> Duplication | None:
     def plain(text: str) -> str:
         return " ".join(text.split())
 
-    return doubled([(pair.prompt, plain(pair.chosen), plain(pair.rejected)) for pair in kept]) if kept else None
+    return duplication([(pair.prompt, plain(pair.chosen), plain(pair.rejected)) for pair in kept]) if kept else None
 
 
 def _said(pairs: Sequence[_Pair]) -> dict[str, list[Side | None]]:
@@ -130,13 +130,13 @@ def _orders(pairs: Sequence[_Pair]) -> tuple[Orders, ...]:
         if own:
             prompts: list[Hashable] = [prompt for prompt, _ in own]
             same = by_prompt([one == other for _, (one, other) in own], prompts)
-            found.append(Orders(name, len(own), same, noise(same)))
+            found.append(Orders(name, len(own), same, label_noise(same)))
     return tuple(found)
 
 
-def _wins(pairs: Sequence[_Pair]) -> tuple[Wins, ...]:
+def _wins(pairs: Sequence[_Pair]) -> tuple[WinRecord, ...]:
     """Whoever was chosen has won; a tie or a conflict is half a win each, and what nobody ranked is left out."""
     ranked = [pair for pair in pairs if all(pair.names) and (pair.usable or pair.verdict in UNDECIDED)]
     first, second = ([pair.names[nth] for pair in ranked] for nth in (0, 1))
     outcomes = [0.5 if pair.verdict else 1.0 for pair in ranked]
-    return tuple(wins(first, second, outcomes, [pair.prompt for pair in ranked]))
+    return tuple(win_records(first, second, outcomes, [pair.prompt for pair in ranked]))

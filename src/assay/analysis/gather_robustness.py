@@ -23,7 +23,7 @@ from assay.pipeline.stages.ood import KNOWN, LINE, MICROSECONDS, PARAMETERS, REF
 from assay.pipeline.stages.shards import parts
 from assay.stats.confidence.calibration import calibration, temperature
 from assay.stats.confidence.detection import detection, threshold
-from assay.stats.confidence.risk_coverage import silence
+from assay.stats.confidence.risk_coverage import abstention_curve
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import wilson
 from assay.store.images import StoredImages
@@ -150,7 +150,7 @@ def calibrated(models: Mapping[str, Seen]) -> tuple[Calibrated, ...]:
         heat = temperature(*fit)
         # Temperature changes the order of few items: what is drawn is of the shares as they are after it.
         shares = softmax(held[0] / heat, axis=1)
-        spared = silence(shares.max(axis=1), shares.argmax(axis=1) == held[1])
+        spared = abstention_curve(shares.max(axis=1), shares.argmax(axis=1) == held[1])
         found.append(Calibrated(model, heat, calibration(*held), calibration(held[0] / heat, held[1]), spared))
     return tuple(found)
 

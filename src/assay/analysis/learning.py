@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assay.core.curves import HELD_OUT, WATCH, WATCHED
+from assay.core.curves import CURVE_INFO, HELD_OUT, WATCH
 from assay.core.effect import Effect
 from assay.stats.confidence.calibration import Calibration
 from assay.stats.inference.verdict import Verdict
@@ -27,7 +27,7 @@ class WatchedCurve:
     """One thing that was watched, at every step."""
 
     name: str
-    """A word of `core.curves.WATCHED`, or one that `WATCH` or `HELD_OUT` begins, or any other a trainer writes."""
+    """A word of `core.curves.CURVE_INFO`, or one that `WATCH` or `HELD_OUT` begins, or any other a trainer writes."""
     lines: tuple[Line, ...]
     rise: Effect | None = None
     """How far a straight line through all steps goes up, from the first to the last, all trainings together; None for
@@ -44,14 +44,14 @@ class WatchedCurve:
         bare = self.name.removeprefix(HELD_OUT)
         if self.name.startswith(WATCH):
             return "looked at in the answers of a step, and not trained on"
-        known = WATCHED[bare].said if bare in WATCHED else ""
+        known = CURVE_INFO[bare].said if bare in CURVE_INFO else ""
         return f"{known}, on what was held out" if known and bare != self.name else known
 
     @property
     def unit(self) -> str:
         """Of its values; "" where it has none."""
         bare = self.name.removeprefix(HELD_OUT)
-        return WATCHED[bare].unit if bare in WATCHED else ""
+        return CURVE_INFO[bare].unit if bare in CURVE_INFO else ""
 
 
 @dataclass(frozen=True)

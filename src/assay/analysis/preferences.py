@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from assay.core.effect import Effect
-from assay.stats.ratings.preferences import Agreement, Doubled, Lengths, Noise, Wins
+from assay.stats.ratings.preferences import Duplication, LabelNoise, LengthStatistics, RaterAgreement, WinRecord
 
 TOLD = 0.6
 """Length alone tells too well which answer was chosen where the whole interval lies above this share."""
@@ -20,7 +20,7 @@ class Orders:
     pairs: int
     same: Effect
     """Share in which it says the same of both orders."""
-    noise: Noise | None
+    noise: LabelNoise | None
     """At least so much, as its two looks are not independent; None where orders disagree more often than not."""
 
 
@@ -34,18 +34,18 @@ class Preferences:
     """Pairs that passed every filter and have a chosen answer."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
     """Why others have none, most frequent first; before filters."""
-    lengths: Mapping[str, Lengths] = field(default_factory=dict)
+    lengths: Mapping[str, LengthStatistics] = field(default_factory=dict)
     """By unit, words and characters, of what was kept; empty where nothing was."""
-    doubled: Doubled | None = None
+    doubled: Duplication | None = None
     """Of what was kept."""
     cut: int = 0
     """Kept pairs of which an answer was cut at its token limit."""
-    agreements: tuple[Agreement, ...] = ()
+    agreements: tuple[RaterAgreement, ...] = ()
     """Of every two rankers, over all pairs that both could rank."""
     alpha: float | None = None
     """Krippendorff's, of all rankers together; None where there are fewer than two, or it is not defined."""
     orders: tuple[Orders, ...] = ()
-    wins: tuple[Wins, ...] = ()
+    wins: tuple[WinRecord, ...] = ()
     """Of answerers against each other; empty where there is only one, or none has a name."""
 
     @property
@@ -55,7 +55,7 @@ class Preferences:
         return any(low is not None and low > TOLD for low in ends)
 
     @property
-    def disagreeing(self) -> tuple[Agreement, ...]:
+    def disagreeing(self) -> tuple[RaterAgreement, ...]:
         """Rankers that are not shown to agree more than blind ones would."""
         return tuple(
             one for one in self.agreements if one.decided is None or one.decided.low is None or one.decided.low <= 0.5

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from assay.core.effect import Effect
 from assay.stats.confidence.calibration import Calibration
-from assay.stats.confidence.risk_coverage import Silence
+from assay.stats.confidence.risk_coverage import AbstentionCurve
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Calibrated:
     before: Calibration
     after: Calibration
     """Both on the held-out samples."""
-    silence: Silence
+    silence: AbstentionCurve
     """How many of those are wrong if it answers only where it is sure."""
 
 

@@ -7,7 +7,7 @@ from assay.analysis.measures import Measure
 from assay.analysis.proof import Arm, Comparison
 from assay.analysis.report_data import ReportFacts
 from assay.core.arms import is_base
-from assay.stats.inference.power import smallest_shown
+from assay.stats.inference.power import minimum_detectable_difference
 from assay.stats.inference.verdict import Verdict
 
 HEADLINES = {"helped": "Helped", "hurt": "Hurt", "no difference shown": "No difference shown", None: "Nothing compared"}
@@ -221,7 +221,7 @@ def _smallest(facts: ReportFacts) -> str | None:
     if main is None or main.ours_only is None or main.theirs_only is None or main.difference.n < 2:
         return None
     differing = (main.ours_only + main.theirs_only) / main.difference.n
-    points = 100 * smallest_shown(main.difference.n, differing, main.difference.level)
+    points = 100 * minimum_detectable_difference(main.difference.n, differing, main.difference.level)
     return (
         f"Two models that differ on {words.percent(differing)} of {words.count(main.difference.n)} {facts.test_items}, "
         f"as these do, must be {points:.1f} points apart to be told apart in four runs of five; training luck comes on "

@@ -13,7 +13,7 @@ from assay.terminal.options import JSON, show, table
 
 if TYPE_CHECKING:
     from assay.stats.ratings.leaderboard import Leaderboard
-    from assay.stats.ratings.votes import Votes
+    from assay.stats.ratings.votes import PairwiseVotes
 
 METHODS = click.Choice(["bradley-terry", "elo"])
 TIES = click.Choice(["half", "davidson"])
@@ -69,20 +69,20 @@ def rank(file: Path, method: str, weight: str | None, controls: tuple[str, ...],
         _print(found, method, how)
 
 
-def _bradley_terry(cast: Votes, options: dict[str, Any]) -> Leaderboard:
-    from assay.stats.ratings.leaderboard import Intervals, Scale, leaderboard
+def _bradley_terry(cast: PairwiseVotes, options: dict[str, Any]) -> Leaderboard:
+    from assay.stats.ratings.leaderboard import Intervals, RatingScale, leaderboard
 
     kind: Literal["bootstrap", "sandwich"] = "bootstrap" if options["bootstrap"] else "sandwich"
     return leaderboard(
         cast,
         ties=options["ties"],
         prior=options["prior"],
-        scale=Scale(options["mean"], options["anchor"], options["mean"]),
+        scale=RatingScale(options["mean"], options["anchor"], options["mean"]),
         intervals=Intervals(kind, options["bootstrap"], options["seed"], options["level"]),
     )
 
 
-def _elo(cast: Votes, options: dict[str, Any]) -> Leaderboard:
+def _elo(cast: PairwiseVotes, options: dict[str, Any]) -> Leaderboard:
     from assay.stats.ratings.leaderboard import Intervals, elo_leaderboard
 
     intervals = Intervals("bootstrap", options["bootstrap"], options["seed"], options["level"])

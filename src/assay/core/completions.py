@@ -125,7 +125,7 @@ class Likelihood:
 
 
 @dataclass(frozen=True)
-class Means:
+class Capabilities:
     """What a backend can do, and what one of its models is."""
 
     strategies: frozenset[str] = frozenset({"greedy", "sample"})
@@ -144,13 +144,13 @@ class Means:
     """What a user should know, such as that its fast setting is not reproducible."""
 
 
-def stopped(reference: str, lack: str, reason: str) -> ModelError:
+def fatal_error(reference: str, lack: str, reason: str) -> ModelError:
     """What ends a piece of work in which an answer lacks for a reason that is one of `HOPELESS`."""
     more = " with a larger budget" if lack == "budget" else ""
     return ModelError(f"Model {reference!r}: {reason}", hint=f"What was answered is kept: run it again{more} to go on.")
 
 
-def cannot(means: Means, decoding: Decoding) -> str | None:
+def unsupported(means: Capabilities, decoding: Decoding) -> str | None:
     """Why a backend cannot decode so, in words; None where it can."""
     if decoding.strategy not in means.strategies:
         return f"it cannot decode by {decoding.strategy}, only by {', '.join(sorted(means.strategies))}"

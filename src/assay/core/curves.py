@@ -17,7 +17,7 @@ HELD_OUT = "held-out "
 
 
 @dataclass(frozen=True)
-class Watched:
+class CurveInfo:
     """One thing that is watched."""
 
     said: str
@@ -25,20 +25,20 @@ class Watched:
     unit: str = ""
 
 
-WATCHED: Mapping[str, Watched] = {
-    "reward": Watched("mean reward of the answers of a step, as it is trained on, without any penalty"),
-    "kl": Watched("Kullback-Leibler divergence from the reference model, summed over an answer", "nats an answer"),
-    "kl weight": Watched("what the divergence is multiplied by before it is taken from the reward"),
-    "length": Watched("mean length of an answer", "tokens"),
-    "ended": Watched("share of answers that ended by themselves"),
-    "entropy": Watched("mean entropy of the next token", "nats a token"),
-    "alike": Watched("share of prompts whose answers were all rewarded alike: they teach nothing"),
-    "clipped": Watched("share of tokens whose ratio to the old policy was clipped"),
-    "value loss": Watched("mean squared error of the value head"),
-    "accuracy": Watched("share of pairs in which the chosen answer is rated higher"),
-    "margin": Watched("mean rating of the chosen answer minus that of the rejected one"),
-    "chosen": Watched("mean implicit reward of chosen answers"),
-    "rejected": Watched("mean implicit reward of rejected answers"),
+CURVE_INFO: Mapping[str, CurveInfo] = {
+    "reward": CurveInfo("mean reward of the answers of a step, as it is trained on, without any penalty"),
+    "kl": CurveInfo("Kullback-Leibler divergence from the reference model, summed over an answer", "nats an answer"),
+    "kl weight": CurveInfo("what the divergence is multiplied by before it is taken from the reward"),
+    "length": CurveInfo("mean length of an answer", "tokens"),
+    "ended": CurveInfo("share of answers that ended by themselves"),
+    "entropy": CurveInfo("mean entropy of the next token", "nats a token"),
+    "alike": CurveInfo("share of prompts whose answers were all rewarded alike: they teach nothing"),
+    "clipped": CurveInfo("share of tokens whose ratio to the old policy was clipped"),
+    "value loss": CurveInfo("mean squared error of the value head"),
+    "accuracy": CurveInfo("share of pairs in which the chosen answer is rated higher"),
+    "margin": CurveInfo("mean rating of the chosen answer minus that of the rejected one"),
+    "chosen": CurveInfo("mean implicit reward of chosen answers"),
+    "rejected": CurveInfo("mean implicit reward of rejected answers"),
 }
 """Name to what it means; `WATCH` or `HELD_OUT` may stand before one, and `REWARD` before a name of the recipe."""
 

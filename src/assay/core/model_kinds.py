@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from assay.core.completions import (
+        Capabilities,
         Completion,
         Continuations,
         Likelihood,
         LogProbs,
-        Means,
         Message,
         NotCompleted,
         TextRequest,
@@ -137,7 +137,7 @@ class TextModel(Protocol):
     """Words to words."""
 
     @property
-    def means(self) -> Means:
+    def means(self) -> Capabilities:
         """What it can do; known before anything is asked."""
         ...
 

@@ -13,9 +13,9 @@ from assay.core.sample import Sample
 from assay.evaluation.asking import Asked, Quest, Way, ask_each, first_prompt
 from assay.evaluation.plan import Cell, choices_of
 from assay.store.answers import AnswerRow
-from assay.text.prompting.methods import Example, Prompt, multiple_choice
+from assay.text.prompting.methods import FewShotExample, Prompt, multiple_choice
 from assay.text.prompting.multiple_choice import (
-    Item,
+    MultipleChoiceItem,
     cloze_prompt,
     continuations,
     item_of,
@@ -91,7 +91,7 @@ def compared(model: LikelihoodModel, cell: Cell, items: Sequence[Sample], pool: 
     return rows
 
 
-def _continuations(cell: Cell, item: Item, pool: Sequence[Item]) -> Continuations:
+def _continuations(cell: Cell, item: MultipleChoiceItem, pool: Sequence[MultipleChoiceItem]) -> Continuations:
     manner = cell.manner
     assert manner.convention is not None, "only cells that compare come here"
     if len(pool) < manner.shots:
@@ -104,7 +104,7 @@ def _continuations(cell: Cell, item: Item, pool: Sequence[Item]) -> Continuation
     return continuations(item, prompt, manner.convention)
 
 
-def _quest(cell: Cell, item: Sample, pool: Sequence[Example]) -> Quest:
+def _quest(cell: Cell, item: Sample, pool: Sequence[FewShotExample]) -> Quest:
     assert cell.decoding is not None, "only cells that write come here"
     choices = choices_of(item)
     prompting = cell.manner.prompting(cell.task.kind, len(choices))
@@ -133,8 +133,8 @@ def _row(item: Sample, asked: Asked) -> AnswerRow:
     )
 
 
-def _example(item: Sample) -> Example:
-    return Example(worded(item), item.text("answer"), str(item.fields.get("reasoning", "")))
+def _example(item: Sample) -> FewShotExample:
+    return FewShotExample(worded(item), item.text("answer"), str(item.fields.get("reasoning", "")))
 
 
 def _subject(item: Sample) -> str:

@@ -18,7 +18,7 @@ from assay.terminal.options import JSON, show, table
 if TYPE_CHECKING:
     from assay.core.completions import Message
     from assay.evaluation.asking import Asked, Way
-    from assay.text.prompting.methods import Example
+    from assay.text.prompting.methods import FewShotExample
 
 KINDS = click.Choice(["number", "choice", "yes-no", "text"])
 
@@ -42,7 +42,7 @@ KINDS = click.Choice(["number", "choice", "yes-no", "text"])
 @JSON
 def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool, **options: Any) -> None:
     """Ask QUESTION zero-shot, few-shot, with chain-of-thought, in two calls, and by a vote of samples."""
-    from assay.core.completions import HOPELESS, stopped
+    from assay.core.completions import HOPELESS, fatal_error
     from assay.evaluation.asking import EXAMPLES, SEEING, ask, ways_for
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Account, Budget
@@ -70,7 +70,7 @@ def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool,
         raise UserError(f"Model {options['model']!r} takes no images.", hint=SEEING)
     found = ask(model, asked, ways, choices=choices, pool=pool, embedder=embedder, images=images)
     if hopeless := next((lack for one in found for lack in one.lacking if lack.lack in HOPELESS), None):
-        raise stopped(options["model"], hopeless.lack, hopeless.reason)
+        raise fatal_error(options["model"], hopeless.lack, hopeless.reason)
     if as_json:
         cost = paid_data(budget, Account())
         show({"question": asked, "model": options["model"], "ways": [_data(one) for one in found], "cost": cost})
@@ -122,12 +122,12 @@ def _image(path: Path) -> bytes:
     return data
 
 
-def _examples(path: Path) -> tuple[Example, ...]:
-    from assay.text.prompting.methods import Example
+def _examples(path: Path) -> tuple[FewShotExample, ...]:
+    from assay.text.prompting.methods import FewShotExample
 
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return tuple(Example(str(r["question"]), str(r["answer"]), str(r.get("reasoning", ""))) for r in rows)
+        return tuple(FewShotExample(str(r["question"]), str(r["answer"]), str(r.get("reasoning", ""))) for r in rows)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read as examples: {error!r}.",

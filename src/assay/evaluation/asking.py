@@ -17,7 +17,7 @@ from assay.text.answers.extraction import Extracted, extract_number, extract_spa
 from assay.text.answers.voting import Vote, vote
 from assay.text.prompting.methods import (
     SHOWING,
-    Example,
+    FewShotExample,
     Method,
     Pick,
     Prompt,
@@ -41,33 +41,35 @@ class Way:
 
 SEEING = "One that does: openai:gpt-4o-mini, anthropic:claude-haiku-4-5, gemini:gemini-2.5-flash, http://host/v1#NAME."
 """Of images, where a model takes none."""
-EXAMPLES: Mapping[str, tuple[Example, ...]] = {
+EXAMPLES: Mapping[str, tuple[FewShotExample, ...]] = {
     "number": (
-        Example(
+        FewShotExample(
             "Mina has 3 boxes with 4 pencils each and gives 5 pencils away. How many pencils has she left?",
             "7",
             "3 boxes with 4 pencils each are 12 pencils. 12 - 5 = 7.",
         ),
-        Example(
+        FewShotExample(
             "A train leaves at 2 o'clock and arrives at 6 o'clock. It travels 80 km in each hour. How many km is that?",
             "320",
             "From 2 to 6 o'clock are 4 hours. 4 x 80 = 320.",
         ),
-        Example(
+        FewShotExample(
             "There are 20 birds on a roof. 8 fly off, then 3 come back. How many birds are on the roof?",
             "15",
             "20 - 8 = 12 birds stay. 12 + 3 = 15.",
         ),
     ),
     "yes-no": (
-        Example("Is a whale a fish?", "No", "Whales breathe air and feed their young with milk, so they are mammals."),
-        Example("Can an ice cube melt in the sun?", "Yes", "Ice melts above 0 degrees, and the sun warms it."),
-        Example("Is the number 9 even?", "No", "9 divided by 2 leaves 1, so it is odd."),
+        FewShotExample(
+            "Is a whale a fish?", "No", "Whales breathe air and feed their young with milk, so they are mammals."
+        ),
+        FewShotExample("Can an ice cube melt in the sun?", "Yes", "Ice melts above 0 degrees, and the sun warms it."),
+        FewShotExample("Is the number 9 even?", "No", "9 divided by 2 leaves 1, so it is odd."),
     ),
     "text": (
-        Example("What is the capital of Italy?", "Rome", "Italy's government sits in Rome."),
-        Example("Which animal gives wool?", "The sheep", "Wool is the hair of sheep."),
-        Example("What does a baker make?", "Bread", "A baker bakes, and what is baked most is bread."),
+        FewShotExample("What is the capital of Italy?", "Rome", "Italy's government sits in Rome."),
+        FewShotExample("Which animal gives wool?", "The sheep", "Wool is the hair of sheep."),
+        FewShotExample("What does a baker make?", "Bread", "A baker bakes, and what is baked most is bread."),
     ),
 }
 """Of our own, for who brings none; none for choices, whose number and words are the user's."""
@@ -138,7 +140,7 @@ class Quest:
     way: Way
     question: str
     choices: tuple[str, ...] = ()
-    pool: tuple[Example, ...] = ()
+    pool: tuple[FewShotExample, ...] = ()
     """Answered questions that may be shown before it."""
     images: tuple[bytes, ...] = ()
     """Encoded PNG or JPEG, of the question itself: no example has them, and both of two calls do."""
@@ -150,7 +152,7 @@ def ask(
     ways: Sequence[Way],
     *,
     choices: Sequence[str] = (),
-    pool: Sequence[Example] = (),
+    pool: Sequence[FewShotExample] = (),
     embedder: Embedder | None = None,
     images: Sequence[bytes] = (),
 ) -> list[Asked]:
@@ -238,8 +240,8 @@ def _with(images: Sequence[bytes], prompt: Prompt) -> Prompt:
 
 
 def _examples(
-    prompting: Prompting, question: str, pool: Sequence[Example], embedder: Embedder | None
-) -> tuple[Example, ...]:
+    prompting: Prompting, question: str, pool: Sequence[FewShotExample], embedder: Embedder | None
+) -> tuple[FewShotExample, ...]:
     if not prompting.shots:
         return ()
     near = None

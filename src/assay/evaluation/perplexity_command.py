@@ -14,7 +14,7 @@ from assay.terminal.texts import texts_of
 
 if TYPE_CHECKING:
     from assay.models.text.rolling import Rolled
-    from assay.text.decoding.perplexity import Perplexity
+    from assay.text.decoding.perplexity import CorpusPerplexity
 
 SHORT = 0.02
 """Share of tokens that stand first in their text, from which on a note says what that does."""
@@ -59,7 +59,7 @@ def command(
     _print(model, total, read)
 
 
-def _data(one: Perplexity) -> dict[str, Any]:
+def _data(one: CorpusPerplexity) -> dict[str, Any]:
     """A text of fewer than two tokens has counts and no perplexity."""
     names = ("per_token", "per_word", "per_byte", "bits_per_byte") if one.tokens else ()
     return {
@@ -71,7 +71,7 @@ def _data(one: Perplexity) -> dict[str, Any]:
     }
 
 
-def _print(model: str, total: Perplexity, read: Sequence[Rolled]) -> None:
+def _print(model: str, total: CorpusPerplexity, read: Sequence[Rolled]) -> None:
     lacking, windows, how = len(read) - total.texts, sum(one.windows for one in read), read[0]
     size = "any number of tokens" if how.window is None else f"{how.window:,} tokens"
     slid = (

@@ -17,7 +17,7 @@ from assay.evaluation.measures import RIGHT, Measure
 from assay.evaluation.plan import Cell, choices_of
 from assay.evaluation.run import Filled
 from assay.stats.inference.bootstrap import paired_bootstrap
-from assay.stats.inference.compare import Compared, compare
+from assay.stats.inference.compare import FamilyComparison, compare
 from assay.stats.inference.intervals import wilson
 from assay.stats.inference.verdict import Verdict
 from assay.text.prompting.multiple_choice import item_of
@@ -78,7 +78,7 @@ class Comparison:
     """model, prompt or decoding."""
     ours: Cell
     theirs: Cell
-    compared: Compared
+    compared: FamilyComparison
     n: int
     kind: Kind
 

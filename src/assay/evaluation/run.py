@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from assay.core.completions import HOPELESS, TextRequest, stopped
+from assay.core.completions import HOPELESS, TextRequest, fatal_error
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Outcome
@@ -150,7 +150,7 @@ class Evaluation:
             before |= {row.id: replace(row, seconds=share) for row in fresh}
             write_answers(path, [before[item.id] for item in items])
             if hopeless := next((row for row in fresh if row.lack in HOPELESS), None):
-                raise stopped(cell.model, hopeless.lack, hopeless.reason)
+                raise fatal_error(cell.model, hopeless.lack, hopeless.reason)
         return [before[item.id] for item in items]
 
     def _ask(self, cell: Cell) -> Callable[[Sequence[Sample], Pool], list[AnswerRow]]:

@@ -26,10 +26,10 @@ _HEAD = len(PNG) + 25
 """The signature and the header chunk, which comes first."""
 
 
-def marked(png: bytes, said: Provenance) -> bytes:
+def embed_provenance(png: bytes, said: Provenance) -> bytes:
     """The file with its provenance: an XMP packet, and plain text that Pillow gives in `image.text`.
 
-    The compressed pixels stay byte for byte what they were, and `unmarked` gives the whole file back.
+    The compressed pixels stay byte for byte what they were, and `strip_provenance` gives the whole file back.
 
     Source: PNG specification, third edition, 11.3.3 (tEXt and iTXt, and their keywords); XMP specification part 3,
     "PNG", for the keyword of the packet.
@@ -62,8 +62,8 @@ def marked(png: bytes, said: Provenance) -> bytes:
     return png[:_HEAD] + written.getvalue() + png[_HEAD:]
 
 
-def unmarked(png: bytes) -> bytes:
-    """The file without what `marked` put in; any other file as it is."""
+def strip_provenance(png: bytes) -> bytes:
+    """The file without what `embed_provenance` put in; any other file as it is."""
     at = _HEAD
     while png.startswith(PNG) and png[at + 4 : at + 8] in (b"tEXt", b"iTXt"):
         end = at + 12 + int.from_bytes(png[at : at + 4], "big")
@@ -73,7 +73,7 @@ def unmarked(png: bytes) -> bytes:
     return png[:_HEAD] + png[at:]
 
 
-def marks_of(png: bytes) -> tuple[Provenance, bool]:
+def read_provenance(png: bytes) -> tuple[Provenance, bool]:
     """What a file says of itself, and whether it is the file that this was said of.
 
     Raises:
@@ -94,7 +94,7 @@ def marks_of(png: bytes) -> tuple[Provenance, bool]:
         said = msgspec.convert(value, Provenance)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise ValueError(f"its provenance cannot be read: {error}") from error
-    return said, value.get("image") == hashlib.sha256(unmarked(png)).hexdigest()
+    return said, value.get("image") == hashlib.sha256(strip_provenance(png)).hexdigest()
 
 
 def _cut(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from assay.core.completions import HOPELESS, Completion, Continuations, Message, NotCompleted, TextRequest, stopped
+from assay.core.completions import HOPELESS, Completion, Continuations, Message, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.model_kinds import LikelihoodModel, TextModel
@@ -131,7 +131,7 @@ class Judging:
                     log.add(lasting)
                 rows |= {row.id: row for row in fresh}
                 if hopeless := next((row for row in fresh if row.lack in HOPELESS), None):
-                    raise stopped(judge.reference, hopeless.lack, hopeless.reason)
+                    raise fatal_error(judge.reference, hopeless.lack, hopeless.reason)
                 self.reporter.advance(len(asked) - len(todo) + start + len(part), len(asked))
             lacking = sum(bool(rows[key].lack) for key in asked)
             self.reporter.end(f"{len(todo)} asked, {len(asked) - len(todo)} kept, {lacking} without an answer")

@@ -10,7 +10,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome
 from assay.judging.engine import Judge, Judging, Question, outcome_of
 from assay.store.answers import AnswerRow
-from assay.text.answers.verdicts import Verdict, turned
+from assay.text.answers.verdicts import PairJudgment, other_order
 from assay.text.instructions.dialogues import said_before
 from assay.text.prompting.judge_prompts import LETTERS, Pair, choice, pair_prompt, weighed_choice
 
@@ -21,7 +21,7 @@ class JudgedPairs:
 
     judge: Judge
     items: Sequence[Sample]
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[PairJudgment]
     rows: Sequence[AnswerRow]
     """Two a pair: as given and swapped."""
 
@@ -35,7 +35,7 @@ def judge_pairs(judging: Judging, judge: Judge, items: Sequence[Sample], *, ties
     shown = _shown(items)
     rows = judging.ask(judge, pair_questions(judge, items, ties=ties, seed=seed))
     read = [_read(judge, pair, row, ties=ties, seed=seed) for pair, row in zip(shown, rows, strict=True)]
-    verdicts = [Verdict(read[at], turned(read[at + 1])) for at in range(0, len(read), 2)]
+    verdicts = [PairJudgment(read[at], other_order(read[at + 1])) for at in range(0, len(read), 2)]
     return JudgedPairs(judge, items, verdicts, rows)
 
 

@@ -15,17 +15,17 @@ from assay.judging.pairs import JudgedPairs
 from assay.judging.rate import JudgedTexts
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import wilson
-from assay.stats.ratings.agreement import Positions, accuracy, cohen_kappa, correlation, positions
+from assay.stats.ratings.agreement import PositionConsistency, accuracy, cohen_kappa, correlation, position_consistency
 from assay.stats.ratings.length_control import LengthAudit, length_audit
 from assay.stats.ratings.self_preference import SelfPreference, self_preference
 from assay.store.answers import AnswerRow
-from assay.text.answers.verdicts import Verdict
+from assay.text.answers.verdicts import PairJudgment
 from assay.text.similarity.rouge import rouge
 
 GOLD = {"a": 1.0, "b": 0.0, "tie": 0.5}
 """Labels, as worth of the first answer."""
 SIDES = {1.0: 1, 0.0: 2, 0.5: 0}
-"""Worth of the first answer, as `positions` names winners."""
+"""Worth of the first answer, as `position_consistency` names winners."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class PairsResult:
     """Win rate of each model, or of output_a; conflicts and ties count half."""
     same: int
     """Pairs whose answers are one and the same: ties, and no part of `position`, whatever the judge says."""
-    position: Positions | None
+    position: PositionConsistency | None
     length: LengthAudit | None
     length_of: str
     """Whose win rate it is about: the first name in `wins` where there are two, else output_a."""
@@ -107,7 +107,7 @@ def pairs_result(judged: JudgedPairs) -> PairsResult:
         counts=_counts(outcomes, judged.rows),
         wins=_wins(names, sides, [_worth(one) for _, one in kept]),
         same=sum(map(_same, judged.items)),
-        position=positions([SIDES[a] for a, _ in orders], [SIDES[b] for _, b in orders]) if orders else None,
+        position=position_consistency([SIDES[a] for a, _ in orders], [SIDES[b] for _, b in orders]) if orders else None,
         length=_length(kept, sides),
         length_of=names[0] if len(names) == 2 else "output_a",
         humans=_human_pairs(kept),
@@ -144,12 +144,12 @@ def _same(item: Sample) -> bool:
     return item.text("output_a") == item.text("output_b")
 
 
-def _worth(verdict: Verdict) -> float:
+def _worth(verdict: PairJudgment) -> float:
     assert verdict.worth is not None, "only pairs with both orders come here"
     return verdict.worth
 
 
-def _worst(verdict: Verdict) -> Outcome:
+def _worst(verdict: PairJudgment) -> Outcome:
     """An order without a value, where there is one: "failed" before "unparsed"."""
     both = (verdict.as_given, verdict.swapped)
     lacking = [one for one in both if isinstance(one, Unscored)]
@@ -194,7 +194,7 @@ def _wins(
     return tuple(found)
 
 
-def _length(kept: Sequence[tuple[Sample, Verdict]], sides: Sequence[tuple[str, str]]) -> LengthAudit | None:
+def _length(kept: Sequence[tuple[Sample, PairJudgment]], sides: Sequence[tuple[str, str]]) -> LengthAudit | None:
     """Turned to the first name where there are two, else as the pairs stand."""
     if len(kept) < 2:
         return None
@@ -207,7 +207,7 @@ def _length(kept: Sequence[tuple[Sample, Verdict]], sides: Sequence[tuple[str, s
     return length_audit(worth, first, second)
 
 
-def _human_pairs(kept: Sequence[tuple[Sample, Verdict]]) -> Humans | None:
+def _human_pairs(kept: Sequence[tuple[Sample, PairJudgment]]) -> Humans | None:
     labeled = [(item, one, GOLD[item.text("label")]) for item, one in kept if "label" in item.fields]
     if not labeled:
         return None

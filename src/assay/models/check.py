@@ -21,7 +21,7 @@ from assay.models.remote.services import find_place, is_remote
 from assay.models.text.backends import backend_of, named_backend
 
 if TYPE_CHECKING:
-    from assay.core.completions import Means
+    from assay.core.completions import Capabilities
     from assay.core.model_kinds import TextModel
 
 QUESTION = "Name three colors."
@@ -94,7 +94,7 @@ def _backend(reference: str, model: TextModel) -> str:
     return find_place(reference).service.name if is_remote(reference) else backend_of(model)
 
 
-def _cannot(means: Means) -> tuple[str, ...]:
+def _cannot(means: Capabilities) -> tuple[str, ...]:
     usual = ("strategy", "beams", "max_tokens", "answers", "seed")
     controls = [field.name for field in fields(Decoding) if field.name not in usual]
     found = [f"{name} search" if name == "beam" else name for name in STRATEGIES if name not in means.strategies]

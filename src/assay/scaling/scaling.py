@@ -15,7 +15,7 @@ from assay.analysis.robustness import Reach
 from assay.core.arms import is_curve
 from assay.core.errors import FieldError, UserError, did_you_mean
 from assay.stats.scaling.chinchilla import Chinchilla, chinchilla
-from assay.stats.scaling.power_law import Curve, Fitted, Jump, emergence, power_law, stops_helping
+from assay.stats.scaling.power_law import Fitted, Jump, PowerLaw, emergence, power_law, stops_helping
 
 REAL = ("real", "real-few-shot")
 """Arms that lie on the curve of real samples, beside those of `prove.curve`."""
@@ -106,7 +106,7 @@ def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Sc
     )
 
 
-def _worth(fitted: Fitted[Curve], losses: Sequence[float]) -> Reach:
+def _worth(fitted: Fitted[PowerLaw], losses: Sequence[float]) -> Reach:
     """How many samples of the curve reach the mean of some trainings."""
     loss = sum(losses) / len(losses)
     return reach(fitted.effect(lambda curve: curve.needed(loss)))

@@ -2,40 +2,40 @@
 
 from assay.stats.confidence.calibration import Calibration, calibration, temperature
 from assay.stats.confidence.detection import Detection, detection
-from assay.stats.inference.bootstrap import Paired, paired_bootstrap
-from assay.stats.inference.compare import Compared, compare
+from assay.stats.inference.bootstrap import PairedDifference, paired_bootstrap
+from assay.stats.inference.compare import FamilyComparison, compare
 from assay.stats.inference.holm import holm
-from assay.stats.inference.intervals import mean_of_shares, wilson
+from assay.stats.inference.intervals import mean_of_proportions, wilson
 from assay.stats.inference.mcnemar import McNemar, mcnemar
-from assay.stats.inference.power import smallest_shown
+from assay.stats.inference.power import minimum_detectable_difference
 from assay.stats.inference.verdict import Verdict, verdict
-from assay.stats.ratings.agreement import Positions, accuracy, cohen_kappa, correlation, positions
+from assay.stats.ratings.agreement import PositionConsistency, accuracy, cohen_kappa, correlation, position_consistency
 from assay.stats.ratings.bradley_terry import BradleyTerry, bradley_terry
 from assay.stats.ratings.elo import elo
-from assay.stats.ratings.leaderboard import Intervals, Leaderboard, Scale, Standing, elo_leaderboard, leaderboard
+from assay.stats.ratings.leaderboard import Intervals, Leaderboard, RatingScale, Standing, elo_leaderboard, leaderboard
 from assay.stats.ratings.length_control import LengthAudit, LengthControlled, length_audit, length_controlled
-from assay.stats.ratings.votes import Votes, votes
+from assay.stats.ratings.votes import PairwiseVotes, votes
 from assay.stats.scaling.chinchilla import Chinchilla, chinchilla
-from assay.stats.scaling.power_law import Curve, power_law
+from assay.stats.scaling.power_law import PowerLaw, power_law
 
 __all__ = [
     "BradleyTerry",
     "Calibration",
     "Chinchilla",
-    "Compared",
-    "Curve",
     "Detection",
+    "FamilyComparison",
     "Intervals",
     "Leaderboard",
     "LengthAudit",
     "LengthControlled",
     "McNemar",
-    "Paired",
-    "Positions",
-    "Scale",
+    "PairedDifference",
+    "PairwiseVotes",
+    "PositionConsistency",
+    "PowerLaw",
+    "RatingScale",
     "Standing",
     "Verdict",
-    "Votes",
     "accuracy",
     "bradley_terry",
     "calibration",
@@ -51,11 +51,11 @@ __all__ = [
     "length_audit",
     "length_controlled",
     "mcnemar",
-    "mean_of_shares",
+    "mean_of_proportions",
+    "minimum_detectable_difference",
     "paired_bootstrap",
-    "positions",
+    "position_consistency",
     "power_law",
-    "smallest_shown",
     "temperature",
     "verdict",
     "votes",

@@ -11,7 +11,7 @@ from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.stats import detection
-from assay.stats.confidence.ood_scores import energy, fit_vim, max_logit, nearest
+from assay.stats.confidence.ood_scores import energy, fit_vim, knn_distance, max_logit
 from labs import SHADES, broken, shade, tiny_lab
 
 EXPERT = Artifact("tiny:expert", "image-classifier", "none")
@@ -48,7 +48,7 @@ def test_every_score_is_its_function_and_stands_in_the_evidence() -> None:
     expected = {
         "max-logit": max_logit(logits),
         "energy": energy(logits),
-        "nearest": nearest(features, features[:16], 2),
+        "nearest": knn_distance(features, features[:16], 2),
         "vim": fit_vim(features[:16], logits[:16], weight, bias, 2)(features, logits),
     }
     for nth, outcome in enumerate(outcomes):

@@ -14,7 +14,7 @@ import pytest
 from assay.components.filters.heuristics import Heuristics
 from assay.components.generators.self_instruct import SelfInstruct
 from assay.components.generators.task_calls import Pool
-from assay.core.completions import Answer, Completion, Means, Message, NotCompleted, TextRequest
+from assay.core.completions import Answer, Capabilities, Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
 from assay.core.lab import Lab
@@ -26,7 +26,7 @@ from assay.pipeline.stages.shards import parts
 from assay.store.run_folder import RunFolder
 from assay.store.shards import read_made
 from assay.text.instructions.dialogues import write_history
-from assay.text.instructions.task_prompts import Task
+from assay.text.instructions.task_prompts import ExampleTask
 from fault_server import FaultServer
 from labs import TASKS, FewTasks, Listening, TinyModels, real_lab, tiny_lab
 from remote_parts import plant_keys
@@ -46,8 +46,8 @@ class Parrot:
     asked: list[TextRequest] = field(default_factory=list)
 
     @property
-    def means(self) -> Means:
-        return Means(reproducible=self.certain)
+    def means(self) -> Capabilities:
+        return Capabilities(reproducible=self.certain)
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         self.asked += requests
@@ -260,8 +260,8 @@ def test_examples_of_sorting_and_solving_are_the_same_in_all_calls() -> None:
 
 
 def test_the_pool_keeps_what_is_new_and_nothing_that_it_only_judged() -> None:
-    tasks = [Task(str(nth), text) for nth, text in enumerate(("Name a wide river.", "Sing a song of spring."))]
-    made = [Task("2", "Name a wide, wide river."), Task("3", "Explain how bread is made.")]
+    tasks = [ExampleTask(str(nth), text) for nth, text in enumerate(("Name a wide river.", "Sing a song of spring."))]
+    made = [ExampleTask("2", "Name a wide, wide river."), ExampleTask("3", "Explain how bread is made.")]
     pool = Pool(tasks, made, 0.7)
     new = "Count all the bridges in town."
     for _ in range(2):

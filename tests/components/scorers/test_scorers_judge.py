@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from assay.components.scorers.language_model.judge import Judge
-from assay.core.completions import Completion, Lack, Means, Message, NotCompleted, TextRequest
+from assay.core.completions import Capabilities, Completion, Lack, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError
 from assay.core.lab import Lab
@@ -34,7 +34,7 @@ class Watched(Grader):
 
     def __post_init__(self) -> None:
         self.asked: list[TextRequest] = []
-        self.means = Means()
+        self.means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         self.asked += requests

@@ -16,7 +16,15 @@ from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.core.roles import ScoreTable
 from assay.core.sample import Sample
 from assay.core.score import Score
-from assay.text.privacy.findings import OVERLAP, WIDTH, Finding, alone, masked, stretches, told
+from assay.text.privacy.findings import (
+    OVERLAP,
+    WIDTH,
+    PrivacyFinding,
+    findings_summary,
+    mask,
+    text_windows,
+    without_overlaps,
+)
 from assay.text.privacy.personal_data import CARD, EMAIL, IBAN, IP, PHONE, RRN, SSN, personal_data
 from assay.text.privacy.secrets import ASSIGNED, looks_drawn, secrets_in
 from labs import tiny_lab
@@ -29,7 +37,7 @@ GITHUB = "ghp_" + "a1B2" * 9
 PRIVATE = "-----BEGIN RSA " + "PRIVATE KEY-----"
 
 
-def kinds(text: str, find: Callable[[str], list[Finding]] = personal_data) -> list[str]:
+def kinds(text: str, find: Callable[[str], list[PrivacyFinding]] = personal_data) -> list[str]:
     return [one.kind for one in find(text)]
 
 
@@ -148,8 +156,8 @@ def test_nothing_is_said_aloud() -> None:
 
 @given(st.text(min_size=1, max_size=60))
 def test_a_mask_never_holds_the_value(value: str) -> None:
-    assert masked(value) != value
-    assert len(masked(value).partition(" (")[0].replace("…", "")) <= max(3, len(value) - 1) or "@" in value
+    assert mask(value) != value
+    assert len(mask(value).partition(" (")[0].replace("…", "")) <= max(3, len(value) - 1) or "@" in value
 
 
 def test_a_drop_says_what_was_found() -> None:
@@ -171,8 +179,8 @@ SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=9)
 
 @given(SPANS)
 def test_what_overlaps_is_told_once(spans: list[tuple[int, int]]) -> None:
-    found = [Finding("a", "x" * length, start) for start, length in spans]
-    kept = alone(found)
+    found = [PrivacyFinding("a", "x" * length, start) for start, length in spans]
+    kept = without_overlaps(found)
     assert all(one.start + len(one.value) <= two.start for one, two in pairwise(kept))
     assert not found or found[0] in kept or any(one.start <= found[0].start for one in kept)
 
@@ -182,7 +190,7 @@ def test_a_long_line_is_looked_at_in_pieces_that_lose_nothing() -> None:
         text = "y " * (at // 2) + "jane@example.org" + " z" * WIDTH
         (found,) = personal_data(text)
         assert text[found.start :].startswith("jane@")
-    assert "".join(part for _, part in stretches("ab\n\ncd")) == "abcd"
+    assert "".join(part for _, part in text_windows("ab\n\ncd")) == "abcd"
     assert OVERLAP < WIDTH
 
 
@@ -193,8 +201,8 @@ def test_ten_megabytes_are_no_trouble() -> None:
 
 
 def test_words_for_what_was_found() -> None:
-    found = [Finding("e-mail address", f"{letter}@b.org", 0) for letter in "aabcde"]
-    assert told(found) == "e-mail address x6 (a…@b….org, b…@b….org, c…@b….org)"
-    assert told([]) == ""
+    found = [PrivacyFinding("e-mail address", f"{letter}@b.org", 0) for letter in "aabcde"]
+    assert findings_summary(found) == "e-mail address x6 (a…@b….org, b…@b….org, c…@b….org)"
+    assert findings_summary([]) == ""
     assert looks_drawn("a1") is False
-    assert re.fullmatch(r"…\d\d", masked("4111111111111111"))
+    assert re.fullmatch(r"…\d\d", mask("4111111111111111"))

@@ -22,7 +22,7 @@ from assay.components.sources.text.requests import Requests
 from assay.core.errors import SourceError
 from assay.core.sample import Sample
 from assay.core.score import Score
-from assay.text.prompting.multiple_choice import Item, item_of
+from assay.text.prompting.multiple_choice import MultipleChoiceItem, item_of
 from assay.text.similarity.lcs import lcs_length
 from assay.text.similarity.rouge import f_of
 from assay.text.similarity.tokens import tokens
@@ -44,7 +44,7 @@ def questions() -> Sequence[Sample]:
 
 
 @pytest.fixture(scope="module")
-def items(questions: Sequence[Sample]) -> list[Item]:
+def items(questions: Sequence[Sample]) -> list[MultipleChoiceItem]:
     return [item_of(sample) for sample in questions]
 
 
@@ -53,7 +53,7 @@ def requests() -> Sequence[Sample]:
     return Requests().read(tiny_lab())
 
 
-def guessed(items: Sequence[Item], longest: bool) -> float:
+def guessed(items: Sequence[MultipleChoiceItem], longest: bool) -> float:
     """The share that is right for somebody who takes the longest choice, or the shortest, and one of equals by lot."""
     right = 0.0
     for item in items:
@@ -64,7 +64,7 @@ def guessed(items: Sequence[Item], longest: bool) -> float:
     return right / len(items)
 
 
-def test_neither_place_nor_length_tells_the_true_answer(items: list[Item]) -> None:
+def test_neither_place_nor_length_tells_the_true_answer(items: list[MultipleChoiceItem]) -> None:
     assert {len(item.choices) for item in items} == {4}
     places = Counter(place for item in items for place in item.right)
     assert places == dict.fromkeys(range(4), len(items) // 4)
@@ -77,7 +77,7 @@ def test_neither_place_nor_length_tells_the_true_answer(items: list[Item]) -> No
     assert true == pytest.approx(false, rel=0.05)
 
 
-def test_denials_do_not_tell_it_either(items: list[Item]) -> None:
+def test_denials_do_not_tell_it_either(items: list[MultipleChoiceItem]) -> None:
     """A true answer says "no" or "not" hardly oftener than one false one does."""
     denied = Counter[bool]()
     for item in items:
@@ -89,7 +89,9 @@ def test_denials_do_not_tell_it_either(items: list[Item]) -> None:
     assert denied[False] >= denied[True]
 
 
-def test_every_question_is_one_sentence_of_its_own(questions: Sequence[Sample], items: list[Item]) -> None:
+def test_every_question_is_one_sentence_of_its_own(
+    questions: Sequence[Sample], items: list[MultipleChoiceItem]
+) -> None:
     assert len(items) >= 60
     assert len({item.subject for item in items}) >= 8
     for item in items:

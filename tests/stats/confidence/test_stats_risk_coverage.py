@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.stats.confidence.risk_coverage import AT, PLACES, risk_coverage, silence
+from assay.stats.confidence.risk_coverage import AT, PLACES, abstention_curve, risk_coverage
 
 ROWS = st.lists(st.tuples(st.integers(0, 4).map(float), st.booleans()), min_size=1, max_size=25)
 
@@ -35,7 +35,7 @@ def test_the_curve_is_its_definition(rows: list[tuple[float, bool]]) -> None:
 @given(ROWS)
 def test_what_a_page_draws_lies_on_the_curve(rows: list[tuple[float, bool]]) -> None:
     sure, right = [one for one, _ in rows], [float(one) for _, one in rows]
-    whole, drawn = risk_coverage(sure, right), silence(sure, right)
+    whole, drawn = risk_coverage(sure, right), abstention_curve(sure, right)
     on = dict(zip(whole.coverage, whole.risk, strict=True))
     assert all(on[at] == risk for at, risk in zip(drawn.coverage, drawn.risk, strict=True))
     assert drawn.coverage[-1] == 1
@@ -44,7 +44,7 @@ def test_what_a_page_draws_lies_on_the_curve(rows: list[tuple[float, bool]]) -> 
 
 def test_it_is_small_however_many_items_there_are() -> None:
     rng = np.random.default_rng(1)
-    found = silence(rng.random(10_000), rng.random(10_000) < 0.5)
+    found = abstention_curve(rng.random(10_000), rng.random(10_000) < 0.5)
     assert len(found.coverage) == len(found.risk) == PLACES
     assert found.coverage[0] == 0.1
     assert len(found.points) == len(AT)

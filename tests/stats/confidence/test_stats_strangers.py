@@ -4,7 +4,7 @@ from scipy.special import logsumexp
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.neighbors import NearestNeighbors
 
-from assay.stats.confidence.ood_scores import energy, fit_vim, max_logit, nearest, principal_dimensions
+from assay.stats.confidence.ood_scores import energy, fit_vim, knn_distance, max_logit, principal_dimensions
 
 
 def rows(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -23,9 +23,9 @@ def test_nearest_is_scikit_learns(k: int) -> None:
     items, bank = rows(2100, 6), rows(40, 6, 1)
     unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (items, bank)]
     distance, _ = NearestNeighbors(n_neighbors=k).fit(unit[1]).kneighbors(unit[0])
-    assert nearest(items, bank, k) == pytest.approx(-distance[:, -1], abs=1e-7)
+    assert knn_distance(items, bank, k) == pytest.approx(-distance[:, -1], abs=1e-7)
     with pytest.raises(ValueError, match="k must be"):
-        nearest(items, bank, 41)
+        knn_distance(items, bank, 41)
 
 
 def test_vim_is_the_authors_code() -> None:

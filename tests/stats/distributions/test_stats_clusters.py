@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
-from assay.stats.distributions.clusters import clusters, effective, vendi
+from assay.stats.distributions.clusters import clusters, effective_clusters, vendi
 
 ROWS = st.lists(st.tuples(*[st.integers(-2, 2).map(float)] * 3), max_size=20)
 
@@ -54,10 +54,10 @@ def test_every_row_is_with_the_centre_that_is_nearest(rows: list[tuple[float, ..
 
 
 def test_how_many_groups_are_filled() -> None:
-    assert effective([]) == 0.0
-    assert effective([7, 7, 7]) == 1.0
-    assert effective([0, 1, 2, 3]) == pytest.approx(4.0)
-    assert effective([0, 0, 0, 1]) == pytest.approx(math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25))))
+    assert effective_clusters([]) == 0.0
+    assert effective_clusters([7, 7, 7]) == 1.0
+    assert effective_clusters([0, 1, 2, 3]) == pytest.approx(4.0)
+    assert effective_clusters([0, 0, 0, 1]) == pytest.approx(math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25))))
 
 
 @pytest.mark.parametrize("shape", [(5, 12), (40, 12), (1, 3)])

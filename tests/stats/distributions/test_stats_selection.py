@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from assay.stats.distributions.selection import best, shared, spearman
+from assay.stats.distributions.selection import best, selection_overlap, spearman
 
 VALUES = st.lists(st.one_of(st.integers(0, 4).map(float), st.just(math.nan)), min_size=1, max_size=30)
 
@@ -44,13 +44,13 @@ def test_nothing_left_out_is_better_than_what_is_chosen(values: list[float], cou
 def test_what_is_shared_and_what_chance_gives() -> None:
     rng = np.random.default_rng(0)
     ours = np.arange(100) < 30
-    assert shared(ours, ours).share == 1.0  # type: ignore[union-attr]
-    assert shared(ours, ~ours).share == 0.0  # type: ignore[union-attr]
-    draws = [shared(ours, rng.permutation(np.arange(100) < 50)) for _ in range(2_000)]
+    assert selection_overlap(ours, ours).share == 1.0  # type: ignore[union-attr]
+    assert selection_overlap(ours, ~ours).share == 0.0  # type: ignore[union-attr]
+    draws = [selection_overlap(ours, rng.permutation(np.arange(100) < 50)) for _ in range(2_000)]
     assert draws[0] is not None
     assert draws[0].chance == 0.5
     assert np.mean([one.share for one in draws if one]) == pytest.approx(0.5, abs=0.01)
-    assert shared(ours, np.zeros(100, dtype=bool)) is None
+    assert selection_overlap(ours, np.zeros(100, dtype=bool)) is None
 
 
 def test_rho_is_scipys_and_its_interval_holds_the_truth_as_often_as_it_says() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from assay.stats.inference.grouped import grouped_mean, grouped_share
+from assay.stats.inference.grouped import grouped_mean, grouped_proportion
 from assay.stats.inference.intervals import wilson
 
 
@@ -31,14 +31,14 @@ def test_single_items_have_the_plain_intervals() -> None:
     plain = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
     assert (found.low, found.high) == pytest.approx(plain)
     right = [True, True, False, True, True, True, False, True]
-    share = grouped_share(right, range(8))
+    share = grouped_proportion(right, range(8))
     assert (share.n, share.low, share.high) == (8, wilson(6, 8).low, wilson(6, 8).high)
 
 
 def test_items_that_are_copies_of_each_other_count_once() -> None:
     right = [True, False, True, True, True, False, True, True, True, False]
-    once = grouped_share(right, range(10))
-    often = grouped_share([one for one in right for _ in range(6)], [nth for nth in range(10) for _ in range(6)])
+    once = grouped_proportion(right, range(10))
+    often = grouped_proportion([one for one in right for _ in range(6)], [nth for nth in range(10) for _ in range(6)])
     assert often.n == 60
     assert often.high is not None
     assert often.low is not None
@@ -48,7 +48,7 @@ def test_items_that_are_copies_of_each_other_count_once() -> None:
 
 
 def test_all_right_in_few_groups_is_not_certain() -> None:
-    found = grouped_share([True] * 100, [nth // 20 for nth in range(100)])
+    found = grouped_proportion([True] * 100, [nth // 20 for nth in range(100)])
     assert found.low == wilson(5, 5).low
 
 
@@ -56,7 +56,7 @@ def test_it_covers_as_often_as_it_says() -> None:
     rng, held = np.random.default_rng(0), 0
     for _ in range(1000):
         chance = np.repeat(rng.beta(6, 4, 24), 6)
-        found = grouped_share(list(rng.random(144) < chance), list(np.repeat(np.arange(24), 6)))
+        found = grouped_proportion(list(rng.random(144) < chance), list(np.repeat(np.arange(24), 6)))
         assert found.low is not None
         assert found.high is not None
         held += found.low <= 0.6 <= found.high
@@ -65,7 +65,7 @@ def test_it_covers_as_often_as_it_says() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
 def test_a_share_lies_in_its_interval(items: list[tuple[bool, int]]) -> None:
-    found = grouped_share([one for one, _ in items], [group for _, group in items])
+    found = grouped_proportion([one for one, _ in items], [group for _, group in items])
     assert 0 <= found.estimate <= 1
     if found.low is not None and found.high is not None:
         assert found.low <= found.estimate + 1e-12

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from assay.stats import mean_of_shares, wilson
+from assay.stats import mean_of_proportions, wilson
 
 
 @pytest.mark.parametrize(
@@ -56,29 +56,29 @@ def test_nan_is_refused() -> None:
 
 
 def test_the_mean_of_one_share_is_that_share() -> None:
-    one, alone = mean_of_shares([7], [20]), wilson(7, 20)
+    one, alone = mean_of_proportions([7], [20]), wilson(7, 20)
     assert (one.estimate, one.n) == (alone.estimate, alone.n)
     assert (one.low, one.high) == (pytest.approx(alone.low), pytest.approx(alone.high))
 
 
 def test_every_share_weighs_the_same_whatever_its_size() -> None:
-    effect = mean_of_shares([1, 900], [2, 1000])
+    effect = mean_of_proportions([1, 900], [2, 1000])
     assert (effect.estimate, effect.n) == (pytest.approx(0.7), 1002)
-    assert mean_of_shares([1, 3], [1, 4]).low is None  # one item tells nothing of its spread
+    assert mean_of_proportions([1, 3], [1, 4]).low is None  # one item tells nothing of its spread
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     counts, shares = np.array([4, 100, 12, 30, 7]), np.array([0.25, 0.9, 0.5, 0.05, 0.6])
     drawn = rng.binomial(counts, shares, size=(2000, 5))
-    effects = [mean_of_shares(row.tolist(), counts.tolist()) for row in drawn]
+    effects = [mean_of_proportions(row.tolist(), counts.tolist()) for row in drawn]
     held = sum((one.low or 0.0) <= shares.mean() <= (one.high or 0.0) for one in effects)
     assert 0.93 <= held / 2000 <= 0.975
 
 
 @given(st.lists(st.tuples(st.integers(2, 50), st.floats(0, 1)), min_size=1, max_size=9))
 def test_the_interval_of_a_mean_holds_it(parts: list[tuple[int, float]]) -> None:
-    effect = mean_of_shares([round(n * share) for n, share in parts], [n for n, _ in parts])
+    effect = mean_of_proportions([round(n * share) for n, share in parts], [n for n, _ in parts])
     assert effect.low is not None
     assert effect.high is not None
     assert 0 <= effect.low <= effect.estimate + 1e-12
@@ -88,4 +88,4 @@ def test_the_interval_of_a_mean_holds_it(parts: list[tuple[int, float]]) -> None
 @pytest.mark.parametrize(("successes", "counts"), [([], []), ([1], [2, 2]), ([3], [2])])
 def test_shares_that_do_not_fit_are_refused(successes: list[float], counts: list[int]) -> None:
     with pytest.raises(ValueError, match=r"Needed|needs"):
-        mean_of_shares(successes, counts)
+        mean_of_proportions(successes, counts)

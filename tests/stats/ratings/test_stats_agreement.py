@@ -10,7 +10,14 @@ from scipy.stats import kendalltau, pearsonr, spearmanr
 from sklearn.metrics import cohen_kappa_score
 
 from assay.stats.inference.intervals import wilson
-from assay.stats.ratings.agreement import Correlation, Weighting, accuracy, cohen_kappa, correlation, positions
+from assay.stats.ratings.agreement import (
+    Correlation,
+    Weighting,
+    accuracy,
+    cohen_kappa,
+    correlation,
+    position_consistency,
+)
 from shared_data import shared
 
 SCIPY = {"pearson": pearsonr, "spearman": spearmanr, "kendall": kendalltau}
@@ -116,25 +123,25 @@ def test_llmbars_published_accuracy_and_agreement() -> None:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         gold, given, swapped = ([int(row[k]) for row in rows] for k in ("label", "winner_as_given", "winner_swapped"))
         both = (accuracy(given, gold).estimate + accuracy(swapped, gold).estimate) / 2
-        found = positions(given, swapped)
+        found = position_consistency(given, swapped)
         assert (100 * both, 100 * found.agreement.estimate) == pytest.approx(expected)
 
 
 def test_a_judge_that_always_names_the_first_is_caught() -> None:
-    found = positions([1] * 50, [2] * 50)
+    found = position_consistency([1] * 50, [2] * 50)
     assert found.conflict.estimate == found.first_place.estimate == 1
     assert found.first_place.low > 0.9  # type: ignore[operator]
     assert found.first_in_conflicts == wilson(50, 50)
 
 
 def test_a_judge_that_never_looks_at_places_has_half() -> None:
-    found = positions([1, 2, 1, 2, 0], [1, 2, 1, 2, 0])
+    found = position_consistency([1, 2, 1, 2, 0], [1, 2, 1, 2, 0])
     assert (found.conflict.estimate, found.first_place.estimate, found.first_in_conflicts) == (0, 0.5, None)
-    assert positions([1, 0], [2, 0]).first_place.estimate == pytest.approx(0.75)
+    assert position_consistency([1, 0], [2, 0]).first_place.estimate == pytest.approx(0.75)
 
 
 def test_a_tie_in_one_order_is_a_conflict_and_no_place() -> None:
-    found = positions([1, 2], [0, 1])
+    found = position_consistency([1, 2], [0, 1])
     assert found.conflict.estimate == 1
     assert found.first_in_conflicts is not None
     assert (found.first_in_conflicts.estimate, found.first_in_conflicts.n) == (0, 1)
@@ -143,8 +150,8 @@ def test_a_tie_in_one_order_is_a_conflict_and_no_place() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     for told, call in (
         ("same items", lambda: accuracy("a", "ab")),
-        ("same items", lambda: positions([], [])),
-        ("1 or 2", lambda: positions([3], [1])),
+        ("same items", lambda: position_consistency([], [])),
+        ("1 or 2", lambda: position_consistency([3], [1])),
         ("needs `labels`", lambda: cohen_kappa("ab", "ab", weights="linear")),
         ("'c' is none of", lambda: cohen_kappa("abc", "abb", labels="ab")),
         ("not defined", lambda: cohen_kappa("aa", "aa")),

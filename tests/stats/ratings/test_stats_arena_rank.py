@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from assay.stats.ratings.leaderboard import Intervals, Leaderboard, leaderboard
-from assay.stats.ratings.votes import Votes, votes
+from assay.stats.ratings.votes import PairwiseVotes, votes
 from vote_examples import drawn_votes
 
 WORDS = {1.0: "model_a", 0.0: "model_b", 0.5: "tie"}
@@ -28,7 +28,7 @@ def arena_rank() -> Any:
     return bradley_terry.BradleyTerry, contextual_bradley_terry.ContextualBradleyTerry, data_utils
 
 
-def table(cast: Votes, **columns: Any) -> Any:
+def table(cast: PairwiseVotes, **columns: Any) -> Any:
     import pandas
 
     names = np.array(cast.models)
@@ -77,7 +77,7 @@ def test_style_control(arena_rank: Any, seed: int) -> None:
     assert coefficients == pytest.approx([1.0, -0.5], abs=0.25)
 
 
-def planted(seed: int) -> tuple[Votes, dict[str, Any]]:
+def planted(seed: int) -> tuple[PairwiseVotes, dict[str, Any]]:
     """Votes of four models that go by strength, by length (+1 a root mean square) and by headings (-0.5)."""
     rng = np.random.default_rng(seed)
     n, strengths = 1500, np.array([-0.6, 0.0, 0.2, 0.4])

@@ -10,13 +10,13 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from assay.stats.ratings.bradley_terry import bradley_terry
-from assay.stats.ratings.votes import Votes, cells, connected, votes, why_no_maximum
+from assay.stats.ratings.votes import PairwiseVotes, cells, connected, votes, why_no_maximum
 from vote_examples import drawn_votes
 
 SEEDS = st.integers(0, 10_000)
 
 
-def slow_strengths(cast: Votes, rounds: int = 20_000) -> np.ndarray:
+def slow_strengths(cast: PairwiseVotes, rounds: int = 20_000) -> np.ndarray:
     """Zermelo's iteration, one vote at a time; a tie is half a win each."""
     m = len(cast.models)
     p = np.full(m, 1 / m)
@@ -36,7 +36,7 @@ def slow_strengths(cast: Votes, rounds: int = 20_000) -> np.ndarray:
     return p
 
 
-def slow_davidson(cast: Votes) -> tuple[np.ndarray, float]:
+def slow_davidson(cast: PairwiseVotes) -> tuple[np.ndarray, float]:
     """Strengths and nu by a general optimizer over the probabilities as Davidson writes them."""
     m = len(cast.models)
 
@@ -54,7 +54,7 @@ def slow_davidson(cast: Votes) -> tuple[np.ndarray, float]:
     return p / p.sum(), math.exp(found[m])
 
 
-def possible(models: int, n: int, seed: int) -> Votes:
+def possible(models: int, n: int, seed: int) -> PairwiseVotes:
     cast = drawn_votes(models, n, seed)
     assume(len(cast.models) == models and connected(cells(cast)))
     return cast

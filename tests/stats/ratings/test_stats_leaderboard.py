@@ -12,12 +12,12 @@ from assay.stats.ratings.elo import elo
 from assay.stats.ratings.leaderboard import (
     Intervals,
     Leaderboard,
-    Scale,
+    RatingScale,
     elo_leaderboard,
     leaderboard,
     rank_ranges,
 )
-from assay.stats.ratings.votes import Votes, votes
+from assay.stats.ratings.votes import PairwiseVotes, votes
 from vote_examples import counted_out, drawn_votes
 
 
@@ -25,7 +25,7 @@ def by_name(found: Leaderboard) -> dict[str, Effect]:
     return {one.model: one.rating for one in found.standings}
 
 
-def slow_elo(cast: Votes, k: float, start: float) -> dict[str, float]:
+def slow_elo(cast: PairwiseVotes, k: float, start: float) -> dict[str, float]:
     """As Elo's book has it: expected scores of both sides."""
     ratings = dict.fromkeys(cast.models, start)
     for i, j, y, w in zip(cast.first, cast.second, cast.outcome, cast.weight, strict=True):
@@ -117,13 +117,13 @@ def test_an_anchor_stands_where_it_was_put() -> None:
     for kind in ("bootstrap", "sandwich"):
         plain = by_name(leaderboard(cast, intervals=Intervals(kind, 100)))  # type: ignore[arg-type]
         found = by_name(
-            leaderboard(cast, scale=Scale(anchor="m2", at=1114), intervals=Intervals(kind, 100))  # type: ignore[arg-type]
+            leaderboard(cast, scale=RatingScale(anchor="m2", at=1114), intervals=Intervals(kind, 100))  # type: ignore[arg-type]
         )
         assert (found["m2"].estimate, found["m2"].low, found["m2"].high) == (1114, 1114, 1114)
         moved = [found[name].estimate - plain[name].estimate for name in cast.models]
         assert moved == pytest.approx([moved[0]] * 4)
     with pytest.raises(ValueError, match="'m9' is none of the models"):
-        leaderboard(cast, scale=Scale(anchor="m9"))
+        leaderboard(cast, scale=RatingScale(anchor="m9"))
 
 
 @pytest.mark.parametrize("kind", ["bootstrap", "sandwich"])
@@ -134,7 +134,7 @@ def test_ranks_are_the_same_whatever_is_the_anchor(kind: str) -> None:
     first, second, outcomes = ["a"] * 400 + ["z"] * 2, ["b"] * 400 + ["a", "b"], [*won.astype(float), 0.0, 1.0]
     cast = votes(first, second, outcomes)
     how = Intervals(kind, 100)  # type: ignore[arg-type]
-    boards = [leaderboard(cast, scale=Scale(anchor=name), intervals=how) for name in (None, "a", "b", "z")]
+    boards = [leaderboard(cast, scale=RatingScale(anchor=name), intervals=how) for name in (None, "a", "b", "z")]
     ranks = [{one.model: (one.best, one.worst) for one in board.standings} for board in boards]
     assert ranks[0]["a"][1] < ranks[0]["b"][0] or ranks[0]["a"][0] < ranks[0]["b"][1]
     assert all(one == ranks[0] for one in ranks)
@@ -150,7 +150,7 @@ def test_numbers_without_end_are_refused_and_large_ones_are_not() -> None:
         with pytest.raises(ValueError, match="prior must be 0 or more"):
             leaderboard(cast, prior=value)
         with pytest.raises(ValueError, match="mean must be a finite number"):
-            Scale(mean=value)
+            RatingScale(mean=value)
     steep = votes(["a"] * 5, ["b"] * 5, [1, 1, 0, 1, 0])
     assert np.isfinite(elo(steep, k=1e9)).all()
     assert np.isfinite([one.rating.low for one in elo_leaderboard(steep, k=1e9).standings]).all()  # type: ignore[list-item]
@@ -158,7 +158,7 @@ def test_numbers_without_end_are_refused_and_large_ones_are_not() -> None:
 
 def test_ratings_of_the_mean_scale_have_that_mean_and_four_hundred_points_are_ten_to_one() -> None:
     cast = votes(["a"] * 11, ["b"] * 11, [1.0] * 10 + [0.0])
-    found = by_name(leaderboard(cast, scale=Scale(mean=1500), intervals=Intervals("fisher")))
+    found = by_name(leaderboard(cast, scale=RatingScale(mean=1500), intervals=Intervals("fisher")))
     assert found["a"].estimate - found["b"].estimate == pytest.approx(400)
     assert found["a"].estimate + found["b"].estimate == pytest.approx(3000)
 

@@ -16,11 +16,11 @@ from assay.stats.ratings.preferences import (
     Side,
     agreements,
     by_prompt,
-    doubled,
+    duplication,
     krippendorff_alpha,
-    lengths,
-    noise,
-    wins,
+    label_noise,
+    length_statistics,
+    win_records,
 )
 
 LENGTHS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30)
@@ -40,28 +40,28 @@ def test_pairs_of_one_prompt_are_one_witness() -> None:
 
 def test_length_that_tells_everything_and_length_that_tells_nothing() -> None:
     prompts = [str(nth) for nth in range(40)]
-    longer = lengths([9.0] * 40, [3.0] * 40, prompts)
+    longer = length_statistics([9.0] * 40, [3.0] * 40, prompts)
     assert (longer.chosen, longer.rejected, longer.rule) == (9, 3, "longer")
     assert longer.longer_chosen == longer.predicts == wilson(40, 40)
-    shorter = lengths([3.0] * 40, [9.0] * 40, prompts)
+    shorter = length_statistics([3.0] * 40, [9.0] * 40, prompts)
     assert shorter.longer_chosen == wilson(0, 40)
     assert (shorter.rule, shorter.predicts) == ("shorter", wilson(40, 40))
-    even = lengths([3.0] * 40, [3.0] * 40, prompts)
+    even = length_statistics([3.0] * 40, [3.0] * 40, prompts)
     assert even.longer_chosen is None
     assert even.predicts == wilson(20, 40)
-    some = lengths([5.0, 5, 5, 1], [1.0, 5, 5, 5], prompts[:4])
+    some = length_statistics([5.0, 5, 5, 1], [1.0, 5, 5, 5], prompts[:4])
     assert some.longer_chosen == wilson(1, 2)
     assert some.predicts == wilson(2, 4)
     with pytest.raises(ValueError, match="had 1, 2, 1"):
-        lengths([1.0], [1.0, 2.0], ["a"])
+        length_statistics([1.0], [1.0, 2.0], ["a"])
     with pytest.raises(ValueError, match="had 0, 0, 0"):
-        lengths([], [], [])
+        length_statistics([], [], [])
 
 
 @given(LENGTHS)
 def test_turning_every_pair_round_turns_the_rule(rows: list[tuple[int, int, int]]) -> None:
     one, two, prompts = (list(column) for column in zip(*rows, strict=True))
-    found, turned = lengths(one, two, prompts), lengths(two, one, prompts)
+    found, turned = length_statistics(one, two, prompts), length_statistics(two, one, prompts)
     assert (found.chosen, found.rejected) == (turned.rejected, turned.chosen)
     assert found.predicts.estimate >= 0.5 - 1e-12
     assert found.predicts.estimate == pytest.approx(turned.predicts.estimate)
@@ -71,15 +71,15 @@ def test_turning_every_pair_round_turns_the_rule(rows: list[tuple[int, int, int]
 
 def test_what_comes_twice_and_what_contradicts() -> None:
     rows = [("p", "a", "b"), ("p", "a", "b"), ("p", "b", "a"), ("q", "b", "a"), ("q", "c", "c"), ("q", "c", "c")]
-    found = doubled(rows)
+    found = duplication(rows)
     assert (found.prompts, found.most, found.repeated, found.turned) == (2, 3, 2, 3)
-    none = doubled([])
+    none = duplication([])
     assert (none.prompts, none.most, none.repeated, none.turned) == (0, 0, 0, 0)
 
 
 @given(st.lists(st.tuples(*[st.sampled_from("ab")] * 3), max_size=12))
 def test_doubles_are_those_that_a_loop_finds(rows: list[tuple[str, str, str]]) -> None:
-    found = doubled(rows)
+    found = duplication(rows)
     assert found.repeated == sum(row in rows[:nth] for nth, row in enumerate(rows))
     assert found.turned == sum(row[1] != row[2] and (row[0], row[2], row[1]) in rows for row in rows)
 
@@ -89,7 +89,7 @@ def test_the_noise_of_two_equally_good_raters_is_found_again() -> None:
         rng = np.random.default_rng(3)
         truth = rng.integers(0, 2, 200_000)
         one, two = (np.where(rng.random(len(truth)) < right, truth, 1 - truth) for _ in range(2))
-        found = noise(wilson(int((one == two).sum()), len(truth)))
+        found = label_noise(wilson(int((one == two).sum()), len(truth)))
         assert found is not None
         assert found.right == pytest.approx(right, abs=0.01)
         assert found.low is not None
@@ -99,21 +99,21 @@ def test_the_noise_of_two_equally_good_raters_is_found_again() -> None:
 
 
 def test_noise_is_not_defined_where_raters_disagree_more_than_blind_ones() -> None:
-    assert noise(wilson(40, 100)) is None
-    edge = noise(wilson(50, 100))
+    assert label_noise(wilson(40, 100)) is None
+    edge = label_noise(wilson(50, 100))
     assert edge is not None
     assert (edge.right, edge.low, edge.agreed_wrong) == (0.5, 0.5, 0.5)
-    sure = noise(wilson(100, 100))
+    sure = label_noise(wilson(100, 100))
     assert sure is not None
     assert (sure.right, sure.high, sure.agreed_wrong) == (1.0, 1.0, 0.0)
-    one = noise(wilson(1, 1))
+    one = label_noise(wilson(1, 1))
     assert one is not None
     assert (one.low, one.high) == (None, None)
 
 
 @given(st.floats(0.5, 1))
 def test_noise_solves_its_equation(agreement: float) -> None:
-    found = noise(Effect(agreement, None, None, 9, 0.95, "given"))
+    found = label_noise(Effect(agreement, None, None, 9, 0.95, "given"))
     assert found is not None
     assert found.right**2 + (1 - found.right) ** 2 == pytest.approx(agreement)
     assert 0.5 <= found.right <= 1
@@ -129,7 +129,7 @@ def test_agreement_of_every_two_raters() -> None:
     assert [(one.one, one.other, one.pairs) for one in found] == [("a", "b", 4), ("b", "c", 1)]
     assert found[0].same == wilson(3, 4)
     assert found[0].decided == wilson(2, 3)
-    assert found[0].noise == noise(wilson(2, 3))
+    assert found[0].noise == label_noise(wilson(2, 3))
     assert found[1].decided is None
     assert found[1].noise is None
     with pytest.raises(ValueError, match="one value, or None, for each pair"):
@@ -183,11 +183,11 @@ def test_alpha_is_that_of_the_definition(items: list[tuple[str | None, ...]]) ->
 
 
 def test_who_wins() -> None:
-    found = wins(["a", "a", "b", "a"], ["b", "c", "c", "a"], [1, 0.5, 0, 1], "wxyz")
+    found = win_records(["a", "a", "b", "a"], ["b", "c", "c", "a"], [1, 0.5, 0, 1], "wxyz")
     assert [(one.name, one.won, one.lost, one.tied) for one in found] == [
         ("a", 1, 0, 1),
         ("c", 1, 0, 1),
         ("b", 0, 2, 0),
     ]
     assert found[0].rate == wilson(1.5, 2)
-    assert wins(["a"], ["a"], [1], "x") == []
+    assert win_records(["a"], ["a"], [1], "x") == []

@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from assay.stats import chinchilla, power_law
 from assay.stats.scaling.chinchilla import Chinchilla
-from assay.stats.scaling.power_law import Curve, emergence, exchange_rate, stops_helping
+from assay.stats.scaling.power_law import PowerLaw, emergence, exchange_rate, stops_helping
 
 SIZES = np.array([100, 200, 400, 800, 1600, 3200, 6400, 12800])
 
 
-@pytest.mark.parametrize("truth", [Curve(0.08, 3.0, 0.5), Curve(0.0, 1.2, 0.2), Curve(0.15, 40.0, 1.0)])
-def test_known_constants_are_recovered(truth: Curve) -> None:
+@pytest.mark.parametrize("truth", [PowerLaw(0.08, 3.0, 0.5), PowerLaw(0.0, 1.2, 0.2), PowerLaw(0.15, 40.0, 1.0)])
+def test_known_constants_are_recovered(truth: PowerLaw) -> None:
     found = power_law(SIZES, truth(SIZES), resamples=10).curve
     assert found.floor == pytest.approx(truth.floor, abs=2e-3)
     assert found.exponent == pytest.approx(truth.exponent, rel=0.02)
@@ -19,7 +19,7 @@ def test_known_constants_are_recovered(truth: Curve) -> None:
 
 
 def test_intervals_cover_the_truth() -> None:
-    truth = Curve(0.10, 2.0, 0.45)
+    truth = PowerLaw(0.10, 2.0, 0.45)
     covered = 0
     repeats = 60
     for repeat in range(repeats):
@@ -54,7 +54,7 @@ def test_whatever_was_measured_is_fitted(rows: list[tuple[int, float]]) -> None:
 
 
 def test_how_many_more_for_ninety_per_cent() -> None:
-    truth = Curve(0.05, 2.0, 0.5)
+    truth = PowerLaw(0.05, 2.0, 0.5)
     fitted = power_law(SIZES, truth(SIZES) * (1 + 0.002 * (-1.0) ** np.arange(8)), resamples=200)
     answer = fitted.effect(lambda curve: curve.needed(0.10))
     assert answer.estimate == pytest.approx(1600, rel=0.05)
@@ -65,7 +65,7 @@ def test_how_many_more_for_ninety_per_cent() -> None:
 
 
 def test_a_floor_above_the_goal_is_never_reached() -> None:
-    fitted = power_law(SIZES, Curve(0.2, 2.0, 0.5)(SIZES), resamples=50)
+    fitted = power_law(SIZES, PowerLaw(0.2, 2.0, 0.5)(SIZES), resamples=50)
     answer = fitted.effect(lambda curve: curve.needed(0.1))
     assert (answer.estimate, answer.low, answer.high) == (float("inf"),) * 3
 
@@ -78,18 +78,18 @@ def test_three_measurements_fit_exactly_and_so_have_no_interval() -> None:
 
 
 def test_a_size_that_nobody_reaches_is_infinite() -> None:
-    assert Curve(0.0, 1e3, 0.01).needed(1e-9) == float("inf")
-    assert stops_helping(Curve(0.0, 1e9, 0.01), 1e-6) == float("inf")
+    assert PowerLaw(0.0, 1e3, 0.01).needed(1e-9) == float("inf")
+    assert stops_helping(PowerLaw(0.0, 1e9, 0.01), 1e-6) == float("inf")
 
 
 def test_when_it_stops_helping() -> None:
-    curve = Curve(0.05, 2.0, 0.5)
+    curve = PowerLaw(0.05, 2.0, 0.5)
     size = stops_helping(curve, gain=0.01)
     assert float(curve(size) - curve(2 * size)) == pytest.approx(0.01)
 
 
 def test_what_generated_samples_are_worth() -> None:
-    truth = Curve(0.1, 3.0, 0.5)
+    truth = PowerLaw(0.1, 3.0, 0.5)
     real = power_law(SIZES, truth(SIZES), resamples=50)
     # 5,000 generated samples teach as much as 1,000 real ones.
     rate = exchange_rate(real, float(truth(1_000)), 5_000)

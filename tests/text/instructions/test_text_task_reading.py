@@ -12,9 +12,9 @@ from assay.text.instructions.task_prompts import (
     ENGLISH,
     KOREAN,
     LAYOUTS,
+    ExampleTask,
     Layout,
-    Task,
-    Wording,
+    TaskWording,
     label_prompt,
     list_prompt,
     list_stop,
@@ -147,9 +147,9 @@ PLAIN = st.text(st.characters(categories=("Lu", "Ll", "Lo")), min_size=1, max_si
 
 @given(PLAIN, PLAIN, st.sampled_from([ENGLISH, KOREAN]), st.sampled_from(LAYOUTS), st.booleans())
 def test_an_answer_in_the_form_that_was_shown_comes_back(
-    given_: str, output: str, words: Wording, layout: Layout, label: bool
+    given_: str, output: str, words: TaskWording, layout: Layout, label: bool
 ) -> None:
-    shown = Task("id", "Do it.", given_, output, label)
+    shown = ExampleTask("id", "Do it.", given_, output, label)
     prompt = (label_prompt if label else solve_prompt)("Do that.", [shown], words, layout)
     if isinstance(prompt, str):
         answer = prompt.partition(f"{words.label if label else words.input}:")[2].partition("\n\n")[0]
@@ -160,7 +160,10 @@ def test_an_answer_in_the_form_that_was_shown_comes_back(
 
 
 def test_prompts_in_plain_words_end_where_the_model_begins() -> None:
-    two = [Task("a", "Name a river.", "", "The Rhine."), Task("b", "Is it spam?", "You won!", "spam", True)]
+    two = [
+        ExampleTask("a", "Name a river.", "", "The Rhine."),
+        ExampleTask("b", "Is it spam?", "You won!", "spam", True),
+    ]
     listed = list_prompt([one.instruction for one in two], 3, ENGLISH, "plain")
     assert isinstance(listed, str)
     assert listed.endswith("\nTask 1: Name a river.\nTask 2: Is it spam?\nTask 3:")
@@ -177,7 +180,10 @@ def test_prompts_in_plain_words_end_where_the_model_begins() -> None:
 
 
 def test_prompts_in_a_chat_show_the_examples_as_turns() -> None:
-    two = [Task("a", "Name a river.", "", "The Rhine."), Task("b", "Is it spam?", "You won!", "spam", True)]
+    two = [
+        ExampleTask("a", "Name a river.", "", "The Rhine."),
+        ExampleTask("b", "Is it spam?", "You won!", "spam", True),
+    ]
     prompt = label_prompt("Is it rude?", two[1:], ENGLISH, "chat")
     assert [one.role for one in prompt if isinstance(one, Message)] == ["user", "assistant", "user"]
     assert prompt[1:] == (

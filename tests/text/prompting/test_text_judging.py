@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from assay.core.completions import Likelihood, Message
 from assay.core.score import Score, Unscored
-from assay.text.answers.grades import Grades, expected, read_grade, read_letter, read_line, weighed
+from assay.text.answers.grades import Grades, expected, read_grade, read_letter, read_line, word_probabilities
 from assay.text.prompting.delimiters import FENCED, fence, fenced, item_id, neutral
 from assay.text.prompting.judge_prompts import (
     Pair,
@@ -206,7 +206,7 @@ def test_a_judge_that_declines_has_failed_and_one_that_chats_cannot_be_read(end:
 
 @given(values=st.lists(st.floats(-50, 0), min_size=5, max_size=5))
 def test_the_expected_grade_is_the_mean_by_probabilities_made_to_sum_to_one(values: list[float]) -> None:
-    found = weighed([Likelihood(value, 1) for value in values])
+    found = word_probabilities([Likelihood(value, 1) for value in values])
     assert found is not None
     assert sum(found.shares) == pytest.approx(1)
     assert 1 <= expected(FIVE, found.shares) <= 5

@@ -14,7 +14,7 @@ from assay.text.answers.choices import LETTERS
 from assay.text.prompting.multiple_choice import (
     CONVENTIONS,
     Convention,
-    Item,
+    MultipleChoiceItem,
     choose,
     cloze_prompt,
     continuations,
@@ -26,7 +26,7 @@ from assay.text.prompting.multiple_choice import (
     truthfulqa_prompt,
 )
 
-ITEM = Item(" Which is red?\n", ("a leaf", "blood", "é"), frozenset({1}), "colors_of_things")
+ITEM = MultipleChoiceItem(" Which is red?\n", ("a leaf", "blood", "é"), frozenset({1}), "colors_of_things")
 LIKELIHOODS = st.lists(st.floats(-900, 0), min_size=2, max_size=26)
 
 
@@ -36,16 +36,16 @@ def said(*values: float) -> list[Likelihood]:
 
 def test_a_sample_of_a_source_is_an_item() -> None:
     fields = {"question": "Which?", "answer": "A,C", "choice0": "x", "choice1": "y", "choice2": "z", "choice4": "?"}
-    assert item_of(Sample(fields)) == Item("Which?", ("x", "y", "z"), frozenset({0, 2}))
+    assert item_of(Sample(fields)) == MultipleChoiceItem("Which?", ("x", "y", "z"), frozenset({0, 2}))
     assert item_of(Sample({**fields, "subject": "letters"})).subject == "letters"
     with pytest.raises(ValueError, match="letters of 3 choices, was 'D'"):
         item_of(Sample({**fields, "answer": "D"}))
     with pytest.raises(ValueError, match="2 to 26 texts"):
         item_of(Sample({"question": "Which?", "answer": "A", "choice0": "x"}))
     with pytest.raises(ValueError, match="none of them blank"):
-        Item("Which?", ("x", " "), frozenset({0}))
+        MultipleChoiceItem("Which?", ("x", " "), frozenset({0}))
     with pytest.raises(ValueError, match="must be some of 2 choices"):
-        Item("Which?", ("x", "y"), frozenset())
+        MultipleChoiceItem("Which?", ("x", "y"), frozenset())
 
 
 def test_each_convention_asks_for_its_own_texts() -> None:
@@ -84,7 +84,9 @@ def test_what_is_no_number_is_no_answer(wrong: tuple[float, ...]) -> None:
 @given(values=LIKELIHOODS, data=st.data())
 def test_choices_and_shares_are_those_of_numpy(values: list[float], data: st.DataObject) -> None:
     right = data.draw(st.frozensets(st.integers(0, len(values) - 1), min_size=1))
-    item = Item("Which?", tuple(letter * (nth + 1) for nth, letter in enumerate(LETTERS[: len(values)])), right)
+    item = MultipleChoiceItem(
+        "Which?", tuple(letter * (nth + 1) for nth, letter in enumerate(LETTERS[: len(values)])), right
+    )
     found = said(*values)
     lengths = np.array([len(choice) for choice in item.choices])
     wanted: dict[Convention, int] = {
@@ -109,7 +111,9 @@ def test_mass_where_every_probability_is_too_small_for_a_number() -> None:
 
 
 def test_the_prompt_of_mmlu_letter_by_letter() -> None:
-    example = Item("Which is green?", ("a leaf", "blood", "snow", "coal"), frozenset({0}), "colors_of_things")
+    example = MultipleChoiceItem(
+        "Which is green?", ("a leaf", "blood", "snow", "coal"), frozenset({0}), "colors_of_things"
+    )
     assert mmlu_prompt(ITEM, [example, example]) == (
         "The following are multiple choice questions (with answers) about colors of things.\n\n"
         "Which is green?\nA. a leaf\nB. blood\nC. snow\nD. coal\nAnswer: A\n\n"
@@ -120,7 +124,7 @@ def test_the_prompt_of_mmlu_letter_by_letter() -> None:
 
 
 def test_prompts_that_do_not_show_the_choices() -> None:
-    example = Item("Which is green?", ("blood", "a leaf"), frozenset({1}))
+    example = MultipleChoiceItem("Which is green?", ("blood", "a leaf"), frozenset({1}))
     assert cloze_prompt(replace(ITEM, question="Which is red?"), [example]) == (
         "Question: Which is green?\nAnswer: a leaf\n\nQuestion: Which is red?\nAnswer:"
     )

@@ -13,13 +13,21 @@ from assay.text.answers.choices import extract_choice
 from assay.text.answers.extraction import extract_number
 from assay.text.answers.normalization import same_text
 from assay.text.answers.voting import Vote, vote
-from assay.text.prompting.methods import Example, Prompting, Wording, examples_for, multiple_choice, render, second_step
+from assay.text.prompting.methods import (
+    FewShotExample,
+    Prompting,
+    PromptWording,
+    examples_for,
+    multiple_choice,
+    render,
+    second_step,
+)
 
 POOL = (
-    Example("What is 1 + 1?", "2", "One and one more are 2."),
-    Example("What is 2 + 2?", "4", "Two and two more are 4."),
-    Example("What is 3 + 3?", "6", "Three and three more are 6."),
-    Example("What is 4 + 4?", "8", "Four and four more are 8."),
+    FewShotExample("What is 1 + 1?", "2", "One and one more are 2."),
+    FewShotExample("What is 2 + 2?", "4", "Two and two more are 4."),
+    FewShotExample("What is 3 + 3?", "6", "Three and three more are 6."),
+    FewShotExample("What is 4 + 4?", "8", "Four and four more are 8."),
 )
 ASKED = "What is 5 + 5?"
 PLAIN = "Add up.\n\nQ: What is 1 + 1?\nA: 2\n\nQ: What is 2 + 2?\nA: 4\n\nQ: What is 5 + 5?\nA:"
@@ -57,7 +65,7 @@ def test_chain_of_thought_shows_the_reasoning_and_then_declares() -> None:
         "Q: What is 1 + 1?\nA: One and one more are 2. The answer is 2.\n\nQ: What is 5 + 5?\nA:"
     )
     with pytest.raises(ValueError, match=r"there is none for 'Why\?'"):
-        examples_for(prompting, ASKED, (Example("Why?", "because"),))
+        examples_for(prompting, ASKED, (FewShotExample("Why?", "because"),))
 
 
 def test_zero_shot_cot_takes_two_calls() -> None:
@@ -84,7 +92,7 @@ def test_the_triggers_of_kojima() -> None:
     assert Prompting(kind="choice", choices=5).trigger == "Therefore, among A through E, the answer is"
     assert Prompting(kind="choice", choices=3).trigger == "Therefore, among A through C, the answer is"
     assert Prompting().trigger == "Therefore, the answer is"
-    korean = Wording(question="문제: ", answer="답:", think="차근차근 생각해 봅시다.", conclude="따라서 정답은")
+    korean = PromptWording(question="문제: ", answer="답:", think="차근차근 생각해 봅시다.", conclude="따라서 정답은")
     prompting = Prompting("zero-shot-cot", layout="plain", wording=korean)
     first = render(prompting, "5 더하기 5는?")
     assert first == "문제: 5 더하기 5는?\n답: 차근차근 생각해 봅시다."
@@ -124,7 +132,7 @@ QUESTIONS = st.lists(st.sampled_from(["a?", "b?", "A ?", "c?", " b? ", "d?", "e?
 def test_the_question_is_never_among_its_examples(
     asked: list[str], question: str, shots: int, nearest: bool, seed: int
 ) -> None:
-    pool = [Example(one, str(at)) for at, one in enumerate(asked)]
+    pool = [FewShotExample(one, str(at)) for at, one in enumerate(asked)]
     rng = np.random.default_rng(seed)
     embeddings = rng.normal(size=(len(pool), 3))
     near = (rng.normal(size=3), embeddings)
@@ -152,7 +160,7 @@ def test_multiple_choice_is_read_back() -> None:
     for texts in ((), ("one",), ("one", " "), ("x",) * 27):
         with pytest.raises(ValueError, match="none of them blank"):
             multiple_choice("Which?", texts)
-    example = Example("Which has rings?", "C", "Only one of them has.")
+    example = FewShotExample("Which has rings?", "C", "Only one of them has.")
     shown = render(Prompting("chain-of-thought", 1), "Which is hot?", (example,))
     assert not isinstance(shown, str)
     assert (found := extract_choice(shown[1].text, "ABC", planets, strict=True))
@@ -161,7 +169,7 @@ def test_multiple_choice_is_read_back() -> None:
 
 @given(st.text(max_size=30), st.integers(-(10**9), 10**9))
 def test_what_an_example_declares_is_read_back(reasoning: str, answer: int) -> None:
-    example = Example("Why?", str(answer), f"Because {reasoning}")
+    example = FewShotExample("Why?", str(answer), f"Because {reasoning}")
     shown = render(Prompting("chain-of-thought", 1), "How?", (example,))
     assert not isinstance(shown, str)
     assert (found := extract_number(shown[1].text, strict=True))
@@ -174,7 +182,7 @@ def test_what_an_example_declares_is_read_back(reasoning: str, answer: int) -> N
 def test_plain_and_turns_hold_the_same_words_in_the_same_order(
     question: str, pairs: list[tuple[str, str]], instruction: str
 ) -> None:
-    examples = [Example(*pair) for pair in pairs]
+    examples = [FewShotExample(*pair) for pair in pairs]
     method = "few-shot" if examples else "zero-shot"
     turns = render(Prompting(method, len(examples), instruction=instruction), question, examples)
     plain = render(Prompting(method, len(examples), layout="plain", instruction=instruction), question, examples)
@@ -207,12 +215,12 @@ def test_what_cannot_be_asked(values: dict[str, object], message: str) -> None:
 
 def test_wording_and_examples_are_checked() -> None:
     with pytest.raises(ValueError, match="must hold"):
-        Wording(declared="The answer.")
+        PromptWording(declared="The answer.")
     with pytest.raises(ValueError, match="Needed 0 examples, had 1"):
         render(Prompting(), ASKED, POOL[:1])
     assert Decoding(stop=Prompting(layout="plain").stop).stop == ("\nQ:",)
     assert Prompting().stop == ()
-    assert Prompting(layout="plain", wording=Wording(question="")).stop == ()
+    assert Prompting(layout="plain", wording=PromptWording(question="")).stop == ()
 
 
 def test_vote() -> None:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.text.similarity.diversity import Coverage, coverage, entropy, read, top_verbs
+from assay.text.similarity.diversity import Coverage, coverage, entropy, tokenize_texts, top_verbs
 from assay.text.similarity.tokens import tokens
-from assay.text.similarity.verbs import Asked, asked
+from assay.text.similarity.verbs import InstructionVerb, instruction_verb
 from shared_data import shared
 
 SENTENCES = {
@@ -58,18 +58,18 @@ NOTHING = (
 
 @pytest.mark.parametrize("text", SENTENCES)
 def test_what_a_sentence_asks_for(text: str) -> None:
-    assert asked(text) == Asked(*SENTENCES[text])
+    assert instruction_verb(text) == InstructionVerb(*SENTENCES[text])
 
 
 @pytest.mark.parametrize("text", NOTHING)
 def test_what_asks_for_nothing_that_could_be_read(text: str) -> None:
-    assert asked(text) is None
+    assert instruction_verb(text) is None
 
 
 @given(st.text(max_size=80))
 @settings(max_examples=200, deadline=None)
 def test_no_text_whatever_breaks_it(text: str) -> None:
-    found = asked(text)
+    found = instruction_verb(text)
     assert found is None or (found.verb and found.verb == found.verb.lower())
 
 
@@ -81,7 +81,7 @@ def slow(texts: list[str]) -> Coverage:
     split = [tokens(text) for text in texts]
     words = [word for own in split for word in own]
     neighbors = [pair for own in split for pair in pairwise(own)]
-    found = [one for text in texts if (one := asked(text))]
+    found = [one for text in texts if (one := instruction_verb(text))]
     pairs = [(one.verb, one.object) for one in found if one.object]
     return Coverage(
         n=len(texts),
@@ -104,7 +104,7 @@ def bits(items: list[str]) -> float:
 @given(st.lists(WORDS, max_size=12), st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
 def test_any_part_of_texts_is_measured_as_if_it_were_all(texts: list[str], random: object) -> None:
-    reading = read(texts)
+    reading = tokenize_texts(texts)
     rows = [row for row in range(len(texts)) if random.random() < 0.6]  # type: ignore[attr-defined]
     for found, twin in ((coverage(reading), slow(texts)), (coverage(reading, rows), slow([texts[r] for r in rows]))):
         for name, value in vars(twin).items():
@@ -112,13 +112,13 @@ def test_any_part_of_texts_is_measured_as_if_it_were_all(texts: list[str], rando
 
 
 def test_texts_that_are_no_instructions_have_no_verbs() -> None:
-    found = coverage(read(["Write a poem."] * 3, verbs=False))
+    found = coverage(tokenize_texts(["Write a poem."] * 3, verbs=False))
     assert (found.with_verb, found.verbs, found.pairs, found.words) == (0, 0, 0, 3)
 
 
 def test_the_top_of_verbs_and_objects() -> None:
     texts = ["Write a poem."] * 3 + ["Write a story."] * 2 + ["Write."] + ["Name a river.", "Find a river.", "Find it."]
-    assert top_verbs(read(texts), range(len(texts)), verbs=2, objects=1) == (
+    assert top_verbs(tokenize_texts(texts), range(len(texts)), verbs=2, objects=1) == (
         ("write", 6, (("poem", 3),)),
         ("find", 2, (("river", 1),)),
     )
@@ -134,10 +134,14 @@ def test_entropy_of_what_is_known() -> None:
 def test_on_alpaca_a_verb_is_found_in_most_and_quickly() -> None:
     lines = (shared("alpaca-9k.jsonl") / "alpaca-9k.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["instruction"] for line in lines]
-    asked("Write.")  # the lexicon is read once
+    instruction_verb("Write.")  # the lexicon is read once
     begun = time.process_time()
-    found = coverage(read(texts))
+    found = coverage(tokenize_texts(texts))
     assert time.process_time() - begun < 20
     assert found.with_verb > 0.88 * len(texts)
     assert found.with_object > 0.75 * len(texts)
-    assert [verb for verb, _, _ in top_verbs(read(texts[:3000]), range(3000), 3)] == ["generate", "create", "describe"]
+    assert [verb for verb, _, _ in top_verbs(tokenize_texts(texts[:3000]), range(3000), 3)] == [
+        "generate",
+        "create",
+        "describe",
+    ]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.text.similarity.ngram_index import GramIndex, Overlap
+from assay.text.similarity.ngram_index import GramIndex, RunOverlap
 
 WORDS = st.lists(st.sampled_from("abcd"), max_size=12)
 
@@ -53,11 +53,11 @@ def test_an_item_in_a_longer_text_and_a_piece_of_an_item_are_both_found_whole() 
     item = ["how", "many", "clips", "did", "natalia", "sell", "altogether", "in", "april", "and", "may"]
     index = GramIndex([["so", "what"], item], 8)
     longer = ["here", "is", "one", *item, "answer", "seventy", "two"]
-    assert index.most(longer) == Overlap(1, 11 / 17, 1.0, (3, 14))
-    assert index.most(item[2:11]) == Overlap(1, 1.0, 9 / 11, (0, 9))
-    assert index.most(item[:4]) == Overlap(1, 1.0, 4 / 11, (0, 4))  # shorter than a run: whole, or not at all
+    assert index.most(longer) == RunOverlap(1, 11 / 17, 1.0, (3, 14))
+    assert index.most(item[2:11]) == RunOverlap(1, 1.0, 9 / 11, (0, 9))
+    assert index.most(item[:4]) == RunOverlap(1, 1.0, 4 / 11, (0, 4))  # shorter than a run: whole, or not at all
     assert index.most([*item[:3], "x"]) is None
-    assert index.most(["so", "what", "then"]) == Overlap(0, 2 / 3, 1.0, (0, 2))
+    assert index.most(["so", "what", "then"]) == RunOverlap(0, 2 / 3, 1.0, (0, 2))
     assert index.most([]) is None
     assert GramIndex([], 3).most(item) is None
     assert GramIndex([[], []], 3).most(item) is None

@@ -17,7 +17,7 @@ from assay.core.score import SHARE, Outcome, Scale, Score, Unscored
 from assay.text.prompting.multiple_choice import (
     CONVENTIONS,
     Convention,
-    Item,
+    MultipleChoiceItem,
     choose,
     continuations,
     item_of,
@@ -71,12 +71,12 @@ class MultipleChoice:
         found = lab.models.likelihood_model(artifact.path).likelihoods([self._asked(item) for item in items])
         return [self._outcome(item, one) for item, one in zip(items, found, strict=True)]
 
-    def _asked(self, item: Item) -> Continuations:
+    def _asked(self, item: MultipleChoiceItem) -> Continuations:
         before = (Message("system", self.system),) if self.system else ()
         said = mmlu_prompt(item) if self.convention == "letter" else item.question
         return continuations(item, (*before, Message("user", said)), self.convention)
 
-    def _outcome(self, item: Item, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
+    def _outcome(self, item: MultipleChoiceItem, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
         if isinstance(found, NotCompleted):
             return not_completed(found)
         if not all(math.isfinite(one.log_prob) for one in found):
@@ -86,7 +86,7 @@ class MultipleChoice:
         return Score(float(taken in item.right), evidence=evidence, answer=item.choices[taken])
 
 
-def _item(sample: Sample) -> Item:
+def _item(sample: Sample) -> MultipleChoiceItem:
     if "choice0" not in sample.fields:
         raise FieldError(
             f"MultipleChoice needs questions with choices, but a sample has the fields {', '.join(sample.fields)}.",

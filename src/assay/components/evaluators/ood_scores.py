@@ -14,7 +14,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.stats.confidence.ood_scores import energy, fit_vim, max_logit, nearest, principal_dimensions
+from assay.stats.confidence.ood_scores import energy, fit_vim, knn_distance, max_logit, principal_dimensions
 
 FIT = "fit"
 """Value of the field `part` of the in-distribution samples that kNN and ViM are fitted on."""
@@ -78,7 +78,7 @@ class OodScores:
             return {}
         columns = {"max-logit": max_logit(logits), "energy": energy(logits)}
         if int(known.sum()) >= max(2, self.k):
-            columns["nearest"] = nearest(features, features[known], self.k)
+            columns["nearest"] = knn_distance(features, features[known], self.k)
             dimensions = principal_dimensions(features.shape[1])
             columns["vim"] = fit_vim(features[known], logits[known], *head, dimensions)(features, logits)
         return columns

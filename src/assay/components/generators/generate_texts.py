@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from assay.components.generators.label_plan import LabelPlan
-from assay.core.completions import HOPELESS, Completion, End, Message, NotCompleted, TextRequest, stopped
+from assay.core.completions import HOPELESS, Completion, End, Message, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Failure, Made, Sample
@@ -70,7 +70,7 @@ class GenerateTexts:
         answered = model.complete([self._request(seed, lab) for seed in seeds])
         for answer in answered:
             if isinstance(answer, NotCompleted) and answer.lack in HOPELESS:
-                raise stopped(self.model, answer.lack, answer.reason)
+                raise fatal_error(self.model, answer.lack, answer.reason)
         return [self._made(seed, answer) for seed, answer in zip(seeds, answered, strict=True)]
 
     @property

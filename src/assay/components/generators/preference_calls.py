@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from assay.components.generators.prompts import asked_of, in_context
-from assay.core.completions import HOPELESS, Completion, NotCompleted, TextRequest, stopped
+from assay.core.completions import HOPELESS, Completion, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.lab import Lab
@@ -81,7 +81,7 @@ def said(name: str, model: str, answered: Completion | NotCompleted) -> Said:
     """
     if isinstance(answered, NotCompleted):
         if answered.lack in HOPELESS:
-            raise stopped(model, answered.lack, answered.reason)
+            raise fatal_error(model, answered.lack, answered.reason)
         return Said(name, "", failed=answered.reason)
     answer = answered.answers[0]
     text = answer.text.strip() if answer.end in ("stop", "length") else ""

@@ -21,7 +21,7 @@ from assay.components.generators.task_calls import (
     size_of,
     task_of,
 )
-from assay.core.completions import HOPELESS, Answer, NotCompleted, TextRequest, stopped
+from assay.core.completions import HOPELESS, Answer, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
@@ -246,7 +246,7 @@ class SelfInstruct:
         found: list[Answer | NotCompleted] = []
         for made in model.complete(requests) if requests else ():
             if isinstance(made, NotCompleted) and made.lack in HOPELESS:
-                raise stopped(self.model, made.lack, made.reason)
+                raise fatal_error(self.model, made.lack, made.reason)
             found.append(answer_of(made, certain=model.means.reproducible))
         return found
 

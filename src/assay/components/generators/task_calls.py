@@ -26,9 +26,9 @@ from assay.text.instructions.self_instruct import (
 )
 from assay.text.instructions.task_parsing import read_instance, read_list
 from assay.text.instructions.task_prompts import (
+    ExampleTask,
     Layout,
-    Task,
-    Wording,
+    TaskWording,
     label_prompt,
     list_prompt,
     list_stop,
@@ -76,7 +76,7 @@ class Call:
 
     plan: Sample
     """Sample that the randomness of the call depends on, with the seed of the run."""
-    shown: tuple[Task, ...]
+    shown: tuple[ExampleTask, ...]
 
     @property
     def language(self) -> str:
@@ -84,8 +84,8 @@ class Call:
         return self.shown[0].language
 
     @property
-    def words(self) -> Wording:
-        """Wording of the prompt."""
+    def words(self) -> TaskWording:
+        """TaskWording of the prompt."""
         return wording_of(self.language)
 
 
@@ -122,14 +122,14 @@ class Pool:
     A pool is immutable, so the result for an instruction does not depend on other instructions.
     """
 
-    def __init__(self, human: Sequence[Task], made: Sequence[Task], novelty: float) -> None:
+    def __init__(self, human: Sequence[ExampleTask], made: Sequence[ExampleTask], novelty: float) -> None:
         self._novelty = Rule(novelty)
         self._held = NoveltyFilter(self._novelty)
         self._held.remember(task.instruction for task in human)
         kept = self._held.add_all(task.instruction for task in made)
         self._made = tuple(task for task, one in zip(made, kept, strict=True) if one.kept)
 
-    def shown(self, tasks: Sequence[Task], human: int, machine: int, rng: random.Random) -> list[Task]:
+    def shown(self, tasks: Sequence[ExampleTask], human: int, machine: int, rng: random.Random) -> list[ExampleTask]:
         """Sample `human` of `tasks` and `machine` generated ones of the same language, shuffled.
 
         Human-written tasks replace missing generated ones.
@@ -159,7 +159,7 @@ class TaskPrompts:
     """The three kinds of prompt of Self-Instruct, built from human-written tasks by language."""
 
     settings: Settings
-    tasks: Mapping[str, tuple[Task, ...]]
+    tasks: Mapping[str, tuple[ExampleTask, ...]]
     lab: Lab
 
     def call(self, name: str, pool: Pool) -> Call:
@@ -261,7 +261,7 @@ def _decoding(decoding: Decoding, seed: int, *stop: str) -> Decoding:
     return replace(decoding, seed=seed, stop=tuple(dict.fromkeys((*decoding.stop, *stop))))
 
 
-def task_of(sample: Sample) -> Task:
+def task_of(sample: Sample) -> ExampleTask:
     """Return a human-written task in the form of an example.
 
     Raises:
@@ -280,10 +280,10 @@ def task_of(sample: Sample) -> Task:
 
     instruction, output = sample.text("instruction").strip(), sample.text("output").strip()
     kind = field("classification").casefold() == "yes"
-    return Task(sample.id, instruction, field("input"), output, kind, field("language"))
+    return ExampleTask(sample.id, instruction, field("input"), output, kind, field("language"))
 
 
-def of_language(tasks: Sequence[Task], language: str, least: int) -> dict[str, tuple[Task, ...]]:
+def of_language(tasks: Sequence[ExampleTask], language: str, least: int) -> dict[str, tuple[ExampleTask, ...]]:
     """Return tasks by language, or those of one language unless it is "any"; at least `least` of each.
 
     Raises:
@@ -304,15 +304,15 @@ def of_language(tasks: Sequence[Task], language: str, least: int) -> dict[str, t
     return found
 
 
-def pool_of(human: Sequence[Task], made: Sequence[Sample], novelty: float) -> Pool:
+def pool_of(human: Sequence[ExampleTask], made: Sequence[Sample], novelty: float) -> Pool:
     """Return the pool of a round, which all its parts share."""
     good = (sample for sample in made if _is_good(sample))
-    own = (Task(one.id, one.text("instruction"), language=one.text("language")) for one in good)
+    own = (ExampleTask(one.id, one.text("instruction"), language=one.text("language")) for one in good)
     return _pool_of(tuple(human), tuple(own), novelty)
 
 
 @lru_cache(maxsize=1)
-def _pool_of(human: tuple[Task, ...], made: tuple[Task, ...], novelty: float) -> Pool:
+def _pool_of(human: tuple[ExampleTask, ...], made: tuple[ExampleTask, ...], novelty: float) -> Pool:
     return Pool(human, made, novelty)
 
 
@@ -325,7 +325,7 @@ def _is_good(sample: Sample) -> bool:
     return not rule or rule in ABOUT_INSTANCES or (rule == CUT_OFF and bool(sample.text("classification")))
 
 
-def few_shot(tasks: Sequence[Task], yes: int, no: int, rng: random.Random) -> list[Task]:
+def few_shot(tasks: Sequence[ExampleTask], yes: int, no: int, rng: random.Random) -> list[ExampleTask]:
     """Sample up to `yes` classification tasks and `no` other tasks, shuffled."""
     sorts = [[task for task in tasks if task.classification is kind] for kind in (True, False)]
     chosen = [task for own, most in zip(sorts, (yes, no), strict=True) for task in rng.sample(own, min(most, len(own)))]

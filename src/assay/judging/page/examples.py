@@ -18,8 +18,8 @@ from assay.judging.engine import Question
 from assay.judging.pairs import JudgedPairs, pair_of
 from assay.judging.rate import JudgedTexts, rated_of
 from assay.store.answers import AnswerRow
-from assay.text.answers.grades import weighed
-from assay.text.answers.verdicts import Verdict
+from assay.text.answers.grades import word_probabilities
+from assay.text.answers.verdicts import PairJudgment
 from assay.text.prompting.judge_prompts import LETTERS, pair_prompt, rating_prompt
 
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
@@ -137,7 +137,7 @@ def _said(
 ) -> Said:  # fmt: skip
     texts = tuple(cut(text) or "(nothing)" for text in row.texts[:TEXTS])
     if row.likelihoods:
-        found = weighed(row.likelihoods)
+        found = word_probabilities(row.likelihoods)
         shares = zip(words, found.shares if found is not None else (), strict=found is not None)
         texts = (", ".join(f"{word} {percent(share)}" for word, share in shares) or "(no probabilities)",)
     read = means(outcome.value) if isinstance(outcome, Score) else ""
@@ -161,7 +161,7 @@ def _model(item: Sample, side: str) -> str:
     return f", by {name}" if name else ""
 
 
-def _verdict(verdict: Verdict) -> str:
+def _verdict(verdict: PairJudgment) -> str:
     if verdict.worth is None:
         return "none: it needs both orders"
     if verdict.conflict:

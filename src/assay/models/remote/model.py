@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
 
-from assay.core.completions import Completion, Means, NotCompleted, TextRequest
+from assay.core.completions import Capabilities, Completion, NotCompleted, TextRequest
 from assay.core.errors import ModelError
 from assay.models.remote.answer_cache import AnswerCache, Kept
 from assay.models.remote.asker import Asker, Outcome, RemoteSettings
@@ -54,7 +54,7 @@ class RemoteModel:
         self._office: _Office | None = None
 
     @property
-    def means(self) -> Means:
+    def means(self) -> Capabilities:
         """What the service can do; a single model may do less, which only asking shows."""
         return self._place.service.means
 

@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from assay.core.completions import Means, Message, TextRequest, cannot
+from assay.core.completions import Capabilities, Message, TextRequest, unsupported
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 
@@ -28,7 +28,7 @@ class Service:
     """One way to be asked."""
 
     name: str
-    means: Means
+    means: Capabilities
     keys: tuple[str, ...]
     """Environment variables, the first that is set counts."""
     address_variable: str = ""
@@ -47,7 +47,7 @@ SERVICES = {
     for service in (
         Service(
             "openai",
-            Means(
+            Capabilities(
                 controls=_SAMPLING,
                 images=True,
                 note=f"{_PLAIN} Models that think first refuse a temperature other than 1, and so greedy decoding.",
@@ -60,7 +60,7 @@ SERVICES = {
         ),
         Service(
             "anthropic",
-            Means(
+            Capabilities(
                 controls=_SAMPLING | {"top_k"},
                 images=True,
                 note=f"{_PLAIN} It takes no seed. Its newest models refuse temperature, top_p and top_k.",
@@ -71,7 +71,7 @@ SERVICES = {
         ),
         Service(
             "gemini",
-            Means(
+            Capabilities(
                 controls=_SAMPLING | {"top_k"},
                 images=True,
                 note=f"{_PLAIN} Without a top_k it keeps its own, commonly 64.",
@@ -82,7 +82,7 @@ SERVICES = {
         ),
         Service(
             "server",
-            Means(
+            Capabilities(
                 controls=_SAMPLING | {"top_k", "min_p", "repetition_penalty"},
                 images=True,
                 note=f"{_PLAIN} vLLM, llama.cpp and transformers serve heed every control; Ollama ignores top_k, "
@@ -162,7 +162,7 @@ def check(place: Place, request: TextRequest) -> None:
         ModelError: It cannot decode so, or a message is not one that it takes.
     """
     service, decoding = place.service, request.decoding
-    reason = cannot(service.means, decoding) or _out_of_range(service, decoding) or _misshapen(request.prompt)
+    reason = unsupported(service.means, decoding) or _out_of_range(service, decoding) or _misshapen(request.prompt)
     if reason:
         raise ModelError(f"Model {place.reference!r} ({service.name}): {reason}.", hint=service.means.note)
 

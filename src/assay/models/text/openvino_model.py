@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.core.completions import Answer, Completion, LogProbs, Means, NotCompleted, TextRequest, cannot
+from assay.core.completions import Answer, Capabilities, Completion, LogProbs, NotCompleted, TextRequest, unsupported
 from assay.core.errors import ModelError
 from assay.models.text.chat import cut_at, rendered, words_of
 from assay.models.text.gguf import F16_FILE
@@ -80,9 +80,9 @@ class OpenVinoText:
             raise ModelError(f"Model {self.reference!r} cannot be opened by OpenVINO: {error}") from error
 
     @property
-    def means(self) -> Means:
+    def means(self) -> Capabilities:
         """Every decoding; beam search without repetition penalty and stop strings."""
-        return Means(
+        return Capabilities(
             strategies=frozenset({"greedy", "beam", "sample"}),
             controls=CONTROLS,
             reproducible=not self._fast,
@@ -99,7 +99,7 @@ class OpenVinoText:
                 for beam search with a repetition penalty or stop strings.
         """
         hint = f"transformers:{self.reference} decodes in every way, more slowly."
-        refuse(requests, lambda one: cannot(self.means, one) or beside_beams(one), self.reference, hint)
+        refuse(requests, lambda one: unsupported(self.means, one) or beside_beams(one), self.reference, hint)
         prompts = [rendered(self.tokenizer, request.prompt, self.reference) for request in requests]
         asked: list[_Asked] = []
         found: dict[int, Completion | NotCompleted] = {}

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.completions import (
     Answer,
+    Capabilities,
     Completion,
     Continuations,
     Likelihood,
     LogProbs,
-    Means,
     Message,
     NotCompleted,
     TextRequest,
     TokenMoments,
-    cannot,
+    unsupported,
 )
 from assay.core.errors import ModelError
 from assay.models.loading import Placement, fetch, load_whole, refuse_kind
@@ -60,10 +60,10 @@ class HfTextModel:
         tokenizer.padding_side = "left"
 
     @property
-    def means(self) -> Means:
+    def means(self) -> Capabilities:
         """Every decoding; reproducible where requests are answered one at a time."""
         context = getattr(self.model.config, "max_position_embeddings", None)
-        return Means(**MEANS, reproducible=self._rows == 1, context=context)  # type: ignore[arg-type]
+        return Capabilities(**MEANS, reproducible=self._rows == 1, context=context)  # type: ignore[arg-type]
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         """One completion each, in order.
@@ -71,7 +71,7 @@ class HfTextModel:
         Raises:
             ModelError: A request carries images, or a conversation where the model has no chat template.
         """
-        refuse(requests, partial(cannot, self.means), self.reference)
+        refuse(requests, partial(unsupported, self.means), self.reference)
         prompts = [rendered(self.tokenizer, request.prompt, self.reference) for request in requests]
         found: dict[int, Completion | NotCompleted] = {}
         groups: dict[object, list[int]] = {}

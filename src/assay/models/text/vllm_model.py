@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from assay.core.completions import Answer, Completion, LogProbs, Means, NotCompleted, TextRequest, cannot
+from assay.core.completions import Answer, Capabilities, Completion, LogProbs, NotCompleted, TextRequest, unsupported
 from assay.core.errors import ModelError
 from assay.models.loading import Placement, fetch
 from assay.models.references import Checkpoint
@@ -100,9 +100,9 @@ class VllmText:
         self._ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
 
     @property
-    def means(self) -> Means:
+    def means(self) -> Capabilities:
         """Every decoding, but for what `note` says."""
-        return Means(frozenset(self._strategies), ALL, log_probs=True, context=self._context, note=NOTE)
+        return Capabilities(frozenset(self._strategies), ALL, log_probs=True, context=self._context, note=NOTE)
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         """One completion each, in order.
@@ -110,7 +110,7 @@ class VllmText:
         Raises:
             ModelError: A request carries images, or a conversation where the model has no chat template.
         """
-        refuse(requests, lambda decoding: cannot(self.means, decoding) or unable(decoding), self.reference)
+        refuse(requests, lambda decoding: unsupported(self.means, decoding) or unable(decoding), self.reference)
         prompts = [rendered(self.tokenizer, request.prompt, self.reference) for request in requests]
         found: dict[int, Completion | NotCompleted] = {}
         asked: dict[int, Decoding] = {}

@@ -10,7 +10,7 @@ from assay.core.errors import FieldError, StoreError
 from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Image, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score
-from assay.images.metadata import marks_of
+from assay.images.metadata import read_provenance
 from assay.pipeline.lineage.provenance import Origins
 from assay.pipeline.lineage.text import in_words
 from assay.pipeline.plan import Placed, survey
@@ -113,7 +113,7 @@ def explain_file(path: Path) -> dict[str, Any]:
         StoreError: It cannot be read, or carries no provenance of assay's.
     """
     try:
-        said, same = marks_of(path.read_bytes())
+        said, same = read_provenance(path.read_bytes())
     except (OSError, ValueError) as error:
         raise StoreError(
             f"{path} does not say where it came from: {error}.", hint="PNG files that assay exported do."

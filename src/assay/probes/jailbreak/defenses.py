@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay.components.scorers.language_model.perplexity import Perplexity
-from assay.core.completions import HOPELESS, Completion, Continuations, Message, NotCompleted, TextRequest, stopped
+from assay.core.completions import HOPELESS, Completion, Continuations, Message, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Score
 from assay.probes.jailbreak.tasks import Turn
-from assay.stats.confidence.false_alarms import least_for, line_above
+from assay.stats.confidence.false_alarms import conformal_threshold, minimum_items
 from assay.store.images import StoredImages
 from assay.text.answers.refusals import declining
 
@@ -95,7 +95,7 @@ def ask(turns: Sequence[Turn], asking: Asking, models: Models) -> list[Reply]:
     for one in models.text_model(asking.model).complete(asked):
         if isinstance(one, NotCompleted):
             if one.lack in HOPELESS:
-                raise stopped(asking.model, one.lack, one.reason)
+                raise fatal_error(asking.model, one.lack, one.reason)
             found.append(Reply("", lack=one.reason))
         else:
             found.append(_reply(one))
@@ -156,7 +156,7 @@ def guard(bench: Bench) -> list[Reply]:
     for nth, one in zip(read, found, strict=True):
         if isinstance(one, NotCompleted):
             if one.lack in HOPELESS:
-                raise stopped(reference, one.lack, one.reason)
+                raise fatal_error(reference, one.lack, one.reason)
             replies[nth] = Reply("", lack=f"the guard cannot read it: {one.reason}")
         else:
             odds[nth] = one[0].log_prob - one[1].log_prob
@@ -203,7 +203,7 @@ def swapped(text: str, share: float, seed: str) -> str:
 
 def needed(false_alarms: float) -> int:
     """Harmless messages that it takes to draw a line without one of them."""
-    return least_for(false_alarms) + 1
+    return minimum_items(false_alarms) + 1
 
 
 def _majority(copies: Sequence[Reply]) -> Reply:
@@ -229,11 +229,11 @@ def _above(bench: Bench, replies: Sequence[Reply], values: Mapping[int, float], 
             f"had {len(harmless)}.",
             hint="Give more with --harmless, or allow more with --false-alarms.",
         )
-    whole = line_above(list(harmless.values()), share)
+    whole = conformal_threshold(list(harmless.values()), share)
     found = list(replies)
     for nth, value in values.items():
         others = [one for place, one in harmless.items() if place != nth]
-        at = line_above(others, share) if nth in harmless else whole
+        at = conformal_threshold(others, share) if nth in harmless else whole
         if value > at:
             found[nth] = replace(found[nth], blocked=said.format(value=value, at=at))
     return found

@@ -14,7 +14,7 @@ from assay.pipeline.progress import Reporter, Silent
 from assay.probes.jailbreak.defenses import DEFENCES, Asking, Bench, Reply, ask
 from assay.probes.jailbreak.tasks import Attack, Task, Turn, through
 from assay.stats.inference.intervals import wilson
-from assay.stats.inference.paired_proportions import paired_shares
+from assay.stats.inference.paired_proportions import paired_proportions
 from assay.text.answers.refusals import declining
 
 LEVEL = 0.95
@@ -180,7 +180,7 @@ def _difference(units: Iterable[int], pairs: Sequence[tuple[bool, bool]], level:
         math.fsum(_means((unit, float(pair == cell)) for unit, pair in zip(units, pairs, strict=True)))
         for cell in ((True, True), (True, False), (False, True), (False, False))
     )
-    return paired_shares(both, first, second, neither, level)
+    return paired_proportions(both, first, second, neither, level)
 
 
 def _means(values: Iterable[tuple[int, float]]) -> list[float]:

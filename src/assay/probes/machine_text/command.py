@@ -16,7 +16,7 @@ from assay.terminal.texts import texts_of
 if TYPE_CHECKING:
     from assay.core.score import Outcome
     from assay.probes.machine_text.probe import Detector, Measured, Method
-    from assay.stats.confidence.false_alarms import Line
+    from assay.stats.confidence.false_alarms import FlaggingThreshold
 
 WIDTH = 48
 """Characters of a text that are printed."""
@@ -99,7 +99,7 @@ def _how(of: Detector) -> dict[str, Any]:
     return {"method": type(of).__name__, "model": of.model, "second": second, "limits": LIMITS}
 
 
-def _data(of: Detector, one: Outcome, line: Line | None) -> dict[str, Any]:
+def _data(of: Detector, one: Outcome, line: FlaggingThreshold | None) -> dict[str, Any]:
     from assay.core.score import Score
 
     if not isinstance(one, Score):
@@ -107,13 +107,13 @@ def _data(of: Detector, one: Outcome, line: Line | None) -> dict[str, Any]:
     return {"value": one.value, "flagged": _flagged(of, one.value, line), "evidence": dict(one.evidence)}
 
 
-def _flagged(of: Detector, value: float, line: Line | None) -> bool | None:
+def _flagged(of: Detector, value: float, line: FlaggingThreshold | None) -> bool | None:
     from assay.probes.machine_text.probe import sign
 
     return None if line is None else sign(of) * value > line.at
 
 
-def _print(of: Detector, texts: Sequence[str], found: Sequence[Outcome], line: Line | None) -> None:
+def _print(of: Detector, texts: Sequence[str], found: Sequence[Outcome], line: FlaggingThreshold | None) -> None:
     from assay.analysis.format import percent, percent_between
     from assay.core.score import Score
     from assay.probes.machine_text.probe import sign

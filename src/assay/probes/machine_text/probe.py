@@ -13,7 +13,7 @@ from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score
 from assay.stats.confidence.detection import detection
-from assay.stats.confidence.false_alarms import FOLDS, Line, drawn, least_for
+from assay.stats.confidence.false_alarms import FOLDS, FlaggingThreshold, flagging_threshold, minimum_items
 from assay.store.images import StoredImages
 
 Method: TypeAlias = Literal["fast-detectgpt", "binoculars"]
@@ -28,7 +28,7 @@ class Measured:
 
     auroc: Effect
     """The chance that a machine's text looks more like one than a person's text."""
-    line: Line | None
+    line: FlaggingThreshold | None
     """None where there are too few texts of people for the share that was asked for."""
     people: int
     """Texts that were decided; `undecided` had too few words or another language."""
@@ -62,7 +62,7 @@ def read(
     return found
 
 
-def line_of(of: Detector, people: Sequence[Outcome], share: float, machine: Sequence[float] = ()) -> Line:
+def line_of(of: Detector, people: Sequence[Outcome], share: float, machine: Sequence[float] = ()) -> FlaggingThreshold:
     """The line above which, on the detector's scale turned so that more is more like a machine, texts are flagged.
 
     Raises:
@@ -76,12 +76,12 @@ def line_of(of: Detector, people: Sequence[Outcome], share: float, machine: Sequ
             f"decided, had {len(scores)}.",
             hint="Give more texts, or allow more false alarms with --false-alarms.",
         )
-    return drawn(scores, share, machine)
+    return flagging_threshold(scores, share, machine)
 
 
 def enough(share: float) -> int:
     """Texts of people that it takes to draw a line and to see what it does to texts that it was drawn without."""
-    return -(-least_for(share) * FOLDS // (FOLDS - 1)) + 1
+    return -(-minimum_items(share) * FOLDS // (FOLDS - 1)) + 1
 
 
 def measure(of: Detector, people: Sequence[Outcome], machine: Sequence[Outcome], share: float) -> Measured:
@@ -101,5 +101,5 @@ def measure(of: Detector, people: Sequence[Outcome], machine: Sequence[Outcome],
     if not pairs:
         raise UserError("No pair of texts can be decided: they have too few words, or are in another language.")
     ours, theirs = [own for own, _ in pairs], [other for _, other in pairs]
-    line = drawn(ours, share, theirs) if len(ours) >= enough(share) else None
+    line = flagging_threshold(ours, share, theirs) if len(ours) >= enough(share) else None
     return Measured(detection(theirs, ours, paired=True).auroc, line, len(ours), len(theirs), undecided)

@@ -13,7 +13,7 @@ from assay.terminal.options import JSON, show, table
 from assay.terminal.texts import texts_of
 
 if TYPE_CHECKING:
-    from assay.text.privacy.findings import Finding
+    from assay.text.privacy.findings import PrivacyFinding
 
 LIMITS = (
     "Names, street addresses and secrets without a known form are not found: nothing found is no proof that nothing "
@@ -57,13 +57,13 @@ def command(file: Path, column: str | None, whole: bool, regions: tuple[str, ...
     _print(data, found, limit)
 
 
-def _data(texts: Sequence[str], found: Sequence[Sequence[Finding]]) -> dict[str, Any]:
-    from assay.text.privacy.findings import counted
+def _data(texts: Sequence[str], found: Sequence[Sequence[PrivacyFinding]]) -> dict[str, Any]:
+    from assay.text.privacy.findings import counts_by_kind
 
     return {
         "texts": len(texts),
         "with_findings": sum(bool(own) for own in found),
-        "kinds": counted([one for own in found for one in own]),
+        "kinds": counts_by_kind([one for own in found for one in own]),
         "findings": [
             {"text": nth, "kind": one.kind, "masked": one.masked, "start": one.start}
             for nth, own in enumerate(found, start=1)
@@ -73,7 +73,7 @@ def _data(texts: Sequence[str], found: Sequence[Sequence[Finding]]) -> dict[str,
     }
 
 
-def _print(data: dict[str, Any], found: Sequence[Sequence[Finding]], limit: int) -> None:
+def _print(data: dict[str, Any], found: Sequence[Sequence[PrivacyFinding]], limit: int) -> None:
     from assay.analysis.format import count, percent, percent_between, plural
     from assay.stats.inference.intervals import wilson
 

@@ -14,7 +14,7 @@ from assay.report.axis import axis_between
 from assay.report.charts import Strip, ruler, strip
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.stats.ratings.preferences import Agreement, Noise
+from assay.stats.ratings.preferences import LabelNoise, RaterAgreement
 
 Cell: TypeAlias = tuple[str, str]
 """What is said, and smaller what is said of it."""
@@ -103,7 +103,7 @@ def _why(found: Preferences) -> str:
     return f" Nothing was preferred in {count(sum(found.verdicts.values()))}: {listed(said)}." if said else ""
 
 
-def _shown(pair: Agreement) -> str:
+def _shown(pair: RaterAgreement) -> str:
     if pair.decided is None:
         return "There is no pair of which both prefer an answer."
     return (
@@ -111,7 +111,7 @@ def _shown(pair: Agreement) -> str:
     )
 
 
-def _raters(one: Agreement) -> _Row:
+def _raters(one: RaterAgreement) -> _Row:
     kappa = "not defined" if one.kappa is None else number(one.kappa)
     right, wrong = _noise(one.noise) if one.decided is not None else (NONE, "—")
     return _Row(f"{one.one} and {one.other}", one.pairs, _share(one.same), kappa, _share(one.decided), right, wrong)
@@ -126,7 +126,7 @@ def _share(effect: Effect | None) -> Cell:
     return NONE if effect is None else (percent(effect.estimate), percent_between(effect))
 
 
-def _noise(noise: Noise | None) -> tuple[Cell, str]:
+def _noise(noise: LabelNoise | None) -> tuple[Cell, str]:
     if noise is None:
         return ("not defined", "they disagree more than blind ones"), "—"
     between = "" if noise.low is None or noise.high is None else f"{100 * noise.low:.1f} to {100 * noise.high:.1f}"

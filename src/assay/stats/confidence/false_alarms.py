@@ -16,7 +16,7 @@ FOLDS = 10
 
 
 @dataclass(frozen=True)
-class Line:
+class FlaggingThreshold:
     """A line above which items are flagged."""
 
     at: float
@@ -29,12 +29,12 @@ class Line:
     """Of those that should be flagged, the share above; None where none were given."""
 
 
-def least_for(share: float) -> int:
+def minimum_items(share: float) -> int:
     """How many innocent items it takes to draw a line for such a share."""
     return math.ceil(round(1 / share, 9)) - 1
 
 
-def line_above(innocent: npt.ArrayLike, share: float) -> float:
+def conformal_threshold(innocent: npt.ArrayLike, share: float) -> float:
     """The lowest score of `innocent` (n,) above which a new one of their kind lies with a chance of at most `share`.
 
     Exact for new items that are drawn as those were, whatever their distribution; of other kinds it says nothing.
@@ -52,28 +52,29 @@ def line_above(innocent: npt.ArrayLike, share: float) -> float:
         raise ValueError(f"Scores must be finite and (n,), had shape {scores.shape}.")
     allowed = math.floor(round(share * (len(scores) + 1), 9)) - 1
     if allowed < 0:
-        raise ValueError(f"A line for {share:.3g} takes {least_for(share)} items or more, had {len(scores)}.")
+        raise ValueError(f"A line for {share:.3g} takes {minimum_items(share)} items or more, had {len(scores)}.")
     return float(scores[min(allowed, len(scores) - 1)])
 
 
-def drawn(
+def flagging_threshold(
     innocent: npt.ArrayLike, share: float, flagged: npt.ArrayLike = (), *, seed: int = 0, level: float = 0.95
-) -> Line:
+) -> FlaggingThreshold:
     """The line for `innocent` (n,), and what it does to them and to `flagged` (m,), with Wilson's intervals.
 
     False alarms are counted on items that had no part in their line: of `FOLDS` parts, drawn by `seed`, each is set
     against the line of the others. They are a little more alike than new ones would be.
 
     Raises:
-        ValueError: As `line_above`; a tenth more items are needed, as the lines are drawn without a part.
+        ValueError: As `conformal_threshold`; a tenth more items are needed, as the lines are drawn without a part.
     """
     check_level(level)
     scores = np.asarray(innocent, dtype=np.float64)
     guilty = np.asarray(flagged, dtype=np.float64)
-    at = line_above(scores, share)
+    at = conformal_threshold(scores, share)
     folds = np.random.default_rng(seed).permutation(len(scores)) % FOLDS
     above = sum(
-        int((scores[folds == fold] > line_above(scores[folds != fold], share)).sum()) for fold in np.unique(folds)
+        int((scores[folds == fold] > conformal_threshold(scores[folds != fold], share)).sum())
+        for fold in np.unique(folds)
     )
     found = wilson(int((guilty > at).sum()), len(guilty), level) if len(guilty) else None
-    return Line(at, share, wilson(above, len(scores), level), found)
+    return FlaggingThreshold(at, share, wilson(above, len(scores), level), found)

@@ -33,7 +33,7 @@ def energy(logits: npt.ArrayLike) -> Floats:
     return found
 
 
-def nearest(features: npt.ArrayLike, bank: npt.ArrayLike, k: int) -> Floats:
+def knn_distance(features: npt.ArrayLike, bank: npt.ArrayLike, k: int) -> Floats:
     """Minus the distance to the k-th nearest of `bank` (m, d) for each of `features` (n, d), all scaled to length 1.
 
     Raises:

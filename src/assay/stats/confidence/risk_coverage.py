@@ -19,7 +19,7 @@ AT = (1.0, 0.8, 0.5, 0.2)
 
 
 @dataclass(frozen=True)
-class Point:
+class RiskCoveragePoint:
     """Answering the surest part alone."""
 
     coverage: float
@@ -42,25 +42,25 @@ class RiskCoverage:
     """What the area would be if every wrong answer were less sure than every right one."""
     gain: Effect
     """The share of wrong ones less the area: above 0, silence when unsure spares errors."""
-    points: tuple[Point, ...]
+    points: tuple[RiskCoveragePoint, ...]
     """At coverages of `AT`."""
 
 
 @dataclass(frozen=True)
-class Silence:
+class AbstentionCurve:
     """What keeping silent when unsure spares, read off at places: a curve as a page draws it."""
 
     coverage: tuple[float, ...]
     """At most `PLACES`, evenly over the items, from the surest tenth to 1."""
     risk: tuple[float, ...]
-    points: tuple[Point, ...]
+    points: tuple[RiskCoveragePoint, ...]
     """At coverages of `AT`."""
 
 
 PLACES = 100
 
 
-def silence(confidence: npt.ArrayLike, right: npt.ArrayLike, *, level: float = 0.95) -> Silence:
+def abstention_curve(confidence: npt.ArrayLike, right: npt.ArrayLike, *, level: float = 0.95) -> AbstentionCurve:
     """As `risk_coverage`, without its areas, and small however many items there are.
 
     The surest tenth is left out, where the curve jumps with every item.
@@ -74,7 +74,7 @@ def silence(confidence: npt.ArrayLike, right: npt.ArrayLike, *, level: float = 0
     first = max(1, n // 10)
     places = sorted({round(at) for at in np.linspace(first, n, min(PLACES, n - first + 1))})
     points = tuple(_point(share, risk, level) for share in AT)
-    return Silence(tuple(at / n for at in places), tuple(float(risk[at - 1]) for at in places), points)
+    return AbstentionCurve(tuple(at / n for at in places), tuple(float(risk[at - 1]) for at in places), points)
 
 
 def risk_coverage(
@@ -139,8 +139,8 @@ def _effect(estimate: float, draws: Sequence[float], n: int, level: float) -> Ef
     return Effect(estimate, min(float(low), estimate), max(float(high), estimate), n, level, method)
 
 
-def _point(share: float, risk: Floats, level: float) -> Point:
+def _point(share: float, risk: Floats, level: float) -> RiskCoveragePoint:
     """Of the surest `share`, rounded up; Wilson's interval of that many, as if the line had been drawn elsewhere."""
     count = max(1, math.ceil(round(share * len(risk), 9)))
     wrong = min(float(count), max(0.0, float(risk[count - 1]) * count))
-    return Point(count / len(risk), wilson(wrong, count, level))
+    return RiskCoveragePoint(count / len(risk), wilson(wrong, count, level))

@@ -61,7 +61,7 @@ def clusters(vectors: npt.ArrayLike, count: int, seed: int = 0) -> Clusters:
     return Clusters(of, centers)
 
 
-def effective(groups: npt.ArrayLike) -> float:
+def effective_clusters(groups: npt.ArrayLike) -> float:
     """How many equally full groups would be as varied as these: the exponential of Shannon's entropy.
 
     Shape: (n,) the group of each item. 0 of no items. The plain estimate: too low where items are few.

@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Choice:
+class TopSelection:
     """The best by one score."""
 
     chosen: Bools
@@ -31,7 +31,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SelectionOverlap:
     """What two choices have in common."""
 
     share: float
@@ -40,7 +40,7 @@ class Shared:
     """What that would be on average if both had been picked blindly."""
 
 
-def best(values: npt.ArrayLike, ids: Sequence[str], count: int, *, higher: bool) -> Choice:
+def best(values: npt.ArrayLike, ids: Sequence[str], count: int, *, higher: bool) -> TopSelection:
     """The `count` best of n items by value, or all that have one where they are fewer; of equals the lower id.
 
     Shape: (n,), NaN where there is no value.
@@ -57,12 +57,12 @@ def best(values: npt.ArrayLike, ids: Sequence[str], count: int, *, higher: bool)
     chosen = np.zeros(len(ids), dtype=np.bool_)
     chosen[taken] = True
     if not taken:
-        return Choice(chosen, 0, 0)
+        return TopSelection(chosen, 0, 0)
     last = keys == keys[taken[-1]]
-    return Choice(chosen, int(last.sum()), int((last & chosen).sum()))
+    return TopSelection(chosen, int(last.sum()), int((last & chosen).sum()))
 
 
-def shared(ours: Bools, theirs: Bools) -> Shared | None:
+def selection_overlap(ours: Bools, theirs: Bools) -> SelectionOverlap | None:
     """What two choices among the same n items share; None where one of them is empty.
 
     By chance, the mean of the hypergeometric distribution: the larger choice's share of all items.
@@ -70,7 +70,7 @@ def shared(ours: Bools, theirs: Bools) -> Shared | None:
     fewer, more = sorted((int(ours.sum()), int(theirs.sum())))
     if not fewer:
         return None
-    return Shared(float((ours & theirs).sum() / fewer), more / len(ours))
+    return SelectionOverlap(float((ours & theirs).sum() / fewer), more / len(ours))
 
 
 def spearman(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> Effect | None:

@@ -18,7 +18,7 @@ _CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedDifference:
     """A difference on the same items."""
 
     effect: Effect
@@ -29,7 +29,7 @@ class Paired:
 
 def paired_bootstrap(
     ours: npt.ArrayLike, theirs: npt.ArrayLike, *, seed: int, level: float = 0.95, resamples: int = 10_000
-) -> Paired:
+) -> PairedDifference:
     """The mean of `ours` minus the mean of `theirs`, with a bootstrap interval over items nested in seeds.
 
     Shapes: (n_items,), or (n_seeds, n_items) where several models were trained for an arm; item i is the same item
@@ -61,13 +61,13 @@ def paired_bootstrap(
     estimate = float(a.mean() - b.mean())
     method = f"paired bootstrap over {n} items, {len(a)} against {len(b)} seeds, {resamples} resamples"
     if n < 2:
-        return Paired(Effect(estimate, None, None, n, level, method), None)
+        return PairedDifference(Effect(estimate, None, None, n, level, method), None)
     rng = np.random.default_rng(seed)
     weights = np.hstack([_seed_weights(len(a), resamples, rng), -_seed_weights(len(b), resamples, rng)])
     draws = np.sort(np.einsum("rs,rs->r", _item_means(np.vstack([a, b]), resamples, rng), weights))
     freedom = _freedom(a, b, float(draws.var()))
     low, high = _interval(draws, estimate, freedom, 1 - level)
-    return Paired(Effect(estimate, low, high, n, level, method), _p(draws, estimate, freedom))
+    return PairedDifference(Effect(estimate, low, high, n, level, method), _p(draws, estimate, freedom))
 
 
 def _interval(draws: Floats, estimate: float, freedom: float, alpha: float) -> tuple[float, float]:

@@ -18,7 +18,7 @@ Pair = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Compared:
+class FamilyComparison:
     """One pair of a family."""
 
     effect: Effect
@@ -37,7 +37,7 @@ class Compared:
         return verdict(self.effect, self.adjusted_p)
 
 
-def compare(pairs: Sequence[Pair], seeds: Sequence[int], *, resamples: int = 10_000) -> tuple[Compared, ...]:
+def compare(pairs: Sequence[Pair], seeds: Sequence[int], *, resamples: int = 10_000) -> tuple[FamilyComparison, ...]:
     """Compares each pair (ours, theirs) of outcomes, (n_seeds, n_items) each, and adjusts for the family.
 
     `seeds` are those of the bootstraps, one a pair.
@@ -48,7 +48,9 @@ def compare(pairs: Sequence[Pair], seeds: Sequence[int], *, resamples: int = 10_
     alone = [_alone(pair, seed, resamples) for pair, seed in zip(pairs, seeds, strict=True)]
     known = [p for _, p, _ in alone if p is not None]
     adjusted = iter(holm(known))
-    return tuple(Compared(effect, p, None if p is None else next(adjusted), exact) for effect, p, exact in alone)
+    return tuple(
+        FamilyComparison(effect, p, None if p is None else next(adjusted), exact) for effect, p, exact in alone
+    )
 
 
 def _alone(pair: Pair, seed: int, resamples: int) -> tuple[Effect, float | None, McNemar | None]:

@@ -35,7 +35,7 @@ def grouped_mean(values: Sequence[float], groups: Sequence[Hashable], level: flo
     return Effect(mean, mean - half, mean + half, len(found), level, "clustered t")
 
 
-def grouped_share(right: Sequence[float], groups: Sequence[Hashable], level: float = 0.95) -> Effect:
+def grouped_proportion(right: Sequence[float], groups: Sequence[Hashable], level: float = 0.95) -> Effect:
     """The share of items that are right, by Wilson's interval for as many items as the groups are worth.
 
     An item may be half right. The items are worth one for each group at least and all of them at most. Where all are

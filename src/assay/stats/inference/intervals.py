@@ -37,7 +37,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Effect:
     return Effect(share, low, high, n, level, "wilson")
 
 
-def mean_of_shares(successes: Sequence[float], counts: Sequence[int], level: float = 0.95) -> Effect:
+def mean_of_proportions(successes: Sequence[float], counts: Sequence[int], level: float = 0.95) -> Effect:
     """The plain mean of shares `successes[k] / counts[k]`, each share weighing the same, with an interval.
 
     So the subjects of an examination are averaged whatever their sizes ("macro average"). The strata are fixed, only

@@ -8,7 +8,7 @@ from assay.core.effect import Effect
 from assay.stats.inference.intervals import wilson
 
 
-def paired_shares(both: float, first: float, second: float, neither: float, level: float = 0.95) -> Effect:
+def paired_proportions(both: float, first: float, second: float, neither: float, level: float = 0.95) -> Effect:
     """The share of the first less that of the second, of items on which both stand.
 
     Of all items, how many have it with `both`, with the `first` alone, with the `second` alone and with `neither`;

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from assay.stats.inference.intervals import check_level
 
 
-def smallest_shown(n: int, differing: float, level: float = 0.95, power: float = 0.8) -> float:
+def minimum_detectable_difference(n: int, differing: float, level: float = 0.95, power: float = 0.8) -> float:
     """The true difference of two accuracies that `n` paired items show with probability `power`, as a fraction.
 
     `differing` is the share of items that exactly one of the two models gets right, 0 to 1: ten thousand items on

@@ -121,7 +121,7 @@ def correlation(
 
 
 @dataclass(frozen=True)
-class Positions:
+class PositionConsistency:
     """Whether a judge that saw each pair in both orders looked at the answers or at their places."""
 
     agreement: Effect
@@ -135,7 +135,7 @@ class Positions:
     there are none."""
 
 
-def positions(as_given: Sequence[int], swapped: Sequence[int], level: float = 0.95) -> Positions:
+def position_consistency(as_given: Sequence[int], swapped: Sequence[int], level: float = 0.95) -> PositionConsistency:
     """Reads the winners of n pairs in both orders: 1 or 2 as the pair stands originally, 0 for a tie.
 
     `swapped` is mapped back: 1 means the answer that is first in the original order, and that was shown second. All
@@ -156,7 +156,7 @@ def positions(as_given: Sequence[int], swapped: Sequence[int], level: float = 0.
     first = (given == 1).sum() + (turned == 2).sum() + ((given == 0).sum() + (turned == 0).sum()) / 2
     first_both, second_both = int(((given == 1) & (turned == 2)).sum()), int(((given == 2) & (turned == 1)).sum())
     stuck = first_both + second_both
-    return Positions(
+    return PositionConsistency(
         agreement=wilson(same, n, level),
         conflict=wilson(n - same, n, level),
         first_place=wilson(float(first) / 2, n, level),

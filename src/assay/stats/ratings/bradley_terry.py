@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
 
-from assay.stats.ratings.votes import TIED, Cells, Votes, cells, connected, why_no_maximum
+from assay.stats.ratings.votes import TIED, Cells, PairwiseVotes, cells, connected, why_no_maximum
 
 Floats = npt.NDArray[np.float64]
 Ties: TypeAlias = Literal["half", "davidson"]
@@ -46,7 +46,7 @@ class BradleyTerry:
         return np.concatenate([self.log_strengths, self.coefficients])
 
 
-def bradley_terry(cast: Votes, *, ties: Ties = "half", prior: float = 0.0) -> BradleyTerry:
+def bradley_terry(cast: PairwiseVotes, *, ties: Ties = "half", prior: float = 0.0) -> BradleyTerry:
     """Fits strengths, and what the covariates add, by maximum likelihood; the order of votes plays no part.
 
     `ties`: "half" counts a tie as half a win for each, as Chatbot Arena does; "davidson" gives ties a probability of
@@ -78,7 +78,7 @@ def fit(counted: Cells, *, ties: Ties = "half", prior: float = 0.0, start: Bradl
         raise ValueError("Every vote is a tie: how often equal models tie cannot be told from this.")
     if not prior and not connected(counted):
         raise ValueError(why_no_maximum(counted))
-    model = Likelihood(counted, ties == "davidson" and (bool(tied.any()) or prior > 0), prior)
+    model = BradleyTerryLikelihood(counted, ties == "davidson" and (bool(tied.any()) or prior > 0), prior)
     numbers = _climb(model, model.start_at(start))
     m, k = len(counted.models), counted.covariates.shape[1]
     nu = float(np.exp(numbers[-1])) if model.draws else (None if ties == "half" else 0.0)
@@ -86,7 +86,7 @@ def fit(counted: Cells, *, ties: Ties = "half", prior: float = 0.0, start: Bradl
     return BradleyTerry(counted.models, strengths, numbers[m : m + k], nu, -model.loss(numbers))
 
 
-class Likelihood:
+class BradleyTerryLikelihood:
     """Minus the log-likelihood of m log-strengths, k coefficients and, with `draws`, the logarithm of nu; convex."""
 
     def __init__(self, counted: Cells, draws: bool, prior: float) -> None:
@@ -172,7 +172,7 @@ class Likelihood:
         return found
 
 
-def inverse(model: Likelihood, curvature: Floats, right: Floats) -> Floats:
+def inverse(model: BradleyTerryLikelihood, curvature: Floats, right: Floats) -> Floats:
     """Solves for `right` (size,) or (size, r) among numbers whose strengths sum to zero."""
     shift = (np.arange(model.size) < model.m).astype(np.float64)
     level = float(np.trace(curvature)) / model.size / model.m
@@ -181,7 +181,7 @@ def inverse(model: Likelihood, curvature: Floats, right: Floats) -> Floats:
     return found
 
 
-def _climb(model: Likelihood, v: Floats) -> Floats:
+def _climb(model: BradleyTerryLikelihood, v: Floats) -> Floats:
     """Newton's method with halved steps.
 
     Raises:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from assay.stats.ratings.votes import Floats, Ints, Votes
+from assay.stats.ratings.votes import Floats, Ints, PairwiseVotes
 
 SCALE = 400.0
 """Points between two models of which one wins ten times for each time it loses."""
@@ -17,7 +17,7 @@ STEEPEST = 300.0
 """Tenfold odds beyond which the weaker one is not expected to win at all; more would be beyond a float."""
 
 
-def elo(cast: Votes, *, k: float = K, start: float = START) -> Floats:
+def elo(cast: PairwiseVotes, *, k: float = K, start: float = START) -> Floats:
     """The rating of each model (m,) after all votes, in the order in which they were cast.
 
     After a vote the first gains k times (outcome less what was expected), times the vote's weight, and the second
@@ -30,11 +30,13 @@ def elo(cast: Votes, *, k: float = K, start: float = START) -> Floats:
 
     Source: Elo 1978; k = 4, start 1000 and scale 400 as in LMSYS's first leaderboard (2023).
     """
-    found: Floats = replayed(cast, np.arange(len(cast))[None, :], k=k, start=start)[0]
+    found: Floats = elo_by_order(cast, np.arange(len(cast))[None, :], k=k, start=start)[0]
     return found
 
 
-def replayed(cast: Votes, orders: npt.NDArray[np.intp] | Ints, *, k: float = K, start: float = START) -> Floats:
+def elo_by_order(
+    cast: PairwiseVotes, orders: npt.NDArray[np.intp] | Ints, *, k: float = K, start: float = START
+) -> Floats:
     """(r, m): the ratings after each of r orders (r, n) of the votes; a vote may be left out or come twice.
 
     Raises:
@@ -57,8 +59,8 @@ def replayed(cast: Votes, orders: npt.NDArray[np.intp] | Ints, *, k: float = K, 
     return ratings
 
 
-def _one(cast: Votes, order: npt.NDArray[np.intp] | Ints, start: Floats, k: float) -> Floats:
-    """As `replayed`, of one order: plain numbers are faster than arrays of one."""
+def _one(cast: PairwiseVotes, order: npt.NDArray[np.intp] | Ints, start: Floats, k: float) -> Floats:
+    """As `elo_by_order`, of one order: plain numbers are faster than arrays of one."""
     ratings = start.tolist()
     columns = (cast.first, cast.second, cast.outcome, cast.weight)
     for a, b, outcome, weight in zip(*(column[order].tolist() for column in columns), strict=True):

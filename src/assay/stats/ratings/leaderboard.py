@@ -12,9 +12,9 @@ from scipy.special import ndtri
 
 from assay.core.effect import Effect
 from assay.stats.inference.intervals import check_level
-from assay.stats.ratings.bradley_terry import BradleyTerry, Likelihood, Ties, fit, inverse
-from assay.stats.ratings.elo import SCALE, START, K, elo, replayed
-from assay.stats.ratings.votes import Cells, Floats, Votes, cells
+from assay.stats.ratings.bradley_terry import BradleyTerry, BradleyTerryLikelihood, Ties, fit, inverse
+from assay.stats.ratings.elo import SCALE, START, K, elo, elo_by_order
+from assay.stats.ratings.votes import Cells, Floats, PairwiseVotes, cells
 
 Kind: TypeAlias = Literal["bootstrap", "sandwich", "fisher"]
 ELO_UNIT = SCALE / math.log(10)
@@ -36,7 +36,7 @@ class Intervals:
 
 
 @dataclass(frozen=True)
-class Scale:
+class RatingScale:
     """Where ratings lie: `mean` is that of all models, unless the model `anchor` is put at `at`."""
 
     mean: float = 1000.0
@@ -92,11 +92,11 @@ class Leaderboard:
 
 
 def leaderboard(
-    cast: Votes,
+    cast: PairwiseVotes,
     *,
     ties: Ties = "half",
     prior: float = 0.0,
-    scale: Scale | None = None,
+    scale: RatingScale | None = None,
     intervals: Intervals | None = None,
 ) -> Leaderboard:
     """Ratings by Bradley and Terry's model, as `bradley_terry` fits it, with intervals and ranges of ranks.
@@ -116,7 +116,7 @@ def leaderboard(
     Source: Chiang et al. 2024, "Chatbot Arena": Bradley-Terry with bootstrap and sandwich intervals, and "Approximate
     rankings"; the best rank is the leaderboard's "Rank (UB)". The sandwich: White 1980; with weights as in arena-rank.
     """
-    chosen, placed = intervals or Intervals(), scale or Scale()
+    chosen, placed = intervals or Intervals(), scale or RatingScale()
     check_level(chosen.level)
     counted = cells(cast)
     fitted = fit(counted, ties=ties, prior=prior)
@@ -124,20 +124,20 @@ def leaderboard(
     drawn = chosen.resamples if chosen.kind == "bootstrap" else 0
     method = f"bootstrap, {drawn} resamples" if drawn else chosen.kind
 
-    def effects(on: Scale) -> list[Effect]:
+    def effects(on: RatingScale) -> list[Effect]:
         centers = np.concatenate([on.place(cast.models, fitted.log_strengths), fitted.coefficients])
         rows = zip(centers, *limits(on), strict=True)
         return [_effect(*row, len(cast), chosen.level, method) for row in rows]
 
     m, told = len(cast.models), effects(placed)
-    standings = _standings(cast, told[:m], fitted.strengths, rank_ranges(effects(Scale())[:m]))
+    standings = _standings(cast, told[:m], fitted.strengths, rank_ranges(effects(RatingScale())[:m]))
     controls = tuple(zip(cast.names, told[m:], strict=True))
     return Leaderboard(standings, controls, fitted.tie, unbounded, drawn, len(cast))
 
 
 def _limits(
     counted: Cells, fitted: BradleyTerry, ties: Ties, prior: float, chosen: Intervals
-) -> tuple[Callable[[Scale], tuple[Floats, Floats]], int]:
+) -> tuple[Callable[[RatingScale], tuple[Floats, Floats]], int]:
     """Lower and upper limits (m + k,) on any scale, and in how many resamples a weak prior held a strength."""
     m, models = len(fitted.models), fitted.models
     if counted.count.sum() < 2:
@@ -150,7 +150,7 @@ def _limits(
         ), unbounded
     found = covariance(counted, fitted, prior, chosen.kind)
 
-    def normal(on: Scale) -> tuple[Floats, Floats]:
+    def normal(on: RatingScale) -> tuple[Floats, Floats]:
         center = np.concatenate([on.place(models, fitted.log_strengths), fitted.coefficients])
         anchor = None if on.anchor is None else models.index(on.anchor)
         return _normal(found, center, m, anchor, chosen.level)
@@ -159,7 +159,7 @@ def _limits(
 
 
 def elo_leaderboard(
-    cast: Votes, *, k: float = K, start: float = START, intervals: Intervals | None = None
+    cast: PairwiseVotes, *, k: float = K, start: float = START, intervals: Intervals | None = None
 ) -> Leaderboard:
     """Ratings by Elo in the order of the votes.
 
@@ -177,7 +177,7 @@ def elo_leaderboard(
     if chosen.resamples and len(cast) > 1:
         rng = np.random.default_rng(chosen.seed)
         sizes = [min(BLOCK, chosen.resamples - done) for done in range(0, chosen.resamples, BLOCK)]
-        draws = [replayed(cast, rng.integers(0, len(cast), (size, len(cast))), k=k, start=start) for size in sizes]
+        draws = [elo_by_order(cast, rng.integers(0, len(cast), (size, len(cast))), k=k, start=start) for size in sizes]
         low, high = _percentiles(np.concatenate(draws), chosen.level)
     method = f"elo in the given order, interval of {chosen.resamples} random orders"
     rows = zip(elo(cast, k=k, start=start), low, high, strict=True)
@@ -210,7 +210,7 @@ def covariance(counted: Cells, fitted: BradleyTerry, prior: float, kind: Kind) -
     "fisher" is the inverse of the curvature, right where the model is; "sandwich" puts the observed spread of the
     votes' slopes between two of them, right for ties counted as half wins, for weights and where the model is not.
     """
-    model = Likelihood(counted, bool(fitted.tie), prior)
+    model = BradleyTerryLikelihood(counted, bool(fitted.tie), prior)
     v = model.start_at(fitted)
     _, curvature = model.derivatives(v)
     keep = len(fitted.numbers)
@@ -246,7 +246,7 @@ def _effect(estimate: float, low: float, high: float, n: int, level: float, meth
 
 
 def _standings(
-    cast: Votes, effects: list[Effect], strengths: Floats | None, ranges: Sequence[tuple[int, int]]
+    cast: PairwiseVotes, effects: list[Effect], strengths: Floats | None, ranges: Sequence[tuple[int, int]]
 ) -> tuple[Standing, ...]:
     m = len(cast.models)
     both = np.concatenate([cast.first, cast.second])

@@ -23,7 +23,7 @@ Side: TypeAlias = Literal["first", "second", "tie"]
 
 
 @dataclass(frozen=True)
-class Lengths:
+class LengthStatistics:
     """How long chosen and rejected answers are, and whether length alone tells which is which."""
 
     chosen: float
@@ -37,7 +37,9 @@ class Lengths:
     """Which of the two rules does better: always the longer answer, or always the shorter one."""
 
 
-def lengths(chosen: Sequence[float], rejected: Sequence[float], prompts: Sequence[Hashable]) -> Lengths:
+def length_statistics(
+    chosen: Sequence[float], rejected: Sequence[float], prompts: Sequence[Hashable]
+) -> LengthStatistics:
     """How length goes with being chosen; (n,) lengths of both answers of each pair, and its prompt.
 
     The rule is the better one of two on these very pairs, so where length means nothing its share lies a little above
@@ -56,11 +58,11 @@ def lengths(chosen: Sequence[float], rejected: Sequence[float], prompts: Sequenc
     longer = by_prompt((one > two)[apart].tolist(), [prompts[row] for row in apart]) if len(apart) else None
     rule: Literal["longer", "shorter"] = "longer" if by_prompt(right.tolist(), prompts).estimate >= 0.5 else "shorter"
     found = by_prompt((right if rule == "longer" else 1 - right).tolist(), prompts)
-    return Lengths(float(one.mean()), float(two.mean()), longer, found, rule)
+    return LengthStatistics(float(one.mean()), float(two.mean()), longer, found, rule)
 
 
 @dataclass(frozen=True)
-class Doubled:
+class Duplication:
     """What comes more than once."""
 
     prompts: int
@@ -73,16 +75,16 @@ class Doubled:
     """Pairs that stand there the other way round too: of both, each counts. They contradict each other."""
 
 
-def doubled(pairs: Sequence[tuple[Hashable, Hashable, Hashable]]) -> Doubled:
+def duplication(pairs: Sequence[tuple[Hashable, Hashable, Hashable]]) -> Duplication:
     """Of (prompt, chosen, rejected) of each pair, as they are compared."""
     counts = Counter(pairs)
     prompts = Counter(prompt for prompt, _, _ in pairs)
     turned = sum(times for (prompt, one, two), times in counts.items() if one != two and (prompt, two, one) in counts)
-    return Doubled(len(prompts), max(prompts.values(), default=0), len(pairs) - len(counts), turned)
+    return Duplication(len(prompts), max(prompts.values(), default=0), len(pairs) - len(counts), turned)
 
 
 @dataclass(frozen=True)
-class Noise:
+class LabelNoise:
     """How often a rater is wrong, estimated from how often two of them disagree."""
 
     right: float
@@ -93,7 +95,7 @@ class Noise:
     """Share of the pairs on which both agree and are wrong: what stays in data where both had to agree."""
 
 
-def noise(agreement: Effect) -> Noise | None:
+def label_noise(agreement: Effect) -> LabelNoise | None:
     """The accuracy p of two equally good raters who err independently, from the share a on which they agree.
 
     They agree where both are right or both are wrong: a = p^2 + (1 - p)^2, so p = (1 + sqrt(2 a - 1)) / 2, taking the
@@ -110,7 +112,7 @@ def noise(agreement: Effect) -> Noise | None:
         return None
     right = _right(agreement.estimate)
     low, high = (None if end is None else _right(max(end, 0.5)) for end in (agreement.low, agreement.high))
-    return Noise(right, low, high, (1 - right) ** 2 / agreement.estimate)
+    return LabelNoise(right, low, high, (1 - right) ** 2 / agreement.estimate)
 
 
 def _right(agreement: float) -> float:
@@ -118,7 +120,7 @@ def _right(agreement: float) -> float:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RaterAgreement:
     """Two raters of the same pairs."""
 
     one: str
@@ -132,11 +134,11 @@ class Agreement:
     decided: Effect | None
     """Share on which they prefer the same answer, of those pairs on which neither says tie; None where there are
     none."""
-    noise: Noise | None
+    noise: LabelNoise | None
     """From `decided`; None where it is below one half, or there is none."""
 
 
-def agreements(said: Mapping[str, Sequence[Side | None]], prompts: Sequence[Hashable]) -> list[Agreement]:
+def agreements(said: Mapping[str, Sequence[Side | None]], prompts: Sequence[Hashable]) -> list[RaterAgreement]:
     """Every two of several raters: what each says of each of n pairs, None where nothing.
 
     Which answer is the first must have nothing to do with which was chosen, else blind raters agree too.
@@ -158,11 +160,11 @@ def agreements(said: Mapping[str, Sequence[Side | None]], prompts: Sequence[Hash
 
 def _agreement(
     one: str, other: str, both: Sequence[tuple[Side | None, Side | None]], prompts: Sequence[Hashable]
-) -> Agreement:
+) -> RaterAgreement:
     same = by_prompt([a == b for a, b in both], prompts)
     sure = [nth for nth, pair in enumerate(both) if "tie" not in pair]
     decided = by_prompt([both[n][0] == both[n][1] for n in sure], [prompts[n] for n in sure]) if sure else None
-    return Agreement(one, other, len(both), same, _kappa(both), decided, noise(decided) if decided else None)
+    return RaterAgreement(one, other, len(both), same, _kappa(both), decided, label_noise(decided) if decided else None)
 
 
 def _kappa(both: Sequence[tuple[Side | None, Side | None]]) -> float | None:
@@ -194,7 +196,7 @@ def krippendorff_alpha(said: Sequence[Sequence[Hashable | None]]) -> float | Non
 
 
 @dataclass(frozen=True)
-class Wins:
+class WinRecord:
     """How one answerer fared against the others."""
 
     name: str
@@ -205,9 +207,9 @@ class Wins:
     """Share won, a tie half."""
 
 
-def wins(
+def win_records(
     first: Sequence[str], second: Sequence[str], outcomes: Sequence[float], prompts: Sequence[Hashable]
-) -> list[Wins]:
+) -> list[WinRecord]:
     """Everyone's record, the best first, of n pairs: two names, and 1 (the first won), 1/2 or 0 of each.
 
     Pairs of one and the same name say nothing and are left out.
@@ -221,10 +223,12 @@ def wins(
     return sorted(found, key=lambda one: (-one.rate.estimate, one.name))
 
 
-def _record(name: str, own: Sequence[tuple[float, Hashable]]) -> Wins:
+def _record(name: str, own: Sequence[tuple[float, Hashable]]) -> WinRecord:
     values = [value for value, _ in own]
     counts = Counter("won" if value > 0.5 else "lost" if value < 0.5 else "tied" for value in values)
-    return Wins(name, counts["won"], counts["lost"], counts["tied"], by_prompt(values, [prompt for _, prompt in own]))
+    return WinRecord(
+        name, counts["won"], counts["lost"], counts["tied"], by_prompt(values, [prompt for _, prompt in own])
+    )
 
 
 def by_prompt(values: Sequence[float], prompts: Sequence[Hashable]) -> Effect:

@@ -16,7 +16,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True)
-class Votes:
+class PairwiseVotes:
     """n votes over m models, in the order in which they were cast."""
 
     models: tuple[str, ...]
@@ -43,7 +43,7 @@ def votes(
     outcomes: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
     covariates: Mapping[str, npt.ArrayLike] | None = None,
-) -> Votes:
+) -> PairwiseVotes:
     """Checks and collects n votes: names of the two models, the first's outcome (1, 0.5 or 0), weights, covariates.
 
     A covariate is a difference, first minus second, so that it changes its sign when the two change places. It is
@@ -70,7 +70,7 @@ def votes(
     models = sorted({*first, *second})
     place = {name: nth for nth, name in enumerate(models)}
     columns = [_scaled(name, values, n) for name, values in given.items()]
-    return Votes(
+    return PairwiseVotes(
         models=tuple(models),
         first=np.array([place[name] for name in first], dtype=np.int64),
         second=np.array([place[name] for name in second], dtype=np.int64),
@@ -96,7 +96,7 @@ class Cells:
     """How many votes there were; a resample changes nothing else."""
 
 
-def cells(cast: Votes) -> Cells:
+def cells(cast: PairwiseVotes) -> Cells:
     """Counts the votes of each pair, outcome and weight; with covariates every vote is a cell of its own."""
     turned = cast.first > cast.second
     a, b = np.where(turned, cast.second, cast.first), np.where(turned, cast.first, cast.second)

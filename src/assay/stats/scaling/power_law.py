@@ -28,7 +28,7 @@ SLACK = 1e-3
 
 
 @dataclass(frozen=True)
-class Curve:
+class PowerLaw:
     """loss(n) = floor + scale * n ** -exponent."""
 
     floor: float
@@ -77,8 +77,8 @@ class Fitted(Generic[Form]):
 
 def power_law(
     sizes: npt.ArrayLike, losses: npt.ArrayLike, *, seed: int = 0, level: float = 0.95, resamples: int = RESAMPLES
-) -> Fitted[Curve]:
-    """Fits `Curve` to measurements (n,), several of one size allowed, and says how sure it is.
+) -> Fitted[PowerLaw]:
+    """Fits `PowerLaw` to measurements (n,), several of one size allowed, and says how sure it is.
 
     Least squares on the logarithm of the loss with Huber's loss, from every exponent of a grid; floor and scale are
     kept at least 0. Where there are two or more measurements of every size (trainings with different seeds), they are
@@ -101,7 +101,7 @@ def power_law(
     return Fitted(curve, resampled, len(x), level)
 
 
-def exchange_rate(real: Fitted[Curve], loss: float, generated: int) -> Effect:
+def exchange_rate(real: Fitted[PowerLaw], loss: float, generated: int) -> Effect:
     """How many real samples teach as much as so many generated ones did, for each generated one.
 
     `loss` is what a model reached on `generated` samples alone; the curve of real samples alone says how many of
@@ -110,7 +110,7 @@ def exchange_rate(real: Fitted[Curve], loss: float, generated: int) -> Effect:
     return real.effect(lambda curve: curve.needed(loss) / generated)
 
 
-def stops_helping(curve: Curve, gain: float = 0.01) -> float:
+def stops_helping(curve: PowerLaw, gain: float = 0.01) -> float:
     """The size from which doubling it lowers the loss by less than `gain`."""
     # scale * n^-e * (1 - 2^-e) = gain
     step = curve.scale * (1 - 2.0**-curve.exponent)
@@ -134,7 +134,7 @@ def _checked(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> tuple[Floats, Float
     return x, y
 
 
-def _fit(x: Floats, y: Floats, near: Curve | None = None) -> Curve:
+def _fit(x: Floats, y: Floats, near: PowerLaw | None = None) -> PowerLaw:
     """The best curve; looks only near another one where that is given."""
     unit = float(np.exp(np.log(x).mean()))
     scaled = x / unit  # or the scale of a steep curve overflows
@@ -162,10 +162,10 @@ def _fit(x: Floats, y: Floats, near: Curve | None = None) -> Curve:
         x_scale=[float(y.min()), float(y.max()), 1.0],
     )
     floor, scale, exponent = map(float, found.x)
-    return Curve(floor, scale * unit**exponent, exponent)
+    return PowerLaw(floor, scale * unit**exponent, exponent)
 
 
-def _resampled(x: Floats, y: Floats, curve: Curve, resamples: int, rng: np.random.Generator) -> list[Floats]:
+def _resampled(x: Floats, y: Floats, curve: PowerLaw, resamples: int, rng: np.random.Generator) -> list[Floats]:
     groups = [np.flatnonzero(x == size) for size in np.unique(x)]
     if min(map(len, groups)) >= 2:
         spread = y.copy()

@@ -12,7 +12,7 @@ from assay.core.errors import StoreError
 from assay.core.provenance import Provenance
 from assay.core.sample import Image, Sample
 from assay.images.codec import decode, encode_png
-from assay.images.metadata import PNG, marked
+from assay.images.metadata import PNG, embed_provenance
 from assay.store.atomic import disk_errors
 from assay.store.images import StoredImages
 from assay.store.layout import RESERVED, Column, field_kinds, lay_out
@@ -151,7 +151,7 @@ def _as_png(data: bytes) -> bytes:
 
 def _marked(data: bytes, sample: Sample, told: Told | None) -> bytes:
     """The image with its provenance in it, where it is a PNG file."""
-    return data if told is None or not data.startswith(PNG) else marked(data, told(sample))
+    return data if told is None or not data.startswith(PNG) else embed_provenance(data, told(sample))
 
 
 def _reserved(told: Told | None) -> tuple[str, ...]:

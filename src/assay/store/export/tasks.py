@@ -45,7 +45,7 @@ def write_messages(samples: Sequence[Sample], images: StoredImages, folder: Path
 
 
 @dataclass(frozen=True)
-class Task:
+class ChatTask:
     """A task or a dialogue with its answer."""
 
     instruction: str
@@ -62,17 +62,19 @@ class Task:
         return {**row, "history": pairs} if dialogues else row
 
 
-def _tasks(samples: Sequence[Sample]) -> list[Task]:
+def _tasks(samples: Sequence[Sample]) -> list[ChatTask]:
     return [_task(sample) for sample in samples]
 
 
-def _task(sample: Sample) -> Task:
+def _task(sample: Sample) -> ChatTask:
     for asked, answered in FIELDS:
         pair = [value for name in (asked, answered) if isinstance(value := sample.fields.get(name), str)]
         if len(pair) == 2:
             given = "input" if asked == "instruction" and isinstance(sample.fields.get("input"), str) else ""
             turns = conversation(sample, instruction=asked, input=given)
-            return Task(pair[0], sample.text(given) if given else "", pair[1], (*turns, Message("assistant", pair[1])))
+            return ChatTask(
+                pair[0], sample.text(given) if given else "", pair[1], (*turns, Message("assistant", pair[1]))
+            )
     raise StoreError(
         f"Sample {sample.id} is no task: it has no text fields instruction and output, nor prompt and text.",
         hint=f"It has {', '.join(sorted(sample.fields)) or 'none'}. Export it as hf, jsonl or imagefolder.",

@@ -61,7 +61,7 @@ class Grades:
 
 
 @dataclass(frozen=True)
-class Weighed:
+class WordProbabilities:
     """What a judge's probabilities say of some words that may follow."""
 
     shares: tuple[float, ...]
@@ -70,14 +70,14 @@ class Weighed:
     """How much of all probability these words have together: near 0, the judge would have said something else."""
 
 
-def weighed(likelihoods: Sequence[Likelihood]) -> Weighed | None:
+def word_probabilities(likelihoods: Sequence[Likelihood]) -> WordProbabilities | None:
     """The shares of words of which none begins another; None where none of them has any probability."""
     values = [-math.inf if math.isnan(one.log_prob) else one.log_prob for one in likelihoods]
     top = max(values)
     if top == -math.inf:
         return None
     parts = [math.exp(value - top) for value in values]
-    return Weighed(tuple(part / sum(parts) for part in parts), min(1.0, sum(map(math.exp, values))))
+    return WordProbabilities(tuple(part / sum(parts) for part in parts), min(1.0, sum(map(math.exp, values))))
 
 
 def expected(grades: Grades, shares: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from assay.core.score import Outcome, Score
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PairJudgment:
     """What a judge said of one pair; values are what it gives to `output_a`: 1 better, 0 worse, 1/2 a tie."""
 
     as_given: Outcome
@@ -43,7 +43,7 @@ class Verdict:
         return sum(soft) / 2 if len(soft) == 2 else None
 
 
-def turned(outcome: Outcome) -> Outcome:
+def other_order(outcome: Outcome) -> Outcome:
     """What is said of the first place, as said of the second."""
     if not isinstance(outcome, Score):
         return outcome

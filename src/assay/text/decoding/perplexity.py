@@ -21,7 +21,7 @@ _SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
-class Perplexity:
+class CorpusPerplexity:
     """What a model gave to one text or to many."""
 
     log_prob: float
@@ -73,19 +73,19 @@ class Window:
     last: int
 
 
-def of_text(text: str, log_probs: Sequence[float | None]) -> Perplexity:
+def of_text(text: str, log_probs: Sequence[float | None]) -> CorpusPerplexity:
     """The perplexity of a text, given its tokens' natural logarithms; None for a token that was not scored."""
     scored = [value for value in log_probs if value is not None]
-    return Perplexity(math.fsum(scored), len(scored), len(_SPACE.split(text)), len(text.encode("utf-8")))
+    return CorpusPerplexity(math.fsum(scored), len(scored), len(_SPACE.split(text)), len(text.encode("utf-8")))
 
 
-def of_corpus(parts: Iterable[Perplexity]) -> Perplexity:
+def of_corpus(parts: Iterable[CorpusPerplexity]) -> CorpusPerplexity:
     """All texts as one: sums are divided, never perplexities averaged; 0 texts have no perplexity.
 
     A text without a scored token is left out: its words and bytes would stand there as if they were no surprise.
     """
     kept = [part for part in parts if part.tokens]
-    return Perplexity(
+    return CorpusPerplexity(
         math.fsum(part.log_prob for part in kept),
         *(sum(getattr(part, name) for part in kept) for name in ("tokens", "words", "bytes", "texts")),
     )

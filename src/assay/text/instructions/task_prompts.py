@@ -17,7 +17,7 @@ LAYOUTS: tuple[Layout, ...] = ("plain", "chat")
 Prompt: TypeAlias = str | tuple[Message, ...]
 
 
-class Task(NamedTuple):
+class ExampleTask(NamedTuple):
     """A task to be shown."""
 
     id: str
@@ -29,7 +29,7 @@ class Task(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wording:
+class TaskWording:
     """The words around the tasks, in one language."""
 
     task: str
@@ -54,7 +54,7 @@ class Wording:
     """Before classification tasks with an example each, the label first."""
 
 
-ENGLISH = Wording(
+ENGLISH = TaskWording(
     task="Task",
     input="Input",
     output="Output",
@@ -72,7 +72,7 @@ ENGLISH = Wording(
     solved="Here are tasks, each with an example of its input and its output. Some need no input:",
     labeled="Here are classification tasks, each with one of its class labels and an input that has this label:",
 )
-KOREAN = Wording(
+KOREAN = TaskWording(
     task="과제",
     input="입력",
     output="출력",
@@ -90,16 +90,16 @@ KOREAN = Wording(
     solved="과제마다 입력과 출력의 예가 하나씩 있습니다. 입력이 필요 없는 과제도 있습니다:",
     labeled="분류 과제마다 분류 하나와 그 분류에 속하는 입력이 있습니다:",
 )
-WORDINGS: Mapping[str, Wording] = {"ko": KOREAN}
+WORDINGS: Mapping[str, TaskWording] = {"ko": KOREAN}
 """By language; English for every other."""
 
 
-def wording_of(language: str) -> Wording:
+def wording_of(language: str) -> TaskWording:
     """The words to ask in."""
     return WORDINGS.get(language, ENGLISH)
 
 
-def list_prompt(instructions: Sequence[str], count: int, words: Wording, layout: Layout) -> Prompt:
+def list_prompt(instructions: Sequence[str], count: int, words: TaskWording, layout: Layout) -> Prompt:
     """Asks for `count` instructions that go on after these."""
     lines = [f"{words.task} {nth}: {' '.join(one.split())}" for nth, one in enumerate(instructions, 1)]
     head, first = "\n".join([words.listed, "", *lines]), len(lines) + 1
@@ -109,7 +109,7 @@ def list_prompt(instructions: Sequence[str], count: int, words: Wording, layout:
     return (Message("user", f"{head}\n\n{more}"),)
 
 
-def list_stop(shown: int, count: int, words: Wording, layout: Layout) -> tuple[str, ...]:
+def list_stop(shown: int, count: int, words: TaskWording, layout: Layout) -> tuple[str, ...]:
     """Where a list has as many new tasks as were asked for; in plain words also where it is left for something else."""
     enough = f"{words.task} {shown + count + 1}"
     if layout == "chat":
@@ -117,7 +117,7 @@ def list_stop(shown: int, count: int, words: Wording, layout: Layout) -> tuple[s
     return ("\n",) if count == 1 else (enough, "\n\n")
 
 
-def sort_prompt(instruction: str, examples: Sequence[Task], words: Wording, layout: Layout) -> Prompt:
+def sort_prompt(instruction: str, examples: Sequence[ExampleTask], words: TaskWording, layout: Layout) -> Prompt:
     """Asks whether a task is one of classification."""
     turns = [
         (f"{words.task}: {one.instruction}\n{words.question}", words.yes if one.classification else words.no)
@@ -126,7 +126,7 @@ def sort_prompt(instruction: str, examples: Sequence[Task], words: Wording, layo
     return _prompt(words.sorted, turns, f"{words.task}: {instruction}\n{words.question}", layout)
 
 
-def solve_prompt(instruction: str, examples: Sequence[Task], words: Wording, layout: Layout) -> Prompt:
+def solve_prompt(instruction: str, examples: Sequence[ExampleTask], words: TaskWording, layout: Layout) -> Prompt:
     """Asks for an input, and then for the output."""
     turns = [
         (
@@ -138,7 +138,7 @@ def solve_prompt(instruction: str, examples: Sequence[Task], words: Wording, lay
     return _prompt(words.solved, turns, f"{words.task}: {instruction}", layout, f"{words.input}:")
 
 
-def label_prompt(instruction: str, examples: Sequence[Task], words: Wording, layout: Layout) -> Prompt:
+def label_prompt(instruction: str, examples: Sequence[ExampleTask], words: TaskWording, layout: Layout) -> Prompt:
     """Asks for a class label, and then for an input that has it: an input first would nearly always have the same."""
     turns = [
         (

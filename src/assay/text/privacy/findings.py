@@ -13,7 +13,7 @@ OVERLAP = 600
 
 
 @dataclass(frozen=True)
-class Finding:
+class PrivacyFinding:
     """One of them."""
 
     kind: str
@@ -24,10 +24,10 @@ class Finding:
     @property
     def masked(self) -> str:
         """Enough to find it again, not enough to use it."""
-        return masked(self.value)
+        return mask(self.value)
 
 
-def masked(value: str) -> str:
+def mask(value: str) -> str:
     """An e-mail address as "j…@e….com", anything else as its first two characters, or of digits its last two."""
     name, at, host = value.partition("@")
     if at and "." in host and not value.startswith("@"):
@@ -38,7 +38,7 @@ def masked(value: str) -> str:
     return f"{value[:2]}… ({len(value)} characters)"
 
 
-def stretches(text: str) -> Iterator[tuple[int, str]]:
+def text_windows(text: str) -> Iterator[tuple[int, str]]:
     """(where it begins, stretch): lines that are not blank, and of a long line pieces that overlap."""
     start = 0
     for line in text.split("\n"):
@@ -51,10 +51,10 @@ def stretches(text: str) -> Iterator[tuple[int, str]]:
         start += len(line) + 1
 
 
-def alone(found: Sequence[Finding]) -> list[Finding]:
+def without_overlaps(found: Sequence[PrivacyFinding]) -> list[PrivacyFinding]:
     """In order of place; of several that overlap the one that stands first in `found`, and each place once."""
     rank = {one: nth for nth, one in reversed(list(enumerate(found)))}
-    kept: list[Finding] = []
+    kept: list[PrivacyFinding] = []
     for one in sorted(rank, key=lambda one: (one.start, rank[one])):
         if kept and one.start < kept[-1].start + len(kept[-1].value):
             if rank[one] < rank[kept[-1]]:
@@ -64,15 +64,15 @@ def alone(found: Sequence[Finding]) -> list[Finding]:
     return kept
 
 
-def counted(found: Sequence[Finding]) -> dict[str, int]:
+def counts_by_kind(found: Sequence[PrivacyFinding]) -> dict[str, int]:
     """How many there are of each kind, the most frequent first."""
     return dict(Counter(one.kind for one in found).most_common())
 
 
-def told(found: Sequence[Finding], shown: int = 3) -> str:
+def findings_summary(found: Sequence[PrivacyFinding], shown: int = 3) -> str:
     """Kinds, numbers and a few masked examples, in a sentence."""
     parts = []
-    for kind, n in counted(found).items():
+    for kind, n in counts_by_kind(found).items():
         examples = list(dict.fromkeys(one.masked for one in found if one.kind == kind))[:shown]
         parts.append(f"{kind} x{n} ({', '.join(examples)})")
     return "; ".join(parts)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from assay.core.extras import require
-from assay.text.privacy.findings import Finding, alone, stretches
+from assay.text.privacy.findings import PrivacyFinding, text_windows, without_overlaps
 
 EMAIL, CARD, IBAN, IP, SSN, RRN, PHONE = (
     "e-mail address",
@@ -44,7 +44,7 @@ _DIGITS = re.compile(r"\d(?:\D{0,4}\d){6}")
 """What every phone number has; only stretches with it are given to the slow matcher."""
 
 
-def personal_data(text: str, kinds: Sequence[str] = KINDS, regions: Sequence[str] = REGIONS) -> list[Finding]:
+def personal_data(text: str, kinds: Sequence[str] = KINDS, regions: Sequence[str] = REGIONS) -> list[PrivacyFinding]:
     """What is found, in order of place.
 
     Args:
@@ -54,12 +54,12 @@ def personal_data(text: str, kinds: Sequence[str] = KINDS, regions: Sequence[str
             "US"; those that begin with + are found of every country.
     """
     found = [
-        Finding(kind, value, at + start)
+        PrivacyFinding(kind, value, at + start)
         for kind in (kind for kind in KINDS if kind in kinds)
-        for at, part in stretches(text)
+        for at, part in text_windows(text)
         for start, value in _finders(regions)[kind](part)
     ]
-    return alone(found)
+    return without_overlaps(found)
 
 
 def check_regions(regions: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from assay.core.extras import require
-from assay.text.privacy.findings import Finding, alone, stretches
+from assay.text.privacy.findings import PrivacyFinding, text_windows, without_overlaps
 
 ASSIGNED = "assigned secret"
 NEWER = {
@@ -53,10 +53,14 @@ _DRAWN = 3.0
 """Bits a character from which up a value looks drawn by lot; English words have fewer in so few letters."""
 
 
-def secrets_in(text: str) -> list[Finding]:
+def secrets_in(text: str) -> list[PrivacyFinding]:
     """What is found, in order of place, each place once."""
-    found = [Finding(kind, value, at + start) for at, part in stretches(text) for kind, value, start in _looked(part)]
-    return alone(found)
+    found = [
+        PrivacyFinding(kind, value, at + start)
+        for at, part in text_windows(text)
+        for kind, value, start in _looked(part)
+    ]
+    return without_overlaps(found)
 
 
 def _looked(part: str) -> Iterator[tuple[str, str, int]]:

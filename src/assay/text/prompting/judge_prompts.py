@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from assay.core.completions import Likelihood, Message
 from assay.core.score import Outcome, Score, Unscored
-from assay.text.answers.grades import Grades, expected, read_grade, read_letter, weighed
+from assay.text.answers.grades import Grades, expected, read_grade, read_letter, word_probabilities
 from assay.text.instructions.dialogues import transcript
 from assay.text.prompting.delimiters import fence, item_id
 
@@ -174,7 +174,7 @@ def weighed_rating(rubric: Rubric, likelihoods: Sequence[Likelihood]) -> Outcome
 
     Evidence: `mass`, how much probability all grades have together, and `best`, the most probable one.
     """
-    found = weighed(likelihoods)
+    found = word_probabilities(likelihoods)
     if found is None:
         return UNSURE
     best = max(range(len(found.shares)), key=lambda nth: found.shares[nth])
@@ -193,7 +193,7 @@ def choice(pair: Pair, texts: Sequence[str], ends: Sequence[str], *, ties: bool,
 
 def weighed_choice(likelihoods: Sequence[Likelihood]) -> Outcome:
     """The most probable letter, read as `choice` does; evidence: `first`, the expected worth, and `mass`."""
-    found = weighed(likelihoods)
+    found = word_probabilities(likelihoods)
     if found is None:
         return UNSURE
     letter = LETTERS[max(range(len(found.shares)), key=lambda nth: found.shares[nth])]

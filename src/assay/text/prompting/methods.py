@@ -28,7 +28,7 @@ SHOWING = ("few-shot", "chain-of-thought")
 
 
 @dataclass(frozen=True)
-class Example:
+class FewShotExample:
     """A question that is answered already."""
 
     question: str
@@ -39,7 +39,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Wording:
+class PromptWording:
     """The words between the words: English, and of the papers, unless told otherwise.
 
     Raises:
@@ -59,7 +59,7 @@ class Wording:
 
     def __post_init__(self) -> None:
         if "{answer}" not in self.declared:
-            raise ValueError(f"Wording.declared must hold {{answer}}, was {self.declared!r}.")
+            raise ValueError(f"PromptWording.declared must hold {{answer}}, was {self.declared!r}.")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Prompting:
     """Turns of a conversation, the examples as earlier ones; one message of the user; or plain words to go on from."""
     instruction: str = ""
     """Comes first; in turns it is the system's message, which some models' templates refuse: use "message" for them."""
-    wording: Wording = field(default_factory=Wording)
+    wording: PromptWording = field(default_factory=PromptWording)
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -147,9 +147,9 @@ def multiple_choice(question: str, texts: Sequence[str], letters: Sequence[str] 
 def examples_for(
     prompting: Prompting,
     question: str,
-    pool: Sequence[Example],
+    pool: Sequence[FewShotExample],
     near: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-) -> tuple[Example, ...]:
+) -> tuple[FewShotExample, ...]:
     """The examples that are shown before `question`, out of `pool`, in the order in which they are shown.
 
     Never the question itself: an example that asks the same, whatever its case and spaces, is passed over. With
@@ -175,7 +175,7 @@ def examples_for(
     return picked
 
 
-def render(prompting: Prompting, question: str, examples: Sequence[Example] = ()) -> Prompt:
+def render(prompting: Prompting, question: str, examples: Sequence[FewShotExample] = ()) -> Prompt:
     """The prompt of the first call; `examples` as `examples_for` gives them.
 
     Plain, and one message with examples: instruction, examples and question with `between` between them, each
@@ -225,7 +225,7 @@ def second_step(prompting: Prompting, first: Prompt, answer: str) -> Prompt:
     return (*first, Message("assistant", answer), Message("user", prompting.trigger))
 
 
-def _plain(prompting: Prompting, question: str, examples: Sequence[Example]) -> str:
+def _plain(prompting: Prompting, question: str, examples: Sequence[FewShotExample]) -> str:
     wording = prompting.wording
     shown = [
         f"{wording.question}{example.question}\n{wording.answer} {_answered(prompting, example)}"
@@ -235,7 +235,7 @@ def _plain(prompting: Prompting, question: str, examples: Sequence[Example]) -> 
     return wording.between.join([*filter(None, [prompting.instruction]), *shown, asked])
 
 
-def _answered(prompting: Prompting, example: Example) -> str:
+def _answered(prompting: Prompting, example: FewShotExample) -> str:
     if prompting.method != "chain-of-thought":
         return example.answer
     return f"{example.reasoning.strip()} {prompting.wording.declared.replace('{answer}', example.answer)}"

@@ -24,7 +24,7 @@ CONVENTIONS = ("letter", "text", "text-normalized")
 
 
 @dataclass(frozen=True)
-class Item:
+class MultipleChoiceItem:
     """A question with choices.
 
     Raises:
@@ -45,12 +45,12 @@ class Item:
             raise ValueError(f"The right ones must be some of {len(self.choices)} choices, were {sorted(self.right)}.")
 
 
-def item_of(sample: Sample) -> Item:
+def item_of(sample: Sample) -> MultipleChoiceItem:
     """The item that a sample of `sources` holds: question, answer ("B" or "A,C"), choice0, choice1, ..., subject.
 
     Raises:
         FieldError: It has no such field.
-        ValueError: The answer is no letter of a choice, or as `Item`.
+        ValueError: The answer is no letter of a choice, or as `MultipleChoiceItem`.
     """
     count = next(nth for nth in range(len(sample.fields) + 1) if f"choice{nth}" not in sample.fields)
     choices = tuple(sample.text(f"choice{nth}") for nth in range(count))
@@ -58,10 +58,10 @@ def item_of(sample: Sample) -> Item:
     if not set(letters) <= set(LETTERS[:count]):
         raise ValueError(f"The answer must be letters of {count} choices, was {sample.text('answer')!r}.")
     subject = sample.text("subject") if "subject" in sample.fields else ""
-    return Item(sample.text("question"), choices, frozenset(map(LETTERS.index, letters)), subject)
+    return MultipleChoiceItem(sample.text("question"), choices, frozenset(map(LETTERS.index, letters)), subject)
 
 
-def continuations(item: Item, prompt: Prompt, convention: Convention) -> Continuations:
+def continuations(item: MultipleChoiceItem, prompt: Prompt, convention: Convention) -> Continuations:
     """What a model is asked about `item` after `prompt`.
 
     * letter: " A", " B", ...; the prompt must show the choices, as `mmlu_prompt` does.
@@ -79,7 +79,7 @@ def continuations(item: Item, prompt: Prompt, convention: Convention) -> Continu
     return Continuations(prompt, tuple(space + text for text in texts))
 
 
-def scores(item: Item, found: Sequence[Likelihood], convention: Convention) -> tuple[float, ...]:
+def scores(item: MultipleChoiceItem, found: Sequence[Likelihood], convention: Convention) -> tuple[float, ...]:
     """What the choices are compared by, the higher the better; `found` is what a model said of `continuations`.
 
     * letter, text: the sum of log-probabilities, in nats; the harness' `acc`.
@@ -104,7 +104,7 @@ def choose(compared: Sequence[float]) -> int:
     return max(range(len(compared)), key=compared.__getitem__)
 
 
-def is_right(item: Item, found: Sequence[Likelihood], convention: Convention) -> bool:
+def is_right(item: MultipleChoiceItem, found: Sequence[Likelihood], convention: Convention) -> bool:
     """Whether the chosen one is right: accuracy, and TruthfulQA's MC1.
 
     Raises:
@@ -113,7 +113,7 @@ def is_right(item: Item, found: Sequence[Likelihood], convention: Convention) ->
     return choose(scores(item, found, convention)) in item.right
 
 
-def mass_on_right(item: Item, found: Sequence[Likelihood]) -> float:
+def mass_on_right(item: MultipleChoiceItem, found: Sequence[Likelihood]) -> float:
     """The share of probability that the right choices hold, in [0, 1]: TruthfulQA's MC2, by the convention "text".
 
     The official code sums probabilities, which are all 0 below -745 nats; here the largest is taken out first, so that
@@ -131,7 +131,7 @@ def mass_on_right(item: Item, found: Sequence[Likelihood]) -> float:
     return math.fsum(shares[nth] for nth in item.right) / math.fsum(shares)
 
 
-def mmlu_prompt(item: Item, examples: Sequence[Item] = ()) -> str:
+def mmlu_prompt(item: MultipleChoiceItem, examples: Sequence[MultipleChoiceItem] = ()) -> str:
     """The question with lettered choices, after solved examples of its subject: the harness' task `mmlu`.
 
     Five examples, the first of the subject's dev file in order, make it MMLU as it is usually reported. Without a
@@ -145,7 +145,7 @@ def mmlu_prompt(item: Item, examples: Sequence[Item] = ()) -> str:
     return header + "".join(f"{_lettered(one)} {_letter(one)}\n\n" for one in examples) + _lettered(item)
 
 
-def cloze_prompt(item: Item, examples: Sequence[Item] = ()) -> str:
+def cloze_prompt(item: MultipleChoiceItem, examples: Sequence[MultipleChoiceItem] = ()) -> str:
     """The question without its choices, after solved examples: for the conventions that compare words.
 
     Source: `lm_eval/tasks/arc/arc_easy.yaml`.
@@ -154,7 +154,7 @@ def cloze_prompt(item: Item, examples: Sequence[Item] = ()) -> str:
     return "".join(solved) + f"Question: {item.question}\nAnswer:"
 
 
-def truthfulqa_prompt(item: Item) -> str:
+def truthfulqa_prompt(item: MultipleChoiceItem) -> str:
     """The question after six solved ones that are always the same: the harness' tasks `truthfulqa_mc1` and `_mc2`.
 
     Source: `lm_eval/tasks/truthfulqa/truthfulqa_mc1.yaml`.
@@ -180,12 +180,12 @@ TRUTHFULQA_EXAMPLES = (
 """The prompt is part of the benchmark: other words would be another one."""
 
 
-def _lettered(item: Item) -> str:
+def _lettered(item: MultipleChoiceItem) -> str:
     lines = (f"{letter}. {choice}" for letter, choice in zip(LETTERS, item.choices, strict=False))
     return "\n".join([item.question.strip(), *lines, "Answer:"])
 
 
-def _letter(item: Item) -> str:
+def _letter(item: MultipleChoiceItem) -> str:
     return LETTERS[min(item.right)]
 
 

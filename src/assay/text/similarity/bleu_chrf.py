@@ -18,7 +18,7 @@ characters alone; or at spaces, where the text is cut already."""
 
 
 @dataclass(frozen=True)
-class Overlap:
+class SacrebleuScore:
     """A score, and how it was made."""
 
     value: float
@@ -47,7 +47,7 @@ def chrf(word_order: Literal[0, 2] = 0) -> Metric:
     return lambda sentence: metrics.CHRF(word_order=word_order)
 
 
-def of_text(metric: Metric, text: str, references: Sequence[str]) -> Overlap:
+def of_text(metric: Metric, text: str, references: Sequence[str]) -> SacrebleuScore:
     """The score of one text against one or more references.
 
     Raises:
@@ -59,7 +59,7 @@ def of_text(metric: Metric, text: str, references: Sequence[str]) -> Overlap:
     return _overlap(scorer.sentence_score(text, list(references)), scorer)
 
 
-def of_corpus(metric: Metric, texts: Sequence[str], references: Sequence[Sequence[str]]) -> Overlap:
+def of_corpus(metric: Metric, texts: Sequence[str], references: Sequence[Sequence[str]]) -> SacrebleuScore:
     """The score of all texts together, `references[i]` being those of `texts[i]`, of any number from one on.
 
     Raises:
@@ -74,6 +74,6 @@ def of_corpus(metric: Metric, texts: Sequence[str], references: Sequence[Sequenc
     return _overlap(scorer.corpus_score(list(texts), streams), scorer)
 
 
-def _overlap(score: Any, scorer: Any) -> Overlap:
+def _overlap(score: Any, scorer: Any) -> SacrebleuScore:
     # The exponential of a mean of logarithms may pass 100 in its last bit.
-    return Overlap(min(100.0, float(score.score)), str(scorer.get_signature()))
+    return SacrebleuScore(min(100.0, float(score.score)), str(scorer.get_signature()))

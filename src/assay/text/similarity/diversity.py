@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.text.similarity.tokens import tokens
-from assay.text.similarity.verbs import asked
+from assay.text.similarity.verbs import instruction_verb
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Pairs: TypeAlias = tuple[tuple[str, int, tuple[tuple[str, int], ...]], ...]
@@ -26,7 +26,7 @@ NONE = -1
 
 
 @dataclass(frozen=True)
-class Reading:
+class TokenizedTexts:
     """n texts as numbers."""
 
     words: Ints
@@ -68,8 +68,8 @@ class Coverage:
     """Different pairs of verb and object."""
 
 
-def read(texts: Sequence[str], *, verbs: bool = True) -> Reading:
-    """Texts as numbers; words are `tokens`, of any script, and verbs those of `asked`, English alone.
+def tokenize_texts(texts: Sequence[str], *, verbs: bool = True) -> TokenizedTexts:
+    """Texts as numbers; words are `tokens`, of any script, and verbs those of `instruction_verb`, English alone.
 
     With `verbs` off nobody looks for them: texts that are no instructions have none.
     """
@@ -80,7 +80,7 @@ def read(texts: Sequence[str], *, verbs: bool = True) -> Reading:
     for text in texts:
         words += [known.setdefault(word, len(known)) for word in tokens(text)]
         starts.append(len(words))
-        one = asked(text) if verbs else None
+        one = instruction_verb(text) if verbs else None
         found.append(
             (NONE, NONE)
             if one is None
@@ -90,10 +90,12 @@ def read(texts: Sequence[str], *, verbs: bool = True) -> Reading:
             )
         )
     pairs = np.asarray(found, dtype=np.int64).reshape(-1, 2)
-    return Reading(np.asarray(words, np.int64), np.asarray(starts, np.int64), pairs[:, 0], pairs[:, 1], tuple(named))
+    return TokenizedTexts(
+        np.asarray(words, np.int64), np.asarray(starts, np.int64), pairs[:, 0], pairs[:, 1], tuple(named)
+    )
 
 
-def coverage(reading: Reading, rows: Sequence[int] | Ints | None = None) -> Coverage:
+def coverage(reading: TokenizedTexts, rows: Sequence[int] | Ints | None = None) -> Coverage:
     """How varied the texts of these rows are; all where None."""
     picked = np.arange(len(reading)) if rows is None else np.asarray(rows, dtype=np.int64)
     words, neighbors = _words(reading, picked)
@@ -116,7 +118,7 @@ def coverage(reading: Reading, rows: Sequence[int] | Ints | None = None) -> Cove
     )
 
 
-def top_verbs(reading: Reading, rows: Sequence[int] | Ints, verbs: int = 20, objects: int = 4) -> Pairs:
+def top_verbs(reading: TokenizedTexts, rows: Sequence[int] | Ints, verbs: int = 20, objects: int = 4) -> Pairs:
     """The most frequent verbs and their most frequent objects, as Wang et al. 2022 draw them (figure 3)."""
     by_verb: Counter[str] = Counter()
     by_pair: dict[str, Counter[str]] = {}
@@ -144,7 +146,7 @@ def _order(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
 
 
-def _words(reading: Reading, rows: Ints) -> tuple[Ints, Ints]:
+def _words(reading: TokenizedTexts, rows: Ints) -> tuple[Ints, Ints]:
     """All words of some texts, and all pairs of neighbors within a text as one number each."""
     lengths = reading.starts[rows + 1] - reading.starts[rows]
     text = np.repeat(np.arange(len(rows)), lengths)

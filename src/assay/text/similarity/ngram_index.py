@@ -19,7 +19,7 @@ _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(
 """Constants of splitmix64 (Steele, Lea and Flood 2014)."""
 
 
-class Overlap(NamedTuple):
+class RunOverlap(NamedTuple):
     """What one text shares with another."""
 
     number: int
@@ -55,7 +55,7 @@ class GramIndex:
         self._short = [int(size) for size in np.unique(self._lengths) if 0 < size < n]
         self._tables: dict[tuple[int, bool], tuple[Hashes, Ints]] = {}
 
-    def most(self, text: Sequence[str]) -> Overlap | None:
+    def most(self, text: Sequence[str]) -> RunOverlap | None:
         """The text of the index with the largest share, the first of equals; None where no run is shared."""
         if not text:
             return None
@@ -65,7 +65,7 @@ class GramIndex:
         found.append(self._best(own, usual, whole=False))
         return max((one for one in found if one), key=lambda one: (one.share, -one.number), default=None)
 
-    def _best(self, own: Ints, size: int, *, whole: bool) -> Overlap | None:
+    def _best(self, own: Ints, size: int, *, whole: bool) -> RunOverlap | None:
         """The same among texts of just `size` tokens, or of at least as many."""
         places, others = self._meetings(own, size, whole=whole)
         if not len(places):
@@ -76,7 +76,7 @@ class GramIndex:
         ours, theirs = here / len(own), there / self._lengths[numbers]
         best = int(np.maximum(ours, theirs).argmax())
         run = _longest(places[owners == numbers[best]], size)
-        return Overlap(int(numbers[best]), float(ours[best]), float(theirs[best]), run)
+        return RunOverlap(int(numbers[best]), float(ours[best]), float(theirs[best]), run)
 
     def _meetings(self, own: Ints, size: int, *, whole: bool) -> tuple[Ints, Ints]:
         """Where a run stands in the text, and where in the index, of every run that both have."""

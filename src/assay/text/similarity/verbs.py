@@ -42,7 +42,7 @@ _ENDS = frozenset({".", "!", "?", ":", ";"})
 
 
 @dataclass(frozen=True)
-class Asked:
+class InstructionVerb:
     """What an instruction asks for."""
 
     verb: str
@@ -51,7 +51,7 @@ class Asked:
     """The head noun of what follows, in lower case and the singular; empty where there is none."""
 
 
-def asked(text: str) -> Asked | None:
+def instruction_verb(text: str) -> InstructionVerb | None:
     """The first verb of an imperative or of "can you ...", and its object; None where there is none.
 
     A rule over the tags of TextBlob's PatternTagger (its lexicon lies in the package): a verb stands at the beginning
@@ -68,7 +68,7 @@ def asked(text: str) -> Asked | None:
         return None
     tags = _tags(head)
     place = _verb(tags)
-    return None if place is None else Asked(tags[place][0].lower(), _object(tags, place + 1))
+    return None if place is None else InstructionVerb(tags[place][0].lower(), _object(tags, place + 1))
 
 
 def _english(text: str) -> bool:

@@ -20,7 +20,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.similarity.ngram_index import GramIndex, Overlap
+from assay.text.similarity.ngram_index import GramIndex, RunOverlap
 from assay.text.similarity.tokens import by_character, joined, tokens
 
 QUOTED = 12
@@ -90,7 +90,7 @@ class _Found(NamedTuple):
     part: Part
     words: Sequence[str]
     item: Part
-    overlap: Overlap
+    overlap: RunOverlap
 
     def reason(self) -> str:
         start, end = self.overlap.run

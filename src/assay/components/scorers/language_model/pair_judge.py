@@ -12,7 +12,7 @@ from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.answers.verdicts import Verdict, turned
+from assay.text.answers.verdicts import PairJudgment, other_order
 from assay.text.instructions.dialogues import said_before
 from assay.text.prompting.judge_prompts import LETTERS, By, Pair, choice, pair_prompt, weighed_choice
 
@@ -89,7 +89,7 @@ class PairJudge:
         pair = self._pair(sample)
         return pair, pair.swapped
 
-    def _compared(self, samples: Sequence[Sample], lab: Lab) -> list[Verdict]:
+    def _compared(self, samples: Sequence[Sample], lab: Lab) -> list[PairJudgment]:
         letters = LETTERS if self.ties else LETTERS[:2]
         prompts = [
             pair_prompt(pair, self.by, ties=self.ties, seed=lab.seed)
@@ -99,7 +99,7 @@ class PairJudge:
         found = lab.models.likelihood_model(self.model).likelihoods([Continuations(one, letters) for one in prompts])
         return _verdicts([self._weighed(one) for one in found])
 
-    def _written(self, samples: Sequence[Sample], lab: Lab) -> list[Verdict]:
+    def _written(self, samples: Sequence[Sample], lab: Lab) -> list[PairJudgment]:
         requests = [request for sample in samples for request in self._requests(sample, lab)]
         answered = lab.models.text_model(self.model).complete(requests)
         shown = [pair for sample in samples for pair in self._both(sample)]
@@ -128,12 +128,12 @@ SAME = Score(0.5, "both answers are the same", {"same": 1.0})
 NEITHER = Unscored("not_applicable", "Both answers are empty.")
 
 
-def _verdicts(outcomes: Sequence[Outcome]) -> list[Verdict]:
+def _verdicts(outcomes: Sequence[Outcome]) -> list[PairJudgment]:
     """Two a pair, as given and swapped."""
-    return [Verdict(one, turned(two)) for one, two in zip(outcomes[::2], outcomes[1::2], strict=True)]
+    return [PairJudgment(one, other_order(two)) for one, two in zip(outcomes[::2], outcomes[1::2], strict=True)]
 
 
-def _outcome(verdict: Verdict) -> Outcome:
+def _outcome(verdict: PairJudgment) -> Outcome:
     if verdict.worth is None or verdict.orders is None:
         lacking = [one for one in (verdict.as_given, verdict.swapped) if isinstance(one, Unscored)]
         return min(lacking, key=lambda one: one.cause)  # "failed", which is tried again, before "unparsed"

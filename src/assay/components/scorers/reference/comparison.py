@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from assay.core.completions import HOPELESS, NotCompleted, stopped
+from assay.core.completions import HOPELESS, NotCompleted, fatal_error
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Unscored
 
@@ -43,7 +43,7 @@ def unanswered(model: str, lack: NotCompleted) -> Unscored:
         ModelError: No further request would succeed either.
     """
     if lack.lack in HOPELESS:
-        raise stopped(model, lack.lack, lack.reason)
+        raise fatal_error(model, lack.lack, lack.reason)
     return Unscored("failed", f"{lack.lack}: {lack.reason}")
 
 

@@ -10,7 +10,7 @@ from assay.components.scorers.reference.comparison import check_one_of
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.text.privacy.findings import Finding, counted, told
+from assay.text.privacy.findings import PrivacyFinding, counts_by_kind, findings_summary
 from assay.text.privacy.personal_data import KINDS, REGIONS, check_regions, personal_data
 from assay.text.privacy.secrets import secrets_in
 
@@ -56,6 +56,6 @@ class Secrets:
         return [_one(secrets_in(sample.text(self.text))) for sample in samples]
 
 
-def _one(found: Sequence[Finding]) -> Outcome:
-    evidence = {kind: float(n) for kind, n in counted(found).items()}
-    return Score(float(len(found)), told(found), evidence)
+def _one(found: Sequence[PrivacyFinding]) -> Outcome:
+    evidence = {kind: float(n) for kind, n in counts_by_kind(found).items()}
+    return Score(float(len(found)), findings_summary(found), evidence)

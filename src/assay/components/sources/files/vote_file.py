@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assay.components.sources.files.records import READERS, Record
 from assay.core.errors import FieldError, SourceError, did_you_mean
-from assay.stats.ratings.votes import LOST, TIED, WON, Votes, votes
+from assay.stats.ratings.votes import LOST, TIED, WON, PairwiseVotes, votes
 
 MODELS = (("model_a", "model_b"), ("left", "right"))
 """Pairs of columns that name the two models; the first pair that is there is taken."""
@@ -17,7 +17,7 @@ SECOND = ("model_b", "right", "b")
 TIES = ("tie", "draw", "tie (bothbad)", "bothbad", "both_bad")
 
 
-def read_votes(path: Path, *, weight: str | None = None, controls: Sequence[str] = ()) -> Votes:
+def read_votes(path: Path, *, weight: str | None = None, controls: Sequence[str] = ()) -> PairwiseVotes:
     """Reads the votes of a file, in its order: .csv with a header, or .jsonl.
 
     Columns: two of MODELS, and winner: one of FIRST, SECOND or TIES, or the name of either model. `weight` names a
