@@ -15,10 +15,10 @@ from assay.core.decoding import STRATEGIES, Decoding
 from assay.core.errors import ModelError
 from assay.models.loading import Device
 from assay.models.open_models import OpenModels
-from assay.models.references import locate, read_json
+from assay.models.references import read_json
+from assay.models.registry import select_backend
 from assay.models.remote.model import RemoteModel
 from assay.models.remote.services import find_place, is_remote
-from assay.models.text.backends import backend_of, named_backend
 
 if TYPE_CHECKING:
     from assay.core.completions import Means
@@ -78,7 +78,7 @@ def check_model(reference: str, device: Device | None = None) -> Checked:
         raise ModelError(f"Model {reference!r} gave no answer ({made.lack}): {made.reason}")
     return Checked(
         reference=reference,
-        backend=_backend(reference, model),
+        backend=_backend(reference, device),
         answer=made.answers[0].text,
         tokens=made.answers[0].tokens,
         seconds=seconds,
@@ -90,8 +90,10 @@ def check_model(reference: str, device: Device | None = None) -> Checked:
     )
 
 
-def _backend(reference: str, model: TextModel) -> str:
-    return find_place(reference).service.name if is_remote(reference) else backend_of(model)
+def _backend(reference: str, device: Device) -> str:
+    if is_remote(reference):
+        return find_place(reference).service.name
+    return select_backend("text-model", reference, device)[0].name
 
 
 def _cannot(means: Means) -> tuple[str, ...]:
@@ -107,7 +109,8 @@ def _cannot(means: Means) -> tuple[str, ...]:
 
 
 def _need(reference: str, device: Device) -> Need | None:
-    folder = locate(named_backend(reference)[1]).folder
+    backend, request = select_backend("text-model", reference, device)
+    folder = request.checkpoint.folder if backend.checkpoint else None
     if folder is None:
         return None
     config = read_json(folder / "config.json")

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 from assay.core.completions import Completion, Means, NotCompleted, TextRequest
 from assay.core.errors import ModelError
+from assay.models.conversions import answers_folder
+from assay.models.loading import ModelRequest
 from assay.models.remote.answer_cache import AnswerCache, Kept
 from assay.models.remote.asker import Asker, Outcome, RemoteSettings
 from assay.models.remote.budget import Budget
@@ -143,6 +145,15 @@ def open_remote(
         ModelError: The reference names no service, or its key is not set.
     """
     return RemoteModel(reference, settings, answers=answers, budget=budget)
+
+
+def open_remote_backend(request: ModelRequest) -> RemoteModel:
+    """Open a remote model that caches its answers for all runs of this user.
+
+    Raises:
+        ModelError: As `open_remote`.
+    """
+    return open_remote(request.reference, answers=answers_folder(), budget=request.budget)
 
 
 @dataclass(eq=False)

@@ -11,11 +11,11 @@ from assay.core.completions import TextRequest
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
+from assay.models.conversions import answers_folder
 from assay.models.open_models import OpenModels
 from assay.models.remote.asker import RemoteSettings
 from assay.models.remote.estimates import Estimate, estimate
 from assay.models.remote.services import find_place, is_remote
-from assay.models.text.backends import answers_folder
 from assay.pipeline.plan import BESIDE, MODEL, SHARD, Placed, Stage
 from assay.pipeline.recipe.trained import bound, stand_ins
 from assay.pipeline.stages.shards import samples_of
