@@ -84,7 +84,7 @@ def test_a_model_is_checked_by_asking_it() -> None:
     found = said("models", "check", "embedded:smollm2")
     assert found["context"] == 8192
     assert found["need"] == {"parameters": 134_515_008, "weights": 4 * 134_515_008, "cache_per_token": 46_080}
-    assert found["tokens"] == 32
+    assert 0 < found["tokens"] <= 32  # type: ignore[operator]
     assert found["seconds"] > 0  # type: ignore[operator]
     assert "the same text for the same seed" not in found["cannot"]  # type: ignore[operator]
     listed = {row["reference"] for row in json.loads(assay(["models", "--json"]).stdout)}

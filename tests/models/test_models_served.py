@@ -28,8 +28,8 @@ from assay.models.embedded.packaged import PACKAGED, place_of
 from assay.models.loading import Device
 from assay.models.registry import open_model
 from assay.models.remote import model as remote_model
-from assay.models.remote.asker import RemoteSettings
 from assay.models.remote.model import RemoteModel
+from assay.models.remote.transport import RemoteSettings
 from assay.models.text.gguf import unpacked
 
 for needed in ("any_llm", "fastapi", "uvicorn"):
@@ -207,4 +207,4 @@ def test_a_server_that_dies_under_way_leaves_reasons(tiny: Served) -> None:
     assert len(rows) == 8
     assert len(lost) >= 4
     assert all(one.lack == "gone" for one in lost), lost
-    assert any("connection was lost" in one.reason or "Nothing answers there" in one.reason for one in lost)
+    assert any("connection was lost" in one.reason or "No server answers" in one.reason for one in lost)

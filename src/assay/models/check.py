@@ -18,7 +18,7 @@ from assay.models.open_models import OpenModels
 from assay.models.references import read_json
 from assay.models.registry import select_backend
 from assay.models.remote.model import RemoteModel
-from assay.models.remote.services import find_place, is_remote
+from assay.models.remote.services import find_endpoint, is_remote
 
 if TYPE_CHECKING:
     from assay.core.completions import Means
@@ -92,7 +92,7 @@ def check_model(reference: str, device: Device | None = None) -> Checked:
 
 def _backend(reference: str, device: Device) -> str:
     if is_remote(reference):
-        return find_place(reference).service.name
+        return find_endpoint(reference).service.name
     return select_backend("text-model", reference, device)[0].name
 
 
@@ -130,9 +130,9 @@ def _parameters(path: Path) -> int:
 
 
 def _price(reference: str) -> tuple[float, float] | None:
-    from assay.models.remote.prices import dollars
-    from assay.models.remote.wire import Usage
+    from assay.models.remote.budget import cost_in_dollars
+    from assay.models.remote.wire import TokenUsage
 
-    place = find_place(reference)
-    ends = [dollars(place, None, usage) for usage in (Usage(1_000_000, 0), Usage(0, 1_000_000))]
+    endpoint = find_endpoint(reference)
+    ends = [cost_in_dollars(endpoint, None, usage) for usage in (TokenUsage(1_000_000, 0), TokenUsage(0, 1_000_000))]
     return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
