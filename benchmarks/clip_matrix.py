@@ -29,8 +29,7 @@ from transformers import CLIPProcessor
 from assay.core.model_kinds import Pixels
 from assay.models import Device
 from assay.models.image.clip import Clip, open_clip
-from assay.models.loading import placed
-from assay.models.references import locate
+from assay.models.loading import ModelRequest
 
 WORDS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
@@ -55,7 +54,7 @@ class Unwrapped:
 
 def opened(reference: str) -> Clip:
     """A `Clip` with empty caches."""
-    return open_clip(locate(reference), placed(Device(device="cpu")))
+    return open_clip(ModelRequest(reference, Device(device="cpu")))
 
 
 def assay_matrix(clip: Clip, images: Sequence[Pixels], texts: Sequence[str]) -> np.ndarray:

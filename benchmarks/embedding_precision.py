@@ -17,9 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.models.embedding.sentences import SentenceEncoder, open_sentences
-from assay.models.loading import Device
-from assay.models.references import locate
+from assay.models.embedding.sentences import SentenceEncoder, open_openvino_encoder
+from assay.models.loading import Device, ModelRequest
 
 MODEL = "embedded:minilm"
 NEEDED = 0.999
@@ -45,7 +44,7 @@ def main() -> None:
     english = [*(row["instruction"] for row in rows[:half]), *(row["output"] for row in rows[-half:])]
     texts = {"Alpaca": english, "Korean": [" ".join(words).strip() for words in itertools.product(*KOREAN)]}
     exact, fast = (
-        open_sentences(locate(MODEL), Device(device="cpu", dtype=dtype), "openvino")
+        open_openvino_encoder(ModelRequest(MODEL, Device(device="cpu", dtype=dtype)))
         for dtype in ("float32", "bfloat16")
     )
     print(f"{exact.how} and {fast.how}")

@@ -26,9 +26,9 @@ import numpy as np
 import torch
 
 from assay.core.model_kinds import Matrix
-from assay.models.embedding.sentences import open_sentences
 from assay.models.loading import Device
 from assay.models.references import locate
+from assay.models.registry import open_model
 
 MODEL = "embedded:minilm"
 NEEDED = 2.0
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _ours() -> tuple[Way, str]:
-    encoder = open_sentences(locate(MODEL), Device(device="cpu"))
+    encoder = open_model("embedder", MODEL, Device(device="cpu"))
 
     def embed(texts: Sequence[str]) -> Matrix:
         encoder.kept.clear()

@@ -28,7 +28,7 @@ from assay.components.sources.tasks.mmlu import Mmlu
 from assay.core.completions import Continuations, NotCompleted
 from assay.core.effect import Effect
 from assay.models.loading import Device
-from assay.models.text.backends import open_stepped
+from assay.models.registry import open_model
 from assay.stats import mean_of_proportions, wilson
 from assay.text.prompting.multiple_choice import MultipleChoiceItem, choose, continuations, item_of, mmlu_prompt, scores
 
@@ -108,7 +108,7 @@ def read_subjects(folder: Path, items: int | None, names: Sequence[str] = ()) ->
 
 def assay_way(model: str, device: str, subjects: Sequence[Subject]) -> Way:
     """By assay, warm: what is slow only once was done."""
-    opened = open_stepped(model, Device(device=device, dtype="float32"))
+    opened = open_model("token-model", model, Device(device=device, dtype="float32"))
 
     def ask(part: Sequence[Subject]) -> dict[str, Numbers]:
         answers = iter(opened.likelihoods([one for subject in part for one in subject.asked]))

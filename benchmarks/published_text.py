@@ -79,11 +79,11 @@ def perplexity_figures(path: Path, tokens: int) -> Iterator[Figure]:
     """By token, of MODEL in float32 on WikiText-2's test split, beside a loop of transformers alone."""
     from assay.core.errors import SourceError
     from assay.models.loading import Device
-    from assay.models.text.backends import open_language
+    from assay.models.registry import open_model
     from assay.models.text.rolling import rolled
     from assay.text.decoding.perplexity import of_text
 
-    model = open_language(MODEL, Device(device="cpu", dtype="float32"))
+    model = open_model("text-model", MODEL, Device(device="cpu", dtype="float32"))
     text = wikitext(path)
     ids = model.tokens_of(text)
     if len(ids) < 2:

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from assay.core.completions import Completion, TextRequest
-from assay.models.remote.asker import RemoteSettings
 from assay.models.remote.model import RemoteModel
+from assay.models.remote.transport import RemoteSettings
 
 SERVER = Path(__file__).resolve().parents[1] / "tests" / "fault_server.py"
 TARGET = 1.15

@@ -24,7 +24,7 @@ from assay.core.completions import Completion, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.models.loading import Device
 from assay.models.references import locate
-from assay.models.text.backends import open_language
+from assay.models.registry import open_model
 from assay.models.text.gguf import F16_FILE
 
 SUBJECTS = ("rivers", "snow", "bread", "trains", "birds", "music", "paper", "winter")
@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     device = Device(device="cpu")
-    ours: Any = open_language("openvino:embedded:smollm2", device)
-    theirs: Any = open_language("transformers:embedded:smollm2", device)
+    ours: Any = open_model("text-model", "openvino:embedded:smollm2", device)
+    theirs: Any = open_model("text-model", "transformers:embedded:smollm2", device)
     questions = [f"Write about {SUBJECTS[n % len(SUBJECTS)]}, part {n}." for n in range(options.batch)]
     requests = [
         TextRequest((Message("user", one),), Decoding("sample", max_tokens=options.tokens, seed=nth))

@@ -23,8 +23,8 @@ def _memory() -> Iterator[None]:
     yield
     held = Path("/proc/self/statm")
     if held.is_file() and int(held.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE") > MUCH:
-        from assay.models.open_models import let_go
+        from assay.models.open_models import release_generators
         from assay.pipeline.memory import give_back
 
-        let_go()
+        release_generators()
         give_back()

@@ -41,8 +41,7 @@ from assay.core.model_kinds import (
 )
 from assay.core.sample import Image, Sample
 from assay.images.codec import decode, encode_png
-from assay.models.loading import Device, placed
-from assay.models.references import locate
+from assay.models.loading import Device, ModelRequest
 from assay.models.text.classifier import HeadOnSentences, open_text_classifier
 from assay.models.text.limits import check_lengths, log_probs_of
 from assay.store.images import StoredImages
@@ -476,7 +475,7 @@ class TinyModels:
 
     def text_classifier(self, reference: str) -> TextClassifier:
         if Path(reference).is_dir():
-            head = open_text_classifier(locate(reference), placed(Device(device="cpu")), self.embedder)
+            head = open_text_classifier(ModelRequest(reference, Device(device="cpu")), self.embedder)
         else:
             weight = np.eye(2, 26, 2, dtype=np.float32)  # c, d
             head = HeadOnSentences(Letters(), ("cat", "dog"), weight, np.zeros(2, np.float32), reference)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from assay.models.remote.asker import RemoteSettings
 from assay.models.remote.budget import Budget
 from assay.models.remote.model import RemoteModel
+from assay.models.remote.transport import RemoteSettings
 from fault_server import FaultServer
 
 NAMES = ("openai", "anthropic", "gemini", "server")

@@ -84,7 +84,7 @@ def test_a_model_is_checked_by_asking_it() -> None:
     found = said("models", "check", "embedded:smollm2")
     assert found["context"] == 8192
     assert found["need"] == {"parameters": 134_515_008, "weights": 4 * 134_515_008, "cache_per_token": 46_080}
-    assert found["tokens"] == 32
+    assert 0 < found["tokens"] <= 32  # type: ignore[operator]
     assert found["seconds"] > 0  # type: ignore[operator]
     assert "the same text for the same seed" not in found["cannot"]  # type: ignore[operator]
     listed = {row["reference"] for row in json.loads(assay(["models", "--json"]).stdout)}
@@ -101,7 +101,7 @@ def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     refused = assay(["decode", "Hello", "--model", served])
     assert refused.returncode == 2
-    assert "does not show its logits" in refused.stderr
+    assert "not a language model that gives access to its logits" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) ->
         (["decode", "Hello", "--html", "nowhere/out.html"], "cannot be written"),
         (["decode", "Hello", "--model", "embedded:smollm"], "Did you mean 'smollm2'"),
         (["decode", "Hello", "--model", "embedded:fashion-clip"], "a language model (a ...ForCausalLM) is needed here"),
-        (["decode", "Hello", "--model", "openai:gpt-4o"], "does not show its logits"),
+        (["decode", "Hello", "--model", "openai:gpt-4o"], "not a language model that gives access to its logits"),
         (["ask", "Hello", "--model", "openai:gpt-4o"], "OPENAI_API_KEY"),
         (["models", "check", "embedded:fashion-clip"], "a language model (a ...ForCausalLM) is needed here"),
         (["models", "check", "gemini:gemini-2.5-flash"], "GEMINI_API_KEY"),

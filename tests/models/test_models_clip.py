@@ -13,8 +13,7 @@ from assay.core.errors import ModelError
 from assay.core.model_kinds import Pixels
 from assay.models import Device, OpenModels
 from assay.models.image.clip import Clip, open_clip
-from assay.models.loading import placed
-from assay.models.references import locate
+from assay.models.loading import ModelRequest
 
 TEXTS = ("a bag", "a light photo of a coat", "a sandal", "")
 
@@ -22,7 +21,7 @@ TEXTS = ("a bag", "a light photo of a coat", "a sandal", "")
 @pytest.fixture
 def fresh(folders: dict[str, Path]) -> Clip:
     """One with empty caches."""
-    return open_clip(locate(str(folders["clip"])), placed(Device(device="cpu")))
+    return open_clip(ModelRequest(str(folders["clip"]), Device(device="cpu")))
 
 
 def counted(part: torch.nn.Module) -> list[int]:
@@ -71,7 +70,7 @@ def test_rows_are_float32_of_length_one(fresh: Clip, photographs: list[Pixels]) 
 def test_an_image_embeds_alike_in_any_company(
     folders: dict[str, Path], fresh: Clip, photographs: list[Pixels], size: int
 ) -> None:
-    other = open_clip(locate(str(folders["clip"])), placed(Device(device="cpu")))
+    other = open_clip(ModelRequest(str(folders["clip"]), Device(device="cpu")))
     parts = [other.embed_images(photographs[start : start + size]) for start in range(0, len(photographs), size)]
     assert np.array_equal(np.concatenate(parts), fresh.embed_images(photographs))
     assert np.array_equal(np.concatenate([other.embed_texts([text]) for text in TEXTS]), fresh.embed_texts(TEXTS))

@@ -15,7 +15,7 @@ from assay.core.errors import ModelError
 from assay.core.model_kinds import TextModel
 from assay.models.embedded.packaged import PACKAGED, place_of
 from assay.models.loading import Device
-from assay.models.text.backends import named_backend, open_language
+from assay.models.registry import open_model
 from assay.models.text.gguf import F16_FILE, unpacked
 from assay.models.text.openvino_model import OpenVinoText
 from assay.models.text.transformers_model import HfTextModel
@@ -45,14 +45,14 @@ def texts_of(model: TextModel, requests: Sequence[TextRequest]) -> list[tuple[st
 
 @pytest.fixture(scope="module")
 def openvino() -> OpenVinoText:
-    found = open_language("openvino:embedded:smollm2", Device(device="cpu"))
+    found = open_model("text-model", "openvino:embedded:smollm2", Device(device="cpu"))
     assert isinstance(found, OpenVinoText)
     return found
 
 
 @pytest.fixture(scope="module")
 def transformers() -> HfTextModel:
-    found = open_language("transformers:embedded:smollm2", Device(device="cpu"))
+    found = open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
     assert isinstance(found, HfTextModel)
     return found
 
@@ -176,11 +176,8 @@ def test_unpacking_is_done_once_and_whole(tmp_path: Path) -> None:
 
 
 def test_references(tmp_path: Path) -> None:
-    assert named_backend("openvino:embedded:smollm2") == ("openvino", "embedded:smollm2")
-    assert named_backend("vllm:org/name") == ("vllm", "org/name")
-    assert named_backend("embedded:smollm2") == (None, "embedded:smollm2")
     with pytest.raises(ModelError, match="language model"):
-        open_language("embedded:fashion-resnet50", Device(device="cpu"))
+        open_model("text-model", "embedded:fashion-resnet50", Device(device="cpu"))
     with pytest.raises(ModelError, match="'openvino' cannot open"):
-        open_language("openvino:embedded:minilm", Device(device="cpu"))
+        open_model("text-model", "openvino:embedded:minilm", Device(device="cpu"))
     assert set(PACKAGED) == {"smollm2", "minilm", "open-nsfw"}

@@ -17,7 +17,7 @@ from assay.core.errors import ModelError
 from assay.core.model_kinds import TextModel
 from assay.models.embedded.packaged import PACKAGED
 from assay.models.loading import Device
-from assay.models.text.backends import open_language
+from assay.models.registry import open_model
 from assay.models.text.openvino_model import available
 from assay.models.text.transformers_model import HfTextModel
 from assay.text.decoding.logits import Floats
@@ -40,7 +40,7 @@ CHANCE = 1e-4
 @pytest.fixture(scope="module")
 def model() -> HfTextModel:
     """The one whose logits are shown: also the oracle."""
-    found = open_language("transformers:embedded:smollm2", Device(device="cpu"))
+    found = open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
     assert isinstance(found, HfTextModel)
     return found
 
@@ -51,7 +51,7 @@ def backend(request: pytest.FixtureRequest, model: HfTextModel) -> TextModel:
         return model
     if not available():
         pytest.skip("openvino-genai is not installed")
-    return open_language("openvino:embedded:smollm2", Device(device="cpu"))
+    return open_model("text-model", "openvino:embedded:smollm2", Device(device="cpu"))
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_embedded_models_open(name: str) -> None:
 @pytest.mark.parametrize("reference", ["openai:gpt-5", "anthropic:claude", "http://localhost/v1#llama"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_models_cannot_serve(kind: str, reference: str) -> None:
-    assert "answers with text" in message(kind, reference)
+    assert "opens a language model that generates text, not " in message(kind, reference)
 
 
 @pytest.mark.parametrize("reference", ["", "fashion-clip", "a/b/c", "what is this"])

@@ -9,7 +9,7 @@ import pytest
 
 from assay.core.completions import Answer, Completion, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
-from assay.models.remote.errors import trouble
+from assay.models.remote.errors import classify_error
 from fault_server import FaultServer
 from remote_parts import NAMES, opened, plant_keys
 
@@ -50,7 +50,7 @@ def test_a_server_that_refuses_fields_is_asked_in_a_form_that_it_takes(known: fr
     if bare:
         assert isinstance(cut, NotCompleted)
         assert cut.lack == "cannot"
-        assert "takes no top_k: 422: Unexpected fields in the request" in cut.reason
+        assert "does not support top_k: 422: Unexpected fields in the request" in cut.reason
     else:
         assert isinstance(cut, Completion)
         sent = server.received[-1].body
@@ -60,7 +60,7 @@ def test_a_server_that_refuses_fields_is_asked_in_a_form_that_it_takes(known: fr
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "reason", "strange"),
+    ("status", "body", "reason", "unknown_field"),
     [
         (400, {"message": "Unrecognized request argument supplied: top_k"}, "Unrecognized request argument", True),
         (400, {"message": "'messages.0' : property 'min_p' is unsupported"}, "property 'min_p' is unsupported", True),
@@ -81,13 +81,13 @@ def test_a_server_that_refuses_fields_is_asked_in_a_form_that_it_takes(known: fr
         (502, "<html><body>Bad gateway</body></html>", "502: ", False),
     ],
 )
-def test_what_a_server_says_is_told_wherever_it_stands(status: int, body: Any, reason: str, strange: bool) -> None:
+def test_reason_is_the_message_in_the_body(status: int, body: Any, reason: str, unknown_field: bool) -> None:
     class Refused(Exception):
         status_code = status
 
     error = Refused("the library's own words")
     error.original_exception = type("Inner", (Exception,), {"body": body})()  # type: ignore[attr-defined]
-    found = trouble(error)
+    found = classify_error(error)
     assert reason in found.reason
     assert "<" not in found.reason
-    assert found.strange is strange
+    assert found.unknown_field is unknown_field

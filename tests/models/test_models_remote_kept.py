@@ -19,11 +19,10 @@ import pytest
 from assay.core.completions import Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, StoreError
-from assay.models.remote.answer_cache import NAME
-from assay.models.remote.budget import Account, Budget
-from assay.models.remote.errors import short
+from assay.models.remote.budget import Account, Budget, Price
+from assay.models.remote.cache import NAME
+from assay.models.remote.errors import one_line
 from assay.models.remote.model import RemoteModel
-from assay.models.remote.prices import Price
 from fault_server import FaultServer, seeded
 from remote_parts import KEY, NAMES, opened, plant_keys
 
@@ -32,7 +31,7 @@ WORKER = """
 import json, sys
 from pathlib import Path
 from assay.core.completions import TextRequest
-from assay.models.remote.asker import RemoteSettings
+from assay.models.remote.transport import RemoteSettings
 from assay.models.remote.model import RemoteModel
 base, folder, count = sys.argv[1:]
 with RemoteModel(base + "/v1#llama", RemoteSettings(concurrency=8), answers=Path(folder)) as model:
@@ -173,7 +172,7 @@ def test_an_estimate_asks_nobody(tmp_path: Path) -> None:
         assert not server.received
         assert (told.askings, told.kept, told.answer_tokens) == (20, 0, 20 * 256)
         assert told.dollars == pytest.approx((told.prompt_tokens * 0.15 + told.answer_tokens * 0.6) / 1e6)
-        assert told.note.startswith("Rough")
+        assert told.note.startswith("Approximate")
         model.complete(questions(4, strategy="sample", answers=2))
         told = model.estimate(questions(10, strategy="sample", answers=2))
         assert (told.askings, told.kept) == (12, 8)
@@ -287,16 +286,16 @@ def test_a_server_of_ones_own_is_sent_no_other_key() -> None:
 
 
 def test_a_reason_is_short_and_without_the_key() -> None:
-    text = short("x" * 290 + f"\n {KEY} and {KEY}", KEY)
+    text = one_line("x" * 290 + f"\n {KEY} and {KEY}", KEY)
     assert len(text) <= 300
     assert "planted" not in text
-    assert short("a%2Fb and a/b", "a/b") == "[key] and [key]"
+    assert one_line("a%2Fb and a/b", "a/b") == "[key] and [key]"
 
 
 @pytest.mark.parametrize("key", ["sk-planted\nX-Header: 1", "sk planted", "sk-plänted"])
 def test_a_key_that_is_none(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(ModelError, match="OPENAI_API_KEY holds") as caught:
+    with pytest.raises(ModelError, match="OPENAI_API_KEY contains") as caught:
         RemoteModel("openai:gpt")
     assert key not in str(caught.value)
 

@@ -18,10 +18,9 @@ import pytest
 
 from assay.core.completions import Completion, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
-from assay.models.remote.asker import RemoteSettings
-from assay.models.remote.concurrency import Pace
-from assay.models.remote.errors import trouble
+from assay.models.remote.errors import classify_error
 from assay.models.remote.model import RemoteModel
+from assay.models.remote.transport import ConcurrencyLimiter, RemoteSettings
 from fault_server import FaultServer, seeded
 from remote_parts import opened, plant_keys
 
@@ -85,13 +84,13 @@ def test_concurrency_shrinks_to_what_the_service_bears() -> None:
     with FaultServer(latency=0.03, room=4, retry_after=None) as server:
         with opened("server", server, concurrency=32, tries=30, deadline_s=60.0, first_wait_s=0.05) as model:
             done = model.complete(questions(300))
-            pace = model._opened().asker.pace
+            limiter = model._opened().client.limiter
         assert all(isinstance(one, Completion) for one in done)
         assert server.peak <= 32
         # Without shrinking, 28 of 32 would be turned away in every round: some 2,000 of them.
         turned_away = len(server.received) - 300
         assert turned_away < 200, turned_away
-        assert 1 <= pace.limit < 12
+        assert 1 <= limiter.limit < 12
 
 
 def test_retry_after_is_waited_for_by_all() -> None:
@@ -115,19 +114,19 @@ def test_a_wait_longer_than_ours_is_not_waited_for() -> None:
 
 def test_pace_halves_once_for_one_moment_and_grows_slowly() -> None:
     async def story() -> list[float]:
-        pace = Pace(16)
-        entered = [await pace.enter(again=False) for _ in range(16)]
+        limiter = ConcurrencyLimiter(16)
+        entered = [await limiter.acquire(retry=False) for _ in range(16)]
         await asyncio.sleep(0.01)
         for moment in entered:
-            pace.too_much(moment, 0.0)
-        limits = [pace.limit]
+            limiter.record_overload(moment, 0.0)
+        limits = [limiter.limit]
         for _ in range(8):
-            pace.leave()
-            pace.went_well()
-        limits.append(pace.limit)
+            limiter.release()
+            limiter.record_success()
+        limits.append(limiter.limit)
         for _ in range(1000):
-            pace.went_well()
-        return [*limits, pace.limit]
+            limiter.record_success()
+        return [*limits, limiter.limit]
 
     halved, grown, most = asyncio.run(story())
     assert halved == 8
@@ -137,20 +136,20 @@ def test_pace_halves_once_for_one_moment_and_grows_slowly() -> None:
 
 def test_what_was_tried_before_goes_first_and_who_leaves_takes_no_place() -> None:
     async def story() -> list[str]:
-        pace, order = Pace(1), []
-        await pace.enter(again=False)
+        limiter, order = ConcurrencyLimiter(1), []
+        await limiter.acquire(retry=False)
 
         async def one(name: str, again: bool) -> None:
-            await pace.enter(again=again)
+            await limiter.acquire(retry=again)
             order.append(name)
-            pace.leave()
+            limiter.release()
 
         tasks = [asyncio.create_task(one(*args)) for args in (("new", False), ("gone", False), ("tried", True))]
         await asyncio.sleep(0)
         tasks[1].cancel()
-        pace.leave()
+        limiter.release()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert pace.running == 0
+        assert limiter.running == 0
         return order
 
     assert asyncio.run(story()) == ["tried", "new"]
@@ -171,14 +170,14 @@ def test_how_long_to_wait(headers: dict[str, str], low: float | None, high: floa
         headers = {"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=3000))}
     error: Any = RuntimeError("slow down")
     error.status_code, error.original_exception = 529, SimpleNamespace(response=SimpleNamespace(headers=headers))
-    wait = trouble(error).wait
+    wait = classify_error(error).wait
     assert wait is None if low is None else wait is not None and low <= wait <= (high or 0)
 
 
 def test_gemini_says_in_the_body_how_long_to_wait() -> None:
     error: Any = RuntimeError("429 RESOURCE_EXHAUSTED. {'error': {'details': [{'retryDelay': '17.5s'}]}}")
     error.status_code = 429
-    assert trouble(error).wait == 17.5
+    assert classify_error(error).wait == 17.5
 
 
 def test_a_used_up_account_is_not_asked_again() -> None:
@@ -220,9 +219,9 @@ def test_settings_are_bounded(name: str) -> None:
 def test_what_services_say_in_their_own_words(status: int, words: str, lack: str) -> None:
     error: Any = RuntimeError(words)
     error.status_code = status
-    told = trouble(error)
+    told = classify_error(error)
     assert told.lack == lack
-    assert told.again == (status >= 429)
+    assert told.retry == (status >= 429)
     assert words in told.reason
 
 

@@ -13,7 +13,7 @@ from assay.core.completions import Capabilities, LogProbs
 from assay.core.errors import ModelError
 from assay.core.model_kinds import TokenModel
 from assay.models.loading import Device
-from assay.models.text.backends import open_language
+from assay.models.registry import open_model
 from assay.models.text.rolling import rolled
 from assay.text.decoding.perplexity import of_text
 
@@ -22,7 +22,7 @@ TEXT = "One fish, two fish, red fish, blue fish. 안녕하세요, 세계! def ad
 
 @pytest.fixture(scope="module")
 def transformers() -> Any:
-    return open_language("transformers:embedded:smollm2", Device(device="cpu"))
+    return open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
 
 
 def page(network: Any, ids: Sequence[int], window: int, stride: int) -> float:
@@ -72,7 +72,7 @@ def test_several_rows_at_once_are_read_as_each_alone(transformers: Any) -> None:
 
 
 def test_openvino_slides_as_transformers_does(transformers: Any) -> None:
-    openvino = open_language("openvino:embedded:smollm2", Device(device="cpu"))
+    openvino = open_model("text-model", "openvino:embedded:smollm2", Device(device="cpu"))
     (ours,), (theirs,) = (rolled(one, [TEXT], window=32, stride=16) for one in (openvino, transformers))
     assert ours.windows == theirs.windows > 1
     assert np.allclose(ours.values[1:], theirs.values[1:], atol=0.02)  # type: ignore[arg-type]

@@ -20,9 +20,9 @@ from assay.core.errors import ModelError
 from assay.core.model_kinds import Matrix
 from assay.models import Device, OpenModels
 from assay.models.embedding.networks import OpenVinoNetwork, Tile, converted
-from assay.models.embedding.sentences import SentenceEncoder, open_sentences
+from assay.models.embedding.sentences import SentenceEncoder
 from assay.models.references import locate
-from assay.models.text.backends import named_backend
+from assay.models.registry import open_model
 
 MINILM = "embedded:minilm"
 LONG = "all happy families are alike " * 100
@@ -44,8 +44,9 @@ WAYS = {"bfloat16": "openvino:", "float32": "openvino:", "transformers": "transf
 
 def opened(reference: str, dtype: str = "auto", device: str = "cpu") -> SentenceEncoder:
     """A fresh one, which remembers nothing."""
-    backend, named = named_backend(reference)
-    return open_sentences(locate(named), Device(device=device, dtype=dtype), backend)
+    encoder = open_model("embedder", reference, Device(device=device, dtype=dtype))
+    assert isinstance(encoder, SentenceEncoder)
+    return encoder
 
 
 def plainly(folder: str, texts: Sequence[str], longest: int) -> Matrix:
@@ -164,7 +165,7 @@ def test_backends_and_precision_are_told(folder: Path) -> None:
     assert opened(str(folder), "float32").how == "openvino float32"
     assert opened(f"transformers:{folder}").how == "transformers float32"
     assert opened(f"transformers:{folder}", "bfloat16").how == "transformers bfloat16"
-    with pytest.raises(ModelError, match="'vllm' has no sentence encoders"):
+    with pytest.raises(ModelError, match=r"'vllm' opens .*, not a sentence encoder"):
         opened(f"vllm:{folder}")
     with pytest.raises(ModelError, match="runs on a CPU, not on 'mps'"):
         opened(f"openvino:{folder}", device="mps")

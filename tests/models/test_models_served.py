@@ -26,9 +26,10 @@ from assay.core.decoding import Decoding
 from assay.core.model_kinds import TextModel
 from assay.models.embedded.packaged import PACKAGED, place_of
 from assay.models.loading import Device
-from assay.models.remote.asker import RemoteSettings
+from assay.models.registry import open_model
+from assay.models.remote import model as remote_model
 from assay.models.remote.model import RemoteModel
-from assay.models.text import backends as language
+from assay.models.remote.transport import RemoteSettings
 from assay.models.text.gguf import unpacked
 
 for needed in ("any_llm", "fastapi", "uvicorn"):
@@ -120,9 +121,9 @@ def tiny(tiny_folder: Path, tmp_path: Path) -> Iterator[Served]:
 def remote(embedded: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TextModel]:
     """As any command opens it, but for the folder in which answers are kept."""
     monkeypatch.delenv("ASSAY_API_KEY", raising=False)
-    monkeypatch.setattr(language, "cache", lambda: tmp_path / "models")
-    language.open_remote.cache_clear()
-    found = language.open_language(embedded.reference, Device(device="cpu"))
+    monkeypatch.setattr(remote_model, "answers_folder", lambda: tmp_path / "answers")
+    remote_model.open_remote.cache_clear()
+    found = open_model("text-model", embedded.reference, Device(device="cpu"))
     assert isinstance(found, RemoteModel)
     with found:
         yield found
@@ -139,7 +140,7 @@ def done(model: TextModel, *requests: TextRequest) -> list[Completion]:
 
 
 def test_what_it_answers_is_what_the_same_model_answers_here(remote: TextModel) -> None:
-    local = language.open_language("transformers:embedded:smollm2", Device(device="cpu"))
+    local = open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
     requests = [
         asked(),
         asked("Write a line about snow.", repetition_penalty=1.5),
@@ -206,4 +207,4 @@ def test_a_server_that_dies_under_way_leaves_reasons(tiny: Served) -> None:
     assert len(rows) == 8
     assert len(lost) >= 4
     assert all(one.lack == "gone" for one in lost), lost
-    assert any("connection was lost" in one.reason or "Nothing answers there" in one.reason for one in lost)
+    assert any("connection was lost" in one.reason or "No server answers" in one.reason for one in lost)

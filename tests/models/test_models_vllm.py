@@ -23,14 +23,13 @@ from assay.core.completions import Answer, Completion, Message, NotCompleted, Te
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 from assay.core.model_kinds import TextModel
-from assay.models.loading import Device, Placement
+from assay.models.loading import Device, ModelRequest, Placement
 from assay.models.references import Checkpoint, locate
-from assay.models.text import backends as language
+from assay.models.registry import BACKENDS, open_model
 from assay.models.text import vllm_model as text_vllm
-from assay.models.text.backends import backend_of, best_backend, open_language
 from assay.models.text.gguf import F16_FILE
 from assay.models.text.transformers_model import stream
-from assay.models.text.vllm_model import VllmText, beams, engine, open_vllm, sampling
+from assay.models.text.vllm_model import VllmText, beams, check_placement, engine, open_vllm, sampling
 
 INSTALLED = importlib.util.find_spec("vllm") is not None
 REAL = pytest.mark.skipif(not INSTALLED, reason="vllm is not installed")
@@ -83,30 +82,31 @@ def test_the_library_takes_every_argument_and_changes_none() -> None:
 def test_vllm_answers_for_folders_and_the_hub_on_the_first_gpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str, installed: bool, reference: str, chosen: str
 ) -> None:
-    monkeypatch.setattr(language, "vllm_available", lambda: installed)
+    monkeypatch.setattr(text_vllm, "available", lambda: installed)
     (tmp_path / "unpacked").mkdir()
     (tmp_path / "unpacked" / F16_FILE).touch()
     checkpoint = Checkpoint(reference, str(tmp_path / reference), None if "/" in reference else ())
-    assert best_backend(checkpoint, Placement(device, "bfloat16")) == chosen
+    request: Any = SimpleNamespace(checkpoint=checkpoint, placement=Placement(device, "bfloat16"))
+    rows = [backend for backend in BACKENDS if backend.kind == "text-model" and backend.accepts(request)]
+    assert rows[0].name == chosen
 
 
 def test_what_is_missing_is_said_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint = locate("embedded:smollm2")
     if not INSTALLED:
         with pytest.raises(ModelError, match=r"'vllm' is not installed.\n.*pip install \"assay\[vllm\]\""):
-            open_language("vllm:embedded:smollm2", Device(device="cpu"))
+            open_model("text-model", "vllm:embedded:smollm2", Device(device="cpu"))
     monkeypatch.setattr(text_vllm, "available", lambda: True)
     with pytest.raises(ModelError, match="runs on the first GPU, not on 'cuda:1'"):
-        open_vllm(checkpoint, Placement("cuda:1", "bfloat16"))
+        check_placement(Placement("cuda:1", "bfloat16"))
     with pytest.raises(ModelError, match="language model"):
-        open_vllm(locate("embedded:minilm"), Placement("cpu", "float32"))
+        open_vllm(ModelRequest("embedded:minilm", Device(device="cpu")))
     for built, wanted in (("cuda", "cpu"), ("", "cuda"), ("cpu", "cuda")):
         platforms = ModuleType("vllm.platforms")
         platforms.current_platform = SimpleNamespace(device_type=built)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "vllm", ModuleType("vllm"))
         monkeypatch.setitem(sys.modules, "vllm.platforms", platforms)
         with pytest.raises(ModelError, match=f"runs on {built or 'no device'}.*, not on '{wanted}'"):
-            open_vllm(checkpoint, Placement(wanted, "float32"))
+            check_placement(Placement(wanted, "float32"))
 
 
 @dataclass
@@ -204,14 +204,14 @@ def test_what_vllm_would_decode_otherwise_is_refused(stood_in: VllmText, decodin
 def vllm() -> Iterator[TextModel]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-        model = open_language("vllm:embedded:smollm2", Device(device=HERE, dtype="float32"))
-        assert backend_of(model) == "vllm"
+        model = open_model("text-model", "vllm:embedded:smollm2", Device(device=HERE, dtype="float32"))
+        assert isinstance(model, VllmText)
         yield model
 
 
 @pytest.fixture(scope="module")
 def transformers() -> TextModel:
-    return open_language("transformers:embedded:smollm2", Device(device=HERE, dtype="float32"))
+    return open_model("text-model", "transformers:embedded:smollm2", Device(device=HERE, dtype="float32"))
 
 
 @REAL

@@ -11,7 +11,7 @@ from assay.core.completions import Answer, Completion, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
 from assay.core.model_kinds import Embedder, TextModel
-from assay.models.remote.estimates import filler
+from assay.models.remote.budget import placeholder_text
 from assay.text.answers.choices import LETTERS, extract_choice
 from assay.text.answers.extraction import Extracted, extract_number, extract_span, extract_yes_no
 from assay.text.answers.voting import Vote, vote
@@ -211,7 +211,7 @@ def requests_of(quests: Sequence[Quest], embedder: Embedder | None = None) -> li
         found.append(_first(quest, prompt))
         if quest.way.prompting.steps == 2:
             decoding = quest.way.decoding
-            thoughts = [filler(decoding.max_tokens, nth) for nth in range(decoding.answers)]
+            thoughts = [placeholder_text(decoding.max_tokens, nth) for nth in range(decoding.answers)]
             found += [_second(quest, second_step(quest.way.prompting, prompt, text)) for text in thoughts]
     return found
 

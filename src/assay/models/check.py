@@ -15,10 +15,10 @@ from assay.core.decoding import STRATEGIES, Decoding
 from assay.core.errors import ModelError
 from assay.models.loading import Device
 from assay.models.open_models import OpenModels
-from assay.models.references import locate, read_json
+from assay.models.references import read_json
+from assay.models.registry import select_backend
 from assay.models.remote.model import RemoteModel
-from assay.models.remote.services import find_place, is_remote
-from assay.models.text.backends import backend_of, named_backend
+from assay.models.remote.services import find_endpoint, is_remote
 
 if TYPE_CHECKING:
     from assay.core.completions import Capabilities
@@ -78,7 +78,7 @@ def check_model(reference: str, device: Device | None = None) -> Checked:
         raise ModelError(f"Model {reference!r} gave no answer ({made.lack}): {made.reason}")
     return Checked(
         reference=reference,
-        backend=_backend(reference, model),
+        backend=_backend(reference, device),
         answer=made.answers[0].text,
         tokens=made.answers[0].tokens,
         seconds=seconds,
@@ -90,8 +90,10 @@ def check_model(reference: str, device: Device | None = None) -> Checked:
     )
 
 
-def _backend(reference: str, model: TextModel) -> str:
-    return find_place(reference).service.name if is_remote(reference) else backend_of(model)
+def _backend(reference: str, device: Device) -> str:
+    if is_remote(reference):
+        return find_endpoint(reference).service.name
+    return select_backend("text-model", reference, device)[0].name
 
 
 def _cannot(means: Capabilities) -> tuple[str, ...]:
@@ -107,7 +109,8 @@ def _cannot(means: Capabilities) -> tuple[str, ...]:
 
 
 def _need(reference: str, device: Device) -> Need | None:
-    folder = locate(named_backend(reference)[1]).folder
+    backend, request = select_backend("text-model", reference, device)
+    folder = request.checkpoint.folder if backend.checkpoint else None
     if folder is None:
         return None
     config = read_json(folder / "config.json")
@@ -127,9 +130,9 @@ def _parameters(path: Path) -> int:
 
 
 def _price(reference: str) -> tuple[float, float] | None:
-    from assay.models.remote.prices import dollars
-    from assay.models.remote.wire import Usage
+    from assay.models.remote.budget import cost_in_dollars
+    from assay.models.remote.wire import TokenUsage
 
-    place = find_place(reference)
-    ends = [dollars(place, None, usage) for usage in (Usage(1_000_000, 0), Usage(0, 1_000_000))]
+    endpoint = find_endpoint(reference)
+    ends = [cost_in_dollars(endpoint, None, usage) for usage in (TokenUsage(1_000_000, 0), TokenUsage(0, 1_000_000))]
     return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])

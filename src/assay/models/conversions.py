@@ -15,6 +15,11 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay" / "models"
 
 
+def answers_folder() -> Path:
+    """Folder of cached answers of remote models, shared by all runs of a user."""
+    return cache().parent / "answers"
+
+
 def digest_of(paths: Iterable[Path]) -> str:
     """SHA-256 of the files' contents, in order; 64 hexadecimal digits."""
     parts = [_digest(path, path.stat().st_mtime_ns) for path in paths]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.core.errors import ModelError, did_you_mean
-from assay.models.references import EMBEDDED, Checkpoint, embedded_names, kind_of
+from assay.models.references import EMBEDDED, Checkpoint, embedded_names, kind_of, locate
 
 if TYPE_CHECKING:
     import torch
 
     from assay.core.model_kinds import Matrix
+    from assay.models.remote.budget import Budget
 
 HUB_SECONDS = 5.0
 """The hub is asked once for so long before a download; its own client would retry for half a minute and more."""
@@ -84,6 +86,42 @@ def placed(device: Device) -> Placement:
             f"There is no device {placement.device!r}.", hint="Known: auto, cpu, cuda, cuda:1, mps."
         ) from error
     return placement
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """A model to open: what a backend is given."""
+
+    reference: str
+    """As the user wrote it."""
+    device: Device = field(default_factory=Device)
+    scheme: str = ""
+    """Name of the backend that the reference begins with; "" for none."""
+    budget: Budget | None = None
+    """Set only for a backend that charges for requests."""
+
+    @property
+    def name(self) -> str:
+        """The reference without the scheme."""
+        return self.reference.removeprefix(f"{self.scheme}:") if self.scheme else self.reference
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint that `name` refers to.
+
+        Raises:
+            ModelError: As `locate`.
+        """
+        return locate(self.name)
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Device and dtype on this machine.
+
+        Raises:
+            ModelError: As `placed`.
+        """
+        return placed(self.device)
 
 
 def fetch(checkpoint: Checkpoint, load: Callable[[bool], T]) -> T:

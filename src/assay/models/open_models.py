@@ -1,27 +1,16 @@
-"""Opens models by reference: the `Models` of a lab."""
+"""Cache of open models: the `Models` of a lab."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from assay.models.embedded.packaged import OPEN_NSFW, place_of
-from assay.models.embedding.sentences import SentenceEncoder, open_sentences
-from assay.models.image.classifier import HfClassifier, open_classifier
-from assay.models.image.clip import Clip, open_clip
-from assay.models.image.diffusion import Diffusion, open_diffusion
-from assay.models.image.open_nsfw import OpenNsfw
-from assay.models.loading import Device, placed
-from assay.models.references import EMBEDDED, Checkpoint, locate
-from assay.models.remote.services import is_remote
-from assay.models.text.backends import named_backend, open_language, open_stepped
-from assay.models.text.classifier import open_text_classifier
-from assay.models.text.reward_model import HfRewardModel, open_reward_model
+from assay.models.loading import Device
+from assay.models.registry import ModelKind, select_backend
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from assay.core.model_kinds import (
         Classifier,
         Embedder,
@@ -33,145 +22,122 @@ if TYPE_CHECKING:
         TextModel,
         TwinEncoder,
     )
+    from assay.models.loading import ModelRequest
+    from assay.models.references import Checkpoint
+    from assay.models.registry import Backend
     from assay.models.remote.budget import Budget
-    from assay.models.text.transformers_model import HfTextModel
+
+CACHE_SIZES: Mapping[ModelKind, int] = {
+    "image-generator": 2,
+    "image-classifier": 4,
+    "twin-encoder": 2,
+    "text-model": 2,
+    "token-model": 2,
+    "embedder": 2,
+    "text-classifier": 4,
+    "reward-model": 2,
+}
+"""Most open models of each kind; the least recently used one is dropped. Few, because a proof opens many trained
+classifiers one after the other."""
 
 
 @dataclass(frozen=True)
 class OpenModels:
-    """Opens each model once in a process, wherever it was asked for; a folder that has changed is opened again.
+    """Open each model once in a process; a checkpoint whose files have changed is opened again.
 
-    A plain value: it pickles, and a worker that unpickles it finds what its own process has opened.
+    Picklable. The cache belongs to the process: a worker that unpickles this object uses what is already open there.
     """
 
     device: Device = field(default_factory=Device)
     budget: Budget | None = None
-    """Of everything that is asked over HTTP: what it may cost, or only what it did."""
+    """Limit, or only record, of what requests to paid services cost."""
 
     def image_model(self, reference: str) -> ImageModel:
-        """A diffusers text-to-image pipeline.
+        """Open a text-to-image model.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        return _diffusion(locate(reference), self.device)
+        return cast("ImageModel", self._open("image-generator", reference))
 
     def twin_encoder(self, reference: str) -> TwinEncoder:
-        """A CLIP model.
+        """Open a text-image encoder such as CLIP.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        return _clip(locate(reference), self.device)
+        return cast("TwinEncoder", self._open("twin-encoder", reference))
 
     def text_model(self, reference: str) -> TextModel:
-        """A language model, by the backend that the reference names, or the best one that is here.
+        """Open a language model with the backend that the reference names, else with the best one installed.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        return _text(reference, self.device, self.budget if is_remote(reference) else None)
+        return cast("TextModel", self._open("text-model", reference))
 
     def stepped_model(self, reference: str) -> SteppedModel:
-        """A language model of transformers, which shows its logits, whatever backend would answer otherwise.
+        """Open a language model with transformers, which gives access to its logits.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        return _stepped(reference, self.device)
+        return cast("SteppedModel", self._open("token-model", reference))
 
     def likelihood_model(self, reference: str) -> LikelihoodModel:
-        """A language model of transformers, which says how probable given words are.
+        """Open a language model with transformers, which computes log-likelihoods of given continuations.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        return _stepped(reference, self.device)
+        return cast("LikelihoodModel", self._open("token-model", reference))
 
     def reward_model(self, reference: str) -> RewardModel:
-        """A language model with a head of one number.
+        """Open a reward model: a sequence classifier with one output.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        return _rewards(locate(reference), self.device)
+        return cast("RewardModel", self._open("reward-model", reference))
 
     def embedder(self, reference: str) -> Embedder:
-        """A sentence encoder, by the backend that the reference names, or the best one that is here.
+        """Open a sentence encoder with the backend that the reference names, else with the best one installed.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        backend, named = named_backend(reference)
-        return _sentences(locate(named), self.device, backend)
+        return cast("Embedder", self._open("embedder", reference))
 
     def classifier(self, reference: str) -> Classifier:
-        """An image classifier.
+        """Open an image classifier.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        if reference == EMBEDDED + OPEN_NSFW:
-            return _open_nsfw(place_of(OPEN_NSFW))
-        return _classifier(locate(reference), self.device)
+        return cast("Classifier", self._open("image-classifier", reference))
 
     def text_classifier(self, reference: str) -> TextClassifier:
-        """A classifier of texts: one that assay trained, or one of transformers.
+        """Open a text classifier: a head that assay trained, or a sequence classifier of transformers.
 
         Raises:
-            ModelError: There is none, or it cannot be loaded.
+            ModelError: There is no such model, or it cannot be loaded.
         """
-        return _text_classifier(locate(reference), self)
+        return cast("TextClassifier", self._open("text-classifier", reference))
+
+    def _open(self, kind: ModelKind, reference: str) -> Any:
+        backend, request = select_backend(kind, reference, self.device, self.budget)
+        return _CACHES[kind](backend, request, request.checkpoint if backend.checkpoint else None)
 
 
-# The caches belong to the process, not to an OpenModels: an engine may unpickle a new one for every shard. They are
-# short, because a proof opens many trained classifiers one after the other.
-@lru_cache(maxsize=2)
-def _diffusion(checkpoint: Checkpoint, device: Device) -> Diffusion:
-    return open_diffusion(checkpoint, device, placed(device))
+def _opened(backend: Backend, request: ModelRequest, checkpoint: Checkpoint | None) -> Any:
+    """`checkpoint` is part of the cache's key: it changes with the files."""
+    return backend.open_model(request)
 
 
-@lru_cache(maxsize=2)
-def _clip(checkpoint: Checkpoint, device: Device) -> Clip:
-    return open_clip(checkpoint, placed(device))
+_CACHES = {kind: lru_cache(maxsize=size)(_opened) for kind, size in CACHE_SIZES.items()}
 
 
-@lru_cache(maxsize=2)
-def _text(reference: str, device: Device, budget: Budget | None) -> TextModel:
-    return open_language(reference, device, budget)
-
-
-@lru_cache(maxsize=2)
-def _stepped(reference: str, device: Device) -> HfTextModel:
-    return open_stepped(reference, device)
-
-
-@lru_cache(maxsize=2)
-def _rewards(checkpoint: Checkpoint, device: Device) -> HfRewardModel:
-    return open_reward_model(checkpoint, placed(device))
-
-
-@lru_cache(maxsize=2)
-def _sentences(checkpoint: Checkpoint, device: Device, backend: str | None) -> SentenceEncoder:
-    return open_sentences(checkpoint, device, backend)
-
-
-@lru_cache(maxsize=4)
-def _classifier(checkpoint: Checkpoint, device: Device) -> HfClassifier:
-    return open_classifier(checkpoint, placed(device))
-
-
-@lru_cache(maxsize=1)
-def _open_nsfw(file: Path) -> OpenNsfw:
-    return OpenNsfw(file, EMBEDDED + OPEN_NSFW)
-
-
-@lru_cache(maxsize=4)
-def _text_classifier(checkpoint: Checkpoint, models: OpenModels) -> TextClassifier:
-    return open_text_classifier(checkpoint, placed(models.device), models.embedder)
-
-
-def let_go() -> None:
-    """Forgets the models that draw and write, which are the largest; who holds one keeps it, and any is opened anew."""
-    for cache in (_diffusion, _text, _stepped):
-        cache.cache_clear()
+def release_generators() -> None:
+    """Drop the cached models that generate images and text, which are the largest; they are opened again on demand."""
+    for kind in ("image-generator", "text-model", "token-model"):
+        _CACHES[kind].cache_clear()

@@ -30,7 +30,7 @@ MARKS = ("model_index.json", "config.json")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:")
-_FORMS = "A model is embedded:NAME, a folder such as ./folder, or org/name on the hub."
+FORMS = "A model is embedded:NAME, a folder such as ./folder, or org/name on the hub."
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,11 @@ def locate(reference: str) -> Checkpoint:
     if path.is_dir() or reference.startswith(("/", "./", "../", "~")):
         return _in_folder(reference, path)
     if _SCHEME.match(reference):
-        raise ModelError(
-            f"Model {reference!r} answers with text; it cannot serve where images are involved.", hint=_FORMS
-        )
+        raise ModelError(f"Model {reference!r} is not a checkpoint, which is needed here.", hint=FORMS)
     if _HUB.fullmatch(reference):
         return Checkpoint(reference, reference)
     known = [EMBEDDED + name for name in embedded_names()]
-    raise ModelError(f"{reference!r} names no model.", hint=f"{_FORMS} {known_names(reference, known)}".rstrip())
+    raise ModelError(f"{reference!r} names no model.", hint=f"{FORMS} {known_names(reference, known)}".rstrip())
 
 
 def embedded_names() -> tuple[str, ...]:
@@ -125,7 +123,7 @@ def _embedded(name: str) -> Path:
 def _in_folder(reference: str, folder: Path) -> Checkpoint:
     if not folder.is_dir():
         there = "is a file" if folder.exists() else "does not exist"
-        raise ModelError(f"Model {reference!r}: {folder} {there}; a folder was expected.", hint=_FORMS)
+        raise ModelError(f"Model {reference!r}: {folder} {there}; a folder was expected.", hint=FORMS)
     if not any((folder / mark).is_file() for mark in MARKS):
         names = sorted(path.name for path in folder.iterdir())
         there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assay.models.open_models import let_go
+from assay.models.open_models import release_generators
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def room() -> Iterator[None]:
     What was opened to draw and to write would lie about until something else is opened; each takes gigabytes with its
     cache, and a training's own copies come on top.
     """
-    let_go()
+    release_generators()
     try:
         yield
     finally:

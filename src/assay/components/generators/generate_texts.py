@@ -11,7 +11,7 @@ from assay.core.completions import HOPELESS, Completion, End, Message, NotComple
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Failure, Made, Sample
-from assay.models.remote.estimates import filler
+from assay.models.remote.budget import placeholder_text
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class GenerateTexts:
 
     def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
         """Return placeholder samples of maximal length, to estimate the cost of requests about them."""
-        return [self._sample(seed, filler(self.decoding.max_tokens), "length") for seed in seeds]
+        return [self._sample(seed, placeholder_text(self.decoding.max_tokens), "length") for seed in seeds]
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         """The texts.

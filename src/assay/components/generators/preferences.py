@@ -28,7 +28,7 @@ from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
 from assay.core.roles import ChecksPreconditions, Scorer, Source, listing_of
 from assay.core.sample import Failure, Made, Sample
-from assay.models.remote.estimates import filler
+from assay.models.remote.budget import placeholder_text
 from assay.text.instructions.dialogues import conversation
 from assay.text.prompting.rankings import BLANK, EQUAL, FIELDS, MISSING, Agree, Opinion, net, settled, write_rankings
 
@@ -189,12 +189,12 @@ class Preferences:
         chosen, rejected = sorted(self._longest, key=len)[-2:]
         rankers = sorted(self._rankers.all)
         fields = {
-            **dict.fromkeys(FIELDS, filler(8)),
+            **dict.fromkeys(FIELDS, placeholder_text(8)),
             "chosen": chosen,
             "rejected": rejected,
             **dict.fromkeys(("chosen_from", "rejected_from"), max(self.answerers, key=len)),
             "ranked_by": ", ".join(rankers),
-            "rankings": filler(64 * len(rankers)),
+            "rankings": placeholder_text(64 * len(rankers)),
         }
         return [Sample({**seed.fields, **fields}, (seed.id, *seed.parents), MADE_BY) for seed in seeds]
 
@@ -217,7 +217,10 @@ class Preferences:
 
     @property
     def _longest(self) -> list[str]:
-        return [filler(self.answerers[name].decoding.max_tokens, 1 + at) for at, (name, _) in enumerate(self._turns)]
+        return [
+            placeholder_text(self.answerers[name].decoding.max_tokens, 1 + at)
+            for at, (name, _) in enumerate(self._turns)
+        ]
 
     def _answered(self, prompts: Sequence[Prompt], lab: Lab) -> dict[str, list[Said]]:
         """The answers to each prompt, by what is asked."""

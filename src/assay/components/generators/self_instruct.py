@@ -28,7 +28,7 @@ from assay.core.lab import Lab
 from assay.core.model_kinds import TextModel
 from assay.core.roles import Source, listing_of
 from assay.core.sample import Failure, Made, Sample
-from assay.models.remote.estimates import filler
+from assay.models.remote.budget import placeholder_text
 from assay.text.instructions.self_instruct import SENTENCES
 from assay.text.instructions.task_prompts import LAYOUTS, Layout
 
@@ -196,7 +196,7 @@ class SelfInstruct:
             found.append(max(map(asking.listing, calls), key=size_of))
             each = -(-self.decoding.max_tokens // len(own))
             for seed in own:
-                drafts = [Draft(seed, call, filler(each, int(seed.id, 16))) for call in calls]
+                drafts = [Draft(seed, call, placeholder_text(each, int(seed.id, 16))) for call in calls]
                 found.append(max(map(asking.sorting, drafts), key=size_of))
                 both = [replace(draft, classification=kind) for draft in drafts for kind in (True, False)]
                 found.append(max(map(asking.solving, both), key=size_of))
@@ -204,7 +204,7 @@ class SelfInstruct:
 
     def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
         """Return placeholder samples of maximal length, to estimate the cost of requests about them."""
-        long, short = filler(self.solving.max_tokens), filler(self.decoding.max_tokens)
+        long, short = placeholder_text(self.solving.max_tokens), placeholder_text(self.decoding.max_tokens)
         fields = {
             "instruction": short,
             "input": long,

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
 from assay.models.embedding.networks import HfNetwork, Network, OpenVinoNetwork, Tile, available, converted
 from assay.models.embedding.recent import Recent
-from assay.models.loading import Device, Placement, fetch, finite, load_whole, placed, refuse_kind, tiles
+from assay.models.loading import ModelRequest, Placement, fetch, finite, load_whole, refuse_kind, tiles
 from assay.models.references import Checkpoint, read_json
-from assay.models.text.backends import OPENVINO, TRANSFORMERS
 
 if TYPE_CHECKING:
     from assay.core.model_kinds import Matrix
@@ -110,54 +109,66 @@ def _plan(lengths: Sequence[int], longest: int, tokens: int) -> Iterator[tuple[l
             yield batch, count, width
 
 
-def open_sentences(checkpoint: Checkpoint, device: Device, backend: str | None = None) -> SentenceEncoder:
-    """Loads a sentence encoder and its tokenizer, for `backend` or the best one that is here.
+def is_default_for(request: ModelRequest) -> bool:
+    """Whether OpenVINO opens a reference without scheme: on a CPU, where it is installed."""
+    return request.placement.device == "cpu" and available()
 
-    OpenVINO computes in bfloat16 where the processor has it in hardware and in float32 elsewhere, unless `device`
+
+def open_openvino_encoder(request: ModelRequest) -> SentenceEncoder:
+    """Load a sentence encoder and its tokenizer with OpenVINO.
+
+    OpenVINO computes in bfloat16 where the processor has it in hardware and in float32 elsewhere, unless the device
     names a dtype.
 
     Raises:
-        ModelError: There is none, it pools otherwise than by the mean, or it cannot be loaded.
+        ModelError: OpenVINO is not installed, the device is not a CPU, or as `open_transformers_encoder`.
     """
+    if not available():
+        raise ModelError("OpenVINO is not installed.", hint="pip install openvino")
+    if request.placement.device != "cpu":
+        raise ModelError(f"The backend 'openvino' runs on a CPU, not on {request.placement.device!r}.")
+    return _open(request, _openvino_network)
+
+
+def open_transformers_encoder(request: ModelRequest) -> SentenceEncoder:
+    """Load a sentence encoder and its tokenizer with transformers.
+
+    Raises:
+        ModelError: There is no such model, its pooling is not the mean over tokens, or it cannot be loaded.
+    """
+    return _open(request, _transformers_network)
+
+
+def _open(request: ModelRequest, network_of: Callable[[Checkpoint, ModelRequest], Network]) -> SentenceEncoder:
     from transformers import AutoTokenizer
 
-    placement = placed(device)
-    backend = backend or (OPENVINO if placement.device == "cpu" and available() else TRANSFORMERS)
-    _check_backend(backend, placement)
+    checkpoint = request.checkpoint
 
     def load(local: bool) -> SentenceEncoder:
-        there = _on_disk(checkpoint, local=local)
-        longest = _longest(there)
-        tokenizer = AutoTokenizer.from_pretrained(there.location, local_files_only=True)
-        network = _network(there, device, placement, backend)
+        on_disk = _on_disk(checkpoint, local=local)
+        longest = _longest(on_disk)
+        tokenizer = AutoTokenizer.from_pretrained(on_disk.location, local_files_only=True)
+        network = network_of(on_disk, request)
         return SentenceEncoder(network, tokenizer, checkpoint.reference, min(longest, tokenizer.model_max_length))
 
     return fetch(checkpoint, load)
 
 
-def _check_backend(backend: str, placement: Placement) -> None:
-    if backend not in (OPENVINO, TRANSFORMERS):
-        raise ModelError(
-            f"The backend {backend!r} has no sentence encoders.", hint=f"{OPENVINO} and {TRANSFORMERS} do."
-        )
-    if backend == OPENVINO and not available():
-        raise ModelError("OpenVINO is not installed.", hint="pip install openvino")
-    if backend == OPENVINO and placement.device != "cpu":
-        raise ModelError(f"The backend 'openvino' runs on a CPU, not on {placement.device!r}.")
-
-
-def _network(there: Checkpoint, device: Device, placement: Placement, backend: str) -> Network:
+def _transformers_network(checkpoint: Checkpoint, request: ModelRequest) -> Network:
     from transformers import AutoModel
 
-    if backend == TRANSFORMERS:
-        return HfNetwork(load_whole(AutoModel, there, placement, local=True))
+    return HfNetwork(load_whole(AutoModel, checkpoint, request.placement, local=True))
+
+
+def _openvino_network(checkpoint: Checkpoint, request: ModelRequest) -> Network:
     import torch
+    from transformers import AutoModel
 
     def whole() -> Any:
-        return load_whole(AutoModel, there, Placement("cpu", "float32"), local=True)
+        return load_whole(AutoModel, checkpoint, Placement("cpu", "float32"), local=True)
 
-    folder = converted(Path(there.location), whole, there.reference)
-    return OpenVinoNetwork(folder, there.reference, device.dtype, torch.get_num_threads())
+    folder = converted(Path(checkpoint.location), whole, checkpoint.reference)
+    return OpenVinoNetwork(folder, checkpoint.reference, request.device.dtype, torch.get_num_threads())
 
 
 def _on_disk(checkpoint: Checkpoint, *, local: bool) -> Checkpoint:

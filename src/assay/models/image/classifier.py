@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind, rows_for, tiles
-from assay.models.references import Checkpoint, read_json
+from assay.models.loading import ModelRequest, fetch, finite, load_whole, refuse_kind, rows_for, tiles
+from assay.models.references import read_json
 
 if TYPE_CHECKING:
     from assay.core.model_kinds import Matrix, Pixels
@@ -104,7 +104,7 @@ class HfClassifier:
         return logits.float().cpu().numpy(), features.float().cpu().numpy()
 
 
-def open_classifier(checkpoint: Checkpoint, placement: Placement) -> HfClassifier:
+def open_classifier(request: ModelRequest) -> HfClassifier:
     """Loads a classifier and its image processor.
 
     Raises:
@@ -112,6 +112,7 @@ def open_classifier(checkpoint: Checkpoint, placement: Placement) -> HfClassifie
     """
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
+    checkpoint, placement = request.checkpoint, request.placement
     if checkpoint.folder is not None:
         config = checkpoint.folder / "config.json"
         names = (read_json(config).get("architectures") or []) if config.is_file() else ["a pipeline"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
 from assay.models.embedding.recent import Recent
-from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind, rows_for, tiles
-from assay.models.references import Checkpoint, read_json
+from assay.models.loading import ModelRequest, fetch, finite, load_whole, refuse_kind, rows_for, tiles
+from assay.models.references import read_json
 
 if TYPE_CHECKING:
     from assay.core.model_kinds import Matrix, Pixels
@@ -96,7 +96,7 @@ class Clip:
         return np.stack(rows) if rows else np.empty((0, int(self.model.config.projection_dim)), dtype=np.float32)
 
 
-def open_clip(checkpoint: Checkpoint, placement: Placement) -> Clip:
+def open_clip(request: ModelRequest) -> Clip:
     """Loads a `CLIPModel`, its tokenizer and its image processor.
 
     Raises:
@@ -104,6 +104,7 @@ def open_clip(checkpoint: Checkpoint, placement: Placement) -> Clip:
     """
     from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 
+    checkpoint, placement = request.checkpoint, request.placement
     if checkpoint.folder is not None:
         config = checkpoint.folder / "config.json"
         if not config.is_file() or read_json(config).get("model_type") != "clip":

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
 from assay.core.model_kinds import ImageRequest, NotGenerated, Pixels
-from assay.models.loading import Device, Placement, fetch, refuse_kind, tiles
-from assay.models.references import Checkpoint, read_json
+from assay.models.loading import ModelRequest, fetch, refuse_kind, tiles
+from assay.models.references import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -119,7 +119,7 @@ class Diffusion:
         return max(1, min(TILE, TILE_PIXELS // area))
 
 
-def open_diffusion(checkpoint: Checkpoint, device: Device, placement: Placement) -> Diffusion:
+def open_diffusion(request: ModelRequest) -> Diffusion:
     """Loads a pipeline; its scheduler and safety checker stay as the checkpoint says.
 
     Raises:
@@ -127,6 +127,7 @@ def open_diffusion(checkpoint: Checkpoint, device: Device, placement: Placement)
     """
     from diffusers import DiffusionPipeline
 
+    checkpoint, placement = request.checkpoint, request.placement
     if checkpoint.folder is not None and not (checkpoint.folder / "model_index.json").is_file():
         raise refuse_kind(checkpoint, "a diffusers pipeline (a folder with model_index.json)")
     crop = 0 if checkpoint.folder is None else _crop(checkpoint.folder)
@@ -142,8 +143,8 @@ def open_diffusion(checkpoint: Checkpoint, device: Device, placement: Placement)
             f"Model {checkpoint.reference!r} is a {type(pipeline).__name__}: it paints nothing from words."
         )
     pipeline.set_progress_bar_config(disable=True)
-    on_cpu = placement.device.startswith("cpu")
-    return Diffusion(pipeline, checkpoint.reference, image_batch=None if on_cpu else device.image_batch, crop=crop)
+    image_batch = None if placement.device.startswith("cpu") else request.device.image_batch
+    return Diffusion(pipeline, checkpoint.reference, image_batch=image_batch, crop=crop)
 
 
 def _crop(folder: Path) -> int:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
+from assay.models.embedded.packaged import OPEN_NSFW, place_of
+from assay.models.loading import ModelRequest
+from assay.models.references import EMBEDDED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +91,22 @@ class OpenNsfw:
 
     def _lacking(self) -> ModelError:
         return ModelError(f"Model {self.reference!r} shows its probabilities alone, and not its last layer.")
+
+
+def is_open_nsfw(request: ModelRequest) -> bool:
+    """Whether a reference names the packaged open_nsfw model."""
+    return request.name == EMBEDDED + OPEN_NSFW
+
+
+def open_nsfw(request: ModelRequest) -> OpenNsfw:
+    """Open the packaged open_nsfw model.
+
+    Raises:
+        ModelError: The reference names another model, its package is not installed, or its file cannot be read.
+    """
+    if not is_open_nsfw(request):
+        raise ModelError(f"The backend 'open-nsfw' opens {EMBEDDED}{OPEN_NSFW} only, not {request.name!r}.")
+    return OpenNsfw(place_of(OPEN_NSFW), request.name)
 
 
 def prepared(image: Pixels) -> Matrix:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind
-from assay.models.references import Checkpoint, read_json
+from assay.models.loading import ModelRequest, fetch, finite, load_whole, refuse_kind
+from assay.models.references import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,15 +91,21 @@ class HfTextClassifier:
         return found
 
 
-def open_text_classifier(
-    checkpoint: Checkpoint, placement: Placement, embedder: Callable[[str], Embedder]
-) -> TextClassifier:
-    """Loads a head that assay trained, with the encoder it was trained on, or a classifier of transformers.
+def open_text_classifier(request: ModelRequest, embedder: Callable[[str], Embedder] | None = None) -> TextClassifier:
+    """Load a head that assay trained, with the encoder it was trained on, or a sequence classifier of transformers.
+
+    Args:
+        request: The model.
+        embedder: Opens the encoder of a head; `OpenModels.embedder` on the same device where None.
 
     Raises:
         ModelError: There is no text classifier, or it cannot be loaded.
     """
+    checkpoint, placement = request.checkpoint, request.placement
     if checkpoint.folder is not None and (checkpoint.folder / HEAD).is_file():
+        from assay.models.open_models import OpenModels
+
+        embedder = embedder or OpenModels(request.device).embedder
         return _open_head(checkpoint.folder, checkpoint.reference, embedder)
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

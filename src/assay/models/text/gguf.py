@@ -45,6 +45,11 @@ def unpacked(path: Path) -> Path:
     return made_once(f"{path.stem}-{digest_of([path])[:16]}-{FORMAT}", make)
 
 
+def is_unpacked(folder: Path | None) -> bool:
+    """Whether a folder holds what `unpacked` writes; False for None."""
+    return folder is not None and (folder / F16_FILE).is_file()
+
+
 def _unpack(path: Path, folder: Path) -> None:
     """To safetensors, by transformers' own reader."""
     import torch

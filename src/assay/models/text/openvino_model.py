@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.completions import Answer, Capabilities, Completion, LogProbs, NotCompleted, TextRequest, unsupported
 from assay.core.errors import ModelError
+from assay.models.loading import ModelRequest
+from assay.models.references import GGUF
 from assay.models.text.chat import cut_at, rendered, words_of
-from assay.models.text.gguf import F16_FILE
+from assay.models.text.gguf import F16_FILE, is_unpacked
 from assay.models.text.limits import beside_beams, check_lengths, log_probs_of, refuse, too_long
 
 if TYPE_CHECKING:
@@ -251,3 +253,25 @@ class OpenVinoText:
         if not text:
             return Answer("", "empty", len(ids), total)
         return Answer(text, "stop" if ended or stopped else "length", len(ids), total)
+
+
+def is_default_for(request: ModelRequest) -> bool:
+    """Whether OpenVINO opens a reference without scheme: an unpacked GGUF file on a CPU, where it is installed."""
+    return request.placement.device == "cpu" and available() and is_unpacked(request.checkpoint.folder)
+
+
+def open_openvino(request: ModelRequest) -> OpenVinoText:
+    """Load a language model of the Llama family from a GGUF file.
+
+    Raises:
+        ModelError: The device is not a CPU, OpenVINO GenAI is not installed, or the model is not from a GGUF file.
+    """
+    checkpoint, placement = request.checkpoint, request.placement
+    if placement.device != "cpu":
+        raise ModelError(f"The backend 'openvino' runs on a CPU, not on {placement.device!r}.")
+    if checkpoint.folder is None or not is_default_for(request):
+        raise ModelError(
+            f"The backend 'openvino' cannot open {checkpoint.reference!r}.",
+            hint=f"It takes embedded:smollm2 and {GGUF} files of the Llama family, where openvino-genai is installed.",
+        )
+    return OpenVinoText(checkpoint.folder, checkpoint.reference, fast=placement.dtype == "bfloat16")

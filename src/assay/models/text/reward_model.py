@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.models.loading import Placement, fetch, finite, load_whole, refuse_kind
-from assay.models.references import Checkpoint, kind_of
+from assay.models.loading import ModelRequest, fetch, finite, load_whole, refuse_kind
+from assay.models.references import kind_of
 from assay.models.text.chat import answered
 from assay.models.text.limits import too_long
 
@@ -65,7 +65,7 @@ class HfRewardModel:
         return self.reward(ids)
 
 
-def open_reward_model(checkpoint: Checkpoint, placement: Placement) -> HfRewardModel:
+def open_reward_model(request: ModelRequest) -> HfRewardModel:
     """Loads one.
 
     Raises:
@@ -73,6 +73,7 @@ def open_reward_model(checkpoint: Checkpoint, placement: Placement) -> HfRewardM
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    checkpoint, placement = request.checkpoint, request.placement
     if checkpoint.folder is not None and not kind_of(checkpoint.folder).endswith(KIND):
         raise refuse_kind(checkpoint, "a reward model, which is one for sequence classification,")
     model = fetch(

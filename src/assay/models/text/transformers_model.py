@@ -21,7 +21,7 @@ from assay.core.completions import (
     unsupported,
 )
 from assay.core.errors import ModelError
-from assay.models.loading import Placement, fetch, load_whole, refuse_kind
+from assay.models.loading import ModelRequest, fetch, load_whole, refuse_kind
 from assay.models.references import Checkpoint, read_json
 from assay.models.text.chat import cut_at, rendered, words_of
 from assay.models.text.likelihood import Row, likelihoods
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from assay.core.model_kinds import Matrix, MomentsModel
 
 ALL = frozenset({"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "length_penalty", "stop"})
+GPU_ROWS = 32
+"""Requests that are answered at once off the CPU."""
 LOGITS = 2**28
 """Most logits that rows share a network call for: a gigabyte in float32."""
 PART = 256
@@ -360,14 +362,28 @@ def check_kind(checkpoint: Checkpoint) -> None:
             raise refuse_kind(checkpoint, "a language model (a ...ForCausalLM)")
 
 
-def open_text(checkpoint: Checkpoint, placement: Placement, rows: int) -> HfTextModel:
-    """Loads a causal language model and its tokenizer.
+def open_text_model(request: ModelRequest) -> HfTextModel:
+    """Load a causal language model and its tokenizer; off the CPU, requests are answered in batches.
 
     Raises:
-        ModelError: There is none, or it cannot be loaded.
+        ModelError: There is no such model, or it cannot be loaded.
     """
+    return _open(request, rows=1 if request.placement.device == "cpu" else GPU_ROWS)
+
+
+def open_token_model(request: ModelRequest) -> HfTextModel:
+    """Load a causal language model and its tokenizer; requests are answered one at a time on every device.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be loaded.
+    """
+    return _open(request, rows=1)
+
+
+def _open(request: ModelRequest, rows: int) -> HfTextModel:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    checkpoint, placement = request.checkpoint, request.placement
     check_kind(checkpoint)
 
     def load(local: bool) -> HfTextModel:

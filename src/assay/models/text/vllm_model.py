@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.completions import Answer, Capabilities, Completion, LogProbs, NotCompleted, TextRequest, unsupported
 from assay.core.errors import ModelError
-from assay.models.loading import Placement, fetch
+from assay.models.loading import ModelRequest, Placement, fetch
 from assay.models.references import Checkpoint
 from assay.models.text.chat import cut_at, rendered, words_of
+from assay.models.text.gguf import is_unpacked
 from assay.models.text.limits import beside_beams, check_lengths, log_probs_of, refuse, too_long
 from assay.models.text.transformers_model import ALL, check_kind, stream
 
@@ -224,7 +225,14 @@ def runs_on(placement: Placement) -> bool:
     return placement.device in ("cpu", "cuda", "cuda:0")
 
 
-def open_vllm(checkpoint: Checkpoint, placement: Placement) -> VllmText:
+def is_default_for(request: ModelRequest) -> bool:
+    """Whether vLLM opens a reference without scheme: on the first GPU, where it is installed, and not a GGUF file."""
+    placement = request.placement
+    on_gpu = placement.device.startswith("cuda") and runs_on(placement)
+    return on_gpu and available() and not is_unpacked(request.checkpoint.folder)
+
+
+def open_vllm(request: ModelRequest) -> VllmText:
     """Loads a causal language model and its tokenizer.
 
     Raises:
@@ -232,8 +240,9 @@ def open_vllm(checkpoint: Checkpoint, placement: Placement) -> VllmText:
     """
     if not available():
         raise ModelError("The backend 'vllm' is not installed.", hint=INSTALL)
+    checkpoint, placement = request.checkpoint, request.placement
     check_kind(checkpoint)
-    _check_place(placement)
+    check_placement(placement)
 
     def load(local: bool) -> VllmText:
         from transformers import AutoTokenizer
@@ -278,7 +287,12 @@ def _on_disk(checkpoint: Checkpoint, *, local: bool) -> str:
     return snapshot_download(checkpoint.location, local_files_only=local, allow_patterns=list(FILES))
 
 
-def _check_place(placement: Placement) -> None:
+def check_placement(placement: Placement) -> None:
+    """Refuse a device that the installed vLLM does not run on.
+
+    Raises:
+        ModelError: vLLM cannot be imported, or was built for another kind of device.
+    """
     if not runs_on(placement):
         hint = "CUDA_VISIBLE_DEVICES chooses another one." if placement.device.startswith("cuda") else ""
         raise ModelError(f"The backend 'vllm' runs on the first GPU, not on {placement.device!r}.", hint=hint)

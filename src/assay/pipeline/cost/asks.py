@@ -12,11 +12,11 @@ from assay.core.lab import Lab
 from assay.core.recipe import Recipe
 from assay.core.roles import EstimatesSamples, SendsRequests
 from assay.core.sample import Sample
+from assay.models.conversions import answers_folder
 from assay.models.open_models import OpenModels
-from assay.models.remote.asker import RemoteSettings
-from assay.models.remote.estimates import Estimate, estimate
-from assay.models.remote.services import find_place, is_remote
-from assay.models.text.backends import answers_folder
+from assay.models.remote.budget import Estimate, estimate
+from assay.models.remote.services import find_endpoint, is_remote
+from assay.models.remote.transport import RemoteSettings
 from assay.pipeline.plan import BESIDE, MODEL, SHARD, Placed, Stage
 from assay.pipeline.recipe.trained import bound, stand_ins
 from assay.pipeline.stages.shards import samples_of
@@ -167,6 +167,6 @@ def _priced(stage: str, parts: Iterable[Mapping[str, Sequence[TextRequest]]], *,
         for model, requests in part.items():
             if is_remote(model):
                 settings = RemoteSettings()
-                one = estimate(find_place(model, settings.address), settings.price, answers, requests)
+                one = estimate(find_endpoint(model, settings.address), settings.price, answers, requests)
                 found[model] = found[model] + one if model in found else one
     return [Asks(stage, model, one, assumed) for model, one in found.items()]

@@ -22,7 +22,7 @@ from assay.components.trainers.preference.pair_packing import attend_pair_by_pai
 from assay.components.trainers.preference.rows import PairRow
 from assay.components.trainers.sft.model import adapter, halve, merged, tokenizer_of, write
 from assay.components.trainers.training_run import Tell
-from assay.models.loading import Device, fetch, placed
+from assay.models.loading import ModelRequest, fetch
 from assay.models.references import Checkpoint, locate
 from assay.models.text.reward_model import BIAS, HfRewardModel, open_reward_model
 from assay.models.text.transformers_model import check_kind
@@ -47,7 +47,7 @@ def learn_rewards(job: PairJob, tell: Tell) -> Compared:
         trainer = _trainer(job, model, words, tell)
         log, trained = run(trainer, job, [example_of(row) for row in job.held])
         write(start, merged(with_a_head(start, words, job.seed), trainer.model), folder)
-        judge = open_reward_model(locate(str(folder)), placed(Device()))
+        judge = open_reward_model(ModelRequest(str(folder)))
         after = _margins(judge, job.held)
         _centre(judge, folder, job.held or job.learned[:CENTRED_ON])
     return Compared(log, trained, before, after)
