@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from page_parts import words
-
 import checkpoints
 from assay.components.evaluators.choice import Choice
 from assay.components.sources.tasks.misconceptions import Misconceptions
 from assay.components.trainers.sft.sft import SFT
 from assay.core.recipe import Proof, Recipe
 from assay.report.api import report
+from page_parts import words
 from run_parts import run
 from task_parts import Tasks, task, write_tasks
 
@@ -20,7 +19,7 @@ def test_a_proof_by_choice_has_a_page(tmp_path: Path) -> None:
     start = str(checkpoints.chat(tmp_path / "start"))
     tasks = write_tasks(tmp_path / "tasks.jsonl", [task(f"Name a {thing}.", thing) for thing in ("river", "cake")])
     proof = Proof(Misconceptions(limit=8), Choice(), arms=("base", "unfiltered"))
-    trainer = SFT(start, steps=1, batch=1, max_length=64)
+    trainer = SFT(start, steps=1, batch_size=1, max_length=64)
     run(Recipe("choices", Tasks(str(tasks)), train=trainer, prove=proof), tmp_path / "run")
     done = report(tmp_path / "run")
     assert done.results["verdict"] in ("helped", "hurt", "no difference shown")
