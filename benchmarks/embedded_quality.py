@@ -98,7 +98,7 @@ def pupil(lab: Lab, images: int, guidance: float, steps: int, train_steps: int, 
     for name, samples in (("generated", made), ("real", real)):
         with tempfile.TemporaryDirectory() as folder:
             inside = replace(lab, folder=Path(folder), seed=hashed("pupil"))
-            trainer = ImageClassifier(labels=LABELS, steps=train_steps, batch=128)
+            trainer = ImageClassifier(labels=LABELS, steps=train_steps, batch_size=128)
             artifact = trainer.train(samples, inside)
             outcomes = Accuracy().evaluate(artifact, holdout, lab)
         right = sum(int(getattr(o, "value", 0)) for o in outcomes)

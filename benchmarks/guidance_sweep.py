@@ -50,7 +50,7 @@ def main() -> None:
             scores = []
             for nth in range(options.seeds):
                 with tempfile.TemporaryDirectory() as folder:
-                    trainer = ImageClassifier(labels=LABELS, steps=options.train_steps, batch=128)
+                    trainer = ImageClassifier(labels=LABELS, steps=options.train_steps, batch_size=128)
                     artifact = trainer.train(made, replace(lab, folder=Path(folder), seed=hashed("sweep", nth)))
                     outcomes = Accuracy().evaluate(artifact, held, lab)
                 scores.append(sum(getattr(o, "value", 0.0) for o in outcomes) / len(held))

@@ -18,7 +18,6 @@ import functools
 import json
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +64,15 @@ def _measured(options: argparse.Namespace, kind: str, way: str) -> dict[str, Any
 
 
 def _job(options: argparse.Namespace, kind: str, folder: str) -> Any:
+    from assay.components.trainers.language_model import load_tokenizer
     from assay.components.trainers.preference.loop import PairJob
-    from assay.components.trainers.preference.rows import Reader, pair_rows
-    from assay.components.trainers.sft.model import tokenizer_of
+    from assay.components.trainers.preference.rows import PairReader, pair_rows
+    from assay.components.trainers.training_run import TrainingConfig
     from assay.core.sample import Sample
     from assay.models.references import locate
 
     model = "embedded:smollm2"
-    tokenizer, pairs = tokenizer_of(locate(model)), []
+    tokenizer, pairs = load_tokenizer(locate(model)), []
     with tasks_file("preferences_speed", options.data).open(encoding="utf-8") as file:
         for line in file:
             task = json.loads(line)
@@ -83,50 +83,56 @@ def _job(options: argparse.Namespace, kind: str, folder: str) -> Any:
             polite = f"Of course, gladly. {answer} Thank you for asking."
             asked = {"instruction": task["instruction"], "input": task["input"]}
             pairs.append(Sample({**asked, "chosen": polite, "rejected": answer}))
-    reader = Reader("preferences_speed", model, tokenizer, options.length)
+    reader = PairReader("preferences_speed", model, tokenizer, options.length)
     rows = pair_rows(pairs, reader, options.held_out)
-    return PairJob(
-        trainer=kind,
+    config = TrainingConfig(
         model=model,
         folder=folder,
         steps=options.steps,
-        batch=options.batch,
-        rate=options.rate or RATES[kind],
-        warmup=0.1,
+        learning_rate=options.rate or RATES[kind],
+        warmup_ratio=0.1,
         rank=16,
         alpha=32.0,
-        half=True,
+        bf16=True,
         seed=0,
         save_every=0,
-        measure_every=0,
-        loss={"center": 0.01, "margin": False, "loss": "sigmoid", "beta": 0.1, "label_smoothing": 0.0},
+    )
+    reward_loss = {"center_rewards_coefficient": 0.01, "margin": False}
+    dpo_loss = {"loss_type": "sigmoid", "beta": 0.1, "label_smoothing": 0.0}
+    return PairJob(
+        trainer=kind,
+        config=config,
+        batch_size=options.batch,
+        eval_every=0,
+        loss=reward_loss if kind == "reward" else dpo_loss,
         learned=rows.learned,
-        held=rows.held,
+        held_out=rows.held_out,
     )
 
 
 def _assay(job: Any, kind: str, clock: Clock) -> tuple[list[float], dict[str, float]]:
-    from assay.components.trainers.preference.dpo_loop import prefer
-    from assay.components.trainers.preference.loop import measured
-    from assay.components.trainers.preference.reward_loop import learn_rewards
+    from assay.components.trainers.preference.dpo_loop import train_dpo
+    from assay.components.trainers.preference.loop import held_out_metrics
+    from assay.components.trainers.preference.reward_loop import train_reward_model
 
-    done = (learn_rewards if kind == "reward" else prefer)(job, clock)
-    facts = {f"{name} before": value for name, value in measured(done.before).items()} | measured(done.after)
+    done = (train_reward_model if kind == "reward" else train_dpo)(job, clock)
+    before, after = held_out_metrics(done.before), held_out_metrics(done.after)
+    facts = {f"{name} before": value for name, value in before.items()} | after
     lengths = [len(one) for row in job.learned for one in (row.chosen, row.rejected)]
     facts["tokens a row"] = sum(lengths) / len(lengths)
     if kind == "dpo":
-        facts["kl"] = done.log[-1]["kl"]
-    return [row["loss"] for row in done.log], facts
+        facts["kl"] = done.logs[-1]["kl"]
+    return [row["loss"] for row in done.logs], facts
 
 
 def _trl(job: Any, kind: str, clock: Clock) -> tuple[list[float], dict[str, float]]:
     from transformers import TrainerCallback
     from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer
 
+    from assay.components.trainers.language_model import load_model, load_tokenizer, lora_config
     from assay.components.trainers.preference import dpo_loop, reward_loop
-    from assay.components.trainers.preference.loop import in_order, settings
-    from assay.components.trainers.sft.loop import share_of_rate
-    from assay.components.trainers.sft.model import adapter, loaded, tokenizer_of
+    from assay.components.trainers.preference.loop import pair_arguments, pair_dataset
+    from assay.components.trainers.trl_common import warmup_cosine
     from assay.models.references import locate
 
     class Steps(TrainerCallback):  # type: ignore[misc]
@@ -146,29 +152,29 @@ def _trl(job: Any, kind: str, clock: Clock) -> tuple[list[float], dict[str, floa
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             import torch
 
-            share = functools.partial(share_of_rate, steps=job.steps, warmup=job.warmup)
+            share = functools.partial(warmup_cosine, steps=job.config.steps, warmup_ratio=job.config.warmup_ratio)
             rule = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
             self.lr_scheduler = rule
             return rule
 
-    start = locate(job.model)
-    words = tokenizer_of(start)
+    start = locate(job.config.model)
+    words = load_tokenizer(start)
     kinds: dict[str, Any] = {"reward": (RewardTrainer, RewardConfig), "dpo": (DPOTrainer, DPOConfig)}
     trainer_of, config_of = kinds[kind]
     if kind == "reward":
-        model, task, heads = reward_loop.with_a_head(start, words, job.seed), "SEQ_CLS", ["score"]
-        examples: list[Any] = [reward_loop.example_of(row) for row in job.learned]
-        more: dict[str, Any] = {"center_rewards_coefficient": job.loss["center"]}
+        model, task, heads = reward_loop.load_with_reward_head(start, words, job.config.seed), "SEQ_CLS", ["score"]
+        examples: list[Any] = [reward_loop.reward_example(row) for row in job.learned]
+        more: dict[str, Any] = {"center_rewards_coefficient": job.loss["center_rewards_coefficient"]}
     else:
-        model, task, heads = loaded(start), "CAUSAL_LM", []
-        examples = [dpo_loop.example_of(row) for row in job.learned]
+        model, task, heads = load_model(start), "CAUSAL_LM", []
+        examples = [dpo_loop.dpo_example(row) for row in job.learned]
         more = {"beta": job.loss["beta"]}
     trainer = type("Quiet", (Plain, trainer_of), {})(
         model=model,
-        args=config_of(**settings(replace(job, folder=job.folder)), **more),
-        train_dataset=in_order(job, examples),
+        args=config_of(**pair_arguments(job), **more),
+        train_dataset=pair_dataset(job, examples),
         processing_class=words,
-        peft_config=adapter(job.rank, job.alpha, task, heads),
+        peft_config=lora_config(job.config.rank, job.config.alpha, task, heads),
         callbacks=[Steps()],
     )
     trainer.train()

@@ -58,15 +58,27 @@ class Trial:
         if self.options.start:
             return str(self.options.start)
         own = self.options
-        trainer = SFT(steps=own.tuning, batch=8, rate=own.tuning_rate, max_length=128, system=own.system)
+        trainer = SFT(steps=own.tuning, batch_size=8, learning_rate=own.tuning_rate, max_length=128, system=own.system)
         tuned = trainer.train(self.problems("warm-up", 300, worked=own.worked), self.lab("sft"))
         self.tell("tuned", dict(tuned.facts))
         return tuned.path
 
     def reinforced(self, start: str) -> str:
-        names = ("steps", "prompts", "answers", "rate", "loss", "scale", "beta", "system")
-        own = {name: getattr(self.options, name) for name in names}
-        trainer = GRPO({"right": RIGHT}, start, max_tokens=self.options.tokens, max_length=128, **own)
+        own = self.options
+        trainer = GRPO(
+            {"right": RIGHT},
+            start,
+            steps=own.steps,
+            prompts_per_step=own.prompts,
+            num_generations=own.answers,
+            learning_rate=own.rate,
+            loss_type=own.loss,
+            scale_rewards=own.scale,
+            beta=own.beta,
+            system=own.system,
+            max_tokens=own.tokens,
+            max_length=128,
+        )
         done = trainer.train(self.problems("train", 1000, self.options.wrong), self.lab("grpo"))
         self.tell("reinforced", dict(done.facts))
         curves = json.loads((self.folder / "grpo" / "curves.json").read_text(encoding="utf-8"))["values"]

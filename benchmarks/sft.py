@@ -51,22 +51,23 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     clock = Clock()
     job = _job(options)
     with tempfile.TemporaryDirectory() as folder:
-        losses = _WAYS[options.way](replace(job, folder=folder), clock)
+        losses = _WAYS[options.way](replace(job, config=replace(job.config, folder=folder)), clock)
     steps = clock.ends[-1][1] - clock.ends[0][1]
     return {**clock.medians(), "all": steps, "losses": [losses[0], losses[-1]]}
 
 
 def _job(options: argparse.Namespace) -> Any:
     """A tuning on tasks that have room, each of which is seen once."""
+    from assay.components.trainers.language_model import load_tokenizer
     from assay.components.trainers.sft.loop import Job
-    from assay.components.trainers.sft.model import tokenizer_of
+    from assay.components.trainers.training_run import TrainingConfig
     from assay.core.completions import Message
     from assay.models.references import locate
     from assay.models.text.chat import answered
     from assay.text.instructions.prompt import task_prompt
 
     model = "embedded:smollm2"
-    tokenizer = tokenizer_of(locate(model))
+    tokenizer = load_tokenizer(locate(model))
     rows = []
     with tasks_file("sft", options.data).open(encoding="utf-8") as file:
         for line in file:
@@ -77,18 +78,21 @@ def _job(options: argparse.Namespace) -> Any:
                 rows.append((tuple(ids), start))
             if len(rows) == options.steps * options.batch:
                 break
-    return Job(
+    config = TrainingConfig(
         model=model,
         folder="",
         steps=options.steps,
-        batch=options.batch,
-        rate=RATE,
-        warmup=0.0,
+        learning_rate=RATE,
+        warmup_ratio=0.0,
         rank=RANK,
         alpha=ALPHA,
-        half=True,
+        bf16=True,
         seed=0,
         save_every=0,
+    )
+    return Job(
+        config=config,
+        batch_size=options.batch,
         processes=1,
         rows=tuple(ids for ids, _ in rows),
         starts=tuple(start for _, start in rows),
@@ -98,9 +102,9 @@ def _job(options: argparse.Namespace) -> Any:
 
 def _assay(job: Any, clock: Clock) -> list[float]:
     from assay.components.trainers.sft.loop import tune
-    from assay.components.trainers.training_run import settle
+    from assay.components.trainers.training_run import prepare_checkpoints
 
-    settle(Path(job.folder), job.digest)
+    prepare_checkpoints(Path(job.config.folder), job.digest)
     return [loss for _, loss, _ in tune(job, clock).history]
 
 
@@ -122,10 +126,10 @@ def _trl(job: Any, clock: Clock) -> list[float]:
         for ids, start in pairs
     ]
     settings = SFTConfig(
-        output_dir=job.folder,
-        max_steps=job.steps,
-        per_device_train_batch_size=job.batch,
-        learning_rate=job.rate,
+        output_dir=job.config.folder,
+        max_steps=job.config.steps,
+        per_device_train_batch_size=job.batch_size,
+        learning_rate=job.config.learning_rate,
         lr_scheduler_type="cosine",
         use_cpu=True,
         bf16=True,
@@ -158,11 +162,14 @@ def _loop(job: Any, clock: Clock) -> list[float]:
     torch.manual_seed(0)
     model, _ = _opened(job)
     model = get_peft_model(model, _lora()).train()
-    optimizer = torch.optim.AdamW([one for one in model.parameters() if one.requires_grad], lr=job.rate, weight_decay=0)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, job.steps)
+    optimizer = torch.optim.AdamW(
+        [one for one in model.parameters() if one.requires_grad], lr=job.config.learning_rate, weight_decay=0
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, job.config.steps)
     losses = []
-    for step in range(job.steps):
-        places = [place for bin_ in job.bins[step * job.batch : (step + 1) * job.batch] for place in bin_]
+    for step in range(job.config.steps):
+        bins = job.bins[step * job.batch_size : (step + 1) * job.batch_size]
+        places = [place for rows in bins for place in rows]
         with torch.autocast("cpu", torch.bfloat16):
             loss = model(**_padded(job, places), use_cache=False).loss
         loss.backward()
@@ -196,7 +203,7 @@ def _opened(job: Any) -> tuple[Any, Any]:
 
     from assay.models.references import locate
 
-    where = locate(job.model).location
+    where = locate(job.config.model).location
     return AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32), AutoTokenizer.from_pretrained(where)
 
 

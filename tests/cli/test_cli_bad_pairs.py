@@ -27,7 +27,7 @@ LONG = [
     {"instruction": "Say it.", "chosen": "y" * 300 + "a", "rejected": "y" * 300 + "b"},
 ]
 CUT = [{"instruction": "Say so.", "chosen": "y" * 300, "rejected": "z" * 300}]
-ON_PAIRS: dict[str, Any] = {"steps": 2, "batch": 2, "max_length": 64}
+ON_PAIRS: dict[str, Any] = {"steps": 2, "batch_size": 2, "max_length": 64}
 BY_REWARD: dict[str, Any] = {"steps": 4, "max_tokens": 6, "max_length": 64}
 
 
@@ -39,7 +39,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def by_reward(start: str, use: str, how: str) -> dict[str, Any]:
     """A trainer whose checker goes wrong in this way (`reward_parts.Trouble`)."""
-    own = {"prompts": 4} if use == "PPO" else {"prompts": 2, "answers": 2}
+    own = {"prompts_per_step": 4} if use == "PPO" else {"prompts_per_step": 2, "num_generations": 2}
     return {"use": use, "model": start, "rewards": {"it": trouble(how)}, **BY_REWARD, **own}
 
 
@@ -78,7 +78,7 @@ class Bench:
         own = {"use": use, "model": self.start, **ON_PAIRS}
         if use == "DPO":
             return self.recipe(rows, own, **more)
-        after = {"use": "PPO", "model": self.start, "reward": "trained:rater", "prompts": 4, **BY_REWARD}
+        after = {"use": "PPO", "model": self.start, "reward": "trained:rater", "prompts_per_step": 4, **BY_REWARD}
         return {**self.recipe(rows, after, **more), "models": {"rater": {"train": own}}}
 
     def run(self, recipe: dict[str, Any]) -> tuple[int, str]:
@@ -150,7 +150,7 @@ NO_REWARD = {
     "raises": "it: ZeroDivisionError: division by zero",
     "hangs": "it: It took longer than 1 ms.",
     "gives nan": "it: ValueError: A score must be finite, was nan",
-    "labels": "rewards.it says labels of answers, which are no numbers.",
+    "labels": "rewards.it returns a label, but a reward must be a number.",
     "same": "there is nothing to learn.",
     "knows no such thing": "There is no such judge.",
 }

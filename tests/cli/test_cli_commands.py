@@ -360,7 +360,7 @@ def test_the_shipped_recipe_runs_with_the_models_that_assay_carries(photos: Path
     changes = [
         "generate.per_label=4",
         "train.steps=2",
-        "train.batch=4",
+        "train.batch_size=4",
         f"prove.holdout={source}",
         f"prove.real={source}",
     ]

@@ -20,8 +20,8 @@ import torch
 
 import checkpoints
 import command_line as commands
-from assay.components.trainers.reinforcement.ppo_run import LAST
-from assay.components.trainers.training_run import CHECKPOINTS, last_whole
+from assay.components.trainers.reinforcement.ppo_loop import LAST_CHECKPOINT
+from assay.components.trainers.training_run import CHECKPOINTS, last_complete_checkpoint
 from run_parts import datasets, stamps
 
 PATIENCE = 300.0
@@ -45,13 +45,13 @@ class Trial:
 ALIGN = (
     "models.sft.train.model={start}",
     "models.sft.train.steps=20",
-    "models.sft.train.batch=2",
-    "models.sft.train.rate=1e-3",
+    "models.sft.train.batch_size=2",
+    "models.sft.train.learning_rate=1e-3",
     "models.sft.train.save_every=2",
     "models.sft.data.limit=8",
     "models.reward.train.steps=20",
-    "models.reward.train.batch=2",
-    "models.reward.train.rate=1e-2",
+    "models.reward.train.batch_size=2",
+    "models.reward.train.learning_rate=1e-2",
     "models.reward.train.save_every=2",
     "generate.prompts.limit=8",
     "generate.answerers.untuned.model={start}",
@@ -59,17 +59,17 @@ ALIGN = (
     "generate.rank.likeness.model={encoder}",
     "generate.least.likeness=0.0001",
     "train.steps=20",
-    "train.batch=2",
-    "train.rate=2e-3",
+    "train.batch_size=2",
+    "train.learning_rate=2e-3",
     "train.save_every=2",
     "prove.holdout.limit=5",
     "prove.evaluate.by.model={encoder}",
     "prove.evaluate.decoding.max_tokens=12",
     "prove.variants.ppo.watch.likeness.model={encoder}",
     "prove.variants.ppo.steps=16",
-    "prove.variants.ppo.prompts=4",
+    "prove.variants.ppo.prompts_per_step=4",
     "prove.variants.ppo.max_tokens=8",
-    "prove.variants.ppo.rate=3e-3",
+    "prove.variants.ppo.learning_rate=3e-3",
     "prove.variants.ppo.save_every=2",
     "prove.duel.model={start}",
     *(f"prove.also.{name}.holdout.limit=4" for name in ("truthful", "declines-unsafe", "answers-safe")),
@@ -78,23 +78,23 @@ ALIGN = (
 REASON = (
     "models.sft.train.model={start}",
     "models.sft.train.steps=20",
-    "models.sft.train.batch=2",
-    "models.sft.train.rate=1e-3",
+    "models.sft.train.batch_size=2",
+    "models.sft.train.learning_rate=1e-3",
     "models.sft.train.save_every=2",
     "models.sft.data.count=20",
     "generate.count=30",
     # A start that knows no number is never right: it would learn nothing.
     "train.rewards={{like: {{use: ChrF, references: [output]}}}}",
     "train.steps=20",
-    "train.prompts=2",
-    "train.answers=2",
+    "train.prompts_per_step=2",
+    "train.num_generations=2",
     "train.max_tokens=8",
-    "train.rate=1e-2",
+    "train.learning_rate=1e-2",
     "train.save_every=2",
     "prove.holdout.count=6",
     "prove.evaluate.decoding.max_tokens=12",
     "prove.variants.imitation.steps=20",
-    "prove.variants.imitation.batch=2",
+    "prove.variants.imitation.batch_size=2",
     "prove.variants.imitation.save_every=2",
     "prove.arms=[base, sft, grpo, imitation]",
 )
@@ -148,10 +148,10 @@ def checkpoint(folder: Path, stage: str) -> tuple[int, float]:
     if not found:
         return 0, 0.0
     try:
-        if (last := found[0] / CHECKPOINTS / LAST).is_file():
+        if (last := found[0] / CHECKPOINTS / LAST_CHECKPOINT).is_file():
             with last.open("rb") as opened:  # the next takes its name, and not this one's place
                 return int(torch.load(opened, weights_only=True)["state"]["step"]), os.fstat(opened.fileno()).st_mtime
-        if there := last_whole(found[0]):
+        if there := last_complete_checkpoint(found[0]):
             return int(there.rpartition("-")[2]), (Path(there) / "trainer_state.json").stat().st_mtime
     except FileNotFoundError:  # it was replaced, or cleared away, while it was looked at
         pass

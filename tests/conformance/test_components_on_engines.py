@@ -100,7 +100,7 @@ from run_parts import datasets, run
 SMALL = (
     "generate.per_label=7",
     "train.steps=3",
-    "train.batch=8",
+    "train.batch_size=8",
     "prove.holdout.per_label=2",
     "prove.real.per_label=7",
     "prove.arms=[real, filtered]",
@@ -158,7 +158,7 @@ def texts() -> Recipe:
             Novel("text"),
             ClusterQuota("TextEmbedding", 4, 16),
         ),
-        train=TextClassifier(LABELS, steps=3, batch=8),
+        train=TextClassifier(LABELS, steps=3, batch_size=8),
         prove=Proof(FoodReviews(per_label=4), TextAccuracy(), fingerprint="TextEmbedding"),
     )
 
@@ -242,7 +242,7 @@ def test_answers_are_proved_alike_on_every_engine(tmp_path: Path) -> None:
         "answers",
         GenerateTexts("embedded:smollm2", LABELS, per_label=4, decoding=Decoding("sample", max_tokens=4)),
         score={"following": InstructionDifficulty(start, "prompt", output="text")},
-        train=SFT(start, steps=2, batch=2, max_length=64, instruction="prompt", output="text"),
+        train=SFT(start, steps=2, batch_size=2, max_length=64, instruction="prompt", output="text"),
         prove=Proof(
             SeedTasks(part="held-out", limit=4),
             AnswerLoss(decoding=Decoding(max_tokens=4)),
@@ -263,7 +263,9 @@ def test_reinforcement_is_proved_alike_on_every_engine(tmp_path: Path) -> None:
     recipe = Recipe(
         "reason",
         ArithmeticProblems(6, level=1),
-        train=GRPO({"near": near}, start, steps=2, prompts=2, answers=2, max_tokens=6, max_length=64, rank=4),
+        train=GRPO(
+            {"near": near}, start, steps=2, prompts_per_step=2, num_generations=2, max_tokens=6, max_length=64, rank=4
+        ),
         prove=Proof(
             Arithmetic("held-out", 4, 1),
             Answers(near, Decoding(max_tokens=4)),

@@ -99,7 +99,7 @@ from assay.components.sources.text.labeled_texts import LabeledTexts
 from assay.components.sources.text.requests import Requests
 from assay.components.sources.text.texts import Texts
 from assay.components.trainers import TRAINERS
-from assay.components.trainers.classifier_loop import batches, begin, prepare
+from assay.components.trainers.classifier_loop import batches, load_network, preprocess
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.components.trainers.preference.dpo import DPO
 from assay.components.trainers.preference.reward import RewardModel
@@ -431,18 +431,18 @@ def unknown(folder: Path) -> Rows:
 def trained(folder: Path) -> Rows:
     """Later losses and the weights differ between processors, so the first loss and the plan stand for them."""
     lab = tiny_lab(folder)
-    ImageClassifier(tuple(SHADES), steps=3, batch=4).train(shades(lab), lab)
+    ImageClassifier(tuple(SHADES), steps=3, batch_size=4).train(shades(lab), lab)
     history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     rows = [part.tolist() for part in batches(9, 4, 3, lab.seed)]
     rates = [round(rate, 9) for _, _, rate in history]
-    pixels = prepare([shade(120, size=28)], begin("random", ("a", "b"), None, freeze=False)).numpy()
+    pixels = preprocess([shade(120, size=28)], load_network("random", ("a", "b"), None, freeze=False)).numpy()
     return [round(history[0][1], 2), rates, rows, hashlib.sha256(pixels.tobytes()).hexdigest()[:16]]
 
 
 def trained_on_texts(folder: Path) -> Rows:
     """The last bits of losses differ between processors."""
     lab = tiny_lab(folder)
-    TextClassifier(("cat", "dog"), "tiny:letters", steps=3, batch=4).train(passages(), lab)
+    TextClassifier(("cat", "dog"), "tiny:letters", steps=3, batch_size=4).train(passages(), lab)
     history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     return [[step, round(loss, 4), round(rate, 9)] for step, loss, rate in history]
 
@@ -457,7 +457,7 @@ def tuned(folder: Path) -> Rows:
         )
         for nth, task in enumerate(TASKS)
     ]
-    trainer = SFT(str(start), steps=3, batch=2, max_length=120, precision="float32", mixture={"a": 2.0, "b": 1.0})
+    trainer = SFT(str(start), steps=3, batch_size=2, max_length=120, precision="float32", mixture={"a": 2.0, "b": 1.0})
     artifact = trainer.train(samples, lab)
     history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     facts = {name: value for name, value in artifact.facts.items() if name != "last loss"}
@@ -475,7 +475,9 @@ def reinforced(folder: Path) -> Rows:
     start = checkpoints.chat(folder / "start")
     samples = [Sample({"instruction": task, "input": "", "output": task[::-1]}) for task in TASKS for _ in range(2)]
     like = EmbeddingCosine("tiny:letters", ("output",))
-    trainer = PPO(str(start), rewards={"like": like}, steps=3, prompts=4, max_tokens=8, max_length=120, held_out=0.3)
+    trainer = PPO(
+        str(start), rewards={"like": like}, steps=3, prompts_per_step=4, max_tokens=8, max_length=120, held_out=0.3
+    )
     lab = tiny_lab(folder)
     artifact = replace(trainer, precision="float32", target_kl=1e6, held_out_answers=0).train(samples, lab)
     counts = ("steps", "answers", "samples", "held out", "too long", "unread", "trained parameters")
@@ -536,7 +538,16 @@ def rewarded_in_groups(folder: Path) -> Rows:
     lab = tiny_lab(folder)
     start = checkpoints.chat(folder / "start")
     samples = [Sample({"instruction": task, "input": ""}) for task in TASKS]
-    trainer = GRPO({"even": Even()}, str(start), steps=3, prompts=2, answers=4, max_tokens=6, max_length=120, rank=4)
+    trainer = GRPO(
+        {"even": Even()},
+        str(start),
+        steps=3,
+        prompts_per_step=2,
+        num_generations=4,
+        max_tokens=6,
+        max_length=120,
+        rank=4,
+    )
     artifact = replace(trainer, precision="float32").train(samples, lab)
     history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     curves = json.loads((folder / "curves.json").read_text(encoding="utf-8"))
@@ -722,12 +733,28 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     SFT: tuned,
     PPO: reinforced,
     RewardModel: preferring(
-        RewardModel(steps=3, batch=2, max_length=120, precision="float32", held_out=0.3),
-        RewardModel(steps=2, batch=2, max_length=64, precision="float32", margin=True, center=0.5, held_out=0.0),
+        RewardModel(steps=3, batch_size=2, max_length=120, precision="float32", held_out=0.3),
+        RewardModel(
+            steps=2,
+            batch_size=2,
+            max_length=64,
+            precision="float32",
+            margin=True,
+            center_rewards_coefficient=0.5,
+            held_out=0.0,
+        ),
     ),
     DPO: preferring(
-        DPO(steps=3, batch=2, max_length=120, precision="float32", held_out=0.3),
-        DPO(steps=2, batch=2, max_length=64, precision="float32", loss="robust", label_smoothing=0.1, measure_every=1),
+        DPO(steps=3, batch_size=2, max_length=120, precision="float32", held_out=0.3),
+        DPO(
+            steps=2,
+            batch_size=2,
+            max_length=64,
+            precision="float32",
+            loss_type="robust",
+            label_smoothing=0.1,
+            eval_every=1,
+        ),
     ),
     Reward: rewarded,
     Answers: own_answers,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.core.completions import Answer, Completion, Means
+from assay.core.completions import Answer, Completion, Capabilities
 from assay.models.registry import Backend
 
 
@@ -35,7 +35,7 @@ class Gray:
 @dataclass
 class Echo:
     name: str
-    means = Means()
+    means = Capabilities()
 
     def complete(self, requests):
         return [Completion((Answer(f"{self.name}: {request.prompt}", "stop", 1),), 1) for request in requests]

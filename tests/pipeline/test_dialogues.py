@@ -10,7 +10,7 @@ import torch
 import yaml
 
 import checkpoints
-from assay.components.trainers.preference.held_out import prompt_of
+from assay.components.trainers.held_out import prompt_digest
 from assay.core.sample import Sample
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.stages.shards import parts, samples_of
@@ -55,7 +55,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name": "dialogues",
         "question": "Does a chat model answer better by the best of its own answers, or by DPO?",
         "models": {
-            "sft": {"train": {"use": "SFT", "model": start, "steps": 4, "batch": 2, "max_length": 256}, "data": chats},
+            "sft": {
+                "train": {"use": "SFT", "model": start, "steps": 4, "batch_size": 2, "max_length": 256}, "data": chats,
+            },
             "reward": {
                 "train": {"use": "RewardModel", "model": "trained:sft", "steps": 4, "max_length": 256, "margin": True},
                 "data": pairs,
@@ -70,14 +72,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "pairs": "best-worst",
         },
         "keep": [{"use": "ClearPreference"}],
-        "train": {"use": "DPO", "model": "trained:sft", "steps": 4, "batch": 2, "max_length": 256},
+        "train": {"use": "DPO", "model": "trained:sft", "steps": 4, "batch_size": 2, "max_length": 256},
         "prove": {
             "holdout": {"use": "SeedTasks", "path": lines(folder / "held.jsonl", [chat("dog"), chat("cat")])},
             "evaluate": {"use": "Answers", "by": likeness, "decoding": {"max_tokens": 8}},
             "variants": {
                 "dpo": {},
                 "best": {
-                    "use": "SFT", "model": "trained:sft", "output": "chosen", "steps": 4, "batch": 2, "max_length": 256,
+                    "use": "SFT", "model": "trained:sft", "output": "chosen", "steps": 4, "batch_size": 2,
+                    "max_length": 256,
                 },
             },
             "measures": {"reward": {"use": "Reward", "model": "trained:reward"}},
@@ -99,7 +102,7 @@ def test_each_dialogue_gives_its_best_and_its_worst_answer(whole: Path) -> None:
     decisions = read_decisions(folder_of(whole / "run", "keep") / "decisions.parquet")
     kept = [sample for sample, row in zip(made, decisions, strict=True) if row.keep]
     assert len(kept) > 2
-    assert len({prompt_of(one) for one in kept}) == len(kept)  # LLaMA-2: the one best answer of a prompt
+    assert len({prompt_digest(one) for one in kept}) == len(kept)  # LLaMA-2: the one best answer of a prompt
     for one, thing in zip(made, THINGS, strict=True):
         assert [turn.text for turn in said_before(one)] == [f"{SYSTEM}\n\nI lost my {thing}.", f"Your {thing}? Oh."]
         assert one.text("instruction") == "Where is it?"

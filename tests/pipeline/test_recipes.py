@@ -126,8 +126,8 @@ def test_any_change_is_taken_or_refused_in_words(path: str, value: str) -> None:
 
 def test_numbers_are_those_of_everyone_else() -> None:
     """PyYAML takes 5e-4 for text."""
-    recipe = load("fashion", changes=["train.rate=5e-4", "generate.templates=['5e-4 {label}', '1e3 {label}']"])
-    assert recipe.train.rate == 5e-4  # type: ignore[union-attr]
+    recipe = load("fashion", changes=["train.learning_rate=5e-4", "generate.templates=['5e-4 {label}', '1e3 {label}']"])
+    assert recipe.train.learning_rate == 5e-4  # type: ignore[union-attr]
     named = load("fashion", changes=["generate.labels=['1e3', '.5e1', coat]"])
     assert load_text(dump(named)) == named
     assert named.generate.labels == ("1e3", ".5e1", "coat")  # type: ignore[attr-defined]

@@ -18,8 +18,8 @@ from assay.pipeline.recipe.spec import build, describe
 @pytest.mark.parametrize(
     ("role", "component"),
     [
-        ("trainers", PPO(rewards={"like": ChrF()}, weights={"like": 2}, kl=0, held_out=0)),
-        ("trainers", SFT(rate=1, alpha=8, mixture={"human": 1})),
+        ("trainers", PPO(rewards={"like": ChrF()}, weights={"like": 2}, kl_coef=0, held_out=0)),
+        ("trainers", SFT(learning_rate=1, alpha=8, mixture={"human": 1})),
         ("filters", ClearPreference(margin=1)),
     ],
 )
@@ -30,7 +30,7 @@ def test_a_whole_number_is_described_as_it_is_read_back(role: str, component: An
 
 
 def test_whole_numbers_stay_whole_where_they_are_asked_for() -> None:
-    said = describe(PPO(rewards={"like": ChrF()}, steps=3, kl=0))
-    assert (repr(said["steps"]), repr(said["kl"])) == ("3", "0.0")
+    said = describe(PPO(rewards={"like": ChrF()}, steps=3, kl_coef=0))
+    assert (repr(said["steps"]), repr(said["kl_coef"])) == ("3", "0.0")
     judge = describe(Judge("embedded:smollm2", "Is it right?", decoding=Decoding("sample", temperature=2)))
     assert repr(judge["decoding"]["temperature"]) == "2.0"

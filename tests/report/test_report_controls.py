@@ -108,7 +108,14 @@ def proved(trainer: Trainer, by: Scorer, folder: Path, models: Mapping[str, OwnM
 
 
 def practising(start: str, reward: Scorer, **more: Any) -> GRPO:
-    sizes: dict[str, Any] = {"steps": 30, "prompts": 4, "answers": 4, "max_tokens": 8, "max_length": 64, "rate": 1e-2}
+    sizes: dict[str, Any] = {
+        "steps": 30,
+        "prompts_per_step": 4,
+        "num_generations": 4,
+        "max_tokens": 8,
+        "max_length": 64,
+        "learning_rate": 1e-2,
+    }
     return GRPO({"it": reward}, start, save_every=0, **sizes, **more)
 
 
@@ -141,9 +148,9 @@ def test_a_reward_that_is_won_by_length_is_flagged_where_short_answers_are_wante
 def test_a_reward_model_of_labels_by_lot_is_not_said_to_tell_held_out_pairs_apart(
     chosen: Any, clear: bool, start: str, tmp_path: Path
 ) -> None:
-    sizes: dict[str, Any] = {"steps": 60, "batch": 8, "max_length": 64, "rate": 1e-2, "measure_every": 0}
+    sizes: dict[str, Any] = {"steps": 60, "batch_size": 8, "max_length": 64, "learning_rate": 1e-2, "eval_every": 0}
     rater = OwnModel(RewardModel(start, held_out=0.5, save_every=0, **sizes), Pairs(chosen))
-    trainer = PPO(start, reward="trained:rater", steps=2, prompts=4, max_tokens=4, max_length=64)
+    trainer = PPO(start, reward="trained:rater", steps=2, prompts_per_step=4, max_tokens=4, max_length=64)
     facts = proved(trainer, Even(), tmp_path / "run", models={"rater": rater})
     pairs = facts.learned[0].held_out
     assert pairs is not None

@@ -19,7 +19,7 @@ def test_a_proof_by_choice_has_a_page(tmp_path: Path) -> None:
     start = str(checkpoints.chat(tmp_path / "start"))
     tasks = write_tasks(tmp_path / "tasks.jsonl", [task(f"Name a {thing}.", thing) for thing in ("river", "cake")])
     proof = Proof(Misconceptions(limit=8), MultipleChoice(), arms=("base", "unfiltered"))
-    trainer = SFT(start, steps=1, batch=1, max_length=64)
+    trainer = SFT(start, steps=1, batch_size=1, max_length=64)
     run(Recipe("choices", Tasks(str(tasks)), train=trainer, prove=proof), tmp_path / "run")
     done = report(tmp_path / "run")
     assert done.results["verdict"] in ("helped", "hurt", "no difference shown")

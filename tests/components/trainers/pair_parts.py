@@ -50,7 +50,7 @@ def curves(artifact: Artifact) -> Curves:
 
 def check_goes_on_after_a_kill(kind: type, start: Path, folder: Path, method: str) -> None:
     """A training on pairs by LoRA or of all weights, killed and gone on with, beside one that nobody killed."""
-    arguments = {"steps": 7, "batch": 3, "max_length": 128, "save_every": 2, "method": method, "measure_every": 3}
+    arguments = {"steps": 7, "batch_size": 3, "max_length": 128, "save_every": 2, "method": method, "eval_every": 3}
     trainer = kind(str(start), **arguments)
     imports = f"from components.trainers.pair_parts import pairs\nfrom {kind.__module__} import {kind.__name__}"
     killed_at_the_fifth_step(folder / "work", repr(trainer), "pairs()", imports)

@@ -1,4 +1,4 @@
-"""What answers are rewarded: sums of scores, what has none, and reward models."""
+"""Rewards of answers: weighted sums, failures, and reward models."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.language_model.perplexity import Perplexity
 from assay.components.trainers.reinforcement.rewards import (
     ByRewardModel,
-    Rewarded,
+    TotalRewards,
     answer_samples,
     check_scorers,
     check_weights,
-    rewarded,
-    watched,
+    total_rewards,
+    watched_scores,
 )
 from assay.core.completions import Message, NotCompleted
 from assay.core.errors import ContractError, ModelError, RecipeError
@@ -63,16 +63,16 @@ def test_an_answer_has_the_fields_of_its_prompt() -> None:
 def test_scores_are_added_by_their_weights() -> None:
     one = Says((Score(1.0), Score(2.0), Score(-3.0)))
     two = Says((Score(10.0), Unscored("not_applicable", "x"), Unscored("unparsed", "y")))
-    found = rewarded("PPO.rewards", {"one": one, "two": Bounded(two.outcomes)}, {"two": 0.5}, THREE, LAB)
-    assert found == Rewarded((6.0, 1.5, -3.5), 2)  # what cannot be read gets the scale's lowest, -1
-    assert rewarded("PPO.rewards", {"two": two}, {}, THREE, LAB).rewards == (10.0, None, None)  # and there is none here
+    found = total_rewards("PPO.rewards", {"one": one, "two": Bounded(two.outcomes)}, {"two": 0.5}, THREE, LAB)
+    assert found == TotalRewards((6.0, 1.5, -3.5), 2)  # what cannot be read gets the scale's lowest, -1
+    assert total_rewards("PPO.rewards", {"two": two}, {}, THREE, LAB).rewards == (10.0, None, None)
 
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_an_answer_of_which_one_scorer_failed_has_no_reward(turned: bool) -> None:
     scorers = {"one": Says((Score(1.0), NO_ANSWER, Score(1.0))), "two": Says((Score(1.0), Score(5.0), NO_ANSWER))}
     order = dict(reversed(scorers.items())) if turned else scorers
-    found = rewarded("PPO.rewards", order, {}, THREE, LAB)
+    found = total_rewards("PPO.rewards", order, {}, THREE, LAB)
     assert found.rewards == (2.0, None, None)
     assert found.unread == 0
     assert found.reason == ("two: gone" if turned else "one: gone")
@@ -80,18 +80,19 @@ def test_an_answer_of_which_one_scorer_failed_has_no_reward(turned: bool) -> Non
 
 def test_what_is_watched_is_the_mean_of_what_was_scored() -> None:
     scorers = {"some": Says((Score(1.0), NO_ANSWER, Score(4.0))), "none": Says((NO_ANSWER,) * 3)}
-    assert watched("PPO.watch", scorers, THREE, LAB) == {"some": 2.5}
+    assert watched_scores("PPO.watch", scorers, THREE, LAB) == {"some": 2.5}
 
 
 def test_what_is_watched_stays_on_its_own_scale() -> None:
-    assert watched("PPO.watch", {"lower": Even(better="lower")}, [Sample({"text": "bbba"})], LAB) == {"lower": 0.75}
+    lower = {"lower": Even(better="lower")}
+    assert watched_scores("PPO.watch", lower, [Sample({"text": "bbba"})], LAB) == {"lower": 0.75}
 
 
 def test_what_is_no_number_or_too_few_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r"PPO\.rewards\.x says fingerprints of answers, which are no numbers"):
-        rewarded("PPO.rewards", {"x": Says((Fingerprint((1.0,)),) * 3)}, {}, THREE, LAB)
-    with pytest.raises(ContractError, match=r"Says was given 3 answers and said 1 things"):
-        rewarded("PPO.rewards", {"x": Says((Score(1.0),))}, {}, THREE, LAB)
+    with pytest.raises(RecipeError, match=r"PPO\.rewards\.x returns a fingerprint, but a reward must be a number"):
+        total_rewards("PPO.rewards", {"x": Says((Fingerprint((1.0,)),) * 3)}, {}, THREE, LAB)
+    with pytest.raises(ContractError, match=r"Says was given 3 answers and returned 1\."):
+        total_rewards("PPO.rewards", {"x": Says((Score(1.0),))}, {}, THREE, LAB)
 
 
 def test_a_scorer_that_raises_fails_on_those_answers_alone() -> None:
@@ -99,14 +100,14 @@ def test_a_scorer_that_raises_fails_on_those_answers_alone() -> None:
         def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
             return [Score(float("nan" if one.text("text") == "Pear." else 1)) for one in samples]
 
-    found = rewarded("PPO.rewards", {"x": Broken(())}, {}, THREE, LAB)
+    found = total_rewards("PPO.rewards", {"x": Broken(())}, {}, THREE, LAB)
     assert found.rewards == (1.0, None, 1.0)
     assert found.reason == "x: ValueError: A score must be finite, was nan: return Unscored to say there is none."
 
 
 def test_our_own_errors_come_through_as_they_are() -> None:
     with pytest.raises(ModelError, match="No model 'tiny:nobody'"):
-        rewarded("PPO.rewards", {"x": Perplexity("tiny:nobody")}, {}, THREE, LAB)
+        total_rewards("PPO.rewards", {"x": Perplexity("tiny:nobody")}, {}, THREE, LAB)
 
 
 def test_a_reward_model_reads_the_conversation_with_its_answer() -> None:
@@ -150,7 +151,7 @@ def test_a_reward_model_that_gives_no_number_is_named(value: float) -> None:
 
 def test_a_scorer_that_compares_samples_is_refused_beforehand() -> None:
     with pytest.raises(
-        RecipeError, match=r"PPO\.rewards\.new is no reward: what it says of an answer hangs on the other"
+        RecipeError, match=r"PPO\.rewards\.new cannot be a reward: its score of an answer depends on other answers"
     ):
         check_scorers("PPO.rewards", {"new": RougeNovelty("text")}, LAB)
     with pytest.raises(ModelError, match="No model 'tiny:nobody'"):
@@ -160,7 +161,7 @@ def test_a_scorer_that_compares_samples_is_refused_beforehand() -> None:
 def test_what_is_better_when_lower_is_turned_round() -> None:
     samples = answer_samples("PPO", [TASK] * 2, ["ab", "az"])
     plain = [one.value for one in Perplexity("tiny:author").score(samples, LAB) if isinstance(one, Score)]
-    found = rewarded("PPO.rewards", {"surprise": Perplexity("tiny:author")}, {"surprise": 2.0}, samples, LAB)
+    found = total_rewards("PPO.rewards", {"surprise": Perplexity("tiny:author")}, {"surprise": 2.0}, samples, LAB)
     assert found.rewards == pytest.approx([-2 * one for one in plain])
 
 

@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.labels import digest_of
+from assay.components.trainers.checks import weights_digest
+from assay.components.trainers.held_out import split_held_out
 from assay.components.trainers.preference.dpo import DPO, Loss
-from assay.components.trainers.preference.held_out import held_back
-from assay.components.trainers.preference.rows import PairRow, Reader, accuracy, pair_rows
+from assay.components.trainers.preference.rows import PairReader, PairRow, accuracy, pair_rows
 from assay.components.trainers.sft.rows import stream
 from assay.core.errors import ModelError, RecipeError
 from assay.core.roles import Artifact
@@ -34,7 +34,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trainer(start: Path) -> DPO:
-    return DPO(str(start), steps=6, batch=3, rate=5e-3, max_length=128, precision="float32", measure_every=2)
+    return DPO(str(start), steps=6, batch_size=3, learning_rate=5e-3, max_length=128, precision="float32", eval_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def trained(trainer: DPO, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def rows_of(model: Path, samples: Sequence[Sample]) -> tuple[PairRow, ...]:
     words = AutoTokenizer.from_pretrained(model)
-    return pair_rows(samples, Reader("x", "x", words, 128), 0.0).learned
+    return pair_rows(samples, PairReader("x", "x", words, 128), 0.0).learned
 
 
 def log_probs(model: Path | str, ids: Sequence[int], start: int) -> torch.Tensor:
@@ -64,7 +64,7 @@ def ratio(policy: Path | str, reference: Path, ids: Sequence[int], start: int) -
 def test_leaves_a_model_that_opens_and_files_beside_it(trained: Artifact, trainer: DPO) -> None:
     folder = Path(trained.path)
     assert trained.kind == "text-model"
-    assert trained.digest == digest_of(folder)
+    assert trained.digest == weights_digest(folder)
     names = ["curves.json", "held-out.json", "history.json", "model"]
     assert sorted(path.name for path in folder.parent.iterdir()) == names
     assert AutoTokenizer.from_pretrained(folder).chat_template == checkpoints.CHATML
@@ -74,8 +74,8 @@ def test_leaves_a_model_that_opens_and_files_beside_it(trained: Artifact, traine
 def test_held_out_margins_are_those_of_the_model_that_was_left(
     trained: Artifact, trainer: DPO, start: Path, tmp_path: Path
 ) -> None:
-    full = run(replace(trainer, method="full", rate=5e-4, beta=0.3), tmp_path / "full")
-    _, held = held_back(pairs(), 0.2)
+    full = run(replace(trainer, method="full", learning_rate=5e-4, beta=0.3), tmp_path / "full")
+    _, held = split_held_out(pairs(), 0.2)
     for artifact, beta in ((trained, 0.1), (full, 0.3)):
         told = beside(artifact, "held-out.json")
         assert [row["id"] for row in told] == [one.id for one in held]
@@ -104,17 +104,17 @@ def test_what_is_noted_of_a_step_is_so_of_the_model_at_that_time(build: Any, met
     own = DPO(
         str(folder),
         steps=3,
-        batch=4,
+        batch_size=4,
         max_length=128,
         precision="float32",
         rank=4,
         method=method,
-        warmup=1.0,
+        warmup_ratio=1.0,
         held_out=0.0,
     )
-    own = replace(own, rate=8e-3 if method == "lora" else 8e-4)
+    own = replace(own, learning_rate=8e-3 if method == "lora" else 8e-4)
     long = run(own, tmp_path / "long")
-    short = run(replace(own, steps=2, rate=own.rate * 3 / 4), tmp_path / "short")
+    short = run(replace(own, steps=2, learning_rate=own.learning_rate * 3 / 4), tmp_path / "short")
     rates = [[row[2] for row in beside(one, "history.json")][:2] for one in (long, short)]
     assert rates[0] == pytest.approx(rates[1])
     rows, order = rows_of(folder, pairs()), stream([(1.0, range(10))], 7)
@@ -166,7 +166,16 @@ AT_FIRST: dict[str, float] = {
 @pytest.mark.parametrize("loss", get_args(Loss))
 def test_every_loss_begins_where_it_must_and_falls(loss: Any, start: Path, tmp_path: Path) -> None:
     smoothing = 0.1 if loss in ("exo_pair", "robust") else 0.0
-    own = DPO(str(start), steps=4, batch=8, rate=2e-3, loss=loss, label_smoothing=smoothing, max_length=128, warmup=0.0)
+    own = DPO(
+        str(start),
+        steps=4,
+        batch_size=8,
+        learning_rate=2e-3,
+        loss_type=loss,
+        label_smoothing=smoothing,
+        max_length=128,
+        warmup_ratio=0.0,
+    )
     losses = [row[1] for row in beside(run(own, tmp_path / "work"), "history.json")]
     assert losses[0] == pytest.approx(AT_FIRST[loss], rel=1e-4)
     assert losses[-1] < losses[0]
@@ -174,7 +183,7 @@ def test_every_loss_begins_where_it_must_and_falls(loss: Any, start: Path, tmp_p
 
 def test_wrong_verdicts_that_are_reckoned_with(trainer: DPO, trained: Artifact, tmp_path: Path) -> None:
     """cDPO by hand: with one pair a step, (1 - e) l(d) + e l(-d) of the margin that is noted."""
-    own = replace(trainer, batch=1, label_smoothing=0.2)
+    own = replace(trainer, batch_size=1, label_smoothing=0.2)
     artifact = run(own, tmp_path / "smoothed")
     margins = curves(artifact).values["margin"][1:]
     losses = [row[1] for row in beside(artifact, "history.json")]
@@ -187,7 +196,7 @@ def test_wrong_verdicts_that_are_reckoned_with(trainer: DPO, trained: Artifact, 
 
 @pytest.mark.parametrize(("method", "rate"), [("lora", 5e-3), ("full", 1e-3)])
 def test_learns_what_is_preferred(method: Any, rate: float, start: Path, tmp_path: Path) -> None:
-    own = DPO(str(start), steps=30, batch=4, rate=rate, method=method, max_length=128)
+    own = DPO(str(start), steps=30, batch_size=4, learning_rate=rate, method=method, max_length=128)
     artifact = run(own, tmp_path / "work")
     assert artifact.facts["held-out accuracy"] == 1
     assert all(row["after"] > 0.5 for row in beside(artifact, "held-out.json"))
@@ -232,7 +241,7 @@ def test_the_libraries_say_nothing_and_send_nothing(
     monkeypatch.setattr(base_trainer, "send_telemetry", lambda *_, **told: sent.append(told))
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
-    run(DPO(str(start), steps=2, batch=2, save_every=1), tmp_path / "work")
+    run(DPO(str(start), steps=2, batch_size=2, save_every=1), tmp_path / "work")
     assert capfd.readouterr() == ("", "")
     assert not sent
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -262,9 +271,9 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
         ({"steps": 0}, r"DPO\.steps must be between 1 and 1e\+09, was 0"),
         ({"beta": 0.0}, r"DPO\.beta must be between 1e-06"),
         ({"label_smoothing": 0.5}, r"DPO\.label_smoothing must be between 0 and 0\.49, was 0\.5"),
-        ({"label_smoothing": 0.1, "loss": "ipo"}, r"DPO\.label_smoothing must be 0 with 'ipo', was 0\.1"),
-        ({"loss": "exo_pair"}, r"DPO\.label_smoothing must be above 0 with 'exo_pair'"),
-        ({"loss": "kto"}, r"DPO\.loss must be one of sigmoid, .* was 'kto'"),
+        ({"label_smoothing": 0.1, "loss_type": "ipo"}, r"DPO\.label_smoothing must be 0 with 'ipo', was 0\.1"),
+        ({"loss_type": "exo_pair"}, r"DPO\.label_smoothing must be above 0 with 'exo_pair'"),
+        ({"loss_type": "kto"}, r"DPO\.loss_type must be one of sigmoid, .* was 'kto'"),
         ({"method": "qlora"}, r"DPO\.method must be one of lora, full, was 'qlora'"),
     ],
 )

@@ -13,11 +13,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import checkpoints
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.text.text_embedding import TextEmbedding
-from assay.components.trainers.labels import digest_of
-from assay.components.trainers.preference.held_out import held_back, prompt_of
+from assay.components.trainers.checks import weights_digest
+from assay.components.trainers.held_out import prompt_digest, split_held_out
 from assay.components.trainers.reinforcement import grpo_loop
 from assay.components.trainers.reinforcement.grpo import GRPO
-from assay.components.trainers.reinforcement.grpo_rewards import Panel, look, worst_of
+from assay.components.trainers.reinforcement.grpo_loop import RewardPanel
+from assay.components.trainers.reinforcement.rewards import lowest_reward, scorer_rewards
 from assay.core.completions import Message, TextRequest
 from assay.core.curves import Curves
 from assay.core.decoding import Decoding
@@ -31,7 +32,14 @@ from components.trainers.killing import ends_as_if_it_had_not_been_killed, kille
 from labs import real_lab, tiny_lab
 from reward_parts import Even, Trouble, tasks
 
-SMALL: dict[str, Any] = {"prompts": 2, "answers": 4, "max_tokens": 8, "max_length": 128, "rank": 4, "rate": 1e-2}
+SMALL: dict[str, Any] = {
+    "prompts_per_step": 2,
+    "num_generations": 4,
+    "max_tokens": 8,
+    "max_length": 128,
+    "rank": 4,
+    "learning_rate": 1e-2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +67,7 @@ def history_of(artifact: Artifact) -> list[Any]:
 
 
 def test_rewards_rise_and_what_is_watched_is_written(start: Path, tmp_path: Path) -> None:
-    trainer = small(start, steps=25, prompts=4, answers=8, watch={"thirds": Even(3)}, warmup=0.0)
+    trainer = small(start, steps=25, prompts_per_step=4, num_generations=8, watch={"thirds": Even(3)}, warmup_ratio=0.0)
     artifact = run(trainer, tmp_path / "work")
     assert artifact.facts["last reward"] > artifact.facts["first reward"] + 0.15
     curves = curves_of(artifact)
@@ -73,7 +81,7 @@ def test_rewards_rise_and_what_is_watched_is_written(start: Path, tmp_path: Path
     assert all(0 < one <= 8 for one in curves.values["length"] if one is not None)
     assert [step for step, _, _ in history_of(artifact)] == list(curves.steps)
     assert max(rate for _, _, rate in history_of(artifact)) == pytest.approx(1e-2)
-    assert artifact.digest == digest_of(Path(artifact.path))
+    assert artifact.digest == weights_digest(Path(artifact.path))
     facts = {"steps": 25, "samples": 5, "seen": 25 * 32, "unrewarded": 0, "too long": 0, "held out": 0}
     assert {name: artifact.facts[name] for name in facts} == facts
     assert not (tmp_path / "work" / "checkpoints").exists()
@@ -92,7 +100,9 @@ def test_what_it_leaves_loads_answers_and_is_of_the_starts_own_kind(start: Path,
     assert AutoTokenizer.from_pretrained(artifact.path).chat_template == checkpoints.CHATML
 
 
-@pytest.mark.parametrize("more", [{}, {"method": "full", "rate": 1e-3}, {"precision": "bfloat16"}, {"batch": 4}])
+@pytest.mark.parametrize(
+    "more", [{}, {"method": "full", "learning_rate": 1e-3}, {"precision": "bfloat16"}, {"batch_size": 4}]
+)
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     more: dict[str, Any], start: Path, tmp_path: Path
 ) -> None:
@@ -106,8 +116,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     ("more", "kept"),
     [
         ({"save_every": 2}, 4),
-        ({"save_every": 2, "method": "full", "rate": 1e-3}, 4),
-        ({"save_every": 1, "iterations": 2, "batch": 4}, 4),
+        ({"save_every": 2, "method": "full", "learning_rate": 1e-3}, 4),
+        ({"save_every": 1, "num_iterations": 2, "batch_size": 4}, 4),
     ],
 )
 def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
@@ -142,7 +152,7 @@ def test_a_checkpoint_of_other_rewards_is_not_gone_on_from(start: Path, tmp_path
 
 
 def test_steps_on_the_same_answers(start: Path, tmp_path: Path) -> None:
-    curves = curves_of(run(small(start, iterations=2, rate=0.1, warmup=0.0), tmp_path / "work"))
+    curves = curves_of(run(small(start, num_iterations=2, learning_rate=0.1, warmup_ratio=0.0), tmp_path / "work"))
     rewards, clipped = curves.values["reward"], curves.values["clipped"]
     assert [one is None for one in rewards] == [False, True] * 2
     assert clipped[0] == clipped[2] == 0  # the policy that answered
@@ -153,8 +163,8 @@ def trainer_of(start: Path, folder: Path, **more: Any) -> Any:
     """TRL's trainer, made as `GRPO` makes it."""
     made: list[Any] = []
 
-    def keep(job: Any, panel: Panel, tell: Any) -> Any:
-        made.append(grpo_loop._trainer(job, panel, grpo_loop.locate(job.model), tell))
+    def keep(job: Any, panel: RewardPanel, progress: Any) -> Any:
+        made.append(grpo_loop._trainer(job, panel, grpo_loop.locate(job.config.model), progress))
         raise InterruptedError
 
     with pytest.MonkeyPatch.context() as patch:
@@ -196,33 +206,34 @@ def test_a_task_is_asked_in_the_tokens_it_is_asked_in_elsewhere(start: Path, tmp
     assert list(row) == rendered(tokenizer, turns, "it")
     assert "Hi.<|im_end|>\n<|im_start|>assistant" in tokenizer.decode(row)
     trainer = trainer_of(start, tmp_path / "work")
-    assert trainer._tokenize_prompts(["1", "0"])[0] == [list(trainer.asked[1]), list(trainer.asked[0])]
+    assert trainer._tokenize_prompts(["1", "0"])[0] == [list(trainer.prompt_ids[1]), list(trainer.prompt_ids[0])]
 
 
 def test_a_reward_is_the_score_turned_to_higher_is_better() -> None:
     lab = tiny_lab()
     answers = [Sample({"text": text}) for text in ("bb", "ab", "aa", "")]
-    assert look("it", Even(), answers, lab).values == (1.0, 0.5, 0.0, 0.0)
-    turned = look("it", Even(better="lower"), answers, lab)
+    assert scorer_rewards("it", Even(), answers, lab).values == (1.0, 0.5, 0.0, 0.0)
+    turned = scorer_rewards("it", Even(better="lower"), answers, lab)
     assert turned.values == (-1.0, -0.5, 0.0, -1.0)
-    assert (turned.unread, turned.failed, turned.causes) == (1, 0, ())
-    assert worst_of(Scale("x", better="lower")) is None
-    assert worst_of(Scale("x", low=-3)) == -3
+    assert (turned.unread, turned.failed, turned.reasons) == (1, 0, ())
+    assert lowest_reward(Scale("x", better="lower")) is None
+    assert lowest_reward(Scale("x", low=-3)) == -3
 
 
 def test_where_a_scale_has_no_worst_end_what_cannot_be_read_takes_no_part() -> None:
     class Endless(Even):
         scale = Scale("points")  # type: ignore[assignment]
 
-    found = look("it", Endless(), [Sample({"text": "b"}), Sample({"text": ""})], tiny_lab())
+    found = scorer_rewards("it", Endless(), [Sample({"text": "b"}), Sample({"text": ""})], tiny_lab())
     assert (found.values, found.unread, found.failed) == ((1.0, None), 0, 1)
-    assert found.causes == ("There is nothing to read.",)
+    assert found.reasons == ("There is nothing to read.",)
 
 
 def test_an_answer_at_which_a_checker_raises_costs_itself_alone(start: Path, tmp_path: Path) -> None:
-    found = look("it", Trouble("raises at long ones"), [Sample({"text": "a" * n}) for n in (2, 3, 4)], tiny_lab())
+    answers = [Sample({"text": "a" * length}) for length in (2, 3, 4)]
+    found = scorer_rewards("it", Trouble("raises at long ones"), answers, tiny_lab())
     assert found.values == (0.002, None, 0.004)
-    assert found.causes == ("ZeroDivisionError: division by zero",)
+    assert found.reasons == ("ZeroDivisionError: division by zero",)
     artifact = run(small(start, rewards={"odd": Trouble("raises at long ones"), "even": Even()}), tmp_path / "work")
     assert 0 < artifact.facts["unrewarded"] < artifact.facts["seen"]
 
@@ -237,9 +248,9 @@ def test_an_answer_at_which_a_checker_raises_costs_itself_alone(start: Path, tmp
         ),
         ("hangs", RecipeError, r"None of the 8 answers of step 1 could be rewarded: it: It took longer than 1 ms\."),
         ("gives nan", RecipeError, r"None of the 8 .* it: ValueError: A score must be finite, was nan"),
-        ("labels", RecipeError, r"GRPO\.rewards\.it says labels of answers, which are no numbers"),
+        ("labels", RecipeError, r"GRPO\.rewards\.it returns a label, but a reward must be a number"),
         ("knows no such thing", ModelError, r"There is no such judge"),
-        ("same", RecipeError, r"In 4 steps no two answers to a prompt were rewarded differently \(mean reward 0\.5\)"),
+        ("same", RecipeError, r"In 4 steps all answers to each prompt had equal rewards \(mean reward 0\.5\)"),
     ],
 )
 def test_a_reward_that_gives_nothing_to_learn_from_is_said(
@@ -253,7 +264,7 @@ def test_rewards_that_never_differ_end_a_long_training_early(start: Path, tmp_pa
     told: list[int] = []
     (tmp_path / "work").mkdir()
     lab = replace(real_lab(tmp_path / "work"), progress=lambda step, _: told.append(step))
-    with pytest.raises(RecipeError, match=r"In 10 steps no two answers.*\n.*Begin with a model that half succeeds"):
+    with pytest.raises(RecipeError, match=r"In 10 steps all answers.*\n.*Start from a model that sometimes succeeds"):
         small(start, rewards={"it": Trouble("same")}, steps=50).train(tasks(), lab)
     assert told == list(range(1, 11))
 
@@ -280,19 +291,19 @@ def test_weights_turn_what_is_learnt(start: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_held_out_prompts_are_measured_and_not_learnt_from(method: str, start: Path, tmp_path: Path) -> None:
-    trainer = small(start, held_out=0.4, method=method, rate=1e-3)
+    trainer = small(start, held_out=0.4, method=method, learning_rate=1e-3)
     samples = tasks()
     artifact = run(trainer, tmp_path / "work", samples)
-    own, held = held_back(samples, 0.4)
+    own, held = split_held_out(samples, 0.4)
     rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
-    assert [(row["id"], row["prompt"]) for row in rows] == [(one.id, prompt_of(one)) for one in held]
+    assert [(row["id"], row["prompt"]) for row in rows] == [(one.id, prompt_digest(one)) for one in held]
     assert artifact.facts["held out"] == len(held) == 2
     assert {row["sampled"] for row in rows} == {0}
     lab = real_lab()
     for name, reference in (("before", str(start)), ("after", artifact.path)):
-        asked = [TextRequest(trainer._asked(one), Decoding(max_tokens=8)) for one in held]
+        asked = [TextRequest(trainer._prompt(one), Decoding(max_tokens=8)) for one in held]
         texts = [one.answers[0].text.strip() for one in lab.models.text_model(reference).complete(asked)]  # type: ignore[union-attr]
-        earned = look("it", Even(), [Sample({"text": text}) for text in texts], lab).values
+        earned = scorer_rewards("it", Even(), [Sample({"text": text}) for text in texts], lab).values
         assert [row[name] for row in rows] == list(earned)
     alone = run(replace(trainer, held_out=0.0), tmp_path / "alone", own)
     assert alone.digest == artifact.digest
@@ -327,16 +338,16 @@ def test_randomness_is_as_it_was(start: Path, tmp_path: Path) -> None:
     [
         (
             {"max_length": 510},
-            r"max_length and max_tokens must be at most 512 together, which .* reads, were 510 and 8",
+            r"max_length and max_tokens must be at most 512 together, the context length of .*, were 510 and 8",
         ),
         ({"rank": 64}, r"GRPO\.rank must be at most \d+ for"),
         (
             {"rewards": {"it": TextEmbedding("tiny:letters")}},
-            r"GRPO\.rewards\.it is no reward: on its scale .* neither",
+            r"GRPO\.rewards\.it cannot be a reward: on its scale .* neither",
         ),
         (
             {"watch": {"it": RougeNovelty()}},
-            r"GRPO\.watch\.it is no reward: (on its scale|what it says of an answer hangs)",
+            r"GRPO\.watch\.it cannot be a reward: (on its scale|its score of an answer depends)",
         ),
     ],
 )
@@ -350,18 +361,18 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_made(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"rewards": {}}, r"rewards must hold one reward at least"),
+        ({"rewards": {}}, r"rewards must hold at least one reward"),
         ({"weights": {"odd": 1.0}}, r"weights must be of even, had 'odd'"),
         ({"weights": {"even": 0.0}}, r"weights must be finite and not 0, was 0 for 'even'"),
         ({"weights": {"even": float("nan")}}, r"weights must be finite and not 0, was nan"),
-        ({"answers": 1}, r"answers must be between 2 and"),
-        ({"batch": 3}, r"batch must divide the 8 answers of a step, was 3"),
-        ({"steps": 3, "iterations": 2}, r"steps must be a multiple of the 2 iterations, was 3"),
+        ({"num_generations": 1}, r"num_generations must be between 2 and"),
+        ({"batch_size": 3}, r"batch_size must divide the 8 answers of a step, was 3"),
+        ({"steps": 3, "num_iterations": 2}, r"steps must be a multiple of num_iterations, 2, was 3"),
         ({"beta": 0.0}, r"beta must be between 1e-12 and"),
         ({"temperature": 0.0}, r"temperature must be between"),
         ({"held_out": 1.0}, r"held_out must be between 0 and 0\.9, was 1"),
-        ({"loss": "ppo"}, r"loss must be one of grpo, bnpo, dr_grpo, dapo, was 'ppo'"),
-        ({"scale": "all"}, r"scale must be one of group, batch, none, was 'all'"),
+        ({"loss_type": "ppo"}, r"loss_type must be one of grpo, bnpo, dr_grpo, dapo, was 'ppo'"),
+        ({"scale_rewards": "all"}, r"scale_rewards must be one of group, batch, none, was 'all'"),
     ],
 )
 def test_wrong_arguments_are_refused(wrong: dict[str, Any], said: str) -> None:
@@ -369,12 +380,10 @@ def test_wrong_arguments_are_refused(wrong: dict[str, Any], said: str) -> None:
         small(Path("somewhere"), **wrong)
 
 
-def test_memory_that_runs_out_is_told_in_our_words(
-    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_running_out_of_memory_is_a_recipe_error(start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(grpo_loop, "_trainer", full)
-    with pytest.raises(RecipeError, match=r"Memory ran out while .* was trained\.\n  A smaller GRPO\.batch needs less"):
+    with pytest.raises(RecipeError, match=r"Out of memory while training .*\.\n  Use a smaller GRPO\.batch_size"):
         run(small(start), tmp_path / "work")

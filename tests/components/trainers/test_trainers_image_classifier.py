@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.components.evaluators.accuracy import Accuracy
-from assay.components.trainers.classifier_loop import batches, begin, normalizer, one_cycle, prepare
+from assay.components.trainers.checks import weights_digest
+from assay.components.trainers.classifier_loop import batches, load_network, normalizer, one_cycle, preprocess
 from assay.components.trainers.image_classifier import ImageClassifier
-from assay.components.trainers.labels import digest_of
 from assay.core.errors import FieldError, ModelError, RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
@@ -23,7 +23,7 @@ from assay.core.sample import Sample
 from assay.core.score import Score
 from labs import real_lab, shade, shades, tiny_lab
 
-TRAINER = ImageClassifier(labels=("black", "white"), steps=12, batch=8, rate=1e-3)
+TRAINER = ImageClassifier(labels=("black", "white"), steps=12, batch_size=8, learning_rate=1e-3)
 
 
 def images(lab: Lab, count: int = 8, first: int = 0) -> list[Sample]:
@@ -50,7 +50,7 @@ def test_leaves_a_model_that_knows_the_task(trained: Artifact) -> None:
     outcomes = Accuracy().evaluate(trained, images(lab, 5, first=50), lab)
     assert [outcome.value for outcome in outcomes if isinstance(outcome, Score)] == [1.0] * 10
     assert trained.kind == "image-classifier"
-    assert trained.digest == digest_of(Path(trained.path))
+    assert trained.digest == weights_digest(Path(trained.path))
     assert {file.suffix for file in Path(trained.path).iterdir()} == {".json", ".safetensors"}
 
 
@@ -77,7 +77,7 @@ def test_same_seed_same_weights(trained: Artifact, tmp_path: Path) -> None:
 def test_fewer_samples_than_a_batch_take_every_step(tmp_path: Path) -> None:
     seen = []
     lab = replace(tiny_lab(tmp_path), progress=lambda done, total: seen.append((done, total)))
-    artifact = replace(TRAINER, steps=3, batch=16).train(images(lab, 1), lab)
+    artifact = replace(TRAINER, steps=3, batch_size=16).train(images(lab, 1), lab)
     assert artifact.facts["steps"] == 3
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
@@ -96,29 +96,29 @@ def test_transfer_replaces_the_head_and_may_freeze_the_body(trained: Artifact, t
 
 
 def test_transfer_to_more_labels(trained: Artifact, tmp_path: Path) -> None:
-    trainer = ImageClassifier(("black", "grey", "white"), start=trained.path, steps=2, batch=4, size=24)
+    trainer = ImageClassifier(("black", "grey", "white"), start=trained.path, steps=2, batch_size=4, size=24)
     lab = tiny_lab(tmp_path)
     artifact = trainer.train(shades(lab), lab)
     config = json.loads(Path(artifact.path, "config.json").read_text(encoding="utf-8"))
     assert config["id2label"] == {"0": "black", "1": "grey", "2": "white"}
-    assert begin(artifact.path, trainer.labels, None, freeze=False).processor.size["shortest_edge"] == 24
+    assert load_network(artifact.path, trainer.labels, None, freeze=False).processor.size["shortest_edge"] == 24
 
 
 def test_the_head_of_a_start_depends_on_the_seed_alone(trained: Artifact) -> None:
     heads = []
     for _ in range(2):
         torch.manual_seed(1)
-        heads.append(begin(trained.path, TRAINER.labels, None, freeze=False).model.classifier[1].weight)
+        heads.append(load_network(trained.path, TRAINER.labels, None, freeze=False).model.classifier[1].weight)
     assert torch.equal(*heads)
 
 
 def test_prepared_images_are_what_the_saved_processor_makes() -> None:
     from PIL import Image
 
-    start = begin("random", TRAINER.labels, None, freeze=False)
+    start = load_network("random", TRAINER.labels, None, freeze=False)
     color = np.random.default_rng(0).integers(0, 256, (20, 28, 3), dtype=np.uint8)
     for image in (shade(100, size=28), color):
-        ours = normalizer(start, torch.device("cpu"))(prepare([image], start).float() / 255)
+        ours = normalizer(start, torch.device("cpu"))(preprocess([image], start).float() / 255)
         theirs = start.processor(images=[Image.fromarray(image).convert("RGB")], return_tensors="pt")["pixel_values"]
         assert torch.allclose(ours, theirs, atol=1e-6)
         assert theirs.shape == (1, 3, 32, 32)
@@ -149,10 +149,10 @@ def test_one_cycle_rises_and_falls(steps: int) -> None:
         ({"labels": ("black",)}, "ImageClassifier.labels must be two or more different labels"),
         ({"labels": ("black", "black")}, "two or more different labels"),
         ({"steps": 0}, "ImageClassifier.steps must be between 1 and 1e.09, was 0"),
-        ({"batch": 1}, "ImageClassifier.batch must be between 2"),
-        ({"rate": float("nan")}, "ImageClassifier.rate must be .* was nan"),
+        ({"batch_size": 1}, "ImageClassifier.batch_size must be between 2"),
+        ({"learning_rate": float("nan")}, "ImageClassifier.learning_rate must be .* was nan"),
         ({"crop": 4.0}, "ImageClassifier.crop must be between 0 and 0.5, was 4"),
-        ({"freeze": True}, "ImageClassifier.freeze must be false for a random start"),
+        ({"freeze": True}, "ImageClassifier.freeze must be false with random weights"),
     ],
 )
 def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
@@ -167,7 +167,7 @@ def test_data_it_cannot_learn_from_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FieldError, match=r"has the label 'grey', which ImageClassifier\.labels lacks"):
         TRAINER.train(shades(lab), lab)
     with pytest.raises(RecipeError, match=r"The loss was (nan|inf) at step \d+"):
-        replace(TRAINER, rate=1e3, decay=1e3, steps=40).train(images(lab, 2), lab)
+        replace(TRAINER, learning_rate=1e3, weight_decay=1e3, steps=40).train(images(lab, 2), lab)
 
 
 def test_a_start_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_pickled_weights_are_refused(trained: Artifact, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(trained.path, tmp_path / "model"))
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     with pytest.raises(ModelError, match="pickled"):
-        begin(str(copy), TRAINER.labels, None, freeze=False)
+        load_network(str(copy), TRAINER.labels, None, freeze=False)
 
 
 def test_a_label_that_the_classifier_lacks_is_said_before_a_run() -> None:

@@ -1,4 +1,4 @@
-"""Pairs in one line give the states that each of their rows has alone."""
+"""Packed pairs have the same hidden states as each row alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 import checkpoints
-from assay.components.trainers.preference.pair_packing import attend_pair_by_pair, fits_in_a_line, in_a_line, states
+from assay.components.trainers.preference.pair_packing import (
+    hidden_states,
+    pack_pairs,
+    supports_pair_packing,
+    use_per_pair_attention,
+)
 from components.trainers.test_trainers_sft import llama, neo, recurrent, sliding, uneven
 
 ROW = st.lists(st.integers(3, 200), min_size=1, max_size=9)
@@ -30,7 +35,7 @@ def padded(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 def test_every_token_of_the_batch_has_its_place(pairs: list[tuple[list[int], list[int], list[int]]]) -> None:
     rows = [start + one for start, one, _ in pairs] + [start + two for start, _, two in pairs]
     ids, mask = padded(rows)
-    line = in_a_line(ids, mask)
+    line = pack_pairs(ids, mask)
     assert torch.equal(line.ids[0][line.places][mask.bool()], ids[mask.bool()])
     where = torch.arange(ids.shape[1]).expand_as(ids)
     assert torch.equal(line.positions[0][line.places][mask.bool()], where[mask.bool()])
@@ -42,8 +47,8 @@ def test_every_token_of_the_batch_has_its_place(pairs: list[tuple[list[int], lis
 def nets(tmp_path_factory: pytest.TempPathFactory) -> tuple[torch.nn.Module, torch.nn.Module]:
     folder = checkpoints.chat(tmp_path_factory.mktemp("start") / "chat", dtype=torch.float32)
     plain, ours = (uneven(AutoModelForCausalLM.from_pretrained(folder).model) for _ in range(2))
-    assert fits_in_a_line(ours)
-    attend_pair_by_pair(ours)
+    assert supports_pair_packing(ours)
+    use_per_pair_attention(ours)
     return plain, ours
 
 
@@ -55,9 +60,9 @@ def test_states_are_those_of_each_row_alone(
     plain, ours = nets
     rows = [start + one for start, one, _ in pairs] + [start + two for start, _, two in pairs]
     ids, mask = padded(rows)
-    line = in_a_line(ids, mask)
+    line = pack_pairs(ids, mask)
     with torch.inference_mode():
-        found = states(ours, line)
+        found = hidden_states(ours, line)
         for row, places in zip(rows, line.places, strict=True):
             alone = plain(input_ids=torch.tensor([row])).last_hidden_state[0]
             assert torch.allclose(found[places[: len(row)]], alone, atol=1e-4)
@@ -66,6 +71,6 @@ def test_states_are_those_of_each_row_alone(
 @pytest.mark.parametrize(("build", "fits"), [(llama, True), (sliding, False), (neo, False), (recurrent, False)])
 def test_other_networks_are_left_to_trl(build: object, fits: bool, tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(build(tmp_path / "start"))  # type: ignore[operator]
-    assert fits_in_a_line(model) is fits
+    assert supports_pair_packing(model) is fits
     model.config.logits_scaling = 2.0
-    assert not fits_in_a_line(model)
+    assert not supports_pair_packing(model)

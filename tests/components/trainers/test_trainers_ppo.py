@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.labels import digest_of
-from assay.components.trainers.preference.held_out import held_back, prompt_of
+from assay.components.trainers.checks import weights_digest
+from assay.components.trainers.held_out import prompt_digest, split_held_out
 from assay.components.trainers.reinforcement.ppo import PPO
 from assay.core.completions import Completion, TextRequest
 from assay.core.curves import CURVE_INFO, WATCH, Curves
@@ -117,14 +117,20 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 SMALL: dict[str, Any] = {
     "rewards": {"codes": Codes()},
-    "prompts": 6,
+    "prompts_per_step": 6,
     "max_tokens": 8,
     "max_length": 64,
     "held_out": 0.0,
-    "rate": 1e-2,
+    "learning_rate": 1e-2,
     "precision": "float32",
 }
-QUICK: dict[str, Any] = {**SMALL, "rewards": {"letters": Letters()}, "prompts": 32, "max_tokens": 12, "epochs": 4}
+QUICK: dict[str, Any] = {
+    **SMALL,
+    "rewards": {"letters": Letters()},
+    "prompts_per_step": 32,
+    "max_tokens": 12,
+    "epochs": 4,
+}
 
 
 def run(trainer: PPO, folder: Path, samples: Sequence[Sample] | None = None, *, seed: int = 7) -> Artifact:
@@ -158,7 +164,7 @@ def trained(trainer: PPO, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def test_leaves_a_model_that_opens_and_what_was_watched(trained: Artifact, trainer: PPO, start: Path) -> None:
     folder = Path(trained.path)
     assert trained.kind == "text-model"
-    assert trained.digest == digest_of(folder)
+    assert trained.digest == weights_digest(folder)
     assert sorted(path.name for path in folder.parent.iterdir()) == ["curves.json", "history.json", "model"]
     before, after = (AutoModelForCausalLM.from_pretrained(path) for path in (start, folder))
     assert after.dtype == before.dtype == torch.float16
@@ -177,7 +183,9 @@ def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
     }
     assert {name for name in curves.values if not name.startswith(WATCH)} <= set(CURVE_INFO)
     assert [row[0] for row in history] == [1, 2, 3, 4, 5]
-    assert [row[2] for row in history] == pytest.approx([trainer.rate * share for share in (1, 0.8, 0.6, 0.4, 0.2)])
+    assert [row[2] for row in history] == pytest.approx(
+        [trainer.learning_rate * share for share in (1, 0.8, 0.6, 0.4, 0.2)]
+    )
     assert curve(trained, "kl")[0] == 0.0
     assert all(0 < one <= 8 for one in curve(trained, "length"))
     assert all(0 <= one <= 1 for name in ("ended", "clipped", "watch vowels") for one in curve(trained, name))
@@ -193,8 +201,8 @@ def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
 
 
 def test_the_reward_rises_and_the_divergence_is_what_it_costs(start: Path, tmp_path: Path) -> None:
-    plain = PPO(str(start), steps=16, missing_end=0.0, kl=0.0, **QUICK)
-    free, near = run(plain, tmp_path / "free"), run(replace(plain, kl=0.04), tmp_path / "near")
+    plain = PPO(str(start), steps=16, missing_eos_penalty=0.0, kl_coef=0.0, **QUICK)
+    free, near = run(plain, tmp_path / "free"), run(replace(plain, kl_coef=0.04), tmp_path / "near")
     assert free.facts["last reward"] > 1.4 * free.facts["first reward"]
     assert near.facts["last reward"] > 1.1 * near.facts["first reward"]
     assert near.facts["last kl"] < 0.4 * free.facts["last kl"]
@@ -220,7 +228,10 @@ def answers_of(folder: Path) -> list[Sample]:
 
 
 def test_answers_learn_to_end_where_that_is_all_they_lose_by(start: Path, tmp_path: Path) -> None:
-    trained = run(PPO(str(start), steps=12, missing_end=2.0, kl=0.0, **{**QUICK, "rate": 2e-2}), tmp_path / "work")
+    trained = run(
+        PPO(str(start), steps=12, missing_eos_penalty=2.0, kl_coef=0.0, **{**QUICK, "learning_rate": 2e-2}),
+        tmp_path / "work",
+    )
     ended = curve(trained, "ended")
     assert ended[0] < 0.3
     assert sum(ended[-3:]) / 3 > 0.7
@@ -228,7 +239,7 @@ def test_answers_learn_to_end_where_that_is_all_they_lose_by(start: Path, tmp_pa
 
 def test_one_update_a_step_is_by_a_ratio_of_1(start: Path, tmp_path: Path) -> None:
     """Advantages are whitened, so with ratios of 1 the loss is 0; nothing can be clipped."""
-    trainer = PPO(str(start), steps=3, epochs=1, minibatches=1, **SMALL)
+    trainer = PPO(str(start), steps=3, epochs=1, num_minibatches=1, **SMALL)
     trained = run(trainer, tmp_path / "work")
     assert curve(trained, "clipped") == [0.0] * 3
     assert [row[1] for row in history_of(trained)] == pytest.approx([0.0] * 3, abs=1e-6)
@@ -238,7 +249,7 @@ def test_one_update_a_step_is_by_a_ratio_of_1(start: Path, tmp_path: Path) -> No
 
 
 def test_the_weight_of_the_divergence_moves_to_its_target(start: Path, tmp_path: Path) -> None:
-    trainer = PPO(str(start), steps=4, kl=0.2, target_kl=1e6, kl_gain=1.0, **SMALL)
+    trainer = PPO(str(start), steps=4, kl_coef=0.2, target_kl=1e6, kl_gain=1.0, **SMALL)
     trained = run(trainer, tmp_path / "low")
     assert curve(trained, "kl weight") == pytest.approx([0.2, 0.16, 0.128, 0.1024])
 
@@ -269,35 +280,39 @@ def test_prompts_are_asked_once_an_epoch_and_held_back_ones_never(start: Path, t
     pairs = [
         Sample({**task.fields, "chosen": f"good {nth}", "rejected": "bad"}) for task in tasks() for nth in range(2)
     ]
-    learned, held = ({prompt_of(one) for one in part} for part in held_back(pairs, 0.25))
+    learned, held = ({prompt_digest(one) for one in part} for part in split_held_out(pairs, 0.25))
     assert (len(learned), len(held)) == (6, 2)
     scorer = Listening()
-    trainer = PPO(str(start), steps=4, **{**SMALL, "rewards": {"shown": scorer}, "prompts": 3, "held_out": 0.25})
+    trainer = PPO(
+        str(start), steps=4, **{**SMALL, "rewards": {"shown": scorer}, "prompts_per_step": 3, "held_out": 0.25}
+    )
     trained = run(replace(trainer, held_out_answers=0), tmp_path / "work", pairs)
     assert (trained.facts["samples"], trained.facts["held out"]) == (6, 2)
     for epoch in (scorer.shown[:6], scorer.shown[6:]):
-        assert sorted(prompt_of(one) for one in epoch) == sorted(learned)
+        assert sorted(prompt_digest(one) for one in epoch) == sorted(learned)
     assert all(one.text("chosen") == "good 0" for one in scorer.shown)
     assert len({one.id for one in scorer.shown[:3]}) == 3
 
 
 def test_answers_to_held_back_prompts_are_sampled_before_and_after(start: Path, tmp_path: Path) -> None:
     """As in training, as many as asked for, and each prompt by the same randomness both times."""
-    trainer = PPO(str(start), steps=16, missing_end=0.0, kl=0.0, **{**QUICK, "held_out": 0.5}, held_out_answers=40)
+    trainer = PPO(
+        str(start), steps=16, missing_eos_penalty=0.0, kl_coef=0.0, **{**QUICK, "held_out": 0.5}, held_out_answers=40
+    )
     (tmp_path / "work").mkdir()
     lab, samples = real_lab(tmp_path / "work"), tasks()
     trained = trainer.train(samples, lab)
     rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
-    held = held_back(samples, 0.5)[1]
+    held = split_held_out(samples, 0.5)[1]
     assert [(row["id"], row["prompt"], row["sampled"]) for row in rows] == [
-        (one.id, prompt_of(one), 40) for one in held
+        (one.id, prompt_digest(one), 40) for one in held
     ]
     assert len(held) == trained.facts["held out"] == 4
     for name, model in (("before", str(start)), ("after", trained.path)):
         for row, one in zip(rows, held, strict=True):
             seed = lab.seed_of(one, "held-out rewards")
             how = Decoding("sample", temperature=1.0, max_tokens=12, answers=40, seed=seed)
-            (found,) = lab.models.text_model(model).complete([TextRequest(trainer._asked(one), how)])
+            (found,) = lab.models.text_model(model).complete([TextRequest(trainer._messages(one), how)])
             assert isinstance(found, Completion)
             letters = share_of_letters([Sample({"text": answer.text.strip()}) for answer in found.answers])
             assert row[name] == pytest.approx(letters)
@@ -339,7 +354,7 @@ def test_answers_that_cannot_be_rewarded_are_left_out_and_counted(start: Path, t
 
 
 def test_a_single_answer_that_is_left_is_enough(start: Path, tmp_path: Path) -> None:
-    trainer = PPO(str(start), steps=2, **{**SMALL, "prompts": 2, "rewards": {"m": Moody()}})
+    trainer = PPO(str(start), steps=2, **{**SMALL, "prompts_per_step": 2, "rewards": {"m": Moody()}})
     assert run(trainer, tmp_path / "work").facts["unrewarded"] == 2
 
 
@@ -361,9 +376,9 @@ def test_a_reward_model_rewards_the_conversation(start: Path, tmp_path: Path) ->
 
 def test_a_reward_that_tells_nothing_apart_is_refused(start: Path, tmp_path: Path) -> None:
     trainer = PPO(str(start), steps=9, **{**SMALL, "rewards": {"same": Same()}})
-    with pytest.raises(RecipeError, match=r"All 24 answers so far were rewarded 3: there is nothing to learn"):
+    with pytest.raises(RecipeError, match=r"All 24 answers so far had the reward 3: there is nothing to learn"):
         run(trainer, tmp_path / "long")
-    with pytest.raises(RecipeError, match="All 6 answers so far were rewarded 3"):
+    with pytest.raises(RecipeError, match="All 6 answers so far had the reward 3"):
         run(replace(trainer, steps=1), tmp_path / "short")
 
 
@@ -416,7 +431,7 @@ def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_fr
     killed(trainer, folder)
     last = folder / "checkpoints" / "last.pt"
     kept = last.read_bytes()
-    for changed, seed, damaged in ((replace(trainer, kl=0.06), 7, False), (trainer, 8, False), (trainer, 7, True)):
+    for changed, seed, damaged in ((replace(trainer, kl_coef=0.06), 7, False), (trainer, 8, False), (trainer, 7, True)):
         (folder / "checkpoints").mkdir(exist_ok=True)
         last.write_bytes(kept[: len(kept) // 2] if damaged else kept)
         told: list[int] = []
@@ -464,30 +479,30 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"rewards": {}}, r"PPO takes a reward model in reward or scorers in rewards, had none"),
-        ({"reward": "tiny:rater"}, r"PPO takes a reward model in reward or scorers in rewards, had both"),
+        ({"rewards": {}}, r"PPO needs either reward, a reward model, or rewards, scorers; had none"),
+        ({"reward": "tiny:rater"}, r"PPO needs either reward, a reward model, or rewards, scorers; had both"),
         ({"weights": {"code": 1.0}}, r"PPO\.weights must be of codes, had 'code'"),
         ({"weights": {"codes": 0.0}}, r"PPO\.weights must be finite and not 0, was 0 for 'codes'"),
         ({"weights": {"codes": float("nan")}}, r"PPO\.weights must be finite"),
         ({"steps": 0}, r"PPO\.steps must be between 1 and 1e\+09, was 0"),
-        ({"prompts": 0}, r"PPO\.prompts must be between"),
-        ({"minibatches": 7}, r"PPO\.minibatches must be at most the 6 prompts, was 7"),
+        ({"prompts_per_step": 0}, r"PPO\.prompts_per_step must be between"),
+        ({"num_minibatches": 7}, r"PPO\.num_minibatches must be at most prompts_per_step, 6, was 7"),
         ({"epochs": 0}, r"PPO\.epochs must be between"),
         ({"max_tokens": 0}, r"PPO\.max_tokens must be between"),
         ({"temperature": 0.0}, r"PPO\.temperature must be between 0\.01 and 100, was 0"),
-        ({"rate": float("nan")}, r"PPO\.rate must be between .* was nan"),
-        ({"value_rate": 0.0}, r"PPO\.value_rate must be between"),
-        ({"clip": 0.0}, r"PPO\.clip must be between"),
-        ({"value_clip": -1.0}, r"PPO\.value_clip must be between"),
+        ({"learning_rate": float("nan")}, r"PPO\.learning_rate must be between .* was nan"),
+        ({"value_learning_rate": 0.0}, r"PPO\.value_learning_rate must be between"),
+        ({"clip_range": 0.0}, r"PPO\.clip_range must be between"),
+        ({"value_clip_range": -1.0}, r"PPO\.value_clip_range must be between"),
         ({"value_coef": -0.1}, r"PPO\.value_coef must be between"),
         ({"gamma": 1.1}, r"PPO\.gamma must be between 0 and 1, was 1\.1"),
         ({"lam": -0.1}, r"PPO\.lam must be between 0 and 1"),
-        ({"kl": -0.1}, r"PPO\.kl must be between"),
+        ({"kl_coef": -0.1}, r"PPO\.kl_coef must be between"),
         ({"target_kl": -1.0}, r"PPO\.target_kl must be between"),
-        ({"kl": 0.0, "target_kl": 6.0}, r"PPO\.kl must be above 0 with a target_kl"),
+        ({"kl_coef": 0.0, "target_kl": 6.0}, r"PPO\.kl_coef must be above 0 with a target_kl"),
         ({"kl_gain": 9.0}, r"PPO\.kl_gain must be between"),
         ({"kl_estimator": "k2"}, r"PPO\.kl_estimator must be one of k1, k3, was 'k2'"),
-        ({"missing_end": -1.0}, r"PPO\.missing_end must be between"),
+        ({"missing_eos_penalty": -1.0}, r"PPO\.missing_eos_penalty must be between"),
         ({"rank": 0}, r"PPO\.rank must be between"),
         ({"alpha": 0.0}, r"PPO\.alpha must be between"),
         ({"held_out": 1.0}, r"PPO\.held_out must be between 0 and 0\.9, was 1"),

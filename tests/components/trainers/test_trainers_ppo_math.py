@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.components.trainers.reinforcement.ppo_math import (
-    adapted,
+    adapt_kl,
     clipped_policy_loss,
     clipped_value_loss,
     entropy,
@@ -186,7 +186,7 @@ def test_entropy_of_even_and_of_sure_choices() -> None:
 
 
 def test_the_weight_of_the_divergence_follows_its_target() -> None:
-    assert adapted(0.05, 6.0, 6.0, 0.1) == 0.05
-    assert adapted(0.05, 6.6, 6.0, 0.1) == pytest.approx(0.05 * 1.01)
-    assert adapted(0.05, 600.0, 6.0, 0.1) == pytest.approx(0.05 * 1.02)  # the error is held at a fifth
-    assert adapted(0.05, 0.0, 6.0, 0.1) == pytest.approx(0.05 * 0.98)
+    assert adapt_kl(0.05, 6.0, 6.0, 0.1) == 0.05
+    assert adapt_kl(0.05, 6.6, 6.0, 0.1) == pytest.approx(0.05 * 1.01)
+    assert adapt_kl(0.05, 600.0, 6.0, 0.1) == pytest.approx(0.05 * 1.02)  # the error is held at a fifth
+    assert adapt_kl(0.05, 0.0, 6.0, 0.1) == pytest.approx(0.05 * 0.98)

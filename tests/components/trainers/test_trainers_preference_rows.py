@@ -9,8 +9,8 @@ import pytest
 from transformers import AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.preference.held_out import held_back, prompt_of
-from assay.components.trainers.preference.rows import PairRows, Reader, accuracy, pair_rows, unlearnable
+from assay.components.trainers.held_out import prompt_digest, split_held_out
+from assay.components.trainers.preference.rows import PairReader, PairRows, accuracy, drop_reason, pair_rows
 from assay.core.completions import Message
 from assay.core.errors import FieldError, RecipeError
 from assay.core.sample import Sample
@@ -28,7 +28,7 @@ def pair(chosen: str = "The sea.", rejected: str = "A hill.", **more: str) -> Sa
 
 def read(words: Any, *samples: Sample, held_out: float = 0.0, **more: Any) -> PairRows:
     return pair_rows(
-        samples, Reader(**{"owner": "DPO", "model": "it", "tokenizer": words, "max_length": 100, **more}), held_out
+        samples, PairReader(**{"owner": "DPO", "model": "it", "tokenizer": words, "max_length": 100, **more}), held_out
     )
 
 
@@ -38,7 +38,7 @@ def test_a_pair_is_two_conversations_that_begin_alike(words: Any) -> None:
     assert list(row.chosen[: row.start]) == list(row.rejected[: row.start]) == prompt
     assert words.decode(list(row.chosen[row.start :])) == "The sea.<|im_end|>\n"
     assert words.decode(list(row.rejected[row.start :])) == "A hill.<|im_end|>\n"
-    assert row.prompt == prompt_of(pair())
+    assert row.prompt == prompt_digest(pair())
 
 
 def test_what_was_said_before_is_read(words: Any) -> None:
@@ -64,28 +64,28 @@ def test_what_was_said_before_is_read(words: Any) -> None:
 def test_what_nothing_can_be_learnt_from_is_counted(sample: Sample, why: str, words: Any) -> None:
     found = read(words, pair(), sample)
     assert len(found.learned) == 1
-    assert {name: count for name, count in found.left.items() if count} == {why: 1}
+    assert {name: count for name, count in found.dropped.items() if count} == {why: 1}
     with pytest.raises(RecipeError, match=rf"DPO cannot learn from any of 2 pairs: 2 {why}\."):
         read(words, sample, sample)
 
 
 def test_an_empty_verdict_is_a_preference(words: Any) -> None:
-    assert unlearnable(pair(verdict="")) == ""
+    assert drop_reason(pair(verdict="")) == ""
     assert len(read(words, pair(verdict="")).learned) == 1
 
 
 def test_a_long_answer_is_cut_and_counted(words: Any) -> None:
     found = read(words, pair("a" * 200, "b"))
-    assert (found.left["cut"], len(found.learned)) == (1, 1)
+    assert (found.dropped["cut"], len(found.learned)) == (1, 1)
     assert len(found.learned[0].chosen) == 100
 
 
 def test_held_back_prompts_are_those_of_every_training(words: Any) -> None:
     samples = [pair(instruction=f"Say {nth % 7}.", rejected=f"No {nth}.") for nth in range(21)]
     found = read(words, *samples, held_out=0.3)
-    learned, held = held_back(samples, 0.3)
+    learned, held = split_held_out(samples, 0.3)
     assert [row.id for row in found.learned] == [one.id for one in learned]
-    assert [row.id for row in found.held] == [one.id for one in held]
+    assert [row.id for row in found.held_out] == [one.id for one in held]
     assert len(held) == 6
 
 

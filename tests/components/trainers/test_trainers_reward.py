@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.labels import digest_of
-from assay.components.trainers.preference.held_out import held_back, prompt_of
+from assay.components.trainers.checks import weights_digest
+from assay.components.trainers.held_out import prompt_digest, split_held_out
 from assay.components.trainers.preference.reward import RewardModel
-from assay.components.trainers.preference.reward_loop import with_a_head
-from assay.components.trainers.preference.rows import Reader, accuracy, pair_rows
+from assay.components.trainers.preference.reward_loop import load_with_reward_head
+from assay.components.trainers.preference.rows import PairReader, accuracy, pair_rows
 from assay.components.trainers.sft.rows import stream
 from assay.core.completions import Message
 from assay.core.errors import ModelError, RecipeError
@@ -37,7 +37,14 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trainer(start: Path) -> RewardModel:
     return RewardModel(
-        str(start), steps=6, batch=3, rate=5e-3, max_length=128, precision="float32", measure_every=2, center=0.0
+        str(start),
+        steps=6,
+        batch_size=3,
+        learning_rate=5e-3,
+        max_length=128,
+        precision="float32",
+        eval_every=2,
+        center_rewards_coefficient=0.0,
     )
 
 
@@ -54,7 +61,7 @@ def rewards(reference: str, samples: list[Sample], side: str) -> list[float]:
 def test_leaves_a_model_that_rewards_and_files_beside_it(trained: Artifact, trainer: RewardModel) -> None:
     folder = Path(trained.path)
     assert trained.kind == "reward-model"
-    assert trained.digest == digest_of(folder)
+    assert trained.digest == weights_digest(folder)
     names = ["curves.json", "held-out.json", "history.json", "model"]
     assert sorted(path.name for path in folder.parent.iterdir()) == names
     model = AutoModelForSequenceClassification.from_pretrained(folder)
@@ -64,9 +71,9 @@ def test_leaves_a_model_that_rewards_and_files_beside_it(trained: Artifact, trai
 
 
 def test_held_out_margins_are_those_of_the_model_that_was_left(trained: Artifact) -> None:
-    learned, held = held_back(pairs(), 0.2)
+    learned, held = split_held_out(pairs(), 0.2)
     told = beside(trained, "held-out.json")
-    assert [(row["id"], row["prompt"]) for row in told] == [(one.id, prompt_of(one)) for one in held]
+    assert [(row["id"], row["prompt"]) for row in told] == [(one.id, prompt_digest(one)) for one in held]
     chosen, rejected = (rewards(trained.path, held, side) for side in ("chosen", "rejected"))
     assert [row["after"] for row in told] == pytest.approx([a - b for a, b in zip(chosen, rejected, strict=True)])
     assert sum(chosen) / len(chosen) == pytest.approx(0, abs=1e-6)
@@ -83,8 +90,10 @@ def test_held_out_margins_are_those_of_the_model_that_was_left(trained: Artifact
 
 def test_what_is_measured_on_the_way_is_what_would_be_left_then(trainer: RewardModel, tmp_path: Path) -> None:
     """A training of six steps looks at its second; one of two steps with the same rates there leaves that model."""
-    long = run(replace(trainer, warmup=1.0), tmp_path / "long")
-    short = run(replace(trainer, warmup=1.0, rate=5e-3 * 3 / 7, steps=2, measure_every=0), tmp_path / "short")
+    long = run(replace(trainer, warmup_ratio=1.0), tmp_path / "long")
+    short = run(
+        replace(trainer, warmup_ratio=1.0, learning_rate=5e-3 * 3 / 7, steps=2, eval_every=0), tmp_path / "short"
+    )
     rates = [[row[2] for row in beside(one, "history.json")][:2] for one in (long, short)]
     assert rates[0] == pytest.approx(rates[1])
     assert curves(long).values["held-out margin"][2] == pytest.approx(
@@ -96,8 +105,8 @@ def first_losses(model: Path, samples: list[Sample], batch: int, seed: int = 7) 
     """Rewards of the first step's pairs, each conversation read alone by transformers."""
     start = locate(str(model))
     words = AutoTokenizer.from_pretrained(model)
-    rows = pair_rows(samples, Reader("x", "x", words, 128, margins=True), 0.2).learned
-    net = with_a_head(start, words, seed)
+    rows = pair_rows(samples, PairReader("x", "x", words, 128, margins=True), 0.2).learned
+    net = load_with_reward_head(start, words, seed)
     order = stream([(1.0, range(len(rows)))], seed)
     picked = [rows[next(order)] for _ in range(batch)]
     with torch.inference_mode():
@@ -119,7 +128,14 @@ def test_the_loss_is_that_of_bradley_and_terry(build: Any, method: Any, tmp_path
     """LoRA adds nothing before the first step; in one line (Llama) and padded (GPT-Neo)."""
     folder = build(tmp_path / "start")
     own = RewardModel(
-        str(folder), steps=1, batch=4, max_length=128, precision="float32", rank=4, method=method, center=0.0
+        str(folder),
+        steps=1,
+        batch_size=4,
+        max_length=128,
+        precision="float32",
+        rank=4,
+        method=method,
+        center_rewards_coefficient=0.0,
     )
     found, margins = first_losses(folder, pairs(), 4)
     apart = found[:, 0] - found[:, 1]
@@ -129,14 +145,14 @@ def test_the_loss_is_that_of_bradley_and_terry(build: Any, method: Any, tmp_path
     seen = curves(plain)
     assert seen.values["margin"][1] == pytest.approx(float(apart.mean()), rel=1e-4)
     assert seen.values["accuracy"][1] == pytest.approx(float((apart > 0).float().mean()))
-    wider = run(replace(own, margin=True, center=0.5), tmp_path / "wider")
+    wider = run(replace(own, margin=True, center_rewards_coefficient=0.5), tmp_path / "wider")
     expected = -(apart - margins).sigmoid().log().mean() + 0.5 * (found.sum(1) ** 2).mean()
     assert beside(wider, "history.json")[0][1] == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.parametrize(("method", "rate"), [("lora", 5e-3), ("full", 2e-3)])
 def test_learns_what_is_preferred(method: Any, rate: float, start: Path, tmp_path: Path) -> None:
-    own = RewardModel(str(start), steps=40, batch=4, rate=rate, method=method, max_length=128)
+    own = RewardModel(str(start), steps=40, batch_size=4, learning_rate=rate, method=method, max_length=128)
     artifact = run(own, tmp_path / "work")
     assert artifact.facts["held-out accuracy"] == 1
     assert all(row["after"] > 1 for row in beside(artifact, "held-out.json"))
@@ -161,7 +177,7 @@ def test_lora_and_the_head_learn_alone(trained: Artifact, trainer: RewardModel, 
     assert "score.weight" in after
     # Rank 16 on seven matrices in each of two layers, and the head of 32.
     assert trained.facts["trained parameters"] == 2 * 16 * (2 * 64 + 2 * 48 + 3 * 96) + 32
-    full = run(replace(trainer, method="full", rate=5e-4), tmp_path / "full")
+    full = run(replace(trainer, method="full", learning_rate=5e-4), tmp_path / "full")
     assert full.facts["trained parameters"] == sum(value.numel() for value in after.values())
 
 
@@ -199,7 +215,7 @@ def test_the_libraries_say_nothing_and_send_nothing(
     monkeypatch.setattr(base_trainer, "send_telemetry", lambda *_, **told: sent.append(told))
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
-    run(RewardModel(str(start), steps=2, batch=2, save_every=1), tmp_path / "work")
+    run(RewardModel(str(start), steps=2, batch_size=2, save_every=1), tmp_path / "work")
     assert capfd.readouterr() == ("", "")
     assert not sent
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -231,10 +247,10 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ({"steps": 0}, r"RewardModel\.steps must be between 1 and 1e\+09, was 0"),
-        ({"rate": float("nan")}, r"RewardModel\.rate must be between .* was nan"),
-        ({"center": -0.1}, r"RewardModel\.center must be between 0"),
+        ({"learning_rate": float("nan")}, r"RewardModel\.learning_rate must be between .* was nan"),
+        ({"center_rewards_coefficient": -0.1}, r"RewardModel\.center_rewards_coefficient must be between 0"),
         ({"held_out": 1.0}, r"RewardModel\.held_out must be between 0 and 0\.9, was 1"),
-        ({"measure_every": -1}, r"RewardModel\.measure_every must be between 0"),
+        ({"eval_every": -1}, r"RewardModel\.eval_every must be between 0"),
         ({"method": "qlora"}, r"RewardModel\.method must be one of lora, full, was 'qlora'"),
         ({"precision": "float16"}, r"RewardModel\.precision must be one of auto, bfloat16, float32"),
     ],

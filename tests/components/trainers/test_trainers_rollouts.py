@@ -115,25 +115,25 @@ def test_texts_are_without_special_tokens(start: Path) -> None:
 def test_a_model_without_an_end_or_that_reads_padding_is_refused(start: Path, tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(start)
     model.generation_config.eos_token_id = None
-    with pytest.raises(ModelError, match="names no token that ends an answer"):
+    with pytest.raises(ModelError, match="has no end-of-sequence token"):
         ends_of(model)
     state = MambaForCausalLM(MambaConfig(vocab_size=300, hidden_size=16, num_hidden_layers=1, state_size=4))
     state.save_pretrained(tmp_path / "mamba")
-    with pytest.raises(ModelError, match="is a MambaForCausalLM, which reads padding as words"):
+    with pytest.raises(ModelError, match="is a MambaForCausalLM, which cannot read padded prompts"):
         policy(tmp_path / "mamba")
 
 
 # What a policy says of answers.
 
 
-def policy(start: Path, *, half: bool = False, temperature: float = 1.0) -> Policy:
-    return Policy(locate(str(start)), rank=4, alpha=8.0, half=half, temperature=temperature)
+def policy(start: Path, *, bf16: bool = False, temperature: float = 1.0) -> Policy:
+    return Policy(locate(str(start)), rank=4, alpha=8.0, bf16=bf16, temperature=temperature)
 
 
 @pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
 def either(request: pytest.FixtureRequest, start: Path) -> Policy:
     torch.manual_seed(0)
-    return policy(start, half=request.param)
+    return policy(start, bf16=request.param)
 
 
 def sampled(one: Policy, rows: int = 2) -> Rollouts:

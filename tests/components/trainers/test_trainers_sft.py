@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.labels import digest_of
-from assay.components.trainers.sft.loop import share_of_rate
+from assay.components.trainers.checks import weights_digest
 from assay.components.trainers.sft.rows import packed, parts_of, stream
 from assay.components.trainers.sft.sft import SFT
+from assay.components.trainers.trl_common import warmup_cosine
 from assay.core.completions import Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError, RecipeError
@@ -76,7 +76,9 @@ def weights(folder: Path | str) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def trainer(start: Path) -> SFT:
-    return SFT(str(start), steps=6, batch=2, rate=5e-3, warmup=0.34, max_length=128, precision="float32")
+    return SFT(
+        str(start), steps=6, batch_size=2, learning_rate=5e-3, warmup_ratio=0.34, max_length=128, precision="float32"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def trained(trainer: SFT, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def test_leaves_a_model_that_opens_and_says_other_things(trained: Artifact, start: Path) -> None:
     folder = Path(trained.path)
     assert trained.kind == "text-model"
-    assert trained.digest == digest_of(folder)
+    assert trained.digest == weights_digest(folder)
     assert sorted(path.name for path in folder.parent.iterdir()) == ["history.json", "model"]
     before, after = AutoModelForCausalLM.from_pretrained(start), AutoModelForCausalLM.from_pretrained(folder)
     assert after.dtype == torch.float16
@@ -104,7 +106,7 @@ def test_leaves_a_model_that_opens_and_says_other_things(trained: Artifact, star
 def test_what_is_taught_is_said(method: Any, rate: float, steps: int, start: Path, tmp_path: Path) -> None:
     """By `assay ask`'s own way of asking, on a conversation that a network of two layers can learn by heart."""
     (told, *_) = tasks()
-    trainer = SFT(str(start), steps=steps, batch=1, rate=rate, method=method, max_length=64)
+    trainer = SFT(str(start), steps=steps, batch_size=1, learning_rate=rate, method=method, max_length=64)
     artifact = run(trainer, tmp_path / "work", [told])
     prompt = (Message("user", task_prompt(told.text("instruction"), told.text("input"))),)
     asked = [TextRequest(prompt, Decoding("greedy", max_tokens=20))]
@@ -116,7 +118,7 @@ def test_what_is_taught_is_said(method: Any, rate: float, steps: int, start: Pat
 def test_takes_exactly_as_many_steps_as_asked_and_says_what_it_saw(trained: Artifact, trainer: SFT) -> None:
     history = history_of(trained)
     assert [step for step, _, _ in history] == list(range(1, 7))
-    assert [rate for _, _, rate in history] == [5e-3 * share_of_rate(step, 6, 0.34) for step in range(6)]
+    assert [rate for _, _, rate in history] == [5e-3 * warmup_cosine(step, 6, 0.34) for step in range(6)]
     assert history[-1][1] < history[0][1]
     facts = dict(trained.facts)
     assert {name: facts.pop(name) for name in ("steps", "samples", "seen", "cut", "too long", "blank")} == {
@@ -136,13 +138,13 @@ def test_takes_exactly_as_many_steps_as_asked_and_says_what_it_saw(trained: Arti
 
 
 def test_the_rate_goes_up_and_down_and_is_never_nought() -> None:
-    shares = [share_of_rate(step, 10, 0.3) for step in range(10)]
+    shares = [warmup_cosine(step, 10, 0.3) for step in range(10)]
     assert shares[:4] == [0.25, 0.5, 0.75, 1.0]
     assert shares[3:] == sorted(shares[3:], reverse=True)
     assert shares[-1] > 0
-    assert share_of_rate(0, 1, 0.0) == 1.0
-    assert share_of_rate(0, 1, 1.0) == 0.5
-    assert share_of_rate(6, 6, 1.0) == 1.0  # asked for after the last step, also where the rate rises to the end
+    assert warmup_cosine(0, 1, 0.0) == 1.0
+    assert warmup_cosine(0, 1, 1.0) == 0.5
+    assert warmup_cosine(6, 6, 1.0) == 1.0  # asked for after the last step, also where the rate rises to the end
 
 
 def test_same_seed_same_weights(trainer: SFT, trained: Artifact, tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def test_lora_leaves_alone_what_it_does_not_adapt_and_full_does_not(
     assert before.keys() == after.keys()
     same = {name for name, value in after.items() if torch.equal(value, before[name])}
     assert same == {name for name in before if "norm" in name or "embed" in name}
-    full = run(replace(trainer, method="full", rate=5e-4), tmp_path / "full")
+    full = run(replace(trainer, method="full", learning_rate=5e-4), tmp_path / "full")
     assert all(value.dtype == torch.float16 for value in weights(full.path).values())
     same = {name for name, value in weights(full.path).items() if torch.equal(value, before[name])}
     assert "model.embed_tokens.weight" not in same
@@ -183,7 +185,7 @@ def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path,
     from datasets import Dataset, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from trl import SFTConfig, SFTTrainer
 
-    from assay.components.trainers.sft.trl_trainer import Collator
+    from assay.components.trainers.sft.loop import Collator
 
     words = AutoTokenizer.from_pretrained(start)
     samples = tasks()
@@ -213,7 +215,7 @@ def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path,
     prepared = theirs(own, Dataset.from_list(pairs), words, settings, False, None, "train")
     if not hushed:
         enable_progress_bars()
-    batch = Collator(flat=False)(examples)
+    batch = Collator(packs=False)(examples)
     for nth, sample in enumerate(samples):
         ids, labels = prepared[nth]["input_ids"], prepared[nth]["labels"]
         assert batch["input_ids"][nth, : len(ids)].tolist() == ids
@@ -222,7 +224,7 @@ def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path,
         assert (batch["labels"][nth, len(ids) :] == -100).all()
         learned = [one for one in labels if one != -100]
         assert words.decode(learned) == sample.text("output") + "<|im_end|>\n"
-    line = Collator(flat=True)(examples)
+    line = Collator(packs=True)(examples)
     assert line["input_ids"][0].tolist() == [one for row in prepared for one in row["input_ids"]]
     assert line["labels"][0].tolist() == [one for row in prepared for one in row["labels"]]
     assert "attention_mask" not in line
@@ -292,7 +294,7 @@ def uneven(model: Any) -> Any:
 def test_samples_of_a_step_do_not_see_each_other(build: Any, packing: bool, tmp_path: Path) -> None:
     """LoRA adds nothing before the first step, so its loss is the start's own, of each conversation read alone."""
     folder = build(tmp_path / "start")
-    trainer = SFT(str(folder), steps=1, batch=2, max_length=200, packing=packing, precision="float32", rank=4)
+    trainer = SFT(str(folder), steps=1, batch_size=2, max_length=200, packing=packing, precision="float32", rank=4)
     artifact = run(trainer, tmp_path / "work")
     assert artifact.facts["seen"] > 2 if packing else artifact.facts["seen"] == 2
     learned, rows, _ = trainer._rows(tasks())
@@ -311,7 +313,7 @@ def test_samples_of_a_step_do_not_see_each_other(build: Any, packing: bool, tmp_
 def test_bins_are_filled_with_whole_samples_in_the_order_of_the_stream() -> None:
     lengths = [50, 30, 60, 20, 90]
     order = stream([(1.0, range(5))], seed=3)
-    bins = packed(order, lengths, steps=40, batch=2, room=100)
+    bins = packed(order, lengths, steps=40, batch_size=2, capacity=100)
     assert len(bins) == 80
     assert all(bin_ and sum(lengths[place] for place in bin_) <= 100 for bin_ in bins)
     seen = [place for nth in range(0, 80, 2) for place in (*bins[nth], *bins[nth + 1])]
@@ -345,12 +347,12 @@ def test_a_mixture_gives_each_part_its_share(start: Path, tmp_path: Path) -> Non
     assert sorted(machines.values()) == [1, 1, 1, 1, 1, 1, 2, 2]
     by_maker = [replace(sample, made_by="Write") for sample in samples]
     assert parts_of(by_maker, "made_by", {"Write": 1.0}) == [(1.0, list(range(10)))]
-    trainer = SFT(str(start), steps=2, batch=2, mixture={"human": 1.0, "machine": 1.0})
+    trainer = SFT(str(start), steps=2, batch_size=2, mixture={"human": 1.0, "machine": 1.0})
     even = run(trainer, tmp_path / "even", samples)
     assert run(replace(trainer, mixture={}), tmp_path / "all", samples).digest != even.digest
     with pytest.raises(FieldError, match=r"has 'machine' in 'origin', which SFT.mixture lacks.\n.*Known: human"):
         run(replace(trainer, mixture={"human": 1.0}), tmp_path / "less", samples)
-    with pytest.raises(FieldError, match=r"a share for 'humans', which no sample.*\n.*Did you mean 'human'"):
+    with pytest.raises(FieldError, match=r"a weight for 'humans', which no training sample.*\n.*Did you mean 'human'"):
         run(replace(trainer, mixture={"humans": 1.0, "human": 1.0, "machine": 1.0}), tmp_path / "more", samples)
     with pytest.raises(FieldError, match="Field 'source' of sample"):
         run(replace(trainer, mixture={"human": 1.0}, mixture_field="source"), tmp_path / "none", samples)
@@ -378,7 +380,7 @@ def test_how_a_task_is_asked(start: Path) -> None:
     assert text(plain, bare).startswith("<|im_start|>user\nSay so.<|im_end|>")
     with pytest.raises(FieldError, match="Field 'name' of sample"):
         text(replace(plain, style="name"), bare)
-    with pytest.raises(FieldError, match=r"has a blank 'name', by which SFT\.style 'name' asks"):
+    with pytest.raises(FieldError, match=r"has a blank 'name', which SFT\.style 'name' needs"):
         text(replace(plain, style="name"), Sample({**sample.fields, "name": " "}))
 
 
@@ -398,7 +400,7 @@ def test_what_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:
     long = Sample({"instruction": "Say " + "x" * 200, "input": "", "output": "x"})
     wordy = Sample({"instruction": "Say", "input": "", "output": "y" * 200})
     blank = Sample({"instruction": "Say", "input": "", "output": " "})
-    trainer = SFT(str(start), steps=1, batch=2, max_length=100)
+    trainer = SFT(str(start), steps=1, batch_size=2, max_length=100)
     facts = run(trainer, tmp_path / "some", [*tasks(3), long, wordy, wordy, blank]).facts
     assert {name: facts[name] for name in ("samples", "cut", "too long", "blank")} == {
         "samples": 7,
@@ -423,7 +425,14 @@ def killed(trainer: SFT, folder: Path) -> None:
 def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
     method: str, start: Path, tmp_path: Path
 ) -> None:
-    arguments = {"steps": 7, "batch": 2, "max_length": 128, "save_every": 2, "method": method, "rate": 1e-3}
+    arguments = {
+        "steps": 7,
+        "batch_size": 2,
+        "max_length": 128,
+        "save_every": 2,
+        "method": method,
+        "learning_rate": 1e-3,
+    }
     folder, trainer = tmp_path / "work", SFT(str(start), **arguments)  # type: ignore[arg-type]
     killed(trainer, folder)
     assert only_checkpoint(folder) == "checkpoint-4"
@@ -432,7 +441,7 @@ def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
 
 
 def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_from(start: Path, tmp_path: Path) -> None:
-    arguments: dict[str, Any] = {"steps": 7, "batch": 2, "max_length": 128, "save_every": 2}
+    arguments: dict[str, Any] = {"steps": 7, "batch_size": 2, "max_length": 128, "save_every": 2}
     folder, trainer = tmp_path / "work", SFT(str(start), **arguments)
     whole = run(trainer, tmp_path / "whole")
     killed(trainer, folder)
@@ -449,7 +458,7 @@ def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_fr
 
 
 def test_two_processes_share_the_steps_of_one(start: Path, tmp_path: Path) -> None:
-    trainer = SFT(str(start), steps=3, batch=4, max_length=128, precision="float32", rate=1e-3)
+    trainer = SFT(str(start), steps=3, batch_size=4, max_length=128, precision="float32", learning_rate=1e-3)
     alone = run(trainer, tmp_path / "alone")
     (tmp_path / "two").mkdir()
     told: list[tuple[int, int]] = []
@@ -476,13 +485,13 @@ def spoilt(start: Path, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_loss_that_is_no_number_is_told(processes: int, start: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_an_error(processes: int, start: Path, tmp_path: Path) -> None:
     folder = spoilt(start, tmp_path / "spoilt")
-    with pytest.raises(RecipeError, match=r"The loss was nan at step 1\.\n  A lower rate may help\."):
-        run(SFT(str(folder), steps=2, batch=2, processes=processes), tmp_path / "work")
+    with pytest.raises(RecipeError, match=r"The loss was nan at step 1\.\n  A lower learning rate may help\."):
+        run(SFT(str(folder), steps=2, batch_size=2, processes=processes), tmp_path / "work")
 
 
-def test_a_process_that_dies_is_told(start: Path, tmp_path: Path) -> None:
+def test_a_process_that_dies_is_an_error(start: Path, tmp_path: Path) -> None:
     def kill_one(step: int, steps: int) -> None:
         ours = [child for child in psutil.Process().children(recursive=True) if "torchrun" not in str(child.cmdline())]
         workers = [child for child in ours if "torch.distributed.run" not in child.cmdline()]
@@ -490,7 +499,7 @@ def test_a_process_that_dies_is_told(start: Path, tmp_path: Path) -> None:
 
     lab = replace(tiny_lab(tmp_path), progress=kill_one)
     with pytest.raises(ModelError, match=r"One of 2 processes that trained .* died\.\n  .*SIGKILL"):
-        SFT(str(start), steps=500, batch=2, processes=2).train(tasks(), lab)
+        SFT(str(start), steps=500, batch_size=2, processes=2).train(tasks(), lab)
     assert not [child for child in psutil.Process().children(recursive=True) if "sft_proc" in str(child.cmdline())]
 
 
@@ -504,7 +513,7 @@ def test_the_libraries_say_nothing_and_send_nothing(
     monkeypatch.setattr(base_trainer, "send_telemetry", lambda *_, **told: sent.append(told))
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
-    run(SFT(str(start), steps=2, batch=2, save_every=1, packing=True), tmp_path / "work")
+    run(SFT(str(start), steps=2, batch_size=2, save_every=1, packing=True), tmp_path / "work")
     assert capfd.readouterr() == ("", "")
     assert not sent
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -522,7 +531,7 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"SFT\.max_length must be at most 512, .* was 513"):
         replace(trainer, max_length=513).check((), lab)
     silent = checkpoints.chat(tmp_path / "silent", template=None)
-    with pytest.raises(ModelError, match="has no chat template, so nobody can say where an answer begins"):
+    with pytest.raises(ModelError, match="has no chat template"):
         SFT(str(silent)).check((), lab)
     with pytest.raises(ModelError, match="a language model"):
         SFT(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)
@@ -538,15 +547,15 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ({"steps": 0}, r"SFT\.steps must be between 1 and 1e\+09, was 0"),
-        ({"batch": 0}, r"SFT\.batch must be between"),
-        ({"rate": float("nan")}, r"SFT\.rate must be between .* was nan"),
-        ({"rate": 0.0}, r"SFT\.rate must be between"),
-        ({"warmup": 1.5}, r"SFT\.warmup must be between 0 and 1, was 1\.5"),
+        ({"batch_size": 0}, r"SFT\.batch_size must be between"),
+        ({"learning_rate": float("nan")}, r"SFT\.learning_rate must be between .* was nan"),
+        ({"learning_rate": 0.0}, r"SFT\.learning_rate must be between"),
+        ({"warmup_ratio": 1.5}, r"SFT\.warmup_ratio must be between 0 and 1, was 1\.5"),
         ({"rank": 0}, r"SFT\.rank must be between"),
         ({"alpha": 0.0}, r"SFT\.alpha must be between"),
         ({"max_length": 4}, r"SFT\.max_length must be between 8"),
         ({"processes": 0}, r"SFT\.processes must be between"),
-        ({"processes": 3}, r"SFT\.batch must be a multiple of the 3 processes, was 8"),
+        ({"processes": 3}, r"SFT\.batch_size must be a multiple of the 3 processes, was 8"),
         ({"save_every": -1}, r"SFT\.save_every must be between 0"),
         ({"method": "qlora"}, r"SFT\.method must be one of lora, full, was 'qlora'"),
         ({"style": "label"}, r"SFT\.style must be one of instruction, name"),
@@ -564,7 +573,7 @@ def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any],
 def test_the_tuned_embedded_model_answers_by_the_backend_of_its_start(tmp_path: Path) -> None:
     """Its F16 GGUF, which OpenVINO reads, and its safetensors, which transformers reads, are one tuned model."""
     told = Sample({"instruction": "Where is the key?", "input": "", "output": "Under the blue stone."})
-    trainer = SFT(steps=8, batch=2, max_length=64, rate=2e-3, warmup=0.0)
+    trainer = SFT(steps=8, batch_size=2, max_length=64, learning_rate=2e-3, warmup_ratio=0.0)
     artifact = trainer.train([told], real_lab(tmp_path))
     asked = [TextRequest((Message("user", "Where is the key?"),), Decoding("greedy", max_tokens=12))]
     models = [real_lab().models.text_model(where) for where in ("embedded:smollm2", artifact.path)]
@@ -607,7 +616,11 @@ def test_the_same_words_after_another_dialogue_are_another_thing_to_learn(start:
         )
         for word in ("sea", "hill")
     ]
-    artifact = run(SFT(str(start), steps=150, batch=2, rate=2e-2, method="full", max_length=128), tmp_path / "w", told)
+    artifact = run(
+        SFT(str(start), steps=150, batch_size=2, learning_rate=2e-2, method="full", max_length=128),
+        tmp_path / "w",
+        told,
+    )
     asked = [TextRequest(dialogues.conversation(one), Decoding("greedy", max_tokens=8)) for one in told]
     said = real_lab().models.text_model(artifact.path).complete(asked)
     assert [one.answers[0].text for one in said] == ["sea", "hill"]  # type: ignore[union-attr]

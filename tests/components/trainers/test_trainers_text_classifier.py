@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 import checkpoints
 from assay.components.evaluators.text_accuracy import TextAccuracy
-from assay.components.trainers.labels import digest_of
+from assay.components.trainers.checks import weights_digest
 from assay.components.trainers.text_classifier import TextClassifier
 from assay.core.errors import FieldError, ModelError, RecipeError
 from assay.core.roles import Artifact
@@ -19,7 +19,7 @@ from assay.models.text.classifier import HEAD
 from labs import Letters, real_lab, tiny_lab
 
 WORDS = {"cat": ("cat", "cats", "a cat sat", "act, cat"), "dog": ("dog", "dogs", "good dog", "god, dog")}
-TRAINER = TextClassifier(("cat", "dog"), "tiny:letters", steps=60, batch=8)
+TRAINER = TextClassifier(("cat", "dog"), "tiny:letters", steps=60, batch_size=8)
 
 
 def texts(count: int = 8) -> list[Sample]:
@@ -46,7 +46,7 @@ def test_leaves_a_model_that_knows_the_task(trained: Artifact) -> None:
     assert [outcome.value for outcome in outcomes if isinstance(outcome, Score)] == [1.0] * 6
     assert isinstance(outcomes[-1], Unscored)
     assert trained.kind == "text-classifier"
-    assert trained.digest == digest_of(Path(trained.path))
+    assert trained.digest == weights_digest(Path(trained.path))
     assert trained.facts == {"steps": 60, "samples": 16, "seen": 480, "last loss": trained.facts["last loss"]}
     history = json.loads((Path(trained.path).parent / "history.json").read_text(encoding="utf-8"))
     assert [row[0] for row in history] == list(range(1, 61))
@@ -62,7 +62,9 @@ def test_same_seed_same_weights(trained: Artifact, tmp_path: Path) -> None:
 def test_many_steps_come_to_where_an_optimizer_of_the_whole_comes(tmp_path: Path) -> None:
     """The slow twin: scikit-learn's logistic regression, whose C is 1 / (n x decay)."""
     samples = texts(8)
-    trainer = TextClassifier(("cat", "dog"), "tiny:letters", steps=3000, batch=len(samples), rate=0.05, decay=0.05)
+    trainer = TextClassifier(
+        ("cat", "dog"), "tiny:letters", steps=3000, batch_size=len(samples), learning_rate=0.05, weight_decay=0.05
+    )
     lab = tiny_lab(tmp_path)
     artifact = trainer.train(samples, lab)
     model = lab.models.text_classifier(artifact.path)
@@ -81,8 +83,8 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         TRAINER.check([Sample({"label": "cow"})], tiny_lab())
     with pytest.raises(ValueError, match="two or more different labels"):
         TextClassifier(("cat",))
-    with pytest.raises(ValueError, match=r"TextClassifier.batch must be between 1 and 1e\+06, was 0"):
-        TextClassifier(("cat", "dog"), batch=0)
+    with pytest.raises(ValueError, match=r"TextClassifier.batch_size must be between 1 and 1e\+06, was 0"):
+        TextClassifier(("cat", "dog"), batch_size=0)
     with pytest.raises(ModelError, match="No model 'tiny:leters'"):
         TextClassifier(("cat", "dog"), "tiny:leters").train(texts(), tiny_lab(tmp_path))
 

@@ -1,4 +1,4 @@
-"""Samples to a model in a folder."""
+"""Trainers: train a model on samples and save it in a folder."""
 
 from __future__ import annotations
 

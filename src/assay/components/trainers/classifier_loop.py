@@ -1,4 +1,4 @@
-"""The visible loop of `ImageClassifier`: start, prepared images, augmentation, schedule, steps."""
+"""Training loop of `ImageClassifier`: model, image preprocessing, augmentation, schedule, steps."""
 
 from __future__ import annotations
 
@@ -20,64 +20,65 @@ from assay.models.references import locate
 if TYPE_CHECKING:
     import torch
 
-WARM = 0.25
-"""Share of the steps that the learning rate rises for."""
+WARMUP = 0.25
+"""Fraction of the steps in which the learning rate rises."""
 FIRST, LAST = 0.04, 1e-4
-"""Of the peak rate, where the cycle starts and ends."""
+"""Fraction of the peak learning rate at the start and at the end of the cycle."""
 RANDOM_SIZE = 32
-"""Pixels."""
+"""Image size in pixels for a model with random weights."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train: the same for every arm of a proof."""
+class Hyperparameters:
+    """Hyperparameters of a training; fields as of `ImageClassifier`."""
 
     steps: int
-    batch: int
-    rate: float
-    decay: float
-    smoothing: float
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
     crop: float
     flip: bool
 
 
 @dataclass(frozen=True)
-class Start:
-    """A model before training, its image processor, and which parts learn."""
+class Network:
+    """A model and its image processor."""
 
     model: Any
     processor: Any
     frozen: bool
+    """Whether only the head is trained."""
 
 
-def begin(reference: str, labels: Sequence[str], size: int | None, *, freeze: bool) -> Start:
-    """The model and the processor to start from; draws from torch's global randomness.
+def load_network(reference: str, labels: Sequence[str], size: int | None, *, freeze: bool) -> Network:
+    """Load a checkpoint with a new head, or make a random ResNet-18; uses torch's global random state.
 
     Raises:
-        ModelError: `reference` is no image classifier of color images that transformers can load.
+        ModelError: `reference` is not an image classifier of color images that transformers can load.
     """
     names: dict[str, Any] = {"id2label": dict(enumerate(labels)), "label2id": {n: i for i, n in enumerate(labels)}}
     if reference == "random":
-        return Start(_resnet18(names), _plain_processor(size or RANDOM_SIZE), frozen=False)
-    start = _checkpoint(reference, names)
-    body = set(start.model.base_model.modules())
-    for module in start.model.modules():
-        # A head of the same size would else keep its old weights; a new one must come from our seed.
+        return Network(_resnet18(names), _plain_processor(size or RANDOM_SIZE), frozen=False)
+    network = _checkpoint(reference, names)
+    body = set(network.model.base_model.modules())
+    for module in network.model.modules():
+        # A head of the same size would keep its old weights; the new one must depend on our seed.
         if module not in body and hasattr(module, "reset_parameters"):
             module.reset_parameters()
     if freeze:
-        start.model.base_model.requires_grad_(False)
+        network.model.base_model.requires_grad_(False)
     if size is not None:
-        _resize(start.processor, size)
-    return replace(start, frozen=freeze)
+        _resize(network.processor, size)
+    return replace(network, frozen=freeze)
 
 
-def _checkpoint(reference: str, names: dict[str, Any]) -> Start:
+def _checkpoint(reference: str, names: dict[str, Any]) -> Network:
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
     checkpoint = locate(reference)
 
-    def load(local: bool) -> Start:
+    def load(local: bool) -> Network:
         model = AutoModelForImageClassification.from_pretrained(
             checkpoint.location,
             num_labels=len(names["id2label"]),
@@ -88,16 +89,16 @@ def _checkpoint(reference: str, names: dict[str, Any]) -> Start:
             **names,
         )
         processor = AutoImageProcessor.from_pretrained(checkpoint.location, local_files_only=local, backend="pil")
-        return Start(model.float(), processor, frozen=False)
+        return Network(model.float(), processor, frozen=False)
 
-    start = fetch(checkpoint, load)
-    if (channels := getattr(start.model.config, "num_channels", 3)) != 3:
-        raise ModelError(f"Model {reference!r} takes images of {channels} channels; 3 are needed here.")
-    return start
+    network = fetch(checkpoint, load)
+    if (channels := getattr(network.model.config, "num_channels", 3)) != 3:
+        raise ModelError(f"Model {reference!r} takes images with {channels} channels, but 3 are needed.")
+    return network
 
 
 def _resnet18(names: dict[str, Any]) -> Any:
-    """11.2 M parameters (He et al. 2016, table 1)."""
+    """ResNet-18 with 11.2 M parameters (He et al. 2016, table 1)."""
     from transformers import ResNetConfig, ResNetForImageClassification
 
     config = ResNetConfig(
@@ -114,7 +115,7 @@ def _plain_processor(size: int) -> Any:
 
 
 def _resize(processor: Any, size: int) -> None:
-    """Makes the processor give squares of `size`: nothing is cut off the middle of a square image."""
+    """Set the output size of the processor to squares of `size`, without cropping square images."""
     square = {"height": size, "width": size}
     processor.size = {"shortest_edge": size} if "shortest_edge" in dict(processor.size) else square
     if getattr(processor, "crop_size", None):
@@ -123,24 +124,24 @@ def _resize(processor: Any, size: int) -> None:
         processor.crop_pct = 1.0
 
 
-def prepare(images: Sequence[Pixels], start: Start) -> torch.Tensor:
-    """Resized once, before all steps. Shape: (n, 3, height, width), bytes."""
+def preprocess(images: Sequence[Pixels], network: Network) -> torch.Tensor:
+    """Resize images once, before all steps. Shape: (n, 3, height, width), uint8."""
     import torch
     from PIL import Image
 
     color = [Image.fromarray(image).convert("RGB") for image in images]
-    ready = start.processor(images=color, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"]
-    return torch.from_numpy(np.ascontiguousarray(ready, dtype=np.uint8))
+    resized = network.processor(images=color, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"]
+    return torch.from_numpy(np.ascontiguousarray(resized, dtype=np.uint8))
 
 
-def augmentation(recipe: Recipe, size: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Moves and mirrors each image of a batch by itself; (n, 3, size, size) in [0, 1] to the same."""
+def augmentation(settings: Hyperparameters, size: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Random crop and flip per image; (n, 3, size, size) in [0, 1] to the same."""
     import kornia.augmentation as ka
 
     steps: list[Any] = []
-    if (padding := round(recipe.crop * size)) > 0:
+    if (padding := round(settings.crop * size)) > 0:
         steps.append(ka.RandomCrop((size, size), padding=padding, cropping_mode="slice"))
-    if recipe.flip:
+    if settings.flip:
         steps.append(ka.RandomHorizontalFlip(p=0.5))
 
     def augment(images: torch.Tensor) -> torch.Tensor:
@@ -152,48 +153,48 @@ def augmentation(recipe: Recipe, size: int) -> Callable[[torch.Tensor], torch.Te
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:
-    """Learning rate: half a cosine up, half a cosine down to nearly nothing (Smith and Topin 2019)."""
-    warm = max(1, round(WARM * steps))
-    if step < warm:
-        low, along = FIRST, (step + 1) / warm
+    """Learning rate of the one-cycle schedule: cosine warmup, cosine decay (Smith and Topin 2019)."""
+    warmup = max(1, round(WARMUP * steps))
+    if step < warmup:
+        low, progress = FIRST, (step + 1) / warmup
     else:
-        low, along = LAST, 1 - (step + 1 - warm) / max(1, steps - warm)
-    return peak * (low + (1 - low) * 0.5 * (1 - math.cos(math.pi * along)))
+        low, progress = LAST, 1 - (step + 1 - warmup) / max(1, steps - warmup)
+    return peak * (low + (1 - low) * 0.5 * (1 - math.cos(math.pi * progress)))
 
 
 def batches(count: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Rows of each step: always `size` of them, epoch after epoch in an order that `seed` and the epoch decide."""
-    waiting = np.empty(0, dtype=np.int64)
+    """Row indices of each step: always `size`, epoch after epoch, each in an order given by `seed` and the epoch."""
+    remaining = np.empty(0, dtype=np.int64)
     epoch = 0
     for _ in range(steps):
-        while len(waiting) < size:
-            waiting = np.concatenate([waiting, np.random.default_rng([seed, epoch]).permutation(count)])
+        while len(remaining) < size:
+            remaining = np.concatenate([remaining, np.random.default_rng([seed, epoch]).permutation(count)])
             epoch += 1
-        yield waiting[:size]
-        waiting = waiting[size:]
+        yield remaining[:size]
+        remaining = remaining[size:]
 
 
 def fit(
-    start: Start, pixels: torch.Tensor, targets: torch.Tensor, recipe: Recipe, lab: Lab
+    network: Network, pixels: torch.Tensor, targets: torch.Tensor, settings: Hyperparameters, lab: Lab
 ) -> list[tuple[int, float, float]]:
-    """Trains in place; rows of (step, loss, rate), one for each optimizer step.
+    """Train the model in place; rows of (step, loss, learning rate).
 
     Raises:
-        RecipeError: The loss is no longer finite.
+        RecipeError: The loss is not finite.
     """
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = start.model.to(device).train()
-    if start.frozen:
-        model.base_model.eval()  # else batch norm would go on learning the new images
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.decay, fused=True)
-    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
-    augment, normalize = augmentation(recipe, pixels.shape[-1]), normalizer(start, device)
+    model = network.model.to(device).train()
+    if network.frozen:
+        model.base_model.eval()  # or batch norm would update its statistics
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
+    augment, normalize = augmentation(settings, pixels.shape[-1]), normalizer(network, device)
     history = []
-    for step, rows in enumerate(batches(len(targets), recipe.batch, recipe.steps, lab.seed)):
-        rate = one_cycle(step, recipe.steps, recipe.rate)
+    for step, rows in enumerate(batches(len(targets), settings.batch_size, settings.steps, lab.seed)):
+        rate = one_cycle(step, settings.steps, settings.learning_rate)
         for group in optimizer.param_groups:
             group["lr"] = rate
         images = normalize(augment(pixels[rows].to(device).float() / 255))
@@ -202,36 +203,36 @@ def fit(
         loss.backward()
         optimizer.step()
         if not math.isfinite(value := loss.item()):
-            raise RecipeError(f"The loss was {value} at step {step + 1}.", hint="A lower rate may help.")
+            raise RecipeError(f"The loss was {value} at step {step + 1}.", hint="A lower learning rate may help.")
         history.append((step + 1, value, rate))
         if lab.progress is not None:
-            lab.progress(step + 1, recipe.steps)
-    assert len(history) == recipe.steps
+            lab.progress(step + 1, settings.steps)
+    assert len(history) == settings.steps
     model.eval().to("cpu")
     return history
 
 
-def normalizer(start: Start, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What the processor does after resizing: [0, 1] to the numbers the model was made for."""
+def normalizer(network: Network, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The processor's normalization of images in [0, 1]."""
     import torch
 
-    if not start.processor.do_normalize:
+    if not network.processor.do_normalize:
         return lambda images: images
     shape = (1, 3, 1, 1)
-    mean = torch.tensor(list(start.processor.image_mean), device=device).view(shape)
-    deviation = torch.tensor(list(start.processor.image_std), device=device).view(shape)
+    mean = torch.tensor(list(network.processor.image_mean), device=device).view(shape)
+    deviation = torch.tensor(list(network.processor.image_std), device=device).view(shape)
     return lambda images: (images - mean) / deviation
 
 
-def save(start: Start, folder: Path) -> None:
-    """Writes what transformers loads, without its progress bar: assay draws its own."""
+def save_network(network: Network, folder: Path) -> None:
+    """Save model and processor, without the progress bar of transformers."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        start.model.save_pretrained(folder)
-        start.processor.save_pretrained(folder)
+        network.model.save_pretrained(folder)
+        network.processor.save_pretrained(folder)
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()

@@ -1,8 +1,7 @@
-"""A text classifier: a linear head on the embeddings of a sentence encoder that stays as it is."""
+"""Text classifier: a linear head on the embeddings of a frozen sentence encoder."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from assay.components.trainers.checks import label_indices, weights_digest
 from assay.components.trainers.classifier_loop import batches, one_cycle
-from assay.components.trainers.labels import digest_of, targets_of
+from assay.components.trainers.training_run import final_loss, write_history
 from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.core.model_kinds import Matrix
@@ -22,23 +22,23 @@ from assay.models.text.classifier import save_head
 
 @dataclass(frozen=True)
 class TextClassifier:
-    """Trains multinomial logistic regression by exactly `steps` steps of `batch` texts and keeps the last weights.
+    """Train multinomial logistic regression for exactly `steps` steps of `batch_size` texts and keep the last weights.
 
-    However few the samples, each step sees a full batch: one epoch runs on into the next. The same samples in the same
-    order with the same `lab.seed` give the same weights on one machine. Leaves in `lab.workspace()`: `model/`, a folder
-    that `lab.models.text_classifier` opens (config.json names the encoder, head.safetensors holds weight and bias), and
-    `history.json`, rows of [step, loss, rate].
+    Every step sees a full batch: epochs follow each other without a break. The same samples in the same order with the
+    same `lab.seed` give the same weights on one machine. Files in `lab.workspace()`: `model/`, loadable by
+    `lab.models.text_classifier` (config.json names the encoder, head.safetensors holds weight and bias), and
+    `history.json`, rows of [step, loss, learning rate].
     """
 
     labels: tuple[str, ...]
     encoder: str = "embedded:minilm"
-    """Reference of a sentence encoder; its weights are not trained."""
+    """Reference of a sentence encoder, which is not trained."""
     steps: int = 300
-    batch: int = 64
-    rate: float = 0.5
-    """Peak of the one-cycle schedule of the learning rate, which is Adam's."""
-    decay: float = 1e-3
-    """Weight of half the squared length of the weights in the loss."""
+    batch_size: int = 64
+    learning_rate: float = 0.5
+    """Peak learning rate of Adam in the one-cycle schedule."""
+    weight_decay: float = 1e-3
+    """L2 penalty: weight of half the squared norm of the weights in the loss."""
     label: str = "label"
     text: str = "text"
 
@@ -53,10 +53,10 @@ class TextClassifier:
                 raise ValueError(f"TextClassifier.{name} must be between {low:g} and {high:g}, was {value:g}.")
 
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
-        """Looks, before anything is generated, whether `labels` has every label that will come.
+        """Preflight: check that `labels` has the labels of all seeds.
 
         Raises:
-            FieldError: It lacks one.
+            FieldError: A label is missing.
         """
         self._targets([seed for seed in seeds if self.label in seed.fields] or seeds)
 
@@ -66,37 +66,37 @@ class TextClassifier:
         weight, bias, history = self._fit(rows, targets, lab)
         folder = lab.workspace() / "model"
         save_head(folder, self.encoder, self.labels, weight, bias)
-        (lab.workspace() / "history.json").write_text(json.dumps(history), encoding="utf-8")
-        last = [loss for _, loss, _ in history[-20:]]
-        facts = {"steps": len(history), "samples": len(samples), "seen": len(history) * self.batch}
-        return Artifact(
-            str(folder), "text-classifier", digest_of(folder), {**facts, "last loss": sum(last) / len(last)}
-        )
+        write_history(lab.workspace(), history)
+        seen = len(history) * self.batch_size
+        facts = {"steps": len(history), "samples": len(samples), "seen": seen, "last loss": final_loss(history)}
+        return Artifact(str(folder), "text-classifier", weights_digest(folder), facts)
 
     def _targets(self, samples: Sequence[Sample]) -> list[int]:
-        return targets_of("TextClassifier", self.labels, self.label, samples)
+        return label_indices("TextClassifier", self.labels, self.label, samples)
 
     def _fit(
         self, rows: Matrix, targets: Sequence[int], lab: Lab
     ) -> tuple[Matrix, Matrix, list[tuple[int, float, float]]]:
-        """Weight, bias and rows of (step, loss, rate)."""
+        """Weight, bias and rows of (step, loss, learning rate)."""
         import torch
 
-        inputs, wanted = torch.from_numpy(np.ascontiguousarray(rows)), torch.tensor(targets)
+        inputs, classes = torch.from_numpy(np.ascontiguousarray(rows)), torch.tensor(targets)
         weight = torch.zeros(len(self.labels), rows.shape[1], requires_grad=True)
         bias = torch.zeros(len(self.labels), requires_grad=True)
-        optimizer = torch.optim.Adam([weight, bias], lr=self.rate)
+        optimizer = torch.optim.Adam([weight, bias], lr=self.learning_rate)
         history = []
-        for step, chosen in enumerate(batches(len(targets), self.batch, self.steps, lab.seed)):
-            rate = one_cycle(step, self.steps, self.rate)
+        for step, places in enumerate(batches(len(targets), self.batch_size, self.steps, lab.seed)):
+            rate = one_cycle(step, self.steps, self.learning_rate)
             optimizer.param_groups[0]["lr"] = rate
-            logits = inputs[chosen] @ weight.T + bias
-            loss: Any = torch.nn.functional.cross_entropy(logits, wanted[chosen]) + self.decay / 2 * (weight**2).sum()
+            logits = inputs[places] @ weight.T + bias
+            loss: Any = (
+                torch.nn.functional.cross_entropy(logits, classes[places]) + self.weight_decay / 2 * (weight**2).sum()
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             if not math.isfinite(value := loss.item()):
-                raise RecipeError(f"The loss was {value} at step {step + 1}.", hint="A lower rate may help.")
+                raise RecipeError(f"The loss was {value} at step {step + 1}.", hint="A lower learning rate may help.")
             history.append((step + 1, value, rate))
             if lab.progress is not None:
                 lab.progress(step + 1, self.steps)
@@ -105,7 +105,7 @@ class TextClassifier:
 
 _BOUNDS = (
     ("steps", 1, 10**9),
-    ("batch", 1, 10**6),
-    ("rate", 1e-12, 1e3),
-    ("decay", 0.0, 1e3),
+    ("batch_size", 1, 10**6),
+    ("learning_rate", 1e-12, 1e3),
+    ("weight_decay", 0.0, 1e3),
 )

@@ -1,4 +1,4 @@
-"""What every training by a library shares: checkpoints it goes on from, silence, kept randomness, told memory."""
+"""Plumbing of a training run: configuration, checkpoints, quiet libraries, random state, memory errors, history."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +19,86 @@ import numpy as np
 
 from assay.core.curves import FILE, Curves
 from assay.core.errors import RecipeError
+from assay.core.lab import Lab
 from assay.models.references import locate
 
 CHECKPOINTS = "checkpoints"
 JOB = "job.sha256"
-SHORT = ("out of memory", "can't allocate memory", "not enough memory")
-"""What the libraries say where memory is short."""
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""What the libraries' messages contain when memory runs out."""
 LIBRARIES = ("transformers", "trl", "peft", "accelerate", "datasets", "torch.distributed")
-Tell = Callable[[int, int], None]
-"""Called as `tell(step, steps)`."""
+Progress = Callable[[int, int], None]
+"""Called as `progress(step, steps)`."""
+History = list[tuple[int, float, float]]
+"""Step, loss and learning rate of each optimizer step."""
 
 
-def made_for(model: str, job: object) -> str:
-    """Digest of a training from `model`: of what `repr` says of `job`, and of the start's files.
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What every training of a language model needs: start, optimizer steps, LoRA, precision, seed, checkpoints."""
 
-    A checkpoint is gone on from by what it was made for alone, so a job has all that the weights hang on but versions
-    and machine, and not the folder.
-    """
-    return hashlib.sha256(repr((job, locate(model).stamp)).encode()).hexdigest()
+    model: str
+    """Reference of the start."""
+    folder: str
+    """Output folder."""
+    steps: int
+    learning_rate: float
+    rank: int
+    """Rank of LoRA; 0 for full fine-tuning."""
+    alpha: float
+    bf16: bool
+    """Whether matrices are multiplied in bfloat16."""
+    seed: int
+    save_every: int
+    warmup_ratio: float = 0.0
+
+    @property
+    def torch_seed(self) -> int:
+        """Seed for torch and transformers, which take 32 bits."""
+        return self.seed % 2**32
+
+    def digest(self, job: object = None) -> str:
+        """Digest of this configuration without the folder, of `job`, and of the files of the start.
+
+        A run resumes only from checkpoints of the same digest, so `job` must hold everything else that determines the
+        weights, except versions and machine.
+        """
+        return hashlib.sha256(repr((replace(self, folder=""), job, locate(self.model).stamp)).encode()).hexdigest()
 
 
-def settle(folder: Path, digest: str) -> None:
-    """Keeps the checkpoints in `folder` that were made for the training of this digest, and clears away any other."""
+def training_config(trainer: Any, lab: Lab, *, rank: int, warmup_ratio: float = 0.0) -> TrainingConfig:
+    """Configuration of a trainer that has the fields `model`, `steps`, `learning_rate`, `alpha`, `precision`, ..."""
+    return TrainingConfig(
+        model=trainer.model,
+        folder=str(lab.workspace().absolute()),
+        steps=trainer.steps,
+        learning_rate=trainer.learning_rate,
+        rank=rank,
+        alpha=trainer.alpha,
+        bf16=uses_bfloat16(trainer.precision),
+        seed=lab.seed,
+        save_every=trainer.save_every,
+        warmup_ratio=warmup_ratio,
+    )
+
+
+def uses_bfloat16(precision: str) -> bool:
+    """Whether matrices are multiplied in bfloat16; "auto" is so where the hardware supports it."""
+    import torch
+
+    if precision != "auto":
+        return precision == "bfloat16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def ignore_progress(step: int, steps: int) -> None:
+    """Discard a progress report."""
+
+
+def prepare_checkpoints(folder: Path, digest: str) -> None:
+    """Keep the checkpoints in `folder` of the training with this digest; remove those of any other training."""
     note = folder / CHECKPOINTS / JOB
     if not note.is_file() or note.read_text(encoding="utf-8") != digest:
         shutil.rmtree(note.parent, ignore_errors=True)
@@ -47,84 +106,93 @@ def settle(folder: Path, digest: str) -> None:
         note.write_text(digest, encoding="utf-8")
 
 
-def last_whole(folder: Path) -> str | None:
-    """The last checkpoint of a Trainer that was written to its end, which is the trainer's state."""
-    found = (folder / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")
-    steps = {int(one.parent.name.partition("-")[2]): one for one in found}
-    for step in sorted(steps, reverse=True):
+def remove_checkpoints(folder: Path) -> None:
+    """Remove all checkpoints of a finished training."""
+    shutil.rmtree(folder / CHECKPOINTS)
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """Path of the last checkpoint of a transformers Trainer that was written completely.
+
+    The trainer's state is written last.
+    """
+    files = (folder / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")
+    states = {int(file.parent.name.partition("-")[2]): file for file in files}
+    for step in sorted(states, reverse=True):
         try:
-            if json.loads(steps[step].read_text(encoding="utf-8"))["global_step"] == step:
-                return str(steps[step].parent)
+            if json.loads(states[step].read_text(encoding="utf-8"))["global_step"] == step:
+                return str(states[step].parent)
         except (ValueError, KeyError):
             continue
     return None
 
 
-def log_of(trainer: Any, steps: int) -> list[dict[str, float]]:
-    """What a Trainer that has taken all its steps noted of each, in their order."""
+def step_logs(trainer: Any, steps: int) -> list[dict[str, float]]:
+    """What a transformers Trainer logged at each of its `steps` steps."""
     rows = [row for row in trainer.state.log_history if "loss" in row]
     assert [int(row["step"]) for row in rows] == list(range(1, steps + 1)), "a row for every step"
     return rows
 
 
-def history_of(log: Sequence[Mapping[str, float]]) -> list[tuple[int, float, float]]:
-    """Step, loss, rate."""
-    return [(int(row["step"]), float(row["loss"]), float(row["learning_rate"])) for row in log]
+def history_of(logs: Sequence[Mapping[str, float]]) -> History:
+    """Step, loss and learning rate of each step."""
+    return [(int(row["step"]), float(row["loss"]), float(row["learning_rate"])) for row in logs]
 
 
-def last_loss(history: Sequence[tuple[int, float, float]]) -> float:
-    """Mean of the last 20 steps, or of all where they are fewer."""
+def final_loss(history: Sequence[tuple[int, float, float]]) -> float:
+    """Mean loss of the last 20 steps, or of all if there are fewer."""
     last = [loss for _, loss, _ in history[-20:]]
     return sum(last) / len(last)
 
 
-def note(folder: Path, history: Sequence[tuple[int, float, float]], curves: Curves | None = None) -> None:
-    """Writes `history.json`, and `curves.json` where there are curves."""
+def write_history(folder: Path, history: Sequence[tuple[int, float, float]], curves: Curves | None = None) -> None:
+    """Write `history.json`, and `curves.json` if there are curves."""
     (folder / "history.json").write_text(json.dumps(history), encoding="utf-8")
     if curves is not None:
         (folder / FILE).write_bytes(msgspec.json.encode(curves))
 
 
 @contextmanager
-def short_memory_told(model: str, hint: str) -> Iterator[None]:
-    """Says in our words that memory ran out while `model` was trained.
+def training_run(model: str, memory_hint: str) -> Iterator[None]:
+    """Quiet libraries, preserved random state, and a readable error when memory runs out while `model` is trained.
 
     Raises:
-        RecipeError: It did.
+        RecipeError: Memory ran out.
     """
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(word in str(error).lower() for word in SHORT):
-            raise
-        raise RecipeError(f"Memory ran out while {model!r} was trained.", hint=hint) from error
+    with quiet_libraries(), preserved_random_state():
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not any(part in str(error).lower() for part in OUT_OF_MEMORY):
+                raise
+            raise RecipeError(f"Out of memory while training {model!r}.", hint=memory_hint) from error
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """No bars, no advice, no table of losses: assay draws its own progress."""
+def quiet_libraries() -> Iterator[None]:
+    """Suppress progress bars, warnings and logs of the training libraries: assay reports progress itself."""
     from transformers.utils import logging as bars
 
     loggers = [logging.getLogger(name) for name in LIBRARIES]
-    levels = [one.level for one in loggers]
-    shown = bars.is_progress_bar_enabled()
+    levels = [logger.level for logger in loggers]
+    enabled = bars.is_progress_bar_enabled()
     bars.disable_progress_bar()
-    for one in loggers:
-        one.setLevel(logging.ERROR)
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for one, level in zip(loggers, levels, strict=True):
-            one.setLevel(level)
-        if shown:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if enabled:
             bars.enable_progress_bar()
 
 
 @contextmanager
-def randomness_kept() -> Iterator[None]:
-    """The Trainer seeds Python's, numpy's and torch's generators; afterwards they are as before."""
+def preserved_random_state() -> Iterator[None]:
+    """Restore the random state of Python, NumPy and torch afterwards: the transformers Trainer seeds all three."""
     import torch
 
     before = random.getstate(), np.random.get_state()  # noqa: NPY002

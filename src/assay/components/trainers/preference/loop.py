@@ -1,244 +1,217 @@
-"""What a training on pairs by TRL is made of, whichever trainer of TRL it is: settings, batches, curves, files."""
+"""What trainings on preference pairs share, whichever TRL trainer they use: job, steps, curves, files."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from assay.components.trainers.labels import check_given
-from assay.components.trainers.preference.rows import PairRow, Reader, accuracy, pair_rows
-from assay.components.trainers.sft.loop import share_of_rate
-from assay.components.trainers.sft.model import cast_once, tokenizer_of, trainable
+from datasets import Dataset
+
+from assay.components.trainers.checks import check_samples, weights_digest
+from assay.components.trainers.language_model import load_tokenizer, trainable_parameters
+from assay.components.trainers.preference.rows import PairReader, PairRow, accuracy, pair_rows
 from assay.components.trainers.sft.rows import stream
-from assay.components.trainers.starts import halves
 from assay.components.trainers.training_run import (
-    CHECKPOINTS,
+    Progress,
+    TrainingConfig,
+    final_loss,
     history_of,
-    hushed,
-    last_loss,
-    last_whole,
-    log_of,
-    made_for,
-    note,
-    randomness_kept,
-    settle,
-    short_memory_told,
+    ignore_progress,
+    prepare_checkpoints,
+    remove_checkpoints,
+    training_config,
+    write_history,
 )
+from assay.components.trainers.trl_common import ScheduledTrainer, configure, train, trl_arguments
 from assay.core.curves import HELD_OUT, curves_of
-from assay.core.errors import RecipeError
 from assay.core.lab import Lab
+from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.models.references import locate
 
 HELD_OUT_FILE = "held-out.json"
 """A list of objects with `id`, `prompt`, `before` and `after`: the margin of a held-out pair."""
+MEMORY_HINT = "Use a smaller batch_size or max_length, or method: lora."
+Loss: TypeAlias = Mapping[str, float | str | bool]
+"""Settings of the loss."""
 
 
 @dataclass(frozen=True)
 class PairJob:
-    """All that a training on pairs depends on but versions and machine."""
+    """Everything that determines the trained weights but versions and machine."""
 
     trainer: str
-    model: str
-    """Reference of the start."""
-    folder: str
-    """Where everything is written."""
-    steps: int
-    batch: int
-    rate: float
-    warmup: float
-    rank: int
-    """Of LoRA; 0 to train all weights."""
-    alpha: float
-    half: bool
-    """Whether matrices are multiplied in bfloat16."""
-    seed: int
-    save_every: int
-    measure_every: int
-    loss: Mapping[str, float | str | bool]
+    """Name of the component."""
+    config: TrainingConfig
+    batch_size: int
+    """Pairs per step."""
+    eval_every: int
+    loss: Loss
     learned: tuple[PairRow, ...]
-    held: tuple[PairRow, ...]
+    held_out: tuple[PairRow, ...]
 
     @property
     def digest(self) -> str:
-        """Of everything but the folder, and of the start's files: what a checkpoint must have been made for."""
-        return made_for(self.model, replace(self, folder=""))
+        """Identifies the training, for its checkpoints."""
+        return self.config.digest((self.trainer, self.batch_size, self.loss, self.learned, self.held_out))
 
     @property
     def order(self) -> list[int]:
-        """Places of the pairs that the steps see, `batch` a step: epoch after epoch, each in an order of its own."""
-        return list(islice(stream([(1.0, range(len(self.learned)))], self.seed), self.steps * self.batch))
+        """Indices of the pairs of all steps, `batch_size` per step: epoch after epoch, each in a random order."""
+        rows = stream([(1.0, range(len(self.learned)))], self.config.seed)
+        return list(islice(rows, self.config.steps * self.batch_size))
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What came of a training."""
+class PairResult:
+    """Result of a training."""
 
-    log: Sequence[Mapping[str, float]]
-    """What TRL noted, one mapping a step."""
+    logs: Sequence[Mapping[str, float]]
+    """What TRL logged, one mapping per step."""
     trained: int
-    """Parameters that were trained."""
+    """Number of trainable parameters."""
     before: tuple[float, ...]
     after: tuple[float, ...]
-    """Margins of the held-out pairs."""
+    """Margins of the held-out pairs before and after training."""
 
 
-def job_of(
-    trainer: Any, samples: Sequence[Sample], lab: Lab, loss: Mapping[str, float | str | bool], *, margins: bool = False
-) -> tuple[PairJob, Mapping[str, int]]:
-    """Of a component that has the fields of a training on pairs; and how many pairs were left out or cut.
+def train_on_pairs(
+    trainer: Any,
+    samples: Sequence[Sample],
+    lab: Lab,
+    learn: Callable[[PairJob, Progress], PairResult],
+    loss: Loss,
+    curve_names: Mapping[str, str],
+) -> Artifact:
+    """Train a component with the fields of a pair trainer by `learn`, and write all files.
+
+    `curve_names` maps names that TRL logs to the names of our curves.
 
     Raises:
-        RecipeError: There are no pairs, none can be learned from, or the start cannot be trained as is asked.
+        RecipeError: There are no usable pairs, or as `learn`.
         FieldError: As `pair_rows`.
-        ModelError: As `pair_rows` and `check_start`.
+        ModelError: As `pair_rows` and `learn`.
     """
     owner = type(trainer).__name__
-    check_given(owner, samples, "pairs")
-    trainer.check((), lab)
-    tokenizer = tokenizer_of(locate(trainer.model))
-    reader = Reader(owner, trainer.model, tokenizer, trainer.max_length, margins)
+    check_samples(owner, samples, "pairs")
+    tokenizer = load_tokenizer(locate(trainer.model))
+    reader = PairReader(owner, trainer.model, tokenizer, trainer.max_length, bool(loss.get("margin")))
     rows = pair_rows(samples, reader, trainer.held_out)
+    rank = trainer.rank if trainer.method == "lora" else 0
     job = PairJob(
         trainer=owner,
-        model=trainer.model,
-        folder=str(lab.workspace().absolute()),
-        steps=trainer.steps,
-        batch=trainer.batch,
-        rate=trainer.rate,
-        warmup=trainer.warmup,
-        rank=trainer.rank if trainer.method == "lora" else 0,
-        alpha=trainer.alpha,
-        half=halves(trainer.precision),
-        seed=lab.seed,
-        save_every=trainer.save_every,
-        measure_every=trainer.measure_every,
+        config=training_config(trainer, lab, rank=rank, warmup_ratio=trainer.warmup_ratio),
+        batch_size=trainer.batch_size,
+        eval_every=trainer.eval_every,
         loss=loss,
         learned=rows.learned,
-        held=rows.held,
+        held_out=rows.held_out,
     )
-    return job, rows.left
+    prepare_checkpoints(lab.workspace(), job.digest)
+    result = learn(job, lab.progress or ignore_progress)
+    facts = {"samples": len(samples), **_write_results(job, result, curve_names), **rows.dropped}
+    folder = lab.workspace() / "model"
+    return Artifact(str(folder), trainer.makes, weights_digest(folder), facts)
 
 
-@contextmanager
-def undisturbed(job: PairJob) -> Iterator[None]:
-    """Silence, kept randomness and told memory, and the checkpoints of this very training alone.
-
-    Raises:
-        RecipeError: Memory ran out, or more than one GPU is seen.
-    """
-    import torch
-
-    if torch.cuda.device_count() > 1:
-        hint = "Set CUDA_VISIBLE_DEVICES to one of them."
-        raise RecipeError(f"{job.trainer} trains on one GPU, and sees {torch.cuda.device_count()}.", hint=hint)
-    settle(Path(job.folder), job.digest)
-    hint = "A smaller batch or max_length needs less; so does method lora."
-    with hushed(), randomness_kept(), short_memory_told(job.model, hint):
-        yield
-
-
-def settings(job: PairJob) -> dict[str, Any]:
+def pair_arguments(job: PairJob) -> dict[str, Any]:
     """Arguments that RewardConfig and DPOConfig share."""
-    import torch
-
-    gpu = torch.cuda.is_available()
     return {
-        "output_dir": str(Path(job.folder) / CHECKPOINTS),
-        "max_steps": job.steps,
-        "per_device_train_batch_size": job.batch,
-        "learning_rate": job.rate,
-        "weight_decay": 0.0,
-        "bf16": job.half,
-        "use_cpu": not gpu,
-        "seed": job.seed % 2**32,
-        "gradient_checkpointing": False,
+        **trl_arguments(job.config),
+        "per_device_train_batch_size": job.batch_size,
         "max_length": None,
         "train_sampling_strategy": "sequential",
-        "dataloader_pin_memory": gpu,
-        "save_strategy": "steps" if job.save_every else "no",
-        "save_steps": job.save_every or job.steps,
-        "save_total_limit": 1,
-        "logging_steps": 1,
-        "logging_nan_inf_filter": False,
-        "report_to": "none",
-        "disable_tqdm": True,
     }
 
 
-def in_order(job: PairJob, examples: Sequence[Mapping[str, Any]]) -> Any:
-    """Of every pair to learn from, in the order in which the steps see them."""
-    from datasets import Dataset
-
-    return Dataset.from_list([dict(one) for one in examples]).select(job.order)
+def pair_dataset(job: PairJob, examples: Sequence[Mapping[str, Any]]) -> Dataset:
+    """Dataset of the training pairs in the order of the steps; `examples` holds each pair once."""
+    return Dataset.from_list([dict(example) for example in examples]).select(job.order)
 
 
-def run(trainer: Any, job: PairJob, held: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, float]], int]:
-    """Trains, going on from the last checkpoint; what was noted of each step, and how many parameters learned.
+def run_steps(trainer: Any, job: PairJob, held_out: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, float]], int]:
+    """Train, resuming from the last checkpoint; the logs of all steps, and the number of trainable parameters.
 
-    `held` are the held-out pairs as the trainer's collator takes them.
+    `held_out` holds the held-out pairs in the form that the trainer's collator takes.
     """
-    from transformers import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-    trainer.share = lambda step: share_of_rate(step, job.steps, job.warmup)
-    trainer.measure_every = job.measure_every
-    trainer.measure = lambda: measured(trainer.margins(held, job.batch))
-    if job.half:
-        cast_once(trainer.model)
-    trainer.train(resume_from_checkpoint=last_whole(Path(job.folder)))
-    return log_of(trainer, job.steps), trainable(trainer.model)
+    configure(trainer, job.config)
+    trainer.eval_every = job.eval_every
+    trainer.evaluate_held_out = lambda: held_out_metrics(trainer.margins(held_out, job.batch_size))
+    logs, _ = train(trainer, job.config)
+    return logs, trainable_parameters(trainer.model)
 
 
-def leave(job: PairJob, done: Compared, names: Mapping[str, str]) -> dict[str, float]:
-    """Writes `history.json`, `curves.json` and `held-out.json`, clears the checkpoints, and gives the facts.
-
-    `names` has our word for each of TRL's that is watched.
-    """
-    folder = Path(job.folder)
-    history = history_of(done.log)
-    note(folder, history, curves_of(_rows(job, done, names)))
-    pairs = [
-        {"id": row.id, "prompt": row.prompt, "before": before, "after": after}
-        for row, before, after in zip(job.held, done.before, done.after, strict=True)
-    ]
-    (folder / HELD_OUT_FILE).write_text(json.dumps(pairs, indent=1), encoding="utf-8")
-    shutil.rmtree(folder / CHECKPOINTS)
-    facts = {
-        "steps": len(history),
-        "seen": job.steps * job.batch,
-        "last loss": last_loss(history),
-        "trained parameters": done.trained,
-        "held-out pairs": len(job.held),
-    }
-    if job.held:
-        facts["held-out accuracy before"] = accuracy(done.before)
-        facts["held-out accuracy"] = accuracy(done.after)
-    return facts
-
-
-def measured(margins: Sequence[float]) -> dict[str, float]:
-    """What is said of held-out pairs at one time; nothing where there are none."""
+def held_out_metrics(margins: Sequence[float]) -> dict[str, float]:
+    """Accuracy and mean margin of the held-out pairs; empty if there are none."""
     if not margins:
         return {}
     return {f"{HELD_OUT}accuracy": accuracy(margins), f"{HELD_OUT}margin": sum(margins) / len(margins)}
 
 
-def _rows(job: PairJob, done: Compared, names: Mapping[str, str]) -> list[dict[str, float]]:
-    """A row a step, after one of what was so before the first where there are held-out pairs."""
-    rows = [{"step": 0.0, **measured(done.before)}] if job.held else []
+def _write_results(job: PairJob, result: PairResult, curve_names: Mapping[str, str]) -> dict[str, float]:
+    """Write `history.json`, `curves.json` and `held-out.json`, remove the checkpoints, and return the facts."""
+    folder = Path(job.config.folder)
+    history = history_of(result.logs)
+    write_history(folder, history, curves_of(_curve_rows(job, result, curve_names)))
+    pairs = [
+        {"id": row.id, "prompt": row.prompt, "before": before, "after": after}
+        for row, before, after in zip(job.held_out, result.before, result.after, strict=True)
+    ]
+    (folder / HELD_OUT_FILE).write_text(json.dumps(pairs, indent=1), encoding="utf-8")
+    remove_checkpoints(folder)
+    facts = {
+        "steps": len(history),
+        "seen": job.config.steps * job.batch_size,
+        "last loss": final_loss(history),
+        "trained parameters": result.trained,
+        "held-out pairs": len(job.held_out),
+    }
+    if job.held_out:
+        facts["held-out accuracy before"] = accuracy(result.before)
+        facts["held-out accuracy"] = accuracy(result.after)
+    return facts
+
+
+def _curve_rows(job: PairJob, result: PairResult, curve_names: Mapping[str, str]) -> list[dict[str, float]]:
+    """One row per step; before them a row for step 0 if there are held-out pairs."""
+    rows = [{"step": 0.0, **held_out_metrics(result.before)}] if job.held_out else []
     lengths = [len(row.chosen) - row.start for row in job.learned]
     order = job.order
-    for nth, noted in enumerate(done.log):
-        places = order[nth * job.batch : (nth + 1) * job.batch]
-        row = {"step": noted["step"], "length": sum(lengths[place] for place in places) / job.batch}
-        row |= {ours: noted[theirs] for theirs, ours in names.items() if theirs in noted}
-        rows.append({**row, **{name: value for name, value in noted.items() if name.startswith(HELD_OUT)}})
-    rows[-1] |= measured(done.after)
+    for nth, logs in enumerate(result.logs):
+        places = order[nth * job.batch_size : (nth + 1) * job.batch_size]
+        row = {"step": logs["step"], "length": sum(lengths[place] for place in places) / job.batch_size}
+        row |= {ours: logs[theirs] for theirs, ours in curve_names.items() if theirs in logs}
+        rows.append({**row, **{name: value for name, value in logs.items() if name.startswith(HELD_OUT)}})
+    rows[-1] |= held_out_metrics(result.after)
     return rows
+
+
+class PairTrainer(ScheduledTrainer):
+    """Mixin before TRL's trainers on pairs: tokenized datasets, and metrics of ours in the logs of a step."""
+
+    evaluate_held_out: Callable[[], Mapping[str, float]]
+    """Metrics of the held-out pairs."""
+    eval_every = 0
+    """Steps between evaluations of the held-out pairs; 0 for none."""
+    state: Any
+
+    def step_metrics(self) -> Mapping[str, float]:
+        """Further metrics of the step that ended."""
+        return {}
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log what TRL logs and our metrics. The held-out pairs are evaluated elsewhere after the last step."""
+        step = self.state.global_step
+        if "loss" in logs:
+            logs |= self.step_metrics()
+            if self.eval_every and step % self.eval_every == 0 and step < self.state.max_steps:
+                logs |= self.evaluate_held_out()
+        super().log(logs, start_time)  # type: ignore[misc]
+
+    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        """Return the dataset, which is tokenized already."""
+        return dataset

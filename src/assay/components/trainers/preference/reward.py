@@ -1,4 +1,4 @@
-"""A reward model: a language model with a head of one number learns which of two answers is preferred."""
+"""Reward model: a language model with a scalar head learns which of two answers is preferred."""
 
 from __future__ import annotations
 
@@ -6,99 +6,99 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from assay.components.trainers.labels import digest_of
-from assay.components.trainers.preference.rows import learnable
-from assay.components.trainers.starts import METHOD, PAIRS, check_fields, check_start, untold
+from assay.components.trainers.checks import METHOD, PAIRS, check_fields, check_model, check_samples
+from assay.components.trainers.preference.rows import is_usable_pair
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 
+CURVES = {"accuracy": "accuracy", "margin": "margin"}
+"""Names that TRL logs, and the names of our curves."""
+
 
 @dataclass(frozen=True)
 class RewardModel:
-    """Learns rewards from pairs by TRL's RewardTrainer: by their difference, the log-odds that `chosen` is preferred.
+    """Train a reward model on preference pairs with TRL's RewardTrainer.
 
     The loss is that of Bradley and Terry, -log sigmoid(reward of chosen - reward of rejected) (Ouyang et al. 2022,
-    equation 1), the reward a linear head's on the state of a conversation's last token. A pair is a task or a dialogue
-    with `chosen` and `rejected`; one whose `verdict` is not "", whose answers are equal or missing, or whose prompt
-    fills `max_length` is left out and counted (`preference_rows.pair_rows`). `held_out` of the prompts, by lot of the
-    prompt alone, are not learned from. However few the pairs, every step sees `batch` of them.
+    equation 1). The reward is a linear function of the hidden state of a conversation's last token. A pair is a task or
+    a dialogue with `chosen` and `rejected`. Pairs whose `verdict` is not "", whose answers are equal or missing, or
+    whose prompt fills `max_length` are dropped and counted (`pair_rows`). A random fraction `held_out` of the prompts
+    is not trained on. Every step sees `batch_size` pairs, also if there are fewer.
 
-    Rewards are centered: as in Ouyang et al. 2022 (section 3.5) a bias makes the mean reward 0, here of the chosen
-    answers of the held-out pairs, or of some that were learned from where none is held out. The heads of language
-    models have no bias, so it stands as `reward_bias` in `config.json`, and `lab.models.reward_model` takes it off;
-    what transformers alone loads gives rewards without it, and the same differences. Nothing is scaled.
+    Rewards are centered: as in Ouyang et al. 2022 (section 3.5) a bias makes the mean reward 0, here that of the chosen
+    answers of the held-out pairs, or of some training pairs if none is held out. The heads of language models have no
+    bias, so it is stored as `reward_bias` in `config.json`, and `lab.models.reward_model` subtracts it. transformers
+    ignores it, which leaves differences of rewards unchanged. Rewards are not scaled.
 
-    The same pairs in the same order with the same `lab.seed` give the same weights on one machine in one process; so
-    does a training that was killed and goes on from its last checkpoint. Leaves in `lab.workspace()`: `model/`, which
-    AutoModelForSequenceClassification loads; `history.json`, rows of [step, loss, rate]; `curves.json`; and
-    `held-out.json`, the margins of held-out pairs before and after, whose sigmoid is the probability that `chosen` is
-    preferred.
+    The same pairs in the same order with the same `lab.seed` give the same weights on one machine in one process, also
+    if the training is interrupted and resumes from its last checkpoint. Files in `lab.workspace()`: `model/`, loadable
+    by AutoModelForSequenceClassification; `history.json`, rows of [step, loss, learning rate]; `curves.json`; and
+    `held-out.json`, the margins of held-out pairs before and after training, whose sigmoid is the probability that
+    `chosen` is preferred.
 
-    Raises, when trained: RecipeError (nothing to learn from, a loss that is no number, too little memory), FieldError,
+    Raises, when trained: RecipeError (no usable pairs, a loss that is not finite, out of memory), FieldError,
     ModelError.
     """
 
     model: str = "embedded:smollm2"
-    """Reference of the language model to start from: embedded, a folder or one of the hub."""
+    """Reference of the language model to start from: embedded, a folder or a model of the hub."""
     steps: int = 60
-    batch: int = 4
-    """Pairs a step sees."""
-    rate: float = 3e-4
-    """Peak of the learning rate. LoRA wants about ten times what full training does."""
-    warmup: float = 0.1
-    """Share of the steps that the learning rate rises for."""
+    batch_size: int = 4
+    """Pairs per step."""
+    learning_rate: float = 3e-4
+    """Peak learning rate. LoRA needs about ten times that of full fine-tuning."""
+    warmup_ratio: float = 0.1
+    """Fraction of the steps with linear warmup."""
     margin: bool = False
-    """Whether rewards are to differ by the field `margin` of a pair and more (Touvron et al. 2023, section 3.2.2)."""
-    center: float = 0.01
-    """Weight of the squared sum of a pair's rewards in the loss (Eisenstein et al. 2023): else they may drift."""
+    """Whether the loss has a margin, the field `margin` of a pair (Touvron et al. 2023, section 3.2.2)."""
+    center_rewards_coefficient: float = 0.01
+    """Weight of the squared sum of a pair's rewards in the loss, which prevents drift (Eisenstein et al. 2023)."""
     method: Literal["lora", "full"] = "lora"
-    """LoRA (Hu et al. 2022) on every linear layer, and the head whole; or all weights."""
+    """LoRA (Hu et al. 2022) on all linear layers, with the head trained in full; or full fine-tuning."""
     rank: int = 16
-    """Of LoRA's matrices."""
+    """Rank of LoRA."""
     alpha: float = 32.0
-    """What LoRA adds is multiplied by alpha / rank."""
+    """LoRA's update is scaled by alpha / rank."""
     max_length: int = 512
-    """Tokens of a prompt and its answer."""
+    """Maximum number of tokens of a prompt and its answer."""
     held_out: float = 0.2
-    """Share of the prompts that nothing is learned from."""
-    measure_every: int = 0
-    """Steps from one look at the held-out pairs to the next; 0 to look before and after alone."""
+    """Fraction of the prompts that are held out."""
+    eval_every: int = 0
+    """Steps between evaluations of the held-out pairs; 0 to evaluate only before and after training."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """What matrices are multiplied in; "auto" is bfloat16 where the processor has it in hardware. Sums are float32."""
+    """Of matrix products; "auto" is bfloat16 if the hardware supports it. Sums are float32."""
     save_every: int = 100
-    """Steps from one checkpoint to the next; 0 for none. They are removed in the end."""
+    """Steps between checkpoints; 0 for none. They are removed at the end."""
 
     version: ClassVar[int] = 1
     makes: ClassVar[str] = "reward-model"
 
     def __post_init__(self) -> None:
-        check_fields(self, (*PAIRS, ("center", 0.0, 1e6)), (METHOD,))
+        check_fields(self, (*PAIRS, ("center_rewards_coefficient", 0.0, 1e6)), (METHOD,))
 
     def base(self, lab: Lab) -> str:
-        """The reference of the model it starts from."""
+        """Reference of the model before training."""
         return self.model
 
     def usable(self, sample: Sample) -> bool:
-        """Whether it is a pair, of two answers of which one is preferred."""
-        return learnable(sample)
+        """Whether a sample is a pair with a preferred answer."""
+        return is_usable_pair(sample)
 
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
-        """Looks, before anything is generated, whether the start can be trained as is asked.
+        """Preflight: check that the model can be trained as configured.
 
         Raises:
-            ModelError: What trains is not installed, there is no such model, or it has no chat template.
-            RecipeError: The rank or the length is more than the model has.
+            ModelError: A training library is not installed, the model does not exist, or it has no chat template.
+            RecipeError: The rank or the length exceeds what the model supports.
         """
-        check_start("RewardModel", self.model, self.max_length, self.rank if self.method == "lora" else 0)
+        check_model("RewardModel", self.model, self.max_length, self.rank if self.method == "lora" else 0)
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        from assay.components.trainers.preference.loop import job_of, leave
-        from assay.components.trainers.preference.reward_loop import learn_rewards
+        check_samples("RewardModel", samples, "pairs")
+        self.check((), lab)
+        from assay.components.trainers.preference.loop import train_on_pairs
+        from assay.components.trainers.preference.reward_loop import train_reward_model
 
-        loss = {"margin": self.margin, "center": self.center}
-        job, left = job_of(self, samples, lab, loss, margins=self.margin)
-        done = learn_rewards(job, lab.progress or untold)
-        facts = {"samples": len(samples), **leave(job, done, {"accuracy": "accuracy", "margin": "margin"}), **left}
-        folder = lab.workspace() / "model"
-        return Artifact(str(folder), "reward-model", digest_of(folder), facts)
+        loss = {"margin": self.margin, "center_rewards_coefficient": self.center_rewards_coefficient}
+        return train_on_pairs(self, samples, lab, train_reward_model, loss, CURVES)

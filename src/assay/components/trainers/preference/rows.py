@@ -1,4 +1,4 @@
-"""Pairs of a chosen and a rejected answer as tokens, and how many of them nothing can be learned from."""
+"""Preference pairs as token rows, and how many pairs are dropped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.components.trainers.preference.held_out import held_back, prompt_of
+from assay.components.trainers.held_out import prompt_digest, split_held_out
 from assay.core.errors import FieldError, RecipeError
 from assay.core.sample import Sample
 from assay.models.text.chat import answered
@@ -21,48 +21,48 @@ class PairRow:
     """Two answers to one prompt, each as the tokens of the whole conversation."""
 
     id: str
-    """Of the sample."""
+    """Id of the sample."""
     prompt: str
-    """Digest of what is asked."""
+    """Digest of the prompt."""
     chosen: tuple[int, ...]
     rejected: tuple[int, ...]
     start: int
-    """Where the answers begin: at the first token that is no more of the prompt in one of them."""
+    """Index of the first answer token: the first token of either conversation that is not of the prompt."""
     margin: float = 0.0
 
 
 @dataclass(frozen=True)
 class PairRows:
-    """What is learned from, what is held back, and how many pairs were left out or cut."""
+    """Training rows, held-out rows, and the number of dropped or cut pairs by reason."""
 
     learned: tuple[PairRow, ...]
-    held: tuple[PairRow, ...]
-    left: Mapping[str, int]
+    held_out: tuple[PairRow, ...]
+    dropped: Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Reader:
-    """By what pairs are read as tokens."""
+class PairReader:
+    """Settings of the tokenization of pairs."""
 
     owner: str
-    """The trainer, as messages name it."""
+    """Name of the trainer, for messages."""
     model: str
-    """Reference of the start, as messages name it."""
+    """Reference of the start, for messages."""
     tokenizer: Any
     max_length: int
-    """Tokens of a prompt and its answer."""
+    """Maximum number of tokens of a prompt and its answer."""
     margins: bool = False
-    """Whether the margins of pairs are read too."""
+    """Whether to read the margins of pairs."""
 
 
-def learnable(sample: Sample) -> bool:
-    """Whether it is a pair, of two answers of which one is preferred, to something that is asked."""
-    return bool(str(sample.fields.get("instruction", "")).strip()) and not unlearnable(sample)
+def is_usable_pair(sample: Sample) -> bool:
+    """Whether a sample has an instruction and two different answers, one of them preferred."""
+    return bool(str(sample.fields.get("instruction", "")).strip()) and not drop_reason(sample)
 
 
-def unlearnable(sample: Sample) -> str:
-    """Why nothing can be learned from a pair, before it is read as tokens; "" where something can be."""
-    chosen, rejected = (_said(sample, side) for side in ("chosen", "rejected"))
+def drop_reason(sample: Sample) -> str:
+    """Reason to drop a pair that is known before tokenization; "" if there is none."""
+    chosen, rejected = (_answer(sample, side) for side in ("chosen", "rejected"))
     if not (chosen and rejected):
         return MISSING
     if "verdict" in sample.fields and sample.text("verdict"):
@@ -70,76 +70,74 @@ def unlearnable(sample: Sample) -> str:
     return EQUAL if chosen == rejected else ""
 
 
-def pair_rows(samples: Sequence[Sample], reader: Reader, held_out: float) -> PairRows:
-    """`samples` as rows; those of `held_out` of the prompts apart (`held_back`).
+def pair_rows(samples: Sequence[Sample], reader: PairReader, held_out: float) -> PairRows:
+    """Tokenize pairs and split off those of the fraction `held_out` of the prompts (`split_held_out`).
 
-    Left out, by the first reason that holds: "missing side" (an answer is missing or blank), "unpreferred" (a `verdict`
-    that is not ""), "equal answers" (they look alike, or give the same tokens), "too long" (the prompt fills
-    `max_length` tokens, or the answers are equal in what is left of them). "cut" counts pairs that are learned from and
-    whose longer answer lost its end.
+    Pairs are dropped for the first reason that applies: "missing side" (an answer is missing or blank), "unpreferred"
+    (a `verdict` that is not ""), "equal answers" (as texts or as tokens), "too long" (the prompt fills `max_length`
+    tokens, or the truncated answers are equal). "cut" counts the pairs that are kept with a truncated answer.
 
     Raises:
-        RecipeError: No pair is left to learn from.
-        FieldError: A sample has no instruction or a history that is none, or a margin that is wanted is no number of 0
-            or more.
-        ModelError: The chat template refuses a conversation.
+        RecipeError: No pair is usable.
+        FieldError: A sample has no instruction, an invalid history, or a margin that is not a number of 0 or more.
+        ModelError: The chat template rejects a conversation.
     """
-    left = dict.fromkeys((EQUAL, MISSING, UNPREFERRED, LONG, CUT), 0)
+    dropped = dict.fromkeys((EQUAL, MISSING, UNPREFERRED, LONG, CUT), 0)
     usable: list[Sample] = []
     rows: dict[str, PairRow] = {}
     for sample in samples:
-        why, row = unlearnable(sample), None
-        if not why:
-            row, why = _row(sample, reader)
-        if why:
-            left[why] += 1
+        reason, row = drop_reason(sample), None
+        if not reason:
+            row, reason = _row(sample, reader)
+        if reason:
+            dropped[reason] += 1
         if row is not None:
             usable.append(sample)
             rows[sample.id] = row
     if not usable:
-        told = ", ".join(f"{count} {name}" for name, count in left.items() if count)
+        counts = ", ".join(f"{count} {name}" for name, count in dropped.items() if count)
         longer = f"Raise {reader.owner}.max_length."
         raise RecipeError(
-            f"{reader.owner} cannot learn from any of {len(samples)} pairs: {told or 'there are none'}.",
-            hint=longer if left[LONG] else "A pair needs two different answers, one preferred.",
+            f"{reader.owner} cannot learn from any of {len(samples)} pairs: {counts or 'there are none'}.",
+            hint=longer if dropped[LONG] else "A pair needs two different answers, one preferred.",
         )
-    learned, held = held_back(usable, held_out)
-    return PairRows(tuple(rows[one.id] for one in learned), tuple(rows[one.id] for one in held), left)
+    training, evaluation = split_held_out(usable, held_out)
+    return PairRows(tuple(rows[one.id] for one in training), tuple(rows[one.id] for one in evaluation), dropped)
 
 
-def _row(sample: Sample, reader: Reader) -> tuple[PairRow | None, str]:
-    """The row, if there is one, and what is counted of it."""
-    asked = conversation(sample)
-    answers = (_said(sample, "chosen"), _said(sample, "rejected"))
+def _row(sample: Sample, reader: PairReader) -> tuple[PairRow | None, str]:
+    """The row of a pair, if it is usable, and the reason under which the pair is counted."""
+    prompt = conversation(sample)
+    answers = (_answer(sample, "chosen"), _answer(sample, "rejected"))
     (chosen, first), (rejected, second) = (
-        answered(reader.tokenizer, asked, answer, reader.model) for answer in answers
+        answered(reader.tokenizer, prompt, answer, reader.model) for answer in answers
     )
     start = min(first, second)
     if chosen == rejected:
         return None, EQUAL
-    ends = tuple(chosen[: reader.max_length]), tuple(rejected[: reader.max_length])
-    if start >= reader.max_length or ends[0] == ends[1]:
+    cut = tuple(chosen[: reader.max_length]), tuple(rejected[: reader.max_length])
+    if start >= reader.max_length or cut[0] == cut[1]:
         return None, LONG
     margin = _margin(sample) if reader.margins else 0.0
-    row = PairRow(sample.id, prompt_of(sample), *ends, start, margin)
+    row = PairRow(sample.id, prompt_digest(sample), *cut, start, margin)
     return row, CUT if max(len(chosen), len(rejected)) > reader.max_length else ""
 
 
-def _said(sample: Sample, side: str) -> str:
+def _answer(sample: Sample, side: str) -> str:
     return sample.text(side).strip() if side in sample.fields else ""
 
 
 def _margin(sample: Sample) -> float:
-    written = sample.text("margin")
+    text = sample.text("margin")
     try:
-        margin = float(written)
+        margin = float(text)
     except ValueError:
         margin = math.nan
     if not (math.isfinite(margin) and margin >= 0):
-        raise FieldError(f"The margin of sample {sample.id} must be a number of 0 or more, was {written!r}.")
+        raise FieldError(f"The margin of sample {sample.id} must be a number of 0 or more, was {text!r}.")
     return margin
 
 
 def accuracy(margins: Sequence[float]) -> float:
-    """Share of margins above 0; one of exactly 0 counts half, as a guess would be right half of the time."""
+    """Fraction of margins above 0; a margin of exactly 0 counts one half."""
     return sum((margin > 0) + 0.5 * (margin == 0) for margin in margins) / len(margins)

@@ -1,19 +1,25 @@
-"""Reinforcement learning from rewards that can be checked: a language model learns from what its own answers earn."""
+"""Group relative policy optimization (GRPO): reinforcement learning from verifiable rewards."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from assay.components.trainers.labels import check_given, digest_of
-from assay.components.trainers.preference.held_out import held_back
-from assay.components.trainers.reinforcement.held_out_rewards import Earning
+from assay.components.trainers.checks import (
+    HELD_OUT,
+    METHOD,
+    WARMUP_RATIO,
+    check_fields,
+    check_model,
+    check_samples,
+    weights_digest,
+)
+from assay.components.trainers.held_out import split_held_out
+from assay.components.trainers.reinforcement.held_out_rewards import HeldOutRewards
 from assay.components.trainers.reinforcement.rewards import check_scorers, check_weights
 from assay.components.trainers.sft.rows import stream
-from assay.components.trainers.starts import HELD_OUT, METHOD, WARMUP, check_fields, check_start, halves, untold
 from assay.core.completions import Message
 from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError
@@ -27,84 +33,83 @@ from assay.text.instructions.dialogues import conversation
 if TYPE_CHECKING:
     from assay.components.trainers.reinforcement.grpo_loop import Job, Reinforced
 
-Kind = Literal["grpo", "bnpo", "dr_grpo", "dapo"]
+LossType = Literal["grpo", "bnpo", "dr_grpo", "dapo"]
 
 
 @dataclass(frozen=True)
 class GRPO:
-    """Reinforces a language model by the rewards of its own answers for exactly `steps` steps; keeps the last weights.
+    """Tune a language model by the rewards of its own answers for exactly `steps` steps and keep the last weights.
 
-    In a step the model answers each of `prompts` tasks `answers` times, the rewards look at every answer, and answers
-    better than the others to the same task become more probable, worse ones less: group relative policy optimization
-    (Shao et al. 2024, "DeepSeekMath", section 4.1), by which DeepSeek-R1 learned (Guo et al. 2025), with a penalty for
-    what drifts away from the start. The code is TRL's GRPOTrainer. Tasks are asked through the checkpoint's own chat
-    template, as `assay ask` asks them; a reference answer in a task is seen by the rewards alone, never by the model.
-    Reinforcement only sharpens what a model does now and then: begin with one that half succeeds.
+    In each step the model samples `num_generations` answers to each of `prompts_per_step` tasks. Scorers reward every
+    answer, and answers with a higher reward than the others of their group become more probable: group relative policy
+    optimization (Shao et al. 2024, "DeepSeekMath", section 4.1), as for DeepSeek-R1 (Guo et al. 2025), with a KL
+    penalty towards the start. The implementation is TRL's GRPOTrainer. Prompts are rendered with the checkpoint's chat
+    template, as in `assay ask`; only the rewards see the reference answers of the tasks. The start must succeed
+    sometimes: answers that are never sampled are never reinforced.
 
-    A reward is any scorer that looks at `text` beside the task's own fields. On a scale where lower is better it is
-    turned round. An answer that a scorer cannot read gets the lowest value of its scale and is counted as "unread"; one
-    for which a scorer failed, as a checker that hangs does, takes no part and is counted as "unrewarded".
+    A reward is any scorer of the field `text` and the task's own fields. Its sign is flipped if lower is better. An
+    answer that a scorer cannot parse gets the lowest value of its scale and is counted as "unread"; an answer for which
+    a scorer fails, as by a timeout, is excluded and counted as "unrewarded".
 
-    The same samples in the same order with the same `lab.seed` give the same weights on one machine in one process; so
-    does a training that was killed and goes on from its last checkpoint. Leaves in `lab.workspace()`: `model/`, whole
-    weights in the start's own dtype with configuration, tokenizer and chat template; `history.json`, rows of [step,
-    loss, rate]; `curves.json`, what was watched at each step; and, where prompts were held back,
-    `held-out-rewards.json`, what greedy answers to them earn before and after.
+    The same samples in the same order with the same `lab.seed` give the same weights on one machine in one process,
+    also if the training is interrupted and resumes from its last checkpoint. Files in `lab.workspace()`: `model/`, full
+    weights in the dtype of the start with configuration, tokenizer and chat template; `history.json`, rows of [step,
+    loss, learning rate]; `curves.json`, the metrics of each step; and, with held-out prompts, `held-out-rewards.json`,
+    the rewards of greedy answers to them before and after training.
 
-    Raises, when trained: RecipeError (nothing to learn from, rewards that never differ or that nobody can give, a loss
-    that is no number, too little memory), FieldError, ModelError.
+    Raises, when trained: RecipeError (no usable samples, rewards that never differ or always fail, a loss that is not
+    finite, out of memory), FieldError, ModelError.
     """
 
     rewards: Mapping[str, Scorer]
-    """By a name of your own; their weighted sum is learned from."""
+    """Scorers by name; their weighted sum is the reward."""
     model: str = "embedded:smollm2"
-    """Reference of the checkpoint to start from, and not to drift away from."""
+    """Reference of the start, which is also the reference model of the KL penalty."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Of rewards; 1 where one is not here."""
+    """Weights of rewards; 1 by default."""
     watch: Mapping[str, Scorer] = field(default_factory=dict)
-    """Looked at in each step's answers and not learned from: what a model that cheats the rewards does not improve."""
+    """Scorers that are logged at each step but not trained on; they reveal reward hacking."""
     steps: int = 100
-    prompts: int = 8
-    """Tasks a step."""
-    answers: int = 8
-    """To each task in a step: the group that they are compared in."""
-    batch: int | None = None
-    """Answers that are learned from at once; all of a step where None. Fewer take less memory."""
-    iterations: int = 1
-    """Steps on the same answers. Above 1, `clip` holds the later ones near the first."""
+    prompts_per_step: int = 8
+    num_generations: int = 8
+    """Answers per prompt, the size of a group."""
+    batch_size: int | None = None
+    """Answers per forward and backward pass; all of a step if None. Smaller batches need less memory."""
+    num_iterations: int = 1
+    """Steps on the same answers. Above 1, `clip_range` limits the later ones."""
     max_tokens: int = 256
-    """Of an answer; what is longer is cut."""
+    """Maximum number of tokens of an answer; longer ones are truncated."""
     temperature: float = 1.0
-    """Of the answers that are learned from."""
-    rate: float = 5e-5
-    """Peak of the learning rate. LoRA wants more than full training does."""
-    warmup: float = 0.1
-    """Share of the steps that the learning rate rises for."""
+    """Sampling temperature of the answers."""
+    learning_rate: float = 5e-5
+    """Peak learning rate. LoRA needs more than full fine-tuning."""
+    warmup_ratio: float = 0.1
+    """Fraction of the steps with linear warmup."""
     beta: float = 0.001
-    """Weight of the divergence from the start; above 0, as it is watched anyway. DeepSeek-R1 has 0.001."""
-    clip: float = 0.2
-    """How far from 1 the ratio of new to old probability of a token may go."""
-    loss: Kind = "dapo"
-    """How tokens are averaged: within each answer first ("grpo"); over all learned from at once ("bnpo") or all of
-    the step ("dapo", Yu et al. 2025); or by `max_tokens` ("dr_grpo", Liu et al. 2025), which favors no length."""
-    scale: Literal["group", "batch", "none"] = "group"
-    """What rewards less the group's mean are divided by: their deviation in the group or the step, or nothing."""
+    """Weight of the KL penalty; above 0, as the divergence is logged anyway. DeepSeek-R1 uses 0.001."""
+    clip_range: float = 0.2
+    """Clipping range of the ratio of new to old token probabilities (epsilon)."""
+    loss_type: LossType = "dapo"
+    """Averaging of token losses: per answer first ("grpo"); over all tokens of a batch ("bnpo") or of a step ("dapo",
+    Yu et al. 2025); or divided by `max_tokens` ("dr_grpo", Liu et al. 2025), which has no length bias."""
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    """Standard deviation by which centered rewards are divided: that of the group, of the step, or none."""
     method: Literal["lora", "full"] = "lora"
-    """LoRA (Hu et al. 2022) on every linear layer but the last, merged in the end; or all weights."""
+    """LoRA (Hu et al. 2022) on all linear layers but the output layer, merged at the end; or full fine-tuning."""
     rank: int = 16
-    """Of LoRA's matrices."""
+    """Rank of LoRA."""
     alpha: float = 32.0
-    """What LoRA adds is multiplied by alpha / rank."""
+    """LoRA's update is scaled by alpha / rank."""
     max_length: int = 512
-    """Tokens of a prompt; a task with a longer one is left out and counted as "too long"."""
+    """Maximum number of tokens of a prompt; tasks with longer ones are dropped and counted as "too long"."""
     held_out: float = 0.0
-    """Share of the prompts that are not learned from, but answered greedily and rewarded before and after."""
+    """Fraction of the prompts that are held out; greedy answers to them are rewarded before and after training."""
     system: str = ""
-    """What a system message says; where empty, the template's own, if it has one."""
+    """System message; if empty, the template's default, if it has one."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """What matrices are multiplied in; "auto" is bfloat16 where the processor has it in hardware. Sums are float32."""
+    """Of matrix products; "auto" is bfloat16 if the hardware supports it. Sums are float32."""
     save_every: int = 10
-    """Steps from one checkpoint to the next, rounded up to whole `iterations`; 0 for none. Removed in the end."""
+    """Steps between checkpoints, rounded up to a multiple of `num_iterations`; 0 for none. Removed at the end."""
     instruction: str = "instruction"
     input: str = "input"
     history: str = "history"
@@ -112,81 +117,84 @@ class GRPO:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_fields(self, _BOUNDS, _WORDS)
+        check_fields(self, _BOUNDS, _CHOICES)
         if not self.rewards:
-            raise ValueError("GRPO.rewards must hold one reward at least, was empty.")
+            raise ValueError("GRPO.rewards must hold at least one reward, was empty.")
         check_weights("GRPO.weights", self.rewards, self.weights)
-        each = self.prompts * self.answers
-        if self.batch is not None and not (self.batch >= 1 and each % self.batch == 0):
-            raise ValueError(f"GRPO.batch must divide the {each} answers of a step, was {self.batch}.")
-        if self.steps % self.iterations:
-            raise ValueError(f"GRPO.steps must be a multiple of the {self.iterations} iterations, was {self.steps}.")
+        answers = self.prompts_per_step * self.num_generations
+        if self.batch_size is not None and not (self.batch_size >= 1 and answers % self.batch_size == 0):
+            raise ValueError(f"GRPO.batch_size must divide the {answers} answers of a step, was {self.batch_size}.")
+        if self.steps % self.num_iterations:
+            raise ValueError(
+                f"GRPO.steps must be a multiple of num_iterations, {self.num_iterations}, was {self.steps}."
+            )
 
     def base(self, lab: Lab) -> str:
-        """The reference of the model it starts from: what a proof compares the reinforced one with."""
+        """Reference of the model before training."""
         return self.model
 
     def usable(self, sample: Sample) -> bool:
-        """Whether it can be asked."""
+        """Whether a sample has an instruction."""
         return bool(str(sample.fields.get(self.instruction, "")).strip())
 
+    @property
+    def _lora_rank(self) -> int:
+        return self.rank if self.method == "lora" else 0
+
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
-        """Looks, before anything is generated, whether the start can be trained as is asked, and by these rewards.
+        """Preflight: check that the model can be trained as configured, and by these rewards.
 
         Raises:
-            ModelError: What trains is not installed, there is no such model, or it has no chat template.
-            RecipeError: The rank or the lengths are more than the model has, or a scorer is no reward.
+            ModelError: A training library is not installed, the model does not exist, or it has no chat template.
+            RecipeError: The rank or the lengths exceed what the model supports, or a scorer cannot be a reward.
         """
         check_scorers("GRPO.rewards", self.rewards, lab)
         check_scorers("GRPO.watch", self.watch, lab)
-        rank = self.rank if self.method == "lora" else 0
-        check_start("GRPO", self.model, self.max_length, rank, self.max_tokens)
+        check_model("GRPO", self.model, self.max_length, self._lora_rank, self.max_tokens)
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        from assay.components.trainers.reinforcement.grpo_loop import reinforce
-        from assay.components.trainers.reinforcement.grpo_rewards import Panel
-        from assay.components.trainers.training_run import CHECKPOINTS, note, settle
-
-        check_given("GRPO", samples)
+        check_samples("GRPO", samples)
         self.check((), lab)
-        own, held = held_back(samples, self.held_out)
-        tasks, rows = self._rows(own)
+        from assay.components.trainers.reinforcement import grpo_loop
+        from assay.components.trainers.training_run import (
+            ignore_progress,
+            prepare_checkpoints,
+            remove_checkpoints,
+            write_history,
+        )
+
+        training, held_out = split_held_out(samples, self.held_out)
+        tasks, rows = self._rows(training)
         job = self._job(tasks, rows, lab)
-        settle(lab.workspace(), job.digest)
-        done = reinforce(job, Panel(self.rewards, self.watch, tasks, lab), lab.progress or untold)
-        note(lab.workspace(), done.history, done.curves)
-        asked, greedy = [(one, self._asked(one)) for one in held], Decoding(max_tokens=self.max_tokens)
-        Earning("GRPO", self.rewards, self.weights, asked, greedy).note(self.model, lab.workspace(), lab)
-        shutil.rmtree(lab.workspace() / CHECKPOINTS)
+        prepare_checkpoints(lab.workspace(), job.digest)
+        panel = grpo_loop.RewardPanel(self.rewards, self.watch, tasks, lab)
+        result = grpo_loop.reinforce(job, panel, lab.progress or ignore_progress)
+        write_history(lab.workspace(), result.history, result.curves)
+        prompts, greedy = [(one, self._prompt(one)) for one in held_out], Decoding(max_tokens=self.max_tokens)
+        evaluation = HeldOutRewards("GRPO", self.rewards, self.weights, prompts, greedy)
+        evaluation.write(self.model, lab.workspace(), lab)
+        remove_checkpoints(lab.workspace())
         folder = lab.workspace() / "model"
-        left = {"held out": len(held), "too long": len(own) - len(tasks)}
-        facts = {"steps": len(done.history), "samples": len(samples), **left, **_facts(job, done)}
-        return Artifact(str(folder), "text-model", digest_of(folder), facts)
+        counts = {"held out": len(held_out), "too long": len(training) - len(tasks)}
+        facts = {"steps": len(result.history), "samples": len(samples), **counts, **_facts(job, result)}
+        return Artifact(str(folder), "text-model", weights_digest(folder), facts)
 
     def _job(self, tasks: Sequence[Sample], rows: tuple[tuple[int, ...], ...], lab: Lab) -> Job:
         from assay.components.trainers.reinforcement.grpo_loop import Job
+        from assay.components.trainers.training_run import training_config
 
-        count = self.steps // self.iterations * self.prompts
+        count = self.steps // self.num_iterations * self.prompts_per_step
         return Job(
-            model=self.model,
-            folder=str(lab.workspace().absolute()),
-            steps=self.steps,
-            answers=self.answers,
-            batch=self.batch or self.prompts * self.answers,
-            iterations=self.iterations,
+            config=training_config(self, lab, rank=self._lora_rank, warmup_ratio=self.warmup_ratio),
+            num_generations=self.num_generations,
+            batch_size=self.batch_size or self.prompts_per_step * self.num_generations,
+            num_iterations=self.num_iterations,
             max_tokens=self.max_tokens,
             temperature=self.temperature,
-            rate=self.rate,
-            warmup=self.warmup,
-            rank=self.rank if self.method == "lora" else 0,
-            alpha=self.alpha,
-            half=halves(self.precision),
             beta=self.beta,
-            clip=self.clip,
-            loss=self.loss,
-            scale=self.scale,
-            seed=lab.seed,
-            save_every=self.save_every,
+            clip_range=self.clip_range,
+            loss_type=self.loss_type,
+            scale_rewards=self.scale_rewards,
             rows=rows,
             order=tuple(islice(stream([(1.0, range(len(rows)))], lab.seed), count)),
             rewards=tuple((name, self.weights.get(name, 1.0), repr(one)) for name, one in self.rewards.items()),
@@ -195,11 +203,11 @@ class GRPO:
         )
 
     def _rows(self, samples: Sequence[Sample]) -> tuple[list[Sample], tuple[tuple[int, ...], ...]]:
-        """The tasks whose prompt is short enough, and its tokens."""
-        from assay.components.trainers.sft.model import tokenizer_of
+        """Tasks whose prompt is short enough, and the tokens of their prompts."""
+        from assay.components.trainers.language_model import load_tokenizer
 
-        tokenizer = tokenizer_of(locate(self.model))
-        rows = [tuple(rendered(tokenizer, self._asked(sample), self.model)) for sample in samples]
+        tokenizer = load_tokenizer(locate(self.model))
+        rows = [tuple(rendered(tokenizer, self._prompt(sample), self.model)) for sample in samples]
         kept = [(sample, row) for sample, row in zip(samples, rows, strict=True) if len(row) <= self.max_length]
         if not kept:
             raise RecipeError(
@@ -207,47 +215,47 @@ class GRPO:
             )
         return [sample for sample, _ in kept], tuple(row for _, row in kept)
 
-    def _asked(self, sample: Sample) -> tuple[Message, ...]:
+    def _prompt(self, sample: Sample) -> tuple[Message, ...]:
         return conversation(
             sample, instruction=self.instruction, input=self.input, history=self.history, system=self.system
         )
 
 
-def _facts(job: Job, done: Reinforced) -> dict[str, float]:
+def _facts(job: Job, result: Reinforced) -> dict[str, float]:
     return {
-        "seen": len(job.order) * job.answers,
-        **_ends(done.curves.values),
-        "unread": done.unread,
-        "unrewarded": done.unrewarded,
-        "trained parameters": done.trained,
+        "seen": len(job.order) * job.num_generations,
+        **_first_and_last(result.curves.values),
+        "unread": result.unread,
+        "unrewarded": result.unrewarded,
+        "trained parameters": result.trained,
     }
 
 
-def _ends(curves: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
-    """Mean reward of the first and of the last fifth of the steps, and the divergence in the last."""
-    found = dict[str, float]()
+def _first_and_last(curves: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
+    """Mean reward of the first and of the last fifth of the steps, and mean KL divergence of the last fifth."""
+    means = dict[str, float]()
     for fact, name, last in (
         ("first reward", "reward", False),
         ("last reward", "reward", True),
         ("last kl", "kl", True),
     ):
-        values = [one for one in curves.get(name, ()) if one is not None]
+        values = [value for value in curves.get(name, ()) if value is not None]
         size = max(1, len(values) // 5)
         part = values[-size:] if last else values[:size]
         if part:
-            found[fact] = sum(part) / len(part)
-    return found
+            means[fact] = sum(part) / len(part)
+    return means
 
 
 _BOUNDS = (
-    ("prompts", 1, 10**6),
-    ("answers", 2, 10**6),
-    ("iterations", 1, 10**6),
+    ("prompts_per_step", 1, 10**6),
+    ("num_generations", 2, 10**6),
+    ("num_iterations", 1, 10**6),
     ("max_tokens", 1, 10**7),
     ("temperature", 1e-3, 100.0),
-    WARMUP,
+    WARMUP_RATIO,
     ("beta", 1e-12, 1e3),
-    ("clip", 1e-6, 1.0),
+    ("clip_range", 1e-6, 1.0),
     HELD_OUT,
 )
-_WORDS = (("loss", get_args(Kind)), ("scale", ("group", "batch", "none")), METHOD)
+_CHOICES = (("loss_type", get_args(LossType)), ("scale_rewards", ("group", "batch", "none")), METHOD)

@@ -1,222 +1,331 @@
-"""One reinforcement by TRL's GRPOTrainer, in this process: from prompts to a folder that transformers loads.
+"""Group relative policy optimization with TRL's GRPOTrainer, from prompts to a saved model.
 
-What LoRA leaves alone is halved once, and on a CPU logits are made for answers alone; TRL does neither, to the same
-numbers.
+We differ from TRL in two ways that leave the numbers unchanged: frozen layers are cast to bfloat16 once, and on a CPU
+logits are computed for answer tokens only. Importing this imports TRL, which takes seconds.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.components.trainers.reinforcement.grpo_rewards import Panel
-from assay.components.trainers.sft.loop import share_of_rate
-from assay.components.trainers.sft.model import adapter, cast_once, halve, loaded, save, tokenizer_of, trainable
-from assay.components.trainers.training_run import (
-    CHECKPOINTS,
-    Tell,
-    history_of,
-    hushed,
-    last_whole,
-    log_of,
-    made_for,
-    randomness_kept,
-    short_memory_told,
+import torch
+from datasets import Dataset
+from transformers import set_seed
+from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import add_fused_lm_head
+
+from assay.components.trainers.language_model import (
+    cast_linear_layers,
+    load_model,
+    load_tokenizer,
+    lora_config,
+    save_tuned,
+    trainable_parameters,
+)
+from assay.components.trainers.reinforcement.rewards import ScorerRewards, mean_score, scorer_rewards
+from assay.components.trainers.training_run import History, Progress, TrainingConfig, training_run
+from assay.components.trainers.trl_common import (
+    ScheduledTrainer,
+    StepCallback,
+    check_one_gpu,
+    configure,
+    train,
+    trl_arguments,
 )
 from assay.core.curves import REWARD, WATCH, Curves, curves_of
 from assay.core.errors import RecipeError
+from assay.core.lab import Lab
+from assay.core.roles import Scorer
+from assay.core.sample import Sample
 from assay.models.references import Checkpoint, locate
 
-Row = Mapping[str, float | None]
+EQUAL_REWARD_STEPS = 10
+"""Steps without any difference between the rewards of a group after which training stops with an error."""
+TOLERANCE = 1e-6
+"""Rewards that differ by less are equal."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a reinforcement depends on but versions and machine."""
+    """Everything that determines the trained weights but versions and machine; fields as of `GRPO`."""
 
-    model: str
-    """Reference of the start, which is the reference model too."""
-    folder: str
-    """Where everything is written."""
-    steps: int
-    answers: int
-    """Of a prompt in a step."""
-    batch: int
-    """Answers that are looked at at once."""
-    iterations: int
-    """Steps on the same answers."""
+    config: TrainingConfig
+    num_generations: int
+    batch_size: int
+    num_iterations: int
     max_tokens: int
     temperature: float
-    rate: float
-    warmup: float
-    rank: int
-    """Of LoRA; 0 to train all weights."""
-    alpha: float
-    half: bool
-    """Whether matrices are multiplied in bfloat16."""
     beta: float
-    clip: float
-    loss: str
-    scale: str
-    seed: int
-    save_every: int
+    clip_range: float
+    loss_type: str
+    scale_rewards: str
     rows: tuple[tuple[int, ...], ...]
     """Tokens of each prompt."""
     order: tuple[int, ...]
-    """Places of prompts, step after step; as many in each."""
+    """Indices of prompts, the same number in each step."""
     rewards: tuple[tuple[str, float, str], ...]
-    """Name, weight, and the scorer in words."""
+    """Name, weight and representation of each scorer."""
     watch: tuple[tuple[str, str], ...]
+    """Name and representation of each scorer."""
     tasks: tuple[str, ...]
     """Ids of the tasks, in the order of `rows`."""
 
     @property
-    def prompts(self) -> int:
-        """Of a step."""
-        return len(self.order) * self.iterations // self.steps
+    def prompts_per_step(self) -> int:
+        """Prompts per step."""
+        return len(self.order) * self.num_iterations // self.config.steps
 
     @property
     def digest(self) -> str:
-        """Of everything but the folder, and of the start's files: what a checkpoint must have been made for."""
-        return made_for(self.model, replace(self, folder=""))
+        """Identifies the training, for its checkpoints."""
+        return self.config.digest(tuple(value for name, value in vars(self).items() if name != "config"))
 
 
 @dataclass(frozen=True)
 class Reinforced:
-    """What came of it."""
+    """Result of a training."""
 
-    history: list[tuple[int, float, float]]
-    """Step, loss, rate."""
+    history: History
     curves: Curves
     trained: int
-    """Parameters that were trained."""
+    """Number of trainable parameters."""
     unread: int
-    """Answers that got the lowest reward because a scorer could read nothing."""
+    """Lowest rewards given because a scorer could not parse an answer."""
     unrewarded: int
-    """Answers that took no part because a scorer failed."""
+    """Answers excluded because a scorer failed."""
 
 
-def reinforce(job: Job, panel: Panel, tell: Tell) -> Reinforced:
-    """Does `job`, going on from its last checkpoint where it was interrupted, and leaves `model/` in its folder.
+@dataclass(frozen=True)
+class RewardPanel:
+    """The scorers of a training and the tasks that are answered."""
+
+    rewards: Mapping[str, Scorer]
+    watch: Mapping[str, Scorer]
+    tasks: Sequence[Sample]
+    lab: Lab
+    reasons: dict[str, None] = field(default_factory=dict)
+    """Reasons of scorer failures so far."""
+
+    def score(self, kind: str, name: str, places: Sequence[int], texts: Sequence[str]) -> ScorerRewards:
+        """Rewards by the scorer `name` among "rewards" or "watch" of answers to the tasks at these indices."""
+        scorer = (self.rewards if kind == "rewards" else self.watch)[name]
+        answers = [
+            Sample({**task.fields, "text": text.strip()}, parents=(task.id,), made_by="GRPO")
+            for task, text in zip([self.tasks[place] for place in places], texts, strict=True)
+        ]
+        rewards = scorer_rewards(f"GRPO.{kind}.{name}", scorer, answers, self.lab)
+        self.reasons.update(dict.fromkeys(f"{name}: {reason}" for reason in rewards.reasons))
+        return rewards
+
+
+def reinforce(job: Job, panel: RewardPanel, progress: Progress) -> Reinforced:
+    """Train, resuming from the last checkpoint, and save `model/` in the job's folder.
 
     Raises:
-        RecipeError: The loss is no longer finite, no answer of a step can be rewarded, rewards never differ, or memory
-            is short.
+        RecipeError: The loss is not finite, no answer of a step has a reward, rewards never differ, memory ran out, or
+            several GPUs are visible.
         ModelError: The model cannot be loaded.
     """
-    from transformers import set_seed
-
-    start = locate(job.model)
-    with hushed(), randomness_kept():
-        with short_memory_told(job.model, "A smaller GRPO.batch needs less; so does method lora."):
-            set_seed(job.seed % 2**32)  # LoRA's matrices are drawn before the Trainer seeds anything
-            trainer = _trainer(job, panel, start, tell)
-            trainer.train(resume_from_checkpoint=last_whole(Path(job.folder)))
-        rows = log_of(trainer, job.steps)
-        save(start, trainer.model, Path(job.folder) / "model")
+    config, checkpoint = job.config, locate(job.config.model)
+    check_one_gpu("GRPO")
+    with training_run(config.model, "Use a smaller GRPO.batch_size, or method: lora."):
+        set_seed(config.torch_seed)  # LoRA's matrices are initialized before the Trainer sets a seed
+        trainer = _trainer(job, panel, checkpoint, progress)
+        logs, history = train(trainer, config)
+        save_tuned(checkpoint, trainer.model, Path(config.folder) / "model")
     return Reinforced(
-        history_of(rows),
-        curves_of([_watched(row) for row in rows]),
-        trainable(trainer.model),
-        _total(rows, "unread "),
-        _total(rows, "unrewarded"),
+        history,
+        curves_of([_curve_row(row) for row in logs]),
+        trainable_parameters(trainer.model),
+        _total(logs, "unread "),
+        _total(logs, "unrewarded"),
     )
 
 
-def _watched(row: Row) -> dict[str, float]:
-    """What TRL logged of a step, in the words of `core.curves`."""
-    found: dict[str, float | None] = {
-        "step": row["step"],
-        "reward": row.get("reward"),
-        "kl": row.get("answer kl"),
-        "length": row.get("completions/mean_length"),
-        "entropy": row.get("entropy"),
-        "alike": row.get("alike"),
-        "clipped": row.get("clip_ratio/region_mean"),
+def _curve_row(logs: Mapping[str, float | None]) -> dict[str, float]:
+    """TRL's logs of a step by the names of our curves."""
+    row: dict[str, float | None] = {
+        "step": logs["step"],
+        "reward": logs.get("reward"),
+        "kl": logs.get("answer kl"),
+        "length": logs.get("completions/mean_length"),
+        "entropy": logs.get("entropy"),
+        "alike": logs.get("alike"),
+        "clipped": logs.get("clip_ratio/region_mean"),
     }
-    if (cut := row.get("completions/clipped_ratio")) is not None:
-        found["ended"] = 1 - cut
-    for name, value in sorted(row.items()):  # a checkpoint sorts what was logged before it
+    if (cut := logs.get("completions/clipped_ratio")) is not None:
+        row["ended"] = 1 - cut
+    for name, value in sorted(logs.items()):  # a checkpoint sorts what was logged before it
         if name.startswith("rewards/") and name.endswith("/mean"):
-            found[REWARD + name.removeprefix("rewards/").removesuffix("/mean")] = value
+            row[REWARD + name.removeprefix("rewards/").removesuffix("/mean")] = value
         elif name.startswith(WATCH):
-            found[name] = value
-    return {name: float(value) for name, value in found.items() if value is not None}
+            row[name] = value
+    return {name: float(value) for name, value in row.items() if value is not None}
 
 
-def _total(rows: list[dict[str, float]], name: str) -> int:
-    return round(sum(value for row in rows for key, value in row.items() if key.startswith(name)))
+def _total(logs: list[dict[str, float]], prefix: str) -> int:
+    return round(sum(value for row in logs for name, value in row.items() if name.startswith(prefix)))
 
 
-def _trainer(job: Job, panel: Panel, start: Checkpoint, tell: Tell) -> Any:
-    import torch
-    from datasets import Dataset
-    from transformers import PrinterCallback
-
-    from assay.components.trainers.reinforcement.grpo_trl import Judging, Reinforcer, reward_function
-
-    gpu = torch.cuda.is_available()
-    if gpu and torch.cuda.device_count() > 1:
-        hint = "Set CUDA_VISIBLE_DEVICES to one of them."
-        raise RecipeError(f"GRPO trains on one GPU, and sees {torch.cuda.device_count()}.", hint=hint)
-    model = loaded(start)
-    if job.rank and job.half:
-        halve(model)
-    trainer = Reinforcer(
+def _trainer(job: Job, panel: RewardPanel, checkpoint: Checkpoint, progress: Progress) -> RewardedTrainer:
+    config = job.config
+    model = load_model(checkpoint)
+    if config.rank and config.bf16:
+        cast_linear_layers(model)
+    trainer = RewardedTrainer(
         model=model,
-        args=_settings(job, gpu=gpu),
+        args=_arguments(job),
         train_dataset=Dataset.from_dict({"prompt": [str(place) for place in job.order]}),
-        processing_class=tokenizer_of(start),
-        reward_funcs=[reward_function(name, panel) for name, _, _ in job.rewards],
-        callbacks=[Judging(tell)],
-        peft_config=adapter(job.rank, job.alpha),
+        processing_class=load_tokenizer(checkpoint),
+        reward_funcs=[_reward_function(name, panel) for name, _, _ in job.rewards],
+        callbacks=[RewardCallback(progress)],
+        peft_config=lora_config(config.rank, config.alpha),
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.share = lambda step: share_of_rate(step, job.steps, job.warmup)
-    trainer.asked, trainer.panel = job.rows, panel
-    trainer.answers_only = not gpu and "logits_to_keep" in inspect.signature(type(model).forward).parameters
-    if not job.rank:
-        trainer.refer(loaded(start), job.beta)
-    if job.half:
-        cast_once(trainer.model)
+    trainer.prompt_ids, trainer.panel = job.rows, panel
+    cpu = not torch.cuda.is_available()
+    trainer.answers_only = cpu and "logits_to_keep" in inspect.signature(type(model).forward).parameters
+    if not config.rank:
+        trainer.set_reference(load_model(checkpoint), job.beta)
+    configure(trainer, config)
     return trainer
 
 
-def _settings(job: Job, *, gpu: bool) -> Any:
-    from trl import GRPOConfig
-
-    # A checkpoint holds no answers: one between two steps on the same answers could not be gone on from.
-    every = -(-job.save_every // job.iterations) * job.iterations
+def _arguments(job: Job) -> GRPOConfig:
+    config = job.config
+    # A checkpoint holds no answers, so a run cannot resume between two iterations on the same answers.
+    save_steps = -(-config.save_every // job.num_iterations) * job.num_iterations
     return GRPOConfig(
-        output_dir=str(Path(job.folder) / CHECKPOINTS),
-        max_steps=job.steps,
-        per_device_train_batch_size=job.batch,
-        gradient_accumulation_steps=job.prompts * job.answers // job.batch,
-        num_generations=job.answers,
-        num_iterations=job.iterations,
+        **{**trl_arguments(config), "save_steps": save_steps or config.steps},
+        per_device_train_batch_size=job.batch_size,
+        gradient_accumulation_steps=job.prompts_per_step * job.num_generations // job.batch_size,
+        num_generations=job.num_generations,
+        num_iterations=job.num_iterations,
         max_completion_length=job.max_tokens,
         temperature=job.temperature,
-        beta=job.beta if job.rank else 0.0,
-        epsilon=job.clip,
-        loss_type=job.loss,
-        scale_rewards=job.scale,
+        beta=job.beta if config.rank else 0.0,
+        epsilon=job.clip_range,
+        loss_type=job.loss_type,
+        scale_rewards=job.scale_rewards,
         reward_weights=[weight for _, weight, _ in job.rewards],
-        learning_rate=job.rate,
-        weight_decay=0.0,
-        bf16=job.half,
-        use_cpu=not gpu,
-        seed=job.seed % 2**32,
         shuffle_dataset=False,
-        gradient_checkpointing=False,
-        dataloader_pin_memory=gpu,
-        save_strategy="steps" if job.save_every else "no",
-        save_steps=every or job.steps,
-        save_total_limit=1,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
     )
+
+
+def _reward_function(name: str, panel: RewardPanel) -> Callable[..., list[float | None]]:
+    """A scorer in the form of TRL's reward functions."""
+
+    def reward(*, prompts: list[str], completions: list[str], log_metric: Any, **_: Any) -> list[float | None]:
+        rewards = panel.score("rewards", name, [int(prompt) for prompt in prompts], completions)
+        log_metric(f"unread {name}", rewards.unread)
+        log_metric(f"failed {name}", rewards.failed)
+        return list(rewards.values)
+
+    reward.__name__ = name
+    return reward
+
+
+class RewardedTrainer(ScheduledTrainer, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer with tokenized prompts, further metrics, and logits for answer tokens only.
+
+    A prompt is given as its index in `prompt_ids`, so that training uses exactly the tokens used in inference.
+    """
+
+    prompt_ids: Sequence[Sequence[int]]
+    panel: RewardPanel
+    answers_only = False
+    """Whether logits are computed for answer tokens only. TRL's own kernel needs Triton, which a CPU lacks."""
+    _log_probs: torch.Tensor
+
+    def set_reference(self, model: Any, beta: float) -> None:
+        """Use `model` as reference. TRL would load it by path, which does not work for a GGUF file."""
+        add_fused_lm_head(model, temperature=self.temperature)
+        self.ref_model = self.accelerator.prepare_model(model.eval().requires_grad_(False), evaluation_mode=True)
+        self.beta = beta
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        return [list(self.prompt_ids[int(prompt)]) for prompt in prompts], None, {}
+
+    def _generate_single_turn(self, *rows: Any, **more: Any) -> Any:
+        """Generate in the precision of training."""
+        with self.accelerator.autocast():
+            return super()._generate_single_turn(*rows, **more)
+
+    def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
+        """TRL's rewards; an answer without one of its rewards is excluded."""
+        rewards: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        rewards[rewards.isnan().any(1)] = torch.nan
+        if rewards.isnan().all():
+            reasons = "; ".join(reason.removesuffix(".") for reason in list(self.panel.reasons)[:3])
+            raise RecipeError(
+                f"None of the {len(rewards)} answers of step {self.state.global_step + 1} could be rewarded: {reasons}."
+            )
+        groups = (rewards * self.reward_weights.to(rewards)).sum(1).view(-1, self.num_generations)
+        spread = groups.nan_to_num(-torch.inf).amax(1) - groups.nan_to_num(torch.inf).amin(1)
+        metrics = self._metrics["train"]
+        metrics["alike"].append((spread < TOLERANCE).float().mean().item())
+        metrics["unrewarded"].append(rewards[:, 0].isnan().sum().item())
+        places = [int(prompt) for prompt in prompts]
+        for name, scorer in self.panel.watch.items():
+            scores = self.panel.score("watch", name, places, completions).values
+            if values := [value for value in scores if value is not None]:
+                metrics[f"{WATCH}{name}"].append(mean_score(scorer, values))
+        return rewards
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, batch_size: Any = None, **more: Any
+    ) -> Any:
+        """TRL's, or with logits for answer tokens only. Shape: (answers, tokens), twice; (), or None."""
+        if not self.answers_only:
+            outputs = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, **more
+            )
+            self._log_probs = outputs[0].detach()
+            return outputs
+        size = batch_size or len(input_ids)
+        parts = [
+            self._answer_log_probs(model, ids, mask, logits_to_keep)
+            for ids, mask in zip(input_ids.split(size), attention_mask.split(size), strict=True)
+        ]
+        log_probs, entropies = (torch.cat(part) for part in zip(*parts, strict=True))
+        self._log_probs = log_probs.detach()
+        return log_probs, entropies if more.get("compute_entropy") else None, None
+
+    def _answer_log_probs(self, model: Any, ids: Any, mask: Any, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities and entropies of the last `kept` tokens; shape: (answers, tokens) each."""
+        with self.accelerator.autocast():
+            logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=kept + 1).logits
+        logs = (logits[:, -kept - 1 : -1].float() / self.temperature).log_softmax(-1)
+        log_probs = logs.gather(-1, ids[:, -kept:, None])[..., 0]
+        with torch.no_grad():
+            entropies = -(logs.exp() * logs).sum(-1)
+        return log_probs, entropies
+
+    def _compute_loss(self, model: Any, inputs: Any) -> Any:
+        """TRL's loss; the KL divergence is logged as a sum over each answer, too, not only as a mean over tokens."""
+        loss = super()._compute_loss(model, inputs)
+        log_ratio = inputs["ref_per_token_logps"] - self._log_probs
+        sums = ((log_ratio.exp() - log_ratio - 1) * inputs["completion_mask"]).sum(1)
+        self._metrics["train"]["answer kl"].append(sums.mean().item())
+        return loss
+
+
+class RewardCallback(StepCallback):
+    """Also refuses rewards that never differ."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **more: Any) -> None:
+        """Check the loss and the rewards."""
+        super().on_log(args, state, control, logs, **more)
+        alike = [row["alike"] for row in state.log_history if "alike" in row]
+        enough = len(alike) == EQUAL_REWARD_STEPS or state.global_step >= state.max_steps
+        if alike and enough and min(alike[:EQUAL_REWARD_STEPS]) == 1:
+            means = [row["reward"] for row in state.log_history if "reward" in row]
+            raise RecipeError(
+                f"In {len(alike)} steps all answers to each prompt had equal rewards (mean reward "
+                f"{sum(means) / len(means):.3g}): there is nothing to learn.",
+                hint="Start from a model that sometimes succeeds, such as one tuned by SFT, or use easier or harder "
+                "tasks.",
+            )

@@ -1,17 +1,15 @@
-"""Reinforcement learning from a reward: a language model learns to answer as a reward model or scorers like it."""
+"""Proximal policy optimization (PPO): reinforcement learning from a reward model or from scorers."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from assay.components.trainers.labels import check_given, digest_of
-from assay.components.trainers.preference.held_out import held_back, prompt_of
-from assay.components.trainers.reinforcement.held_out_rewards import Earning
+from assay.components.trainers.checks import HELD_OUT, check_fields, check_model, check_samples, weights_digest
+from assay.components.trainers.held_out import prompt_digest, split_held_out
+from assay.components.trainers.reinforcement.held_out_rewards import HeldOutRewards
 from assay.components.trainers.reinforcement.rewards import ByRewardModel, check_scorers, check_weights
-from assay.components.trainers.starts import HELD_OUT, check_fields, check_start, halves
 from assay.core.completions import Message
 from assay.core.curves import curves_of
 from assay.core.decoding import Decoding
@@ -24,192 +22,217 @@ from assay.models.text.chat import rendered
 from assay.text.instructions.dialogues import conversation
 
 if TYPE_CHECKING:
-    from assay.components.trainers.reinforcement.ppo_loop import Prompt, State
+    from assay.components.trainers.reinforcement.ppo_loop import PPOConfig, Prompt, State
 
 
 @dataclass(frozen=True)
 class PPO:
-    """Tunes a language model by exactly `steps` steps of proximal policy optimization and keeps the last weights.
+    """Tune a language model by exactly `steps` steps of proximal policy optimization and keep the last weights.
 
-    Each step samples an answer to each of `prompts` prompts, has it rewarded, and learns from the step's answers for
-    some epochs, kept near the start by a penalty on the KL divergence from it. `ppo_loop.py` is the loop, written to be
-    read. Start from a model that now and then does what is rewarded: what is never sampled is never learned.
+    Each step samples an answer to each of `prompts_per_step` prompts, rewards it, and trains on these answers for some
+    epochs, with a penalty on the KL divergence from the start. `ppo_loop.py` is the loop, written to be read. The start
+    must earn a reward sometimes: answers that are never sampled are never reinforced.
 
-    Samples are tasks, dialogues or pairs; of each it takes the prompt, of several with one prompt the first. It learns
-    from all prompts but those that `held_back` keeps from every trainer of preferences, epoch after epoch, each in an
-    order of its own. A prompt longer than `max_length` is left out and counted as "too long".
+    Samples are tasks, dialogues or pairs, of which the prompt is used; of several with the same prompt the first. All
+    prompts but the held-out ones (`split_held_out`, the same for all trainers) are trained on epoch after epoch, each
+    in a new random order. Prompts longer than `max_length` are dropped and counted as "too long".
 
-    An answer is scored as a sample with the fields of its prompt and `text`, as GRPO has it scored: on a scale where
-    lower is better scores are turned round; an answer that a scorer cannot read gets the lowest value of its scale and
-    is counted as "unread"; one for which a scorer failed is left out of its step and counted as "unrewarded". The mean
-    reward of the start's first answers counts as no reward, and an answer that does not end within `max_tokens` loses
-    `missing_end`; curves show rewards as they came.
+    An answer is scored as a sample with the fields of its prompt and `text`, as in GRPO: the sign of scores is flipped
+    if lower is better; an answer that a scorer cannot parse gets the lowest value of its scale and is counted as
+    "unread"; an answer for which a scorer fails is excluded from its step and counted as "unrewarded". The mean reward
+    of the start's first answers is subtracted from all rewards, and `missing_eos_penalty` from that of an answer that
+    does not end within `max_tokens`; curves show rewards before these changes.
 
     The same samples in the same order with the same `lab.seed` give the same weights on one machine in one process, if
-    the scorers say the same; so does a training that was killed and goes on from its last checkpoint. Leaves in
-    `lab.workspace()`: `model/`, as SFT does, `history.json`, rows of [step, policy loss, rate], `curves.json`, and,
-    where prompts are held back, `held-out-rewards.json`: what answers earn that the start and the tuned model sample.
+    the scorers are deterministic; also if the training is interrupted and resumes from its last checkpoint. Files in
+    `lab.workspace()`: `model/`, as of SFT; `history.json`, rows of [step, policy loss, learning rate]; `curves.json`;
+    and, with held-out prompts, `held-out-rewards.json`, the rewards of answers sampled by the start and by the tuned
+    model.
 
-    Raises, when trained: RecipeError (no prompts, a reward that is no number or always the same, a loss that is no
-    number, too little memory), FieldError, ModelError.
+    Raises, when trained: RecipeError (no prompts, a reward that is not finite or always the same, a loss that is not
+    finite, out of memory), FieldError, ModelError.
 
     Source: Ouyang et al. 2022, section 3.5, without the pretraining loss; formulas and details name theirs.
     """
 
     model: str = "embedded:smollm2"
-    """Reference of the checkpoint to start from, which is also the reference that the policy is kept near."""
+    """Reference of the start, which is also the reference model of the KL penalty."""
     reward: str = ""
-    """Reference of a reward model; or else:"""
+    """Reference of a reward model; alternatively `rewards`."""
     rewards: Mapping[str, Scorer] = field(default_factory=dict)
     """Scorers by name, whose weighted sum is the reward."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Of rewards; 1 where one is not here."""
+    """Weights of rewards; 1 by default."""
     watch: Mapping[str, Scorer] = field(default_factory=dict)
-    """Scorers that are looked at in every step and not learned from: they show a reward that is won by a trick."""
+    """Scorers that are logged at each step but not trained on; they reveal reward hacking."""
     steps: int = 20
-    prompts: int = 16
-    """Prompts a step, each with one answer."""
+    prompts_per_step: int = 16
+    """Prompts per step, each with one answer."""
     epochs: int = 2
-    """Times that a step's answers are learned from."""
-    minibatches: int = 2
-    """Into which a step's answers are parted; each is an update."""
+    """Epochs over the answers of a step."""
+    num_minibatches: int = 2
+    """Minibatches of the answers of a step, each with one update."""
     max_tokens: int = 32
-    """Of an answer, with the one that ends it."""
+    """Maximum number of tokens of an answer, including the end token."""
     temperature: float = 1.0
-    """Of the policy, when it is sampled and when it is learned."""
-    rate: float = 2e-4
-    """Learning rate of the first step, from which it falls in a line."""
-    value_rate: float = 1e-3
-    """The same, of the value head."""
-    clip: float = 0.2
-    """By which share a token's probability may change before its loss is flat."""
-    value_clip: float = 0.2
-    """By how much a value may change before its loss is flat."""
+    """Temperature of the policy, in sampling and in training."""
+    learning_rate: float = 2e-4
+    """Learning rate of the first step; it decays linearly."""
+    value_learning_rate: float = 1e-3
+    """Learning rate of the value head."""
+    clip_range: float = 0.2
+    """Clipping range of the ratio of new to old token probabilities (epsilon)."""
+    value_clip_range: float = 0.2
+    """Clipping range of changes of a value."""
     value_coef: float = 0.1
-    """What the value head's loss is multiplied by."""
+    """Weight of the value loss."""
     gamma: float = 1.0
-    """What a reward is worth one token earlier."""
+    """Discount factor per token."""
     lam: float = 0.95
-    """Of the advantage estimates: 1 trusts rewards alone, 0 the next value alone."""
-    kl: float = 0.05
-    """What the KL divergence from the start is multiplied by, in rewards a nat; 0 for no penalty."""
+    """Lambda of generalized advantage estimation."""
+    kl_coef: float = 0.05
+    """Weight of the KL penalty, in rewards per nat; 0 for none."""
     kl_estimator: Literal["k1", "k3"] = "k1"
-    """How the divergence is estimated from the sampled tokens."""
+    """Estimator of the KL divergence from the sampled tokens."""
     target_kl: float = 0.0
-    """Where above 0, `kl` is where the weight begins, and moves so that an answer's divergence nears this, in nats."""
+    """If above 0, the KL weight starts at `kl_coef` and adapts to reach this divergence per answer, in nats."""
     kl_gain: float = 0.1
-    """How fast it moves: in one step by a fifth of this share at most."""
-    missing_end: float = 1.0
-    """Taken from the reward of an answer that does not end."""
+    """Speed of that adaptation: the weight changes by at most a fifth of this fraction per step."""
+    missing_eos_penalty: float = 1.0
+    """Subtracted from the reward of an answer that does not end."""
     rank: int = 16
-    """Of LoRA's matrices."""
+    """Rank of LoRA."""
     alpha: float = 32.0
-    """What LoRA adds is multiplied by alpha / rank."""
+    """LoRA's update is scaled by alpha / rank."""
     held_out: float = 0.2
-    """Share of the prompts that are held back, as RewardModel and DPO do."""
+    """Fraction of the prompts that are held out, the same ones as for RewardModel and DPO."""
     held_out_answers: int = 4
-    """Answers to each of them that the start samples, and the tuned model after training, to see what they earn; 0 for
-    none."""
+    """Answers sampled to each held-out prompt before and after training; 0 for no evaluation."""
     max_length: int = 512
-    """Most tokens of a prompt."""
+    """Maximum number of tokens of a prompt."""
     system: str = ""
-    """What a system message says; where empty, the template's own, if it has one."""
+    """System message; if empty, the template's default, if it has one."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """What matrices are multiplied in; "auto" is bfloat16 where the processor has it in hardware. Sums are float32."""
+    """Of matrix products; "auto" is bfloat16 if the hardware supports it. Sums are float32."""
     save_every: int = 10
-    """Steps from one checkpoint to the next; 0 for none. They are removed in the end."""
+    """Steps between checkpoints; 0 for none. They are removed at the end."""
 
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_fields(self, _BOUNDS, _WORDS)
+        check_fields(self, _BOUNDS, _CHOICES)
         if bool(self.reward) == bool(self.rewards):
-            had = "both" if self.reward else "none"
-            raise ValueError(f"PPO takes a reward model in reward or scorers in rewards, had {had}.")
-        if self.minibatches > self.prompts:
-            raise ValueError(f"PPO.minibatches must be at most the {self.prompts} prompts, was {self.minibatches}.")
-        if self.target_kl and not self.kl:
-            raise ValueError("PPO.kl must be above 0 with a target_kl, which multiplies it, was 0.")
+            given = "both" if self.reward else "none"
+            raise ValueError(f"PPO needs either reward, a reward model, or rewards, scorers; had {given}.")
+        if self.num_minibatches > self.prompts_per_step:
+            raise ValueError(
+                f"PPO.num_minibatches must be at most prompts_per_step, {self.prompts_per_step}, was "
+                f"{self.num_minibatches}."
+            )
+        if self.target_kl and not self.kl_coef:
+            raise ValueError("PPO.kl_coef must be above 0 with a target_kl, which multiplies it, was 0.")
         check_weights("PPO.weights", self.rewards, self.weights)
 
     @property
     def scorers(self) -> Mapping[str, Scorer]:
-        """By name, what rewards."""
+        """Scorers of the reward by name."""
         return self.rewards or {"reward": ByRewardModel(self.reward, self.system)}
 
     def base(self, lab: Lab) -> str:
-        """The reference of the model it starts from: what a proof compares the tuned one with."""
+        """Reference of the model before training."""
         return self.model
 
     def usable(self, sample: Sample) -> bool:
-        """Whether it has something to ask."""
+        """Whether a sample has an instruction."""
         return bool(str(sample.fields.get("instruction", "")).strip())
 
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
-        """Looks, before anything is generated, whether the start can be trained as is asked, and opens what rewards.
+        """Preflight: check that the model can be trained as configured, and load the models of the rewards.
 
         Raises:
-            ModelError: What trains is not installed, there is no such model, or it has no chat template.
-            RecipeError: The rank or the lengths are more than the model has, or a scorer can reward no answer.
+            ModelError: A training library is not installed, the model does not exist, or it has no chat template.
+            RecipeError: The rank or the lengths exceed what the model supports, or a scorer cannot be a reward.
         """
-        check_start("PPO", self.model, self.max_length, self.rank, self.max_tokens)
+        check_model("PPO", self.model, self.max_length, self.rank, self.max_tokens)
         check_scorers("PPO.rewards", self.scorers, lab)
         check_scorers("PPO.watch", self.watch, lab)
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        from assay.components.trainers.reinforcement.ppo_run import learn
-        from assay.components.trainers.training_run import CHECKPOINTS, note, settle
-
-        check_given("PPO", samples)
+        check_samples("PPO", samples)
         self.check((), lab)
-        prompts, held, long = self._prompts(samples)
-        half = halves(self.precision)
-        settle(lab.workspace(), self._digest(prompts, lab.seed, half=half))
-        state, trained = learn(self, prompts, lab, half=half)
+        from assay.components.trainers.reinforcement.ppo_loop import train_ppo
+        from assay.components.trainers.training_run import prepare_checkpoints, remove_checkpoints, write_history
+
+        prompts, held_out, long = self._prompts(samples)
+        config = self._config(lab)
+        digest = config.training.digest((self, [(prompt.sample.id, prompt.ids) for prompt in prompts]))
+        prepare_checkpoints(lab.workspace(), digest)
+        state, trained = train_ppo(config, prompts, lab)
         folder = lab.workspace() / "model"
-        note(lab.workspace(), state.history, curves_of(state.curves))
-        self._earning(held).note(self.model, lab.workspace(), lab)
-        shutil.rmtree(lab.workspace() / CHECKPOINTS)
-        left = {"held out": len(held), "too long": long}
-        facts = {**_facts(state), "samples": len(prompts), "trained parameters": trained, **left}
-        return Artifact(str(folder), "text-model", digest_of(folder), facts)
+        write_history(lab.workspace(), state.history, curves_of(state.curves))
+        self._held_out_rewards(held_out).write(self.model, lab.workspace(), lab)
+        remove_checkpoints(lab.workspace())
+        counts = {"held out": len(held_out), "too long": long}
+        facts = {**_facts(state), "samples": len(prompts), "trained parameters": trained, **counts}
+        return Artifact(str(folder), "text-model", weights_digest(folder), facts)
+
+    def _config(self, lab: Lab) -> PPOConfig:
+        from assay.components.trainers.reinforcement.ppo_loop import PPOConfig
+        from assay.components.trainers.training_run import training_config
+
+        return PPOConfig(
+            training=training_config(self, lab, rank=self.rank),
+            scorers=self.scorers,
+            weights=self.weights,
+            watch=self.watch,
+            prompts_per_step=self.prompts_per_step,
+            epochs=self.epochs,
+            num_minibatches=self.num_minibatches,
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            value_learning_rate=self.value_learning_rate,
+            clip_range=self.clip_range,
+            value_clip_range=self.value_clip_range,
+            value_coef=self.value_coef,
+            gamma=self.gamma,
+            lam=self.lam,
+            kl_coef=self.kl_coef,
+            kl_estimator=self.kl_estimator,
+            target_kl=self.target_kl,
+            kl_gain=self.kl_gain,
+            missing_eos_penalty=self.missing_eos_penalty,
+        )
 
     def _prompts(self, samples: Sequence[Sample]) -> tuple[list[Prompt], list[Sample], int]:
-        """What is learned from, each prompt once; what was held back; and how many are too long."""
+        """Training prompts without duplicates, held-out samples, and the number of prompts that are too long."""
+        from assay.components.trainers.language_model import load_tokenizer
         from assay.components.trainers.reinforcement.ppo_loop import Prompt
-        from assay.components.trainers.sft.model import tokenizer_of
 
-        tokenizer = tokenizer_of(locate(self.model))
-        first = {prompt_of(one): one for one in reversed(samples)}
-        unique = [one for one in samples if first[prompt_of(one)] is one]
-        learned, held = held_back(unique, self.held_out)
-        prompts = [Prompt(one, tuple(rendered(tokenizer, self._asked(one), self.model))) for one in learned]
-        fit = [one for one in prompts if len(one.ids) <= self.max_length]
-        if not fit:
+        tokenizer = load_tokenizer(locate(self.model))
+        first = {prompt_digest(one): one for one in reversed(samples)}
+        unique = [one for one in samples if first[prompt_digest(one)] is one]
+        training, held_out = split_held_out(unique, self.held_out)
+        prompts = [Prompt(one, tuple(rendered(tokenizer, self._messages(one), self.model))) for one in training]
+        short = [prompt for prompt in prompts if len(prompt.ids) <= self.max_length]
+        if not short:
             raise RecipeError(
                 f"All {len(prompts)} prompts are longer than {self.max_length} tokens.", hint="Raise PPO.max_length."
             )
-        return fit, held, len(prompts) - len(fit)
+        return short, held_out, len(prompts) - len(short)
 
-    def _asked(self, sample: Sample) -> tuple[Message, ...]:
+    def _messages(self, sample: Sample) -> tuple[Message, ...]:
         return conversation(sample, system=self.system)
 
-    def _earning(self, held: Sequence[Sample]) -> Earning:
-        """Sampled as in training: greedy answers tell little of a policy that learned what not to sample."""
+    def _held_out_rewards(self, held_out: Sequence[Sample]) -> HeldOutRewards:
+        """Evaluation on answers that are sampled as in training: the policy is trained as a distribution."""
         count = max(1, self.held_out_answers)
-        how = Decoding("sample", temperature=self.temperature, max_tokens=self.max_tokens, answers=count)
-        asked = [(one, self._asked(one)) for one in held] if self.held_out_answers else []
-        return Earning("PPO", self.scorers, self.weights, asked, how)
-
-    def _digest(self, prompts: Sequence[Prompt], seed: int, *, half: bool) -> str:
-        """Of all that a training depends on but versions and machine: what a checkpoint must have been made for."""
-        from assay.components.trainers.training_run import made_for
-
-        return made_for(self.model, (self, [(one.sample.id, one.ids) for one in prompts], seed, half))
+        decoding = Decoding("sample", temperature=self.temperature, max_tokens=self.max_tokens, answers=count)
+        prompts = [(one, self._messages(one)) for one in held_out] if self.held_out_answers else []
+        return HeldOutRewards("PPO", self.scorers, self.weights, prompts, decoding)
 
 
 def _facts(state: State) -> dict[str, float]:
-    """First and last are means of a fifth of the steps, one at least."""
+    """Counts, and means over the first and the last fifth of the steps, at least one step."""
     rewards = [row["reward"] for row in state.curves]
     part = max(1, len(rewards) // 5)
     return {
@@ -224,22 +247,22 @@ def _facts(state: State) -> dict[str, float]:
 
 
 _BOUNDS = (
-    ("prompts", 1, 10**6),
+    ("prompts_per_step", 1, 10**6),
     ("epochs", 1, 10**4),
-    ("minibatches", 1, 10**6),
+    ("num_minibatches", 1, 10**6),
     ("max_tokens", 1, 10**6),
     ("temperature", 0.01, 100.0),
-    ("value_rate", 1e-12, 1e3),
-    ("clip", 1e-6, 1e6),
-    ("value_clip", 1e-6, 1e9),
+    ("value_learning_rate", 1e-12, 1e3),
+    ("clip_range", 1e-6, 1e6),
+    ("value_clip_range", 1e-6, 1e9),
     ("value_coef", 0.0, 1e6),
     ("held_out_answers", 0, 1024),
     ("gamma", 0.0, 1.0),
     ("lam", 0.0, 1.0),
-    ("kl", 0.0, 1e6),
+    ("kl_coef", 0.0, 1e6),
     ("target_kl", 0.0, 1e6),
     ("kl_gain", 0.0, 5.0),
-    ("missing_end", 0.0, 1e6),
+    ("missing_eos_penalty", 0.0, 1e6),
     HELD_OUT,
 )
-_WORDS = (("kl_estimator", ("k1", "k3")),)
+_CHOICES = (("kl_estimator", ("k1", "k3")),)

@@ -1,6 +1,6 @@
-"""The formulas of PPO on answers, as functions of tensors: shapes are (answers, tokens), a mask is 1 where a token is.
+"""Formulas of PPO on tensors of shape (answers, tokens); a mask is 1 at tokens and 0 at padding.
 
-An answer's tokens come first in its row and padding after them, so a mask is ones and then zeros.
+Padding is on the right, so each row of a mask is ones followed by zeros.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over the tokens of all answers; 0 where there is none."""
+    """Mean over the tokens of all answers; 0 if there are none."""
     return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
 def whitened(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Shifted and scaled to mean 0 and variance 1 over the tokens of all answers; 0 where the mask is.
+    """Standardized to mean 0 and variance 1 over the tokens of all answers; 0 at padding.
 
     Source: Huang et al. 2024, "The N+ Implementation Details of RLHF with PPO", on whitening advantages.
     """
@@ -27,13 +27,13 @@ def whitened(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def entropy(logits: torch.Tensor) -> torch.Tensor:
-    """In nats, of the distributions along the last axis."""
+    """Entropy in nats of the distributions along the last axis."""
     logs = logits.log_softmax(-1)
     return -(logs.exp() * logs).sum(-1)
 
 
 def k1(log_probs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Of each sampled token, the estimate log p - log q of KL(p, q): unbiased, and below 0 for some tokens.
+    """Estimate log p - log q of KL(p, q) at each sampled token: unbiased, and negative for some tokens.
 
     Source: Schulman 2020, "Approximating KL Divergence", joschu.net/blog/kl-approx.html.
     """
@@ -41,16 +41,16 @@ def k1(log_probs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
 
 
 def k3(log_probs: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    """Of each sampled token, the estimate q/p - 1 - log(q/p) of KL(p, q): unbiased too, and never below 0.
+    """Estimate q/p - 1 - log(q/p) of KL(p, q) at each sampled token: unbiased, and never negative.
 
-    It varies less than `k1` where p and q are near, and more where they are far. Source: as `k1`.
+    Its variance is lower than that of `k1` if p and q are close, and higher if they are not. Source: as `k1`.
     """
     ratio = reference - log_probs
     return ratio.expm1() - ratio
 
 
-def adapted(coefficient: float, kl: float, target: float, gain: float) -> float:
-    """The coefficient of the KL penalty after a step that measured `kl`: up where it is above `target`, else down.
+def adapt_kl(coefficient: float, kl: float, target: float, gain: float) -> float:
+    """Next KL coefficient after a step with the divergence `kl`: higher if it is above `target`, else lower.
 
     Source: Ziegler et al. 2019, "Fine-Tuning Language Models from Human Preferences", section 2.2, where `gain` is 0.1.
     """
@@ -59,7 +59,7 @@ def adapted(coefficient: float, kl: float, target: float, gain: float) -> float:
 
 
 def token_rewards(scores: torch.Tensor, penalties: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """What each token is rewarded: minus its penalty, and at the answer's last token its score, too.
+    """Reward of each token: minus its penalty, plus the score of the answer at its last token.
 
     Shapes: `scores` (answers,), `penalties` and the result (answers, tokens).
 
@@ -72,7 +72,7 @@ def token_rewards(scores: torch.Tensor, penalties: torch.Tensor, mask: torch.Ten
 
 
 def gae(rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, gamma: float, lam: float) -> torch.Tensor:
-    """Generalized advantage estimates; after an answer's last token there is nothing more to get.
+    """Generalized advantage estimates; the value after an answer's last token is 0.
 
     Source: Schulman et al. 2016, "High-Dimensional Continuous Control Using GAE", eq. 11 to 16: the sum over l of
     (gamma lam)^l delta[t+l], with delta[t] = r[t] + gamma V[t+1] - V[t], from the last token to the first.
@@ -82,33 +82,33 @@ def gae(rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, gamma: 
     values = values * mask
     after = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
     deltas = (rewards + gamma * after - values) * mask
-    found = torch.zeros_like(deltas)
+    advantages = torch.zeros_like(deltas)
     running = torch.zeros_like(deltas[:, 0])
     for token in reversed(range(deltas.shape[1])):
         running = deltas[:, token] + gamma * lam * running
-        found[:, token] = running
-    return found
+        advantages[:, token] = running
+    return advantages
 
 
 def clipped_policy_loss(
     log_probs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, mask: torch.Tensor, clip: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss, and the share of tokens at which it is flat because the ratio was clipped.
+    """The loss, and the fraction of tokens at which it is flat because the ratio is clipped.
 
-    Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms", eq. 7, with its sign turned.
+    Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms", eq. 7, with the opposite sign.
     """
     ratio = (log_probs - old).exp()
-    free = -advantages * ratio
-    held = -advantages * ratio.clamp(1 - clip, 1 + clip)
-    return masked_mean(free.max(held), mask), masked_mean((held > free).float(), mask)
+    unclipped = -advantages * ratio
+    clipped = -advantages * ratio.clamp(1 - clip, 1 + clip)
+    return masked_mean(unclipped.max(clipped), mask), masked_mean((clipped > unclipped).float(), mask)
 
 
 def clipped_value_loss(
     values: torch.Tensor, old: torch.Tensor, returns: torch.Tensor, mask: torch.Tensor, clip: float
 ) -> torch.Tensor:
-    """Half the squared error, of the new values or of those held within `clip` of the old ones, whichever is larger.
+    """Half the squared error of the new values, or of those clipped to within `clip` of the old ones if that is larger.
 
     Source: Huang et al. 2024, as OpenAI's lm-human-preferences (train_policy.py) has it.
     """
-    held = old + (values - old).clamp(-clip, clip)
-    return 0.5 * masked_mean(((values - returns) ** 2).max((held - returns) ** 2), mask)
+    clipped = old + (values - old).clamp(-clip, clip)
+    return 0.5 * masked_mean(((values - returns) ** 2).max((clipped - returns) ** 2), mask)

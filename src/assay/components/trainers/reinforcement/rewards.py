@@ -1,4 +1,4 @@
-"""What sampled answers are rewarded: the weighted sum of what scorers say, or what a reward model says."""
+"""Rewards of answers: scores of scorers on a common direction, their weighted sum, and reward models as scorers."""
 
 from __future__ import annotations
 
@@ -7,22 +7,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.components.trainers.reinforcement.grpo_rewards import check_scorer, look, shown
+from assay.components.trainers.training_run import preserved_random_state
 from assay.core.completions import Message, NotCompleted
-from assay.core.errors import RecipeError
+from assay.core.errors import ContractError, RecipeError
 from assay.core.lab import Lab
-from assay.core.roles import ChecksPreconditions, Scorer
+from assay.core.roles import ChecksPreconditions, Scorer, compares_samples
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.core.scored import scored
 from assay.text.instructions.dialogues import conversation
 
 ANSWER = "text"
-"""The field that an answer stands in."""
+"""Field of a sample that holds the answer."""
+
+
+@dataclass(frozen=True)
+class ScorerRewards:
+    """Rewards that one scorer gives some answers."""
+
+    values: tuple[float | None, ...]
+    """One per answer; None if the scorer failed, which excludes the answer from training."""
+    unread: int
+    """Answers that the scorer could not parse, or that it does not apply to; their reward is the lowest score."""
+    failed: int
+    reasons: tuple[str, ...]
+    """Distinct reasons of the failures, as given by the scorer."""
 
 
 @dataclass(frozen=True)
 class ByRewardModel:
-    """The reward that a reward model gives an answer, as the end of the conversation that was asked."""
+    """Scorer of a reward model: the reward of an answer as the end of its conversation."""
 
     model: str
     system: str = ""
@@ -30,99 +44,148 @@ class ByRewardModel:
     scale: ClassVar[Scale] = Scale("reward")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Rewards; "failed" where a conversation is longer than the model's context.
+        """Rewards; "failed" if a conversation exceeds the model's context.
 
         Raises:
             RecipeError: A reward is not finite.
         """
-        asked = [(*conversation(one, system=self.system), Message("assistant", one.text(ANSWER))) for one in samples]
-        return [self._one(found) for found in lab.models.reward_model(self.model).rewards(asked)]
+        turns = [(*conversation(one, system=self.system), Message("assistant", one.text(ANSWER))) for one in samples]
+        return [self._outcome(reward) for reward in lab.models.reward_model(self.model).rewards(turns)]
 
-    def _one(self, found: float | NotCompleted) -> Outcome:
-        if isinstance(found, NotCompleted):
-            return Unscored("failed", f"{found.lack}: {found.reason}")
-        if not math.isfinite(found):
-            raise RecipeError(f"Reward model {self.model!r} gave the reward {found}.")
-        return Score(found)
+    def _outcome(self, reward: float | NotCompleted) -> Outcome:
+        if isinstance(reward, NotCompleted):
+            return Unscored("failed", f"{reward.lack}: {reward.reason}")
+        if not math.isfinite(reward):
+            raise RecipeError(f"Reward model {self.model!r} gave the reward {reward}.")
+        return Score(reward)
 
 
 @dataclass(frozen=True)
-class Rewarded:
-    """What became of some answers, in their order."""
+class TotalRewards:
+    """Weighted sums of the rewards of several scorers."""
 
     rewards: tuple[float | None, ...]
-    """None for one of which a scorer failed."""
+    """One per answer; None if a scorer failed."""
     unread: int
-    """Times that a scorer found nothing to read in an answer, which got the lowest value of its scale."""
+    """Number of lowest scores given because a scorer could not parse an answer."""
     reason: str = ""
-    """Why the first that failed did."""
+    """Reason of the first failure."""
 
 
 def answer_samples(owner: str, prompts: Sequence[Sample], answers: Sequence[str]) -> list[Sample]:
-    """Each answer as a sample to be scored: the fields of its prompt, and the answer in `text`."""
+    """Each answer as a sample for scorers: the fields of its prompt, and the answer in `text`."""
     return [
         Sample({**prompt.fields, ANSWER: answer.strip()}, parents=(prompt.id,), made_by=owner, nth=nth)
         for nth, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
     ]
 
 
-def rewarded(
-    where: str, scorers: Mapping[str, Scorer], weights: Mapping[str, float], samples: Sequence[Sample], lab: Lab
-) -> Rewarded:
-    """The weighted sum of what the scorers say of each answer, as `look` reads them.
+def scorer_rewards(name: str, scorer: Scorer, answers: Sequence[Sample], lab: Lab) -> ScorerRewards:
+    """Rewards that a scorer gives; the sign of its scores is flipped if lower is better.
+
+    An answer that cannot be parsed gets the lowest score of the scale, if the scale is bounded there: a malformed
+    answer must not be better than a wrong one. If a scorer raises, the answers are scored one by one, so that only the
+    failing ones are lost.
 
     Raises:
-        RecipeError: As `look`, or a sum is not finite.
+        RecipeError: The scorer's outcome is not a number.
+        UserError: As the scorer.
+    """
+    with preserved_random_state():
+        outcomes = scored(scorer, answers, lab)
+    if len(outcomes) != len(answers):
+        raise ContractError(f"{type(scorer).__name__} was given {len(answers)} answers and returned {len(outcomes)}.")
+    lowest = lowest_reward(scorer.scale)
+    values, unread, reasons = list[float | None](), 0, dict[str, None]()
+    for outcome in outcomes:
+        if isinstance(outcome, Score):
+            values.append(-outcome.value if scorer.scale.better == "lower" else outcome.value)
+        elif not isinstance(outcome, Unscored):
+            raise RecipeError(f"{name} returns a {type(outcome).__name__.lower()}, but a reward must be a number.")
+        elif outcome.cause == "failed" or lowest is None:
+            reasons[outcome.reason] = None
+            values.append(None)
+        else:
+            unread += 1
+            values.append(lowest)
+    return ScorerRewards(tuple(values), unread, values.count(None), tuple(reasons))
+
+
+def lowest_reward(scale: Scale) -> float | None:
+    """The lowest possible reward on a scale; None if it is unbounded."""
+    if scale.better == "lower":
+        return None if scale.high is None else -scale.high
+    return scale.low
+
+
+def mean_score(scorer: Scorer, rewards: Sequence[float]) -> float:
+    """Mean of rewards on the scorer's own scale."""
+    mean = sum(rewards) / len(rewards)
+    return -mean if scorer.scale.better == "lower" else mean
+
+
+def total_rewards(
+    where: str, scorers: Mapping[str, Scorer], weights: Mapping[str, float], samples: Sequence[Sample], lab: Lab
+) -> TotalRewards:
+    """Weighted sum of the scorers' rewards of each answer.
+
+    Raises:
+        RecipeError: As `scorer_rewards`, or a sum is not finite.
     """
     totals: list[float | None] = [0.0] * len(samples)
     unread, reason = 0, ""
     for name, scorer in scorers.items():
-        looked, weight = look(f"{where}.{name}", scorer, samples, lab), weights.get(name, 1.0)
-        pairs = zip(totals, looked.values, strict=True)
-        totals = [None if old is None or new is None else old + weight * new for old, new in pairs]
-        unread += looked.unread
-        if looked.causes:
-            reason = reason or f"{name}: {looked.causes[0]}"
-    if any(one is not None and not math.isfinite(one) for one in totals):
+        rewards, weight = scorer_rewards(f"{where}.{name}", scorer, samples, lab), weights.get(name, 1.0)
+        pairs = zip(totals, rewards.values, strict=True)
+        totals = [None if total is None or value is None else total + weight * value for total, value in pairs]
+        unread += rewards.unread
+        if rewards.reasons:
+            reason = reason or f"{name}: {rewards.reasons[0]}"
+    if any(total is not None and not math.isfinite(total) for total in totals):
         raise RecipeError(f"{where} add up to a reward that is not finite.", hint="Smaller weights may help.")
-    return Rewarded(tuple(totals), unread, reason)
+    return TotalRewards(tuple(totals), unread, reason)
 
 
-def watched(where: str, scorers: Mapping[str, Scorer], samples: Sequence[Sample], lab: Lab) -> dict[str, float]:
-    """The mean of what each scorer says of the answers that it does not fail on; nothing where it fails on all.
-
-    On the scorer's own scale: what is watched is drawn as it is, whichever way is better.
+def watched_scores(where: str, scorers: Mapping[str, Scorer], samples: Sequence[Sample], lab: Lab) -> dict[str, float]:
+    """Mean score by each scorer on its own scale, over the answers it does not fail on; empty if it fails on all.
 
     Raises:
-        RecipeError: As `look`.
+        RecipeError: As `scorer_rewards`.
     """
-    found = {}
+    means = {}
     for name, scorer in scorers.items():
-        values = [one for one in look(f"{where}.{name}", scorer, samples, lab).values if one is not None]
+        rewards = scorer_rewards(f"{where}.{name}", scorer, samples, lab)
+        values = [value for value in rewards.values if value is not None]
         if values:
-            found[name] = shown(scorer, values)
-    return found
+            means[name] = mean_score(scorer, values)
+    return means
 
 
 def check_scorers(where: str, scorers: Mapping[str, Scorer], lab: Lab) -> None:
-    """Looks, before anything is trained, whether each can say how good an answer is, and opens its models.
+    """Preflight: check that each scorer can give rewards, and load its models.
 
     Raises:
-        RecipeError: One cannot.
-        UserError: Whatever of this kind a scorer raises when it is opened.
+        RecipeError: A scorer cannot be a reward.
+        UserError: As the scorers.
     """
     for name, scorer in scorers.items():
-        check_scorer(f"{where}.{name}", scorer)
+        if scorer.scale.better == "neither":
+            raise RecipeError(
+                f"{where}.{name} cannot be a reward: on its scale ({scorer.scale.unit}) neither higher nor lower is "
+                f"better."
+            )
+        if compares_samples(scorer):
+            raise RecipeError(f"{where}.{name} cannot be a reward: its score of an answer depends on other answers.")
         if isinstance(scorer, ChecksPreconditions):
             scorer.check((), lab)
         scorer.score((), lab)
 
 
 def check_weights(where: str, scorers: Mapping[str, Scorer], weights: Mapping[str, float]) -> None:
-    """Refuses weights that are of no scorer, or are no use.
+    """Check the weights of scorers.
 
     Raises:
-        ValueError: One is.
+        ValueError: A weight has no scorer, is 0, or is not finite.
     """
     for name, weight in weights.items():
         if name not in scorers:

@@ -1,182 +1,172 @@
-"""One tuning by TRL's SFTTrainer, in this process: from rows of tokens to a folder that transformers loads.
+"""Supervised fine-tuning with TRL's SFTTrainer in this process, from token rows to a saved model.
 
-On a CPU its parts are put together another way than TRL's defaults, with the same loss: the rows of a step lie in one
-line without padding, attention is computed row by row, logits are made where the loss is taken, and what LoRA leaves
-alone is halved once. `benchmarks/sft.py` says what that saves.
+On a CPU we differ from TRL's defaults in four ways that leave the loss unchanged: the rows of a step are packed without
+padding, attention is computed row by row, logits are computed for answer tokens only, and the frozen layers are cast to
+bfloat16 once. `benchmarks/sft.py` measures the speed-up. Importing this imports TRL, which takes seconds.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.components.trainers.sft.model import (
-    adapter,
-    attend_row_by_row,
-    cast_once,
-    halve,
-    lies_in_a_line,
-    loaded,
-    save,
-    tokenizer_of,
-    trainable,
+import torch
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from assay.components.trainers.language_model import (
+    cast_linear_layers,
+    load_model,
+    load_tokenizer,
+    lora_config,
+    save_tuned,
+    supports_packing,
+    trainable_parameters,
+    use_per_row_attention,
 )
-from assay.components.trainers.training_run import (
-    CHECKPOINTS,
-    Tell,
-    history_of,
-    hushed,
-    last_whole,
-    log_of,
-    made_for,
-    randomness_kept,
-    short_memory_told,
-)
+from assay.components.trainers.training_run import History, Progress, TrainingConfig, training_run
+from assay.components.trainers.trl_common import ScheduledTrainer, StepCallback, configure, train, trl_arguments
 from assay.core.errors import RecipeError
 from assay.models.references import Checkpoint, locate
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a tuning depends on but versions and machine; as JSON it goes to other processes."""
+    """Everything that determines the trained weights but versions and machine; sent to other processes as JSON."""
 
-    model: str
-    """Reference of the start."""
-    folder: str
-    """Where everything is written."""
-    steps: int
-    batch: int
-    """Bins a step, over all processes."""
-    rate: float
-    warmup: float
-    rank: int
-    """Of LoRA; 0 to train all weights."""
-    alpha: float
-    half: bool
-    """Whether matrices are multiplied in bfloat16."""
-    seed: int
-    save_every: int
+    config: TrainingConfig
+    batch_size: int
+    """Bins per step, over all processes."""
     processes: int
     rows: tuple[tuple[int, ...], ...]
+    """Token ids."""
     starts: tuple[int, ...]
-    """Where the answer of each row begins."""
+    """Index of the first answer token of each row."""
     bins: tuple[tuple[int, ...], ...]
-    """Places of rows; `batch` bins make a step."""
+    """Indices of the rows of each bin; `batch_size` bins make a step."""
 
     @property
     def digest(self) -> str:
-        """Of everything but the folder, and of the start's files: what a checkpoint must have been made for."""
-        return made_for(self.model, replace(self, folder=""))
+        """Identifies the training, for its checkpoints."""
+        return self.config.digest((self.batch_size, self.processes, self.rows, self.starts, self.bins))
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What came of it."""
+    """Result of a training."""
 
-    history: list[tuple[int, float, float]]
-    """Step, loss, rate."""
+    history: History
     trained: int
-    """Parameters that were trained."""
+    """Number of trainable parameters."""
 
 
-def share_of_rate(step: int, steps: int, warmup: float) -> float:
-    """Of the peak rate in step `step`, which counts from 0: up in a line, then half a cosine down; never nought."""
-    warm = round(warmup * steps)
-    if step < warm:
-        return (step + 1) / (warm + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-def tune(job: Job, tell: Tell) -> Tuned:
-    """Does `job`, going on from its last checkpoint where it was interrupted, and leaves `model/` in its folder.
+def tune(job: Job, progress: Progress) -> Tuned:
+    """Train, resuming from the last checkpoint, and save `model/` in the job's folder.
 
     Raises:
-        RecipeError: The loss is no longer finite, or memory is short.
+        RecipeError: The loss is not finite, or memory ran out.
         ModelError: The model cannot be loaded.
     """
-    start = locate(job.model)
-    with hushed(), randomness_kept():
-        with short_memory_told(job.model, "A smaller batch or max_length needs less; so does method lora."):
-            trainer = _trainer(job, start, tell)
-            trainer.train(resume_from_checkpoint=last_whole(Path(job.folder)))
-        history = history_of(log_of(trainer, job.steps))
+    config, checkpoint = job.config, locate(job.config.model)
+    with training_run(config.model, "Use a smaller batch_size or max_length, or method: lora."):
+        trainer = _trainer(job, checkpoint, progress)
+        _, history = train(trainer, config)
         if trainer.is_world_process_zero():
-            save(start, trainer.model, Path(job.folder) / "model")
-    return Tuned(history, trainable(trainer.model))
+            save_tuned(checkpoint, trainer.model, Path(config.folder) / "model")
+    return Tuned(history, trainable_parameters(trainer.model))
 
 
-def _trainer(job: Job, start: Checkpoint, tell: Tell) -> Any:
-    import torch
-    from datasets import Dataset
-    from transformers import PrinterCallback
-
-    from assay.components.trainers.sft.trl_trainer import Collator, Following, Tuner
-
-    gpu = torch.cuda.is_available()
+def _trainer(job: Job, checkpoint: Checkpoint, progress: Progress) -> AnswerTrainer:
+    config, gpu = job.config, torch.cuda.is_available()
     if gpu and job.processes == 1 and torch.cuda.device_count() > 1:
         hint = "Set SFT.processes to their number, or CUDA_VISIBLE_DEVICES to one of them."
-        raise RecipeError(f"One process trains on one GPU, and it sees {torch.cuda.device_count()}.", hint=hint)
-    model = loaded(start)
-    flat = lies_in_a_line(model)
-    if flat and not gpu:
-        attend_row_by_row(model)
-    if job.rank and job.half:
-        halve(model)
+        raise RecipeError(f"One process trains on one GPU, and {torch.cuda.device_count()} are visible.", hint=hint)
+    model = load_model(checkpoint)
+    packs = supports_packing(model)
+    if packs and not gpu:
+        use_per_row_attention(model)
+    if config.rank and config.bf16:
+        cast_linear_layers(model)
     bins = sorted(set(job.bins))
-    place = {one: nth for nth, one in enumerate(bins)}
-    trainer = Tuner(
+    index = {rows: nth for nth, rows in enumerate(bins)}
+    trainer = AnswerTrainer(
         model=model,
-        args=_settings(job, gpu=gpu),
-        train_dataset=Dataset.from_list([_example(job, one) for one in bins]).select([place[b] for b in job.bins]),
-        processing_class=tokenizer_of(start),
-        data_collator=Collator(flat),
-        callbacks=[Following(tell)],
-        peft_config=adapter(job.rank, job.alpha),
+        args=_arguments(job),
+        train_dataset=Dataset.from_list([_example(job, rows) for rows in bins]).select([index[b] for b in job.bins]),
+        processing_class=load_tokenizer(checkpoint),
+        data_collator=Collator(packs),
+        callbacks=[StepCallback(progress)],
+        peft_config=lora_config(config.rank, config.alpha),
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.share = lambda step: share_of_rate(step, job.steps, job.warmup)
-    trainer.answers_only = flat and not gpu and "logits_to_keep" in inspect.signature(type(model).forward).parameters
-    if job.half:
-        cast_once(trainer.model)
+    trainer.answers_only = packs and not gpu and "logits_to_keep" in inspect.signature(type(model).forward).parameters
+    configure(trainer, config)
     return trainer
 
 
 def _example(job: Job, bin_: tuple[int, ...]) -> dict[str, list[int]]:
     rows = [(job.rows[place], job.starts[place]) for place in bin_]
     return {
-        "input_ids": [one for ids, _ in rows for one in ids],
-        "labels": [one if nth >= start else -100 for ids, start in rows for nth, one in enumerate(ids)],
+        "input_ids": [token for ids, _ in rows for token in ids],
+        "labels": [token if nth >= start else -100 for ids, start in rows for nth, token in enumerate(ids)],
         "seq_lengths": [len(ids) for ids, _ in rows],
     }
 
 
-def _settings(job: Job, *, gpu: bool) -> Any:
-    from trl import SFTConfig
-
+def _arguments(job: Job) -> SFTConfig:
     return SFTConfig(
-        output_dir=str(Path(job.folder) / CHECKPOINTS),
-        max_steps=job.steps,
-        per_device_train_batch_size=job.batch // job.processes,
-        learning_rate=job.rate,
-        weight_decay=0.0,
-        bf16=job.half,
-        use_cpu=not gpu,
-        seed=job.seed % 2**32,
-        gradient_checkpointing=False,
+        **trl_arguments(job.config),
+        per_device_train_batch_size=job.batch_size // job.processes,
         max_length=None,
         shuffle_dataset=False,
         train_sampling_strategy="sequential",
         dataset_kwargs={"skip_prepare_dataset": True},
-        dataloader_pin_memory=gpu,
         ddp_find_unused_parameters=False,
-        save_strategy="steps" if job.save_every else "no",
-        save_steps=job.save_every or job.steps,
-        save_total_limit=1,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
     )
+
+
+class AnswerTrainer(ScheduledTrainer, SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer that can compute logits for answer tokens only."""
+
+    answers_only = False
+    """Whether to do so. TRL's own kernel needs Triton, which a CPU lacks."""
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Mean cross-entropy over the answer tokens of all processes, as in TRL."""
+        if not self.answers_only:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs.pop("labels")[0, 1:]
+        places = (labels != -100).nonzero().flatten()
+        logits = model(**inputs, use_cache=False, logits_to_keep=places).logits[0].float()
+        total = torch.nn.functional.cross_entropy(logits, labels[places], reduction="sum")
+        # Gradients are averaged over processes; the number of tokens is that of all processes.
+        return total * self.accelerator.num_processes / num_items_in_batch
+
+
+class Collator:
+    """Makes a batch of bins: all rows packed into one sequence without padding, or one padded row each."""
+
+    def __init__(self, packs: bool) -> None:
+        self.packs = packs
+        # The attention mask covers padding.
+        self._collator = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=packs)
+
+    def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Tensors, as TRL's collator makes them."""
+        batch: dict[str, Any] = self._collator(list(examples if self.packs else map(dict, _unpacked(examples))))
+        return batch
+
+
+def _unpacked(examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows = []
+    for example in examples:
+        start = 0
+        for length in example["seq_lengths"]:
+            rows.append({name: example[name][start : start + length] for name in ("input_ids", "labels")})
+            start += length
+    return rows

@@ -1,4 +1,4 @@
-"""Which rows of tokens each step of a tuning sees: parts in their shares, epoch after epoch, packed or not."""
+"""Order in which training steps see rows: mixture weights, epochs, packing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from assay.core.sample import Sample
 
 @dataclass(frozen=True)
 class Row:
-    """A conversation as tokens."""
+    """A conversation as token ids."""
 
     ids: tuple[int, ...]
     start: int
-    """Where the answer begins, at least 1: the loss is taken from there on."""
+    """Index of the first answer token, at least 1; the loss is computed from there on."""
 
 
-def value_of(sample: Sample, name: str) -> str:
-    """The text field `name`; without such a field, `made_by` is the component that made the sample.
+def mixture_value(sample: Sample, name: str) -> str:
+    """Text field `name` of a sample. "made_by" is the component that made it, unless there is such a field.
 
     Raises:
         FieldError: There is no such field.
@@ -30,7 +30,7 @@ def value_of(sample: Sample, name: str) -> str:
 
 
 def parts_of(samples: Sequence[Sample], name: str, mixture: Mapping[str, float]) -> list[tuple[float, list[int]]]:
-    """Weight and places of each part of a mixture; without one, a single part of all.
+    """Weight and sample indices of each part of a mixture; a single part of all samples if there is no mixture.
 
     Raises:
         FieldError: A sample has a value that `mixture` lacks, or no sample has one of its values.
@@ -39,36 +39,36 @@ def parts_of(samples: Sequence[Sample], name: str, mixture: Mapping[str, float])
         return [(1.0, list(range(len(samples))))]
     places: dict[str, list[int]] = {value: [] for value in mixture}
     for nth, sample in enumerate(samples):
-        if (value := value_of(sample, name)) not in places:
+        if (value := mixture_value(sample, name)) not in places:
             raise FieldError(
                 f"Sample {sample.id} has {value!r} in {name!r}, which SFT.mixture lacks.",
                 hint=did_you_mean(value, places),
             )
         places[value].append(nth)
-    for value, own in places.items():
-        if not own:
-            seen = {value_of(sample, name) for sample in samples}
+    for value, members in places.items():
+        if not members:
+            values = {mixture_value(sample, name) for sample in samples}
             raise FieldError(
-                f"SFT.mixture has a share for {value!r}, which no sample to learn from has in {name!r}.",
-                hint=did_you_mean(value, seen),
+                f"SFT.mixture has a weight for {value!r}, which no training sample has in {name!r}.",
+                hint=did_you_mean(value, values),
             )
     return [(weight, places[value]) for value, weight in mixture.items()]
 
 
 def stream(parts: Sequence[tuple[float, Sequence[int]]], seed: int) -> Iterator[int]:
-    """Places without end: each part's epoch after epoch, in an order of its own.
+    """Endless stream of row indices: each part epoch after epoch, each epoch in a new random order.
 
-    The part that is furthest behind its share is next, so every beginning of the stream is mixed as the whole.
+    The next row comes from the part that is furthest behind its weight, so every prefix has the same mixture.
     """
     total = sum(weight for weight, _ in parts)
-    shares = [weight / total for weight, _ in parts]
-    own = [_epochs(places, [seed, nth]) for nth, (_, places) in enumerate(parts)]
+    fractions = [weight / total for weight, _ in parts]
+    epochs = [_epochs(places, [seed, nth]) for nth, (_, places) in enumerate(parts)]
     taken = [0] * len(parts)
     while True:
-        behind = [share * (sum(taken) + 1) - had for share, had in zip(shares, taken, strict=True)]
-        nth = behind.index(max(behind))
+        deficits = [fraction * (sum(taken) + 1) - count for fraction, count in zip(fractions, taken, strict=True)]
+        nth = deficits.index(max(deficits))
         taken[nth] += 1
-        yield next(own[nth])
+        yield next(epochs[nth])
 
 
 def _epochs(places: Sequence[int], seed: Sequence[int]) -> Iterator[int]:
@@ -84,20 +84,22 @@ def unpacked(order: Iterator[int], count: int) -> list[tuple[int, ...]]:
     return [(next(order),) for _ in range(count)]
 
 
-def packed(order: Iterator[int], lengths: Sequence[int], steps: int, batch: int, room: int) -> list[tuple[int, ...]]:
-    """`steps` times `batch` bins of rows that fill up to `room` tokens, each row whole and in the fullest bin it fits.
+def packed(
+    order: Iterator[int], lengths: Sequence[int], steps: int, batch_size: int, capacity: int
+) -> list[tuple[int, ...]]:
+    """Pack whole rows into `steps` times `batch_size` bins of at most `capacity` tokens, by best fit.
 
-    Rows come in the order of the stream; the first that fits in none of a step's bins opens the next step.
+    Rows come in the order of the stream; the first row that fits in no bin of a step starts the next step.
     """
-    found: list[tuple[int, ...]] = []
-    waiting = next(order)
+    packed_bins: list[tuple[int, ...]] = []
+    row = next(order)
     for _ in range(steps):
-        bins: list[list[int]] = [[] for _ in range(batch)]
-        free = [room] * batch
-        while fitting := [nth for nth in range(batch) if free[nth] >= lengths[waiting]]:
-            chosen = min(fitting, key=lambda nth: free[nth])
-            bins[chosen].append(waiting)
-            free[chosen] -= lengths[waiting]
-            waiting = next(order)
-        found += map(tuple, bins)
-    return found
+        bins: list[list[int]] = [[] for _ in range(batch_size)]
+        free = [capacity] * batch_size
+        while fitting := [nth for nth in range(batch_size) if free[nth] >= lengths[row]]:
+            fullest = min(fitting, key=lambda nth: free[nth])
+            bins[fullest].append(row)
+            free[fullest] -= lengths[row]
+            row = next(order)
+        packed_bins += map(tuple, bins)
+    return packed_bins
