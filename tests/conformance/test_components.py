@@ -480,7 +480,7 @@ def says_nothing(scorer: Any, outcome: Outcome) -> bool:
 
 @pytest.mark.parametrize("scorer", of([*SCORERS, *VERIFIERS]), ids=repr)
 @given(picks=st.lists(st.integers(0, 9), max_size=8), size=st.integers(1, 5))
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], size: int) -> None:
     known = samples_for(scorer, lab)
     samples = [known[pick] for pick in picks]
@@ -554,7 +554,6 @@ def table_of(rows: Sequence[tuple[Outcome, Outcome, Outcome, str, str]], ids: Se
 
 @pytest.mark.parametrize("rule", of(FILTERS), ids=repr)
 @given(rows=ROWS, order=st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=50)
 def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -> None:
     ids = [f"{nth:02d}" for nth in range(len(rows))]
     decisions = list(rule.decide(table_of(rows, ids)))

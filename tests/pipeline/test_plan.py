@@ -16,7 +16,7 @@ from assay.store.keys import stage_key
 from run_parts import Shapes, folder_of, recipe, run
 
 SOURCES = {"real", "holdout", "calibrate", "ood-0", "ood-1"}
-SCORES = {"score-match", "score-clip", "score-expert", "score-look", "score-safety"}
+SCORES = {"score-match", "score-clip", "score-reference", "score-look", "score-safety"}
 ARMS = ("real", "unfiltered", "filtered", "random-subset", "permuted-labels")
 TRAINS = {f"train-{arm}-{nth}" for arm in ARMS for nth in range(3)}
 CURVE = {"train-real-15-0", "train-real-40-0", "train-real-100-0"}

@@ -58,6 +58,7 @@ def history_of(artifact: Artifact) -> list[Any]:
     return found
 
 
+@pytest.mark.full
 def test_rewards_rise_and_what_is_watched_is_written(start: Path, tmp_path: Path) -> None:
     trainer = small(start, steps=25, prompts=4, answers=8, watch={"thirds": Even(3)}, warmup=0.0)
     artifact = run(trainer, tmp_path / "work")

@@ -192,6 +192,7 @@ def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
     assert facts == {"steps": 5, "answers": 30, "samples": 8, **none}
 
 
+@pytest.mark.full
 def test_the_reward_rises_and_the_divergence_is_what_it_costs(start: Path, tmp_path: Path) -> None:
     plain = PPO(str(start), steps=16, missing_end=0.0, kl=0.0, **QUICK)
     free, near = run(plain, tmp_path / "free"), run(replace(plain, kl=0.04), tmp_path / "near")

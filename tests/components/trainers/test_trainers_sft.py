@@ -448,6 +448,7 @@ def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_fr
     assert run(trainer, folder).digest == whole.digest
 
 
+@pytest.mark.full
 def test_two_processes_share_the_steps_of_one(start: Path, tmp_path: Path) -> None:
     trainer = SFT(str(start), steps=3, batch=4, max_length=128, precision="float32", rate=1e-3)
     alone = run(trainer, tmp_path / "alone")
@@ -482,6 +483,7 @@ def test_a_loss_that_is_no_number_is_told(processes: int, start: Path, tmp_path:
         run(SFT(str(folder), steps=2, batch=2, processes=processes), tmp_path / "work")
 
 
+@pytest.mark.full
 def test_a_process_that_dies_is_told(start: Path, tmp_path: Path) -> None:
     def kill_one(step: int, steps: int) -> None:
         ours = [child for child in psutil.Process().children(recursive=True) if "torchrun" not in str(child.cmdline())]
@@ -560,7 +562,7 @@ def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any],
         SFT(**arguments)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_tuned_embedded_model_answers_by_the_backend_of_its_start(tmp_path: Path) -> None:
     """Its F16 GGUF, which OpenVINO reads, and its safetensors, which transformers reads, are one tuned model."""
     told = Sample({"instruction": "Where is the key?", "input": "", "output": "Under the blue stone."})

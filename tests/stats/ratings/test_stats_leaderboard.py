@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core.effect import Effect
@@ -216,7 +216,6 @@ def test_one_vote_has_no_interval() -> None:
     assert all(one.rating.low is None for one in elo_leaderboard(cast).standings)
 
 
-@settings(max_examples=30)
 @given(st.integers(2, 6), st.integers(1, 80), st.integers(0, 999), st.floats(1, 64))
 def test_elo_is_its_definition_and_keeps_its_mean(models: int, n: int, seed: int, k: float) -> None:
     cast = drawn_votes(models, n, seed)
