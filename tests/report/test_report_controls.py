@@ -93,7 +93,7 @@ def proved(trainer: Trainer, by: Scorer, folder: Path, models: Mapping[str, OwnM
 
 def practising(start: str, reward: Scorer, **more: Any) -> GRPO:
     sizes: dict[str, Any] = {"steps": 30, "prompts": 4, "answers": 4, "max_tokens": 8, "max_length": 64, "rate": 1e-2}
-    return GRPO({"it": reward}, start, save_every=0, **sizes, **more)
+    return GRPO({"it": reward}, start, save_every=0, **(sizes | more))
 
 
 @pytest.mark.full
@@ -116,7 +116,8 @@ def test_a_reward_by_lot_helps_nothing_on_other_tasks(reward: Any, verdict: str,
 def test_a_reward_is_flagged_where_it_rises_at_the_cost_of_a_watched_score(
     watched: Even, flagged: bool, start: str, tmp_path: Path
 ) -> None:
-    trainer = practising(start, Even(), watch={"cost": watched})
+    # Long enough for the reward to rise by several standard errors.
+    trainer = practising(start, Even(), watch={"cost": watched}, steps=60, answers=8, warmup=0.0)
     facts = proved(trainer, Even(), tmp_path / "run")
     (learning,) = facts.learned
     hacking, curve = learning.hacking, learning.curve("watch cost")

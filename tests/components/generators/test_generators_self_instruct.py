@@ -301,6 +301,7 @@ class Bare:
         return [Sample(dict(self.fields), nth=nth) for nth in range(self.many)]
 
 
+@pytest.mark.full
 def test_tasks_that_are_too_few_are_named_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="shows 8 tasks at a time, and there are 5 in 'en'") as said:
         run(Recipe("few", SelfInstruct(FewTasks(), 3)), tmp_path / "run")

@@ -93,6 +93,7 @@ def test_what_it_leaves_loads_answers_and_is_of_the_starts_own_kind(start: Path,
     assert AutoTokenizer.from_pretrained(artifact.path).chat_template == checkpoints.CHATML
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("more", [{}, {"method": "full", "rate": 1e-3}, {"precision": "bfloat16"}, {"batch": 4}])
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     more: dict[str, Any], start: Path, tmp_path: Path

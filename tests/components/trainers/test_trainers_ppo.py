@@ -282,6 +282,7 @@ def test_prompts_are_asked_once_an_epoch_and_held_back_ones_never(start: Path, t
     assert len({one.id for one in scorer.shown[:3]}) == 3
 
 
+@pytest.mark.full
 def test_answers_to_held_back_prompts_are_sampled_before_and_after(start: Path, tmp_path: Path) -> None:
     """As in training, as many as asked for, and each prompt by the same randomness both times."""
     trainer = PPO(str(start), steps=16, missing_end=0.0, kl=0.0, **{**QUICK, "held_out": 0.5}, held_out_answers=40)

@@ -100,6 +100,7 @@ def test_leaves_a_model_that_opens_and_says_other_things(trained: Artifact, star
     assert words(text)["input_ids"] == AutoTokenizer.from_pretrained(start)(text)["input_ids"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("method", "rate", "steps"), [("lora", 5e-3, 300), ("full", 2e-2, 120)])
 def test_what_is_taught_is_said(method: Any, rate: float, steps: int, start: Path, tmp_path: Path) -> None:
     """By `assay ask`'s own way of asking, on a conversation that a network of two layers can learn by heart."""
@@ -476,6 +477,7 @@ def spoilt(start: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_loss_that_is_no_number_is_told(processes: int, start: Path, tmp_path: Path) -> None:
     folder = spoilt(start, tmp_path / "spoilt")

@@ -90,6 +90,7 @@ def test_the_three_kinds_of_interval_agree_where_the_model_is_right() -> None:
         assert max(widths) / min(widths) < 1.1
 
 
+@pytest.mark.full
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Of three models, by 300 data sets (the bootstrap: 60 of them); the bounds are three standard errors or more."""
     strengths = np.array([0.0, 0.5, -0.5])

@@ -35,6 +35,7 @@ def test_intervals_cover_the_truth() -> None:
     assert covered / repeats >= 0.85
 
 
+@pytest.mark.full
 @given(
     st.lists(st.tuples(st.integers(1, 10**6), st.floats(1e-4, 1.0)), min_size=3, max_size=12).filter(
         lambda rows: len({size for size, _ in rows}) >= 3
