@@ -1,24 +1,27 @@
-"""assay run fashion on several processes: the same bytes as in one."""
+"""The recipe fashion on several processes: the same bytes as in one."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from command_line import called
-from run_parts import datasets
+from assay.engines.local import Local
+from assay.engines.ray import Ray
+from assay.pipeline.recipe.codec import load
+from run_parts import datasets, run
 
 
 @pytest.mark.fast
-@pytest.mark.parametrize("options", [("--workers", "2"), ("--engine", "ray")], ids=" ".join)
+@pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=["two workers", "ray"])
 def test_a_tiny_fashion_has_the_same_bytes(
-    options: tuple[str, str], finished: Path, small: list[str], tmp_path: Path
+    engine: Any, finished: Path, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = called(["run", "fashion", *small, *options, "--out", tmp_path / "run"], PYTHONPATH=os.pathsep.join(sys.path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    run(load("fashion", quick=True, changes=tuple(small[2::2])), tmp_path / "run", engine)
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()
-    assert done.returncode == 0, done.stderr
     assert datasets(tmp_path / "run") == datasets(finished)

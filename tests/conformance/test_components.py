@@ -604,6 +604,7 @@ def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> Non
     assert model.logits(shown).shape == (len(samples), len(trainer.labels))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("trainer", [one for one in of(TRAINERS) if not hasattr(one, "labels")], ids=repr)
 def test_tuning_leaves_a_model_that_answers(trainer: Any, tmp_path: Path) -> None:
     lab = real_lab(tmp_path / "work")

@@ -100,6 +100,7 @@ def test_a_damaged_file_is_seen_by_its_receipt_and_it_alone_is_made_again(
     assert {tmp_path / "run" / name for name in changed} <= allowed
 
 
+@pytest.mark.full
 def test_failures_are_stored_counted_and_tried_again(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
@@ -141,6 +142,7 @@ def test_a_part_of_failures_alone_has_the_columns_of_the_others(tmp_path: Path) 
     assert "image" in features(second)
 
 
+@pytest.mark.full
 def test_a_scorer_that_failed_on_some_is_asked_again_for_those_alone(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
