@@ -1,5 +1,6 @@
 # make demo      from a fresh clone to a report
-# make test      the whole test suite
+# make test      the fast tier of the tests: every feature, on small random models
+# make test-full the full tier: embedded models, whole recipes, kills, Chromium; then a second pass on old processors
 # make install   everything into .venv, so that .venv/bin/assay works
 # make check     ruff, mypy --strict, import-linter
 
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 STAMP := $(VENV)/installed
 
-.PHONY: install demo test check clean
+.PHONY: install demo test test-full check clean
 
 install: $(STAMP)
 
@@ -27,9 +28,18 @@ demo: install
 	$(BIN)/assay run fashion
 	@echo "The report: file://$(CURDIR)/runs/fashion/report.html"
 
-# Two processes with a thread each: most tests use one core only. Those of a file stay together, for what they share.
+# Two processes with a thread each: most tests use one core only.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+# The instructions of any x86-64 processor, for trainings and golden numbers.
+OLD_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
+
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST) -m "not full" --dist worksteal
+
+# The tests of a file stay together, for the runs that they share; the longest files come first, in the order of their names.
+test-full: install
+	$(PYTEST) -m full --dist loadfile --no-loadscope-reorder
+	$(OLD_PROCESSOR) $(PYTEST) -m second_pass --hypothesis-profile=full --dist worksteal
 
 check: install
 	$(BIN)/ruff check .

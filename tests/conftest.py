@@ -1,20 +1,59 @@
-"""What holds for all tests: how properties are checked, and that one file's tests leave no memory to the next's."""
+"""Rules for all tests: the two tiers, the profiles of property tests, the time limit of fast tests, freed memory.
+
+The fast tier (`make test`, `-m "not full"`) touches every feature on small random models. The full tier
+(`make test-full`, `-m full`) has what takes long: real embedded models, processes, Ray, Chromium. `tiers.py` marks the
+tests that use these; `@pytest.mark.full` marks a test that is slow for another reason, and `@pytest.mark.fast`
+keeps one in the fast tier.
+"""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A machine that is busy with something else is no reason to fail.
-settings.register_profile("assay", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("assay")
+import tiers
 
+# A machine that is busy with something else is no reason to fail.
+settings.register_profile("fast", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("full", settings.get_profile("fast"), max_examples=100)
+
+FAST_SECONDS = 5.0
+"""Most processor seconds of a test in the fast tier."""
 MUCH = 2e9
 """Bytes in memory above which it is worth the time to look for what nobody holds."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--hypothesis-profile", None) is None:
+        settings.load_profile("full" if config.option.markexpr == "full" else "fast")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if tiers.is_for_second_pass(item):
+            item.add_marker(pytest.mark.second_pass)
+        if tiers.is_full(item) and item.get_closest_marker("full") is None:
+            item.add_marker(pytest.mark.full)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a fast test that is too slow. Processor time counts: a busy machine is no reason to fail."""
+    processor, wall = time.process_time(), time.perf_counter()
+    yield
+    processor, wall = time.process_time() - processor, time.perf_counter() - wall
+    if processor > FAST_SECONDS and item.config.option.markexpr == "not full":
+        pytest.fail(
+            f"{item.nodeid} took {processor:.1f} s of processor time ({wall:.1f} s on the clock). A test of the "
+            f"fast tier may take {FAST_SECONDS:.0f} s: make it smaller, or mark it with pytest.mark.full.",
+            pytrace=False,
+        )
 
 
 @pytest.fixture(autouse=True, scope="module")

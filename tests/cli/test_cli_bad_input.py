@@ -17,13 +17,13 @@ import pytest
 import command_line
 from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
 from assay.components.sources.image.fashion_files import INSTALLED
-from command_line import assay
+from command_line import assay, called
 from run_parts import datasets, stamps
 
 
 def refused(words: list[object], **environment: str) -> str:
     """The message of `assay WORDS --json`, which must fail as a user's mistake fails."""
-    done = assay([*words, "--json"], **environment)
+    done = called([*words, "--json"], **environment)
     assert done.returncode == 2, done.stderr
     message = str(json.loads(done.stdout)["error"])
     assert json.loads(done.stdout)["exit_code"] == 2
@@ -33,7 +33,11 @@ def refused(words: list[object], **environment: str) -> str:
 
 
 MISTAKES = {
-    "unknown component": ("generate.use=Pain", "No component of the generators is called 'Pain'", "'GenerateImages'"),
+    "unknown component": (
+        "generate.use=GenerateImage",
+        "No component of the generators is called 'GenerateImage'",
+        "'GenerateImages'",
+    ),
     "misspelt argument": ("generate.step=2", "GenerateImages takes no argument 'step'", "Did you mean 'steps'"),
     "wrong type": ("generate.steps=many", "Expected `int`, got `str` at `generate.steps`", "'many'"),
     "empty labels": ("generate.labels=[]", "GenerateImages.labels must name at least one label", "generate"),
@@ -162,7 +166,7 @@ def test_a_truncated_shard_is_seen_and_made_again(finished: Path, small: list[st
     (shard, *_) = sorted(next(folder.glob("generate-*")).glob("part-*"))
     os.truncate(shard, shard.stat().st_size // 2)
     before = stamps(folder)
-    done = assay(["run", "fashion", *small, "--out", folder])
+    done = called(["run", "fashion", *small, "--out", folder])
     assert done.returncode == 0, done.stderr
     assert f"{shard.parent.name}/{shard.name} is not what its receipt says: it is made again." in done.stderr
     assert datasets(folder) == datasets(finished)
@@ -203,7 +207,7 @@ def test_a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_room(
         assert not list((disk / "run").rglob("*.tmp"))
         done = now
         subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
-    ended = assay(words)
+    ended = called(words)
     assert ended.returncode == 0, ended.stderr
     assert datasets(disk / "run") == datasets(finished)
     assert done.items() <= stamps(disk / "run").items()

@@ -23,7 +23,7 @@ from assay.pipeline.recipe.codec import shipped
 from assay.pipeline.stages.shards import parts
 from assay.store.receipts import Receipt, read_receipt, write_receipt
 from assay.store.shards import read_blobs, read_made, write_made
-from command_line import LABELS, assay
+from command_line import LABELS, called
 
 PER_LABEL = yaml.safe_load(shipped()["fashion"].read_text(encoding="utf-8"))["generate"]["per_label"]
 
@@ -90,7 +90,7 @@ def test_results_hold_the_whole_proof(finished: Path) -> None:
 
 def test_a_strict_run_refuses_a_test_that_is_trained_on(finished: Path, small: list[str], tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "fashion")
-    done = assay(["run", "fashion", *small, "--out", tmp_path / "fashion", "--strict"])
+    done = called(["run", "fashion", *small, "--out", tmp_path / "fashion", "--strict"])
     assert done.returncode == 2
     assert "The test is not clean: of 30 held-out samples, 30 are also in 'real'" in done.stderr
     assert "Traceback" not in done.stderr
@@ -333,7 +333,7 @@ def test_mistakes_on_the_command_line(refused: Any) -> None:
 
 
 def test_a_second_run_from_the_command_line_is_quick_and_says_so(finished: Path, small: list[str]) -> None:
-    again = assay(["run", "fashion", *small, "--out", finished])
+    again = called(["run", "fashion", *small, "--out", finished])
     assert again.returncode == 0
     assert again.stderr.count("done before") == 22
 
@@ -354,6 +354,7 @@ def test_every_command_and_option_explains_itself() -> None:
 CARRIED = {"fashion-clip", "fashion-diffusion", "fashion-resnet50"}
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not set(embedded_names()) >= CARRIED, reason="This copy of assay does not carry all its models")
 def test_the_shipped_recipe_runs_with_the_models_that_assay_carries(photos: Path, tmp_path: Path) -> None:
     source = f"{{use: ImageFolder, path: {photos}}}"
@@ -365,7 +366,7 @@ def test_the_shipped_recipe_runs_with_the_models_that_assay_carries(photos: Path
         f"prove.real={source}",
     ]
     words = [word for change in changes for word in ("--set", change)]
-    done = assay(["run", "fashion", "--quick", *words, "--out", tmp_path / "run", "--json"])
+    done = called(["run", "fashion", "--quick", *words, "--out", tmp_path / "run", "--json"])
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     flow = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["funnel"]

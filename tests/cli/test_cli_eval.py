@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from command_line import assay
+from command_line import called
 
 ROWS = [
     {"question": "Translate into English: Der Hund schläft.", "answer": ["The dog is sleeping.", "The dog sleeps."]},
@@ -17,7 +17,7 @@ def test_texts_are_measured_beside_references_and_asked_once(tmp_path: Path) -> 
     file = tmp_path / "texts.jsonl"
     file.write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
     words = ["eval", "--model", "embedded:smollm2", "--task", file, "--max-tokens", 12, "--out", tmp_path / "run"]
-    first = assay([*words, "--measure", "rouge-l", "--measure", "chrf"])
+    first = called([*words, "--measure", "rouge-l", "--measure", "chrf"])
     assert first.returncode == 0, first.stderr
     assert "ROUGE-L F, of words in order, 0 to 1." in first.stdout
     assert "an empty answer counts as 0" in first.stdout
@@ -26,7 +26,7 @@ def test_texts_are_measured_beside_references_and_asked_once(tmp_path: Path) -> 
     (part,) = (tmp_path / "run").glob("answers-*/part-00000.jsonl")
     before = part.stat().st_mtime_ns
 
-    second = assay([*words, "--measure", "rouge-l", "--measure", "right", "--json"])
+    second = called([*words, "--measure", "rouge-l", "--measure", "right", "--json"])
     assert second.returncode == 0, second.stderr
     near, right = json.loads(second.stdout)["cells"]
     assert part.stat().st_mtime_ns == before
@@ -50,7 +50,7 @@ def test_a_difference_without_width_is_explained(tmp_path: Path) -> None:
         "--prompt",
         "zero-shot-cot",
     ]
-    done = assay([*words, "--max-tokens", 8, "--out", tmp_path / "run"])
+    done = called([*words, "--max-tokens", 8, "--out", tmp_path / "run"])
     assert done.returncode == 0, done.stderr
     assert "+0.0 to +0.0" in done.stdout
     assert "No question came out differently, so the interval has no width" in done.stdout

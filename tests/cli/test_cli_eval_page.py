@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from command_line import assay
+from command_line import called
 from fault_server import FaultServer
 
 
@@ -22,7 +22,7 @@ def test_the_page_and_the_numbers_say_the_same(tmp_path: Path) -> None:
             "--out",
             tmp_path / "run",
         ]
-        done = assay(words, XDG_CACHE_HOME=str(tmp_path))
+        done = called(words, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "results.json and report.html" in done.stdout
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import assay
+from command_line import called
 from fault_server import FaultServer
 
 PAIRS = [
@@ -35,7 +35,7 @@ def served() -> Iterator[str]:
 def test_pairs_by_the_embedded_model_with_an_audit_in_sentences(tmp_path: Path) -> None:
     file = lines(tmp_path / "pairs.jsonl", PAIRS)
     words = ["judge", "pairs", file, "--judge", "embedded:smollm2", "--out", tmp_path / "run"]
-    done = assay(words)
+    done = called(words)
     assert done.returncode == 0, done.stderr
     for said in (
         "2 of 2",
@@ -50,7 +50,7 @@ def test_pairs_by_the_embedded_model_with_an_audit_in_sentences(tmp_path: Path) 
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "How far to believe it" in page
     assert "A chair." in page
-    again = assay([*words, "--json"])
+    again = called([*words, "--json"])
     assert again.returncode == 0, again.stderr
     (result,) = json.loads(again.stdout)["pairs"]
     assert result["judge"]["by"] == "likelihood"
@@ -71,7 +71,7 @@ def test_texts_are_graded_and_steps_are_printed(tmp_path: Path) -> None:
         "--criteria",
         "Truth.",
     ]
-    done = assay([*words, "--steps", tmp_path / "steps.txt", "--scale", "0-5:0.5", "--out", tmp_path / "run"])
+    done = called([*words, "--steps", tmp_path / "steps.txt", "--scale", "0-5:0.5", "--out", tmp_path / "run"])
     assert done.returncode == 0, done.stderr
     for said in ("1. Look whether it is a fruit.", "2 of 2", "mean grade", "Humans: on 2 texts", "probability"):
         assert said in done.stdout
@@ -82,7 +82,7 @@ def test_a_judge_whose_answers_cannot_be_read_gives_no_numbers_and_costs_no_lie(
     file = lines(tmp_path / "pairs.jsonl", PAIRS)
     two = ["--judge", served, "--judge", "embedded:smollm2", "--family", f"{served}=red"]
     words = ["judge", "pairs", file, *two, "--out", tmp_path / "run"]
-    done = assay(words, XDG_CACHE_HOME=str(tmp_path))
+    done = called(words, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "0 of 2" in done.stdout
     assert "2 of 2" in done.stdout
@@ -90,7 +90,7 @@ def test_a_judge_whose_answers_cannot_be_read_gives_no_numbers_and_costs_no_lie(
     assert "no pair of two answers was judged in both orders" in done.stdout
     assert "Not scored, and left out of every figure: 2 of 2, such as: no line 'ID " in done.stdout
     rated = ["judge", "rate", lines(tmp_path / "rated.jsonl", RATED), "--judge", served, "--criteria", "Truth."]
-    done = assay(
+    done = called(
         [*rated, "--no-steps", "--samples", 2, "--out", tmp_path / "rate", "--json"], XDG_CACHE_HOME=str(tmp_path)
     )
     assert done.returncode == 0, done.stderr
@@ -121,7 +121,7 @@ def test_a_judge_whose_answers_cannot_be_read_gives_no_numbers_and_costs_no_lie(
 )
 def test_mistakes_are_told_in_one_message(words: list[str], told: str, tmp_path: Path) -> None:
     files = {"FILE": lines(tmp_path / "pairs.jsonl", PAIRS), "RATED": lines(tmp_path / "rated.jsonl", RATED)}
-    done = assay(["judge", *(files.get(word, word) for word in words), "--out", tmp_path / "run"])
+    done = called(["judge", *(files.get(word, word) for word in words), "--out", tmp_path / "run"])
     assert done.returncode == 2, done.stdout
     assert told in done.stderr
     assert "Traceback" not in done.stderr

@@ -200,7 +200,7 @@ def _timeless(value: Any) -> Any:
     return [_timeless(part) for part in value] if isinstance(value, list) else value
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("trial", TRIALS, ids=[trial.recipe for trial in TRIALS])
 def test_killed_in_every_training_and_at_random_it_ends_with_the_same_results(trial: Trial, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from command_line import assay
+from command_line import called
 from fault_server import FaultServer
 from remote_parts import KEY
 
@@ -32,7 +32,7 @@ def call(server: FaultServer, tmp_path: Path) -> Call:
     places = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{server.base}/v1", "XDG_CACHE_HOME": str(tmp_path / "kept")}
 
     def run(*words: object, code: int = 0, samples: int = 1) -> subprocess.CompletedProcess[str]:
-        done = assay(words, **places)
+        done = called(words, **places)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         assert KEY not in done.stdout + done.stderr

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from command_line import assay
+from command_line import called
 
 LINES = "The capital of France is Paris.\n\nColorless green ideas sleep furiously.\nx\n"
 
 
 def said(*words: object) -> dict[str, object]:
-    done = assay(["perplexity", *words, "--json"])
+    done = called(["perplexity", *words, "--json"])
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
 
 
+@pytest.mark.full
 def test_lines_are_texts_of_one_corpus(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text(LINES, encoding="utf-8")
@@ -46,7 +47,7 @@ def test_a_whole_file_is_one_text_by_windows(tmp_path: Path) -> None:
     assert text["windows"] > 2
     assert (found["window"], found["stride"]) == (16, 4)
     assert text["bytes"] == len(LINES) * 3
-    printed = assay(["perplexity", *words]).stdout
+    printed = called(["perplexity", *words]).stdout
     assert f"{text['per_token']:,.4f}" in printed
     assert "perplexity by token" in printed
     assert "16 tokens, one each 4" in printed
@@ -55,7 +56,7 @@ def test_a_whole_file_is_one_text_by_windows(tmp_path: Path) -> None:
 def test_what_is_left_out_and_what_shortness_does_is_told(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text(LINES, encoding="utf-8")
-    done = assay(["perplexity", path])
+    done = called(["perplexity", path])
     assert done.returncode == 0, done.stderr
     assert "Left out: 1 of 3 texts, which have fewer than two tokens." in done.stdout
     assert "The first token of each text has nothing before it and is not scored (2 of " in done.stdout
@@ -85,7 +86,7 @@ def test_a_column_of_a_table_is_read_and_nothing_else_of_it(tmp_path: Path) -> N
 )
 def test_a_table_is_no_text(tmp_path: Path, name: str, words: list[object], told: str) -> None:
     (tmp_path / name).write_text("id,text\n1,Two words.\n", encoding="utf-8")
-    done = assay(["perplexity", tmp_path / name, *words])
+    done = called(["perplexity", tmp_path / name, *words])
     assert done.returncode == 2
     assert told in done.stderr
 
@@ -107,7 +108,7 @@ def test_mistakes_are_one_message(tmp_path: Path, content: bytes | None, words: 
     path = tmp_path / "file.txt"
     if content is not None:
         path.write_bytes(content)
-    done = assay(["perplexity", path, *words])
+    done = called(["perplexity", path, *words])
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from command_line import assay
+import pytest
+
+from command_line import called
 
 TEXT = (
     "The old harbour was quiet in the morning. Two boats had come in during the night, and the men who sailed them "
@@ -14,20 +16,21 @@ TEXT = (
 )
 
 
+@pytest.mark.full
 def test_texts_are_judged_beside_those_of_people(tmp_path: Path) -> None:
     asked, people = tmp_path / "asked.txt", tmp_path / "people.jsonl"
     asked.write_text(f"{TEXT}\nToo short.\n", encoding="utf-8")
     own = [f"{TEXT} {'And then it rained again, which nobody minded. ' * nth}" for nth in range(5)]
     people.write_text("".join(json.dumps({"words": text}) + "\n" for text in own), encoding="utf-8")
-    few = assay(["probe", "ai-text", asked, "--human", people, "--column", "words"])
+    few = called(["probe", "ai-text", asked, "--human", people, "--column", "words"])
     assert few.returncode == 2
     assert "--column names a column" in few.stderr
     plain = tmp_path / "people.txt"
     plain.write_text("\n".join(own), encoding="utf-8")
-    few = assay(["probe", "ai-text", asked, "--human", plain])
+    few = called(["probe", "ai-text", asked, "--human", plain])
     assert few.returncode == 2
     assert "takes 23 of them that can be decided, had 5" in few.stderr
-    done = assay(["probe", "ai-text", asked, "--human", plain, "--false-alarms", "0.3"])
+    done = called(["probe", "ai-text", asked, "--human", plain, "--false-alarms", "0.3"])
     assert done.returncode == 0, done.stderr
     assert "not decidable: The text has 2" in " ".join(done.stdout.split())
     assert "Of 5 texts of people" in " ".join(done.stdout.split())
@@ -37,7 +40,7 @@ def test_texts_are_judged_beside_those_of_people(tmp_path: Path) -> None:
 def test_pairs_are_measured(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.json"
     pairs.write_text(json.dumps({"original": [TEXT, "No."], "sampled": [TEXT[::-1], TEXT]}), encoding="utf-8")
-    done = assay(["probe", "ai-text", pairs, "--json"])
+    done = called(["probe", "ai-text", pairs, "--json"])
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["people"] == found["machine"] == 1

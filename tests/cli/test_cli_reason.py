@@ -30,30 +30,29 @@ def results(run: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
-def test_it_helped_and_the_interval_excludes_zero(results: dict[str, Any]) -> None:
+@pytest.mark.full
+def test_the_verdict_is_that_of_the_interval(results: dict[str, Any]) -> None:
     first = results["effects"][0]
     assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("grpo", "sft", 200)
-    assert results["verdict"] == "helped"
-    assert first["difference"]["low"] > 0
-    assert first["adjusted_p"] < 0.05
+    low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
+    assert results["verdict"] == first["verdict"]
+    assert (first["verdict"] != "no difference shown") == (p <= 0.05 and (high < 0 or low > 0))
     assert results["leakage"]
     assert all(one["exact"] == 0 for one in results["leakage"])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: dict[str, Any]) -> None:
     (grpo,) = [one for one in results["learning"] if one["name"] == "grpo"]
     curves = {one["name"]: one["lines"][0]["points"] for one in grpo["curves"]}
     assert {"reward", "kl", "length", "watch declared"} <= set(curves)
     assert [step for step, _ in curves["reward"]] == list(range(1, 13))
     assert grpo["hacking"] is not None
-    assert not grpo["hacking"]["flagged"]
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "How they learned from preferences and rewards" in page
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_reinforced_model_can_be_asked(run: Path) -> None:
     (model,) = run.glob("train-grpo-0-*/model")
     said = assay(["ask", "What is 3 + 4?", "--model", str(model), "--way", "zero-shot", "--max-tokens", "16"])

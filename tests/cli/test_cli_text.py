@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from command_line import assay
+from command_line import called
 from fault_server import FaultServer
 
 FOUR = ("greedy", "beam:4", "top-k:50", "top-p:0.9,temperature:0.7")
 
 
 def said(*words: object) -> dict[str, object]:
-    done = assay([*words, "--json"])
+    done = called([*words, "--json"])
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
@@ -25,6 +25,7 @@ def strategies(*names: str) -> list[str]:
     return [word for name in names for word in ("--strategy", name)]
 
 
+@pytest.mark.full
 def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
     words = ["decode", "The capital of France is", *strategies(*FOUR), "--max-tokens", 6, "--seed", 3]
     found = said(*words, "--html", tmp_path / "out.html")
@@ -44,6 +45,7 @@ def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
         assert row["answers"] == other["answers"]
 
 
+@pytest.mark.full
 def test_one_question_in_every_way() -> None:
     words = ["ask", "Tom has 5 apples and buys 7 more. How many apples has he?", "--kind", "number"]
     found = said(*words, "--samples", 3, "--max-tokens", 60)
@@ -58,6 +60,7 @@ def test_one_question_in_every_way() -> None:
     assert ways["self-consistency"]["votes"] + ways["self-consistency"]["unparsed"] <= 3
 
 
+@pytest.mark.full
 def test_choices_and_examples_of_ones_own(tmp_path: Path) -> None:
     rows = [
         {"question": "Which is a fruit?\n(A) a pear\n(B) a chair", "answer": "A", "reasoning": "Pears grow on trees."},
@@ -87,7 +90,7 @@ def test_a_model_is_checked_by_asking_it() -> None:
     assert 0 < found["tokens"] <= 32  # type: ignore[operator]
     assert found["seconds"] > 0  # type: ignore[operator]
     assert "the same text for the same seed" not in found["cannot"]  # type: ignore[operator]
-    listed = {row["reference"] for row in json.loads(assay(["models", "--json"]).stdout)}
+    listed = {row["reference"] for row in json.loads(called(["models", "--json"]).stdout)}
     assert {"embedded:smollm2", "embedded:minilm", "embedded:fashion-clip"} <= listed
 
 
@@ -97,9 +100,9 @@ def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) ->
     assert found["dollars_per_million"] is None
     assert "beam search" in found["cannot"]  # type: ignore[operator]
     assert "log-probabilities" in found["cannot"]  # type: ignore[operator]
-    done = assay(["ask", "Hello", "--model", served, "--way", "zero-shot"], XDG_CACHE_HOME=str(tmp_path))
+    done = called(["ask", "Hello", "--model", served, "--way", "zero-shot"], XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    refused = assay(["decode", "Hello", "--model", served])
+    refused = called(["decode", "Hello", "--model", served])
     assert refused.returncode == 2
     assert "not a language model that gives access to its logits" in refused.stderr
 
@@ -122,7 +125,7 @@ def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) ->
     ],
 )
 def test_mistakes_are_told_in_one_message(words: list[str], told: str) -> None:
-    done = assay(words)
+    done = called(words)
     assert done.returncode == 2, done.stdout
     assert told in done.stderr
     assert "Traceback" not in done.stderr

@@ -506,7 +506,7 @@ def says_nothing(scorer: Any, outcome: Outcome) -> bool:
 
 @pytest.mark.parametrize("scorer", of([*SCORERS, *VERIFIERS]), ids=repr)
 @given(picks=st.lists(st.integers(0, 9), max_size=8), size=st.integers(1, 5))
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], size: int) -> None:
     known = samples_for(scorer, lab)
     samples = [known[pick] for pick in picks]
@@ -580,7 +580,6 @@ def table_of(rows: Sequence[tuple[Outcome, Outcome, Outcome, str, str]], ids: Se
 
 @pytest.mark.parametrize("rule", of(FILTERS), ids=repr)
 @given(rows=ROWS, order=st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=50)
 def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -> None:
     ids = [f"{nth:02d}" for nth in range(len(rows))]
     decisions = list(rule.decide(table_of(rows, ids)))
@@ -631,6 +630,7 @@ def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> Non
     assert model.logits(shown).shape == (len(samples), len(trainer.labels))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("trainer", [one for one in of(TRAINERS) if not hasattr(one, "labels")], ids=repr)
 def test_tuning_leaves_a_model_that_answers(trainer: Any, tmp_path: Path) -> None:
     lab = real_lab(tmp_path / "work")

@@ -91,18 +91,21 @@ from assay.core.sample import Sample
 from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.models import Device, OpenModels
+from assay.pipeline import runner
 from assay.pipeline.preflight import components
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.stages.shards import TrainArm, TrainShard
 from labs import FewTasks
 from run_parts import datasets, run
 
+SHARD = 8
+"""Samples of a part here: few samples make several parts, so that two workers write at once."""
 SMALL = (
-    "generate.per_label=7",
+    "generate.per_label=2",
     "train.steps=3",
     "train.batch_size=8",
     "prove.holdout.per_label=2",
-    "prove.real.per_label=7",
+    "prove.real.per_label=2",
     "prove.arms=[real, filtered]",
     "keep.0.low=0.01",
 )
@@ -144,11 +147,10 @@ TEXT_SCORERS = (
 
 
 def texts() -> Recipe:
-    """Two parts, so that two workers write at once."""
     few = Decoding("sample", temperature=0.9, max_tokens=4)
     return Recipe(
         "texts",
-        GenerateTexts("embedded:smollm2", LABELS, per_label=34, decoding=few),
+        GenerateTexts("embedded:smollm2", LABELS, per_label=6, decoding=few),
         score={type(one).__name__: one for one in TEXT_SCORERS},
         keep=(
             Languages("Language", ("en", "ko"), unscored="keep"),
@@ -190,6 +192,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Every recipe, run here one part after the other."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "SHARD", SHARD)
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that Ray's workers find the tasks of tests
         for name, recipe in RECIPES.items():
             run(recipe(), folder / name)
@@ -224,7 +227,7 @@ def test_the_same_bytes_on_every_engine(engine: Any, name: str, whole: Path, tmp
 @pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
 def test_a_language_model_is_tuned_alike_on_every_engine(engine: Any, kind: Any, tmp_path: Path) -> None:
     start = checkpoints.chat(tmp_path / "start")
-    work = TrainArm(kind(str(start), steps=3, batch=2, max_length=64), OpenModels(Device(device="cpu")), ())
+    work = TrainArm(kind(str(start), steps=3, batch_size=2, max_length=64), OpenModels(Device(device="cpu")), ())
     words = ("sea", "hill", "river")
     samples = tuple(
         Sample({"instruction": f"Say {word}.", "output": word, "chosen": word, "rejected": "No."}) for word in words
@@ -257,6 +260,7 @@ def test_answers_are_proved_alike_on_every_engine(tmp_path: Path) -> None:
     assert datasets(tmp_path / "one") == datasets(tmp_path / "two") == datasets(tmp_path / "ray")
 
 
+@pytest.mark.full
 def test_reinforcement_is_proved_alike_on_every_engine(tmp_path: Path) -> None:
     start = str(checkpoints.chat(tmp_path / "start"))
     near = EmbeddingCosine("embedded:minilm", ("output",))

@@ -7,12 +7,12 @@ import pytest
 from decoding_example import WAYS, example, step
 from hypothesis import given
 from hypothesis import strategies as st
-from test_report_page import Page
 
 from assay.core.decoding import Decoding
 from assay.decoding.lattice import MARK, nodes
 from assay.decoding.page import STEPS, Tried, Tries, explain, render_decoding, visible
 from assay.text.decoding.reference import decode
+from page_parts import Page
 
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,7 @@ def test_a_judge_that_always_says_a_has_a_conflict_rate_of_100_percent(tmp_path:
     assert "not shown to be better than guessing" in said(found)
 
 
+@pytest.mark.full
 def test_a_judge_that_likes_length_is_caught_by_the_length_audit(tmp_path: Path) -> None:
     found = judged(tmp_path / "run", CodeJudge(longer), items(200))
     result = pairs_result(found)
@@ -346,6 +347,7 @@ def test_an_answer_beside_itself_is_a_tie_and_no_conflict(tmp_path: Path) -> Non
     assert "no pair of two answers was judged in both orders" in said(only)
 
 
+@pytest.mark.full
 def test_the_length_audit_says_whose_win_rate_it_is(tmp_path: Path) -> None:
     two = judged(tmp_path / "two", CodeJudge(longer), items(200, named=True))
     assert pairs_result(two).length_of == "red"

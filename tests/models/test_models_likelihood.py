@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core.completions import Completion, Continuations, Likelihood, Message, NotCompleted, TextRequest
@@ -115,7 +115,6 @@ def tiny() -> torch.nn.Module:
 
 
 @given(rows=st.lists(ROWS, max_size=7))
-@settings(max_examples=60)
 def test_whatever_they_share(
     tiny: torch.nn.Module, rows: list[tuple[tuple[tuple[int, ...], list[int]], list[list[int]]]]
 ) -> None:

@@ -41,6 +41,7 @@ def test_an_embedded_model_that_does_not_exist(kind: str) -> None:
     assert all(name in text for name in embedded_names())
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", embedded_names())
 def test_embedded_models_open(name: str) -> None:
     kinds = {"diffusion": "image_model", "clip": "twin_encoder", "smollm": "text_model"}

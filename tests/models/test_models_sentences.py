@@ -92,6 +92,7 @@ def test_embeddings_are_means_over_tokens(minilm: SentenceEncoder, expected: Mat
     assert rows[0] @ rows[1] > 0.5 > rows[0] @ rows[2]
 
 
+@pytest.mark.full
 def test_an_embedding_depends_on_its_text_alone(minilm: SentenceEncoder) -> None:
     def fresh(texts: Sequence[str]) -> Matrix:
         minilm.kept.clear()

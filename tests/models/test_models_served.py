@@ -161,6 +161,7 @@ def test_the_token_limit_and_stop_strings_end_an_answer(remote: TextModel) -> No
     assert (stopped.answers[0].text, stopped.answers[0].end) == ("Two", "stop")
 
 
+@pytest.mark.full
 def test_sampling_draws_by_its_seed_and_heeds_every_control(remote: RemoteModel, embedded: Served) -> None:
     def drawn(seed: int, **controls: float) -> str:
         # One after the other, by a model that keeps no answers: the server has one stream for all.
@@ -195,6 +196,7 @@ def test_a_prompt_beyond_the_context_fails_as_the_server_does(tiny: Served) -> N
         done(model, asked("w1 w2"))
 
 
+@pytest.mark.full
 def test_a_server_that_dies_under_way_leaves_reasons(tiny: Served) -> None:
     settings = RemoteSettings(tries=2, first_wait_s=0.01, concurrency=4)
     with RemoteModel(tiny.reference, settings) as model:

@@ -215,7 +215,7 @@ def transformers() -> TextModel:
 
 
 @REAL
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "decoding",
@@ -244,7 +244,7 @@ def test_what_mathematics_settles_is_the_same_by_both(
 
 
 @REAL
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
 def test_log_probabilities_are_those_of_transformers(vllm: TextModel, transformers: TextModel) -> None:
     texts = ("The capital of France is Paris.", "안녕하세요, 세계!", "No end: <|im_end|> of it.", "x", "")
@@ -255,7 +255,7 @@ def test_log_probabilities_are_those_of_transformers(vllm: TextModel, transforme
 
 
 @REAL
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
 def test_a_temperature_and_a_cut_do_not_change_what_the_network_held_probable(
     vllm: TextModel, transformers: TextModel
@@ -274,7 +274,7 @@ def test_a_temperature_and_a_cut_do_not_change_what_the_network_held_probable(
 
 
 @REAL
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
 def test_what_is_longer_than_the_context_is_told_and_the_rest_is_answered(vllm: TextModel) -> None:
     long = TextRequest("word " * 9000, Decoding(max_tokens=4))

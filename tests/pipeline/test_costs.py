@@ -14,7 +14,7 @@ from assay.pipeline.recipe.codec import load
 from assay.pipeline.recipe.spec import build, describe
 from assay.store.keys import digest
 from assay.store.receipts import Receipt, write_receipt
-from command_line import assay
+from command_line import called
 from fault_server import FaultServer
 from remote_parts import KEY
 
@@ -85,7 +85,7 @@ def test_a_budget_ends_a_run_that_loses_nothing_and_goes_on(tmp_path: Path) -> N
 
         def told(command: str, *more: str, budget: float, code: int = 0) -> str:
             words = [command, recipe, "--out", out, "--set", f"budget={budget}", *more]
-            found = assay(words, **places)
+            found = called(words, **places)
             assert found.returncode == code, found.stderr
             return found.stdout if more else found.stdout + found.stderr
 
@@ -134,7 +134,7 @@ def test_a_budget_is_an_amount_of_money(tmp_path: Path) -> None:
     assert load(str(recipe)).budget is None
     assert load(str(recipe), changes=["budget=2"]).budget == 2.0
     for value, said in (("-1", "0 or more dollars"), (".inf", "0 or more dollars"), ("much", "budget")):
-        found = assay(["plan", str(recipe), "--set", f"budget={value}"])
+        found = called(["plan", str(recipe), "--set", f"budget={value}"])
         assert found.returncode == 2
         assert said in found.stderr
         assert "Traceback" not in found.stderr
@@ -154,7 +154,7 @@ def test_what_stands_in_the_way_is_said_before_anything_is_asked(
     recipe = tmp_path / "letters.yaml"
     recipe.write_text(RECIPE, encoding="utf-8")
     changes = ["--set", f"generate.model={reference}", "--set", "budget=1"]
-    found = assay(["run", recipe, "--out", tmp_path / "run", *changes], OPENAI_API_KEY=key)
+    found = called(["run", recipe, "--out", tmp_path / "run", *changes], OPENAI_API_KEY=key)
     assert found.returncode == 2
     assert said in found.stderr
     assert "Traceback" not in found.stderr

@@ -19,7 +19,7 @@ from assay.store.export.export import export
 from assay.store.images import StoredImages
 from assay.store.rows import read_decisions, read_results
 from assay.text.instructions.dialogues import said_before
-from command_line import assay
+from command_line import called
 from run_parts import folder_of, run
 
 THINGS = ("key", "lamp", "boat", "bread", "coat", "map", "cup", "hat")
@@ -130,7 +130,7 @@ def test_the_page_shows_what_was_said_before(whole: Path) -> None:
 
 
 def test_what_was_kept_is_exported_with_the_whole_dialogue(whole: Path, tmp_path: Path) -> None:
-    done = assay(["export", whole / "run", tmp_path / "pairs", "--to", "preference"])
+    done = called(["export", whole / "run", tmp_path / "pairs", "--to", "preference"])
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (tmp_path / "pairs" / "data.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {len(row["prompt"]) for row in rows} == {3}

@@ -30,6 +30,7 @@ def results(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.full
 def test_two_identical_arms_show_no_difference(tmp_path: Path) -> None:
     """A filter that keeps everything makes `filtered`, `unfiltered` and `random-subset` one and the same."""
     arms = ("unfiltered", "filtered", "random-subset")
@@ -72,6 +73,7 @@ def test_near_duplicates_are_looked_for_where_there_are_fingerprints(tmp_path: P
     assert (found["generate"]["exact"], found["generate"]["near"]) == (0, 0)
 
 
+@pytest.mark.full
 def test_every_arm_trains_on_what_it_says(tmp_path: Path) -> None:
     arms = TRAINED
     what = recipe(score=LOOKS, prove=proof(arms=arms, few=3, fingerprint="look", curve=(2, 5, 10)))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core.arms import ARMS
@@ -85,7 +85,6 @@ def test_a_thorough_proof_does_more_of_everything() -> None:
     seeds=st.integers(1, 9),
     low=st.none() | st.floats(0, 1),
 )
-@settings(max_examples=25, deadline=None)
 def test_changed_recipes_come_back_equal(steps: int, guidance: float, word: str, seeds: int, low: float | None) -> None:
     changes = [
         f"generate.steps={steps}",
@@ -115,7 +114,6 @@ def test_laying_one_mapping_on_another(base: dict[str, Any], over: dict[str, Any
 
 
 @given(path=st.text("abg.01=[", max_size=12) | st.just("generate.labels.0"), value=st.text(max_size=6))
-@settings(max_examples=150, deadline=None)
 def test_any_change_is_taken_or_refused_in_words(path: str, value: str) -> None:
     try:
         recipe = load("fashion", changes=[f"{path}={value}"])

@@ -105,12 +105,13 @@ def test_a_part_that_is_lost_is_made_again_as_it_was(whole: Path, tmp_path: Path
     assert datasets(tmp_path / "run") == datasets(whole)
 
 
+@pytest.mark.fast
 def test_killed_again_and_again_it_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
     """kill -9, in another process, wherever it is by then."""
     folder = tmp_path / "run"
     code = (
         "import sys; from pathlib import Path; import run_parts as r; from assay.core.recipe import Recipe;"
-        f"from assay.pipeline import run; run.SHARD = {SIZE};"
+        f"from assay.pipeline import runner; runner.SHARD = {SIZE};"
         "r.run(Recipe('chain', r.Chain(pause=0.05)), Path(sys.argv[1]))"
     )
     most = len(list(folder_of(whole, "generate").glob("part-*")))
@@ -121,7 +122,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(whole: Path, tmp_pat
                 assert time.monotonic() < patience
                 time.sleep(0.002)
             process.kill()
-        assert len(list(folder.rglob("part-*.parquet"))) < most
+        assert wanted <= len(list(folder.rglob("part-*.parquet"))) < most
     run(Recipe("chain", Chain(pause=0.05)), folder)
     assert numbers(folder) == numbers(whole)
     rows = {path.name: path.read_bytes() for path in parts(folder_of(whole, "generate"))}

@@ -73,7 +73,9 @@ def test_a_changed_threshold_makes_and_scores_nothing_again(tmp_path: Path) -> N
     assert said.ended["train-unfiltered-0"].endswith("done before")
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "flipped"])
+@pytest.mark.parametrize(
+    "damage", ["cut", *(pytest.param(name, marks=pytest.mark.full) for name in ("gone", "flipped"))]
+)
 @pytest.mark.parametrize("stage", ["generate", "score-bright", "keep", "train-filtered-0", "prove", "holdout"])
 def test_a_damaged_file_is_seen_by_its_receipt_and_it_alone_is_made_again(
     whole: Path, tmp_path: Path, stage: str, damage: str
@@ -98,6 +100,7 @@ def test_a_damaged_file_is_seen_by_its_receipt_and_it_alone_is_made_again(
     assert {tmp_path / "run" / name for name in changed} <= allowed
 
 
+@pytest.mark.full
 def test_failures_are_stored_counted_and_tried_again(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
@@ -139,6 +142,7 @@ def test_a_part_of_failures_alone_has_the_columns_of_the_others(tmp_path: Path) 
     assert "image" in features(second)
 
 
+@pytest.mark.full
 def test_a_scorer_that_failed_on_some_is_asked_again_for_those_alone(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
@@ -201,7 +205,7 @@ def test_real_data_is_read_before_anything_is_made(tmp_path: Path) -> None:
     assert (shop / "log").read_text().startswith("generate 0\nread\ngenerate 64\n")  # generate 0 is the check
 
 
-@pytest.mark.parametrize("after", range(0, 24, 3))
+@pytest.mark.parametrize("after", [4, 16, *(pytest.param(nth, marks=pytest.mark.full) for nth in range(0, 24, 3))])
 def test_a_run_stopped_anywhere_goes_on_and_makes_nothing_twice(whole: Path, tmp_path: Path, after: int) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):

@@ -45,7 +45,7 @@ def kept(folder: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_killed_at_random_a_run_ends_with_the_same_bytes_and_makes_nothing_twice(tmp_path: Path) -> None:
     models = commands.small_models(tmp_path / "models")
     photos = commands.photographs(tmp_path / "photos", per_label=1)

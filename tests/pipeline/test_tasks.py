@@ -14,7 +14,7 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.report.api import report
 from assay.store.rows import read_decisions, read_outcomes
 from assay.text.prompting.delimiters import fenced
-from command_line import assay
+from command_line import called
 from fault_answers import SAY
 from fault_server import FaultServer
 from remote_parts import KEY
@@ -65,7 +65,7 @@ def test_alpagasus_grades_from_0_to_5_and_its_line_at_four_and_a_half(tmp_path: 
     with FaultServer(verdict) as server:
         recipe = tmp_path / "rated.yaml"
         recipe.write_text(RECIPE.format(tasks=path, model=f"{server.base}/v1#judge"), encoding="utf-8")
-        done = assay(["run", recipe, "--out", tmp_path / "run", "--json"], ASSAY_API_KEY=KEY, HOME=str(tmp_path))
+        done = called(["run", recipe, "--out", tmp_path / "run", "--json"], ASSAY_API_KEY=KEY, HOME=str(tmp_path))
         shown = [one.text for one in server.received]
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -107,7 +107,7 @@ def test_a_run_of_tasks_is_exported_with_a_card_and_opens_as_it_lies(tmp_path: P
     run(recipe, tmp_path / "run")
     report(tmp_path / "run")
     for layout, file in (("alpaca", "data.json"), ("sharegpt", "data.json"), ("messages", "data.jsonl")):
-        done = assay(["export", tmp_path / "run", tmp_path / layout, "--to", layout, "--license", "cc0-1.0"])
+        done = called(["export", tmp_path / "run", tmp_path / layout, "--to", layout, "--license", "cc0-1.0"])
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"Wrote 8 samples and a card to {tmp_path / layout} ({layout}).\n"
         files, cache = str(tmp_path / layout / file), str(tmp_path / "cache")

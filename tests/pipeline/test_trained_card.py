@@ -62,6 +62,7 @@ def front(text: str) -> Mapping[str, Any]:
     return found
 
 
+@pytest.mark.full
 def test_every_arm_says_what_it_learnt_from_and_how_much_of_it_is_synthetic(whole: Path) -> None:
     kept = counts(whole, "keep")["kept"]
     shares = {
@@ -98,6 +99,7 @@ def test_a_card_is_no_part_of_the_training(whole: Path) -> None:
     assert read_artifact(folder).digest == json.loads((folder / "artifact.json").read_text())["digest"]
 
 
+@pytest.mark.full
 def test_an_edited_card_stays_and_a_lost_one_comes_back(whole: Path, tmp_path: Path) -> None:
     run(whole_recipe(), tmp_path / "run")
     assert datasets(tmp_path / "run") == datasets(whole)

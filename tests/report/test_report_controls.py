@@ -76,22 +76,6 @@ class Lottery:
         return [Score(float(lot(one.text("instruction"), one.text("text")) % 2)) for one in samples]
 
 
-@dataclass(frozen=True)
-class Letters:
-    """How many letters an answer has."""
-
-    better: Literal["higher", "lower"] = "higher"
-
-    version: ClassVar[int] = 1
-
-    @property
-    def scale(self) -> Scale:
-        return Scale("letters", 0.0, better=self.better)
-
-    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [Score(float(len(one.text("text")))) for one in samples]
-
-
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(checkpoints.chat(tmp_path_factory.mktemp("start"), dtype=torch.float32, tie_word_embeddings=False))
@@ -116,34 +100,44 @@ def practising(start: str, reward: Scorer, **more: Any) -> GRPO:
         "max_length": 64,
         "learning_rate": 1e-2,
     }
-    return GRPO({"it": reward}, start, save_every=0, **sizes, **more)
+    return GRPO({"it": reward}, start, save_every=0, **(sizes | more))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("reward", "verdict"), [(Even(), "helped"), (Lottery(), "no difference shown")])
 def test_a_reward_by_lot_helps_nothing_on_other_tasks(reward: Any, verdict: str, start: str, tmp_path: Path) -> None:
     facts = proved(practising(start, reward), reward, tmp_path / "run")
     (pair,) = [one for one in facts.comparisons if (one.ours, one.theirs) == ("filtered", "base")]
-    assert pair.difference.n == 200
-    assert pair.verdict == verdict
+    difference = pair.difference
+    assert difference.n == 200
+    if verdict == "helped":
+        assert difference.low > 0.1
+        assert pair.verdict == verdict
+    else:  # one training in twenty differs by chance, by the last bits of a processor: none by four standard errors
+        assert abs(difference.estimate) < difference.high - difference.low
+        assert pair.verdict == verdict or not difference.low <= 0 <= difference.high
 
 
-@pytest.mark.parametrize(("watched", "flagged"), [(Letters("lower"), True), (Letters(), False)])
-def test_a_reward_that_is_won_by_length_is_flagged_where_short_answers_are_wanted(
-    watched: Letters, flagged: bool, start: str, tmp_path: Path
+@pytest.mark.full
+@pytest.mark.parametrize(("watched", "flagged"), [(Even(better="lower"), True), (Even(), False)])
+def test_a_reward_is_flagged_where_it_rises_at_the_cost_of_a_watched_score(
+    watched: Even, flagged: bool, start: str, tmp_path: Path
 ) -> None:
-    trainer = practising(start, Letters(), watch={"short": watched})
-    facts = proved(trainer, Letters(), tmp_path / "run")
+    # Long enough for the reward to rise by several standard errors.
+    trainer = practising(start, Even(), watch={"cost": watched}, steps=60, answers=8, warmup=0.0)
+    facts = proved(trainer, Even(), tmp_path / "run")
     (learning,) = facts.learned
-    hacking, curve = learning.hacking, learning.curve("watch short")
+    hacking, curve = learning.hacking, learning.curve("watch cost")
     assert hacking is not None
     assert hacking.rose, hacking
     assert curve is not None
     assert curve.rise is not None
     assert curve.rise.estimate > 0  # it is drawn as it was scored, whichever way is better
     assert hacking.flagged == flagged
-    assert ("short (watched in training)" in hacking.fell) == flagged
+    assert ("cost (watched in training)" in hacking.fell) == flagged
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("chosen", "clear"), [("polite", True), ("any", False)])
 def test_a_reward_model_of_labels_by_lot_is_not_said_to_tell_held_out_pairs_apart(
     chosen: Any, clear: bool, start: str, tmp_path: Path
@@ -155,5 +149,10 @@ def test_a_reward_model_of_labels_by_lot_is_not_said_to_tell_held_out_pairs_apar
     pairs = facts.learned[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (80, 20)
-    assert pairs.accuracy.low is not None
-    assert (pairs.accuracy.low > 0.5) == clear
+    accuracy = pairs.accuracy
+    assert accuracy.low is not None
+    assert accuracy.high is not None
+    if clear:
+        assert accuracy.low > 0.7
+    else:  # within four standard errors of one half, whatever the last bits of a processor
+        assert abs(accuracy.estimate - 0.5) < accuracy.high - accuracy.low

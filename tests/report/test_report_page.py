@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,41 +14,9 @@ from assay.analysis.proof import Curve
 from assay.analysis.report_data import NOT_AMONG, Confusion, Expert, Funnel, ReportFacts, StageCost
 from assay.report import render, to_results
 from assay.report.sections import SECTIONS
+from page_parts import Page
 
-VOID = {"meta", "img", "br", "hr", "input", "link"}
-SVG_LEAVES = {"line", "circle", "rect", "polyline"}
 HOSTILE = '<script>alert("1")</script>'
-
-
-class Page(HTMLParser):
-    """Checks that tags are balanced, and gathers attributes and what a reader sees outside of drawings and code."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.tags: list[str] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in SVG_LEAVES
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if not {"svg", "style", "code", "title"} & set(self.open):
-            self.text += data + " "
 
 
 @pytest.fixture(scope="module")

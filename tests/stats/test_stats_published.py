@@ -259,7 +259,7 @@ def test_a_subject_without_examples_is_left_out_and_said(tmp_path: Path) -> None
     assert "MMLU, 1 subject, right, %" in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_lm_evaluation_harness_chooses_the_same_letters_or_is_said_to_be_missing() -> None:
     folder = shared("mmlu")
     done = published(folder, "--only", "harness", "--quick")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from store_parts import TEXT
 
@@ -39,7 +39,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("rows") / "rows.parquet"
 
 
-@settings(max_examples=60, deadline=None)
 @given(rows=st.lists(st.tuples(TEXT, OUTCOME), max_size=6))
 def test_outcomes_come_back(path: Path, rows: list[tuple[str, Outcome]]) -> None:
     ids, outcomes = [row[0] for row in rows], [row[1] for row in rows]
@@ -51,14 +50,12 @@ def test_outcomes_come_back(path: Path, rows: list[tuple[str, Outcome]]) -> None
     assert is_whole(path)
 
 
-@settings(max_examples=25, deadline=None)
 @given(rows=st.lists(st.builds(ResultRow, arm=TEXT, seed=st.integers(0, 2**63 - 1), id=TEXT, outcome=OUTCOME)))
 def test_results_come_back(path: Path, rows: list[ResultRow]) -> None:
     write_results(path, rows)
     assert read_results(path) == rows
 
 
-@settings(max_examples=25, deadline=None)
 @given(rows=st.lists(st.builds(DecisionRow, id=TEXT, keep=st.booleans(), filter=TEXT, rule=TEXT, reason=TEXT)))
 def test_decisions_come_back(path: Path, rows: list[DecisionRow]) -> None:
     write_decisions(path, rows)

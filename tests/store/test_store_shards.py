@@ -20,7 +20,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shards")
 
 
-@settings(max_examples=60, deadline=None)
 @given(made=MADE, stored=st.sets(st.sampled_from("abcdef")))
 def test_what_is_written_comes_back(folder: Path, made: list[Made], stored: set[str]) -> None:
     path = folder / "part-00000.parquet"
@@ -33,7 +32,6 @@ def test_what_is_written_comes_back(folder: Path, made: list[Made], stored: set[
     assert is_whole(path)
 
 
-@settings(max_examples=25, deadline=None)
 @given(made=MADE)
 def test_equal_rows_give_equal_bytes(folder: Path, made: list[Made]) -> None:
     one, two = folder / "one.parquet", folder / "two.parquet"
@@ -46,7 +44,6 @@ def test_equal_rows_give_equal_bytes(folder: Path, made: list[Made]) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
-@settings(max_examples=60, deadline=None)
 @given(fields=st.sets(st.tuples(NAME, st.sampled_from(["text", "image"])), max_size=8))
 def test_no_two_columns_share_a_name(fields: set[tuple[str, str]]) -> None:
     columns = lay_out(fields)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.components.filters import near_duplicates
@@ -32,7 +32,6 @@ def naive(order: list[int], vectors: list[tuple[float, ...]], similarity: float)
 
 
 @given(VECTORS, st.sampled_from([0.3, 0.5, 0.9, 0.98, 1.0]), st.integers(1, 7), st.booleans(), st.randoms())
-@settings(deadline=None, max_examples=300)
 def test_is_its_naive_twin(
     vectors: list[tuple[float, ...]], similarity: float, block: int, prefer: bool, random: object
 ) -> None:

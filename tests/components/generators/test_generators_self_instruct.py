@@ -301,6 +301,7 @@ class Bare:
         return [Sample(dict(self.fields), nth=nth) for nth in range(self.many)]
 
 
+@pytest.mark.full
 def test_tasks_that_are_too_few_are_named_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="shows 8 tasks in a call, but there are only 5 in 'en'") as said:
         run(Recipe("few", SelfInstruct(FewTasks(), 3)), tmp_path / "run")
@@ -396,6 +397,7 @@ def test_a_service_is_asked_as_planned_and_what_failed_is_asked_again(
     assert sum("assistant can do in writing" in text for text in again) <= 2  # those of round two see a larger pool
 
 
+@pytest.mark.full
 def test_the_embedded_model_writes_tasks_and_a_filter_says_why_others_go(tmp_path: Path) -> None:
     own = SelfInstruct(
         FewTasks(), 6, per_round=3, human=3, machine=2, yes=1, no=1, shots=1, solving=Decoding(max_tokens=32)

@@ -143,7 +143,7 @@ def test_the_nearest_item_by_embedding_is_named(sets: Any) -> None:
     assert blank == Unscored("not_applicable", "The sample has no text.")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_an_item_in_other_words_lies_nearer_than_another_question(sets: Any) -> None:
     said = "In April Natalia sold hair clips to forty-eight friends, in May half of that. What is the total she sold?"
     scorer = EmbeddingOverlap(sets)

@@ -194,6 +194,7 @@ def test_a_long_line_is_looked_at_in_pieces_that_lose_nothing() -> None:
     assert OVERLAP < WIDTH
 
 
+@pytest.mark.full
 def test_ten_megabytes_are_no_trouble() -> None:
     text = "The quick brown fox met 12 people in 1999. " * 230_000 + "jane@example.org " + AWS
     assert [one.kind for one in personal_data(text)] == [EMAIL]

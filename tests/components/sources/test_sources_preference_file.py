@@ -220,7 +220,7 @@ ROW = st.dictionaries(st.sampled_from(["prompt", "chosen", "rejected", "instruct
 
 
 @given(ROW)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_record_is_a_pair_or_a_counted_drop(tmp_path: Path, row: dict[str, Any]) -> None:
     """And with "refuse" an error in words."""
     (pair,) = read(tmp_path, row, broken="drop")

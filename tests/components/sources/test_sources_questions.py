@@ -277,7 +277,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size
 
 
 @given(rows=st.lists(st.tuples(TEXT, TEXT, TEXT, TEXT), min_size=1, max_size=5))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_csv_writer_writes_is_read(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL)
@@ -291,7 +291,7 @@ def test_whatever_a_csv_writer_writes_is_read(tmp_path: Path, rows: list[tuple[s
 
 
 @given(content=st.one_of(st.binary(), st.text().map(lambda text: f"question,answer,A,B\n{text}".encode())))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("kind", ["q.csv", "q.jsonl", "mmlu", "gsm8k.jsonl", "t.json"])
 def test_any_bytes_give_samples_or_one_sentence(tmp_path: Path, kind: str, content: bytes) -> None:
     makes: dict[str, Any] = {"mmlu": Mmlu, "gsm8k.jsonl": Gsm8k, "t.json": TruthfulQa}

@@ -66,6 +66,7 @@ def history_of(artifact: Artifact) -> list[Any]:
     return found
 
 
+@pytest.mark.full
 def test_rewards_rise_and_what_is_watched_is_written(start: Path, tmp_path: Path) -> None:
     trainer = small(start, steps=25, prompts_per_step=4, num_generations=8, watch={"thirds": Even(3)}, warmup_ratio=0.0)
     artifact = run(trainer, tmp_path / "work")
@@ -100,6 +101,7 @@ def test_what_it_leaves_loads_answers_and_is_of_the_starts_own_kind(start: Path,
     assert AutoTokenizer.from_pretrained(artifact.path).chat_template == checkpoints.CHATML
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "more", [{}, {"method": "full", "learning_rate": 1e-3}, {"precision": "bfloat16"}, {"batch_size": 4}]
 )

@@ -53,7 +53,6 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> tuple[torch.nn.Module, tor
 
 
 @given(pairs=PAIRS)
-@settings(deadline=None, max_examples=30)
 def test_states_are_those_of_each_row_alone(
     nets: tuple[torch.nn.Module, torch.nn.Module], pairs: list[tuple[list[int], list[int], list[int]]]
 ) -> None:

@@ -200,6 +200,7 @@ def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
     assert facts == {"steps": 5, "answers": 30, "samples": 8, **none}
 
 
+@pytest.mark.full
 def test_the_reward_rises_and_the_divergence_is_what_it_costs(start: Path, tmp_path: Path) -> None:
     plain = PPO(str(start), steps=16, missing_eos_penalty=0.0, kl_coef=0.0, **QUICK)
     free, near = run(plain, tmp_path / "free"), run(replace(plain, kl_coef=0.04), tmp_path / "near")
@@ -294,6 +295,7 @@ def test_prompts_are_asked_once_an_epoch_and_held_back_ones_never(start: Path, t
     assert len({one.id for one in scorer.shown[:3]}) == 3
 
 
+@pytest.mark.full
 def test_answers_to_held_back_prompts_are_sampled_before_and_after(start: Path, tmp_path: Path) -> None:
     """As in training, as many as asked for, and each prompt by the same randomness both times."""
     trainer = PPO(

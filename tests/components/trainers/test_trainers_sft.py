@@ -102,6 +102,7 @@ def test_leaves_a_model_that_opens_and_says_other_things(trained: Artifact, star
     assert words(text)["input_ids"] == AutoTokenizer.from_pretrained(start)(text)["input_ids"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("method", "rate", "steps"), [("lora", 5e-3, 300), ("full", 2e-2, 120)])
 def test_what_is_taught_is_said(method: Any, rate: float, steps: int, start: Path, tmp_path: Path) -> None:
     """By `assay ask`'s own way of asking, on a conversation that a network of two layers can learn by heart."""
@@ -457,6 +458,7 @@ def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_fr
     assert run(trainer, folder).digest == whole.digest
 
 
+@pytest.mark.full
 def test_two_processes_share_the_steps_of_one(start: Path, tmp_path: Path) -> None:
     trainer = SFT(str(start), steps=3, batch_size=4, max_length=128, precision="float32", learning_rate=1e-3)
     alone = run(trainer, tmp_path / "alone")
@@ -484,6 +486,7 @@ def spoilt(start: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_loss_that_is_not_finite_is_an_error(processes: int, start: Path, tmp_path: Path) -> None:
     folder = spoilt(start, tmp_path / "spoilt")
@@ -491,6 +494,7 @@ def test_a_loss_that_is_not_finite_is_an_error(processes: int, start: Path, tmp_
         run(SFT(str(folder), steps=2, batch_size=2, processes=processes), tmp_path / "work")
 
 
+@pytest.mark.full
 def test_a_process_that_dies_is_an_error(start: Path, tmp_path: Path) -> None:
     def kill_one(step: int, steps: int) -> None:
         ours = [child for child in psutil.Process().children(recursive=True) if "torchrun" not in str(child.cmdline())]
@@ -569,7 +573,7 @@ def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any],
         SFT(**arguments)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_tuned_embedded_model_answers_by_the_backend_of_its_start(tmp_path: Path) -> None:
     """Its F16 GGUF, which OpenVINO reads, and its safetensors, which transformers reads, are one tuned model."""
     told = Sample({"instruction": "Where is the key?", "input": "", "output": "Under the blue stone."})

@@ -54,6 +54,7 @@ def test_the_expert_is_told_from_strangers_by_its_features(lab: Lab, strangers: 
     assert found["vim"] > found["max-logit"]  # looking at features beats looking at answers
 
 
+@pytest.mark.full
 def test_two_kinds_that_were_kept_from_a_pupil_look_less_known_to_it(lab: Lab, tmp_path: Path) -> None:
     real = FashionMNIST(split="train", per_label=100, only=EIGHT).read(lab)
     trainer = ImageClassifier(EIGHT, steps=60, batch_size=64, size=24, crop=0.0, flip=False)

@@ -59,6 +59,7 @@ def test_a_sign_that_knows_is_the_best_there_is() -> None:
     assert found.points[2].risk.estimate == 0.0
 
 
+@pytest.mark.full
 def test_a_sign_that_says_nothing_spares_nothing() -> None:
     """Its interval holds zero about as often as it should."""
     held = 0

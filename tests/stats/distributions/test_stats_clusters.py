@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
@@ -38,7 +38,6 @@ def test_it_fits_as_well_as_scikit_learn_on_unit_vectors() -> None:
 
 
 @given(rows=ROWS, count=st.integers(1, 6))
-@settings(max_examples=200, deadline=None)
 def test_every_row_is_with_the_centre_that_is_nearest(rows: list[tuple[float, ...]], count: int) -> None:
     vectors = np.asarray(rows, dtype=np.float64).reshape(len(rows), 3)
     found = clusters(vectors, count)

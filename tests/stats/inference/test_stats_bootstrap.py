@@ -73,6 +73,7 @@ def test_ten_thousand_items_take_little_memory() -> None:
     assert peak < 100e6
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("seeds", "luck", "items"), [(1, 0.0, 2_000), (3, 0.0, 500), (3, 0.002, 2_000), (3, 0.02, 2_000), (5, 0.02, 500)]
 )

@@ -4,6 +4,7 @@ import pytest
 from assay.stats.inference import compare, holm, mcnemar
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("seeds", "luck"), [(1, 0.0), (3, 0.01)])
 def test_a_family_is_not_wrong_more_often_than_one_pair(seeds: int, luck: float) -> None:
     """Five arms that are all alike, four compared with the first: any verdict in at most 5 of 100 runs."""

@@ -89,7 +89,6 @@ def test_two_models_have_a_closed_form(wins: int, losses: int, draws: int) -> No
     assert davidson.tie == pytest.approx(draws / math.sqrt(wins * losses), rel=1e-9)
 
 
-@settings(max_examples=30)
 @given(st.integers(2, 6), SEEDS, st.sampled_from(["half", "davidson"]))
 def test_the_order_of_votes_and_of_sides_plays_no_part(models: int, seed: int, ties: str) -> None:
     cast = possible(models, 120, seed)
@@ -107,7 +106,6 @@ def test_the_order_of_votes_and_of_sides_plays_no_part(models: int, seed: int, t
     assert ours.tie == pytest.approx(theirs.tie)
 
 
-@settings(max_examples=30)
 @given(st.integers(2, 6), SEEDS)
 def test_other_names_change_nothing_and_other_outcomes_turn_all_round(models: int, seed: int) -> None:
     cast = possible(models, 120, seed)

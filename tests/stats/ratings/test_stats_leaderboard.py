@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core.effect import Effect
@@ -90,6 +90,7 @@ def test_the_three_kinds_of_interval_agree_where_the_model_is_right() -> None:
         assert max(widths) / min(widths) < 1.1
 
 
+@pytest.mark.full
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Of three models, by 300 data sets (the bootstrap: 60 of them); the bounds are three standard errors or more."""
     strengths = np.array([0.0, 0.5, -0.5])
@@ -216,7 +217,6 @@ def test_one_vote_has_no_interval() -> None:
     assert all(one.rating.low is None for one in elo_leaderboard(cast).standings)
 
 
-@settings(max_examples=30)
 @given(st.integers(2, 6), st.integers(1, 80), st.integers(0, 999), st.floats(1, 64))
 def test_elo_is_its_definition_and_keeps_its_mean(models: int, n: int, seed: int, k: float) -> None:
     cast = drawn_votes(models, n, seed)

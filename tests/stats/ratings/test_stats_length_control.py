@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -30,7 +30,6 @@ def slow_l1(x: np.ndarray, weights: np.ndarray, moments: np.ndarray, penalty: fl
     return found[:p] - found[p:]
 
 
-@settings(max_examples=40)
 @given(st.integers(1, 4), st.integers(5, 60), st.integers(0, 10_000), st.sampled_from([0.01, 0.3, 3.0, 30.0]))
 @example(3, 54, 224, 0.01)
 def test_the_solver_is_a_general_optimizer_and_more_exact(p: int, n: int, seed: int, penalty: float) -> None:

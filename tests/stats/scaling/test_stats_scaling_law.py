@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay.stats import chinchilla, power_law
@@ -18,6 +18,7 @@ def test_known_constants_are_recovered(truth: PowerLaw) -> None:
     assert found(SIZES) == pytest.approx(truth(SIZES), rel=1e-3)
 
 
+@pytest.mark.full
 def test_intervals_cover_the_truth() -> None:
     truth = PowerLaw(0.10, 2.0, 0.45)
     covered = 0
@@ -34,6 +35,7 @@ def test_intervals_cover_the_truth() -> None:
     assert covered / repeats >= 0.85
 
 
+@pytest.mark.full
 @given(
     st.lists(st.tuples(st.integers(1, 10**6), st.floats(1e-4, 1.0)), min_size=3, max_size=12).filter(
         lambda rows: len({size for size, _ in rows}) >= 3
@@ -41,7 +43,6 @@ def test_intervals_cover_the_truth() -> None:
 )
 @example([(4, 0.0125), (6, 0.0125), (10, 0.0125), (20, 0.0125), (100, 0.0125)])
 @example([(4, 0.05), (20, 0.2), (100, 0.9)])
-@settings(max_examples=60, deadline=None)
 def test_whatever_was_measured_is_fitted(rows: list[tuple[int, float]]) -> None:
     """Flat, rising and jagged losses too: a curve within its bounds, and answers that are numbers or never."""
     sizes, losses = zip(*rows, strict=True)
@@ -110,6 +111,7 @@ def test_chinchilla_recovers_the_published_constants() -> None:
     assert truth(others, 1e21 / 6 / others).min() == pytest.approx(float(truth(parameters, tokens)), rel=1e-9)
 
 
+@pytest.mark.full
 def test_chinchillas_intervals_cover_the_truth() -> None:
     truth = Chinchilla(1.69, 406.4, 0.34, 410.7, 0.28)
     n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 5), np.geomspace(5e9, 5e11, 5)))

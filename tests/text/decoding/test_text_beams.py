@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny_llama import beamed, recomputed
 
@@ -91,7 +91,6 @@ def every_sequence(vocabulary: int, length: int, eos: int | None) -> list[tuple[
 
 
 @given(st.integers(2, 4), st.integers(1, 4), st.booleans(), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
 def test_with_beams_enough_the_most_probable_sequence_is_found(
     vocabulary: int, length: int, ends: bool, seed: int
 ) -> None:

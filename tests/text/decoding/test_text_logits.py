@@ -68,7 +68,6 @@ def _without_min_p(decoding: Decoding) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 @given(logits=st.one_of(LOGITS, TIED), decoding=CUTS)
-@settings(max_examples=400, deadline=None)
 def test_cut_is_transformers(logits: Floats, decoding: Decoding, dtype: torch.dtype, near: float) -> None:
     assume(not on_a_border(logits, decoding, near))
     # Sorted: which of equally probable tokens top-p leaves out is not defined by torch's sort.
@@ -96,7 +95,6 @@ def test_ties_and_borders_that_are_exact(logits: list[float], decoding: Decoding
 
 
 @given(st.one_of(LOGITS, TIED), CUTS)
-@settings(max_examples=300, deadline=None)
 def test_a_cut_keeps_the_best_and_their_odds(logits: Floats, decoding: Decoding) -> None:
     chances, kept = distribution(logits, decoding), np.isfinite(cut(logits, decoding))
     assert logits[kept].max() == logits.max()

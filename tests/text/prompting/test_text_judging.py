@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core.completions import Likelihood, Message
@@ -94,7 +94,6 @@ def test_a_tie_is_read_where_it_is_allowed() -> None:
 
 
 @given(text=ANY, whole=st.booleans())
-@settings(deadline=None, max_examples=300)
 def test_no_answer_makes_the_reader_raise(text: str, whole: bool) -> None:
     grade = read_grade(text, OWN, FIVE, whole=whole)
     assert grade is None or grade in FIVE.values
@@ -104,13 +103,11 @@ def test_no_answer_makes_the_reader_raise(text: str, whole: bool) -> None:
 
 
 @given(before=ANY, after=st.text("abc \n", max_size=40), grade=st.sampled_from(FIVE.values))
-@settings(deadline=None, max_examples=200)
 def test_whatever_stands_around_it_the_last_line_with_the_id_counts(before: str, after: str, grade: float) -> None:
     assert read_grade(f"{before}\nID {OWN}: {grade:g}\n{after}", OWN, FIVE) == grade
 
 
 @given(output=ANY, instruction=ANY, source=ANY, seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=200)
 def test_no_text_holds_its_own_id_or_ends_its_fence(output: str, instruction: str, source: str, seed: int) -> None:
     rated = Rated(output, instruction, source)
     own = item_id(rated.texts, seed)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.text.similarity.diversity import Coverage, coverage, entropy, tokenize_texts, top_verbs
@@ -67,7 +67,6 @@ def test_what_asks_for_nothing_that_could_be_read(text: str) -> None:
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=200, deadline=None)
 def test_no_text_whatever_breaks_it(text: str) -> None:
     found = instruction_verb(text)
     assert found is None or (found.verb and found.verb == found.verb.lower())
@@ -102,7 +101,6 @@ def bits(items: list[str]) -> float:
 
 
 @given(st.lists(WORDS, max_size=12), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
 def test_any_part_of_texts_is_measured_as_if_it_were_all(texts: list[str], random: object) -> None:
     reading = tokenize_texts(texts)
     rows = [row for row in range(len(texts)) if random.random() < 0.6]  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.text.similarity import novelty, prefixes
@@ -62,7 +62,6 @@ RULES = st.builds(Rule, st.one_of(st.sampled_from([0.3, 0.5, 0.7, 0.8, 1.0]), st
 
 
 @given(texts_of_few_words(), RULES, st.sampled_from([None, 1, 2, 7]), st.sampled_from([1, 5, 1 << 17]), st.data())
-@settings(deadline=None, max_examples=150)
 def test_decides_as_its_brute_force_twin(
     texts: list[str], rule: Rule, block: int | None, chunk: int, data: st.DataObject
 ) -> None:
@@ -81,7 +80,6 @@ def test_decides_as_its_brute_force_twin(
 
 
 @given(texts_of_few_words(), RULES, st.data())
-@settings(deadline=None, max_examples=50)
 def test_a_stream_is_judged_as_batches_are(texts: list[str], rule: Rule, data: st.DataObject) -> None:
     whole = NoveltyFilter(rule).add_all(texts)
     stream = NoveltyFilter(rule)
@@ -94,7 +92,6 @@ def test_a_stream_is_judged_as_batches_are(texts: list[str], rule: Rule, data: s
 
 
 @given(texts_of_few_words(), RULES, st.data())
-@settings(max_examples=60)
 def test_a_look_compares_with_what_is_held_and_holds_nothing(texts: list[str], rule: Rule, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(texts)))
     held, looked = texts[:cut], texts[cut:]
@@ -107,7 +104,6 @@ def test_a_look_compares_with_what_is_held_and_holds_nothing(texts: list[str], r
 
 
 @given(texts_of_few_words(), st.integers(0, 10), st.booleans(), st.sampled_from([1, 8]))
-@settings(deadline=None, max_examples=80)
 def test_the_nearest_before_is_that_of_every_pair(texts: list[str], held: int, among: bool, first: int) -> None:
     against, own = texts[:held], texts[held:]
     with pytest.MonkeyPatch.context() as patch:

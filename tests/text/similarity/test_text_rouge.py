@@ -7,7 +7,7 @@ from pathlib import Path
 from runpy import run_path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.text.similarity import lcs
@@ -38,7 +38,6 @@ def expected(text: str, references: list[str], *, stemmer: bool) -> dict[str, tu
 
 
 @given(PLAIN, st.lists(PLAIN, min_size=1, max_size=3), st.booleans())
-@settings(max_examples=300)
 def test_ascii_text_scores_exactly_as_with_rouge_score(text: str, references: list[str], stemmer: bool) -> None:
     ours = rouge(text, references, ALL, stemmed(tokens) if stemmer else tokens)
     assert {kind: as_tuple(score) for kind, score in ours.items()} == expected(text, references, stemmer=stemmer)
@@ -142,7 +141,7 @@ def test_mistakes_are_told() -> None:
         rouge("a", [], ["rouge1"])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_megabyte_is_compared_with_another_in_seconds() -> None:
     numbers = [(nth * 2654435761) % 2**32 for nth in range(300_000)]
     text = " ".join(str(number % 4001) + ("\n" if number % 23 == 0 else "") for number in numbers[:150_000])

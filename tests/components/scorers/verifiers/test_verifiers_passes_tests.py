@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay.components.scorers.verifiers import children
@@ -359,7 +359,6 @@ def test_whatever_a_child_says_is_a_value_or_refused(one: object) -> None:
 
 
 @given(text=st.text(max_size=40), tests=st.sampled_from([PAIRS, ASSERTS]) | st.text(max_size=40))
-@settings(deadline=None, max_examples=25)
 def test_whatever_an_answer_or_a_test_is_there_is_an_outcome(text: str, tests: str) -> None:
     found = outcome(text, tests, PassesTests(cpu_seconds=1, timeout=2.0))
     assert isinstance(found, Unscored) or (isinstance(found, Score) and PassesTests.scale.holds(found.value))
