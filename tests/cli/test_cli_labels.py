@@ -19,14 +19,14 @@ def test_written_reviews_help_where_there_are_few_real_ones(tmp_path: Path) -> N
     flow = results["funnel"]
     assert flow["requested"] == 120
     assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 120
-    first = results["effects"][0]
+    first = results["comparisons"][0]
     assert (first["ours"], first["theirs"]) == ("real+synthetic", "real-few-shot")
     assert first["difference"]["n"] == 300
     assert first["difference"]["estimate"] > 0
     floor = next(arm for arm in results["arms"] if arm["name"] == "permuted-labels")
     assert floor["result"]["low"] < 0.5 < floor["result"]["high"]
-    assert {one["kept"] for one in results["texts"]} == {True, False}
-    assert all(one["text"] for one in results["texts"])
+    assert {one["kept"] for one in results["examples"]} == {True, False}
+    assert all(one["text"] for one in results["examples"])
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "Texts kept and dropped" in page
     assert "real test texts" in page

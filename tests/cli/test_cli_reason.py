@@ -32,7 +32,7 @@ def results(run: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_it_helped_and_the_interval_excludes_zero(results: dict[str, Any]) -> None:
-    first = results["effects"][0]
+    first = results["comparisons"][0]
     assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("grpo", "sft", 200)
     assert results["verdict"] == "helped"
     assert first["difference"]["low"] > 0
@@ -43,7 +43,7 @@ def test_it_helped_and_the_interval_excludes_zero(results: dict[str, Any]) -> No
 
 @pytest.mark.slow
 def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: dict[str, Any]) -> None:
-    (grpo,) = [one for one in results["learning"] if one["name"] == "grpo"]
+    (grpo,) = [one for one in results["training"] if one["name"] == "grpo"]
     curves = {one["name"]: one["lines"][0]["points"] for one in grpo["curves"]}
     assert {"reward", "kl", "length", "watch declared"} <= set(curves)
     assert [step for step, _ in curves["reward"]] == list(range(1, 13))

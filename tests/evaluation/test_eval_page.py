@@ -96,7 +96,7 @@ def test_a_win_is_named_and_so_is_a_difference_that_is_not_shown(tmp_path: Path)
     assert "after Holm, 39 questions" in text
     (tmp_path / "close").mkdir()
     headline, text = said(evaluated(tmp_path / "close", {"one": Pupil(20), "two": Pupil(21)}, {"sums": SUMS}))
-    assert headline == "No difference shown"
+    assert headline == "No significant difference"
     assert "two and one cannot be told apart" in text
 
 

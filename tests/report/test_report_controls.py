@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import checkpoints
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.report_data import ReportData
 from assay.components.evaluators.answers import Answers
 from assay.components.generators.given import Given
 from assay.components.trainers.preference.reward import RewardModel
@@ -97,7 +97,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(checkpoints.chat(tmp_path_factory.mktemp("start"), dtype=torch.float32, tie_word_embeddings=False))
 
 
-def proved(trainer: Trainer, by: Scorer, folder: Path, models: Mapping[str, OwnModel] | None = None) -> ReportFacts:
+def proved(trainer: Trainer, by: Scorer, folder: Path, models: Mapping[str, OwnModel] | None = None) -> ReportData:
     """What the report says of a training on tasks, measured on others."""
     own = models or {}
     proof = Proof(
@@ -112,7 +112,7 @@ def practising(start: str, reward: Scorer, **more: Any) -> GRPO:
     return GRPO({"it": reward}, start, save_every=0, **sizes, **more)
 
 
-@pytest.mark.parametrize(("reward", "verdict"), [(Even(), "helped"), (Lottery(), "no difference shown")])
+@pytest.mark.parametrize(("reward", "verdict"), [(Even(), "helped"), (Lottery(), "no significant difference")])
 def test_a_reward_by_lot_helps_nothing_on_other_tasks(reward: Any, verdict: str, start: str, tmp_path: Path) -> None:
     facts = proved(practising(start, reward), reward, tmp_path / "run")
     (pair,) = [one for one in facts.comparisons if (one.ours, one.theirs) == ("filtered", "base")]
@@ -126,7 +126,7 @@ def test_a_reward_that_is_won_by_length_is_flagged_where_short_answers_are_wante
 ) -> None:
     trainer = practising(start, Letters(), watch={"short": watched})
     facts = proved(trainer, Letters(), tmp_path / "run")
-    (learning,) = facts.learned
+    (learning,) = facts.training
     hacking, curve = learning.hacking, learning.curve("watch short")
     assert hacking is not None
     assert hacking.rose, hacking
@@ -134,7 +134,7 @@ def test_a_reward_that_is_won_by_length_is_flagged_where_short_answers_are_wante
     assert curve.rise is not None
     assert curve.rise.estimate > 0  # it is drawn as it was scored, whichever way is better
     assert hacking.flagged == flagged
-    assert ("short (watched in training)" in hacking.fell) == flagged
+    assert ("short (monitored in training)" in hacking.fell) == flagged
 
 
 @pytest.mark.parametrize(("chosen", "clear"), [("polite", True), ("any", False)])
@@ -145,7 +145,7 @@ def test_a_reward_model_of_labels_by_lot_is_not_said_to_tell_held_out_pairs_apar
     rater = OwnModel(RewardModel(start, held_out=0.5, save_every=0, **sizes), Pairs(chosen))
     trainer = PPO(start, reward="trained:rater", steps=2, prompts=4, max_tokens=4, max_length=64)
     facts = proved(trainer, Even(), tmp_path / "run", models={"rater": rater})
-    pairs = facts.learned[0].held_out
+    pairs = facts.training[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (80, 20)
     assert pairs.accuracy.low is not None
