@@ -116,7 +116,7 @@ def test_chance_inside_the_interval_is_said_to_be_no_better_than_guessing(
     filled = evaluated(tmp_path, {"one": Pupil(0)}, {"cities": rows}, ["letter"])
     found, text = said(filled)
     assert found.startswith(headline)
-    assert "Guessing gives 33.3 % on cities" in text
+    assert "Guessing gives 33.3% on cities" in text
 
 
 def test_what_was_lost_is_said_first(made: Made) -> None:

@@ -108,7 +108,7 @@ def test_a_judge_that_looks_at_places_is_said_to_go_by_order(tmp_path: Path, by:
 
 def test_a_judge_that_likes_length_is_said_to_pay_for_it(tmp_path: Path) -> None:
     judged = judged_by(tmp_path / "run", pairs_of(80), code=CodeJudge(longer))
-    assert "The longer answer wins 100.0 %" in said(judged)[1]
+    assert "The longer answer wins 100.0%" in said(judged)[1]
     assert "it pays for length" in meanings(judged[0])["Length"]
 
 

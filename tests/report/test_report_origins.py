@@ -63,7 +63,7 @@ def test_collected_texts_have_the_licence_of_the_card_beside_them(tmp_path: Path
     assert "embedded:minilm apache-2.0" in page
     card = card_of(tmp_path / "run")
     assert card.data == (("Texts some.txt", said),)
-    assert [(one.part, one.licence) for one in card.models] == [("scoring (place)", "apache-2.0")]
+    assert [(one.part, one.licence) for one in card.models] == [("scorer (place)", "apache-2.0")]
 
 
 def test_what_was_not_counted_is_not_called_zero() -> None:

@@ -47,7 +47,7 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
 
 def _models(recipe: Recipe) -> Iterator[Used]:
     """Yield every model that generated or scored the samples, with its license."""
-    parts = {"making": recipe.generate} | {f"scoring ({name})": scorer for name, scorer in recipe.score.items()}
+    parts = {"generator": recipe.generate} | {f"scorer ({name})": scorer for name, scorer in recipe.score.items()}
     for what, component in parts.items():
         for part, model in models_in(describe(component)):
             yield used(recipe, model, f"{what}: {part}" if part else what)
@@ -55,8 +55,8 @@ def _models(recipe: Recipe) -> Iterator[Used]:
 
 def _makers(run: FinishedRun) -> list[tuple[str, str]]:
     """Return the generator and every scorer, each with its models and those of its parts."""
-    parts = {"made the samples": run.recipe.generate}
-    found = [(f"scored them ({name})", scorer) for name, scorer in run.recipe.score.items()]
+    parts = {"generator": run.recipe.generate}
+    found = [(f"scorer ({name})", scorer) for name, scorer in run.recipe.score.items()]
     rows = []
     for what, part in [*parts.items(), *found]:
         models = list(models_in(describe(part)))

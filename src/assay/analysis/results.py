@@ -15,7 +15,7 @@ FORMAT = 3
 
 
 def to_results(data: ReportData) -> dict[str, Any]:
-    """Serialize the report data as plain JSON values; the data of other sections are keys beside the known ones."""
+    """Serialize the report data as plain JSON values; the data of other sections are further keys."""
     results: dict[str, Any] = to_plain(data)
     sections = results.pop("sections")
     answer = {"answer": answer_sentence(data), "limits": list(limits(data))}

@@ -194,9 +194,9 @@ def training_curve(curve: TrainingCurve, css: str) -> Markup:
     return _frame(box + dots, (across, up), label)
 
 
-def reliability(found: Calibration) -> Markup:
+def reliability(calibration: Calibration) -> Markup:
     """Draw a reliability diagram: accuracy by confidence over bins of equal size, with the diagonal."""
-    low = math.floor(10 * min(min(b.confidence, b.accuracy) for b in found.bins)) * 10
+    low = math.floor(10 * min(min(b.confidence, b.accuracy) for b in calibration.bins)) * 10
     axis = axis_between(float(low), 100.0, ticks=4)
     ends = axis.at(axis.low), axis.at(axis.high)
     diagonal = Markup('<line class="zero" x1="{:.2f}%" y1="{:.2f}%" x2="{:.2f}%" y2="{:.2f}%"/>').format(
@@ -208,12 +208,12 @@ def reliability(found: Calibration) -> Markup:
             100 - axis.at(100 * one.accuracy),
             f"{one.n} items: confidence {100 * one.confidence:.1f}%, accuracy {100 * one.accuracy:.1f}%",
         )
-        for one in found.bins
+        for one in calibration.bins
     )
     return _frame(
         diagonal + dots,
         (axis, axis),
-        f"Reliability diagram: accuracy by confidence, {len(found.bins)} bins of equal size",
+        f"Reliability diagram: accuracy by confidence, {len(calibration.bins)} bins of equal size",
     )
 
 
@@ -230,36 +230,34 @@ def risk_line(points: Sequence[tuple[float, float]], axes: tuple[Axis, Axis], le
     return _frame(flat + box, axes, label)
 
 
-def exchange_curve(found: ExchangeRate) -> Markup:
+def exchange_curve(rate: ExchangeRate) -> Markup:
     """Draw accuracy by number of real samples with its fit, and the equivalent number of an arm's samples."""
-    ends = [size for size, _ in found.curve]
-    reached = found.equivalent.estimate if found.equivalent.estimate is not None else max(ends)
+    ends = [size for size, _ in rate.curve]
+    reached = rate.equivalent.estimate if rate.equivalent.estimate is not None else max(ends)
     across = axis_between(0, 1.08 * max(*ends, min(reached, 2 * max(ends))), ticks=4)
     fitted = [
-        (size, 1 - (found.floor + found.scale * size**-found.exponent))
+        (size, 1 - (rate.floor + rate.scale * size**-rate.exponent))
         for size in (min(ends) + (across.high - min(ends)) * nth / 60 for nth in range(61))
     ]
-    shares = [100 * share for _, share in (*found.curve, *fitted, (0, found.accuracy))]
-    up = axis_over(shares, ticks=4)
-    points = " ".join(f"{across.at(size):.2f},{100 - up.at(100 * share):.2f}" for size, share in fitted)
+    heights = [100 * accuracy for _, accuracy in (*rate.curve, *fitted, (0, rate.accuracy))]
+    up = axis_over(heights, ticks=4)
+    points = " ".join(f"{across.at(size):.2f},{100 - up.at(100 * accuracy):.2f}" for size, accuracy in fitted)
     line = Markup(
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines arm-real"><polyline points="{}"/></svg>'
     ).format(points)
     dots = [
         Markup('<circle class="bin arm-real" cx="{:.2f}%" cy="{:.2f}%" r="4"><title>{}</title></circle>').format(
-            across.at(size), 100 - up.at(100 * share), f"{size} real samples: {100 * share:.1f}%"
+            across.at(size), 100 - up.at(100 * accuracy), f"{size} real samples: {100 * accuracy:.1f}%"
         )
-        for size, share in found.curve
+        for size, accuracy in rate.curve
     ]
-    height = 100 - up.at(100 * found.accuracy)
+    height = 100 - up.at(100 * rate.accuracy)
     level = Markup('<line class="threshold" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>').format(height)
-    if found.equivalent.estimate is not None and across.holds(found.equivalent.estimate):
+    if rate.equivalent.estimate is not None and across.holds(rate.equivalent.estimate):
         level += Markup('<line class="threshold" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1:.2f}%" y2="100%"/>').format(
-            across.at(found.equivalent.estimate), height
+            across.at(rate.equivalent.estimate), height
         )
-    label = (
-        f"Accuracy by number of real samples, {len(found.curve)} trainings, and the accuracy of {readable(found.arm)}"
-    )
+    label = f"Accuracy by number of real samples, {len(rate.curve)} trainings, and the accuracy of {readable(rate.arm)}"
     return _frame(Markup("").join([line, *dots, level]), (across, up), label)
 
 

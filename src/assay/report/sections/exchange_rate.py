@@ -32,6 +32,8 @@ def sentence(rate: ExchangeRate) -> str:
     equivalent = (
         "more real samples than the curve reaches" if estimate is None else f"{_samples(estimate)} real samples"
     )
+    if rate.equivalent.interval:
+        equivalent += f" ({100 * rate.equivalent.level:.4g}% CI {_estimate(rate.equivalent)[1]})"
     arm = f"{count(rate.samples)} {readable(rate.arm)} samples"
     return f"{arm} are equivalent to {equivalent}: accuracy {percent(rate.accuracy)}."
 

@@ -33,6 +33,7 @@ def arms(data: ReportData) -> Section | None:
     rows = [(arm, arm_class(arm.name), strip(_strip_of(arm, measure), axis)) for arm in data.arms]
     values = {
         "data": data,
+        "first": first,
         "rows": rows,
         "ruler": ruler(axis, "%" if measure.proportion else ""),
         "equal": EQUAL[data.equal] + (NOT_TRAINED if any(is_base(arm.name) for arm in data.arms) else ""),
