@@ -57,6 +57,8 @@ class TrainingCurve:
     @property
     def title(self) -> str:
         """Heading on the page."""
+        if self.name.startswith(WATCH):
+            return f"{self.name.removeprefix(WATCH)} (monitored)"
         return self.name.replace("kl", "KL") if self.name.removeprefix(HELD_OUT) == "kl" else self.name
 
     @property
@@ -64,7 +66,7 @@ class TrainingCurve:
         """Meaning of the quantity."""
         bare = self.name.removeprefix(HELD_OUT)
         if self.name.startswith(WATCH):
-            return "monitored on the answers of a step, not trained on"
+            return "measured on the answers of a step, not trained on"
         known = WATCHED[bare].said if bare in WATCHED else ""
         return f"{known}, on held-out data" if known and bare != self.name else known
 
