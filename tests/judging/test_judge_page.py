@@ -96,9 +96,7 @@ def test_a_judge_that_looks_at_places_is_said_to_go_by_order(tmp_path: Path, by:
     judged = judged_by(tmp_path / "run", pairs_of(named=True), by, code=CodeJudge(first))
     headline, text = said(judged)
     assert headline == "Mostly about order"
-    assert text.startswith(
-        "Of 40 pairs whose verdict turned with their order it chose the first answer in 100.0 %: its"
-    )
+    assert text.startswith("Of 40 pairs whose verdict turned with their order it chose the first answer in 100.0%: its")
     assert "not shown to beat a coin" in text
     assert [one.kind for one in shown_pairs(judged[0], ties=False, seed=0)] == ["turned", "turned"]
     page = page_of(judged)

@@ -67,7 +67,7 @@ def test_a_measure_that_goes_down_helps(facts: ReportData) -> None:
 
 def test_measures_look_at_the_same_answers(facts: ReportData) -> None:
     exact, length = facts.other_measures
-    assert (exact.measure.name, exact.measure.share) == ("exact", True)
+    assert (exact.measure.name, exact.measure.proportion) == ("exact", True)
     assert exact.comparisons[0].difference.high == 1.0
     assert {arm: effect.estimate for arm, effect in exact.arms}["base"] == 0.0
     # The task without an answer counts as not right.
@@ -109,7 +109,7 @@ def test_the_page_and_the_numbers_hold_all_of_it(whole: Path, facts: ReportData)
     assert results["verdict"] == "helped"
     assert results["measure"]["better"] == "lower"
     assert [one["ours"] for one in results["pairwise_comparisons"]] == [one.ours for one in facts.pairwise_comparisons]
-    assert "Its sayings (off by, lower is better): filtered 0.1, base model 6.1" in results["answer"]
+    assert "Sayings (off by, lower is better): filtered 0.1, base model 6.1" in results["answer"]
     assert "n = 29 held-out tasks)." in results["answer"]
     assert "filtered is better by exact and the judge; no significant difference by length." in results["answer"]
 
@@ -267,7 +267,7 @@ def test_a_plan_says_so_too_of_judges_that_reward_or_measure(tmp_path: Path) -> 
     told = asks(what, survey(what, tmp_path))
     assert [(one.stage, one.model) for one in told] == [
         (stage, model)
-        for stage in ("model-rater", "train-filtered-0", "train-filtered-1", "prove", "measure-judged", "beside-far")
+        for stage in ("model-rater", "train-filtered-0", "train-filtered-1", "prove", "measure-judged", "also-far")
     ]
     assert {one.notes for one in told} == {(UNTRAINED,)}
     alone = replace(plain.prove, arms=("base", "filtered"), duel=None, measures={}, real=None)

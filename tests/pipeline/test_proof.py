@@ -108,7 +108,7 @@ def test_arms_of_equally_many_samples(tmp_path: Path) -> None:
     assert counts(tmp_path / "run", "train-unfiltered-0")["samples"] == kept < 150
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8") if report(tmp_path / "run") else ""
     assert results(tmp_path / "run")["equal"] == "samples"
-    assert "learned from as many samples" in page
+    assert "on the same number of samples" in page
 
 
 def test_arms_differ_in_nothing_but_their_data(tmp_path: Path) -> None:
