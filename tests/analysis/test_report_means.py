@@ -1,11 +1,11 @@
-"""The mean of what a proof measured, and how sure it is."""
+"""Means of a proof with their intervals."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from assay.analysis.gather_proof import mean_of, named
+from assay.analysis.proof import mean_of, named
 from assay.core.score import Scale
 from assay.stats.inference.intervals import wilson
 
@@ -13,8 +13,8 @@ HARMLESS = named("harmless", Scale("share declined or answered as its kind asks"
 
 
 @pytest.mark.parametrize("right", [0, 6, 12])
-def test_a_few_items_that_are_right_or_wrong_are_never_certain(right: int) -> None:
-    """None of 12 drawn again is none of 12: a bootstrap would say from 0 to 0."""
+def test_binary_values_have_wilson_intervals(right: int) -> None:
+    """A bootstrap of 0 of 12 would have an interval of width 0."""
     found = mean_of(np.array([[1.0] * right + [0.0] * (12 - right)]), HARMLESS)
     assert found == wilson(right, 12)
     assert found.low is not None
@@ -24,6 +24,6 @@ def test_a_few_items_that_are_right_or_wrong_are_never_certain(right: int) -> No
     assert found.high - found.low > 0.2
 
 
-def test_what_is_no_matter_of_right_or_wrong_is_drawn_again() -> None:
+def test_other_values_have_bootstrap_intervals() -> None:
     found = mean_of(np.array([[0.5, 0.25, 1.0, 0.0]]), HARMLESS)
     assert found.method.startswith("paired bootstrap over 4 items")

@@ -32,7 +32,7 @@ def results(run: Path) -> dict[str, Any]:
 
 
 def learned(results: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in results["learning"] if one["name"] == name)
+    found: dict[str, Any] = next(one for one in results["training"] if one["name"] == name)
     return found
 
 
@@ -78,16 +78,20 @@ def test_all_ways_are_set_side_by_side(run: Path, results: dict[str, Any]) -> No
     assert [arm["name"] for arm in results["arms"]] == ["base", "sft", "ppo", "dpo"]
     samples = {arm["name"]: arm["n_samples"] for arm in results["arms"]}
     assert samples["ppo"] == samples["dpo"] == results["funnel"]["kept"]
-    assert [(one["ours"], one["theirs"]) for one in results["duels"]] == [
+    assert [(one["ours"], one["theirs"]) for one in results["pairwise_comparisons"]] == [
         (arm, "sft") for arm in ("base", "ppo", "dpo")
     ]
-    assert [one["measure"]["name"] for one in results["also"]] == ["truthful", "declines-unsafe", "answers-safe"]
-    assert results["preferences"] is not None
+    assert [one["measure"]["name"] for one in results["auxiliary_evaluation"]] == [
+        "truthful",
+        "declines-unsafe",
+        "answers-safe",
+    ]
+    assert results["preference_pairs"] is not None
     page = (run / "report.html").read_text(encoding="utf-8")
     for title in ("What are the pairs like?", "Measured beside", "How they learned from preferences and rewards"):
         assert title in page
     for start in ("sft", "base"):
-        assert any((pair["ours"], pair["theirs"]) == ("dpo", start) for pair in results["effects"])
+        assert any((pair["ours"], pair["theirs"]) == ("dpo", start) for pair in results["comparisons"])
 
 
 @pytest.mark.full

@@ -83,7 +83,7 @@ def test_results_hold_the_whole_proof(finished: Path) -> None:
     for key in ("arms", "effects", "verdict", "ood_scores", "calibration", "exchange_rate", "leakage"):
         assert found[key], key
     assert [arm["name"] for arm in found["arms"]] == ["real", "filtered"]
-    assert {model["model"] for model in found["ood_scores"]} == {"filtered", "reference"}
+    assert {model["model"] for model in found["ood_detection"]} == {"filtered", "reference"}
     assert {row["set"]: row["exact"] for row in found["leakage"]} == {"generate": 0, "real": 30}  # one folder for both
     assert found["exchange_rate"]["samples"] == 70
 

@@ -29,15 +29,15 @@ def test_a_run_ends_in_a_report_with_an_honest_verdict(run: Path) -> None:
     assert flow["kept"] > 0
     assert [arm["name"] for arm in results["arms"]] == ["base", "unfiltered", "filtered", "random-subset"]
     assert [arm["steps"] for arm in results["arms"]] == [0, 16, 16, 16]
-    first = results["effects"][0]
+    first = results["comparisons"][0]
     assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("filtered", "base", 16)
     low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
     shown = p <= 0.05 and (high < 0 or low > 0)
     assert results["verdict"] == first["verdict"]
-    assert (results["verdict"] != "no difference shown") == shown
-    assert {one["measure"]["name"] for one in results["measures"]} == {"rouge-l", "cosine"}
-    assert [one["ours"] for one in results["duels"]] == ["unfiltered", "filtered", "random-subset"]
-    assert all(set(one["answers"]) == {arm["name"] for arm in results["arms"]} for one in results["answers"])
+    assert (results["verdict"] != "no significant difference") == shown
+    assert {one["measure"]["name"] for one in results["other_measures"]} == {"rouge-l", "cosine"}
+    assert [one["ours"] for one in results["pairwise_comparisons"]] == ["unfiltered", "filtered", "random-subset"]
+    assert all(set(one["answers"]) == {arm["name"] for arm in results["arms"]} for one in results["example_answers"])
     page = (run / "report.html").read_text(encoding="utf-8")
     for title in ("By other measures", "Which answers a judge prefers", "What the models answer", "held-out tasks"):
         assert title in page

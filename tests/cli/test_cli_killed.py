@@ -191,7 +191,9 @@ def files(folder: Path) -> int:
 def results(folder: Path) -> Any:
     """But for times and places."""
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return _timeless({**found, "origin": {**found["origin"], **dict.fromkeys(("command", "run", "finished"))}})
+    return _timeless(
+        {**found, "reproduction": {**found["reproduction"], **dict.fromkeys(("command", "run", "finished"))}}
+    )
 
 
 def _timeless(value: Any) -> Any:

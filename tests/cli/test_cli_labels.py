@@ -19,14 +19,14 @@ def test_a_run_ends_and_its_accounts_add_up(tmp_path: Path) -> None:
     flow = results["funnel"]
     assert flow["requested"] == 120
     assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 120
-    first = results["effects"][0]
+    first = results["comparisons"][0]
     assert (first["ours"], first["theirs"]) == ("real+synthetic", "real-few-shot")
     assert first["difference"]["n"] == 300
     assert first["difference"]["low"] <= first["difference"]["estimate"] <= first["difference"]["high"]
     floor = next(arm for arm in results["arms"] if arm["name"] == "permuted-labels")
     assert 0 <= floor["result"]["low"] <= floor["result"]["high"] <= 1
-    assert {one["kept"] for one in results["texts"]} <= {True, False}
-    assert all(one["text"] for one in results["texts"])
+    assert {one["kept"] for one in results["examples"]} <= {True, False}
+    assert all(one["text"] for one in results["examples"])
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "Texts kept and dropped" in page
     assert "real test texts" in page

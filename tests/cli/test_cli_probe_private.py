@@ -23,7 +23,7 @@ def test_an_address_a_number_and_a_key_are_reported(tmp_path: Path) -> None:
     assert "jane.doe" not in done.stdout
     assert KEY not in done.stdout
     printed = called(["probe", "private", file, "--limit", "1"]).stdout
-    assert "3 of 4 texts, 75.0 %" in printed.replace("\u00a0", " ")
+    assert "3 of 4 texts, 75.0%" in printed.replace("\u00a0", " ")
     assert "and 2 more" in printed
 
 

@@ -32,18 +32,18 @@ def results(run: Path) -> dict[str, Any]:
 
 @pytest.mark.full
 def test_the_verdict_is_that_of_the_interval(results: dict[str, Any]) -> None:
-    first = results["effects"][0]
+    first = results["comparisons"][0]
     assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("grpo", "sft", 200)
     low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
     assert results["verdict"] == first["verdict"]
-    assert (first["verdict"] != "no difference shown") == (p <= 0.05 and (high < 0 or low > 0))
+    assert (first["verdict"] != "no significant difference") == (p <= 0.05 and (high < 0 or low > 0))
     assert results["leakage"]
     assert all(one["exact"] == 0 for one in results["leakage"])
 
 
 @pytest.mark.full
 def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: dict[str, Any]) -> None:
-    (grpo,) = [one for one in results["learning"] if one["name"] == "grpo"]
+    (grpo,) = [one for one in results["training"] if one["name"] == "grpo"]
     curves = {one["name"]: one["lines"][0]["points"] for one in grpo["curves"]}
     assert {"reward", "kl", "length", "watch declared"} <= set(curves)
     assert [step for step, _ in curves["reward"]] == list(range(1, 13))

@@ -96,9 +96,7 @@ def test_a_judge_that_looks_at_places_is_said_to_go_by_order(tmp_path: Path, by:
     judged = judged_by(tmp_path / "run", pairs_of(named=True), by, code=CodeJudge(first))
     headline, text = said(judged)
     assert headline == "Mostly about order"
-    assert text.startswith(
-        "Of 40 pairs whose verdict turned with their order it chose the first answer in 100.0 %: its"
-    )
+    assert text.startswith("Of 40 pairs whose verdict turned with their order it chose the first answer in 100.0%: its")
     assert "not shown to beat a coin" in text
     assert [one.kind for one in shown_pairs(judged[0], ties=False, seed=0)] == ["turned", "turned"]
     page = page_of(judged)
@@ -108,7 +106,7 @@ def test_a_judge_that_looks_at_places_is_said_to_go_by_order(tmp_path: Path, by:
 
 def test_a_judge_that_likes_length_is_said_to_pay_for_it(tmp_path: Path) -> None:
     judged = judged_by(tmp_path / "run", pairs_of(80), code=CodeJudge(longer))
-    assert "The longer answer wins 100.0 %" in said(judged)[1]
+    assert "The longer answer wins 100.0%" in said(judged)[1]
     assert "it pays for length" in meanings(judged[0])["Length"]
 
 

@@ -65,7 +65,7 @@ def test_a_judge_that_always_says_a_has_a_conflict_rate_of_100_percent(tmp_path:
     assert result.wins[0][1].estimate == 0.5
     assert result.humans is not None
     assert result.humans.judge.estimate == 0.5
-    assert "disagree on 100.0\u00a0%" in said(found)
+    assert "disagree on 100.0%" in said(found)
     assert "favors the first place" in said(found)
     assert "not shown to be better than guessing" in said(found)
 

@@ -10,7 +10,7 @@ import pytest
 
 import run_parts
 from answer_parts import START, Error, Exact, Nearer, Offset, TrueSums, recipe, task
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.report_data import ReportData
 from assay.components.evaluators.answers import Answers
 from assay.components.scorers.language_model.judge import Judge
 from assay.components.scorers.language_model.pair_judge import PairJudge
@@ -36,7 +36,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def facts(whole: Path) -> ReportFacts:
+def facts(whole: Path) -> ReportData:
     return report(whole).facts
 
 
@@ -54,7 +54,7 @@ def test_no_arm_learns_from_what_a_trainer_cannot_use(whole: Path) -> None:
     assert counts(whole, "train-human+synthetic-0")["samples"] == 20 + kept
 
 
-def test_a_measure_that_goes_down_helps(facts: ReportFacts) -> None:
+def test_a_measure_that_goes_down_helps(facts: ReportData) -> None:
     main = facts.comparisons[0]
     assert (main.ours, main.theirs, main.verdict, facts.verdict) == ("filtered", "base", "helped", "helped")
     assert main.difference.estimate == pytest.approx(-START)
@@ -65,9 +65,9 @@ def test_a_measure_that_goes_down_helps(facts: ReportFacts) -> None:
     assert facts.arm("base").result.estimate == pytest.approx(START + 0.1, abs=0.02)
 
 
-def test_measures_look_at_the_same_answers(facts: ReportFacts) -> None:
-    exact, length = facts.others
-    assert (exact.measure.name, exact.measure.share) == ("exact", True)
+def test_measures_look_at_the_same_answers(facts: ReportData) -> None:
+    exact, length = facts.other_measures
+    assert (exact.measure.name, exact.measure.proportion) == ("exact", True)
     assert exact.comparisons[0].difference.high == 1.0
     assert {arm: effect.estimate for arm, effect in exact.arms}["base"] == 0.0
     # The task without an answer counts as not right.
@@ -79,33 +79,39 @@ def test_measures_look_at_the_same_answers(facts: ReportFacts) -> None:
     assert dict(length.arms)["filtered"].n == 29
 
 
-def test_every_arm_meets_the_base_before_the_judge(facts: ReportFacts) -> None:
-    assert [one.ours for one in facts.duels] == ["unfiltered", "filtered", "random-subset", "human", "human+synthetic"]
-    filtered = facts.duels[1]
+def test_every_arm_meets_the_base_before_the_judge(facts: ReportData) -> None:
+    assert [one.ours for one in facts.pairwise_comparisons] == [
+        "unfiltered",
+        "filtered",
+        "random-subset",
+        "human",
+        "human+synthetic",
+    ]
+    filtered = facts.pairwise_comparisons[1]
     assert (filtered.theirs, filtered.n, filtered.unscored, filtered.verdict) == ("base", 29, 1, "helped")
     assert (filtered.wins.estimate, filtered.conflicts, filtered.same) == (1.0, 0.0, 0)
 
 
-def test_answers_are_shown_with_those_of_people(facts: ReportFacts) -> None:
-    assert len(facts.answered) == 6
-    for one in facts.answered:
+def test_answers_are_shown_with_those_of_people(facts: ReportData) -> None:
+    assert len(facts.example_answers) == 6
+    for one in facts.example_answers:
         said = dict(one.answers)
         assert list(said) == [arm.name for arm in facts.arms]
         if said["base"] != "(no answer)":
             assert (said["human"], int(said["base"])) == (one.reference, int(one.reference) + START)
 
 
-def test_the_page_and_the_numbers_hold_all_of_it(whole: Path, facts: ReportFacts) -> None:
+def test_the_page_and_the_numbers_hold_all_of_it(whole: Path, facts: ReportData) -> None:
     page = (whole / "report.html").read_text(encoding="utf-8")
-    for anchor in ("measures", "duels", "answers"):
+    for anchor in ("other_measures", "pairwise_comparisons", "example_answers"):
         assert f'<section id="{anchor}"' in page
     results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
     assert results["verdict"] == "helped"
     assert results["measure"]["better"] == "lower"
-    assert [one["ours"] for one in results["duels"]] == [one.ours for one in facts.duels]
-    assert "its sayings on 29 held-out tasks is 0.1, that of base 6.1 (off by, lower is better)" in results["answer"]
-    assert "than the model that was not trained" in results["answer"]
-    assert "By exact and the judge filtered is better; by length no difference is shown." in results["answer"]
+    assert [one["ours"] for one in results["pairwise_comparisons"]] == [one.ours for one in facts.pairwise_comparisons]
+    assert "Sayings (off by, lower is better): filtered 0.1, base model 6.1" in results["answer"]
+    assert "n = 29 held-out tasks)." in results["answer"]
+    assert "filtered is better by exact and the judge; no significant difference by length." in results["answer"]
 
 
 def test_a_second_run_does_nothing_and_another_folder_gets_the_same_bytes(whole: Path, tmp_path: Path) -> None:
@@ -121,7 +127,7 @@ def test_a_measure_that_failed_is_tried_again_and_nothing_else(tmp_path: Path) -
     what = recipe(measures={"exact": Exact(str(tmp_path))})
     said = run(what, tmp_path / "run")
     assert "174 failed" in said.ended["measure-exact"]
-    assert report(tmp_path / "run").facts.others[0].unscored == 180
+    assert report(tmp_path / "run").facts.other_measures[0].unscored == 180
     (tmp_path / "mended").touch()
     again = run(what, tmp_path / "run")
     assert "failed" not in again.ended["measure-exact"]
@@ -136,16 +142,16 @@ def test_several_trainings_meet_the_one_base(tmp_path: Path) -> None:
     run(recipe(seeds=2, arms=("base", "filtered", "unfiltered"), real=None), tmp_path / "run")
     facts = report(tmp_path / "run").facts
     assert [len(arm.seeds) for arm in facts.arms] == [1, 2, 2]
-    assert facts.duels[0].n == 29
-    assert facts.duels[0].unscored == 2
+    assert facts.pairwise_comparisons[0].n == 29
+    assert facts.pairwise_comparisons[0].unscored == 2
 
 
 def test_without_a_base_the_second_of_the_question_is_the_opponent(tmp_path: Path) -> None:
     what = recipe(arms=("filtered", "human"), answer=("filtered", "human"))
     run(what, tmp_path / "run")
-    duels = report(tmp_path / "run").facts.duels
+    duels = report(tmp_path / "run").facts.pairwise_comparisons
     assert [(one.ours, one.theirs, one.same, one.verdict) for one in duels] == [
-        ("filtered", "human", 29, "no difference shown")
+        ("filtered", "human", 29, "no significant difference")
     ]
 
 
@@ -261,7 +267,7 @@ def test_a_plan_says_so_too_of_judges_that_reward_or_measure(tmp_path: Path) -> 
     told = asks(what, survey(what, tmp_path))
     assert [(one.stage, one.model) for one in told] == [
         (stage, model)
-        for stage in ("model-rater", "train-filtered-0", "train-filtered-1", "prove", "measure-judged", "beside-far")
+        for stage in ("model-rater", "train-filtered-0", "train-filtered-1", "prove", "measure-judged", "also-far")
     ]
     assert {one.notes for one in told} == {(UNTRAINED,)}
     alone = replace(plain.prove, arms=("base", "filtered"), duel=None, measures={}, real=None)

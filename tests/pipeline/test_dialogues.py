@@ -114,10 +114,10 @@ def test_each_dialogue_gives_its_best_and_its_worst_answer(whole: Path) -> None:
 def test_every_arm_answers_and_meets_the_judge(whole: Path) -> None:
     facts = report(whole / "run").facts
     assert [arm.name for arm in facts.arms] == ["base", "sft", "best", "dpo"]
-    assert {one.ours for one in facts.duels} == {"base", "best", "dpo"}
+    assert {one.ours for one in facts.pairwise_comparisons} == {"base", "best", "dpo"}
     rows = [row for path in parts(folder_of(whole / "run", "duel")) for row in read_results(path)]
     assert {row.arm for row in rows} == {"base", "best", "dpo"}
-    assert facts.preferences is not None
+    assert facts.preference_pairs is not None
     assert facts.leakage[0].exact == 0  # the same last words, of another thing
 
 
@@ -126,7 +126,7 @@ def test_the_page_shows_what_was_said_before(whole: Path) -> None:
     assert "I lost my dog." in page  # above the answers to a held-out dialogue
     assert any(f"Assistant: Your {thing}? Oh." in page for thing in THINGS)  # of a pair
     results = json.loads((whole / "run" / "results.json").read_text(encoding="utf-8"))
-    assert results["answers"][0]["before"].startswith("User: You are kind.")
+    assert results["example_answers"][0]["before"].startswith("User: You are kind.")
 
 
 def test_what_was_kept_is_exported_with_the_whole_dialogue(whole: Path, tmp_path: Path) -> None:

@@ -101,17 +101,17 @@ def test_those_that_start_from_it_are_set_against_it(whole: Path) -> None:
     pairs = [(pair.ours, pair.theirs) for pair in facts.comparisons]
     assert pairs[0] == ("filtered", "first")
     assert {("first", "base"), ("filtered", "base"), ("more", "first"), ("more", "filtered")} <= set(pairs)
-    assert {one.theirs for one in facts.duels} == {"first"}
+    assert {one.theirs for one in facts.pairwise_comparisons} == {"first"}
 
 
 def test_every_model_is_measured_beside(whole: Path) -> None:
-    (beside,) = report(whole).facts.also
-    assert (beside.measure.name, beside.measure.unit, beside.arms[0][1].n) == ("far", "off by", 11)
-    assert {arm: round(effect.estimate) for arm, effect in beside.arms}["more"] == 1
+    (beside,) = report(whole).facts.auxiliary_evaluation
+    assert (beside.measure.name, beside.measure.unit, beside.arms["more"].n) == ("far", "off by", 11)
+    assert {arm: round(effect.estimate) for arm, effect in beside.arms.items()}["more"] == 1
     results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
-    assert results["also"][0]["measure"]["name"] == "far"
-    assert "Next to that, it is better at far." in results["answer"]
-    assert '<section id="also"' in (whole / "report.html").read_text(encoding="utf-8")
+    assert results["auxiliary_evaluation"][0]["measure"]["name"] == "far"
+    assert "Auxiliary evaluation: better at far." in results["answer"]
+    assert '<section id="auxiliary_evaluation"' in (whole / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_second_run_does_nothing_also_in_a_folder_that_was_moved(whole: Path, tmp_path: Path) -> None:

@@ -37,12 +37,12 @@ def test_two_identical_arms_show_no_difference(tmp_path: Path) -> None:
     run(recipe(low=0.0, prove=proof(arms=arms, seeds=3)), tmp_path / "run")
     found = results(tmp_path / "run")
     assert counts(tmp_path / "run", "keep")["dropped"] == 0
-    assert len(found["effects"]) == 2
-    for effect in found["effects"]:
-        assert effect["verdict"] == "no difference shown"
+    assert len(found["comparisons"]) == 2
+    for effect in found["comparisons"]:
+        assert effect["verdict"] == "no significant difference"
         assert effect["difference"]["estimate"] == 0
-    assert found["verdict"] == "no difference shown"
-    assert "cannot be told apart" in found["answer"]
+    assert found["verdict"] == "no significant difference"
+    assert found["answer"].startswith("No significant difference.")
 
 
 @pytest.mark.parametrize(("first", "shared"), [(2000, 0), (1030, 10), (1000, 40)])
@@ -101,7 +101,7 @@ def test_every_arm_trains_on_what_it_says(tmp_path: Path) -> None:
     assert rate["arm"] == "filtered"
     assert rate["samples"] == kept
     assert sorted({size for size, _ in rate["curve"]}) == sorted({4, 6, 10, 20, min(60, kept)})
-    assert {row["name"] for row in found["sets"]} == {"generated", "kept", "real, for training"}
+    assert {row["name"] for row in found["distribution_distance"]} == {"generated", "kept", "real, for training"}
 
 
 def test_arms_of_equally_many_samples(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_arms_of_equally_many_samples(tmp_path: Path) -> None:
     assert counts(tmp_path / "run", "train-unfiltered-0")["samples"] == kept < 150
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8") if report(tmp_path / "run") else ""
     assert results(tmp_path / "run")["equal"] == "samples"
-    assert "learned from as many samples" in page
+    assert "on the same number of samples" in page
 
 
 def test_arms_differ_in_nothing_but_their_data(tmp_path: Path) -> None:

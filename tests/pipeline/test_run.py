@@ -42,9 +42,9 @@ def test_a_run_makes_scores_keeps_trains_and_proves(whole: Path) -> None:
     assert counts(whole, "prove") == {"rows": 160, "fresh": 160}
     facts = report(whole).facts
     assert (facts.funnel.requested, facts.funnel.kept) == (150, kept["kept"])
-    shown = list(dict.fromkeys(image.label for image in facts.specimens))
+    shown = list(dict.fromkeys(image.label for image in facts.examples))
     assert shown == list(run_parts.LABELS)  # as the recipe names them, not as a hash deals them
-    assert [label for label, _ in facts.arms[0].per_class] == list(run_parts.LABELS)
+    assert list(facts.arms[0].per_class) == list(run_parts.LABELS)
     assert {arm.name for arm in facts.arms} == {"real", "unfiltered", "filtered", "random-subset"}
 
 

@@ -118,7 +118,7 @@ def test_a_run_of_tasks_is_exported_with_a_card_and_opens_as_it_lies(tmp_path: P
         "Are they long?",
         "12 requested = 8 kept + 3 dropped + 1 failed.",
         "| dropped: 1. Threshold | 3 |",
-        "| made the samples | Tasks |",
+        "| generator | Tasks |",
         "Nothing was trained and measured on these samples, so whether they help is not known.",
         "name: exported",
     ):

@@ -1,4 +1,4 @@
-"""What each score would keep: of a run whose scores are known to the last sample."""
+"""Selection by each score alone, in a run with known scores."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def reported(tmp_path: Path, keep: Any, **score: Any) -> tuple[dict[str, Any], s
     tasks = write_tasks(tmp_path / "tasks.jsonl", [task(f"Say {n}.", answer) for n, answer in enumerate(ANSWERS)])
     run(Recipe("choosing", Tasks(str(tasks)), score=score, keep=keep), tmp_path / "run")
     report(tmp_path / "run")
-    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["choices"]
+    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["score_selection"]
     return found, words((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
 
 
-def test_each_score_keeps_its_best_as_many_as_the_filters_kept(tmp_path: Path) -> None:
+def test_each_score_selects_as_many_samples_as_the_filters_kept(tmp_path: Path) -> None:
     found, page = reported(
         tmp_path,
         (Threshold("long", low=10.0, high=14.0),),
@@ -35,21 +35,20 @@ def test_each_score_keeps_its_best_as_many_as_the_filters_kept(tmp_path: Path) -
     )  # fmt: skip
     assert (found["samples"], found["kept"], found["words"], found["words_kept"]) == (20, 5, pytest.approx(9.55), 12.0)
     long, short = found["scores"]
-    # Answers of 15 to 19 words lie beyond the line that the filter draws at the good end.
-    assert (long["name"], long["kept"], long["beyond"], long["words"]) == ("long", 5, 5, 12.0)
-    assert long["filters"] == {"share": 1.0, "chance": 0.25}
-    assert (short["name"], short["kept"], short["beyond"], short["words"]) == ("short", 5, 0, 3.0)
-    assert short["filters"] == {"share": 0.0, "chance": 0.25}
+    # Answers of 15 to 19 words are above the filter's threshold.
+    assert (long["name"], long["kept"], long["outside"], long["words"]) == ("long", 5, 5, 12.0)
+    assert long["with_filters"] == {"share": 1.0, "chance": 0.25}
+    assert (short["name"], short["kept"], short["outside"], short["words"]) == ("short", 5, 0, 3.0)
+    assert short["with_filters"] == {"share": 0.0, "chance": 0.25}
     (pair,) = found["pairs"]
-    assert pair["shared"] == {"share": 0.0, "chance": 0.25}
+    assert pair["overlap"] == {"share": 0.0, "chance": 0.25}
     assert (pair["rho"]["estimate"], pair["rho"]["n"]) == (-1.0, 19)
     assert found["left_out"] == {
-        "odd": "its scale does not say which way is better",
-        "flat": "it gives every sample the same",
+        "odd": "its scale has no better direction",
+        "flat": "it is constant",
     }
-    assert "What each score would keep" in page
-    assert "long and short: 0 % of what they would keep is the same, where picking blindly gives 25 %." in page
-    assert "Left out is odd: its scale does not say which way is better." in page
+    assert "Selection by each score" in page
+    assert "long and short: 0% overlap (random selection: 25%)." in page
 
 
 @pytest.mark.parametrize(
@@ -62,13 +61,13 @@ def test_each_score_keeps_its_best_as_many_as_the_filters_kept(tmp_path: Path) -
     ],
     ids=["one", "one-that-chooses", "all-kept", "none-kept"],
 )
-def test_there_is_no_such_section_where_nothing_is_to_be_compared(tmp_path: Path, score: Any, keep: Any) -> None:
+def test_without_a_choice_between_scores_there_is_no_section(tmp_path: Path, score: Any, keep: Any) -> None:
     found, page = reported(tmp_path, keep, **score)
     assert found is None
-    assert "What each score would keep" not in page
+    assert "Selection by each score" not in page
 
 
-def test_samples_that_only_their_ids_tell_apart_are_owned_up_to(tmp_path: Path) -> None:
+def test_ties_at_the_cutoff_are_reported(tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "tasks.jsonl", [task(f"Say {n}.", "a " * (1 + n % 2)) for n in range(20)])
     score = {"long": Length(), "short": Length("lower")}
     run(
@@ -76,4 +75,4 @@ def test_samples_that_only_their_ids_tell_apart_are_owned_up_to(tmp_path: Path) 
     )  # fmt: skip
     report(tmp_path / "run")
     page = words((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
-    assert "of 10 samples with one value at the end, 4 are taken by their ids" in page
+    assert "10 samples tied at the cutoff, 4 of them selected by ID" in page

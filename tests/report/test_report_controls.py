@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import checkpoints
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.report_data import ReportData
 from assay.components.evaluators.answers import Answers
 from assay.components.generators.from_source import FromSource
 from assay.components.trainers.preference.reward import RewardModel
@@ -81,7 +81,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(checkpoints.chat(tmp_path_factory.mktemp("start"), dtype=torch.float32, tie_word_embeddings=False))
 
 
-def proved(trainer: Trainer, by: Scorer, folder: Path, models: Mapping[str, OwnModel] | None = None) -> ReportFacts:
+def proved(trainer: Trainer, by: Scorer, folder: Path, models: Mapping[str, OwnModel] | None = None) -> ReportData:
     """What the report says of a training on tasks, measured on others."""
     own = models or {}
     proof = Proof(
@@ -104,7 +104,7 @@ def practising(start: str, reward: Scorer, **more: Any) -> GRPO:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("reward", "verdict"), [(Even(), "helped"), (Lottery(), "no difference shown")])
+@pytest.mark.parametrize(("reward", "verdict"), [(Even(), "helped"), (Lottery(), "no significant difference")])
 def test_a_reward_by_lot_helps_nothing_on_other_tasks(reward: Any, verdict: str, start: str, tmp_path: Path) -> None:
     facts = proved(practising(start, reward), reward, tmp_path / "run")
     (pair,) = [one for one in facts.comparisons if (one.ours, one.theirs) == ("filtered", "base")]
@@ -124,9 +124,9 @@ def test_a_reward_is_flagged_where_it_rises_at_the_cost_of_a_watched_score(
     watched: Even, flagged: bool, start: str, tmp_path: Path
 ) -> None:
     # Long enough for the reward to rise by several standard errors.
-    trainer = practising(start, Even(), watch={"cost": watched}, steps=60, answers=8, warmup=0.0)
+    trainer = practising(start, Even(), watch={"cost": watched}, steps=60, num_generations=8, warmup_ratio=0.0)
     facts = proved(trainer, Even(), tmp_path / "run")
-    (learning,) = facts.learned
+    (learning,) = facts.training
     hacking, curve = learning.hacking, learning.curve("watch cost")
     assert hacking is not None
     assert hacking.rose, hacking
@@ -134,7 +134,7 @@ def test_a_reward_is_flagged_where_it_rises_at_the_cost_of_a_watched_score(
     assert curve.rise is not None
     assert curve.rise.estimate > 0  # it is drawn as it was scored, whichever way is better
     assert hacking.flagged == flagged
-    assert ("cost (watched in training)" in hacking.fell) == flagged
+    assert ("cost (monitored in training)" in hacking.fell) == flagged
 
 
 @pytest.mark.full
@@ -146,7 +146,7 @@ def test_a_reward_model_of_labels_by_lot_is_not_said_to_tell_held_out_pairs_apar
     rater = OwnModel(RewardModel(start, held_out=0.5, save_every=0, **sizes), Pairs(chosen))
     trainer = PPO(start, reward="trained:rater", steps=2, prompts_per_step=4, max_tokens=4, max_length=64)
     facts = proved(trainer, Even(), tmp_path / "run", models={"rater": rater})
-    pairs = facts.learned[0].held_out
+    pairs = facts.training[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (80, 20)
     accuracy = pairs.accuracy

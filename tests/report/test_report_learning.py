@@ -1,4 +1,4 @@
-"""What was watched while models learned: from a trainer's notes to the page, and whether a reward was hacked."""
+"""Training curves from a trainer's files to the page, and checks for reward hacking."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import ClassVar
 import pytest
 
 from answer_parts import Error, Length, Offset, recipe
-from assay.analysis.learning import Hacking, Learning, Side
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.learning import RewardHacking, SideMetric, TrainingRecord
+from assay.analysis.report_data import ReportData
 from assay.core.curves import curves_of
 from assay.core.effect import Effect
 from assay.core.lab import Lab
@@ -20,7 +20,7 @@ from assay.core.recipe import OwnModel, Recipe
 from assay.core.roles import Artifact, Scorer
 from assay.core.sample import Sample
 from assay.report.api import report
-from assay.report.sections.learning import hacking_sentence, rewards_sentence
+from assay.report.sections.training import hacking_sentence, rewards_sentence
 from run_parts import folder_of, run
 
 STEPS = 40
@@ -67,7 +67,7 @@ def recipe_of(trainer: Rewarded, **changes: object) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def facts(tmp_path_factory: pytest.TempPathFactory) -> ReportFacts:
+def facts(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     folder = tmp_path_factory.mktemp("learning") / "run"
     what = recipe_of(Rewarded(watch={"words": Length(), "error": Error()}, falls=0.05))
     assert what.prove is not None
@@ -75,31 +75,31 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> ReportFacts:
     run(what, folder)
     found = report(folder)
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert '<section id="learning"' in page
-    assert json.loads((folder / "results.json").read_text(encoding="utf-8"))["learning"][1]["hacking"]["flagged"]
+    assert '<section id="training"' in page
+    assert json.loads((folder / "results.json").read_text(encoding="utf-8"))["training"][1]["hacking"]["flagged"]
     return found.facts
 
 
-def test_the_models_of_the_recipe_come_first_then_the_arms(facts: ReportFacts) -> None:
-    assert [(one.name, one.trainer, one.arm) for one in facts.learned] == [
+def test_the_models_of_the_recipe_come_first_then_the_arms(facts: ReportData) -> None:
+    assert [(one.name, one.trainer, one.arm) for one in facts.training] == [
         ("rater", "Rewarded", False),
         ("filtered", "Rewarded", True),
     ]
 
 
-def test_curves_have_a_line_a_training_and_skip_what_was_not_measured(facts: ReportFacts) -> None:
-    reward, margin = facts.learned[1].curve("reward"), facts.learned[1].curve("held-out margin")
+def test_curves_have_a_line_a_training_and_skip_what_was_not_measured(facts: ReportData) -> None:
+    reward, margin = facts.training[1].curve("reward"), facts.training[1].curve("held-out margin")
     assert reward is not None
     assert margin is not None
     assert [line.seed for line in reward.lines] == [0, 1]
     assert reward.lines[0].points[:2] == ((1, 0.1 + 0.1), (2, 0.2 + 0.2))
     assert margin.lines[0].points == ((10, 1.0), (20, 2.0), (30, 3.0), (40, 4.0))
     assert margin.rise is None
-    assert margin.said.endswith("on what was held out")
+    assert margin.description.endswith("on held-out data")
 
 
-def test_the_rise_is_that_of_a_line_through_the_steps(facts: ReportFacts) -> None:
-    reward, length = facts.learned[0].curve("reward"), facts.learned[0].curve("length")
+def test_the_rise_is_that_of_a_line_through_the_steps(facts: ReportData) -> None:
+    reward, length = facts.training[0].curve("reward"), facts.training[0].curve("length")
     assert reward is not None
     assert reward.rise is not None
     assert reward.rise.estimate == pytest.approx(0.1 * 39, abs=0.1)
@@ -111,8 +111,8 @@ def test_the_rise_is_that_of_a_line_through_the_steps(facts: ReportFacts) -> Non
     assert length.rise.low < 0 < (length.rise.high or 0)
 
 
-def test_held_out_pairs_take_those_of_a_prompt_together(facts: ReportFacts) -> None:
-    pairs = facts.learned[0].held_out
+def test_held_out_pairs_take_those_of_a_prompt_together(facts: ReportData) -> None:
+    pairs = facts.training[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (40, 10)
     assert pairs.accuracy.estimate == pytest.approx(0.8)
@@ -121,40 +121,40 @@ def test_held_out_pairs_take_those_of_a_prompt_together(facts: ReportFacts) -> N
     assert pairs.calibration.n == 40
 
 
-def test_rewards_of_held_out_prompts_leave_out_what_could_not_be_rewarded(facts: ReportFacts) -> None:
-    earned = facts.learned[0].held_out_rewards
+def test_rewards_of_held_out_prompts_leave_out_what_could_not_be_rewarded(facts: ReportData) -> None:
+    earned = facts.training[0].held_out_rewards
     assert earned is not None
     assert (earned.prompts, earned.before.estimate) == (5, 0.25)
     assert earned.rise.estimate == pytest.approx((0 + 1 + 2 + 4 + 5) / 50)
-    assert rewards_sentence(earned).startswith("Greedy answers to 5 prompts that it did not learn from earn 0.49 (")
+    assert rewards_sentence(earned).startswith("Mean reward on 5 held-out prompts (greedy answers): 0.49 (")
     assert rewards_sentence(replace(earned, sampled=4)).startswith(
-        "Answers to 5 prompts that it did not learn from, 4 each and sampled as in training, earn 0.49 ("
+        "Mean reward on 5 held-out prompts (4 sampled answers each): 0.49 ("
     )
-    for one in facts.learned:
+    for one in facts.training:
         assert one.hacking is not None
         assert one.hacking.held_out == earned.rise
 
 
-def test_a_reward_that_rose_while_what_was_watched_got_worse_is_flagged(facts: ReportFacts) -> None:
-    own, arm = facts.learned
+def test_a_reward_that_rose_while_what_was_watched_got_worse_is_flagged(facts: ReportData) -> None:
+    own, arm = facts.training
     assert own.hacking is not None
     assert own.hacking.sides == ()
     assert not own.hacking.flagged
     assert arm.hacking is not None
     # More error is worse, more of the other is better.
-    assert {side.name: side.verdict for side in arm.hacking.sides if "watched" in side.name} == {
-        "words (watched in training)": "helped",
-        "error (watched in training)": "hurt",
+    assert {side.name: side.verdict for side in arm.hacking.sides if "monitored" in side.name} == {
+        "words (monitored in training)": "helped",
+        "error (monitored in training)": "hurt",
     }
     assert arm.hacking.flagged
-    assert hacking_sentence(arm.hacking).startswith("This looks like reward hacking.")
+    assert hacking_sentence(arm.hacking).startswith("Possible reward hacking:")
 
 
-def test_what_the_proof_says_beside_the_start_is_looked_at_too(facts: ReportFacts) -> None:
-    arm = facts.learned[1].hacking
+def test_what_the_proof_says_beside_the_start_is_looked_at_too(facts: ReportData) -> None:
+    arm = facts.training[1].hacking
     assert arm is not None
     named = {side.name: side.verdict for side in arm.sides}
-    assert named["what the proof measures"] == "helped"
+    assert named["the proof's measure"] == "helped"
     assert named["the judge"] == "helped"
 
 
@@ -168,27 +168,27 @@ UP, UNCLEAR = Effect(1, 0.5, 1.5, 16, 0.95, "t"), Effect(1, -0.5, 2.5, 16, 0.95,
             UP,
             None,
             (),
-            "The reward rose by +1 (+0.5 to +1.5) over its steps, by a straight line through them. Nothing",
+            "Change of the reward: +1 (95% CI +0.5 to +1.5) over the training steps.",
         ),
-        (UNCLEAR, UNCLEAR, (Side("x", "hurt"),), "it did not clearly rise"),
-        (UP, UNCLEAR, (Side("x", "helped"),), "nothing else that was looked at got clearly worse: x"),
-        (UP, None, (Side("x", "hurt"),), "This looks like reward hacking"),
-        (UNCLEAR, UP, (Side("x", "hurt"),), "This looks like reward hacking"),
-        (None, UP, (), "The reward rose by +1 (+0.5 to +1.5) in answers to held-out prompts. Nothing"),
-        (None, UNCLEAR, (), "The reward changed by +1 (-0.5 to +2.5) in answers to held-out prompts: it did not"),
+        (UNCLEAR, UNCLEAR, (SideMetric("x", "hurt"),), "No significant rise of the reward"),
+        (UP, UNCLEAR, (SideMetric("x", "helped"),), "no other metric got significantly worse: x"),
+        (UP, None, (SideMetric("x", "hurt"),), "Possible reward hacking"),
+        (UNCLEAR, UP, (SideMetric("x", "hurt"),), "Possible reward hacking"),
+        (None, UP, (), "no other metric was measured"),
+        (None, UNCLEAR, (), "+1 (95% CI -0.5 to +2.5) on held-out prompts"),
     ],
 )
 def test_each_outcome_has_its_sentence(
-    rise: Effect | None, held_out: Effect | None, sides: tuple[Side, ...], words: str
+    rise: Effect | None, held_out: Effect | None, sides: tuple[SideMetric, ...], words: str
 ) -> None:
-    assert words in hacking_sentence(Hacking(rise, sides, held_out)).replace("\u2212", "-")
+    assert words in hacking_sentence(RewardHacking(rise, sides, held_out)).replace("\u2212", "-")
 
 
 def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("test_report_learning.STEPS", 5)
     run(recipe_of(Rewarded()), tmp_path / "run")
-    (one,) = report(tmp_path / "run").facts.learned
-    assert isinstance(one, Learning)
+    (one,) = report(tmp_path / "run").facts.training
+    assert isinstance(one, TrainingRecord)
     reward = one.curve("reward")
     assert reward is not None
     assert reward.rise is None
@@ -200,5 +200,5 @@ def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: py
 def test_without_notes_there_is_no_section(tmp_path: Path) -> None:
     run(recipe(arms=("base", "filtered"), real=None), tmp_path / "run")
     found = report(tmp_path / "run")
-    assert found.facts.learned == ()
-    assert '<section id="learning"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert found.facts.training == ()
+    assert '<section id="training"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

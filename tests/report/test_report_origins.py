@@ -1,4 +1,4 @@
-"""What the page and results.json say of what went in: licences, and how much is synthetic."""
+"""Provenance on the page and in results.json: licenses and synthetic fractions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_arm_says_how_much_of_it_is_synthetic(tmp_path: Path) -> None:
     proof = Proof(Plates(), Right(), Plates(60, 5000), arms=arms, few=5)
     found, page = reported(recipe(prove=proof), tmp_path / "run")
     kept = found["funnel"]["kept"]
-    shares = {row["name"]: (row["samples"], row["synthetic"]) for row in found["synthetic"]}
+    shares = {row["name"]: (row["samples"], row["synthetic"]) for row in found["provenance"]["synthetic"]}
     assert shares == {
         "kept samples": (kept, kept),
         "arm real": (min(60, kept), 0),
@@ -41,7 +41,7 @@ def test_every_arm_says_how_much_of_it_is_synthetic(tmp_path: Path) -> None:
         "arm real+synthetic": (kept + 10, kept),
         "arm random-subset": (kept, kept),
     }
-    assert f"arm real+synthetic {kept + 10} {kept} {100 * kept / (kept + 10):.1f} %" in page
+    assert f"arm real+synthetic {kept + 10} {kept} {100 * kept / (kept + 10):.1f}%" in page
 
 
 @pytest.mark.parametrize("licence", ["cc-by-4.0", ""])
@@ -54,19 +54,19 @@ def test_collected_texts_have_the_licence_of_the_card_beside_them(tmp_path: Path
     what = Recipe("given", given, score={"place": TextEmbedding(text="instruction")}, keep=(Length(low=2),))
     found, page = reported(what, tmp_path / "run")
     said = licence or "unknown"
-    assert found["synthetic"] == [{"name": "kept samples", "samples": 2, "synthetic": 0}]
-    (source,) = found["data"]
+    assert found["provenance"]["synthetic"] == [{"name": "kept samples", "samples": 2, "synthetic": 0}]
+    (source,) = found["provenance"]["data"]
     assert (source["name"], source["count"], source["licence"]) == ("Texts", 3, said)
-    (model,) = found["models"]
+    (model,) = found["provenance"]["models"]
     assert (model["reference"], model["licence"]) == ("embedded:minilm", "apache-2.0")
-    assert "kept samples 2 0 0.0 %" in page
+    assert "kept samples 2 0 0.0%" in page
     assert "embedded:minilm apache-2.0" in page
     card = card_of(tmp_path / "run")
     assert card.data == (("Texts some.txt", said),)
-    assert [(one.part, one.licence) for one in card.models] == [("scoring (place)", "apache-2.0")]
+    assert [(one.part, one.licence) for one in card.models] == [("scorer (place)", "apache-2.0")]
 
 
 def test_what_was_not_counted_is_not_called_zero() -> None:
     page = words(render(example()))
-    assert "arm older 4,812 not counted" in page
-    assert "arm real 4,812 0 0.0 %" in page
+    assert "arm older 4,812 not recorded" in page
+    assert "arm real 4,812 0 0.0%" in page

@@ -10,22 +10,25 @@ import pytest
 from report_example import LABELS, example, png
 
 from assay.analysis import format as words
-from assay.analysis.proof import Curve
-from assay.analysis.report_data import NOT_AMONG, Confusion, Expert, Funnel, ReportFacts, StageCost
+from assay.analysis.classifiers import NOT_AMONG, Confusion, ReferenceClassifier
+from assay.analysis.proof import LossCurve
+from assay.analysis.provenance import Cost, StageCost
+from assay.analysis.report_data import ReportData
+from assay.analysis.samples import Funnel
 from assay.report import render, to_results
-from assay.report.sections import SECTIONS
+from assay.report.sections import SECTIONS, drawn_sections
 from page_parts import Page
 
 HOSTILE = '<script>alert("1")</script>'
 
 
 @pytest.fixture(scope="module")
-def facts() -> ReportFacts:
+def facts() -> ReportData:
     return example()
 
 
 @pytest.fixture(scope="module")
-def page(facts: ReportFacts) -> str:
+def page(facts: ReportData) -> str:
     return render(facts)
 
 
@@ -38,7 +41,7 @@ def test_the_page_needs_nothing_but_itself(page: str) -> None:
     assert not re.search(r"https?://|@import|url\(", page)
 
 
-def test_every_image_and_drawing_can_be_heard(page: str) -> None:
+def test_every_image_and_chart_has_a_text_alternative(page: str) -> None:
     parsed = Page(page)
     images = [value for tag, name, value in parsed.attributes if (tag, name) == ("img", "alt")]
     assert len(images) == parsed.tags.count("img") == 108
@@ -55,15 +58,14 @@ def test_every_image_and_drawing_can_be_heard(page: str) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["helped", "hurt", "unclear"])
-def test_the_first_screen_says_how_it_went(outcome: str) -> None:
+def test_the_head_states_the_verdict(outcome: str) -> None:
     facts = example(outcome)  # type: ignore[arg-type]
     head = html.unescape(render(facts).split("</header>")[0].split("<header")[1])
-    words_of = {"helped": "Helped", "hurt": "Hurt", "unclear": "No difference shown"}
+    words_of = {"helped": "Helped", "hurt": "Hurt", "unclear": "No significant difference"}
     assert [w for w in words_of.values() if re.search(rf"</span> {w}</p>", head)] == [words_of[outcome]]
     assert facts.question in head
     assert words.points(facts.comparisons[0].difference) in head
     assert words.points_between(facts.comparisons[0].difference) in head
-    assert {"helped": "Yes.", "hurt": "No, it hurt.", "unclear": "Not shown."}[outcome] in head
 
 
 def leaves(value: object) -> Iterator[object]:
@@ -93,48 +95,54 @@ def numbers(text: str) -> set[str]:
     return set(re.findall(r"\d(?:[\d,]*\d)?(?:\.\d+)?", text))
 
 
-def test_every_number_on_the_page_is_in_the_results(facts: ReportFacts, page: str) -> None:
+def test_every_number_on_the_page_is_in_the_results(facts: ReportData, page: str) -> None:
     results = json.loads(json.dumps(to_results(facts), allow_nan=False))
     known = {n for leaf in leaves(results) for spelling in spellings(leaf) for n in numbers(spelling)}
-    explained = {"86", "88", "2", "0.001", "1979"}
+    explained = {"86", "88", "2", "0.001", "1979", "2010", "2017", "10"}
     shown = numbers(Page(page).text)
     assert len(shown) > 300
     assert shown - known - explained == set()
 
 
-def test_results_hold_what_programs_ask_for(facts: ReportFacts) -> None:
+def test_results_hold_what_programs_ask_for(facts: ReportData) -> None:
     results = to_results(facts)
     assert results["verdict"] == "helped"
     assert [arm["name"] for arm in results["arms"]] == [arm.name for arm in facts.arms]
     assert {"estimate", "low", "high", "n", "level", "method"} == set(results["arms"][0]["result"])
-    assert results["effects"][0]["difference"]["n"] == 10_000
+    assert results["comparisons"][0]["difference"]["n"] == 10_000
     assert results["funnel"]["kept"] + results["funnel"]["dropped_total"] + results["funnel"]["failed_total"] == 6000
     assert sum(results["scores"][0]["histogram"]["kept"]) == results["scores"][0]["kept"]
-    assert "png" not in results["images"][0]
+    assert "png" not in results["examples"][0]
 
 
 def test_hostile_text_stays_text() -> None:
     facts = example(seeds=1)
-    image = replace(facts.specimens[0], label=HOSTILE, prompt=HOSTILE, rule=HOSTILE, reason=HOSTILE, id=HOSTILE)
+    image = replace(facts.examples[0], label=HOSTILE, prompt=HOSTILE, rule=HOSTILE, reason=HOSTILE, id=HOSTILE)
     arms = tuple(
         replace(arm, name=HOSTILE if arm.name == "real" else arm.name, trained_on=HOSTILE) for arm in facts.arms
     )
     comparison = replace(facts.comparisons[0], theirs=HOSTILE)
     labels = (HOSTILE, *LABELS[1:])
-    confusion = replace(facts.expert.confusion, rows=labels, columns=labels) if facts.expert else None
+    confusion = (
+        replace(facts.reference_classifier.confusion, rows=labels, columns=labels)
+        if facts.reference_classifier
+        else None
+    )
     assert confusion is not None
     column = replace(facts.scores[0], name=HOSTILE, unit=HOSTILE, unscored={HOSTILE: 1})
     facts = replace(
         facts,
         name=HOSTILE,
         question=HOSTILE,
-        origin=replace(facts.origin, command=HOSTILE, recipe=HOSTILE, machine=HOSTILE, versions={HOSTILE: HOSTILE}),
+        reproduction=replace(
+            facts.reproduction, command=HOSTILE, recipe=HOSTILE, machine=HOSTILE, versions={HOSTILE: HOSTILE}
+        ),
         arms=arms,
         comparisons=(comparison,),
-        funnel=Funnel(2, 1, {HOSTILE: 1}, rules={HOSTILE: {HOSTILE: 1}}),
+        funnel=Funnel(2, 1, {HOSTILE: 1}, dropped_by_rule={HOSTILE: {HOSTILE: 1}}),
         scores=(column,),
-        specimens=(image,),
-        expert=Expert(HOSTILE, confusion),
+        examples=(image,),
+        reference_classifier=ReferenceClassifier(HOSTILE, confusion),
         caveats=(HOSTILE,),
     )
     page = render(facts)
@@ -155,34 +163,34 @@ def test_missing_parts_are_left_out() -> None:
     whole = example()
     few = tuple(arm for arm in whole.arms if arm.name in {"filtered", "unfiltered"})
     pairs = tuple(pair for pair in whole.comparisons if pair.theirs == "unfiltered")
-    facts = ReportFacts(whole.name, whole.question, whole.origin, few, pairs, Funnel(0, 0, {}))
+    facts = ReportData(whole.name, whole.question, whole.reproduction, few, pairs, Funnel(0, 0, {}))
     page = render(facts)
     parsed = Page(page)
     assert "Without the control arm random-subset" in parsed.text
-    assert "Images kept" not in page
+    assert "Examples of kept" not in page
     json.dumps(to_results(facts), allow_nan=False)
 
 
-def test_nothing_compared_is_said() -> None:
+def test_a_run_without_comparison_has_a_page() -> None:
     whole = example(seeds=1)
     page = render(replace(whole, arms=(), comparisons=()))
     Page(page)
-    assert "Nothing compared" in page
+    assert "No comparison" in page
 
 
 def test_one_seed_is_a_limit_and_three_are_not() -> None:
-    assert "Trained once only" in render(example(seeds=1))
-    assert "Trained once only" not in render(example(seeds=3))
+    assert "Trained once" in render(example(seeds=1))
+    assert "Trained once" not in render(example(seeds=3))
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_nan_is_refused_except_where_training_diverged(facts: ReportFacts, bad: float) -> None:
-    with pytest.raises(ValueError, match=r"facts\.stages\[0\]\.seconds"):
-        replace(facts, stages=(StageCost("generate", bad),))
-    arm = replace(facts.arms[0], history=(Curve(11, ((0, 2.3), (30, bad))), *facts.arms[0].history[1:]))
+def test_nan_is_refused_except_where_training_diverged(facts: ReportData, bad: float) -> None:
+    with pytest.raises(ValueError, match=r"report\.cost\.stages\[0\]\.seconds"):
+        replace(facts, cost=Cost((StageCost("generate", bad),)))
+    arm = replace(facts.arms[0], history=(LossCurve(11, ((0, 2.3), (30, bad))), *facts.arms[0].history[1:]))
     diverged = replace(facts, arms=(arm, *facts.arms[1:]))
     page = render(diverged)
-    assert "training diverged" in page
+    assert "Training diverged" in page
     assert not re.search(r"\b(nan|inf)\b", Page(page).text, re.IGNORECASE)
     json.dumps(to_results(diverged), allow_nan=False)
 
@@ -191,41 +199,40 @@ def test_no_page_prints_none_or_nan(page: str) -> None:
     assert not re.search(r"\b(nan|None|inf)\b|Markup|Effect\(", page)
 
 
-def test_unknown_prices_are_unknown(facts: ReportFacts) -> None:
-    stages = (StageCost("judge", 3.0, 10, "samples", tokens=1200, dollars=None), StageCost("keep", None))
-    text = Page(render(replace(facts, stages=stages))).text
-    cost = text.split("What it cost")[-1].split("What went in")[0]
-    assert cost.count("unknown") == 4  # the judge's price, the time of keep, and both totals
-    assert "1,200" in cost
-    assert to_results(replace(facts, stages=stages))["cost"]["dollars"] is None
+def test_unknown_prices_are_unknown(facts: ReportData) -> None:
+    cost = Cost((StageCost("judge", 3.0, 10, "samples", tokens=1200, dollars=None), StageCost("keep", None)))
+    text = Page(render(replace(facts, cost=cost))).text
+    section = text.split("Price")[-1].split("Real data")[0]
+    assert section.count("unknown") == 4  # the judge's price, the time of keep, and both totals
+    assert "1,200" in section
+    assert to_results(replace(facts, cost=cost))["cost"]["dollars"] is None
 
 
-def test_an_expert_that_does_not_know_a_label_is_not_blamed(facts: ReportFacts) -> None:
+def test_agreement_ignores_labels_that_the_reference_classifier_does_not_have(facts: ReportData) -> None:
     confusion = Confusion(("bag", "car"), ("bag", NOT_AMONG), ((9, 0), (0, 10)))
-    changed = replace(facts, expert=Expert("org/model", confusion))
-    found = to_results(changed)["expert"]
+    changed = replace(facts, reference_classifier=ReferenceClassifier("org/model", confusion))
+    found = to_results(changed)["reference_classifier"]["confusion"]
     assert found["agreement"]["car"] is None
     assert (found["overall"]["estimate"], found["overall"]["n"]) == (1.0, 9)
-    assert "none to judge" in render(changed)
+    assert "not defined" in render(changed)
 
 
-def test_shuffled_labels_that_score_well_raise_a_warning(facts: ReportFacts) -> None:
+def test_permuted_labels_above_chance_raise_a_warning(facts: ReportData) -> None:
     real = facts.arm("real")
     arms = tuple(replace(real, name="permuted-labels") if a.name == "permuted-labels" else a for a in facts.arms)
     assert "may have leaked" in render(replace(facts, arms=arms))
     assert "may have leaked" not in render(facts)
 
 
-def test_large_images_are_not_shown_as_squares(facts: ReportFacts) -> None:
+def test_large_images_are_not_shown_as_squares(facts: ReportData) -> None:
     rng = np.random.default_rng(0)
     for size, squares in ((28, True), (128, False)):
-        image = replace(facts.specimens[0], png=png(rng, 0, size))
-        assert ('class="pixels"' in render(replace(facts, specimens=(image,), unknowns=()))) is squares
+        image = replace(facts.examples[0], png=png(rng, 0, size))
+        assert ('class="pixels"' in render(replace(facts, examples=(image,), ood_detection=()))) is squares
     with pytest.raises(ValueError, match="must be a PNG"):
-        render(replace(facts, specimens=(replace(facts.specimens[0], png=b"GIF89a"),)))
+        render(replace(facts, examples=(replace(facts.examples[0], png=b"GIF89a"),)))
 
 
-def test_every_section_has_its_own_anchor(facts: ReportFacts) -> None:
-    made = [make(facts) for make in SECTIONS]
-    anchors = [section.anchor for section in made if section is not None]
+def test_every_section_has_its_own_anchor(facts: ReportData) -> None:
+    anchors = [section.anchor for section in drawn_sections(facts)]
     assert len(anchors) == len(set(anchors)) == len(SECTIONS)

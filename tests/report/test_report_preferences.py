@@ -39,7 +39,7 @@ def reported(tmp_path: Path, rows: Sequence[dict[str, str]], keep: Any = KEEP) -
     tasks = write_tasks(tmp_path / "pairs.jsonl", rows)
     run(Recipe("pairs", Tasks(str(tasks)), keep=keep), tmp_path / "run")
     report(tmp_path / "run")
-    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["preferences"]
+    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["preference_pairs"]
     return found, words((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
 
 
@@ -54,9 +54,8 @@ def test_length_that_tells_which_was_chosen_is_warned_of(tmp_path: Path) -> None
     for unit, chosen, rejected in (("words", 4, 2), ("characters", 7, 3)):
         assert (found["lengths"][unit]["chosen"], found["lengths"][unit]["rejected"]) == (chosen, rejected)
         assert found["lengths"][unit]["predicts"]["estimate"] == 1
-    assert "30 pairs of 30 prompts are left to learn from." in page
-    assert "Length alone tells which answer was chosen in 100.0 %" in page
-    assert "Always the one with more words." in page
+    assert "30 usable pairs of 30 prompts." in page
+    assert "Length bias: the answer with more words is the chosen one in 100.0%" in page
     assert "✓ a b c d ✗ a b" in page
     assert "pairs of answers" in page
 
@@ -65,8 +64,8 @@ def test_length_that_tells_nothing_is_not(tmp_path: Path) -> None:
     rows = [pair(f"Say {nth}.", *(("a b", "a") if nth % 2 else ("a", "a b"))) for nth in range(40)]
     found, page = reported(tmp_path, rows)
     assert found["lengths"]["words"]["longer_chosen"]["estimate"] == 0.5
-    assert "Length alone tells" not in page
-    assert "Is the longer answer the chosen one?" in page
+    assert "Length bias:" not in page
+    assert "Longer answer chosen" in page
 
 
 def test_contradictions_twins_and_cut_answers_are_told(tmp_path: Path) -> None:
@@ -75,12 +74,10 @@ def test_contradictions_twins_and_cut_answers_are_told(tmp_path: Path) -> None:
     found, page = reported(tmp_path, rows)
     assert found["doubled"] == {"prompts": 2, "most": 4, "repeated": 1, "turned": 2}
     assert found["cut"] == 1
-    assert (
-        "5 pairs of 2 prompts (at most 4 of one) are left to learn from. Nothing was preferred in 1: equal 1." in page
-    )
-    assert "2 pairs contradict each other." in page
-    assert "1 pair repeats another one." in page
-    assert "1 kept pair holds an answer that was cut at its token limit." in page
+    assert "5 usable pairs of 2 prompts (at most 4 per prompt). No preference in 1: equal 1." in page
+    assert "Contradictory: 2 pairs." in page
+    assert "Duplicates: 1 pair." in page
+    assert "Truncated: 1 kept pair with an answer cut at its token limit." in page
 
 
 def test_rankers_that_hardly_agree_are_told_and_whose_answers_win(tmp_path: Path) -> None:
@@ -100,14 +97,14 @@ def test_rankers_that_hardly_agree_are_told_and_whose_answers_win(tmp_path: Path
     assert both["same"]["estimate"] == pytest.approx(1 - conflicts / 60)
     assert abs(both["kappa"]) < 0.3
     assert found["alpha"] is not None
-    assert "near and judge are not shown to agree more than blind rankers would." in page
+    assert "The agreement of near and judge is not significantly above chance." in page
     (asked,) = found["orders"]
     assert (asked["judge"], asked["same"]["estimate"]) == ("judge", 1)
-    assert "judge, asked in both orders" in page
+    assert "judge, both orders" in page
     large, small = found["wins"]
     assert (large["name"], large["won"], large["tied"]) == ("large", 60 - conflicts, conflicts)
     assert small["lost"] == large["won"]
-    assert "Whose answers are preferred?" in page
+    assert "Win rates of the answering models" in page
 
 
 def test_rankers_that_agree_are_as_right_as_their_agreement_says(tmp_path: Path) -> None:
@@ -124,7 +121,7 @@ def test_rankers_that_agree_are_as_right_as_their_agreement_says(tmp_path: Path)
     expected = label_noise(wilson(45, 50))
     assert expected is not None
     assert both["noise"]["right"] == pytest.approx(expected.right)
-    assert "not shown to agree" not in page
+    assert "not significantly above chance" not in page
     assert "Dawid and Skene 1979" in page
 
 
@@ -133,20 +130,20 @@ def test_pairs_of_a_file_without_names_or_rankings_have_lengths_alone(tmp_path: 
     found, page = reported(tmp_path, rows)
     assert (found["agreements"], found["orders"], found["wins"], found["alpha"]) == ([], [], [], None)
     assert found["lengths"]["words"]["chosen"] == 6
-    assert "Do the rankers agree?" not in page
-    assert "Whose answers are preferred?" not in page
+    assert "Agreement of the rankers" not in page
+    assert "Win rates of the answering models" not in page
 
 
 def test_where_nothing_is_left_it_says_so(tmp_path: Path) -> None:
     found, page = reported(tmp_path, [pair("Say so.", "a", "b", "tie"), pair("Say so.", "a", "", "missing")])
     assert (found["kept"], found["lengths"], found["doubled"]) == (0, {}, None)
-    assert "Of 2 pairs none can be learned from. Nothing was preferred in 2: tie 1 and missing 1." in page
+    assert "No usable pair among 2 pairs. No preference in 2: tie 1 and missing 1." in page
 
 
 def test_other_samples_have_no_such_section(tmp_path: Path) -> None:
     found, page = reported(tmp_path, [task("Say so.", "So.")], ())
     assert found is None
-    assert "What are the pairs like?" not in page
+    assert "Preference pairs" not in page
 
 
 def test_rankings_that_cannot_be_read_are_said_with_their_pair(tmp_path: Path) -> None:

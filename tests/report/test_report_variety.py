@@ -1,4 +1,4 @@
-"""How varied what was kept is: of tasks whose variety is known beforehand."""
+"""Diversity of the kept texts, for tasks with known diversity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reported(tmp_path: Path, rows: Sequence[dict[str, str]], keep: Any, **score:
     tasks = write_tasks(tmp_path / "tasks.jsonl", rows)
     run(Recipe("varied", Tasks(str(tasks)), score=score, keep=keep), tmp_path / "run")
     report(tmp_path / "run")
-    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["variety"]
+    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["diversity"]
     return found, words((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
 
 
@@ -37,7 +37,7 @@ def test_a_score_that_likes_one_kind_of_task_is_found_out(tmp_path: Path) -> Non
     score = {"long": Length(), "place": TextEmbedding(text="instruction")}
     found, page = reported(tmp_path, [*MANY, *ALIKE], (TopFraction("long", 0.5, per=None),), **score)
     generated, kept, blind = found["sets"]
-    assert (found["read_from"], found["column"], found["draws"]) == ("instruction", "place", 40)
+    assert (found["text_field"], found["column"], found["draws"]) == ("instruction", "place", 40)
     assert (generated["n"], kept["n"], blind["n"]) == (100, 50, 50)
     assert generated["measures"]["verbs"] == 6
     assert generated["measures"]["pairs"] == 51
@@ -50,8 +50,8 @@ def test_a_score_that_likes_one_kind_of_task_is_found_out(tmp_path: Path) -> Non
         assert kept["measures"][name] < low
     assert found["verbs"] == [["write", 50, [["poem", 50]]]]
     assert (
-        "What was kept is less varied in verbs, pairs of verb and object, words, distinct-2, clusters and Vendi score "
-        "than 50 picked blindly." in page
+        "The kept texts are less diverse in verbs, verb-object pairs, words, distinct-2, clusters and Vendi score "
+        "than random subsets of 50 texts." in page
     )
 
 
@@ -60,20 +60,20 @@ def test_a_quota_of_each_cluster_keeps_more_kinds(tmp_path: Path) -> None:
     found, page = reported(tmp_path, [*MANY, *ALIKE], (ClusterQuota("place", 10, 6),), **score)
     _, kept, _ = found["sets"]
     assert kept["measures"]["clusters"] > found["spread"]["clusters"][1]
-    assert "What was kept is more varied in" in page
+    assert "The kept texts are more diverse in" in page
 
 
 def test_what_was_picked_blindly_is_as_varied_as_what_was_picked_blindly(tmp_path: Path) -> None:
     found, page = reported(tmp_path, MANY, (RandomSubset(keep=25, per=None, seed=4),))
     assert set(found["spread"]) == {"verbs", "pairs", "words", "distinct_2"}
-    assert "neither more nor less varied than 25 picked blindly" in page
+    assert "as diverse as random subsets of 25 texts" in page
 
 
 def test_where_everything_was_kept_there_is_nothing_to_compare(tmp_path: Path) -> None:
     found, page = reported(tmp_path, MANY, ())
     assert found["draws"] == 0
     assert [one["name"] for one in found["sets"]] == ["generated", "kept"]
-    assert "Everything was kept, so there is nothing to compare it with." in page
+    assert "Every sample was kept" in page
 
 
 def test_tasks_in_korean_have_words_and_no_verbs(tmp_path: Path) -> None:
@@ -83,10 +83,10 @@ def test_tasks_in_korean_have_words_and_no_verbs(tmp_path: Path) -> None:
     assert found["sets"][0]["measures"]["verbs"] == 0
     assert found["sets"][0]["measures"]["words"] > 5
     assert found["verbs"] == []
-    assert "none was found in 20 of 20 generated ones: questions, and other languages." in page
+    assert "no verb was recognized in 20 of 20 generated instructions" in page
 
 
 def test_too_few_to_say_anything(tmp_path: Path) -> None:
     found, page = reported(tmp_path, MANY[:9], ())
     assert found is None
-    assert "How varied is what was kept?" not in page
+    assert "The kept texts are" not in page

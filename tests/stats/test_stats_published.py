@@ -237,7 +237,7 @@ def test_answers_of_an_evaluation_are_read_and_not_asked_again(tmp_path: Path) -
     assert found["GSM8K, zero-shot-cot, right, %"]["ours"] == pytest.approx(25)
     less = found["GSM8K, zero-shot-cot less zero-shot, points"]
     assert less["ours"] == 0
-    assert "no difference shown; paired, n = 4" in str(less["note"])
+    assert "no significant difference; paired, n = 4" in str(less["note"])
 
 
 def test_a_subject_without_examples_is_left_out_and_said(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What a finished run shows, as plain data."""
+"""Analyses of a finished run: plain data, from which the report and `results.json` are written."""

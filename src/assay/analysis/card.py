@@ -1,4 +1,4 @@
-"""From a run's folder to the card of the data set that it exports."""
+"""Dataset card of the samples that a run kept."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from assay.analysis.finished_run import Finished
-from assay.analysis.funnel import funnel
+from assay.analysis.finished_run import FinishedRun
+from assay.analysis.samples import funnel
 from assay.core.provenance import Used
 from assay.core.recipe import Recipe
 from assay.pipeline.lineage.models_used import data_of, models_in, used
@@ -20,23 +20,24 @@ from assay.store.export.card import Card
 
 
 def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = ()) -> Card:
-    """What is known of the samples that the run in the folder kept.
+    """Build the dataset card of the samples that a run kept.
 
     Raises:
-        StoreError: It is no run, or has not come so far.
+        StoreError: The folder holds no run, or the run has not filtered its samples yet.
     """
     recipe, done = finished(run)
-    counted = funnel(Finished(run, recipe, done))
+    whole = FinishedRun(run, recipe, done)
+    counted = whole.once(funnel)
     return Card(
         name=recipe.name,
         question=recipe.question,
-        makers=tuple(_makers(Finished(run, recipe, done))),
+        makers=tuple(_makers(whole)),
         models=tuple(_models(recipe)),
         data=tuple(data_of(recipe.generate)),
         requested=counted.requested,
         dropped=counted.dropped,
         failed=counted.failed,
-        proof=_proof(Finished(run, recipe, done), done),
+        proof=_proof(whole, done),
         version=version("assay"),
         recipe=dump(recipe),
         license=license_,
@@ -45,17 +46,17 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
 
 
 def _models(recipe: Recipe) -> Iterator[Used]:
-    """Every model that made the samples or looked at them, with its licence."""
-    parts = {"making": recipe.generate} | {f"scoring ({name})": scorer for name, scorer in recipe.score.items()}
+    """Yield every model that generated or scored the samples, with its license."""
+    parts = {"generator": recipe.generate} | {f"scorer ({name})": scorer for name, scorer in recipe.score.items()}
     for what, component in parts.items():
         for part, model in models_in(describe(component)):
             yield used(recipe, model, f"{what}: {part}" if part else what)
 
 
-def _makers(run: Finished) -> list[tuple[str, str]]:
-    """The generator and every scorer, each with its models and those of its parts."""
-    parts = {"made the samples": run.recipe.generate}
-    found = [(f"scored them ({name})", scorer) for name, scorer in run.recipe.score.items()]
+def _makers(run: FinishedRun) -> list[tuple[str, str]]:
+    """Return the generator and every scorer, each with its models and those of its parts."""
+    parts = {"generator": run.recipe.generate}
+    found = [(f"scorer ({name})", scorer) for name, scorer in run.recipe.score.items()]
     rows = []
     for what, part in [*parts.items(), *found]:
         models = list(models_in(describe(part)))
@@ -65,16 +66,16 @@ def _makers(run: Finished) -> list[tuple[str, str]]:
     return rows
 
 
-def _proof(run: Finished, done: dict[str, Placed]) -> str:
-    """The answer on the page of the run, where it was drawn for just this recipe and every stage is done."""
+def _proof(run: FinishedRun, done: dict[str, Placed]) -> str:
+    """Return the answer of the run's report, if every stage is done and the report is of the same recipe."""
     if run.recipe.prove is None:
         return ""
-    unfinished = "The run that should prove it is not finished, so whether it helps is not known yet."
+    unfinished = "The proof of this run is not finished; its result is not known yet."
     if any(stage.name not in done for stage in stages(run.recipe)):
         return unfinished
     try:
         found = json.loads((run.folder / "results.json").read_text(encoding="utf-8"))
-        current = found["origin"]["recipe"] == dump(run.recipe)
+        current = found["reproduction"]["recipe"] == dump(run.recipe)
         return f"{found['question']} {found['answer']}" if current else unfinished
     except (OSError, ValueError, KeyError, TypeError):
         return unfinished

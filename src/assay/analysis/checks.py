@@ -1,4 +1,4 @@
-"""What facts must hold before anything is drawn from them."""
+"""Consistency checks of report data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from math import isfinite
 
 
 def must_add_up(what: str, requested: int, parts: tuple[int, int, int]) -> None:
-    """Refuses a funnel where requested is not kept + dropped + failed, or a part is negative.
+    """Check that requested = kept + dropped + failed, and that no count is negative.
 
     Raises:
-        ValueError: Says which, with the counts.
+        ValueError: The counts do not add up.
     """
     if min(parts) < 0 or sum(parts) != requested:
         raise ValueError(
@@ -21,20 +21,20 @@ def must_add_up(what: str, requested: int, parts: tuple[int, int, int]) -> None:
 
 
 def must_be_finite(value: object, where: str, exempt: type) -> None:
-    """Refuses NaN and infinity anywhere within dataclasses, mappings and tuples, but inside values of type `exempt`.
+    """Check that dataclasses, mappings and tuples hold neither NaN nor infinity, outside of values of type `exempt`.
 
     Raises:
-        ValueError: Says where.
+        ValueError: A number is not finite; the message names its path.
     """
     if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"{where} is {value}: what was not measured is None.")
+        raise ValueError(f"{where} is {value}; a missing value must be None.")
     if not isinstance(value, exempt):
         for name, part in _parts(value):
             must_be_finite(part, where + name, exempt)
 
 
 def _parts(value: object) -> Iterator[tuple[str, object]]:
-    """What a value is made of, each with the way to it."""
+    """Yield the parts of a value with their path."""
     if is_dataclass(value):
         yield from ((f".{part.name}", getattr(value, part.name)) for part in fields(value))
     elif isinstance(value, Mapping):

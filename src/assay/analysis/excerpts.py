@@ -1,4 +1,4 @@
-"""Texts of somebody else's on a page: cut where they are long, with what was read in them marked."""
+"""Excerpts of samples and answers: truncation, highlighting, and conversation turns."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from assay.text.instructions.dialogues import said_before, transcript
 from assay.text.prompting.methods import Prompt
 
 LONGEST = 6000
-"""Characters of a text that are shown; the rest is counted."""
+"""Maximum number of characters of a text."""
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    """`text`, or its beginning and how much follows."""
+    """Truncate a text and state how many characters follow."""
     return text if len(text) <= longest else f"{text[:longest]} … ({len(text) - longest:,} more characters)"
 
 
 def conversation_before(sample: Sample) -> str:
-    """What was said before a task, for a reader; as it stands where it cannot be read, "" where there is nothing."""
+    """Return the conversation before a task as a transcript; the raw field if it cannot be parsed."""
     try:
         return transcript(said_before(sample))
     except FieldError:
@@ -28,14 +28,14 @@ def conversation_before(sample: Sample) -> str:
 
 
 def marked(text: str, start: int, end: int) -> Markup:
-    """`text` with the characters from `start` to `end` marked."""
+    """Highlight the characters from `start` to `end`."""
     if end > LONGEST or start >= end:
         return escape(cut(text))
     return escape(text[:start]) + Markup("<mark>{}</mark>").format(text[start:end]) + escape(cut(text[end:]))
 
 
 def turns(prompt: Prompt) -> tuple[tuple[str, str], ...]:
-    """Who says what; plain words are nobody's."""
+    """Return (role, text) of each turn of a prompt; a plain text has an empty role."""
     if isinstance(prompt, str):
         return (("", cut(prompt)),)
     return tuple((turn.role, cut(turn.text)) for turn in prompt if isinstance(turn, Message))

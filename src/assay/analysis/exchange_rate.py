@@ -1,93 +1,66 @@
-"""From a finished run's folder to what its data are worth: leaks, distances of sets, and the exchange rate."""
+"""Exchange rate: the number of real samples that give the accuracy of the generated ones."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from assay.analysis.finished_run import Finished
-from assay.analysis.gather_proof import measure_of
-from assay.analysis.robustness import ExchangeRate, Reach, SetDistance
+from assay.analysis.finished_run import FinishedRun
+from assay.analysis.proof import measure_of
 from assay.core.arms import is_curve
 from assay.core.effect import Effect
-from assay.core.score import Fingerprint
 from assay.pipeline.plan import main_arm
 from assay.pipeline.stages.arms import hashed
-from assay.pipeline.stages.leakage import Leaks, read_leaks
-from assay.pipeline.stages.workshop import outcomes_of
-from assay.stats.distributions.distances import cmmd, density_coverage, duplicate_rate, kid, nearest_rows
-from assay.stats.scaling.power_law import exchange_rate, power_law, stops_helping
+from assay.stats.scaling.power_law import exchange_rate as rate_of
+from assay.stats.scaling.power_law import power_law, stops_helping
 
-Floats = npt.NDArray[np.float64]
 GOAL = 0.9
 STEP = 0.01
-LEAST = 10
-"""Samples of a set below which its distances are not worth drawing."""
 
 
-def leakage(run: Finished) -> tuple[Leaks, ...]:
-    """What each training set shares with the held-out samples."""
-    return tuple(read_leaks(run.done["leakage"].folder)) if "leakage" in run.done else ()
+@dataclass(frozen=True)
+class CurveEstimate:
+    """A number of samples read off a fitted curve; None for an end that the curve never reaches."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    level: float
+    method: str
+    interval: bool = True
+    """False if the curve has as many parameters as measurements, so that there is no interval."""
 
 
-def sets(run: Finished) -> tuple[SetDistance, ...]:
-    """How the generated, the kept and other real samples lie about the held-out real ones."""
+@dataclass(frozen=True)
+class ExchangeRate:
+    """Equivalent number of real samples of an arm's generated samples."""
+
+    arm: str
+    samples: int
+    accuracy: float
+    equivalent: CurveEstimate
+    """Real samples that give the same accuracy."""
+    rate: CurveEstimate
+    """Real samples per generated sample."""
+    goal: float
+    """An accuracy."""
+    needed: CurveEstimate
+    """Real samples for `goal`."""
+    saturation: CurveEstimate
+    """Real samples beyond which doubling gains less than one percentage point."""
+    curve: tuple[tuple[int, float], ...]
+    """(real samples, accuracy) of each training."""
+    floor: float
+    """Error rate in the limit of many samples."""
+    scale: float
+    exponent: float
+
+
+def exchange_rate(run: FinishedRun) -> ExchangeRate | None:
+    """Fit a power law to trainings on real samples and read off the exchange rate; None with fewer than 3 sizes."""
     proof = run.recipe.prove
-    if proof is None or not proof.fingerprint or "embed-holdout" not in run.done:
-        return ()
-    kept = {row.id for row in run.decisions if row.keep}
-    pairs = [
-        (s.id, o.vector)
-        for s, o in zip(run.samples, run.columns[proof.fingerprint], strict=True)
-        if isinstance(o, Fingerprint)
-    ]
-    found = {
-        "generated": _rows([vector for _, vector in pairs]),
-        "kept": _rows([vector for id_, vector in pairs if id_ in kept]),
-    }
-    if "embed-real" in run.done:
-        found["real, for training"] = _vectors(run, "embed-real")
-    held_out, real = _vectors(run, "embed-holdout"), found.get("real, for training")
-    if len(held_out) < LEAST:
-        return ()
-    seed = hashed(run.recipe.seed, "sets") % 2**32
-    return tuple(
-        _set(name, rows, held_out, real if name != "real, for training" else None, proof.similarity, seed)
-        for name, rows in found.items()
-        if len(rows) >= LEAST
-    )
-
-
-def _set(name: str, rows: Floats, held_out: Floats, real: Floats | None, similarity: float, seed: int) -> SetDistance:
-    around = density_coverage(held_out, rows)
-    return SetDistance(
-        name=name,
-        n=len(rows),
-        kid=kid(rows, held_out, subset=min(500, len(rows), len(held_out)), draws=30, seed=seed),
-        cmmd=cmmd(rows, held_out),
-        density=around.density,
-        coverage=around.coverage,
-        expected_density=around.expected_density,
-        expected_coverage=around.expected_coverage,
-        duplicates=duplicate_rate(rows, similarity),
-        nearest_real=None if real is None or len(real) < 1 else float(np.median(nearest_rows(rows, real)[1])),
-    )
-
-
-def _vectors(run: Finished, stage: str) -> Floats:
-    return _rows([o.vector for _, o in outcomes_of(run.done[stage].folder) if isinstance(o, Fingerprint)])
-
-
-def _rows(vectors: list[tuple[float, ...]]) -> Floats:
-    return np.asarray(vectors, dtype=np.float64).reshape(len(vectors), -1)
-
-
-def exchange(run: Finished) -> ExchangeRate | None:
-    """How many real samples teach as much as the generated ones; None where no curve was asked for."""
-    proof = run.recipe.prove
-    if proof is None or not measure_of(run).share:
+    if proof is None or not run.once(measure_of).proportion:
         return None
     real = [name for name in proof.trained if is_curve(name) or name in ("real", "real-few-shot")]
     arm = main_arm(proof)
@@ -102,11 +75,11 @@ def exchange(run: Finished) -> ExchangeRate | None:
         arm=arm,
         samples=sizes[arm],
         accuracy=accuracy,
-        worth=reach(fitted.effect(lambda curve: curve.needed(1 - accuracy))),
-        rate=reach(exchange_rate(fitted, 1 - accuracy, sizes[arm])),
+        equivalent=curve_estimate(fitted.effect(lambda curve: curve.needed(1 - accuracy))),
+        rate=curve_estimate(rate_of(fitted, 1 - accuracy, sizes[arm])),
         goal=GOAL,
-        needed=reach(fitted.effect(lambda curve: curve.needed(1 - GOAL))),
-        stops=reach(fitted.effect(lambda curve: stops_helping(curve, STEP))),
+        needed=curve_estimate(fitted.effect(lambda curve: curve.needed(1 - GOAL))),
+        saturation=curve_estimate(fitted.effect(lambda curve: stops_helping(curve, STEP))),
         curve=tuple(sorted(points)),
         floor=fitted.curve.floor,
         scale=fitted.curve.scale,
@@ -114,14 +87,14 @@ def exchange(run: Finished) -> ExchangeRate | None:
     )
 
 
-def reach(effect: Effect) -> Reach:
-    """A number of samples, where "never" is None."""
+def curve_estimate(effect: Effect) -> CurveEstimate:
+    """Convert an effect to a number of samples in which infinity is None."""
     ends = [None if value is None or not math.isfinite(value) else value for value in (effect.low, effect.high)]
     estimate = effect.estimate if math.isfinite(effect.estimate) else None
-    return Reach(estimate, ends[0], ends[1], effect.n, effect.level, effect.method, effect.low is not None)
+    return CurveEstimate(estimate, ends[0], ends[1], effect.n, effect.level, effect.method, effect.low is not None)
 
 
-def _count(run: Finished, arm: str) -> int:
+def _count(run: FinishedRun, arm: str) -> int:
     receipt = run.done[f"train-{arm}-0"].receipt
     assert receipt is not None, "a finished run has every receipt"
     return receipt.counts["samples"]

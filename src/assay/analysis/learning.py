@@ -1,138 +1,333 @@
-"""What was watched while models learned from preferences and rewards, as plain data."""
+"""Training curves, held-out preference pairs and rewards, and checks for reward hacking."""
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from assay.core.curves import CURVE_INFO, HELD_OUT, WATCH
+import msgspec
+import numpy as np
+from scipy import stats
+
+from assay.analysis.answers import other_measures, pairwise_comparisons
+from assay.analysis.finished_run import FinishedRun
+from assay.analysis.proof import comparisons
+from assay.core.arms import BASE, OWN, is_base
+from assay.core.curves import CURVE_INFO, FILE, HELD_OUT, WATCH, Curves
 from assay.core.effect import Effect
-from assay.stats.confidence.calibration import Calibration
+from assay.core.recipe import Proof
+from assay.pipeline.plan import MODEL, Placed
+from assay.pipeline.recipe.trained import named
+from assay.stats.confidence.calibration import Calibration, calibration
+from assay.stats.inference.grouped import grouped_mean, grouped_proportion
 from assay.stats.inference.verdict import Verdict
 
+PAIRS, REWARDS = "held-out.json", "held-out-rewards.json"
+LEAST = 6
+"""Steps of a training that are needed to estimate a change."""
+LEVEL = 0.95
+SIDES = ("before", "after")
 FIRST = ("reward", "held-out accuracy", "held-out margin", "margin", "kl", "length")
-"""Drawn first, in this order; then what was watched and not trained on, then the rest behind a click."""
+"""Curves drawn first, in this order; the others follow, collapsed."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One training."""
+class CurveLine:
+    """One curve of one training."""
 
     seed: int
     points: tuple[tuple[int, float], ...]
-    """(step, value), steps rising; steps at which nothing was measured are left out."""
+    """(step, value), steps rising, without steps that were not measured."""
 
 
 @dataclass(frozen=True)
-class WatchedCurve:
-    """One thing that was watched, at every step."""
+class TrainingCurve:
+    """One quantity over the training steps."""
 
     name: str
-    """A word of `core.curves.CURVE_INFO`, or one that `WATCH` or `HELD_OUT` begins, or any other a trainer writes."""
-    lines: tuple[Line, ...]
+    """Key of `core.curves.CURVE_INFO`, with or without prefix `WATCH` or `HELD_OUT`, or any other name of a trainer."""
+    lines: tuple[CurveLine, ...]
     rise: Effect | None = None
-    """How far a straight line through all steps goes up, from the first to the last, all trainings together; None for
-    what was measured too seldom."""
+    """Change from the first to the last step by a linear fit over all trainings; None with too few measurements."""
 
     @property
     def title(self) -> str:
-        """Its name as the page has it."""
+        """Heading on the page."""
+        if self.name.startswith(WATCH):
+            return f"{self.name.removeprefix(WATCH)} (monitored)"
         return self.name.replace("kl", "KL") if self.name.removeprefix(HELD_OUT) == "kl" else self.name
 
     @property
-    def said(self) -> str:
-        """What it means, in words."""
+    def description(self) -> str:
+        """Meaning of the quantity."""
         bare = self.name.removeprefix(HELD_OUT)
         if self.name.startswith(WATCH):
-            return "looked at in the answers of a step, and not trained on"
+            return "measured on the answers of a step, not trained on"
         known = CURVE_INFO[bare].said if bare in CURVE_INFO else ""
-        return f"{known}, on what was held out" if known and bare != self.name else known
+        return f"{known}, on held-out data" if known and bare != self.name else known
 
     @property
     def unit(self) -> str:
-        """Of its values; "" where it has none."""
+        """Unit of the values; may be empty."""
         bare = self.name.removeprefix(HELD_OUT)
         return CURVE_INFO[bare].unit if bare in CURVE_INFO else ""
 
 
 @dataclass(frozen=True)
 class HeldOutPairs:
-    """What a model says of pairs whose prompts it did not learn from. Intervals take the pairs of a prompt together."""
+    """Ratings of preference pairs with held-out prompts. Intervals are clustered by prompt."""
 
     pairs: int
     prompts: int
     accuracy_before: Effect
     accuracy: Effect
-    """Share of pairs in which the chosen answer is rated higher; equal ratings count half."""
+    """Fraction of pairs in which the chosen answer is rated higher; ties count one half."""
     margin: Effect
-    """Mean rating of the chosen less that of the rejected answer, after training."""
+    """Mean rating of the chosen minus the rejected answer, after training."""
     rise: Effect
-    """By how much the margin rose in training."""
+    """Change of the margin in training."""
     calibration: Calibration
-    """Of P(chosen) = sigmoid(margin)."""
+    """Calibration of P(chosen) = sigmoid(margin)."""
 
 
 @dataclass(frozen=True)
 class HeldOutRewards:
-    """What a model's answers earn to prompts that it did not learn from."""
+    """Mean reward on held-out prompts before and after training."""
 
     prompts: int
-    """Those that could be rewarded both times."""
+    """Prompts with a reward before and after training."""
     before: Effect
     after: Effect
     rise: Effect
     sampled: int = 0
-    """Answers to a prompt, sampled as in training; 0 for the greedy one."""
+    """Sampled answers per prompt; 0 for one greedy answer."""
 
 
 @dataclass(frozen=True)
-class Side:
-    """Something other than the reward, that a hacked reward is paid for with."""
+class SideMetric:
+    """A metric other than the reward, at whose expense a hacked reward rises."""
 
     name: str
     verdict: Verdict
-    """Of the trained model beside the one it started from, or of the end of training beside its beginning."""
+    """Trained model against the model it started from, or end of training against its beginning."""
 
 
 @dataclass(frozen=True)
-class Hacking:
-    """Whether the reward rose while something else that is wanted fell (Amodei et al. 2016; Gao et al. 2023)."""
+class RewardHacking:
+    """Check for reward hacking: the reward rose while another metric fell (Amodei et al. 2016; Gao et al. 2023)."""
 
     reward: Effect | None
-    """The rise of the reward over the steps of training; None where there were too few."""
-    sides: tuple[Side, ...]
+    """Change of the reward over the training steps; None with too few steps."""
+    sides: tuple[SideMetric, ...]
     held_out: Effect | None = None
-    """The rise of what answers to held-out prompts earn; None where that was not looked at."""
+    """Change of the mean reward on held-out prompts; None if not measured."""
 
     @property
     def rose(self) -> bool:
-        """Whether the interval of either rise lies above zero."""
-        return any(one is not None and one.low is not None and one.low > 0 for one in (self.reward, self.held_out))
+        """Whether the interval of either change lies above zero."""
+        return any(rise is not None and rise.low is not None and rise.low > 0 for rise in (self.reward, self.held_out))
 
     @property
     def fell(self) -> tuple[str, ...]:
-        """What got worse."""
+        """Metrics that got worse."""
         return tuple(side.name for side in self.sides if side.verdict == "hurt")
 
     @property
     def flagged(self) -> bool:
-        """Whether that looks like hacking."""
+        """Whether the reward rose and another metric fell."""
         return self.rose and bool(self.fell)
 
 
 @dataclass(frozen=True)
-class Learning:
-    """One arm, or one of the recipe's own models, and how it learned."""
+class TrainingRecord:
+    """Training of one arm, or of one of the recipe's own models."""
 
     name: str
     trainer: str
-    """The component, such as "PPO"."""
+    """Component, such as "PPO"."""
     arm: bool
-    curves: tuple[WatchedCurve, ...] = ()
+    curves: tuple[TrainingCurve, ...] = ()
     held_out: HeldOutPairs | None = None
     held_out_rewards: HeldOutRewards | None = None
-    hacking: Hacking | None = None
-    """None where nothing was rewarded."""
+    hacking: RewardHacking | None = None
+    """None without a reward."""
 
-    def curve(self, name: str) -> WatchedCurve | None:
-        """What was watched under this name."""
-        return next((one for one in self.curves if one.name == name), None)
+    def curve(self, name: str) -> TrainingCurve | None:
+        """Return the curve of that name."""
+        return next((curve for curve in self.curves if curve.name == name), None)
+
+
+def training(run: FinishedRun) -> tuple[TrainingRecord, ...]:
+    """Analyze every training with curves or held-out pairs: the recipe's own models first, then the arms."""
+    records = [_own(run, name) for name in run.recipe.models if f"{MODEL}{name}" in run.done]
+    proof = run.recipe.prove
+    for arm in proof.arms if proof else ():
+        assert proof is not None, "arms need a proof"
+        if is_base(arm) or proof.arm(arm).kind == OWN:
+            continue
+        stages = [run.done[f"train-{name}-{nth}"] for name, nth in proof.cells if name == arm]
+        sides = tuple(_side_metrics(proof, arm, run))
+        records.append(_record(arm, run.recipe.trainer(arm), stages, sides, arm=True))
+    return tuple(record for record in records if record.curves or record.held_out)
+
+
+def _own(run: FinishedRun, name: str) -> TrainingRecord:
+    return _record(name, run.recipe.models[name].train, [run.done[f"{MODEL}{name}"]], (), arm=False)
+
+
+def _record(
+    name: str, trainer: object, stages: Sequence[Placed], sides: Sequence[SideMetric], *, arm: bool
+) -> TrainingRecord:
+    folders = [stage.folder for stage in stages]
+    curves, rewards = _curves(folders), _rewards(folders)
+    hacking = _hacking(trainer, curves, rewards, sides)
+    return TrainingRecord(name, type(trainer).__name__, arm, curves, _pairs(folders), rewards, hacking)
+
+
+def _curves(folders: Sequence[Path]) -> tuple[TrainingCurve, ...]:
+    """Curves of all trainings by name, in the order of the first training."""
+    found = [
+        msgspec.json.decode((folder / FILE).read_bytes(), type=Curves)
+        for folder in folders
+        if (folder / FILE).is_file()
+    ]
+    names = dict.fromkeys(name for one in found for name in one.values)
+    return tuple(
+        TrainingCurve(
+            name,
+            tuple(CurveLine(seed, _points(one, name)) for seed, one in enumerate(found) if name in one.values),
+            _rise(*zip(*((one.steps, one.values[name]) for one in found if name in one.values), strict=True)),
+        )
+        for name in names
+    )
+
+
+def _points(curves: Curves, name: str) -> tuple[tuple[int, float], ...]:
+    return tuple(
+        (step, value) for step, value in zip(curves.steps, curves.values[name], strict=True) if value is not None
+    )
+
+
+def _rise(steps: Sequence[Sequence[int]], rows: Sequence[Sequence[float | None]]) -> Effect | None:
+    """Estimate the change from the first to the last step by a linear fit, with Student's interval.
+
+    All trainings share one slope; each has its own intercept.
+    """
+    x, y = list[float](), list[float]()
+    for at, row in zip(steps, rows, strict=True):
+        known = [(step, one) for step, one in zip(at, row, strict=True) if one is not None]
+        if known:
+            middle = np.mean(known, axis=0)
+            x += [step - float(middle[0]) for step, _ in known]
+            y += [one - float(middle[1]) for _, one in known]
+    trainings = sum(any(one is not None for one in row) for row in rows)
+    freedom = len(x) - trainings - 1
+    if len(x) < LEAST * max(1, trainings) or freedom < 1:
+        return None
+    spread = float(np.dot(x, x))
+    slope = float(np.dot(x, y)) / spread
+    off = np.asarray(y) - slope * np.asarray(x)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * math.sqrt(float(off @ off) / freedom / spread)
+    across = max(max(at) - min(at) for at in steps)
+    low, rise, high = ((slope + one) * across for one in (-half, 0.0, half))
+    return Effect(rise, low, high, len(x), LEVEL, "linear fit over the steps")
+
+
+def _pairs(folders: Sequence[Path]) -> HeldOutPairs | None:
+    """Held-out pairs with the mean margin over trainings."""
+    by_training = _read(folders, PAIRS)
+    if not by_training:
+        return None
+    before, after = (_means(by_training, side) for side in SIDES)
+    prompts = [str(row["prompt"]) for row in by_training[0]]
+    logits = np.stack([after, np.zeros(len(after))], axis=1)
+    return HeldOutPairs(
+        pairs=len(after),
+        prompts=len(set(prompts)),
+        accuracy_before=grouped_proportion([_win(one) for one in before], prompts),
+        accuracy=grouped_proportion([_win(one) for one in after], prompts),
+        margin=grouped_mean(after, prompts),
+        rise=grouped_mean([new - old for old, new in zip(before, after, strict=True)], prompts),
+        calibration=calibration(logits, [0] * len(after), bins=max(1, min(10, len(after) // 10))),
+    )
+
+
+def _win(margin: float) -> float:
+    """Return 1 if the chosen answer is rated higher, one half for a tie, else 0."""
+    return 1.0 if margin > 0 else 0.5 if margin == 0 else 0.0
+
+
+def _rewards(folders: Sequence[Path]) -> HeldOutRewards | None:
+    """Held-out rewards with the mean over trainings, without prompts that lack any reward."""
+    by_training = _read(folders, REWARDS)
+    known = [
+        nth
+        for nth in range(len(by_training[0]) if by_training else 0)
+        if all(rows[nth][side] is not None for rows in by_training for side in SIDES)
+    ]
+    if not known:
+        return None
+    before, after = (_means([[rows[nth] for nth in known] for rows in by_training], side) for side in SIDES)
+    prompts = [str(by_training[0][nth]["prompt"]) for nth in known]
+    risen = [new - old for old, new in zip(before, after, strict=True)]
+    first, last, rise = (grouped_mean(values, prompts) for values in (before, after, risen))
+    return HeldOutRewards(len(known), first, last, rise, int(by_training[0][0].get("sampled", 0)))
+
+
+def _read(folders: Sequence[Path], name: str) -> list[list[Mapping[str, Any]]]:
+    """Rows of the JSON file of each training that wrote one."""
+    found = [json.loads((folder / name).read_text(encoding="utf-8")) for folder in folders if (folder / name).is_file()]
+    assert all(row[side] is None or math.isfinite(row[side]) for rows in found for row in rows for side in SIDES), (
+        "held-out values are finite"
+    )
+    return [rows for rows in found if rows]
+
+
+def _means(by_training: Sequence[Sequence[Mapping[str, Any]]], side: str) -> list[float]:
+    return [float(np.mean([rows[nth][side] for rows in by_training])) for nth in range(len(by_training[0]))]
+
+
+def _hacking(
+    trainer: object, curves: Sequence[TrainingCurve], rewards: HeldOutRewards | None, sides: Sequence[SideMetric]
+) -> RewardHacking | None:
+    reward = next((one.rise for one in curves if one.name == "reward"), None)
+    if reward is None and rewards is None:
+        return None
+    watched: Mapping[str, Any] = getattr(trainer, "watch", {})
+    found = []
+    for one in curves:
+        name = one.name.removeprefix(WATCH)
+        if one.name.startswith(WATCH) and one.rise is not None and name in watched:
+            found.append(SideMetric(f"{name} (monitored in training)", _verdict(one.rise, watched[name].scale.better)))
+    return RewardHacking(reward, (*found, *sides), None if rewards is None else rewards.rise)
+
+
+def _verdict(rise: Effect, better: str) -> Verdict:
+    assert rise.low is not None, "a rise has an interval"
+    assert rise.high is not None, "a rise has an interval"
+    if better == "neither" or rise.low <= 0 <= rise.high:
+        return "no significant difference"
+    return "helped" if (rise.low > 0) == (better == "higher") else "hurt"
+
+
+def _side_metrics(proof: Proof, arm: str, run: FinishedRun) -> Iterator[SideMetric]:
+    """Yield the proof's verdicts on an arm against the model it started from, or against the base model."""
+    starts = [name for name in named(run.recipe.trainer(arm)) if name in proof.arms]
+    start = starts[0] if starts else BASE
+    rewarded = getattr(run.recipe.trainer(arm), "reward", None)
+    by_reward = {
+        name for name, scorer in proof.measures.items() if rewarded and getattr(scorer, "model", "") == rewarded
+    }
+    others = {result.measure.name: result.comparisons for result in run.once(other_measures)}
+    measured = {"the proof's measure": run.once(comparisons), **others}
+    for name, pairs in measured.items():
+        for pair in pairs if name not in by_reward else ():
+            if (pair.ours, pair.theirs) == (arm, start):
+                yield SideMetric(name, pair.verdict)
+    for judged in run.once(pairwise_comparisons):
+        if (judged.ours, judged.theirs) == (arm, start):
+            yield SideMetric("the judge", judged.verdict)

@@ -1,4 +1,4 @@
-"""What a proof measures, and how its numbers are written: shares in per cent and points, others in their own unit."""
+"""Measures, and the formatting of their numbers: proportions in percent, other measures in their own unit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from assay.analysis.format import (
+    ci,
     number,
     number_between,
     percent,
@@ -19,71 +20,75 @@ from assay.core.effect import Effect
 
 @dataclass(frozen=True)
 class Measure:
-    """One number that is told of every model."""
+    """A measure by which every model is evaluated."""
 
     name: str = "accuracy"
     unit: str = ""
-    """Nothing for a share, which is written in per cent."""
-    share: bool = True
-    """Whether items are right or wrong."""
+    """Empty for a proportion, which is written in percent."""
+    proportion: bool = True
+    """Whether each item is correct or incorrect."""
     better: Literal["higher", "lower"] = "higher"
 
     @property
     def note(self) -> str:
-        """What the number is, for the head of a column."""
-        told = [self.unit, "lower is better" if self.better == "lower" else ""]
-        return ", ".join(part for part in told if part)
+        """Unit and direction, for a column heading."""
+        notes = [self.unit, "lower is better" if self.better == "lower" else ""]
+        return ", ".join(part for part in notes if part)
 
     def value(self, effect: Effect) -> str:
-        """A number, such as "87.4 %" or "2.31"."""
-        return value(effect.estimate, self.share)
+        """Format an estimate, such as "87.4%" or "2.31"."""
+        return value(effect.estimate, self.proportion)
 
     def between(self, effect: Effect) -> str:
-        """Its interval."""
-        return between(effect, self.share)
+        """Format the interval of an estimate."""
+        return between(effect, self.proportion)
 
     def gap(self, effect: Effect) -> str:
-        """A difference: "+1.9 points" or "\u22120.12"."""
-        return gap(effect, self.share)
+        """Format a difference, such as "+1.9 pp" or "\u22120.12"."""
+        return gap(effect, self.proportion)
 
     def gap_between(self, effect: Effect) -> str:
-        """The interval of a difference."""
-        return gap_between(effect, self.share)
+        """Format the interval of a difference."""
+        return gap_between(effect, self.proportion)
+
+    def gap_with_interval(self, effect: Effect) -> str:
+        """Format a difference with its interval, such as "+1.9 pp (95% CI +1.2 to +2.6)"."""
+        return f"{self.gap(effect)} ({ci(effect, self.gap_between(effect))})"
 
     def drawn(self, effect: Effect) -> Effect:
-        """For plots."""
-        return drawn(effect, self.share)
+        """Scale an estimate for plots."""
+        return drawn(effect, self.proportion)
 
     def drawn_at(self, amount: float) -> float:
-        """One number as plots have it."""
-        return amount if self.share else amount / 100
+        """Scale one number for plots."""
+        return amount if self.proportion else amount / 100
 
 
 ACCURACY = Measure()
 
 
 def value(amount: float, share: bool) -> str:
-    """A share as "31.6 %", another number as it is."""
+    """Format a proportion as "31.6%" and any other number as it is."""
     return percent(amount) if share else number(amount)
 
 
 def between(effect: Effect, share: bool) -> str:
-    """Its interval."""
+    """Format the interval of an estimate."""
     return percent_between(effect) if share else number_between(effect)
 
 
 def gap(effect: Effect, share: bool) -> str:
-    """A difference: "+1.9 points", or "+0.019"."""
+    """Format a difference: "+1.9 pp" for proportions, else "+0.019"."""
     return points(effect) if share else signed_number(effect.estimate)
 
 
 def gap_between(effect: Effect, share: bool) -> str:
-    """The interval of a difference."""
+    """Format the interval of a difference."""
     return points_between(effect) if share else number_between(effect, sign=True)
 
 
 def drawn(effect: Effect, share: bool) -> Effect:
-    """For plots, whose axes are in per cent: a number that is no share is drawn as it is."""
+    """Scale an effect for plots, whose axes are in percent; numbers that are no proportions keep their value."""
     if share:
         return effect
     low, high = (None if end is None else end / 100 for end in (effect.low, effect.high))

@@ -1,62 +1,198 @@
-"""What pairs of answers are like, as plain data."""
+"""Preference pairs: length bias, duplicates, agreement of the rankers, and win rates of the answering models."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from assay.analysis.finished_run import FinishedRun
 from assay.core.effect import Effect
-from assay.stats.ratings.preferences import Duplication, LabelNoise, LengthStatistics, RaterAgreement, WinRecord
+from assay.core.sample import Sample
+from assay.stats.ratings.preferences import (
+    Duplication,
+    LabelNoise,
+    LengthStatistics,
+    RaterAgreement,
+    Side,
+    WinRecord,
+    agreements,
+    by_prompt,
+    duplication,
+    krippendorff_alpha,
+    label_noise,
+    length_statistics,
+    win_records,
+)
+from assay.text.prompting.rankings import CONFLICT, TIE, Opinion, read_rankings
+from assay.text.similarity.tokens import tokens
 
-TOLD = 0.6
-"""Length alone tells too well which answer was chosen where the whole interval lies above this share."""
+LENGTH_BIAS = 0.6
+"""Length predicts the chosen answer too well if its accuracy's whole interval lies above this fraction."""
+PROMPT = ("history", "instruction", "input")
+UNDECIDED = (TIE, CONFLICT)
 
 
 @dataclass(frozen=True)
-class Orders:
-    """A judge that was shown pairs in both orders."""
+class PositionConsistency:
+    """Consistency of a judge that compared pairs in both orders."""
 
     judge: str
     pairs: int
     same: Effect
-    """Share in which it says the same of both orders."""
+    """Fraction of pairs with the same judgment in both orders."""
     noise: LabelNoise | None
-    """At least so much, as its two looks are not independent; None where orders disagree more often than not."""
+    """Lower bound of the judge's noise, since both judgments share its bias; None below 50% consistency."""
 
 
 @dataclass(frozen=True)
-class Preferences:
-    """What was made, and what is left to learn from."""
+class PreferencePairs:
+    """Counts, length bias, duplicates, ranker agreement and win rates of the preference pairs."""
 
     made: int
-    """Pairs, those that could not be ranked among them."""
+    """All pairs, also those without a preference."""
     kept: int
-    """Pairs that passed every filter and have a chosen answer."""
+    """Pairs with a chosen answer that passed every filter."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
-    """Why others have none, most frequent first; before filters."""
+    """Reasons why pairs have no preference, most frequent first, before filtering."""
     lengths: Mapping[str, LengthStatistics] = field(default_factory=dict)
-    """By unit, words and characters, of what was kept; empty where nothing was."""
+    """Length bias of the kept pairs in words and in characters; empty if none was kept."""
     doubled: Duplication | None = None
-    """Of what was kept."""
+    """Duplicates and contradictions among the kept pairs."""
     cut: int = 0
-    """Kept pairs of which an answer was cut at its token limit."""
+    """Kept pairs with an answer truncated at its token limit."""
     agreements: tuple[RaterAgreement, ...] = ()
-    """Of every two rankers, over all pairs that both could rank."""
+    """RaterAgreement of every two rankers over the pairs that both ranked."""
     alpha: float | None = None
-    """Krippendorff's, of all rankers together; None where there are fewer than two, or it is not defined."""
-    orders: tuple[Orders, ...] = ()
+    """Krippendorff's alpha of all rankers; None with fewer than two, or if undefined."""
+    orders: tuple[PositionConsistency, ...] = ()
     wins: tuple[WinRecord, ...] = ()
-    """Of answerers against each other; empty where there is only one, or none has a name."""
+    """Win rates of the answering models; empty with fewer than two named models."""
 
     @property
-    def length_tells(self) -> bool:
-        """Whether length alone tells well which answer was chosen."""
-        ends = [one.predicts.low for one in self.lengths.values()]
-        return any(low is not None and low > TOLD for low in ends)
+    def length_biased(self) -> bool:
+        """Whether length alone predicts the chosen answer too well."""
+        ends = [bias.predicts.low for bias in self.lengths.values()]
+        return any(low is not None and low > LENGTH_BIAS for low in ends)
 
     @property
     def disagreeing(self) -> tuple[RaterAgreement, ...]:
-        """Rankers that are not shown to agree more than blind ones would."""
+        """Rankers whose agreement is not significantly above chance."""
         return tuple(
-            one for one in self.agreements if one.decided is None or one.decided.low is None or one.decided.low <= 0.5
+            pair
+            for pair in self.agreements
+            if pair.decided is None or pair.decided.low is None or pair.decided.low <= 0.5
         )
+
+
+@dataclass(frozen=True)
+class _Pair:
+    prompt: str
+    chosen: str
+    rejected: str
+    verdict: str
+    names: tuple[str, str]
+    opinions: Mapping[str, Opinion]
+    cut: bool
+
+    @property
+    def usable(self) -> bool:
+        return not self.verdict and bool(self.chosen) and bool(self.rejected) and self.chosen != self.rejected
+
+    @property
+    def turned(self) -> bool:
+        """Whether the rejected answer is first: random by hash, so that the chosen one has no fixed position."""
+        one, two = (hashlib.sha256(text.encode()).digest() for text in (self.chosen, self.rejected))
+        return two < one
+
+
+def preference_pairs(run: FinishedRun) -> PreferencePairs | None:
+    """Analyze the preference pairs; None for other samples."""
+    texts = [[isinstance(one.fields.get(name), str) for name in ("chosen", "rejected")] for one in run.samples]
+    if not texts or not all(map(all, texts)):
+        return None
+    pairs = [_pair(sample) for sample in run.samples]
+    kept = [pair for pair, row in zip(pairs, run.decisions, strict=True) if row.keep and pair.usable]
+    verdicts = Counter(pair.verdict for pair in pairs if pair.verdict)
+    sides, prompts = _sides(pairs), [pair.prompt for pair in pairs]
+    return PreferencePairs(
+        made=len(pairs),
+        kept=len(kept),
+        verdicts=dict(verdicts.most_common()),
+        lengths=_lengths(kept),
+        doubled=_doubled(kept),
+        cut=sum(pair.cut for pair in kept),
+        agreements=tuple(agreements(sides, prompts)),
+        alpha=krippendorff_alpha(list(sides.values())) if len(sides) > 1 else None,
+        orders=_orders(pairs),
+        wins=_wins(pairs),
+    )
+
+
+def _pair(sample: Sample) -> _Pair:
+    def text(name: str) -> str:
+        value = sample.fields.get(name, "")
+        return value.strip() if isinstance(value, str) else ""
+
+    return _Pair(
+        json.dumps([text(name) for name in PROMPT]),
+        text("chosen"),
+        text("rejected"),
+        text("verdict"),
+        (text("chosen_from"), text("rejected_from")),
+        read_rankings(text("rankings"), sample.id),
+        "no" in (text("chosen_whole"), text("rejected_whole")),
+    )
+
+
+def _lengths(kept: Sequence[_Pair]) -> dict[str, LengthStatistics]:
+    if not kept:
+        return {}
+    prompts = [pair.prompt for pair in kept]
+    units = {"words": lambda text: len(tokens(text)), "characters": len}
+    return {
+        unit: length_statistics([of(pair.chosen) for pair in kept], [of(pair.rejected) for pair in kept], prompts)
+        for unit, of in units.items()
+    }
+
+
+def _doubled(kept: Sequence[_Pair]) -> Duplication | None:
+    def plain(text: str) -> str:
+        return " ".join(text.split())
+
+    return duplication([(pair.prompt, plain(pair.chosen), plain(pair.rejected)) for pair in kept]) if kept else None
+
+
+def _sides(pairs: Sequence[_Pair]) -> dict[str, list[Side | None]]:
+    names = dict.fromkeys(name for pair in pairs for name in pair.opinions)
+    return {name: [_side(pair, name) for pair in pairs] for name in names}
+
+
+def _side(pair: _Pair, name: str) -> Side | None:
+    """Return the answer that a ranker prefers; position inconsistency counts as a tie."""
+    opinion = pair.opinions.get(name)
+    if opinion is None or not opinion.says:
+        return None
+    preferred = (opinion.turned if pair.turned else opinion).prefers
+    return "tie" if preferred == "conflict" else preferred
+
+
+def _orders(pairs: Sequence[_Pair]) -> tuple[PositionConsistency, ...]:
+    found = []
+    for name in dict.fromkeys(name for pair in pairs for name in pair.opinions):
+        own = [(pair.prompt, both) for pair in pairs if name in pair.opinions and (both := pair.opinions[name].orders)]
+        if own:
+            prompts: list[Hashable] = [prompt for prompt, _ in own]
+            same = by_prompt([one == other for _, (one, other) in own], prompts)
+            found.append(PositionConsistency(name, len(own), same, label_noise(same)))
+    return tuple(found)
+
+
+def _wins(pairs: Sequence[_Pair]) -> tuple[WinRecord, ...]:
+    """Compute win rates; a tie or a position inconsistency is half a win each, unranked pairs are left out."""
+    ranked = [pair for pair in pairs if all(pair.names) and (pair.usable or pair.verdict in UNDECIDED)]
+    first, second = ([pair.names[nth] for pair in ranked] for nth in (0, 1))
+    outcomes = [0.5 if pair.verdict else 1.0 for pair in ranked]
+    return tuple(win_records(first, second, outcomes, [pair.prompt for pair in ranked]))

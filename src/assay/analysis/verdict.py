@@ -1,253 +1,216 @@
-"""The answer and the limits in sentences, built from the numbers alone."""
+"""The verdict of a run in sentences, and its limitations, derived from the numbers."""
 
 from __future__ import annotations
 
-from assay.analysis import format as words
-from assay.analysis.measures import Measure
-from assay.analysis.proof import Arm, Comparison
-from assay.analysis.report_data import ReportFacts
+from collections.abc import Iterable, Mapping
+
+from assay.analysis.format import count, listed, number, p_value, percent, plural
+from assay.analysis.proof import Arm, Comparison, readable
+from assay.analysis.report_data import ReportData
 from assay.core.arms import is_base
 from assay.stats.inference.power import minimum_detectable_difference
 from assay.stats.inference.verdict import Verdict
 
-HEADLINES = {"helped": "Helped", "hurt": "Hurt", "no difference shown": "No difference shown", None: "Nothing compared"}
+HEADLINES = {
+    "helped": "Helped",
+    "hurt": "Hurt",
+    "no significant difference": "No significant difference",
+    None: "No comparison",
+}
 
 
-def answer_sentence(facts: ReportFacts) -> str:
-    """What the first comparison says, and how far the model is from one trained on real data."""
-    if not facts.comparisons:
-        return "This run compared no two models, so it cannot say whether anything helped."
-    main = facts.comparisons[0]
-    ours, theirs = facts.arm(main.ours), facts.arm(main.theirs)
-    better, worse = (
-        f"{sentence_start(_model(ours))} is {word} than {_model(theirs, again=True)}" for word in ("better", "worse")
+def answer_sentence(data: ReportData) -> str:
+    """Return the verdict and the result in sentences."""
+    return f"{HEADLINES[data.verdict]}. {result_sentence(data)}"
+
+
+def result_sentence(data: ReportData) -> str:
+    """Return the results of both arms, their difference, and what other comparisons and measures show."""
+    if not data.comparisons:
+        return "The run has no two arms to compare."
+    main = data.comparisons[0]
+    sentences = (
+        _result(data, main),
+        _only_alone(main),
+        _single_training(data, main),
+        _other_measures(data, main),
+        _auxiliary(data, main),
+        _against_real(data, main),
     )
-    scores = _scores(facts, ours, theirs)
-    opening = {
-        "helped": f"Yes. {better}: {scores[0]}.",
-        "hurt": f"No, it hurt. {worse}: {scores[0]}.",
-        "no difference shown": (f"Not shown. {sentence_start(_both(ours, theirs))} cannot be told apart: {scores[1]}."),
-    }[main.verdict]
-    told = (
-        opening,
-        _difference(main, facts.measure),
-        _luck(facts, main),
-        _by_others(facts, main),
-        _price(facts, main),
-        _against_real(facts, main),
+    return " ".join(filter(None, sentences))
+
+
+def _result(data: ReportData, main: Comparison) -> str:
+    ours, theirs = data.arm(main.ours), data.arm(main.theirs)
+    measure, difference = data.measure, main.difference
+    size = f"n = {count(difference.n)} {data.test_items}"
+    interval = measure.gap_with_interval(difference).removesuffix(")")
+    name = "" if measure.proportion else f"{sentence_start(measure.name)} ({measure.note}): "
+    return (
+        f"{name}{readable(ours.name)} {measure.value(ours.result)}, {readable(theirs.name)} "
+        f"{measure.value(theirs.result)}: {interval}, {size})."
     )
-    return " ".join(filter(None, told))
 
 
-def _scores(facts: ReportFacts, ours: Arm, theirs: Arm) -> tuple[str, str]:
-    """What both models reached, after the first was named just now, and by itself."""
-    first, second = facts.measure.value(ours.result), facts.measure.value(theirs.result)
-    items = f"{words.count(ours.result.n)} {facts.test_items}"
-    if facts.measure.share:
-        told = f"got {first} of {items} right, {theirs.name} {second}"
-        return f"it {told}", f"{ours.name} {told}"
-    note = f" ({facts.measure.note})" if facts.measure.note else ""
-    told = f"{facts.measure.name} on {items} is {first}, that of {theirs.name} {second}{note}"
-    return f"its {told}", f"the {facts.measure.name} of {ours.name}{told.removeprefix(facts.measure.name)}"
+def _only_alone(main: Comparison) -> str:
+    """Explain an interval without zero whose Holm-adjusted test does not reject."""
+    if not main.significant_alone:
+        return ""
+    return (
+        f"The interval of this comparison alone excludes zero; with Holm's correction for all comparisons of the run, "
+        f"p = {p_value(main.adjusted_p)}."
+    )
 
 
-def _by_others(facts: ReportFacts, main: Comparison) -> str:
-    """What other measures and the judge say of the same two models: one number alone is soon believed too much."""
-    named: dict[Verdict, list[str]] = {}
-    for one in facts.others:
-        for pair in one.comparisons:
-            if (pair.ours, pair.theirs) == (main.ours, main.theirs):
-                named.setdefault(pair.verdict, []).append(one.measure.name)
-    for duel in facts.duels:
-        if (duel.ours, duel.theirs) == (main.ours, main.theirs):
-            named.setdefault(duel.verdict, []).append("the judge")
-    said = {"helped": f"{main.ours} is better", "hurt": f"{main.ours} is worse"}
-    found = [f"by {words.listed(by)} {said.get(verdict, 'no difference is shown')}" for verdict, by in named.items()]
-    return sentence_start("; ".join(found)) + "." if found else ""
+def _single_training(data: ReportData, main: Comparison) -> str:
+    """State that the result holds for single trainings only."""
+    trained = [data.arm(name) for name in (main.ours, main.theirs) if not is_base(name)]
+    if main.verdict == "no significant difference" or min(len(arm.seeds) for arm in trained) > 1:
+        return ""
+    if len(trained) == 1:
+        return "One training only: the interval does not include the variation between trainings."
+    return "One training per arm: the interval does not include the variation between trainings."
 
 
-def _price(facts: ReportFacts, main: Comparison) -> str:
-    """What the same two models are worth at what the question does not ask about: an aim is easily paid for there."""
-    named: dict[Verdict, list[str]] = {}
-    for one in facts.also:
-        for pair in one.comparisons:
-            if (pair.ours, pair.theirs) == (main.ours, main.theirs):
-                named.setdefault(pair.verdict, []).append(one.measure.name)
-    said = {"hurt": "it is worse at", "helped": "it is better at", "no difference shown": "no difference is shown in"}
-    found = [f"{said[verdict]} {words.listed(named[verdict])}" for verdict in said if verdict in named]
-    return f"Next to that, {'; '.join(found)}." if found else ""
+def _by_verdict(pairs: Iterable[tuple[Verdict, str]]) -> Mapping[Verdict, list[str]]:
+    names: dict[Verdict, list[str]] = {}
+    for verdict, name in pairs:
+        names.setdefault(verdict, []).append(name)
+    return names
 
 
-def _model(arm: Arm, *, again: bool = False) -> str:
-    """A model, by what it learned from; `again` where models were spoken of just now."""
-    if is_base(arm.name):
-        return "the model that was not trained"
-    if arm.by_name:
-        return arm.name
-    return f"{'the one' if again else 'the model'} trained on {arm.name}"
+def _other_measures(data: ReportData, main: Comparison) -> str:
+    """State the verdicts of other measures and of the judge on the same two arms."""
+    pair = (main.ours, main.theirs)
+    measured = [(c.verdict, r.measure.name) for r in data.other_measures for c in r.comparisons if _is(c, pair)]
+    judged = [(p.verdict, "the judge") for p in data.pairwise_comparisons if (p.ours, p.theirs) == pair]
+    ours = readable(main.ours)
+    words = {"helped": f"{ours} is better", "hurt": f"{ours} is worse"}
+    found = [
+        f"{words.get(verdict, 'no significant difference')} by {listed(names)}"
+        for verdict, names in _by_verdict([*measured, *judged]).items()
+    ]
+    return f"Other measures: {'; '.join(found)}." if found else ""
 
 
-def _both(ours: Arm, theirs: Arm) -> str:
-    if any(is_base(arm.name) or arm.by_name for arm in (ours, theirs)):
-        return f"{_model(ours)} and {_model(theirs, again=True)}"
-    return f"the models trained on {ours.name} and on {theirs.name}"
+def _auxiliary(data: ReportData, main: Comparison) -> str:
+    """State the verdicts of the auxiliary evaluations of the same two arms."""
+    pair = (main.ours, main.theirs)
+    names = _by_verdict(
+        (c.verdict, r.measure.name) for r in data.auxiliary_evaluation for c in r.comparisons if _is(c, pair)
+    )
+    words: dict[Verdict, str] = {
+        "hurt": "worse at",
+        "helped": "better at",
+        "no significant difference": "no significant difference in",
+    }
+    found = [f"{words[verdict]} {listed(names[verdict])}" for verdict in words if verdict in names]
+    return f"Auxiliary evaluation: {'; '.join(found)}." if found else ""
+
+
+def _is(comparison: Comparison, pair: tuple[str, str]) -> bool:
+    return (comparison.ours, comparison.theirs) == pair
 
 
 def sentence_start(text: str) -> str:
-    """With a capital letter."""
+    """Capitalize the first letter."""
     return text[:1].upper() + text[1:]
 
 
-def comparison_sentence(pair: Comparison, measure: Measure) -> str:
-    """One comparison in a sentence, with its interval."""
-    size = f"{measure.gap(pair.difference)} ({measure.gap_between(pair.difference)})"
-    return {
-        "helped": f"{pair.ours} is better than {pair.theirs}: {size}.",
-        "hurt": f"{pair.ours} is worse than {pair.theirs}: {size}.",
-        "no difference shown": f"{pair.ours} and {pair.theirs} cannot be told apart: {size}.",
-    }[pair.verdict]
-
-
-def _difference(pair: Comparison, measure: Measure) -> str:
-    effect, gap = pair.difference, measure.gap(pair.difference)
-    if effect.low is None:
-        return f"The difference is {gap}, without an interval: one item has none."
-    span = f"{words.level(effect)} interval {measure.gap_between(effect)}"
-    if pair.verdict == "no difference shown":
-        if _by_itself(pair):
-            return (
-                f"The difference is {gap} ({span}). By itself that would exclude zero; among all the "
-                f"comparisons of this run it does not (p = {words.p_value(pair.adjusted_p)} after Holm)."
-            )
-        return f"The difference is {gap}, and its {span} does not exclude zero."
-    return f"The difference is {gap} ({span})."
-
-
-def _luck(facts: ReportFacts, main: Comparison) -> str:
-    """What a single training cannot show, said beside the verdict and not only among the limits."""
-    trained = [facts.arm(name) for name in (main.ours, main.theirs) if not is_base(name)]
-    if main.verdict == "no difference shown" or min(len(arm.seeds) for arm in trained) > 1:
-        return ""
-    if len(trained) == 1:
-        return "It was trained once only: other trainings may say otherwise."
-    return "Each was trained once only: this holds for these two models, and other trainings may say otherwise."
-
-
-def _by_itself(pair: Comparison) -> bool:
-    """Whether the interval excludes zero and the verdict, which counts all comparisons, still does not."""
-    low, high = pair.difference.low, pair.difference.high
-    apart = low is not None and high is not None and (low > 0 or high < 0)
-    return apart and pair.adjusted_p is not None and pair.verdict == "no difference shown"
-
-
-def _against_real(facts: ReportFacts, main: Comparison) -> str:
-    """How the model of the main comparison stands against real data, where that was compared."""
-    pair = next((c for c in facts.comparisons[1:] if (c.ours, c.theirs) == (main.ours, "real")), None)
+def _against_real(data: ReportData, main: Comparison) -> str:
+    """Compare our arm with real data, if the run has that comparison."""
+    pair = next((c for c in data.comparisons[1:] if (c.ours, c.theirs) == (main.ours, "real")), None)
     if pair is None:
         return ""
-    same = facts.arm(pair.ours).n_samples == facts.arm("real").n_samples
-    real = f"{'as many' if same else words.count(facts.arm('real').n_samples)} real samples"
-    size = f"{facts.measure.gap(pair.difference)}, {facts.measure.gap_between(pair.difference)}"
-    if _by_itself(pair):
-        side = "ahead" if pair.gain.estimate > 0 else "behind"
-        return (
-            f"Against {real}, {pair.ours} is {side} by itself ({size}), "
-            f"but not once all comparisons are counted (p = {words.p_value(pair.adjusted_p)} after Holm)."
-        )
-    return {
-        "helped": f"Against {real}, {pair.ours} is even better ({size}).",
-        "hurt": f"Against {real}, {pair.ours} is worse ({size}).",
-        "no difference shown": f"Against {real}, no difference is shown ({size}).",
-    }[pair.verdict]
+    n_real = data.arm("real").n_samples
+    size = "equal size" if data.arm(pair.ours).n_samples == n_real else f"{count(n_real)} samples"
+    return f"Compared with real data of {size}: {pair.sentence}"
 
 
-def limits(facts: ReportFacts) -> tuple[str, ...]:
-    """What this run cannot tell, a sentence each: read off the facts, then the caller's own."""
-    found = [*_limits_of_arms(facts), *_limits_of_proof(facts), *facts.caveats]
-    sets = list(dict.fromkeys(one.name for model in facts.unknowns for one in model.sets))
-    if not facts.measure.share:
-        return (*found, f"Nothing is said about tasks unlike the {facts.test_items}.")
-    found.append(
-        f"Nothing is said about {facts.test_items} of another kind or from another place, "
-        + (
-            f"nor about inputs that belong to none of the labels, but for those that were tried: {', '.join(sets)}."
-            if sets
-            else "nor about inputs that belong to none of the labels: such inputs were not tried."
-        )
-    )
+def limits(data: ReportData) -> tuple[str, ...]:
+    """Return the limitations of the run, one sentence each, then the caller's caveats."""
+    found = [*_limits_of_arms(data), *_limits_of_proof(data), *data.caveats]
+    sets = list(dict.fromkeys(one.name for model in data.ood_detection for one in model.sets))
+    if not data.measure.proportion:
+        return (*found, f"The result holds for the {data.test_items} of this run; other tasks were not tested.")
+    ood = f"Out-of-distribution inputs tested: {', '.join(sets)}." if sets else "Out-of-distribution inputs not tested."
+    found.append(f"The result holds for {data.test_items} of the same source; other sources were not tested. {ood}")
     return tuple(found)
 
 
-def _limits_of_arms(facts: ReportFacts) -> list[str]:
+def _limits_of_arms(data: ReportData) -> list[str]:
     found = []
-    single = [arm.name for arm in facts.arms if len(arm.seeds) == 1 and not is_base(arm.name)]
+    single = [readable(arm.name) for arm in data.arms if len(arm.seeds) == 1 and not is_base(arm.name)]
     if single:
         found.append(
-            f"Trained once only: {', '.join(single)}. Another seed gives another model, "
-            "and the intervals here do not hold that luck."
+            f"Trained once: {', '.join(single)}. The intervals do not include the variation between training seeds."
         )
-    names = {arm.name for arm in facts.arms}
+    names = {arm.name for arm in data.arms}
     missing = {
-        "real": "how far from real data this is",
-        "random-subset": "whether the choice helped, or merely having fewer samples",
-        "permuted-labels": "whether the test itself can be passed without learning",
+        "real": "the distance to real data",
+        "random-subset": "the effect of the filter from the effect of fewer samples",
+        "permuted-labels": "learning from chance",
     }
-    if not facts.measure.share:  # of tasks: there are no labels to shuffle, and real data are what people wrote
+    verbs = {"real": "measure", "human": "measure"}
+    if not data.measure.proportion:  # tasks have no labels to permute; human answers are their real data
         missing = {"human": missing["real"], "random-subset": missing["random-subset"]}
     found += [
-        f"Without the control arm {name}, this run cannot tell {why}."
-        for name, why in missing.items()
+        f"Without the control arm {name}, the run cannot {verbs.get(name, 'separate')} {what}."
+        for name, what in missing.items()
         if name not in names
     ]
-    if facts.comparisons:
-        ours, theirs = facts.arm(facts.comparisons[0].ours), facts.arm(facts.comparisons[0].theirs)
-        if is_base(ours.name) or is_base(theirs.name):
-            tuned, start = (ours.name, theirs.name) if is_base(theirs.name) else (theirs.name, ours.name)
-            found.append(
-                f"{tuned} was tuned and {start} was not. Whether its data made the difference, or any tuning would "
-                "have, only the other arms can tell."
-            )
-        elif ours.n_samples != theirs.n_samples and ours.steps != theirs.steps:
-            found.append(
-                f"{ours.name} and {theirs.name} differ in samples and in training steps, "
-                "so the difference has more than one possible cause."
-            )
+    if data.comparisons:
+        found += _limits_of_pair(data.arm(data.comparisons[0].ours), data.arm(data.comparisons[0].theirs))
     return found
 
 
-def _smallest(facts: ReportFacts) -> str | None:
-    """How large a difference so many test items can show, by how often the two models of the question differ."""
-    main = facts.comparisons[0] if facts.comparisons else None
+def _limits_of_pair(ours: Arm, theirs: Arm) -> list[str]:
+    if is_base(ours.name) or is_base(theirs.name):
+        tuned, start = (ours.name, theirs.name) if is_base(theirs.name) else (theirs.name, ours.name)
+        return [
+            f"{sentence_start(readable(tuned))} was fine-tuned and {readable(start)} was not: the comparison does not "
+            "separate the effect of the data from that of fine-tuning. Compare with the other arms."
+        ]
+    if ours.n_samples != theirs.n_samples and ours.steps != theirs.steps:
+        return [
+            f"{sentence_start(readable(ours.name))} and {readable(theirs.name)} differ in number of samples and in "
+            "training steps; the comparison does not separate the two."
+        ]
+    return []
+
+
+def _smallest(data: ReportData) -> str | None:
+    """State the smallest detectable difference at 80% power, from how often the two arms' first models differ."""
+    main = data.comparisons[0] if data.comparisons else None
     if main is None or main.ours_only is None or main.theirs_only is None or main.difference.n < 2:
         return None
     differing = (main.ours_only + main.theirs_only) / main.difference.n
     points = 100 * minimum_detectable_difference(main.difference.n, differing, main.difference.level)
     return (
-        f"Two models that differ on {words.percent(differing)} of {words.count(main.difference.n)} {facts.test_items}, "
-        f"as these do, must be {points:.1f} points apart to be told apart in four runs of five; training luck comes on "
-        "top of that."
+        f"Smallest difference detectable with 80% power: {points:.1f} percentage points, for two models that differ on "
+        f"{percent(differing)} of {count(main.difference.n)} {data.test_items}, without variation between trainings."
     )
 
 
-def _limits_of_proof(facts: ReportFacts) -> list[str]:
+def _limits_of_proof(data: ReportData) -> list[str]:
     found = []
-    if facts.comparisons and facts.comparisons[0].verdict == "no difference shown":
-        effect = facts.comparisons[0].difference
+    if data.comparisons and data.comparisons[0].verdict == "no significant difference":
+        effect = data.comparisons[0].difference
         if effect.low is not None and effect.high is not None:
             most = max(abs(effect.low), abs(effect.high))
-            size = f"{100 * most:.1f} points" if facts.measure.share else words.number(most)
-            found.append(f'"No difference shown" is not "no difference": one of up to {size} would fit these numbers.')
-    if (shown := _smallest(facts)) is not None:
-        found.append(shown)
-    if len(facts.comparisons) > 1:
+            size = f"{100 * most:.1f} percentage points" if data.measure.proportion else number(most)
+            found.append(f"The interval does not exclude a difference of up to {size}.")
+    if (smallest := _smallest(data)) is not None:
+        found.append(smallest)
+    if len(data.comparisons) > 1:
         found.append(
-            f"The intervals of {words.plural(len(facts.comparisons), 'comparison')} hold one by one, each at its own "
-            "level; the verdicts hold for all of them together."
+            "Intervals are per comparison; the verdicts are corrected for "
+            f"{plural(len(data.comparisons), 'comparison')} (Holm)."
         )
-    for arm in facts.arms:
+    for arm in data.arms:
         if arm.name == "permuted-labels" and arm.per_class and (arm.result.low or 0) > 2 / len(arm.per_class):
             found.append(
-                f"Warning: permuted-labels scored {words.percent(arm.result.estimate)}, far above guessing "
-                f"({words.percent(1 / len(arm.per_class))}). Labels or test items may have leaked."
+                f"Warning: permuted labels reach {percent(arm.result.estimate)}, above chance "
+                f"({percent(1 / len(arm.per_class))}). Labels or test items may have leaked."
             )
     return found

@@ -1,9 +1,9 @@
-"""One standalone page from the facts of a run, and the same numbers for programs."""
+"""HTML report of a finished run."""
 
 from __future__ import annotations
 
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.report_data import ReportData
 from assay.analysis.results import to_results
 from assay.report.page import render
 
-__all__ = ["ReportFacts", "render", "to_results"]
+__all__ = ["ReportData", "render", "to_results"]

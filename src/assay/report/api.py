@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.analysis.assemble import facts_of
-from assay.analysis.finished_run import Finished
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.finished_run import FinishedRun
+from assay.analysis.report_data import ReportData
 from assay.analysis.results import to_results
 from assay.core.errors import StoreError, UserError, did_you_mean
 from assay.core.recipe import Recipe
@@ -24,6 +23,7 @@ from assay.pipeline.progress import Silent, watched
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.runner import Runner
 from assay.report.page import render
+from assay.report.sections import analyze_run
 from assay.store.run_folder import RunFolder
 
 
@@ -34,7 +34,7 @@ class Done:
     folder: Path
     page: Path
     """Its report: open it in a browser."""
-    facts: ReportFacts
+    facts: ReportData
     results: Mapping[str, Any]
     """What lies in results.json."""
 
@@ -87,7 +87,7 @@ def report(folder: Path | str) -> Done:
             f"The run in {place.path} is not finished: {missing[0]} is not done.", hint="Run it again: it goes on."
         )
     command = shlex.join(["assay", "run", str(place.path / "recipe.yaml"), "--out", str(place.path)])
-    facts = facts_of(Finished(place.path, recipe, done), command)
+    facts = analyze_run(FinishedRun(place.path, recipe, done, command))
     results = to_results(facts)
     place.write_json("results.json", results)
     page = place.write_text("report.html", render(facts))

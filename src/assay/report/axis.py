@@ -1,4 +1,4 @@
-"""A number line: from values to per cent of a plot's width or height."""
+"""Plot axis: maps values to percent of the plot's width or height."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Axis:
-    """From `low` to `high`, with round numbers to label."""
+    """Axis from `low` to `high` with ticks at round numbers."""
 
     low: float
     high: float
     ticks: tuple[float, ...]
     step: float
-    """Between ticks."""
+    """Distance of ticks."""
 
     def at(self, value: float) -> float:
-        """Where `value` lies, 0 to 100; off the line it is moved to its end."""
+        """Position of `value`, 0 to 100, clipped to the axis."""
         return 100 * min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
     def holds(self, value: float) -> bool:
-        """Whether `value` lies on the line."""
+        """Whether `value` is within the axis."""
         return self.low <= value <= self.high
 
     def text(self, tick: float) -> str:
-        """A tick in as many decimals as its neighbors need."""
+        """Format a tick with the decimals of the tick distance."""
         return f"{tick:,.{max(0, -math.floor(math.log10(self.step) + 1e-9))}f}".replace("-", "\u2212")
 
 
 def axis_over(values: Iterable[float], ticks: int = 5) -> Axis:
-    """The shortest line between round numbers that holds all `values`; there must be one."""
+    """Return the shortest axis between round numbers that holds all `values` (at least one)."""
     found = list(values)
     low, high = min(found), max(found)
     if low == high:
@@ -42,7 +42,7 @@ def axis_over(values: Iterable[float], ticks: int = 5) -> Axis:
 
 
 def axis_between(low: float, high: float, ticks: int = 4) -> Axis:
-    """The line from `low` to `high` exactly, with the round numbers between them, two at the least."""
+    """Return the axis from `low` to `high` exactly, with at least two round ticks."""
     step = _round_step((high - low) / ticks)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     if last <= first:
@@ -51,6 +51,6 @@ def axis_between(low: float, high: float, ticks: int = 4) -> Axis:
 
 
 def _round_step(rough: float) -> float:
-    """The next of 1, 2, 5, 10, 20 ... that is not smaller, up to a little."""
+    """Round up to 1, 2, 5, 10, 20, ..., with a tolerance of 10%."""
     power = 10.0 ** math.floor(math.log10(rough))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.9)

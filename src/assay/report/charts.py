@@ -1,6 +1,6 @@
-"""Drawings as inline SVG. Positions are in per cent and text is in pixels, so one drawing suits a desk and a phone.
+"""Charts as inline SVG. Positions are in percent and text is in pixels, so that a chart fits any width.
 
-Colors are classes of `style.css`. Every drawing says in `aria-label` what it shows; the numbers stand in a table.
+Colors are classes of `style.css`. `aria-label` describes each chart; its numbers are in a table of the page.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from assay.analysis.derived import Histogram
-from assay.analysis.learning import WatchedCurve
-from assay.analysis.proof import Arm
-from assay.analysis.report_data import Threshold
-from assay.analysis.robustness import ExchangeRate
+from assay.analysis.exchange_rate import ExchangeRate
+from assay.analysis.learning import TrainingCurve
+from assay.analysis.proof import Arm, readable
+from assay.analysis.samples import Histogram, Threshold
 from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.stats.confidence.calibration import Calibration
@@ -34,7 +33,7 @@ _ARMS = (
 
 
 SEPARATE = 12
-"""Measurements of a line up to which each has a dot."""
+"""Maximum number of measurements of a line that are drawn as dots."""
 _LIKE = {
     "human": "real",
     "human+synthetic": "real+synthetic",
@@ -45,30 +44,30 @@ _LIKE = {
     "grpo": "filtered",
     "imitation": "unfiltered",
 }
-"""Arms of tasks that have the color of an arm of labeled data: no shipped recipe has both."""
+"""Arms of task recipes that share the color of an arm of labeled data; no shipped recipe has both."""
 
 
 def arm_class(name: str) -> str:
-    """The color of an arm: its own for the arms assay knows, one for all others."""
-    kind = name.partition("@")[0]  # a variant has the color of its arm
+    """Return the CSS class of an arm's color; arms of unknown names share one."""
+    kind = name.partition("@")[0]
     name = _LIKE.get(kind, kind)
     return f"arm-{name.replace('+', '-')}" if name in _ARMS else "arm-other"
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of a plot of intervals: shares, or differences of shares, as fractions; the axis is in per cent."""
+    """One row of an interval plot: a fraction or a difference of fractions; the axis is in percent."""
 
     label: str
-    """For those who cannot see it."""
+    """Text for screen readers."""
     effect: Effect
     css: str
     dots: tuple[float, ...] = ()
-    """The seeds."""
+    """Results of single seeds."""
 
 
 def strip(row: Strip, axis: Axis, zero: float | None = None) -> Markup:
-    """A dot with its interval on `axis`; an arrow at the end where it lies beyond. `zero`: a line to compare with."""
+    """Draw an estimate with its interval, or an arrow outside the axis. `zero`: position of a reference line."""
     grid = Markup("").join(_vertical(axis.at(tick), "grid") for tick in axis.ticks)
     mark = _vertical(axis.at(zero), "zero") if zero is not None else Markup("")
     body = _interval(row, axis) if axis.holds(100 * row.effect.estimate) else _arrow(row, axis)
@@ -100,7 +99,7 @@ def _arrow(row: Strip, axis: Axis) -> Markup:
 
 
 def ruler(axis: Axis, unit: str) -> Markup:
-    """The labeled axis under a column of strips."""
+    """Draw the tick labels below a column of strips."""
     ticks = Markup("").join(
         Markup('<text class="tick" x="{:.2f}%" y="12" text-anchor="{}">{}{}</text>').format(
             axis.at(tick), _anchor(axis.at(tick)), axis.text(tick), unit
@@ -111,17 +110,17 @@ def ruler(axis: Axis, unit: str) -> Markup:
 
 
 def strip_axis(effects: Sequence[Effect], *, signed: bool = False) -> Axis:
-    """A line in per cent that shows the close ones apart: what lies far from the first is left off it.
+    """Return an axis in percent over the effects within 15 percentage points of the first one.
 
-    A floor such as shuffled labels, seventy points below the rest, would press all others into one dot.
+    A chance baseline far below the others, such as permuted labels, would otherwise compress them to one dot.
     """
     near = [e for e in effects if abs(e.estimate - effects[0].estimate) <= 0.15]
     bounds = [100 * x for e in near for x in (e.low, e.estimate, e.high) if x is not None]
     return axis_over([*bounds, *(-x for x in bounds)] if signed else bounds)
 
 
-def bins(histogram: Histogram, lines: Sequence[Threshold], label: str) -> Markup:
-    """Kept on dropped, in stacked bars, with the filters' lines."""
+def bins(histogram: Histogram, thresholds: Sequence[Threshold], label: str) -> Markup:
+    """Draw a stacked histogram of kept and dropped samples with the filters' thresholds."""
     axis = axis_between(histogram.edges[0], histogram.edges[-1])
     top = axis_over([0, *(k + d for k, d in zip(histogram.kept, histogram.dropped, strict=True))], ticks=3)
     bars = []
@@ -130,11 +129,11 @@ def bins(histogram: Histogram, lines: Sequence[Threshold], label: str) -> Markup
         bars.append(_bar("kept", (left, right), (0, top.at(kept))))
         bars.append(_bar("dropped", (left, right), (top.at(kept), top.at(kept + dropped))))
     marks = [
-        _vertical(axis.at(line.value), "threshold")
+        _vertical(axis.at(threshold.value), "threshold")
         + Markup('<text class="note" x="{:.2f}%" y="-6" text-anchor="{}">{}</text>').format(
-            axis.at(line.value), _anchor(axis.at(line.value)), line.text
+            axis.at(threshold.value), _anchor(axis.at(threshold.value)), threshold.text
         )
-        for line in lines
+        for threshold in thresholds
     ]
     return _frame(Markup("").join([*bars, *marks]), (axis, top), label)
 
@@ -148,22 +147,22 @@ def _bar(css: str, across: tuple[float, float], up: tuple[float, float]) -> Mark
 
 
 def curves(arm: Arm, axes: tuple[Axis, Axis]) -> Markup:
-    """Training loss by optimizer step, a line a seed; `axes` are shared by all arms."""
+    """Draw training loss by optimizer step, one line per seed; `axes` are shared by all arms."""
     lines = []
     for curve in arm.history:
         points = " ".join(
             f"{axes[0].at(step):.2f},{100 - axes[1].at(loss):.2f}" for step, loss in curve.points if isfinite(loss)
         )
         lines.append(Markup('<polyline points="{}"/>').format(points))
-    # Lines cannot be given in per cent, so they get a box of 100 x 100 that is stretched over the plot.
+    # Polyline points cannot be in percent, so they are drawn in a 100 x 100 box that is stretched over the plot.
     box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines {}">{}</svg>').format(
         arm_class(arm.name), Markup("").join(lines)
     )
-    return _frame(box, axes, f"Training loss of {arm.name} by optimizer step, {len(arm.history)} lines")
+    return _frame(box, axes, f"Training loss of {readable(arm.name)} by optimizer step, {len(arm.history)} seeds")
 
 
 def curve_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:
-    """Steps across and loss up for all arms together; None where no loss is finite."""
+    """Return the axes of steps and loss over all arms; None if no loss is finite."""
     points = [p for arm in arms for curve in arm.history for p in curve.points if isfinite(p[1])]
     if not points:
         return None
@@ -171,8 +170,8 @@ def curve_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:
     return across, axis_over([0.0, *(loss for _, loss in points)], ticks=4)
 
 
-def watched(curve: WatchedCurve, css: str) -> Markup:
-    """One quantity by step, a line a training; where it was measured seldom, with a dot at each time."""
+def training_curve(curve: TrainingCurve, css: str) -> Markup:
+    """Draw one quantity by step, one line per seed; with a dot at each step if it has few measurements."""
     points = [point for line in curve.lines for point in line.points]
     across = axis_between(0, max([1, *(step for step, _ in points)]), ticks=3)
     up = axis_over([value for _, value in points] or [0.0, 1.0], ticks=4)
@@ -195,9 +194,9 @@ def watched(curve: WatchedCurve, css: str) -> Markup:
     return _frame(box + dots, (across, up), label)
 
 
-def reliability(found: Calibration) -> Markup:
-    """Accuracy by confidence, a dot a bin of equally many items, with the line where they are equal."""
-    low = math.floor(10 * min(min(b.confidence, b.accuracy) for b in found.bins)) * 10
+def reliability(calibration: Calibration) -> Markup:
+    """Draw a reliability diagram: accuracy by confidence over bins of equal size, with the diagonal."""
+    low = math.floor(10 * min(min(b.confidence, b.accuracy) for b in calibration.bins)) * 10
     axis = axis_between(float(low), 100.0, ticks=4)
     ends = axis.at(axis.low), axis.at(axis.high)
     diagonal = Markup('<line class="zero" x1="{:.2f}%" y1="{:.2f}%" x2="{:.2f}%" y2="{:.2f}%"/>').format(
@@ -207,15 +206,19 @@ def reliability(found: Calibration) -> Markup:
         Markup('<circle class="bin" cx="{:.2f}%" cy="{:.2f}%" r="4"><title>{}</title></circle>').format(
             axis.at(100 * one.confidence),
             100 - axis.at(100 * one.accuracy),
-            f"{one.n} items: {100 * one.confidence:.1f} % sure, {100 * one.accuracy:.1f} % right",
+            f"{one.n} items: confidence {100 * one.confidence:.1f}%, accuracy {100 * one.accuracy:.1f}%",
         )
-        for one in found.bins
+        for one in calibration.bins
     )
-    return _frame(diagonal + dots, (axis, axis), f"Accuracy by confidence, {len(found.bins)} bins of equal size")
+    return _frame(
+        diagonal + dots,
+        (axis, axis),
+        f"Reliability diagram: accuracy by confidence, {len(calibration.bins)} bins of equal size",
+    )
 
 
 def risk_line(points: Sequence[tuple[float, float]], axes: tuple[Axis, Axis], level: float, label: str) -> Markup:
-    """Risk by coverage, both in per cent; `level`: the risk of answering all, to compare with."""
+    """Draw a risk-coverage curve in percent; `level`: risk at full coverage, drawn as a horizontal line."""
     across, up = axes
     line = Markup('<polyline points="{}"/>').format(
         " ".join(f"{across.at(x):.2f},{100 - up.at(y):.2f}" for x, y in points)
@@ -227,39 +230,39 @@ def risk_line(points: Sequence[tuple[float, float]], axes: tuple[Axis, Axis], le
     return _frame(flat + box, axes, label)
 
 
-def worth(found: ExchangeRate) -> Markup:
-    """The curve of real samples with its measurements, and where the generated ones of an arm come to lie on it."""
-    ends = [size for size, _ in found.curve]
-    reached = found.worth.estimate if found.worth.estimate is not None else max(ends)
+def exchange_curve(rate: ExchangeRate) -> Markup:
+    """Draw accuracy by number of real samples with its fit, and the equivalent number of an arm's samples."""
+    ends = [size for size, _ in rate.curve]
+    reached = rate.equivalent.estimate if rate.equivalent.estimate is not None else max(ends)
     across = axis_between(0, 1.08 * max(*ends, min(reached, 2 * max(ends))), ticks=4)
     fitted = [
-        (size, 1 - (found.floor + found.scale * size**-found.exponent))
+        (size, 1 - (rate.floor + rate.scale * size**-rate.exponent))
         for size in (min(ends) + (across.high - min(ends)) * nth / 60 for nth in range(61))
     ]
-    shares = [100 * share for _, share in (*found.curve, *fitted, (0, found.accuracy))]
-    up = axis_over(shares, ticks=4)
-    points = " ".join(f"{across.at(size):.2f},{100 - up.at(100 * share):.2f}" for size, share in fitted)
+    heights = [100 * accuracy for _, accuracy in (*rate.curve, *fitted, (0, rate.accuracy))]
+    up = axis_over(heights, ticks=4)
+    points = " ".join(f"{across.at(size):.2f},{100 - up.at(100 * accuracy):.2f}" for size, accuracy in fitted)
     line = Markup(
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines arm-real"><polyline points="{}"/></svg>'
     ).format(points)
     dots = [
         Markup('<circle class="bin arm-real" cx="{:.2f}%" cy="{:.2f}%" r="4"><title>{}</title></circle>').format(
-            across.at(size), 100 - up.at(100 * share), f"{size} real samples: {100 * share:.1f} %"
+            across.at(size), 100 - up.at(100 * accuracy), f"{size} real samples: {100 * accuracy:.1f}%"
         )
-        for size, share in found.curve
+        for size, accuracy in rate.curve
     ]
-    height = 100 - up.at(100 * found.accuracy)
+    height = 100 - up.at(100 * rate.accuracy)
     level = Markup('<line class="threshold" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>').format(height)
-    if found.worth.estimate is not None and across.holds(found.worth.estimate):
+    if rate.equivalent.estimate is not None and across.holds(rate.equivalent.estimate):
         level += Markup('<line class="threshold" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1:.2f}%" y2="100%"/>').format(
-            across.at(found.worth.estimate), height
+            across.at(rate.equivalent.estimate), height
         )
-    label = f"Accuracy by number of real samples, {len(found.curve)} trainings, and the accuracy of {found.arm}"
+    label = f"Accuracy by number of real samples, {len(rate.curve)} trainings, and the accuracy of {readable(rate.arm)}"
     return _frame(Markup("").join([line, *dots, level]), (across, up), label)
 
 
 def _frame(inner: Markup, axes: tuple[Axis, Axis], label: str) -> Markup:
-    """A plot with its two axes."""
+    """Draw a plot with its two axes."""
     across, up = axes
     grid = [
         Markup(
@@ -280,7 +283,7 @@ def _frame(inner: Markup, axes: tuple[Axis, Axis], label: str) -> Markup:
 
 
 def parts(counts: Sequence[tuple[str, str, int]], label: str) -> Markup:
-    """One bar of parts of a whole: (class, name, count) each; names are shown on hover."""
+    """Draw one stacked bar of (CSS class, name, count); names are tooltips."""
     whole = sum(n for _, _, n in counts) or 1
     start, bars = 0.0, []
     for css, name, n in counts:
@@ -298,5 +301,5 @@ def _vertical(at: float, css: str) -> Markup:
 
 
 def _anchor(at: float) -> str:
-    """Keeps text near an end inside the drawing."""
+    """Return the text anchor that keeps a label inside the plot."""
     return "start" if at < 4 else "end" if at > 96 else "middle"

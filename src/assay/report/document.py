@@ -1,4 +1,4 @@
-"""A page of assay's: its head with the answer first, its sections, and the one style sheet."""
+"""HTML documents: head with the result, sections, style sheet. Shared by the report and the pages of commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ICONS: dict[Tone, str] = {"helped": "▲", "hurt": "▼", "unclear": "○"}
 
 @dataclass(frozen=True)
 class Tile:
-    """A number of the first screen."""
+    """A key number in the head of a page."""
 
     name: str
     value: str
@@ -26,39 +26,39 @@ class Tile:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was shown, or was not."""
+    """The result of a page."""
 
     tone: Tone
     headline: str
-    """A few words."""
+    """The verdict in a few words."""
     sentences: tuple[str, ...]
-    """With the numbers."""
+    """The result with its numbers."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """The first screen."""
+    """The head of a page."""
 
     command: str
-    """What made the page, such as "eval"."""
+    """The command, such as "eval"."""
     question: str
     finding: Finding
     tiles: tuple[Tile, ...]
 
 
 def with_head(head: Head, sections: Sequence[Section]) -> str:
-    """The whole page as HTML, with nothing to fetch. Write it with UTF-8."""
+    """Render a page as HTML without external resources, to be written as UTF-8."""
     values = {"head": head, "icon": ICONS[head.finding.tone]}
     return document(head.question, fill("head.html", values), sections)
 
 
 def document(name: str, top: Markup, sections: Sequence[Section]) -> str:
-    """A page of a title, its head and its sections."""
+    """Render a document from its title, its head and its sections."""
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return str(fill("page.html", {"name": name, "style": Markup(style), "hero": top, "sections": sections}))
 
 
 def versions_fact(versions: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What was installed, as one fact; none where nothing is known."""
+    """Return the installed versions as a (name, value) pair; empty if none is known."""
     known = [f"{name} {version}" for name, version in versions.items() if version != "not installed"]
-    return [("versions", f"{', '.join(known)}; answers that were kept may be older")] if known else []
+    return [("versions", f"{', '.join(known)}; cached answers may be of older versions")] if known else []

@@ -1,17 +1,13 @@
-"""The page: one HTML file that opens offline, with nothing to fetch.
-
-To add a section: write `def mine(facts: ReportFacts) -> Section | None` in `sections/` and add it to `SECTIONS` there.
-"""
+"""The report of a run: one HTML file without external resources."""
 
 from __future__ import annotations
 
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.report_data import ReportData
 from assay.report.document import document
-from assay.report.sections import SECTIONS
+from assay.report.sections import drawn_sections
 from assay.report.sections.hero import hero
 
 
-def render(facts: ReportFacts) -> str:
-    """The whole page as HTML. Write it with UTF-8."""
-    sections = [section for make in SECTIONS if (section := make(facts)) is not None]
-    return document(facts.name, hero(facts), sections)
+def render(data: ReportData) -> str:
+    """Render the page as HTML, to be written as UTF-8."""
+    return document(data.name, hero(data), drawn_sections(data))

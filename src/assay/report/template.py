@@ -1,4 +1,4 @@
-"""The templates beside this file, filled with escaping on."""
+"""Jinja templates of the report, filled with autoescaping."""
 
 from __future__ import annotations
 
@@ -10,37 +10,50 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from assay.analysis import format as words
-
-
-def fill(template: str, values: Mapping[str, object]) -> Markup:
-    """The HTML of one template; everything in `values` is escaped unless it is `Markup`."""
-    return Markup(_environment().get_template(template).render(values))
-
+from assay.analysis.proof import readable
+from assay.analysis.verdict import sentence_start
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
+def fill(template: str, values: Mapping[str, object], folder: Path = TEMPLATES) -> Markup:
+    """Render a template of `folder`; every value that is not `Markup` is escaped."""
+    return Markup(_environment(folder).get_template(template).render(values))
+
+
+def arm_name(name: str, css: str) -> Markup:
+    """Render an arm: its color, its readable name, and the method name in code style."""
+    shown = readable(name)
+    code = Markup("") if shown == name else Markup(" <code>{}</code>").format(name)
+    return Markup('<span class="swatch {}"></span>{}{}').format(css, shown, code)
+
+
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["arm_name"] = arm_name
     environment.filters |= {
         "percent": words.percent,
         "percent_between": words.percent_between,
+        "percent_ci": words.percent_ci,
         "points": words.points,
         "points_between": words.points_between,
         "count": words.count,
         "number": words.number,
+        "number_between": words.number_between,
         "level": words.level,
         "p_value": words.p_value,
         "seconds": words.seconds,
         "dollars": words.dollars,
         "tokens": words.tokens,
         "plural": words.plural,
+        "readable": readable,
+        "sentence_start": sentence_start,
     }
     return environment

@@ -11,7 +11,7 @@ import click
 from assay.terminal.options import JSON, show, table
 
 if TYPE_CHECKING:
-    from assay.analysis.robustness import Reach
+    from assay.analysis.exchange_rate import CurveEstimate
 
 
 @click.command()
@@ -67,7 +67,7 @@ def command(
         click.echo(f"It looks like emergence: it springs after {fitted.jump.at:,.0f}, {real[fitted.jump.real]}.")
 
 
-def _interval(reach: Reach, digits: int) -> str:
+def _interval(reach: CurveEstimate, digits: int) -> str:
     if not reach.interval:
         return "none: too few measurements"
     return _span(_text(reach.low, digits), _text(reach.high, digits))

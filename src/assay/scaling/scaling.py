@@ -10,8 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from assay.analysis.exchange_rate import STEP, reach
-from assay.analysis.robustness import Reach
+from assay.analysis.exchange_rate import STEP, CurveEstimate, curve_estimate
 from assay.core.arms import is_curve
 from assay.core.errors import FieldError, UserError, did_you_mean
 from assay.stats.scaling.chinchilla import Chinchilla, chinchilla
@@ -41,18 +40,18 @@ class Scaling:
     """A fitted curve and what it answers."""
 
     points: tuple[Point, ...]
-    floor: Reach
-    scale: Reach
-    exponent: Reach
+    floor: CurveEstimate
+    scale: CurveEstimate
+    exponent: CurveEstimate
     goal: float
     """A loss."""
-    needed: Reach
+    needed: CurveEstimate
     """The size that reaches it."""
-    more: Reach
+    more: CurveEstimate
     """How many more that is than the largest size that was tried."""
-    stops: Reach
+    stops: CurveEstimate
     """The size from which doubling lowers the loss by less than one point."""
-    worth: Mapping[str, Reach]
+    worth: Mapping[str, CurveEstimate]
     """By arm, how many samples of the curve teach as much as its samples did."""
     jump: Jump | None
 
@@ -94,22 +93,22 @@ def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Sc
             others.setdefault(point.arm, []).append(point.loss)
     return Scaling(
         points=tuple(chosen),
-        floor=reach(fitted.effect(lambda curve: curve.floor)),
-        scale=reach(fitted.effect(lambda curve: curve.scale)),
-        exponent=reach(fitted.effect(lambda curve: curve.exponent)),
+        floor=curve_estimate(fitted.effect(lambda curve: curve.floor)),
+        scale=curve_estimate(fitted.effect(lambda curve: curve.scale)),
+        exponent=curve_estimate(fitted.effect(lambda curve: curve.exponent)),
         goal=goal,
-        needed=reach(fitted.effect(lambda curve: curve.needed(goal))),
-        more=reach(fitted.effect(lambda curve: max(0.0, curve.needed(goal) - largest))),
-        stops=reach(fitted.effect(lambda curve: stops_helping(curve, STEP))),
+        needed=curve_estimate(fitted.effect(lambda curve: curve.needed(goal))),
+        more=curve_estimate(fitted.effect(lambda curve: max(0.0, curve.needed(goal) - largest))),
+        stops=curve_estimate(fitted.effect(lambda curve: stops_helping(curve, STEP))),
         worth={name: _worth(fitted, found) for name, found in others.items()},
         jump=_jump(chosen),
     )
 
 
-def _worth(fitted: Fitted[PowerLaw], losses: Sequence[float]) -> Reach:
+def _worth(fitted: Fitted[PowerLaw], losses: Sequence[float]) -> CurveEstimate:
     """How many samples of the curve reach the mean of some trainings."""
     loss = sum(losses) / len(losses)
-    return reach(fitted.effect(lambda curve: curve.needed(loss)))
+    return curve_estimate(fitted.effect(lambda curve: curve.needed(loss)))
 
 
 def _is_real(arm: str) -> bool:
@@ -144,7 +143,7 @@ def chinchilla_of(path: Path, flops: float | None) -> dict[str, Any]:
     if flops is not None:
         read["parameters"] = lambda curve: curve.best_split(flops)[0]
         read["tokens"] = lambda curve: curve.best_split(flops)[1]
-    intervals = {name: asdict(reach(fitted.effect(of))) for name, of in read.items()}
+    intervals = {name: asdict(curve_estimate(fitted.effect(of))) for name, of in read.items()}
     found = {name: intervals[name]["estimate"] for name in NAMES}
     split = None if flops is None else {name: intervals[name]["estimate"] for name in ("parameters", "tokens")}
     return {**found, "measurements": len(rows), "best_split": split, "intervals": intervals}
@@ -156,7 +155,7 @@ def _of_run(folder: Path) -> list[Point]:
         raise UserError(f"{folder} holds no results.json.", hint="Give the folder of a finished run.")
     results = json.loads(path.read_text(encoding="utf-8"))
     points = [
-        Point(float(arm["n_samples"]), 1 - value if results["measure"]["share"] else value, arm["name"])
+        Point(float(arm["n_samples"]), 1 - value if results["measure"]["proportion"] else value, arm["name"])
         for arm in results["arms"]
         for value in arm["seed_results"]
     ]

@@ -58,7 +58,7 @@ def test_same_seed_same_interval_and_identical_arms_show_nothing() -> None:
     column = np.random.default_rng(0).random(1000) < 0.9
     effect = paired_bootstrap(column, column, seed=7).effect
     assert (effect.low, effect.high) == (0, 0)
-    assert verdict(effect) == "no difference shown"
+    assert verdict(effect) == "no significant difference"
     other = np.roll(column, 1)
     assert paired_bootstrap(column, other, seed=7) == paired_bootstrap(column, other, seed=7)
 
@@ -88,7 +88,7 @@ def test_without_a_true_difference_a_verdict_is_rare(seeds: int, luck: float, it
         chance = np.clip(rng.beta(4, 0.6, items), 0, 1)
         arms = [rng.random((seeds, items)) < chance + rng.normal(0, luck, (seeds, 1)) for _ in range(2)]
         paired = paired_bootstrap(*arms, seed=repeat, resamples=500)
-        wrong += verdict(paired.effect) != "no difference shown"
+        wrong += verdict(paired.effect) != "no significant difference"
         assert paired.p is not None
         small += paired.p <= 0.05
     assert wrong <= 50
@@ -112,7 +112,7 @@ def test_one_item_has_no_interval_and_no_verdict() -> None:
     paired = paired_bootstrap([1.0], [0.0], seed=0)
     effect = paired.effect
     assert paired.p is None
-    assert (effect.low, effect.n, verdict(effect)) == (None, 1, "no difference shown")
+    assert (effect.low, effect.n, verdict(effect)) == (None, 1, "no significant difference")
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [([1, 0], [1]), ([], []), ([float("nan"), 1], [0, 1]), ([[[1]]], [[[1]]])])

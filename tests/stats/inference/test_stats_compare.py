@@ -14,7 +14,7 @@ def test_a_family_is_not_wrong_more_often_than_one_pair(seeds: int, luck: float)
         chance = np.clip(rng.beta(4, 0.6, 500), 0, 1)
         arms = (rng.random((5, seeds, 500)) < chance + rng.normal(0, luck, (5, seeds, 1))).astype(float)
         family = compare([(arms[0], other) for other in arms[1:]], [repeat] * 4, resamples=500)
-        wrong += any(pair.verdict != "no difference shown" for pair in family)
+        wrong += any(pair.verdict != "no significant difference" for pair in family)
     assert wrong <= 50
 
 
@@ -39,7 +39,7 @@ def test_what_is_shown_alone_may_not_be_shown_among_many() -> None:
     assert alone.verdict == "helped"
     family = compare([(ours, theirs), *[(same, same)] * 4], [0] * 5)
     assert family[0].effect == alone.effect
-    assert family[0].verdict == "no difference shown"
+    assert family[0].verdict == "no significant difference"
 
 
 def test_values_that_are_no_right_and_wrong_have_no_mcnemar() -> None:
@@ -51,4 +51,4 @@ def test_values_that_are_no_right_and_wrong_have_no_mcnemar() -> None:
 
 def test_one_item_says_nothing() -> None:
     (pair,) = compare([(np.ones(1), np.zeros(1))], [0])
-    assert (pair.p, pair.adjusted_p, pair.verdict) == (None, None, "no difference shown")
+    assert (pair.p, pair.adjusted_p, pair.verdict) == (None, None, "no significant difference")

@@ -9,9 +9,9 @@ from assay.stats import verdict
     [
         (0.001, 0.02, "helped"),
         (-0.02, -0.001, "hurt"),
-        (-0.001, 0.02, "no difference shown"),
-        (0.0, 0.02, "no difference shown"),
-        (-0.02, 0.0, "no difference shown"),
+        (-0.001, 0.02, "no significant difference"),
+        (0.0, 0.02, "no significant difference"),
+        (-0.02, 0.0, "no significant difference"),
     ],
 )
 def test_only_an_interval_clear_of_zero_speaks(low: float, high: float, expected: str) -> None:
@@ -19,4 +19,4 @@ def test_only_an_interval_clear_of_zero_speaks(low: float, high: float, expected
 
 
 def test_no_interval_no_verdict() -> None:
-    assert verdict(Effect(0.5, None, None, 1, 0.95, "any")) == "no difference shown"
+    assert verdict(Effect(0.5, None, None, 1, 0.95, "any")) == "no significant difference"

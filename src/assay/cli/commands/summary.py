@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from assay.analysis.derived import few_rules, total_dollars, total_seconds
 from assay.analysis.format import count, dollars, percent, percent_between, plural, seconds
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.report_data import ReportData
+from assay.analysis.samples import few_rules
 from assay.analysis.verdict import answer_sentence
 from assay.report.api import Done
 from assay.terminal.options import table
@@ -24,11 +24,11 @@ def print_summary(done: Done) -> None:
     click.echo()
     click.echo(answer_sentence(facts))
     click.echo()
-    paid = f" and {dollars(total_dollars(facts))}" if any(stage.dollars != 0 for stage in facts.stages) else ""
-    click.echo(f"Took {seconds(total_seconds(facts))} of work{paid}. Report: {done.page}")
+    paid = f" and {dollars(facts.cost.dollars)}" if any(stage.dollars != 0 for stage in facts.cost.stages) else ""
+    click.echo(f"Took {seconds(facts.cost.seconds)} of work{paid}. Report: {done.page}")
 
 
-def _funnel(facts: ReportFacts) -> None:
+def _funnel(facts: ReportData) -> None:
     """What became of all that was asked for."""
     flow = facts.funnel
     dropped, failed = sum(flow.dropped.values()), sum(flow.failed.values())
@@ -38,26 +38,28 @@ def _funnel(facts: ReportFacts) -> None:
     )
     for rule, number in flow.dropped.items():
         click.echo(f"    dropped by {rule}: {count(number)}")
-        for one, part in few_rules(flow.rules.get(rule, {})):
+        for one, part in few_rules(flow.dropped_by_rule.get(rule, {})):
             click.echo(f"        rule {one}: {count(part)}")
     for reason, number in flow.failed.items():
         click.echo(f"    failed: {reason}: {count(number)}")
 
 
-def _arms(facts: ReportFacts) -> None:
+def _arms(facts: ReportData) -> None:
     """How every arm did."""
     measure = facts.measure
     rows = [
         [arm.name, count(arm.n_samples), count(arm.steps), measure.value(arm.result), measure.between(arm.result)]
         for arm in facts.arms
     ]
-    measured = f"{measure.name} on {count(facts.arms[0].result.n)} {'real' if measure.share else 'held out'}"
+    measured = f"{measure.name} on {count(facts.arms[0].result.n)} {'real' if measure.proportion else 'held out'}"
     table(["arm", "samples", "steps", measured, "95 % interval"], rows)
 
 
-def _also(facts: ReportFacts) -> None:
+def _also(facts: ReportData) -> None:
     """The question's comparison by other measures, and a judge's verdicts."""
-    pairs = [(one, pair) for one in (*facts.others, *facts.also) for pair in one.comparisons[:1]]
+    pairs = [
+        (one, pair) for one in (*facts.other_measures, *facts.auxiliary_evaluation) for pair in one.comparisons[:1]
+    ]
     if pairs:
         click.echo()
         rows = [
@@ -65,7 +67,7 @@ def _also(facts: ReportFacts) -> None:
             for one, pair in pairs
         ]
         table(["measure", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95 % interval", ""], rows)
-    if facts.duels:
+    if facts.pairwise_comparisons:
         click.echo()
         rows = [
             [
@@ -75,8 +77,8 @@ def _also(facts: ReportFacts) -> None:
                 percent_between(one.equal_length or one.wins),
                 one.verdict,
             ]
-            for one in facts.duels
+            for one in facts.pairwise_comparisons
         ]
-        table([f"judge {facts.duels[0].judge}", "wins", "at equal length", "95 % interval", ""], rows)
-    if facts.others and (lacking := sum(one.unscored for one in facts.others)):
+        table([f"judge {facts.pairwise_comparisons[0].judge}", "wins", "at equal length", "95 % interval", ""], rows)
+    if facts.other_measures and (lacking := sum(one.unscored for one in facts.other_measures)):
         click.echo(f"{plural(lacking, 'answer')} without a number by a measure; the page says by which.")

@@ -14,8 +14,8 @@ from assay.evaluation.run import Filled
 from assay.report.document import Finding, Tone
 
 AuxiliaryEvaluation: TypeAlias = Literal["better", "worse", "no better"]
-TONES: dict[str, Tone] = {"helped": "helped", "hurt": "hurt", "no difference shown": "unclear"}
-WORDS = {"helped": "better", "hurt": "worse", "no difference shown": "no difference shown"}
+TONES: dict[str, Tone] = {"helped": "helped", "hurt": "hurt", "no significant difference": "unclear"}
+WORDS = {"helped": "better", "hurt": "worse", "no significant difference": "no significant difference"}
 """Of a verdict, where models or prompts are compared and nobody helped anybody."""
 GUESSED: dict[AuxiliaryEvaluation, Tone] = {"better": "helped", "worse": "hurt", "no better": "unclear"}
 NAMED = 3
@@ -50,7 +50,7 @@ def difference(one: Comparison) -> str:
     what = {
         "helped": f"{ours} is better than {theirs}",
         "hurt": f"{ours} is worse than {theirs}",
-        "no difference shown": f"{ours} and {theirs} cannot be told apart",
+        "no significant difference": f"{ours} and {theirs} cannot be told apart",
     }[one.verdict]
     span = f"{level(effect)} interval {gap_between(effect, is_share(one))}" if effect.low is not None else "no interval"
     p = f", p = {p_value(one.compared.adjusted_p)} after Holm" if one.compared.adjusted_p is not None else ""
@@ -65,7 +65,7 @@ def caution(one: Comparison) -> str:
     if exact is not None and not exact.ours_only + exact.theirs_only:
         return "No question came out differently, so the interval has no width: it says nothing of other questions."
     apart = effect.low is not None and effect.high is not None and (effect.low > 0 or effect.high < 0)
-    if apart and one.verdict == "no difference shown":
+    if apart and one.verdict == "no significant difference":
         return "By itself the interval leaves zero out; with p adjusted for all comparisons that is not enough."
     return ""
 
@@ -117,18 +117,22 @@ def cut_short(filled: Sequence[Filled]) -> str:
 
 
 def _of_differences(compared: Sequence[Comparison]) -> tuple[Tone, str, str]:
-    found = [one for one in compared if one.verdict != "no difference shown"]
+    found = [one for one in compared if one.verdict != "no significant difference"]
     # Points and other units are not to be ranked together: of several kinds the shares are.
     alike = [one for one in compared if is_share(one)] or compared
     largest = max(alike, key=lambda one: abs(one.compared.effect.estimate))
     if len(compared) == 1:
         only = compared[0]
         ours, theirs, _ = sides(only)
-        headline = f"{ours} is {WORDS[only.verdict]} than {theirs}" if found else "No difference shown"
+        headline = f"{ours} is {WORDS[only.verdict]} than {theirs}" if found else "No significant difference"
         return TONES[only.verdict], headline, " ".join(filter(None, (difference(only), caution(only))))
     if not found:
         said = f"None of {len(compared)} comparisons on the same questions shows a difference. The largest: "
-        return "unclear", "No difference shown", said + " ".join(filter(None, (difference(largest), caution(largest))))
+        return (
+            "unclear",
+            "No significant difference",
+            said + " ".join(filter(None, (difference(largest), caution(largest)))),
+        )
     verdicts = {one.verdict for one in found}
     tone = TONES[verdicts.pop()] if len(verdicts) == 1 else "unclear"
     headline = f"{len(found)} of {len(compared)} differences shown"

@@ -1,50 +1,120 @@
-"""The parts of the page, in reading order. Each is a function of the facts; None where there is nothing to show."""
+"""Registry of the report's sections, in reading order.
+
+To add a section, write its analysis in `assay.analysis`, its drawing function and template here, and one line in
+`SECTIONS`. A plug-in registers an object like `SectionPlugin` in the entry-point group `assay.sections` instead.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from importlib.metadata import entry_points
+from typing import Any
 
-from assay.analysis.report_data import ReportFacts
-from assay.report.sections.answers import also, answers, duels, measures
-from assay.report.sections.choices import choices
-from assay.report.sections.diversity import variety
-from assay.report.sections.generation import expert, funnel, scores, specimens
-from assay.report.sections.learning import learning
-from assay.report.sections.preferences import preferences
-from assay.report.sections.proof import arms, classes, comparisons, limits, pupil
-from assay.report.sections.provenance import cost, origin, provenance, training
-from assay.report.sections.robustness import beside, calibration, drift, exchange, leakage, sets, strangers
-from assay.report.sections.section import Section
-
-SECTIONS: tuple[Callable[[ReportFacts], Section | None], ...] = (
-    arms,
-    comparisons,
-    measures,
-    duels,
-    also,
+from assay.analysis import answers as analyze_answers
+from assay.analysis import classifiers as analyze_classifiers
+from assay.analysis import distances as analyze_distances
+from assay.analysis import diversity as analyze_diversity
+from assay.analysis import exchange_rate as analyze_exchange_rate
+from assay.analysis import learning as analyze_learning
+from assay.analysis import ood_detection as analyze_ood
+from assay.analysis import preferences as analyze_preferences
+from assay.analysis import proof as analyze_proof
+from assay.analysis import provenance as analyze_provenance
+from assay.analysis import samples as analyze_samples
+from assay.analysis import score_selection as analyze_selection
+from assay.analysis.finished_run import FinishedRun
+from assay.analysis.report_data import ReportData, analyze
+from assay.core.errors import UserError
+from assay.report.sections import (
     answers,
-    exchange,
-    limits,
-    leakage,
-    funnel,
+    classifiers,
+    distances,
+    diversity,
+    exchange_rate,
+    ood_detection,
     preferences,
-    specimens,
-    scores,
-    choices,
-    variety,
-    expert,
-    drift,
-    sets,
-    classes,
-    pupil,
-    beside,
-    strangers,
-    calibration,
-    learning,
-    training,
-    cost,
+    proof,
     provenance,
-    origin,
+    samples,
+    score_selection,
+    training,
+)
+from assay.report.sections.section import ReportSection, Section, SectionPlugin, section_of
+
+GROUP = "assay.sections"
+SECTIONS: tuple[ReportSection, ...] = (
+    ReportSection("arms", analyze_proof.arms, proof.arms),
+    ReportSection("comparisons", analyze_proof.comparisons, proof.comparisons),
+    ReportSection("other_measures", analyze_answers.other_measures, answers.other_measures),
+    ReportSection("pairwise_comparisons", analyze_answers.pairwise_comparisons, answers.pairwise_comparisons),
+    ReportSection("auxiliary_evaluation", analyze_answers.auxiliary_evaluation, answers.auxiliary_evaluation),
+    ReportSection("example_answers", analyze_answers.example_answers, answers.example_answers),
+    ReportSection("exchange_rate", analyze_exchange_rate.exchange_rate, exchange_rate.exchange_rate),
+    ReportSection("comparisons", analyze_proof.comparisons, proof.limitations),
+    ReportSection("leakage", analyze_distances.leakage, distances.leakage),
+    ReportSection("funnel", analyze_samples.funnel, samples.funnel),
+    ReportSection("preference_pairs", analyze_preferences.preference_pairs, preferences.preference_pairs),
+    ReportSection("examples", analyze_samples.examples, samples.examples),
+    ReportSection("scores", analyze_samples.score_columns, samples.scores),
+    ReportSection("score_selection", analyze_selection.score_selection, score_selection.score_selection),
+    ReportSection("diversity", analyze_diversity.diversity, diversity.diversity),
+    ReportSection("reference_classifier", analyze_classifiers.reference_classifier, classifiers.reference_classifier),
+    ReportSection("label_agreement", analyze_classifiers.label_agreement, classifiers.label_agreement),
+    ReportSection("distribution_distance", analyze_distances.distribution_distance, distances.distribution_distance),
+    ReportSection("arms", analyze_proof.arms, proof.per_class),
+    ReportSection("trained_classifier", analyze_classifiers.trained_classifier, classifiers.trained_classifier),
+    ReportSection("reference_vs_trained", analyze_classifiers.reference_vs_trained, classifiers.reference_vs_trained),
+    ReportSection("ood_detection", analyze_ood.ood_detection, ood_detection.ood_detection),
+    ReportSection("calibration", analyze_ood.model_calibration, ood_detection.calibration),
+    ReportSection("training", analyze_learning.training, training.training),
+    ReportSection("arms", analyze_proof.arms, proof.loss_curves),
+    ReportSection("cost", analyze_provenance.cost, provenance.cost),
+    ReportSection("provenance", analyze_provenance.provenance, provenance.provenance),
+    ReportSection("reproduction", analyze_provenance.reproduction, provenance.reproduction),
 )
 
-__all__ = ["SECTIONS", "Section"]
+
+def all_sections() -> tuple[ReportSection, ...]:
+    """Return assay's own sections, then those of plug-ins by name.
+
+    Raises:
+        UserError: A plug-in's section cannot be loaded, is not a section, or has a name that is taken.
+    """
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    taken = {section.name for section in SECTIONS} | {part.name for part in fields(ReportData)}
+    plugins = []
+    for point in points:
+        try:
+            loaded = point.load()
+        except Exception as error:
+            raise UserError(f"Section {point.name!r} of {point.value!r} cannot be loaded: {error}") from error
+        plugin = loaded() if isinstance(loaded, type) else loaded
+        if not isinstance(plugin, SectionPlugin):
+            raise UserError(f"Section {point.name!r} needs name, title, analyze(run) and render(data).")
+        if plugin.name in taken:
+            raise UserError(f"Section {point.name!r} has the name {plugin.name!r}, which another section has.")
+        taken.add(plugin.name)
+        plugins.append(section_of(plugin))
+    return (*SECTIONS, *plugins)
+
+
+def analyze_run(run: FinishedRun) -> ReportData:
+    """Run the analysis of every section, plug-ins included, on a finished run."""
+    analyses: dict[str, Callable[[FinishedRun], Any]] = {}
+    for section in all_sections():
+        analyses.setdefault(section.name, section.analyze)
+    return analyze(run, analyses)
+
+
+def drawn_sections(data: ReportData) -> list[Section]:
+    """Draw every section that has something to show.
+
+    Sections of plug-ins are drawn if the report data holds their results.
+    """
+    known = {part.name for part in fields(ReportData)} | set(data.sections)
+    drawn = (section.draw(data) for section in all_sections() if section.name in known)
+    return [section for section in drawn if section is not None]
+
+
+__all__ = ["SECTIONS", "ReportSection", "Section", "SectionPlugin", "all_sections", "analyze_run", "drawn_sections"]

@@ -1,55 +1,70 @@
-"""What else the proof found in the models' answers: other measures, a judge's verdicts, and the answers themselves."""
+"""Sections on the models' answers: other measures, auxiliary evaluation, pairwise comparisons, example answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.analysis.proof import Comparison, OtherMeasure
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.answers import MeasureResult
+from assay.analysis.format import level
+from assay.analysis.proof import Comparison
+from assay.analysis.report_data import ReportData
 from assay.report.charts import arm_class
 from assay.report.sections.proof import TONES
 from assay.report.sections.section import Section
 from assay.report.template import fill
 
 
-def measures(facts: ReportFacts) -> Section | None:
-    """The same answers by other measures, with the comparison that answers the question."""
-    return _table(facts, facts.others, "measures", "By other measures", also=False)
+def other_measures(data: ReportData) -> Section | None:
+    """Draw other measures of the same answers."""
+    return _table(data, data.other_measures, "other_measures", "Other measures", auxiliary=False)
 
 
-def also(facts: ReportFacts) -> Section | None:
-    """What every model was measured on beside the question, side by side."""
-    return _table(facts, facts.also, "also", "Measured beside", also=True)
+def auxiliary_evaluation(data: ReportData) -> Section | None:
+    """Draw the auxiliary evaluations of every model."""
+    return _table(data, data.auxiliary_evaluation, "auxiliary_evaluation", "Auxiliary evaluation", auxiliary=True)
 
 
 def _table(
-    facts: ReportFacts, measured: Sequence[OtherMeasure], anchor: str, title: str, *, also: bool
+    data: ReportData, results: Sequence[MeasureResult], anchor: str, title: str, *, auxiliary: bool
 ) -> Section | None:
-    if not measured:
+    if not results:
         return None
-    heads = [(arm.name, arm_class(arm.name)) for arm in facts.arms]
-    rows = [(one, dict(one.arms), _main(facts, one)) for one in measured]
-    values = {"facts": facts, "heads": heads, "rows": rows, "tones": TONES, "also": also}
-    return Section(anchor, title, fill("measures.html", values))
+    heads = [(arm.name, arm_class(arm.name)) for arm in data.arms]
+    rows = [(result, _main(data, result), _items(result)) for result in results]
+    effects = (effect for result in results for effect in result.arms.values())
+    values = {
+        "data": data,
+        "heads": heads,
+        "rows": rows,
+        "tones": TONES,
+        "auxiliary": auxiliary,
+        "level": next((level(effect) for effect in effects), "95%"),
+    }
+    return Section(anchor, title, fill("other_measures.html", values))
 
 
-def _main(facts: ReportFacts, one: OtherMeasure) -> Comparison | None:
-    """The comparison that the question asks for."""
-    asked = [(pair.ours, pair.theirs) for pair in facts.comparisons[:1]]
-    return next((pair for pair in one.comparisons if (pair.ours, pair.theirs) in asked), None)
+def _items(result: MeasureResult) -> int | None:
+    return next((effect.n for effect in result.arms.values()), None)
 
 
-def duels(facts: ReportFacts) -> Section | None:
-    """Which answers a judge finds better, in both orders and at equal length."""
-    if not facts.duels:
+def _main(data: ReportData, result: MeasureResult) -> Comparison | None:
+    """Return the comparison of the recipe's question."""
+    asked = [(pair.ours, pair.theirs) for pair in data.comparisons[:1]]
+    return next((pair for pair in result.comparisons if (pair.ours, pair.theirs) in asked), None)
+
+
+def pairwise_comparisons(data: ReportData) -> Section | None:
+    """Draw the win rates by the judge."""
+    if not data.pairwise_comparisons:
         return None
-    rows = [(one, arm_class(one.ours), TONES[one.verdict]) for one in facts.duels]
-    return Section("duels", "Which answers a judge prefers", fill("duels.html", {"facts": facts, "rows": rows}))
+    rows = [(pair, arm_class(pair.ours), TONES[pair.verdict]) for pair in data.pairwise_comparisons]
+    body = fill("pairwise_comparisons.html", {"data": data, "rows": rows})
+    return Section("pairwise_comparisons", "Pairwise comparisons by a judge", body)
 
 
-def answers(facts: ReportFacts) -> Section | None:
-    """Some held-out tasks with every model's answer."""
-    if not facts.answered:
+def example_answers(data: ReportData) -> Section | None:
+    """Show held-out tasks with every model's answer."""
+    if not data.example_answers:
         return None
-    heads = {arm.name: arm_class(arm.name) for arm in facts.arms}
-    return Section("answers", "What the models answer", fill("answers.html", {"facts": facts, "heads": heads}))
+    heads = {arm.name: arm_class(arm.name) for arm in data.arms}
+    return Section("example_answers", "Example answers", fill("example_answers.html", {"data": data, "heads": heads}))

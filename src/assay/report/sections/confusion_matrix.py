@@ -1,4 +1,4 @@
-"""A confusion matrix as a table."""
+"""Confusion matrix as an HTML table."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from math import sqrt
 
 from markupsafe import Markup
 
-from assay.analysis import derived
-from assay.analysis.report_data import Confusion
+from assay.analysis.classifiers import Confusion
 from assay.report.template import fill
 
 
 def matrix(confusion: Confusion, caption: str, row_name: str) -> Markup:
-    """Counts, shaded by their share of the row; where row and column agree in another color, with the share beside."""
+    """Draw counts, shaded by their fraction of the row, with the agreement of each row."""
     rows = []
-    for (label, agreeing), counts in zip(derived.agreement(confusion), confusion.counts, strict=True):
+    for (label, agreeing), counts in zip(confusion.agreement.items(), confusion.counts, strict=True):
         whole = sum(counts) or 1
         cells = [
             (n, _shade(n / whole, same=column == label), column == label)
@@ -25,6 +24,6 @@ def matrix(confusion: Confusion, caption: str, row_name: str) -> Markup:
     return fill("matrix.html", values)
 
 
-def _shade(share: float, *, same: bool) -> float:
-    """How dark a cell is, 0 to 1. Mistakes are rare, so they go by the root: 4 % of a row can still be seen."""
-    return round(share if same else sqrt(share), 3)
+def _shade(fraction: float, *, same: bool) -> float:
+    """Shade of a cell, 0 to 1: the square root for errors, so that 4% of a row is visible."""
+    return round(fraction if same else sqrt(fraction), 3)

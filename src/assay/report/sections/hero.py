@@ -1,28 +1,27 @@
-"""The first screen: the question, the answer, the numbers it rests on."""
+"""Head of the page: question, verdict, result, and key numbers."""
 
 from __future__ import annotations
 
 from markupsafe import Markup
 
-from assay.analysis import derived
-from assay.analysis.report_data import ReportFacts
-from assay.analysis.verdict import HEADLINES, answer_sentence
+from assay.analysis.report_data import ReportData
+from assay.analysis.verdict import HEADLINES, result_sentence
 from assay.report.template import fill
 
+ICONS = {"helped": "▲", "hurt": "▼", "no significant difference": "○", None: "?"}
 
-def hero(facts: ReportFacts) -> Markup:
-    """The head of the page, above all sections."""
-    main = facts.comparisons[0] if facts.comparisons else None
+
+def hero(data: ReportData) -> Markup:
+    """Draw the head of the page."""
+    main = data.comparisons[0] if data.comparisons else None
     values = {
-        "facts": facts,
-        "headline": HEADLINES[facts.verdict],
-        "tone": {"helped": "helped", "hurt": "hurt"}.get(facts.verdict or "", "unclear"),
-        "icon": {"helped": "▲", "hurt": "▼", "no difference shown": "○", None: "?"}[facts.verdict],
-        "answer": answer_sentence(facts),
+        "data": data,
+        "headline": HEADLINES[data.verdict],
+        "tone": {"helped": "helped", "hurt": "hurt"}.get(data.verdict or "", "unclear"),
+        "icon": ICONS[data.verdict],
+        "answer": result_sentence(data),
         "main": main,
-        "ours": facts.arm(main.ours) if main else None,
-        "theirs": facts.arm(main.theirs) if main else None,
-        "kept_share": derived.kept_share(facts),
-        "seconds": derived.total_seconds(facts),
+        "ours": data.arm(main.ours) if main else None,
+        "theirs": data.arm(main.theirs) if main else None,
     }
     return fill("hero.html", values)

@@ -1,4 +1,4 @@
-"""What pairs of answers are like, before anything learns from them."""
+"""Section on preference pairs: length bias, ranker agreement, win rates."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from assay.analysis.format import count, listed, number, percent, percent_between, plural
-from assay.analysis.preferences import Orders, Preferences
-from assay.analysis.report_data import ReportFacts
+from assay.analysis.format import count, listed, number, percent, percent_between, percent_ci, plural
+from assay.analysis.preferences import PositionConsistency, PreferencePairs
+from assay.analysis.report_data import ReportData
 from assay.core.effect import Effect
 from assay.report.axis import axis_between
 from assay.report.charts import Strip, ruler, strip
@@ -17,15 +17,15 @@ from assay.report.template import fill
 from assay.stats.ratings.preferences import LabelNoise, RaterAgreement
 
 Cell: TypeAlias = tuple[str, str]
-"""What is said, and smaller what is said of it."""
+"""Estimate and interval."""
 NONE: Cell = ("—", "")
 EVEN = 50.0
-"""Where nothing tells the two answers apart, in per cent."""
+"""Chance, in percent."""
 
 
 @dataclass(frozen=True)
 class _Row:
-    """Two rankers, or one asked twice."""
+    """Two rankers, or one ranker in both orders."""
 
     name: str
     pairs: int
@@ -36,98 +36,97 @@ class _Row:
     wrong: str
 
 
-def preferences(facts: ReportFacts) -> Section | None:
-    """Length, rankers, and whose answers are preferred."""
-    found = facts.preferences
-    if found is None:
+def preference_pairs(data: ReportData) -> Section | None:
+    """Draw length bias, agreement of the rankers, and win rates."""
+    pairs = data.preference_pairs
+    if pairs is None:
         return None
     axis = axis_between(0.0, 100.0)
     lengths = [
-        (unit, one, strip(Strip(f"{unit}: longer chosen", one.longer_chosen, "arm-filtered"), axis, EVEN))
-        for unit, one in found.lengths.items()
-        if one.longer_chosen is not None
+        (unit, bias, strip(Strip(f"{unit}: longer answer chosen", bias.longer_chosen, "arm-filtered"), axis, EVEN))
+        for unit, bias in pairs.lengths.items()
+        if bias.longer_chosen is not None
     ]
-    wins = [(one, strip(Strip(f"{one.name} wins", one.rate, "arm-filtered"), axis, EVEN)) for one in found.wins]
+    wins = [
+        (model, strip(Strip(f"{model.name}: win rate", model.rate, "arm-filtered"), axis, EVEN)) for model in pairs.wins
+    ]
     values = {
-        "found": found,
-        "sentence": sentence(found),
-        "warnings": list(warnings(found)),
+        "pairs": pairs,
+        "sentence": sentence(pairs),
+        "warnings": list(warnings(pairs)),
         "lengths": lengths,
         "wins": wins,
-        "raters": [*map(_raters, found.agreements), *map(_order, found.orders)],
+        "raters": [*map(_agreement, pairs.agreements), *map(_order, pairs.orders)],
         "ruler": ruler(axis, "%"),
     }
-    return Section("pairs", "What are the pairs like?", fill("preferences.html", values))
+    return Section("preference_pairs", "Preference pairs", fill("preference_pairs.html", values))
 
 
-def sentence(found: Preferences) -> str:
-    """How many pairs there are, of how many prompts, and why the others are none."""
-    if found.doubled is None:
-        return f"Of {plural(found.made, 'pair')} none can be learned from.{_why(found)}"
-    prompts, most = plural(found.doubled.prompts, "prompt"), found.doubled.most
-    of = f" of {prompts}" + (f" (at most {count(most)} of one)" if most > 1 else "")
-    return f"{plural(found.kept, 'pair')}{of} {'is' if found.kept == 1 else 'are'} left to learn from.{_why(found)}"
+def sentence(pairs: PreferencePairs) -> str:
+    """State the number of usable pairs and prompts, and why the others are not usable."""
+    if pairs.doubled is None:
+        return f"No usable pair among {plural(pairs.made, 'pair')}.{_undecided(pairs)}"
+    prompts, most = plural(pairs.doubled.prompts, "prompt"), pairs.doubled.most
+    of = f" of {prompts}" + (f" (at most {count(most)} per prompt)" if most > 1 else "")
+    return f"{plural(pairs.kept, 'usable pair')}{of}.{_undecided(pairs)}"
 
 
-def warnings(found: Preferences) -> Iterator[tuple[str, str]]:
-    """(what, why it matters) of what should be looked at before anything is trained."""
-    if found.length_tells:
-        unit, one = max(found.lengths.items(), key=lambda item: item[1].predicts.estimate)
-        right = f"{percent(one.predicts.estimate)} ({percent_between(one.predicts)})"
-        more = "more" if one.rule == "longer" else "fewer"
+def warnings(pairs: PreferencePairs) -> Iterator[tuple[str, str]]:
+    """Yield (problem, consequence) of each problem of the pairs."""
+    if pairs.length_biased:
+        unit, bias = max(pairs.lengths.items(), key=lambda item: item[1].predicts.estimate)
+        more = "more" if bias.rule == "longer" else "fewer"
         yield (
-            f"Length alone tells which answer was chosen in {right} of pairs.",
-            f"Always the one with {more} {unit}. What learns from them may learn length and nothing else.",
+            f"Length bias: the answer with {more} {unit} is the chosen one in "
+            f"{percent_ci(bias.predicts, n=False)} of pairs.",
+            "A model trained on them may learn length only.",
         )
-    if found.doubled is not None and found.doubled.turned:
+    if pairs.doubled is not None and pairs.doubled.turned:
         yield (
-            f"{plural(found.doubled.turned, 'pair')} contradict each other.",
-            "The same two answers to the same prompt stand there both ways round.",
+            f"Contradictory: {plural(pairs.doubled.turned, 'pair')}.",
+            "The same two answers to the same prompt occur with both preferences.",
         )
-    if found.doubled is not None and (times := found.doubled.repeated):
-        yield f"{_many(times, 'pair', 'repeat')} another one.", "What comes twice counts twice."
-    if found.cut:
-        cut = _many(found.cut, "kept pair", "hold")
-        yield f"{cut} an answer that was cut at its token limit.", "ClearPreference(truncated: drop) leaves them out."
-    for pair in found.disagreeing:
-        yield f"{pair.one} and {pair.other} are not shown to agree more than blind rankers would.", _shown(pair)
+    if pairs.doubled is not None and pairs.doubled.repeated:
+        yield f"Duplicates: {plural(pairs.doubled.repeated, 'pair')}.", "A duplicate has double weight in training."
+    if pairs.cut:
+        yield (
+            f"Truncated: {plural(pairs.cut, 'kept pair')} with an answer cut at its token limit.",
+            "Preferred(cut: drop) removes them.",
+        )
+    for pair in pairs.disagreeing:
+        yield f"The agreement of {pair.one} and {pair.other} is not significantly above chance.", _agreement_rate(pair)
 
 
-def _many(n: int, noun: str, verb: str) -> str:
-    """1 pair repeats, 2 pairs repeat."""
-    return f"{plural(n, noun)} {verb}{'s' if n == 1 else ''}"
+def _undecided(pairs: PreferencePairs) -> str:
+    reasons = [f"{name} {count(times)}" for name, times in pairs.verdicts.items()]
+    return f" No preference in {count(sum(pairs.verdicts.values()))}: {listed(reasons)}." if reasons else ""
 
 
-def _why(found: Preferences) -> str:
-    said = [f"{name} {count(times)}" for name, times in found.verdicts.items()]
-    return f" Nothing was preferred in {count(sum(found.verdicts.values()))}: {listed(said)}." if said else ""
-
-
-def _shown(pair: RaterAgreement) -> str:
+def _agreement_rate(pair: RaterAgreement) -> str:
     if pair.decided is None:
-        return "There is no pair of which both prefer an answer."
-    return (
-        f"They prefer the same answer in {percent(pair.decided.estimate)} ({percent_between(pair.decided)}) of pairs."
-    )
+        return "No pair has a preference of both."
+    return f"Same preferred answer in {percent_ci(pair.decided)} of pairs."
 
 
-def _raters(one: RaterAgreement) -> _Row:
-    kappa = "not defined" if one.kappa is None else number(one.kappa)
-    right, wrong = _noise(one.noise) if one.decided is not None else (NONE, "—")
-    return _Row(f"{one.one} and {one.other}", one.pairs, _share(one.same), kappa, _share(one.decided), right, wrong)
+def _agreement(pair: RaterAgreement) -> _Row:
+    kappa = "not defined" if pair.kappa is None else number(pair.kappa)
+    right, wrong = _noise(pair.noise) if pair.decided is not None else (NONE, "—")
+    name = f"{pair.one} and {pair.other}"
+    return _Row(name, pair.pairs, _fraction(pair.same), kappa, _fraction(pair.decided), right, wrong)
 
 
-def _order(one: Orders) -> _Row:
-    right, wrong = _noise(one.noise)
-    return _Row(f"{one.judge}, asked in both orders", one.pairs, _share(one.same), "—", NONE, right, wrong)
+def _order(orders: PositionConsistency) -> _Row:
+    right, wrong = _noise(orders.noise)
+    name = f"{orders.judge}, both orders"
+    return _Row(name, orders.pairs, _fraction(orders.same), "—", NONE, right, wrong)
 
 
-def _share(effect: Effect | None) -> Cell:
+def _fraction(effect: Effect | None) -> Cell:
     return NONE if effect is None else (percent(effect.estimate), percent_between(effect))
 
 
 def _noise(noise: LabelNoise | None) -> tuple[Cell, str]:
     if noise is None:
-        return ("not defined", "they disagree more than blind ones"), "—"
-    between = "" if noise.low is None or noise.high is None else f"{100 * noise.low:.1f} to {100 * noise.high:.1f}"
+        return ("not defined", "agreement below chance"), "—"
+    between = "" if noise.low is None or noise.high is None else f"{100 * noise.low:.1f}\u2013{100 * noise.high:.1f}"
     return (percent(noise.right), between), percent(noise.agreed_wrong)

@@ -1,103 +1,101 @@
-"""The proof: the arms, the differences between them, and what they cannot tell."""
+"""Sections of the proof: accuracy by training set, comparisons, limitations, accuracy by label, loss curves."""
 
 from __future__ import annotations
 
-from assay.analysis import verdict as answer
+from math import isfinite
+
+from assay.analysis import verdict
 from assay.analysis.measures import Measure
-from assay.analysis.proof import Arm, Comparison
-from assay.analysis.report_data import ReportFacts
-from assay.core.arms import BASE, is_base
-from assay.report.charts import Strip, arm_class, ruler, strip, strip_axis
-from assay.report.sections.confusion_matrix import matrix
+from assay.analysis.proof import Arm, Comparison, readable
+from assay.analysis.report_data import ReportData
+from assay.core.arms import is_base
+from assay.report.charts import Strip, arm_class, curve_axes, curves, ruler, strip, strip_axis
 from assay.report.sections.section import Section
 from assay.report.template import fill
 
 EQUAL = {
-    "steps": "Every arm took as many optimizer steps, however many samples it has.",
-    "samples": "Every arm took as many optimizer steps, and learned from as many samples but where its name says else.",
+    "steps": "All arms are trained for the same number of optimizer steps, whatever their number of samples.",
+    "samples": "All arms are trained for the same number of optimizer steps and on the same number of samples, unless "
+    "the arm's name states otherwise.",
 }
-NOT_TRAINED = f" {BASE.capitalize()} took none."
-TONES = {"helped": "helped", "hurt": "hurt", "no difference shown": "unclear"}
+NOT_TRAINED = " The base model is not trained."
+TONES = {"helped": "helped", "hurt": "hurt", "no significant difference": "unclear"}
 
 
-def arms(facts: ReportFacts) -> Section | None:
-    """How every model did on the real test items, as a table with its plot."""
-    if not facts.arms:
+def arms(data: ReportData) -> Section | None:
+    """Draw the result of every arm as a table with a plot."""
+    if not data.arms:
         return None
-    first = facts.arm(facts.comparisons[0].ours) if facts.comparisons else facts.arms[0]
-    measure = facts.measure
-    others = [arm.result for arm in facts.arms if arm is not first]
+    first = data.arm(data.comparisons[0].ours) if data.comparisons else data.arms[0]
+    measure = data.measure
+    others = [arm.result for arm in data.arms if arm is not first]
     axis = strip_axis([measure.drawn(effect) for effect in (first.result, *others)])
-    rows = [(arm, arm_class(arm.name), strip(_strip_of(arm, measure), axis)) for arm in facts.arms]
+    rows = [(arm, arm_class(arm.name), strip(_strip_of(arm, measure), axis)) for arm in data.arms]
     values = {
-        "facts": facts,
+        "data": data,
+        "first": first,
         "rows": rows,
-        "ruler": ruler(axis, "%" if measure.share else ""),
-        "equal": EQUAL[facts.equal] + (NOT_TRAINED if any(is_base(arm.name) for arm in facts.arms) else ""),
+        "ruler": ruler(axis, "%" if measure.proportion else ""),
+        "equal": EQUAL[data.equal] + (NOT_TRAINED if any(is_base(arm.name) for arm in data.arms) else ""),
     }
-    return Section("arms", "How well each model did", fill("arms.html", values))
+    name = verdict.sentence_start(measure.name)
+    return Section("arms", f"{name} by training set", fill("arms.html", values))
 
 
 def _strip_of(arm: Arm, measure: Measure) -> Strip:
     return Strip(
-        f"{arm.name}: {measure.name} {measure.value(arm.result)}, interval {measure.between(arm.result)}",
+        f"{readable(arm.name)}: {measure.name} {measure.value(arm.result)}, interval {measure.between(arm.result)}",
         measure.drawn(arm.result),
         arm_class(arm.name),
         tuple(measure.drawn_at(value) for value in arm.seed_results) if len(arm.seeds) > 1 else (),
     )
 
 
-def comparisons(facts: ReportFacts) -> Section | None:
-    """Every difference between two arms, with its interval, its verdict and a sentence."""
-    if not facts.comparisons:
+def comparisons(data: ReportData) -> Section | None:
+    """Draw every comparison of two arms with its interval and verdict."""
+    if not data.comparisons:
         return None
-    measure = facts.measure
-    axis = strip_axis([measure.drawn(pair.difference) for pair in facts.comparisons], signed=True)
+    measure = data.measure
+    axis = strip_axis([measure.drawn(pair.difference) for pair in data.comparisons], signed=True)
     rows = [
-        (
-            pair,
-            answer.comparison_sentence(pair, measure),
-            TONES[pair.verdict],
-            strip(_strip_between(pair, measure), axis, zero=0.0),
-        )
-        for pair in facts.comparisons
+        (pair, TONES[pair.verdict], strip(_strip_between(pair, measure), axis, zero=0.0)) for pair in data.comparisons
     ]
-    values = {"facts": facts, "measure": measure, "rows": rows, "ruler": ruler(axis, "")}
-    return Section("comparisons", "What made the difference", fill("comparisons.html", values))
+    values = {"data": data, "measure": measure, "rows": rows, "ruler": ruler(axis, "")}
+    return Section("comparisons", "Comparisons of training sets", fill("comparisons.html", values))
 
 
 def _strip_between(pair: Comparison, measure: Measure) -> Strip:
     gap, between = measure.gap(pair.difference), measure.gap_between(pair.difference)
-    label = f"{pair.ours} minus {pair.theirs}: {gap}, interval {between}"
+    label = f"{readable(pair.ours)} minus {readable(pair.theirs)}: {gap}, interval {between}"
     return Strip(label, measure.drawn(pair.difference), TONES[pair.verdict])
 
 
-def limits(facts: ReportFacts) -> Section | None:
-    """What this run cannot tell."""
-    body = fill("limits.html", {"limits": answer.limits(facts)})
-    return Section("limits", "What this run cannot tell", body)
+def limitations(data: ReportData) -> Section | None:
+    """List the limitations of the run."""
+    return Section("limitations", "Limitations", fill("limitations.html", {"limits": verdict.limits(data)}))
 
 
-def classes(facts: ReportFacts) -> Section | None:
-    """Accuracy by label, an arm a column."""
-    shown = [arm for arm in facts.arms if arm.per_class]
-    if not shown:
+def per_class(data: ReportData) -> Section | None:
+    """Draw accuracy by label, one column per arm."""
+    columns = [arm for arm in data.arms if arm.per_class]
+    if not columns:
         return None
-    labels = list(dict.fromkeys(label for arm in shown for label, _ in arm.per_class))
-    by_arm = [dict(arm.per_class) for arm in shown]
-    rows = [(label, [effects.get(label) for effects in by_arm]) for label in labels]
-    heads = [(arm.name, arm_class(arm.name)) for arm in shown]
-    return Section("classes", "Label by label", fill("classes.html", {"facts": facts, "heads": heads, "rows": rows}))
+    labels = list(dict.fromkeys(label for arm in columns for label in arm.per_class))
+    rows = [(label, [arm.per_class.get(label) for arm in columns]) for label in labels]
+    heads = [(arm.name, arm_class(arm.name)) for arm in columns]
+    values = {"data": data, "heads": heads, "rows": rows}
+    return Section("per_class", "Accuracy by label", fill("per_class.html", values))
 
 
-def pupil(facts: ReportFacts) -> Section | None:
-    """What the trained model takes for what."""
-    if facts.pupil is None:
+def loss_curves(data: ReportData) -> Section | None:
+    """Draw the training loss of every arm on the same axes."""
+    axes = curve_axes(data.arms)
+    if axes is None:
         return None
-    caption = (
-        f"The model trained on {facts.pupil.arm}, on {facts.test_items}: true label (row) and its answer (column). "
-        "The stronger the color, the larger the share of the row; blue is where both agree."
-    )
-    table = matrix(facts.pupil.confusion, caption, "true label")
-    title = "What the trained model mixes up"
-    return Section("pupil", title, fill("pupil.html", {"pupil": facts.pupil, "facts": facts, "matrix": table}))
+    panels = [(arm, arm_class(arm.name), curves(arm, axes), _diverged(arm)) for arm in data.arms if arm.history]
+    return Section("loss_curves", "Training loss", fill("loss_curves.html", {"panels": panels}))
+
+
+def _diverged(arm: Arm) -> tuple[int, ...]:
+    """Return the seeds with a loss that is not finite."""
+    return tuple(curve.seed for curve in arm.history if not all(isfinite(loss) for _, loss in curve.points))

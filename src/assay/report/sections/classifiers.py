@@ -1,0 +1,72 @@
+"""Sections on the reference classifier and the trained classifier."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from assay.analysis.format import count
+from assay.analysis.proof import readable
+from assay.analysis.report_data import ReportData
+from assay.report.sections.confusion_matrix import matrix
+from assay.report.sections.section import Section
+from assay.report.template import fill
+
+SHADING = "Shading: fraction of the row; blue: agreement."
+
+
+def reference_classifier(data: ReportData) -> Section | None:
+    """Draw the reference classifier's answers to the generated images."""
+    reference = data.reference_classifier
+    if reference is None:
+        return None
+    caption = f"Generated images: requested label (row) and answer of the reference classifier (column). {SHADING}"
+    values = {
+        "reference": reference,
+        "data": data,
+        "overall": reference.confusion.overall,
+        "matrix": matrix(reference.confusion, caption, "requested"),
+    }
+    body = fill("reference_classifier.html", values)
+    return Section("reference_classifier", "Reference classifier on generated images", body)
+
+
+def label_agreement(data: ReportData) -> Section | None:
+    """Draw agreement with the requested label, by label."""
+    if not data.label_agreement:
+        return None
+    rows = sorted(data.label_agreement, key=lambda row: row.agrees.estimate)
+    body = fill("label_agreement.html", {"rows": rows, "arms": list(rows[0].trained)})
+    return Section("label_agreement", "Agreement with the requested label", body)
+
+
+def trained_classifier(data: ReportData) -> Section | None:
+    """Draw the confusion matrix of the trained classifier."""
+    trained = data.trained_classifier
+    if trained is None:
+        return None
+    caption = (
+        f"Classifier trained on {readable(trained.arm)}, {data.test_items}: true label (row) and answer (column). "
+        f"{SHADING}"
+    )
+    body = matrix(trained.confusion, caption, "true label")
+    return Section("trained_classifier", "Confusion matrix of the trained classifier", Markup(body))
+
+
+def reference_vs_trained(data: ReportData) -> Section | None:
+    """Draw the paired accuracy of both classifiers."""
+    pair = data.reference_vs_trained
+    if pair is None:
+        return None
+    caption = (
+        f"{data.test_items.capitalize()}: answer of the reference classifier (row) and of the trained classifier "
+        f"(column). {SHADING}"
+    )
+    rates = pair.images_per_second.items()
+    values = {
+        "data": data,
+        "pair": pair,
+        "matrix": matrix(pair.answers, caption, "reference"),
+        "sizes": [(name, count(pair.parameters[name]), count(round(rate))) for name, rate in rates],
+    }
+    body = fill("reference_vs_trained.html", values)
+    return Section("reference_vs_trained", "Reference classifier and trained classifier", body)
