@@ -69,13 +69,13 @@ def test_measures_look_at_the_same_answers(facts: ReportData) -> None:
     exact, length = facts.other_measures
     assert (exact.measure.name, exact.measure.proportion) == ("exact", True)
     assert exact.comparisons[0].difference.high == 1.0
-    assert {arm: effect.estimate for arm, effect in exact.arms}["base"] == 0.0
+    assert {arm: effect.estimate for arm, effect in exact.arms.items()}["base"] == 0.0
     # The task without an answer counts as not right.
-    assert {arm: effect.estimate for arm, effect in exact.arms}["filtered"] == pytest.approx(29 / 30)
+    assert {arm: effect.estimate for arm, effect in exact.arms.items()}["filtered"] == pytest.approx(29 / 30)
     assert exact.unscored == 6
     assert exact.comparisons[0].verdict == "helped"
     assert [pair.ours for pair in exact.comparisons] == [pair.ours for pair in facts.comparisons]
-    assert (length.measure.name, length.measure.unit, length.measure.share) == ("length", "characters", False)
+    assert (length.measure.name, length.measure.unit, length.measure.proportion) == ("length", "characters", False)
     assert dict(length.arms)["filtered"].n == 29
 
 
