@@ -49,7 +49,7 @@ def learned(model: Mapping[str, Any]) -> Iterator[str]:
 def claims(results: Mapping[str, Any]) -> Iterator[str]:
     flow = results["funnel"]
     yield f"verdict: {results['verdict']}; {flow['kept']} of {flow['requested']} samples kept"
-    for effect in results["effects"]:
+    for effect in results["comparisons"]:
         names = f"{effect['ours']} against {effect['theirs']}"
         n = effect["difference"].get("n")
         yield f"{names}: {effect['verdict']}, {above(effect['difference'], 0)}, n = {n}"

@@ -197,4 +197,4 @@ def test_a_measure_that_raises_has_failed_for_those_answers(bench: Bench) -> Non
     recipe["prove"]["evaluate"]["by"] = trouble("raises")
     code, said = bench.run(recipe)
     assert code == 2
-    assert said.endswith("no held-out sample has a number for every model. ZeroDivisionError: division by zero")
+    assert said.endswith("no held-out sample has a score for every model. ZeroDivisionError: division by zero")

@@ -80,7 +80,7 @@ def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -
 
 def test_results_hold_the_whole_proof(finished: Path) -> None:
     found = json.loads((finished / "results.json").read_text(encoding="utf-8"))
-    for key in ("arms", "effects", "verdict", "ood_scores", "calibration", "exchange_rate", "leakage"):
+    for key in ("arms", "comparisons", "verdict", "ood_detection", "calibration", "exchange_rate", "leakage"):
         assert found[key], key
     assert [arm["name"] for arm in found["arms"]] == ["real", "filtered"]
     assert {model["model"] for model in found["ood_detection"]} == {"filtered", "reference"}

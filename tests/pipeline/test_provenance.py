@@ -246,7 +246,7 @@ def test_the_card_of_a_checkpoint_in_the_hubs_cache_is_read(tmp_path: Path, monk
 
 @dataclass(frozen=True)
 class Ours:
-    licence: ClassVar[str] = "cc0-1.0"
+    license: ClassVar[str] = "cc0-1.0"
 
 
 def test_licences_of_data_are_those_that_their_source_or_the_card_beside_them_says(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_run_counts_each_rule_and_says_which_one_dropped_a_sample(tmp_path: Pa
     run(Recipe("counts", Counts(), keep=(Length("text", low=3, high=6),)), tmp_path / "run")
     flow = report(tmp_path / "run").facts.funnel
     assert (flow.kept, flow.dropped) == (4, {"1. Length": 3})
-    assert flow.rules == {"1. Length": {"text under 3 words": 2, "text over 6 words": 1}}
+    assert flow.dropped_by_rule == {"1. Length": {"text under 3 words": 2, "text over 6 words": 1}}
     last = samples_of(folder_of(tmp_path / "run", "generate"))[-1]
     decision = explain(tmp_path / "run", last.id)["decision"]
     assert (decision["rule"], decision["reason"]) == ("text over 6 words", "text has 7 words")
