@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
@@ -154,7 +155,10 @@ def _column(run: FinishedRun, field: str) -> str:
 
 
 def _texts(run: FinishedRun, field: str, real: Sequence[Sample], column: str) -> _Texts:
-    reading = tokenize_texts([one.text(field) for one in (*run.samples, *real)], verbs=field == "instruction")
+    reading = tokenize_texts(
+        [one.text(field) for one in (*run.samples, *real)],
+        verbs=field == "instruction" and find_spec("textblob") is not None,
+    )
     outcomes: list[Outcome | None] = list(run.columns[column]) if column else [None] * len(run.samples)
     outcomes += _of_real(run, real, column)
     place = np.full(len(outcomes), -1, dtype=np.int64)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from assay.core.extras import require
 from assay.text.similarity.lcs import lcs_length, lcs_places, masks_of
 from assay.text.similarity.tokens import Tokenizer, tokens
 
@@ -65,9 +66,7 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=1)
 def _stemmer() -> Any:
-    from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped, unused-ignore]
-
-    return PorterStemmer()
+    return require("nltk.stem.porter", "text").PorterStemmer()
 
 
 class _Parts:
