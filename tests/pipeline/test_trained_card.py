@@ -104,7 +104,7 @@ def test_an_edited_card_stays_and_a_lost_one_comes_back(whole: Path, tmp_path: P
     run(whole_recipe(), tmp_path / "run")
     assert datasets(tmp_path / "run") == datasets(whole)
     edited = folder_of(tmp_path / "run", "train-filtered-0") / "model" / "README.md"
-    lost = folder_of(tmp_path / "run", "train-mixed-0") / "model" / "README.md"
+    lost = folder_of(tmp_path / "run", "train-real+synthetic-0") / "model" / "README.md"
     edited.write_text("my own words", encoding="utf-8")
     lost.unlink()  # as after a kill between the receipt and the card
     before = stamps(tmp_path / "run")
@@ -113,13 +113,13 @@ def test_an_edited_card_stays_and_a_lost_one_comes_back(whole: Path, tmp_path: P
     changed = {name for name, stamp in stamps(tmp_path / "run").items() if before.get(name) != stamp}
     assert {tmp_path / "run" / name for name in changed} == {lost}
     assert edited.read_text(encoding="utf-8") == "my own words"
-    assert lost.read_text(encoding="utf-8") == card(whole, "train-mixed-0")
+    assert lost.read_text(encoding="utf-8") == card(whole, "train-real+synthetic-0")
 
 
 def test_a_run_of_an_older_assay_says_what_was_not_counted(whole: Path) -> None:
     what = whole_recipe()
-    stage = next(one for one in stages(what) if one.name == "train-mixed-0")
-    receipt = read_receipt(folder_of(whole, "train-mixed-0"))
+    stage = next(one for one in stages(what) if one.name == "train-real+synthetic-0")
+    receipt = read_receipt(folder_of(whole, "train-real+synthetic-0"))
     assert receipt is not None
     old = replace(receipt, counts={name: n for name, n in receipt.counts.items() if name != "synthetic"})
     text = model_card_text(card_for(what, stage, old, "middles"))
