@@ -48,7 +48,7 @@ USES: Sequence[tuple[str, str, Callable[[], object]]] = (
     ("stdnum", "privacy", lambda: PersonalData().score(CARD, tiny_lab())),
     ("detect_secrets", "privacy", lambda: Secrets().score(CARD, tiny_lab())),
     ("datasketch", "text", lambda: FuzzyDuplicates("text").decide(ScoreTable(["a"], {}, {"text": ["a"]}))),
-    ("textblob", "text", lambda: verbs.asked("Write a poem.")),
+    ("textblob", "text", lambda: verbs.instruction_verb("Write a poem.")),
     ("py3langid", "text", lambda: Language("text").score([Sample({"text": "This is a sentence."})], tiny_lab())),
     ("sacrebleu", "text", lambda: Bleu().score([], tiny_lab())),
     ("sacrebleu", "text", lambda: ChrF().score([], tiny_lab())),

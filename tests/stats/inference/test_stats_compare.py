@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from assay.stats.inference import compare, holm, mcnemar
+from assay.stats import compare, holm, mcnemar
 
 
 @pytest.mark.full
