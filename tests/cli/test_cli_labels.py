@@ -28,6 +28,6 @@ def test_a_run_ends_and_its_accounts_add_up(tmp_path: Path) -> None:
     assert {one["kept"] for one in results["examples"]} <= {True, False}
     assert all(one["text"] for one in results["examples"])
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "Texts kept and dropped" in page
+    assert "Examples of kept and dropped texts" in page
     assert "real test texts" in page
     assert "photograph" not in page

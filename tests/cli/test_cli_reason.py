@@ -49,7 +49,7 @@ def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: di
     assert [step for step, _ in curves["reward"]] == list(range(1, 13))
     assert grpo["hacking"] is not None
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "How they learned from preferences and rewards" in page
+    assert '<section id="training"' in page
 
 
 @pytest.mark.full
