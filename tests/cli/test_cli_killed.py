@@ -26,7 +26,7 @@ from run_parts import datasets, stamps
 
 PATIENCE = 300.0
 """Seconds that a moment is waited for, at most."""
-TIMES = ("seconds", "per_second")
+TIMES = ("seconds", "items_per_second", "images_per_second")
 """What differs from run to run in the results, beside where they lie."""
 
 
@@ -57,7 +57,7 @@ ALIGN = (
     "generate.answerers.untuned.model={start}",
     *(f"generate.answerers.{name}.decoding.max_tokens=12" for name in ("calm", "lively", "wild", "untuned")),
     "generate.rank.likeness.model={encoder}",
-    "generate.least.likeness=0.0001",
+    "generate.min_difference.likeness=0.0001",
     "train.steps=20",
     "train.batch_size=2",
     "train.learning_rate=2e-3",
