@@ -27,7 +27,7 @@ from assay.analysis.report_data import (
 from assay.analysis.robustness import Drift, SideBySide
 from assay.core.sample import Image, Sample
 from assay.core.score import Label, Score
-from assay.pipeline.plan import main_arm, stages
+from assay.pipeline.plan import main_arm
 from assay.pipeline.recipe.codec import dump
 
 
@@ -155,14 +155,14 @@ def _pupil(run: Finished) -> Pupil | None:
 
 
 def _costs(run: Finished) -> Iterator[StageCost]:
-    for stage in stages(run.recipe):
-        receipt = run.done[stage.name].receipt
+    for name, placed in run.done.items():
+        receipt = placed.receipt
         if receipt is None:
             continue
         items = receipt.counts.get("fresh", receipt.counts.get("samples", receipt.counts.get("rows")))
         dollars = None if receipt.cost_usd == "unknown" else float(receipt.cost_usd or 0.0)
         kind = "images" if _has_images(run.samples) else "texts"
-        yield StageCost(stage.name, receipt.seconds, items, kind, receipt.tokens or 0, dollars)
+        yield StageCost(name, receipt.seconds, items, kind, receipt.tokens or 0, dollars)
 
 
 def _has_images(samples: Sequence[Sample]) -> bool:

@@ -15,8 +15,9 @@ from assay.core.effect import Effect
 from assay.core.score import Fingerprint
 from assay.pipeline.plan import main_arm
 from assay.pipeline.stages.arms import hashed
+from assay.pipeline.stages.context import outcomes_of
 from assay.pipeline.stages.leakage import Leaks, read_leaks
-from assay.pipeline.stages.workshop import outcomes_of
+from assay.pipeline.stages.stage import train_id
 from assay.stats.distributions.distances import cmmd, density_coverage, duplicate_rate, kid, nearest_rows
 from assay.stats.scaling.power_law import exchange_rate, power_law, stops_helping
 
@@ -122,6 +123,6 @@ def reach(effect: Effect) -> Reach:
 
 
 def _count(run: Finished, arm: str) -> int:
-    receipt = run.done[f"train-{arm}-0"].receipt
+    receipt = run.done[str(train_id(arm))].receipt
     assert receipt is not None, "a finished run has every receipt"
     return receipt.counts["samples"]

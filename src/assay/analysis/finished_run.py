@@ -20,6 +20,7 @@ from assay.core.score import Label, Outcome, Score, Unscored
 from assay.pipeline.plan import Placed
 from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.shards import parts, samples_of
+from assay.pipeline.stages.stage import score_id
 from assay.store.images import StoredImages
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
 from assay.store.shards import read_made
@@ -60,7 +61,7 @@ class Finished:
         """Outcomes by column, in the order of `samples`."""
         return {
             column: [
-                outcome for path in parts(self.done[f"score-{column}"].folder) for _, outcome in read_outcomes(path)
+                outcome for path in parts(self.done[str(score_id(column))].folder) for _, outcome in read_outcomes(path)
             ]
             for column in self.recipe.score
         }

@@ -12,9 +12,9 @@ from assay.analysis.finished_run import Finished, Results, read_all
 from assay.analysis.gather_proof import compared, mean_of, named, values_of
 from assay.analysis.proof import Answered, Duel, OtherMeasure
 from assay.core.score import Scale, Score, Unscored
-from assay.pipeline.plan import BESIDE
 from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.measure import answer_of
+from assay.pipeline.stages.stage import StageId, StageKind
 from assay.stats.inference.intervals import wilson
 from assay.stats.ratings.length_control import length_audit
 from assay.store.rows import ResultRow
@@ -28,14 +28,16 @@ def other_measures(run: Finished) -> tuple[OtherMeasure, ...]:
     """Each of `prove.measures`; one that has a number for no item of every model has no arms and no comparisons."""
     proof = run.recipe.prove
     measured = proof.measures.items() if proof else ()
-    return tuple(_measured(run, f"measure-{name}", name, scorer.scale) for name, scorer in measured)
+    return tuple(_measured(run, str(StageId(StageKind.MEASURE, name)), name, scorer.scale) for name, scorer in measured)
 
 
 def measured_beside(run: Finished) -> tuple[OtherMeasure, ...]:
     """Each of `prove.also`, likewise."""
     proof = run.recipe.prove
     measured = proof.also.items() if proof else ()
-    return tuple(_measured(run, f"{BESIDE}{name}", name, one.evaluate.scale) for name, one in measured)
+    return tuple(
+        _measured(run, str(StageId(StageKind.AUXILIARY, name)), name, one.evaluate.scale) for name, one in measured
+    )
 
 
 def _measured(run: Finished, stage: str, name: str, scale: Scale) -> OtherMeasure:

@@ -19,8 +19,9 @@ from assay.core.arms import BASE, OWN, is_base
 from assay.core.curves import FILE, WATCH, Curves
 from assay.core.effect import Effect
 from assay.core.recipe import Proof
-from assay.pipeline.plan import MODEL, Placed
+from assay.pipeline.plan import Placed
 from assay.pipeline.recipe.trained import named
+from assay.pipeline.stages.stage import model_id, train_id
 from assay.stats.confidence.calibration import calibration
 from assay.stats.inference.grouped import grouped_mean, grouped_share
 from assay.stats.inference.verdict import Verdict
@@ -39,20 +40,20 @@ def learned(
     duels: Sequence[Duel],
 ) -> tuple[Learning, ...]:
     """Every model whose training left curves or held-out pairs: the recipe's own first, then the arms."""
-    found = [_own(run, name) for name in run.recipe.models if f"{MODEL}{name}" in run.done]
+    found = [_own(run, name) for name in run.recipe.models if str(model_id(name)) in run.done]
     proof = run.recipe.prove
     for arm in proof.arms if proof else ():
         assert proof is not None, "there are no arms without a proof"
         if is_base(arm) or proof.arm(arm).kind == OWN:
             continue
-        stages = [run.done[f"train-{name}-{nth}"] for name, nth in proof.cells if name == arm]
+        stages = [run.done[str(train_id(name, nth))] for name, nth in proof.cells if name == arm]
         sides = tuple(_sides(proof, arm, run, comparisons, others, duels))
         found.append(_learning(arm, run.recipe.trainer(arm), stages, sides, arm=True))
     return tuple(one for one in found if one.curves or one.held_out)
 
 
 def _own(run: Finished, name: str) -> Learning:
-    return _learning(name, run.recipe.models[name].train, [run.done[f"{MODEL}{name}"]], (), arm=False)
+    return _learning(name, run.recipe.models[name].train, [run.done[str(model_id(name))]], (), arm=False)
 
 
 def _learning(name: str, trainer: object, stages: Sequence[Placed], sides: Sequence[Side], *, arm: bool) -> Learning:

@@ -21,6 +21,7 @@ from assay.pipeline.plan import main_arm
 from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.ood import KNOWN, LINE, MICROSECONDS, PARAMETERS, REFERENCE, shown
 from assay.pipeline.stages.shards import parts
+from assay.pipeline.stages.stage import StageKind
 from assay.stats.confidence.calibration import calibration, temperature
 from assay.stats.confidence.detection import detection, threshold
 from assay.stats.confidence.risk_coverage import silence
@@ -67,7 +68,7 @@ def seen(run: Finished) -> dict[str, Seen]:
     """By model, what each said of what it was shown; empty where nothing was."""
     if "ood_scores" not in run.done:
         return {}
-    strangers = {name: placed.folder for name, placed in run.done.items() if name.startswith("ood-")}
+    strangers = {name: placed.folder for name, placed in run.done.items() if placed.stage.id.kind is StageKind.OOD}
     samples = shown(run.done["calibrate"].folder, run.done["holdout"].folder, strangers)
     found = {}
     for path in parts(run.done["ood_scores"].folder):

@@ -11,9 +11,10 @@ from assay.components.generators.prompts import read_texts
 from assay.core.arms import BASE
 from assay.core.errors import UserError
 from assay.pipeline.lineage.models_used import data_licence, models_in, parts_in, start_of, used
-from assay.pipeline.plan import sources_of, taught_of
 from assay.pipeline.recipe.spec import describe
+from assay.pipeline.stages.generate import SourceStage
 from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.stage import StageKind, train_id
 
 PURPOSES = {
     "holdout": "measuring every arm",
@@ -36,20 +37,19 @@ def data_used(run: Finished) -> Iterator[DataSource]:
         listing = getattr(source, "listing", str)
         path = str(getattr(source, "path", ""))
         yield DataSource(describe(source)["use"], BEGUN, path, _count(source), str(listing()), data_licence(source))
-    proved = sources_of(run.recipe.prove) if run.recipe.prove else {}
-    for stage, source in (proved | taught_of(run.recipe)).items():
-        placed = run.done[stage]
-        if placed.receipt is None:
+    read = [placed for placed in run.done.values() if isinstance(placed.stage, SourceStage)]
+    for placed in sorted(read, key=lambda placed: placed.stage.id.kind is StageKind.TEACH_DATA):
+        if placed.receipt is None or not isinstance(placed.stage, SourceStage):
             continue
         samples = samples_of(placed.folder)
         origin = samples[0].fields.get("origin", "") if samples else ""
         yield DataSource(
             name=str(placed.stage.spec["use"]),
-            used_for=PURPOSES[stage.split("-")[0]],
+            used_for=PURPOSES[placed.stage.id.kind],
             origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
             count=len(samples),
             digest=placed.receipt.digest,
-            licence=data_licence(source),
+            licence=data_licence(placed.stage.source),
         )
 
 
@@ -66,7 +66,7 @@ def shares(run: Finished) -> Iterator[Share]:
     synthetic = sum(sample.synthetic for sample in run.samples if sample.id in kept)
     yield Share(KEPT, len(kept), synthetic)
     for arm, nth in run.recipe.prove.cells if run.recipe.prove else ():
-        receipt = run.done[f"train-{arm}-{nth}"].receipt
+        receipt = run.done[str(train_id(arm, nth))].receipt
         if nth == 0 and receipt is not None and arm.partition("@")[0] != BASE:
             yield Share(f"arm {arm}", receipt.counts.get("samples", 0), receipt.counts.get("synthetic"))
 
