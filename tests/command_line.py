@@ -79,3 +79,16 @@ def assay(words: Sequence[object], *, seconds: float = 600, **more: str) -> subp
     return subprocess.run(
         command, capture_output=True, text=True, env=environment(**more), timeout=seconds, check=False, cwd=TESTS
     )
+
+
+def refusal(words: Sequence[object]) -> str:
+    """Message of the user error that `assay WORDS` raises, run in this process."""
+    import click
+    import pytest
+
+    from assay.cli.main import cli
+    from assay.core.errors import UserError
+
+    with pytest.raises((UserError, click.ClickException)) as caught:
+        cli.main(list(map(str, words)), standalone_mode=False)
+    return caught.value.format_message() if isinstance(caught.value, click.ClickException) else str(caught.value)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from page_parts import words
-
 import checkpoints
 from assay.components.evaluators.choice import Choice
 from assay.components.sources.tasks.misconceptions import Misconceptions
 from assay.components.trainers.sft.sft import SFT
 from assay.core.recipe import Proof, Recipe
 from assay.report.api import report
+from page_parts import words
 from run_parts import run
 from task_parts import Tasks, task, write_tasks
 

@@ -41,7 +41,7 @@ def test_a_win_needs_both_orders_and_equal_answers_are_a_tie_that_nobody_is_aske
     assert [one.value for one in found[:3] if isinstance(one, Score)] == [1.0, 0.0, 0.5]
     assert isinstance(found[2], Score)
     assert found[2].evidence == {"same": 1.0}
-    assert found[3] == Unscored("not_applicable", "Neither answer says anything.")
+    assert found[3] == Unscored("not_applicable", "Both answers are empty.")
     assert len(judge.asked) == 4
     assert isinstance(found[0], Score)
     assert (found[0].evidence["as given"], found[0].evidence["swapped"], found[0].evidence["conflict"]) == (1, 1, 0)
