@@ -10,11 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from harness_adapter import harness_model, run
 
 from assay.core.completions import Answer, Completion, Continuations, Likelihood, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError, SourceError
-from assay.evaluation.harness.library import decoding_of, harness_model, run
+from assay.evaluation.harness.library import decoding_of
 from assay.models.open_models import Device, OpenModels
 from assay.text.prompting.multiple_choice import Item, is_right, mass_on_right, mmlu_prompt, truthfulqa_prompt
 
