@@ -48,8 +48,8 @@ def test_a_whole_file_is_one_text_by_windows(tmp_path: Path) -> None:
     assert text["bytes"] == len(LINES) * 3
     printed = assay(["perplexity", *words]).stdout
     assert f"{text['per_token']:,.4f}" in printed
-    assert "perplexity by token" in printed
-    assert "16 tokens, one each 4" in printed
+    assert "perplexity per token" in printed
+    assert "16 tokens, stride 4" in printed
 
 
 def test_what_is_left_out_and_what_shortness_does_is_told(tmp_path: Path) -> None:
