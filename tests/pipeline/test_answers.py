@@ -168,8 +168,8 @@ def test_parts_and_variants_of_an_arm_are_arms(tmp_path: Path) -> None:
     pairs = [(pair.ours, pair.theirs) for pair in facts.comparisons]
     wanted = [("filtered-8", "filtered"), ("filtered@shifted", "filtered"), ("filtered@shifted", "base@shifted")]
     assert {*wanted, ("base@shifted", "base"), ("filtered-20", "base")} <= set(pairs)
-    assert facts.arm("filtered-8").trained_on == "what passed every filter; of those 8, picked blindly"
-    assert facts.arm("base@shifted").trained_on.endswith("as it is; of the variant 'shifted'")
+    assert facts.arm("filtered-8").trained_on == "samples that passed every filter; a random subset of 8"
+    assert facts.arm("base@shifted").trained_on.endswith("start from; of the variant 'shifted'")
 
 
 def test_a_smaller_part_lies_in_a_larger_one() -> None:

@@ -128,7 +128,7 @@ def test_an_arm_with_nothing_to_train_on_says_so() -> None:
         ({"arms": ("real-few-shot",)}, "The arm 'real-few-shot' needs real samples"),
         ({"few": 0}, "prove.few must be at least 1"),
         ({"equal": "epochs"}, "prove.equal must be 'steps' or 'samples', was 'epochs'"),
-        ({"ood_scores": run_parts.Right()}, "prove.ood_scores needs strangers"),
+        ({"ood_scores": run_parts.Right()}, "prove.ood_scores needs out-of-distribution inputs"),
     ],
 )
 def test_a_proof_that_cannot_be_is_refused(changes: dict[str, object], told: str) -> None:

@@ -1,8 +1,8 @@
-"""The arms of a proof: their names, and what they say.
+"""Arms of a proof: the training sets that are compared, and their names.
 
-`filtered-32` learns from 32 of the samples of `filtered`, picked blindly; `filtered@bare` by the trainer that
-`prove.variants` calls "bare"; `base@large` is the model that the variant "large" starts from. A variant's own name is
-an arm too: "dpo" is `filtered@dpo`. So is the name of one of the recipe's `models`, which is measured as it is.
+`filtered-32` is a random subset of 32 samples of `filtered`; `filtered@bare` uses the trainer "bare" of
+`prove.variants`; `base@large` is the model that the variant "large" starts from. The name of a variant is also an arm:
+"dpo" is `filtered@dpo`. So is the name of one of the recipe's `models`, which is measured without further training.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from assay.core.errors import RecipeError, did_you_mean
 
 ARMS: Mapping[str, str] = {
-    "real": "as many real samples as the filter kept: the ceiling",
-    "unfiltered": "everything that was generated and can be learned from",
-    "filtered": "what passed every filter",
-    "random-subset": "as many generated samples as the filter kept, picked blindly: what dropping alone does",
-    "permuted-labels": "what passed, with the labels dealt out again: the floor",
-    "real-few-shot": "a few real samples of each label: what one would have without generating",
-    "real+synthetic": "what passed, and the few real samples of `real-few-shot`",
-    "nearest-real": "for each sample that passed, the real one most like it: what a mere copier is worth",
-    "base": "nothing: the model that the others start from, as it is",
-    "human": "every real sample that there is, and nothing generated",
-    "human+synthetic": "what passed, and every real sample",
+    "real": "real samples, in the number that the filters kept (upper reference)",
+    "unfiltered": "every generated sample that can be trained on",
+    "filtered": "samples that passed every filter",
+    "random-subset": "a random subset of the generated samples, of the size that the filters kept",
+    "permuted-labels": "samples that passed every filter, with permuted labels (chance baseline)",
+    "real-few-shot": "a few real samples of each label, without generated ones",
+    "real+synthetic": "samples that passed every filter, and the real samples of `real-few-shot`",
+    "nearest-real": "for each sample that passed, the most similar real one (what a generator that copies is worth)",
+    "base": "no training: the model that the others start from",
+    "human": "all real samples, without generated ones",
+    "human+synthetic": "samples that passed every filter, and all real samples",
 }
-"""Arm to what it trains on. Every arm takes the same number of optimizer steps."""
+"""Training set of each arm. Every arm takes the same number of optimizer steps."""
 CURVE = "real-"
-"""How the arms of `Proof.curve` are called: "real-20" learns from 20 real samples of each label."""
+"""Prefix of the arms of `Proof.curve`: "real-20" trains on 20 real samples of each label."""
 NEED_REAL = ("real", "real-few-shot", "real+synthetic", "nearest-real", "human", "human+synthetic")
 
 
@@ -40,17 +40,17 @@ def is_curve(name: str) -> bool:
 BASE = "base"
 """The arm that is not trained."""
 OWN = "own"
-"""The kind of an arm that is one of the recipe's `models`; no arm is called so."""
+"""Kind of an arm that is one of the recipe's `models`; not the name of an arm."""
 TRAINED = "trained:"
-"""Before the name of one of the recipe's `models`: a reference to it, wherever a component names a model."""
+"""Prefix of a reference to one of the recipe's `models`."""
 SIZED = ("unfiltered", "filtered", "random-subset", "human", "human+synthetic")
-"""Arms of which a part may be taken."""
+"""Arms of which a random subset may be taken."""
 _NAME = re.compile(r"(?P<kind>[a-z+-]+?)(-(?P<size>\d+))?(@(?P<variant>[\w-]+))?")
 
 
 @dataclass(frozen=True)
 class ArmName:
-    """An arm's name, taken apart."""
+    """Parsed name of an arm."""
 
     kind: str
     """One of `ARMS`, or `OWN`."""
@@ -63,10 +63,10 @@ class ArmName:
     def said(self) -> str:
         """What it learns from, and how."""
         if self.kind == OWN:
-            return "no more: one of the recipe's models, as it is"
+            return "no further training: one of the recipe's models"
         parts = [ARMS[self.kind]]
         if self.size is not None:
-            parts.append(f"of those {self.size}, picked blindly")
+            parts.append(f"a random subset of {self.size}")
         if self.variant:
             parts.append(f"{'of' if self.kind == BASE else 'by'} the variant {self.variant!r}")
         return "; ".join(parts)

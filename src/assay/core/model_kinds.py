@@ -34,7 +34,7 @@ else:
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """One image to paint."""
+    """Request for one image."""
 
     prompt: str
     seed: int

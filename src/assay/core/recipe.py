@@ -50,7 +50,7 @@ class Proof:
     """Trainings per arm; the nth uses the same randomness in every arm."""
     equal: Literal["steps", "samples"] = "steps"
     """What arms have in common. Always the optimizer steps; with "samples" also how many different samples they learn
-    from: as many as the filter kept, `real-few-shot` and `real+synthetic` apart, which are defined by their number."""
+    on: the number that the filters kept, except for `real-few-shot` and `real+synthetic`, which have a fixed number."""
     few: int = 10
     """Real samples of each label in `real-few-shot` and `real+synthetic`."""
     calibrate: Source | None = None
@@ -140,7 +140,7 @@ class Proof:
             raise RecipeError(f"prove.equal must be 'steps' or 'samples', was {self.equal!r}.")
         if self.ood_scores is not None and (self.calibrate is None or not self.ood):
             raise RecipeError(
-                "prove.ood_scores needs strangers to show, and real samples to draw the line by.",
+                "prove.ood_scores needs out-of-distribution inputs, and real samples to set the threshold.",
                 hint="Give prove.ood a list of sources and prove.calibrate a source.",
             )
 
@@ -184,7 +184,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One run, whole. YAML is its projection; `pipeline.recipe_file` translates."""
+    """One run, whole. YAML is its projection; `pipeline.recipe.codec` translates."""
 
     name: str
     generate: SelfSeeding

@@ -34,8 +34,8 @@ class Device:
     """One of DTYPES; "auto" is bfloat16 on cuda and float32 elsewhere; but sentence encoders by OpenVINO take
     bfloat16 where the processor has it in hardware."""
     image_batch: int = 8
-    """Images painted at once off the CPU. On the CPU the size of an image alone decides, so that pixels cannot
-    depend on a setting."""
+    """Images in a batch on other devices than the CPU. On the CPU the batch depends on the image size alone, so that no
+    setting changes pixels."""
 
 
 @dataclass(frozen=True)

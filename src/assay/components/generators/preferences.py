@@ -45,7 +45,7 @@ class Preferences:
 
     `rank` are scorers that give each answer a number, such as EmbeddingCosine to a reference, a verifier or a reward
     model: they see the prompt's fields, the answer as `text`, and as `context` what was said before and the input. A
-    difference below its `min_difference` is a tie. `judges` are scorers that say what `output_a` is worth beside
+    difference below its `min_difference` is a tie. `judges` are scorers that compare `output_a` with
     `output_b`, 0 to 1, such as PairJudge; they see the same. A judge whose two orders disagree is in conflict with
     itself.
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import torch
 
 TILE = 16
-"""Most images painted at once on the CPU: larger batches gain a few per cent and waste more at the end."""
+"""Maximum number of images in a batch on the CPU: larger batches gain a few per cent and waste more at the end."""
 TILE_PIXELS = 2**16
-"""Pixels painted at once on the CPU: 16 images of 64 x 64, 4 of 128 x 128, 1 of 256 x 256 and above."""
+"""Pixels generated at once on the CPU: 16 images of 64 x 64, 4 of 128 x 128, 1 of 256 x 256 and above."""
 SETTINGS_FILE = "assay.json"
 """In a model's folder, `{"crop": n}`: n pixels are cut off at each side of what the pipeline paints, because pipelines
-paint multiples of 8 only. A model that learned 28 x 28 photographs inside 32 x 32 says 2."""
+generate multiples of 8 only. A model that learned 28 x 28 photographs inside 32 x 32 says 2."""
 FLAT = 1e-3
 """An image whose pixels deviate less than this, of 1, shows nothing."""
 

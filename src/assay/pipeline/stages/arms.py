@@ -38,7 +38,7 @@ def blind_pick(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]
 
 
 def shuffled_labels(samples: Sequence[Sample], seed: int, field: str = "label") -> list[Sample]:
-    """The same samples with their labels dealt out again: the label of each says nothing of its image any more."""
+    """The same samples with permuted labels, so that a label carries no information about its image."""
     order = sorted(range(len(samples)), key=lambda nth: hashed(seed, "shuffle", samples[nth].id))
     dealt = {nth: samples[order[place - 1]].text(field) for place, nth in enumerate(order)}
     return [
@@ -129,7 +129,7 @@ def _nothing(arm: str, material: Material) -> RecipeError:
 
 
 def few_of_each(samples: Sequence[Sample], few: int, seed: int, field: str = "label") -> list[Sample]:
-    """`few` samples of each label, or all where there are fewer, picked blindly; in the old order."""
+    """`few` samples of each label, or all where there are fewer, sampled at random; in the original order."""
     by_label: dict[str, list[Sample]] = {}
     for sample in samples:
         by_label.setdefault(sample.text(field), []).append(sample)

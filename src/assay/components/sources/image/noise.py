@@ -1,4 +1,4 @@
-"""Images of nothing: the plainest strangers."""
+"""Images of uniform noise, as out-of-distribution inputs."""
 
 from __future__ import annotations
 
