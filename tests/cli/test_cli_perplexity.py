@@ -53,6 +53,7 @@ def test_a_whole_file_is_one_text_by_windows(tmp_path: Path) -> None:
     assert "16 tokens, one each 4" in printed
 
 
+@pytest.mark.full  # the embedded model
 def test_what_is_left_out_and_what_shortness_does_is_told(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text(LINES, encoding="utf-8")

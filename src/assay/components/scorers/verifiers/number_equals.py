@@ -37,7 +37,7 @@ class NumberEquals:
     * "after:####", or any other mark: the number that follows the last such mark at once, as GSM8K's solutions end
       (Cobbe et al. 2021).
 
-    Numbers are read exactly, by `text/answers/normalization.py`: "1,234.50", "$5", "3/4", "½", "2 million", 3만 5천; units,
+    Numbers are read exactly (`text.answers.normalization`): "1,234.50", "$5", "3/4", "½", "2 million", 3만 5천; units,
     percent and currency are left out. Two numbers where one is wanted are wrong. The reference is read as "any",
     so that a worked solution is one too; without a single number in it a sample is Unscored. `answer` of the score is
     the number that was read.
