@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings
 
 import tiers
 
@@ -43,20 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.full)
 
 
-@settings(max_examples=1, database=None)
-@given(st.integers())
-def _read_new_modules(number: int) -> None:
-    """Let Hypothesis look through the modules imported since its last test: ten seconds once torch is among them.
-
-    It does so in the first property test that follows, to whose own time this does not belong.
-    """
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail a fast test that is too slow. Processor time counts: a busy machine is no reason to fail."""
-    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-        _read_new_modules()
     processor, wall = time.process_time(), time.perf_counter()
     yield
     processor, wall = time.process_time() - processor, time.perf_counter() - wall

@@ -1,3 +1,6 @@
+import gc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +8,15 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from assay.stats import holm
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _frozen() -> Iterator[None]:
+    """`multipletests` collects garbage at every call: a quarter of a second once torch is imported."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
 
 P = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
