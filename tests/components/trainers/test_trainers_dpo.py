@@ -96,8 +96,8 @@ def test_held_out_margins_are_those_of_the_model_that_was_left(
         assert seen[6] == pytest.approx(sum(expected) / 2, rel=1e-3)
 
 
-@pytest.mark.parametrize("build", [checkpoints.chat, neo])
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("build", [checkpoints.chat, pytest.param(neo, marks=pytest.mark.full)])
+@pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.full)])
 def test_what_is_noted_of_a_step_is_so_of_the_model_at_that_time(build: Any, method: Any, tmp_path: Path) -> None:
     """The third step of a training sees the model that one of two steps leaves. In a line, and padded."""
     folder = build(tmp_path / "start") if build is neo else build(tmp_path / "start", dtype=torch.float32)
@@ -194,6 +194,7 @@ def test_wrong_verdicts_that_are_reckoned_with(trainer: DPO, trained: Artifact, 
     assert sure.digest != artifact.digest
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("method", "rate"), [("lora", 5e-3), ("full", 1e-3)])
 def test_learns_what_is_preferred(method: Any, rate: float, start: Path, tmp_path: Path) -> None:
     own = DPO(str(start), steps=30, batch_size=4, learning_rate=rate, method=method, max_length=128)
@@ -216,6 +217,7 @@ def test_lora_leaves_alone_what_it_does_not_adapt(trained: Artifact, start: Path
     assert same == {name for name in before if "norm" in name or "embed" in name}
 
 
+@pytest.mark.full
 def test_bfloat16_is_near_float32(trainer: DPO, trained: Artifact, tmp_path: Path) -> None:
     half = run(replace(trainer, precision="bfloat16"), tmp_path / "half")
     assert half.digest != trained.digest

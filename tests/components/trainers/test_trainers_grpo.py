@@ -135,6 +135,7 @@ def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
     ends_as_if_it_had_not_been_killed(trainer, tasks(), real_lab(folder), whole, kept + 1)
 
 
+@pytest.mark.full
 def test_a_checkpoint_of_other_rewards_is_not_gone_on_from(start: Path, tmp_path: Path) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
@@ -282,6 +283,7 @@ def test_what_is_watched_is_not_learnt_from(start: Path, tmp_path: Path) -> None
     assert "watch gone" not in curves_of(watched).values
 
 
+@pytest.mark.full
 def test_weights_turn_what_is_learnt(start: Path, tmp_path: Path) -> None:
     two = {"even": Even(), "thirds": Even(3)}
     both = run(small(start, rewards=two, weights={"thirds": -0.5}), tmp_path / "both")
@@ -291,7 +293,7 @@ def test_weights_turn_what_is_learnt(start: Path, tmp_path: Path) -> None:
     assert run(small(start, rewards=two), tmp_path / "even").digest != both.digest
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.full)])
 def test_held_out_prompts_are_measured_and_not_learnt_from(method: str, start: Path, tmp_path: Path) -> None:
     trainer = small(start, held_out=0.4, method=method, learning_rate=1e-3)
     samples = tasks()

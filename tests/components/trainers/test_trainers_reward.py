@@ -88,6 +88,7 @@ def test_held_out_margins_are_those_of_the_model_that_was_left(trained: Artifact
     assert len(learned) == 8
 
 
+@pytest.mark.full
 def test_what_is_measured_on_the_way_is_what_would_be_left_then(trainer: RewardModel, tmp_path: Path) -> None:
     """A training of six steps looks at its second; one of two steps with the same rates there leaves that model."""
     long = run(replace(trainer, warmup_ratio=1.0), tmp_path / "long")
@@ -122,8 +123,8 @@ def llama_uneven(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("build", [llama_uneven, neo])
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("build", [llama_uneven, pytest.param(neo, marks=pytest.mark.full)])
+@pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.full)])
 def test_the_loss_is_that_of_bradley_and_terry(build: Any, method: Any, tmp_path: Path) -> None:
     """LoRA adds nothing before the first step; in one line (Llama) and padded (GPT-Neo)."""
     folder = build(tmp_path / "start")
@@ -150,6 +151,7 @@ def test_the_loss_is_that_of_bradley_and_terry(build: Any, method: Any, tmp_path
     assert beside(wider, "history.json")[0][1] == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("method", "rate"), [("lora", 5e-3), ("full", 2e-3)])
 def test_learns_what_is_preferred(method: Any, rate: float, start: Path, tmp_path: Path) -> None:
     own = RewardModel(str(start), steps=40, batch_size=4, learning_rate=rate, method=method, max_length=128)
@@ -181,6 +183,7 @@ def test_lora_and_the_head_learn_alone(trained: Artifact, trainer: RewardModel, 
     assert full.facts["trained parameters"] == sum(value.numel() for value in after.values())
 
 
+@pytest.mark.full
 def test_bfloat16_is_near_float32(trainer: RewardModel, trained: Artifact, tmp_path: Path) -> None:
     half = run(replace(trainer, precision="bfloat16"), tmp_path / "half")
     assert half.digest != trained.digest

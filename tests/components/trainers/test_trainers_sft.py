@@ -154,6 +154,7 @@ def test_same_seed_same_weights(trainer: SFT, trained: Artifact, tmp_path: Path)
     assert run(trainer, tmp_path / "other", seed=8).digest != trained.digest
 
 
+@pytest.mark.full
 def test_bfloat16_is_near_float32(trainer: SFT, trained: Artifact, tmp_path: Path) -> None:
     half = run(replace(trainer, precision="bfloat16"), tmp_path / "half")
     assert half.digest != trained.digest
@@ -291,7 +292,9 @@ def uneven(model: Any) -> Any:
 
 
 @pytest.mark.parametrize("packing", [False, True])
-@pytest.mark.parametrize("build", [llama, sliding, neo, recurrent])
+@pytest.mark.parametrize(
+    "build", [llama, *(pytest.param(build, marks=pytest.mark.full) for build in (sliding, neo, recurrent))]
+)
 def test_samples_of_a_step_do_not_see_each_other(build: Any, packing: bool, tmp_path: Path) -> None:
     """LoRA adds nothing before the first step, so its loss is the start's own, of each conversation read alone."""
     folder = build(tmp_path / "start")
@@ -608,6 +611,7 @@ def test_of_a_dialogue_the_last_answer_alone_is_learnt(style: Any, start: Path) 
         own._rows([Sample({**fields, "history": "Hi."})])
 
 
+@pytest.mark.full
 def test_the_same_words_after_another_dialogue_are_another_thing_to_learn(start: Path, tmp_path: Path) -> None:
     """What "it" is only the first turn says: who drops it cannot learn both."""
     told = [
