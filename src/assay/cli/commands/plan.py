@@ -45,7 +45,7 @@ def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
             {
                 "stage": stage.name,
                 "component": use,
-                "needs": list(stage.needs),
+                "needs": list(map(str, stage.needs)),
                 "key": placed.key if placed else None,
                 "state": state,
             }
