@@ -91,10 +91,10 @@ def test_arguments_of_a_task_become_a_decoding() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"max_length": 9}, "decodes with 'max_length', which is not offered"),
+        ({"max_length": 9}, "'max_length', which is not supported"),
         ({"topp": 0.9}, "Did you mean 'top_p'?"),
         ({"do_sample": True, "temperature": 0.0}, "Decoding.temperature must be between"),
-        ({"do_sample": True, "num_beams": 2}, "samples with beams"),
+        ({"do_sample": True, "num_beams": 2}, "beam sampling"),
         ({"max_gen_toks": 0}, "Decoding.max_tokens"),
     ],
 )

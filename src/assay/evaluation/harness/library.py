@@ -1,11 +1,10 @@
-"""Tasks of lm-evaluation-harness, by its own library, answered by any language model that assay opens.
+"""Access to the lm-evaluation-harness library, and its requests on assay's models.
 
-The library (PyPI `lm_eval`) is imported when a task runs, never before.
+The library (PyPI `lm_eval`) is imported lazily, when a task is loaded.
 
-Source: https://github.com/EleutherAI/lm-evaluation-harness (Gao et al.), release 0.4.13: `lm_eval/api/model.py` says
-what a model must answer, `lm_eval/models/huggingface.py` how the harness itself does it. We differ in three things: a
-request that does not fit into the context is an error and never cut short; a special token that is written out in a
-text is plain text; sampling takes no top-k unless the task says so.
+Source: https://github.com/EleutherAI/lm-evaluation-harness (Gao et al.), release 0.4.13: `lm_eval/api/model.py` defines
+the request types, `lm_eval/models/huggingface.py` implements them. Three differences: a request longer than the context
+is an error and never truncated; special tokens in a text are plain text; sampling uses no top-k unless the task does.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
 Answered = TypeVar("Answered", Likelihood, Completion)
 INSTALL = "pip install 'assay[harness]'"
 MOST_TOKENS = 256
-"""Of an answer, where a task does not say; the harness' own number."""
+"""Default maximum tokens of an answer, as in the harness."""
 LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
-"""What tasks call the most tokens of an answer; the first one that is there counts."""
+"""Argument names for the maximum tokens of an answer; the first one present is used."""
 KNOWN = ("until", "do_sample", "num_beams", "length_penalty", "repetition_penalty", *SAMPLING, *LENGTHS)
 
 
@@ -79,30 +78,30 @@ def run(
 
 
 def matching(manager: Any, task: str) -> list[str]:
-    """The names that a name or pattern stands for.
+    """Task names that match a name or pattern.
 
     Raises:
-        RecipeError: There is none.
+        RecipeError: No task matches.
     """
     found: list[str] = manager.match_tasks([task])
     if not found:
         known = [name for name in manager.all_tasks if task[:3].casefold() in name.casefold()]
-        raise RecipeError(f"lm-evaluation-harness has no task {task!r}.", hint=did_you_mean(task, known[:200]))
+        raise RecipeError(f"Unknown task {task!r} of lm-evaluation-harness.", hint=did_you_mean(task, known[:200]))
     return found
 
 
 @contextmanager
 def data_of(tasks: str) -> Iterator[None]:
-    """Says whose data cannot be had.
+    """Convert errors of data loading to `SourceError`.
 
     Raises:
-        SourceError: What `datasets` raises for a file or a network that is not there came out of the block.
+        SourceError: `datasets` cannot read a file or reach the network.
     """
     try:
         yield
     except OSError as error:
         raise SourceError(
-            f"The data of {tasks} cannot be had: {error}.", hint="Many tasks lie on the Hugging Face hub."
+            f"The data of {tasks} is not available: {error}.", hint="Many tasks download from the Hugging Face hub."
         ) from error
 
 
@@ -159,7 +158,7 @@ class _Answers:
 
 
 def pairs_likely(model: LikelihoodModel, pairs: Sequence[tuple[str, str]]) -> list[Likelihood | NotCompleted]:
-    """How probable each text is after its context; each context is read once."""
+    """Log-likelihood of each text given its context; each context is processed once."""
     texts: dict[str, dict[str, None]] = {}
     for context, text in pairs:
         texts.setdefault(context, {})[text] = None
@@ -172,7 +171,7 @@ def pairs_likely(model: LikelihoodModel, pairs: Sequence[tuple[str, str]]) -> li
 
 
 def texts_likely(model: LikelihoodModel, texts: Sequence[str]) -> list[Likelihood | NotCompleted]:
-    """How probable each text is from its first token on; of nothing, 1."""
+    """Log-likelihood of each whole text; 0 for an empty text."""
     asked = [Continuations("", (text,)) for text in dict.fromkeys(texts) if text]
     found: dict[str, Likelihood | NotCompleted] = {"": Likelihood(0.0, 0)}
     for one, answer in zip(asked, model.likelihoods(asked), strict=True):
@@ -181,18 +180,20 @@ def texts_likely(model: LikelihoodModel, texts: Sequence[str]) -> list[Likelihoo
 
 
 def decoding_of(arguments: Mapping[str, Any], seed: int = 0) -> Decoding:
-    """A task's `generation_kwargs` as a `Decoding`.
+    """Convert `generation_kwargs` of a task to a `Decoding`.
 
-    As in the harness, it is sampled where `do_sample` is true or, where that is not said, the temperature is above 0;
-    greedy decoding ignores what only sampling looks at.
+    As in the harness, sampling is used if `do_sample` is true or, if it is not set, the temperature is above 0; greedy
+    decoding ignores sampling arguments.
 
     Raises:
-        ModelError: There is an argument that no decoding here has, or a value outside its range.
+        ModelError: An argument is not supported, or a value is out of range.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     for name in given:
         if name not in KNOWN:
-            raise ModelError(f"The task decodes with {name!r}, which is not offered.", hint=did_you_mean(name, KNOWN))
+            raise ModelError(
+                f"The task uses the decoding argument {name!r}, which is not supported.", hint=did_you_mean(name, KNOWN)
+            )
     until = given.get("until", ())
     stop = (until,) if isinstance(until, str) else tuple(until)
     sampled = bool(given.get("do_sample", float(given.get("temperature", 0)) > 0))
@@ -200,7 +201,7 @@ def decoding_of(arguments: Mapping[str, Any], seed: int = 0) -> Decoding:
     lengths = [int(given[name]) for name in LENGTHS if name in given]
     wanted = {"repetition_penalty", *(SAMPLING if sampled else ()), *(("length_penalty",) if beams > 1 else ())}
     if sampled and beams > 1:
-        raise ModelError("The task samples with beams, which is not offered.")
+        raise ModelError("The task uses beam sampling, which is not supported.")
     try:
         return Decoding(
             "sample" if sampled else "beam" if beams > 1 else "greedy",
@@ -211,7 +212,7 @@ def decoding_of(arguments: Mapping[str, Any], seed: int = 0) -> Decoding:
             **{name: value for name, value in given.items() if name in wanted},
         )
     except ValueError as error:
-        raise ModelError(f"The task's decoding is not offered: {error}") from error
+        raise ModelError(f"The decoding of the task is not supported: {error}") from error
 
 
 def _likely(reference: str, models: Opens) -> LikelihoodModel:
@@ -230,16 +231,16 @@ def _likely(reference: str, models: Opens) -> LikelihoodModel:
 
 def _there(reference: str, asked: object, answer: Answered | NotCompleted) -> Answered:
     if isinstance(answer, NotCompleted):
-        hint = f"Asked: ...{str(asked)[-60:]!r}"
+        hint = f"MethodResult: ...{str(asked)[-60:]!r}"
         raise ModelError(f"Model {reference!r} did not answer: {answer.reason}", hint=hint)
     return answer
 
 
 def library(name: str) -> Any:
-    """A module of lm-evaluation-harness.
+    """Import a module of lm-evaluation-harness.
 
     Raises:
-        RecipeError: It is not installed.
+        RecipeError: The library is not installed.
     """
     try:
         return import_module(name)
