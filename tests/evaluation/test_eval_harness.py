@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from harness_adapter import harness_model
 
 from assay.core.completions import (
     Answer,
@@ -25,7 +26,6 @@ from assay.core.completions import (
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError, SourceError, UserError
 from assay.core.score import Score, Unscored
-from assay.evaluation.harness.library import harness_model
 from assay.evaluation.plan import EvalCell, EvalTask, cells, parse_prompt_setup
 from assay.evaluation.results import comparisons, result, to_data
 from assay.evaluation.run import EvaluatedCell, Evaluation
