@@ -83,8 +83,8 @@ def test_a_folder_of_other_models_questions_and_judges_is_read(tmp_path: Path) -
     assert "rouge: skipped" in done.stdout
     assert "llmfao: green is left out, nobody voted on it" in done.stdout
     assert "published for 100 pairs, here are 40" in done.stdout
-    assert "it favors the first place" in done.stdout
-    assert "it goes with length" in done.stdout
+    assert "the verdicts depend mostly on position" in " ".join(done.stdout.split())
+    assert "the judge has a length bias" in " ".join(done.stdout.split())
     lines = [line for line in done.stdout.splitlines() if line.startswith(("figure", "llmfao, ", "Judge", "LLMBar"))]
     ours = lines[0].index("ours") + len("ours")
     assert len(lines) > 10

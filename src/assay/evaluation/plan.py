@@ -43,6 +43,8 @@ class EvalTask:
     """Available metrics, the default first; free-text tasks also have the text metrics."""
     solved: Literal["shown", "truthfulqa"] = "shown"
     """Few-shot examples of likelihood comparison: from the pool, or TruthfulQA's fixed six."""
+    loaded: tuple[Sample, ...] | None = None
+    """The items, if they were read already; else `items` is read."""
     harness: HarnessTask | None = None
     """The task of lm-evaluation-harness, with its own prompts, decoding and grading."""
 

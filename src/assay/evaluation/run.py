@@ -97,7 +97,7 @@ class Evaluation:
         return [item for item in items if item.id not in answered]
 
     def _read(self, task: EvalTask) -> Sequence[Sample]:
-        return task.items.read(self._lab)
+        return task.loaded if task.loaded is not None else task.items.read(self._lab)
 
     def _pool(self, task: EvalTask) -> Pool:
         return pool_by_subject(task.pool.read(self._lab)) if task.pool is not None else {}

@@ -80,7 +80,7 @@ BY_NAME: Mapping[str, Callable[[str, int | None], EvalTask]] = {
 def _question_file(path: str, limit: int | None) -> EvalTask:
     """Infer the answer kind of a file of questions; all questions must have the same kind."""
     source = Questions(path, per_subject=limit)
-    items = source.read(Lab(0, OpenModels(), StoredImages([])))
+    items = tuple(source.read(Lab(0, OpenModels(), StoredImages([]))))
     kind: Kind = "text"
     if all("choice0" in item.fields for item in items):
         kind = "choice"
@@ -88,4 +88,4 @@ def _question_file(path: str, limit: int | None) -> EvalTask:
         kind = "number"
     elif all(one.strip().lower() in ("yes", "no") for item in items for one in reference_answers(item)):
         kind = "yes-no"
-    return EvalTask(Path(path).stem, source, kind)
+    return EvalTask(Path(path).stem, source, kind, loaded=items)
