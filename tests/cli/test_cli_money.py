@@ -190,5 +190,5 @@ def test_a_budget_ends_asking_and_what_was_answered_is_not_paid_again(
 @pytest.mark.parametrize("command", [["ask", "Why?"], ["judge", "pairs", "no.csv", "--judge", MODEL]])
 def test_a_budget_is_an_amount_of_dollars(command: list[str], call: Call) -> None:
     """Once "nan" ended in a traceback."""
-    for amount, told in (("nan", "no amount of dollars"), ("inf", "no amount of dollars"), ("-1", "x>=0")):
+    for amount, told in (("nan", "not an amount in dollars"), ("inf", "not an amount in dollars"), ("-1", "x>=0")):
         assert told in call(*command, "--budget", amount, code=2).stderr

@@ -49,8 +49,8 @@ def test_a_whole_file_is_one_text_by_windows(tmp_path: Path) -> None:
     assert text["bytes"] == len(LINES) * 3
     printed = called(["perplexity", *words]).stdout
     assert f"{text['per_token']:,.4f}" in printed
-    assert "perplexity by token" in printed
-    assert "16 tokens, one each 4" in printed
+    assert "perplexity per token" in printed
+    assert "16 tokens, stride 4" in printed
 
 
 @pytest.mark.full  # the embedded model

@@ -181,7 +181,7 @@ def ask_each(
             prompt is used with images.
     """
     if any(item.images for item in questions) and not model.means.images:
-        raise ModelError("This model takes no images.", hint=IMAGE_MODELS)
+        raise ModelError("This model does not accept images.", hint=IMAGE_MODELS)
     prompts = [_prompt(item, embedder) for item in questions]
     first = model.complete([_first(one, prompt) for one, prompt in zip(questions, prompts, strict=True)])
     seconds = {
