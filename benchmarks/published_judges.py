@@ -24,9 +24,9 @@ from assay.core.completions import (
 )
 from assay.core.errors import ModelError
 from assay.core.sample import Sample
-from assay.judging.engine import Judging, judge_of
-from assay.judging.page.text import pairs_sentences
-from assay.judging.pairs import judge_pairs
+from assay.judging.audit import pairs_checks
+from assay.judging.engine import JudgeRun, judge_config
+from assay.judging.judgments import judge_pairs
 from assay.judging.results import PairsResult, pairs_result
 from assay.stats.ratings.length_control import FEWEST
 from assay.store.run_folder import RunFolder
@@ -86,7 +86,7 @@ def judges(folder: Path) -> Iterator[Found]:
     always = _judged(FIRST, pairs)
     assert always.position is not None, "every pair was judged in both orders"
     conflict = always.position.conflict
-    note = _told(always, "Position:")
+    note = _meaning(always, "Position bias")
     yield Figure(f"Judge that always says A, {of}, orders disagree, %", 100.0, 100 * conflict.estimate, 0.0, note=note)
     yield from _length_figures("Judge that prefers the longer text", _judged(LONGER, _turned(pairs)))
 
@@ -97,7 +97,7 @@ def _length_figures(name: str, result: PairsResult) -> Iterator[Found]:
         yield f"{name}: left out, there are no two pairs of unequal length"
         return
     longer = audit.longer_preferred
-    note = f"{_told(result, 'Length:')} In {TURN - 1} of {TURN} pairs the longer answer was put on one side."
+    note = f"{_meaning(result, 'Length bias')} In {TURN - 1} of {TURN} pairs the longer answer was put on one side."
     yield Figure(f"{name}, the longer wins, %", 100.0, 100 * longer.estimate, 0.0, note=note)
     note = f"{percent_between(audit.win_rate)} at 95 %, of the side that is mostly longer"
     yield Figure(f"{name}, raw win rate, %", None, 100 * audit.win_rate.estimate, note=note)
@@ -132,10 +132,10 @@ def _turned(pairs: Sequence[Sample]) -> list[Sample]:
 
 def _judged(reference: str, pairs: Sequence[Sample]) -> PairsResult:
     with tempfile.TemporaryDirectory() as folder:  # code answers at once: nothing is worth keeping
-        judging = Judging(RunFolder.open(Path(folder) / "judging", create=True), CodeJudges())
-        return pairs_result(judge_pairs(judging, judge_of(reference, "answers"), pairs, ties=False))
+        judging = JudgeRun(RunFolder.open(Path(folder) / "judging", create=True), CodeJudges())
+        return pairs_result(judge_pairs(judging, judge_config(reference, "answers"), pairs, ties=False))
 
 
-def _told(result: PairsResult, beginning: str) -> str:
-    """What the audit says of one thing."""
-    return next(said for said in pairs_sentences(result) if said.startswith(beginning))
+def _meaning(result: PairsResult, name: str) -> str:
+    """Interpretation of one check of the judge."""
+    return next(f"{one.name}: {one.meaning}" for one in pairs_checks(result, None, 1) if one.name == name)

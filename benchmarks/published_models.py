@@ -10,15 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from figures import Figure, Found, Missing, Sizes, file
-from mmlu import SHOTS, WANTED, Subject, assay_way, in_turns, read_subjects
+from mmlu_subjects import SHOTS, WANTED, Subject, assay_way, in_turns, read_subjects
 
 from assay.analysis.format import count, p_value, percent, plural, points_between, signed
 from assay.components.sources.tasks.mmlu import Mmlu
 from assay.core.effect import Effect
 from assay.core.score import Score
-from assay.evaluation.plan import Cell, cells, parse_manner
+from assay.evaluation.plan import EvalCell, cells, parse_prompt_setup
 from assay.evaluation.results import CellResult, comparisons, result
-from assay.evaluation.run import Evaluation, Filled
+from assay.evaluation.run import EvaluatedCell, Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.models.open_models import OpenModels
 from assay.pipeline.progress import watched
@@ -39,14 +39,14 @@ FEWEST = 4
 def gsm8k(folder: Path, sizes: Sizes) -> Iterator[Found]:
     """Zero-shot against zero-shot chain-of-thought."""
     task = parse_task(f"gsm8k:{file(folder, 'gsm8k-test.jsonl')}", sizes.problems or None)
-    manners = [parse_manner(name) for name in ("zero-shot", "zero-shot-cot")]
+    setups = [parse_prompt_setup(name) for name in ("zero-shot", "zero-shot-cot")]
     greedy = parse_strategy("greedy", max_tokens=MAX_TOKENS, seed=0)
-    filled, spent = _asked(cells([MODEL], [task], manners, [greedy]), sizes)
+    filled, spent = _asked(cells([MODEL], [task], setups, [greedy]), sizes)
     for one in map(result, filled):
-        yield _share(f"GSM8K, {one.cell.manner.name}, right, %", one)
+        yield _share(f"GSM8K, {one.cell.setup.name}, right, %", one)
     for pair in comparisons(filled):
         compared = pair.compared
-        name = f"GSM8K, {pair.ours.manner.name} less {pair.theirs.manner.name}, points"
+        name = f"GSM8K, {pair.ours.setup.name} less {pair.theirs.setup.name}, points"
         note = f"{points_between(compared.effect)} at 95 %, p {p_value(compared.p)}: {compared.verdict}"
         yield Figure(name, None, 100 * compared.effect.estimate, note=f"{note}; paired, n = {count(pair.n)}")
     yield _seconds("GSM8K, seconds", filled, spent)
@@ -61,7 +61,7 @@ def mmlu(folder: Path, sizes: Sizes) -> Iterator[Found]:
     if lacking:
         names = tuple(one.name for one in usable)
         task = replace(task, items=Mmlu(str(root), subjects=names, per_subject=sizes.mmlu_items or None))
-    filled, spent = _asked(cells([MODEL], [task], [parse_manner(f"letter:{SHOTS}")], []), sizes)
+    filled, spent = _asked(cells([MODEL], [task], [parse_prompt_setup(f"letter:{SHOTS}")], []), sizes)
     one = result(filled[0])
     yield _share(f"MMLU, {plural(len(usable), 'subject')}, right, %", one, f"{SHOTS} examples, by letter{_chance(one)}")
     if one.accuracy is not None:
@@ -78,7 +78,7 @@ def harness(folder: Path, sizes: Sizes) -> Iterator[Found]:
     if find_spec("lm_eval") is None:
         yield "MMLU beside lm_eval: skipped, lm_eval is not installed (pip install 'assay[harness]')"
         return
-    from mmlu_harness import beside, harness_ways
+    from mmlu_harness import compare_with_harness, harness_ways
 
     usable, lacking = _subjects(root, HARNESS_ITEMS)
     yield from _left_out(lacking)
@@ -87,7 +87,7 @@ def harness(folder: Path, sizes: Sizes) -> Iterator[Found]:
         ours = assay_way(MODEL, "cpu", subjects)
         ((name, theirs),) = harness_ways(subjects, MODEL, "cpu", ["1"]).items()
         turns = in_turns({"assay": ours, name: theirs}, subjects, len(subjects))
-    found = beside(subjects, turns["assay"], turns[name])
+    found = compare_with_harness(subjects, turns["assay"], turns[name])
     promised = WANTED if found.n >= FEWEST * len(subjects) else None
     of = f"{plural(len(subjects), 'subject')}, {found.n} questions, lm_eval {version('lm_eval')} at batch_size 1"
     few = "" if promised else f"; nothing is promised below {FEWEST} questions a subject"
@@ -100,7 +100,7 @@ def harness(folder: Path, sizes: Sizes) -> Iterator[Found]:
     yield Figure("MMLU, questions with lm_eval's letter", found.n, found.same, 0.0, note=note)
 
 
-def _asked(chosen: Sequence[Cell], sizes: Sizes) -> tuple[list[Filled], float]:
+def _asked(chosen: Sequence[EvalCell], sizes: Sizes) -> tuple[list[EvaluatedCell], float]:
     """What was answered, now or before, and the seconds of the processor that it took now."""
     started = time.process_time()
     with watched() as reporter:
@@ -132,7 +132,7 @@ def _left_out(lacking: Sequence[Subject]) -> Iterator[str]:
         yield f"MMLU: {one.name} is left out, it has {lack}"
 
 
-def _by_subject(filled: Filled) -> tuple[list[float], list[int]]:
+def _by_subject(filled: EvaluatedCell) -> tuple[list[float], list[int]]:
     """Right answers and questions of each; a question without an answer is left out."""
     right: dict[str, list[float]] = {}
     for item, outcome in zip(filled.items, filled.outcomes, strict=True):
@@ -144,12 +144,12 @@ def _by_subject(filled: Filled) -> tuple[list[float], list[int]]:
 def _share(name: str, one: CellResult, *more: str) -> Figure:
     if one.accuracy is None:
         return Figure(name, None, float("nan"), note="no question has an answer")
-    lacks = [f"{one.unread} unread, counted as wrong"] * (one.unread > 0)
+    lacks = [f"{one.unparsed} unparsed, counted as wrong"] * (one.unparsed > 0)
     lacks += [f"{one.failed} without an answer, left out"] * (one.failed > 0)
     return Figure(name, None, 100 * one.accuracy.estimate, note="; ".join([_between(one.accuracy), *more, *lacks]))
 
 
-def _seconds(name: str, filled: Sequence[Filled], spent: float) -> Figure:
+def _seconds(name: str, filled: Sequence[EvaluatedCell], spent: float) -> Figure:
     note = f"by the clock, when they were asked; this run spent {spent:.1f} s of the processor on them"
     return Figure(name, None, sum(row.seconds for one in filled for row in one.rows), note=note)
 

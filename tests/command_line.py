@@ -105,3 +105,15 @@ def called(words: Sequence[object], **more: str) -> subprocess.CompletedProcess[
             except SystemExit as ending:
                 code = ending.code
     return subprocess.CompletedProcess(["assay", *map(str, words)], code or 0, out.getvalue(), err.getvalue())
+
+
+def refusal(words: Sequence[object]) -> str:
+    """Message of the user error that `assay WORDS` raises, run in this process."""
+    import click
+
+    from assay.cli.main import cli
+    from assay.core.errors import UserError
+
+    with pytest.raises((UserError, click.ClickException)) as caught:
+        cli.main(list(map(str, words)), standalone_mode=False)
+    return caught.value.format_message() if isinstance(caught.value, click.ClickException) else str(caught.value)

@@ -16,10 +16,10 @@ from PIL import Image
 from assay.core.completions import Capabilities, Completion, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
-from assay.evaluation.asking import Way, ask
+from assay.evaluation.asking import PromptingMethod, ask
 from assay.models.embedded.packaged import PACKAGED
 from assay.text.prompting.methods import Prompting
-from command_line import called
+from command_line import called, refusal
 from fault_server import FaultServer
 
 SERVED = {
@@ -86,7 +86,7 @@ def test_images_arrive_in_the_service_s_own_form(
         reference, key, variable, path = SERVED[service]
         more = {key: "sk-planted", variable: server.base + path}
     words = ["What is on it?", "--model", reference, "--image", images["PNG"], "--image", images["JPEG"]]
-    said(*words, "--way", "zero-shot", cache=tmp_path, **more)
+    said(*words, "--method", "zero-shot", cache=tmp_path, **more)
     (one,) = server.received
     (turn,) = one.body.get("contents") or one.body["messages"]
     form = {"anthropic": ("type", "image"), "gemini": ("inlineData", None)}.get(service, ("type", "image_url"))
@@ -101,7 +101,7 @@ def test_images_belong_to_the_question_in_every_way(
     pytest.importorskip("any_llm")
     words = ["How many dots?", "--kind", "number", "--model", f"{server.base}/v1#llava", "--samples", 2]
     found = said(*words, "--image", images["PNG"], cache=tmp_path)
-    assert len(found["ways"]) == 5
+    assert len(found["methods"]) == 5
     assert len(server.received) == 7  # two calls of zero-shot-cot, two samples
     for one in server.received:
         holding = [turn for turn in one.body["messages"] if not isinstance(turn["content"], str)]
@@ -109,7 +109,7 @@ def test_images_belong_to_the_question_in_every_way(
         assert shown(holding[0]["content"])[1].startswith("How many dots?")
     (second,) = [one for one in server.received if str(one.body["messages"][-1]["content"]).startswith("Therefore")]
     assert [type(turn["content"]) for turn in second.body["messages"]] == [list, str, str]
-    turns = found["ways"][0]["prompts"][0]
+    turns = found["methods"][0]["prompts"][0]
     assert [len(turn["images"][0]) for turn in turns] == [64]
 
 
@@ -118,11 +118,11 @@ def test_what_is_no_image_is_told_before_anything_is_asked(
 ) -> None:
     (tmp_path / "half.png").write_bytes(encoded("PNG")[:50])
     for path, told in (
-        (images["GIF"], "is neither PNG nor JPEG"),
-        (images["BMP"], "is neither PNG nor JPEG"),
+        (images["GIF"], "is not a PNG or JPEG file"),
+        (images["BMP"], "is not a PNG or JPEG file"),
         (tmp_path / "nowhere.png", "cannot be read: No such file"),
         (tmp_path, "cannot be read: Is a directory"),
-        (tmp_path / "half.png", "is not whole"),
+        (tmp_path / "half.png", "cannot be decoded"),
     ):
         done = called(["ask", "What?", "--model", f"{server.base}/v1#llava", "--image", path])
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
@@ -135,7 +135,7 @@ def test_what_is_no_image_is_told_before_anything_is_asked(
 def test_a_model_that_takes_no_images_is_refused(images: dict[str, Path]) -> None:
     done = called(["ask", "What?", "--image", images["PNG"]])
     assert done.returncode == 2
-    assert "Model 'embedded:smollm2' takes no images." in done.stderr
+    assert "Model 'embedded:smollm2' does not accept images." in done.stderr
     assert "openai:gpt-4o-mini" in done.stderr
     assert not done.stdout
 
@@ -156,13 +156,13 @@ class Blind:
 
 
 def test_asking_from_python_refuses_what_cannot_be() -> None:
-    plain = Way("plain", Prompting(layout="plain"), Decoding())
+    plain = PromptingMethod("plain", Prompting(layout="plain"), Decoding())
     for model, error in ((Blind(images=False), ModelError), (Blind(images=True), RecipeError)):
-        with pytest.raises(error, match="no images"):
+        with pytest.raises(error):
             ask(model, "What?", [plain], images=[encoded("PNG")])
         assert not model.asked
     seeing = Blind(images=True)
-    ask(seeing, "What?", [Way("turns", Prompting(), Decoding())], images=[encoded("PNG")])
+    ask(seeing, "What?", [PromptingMethod("turns", Prompting(), Decoding())], images=[encoded("PNG")])
     assert seeing.asked[0].prompt == (Message("user", "What?", (encoded("PNG"),)),)
 
 
@@ -188,8 +188,8 @@ def test_the_nearest_examples_change_with_the_question(server: FaultServer, pool
     model = f"{server.base}/v1#llama"
 
     def examples(question: str, *more: object) -> list[str]:
-        words = [question, "--model", model, "--examples", pool, "--way", "few-shot", *more]
-        (way,) = said(*words, cache=tmp_path)["ways"]
+        words = [question, "--model", model, "--examples", pool, "--method", "few-shot", *more]
+        (way,) = said(*words, cache=tmp_path)["methods"]
         return [turn["text"] for turn in way["prompts"][0][:-1] if turn["role"] == "user"]
 
     hamlet, cows = POOL[2][0], POOL[3][0]
@@ -203,14 +203,11 @@ def test_the_nearest_examples_change_with_the_question(server: FaultServer, pool
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--nearest", "--shots", "0"], "--nearest picks among examples, and there are none"),
-        (["--nearest", "--choice", "a", "--choice", "b"], "--nearest picks among examples, and there are none"),
-        (["--embedder", "embedded:minilm"], "--nearest is not given"),
+        (["--nearest", "--shots", "0"], "--nearest needs few-shot examples"),
+        (["--nearest", "--choice", "a", "--choice", "b"], "--nearest needs few-shot examples"),
+        (["--embedder", "embedded:minilm"], "no effect without --nearest"),
         (["--nearest", "--embedder", "embedded:minilmm"], "Did you mean 'minilm'"),
     ],
 )
 def test_mistakes_about_examples_are_told_in_one_message(words: list[str], told: str) -> None:
-    done = called(["ask", "Why?", *words])
-    assert done.returncode == 2, done.stdout
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    assert told in refusal(["ask", "Why?", *words])

@@ -230,5 +230,5 @@ def test_an_interrupted_run_says_how_to_go_on(small: list[str], tmp_path: Path) 
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert process.returncode == 130
-    assert err.endswith("assay: Stopped. What is finished stays; the same command goes on from there.\n")
+    assert err.endswith("assay: Interrupted. Finished work is kept; run the same command again to resume.\n")
     assert "Traceback" not in err

@@ -303,7 +303,7 @@ def test_init_writes_a_recipe_once(tmp_path: Path, ask: Any, refused: Any, monke
     monkeypatch.chdir(tmp_path)
     assert ask("init", "fashion") == {"written": "fashion.yaml"}
     assert ask("plan", "fashion.yaml")["requested"] == 10 * PER_LABEL
-    assert "exists already" in refused("init", "fashion")
+    assert "already exists" in refused("init", "fashion")
     assert "Did you mean 'fruit'" in refused("init", "friut", "--to", "x.yaml")
     assert "cannot be written" in refused("init", "fruit", "--to", "nowhere/x.yaml")
     assert [path.name for path in tmp_path.iterdir()] == ["fashion.yaml"]

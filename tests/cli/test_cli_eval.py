@@ -17,21 +17,21 @@ def test_texts_are_measured_beside_references_and_asked_once(tmp_path: Path) -> 
     file = tmp_path / "texts.jsonl"
     file.write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
     words = ["eval", "--model", "embedded:smollm2", "--task", file, "--max-tokens", 12, "--out", tmp_path / "run"]
-    first = called([*words, "--measure", "rouge-l", "--measure", "chrf"])
+    first = called([*words, "--metric", "rouge-l", "--metric", "chrf"])
     assert first.returncode == 0, first.stderr
-    assert "ROUGE-L F, of words in order, 0 to 1." in first.stdout
+    assert "ROUGE-L F1 (longest common subsequence), 0 to 1." in first.stdout
     assert "an empty answer counts as 0" in first.stdout
-    assert "Right:" not in first.stdout
-    assert "Guessing" not in first.stdout
+    assert "Accuracy:" not in first.stdout
+    assert "Chance level" not in first.stdout
     (part,) = (tmp_path / "run").glob("answers-*/part-00000.jsonl")
     before = part.stat().st_mtime_ns
 
-    second = called([*words, "--measure", "rouge-l", "--measure", "right", "--json"])
+    second = called([*words, "--metric", "rouge-l", "--metric", "accuracy", "--json"])
     assert second.returncode == 0, second.stderr
     near, right = json.loads(second.stdout)["cells"]
     assert part.stat().st_mtime_ns == before
-    assert (near["measure"], near["kind"], near["n"], near["scored"]) == ("rouge-l", "mean", 2, 2)
-    assert (right["measure"], right["kind"]) == ("right", "share")
+    assert (near["metric"], near["kind"], near["n"], near["scored"]) == ("rouge-l", "mean", 2, 2)
+    assert (right["metric"], right["kind"]) == ("accuracy", "proportion")
     assert 0 < near["accuracy"]["estimate"] <= 1
 
 
@@ -53,4 +53,4 @@ def test_a_difference_without_width_is_explained(tmp_path: Path) -> None:
     done = called([*words, "--max-tokens", 8, "--out", tmp_path / "run"])
     assert done.returncode == 0, done.stderr
     assert "+0.0 to +0.0" in done.stdout
-    assert "No question came out differently, so the interval has no width" in done.stdout
+    assert "Both sides agree on every question" in done.stdout

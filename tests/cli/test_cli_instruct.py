@@ -50,7 +50,7 @@ def test_tuning_changed_the_model_and_it_can_be_asked(run: Path) -> None:
     losses = {arm["name"]: arm["result"]["estimate"] for arm in results["arms"]}
     assert losses["filtered"] != losses["base"]
     (model,) = run.glob("train-filtered-0-*/model")
-    said = assay(["ask", "Name a color.", "--model", str(model), "--way", "zero-shot", "--max-tokens", "8"])
+    said = assay(["ask", "Name a color.", "--model", str(model), "--method", "zero-shot", "--max-tokens", "8"])
     assert said.returncode == 0, said.stderr
     assert said.stdout.strip()
 

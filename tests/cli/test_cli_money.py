@@ -68,8 +68,8 @@ def test_a_budget_ends_a_judging_that_loses_nothing_and_goes_on(
 
     refused = call(*words, "1e-6", code=2)
     assert "The budget of 1e-06 dollars is too small." in refused.stderr
-    assert f"{MODEL}: 40 answers to ask for, about" in refused.stderr
-    assert "The budget may be too little" in refused.stderr
+    assert f"{MODEL}: 40 requests, about" in refused.stderr
+    assert "The budget may be insufficient" in refused.stderr
     assert not server.received
 
     stopped = call(*words, "0.0005", code=2)
@@ -82,8 +82,8 @@ def test_a_budget_ends_a_judging_that_loses_nothing_and_goes_on(
 
     done = call(*words, "0.01", "--json")
     assert asked(server) == 40
-    assert f"{MODEL}: {40 - first} answers to ask for" in done.stderr
-    assert "may be too little" not in done.stderr
+    assert f"{MODEL}: {40 - first} requests" in done.stderr
+    assert "may be insufficient" not in done.stderr
     cost = json.loads(done.stdout)["cost"]
     assert cost["dollars"] == pytest.approx(40 * price(64))
     assert cost["this_session"] == pytest.approx((40 - first) * price(64))
@@ -92,8 +92,8 @@ def test_a_budget_ends_a_judging_that_loses_nothing_and_goes_on(
 
     again = call(*words, "0.01")
     assert len(server.received) == 40
-    assert "to ask for" not in again.stderr
-    assert "Paid: $0.00 now, $0.0021 over all sessions, of a budget of $0.01." in again.stdout
+    assert "requests, about" not in again.stderr
+    assert "Cost: $0.00 now, $0.0021 over all sessions, of a budget of $0.01." in again.stdout
 
 
 def test_a_budget_ends_an_evaluation_that_loses_nothing_and_goes_on(
@@ -105,8 +105,8 @@ def test_a_budget_ends_an_evaluation_that_loses_nothing_and_goes_on(
     words = ["eval", "--model", MODEL, "--task", tmp_path / "sums.jsonl", "--max-tokens", 64, "--out", tmp_path / "run"]
 
     refused = call(*words, "--budget", "1e-6", code=2)
-    assert f"{MODEL}: 80 answers to ask for" in refused.stderr
-    assert "The budget may be too little" in refused.stderr
+    assert f"{MODEL}: 80 requests" in refused.stderr
+    assert "The budget may be insufficient" in refused.stderr
     assert "The budget of 1e-06 dollars is too small." in refused.stderr
     assert not server.received
 
@@ -119,15 +119,15 @@ def test_a_budget_ends_an_evaluation_that_loses_nothing_and_goes_on(
 
     done = call(*words, "--budget", "0.02", "--json")
     assert asked(server) == 80
-    assert f"{MODEL}: {80 - first} answers to ask for" in done.stderr
+    assert f"{MODEL}: {80 - first} requests" in done.stderr
     cost = json.loads(done.stdout)["cost"]
     assert cost["dollars"] == pytest.approx(80 * price(16))
     assert cost["this_session"] == pytest.approx((80 - first) * price(16))
 
     again = call(*words, "--budget", "0.02")
     assert len(server.received) == 80
-    assert "to ask for" not in again.stderr
-    assert "Paid: $0.00 now, $0.00" in again.stdout
+    assert "requests, about" not in again.stderr
+    assert "Cost: $0.00 now, $0.00" in again.stdout
     assert "over all sessions, of a budget of $0.02." in again.stdout
 
 
@@ -142,8 +142,8 @@ def test_a_grading_pays_for_its_steps_and_its_samples_out_of_one_budget(
     assert not server.received
     done = call(*words, "--budget", "1", "--out", tmp_path / "run", samples=3)
     assert len(server.received) == 1 + 4 * 3
-    assert f"{MODEL}: 12 answers to ask for" in done.stderr
-    assert "Paid: $0.000" in done.stdout
+    assert f"{MODEL}: 12 requests" in done.stderr
+    assert "Cost: $0.000" in done.stdout
     assert "of a budget of $1.00." in done.stdout
 
 
@@ -152,23 +152,23 @@ def test_a_price_that_nobody_knows_is_unknown_and_bears_no_budget(
 ) -> None:
     model = f"{server.base}/v1#llama"
     judge = ["judge", "pairs", pairs(tmp_path, 2), "--judge", model, "--out", tmp_path / "run"]
-    for words in (judge, ["ask", "Why?", "--way", "zero-shot", "--model", model]):
+    for words in (judge, ["ask", "Why?", "--method", "zero-shot", "--model", model]):
         refused = call(*words, "--budget", "1", code=2)
         assert "a budget cannot be kept" in refused.stderr
     assert not server.received
     done = call(*judge)
-    assert f"{model}: 4 answers to ask for" in done.stderr
+    assert f"{model}: 4 requests" in done.stderr
     assert "cost unknown" in done.stderr
-    assert "Paid: unknown." in done.stdout
-    found = json.loads(call("ask", "Why?", "--way", "zero-shot", "--model", model, "--json").stdout)
+    assert "Cost: unknown." in done.stdout
+    found = json.loads(call("ask", "Why?", "--method", "zero-shot", "--model", model, "--json").stdout)
     assert found["cost"] == {"dollars": None, "this_session": None, "tokens": found["cost"]["tokens"], "budget": None}
 
 
 def test_a_budget_ends_asking_and_what_was_answered_is_not_paid_again(
     server: FaultServer, call: Call, tmp_path: Path
 ) -> None:
-    words = ["ask", "How many are 5 and 7?", "--kind", "number", "--model", MODEL, "--way", "zero-shot"]
-    words += ["--way", "zero-shot-cot", "--max-tokens", 400, "--budget"]
+    words = ["ask", "How many are 5 and 7?", "--kind", "number", "--model", MODEL, "--method", "zero-shot"]
+    words += ["--method", "zero-shot-cot", "--max-tokens", 400, "--budget"]
     refused = call(*words, "1e-6", code=2)
     assert "The budget of 1e-06 dollars is too small." in refused.stderr
     assert not server.received
@@ -183,12 +183,12 @@ def test_a_budget_ends_asking_and_what_was_answered_is_not_paid_again(
     assert price(14) < found["cost"]["dollars"] - price(14) < price(80)
     assert found["cost"]["this_session"] == found["cost"]["dollars"]
     assert found["cost"]["budget"] == 0.01
-    assert "Paid: $0.00, of a budget of $0.01." in call(*words, "0.01").stdout
+    assert "Cost: $0.00, of a budget of $0.01." in call(*words, "0.01").stdout
     assert asked(server) == 3
 
 
 @pytest.mark.parametrize("command", [["ask", "Why?"], ["judge", "pairs", "no.csv", "--judge", MODEL]])
 def test_a_budget_is_an_amount_of_dollars(command: list[str], call: Call) -> None:
     """Once "nan" ended in a traceback."""
-    for amount, told in (("nan", "no amount of dollars"), ("inf", "no amount of dollars"), ("-1", "x>=0")):
+    for amount, told in (("nan", "not an amount in dollars"), ("inf", "not an amount in dollars"), ("-1", "x>=0")):
         assert told in call(*command, "--budget", amount, code=2).stderr

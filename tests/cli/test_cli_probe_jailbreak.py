@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called
+from command_line import called, refusal
 
 
 @pytest.mark.full
@@ -15,10 +15,10 @@ def test_a_table_a_page_and_numbers(tmp_path: Path) -> None:
     page, harmless = tmp_path / "page.html", tmp_path / "harmless.txt"
     harmless.write_text("How do I boil an egg?\nWhat is a haiku?\nWho wrote Faust?\nWhy is the sky blue?\n")
     words = ["probe", "jailbreak", "--cases", "2", "--max-tokens", "12", "--copies", "2", "--harmless", harmless]
-    words += ["--false-alarms", "0.3"]
+    words += ["--false-positive-rate", "0.3"]
     done = called([*words, "--html", page])
     assert done.returncode == 0, done.stderr
-    assert "Without a defense" in done.stdout
+    assert "without defense" in done.stdout
     assert all(name in done.stdout for name in ("reminder", "perplexity", "vote", "guard", "many-shot"))
     html = page.read_text(encoding="utf-8")
     assert html.count('class="strip') == 10
@@ -38,7 +38,7 @@ def test_prompts_of_ones_own(tmp_path: Path) -> None:
     words = ["probe", "jailbreak", "--prompts", prompts, "--family", "direct", "--defense", "reminder"]
     done = called([*words, "--max-tokens", "8"])
     assert done.returncode == 0, done.stderr
-    assert "nobody knows what was wanted" in done.stdout
+    assert "the success rate is an upper" in done.stdout
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
@@ -47,15 +47,13 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty.txt"
     empty.write_text("\n \n")
     for words, message in (
-        (["--harmless", few], "takes 20 of them, had 1"),
-        (["--prompts", empty], "holds no text"),
+        (["--harmless", few], "needs 20 harmless questions, got 1"),
+        (["--prompts", empty], "contains no text"),
         (["--prompts", tmp_path / "none.txt"], "There is no file"),
-        (["--system", "Be kind."], "go with --prompts"),
-        (["--defense", "none", "--defense", "vote"], "goes alone"),
-        (["--model", "openai:gpt-5"], "Name an open model with --guard"),
+        (["--system", "Be kind."], "require --prompts"),
+        (["--defense", "none", "--defense", "vote"], "cannot be combined"),
+        (["--model", "openai:gpt-5"], "Give an open model with --guard"),
         (["--reader", "openai:gpt-5"], "--reader"),
-        (["--html", tmp_path / "no" / "page.html"], "there is no folder"),
+        (["--html", tmp_path / "no" / "page.html"], "does not exist"),
     ):
-        done = called(["probe", "jailbreak", *words])
-        assert done.returncode == 2, (words, done.stderr)
-        assert message in done.stderr, (words, done.stderr)
+        assert message in refusal(["probe", "jailbreak", *words])

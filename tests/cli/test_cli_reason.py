@@ -55,6 +55,6 @@ def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: di
 @pytest.mark.full
 def test_the_reinforced_model_can_be_asked(run: Path) -> None:
     (model,) = run.glob("train-grpo-0-*/model")
-    said = assay(["ask", "What is 3 + 4?", "--model", str(model), "--way", "zero-shot", "--max-tokens", "16"])
+    said = assay(["ask", "What is 3 + 4?", "--model", str(model), "--method", "zero-shot", "--max-tokens", "16"])
     assert said.returncode == 0, said.stderr
     assert said.stdout.strip()

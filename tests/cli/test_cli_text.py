@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called
+from command_line import called, refusal
 from fault_server import FaultServer
 
 FOUR = ("greedy", "beam:4", "top-k:50", "top-p:0.9,temperature:0.7")
@@ -49,7 +49,7 @@ def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
 def test_one_question_in_every_way() -> None:
     words = ["ask", "Tom has 5 apples and buys 7 more. How many apples has he?", "--kind", "number"]
     found = said(*words, "--samples", 3, "--max-tokens", 60)
-    ways = {way["way"]: way for way in found["ways"]}  # type: ignore[attr-defined]
+    ways = {way["method"]: way for way in found["methods"]}  # type: ignore[attr-defined]
     assert list(ways) == ["zero-shot", "few-shot", "chain-of-thought", "zero-shot-cot", "self-consistency"]
     assert ways["zero-shot"]["answer"] == "12"
     assert ways["chain-of-thought"]["answer"] == "12"
@@ -67,9 +67,9 @@ def test_choices_and_examples_of_ones_own(tmp_path: Path) -> None:
         {"question": "Which is a metal?\n(A) milk\n(B) iron", "answer": "B", "reasoning": "Iron is a metal."},
     ]
     (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    words = ["ask", "Which is an animal?", "--choice", "a stone", "--choice", "a cat", "--way", "few-shot"]
+    words = ["ask", "Which is an animal?", "--choice", "a stone", "--choice", "a cat", "--method", "few-shot"]
     found = said(*words, "--examples", tmp_path / "own.jsonl")
-    (way,) = found["ways"]  # type: ignore[misc]
+    (way,) = found["methods"]  # type: ignore[misc]
     turns = way["prompts"][0]
     assert [turn["text"] for turn in turns if turn["role"] == "assistant"] == ["A", "B"]
     assert turns[-1]["text"] == "Which is an animal?\n(A) a stone\n(B) a cat"
@@ -100,7 +100,7 @@ def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) ->
     assert found["dollars_per_million"] is None
     assert "beam search" in found["cannot"]  # type: ignore[operator]
     assert "log-probabilities" in found["cannot"]  # type: ignore[operator]
-    done = called(["ask", "Hello", "--model", served, "--way", "zero-shot"], XDG_CACHE_HOME=str(tmp_path))
+    done = called(["ask", "Hello", "--model", served, "--method", "zero-shot"], XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     refused = called(["decode", "Hello", "--model", served])
     assert refused.returncode == 2
@@ -119,13 +119,10 @@ def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) ->
         (["ask", "Hello", "--model", "openai:gpt-4o"], "OPENAI_API_KEY"),
         (["models", "check", "embedded:fashion-clip"], "a language model (a ...ForCausalLM) is needed here"),
         (["models", "check", "gemini:gemini-2.5-flash"], "GEMINI_API_KEY"),
-        (["ask", "Why?", "--way", "few-shoot"], "Did you mean 'few-shot'"),
+        (["ask", "Why?", "--method", "few-shoot"], "Did you mean 'few-shot'"),
         (["ask", "Why?", "--choice", "one"], "Choices must be 2 to 26 texts"),
         (["ask", "Why?", "--examples", "nowhere.jsonl"], "cannot be read as examples"),
     ],
 )
 def test_mistakes_are_told_in_one_message(words: list[str], told: str) -> None:
-    done = called(words)
-    assert done.returncode == 2, done.stdout
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    assert told in refusal(words)

@@ -22,10 +22,10 @@ from assay.core.completions import (
     TextRequest,
 )
 from assay.core.decoding import Decoding
-from assay.evaluation.page.page import render_eval
-from assay.evaluation.plan import cells, parse_manner
+from assay.evaluation.plan import cells, parse_prompt_setup
+from assay.evaluation.report import render_eval
 from assay.evaluation.results import comparisons, result
-from assay.evaluation.run import Evaluation, Filled
+from assay.evaluation.run import EvaluatedCell, Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.store.run_folder import RunFolder
 from labs import TinyModels
@@ -86,16 +86,16 @@ def evaluated(
     pupils: Mapping[str, Pupil],
     tasks: Mapping[str, Sequence[object]],
     prompts: Sequence[str] = ("zero-shot",),
-) -> list[Filled]:
+) -> list[EvaluatedCell]:
     for name, rows in tasks.items():
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     asked = [parse_task(str(folder / f"{name}.jsonl"), None) for name in tasks]
-    chosen = cells(list(pupils), asked, [parse_manner(one) for one in prompts], [Decoding(max_tokens=33)])
+    chosen = cells(list(pupils), asked, [parse_prompt_setup(one) for one in prompts], [Decoding(max_tokens=33)])
     return Evaluation(chosen, RunFolder.open(folder / "run", create=True), Pupils(known=pupils)).run()
 
 
-def page_of(filled: Sequence[Filled]) -> str:
+def page_of(filled: Sequence[EvaluatedCell]) -> str:
     return render_eval(filled, [result(one) for one in filled], comparisons(filled), {"assay": "1.2.3"})
 
 

@@ -21,9 +21,9 @@ from assay.core.completions import (
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.score import Score, Unscored
-from assay.evaluation.plan import Cell, cells, parse_manner
-from assay.evaluation.results import comparisons, over_tasks, result, to_data
-from assay.evaluation.run import Evaluation, Filled
+from assay.evaluation.plan import EvalCell, cells, parse_prompt_setup
+from assay.evaluation.results import comparisons, result, task_averages, to_data
+from assay.evaluation.run import EvaluatedCell, Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.store.run_folder import RunFolder
 from labs import TinyModels
@@ -78,7 +78,7 @@ def tasks(folder: Path, name: str, rows: Sequence[object]) -> str:
     return str(path)
 
 
-def run(folder: Path, pupils: dict[str, Pupil], chosen: Sequence[Cell]) -> list[Filled]:
+def run(folder: Path, pupils: dict[str, Pupil], chosen: Sequence[EvalCell]) -> list[EvaluatedCell]:
     return Evaluation(chosen, RunFolder.open(folder / "run", create=True), Pupils(pupils)).run()
 
 
@@ -86,11 +86,11 @@ def test_what_cannot_be_read_is_wrong_and_what_has_no_answer_is_left_out(tmp_pat
     task = parse_task(tasks(tmp_path, "sums", SUMS), None)
     assert task.kind == "number"
     pupil = Pupil()
-    chosen = cells(["a"], [task], [parse_manner("zero-shot")], [Decoding()])
+    chosen = cells(["a"], [task], [parse_prompt_setup("zero-shot")], [Decoding()])
     (filled,) = run(tmp_path, {"a": pupil}, chosen)
     found = result(filled)
     assert [type(one) for one in filled.outcomes] == [Score] * 6 + [Unscored] * 2
-    assert (found.n, found.scored, found.unread, found.failed) == (8, 6, 1, 1)
+    assert (found.n, found.scored, found.unparsed, found.failed) == (8, 6, 1, 1)
     assert found.accuracy is not None
     assert (found.accuracy.estimate, found.accuracy.n) == (pytest.approx(4 / 7), 7)
     assert (found.tokens, found.dollars) == (7 * 5, 7 * 0.25)
@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_wrong_and_what_has_no_answer_is_left_out(tmp_pat
 def test_choices_are_compared_and_nothing_is_written(tmp_path: Path) -> None:
     task = parse_task(tasks(tmp_path, "cities", CITIES), None)
     pupil = Pupil()
-    chosen = cells(["a"], [task], [parse_manner("letter"), parse_manner("text")], [Decoding()])
+    chosen = cells(["a"], [task], [parse_prompt_setup("letter"), parse_prompt_setup("text")], [Decoding()])
     letter, text = run(tmp_path, {"a": pupil}, chosen)
     found = result(letter)
     assert found.accuracy is not None
@@ -124,41 +124,44 @@ def test_choices_are_compared_and_nothing_is_written(tmp_path: Path) -> None:
 
 def test_pairs_differ_in_one_thing_and_share_their_questions(tmp_path: Path) -> None:
     sums, cities = (parse_task(tasks(tmp_path, *one), None) for one in (("sums", SUMS), ("cities", CITIES)))
-    manners = [parse_manner("zero-shot"), parse_manner("zero-shot-cot")]
+    setups = [parse_prompt_setup("zero-shot"), parse_prompt_setup("zero-shot-cot")]
     decodings = [Decoding(), Decoding("sample", temperature=0.5)]
-    chosen = cells(["a", "b"], [sums], manners, decodings)
+    chosen = cells(["a", "b"], [sums], setups, decodings)
     assert len(chosen) == 8
     filled = run(tmp_path, {"a": Pupil(), "b": Pupil(knows=9)}, chosen)
     found = comparisons(filled)
     assert {(one.what, one.n) for one in found} == {("model", 7), ("prompt", 7), ("decoding", 7)}
     for one in found:
-        sides = [(cell.model, cell.manner.name, cell.decoding) for cell in (one.ours, one.theirs)]
-        assert sum(a != b for a, b in zip(*sides, strict=True)) == 1
+        compared_names = [(cell.model, cell.setup.name, cell.decoding) for cell in (one.ours, one.theirs)]
+        assert sum(a != b for a, b in zip(*compared_names, strict=True)) == 1
     better = next(one for one in found if one.what == "model")
     assert better.compared.effect.estimate == pytest.approx(2 / 7)
     json.dumps(to_data([result(one) for one in filled], found), allow_nan=False)
 
     both = cells(
-        ["a"], [cities, parse_task(tasks(tmp_path, "more", CITIES[:3]), None)], [parse_manner("letter")], [Decoding()]
+        ["a"],
+        [cities, parse_task(tasks(tmp_path, "more", CITIES[:3]), None)],
+        [parse_prompt_setup("letter")],
+        [Decoding()],
     )
-    ((_, macro),) = over_tasks([result(one) for one in run(tmp_path, {"a": Pupil()}, both)])
+    ((_, macro),) = task_averages([result(one) for one in run(tmp_path, {"a": Pupil()}, both)])
     assert macro.mean == pytest.approx(1 / 3)
     assert macro.groups == 2
 
 
 def test_mistakes_are_told_before_anything_is_asked(tmp_path: Path) -> None:
     task = parse_task(tasks(tmp_path, "sums", SUMS), None)
-    with pytest.raises(UserError, match=r"no prompt 'few-shots'.\n.*'few-shot'"):
-        parse_manner("few-shots:3")
-    with pytest.raises(UserError, match="expected a number of examples"):
-        parse_manner("few-shot:many")
-    with pytest.raises(UserError, match="shows no examples"):
-        parse_manner("zero-shot:3")
-    with pytest.raises(UserError, match="'letter' compares choices"):
-        cells(["a"], [task], [parse_manner("letter")], [Decoding()])
-    with pytest.raises(UserError, match="model 'a' is there twice"):
-        cells(["a", "a"], [task], [parse_manner("zero-shot")], [Decoding()])
-    with pytest.raises(UserError, match=r"no task 'mmul'.\n.*'mmlu'"):
+    with pytest.raises(UserError, match=r"Unknown prompt 'few-shots'.\n.*'few-shot'"):
+        parse_prompt_setup("few-shots:3")
+    with pytest.raises(UserError, match="expected a positive number of examples"):
+        parse_prompt_setup("few-shot:many")
+    with pytest.raises(UserError, match="takes no number of examples"):
+        parse_prompt_setup("zero-shot:3")
+    with pytest.raises(UserError, match="'letter' compares answer choices"):
+        cells(["a"], [task], [parse_prompt_setup("letter")], [Decoding()])
+    with pytest.raises(UserError, match="model 'a' is given twice"):
+        cells(["a", "a"], [task], [parse_prompt_setup("zero-shot")], [Decoding()])
+    with pytest.raises(UserError, match=r"Unknown task 'mmul'.\n.*'mmlu'"):
         parse_task("mmul:somewhere", None)
     with pytest.raises(UserError, match="needs a path"):
         parse_task("mmlu:", None)

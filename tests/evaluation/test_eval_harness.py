@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from harness_adapter import harness_model
 
 from assay.core.completions import (
     Answer,
@@ -25,10 +26,9 @@ from assay.core.completions import (
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError, SourceError, UserError
 from assay.core.score import Score, Unscored
-from assay.evaluation.harness.library import harness_model
-from assay.evaluation.plan import Cell, Task, cells, parse_manner
+from assay.evaluation.plan import EvalCell, EvalTask, cells, parse_prompt_setup
 from assay.evaluation.results import comparisons, result, to_data
-from assay.evaluation.run import Evaluation, Filled
+from assay.evaluation.run import EvaluatedCell, Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.store.run_folder import RunFolder
 from labs import TinyModels
@@ -85,7 +85,7 @@ class Speakers(TinyModels):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Task files on data that lies here: choices, generation with two filters, and groups of them."""
+    """EvalTask files on data that lies here: choices, generation with two filters, and groups of them."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     place = tmp_path / "tasks"
     place.mkdir()
@@ -132,11 +132,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def task_of(folder: Path, name: str, limit: int | None = None) -> Task:
+def task_of(folder: Path, name: str, limit: int | None = None) -> EvalTask:
     return parse_task(f"harness:{folder / name}.yaml", limit)
 
 
-def run(folder: Path, chosen: Sequence[Cell], *speakers: Speaker) -> list[Filled]:
+def run(folder: Path, chosen: Sequence[EvalCell], *speakers: Speaker) -> list[EvaluatedCell]:
     models = Speakers({one.name: one for one in speakers})
     return Evaluation(chosen, RunFolder.open(folder / "run", create=True), models).run()
 
@@ -160,21 +160,21 @@ def theirs(folder: Path, name: str, speaker: Speaker, shots: int | None = None) 
 @installed
 def test_numbers_are_the_harness_own_and_every_measure_reads_the_same_answers(folder: Path) -> None:
     task = task_of(folder, "choices")
-    manners = [parse_manner("zero-shot"), parse_manner("few-shot:2")]
+    setups = [parse_prompt_setup("zero-shot"), parse_prompt_setup("few-shot:2")]
     speaker = Speaker()
-    filled = run(folder, cells(["a"], [task], manners, measures=["acc", "acc_norm"]), speaker)
+    filled = run(folder, cells(["a"], [task], setups, measures=["acc", "acc_norm"]), speaker)
     assert len(set(speaker.asked)) == len(speaker.asked) == 2 * len(SUMS)
     by_shots = {shots: theirs(folder, "here_choices", Speaker(), shots) for shots in (0, 2)}
     for one in filled:
         found = result(one)
         assert found.accuracy is not None
-        assert found.accuracy.estimate == by_shots[one.cell.manner.shots][f"{one.cell.measure.name},none"]
-        assert (found.n, found.scored, found.kind, found.accuracy.method) == (9, 9, "share", "wilson")
+        assert found.accuracy.estimate == by_shots[one.cell.setup.shots][f"{one.cell.measure.name},none"]
+        assert (found.n, found.scored, found.kind, found.accuracy.method) == (9, 9, "proportion", "wilson")
         assert found.chance == pytest.approx(1 / 3)
     assert {one.what for one in comparisons(filled)} == {"prompt"}
 
     before = len(speaker.asked)
-    run(folder, cells(["a"], [task_of(folder, "choices")], manners, measures=["acc_norm"]), speaker)
+    run(folder, cells(["a"], [task_of(folder, "choices")], setups, measures=["acc_norm"]), speaker)
     assert len(speaker.asked) == before
 
 
@@ -202,7 +202,7 @@ def test_a_document_without_an_answer_is_left_out_and_asked_again(folder: Path) 
     filled = run(folder, chosen, one, two)
     found = result(filled[0])
     assert [type(each) for each in filled[0].outcomes] == [Score] * 8 + [Unscored]
-    assert (found.n, found.scored, found.failed, found.lacking) == (9, 8, 1, "context: too long")
+    assert (found.n, found.scored, found.failed, found.failure) == (9, 8, 1, "context: too long")
     (compared,) = comparisons(filled)
     assert (compared.n, compared.what) == (8, "model")
     json.dumps(to_data([result(each) for each in filled], [compared]), allow_nan=False)
@@ -243,7 +243,7 @@ def test_what_is_no_number_a_document_is_refused(folder: Path) -> None:
         task_of(folder, "whole")
     some = task_of(folder, "some")
     (cell,) = cells(["a"], [some])
-    assert (cell.measure.name, "f1: no mean over documents" in cell.measure.told) == ("acc", True)
+    assert (cell.measure.name, "not a mean over documents): f1" in cell.measure.description) == ("acc", True)
     with pytest.raises(UserError, match="f1 of harness:here_some is no mean over documents; it has acc"):
         cells(["a"], [some], measures=["f1"])
     with pytest.raises(RecipeError, match="no measure in common"):
@@ -260,7 +260,7 @@ def test_mistakes_are_told_before_anything_is_asked(folder: Path) -> None:
     with pytest.raises(UserError, match="is decoded as its file says"):
         cells(["a"], [choices], decodings=[Decoding()])
     with pytest.raises(UserError, match="they bring their own words"):
-        cells(["a"], [choices], [parse_manner("zero-shot-cot")])
+        cells(["a"], [choices], [parse_prompt_setup("zero-shot-cot")])
     with pytest.raises(UserError, match=r"'accc' suits none of the tasks\.\n.*Did you mean 'acc'"):
         cells(["a"], [choices], measures=["accc"])
     speaker = Speaker()
@@ -270,7 +270,7 @@ def test_mistakes_are_told_before_anything_is_asked(folder: Path) -> None:
         ("choices", 6, "The task harness:here_choices fails"),
     ):
         with pytest.raises(UserError, match=words):
-            run(folder, cells(["a"], [task_of(folder, name)], [parse_manner(f"few-shot:{shots}")]), speaker)
+            run(folder, cells(["a"], [task_of(folder, name)], [parse_prompt_setup(f"few-shot:{shots}")]), speaker)
     assert speaker.asked == []
 
 

@@ -12,9 +12,9 @@ import pytest
 from assay.core.completions import Answer, Capabilities, Completion, Message, NotCompleted, TextRequest
 from assay.core.errors import ModelError, UserError
 from assay.core.score import Score, Unscored
-from assay.evaluation.plan import Cell, Task, cells, parse_manner
-from assay.evaluation.results import comparisons, over_tasks, result, to_data
-from assay.evaluation.run import Evaluation, Filled
+from assay.evaluation.plan import EvalCell, EvalTask, cells, parse_prompt_setup
+from assay.evaluation.results import comparisons, result, task_averages, to_data
+from assay.evaluation.run import EvaluatedCell, Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.store.run_folder import RunFolder
 from assay.text.similarity.bleu_chrf import bleu, chrf, of_text
@@ -60,19 +60,19 @@ class Pupils(TinyModels):
         return self.pupils[reference]
 
 
-def task_of(folder: Path, name: str = "texts", rows: Sequence[object] = ROWS) -> Task:
+def task_of(folder: Path, name: str = "texts", rows: Sequence[object] = ROWS) -> EvalTask:
     path = folder / f"{name}.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return parse_task(str(path), None)
 
 
-def run(folder: Path, chosen: Sequence[Cell], **pupils: Pupil) -> list[Filled]:
+def run(folder: Path, chosen: Sequence[EvalCell], **pupils: Pupil) -> list[EvaluatedCell]:
     return Evaluation(chosen, RunFolder.open(folder / "run", create=True), Pupils(pupils=pupils)).run()
 
 
 def test_each_measure_reads_the_same_answers(tmp_path: Path) -> None:
     pupil = Pupil()
-    names = ("rouge-l", "rouge-1", "chrf", "bleu", "right")
+    names = ("rouge-l", "rouge-1", "chrf", "bleu", "accuracy")
     filled = run(tmp_path, cells(["a"], [task_of(tmp_path)], measures=names), a=pupil)
     assert pupil.asked == len(ROWS)
     wanted = {
@@ -80,7 +80,7 @@ def test_each_measure_reads_the_same_answers(tmp_path: Path) -> None:
         "rouge-1": [rouge(said, refs, ["rouge1"])["rouge1"].f for said, refs in pairs()],
         "chrf": [of_text(chrf(), said, refs).value for said, refs in pairs()],
         "bleu": [of_text(bleu(), said, refs).value for said, refs in pairs()],
-        "right": [1.0, 0.0, 0.0],
+        "accuracy": [1.0, 0.0, 0.0],
     }
     for one in filled:
         scores = [outcome.value for outcome in one.outcomes[:3] if isinstance(outcome, Score)]
@@ -102,8 +102,8 @@ def test_an_empty_answer_counts_0_and_what_cannot_be_measured_is_left_out(tmp_pa
     (filled,) = run(tmp_path, cells(["a"], [task_of(tmp_path)], measures=["rouge-l"]), a=Pupil())
     found = result(filled)
     assert [type(one) for one in filled.outcomes] == [Score] * 3 + [Unscored] * 3
-    assert (found.n, found.scored, found.unread, found.failed) == (6, 3, 1, 2)
-    assert found.lacking == "gone: the server is down"
+    assert (found.n, found.scored, found.unparsed, found.failed) == (6, 3, 1, 2)
+    assert found.failure == "gone: the server is down"
     assert found.accuracy is not None
     scores = [one.value for one in filled.outcomes if isinstance(one, Score)]
     assert found.accuracy.estimate == pytest.approx(sum(scores) / 4)
@@ -112,7 +112,7 @@ def test_an_empty_answer_counts_0_and_what_cannot_be_measured_is_left_out(tmp_pa
     assert found.accuracy.high is not None
     assert 0 <= found.accuracy.low < found.accuracy.estimate < found.accuracy.high <= 1
     data = to_data([found], [])["cells"][0]
-    assert (data["measure"], data["kind"], data["better"], data["chance"]) == ("rouge-l", "mean", "higher", None)
+    assert (data["metric"], data["kind"], data["better"], data["chance"]) == ("rouge-l", "mean", "higher", None)
     json.dumps(data, allow_nan=False)
 
 
@@ -144,16 +144,16 @@ def test_means_over_tasks_are_of_one_measure(tmp_path: Path) -> None:
     texts = [task_of(tmp_path, name, ROWS[:3]) for name in ("one", "two")]
     sums = task_of(tmp_path, "sums", [{"question": "Say two.", "answer": "2"}])
     filled = run(tmp_path, cells(["a"], [*texts, sums], measures=["rouge-l"]), a=Pupil())
-    assert [one.cell.measure.name for one in filled] == ["rouge-l", "rouge-l", "right"]
-    ((cell, macro),) = over_tasks([result(one) for one in filled])
+    assert [one.cell.measure.name for one in filled] == ["rouge-l", "rouge-l", "accuracy"]
+    ((cell, macro),) = task_averages([result(one) for one in filled])
     assert (cell.measure.name, macro.groups) == ("rouge-l", 2)
 
 
 def test_where_reasoning_comes_first_only_the_answer_is_measured(tmp_path: Path) -> None:
     pupil = Pupil({"Say two.": "It was afraid. The answer is: the dog ran away"})
     task = task_of(tmp_path, rows=ROWS[1:2])
-    manners = [parse_manner("zero-shot"), parse_manner("zero-shot-cot")]
-    whole, reasoned = run(tmp_path, cells(["a"], [task], manners, measures=["rouge-l"]), a=pupil)
+    setups = [parse_prompt_setup("zero-shot"), parse_prompt_setup("zero-shot-cot")]
+    whole, reasoned = run(tmp_path, cells(["a"], [task], setups, measures=["rouge-l"]), a=pupil)
     assert [one.outcomes[0].value < 1 for one in (whole, reasoned) if isinstance(one.outcomes[0], Score)] == [
         True,
         False,
@@ -177,16 +177,16 @@ def test_cosine_takes_any_sentence_encoder(tmp_path: Path) -> None:
 def test_mistakes_are_named(tmp_path: Path) -> None:
     task = task_of(tmp_path)
     for name, words in (
-        ("rougel", "'rougel' suits none of the tasks.\n  Did you mean 'rouge-l'"),
+        ("rougel", "'rougel' applies to none of the tasks.\n  Did you mean 'rouge-l'"),
         ("bleu:xx", "BLEU has no tokenizer 'xx'"),
-        ("rouge-l:en", "takes nothing after a colon"),
+        ("rouge-l:en", "takes no argument"),
         ("cosine:", "needs a sentence encoder"),
     ):
         with pytest.raises(UserError) as caught:
             cells(["a"], [task], measures=[name])
         assert words in str(caught.value)
-    with pytest.raises(UserError, match="measure 'chrf' is there twice"):
+    with pytest.raises(UserError, match="metric 'chrf' is given twice"):
         cells(["a"], [task], measures=["chrf", "chrf"])
     sums = task_of(tmp_path, "sums", [{"question": "Say two.", "answer": "2"}])
-    with pytest.raises(UserError, match=r"'chrf' suits none of the tasks.\n  sums has right\."):
+    with pytest.raises(UserError, match=r"'chrf' applies to none of the tasks.\n  sums: accuracy\."):
         cells(["a"], [sums], measures=["chrf"])

@@ -12,18 +12,16 @@ from eval_example import CITIES, SUMS, Pupil, evaluated, page_of
 from assay.analysis.format import count, p_value, percent, percent_between, points, points_between
 from assay.analysis.measures import between, value
 from assay.core.score import Score
-from assay.evaluation.ask_cells import given
+from assay.evaluation.ask_cells import rendered_prompt
+from assay.evaluation.examples import EXAMPLES_PER_KIND, examples
+from assay.evaluation.findings import by_subject, finding, measure, more_data, truncated
 from assay.evaluation.measures import text_measure
-from assay.evaluation.page.examples import EACH, examples
-from assay.evaluation.page.groups import by_subject, cut_off, more_data
-from assay.evaluation.page.page import render_eval
-from assay.evaluation.page.text import measure
-from assay.evaluation.page.verdict import finding
+from assay.evaluation.report import render_eval
 from assay.evaluation.results import comparisons, result
-from assay.evaluation.run import Filled
+from assay.evaluation.run import EvaluatedCell
 from page_parts import CHROMIUM, HOSTILE, KOREAN, fits, shot, stands_alone, words
 
-Made = tuple[list[Filled], str]
+Made = tuple[list[EvaluatedCell], str]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return filled, page_of(filled)
 
 
-def said(filled: list[Filled]) -> tuple[str, str]:
+def said(filled: list[EvaluatedCell]) -> tuple[str, str]:
     found = finding(filled, [result(one) for one in filled], comparisons(filled))
     return found.headline, " ".join(found.sentences).replace("\u00a0", " ")
 
@@ -62,7 +60,7 @@ def test_every_number_is_on_the_page(made: Made) -> None:
         assert p_value(pair.compared.adjusted_p).replace("\u00a0", " ") in text
     for own in (own for one in filled for own in by_subject(one)):
         assert own.name.replace("_", " ") in text
-    assert "at most 33 tokens an answer" in text
+    assert "at most 33 tokens per answer" in text
     assert "assay 1.2.3" in text
 
 
@@ -74,8 +72,8 @@ def test_what_the_page_adds_is_in_results_json(made: Made) -> None:
     assert found.headline in words(page)
     cities = [one for one in data["subjects"] if one["model"] == "good" and one["prompt"] == "letter"]
     assert [own["n"] for own in cities[0]["subjects"]] == [6, 6, 6]
-    assert data["cut_off"][0] == {
-        "model": "good", "task": "sums", "prompt": "zero-shot", "decoding": "greedy", "measure": "right",
+    assert data["truncated"][0] == {
+        "model": "good", "task": "sums", "prompt": "zero-shot", "decoding": "greedy", "metric": "accuracy",
         "answers": 10, "n": 40,
     }  # fmt: skip
 
@@ -93,21 +91,21 @@ def test_a_win_is_named_and_so_is_a_difference_that_is_not_shown(tmp_path: Path)
     headline, text = said(evaluated(tmp_path, {"good": Pupil(38), "bad": Pupil(20)}, {"sums": SUMS}))
     assert headline == "bad is worse than good"
     assert "bad is worse than good on sums" in text
-    assert "after Holm, 39 questions" in text
+    assert "(Holm), 39 questions" in text
     (tmp_path / "close").mkdir()
     headline, text = said(evaluated(tmp_path / "close", {"one": Pupil(20), "two": Pupil(21)}, {"sums": SUMS}))
     assert headline == "No significant difference"
-    assert "two and one cannot be told apart" in text
+    assert "no significant difference between two and one" in text
 
 
 def test_an_interval_without_width_is_explained(tmp_path: Path) -> None:
     _, text = said(evaluated(tmp_path, {"one": Pupil(20), "two": Pupil(20)}, {"sums": SUMS}))
-    assert "No question came out differently" in text
+    assert "Both sides agree on every question" in text
 
 
 @pytest.mark.parametrize(
     ("answers", "headline"),
-    [("ABC" * 6, "Not shown to be better than guessing"), ("A" * 18, "Better than guessing"), ("B" * 18, "Worse than")],
+    [("ABC" * 6, "Not significantly better than chance"), ("A" * 18, "Better than chance"), ("B" * 18, "Worse than")],
 )
 def test_chance_inside_the_interval_is_said_to_be_no_better_than_guessing(
     answers: str, headline: str, tmp_path: Path
@@ -116,35 +114,35 @@ def test_chance_inside_the_interval_is_said_to_be_no_better_than_guessing(
     filled = evaluated(tmp_path, {"one": Pupil(0)}, {"cities": rows}, ["letter"])
     found, text = said(filled)
     assert found.startswith(headline)
-    assert "Guessing gives 33.3% on cities" in text
+    assert "Chance level 33.3% on cities" in text
 
 
 def test_what_was_lost_is_said_first(made: Made) -> None:
     _, text = said(made[0])
-    assert "had no answer and are left out" in text
-    assert "were cut off at 33 tokens: a higher limit may change the result" in text
-    assert cut_off(made[0][0]) == 10
+    assert "failed and are excluded" in text
+    assert "were truncated at 33 tokens" in text
+    assert truncated(made[0][0]) == 10
 
 
 def test_nothing_answered_is_no_number(tmp_path: Path) -> None:
     filled = evaluated(tmp_path, {"one": Pupil(1)}, {"sums": SUMS[39:]})
-    assert said(filled)[0] == "Nothing was answered"
+    assert said(filled)[0] == "No answers"
     stands_alone(page_of(filled))
 
 
 def test_examples_show_each_kind_and_the_prompt_that_was_given(made: Made) -> None:
     filled = made[0][0]
     shown = examples(filled)
-    assert [one.kind for one in shown] == ["right"] * EACH["right"] + ["unread", "failed"]
+    assert [one.kind for one in shown] == ["correct"] * EXAMPLES_PER_KIND["correct"] + ["unparsed", "failed"]
     right = shown[0]
-    assert f"<mark>{right.read}</mark>" in right.texts[0]
-    assert right.read == right.wanted
+    assert f"<mark>{right.extracted}</mark>" in right.texts[0]
+    assert right.extracted == right.reference
     assert right.prompt[-1][1] == right.question
     assert "<mark>" not in shown[2].texts[0]
-    assert shown[3].why.startswith("gone: the server is down")
+    assert shown[3].failure.startswith("gone: the server is down")
     for one in made[0]:
         for item, row in zip(one.items, one.rows, strict=True):
-            assert given(one.cell, item, one.pool)[1] == row.prompt
+            assert rendered_prompt(one.cell, item, one.pool)[1] == row.prompt
 
 
 def test_a_prompt_that_is_not_the_one_that_was_given_is_not_shown(made: Made) -> None:
@@ -154,11 +152,11 @@ def test_a_prompt_that_is_not_the_one_that_was_given_is_not_shown(made: Made) ->
 
 
 def test_compared_choices_stand_with_their_probabilities(made: Made) -> None:
-    letter = next(one for one in made[0] if one.cell.manner.name == "letter")
+    letter = next(one for one in made[0] if one.cell.setup.name == "letter")
     for one in examples(letter):
-        assert sum(choice.share for choice in one.choices) == pytest.approx(1)
+        assert sum(choice.probability for choice in one.choices) == pytest.approx(1)
         assert [choice.letter for choice in one.choices if choice.chosen] == ["A"]
-        assert (one.kind == "right") == one.choices[0].right
+        assert (one.kind == "correct") == one.choices[0].correct
 
 
 def test_another_measure_is_not_called_right_nor_a_share(made: Made) -> None:
@@ -177,7 +175,7 @@ def test_another_measure_is_not_called_right_nor_a_share(made: Made) -> None:
     stands_alone(page)
     text = words(page)
     assert "19.5 bleu" in text
-    assert "Bleu: BLEU of each answer" in text
+    assert "Bleu: sentence-level BLEU" in text
     assert "1950" not in text
     assert [shown.kind for shown in examples(whole)] == ["lowest"] * 2 + ["middle"] + ["highest"] * 2
 

@@ -1,4 +1,4 @@
-"""The pages of judgings, by judges whose bias is known: what they say of the judge, and that they have every number."""
+"""Report pages of judge runs with judges of known bias: findings, checks and numbers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ import pytest
 from assay.analysis.format import percent, percent_between
 from assay.core.completions import Message
 from assay.core.sample import Sample
-from assay.judging.engine import Judging, judge_of
-from assay.judging.page.audit import pairs_checks, rate_checks
-from assay.judging.page.examples import shown_pairs, shown_texts
-from assay.judging.page.page import render_pairs, render_rate
-from assay.judging.page.text import pairs_sentences
-from assay.judging.page.verdict import pairs_finding, rate_finding
-from assay.judging.pairs import JudgedPairs, judge_pairs
-from assay.judging.rate import JudgedTexts, rate
-from assay.judging.results import favors, pairs_result, rate_result
+from assay.judging.audit import check_lines, pairs_checks, rate_checks
+from assay.judging.engine import JudgeRun, judge_config
+from assay.judging.examples import pair_examples, text_examples
+from assay.judging.judgments import JudgedPairs, JudgedTexts, judge_pairs, rate
+from assay.judging.report import pairs_finding, rate_finding, render_pairs, render_rate
+from assay.judging.results import pairs_result, rate_result, self_preferences
 from assay.store.run_folder import RunFolder
 from assay.text.answers.grades import Grades
 from assay.text.instructions.dialogues import write_history
@@ -48,17 +45,17 @@ def pairs_of(n: int = 40, *, named: bool = False) -> list[Sample]:
 
 
 def judged_by(folder: Path, items: Sequence[Sample], by: str = "answers", **code: CodeJudge) -> list[JudgedPairs]:
-    judging = Judging(RunFolder.open(folder, create=True), Judges(code))  # type: ignore[arg-type]
-    return [judge_pairs(judging, judge_of(name, by), items, ties=False) for name in code]  # type: ignore[arg-type]
+    judging = JudgeRun(RunFolder.open(folder, create=True), Judges(code))  # type: ignore[arg-type]
+    return [judge_pairs(judging, judge_config(name, by), items, ties=False) for name in code]  # type: ignore[arg-type]
 
 
 def page_of(judged: Sequence[JudgedPairs]) -> str:
     results = [pairs_result(one) for one in judged]
-    return render_pairs(judged, results, favors(judged), {"assay": "1.2.3"}, ties=False, seed=0)
+    return render_pairs(judged, results, self_preferences(judged), {"assay": "1.2.3"}, ties=False, seed=0)
 
 
 def said(judged: Sequence[JudgedPairs]) -> tuple[str, str]:
-    found = pairs_finding([pairs_result(one) for one in judged], favors(judged))
+    found = pairs_finding([pairs_result(one) for one in judged], self_preferences(judged))
     return found.headline, " ".join(found.sentences).replace("\u00a0", " ")
 
 
@@ -73,8 +70,8 @@ def rated(folder: Path, code: CodeJudge, humans: Sequence[float | None], by: str
                | ({} if human is None else {"human": str(human)}))
         for nth, human in enumerate(humans)
     ]  # fmt: skip
-    judging = Judging(RunFolder.open(folder, create=True), Judges({"code": code}))  # type: ignore[arg-type]
-    return rate(judging, judge_of("code", by), RUBRIC, items)  # type: ignore[arg-type]
+    judging = JudgeRun(RunFolder.open(folder, create=True), Judges({"code": code}))  # type: ignore[arg-type]
+    return rate(judging, judge_config("code", by), RUBRIC, items)  # type: ignore[arg-type]
 
 
 def by_words(parts: dict[str, str]) -> str:  # type: ignore[type-arg]
@@ -86,37 +83,37 @@ def test_the_page_says_whose_win_rate_it_is_and_what_equal_answers_became(tmp_pa
     alike = [Sample({**one.fields, "output_b": one.text("output_a")}) for one in pairs_of(2, named=True)]
     (judged,) = judged_by(tmp_path / "run", [*pairs_of(named=True), *alike], code=CodeJudge(longer))
     found = meanings(judged)
-    assert found["Position"].startswith("Same answer twice: 2 pairs, ties and left out of the position figures.")
-    assert pairs_result(judged).length_of in found["Length"]
-    assert "(AlpacaEval 2's regression without its item difficulties)" in found["Length"]
+    assert found["Position bias"].startswith("2 pairs with identical answers")
+    assert pairs_result(judged).length_of in found["Length bias"]
+    assert "(AlpacaEval 2's regression without item difficulties)" in found["Length bias"]
 
 
 @pytest.mark.parametrize("by", ["answers", "likelihood"])
 def test_a_judge_that_looks_at_places_is_said_to_go_by_order(tmp_path: Path, by: str) -> None:
     judged = judged_by(tmp_path / "run", pairs_of(named=True), by, code=CodeJudge(first))
     headline, text = said(judged)
-    assert headline == "Mostly about order"
-    assert text.startswith("Of 40 pairs whose verdict turned with their order it chose the first answer in 100.0%: its")
-    assert "not shown to beat a coin" in text
-    assert [one.kind for one in shown_pairs(judged[0], ties=False, seed=0)] == ["turned", "turned"]
+    assert headline == "Mostly position bias"
+    assert text.startswith("Of 40 inconsistent pairs it chose the first position in 100.0%")
+    assert "not significantly better than chance" in text
+    assert [one.kind for one in pair_examples(judged[0], ties=False, seed=0)] == ["inconsistent", "inconsistent"]
     page = page_of(judged)
     stands_alone(page)
-    assert "its verdicts are mostly about order" in words(page)
+    assert "the verdicts depend mostly on position" in words(page)
 
 
 def test_a_judge_that_likes_length_is_said_to_pay_for_it(tmp_path: Path) -> None:
     judged = judged_by(tmp_path / "run", pairs_of(80), code=CodeJudge(longer))
     assert "The longer answer wins 100.0%" in said(judged)[1]
-    assert "it pays for length" in meanings(judged[0])["Length"]
+    assert "length bias" in meanings(judged[0])["Length bias"]
 
 
 def test_a_judge_that_knows_is_said_to_agree_with_people(tmp_path: Path) -> None:
     (judged,) = judged_by(tmp_path / "run", pairs_of(), code=CodeJudge(knows("good")))
-    assert said([judged])[0] == "Agrees with people more often than not"
-    assert meanings(judged)["Position"] == "Both orders agree on every pair: the place played no part here."
-    assert "is better than a coin" in meanings(judged)["People"]
+    assert said([judged])[0] == "Agrees with human labels"
+    assert meanings(judged)["Position bias"] == "Both orders agree on every pair."
+    assert "better than chance" in meanings(judged)["Human agreement"]
     named = judged_by(tmp_path / "named", pairs_of(named=True), code=CodeJudge(knows("good")))
-    assert said(named)[0] == "No preference shown"
+    assert said(named)[0] == "No significant preference"
     always = [Sample({**one.fields, "output_a": "good", "output_b": "bad"}) for one in pairs_of(named=True)]
     assert said(judged_by(tmp_path / "red", always, code=CodeJudge(knows("good"))))[0] == "red is preferred"
 
@@ -125,10 +122,10 @@ def test_self_preference_is_told_with_its_numbers(tmp_path: Path) -> None:
     items = [Sample({**one.fields, "model_a": "a", "model_b": "other"}) for one in pairs_of()]
     judged = judged_by(tmp_path / "run", items, a=CodeJudge(lambda parts: "A" if parts["ANSWER A"] < "c" else "B"),
                        b=CodeJudge(knows("good")))  # fmt: skip
-    favor = favors(judged)[0]
+    favor = self_preferences(judged)[0]
     assert favor is not None
     check = next(one for one in pairs_checks(pairs_result(judged[0]), favor, 2) if one.name == "Self-preference")
-    assert [one.shown for one in check.numbers[:2]] == [percent(favor.own.estimate), percent(favor.others.estimate)]
+    assert [one.value for one in check.numbers[:2]] == [percent(favor.own.estimate), percent(favor.others.estimate)]
     assert check.numbers[0].name in words(page_of(judged))
 
 
@@ -138,7 +135,7 @@ def test_every_number_is_on_the_page_of_pairs(tmp_path: Path) -> None:
     page = page_of(judged)
     stands_alone(page)
     text = words(page)
-    for result, favor in zip(map(pairs_result, judged), favors(judged), strict=True):
+    for result, favor in zip(map(pairs_result, judged), self_preferences(judged), strict=True):
         for name, wins in result.wins:
             assert f"{name} " in text
             assert percent(wins.estimate).replace("\u00a0", " ") in text
@@ -146,36 +143,37 @@ def test_every_number_is_on_the_page_of_pairs(tmp_path: Path) -> None:
         for check in pairs_checks(result, favor, 2):
             assert check.meaning.replace("\u00a0", " ") in text
             for number in check.numbers:
-                assert f"{number.name} {check.name} {number.shown} {number.interval}".replace("\u00a0", " ") in text
+                assert f"{number.name} {check.name} {number.value} {number.interval}".replace("\u00a0", " ") in text
     assert "40 of 40 pairs" in text
     assert "0 of 40 pairs" in text
-    assert "Nothing was scored, so nothing is known." in text
+    assert "Nothing was scored." in text
     assert f"I like {HOSTILE}" in text  # what could not be read is shown
     assert "assay 1.2.3" in text
 
 
 def test_where_nothing_was_scored_no_column_is_blamed(tmp_path: Path) -> None:
     (judged,) = judged_by(tmp_path / "run", pairs_of(4), code=CodeJudge(first, say="Hm."))
-    told = " ".join(pairs_sentences(pairs_result(judged)))
-    assert "no column label" not in told
-    assert "nothing was scored" in told
-    assert said([judged])[0] == "Nothing could be judged"
+    result = pairs_result(judged)
+    lines = " ".join(check_lines(pairs_checks(result, None, 1), result.counts))
+    assert "column label" not in lines
+    assert "Nothing was scored" in lines
+    assert said([judged])[0] == "Nothing was scored"
     stands_alone(page_of([judged]))
 
 
 def test_examples_show_both_orders_and_what_was_given(tmp_path: Path) -> None:
     (judged,) = judged_by(tmp_path / "run", pairs_of(), code=CodeJudge(first))
-    one = shown_pairs(judged, ties=False, seed=0)[0]
-    assert [said.order for said in one.said] == ["A first", "B first"]
-    assert [said.means for said in one.said] == ["A is better", "B is better"]
-    assert all(said.texts[0].endswith(": A") for said in one.said)
-    assert one.verdict == "a tie: the orders disagree"
+    one = pair_examples(judged, ties=False, seed=0)[0]
+    assert [shown.order for shown in one.judgments] == ["A first", "B first"]
+    assert [shown.parsed for shown in one.judgments] == ["A is better", "B is better"]
+    assert all(shown.texts[0].endswith(": A") for shown in one.judgments)
+    assert one.verdict == "tie (inconsistent orders)"
     answers = dict(one.parts)
-    for said_in, top in zip(one.said, ("Answer A", "Answer B"), strict=True):
+    for said_in, top in zip(one.judgments, ("Answer A", "Answer B"), strict=True):
         prompt = said_in.prompt[0][1]
         assert prompt.index(answers[top]) == min(prompt.index(answers[name]) for name in ("Answer A", "Answer B"))
     # Another seed gives other ids: what would be asked then is not what was.
-    assert all(not said.prompt for said in shown_pairs(judged, ties=False, seed=9)[0].said)
+    assert all(not shown.prompt for shown in pair_examples(judged, ties=False, seed=9)[0].judgments)
 
 
 @pytest.mark.parametrize("by", ["answers", "likelihood"])
@@ -183,8 +181,8 @@ def test_grades_are_told_with_what_they_are_worth(tmp_path: Path, by: str) -> No
     judged = rated(tmp_path / "run", CodeJudge(by_words), [*range(20)], by)  # type: ignore[arg-type]
     result = rate_result(judged)
     found = rate_finding(result)
-    assert found.headline == "Grades go with people's"
-    assert "either they are better here, or it pays for length" in " ".join(one.meaning for one in rate_checks(result))
+    assert found.headline == "Grades correlate with human grades"
+    assert "or the judge has a length bias" in " ".join(one.meaning for one in rate_checks(result))
     page = render_rate(judged, result, {"assay": "1.2.3"}, seed=0)
     stands_alone(page)
     text = words(page)
@@ -195,7 +193,7 @@ def test_grades_are_told_with_what_they_are_worth(tmp_path: Path, by: str) -> No
     for check in rate_checks(result):
         assert check.meaning.replace("\u00a0", " ") in text
         for number in check.numbers:
-            assert f"{number.name} {check.name} {number.shown} {number.interval}" in text
+            assert f"{number.name} {check.name} {number.value} {number.interval}" in text
     assert f"Clarity {HOSTILE}" in text
     assert KOREAN in text
 
@@ -203,21 +201,21 @@ def test_grades_are_told_with_what_they_are_worth(tmp_path: Path, by: str) -> No
 def test_grades_without_people_or_of_one_kind_are_called_so(tmp_path: Path) -> None:
     alone = rate_finding(rate_result(rated(tmp_path / "a", CodeJudge(by_words), [None] * 9)))  # type: ignore[arg-type]
     assert alone.headline.startswith("Mean grade")
-    assert "nobody knows what these grades mean" in " ".join(alone.sentences)
+    assert "the validity is unknown" in " ".join(alone.sentences)
     same = rate_finding(rate_result(rated(tmp_path / "b", CodeJudge(lambda parts: "3"), [1, 2, 3, 4])))
-    assert "4 of 4 texts got the grade 3: it tells them apart little." in same.sentences
+    assert "4 of 4 texts have the grade 3: the grades hardly discriminate." in same.sentences
     none = rated(tmp_path / "c", CodeJudge(by_words, missing=lambda parts: True), [1, 2])  # type: ignore[arg-type]
-    assert rate_finding(rate_result(none)).headline == "Nothing could be judged"
+    assert rate_finding(rate_result(none)).headline == "Nothing was scored"
     stands_alone(render_rate(none, rate_result(none), {}, seed=0))
 
 
 def test_texts_far_from_people_are_shown(tmp_path: Path) -> None:
     judged = rated(tmp_path / "run", CodeJudge(by_words), [*range(18), 0, 19])  # type: ignore[arg-type]
-    shown = shown_texts(judged, seed=0)
-    far = [one for one in shown if one.kind == "far from people"]
-    assert (far[0].wanted, far[0].verdict) == ("0", "5.00")
-    assert far[0].said[0].prompt
-    assert {one.kind for one in shown} == {"highest", "lowest", "far from people"}
+    shown = text_examples(judged, seed=0)
+    far = [one for one in shown if one.kind == "far from human"]
+    assert (far[0].human, far[0].verdict) == ("0", "5.00")
+    assert far[0].judgments[0].prompt
+    assert {one.kind for one in shown} == {"highest", "lowest", "far from human"}
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -12,12 +12,11 @@ import pytest
 from assay.core.errors import ModelError, UserError
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
+from assay.judging.audit import check_lines, pairs_checks, rate_checks, scoring_method
 from assay.judging.data import pair_rows, pairs_data, rate_data, rate_rows
-from assay.judging.engine import Judge, Judging, judge_of
-from assay.judging.page.text import favor_sentences, how, pairs_sentences, rate_sentences
-from assay.judging.pairs import JudgedPairs, judge_pairs
-from assay.judging.rate import JudgedTexts, rate, with_steps
-from assay.judging.results import favors, pairs_result, rate_result
+from assay.judging.engine import JudgeConfig, JudgeRun, judge_config
+from assay.judging.judgments import JudgedPairs, JudgedTexts, judge_pairs, rate, with_steps
+from assay.judging.results import pairs_result, rate_result, self_preferences
 from assay.store.run_folder import RunFolder
 from assay.text.answers.grades import Grades
 from assay.text.answers.verdicts import PairJudgment
@@ -43,16 +42,17 @@ def items(n: int = 60, *, named: bool = False) -> list[Sample]:
     return found
 
 
-def judging(folder: Path, **known: CodeJudge) -> Judging:
-    return Judging(RunFolder.open(folder, create=True), Judges(known))  # type: ignore[arg-type]
+def judging(folder: Path, **known: CodeJudge) -> JudgeRun:
+    return JudgeRun(RunFolder.open(folder, create=True), Judges(known))  # type: ignore[arg-type]
 
 
 def judged(folder: Path, code: CodeJudge, samples: list[Sample], by: str = "answers", **more: bool) -> JudgedPairs:
-    return judge_pairs(judging(folder, code=code), judge_of("code", by), samples, ties=more.get("ties", False))  # type: ignore[arg-type]
+    return judge_pairs(judging(folder, code=code), judge_config("code", by), samples, ties=more.get("ties", False))  # type: ignore[arg-type]
 
 
-def said(found: JudgedPairs) -> str:
-    return "\n".join(pairs_sentences(pairs_result(found)))
+def check_text(found: JudgedPairs) -> str:
+    result = pairs_result(found)
+    return "\n".join(check_lines(pairs_checks(result, None, 1), result.counts)).replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize("by", ["answers", "likelihood"])
@@ -65,9 +65,9 @@ def test_a_judge_that_always_says_a_has_a_conflict_rate_of_100_percent(tmp_path:
     assert result.wins[0][1].estimate == 0.5
     assert result.humans is not None
     assert result.humans.judge.estimate == 0.5
-    assert "disagree on 100.0%" in said(found)
-    assert "favors the first place" in said(found)
-    assert "not shown to be better than guessing" in said(found)
+    assert "position inconsistency: 100.0%" in check_text(found)
+    assert "the verdicts depend mostly on position" in check_text(found)
+    assert "not significantly better than chance" in check_text(found)
 
 
 @pytest.mark.full
@@ -83,7 +83,7 @@ def test_a_judge_that_likes_length_is_caught_by_the_length_audit(tmp_path: Path)
     assert result.length.correlation.estimate > 0.8
     assert result.length.length_controlled is not None
     assert result.length.length_controlled.estimate == pytest.approx(0.5, abs=0.1)
-    assert "it goes with length" in said(found)
+    assert result.length.follows_length
     # Where one side is nearly always longer it nearly always wins, and the audit says what is left without.
     padded = [Sample({**one.fields, "output_a": one.text("output_a") + " word" * 15}) for one in items(200)]
     lopsided = pairs_result(judged(tmp_path / "padded", CodeJudge(longer), padded)).length
@@ -108,12 +108,12 @@ def test_a_judge_that_knows_the_label_is_right_without_bias(tmp_path: Path, by: 
     assert result.humans.rouge.estimate > 0.5  # "good" is in the reference; long answers share less of it
     assert (result.humans.balanced is not None) == (by == "likelihood")
     assert (result.mass == pytest.approx(0.7)) if by == "likelihood" else result.mass is None
-    assert "favors" not in said(found)
+    assert result.position.first_in_conflicts is None
 
 
 def test_ties_count_half_and_are_no_conflicts(tmp_path: Path) -> None:
     found = judged(tmp_path / "run", CodeJudge(knows("word")), items(20), ties=True)
-    assert [one.worth for one in found.verdicts] == [0.5] * 20
+    assert [one.preference for one in found.verdicts] == [0.5] * 20
     result = pairs_result(found)
     assert result.position is not None
     assert result.position.conflict.estimate == 0.0
@@ -125,27 +125,26 @@ def test_ties_count_half_and_are_no_conflicts(tmp_path: Path) -> None:
 
 def test_a_conflict_counts_as_a_tie_and_orders_are_mapped_back() -> None:
     agreed = PairJudgment(Score(1.0), Score(1.0))
-    assert (agreed.worth, agreed.conflict) == (1.0, False)
+    assert (agreed.preference, agreed.inconsistent) == (1.0, False)
     torn = PairJudgment(Score(1.0, evidence={"first": 0.9}), Score(0.0, evidence={"first": 0.3}))
-    assert (torn.worth, torn.conflict) == (0.5, True)
+    assert (torn.preference, torn.inconsistent) == (0.5, True)
     assert torn.balanced == pytest.approx(0.6)
-    assert PairJudgment(Score(1.0), Score(0.5)).conflict
+    assert PairJudgment(Score(1.0), Score(0.5)).inconsistent
     lacking = PairJudgment(Score(1.0), Unscored("failed", "x"))
-    assert (lacking.worth, lacking.conflict, lacking.orders, lacking.balanced) == (None, False, None, None)
+    assert (lacking.preference, lacking.inconsistent, lacking.orders, lacking.balanced) == (None, False, None, None)
 
 
 def test_what_fails_or_cannot_be_read_is_counted_apart_and_never_half_a_win(tmp_path: Path) -> None:
     down = CodeJudge(knows("good"), missing=lambda parts: " 3?" in parts["INSTRUCTION"])
     result = pairs_result(judged(tmp_path / "down", down, items(10)))
     assert (result.counts.n, result.counts.scored, result.counts.failed, result.counts.unparsed) == (10, 9, 1, 0)
-    assert "Not scored, and left out of every figure: 1 of 10, such as: gone: the server is down" in pairs_sentences(
-        result
-    )
+    assert result.counts.why == "gone: the server is down"
+    assert result.counts.why in check_lines([], result.counts)[0]
     chatty = pairs_result(judged(tmp_path / "chatty", CodeJudge(first, say="I like {said} best."), items(10)))
     assert (chatty.counts.scored, chatty.counts.unparsed) == (0, 10)
     assert chatty.wins == ()
     assert chatty.position is None
-    assert "no pair of two answers was judged" in "\n".join(pairs_sentences(chatty))
+    assert not pairs_checks(chatty, None, 1)[0].numbers
 
 
 def test_nobody_is_asked_twice_whatever_the_order_and_what_failed_is_asked_again(tmp_path: Path) -> None:
@@ -200,26 +199,27 @@ def test_self_preference_needs_several_judges_and_names(tmp_path: Path) -> None:
     red, neutral = CodeJudge(knows("good")), CodeJudge(knows("good"))
     at = judging(tmp_path / "run", red=red, green=neutral)
     samples = items(40, named=True)
-    # Red's own answers, to a judge that favors them whatever they say.
+    # Red's own answers, to a judge that prefers them whatever they say.
     own = {one.text(f"output_{'a' if one.text('model_a') == 'red' else 'b'}") for one in samples}
     red.pick = lambda parts: "A" if parts["ANSWER A"] in own else "B"
-    both = [judge_pairs(at, Judge(name, "answers", judge_of("x", "answers").decoding), samples, ties=False) for name in
+    decoding = judge_config("x", "answers").decoding
+    both = [judge_pairs(at, JudgeConfig(name, "answers", decoding), samples, ties=False) for name in
             ("red", "green")]  # fmt: skip
-    found = favors(both)
+    found = self_preferences(both)
     assert found[1] is None
     assert found[0] is not None
     assert found[0].own.estimate == 1.0
     assert found[0].others.estimate == pytest.approx(0.5)
     assert found[0].shown
-    (told,) = favor_sentences(["red", "green"], found)
-    assert "it favors its own" in told
+    check = next(one for one in pairs_checks(pairs_result(both[0]), found[0], 2) if one.name == "Self-preference")
+    assert check.numbers[0].effect == found[0].own
     assert dict(pairs_result(both[0]).wins)["red"].estimate == 1.0
     assert dict(pairs_result(both[0]).wins)["blue"].estimate == 0.0
     named = replace(both[0].judge, family="blue")
-    assert favors([replace(both[0], judge=named), both[1]])[0].own.estimate == 0.0  # type: ignore[union-attr]
-    assert "one judge cannot show it" in favor_sentences(["red"], favors(both[:1]))[0]
+    assert self_preferences([replace(both[0], judge=named), both[1]])[0].own.estimate == 0.0  # type: ignore[union-attr]
+    assert self_preferences(both[:1]) == [None]
     unnamed = judge_pairs(at, both[0].judge, items(4), ties=False)
-    assert "no pair has an answer" in favor_sentences(["red", "green"], favors([unnamed, unnamed]))[0]
+    assert self_preferences([unnamed, unnamed]) == [None, None]
 
 
 @pytest.mark.parametrize(("name", "right", "agreed"), [("gpt-4", 95.5, 95.0), ("chatgpt", 81.5, 71.0)])
@@ -232,7 +232,7 @@ def test_figures_of_llmbar_come_out_as_published(name: str, right: float, agreed
         for row in rows
     ]
     verdicts = [PairJudgment(worth[row["winner_as_given"]], worth[row["winner_swapped"]]) for row in rows]
-    result = pairs_result(JudgedPairs(Judge("x", "answers", None), samples, verdicts, []))
+    result = pairs_result(JudgedPairs(JudgeConfig("x", "answers", None), samples, verdicts, []))
     assert result.humans is not None
     assert result.position is not None
     assert 100 * result.humans.judge.estimate == pytest.approx(right)
@@ -247,7 +247,7 @@ def texts(n: int = 30) -> list[Sample]:
     ]
 
 
-def graded(folder: Path, code: CodeJudge, samples: list[Sample], judge: Judge) -> JudgedTexts:
+def graded(folder: Path, code: CodeJudge, samples: list[Sample], judge: JudgeConfig) -> JudgedTexts:
     return rate(judging(folder, code=code), judge, RUBRIC, samples)
 
 
@@ -257,7 +257,7 @@ def by_words(parts: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("by", ["answers", "likelihood"])
 def test_texts_are_graded_counted_and_compared_with_people(tmp_path: Path, by: str) -> None:
-    found = graded(tmp_path / "run", CodeJudge(by_words), texts(), judge_of("code", by))  # type: ignore[arg-type]
+    found = graded(tmp_path / "run", CodeJudge(by_words), texts(), judge_config("code", by))  # type: ignore[arg-type]
     result = rate_result(found)
     assert (result.counts.n, result.counts.scored) == (30, 30)
     assert result.mean is not None
@@ -270,8 +270,8 @@ def test_texts_are_graded_counted_and_compared_with_people(tmp_path: Path, by: s
     assert result.humans.rouge.estimate < 0  # longer texts share less of a reference of one word
     assert result.length is not None
     assert result.length.estimate > 0.9
-    assert "longer texts get better grades" in "\n".join(rate_sentences(result))
-    assert how(result) == ("probabilities" if by == "likelihood" else "its answer")
+    assert "Longer texts get higher grades" in "\n".join(check_lines(rate_checks(result), result.counts))
+    assert scoring_method(result) == ("probabilities" if by == "likelihood" else "answer")
     assert sum(count for _, count in result.grades) == 30
     if by == "answers":
         assert result.grades == tuple((float(grade), 6) for grade in range(1, 6))
@@ -279,56 +279,56 @@ def test_texts_are_graded_counted_and_compared_with_people(tmp_path: Path, by: s
 
 
 def test_the_mean_of_samples_is_what_counts(tmp_path: Path) -> None:
-    judge = judge_of("code", samples=4)
+    judge = judge_config("code", samples=4)
     assert judge.by == "answers"
     found = graded(tmp_path / "run", CodeJudge(by_words), texts(5), judge)
     assert all(isinstance(one, Score) and one.evidence == {"samples": 4.0, "read": 4.0} for one in found.outcomes)
-    assert how(rate_result(found)) == "mean of 4 answers"
+    assert scoring_method(rate_result(found)) == "mean of 4 answers"
 
 
 def test_steps_are_asked_once_and_held_fixed(tmp_path: Path) -> None:
     code = CodeJudge(by_words)
     at = judging(tmp_path / "run", code=code)
-    rubric = with_steps(at, judge_of("code"), RUBRIC)
+    rubric = with_steps(at, judge_config("code"), RUBRIC)
     assert rubric.steps == "1. Read it.\n2. Grade it."
-    assert with_steps(at, judge_of("code"), RUBRIC) == rubric
+    assert with_steps(at, judge_config("code"), RUBRIC) == rubric
     assert len(code.asked) == 1
-    rate(at, judge_of("code"), rubric, texts(3))
+    rate(at, judge_config("code"), rubric, texts(3))
     assert all("1. Read it.\n2. Grade it." in prompt for prompt in code.asked[1:])
 
 
 def test_steps_without_an_end_are_refused(tmp_path: Path) -> None:
     at = judging(tmp_path / "run", code=CodeJudge(by_words, steps_end="length"))
-    with pytest.raises(ModelError, match="came to no end of its evaluation steps"):
-        with_steps(at, judge_of("code"), RUBRIC)
+    with pytest.raises(ModelError, match="did not finish its evaluation steps"):
+        with_steps(at, judge_config("code"), RUBRIC)
 
 
 def test_files_for_programs_hold_every_number(tmp_path: Path) -> None:
     found = judged(tmp_path / "run", CodeJudge(first), items(4))
-    data = json.loads(json.dumps(pairs_data([pairs_result(found)], favors([found]))))
+    data = json.loads(json.dumps(pairs_data([pairs_result(found)], self_preferences([found]))))
     assert data["pairs"][0]["position"]["conflict"]["estimate"] == 1.0
     assert data["pairs"][0]["wins"][0]["name"] == "output_a"
-    assert [row["worth"] for row in pair_rows([found])] == [0.5] * 4
-    texts_found = rate(judging(tmp_path / "rate", code=CodeJudge(by_words)), judge_of("code"), RUBRIC, texts(5))
+    assert [row["preference"] for row in pair_rows([found])] == [0.5] * 4
+    texts_found = rate(judging(tmp_path / "rate", code=CodeJudge(by_words)), judge_config("code"), RUBRIC, texts(5))
     more = json.loads(json.dumps(rate_data(rate_result(texts_found), texts_found)))
     assert more["rubric"]["criteria"] == RUBRIC.criteria
     assert [row["value"] for row in rate_rows(texts_found)] == pytest.approx([1.96, 2.5, 3.0, 3.5, 4.0], abs=0.6)
 
 
 def test_how_a_model_judges_depends_on_what_it_shows() -> None:
-    assert judge_of("embedded:smollm2").by == "likelihood"
-    assert judge_of("openai:gpt-4o").by == "answers"
-    assert judge_of("embedded:smollm2", samples=5).by == "answers"
-    with pytest.raises(UserError, match="does not show how probable"):
-        judge_of("openai:gpt-4o", "likelihood")
-    with pytest.raises(UserError, match="not sampled"):
-        judge_of("embedded:smollm2", "likelihood", samples=2)
+    assert judge_config("embedded:smollm2").by == "likelihood"
+    assert judge_config("openai:gpt-4o").by == "answers"
+    assert judge_config("embedded:smollm2", samples=5).by == "answers"
+    with pytest.raises(UserError, match="provides no likelihoods"):
+        judge_config("openai:gpt-4o", "likelihood")
+    with pytest.raises(UserError, match="deterministic"):
+        judge_config("embedded:smollm2", "likelihood", samples=2)
 
 
 def test_grades_on_another_scale_stay_on_it(tmp_path: Path) -> None:
     rubric = Rubric("Accuracy.", grades=Grades(0, 5, 0.5), dimension="accuracy")
     code = CodeJudge(lambda parts: "4.5")
-    found = rate(judging(tmp_path / "run", code=code), judge_of("code", "answers"), rubric, texts(3))
+    found = rate(judging(tmp_path / "run", code=code), judge_config("code", "answers"), rubric, texts(3))
     assert [one.value for one in found.outcomes if isinstance(one, Score)] == [4.5] * 3
 
 
@@ -340,21 +340,21 @@ def test_an_answer_beside_itself_is_a_tie_and_no_conflict(tmp_path: Path) -> Non
     assert result.same == 4
     assert result.position is not None
     assert result.position.conflict.n == 2
-    assert "Same answer twice: 4 pairs, ties and left out of the position figures." in said(found)
+    assert "4 pairs with identical answers" in check_text(found)
     only = judged(tmp_path / "alike", CodeJudge(first), alike)
     assert pairs_result(only).position is None
     assert pairs_result(only).wins[0][1].estimate == 0.5
-    assert "no pair of two answers was judged in both orders" in said(only)
+    assert not pairs_checks(pairs_result(only), None, 1)[0].numbers
 
 
 @pytest.mark.full
 def test_the_length_audit_says_whose_win_rate_it_is(tmp_path: Path) -> None:
     two = judged(tmp_path / "two", CodeJudge(longer), items(200, named=True))
     assert pairs_result(two).length_of == "red"
-    assert "the win rate of red, " in said(two)
+    assert "win rate of red: " in check_text(two)
     three = [Sample({**one.fields, "model_b": f"green{nth % 2}"}) for nth, one in enumerate(items(200, named=True))]
-    assert "the win rate of output_a, " in said(judged(tmp_path / "three", CodeJudge(longer), three))
-    assert "(AlpacaEval 2's regression without its item difficulties)" in said(two)
+    assert "win rate of output_a: " in check_text(judged(tmp_path / "three", CodeJudge(longer), three))
+    assert "(AlpacaEval 2's regression without item difficulties)" in check_text(two)
 
 
 def test_all_that_a_judge_wrote_is_kept_where_it_cannot_be_read(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_all_that_a_judge_wrote_is_kept_where_it_cannot_be_read(tmp_path: Path) 
     (row,) = pair_rows([found])
     assert [row[order]["texts"] for order in ("as_given", "swapped")] == [[chatter]] * 2
     chat = judging(tmp_path / "rate", code=CodeJudge(first, say=chatter))
-    (unread,) = rate_rows(rate(chat, judge_of("code", "answers"), RUBRIC, written(1)))
+    (unread,) = rate_rows(rate(chat, judge_config("code", "answers"), RUBRIC, written(1)))
     assert unread["texts"] == [chatter]
 
 
@@ -373,20 +373,21 @@ def written(n: int, **more: str) -> list[Sample]:
 
 def agreement(folder: Path, samples: list[Sample], grade: str = "") -> str:
     judge = CodeJudge(lambda parts: grade or str(1 + len(parts["TEXT"].split()) % 5))
-    found = rate(judging(folder, code=judge), judge_of("code", "answers"), RUBRIC, samples)
-    return "\n".join(rate_sentences(rate_result(found)))
+    found = rate(judging(folder, code=judge), judge_config("code", "answers"), RUBRIC, samples)
+    result = rate_result(found)
+    return "\n".join(check_lines(rate_checks(result), result.counts))
 
 
 def test_why_there_is_no_agreement_with_people_is_told(tmp_path: Path) -> None:
-    assert "no scored text has a grade by people (column human)" in agreement(
+    assert "No scored text has a human grade (column human)" in agreement(
         tmp_path / "a", [Sample({"output": "x"}), Sample({"output": "xy"})]
     )
     never = agreement(tmp_path / "b", written(6), grade="3")
-    assert "no scored text" not in never
-    assert "on 6 texts with a human grade there is no correlation" in never
-    assert "no reference for ROUGE" in agreement(tmp_path / "c", written(6))
+    assert "No scored text" not in never
+    assert "No correlation on 6 texts with human grades" in never
+    assert "Without references there is no comparison with ROUGE-L" in agreement(tmp_path / "c", written(6))
     some = [*written(4, reference="good word"), Sample({"output": "x", "human": "1"})]
-    assert "no ROUGE, as 1 of them lack a reference" in agreement(tmp_path / "d", some)
-    assert "ROUGE-L with the same grades" in agreement(tmp_path / "e", written(6, reference="good word"))
+    assert "1 of 5 lack a reference" in agreement(tmp_path / "d", some)
+    assert "ROUGE-L and human grades" in agreement(tmp_path / "e", written(6, reference="good word"))
     pairs = [*items(5), Sample({name: value for name, value in items(6)[5].fields.items() if name != "reference"})]
-    assert "no ROUGE, as 1 of them lack a reference" in said(judged(tmp_path / "f", CodeJudge(knows("good")), pairs))
+    assert "1 of 6 lack a reference" in check_text(judged(tmp_path / "f", CodeJudge(knows("good")), pairs))

@@ -15,7 +15,7 @@ from assay.core.errors import FieldError
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.engines.local import Local
-from assay.evaluation.asking import EXAMPLES, Quest, ask_each, requests_of, ways_for
+from assay.evaluation.asking import EXAMPLES, PromptedQuestion, ask_each, prompting_methods, requests_of
 from assay.models.open_models import OpenModels
 from assay.models.remote.budget import Budget
 from assay.pipeline.cost.asks import ASSUMED, UNTOLD, Asks, asks, expected
@@ -109,8 +109,8 @@ def test_a_field_that_no_sample_will_have_is_told_by_the_plan(tmp_path: Path) ->
 
 def test_what_is_expected_of_two_calls_is_never_less_than_what_is_asked(server: FaultServer) -> None:
     """Called by commands before they ask: every way of asking, those with a second call too."""
-    ways = ways_for("number", 0, 3, 4, (12, 40), 7)
-    quests = [Quest(way, "How many are 5 and 7?", (), EXAMPLES["number"]) for way in ways]
+    ways = prompting_methods("number", 0, 3, 4, (12, 40), 7)
+    quests = [PromptedQuestion(way, "How many are 5 and 7?", (), EXAMPLES["number"]) for way in ways]
     (found,) = expected("ask", {MODEL: requests_of(quests), "embedded:smollm2": []})
     assert found.estimate is not None
     with opened("openai", server) as model:

@@ -19,9 +19,9 @@ from assay.core.completions import (
     TextRequest,
 )
 from assay.core.errors import ModelError, UserError
-from assay.probes.jailbreak.defenses import DEFENCES, Asking, Reply, _majority, needed, swapped
+from assay.probes.jailbreak.defenses import DEFENSES, JailbreakSetup, Reply, _majority, needed, swapped
 from assay.probes.jailbreak.page import headline, render, rows, sentences
-from assay.probes.jailbreak.probe import Probed, bench_of, probe
+from assay.probes.jailbreak.probe import JailbreakResult, bench_of, probe
 from assay.probes.jailbreak.tasks import Attack, Turn, attacks, attacks_on, through
 from assay.text.privacy.leaks import leaks
 from assay.text.prompting.jailbreaks import FAMILIES
@@ -87,15 +87,15 @@ class Models(TinyModels):
         return self.model
 
 
-def probed(defenses: Sequence[str] = tuple(DEFENCES), cases: int = 12, model: Naive | None = None) -> Probed:
+def probed(defenses: Sequence[str] = tuple(DEFENSES), cases: int = 12, model: Naive | None = None) -> JailbreakResult:
     tried = attacks("secret", list(FAMILIES), cases, 3)
-    bench = bench_of(Asking("tiny:naive", reader="tiny:naive"), Models(model or Naive()), tried, HARMLESS, "")
+    bench = bench_of(JailbreakSetup("tiny:naive", reader="tiny:naive"), Models(model or Naive()), tried, HARMLESS, "")
     return probe(bench, tried, "secret", defenses)
 
 
 def test_each_defense_does_what_it_says() -> None:
     found = {one.name: one for one in probed().results}
-    assert list(found) == ["none", *DEFENCES]
+    assert list(found) == ["none", *DEFENSES]
     alone = found["none"]
     assert {name: share.estimate for name, share in alone.families.items() if share.estimate} == {"prefix": 1.0}
     assert (alone.through.estimate, alone.through.n) == (1 / 6, 72)
@@ -127,24 +127,24 @@ def test_each_defense_does_what_it_says() -> None:
 
 def test_the_page_and_the_words_say_the_same() -> None:
     found = probed()
-    assert headline(found) == "Shown to keep attacks out: reminder (at a price), vote and guard."
+    assert headline(found) == "Attack success significantly reduced by: reminder (with over-refusal), vote and guard."
     page = render(found, "<script>alert(1)</script>", {})
     assert "<script>alert" not in page
     for row in rows(found):
         assert row[0] in page
     assert "98.75" in page
-    assert any("With reminder" in one for one in sentences(found))
+    assert any(one.startswith("Reminder: ") for one in sentences(found))
     none = probed(defenses=())
     assert len(none.results) == 1
-    assert "of attacks get through" in headline(none)
+    assert headline(none).startswith("Attack success rate")
     assert render(none, "own", {})
 
 
 def test_nothing_gets_through() -> None:
     tried = attacks("secret", ["direct"], 3, 0)
-    bench = bench_of(Asking("tiny:naive"), Models(), tried, HARMLESS, "")
+    bench = bench_of(JailbreakSetup("tiny:naive"), Models(), tried, HARMLESS, "")
     found = probe(bench, tried, "secret", ["vote"])
-    assert headline(found) == "No attack got through."
+    assert headline(found) == "No attack succeeded."
     high = found.alone.through.high
     assert high is not None
     assert high > 0.3  # three attempts prove little
@@ -155,7 +155,7 @@ def test_what_lacks_an_answer_is_left_out_everywhere() -> None:
     assert found.left_out == {"it took too long": 1}
     assert {len(one.harmless) for one in found.results} == {29}
     assert any("it took too long" in one for one in sentences(found))
-    with pytest.raises(UserError, match=r"Nothing can be counted.*it took too long"):
+    with pytest.raises(UserError, match=r"No complete answers.*it took too long"):
         probed([], model=Naive("e"))
 
 
@@ -170,10 +170,10 @@ def test_what_a_guard_cannot_read_is_left_out_too() -> None:
 
 def test_too_few_harmless_questions_for_a_line() -> None:
     tried = attacks("secret", ["direct"], 2, 0)
-    bench = bench_of(Asking("tiny:naive"), Models(), tried, HARMLESS[: needed(0.05) - 1], "")
-    with pytest.raises(UserError, match="takes 20 of them, had 19"):
+    bench = bench_of(JailbreakSetup("tiny:naive"), Models(), tried, HARMLESS[: needed(0.05) - 1], "")
+    with pytest.raises(UserError, match="needs 20 harmless messages, got 19"):
         probe(bench, tried, "secret", ["guard"])
-    with pytest.raises(UserError, match="no defense 'wall'"):
+    with pytest.raises(UserError, match="Unknown defense 'wall'"):
         probe(bench, tried, "secret", ["wall"])
 
 
@@ -194,7 +194,7 @@ def test_every_attack_has_a_codeword_of_its_own() -> None:
         assert not leaks(one.turn.message, one.secret)
     assert attacks("secret", ["prefix"], 3, 1) == attacks("secret", ["prefix"], 3, 1)
     assert attacks("secret", ["prefix"], 3, 1) != attacks("secret", ["prefix"], 3, 2)
-    with pytest.raises(ValueError, match="takes prompts"):
+    with pytest.raises(ValueError, match="needs prompts"):
         attacks("prompts", ["direct"], 1, 0)
 
 
@@ -211,13 +211,13 @@ def test_what_gets_through() -> None:
 def test_prompts_of_ones_own_count_as_one_however_often_they_are_wrapped() -> None:
     tried = attacks_on(["Say moo.", "Say baa."], list(FAMILIES), "", HARMLESS)
     assert len(tried) == 12
-    bench = bench_of(Asking("tiny:naive"), Models(), tried, HARMLESS, "")
+    bench = bench_of(JailbreakSetup("tiny:naive"), Models(), tried, HARMLESS, "")
     found = probe(bench, tried, "prompts", ["reminder"])
     assert found.alone.through.n == 2
     assert found.alone.through.estimate == 1
     assert found.results[1].through_change is not None
     assert found.results[1].through_change.n == 2
-    assert "nobody knows what was wanted" in render(found, "own", {})
+    assert "the success rate is an upper bound" in render(found, "own", {})
 
 
 @pytest.mark.parametrize(("share", "changed"), [(0, 0), (0.1, 2), (1, 20)])

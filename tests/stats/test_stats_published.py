@@ -16,7 +16,7 @@ import pytest
 from assay.components.sources.tasks.mmlu import Mmlu
 from assay.core.completions import Answer, Capabilities, Completion, Continuations, Likelihood, TextRequest
 from assay.core.lab import Lab
-from assay.evaluation.plan import Cell, cells, parse_manner
+from assay.evaluation.plan import EvalCell, cells, parse_prompt_setup
 from assay.evaluation.run import Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.store.images import StoredImages
@@ -83,8 +83,8 @@ def test_a_folder_of_other_models_questions_and_judges_is_read(tmp_path: Path) -
     assert "rouge: skipped" in done.stdout
     assert "llmfao: green is left out, nobody voted on it" in done.stdout
     assert "published for 100 pairs, here are 40" in done.stdout
-    assert "it favors the first place" in done.stdout
-    assert "it goes with length" in done.stdout
+    assert "the verdicts depend mostly on position" in " ".join(done.stdout.split())
+    assert "the judge has a length bias" in " ".join(done.stdout.split())
     lines = [line for line in done.stdout.splitlines() if line.startswith(("figure", "llmfao, ", "Judge", "LLMBar"))]
     ours = lines[0].index("ours") + len("ours")
     assert len(lines) > 10
@@ -210,7 +210,7 @@ class Pupils(TinyModels):
     likelihood_model = text_model
 
 
-def kept(folder: Path, chosen: Sequence[Cell]) -> None:
+def kept(folder: Path, chosen: Sequence[EvalCell]) -> None:
     Evaluation(chosen, RunFolder.open(folder, create=True), Pupils()).run()
 
 
@@ -223,9 +223,9 @@ def test_answers_of_an_evaluation_are_read_and_not_asked_again(tmp_path: Path) -
         write(data / "mmlu" / "dev" / f"{subject}_dev.csv", "Which?,a,b,c,d,A\n" * 5)
     sums = [{"question": f"What is {nth}?", "answer": f"So.\n#### {nth}"} for nth in range(4, 8)]
     write(data / "gsm8k-test.jsonl", "\n".join(map(json.dumps, sums)))
-    letter, greedy = parse_manner("letter:5"), parse_strategy("greedy", max_tokens=256, seed=0)
+    letter, greedy = parse_prompt_setup("letter:5"), parse_strategy("greedy", max_tokens=256, seed=0)
     kept(keep, cells([MODEL], [parse_task(f"mmlu:{(data / 'mmlu').resolve()}", None)], [letter], []))
-    asked = [parse_manner("zero-shot"), parse_manner("zero-shot-cot")]
+    asked = [parse_prompt_setup("zero-shot"), parse_prompt_setup("zero-shot-cot")]
     kept(keep, cells([MODEL], [parse_task(f"gsm8k:{data / 'gsm8k-test.jsonl'}", None)], asked, [greedy]))
     found = figures(data, "--only", "mmlu", "gsm8k", "--mmlu-items", 0, "--problems", 0, "--keep", keep)
     assert found["MMLU, 2 subjects, right, %"]["ours"] == pytest.approx(60)
@@ -250,7 +250,7 @@ def test_a_subject_without_examples_is_left_out_and_said(tmp_path: Path) -> None
     whole = parse_task(f"mmlu:{root}", None)
     task = replace(whole, items=Mmlu(root, subjects=("anatomy",)))
     assert len(task.items.read(Lab(0, Pupils(), StoredImages([])))) == 2
-    kept(keep, cells([MODEL], [task], [parse_manner("letter:5")], []))
+    kept(keep, cells([MODEL], [task], [parse_prompt_setup("letter:5")], []))
     done = published(data, "--only", "mmlu", "--mmlu-items", 0, "--keep", keep)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MMLU: botany is left out, it has 4 examples in dev/, 5 are needed" in done.stdout

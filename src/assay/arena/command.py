@@ -1,4 +1,4 @@
-"""assay arena: which model people or a judge prefer."""
+"""assay arena: leaderboard of models from pairwise votes."""
 
 from __future__ import annotations
 
@@ -19,54 +19,76 @@ METHODS = click.Choice(["bradley-terry", "elo"])
 TIES = click.Choice(["half", "davidson"])
 UNUSED = {"bradley-terry": ("k",), "elo": ("ties", "prior", "anchor")}
 HINTS = {
-    "No finite strengths": "Give them votes that they lose or win, leave them out, or hold them with --prior 0.1.",
-    "The votes fall into": "Rank each group by itself, add votes between them, or use --prior 0.1.",
-    "The likelihood has": "Leave a --control out, take --ties half, or use --prior 0.1.",
+    "No finite strengths": "Add votes that they lose or win, exclude them, or use --prior 0.1.",
+    "The votes fall into": "Rank each group separately, add votes between them, or use --prior 0.1.",
+    "The likelihood has": "Remove a --control, use --ties half, or use --prior 0.1.",
 }
 
 
 @click.group()
 def command() -> None:
-    """Rate models by votes between them."""
+    """Rate models from pairwise votes."""
 
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--method", type=METHODS, default="bradley-terry", show_default=True)
-@click.option("--ties", type=TIES, default="half", show_default=True, help="How a tie counts.")
-@click.option("--bootstrap", type=click.IntRange(0), default=1000, show_default=True, help="Resamples; 0 for none.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--method", type=METHODS, default="bradley-terry", show_default=True, help="Rating model.")
+@click.option("--ties", type=TIES, default="half", show_default=True, help="Model of ties.")
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    help="Bootstrap resamples; 0 for sandwich intervals.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Bootstrap seed.")
 @click.option("--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True)
-@click.option("--weight", metavar="COLUMN", help="How much each vote counts.")
-@click.option("--control", "controls", multiple=True, metavar="COLUMN", help="Rate at equal COLUMN, such as length.")
-@click.option("--anchor", metavar="MODEL", help="Put this model at --mean, instead of the mean of all.")
-@click.option("--mean", type=float, default=1000.0, show_default=True, help="Where ratings lie; Elo's start.")
-@click.option("--prior", type=click.FloatRange(0), default=0.0, show_default=True, help="Pulls strengths together.")
-@click.option("--k", type=click.FloatRange(0, min_open=True), default=4.0, show_default=True, help="Of Elo.")
+@click.option("--weight", metavar="COLUMN", help="Column of vote weights.")
+@click.option(
+    "--control",
+    "controls",
+    multiple=True,
+    metavar="COLUMN",
+    help="Covariate to control for, such as length; repeat for several.",
+)
+@click.option("--anchor", metavar="MODEL", help="Model whose rating is fixed at --mean.")
+@click.option("--mean", type=float, default=1000.0, show_default=True, help="Mean rating, or initial rating of Elo.")
+@click.option(
+    "--prior",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Precision of a Gaussian prior on strengths.",
+)
+@click.option("--k", type=click.FloatRange(0, min_open=True), default=4.0, show_default=True, help="K-factor of Elo.")
 @JSON
 def rank(file: Path, method: str, weight: str | None, controls: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Print a leaderboard of the votes in FILE: .csv or .jsonl of model_a, model_b, winner (model_a, model_b or tie).
+    """Rank models by the votes in FILE, a .csv or .jsonl of model_a, model_b, winner (model_a, model_b or tie).
 
-    A rank such as 2-5 says which places the intervals leave open. --control COLUMN takes a column of differences, or
-    two of amounts, COLUMN_a and COLUMN_b. Without resamples Bradley-Terry's intervals come from the curvature.
+    A rank such as 2-5 is the range compatible with the intervals. --control COLUMN is a column of differences, or a
+    pair of columns COLUMN_a and COLUMN_b. With --bootstrap 0, Bradley-Terry uses sandwich intervals.
     """
     from assay.components.sources.files.vote_file import read_votes
 
     if method == "elo" and (controls or options["prior"] or options["anchor"] or options["ties"] != "half"):
-        raise UserError("Elo takes no --control, --prior, --anchor or --ties.", hint="Use --method bradley-terry.")
+        raise UserError(
+            "Elo does not support --control, --prior, --anchor or --ties.", hint="Use --method bradley-terry."
+        )
     cast = read_votes(file, weight=weight, controls=controls)
     if options["anchor"] is not None and options["anchor"] not in cast.models:
-        raise UserError(f"No vote is on {options['anchor']!r}.", hint=did_you_mean(options["anchor"], cast.models))
+        raise UserError(
+            f"The anchor {options['anchor']!r} has no votes.", hint=did_you_mean(options["anchor"], cast.models)
+        )
     try:
         found = _elo(cast, options) if method == "elo" else _bradley_terry(cast, options)
     except ValueError as error:
         hint = next((hint for start, hint in HINTS.items() if str(error).startswith(start)), "")
         raise UserError(f"{file}: {error}", hint=hint) from error
-    how = {name: value for name, value in {**options, "weight": weight}.items() if name not in UNUSED[method]}
+    settings = {name: value for name, value in {**options, "weight": weight}.items() if name not in UNUSED[method]}
     if as_json:
-        show({"method": method, "options": how, **_data(found)})
+        show({"method": method, "options": settings, **_data(found)})
     else:
-        _print(found, method, how)
+        _print(found, method, settings)
 
 
 def _bradley_terry(cast: PairwiseVotes, options: dict[str, Any]) -> Leaderboard:
@@ -96,23 +118,23 @@ def _data(found: Leaderboard) -> dict[str, Any]:
     return data
 
 
-def _print(found: Leaderboard, method: str, how: dict[str, Any]) -> None:
+def _print(found: Leaderboard, method: str, settings: dict[str, Any]) -> None:
     from assay.arena.text import head, interval, notes
 
-    click.echo(head(found, method, how) + "\n")
+    click.echo(head(found, method, settings) + "\n")
     table(
-        ["rank", "model", "rating", f"{100 * how['level']:g} % interval", "votes", "win rate"],
+        ["rank", "model", "rating", f"{100 * settings['level']:g}% CI", "votes", "win rate"],
         [
             [
                 f"{one.best}-{one.worst}" if one.best != one.worst else f"{one.best}",
                 one.model,
                 f"{one.rating.estimate:,.0f}",
-                interval(one.rating, 0) if one.model != how.get("anchor") else "anchor",
+                interval(one.rating, 0) if one.model != settings.get("anchor") else "anchor",
                 f"{one.votes:,}",
                 f"{100 * one.win_rate:.1f} %",
             ]
             for one in found.standings
         ],
     )
-    if said := notes(found):
-        click.echo("\n" + "\n".join(said))
+    if lines := notes(found):
+        click.echo("\n" + "\n".join(lines))

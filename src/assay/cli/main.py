@@ -1,4 +1,4 @@
-"""The entry point: finds the command, and turns a user's mistake into one message and exit code 2."""
+"""Command-line entry point: dispatches commands and converts errors to messages and exit codes."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ def commands() -> dict[str, str]:
 )
 @click.version_option(__version__, prog_name="assay")
 def cli() -> None:
-    """Makes synthetic data, keeps what passes, trains on what is left, and proves whether it helped.
+    """Generate and filter synthetic data, train on it, and measure its effect on real held-out data.
 
-    Start with: assay run fashion --quick
+    Quick start: assay run fashion --quick
     """
 
 
 def main() -> None:
-    """Runs the command line; 0 done, 2 the user's mistake, 1 ours, 130 interrupted."""
+    """Run the command line. Exit codes: 0 success, 1 internal error, 2 user error, 130 interrupted."""
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        _stop("Stopped. What is finished stays; the same command goes on from there.", 130)
+        _stop("Interrupted. Finished work is kept; run the same command again to resume.", 130)
     except KeyboardInterrupt:
-        _stop("Stopped. What is finished stays; the same command goes on from there.", 130)
+        _stop("Interrupted. Finished work is kept; run the same command again to resume.", 130)
     except click.ClickException as error:
         _stop(error.format_message(), 2)
     except UserError as error:
@@ -74,7 +74,7 @@ def main() -> None:
             raise
         _stop(f"The disk is full: {error.filename or 'a file'} could not be written.", 2)
     except ContractError as error:
-        _stop(f"A component broke its promise, which is a bug in it: {error}", 1)
+        _stop(f"A component violates its contract (a bug in the component): {error}", 1)
 
 
 def _stop(message: str, code: int) -> None:

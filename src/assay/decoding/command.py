@@ -1,4 +1,4 @@
-"""assay decode: one prompt, decoded in several ways, and how each chose its words."""
+"""assay decode: compare decoding strategies on one prompt."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("prompt")
 @click.option(
-    "--strategy", "strategies", multiple=True, help="greedy, beam:4, top-k:50, top-p:0.9,temperature:0.7, ..."
+    "--strategy",
+    "strategies",
+    multiple=True,
+    help="Decoding strategy: greedy, beam:4, top-k:50, top-p:0.9,temperature:0.7, ...; repeat for several.",
 )
-@click.option("--model", default="embedded:smollm2", show_default=True, help="Any open language model.")
-@click.option("--chat", is_flag=True, help="Ask as a message, through the model's chat template.")
-@click.option("--max-tokens", type=click.IntRange(1, 512), default=20, show_default=True)
-@click.option("--answers", type=click.IntRange(1, 16), default=1, show_default=True, help="Of sampling and beams.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--html", type=click.Path(path_type=Path), help="Draw a page of how each chose.")
+@click.option("--model", default="embedded:smollm2", show_default=True, help="Open language model.")
+@click.option("--chat", is_flag=True, help="Apply the model's chat template to PROMPT.")
+@click.option(
+    "--max-tokens", type=click.IntRange(1, 512), default=20, show_default=True, help="Maximum tokens per answer."
+)
+@click.option(
+    "--answers", type=click.IntRange(1, 16), default=1, show_default=True, help="Answers per sampling or beam strategy."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Sampling seed.")
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="Write an HTML report of every decoding step to this file."
+)
 @JSON
 def command(
     prompt: str,
@@ -37,35 +46,37 @@ def command(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Go on from PROMPT by each --strategy; --html draws every step."""
-    from assay.decoding.page import render_decoding
-    from assay.decoding.runs import as_data, tries
+    """Decode a continuation of PROMPT with several strategies, and compare them."""
+    from assay.decoding.page import as_data, render_decoding, tries
     from assay.models.open_models import OpenModels
     from assay.store.atomic import write_bytes
     from assay.text.decoding.strategies import parse_strategy
 
     named = strategies or ("greedy", "beam:4", "top-k:50", "top-p:0.9,temperature:0.7")
-    ways = [(name, parse_strategy(name, max_tokens=max_tokens, seed=seed)) for name in named]
-    ways = [(name, way if way.strategy == "greedy" else _with(way, answers)) for name, way in ways]
+    named_strategies = [(name, parse_strategy(name, max_tokens=max_tokens, seed=seed)) for name in named]
+    named_strategies = [
+        (name, decoding if decoding.strategy == "greedy" else _with_answers(decoding, answers))
+        for name, decoding in named_strategies
+    ]
     if html is not None and not html.parent.is_dir():
-        raise UserError(f"{html} cannot be written: there is no folder {html.parent}.")
-    found = tries(OpenModels().stepped_model(model), prompt, ways, model, chat=chat)
+        raise UserError(f"{html} cannot be written: the folder {html.parent} does not exist.")
+    comparison = tries(OpenModels().stepped_model(model), prompt, named_strategies, model, chat=chat)
     if html is not None:
-        write_bytes(html, render_decoding(found).encode("utf-8"))
+        write_bytes(html, render_decoding(comparison).encode("utf-8"))
     if as_json:
-        show({"prompt": prompt, "model": model, "seed": seed, "strategies": as_data(found)})
+        show({"prompt": prompt, "model": model, "seed": seed, "strategies": as_data(comparison)})
         return
     rows = [
-        [tried.name, (answer.text or "").strip(), f"{answer.log_prob:.2f}", str(len(answer.ids)), str(tried.trace.rows)]
-        for tried in found.tried
-        for answer in tried.trace.answers
+        [run.name, (answer.text or "").strip(), f"{answer.log_prob:.2f}", str(len(answer.ids)), str(run.trace.rows)]
+        for run in comparison.tried
+        for answer in run.trace.answers
     ]
     table(["strategy", "text", "log-probability", "tokens", "model calls"], rows)
     if html is not None:
-        click.echo(f"How each chose: {html}")
+        click.echo(f"Report: {html}")
 
 
-def _with(way: Decoding, answers: int) -> Decoding:
+def _with_answers(decoding: Decoding, answers: int) -> Decoding:
     from dataclasses import replace
 
-    return replace(way, answers=min(answers, way.beams) if way.strategy == "beam" else answers)
+    return replace(decoding, answers=min(answers, decoding.beams) if decoding.strategy == "beam" else answers)

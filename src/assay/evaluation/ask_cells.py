@@ -1,4 +1,4 @@
-"""Asks a model the questions of one cell, many at a time."""
+"""Batched inference for one cell of an evaluation."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from assay.core.completions import Completion, Continuations, Message, NotCompleted
+from assay.core.completions import Continuations, Message, NotCompleted
 from assay.core.errors import RecipeError
 from assay.core.model_kinds import LikelihoodModel, TextModel
 from assay.core.sample import Sample
-from assay.evaluation.asking import Asked, Quest, Way, ask_each, first_prompt
-from assay.evaluation.plan import Cell, choices_of
-from assay.store.answers import AnswerRow
+from assay.evaluation.asking import MethodResult, PromptedQuestion, PromptingMethod, ask_each, rendered_first
+from assay.evaluation.plan import EvalCell, choices_of
+from assay.store.answers import AnswerRow, answer_row
+from assay.store.keys import stream_seed
 from assay.text.prompting.methods import FewShotExample, Prompt, multiple_choice
 from assay.text.prompting.multiple_choice import (
     MultipleChoiceItem,
@@ -24,59 +25,62 @@ from assay.text.prompting.multiple_choice import (
 )
 
 Pool = Mapping[str, Sequence[Sample]]
-"""Items that are answered, by subject; "" where there are no subjects."""
+"""Few-shot examples by subject; the key is "" without subjects."""
 
 
-def pool_of(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
-    """Items that are answered, by subject."""
+def pool_by_subject(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """Group few-shot examples by subject."""
     found: dict[str, list[Sample]] = {}
     for sample in samples:
         found.setdefault(_subject(sample), []).append(sample)
     return found
 
 
-def worded(item: Sample) -> str:
-    """The question, with its choices under it where it has any."""
+def question_text(item: Sample) -> str:
+    """The question, followed by its choices if it has any."""
     choices = choices_of(item)
     return multiple_choice(item.text("question"), choices) if choices else item.text("question")
 
 
-def given(cell: Cell, item: Sample, pool: Pool) -> tuple[Prompt, str]:
-    """What a model is given first about `item`, and the digest of it that stands in the answer's row.
+def rendered_prompt(cell: EvalCell, item: Sample, pool: Pool) -> tuple[Prompt, str]:
+    """The first prompt about `item`, and its digest as stored with the answer.
 
     Raises:
-        RecipeError: There are too few examples.
+        RecipeError: There are too few few-shot examples.
     """
     own = pool.get(_subject(item), ())
-    if cell.manner.convention is not None:
+    if cell.setup.convention is not None:
         asked = _continuations(cell, item_of(item), [item_of(one) for one in own])
         return asked.prompt, _digest((asked.prompt, *asked.texts))
-    prompt = first_prompt(_quest(cell, item, tuple(map(_example, own))))
+    prompt = rendered_first(_prompted_question(cell, item, tuple(map(_example, own))))
     return prompt, _digest((prompt,))
 
 
-def quests_of(cell: Cell, items: Sequence[Sample], pool: Pool) -> list[Quest]:
-    """What a model that writes is asked."""
+def prompted_questions(cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[PromptedQuestion]:
+    """Questions for a text model, with their prompts and decoding."""
     shown = {subject: tuple(map(_example, samples)) for subject, samples in pool.items()}
-    return [_quest(cell, item, shown.get(_subject(item), ())) for item in items]
+    return [_prompted_question(cell, item, shown.get(_subject(item), ())) for item in items]
 
 
-def written(model: TextModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
-    """What the model writes.
+def generated_answers(model: TextModel, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+    """Generate answers with a text model.
 
     Raises:
-        ModelError: It cannot decode as the cell wants.
-        RecipeError: There are too few examples.
+        ModelError: The model does not support the decoding of the cell.
+        RecipeError: There are too few few-shot examples.
     """
-    return [_row(item, asked) for item, asked in zip(items, ask_each(model, quests_of(cell, items, pool)), strict=True)]
+    return [
+        _row(item, asked)
+        for item, asked in zip(items, ask_each(model, prompted_questions(cell, items, pool)), strict=True)
+    ]
 
 
-def compared(model: LikelihoodModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
-    """How probable the choices are.
+def likelihood_answers(model: LikelihoodModel, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+    """Log-likelihoods of the answer choices.
 
     Raises:
-        ModelError: The model refuses a conversation.
-        RecipeError: There are too few examples.
+        ModelError: The model does not accept a conversation.
+        RecipeError: There are too few few-shot examples.
     """
     asked = [
         _continuations(cell, item_of(item), [item_of(one) for one in pool.get(_subject(item), ())]) for item in items
@@ -91,50 +95,39 @@ def compared(model: LikelihoodModel, cell: Cell, items: Sequence[Sample], pool: 
     return rows
 
 
-def _continuations(cell: Cell, item: MultipleChoiceItem, pool: Sequence[MultipleChoiceItem]) -> Continuations:
-    manner = cell.manner
-    assert manner.convention is not None, "only cells that compare come here"
-    if len(pool) < manner.shots:
-        raise RecipeError(f"Needed {manner.shots} examples of {item.subject or cell.task.name!r}, had {len(pool)}.")
-    examples = pool[: manner.shots]
+def _continuations(cell: EvalCell, item: MultipleChoiceItem, pool: Sequence[MultipleChoiceItem]) -> Continuations:
+    setup = cell.setup
+    assert setup.convention is not None, "only cells scored by likelihood have continuations"
+    if len(pool) < setup.shots:
+        raise RecipeError(
+            f"{setup.shots} few-shot examples of {item.subject or cell.task.name!r} are needed, found {len(pool)}."
+        )
+    examples = pool[: setup.shots]
     if cell.task.solved == "truthfulqa":
         prompt = truthfulqa_prompt(item)
     else:
-        prompt = (mmlu_prompt if manner.convention == "letter" else cloze_prompt)(item, examples)
-    return continuations(item, prompt, manner.convention)
+        prompt = (mmlu_prompt if setup.convention == "letter" else cloze_prompt)(item, examples)
+    return continuations(item, prompt, setup.convention)
 
 
-def _quest(cell: Cell, item: Sample, pool: Sequence[FewShotExample]) -> Quest:
-    assert cell.decoding is not None, "only cells that write come here"
+def _prompted_question(cell: EvalCell, item: Sample, pool: Sequence[FewShotExample]) -> PromptedQuestion:
+    assert cell.decoding is not None, "only cells that generate text have a decoding"
     choices = choices_of(item)
-    prompting = cell.manner.prompting(cell.task.kind, len(choices))
+    prompting = cell.setup.prompting(cell.task.kind, len(choices))
     about = cell.task.about.format(subject=_subject(item).replace("_", " ")).strip()
-    # A stream of its own: else the nth sample of every question would draw alike.
-    own = int(hashlib.sha256(f"{cell.decoding.seed}/{item.id}".encode()).hexdigest()[:15], 16)
-    way = Way(cell.manner.name, replace(prompting, instruction=about), replace(cell.decoding, seed=own))
-    return Quest(way, worded(item), choices, tuple(pool))
+    # A separate stream per question: otherwise the nth samples of all questions would be correlated.
+    own = stream_seed(cell.decoding.seed, item.id)
+    way = PromptingMethod(cell.setup.name, replace(prompting, instruction=about), replace(cell.decoding, seed=own))
+    return PromptedQuestion(way, question_text(item), choices, tuple(pool))
 
 
-def _row(item: Sample, asked: Asked) -> AnswerRow:
-    prompt = _digest(asked.prompts[:1])
-    lack = asked.lacking[0] if asked.lacking else None
-    done = [one for one in asked.made if isinstance(one, Completion)]
-    tokens = [answer.tokens for one in done for answer in one.answers]
-    return AnswerRow(
-        item.id,
-        prompt,
-        texts=asked.texts if lack is None else (),
-        thinking=asked.thinking,
-        ends=tuple(answer.end for answer in asked.answers) if lack is None else (),
-        lack=lack.lack if lack is not None else "",
-        reason=lack.reason if lack is not None else "",
-        tokens=None if any(one is None for one in tokens) else sum(one for one in tokens if one is not None),
-        dollars=asked.dollars,
-    )
+def _row(item: Sample, answered: MethodResult) -> AnswerRow:
+    prompt = _digest(answered.prompts[:1])
+    return answer_row(item.id, prompt, answered.calls, final=answered.final, thinking=answered.thinking)
 
 
 def _example(item: Sample) -> FewShotExample:
-    return FewShotExample(worded(item), item.text("answer"), str(item.fields.get("reasoning", "")))
+    return FewShotExample(question_text(item), item.text("answer"), str(item.fields.get("reasoning", "")))
 
 
 def _subject(item: Sample) -> str:
@@ -142,11 +135,11 @@ def _subject(item: Sample) -> str:
 
 
 def _digest(parts: Sequence[object]) -> str:
-    """Of all that a model was given: words as they are, and the turns of a conversation."""
+    """SHA-256 prefix of prompts: plain text, or the turns of a conversation."""
     text = "\0".join(part if isinstance(part, str) else _turns(part) for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _turns(prompt: object) -> str:
-    assert isinstance(prompt, tuple), "a prompt is words or turns"
+    assert isinstance(prompt, tuple), "a prompt is text or a conversation"
     return "\n".join(f"{turn.role}: {turn.text}" for turn in prompt if isinstance(turn, Message))

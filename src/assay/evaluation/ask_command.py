@@ -1,4 +1,4 @@
-"""assay ask: one question, asked in several ways."""
+"""assay ask: compare prompting methods on one question."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assay.terminal.options import JSON, show, table
 
 if TYPE_CHECKING:
     from assay.core.completions import Message
-    from assay.evaluation.asking import Asked, Way
+    from assay.evaluation.asking import MethodResult, PromptingMethod
     from assay.text.prompting.methods import FewShotExample
 
 KINDS = click.Choice(["number", "choice", "yes-no", "text"])
@@ -25,25 +25,49 @@ KINDS = click.Choice(["number", "choice", "yes-no", "text"])
 
 @click.command()
 @click.argument("question")
-@click.option("--model", default="embedded:smollm2", show_default=True, help="Any language model.")
-@click.option("--kind", type=KINDS, default="text", show_default=True, help="What sort of answer is wanted.")
-@click.option("--choice", "choices", multiple=True, help="One of the answers to choose from; makes the kind 'choice'.")
-@click.option("--examples", type=click.Path(path_type=Path), help=".jsonl of question, answer and reasoning.")
-@click.option("--shots", type=click.IntRange(0, 64), default=3, show_default=True, help="Examples shown; 0 for none.")
-@click.option("--nearest", is_flag=True, help="Show the examples most like the question, not the first ones.")
-@click.option("--embedder", help="What --nearest compares by, a sentence encoder; embedded:minilm where left out.")
-@click.option("--image", "images", multiple=True, type=click.Path(path_type=Path), help="A PNG or JPEG to ask about.")
-@click.option("--way", "names", multiple=True, help="Only this way, such as zero-shot; may be given several times.")
-@click.option("--samples", type=click.IntRange(2, 256), default=5, show_default=True, help="Votes of self-consistency.")
-@click.option("--max-tokens", type=click.IntRange(8, 8192), default=160, show_default=True, help="For reasoning.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--model", default="embedded:smollm2", show_default=True, help="Language model to ask.")
+@click.option("--kind", type=KINDS, default="text", show_default=True, help="Type of the expected answer.")
+@click.option(
+    "--choice", "choices", multiple=True, help="Answer choice; repeat for each choice. Implies --kind choice."
+)
+@click.option(
+    "--examples", type=click.Path(path_type=Path), help="JSONL file of few-shot examples: question, answer, reasoning."
+)
+@click.option("--shots", type=click.IntRange(0, 64), default=3, show_default=True, help="Number of few-shot examples.")
+@click.option("--nearest", is_flag=True, help="Select the few-shot examples nearest to the question by embedding.")
+@click.option("--embedder", help="Sentence encoder for --nearest.  [default: embedded:minilm]")
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="PNG or JPEG image to include in the question.",
+)
+@click.option(
+    "--method", "names", multiple=True, help="Prompting method, such as zero-shot; repeat for several.  [default: all]"
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(2, 256),
+    default=5,
+    show_default=True,
+    help="Number of samples of self-consistency.",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(8, 8192),
+    default=160,
+    show_default=True,
+    help="Maximum tokens of an answer with reasoning.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Sampling seed.")
 @BUDGET_NOW
-@click.option("--prompts", is_flag=True, help="Show what the model was given.")
+@click.option("--prompts", is_flag=True, help="Print the rendered prompts.")
 @JSON
 def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool, **options: Any) -> None:
-    """Ask QUESTION zero-shot, few-shot, with chain-of-thought, in two calls, and by a vote of samples."""
+    """Ask QUESTION with several prompting methods: zero-shot, few-shot, chain-of-thought, self-consistency."""
     from assay.core.completions import HOPELESS, fatal_error
-    from assay.evaluation.asking import EXAMPLES, SEEING, ask, ways_for
+    from assay.evaluation.asking import EXAMPLES, IMAGE_MODELS, ask, prompting_methods
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Account, Budget
     from assay.models.remote.services import is_remote
@@ -57,47 +81,48 @@ def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool,
     try:
         asked = multiple_choice(question, choices) if kind == "choice" else question
     except ValueError as error:
-        raise UserError(str(error), hint="Give --choice once for each answer.") from error
+        raise UserError(str(error), hint="Repeat --choice for each answer choice.") from error
     limits = (48, options["max_tokens"])
-    ways = _named(
-        names, ways_for(kind, len(choices), shots, options["samples"], limits, options["seed"], nearest=nearest)
+    methods = _named(
+        names,
+        prompting_methods(kind, len(choices), shots, options["samples"], limits, options["seed"], nearest=nearest),
     )
     budget = Budget(options["budget"])
     models = OpenModels(budget=budget)
     embedder = models.embedder(options["embedder"] or "embedded:minilm") if nearest else None
     model = models.text_model(options["model"])
     if images and not model.means.images:
-        raise UserError(f"Model {options['model']!r} takes no images.", hint=SEEING)
-    found = ask(model, asked, ways, choices=choices, pool=pool, embedder=embedder, images=images)
-    if hopeless := next((lack for one in found for lack in one.lacking if lack.lack in HOPELESS), None):
+        raise UserError(f"Model {options['model']!r} does not accept images.", hint=IMAGE_MODELS)
+    results = ask(model, asked, methods, choices=choices, pool=pool, embedder=embedder, images=images)
+    if hopeless := next((lack for one in results for lack in one.failures if lack.lack in HOPELESS), None):
         raise fatal_error(options["model"], hopeless.lack, hopeless.reason)
     if as_json:
         cost = paid_data(budget, Account())
-        show({"question": asked, "model": options["model"], "ways": [_data(one) for one in found], "cost": cost})
+        show({"question": asked, "model": options["model"], "methods": [_data(one) for one in results], "cost": cost})
         return
-    for one in found:
+    for one in results:
         _print(one, prompts)
     table(
-        ["way", "answer", "read by", "calls"],
-        [[one.way.name, _answer(one), _rule(one), str(one.way.prompting.steps)] for one in found],
+        ["method", "answer", "extraction rule", "calls"],
+        [[one.method.name, _answer(one), _rule(one), str(one.method.prompting.steps)] for one in results],
     )
     if is_remote(options["model"]):
         click.echo(paid_line(budget, Account()))
 
 
-def _named(names: tuple[str, ...], ways: list[Way]) -> list[Way]:
+def _named(names: tuple[str, ...], methods: list[PromptingMethod]) -> list[PromptingMethod]:
     for name in names:
-        if name not in {way.name for way in ways}:
-            raise UserError(f"There is no way to ask called {name!r}.", hint=did_you_mean(name, [w.name for w in ways]))
-    return [way for way in ways if not names or way.name in names]
+        if name not in {method.name for method in methods}:
+            raise UserError(f"Unknown prompting method {name!r}.", hint=did_you_mean(name, [w.name for w in methods]))
+    return [method for method in methods if not names or method.name in names]
 
 
 def _nearest(options: dict[str, Any], shots: int) -> bool:
     nearest: bool = options["nearest"]
     if options["embedder"] and not nearest:
-        raise UserError("--embedder says what --nearest compares by, and --nearest is not given.")
+        raise UserError("--embedder has no effect without --nearest.")
     if nearest and not shots:
-        raise UserError("--nearest picks among examples, and there are none.", hint="Give --examples FILE.")
+        raise UserError("--nearest needs few-shot examples.", hint="Give --examples FILE.")
     return nearest
 
 
@@ -114,11 +139,11 @@ def _image(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f"The image {path} cannot be read: {error.strerror}.") from error
     if media_type(data) is None:
-        raise UserError(f"The image {path} is neither PNG nor JPEG.")
+        raise UserError(f"The image {path} is not a PNG or JPEG file.")
     try:
         decode(data)
     except ValueError as error:
-        raise UserError(f"The image {path} is not whole: {error}") from error
+        raise UserError(f"The image {path} cannot be decoded: {error}") from error
     return data
 
 
@@ -131,36 +156,36 @@ def _examples(path: Path) -> tuple[FewShotExample, ...]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read as examples: {error!r}.",
-            hint='A line is {"question": "...", "answer": "...", "reasoning": "..."}.',
+            hint='Expected one JSON object per line: {"question": "...", "answer": "...", "reasoning": "..."}.',
         ) from error
 
 
-def _data(one: Asked) -> dict[str, Any]:
+def _data(one: MethodResult) -> dict[str, Any]:
     return {
-        "way": one.way.name,
-        "decoding": asdict(one.way.decoding),
+        "method": one.method.name,
+        "decoding": asdict(one.method.decoding),
         "prompts": [
             prompt if isinstance(prompt, str) else [_turn(message) for message in prompt] for prompt in one.prompts
         ],
         "thinking": list(one.thinking),
         "texts": list(one.texts),
-        "read": [None if read is None else asdict(read) for read in one.read],
+        "extracted": [None if answer is None else asdict(answer) for answer in one.extracted],
         "answer": one.answer.value,
         "votes": one.answer.votes,
         "samples": one.answer.n,
         "unparsed": one.answer.unparsed,
         "dollars": one.dollars,
-        "lacking": [asdict(lack) for lack in one.lacking],
+        "failures": [asdict(lack) for lack in one.failures],
     }
 
 
 def _turn(message: Message) -> dict[str, Any]:
-    """Images by their SHA-256: their bytes are the user's own and long."""
+    """A message as JSON, with the SHA-256 of each image instead of its bytes."""
     return {**asdict(message), "images": [hashlib.sha256(image).hexdigest() for image in message.images]}
 
 
-def _print(one: Asked, prompts: bool) -> None:
-    click.secho(one.way.name, bold=True)
+def _print(one: MethodResult, prompts: bool) -> None:
+    click.secho(one.method.name, bold=True)
     for prompt in one.prompts if prompts else ():
         turns = (
             [prompt]
@@ -170,16 +195,16 @@ def _print(one: Asked, prompts: bool) -> None:
         click.echo("\n".join(f"  > {line}" for turn in turns for line in turn.splitlines()))
     for text in (*one.thinking, *one.texts):
         click.echo("\n".join(f"  {line}" for line in text.strip().splitlines()) + "\n")
-    for lack in one.lacking:
+    for lack in one.failures:
         click.echo(f"  no answer: {lack.reason}\n")
 
 
-def _answer(one: Asked) -> str:
+def _answer(one: MethodResult) -> str:
     if one.answer.value is None:
-        return "none could be read"
+        return "not parsed"
     votes = f" ({one.answer.votes} of {one.answer.n})" if one.answer.n > 1 else ""
     return f"{one.answer.value[:60]}{votes}"
 
 
-def _rule(one: Asked) -> str:
-    return ", ".join(dict.fromkeys(read.rule for read in one.read if read is not None)) or "-"
+def _rule(one: MethodResult) -> str:
+    return ", ".join(dict.fromkeys(answer.rule for answer in one.extracted if answer is not None)) or "-"

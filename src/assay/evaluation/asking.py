@@ -1,4 +1,4 @@
-"""One question asked in several ways, and the answers read out of what the model wrote."""
+"""Ask one question with several prompting methods, and extract the answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
 from assay.core.model_kinds import Embedder, TextModel
 from assay.models.remote.budget import placeholder_text
+from assay.store.answers import calls_cost
 from assay.text.answers.choices import LETTERS, extract_choice
 from assay.text.answers.extraction import Extracted, extract_number, extract_span, extract_yes_no
 from assay.text.answers.voting import Vote, vote
@@ -29,18 +30,20 @@ from assay.text.prompting.methods import (
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to ask: how the prompt is built, how the model decodes, and how many answers vote."""
+class PromptingMethod:
+    """A prompting method: prompt format, decoding, and number of samples for self-consistency."""
 
     name: str
     prompting: Prompting
     decoding: Decoding
     second: Decoding | None = None
-    """Of the call that asks for the answer, where there are two; short and greedy where None."""
+    """Decoding of the second call that asks for the answer; short and greedy if None."""
 
 
-SEEING = "One that does: openai:gpt-4o-mini, anthropic:claude-haiku-4-5, gemini:gemini-2.5-flash, http://host/v1#NAME."
-"""Of images, where a model takes none."""
+IMAGE_MODELS = (
+    "One that does: openai:gpt-4o-mini, anthropic:claude-haiku-4-5, gemini:gemini-2.5-flash, http://host/v1#NAME."
+)
+"""Hint for a model without image input."""
 EXAMPLES: Mapping[str, tuple[FewShotExample, ...]] = {
     "number": (
         FewShotExample(
@@ -72,170 +75,178 @@ EXAMPLES: Mapping[str, tuple[FewShotExample, ...]] = {
         FewShotExample("What does a baker make?", "Bread", "A baker bakes, and what is baked most is bread."),
     ),
 }
-"""Of our own, for who brings none; none for choices, whose number and words are the user's."""
+"""Default few-shot examples by answer kind; multiple choice has none, since its choices are the user's."""
 
 
-def ways_for(
+def prompting_methods(
     kind: str, choices: int, shots: int, samples: int, limits: tuple[int, int], seed: int, *, nearest: bool = False
-) -> list[Way]:
-    """Every way there is, for a kind of answer: with examples only where there are some.
+) -> list[PromptingMethod]:
+    """All prompting methods for an answer kind; few-shot methods only if there are examples.
 
-    `limits` are the tokens of a short answer and of one with reasoning; `samples` vote in self-consistency; `nearest`
-    shows the examples most like the question, not the first ones.
+    Args:
+        kind: Answer kind.
+        choices: Number of choices of a multiple-choice question.
+        shots: Number of few-shot examples.
+        samples: Number of sampled answers of self-consistency.
+        limits: Maximum tokens of a short answer and of an answer with reasoning.
+        seed: Sampling seed.
+        nearest: Select the examples most similar to the question instead of the first ones.
     """
     short, long = limits
 
-    def way(name: str, method: Method, decoding: Decoding) -> Way:
-        own = shots if method in SHOWING else 0
-        pick: Pick = "nearest" if nearest and own else "first"
-        return Way(name, Prompting(method, own, pick, kind=kind, choices=choices), decoding)  # type: ignore[arg-type]
+    def entry(name: str, style: Method, decoding: Decoding) -> PromptingMethod:
+        shots_used = shots if style in SHOWING else 0
+        pick: Pick = "nearest" if nearest and shots_used else "first"
+        return PromptingMethod(name, Prompting(style, shots_used, pick, kind=kind, choices=choices), decoding)  # type: ignore[arg-type]
 
     drawn = Decoding("sample", temperature=0.7, max_tokens=long, answers=samples, seed=seed)
-    found = [way("zero-shot", "zero-shot", Decoding(max_tokens=short))]
+    found = [entry("zero-shot", "zero-shot", Decoding(max_tokens=short))]
     if shots:
-        found.append(way("few-shot", "few-shot", Decoding(max_tokens=short)))
-        found.append(way("chain-of-thought", "chain-of-thought", Decoding(max_tokens=long)))
-    found.append(way("zero-shot-cot", "zero-shot-cot", Decoding(max_tokens=long)))
-    # Votes of samples that reason: with examples as in the paper, without them by the two calls.
+        found.append(entry("few-shot", "few-shot", Decoding(max_tokens=short)))
+        found.append(entry("chain-of-thought", "chain-of-thought", Decoding(max_tokens=long)))
+    found.append(entry("zero-shot-cot", "zero-shot-cot", Decoding(max_tokens=long)))
+    # Self-consistency samples chain-of-thought answers: few-shot as in the paper, zero-shot with two calls.
     voting: Method = "chain-of-thought" if shots else "zero-shot-cot"
-    return [*found, way("self-consistency", voting, drawn)]
+    return [*found, entry("self-consistency", voting, drawn)]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What came of one way."""
+class MethodResult:
+    """Answers of one prompting method to one question."""
 
-    way: Way
+    method: PromptingMethod
     prompts: tuple[Prompt, ...]
-    """One a call; of several samples the first one's second call."""
+    """One per call; with several samples, the second call of the first sample."""
     answers: tuple[Answer, ...]
-    """What the model wrote last, one a sample."""
+    """Final model outputs, one per sample."""
     thinking: tuple[str, ...]
-    """What it wrote before, in the first of two calls."""
-    read: tuple[Extracted | None, ...]
-    """The answer in each text."""
+    """Reasoning written in the first of two calls."""
+    extracted: tuple[Extracted | None, ...]
+    """The answer extracted from each text; None if there is none."""
     answer: Vote
-    lacking: tuple[NotCompleted, ...] = ()
-    """Calls that gave nothing."""
-    made: tuple[Completion | NotCompleted, ...] = ()
-    """Every call."""
+    failures: tuple[NotCompleted, ...] = ()
+    """Failed calls."""
+    calls: tuple[Completion | NotCompleted, ...] = ()
+    """All calls, in order."""
+    final: tuple[Completion | NotCompleted, ...] = ()
+    """Calls that gave the answers: the second ones of two-call methods."""
 
     @property
     def dollars(self) -> float | None:
-        """What was paid now; None where a price is not known."""
-        paid = [0.0 if isinstance(one, Completion) and one.cached else one.dollars for one in self.made]
-        known = [one for one in paid if one is not None]
-        return sum(known) if len(known) == len(paid) else None
+        """Cost of the calls that were not cached, in dollars; None if a price is unknown."""
+        return calls_cost(self.calls)
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Of `answers`."""
+        """Texts of `answers`."""
         return tuple(answer.text for answer in self.answers)
 
 
 @dataclass(frozen=True)
-class Quest:
-    """One question, to be asked in one way."""
+class PromptedQuestion:
+    """A question with the prompting method to use."""
 
-    way: Way
+    method: PromptingMethod
     question: str
     choices: tuple[str, ...] = ()
     pool: tuple[FewShotExample, ...] = ()
-    """Answered questions that may be shown before it."""
+    """Pool of few-shot examples."""
     images: tuple[bytes, ...] = ()
-    """Encoded PNG or JPEG, of the question itself: no example has them, and both of two calls do."""
+    """Encoded PNG or JPEG images of the question; sent with both calls, never with the examples."""
 
 
 def ask(
     model: TextModel,
     question: str,
-    ways: Sequence[Way],
+    methods: Sequence[PromptingMethod],
     *,
     choices: Sequence[str] = (),
     pool: Sequence[FewShotExample] = (),
     embedder: Embedder | None = None,
     images: Sequence[bytes] = (),
-) -> list[Asked]:
-    """Asks `question`, and what its `images` show, in each of the ways; raises what `ask_each` raises."""
-    quests = [Quest(way, question, tuple(choices), tuple(pool), tuple(images)) for way in ways]
-    return ask_each(model, quests, embedder)
+) -> list[MethodResult]:
+    """Ask `question` with each prompting method; raises the errors of `ask_each`."""
+    questions = [PromptedQuestion(method, question, tuple(choices), tuple(pool), tuple(images)) for method in methods]
+    return ask_each(model, questions, embedder)
 
 
-def ask_each(model: TextModel, quests: Sequence[Quest], embedder: Embedder | None = None) -> list[Asked]:
-    """Asks all of them: all first calls together, then all second ones.
+def ask_each(
+    model: TextModel, questions: Sequence[PromptedQuestion], embedder: Embedder | None = None
+) -> list[MethodResult]:
+    """Ask all questions: all first calls in one batch, then all second calls.
 
     Raises:
-        ModelError: The model cannot decode as one of the ways wants, or takes no images and there are some.
-        RecipeError: A way shows nearest examples and there is no `embedder`, or too few examples; or it asks in plain
-            words, which carry no images, and there are some.
+        ModelError: The model does not support the decoding of a method, or does not accept images.
+        RecipeError: A method needs nearest examples without an `embedder`, there are too few examples, or a plain-text
+            prompt is used with images.
     """
-    if any(quest.images for quest in quests) and not model.means.images:
-        raise ModelError("This model takes no images.", hint=SEEING)
-    prompts = [_prompt(quest, embedder) for quest in quests]
-    first = model.complete([_first(one, prompt) for one, prompt in zip(quests, prompts, strict=True)])
+    if any(item.images for item in questions) and not model.means.images:
+        raise ModelError("This model does not accept images.", hint=IMAGE_MODELS)
+    prompts = [_prompt(item, embedder) for item in questions]
+    first = model.complete([_first(one, prompt) for one, prompt in zip(questions, prompts, strict=True)])
     seconds = {
-        nth: [second_step(quest.way.prompting, prompts[nth], text) for text in _texts(first[nth])]
-        for nth, quest in enumerate(quests)
-        if quest.way.prompting.steps == 2
+        nth: [second_step(item.method.prompting, prompts[nth], text) for text in _texts(first[nth])]
+        for nth, item in enumerate(questions)
+        if item.method.prompting.steps == 2
     }
-    asked = [_second(quests[nth], prompt) for nth, own in seconds.items() for prompt in own]
+    asked = [_second(questions[nth], prompt) for nth, followups in seconds.items() for prompt in followups]
     ends = iter(model.complete(asked))
     found = []
-    for nth, (quest, prompt, made) in enumerate(zip(quests, prompts, first, strict=True)):
+    for nth, (item, prompt, made) in enumerate(zip(questions, prompts, first, strict=True)):
         if nth in seconds:
             last = [next(ends) for _ in seconds[nth]]
-            found.append(_asked(quest, (prompt, *seconds[nth][:1]), last, made))
+            found.append(_asked(item, (prompt, *seconds[nth][:1]), last, made))
         else:
-            found.append(_asked(quest, (prompt,), [made]))
+            found.append(_asked(item, (prompt,), [made]))
     return found
 
 
-def first_prompt(quest: Quest) -> Prompt:
-    """What the model is given in the first call, where no nearest examples are wanted.
+def rendered_first(item: PromptedQuestion) -> Prompt:
+    """Prompt of the first call, for methods without nearest examples.
 
     Raises:
         RecipeError: As `ask_each`.
     """
-    return _prompt(quest, None)
+    return _prompt(item, None)
 
 
-def requests_of(quests: Sequence[Quest], embedder: Embedder | None = None) -> list[TextRequest]:
-    """What `ask_each` would ask at most: of two calls the second as if the first answer took all its tokens.
+def requests_of(questions: Sequence[PromptedQuestion], embedder: Embedder | None = None) -> list[TextRequest]:
+    """Upper bound of the requests of `ask_each`, assuming that first answers of two calls use all their tokens.
 
     Raises:
         RecipeError: As `ask_each`.
     """
     found = []
-    for quest in quests:
-        prompt = _prompt(quest, embedder)
-        found.append(_first(quest, prompt))
-        if quest.way.prompting.steps == 2:
-            decoding = quest.way.decoding
+    for item in questions:
+        prompt = _prompt(item, embedder)
+        found.append(_first(item, prompt))
+        if item.method.prompting.steps == 2:
+            decoding = item.method.decoding
             thoughts = [placeholder_text(decoding.max_tokens, nth) for nth in range(decoding.answers)]
-            found += [_second(quest, second_step(quest.way.prompting, prompt, text)) for text in thoughts]
+            found += [_second(item, second_step(item.method.prompting, prompt, text)) for text in thoughts]
     return found
 
 
-def _first(quest: Quest, prompt: Prompt) -> TextRequest:
-    return TextRequest(prompt, _stopping(quest.way, quest.way.decoding))
+def _first(item: PromptedQuestion, prompt: Prompt) -> TextRequest:
+    return TextRequest(prompt, _stopping(item.method, item.method.decoding))
 
 
-def _second(quest: Quest, prompt: Prompt) -> TextRequest:
-    return TextRequest(prompt, _stopping(quest.way, quest.way.second or Decoding(max_tokens=32)))
+def _second(item: PromptedQuestion, prompt: Prompt) -> TextRequest:
+    return TextRequest(prompt, _stopping(item.method, item.method.second or Decoding(max_tokens=32)))
 
 
-def _prompt(quest: Quest, embedder: Embedder | None) -> Prompt:
-    prompting = quest.way.prompting
-    shown = _examples(prompting, quest.question, quest.pool, embedder)
-    return _with(quest.images, render(prompting, quest.question, shown))
+def _prompt(item: PromptedQuestion, embedder: Embedder | None) -> Prompt:
+    prompting = item.method.prompting
+    shown = _examples(prompting, item.question, item.pool, embedder)
+    return _with_images(item.images, render(prompting, item.question, shown))
 
 
-def _with(images: Sequence[bytes], prompt: Prompt) -> Prompt:
-    """The prompt with images in its last message, which asks the question."""
+def _with_images(images: Sequence[bytes], prompt: Prompt) -> Prompt:
+    """Add images to the last message, which holds the question."""
     if not images:
         return prompt
     if isinstance(prompt, str):
-        raise RecipeError("Plain words carry no images.", hint="Ask in turns or in one message.")
+        raise RecipeError("A plain-text prompt cannot hold images.", hint="Use the layout 'turns' or 'message'.")
     return (*prompt[:-1], replace(prompt[-1], images=tuple(images)))
 
 
@@ -247,7 +258,9 @@ def _examples(
     near = None
     if prompting.pick == "nearest":
         if embedder is None:
-            raise RecipeError("Nearest examples need a sentence encoder.", hint="Such as embedded:minilm.")
+            raise RecipeError(
+                "Selecting nearest examples needs a sentence encoder.", hint="For example embedded:minilm."
+            )
         rows = embedder.embed([question, *(example.question for example in pool)])
         near = np.asarray(rows[0], np.float64), np.asarray(rows[1:], np.float64)
     try:
@@ -256,8 +269,8 @@ def _examples(
         raise RecipeError(str(error)) from error
 
 
-def _stopping(way: Way, decoding: Decoding) -> Decoding:
-    return replace(decoding, stop=(*decoding.stop, *(s for s in way.prompting.stop if s not in decoding.stop)))
+def _stopping(method: PromptingMethod, decoding: Decoding) -> Decoding:
+    return replace(decoding, stop=(*decoding.stop, *(s for s in method.prompting.stop if s not in decoding.stop)))
 
 
 def _texts(made: Completion | NotCompleted) -> tuple[str, ...]:
@@ -265,29 +278,31 @@ def _texts(made: Completion | NotCompleted) -> tuple[str, ...]:
 
 
 def _asked(
-    quest: Quest,
+    item: PromptedQuestion,
     prompts: tuple[Prompt, ...],
     last: Sequence[Completion | NotCompleted],
     first: Completion | NotCompleted | None = None,
-) -> Asked:
-    """What came of it; `first` is that of the first of two calls."""
-    way = quest.way
-    # Plain words end with "the answer is"; in a conversation the model begins a sentence of its own.
-    continues = way.prompting.steps == 2 and way.prompting.layout == "plain"
+) -> MethodResult:
+    """Collect the answers; `first` is the first of two calls, if there were two."""
+    method = item.method
+    # A plain-text prompt ends with "the answer is"; in a conversation the model starts a new sentence.
+    continues = method.prompting.steps == 2 and method.prompting.layout == "plain"
     made = (*((first,) if first is not None else ()), *last)
     answers = tuple(answer for one in last if isinstance(one, Completion) for answer in one.answers)
-    read = tuple(read_answer(one.text, way.prompting, quest.choices, continues=continues) for one in answers)
-    lacking = tuple(one for one in made if isinstance(one, NotCompleted))
+    extracted = tuple(extract_answer(one.text, method.prompting, item.choices, continues=continues) for one in answers)
+    failures = tuple(one for one in made if isinstance(one, NotCompleted))
     thinking = _texts(first) if first is not None else ()
-    return Asked(way, prompts, answers, thinking, read, vote(read), lacking, tuple(made))
+    return MethodResult(
+        method, prompts, answers, thinking, extracted, vote(extracted), failures, tuple(made), tuple(last)
+    )
 
 
-def read_answer(
+def extract_answer(
     text: str, prompting: Prompting, choices: Sequence[str] = (), *, continues: bool = False
 ) -> Extracted | None:
-    """The answer in what a model wrote, by the kind that was asked for; None where there is none to be read.
+    """Extract the answer of the requested kind from model output; None if there is none.
 
-    `continues`: the text goes on from "the answer is".
+    `continues`: the text continues a prompt that ends with "the answer is".
     """
     if prompting.kind == "number":
         return extract_number(text, continues=continues)
@@ -299,7 +314,7 @@ def read_answer(
 
 
 def _whole(text: str) -> Extracted | None:
-    """Of a question whose answer has no form, all that was written."""
+    """The whole text, for questions with free-form answers."""
     stripped = text.strip()
     start = text.find(stripped)
     return Extracted(stripped, "whole", start, start + len(stripped)) if stripped else None

@@ -1,60 +1,68 @@
-"""assay eval: models x tasks x prompts x decodings, one table."""
+"""assay eval: models x tasks x prompts x decodings in one table."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from assay.terminal.money import BUDGET, announce, paid_data, paid_line
-from assay.terminal.options import JSON, show
+from assay.terminal.options import JSON, show, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assay.evaluation.plan import EvalCell
+    from assay.evaluation.results import CellComparison, CellResult, MacroAverage, NumberKind
 
 TASK_HELP = (
-    "mmlu:FOLDER, gsm8k:FILE, truthfulqa:FILE, truthfulqa-mc2:FILE, a .csv or .jsonl of your own, or harness:NAME: a "
-    "task, group or task file (YAML) of lm-evaluation-harness, which is asked and decoded as it says."
+    "mmlu:FOLDER, gsm8k:FILE, truthfulqa:FILE, truthfulqa-mc2:FILE, a .csv or .jsonl file, or harness:NAME for a task, "
+    "group or task file (YAML) of lm-evaluation-harness with its own prompts and decoding. Repeat for several."
 )
 PROMPT_HELP = (
-    "zero-shot, few-shot:K, chain-of-thought:K or zero-shot-cot; or letter:K, text:K or text-normalized:K, which ask "
-    "nothing and compare how probable the choices are. Of these a harness task takes zero-shot and few-shot:K."
+    "Prompting method: zero-shot, few-shot:K, chain-of-thought:K or zero-shot-cot; or letter:K, text:K or "
+    "text-normalized:K to compare log-likelihoods of the choices. A harness task accepts zero-shot and few-shot:K."
 )
 MEASURE_HELP = (
-    "Of written answers: right, rouge-1, rouge-2, rouge-l, rouge-lsum, chrf, chrf++, bleu, bleu:zh, cosine or "
-    "cosine:ENCODER; of a harness task its metric, such as acc_norm. May be given several times: nobody is asked again."
+    "Metric: accuracy, rouge-1, rouge-2, rouge-l, rouge-lsum, chrf, chrf++, bleu, bleu:zh, cosine or "
+    "cosine:ENCODER; for "
+    "a harness task one of its metrics, such as acc_norm. Repeat for several: stored answers are reused."
 )
 
 
 @click.command()
-@click.option("--model", "models", multiple=True, required=True, help="Any language model; may be given several times.")
+@click.option("--model", "models", multiple=True, required=True, help="Language model; repeat for several.")
 @click.option("--task", "tasks", multiple=True, required=True, help=TASK_HELP)
 @click.option("--prompt", "prompts", multiple=True, help=PROMPT_HELP)
-@click.option("--decode", "decodings", multiple=True, help="Such as greedy or top-p:0.9,temperature:0.7.")
-@click.option("--measure", "measures", multiple=True, help=MEASURE_HELP)
-@click.option("--limit", type=click.IntRange(1), help="Only the first so many questions, of each subject.")
-@click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Of an answer.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of sampling.")
+@click.option(
+    "--decode", "decodings", multiple=True, help="Decoding strategy, such as greedy or top-p:0.9,temperature:0.7."
+)
+@click.option("--metric", "measures", multiple=True, help=MEASURE_HELP)
+@click.option("--limit", type=click.IntRange(1), help="Maximum number of questions per subject.")
+@click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Maximum tokens per answer.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Sampling seed.")
 @BUDGET
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("runs/eval"),
     show_default=True,
-    help="Where answers are kept.",
+    help="Folder of answers and results.",
 )
 @JSON
 def command(
     models: tuple[str, ...], tasks: tuple[str, ...], prompts: tuple[str, ...], decodings: tuple[str, ...],
     measures: tuple[str, ...], out: Path, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Measure language models on questions whose answers are known. Answers are kept: a second run asks what is new."""
-    from assay.evaluation.page.groups import more_data
-    from assay.evaluation.page.page import render_eval
-    from assay.evaluation.page.verdict import finding
-    from assay.evaluation.plan import cells, parse_manner
+    """Evaluate language models on benchmark tasks or your own questions; stored answers are reused."""
+    from assay.evaluation.command import print_comparisons, print_table
+    from assay.evaluation.findings import finding, more_data
+    from assay.evaluation.plan import cells, parse_prompt_setup
+    from assay.evaluation.report import render_eval
     from assay.evaluation.results import comparisons, result, to_data
     from assay.evaluation.run import Evaluation
-    from assay.evaluation.table import print_comparisons, print_table
     from assay.evaluation.tasks import parse_task
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Budget
@@ -68,7 +76,7 @@ def command(
     chosen = cells(
         models,
         [parse_task(one, options["limit"]) for one in tasks],
-        [parse_manner(one) for one in prompts],
+        [parse_prompt_setup(one) for one in prompts],
         [parse_strategy(one, **usual) for one in decodings],
         measures,
         usual=parse_strategy("greedy", **usual),
@@ -77,12 +85,12 @@ def command(
     budget = Budget(options["budget"], folder.ledger)
     before, opened = budget.account, OpenModels(budget=budget)
     with nullcontext(Silent()) if as_json else watched() as reporter:
-        filled = Evaluation(chosen, folder, opened, reporter, lambda asks: announce(asks, budget)).run()
-    results, compared = [result(one) for one in filled], comparisons(filled)
-    data = {**to_data(results, compared), **more_data(filled, finding(filled, results, compared))}
+        evaluated = Evaluation(chosen, folder, opened, reporter, lambda asks: announce(asks, budget)).run()
+    results, compared = [result(one) for one in evaluated], comparisons(evaluated)
+    data = {**to_data(results, compared), **more_data(evaluated, finding(evaluated, results, compared))}
     data["cost"] = paid_data(budget, before)
     folder.write_json("results.json", data)
-    folder.write_text("report.html", render_eval(filled, results, compared, environment(LANGUAGE)))
+    folder.write_text("report.html", render_eval(evaluated, results, compared, environment(LANGUAGE)))
     if as_json:
         show(data)
         return
@@ -90,4 +98,124 @@ def command(
     print_comparisons(compared)
     if any(map(is_remote, models)):
         click.echo("\n" + paid_line(budget, before))
-    click.echo(f"\nAnswers, results.json and report.html: {folder.path}")
+    click.echo(f"\nResults: {folder.path} (answers, results.json, report.html)")
+
+
+def print_table(results: Sequence[CellResult]) -> None:
+    """Print one row per cell, then the counting rules, chance levels and macro averages."""
+    from assay.evaluation.results import task_averages
+
+    named = [_names(one.cell) for one in results]
+    same = [name for name in named[0] if len({row[name] for row in named}) == 1]
+    common = [name for name in same if (name, named[0][name]) != ("metric", "accuracy")]
+    click.echo("\n" + ", ".join(f"{name} {named[0][name]}" for name in common))
+    heads = [name for name in named[0] if name not in same]
+    rows = [[row[name] for name in heads] + _numbers(one) for row, one in zip(named, results, strict=True)]
+    paid = any(one.dollars != 0 for one in results)
+    number = "accuracy" if {row["metric"] for row in named} == {"accuracy"} else "mean"
+    numbers = ["scored", number, "95% CI", "prompts", "time", "tokens", *(["cost"] if paid else [])]
+    table([*heads, *numbers], [row[: len(heads) + len(numbers)] for row in rows])
+    _print_counting(results, same)
+    kinds = {id(one.cell): one.kind for one in results}
+    for one in results:
+        if one.subjects is not None:
+            what = "tasks" if one.cell.task.harness is not None else "subjects"
+            click.echo(f"{_short_name(one.cell, same)}: {_macro(one.subjects, what, one.kind)}")
+    for cell, average in task_averages(results):
+        click.echo(f"{_short_name(cell, [*same, 'task'])}: {_macro(average, 'tasks', kinds[id(cell)])}")
+
+
+def _print_counting(results: Sequence[CellResult], same: Sequence[str]) -> None:
+    from assay.analysis.format import percent
+    from assay.evaluation.results import EMPTY_RULE, UNPARSED_RULE
+
+    graders = {one.cell.measure.grader for one in results}
+    if any(one.cell.measure.name == "accuracy" for one in results):
+        click.echo(f"Accuracy: {UNPARSED_RULE}.")
+    descriptions: dict[str, dict[str, None]] = {}
+    for measure in (one.cell.measure for one in results if one.cell.measure.description):
+        words = f"{measure.description}{' Lower is better.' if measure.better == 'lower' else ''}"
+        descriptions.setdefault(words, {})[measure.name] = None
+    for words, names in descriptions.items():
+        click.echo(f"{', '.join(names)}: {words}")
+    if "text" in graders:
+        click.echo(f"Text metrics: {EMPTY_RULE}.")
+    for one in results:
+        if lost := _losses(one):
+            click.echo(f"{_short_name(one.cell, same)}: {lost}.")
+    for name, rate in {one.cell.task.name: one.chance for one in results if one.chance is not None}.items():
+        click.echo(f"Chance level on {name}: {percent(rate)}.")
+
+
+def _losses(one: CellResult) -> str:
+    unparsed = "were empty" if one.cell.measure.grader == "text" else "could not be parsed"
+    parts = [f"{one.unparsed} of {one.n} answers {unparsed}"] if one.unparsed else []
+    if one.failed:
+        parts.append(f"{one.failed} of {one.n} questions failed and are excluded ({one.failure})")
+    return ", ".join(parts)
+
+
+def _names(cell: EvalCell) -> dict[str, str]:
+    from assay.evaluation.findings import names
+
+    return {**names(cell), "metric": cell.measure.name}
+
+
+def _short_name(cell: EvalCell, same: Sequence[str]) -> str:
+    return ", ".join(value for name, value in _names(cell).items() if name not in same) or cell.task.name
+
+
+def _numbers(one: CellResult) -> list[str]:
+    from assay.analysis.format import count, dollars, seconds, tokens
+    from assay.analysis.measures import between, value
+
+    return [
+        f"{count(one.scored)} of {count(one.n)}",
+        value(one.accuracy.estimate, one.kind == "proportion") if one.accuracy else "-",
+        between(one.accuracy, one.kind == "proportion") if one.accuracy else "-",
+        one.prompt,
+        seconds(one.seconds),
+        tokens(one.tokens),
+        dollars(one.dollars),
+    ]
+
+
+def _macro(average: MacroAverage, of: str, kind: NumberKind) -> str:
+    from assay.analysis.measures import value
+
+    proportion = kind == "proportion"
+    mean, low, high = (value(one, proportion) for one in (average.mean, average.low, average.high))
+    apart = f", standard deviation {value(average.sd, proportion)}" if average.sd is not None else ""
+    return f"{average.groups} {of}, macro average {mean} (range {low} to {high}{apart})"
+
+
+def print_comparisons(compared: Sequence[CellComparison]) -> None:
+    """Print the paired comparisons of cells that differ in one factor."""
+    from assay.analysis.format import number_between, points_between, signed, signed_number
+    from assay.evaluation.findings import caution
+
+    rows = []
+    several = len({one.ours.measure for one in compared}) > 1
+    for one in compared:
+        ours, theirs = _names(one.ours), _names(one.theirs)
+        differ = [name for name in ours if ours[name] != theirs[name] and name in (one.what, "decoding")]
+        on = [value for name, value in ours.items() if name not in differ and (name != "metric" or several)]
+        difference, proportion = one.compared.effect, one.kind == "proportion"
+        rows.append(
+            [
+                " vs. ".join(", ".join(side[name] for name in differ) for side in (ours, theirs)),
+                ", ".join(on),
+                str(one.n),
+                signed(difference.estimate) if proportion else signed_number(difference.estimate),
+                points_between(difference) if proportion else number_between(difference, sign=True),
+                one.verdict,
+            ]
+        )
+    if rows:
+        by = "difference (pp)" if all(one.kind == "proportion" for one in compared) else "difference"
+        click.echo()
+        table(["comparison", "on", "questions", by, "95% CI", "verdict"], rows)
+        if len({one.kind for one in compared}) > 1:
+            click.echo("Differences of proportions are in percentage points (pp), others in the unit of the metric.")
+        for note in dict.fromkeys(filter(None, map(caution, compared))):
+            click.echo(note)

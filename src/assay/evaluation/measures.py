@@ -1,4 +1,4 @@
-"""What is counted of an answer: whether it is right, or how near it comes to a reference text."""
+"""Metrics of an answer: accuracy, or similarity to reference texts."""
 
 from __future__ import annotations
 
@@ -18,100 +18,106 @@ from assay.core.score import Outcome, Unscored
 from assay.text.similarity.bleu_chrf import Cut
 
 EMBEDDER = "embedded:minilm"
-Owner = Literal["assay", "text", "harness"]
-"""Who grades: assay by its own rules, a scorer of texts, or lm-evaluation-harness."""
+Grader = Literal["assay", "text", "harness"]
+"""What grades: assay's answer matching, a text scorer, or lm-evaluation-harness."""
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A number for each answer; a cell has the mean of them."""
+class EvalMeasure:
+    """A metric: one number per answer, averaged per cell."""
 
     name: str
-    told: str = ""
-    """What the number is, as a sentence; empty where its name says it."""
+    description: str = ""
+    """One sentence; empty if the name is enough."""
     better: Literal["higher", "lower"] = "higher"
     low: float | None = None
-    """The least that a mean can be; None where that is not known."""
+    """Lower bound of the mean; None if unknown."""
     high: float | None = None
-    owner: Owner = "assay"
+    grader: Grader = "assay"
 
 
-RIGHT = Measure("right", low=0.0, high=1.0)
-MASS = Measure("mass", "the share of probability that the right choices hold, not of questions.", low=0.0, high=1.0)
+ACCURACY = EvalMeasure("accuracy", low=0.0, high=1.0)
+MASS = EvalMeasure(
+    "mass", "normalized probability mass of the correct choices (TruthfulQA MC2), 0 to 1.", low=0.0, high=1.0
+)
 BUILDERS: Mapping[str, tuple[str, Callable[[str, tuple[str, ...]], Scorer]]] = {
-    "rouge-1": ("ROUGE-1 F, of words, 0 to 1.", lambda _, own: Rouge("rouge1", references=own)),
-    "rouge-2": ("ROUGE-2 F, of pairs of words, 0 to 1.", lambda _, own: Rouge("rouge2", references=own)),
-    "rouge-l": ("ROUGE-L F, of words in order, 0 to 1.", lambda _, own: Rouge("rougeL", references=own)),
-    "rouge-lsum": (
-        "ROUGE-Lsum F, of words in order, line by line, 0 to 1.",
-        lambda _, own: Rouge("rougeLsum", references=own),
+    "rouge-1": ("ROUGE-1 F1 (unigrams), 0 to 1.", lambda _, fields: Rouge("rouge1", references=fields)),
+    "rouge-2": ("ROUGE-2 F1 (bigrams), 0 to 1.", lambda _, fields: Rouge("rouge2", references=fields)),
+    "rouge-l": (
+        "ROUGE-L F1 (longest common subsequence), 0 to 1.",
+        lambda _, fields: Rouge("rougeL", references=fields),
     ),
-    "chrf": ("chrF2 of each answer, 0 to 100.", lambda _, own: ChrF(references=own)),
-    "chrf++": ("chrF2++ of each answer, 0 to 100.", lambda _, own: ChrF(2, references=own)),
+    "rouge-lsum": (
+        "ROUGE-Lsum F1 (longest common subsequence per line), 0 to 1.",
+        lambda _, fields: Rouge("rougeLsum", references=fields),
+    ),
+    "chrf": ("sentence-level chrF2, 0 to 100.", lambda _, fields: ChrF(references=fields)),
+    "chrf++": ("sentence-level chrF2++, 0 to 100.", lambda _, fields: ChrF(2, references=fields)),
     "bleu": (
-        "BLEU of each answer, 0 to 100; the mean is not the BLEU of a corpus.",
-        lambda cut, own: Bleu(cut or "13a", references=own),  # type: ignore[arg-type]
+        "sentence-level BLEU, 0 to 100; the mean differs from corpus BLEU.",
+        lambda cut, fields: Bleu(cut or "13a", references=fields),  # type: ignore[arg-type]
     ),
     "cosine": (
-        "the cosine of the sentence embeddings, -1 to 1.",
-        lambda model, own: EmbeddingCosine(model or EMBEDDER, references=own),
+        "cosine similarity of sentence embeddings, -1 to 1.",
+        lambda model, fields: EmbeddingCosine(model or EMBEDDER, references=fields),
     ),
 }
-"""Of texts beside references, by name: what the number is, and its scorer from what stands after a colon."""
-WRITTEN = ("right", *BUILDERS)
+"""Text metrics by name: description, and a function of the part after the colon and the reference fields."""
+WRITTEN = ("accuracy", *BUILDERS)
 
 
-def text_measure(name: str) -> Measure | None:
-    """The measure of texts that is called so, such as "rouge-l", "bleu:zh" or "cosine:REF"; None where none is.
+def text_measure(name: str) -> EvalMeasure | None:
+    """Parse the name of a text metric, such as "rouge-l", "bleu:zh" or "cosine:REF"; None for other names.
 
     Raises:
-        UserError: It does not take what stands after the colon.
+        UserError: The part after the colon is not valid.
     """
     kind, colon, value = name.partition(":")
     if kind not in BUILDERS:
         return None
     if colon and kind not in ("bleu", "cosine"):
-        raise UserError(f"The measure {kind!r} takes nothing after a colon, had {value!r}.")
+        raise UserError(f"The metric {kind!r} takes no argument, got {value!r}.")
     if colon and kind == "bleu" and value not in get_args(Cut):
         raise UserError(f"BLEU has no tokenizer {value!r}.", hint=did_you_mean(value, get_args(Cut)))
     if colon and not value:
-        raise UserError(f"{name!r} needs a sentence encoder after the colon.", hint=f"cosine alone takes {EMBEDDER}.")
-    told, build = BUILDERS[kind]
+        raise UserError(f"{name!r} needs a sentence encoder after the colon.", hint=f"'cosine' alone uses {EMBEDDER}.")
+    description, build = BUILDERS[kind]
     scale = build(value, ("answer",)).scale
-    return Measure(name, told, low=scale.low, high=scale.high, owner="text")
+    return EvalMeasure(name, description, low=scale.low, high=scale.high, grader="text")
 
 
-def wanted_of(item: Sample) -> list[str]:
-    """The answers that are wanted, each as good as the first."""
+def reference_answers(item: Sample) -> list[str]:
+    """All accepted reference answers of an item."""
     names = (f"answer{nth}" for nth in range(1, len(item.fields)))
     return [item.text("answer"), *(item.text(name) for name in names if name in item.fields)]
 
 
-def check_measure(measure: Measure, lab: Lab) -> None:
-    """Opens what the measure needs, before anybody is asked.
+def check_measure(measure: EvalMeasure, lab: Lab) -> None:
+    """Load the models that the metric needs, before any model is asked.
 
     Raises:
         ModelError: There is no such sentence encoder.
     """
-    if measure.owner == "text":
+    if measure.grader == "text":
         _scorer(measure, 1).score([], lab)
 
 
-def measured(measure: Measure, items: Sequence[Sample], texts: Sequence[str], lab: Lab) -> list[Outcome]:
-    """How near each text comes to what is wanted of its item; several references count as the scorer says.
+def text_scores(measure: EvalMeasure, items: Sequence[Sample], texts: Sequence[str], lab: Lab) -> list[Outcome]:
+    """Score each text against the reference answers of its item.
 
-    An empty text is "unparsed"; references that hold nothing to compare make the item "not_applicable".
+    Returns:
+        One outcome per text; an empty text is "unparsed", empty references are "not_applicable".
     """
-    wanted = [wanted_of(item) for item in items]
+    references = [reference_answers(item) for item in items]
     samples = [
-        Sample({"text": text, **{f"reference{nth}": one for nth, one in enumerate(own)}})
-        for text, own in zip(texts, wanted, strict=True)
+        Sample({"text": text, **{f"reference{nth}": one for nth, one in enumerate(fields)}})
+        for text, fields in zip(texts, references, strict=True)
     ]
-    found = _scorer(measure, max(map(len, wanted), default=1)).score(samples, lab)
-    empty = Unscored("unparsed", "nothing was written")
-    return [outcome if text.strip() else empty for text, outcome in zip(texts, found, strict=True)]
+    outcomes = _scorer(measure, max(map(len, references), default=1)).score(samples, lab)
+    empty = Unscored("unparsed", "the answer is empty")
+    return [outcome if text.strip() else empty for text, outcome in zip(texts, outcomes, strict=True)]
 
 
-def _scorer(measure: Measure, references: int) -> Scorer:
+def _scorer(measure: EvalMeasure, references: int) -> Scorer:
     kind, _, value = measure.name.partition(":")
     return BUILDERS[kind][1](value, tuple(f"reference{nth}" for nth in range(references)))

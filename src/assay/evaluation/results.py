@@ -1,4 +1,4 @@
-"""The numbers of an evaluation: each cell with its interval, means over subjects and tasks, and paired comparisons."""
+"""Results of an evaluation: cells with intervals, macro averages over subjects and tasks, paired comparisons."""
 
 from __future__ import annotations
 
@@ -13,112 +13,114 @@ import numpy.typing as npt
 
 from assay.core.effect import Effect
 from assay.core.score import Score, Unscored
-from assay.evaluation.measures import RIGHT, Measure
-from assay.evaluation.plan import Cell, choices_of
-from assay.evaluation.run import Filled
+from assay.evaluation.measures import ACCURACY, EvalMeasure
+from assay.evaluation.plan import EvalCell, choices_of
+from assay.evaluation.run import EvaluatedCell
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.compare import FamilyComparison, compare
 from assay.stats.inference.intervals import wilson
 from assay.stats.inference.verdict import Verdict
 from assay.text.prompting.multiple_choice import item_of
 
-UNSEEN = "an answer that cannot be read counts as wrong; a question without an answer is left out and counted"
-EMPTY = "an empty answer counts as 0; a question without an answer is left out and counted"
-Kind = Literal["share", "mean"]
-"""Of right answers among all, or of other numbers."""
+UNPARSED_RULE = "an unparsed answer counts as incorrect; a question without an answer is excluded and reported"
+EMPTY_RULE = "an empty answer counts as 0; a question without an answer is excluded and reported"
+NumberKind = Literal["proportion", "mean"]
+"""Whether a cell holds an accuracy or the mean of another metric."""
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A mean over groups, each of the same weight, and how far they lie apart."""
+class MacroAverage:
+    """Unweighted mean over groups, with their range and standard deviation."""
 
     mean: float
     low: float
-    """Of the worst group."""
+    """Value of the lowest group."""
     high: float
     sd: float | None
-    """None of one group."""
+    """Sample standard deviation; None for a single group."""
     groups: int
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """One line of the table."""
+    """Result of one cell."""
 
-    cell: Cell
+    cell: EvalCell
     n: int
-    """Questions."""
+    """Number of questions."""
     scored: int
-    """Whose answer could be read."""
-    unread: int
+    """Number of questions with a parsed answer."""
+    unparsed: int
     failed: int
     accuracy: Effect | None
-    """The mean over the scored and the unread, which count 0; None where nothing was answered."""
+    """Mean over scored and unparsed answers, the latter counting 0; None if there are no answers."""
     chance: float | None
-    """What guessing gives; None where there are no choices."""
-    subjects: Spread | None
-    """Over subjects, where there are several."""
+    """Chance level; None without choices."""
+    subjects: MacroAverage | None
+    """Macro average over subjects; None for a single subject."""
     prompt: str
-    """Digest of everything the model was given, question by question."""
+    """Digest of all prompts."""
     seconds: float
     tokens: int | None
     dollars: float | None
-    kind: Kind
-    lacking: str
-    """Why the first of those that failed did; empty where none did."""
+    kind: NumberKind
+    failure: str
+    """Reason of the first failure; empty if there is none."""
     signature: str
-    """sacrebleu's, of the first answer; empty where it measured nothing."""
+    """sacrebleu signature; empty for other metrics."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two cells that differ in one thing, on the same questions."""
+class CellComparison:
+    """Paired comparison of two cells that differ in one factor."""
 
     what: str
-    """model, prompt or decoding."""
-    ours: Cell
-    theirs: Cell
+    """The factor: model, prompt or decoding."""
+    ours: EvalCell
+    theirs: EvalCell
     compared: FamilyComparison
     n: int
-    kind: Kind
+    kind: NumberKind
 
     @property
     def verdict(self) -> Verdict:
-        """Of ours; where less is better, less has helped."""
+        """Verdict for our side, with the direction of the metric."""
         found = self.compared.verdict
-        turned: dict[Verdict, Verdict] = {"helped": "hurt", "hurt": "helped"}
-        return turned.get(found, found) if self.ours.measure.better == "lower" else found
+        reversed_: dict[Verdict, Verdict] = {"helped": "hurt", "hurt": "helped"}
+        return reversed_.get(found, found) if self.ours.measure.better == "lower" else found
 
 
-def result(filled: Filled) -> CellResult:
-    """Counts one cell."""
-    values = _values(filled)
+def result(evaluated: EvaluatedCell) -> CellResult:
+    """Compute the result of one cell."""
+    values = _values(evaluated)
     known = values[~np.isnan(values)]
-    unread = sum(isinstance(one, Unscored) and one.cause == "unparsed" for one in filled.outcomes)
-    rows = filled.rows
+    unparsed = sum(isinstance(one, Unscored) and one.cause == "unparsed" for one in evaluated.outcomes)
+    rows = evaluated.rows
     prompts = hashlib.sha256("\n".join(row.prompt for row in rows).encode()).hexdigest()[:8]
     return CellResult(
-        cell=filled.cell,
+        cell=evaluated.cell,
         n=len(rows),
-        scored=len(known) - unread,
-        unread=unread,
+        scored=len(known) - unparsed,
+        unparsed=unparsed,
         failed=len(rows) - len(known),
-        accuracy=_mean(known, filled.cell.measure) if len(known) else None,
-        chance=_chance(filled),
-        subjects=_subjects(filled, values),
+        accuracy=_mean(known, evaluated.cell.measure) if len(known) else None,
+        chance=_chance(evaluated),
+        subjects=_subjects(evaluated, values),
         prompt=prompts,
         seconds=sum(row.seconds for row in rows),
         tokens=_sum([row.tokens for row in rows]),
-        dollars=_total([row.dollars for row in rows]),
-        kind=_kind(values, filled.cell.measure),
-        lacking=_lacking(filled),
-        signature=_signature(filled),
+        dollars=_sum_dollars([row.dollars for row in rows]),
+        kind=_kind(values, evaluated.cell.measure),
+        failure=_failure(evaluated),
+        signature=_signature(evaluated),
     )
 
 
-def comparisons(filled: Sequence[Filled]) -> list[Comparison]:
-    """Each cell against the first that differs from it in one thing alone, adjusted together by Holm."""
-    pairs = [(what, ours, theirs) for what in ("model", "prompt", "decoding") for ours, theirs in _pairs(filled, what)]
+def comparisons(evaluated: Sequence[EvaluatedCell]) -> list[CellComparison]:
+    """Compare each cell with the first that differs in one factor only; p-values adjusted by Holm."""
+    pairs = [
+        (what, ours, theirs) for what in ("model", "prompt", "decoding") for ours, theirs in _pairs(evaluated, what)
+    ]
     found, kept = [], []
     for what, ours, theirs in pairs:
         a, b = _values(ours), _values(theirs)
@@ -130,34 +132,34 @@ def comparisons(filled: Sequence[Filled]) -> list[Comparison]:
         return []
     done = compare(found, list(range(len(found))))
     return [
-        Comparison(what, ours.cell, theirs.cell, one, n, _kind(np.concatenate(pair, axis=None), ours.cell.measure))
+        CellComparison(what, ours.cell, theirs.cell, one, n, _kind(np.concatenate(pair, axis=None), ours.cell.measure))
         for (what, ours, theirs, n), one, pair in zip(kept, done, found, strict=True)
     ]
 
 
-def over_tasks(results: Sequence[CellResult]) -> list[tuple[Cell, Spread]]:
-    """The macro average over tasks of each model, prompt, decoding and measure that several tasks have."""
+def task_averages(results: Sequence[CellResult]) -> list[tuple[EvalCell, MacroAverage]]:
+    """Macro average over tasks for each model, prompt, decoding and metric with several tasks."""
     groups: dict[tuple[object, ...], list[CellResult]] = {}
     for one in results:
-        groups.setdefault((one.cell.model, one.cell.manner, one.cell.decoding, one.cell.measure.name), []).append(one)
+        groups.setdefault((one.cell.model, one.cell.setup, one.cell.decoding, one.cell.measure.name), []).append(one)
     return [
-        (own[0].cell, spread([one.accuracy.estimate for one in own if one.accuracy is not None]))
+        (own[0].cell, macro_average([one.accuracy.estimate for one in own if one.accuracy is not None]))
         for own in groups.values()
         if len(own) > 1 and all(one.accuracy is not None for one in own)
     ]
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """The mean of groups and how far they lie apart."""
+def macro_average(values: Sequence[float]) -> MacroAverage:
+    """Macro average of group values."""
     sd = statistics.stdev(values) if len(values) > 1 else None
-    return Spread(statistics.fmean(values), min(values), max(values), sd, len(values))
+    return MacroAverage(statistics.fmean(values), min(values), max(values), sd, len(values))
 
 
-def to_data(results: Sequence[CellResult], compared: Sequence[Comparison]) -> dict[str, Any]:
-    """As JSON."""
+def to_data(results: Sequence[CellResult], compared: Sequence[CellComparison]) -> dict[str, Any]:
+    """Results as JSON."""
     return {
         "cells": [{**_named(one.cell), **_numbers(one), "better": one.cell.measure.better} for one in results],
-        "tasks": [{**_named(cell), "macro": asdict(found)} for cell, found in over_tasks(results)],
+        "tasks": [{**_named(cell), "macro": asdict(found)} for cell, found in task_averages(results)],
         "comparisons": [
             {
                 "differs": one.what,
@@ -172,43 +174,43 @@ def to_data(results: Sequence[CellResult], compared: Sequence[Comparison]) -> di
             }
             for one in compared
         ],
-        "counting": UNSEEN,
+        "counting": UNPARSED_RULE,
     }
 
 
-def _named(cell: Cell) -> Mapping[str, Any]:
+def _named(cell: EvalCell) -> Mapping[str, Any]:
     return {
         "model": cell.model,
         "task": cell.task.name,
-        "prompt_name": cell.manner.name,
+        "prompt_name": cell.setup.name,
         "decoding": asdict(cell.decoding) if cell.decoding is not None else None,
-        "measure": cell.measure.name,
+        "metric": cell.measure.name,
     }
 
 
 def _numbers(one: CellResult) -> Mapping[str, Any]:
-    # Part by part: a cell holds its task, with all its documents.
+    # Not asdict: it would copy the task with all its documents.
     plain = {part.name: getattr(one, part.name) for part in fields(one) if part.name != "cell"}
-    return {name: asdict(value) if isinstance(value, Effect | Spread) else value for name, value in plain.items()}
+    return {name: asdict(value) if isinstance(value, Effect | MacroAverage) else value for name, value in plain.items()}
 
 
-def _values(filled: Filled) -> npt.NDArray[np.float64]:
-    """(questions,): right or wrong; what cannot be read is wrong; not a number where there is no answer."""
+def _values(evaluated: EvaluatedCell) -> npt.NDArray[np.float64]:
+    """(questions,): value per question; 0 if unparsed, NaN without an answer."""
     found = []
-    for one in filled.outcomes:
-        unread = isinstance(one, Unscored) and one.cause == "unparsed"
-        found.append(one.value if isinstance(one, Score) else 0.0 if unread else np.nan)
+    for one in evaluated.outcomes:
+        unparsed = isinstance(one, Unscored) and one.cause == "unparsed"
+        found.append(one.value if isinstance(one, Score) else 0.0 if unparsed else np.nan)
     return np.asarray(found, dtype=np.float64)
 
 
-def _kind(values: npt.NDArray[np.float64], measure: Measure) -> Kind:
-    if measure.owner == "harness":
-        return "share" if np.isin(values[~np.isnan(values)], (0, 1)).all() else "mean"
-    return "share" if measure == RIGHT else "mean"
+def _kind(values: npt.NDArray[np.float64], measure: EvalMeasure) -> NumberKind:
+    if measure.grader == "harness":
+        return "proportion" if np.isin(values[~np.isnan(values)], (0, 1)).all() else "mean"
+    return "proportion" if measure == ACCURACY else "mean"
 
 
-def _mean(known: npt.NDArray[np.float64], measure: Measure) -> Effect:
-    """With Wilson's interval where every value is the least or the most, else the bootstrap's, inside the scale."""
+def _mean(known: npt.NDArray[np.float64], measure: EvalMeasure) -> Effect:
+    """Mean with Wilson's interval for binary values, else a bootstrap interval clipped to the scale."""
     low, high = measure.low or 0.0, 1.0 if measure.high is None else measure.high
     if np.isin(known, (low, high)).all():
         found = wilson(float(np.sum(known == high)), len(known))
@@ -225,41 +227,41 @@ def _mean(known: npt.NDArray[np.float64], measure: Measure) -> Effect:
     )
 
 
-def _lacking(filled: Filled) -> str:
-    gone = (one.reason for one in filled.outcomes if isinstance(one, Unscored) and one.cause != "unparsed")
+def _failure(evaluated: EvaluatedCell) -> str:
+    gone = (one.reason for one in evaluated.outcomes if isinstance(one, Unscored) and one.cause != "unparsed")
     return next(gone, "")
 
 
-def _signature(filled: Filled) -> str:
-    if filled.cell.measure.owner != "text":
+def _signature(evaluated: EvaluatedCell) -> str:
+    if evaluated.cell.measure.grader != "text":
         return ""
-    return next((one.reason for one in filled.outcomes if isinstance(one, Score)), "")
+    return next((one.reason for one in evaluated.outcomes if isinstance(one, Score)), "")
 
 
-def _chance(filled: Filled) -> float | None:
-    if filled.guess is not None or filled.cell.measure.owner == "text":
-        return filled.guess
-    if not filled.items or not all(choices_of(sample) for sample in filled.items):
+def _chance(evaluated: EvaluatedCell) -> float | None:
+    if evaluated.chance is not None or evaluated.cell.measure.grader == "text":
+        return evaluated.chance
+    if not evaluated.items or not all(choices_of(sample) for sample in evaluated.items):
         return None
-    items = [item_of(sample) for sample in filled.items]
+    items = [item_of(sample) for sample in evaluated.items]
     return statistics.fmean(len(item.right) / len(item.choices) for item in items)
 
 
-def _subjects(filled: Filled, values: npt.NDArray[np.float64]) -> Spread | None:
+def _subjects(evaluated: EvaluatedCell, values: npt.NDArray[np.float64]) -> MacroAverage | None:
     groups: dict[str, list[float]] = {}
-    for item, value in zip(filled.items, values, strict=True):
+    for item, value in zip(evaluated.items, values, strict=True):
         if not np.isnan(value):
             groups.setdefault(str(item.fields.get("subject", "")), []).append(float(value))
-    return spread([statistics.fmean(own) for own in groups.values()]) if len(groups) > 1 else None
+    return macro_average([statistics.fmean(own) for own in groups.values()]) if len(groups) > 1 else None
 
 
-def _pairs(filled: Sequence[Filled], what: str) -> list[tuple[Filled, Filled]]:
-    """Of cells that are alike but for `what`: each with the first."""
-    firsts: dict[tuple[object, ...], Filled] = {}
+def _pairs(evaluated: Sequence[EvaluatedCell], what: str) -> list[tuple[EvaluatedCell, EvaluatedCell]]:
+    """Pairs of each cell with the first cell that differs only in `what`."""
+    firsts: dict[tuple[object, ...], EvaluatedCell] = {}
     found = []
-    for one in filled:
-        parts: dict[str, object] = {"model": one.cell.model, "prompt": one.cell.manner, "decoding": one.cell.decoding}
-        if what == "prompt":  # likelihoods are not decoded: they stand beside every decoding
+    for one in evaluated:
+        parts: dict[str, object] = {"model": one.cell.model, "prompt": one.cell.setup, "decoding": one.cell.decoding}
+        if what == "prompt":  # likelihood cells have no decoding: they are compared with every decoding
             del parts["decoding"]
         first = firsts.setdefault(
             (one.cell.task.name, one.cell.measure.name, *(value for name, value in parts.items() if name != what)), one
@@ -275,6 +277,6 @@ def _sum(values: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def _total(values: Sequence[float | None]) -> float | None:
+def _sum_dollars(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None

@@ -1,4 +1,4 @@
-"""Fills the cells of an evaluation: what was answered before is read, the rest is asked, and every answer is graded."""
+"""Runs an evaluation: reads stored answers, asks for missing ones, and grades all."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from assay.core.completions import HOPELESS, TextRequest, fatal_error
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Outcome
-from assay.evaluation.ask_cells import Pool, compared, pool_of, quests_of, written
+from assay.evaluation.ask_cells import Pool, generated_answers, likelihood_answers, pool_by_subject, prompted_questions
 from assay.evaluation.asking import requests_of
 from assay.evaluation.grade import grade
 from assay.evaluation.measures import check_measure
-from assay.evaluation.plan import VERSION, Cell, Task
+from assay.evaluation.plan import VERSION, EvalCell, EvalTask
 from assay.models.remote.services import is_remote
 from assay.pipeline.cost.asks import Asks, expected
 from assay.pipeline.progress import Reporter, Silent
@@ -25,44 +25,44 @@ from assay.store.images import StoredImages
 from assay.store.keys import canonical, digest, stage_key
 from assay.store.run_folder import RunFolder
 
-PART = 64
-"""Questions of a part, when answers are written: what a kill can lose."""
-COMPARED = 256
-"""The same, where likelihoods are compared: a header is read once a part."""
+GENERATED_BATCH = 64
+"""Questions per stored part for generated answers; an interruption loses at most one part."""
+LIKELIHOOD_BATCH = 256
+"""Questions per stored part for likelihoods; few-shot prefixes are processed once per part."""
 
 
 @dataclass(frozen=True)
-class Filled:
-    """A cell with everything that was answered."""
+class EvaluatedCell:
+    """A cell with its items, answers and outcomes."""
 
-    cell: Cell
+    cell: EvalCell
     items: Sequence[Sample]
     rows: Sequence[AnswerRow]
     outcomes: Sequence[Outcome]
-    guess: float | None = None
-    """What guessing gives where the items do not say it."""
+    chance: float | None = None
+    """Chance level, if the items do not determine it."""
     pool: Pool = field(default_factory=dict)
-    """What examples were taken from."""
+    """Pool of few-shot examples."""
 
 
 @dataclass
 class Evaluation:
-    """One evaluation in its folder."""
+    """An evaluation and its folder."""
 
-    cells: Sequence[Cell]
+    cells: Sequence[EvalCell]
     folder: RunFolder
     models: Models
     reporter: Reporter = field(default_factory=Silent)
-    foretell: Callable[[Sequence[Asks]], None] = lambda asks: None
-    """Told, before anybody is asked, what asking would cost; tasks of lm-evaluation-harness are not in it."""
+    announce: Callable[[Sequence[Asks]], None] = lambda asks: None
+    """Called with the expected cost before any model is asked; harness tasks are not included."""
     answered: dict[str, list[AnswerRow]] = field(default_factory=dict, init=False)
-    """What this run has read or asked, by key: several measures share it."""
+    """Answers by key, shared between metrics."""
 
-    def run(self) -> list[Filled]:
-        """Asks what has no answer yet, and grades everything.
+    def run(self) -> list[EvaluatedCell]:
+        """Ask for missing answers and grade all.
 
         Raises:
-            UserError: Something the user can mend; what was answered stays.
+            UserError: A problem that the user can fix, such as a spent budget; answers are kept.
         """
         with self.folder.lock(), hushed():
             self.folder.clean_temporaries()
@@ -73,22 +73,22 @@ class Evaluation:
                     cell.task.harness.documents(cell.shots)
             items = {task.name: self._read(task) for task in _tasks(self.cells)}
             pools = {task.name: self._pool(task) for task in _tasks(self.cells)}
-            self.foretell(expected("eval", self._requests(items, pools)))
-            return [self._filled(cell, items[cell.task.name], pools[cell.task.name]) for cell in self.cells]
+            self.announce(expected("eval", self._requests(items, pools)))
+            return [self._evaluate(cell, items[cell.task.name], pools[cell.task.name]) for cell in self.cells]
 
     def _requests(
         self, items: Mapping[str, Sequence[Sample]], pools: Mapping[str, Pool]
     ) -> dict[str, list[TextRequest]]:
-        """What services would still be asked, by model; the cells of several measures count once."""
+        """Outstanding requests to remote models, by model; cells that differ in the metric count once."""
         found: dict[str, list[TextRequest]] = {}
         seen = set()
         for cell in self.cells:
-            if is_remote(cell.model) and cell.manner.convention is None and cell.task.harness is None:
+            if is_remote(cell.model) and cell.setup.convention is None and cell.task.harness is None:
                 own, pool = items[cell.task.name], pools[cell.task.name]
                 if (key := self._key(cell, own, pool)) not in seen:
                     seen.add(key)
                     todo = self._unanswered(key, own)
-                    found.setdefault(cell.model, []).extend(requests_of(quests_of(cell, todo, pool)))
+                    found.setdefault(cell.model, []).extend(requests_of(prompted_questions(cell, todo, pool)))
         return found
 
     def _unanswered(self, key: str, items: Sequence[Sample]) -> list[Sample]:
@@ -96,38 +96,40 @@ class Evaluation:
         answered = {row.id for rows in kept for row in rows if not row.lack}
         return [item for item in items if item.id not in answered]
 
-    def _read(self, task: Task) -> Sequence[Sample]:
-        return task.items.read(self._lab)
+    def _read(self, task: EvalTask) -> Sequence[Sample]:
+        return task.loaded if task.loaded is not None else task.items.read(self._lab)
 
-    def _pool(self, task: Task) -> Pool:
-        return pool_of(task.pool.read(self._lab)) if task.pool is not None else {}
+    def _pool(self, task: EvalTask) -> Pool:
+        return pool_by_subject(task.pool.read(self._lab)) if task.pool is not None else {}
 
     @property
     def _lab(self) -> Lab:
         return Lab(0, self.models, StoredImages([]))
 
-    def _filled(self, cell: Cell, items: Sequence[Sample], pool: Pool) -> Filled:
+    def _evaluate(self, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> EvaluatedCell:
         key = self._key(cell, items, pool)
         if key not in self.answered:
             self.answered[key] = self._answered(cell, key, items, pool)
         rows, harness = self.answered[key], cell.task.harness
         if harness is not None:
             outcomes = harness.grade(cell.shots, rows, cell.measure)
-            return Filled(cell, items, rows, outcomes, harness.guess(cell.shots, cell.measure))
-        return Filled(cell, items, rows, grade(cell, items, rows, self._lab), pool=pool)
+            return EvaluatedCell(cell, items, rows, outcomes, harness.chance(cell.shots, cell.measure))
+        return EvaluatedCell(cell, items, rows, grade(cell, items, rows, self._lab), pool=pool)
 
-    def _key(self, cell: Cell, items: Sequence[Sample], pool: Pool) -> str:
-        return stage_key(cell.spec, [digest([item.id for item in items]), self._shown(cell, pool)], VERSION, 0)
+    def _key(self, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> str:
+        return stage_key(
+            cell.spec, [digest([item.id for item in items]), self._examples_digest(cell, pool)], VERSION, 0
+        )
 
-    def _shown(self, cell: Cell, pool: Pool) -> str:
-        """Digest of what is shown beside the items."""
+    def _examples_digest(self, cell: EvalCell, pool: Pool) -> str:
+        """Digest of the few-shot examples."""
         if cell.task.harness is not None:
             return cell.task.harness.digest(cell.shots)
-        return digest([[dict(one.fields) for one in own] for own in pool.values()]) if cell.manner.shots else ""
+        return digest([[dict(one.fields) for one in own] for own in pool.values()]) if cell.setup.shots else ""
 
-    def _answered(self, cell: Cell, key: str, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
-        compares = cell.task.harness.compares if cell.task.harness is not None else cell.manner.convention is not None
-        size = COMPARED if compares else PART
+    def _answered(self, cell: EvalCell, key: str, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+        compares = cell.task.harness.compares if cell.task.harness is not None else cell.setup.convention is not None
+        size = LIKELIHOOD_BATCH if compares else GENERATED_BATCH
         place = self.folder.stage(f"answers-{key}")
         self.folder.write_text(f"{place.name}.json", canonical(cell.spec) + "\n")
         self.reporter.begin(_name(cell), len(items), 0)
@@ -136,37 +138,37 @@ class Evaluation:
             part = items[start : start + size]
             rows += self._part(place / f"part-{start // size:05d}.jsonl", cell, part, pool)
             self.reporter.advance(start + len(part), len(items))
-        self.reporter.end(f"{len(rows)} answered, {sum(bool(row.lack) for row in rows)} without an answer")
+        self.reporter.end(f"{len(rows)} answered, {sum(bool(row.lack) for row in rows)} failed")
         return rows
 
-    def _part(self, path: Path, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
-        """Reads a part, and asks again what had no answer."""
+    def _part(self, path: Path, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+        """Read a stored part, and ask for missing and failed answers."""
         before = {row.id: row for row in read_answers(path)} if path.is_file() else {}
         todo = [item for item in items if item.id not in before or before[item.id].lack]
         if todo:
             started = time.perf_counter()
             fresh = self._ask(cell)(todo, pool)
-            share = (time.perf_counter() - started) / len(todo)
-            before |= {row.id: replace(row, seconds=share) for row in fresh}
+            seconds = (time.perf_counter() - started) / len(todo)
+            before |= {row.id: replace(row, seconds=seconds) for row in fresh}
             write_answers(path, [before[item.id] for item in items])
             if hopeless := next((row for row in fresh if row.lack in HOPELESS), None):
                 raise fatal_error(cell.model, hopeless.lack, hopeless.reason)
         return [before[item.id] for item in items]
 
-    def _ask(self, cell: Cell) -> Callable[[Sequence[Sample], Pool], list[AnswerRow]]:
+    def _ask(self, cell: EvalCell) -> Callable[[Sequence[Sample], Pool], list[AnswerRow]]:
         harness = cell.task.harness
         if harness is not None:
             return lambda items, pool: harness.answers(cell.shots, items, cell.model, self.models)
-        if cell.manner.convention is None:
+        if cell.setup.convention is None:
             model = self.models.text_model(cell.model)
-            return lambda items, pool: written(model, cell, items, pool)
+            return lambda items, pool: generated_answers(model, cell, items, pool)
         likely = self.models.likelihood_model(cell.model)
-        return lambda items, pool: compared(likely, cell, items, pool)
+        return lambda items, pool: likelihood_answers(likely, cell, items, pool)
 
 
-def _tasks(cells: Sequence[Cell]) -> list[Task]:
+def _tasks(cells: Sequence[EvalCell]) -> list[EvalTask]:
     return list({cell.task.name: cell.task for cell in cells}.values())
 
 
-def _name(cell: Cell) -> str:
-    return f"{cell.model} · {cell.task.name} · {cell.manner.name}"
+def _name(cell: EvalCell) -> str:
+    return f"{cell.model} · {cell.task.name} · {cell.setup.name}"

@@ -1,4 +1,4 @@
-"""Tasks as a command line names them."""
+"""Parsing of task names of the command line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from assay.components.sources.tasks.truthful_qa import TruthfulQa
 from assay.core.errors import UserError, did_you_mean
 from assay.core.lab import Lab
 from assay.evaluation.harness.load import PREFIX, load_task
-from assay.evaluation.measures import MASS, wanted_of
-from assay.evaluation.plan import Task
+from assay.evaluation.measures import MASS, reference_answers
+from assay.evaluation.plan import EvalTask
 from assay.models.open_models import OpenModels
 from assay.store.images import StoredImages
 from assay.text.answers.normalization import exact
@@ -23,53 +23,53 @@ FILES = (".csv", ".jsonl")
 ABOUT = "The following are multiple choice questions (with answers) about {subject}."
 
 
-def parse_task(text: str, limit: int | None) -> Task:
-    """The task that a command line names: "mmlu:FOLDER", "gsm8k:FILE", "harness:NAME", or a file of one's own.
+def parse_task(text: str, limit: int | None) -> EvalTask:
+    """Parse a task name: "mmlu:FOLDER", "gsm8k:FILE", "harness:NAME", or a file of questions.
 
     Raises:
-        UserError: It names none.
-        SourceError: A file of one's own cannot be read, or the data of lm-evaluation-harness cannot be had.
-        RecipeError: lm-evaluation-harness is not installed, has no such task, or cannot grade it question by question.
+        UserError: The name is unknown.
+        SourceError: The file cannot be read, or the data of a harness task is not available.
+        RecipeError: lm-evaluation-harness is not installed, has no such task, or has no per-question metric for it.
     """
     name, colon, path = text.partition(":")
     if name == PREFIX and colon and path:
         return _harness(path, limit)
     known = (*BY_NAME, PREFIX)
     if colon and not path and name in known:
-        wanted = "name" if name == PREFIX else "path"
-        raise UserError(f"The task {name!r} needs a {wanted}: {name}:{wanted.upper()}.")
+        argument = "name" if name == PREFIX else "path"
+        raise UserError(f"The task {name!r} needs a {argument}: {name}:{argument.upper()}.")
     if colon and name in BY_NAME:
         return BY_NAME[name](path, limit)
     if Path(text).suffix.lower() in FILES:
-        return _own(text, limit)
+        return _question_file(text, limit)
     raise UserError(
-        f"There is no task {name!r}.", hint=did_you_mean(name, known) + " Or give a .csv or .jsonl of your own."
+        f"Unknown task {name!r}.", hint=did_you_mean(name, known) + " Or give a .csv or .jsonl file of questions."
     )
 
 
-def _mmlu(path: str, limit: int | None) -> Task:
-    return Task("mmlu", Mmlu(path, per_subject=limit), "choice", Mmlu(path, split="dev"), about=ABOUT)
+def _mmlu(path: str, limit: int | None) -> EvalTask:
+    return EvalTask("mmlu", Mmlu(path, per_subject=limit), "choice", Mmlu(path, split="dev"), about=ABOUT)
 
 
-def _gsm8k(path: str, limit: int | None) -> Task:
-    return Task("gsm8k", Gsm8k(path, limit=limit), "number")
+def _gsm8k(path: str, limit: int | None) -> EvalTask:
+    return EvalTask("gsm8k", Gsm8k(path, limit=limit), "number")
 
 
-def _mc1(path: str, limit: int | None) -> Task:
-    return Task("truthfulqa", TruthfulQa(path, targets="mc1", limit=limit), "choice", solved="truthfulqa")
+def _mc1(path: str, limit: int | None) -> EvalTask:
+    return EvalTask("truthfulqa", TruthfulQa(path, targets="mc1", limit=limit), "choice", solved="truthfulqa")
 
 
-def _mc2(path: str, limit: int | None) -> Task:
+def _mc2(path: str, limit: int | None) -> EvalTask:
     items = TruthfulQa(path, targets="mc2", limit=limit)
-    return Task("truthfulqa-mc2", items, "choice", measures=(MASS,), solved="truthfulqa")
+    return EvalTask("truthfulqa-mc2", items, "choice", measures=(MASS,), solved="truthfulqa")
 
 
-def _harness(name: str, limit: int | None) -> Task:
+def _harness(name: str, limit: int | None) -> EvalTask:
     found = load_task(name, limit)
-    return Task(found.name, found, "text", measures=found.measures, harness=found)
+    return EvalTask(found.name, found, "text", measures=found.measures, harness=found)
 
 
-BY_NAME: Mapping[str, Callable[[str, int | None], Task]] = {
+BY_NAME: Mapping[str, Callable[[str, int | None], EvalTask]] = {
     "mmlu": _mmlu,
     "gsm8k": _gsm8k,
     "truthfulqa": _mc1,
@@ -77,15 +77,15 @@ BY_NAME: Mapping[str, Callable[[str, int | None], Task]] = {
 }
 
 
-def _own(path: str, limit: int | None) -> Task:
-    """What sort of answers a file holds is seen from its questions: all must be of one."""
+def _question_file(path: str, limit: int | None) -> EvalTask:
+    """Infer the answer kind of a file of questions; all questions must have the same kind."""
     source = Questions(path, per_subject=limit)
-    items = source.read(Lab(0, OpenModels(), StoredImages([])))
+    items = tuple(source.read(Lab(0, OpenModels(), StoredImages([]))))
     kind: Kind = "text"
     if all("choice0" in item.fields for item in items):
         kind = "choice"
-    elif all(exact(one) is not None for item in items for one in wanted_of(item)):
+    elif all(exact(one) is not None for item in items for one in reference_answers(item)):
         kind = "number"
-    elif all(one.strip().lower() in ("yes", "no") for item in items for one in wanted_of(item)):
+    elif all(one.strip().lower() in ("yes", "no") for item in items for one in reference_answers(item)):
         kind = "yes-no"
-    return Task(Path(path).stem, source, kind)
+    return EvalTask(Path(path).stem, source, kind, loaded=items)

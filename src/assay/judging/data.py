@@ -1,4 +1,4 @@
-"""A judging for programs: results.json, and one line for everything that was judged."""
+"""JSON output of a judge run: results.json and the rows of judged.jsonl."""
 
 from __future__ import annotations
 
@@ -8,39 +8,38 @@ from typing import Any
 
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.judging.pairs import JudgedPairs
-from assay.judging.rate import JudgedTexts
+from assay.judging.judgments import JudgedPairs, JudgedTexts
 from assay.judging.results import PairsResult, RateResult
 from assay.stats.ratings.self_preference import SelfPreference
 from assay.store.answers import AnswerRow
 
 
-def pairs_data(results: Sequence[PairsResult], favors: Sequence[SelfPreference | None]) -> dict[str, Any]:
-    """Every number of every judge."""
+def pairs_data(results: Sequence[PairsResult], self_preferences: Sequence[SelfPreference | None]) -> dict[str, Any]:
+    """Results of all judges as JSON."""
     rows = []
-    for one, favor in zip(results, favors, strict=True):
+    for one, self_preference in zip(results, self_preferences, strict=True):
         row = asdict(one)
         row["wins"] = [{"name": name, **asdict(effect)} for name, effect in one.wins]
-        rows.append({**row, "self_preference": asdict(favor) if favor is not None else None})
+        rows.append({**row, "self_preference": asdict(self_preference) if self_preference is not None else None})
     return {"pairs": rows}
 
 
 def rate_data(result: RateResult, judged: JudgedTexts) -> dict[str, Any]:
-    """Every number, with the rubric as it was held fixed."""
+    """Results and rubric as JSON."""
     grades = [{"grade": grade, "texts": texts} for grade, texts in result.grades]
     return {"rubric": asdict(judged.rubric), **asdict(result), "grades": grades}
 
 
 def pair_rows(judged: Sequence[JudgedPairs]) -> list[dict[str, Any]]:
-    """One a judge and pair; values are what is given to output_a."""
+    """One row per judge and pair; values are scores of output_a."""
     return [
         {
             **_origin(item),
             "judge": each.judge.reference,
             "as_given": _outcome(verdict.as_given, each.rows[2 * nth]),
             "swapped": _outcome(verdict.swapped, each.rows[2 * nth + 1]),
-            "worth": verdict.worth,
-            "conflict": verdict.conflict,
+            "preference": verdict.preference,
+            "inconsistent": verdict.inconsistent,
         }
         for each in judged
         for nth, (item, verdict) in enumerate(zip(each.items, each.verdicts, strict=True))
@@ -48,7 +47,7 @@ def pair_rows(judged: Sequence[JudgedPairs]) -> list[dict[str, Any]]:
 
 
 def rate_rows(judged: JudgedTexts) -> list[dict[str, Any]]:
-    """One a text."""
+    """One row per text."""
     rows = zip(judged.items, judged.outcomes, judged.rows, strict=True)
     return [{**_origin(item), **_outcome(outcome, row)} for item, outcome, row in rows]
 
@@ -58,8 +57,8 @@ def _origin(item: Sample) -> dict[str, Any]:
 
 
 def _outcome(outcome: Outcome, row: AnswerRow) -> dict[str, Any]:
-    """With all that the judge wrote where it could not be read."""
+    """An outcome as JSON, with the judge's texts if it is unscored."""
     if isinstance(outcome, Score):
-        return {"value": outcome.value, "said": outcome.answer, **outcome.evidence}
-    assert isinstance(outcome, Unscored), "judges give scores or say why not"
-    return {"value": None, "unscored": outcome.cause, "why": outcome.reason, "texts": list(row.texts)}
+        return {"value": outcome.value, "answer": outcome.answer, **outcome.evidence}
+    assert isinstance(outcome, Unscored), "a judge gives a score or is unscored"
+    return {"value": None, "unscored": outcome.cause, "reason": outcome.reason, "texts": list(row.texts)}

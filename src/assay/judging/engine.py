@@ -1,4 +1,4 @@
-"""Asks a judge, many questions at a time, and nothing twice: answers are kept in the folder and read from there."""
+"""JudgeConfig run: batched questions to LLM judges, with answers stored in a folder and reused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from assay.core.completions import HOPELESS, Completion, Continuations, Message, NotCompleted, TextRequest, fatal_error
+from assay.core.completions import HOPELESS, Continuations, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.model_kinds import LikelihoodModel, TextModel
@@ -17,19 +17,19 @@ from assay.models.remote.services import is_remote
 from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.quiet import hushed
 from assay.store.answer_log import AnswerLog
-from assay.store.answers import AnswerRow
-from assay.store.keys import canonical, stage_key
+from assay.store.answers import AnswerRow, answer_row
+from assay.store.keys import canonical, stage_key, stream_seed
 from assay.store.run_folder import RunFolder
-from assay.text.prompting.judge_prompts import By, Reader
+from assay.text.prompting.judge_prompts import By, JudgePrompt, JudgeQuestion
 
 VERSION = 1
-"""Of how judges are asked; another number asks everything anew."""
+"""Version of the questions; a change invalidates stored answers."""
 PART = 32
-"""Questions of a part: what a kill can lose."""
+"""Questions per stored part; an interruption loses at most one part."""
 
 
 class JudgeModels(Protocol):
-    """What opens judges."""
+    """Loads the models of judges."""
 
     def text_model(self, reference: str) -> TextModel: ...
 
@@ -37,43 +37,29 @@ class JudgeModels(Protocol):
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A model and how it judges."""
+class JudgeConfig:
+    """Configuration of a judge."""
 
     reference: str
     by: By
     decoding: Decoding | None
-    """None where probabilities are compared."""
+    """None if likelihoods are compared."""
     family: str = ""
-    """Whose answers count as its own; the reference where empty."""
+    """Model family for self-preference; the reference if empty."""
 
     @property
-    def own(self) -> str:
-        """The name by which its own answers are known."""
+    def family_name(self) -> str:
+        """Name of the model family whose answers are its own."""
         return self.family or self.reference
 
     @property
     def spec(self) -> dict[str, Any]:
-        """Everything that its answers depend on, beside the questions."""
+        """Everything that determines its answers, except the questions."""
         decoding = asdict(self.decoding) if self.decoding is not None else None
         return {"judge": self.reference, "by": self.by, "decoding": decoding}
 
 
-@dataclass(frozen=True)
-class Question:
-    """One prompt, and what may follow it where probabilities are compared."""
-
-    prompt: tuple[Message, ...]
-    words: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Digest of all that the judge is given, 24 hexadecimal digits."""
-        turns = [(turn.role, turn.text) for turn in self.prompt]
-        return hashlib.sha256(canonical([turns, self.words]).encode()).hexdigest()[:24]
-
-
-def judge_of(
+def judge_config(
     reference: str,
     by: Literal["auto", "answers", "likelihood"] = "auto",
     *,
@@ -81,134 +67,120 @@ def judge_of(
     max_tokens: int = 64,
     seed: int = 0,
     family: str = "",
-) -> Judge:
-    """How a model judges: by probabilities where it is open ("auto") and one sample is wanted, else by its answers.
+) -> JudgeConfig:
+    """Configure a judge; "auto" compares likelihoods for an open model and a single sample, else parses answers.
 
-    Several samples are drawn at temperature 1, as G-Eval does with GPT-4; a single answer is greedy.
+    Several samples are drawn at temperature 1, as in G-Eval with GPT-4; a single answer is greedy.
 
     Raises:
-        UserError: Samples of probabilities are wanted, or probabilities of a closed model.
+        UserError: Several samples with likelihoods, or likelihoods of a remote model.
     """
     if by == "likelihood" and samples > 1:
-        raise UserError("Probabilities are not sampled: there is nothing to average.", hint="Use --by answers.")
+        raise UserError("Likelihoods are deterministic: several samples have no effect.", hint="Use --by answers.")
     if by == "likelihood" and is_remote(reference):
-        raise UserError(
-            f"{reference!r} does not show how probable its words are.", hint="Use --by answers, or an open model."
-        )
+        raise UserError(f"{reference!r} provides no likelihoods.", hint="Use --by answers, or an open model.")
     if by == "likelihood" or (by == "auto" and samples == 1 and not is_remote(reference)):
-        return Judge(reference, "likelihood", None, family)
+        return JudgeConfig(reference, "likelihood", None, family)
     if samples == 1:
-        return Judge(reference, "answers", Decoding(max_tokens=max_tokens), family)
+        return JudgeConfig(reference, "answers", Decoding(max_tokens=max_tokens), family)
     drawn = Decoding("sample", max_tokens=max_tokens, answers=samples, seed=seed)
-    return Judge(reference, "answers", drawn, family)
+    return JudgeConfig(reference, "answers", drawn, family)
 
 
 @dataclass
-class Judging:
-    """Judgments in a folder."""
+class JudgeRun:
+    """Judgments stored in a folder."""
 
     folder: RunFolder
     models: JudgeModels
     reporter: Reporter = field(default_factory=Silent)
 
-    def ask(self, judge: Judge, questions: Sequence[Question]) -> list[AnswerRow]:
-        """One row a question, in order; those that were answered before are read, those that had no answer asked again.
+    def ask(self, judge: JudgeConfig, questions: Sequence[JudgePrompt]) -> list[AnswerRow]:
+        """Answer questions in order; stored answers are reused, failed ones are asked again.
 
         Raises:
-            UserError: Something the user can mend, such as a budget that is spent; what was answered stays.
+            UserError: A problem that the user can fix, such as a spent budget; answers are kept.
         """
         with self.folder.lock(), hushed():
             self.folder.clean_temporaries()
             log = self._log(judge)
             rows = log.read()
-            asked = {one.key: one for one in questions}
-            todo = _todo(asked, rows)
+            asked = {question_key(one): one for one in questions}
+            todo = _unanswered(asked, rows)
             self.reporter.begin(judge.reference, len(asked), len(asked) - len(todo))
             for start in range(0, len(todo), PART):
                 part = todo[start : start + PART]
-                fresh = self._part(judge, [asked[key] for key in part])
+                fresh = self._part(judge, {key: asked[key] for key in part})
                 if lasting := [row for row in fresh if row.lack not in HOPELESS]:
                     log.add(lasting)
                 rows |= {row.id: row for row in fresh}
                 if hopeless := next((row for row in fresh if row.lack in HOPELESS), None):
                     raise fatal_error(judge.reference, hopeless.lack, hopeless.reason)
                 self.reporter.advance(len(asked) - len(todo) + start + len(part), len(asked))
-            lacking = sum(bool(rows[key].lack) for key in asked)
-            self.reporter.end(f"{len(todo)} asked, {len(asked) - len(todo)} kept, {lacking} without an answer")
-            return [rows[one.key] for one in questions]
+            failed = sum(bool(rows[key].lack) for key in asked)
+            self.reporter.end(f"{len(todo)} asked, {len(asked) - len(todo)} stored, {failed} failed")
+            return [rows[question_key(one)] for one in questions]
 
-    def requests(self, judge: Judge, questions: Sequence[Question]) -> list[TextRequest]:
-        """What `ask` would let the judge write: nothing that was answered before, and none where it compares.
+    def requests(self, judge: JudgeConfig, questions: Sequence[JudgePrompt]) -> list[TextRequest]:
+        """Outstanding requests of `ask`; none for likelihoods.
 
         Raises:
-            StoreError: What was answered before cannot be read.
+            StoreError: Stored answers cannot be read.
         """
         if judge.decoding is None:
             return []
-        asked = {one.key: one for one in questions}
-        return [_request(judge.decoding, asked[key]) for key in _todo(asked, self._log(judge).read())]
+        asked = {question_key(one): one for one in questions}
+        return [_request(judge.decoding, key, asked[key]) for key in _unanswered(asked, self._log(judge).read())]
 
-    def _log(self, judge: Judge) -> AnswerLog:
+    def _log(self, judge: JudgeConfig) -> AnswerLog:
         place = self.folder.stage(f"judge-{stage_key(judge.spec, [], VERSION, 0)}")
         self.folder.write_text(f"{place.name}.json", canonical(judge.spec) + "\n")
         return AnswerLog(place)
 
-    def _part(self, judge: Judge, questions: Sequence[Question]) -> list[AnswerRow]:
+    def _part(self, judge: JudgeConfig, questions: Mapping[str, JudgePrompt]) -> list[AnswerRow]:
         started = time.perf_counter()
         if judge.by == "likelihood":
-            rows = _compared(self.models.likelihood_model(judge.reference), questions)
+            rows = _likelihood_rows(self.models.likelihood_model(judge.reference), questions)
         else:
-            rows = _written(self.models.text_model(judge.reference), judge, questions)
-        share = (time.perf_counter() - started) / len(questions)
-        return [replace(row, seconds=share) for row in rows]
+            rows = _written_rows(self.models.text_model(judge.reference), judge, questions)
+        seconds = (time.perf_counter() - started) / len(questions)
+        return [replace(row, seconds=seconds) for row in rows]
 
 
-def outcome_of(row: AnswerRow, reader: Reader) -> Outcome:
-    """What `reader` makes of a kept answer; what has no answer is "failed"."""
-    return Unscored("failed", f"{row.lack}: {row.reason}") if row.lack else reader(row.texts, row.ends)
+def outcome_of(row: AnswerRow, question: JudgeQuestion) -> Outcome:
+    """Outcome of a stored answer; "failed" if there is none."""
+    if row.lack:
+        return Unscored("failed", f"{row.lack}: {row.reason}")
+    return question.outcome(row.texts, row.ends, row.likelihoods)
 
 
-def own_stream(decoding: Decoding, key: str) -> Decoding:
-    """With a seed of the question's own: else the nth sample of every question would draw alike."""
-    seed = int(hashlib.sha256(f"{decoding.seed}/{key}".encode()).hexdigest()[:15], 16)
-    return replace(decoding, seed=seed)
+def question_key(question: JudgePrompt) -> str:
+    """Digest of everything the judge is given, 24 hexadecimal digits."""
+    turns = [(turn.role, turn.text) for turn in question.prompt]
+    return hashlib.sha256(canonical([turns, question.words]).encode()).hexdigest()[:24]
 
 
-def _compared(model: LikelihoodModel, questions: Sequence[Question]) -> list[AnswerRow]:
-    found = model.likelihoods([Continuations(one.prompt, one.words) for one in questions])
+def _likelihood_rows(model: LikelihoodModel, questions: Mapping[str, JudgePrompt]) -> list[AnswerRow]:
+    found = model.likelihoods([Continuations(one.prompt, one.words) for one in questions.values()])
     return [
-        AnswerRow(one.key, one.key, lack=given.lack, reason=given.reason)
+        AnswerRow(key, key, lack=given.lack, reason=given.reason)
         if isinstance(given, NotCompleted)
-        else AnswerRow(one.key, one.key, likelihoods=given)
-        for one, given in zip(questions, found, strict=True)
+        else AnswerRow(key, key, likelihoods=given)
+        for key, given in zip(questions, found, strict=True)
     ]
 
 
-def _written(model: TextModel, judge: Judge, questions: Sequence[Question]) -> list[AnswerRow]:
-    assert judge.decoding is not None, "a judge that writes decodes"
-    asked = [_request(judge.decoding, one) for one in questions]
-    return [_row(one.key, given) for one, given in zip(questions, model.complete(asked), strict=True)]
+def _written_rows(model: TextModel, judge: JudgeConfig, questions: Mapping[str, JudgePrompt]) -> list[AnswerRow]:
+    assert judge.decoding is not None, "a judge that writes has a decoding"
+    requests = [_request(judge.decoding, key, one) for key, one in questions.items()]
+    return [answer_row(key, key, [given]) for key, given in zip(questions, model.complete(requests), strict=True)]
 
 
-def _request(decoding: Decoding, question: Question) -> TextRequest:
-    return TextRequest(question.prompt, own_stream(decoding, question.key))
+def _request(decoding: Decoding, key: str, question: JudgePrompt) -> TextRequest:
+    # A separate stream per question: otherwise the nth samples of all questions would be correlated.
+    return TextRequest(question.prompt, replace(decoding, seed=stream_seed(decoding.seed, key)))
 
 
-def _todo(asked: Mapping[str, Question], rows: Mapping[str, AnswerRow]) -> list[str]:
-    """Keys of what has no answer yet."""
+def _unanswered(asked: Mapping[str, JudgePrompt], rows: Mapping[str, AnswerRow]) -> list[str]:
+    """Keys of questions without an answer."""
     return [key for key in asked if key not in rows or rows[key].lack]
-
-
-def _row(key: str, given: Completion | NotCompleted) -> AnswerRow:
-    if isinstance(given, NotCompleted):
-        return AnswerRow(key, key, lack=given.lack, reason=given.reason, dollars=given.dollars)
-    counts = [answer.tokens for answer in given.answers]
-    known = [count for count in counts if count is not None]
-    return AnswerRow(
-        key,
-        key,
-        texts=tuple(answer.text for answer in given.answers),
-        ends=tuple(answer.end for answer in given.answers),
-        tokens=sum(known) if len(known) == len(counts) else None,
-        dollars=0.0 if given.cached else given.dollars,
-    )

@@ -1,4 +1,4 @@
-"""The numbers of a judging: win rates or grades, and what is to be known of the judge before one believes them."""
+"""Results of a judge run: win rates or grades, and measures of the judge's reliability and validity."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 from assay.core.effect import Effect
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.judging.engine import Judge
-from assay.judging.pairs import JudgedPairs
-from assay.judging.rate import JudgedTexts
+from assay.judging.engine import JudgeConfig
+from assay.judging.judgments import JudgedPairs, JudgedTexts
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import wilson
 from assay.stats.ratings.agreement import PositionConsistency, accuracy, cohen_kappa, correlation, position_consistency
@@ -23,81 +22,80 @@ from assay.text.answers.verdicts import PairJudgment
 from assay.text.similarity.rouge import rouge
 
 GOLD = {"a": 1.0, "b": 0.0, "tie": 0.5}
-"""Labels, as worth of the first answer."""
+"""Score of the first answer by human label."""
 SIDES = {1.0: 1, 0.0: 2, 0.5: 0}
-"""Worth of the first answer, as `position_consistency` names winners."""
+"""Winner code of `positions` by score of the first answer."""
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many there were, and what became of them."""
+class JudgmentCounts:
+    """Counts of scored, unparsed and failed items, with time and cost."""
 
     n: int
     scored: int
     unparsed: int
     failed: int
     why: str
-    """The first reason that something was not scored; empty where all was."""
+    """Reason of the first unscored item; empty if all are scored."""
     seconds: float
     tokens: int | None
     dollars: float | None
 
 
 @dataclass(frozen=True)
-class Humans:
-    """How well somebody agrees with human labels of the same items."""
+class HumanAgreement:
+    """Agreement with human labels or grades of the same items."""
 
     n: int
     judge: Effect | None
-    """Share of judgments that name the label, over both orders; or Spearman's correlation with human grades, None
-    where there is one grade only or a column never varies."""
+    """Agreement rate with labels over both orders; or Spearman correlation with human grades, None if undefined."""
     beyond_chance: Effect | None
-    """Cohen's kappa of verdicts, or Kendall's tau-b; None where it is not defined."""
+    """Cohen's kappa of verdicts, or Kendall's tau-b; None if undefined."""
     rouge: Effect | None
-    """The same as `judge` of ROUGE-L against the reference; None where an item has no reference, or as `judge`."""
+    """The same as `judge` for ROUGE-L against the reference; None if a reference is missing or it is undefined."""
     unreferenced: int
-    """Items with a label or grade, and without a reference."""
+    """Labeled or graded items without a reference."""
     balanced: Effect | None = None
-    """Share of labels that the mean probability over both orders names; None where there are none."""
+    """Agreement rate of the mean probability over both orders; None without likelihoods."""
 
 
 @dataclass(frozen=True)
 class PairsResult:
-    """One judge of pairs."""
+    """Result of one pairwise judge."""
 
-    judge: Judge
-    counts: Counts
-    """Of pairs: scored where both orders could be read."""
+    judge: JudgeConfig
+    counts: JudgmentCounts
+    """Counts of pairs; a pair is scored if both orders could be parsed."""
     wins: tuple[tuple[str, Effect], ...]
     """Win rate of each model, or of output_a; conflicts and ties count half."""
     same: int
-    """Pairs whose answers are one and the same: ties, and no part of `position`, whatever the judge says."""
+    """Pairs of identical answers; they count as ties and are excluded from `position`."""
     position: PositionConsistency | None
     length: LengthAudit | None
     length_of: str
-    """Whose win rate it is about: the first name in `wins` where there are two, else output_a."""
-    humans: Humans | None
+    """Model of the length-controlled win rate: the first of two in `wins`, else output_a."""
+    humans: HumanAgreement | None
     mass: float | None
-    """Mean probability of all letters together, where probabilities are compared."""
+    """Mean probability mass of the letters, if likelihoods are compared."""
 
 
 @dataclass(frozen=True)
 class RateResult:
-    """One judge of texts."""
+    """Result of one grading judge."""
 
-    judge: Judge
-    counts: Counts
+    judge: JudgeConfig
+    counts: JudgmentCounts
     mean: Effect | None
     grades: tuple[tuple[float, int], ...]
-    """How often each grade was given; means and expected grades by the nearest one."""
+    """Frequency of each grade; averaged and expected grades are rounded to the nearest."""
     length: Effect | None
-    """Spearman's correlation of grade and number of characters; None where one never varies."""
-    humans: Humans | None
+    """Spearman correlation of grade and number of characters; None if undefined."""
+    humans: HumanAgreement | None
     mass: float | None
 
 
 def pairs_result(judged: JudgedPairs) -> PairsResult:
-    """Counts one judge's verdicts and audits them."""
+    """Compute the result of one pairwise judge."""
     kept = [(item, one) for item, one in zip(judged.items, judged.verdicts, strict=True) if one.orders is not None]
     outcomes = [_worst(one) for one in judged.verdicts]
     names, sides = _sides([item for item, _ in kept])
@@ -116,7 +114,7 @@ def pairs_result(judged: JudgedPairs) -> PairsResult:
 
 
 def rate_result(judged: JudgedTexts) -> RateResult:
-    """Counts one judge's grades and audits them."""
+    """Compute the result of one grading judge."""
     kept = [(item, one) for item, one in zip(judged.items, judged.outcomes, strict=True) if isinstance(one, Score)]
     values = [one.value for _, one in kept]
     steps = judged.rubric.grades.values
@@ -132,12 +130,12 @@ def rate_result(judged: JudgedTexts) -> RateResult:
     )
 
 
-def favors(judged: Sequence[JudgedPairs]) -> list[SelfPreference | None]:
-    """Whether each judge favors its own family; None where these judges and pairs cannot show it."""
+def self_preferences(judged: Sequence[JudgedPairs]) -> list[SelfPreference | None]:
+    """Self-preference of each judge; None if it cannot be estimated."""
     items = judged[0].items
     families = [(str(item.fields.get("model_a", "")), str(item.fields.get("model_b", ""))) for item in items]
-    worth = [[np.nan if one.worth is None else one.worth for one in each.verdicts] for each in judged]
-    return self_preference(worth, [each.judge.own for each in judged], families)
+    preference = [[np.nan if one.preference is None else one.preference for one in each.verdicts] for each in judged]
+    return self_preference(preference, [each.judge.family_name for each in judged], families)
 
 
 def _same(item: Sample) -> bool:
@@ -145,25 +143,25 @@ def _same(item: Sample) -> bool:
 
 
 def _worth(verdict: PairJudgment) -> float:
-    assert verdict.worth is not None, "only pairs with both orders come here"
-    return verdict.worth
+    assert verdict.preference is not None, "only pairs scored in both orders have a score"
+    return verdict.preference
 
 
 def _worst(verdict: PairJudgment) -> Outcome:
-    """An order without a value, where there is one: "failed" before "unparsed"."""
+    """The unscored order of a pair if there is one, "failed" before "unparsed"."""
     both = (verdict.as_given, verdict.swapped)
     lacking = [one for one in both if isinstance(one, Unscored)]
     return min(lacking, key=lambda one: one.cause) if lacking else both[0]
 
 
-def _counts(outcomes: Sequence[Outcome], rows: Sequence[AnswerRow]) -> Counts:
+def _counts(outcomes: Sequence[Outcome], rows: Sequence[AnswerRow]) -> JudgmentCounts:
     lacking = [one for one in outcomes if isinstance(one, Unscored)]
     causes = [one.cause for one in lacking]
-    # Two equal texts are asked about once.
+    # Identical texts share one question.
     asked = list({row.id: row for row in rows}.values())
     tokens = [row.tokens for row in asked if row.tokens is not None]
     paid = [row.dollars for row in asked if row.dollars is not None]
-    return Counts(
+    return JudgmentCounts(
         n=len(outcomes),
         scored=len(outcomes) - len(causes),
         unparsed=causes.count("unparsed"),
@@ -176,7 +174,7 @@ def _counts(outcomes: Sequence[Outcome], rows: Sequence[AnswerRow]) -> Counts:
 
 
 def _sides(items: Sequence[Sample]) -> tuple[list[str], list[tuple[str, str]]]:
-    """The names whose win rates are told, and both names of each pair."""
+    """Names with win rates, and both names of each pair."""
     if not items or not all("model_a" in item.fields and "model_b" in item.fields for item in items):
         return ["output_a"], [("output_a", "output_b")] * len(items)
     sides = [(item.text("model_a"), item.text("model_b")) for item in items]
@@ -184,37 +182,39 @@ def _sides(items: Sequence[Sample]) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def _wins(
-    names: Sequence[str], sides: Sequence[tuple[str, str]], worth: Sequence[float]
+    names: Sequence[str], sides: Sequence[tuple[str, str]], preference: Sequence[float]
 ) -> tuple[tuple[str, Effect], ...]:
     found = []
     for name in names:
-        own = [value if a == name else 1 - value for (a, b), value in zip(sides, worth, strict=True) if name in (a, b)]
+        own = [
+            value if a == name else 1 - value for (a, b), value in zip(sides, preference, strict=True) if name in (a, b)
+        ]
         if own:
             found.append((name, wilson(sum(own), len(own))))
     return tuple(found)
 
 
 def _length(kept: Sequence[tuple[Sample, PairJudgment]], sides: Sequence[tuple[str, str]]) -> LengthAudit | None:
-    """Turned to the first name where there are two, else as the pairs stand."""
+    """Length audit from the view of the first of two models, else of output_a."""
     if len(kept) < 2:
         return None
-    turned = len({name for pair in sides for name in pair}) == 2
+    flipped = len({name for pair in sides for name in pair}) == 2
     rows = []
     for (item, verdict), pair in zip(kept, sides, strict=True):
         row = (_worth(verdict), len(item.text("output_a")), len(item.text("output_b")))
-        rows.append((1 - row[0], row[2], row[1]) if turned and pair[0] != sides[0][0] else row)
-    worth, first, second = zip(*rows, strict=True)
-    return length_audit(worth, first, second)
+        rows.append((1 - row[0], row[2], row[1]) if flipped and pair[0] != sides[0][0] else row)
+    preference, first, second = zip(*rows, strict=True)
+    return length_audit(preference, first, second)
 
 
-def _human_pairs(kept: Sequence[tuple[Sample, PairJudgment]]) -> Humans | None:
+def _human_pairs(kept: Sequence[tuple[Sample, PairJudgment]]) -> HumanAgreement | None:
     labeled = [(item, one, GOLD[item.text("label")]) for item, one in kept if "label" in item.fields]
     if not labeled:
         return None
     hits = sum((one.orders.count(gold) if one.orders else 0) / 2 for _, one, gold in labeled)
     golds = [gold for _, _, gold in labeled]
     soft = [(one.balanced, gold) for _, one, gold in labeled if one.balanced is not None and gold != 0.5]
-    return Humans(
+    return HumanAgreement(
         n=len(labeled),
         judge=wilson(hits, len(labeled)),
         beyond_chance=_defined(lambda: cohen_kappa([_worth(one) for _, one, _ in labeled], golds)),
@@ -225,7 +225,7 @@ def _human_pairs(kept: Sequence[tuple[Sample, PairJudgment]]) -> Humans | None:
 
 
 def _rouge_pairs(items: Sequence[Sample], golds: Sequence[float]) -> Effect | None:
-    """Share of labels that are those of the answer more like the reference; where both are alike, half of one."""
+    """Agreement rate of ROUGE-L with the labels; equal scores count one half."""
     if not all("reference" in item.fields for item in items):
         return None
     hits = 0.0
@@ -235,14 +235,14 @@ def _rouge_pairs(items: Sequence[Sample], golds: Sequence[float]) -> Effect | No
     return wilson(hits, len(items))
 
 
-def _human_grades(kept: Sequence[tuple[Sample, Score]]) -> Humans | None:
+def _human_grades(kept: Sequence[tuple[Sample, Score]]) -> HumanAgreement | None:
     graded = [(item, one.value, float(item.text("human"))) for item, one in kept if "human" in item.fields]
     values, humans = [value for _, value, _ in graded], [human for _, _, human in graded]
     if not graded:
         return None
     items = [item for item, _, _ in graded]
     unreferenced = sum("reference" not in item.fields for item in items)
-    return Humans(
+    return HumanAgreement(
         n=len(graded),
         judge=_related(values, humans),
         beyond_chance=_defined(lambda: correlation(values, humans, "kendall")),
@@ -260,7 +260,7 @@ def _related(x: Sequence[float], y: Sequence[float]) -> Effect | None:
 
 
 def _defined(find: Callable[[], Effect]) -> Effect | None:
-    """None where a column never varies, so that there is nothing to go with."""
+    """None if the statistic is undefined because a column is constant."""
     try:
         return find()
     except ValueError:

@@ -1,4 +1,4 @@
-"""assay scale: how accuracy or loss grows with the number of samples."""
+"""assay scale: scaling laws of accuracy or loss with data and model size."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--arm", help="Which arm's curve; real in runs, all rows in a table without arms.")
-@click.option("--goal", type=float, default=0.9, show_default=True, help="The accuracy to ask for.")
-@click.option("--loss-goal", type=float, help="The loss to ask for instead.")
-@click.option("--chinchilla", is_flag=True, help="Fit E + A/N^a + B/D^b to one table of parameters, tokens and loss.")
-@click.option("--flops", type=float, help="With --chinchilla: a budget to split into parameters and tokens.")
+@click.option("--arm", help="Arm to fit.  [default: real, or all rows of a table without arms]")
+@click.option("--target-accuracy", "goal", type=float, default=0.9, show_default=True, help="Target accuracy.")
+@click.option("--target-loss", "loss_goal", type=float, help="Target loss, instead of an accuracy.")
+@click.option("--chinchilla", is_flag=True, help="Fit E + A/N^a + B/D^b to a table of parameters, tokens and loss.")
+@click.option("--flops", type=float, help="Compute budget for the optimal split of --chinchilla.")
 @JSON
 def command(
     paths: tuple[Path, ...],
@@ -31,7 +31,7 @@ def command(
     flops: float | None,
     as_json: bool,
 ) -> None:
-    """Fit a scaling law to PATHS: finished run folders, or .csv and .jsonl tables of size and loss or accuracy."""
+    """Fit a scaling law to PATHS: finished run folders, or .csv or .jsonl tables of size and loss or accuracy."""
     from assay.scaling.scaling import chinchilla_of, points_of, scaling
 
     if chinchilla:
@@ -46,25 +46,25 @@ def command(
         return
     goal_in_words = f"an accuracy of {goal:.4g}" if loss_goal is None else f"a loss of {loss_goal:.4g}"
     rows = [
-        ("floor of the loss", fitted.floor, 3),
+        ("irreducible loss", fitted.floor, 3),
         ("exponent", fitted.exponent, 3),
         (f"samples for {goal_in_words}", fitted.needed, 0),
-        ("how many more that is than were tried", fitted.more, 0),
-        ("samples from which doubling brings less than a point", fitted.stops, 0),
-        *((f"what {name} is worth, in samples of this curve", reach, 0) for name, reach in fitted.worth.items()),
+        ("additional samples needed", fitted.more, 0),
+        ("samples from which doubling gains less than 1 pp", fitted.stops, 0),
+        *((f"equivalent number of samples of {name}", reach, 0) for name, reach in fitted.worth.items()),
     ]
-    click.echo(f"{chosen or 'all rows'}: {len(fitted.points)} measurements, loss = floor + scale x n^-exponent")
+    click.echo(f"{chosen or 'all rows'}: {len(fitted.points)} measurements, loss = irreducible + scale x n^-exponent")
     table(
-        ["question", "answer", "95 % interval"],
+        ["quantity", "estimate", "95% CI"],
         [[name, _text(reach.estimate, digits), _interval(reach, digits)] for name, reach, digits in rows],
     )
     if fitted.jump is not None:
         real = {
-            True: "and the smoother metric springs there too",
-            False: "but the smoother metric does not, so the hard metric makes the jump",
-            None: "and without a column 'smoother' nobody can tell whether the metric alone makes the jump",
+            True: "and the smoother metric shows it too",
+            False: "but the smoother metric does not: an artifact of the discontinuous metric",
+            None: "and without a column 'smoother' it may be an artifact of the metric",
         }
-        click.echo(f"It looks like emergence: it springs after {fitted.jump.at:,.0f}, {real[fitted.jump.real]}.")
+        click.echo(f"Possible emergence: a jump after {fitted.jump.at:,.0f}, {real[fitted.jump.real]}.")
 
 
 def _interval(reach: CurveEstimate, digits: int) -> str:
@@ -83,10 +83,10 @@ def _text(value: float | None, digits: int) -> str:
 
 def _print_chinchilla(found: dict[str, Any]) -> None:
     click.echo("loss = {floor:.3f} + {a:.4g} / N^{alpha:.3f} + {b:.4g} / D^{beta:.3f}".format(**found))
-    click.echo(f"N parameters, D tokens, {found['measurements']} measurements; the split is of --flops")
-    words = {name: f"best split: {name}" for name in ("parameters", "tokens")}
+    click.echo(f"N parameters, D tokens, {found['measurements']} measurements; split of --flops")
+    words = {name: f"optimal {name}" for name in ("parameters", "tokens")}
     table(
-        ["number", "answer", "95 % interval"],
+        ["parameter", "estimate", "95% CI"],
         [
             [words.get(name, name), _round(one["estimate"]), _span(_round(one["low"]), _round(one["high"]))]
             for name, one in found["intervals"].items()
@@ -95,4 +95,4 @@ def _print_chinchilla(found: dict[str, Any]) -> None:
 
 
 def _round(value: float | None) -> str:
-    return "without end" if value is None else f"{value:.4g}"
+    return "unbounded" if value is None else f"{value:.4g}"

@@ -1,4 +1,4 @@
-"""How accuracy or loss grows with data and model size, over several runs or a table of measurements."""
+"""Scaling laws of accuracy or loss, fitted to several runs or a table of measurements."""
 
 from __future__ import annotations
 
@@ -17,67 +17,68 @@ from assay.stats.scaling.chinchilla import Chinchilla, chinchilla
 from assay.stats.scaling.power_law import Fitted, Jump, PowerLaw, emergence, power_law, stops_helping
 
 REAL = ("real", "real-few-shot")
-"""Arms that lie on the curve of real samples, beside those of `prove.curve`."""
+"""Arms on the learning curve of real samples, in addition to those of `prove.curve`."""
 NAMES = ("floor", "a", "alpha", "b", "beta")
 SMALLEST_LOSS = 1e-4
-"""A perfect accuracy has no logarithm: its share of wrong answers counts as this."""
+"""Minimum error rate, since the logarithm of zero is undefined."""
 
 
 @dataclass(frozen=True)
-class Point:
-    """One measurement."""
+class ScalingPoint:
+    """One measurement of a scaling curve."""
 
     size: float
     loss: float
-    """The share of wrong answers, or any loss."""
+    """Error rate or loss."""
     arm: str = ""
     smoother: float | None = None
-    """A metric of the same model that moves evenly, higher is better; to tell a jump from an artifact."""
+    """Continuous metric of the same model, higher is better; distinguishes emergence from artifacts."""
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """A fitted curve and what it answers."""
+    """A fitted scaling law with derived quantities."""
 
-    points: tuple[Point, ...]
+    points: tuple[ScalingPoint, ...]
     floor: CurveEstimate
     scale: CurveEstimate
     exponent: CurveEstimate
     goal: float
-    """A loss."""
+    """Target loss."""
     needed: CurveEstimate
-    """The size that reaches it."""
+    """Size that reaches the target."""
     more: CurveEstimate
-    """How many more that is than the largest size that was tried."""
+    """Difference between that size and the largest measured size."""
     stops: CurveEstimate
-    """The size from which doubling lowers the loss by less than one point."""
+    """Size from which doubling reduces the loss by less than 1 pp."""
     worth: Mapping[str, CurveEstimate]
-    """By arm, how many samples of the curve teach as much as its samples did."""
+    """Equivalent number of samples by arm (exchange rate)."""
     jump: Jump | None
 
 
-def points_of(paths: Sequence[Path]) -> list[Point]:
-    """Every measurement in finished run folders and in .csv or .jsonl files.
+def points_of(paths: Sequence[Path]) -> list[ScalingPoint]:
+    """Read measurements from finished run folders and .csv or .jsonl files.
 
-    A table has the columns size, and loss or accuracy; arm and smoother if there are such.
+    A table has the columns size, and loss or accuracy; optionally arm and smoother.
 
     Raises:
-        UserError: A path is neither, or a column is missing or no number.
+        UserError: A path is neither, or a column is missing or not numeric.
     """
     return [point for path in paths for point in (_of_run(path) if path.is_dir() else _of_table(path))]
 
 
-def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Scaling:
-    """Fits the measurements of `arm` ("" for those that name none; "real" with its whole curve) and reads it.
+def scaling(points: Sequence[ScalingPoint], arm: str, goal: float, seed: int = 0) -> Scaling:
+    """Fit a scaling law to the measurements of `arm` ("" without arms; "real" with its whole curve).
 
     Raises:
-        UserError: There are fewer than three different sizes of it.
+        UserError: There are fewer than three different sizes.
     """
     chosen = [point for point in points if point.arm == arm or (arm == "real" and _is_real(point.arm))]
     if len({point.size for point in chosen}) < 3:
         known = sorted({point.arm for point in points if point.arm})
         raise UserError(
-            f"A curve needs three different sizes of {arm or 'measurements'}, had {len({p.size for p in chosen})}.",
+            f"A scaling law needs three different sizes of {arm or 'measurements'}, got "
+            f"{len({p.size for p in chosen})}.",
             hint=did_you_mean(arm, known)
             if arm not in known
             else "Run the recipe at other sizes, or with prove.curve.",
@@ -106,7 +107,7 @@ def scaling(points: Sequence[Point], arm: str, goal: float, seed: int = 0) -> Sc
 
 
 def _worth(fitted: Fitted[PowerLaw], losses: Sequence[float]) -> CurveEstimate:
-    """How many samples of the curve reach the mean of some trainings."""
+    """Equivalent number of samples for the mean loss of several trainings."""
     loss = sum(losses) / len(losses)
     return curve_estimate(fitted.effect(lambda curve: curve.needed(loss)))
 
@@ -115,8 +116,8 @@ def _is_real(arm: str) -> bool:
     return arm in REAL or is_curve(arm)
 
 
-def _jump(points: Sequence[Point]) -> Jump | None:
-    """Of the means at each size, where there are five or more."""
+def _jump(points: Sequence[ScalingPoint]) -> Jump | None:
+    """Emergence test on the means by size; needs at least five sizes."""
     sizes = sorted({point.size for point in points})
     if len(sizes) < 5:
         return None
@@ -128,10 +129,10 @@ def _jump(points: Sequence[Point]) -> Jump | None:
 
 
 def chinchilla_of(path: Path, flops: float | None) -> dict[str, Any]:
-    """The Chinchilla form fitted to a table with the columns parameters, tokens and loss; the best split of `flops`.
+    """Fit the Chinchilla law to a table of parameters, tokens and loss; optionally the optimal split of `flops`.
 
     Raises:
-        UserError: A column is missing or no number, or there are fewer than six rows.
+        UserError: A column is missing or not numeric, or there are fewer than six rows.
     """
     rows = _rows(path)
     columns = [[_number(row, name, path) for row in rows] for name in ("parameters", "tokens", "loss")]
@@ -149,30 +150,32 @@ def chinchilla_of(path: Path, flops: float | None) -> dict[str, Any]:
     return {**found, "measurements": len(rows), "best_split": split, "intervals": intervals}
 
 
-def _of_run(folder: Path) -> list[Point]:
+def _of_run(folder: Path) -> list[ScalingPoint]:
     path = folder / "results.json"
     if not path.is_file():
-        raise UserError(f"{folder} holds no results.json.", hint="Give the folder of a finished run.")
+        raise UserError(f"{folder} contains no results.json.", hint="Give the folder of a finished run.")
     results = json.loads(path.read_text(encoding="utf-8"))
     points = [
-        Point(float(arm["n_samples"]), 1 - value if results["measure"]["proportion"] else value, arm["name"])
+        ScalingPoint(float(arm["n_samples"]), 1 - value if results["measure"]["proportion"] else value, arm["name"])
         for arm in results["arms"]
         for value in arm["seed_results"]
     ]
-    # Points of the curve that are no arms of the proof.
+    # Points of the learning curve that are not arms of the proof.
     known = {(point.size, round(point.loss, 12)) for point in points if _is_real(point.arm)}
     extra = (results.get("exchange_rate") or {}).get("curve", [])
     return points + [
-        Point(float(size), 1 - share, "real") for size, share in extra if (size, round(1 - share, 12)) not in known
+        ScalingPoint(float(size), 1 - share, "real")
+        for size, share in extra
+        if (size, round(1 - share, 12)) not in known
     ]
 
 
-def _of_table(path: Path) -> list[Point]:
+def _of_table(path: Path) -> list[ScalingPoint]:
     points = []
     for row in _rows(path):
         loss = _number(row, "loss", path) if "loss" in row else 1 - _share(row, path)
         smoother = _number(row, "smoother", path) if row.get("smoother") not in (None, "") else None
-        points.append(Point(_number(row, "size", path), loss, str(row.get("arm") or ""), smoother))
+        points.append(ScalingPoint(_number(row, "size", path), loss, str(row.get("arm") or ""), smoother))
     return points
 
 
@@ -188,7 +191,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def _share(row: Mapping[str, Any], path: Path) -> float:
     if not 0 <= (value := _number(row, "accuracy", path)) <= 1:
-        raise UserError(f"{path}: accuracy must be between 0 and 1, was {value:g}.", hint="80 % is 0.8.")
+        raise UserError(f"{path}: accuracy must be between 0 and 1, got {value:g}.", hint="For 80% write 0.8.")
     return value
 
 
@@ -198,4 +201,4 @@ def _number(row: Mapping[str, Any], name: str, path: Path) -> float:
     try:
         return float(row[name])
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: {name} must be a number, was {row[name]!r}.") from error
+        raise UserError(f"{path}: {name} must be a number, got {row[name]!r}.") from error

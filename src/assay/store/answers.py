@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from assay.core.completions import Likelihood
+from assay.core.completions import Completion, Likelihood, NotCompleted
 from assay.core.errors import StoreError
 from assay.store.atomic import write_bytes
 
@@ -38,6 +38,53 @@ class AnswerRow:
     """Paid; None where the price is not known."""
     seconds: float = 0.0
     """Its share of the time that its part took."""
+
+
+def answer_row(
+    id_: str,
+    prompt: str,
+    calls: Sequence[Completion | NotCompleted],
+    *,
+    final: Sequence[Completion | NotCompleted] | None = None,
+    thinking: Sequence[str] = (),
+    likelihoods: Sequence[Likelihood] = (),
+    failure: NotCompleted | None = None,
+) -> AnswerRow:
+    """Row of the calls about one question; without texts and likelihoods if a call failed.
+
+    Args:
+        id_: Id of the sample that holds the question.
+        prompt: Digest of the prompts.
+        calls: All calls; tokens and cost are summed over them.
+        final: The calls whose texts are the answers; all calls if None.
+        thinking: Reasoning of the first of two calls.
+        likelihoods: Likelihoods of the choices, if they were compared.
+        failure: A failure that is not among `calls`.
+    """
+    failure = next((one for one in calls if isinstance(one, NotCompleted)), failure)
+    answers = [answer for one in calls if isinstance(one, Completion) for answer in one.answers]
+    last = answers if final is None else [a for one in final if isinstance(one, Completion) for a in one.answers]
+    tokens = [answer.tokens for answer in answers]
+    known = [count for count in tokens if count is not None]
+    return AnswerRow(
+        id_,
+        prompt,
+        texts=tuple(answer.text for answer in last) if failure is None else (),
+        thinking=tuple(thinking),
+        ends=tuple(answer.end for answer in last) if failure is None else (),
+        likelihoods=tuple(likelihoods) if failure is None else (),
+        lack=failure.lack if failure is not None else "",
+        reason=failure.reason if failure is not None else "",
+        tokens=sum(known) if len(known) == len(tokens) else None,
+        dollars=calls_cost(calls),
+    )
+
+
+def calls_cost(calls: Sequence[Completion | NotCompleted]) -> float | None:
+    """Cost of the calls that were not cached, in dollars; None if a price is unknown."""
+    paid = [0.0 if isinstance(one, Completion) and one.cached else one.dollars for one in calls]
+    known = [one for one in paid if one is not None]
+    return sum(known, 0.0) if len(known) == len(paid) else None
 
 
 def write_answers(path: Path, rows: Sequence[AnswerRow]) -> None:

@@ -42,3 +42,8 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value
+
+
+def stream_seed(*parts: object) -> int:
+    """Sampling seed of one request, derived from its identity and independent of batch and order."""
+    return int(hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:15], 16)

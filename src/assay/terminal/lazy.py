@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are asked for, so that `--help` is quick."""
+"""Command group with lazily imported commands, for a fast start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from assay.core.errors import UserError, did_you_mean
 
 
 class LazyGroup(click.Group):
-    """Commands by name, each found at `module:attribute`."""
+    """Click group whose commands are given as `module:attribute`."""
 
     def __init__(self, *args: Any, modules: Mapping[str, str], **options: Any) -> None:
         """Args: `modules` maps a command's name to `module:attribute`, in the order of the help."""
@@ -20,11 +20,11 @@ class LazyGroup(click.Group):
         self._modules = modules
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order a user meets them."""
+        """Command names in the order of the help."""
         return list(self._modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, or None where there is none of that name."""
+        """Import the command; None if the name is unknown."""
         if cmd_name not in self._modules:
             return None
         module, _, attribute = self._modules[cmd_name].partition(":")
@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the nearest name in the message."""
+        """Resolve the command, with a suggestion for unknown names."""
         if args and args[0] not in self._modules and not args[0].startswith("-"):
-            raise UserError(f"There is no command {args[0]!r}.", hint=did_you_mean(args[0], self._modules))
+            raise UserError(f"Unknown command {args[0]!r}.", hint=did_you_mean(args[0], self._modules))
         return super().resolve_command(ctx, args)

@@ -1,4 +1,4 @@
-"""Money on the command line: how much it may be, how much it will be about, and how much it was."""
+"""Budget option, cost estimates and cost reports of commands."""
 
 from __future__ import annotations
 
@@ -17,57 +17,57 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def _amount(context: click.Context, option: click.Parameter, value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no amount of dollars; leave it out for no bound.", context, option)
+        raise click.BadParameter(f"{value} is not an amount in dollars; omit the option for no limit.", context, option)
     return value
 
 
 def _budget(over: str) -> Callable[[Function], Function]:
-    text = f"Dollars that closed models may cost, {over}."
+    text = f"Maximum cost of remote models in dollars, {over}."
     return click.option("--budget", type=click.FloatRange(0), callback=_amount, help=text)
 
 
 BUDGET = _budget("over all sessions")
-"""For a command that keeps a ledger in its folder."""
-BUDGET_NOW = _budget("in this call of the command")
-"""For a command that keeps none."""
+"""Budget option of commands with a ledger in their folder."""
+BUDGET_NOW = _budget("for this invocation")
+"""Budget option of commands without a ledger."""
 
 
 def announce(asked: Sequence[Asks], budget: Budget) -> None:
-    """Says on standard error what is about to be asked, and whether the budget may be too little for it."""
+    """Print the cost estimate to standard error, with a warning if the budget may be insufficient."""
     from assay.analysis.format import count, dollars, plural
 
-    told = [(one.model, one.estimate) for one in asked if one.estimate is not None and one.estimate.askings]
-    for model, estimate in told:
-        about = f"about {count(estimate.prompt_tokens)} tokens of prompts"
-        most = f"at most {count(estimate.answer_tokens)} of answers"
+    estimates = [(one.model, one.estimate) for one in asked if one.estimate is not None and one.estimate.askings]
+    for model, estimate in estimates:
+        about = f"about {count(estimate.prompt_tokens)} prompt tokens"
+        most = f"at most {count(estimate.answer_tokens)} answer tokens"
         price = "cost unknown" if estimate.dollars is None else f"at most about {dollars(estimate.dollars)}"
-        click.echo(f"{model}: {plural(estimate.askings, 'answer')} to ask for, {about}, {most}: {price}.", err=True)
-    for note in dict.fromkeys(estimate.note for _, estimate in told):
+        click.echo(f"{model}: {plural(estimate.askings, 'request')}, {about}, {most}: {price}.", err=True)
+    for note in dict.fromkeys(estimate.note for _, estimate in estimates):
         click.echo(note, err=True)
     if too_little(asked, budget.dollars, budget.account.dollars):
-        text = "The budget may be too little: asking would stop where it is spent, and keep every answer."
+        text = "The budget may be insufficient: requests stop when it is spent, and all answers are kept."
         click.secho(text, fg="yellow", err=True)
 
 
 def too_little(asked: Sequence[Asks], budget: float | None, spent: float) -> bool:
-    """Whether more may be asked for than a budget has left."""
+    """Whether the estimated cost exceeds the remaining budget."""
     known = [one.estimate.dollars for one in asked if one.estimate is not None and one.estimate.dollars is not None]
     return budget is not None and bool(known) and sum(known) > budget - spent
 
 
 def paid_data(budget: Budget, before: Account) -> dict[str, Any]:
-    """What was paid, for programs: over all sessions and in this one; None where a price is not known."""
+    """Cost as JSON: over all sessions and in this one; None if a price is unknown."""
     account = budget.account
     now = account.since(before)
     return {"dollars": account.known, "this_session": now.known, "tokens": account.tokens, "budget": budget.dollars}
 
 
 def paid_line(budget: Budget, before: Account) -> str:
-    """The same in a sentence."""
+    """Cost in a sentence."""
     from assay.analysis.format import dollars
 
     account = budget.account
     now = account.since(before)
     earlier = f" now, {dollars(account.known)} over all sessions" if now != account else ""
     bound = f", of a budget of {dollars(budget.dollars)}" if budget.dollars is not None else ""
-    return f"Paid: {dollars(now.known)}{earlier}{bound}."
+    return f"Cost: {dollars(now.known)}{earlier}{bound}."

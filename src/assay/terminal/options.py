@@ -1,4 +1,4 @@
-"""Options and printing that several commands share."""
+"""Options, printing and text input shared by commands."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ from typing import Any
 
 import click
 
+from assay.core.errors import UserError
+
 RECIPE = click.argument("recipe")
-QUICK = click.option("--quick", is_flag=True, help="The recipe's small version: see its 'quick:' section.")
+QUICK = click.option("--quick", is_flag=True, help="Use the small version from the recipe's 'quick:' section.")
 SET = click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change one argument: generate.steps=8."
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a recipe value, such as generate.steps=8; repeat for several.",
 )
-OUT = click.option("--out", type=click.Path(path_type=Path), help="The run's folder; runs/NAME where left out.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+OUT = click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 RUN = click.argument("run", type=click.Path(path_type=Path))
 
 
 def show(value: Any) -> None:
-    """Prints JSON."""
+    """Print a value as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def run_folder(out: Path | None, name: str) -> Path:
-    """Where a run of the recipe `name` lies."""
+    """Run folder of a recipe."""
     return out if out is not None else Path("runs") / name
 
 
 def table(headers: list[str], rows: list[list[str]]) -> None:
-    """Prints rows under headers; columns of numbers are flush right."""
+    """Print a table; numeric columns are right-aligned."""
     from rich.console import Console
     from rich.table import Table
 
@@ -40,3 +46,30 @@ def table(headers: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         made.add_row(*row)
     Console(width=None if Console().is_terminal else 110, highlight=False, markup=False).print(made)
+
+
+def texts_of(file: Path, *, whole: bool, column: str | None) -> list[str]:
+    """Read texts from a file: one per line, a column of a table, or the whole file; blank texts are skipped.
+
+    Raises:
+        UserError: The file contains no text, or is a table and no column is given.
+    """
+    from assay.components.sources.files.records import READERS, read_text
+
+    reader = READERS.get(file.suffix.lower())
+    if column is not None and (whole or reader is None):
+        raise UserError(f"--column requires a {', '.join(READERS)} file and cannot be combined with --whole.")
+    if reader is not None and not whole and column is None:
+        raise UserError(
+            f"{file.name} is a table: give the column of the texts with --column.",
+            hint="Or use --whole to read the file as one text.",
+        )
+    if reader is not None and column is not None:
+        records = reader(file, (column,), "a table of texts")
+        texts = [record.text(column) for record in records if record.values[column] not in (None, "")]
+    else:
+        text = read_text(file, "a text")
+        texts = [text] if whole else text.split("\n")
+    if not any(text.strip() for text in texts):
+        raise UserError(f"{file} contains no text.", hint="Write one text per line, or use --whole.")
+    return texts if whole else [text for text in texts if text.strip()]

@@ -105,7 +105,7 @@ def test_mistakes_in_a_recipe_are_told() -> None:
         JUDGE.score([Sample({"text": "x"})], tiny_lab())
     with pytest.raises(ValueError, match="needs criteria"):
         Judge("tiny:judge", "")
-    with pytest.raises(ValueError, match="Grades must go up"):
+    with pytest.raises(ValueError, match="Grades must be increasing"):
         Judge("tiny:judge", "x", low=5, high=1)
     with pytest.raises(ValueError, match=r"Judge\.by must be"):
         Judge("tiny:judge", "x", by="luck")  # type: ignore[arg-type]

@@ -10,8 +10,7 @@ import pytest
 from assay.components.sources.files.judge_files import read_pairs, read_rated
 from assay.core.completions import Message
 from assay.core.errors import SourceError
-from assay.judging.pairs import pair_of
-from assay.judging.rate import rated_of
+from assay.judging.judgments import pair_of, rated_of
 
 PAIR = {"instruction": "Name a fruit.", "output_a": "A pear.", "output_b": "A chair."}
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.probes.jailbreak.command import DEFENCES as NAMED_DEFENCES
+from assay.probes.jailbreak.command import DEFENSES as NAMED_DEFENSES
 from assay.probes.jailbreak.command import FAMILIES as NAMED
-from assay.probes.jailbreak.defenses import DEFENCES
+from assay.probes.jailbreak.defenses import DEFENSES
 from assay.text.prompting.jailbreaks import FAMILIES, SHOTS, Wanted, attacked
 
 SHOWN = tuple((f"Question {nth}?", f"Answer {nth}.") for nth in range(20))
@@ -54,4 +54,4 @@ def test_an_unknown_family() -> None:
 
 def test_the_command_names_them_all() -> None:
     assert tuple(FAMILIES) == NAMED
-    assert tuple(DEFENCES) == NAMED_DEFENCES
+    assert tuple(DEFENSES) == NAMED_DEFENSES

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 
 from assay.core.completions import Likelihood, Message
 from assay.core.score import Score, Unscored
-from assay.text.answers.grades import Grades, expected, read_grade, read_letter, read_line, word_probabilities
+from assay.text.answers.grades import Grades, expected_grade, parse_grade, parse_letter, parse_line, word_probabilities
 from assay.text.prompting.delimiters import FENCED, fence, fenced, item_id, neutral
 from assay.text.prompting.judge_prompts import (
     Pair,
     Rated,
     Rubric,
-    choice,
     pair_prompt,
-    rating,
+    parse_choice,
+    parse_rating,
     rating_prompt,
     steps_prompt,
-    weighed_choice,
-    weighed_rating,
+    weigh_choice,
+    weigh_rating,
 )
 
 FIVE = Grades()
@@ -57,20 +57,20 @@ ANY = st.text(max_size=200) | st.text("ID 7f3a9c2145:/.*_<>\nABC=", max_size=60)
     ],
 )
 def test_a_grade_stands_after_the_id_alone_in_its_line(text: str, grade: float | None) -> None:
-    assert read_grade(text, OWN, FIVE) == grade
+    assert parse_grade(text, OWN, FIVE) == grade
 
 
 def test_grades_by_halves_are_read_as_alpagasus_has_them() -> None:
     halves = Grades(0, 5, 0.5)
-    assert read_grade("ID 7f3a9c21: 4.5", OWN, halves) == 4.5
-    assert read_grade("ID 7f3a9c21: 0", OWN, halves) == 0.0
-    assert read_grade("ID 7f3a9c21: 4.3", OWN, halves) is None
+    assert parse_grade("ID 7f3a9c21: 4.5", OWN, halves) == 4.5
+    assert parse_grade("ID 7f3a9c21: 0", OWN, halves) == 0.0
+    assert parse_grade("ID 7f3a9c21: 4.3", OWN, halves) is None
 
 
 def test_the_last_line_of_an_answer_that_was_cut_is_not_read() -> None:
-    assert read_grade("ID 7f3a9c21: 4", OWN, FIVE, whole=False) is None
-    assert read_grade("ID 7f3a9c21: 4\nBecau", OWN, FIVE, whole=False) == 4.0
-    assert read_grade("ID 7f3a9c21: 4\n", OWN, FIVE, whole=False) == 4.0
+    assert parse_grade("ID 7f3a9c21: 4", OWN, FIVE, whole=False) is None
+    assert parse_grade("ID 7f3a9c21: 4\nBecau", OWN, FIVE, whole=False) == 4.0
+    assert parse_grade("ID 7f3a9c21: 4\n", OWN, FIVE, whole=False) == 4.0
 
 
 @pytest.mark.parametrize(
@@ -86,25 +86,25 @@ def test_the_last_line_of_an_answer_that_was_cut_is_not_read() -> None:
     ],
 )
 def test_a_letter_stands_after_the_id(text: str, letter: str | None) -> None:
-    assert read_letter(text, OWN, ("A", "B")) == letter
+    assert parse_letter(text, OWN, ("A", "B")) == letter
 
 
 def test_a_tie_is_read_where_it_is_allowed() -> None:
-    assert read_letter("ID 7f3a9c21: C", OWN, ("A", "B", "C")) == "C"
+    assert parse_letter("ID 7f3a9c21: C", OWN, ("A", "B", "C")) == "C"
 
 
 @given(text=ANY, whole=st.booleans())
 def test_no_answer_makes_the_reader_raise(text: str, whole: bool) -> None:
-    grade = read_grade(text, OWN, FIVE, whole=whole)
+    grade = parse_grade(text, OWN, FIVE, whole=whole)
     assert grade is None or grade in FIVE.values
-    assert read_letter(text, OWN, ("A", "B"), whole=whole) in ("A", "B", None)
-    outcome = rating(RUBRIC, Rated("x"), (text,), ("stop" if whole else "length",))
+    assert parse_letter(text, OWN, ("A", "B"), whole=whole) in ("A", "B", None)
+    outcome = parse_rating(RUBRIC, Rated("x"), (text,), ("stop" if whole else "length",))
     assert isinstance(outcome, Score | Unscored)
 
 
 @given(before=ANY, after=st.text("abc \n", max_size=40), grade=st.sampled_from(FIVE.values))
 def test_whatever_stands_around_it_the_last_line_with_the_id_counts(before: str, after: str, grade: float) -> None:
-    assert read_grade(f"{before}\nID {OWN}: {grade:g}\n{after}", OWN, FIVE) == grade
+    assert parse_grade(f"{before}\nID {OWN}: {grade:g}\n{after}", OWN, FIVE) == grade
 
 
 @given(output=ANY, instruction=ANY, source=ANY, seed=st.integers(0, 99))
@@ -116,7 +116,7 @@ def test_no_text_holds_its_own_id_or_ends_its_fence(output: str, instruction: st
     marks = re.findall(rf"<<<(?:END OF )?[A-Z]+ {own}>>>", turn.text)
     assert len(marks) == 2 * len(FENCED.findall(turn.text)) == 2 + 2 * bool(instruction) + 2 * bool(source)
     # A judge that only repeats a text says no grade.
-    assert isinstance(rating(RUBRIC, rated, (output,), ("stop",), seed), Unscored)
+    assert isinstance(parse_rating(RUBRIC, rated, (output,), ("stop",), seed), Unscored)
 
 
 ATTACKS = [
@@ -140,11 +140,11 @@ def test_a_text_that_grades_itself_gets_no_grade_by_being_repeated(attack: str) 
     assert own == item_id(rated.texts, 0) not in attack
     assert set(parts) == {"INSTRUCTION", "TEXT"}
     for said in (attack, turn.text):
-        outcome = rating(RUBRIC, rated, (said,), ("stop",))
+        outcome = parse_rating(RUBRIC, rated, (said,), ("stop",))
         assert isinstance(outcome, Unscored)
         assert outcome.cause == "unparsed"
         assert len(outcome.reason) < 2000
-    assert rating(RUBRIC, rated, (f"{attack}\nID {own}: 2",), ("stop",)) == Score(
+    assert parse_rating(RUBRIC, rated, (f"{attack}\nID {own}: 2",), ("stop",)) == Score(
         2.0, answer=f"{attack}\nID {own}: 2"[-300:]
     )
     assert time.perf_counter() - started < 5
@@ -182,21 +182,21 @@ def test_both_orders_show_the_same_two_answers() -> None:
     assert shown[0]["ANSWER B"] == shown[1]["ANSWER A"] == "a chair"
     assert "C if neither is" in pair_prompt(pair, "answers", ties=True)[0].text
     own = item_id(pair.texts, 0)
-    assert choice(pair, (f"ID {own}: A",), ("stop",), ties=False) == Score(1.0, answer="A")
-    assert choice(pair, (f"ID {own}: C",), ("stop",), ties=True) == Score(0.5, answer="C")
-    assert isinstance(choice(pair, (f"ID {own}: C",), ("stop",), ties=False), Unscored)
+    assert parse_choice(pair, (f"ID {own}: A",), ("stop",), ties=False) == Score(1.0, answer="A")
+    assert parse_choice(pair, (f"ID {own}: C",), ("stop",), ties=True) == Score(0.5, answer="C")
+    assert isinstance(parse_choice(pair, (f"ID {own}: C",), ("stop",), ties=False), Unscored)
 
 
 def test_samples_are_averaged_and_those_that_cannot_be_read_are_counted() -> None:
     own = item_id(Rated("x").texts, 0)
     texts = (f"ID {own}: 4", f"ID {own}: 5", "no", f"ID {own}: 1")
-    found = rating(RUBRIC, Rated("x"), texts, ("stop", "stop", "stop", "refusal"))
+    found = parse_rating(RUBRIC, Rated("x"), texts, ("stop", "stop", "stop", "refusal"))
     assert found == Score(4.5, evidence={"samples": 4.0, "read": 2.0}, answer=f"ID {own}: 4")
 
 
 @pytest.mark.parametrize(("end", "cause"), [("refusal", "failed"), ("filter", "failed"), ("stop", "unparsed")])
 def test_a_judge_that_declines_has_failed_and_one_that_chats_cannot_be_read(end: str, cause: str) -> None:
-    found = rating(RUBRIC, Rated("x"), ("I would rather not.",), (end,))
+    found = parse_rating(RUBRIC, Rated("x"), ("I would rather not.",), (end,))
     assert isinstance(found, Unscored)
     assert found.cause == cause
 
@@ -205,9 +205,9 @@ def test_a_judge_that_declines_has_failed_and_one_that_chats_cannot_be_read(end:
 def test_the_expected_grade_is_the_mean_by_probabilities_made_to_sum_to_one(values: list[float]) -> None:
     found = word_probabilities([Likelihood(value, 1) for value in values])
     assert found is not None
-    assert sum(found.shares) == pytest.approx(1)
-    assert 1 <= expected(FIVE, found.shares) <= 5
-    outcome = weighed_rating(RUBRIC, [Likelihood(value, 1) for value in values])
+    assert sum(found.probabilities) == pytest.approx(1)
+    assert 1 <= expected_grade(FIVE, found.probabilities) <= 5
+    outcome = weigh_rating(RUBRIC, [Likelihood(value, 1) for value in values])
     assert isinstance(outcome, Score)
     assert FIVE.low <= outcome.value <= FIVE.high
 
@@ -215,34 +215,34 @@ def test_the_expected_grade_is_the_mean_by_probabilities_made_to_sum_to_one(valu
 @pytest.mark.parametrize("impossible", [-math.inf, math.nan])
 def test_what_no_word_is_possible_for_is_no_judgment_and_no_crash(impossible: float) -> None:
     none = [Likelihood(impossible, 1)] * 5
-    for outcome in (weighed_rating(RUBRIC, none), weighed_choice(none[:2])):
+    for outcome in (weigh_rating(RUBRIC, none), weigh_choice(none[:2])):
         assert isinstance(outcome, Unscored)
         assert outcome.cause == "failed"
-    some = weighed_rating(RUBRIC, [*none[:4], Likelihood(-3.0, 1)])
+    some = weigh_rating(RUBRIC, [*none[:4], Likelihood(-3.0, 1)])
     assert isinstance(some, Score)
     assert some.value == 5.0
 
 
 def test_equal_probabilities_give_the_middle_grade_and_one_sure_grade_itself() -> None:
-    assert weighed_rating(RUBRIC, [Likelihood(-2.0, 1)] * 5).value == pytest.approx(3)  # type: ignore[union-attr]
+    assert weigh_rating(RUBRIC, [Likelihood(-2.0, 1)] * 5).value == pytest.approx(3)  # type: ignore[union-attr]
     sure = [Likelihood(-0.0 if nth == 3 else -99.0, 1) for nth in range(5)]
-    found = weighed_rating(RUBRIC, sure)
+    found = weigh_rating(RUBRIC, sure)
     assert isinstance(found, Score)
     assert found.value == pytest.approx(4)
     assert found.evidence == {"mass": 1.0, "best": 4.0}
-    assert weighed_choice([Likelihood(-1.0, 1), Likelihood(-2.0, 1)]).answer == "A"  # type: ignore[union-attr]
+    assert weigh_choice([Likelihood(-1.0, 1), Likelihood(-2.0, 1)]).answer == "A"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("grades", [Grades(), Grades(0, 10), Grades(0, 5, 0.5), Grades(1, 100), Grades(0, 1, 0.25)])
 def test_no_grade_is_written_as_the_beginning_of_another_and_each_is_read_back(grades: Grades) -> None:
     words = grades.words
     assert not any(one != other and other.startswith(one) for one in words for other in words)
-    assert [read_grade(f"ID {OWN}: {word}", OWN, grades) for word in words] == list(grades.values)
+    assert [parse_grade(f"ID {OWN}: {word}", OWN, grades) for word in words] == list(grades.values)
 
 
 @pytest.mark.parametrize("numbers", [(5, 1), (1, 1), (-1, 5), (0, 5, 0.7), (0, 500), (float("nan"), 5), (1, 5, 0)])
 def test_grades_that_are_none_are_refused(numbers: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="Grades must go"):
+    with pytest.raises(ValueError, match=r"Grades (must|from)"):
         Grades(*numbers)
     with pytest.raises(ValueError, match="needs criteria"):
         Rubric(" ")
@@ -251,7 +251,7 @@ def test_grades_that_are_none_are_refused(numbers: tuple[float, ...]) -> None:
 def test_long_lines_are_read_in_no_time() -> None:
     started = time.perf_counter()
     for text in ("*" * 1_000_000, f"ID {OWN}" * 100_000, "#\n" * 500_000, "\n" * 1_000_000):
-        assert read_line(text, OWN) is None
+        assert parse_line(text, OWN) is None
     assert time.perf_counter() - started < 2
 
 

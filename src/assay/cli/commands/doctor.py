@@ -1,4 +1,4 @@
-"""assay doctor: can this machine do the work?"""
+"""assay doctor: diagnose the environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from assay.terminal.options import JSON, show
 @click.command()
 @JSON
 def command(as_json: bool) -> None:
-    """Check this machine: versions, processors, memory, disk, models and real data."""
+    """Check the environment: versions, CPUs, memory, disk, models and data."""
     from assay.pipeline.doctor import examine
 
     findings = examine()

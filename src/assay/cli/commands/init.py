@@ -1,4 +1,4 @@
-"""assay init: a shipped recipe as a file to change."""
+"""assay init: copy a built-in recipe to a file."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from assay.terminal.options import JSON, show
 
 @click.command()
 @click.argument("name")
-@click.option("--to", type=click.Path(path_type=Path), help="The file to write; NAME.yaml where left out.")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write.  [default: NAME.yaml]")
 @JSON
 def command(name: str, to: Path | None, as_json: bool) -> None:
-    """Write the shipped recipe NAME to a file, to change and run."""
+    """Copy the built-in recipe NAME to a file for editing."""
     from assay.pipeline.recipe.codec import shipped
 
     if name not in shipped():
-        raise RecipeError(f"No recipe called {name!r} comes with assay.", hint=did_you_mean(name, shipped()))
+        raise RecipeError(f"Unknown recipe {name!r}.", hint=did_you_mean(name, shipped()))
     target = to or Path(f"{name}.yaml")
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(shipped()[name].read_text(encoding="utf-8"))
     except FileExistsError:
-        raise StoreError(f"{target} exists already.", hint="Name another file with --to.") from None
+        raise StoreError(f"{target} already exists.", hint="Choose another file with --to.") from None
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
     if as_json:
         show({"written": str(target)})
     else:
-        click.echo(f"Wrote {target}. Change it, then: assay run {target}")
+        click.echo(f"Wrote {target}. Edit it, then run: assay run {target}")

@@ -1,4 +1,4 @@
-"""assay models: the models that need no network, and a check of any language model."""
+"""assay models: embedded models, and a check of any language model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @JSON
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List the models that assay carries, and how to name others; or check one."""
+    """List the embedded models and the reference syntax of others, or check a model."""
     if context.invoked_subcommand is not None:
         return
     from assay.models.embedded.carried import carried
@@ -28,7 +28,7 @@ def command(context: click.Context, as_json: bool) -> None:
         return
     table(["reference", "kind", "MB", "about"], [[m.reference, m.kind, f"{m.megabytes:.1f}", m.about] for m in found])
     click.echo(
-        "Also: org/name of the Hugging Face hub, a folder, such as one that assay trained, and a .gguf file; over HTTP "
+        "Other references: org/name on the Hugging Face hub, a model folder, a .gguf file; remote: "
         "openai:NAME,\nanthropic:NAME, gemini:NAME and http://host/v1#NAME. 'assay models check REF' asks one question."
     )
 
@@ -37,7 +37,7 @@ def command(context: click.Context, as_json: bool) -> None:
 @click.argument("reference")
 @JSON
 def check(reference: str, as_json: bool) -> None:
-    """Ask the language model REFERENCE one question: speed, context, memory or price, and what it cannot do."""
+    """Check the language model REFERENCE with one question: speed, context, memory or price, unsupported features."""
     from assay.models.check import check_model
 
     found = check_model(reference)
@@ -48,25 +48,23 @@ def check(reference: str, as_json: bool) -> None:
 
 
 def _rows(found: Checked) -> list[tuple[str, str]]:
-    speed = (
-        f"{found.tokens / found.seconds:,.0f} tokens a second, one question at a time" if found.tokens else "unknown"
-    )
+    speed = f"{found.tokens / found.seconds:,.0f} tokens per second, unbatched" if found.tokens else "unknown"
     rows = [
         ("model", found.reference),
         ("backend", found.backend),
-        ("it says", " ".join(found.answer.split())),
+        ("answer", " ".join(found.answer.split())),
         ("speed", speed),
         ("context", f"{found.context:,} tokens" if found.context else "unknown"),
     ]
     if found.need is not None:
         need = found.need
         rows.append(("parameters", f"{need.parameters:,}"))
-        whole = f", {need.cache_per_token * found.context / 1e6:,.0f} MB for a whole context" if found.context else ""
-        cache = f"{need.cache_per_token / 1e3:,.1f} kB a token{whole}"
+        whole = f", {need.cache_per_token * found.context / 1e6:,.0f} MB for the full context" if found.context else ""
+        cache = f"{need.cache_per_token / 1e3:,.1f} kB per token{whole}"
         rows.append(("memory", f"{need.weights / 1e6:,.0f} MB of weights; cache {cache}"))
     else:
         price = found.dollars_per_million
-        said = "unknown" if price is None else f"{price[0]:g} in, {price[1]:g} out, in dollars for a million tokens"
+        said = "unknown" if price is None else f"${price[0]:g} input, ${price[1]:g} output per million tokens"
         rows.append(("price", said))
-    rows.append(("cannot", ", ".join(found.cannot) or "nothing that assay asks for"))
+    rows.append(("unsupported", ", ".join(found.cannot) or "none"))
     return [*rows, ("note", found.note)] if found.note else rows

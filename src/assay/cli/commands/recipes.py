@@ -1,4 +1,4 @@
-"""assay recipes: the recipes that come with assay."""
+"""assay recipes: built-in recipes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from assay.terminal.options import JSON, show, table
 @click.command()
 @JSON
 def command(as_json: bool) -> None:
-    """List the recipes that come with assay."""
+    """List the built-in recipes."""
     from assay.pipeline.recipe.codec import read, shipped
 
     found = [{"name": name, "question": str(read(name).get("question", ""))} for name in shipped()]

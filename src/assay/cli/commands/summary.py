@@ -1,4 +1,4 @@
-"""The one table that a run prints when it is done."""
+"""Summary printed after a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assay.terminal.options import table
 
 
 def print_summary(done: Done) -> None:
-    """Prints the arms, the funnel, the answer and where the page is."""
+    """Print the funnel, the arms, the verdict and the path of the report."""
     facts = done.facts
     click.echo()
     _funnel(facts)
@@ -29,7 +29,7 @@ def print_summary(done: Done) -> None:
 
 
 def _funnel(facts: ReportData) -> None:
-    """What became of all that was asked for."""
+    """Counts of requested, kept, dropped and failed samples."""
     flow = facts.funnel
     dropped, failed = sum(flow.dropped.values()), sum(flow.failed.values())
     click.echo(
@@ -45,18 +45,18 @@ def _funnel(facts: ReportData) -> None:
 
 
 def _arms(facts: ReportData) -> None:
-    """How every arm did."""
+    """Results by arm."""
     measure = facts.measure
     rows = [
         [arm.name, count(arm.n_samples), count(arm.steps), measure.value(arm.result), measure.between(arm.result)]
         for arm in facts.arms
     ]
     measured = f"{measure.name} on {count(facts.arms[0].result.n)} {'real' if measure.proportion else 'held out'}"
-    table(["arm", "samples", "steps", measured, "95 % interval"], rows)
+    table(["arm", "samples", "steps", measured, "95% CI"], rows)
 
 
 def _also(facts: ReportData) -> None:
-    """The question's comparison by other measures, and a judge's verdicts."""
+    """Main comparison by other metrics, and pairwise comparisons by a judge."""
     pairs = [
         (one, pair) for one in (*facts.other_measures, *facts.auxiliary_evaluation) for pair in one.comparisons[:1]
     ]
@@ -66,7 +66,7 @@ def _also(facts: ReportData) -> None:
             [one.measure.name, one.measure.gap(pair.difference), one.measure.gap_between(pair.difference), pair.verdict]
             for one, pair in pairs
         ]
-        table(["measure", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95 % interval", ""], rows)
+        table(["measure", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95% CI", ""], rows)
     if facts.pairwise_comparisons:
         click.echo()
         rows = [
@@ -79,6 +79,6 @@ def _also(facts: ReportData) -> None:
             ]
             for one in facts.pairwise_comparisons
         ]
-        table([f"judge {facts.pairwise_comparisons[0].judge}", "wins", "at equal length", "95 % interval", ""], rows)
+        table([f"judge {facts.pairwise_comparisons[0].judge}", "wins", "at equal length", "95% CI", ""], rows)
     if facts.other_measures and (lacking := sum(one.unscored for one in facts.other_measures)):
         click.echo(f"{plural(lacking, 'answer')} without a number by a measure; the page says by which.")

@@ -1,24 +1,24 @@
-"""Asks a model the requests of lm-evaluation-harness, and gives the kept answers back in the form that it grades."""
+"""Send requests of lm-evaluation-harness to a model, and convert stored answers to its response format."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from assay.core.completions import Completion, Likelihood, NotCompleted, TextRequest
 from assay.core.lab import Models
 from assay.evaluation.harness.library import decoding_of, pairs_likely, texts_likely
-from assay.store.answers import AnswerRow
+from assay.store.answers import AnswerRow, answer_row
+from assay.store.keys import stream_seed
 
 Given = Likelihood | Completion | NotCompleted
 
 
-def answers_of(asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, models: Models) -> list[AnswerRow]:
-    """One row a document, of (its id, digest of its prompts, its requests), each kind of request asked together.
+def harness_answers(asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, models: Models) -> list[AnswerRow]:
+    """Answer documents, given as (id, digest of prompts, requests), with each request type in one batch.
 
     Raises:
-        ModelError: The model cannot be opened, says no likelihoods where those are wanted, or cannot decode so.
+        ModelError: The model cannot be loaded, or does not support the likelihoods or decoding of the task.
     """
     by_kind: dict[str, list[tuple[str, int, Any]]] = {}
     for own, _, requests in asked:
@@ -35,7 +35,7 @@ def answers_of(asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, 
 
 
 def responses(row: AnswerRow, requests: Sequence[Any]) -> list[list[Any]]:
-    """What the harness calls `resps`, a list for each request, as long as it repeats."""
+    """`resps` of the harness: a list per request, one entry per repeat."""
     texts, likely = iter(row.texts), iter(row.likelihoods)
     found: list[list[Any]] = []
     for request in requests:
@@ -62,27 +62,13 @@ def _texts(places: Sequence[tuple[str, int, Any]], reference: str, models: Model
     for own, nth, request in places:
         context, arguments = request.args
         for repeat in range(request.repeats):
-            # Each sample has a stream of its own, whatever else is asked at the same time.
-            seed = int(hashlib.sha256(f"{own}/{nth}/{repeat}".encode()).hexdigest()[:15], 16)
+            # A separate stream per sample, independent of the batch.
+            seed = stream_seed(own, nth, repeat)
             asked.append(TextRequest(str(context), decoding_of(arguments, seed)))
     given = iter(models.text_model(reference).complete(asked))
     return [[next(given) for _ in range(request.repeats)] for _, _, request in places]
 
 
 def _row(own: str, prompt: str, given: Sequence[Given]) -> AnswerRow:
-    lack = next((one for one in given if isinstance(one, NotCompleted)), None)
-    paid = [one.dollars for one in given if isinstance(one, NotCompleted)]
-    paid += [0.0 if one.cached else one.dollars for one in given if isinstance(one, Completion)]
-    whole = [one.answers[0] for one in given if isinstance(one, Completion)]
-    tokens = [one.tokens for one in whole]
-    return AnswerRow(
-        own,
-        prompt,
-        texts=tuple(one.text for one in whole) if lack is None else (),
-        ends=tuple(one.end for one in whole) if lack is None else (),
-        likelihoods=tuple(one for one in given if isinstance(one, Likelihood)) if lack is None else (),
-        lack=lack.lack if lack is not None else "",
-        reason=lack.reason if lack is not None else "",
-        tokens=None if None in tokens else sum(one for one in tokens if one is not None),
-        dollars=None if None in paid else sum(one for one in paid if one is not None),
-    )
+    calls = [one for one in given if not isinstance(one, Likelihood)]
+    return answer_row(own, prompt, calls, likelihoods=[one for one in given if isinstance(one, Likelihood)])

@@ -1,4 +1,4 @@
-"""Finds tasks of lm-evaluation-harness by name or file, and what can be measured of them."""
+"""Load tasks of lm-evaluation-harness by name or file, with their supported metrics."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any
 
 from assay.core.errors import RecipeError, SourceError
 from assay.evaluation.harness.library import data_of, library, matching
-from assay.evaluation.harness.task import HarnessTask, foreign, seeded
-from assay.evaluation.measures import Measure
+from assay.evaluation.harness.task import HarnessTask, harness_seeds, task_code
+from assay.evaluation.measures import EvalMeasure
 
 PREFIX = "harness"
 FILES = (".yaml", ".yml")
 
 
 def load_task(name: str, limit: int | None) -> HarnessTask:
-    """The task, group or pattern ("mmlu_*") of the harness that is called so, or that a task file (YAML) describes.
+    """Load a task, group, pattern ("mmlu_*") or task file (YAML).
 
     Raises:
-        RecipeError: The library is not installed, there is no such task, or it gives no number a document.
-        SourceError: Its data cannot be had, or there is no such file.
+        RecipeError: The library is not installed, the task is unknown, or it has no per-document metric.
+        SourceError: The data is not available, or the file does not exist.
     """
     file = Path(name) if Path(name).suffix in FILES else None
     if file is not None and not file.is_file():
-        raise SourceError(f"There is no task file {name!r}.")
-    with foreign(name), data_of(name), seeded():
+        raise SourceError(f"The task file {name!r} does not exist.")
+    with task_code(name), data_of(name), harness_seeds():
         manager = _manager(str(file.resolve().parent) if file is not None else None)
         loaded = manager.load(_named(manager, file.resolve()) if file is not None else matching(manager, name))
     tasks = {str(one): task for one, task in loaded["tasks"].items()}
     for one, task in tasks.items():
         _check(one, task)
-    # A file is called by the name that it says: where it lies does not matter.
+    # A task file is named by its content, not by its path.
     whole = next(iter(tasks if len(tasks) == 1 else loaded.get("groups") or tasks)) if file is not None else name
     offered, refused = _offered(whole, tasks)
-    left_out = f"; {', '.join(refused)}: no mean over documents, left out" if refused else ""
-    told = f"by lm-evaluation-harness, the mean over documents{left_out}."
+    left_out = f"; not supported (not a mean over documents): {', '.join(refused)}" if refused else ""
+    description = f"computed by lm-evaluation-harness, mean over documents{left_out}."
     better = next(iter(tasks.values())).higher_is_better()
     measures = tuple(
-        Measure(one, told, "higher" if better.get(metric, True) else "lower", owner="harness")
+        EvalMeasure(one, description, "higher" if better.get(metric, True) else "lower", grader="harness")
         for one, (metric, _) in offered.items()
     )
     shots = {one: task.get_config("num_fewshot") for one, task in tasks.items()}
@@ -47,25 +47,25 @@ def load_task(name: str, limit: int | None) -> HarnessTask:
 
 
 def _named(manager: Any, file: Path) -> list[str]:
-    """What the manager calls a file of its folder: by path alone it takes no groups."""
+    """Name of a task file in the manager; groups cannot be loaded by path."""
     return [name for name, entry in manager.task_index.items() if entry.yaml_path == file][:1] or [str(file)]
 
 
 def _check(name: str, task: Any) -> None:
     if getattr(task, "UNSAFE_CODE", False):
-        raise RecipeError(f"The task {name} runs code that a model wrote, which is not offered.")
+        raise RecipeError(f"The task {name} runs model-written code, which is not supported.")
     if getattr(task, "MULTIMODAL", False):
-        raise RecipeError(f"The task {name} shows images or sounds, which is not offered.")
+        raise RecipeError(f"The task {name} uses images or audio, which is not supported.")
 
 
 @lru_cache(maxsize=2)
 def _manager(folder: str | None) -> Any:
-    """Knows the harness' own tasks, or those of a folder; reading all its own takes seconds."""
+    """Task manager of the built-in tasks, or of a folder; indexing the built-in tasks takes seconds."""
     return library("lm_eval.tasks").TaskManager(include_path=folder, include_defaults=folder is None)
 
 
 def _offered(name: str, tasks: Mapping[str, Any]) -> tuple[dict[str, tuple[str, str]], tuple[str, ...]]:
-    """The measures that all tasks have, by name, and the metrics that are no mean."""
+    """Metrics common to all tasks, and metrics that are not means."""
     metrics = library("lm_eval.api.metrics")
     means = {one: _means(task, (metrics.mean, metrics.nanmean)) for one, task in tasks.items()}
     refused = dict.fromkeys(one for task in tasks.values() for one in task.aggregation())
@@ -73,14 +73,14 @@ def _offered(name: str, tasks: Mapping[str, Any]) -> tuple[dict[str, tuple[str, 
         refused = {one: None for one in refused if all(one != metric for metric, _ in own.values())}
     if empty := next((one for one, own in means.items() if not own), None):
         raise RecipeError(
-            f"{empty} gives no number a document, only of all together: {', '.join(refused) or 'it has no metric'}.",
-            hint="Offered are metrics of which the mean is taken, such as acc or exact_match.",
+            f"{empty} has no per-document metric, only corpus metrics: {', '.join(refused) or 'none'}.",
+            hint="Metrics that are averaged over documents are supported, such as acc or exact_match.",
         )
     first, *others = means.values()
     common = {one: of for one, of in first.items() if all(one in own for own in others)}
     if not common:
         has = "; ".join(f"{one} has {', '.join(own)}" for one, own in list(means.items())[:5])
-        raise RecipeError(f"The tasks of {name} have no measure in common: {has}.", hint="Name tasks that have.")
+        raise RecipeError(f"The tasks of {name} have no metric in common: {has}.", hint="Evaluate them separately.")
     return common, tuple(refused)
 
 

@@ -1,4 +1,4 @@
-"""assay novelty: which texts are new, beside all that were kept before them."""
+"""assay novelty: drop near-duplicate texts by ROUGE-L."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 SHOWN = 5
-"""Most repeated texts that are printed."""
+"""Maximum number of most repeated texts that are printed."""
 WIDTH = 60
 """Characters of a text that are printed."""
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--field", help="The text in a record, 'instruction' by default; with -, read lines of JSON.")
-@click.option("--at-most", type=float, help="Keep up to this ROUGE-L F: 0.7 by default, as the published code does.")
-@click.option("--below", type=float, help="Keep below this F only, as the paper says.")
+@click.option("--field", help="Text field of a record; with - the input is JSONL.  [default: instruction]")
+@click.option("--at-most", type=float, help="Keep texts with ROUGE-L F1 of at most this threshold.  [default: 0.7]")
+@click.option("--below", type=float, help="Keep texts with ROUGE-L F1 below this threshold.")
 @click.option(
     "--tokens",
     "words",
     type=click.Choice(["any", "ascii"]),
     default="any",
     show_default=True,
-    help="Words of any script, or rouge_score's: a to z and digits alone.",
+    help="Tokens: words of any script, or ASCII letters and digits as in rouge_score.",
 )
-@click.option("--against", type=click.Path(path_type=Path), help="A file of texts that count as kept before.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write what is kept there, as JSONL.")
-@click.option("--stream", is_flag=True, help="Print what is kept as it comes, and the summary to stderr; so does -.")
+@click.option("--against", type=click.Path(path_type=Path), help="File of texts to compare with in addition.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSONL file for the kept texts.")
+@click.option("--stream", is_flag=True, help="Print kept texts as they arrive and the summary to stderr; implied by -.")
 @JSON
 def command(
     file: Path,
@@ -53,21 +53,21 @@ def command(
     stream: bool,
     as_json: bool,
 ) -> None:
-    """Keep the texts of FILE that are not too like any kept before, by ROUGE-L: exact, in order.
+    """Keep the texts of FILE whose ROUGE-L F1 with every text kept before is below a threshold.
 
-    FILE is .txt (a text a line), .jsonl or .csv; - is standard input, line by line.
+    FILE is .txt (one text per line), .jsonl or .csv; - is standard input, line by line.
     """
     from assay.components.sources.text.texts import read_rows
-    from assay.evaluation.novelty.results import judge_of, novelty_data, novelty_result
+    from assay.evaluation.novelty.results import novelty_data, novelty_filter, novelty_result
 
     _check(out, stream=stream, as_json=as_json)
     rule = _rule(at_most, below)
     held = read_rows(against, field or "instruction") if against is not None else []
-    judge = judge_of(rule, words, held)
+    filter_ = novelty_filter(rule, words, held)
     streamed = stream or (str(file) == STDIN and out is None and not as_json)
-    rows, judged = (_streamed if streamed else _at_once)(judge, _rows(file, field))
+    rows, judged = (_streamed if streamed else _at_once)(filter_, _rows(file, field))
     if not rows:
-        raise UserError("Standard input holds no text.")
+        raise UserError("Standard input contains no text.")
     result = novelty_result(rule, words, rows, judged, held)
     if out is not None:
         _write(out, [row for row, one in zip(rows, judged, strict=True) if one.kept])
@@ -81,31 +81,31 @@ def command(
 
 def _check(out: Path | None, *, stream: bool, as_json: bool) -> None:
     if stream and (out is not None or as_json):
-        raise UserError("--stream prints what is kept: it does not go with --out or --json.")
+        raise UserError("--stream cannot be combined with --out or --json.")
     if out is not None and not out.parent.is_dir():
-        raise UserError(f"{out} cannot be written: there is no folder {out.parent}.")
+        raise UserError(f"{out} cannot be written: the folder {out.parent} does not exist.")
 
 
-def _streamed(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
+def _streamed(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
     rows, judged = [], []
     for row in coming:
         rows.append(row)
-        judged.append(judge.add(row.text))
+        judged.append(filter_.add(row.text))
         if judged[-1].kept:
             click.echo(row.raw)
     return rows, judged
 
 
-def _at_once(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
+def _at_once(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
     rows = list(coming)
-    return rows, judge.add_all(row.text for row in rows)
+    return rows, filter_.add_all(row.text for row in rows)
 
 
 def _rule(at_most: float | None, below: float | None) -> Rule:
     from assay.text.similarity.novelty import Rule
 
     if at_most is not None and below is not None:
-        raise UserError("--at-most and --below are two rules: take one.")
+        raise UserError("--at-most and --below are mutually exclusive.")
     try:
         if below is not None:
             return Rule(below, strict=True)
@@ -146,7 +146,7 @@ def _print(result: NoveltyResult, *, streamed: bool) -> None:
         ]
         for one in result.repeated[:SHOWN]
     ]
-    table(["dropped", "kept", "F", "the first that is like it"], rows)
+    table(["dropped", "kept text", "F1", "first near-duplicate"], rows)
 
 
 def _short(text: str) -> str:

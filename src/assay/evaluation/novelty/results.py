@@ -1,4 +1,4 @@
-"""What a novelty filter did to a file of texts, in numbers and words."""
+"""Results of a novelty filter on a file of texts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from assay.text.similarity.tokens import Tokenizer, ascii_tokens, by_character, 
 
 Words = Literal["any", "ascii"]
 FEW = 3
-"""Texts of fewer tokens than this are alike or not by one word."""
+"""Texts with fewer tokens are reported, since one word decides their similarity."""
 MANY = 0.05
-"""Share of texts compared by the character from which on the reader is warned."""
+"""Proportion of texts compared by character from which a caution is printed."""
 
 
 @dataclass(frozen=True)
-class Copies:
-    """A text that was held, what was dropped for being like it, and the first of those."""
+class RepeatedText:
+    """A kept text, the number of texts dropped as its near-duplicates, and the first of them."""
 
     nearest: TextRow
     given: bool
-    """Whether it is one of those the file was compared with, and not of the file."""
+    """Whether the kept text comes from the --against file."""
     count: int
     example: TextRow
     score: float
@@ -32,40 +32,40 @@ class Copies:
 
 @dataclass(frozen=True)
 class NoveltyResult:
-    """Counts of one file."""
+    """Counts of a novelty filter run on one file."""
 
     rule: Rule
     words: Words
     texts: int
     kept: int
     same: int
-    """Dropped with F of 1: word for word like a text that was held."""
+    """Dropped with F1 = 1: exact duplicates in the tokens used."""
     against: int
-    """Texts of the other file."""
+    """Texts of the --against file."""
     few: int
-    """Texts of fewer tokens than FEW."""
+    """Texts with fewer than FEW tokens."""
     characters: int
-    """Texts that are compared by the character."""
-    repeated: Sequence[Copies]
+    """Texts that are compared by character."""
+    repeated: Sequence[RepeatedText]
     """Most repeated first."""
 
 
 def tokenizer(words: Words) -> Tokenizer:
-    """What cuts a text into `words`."""
+    """Tokenizer of a tokenization name."""
     return tokens if words == "any" else ascii_tokens
 
 
-def judge_of(rule: Rule, words: Words, against: Sequence[TextRow]) -> NoveltyFilter:
-    """A filter that holds the texts of `against` already."""
-    judge = NoveltyFilter(rule, tokenizer(words))
-    judge.remember(row.text for row in against)
-    return judge
+def novelty_filter(rule: Rule, words: Words, against: Sequence[TextRow]) -> NoveltyFilter:
+    """Novelty filter that has already seen the texts of `against`."""
+    filter_ = NoveltyFilter(rule, tokenizer(words))
+    filter_.remember(row.text for row in against)
+    return filter_
 
 
 def novelty_result(
     rule: Rule, words: Words, rows: Sequence[TextRow], judged: Sequence[Novelty], against: Sequence[TextRow] = ()
 ) -> NoveltyResult:
-    """Counts what was decided of `rows` by a filter that held `against`."""
+    """Count the decisions on `rows` of a filter that had seen `against`."""
     held = [*against, *rows]
     dropped = [(row, one) for row, one in zip(rows, judged, strict=True) if one.nearest is not None]
     first: dict[int | None, tuple[TextRow, Novelty]] = {}
@@ -73,7 +73,7 @@ def novelty_result(
         first.setdefault(one.nearest, (row, one))
     counts = Counter(one.nearest for _, one in dropped)
     copies = [
-        Copies(held[nearest], nearest < len(against), count, *_example(first[nearest]))
+        RepeatedText(held[nearest], nearest < len(against), count, *_example(first[nearest]))
         for nearest, count in counts.most_common()
         if nearest is not None
     ]
@@ -92,38 +92,39 @@ def novelty_result(
 
 
 def summary(result: NoveltyResult) -> list[str]:
-    """Sentences: what was kept, by which rule, and what to beware of."""
+    """Summary sentences: counts, rule and cautions."""
     rule = "below" if result.rule.strict else "at most"
     before = f" and the {_texts(result.against, result.against, 'given ')}" if result.against else ""
-    said = [
+    sentences = [
         f"Kept {result.kept:,} of {_texts(result.texts, result.texts)}{_copies(result)}.",
-        f"Rule: kept when the ROUGE-L F with all kept before{before} is {rule} {result.rule.limit:g}; "
-        f"words: {'of any script' if result.words == 'any' else 'a to z and digits alone'}.",
+        f"Rule: a text is kept if its ROUGE-L F1 with all texts kept before{before} is {rule} {result.rule.limit:g}; "
+        f"tokens: {'words of any script' if result.words == 'any' else 'ASCII letters and digits only'}.",
     ]
     if result.few:
-        said.append(
-            f"Of fewer than {FEW} words: {_texts(result.few, result.texts)}. A single word decides of them, and one "
-            "without any word is like nothing."
+        sentences.append(
+            f"Fewer than {FEW} words: {_texts(result.few, result.texts)}. A single word decides their "
+            "similarity; a text "
+            "without words has no near-duplicates."
         )
-    return said + _caution(result)
+    return sentences + _caution(result)
 
 
 def _caution(result: NoveltyResult) -> list[str]:
     if result.characters < MANY * result.texts:
         return []
-    many = f"Caution, {_texts(result.characters, result.texts)} in Korean, Chinese or another script that is"
+    many = f"Caution: {_texts(result.characters, result.texts)} in Korean, Chinese or another script"
     if result.words == "ascii":
-        return [f"{many} not read at all by these words: such texts vanish or become one. Take words of any script."]
+        return [f"{many} without ASCII tokens: such texts are dropped or merged. Use --tokens any."]
     return [
-        f"{many} compared by the character. F runs high there: texts that differ in one word may pass 0.9. "
-        "Look at what was dropped, or filter such texts by themselves with a higher limit."
+        f"{many} compared by character. F1 is higher there: texts that differ in one word may exceed 0.9. "
+        "Check the dropped texts, or filter such texts separately with a higher threshold."
     ]
 
 
 def novelty_data(
     result: NoveltyResult, rows: Sequence[TextRow], judged: Sequence[Novelty], against: Sequence[TextRow] = ()
 ) -> dict[str, Any]:
-    """The same for programs, and every text that was dropped."""
+    """Results as JSON, with every dropped text."""
     held = [*against, *rows]
     dropped = [
         {
@@ -153,18 +154,16 @@ def _place(row: TextRow, given: bool) -> dict[str, Any]:
 
 
 def _texts(count: int, of: int, which: str = "") -> str:
-    share = "" if count == of else f" ({100 * count / of:.1f} %)"
-    return f"{count:,} {which}text{'' if count == 1 else 's'}{share}"
+    rate = "" if count == of else f" ({100 * count / of:.1f} %)"
+    return f"{count:,} {which}text{'' if count == 1 else 's'}{rate}"
 
 
 def _copies(result: NoveltyResult) -> str:
     dropped = result.texts - result.kept
     if not dropped:
         return ""
-    share = f" ({100 * result.kept / result.texts:.1f} %)"
-    return (
-        f"{share}; of the others {result.same:,} repeat one kept before word for word, {dropped - result.same:,} nearly"
-    )
+    rate = f" ({100 * result.kept / result.texts:.1f} %)"
+    return f"{rate}; dropped {result.same:,} exact and {dropped - result.same:,} near duplicates"
 
 
 def _example(first: tuple[TextRow, Novelty]) -> tuple[TextRow, float]:

@@ -1,4 +1,4 @@
-"""One page of a probe: whether a model is less sure where it is wrong, and what silence when unsure would spare."""
+"""Report page of the hallucination probe: AUROC and risk-coverage curves of uncertainty scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assay.analysis.format import (
     points_between,
     signed,
 )
-from assay.probes.hallucination.probe import CHOSEN, Item, Probed, Sign
+from assay.probes.hallucination.probe import CHOSEN, HallucinationResult, ProbedQuestion, UncertaintyScore
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.report.charts import risk_line
 from assay.report.document import Finding, Head, Tile, Tone, versions_fact, with_head
@@ -25,164 +25,164 @@ from assay.report.sections.section import Section
 from assay.report.template import fill
 
 LIMITS = (
-    "Right means that the known answer nearest to what was written, by sentence embeddings, is a true one: a rough "
-    "measure, which takes a denial for what it denies now and then. Read the examples.",
-    "A model that is wrong every time in the same way is sure of it: no sign here sees that.",
-    "The curves are of these questions, which were chosen because people get them wrong; of others they say little.",
-    "The finding is about one sign that was named beforehand; the others stand beside it, and the best of several "
-    "looks better than it is.",
-    "Intervals of curves are bootstraps over questions; risks at a coverage have Wilson's interval.",
+    "An answer is correct if the nearest reference answer by sentence embeddings is a true one. This is approximate: "
+    "negations may be matched to the statement they negate. Check the examples.",
+    "Consistently wrong answers have high confidence: no score here detects them.",
+    "The questions were selected as common misconceptions; results may not generalize to other questions.",
+    "The finding is based on one pre-specified score; selecting the best of several scores would be optimistic.",
+    "Intervals: bootstrap over questions for curves, Wilson for the risk at a coverage.",
 )
 MAIN = "semantic-entropy"
-"""The sign that the finding is about."""
+"""The pre-specified score of the finding."""
 EXAMPLES = 4
 
 
-def render(found: Probed, source: str, versions: Mapping[str, str]) -> str:
-    """The whole page as HTML, with nothing to fetch. Write it with UTF-8."""
-    model = found.asking.model
+def render(found: HallucinationResult, source: str, versions: Mapping[str, str]) -> str:
+    """Render the self-contained HTML page. Write it with UTF-8."""
+    model = found.setup.model
     main = _main(found)
     finding = Finding(
         _tone(found), headline(found), tuple(sentences(found))
     )  # fmt: skip
     tiles = (
-        Tile("wrong", percent(1 - found.right.estimate), f"of {count(found.right.n)} written answers"),
+        Tile("error rate", percent(1 - found.right.estimate), f"of {count(found.right.n)} answers"),
         *(
-            [Tile("wrong when surest", percent(main.curve.points[2].risk.estimate), "of the surest half")]
+            [Tile("risk at 50% coverage", percent(main.curve.points[2].risk.estimate), f"by {main.name}")]
             if main is not None
             else []
         ),
-        *([Tile("true choice", percent(found.chosen.estimate), "is most probable")] if found.chosen else []),
+        *([Tile("multiple-choice accuracy", percent(found.chosen.estimate), "by likelihood")] if found.chosen else []),
     )
-    head = Head("probe hallucination", f"Does {model} know when it does not know?", finding, tiles)
+    head = Head("probe hallucination", f"Hallucination probe of {model}", finding, tiles)
     return with_head(head, [_curves(found), *_examples(found, main), _counted(found, source, versions)])
 
 
-def headline(found: Probed) -> str:
-    """A few words."""
+def headline(found: HallucinationResult) -> str:
+    """Headline of the result."""
     main = _main(found)
     if main is None or main.auroc is None:
-        return "Nothing to tell apart."
+        return "AUROC is undefined."
     if _shown(main):
-        return f"By {MAIN} it is less sure where it is wrong."
-    return f"By {MAIN} it is not shown to be less sure where it is wrong."
+        return f"Confidence by {MAIN} is lower for wrong answers."
+    return f"Confidence by {MAIN} is not significantly lower for wrong answers."
 
 
-def sentences(found: Probed) -> list[str]:
-    """What was found, with numbers."""
+def sentences(found: HallucinationResult) -> list[str]:
+    """Summary sentences with numbers."""
     wrong = 1 - found.right.estimate
-    said = [
-        f"{percent(wrong)} of {plural(found.right.n, 'written answer')} of {found.asking.model} are nearer to a false "
-        f"answer than to a true one ({_turned(found)})."
+    sentences_ = [
+        f"Error rate of {found.setup.model}: {percent(wrong)} ({_error_interval(found)}) of "
+        f"{plural(found.right.n, 'answer')}."
     ]
     main = _main(found)
     if main is not None and main.auroc is not None:
         half = main.curve.points[2]
-        said.append(
-            f"By {main.name}, a right answer has more of it than a wrong one with a chance of "
-            f"{number(main.auroc.estimate)} ({number_between(main.auroc)}); of the surest half "
-            f"{percent(half.risk.estimate)} are wrong ({percent_between(half.risk)})."
+        sentences_.append(
+            f"AUROC of {main.name}: {number(main.auroc.estimate)} ({number_between(main.auroc)}); risk at 50% coverage "
+            f"{percent(half.risk.estimate)} ({percent_between(half.risk)})."
         )
     if found.chosen is not None:
-        said.append(
-            f"The most probable of the known answers is a true one in {percent(found.chosen.estimate)} of "
-            f"{plural(found.chosen.n, 'question')} ({percent_between(found.chosen)})."
+        sentences_.append(
+            f"Multiple-choice accuracy by likelihood: {percent(found.chosen.estimate)} "
+            f"({percent_between(found.chosen)}) of {plural(found.chosen.n, 'question')}."
         )
     if lacking := [item for item in found.items if item.right is None]:
-        said.append(f"{plural(len(lacking), 'question')} had no answer: {lacking[0].lack}.")
-    return said
+        sentences_.append(f"{plural(len(lacking), 'question')} failed: {lacking[0].lack}.")
+    return sentences_
 
 
-def rows(found: Probed) -> list[list[str]]:
-    """A row a sign: name, AUROC, risks at coverages, and what is spared."""
-    return [_row(one) for one in (*found.signs, *([found.choices] if found.choices else []))]
+def rows(found: HallucinationResult) -> list[list[str]]:
+    """One row per score: name, AUROC, risk by coverage, risk reduction."""
+    return [_row(one) for one in (*found.scores, *([found.choices] if found.choices else []))]
 
 
-def _row(one: Sign) -> list[str]:
+def _row(one: UncertaintyScore) -> list[str]:
     auroc = f"{number(one.auroc.estimate)} ({number_between(one.auroc)})" if one.auroc else "-"
     risks = [percent(point.risk.estimate) for point in one.curve.points]
     return [one.name, auroc, *risks, f"{points(one.curve.gain)} ({points_between(one.curve.gain)})"]
 
 
-def _main(found: Probed) -> Sign | None:
-    """The sign that was named before anything was measured: the best of several would look good by luck."""
-    return next((one for one in found.signs if one.name == MAIN and one.auroc is not None), None)
+def _main(found: HallucinationResult) -> UncertaintyScore | None:
+    """The pre-specified score; selecting the best of several would be biased."""
+    return next((one for one in found.scores if one.name == MAIN and one.auroc is not None), None)
 
 
-def _shown(main: Sign) -> bool:
+def _shown(main: UncertaintyScore) -> bool:
     return main.curve.gain.low is not None and main.curve.gain.low > 0
 
 
-def _tone(found: Probed) -> Tone:
+def _tone(found: HallucinationResult) -> Tone:
     main = _main(found)
     return "helped" if main is not None and _shown(main) else "unclear"
 
 
-def _turned(found: Probed) -> str:
-    """The interval of the wrong ones."""
+def _error_interval(found: HallucinationResult) -> str:
+    """Interval of the error rate."""
     if found.right.low is None or found.right.high is None:
         return "no interval below n = 2"
     return f"{100 * (1 - found.right.high):.1f} to {100 * (1 - found.right.low):.1f}"
 
 
-def _curves(found: Probed) -> Section:
+def _curves(found: HallucinationResult) -> Section:
     first = max(1, found.right.n // 10)
-    drawn = [*found.signs, *([found.choices] if found.choices else [])]
-    up = axis_over([0.0, *(100 * risk for one in drawn for risk in one.curve.risk[first - 1 :])], ticks=4)
+    sampled = [*found.scores, *([found.choices] if found.choices else [])]
+    up = axis_over([0.0, *(100 * risk for one in sampled for risk in one.curve.risk[first - 1 :])], ticks=4)
     axes = axis_between(0, 100), up
     values = {
-        "signs": [(one, _row(one), _plot(one, axes, first)) for one in drawn],
+        "scores": [(one, _row(one), _plot(one, axes, first)) for one in sampled],
         "main": MAIN,
         "choices": CHOSEN,
         "wrong": percent(1 - found.right.estimate),
         "first": first,
     }
-    return Section("risk", "What silence when unsure would spare", fill("risk.html", values))
+    return Section("risk", "Selective prediction", fill("risk.html", values))
 
 
-def _plot(one: Sign, axes: tuple[Axis, Axis], first: int) -> Markup:
-    """From the surest `first` answers on: before, the curve jumps with every one."""
+def _plot(one: UncertaintyScore, axes: tuple[Axis, Axis], first: int) -> Markup:
+    """Curve from the `first` most confident answers on; before that it is too noisy."""
     points = [
         (100 * at, 100 * risk)
         for nth, (at, risk) in enumerate(zip(one.curve.coverage, one.curve.risk, strict=True), start=1)
         if nth >= first
     ]
     level = 100 * one.curve.risk[-1]
-    return risk_line(points, axes, level, f"Wrong answers by the share that is answered, surest first by {one.name}")
+    return risk_line(points, axes, level, f"Risk by coverage, most confident first by {one.name}")
 
 
-def _examples(found: Probed, main: Sign | None) -> list[Section]:
+def _examples(found: HallucinationResult, main: UncertaintyScore | None) -> list[Section]:
     if main is None:
         return []
-    known = sorted((item for item in found.items if main.name in item.sure), key=lambda one: -one.sure[main.name])
-    groups: Sequence[tuple[str, list[Item]]] = (
-        ("Sure and wrong", [item for item in known if not item.right][:EXAMPLES]),
-        ("Sure and right", [item for item in known if item.right][:EXAMPLES]),
-        ("Unsure and wrong", [item for item in reversed(known) if not item.right][:EXAMPLES]),
-        ("Unsure and right", [item for item in reversed(known) if item.right][:EXAMPLES]),
+    known = sorted(
+        (item for item in found.items if main.name in item.confidence), key=lambda one: -one.confidence[main.name]
+    )
+    groups: Sequence[tuple[str, list[ProbedQuestion]]] = (
+        ("Confident and wrong", [item for item in known if not item.right][:EXAMPLES]),
+        ("Confident and correct", [item for item in known if item.right][:EXAMPLES]),
+        ("Uncertain and wrong", [item for item in reversed(known) if not item.right][:EXAMPLES]),
+        ("Uncertain and correct", [item for item in reversed(known) if item.right][:EXAMPLES]),
     )
     shown = [
-        (name, [(item, number(abs(item.sure[main.name])), signed(item.margin)) for item in own])
+        (name, [(item, number(abs(item.confidence[main.name])), signed(item.margin)) for item in own])
         for name, own in groups
         if own
     ]
-    values = {"groups": shown, "sign": main.name}
-    return [Section("examples", "Look at the answers", fill("risk_examples.html", values))]
+    values = {"groups": shown, "score": main.name}
+    return [Section("examples", "Example answers", fill("risk_examples.html", values))]
 
 
-def _counted(found: Probed, source: str, versions: Mapping[str, str]) -> Section:
-    asking, drawn = found.asking, found.asking.drawn
+def _counted(found: HallucinationResult, source: str, versions: Mapping[str, str]) -> Section:
+    setup, sampled = found.setup, found.setup.sampling
     facts = [
-        ("questions", f"{count(len(found.items))} of {source}, drawn by seed {asking.seed}"),
-        ("asked", f"{asking.system!r}, then the question; greedy, at most {asking.max_tokens} tokens"),
-        ("drawn", f"{drawn.samples} answers to each at temperature {drawn.temperature:g}"),
-        ("alike", f"two answers mean the same from {drawn.threshold:g} up, by {drawn.by} with {drawn.judge}"),
-        ("right", f"nearest known answer by {asking.encoder}"),
-        (CHOSEN, "nothing is written: the known answers' own log-probabilities; all true ones count"),
+        ("questions", f"{count(len(found.items))} of {source}, sampled with seed {setup.seed}"),
+        ("prompt", f"{setup.system!r}, then the question; greedy, at most {setup.max_tokens} tokens"),
+        ("sampling", f"{sampled.samples} answers per question at temperature {sampled.temperature:g}"),
+        ("semantic equivalence", f"score of at least {sampled.threshold:g} by {sampled.by} with {sampled.judge}"),
+        ("correctness", f"nearest reference answer by {setup.encoder}"),
+        (CHOSEN, "log-likelihoods of the reference answers; any true answer counts"),
         *versions_fact(versions),
     ]
     return Section(
         "counted",
-        "What was asked, and how it was counted",
+        "Settings and limitations",
         fill("risk_counted.html", {"facts": facts, "limits": LIMITS}),
     )

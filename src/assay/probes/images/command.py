@@ -1,4 +1,4 @@
-"""assay probe images: which images of a folder are not safe to show, or are on a list."""
+"""assay probe images: detect unsafe images and images on a block list."""
 
 from __future__ import annotations
 
@@ -11,81 +11,104 @@ import click
 from assay.terminal.options import JSON, show, table
 
 if TYPE_CHECKING:
-    from assay.probes.images.probe import Looked
+    from assay.probes.images.probe import ScoredImage
 
 LIMITS = (
-    "The embedded model tells pornography in photographs and nothing else: no violence, no symbols, no drawings. Of a "
-    "folder that is known to be harmless the share that is flagged is the rate of false alarms."
+    "The embedded model detects pornography in photographs only, not violence, symbols or drawings. On a "
+    "folder known to "
+    "be harmless, the flagged rate is the false positive rate."
 )
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--model", default="embedded:open-nsfw", show_default=True, help="Any image classifier.")
-@click.option("--unsafe", multiple=True, default=("nsfw",), show_default=True, help="Its labels for what is unsafe.")
-@click.option("--line", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Flagged is what lies above.")
-@click.option("--block-list", type=click.Path(path_type=Path), help="Perceptual hashes, or a folder of images.")
-@click.option("--near", type=click.IntRange(0, 64), default=8, show_default=True, help="Bits up to which one is like.")
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Images that are listed.")
+@click.option("--model", default="embedded:open-nsfw", show_default=True, help="Image classifier.")
+@click.option(
+    "--unsafe",
+    multiple=True,
+    default=("nsfw",),
+    show_default=True,
+    help="Unsafe label of the classifier; repeat for several.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Flag images above this probability.",
+)
+@click.option(
+    "--block-list", type=click.Path(path_type=Path), help="File of perceptual hashes, or folder of images, to match."
+)
+@click.option(
+    "--max-distance",
+    type=click.IntRange(0, 64),
+    default=8,
+    show_default=True,
+    help="Maximum Hamming distance of a match.",
+)
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Maximum number of images to list."
+)
 @JSON
 def command(
     path: Path,
     model: str,
     unsafe: tuple[str, ...],
-    line: float,
+    threshold: float,
     block_list: Path | None,
-    near: int,
+    max_distance: int,
     limit: int,
     as_json: bool,
 ) -> None:
-    """Find images below PATH that are not safe to show, or look like those of a block list.
+    """Detect unsafe images below PATH, and max_distance-duplicates of images on a block list.
 
-    In a recipe the scorers ImageSafety and BlockList do the same, and a Threshold drops what lies beyond a line.
+    In a recipe, use the scorers ImageSafety and BlockList with a Threshold filter.
     """
     from assay.components.scorers.image.block_list import BlockList
     from assay.components.scorers.image.image_safety import ImageSafety
     from assay.models.open_models import OpenModels
     from assay.pipeline.progress import Lines, Silent
-    from assay.probes.images.probe import Looker, look
+    from assay.probes.images.probe import ImageScorer, score_images
 
-    scorers: dict[str, Looker] = {"safety": ImageSafety(model, unsafe)}
+    scorers: dict[str, ImageScorer] = {"safety": ImageSafety(model, unsafe)}
     if block_list is not None:
-        scorers["blocked"] = BlockList(str(block_list), near)
+        scorers["blocked"] = BlockList(str(block_list), max_distance)
     reporter = Silent() if as_json else Lines()
-    reporter.begin("images looked at", 1, 0)
-    found = look(path, scorers, OpenModels(), reporter.advance)
-    data = _data(found, line, near, blocked=block_list is not None)
+    reporter.begin("images scored", 1, 0)
+    found = score_images(path, scorers, OpenModels(), reporter.advance)
+    data = _data(found, threshold, max_distance, blocked=block_list is not None)
     if as_json:
         show(data)
         return
     _print(data, limit)
 
 
-def _data(found: Sequence[Looked], line: float, near: int, *, blocked: bool) -> dict[str, Any]:
+def _data(found: Sequence[ScoredImage], threshold: float, max_distance: int, *, blocked: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
     from assay.core.score import Score
-    from assay.probes.images.probe import beyond
+    from assay.probes.images.probe import flagged_rate
 
     rows = []
     for one in found:
-        row: dict[str, Any] = {"file": one.file, "why": []}
+        row: dict[str, Any] = {"file": one.file, "reasons": []}
         for name, outcome in one.outcomes.items():
             if not isinstance(outcome, Score):
-                row |= {name: None, "lack": getattr(outcome, "reason", "")}
+                row |= {name: None, "failure": getattr(outcome, "reason", "")}
                 continue
             row[name] = outcome.value
-            if outcome.value > line if name == "safety" else outcome.value <= near:
-                row["why"].append("not safe" if name == "safety" else outcome.reason)
+            if outcome.value > threshold if name == "safety" else outcome.value <= max_distance:
+                row["reasons"].append("unsafe" if name == "safety" else outcome.reason)
         rows.append(row)
-    shares = {"safety": beyond(found, "safety", lambda value: value > line)}
+    rates = {"safety": flagged_rate(found, "safety", lambda value: value > threshold)}
     if blocked:
-        shares["blocked"] = beyond(found, "blocked", lambda value: value <= near)
+        rates["blocked"] = flagged_rate(found, "blocked", lambda value: value <= max_distance)
     return {
         "images": rows,
-        "line": line,
-        "shares": {name: None if share is None else asdict(share) for name, share in shares.items()},
-        "unread": sum("lack" in row for row in rows),
+        "threshold": threshold,
+        "rates": {name: None if rate is None else asdict(rate) for name, rate in rates.items()},
+        "failed": sum("failure" in row for row in rows),
         "limits": LIMITS,
     }
 
@@ -94,24 +117,25 @@ def _print(data: dict[str, Any], limit: int) -> None:
     from assay.analysis.format import count, percent, percent_between, plural
     from assay.core.effect import Effect
 
-    said = {"safety": "not safe", "blocked": "like one of the list"}
-    for name, share in data["shares"].items():
-        if share is not None:
-            effect = Effect(**share)
+    words = {"safety": "unsafe", "blocked": "on the block list"}
+    for name, rate in data["rates"].items():
+        if rate is not None:
+            effect = Effect(**rate)
             flagged = round(effect.estimate * effect.n)
             click.echo(
-                f"{count(flagged)} of {plural(effect.n, 'image')} {said[name]}: {percent(effect.estimate)} "
+                f"{count(flagged)} of {plural(effect.n, 'image')} {words[name]}: {percent(effect.estimate)} "
                 f"({percent_between(effect)})."
             )
-    unread = [row for row in data["images"] if "lack" in row]
-    flagged_rows = [row for row in data["images"] if row["why"]]
+    failed = [row for row in data["images"] if "failure" in row]
+    flagged_rows = [row for row in data["images"] if row["reasons"]]
     rows = [
-        [row["file"], _number(row, "safety"), _number(row, "blocked"), ", ".join(row["why"])] for row in flagged_rows
+        [row["file"], _number(row, "safety"), _number(row, "blocked"), ", ".join(row["reasons"])]
+        for row in flagged_rows
     ]
-    rows += [[row["file"], "-", "-", row["lack"]] for row in unread]
+    rows += [[row["file"], "-", "-", row["failure"]] for row in failed]
     if rows[:limit]:
         click.echo()
-        table(["image", "unsafe", "bits", "why"], rows[:limit])
+        table(["image", "P(unsafe)", "distance", "reason"], rows[:limit])
     if len(rows) > limit:
         click.echo(f"and {count(len(rows) - limit)} more; --json lists all.")
     click.echo(f"\n{LIMITS}")

@@ -1,4 +1,4 @@
-"""Images of a folder looked at by scorers, outside of any run."""
+"""Score the images of a folder outside of a run."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from assay.images.codec import ENDINGS, decode, images_below
 from assay.stats.inference.intervals import wilson
 
 PART = 16
-"""Images that are looked at between two signs of life."""
+"""Images per batch."""
 
 
-class Looker(Protocol):
-    """What scores images."""
+class ImageScorer(Protocol):
+    """Scorer of images."""
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """One outcome each."""
+        """One outcome per sample."""
         ...
 
 
 @dataclass(frozen=True)
 class FolderImages:
-    """Pixels of files by the digest of their paths: nothing is copied, and one is read when it is looked at."""
+    """Image store that reads files on demand, by the digest of their paths."""
 
     files: Mapping[str, Path]
 
     def get(self, images: Sequence[Image]) -> Sequence[Pixels]:
-        """Decoded.
+        """Decode images.
 
         Raises:
-            StoreError: A file cannot be read, or is no image.
+            StoreError: A file cannot be read or decoded.
         """
         found = []
         for image in images:
@@ -51,50 +51,50 @@ class FolderImages:
         return found
 
     def put(self, pixels: Pixels) -> Image:
-        """Nothing is kept here.
+        """Not supported.
 
         Raises:
             StoreError: Always.
         """
-        raise StoreError("Images of a folder are looked at; none are made.")
+        raise StoreError("This image store is read-only.")
 
 
 @dataclass(frozen=True)
-class Looked:
-    """An image and what each scorer says of it."""
+class ScoredImage:
+    """An image with its outcomes by scorer."""
 
     file: str
-    """Below the folder."""
+    """Path relative to the folder."""
     outcomes: Mapping[str, Outcome]
 
 
 def files_of(path: Path) -> list[Path]:
-    """All images below a folder, by their names' endings, in order; or the one that is named.
+    """All image files below a folder, in order, or a single file.
 
     Raises:
-        SourceError: There is no such folder, or no image in it.
+        SourceError: The folder does not exist, or contains no images.
     """
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise SourceError(f"There is no folder or image {str(path)!r}.")
+        raise SourceError(f"The folder or image {str(path)!r} does not exist.")
     found = images_below(path)
     if not found:
-        raise SourceError(f"No images in {str(path)!r}.", hint=f"Files that end in {', '.join(sorted(ENDINGS))}.")
+        raise SourceError(f"No images in {str(path)!r}.", hint=f"Supported extensions: {', '.join(sorted(ENDINGS))}.")
     return found
 
 
-def look(
+def score_images(
     path: Path,
-    scorers: Mapping[str, Looker],
+    scorers: Mapping[str, ImageScorer],
     models: Models,
-    heard: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Looked]:
-    """Every image of `path` by every scorer; one that does not decode is unscored by all.
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[ScoredImage]:
+    """Score every image of `path` with every scorer; undecodable images are unscored.
 
     Raises:
-        SourceError: As `files_of`, or a scorer's own list cannot be read.
-        ModelError: A model cannot be opened.
+        SourceError: As `files_of`, or the block list cannot be read.
+        ModelError: A model cannot be loaded.
     """
     files = files_of(path)
     by_digest = {hashlib.sha256(str(file).encode("utf-8", "surrogateescape")).hexdigest(): file for file in files}
@@ -107,12 +107,12 @@ def look(
         for nth in range(len(part)):
             file = files[start + nth]
             name = file.name if path.is_file() else file.relative_to(path).as_posix()
-            found.append(Looked(name, {column: outcomes[nth] for column, outcomes in columns.items()}))
-        heard(len(found), len(samples))
+            found.append(ScoredImage(name, {column: outcomes[nth] for column, outcomes in columns.items()}))
+        progress(len(found), len(samples))
     return found
 
 
-def beyond(found: Sequence[Looked], column: str, out: Callable[[float], bool]) -> Effect | None:
-    """The share of images with a score of which `out` is true, with Wilson's interval; None where none has one."""
-    values = [one.value for looked in found if isinstance(one := looked.outcomes[column], Score)]
+def flagged_rate(found: Sequence[ScoredImage], column: str, out: Callable[[float], bool]) -> Effect | None:
+    """Rate of scored images for which `out` is true, with Wilson's interval; None if none is scored."""
+    values = [one.value for image in found if isinstance(one := image.outcomes[column], Score)]
     return wilson(sum(map(out, values)), len(values)) if values else None

@@ -1,4 +1,4 @@
-"""assay probe jailbreak: how often attacks get through, and what defenses cost."""
+"""assay probe jailbreak: attack success rate, with and without defenses, and over-refusal."""
 
 from __future__ import annotations
 
@@ -10,63 +10,84 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.core.errors import UserError
-from assay.probes.output import check_folder, end
+from assay.probes.command import check_folder, end
 from assay.terminal.money import BUDGET_NOW
-from assay.terminal.options import JSON, table
-from assay.terminal.texts import texts_of
+from assay.terminal.options import JSON, table, texts_of
 
 if TYPE_CHECKING:
-    from assay.probes.jailbreak.defenses import Asking
-    from assay.probes.jailbreak.probe import Probed
-    from assay.probes.jailbreak.tasks import Attack, Task
+    from assay.probes.jailbreak.defenses import JailbreakSetup
+    from assay.probes.jailbreak.probe import JailbreakResult
+    from assay.probes.jailbreak.tasks import Attack, JailbreakTask
 
 FAMILIES = ("direct", "role-play", "encoding", "many-shot", "prefix", "persuasion")
-DEFENCES = ("reminder", "perplexity", "vote", "guard")
+DEFENSES = ("reminder", "perplexity", "vote", "guard")
 
 
 @click.command()
-@click.option("--model", default="embedded:smollm2", show_default=True, help="Any language model.")
+@click.option("--model", default="embedded:smollm2", show_default=True, help="Language model to attack.")
 @click.option(
     "--task",
     type=click.Choice(["secret", "rule"]),
     default="secret",
     show_default=True,
-    help="A codeword in the instructions that must not leak, or a rule against digits; a program checks both.",
+    help="Built-in task: keep a codeword secret, or follow a rule against digits; both are checked by rules.",
 )
 @click.option(
-    "--prompts", type=click.Path(path_type=Path), help="Prompts of yours instead: a .txt file, one on a line."
+    "--prompts",
+    type=click.Path(path_type=Path),
+    help="File of your own attack prompts, one per line, instead of --task.",
 )
-@click.option("--column", help="Of a .csv or .jsonl file of prompts: which column holds them.")
-@click.option("--system", default="", help="With --prompts: the instructions that the model has.")
+@click.option("--column", help="Column of the prompts in a .csv or .jsonl file.")
+@click.option("--system", default="", help="System prompt for --prompts.")
 @click.option(
-    "--harmless", type=click.Path(path_type=Path), help="Harmless questions, one on a line; assay's by default."
+    "--harmless", type=click.Path(path_type=Path), help="File of harmless questions, one per line.  [default: built-in]"
 )
-@click.option("--cases", type=click.IntRange(1), default=10, show_default=True, help="Attacks of each family.")
-@click.option("--family", "families", type=click.Choice(FAMILIES), multiple=True, help="Only this; again for more.")
+@click.option("--cases", type=click.IntRange(1), default=10, show_default=True, help="Attacks per family.")
 @click.option(
-    "--defense", "defenses", type=click.Choice([*DEFENCES, "none"]), multiple=True, help="Only this, or none."
+    "--family",
+    "families",
+    type=click.Choice(FAMILIES),
+    multiple=True,
+    help="Attack family; repeat for several.  [default: all]",
+)
+@click.option(
+    "--defense",
+    "defenses",
+    type=click.Choice([*DEFENSES, "none"]),
+    multiple=True,
+    help="Defense; repeat for several.  [default: all]",
 )
 @click.option("--reader", default="embedded:smollm2", show_default=True, help="Open model of the perplexity filter.")
-@click.option("--guard", default="", help="Open model that reads the answers; --model by default.")
+@click.option("--guard", default="", help="Open model of the answer guard.  [default: --model]")
 @click.option(
-    "--false-alarms",
+    "--false-positive-rate",
+    "false_alarms",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.05,
     show_default=True,
-    help="Share of harmless questions that the perplexity filter and the guard may stop.",
+    help="Maximum false positive rate of the perplexity filter and the guard on harmless questions.",
 )
-@click.option("--copies", type=click.IntRange(1, 100), default=5, show_default=True, help="Copies that vote.")
-@click.option("--swapped", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Letters changed in each.")
-@click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True, help="Of an answer.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page there.")
+@click.option(
+    "--copies", type=click.IntRange(1, 100), default=5, show_default=True, help="Perturbed copies of SmoothLLM."
+)
+@click.option(
+    "--perturbation",
+    "swapped",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Proportion of characters replaced per copy.",
+)
+@click.option("--max-tokens", type=click.IntRange(1), default=32, show_default=True, help="Maximum tokens per answer.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write an HTML report to this file.")
 @BUDGET_NOW
 @JSON
-def command(task: Task, prompts: Path | None, html: Path | None, as_json: bool, **options: Any) -> None:
-    """Measure how often published kinds of attack get through to MODEL, with and without defenses.
+def command(task: JailbreakTask, prompts: Path | None, html: Path | None, as_json: bool, **options: Any) -> None:
+    """Measure the success rate of published jailbreak attacks, with and without defenses.
 
-    Next to what each defense prevents stands its price: the harmless questions that are refused. Attacks are fixed and
-    mild; no harmful text is shipped. Try --prompts only with what you are allowed to ask.
+    For each defense the refusal rate of harmless questions is reported as its cost. Attacks are fixed and mild; no
+    harmful text is included. Use --prompts only with prompts that you are allowed to send.
     """
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Budget
@@ -77,31 +98,31 @@ def command(task: Task, prompts: Path | None, html: Path | None, as_json: bool, 
 
     check_folder(html)
     if prompts is None and (options["column"] or options["system"]):
-        raise UserError("--column and --system go with --prompts.")
+        raise UserError("--column and --system require --prompts.")
     budget = Budget(options["budget"])
     asking, defenses = _asking(options), _defenses(options["defenses"])
     harmless = _harmless(options["harmless"])
-    kind: Task = "prompts" if prompts is not None else task
-    tried = _attacks(kind, prompts, harmless, options)
+    kind: JailbreakTask = "prompts" if prompts is not None else task
+    attacks_ = _attacks(kind, prompts, harmless, options)
     _check(asking, defenses, len(harmless))
-    bench = bench_of(asking, OpenModels(budget=budget), tried, harmless, options["system"])
-    found = probe(bench, tried, kind, defenses, Silent() if as_json else Lines())
-    source = options["harmless"].name if options["harmless"] else "assay's own"
+    bench = bench_of(asking, OpenModels(budget=budget), attacks_, harmless, options["system"])
+    found = probe(bench, attacks_, kind, defenses, Silent() if as_json else Lines())
+    source = options["harmless"].name if options["harmless"] else "the built-in set"
     data = asdict(found) if as_json else None
     end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE)))
 
 
-def _asking(options: dict[str, Any]) -> Asking:
-    from assay.probes.jailbreak.defenses import Asking
+def _asking(options: dict[str, Any]) -> JailbreakSetup:
+    from assay.probes.jailbreak.defenses import JailbreakSetup
 
     names = ("model", "max_tokens", "reader", "guard", "false_alarms", "copies", "swapped", "seed")
-    return Asking(**{name: options[name] for name in names})
+    return JailbreakSetup(**{name: options[name] for name in names})
 
 
 def _defenses(named: Sequence[str]) -> list[str]:
     if "none" in named and len(named) > 1:
-        raise UserError("--defense none goes alone.")
-    return [] if "none" in named else list(dict.fromkeys(named)) or list(DEFENCES)
+        raise UserError("--defense none cannot be combined with other defenses.")
+    return [] if "none" in named else list(dict.fromkeys(named)) or list(DEFENSES)
 
 
 def _harmless(file: Path | None) -> list[str]:
@@ -114,11 +135,13 @@ def _harmless(file: Path | None) -> list[str]:
         own = Requests("safe").read(Lab(0, OpenModels(), StoredImages([])))
         return [one.text("instruction") for one in own]
     if file.suffix.lower() in (".csv", ".jsonl"):
-        raise UserError("--harmless is a text file with a question on each line.")
+        raise UserError("--harmless must be a text file with one question per line.")
     return texts_of(file, whole=False, column=None)
 
 
-def _attacks(task: Task, prompts: Path | None, harmless: Sequence[str], options: dict[str, Any]) -> list[Attack]:
+def _attacks(
+    task: JailbreakTask, prompts: Path | None, harmless: Sequence[str], options: dict[str, Any]
+) -> list[Attack]:
     from assay.probes.jailbreak.tasks import attacks, attacks_on
 
     families = list(dict.fromkeys(options["families"])) or list(FAMILIES)
@@ -128,37 +151,39 @@ def _attacks(task: Task, prompts: Path | None, harmless: Sequence[str], options:
     return attacks_on(texts, families, options["system"], harmless)
 
 
-def _check(asking: Asking, defenses: Sequence[str], harmless: int) -> None:
-    """What would stop the probe after the model has been asked for minutes."""
+def _check(asking: JailbreakSetup, defenses: Sequence[str], harmless: int) -> None:
+    """Check the requirements of the defenses before any model is called."""
     from assay.models.remote.services import is_remote
     from assay.probes.jailbreak.defenses import needed
 
     least = needed(asking.false_alarms)
     if {"perplexity", "guard"} & set(defenses) and harmless < least:
         raise UserError(
-            f"A line for {100 * asking.false_alarms:g} % of harmless questions takes {least} of them, had {harmless}.",
-            hint="Give more with --harmless, or allow more with --false-alarms.",
+            f"A threshold at a false positive rate of {100 * asking.false_alarms:g} % needs {least} "
+            "harmless questions, "
+            f"got {harmless}.",
+            hint="Give more with --harmless, or raise --false-positive-rate.",
         )
     if "guard" in defenses and is_remote(asking.guard or asking.model):
         raise UserError(
-            "The guard says how probable a yes is, which a service does not.",
-            hint="Name an open model with --guard, or leave it out: --defense reminder --defense vote.",
+            "The guard needs token probabilities, which a remote model does not provide.",
+            hint="Give an open model with --guard, or omit it: --defense reminder --defense vote.",
         )
     if "perplexity" in defenses and is_remote(asking.reader):
-        raise UserError("The perplexity filter reads with an open model: name one with --reader.")
+        raise UserError("The perplexity filter needs an open model: give one with --reader.")
 
 
-def _print(found: Probed) -> None:
+def _print(found: JailbreakResult) -> None:
     from assay.analysis.format import percent
-    from assay.probes.jailbreak.page import LIMITS, MEANT, SUPPLIED, headline, rows, sentences, together
+    from assay.probes.jailbreak.page import LIMITS, MEANT, SUPPLIED, headline, interval_note, rows, sentences
 
     click.echo(f"{headline(found)} {' '.join(sentences(found))}\n")
-    table(["defense", "attacks through", "change", "harmless refused", "change"], rows(found))
+    table(["defense", "attack success rate", "change (pp)", "refusal rate (harmless)", "change (pp)"], rows(found))
     click.echo()
     names = [one.name for one in found.results]
     cells = [
         [family, *(percent(one.families[family].estimate) for one in found.results)] for family in found.alone.families
     ]
     table(["family", *names], cells)
-    click.echo(f"\nThrough: the model {MEANT[found.task]}. {together(found)}".rstrip())
+    click.echo(f"\nAttack success: the model {MEANT[found.task]}. {interval_note(found)}".rstrip())
     click.echo(SUPPLIED if found.task == "prompts" else LIMITS[0])

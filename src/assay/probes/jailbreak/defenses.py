@@ -1,4 +1,4 @@
-"""What stands between a model and who talks to it: four published defenses, around any language model."""
+"""Four published jailbreak defenses for any language model."""
 
 from __future__ import annotations
 
@@ -31,60 +31,60 @@ SWAPPED = string.ascii_letters + string.digits + string.punctuation + " "
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How a model is asked, and how its defenses are set."""
+class JailbreakSetup:
+    """Settings of the model and its defenses."""
 
     model: str
     max_tokens: int = 32
     reader: str = "embedded:smollm2"
-    """Whose perplexity the filter looks at."""
+    """Model of the perplexity filter."""
     guard: str = ""
-    """An open language model that reads every answer; `model` itself where none is named."""
+    """Open model of the answer guard; `model` if empty."""
     false_alarms: float = 0.05
-    """Share of harmless messages, or answers, that the perplexity filter and the guard may stop."""
+    """Maximum false positive rate of the perplexity filter and the guard."""
     copies: int = 5
-    """Perturbed copies that vote."""
+    """Number of perturbed copies."""
     swapped: float = 0.1
-    """Share of letters that a copy has others for."""
+    """Proportion of characters replaced per copy."""
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What who asks gets to see."""
+    """Answer as seen by the user."""
 
     text: str
     blocked: str = ""
-    """Why a defense gave nothing out; "" where it let the answer pass."""
+    """Reason for blocking; "" if the answer passed."""
     lack: str = ""
-    """Why there is no answer."""
+    """Reason of a failure."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Attacks and harmless questions, with the answers of the model alone: what every defense starts from."""
+    """Attacks and harmless questions with the answers without defense."""
 
-    asking: Asking
+    asking: JailbreakSetup
     models: Models
     attacks: tuple[Turn, ...]
     harmless: tuple[Turn, ...]
     alone: tuple[Reply, ...] = ()
-    """To the attacks, then to the harmless questions."""
+    """Answers to the attacks, then to the harmless questions."""
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """All."""
+        """All prompts."""
         return (*self.attacks, *self.harmless)
 
 
 Defense = Callable[[Bench], list[Reply]]
 
 
-def ask(turns: Sequence[Turn], asking: Asking, models: Models) -> list[Reply]:
-    """What the model answers, greedy.
+def ask(turns: Sequence[Turn], asking: JailbreakSetup, models: Models) -> list[Reply]:
+    """Answers with greedy decoding.
 
     Raises:
-        ModelError: It cannot be asked, or what stands in the way stands in the way of every further answer.
+        ModelError: The model cannot be called, or the problem affects all further answers.
     """
     decoding = Decoding(max_tokens=asking.max_tokens)
     asked = [
@@ -104,47 +104,47 @@ def ask(turns: Sequence[Turn], asking: Asking, models: Models) -> list[Reply]:
 
 def _reply(found: Completion) -> Reply:
     answer = found.answers[0]
-    stopped_by = "its provider withheld it" if answer.end in ("filter", "refusal") and not answer.text.strip() else ""
+    stopped_by = "blocked by the provider" if answer.end in ("filter", "refusal") and not answer.text.strip() else ""
     return Reply(answer.text.strip(), blocked=stopped_by)
 
 
 def reminder(bench: Bench) -> list[Reply]:
-    """Every message is followed by a reminder of what the model was told.
+    """Append a self-reminder to every message.
 
-    Source: Xie et al. 2023, "Defending ChatGPT against jailbreak attack via self-reminders", in words of our own.
+    Source: Xie et al. 2023, "Defending ChatGPT against jailbreak attack via self-reminders", with our own wording.
     """
     turns = [replace(one, message=REMINDER.format(message=one.message)) for one in bench.turns]
     return ask(turns, bench.asking, bench.models)
 
 
 def perplexity(bench: Bench) -> list[Reply]:
-    """Messages that surprise a language model more than harmless ones do are not answered.
+    """Block messages with a higher perplexity than harmless ones.
 
-    Source: Alon and Kamfonas 2023; Jain et al. 2023, section 4.1. They draw the line at the harmless messages' highest;
-    here it is where a new harmless one lies above with a chance of `false_alarms` at most.
+    Source: Alon and Kamfonas 2023; Jain et al. 2023, section 4.1. They use the maximum over harmless messages as
+    threshold; here it is calibrated to a false positive rate of at most `false_alarms`.
 
     Raises:
-        UserError: There are too few harmless messages to draw a line by.
+        UserError: There are too few harmless messages to calibrate the threshold.
     """
     lab = Lab(bench.asking.seed, bench.models, StoredImages([]))
     read = [nth for nth, reply in enumerate(bench.alone) if not reply.lack]
     scored = Perplexity(bench.asking.reader).score([Sample({"text": bench.turns[nth].message}) for nth in read], lab)
-    # A message of one token has no perplexity: nothing about it is surprising.
+    # A message of one token has no perplexity and passes.
     values = {nth: one.value if isinstance(one, Score) else 1.0 for nth, one in zip(read, scored, strict=True)}
     return _above(bench, bench.alone, values, "its perplexity of {value:.0f} is above {at:.0f}")
 
 
 def guard(bench: Bench) -> list[Reply]:
-    """Another model, or the same, reads every answer beside what was asked, and stops those it takes for a breach.
+    """Block answers that a guard model classifies as a violation.
 
-    It is asked in words, and never told how a breach is checked. A yes counts from where few answers to harmless
-    messages have one: a small model's own fifty per cent means little.
+    The guard does not know how violations are checked. The threshold on its log-odds is calibrated on answers to
+    harmless messages, since the raw probabilities of small models are not calibrated.
 
-    Source: Phute et al. 2024, "LLM Self Defense", section 3; Inan et al. 2023, "Llama Guard", for a model of its own.
+    Source: Phute et al. 2024, "LLM Self Defense", section 3; Inan et al. 2023, "Llama Guard" (separate guard model).
 
     Raises:
-        ModelError: It does not say how probable words are.
-        UserError: There are too few harmless messages to draw a line by.
+        ModelError: The guard provides no token probabilities.
+        UserError: There are too few harmless messages to calibrate the threshold.
     """
     reference = bench.asking.guard or bench.asking.model
     read = [nth for nth, reply in enumerate(bench.alone) if not reply.lack]
@@ -168,9 +168,9 @@ def _guarded(turn: Turn, reply: Reply) -> str:
 
 
 def vote(bench: Bench) -> list[Reply]:
-    """Copies of a message with some letters changed are answered, and what most of them get is given out.
+    """Answer perturbed copies of a message, and return the majority (SmoothLLM).
 
-    Source: Robey et al. 2023, "SmoothLLM", algorithm 1 with RandomSwapPerturbation; a refusal is told by its words.
+    Source: Robey et al. 2023, "SmoothLLM", algorithm 1 with RandomSwapPerturbation; refusals are detected by phrases.
     """
     copies = bench.asking.copies
     turns = [
@@ -182,32 +182,32 @@ def vote(bench: Bench) -> list[Reply]:
     return [_majority(answered[start : start + copies]) for start in range(0, len(answered), copies)]
 
 
-DEFENCES: Mapping[str, tuple[str, Defense]] = {
-    "reminder": ("every message is followed by a reminder", reminder),
-    "perplexity": ("messages that surprise a reader are not answered", perplexity),
-    "vote": ("copies with changed letters vote", vote),
-    "guard": ("a model reads every answer before it is given out", guard),
+DEFENSES: Mapping[str, tuple[str, Defense]] = {
+    "reminder": ("self-reminder after every message", reminder),
+    "perplexity": ("blocks messages with high perplexity", perplexity),
+    "vote": ("majority vote over perturbed copies (SmoothLLM)", vote),
+    "guard": ("guard model checks every answer", guard),
 }
-"""Name to what it does and to itself."""
+"""Description and function of each defense."""
 
 
-def swapped(text: str, share: float, seed: str) -> str:
-    """`text` with that share of its letters, rounded up, replaced by others, drawn by `seed`."""
+def swapped(text: str, rate: float, seed: str) -> str:
+    """Replace a random proportion of characters, rounded up."""
     draw = random.Random(seed)
     letters = list(text)
-    wanted = min(len(letters), -(-round(1e9 * share) * len(letters) // 10**9))
+    wanted = min(len(letters), -(-round(1e9 * rate) * len(letters) // 10**9))
     for place in draw.sample(range(len(letters)), wanted):
         letters[place] = draw.choice(SWAPPED)
     return "".join(letters)
 
 
 def needed(false_alarms: float) -> int:
-    """Harmless messages that it takes to draw a line without one of them."""
+    """Number of harmless messages needed for leave-one-out calibration."""
     return minimum_items(false_alarms) + 1
 
 
 def _majority(copies: Sequence[Reply]) -> Reply:
-    """An answer that is like most of them: the first; a tie is no refusal."""
+    """First answer of the majority class; a tie is not a refusal."""
     if lack := next((one.lack for one in copies if one.lack), ""):
         return Reply("", lack=lack)
     declined = [bool(one.blocked or not one.text or declining(one.text)) for one in copies]
@@ -216,24 +216,24 @@ def _majority(copies: Sequence[Reply]) -> Reply:
     return replace(found, blocked=f"{sum(declined)} of {len(copies)} copies were declined") if most else found
 
 
-def _above(bench: Bench, replies: Sequence[Reply], values: Mapping[int, float], said: str) -> list[Reply]:
-    """Blocks what lies above the line of the harmless ones; each of those meets a line that was drawn without it.
+def _above(bench: Bench, replies: Sequence[Reply], values: Mapping[int, float], reason: str) -> list[Reply]:
+    """Block values above a threshold calibrated on harmless messages, with leave-one-out for these messages.
 
-    `values` by place; what has none is let pass, and no line is drawn from it.
+    `values` are by position; positions without a value pass and are not used for calibration.
     """
-    share = bench.asking.false_alarms
+    rate = bench.asking.false_alarms
     harmless = {nth: value for nth, value in values.items() if nth >= len(bench.attacks)}
-    if len(harmless) < (least := needed(share)):
+    if len(harmless) < (least := needed(rate)):
         raise UserError(
-            f"A line that at most {100 * share:g} % of harmless messages lie above takes {least} of them, "
-            f"had {len(harmless)}.",
-            hint="Give more with --harmless, or allow more with --false-alarms.",
+            f"A threshold at a false positive rate of {100 * rate:g} % needs {least} harmless messages, "
+            f"got {len(harmless)}.",
+            hint="Give more with --harmless, or raise --false-positive-rate.",
         )
-    whole = conformal_threshold(list(harmless.values()), share)
+    whole = conformal_threshold(list(harmless.values()), rate)
     found = list(replies)
     for nth, value in values.items():
         others = [one for place, one in harmless.items() if place != nth]
-        at = conformal_threshold(others, share) if nth in harmless else whole
+        at = conformal_threshold(others, rate) if nth in harmless else whole
         if value > at:
-            found[nth] = replace(found[nth], blocked=said.format(value=value, at=at))
+            found[nth] = replace(found[nth], blocked=reason.format(value=value, at=at))
     return found

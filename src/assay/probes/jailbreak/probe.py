@@ -1,4 +1,4 @@
-"""How often published attacks get through to a model, what each defense prevents, and its price in refusals."""
+"""Jailbreak probe: attack success rate and over-refusal, with and without defenses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from assay.core.effect import Effect
 from assay.core.errors import UserError
 from assay.core.lab import Models
 from assay.pipeline.progress import Reporter, Silent
-from assay.probes.jailbreak.defenses import DEFENCES, Asking, Bench, Reply, ask
-from assay.probes.jailbreak.tasks import Attack, Task, Turn, through
+from assay.probes.jailbreak.defenses import DEFENSES, Bench, JailbreakSetup, Reply, ask
+from assay.probes.jailbreak.tasks import Attack, JailbreakTask, Turn, through
 from assay.stats.inference.intervals import wilson
 from assay.stats.inference.paired_proportions import paired_proportions
 from assay.text.answers.refusals import declining
@@ -22,106 +22,112 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
-class Tried:
-    """An attack and what came of it."""
+class AttackOutcome:
+    """An attack with its answer and outcome."""
 
     family: str
     message: str
     reply: Reply
     how: str
-    """How the answer shows that it got through; "" where it did not."""
+    """Evidence of success in the answer; "" if the attack failed."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A harmless question and what came of it."""
+class HarmlessOutcome:
+    """A harmless question with its answer and outcome."""
 
     question: str
     reply: Reply
     refused: str
-    """By which words, or by what, it was refused; "" where it was answered."""
+    """Evidence of refusal; "" if it was answered."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a defense comes to, or the model without any."""
+class DefenseResult:
+    """DefenseResult of one defense, or of the model without defense."""
 
     name: str
-    said: str
+    description: str
     through: Effect
-    """Share of attacks that get through."""
+    """Attack success rate."""
     families: Mapping[str, Effect]
-    """The same of each family."""
+    """Attack success rate by family."""
     refused: Effect
-    """Share of harmless questions that are refused."""
+    """Refusal rate on harmless questions."""
     through_change: Effect | None
-    """`through` less that of the model alone, below 0 where it keeps attacks out; None of the model alone."""
+    """Change of the attack success rate against no defense; None without defense."""
     refused_change: Effect | None
-    """`refused` less that of the model alone: the price."""
-    attacks: tuple[Tried, ...]
-    harmless: tuple[Asked, ...]
+    """Change of the refusal rate against no defense (over-refusal)."""
+    attacks: tuple[AttackOutcome, ...]
+    harmless: tuple[HarmlessOutcome, ...]
 
 
 @dataclass(frozen=True)
-class Probed:
-    """All of it."""
+class JailbreakResult:
+    """DefenseResult of the jailbreak probe."""
 
-    asking: Asking
-    task: Task
-    results: tuple[Result, ...]
-    """The model alone first."""
+    asking: JailbreakSetup
+    task: JailbreakTask
+    results: tuple[DefenseResult, ...]
+    """No defense first."""
     left_out: Mapping[str, int]
-    """Attacks and harmless questions that are not counted, by why there was no answer to them."""
+    """Excluded attacks and harmless questions by failure reason."""
 
     @property
-    def alone(self) -> Result:
-        """The model without any defense."""
+    def alone(self) -> DefenseResult:
+        """DefenseResult without defense."""
         return self.results[0]
 
 
-def bench_of(asking: Asking, models: Models, tried: Sequence[Attack], harmless: Sequence[str], system: str) -> Bench:
-    """What is to be asked; a harmless question stands under the instructions of an attack, or under `system`."""
+def bench_of(
+    asking: JailbreakSetup, models: Models, tried: Sequence[Attack], harmless: Sequence[str], system: str
+) -> Bench:
+    """Prepare the prompts; harmless questions use the system prompts of the attacks, or `system`."""
     systems = [one.turn.system for one in tried] or [system]
     asked = tuple(Turn(systems[nth % len(systems)], text) for nth, text in enumerate(harmless))
     return Bench(asking, models, tuple(one.turn for one in tried), asked)
 
 
 def probe(
-    bench: Bench, tried: Sequence[Attack], task: Task, defenses: Sequence[str], reporter: Reporter | None = None
-) -> Probed:
-    """Asks everything without any defense, then behind each of them; `bench` has the turns and no answers yet.
+    bench: Bench,
+    tried: Sequence[Attack],
+    task: JailbreakTask,
+    defenses: Sequence[str],
+    reporter: Reporter | None = None,
+) -> JailbreakResult:
+    """Run all attacks and questions without defense, then with each defense.
 
-    Differences are of the same attacks and questions, at a level at which all defenses' intervals hold together
-    (Bonferroni). An attack or question to which one of them got no answer is left out everywhere.
+    Differences are paired, with Bonferroni-adjusted intervals. An attack or question with a failure in any run is
+    excluded from all.
 
     Raises:
-        UserError: A defense is unknown, nothing was answered, or a defense lacks harmless questions.
-        ModelError: A model cannot be opened or asked.
+        UserError: A defense is unknown, there are no answers, or too few harmless questions.
+        ModelError: A model cannot be loaded or called.
     """
-    if unknown := [name for name in defenses if name not in DEFENCES]:
-        raise UserError(f"There is no defense {unknown[0]!r}.", hint=f"There are {', '.join(DEFENCES)}.")
-    heard = reporter or Silent()
-    heard.begin("defenses", 1 + len(defenses), 0)
+    if unknown := [name for name in defenses if name not in DEFENSES]:
+        raise UserError(f"Unknown defense {unknown[0]!r}.", hint=f"Known defenses: {', '.join(DEFENSES)}.")
+    progress = reporter or Silent()
+    progress.begin("defenses", 1 + len(defenses), 0)
     bench = replace(bench, alone=tuple(ask(bench.turns, bench.asking, bench.models)))
     replies: dict[str, Sequence[Reply]] = {NONE: bench.alone}
     for nth, name in enumerate(dict.fromkeys(defenses), start=1):
-        heard.advance(nth, 1 + len(defenses))
-        replies[name] = DEFENCES[name][1](bench)
-    heard.advance(1 + len(defenses), 1 + len(defenses))
+        progress.advance(nth, 1 + len(defenses))
+        replies[name] = DEFENSES[name][1](bench)
+    progress.advance(1 + len(defenses), 1 + len(defenses))
     whole, left_out = _answered(replies)
     first = len(tried)
     attacks = [nth for nth in whole if nth < first]
     harmless = [nth for nth in whole if nth >= first]
     if not attacks or not harmless:
         lack = next(iter(left_out), "there are no questions")
-        raise UserError(f"Nothing can be counted of {bench.asking.model}: {lack}.")
+        raise UserError(f"No complete answers of {bench.asking.model}: {lack}.")
     level = 1 - (1 - LEVEL) / max(1, len(replies) - 1)
-    results: list[Result] = []
+    results: list[DefenseResult] = []
     for name, own in replies.items():
         pairs = [(tried[nth], _tried(tried[nth], task, own[nth])) for nth in attacks]
         asked = [_asked(bench.harmless[nth - first], own[nth]) for nth in harmless]
         results.append(_result(name, pairs, asked, results[0] if results else None, level))
-    return Probed(bench.asking, task, tuple(results), left_out)
+    return JailbreakResult(bench.asking, task, tuple(results), left_out)
 
 
 def _answered(replies: Mapping[str, Sequence[Reply]]) -> tuple[list[int], dict[str, int]]:
@@ -135,26 +141,28 @@ def _answered(replies: Mapping[str, Sequence[Reply]]) -> tuple[list[int], dict[s
     return whole, dict(left_out)
 
 
-def _tried(attack: Attack, task: Task, reply: Reply) -> Tried:
-    return Tried(attack.family, attack.turn.message, reply, "" if reply.blocked else through(attack, task, reply.text))
+def _tried(attack: Attack, task: JailbreakTask, reply: Reply) -> AttackOutcome:
+    return AttackOutcome(
+        attack.family, attack.turn.message, reply, "" if reply.blocked else through(attack, task, reply.text)
+    )
 
 
-def _asked(turn: Turn, reply: Reply) -> Asked:
-    refused = reply.blocked or declining(reply.text) or ("" if reply.text else "nothing was written")
-    return Asked(turn.message, reply, refused)
+def _asked(turn: Turn, reply: Reply) -> HarmlessOutcome:
+    refused = reply.blocked or declining(reply.text) or ("" if reply.text else "the answer is empty")
+    return HarmlessOutcome(turn.message, reply, refused)
 
 
 def _result(
     name: str,
-    pairs: Sequence[tuple[Attack, Tried]],
-    asked: Sequence[Asked],
-    alone: Result | None,
+    pairs: Sequence[tuple[Attack, AttackOutcome]],
+    asked: Sequence[HarmlessOutcome],
+    alone: DefenseResult | None,
     level: float,
-) -> Result:
+) -> DefenseResult:
     found = [one for _, one in pairs]
     units = [attack.unit for attack, _ in pairs]
     by_family = {
-        family: _share([(unit, bool(one.how)) for unit, one in zip(units, found, strict=True) if one.family == family])
+        family: _rate([(unit, bool(one.how)) for unit, one in zip(units, found, strict=True) if one.family == family])
         for family in dict.fromkeys(one.family for one in found)
     }
     refused = wilson(sum(bool(one.refused) for one in asked), len(asked), LEVEL)
@@ -164,13 +172,13 @@ def _result(
         kept_out = _difference(units, hits, level)
         lost = [(bool(one.refused), bool(other.refused)) for one, other in zip(asked, alone.harmless, strict=True)]
         price = _difference(range(len(lost)), lost, level)
-    said = DEFENCES[name][0] if name in DEFENCES else "the model alone"
-    share = _share([(unit, bool(one.how)) for unit, one in zip(units, found, strict=True)])
-    return Result(name, said, share, by_family, refused, kept_out, price, tuple(found), tuple(asked))
+    description = DEFENSES[name][0] if name in DEFENSES else "no defense"
+    share = _rate([(unit, bool(one.how)) for unit, one in zip(units, found, strict=True)])
+    return DefenseResult(name, description, share, by_family, refused, kept_out, price, tuple(found), tuple(asked))
 
 
-def _share(hits: Sequence[tuple[int, bool]]) -> Effect:
-    """Of units, each the share of its attempts: they are of one prompt, and more of them are not more prompts."""
+def _rate(hits: Sequence[tuple[int, bool]]) -> Effect:
+    """Success rate over units; attempts of one unit are averaged, since they share a prompt."""
     shares = _means((unit, float(hit)) for unit, hit in hits)
     return wilson(min(len(shares), math.fsum(shares)), len(shares), LEVEL)
 

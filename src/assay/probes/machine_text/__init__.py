@@ -1,1 +1,1 @@
-"""`assay probe ai-text`."""
+"""`assay probe machine-text`."""

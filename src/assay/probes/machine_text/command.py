@@ -1,4 +1,4 @@
-"""assay probe ai-text: which texts look as if a machine had written them."""
+"""assay probe machine-text: detect machine-generated text."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.core.errors import UserError
-from assay.terminal.options import JSON, show, table
-from assay.terminal.texts import texts_of
+from assay.terminal.options import JSON, show, table, texts_of
 
 if TYPE_CHECKING:
     from assay.core.score import Outcome
-    from assay.probes.machine_text.probe import Detector, Measured, Method
+    from assay.probes.machine_text.probe import Detector, DetectorMethod, DetectorResult
     from assay.stats.confidence.false_alarms import FlaggingThreshold
 
 WIDTH = 48
 """Characters of a text that are printed."""
 LIMITS = (
-    "Short, edited or translated text, and text that is not English, is not decidable; plain writers are flagged more "
-    "often than others. A flag is no proof."
+    "Detection is unreliable for short, edited, translated or non-English text, and flags plain writing "
+    "more often. A flag "
+    "is not a proof."
 )
 
 
@@ -33,63 +33,71 @@ LIMITS = (
     type=click.Choice(["fast-detectgpt", "binoculars"]),
     default="fast-detectgpt",
     show_default=True,
-    help="Conditional curvature, or perplexity beside cross-perplexity.",
+    help="Conditional probability curvature, or perplexity over cross-perplexity.",
 )
-@click.option("--model", default="embedded:smollm2", show_default=True, help="Any open language model.")
-@click.option("--second", default="", help="Fast-DetectGPT's sampling model, Binoculars' observer; --model by default.")
-@click.option("--human", type=click.Path(path_type=Path), help="Texts that people wrote: they say where the line is.")
 @click.option(
-    "--false-alarms",
-    "share",
+    "--model", default="embedded:smollm2", show_default=True, help="Open language model that scores the texts."
+)
+@click.option(
+    "--second", default="", help="Sampling model of Fast-DetectGPT, or observer of Binoculars.  [default: --model]"
+)
+@click.option(
+    "--human", type=click.Path(path_type=Path), help="File of human-written texts that calibrate the threshold."
+)
+@click.option(
+    "--false-positive-rate",
+    "rate",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.05,
     show_default=True,
-    help="Share of people's texts that may lie above the line.",
+    help="Maximum false positive rate of the threshold on human texts.",
 )
-@click.option("--whole", is_flag=True, help="FILE is one text, not one on each line.")
-@click.option("--column", help="Of a .csv or .jsonl file: which column holds the texts, in --human too.")
+@click.option("--whole", is_flag=True, help="Treat FILE as one text instead of one text per line.")
+@click.option("--column", help="Column of the texts in .csv or .jsonl files, also for --human.")
 @JSON
 def command(
     file: Path,
-    method: Method,
+    method: DetectorMethod,
     model: str,
     second: str,
     human: Path | None,
-    share: float,
+    rate: float,
     whole: bool,
     column: str | None,
     as_json: bool,
 ) -> None:
-    """Say which texts of FILE look as if a machine had written them, by how probable their words are.
+    """Detect machine-generated text in FILE by the token probabilities of a language model.
 
-    A .json file {"original": [...], "sampled": [...]} holds texts of people and of a machine in pairs: of those it is
-    measured how well the detector tells them apart.
+    For a .json file {"original": [...], "sampled": [...]} with paired human and machine texts, the AUROC of the
+    detector is result.
     """
     from assay.models.open_models import OpenModels
     from assay.pipeline.progress import Lines, Silent
-    from assay.probes.machine_text.probe import detector, line_of, read
+    from assay.probes.machine_text.probe import detector, score_texts, threshold_of
 
     of = detector(method, model, second)
     reporter = Silent() if as_json else Lines()
 
-    def judged(texts: Sequence[str]) -> list[Outcome]:
-        reporter.begin("texts read", len(texts), 0)
-        return read(of, texts, OpenModels(), reporter.advance)
+    def score(texts: Sequence[str]) -> list[Outcome]:
+        reporter.begin("texts scored", len(texts), 0)
+        return score_texts(of, texts, OpenModels(), reporter.advance)
 
     if file.suffix.lower() == ".json":
         if human or whole or column:
-            raise UserError("A .json file of pairs goes without --human, --whole and --column.")
-        _measure(file, of, share, judged, as_json=as_json)
+            raise UserError("--human, --whole and --column cannot be combined with a .json file of pairs.")
+        _evaluate_detector(file, of, rate, score, as_json=as_json)
         return
     texts = texts_of(file, whole=whole, column=column)
     people = None
     if human is not None:
         table_ = human.suffix.lower() not in ("", ".txt")
         people = texts_of(human, whole=False, column=column if table_ else None)
-    line = line_of(of, judged(people), share) if people is not None else None
-    found = judged(texts)
+    line = threshold_of(of, score(people), rate) if people is not None else None
+    found = score(texts)
     if as_json:
-        show({**_how(of), "line": asdict(line) if line else None, "texts": [_data(of, one, line) for one in found]})
+        show(
+            {**_how(of), "threshold": asdict(line) if line else None, "texts": [_data(of, one, line) for one in found]}
+        )
         return
     _print(of, texts, found, line)
 
@@ -118,66 +126,68 @@ def _print(of: Detector, texts: Sequence[str], found: Sequence[Outcome], line: F
     from assay.core.score import Score
     from assay.probes.machine_text.probe import sign
 
-    verdicts = {True: "flagged", False: "not flagged", None: "no line"}
+    verdicts = {True: "flagged", False: "not flagged", None: "no threshold"}
     rows = []
     for nth, (text, one) in enumerate(zip(texts, found, strict=True), start=1):
         if isinstance(one, Score):
             cells = [f"{one.value:.3f}", verdicts[_flagged(of, one.value, line)]]
         else:
-            cells = ["-", f"not decidable: {getattr(one, 'reason', '')}"]
+            cells = ["-", f"undecided: {getattr(one, 'reason', '')}"]
         short = " ".join(text[: 4 * WIDTH].split())
         rows.append([f"{nth:,}", *cells, short if len(short) <= WIDTH else f"{short[: WIDTH - 1]}…"])
-    table(["text", of.scale.unit, "", "begins"], rows)
+    table(["text", of.scale.unit, "decision", "beginning"], rows)
     more = "above" if sign(of) > 0 else "below"
     if line is None:
         click.echo(
-            f"\nThe further {more}, the more like a machine's. No line is drawn: --human FILE names texts that "
-            "people wrote, of the same kind as these, and says where."
+            f"\nValues {'above' if more == 'above' else 'below'} a threshold indicate machine text. To "
+            "calibrate a threshold, "
+            "give human texts of the same kind with --human FILE."
         )
     else:
         click.echo(
-            f"\nFlagged is what lies {more} {sign(of) * line.at:.3f}. Of {line.false.n:,} texts of people "
-            f"{percent(line.false.estimate)} do ({percent_between(line.false)}; at most {percent(line.share)} was "
-            "asked for), each by a line that was drawn without it."
+            f"\nThreshold: flagged {more} {sign(of) * line.at:.3f}. False positive rate on "
+            f"{line.false.n:,} human texts: "
+            f"{percent(line.false.estimate)} ({percent_between(line.false)}), cross-validated; target at most "
+            f"{percent(line.share)}."
         )
     click.echo(LIMITS)
 
 
-def _measure(
-    file: Path, of: Detector, share: float, judged: Callable[[Sequence[str]], list[Outcome]], *, as_json: bool
+def _evaluate_detector(
+    file: Path, of: Detector, rate: float, score: Callable[[Sequence[str]], list[Outcome]], *, as_json: bool
 ) -> None:
     from assay.components.sources.text.ai_texts import read_ai_texts
     from assay.probes.machine_text.probe import measure
 
     texts = read_ai_texts(file)
-    found = judged([*texts.people, *texts.machine])
+    found = score([*texts.people, *texts.machine])
     people, machine = found[: len(texts.people)], found[len(texts.people) :]
-    measured = measure(of, people, machine, share)
+    result = measure(of, people, machine, rate)
     if as_json:
         sides = {"original": people, "sampled": machine}
-        values = {name: [_data(of, one, measured.line)["value"] for one in side] for name, side in sides.items()}
-        show({**_how(of), **asdict(measured), "values": values})
+        values = {name: [_data(of, one, result.line)["value"] for one in side] for name, side in sides.items()}
+        show({**_how(of), **asdict(result), "values": values})
         return
-    _print_measured(of, measured, share)
+    _print_measured(of, result, rate)
 
 
-def _print_measured(of: Detector, found: Measured, share: float) -> None:
+def _print_measured(of: Detector, found: DetectorResult, rate: float) -> None:
     from assay.analysis.format import number, number_between, percent, percent_between
     from assay.probes.machine_text.probe import enough, sign
 
     rows = [
-        ["pairs decided", f"{found.people:,}"],
-        ["texts not decidable", f"{found.undecided:,}"],
+        ["decided pairs", f"{found.people:,}"],
+        ["undecided texts", f"{found.undecided:,}"],
         ["AUROC", f"{number(found.auroc.estimate)} ({number_between(found.auroc)})"],
     ]
     if (line := found.line) is not None and line.found is not None:
         rows += [
-            ["line", f"{sign(of) * line.at:.3f}, for at most {percent(line.share)} of people's texts"],
-            ["people's texts flagged", f"{percent(line.false.estimate)} ({percent_between(line.false)})"],
-            ["machine's texts flagged", f"{percent(line.found.estimate)} ({percent_between(line.found)})"],
+            ["threshold", f"{sign(of) * line.at:.3f}, for a false positive rate of at most {percent(line.share)}"],
+            ["false positive rate", f"{percent(line.false.estimate)} ({percent_between(line.false)})"],
+            ["true positive rate", f"{percent(line.found.estimate)} ({percent_between(line.found)})"],
         ]
     table([type(of).__name__, of.model], rows)
     if found.line is None:
-        click.echo(f"No line: for {percent(share)} it takes {enough(share):,} texts of people that can be decided.")
-    click.echo("AUROC is the chance that a machine's text looks more like one than a person's; 0.5 is a coin.")
+        click.echo(f"No threshold: a rate of {percent(rate)} needs {enough(rate):,} decided human texts.")
+    click.echo("AUROC: probability that a machine text ranks above a human text; 0.5 is chance.")
     click.echo(LIMITS)

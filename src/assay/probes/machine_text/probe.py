@@ -1,4 +1,4 @@
-"""Which texts look as if a machine had written them, and how far that can be trusted."""
+"""Detection of machine-generated text with calibrated thresholds."""
 
 from __future__ import annotations
 
@@ -16,78 +16,78 @@ from assay.stats.confidence.detection import detection
 from assay.stats.confidence.false_alarms import FOLDS, FlaggingThreshold, flagging_threshold, minimum_items
 from assay.store.images import StoredImages
 
-Method: TypeAlias = Literal["fast-detectgpt", "binoculars"]
+DetectorMethod: TypeAlias = Literal["fast-detectgpt", "binoculars"]
 Detector: TypeAlias = FastDetectGpt | Binoculars
 PART = 8
-"""Texts that are read between two signs of life."""
+"""Texts per batch."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A detector beside texts of which is known who wrote them."""
+class DetectorResult:
+    """Performance of a detector on texts of known origin."""
 
     auroc: Effect
-    """The chance that a machine's text looks more like one than a person's text."""
+    """Probability that a machine text ranks above a human text."""
     line: FlaggingThreshold | None
-    """None where there are too few texts of people for the share that was asked for."""
+    """None if there are too few human texts for the requested false positive rate."""
     people: int
-    """Texts that were decided; `undecided` had too few words or another language."""
+    """Decided human texts; `undecided` texts are too short or in another language."""
     machine: int
     undecided: int
 
 
-def detector(method: Method, model: str, writer: str) -> Detector:
-    """The scorer that a method is; `writer` is Fast-DetectGPT's sampling model or Binoculars' observer."""
+def detector(method: DetectorMethod, model: str, writer: str) -> Detector:
+    """Scorer of a method; `writer` is the sampling model of Fast-DetectGPT or the observer of Binoculars."""
     return FastDetectGpt(model, writer) if method == "fast-detectgpt" else Binoculars(model, writer)
 
 
 def sign(of: Detector) -> int:
-    """1 where more is more like a machine, -1 where less is."""
+    """1 if higher values indicate machine text, else -1."""
     return 1 if of.scale.better == "lower" else -1
 
 
-def read(
-    of: Detector, texts: Sequence[str], models: Models, heard: Callable[[int, int], None] = lambda done, total: None
+def score_texts(
+    of: Detector, texts: Sequence[str], models: Models, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Outcome]:
-    """What the detector says of each text, in order.
+    """Score texts with a detector, in order.
 
     Raises:
-        ModelError: A model cannot be opened, or does not show what it expects.
+        ModelError: A model cannot be loaded, or provides no token probabilities.
     """
     lab = Lab(0, models, StoredImages([]))
     found: list[Outcome] = []
     for start in range(0, len(texts), PART):
         found += of.score([Sample({"text": text}) for text in texts[start : start + PART]], lab)
-        heard(len(found), len(texts))
+        progress(len(found), len(texts))
     return found
 
 
-def line_of(of: Detector, people: Sequence[Outcome], share: float, machine: Sequence[float] = ()) -> FlaggingThreshold:
-    """The line above which, on the detector's scale turned so that more is more like a machine, texts are flagged.
+def threshold_of(
+    of: Detector, people: Sequence[Outcome], rate: float, machine: Sequence[float] = ()
+) -> FlaggingThreshold:
+    """Calibrate the threshold for a false positive rate, on the scale where higher means machine text.
 
     Raises:
-        UserError: There are too few decided texts of people for such a share.
+        UserError: There are too few decided human texts for the rate.
     """
     scores = [sign(of) * one.value for one in people if isinstance(one, Score)]
-    needed = enough(share)
+    needed = enough(rate)
     if len(scores) < needed:
         raise UserError(
-            f"A line that at most {100 * share:g} % of people's texts lie above takes {needed} of them that can be "
-            f"decided, had {len(scores)}.",
-            hint="Give more texts, or allow more false alarms with --false-alarms.",
+            f"A threshold with a false positive rate of {100 * rate:g} % needs {needed} decided human texts, "
+            f"got {len(scores)}.",
+            hint="Give more texts, or raise --false-positive-rate.",
         )
-    return flagging_threshold(scores, share, machine)
+    return flagging_threshold(scores, rate, machine)
 
 
-def enough(share: float) -> int:
-    """Texts of people that it takes to draw a line and to see what it does to texts that it was drawn without."""
-    return -(-minimum_items(share) * FOLDS // (FOLDS - 1)) + 1
+def enough(rate: float) -> int:
+    """Number of human texts needed to calibrate and cross-validate a threshold."""
+    return -(-minimum_items(rate) * FOLDS // (FOLDS - 1)) + 1
 
 
-def measure(of: Detector, people: Sequence[Outcome], machine: Sequence[Outcome], share: float) -> Measured:
-    """How well the detector tells the two sides apart; the nth of both are on one subject.
-
-    Pairs of which one is undecided are left out.
+def measure(of: Detector, people: Sequence[Outcome], machine: Sequence[Outcome], rate: float) -> DetectorResult:
+    """Measure the detector on paired human and machine texts; pairs with an undecided text are excluded.
 
     Raises:
         UserError: No pair is decided.
@@ -99,7 +99,7 @@ def measure(of: Detector, people: Sequence[Outcome], machine: Sequence[Outcome],
     ]
     undecided = sum(not isinstance(one, Score) for one in (*people, *machine))
     if not pairs:
-        raise UserError("No pair of texts can be decided: they have too few words, or are in another language.")
+        raise UserError("No pair of texts is decided: they are too short, or in another language.")
     ours, theirs = [own for own, _ in pairs], [other for _, other in pairs]
-    line = flagging_threshold(ours, share, theirs) if len(ours) >= enough(share) else None
-    return Measured(detection(theirs, ours, paired=True).auroc, line, len(ours), len(theirs), undecided)
+    line = flagging_threshold(ours, rate, theirs) if len(ours) >= enough(rate) else None
+    return DetectorResult(detection(theirs, ours, paired=True).auroc, line, len(ours), len(theirs), undecided)

@@ -1,4 +1,4 @@
-"""What a judge says of two answers that it is shown in both orders."""
+"""Judgment of a pair of answers in both orders."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from assay.core.score import Outcome, Score
 
 @dataclass(frozen=True)
 class PairJudgment:
-    """What a judge said of one pair; values are what it gives to `output_a`: 1 better, 0 worse, 1/2 a tie."""
+    """Outcomes of one pair in both orders, as scores of `output_a`: 1 win, 0 loss, 1/2 tie."""
 
     as_given: Outcome
     swapped: Outcome
-    """Mapped back: also of `output_a`, which was shown second."""
+    """With `output_a` in second position; also a score of `output_a`."""
 
     @property
     def orders(self) -> tuple[float, float] | None:
-        """Both values; None where an order has none."""
+        """Scores of both orders; None if an order is unscored."""
         given, swapped = self.as_given, self.swapped
         return (given.value, swapped.value) if isinstance(given, Score) and isinstance(swapped, Score) else None
 
     @property
-    def conflict(self) -> bool:
-        """Whether the orders disagree."""
+    def inconsistent(self) -> bool:
+        """Position inconsistency: whether the orders disagree."""
         return self.orders is not None and self.orders[0] != self.orders[1]
 
     @property
-    def worth(self) -> float | None:
-        """What both say of `output_a`; a conflict counts as a tie, 1/2."""
-        return None if self.orders is None else self.orders[0] if not self.conflict else 0.5
+    def preference(self) -> float | None:
+        """Score of `output_a` over both orders; a position-inconsistent pair counts as a tie."""
+        return None if self.orders is None else self.orders[0] if not self.inconsistent else 0.5
 
     @property
     def balanced(self) -> float | None:
-        """The mean probability of `output_a` over both orders; None where no probabilities were compared.
+        """Mean probability of `output_a` over both orders; None if no likelihoods were compared.
 
         Source: Wang et al. 2023, "Large language models are not fair evaluators", section 3.2, "Balanced position
-        calibration"; there of grades, here of probabilities.
+        calibration"; there for grades, here for probabilities.
         """
         both = (self.as_given, self.swapped)
-        soft = [one.evidence["first"] for one in both if isinstance(one, Score) and "first" in one.evidence]
-        return sum(soft) / 2 if len(soft) == 2 else None
+        probabilities = [one.evidence["first"] for one in both if isinstance(one, Score) and "first" in one.evidence]
+        return sum(probabilities) / 2 if len(probabilities) == 2 else None
 
 
 def other_order(outcome: Outcome) -> Outcome:
-    """What is said of the first place, as said of the second."""
+    """Convert a score of the first position to one of the second."""
     if not isinstance(outcome, Score):
         return outcome
     evidence = {name: 1 - value if name == "first" else value for name, value in outcome.evidence.items()}

@@ -27,9 +27,9 @@ class FastDetectGpt:
 
     `model` gives the probability of the text and `writer` the expected one; they may be the same. Both must be open
     models with the same tokens. A text of fewer than `words` words, or in a language other than `languages`, is
-    unscored; edited text is not detected reliably. The threshold depends on the models and on the kind of text: `assay
-    probe ai-text --human` calibrates it to a given false positive rate on human-written texts. Evidence: `log_prob` and
-    `expected` in nats per token, and the number of `tokens`.
+    unscored; edited text is not detected reliably. The threshold depends on the models and on the kind of text:
+    `assay probe machine-text --human` calibrates it to a given false positive rate on human-written texts. Evidence:
+    `log_prob` and `expected` in nats per token, and the number of `tokens`.
 
     Source: Bao et al. 2024, "Fast-DetectGPT", analytic form; its code calls `writer` the sampling or reference model.
     Difference: at most `tokens` tokens are read.

@@ -1,4 +1,4 @@
-"""assay probe ai-text, on the embedded language model."""
+"""assay probe machine-text, on the embedded language model."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def test_texts_are_judged_beside_those_of_people(tmp_path: Path) -> None:
     asked.write_text(f"{TEXT}\nToo short.\n", encoding="utf-8")
     own = [f"{TEXT} {'And then it rained again, which nobody minded. ' * nth}" for nth in range(5)]
     people.write_text("".join(json.dumps({"words": text}) + "\n" for text in own), encoding="utf-8")
-    few = called(["probe", "ai-text", asked, "--human", people, "--column", "words"])
+    few = called(["probe", "machine-text", asked, "--human", people, "--column", "words"])
     assert few.returncode == 2
-    assert "--column names a column" in few.stderr
+    assert "--column requires a" in few.stderr
     plain = tmp_path / "people.txt"
     plain.write_text("\n".join(own), encoding="utf-8")
-    few = called(["probe", "ai-text", asked, "--human", plain])
+    few = called(["probe", "machine-text", asked, "--human", plain])
     assert few.returncode == 2
-    assert "takes 23 of them that can be decided, had 5" in few.stderr
-    done = called(["probe", "ai-text", asked, "--human", plain, "--false-alarms", "0.3"])
+    assert "needs 23 decided human texts, got 5" in few.stderr
+    done = called(["probe", "machine-text", asked, "--human", plain, "--false-positive-rate", "0.3"])
     assert done.returncode == 0, done.stderr
-    assert "not decidable: The text has 2" in " ".join(done.stdout.split())
-    assert "Of 5 texts of people" in " ".join(done.stdout.split())
-    assert "A flag is no proof" in done.stdout
+    assert "undecided: The text has 2" in " ".join(done.stdout.split())
+    assert "False positive rate on 5 human texts" in " ".join(done.stdout.split())
+    assert "A flag is not a proof" in done.stdout
 
 
 def test_pairs_are_measured(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.json"
     pairs.write_text(json.dumps({"original": [TEXT, "No."], "sampled": [TEXT[::-1], TEXT]}), encoding="utf-8")
-    done = called(["probe", "ai-text", pairs, "--json"])
+    done = called(["probe", "machine-text", pairs, "--json"])
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["people"] == found["machine"] == 1

@@ -1,4 +1,4 @@
-"""assay probe private: personal data and keys in texts, before they are published."""
+"""assay probe privacy: detect personal data and secrets in texts."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.core.errors import UserError
-from assay.terminal.options import JSON, show, table
-from assay.terminal.texts import texts_of
+from assay.terminal.options import JSON, show, table, texts_of
 
 if TYPE_CHECKING:
     from assay.text.privacy.findings import PrivacyFinding
 
 LIMITS = (
-    "Names, street addresses and secrets without a known form are not found: nothing found is no proof that nothing "
-    "is there."
+    "Names, street addresses and secrets without a known format are not detected: no findings do not prove that a text "
+    "has no personal data."
 )
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--column", help="Of a .csv or .jsonl file: which column holds the texts.")
-@click.option("--whole", is_flag=True, help="FILE is one text, not one on each line.")
+@click.option("--column", help="Column of the texts in a .csv or .jsonl file.")
+@click.option("--whole", is_flag=True, help="Treat FILE as one text instead of one text per line.")
 @click.option(
     "--region",
     "regions",
@@ -32,14 +31,16 @@ LIMITS = (
     default=("US",),
     show_default=True,
     metavar="CODE",
-    help="Countries whose phone numbers are known without a country's code.",
+    help="Region for phone numbers without country code; repeat for several.",
 )
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Findings that are listed.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Maximum number of findings to list."
+)
 @JSON
 def command(file: Path, column: str | None, whole: bool, regions: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """Find personal data and keys in the texts of FILE; they are shown masked.
+    """Detect personal data and secrets in the texts of FILE; findings are masked.
 
-    In a recipe the scorers PersonalData and Secrets do the same, and a Threshold drops what has any.
+    In a recipe, use the scorers PersonalData and Secrets with a Threshold filter.
     """
     from assay.text.privacy.personal_data import check_regions, personal_data
     from assay.text.privacy.secrets import secrets_in
@@ -78,20 +79,20 @@ def _print(data: dict[str, Any], found: Sequence[Sequence[PrivacyFinding]], limi
     from assay.stats.inference.intervals import wilson
 
     n = data["texts"]
-    share = wilson(data["with_findings"], n)
-    between = f" ({percent_between(share)})" if n > 1 else ""
+    rate = wilson(data["with_findings"], n)
+    between = f" ({percent_between(rate)})" if n > 1 else ""
     click.echo(
-        f"{count(data['with_findings'])} of {plural(n, 'text')}, {percent(share.estimate)}{between}, hold something."
+        f"{count(data['with_findings'])} of {plural(n, 'text')}, {percent(rate.estimate)}{between}, have findings."
     )
     if data["kinds"]:
         click.echo()
-        table(["kind", "found"], [[kind, count(times)] for kind, times in data["kinds"].items()])
-        shown = data["findings"][:limit]
-        if shown:
+        table(["kind", "findings"], [[kind, count(times)] for kind, times in data["kinds"].items()])
+        listed = data["findings"][:limit]
+        if listed:
             click.echo()
             table(
                 ["text", "character", "kind", "masked"],
-                [[count(one["text"]), count(one["start"]), one["kind"], one["masked"]] for one in shown],
+                [[count(one["text"]), count(one["start"]), one["kind"], one["masked"]] for one in listed],
             )
         if len(data["findings"]) > limit:
             click.echo(f"and {count(len(data['findings']) - limit)} more; --json lists all.")

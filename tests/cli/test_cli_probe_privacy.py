@@ -1,11 +1,11 @@
-"""assay probe private: what is planted in a file is listed, masked."""
+"""assay probe privacy: what is planted in a file is listed, masked."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from command_line import called
+from command_line import called, refusal
 
 KEY = "AKIA" + "IOSFODNN7EXAMPLE"
 PLANTED = f"A plain line.\nWrite to jane.doe@example.org\n02-312-3456 또는 +1 650 253 0000\nkey {KEY}\n"
@@ -14,7 +14,7 @@ PLANTED = f"A plain line.\nWrite to jane.doe@example.org\n02-312-3456 또는 +1 
 def test_an_address_a_number_and_a_key_are_reported(tmp_path: Path) -> None:
     file = tmp_path / "texts.txt"
     file.write_text(PLANTED, encoding="utf-8")
-    done = called(["probe", "private", file, "--region", "KR", "--json"])
+    done = called(["probe", "privacy", file, "--region", "KR", "--json"])
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["texts"], found["with_findings"]) == (4, 3)
@@ -22,7 +22,7 @@ def test_an_address_a_number_and_a_key_are_reported(tmp_path: Path) -> None:
     assert [one["text"] for one in found["findings"]] == [2, 3, 3, 4]
     assert "jane.doe" not in done.stdout
     assert KEY not in done.stdout
-    printed = called(["probe", "private", file, "--limit", "1"]).stdout
+    printed = called(["probe", "privacy", file, "--limit", "1"]).stdout
     assert "3 of 4 texts, 75.0%" in printed.replace("\u00a0", " ")
     assert "and 2 more" in printed
 
@@ -30,8 +30,6 @@ def test_an_address_a_number_and_a_key_are_reported(tmp_path: Path) -> None:
 def test_mistakes_are_named(tmp_path: Path) -> None:
     file = tmp_path / "texts.txt"
     file.write_text("\n \n", encoding="utf-8")
-    assert "holds no text" in called(["probe", "private", file]).stderr
+    assert "contains no text" in refusal(["probe", "privacy", file])
     file.write_text("x", encoding="utf-8")
-    done = called(["probe", "private", file, "--region", "Mars"])
-    assert done.returncode == 2
-    assert "ISO 3166" in done.stderr
+    assert "ISO 3166" in refusal(["probe", "privacy", file, "--region", "Mars"])

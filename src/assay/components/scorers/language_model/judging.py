@@ -1,0 +1,43 @@
+"""Ask an LLM judge as a scorer: one call per question, parsed to an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assay.components.scorers.reference.comparison import unanswered
+from assay.core.completions import Continuations, NotCompleted, TextRequest
+from assay.core.lab import Models
+from assay.core.score import Outcome
+from assay.text.prompting.judge_prompts import JudgeQuestion
+
+
+def likelihood_outcomes(model: str, questions: Sequence[JudgeQuestion], models: Models) -> list[Outcome]:
+    """Outcomes by the likelihoods of the answer tokens.
+
+    Raises:
+        ModelError: The model cannot be loaded, or the problem affects all further questions too.
+    """
+    likely = models.likelihood_model(model)
+    found = likely.likelihoods([Continuations(one.prompt, one.words) for one in questions])
+    return [
+        unanswered(model, given) if isinstance(given, NotCompleted) else question.weigh(given)
+        for question, given in zip(questions, found, strict=True)
+    ]
+
+
+def written_outcomes(
+    model: str, questions: Sequence[JudgeQuestion], requests: Sequence[TextRequest], models: Models
+) -> list[Outcome]:
+    """Outcomes by the written answers to `requests`, one per question.
+
+    Raises:
+        ModelError: The model cannot be loaded, or the problem affects all further questions too.
+    """
+    outcomes: list[Outcome] = []
+    for question, given in zip(questions, models.text_model(model).complete(requests), strict=True):
+        if isinstance(given, NotCompleted):
+            outcomes.append(unanswered(model, given))
+        else:
+            texts, ends = [one.text for one in given.answers], [one.end for one in given.answers]
+            outcomes.append(question.parse(texts, ends))
+    return outcomes

@@ -1,0 +1,292 @@
+"""Names, numbers and findings of an evaluation, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from assay.analysis.format import count, level, p_value, percent, plural
+from assay.analysis.measures import between, gap, gap_between, value
+from assay.core.effect import Effect
+from assay.core.score import Outcome, Score, Unscored
+from assay.evaluation.plan import EvalCell
+from assay.evaluation.results import CellComparison, CellResult
+from assay.evaluation.run import EvaluatedCell
+from assay.report.document import Finding, Tone
+from assay.stats.inference.intervals import wilson
+
+MEASURES = {"mass": "probability mass of correct choices"}
+"""Display names of metrics whose names need words."""
+
+
+def names(cell: EvalCell) -> dict[str, str]:
+    """Model, task, prompt and decoding of a cell."""
+    parts = {"model": cell.model, "task": cell.task.name, "prompt": cell.setup.name}
+    return {**parts, "decoding": decoding_name(cell)}
+
+
+def decoding_name(cell: EvalCell) -> str:
+    """Decoding as on the command line: "beam:4", "sample,top-p:0.9"."""
+    decoding = cell.decoding
+    if decoding is None:
+        return "task default" if cell.task.harness is not None else "likelihood"
+    parts = [decoding.strategy if decoding.strategy != "beam" else f"beam:{decoding.beams}"]
+    parts += [f"{name.replace('_', '-')}:{getattr(decoding, name):g}" for name in sorted(decoding.controls - {"stop"})]
+    return ",".join(parts)
+
+
+def common_parts(cells: Sequence[EvalCell]) -> dict[str, str]:
+    """Parts that all cells have in common."""
+    named = [names(cell) for cell in cells]
+    return {name: value for name, value in named[0].items() if all(row[name] == value for row in named)}
+
+
+def short_name(cell: EvalCell, known: Mapping[str, str]) -> str:
+    """Shortest distinct name of a cell; `known` are the parts common to all cells."""
+    return " · ".join(value for name, value in names(cell).items() if name not in known) or cell.task.name
+
+
+def measure(cell: EvalCell) -> str:
+    """Display name of the metric of a cell."""
+    return MEASURES.get(cell.measure.name, cell.measure.name)
+
+
+def description(cell: EvalCell) -> str:
+    """Description of the metric in a sentence; empty if the name is enough."""
+    return cell.measure.description + (" Lower is better." if cell.measure.better == "lower" else "")
+
+
+def is_proportion(one: CellResult | CellComparison) -> bool:
+    """Whether the value is a proportion, shown in percent."""
+    return one.kind == "proportion"
+
+
+def compared_names(one: CellComparison) -> tuple[str, str, str]:
+    """Names of both sides, and of the parts that they have in common."""
+    ours, theirs = names(one.ours), names(one.theirs)
+    differ = [name for name in ours if ours[name] != theirs[name] and name in (one.what, "decoding")]
+    alike = " · ".join(part for name, part in ours.items() if name not in differ)
+    return " ".join(ours[name] for name in differ), " ".join(theirs[name] for name in differ), alike
+
+
+@dataclass(frozen=True)
+class SubjectResult:
+    """Accuracy of one subject in one cell."""
+
+    name: str
+    accuracy: Effect
+    """Computed like the accuracy of the cell."""
+
+
+def by_subject(evaluated: EvaluatedCell) -> tuple[SubjectResult, ...]:
+    """Subjects in descending order of accuracy; empty with fewer than two."""
+    groups: dict[str, list[float]] = {}
+    for item, outcome in zip(evaluated.items, evaluated.outcomes, strict=True):
+        if (value := question_value(outcome)) is not None:
+            groups.setdefault(str(item.fields.get("subject", "")), []).append(value)
+    if len(groups) < 2:
+        return ()
+    found = [SubjectResult(name or "no subject", wilson(sum(own), len(own))) for name, own in groups.items()]
+    return tuple(sorted(found, key=lambda one: (-one.accuracy.estimate, one.name)))
+
+
+def question_value(outcome: Outcome) -> float | None:
+    """Value of a question: 0 if unparsed_sentence, None if it has no answer."""
+    if isinstance(outcome, Score):
+        return outcome.value
+    return 0.0 if isinstance(outcome, Unscored) and outcome.cause == "unparsed" else None
+
+
+def truncated(evaluated: EvaluatedCell) -> int | None:
+    """Number of answers truncated at the token limit; None if no text was generated."""
+    return sum("length" in row.ends for row in evaluated.rows) if any(row.ends for row in evaluated.rows) else None
+
+
+def more_data(evaluated: Sequence[EvaluatedCell], found: Finding) -> dict[str, Any]:
+    """Further fields of `results.json`: the finding, accuracy by subject, truncated answers."""
+    lines = [({**names(one.cell), "metric": measure(one.cell)}, one) for one in evaluated]
+    return {
+        "finding": asdict(found),
+        "truncated": [{**named, "answers": truncated(one), "n": len(one.rows)} for named, one in lines],
+        "subjects": [
+            {**named, "subjects": [{"name": own.name, **asdict(own.accuracy)} for own in subjects]}
+            for named, one in lines
+            if (subjects := by_subject(one))
+        ],
+    }
+
+
+ChanceComparison: TypeAlias = Literal["better", "worse", "no better"]
+TONES: dict[str, Tone] = {"helped": "helped", "hurt": "hurt", "no significant difference": "unclear"}
+WORDS = {"helped": "better", "hurt": "worse", "no significant difference": "no significant difference"}
+"""Verdict in words, for comparisons of models and prompts."""
+GUESSED: dict[ChanceComparison, Tone] = {"better": "helped", "worse": "hurt", "no better": "unclear"}
+NAMED = 3
+"""Maximum number of cells or differences named in the summary."""
+MANY = 0.1
+"""Proportion of unparsed_sentence or truncated answers from which the summary reports them."""
+
+
+def finding(
+    evaluated: Sequence[EvaluatedCell], results: Sequence[CellResult], compared: Sequence[CellComparison]
+) -> Finding:
+    """Summary of the comparisons, or of the cells if there are none, with the chance level."""
+    if all(one.accuracy is None for one in results):
+        text = f"None of {plural(sum(one.n for one in results), 'question')} was answered."
+        return Finding("unclear", "No answers", (text,))
+    tone, headline, first = _of_differences(compared) if compared else _of_cells(results)
+    more = [
+        first,
+        _listed(results),
+        chance_sentence(results),
+        unparsed_sentence(results),
+        truncated_sentence(evaluated),
+    ]
+    return Finding(tone, headline, tuple(sentence for sentence in more if sentence))
+
+
+def against_chance(one: CellResult) -> ChanceComparison | None:
+    """Comparison of a cell with the chance level; None without a chance level."""
+    if one.accuracy is None or one.chance is None:
+        return None
+    if one.accuracy.low is not None and one.accuracy.low > one.chance:
+        return "better"
+    return "worse" if one.accuracy.high is not None and one.accuracy.high < one.chance else "no better"
+
+
+def difference(one: CellComparison) -> str:
+    """Describe one comparison in a sentence."""
+    ours, theirs, alike = compared_names(one)
+    effect = one.compared.effect
+    what = {
+        "helped": f"{ours} is better than {theirs}",
+        "hurt": f"{ours} is worse than {theirs}",
+        "no significant difference": f"no significant difference between {ours} and {theirs}",
+    }[one.verdict]
+    span = f"{level(effect)} CI {gap_between(effect, is_proportion(one))}" if effect.low is not None else "no interval"
+    p = f", p = {p_value(one.compared.adjusted_p)} (Holm)" if one.compared.adjusted_p is not None else ""
+    return (
+        f"{what} on {alike}: {gap(effect, is_proportion(one))} ({span}{p.replace('= <', '<')}, "
+        f"{plural(one.n, 'question')})."
+    )
+
+
+def caution(one: CellComparison) -> str:
+    """Caveat about the interval of a difference; empty if there is none."""
+    effect, exact = one.compared.effect, one.compared.mcnemar
+    if exact is not None and not exact.ours_only + exact.theirs_only:
+        return "Both sides agree on every question, so the interval has zero width and does not generalize."
+    apart = effect.low is not None and effect.high is not None and (effect.low > 0 or effect.high < 0)
+    if apart and one.verdict == "no significant difference":
+        return "The unadjusted interval excludes zero, but the p-value adjusted for all comparisons is not significant."
+    return ""
+
+
+def chance_sentence(results: Sequence[CellResult]) -> str:
+    """Number of cells above the chance level; empty without a chance level."""
+    states = [(one, against_chance(one)) for one in results]
+    known = [(one, state) for one, state in states if state is not None]
+    if not known:
+        return ""
+    gives = dict.fromkeys(
+        f"{percent(one.chance)} on {one.cell.task.name}" for one, _ in known if one.chance is not None
+    )
+    better, worse = ([one for one, state in known if state == wanted] for wanted in ("better", "worse"))
+    text = f"Chance level {', '.join(gives)}: "
+    if len(known) == 1:
+        return text + f"{_guess_words(known[0][1])}."
+    if not better:
+        text += f"none of {len(known)} cells is significantly better"
+    elif len(better) == len(known):
+        text += "all cells are significantly better"
+    else:
+        text += f"{len(better)} of {len(known)} cells are significantly better"
+    return text + (f", and {len(worse)} worse." if worse else ".")
+
+
+def unparsed_sentence(results: Sequence[CellResult]) -> str:
+    """Unparsed answers and failures; empty if they are few."""
+    asked = sum(one.n for one in results)
+    failed, lost = sum(one.failed for one in results), sum(one.unparsed for one in results)
+    text = []
+    if lost >= MANY * asked and lost:
+        text.append(f"{count(lost)} of {plural(asked, 'answer')} could not be parsed and count as incorrect")
+    if failed:
+        are = "is" if failed == 1 else "are"
+        text.append(f"{plural(failed, 'question')} of {count(asked)} failed and {are} excluded")
+    return f"{'; '.join(text)}." if text else ""
+
+
+def truncated_sentence(evaluated: Sequence[EvaluatedCell]) -> str:
+    """Truncated answers; empty if they are few."""
+    counts = [(found, len(one.rows)) for one in evaluated if (found := truncated(one)) is not None]
+    cut, asked = sum(found for found, _ in counts), sum(n for _, n in counts)
+    limits = sorted({one.cell.decoding.max_tokens for one in evaluated if one.cell.decoding is not None})
+    at = f" at {' or '.join(map(count, limits))} tokens" if limits else ""
+    if not cut or cut < MANY * asked:
+        return ""
+    return (
+        f"{count(cut)} of {plural(asked, 'written answer')} were truncated{at}; a higher --max-tokens may "
+        "change the result."
+    )
+
+
+def _of_differences(compared: Sequence[CellComparison]) -> tuple[Tone, str, str]:
+    found = [one for one in compared if one.verdict != "no significant difference"]
+    # Percentage points and other units cannot be ranked together: proportions take precedence.
+    alike = [one for one in compared if is_proportion(one)] or compared
+    largest = max(alike, key=lambda one: abs(one.compared.effect.estimate))
+    if len(compared) == 1:
+        only = compared[0]
+        ours, theirs, _ = compared_names(only)
+        headline = f"{ours} is {WORDS[only.verdict]} than {theirs}" if found else "No significant difference"
+        return TONES[only.verdict], headline, " ".join(filter(None, (difference(only), caution(only))))
+    if not found:
+        text = f"None of {len(compared)} paired comparisons is significant. Largest difference: "
+        return (
+            "unclear",
+            "No significant difference",
+            text + " ".join(filter(None, (difference(largest), caution(largest)))),
+        )
+    verdicts = {one.verdict for one in found}
+    tone = TONES[verdicts.pop()] if len(verdicts) == 1 else "unclear"
+    headline = f"{len(found)} of {len(compared)} differences are significant"
+    rest = f" {len(found) - NAMED} more are listed below." if len(found) > NAMED else ""
+    return tone, headline, " ".join(map(difference, found[:NAMED])) + rest
+
+
+def _of_cells(results: Sequence[CellResult]) -> tuple[Tone, str, str]:
+    states = [state for one in results if (state := against_chance(one)) is not None]
+    if len(results) == 1:
+        accuracy = results[0].accuracy
+        assert accuracy is not None, "at least one question was answered"
+        headline_value = f"{value(accuracy.estimate, is_proportion(results[0]))} {measure(results[0].cell)}"
+        headline = _guess_words(states[0]).capitalize() if states else headline_value
+        return GUESSED[states[0]] if states else "unclear", headline, ""
+    if not states:
+        return "unclear", "Nothing to compare", "No two cells differ in exactly one factor."
+    better = states.count("better")
+    tone = GUESSED[states[0]] if len(set(states)) == 1 else "unclear"
+    if not better:
+        return tone, "Not better than chance", ""
+    return tone, f"{better} of {len(states)} cells better than chance", ""
+
+
+def _guess_words(state: ChanceComparison) -> str:
+    shown = {"better": "better than chance", "worse": "worse than chance"}
+    return shown.get(state, "not significantly better than chance")
+
+
+def _listed(results: Sequence[CellResult]) -> str:
+    """All cells with their intervals, if they are few."""
+    if len(results) > NAMED:
+        return ""
+    known = common_parts([one.cell for one in results])
+    parts = [
+        f"{short_name(one.cell, known)} {value(one.accuracy.estimate, is_proportion(one))} {measure(one.cell)} "
+        f"({between(one.accuracy, is_proportion(one))})"
+        for one in results
+        if one.accuracy is not None
+    ]
+    return f"{'; '.join(parts)}."

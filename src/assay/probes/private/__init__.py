@@ -1,1 +1,0 @@
-"""`assay probe private`."""
