@@ -61,7 +61,7 @@ def command(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Detect unsafe images below PATH, and max_distance-duplicates of images on a block list.
+    """Detect unsafe images below PATH, and near-duplicates of images on a block list.
 
     In a recipe, use the scorers ImageSafety and BlockList with a Threshold filter.
     """
