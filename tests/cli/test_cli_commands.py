@@ -122,6 +122,10 @@ def test_a_dry_run_writes_nothing_at_all(tmp_path: Path, ask: Any, monkeypatch: 
     said = ask("run", "fashion", "--dry-run")
     assert said["requested"] == 10 * PER_LABEL
     assert all(stage["state"] in ("to do", "waits") for stage in said["stages"])
+    components = {stage["stage"]: stage["component"] for stage in said["stages"]}
+    assert (components["generate"], components["train-real-0"]) == ("GenerateImages", "ImageClassifier")
+    assert components["keep"].startswith("Threshold, ")
+    assert (components["leakage"], components["reference"]) == ("", "Accuracy")
     assert list(tmp_path.iterdir()) == []
 
 
