@@ -123,9 +123,9 @@ class Runner:
             environment=environment(),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        write_receipt(placed.folder, receipt)
+        written = write_receipt(placed.folder, receipt)
         self.reporter.end(_counts_text(counts))
-        return receipt
+        return written
 
     def _discard_damaged(self, placed: Placed) -> None:
         """Delete the damaged files of a stage and its receipt."""
