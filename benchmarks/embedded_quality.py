@@ -75,7 +75,7 @@ def steering(lab: Lab, each: int, guidance: float, steps: int) -> None:
 
 
 def student(lab: Lab, images: int, guidance: float, steps: int, train_steps: int, model: str) -> None:
-    """Test accuracy of a ResNet-18 trained on generated images, and of one trained on the same number of real images."""
+    """Test accuracy of a ResNet-18 trained on generated images, and of one trained on as many real images."""
     generator = replace(load("fashion").generate, per_label=images // 10, guidance=guidance, steps=steps, model=model)
     started = time.perf_counter()
     seeds = generator.seeds()

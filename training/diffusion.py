@@ -4,7 +4,7 @@
 
 v-prediction (Salimans and Ho 2022, section 4) on the cosine schedule (Nichol and Dhariwal 2021, section 3.2), the
 caption dropped for one image in ten. What is saved is a StableDiffusionPipeline with the averaged weights. The noise,
-the captions and the order depend on the seed and the step alone, so an interrupted training resumes with the same result.
+the captions and the order depend on the seed and the step alone, so an interrupted training ends with the same weights.
 `--start FOLDER --seed 8` trains a saved pipeline further, on other noise; the carried weights were made in two
 such runs.
 """
