@@ -21,7 +21,10 @@ class MissingLibraryError(UserError):
     def __init__(self, library: str, extra: str) -> None:
         self.library, self.extra = library, extra
         super().__init__(
-            f"The library {library!r} is not installed.", hint=f'Install it with: pip install "assay[{extra}]"'
+            f"The library {library!r} is not installed.",
+            hint=f'Install it with: pip install "assay[{extra}]"',
+            library=library,
+            extra=extra,
         )
 
     def __reduce__(self) -> tuple[type[MissingLibraryError], tuple[str, str]]:
