@@ -10,11 +10,11 @@ import pytest
 from report_example import LABELS, example, png
 
 from assay.analysis import format as words
-from assay.analysis.classifiers import NOT_AMONG, Confusion, ReferenceClassifier
+from assay.analysis.models.classifiers import NOT_AMONG, Confusion, ReferenceClassifier
 from assay.analysis.proof import LossCurve
 from assay.analysis.provenance import Cost, StageCost
 from assay.analysis.report_data import ReportData
-from assay.analysis.samples import Funnel
+from assay.analysis.samples.funnel import Funnel
 from assay.report import render, to_results
 from assay.report.sections import SECTIONS, drawn_sections
 from page_parts import Page

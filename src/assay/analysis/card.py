@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from assay.analysis.finished_run import FinishedRun
-from assay.analysis.samples import funnel
+from assay.analysis.samples.funnel import funnel
 from assay.core.provenance import Used
 from assay.core.recipe import Recipe
 from assay.pipeline.lineage.models_used import data_of, models_in, used

@@ -19,7 +19,7 @@ from assay.core.effect import Effect
 
 
 @dataclass(frozen=True)
-class Measure:
+class ProofMeasure:
     """A measure by which every model is evaluated."""
 
     name: str = "accuracy"
@@ -64,7 +64,7 @@ class Measure:
         return amount if self.proportion else amount / 100
 
 
-ACCURACY = Measure()
+ACCURACY = ProofMeasure()
 
 
 def value(amount: float, share: bool) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.analysis.finished_run import FinishedRun, Results, Values, table
 from assay.analysis.format import p_value
-from assay.analysis.measures import ACCURACY, Measure
+from assay.analysis.measures import ACCURACY, ProofMeasure
 from assay.core.arms import BASE, OWN
 from assay.core.effect import Effect
 from assay.core.errors import UserError
@@ -95,7 +95,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ArmComparison:
     """Paired comparison of two arms on the same held-out items.
 
     The verdict follows from the interval and, if several pairs are compared, from the p-value adjusted for all of them.
@@ -114,7 +114,7 @@ class Comparison:
     ours_only: int | None = None
     """Items that only ours answers correctly, first seed of each arm."""
     theirs_only: int | None = None
-    measure: Measure = ACCURACY
+    measure: ProofMeasure = ACCURACY
 
     @property
     def gain(self) -> Effect:
@@ -146,7 +146,7 @@ class Comparison:
         }[self.verdict]
 
 
-def measure_of(run: FinishedRun) -> Measure:
+def measure_of(run: FinishedRun) -> ProofMeasure:
     """Return the measure of the proof."""
     if run.recipe.prove is None:
         return ACCURACY
@@ -156,14 +156,14 @@ def measure_of(run: FinishedRun) -> Measure:
     return named(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(evaluator).__name__).lower(), evaluator.scale)
 
 
-def named(name: str, scale: Scale) -> Measure:
+def named(name: str, scale: Scale) -> ProofMeasure:
     """Return the measure of a scale under a name."""
     if scale.unit == SHARE:
         return replace(ACCURACY, name=name)
-    return Measure(name, scale.unit, False, "lower" if scale.better == "lower" else "higher")
+    return ProofMeasure(name, scale.unit, False, "lower" if scale.better == "lower" else "higher")
 
 
-def values_of(results: Results, arms: Sequence[str], measure: Measure) -> dict[str, Values]:
+def values_of(results: Results, arms: Sequence[str], measure: ProofMeasure) -> dict[str, Values]:
     """Return an array (trainings, items) for each arm.
 
     An unscored item counts as incorrect for a proportion. For any other measure, an item without a score of every
@@ -205,14 +205,14 @@ def arms(run: FinishedRun) -> tuple[Arm, ...]:
     return tuple(evaluated)
 
 
-def comparisons(run: FinishedRun) -> tuple[Comparison, ...]:
+def comparisons(run: FinishedRun) -> tuple[ArmComparison, ...]:
     """Compare pairs of arms on the same items, with Holm-adjusted p-values."""
     if run.recipe.prove is None:
         return ()
     return compared(run, run.once(_values), run.once(measure_of))
 
 
-def compared(run: FinishedRun, values: Mapping[str, Values], measure: Measure) -> tuple[Comparison, ...]:
+def compared(run: FinishedRun, values: Mapping[str, Values], measure: ProofMeasure) -> tuple[ArmComparison, ...]:
     """Compare the run's pairs of arms by any measure."""
     proof = run.recipe.prove
     assert proof is not None, "comparisons need a proof"
@@ -222,7 +222,7 @@ def compared(run: FinishedRun, values: Mapping[str, Values], measure: Measure) -
     seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
     found = compare([(values[ours], values[theirs]) for ours, theirs in pairs], seeds)
     return tuple(
-        Comparison(
+        ArmComparison(
             ours,
             theirs,
             clipped(pair.effect) if measure.proportion else pair.effect,
@@ -278,7 +278,7 @@ def _values(run: FinishedRun) -> dict[str, Values]:
     return values
 
 
-def mean_of(values: Values, measure: Measure, seed: int = 0) -> Effect:
+def mean_of(values: Values, measure: ProofMeasure, seed: int = 0) -> Effect:
     """Estimate the mean over trainings and items.
 
     Proportions and values of 0 or 1 get Wilson's interval, since a bootstrap of 0 of 12 is degenerate; other values a
@@ -290,7 +290,7 @@ def mean_of(values: Values, measure: Measure, seed: int = 0) -> Effect:
     return paired_bootstrap(values, np.zeros(items), seed=seed).effect
 
 
-def _per_class(run: FinishedRun, correct: Values, measure: Measure) -> dict[str, Effect]:
+def _per_class(run: FinishedRun, correct: Values, measure: ProofMeasure) -> dict[str, Effect]:
     if not measure.proportion or not all("label" in sample.fields for sample in run.holdout):
         return {}
     labels = [sample.text("label") for sample in run.holdout]

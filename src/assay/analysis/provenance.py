@@ -112,7 +112,7 @@ class ModelUsed:
 
 
 @dataclass(frozen=True)
-class Provenance:
+class RunProvenance:
     """Real data, models and synthetic fractions."""
 
     data: tuple[DataSource, ...] = ()
@@ -174,9 +174,9 @@ def _total(values: Sequence[float | None]) -> float | None:
     return float(sum(known)) if values and len(known) == len(values) else None
 
 
-def provenance(run: FinishedRun) -> Provenance:
+def provenance(run: FinishedRun) -> RunProvenance:
     """List the real data, the models and the synthetic fractions."""
-    return Provenance(tuple(_data_used(run)), tuple(_models_used(run)), tuple(_synthetic(run)))
+    return RunProvenance(tuple(_data_used(run)), tuple(_models_used(run)), tuple(_synthetic(run)))
 
 
 def _data_used(run: FinishedRun) -> Iterator[DataSource]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from assay.analysis.format import count, listed, number, p_value, percent, plural
-from assay.analysis.proof import Arm, Comparison, readable
+from assay.analysis.proof import Arm, ArmComparison, readable
 from assay.analysis.report_data import ReportData
 from assay.core.arms import is_base
 from assay.stats.inference.power import minimum_detectable_difference
@@ -40,7 +40,7 @@ def result_sentence(data: ReportData) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _result(data: ReportData, main: Comparison) -> str:
+def _result(data: ReportData, main: ArmComparison) -> str:
     ours, theirs = data.arm(main.ours), data.arm(main.theirs)
     measure, difference = data.measure, main.difference
     size = f"n = {count(difference.n)} {data.test_items}"
@@ -52,7 +52,7 @@ def _result(data: ReportData, main: Comparison) -> str:
     )
 
 
-def _only_alone(main: Comparison) -> str:
+def _only_alone(main: ArmComparison) -> str:
     """Explain an interval without zero whose Holm-adjusted test does not reject."""
     if not main.significant_alone:
         return ""
@@ -62,7 +62,7 @@ def _only_alone(main: Comparison) -> str:
     )
 
 
-def _single_training(data: ReportData, main: Comparison) -> str:
+def _single_training(data: ReportData, main: ArmComparison) -> str:
     """State that the result holds for single trainings only."""
     trained = [data.arm(name) for name in (main.ours, main.theirs) if not is_base(name)]
     if main.verdict == "no significant difference" or min(len(arm.seeds) for arm in trained) > 1:
@@ -79,7 +79,7 @@ def _by_verdict(pairs: Iterable[tuple[Verdict, str]]) -> Mapping[Verdict, list[s
     return names
 
 
-def _other_measures(data: ReportData, main: Comparison) -> str:
+def _other_measures(data: ReportData, main: ArmComparison) -> str:
     """State the verdicts of other measures and of the judge on the same two arms."""
     pair = (main.ours, main.theirs)
     measured = [(c.verdict, r.measure.name) for r in data.other_measures for c in r.comparisons if _is(c, pair)]
@@ -93,7 +93,7 @@ def _other_measures(data: ReportData, main: Comparison) -> str:
     return f"Other measures: {'; '.join(found)}." if found else ""
 
 
-def _auxiliary(data: ReportData, main: Comparison) -> str:
+def _auxiliary(data: ReportData, main: ArmComparison) -> str:
     """State the verdicts of the auxiliary evaluations of the same two arms."""
     pair = (main.ours, main.theirs)
     names = _by_verdict(
@@ -108,7 +108,7 @@ def _auxiliary(data: ReportData, main: Comparison) -> str:
     return f"Auxiliary evaluation: {'; '.join(found)}." if found else ""
 
 
-def _is(comparison: Comparison, pair: tuple[str, str]) -> bool:
+def _is(comparison: ArmComparison, pair: tuple[str, str]) -> bool:
     return (comparison.ours, comparison.theirs) == pair
 
 
@@ -117,7 +117,7 @@ def sentence_start(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _against_real(data: ReportData, main: Comparison) -> str:
+def _against_real(data: ReportData, main: ArmComparison) -> str:
     """Compare our arm with real data, if the run has that comparison."""
     pair = next((c for c in data.comparisons[1:] if (c.ours, c.theirs) == (main.ours, "real")), None)
     if pair is None:

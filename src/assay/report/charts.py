@@ -12,10 +12,10 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from assay.analysis.exchange_rate import ExchangeRate
-from assay.analysis.learning import TrainingCurve
+from assay.analysis.models.exchange_rate import ExchangeRate
+from assay.analysis.models.training import TrainingCurve
 from assay.analysis.proof import Arm, readable
-from assay.analysis.samples import Histogram, Threshold
+from assay.analysis.samples.scores import Histogram, ScoreThreshold
 from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.stats.confidence.calibration import Calibration
@@ -119,7 +119,7 @@ def strip_axis(effects: Sequence[Effect], *, signed: bool = False) -> Axis:
     return axis_over([*bounds, *(-x for x in bounds)] if signed else bounds)
 
 
-def bins(histogram: Histogram, thresholds: Sequence[Threshold], label: str) -> Markup:
+def bins(histogram: Histogram, thresholds: Sequence[ScoreThreshold], label: str) -> Markup:
     """Draw a stacked histogram of kept and dropped samples with the filters' thresholds."""
     axis = axis_between(histogram.edges[0], histogram.edges[-1])
     top = axis_over([0, *(k + d for k, d in zip(histogram.kept, histogram.dropped, strict=True))], ticks=3)

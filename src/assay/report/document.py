@@ -8,11 +8,20 @@ from typing import Literal, TypeAlias
 
 from markupsafe import Markup
 
-from assay.report.sections.section import Section
 from assay.report.template import TEMPLATES, fill
 
 Tone: TypeAlias = Literal["helped", "hurt", "unclear"]
 ICONS: dict[Tone, str] = {"helped": "▲", "hurt": "▼", "unclear": "○"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page, with its heading."""
+
+    anchor: str
+    """HTML id."""
+    title: str
+    body: Markup
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from assay.evaluation.results import UNSEEN, CellResult, Comparison, over_tasks
 from assay.evaluation.run import Filled
 from assay.report.axis import Axis, axis_over
 from assay.report.charts import Strip, ruler, strip, strip_axis
-from assay.report.document import Head, Tile, with_head
-from assay.report.sections.section import Section
+from assay.report.document import Head, Section, Tile, with_head
 from assay.report.template import fill
 
 SHOWN = 12

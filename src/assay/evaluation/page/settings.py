@@ -10,8 +10,7 @@ from assay.evaluation.plan import Cell, Manner
 from assay.evaluation.results import UNSEEN, Comparison
 from assay.evaluation.run import Filled
 from assay.pipeline.recipe.spec import describe
-from assay.report.document import versions_fact
-from assay.report.sections.section import Section
+from assay.report.document import Section, versions_fact
 from assay.report.template import fill
 
 CONVENTIONS = {

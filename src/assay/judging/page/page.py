@@ -20,8 +20,7 @@ from assay.judging.rate import JudgedTexts
 from assay.judging.results import Counts, PairsResult, RateResult
 from assay.report.axis import Axis, axis_over
 from assay.report.charts import Strip, parts, ruler, strip
-from assay.report.document import Head, Tile, versions_fact, with_head
-from assay.report.sections.section import Section
+from assay.report.document import Head, Section, Tile, versions_fact, with_head
 from assay.report.template import fill
 from assay.stats.ratings.self_preference import SelfPreference
 from assay.store.answers import AnswerRow

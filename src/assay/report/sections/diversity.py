@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from assay.analysis.diversity import GENERATED, KEPT, MEASURES, RANDOM, Diversity
 from assay.analysis.format import count, listed, number
 from assay.analysis.report_data import ReportData
-from assay.report.sections.section import Section
+from assay.analysis.samples.diversity import GENERATED, KEPT, MEASURES, RANDOM, Diversity
+from assay.report.document import Section
 from assay.report.template import fill
 
 WHOLE = ("verbs", "pairs", "words")
@@ -25,7 +25,7 @@ def diversity(data: ReportData) -> Section | None:
         "names": [_title(texts, name) for name in names],
         "rows": rows,
     }
-    return Section("diversity", "Diversity", fill("diversity.html", values))
+    return Section("diversity", "Diversity", fill("samples/diversity.html", values))
 
 
 def sentence(texts: Diversity) -> str:

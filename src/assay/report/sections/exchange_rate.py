@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from assay.analysis.exchange_rate import CurveEstimate, ExchangeRate
 from assay.analysis.format import count, percent
+from assay.analysis.models.exchange_rate import CurveEstimate, ExchangeRate
 from assay.analysis.proof import readable
 from assay.analysis.report_data import ReportData
 from assay.report.charts import exchange_curve
-from assay.report.sections.section import Section
+from assay.report.document import Section
 from assay.report.template import fill
 
 
@@ -23,7 +23,7 @@ def exchange_rate(data: ReportData) -> Section | None:
         ("Real samples beyond which doubling gains less than 1 percentage point", *_estimate(rate.saturation)),
     ]
     values = {"rate": rate, "sentence": sentence(rate), "rows": rows, "chart": exchange_curve(rate)}
-    return Section("exchange_rate", "Exchange rate", fill("exchange_rate.html", values))
+    return Section("exchange_rate", "Exchange rate", fill("models/exchange_rate.html", values))
 
 
 def sentence(rate: ExchangeRate) -> str:

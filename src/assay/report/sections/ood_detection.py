@@ -6,13 +6,13 @@ from base64 import b64encode
 
 from markupsafe import Markup
 
-from assay.analysis.ood_detection import ModelCalibration
+from assay.analysis.models.ood_detection import ModelCalibration
 from assay.analysis.proof import readable
 from assay.analysis.report_data import ReportData
 from assay.report.axis import axis_between, axis_over
 from assay.report.charts import reliability, risk_line
+from assay.report.document import Section
 from assay.report.sections.samples import is_small
-from assay.report.sections.section import Section
 from assay.report.template import fill
 
 
@@ -28,7 +28,7 @@ def ood_detection(data: ReportData) -> Section | None:
         )
         for model in data.ood_detection
     ]
-    body = fill("ood_detection.html", {"data": data, "models": models})
+    body = fill("models/ood_detection.html", {"data": data, "models": models})
     return Section("ood_detection", "Out-of-distribution detection", body)
 
 
@@ -47,7 +47,7 @@ def calibration(data: ReportData) -> Section | None:
         for model in data.calibration
     ]
     values = {"data": data, "rows": rows, "risk": _risk_curves(data)}
-    return Section("calibration", "Calibration", fill("calibration.html", values))
+    return Section("calibration", "Calibration", fill("models/calibration.html", values))
 
 
 def _risk_curves(data: ReportData) -> list[tuple[ModelCalibration, Markup]]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from assay.analysis.format import count, listed, number, percent, percent_between, percent_ci, plural
-from assay.analysis.preferences import PositionConsistency, PreferencePairs
 from assay.analysis.report_data import ReportData
+from assay.analysis.samples.preferences import JudgeConsistency, PreferenceStatistics
 from assay.core.effect import Effect
 from assay.report.axis import axis_between
 from assay.report.charts import Strip, ruler, strip
-from assay.report.sections.section import Section
+from assay.report.document import Section
 from assay.report.template import fill
 from assay.stats.ratings.preferences import LabelNoise, RaterAgreement
 
@@ -59,10 +59,10 @@ def preference_pairs(data: ReportData) -> Section | None:
         "raters": [*map(_agreement, pairs.agreements), *map(_order, pairs.orders)],
         "ruler": ruler(axis, "%"),
     }
-    return Section("preference_pairs", "Preference pairs", fill("preference_pairs.html", values))
+    return Section("preference_pairs", "Preference pairs", fill("samples/preference_pairs.html", values))
 
 
-def sentence(pairs: PreferencePairs) -> str:
+def sentence(pairs: PreferenceStatistics) -> str:
     """State the number of usable pairs and prompts, and why the others are not usable."""
     if pairs.doubled is None:
         return f"No usable pair among {plural(pairs.made, 'pair')}.{_undecided(pairs)}"
@@ -71,7 +71,7 @@ def sentence(pairs: PreferencePairs) -> str:
     return f"{plural(pairs.kept, 'usable pair')}{of}.{_undecided(pairs)}"
 
 
-def warnings(pairs: PreferencePairs) -> Iterator[tuple[str, str]]:
+def warnings(pairs: PreferenceStatistics) -> Iterator[tuple[str, str]]:
     """Yield (problem, consequence) of each problem of the pairs."""
     if pairs.length_biased:
         unit, bias = max(pairs.lengths.items(), key=lambda item: item[1].predicts.estimate)
@@ -97,7 +97,7 @@ def warnings(pairs: PreferencePairs) -> Iterator[tuple[str, str]]:
         yield f"The agreement of {pair.one} and {pair.other} is not significantly above chance.", _agreement_rate(pair)
 
 
-def _undecided(pairs: PreferencePairs) -> str:
+def _undecided(pairs: PreferenceStatistics) -> str:
     reasons = [f"{name} {count(times)}" for name, times in pairs.verdicts.items()]
     return f" No preference in {count(sum(pairs.verdicts.values()))}: {listed(reasons)}." if reasons else ""
 
@@ -115,7 +115,7 @@ def _agreement(pair: RaterAgreement) -> _Row:
     return _Row(name, pair.pairs, _fraction(pair.same), kappa, _fraction(pair.decided), right, wrong)
 
 
-def _order(orders: PositionConsistency) -> _Row:
+def _order(orders: JudgeConsistency) -> _Row:
     right, wrong = _noise(orders.noise)
     name = f"{orders.judge}, both orders"
     return _Row(name, orders.pairs, _fraction(orders.same), "—", NONE, right, wrong)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import isfinite
 
 from assay.analysis import verdict
-from assay.analysis.measures import Measure
-from assay.analysis.proof import Arm, Comparison, readable
+from assay.analysis.measures import ProofMeasure
+from assay.analysis.proof import Arm, ArmComparison, readable
 from assay.analysis.report_data import ReportData
 from assay.core.arms import is_base
 from assay.report.charts import Strip, arm_class, curve_axes, curves, ruler, strip, strip_axis
-from assay.report.sections.section import Section
+from assay.report.document import Section
 from assay.report.template import fill
 
 EQUAL = {
@@ -39,10 +39,10 @@ def arms(data: ReportData) -> Section | None:
         "equal": EQUAL[data.equal] + (NOT_TRAINED if any(is_base(arm.name) for arm in data.arms) else ""),
     }
     name = verdict.sentence_start(measure.name)
-    return Section("arms", f"{name} by training set", fill("arms.html", values))
+    return Section("arms", f"{name} by training set", fill("proof/arms.html", values))
 
 
-def _strip_of(arm: Arm, measure: Measure) -> Strip:
+def _strip_of(arm: Arm, measure: ProofMeasure) -> Strip:
     return Strip(
         f"{readable(arm.name)}: {measure.name} {measure.value(arm.result)}, interval {measure.between(arm.result)}",
         measure.drawn(arm.result),
@@ -61,10 +61,10 @@ def comparisons(data: ReportData) -> Section | None:
         (pair, TONES[pair.verdict], strip(_strip_between(pair, measure), axis, zero=0.0)) for pair in data.comparisons
     ]
     values = {"data": data, "measure": measure, "rows": rows, "ruler": ruler(axis, "")}
-    return Section("comparisons", "Comparisons of training sets", fill("comparisons.html", values))
+    return Section("comparisons", "Comparisons of training sets", fill("proof/comparisons.html", values))
 
 
-def _strip_between(pair: Comparison, measure: Measure) -> Strip:
+def _strip_between(pair: ArmComparison, measure: ProofMeasure) -> Strip:
     gap, between = measure.gap(pair.difference), measure.gap_between(pair.difference)
     label = f"{readable(pair.ours)} minus {readable(pair.theirs)}: {gap}, interval {between}"
     return Strip(label, measure.drawn(pair.difference), TONES[pair.verdict])
@@ -72,7 +72,7 @@ def _strip_between(pair: Comparison, measure: Measure) -> Strip:
 
 def limitations(data: ReportData) -> Section | None:
     """List the limitations of the run."""
-    return Section("limitations", "Limitations", fill("limitations.html", {"limits": verdict.limits(data)}))
+    return Section("limitations", "Limitations", fill("proof/limitations.html", {"limits": verdict.limits(data)}))
 
 
 def per_class(data: ReportData) -> Section | None:
@@ -84,7 +84,7 @@ def per_class(data: ReportData) -> Section | None:
     rows = [(label, [arm.per_class.get(label) for arm in columns]) for label in labels]
     heads = [(arm.name, arm_class(arm.name)) for arm in columns]
     values = {"data": data, "heads": heads, "rows": rows}
-    return Section("per_class", "Accuracy by label", fill("per_class.html", values))
+    return Section("per_class", "Accuracy by label", fill("proof/per_class.html", values))
 
 
 def loss_curves(data: ReportData) -> Section | None:
@@ -93,7 +93,7 @@ def loss_curves(data: ReportData) -> Section | None:
     if axes is None:
         return None
     panels = [(arm, arm_class(arm.name), curves(arm, axes), _diverged(arm)) for arm in data.arms if arm.history]
-    return Section("loss_curves", "Training loss", fill("loss_curves.html", {"panels": panels}))
+    return Section("loss_curves", "Training loss", fill("proof/loss_curves.html", {"panels": panels}))
 
 
 def _diverged(arm: Arm) -> tuple[int, ...]:

@@ -6,12 +6,15 @@ from base64 import b64encode
 
 from markupsafe import Markup
 
-from assay.analysis.format import count
+from assay.analysis.format import NO_INTERVAL, count, percent
 from assay.analysis.report_data import ReportData
-from assay.analysis.samples import Example, LabelFunnel, ScoreColumn, few_rules
+from assay.analysis.samples.examples import SampleExample
+from assay.analysis.samples.funnel import LabelFunnel, few_rules
+from assay.analysis.samples.score_selection import ScorePairOverlap, ScoreSelection
+from assay.analysis.samples.scores import ScoreColumn
 from assay.core.score import UNSAFE
 from assay.report.charts import bins, parts
-from assay.report.sections.section import Section
+from assay.report.document import Section
 from assay.report.template import fill
 
 _SMALL = 64
@@ -36,7 +39,7 @@ def funnel(data: ReportData) -> Section | None:
         "rules": {rule: few_rules(rules) for rule, rules in whole.dropped_by_rule.items()},
         "labels": [(row, _label_bar(row)) for row in whole.by_label],
     }
-    return Section("funnel", "Generated and kept samples", fill("funnel.html", values))
+    return Section("funnel", "Generated and kept samples", fill("samples/funnel.html", values))
 
 
 def _label_bar(row: LabelFunnel) -> Markup:
@@ -59,10 +62,10 @@ def examples(data: ReportData) -> Section | None:
     ]
     what = "texts" if data.only_texts else "images"
     values = {"data": data, "groups": groups, "what": what}
-    return Section("examples", f"Examples of kept and dropped {what}", fill("examples.html", values))
+    return Section("examples", f"Examples of kept and dropped {what}", fill("samples/examples.html", values))
 
 
-def _drawn(example: Example) -> tuple[Example, str, bool]:
+def _drawn(example: SampleExample) -> tuple[SampleExample, str, bool]:
     """Return an example with its PNG in base64, and whether to enlarge its pixels."""
     return example, b64encode(example.png).decode("ascii"), bool(example.png) and is_small(example.png)
 
@@ -88,7 +91,7 @@ def scores(data: ReportData) -> Section | None:
     if not data.scores:
         return None
     rows = [(column, _bins(column)) for column in data.scores]
-    return Section("scores", "Score distributions", fill("scores.html", {"rows": rows, "unsafe": UNSAFE}))
+    return Section("scores", "Score distributions", fill("samples/scores.html", {"rows": rows, "unsafe": UNSAFE}))
 
 
 def _bins(column: ScoreColumn) -> Markup | None:
@@ -97,3 +100,44 @@ def _bins(column: ScoreColumn) -> Markup | None:
     thresholds = ", ".join(threshold.text for threshold in column.thresholds)
     label = f"Histogram of {column.name} for kept and dropped samples" + (f"; {thresholds}" if thresholds else "")
     return bins(column.histogram, column.thresholds, label)
+
+
+def score_selection(data: ReportData) -> Section | None:
+    """Draw one row per score and one row per pair of scores."""
+    selection = data.score_selection
+    if selection is None:
+        return None
+    values = {
+        "selection": selection,
+        "sentence": selection_sentence(selection),
+        "pairs": [(pair, *_rho(pair)) for pair in selection.pairs],
+    }
+    return Section("score_selection", "Selection by each score", fill("samples/score_selection.html", values))
+
+
+def selection_sentence(selection: ScoreSelection) -> str:
+    """State the pairs of scores with the highest and the lowest overlap, relative to random selection."""
+    overlaps = [(pair.overlap.share, pair.overlap.chance, pair) for pair in selection.pairs if pair.overlap is not None]
+    if not overlaps:
+        return "One of the scores selects nothing, so there is no overlap to compare."
+    high, by_chance, most = max(overlaps, key=lambda one: one[0] - one[1])
+    overlap = f"{percent(high, 0)} overlap (random selection: {percent(by_chance, 0)})"
+    if len(overlaps) == 1:
+        return f"{most.first} and {most.second}: {overlap}."
+    low, low_chance, least = min(overlaps, key=lambda one: one[0] - one[1])
+    return (
+        f"Highest overlap: {most.first} and {most.second}, {overlap}. Lowest: {least.first} and {least.second}, "
+        f"{percent(low, 0)} (random selection: {percent(low_chance, 0)})."
+    )
+
+
+def _rho(pair: ScorePairOverlap) -> tuple[str, str]:
+    rho = pair.rho
+    if rho is None:
+        return "not defined", "one of the scores is constant"
+    interval = f"{_two(rho.low)} to {_two(rho.high)}" if rho.low is not None and rho.high is not None else NO_INTERVAL
+    return _two(rho.estimate), interval
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\u2212")

@@ -5,11 +5,18 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from assay.analysis.format import listed, number_ci, percent_ci, plural
-from assay.analysis.learning import FIRST, HeldOutPairs, HeldOutRewards, RewardHacking, TrainingCurve, TrainingRecord
+from assay.analysis.models.training import (
+    FIRST,
+    HeldOutPairs,
+    RewardChange,
+    RewardHacking,
+    TrainingCurve,
+    TrainingRecord,
+)
 from assay.analysis.report_data import ReportData
 from assay.core.curves import WATCH
 from assay.report.charts import arm_class, reliability, training_curve
-from assay.report.sections.section import Section
+from assay.report.document import Section
 from assay.report.template import fill
 
 
@@ -28,7 +35,7 @@ def training(data: ReportData) -> Section | None:
         )
         for record in data.training
     ]
-    return Section("training", "Training curves", fill("training.html", {"blocks": blocks}))
+    return Section("training", "Training curves", fill("models/training.html", {"blocks": blocks}))
 
 
 def _drawn(record: TrainingRecord) -> tuple[list[tuple[TrainingCurve, Markup]], list[tuple[TrainingCurve, Markup]]]:
@@ -59,7 +66,7 @@ def pairs_sentence(pairs: HeldOutPairs | None) -> str:
     )
 
 
-def rewards_sentence(rewards: HeldOutRewards | None) -> str:
+def rewards_sentence(rewards: RewardChange | None) -> str:
     """State the mean reward on held-out prompts before and after training."""
     if rewards is None:
         return ""

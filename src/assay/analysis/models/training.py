@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from scipy import stats
 
-from assay.analysis.answers import other_measures, pairwise_comparisons
 from assay.analysis.finished_run import FinishedRun
+from assay.analysis.models.answers import other_measures, pairwise_comparisons
 from assay.analysis.proof import comparisons
 from assay.core.arms import BASE, OWN, is_base
 from assay.core.curves import CURVE_INFO, FILE, HELD_OUT, WATCH, Curves
@@ -95,7 +95,7 @@ class HeldOutPairs:
 
 
 @dataclass(frozen=True)
-class HeldOutRewards:
+class RewardChange:
     """Mean reward on held-out prompts before and after training."""
 
     prompts: int
@@ -152,7 +152,7 @@ class TrainingRecord:
     arm: bool
     curves: tuple[TrainingCurve, ...] = ()
     held_out: HeldOutPairs | None = None
-    held_out_rewards: HeldOutRewards | None = None
+    held_out_rewards: RewardChange | None = None
     hacking: RewardHacking | None = None
     """None without a reward."""
 
@@ -261,7 +261,7 @@ def _win(margin: float) -> float:
     return 1.0 if margin > 0 else 0.5 if margin == 0 else 0.0
 
 
-def _rewards(folders: Sequence[Path]) -> HeldOutRewards | None:
+def _rewards(folders: Sequence[Path]) -> RewardChange | None:
     """Held-out rewards with the mean over trainings, without prompts that lack any reward."""
     by_training = _read(folders, REWARDS)
     known = [
@@ -275,7 +275,7 @@ def _rewards(folders: Sequence[Path]) -> HeldOutRewards | None:
     prompts = [str(by_training[0][nth]["prompt"]) for nth in known]
     risen = [new - old for old, new in zip(before, after, strict=True)]
     first, last, rise = (grouped_mean(values, prompts) for values in (before, after, risen))
-    return HeldOutRewards(len(known), first, last, rise, int(by_training[0][0].get("sampled", 0)))
+    return RewardChange(len(known), first, last, rise, int(by_training[0][0].get("sampled", 0)))
 
 
 def _read(folders: Sequence[Path], name: str) -> list[list[Mapping[str, Any]]]:
@@ -292,7 +292,7 @@ def _means(by_training: Sequence[Sequence[Mapping[str, Any]]], side: str) -> lis
 
 
 def _hacking(
-    trainer: object, curves: Sequence[TrainingCurve], rewards: HeldOutRewards | None, sides: Sequence[SideMetric]
+    trainer: object, curves: Sequence[TrainingCurve], rewards: RewardChange | None, sides: Sequence[SideMetric]
 ) -> RewardHacking | None:
     reward = next((one.rise for one in curves if one.name == "reward"), None)
     if reward is None and rewards is None:

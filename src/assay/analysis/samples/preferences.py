@@ -36,7 +36,7 @@ UNDECIDED = (TIE, CONFLICT)
 
 
 @dataclass(frozen=True)
-class PositionConsistency:
+class JudgeConsistency:
     """Consistency of a judge that compared pairs in both orders."""
 
     judge: str
@@ -48,7 +48,7 @@ class PositionConsistency:
 
 
 @dataclass(frozen=True)
-class PreferencePairs:
+class PreferenceStatistics:
     """Counts, length bias, duplicates, ranker agreement and win rates of the preference pairs."""
 
     made: int
@@ -67,7 +67,7 @@ class PreferencePairs:
     """RaterAgreement of every two rankers over the pairs that both ranked."""
     alpha: float | None = None
     """Krippendorff's alpha of all rankers; None with fewer than two, or if undefined."""
-    orders: tuple[PositionConsistency, ...] = ()
+    orders: tuple[JudgeConsistency, ...] = ()
     wins: tuple[WinRecord, ...] = ()
     """Win rates of the answering models; empty with fewer than two named models."""
 
@@ -108,7 +108,7 @@ class _Pair:
         return two < one
 
 
-def preference_pairs(run: FinishedRun) -> PreferencePairs | None:
+def preference_pairs(run: FinishedRun) -> PreferenceStatistics | None:
     """Analyze the preference pairs; None for other samples."""
     texts = [[isinstance(one.fields.get(name), str) for name in ("chosen", "rejected")] for one in run.samples]
     if not texts or not all(map(all, texts)):
@@ -117,7 +117,7 @@ def preference_pairs(run: FinishedRun) -> PreferencePairs | None:
     kept = [pair for pair, row in zip(pairs, run.decisions, strict=True) if row.keep and pair.usable]
     verdicts = Counter(pair.verdict for pair in pairs if pair.verdict)
     sides, prompts = _sides(pairs), [pair.prompt for pair in pairs]
-    return PreferencePairs(
+    return PreferenceStatistics(
         made=len(pairs),
         kept=len(kept),
         verdicts=dict(verdicts.most_common()),
@@ -179,14 +179,14 @@ def _side(pair: _Pair, name: str) -> Side | None:
     return "tie" if preferred == "conflict" else preferred
 
 
-def _orders(pairs: Sequence[_Pair]) -> tuple[PositionConsistency, ...]:
+def _orders(pairs: Sequence[_Pair]) -> tuple[JudgeConsistency, ...]:
     found = []
     for name in dict.fromkeys(name for pair in pairs for name in pair.opinions):
         own = [(pair.prompt, both) for pair in pairs if name in pair.opinions and (both := pair.opinions[name].orders)]
         if own:
             prompts: list[Hashable] = [prompt for prompt, _ in own]
             same = by_prompt([one == other for _, (one, other) in own], prompts)
-            found.append(PositionConsistency(name, len(own), same, label_noise(same)))
+            found.append(JudgeConsistency(name, len(own), same, label_noise(same)))
     return tuple(found)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from assay.analysis.excerpts import conversation_before, cut
 from assay.analysis.finished_run import FinishedRun, Results, read_all
-from assay.analysis.measures import Measure
-from assay.analysis.proof import Comparison, compared, mean_of, named, values_of
+from assay.analysis.measures import ProofMeasure
+from assay.analysis.proof import ArmComparison, compared, mean_of, named, values_of
 from assay.core.effect import Effect
 from assay.core.score import Scale, Score, Unscored
 from assay.pipeline.plan import BESIDE
@@ -30,9 +30,9 @@ MAX_TEXT = 600
 class MeasureResult:
     """One measure of every arm, and the comparisons by it."""
 
-    measure: Measure
+    measure: ProofMeasure
     arms: Mapping[str, Effect]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ArmComparison, ...]
     """The pairs of the proof's own measure, Holm-adjusted among themselves."""
     unscored: int = 0
     """Answers without a score."""

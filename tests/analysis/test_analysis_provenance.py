@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_example import example
 
 from assay.analysis.card import card_of
 from assay.components.filters.length import Length
@@ -18,6 +17,7 @@ from assay.core.recipe import Proof, Recipe
 from assay.report.api import report
 from assay.report.page import render
 from page_parts import words
+from report_example import example
 from run_parts import Plates, Right, recipe, run
 
 

@@ -1,15 +1,16 @@
 from dataclasses import replace
 
 import pytest
-from report_example import example
 
 from assay.analysis import format as words
-from assay.analysis.classifiers import Confusion
-from assay.analysis.proof import Comparison, readable
-from assay.analysis.samples import AT_LEAST, Funnel, LabelFunnel, Threshold, few_rules, histogram, outside
+from assay.analysis.models.classifiers import Confusion
+from assay.analysis.proof import ArmComparison, readable
+from assay.analysis.samples.funnel import Funnel, LabelFunnel, few_rules
+from assay.analysis.samples.scores import AT_LEAST, ScoreThreshold, histogram, outside
 from assay.analysis.verdict import answer_sentence, limits
 from assay.core.effect import Effect
 from assay.report.axis import axis_between, axis_over
+from report_example import example
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_the_verdict_is_that_of_the_first_comparison() -> None:
 
 
 def test_sentences_have_readable_arm_names_and_intervals() -> None:
-    pair = Comparison("a", "random-subset", Effect(-0.012, -0.02, -0.004, 500, 0.95, "paired bootstrap"))
+    pair = ArmComparison("a", "random-subset", Effect(-0.012, -0.02, -0.004, 500, 0.95, "paired bootstrap"))
     assert pair.sentence == "a is worse than random subset: \u22121.2\u00a0pp (95% CI \u22122.0 to \u22120.4)."
     data = example("unclear")
     answer = answer_sentence(data)
@@ -119,7 +120,7 @@ def test_axes_hold_their_values_and_have_round_ticks(values: tuple[float, float]
 
 
 def test_a_histogram_counts_all_scores_and_covers_the_thresholds() -> None:
-    thresholds = (Threshold(0.2, AT_LEAST),)
+    thresholds = (ScoreThreshold(0.2, AT_LEAST),)
     found = histogram((0.6, 0.7, 0.9), (0.55,), thresholds)
     assert found is not None
     assert (sum(found.kept), sum(found.dropped), found.edges[0]) == (3, 1, 0.2)
@@ -128,7 +129,7 @@ def test_a_histogram_counts_all_scores_and_covers_the_thresholds() -> None:
 
 
 def test_outside_is_the_fraction_beyond_the_thresholds() -> None:
-    found = outside((0.1, 0.2, 0.5, 0.6), (Threshold(0.2, AT_LEAST),))
+    found = outside((0.1, 0.2, 0.5, 0.6), (ScoreThreshold(0.2, AT_LEAST),))
     assert found is not None
     assert (found.estimate, found.n) == (0.25, 4)
     assert outside((0.1,), ()) is None

@@ -1,6 +1,6 @@
 """Report data of a made-up run, with realistic numbers.
 
-`python tests/report/report_example.py PAGE.html [helped|hurt|unclear]` writes its page, to look at.
+`python tests/report_example.py PAGE.html [helped|hurt|unclear]` writes its page, to look at.
 """
 
 from __future__ import annotations
@@ -15,42 +15,44 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from assay.analysis.answers import ExampleAnswers, MeasureResult, PairwiseComparison
-from assay.analysis.classifiers import (
+from assay.analysis.measures import ACCURACY, ProofMeasure
+from assay.analysis.models.answers import ExampleAnswers, MeasureResult, PairwiseComparison
+from assay.analysis.models.classifiers import (
     Confusion,
     LabelAgreement,
     ReferenceClassifier,
     ReferenceVsTrained,
     TrainedClassifier,
 )
-from assay.analysis.distances import DistributionDistance
-from assay.analysis.diversity import Diversity, TextSet
-from assay.analysis.exchange_rate import CurveEstimate, ExchangeRate
-from assay.analysis.learning import (
+from assay.analysis.models.exchange_rate import CurveEstimate, ExchangeRate
+from assay.analysis.models.ood_detection import ModelCalibration, OodDetection, OodInput, OodSet
+from assay.analysis.models.training import (
     CurveLine,
     HeldOutPairs,
-    HeldOutRewards,
+    RewardChange,
     RewardHacking,
     SideMetric,
     TrainingCurve,
     TrainingRecord,
 )
-from assay.analysis.measures import ACCURACY, Measure
-from assay.analysis.ood_detection import ModelCalibration, OodDetection, OodInput, OodSet
-from assay.analysis.preferences import PreferencePairs
-from assay.analysis.proof import Arm, Comparison, LossCurve
+from assay.analysis.proof import Arm, ArmComparison, LossCurve
 from assay.analysis.provenance import (
     Cost,
     DataSource,
     ModelUsed,
-    Provenance,
     Reproduction,
+    RunProvenance,
     StageCost,
     SyntheticFraction,
 )
 from assay.analysis.report_data import ReportData
-from assay.analysis.samples import AT_LEAST, Example, Funnel, LabelFunnel, ScoreColumn, Threshold, histogram, outside
-from assay.analysis.score_selection import ScorePairOverlap, ScoreSelection, SelectionByScore
+from assay.analysis.samples.distances import DistributionDistance
+from assay.analysis.samples.diversity import Diversity, TextSet
+from assay.analysis.samples.examples import SampleExample
+from assay.analysis.samples.funnel import Funnel, LabelFunnel
+from assay.analysis.samples.preferences import PreferenceStatistics
+from assay.analysis.samples.score_selection import ScorePairOverlap, ScoreSelection, SelectionByScore
+from assay.analysis.samples.scores import AT_LEAST, ScoreColumn, ScoreThreshold, histogram, outside
 from assay.core.effect import Effect
 from assay.pipeline.stages.leakage import Leaks
 from assay.report.page import render
@@ -127,12 +129,12 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportData:
             ExampleAnswers("c3d4", KOREAN, "한 낱말로.", "서울입니다.", {"filtered": "서울", "random-subset": "부산"}),
         ),
         cost=Cost(_stages()),
-        provenance=Provenance(_data(), _models(), _synthetic()),
+        provenance=RunProvenance(_data(), _models(), _synthetic()),
         caveats=("The generator itself learned from 50,000 real photographs, so its images did not come for free.",),
     )
 
 
-def _preference_pairs() -> PreferencePairs:
+def _preference_pairs() -> PreferenceStatistics:
     """Pairs that two rankers looked at, of answers by two models."""
     rng = np.random.default_rng(5)
     prompts = [f"p{nth // 3}" for nth in range(60)]
@@ -140,7 +142,7 @@ def _preference_pairs() -> PreferencePairs:
     sides: list[Preferred] = ["first" if one else "second" for one in rng.random(60) < 0.5]
     other: list[Preferred] = [one if rng.random() < 0.8 else "tie" for one in sides]
     outcomes = [float(one) for one in rng.integers(0, 2, 60)]
-    return PreferencePairs(
+    return PreferenceStatistics(
         made=90,
         kept=60,
         verdicts={"tie": 20, "conflict": 10},
@@ -180,7 +182,7 @@ def _training() -> tuple[TrainingRecord, ...]:
 
     rose = Effect(1.9, 1.4, 2.4, 16, 0.95, "linear fit over the steps")
     flat = Effect(0.1, -0.4, 0.6, 32, 0.95, "linear fit over the steps")
-    earned = HeldOutRewards(
+    earned = RewardChange(
         24,
         grouped_mean([0.4, 0.5, 0.3], "abc"),
         grouped_mean([0.4, 0.6, 0.5], "abc"),
@@ -215,7 +217,7 @@ def _auxiliary() -> tuple[MeasureResult, ...]:
     """An evaluation by which the filtered arm is worse."""
     means = {"filtered": 0.31, "unfiltered": 0.42, "random-subset": 0.44}
     arms = {name: Effect(at, at - 0.1, at + 0.1, 60, 0.95, "wilson") for name, at in means.items()}
-    pair = Comparison(
+    pair = ArmComparison(
         "filtered", "random-subset", Effect(-0.13, -0.22, -0.04, 60, 0.95, "paired bootstrap"), 0.004, 0.008
     )
     return (MeasureResult(replace(ACCURACY, name="truthful"), arms, (pair,)),)
@@ -223,12 +225,12 @@ def _auxiliary() -> tuple[MeasureResult, ...]:
 
 def _other_measures() -> tuple[MeasureResult, ...]:
     """A measure that is no share, of which less is better, and one that has no number for anything."""
-    loss = Measure("answer loss", "nats a token", proportion=False, better="lower")
+    loss = ProofMeasure("answer loss", "nats a token", proportion=False, better="lower")
     means = {"filtered": 2.312, "unfiltered": 2.41, "random-subset": 2.408}
     arms = {name: Effect(at, at - 0.061, at + 0.059, 120, 0.95, "bootstrap") for name, at in means.items()}
     gap = Effect(-0.096, -0.14, -0.052, 120, 0.95, "paired bootstrap")
-    pair = Comparison("filtered", "random-subset", gap, 0.0004, 0.0008, measure=loss)
-    empty = MeasureResult(Measure("cosine", "cosine of embeddings", proportion=False), {}, (), 360)
+    pair = ArmComparison("filtered", "random-subset", gap, 0.0004, 0.0008, measure=loss)
+    empty = MeasureResult(ProofMeasure("cosine", "cosine of embeddings", proportion=False), {}, (), 360)
     return MeasureResult(loss, arms, (pair,), 3), empty
 
 
@@ -277,11 +279,11 @@ def _arm(name: str, right: npt.NDArray[np.bool_], rng: np.random.Generator) -> A
     )
 
 
-def _comparisons(pairs: list[tuple[str, str]], right: dict[str, npt.NDArray[np.bool_]]) -> tuple[Comparison, ...]:
+def _comparisons(pairs: list[tuple[str, str]], right: dict[str, npt.NDArray[np.bool_]]) -> tuple[ArmComparison, ...]:
     answers = [(right[ours].astype(float), right[theirs].astype(float)) for ours, theirs in pairs]
     found = compare(answers, [5] * len(pairs), resamples=2_000)
     return tuple(
-        Comparison(
+        ArmComparison(
             ours, theirs, one.effect, one.p, one.adjusted_p, one.mcnemar.p, one.mcnemar.ours_only,
             one.mcnemar.theirs_only,
         )
@@ -365,7 +367,7 @@ def _rules() -> dict[str, dict[str, int]]:
 
 
 def _scores(rng: np.random.Generator) -> tuple[ScoreColumn, ...]:
-    lines = (Threshold(0.5, AT_LEAST),)
+    lines = (ScoreThreshold(0.5, AT_LEAST),)
     match = rng.beta(4, 0.7, 5996)
     score = rng.normal(0.81, 0.06, 5996)
     keep = np.isin(np.arange(5996), rng.choice(np.flatnonzero(match > 0.5), 4812, replace=False))
@@ -429,7 +431,7 @@ def png(rng: np.random.Generator, kind: int, size: int = 28) -> bytes:
     return file.getvalue()
 
 
-def _images(rng: np.random.Generator) -> tuple[Example, ...]:
+def _images(rng: np.random.Generator) -> tuple[SampleExample, ...]:
     found = []
     for kind, label in enumerate(LABELS):
         for nth in range(10):
@@ -443,7 +445,7 @@ def _images(rng: np.random.Generator) -> tuple[Example, ...]:
             prompt = f"a photo of a {'dark' if nth % 2 else 'light'} {label}"
             name = f"{rng.integers(2**62):016x}"
             found.append(
-                Example(name, png(rng, kind), label, prompt, kept, scores, "" if kept else "clip-match", reason)
+                SampleExample(name, png(rng, kind), label, prompt, kept, scores, "" if kept else "clip-match", reason)
             )
     return tuple(found)
 

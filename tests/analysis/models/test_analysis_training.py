@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from answer_parts import Error, Length, Offset, recipe
-from assay.analysis.learning import RewardHacking, SideMetric, TrainingRecord
+from assay.analysis.models.training import RewardHacking, SideMetric, TrainingRecord
 from assay.analysis.report_data import ReportData
 from assay.core.curves import curves_of
 from assay.core.effect import Effect
@@ -185,7 +185,7 @@ def test_each_outcome_has_its_sentence(
 
 
 def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("test_report_learning.STEPS", 5)
+    monkeypatch.setattr("test_analysis_training.STEPS", 5)
     run(recipe_of(Rewarded()), tmp_path / "run")
     (one,) = report(tmp_path / "run").facts.training
     assert isinstance(one, TrainingRecord)
