@@ -75,7 +75,7 @@ class Arm:
     """One training set, and the models trained on it with one or more seeds."""
 
     name: str
-    """Such as real, unfiltered, filtered, random-subset, permuted-labels."""
+    """For example real, unfiltered, filtered, random-subset or permuted-labels."""
     trained_on: str
     """Description of the training set, one sentence."""
     n_samples: int
@@ -91,7 +91,7 @@ class Arm:
     seconds: float | None = None
     """Training time of all seeds."""
     by_name: bool = False
-    """Whether the name is that of a training method, such as "dpo", and not of a training set."""
+    """Whether the arm is named after its training method, such as "dpo", not its training set."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,14 @@ class ArmComparison:
 
     @property
     def sentence(self) -> str:
-        """The comparison in one sentence, with its interval."""
+        """The comparison in one sentence that starts in lower case, with its interval."""
         ours, theirs, size = readable(self.ours), readable(self.theirs), self.measure.gap_with_interval(self.difference)
         if self.significant_alone:
             size += f"; p = {p_value(self.adjusted_p)} after Holm's correction"
         return {
             "helped": f"{ours} is better than {theirs}: {size}.",
             "hurt": f"{ours} is worse than {theirs}: {size}.",
-            "no significant difference": f"No significant difference between {ours} and {theirs}: {size}.",
+            "no significant difference": f"no significant difference between {ours} and {theirs}: {size}.",
         }[self.verdict]
 
 
@@ -172,8 +172,8 @@ def values_of(results: Results, arms: Sequence[str], measure: ProofMeasure) -> d
     if measure.proportion:
         return {arm: table(results, arm, 0.0) for arm in arms}
     values = {arm: table(results, arm) for arm in arms}
-    known = np.all([np.isfinite(rows).all(axis=0) for rows in values.values()], axis=0)
-    return {arm: rows[:, known] for arm, rows in values.items()}
+    complete = np.all([np.isfinite(rows).all(axis=0) for rows in values.values()], axis=0)
+    return {arm: rows[:, complete] for arm, rows in values.items()}
 
 
 def arms(run: FinishedRun) -> tuple[Arm, ...]:
@@ -217,10 +217,10 @@ def compared(run: FinishedRun, values: Mapping[str, Values], measure: ProofMeasu
     proof = run.recipe.prove
     assert proof is not None, "comparisons need a proof"
     first = [(proof.answer[0], proof.answer[1])] if proof.answer else []
-    known = [pair for pair in (*COMPARISONS, *_variant_pairs(run.recipe)) if set(pair) <= set(proof.arms)]
-    pairs = list(dict.fromkeys([*first, *known]))
+    others = [pair for pair in (*COMPARISONS, *_variant_pairs(run.recipe)) if set(pair) <= set(proof.arms)]
+    pairs = list(dict.fromkeys([*first, *others]))
     seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
-    found = compare([(values[ours], values[theirs]) for ours, theirs in pairs], seeds)
+    results = compare([(values[ours], values[theirs]) for ours, theirs in pairs], seeds)
     return tuple(
         ArmComparison(
             ours,
@@ -233,7 +233,7 @@ def compared(run: FinishedRun, values: Mapping[str, Values], measure: ProofMeasu
             theirs_only=pair.mcnemar.theirs_only if pair.mcnemar else None,
             measure=measure,
         )
-        for (ours, theirs), pair in zip(pairs, found, strict=True)
+        for (ours, theirs), pair in zip(pairs, results, strict=True)
     )
 
 
@@ -296,8 +296,8 @@ def _per_class(run: FinishedRun, correct: Values, measure: ProofMeasure) -> dict
     labels = [sample.text("label") for sample in run.holdout]
     per_class = {}
     for label in (label for label in run.labels if label in labels):
-        member = np.asarray([other == label for other in labels])
-        per_class[label] = mean_of(correct[:, member], measure)
+        has_label = np.asarray([other == label for other in labels])
+        per_class[label] = mean_of(correct[:, has_label], measure)
     return per_class
 
 

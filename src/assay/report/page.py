@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from assay.analysis.report_data import ReportData
-from assay.analysis.verdict import HEADLINES, result_sentence
+from assay.analysis.verdict import HEADLINES, result_sentences
 from assay.report.document import document
 from assay.report.sections import drawn_sections
 from assay.report.template import fill
@@ -26,7 +26,8 @@ def _hero(data: ReportData) -> Markup:
         "headline": HEADLINES[data.verdict],
         "tone": {"helped": "helped", "hurt": "hurt"}.get(data.verdict or "", "unclear"),
         "icon": ICONS[data.verdict],
-        "answer": result_sentence(data),
+        "sentences": result_sentences(data),
+        "finished": data.reproduction.finished[:16].replace("T", " "),
         "main": main,
         "ours": data.arm(main.ours) if main else None,
         "theirs": data.arm(main.theirs) if main else None,

@@ -26,12 +26,12 @@ from assay.stats.confidence.calibration import Calibration, calibration
 from assay.stats.inference.grouped import grouped_mean, grouped_proportion
 from assay.stats.inference.verdict import Verdict
 
-PAIRS, REWARDS = "held-out.json", "held-out-rewards.json"
-LEAST = 6
-"""Steps of a training that are needed to estimate a change."""
+PAIRS_FILE, REWARDS_FILE = "held-out.json", "held-out-rewards.json"
+MIN_STEPS = 6
+"""Minimum number of measured steps of a training for the estimate of a change."""
 LEVEL = 0.95
-SIDES = ("before", "after")
-FIRST = ("reward", "held-out accuracy", "held-out margin", "margin", "kl", "length")
+TIMES = ("before", "after")
+MAIN_CURVES = ("reward", "held-out accuracy", "held-out margin", "margin", "kl", "length")
 """Curves drawn first, in this order; the others follow, collapsed."""
 
 
@@ -66,9 +66,9 @@ class TrainingCurve:
         """Meaning of the quantity."""
         bare = self.name.removeprefix(HELD_OUT)
         if self.name.startswith(WATCH):
-            return "measured on the answers of a step, not trained on"
-        known = CURVE_INFO[bare].said if bare in CURVE_INFO else ""
-        return f"{known}, on held-out data" if known and bare != self.name else known
+            return "measured on the answers of each step, not optimized"
+        meaning = CURVE_INFO[bare].said if bare in CURVE_INFO else ""
+        return f"{meaning}, on held-out data" if meaning and bare != self.name else meaning
 
     @property
     def unit(self) -> str:
@@ -189,21 +189,19 @@ def _record(
 
 
 def _curves(folders: Sequence[Path]) -> tuple[TrainingCurve, ...]:
-    """Curves of all trainings by name, in the order of the first training."""
-    found = [
+    """Read the curves of all trainings, in the order of the first training."""
+    trainings = [
         msgspec.json.decode((folder / FILE).read_bytes(), type=Curves)
         for folder in folders
         if (folder / FILE).is_file()
     ]
-    names = dict.fromkeys(name for one in found for name in one.values)
-    return tuple(
-        TrainingCurve(
-            name,
-            tuple(CurveLine(seed, _points(one, name)) for seed, one in enumerate(found) if name in one.values),
-            _rise(*zip(*((one.steps, one.values[name]) for one in found if name in one.values), strict=True)),
-        )
-        for name in names
-    )
+    drawn = []
+    for name in dict.fromkeys(name for curves in trainings for name in curves.values):
+        measured = {seed: curves for seed, curves in enumerate(trainings) if name in curves.values}
+        lines = tuple(CurveLine(seed, _points(curves, name)) for seed, curves in measured.items())
+        steps, values = zip(*((curves.steps, curves.values[name]) for curves in measured.values()), strict=True)
+        drawn.append(TrainingCurve(name, lines, _rise(steps, values)))
+    return tuple(drawn)
 
 
 def _points(curves: Curves, name: str) -> tuple[tuple[int, float], ...]:
@@ -218,38 +216,39 @@ def _rise(steps: Sequence[Sequence[int]], rows: Sequence[Sequence[float | None]]
     All trainings share one slope; each has its own intercept.
     """
     x, y = list[float](), list[float]()
-    for at, row in zip(steps, rows, strict=True):
-        known = [(step, one) for step, one in zip(at, row, strict=True) if one is not None]
-        if known:
-            middle = np.mean(known, axis=0)
-            x += [step - float(middle[0]) for step, _ in known]
-            y += [one - float(middle[1]) for _, one in known]
-    trainings = sum(any(one is not None for one in row) for row in rows)
-    freedom = len(x) - trainings - 1
-    if len(x) < LEAST * max(1, trainings) or freedom < 1:
+    for training_steps, values in zip(steps, rows, strict=True):
+        points = [(step, value) for step, value in zip(training_steps, values, strict=True) if value is not None]
+        if points:
+            mean = np.mean(points, axis=0)
+            x += [step - float(mean[0]) for step, _ in points]
+            y += [value - float(mean[1]) for _, value in points]
+    trainings = sum(any(value is not None for value in values) for values in rows)
+    degrees_of_freedom = len(x) - trainings - 1
+    if len(x) < MIN_STEPS * max(1, trainings) or degrees_of_freedom < 1:
         return None
-    spread = float(np.dot(x, x))
-    slope = float(np.dot(x, y)) / spread
-    off = np.asarray(y) - slope * np.asarray(x)
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * math.sqrt(float(off @ off) / freedom / spread)
-    across = max(max(at) - min(at) for at in steps)
-    low, rise, high = ((slope + one) * across for one in (-half, 0.0, half))
+    sum_of_squares = float(np.dot(x, x))
+    slope = float(np.dot(x, y)) / sum_of_squares
+    residuals = np.asarray(y) - slope * np.asarray(x)
+    standard_error = math.sqrt(float(residuals @ residuals) / degrees_of_freedom / sum_of_squares)
+    half_width = float(stats.t.ppf(0.5 + LEVEL / 2, degrees_of_freedom)) * standard_error
+    range_of_steps = max(max(training_steps) - min(training_steps) for training_steps in steps)
+    low, rise, high = ((slope + offset) * range_of_steps for offset in (-half_width, 0.0, half_width))
     return Effect(rise, low, high, len(x), LEVEL, "linear fit over the steps")
 
 
 def _pairs(folders: Sequence[Path]) -> HeldOutPairs | None:
-    """Held-out pairs with the mean margin over trainings."""
-    by_training = _read(folders, PAIRS)
+    """Evaluate held-out pairs by their mean margin over trainings."""
+    by_training = _read(folders, PAIRS_FILE)
     if not by_training:
         return None
-    before, after = (_means(by_training, side) for side in SIDES)
+    before, after = (_means(by_training, time) for time in TIMES)
     prompts = [str(row["prompt"]) for row in by_training[0]]
     logits = np.stack([after, np.zeros(len(after))], axis=1)
     return HeldOutPairs(
         pairs=len(after),
         prompts=len(set(prompts)),
-        accuracy_before=grouped_proportion([_win(one) for one in before], prompts),
-        accuracy=grouped_proportion([_win(one) for one in after], prompts),
+        accuracy_before=grouped_proportion([_win(margin) for margin in before], prompts),
+        accuracy=grouped_proportion([_win(margin) for margin in after], prompts),
         margin=grouped_mean(after, prompts),
         rise=grouped_mean([new - old for old, new in zip(before, after, strict=True)], prompts),
         calibration=calibration(logits, [0] * len(after), bins=max(1, min(10, len(after) // 10))),
@@ -262,48 +261,51 @@ def _win(margin: float) -> float:
 
 
 def _rewards(folders: Sequence[Path]) -> RewardChange | None:
-    """Held-out rewards with the mean over trainings, without prompts that lack any reward."""
-    by_training = _read(folders, REWARDS)
-    known = [
+    """Compare held-out rewards, averaged over trainings; prompts without every reward are left out."""
+    by_training = _read(folders, REWARDS_FILE)
+    complete = [
         nth
         for nth in range(len(by_training[0]) if by_training else 0)
-        if all(rows[nth][side] is not None for rows in by_training for side in SIDES)
+        if all(rows[nth][time] is not None for rows in by_training for time in TIMES)
     ]
-    if not known:
+    if not complete:
         return None
-    before, after = (_means([[rows[nth] for nth in known] for rows in by_training], side) for side in SIDES)
-    prompts = [str(by_training[0][nth]["prompt"]) for nth in known]
-    risen = [new - old for old, new in zip(before, after, strict=True)]
-    first, last, rise = (grouped_mean(values, prompts) for values in (before, after, risen))
-    return RewardChange(len(known), first, last, rise, int(by_training[0][0].get("sampled", 0)))
+    before, after = (_means([[rows[nth] for nth in complete] for rows in by_training], time) for time in TIMES)
+    prompts = [str(by_training[0][nth]["prompt"]) for nth in complete]
+    changes = [new - old for old, new in zip(before, after, strict=True)]
+    first, last, rise = (grouped_mean(values, prompts) for values in (before, after, changes))
+    return RewardChange(len(complete), first, last, rise, int(by_training[0][0].get("sampled", 0)))
 
 
 def _read(folders: Sequence[Path], name: str) -> list[list[Mapping[str, Any]]]:
-    """Rows of the JSON file of each training that wrote one."""
-    found = [json.loads((folder / name).read_text(encoding="utf-8")) for folder in folders if (folder / name).is_file()]
-    assert all(row[side] is None or math.isfinite(row[side]) for rows in found for row in rows for side in SIDES), (
+    """Read the rows of a JSON file of each training that has one."""
+    trainings = [
+        json.loads((folder / name).read_text(encoding="utf-8")) for folder in folders if (folder / name).is_file()
+    ]
+    assert all(row[time] is None or math.isfinite(row[time]) for rows in trainings for row in rows for time in TIMES), (
         "held-out values are finite"
     )
-    return [rows for rows in found if rows]
+    return [rows for rows in trainings if rows]
 
 
-def _means(by_training: Sequence[Sequence[Mapping[str, Any]]], side: str) -> list[float]:
-    return [float(np.mean([rows[nth][side] for rows in by_training])) for nth in range(len(by_training[0]))]
+def _means(by_training: Sequence[Sequence[Mapping[str, Any]]], time: str) -> list[float]:
+    return [float(np.mean([rows[nth][time] for rows in by_training])) for nth in range(len(by_training[0]))]
 
 
 def _hacking(
     trainer: object, curves: Sequence[TrainingCurve], rewards: RewardChange | None, sides: Sequence[SideMetric]
 ) -> RewardHacking | None:
-    reward = next((one.rise for one in curves if one.name == "reward"), None)
+    reward = next((curve.rise for curve in curves if curve.name == "reward"), None)
     if reward is None and rewards is None:
         return None
     watched: Mapping[str, Any] = getattr(trainer, "watch", {})
-    found = []
-    for one in curves:
-        name = one.name.removeprefix(WATCH)
-        if one.name.startswith(WATCH) and one.rise is not None and name in watched:
-            found.append(SideMetric(f"{name} (monitored in training)", _verdict(one.rise, watched[name].scale.better)))
-    return RewardHacking(reward, (*found, *sides), None if rewards is None else rewards.rise)
+    monitored = []
+    for curve in curves:
+        name = curve.name.removeprefix(WATCH)
+        if curve.name.startswith(WATCH) and curve.rise is not None and name in watched:
+            verdict = _verdict(curve.rise, watched[name].scale.better)
+            monitored.append(SideMetric(f"{name} (monitored in training)", verdict))
+    return RewardHacking(reward, (*monitored, *sides), None if rewards is None else rewards.rise)
 
 
 def _verdict(rise: Effect, better: str) -> Verdict:
@@ -323,11 +325,11 @@ def _side_metrics(proof: Proof, arm: str, run: FinishedRun) -> Iterator[SideMetr
         name for name, scorer in proof.measures.items() if rewarded and getattr(scorer, "model", "") == rewarded
     }
     others = {result.measure.name: result.comparisons for result in run.once(other_measures)}
-    measured = {"the proof's measure": run.once(comparisons), **others}
-    for name, pairs in measured.items():
+    by_measure = {"the proof's measure": run.once(comparisons), **others}
+    for name, pairs in by_measure.items():
         for pair in pairs if name not in by_reward else ():
             if (pair.ours, pair.theirs) == (arm, start):
                 yield SideMetric(name, pair.verdict)
-    for judged in run.once(pairwise_comparisons):
-        if (judged.ours, judged.theirs) == (arm, start):
-            yield SideMetric("the judge", judged.verdict)
+    for comparison in run.once(pairwise_comparisons):
+        if (comparison.ours, comparison.theirs) == (arm, start):
+            yield SideMetric("the judge", comparison.verdict)

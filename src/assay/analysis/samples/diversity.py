@@ -32,11 +32,11 @@ MEASURES = {
 FIELDS = ("instruction", "text")
 """Text field that is measured: the first that every sample has. Verbs are counted in instructions only."""
 DRAWS = 40
-"""Random subsets: a kept set is outside their range by chance about once in twenty times."""
-LEAST = 10
-"""Smallest kept set whose diversity is measured."""
-GROUPS = 100
-"""Maximum number of clusters; at most a tenth of the texts."""
+"""Number of random subsets: a random kept set is outside their range by chance about once in twenty times."""
+MIN_TEXTS = 10
+"""Size of the smallest set whose diversity is measured."""
+MAX_CLUSTERS = 100
+"""Also at most a tenth of the texts."""
 
 
 @dataclass(frozen=True)
@@ -74,65 +74,69 @@ class Diversity:
 
 
 @dataclass(frozen=True)
-class _Texts:
-    """All texts as numbers: the generated ones, then the real ones."""
+class _Corpus:
+    """All texts as arrays: the generated ones, then the real ones."""
 
-    reading: TokenizedTexts
-    verbs: bool
+    tokenized: TokenizedTexts
+    has_verbs: bool
     vectors: npt.NDArray[np.float32]
     """(m, d) embeddings."""
-    place: Ints
+    vector_row: Ints
     """(n,) row of each text in `vectors`, or -1."""
-    groups: Ints
+    cluster: Ints
     """(m,) cluster of each embedding."""
 
-    def measured(self, rows: Ints) -> dict[str, float]:
+    def measures(self, rows: Ints) -> dict[str, float]:
         """Compute every measure of some of the texts."""
-        found = coverage(self.reading, rows)
-        measures = {"words": float(found.words), "distinct_2": found.distinct_2}
-        if self.verbs:
-            measures = {"verbs": float(found.verbs), "pairs": float(found.pairs), **measures}
-        own = self.place[rows]
-        own = own[own >= 0]
-        if len(own):
-            measures |= {"clusters": effective_clusters(self.groups[own]), "vendi": vendi(self.vectors[own])}
+        counts = coverage(self.tokenized, rows)
+        measures = {"words": float(counts.words), "distinct_2": counts.distinct_2}
+        if self.has_verbs:
+            measures = {"verbs": float(counts.verbs), "pairs": float(counts.pairs), **measures}
+        embedded = self.vector_row[rows]
+        embedded = embedded[embedded >= 0]
+        if len(embedded):
+            measures |= {
+                "clusters": effective_clusters(self.cluster[embedded]),
+                "vendi": vendi(self.vectors[embedded]),
+            }
         return measures
 
     def set(self, name: str, rows: Ints) -> TextSet:
         """Name and measure some of the texts."""
-        return TextSet(name, len(rows), self.measured(rows), self._with_verb(rows))
+        return TextSet(name, len(rows), self.measures(rows), self._with_verb(rows))
 
     def _with_verb(self, rows: Ints) -> int | None:
-        return coverage(self.reading, rows).with_verb if self.verbs else None
+        return coverage(self.tokenized, rows).with_verb if self.has_verbs else None
 
 
 def diversity(run: FinishedRun) -> Diversity | None:
     """Measure the diversity of generated, kept, random and real texts; None without texts or with too few of them."""
     field = next((name for name in FIELDS if run.samples and _all_have(run.samples, name)), None)
     kept = np.flatnonzero([row.keep for row in run.decisions]).astype(np.int64)
-    if field is None or len(kept) < LEAST:
+    if field is None or len(kept) < MIN_TEXTS:
         return None
     real = _real(run, field)
     column = _column(run, field)
-    texts = _texts(run, field, real, column)
-    every = np.arange(len(run.samples), dtype=np.int64)
-    sets = [texts.set(GENERATED, every), texts.set(KEPT, kept)]
+    corpus = _corpus(run, field, real, column)
+    generated = np.arange(len(run.samples), dtype=np.int64)
+    sets = [corpus.set(GENERATED, generated), corpus.set(KEPT, kept)]
     rng = np.random.default_rng(hashed(run.recipe.seed, "variety") % 2**32)
-    drawn = [texts.measured(_pick(every, len(kept), rng)) for _ in range(DRAWS if len(kept) < len(every) else 0)]
-    if drawn:
-        means = {name: float(np.mean([one[name] for one in drawn if name in one])) for name in drawn[0]}
+    draws = DRAWS if len(kept) < len(generated) else 0
+    subsets = [corpus.measures(_random_subset(generated, len(kept), rng)) for _ in range(draws)]
+    if subsets:
+        means = {name: float(np.mean([subset[name] for subset in subsets if name in subset])) for name in subsets[0]}
         sets.append(TextSet(RANDOM, len(kept), means))
-    if len(real) >= LEAST:
-        theirs = np.arange(len(every), len(every) + len(real), dtype=np.int64)
-        sets.append(texts.set(REAL, _pick(theirs, min(len(kept), len(real)), rng)))
+    if len(real) >= MIN_TEXTS:
+        rows = np.arange(len(generated), len(generated) + len(real), dtype=np.int64)
+        sets.append(corpus.set(REAL, _random_subset(rows, min(len(kept), len(real)), rng)))
     return Diversity(
         text_field=field,
         sets=tuple(sets),
-        draws=len(drawn),
-        spread=_spread(drawn),
+        draws=draws,
+        spread=_spread(subsets),
         column=column,
-        clusters=int(texts.groups.max()) + 1 if len(texts.groups) else 0,
-        verbs=top_verbs(texts.reading, kept) if texts.verbs else (),
+        clusters=int(corpus.cluster.max()) + 1 if len(corpus.cluster) else 0,
+        verbs=top_verbs(corpus.tokenized, kept) if corpus.has_verbs else (),
     )
 
 
@@ -141,49 +145,51 @@ def _all_have(samples: Sequence[Sample], field: str) -> bool:
 
 
 def _real(run: FinishedRun, field: str) -> list[Sample]:
-    """Real training samples, if they have the same field."""
-    found = samples_of(run.done["real"].folder) if "real" in run.done else []
-    return found if found and _all_have(found, field) else []
+    """Read the real training samples, if they have the same field."""
+    samples = samples_of(run.done["real"].folder) if "real" in run.done else []
+    return samples if samples and _all_have(samples, field) else []
 
 
 def _column(run: FinishedRun, field: str) -> str:
-    """Name of the embedding column of that field."""
+    """Return the name of the embedding column of that field."""
     for name, scorer in run.recipe.score.items():
-        if getattr(scorer, "text", "") == field and any(isinstance(one, Fingerprint) for one in run.columns[name]):
+        if getattr(scorer, "text", "") == field and any(
+            isinstance(outcome, Fingerprint) for outcome in run.columns[name]
+        ):
             return name
     return ""
 
 
-def _texts(run: FinishedRun, field: str, real: Sequence[Sample], column: str) -> _Texts:
-    reading = tokenize_texts(
-        [one.text(field) for one in (*run.samples, *real)],
+def _corpus(run: FinishedRun, field: str, real: Sequence[Sample], column: str) -> _Corpus:
+    tokenized = tokenize_texts(
+        [sample.text(field) for sample in (*run.samples, *real)],
         verbs=field == "instruction" and find_spec("textblob") is not None,
     )
     outcomes: list[Outcome | None] = list(run.columns[column]) if column else [None] * len(run.samples)
-    outcomes += _of_real(run, real, column)
-    place = np.full(len(outcomes), -1, dtype=np.int64)
-    known = [nth for nth, one in enumerate(outcomes) if isinstance(one, Fingerprint)]
-    place[known] = np.arange(len(known))
-    vectors = np.asarray([one.vector for one in outcomes if isinstance(one, Fingerprint)], dtype=np.float32)
+    outcomes += _real_embeddings(run, real, column)
+    embeddings = {nth: outcome for nth, outcome in enumerate(outcomes) if isinstance(outcome, Fingerprint)}
+    vector_row = np.full(len(outcomes), -1, dtype=np.int64)
+    vector_row[list(embeddings)] = np.arange(len(embeddings))
+    vectors = np.asarray([embedding.vector for embedding in embeddings.values()], dtype=np.float32)
     seed = hashed(run.recipe.seed, "clusters") % 2**32
-    found = clusters(vectors, min(GROUPS, max(2, len(known) // 10)), seed)
-    return _Texts(reading, field == "instruction", vectors, place, found.of)
+    clustering = clusters(vectors, min(MAX_CLUSTERS, max(2, len(embeddings) // 10)), seed)
+    return _Corpus(tokenized, field == "instruction", vectors, vector_row, clustering.of)
 
 
-def _of_real(run: FinishedRun, real: Sequence[Sample], column: str) -> list[Outcome | None]:
-    """Embeddings of the real samples, available if the proof uses the same column."""
+def _real_embeddings(run: FinishedRun, real: Sequence[Sample], column: str) -> list[Outcome | None]:
+    """Return the embeddings of the real samples, available if the proof uses the same column."""
     proof = run.recipe.prove
     if not column or proof is None or proof.fingerprint != column or "embed-real" not in run.done:
         return [None] * len(real)
-    found: Mapping[str, Outcome] = dict(outcomes_of(run.done["embed-real"].folder))
-    return [found.get(sample.id) for sample in real]
+    outcomes: Mapping[str, Outcome] = dict(outcomes_of(run.done["embed-real"].folder))
+    return [outcomes.get(sample.id) for sample in real]
 
 
-def _pick(rows: Ints, count: int, rng: np.random.Generator) -> Ints:
+def _random_subset(rows: Ints, count: int, rng: np.random.Generator) -> Ints:
     return np.sort(rng.choice(rows, count, replace=False))
 
 
-def _spread(drawn: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
-    names = drawn[0] if drawn else ()
-    values = {name: [one[name] for one in drawn if name in one] for name in names}
-    return {name: (min(own), max(own)) for name, own in values.items()}
+def _spread(subsets: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    names = subsets[0] if subsets else ()
+    by_measure = {name: [subset[name] for subset in subsets if name in subset] for name in names}
+    return {name: (min(values), max(values)) for name, values in by_measure.items()}

@@ -18,8 +18,8 @@ from assay.core.score import Outcome, Scale, Score
 from assay.stats.distributions.selection import Bools, SelectionOverlap, TopSelection, best, selection_overlap, spearman
 
 Floats = npt.NDArray[np.float64]
-TEXTS = ("output", "text")
-"""Generated text field: the first that a sample has."""
+TEXT_FIELDS = ("output", "text")
+"""Generated text: the first of these fields that every sample has."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,19 @@ def score_selection(run: FinishedRun) -> ScoreSelection | None:
     if len(values) < 2:
         return None
     words = _words(run.samples)
-    excluded = {name: _excluded(run, name, own) for name, own in values.items()}
-    found = {
-        name: best(np.where(excluded[name], math.nan, own), ids, count, higher=_higher(run, name))
-        for name, own in values.items()
+    excluded = {name: _excluded(run, name, column) for name, column in values.items()}
+    selections = {
+        name: best(np.where(excluded[name], math.nan, column), ids, count, higher=_higher(run, name))
+        for name, column in values.items()
     }
     return ScoreSelection(
         samples=len(ids),
         kept=count,
         scores=tuple(
-            _choice(name, run.recipe.score[name].scale, one, kept, words, int(excluded[name].sum()))
-            for name, one in found.items()
+            _selection(name, run.recipe.score[name].scale, selection, kept, words, int(excluded[name].sum()))
+            for name, selection in selections.items()
         ),
-        pairs=tuple(_pair(run, pair, values, found) for pair in combinations(found, 2)),
+        pairs=tuple(_pair(run, pair, values, selections) for pair in combinations(selections, 2)),
         words=_mean(words, np.ones(len(ids), dtype=np.bool_)),
         words_kept=_mean(words, kept),
         left_out=left_out,
@@ -100,25 +100,26 @@ def score_selection(run: FinishedRun) -> ScoreSelection | None:
 
 
 def _values(run: FinishedRun) -> tuple[dict[str, Floats], dict[str, str]]:
-    """Numbers of every usable score column, and the reason why another one is left out."""
-    found, left_out = {}, {}
+    """Return the values of every usable score, and the reason why another one is left out."""
+    usable, left_out = {}, {}
     for name, scorer in run.recipe.score.items():
         outcomes = run.columns[name]
-        if not any(isinstance(one, Score) for one in outcomes):
+        if not any(isinstance(outcome, Score) for outcome in outcomes):
             continue
         if scorer.scale.better == "neither":
             left_out[name] = "its scale has no better direction"
             continue
-        own = _numbers(outcomes)
-        if len(set(own[~np.isnan(own)])) < 2:
+        values = _numbers(outcomes)
+        if len(set(values[~np.isnan(values)])) < 2:
             left_out[name] = "it is constant"
             continue
-        found[name] = own
-    return found, left_out
+        usable[name] = values
+    return usable, left_out
 
 
 def _numbers(outcomes: Sequence[Outcome]) -> Floats:
-    return np.asarray([one.value if isinstance(one, Score) else math.nan for one in outcomes], dtype=np.float64)
+    values = [outcome.value if isinstance(outcome, Score) else math.nan for outcome in outcomes]
+    return np.asarray(values, dtype=np.float64)
 
 
 def _higher(run: FinishedRun, name: str) -> bool:
@@ -126,49 +127,49 @@ def _higher(run: FinishedRun, name: str) -> bool:
 
 
 def _excluded(run: FinishedRun, name: str, values: Floats) -> Bools:
-    """Whether a filter's threshold at the better end of the score excludes each sample."""
+    """Return whether a filter's threshold at the better end of the score excludes each sample."""
     higher = _higher(run, name)
-    lines = [
-        float(line)
+    thresholds = [
+        float(threshold)
         for rule in run.recipe.keep
         if getattr(rule, "column", None) == name
-        and isinstance(line := getattr(rule, "high" if higher else "low", None), int | float)
+        and isinstance(threshold := getattr(rule, "high" if higher else "low", None), int | float)
     ]
-    if not lines:
+    if not thresholds:
         return np.zeros(len(values), dtype=np.bool_)
-    return values > min(lines) if higher else values < max(lines)
+    return values > min(thresholds) if higher else values < max(thresholds)
 
 
-def _choice(
-    name: str, scale: Scale, one: TopSelection, kept: Bools, words: Floats | None, outside: int
+def _selection(
+    name: str, scale: Scale, selection: TopSelection, kept: Bools, words: Floats | None, outside: int
 ) -> SelectionByScore:
     assert scale.better != "neither"
     return SelectionByScore(
         name=name,
         better=scale.better,
-        kept=int(one.chosen.sum()),
+        kept=int(selection.chosen.sum()),
         outside=outside,
-        tied=one.tied,
-        tied_kept=one.tied_chosen,
-        with_filters=selection_overlap(one.chosen, kept),
-        words=_mean(words, one.chosen),
+        tied=selection.tied,
+        tied_kept=selection.tied_chosen,
+        with_filters=selection_overlap(selection.chosen, kept),
+        words=_mean(words, selection.chosen),
     )
 
 
 def _pair(
-    run: FinishedRun, pair: tuple[str, str], values: Mapping[str, Floats], found: Mapping[str, TopSelection]
+    run: FinishedRun, pair: tuple[str, str], values: Mapping[str, Floats], selections: Mapping[str, TopSelection]
 ) -> ScorePairOverlap:
-    ours, theirs = pair
-    one, other = (values[name] if _higher(run, name) else -values[name] for name in pair)
-    return ScorePairOverlap(
-        ours, theirs, selection_overlap(found[ours].chosen, found[theirs].chosen), spearman(one, other)
-    )
+    overlap = selection_overlap(*(selections[name].chosen for name in pair))
+    first, second = (values[name] if _higher(run, name) else -values[name] for name in pair)
+    return ScorePairOverlap(*pair, overlap, spearman(first, second))
 
 
 def _words(samples: Sequence[Sample]) -> Floats | None:
-    """Number of space-separated words of each sample; None without texts."""
-    name = next((name for name in TEXTS if all(isinstance(one.fields.get(name), str) for one in samples)), None)
-    return None if name is None else np.asarray([len(one.text(name).split()) for one in samples], dtype=np.float64)
+    """Count the space-separated words of each sample; None without texts."""
+    for name in TEXT_FIELDS:
+        if all(isinstance(sample.fields.get(name), str) for sample in samples):
+            return np.asarray([len(sample.text(name).split()) for sample in samples], dtype=np.float64)
+    return None
 
 
 def _mean(words: Floats | None, chosen: Bools) -> float | None:

@@ -8,12 +8,12 @@ from assay.report.template import fill
 
 
 def leakage(data: ReportData) -> Section | None:
-    """Draw the held-out samples that training sets contain."""
+    """Draw the number of held-out samples in each training set."""
     if not data.leakage:
         return None
     exact = sum(row.exact for row in data.leakage)
     body = fill("samples/leakage.html", {"rows": data.leakage, "texts": data.only_texts, "exact": exact})
-    return Section("leakage", "Leakage", body)
+    return Section("leakage", "Data leakage", body)
 
 
 def distribution_distance(data: ReportData) -> Section | None:

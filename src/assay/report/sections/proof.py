@@ -14,7 +14,7 @@ from assay.report.document import Section
 from assay.report.template import fill
 
 EQUAL = {
-    "steps": "All arms are trained for the same number of optimizer steps, whatever their number of samples.",
+    "steps": "All arms are trained for the same number of optimizer steps, regardless of their number of samples.",
     "samples": "All arms are trained for the same number of optimizer steps and on the same number of samples, unless "
     "the arm's name states otherwise.",
 }
@@ -34,6 +34,7 @@ def arms(data: ReportData) -> Section | None:
     values = {
         "data": data,
         "first": first,
+        "several_seeds": any(len(arm.seeds) > 1 for arm in data.arms),
         "rows": rows,
         "ruler": ruler(axis, "%" if measure.proportion else ""),
         "equal": EQUAL[data.equal] + (NOT_TRAINED if any(is_base(arm.name) for arm in data.arms) else ""),
@@ -83,7 +84,9 @@ def per_class(data: ReportData) -> Section | None:
     labels = list(dict.fromkeys(label for arm in columns for label in arm.per_class))
     rows = [(label, [arm.per_class.get(label) for arm in columns]) for label in labels]
     heads = [(arm.name, arm_class(arm.name)) for arm in columns]
-    values = {"data": data, "heads": heads, "rows": rows}
+    main = data.arm(data.comparisons[0].ours) if data.comparisons else columns[0]
+    lowest = min(main.per_class.items(), key=lambda item: item[1].estimate, default=None)
+    values = {"data": data, "heads": heads, "rows": rows, "main": main, "lowest": lowest}
     return Section("per_class", "Accuracy by label", fill("proof/per_class.html", values))
 
 

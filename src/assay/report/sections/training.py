@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from assay.analysis.format import listed, number_ci, percent_ci, plural
 from assay.analysis.models.training import (
-    FIRST,
+    MAIN_CURVES,
     HeldOutPairs,
     RewardChange,
     RewardHacking,
@@ -40,7 +40,7 @@ def training(data: ReportData) -> Section | None:
 
 def _drawn(record: TrainingRecord) -> tuple[list[tuple[TrainingCurve, Markup]], list[tuple[TrainingCurve, Markup]]]:
     """Draw the main curves, and the collapsed ones."""
-    order = {name: nth for nth, name in enumerate(FIRST)}
+    order = {name: nth for nth, name in enumerate(MAIN_CURVES)}
     first = sorted((curve for curve in record.curves if curve.name in order), key=lambda curve: order[curve.name])
     first += [curve for curve in record.curves if curve.name.startswith(WATCH)]
     rest = [curve for curve in record.curves if curve not in first]
