@@ -7,7 +7,7 @@ from assay.analysis.models.classifiers import Confusion
 from assay.analysis.proof import ArmComparison, readable
 from assay.analysis.samples.funnel import Funnel, LabelFunnel, few_rules
 from assay.analysis.samples.scores import AT_LEAST, ScoreThreshold, histogram, outside
-from assay.analysis.verdict import answer_sentence, limits
+from assay.analysis.verdict import answer_sentence, limits, result_sentences
 from assay.core.effect import Effect
 from assay.report.axis import axis_between, axis_over
 from report_example import example
@@ -20,23 +20,23 @@ from report_example import example
 def test_a_funnel_that_does_not_add_up_is_refused(
     requested: int, kept: int, dropped: dict[str, int], failed: dict[str, int]
 ) -> None:
-    with pytest.raises(ValueError, match=r"add up|negative"):
+    with pytest.raises(ValueError, match=r"requested|negative"):
         Funnel(requested, kept, dropped, failed)
 
 
 def test_labels_that_do_not_add_up_are_refused() -> None:
     Funnel(10, 6, {"a": 3}, {"b": 1}, (LabelFunnel("x", 4, 2, 1, 1), LabelFunnel("y", 6, 4, 2, 0)))
-    with pytest.raises(ValueError, match="label 'x' does not add up"):
+    with pytest.raises(ValueError, match=r"'x'.*requested 5"):
         Funnel(10, 6, {"a": 3}, {"b": 1}, (LabelFunnel("x", 5, 2, 1, 1),))
-    with pytest.raises(ValueError, match="labels' kept"):
+    with pytest.raises(ValueError, match=r"\[2, 1, 1\].*\[6, 3, 1\]"):
         Funnel(10, 6, {"a": 3}, {"b": 1}, (LabelFunnel("x", 4, 2, 1, 1),))
 
 
 def test_rules_of_a_filter_that_do_not_add_up_are_refused() -> None:
     Funnel(9, 6, {"a": 3}, dropped_by_rule={"a": {"too long": 2, "too short": 1}})
-    for rules in ({"a": {"too long": 2}}, {"b": {"too long": 3}}):
-        with pytest.raises(ValueError, match=r"The rules of filter '.' add up to"):
-            Funnel(9, 6, {"a": 3}, dropped_by_rule=rules)
+    for name, count in (("a", 2), ("b", 3)):
+        with pytest.raises(ValueError, match=f"'{name}'.* {count} "):
+            Funnel(9, 6, {"a": 3}, dropped_by_rule={name: {"too long": count}})
 
 
 def test_few_rules_sums_the_last_ones() -> None:
@@ -47,14 +47,14 @@ def test_few_rules_sums_the_last_ones() -> None:
 
 def test_arms_have_different_names_and_comparisons_name_them() -> None:
     data = example(seeds=1)
-    with pytest.raises(ValueError, match="different names"):
+    with pytest.raises(ValueError, match="'real', 'real'"):
         replace(data, arms=(data.arms[0], data.arms[0]), comparisons=())
-    with pytest.raises(ValueError, match=r"names \['absent'\]"):
+    with pytest.raises(ValueError, match="'absent'"):
         replace(data, comparisons=(replace(data.comparisons[0], theirs="absent"),))
 
 
 def test_a_confusion_matrix_checks_its_shape() -> None:
-    with pytest.raises(ValueError, match="2 rows of 2 counts"):
+    with pytest.raises(ValueError, match="2 rows"):
         Confusion(("a", "b"), ("a", "b"), ((1, 2), (3,)))
 
 
@@ -70,10 +70,12 @@ def test_sentences_have_readable_arm_names_and_intervals() -> None:
     answer = answer_sentence(data)
     assert answer.startswith("No significant difference. filtered ")
     assert "n = 10,000 real test images)." in answer
-    assert "Compared with real data of equal size: filtered is worse than real" in answer
-    assert "One training" not in answer_sentence(example("hurt"))
-    assert "One training per arm" in answer_sentence(example("hurt", seeds=1))
-    assert any("does not exclude a difference of up to" in limit for limit in limits(data))
+    assert "filtered is worse than real" in answer
+    assert len(result_sentences(example("hurt", seeds=1))) == len(result_sentences(example("hurt"))) + 1
+    low, high = data.comparisons[0].difference.low, data.comparisons[0].difference.high
+    assert low is not None
+    assert high is not None
+    assert any(f"{100 * max(-low, high):.1f} percentage points" in limit for limit in limits(data))
     assert readable("filtered@large") == "filtered (large)"
 
 

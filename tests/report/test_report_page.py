@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_example import LABELS, example, png
 
 from assay.analysis import format as words
 from assay.analysis.models.classifiers import NOT_AMONG, Confusion, ReferenceClassifier
@@ -18,6 +17,7 @@ from assay.analysis.samples.funnel import Funnel
 from assay.report import render, to_results
 from assay.report.sections import SECTIONS, drawn_sections
 from page_parts import Page
+from report_example import LABELS, example, png
 
 HOSTILE = '<script>alert("1")</script>'
 
@@ -32,7 +32,7 @@ def page(facts: ReportData) -> str:
     return render(facts)
 
 
-def test_the_page_needs_nothing_but_itself(page: str) -> None:
+def test_the_page_has_no_external_resources(page: str) -> None:
     parsed = Page(page)
     for _tag, name, value in parsed.attributes:
         if name in {"src", "href", "srcset", "data", "action", "poster", "xlink:href"}:
@@ -166,8 +166,8 @@ def test_missing_parts_are_left_out() -> None:
     facts = ReportData(whole.name, whole.question, whole.reproduction, few, pairs, Funnel(0, 0, {}))
     page = render(facts)
     parsed = Page(page)
-    assert "Without the control arm random-subset" in parsed.text
-    assert "Examples of kept" not in page
+    assert "random-subset" in parsed.text
+    assert 'id="examples"' not in page
     json.dumps(to_results(facts), allow_nan=False)
 
 
@@ -175,12 +175,13 @@ def test_a_run_without_comparison_has_a_page() -> None:
     whole = example(seeds=1)
     page = render(replace(whole, arms=(), comparisons=()))
     Page(page)
-    assert "No comparison" in page
+    assert to_results(replace(whole, arms=(), comparisons=()))["verdict"] is None
 
 
 def test_one_seed_is_a_limit_and_three_are_not() -> None:
-    assert "Trained once" in render(example(seeds=1))
-    assert "Trained once" not in render(example(seeds=3))
+    single, several = (to_results(example(seeds=seeds))["limits"] for seeds in (1, 3))
+    assert any("real, filtered, unfiltered" in limit for limit in single)
+    assert not any("real, filtered, unfiltered" in limit for limit in several)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -190,7 +191,7 @@ def test_nan_is_refused_except_where_training_diverged(facts: ReportData, bad: f
     arm = replace(facts.arms[0], history=(LossCurve(11, ((0, 2.3), (30, bad))), *facts.arms[0].history[1:]))
     diverged = replace(facts, arms=(arm, *facts.arms[1:]))
     page = render(diverged)
-    assert "Training diverged" in page
+    assert "seed 11 is not finite" in page
     assert not re.search(r"\b(nan|inf)\b", Page(page).text, re.IGNORECASE)
     json.dumps(to_results(diverged), allow_nan=False)
 
@@ -220,8 +221,8 @@ def test_agreement_ignores_labels_that_the_reference_classifier_does_not_have(fa
 def test_permuted_labels_above_chance_raise_a_warning(facts: ReportData) -> None:
     real = facts.arm("real")
     arms = tuple(replace(real, name="permuted-labels") if a.name == "permuted-labels" else a for a in facts.arms)
-    assert "may have leaked" in render(replace(facts, arms=arms))
-    assert "may have leaked" not in render(facts)
+    assert any(limit.startswith("Warning") for limit in to_results(replace(facts, arms=arms))["limits"])
+    assert not any(limit.startswith("Warning") for limit in to_results(facts)["limits"])
 
 
 def test_large_images_are_not_shown_as_squares(facts: ReportData) -> None:
@@ -229,7 +230,7 @@ def test_large_images_are_not_shown_as_squares(facts: ReportData) -> None:
     for size, squares in ((28, True), (128, False)):
         image = replace(facts.examples[0], png=png(rng, 0, size))
         assert ('class="pixels"' in render(replace(facts, examples=(image,), ood_detection=()))) is squares
-    with pytest.raises(ValueError, match="must be a PNG"):
+    with pytest.raises(ValueError, match="GIF89a"):
         render(replace(facts, examples=(replace(facts.examples[0], png=b"GIF89a"),)))
 
 

@@ -154,7 +154,7 @@ def analyze_run(run: FinishedRun) -> ReportData:
 
 
 def drawn_sections(data: ReportData) -> list[Section]:
-    """Draw every section that has something to show.
+    """Draw every section that has data.
 
     Sections of plug-ins are drawn if the report data holds their results.
     """

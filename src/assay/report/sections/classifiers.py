@@ -50,8 +50,23 @@ def trained_classifier(data: ReportData) -> Section | None:
         f"Classifier trained on {readable(trained.arm)}, {data.test_items}: true label (row) and answer (column). "
         f"{SHADING}"
     )
-    body = _matrix(trained.confusion, caption, "true label")
-    return Section("trained_classifier", "Confusion matrix of the trained classifier", Markup(body))
+    values = {
+        "errors": _most_frequent_error(trained.confusion),
+        "matrix": _matrix(trained.confusion, caption, "true label"),
+    }
+    body = fill("models/trained_classifier.html", values)
+    return Section("trained_classifier", "Confusion matrix of the trained classifier", body)
+
+
+def _most_frequent_error(confusion: Confusion) -> tuple[int, str, str, int] | None:
+    """Return (count, true label, answer, samples of the label) of the most frequent wrong answer; None without one."""
+    errors = [
+        (n, label, answer, sum(counts))
+        for label, counts in zip(confusion.rows, confusion.counts, strict=True)
+        for answer, n in zip(confusion.columns, counts, strict=True)
+        if answer != label and n
+    ]
+    return max(errors, key=lambda error: error[0], default=None)
 
 
 def reference_vs_trained(data: ReportData) -> Section | None:

@@ -6,7 +6,7 @@ from assay.analysis.format import count, percent
 from assay.analysis.models.exchange_rate import CurveEstimate, ExchangeRate
 from assay.analysis.proof import readable
 from assay.analysis.report_data import ReportData
-from assay.report.charts import exchange_curve
+from assay.report.charts import exchange_rate_plot
 from assay.report.document import Section
 from assay.report.template import fill
 
@@ -25,7 +25,7 @@ def exchange_rate(data: ReportData) -> Section | None:
         (f"Real samples needed for {percent(rate.goal)} accuracy", *_estimate(rate.needed)),
         ("Real samples beyond which doubling gains less than 1 percentage point", *_estimate(rate.saturation)),
     ]
-    values = {"rate": rate, "sentence": sentence(rate), "rows": rows, "chart": exchange_curve(rate)}
+    values = {"rate": rate, "sentence": sentence(rate), "rows": rows, "chart": exchange_rate_plot(rate)}
     return Section("exchange_rate", "Exchange rate", fill("models/exchange_rate.html", values))
 
 

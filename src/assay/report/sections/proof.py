@@ -9,7 +9,7 @@ from assay.analysis.measures import ProofMeasure
 from assay.analysis.proof import Arm, ArmComparison, readable
 from assay.analysis.report_data import ReportData
 from assay.core.arms import is_base
-from assay.report.charts import Strip, arm_class, curve_axes, curves, ruler, strip, strip_axis
+from assay.report.charts import Strip, arm_class, loss_axes, loss_plot, ruler, strip, strip_axis
 from assay.report.document import Section
 from assay.report.template import fill
 
@@ -92,10 +92,10 @@ def per_class(data: ReportData) -> Section | None:
 
 def loss_curves(data: ReportData) -> Section | None:
     """Draw the training loss of every arm on the same axes."""
-    axes = curve_axes(data.arms)
+    axes = loss_axes(data.arms)
     if axes is None:
         return None
-    panels = [(arm, arm_class(arm.name), curves(arm, axes), _diverged(arm)) for arm in data.arms if arm.history]
+    panels = [(arm, arm_class(arm.name), loss_plot(arm, axes), _diverged(arm)) for arm in data.arms if arm.history]
     return Section("loss_curves", "Training loss", fill("proof/loss_curves.html", {"panels": panels}))
 
 

@@ -19,13 +19,15 @@ def cost(data: ReportData) -> Section | None:
 
 def provenance(data: ReportData) -> Section | None:
     """Draw real data, models and synthetic fractions."""
-    known = data.provenance
-    if not known.data and not known.models:
+    provenance = data.provenance
+    if not provenance.data and not provenance.models:
         return None
-    noted = {name: any(getattr(model, name) for model in known.models) for name in ("note", "digest")}
-    return Section("provenance", "Provenance", fill("run/provenance.html", {"provenance": known, "noted": noted}))
+    columns = {name: any(getattr(model, name) for model in provenance.models) for name in ("note", "digest")}
+    return Section(
+        "provenance", "Provenance", fill("run/provenance.html", {"provenance": provenance, "columns": columns})
+    )
 
 
 def reproduction(data: ReportData) -> Section | None:
     """Show the command, recipe and versions that reproduce the run."""
-    return Section("reproduction", "Reproduction", fill("run/reproduction.html", {"origin": data.reproduction}))
+    return Section("reproduction", "Reproduction", fill("run/reproduction.html", {"reproduction": data.reproduction}))

@@ -13,31 +13,31 @@ from assay.analysis.samples.funnel import LabelFunnel, few_rules
 from assay.analysis.samples.score_selection import ScorePairOverlap, ScoreSelection
 from assay.analysis.samples.scores import ScoreColumn
 from assay.core.score import UNSAFE
-from assay.report.charts import bins, parts
+from assay.report.charts import histogram_plot, parts
 from assay.report.document import Section
 from assay.report.template import fill
 
 _SMALL = 64
-"""Pixels. An image up to this wide is enlarged with square pixels; a larger one is smoothed."""
+"""Maximum width in pixels of an image that is enlarged without smoothing."""
 
 
 def funnel(data: ReportData) -> Section | None:
     """Draw the counts of kept, dropped and failed samples in total, by rule and by label."""
-    whole = data.funnel
+    counts = data.funnel
     bar = parts(
         [
-            ("kept", f"kept {count(whole.kept)}", whole.kept),
-            *(("dropped", f"dropped by {rule}: {count(n)}", n) for rule, n in whole.dropped.items()),
-            *(("failed", f"failed, {reason}: {count(n)}", n) for reason, n in whole.failed.items()),
+            ("kept", f"kept {count(counts.kept)}", counts.kept),
+            *(("dropped", f"dropped by {rule}: {count(n)}", n) for rule, n in counts.dropped.items()),
+            *(("failed", f"failed, {reason}: {count(n)}", n) for reason, n in counts.failed.items()),
         ],
-        f"Of {count(whole.requested)} samples, {count(whole.kept)} kept, {count(whole.dropped_total)} dropped, "
-        f"{count(whole.failed_total)} failed",
+        f"{count(counts.requested)} samples: {count(counts.kept)} kept, {count(counts.dropped_total)} dropped, "
+        f"{count(counts.failed_total)} failed",
     )
     values = {
-        "funnel": whole,
+        "funnel": counts,
         "bar": bar,
-        "rules": {rule: few_rules(rules) for rule, rules in whole.dropped_by_rule.items()},
-        "labels": [(row, _label_bar(row)) for row in whole.by_label],
+        "rules": {rule: few_rules(rules) for rule, rules in counts.dropped_by_rule.items()},
+        "labels": [(row, _label_bar(row)) for row in counts.by_label],
     }
     return Section("funnel", "Generated and kept samples", fill("samples/funnel.html", values))
 
@@ -55,8 +55,8 @@ def examples(data: ReportData) -> Section | None:
     groups = [
         (
             label,
-            [_drawn(one) for one in data.examples if one.label == label and one.kept],
-            [_drawn(one) for one in data.examples if one.label == label and not one.kept],
+            [_encoded(example) for example in data.examples if example.label == label and example.kept],
+            [_encoded(example) for example in data.examples if example.label == label and not example.kept],
         )
         for label in labels
     ]
@@ -65,13 +65,13 @@ def examples(data: ReportData) -> Section | None:
     return Section("examples", f"Examples of kept and dropped {what}", fill("samples/examples.html", values))
 
 
-def _drawn(example: SampleExample) -> tuple[SampleExample, str, bool]:
-    """Return an example with its PNG in base64, and whether to enlarge its pixels."""
+def _encoded(example: SampleExample) -> tuple[SampleExample, str, bool]:
+    """Return an example with its PNG in base64, and whether to enlarge it without smoothing."""
     return example, b64encode(example.png).decode("ascii"), bool(example.png) and is_small(example.png)
 
 
 def is_small(png: bytes) -> bool:
-    """Return whether an image is drawn with square pixels."""
+    """Return whether an image is enlarged without smoothing."""
     return _png_width(png) <= _SMALL
 
 
@@ -99,7 +99,7 @@ def _bins(column: ScoreColumn) -> Markup | None:
         return None
     thresholds = ", ".join(threshold.text for threshold in column.thresholds)
     label = f"Histogram of {column.name} for kept and dropped samples" + (f"; {thresholds}" if thresholds else "")
-    return bins(column.histogram, column.thresholds, label)
+    return histogram_plot(column.histogram, column.thresholds, label)
 
 
 def score_selection(data: ReportData) -> Section | None:
@@ -120,24 +120,26 @@ def selection_sentence(selection: ScoreSelection) -> str:
     overlaps = [(pair.overlap.share, pair.overlap.chance, pair) for pair in selection.pairs if pair.overlap is not None]
     if not overlaps:
         return "One of the scores selects nothing, so there is no overlap to compare."
-    high, by_chance, most = max(overlaps, key=lambda one: one[0] - one[1])
-    overlap = f"{percent(high, 0)} overlap (random selection: {percent(by_chance, 0)})"
-    if len(overlaps) == 1:
-        return f"{most.first} and {most.second}: {overlap}."
-    low, low_chance, least = min(overlaps, key=lambda one: one[0] - one[1])
-    return (
-        f"Highest overlap: {most.first} and {most.second}, {overlap}. Lowest: {least.first} and {least.second}, "
-        f"{percent(low, 0)} (random selection: {percent(low_chance, 0)})."
-    )
+    overlaps.sort(key=lambda overlap: overlap[0] - overlap[1])
+    lowest, highest = _overlap(*overlaps[0]), _overlap(*overlaps[-1])
+    return f"Overlap of {highest}." if len(overlaps) == 1 else f"Highest overlap: {highest}. Lowest: {lowest}."
+
+
+def _overlap(fraction: float, chance: float, pair: ScorePairOverlap) -> str:
+    return f"{pair.first} and {pair.second}, {percent(fraction, 0)} (random selection: {percent(chance, 0)})"
 
 
 def _rho(pair: ScorePairOverlap) -> tuple[str, str]:
     rho = pair.rho
     if rho is None:
         return "not defined", "one of the scores is constant"
-    interval = f"{_two(rho.low)} to {_two(rho.high)}" if rho.low is not None and rho.high is not None else NO_INTERVAL
-    return _two(rho.estimate), interval
+    interval = (
+        f"{_two_decimals(rho.low)} to {_two_decimals(rho.high)}"
+        if rho.low is not None and rho.high is not None
+        else NO_INTERVAL
+    )
+    return _two_decimals(rho.estimate), interval
 
 
-def _two(value: float) -> str:
+def _two_decimals(value: float) -> str:
     return f"{value:.2f}".replace("-", "\u2212")

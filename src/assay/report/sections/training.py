@@ -15,7 +15,7 @@ from assay.analysis.models.training import (
 )
 from assay.analysis.report_data import ReportData
 from assay.core.curves import WATCH
-from assay.report.charts import arm_class, reliability, training_curve
+from assay.report.charts import arm_class, reliability_diagram, training_curve_plot
 from assay.report.document import Section
 from assay.report.template import fill
 
@@ -45,12 +45,12 @@ def _drawn(record: TrainingRecord) -> tuple[list[tuple[TrainingCurve, Markup]], 
     first += [curve for curve in record.curves if curve.name.startswith(WATCH)]
     rest = [curve for curve in record.curves if curve not in first]
     css = arm_class(record.name)
-    main, collapsed = ([(curve, training_curve(curve, css)) for curve in part] for part in (first, rest))
+    main, collapsed = ([(curve, training_curve_plot(curve, css)) for curve in part] for part in (first, rest))
     return main, collapsed
 
 
 def _calibration(record: TrainingRecord) -> Markup | None:
-    return None if record.held_out is None else reliability(record.held_out.calibration)
+    return None if record.held_out is None else reliability_diagram(record.held_out.calibration)
 
 
 def pairs_sentence(pairs: HeldOutPairs | None) -> str:
