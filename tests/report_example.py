@@ -1,6 +1,6 @@
-"""Report data of a made-up run, with realistic numbers.
+"""Report data of a synthetic run with realistic numbers.
 
-`python tests/report_example.py PAGE.html [helped|hurt|unclear]` writes its page, to look at.
+`python tests/report_example.py PAGE.html [helped|hurt|unclear]` writes its page.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def example(outcome: Outcome = "helped", seeds: int = 3) -> ReportData:
 
 
 def _preference_pairs() -> PreferenceStatistics:
-    """Pairs that two rankers looked at, of answers by two models."""
+    """Pairs of answers by two models, ranked by two rankers."""
     rng = np.random.default_rng(5)
     prompts = [f"p{nth // 3}" for nth in range(60)]
     sizes = rng.integers(5, 40, (2, 60))
@@ -156,7 +156,7 @@ def _preference_pairs() -> PreferenceStatistics:
 
 
 def _training() -> tuple[TrainingRecord, ...]:
-    """A reward model, a training whose reward was hacked, and one with two trainings that did not rise."""
+    """A reward model, a training with reward hacking, and one with two seeds without a rise."""
     rng = np.random.default_rng(4)
     margins = rng.normal(1.1, 1.4, 120)
     prompts = [f"p{nth // 5}" for nth in range(120)]
@@ -182,7 +182,7 @@ def _training() -> tuple[TrainingRecord, ...]:
 
     rose = Effect(1.9, 1.4, 2.4, 16, 0.95, "linear fit over the steps")
     flat = Effect(0.1, -0.4, 0.6, 32, 0.95, "linear fit over the steps")
-    earned = RewardChange(
+    rewards = RewardChange(
         24,
         grouped_mean([0.4, 0.5, 0.3], "abc"),
         grouped_mean([0.4, 0.6, 0.5], "abc"),
@@ -204,17 +204,17 @@ def _training() -> tuple[TrainingRecord, ...]:
                 line("watch rouge", 0.31, 0.22),
                 line("entropy", 2.1, 1.6),
             ),
-            held_out_rewards=replace(earned, sampled=4),
-            hacking=RewardHacking(rose, sides, earned.rise),
+            held_out_rewards=replace(rewards, sampled=4),
+            hacking=RewardHacking(rose, sides, rewards.rise),
         ),
         TrainingRecord(
-            "grpo", "GRPO", True, (line("reward", 0.4, 0.42, 2),), None, earned, RewardHacking(flat, (), earned.rise)
+            "grpo", "GRPO", True, (line("reward", 0.4, 0.42, 2),), None, rewards, RewardHacking(flat, (), rewards.rise)
         ),
     )
 
 
 def _auxiliary() -> tuple[MeasureResult, ...]:
-    """An evaluation by which the filtered arm is worse."""
+    """An evaluation on which the filtered arm is worse."""
     means = {"filtered": 0.31, "unfiltered": 0.42, "random-subset": 0.44}
     arms = {name: Effect(at, at - 0.1, at + 0.1, 60, 0.95, "wilson") for name, at in means.items()}
     pair = ArmComparison(
@@ -224,7 +224,7 @@ def _auxiliary() -> tuple[MeasureResult, ...]:
 
 
 def _other_measures() -> tuple[MeasureResult, ...]:
-    """A measure that is no share, of which less is better, and one that has no number for anything."""
+    """A measure that is not a proportion, lower is better, and a measure without any score."""
     loss = ProofMeasure("answer loss", "nats a token", proportion=False, better="lower")
     means = {"filtered": 2.312, "unfiltered": 2.41, "random-subset": 2.408}
     arms = {name: Effect(at, at - 0.061, at + 0.059, 120, 0.95, "bootstrap") for name, at in means.items()}
@@ -349,7 +349,7 @@ def _distances() -> tuple[DistributionDistance, ...]:
     return (
         DistributionDistance("generated", 5_996, distance, 1.83, 1.21, 0.76, 1.0, 0.957, 0.031, 0.412),
         DistributionDistance("kept", 4_812, distance, 1.41, 1.33, 0.72, 1.0, 0.931, 0.027, 0.397),
-        DistributionDistance("real, for training", 4_812, distance, 0.02, 1.01, 0.94, 1.0, 0.931, 0.004, None),
+        DistributionDistance("real training samples", 4_812, distance, 0.02, 1.01, 0.94, 1.0, 0.931, 0.004, None),
     )
 
 
@@ -422,7 +422,7 @@ def _diversity() -> Diversity:
 
 
 def png(rng: np.random.Generator, kind: int, size: int = 28) -> bytes:
-    """A grey blob, another for each label."""
+    """PNG of a gray shape that depends on the label."""
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     body = (np.abs(x) ** (1 + kind % 3) * (1 + kind / 6) + np.abs(y) ** (1 + kind % 4) < 0.7).astype(float)
     grey = np.clip(body * rng.uniform(90, 220) + rng.normal(0, 14, (size, size)) * body, 0, 255).astype(np.uint8)

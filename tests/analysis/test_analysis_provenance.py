@@ -21,20 +21,20 @@ from report_example import example
 from run_parts import Plates, Right, recipe, run
 
 
-def reported(what: Recipe, folder: Path) -> tuple[dict[str, Any], str]:
-    run(what, folder)
+def reported(recipe: Recipe, folder: Path) -> tuple[dict[str, Any], str]:
+    run(recipe, folder)
     report(folder)
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return found, words((folder / "report.html").read_text(encoding="utf-8"))
 
 
-def test_every_arm_says_how_much_of_it_is_synthetic(tmp_path: Path) -> None:
+def test_synthetic_samples_are_counted_by_arm(tmp_path: Path) -> None:
     arms = ("real", "filtered", "real+synthetic", "random-subset")
     proof = Proof(Plates(), Right(), Plates(60, 5000), arms=arms, few=5)
     found, page = reported(recipe(prove=proof), tmp_path / "run")
     kept = found["funnel"]["kept"]
-    shares = {row["name"]: (row["samples"], row["synthetic"]) for row in found["provenance"]["synthetic"]}
-    assert shares == {
+    counts = {row["name"]: (row["samples"], row["synthetic"]) for row in found["provenance"]["synthetic"]}
+    assert counts == {
         "kept samples": (kept, kept),
         "arm real": (min(60, kept), 0),
         "arm filtered": (kept, kept),
@@ -51,8 +51,8 @@ def test_collected_texts_have_the_license_of_the_dataset_card(tmp_path: Path, li
     if license_:
         (tmp_path / "data" / "README.md").write_text(f"---\nlicense: {license_}\n---\n", encoding="utf-8")
     given = FromSource(Texts(str(tmp_path / "data" / "some.txt")))
-    what = Recipe("given", given, score={"place": TextEmbedding(text="instruction")}, keep=(Length(low=2),))
-    found, page = reported(what, tmp_path / "run")
+    recipe_of_texts = Recipe("given", given, score={"place": TextEmbedding(text="instruction")}, keep=(Length(low=2),))
+    found, page = reported(recipe_of_texts, tmp_path / "run")
     license_ = license_ or "unknown"
     assert found["provenance"]["synthetic"] == [{"name": "kept samples", "samples": 2, "synthetic": 0}]
     (source,) = found["provenance"]["data"]
@@ -66,7 +66,7 @@ def test_collected_texts_have_the_license_of_the_dataset_card(tmp_path: Path, li
     assert [(model.part, model.licence) for model in card.models] == [("scorer (place)", "apache-2.0")]
 
 
-def test_what_was_not_counted_is_not_called_zero() -> None:
+def test_an_unknown_number_of_synthetic_samples_is_not_zero() -> None:
     page = words(render(example()))
     assert "arm older 4,812 not recorded" in page
     assert "arm real 4,812 0 0.0%" in page

@@ -47,9 +47,9 @@ def test_every_image_and_chart_has_a_text_alternative(page: str) -> None:
     assert len(images) == parsed.tags.count("img") == 108
     assert all(images)
     # An svg is named, hidden, or the stretched inner box of a named one.
-    said = sum((tag, name) in {("svg", "aria-label"), ("svg", "aria-hidden")} for tag, name, _ in parsed.attributes)
+    outer = sum((tag, name) in {("svg", "aria-label"), ("svg", "aria-hidden")} for tag, name, _ in parsed.attributes)
     inner = sum((tag, name) == ("svg", "preserveaspectratio") for tag, name, _ in parsed.attributes)
-    assert said + inner == parsed.tags.count("svg")
+    assert outer + inner == parsed.tags.count("svg")
     assert parsed.tags.count("caption") == parsed.tags.count("table")
     ids = [value for _, name, value in parsed.attributes if name == "id"]
     assert len(set(ids)) == len(ids)
@@ -79,7 +79,7 @@ def leaves(value: object) -> Iterator[object]:
 
 
 def spellings(leaf: object) -> Iterator[str]:
-    """The ways in which the page may write a value of `results.json`."""
+    """Formats in which the page may show a value of `results.json`."""
     if isinstance(leaf, bool) or leaf is None:
         return
     if isinstance(leaf, str):
@@ -98,13 +98,13 @@ def numbers(text: str) -> set[str]:
 def test_every_number_on_the_page_is_in_the_results(facts: ReportData, page: str) -> None:
     results = json.loads(json.dumps(to_results(facts), allow_nan=False))
     known = {n for leaf in leaves(results) for spelling in spellings(leaf) for n in numbers(spelling)}
-    explained = {"86", "88", "2", "0.001", "1979", "2010", "2017", "10"}
-    shown = numbers(Page(page).text)
-    assert len(shown) > 300
-    assert shown - known - explained == set()
+    constants = {"86", "88", "2", "0.001", "1979", "2010", "2017", "10"}
+    on_page = numbers(Page(page).text)
+    assert len(on_page) > 300
+    assert on_page - known - constants == set()
 
 
-def test_results_hold_what_programs_ask_for(facts: ReportData) -> None:
+def test_results_hold_the_data_of_the_page(facts: ReportData) -> None:
     results = to_results(facts)
     assert results["verdict"] == "helped"
     assert [arm["name"] for arm in results["arms"]] == [arm.name for arm in facts.arms]
@@ -115,7 +115,7 @@ def test_results_hold_what_programs_ask_for(facts: ReportData) -> None:
     assert "png" not in results["examples"][0]
 
 
-def test_hostile_text_stays_text() -> None:
+def test_hostile_text_is_escaped() -> None:
     facts = example(seeds=1)
     image = replace(facts.examples[0], label=HOSTILE, prompt=HOSTILE, rule=HOSTILE, reason=HOSTILE, id=HOSTILE)
     arms = tuple(
@@ -178,7 +178,7 @@ def test_a_run_without_comparison_has_a_page() -> None:
     assert to_results(replace(whole, arms=(), comparisons=()))["verdict"] is None
 
 
-def test_one_seed_is_a_limit_and_three_are_not() -> None:
+def test_a_single_seed_is_a_limitation() -> None:
     single, several = (to_results(example(seeds=seeds))["limits"] for seeds in (1, 3))
     assert any("real, filtered, unfiltered" in limit for limit in single)
     assert not any("real, filtered, unfiltered" in limit for limit in several)
@@ -225,7 +225,7 @@ def test_permuted_labels_above_chance_raise_a_warning(facts: ReportData) -> None
     assert not any(limit.startswith("Warning") for limit in to_results(facts)["limits"])
 
 
-def test_large_images_are_not_shown_as_squares(facts: ReportData) -> None:
+def test_large_images_are_smoothed(facts: ReportData) -> None:
     rng = np.random.default_rng(0)
     for size, squares in ((28, True), (128, False)):
         image = replace(facts.examples[0], png=png(rng, 0, size))

@@ -199,7 +199,7 @@ def training_curve_plot(curve: TrainingCurve, css: str) -> Markup:
 def reliability_diagram(calibration: Calibration) -> Markup:
     """Draw a reliability diagram: accuracy by confidence over bins of equal size, with the diagonal."""
     low = math.floor(10 * min(min(bin_.confidence, bin_.accuracy) for bin_ in calibration.bins)) * 10
-    axis = axis_between(float(low), 100.0, ticks=4)
+    axis = axis_between(float(low), 100.0, ticks=5)
     ends = axis.at(axis.low), axis.at(axis.high)
     diagonal = Markup('<line class="zero" x1="{:.2f}%" y1="{:.2f}%" x2="{:.2f}%" y2="{:.2f}%"/>').format(
         ends[0], 100 - ends[0], ends[1], 100 - ends[1]

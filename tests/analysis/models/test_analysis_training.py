@@ -28,7 +28,7 @@ STEPS = 40
 
 @dataclass(frozen=True)
 class Rewarded(Offset):
-    """Notes a reward that rises by `slope` a step, a length that does not, and some held-out pairs."""
+    """Writes a reward that rises by `slope` per step, a constant length, and held-out pairs."""
 
     slope: float = 0.1
     watch: dict[str, Scorer] = field(default_factory=dict)
@@ -53,11 +53,11 @@ class Rewarded(Offset):
             for nth in range(40)
         ]
         (lab.workspace() / "held-out.json").write_text(json.dumps(pairs), encoding="utf-8")
-        earned = [
+        rewards = [
             {"id": f"r{nth}", "prompt": f"r{nth}", "before": 0.25, "after": None if nth == 3 else 0.25 + nth / 10}
             for nth in range(6)
         ]
-        (lab.workspace() / "held-out-rewards.json").write_text(json.dumps(earned), encoding="utf-8")
+        (lab.workspace() / "held-out-rewards.json").write_text(json.dumps(rewards), encoding="utf-8")
         return super().train(samples, lab)
 
 
@@ -81,13 +81,13 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
 
 
 def test_the_models_of_the_recipe_come_first_then_the_arms(facts: ReportData) -> None:
-    assert [(one.name, one.trainer, one.arm) for one in facts.training] == [
+    assert [(record.name, record.trainer, record.arm) for record in facts.training] == [
         ("rater", "Rewarded", False),
         ("filtered", "Rewarded", True),
     ]
 
 
-def test_curves_have_a_line_a_training_and_skip_what_was_not_measured(facts: ReportData) -> None:
+def test_curves_have_one_line_per_training_and_only_measured_steps(facts: ReportData) -> None:
     reward, margin = facts.training[1].curve("reward"), facts.training[1].curve("held-out margin")
     assert reward is not None
     assert margin is not None
@@ -98,7 +98,7 @@ def test_curves_have_a_line_a_training_and_skip_what_was_not_measured(facts: Rep
     assert margin.description.endswith("on held-out data")
 
 
-def test_the_rise_is_that_of_a_line_through_the_steps(facts: ReportData) -> None:
+def test_the_rise_is_a_linear_fit_over_the_steps(facts: ReportData) -> None:
     reward, length = facts.training[0].curve("reward"), facts.training[0].curve("length")
     assert reward is not None
     assert reward.rise is not None
@@ -111,7 +111,7 @@ def test_the_rise_is_that_of_a_line_through_the_steps(facts: ReportData) -> None
     assert length.rise.low < 0 < (length.rise.high or 0)
 
 
-def test_held_out_pairs_take_those_of_a_prompt_together(facts: ReportData) -> None:
+def test_held_out_pairs_are_clustered_by_prompt(facts: ReportData) -> None:
     pairs = facts.training[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (40, 10)
@@ -121,27 +121,26 @@ def test_held_out_pairs_take_those_of_a_prompt_together(facts: ReportData) -> No
     assert pairs.calibration.n == 40
 
 
-def test_rewards_of_held_out_prompts_leave_out_what_could_not_be_rewarded(facts: ReportData) -> None:
-    earned = facts.training[0].held_out_rewards
-    assert earned is not None
-    assert (earned.prompts, earned.before.estimate) == (5, 0.25)
-    assert earned.rise.estimate == pytest.approx((0 + 1 + 2 + 4 + 5) / 50)
-    assert rewards_sentence(earned).startswith("Mean reward on 5 held-out prompts (greedy answers): 0.49 (")
-    assert rewards_sentence(replace(earned, sampled=4)).startswith(
+def test_held_out_rewards_leave_out_prompts_without_a_reward(facts: ReportData) -> None:
+    rewards = facts.training[0].held_out_rewards
+    assert rewards is not None
+    assert (rewards.prompts, rewards.before.estimate) == (5, 0.25)
+    assert rewards.rise.estimate == pytest.approx((0 + 1 + 2 + 4 + 5) / 50)
+    assert rewards_sentence(rewards).startswith("Mean reward on 5 held-out prompts (greedy answers): 0.49 (")
+    assert rewards_sentence(replace(rewards, sampled=4)).startswith(
         "Mean reward on 5 held-out prompts (4 sampled answers each): 0.49 ("
     )
-    for one in facts.training:
-        assert one.hacking is not None
-        assert one.hacking.held_out == earned.rise
+    for record in facts.training:
+        assert record.hacking is not None
+        assert record.hacking.held_out == rewards.rise
 
 
-def test_a_reward_that_rose_while_what_was_watched_got_worse_is_flagged(facts: ReportData) -> None:
+def test_a_rising_reward_with_a_worse_monitored_score_is_flagged(facts: ReportData) -> None:
     own, arm = facts.training
     assert own.hacking is not None
     assert own.hacking.sides == ()
     assert not own.hacking.flagged
     assert arm.hacking is not None
-    # More error is worse, more of the other is better.
     assert {side.name: side.verdict for side in arm.hacking.sides if "monitored" in side.name} == {
         "words (monitored in training)": "helped",
         "error (monitored in training)": "hurt",
@@ -150,12 +149,12 @@ def test_a_reward_that_rose_while_what_was_watched_got_worse_is_flagged(facts: R
     assert hacking_sentence(arm.hacking).startswith("Possible reward hacking:")
 
 
-def test_what_the_proof_says_beside_the_start_is_looked_at_too(facts: ReportData) -> None:
+def test_side_metrics_include_the_proof_and_the_judge(facts: ReportData) -> None:
     arm = facts.training[1].hacking
     assert arm is not None
-    named = {side.name: side.verdict for side in arm.sides}
-    assert named["the proof's measure"] == "helped"
-    assert named["the judge"] == "helped"
+    verdicts = {side.name: side.verdict for side in arm.sides}
+    assert verdicts["the proof's measure"] == "helped"
+    assert verdicts["the judge"] == "helped"
 
 
 UP, UNCLEAR = Effect(1, 0.5, 1.5, 16, 0.95, "t"), Effect(1, -0.5, 2.5, 16, 0.95, "t")
@@ -184,20 +183,20 @@ def test_each_outcome_has_its_sentence(
     assert words in hacking_sentence(RewardHacking(rise, sides, held_out)).replace("\u2212", "-")
 
 
-def test_a_short_training_says_nothing_of_a_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_training_has_no_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("test_analysis_training.STEPS", 5)
     run(recipe_of(Rewarded()), tmp_path / "run")
-    (one,) = report(tmp_path / "run").facts.training
-    assert isinstance(one, TrainingRecord)
-    reward = one.curve("reward")
+    (record,) = report(tmp_path / "run").facts.training
+    assert isinstance(record, TrainingRecord)
+    reward = record.curve("reward")
     assert reward is not None
     assert reward.rise is None
-    assert one.hacking is not None
-    assert one.hacking.reward is None
+    assert record.hacking is not None
+    assert record.hacking.reward is None
     assert (folder_of(tmp_path / "run", "train-filtered-0") / "curves.json").is_file()
 
 
-def test_without_notes_there_is_no_section(tmp_path: Path) -> None:
+def test_without_curves_there_is_no_section(tmp_path: Path) -> None:
     run(recipe(arms=("base", "filtered"), real=None), tmp_path / "run")
     found = report(tmp_path / "run")
     assert found.facts.training == ()

@@ -86,15 +86,15 @@ class ExampleAnswers:
 def other_measures(run: FinishedRun) -> tuple[MeasureResult, ...]:
     """Evaluate each of `prove.measures`; without a score of every model a result has no arms and no comparisons."""
     proof = run.recipe.prove
-    measured = proof.measures.items() if proof else ()
-    return tuple(_measured(run, f"measure-{name}", name, scorer.scale) for name, scorer in measured)
+    measures = proof.measures.items() if proof else ()
+    return tuple(_measured(run, f"measure-{name}", name, scorer.scale) for name, scorer in measures)
 
 
 def auxiliary_evaluation(run: FinishedRun) -> tuple[MeasureResult, ...]:
     """Evaluate each of `prove.also` in the same way."""
     proof = run.recipe.prove
-    measured = proof.also.items() if proof else ()
-    return tuple(_measured(run, f"{BESIDE}{name}", name, extra.evaluate.scale) for name, extra in measured)
+    evaluations = proof.also.items() if proof else ()
+    return tuple(_measured(run, f"{BESIDE}{name}", name, extra.evaluate.scale) for name, extra in evaluations)
 
 
 def _measured(run: FinishedRun, stage: str, name: str, scale: Scale) -> MeasureResult:
@@ -102,12 +102,12 @@ def _measured(run: FinishedRun, stage: str, name: str, scale: Scale) -> MeasureR
     results = read_all(run.done[stage].folder)
     measure = named(name, scale)
     values = values_of(results, run.recipe.prove.arms, measure)
-    known = bool(next(iter(values.values())).shape[1])
+    scored = bool(next(iter(values.values())).shape[1])
     seeds = {arm: hashed(run.recipe.seed, "mean", name, arm) % 2**32 for arm in values}
     return MeasureResult(
         measure=measure,
-        arms={arm: mean_of(rows, measure, seeds[arm]) for arm, rows in values.items()} if known else {},
-        comparisons=compared(run, values, measure) if known else (),
+        arms={arm: mean_of(rows, measure, seeds[arm]) for arm, rows in values.items()} if scored else {},
+        comparisons=compared(run, values, measure) if scored else (),
         unscored=sum(isinstance(row.outcome, Unscored) for rows in results.values() for row in rows),
     )
 
@@ -150,9 +150,9 @@ def _pairwise(run: FinishedRun, arm: str, judge: str, results: Results) -> Pairw
     opponent, pairs = run.recipe.prove.opponent, _JudgedPairs()
     for rows in _matched(run, arm, opponent, results):
         pairs.add(*rows)
-    values = [float(np.mean(found)) for found in pairs.values.values()]
+    values = [float(np.mean(wins)) for wins in pairs.values.values()]
     ours, theirs = (
-        [float(np.mean([pair[side] for pair in found])) for found in pairs.lengths.values()] for side in (0, 1)
+        [float(np.mean([pair[side] for pair in lengths])) for lengths in pairs.lengths.values()] for side in (0, 1)
     )
     audit = None
     if len(values) > 1:

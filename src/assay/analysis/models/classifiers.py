@@ -60,7 +60,7 @@ class Confusion:
         return wilson(same, n) if n else None
 
     def _agreeing(self, label: str) -> tuple[int, int]:
-        """(answers equal to `label`, all answers) of one row, without column `NOT_AMONG`."""
+        """Return (answers equal to `label`, all answers) of one row, without column `NOT_AMONG`."""
         row = dict(zip(self.columns, self.counts[self.rows.index(label)], strict=True))
         return row.get(label, 0), sum(row.values()) - row.get(NOT_AMONG, 0)
 
@@ -152,8 +152,10 @@ def reference_classifier(run: FinishedRun) -> ReferenceClassifier | None:
 def _first_label_column(run: FinishedRun) -> tuple[str, list[Outcome]] | None:
     if not run.has_images:
         return None
-    columns = ((name, run.columns[name]) for name in run.recipe.score)
-    return next(((name, col) for name, col in columns if any(isinstance(one, Label) for one in col)), None)
+    for name in run.recipe.score:
+        if any(isinstance(outcome, Label) for outcome in run.columns[name]):
+            return name, run.columns[name]
+    return None
 
 
 def _confusion(rows: Sequence[str], columns: Sequence[str], pairs: Iterator[tuple[str, str]]) -> Confusion:
@@ -163,11 +165,11 @@ def _confusion(rows: Sequence[str], columns: Sequence[str], pairs: Iterator[tupl
 
 def _without_empty(confusion: Confusion, keep: int) -> Confusion:
     """Remove empty columns after the first `keep`."""
-    used = [n for n in range(len(confusion.columns)) if n < keep or any(row[n] for row in confusion.counts)]
+    columns = [n for n in range(len(confusion.columns)) if n < keep or any(row[n] for row in confusion.counts)]
     return Confusion(
         confusion.rows,
-        tuple(confusion.columns[n] for n in used),
-        tuple(tuple(row[n] for n in used) for row in confusion.counts),
+        tuple(confusion.columns[n] for n in columns),
+        tuple(tuple(row[n] for n in columns) for row in confusion.counts),
     )
 
 
@@ -203,7 +205,7 @@ def reference_vs_trained(run: FinishedRun) -> ReferenceVsTrained | None:
     ]
     if len(both) < 2:
         return None
-    right = np.array([[a.value, b.value] for _, a, b in both])
+    correct = np.array([[a.value, b.value] for _, a, b in both])
     truth = np.array([label for label, _, _ in both])
     labels = list(
         dict.fromkeys([*run.labels, *sorted({a.answer for _, a, _ in both} | {b.answer for _, _, b in both})])
@@ -214,14 +216,16 @@ def reference_vs_trained(run: FinishedRun) -> ReferenceVsTrained | None:
     return ReferenceVsTrained(
         reference=proof.reference,
         arm=arm,
-        both_correct=int((right.sum(axis=1) == 2).sum()),
-        only_reference_correct=int(((right[:, 0] == 1) & (right[:, 1] == 0)).sum()),
-        only_trained_correct=int(((right[:, 0] == 0) & (right[:, 1] == 1)).sum()),
-        neither_correct=int((right.sum(axis=1) == 0).sum()),
-        reference_accuracy=_fraction(right[:, 0]),
-        trained_accuracy=_fraction(right[:, 1]),
-        difference=paired_bootstrap(right[:, 0], right[:, 1], seed=hashed(run.recipe.seed, REFERENCE) % 2**32).effect,
-        per_class={label: (_fraction(right[rows, 0]), _fraction(right[rows, 1])) for label, rows in members},
+        both_correct=int((correct.sum(axis=1) == 2).sum()),
+        only_reference_correct=int(((correct[:, 0] == 1) & (correct[:, 1] == 0)).sum()),
+        only_trained_correct=int(((correct[:, 0] == 0) & (correct[:, 1] == 1)).sum()),
+        neither_correct=int((correct.sum(axis=1) == 0).sum()),
+        reference_accuracy=_fraction(correct[:, 0]),
+        trained_accuracy=_fraction(correct[:, 1]),
+        difference=paired_bootstrap(
+            correct[:, 0], correct[:, 1], seed=hashed(run.recipe.seed, REFERENCE) % 2**32
+        ).effect,
+        per_class={label: (_fraction(correct[rows, 0]), _fraction(correct[rows, 1])) for label, rows in members},
         answers=_confusion(labels, labels, ((a.answer, b.answer) for _, a, b in both)),
         parameters=_with_prefix(counts, PARAMETERS),
         microseconds=_with_prefix(counts, MICROSECONDS),
@@ -232,8 +236,8 @@ def _with_prefix(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
     return {name.removeprefix(prefix): n for name, n in counts.items() if name.startswith(prefix)}
 
 
-def _fraction(right: npt.NDArray[Any]) -> Effect:
-    return wilson(int(right.sum()), len(right))
+def _fraction(correct: npt.NDArray[Any]) -> Effect:
+    return wilson(int(correct.sum()), len(correct))
 
 
 def label_agreement(run: FinishedRun) -> tuple[LabelAgreement, ...]:
@@ -254,24 +258,24 @@ def label_agreement(run: FinishedRun) -> tuple[LabelAgreement, ...]:
         other = Counter(answer for answer in answers if answer != label).most_common(1)
         confused_with, count = other[0] if other else ("", 0)
         agrees = wilson(sum(answer == label for answer in answers), len(answers))
-        by_arm = {arm: rate for arm, found in trained.items() if (rate := _agrees(run.samples, found, label))}
+        by_arm = {arm: rate for arm, answered in trained.items() if (rate := _agrees(run.samples, answered, label))}
         rows.append(LabelAgreement(label, agrees, confused_with, count / len(answers), by_arm))
     return tuple(rows)
 
 
 def _trained_answers(run: FinishedRun) -> dict[str, list[ResultRow]]:
-    """Answers of each arm's first model to the generated samples."""
+    """Read the answers of each arm's first model to the generated samples."""
     if "agree" not in run.done:
         return {}
-    found = [read_results(path) for path in parts(run.done["agree"].folder)]
-    return {rows[0].arm: rows for rows in found if rows}
+    by_arm = [read_results(path) for path in parts(run.done["agree"].folder)]
+    return {rows[0].arm: rows for rows in by_arm if rows}
 
 
 def _agrees(samples: Sequence[Sample], rows: Sequence[ResultRow], label: str) -> Effect | None:
-    """Fraction of a label's images that a model assigns to it; None without an image."""
-    right = [
+    """Return the fraction of a label's images that a model assigns to it; None without an image."""
+    correct = [
         row.outcome.value
         for sample, row in zip(samples, rows, strict=True)
         if isinstance(row.outcome, Score) and sample.text("label") == label
     ]
-    return wilson(int(sum(right)), len(right)) if right else None
+    return wilson(int(sum(correct)), len(correct)) if correct else None

@@ -15,7 +15,9 @@ from assay.stats.scaling.power_law import exchange_rate as rate_of
 from assay.stats.scaling.power_law import power_law, stops_helping
 
 GOAL = 0.9
+"""Accuracy for which the needed number of samples is estimated."""
 STEP = 0.01
+"""Minimum gain in accuracy from doubling the number of samples."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def exchange_rate(run: FinishedRun) -> ExchangeRate | None:
     proof = run.recipe.prove
     if proof is None or not run.once(measure_of).proportion:
         return None
-    real = [name for name in proof.trained if is_curve(name) or name in ("real", "real-few-shot")]
+    real_arms = [name for name in proof.trained if is_curve(name) or name in ("real", "real-few-shot")]
     arm = main_arm(proof)
-    sizes = {name: _count(run, name) for name in {*real, arm}}
-    points = [(sizes[name], float(correct.mean())) for name in real for correct in run.correct(name)]
-    if len({size for size, _ in points}) < 3 or arm in real:
+    sizes = {name: _count(run, name) for name in {*real_arms, arm}}
+    points = [(sizes[name], float(correct.mean())) for name in real_arms for correct in run.correct(name)]
+    if len({size for size, _ in points}) < 3 or arm in real_arms:
         return None
     errors = [max(1 - accuracy, 0.5 / len(run.holdout)) for _, accuracy in points]
     fitted = power_law([size for size, _ in points], errors, seed=hashed(run.recipe.seed, "curve") % 2**32)

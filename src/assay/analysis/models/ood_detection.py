@@ -27,7 +27,7 @@ from assay.store.rows import ResultRow, read_results
 
 Floats = npt.NDArray[np.float64]
 MAX_EXAMPLES = 8
-"""OOD inputs of each set on the page."""
+"""Per OOD set."""
 
 
 @dataclass(frozen=True)
@@ -104,22 +104,25 @@ class ModelScores:
                 self.by_part.setdefault(sample.text("part"), []).append((sample, row.outcome))
 
     def column(self, part: str, name: str) -> Floats:
-        """One number of the evidence for every sample of a part."""
+        """Return one number of the evidence for every sample of a part."""
         return np.array([score.evidence[name] for _, score in self.by_part.get(part, [])])
 
     def correct(self, part: str) -> npt.NDArray[np.bool_]:
-        """Whether the answer to each sample of a part is correct."""
+        """Return whether the answer to each sample of a part is correct."""
         return np.array([score.answer == sample.text("label") for sample, score in self.by_part.get(part, [])])
 
     def logits(self, part: str, labels: Sequence[str]) -> tuple[Floats, npt.NDArray[np.int64]]:
-        """Logits (n, labels) and target indices (n,) of the samples whose label the model has."""
-        known = [(s, o) for s, o in self.by_part.get(part, []) if s.text("label") in labels]
-        rows = [[score.evidence[LOGIT + label] for label in labels] for _, score in known]
-        return np.array(rows), np.array([labels.index(sample.text("label")) for sample, _ in known], dtype=np.int64)
+        """Return logits (n, labels) and target indices (n,) of the samples whose label the model has."""
+        targets, rows = list[int](), list[list[float]]()
+        for sample, score in self.by_part.get(part, []):
+            if (label := sample.text("label")) in labels:
+                targets.append(labels.index(label))
+                rows.append([score.evidence[LOGIT + name] for name in labels])
+        return np.array(rows), np.array(targets, dtype=np.int64)
 
     def labels(self) -> list[str]:
-        """The model's labels, in the order of its logits."""
-        (_, first) = next(iter(self.by_part.values()))[0]
+        """Return the model's labels, in the order of its logits."""
+        _, first = next(iter(self.by_part.values()))[0]
         return [name.removeprefix(LOGIT) for name in first.evidence if name.startswith(LOGIT)]
 
 
@@ -177,9 +180,9 @@ def _detection(
 
 def _set(scores: ModelScores, part: str, name: str, method: str) -> OodSet:
     ood = scores.column(part, method)
-    found = detection(scores.column(KNOWN, method), ood)
+    detected = detection(scores.column(KNOWN, method), ood)
     limit = threshold(scores.column(LINE, method))
-    return OodSet(name, method, found.auroc, found.fpr, wilson(int((ood >= limit).sum()), len(ood)))
+    return OodSet(name, method, detected.auroc, detected.fpr, wilson(int((ood >= limit).sum()), len(ood)))
 
 
 def _examples(
@@ -206,15 +209,16 @@ def _examples(
 
 def model_calibration(run: FinishedRun) -> tuple[ModelCalibration, ...]:
     """Measure each model's calibration on the held-out items; the temperature is fitted on validation samples."""
-    rows = []
+    calibrations = []
     for model, scores in run.once(model_scores).items():
         labels = scores.labels()
-        fit, held = scores.logits(LINE, labels), scores.logits(KNOWN, labels)
-        if not len(fit[1]) or not len(held[1]):
+        validation, (logits, targets) = scores.logits(LINE, labels), scores.logits(KNOWN, labels)
+        if not len(validation[1]) or not len(targets):
             continue
-        heat = temperature(*fit)
+        fitted = temperature(*validation)
         # Temperature scaling can change the order of confidences, so the curve uses the scaled ones.
-        probabilities = softmax(held[0] / heat, axis=1)
-        curve = abstention_curve(probabilities.max(axis=1), probabilities.argmax(axis=1) == held[1])
-        rows.append(ModelCalibration(model, heat, calibration(*held), calibration(held[0] / heat, held[1]), curve))
-    return tuple(rows)
+        probabilities = softmax(logits / fitted, axis=1)
+        curve = abstention_curve(probabilities.max(axis=1), probabilities.argmax(axis=1) == targets)
+        before, after = calibration(logits, targets), calibration(logits / fitted, targets)
+        calibrations.append(ModelCalibration(model, fitted, before, after, curve))
+    return tuple(calibrations)

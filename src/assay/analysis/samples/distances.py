@@ -16,9 +16,9 @@ from assay.pipeline.stages.workshop import outcomes_of
 from assay.stats.distributions.distances import cmmd, density_coverage, duplicate_rate, kid, nearest_rows
 
 Floats = npt.NDArray[np.float64]
-REAL = "real, for training"
-LEAST = 10
-"""Smallest set whose distances are computed."""
+REAL = "real training samples"
+MIN_SAMPLES = 10
+"""Size of the smallest set whose distances are computed."""
 
 
 @dataclass(frozen=True)
@@ -51,48 +51,49 @@ def distribution_distance(run: FinishedRun) -> tuple[DistributionDistance, ...]:
     if proof is None or not proof.fingerprint or "embed-holdout" not in run.done:
         return ()
     kept = {row.id for row in run.decisions if row.keep}
-    pairs = [
-        (s.id, o.vector)
-        for s, o in zip(run.samples, run.columns[proof.fingerprint], strict=True)
-        if isinstance(o, Fingerprint)
+    embeddings = [
+        (sample.id, outcome.vector)
+        for sample, outcome in zip(run.samples, run.columns[proof.fingerprint], strict=True)
+        if isinstance(outcome, Fingerprint)
     ]
     sets = {
-        "generated": _rows([vector for _, vector in pairs]),
-        "kept": _rows([vector for id_, vector in pairs if id_ in kept]),
+        "generated": _rows([vector for _, vector in embeddings]),
+        "kept": _rows([vector for sample_id, vector in embeddings if sample_id in kept]),
     }
     if "embed-real" in run.done:
         sets[REAL] = _vectors(run, "embed-real")
     held_out, real = _vectors(run, "embed-holdout"), sets.get(REAL)
-    if len(held_out) < LEAST:
+    if len(held_out) < MIN_SAMPLES:
         return ()
     seed = hashed(run.recipe.seed, "sets") % 2**32
     return tuple(
         _distance(name, rows, held_out, real if name != REAL else None, proof.similarity, seed)
         for name, rows in sets.items()
-        if len(rows) >= LEAST
+        if len(rows) >= MIN_SAMPLES
     )
 
 
 def _distance(
     name: str, rows: Floats, held_out: Floats, real: Floats | None, similarity: float, seed: int
 ) -> DistributionDistance:
-    around = density_coverage(held_out, rows)
+    estimates = density_coverage(held_out, rows)
     return DistributionDistance(
         name=name,
         n=len(rows),
         kid=kid(rows, held_out, subset=min(500, len(rows), len(held_out)), draws=30, seed=seed),
         cmmd=cmmd(rows, held_out),
-        density=around.density,
-        coverage=around.coverage,
-        expected_density=around.expected_density,
-        expected_coverage=around.expected_coverage,
+        density=estimates.density,
+        coverage=estimates.coverage,
+        expected_density=estimates.expected_density,
+        expected_coverage=estimates.expected_coverage,
         duplicates=duplicate_rate(rows, similarity),
         nearest_real=None if real is None or len(real) < 1 else float(np.median(nearest_rows(rows, real)[1])),
     )
 
 
 def _vectors(run: FinishedRun, stage: str) -> Floats:
-    return _rows([o.vector for _, o in outcomes_of(run.done[stage].folder) if isinstance(o, Fingerprint)])
+    outcomes = (outcome for _, outcome in outcomes_of(run.done[stage].folder))
+    return _rows([outcome.vector for outcome in outcomes if isinstance(outcome, Fingerprint)])
 
 
 def _rows(vectors: list[tuple[float, ...]]) -> Floats:

@@ -20,7 +20,7 @@ MAX_TEXT = 400
 """Characters of an example text."""
 UNKNOWN_KIND = "tasks of unknown kind"
 PAIRS = "pairs of answers"
-TASKS = {"yes": "classification tasks", "no": "other tasks"}
+TASK_KINDS = {"yes": "classification tasks", "no": "other tasks"}
 """Headings of tasks by their field `classification`."""
 
 
@@ -46,8 +46,8 @@ class SampleExample:
 
 def examples(run: FinishedRun) -> tuple[SampleExample, ...]:
     """Select kept and dropped images, texts or tasks of each label by a hash of their IDs."""
-    what = next((name for name in ("image", "text", "instruction") if _any_has(run.samples, name)), "text")
-    rows = [nth for nth, sample in enumerate(run.samples) if what in sample.fields and _has_content(sample)]
+    field_name = next((name for name in ("image", "text", "instruction") if _any_has(run.samples, name)), "text")
+    rows = [nth for nth, sample in enumerate(run.samples) if field_name in sample.fields and _has_content(sample)]
     rows.sort(key=lambda nth: hashed("shown", run.samples[nth].id))
     counts: Counter[tuple[str, bool]] = Counter()
     chosen = []
@@ -58,7 +58,7 @@ def examples(run: FinishedRun) -> tuple[SampleExample, ...]:
             chosen.append(nth)
     order = list(dict.fromkeys([*run.labels, *(label_of(sample) for sample in run.samples)]))
     chosen.sort(key=lambda nth: order.index(label_of(run.samples[nth])))
-    if what != "image":
+    if field_name != "image":
         return tuple(_example(run, nth, text=_text_of(run.samples[nth])) for nth in chosen)
     stored = StoredImages([run.done["generate"].folder])
     encoded = stored.encoded([run.samples[nth].image() for nth in chosen])
@@ -95,7 +95,7 @@ def label_of(sample: Sample) -> str:
         return sample.text("label")
     if "chosen" in sample.fields:
         return PAIRS
-    return TASKS.get(str(sample.fields.get("classification", "")), UNKNOWN_KIND)
+    return TASK_KINDS.get(str(sample.fields.get("classification", "")), UNKNOWN_KIND)
 
 
 def _any_has(samples: Sequence[Sample], name: str) -> bool:
@@ -107,7 +107,7 @@ def _has_content(sample: Sample) -> bool:
 
 
 def _text_of(sample: Sample) -> str:
-    """A text, or a task with its conversation and answers, truncated."""
+    """Return a text, or a task with its conversation and answers, truncated."""
     if "text" in sample.fields:
         return cut(sample.text("text"), MAX_TEXT)
     task = task_prompt(sample.text("instruction"), str(sample.fields.get("input", "")))

@@ -30,8 +30,8 @@ from assay.text.prompting.rankings import CONFLICT, TIE, Opinion, read_rankings
 from assay.text.similarity.tokens import tokens
 
 LENGTH_BIAS = 0.6
-"""Length predicts the chosen answer too well if its accuracy's whole interval lies above this fraction."""
-PROMPT = ("history", "instruction", "input")
+"""The pairs are length-biased if the interval of the length rule's accuracy lies above this fraction."""
+PROMPT_FIELDS = ("history", "instruction", "input")
 UNDECIDED = (TIE, CONFLICT)
 
 
@@ -64,7 +64,7 @@ class PreferenceStatistics:
     cut: int = 0
     """Kept pairs with an answer truncated at its token limit."""
     agreements: tuple[RaterAgreement, ...] = ()
-    """RaterAgreement of every two rankers over the pairs that both ranked."""
+    """Agreement of every two rankers over the pairs that both ranked."""
     alpha: float | None = None
     """Krippendorff's alpha of all rankers; None with fewer than two, or if undefined."""
     orders: tuple[JudgeConsistency, ...] = ()
@@ -73,7 +73,7 @@ class PreferenceStatistics:
 
     @property
     def length_biased(self) -> bool:
-        """Whether length alone predicts the chosen answer too well."""
+        """Whether length alone predicts the chosen answer significantly better than `LENGTH_BIAS`."""
         ends = [bias.predicts.low for bias in self.lengths.values()]
         return any(low is not None and low > LENGTH_BIAS for low in ends)
 
@@ -104,14 +104,14 @@ class _Pair:
     @property
     def turned(self) -> bool:
         """Whether the rejected answer is first: random by hash, so that the chosen one has no fixed position."""
-        one, two = (hashlib.sha256(text.encode()).digest() for text in (self.chosen, self.rejected))
-        return two < one
+        chosen, rejected = (hashlib.sha256(text.encode()).digest() for text in (self.chosen, self.rejected))
+        return rejected < chosen
 
 
 def preference_pairs(run: FinishedRun) -> PreferenceStatistics | None:
     """Analyze the preference pairs; None for other samples."""
-    texts = [[isinstance(one.fields.get(name), str) for name in ("chosen", "rejected")] for one in run.samples]
-    if not texts or not all(map(all, texts)):
+    texts = [sample.fields.get(name) for sample in run.samples for name in ("chosen", "rejected")]
+    if not texts or not all(isinstance(text, str) for text in texts):
         return None
     pairs = [_pair(sample) for sample in run.samples]
     kept = [pair for pair, row in zip(pairs, run.decisions, strict=True) if row.keep and pair.usable]
@@ -122,11 +122,11 @@ def preference_pairs(run: FinishedRun) -> PreferenceStatistics | None:
         kept=len(kept),
         verdicts=dict(verdicts.most_common()),
         lengths=_lengths(kept),
-        doubled=_doubled(kept),
+        doubled=_duplicates(kept),
         cut=sum(pair.cut for pair in kept),
         agreements=tuple(agreements(sides, prompts)),
         alpha=krippendorff_alpha(list(sides.values())) if len(sides) > 1 else None,
-        orders=_orders(pairs),
+        orders=_position_consistency(pairs),
         wins=_wins(pairs),
     )
 
@@ -137,7 +137,7 @@ def _pair(sample: Sample) -> _Pair:
         return value.strip() if isinstance(value, str) else ""
 
     return _Pair(
-        json.dumps([text(name) for name in PROMPT]),
+        json.dumps([text(name) for name in PROMPT_FIELDS]),
         text("chosen"),
         text("rejected"),
         text("verdict"),
@@ -158,7 +158,7 @@ def _lengths(kept: Sequence[_Pair]) -> dict[str, LengthStatistics]:
     }
 
 
-def _doubled(kept: Sequence[_Pair]) -> Duplication | None:
+def _duplicates(kept: Sequence[_Pair]) -> Duplication | None:
     def plain(text: str) -> str:
         return " ".join(text.split())
 
@@ -179,15 +179,16 @@ def _side(pair: _Pair, name: str) -> Side | None:
     return "tie" if preferred == "conflict" else preferred
 
 
-def _orders(pairs: Sequence[_Pair]) -> tuple[JudgeConsistency, ...]:
-    found = []
+def _position_consistency(pairs: Sequence[_Pair]) -> tuple[JudgeConsistency, ...]:
+    judges = []
     for name in dict.fromkeys(name for pair in pairs for name in pair.opinions):
-        own = [(pair.prompt, both) for pair in pairs if name in pair.opinions and (both := pair.opinions[name].orders)]
-        if own:
-            prompts: list[Hashable] = [prompt for prompt, _ in own]
-            same = by_prompt([one == other for _, (one, other) in own], prompts)
-            found.append(JudgeConsistency(name, len(own), same, label_noise(same)))
-    return tuple(found)
+        opinions = [(pair.prompt, pair.opinions[name]) for pair in pairs if name in pair.opinions]
+        judged = [(prompt, opinion.orders) for prompt, opinion in opinions if opinion.orders]
+        if judged:
+            prompts: list[Hashable] = [prompt for prompt, _ in judged]
+            same = by_prompt([first == second for _, (first, second) in judged], prompts)
+            judges.append(JudgeConsistency(name, len(judged), same, label_noise(same)))
+    return tuple(judges)
 
 
 def _wins(pairs: Sequence[_Pair]) -> tuple[WinRecord, ...]:

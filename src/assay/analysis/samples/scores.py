@@ -29,9 +29,13 @@ class ScoreThreshold:
     keeps: Literal["at least", "at most"]
     """Which scores are kept: those of at least, or at most, `value`."""
 
+    def accepts(self, value: float) -> bool:
+        """Return whether the filter keeps a sample with this score."""
+        return value >= self.value if self.keeps == AT_LEAST else value <= self.value
+
     @property
     def text(self) -> str:
-        """Rule as the page writes it, such as "keep ≥ 0.5"."""
+        """The rule on the page, such as "keep ≥ 0.5"."""
         return f"keep {'≥' if self.keeps == AT_LEAST else '≤'} {number(self.value)}"
 
 
@@ -73,7 +77,7 @@ def score_columns(run: FinishedRun) -> tuple[ScoreColumn, ...]:
     columns = []
     for name, scorer in run.recipe.score.items():
         outcomes = run.columns[name]
-        pairs = [(o.value, kept) for o, kept in zip(outcomes, keep, strict=True) if isinstance(o, Score)]
+        pairs = [(score.value, kept) for score, kept in zip(outcomes, keep, strict=True) if isinstance(score, Score)]
         if not pairs:
             continue
         kept_values, dropped_values = ([value for value, kept in pairs if kept is side] for side in (True, False))
@@ -90,21 +94,21 @@ def score_columns(run: FinishedRun) -> tuple[ScoreColumn, ...]:
                 better=scorer.scale.better,
                 thresholds=thresholds,
                 outside=outside([*kept_values, *dropped_values], thresholds),
-                unscored=Counter(o.cause for o in outcomes if isinstance(o, Unscored)),
+                unscored=Counter(outcome.cause for outcome in outcomes if isinstance(outcome, Unscored)),
             )
         )
     return tuple(columns)
 
 
 def _thresholds(recipe: Recipe, column: str) -> tuple[ScoreThreshold, ...]:
-    found = []
+    thresholds = []
     for rule in recipe.keep:
         if getattr(rule, "column", None) != column:
             continue
         low, high = getattr(rule, "low", None), getattr(rule, "high", None)
-        found += [ScoreThreshold(float(low), AT_LEAST)] if low is not None else []
-        found += [ScoreThreshold(float(high), AT_MOST)] if high is not None else []
-    return tuple(found)
+        thresholds += [ScoreThreshold(float(low), AT_LEAST)] if low is not None else []
+        thresholds += [ScoreThreshold(float(high), AT_MOST)] if high is not None else []
+    return tuple(thresholds)
 
 
 def histogram(
@@ -113,8 +117,8 @@ def histogram(
     """Count scores in `BINS` bins that cover all scores and thresholds; None without a score."""
     if not kept and not dropped:
         return None
-    marks = [*kept, *dropped, *(threshold.value for threshold in thresholds)]
-    low, high = min(marks), max(marks)
+    covered = [*kept, *dropped, *(threshold.value for threshold in thresholds)]
+    low, high = min(covered), max(covered)
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, BINS + 1)
@@ -127,7 +131,5 @@ def outside(values: Sequence[float], thresholds: Sequence[ScoreThreshold]) -> Ef
     """Estimate the fraction of scores outside the thresholds, with Wilson's interval."""
     if not thresholds or not values:
         return None
-    count = sum(
-        any(value < one.value if one.keeps == AT_LEAST else value > one.value for one in thresholds) for value in values
-    )
-    return wilson(count, len(values))
+    rejected = sum(not all(threshold.accepts(value) for threshold in thresholds) for value in values)
+    return wilson(rejected, len(values))

@@ -13,7 +13,7 @@ from assay.analysis.report_data import ReportData
 from assay.report.document import Section
 from assay.report.template import fill
 
-SHADING = "Shading: fraction of the row; blue: agreement."
+SHADING = "Shading: fraction of the row; blue: the same label."
 
 
 def reference_classifier(data: ReportData) -> Section | None:
@@ -26,7 +26,7 @@ def reference_classifier(data: ReportData) -> Section | None:
         "reference": reference,
         "data": data,
         "overall": reference.confusion.overall,
-        "matrix": _matrix(reference.confusion, caption, "requested"),
+        "matrix": _matrix(reference.confusion, caption, "requested", "agreement"),
     }
     body = fill("models/reference_classifier.html", values)
     return Section("reference_classifier", "Reference classifier on generated images", body)
@@ -52,7 +52,7 @@ def trained_classifier(data: ReportData) -> Section | None:
     )
     values = {
         "errors": _most_frequent_error(trained.confusion),
-        "matrix": _matrix(trained.confusion, caption, "true label"),
+        "matrix": _matrix(trained.confusion, caption, "true label", "recall"),
     }
     body = fill("models/trained_classifier.html", values)
     return Section("trained_classifier", "Confusion matrix of the trained classifier", body)
@@ -82,15 +82,15 @@ def reference_vs_trained(data: ReportData) -> Section | None:
     values = {
         "data": data,
         "pair": pair,
-        "matrix": _matrix(pair.answers, caption, "reference"),
+        "matrix": _matrix(pair.answers, caption, "reference", "agreement"),
         "sizes": [(name, count(pair.parameters[name]), count(round(rate))) for name, rate in rates],
     }
     body = fill("models/reference_vs_trained.html", values)
     return Section("reference_vs_trained", "Reference classifier and trained classifier", body)
 
 
-def _matrix(confusion: Confusion, caption: str, row_name: str) -> Markup:
-    """Draw counts, shaded by their fraction of the row, with the agreement of each row."""
+def _matrix(confusion: Confusion, caption: str, row_name: str, rate_name: str) -> Markup:
+    """Draw counts, shaded by their fraction of the row, with the fraction of each row that has the same label."""
     rows = []
     for (label, agreeing), counts in zip(confusion.agreement.items(), confusion.counts, strict=True):
         whole = sum(counts) or 1
@@ -99,7 +99,13 @@ def _matrix(confusion: Confusion, caption: str, row_name: str) -> Markup:
             for column, n in zip(confusion.columns, counts, strict=True)
         ]
         rows.append((label, cells, agreeing))
-    values = {"caption": caption, "row_name": row_name, "columns": confusion.columns, "rows": rows}
+    values = {
+        "caption": caption,
+        "row_name": row_name,
+        "rate_name": rate_name,
+        "columns": confusion.columns,
+        "rows": rows,
+    }
     return fill("models/confusion_matrix.html", values)
 
 

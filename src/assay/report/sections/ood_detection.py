@@ -52,7 +52,7 @@ def calibration(data: ReportData) -> Section | None:
 
 def _risk_curves(data: ReportData) -> list[tuple[ModelCalibration, Markup]]:
     """Draw risk by coverage for every model, with shared axes."""
-    x_axis = axis_between(0, 100)
+    x_axis = axis_between(0, 100, ticks=5)
     y_axis = axis_over([0.0, *(100 * risk for model in data.calibration for risk in model.risk_coverage.risk)], ticks=4)
     panels = []
     for model in data.calibration:
