@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.analysis.proof import mean_of, named
+from assay.analysis.proof import mean_of, measure_named
 from assay.core.score import Scale
 from assay.stats.inference.intervals import wilson
 
-HARMLESS = named("harmless", Scale("share declined or answered as its kind asks", 0.0, 1.0))
+HARMLESS = measure_named("harmless", Scale("share declined or answered as its kind asks", 0.0, 1.0))
 
 
 @pytest.mark.parametrize("right", [0, 6, 12])

@@ -1,5 +1,8 @@
+"""Axes of plots."""
+
 from __future__ import annotations
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -20,3 +23,11 @@ def test_ticks_are_on_the_axis_and_their_labels_are_exact(low: float, width: flo
         assert len(axis.ticks) >= 2
         for tick in axis.ticks:
             assert abs(float(axis.text(tick).replace(",", "").replace("\u2212", "-")) - tick) <= 1e-6 * step + 1e-9
+
+
+@pytest.mark.parametrize("values", [(0.1, 0.93), (-3.0, 0.0), (5.0, 5.0), (1e-7, 2e-7), (0, 123456)])
+def test_axes_hold_their_values_and_have_round_ticks(values: tuple[float, float]) -> None:
+    axis = axis_over(values)
+    assert all(axis.holds(value) for value in values)
+    assert 2 <= len(axis.ticks) <= 9
+    assert 2 <= len(axis_between(min(values), max(values) + 1e-9).ticks) <= 9 or values[0] == values[1]

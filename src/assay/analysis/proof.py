@@ -153,10 +153,10 @@ def measure_of(run: FinishedRun) -> ProofMeasure:
     evaluator = run.recipe.prove.evaluate
     if evaluator.scale.unit == SHARE:
         return ACCURACY
-    return named(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(evaluator).__name__).lower(), evaluator.scale)
+    return measure_named(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(evaluator).__name__).lower(), evaluator.scale)
 
 
-def named(name: str, scale: Scale) -> ProofMeasure:
+def measure_named(name: str, scale: Scale) -> ProofMeasure:
     """Return the measure of a scale under a name."""
     if scale.unit == SHARE:
         return replace(ACCURACY, name=name)
@@ -209,10 +209,10 @@ def comparisons(run: FinishedRun) -> tuple[ArmComparison, ...]:
     """Compare pairs of arms on the same items, with Holm-adjusted p-values."""
     if run.recipe.prove is None:
         return ()
-    return compared(run, run.once(_values), run.once(measure_of))
+    return compare_arms(run, run.once(_values), run.once(measure_of))
 
 
-def compared(run: FinishedRun, values: Mapping[str, Values], measure: ProofMeasure) -> tuple[ArmComparison, ...]:
+def compare_arms(run: FinishedRun, values: Mapping[str, Values], measure: ProofMeasure) -> tuple[ArmComparison, ...]:
     """Compare the run's pairs of arms by any measure."""
     proof = run.recipe.prove
     assert proof is not None, "comparisons need a proof"
@@ -225,7 +225,7 @@ def compared(run: FinishedRun, values: Mapping[str, Values], measure: ProofMeasu
         ArmComparison(
             ours,
             theirs,
-            clipped(pair.effect) if measure.proportion else pair.effect,
+            clip_difference(pair.effect) if measure.proportion else pair.effect,
             p=pair.p,
             adjusted_p=pair.adjusted_p,
             mcnemar_p=pair.mcnemar.p if pair.mcnemar else None,
@@ -256,7 +256,7 @@ def _variant_pairs(recipe: Recipe) -> list[tuple[str, str]]:
     return [*pairs, *((later, earlier) for nth, later in enumerate(siblings) for earlier in siblings[:nth])]
 
 
-def clipped(difference: Effect) -> Effect:
+def clip_difference(difference: Effect) -> Effect:
     """Clip the interval of a difference of proportions to [-1, 1]; with few trainings it can be wider."""
     if difference.low is None or difference.high is None:
         return difference

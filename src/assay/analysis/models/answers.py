@@ -10,7 +10,7 @@ import numpy as np
 from assay.analysis.excerpts import conversation_before, cut
 from assay.analysis.finished_run import FinishedRun, Results, read_all
 from assay.analysis.measures import ProofMeasure
-from assay.analysis.proof import ArmComparison, compared, mean_of, named, values_of
+from assay.analysis.proof import ArmComparison, compare_arms, mean_of, measure_named, values_of
 from assay.core.effect import Effect
 from assay.core.score import Scale, Score, Unscored
 from assay.pipeline.plan import BESIDE
@@ -100,14 +100,14 @@ def auxiliary_evaluation(run: FinishedRun) -> tuple[MeasureResult, ...]:
 def _measured(run: FinishedRun, stage: str, name: str, scale: Scale) -> MeasureResult:
     assert run.recipe.prove is not None, "measures need a proof"
     results = read_all(run.done[stage].folder)
-    measure = named(name, scale)
+    measure = measure_named(name, scale)
     values = values_of(results, run.recipe.prove.arms, measure)
     scored = bool(next(iter(values.values())).shape[1])
     seeds = {arm: hashed(run.recipe.seed, "mean", name, arm) % 2**32 for arm in values}
     return MeasureResult(
         measure=measure,
         arms={arm: mean_of(rows, measure, seeds[arm]) for arm, rows in values.items()} if scored else {},
-        comparisons=compared(run, values, measure) if scored else (),
+        comparisons=compare_arms(run, values, measure) if scored else (),
         unscored=sum(isinstance(row.outcome, Unscored) for rows in results.values() for row in rows),
     )
 
