@@ -237,3 +237,19 @@ def test_large_images_are_smoothed(facts: ReportData) -> None:
 def test_every_section_has_its_own_anchor(facts: ReportData) -> None:
     anchors = [section.anchor for section in drawn_sections(facts)]
     assert len(anchors) == len(set(anchors)) == len(SECTIONS)
+
+
+def test_sections_by_label_lead_with_the_worst_label(facts: ReportData) -> None:
+    sections = {section.anchor: section.body.partition("</p>")[0] for section in drawn_sections(facts)}
+    label, lowest = min(facts.arm("filtered").per_class.items(), key=lambda item: item[1].estimate)
+    assert f"{label}, {words.percent_ci(lowest)}" in sections["per_class"]
+    assert facts.trained_classifier is not None
+    confusion = facts.trained_classifier.confusion
+    errors = {
+        (label, answer): n
+        for label, counts in zip(confusion.rows, confusion.counts, strict=True)
+        for answer, n in zip(confusion.columns, counts, strict=True)
+        if answer != label
+    }
+    (label, answer), n = max(errors.items(), key=lambda item: item[1])
+    assert f"{label} classified as {answer}, {n} of 1,000" in sections["trained_classifier"]

@@ -112,15 +112,15 @@ def analyze(run: FinishedRun, analyses: Mapping[str, Callable[[FinishedRun], Any
         analyses: Analysis function by name. The name is a field of `ReportData`, or else a key of its `sections`.
     """
     computed = {name: run.once(function) for name, function in analyses.items()}
-    known = {part.name for part in fields(ReportData)}
+    field_names = {part.name for part in fields(ReportData)}
     return ReportData(
         name=run.recipe.name,
         question=run.recipe.question,
         equal=run.recipe.prove.equal if run.recipe.prove else "steps",
         measure=run.once(measure_of),
         test_items=_test_items(run),
-        sections={name: data for name, data in computed.items() if name not in known},
-        **{name: data for name, data in computed.items() if name in known},
+        sections={name: data for name, data in computed.items() if name not in field_names},
+        **{name: data for name, data in computed.items() if name in field_names},
     )
 
 

@@ -112,7 +112,7 @@ SECTIONS: tuple[ReportSection, ...] = (
 
 
 def all_sections() -> tuple[ReportSection, ...]:
-    """Return assay's own sections, then those of plug-ins by name.
+    """Return the sections of assay, then those of plug-ins by name.
 
     Raises:
         UserError: A plug-in's section cannot be loaded, is not a section, or has a name that is taken.
@@ -158,6 +158,6 @@ def drawn_sections(data: ReportData) -> list[Section]:
 
     Sections of plug-ins are drawn if the report data holds their results.
     """
-    known = {part.name for part in fields(ReportData)} | set(data.sections)
-    drawn = (section.draw(data) for section in all_sections() if section.name in known)
-    return [section for section in drawn if section is not None]
+    available = {part.name for part in fields(ReportData)} | set(data.sections)
+    sections = (section.draw(data) for section in all_sections() if section.name in available)
+    return [section for section in sections if section is not None]
