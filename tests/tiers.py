@@ -21,7 +21,7 @@ PROCESSES = frozenset({"Popen", "run", "check_call", "check_output"})
 LARGE = re.compile(r"(\w+:)?embedded:(smollm2|fashion-\w+|open-nsfw)")
 """References of embedded models that take seconds. The sentence encoder opens in a fraction of one."""
 
-NUMBERS = ("tests/golden/", "tests/components/trainers/", "tests/report/test_report_controls.py")
+NUMBERS = ("tests/golden/", "tests/components/trainers/", "tests/analysis/models/test_analysis_negative_controls.py")
 """Trainings and stored numbers, whose last bits depend on the processor."""
 
 

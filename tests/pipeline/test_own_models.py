@@ -110,7 +110,7 @@ def test_every_model_is_measured_beside(whole: Path) -> None:
     assert {arm: round(effect.estimate) for arm, effect in beside.arms.items()}["more"] == 1
     results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
     assert results["auxiliary_evaluation"][0]["measure"]["name"] == "far"
-    assert "Auxiliary evaluation: better at far." in results["answer"]
+    assert "Auxiliary evaluation: better on far." in results["answer"]
     assert '<section id="auxiliary_evaluation"' in (whole / "report.html").read_text(encoding="utf-8")
 
 

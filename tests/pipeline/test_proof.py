@@ -102,7 +102,7 @@ def test_every_arm_trains_on_what_it_says(tmp_path: Path) -> None:
     assert rate["arm"] == "filtered"
     assert rate["samples"] == kept
     assert sorted({size for size, _ in rate["curve"]}) == sorted({4, 6, 10, 20, min(60, kept)})
-    assert {row["name"] for row in found["distribution_distance"]} == {"generated", "kept", "real, for training"}
+    assert {row["name"] for row in found["distribution_distance"]} == {"generated", "kept", "real training samples"}
 
 
 def test_arms_of_equally_many_samples(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_section_of_a_plug_in_is_on_the_page_and_in_the_results(
     ("code", "message"),
     [
         ("raise ImportError('no such library')", "no such library"),
-        ("class WordCounts:\n    name = 'word_count'\n", "needs name, title"),
+        ("class WordCounts:\n    name = 'word_count'\n", "analyze"),
         (PLUGIN.replace('"word_count"', '"funnel"', 1), "'funnel'"),
     ],
     ids=["not-loadable", "no-section", "name-taken"],

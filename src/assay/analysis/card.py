@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from assay.analysis.finished_run import FinishedRun
-from assay.analysis.samples import funnel
+from assay.analysis.samples.funnel import funnel
 from assay.core.provenance import Used
 from assay.core.recipe import Recipe
 from assay.pipeline.lineage.models_used import data_of, models_in, used
@@ -27,16 +27,16 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
     """
     recipe, surveyed = read_run(run)
     whole = FinishedRun(run, recipe, completed(surveyed))
-    counted = whole.once(funnel)
+    counts = whole.once(funnel)
     return Card(
         name=recipe.name,
         question=recipe.question,
         makers=tuple(_makers(whole)),
         models=tuple(_models(recipe)),
         data=tuple(data_of(recipe.generate)),
-        requested=counted.requested,
-        dropped=counted.dropped,
-        failed=counted.failed,
+        requested=counts.requested,
+        dropped=counts.dropped,
+        failed=counts.failed,
         proof=_proof(whole, complete=not missing(surveyed)),
         version=version("assay"),
         recipe=dump(recipe),
@@ -47,22 +47,24 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
 
 def _models(recipe: Recipe) -> Iterator[Used]:
     """Yield every model that generated or scored the samples, with its license."""
-    parts = {"generator": recipe.generate} | {f"scorer ({name})": scorer for name, scorer in recipe.score.items()}
-    for what, component in parts.items():
+    for role, component in _components(recipe).items():
         for part, model in models_in(describe(component)):
-            yield used(recipe, model, f"{what}: {part}" if part else what)
+            yield used(recipe, model, f"{role}: {part}" if part else role)
+
+
+def _components(recipe: Recipe) -> dict[str, object]:
+    """Return the generator and the scorers by role."""
+    return {"generator": recipe.generate} | {f"scorer ({name})": scorer for name, scorer in recipe.score.items()}
 
 
 def _makers(run: FinishedRun) -> list[tuple[str, str]]:
     """Return the generator and every scorer, each with its models and those of its parts."""
-    parts = {"generator": run.recipe.generate}
-    found = [(f"scorer ({name})", scorer) for name, scorer in run.recipe.score.items()]
     rows = []
-    for what, part in [*parts.items(), *found]:
-        models = list(models_in(describe(part)))
-        own = [model for name, model in models if not name]
-        rows.append((what, ", with ".join([type(part).__name__, *own])))
-        rows += [(f"{what}: {name}", model) for name, model in models if name]
+    for role, component in _components(run.recipe).items():
+        models = list(models_in(describe(component)))
+        unnamed = [model for part, model in models if not part]
+        rows.append((role, ", with ".join([type(component).__name__, *unnamed])))
+        rows += [(f"{role}: {part}", model) for part, model in models if part]
     return rows
 
 
@@ -74,8 +76,8 @@ def _proof(run: FinishedRun, *, complete: bool) -> str:
     if not complete:
         return unfinished
     try:
-        found = json.loads((run.folder / "results.json").read_text(encoding="utf-8"))
-        current = found["reproduction"]["recipe"] == dump(run.recipe)
-        return f"{found['question']} {found['answer']}" if current else unfinished
+        results = json.loads((run.folder / "results.json").read_text(encoding="utf-8"))
+        current = results["reproduction"]["recipe"] == dump(run.recipe)
+        return f"{results['question']} {results['answer']}" if current else unfinished
     except (OSError, ValueError, KeyError, TypeError):
         return unfinished

@@ -108,8 +108,8 @@ def has_images(samples: list[Sample]) -> bool:
 def table(results: Results, arm: str, missing: float = np.nan) -> Values:
     """Array (trainings, items) of an arm's scores; `missing` where an item has no score."""
     rows = [
-        [row.outcome.value if isinstance(row.outcome, Score) else missing for row in found]
-        for (name, _), found in sorted(results.items())
+        [row.outcome.value if isinstance(row.outcome, Score) else missing for row in arm_rows]
+        for (name, _), arm_rows in sorted(results.items())
         if name == arm
     ]
     return np.asarray(rows, dtype=np.float64)
@@ -117,8 +117,8 @@ def table(results: Results, arm: str, missing: float = np.nan) -> Values:
 
 def read_all(folder: Path) -> Results:
     """Read result rows by (arm, training index), each in the order of the held-out samples."""
-    found: Results = {}
+    results: Results = {}
     for path in parts(folder):
         for row in read_results(path):
-            found.setdefault((row.arm, row.seed), []).append(row)
-    return found
+            results.setdefault((row.arm, row.seed), []).append(row)
+    return results

@@ -14,9 +14,9 @@ UNKNOWN = "unknown"
 NO_INTERVAL = "no interval: n = 1"
 
 
-def percent(share: float, digits: int = 1) -> str:
+def percent(fraction: float, digits: int = 1) -> str:
     """Format a fraction: 0.874 as "87.4%"."""
-    return f"{100 * share:.{digits}f}%"
+    return f"{100 * fraction:.{digits}f}%"
 
 
 def count(n: int) -> str:
@@ -30,13 +30,13 @@ def number(value: float) -> str:
     return text.replace("-", "\u2212")
 
 
-def signed(share: float, digits: int = 1) -> str:
+def signed(difference: float, digits: int = 1) -> str:
     """Format a difference of fractions in percentage points, without unit: 0.019 as "+1.9"."""
-    return f"{100 * share:+.{digits}f}".replace("-", "\u2212")
+    return f"{100 * difference:+.{digits}f}".replace("-", "\u2212")
 
 
 def signed_number(value: float) -> str:
-    """Format a difference of numbers that are no fractions: 0.019 as "+0.019"."""
+    """Format a difference of numbers that are not fractions: 0.019 as "+0.019"."""
     return number(value) if value < 0 else f"+{number(value)}"
 
 
@@ -45,8 +45,8 @@ def number_between(effect: Effect, *, sign: bool = False) -> str:
     if effect.low is None or effect.high is None:
         return NO_INTERVAL
     if sign or effect.low < 0:
-        shown = signed_number if sign else number
-        return f"{shown(effect.low)} to {shown(effect.high)}"
+        formatted = signed_number if sign else number
+        return f"{formatted(effect.low)} to {formatted(effect.high)}"
     return f"{number(effect.low)}\u2013{number(effect.high)}"
 
 
@@ -72,8 +72,8 @@ def percent_between(effect: Effect) -> str:
 
 def digits_of(effect: Effect) -> int:
     """Return the decimals of a difference: one, or more if a nonzero bound would be rounded to 0.0."""
-    shown = [abs(100 * x) for x in (effect.low, effect.high) if x]
-    return next((digits for digits in (1, 2) if all(x >= 0.5 * 10**-digits for x in shown)), 3)
+    bounds = [abs(100 * bound) for bound in (effect.low, effect.high) if bound]
+    return next((digits for digits in (1, 2) if all(bound >= 0.5 * 10**-digits for bound in bounds)), 3)
 
 
 def level(effect: Effect) -> str:

@@ -19,7 +19,7 @@ from assay.core.effect import Effect
 
 
 @dataclass(frozen=True)
-class Measure:
+class ProofMeasure:
     """A measure by which every model is evaluated."""
 
     name: str = "accuracy"
@@ -64,32 +64,32 @@ class Measure:
         return amount if self.proportion else amount / 100
 
 
-ACCURACY = Measure()
+ACCURACY = ProofMeasure()
 
 
-def value(amount: float, share: bool) -> str:
+def value(amount: float, proportion: bool) -> str:
     """Format a proportion as "31.6%" and any other number as it is."""
-    return percent(amount) if share else number(amount)
+    return percent(amount) if proportion else number(amount)
 
 
-def between(effect: Effect, share: bool) -> str:
+def between(effect: Effect, proportion: bool) -> str:
     """Format the interval of an estimate."""
-    return percent_between(effect) if share else number_between(effect)
+    return percent_between(effect) if proportion else number_between(effect)
 
 
-def gap(effect: Effect, share: bool) -> str:
+def gap(effect: Effect, proportion: bool) -> str:
     """Format a difference: "+1.9 pp" for proportions, else "+0.019"."""
-    return points(effect) if share else signed_number(effect.estimate)
+    return points(effect) if proportion else signed_number(effect.estimate)
 
 
-def gap_between(effect: Effect, share: bool) -> str:
+def gap_between(effect: Effect, proportion: bool) -> str:
     """Format the interval of a difference."""
-    return points_between(effect) if share else number_between(effect, sign=True)
+    return points_between(effect) if proportion else number_between(effect, sign=True)
 
 
-def drawn(effect: Effect, share: bool) -> Effect:
-    """Scale an effect for plots, whose axes are in percent; numbers that are no proportions keep their value."""
-    if share:
+def drawn(effect: Effect, proportion: bool) -> Effect:
+    """Scale an effect for plots, whose axes are in percent; other numbers keep their value."""
+    if proportion:
         return effect
     low, high = (None if end is None else end / 100 for end in (effect.low, effect.high))
     return replace(effect, estimate=effect.estimate / 100, low=low, high=high)

@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.analysis.finished_run import FinishedRun, Results, Values, table
 from assay.analysis.format import p_value
-from assay.analysis.measures import ACCURACY, Measure
+from assay.analysis.measures import ACCURACY, ProofMeasure
 from assay.core.arms import BASE, OWN
 from assay.core.effect import Effect
 from assay.core.errors import UserError
@@ -76,7 +76,7 @@ class Arm:
     """One training set, and the models trained on it with one or more seeds."""
 
     name: str
-    """Such as real, unfiltered, filtered, random-subset, permuted-labels."""
+    """For example real, unfiltered, filtered, random-subset or permuted-labels."""
     trained_on: str
     """Description of the training set, one sentence."""
     n_samples: int
@@ -92,11 +92,11 @@ class Arm:
     seconds: float | None = None
     """Training time of all seeds."""
     by_name: bool = False
-    """Whether the name is that of a training method, such as "dpo", and not of a training set."""
+    """Whether the arm is named after its training method, such as "dpo", not its training set."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ArmComparison:
     """Paired comparison of two arms on the same held-out items.
 
     The verdict follows from the interval and, if several pairs are compared, from the p-value adjusted for all of them.
@@ -115,7 +115,7 @@ class Comparison:
     ours_only: int | None = None
     """Items that only ours answers correctly, first seed of each arm."""
     theirs_only: int | None = None
-    measure: Measure = ACCURACY
+    measure: ProofMeasure = ACCURACY
 
     @property
     def gain(self) -> Effect:
@@ -136,35 +136,35 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The comparison in one sentence, with its interval."""
+        """The comparison in one sentence that starts in lower case, with its interval."""
         ours, theirs, size = readable(self.ours), readable(self.theirs), self.measure.gap_with_interval(self.difference)
         if self.significant_alone:
             size += f"; p = {p_value(self.adjusted_p)} after Holm's correction"
         return {
             "helped": f"{ours} is better than {theirs}: {size}.",
             "hurt": f"{ours} is worse than {theirs}: {size}.",
-            "no significant difference": f"No significant difference between {ours} and {theirs}: {size}.",
+            "no significant difference": f"no significant difference between {ours} and {theirs}: {size}.",
         }[self.verdict]
 
 
-def measure_of(run: FinishedRun) -> Measure:
+def measure_of(run: FinishedRun) -> ProofMeasure:
     """Return the measure of the proof."""
     if run.recipe.prove is None:
         return ACCURACY
     evaluator = run.recipe.prove.evaluate
     if evaluator.scale.unit == SHARE:
         return ACCURACY
-    return named(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(evaluator).__name__).lower(), evaluator.scale)
+    return measure_named(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(evaluator).__name__).lower(), evaluator.scale)
 
 
-def named(name: str, scale: Scale) -> Measure:
+def measure_named(name: str, scale: Scale) -> ProofMeasure:
     """Return the measure of a scale under a name."""
     if scale.unit == SHARE:
         return replace(ACCURACY, name=name)
-    return Measure(name, scale.unit, False, "lower" if scale.better == "lower" else "higher")
+    return ProofMeasure(name, scale.unit, False, "lower" if scale.better == "lower" else "higher")
 
 
-def values_of(results: Results, arms: Sequence[str], measure: Measure) -> dict[str, Values]:
+def values_of(results: Results, arms: Sequence[str], measure: ProofMeasure) -> dict[str, Values]:
     """Return an array (trainings, items) for each arm.
 
     An unscored item counts as incorrect for a proportion. For any other measure, an item without a score of every
@@ -173,8 +173,8 @@ def values_of(results: Results, arms: Sequence[str], measure: Measure) -> dict[s
     if measure.proportion:
         return {arm: table(results, arm, 0.0) for arm in arms}
     values = {arm: table(results, arm) for arm in arms}
-    known = np.all([np.isfinite(rows).all(axis=0) for rows in values.values()], axis=0)
-    return {arm: rows[:, known] for arm, rows in values.items()}
+    complete = np.all([np.isfinite(rows).all(axis=0) for rows in values.values()], axis=0)
+    return {arm: rows[:, complete] for arm, rows in values.items()}
 
 
 def arms(run: FinishedRun) -> tuple[Arm, ...]:
@@ -206,27 +206,27 @@ def arms(run: FinishedRun) -> tuple[Arm, ...]:
     return tuple(evaluated)
 
 
-def comparisons(run: FinishedRun) -> tuple[Comparison, ...]:
+def comparisons(run: FinishedRun) -> tuple[ArmComparison, ...]:
     """Compare pairs of arms on the same items, with Holm-adjusted p-values."""
     if run.recipe.prove is None:
         return ()
-    return compared(run, run.once(_values), run.once(measure_of))
+    return compare_arms(run, run.once(_values), run.once(measure_of))
 
 
-def compared(run: FinishedRun, values: Mapping[str, Values], measure: Measure) -> tuple[Comparison, ...]:
+def compare_arms(run: FinishedRun, values: Mapping[str, Values], measure: ProofMeasure) -> tuple[ArmComparison, ...]:
     """Compare the run's pairs of arms by any measure."""
     proof = run.recipe.prove
     assert proof is not None, "comparisons need a proof"
     first = [(proof.answer[0], proof.answer[1])] if proof.answer else []
-    known = [pair for pair in (*COMPARISONS, *_variant_pairs(run.recipe)) if set(pair) <= set(proof.arms)]
-    pairs = list(dict.fromkeys([*first, *known]))
+    others = [pair for pair in (*COMPARISONS, *_variant_pairs(run.recipe)) if set(pair) <= set(proof.arms)]
+    pairs = list(dict.fromkeys([*first, *others]))
     seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
-    found = compare([(values[ours], values[theirs]) for ours, theirs in pairs], seeds)
+    results = compare([(values[ours], values[theirs]) for ours, theirs in pairs], seeds)
     return tuple(
-        Comparison(
+        ArmComparison(
             ours,
             theirs,
-            clipped(pair.effect) if measure.proportion else pair.effect,
+            clip_difference(pair.effect) if measure.proportion else pair.effect,
             p=pair.p,
             adjusted_p=pair.adjusted_p,
             mcnemar_p=pair.mcnemar.p if pair.mcnemar else None,
@@ -234,7 +234,7 @@ def compared(run: FinishedRun, values: Mapping[str, Values], measure: Measure) -
             theirs_only=pair.mcnemar.theirs_only if pair.mcnemar else None,
             measure=measure,
         )
-        for (ours, theirs), pair in zip(pairs, found, strict=True)
+        for (ours, theirs), pair in zip(pairs, results, strict=True)
     )
 
 
@@ -257,7 +257,7 @@ def _variant_pairs(recipe: Recipe) -> list[tuple[str, str]]:
     return [*pairs, *((later, earlier) for nth, later in enumerate(siblings) for earlier in siblings[:nth])]
 
 
-def clipped(difference: Effect) -> Effect:
+def clip_difference(difference: Effect) -> Effect:
     """Clip the interval of a difference of proportions to [-1, 1]; with few trainings it can be wider."""
     if difference.low is None or difference.high is None:
         return difference
@@ -279,7 +279,7 @@ def _values(run: FinishedRun) -> dict[str, Values]:
     return values
 
 
-def mean_of(values: Values, measure: Measure, seed: int = 0) -> Effect:
+def mean_of(values: Values, measure: ProofMeasure, seed: int = 0) -> Effect:
     """Estimate the mean over trainings and items.
 
     Proportions and values of 0 or 1 get Wilson's interval, since a bootstrap of 0 of 12 is degenerate; other values a
@@ -291,14 +291,14 @@ def mean_of(values: Values, measure: Measure, seed: int = 0) -> Effect:
     return paired_bootstrap(values, np.zeros(items), seed=seed).effect
 
 
-def _per_class(run: FinishedRun, correct: Values, measure: Measure) -> dict[str, Effect]:
+def _per_class(run: FinishedRun, correct: Values, measure: ProofMeasure) -> dict[str, Effect]:
     if not measure.proportion or not all("label" in sample.fields for sample in run.holdout):
         return {}
     labels = [sample.text("label") for sample in run.holdout]
     per_class = {}
     for label in (label for label in run.labels if label in labels):
-        member = np.asarray([other == label for other in labels])
-        per_class[label] = mean_of(correct[:, member], measure)
+        has_label = np.asarray([other == label for other in labels])
+        per_class[label] = mean_of(correct[:, has_label], measure)
     return per_class
 
 

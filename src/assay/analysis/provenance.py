@@ -26,8 +26,8 @@ PURPOSES = {
     StageKind.AUXILIARY_DATA: "auxiliary evaluation",
     StageKind.TEACH_DATA: "training one of the recipe's own models",
 }
-BEGUN = "seeds of the generator"
-ROLES = {"generate": "generator", "score": "scorer", "train": "start of training"}
+GENERATOR_SEEDS = "seeds of the generator"
+INITIAL_MODEL = "initial model of the training"
 KEPT = "kept samples"
 RANDOM = "random"
 """Reference of a random initialization."""
@@ -86,7 +86,7 @@ class DataSource:
     count: int | None
     """None if the source cannot be read anymore."""
     digest: str
-    licence: str = UNKNOWN
+    license: str = UNKNOWN
     """License stated by the source or its dataset card."""
 
 
@@ -108,12 +108,12 @@ class ModelUsed:
     reference: str
     digest: str = ""
     note: str = ""
-    licence: str = UNKNOWN
+    license: str = UNKNOWN
     """License stated by the model card; empty if there is no model."""
 
 
 @dataclass(frozen=True)
-class Provenance:
+class RunProvenance:
     """Real data, models and synthetic fractions."""
 
     data: tuple[DataSource, ...] = ()
@@ -171,13 +171,14 @@ def _stage_costs(run: FinishedRun) -> Iterator[StageCost]:
 
 
 def _total(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(sum(known)) if values and len(known) == len(values) else None
+    if not values or any(value is None for value in values):
+        return None
+    return float(sum(value for value in values if value is not None))
 
 
-def provenance(run: FinishedRun) -> Provenance:
+def provenance(run: FinishedRun) -> RunProvenance:
     """List the real data, the models and the synthetic fractions."""
-    return Provenance(tuple(_data_used(run)), tuple(_models_used(run)), tuple(_synthetic(run)))
+    return RunProvenance(tuple(_data_used(run)), tuple(_models_used(run)), tuple(_synthetic(run)))
 
 
 def _data_used(run: FinishedRun) -> Iterator[DataSource]:
@@ -185,7 +186,9 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
     for _, source in parts_in(run.recipe.generate, "sources"):
         listing = getattr(source, "listing", str)
         path = str(getattr(source, "path", ""))
-        yield DataSource(describe(source)["use"], BEGUN, path, _count(source), str(listing()), data_licence(source))
+        yield DataSource(
+            describe(source)["use"], GENERATOR_SEEDS, path, _count(source), str(listing()), data_licence(source)
+        )
     read = [placed for placed in run.done.values() if isinstance(placed.stage, SourceStage)]
     for placed in sorted(read, key=lambda placed: placed.stage.id.kind is StageKind.TEACH_DATA):
         if placed.receipt is None or not isinstance(placed.stage, SourceStage):
@@ -198,15 +201,15 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
             origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
             count=len(samples),
             digest=placed.receipt.digest,
-            licence=data_licence(placed.stage.source),
+            license=data_licence(placed.stage.source),
         )
 
 
 def _models_used(run: FinishedRun) -> Iterator[ModelUsed]:
     """Yield every model with its role and the license of its model card."""
     for role, reference in _roles(run):
-        licence = "" if reference == RANDOM else used(run.recipe, reference).licence
-        yield ModelUsed(role, reference or "unknown", licence=licence)
+        license_ = "" if reference == RANDOM else used(run.recipe, reference).licence
+        yield ModelUsed(role, reference or "unknown", license=license_)
 
 
 def _synthetic(run: FinishedRun) -> Iterator[SyntheticFraction]:
@@ -228,21 +231,21 @@ def _count(source: Any) -> int | None:
 
 
 def _roles(run: FinishedRun) -> Iterator[tuple[str, str]]:
-    specs: dict[str, Mapping[str, Any]] = {"generate": describe(run.recipe.generate)}
-    specs |= {f"score {name}": describe(scorer) for name, scorer in run.recipe.score.items()}
-    for name, spec in specs.items():
-        for part, model in models_in(spec):
-            yield f"{ROLES[name.split()[0]]} ({name}{part and f': {part}'})", model
+    components: dict[str, Any] = {"generator": run.recipe.generate}
+    components |= {f"scorer {name}": scorer for name, scorer in run.recipe.score.items()}
+    for role, component in components.items():
+        for part, model in models_in(describe(component)):
+            yield f"{role}, {part}" if part else role, model
     trainers = {f" of {name}": own.train for name, own in run.recipe.models.items()}
     if (proof := run.recipe.prove) is not None:
         if proof.reference:
             yield "reference classifier", proof.reference
-        looking = {f"measure {name}": scorer for name, scorer in proof.measures.items()}
-        looking |= {"judge of the answers": proof.duel} if proof.duel else {}
-        for role, scorer in looking.items():
+        scorers = {f"measure {name}": scorer for name, scorer in proof.measures.items()}
+        scorers |= {"judge of the answers": proof.duel} if proof.duel else {}
+        for role, scorer in scorers.items():
             if isinstance(reference := getattr(scorer, "model", None), str):
                 yield role, reference
     trainers |= {"": run.recipe.train} if run.recipe.train is not None else {}
-    trainers |= {f" of {name}": one for name, one in (proof.variants if proof else {}).items()}
+    trainers |= {f" of {name}": variant for name, variant in (proof.variants if proof else {}).items()}
     for whose, trainer in trainers.items():
-        yield ROLES["train"] + whose, start_of(run.recipe, trainer)
+        yield INITIAL_MODEL + whose, start_of(run.recipe, trainer)

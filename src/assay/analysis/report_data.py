@@ -6,25 +6,27 @@ or NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from math import isfinite
 from typing import Any, Literal
 
-from assay.analysis.answers import ExampleAnswers, MeasureResult, PairwiseComparison
-from assay.analysis.checks import must_be_finite
-from assay.analysis.classifiers import LabelAgreement, ReferenceClassifier, ReferenceVsTrained, TrainedClassifier
-from assay.analysis.distances import DistributionDistance
-from assay.analysis.diversity import Diversity
-from assay.analysis.exchange_rate import ExchangeRate
 from assay.analysis.finished_run import FinishedRun, has_images
-from assay.analysis.learning import TrainingRecord
-from assay.analysis.measures import ACCURACY, Measure
-from assay.analysis.ood_detection import ModelCalibration, OodDetection
-from assay.analysis.preferences import PreferencePairs
-from assay.analysis.proof import Arm, Comparison, LossCurve, measure_of
-from assay.analysis.provenance import Cost, Provenance, Reproduction
-from assay.analysis.samples import Example, Funnel, ScoreColumn
-from assay.analysis.score_selection import ScoreSelection
+from assay.analysis.measures import ACCURACY, ProofMeasure
+from assay.analysis.models.answers import ExampleAnswers, MeasureResult, PairwiseComparison
+from assay.analysis.models.classifiers import LabelAgreement, ReferenceClassifier, ReferenceVsTrained, TrainedClassifier
+from assay.analysis.models.exchange_rate import ExchangeRate
+from assay.analysis.models.ood_detection import ModelCalibration, OodDetection
+from assay.analysis.models.training import TrainingRecord
+from assay.analysis.proof import Arm, ArmComparison, LossCurve, measure_of
+from assay.analysis.provenance import Cost, Reproduction, RunProvenance
+from assay.analysis.samples.distances import DistributionDistance
+from assay.analysis.samples.diversity import Diversity
+from assay.analysis.samples.examples import SampleExample
+from assay.analysis.samples.funnel import Funnel
+from assay.analysis.samples.preferences import PreferenceStatistics
+from assay.analysis.samples.score_selection import ScoreSelection
+from assay.analysis.samples.scores import ScoreColumn
 from assay.pipeline.stages.leakage import Leaks
 from assay.stats.inference.verdict import Verdict
 
@@ -44,14 +46,14 @@ class ReportData:
     """Answered by the first comparison."""
     reproduction: Reproduction
     arms: tuple[Arm, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ArmComparison, ...]
     """The first one gives the verdict of the run."""
     funnel: Funnel
     scores: tuple[ScoreColumn, ...] = ()
     score_selection: ScoreSelection | None = None
     diversity: Diversity | None = None
-    preference_pairs: PreferencePairs | None = None
-    examples: tuple[Example, ...] = ()
+    preference_pairs: PreferenceStatistics | None = None
+    examples: tuple[SampleExample, ...] = ()
     reference_classifier: ReferenceClassifier | None = None
     trained_classifier: TrainedClassifier | None = None
     ood_detection: tuple[OodDetection, ...] = ()
@@ -62,12 +64,12 @@ class ReportData:
     distribution_distance: tuple[DistributionDistance, ...] = ()
     exchange_rate: ExchangeRate | None = None
     cost: Cost = field(default_factory=Cost)
-    provenance: Provenance = field(default_factory=Provenance)
+    provenance: RunProvenance = field(default_factory=RunProvenance)
     caveats: tuple[str, ...] = ()
     """Further limitations, one sentence each."""
     equal: Literal["steps", "samples"] = "steps"
     """What all arms have in common: optimizer steps, or optimizer steps and number of samples."""
-    measure: Measure = ACCURACY
+    measure: ProofMeasure = ACCURACY
     other_measures: tuple[MeasureResult, ...] = ()
     auxiliary_evaluation: tuple[MeasureResult, ...] = ()
     pairwise_comparisons: tuple[PairwiseComparison, ...] = ()
@@ -85,7 +87,7 @@ class ReportData:
         for pair in self.comparisons:
             if missing := {pair.ours, pair.theirs} - set(names):
                 raise ValueError(f"A comparison names {sorted(missing)}, but the arms are {names}.")
-        must_be_finite(self, "report", exempt=LossCurve)
+        _check_finite(self, "report", exempt=LossCurve)
 
     @property
     def only_texts(self) -> bool:
@@ -110,15 +112,15 @@ def analyze(run: FinishedRun, analyses: Mapping[str, Callable[[FinishedRun], Any
         analyses: Analysis function by name. The name is a field of `ReportData`, or else a key of its `sections`.
     """
     computed = {name: run.once(function) for name, function in analyses.items()}
-    known = {part.name for part in fields(ReportData)}
+    field_names = {part.name for part in fields(ReportData)}
     return ReportData(
         name=run.recipe.name,
         question=run.recipe.question,
         equal=run.recipe.prove.equal if run.recipe.prove else "steps",
         measure=run.once(measure_of),
         test_items=_test_items(run),
-        sections={name: data for name, data in computed.items() if name not in known},
-        **{name: data for name, data in computed.items() if name in known},
+        sections={name: data for name, data in computed.items() if name not in field_names},
+        **{name: data for name, data in computed.items() if name in field_names},
     )
 
 
@@ -127,3 +129,26 @@ def _test_items(run: FinishedRun) -> str:
         return "real test images"
     tasks = any("instruction" in sample.fields for sample in run.holdout[:1])
     return "held-out tasks" if tasks else "real test texts"
+
+
+def _check_finite(value: object, where: str, exempt: type) -> None:
+    """Check that dataclasses, mappings and tuples hold neither NaN nor infinity, outside of values of type `exempt`.
+
+    Raises:
+        ValueError: A number is not finite; the message names its path.
+    """
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{where} is {value}; a missing value must be None.")
+    if not isinstance(value, exempt):
+        for name, part in _parts(value):
+            _check_finite(part, where + name, exempt)
+
+
+def _parts(value: object) -> Iterator[tuple[str, object]]:
+    """Yield the parts of a value with their path."""
+    if is_dataclass(value):
+        yield from ((f".{part.name}", getattr(value, part.name)) for part in fields(value))
+    elif isinstance(value, Mapping):
+        yield from ((f"[{key!r}]", part) for key, part in value.items())
+    elif isinstance(value, tuple):
+        yield from ((f"[{nth}]", part) for nth, part in enumerate(value))

@@ -35,8 +35,7 @@ from assay.evaluation.run import EvaluatedCell
 from assay.pipeline.recipe.spec import describe
 from assay.report.axis import Axis, axis_over
 from assay.report.charts import Strip, ruler, strip, strip_axis
-from assay.report.document import Head, Tile, versions_fact, with_head
-from assay.report.sections.section import Section
+from assay.report.document import Head, Section, Tile, versions_fact, with_head
 from assay.report.template import fill
 
 SHOWN = 12

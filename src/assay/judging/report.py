@@ -25,8 +25,7 @@ from assay.judging.judgments import JudgedPairs, JudgedTexts
 from assay.judging.results import JudgmentCounts, PairsResult, RateResult
 from assay.report.axis import Axis, axis_over
 from assay.report.charts import Strip, parts, ruler, strip
-from assay.report.document import Finding, Head, Tile, Tone, versions_fact, with_head
-from assay.report.sections.section import Section
+from assay.report.document import Finding, Head, Section, Tile, Tone, versions_fact, with_head
 from assay.report.template import fill
 from assay.stats.ratings.self_preference import SelfPreference
 from assay.store.answers import AnswerRow

@@ -32,8 +32,8 @@ class Axis:
 
 def axis_over(values: Iterable[float], ticks: int = 5) -> Axis:
     """Return the shortest axis between round numbers that holds all `values` (at least one)."""
-    found = list(values)
-    low, high = min(found), max(found)
+    numbers = list(values)
+    low, high = min(numbers), max(numbers)
     if low == high:
         low, high = low - 0.5, high + 0.5
     step = _round_step((high - low) / ticks)

@@ -12,10 +12,10 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from assay.analysis.exchange_rate import ExchangeRate
-from assay.analysis.learning import TrainingCurve
+from assay.analysis.models.exchange_rate import ExchangeRate
+from assay.analysis.models.training import TrainingCurve
 from assay.analysis.proof import Arm, readable
-from assay.analysis.samples import Histogram, Threshold
+from assay.analysis.samples.scores import Histogram, ScoreThreshold
 from assay.core.effect import Effect
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.stats.confidence.calibration import Calibration
@@ -32,9 +32,9 @@ _ARMS = (
 )
 
 
-SEPARATE = 12
-"""Maximum number of measurements of a line that are drawn as dots."""
-_LIKE = {
+MAX_DOTS = 12
+"""A line with more measurements has no dots."""
+_SAME_COLOR = {
     "human": "real",
     "human+synthetic": "real+synthetic",
     "base": "permuted-labels",
@@ -44,13 +44,13 @@ _LIKE = {
     "grpo": "filtered",
     "imitation": "unfiltered",
 }
-"""Arms of task recipes that share the color of an arm of labeled data; no shipped recipe has both."""
+"""Arms of task recipes, with the arm of labeled data whose color they have; no shipped recipe has both."""
 
 
 def arm_class(name: str) -> str:
     """Return the CSS class of an arm's color; arms of unknown names share one."""
     kind = name.partition("@")[0]
-    name = _LIKE.get(kind, kind)
+    name = _SAME_COLOR.get(kind, kind)
     return f"arm-{name.replace('+', '-')}" if name in _ARMS else "arm-other"
 
 
@@ -114,12 +114,14 @@ def strip_axis(effects: Sequence[Effect], *, signed: bool = False) -> Axis:
 
     A chance baseline far below the others, such as permuted labels, would otherwise compress them to one dot.
     """
-    near = [e for e in effects if abs(e.estimate - effects[0].estimate) <= 0.15]
-    bounds = [100 * x for e in near for x in (e.low, e.estimate, e.high) if x is not None]
-    return axis_over([*bounds, *(-x for x in bounds)] if signed else bounds)
+    near = [effect for effect in effects if abs(effect.estimate - effects[0].estimate) <= 0.15]
+    values = [
+        100 * value for effect in near for value in (effect.low, effect.estimate, effect.high) if value is not None
+    ]
+    return axis_over([*values, *(-value for value in values)] if signed else values)
 
 
-def bins(histogram: Histogram, thresholds: Sequence[Threshold], label: str) -> Markup:
+def histogram_plot(histogram: Histogram, thresholds: Sequence[ScoreThreshold], label: str) -> Markup:
     """Draw a stacked histogram of kept and dropped samples with the filters' thresholds."""
     axis = axis_between(histogram.edges[0], histogram.edges[-1])
     top = axis_over([0, *(k + d for k, d in zip(histogram.kept, histogram.dropped, strict=True))], ticks=3)
@@ -138,15 +140,15 @@ def bins(histogram: Histogram, thresholds: Sequence[Threshold], label: str) -> M
     return _frame(Markup("").join([*bars, *marks]), (axis, top), label)
 
 
-def _bar(css: str, across: tuple[float, float], up: tuple[float, float]) -> Markup:
-    if up[0] == up[1]:
+def _bar(css: str, x: tuple[float, float], y: tuple[float, float]) -> Markup:
+    if y[0] == y[1]:
         return Markup("")
     return Markup('<rect class="{}" x="{:.2f}%" y="{:.2f}%" width="{:.2f}%" height="{:.2f}%"/>').format(
-        css, across[0] + 0.15, 100 - up[1], max(0.1, across[1] - across[0] - 0.3), up[1] - up[0]
+        css, x[0] + 0.15, 100 - y[1], max(0.1, x[1] - x[0] - 0.3), y[1] - y[0]
     )
 
 
-def curves(arm: Arm, axes: tuple[Axis, Axis]) -> Markup:
+def loss_plot(arm: Arm, axes: tuple[Axis, Axis]) -> Markup:
     """Draw training loss by optimizer step, one line per seed; `axes` are shared by all arms."""
     lines = []
     for curve in arm.history:
@@ -161,54 +163,54 @@ def curves(arm: Arm, axes: tuple[Axis, Axis]) -> Markup:
     return _frame(box, axes, f"Training loss of {readable(arm.name)} by optimizer step, {len(arm.history)} seeds")
 
 
-def curve_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:
+def loss_axes(arms: Sequence[Arm]) -> tuple[Axis, Axis] | None:
     """Return the axes of steps and loss over all arms; None if no loss is finite."""
     points = [p for arm in arms for curve in arm.history for p in curve.points if isfinite(p[1])]
     if not points:
         return None
-    across = axis_between(0, max(1, *(step for step, _ in points)), ticks=3)
-    return across, axis_over([0.0, *(loss for _, loss in points)], ticks=4)
+    x_axis = axis_between(0, max(1, *(step for step, _ in points)), ticks=3)
+    return x_axis, axis_over([0.0, *(loss for _, loss in points)], ticks=4)
 
 
-def training_curve(curve: TrainingCurve, css: str) -> Markup:
+def training_curve_plot(curve: TrainingCurve, css: str) -> Markup:
     """Draw one quantity by step, one line per seed; with a dot at each step if it has few measurements."""
     points = [point for line in curve.lines for point in line.points]
-    across = axis_between(0, max([1, *(step for step, _ in points)]), ticks=3)
-    up = axis_over([value for _, value in points] or [0.0, 1.0], ticks=4)
+    x_axis = axis_between(0, max([1, *(step for step, _ in points)]), ticks=3)
+    y_axis = axis_over([value for _, value in points] or [0.0, 1.0], ticks=4)
     label = f"{curve.name} by step, {len(curve.lines)} lines"
     lines = Markup("").join(
         Markup('<polyline points="{}"/>').format(
-            " ".join(f"{across.at(step):.2f},{100 - up.at(value):.2f}" for step, value in line.points)
+            " ".join(f"{x_axis.at(step):.2f},{100 - y_axis.at(value):.2f}" for step, value in line.points)
         )
         for line in curve.lines
     )
     box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines {}">{}</svg>').format(css, lines)
     dots = Markup("").join(
         Markup('<circle class="bin {}" cx="{:.2f}%" cy="{:.2f}%" r="3.5"><title>{}</title></circle>').format(
-            css, across.at(step), 100 - up.at(value), f"step {step}: {value:.3g}"
+            css, x_axis.at(step), 100 - y_axis.at(value), f"step {step}: {value:.3g}"
         )
         for line in curve.lines
-        if len(line.points) <= SEPARATE
+        if len(line.points) <= MAX_DOTS
         for step, value in line.points
     )
-    return _frame(box + dots, (across, up), label)
+    return _frame(box + dots, (x_axis, y_axis), label)
 
 
-def reliability(calibration: Calibration) -> Markup:
+def reliability_diagram(calibration: Calibration) -> Markup:
     """Draw a reliability diagram: accuracy by confidence over bins of equal size, with the diagonal."""
-    low = math.floor(10 * min(min(b.confidence, b.accuracy) for b in calibration.bins)) * 10
-    axis = axis_between(float(low), 100.0, ticks=4)
+    low = math.floor(10 * min(min(bin_.confidence, bin_.accuracy) for bin_ in calibration.bins)) * 10
+    axis = axis_between(float(low), 100.0, ticks=5)
     ends = axis.at(axis.low), axis.at(axis.high)
     diagonal = Markup('<line class="zero" x1="{:.2f}%" y1="{:.2f}%" x2="{:.2f}%" y2="{:.2f}%"/>').format(
         ends[0], 100 - ends[0], ends[1], 100 - ends[1]
     )
     dots = Markup("").join(
         Markup('<circle class="bin" cx="{:.2f}%" cy="{:.2f}%" r="4"><title>{}</title></circle>').format(
-            axis.at(100 * one.confidence),
-            100 - axis.at(100 * one.accuracy),
-            f"{one.n} items: confidence {100 * one.confidence:.1f}%, accuracy {100 * one.accuracy:.1f}%",
+            axis.at(100 * bin_.confidence),
+            100 - axis.at(100 * bin_.accuracy),
+            f"{bin_.n} items: confidence {100 * bin_.confidence:.1f}%, accuracy {100 * bin_.accuracy:.1f}%",
         )
-        for one in calibration.bins
+        for bin_ in calibration.bins
     )
     return _frame(
         diagonal + dots,
@@ -219,63 +221,63 @@ def reliability(calibration: Calibration) -> Markup:
 
 def risk_line(points: Sequence[tuple[float, float]], axes: tuple[Axis, Axis], level: float, label: str) -> Markup:
     """Draw a risk-coverage curve in percent; `level`: risk at full coverage, drawn as a horizontal line."""
-    across, up = axes
+    x_axis, y_axis = axes
     line = Markup('<polyline points="{}"/>').format(
-        " ".join(f"{across.at(x):.2f},{100 - up.at(y):.2f}" for x, y in points)
+        " ".join(f"{x_axis.at(x):.2f},{100 - y_axis.at(y):.2f}" for x, y in points)
     )
     box = Markup('<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines arm-filtered">{}</svg>').format(
         line
     )
-    flat = Markup('<line class="zero" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>').format(100 - up.at(level))
+    flat = Markup('<line class="zero" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>').format(100 - y_axis.at(level))
     return _frame(flat + box, axes, label)
 
 
-def exchange_curve(rate: ExchangeRate) -> Markup:
+def exchange_rate_plot(rate: ExchangeRate) -> Markup:
     """Draw accuracy by number of real samples with its fit, and the equivalent number of an arm's samples."""
-    ends = [size for size, _ in rate.curve]
-    reached = rate.equivalent.estimate if rate.equivalent.estimate is not None else max(ends)
-    across = axis_between(0, 1.08 * max(*ends, min(reached, 2 * max(ends))), ticks=4)
+    sizes = [size for size, _ in rate.curve]
+    equivalent = rate.equivalent.estimate if rate.equivalent.estimate is not None else max(sizes)
+    x_axis = axis_between(0, 1.08 * max(*sizes, min(equivalent, 2 * max(sizes))), ticks=4)
     fitted = [
         (size, 1 - (rate.floor + rate.scale * size**-rate.exponent))
-        for size in (min(ends) + (across.high - min(ends)) * nth / 60 for nth in range(61))
+        for size in (min(sizes) + (x_axis.high - min(sizes)) * nth / 60 for nth in range(61))
     ]
     heights = [100 * accuracy for _, accuracy in (*rate.curve, *fitted, (0, rate.accuracy))]
-    up = axis_over(heights, ticks=4)
-    points = " ".join(f"{across.at(size):.2f},{100 - up.at(100 * accuracy):.2f}" for size, accuracy in fitted)
+    y_axis = axis_over(heights, ticks=4)
+    points = " ".join(f"{x_axis.at(size):.2f},{100 - y_axis.at(100 * accuracy):.2f}" for size, accuracy in fitted)
     line = Markup(
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" class="lines arm-real"><polyline points="{}"/></svg>'
     ).format(points)
     dots = [
         Markup('<circle class="bin arm-real" cx="{:.2f}%" cy="{:.2f}%" r="4"><title>{}</title></circle>').format(
-            across.at(size), 100 - up.at(100 * accuracy), f"{size} real samples: {100 * accuracy:.1f}%"
+            x_axis.at(size), 100 - y_axis.at(100 * accuracy), f"{size} real samples: {100 * accuracy:.1f}%"
         )
         for size, accuracy in rate.curve
     ]
-    height = 100 - up.at(100 * rate.accuracy)
+    height = 100 - y_axis.at(100 * rate.accuracy)
     level = Markup('<line class="threshold" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>').format(height)
-    if rate.equivalent.estimate is not None and across.holds(rate.equivalent.estimate):
+    if rate.equivalent.estimate is not None and x_axis.holds(rate.equivalent.estimate):
         level += Markup('<line class="threshold" x1="{0:.2f}%" x2="{0:.2f}%" y1="{1:.2f}%" y2="100%"/>').format(
-            across.at(rate.equivalent.estimate), height
+            x_axis.at(rate.equivalent.estimate), height
         )
     label = f"Accuracy by number of real samples, {len(rate.curve)} trainings, and the accuracy of {readable(rate.arm)}"
-    return _frame(Markup("").join([line, *dots, level]), (across, up), label)
+    return _frame(Markup("").join([line, *dots, level]), (x_axis, y_axis), label)
 
 
 def _frame(inner: Markup, axes: tuple[Axis, Axis], label: str) -> Markup:
     """Draw a plot with its two axes."""
-    across, up = axes
+    x_axis, y_axis = axes
     grid = [
         Markup(
             '<line class="grid" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>'
             '<text class="tick" x="-8" y="{0:.2f}%" dy="4" text-anchor="end">{1}</text>'
-        ).format(100 - up.at(tick), up.text(tick))
-        for tick in up.ticks
+        ).format(100 - y_axis.at(tick), y_axis.text(tick))
+        for tick in y_axis.ticks
     ]
     below = [
         Markup('<text class="tick" x="{:.2f}%" y="100%" dy="17" text-anchor="{}">{}</text>').format(
-            across.at(tick), _anchor(across.at(tick)), across.text(tick)
+            x_axis.at(tick), _anchor(x_axis.at(tick)), x_axis.text(tick)
         )
-        for tick in across.ticks
+        for tick in x_axis.ticks
     ]
     return Markup('<div class="plot"><svg role="img" aria-label="{}">{}{}{}</svg></div>').format(
         label, Markup("").join(grid), inner, Markup("").join(below)
@@ -284,22 +286,22 @@ def _frame(inner: Markup, axes: tuple[Axis, Axis], label: str) -> Markup:
 
 def parts(counts: Sequence[tuple[str, str, int]], label: str) -> Markup:
     """Draw one stacked bar of (CSS class, name, count); names are tooltips."""
-    whole = sum(n for _, _, n in counts) or 1
+    total = sum(n for _, _, n in counts) or 1
     start, bars = 0.0, []
     for css, name, n in counts:
         bars.append(
             Markup('<rect class="{}" x="{:.3f}%" y="0" width="{:.3f}%" height="100%"><title>{}</title></rect>').format(
-                css, start, 100 * n / whole, name
+                css, start, 100 * n / total, name
             )
         )
-        start += 100 * n / whole
+        start += 100 * n / total
     return Markup('<svg class="parts" role="img" aria-label="{}">{}</svg>').format(label, Markup("").join(bars))
 
 
-def _vertical(at: float, css: str) -> Markup:
-    return Markup('<line class="{0}" x1="{1:.2f}%" x2="{1:.2f}%" y1="0" y2="100%"/>').format(css, at)
+def _vertical(position: float, css: str) -> Markup:
+    return Markup('<line class="{0}" x1="{1:.2f}%" x2="{1:.2f}%" y1="0" y2="100%"/>').format(css, position)
 
 
-def _anchor(at: float) -> str:
+def _anchor(position: float) -> str:
     """Return the text anchor that keeps a label inside the plot."""
-    return "start" if at < 4 else "end" if at > 96 else "middle"
+    return "start" if position < 4 else "end" if position > 96 else "middle"

@@ -8,11 +8,20 @@ from typing import Literal, TypeAlias
 
 from markupsafe import Markup
 
-from assay.report.sections.section import Section
 from assay.report.template import TEMPLATES, fill
 
 Tone: TypeAlias = Literal["helped", "hurt", "unclear"]
 ICONS: dict[Tone, str] = {"helped": "▲", "hurt": "▼", "unclear": "○"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page, with its heading."""
+
+    anchor: str
+    """HTML id."""
+    title: str
+    body: Markup
 
 
 @dataclass(frozen=True)
@@ -60,5 +69,5 @@ def document(name: str, top: Markup, sections: Sequence[Section]) -> str:
 
 def versions_fact(versions: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the installed versions as a (name, value) pair; empty if none is known."""
-    known = [f"{name} {version}" for name, version in versions.items() if version != "not installed"]
-    return [("versions", f"{', '.join(known)}; cached answers may be of older versions")] if known else []
+    installed = [f"{name} {version}" for name, version in versions.items() if version != "not installed"]
+    return [("versions", f"{', '.join(installed)}; cached answers may be from older versions")] if installed else []

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from assay.analysis import format as words
+from assay.analysis import format as formats
 from assay.analysis.proof import readable
 from assay.analysis.verdict import sentence_start
 
@@ -23,9 +23,9 @@ def fill(template: str, values: Mapping[str, object], folder: Path = TEMPLATES) 
 
 def arm_name(name: str, css: str) -> Markup:
     """Render an arm: its color, its readable name, and the method name in code style."""
-    shown = readable(name)
-    code = Markup("") if shown == name else Markup(" <code>{}</code>").format(name)
-    return Markup('<span class="swatch {}"></span>{}{}').format(css, shown, code)
+    label = readable(name)
+    code = Markup("") if label == name else Markup(" <code>{}</code>").format(name)
+    return Markup('<span class="swatch {}"></span>{}{}').format(css, label, code)
 
 
 @cache
@@ -39,20 +39,20 @@ def _environment(folder: Path) -> Environment:
     )
     environment.globals["arm_name"] = arm_name
     environment.filters |= {
-        "percent": words.percent,
-        "percent_between": words.percent_between,
-        "percent_ci": words.percent_ci,
-        "points": words.points,
-        "points_between": words.points_between,
-        "count": words.count,
-        "number": words.number,
-        "number_between": words.number_between,
-        "level": words.level,
-        "p_value": words.p_value,
-        "seconds": words.seconds,
-        "dollars": words.dollars,
-        "tokens": words.tokens,
-        "plural": words.plural,
+        "percent": formats.percent,
+        "percent_between": formats.percent_between,
+        "percent_ci": formats.percent_ci,
+        "points": formats.points,
+        "points_between": formats.points_between,
+        "count": formats.count,
+        "number": formats.number,
+        "number_between": formats.number_between,
+        "level": formats.level,
+        "p_value": formats.p_value,
+        "seconds": formats.seconds,
+        "dollars": formats.dollars,
+        "tokens": formats.tokens,
+        "plural": formats.plural,
         "readable": readable,
         "sentence_start": sentence_start,
     }

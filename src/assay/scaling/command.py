@@ -11,7 +11,7 @@ import click
 from assay.terminal.options import JSON, show, table
 
 if TYPE_CHECKING:
-    from assay.analysis.exchange_rate import CurveEstimate
+    from assay.analysis.models.exchange_rate import CurveEstimate
 
 
 @click.command()

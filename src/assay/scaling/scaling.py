@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from assay.analysis.exchange_rate import STEP, CurveEstimate, curve_estimate
+from assay.analysis.models.exchange_rate import STEP, CurveEstimate, curve_estimate
 from assay.core.arms import is_curve
 from assay.core.errors import FieldError, UserError, did_you_mean
 from assay.stats.scaling.chinchilla import Chinchilla, chinchilla

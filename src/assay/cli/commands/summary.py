@@ -6,7 +6,7 @@ import click
 
 from assay.analysis.format import count, dollars, percent, percent_between, plural, seconds
 from assay.analysis.report_data import ReportData
-from assay.analysis.samples import few_rules
+from assay.analysis.samples.funnel import few_rules
 from assay.analysis.verdict import answer_sentence
 from assay.report.api import Done
 from assay.terminal.options import table

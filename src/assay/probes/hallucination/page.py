@@ -20,8 +20,7 @@ from assay.analysis.format import (
 from assay.probes.hallucination.probe import CHOSEN, HallucinationResult, ProbedQuestion, UncertaintyScore
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.report.charts import risk_line
-from assay.report.document import Finding, Head, Tile, Tone, versions_fact, with_head
-from assay.report.sections.section import Section
+from assay.report.document import Finding, Head, Section, Tile, Tone, versions_fact, with_head
 from assay.report.template import fill
 
 LIMITS = (

@@ -22,8 +22,7 @@ from assay.probes.jailbreak.defenses import DEFENSES
 from assay.probes.jailbreak.probe import DefenseResult, JailbreakResult
 from assay.report.axis import axis_between
 from assay.report.charts import Strip, ruler, strip
-from assay.report.document import Finding, Head, Tile, Tone, versions_fact, with_head
-from assay.report.sections.section import Section
+from assay.report.document import Finding, Head, Section, Tile, Tone, versions_fact, with_head
 from assay.report.template import fill
 from assay.text.prompting.jailbreaks import FAMILIES
 

@@ -7,25 +7,30 @@ To add a section, write its analysis in `assay.analysis`, its drawing function a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from assay.analysis import answers as analyze_answers
-from assay.analysis import classifiers as analyze_classifiers
-from assay.analysis import distances as analyze_distances
-from assay.analysis import diversity as analyze_diversity
-from assay.analysis import exchange_rate as analyze_exchange_rate
-from assay.analysis import learning as analyze_learning
-from assay.analysis import ood_detection as analyze_ood
-from assay.analysis import preferences as analyze_preferences
+from markupsafe import Markup
+
 from assay.analysis import proof as analyze_proof
 from assay.analysis import provenance as analyze_provenance
-from assay.analysis import samples as analyze_samples
-from assay.analysis import score_selection as analyze_selection
 from assay.analysis.finished_run import FinishedRun
+from assay.analysis.models import answers as analyze_answers
+from assay.analysis.models import classifiers as analyze_classifiers
+from assay.analysis.models import exchange_rate as analyze_exchange_rate
+from assay.analysis.models import ood_detection as analyze_ood
+from assay.analysis.models import training as analyze_training
 from assay.analysis.report_data import ReportData, analyze
+from assay.analysis.samples import distances as analyze_distances
+from assay.analysis.samples import diversity as analyze_diversity
+from assay.analysis.samples import examples as analyze_examples
+from assay.analysis.samples import funnel as analyze_funnel
+from assay.analysis.samples import preferences as analyze_preferences
+from assay.analysis.samples import score_selection as analyze_selection
+from assay.analysis.samples import scores as analyze_scores
 from assay.core.errors import UserError
+from assay.report.document import Section
 from assay.report.sections import (
     answers,
     classifiers,
@@ -37,12 +42,43 @@ from assay.report.sections import (
     proof,
     provenance,
     samples,
-    score_selection,
     training,
 )
-from assay.report.sections.section import ReportSection, Section, SectionPlugin, section_of
 
 GROUP = "assay.sections"
+
+
+@dataclass(frozen=True)
+class ReportSection:
+    """A section of the report: the analysis that it needs, and the function that draws it.
+
+    The result of `analyze` is stored under `name` in the report data and in `results.json`. Several sections may draw
+    the same result.
+    """
+
+    name: str
+    analyze: Callable[[FinishedRun], Any]
+    """Return plain data: dataclasses, mappings, sequences, strings, numbers, or None."""
+    draw: Callable[[ReportData], Section | None]
+    """Return the section, or None if there is nothing to show."""
+
+
+@runtime_checkable
+class SectionPlugin(Protocol):
+    """A section of a plug-in, registered in the entry-point group `assay.sections`."""
+
+    name: str
+    """Key in `results.json` and HTML id."""
+    title: str
+    """Heading."""
+
+    def analyze(self, run: FinishedRun) -> Any:
+        """Return plain data: dataclasses, mappings, sequences, strings, numbers, or None for no section."""
+
+    def render(self, data: Any) -> str:
+        """Return an HTML fragment with text escaped, for example by `assay.report.template.fill`."""
+
+
 SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("arms", analyze_proof.arms, proof.arms),
     ReportSection("comparisons", analyze_proof.comparisons, proof.comparisons),
@@ -53,11 +89,11 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("exchange_rate", analyze_exchange_rate.exchange_rate, exchange_rate.exchange_rate),
     ReportSection("comparisons", analyze_proof.comparisons, proof.limitations),
     ReportSection("leakage", analyze_distances.leakage, distances.leakage),
-    ReportSection("funnel", analyze_samples.funnel, samples.funnel),
+    ReportSection("funnel", analyze_funnel.funnel, samples.funnel),
     ReportSection("preference_pairs", analyze_preferences.preference_pairs, preferences.preference_pairs),
-    ReportSection("examples", analyze_samples.examples, samples.examples),
-    ReportSection("scores", analyze_samples.score_columns, samples.scores),
-    ReportSection("score_selection", analyze_selection.score_selection, score_selection.score_selection),
+    ReportSection("examples", analyze_examples.examples, samples.examples),
+    ReportSection("scores", analyze_scores.score_columns, samples.scores),
+    ReportSection("score_selection", analyze_selection.score_selection, samples.score_selection),
     ReportSection("diversity", analyze_diversity.diversity, diversity.diversity),
     ReportSection("reference_classifier", analyze_classifiers.reference_classifier, classifiers.reference_classifier),
     ReportSection("label_agreement", analyze_classifiers.label_agreement, classifiers.label_agreement),
@@ -67,7 +103,7 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("reference_vs_trained", analyze_classifiers.reference_vs_trained, classifiers.reference_vs_trained),
     ReportSection("ood_detection", analyze_ood.ood_detection, ood_detection.ood_detection),
     ReportSection("calibration", analyze_ood.model_calibration, ood_detection.calibration),
-    ReportSection("training", analyze_learning.training, training.training),
+    ReportSection("training", analyze_training.training, training.training),
     ReportSection("arms", analyze_proof.arms, proof.loss_curves),
     ReportSection("cost", analyze_provenance.cost, provenance.cost),
     ReportSection("provenance", analyze_provenance.provenance, provenance.provenance),
@@ -76,7 +112,7 @@ SECTIONS: tuple[ReportSection, ...] = (
 
 
 def all_sections() -> tuple[ReportSection, ...]:
-    """Return assay's own sections, then those of plug-ins by name.
+    """Return the sections of assay, then those of plug-ins by name.
 
     Raises:
         UserError: A plug-in's section cannot be loaded, is not a section, or has a name that is taken.
@@ -95,8 +131,18 @@ def all_sections() -> tuple[ReportSection, ...]:
         if plugin.name in taken:
             raise UserError(f"Section {point.name!r} has the name {plugin.name!r}, which another section has.")
         taken.add(plugin.name)
-        plugins.append(section_of(plugin))
+        plugins.append(_section_of(plugin))
     return (*SECTIONS, *plugins)
+
+
+def _section_of(plugin: SectionPlugin) -> ReportSection:
+    """Adapt a plug-in's section."""
+
+    def draw(report: ReportData) -> Section | None:
+        data = report.sections[plugin.name]
+        return None if data is None else Section(plugin.name, plugin.title, Markup(plugin.render(data)))
+
+    return ReportSection(plugin.name, plugin.analyze, draw)
 
 
 def analyze_run(run: FinishedRun) -> ReportData:
@@ -108,13 +154,10 @@ def analyze_run(run: FinishedRun) -> ReportData:
 
 
 def drawn_sections(data: ReportData) -> list[Section]:
-    """Draw every section that has something to show.
+    """Draw every section that has data.
 
     Sections of plug-ins are drawn if the report data holds their results.
     """
-    known = {part.name for part in fields(ReportData)} | set(data.sections)
-    drawn = (section.draw(data) for section in all_sections() if section.name in known)
-    return [section for section in drawn if section is not None]
-
-
-__all__ = ["SECTIONS", "ReportSection", "Section", "SectionPlugin", "all_sections", "analyze_run", "drawn_sections"]
+    available = {part.name for part in fields(ReportData)} | set(data.sections)
+    sections = (section.draw(data) for section in all_sections() if section.name in available)
+    return [section for section in sections if section is not None]

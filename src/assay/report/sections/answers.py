@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.analysis.answers import MeasureResult
 from assay.analysis.format import level
-from assay.analysis.proof import Comparison
+from assay.analysis.models.answers import MeasureResult
+from assay.analysis.proof import ArmComparison
 from assay.analysis.report_data import ReportData
 from assay.report.charts import arm_class
+from assay.report.document import Section
 from assay.report.sections.proof import TONES
-from assay.report.sections.section import Section
 from assay.report.template import fill
 
 
@@ -40,14 +40,14 @@ def _table(
         "auxiliary": auxiliary,
         "level": next((level(effect) for effect in effects), "95%"),
     }
-    return Section(anchor, title, fill("other_measures.html", values))
+    return Section(anchor, title, fill("models/other_measures.html", values))
 
 
 def _items(result: MeasureResult) -> int | None:
     return next((effect.n for effect in result.arms.values()), None)
 
 
-def _main(data: ReportData, result: MeasureResult) -> Comparison | None:
+def _main(data: ReportData, result: MeasureResult) -> ArmComparison | None:
     """Return the comparison of the recipe's question."""
     asked = [(pair.ours, pair.theirs) for pair in data.comparisons[:1]]
     return next((pair for pair in result.comparisons if (pair.ours, pair.theirs) in asked), None)
@@ -58,7 +58,7 @@ def pairwise_comparisons(data: ReportData) -> Section | None:
     if not data.pairwise_comparisons:
         return None
     rows = [(pair, arm_class(pair.ours), TONES[pair.verdict]) for pair in data.pairwise_comparisons]
-    body = fill("pairwise_comparisons.html", {"data": data, "rows": rows})
+    body = fill("models/pairwise_comparisons.html", {"data": data, "rows": rows})
     return Section("pairwise_comparisons", "Pairwise comparisons by a judge", body)
 
 
@@ -67,4 +67,6 @@ def example_answers(data: ReportData) -> Section | None:
     if not data.example_answers:
         return None
     heads = {arm.name: arm_class(arm.name) for arm in data.arms}
-    return Section("example_answers", "Example answers", fill("example_answers.html", {"data": data, "heads": heads}))
+    return Section(
+        "example_answers", "Example answers", fill("models/example_answers.html", {"data": data, "heads": heads})
+    )

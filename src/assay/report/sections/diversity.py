@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from assay.analysis.diversity import GENERATED, KEPT, MEASURES, RANDOM, Diversity
 from assay.analysis.format import count, listed, number
 from assay.analysis.report_data import ReportData
-from assay.report.sections.section import Section
+from assay.analysis.samples.diversity import GENERATED, KEPT, MEASURES, RANDOM, Diversity
+from assay.report.document import Section
 from assay.report.template import fill
 
-WHOLE = ("verbs", "pairs", "words")
-"""Measures that are counts."""
+COUNTS = ("verbs", "pairs", "words")
+"""Measures that are whole numbers."""
 
 
 def diversity(data: ReportData) -> Section | None:
@@ -18,14 +18,14 @@ def diversity(data: ReportData) -> Section | None:
     if texts is None:
         return None
     names = [name for name in MEASURES if name in texts.sets[0].measures]
-    rows = [(one, [_cell(texts, one.name, name, one.measures.get(name)) for name in names]) for one in texts.sets]
+    rows = [(row, [_cell(texts, row.name, name, row.measures.get(name)) for name in names]) for row in texts.sets]
     values = {
         "texts": texts,
         "sentence": sentence(texts),
         "names": [_title(texts, name) for name in names],
         "rows": rows,
     }
-    return Section("diversity", "Diversity", fill("diversity.html", values))
+    return Section("diversity", "Diversity", fill("samples/diversity.html", values))
 
 
 def sentence(texts: Diversity) -> str:
@@ -57,13 +57,13 @@ def _title(texts: Diversity, name: str) -> str:
     return titles[name]
 
 
-def _cell(texts: Diversity, of: str, name: str, value: float | None) -> tuple[str, str]:
+def _cell(texts: Diversity, set_name: str, name: str, value: float | None) -> tuple[str, str]:
     if value is None:
-        return "unknown", ""
-    low, high = texts.spread.get(name, (None, None)) if of == RANDOM else (None, None)
+        return "not measured", ""
+    low, high = texts.spread.get(name, (None, None)) if set_name == RANDOM else (None, None)
     between = "" if low is None or high is None else f"{_number(name, low)}\u2013{_number(name, high)}"
     return _number(name, value), between
 
 
 def _number(name: str, value: float) -> str:
-    return count(round(value)) if name in WHOLE else number(value)
+    return count(round(value)) if name in COUNTS else number(value)

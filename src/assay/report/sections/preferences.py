@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from assay.analysis.format import count, listed, number, percent, percent_between, percent_ci, plural
-from assay.analysis.preferences import PositionConsistency, PreferencePairs
 from assay.analysis.report_data import ReportData
+from assay.analysis.samples.preferences import JudgeConsistency, PreferenceStatistics
 from assay.core.effect import Effect
 from assay.report.axis import axis_between
 from assay.report.charts import Strip, ruler, strip
-from assay.report.sections.section import Section
+from assay.report.document import Section
 from assay.report.template import fill
 from assay.stats.ratings.preferences import LabelNoise, RaterAgreement
 
-Cell: TypeAlias = tuple[str, str]
+EstimateCell: TypeAlias = tuple[str, str]
 """Estimate and interval."""
-NONE: Cell = ("—", "")
-EVEN = 50.0
-"""Chance, in percent."""
+NOT_APPLICABLE: EstimateCell = ("—", "")
+CHANCE = 50.0
+"""In percent."""
+VERDICTS = {"conflict": "position inconsistency"}
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class _Row:
 
     name: str
     pairs: int
-    same: Cell
+    same: EstimateCell
     kappa: str
-    decided: Cell
-    right: Cell
+    decided: EstimateCell
+    right: EstimateCell
     wrong: str
 
 
@@ -43,12 +44,13 @@ def preference_pairs(data: ReportData) -> Section | None:
         return None
     axis = axis_between(0.0, 100.0)
     lengths = [
-        (unit, bias, strip(Strip(f"{unit}: longer answer chosen", bias.longer_chosen, "arm-filtered"), axis, EVEN))
+        (unit, bias, strip(Strip(f"{unit}: longer answer chosen", bias.longer_chosen, "arm-filtered"), axis, CHANCE))
         for unit, bias in pairs.lengths.items()
         if bias.longer_chosen is not None
     ]
     wins = [
-        (model, strip(Strip(f"{model.name}: win rate", model.rate, "arm-filtered"), axis, EVEN)) for model in pairs.wins
+        (model, strip(Strip(f"{model.name}: win rate", model.rate, "arm-filtered"), axis, CHANCE))
+        for model in pairs.wins
     ]
     values = {
         "pairs": pairs,
@@ -56,13 +58,13 @@ def preference_pairs(data: ReportData) -> Section | None:
         "warnings": list(warnings(pairs)),
         "lengths": lengths,
         "wins": wins,
-        "raters": [*map(_agreement, pairs.agreements), *map(_order, pairs.orders)],
+        "raters": [*map(_agreement, pairs.agreements), *map(_consistency, pairs.orders)],
         "ruler": ruler(axis, "%"),
     }
-    return Section("preference_pairs", "Preference pairs", fill("preference_pairs.html", values))
+    return Section("preference_pairs", "Preference pairs", fill("samples/preference_pairs.html", values))
 
 
-def sentence(pairs: PreferencePairs) -> str:
+def sentence(pairs: PreferenceStatistics) -> str:
     """State the number of usable pairs and prompts, and why the others are not usable."""
     if pairs.doubled is None:
         return f"No usable pair among {plural(pairs.made, 'pair')}.{_undecided(pairs)}"
@@ -71,7 +73,7 @@ def sentence(pairs: PreferencePairs) -> str:
     return f"{plural(pairs.kept, 'usable pair')}{of}.{_undecided(pairs)}"
 
 
-def warnings(pairs: PreferencePairs) -> Iterator[tuple[str, str]]:
+def warnings(pairs: PreferenceStatistics) -> Iterator[tuple[str, str]]:
     """Yield (problem, consequence) of each problem of the pairs."""
     if pairs.length_biased:
         unit, bias = max(pairs.lengths.items(), key=lambda item: item[1].predicts.estimate)
@@ -90,15 +92,15 @@ def warnings(pairs: PreferencePairs) -> Iterator[tuple[str, str]]:
         yield f"Duplicates: {plural(pairs.doubled.repeated, 'pair')}.", "A duplicate has double weight in training."
     if pairs.cut:
         yield (
-            f"Truncated: {plural(pairs.cut, 'kept pair')} with an answer cut at its token limit.",
-            "Preferred(cut: drop) removes them.",
+            f"Truncated: {plural(pairs.cut, 'kept pair')} with an answer that reached its token limit.",
+            "The filter ClearPreference(truncated: drop) removes them.",
         )
     for pair in pairs.disagreeing:
         yield f"The agreement of {pair.one} and {pair.other} is not significantly above chance.", _agreement_rate(pair)
 
 
-def _undecided(pairs: PreferencePairs) -> str:
-    reasons = [f"{name} {count(times)}" for name, times in pairs.verdicts.items()]
+def _undecided(pairs: PreferenceStatistics) -> str:
+    reasons = [f"{VERDICTS.get(name, name)} {count(n)}" for name, n in pairs.verdicts.items()]
     return f" No preference in {count(sum(pairs.verdicts.values()))}: {listed(reasons)}." if reasons else ""
 
 
@@ -110,22 +112,22 @@ def _agreement_rate(pair: RaterAgreement) -> str:
 
 def _agreement(pair: RaterAgreement) -> _Row:
     kappa = "not defined" if pair.kappa is None else number(pair.kappa)
-    right, wrong = _noise(pair.noise) if pair.decided is not None else (NONE, "—")
+    right, wrong = _noise(pair.noise) if pair.decided is not None else (NOT_APPLICABLE, "—")
     name = f"{pair.one} and {pair.other}"
     return _Row(name, pair.pairs, _fraction(pair.same), kappa, _fraction(pair.decided), right, wrong)
 
 
-def _order(orders: PositionConsistency) -> _Row:
-    right, wrong = _noise(orders.noise)
-    name = f"{orders.judge}, both orders"
-    return _Row(name, orders.pairs, _fraction(orders.same), "—", NONE, right, wrong)
+def _consistency(judge: JudgeConsistency) -> _Row:
+    right, wrong = _noise(judge.noise)
+    name = f"{judge.judge}, both orders"
+    return _Row(name, judge.pairs, _fraction(judge.same), "—", NOT_APPLICABLE, right, wrong)
 
 
-def _fraction(effect: Effect | None) -> Cell:
-    return NONE if effect is None else (percent(effect.estimate), percent_between(effect))
+def _fraction(effect: Effect | None) -> EstimateCell:
+    return NOT_APPLICABLE if effect is None else (percent(effect.estimate), percent_between(effect))
 
 
-def _noise(noise: LabelNoise | None) -> tuple[Cell, str]:
+def _noise(noise: LabelNoise | None) -> tuple[EstimateCell, str]:
     if noise is None:
         return ("not defined", "agreement below chance"), "—"
     between = "" if noise.low is None or noise.high is None else f"{100 * noise.low:.1f}\u2013{100 * noise.high:.1f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.analysis.report_data import ReportData
-from assay.report.sections.section import Section
+from assay.report.document import Section
 from assay.report.template import fill
 
 
@@ -14,18 +14,20 @@ def cost(data: ReportData) -> Section | None:
         return None
     paid = any(stage.tokens != 0 or stage.dollars != 0 for stage in stages)
     values = {"cost": data.cost, "paid": paid, "machine": data.reproduction.machine}
-    return Section("cost", "Cost", fill("cost.html", values))
+    return Section("cost", "Cost", fill("run/cost.html", values))
 
 
 def provenance(data: ReportData) -> Section | None:
     """Draw real data, models and synthetic fractions."""
-    known = data.provenance
-    if not known.data and not known.models:
+    provenance = data.provenance
+    if not provenance.data and not provenance.models:
         return None
-    noted = {name: any(getattr(model, name) for model in known.models) for name in ("note", "digest")}
-    return Section("provenance", "Provenance", fill("provenance.html", {"provenance": known, "noted": noted}))
+    columns = {name: any(getattr(model, name) for model in provenance.models) for name in ("note", "digest")}
+    return Section(
+        "provenance", "Provenance", fill("run/provenance.html", {"provenance": provenance, "columns": columns})
+    )
 
 
 def reproduction(data: ReportData) -> Section | None:
     """Show the command, recipe and versions that reproduce the run."""
-    return Section("reproduction", "Reproduction", fill("reproduction.html", {"origin": data.reproduction}))
+    return Section("reproduction", "Reproduction", fill("run/reproduction.html", {"reproduction": data.reproduction}))

@@ -6,37 +6,40 @@ from base64 import b64encode
 
 from markupsafe import Markup
 
-from assay.analysis.format import count
+from assay.analysis.format import NO_INTERVAL, count, percent
 from assay.analysis.report_data import ReportData
-from assay.analysis.samples import Example, LabelFunnel, ScoreColumn, few_rules
+from assay.analysis.samples.examples import SampleExample
+from assay.analysis.samples.funnel import LabelFunnel, few_rules
+from assay.analysis.samples.score_selection import ScorePairOverlap, ScoreSelection
+from assay.analysis.samples.scores import ScoreColumn
 from assay.core.score import UNSAFE
-from assay.report.charts import bins, parts
-from assay.report.sections.section import Section
+from assay.report.charts import histogram_plot, parts
+from assay.report.document import Section
 from assay.report.template import fill
 
 _SMALL = 64
-"""Pixels. An image up to this wide is enlarged with square pixels; a larger one is smoothed."""
+"""Maximum width in pixels of an image that is enlarged without smoothing."""
 
 
 def funnel(data: ReportData) -> Section | None:
     """Draw the counts of kept, dropped and failed samples in total, by rule and by label."""
-    whole = data.funnel
+    counts = data.funnel
     bar = parts(
         [
-            ("kept", f"kept {count(whole.kept)}", whole.kept),
-            *(("dropped", f"dropped by {rule}: {count(n)}", n) for rule, n in whole.dropped.items()),
-            *(("failed", f"failed, {reason}: {count(n)}", n) for reason, n in whole.failed.items()),
+            ("kept", f"kept {count(counts.kept)}", counts.kept),
+            *(("dropped", f"dropped by {rule}: {count(n)}", n) for rule, n in counts.dropped.items()),
+            *(("failed", f"failed, {reason}: {count(n)}", n) for reason, n in counts.failed.items()),
         ],
-        f"Of {count(whole.requested)} samples, {count(whole.kept)} kept, {count(whole.dropped_total)} dropped, "
-        f"{count(whole.failed_total)} failed",
+        f"{count(counts.requested)} samples: {count(counts.kept)} kept, {count(counts.dropped_total)} dropped, "
+        f"{count(counts.failed_total)} failed",
     )
     values = {
-        "funnel": whole,
+        "funnel": counts,
         "bar": bar,
-        "rules": {rule: few_rules(rules) for rule, rules in whole.dropped_by_rule.items()},
-        "labels": [(row, _label_bar(row)) for row in whole.by_label],
+        "rules": {rule: few_rules(rules) for rule, rules in counts.dropped_by_rule.items()},
+        "labels": [(row, _label_bar(row)) for row in counts.by_label],
     }
-    return Section("funnel", "Generated and kept samples", fill("funnel.html", values))
+    return Section("funnel", "Generated and kept samples", fill("samples/funnel.html", values))
 
 
 def _label_bar(row: LabelFunnel) -> Markup:
@@ -52,23 +55,23 @@ def examples(data: ReportData) -> Section | None:
     groups = [
         (
             label,
-            [_drawn(one) for one in data.examples if one.label == label and one.kept],
-            [_drawn(one) for one in data.examples if one.label == label and not one.kept],
+            [_encoded(example) for example in data.examples if example.label == label and example.kept],
+            [_encoded(example) for example in data.examples if example.label == label and not example.kept],
         )
         for label in labels
     ]
     what = "texts" if data.only_texts else "images"
     values = {"data": data, "groups": groups, "what": what}
-    return Section("examples", f"Examples of kept and dropped {what}", fill("examples.html", values))
+    return Section("examples", f"Examples of kept and dropped {what}", fill("samples/examples.html", values))
 
 
-def _drawn(example: Example) -> tuple[Example, str, bool]:
-    """Return an example with its PNG in base64, and whether to enlarge its pixels."""
+def _encoded(example: SampleExample) -> tuple[SampleExample, str, bool]:
+    """Return an example with its PNG in base64, and whether to enlarge it without smoothing."""
     return example, b64encode(example.png).decode("ascii"), bool(example.png) and is_small(example.png)
 
 
 def is_small(png: bytes) -> bool:
-    """Return whether an image is drawn with square pixels."""
+    """Return whether an image is enlarged without smoothing."""
     return _png_width(png) <= _SMALL
 
 
@@ -88,7 +91,7 @@ def scores(data: ReportData) -> Section | None:
     if not data.scores:
         return None
     rows = [(column, _bins(column)) for column in data.scores]
-    return Section("scores", "Score distributions", fill("scores.html", {"rows": rows, "unsafe": UNSAFE}))
+    return Section("scores", "Score distributions", fill("samples/scores.html", {"rows": rows, "unsafe": UNSAFE}))
 
 
 def _bins(column: ScoreColumn) -> Markup | None:
@@ -96,4 +99,47 @@ def _bins(column: ScoreColumn) -> Markup | None:
         return None
     thresholds = ", ".join(threshold.text for threshold in column.thresholds)
     label = f"Histogram of {column.name} for kept and dropped samples" + (f"; {thresholds}" if thresholds else "")
-    return bins(column.histogram, column.thresholds, label)
+    return histogram_plot(column.histogram, column.thresholds, label)
+
+
+def score_selection(data: ReportData) -> Section | None:
+    """Draw one row per score and one row per pair of scores."""
+    selection = data.score_selection
+    if selection is None:
+        return None
+    values = {
+        "selection": selection,
+        "sentence": selection_sentence(selection),
+        "pairs": [(pair, *_rho(pair)) for pair in selection.pairs],
+    }
+    return Section("score_selection", "Selection by each score", fill("samples/score_selection.html", values))
+
+
+def selection_sentence(selection: ScoreSelection) -> str:
+    """State the pairs of scores with the highest and the lowest overlap, relative to random selection."""
+    overlaps = [(pair.overlap.share, pair.overlap.chance, pair) for pair in selection.pairs if pair.overlap is not None]
+    if not overlaps:
+        return "One of the scores selects nothing, so there is no overlap to compare."
+    overlaps.sort(key=lambda overlap: overlap[0] - overlap[1])
+    lowest, highest = _overlap(*overlaps[0]), _overlap(*overlaps[-1])
+    return f"Overlap of {highest}." if len(overlaps) == 1 else f"Highest overlap: {highest}. Lowest: {lowest}."
+
+
+def _overlap(fraction: float, chance: float, pair: ScorePairOverlap) -> str:
+    return f"{pair.first} and {pair.second}, {percent(fraction, 0)} (random selection: {percent(chance, 0)})"
+
+
+def _rho(pair: ScorePairOverlap) -> tuple[str, str]:
+    rho = pair.rho
+    if rho is None:
+        return "not defined", "one of the scores is constant"
+    interval = (
+        f"{_two_decimals(rho.low)} to {_two_decimals(rho.high)}"
+        if rho.low is not None and rho.high is not None
+        else NO_INTERVAL
+    )
+    return _two_decimals(rho.estimate), interval
+
+
+def _two_decimals(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\u2212")

@@ -5,11 +5,18 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from assay.analysis.format import listed, number_ci, percent_ci, plural
-from assay.analysis.learning import FIRST, HeldOutPairs, HeldOutRewards, RewardHacking, TrainingCurve, TrainingRecord
+from assay.analysis.models.training import (
+    MAIN_CURVES,
+    HeldOutPairs,
+    RewardChange,
+    RewardHacking,
+    TrainingCurve,
+    TrainingRecord,
+)
 from assay.analysis.report_data import ReportData
 from assay.core.curves import WATCH
-from assay.report.charts import arm_class, reliability, training_curve
-from assay.report.sections.section import Section
+from assay.report.charts import arm_class, reliability_diagram, training_curve_plot
+from assay.report.document import Section
 from assay.report.template import fill
 
 
@@ -28,22 +35,22 @@ def training(data: ReportData) -> Section | None:
         )
         for record in data.training
     ]
-    return Section("training", "Training curves", fill("training.html", {"blocks": blocks}))
+    return Section("training", "Training curves", fill("models/training.html", {"blocks": blocks}))
 
 
 def _drawn(record: TrainingRecord) -> tuple[list[tuple[TrainingCurve, Markup]], list[tuple[TrainingCurve, Markup]]]:
     """Draw the main curves, and the collapsed ones."""
-    order = {name: nth for nth, name in enumerate(FIRST)}
+    order = {name: nth for nth, name in enumerate(MAIN_CURVES)}
     first = sorted((curve for curve in record.curves if curve.name in order), key=lambda curve: order[curve.name])
     first += [curve for curve in record.curves if curve.name.startswith(WATCH)]
     rest = [curve for curve in record.curves if curve not in first]
     css = arm_class(record.name)
-    main, collapsed = ([(curve, training_curve(curve, css)) for curve in part] for part in (first, rest))
+    main, collapsed = ([(curve, training_curve_plot(curve, css)) for curve in part] for part in (first, rest))
     return main, collapsed
 
 
 def _calibration(record: TrainingRecord) -> Markup | None:
-    return None if record.held_out is None else reliability(record.held_out.calibration)
+    return None if record.held_out is None else reliability_diagram(record.held_out.calibration)
 
 
 def pairs_sentence(pairs: HeldOutPairs | None) -> str:
@@ -59,7 +66,7 @@ def pairs_sentence(pairs: HeldOutPairs | None) -> str:
     )
 
 
-def rewards_sentence(rewards: HeldOutRewards | None) -> str:
+def rewards_sentence(rewards: RewardChange | None) -> str:
     """State the mean reward on held-out prompts before and after training."""
     if rewards is None:
         return ""

@@ -1,0 +1,1 @@
+"""Analyses of the trained models: answers, classifiers, OOD detection, training curves, exchange rate."""

@@ -1,0 +1,1 @@
+"""Analyses of the generated samples: funnel, scores, selections, diversity, preference pairs, distances."""
