@@ -158,9 +158,9 @@ def _shown(effect: Effect) -> str:
 
 
 def _compare(subjects: Sequence[Subject], ours: Turns, theirs: Turns, name: str) -> None:
-    from mmlu_harness import beside
+    from mmlu_harness import compare_with_harness
 
-    found = beside(subjects, ours, theirs)
+    found = compare_with_harness(subjects, ours, theirs)
     print(
         f"{name}: the same letter in {found.same} of {found.n}, log-probabilities {found.apart:.1e} nats apart at most"
     )

@@ -52,7 +52,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class AuxiliaryEvaluation:
+class HarnessComparison:
     """One way of the harness beside ours."""
 
     n: int
@@ -78,10 +78,10 @@ def harness_ways(subjects: Sequence[Subject], model: str, device: str, batch: Se
     return {f"lm_eval batch_size={size}": _loop(model, device, instances, size) for size in batch}
 
 
-def beside(subjects: Sequence[Subject], ours: Turns, theirs: Turns) -> AuxiliaryEvaluation:
+def compare_with_harness(subjects: Sequence[Subject], ours: Turns, theirs: Turns) -> HarnessComparison:
     """What both chose, and how long it took them."""
     rows = [pair for one in subjects for pair in zip(ours.found[one.name], theirs.found[one.name], strict=True)]
-    return AuxiliaryEvaluation(
+    return HarnessComparison(
         n=len(rows),
         same=sum(choose(one) == choose(two) for one, two in rows),
         apart=max(abs(left - right) for one, two in rows for left, right in zip(one, two, strict=True)),

@@ -14,6 +14,7 @@ from mmlu import SHOTS, WANTED, Subject, assay_way, in_turns, read_subjects
 
 from assay.analysis.format import count, p_value, percent, plural, points_between, signed
 from assay.components.sources.tasks.mmlu import Mmlu
+from assay.core.decoding import parse_strategy
 from assay.core.effect import Effect
 from assay.core.score import Score
 from assay.evaluation.plan import Cell, cells, parse_manner
@@ -25,7 +26,6 @@ from assay.pipeline.progress import watched
 from assay.pipeline.quiet import hushed
 from assay.stats import mean_of_proportions
 from assay.store.run_folder import RunFolder
-from assay.text.decoding.strategies import parse_strategy
 
 MODEL = "embedded:smollm2"
 MAX_TOKENS = 256
@@ -78,7 +78,7 @@ def harness(folder: Path, sizes: Sizes) -> Iterator[Found]:
     if find_spec("lm_eval") is None:
         yield "MMLU beside lm_eval: skipped, lm_eval is not installed (pip install 'assay[harness]')"
         return
-    from mmlu_harness import beside, harness_ways
+    from mmlu_harness import compare_with_harness, harness_ways
 
     usable, lacking = _subjects(root, HARNESS_ITEMS)
     yield from _left_out(lacking)
@@ -87,7 +87,7 @@ def harness(folder: Path, sizes: Sizes) -> Iterator[Found]:
         ours = assay_way(MODEL, "cpu", subjects)
         ((name, theirs),) = harness_ways(subjects, MODEL, "cpu", ["1"]).items()
         turns = in_turns({"assay": ours, name: theirs}, subjects, len(subjects))
-    found = beside(subjects, turns["assay"], turns[name])
+    found = compare_with_harness(subjects, turns["assay"], turns[name])
     promised = WANTED if found.n >= FEWEST * len(subjects) else None
     of = f"{plural(len(subjects), 'subject')}, {found.n} questions, lm_eval {version('lm_eval')} at batch_size 1"
     few = "" if promised else f"; nothing is promised below {FEWEST} questions a subject"

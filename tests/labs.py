@@ -45,7 +45,7 @@ from assay.models.loading import Device, ModelRequest
 from assay.models.text.classifier import HeadOnSentences, open_text_classifier
 from assay.models.text.limits import check_lengths, log_probs_of
 from assay.store.images import StoredImages
-from assay.text.instructions.task_prompts import ENGLISH, KOREAN, TaskWording
+from assay.text.instructions.self_instruct_prompts import ENGLISH, KOREAN, TaskWording
 from assay.text.prompting.delimiters import fenced
 from judges import longer
 

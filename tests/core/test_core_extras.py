@@ -25,8 +25,8 @@ from assay.core.roles import ScoreTable
 from assay.core.sample import Sample
 from assay.images.hashes import perceptual_hash
 from assay.text.instructions import languages
-from assay.text.privacy import secrets
-from assay.text.similarity import verbs
+from assay.text.privacy import detectors
+from assay.text.similarity import diversity
 from labs import tiny_lab
 
 EXTRAS = {
@@ -48,7 +48,7 @@ USES: Sequence[tuple[str, str, Callable[[], object]]] = (
     ("stdnum", "privacy", lambda: PersonalData().score(CARD, tiny_lab())),
     ("detect_secrets", "privacy", lambda: Secrets().score(CARD, tiny_lab())),
     ("datasketch", "text", lambda: FuzzyDuplicates("text").decide(ScoreTable(["a"], {}, {"text": ["a"]}))),
-    ("textblob", "text", lambda: verbs.instruction_verb("Write a poem.")),
+    ("textblob", "text", lambda: diversity.instruction_verb("Write a poem.")),
     ("py3langid", "text", lambda: Language("text").score([Sample({"text": "This is a sentence."})], tiny_lab())),
     ("sacrebleu", "text", lambda: Bleu().score([], tiny_lab())),
     ("sacrebleu", "text", lambda: ChrF().score([], tiny_lab())),
@@ -65,7 +65,7 @@ def test_missing_library_names_its_extra(
     for name in [name for name in sys.modules if name.partition(".")[0] == library]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
-    caches = (languages._identifier, verbs._tagger, verbs._singular, secrets._forms, _validator)
+    caches = (languages._identifier, diversity._tagger, diversity._singular, detectors._secret_patterns, _validator)
     for cache in caches:
         cache.cache_clear()
     with pytest.raises(MissingLibraryError) as caught:

@@ -44,26 +44,26 @@ def test_every_arm_says_how_much_of_it_is_synthetic(tmp_path: Path) -> None:
     assert f"arm real+synthetic {kept + 10} {kept} {100 * kept / (kept + 10):.1f}%" in page
 
 
-@pytest.mark.parametrize("licence", ["cc-by-4.0", ""])
-def test_collected_texts_have_the_licence_of_the_card_beside_them(tmp_path: Path, licence: str) -> None:
+@pytest.mark.parametrize("license", ["cc-by-4.0", ""])
+def test_collected_texts_have_the_license_of_the_card_beside_them(tmp_path: Path, license: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "some.txt").write_text("a river\na\na b c\n", encoding="utf-8")
-    if licence:
-        (tmp_path / "data" / "README.md").write_text(f"---\nlicense: {licence}\n---\n", encoding="utf-8")
+    if license:
+        (tmp_path / "data" / "README.md").write_text(f"---\nlicense: {license}\n---\n", encoding="utf-8")
     given = FromSource(Texts(str(tmp_path / "data" / "some.txt")))
     what = Recipe("given", given, score={"place": TextEmbedding(text="instruction")}, keep=(Length(low=2),))
     found, page = reported(what, tmp_path / "run")
-    said = licence or "unknown"
+    said = license or "unknown"
     assert found["provenance"]["synthetic"] == [{"name": "kept samples", "samples": 2, "synthetic": 0}]
     (source,) = found["provenance"]["data"]
-    assert (source["name"], source["count"], source["licence"]) == ("Texts", 3, said)
+    assert (source["name"], source["count"], source["license"]) == ("Texts", 3, said)
     (model,) = found["provenance"]["models"]
-    assert (model["reference"], model["licence"]) == ("embedded:minilm", "apache-2.0")
+    assert (model["reference"], model["license"]) == ("embedded:minilm", "apache-2.0")
     assert "kept samples 2 0 0.0%" in page
     assert "embedded:minilm apache-2.0" in page
     card = card_of(tmp_path / "run")
     assert card.data == (("Texts some.txt", said),)
-    assert [(one.part, one.licence) for one in card.models] == [("scorer (place)", "apache-2.0")]
+    assert [(one.part, one.license) for one in card.models] == [("scorer (place)", "apache-2.0")]
 
 
 def test_what_was_not_counted_is_not_called_zero() -> None:

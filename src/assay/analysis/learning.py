@@ -23,8 +23,8 @@ from assay.core.recipe import Proof
 from assay.pipeline.plan import MODEL, Placed
 from assay.pipeline.recipe.trained import named
 from assay.stats.confidence.calibration import Calibration, calibration
-from assay.stats.inference.grouped import grouped_mean, grouped_proportion
-from assay.stats.inference.verdict import Verdict
+from assay.stats.inference.compare import Verdict
+from assay.stats.inference.intervals import grouped_mean, grouped_proportion
 
 PAIRS, REWARDS = "held-out.json", "held-out-rewards.json"
 LEAST = 6

@@ -21,9 +21,8 @@ from assay.core.score import SHARE, Scale, Unscored
 from assay.pipeline.recipe.trained import named as named_in
 from assay.pipeline.stages.arms import hashed
 from assay.stats.inference.bootstrap import paired_bootstrap
-from assay.stats.inference.compare import compare
+from assay.stats.inference.compare import Verdict, compare, negated, verdict
 from assay.stats.inference.intervals import wilson
-from assay.stats.inference.verdict import Verdict, negated, verdict
 
 CURVE_POINTS = 200
 """Approximate maximum number of points of a loss curve."""

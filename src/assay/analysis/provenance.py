@@ -11,7 +11,7 @@ from assay.components.generators.prompts import read_texts
 from assay.core.arms import BASE
 from assay.core.errors import UserError
 from assay.core.provenance import UNKNOWN
-from assay.pipeline.lineage.models_used import data_licence, models_in, parts_in, start_of, used
+from assay.pipeline.lineage.models_used import data_license, models_in, parts_in, start_of, used
 from assay.pipeline.plan import sources_of, stages, taught_of
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe
@@ -85,7 +85,7 @@ class DataSource:
     count: int | None
     """None if the source cannot be read anymore."""
     digest: str
-    licence: str = UNKNOWN
+    license: str = UNKNOWN
     """License stated by the source or its dataset card."""
 
 
@@ -107,7 +107,7 @@ class ModelUsed:
     reference: str
     digest: str = ""
     note: str = ""
-    licence: str = UNKNOWN
+    license: str = UNKNOWN
     """License stated by the model card; empty if there is no model."""
 
 
@@ -184,7 +184,7 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
     for _, source in parts_in(run.recipe.generate, "sources"):
         listing = getattr(source, "listing", str)
         path = str(getattr(source, "path", ""))
-        yield DataSource(describe(source)["use"], BEGUN, path, _count(source), str(listing()), data_licence(source))
+        yield DataSource(describe(source)["use"], BEGUN, path, _count(source), str(listing()), data_license(source))
     proved = sources_of(run.recipe.prove) if run.recipe.prove else {}
     for stage, source in (proved | taught_of(run.recipe)).items():
         placed = run.done[stage]
@@ -198,15 +198,15 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
             origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
             count=len(samples),
             digest=placed.receipt.digest,
-            licence=data_licence(source),
+            license=data_license(source),
         )
 
 
 def _models_used(run: FinishedRun) -> Iterator[ModelUsed]:
     """Yield every model with its role and the license of its model card."""
     for role, reference in _roles(run):
-        licence = "" if reference == RANDOM else used(run.recipe, reference).licence
-        yield ModelUsed(role, reference or "unknown", licence=licence)
+        license = "" if reference == RANDOM else used(run.recipe, reference).license
+        yield ModelUsed(role, reference or "unknown", license=license)
 
 
 def _synthetic(run: FinishedRun) -> Iterator[SyntheticFraction]:

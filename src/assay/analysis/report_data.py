@@ -26,7 +26,7 @@ from assay.analysis.provenance import Cost, Provenance, Reproduction
 from assay.analysis.samples import Example, Funnel, ScoreColumn
 from assay.analysis.score_selection import ScoreSelection
 from assay.pipeline.stages.leakage import Leaks
-from assay.stats.inference.verdict import Verdict
+from assay.stats.inference.compare import Verdict
 
 
 @dataclass(frozen=True)

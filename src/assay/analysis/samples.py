@@ -20,7 +20,7 @@ from assay.core.score import Label, Score, Unscored
 from assay.pipeline.stages.arms import hashed
 from assay.stats.inference.intervals import wilson
 from assay.store.images import StoredImages
-from assay.text.instructions.prompt import task_prompt
+from assay.text.instructions.dialogues import task_prompt
 
 BINS = 30
 MAX_RULES = 8

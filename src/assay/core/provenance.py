@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 UNKNOWN = "unknown"
-"""A licence that nobody has stated. It is never guessed."""
+"""A license that nobody has stated. It is never guessed."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Used:
     """A model by its reference."""
 
     model: str
-    licence: str = UNKNOWN
+    license: str = UNKNOWN
     part: str = ""
     """Which part of the component asked it, such as one of several answerers; "" for the component itself."""
 

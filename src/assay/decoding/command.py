@@ -38,11 +38,11 @@ def command(
     as_json: bool,
 ) -> None:
     """Go on from PROMPT by each --strategy; --html draws every step."""
+    from assay.core.decoding import parse_strategy
     from assay.decoding.page import render_decoding
     from assay.decoding.runs import as_data, tries
     from assay.models.open_models import OpenModels
     from assay.store.atomic import write_bytes
-    from assay.text.decoding.strategies import parse_strategy
 
     named = strategies or ("greedy", "beam:4", "top-k:50", "top-p:0.9,temperature:0.7")
     ways = [(name, parse_strategy(name, max_tokens=max_tokens, seed=seed)) for name in named]

@@ -12,7 +12,7 @@ from assay.analysis.format import percent, plural
 from assay.core.decoding import Decoding
 from assay.decoding.lattice import MARK, MEANING, lattice
 from assay.report.template import TEMPLATES, fill
-from assay.text.decoding.traces import Decoded, Step, Trace
+from assay.text.decoding.generation import Decoded, Step, Trace
 
 STEPS = 40
 """Tokens of an answer that are drawn; the rest is in its text."""

@@ -10,8 +10,8 @@ from assay.core.completions import Message
 from assay.core.decoding import Decoding
 from assay.core.model_kinds import SteppedModel
 from assay.decoding.page import Tried, Tries
+from assay.text.decoding.generation import Trace
 from assay.text.decoding.reference import decode
-from assay.text.decoding.traces import Trace
 
 
 def tries(

@@ -12,7 +12,7 @@ from assay.core.model_kinds import LikelihoodModel, TextModel
 from assay.core.sample import Sample
 from assay.evaluation.asking import Asked, Quest, Way, ask_each, first_prompt
 from assay.evaluation.plan import Cell, choices_of
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.prompting.methods import FewShotExample, Prompt, multiple_choice
 from assay.text.prompting.multiple_choice import (
     MultipleChoiceItem,
@@ -61,7 +61,7 @@ def quests_of(cell: Cell, items: Sequence[Sample], pool: Pool) -> list[Quest]:
     return [_quest(cell, item, shown.get(_subject(item), ())) for item in items]
 
 
-def written(model: TextModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+def written(model: TextModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
     """What the model writes.
 
     Raises:
@@ -71,7 +71,7 @@ def written(model: TextModel, cell: Cell, items: Sequence[Sample], pool: Pool) -
     return [_row(item, asked) for item, asked in zip(items, ask_each(model, quests_of(cell, items, pool)), strict=True)]
 
 
-def compared(model: LikelihoodModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+def compared(model: LikelihoodModel, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
     """How probable the choices are.
 
     Raises:
@@ -85,9 +85,9 @@ def compared(model: LikelihoodModel, cell: Cell, items: Sequence[Sample], pool: 
     for item, one, found in zip(items, asked, model.likelihoods(asked), strict=True):
         prompt = _digest((one.prompt, *one.texts))
         if isinstance(found, NotCompleted):
-            rows.append(AnswerRow(item.id, prompt, lack=found.lack, reason=found.reason))
+            rows.append(StoredAnswer(item.id, prompt, lack=found.lack, reason=found.reason))
         else:
-            rows.append(AnswerRow(item.id, prompt, likelihoods=found))
+            rows.append(StoredAnswer(item.id, prompt, likelihoods=found))
     return rows
 
 
@@ -115,12 +115,12 @@ def _quest(cell: Cell, item: Sample, pool: Sequence[FewShotExample]) -> Quest:
     return Quest(way, worded(item), choices, tuple(pool))
 
 
-def _row(item: Sample, asked: Asked) -> AnswerRow:
+def _row(item: Sample, asked: Asked) -> StoredAnswer:
     prompt = _digest(asked.prompts[:1])
     lack = asked.lacking[0] if asked.lacking else None
     done = [one for one in asked.made if isinstance(one, Completion)]
     tokens = [answer.tokens for one in done for answer in one.answers]
-    return AnswerRow(
+    return StoredAnswer(
         item.id,
         prompt,
         texts=asked.texts if lack is None else (),

@@ -48,6 +48,7 @@ def command(
     measures: tuple[str, ...], out: Path, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Measure language models on questions whose answers are known. Answers are kept: a second run asks what is new."""
+    from assay.core.decoding import parse_strategy
     from assay.evaluation.page.groups import more_data
     from assay.evaluation.page.page import render_eval
     from assay.evaluation.page.verdict import finding
@@ -62,7 +63,6 @@ def command(
     from assay.pipeline.environment import LANGUAGE, environment
     from assay.pipeline.progress import Silent, watched
     from assay.store.run_folder import RunFolder
-    from assay.text.decoding.strategies import parse_strategy
 
     usual = {"max_tokens": options["max_tokens"], "seed": options["seed"]}
     chosen = cells(

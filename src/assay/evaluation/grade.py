@@ -10,7 +10,7 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.evaluation.asking import read_answer
 from assay.evaluation.measures import MASS, Measure, measured, wanted_of
 from assay.evaluation.plan import Cell, choices_of
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.choices import LETTERS
 from assay.text.answers.normalization import same_number, same_text
 from assay.text.answers.voting import vote
@@ -21,7 +21,7 @@ SHOWN = 300
 """Characters of a text that could not be read, as they are kept in the reason."""
 
 
-def grade(cell: Cell, items: Sequence[Sample], rows: Sequence[AnswerRow], lab: Lab) -> list[Outcome]:
+def grade(cell: Cell, items: Sequence[Sample], rows: Sequence[StoredAnswer], lab: Lab) -> list[Outcome]:
     """One outcome an item: 1 for right and 0 for wrong, or what else the cell measures.
 
     What cannot be read is "unparsed"; what has no answer is "failed".
@@ -31,7 +31,7 @@ def grade(cell: Cell, items: Sequence[Sample], rows: Sequence[AnswerRow], lab: L
     return [_graded(cell, item, row) for item, row in zip(items, rows, strict=True)]
 
 
-def _near(cell: Cell, items: Sequence[Sample], rows: Sequence[AnswerRow], lab: Lab) -> list[Outcome]:
+def _near(cell: Cell, items: Sequence[Sample], rows: Sequence[StoredAnswer], lab: Lab) -> list[Outcome]:
     """Of written answers beside references. Of several samples of one question the first counts."""
     there = [(item, row) for item, row in zip(items, rows, strict=True) if not row.lack]
     texts = [_whole(cell, row.texts[0]) for _, row in there]
@@ -47,11 +47,11 @@ def _whole(cell: Cell, text: str) -> str:
     return found.value if found is not None else ""
 
 
-def _failed(row: AnswerRow) -> Unscored:
+def _failed(row: StoredAnswer) -> Unscored:
     return Unscored("failed", f"{row.lack}: {row.reason}")
 
 
-def _graded(cell: Cell, item: Sample, row: AnswerRow) -> Outcome:
+def _graded(cell: Cell, item: Sample, row: StoredAnswer) -> Outcome:
     """Where several texts were written they vote."""
     kind, manner = cell.task.kind, cell.manner
     if row.lack:
@@ -81,7 +81,7 @@ def is_right(kind: Kind, answer: str, wanted: str) -> bool:
     return same_text(answer, wanted)
 
 
-def _by_likelihood(measure: Measure, convention: Convention, item: Sample, row: AnswerRow) -> Outcome:
+def _by_likelihood(measure: Measure, convention: Convention, item: Sample, row: StoredAnswer) -> Outcome:
     choices = item_of(item)
     best = choose(scores(choices, row.likelihoods, convention))
     if measure == MASS:

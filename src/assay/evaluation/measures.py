@@ -15,7 +15,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Scorer
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Unscored
-from assay.text.similarity.bleu_chrf import Cut
+from assay.text.similarity.bleu_chrf import BleuTokenizer
 
 EMBEDDER = "embedded:minilm"
 Owner = Literal["assay", "text", "harness"]
@@ -72,8 +72,8 @@ def text_measure(name: str) -> Measure | None:
         return None
     if colon and kind not in ("bleu", "cosine"):
         raise UserError(f"The measure {kind!r} takes nothing after a colon, had {value!r}.")
-    if colon and kind == "bleu" and value not in get_args(Cut):
-        raise UserError(f"BLEU has no tokenizer {value!r}.", hint=did_you_mean(value, get_args(Cut)))
+    if colon and kind == "bleu" and value not in get_args(BleuTokenizer):
+        raise UserError(f"BLEU has no tokenizer {value!r}.", hint=did_you_mean(value, get_args(BleuTokenizer)))
     if colon and not value:
         raise UserError(f"{name!r} needs a sentence encoder after the colon.", hint=f"cosine alone takes {EMBEDDER}.")
     told, build = BUILDERS[kind]

@@ -17,9 +17,8 @@ from assay.evaluation.measures import RIGHT, Measure
 from assay.evaluation.plan import Cell, choices_of
 from assay.evaluation.run import Filled
 from assay.stats.inference.bootstrap import paired_bootstrap
-from assay.stats.inference.compare import FamilyComparison, compare
+from assay.stats.inference.compare import FamilyComparison, Verdict, compare
 from assay.stats.inference.intervals import wilson
-from assay.stats.inference.verdict import Verdict
 from assay.text.prompting.multiple_choice import item_of
 
 UNSEEN = "an answer that cannot be read counts as wrong; a question without an answer is left out and counted"

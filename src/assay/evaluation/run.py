@@ -20,9 +20,9 @@ from assay.models.remote.services import is_remote
 from assay.pipeline.cost.asks import Asks, expected
 from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.quiet import hushed
-from assay.store.answers import AnswerRow, read_answers, write_answers
+from assay.store.answers import StoredAnswer, read_answers, write_answers
 from assay.store.images import StoredImages
-from assay.store.keys import canonical, digest, stage_key
+from assay.store.receipts import canonical_json, digest, stage_key
 from assay.store.run_folder import RunFolder
 
 PART = 64
@@ -37,7 +37,7 @@ class Filled:
 
     cell: Cell
     items: Sequence[Sample]
-    rows: Sequence[AnswerRow]
+    rows: Sequence[StoredAnswer]
     outcomes: Sequence[Outcome]
     guess: float | None = None
     """What guessing gives where the items do not say it."""
@@ -55,7 +55,7 @@ class Evaluation:
     reporter: Reporter = field(default_factory=Silent)
     foretell: Callable[[Sequence[Asks]], None] = lambda asks: None
     """Told, before anybody is asked, what asking would cost; tasks of lm-evaluation-harness are not in it."""
-    answered: dict[str, list[AnswerRow]] = field(default_factory=dict, init=False)
+    answered: dict[str, list[StoredAnswer]] = field(default_factory=dict, init=False)
     """What this run has read or asked, by key: several measures share it."""
 
     def run(self) -> list[Filled]:
@@ -125,13 +125,13 @@ class Evaluation:
             return cell.task.harness.digest(cell.shots)
         return digest([[dict(one.fields) for one in own] for own in pool.values()]) if cell.manner.shots else ""
 
-    def _answered(self, cell: Cell, key: str, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+    def _answered(self, cell: Cell, key: str, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
         compares = cell.task.harness.compares if cell.task.harness is not None else cell.manner.convention is not None
         size = COMPARED if compares else PART
         place = self.folder.stage(f"answers-{key}")
-        self.folder.write_text(f"{place.name}.json", canonical(cell.spec) + "\n")
+        self.folder.write_text(f"{place.name}.json", canonical_json(cell.spec) + "\n")
         self.reporter.begin(_name(cell), len(items), 0)
-        rows: list[AnswerRow] = []
+        rows: list[StoredAnswer] = []
         for start in range(0, len(items), size):
             part = items[start : start + size]
             rows += self._part(place / f"part-{start // size:05d}.jsonl", cell, part, pool)
@@ -139,7 +139,7 @@ class Evaluation:
         self.reporter.end(f"{len(rows)} answered, {sum(bool(row.lack) for row in rows)} without an answer")
         return rows
 
-    def _part(self, path: Path, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+    def _part(self, path: Path, cell: Cell, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
         """Reads a part, and asks again what had no answer."""
         before = {row.id: row for row in read_answers(path)} if path.is_file() else {}
         todo = [item for item in items if item.id not in before or before[item.id].lack]
@@ -153,7 +153,7 @@ class Evaluation:
                 raise fatal_error(cell.model, hopeless.lack, hopeless.reason)
         return [before[item.id] for item in items]
 
-    def _ask(self, cell: Cell) -> Callable[[Sequence[Sample], Pool], list[AnswerRow]]:
+    def _ask(self, cell: Cell) -> Callable[[Sequence[Sample], Pool], list[StoredAnswer]]:
         harness = cell.task.harness
         if harness is not None:
             return lambda items, pool: harness.answers(cell.shots, items, cell.model, self.models)

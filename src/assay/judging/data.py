@@ -11,8 +11,8 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.judging.pairs import JudgedPairs
 from assay.judging.rate import JudgedTexts
 from assay.judging.results import PairsResult, RateResult
-from assay.stats.ratings.self_preference import SelfPreference
-from assay.store.answers import AnswerRow
+from assay.stats.ratings.agreement import SelfPreference
+from assay.store.answers import StoredAnswer
 
 
 def pairs_data(results: Sequence[PairsResult], favors: Sequence[SelfPreference | None]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _origin(item: Sample) -> dict[str, Any]:
     return {name: str(item.fields[name]) for name in ("origin", "model_a", "model_b") if name in item.fields}
 
 
-def _outcome(outcome: Outcome, row: AnswerRow) -> dict[str, Any]:
+def _outcome(outcome: Outcome, row: StoredAnswer) -> dict[str, Any]:
     """With all that the judge wrote where it could not be read."""
     if isinstance(outcome, Score):
         return {"value": outcome.value, "said": outcome.answer, **outcome.evidence}

@@ -16,9 +16,8 @@ from assay.core.score import Outcome, Unscored
 from assay.models.remote.services import is_remote
 from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.quiet import hushed
-from assay.store.answer_log import AnswerLog
-from assay.store.answers import AnswerRow
-from assay.store.keys import canonical, stage_key
+from assay.store.answers import AnswerLog, StoredAnswer
+from assay.store.receipts import canonical_json, stage_key
 from assay.store.run_folder import RunFolder
 from assay.text.prompting.judge_prompts import By, Reader
 
@@ -70,7 +69,7 @@ class Question:
     def key(self) -> str:
         """Digest of all that the judge is given, 24 hexadecimal digits."""
         turns = [(turn.role, turn.text) for turn in self.prompt]
-        return hashlib.sha256(canonical([turns, self.words]).encode()).hexdigest()[:24]
+        return hashlib.sha256(canonical_json([turns, self.words]).encode()).hexdigest()[:24]
 
 
 def judge_of(
@@ -111,7 +110,7 @@ class Judging:
     models: JudgeModels
     reporter: Reporter = field(default_factory=Silent)
 
-    def ask(self, judge: Judge, questions: Sequence[Question]) -> list[AnswerRow]:
+    def ask(self, judge: Judge, questions: Sequence[Question]) -> list[StoredAnswer]:
         """One row a question, in order; those that were answered before are read, those that had no answer asked again.
 
         Raises:
@@ -150,10 +149,10 @@ class Judging:
 
     def _log(self, judge: Judge) -> AnswerLog:
         place = self.folder.stage(f"judge-{stage_key(judge.spec, [], VERSION, 0)}")
-        self.folder.write_text(f"{place.name}.json", canonical(judge.spec) + "\n")
+        self.folder.write_text(f"{place.name}.json", canonical_json(judge.spec) + "\n")
         return AnswerLog(place)
 
-    def _part(self, judge: Judge, questions: Sequence[Question]) -> list[AnswerRow]:
+    def _part(self, judge: Judge, questions: Sequence[Question]) -> list[StoredAnswer]:
         started = time.perf_counter()
         if judge.by == "likelihood":
             rows = _compared(self.models.likelihood_model(judge.reference), questions)
@@ -163,7 +162,7 @@ class Judging:
         return [replace(row, seconds=share) for row in rows]
 
 
-def outcome_of(row: AnswerRow, reader: Reader) -> Outcome:
+def outcome_of(row: StoredAnswer, reader: Reader) -> Outcome:
     """What `reader` makes of a kept answer; what has no answer is "failed"."""
     return Unscored("failed", f"{row.lack}: {row.reason}") if row.lack else reader(row.texts, row.ends)
 
@@ -174,17 +173,17 @@ def own_stream(decoding: Decoding, key: str) -> Decoding:
     return replace(decoding, seed=seed)
 
 
-def _compared(model: LikelihoodModel, questions: Sequence[Question]) -> list[AnswerRow]:
+def _compared(model: LikelihoodModel, questions: Sequence[Question]) -> list[StoredAnswer]:
     found = model.likelihoods([Continuations(one.prompt, one.words) for one in questions])
     return [
-        AnswerRow(one.key, one.key, lack=given.lack, reason=given.reason)
+        StoredAnswer(one.key, one.key, lack=given.lack, reason=given.reason)
         if isinstance(given, NotCompleted)
-        else AnswerRow(one.key, one.key, likelihoods=given)
+        else StoredAnswer(one.key, one.key, likelihoods=given)
         for one, given in zip(questions, found, strict=True)
     ]
 
 
-def _written(model: TextModel, judge: Judge, questions: Sequence[Question]) -> list[AnswerRow]:
+def _written(model: TextModel, judge: Judge, questions: Sequence[Question]) -> list[StoredAnswer]:
     assert judge.decoding is not None, "a judge that writes decodes"
     asked = [_request(judge.decoding, one) for one in questions]
     return [_row(one.key, given) for one, given in zip(questions, model.complete(asked), strict=True)]
@@ -194,17 +193,17 @@ def _request(decoding: Decoding, question: Question) -> TextRequest:
     return TextRequest(question.prompt, own_stream(decoding, question.key))
 
 
-def _todo(asked: Mapping[str, Question], rows: Mapping[str, AnswerRow]) -> list[str]:
+def _todo(asked: Mapping[str, Question], rows: Mapping[str, StoredAnswer]) -> list[str]:
     """Keys of what has no answer yet."""
     return [key for key in asked if key not in rows or rows[key].lack]
 
 
-def _row(key: str, given: Completion | NotCompleted) -> AnswerRow:
+def _row(key: str, given: Completion | NotCompleted) -> StoredAnswer:
     if isinstance(given, NotCompleted):
-        return AnswerRow(key, key, lack=given.lack, reason=given.reason, dollars=given.dollars)
+        return StoredAnswer(key, key, lack=given.lack, reason=given.reason, dollars=given.dollars)
     counts = [answer.tokens for answer in given.answers]
     known = [count for count in counts if count is not None]
-    return AnswerRow(
+    return StoredAnswer(
         key,
         key,
         texts=tuple(answer.text for answer in given.answers),

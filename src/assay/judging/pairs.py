@@ -9,9 +9,9 @@ from functools import partial
 from assay.core.sample import Sample
 from assay.core.score import Outcome
 from assay.judging.engine import Judge, Judging, Question, outcome_of
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.verdicts import PairJudgment, other_order
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import LETTERS, Pair, choice, pair_prompt, weighed_choice
 
 
@@ -22,7 +22,7 @@ class JudgedPairs:
     judge: Judge
     items: Sequence[Sample]
     verdicts: Sequence[PairJudgment]
-    rows: Sequence[AnswerRow]
+    rows: Sequence[StoredAnswer]
     """Two a pair: as given and swapped."""
 
 
@@ -48,14 +48,14 @@ def pair_questions(judge: Judge, items: Sequence[Sample], *, ties: bool, seed: i
 def pair_of(item: Sample) -> Pair:
     """As a judge sees it: no names, no labels."""
     given = str(item.fields.get("input", ""))
-    return Pair(item.text("instruction"), item.text("output_a"), item.text("output_b"), given, said_before(item))
+    return Pair(item.text("instruction"), item.text("output_a"), item.text("output_b"), given, history_messages(item))
 
 
 def _shown(items: Sequence[Sample]) -> list[Pair]:
     return [pair for item in items for pair in (pair_of(item), pair_of(item).swapped)]
 
 
-def _read(judge: Judge, pair: Pair, row: AnswerRow, *, ties: bool, seed: int) -> Outcome:
+def _read(judge: Judge, pair: Pair, row: StoredAnswer, *, ties: bool, seed: int) -> Outcome:
     if judge.by == "likelihood":
         return outcome_of(row, lambda texts, ends: weighed_choice(row.likelihoods))
     return outcome_of(row, partial(choice, pair, ties=ties, seed=seed))

@@ -11,8 +11,8 @@ from assay.core.errors import ModelError
 from assay.core.sample import Sample
 from assay.core.score import Outcome
 from assay.judging.engine import Judge, Judging, Question, outcome_of
-from assay.store.answers import AnswerRow
-from assay.text.instructions.dialogues import said_before
+from assay.store.answers import StoredAnswer
+from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import Rated, Rubric, rating, rating_prompt, steps_prompt, weighed_rating
 
 STEPS_TOKENS = 400
@@ -27,7 +27,7 @@ class JudgedTexts:
     """With the steps that were held fixed."""
     items: Sequence[Sample]
     outcomes: Sequence[Outcome]
-    rows: Sequence[AnswerRow]
+    rows: Sequence[StoredAnswer]
 
 
 def with_steps(judging: Judging, judge: Judge, rubric: Rubric) -> Rubric:
@@ -73,10 +73,10 @@ def rate_questions(judge: Judge, rubric: Rubric, items: Sequence[Sample], seed: 
 def rated_of(item: Sample) -> Rated:
     """As a judge sees it: no human grade, no reference."""
     asked, given = (str(item.fields.get(name, "")) for name in ("instruction", "input"))
-    return Rated(item.text("output"), asked, given, said_before(item))
+    return Rated(item.text("output"), asked, given, history_messages(item))
 
 
-def _read(judge: Judge, rubric: Rubric, rated: Rated, row: AnswerRow, seed: int) -> Outcome:
+def _read(judge: Judge, rubric: Rubric, rated: Rated, row: StoredAnswer, seed: int) -> Outcome:
     if judge.by == "likelihood":
         return outcome_of(row, lambda texts, ends: weighed_rating(rubric, row.likelihoods))
     return outcome_of(row, partial(rating, rubric, rated, seed=seed))

@@ -15,10 +15,17 @@ from assay.judging.pairs import JudgedPairs
 from assay.judging.rate import JudgedTexts
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import wilson
-from assay.stats.ratings.agreement import PositionConsistency, accuracy, cohen_kappa, correlation, position_consistency
+from assay.stats.ratings.agreement import (
+    PositionConsistency,
+    SelfPreference,
+    accuracy,
+    cohen_kappa,
+    correlation,
+    position_consistency,
+    self_preference,
+)
 from assay.stats.ratings.length_control import LengthAudit, length_audit
-from assay.stats.ratings.self_preference import SelfPreference, self_preference
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.verdicts import PairJudgment
 from assay.text.similarity.rouge import rouge
 
@@ -156,7 +163,7 @@ def _worst(verdict: PairJudgment) -> Outcome:
     return min(lacking, key=lambda one: one.cause) if lacking else both[0]
 
 
-def _counts(outcomes: Sequence[Outcome], rows: Sequence[AnswerRow]) -> Counts:
+def _counts(outcomes: Sequence[Outcome], rows: Sequence[StoredAnswer]) -> Counts:
     lacking = [one for one in outcomes if isinstance(one, Unscored)]
     causes = [one.cause for one in lacking]
     # Two equal texts are asked about once.

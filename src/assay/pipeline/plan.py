@@ -13,8 +13,7 @@ from assay.core.roles import ListsInputs, Scorer, SelfSeeding, Source
 from assay.pipeline.recipe.spec import describe, version_of
 from assay.pipeline.recipe.trained import check_names, named
 from assay.pipeline.stages.shards import parts
-from assay.store.keys import stage_key
-from assay.store.receipts import Receipt, damaged, read_receipt
+from assay.store.receipts import Receipt, damaged_files, read_receipt, stage_key
 
 SHARD = 64
 """Samples of a part that is generated: what a kill -9 can lose."""
@@ -254,6 +253,6 @@ def pupils_of(proof: Proof) -> tuple[str, ...]:
 def _state(folder: Path, receipt: Receipt | None) -> State:
     if receipt is None:
         return "begun" if folder.is_dir() and parts(folder) else "to do"
-    if damaged(folder, receipt):
+    if damaged_files(folder, receipt):
         return "damaged"
     return "retry" if receipt.counts.get("failed") else "done"

@@ -29,9 +29,8 @@ from assay.pipeline.stages.shards import GeneratePart, ReadSource, ScoreShard, e
 from assay.pipeline.stages.train import Training
 from assay.pipeline.stages.workshop import fresh, outcomes_of
 from assay.store.atomic import disk_errors
-from assay.store.keys import digest
-from assay.store.receipts import NAME as RECEIPT
-from assay.store.receipts import Receipt, damaged, files_of, write_receipt
+from assay.store.receipts import RECEIPT_FILE as RECEIPT
+from assay.store.receipts import Receipt, damaged_files, digest, file_digests, write_receipt
 from assay.store.rows import write_decisions
 
 SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "unusable", "failed")
@@ -91,7 +90,7 @@ class Runner(Training, Proving):
         started = time.monotonic()
         kind = placed.stage.name.split("-")[0]
         counts: Mapping[str, int] = getattr(self, f"_{kind}")(placed)
-        files = files_of(placed.folder)
+        files = file_digests(placed.folder)
         paid = costs(self.budget.account if self.budget is not None else Account(), self.folder.stages())
         receipt = Receipt(
             stage=placed.stage.name,
@@ -116,7 +115,7 @@ class Runner(Training, Proving):
     def _discard_damaged(self, placed: Placed) -> None:
         if placed.receipt is None:
             return
-        for name in damaged(placed.folder, placed.receipt):
+        for name in damaged_files(placed.folder, placed.receipt):
             self.reporter.say(f"{placed.folder.name}/{name} is not what its receipt says: it is made again.")
             with disk_errors(placed.folder / name):
                 (placed.folder / name).unlink(missing_ok=True)

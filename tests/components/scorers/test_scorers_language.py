@@ -9,7 +9,7 @@ from assay.components.scorers.text.language import Language
 from assay.core.errors import FieldError
 from assay.core.sample import Sample
 from assay.core.score import Label, Outcome, Unscored
-from assay.text.instructions.languages import COMMON, known
+from assay.text.instructions.languages import COMMON_LANGUAGES, language_codes
 from labs import tiny_lab
 from shared_data import shared
 
@@ -68,7 +68,7 @@ def test_real_instructions_are_english() -> None:
 
 def test_any_language_of_the_detector_can_be_asked_for() -> None:
     assert named(Language(languages=("en", "cy")), "Mae hen wlad fy nhadau yn annwyl i mi") == ["cy"]
-    assert set(COMMON) < set(known())
+    assert set(COMMON_LANGUAGES) < set(language_codes())
 
 
 def test_mistakes_are_named() -> None:

@@ -14,8 +14,7 @@ from assay.components.sources.preferences.preference_pairs import PreferencePair
 from assay.core.completions import Message
 from assay.core.errors import SourceError
 from assay.core.sample import Sample
-from assay.text.instructions.dialogues import conversation
-from assay.text.instructions.preference_dialogues import exchange, turns_of
+from assay.text.instructions.dialogues import conversation, parse_dialogue, parse_turns
 from assay.text.prompting.rankings import FIELDS, SENTENCES
 from labs import tiny_lab
 
@@ -199,8 +198,8 @@ PLAIN = WORDS.map(str.strip).filter(lambda text: "Human:" not in text and "Assis
 def test_a_spoken_dialogue_is_that_of_its_messages(turns: list[tuple[str, str]]) -> None:
     spoken = "".join(f"\n\nHuman: {one}\n\nAssistant: {two}" for one, two in turns)
     listed = [message for one, two in turns for message in (user(one), assistant(two))]
-    assert turns_of(spoken) == turns_of(listed)
-    found = exchange(turns_of(spoken))
+    assert parse_turns(spoken) == parse_turns(listed)
+    found = parse_dialogue(parse_turns(spoken))
     assert (found.instruction, found.answer) == turns[-1]
     assert [one.text for one in found.history] == [text for turn in turns[:-1] for text in turn]
     assert all(isinstance(one, Message) for one in found.history)

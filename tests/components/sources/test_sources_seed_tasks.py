@@ -19,7 +19,7 @@ from assay.core.errors import SourceError
 from assay.core.sample import Sample
 from assay.store.export.export import export
 from assay.store.images import StoredImages
-from assay.text.instructions.dialogues import conversation, said_before, write_history
+from assay.text.instructions.dialogues import conversation, history_messages, write_history
 from labs import tiny_lab
 from shared_data import shared
 
@@ -315,7 +315,7 @@ def test_a_chat_is_a_dialogue_whose_last_words_are_the_answer(tmp_path: Path) ->
 
 def test_a_task_may_have_a_history_and_then_all_have_the_field(tmp_path: Path) -> None:
     path = written(tmp_path, {**PLAIN, "history": [["Hi.", "Yes?"]]}, PLAIN, {**PLAIN, "history": None})
-    assert [len(said_before(one)) for one in tasks(path)] == [2, 0, 0]
+    assert [len(history_messages(one)) for one in tasks(path)] == [2, 0, 0]
     assert all("history" in one.fields for one in tasks(path))
     assert "history" not in tasks(written(tmp_path, PLAIN))[0].fields
 

@@ -9,12 +9,12 @@ from typing import Any
 from assay.core.completions import Completion, Likelihood, NotCompleted, TextRequest
 from assay.core.lab import Models
 from assay.evaluation.harness.library import decoding_of, pairs_likely, texts_likely
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 
 Given = Likelihood | Completion | NotCompleted
 
 
-def answers_of(asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, models: Models) -> list[AnswerRow]:
+def answers_of(asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, models: Models) -> list[StoredAnswer]:
     """One row a document, of (its id, digest of its prompts, its requests), each kind of request asked together.
 
     Raises:
@@ -34,7 +34,7 @@ def answers_of(asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, 
     ]
 
 
-def responses(row: AnswerRow, requests: Sequence[Any]) -> list[list[Any]]:
+def responses(row: StoredAnswer, requests: Sequence[Any]) -> list[list[Any]]:
     """What the harness calls `resps`, a list for each request, as long as it repeats."""
     texts, likely = iter(row.texts), iter(row.likelihoods)
     found: list[list[Any]] = []
@@ -69,13 +69,13 @@ def _texts(places: Sequence[tuple[str, int, Any]], reference: str, models: Model
     return [[next(given) for _ in range(request.repeats)] for _, _, request in places]
 
 
-def _row(own: str, prompt: str, given: Sequence[Given]) -> AnswerRow:
+def _row(own: str, prompt: str, given: Sequence[Given]) -> StoredAnswer:
     lack = next((one for one in given if isinstance(one, NotCompleted)), None)
     paid = [one.dollars for one in given if isinstance(one, NotCompleted)]
     paid += [0.0 if one.cached else one.dollars for one in given if isinstance(one, Completion)]
     whole = [one.answers[0] for one in given if isinstance(one, Completion)]
     tokens = [one.tokens for one in whole]
-    return AnswerRow(
+    return StoredAnswer(
         own,
         prompt,
         texts=tuple(one.text for one in whole) if lack is None else (),

@@ -26,7 +26,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.evaluation.harness.ask import answers_of, responses
 from assay.evaluation.measures import Measure
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 
 GUESSED = ("acc", "acc_norm", "acc_bytes")
 """Metrics of which the first right choice of several has its share by guessing."""
@@ -96,7 +96,7 @@ class HarnessTask:
         """Whether nothing is written."""
         return all(task.OUTPUT_TYPE != "generate_until" for task in self.tasks.values())
 
-    def answers(self, shots: int | None, items: Sequence[Sample], reference: str, models: Models) -> list[AnswerRow]:
+    def answers(self, shots: int | None, items: Sequence[Sample], reference: str, models: Models) -> list[StoredAnswer]:
         """What a model answers.
 
         Raises:
@@ -110,7 +110,7 @@ class HarnessTask:
             models,
         )
 
-    def grade(self, shots: int | None, rows: Sequence[AnswerRow], measure: Measure) -> list[Outcome]:
+    def grade(self, shots: int | None, rows: Sequence[StoredAnswer], measure: Measure) -> list[Outcome]:
         """One outcome a document, in order, by the tasks' own filters and `process_results`.
 
         Raises:
@@ -163,7 +163,7 @@ class HarnessTask:
 
 
 def _graded(
-    task: Any, documents: Sequence[Document], rows: Sequence[AnswerRow], metric: str, chain: str
+    task: Any, documents: Sequence[Document], rows: Sequence[StoredAnswer], metric: str, chain: str
 ) -> list[Outcome]:
     there = [(one, row) for one, row in zip(documents, rows, strict=True) if not row.lack]
     for document, row in there:

@@ -16,7 +16,7 @@ from assay.terminal.options import JSON, show, table
 if TYPE_CHECKING:
     from assay.components.sources.text.texts import TextRow
     from assay.evaluation.novelty.results import NoveltyResult, Words
-    from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
+    from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
 
 STDIN = "-"
 SHOWN = 5
@@ -86,7 +86,7 @@ def _check(out: Path | None, *, stream: bool, as_json: bool) -> None:
         raise UserError(f"{out} cannot be written: there is no folder {out.parent}.")
 
 
-def _streamed(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
+def _streamed(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[NoveltyDecision]]:
     rows, judged = [], []
     for row in coming:
         rows.append(row)
@@ -96,20 +96,20 @@ def _streamed(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[Tex
     return rows, judged
 
 
-def _at_once(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
+def _at_once(judge: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[NoveltyDecision]]:
     rows = list(coming)
     return rows, judge.add_all(row.text for row in rows)
 
 
-def _rule(at_most: float | None, below: float | None) -> Rule:
-    from assay.text.similarity.novelty import Rule
+def _rule(at_most: float | None, below: float | None) -> NoveltyRule:
+    from assay.text.similarity.novelty import NoveltyRule
 
     if at_most is not None and below is not None:
         raise UserError("--at-most and --below are two rules: take one.")
     try:
         if below is not None:
-            return Rule(below, strict=True)
-        return Rule() if at_most is None else Rule(at_most)
+            return NoveltyRule(below, strict=True)
+        return NoveltyRule() if at_most is None else NoveltyRule(at_most)
     except ValueError as error:
         raise UserError(str(error)) from error
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from assay.components.sources.text.texts import TextRow
-from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
-from assay.text.similarity.tokens import Tokenizer, ascii_tokens, by_character, tokens
+from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
+from assay.text.similarity.tokens import Tokenizer, ascii_tokens, is_character_tokenized, tokens
 
 Words = Literal["any", "ascii"]
 FEW = 3
@@ -34,7 +34,7 @@ class Copies:
 class NoveltyResult:
     """Counts of one file."""
 
-    rule: Rule
+    rule: NoveltyRule
     words: Words
     texts: int
     kept: int
@@ -55,20 +55,24 @@ def tokenizer(words: Words) -> Tokenizer:
     return tokens if words == "any" else ascii_tokens
 
 
-def judge_of(rule: Rule, words: Words, against: Sequence[TextRow]) -> NoveltyFilter:
+def judge_of(rule: NoveltyRule, words: Words, against: Sequence[TextRow]) -> NoveltyFilter:
     """A filter that holds the texts of `against` already."""
     judge = NoveltyFilter(rule, tokenizer(words))
-    judge.remember(row.text for row in against)
+    judge.add_references(row.text for row in against)
     return judge
 
 
 def novelty_result(
-    rule: Rule, words: Words, rows: Sequence[TextRow], judged: Sequence[Novelty], against: Sequence[TextRow] = ()
+    rule: NoveltyRule,
+    words: Words,
+    rows: Sequence[TextRow],
+    judged: Sequence[NoveltyDecision],
+    against: Sequence[TextRow] = (),
 ) -> NoveltyResult:
     """Counts what was decided of `rows` by a filter that held `against`."""
     held = [*against, *rows]
     dropped = [(row, one) for row, one in zip(rows, judged, strict=True) if one.nearest is not None]
-    first: dict[int | None, tuple[TextRow, Novelty]] = {}
+    first: dict[int | None, tuple[TextRow, NoveltyDecision]] = {}
     for row, one in dropped:
         first.setdefault(one.nearest, (row, one))
     counts = Counter(one.nearest for _, one in dropped)
@@ -86,7 +90,7 @@ def novelty_result(
         same=sum(one.score == 1.0 for _, one in dropped),
         against=len(against),
         few=sum(len(cut(row.text)) < FEW for row in rows),
-        characters=sum(by_character(row.text) for row in rows),
+        characters=sum(is_character_tokenized(row.text) for row in rows),
         repeated=copies,
     )
 
@@ -121,7 +125,7 @@ def _caution(result: NoveltyResult) -> list[str]:
 
 
 def novelty_data(
-    result: NoveltyResult, rows: Sequence[TextRow], judged: Sequence[Novelty], against: Sequence[TextRow] = ()
+    result: NoveltyResult, rows: Sequence[TextRow], judged: Sequence[NoveltyDecision], against: Sequence[TextRow] = ()
 ) -> dict[str, Any]:
     """The same for programs, and every text that was dropped."""
     held = [*against, *rows]
@@ -167,5 +171,5 @@ def _copies(result: NoveltyResult) -> str:
     )
 
 
-def _example(first: tuple[TextRow, Novelty]) -> tuple[TextRow, float]:
+def _example(first: tuple[TextRow, NoveltyDecision]) -> tuple[TextRow, float]:
     return first[0], first[1].score

@@ -16,7 +16,7 @@ from assay.evaluation.asking import read_answer
 from assay.evaluation.page.text import measure
 from assay.evaluation.plan import Cell, choices_of
 from assay.evaluation.run import Filled
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.choices import LETTERS
 
 EACH = {"right": 2, "wrong": 2, "unread": 2, "failed": 1, "lowest": 2, "middle": 1, "highest": 2}
@@ -116,7 +116,7 @@ def _example(filled: Filled, nth: int, kind: str) -> Example:
     )
 
 
-def _texts(cell: Cell, item: Sample, row: AnswerRow) -> tuple[tuple[Markup, ...], str]:
+def _texts(cell: Cell, item: Sample, row: StoredAnswer) -> tuple[tuple[Markup, ...], str]:
     choices = choices_of(item)
     prompting = cell.manner.prompting(cell.task.kind, len(choices))
     continues = prompting.steps == 2 and prompting.layout == "plain"
@@ -128,7 +128,7 @@ def _texts(cell: Cell, item: Sample, row: AnswerRow) -> tuple[tuple[Markup, ...]
     return tuple(found), ", ".join(dict.fromkeys(rules))
 
 
-def _choices(item: Sample, row: AnswerRow, outcome: Outcome) -> tuple[Choice, ...]:
+def _choices(item: Sample, row: StoredAnswer, outcome: Outcome) -> tuple[Choice, ...]:
     if not row.likelihoods:
         return ()
     logs = [one.log_prob for one in row.likelihoods]

@@ -8,9 +8,8 @@ from assay.analysis.format import percent, percent_between, plural, points, poin
 from assay.core.effect import Effect
 from assay.judging.page.text import CONTROLLED, same_answers
 from assay.judging.results import Humans, PairsResult, RateResult
-from assay.stats.ratings.agreement import PositionConsistency
+from assay.stats.ratings.agreement import PositionConsistency, SelfPreference
 from assay.stats.ratings.length_control import FEWEST, LengthAudit
-from assay.stats.ratings.self_preference import SelfPreference
 
 SAME = 0.9
 """From this share of texts with one grade on, a judge is said to tell them apart little."""

@@ -17,7 +17,7 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.judging.engine import Question
 from assay.judging.pairs import JudgedPairs, pair_of
 from assay.judging.rate import JudgedTexts, rated_of
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.grades import word_probabilities
 from assay.text.answers.verdicts import PairJudgment
 from assay.text.prompting.judge_prompts import LETTERS, pair_prompt, rating_prompt
@@ -132,7 +132,7 @@ def _text(judged: JudgedTexts, nth: int, kind: str, seed: int) -> Shown:
 
 
 def _said(
-    order: str, row: AnswerRow, outcome: Outcome, words: Sequence[str], prompt: tuple[Message, ...],
+    order: str, row: StoredAnswer, outcome: Outcome, words: Sequence[str], prompt: tuple[Message, ...],
     means: Callable[[float], str],
 ) -> Said:  # fmt: skip
     texts = tuple(cut(text) or "(nothing)" for text in row.texts[:TEXTS])

@@ -23,8 +23,8 @@ from assay.report.charts import Strip, parts, ruler, strip
 from assay.report.document import Head, Tile, versions_fact, with_head
 from assay.report.sections.section import Section
 from assay.report.template import fill
-from assay.stats.ratings.self_preference import SelfPreference
-from assay.store.answers import AnswerRow
+from assay.stats.ratings.agreement import SelfPreference
+from assay.store.answers import StoredAnswer
 
 SHARES = axis_over([0.0, 100.0])
 
@@ -170,6 +170,6 @@ def settings(judge: Judge) -> str:
     return said
 
 
-def digest(rows: Sequence[AnswerRow]) -> str:
+def digest(rows: Sequence[StoredAnswer]) -> str:
     """Of everything that a judge was given, question by question, 8 hexadecimal digits."""
     return hashlib.sha256("\n".join(row.id for row in rows).encode()).hexdigest()[:8]

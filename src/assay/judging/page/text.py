@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from assay.analysis.format import percent, percent_between, plural, points, points_between
 from assay.core.effect import Effect
 from assay.judging.results import Counts, Humans, PairsResult, RateResult
-from assay.stats.ratings.agreement import PositionConsistency
+from assay.stats.ratings.agreement import PositionConsistency, SelfPreference
 from assay.stats.ratings.length_control import FEWEST
-from assay.stats.ratings.self_preference import SelfPreference
 
 CONFLICTS = (
     "A pair counts only where both orders can be read; where they disagree, it counts as a tie, half a win each."

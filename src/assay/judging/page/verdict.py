@@ -9,7 +9,7 @@ from assay.core.effect import Effect
 from assay.judging.page.audit import by_order, pairs_checks, rate_checks
 from assay.judging.results import PairsResult, RateResult
 from assay.report.document import Finding, Tone
-from assay.stats.ratings.self_preference import SelfPreference
+from assay.stats.ratings.agreement import SelfPreference
 
 NOTHING = "Nothing could be judged"
 

@@ -19,7 +19,7 @@ from assay.pipeline.stages.shards import parts, samples_of
 from assay.pipeline.stages.workshop import kept_ids
 from assay.store.rows import read_decisions, read_outcomes
 from assay.store.run_folder import RunFolder
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 
 
 def finished(run: Path) -> tuple[Recipe, dict[str, Placed]]:
@@ -69,7 +69,7 @@ def explain(run: Path, prefix: str) -> dict[str, Any]:
     """
     told = origins(run)
     recipe, done = told.recipe, told.done
-    made = [row for path in parts(done["generate"].folder) for row in read_made(path)]
+    made = [row for path in parts(done["generate"].folder) for row in read_samples(path)]
     found = [row for row in made if (row.seed if isinstance(row, Failure) else row.id).startswith(prefix)]
     if len(found) != 1 or not prefix:
         count = "No sample" if not found else f"{len(found)} samples"

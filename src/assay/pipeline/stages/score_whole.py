@@ -11,7 +11,7 @@ from assay.core.sample import Sample
 from assay.pipeline.stages.shards import ScoreShard, Tally, check_outcomes, failed
 from assay.store.images import StoredImages
 from assay.store.rows import write_outcomes
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 
 
 def is_whole(scorer: Scorer) -> bool:
@@ -31,7 +31,7 @@ class ScoreWhole:
     seed: int
 
     def __call__(self, shards: Sequence[ScoreShard], /) -> Tally:
-        parts = [[made for made in read_made(shard.samples) if isinstance(made, Sample)] for shard in shards]
+        parts = [[made for made in read_samples(shard.samples) if isinstance(made, Sample)] for shard in shards]
         samples = [sample for part in parts for sample in part]
         lab = Lab(self.seed, self.models, StoredImages([shard.samples for shard in shards]))
         outcomes = self.component.score(samples, lab)

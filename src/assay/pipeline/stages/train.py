@@ -26,9 +26,9 @@ from assay.pipeline.stages.arms import (
 from assay.pipeline.stages.shards import TrainArm, TrainShard, parts, samples_of
 from assay.pipeline.stages.workshop import ARTIFACT, Workshop, kept_ids, outcomes_of, read_artifact, write_artifact
 from assay.store.atomic import write_bytes
-from assay.store.export.model_card import model_card_text
+from assay.store.export.cards import model_card_text
 from assay.store.images import StoredImages
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 
 NOTES = ("history.json", "curves.json", "held-out.json", "held-out-rewards.json")
 """What a trainer may note of a training, beside the model."""
@@ -131,7 +131,7 @@ class Training(Workshop):
 
     def _lacking(self) -> str:
         """Why nothing was made."""
-        rows = [row for path in parts(self.folders["generate"]) for row in read_made(path)]
+        rows = [row for path in parts(self.folders["generate"]) for row in read_samples(path)]
         lost = [row for row in rows if isinstance(row, Failure)]
         return f"all {len(lost)} that were to be made failed, the first by: {lost[0].reason}" if lost else ""
 

@@ -12,8 +12,18 @@ from scipy.special import ndtri
 
 from assay.core.effect import Effect
 from assay.stats.inference.intervals import check_level
-from assay.stats.ratings.bradley_terry import BradleyTerry, BradleyTerryLikelihood, Ties, fit, inverse
-from assay.stats.ratings.elo import SCALE, START, K, elo, elo_by_order
+from assay.stats.ratings.rating_models import (
+    SCALE,
+    START,
+    BradleyTerry,
+    BradleyTerryLikelihood,
+    K,
+    Ties,
+    elo,
+    elo_by_order,
+    fit,
+    inverse,
+)
 from assay.stats.ratings.votes import Cells, Floats, PairwiseVotes, cells
 
 Kind: TypeAlias = Literal["bootstrap", "sandwich", "fisher"]

@@ -20,7 +20,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale
 from assay.text.answers.grades import Grades
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import By, Rated, Rubric, rating, rating_prompt, weighed_rating
 
 
@@ -91,7 +91,7 @@ class Judge:
 
     def _rated(self, sample: Sample) -> Rated:
         asked, given = (sample.text(name) if name in sample.fields else "" for name in (self.instruction, self.input))
-        return Rated(sample.text(self.output), asked, given, said_before(sample, self.history))
+        return Rated(sample.text(self.output), asked, given, history_messages(sample, self.history))
 
     def _prompt(self, sample: Sample, lab: Lab) -> tuple[Message, ...]:
         return rating_prompt(self._rubric, self._rated(sample), self.by, lab.seed)

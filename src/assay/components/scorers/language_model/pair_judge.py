@@ -13,7 +13,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.answers.verdicts import PairJudgment, other_order
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import LETTERS, By, Pair, choice, pair_prompt, weighed_choice
 
 
@@ -82,7 +82,7 @@ class PairJudge:
 
     def _pair(self, sample: Sample) -> Pair:
         given = sample.text(self.input) if self.input in sample.fields else ""
-        before = said_before(sample, self.history)
+        before = history_messages(sample, self.history)
         return Pair(sample.text(self.instruction), sample.text(self.first), sample.text(self.second), given, before)
 
     def _both(self, sample: Sample) -> tuple[Pair, Pair]:
