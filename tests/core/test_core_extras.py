@@ -20,7 +20,7 @@ from assay.components.scorers.text.language import Language
 from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.components.scorers.verifiers.json_matches import JsonMatches, _validator
 from assay.components.sources.text.food_reviews import _frame
-from assay.core.extras import MissingLibraryError, require
+from assay.core.errors import MissingLibraryError, require
 from assay.core.roles import ScoreTable
 from assay.core.sample import Sample
 from assay.images.hashes import perceptual_hash

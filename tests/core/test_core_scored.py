@@ -12,7 +12,7 @@ from assay.core.errors import ContractError, ModelError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.core.scored import scored
+from assay.core.scoring import score_isolated
 from labs import tiny_lab
 from reward_parts import Trouble
 
@@ -22,12 +22,12 @@ def answers(*texts: str) -> list[Sample]:
 
 
 def test_those_at_which_it_raises_have_failed() -> None:
-    found = scored(Trouble("raises at long ones"), answers("aa", "aaa", "aaaa"), tiny_lab())
+    found = score_isolated(Trouble("raises at long ones"), answers("aa", "aaa", "aaaa"), tiny_lab())
     assert found == [Score(0.002), Unscored("failed", "ZeroDivisionError: division by zero"), Score(0.004)]
 
 
 def test_a_score_that_is_no_number_has_failed() -> None:
-    (found,) = scored(Trouble("gives nan"), answers("a"), tiny_lab())
+    (found,) = score_isolated(Trouble("gives nan"), answers("a"), tiny_lab())
     assert isinstance(found, Unscored)
     assert found.reason.startswith("ValueError: A score must be finite, was nan")
 
@@ -41,6 +41,6 @@ def test_what_the_user_can_mend_comes_through_and_so_does_a_broken_promise() -> 
             raise ContractError("It was promised.")
 
     with pytest.raises(ModelError, match="There is no such judge"):
-        scored(Trouble("knows no such thing"), answers("a", "b"), tiny_lab())
+        score_isolated(Trouble("knows no such thing"), answers("a", "b"), tiny_lab())
     with pytest.raises(ContractError, match="It was promised"):
-        scored(Liar(), answers("a", "b"), tiny_lab())
+        score_isolated(Liar(), answers("a", "b"), tiny_lab())

@@ -17,8 +17,19 @@ from PIL import Image as Pillow
 
 from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.images.codec import decode, encode_png
-from assay.images.metadata import KEYWORDS, LONGEST, WHOLE, XMP, embed_provenance, read_provenance, strip_provenance
-from assay.images.xmp import ALGORITHM, SPACES, TRAINED, packet
+from assay.images.metadata import (
+    ALGORITHMIC_MEDIA,
+    KEYWORDS,
+    MAX_CHARACTERS,
+    NAMESPACES,
+    PROVENANCE_KEYWORD,
+    TRAINED_MEDIA,
+    XMP,
+    embed_provenance,
+    read_provenance,
+    strip_provenance,
+    xmp_packet,
+)
 
 PIXELS = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
 PICTURE = encode_png(PIXELS)
@@ -65,7 +76,7 @@ def properties(xmp: str) -> Mapping[str, str]:
     (description,) = root.findall(f"{RDF}RDF/{RDF}Description")
     found = dict(description.attrib)
     assert found.pop(f"{RDF}about") == ""
-    names = {uri: prefix for prefix, uri in SPACES.items()}
+    names = {uri: prefix for prefix, uri in NAMESPACES.items()}
     return {f"{names[name[1:].partition('}')[0]]}:{name.partition('}')[2]}": value for name, value in found.items()}
 
 
@@ -81,8 +92,12 @@ def test_other_readers_see_it() -> None:
     assert set(text) == set(KEYWORDS)
     assert (text["Software"], text["Seed"], text["Sample"]) == ("assay 0.1.0", str(2**62 + 1), "3f2a")
     assert (text["Prompt"], text["Model"]) == (SAID.prompt, "embedded:fashion-diffusion")
-    assert text["Source Type"] == TRAINED
-    assert json.loads(text[WHOLE])["chain"][1] == {"id": "77aa", "made_by": "collected", "origin": "seeds.jsonl:3"}
+    assert text["Source Type"] == TRAINED_MEDIA
+    assert json.loads(text[PROVENANCE_KEYWORD])["chain"][1] == {
+        "id": "77aa",
+        "made_by": "collected",
+        "origin": "seeds.jsonl:3",
+    }
     assert properties(text[XMP]) == {
         "xmp:CreatorTool": "assay 0.1.0",
         "xmp:CreateDate": SAID.date,
@@ -142,7 +157,7 @@ def test_a_long_prompt_is_cut_and_says_so() -> None:
     )
     assert len(png) < 1_000_000
     said, same = read_provenance(png)
-    assert said.prompt == f"{whole[:LONGEST]} [cut here, of 2,000,000 characters]"
+    assert said.prompt == f"{whole[:MAX_CHARACTERS]} [cut here, of 2,000,000 characters]"
     assert said.settings == {"system": said.prompt}
     assert same
     assert properties(text_of(png)[XMP])["Iptc4xmpExt:AIPromptInformation"] == said.prompt
@@ -150,9 +165,9 @@ def test_a_long_prompt_is_cut_and_says_so() -> None:
 
 def test_source_types_are_claimed_only_where_they_are_known() -> None:
     by_program = Provenance(id="x", synthetic=True, made_by="Noise")
-    assert properties(packet(by_program))["Iptc4xmpExt:DigitalSourceType"] == ALGORITHM
+    assert properties(xmp_packet(by_program))["Iptc4xmpExt:DigitalSourceType"] == ALGORITHMIC_MEDIA
     collected = Provenance(id="x", synthetic=False, made_by="collected")
-    assert "Iptc4xmpExt:DigitalSourceType" not in properties(packet(collected))
+    assert "Iptc4xmpExt:DigitalSourceType" not in properties(xmp_packet(collected))
     assert "Source Type" not in text_of(embed_provenance(PICTURE, collected))
 
 

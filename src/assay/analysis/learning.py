@@ -17,7 +17,7 @@ from assay.analysis.answers import other_measures, pairwise_comparisons
 from assay.analysis.finished_run import FinishedRun
 from assay.analysis.proof import comparisons
 from assay.core.arms import BASE, OWN, is_base
-from assay.core.curves import CURVE_INFO, FILE, HELD_OUT, WATCH, Curves
+from assay.core.curves import CURVE_INFO, CURVES_FILE, HELD_OUT_PREFIX, WATCH_PREFIX, Curves
 from assay.core.effect import Effect
 from assay.core.recipe import Proof
 from assay.pipeline.plan import MODEL, Placed
@@ -49,7 +49,8 @@ class TrainingCurve:
     """One quantity over the training steps."""
 
     name: str
-    """Key of `core.curves.CURVE_INFO`, with or without prefix `WATCH` or `HELD_OUT`, or any other name of a trainer."""
+    """Key of `core.curves.CURVE_INFO`, with or without prefix `WATCH_PREFIX` or `HELD_OUT_PREFIX`, or any other name of
+    a trainer."""
     lines: tuple[CurveLine, ...]
     rise: Effect | None = None
     """Change from the first to the last step by a linear fit over all trainings; None with too few measurements."""
@@ -57,23 +58,23 @@ class TrainingCurve:
     @property
     def title(self) -> str:
         """Heading on the page."""
-        if self.name.startswith(WATCH):
-            return f"{self.name.removeprefix(WATCH)} (monitored)"
-        return self.name.replace("kl", "KL") if self.name.removeprefix(HELD_OUT) == "kl" else self.name
+        if self.name.startswith(WATCH_PREFIX):
+            return f"{self.name.removeprefix(WATCH_PREFIX)} (monitored)"
+        return self.name.replace("kl", "KL") if self.name.removeprefix(HELD_OUT_PREFIX) == "kl" else self.name
 
     @property
     def description(self) -> str:
         """Meaning of the quantity."""
-        bare = self.name.removeprefix(HELD_OUT)
-        if self.name.startswith(WATCH):
+        bare = self.name.removeprefix(HELD_OUT_PREFIX)
+        if self.name.startswith(WATCH_PREFIX):
             return "measured on the answers of a step, not trained on"
-        known = CURVE_INFO[bare].said if bare in CURVE_INFO else ""
+        known = CURVE_INFO[bare].description if bare in CURVE_INFO else ""
         return f"{known}, on held-out data" if known and bare != self.name else known
 
     @property
     def unit(self) -> str:
         """Unit of the values; may be empty."""
-        bare = self.name.removeprefix(HELD_OUT)
+        bare = self.name.removeprefix(HELD_OUT_PREFIX)
         return CURVE_INFO[bare].unit if bare in CURVE_INFO else ""
 
 
@@ -191,9 +192,9 @@ def _record(
 def _curves(folders: Sequence[Path]) -> tuple[TrainingCurve, ...]:
     """Curves of all trainings by name, in the order of the first training."""
     found = [
-        msgspec.json.decode((folder / FILE).read_bytes(), type=Curves)
+        msgspec.json.decode((folder / CURVES_FILE).read_bytes(), type=Curves)
         for folder in folders
-        if (folder / FILE).is_file()
+        if (folder / CURVES_FILE).is_file()
     ]
     names = dict.fromkeys(name for one in found for name in one.values)
     return tuple(
@@ -300,8 +301,8 @@ def _hacking(
     watched: Mapping[str, Any] = getattr(trainer, "watch", {})
     found = []
     for one in curves:
-        name = one.name.removeprefix(WATCH)
-        if one.name.startswith(WATCH) and one.rise is not None and name in watched:
+        name = one.name.removeprefix(WATCH_PREFIX)
+        if one.name.startswith(WATCH_PREFIX) and one.rise is not None and name in watched:
             found.append(SideMetric(f"{name} (monitored in training)", _verdict(one.rise, watched[name].scale.better)))
     return RewardHacking(reward, (*found, *sides), None if rewards is None else rewards.rise)
 

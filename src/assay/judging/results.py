@@ -16,7 +16,7 @@ from assay.judging.rate import JudgedTexts
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import wilson
 from assay.stats.ratings.agreement import (
-    PositionConsistency,
+    JudgePositionConsistency,
     SelfPreference,
     accuracy,
     cohen_kappa,
@@ -79,7 +79,7 @@ class PairsResult:
     """Win rate of each model, or of output_a; conflicts and ties count half."""
     same: int
     """Pairs whose answers are one and the same: ties, and no part of `position`, whatever the judge says."""
-    position: PositionConsistency | None
+    position: JudgePositionConsistency | None
     length: LengthAudit | None
     length_of: str
     """Whose win rate it is about: the first name in `wins` where there are two, else output_a."""

@@ -6,7 +6,13 @@ from assay.stats.inference.bootstrap import PairedDifference, paired_bootstrap
 from assay.stats.inference.compare import FamilyComparison, Verdict, compare, verdict
 from assay.stats.inference.intervals import mean_of_proportions, wilson
 from assay.stats.inference.paired_tests import McNemar, holm, mcnemar, minimum_detectable_difference
-from assay.stats.ratings.agreement import PositionConsistency, accuracy, cohen_kappa, correlation, position_consistency
+from assay.stats.ratings.agreement import (
+    JudgePositionConsistency,
+    accuracy,
+    cohen_kappa,
+    correlation,
+    position_consistency,
+)
 from assay.stats.ratings.leaderboard import Intervals, Leaderboard, RatingScale, Standing, elo_leaderboard, leaderboard
 from assay.stats.ratings.length_control import LengthAudit, LengthControlled, length_audit, length_controlled
 from assay.stats.ratings.rating_models import BradleyTerry, bradley_terry, elo
@@ -21,13 +27,13 @@ __all__ = [
     "Detection",
     "FamilyComparison",
     "Intervals",
+    "JudgePositionConsistency",
     "Leaderboard",
     "LengthAudit",
     "LengthControlled",
     "McNemar",
     "PairedDifference",
     "PairwiseVotes",
-    "PositionConsistency",
     "PowerLaw",
     "RatingScale",
     "Standing",

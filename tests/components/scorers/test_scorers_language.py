@@ -75,7 +75,7 @@ def test_mistakes_are_named() -> None:
     for wrong in ((), ("en",), ("en", "en"), "en"):
         with pytest.raises(ValueError, match=r"Language.languages must be two or more different codes"):
             Language(languages=wrong)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"codes that it knows, had 'kr'. Known: af, "):
+    with pytest.raises(ValueError, match=r"'kr'\. Known: af, "):
         Language(languages=("en", "kr"))
     with pytest.raises(ValueError, match=r"Language.letters must be at least 1, was 0"):
         Language(letters=0)

@@ -321,19 +321,19 @@ def test_a_task_may_have_a_history_and_then_all_have_the_field(tmp_path: Path) -
 
 
 CHATS: list[tuple[Any, str]] = [
-    ([], r"line 2: messages must be text or a list of messages, like"),
-    ("Hi.", r"line 2: messages is no dialogue that begins with 'Human:'"),
-    ([user("Hi.")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
-    ([user("Hi."), tells(" ")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
-    ([tells("Hi.")], r"line 2: messages must be turns of user and assistant, .* was nothing before it"),
-    ([{"role": "system", "content": "x"}, tells("Hi.")], r"messages must be turns of user .* was system"),
-    ([user("Hi."), user("Ho."), tells("Yes?")], r"messages must be turns .* was user, user"),
-    ([user("Hi."), tells("Yes?"), tells("No.")], r"messages must be turns .* was user, assistant"),
-    ([user(""), tells("Yes?")], r"messages must have words in every turn, and turn 1 \(user\) has none"),
-    ([user("a"), tells(" "), user("b"), tells("c")], r"every turn, and turn 2 \(assistant\) has none"),
-    ([user("a"), {"role": "tool", "content": "b"}], r"messages must be messages with role"),
-    ([user(["a"]), tells("b")], r"messages must be messages with role"),
-    ([user("a"), tells("\ud800")], r"messages has a lone surrogate"),
+    ([], r"line 2: messages"),
+    ("Hi.", r"line 2: messages .*'Human:'"),
+    ([user("Hi.")], r"line 2: messages .*\n.*unanswered: skip"),
+    ([user("Hi."), tells(" ")], r"line 2: messages .*\n.*unanswered: skip"),
+    ([tells("Hi.")], r"line 2: messages"),
+    ([{"role": "system", "content": "x"}, tells("Hi.")], r"messages .* was system"),
+    ([user("Hi."), user("Ho."), tells("Yes?")], r"messages .* was user, user"),
+    ([user("Hi."), tells("Yes?"), tells("No.")], r"messages .* was user, assistant"),
+    ([user(""), tells("Yes?")], r"messages .*turn 1 \(user\)"),
+    ([user("a"), tells(" "), user("b"), tells("c")], r"messages .*turn 2 \(assistant\)"),
+    ([user("a"), {"role": "tool", "content": "b"}], r"messages .*role"),
+    ([user(["a"]), tells("b")], r"messages .*content"),
+    ([user("a"), tells("\ud800")], r"messages .*surrogate"),
 ]
 
 

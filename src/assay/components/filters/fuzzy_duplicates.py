@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import ClassVar, Literal
 
 from assay.components.filters.columns import check_choice
-from assay.core.extras import require
+from assay.core.errors import require
 from assay.core.roles import Decision, ScoreTable
 from assay.text.similarity.tokens import normalize_case, tokens
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.core.sample import Made, Sample
-from assay.text.instructions.arithmetic import LEVELS, Part, Problem, check_options, problems, task_fields
+from assay.text.instructions.arithmetic import LEVELS, ArithmeticPart, Problem, check_options, problems, task_fields
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ArithmeticProblems:
     """
 
     count: int
-    part: Part = "train"
+    part: ArithmeticPart = "train"
     level: int = 2
     seed: int = 0
     wrong: float = 0.0

@@ -8,7 +8,7 @@ from assay.analysis.format import percent, percent_between, plural, points, poin
 from assay.core.effect import Effect
 from assay.judging.page.text import CONTROLLED, same_answers
 from assay.judging.results import Humans, PairsResult, RateResult
-from assay.stats.ratings.agreement import PositionConsistency, SelfPreference
+from assay.stats.ratings.agreement import JudgePositionConsistency, SelfPreference
 from assay.stats.ratings.length_control import FEWEST, LengthAudit
 
 SAME = 0.9
@@ -50,7 +50,7 @@ def rate_checks(result: RateResult) -> list[Check]:
     return [*_spread(result), _rate_length(result.length), _people_grades(result), *_form(result.mass, "grades")]
 
 
-def by_order(found: PositionConsistency | None) -> bool:
+def by_order(found: JudgePositionConsistency | None) -> bool:
     """Whether more than half of the pairs get another verdict when their order is turned."""
     return found is not None and found.conflict.estimate > 0.5
 
@@ -70,7 +70,7 @@ def _position(result: PairsResult) -> Check:
     return Check("Position", same + _position_means(found, stuck), tuple(numbers))
 
 
-def _position_means(found: PositionConsistency, stuck: Effect | None) -> str:
+def _position_means(found: JudgePositionConsistency, stuck: Effect | None) -> str:
     if stuck is None:
         if found.conflict.estimate == 0:
             return "Both orders agree on every pair: the place played no part here."

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from assay.analysis.format import percent, percent_between, plural, points, points_between
 from assay.core.effect import Effect
 from assay.judging.results import Counts, Humans, PairsResult, RateResult
-from assay.stats.ratings.agreement import PositionConsistency, SelfPreference
+from assay.stats.ratings.agreement import JudgePositionConsistency, SelfPreference
 from assay.stats.ratings.length_control import FEWEST
 
 CONFLICTS = (
@@ -93,7 +93,7 @@ def same_answers(same: int) -> list[str]:
     return [f"Same answer twice: {plural(same, 'pair')}, ties and left out of the position figures."] if same else []
 
 
-def _position(found: PositionConsistency | None, same: int) -> list[str]:
+def _position(found: JudgePositionConsistency | None, same: int) -> list[str]:
     left = same_answers(same)
     if found is None:
         return [*left, "Position: no pair of two answers was judged in both orders."]

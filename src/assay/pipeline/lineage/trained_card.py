@@ -53,7 +53,9 @@ def _role(recipe: Recipe, stage: Stage, own: str) -> str:
         return f"It is the model that the recipe calls {own!r}."
     arm = str(stage.spec["arm"])
     assert recipe.prove is not None, "only a proof has arms"
-    said = f"{arm.removeprefix(CURVE)} real samples of each label" if _on_curve(arm) else recipe.prove.arm(arm).said
+    said = (
+        f"{arm.removeprefix(CURVE)} real samples of each label" if _on_curve(arm) else recipe.prove.arm(arm).description
+    )
     return f"It is there to measure what its data are worth, as the arm {arm!r}: {said}."
 
 

@@ -11,7 +11,7 @@ from assay.core.recipe import Proof
 from assay.core.roles import Scorer
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.core.scored import scored
+from assay.core.scoring import score_isolated
 from assay.pipeline.stages.shards import Tally, check_outcomes, failed, part, readable, samples_of
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, read_results, write_results
@@ -48,7 +48,7 @@ class MeasureArm:
         ]
         done = self._done(shard.target)
         todo = [one for one in asked if one is not None and one.parents[0] not in done]
-        outcomes = scored(self.component, todo, Lab(self.seed, self.models, StoredImages([self.holdout])))
+        outcomes = score_isolated(self.component, todo, Lab(self.seed, self.models, StoredImages([self.holdout])))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
         found = {**done} | {one.parents[0]: outcome for one, outcome in zip(todo, outcomes, strict=True)}
         told = [

@@ -20,7 +20,7 @@ from assay.core.lab import Lab, Models
 from assay.core.roles import Artifact, Evaluator, Generator, Scorer, Source, Trainer
 from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.core.scored import scored
+from assay.core.scoring import score_isolated
 from assay.pipeline.memory import room
 from assay.store.atomic import disk_errors
 from assay.store.images import StoredImages
@@ -124,7 +124,7 @@ class ScorePart:
         done = self._done(shard.target)
         todo = [sample for sample in samples if sample.id not in done]
         lab = Lab(self.seed, self.models, StoredImages([shard.samples]))
-        outcomes = scored(self.component, todo, lab) if todo else []
+        outcomes = score_isolated(self.component, todo, lab) if todo else []
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
         by_id = {**done, **{sample.id: outcome for sample, outcome in zip(todo, outcomes, strict=True)}}
         rows = [by_id[sample.id] for sample in samples]

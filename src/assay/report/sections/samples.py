@@ -9,7 +9,7 @@ from markupsafe import Markup
 from assay.analysis.format import count
 from assay.analysis.report_data import ReportData
 from assay.analysis.samples import Example, LabelFunnel, ScoreColumn, few_rules
-from assay.core.score import UNSAFE
+from assay.core.score import UNSAFE_UNIT
 from assay.report.charts import bins, parts
 from assay.report.sections.section import Section
 from assay.report.template import fill
@@ -88,7 +88,7 @@ def scores(data: ReportData) -> Section | None:
     if not data.scores:
         return None
     rows = [(column, _bins(column)) for column in data.scores]
-    return Section("scores", "Score distributions", fill("scores.html", {"rows": rows, "unsafe": UNSAFE}))
+    return Section("scores", "Score distributions", fill("scores.html", {"rows": rows, "unsafe": UNSAFE_UNIT}))
 
 
 def _bins(column: ScoreColumn) -> Markup | None:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from assay.analysis.format import listed, number_ci, percent_ci, plural
 from assay.analysis.learning import FIRST, HeldOutPairs, HeldOutRewards, RewardHacking, TrainingCurve, TrainingRecord
 from assay.analysis.report_data import ReportData
-from assay.core.curves import WATCH
+from assay.core.curves import WATCH_PREFIX
 from assay.report.charts import arm_class, reliability, training_curve
 from assay.report.sections.section import Section
 from assay.report.template import fill
@@ -35,7 +35,7 @@ def _drawn(record: TrainingRecord) -> tuple[list[tuple[TrainingCurve, Markup]], 
     """Draw the main curves, and the collapsed ones."""
     order = {name: nth for nth, name in enumerate(FIRST)}
     first = sorted((curve for curve in record.curves if curve.name in order), key=lambda curve: order[curve.name])
-    first += [curve for curve in record.curves if curve.name.startswith(WATCH)]
+    first += [curve for curve in record.curves if curve.name.startswith(WATCH_PREFIX)]
     rest = [curve for curve in record.curves if curve not in first]
     css = arm_class(record.name)
     main, collapsed = ([(curve, training_curve(curve, css)) for curve in part] for part in (first, rest))

@@ -125,7 +125,7 @@ def correlation(
 
 
 @dataclass(frozen=True)
-class PositionConsistency:
+class JudgePositionConsistency:
     """Whether a judge that saw each pair in both orders looked at the answers or at their places."""
 
     agreement: Effect
@@ -139,7 +139,9 @@ class PositionConsistency:
     there are none."""
 
 
-def position_consistency(as_given: Sequence[int], swapped: Sequence[int], level: float = 0.95) -> PositionConsistency:
+def position_consistency(
+    as_given: Sequence[int], swapped: Sequence[int], level: float = 0.95
+) -> JudgePositionConsistency:
     """Reads the winners of n pairs in both orders: 1 or 2 as the pair stands originally, 0 for a tie.
 
     `swapped` is mapped back: 1 means the answer that is first in the original order, and that was shown second. All
@@ -160,7 +162,7 @@ def position_consistency(as_given: Sequence[int], swapped: Sequence[int], level:
     first = (given == 1).sum() + (turned == 2).sum() + ((given == 0).sum() + (turned == 0).sum()) / 2
     first_both, second_both = int(((given == 1) & (turned == 2)).sum()), int(((given == 2) & (turned == 1)).sum())
     stuck = first_both + second_both
-    return PositionConsistency(
+    return JudgePositionConsistency(
         agreement=wilson(same, n, level),
         conflict=wilson(n - same, n, level),
         first_place=wilson(float(first) / 2, n, level),

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-Part: TypeAlias = Literal["train", "held-out", "warm-up"]
-PARTS: tuple[str, ...] = get_args(Part)
+ArithmeticPart: TypeAlias = Literal["train", "held-out", "warm-up"]
+PARTS: tuple[str, ...] = get_args(ArithmeticPart)
 PART_PERCENTAGES: Mapping[str, int] = {"train": 60, "held-out": 25, "warm-up": 15}
 """Percentage of keys by part."""
 MAX_FAILED_DRAWS = 2000

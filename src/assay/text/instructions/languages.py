@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from assay.core.errors import did_you_mean
-from assay.core.extras import require
+from assay.core.errors import did_you_mean, require
 from assay.text.similarity.tokens import is_character_tokenized
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
-from assay.core.extras import require
+from assay.core.errors import require
 
 WINDOW = 20_000
 """Maximum characters per pattern search: the patterns are written for lines."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from assay.core.extras import require
+from assay.core.errors import require
 
 BleuTokenizer: TypeAlias = Literal["13a", "intl", "char", "zh", "none"]
 """sacrebleu's BLEU tokenizers: WMT's; Unicode punctuation; characters, for Japanese, Korean or Thai; Chinese

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from assay.core.extras import require
+from assay.core.errors import require
 from assay.text.similarity.tokens import tokens
 
 if TYPE_CHECKING:

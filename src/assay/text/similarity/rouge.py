@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from assay.core.extras import require
+from assay.core.errors import require
 from assay.text.similarity.lcs import lcs_length, lcs_positions, token_masks
 from assay.text.similarity.tokens import Tokenizer, tokens
 

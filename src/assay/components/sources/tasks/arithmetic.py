@@ -11,7 +11,7 @@ from assay.components.sources.files.records import check_limit
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
-from assay.text.instructions.arithmetic import LEVELS, Part, check_options, problems, task_fields
+from assay.text.instructions.arithmetic import LEVELS, ArithmeticPart, check_options, problems, task_fields
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Arithmetic:
     n, and whether its key is wrong only on its words.
     """
 
-    part: Part = "train"
+    part: ArithmeticPart = "train"
     """"train", "held-out" for evaluation, or "warm-up" for fine-tuning before reinforcement learning."""
     count: int | None = 500
     level: int = 2
