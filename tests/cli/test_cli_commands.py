@@ -273,7 +273,7 @@ def test_a_runs_own_data_opens_with_datasets_as_it_lies(finished: Path, tmp_path
 
 def test_an_export_does_not_touch_what_is_there(finished: Path, tmp_path: Path, refused: Any) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    assert "what assay did not write" in refused("export", finished, tmp_path)
+    assert str(tmp_path) in refused("export", finished, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

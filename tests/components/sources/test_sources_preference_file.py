@@ -139,15 +139,15 @@ BAD: list[tuple[Any, str, str]] = [
     ),
     (
         {"chosen": [user("Hi."), user("Hi."), assistant("a")], "rejected": [user("Hi."), assistant("b")]},
-        "chosen must be turns of user and assistant, .* was user, user",
+        "chosen .* was user, user",
         "unreadable",
     ),
     (
         {"chosen": "\n\nHuman: Hi.", "rejected": "\n\nHuman: Hi.\n\nAssistant: b"},
-        "chosen must end with the assistant",
+        "chosen .*assistant",
         "unreadable",
     ),
-    ({"prompt": [assistant("Hi.")], "chosen": "a", "rejected": "b"}, "prompt must be turns", "unreadable"),
+    ({"prompt": [assistant("Hi.")], "chosen": "a", "rejected": "b"}, "prompt .*was assistant", "unreadable"),
     ({"prompt": "Hi.", "chosen": {"a": 1}, "rejected": "b"}, "chosen must be text or a list of messages", "unreadable"),
     ({"prompt": 1.5, "chosen": [{"role": "bot", "content": "x"}], "rejected": "b"}, "messages with role", "unreadable"),
     ({"prompt": "Hi.", "chosen": [["x"]], "rejected": "b"}, "messages with role", "unreadable"),

@@ -92,7 +92,7 @@ INSTRUCTION_RULES = (
     InstructionRule("beyond-text", "It asks for what a text model cannot see or make, such as an image.", _beyond_text),
     InstructionRule(
         "write-a-program",
-        "It asks for a program without saying whether to write it or to give its output.",
+        "It asks for a program, and does not say whether to write it or to give what it would print.",
         lambda text: bool(_PROGRAM.match(text)),
     ),
     InstructionRule("starts-with-a-mark", "It starts with punctuation or a symbol.", _starts_with_punctuation),
@@ -107,7 +107,7 @@ INSTANCE_RULES = (
     InstanceRule("output-is-input", "The output is the input.", lambda _, given, output: given == output),
     InstanceRule(
         "ends-with-a-colon",
-        "The input or the output ends with a colon, so it is incomplete.",
+        "The input or the output ends with a colon: something was to follow.",
         lambda _, given, output: given.endswith(_COLONS) or output.endswith(_COLONS),
     ),
     InstanceRule(
@@ -121,10 +121,10 @@ LIST_ENDED, CUT_OFF, NOT_NOVEL, UNREADABLE = "list-ended", "cut-off", "not-novel
 CONTRADICTED, DUPLICATE = "contradicted", "duplicate"
 RULE_DESCRIPTIONS: Mapping[str, str] = {
     **{rule.name: rule.description for rule in (*INSTRUCTION_RULES, *INSTANCE_RULES)},
-    LIST_ENDED: "The model's list ended before this item.",
-    CUT_OFF: "The answer of the model was truncated at the token limit.",
-    NOT_NOVEL: "The instruction is too similar to an earlier one.",
-    UNREADABLE: "The answer of the model contains no example that can be parsed.",
+    LIST_ENDED: "The model's list ended before this place.",
+    CUT_OFF: "The model was cut at its token limit before it had finished.",
+    NOT_NOVEL: "The instruction is too like one that was there before.",
+    UNREADABLE: "The model gave no example in a form that can be read.",
     CONTRADICTED: "Another task has the same instruction and input, and another output.",
     DUPLICATE: "Another task is the same.",
 }
