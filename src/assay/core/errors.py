@@ -1,15 +1,14 @@
-"""What assay raises. One root, so a caller can catch everything with one `except`.
+"""Exceptions of assay, and import of libraries of optional extras.
 
 * AssayError
-  x UserError          the user can fix it: shown without a traceback, exit code 2
-    - RecipeError      a recipe names something that does not exist or cannot be built
-    - FieldError       a component asked a sample for a field, or a table for a column, that is not there
-    - ModelError       a model reference cannot be loaded, or the model cannot do what is asked of it
-    - SourceError      real data cannot be had, or is not what it should be
-    - StoreError       a folder, a disk or a file stands in the way
-  x ContractError      a component broke the promise of its role: our bug, or the plug-in author's
-
-Import of libraries that come with an optional extra of assay.
+  x UserError              can be fixed by the user: shown without a traceback, exit code 2
+    - RecipeError          a recipe is invalid
+    - FieldError           a field of a sample or a column of a table is missing
+    - ModelError           a model cannot be loaded, or does not support a request
+    - SourceError          source data are missing or invalid
+    - StoreError           a folder or file cannot be read or written
+    - MissingLibraryError  a library of an optional extra is not installed
+  x ContractError          a component violates the contract of its role: a bug in assay or in a plug-in
 """
 
 from __future__ import annotations
@@ -21,42 +20,42 @@ from types import ModuleType
 
 
 class AssayError(Exception):
-    """Root of everything assay raises on purpose."""
+    """Base class of all exceptions of assay."""
 
 
 class UserError(AssayError):
-    """A mistake the user can fix. `hint` says how."""
+    """Error that the user can fix; `hint` says how."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(f"{message}\n  {hint}" if hint else message)
 
 
 class RecipeError(UserError):
-    """A recipe names something that does not exist or cannot be built."""
+    """Invalid recipe."""
 
 
 class FieldError(UserError):
-    """A component asked for a field or a column that is not there."""
+    """Missing field or column."""
 
 
 class ModelError(UserError):
-    """A model reference cannot be loaded, or the model cannot do what is asked of it."""
+    """Model that cannot be loaded or does not support a request."""
 
 
 class SourceError(UserError):
-    """Real data cannot be had, or is not what it should be."""
+    """Missing or invalid source data."""
 
 
 class StoreError(UserError):
-    """A folder, a disk or a file stands in the way."""
+    """Folder or file that cannot be read or written."""
 
 
 class ContractError(AssayError):
-    """A component broke the promise of its role."""
+    """Component that violates the contract of its role."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """One line that lists what exists, nearest first: the hint of every name error."""
+    """Hint for an unknown name: the nearest known name, and all known names."""
     known = sorted(known)
     folded = {name.casefold(): name for name in known}
     near = get_close_matches(word.casefold(), folded, n=1)
