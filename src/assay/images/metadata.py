@@ -1,7 +1,4 @@
-"""Provenance within a PNG file: put in, read back and taken out again, without a pixel being touched.
-
-Provenance as an XMP packet: what photo tools, search engines and newsrooms read from an image.
-"""
+"""Provenance metadata of PNG files: an XMP packet and text chunks, written and removed without changing pixels."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ from assay.core.provenance import Provenance
 
 PNG = b"\x89PNG\r\n\x1a\n"
 XMP = "XML:com.adobe.xmp"
-"""The keyword under which a PNG file holds an XMP packet."""
+"""Keyword of an XMP packet in PNG."""
 PROVENANCE_KEYWORD = "assay"
-"""The keyword of everything that is known, as JSON."""
+"""Keyword of the complete provenance as JSON."""
 KEYWORDS = (
     XMP,
     "Software",
@@ -36,39 +33,39 @@ KEYWORDS = (
     PROVENANCE_KEYWORD,
 )
 MAX_CHARACTERS = 32_000
-"""Characters of a prompt or of a setting that an image carries; rows and `assay why RUN SAMPLE` have the whole."""
+"""Maximum characters of a prompt or setting in an image; rows and `assay why RUN SAMPLE` have the whole text."""
 _HEAD = len(PNG) + 25
-"""The signature and the header chunk, which comes first."""
+"""Length of the signature and the header chunk."""
 
 
-def embed_provenance(png: bytes, said: Provenance) -> bytes:
-    """The file with its provenance: an XMP packet, and plain text that Pillow gives in `image.text`.
+def embed_provenance(png: bytes, provenance: Provenance) -> bytes:
+    """Add provenance to a PNG file, as an XMP packet and as text (`image.text` in Pillow).
 
-    The compressed pixels stay byte for byte what they were, and `strip_provenance` gives the whole file back.
+    The compressed pixels are unchanged, and `strip_provenance` restores the original file.
 
     Source: PNG specification, third edition, 11.3.3 (tEXt and iTXt, and their keywords); XMP specification part 3,
     "PNG", for the keyword of the packet.
     """
-    assert png.startswith(PNG), "the caller looks whether it is a PNG file"
-    said = replace(
-        said,
-        prompt=_truncate(said.prompt),
-        settings={name: _truncate_value(one) for name, one in said.settings.items()},
+    assert png.startswith(PNG), "the caller checks that it is a PNG file"
+    provenance = replace(
+        provenance,
+        prompt=_truncate(provenance.prompt),
+        settings={name: _truncate_value(one) for name, one in provenance.settings.items()},
     )
-    told = json.dumps(json.loads(said.json()) | {"image": hashlib.sha256(png).hexdigest()}, ensure_ascii=False)
+    record = json.dumps(json.loads(provenance.json()) | {"image": hashlib.sha256(png).hexdigest()}, ensure_ascii=False)
     values = {
-        "Software": f"assay {said.assay}".strip(),
-        "Creation Time": said.date,
-        "Source Type": source_type(said),
-        "Made by": said.made_by,
-        "Model": ", ".join(one.model for one in said.models),
-        "Prompt": said.prompt,
-        "Seed": "" if said.seed is None else str(said.seed),
-        "Sample": said.id,
-        PROVENANCE_KEYWORD: told,
+        "Software": f"assay {provenance.assay}".strip(),
+        "Creation Time": provenance.date,
+        "Source Type": source_type(provenance),
+        "Made by": provenance.made_by,
+        "Model": ", ".join(one.model for one in provenance.models),
+        "Prompt": provenance.prompt,
+        "Seed": "" if provenance.seed is None else str(provenance.seed),
+        "Sample": provenance.id,
+        PROVENANCE_KEYWORD: record,
     }
     chunks = PngInfo()
-    chunks.add_itxt(XMP, xmp_packet(said))
+    chunks.add_itxt(XMP, xmp_packet(provenance))
     for keyword, value in values.items():
         if value:
             # A zero byte ends a text in PNG.
@@ -80,7 +77,7 @@ def embed_provenance(png: bytes, said: Provenance) -> bytes:
 
 
 def strip_provenance(png: bytes) -> bytes:
-    """The file without what `embed_provenance` put in; any other file as it is."""
+    """Remove the chunks of `embed_provenance`; other files are returned unchanged."""
     at = _HEAD
     while png.startswith(PNG) and png[at + 4 : at + 8] in (b"tEXt", b"iTXt"):
         end = at + 12 + int.from_bytes(png[at : at + 4], "big")
@@ -91,7 +88,7 @@ def strip_provenance(png: bytes) -> bytes:
 
 
 def read_provenance(png: bytes) -> tuple[Provenance, bool]:
-    """What a file says of itself, and whether it is the file that this was said of.
+    """Read the provenance of a file, and whether its digest matches the file without metadata.
 
     Raises:
         ValueError: It is no PNG file, or one that carries no provenance of assay's.
@@ -108,10 +105,10 @@ def read_provenance(png: bytes) -> tuple[Provenance, bool]:
         raise ValueError("it carries no provenance of assay's")
     try:
         value = json.loads(text)
-        said = msgspec.convert(value, Provenance)
+        provenance = msgspec.convert(value, Provenance)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise ValueError(f"its provenance cannot be read: {error}") from error
-    return said, value.get("image") == hashlib.sha256(strip_provenance(png)).hexdigest()
+    return provenance, value.get("image") == hashlib.sha256(strip_provenance(png)).hexdigest()
 
 
 def _truncate(text: str) -> str:
@@ -129,25 +126,25 @@ NAMESPACES = {
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "assay": "urn:x-assay:provenance/",
 }
-"""Of the properties, by prefix."""
+"""XML namespaces by prefix."""
 REPLACEMENT = "\ufffd"
-"""Stands where a character was that cannot be written."""
+"""Replacement for characters that cannot be written."""
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def source_type(said: Provenance) -> str:
-    """IPTC's digital source type; "" of a collected image, for nobody knows how it was made.
+def source_type(provenance: Provenance) -> str:
+    """IPTC digital source type; "" for a collected image.
 
     Source: IPTC NewsCodes, "Digital Source Type": trainedAlgorithmicMedia where a model made it, algorithmicMedia where
     a program did. Where we differ: a generator that names no model counts as a program.
     """
-    if not said.synthetic:
+    if not provenance.synthetic:
         return ""
-    return TRAINED_MEDIA if said.models else ALGORITHMIC_MEDIA
+    return TRAINED_MEDIA if provenance.models else ALGORITHMIC_MEDIA
 
 
-def xmp_packet(said: Provenance) -> str:
-    """One rdf:Description with a property each for the source type, the tool, the models, the prompt and the seed.
+def xmp_packet(provenance: Provenance) -> str:
+    """XMP packet: one rdf:Description with source type, tool, models, prompt and seed.
 
     Characters that XML 1.0 does not allow become U+FFFD; line ends and tabs stay what they are.
 
@@ -155,16 +152,18 @@ def xmp_packet(said: Provenance) -> str:
     Standard 2025.1, "Digital Source Type", "AI System Used" and "AI Prompt Information".
     """
     values = {
-        "xmp:CreatorTool": " ".join(["assay", said.assay]).strip(),
-        "xmp:CreateDate": said.date,
-        "Iptc4xmpExt:DigitalSourceType": source_type(said),
-        "Iptc4xmpExt:AISystemUsed": ", ".join(one.model for one in said.models),
-        "Iptc4xmpExt:AIPromptInformation": said.prompt,
-        "assay:Sample": said.id,
-        "assay:MadeBy": " ".join([said.made_by, *([] if said.version is None else [str(said.version)])]),
-        "assay:Seed": "" if said.seed is None else str(said.seed),
-        "assay:Recipe": said.recipe,
-        "assay:RecipeSha256": said.recipe_sha256,
+        "xmp:CreatorTool": " ".join(["assay", provenance.assay]).strip(),
+        "xmp:CreateDate": provenance.date,
+        "Iptc4xmpExt:DigitalSourceType": source_type(provenance),
+        "Iptc4xmpExt:AISystemUsed": ", ".join(one.model for one in provenance.models),
+        "Iptc4xmpExt:AIPromptInformation": provenance.prompt,
+        "assay:Sample": provenance.id,
+        "assay:MadeBy": " ".join(
+            [provenance.made_by, *([] if provenance.version is None else [str(provenance.version)])]
+        ),
+        "assay:Seed": "" if provenance.seed is None else str(provenance.seed),
+        "assay:Recipe": provenance.recipe,
+        "assay:RecipeSha256": provenance.recipe_sha256,
     }
     lines = [f"xmlns:{prefix}={quoteattr(uri)}" for prefix, uri in NAMESPACES.items()]
     lines += [f"{name}={quoteattr(_NO_XML.sub(REPLACEMENT, value))}" for name, value in values.items() if value]
