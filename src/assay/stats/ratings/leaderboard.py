@@ -26,7 +26,7 @@ from assay.stats.ratings.rating_models import (
 )
 from assay.stats.ratings.votes import Cells, Floats, PairwiseVotes, cells
 
-Kind: TypeAlias = Literal["bootstrap", "sandwich", "fisher"]
+CovarianceMethod: TypeAlias = Literal["bootstrap", "sandwich", "fisher"]
 ELO_UNIT = SCALE / math.log(10)
 """Elo points a unit of log-strength."""
 WEAK_PRIOR = 0.01
@@ -38,7 +38,7 @@ BLOCK = 200
 class Intervals:
     """How to say how sure a rating is."""
 
-    kind: Kind = "bootstrap"
+    kind: CovarianceMethod = "bootstrap"
     """Over votes; or, faster and by approximation, from the curvature: "sandwich" or, trusting the model, "fisher"."""
     resamples: int = 1000
     seed: int = 0
@@ -214,7 +214,7 @@ def resampled(counted: Cells, fitted: BradleyTerry, ties: Ties, prior: float, ch
     return found, unbounded
 
 
-def covariance(counted: Cells, fitted: BradleyTerry, prior: float, kind: Kind) -> Floats:
+def covariance(counted: Cells, fitted: BradleyTerry, prior: float, kind: CovarianceMethod) -> Floats:
     """(m + k, m + k): of log-strengths (that sum to zero) and coefficients.
 
     "fisher" is the inverse of the curvature, right where the model is; "sandwich" puts the observed spread of the

@@ -17,7 +17,7 @@ from assay.text.similarity.lcs import BLOCK, lcs_length, lcs_length_by_masks, to
 from assay.text.similarity.rouge import rouge_f1
 from assay.text.similarity.tokens import Tokenizer, tokens
 
-Bounds: TypeAlias = npt.NDArray[np.float64]
+Floats64: TypeAlias = npt.NDArray[np.float64]
 
 FIRST_CANDIDATES = 8
 """Highest bounds that are checked first; their best F excludes most of the others."""
@@ -76,7 +76,7 @@ def _nearest(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) 
     return best
 
 
-def _bounds(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) -> Bounds:
+def _bounds(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) -> Floats64:
     """Upper bounds of F with each of the first `end` texts. Shape: (end,)."""
     differ = np.zeros(end, np.int64)
     for word in words:
@@ -84,7 +84,7 @@ def _bounds(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) -
     size, others = int(sketches.lengths[row]), sketches.lengths[:end]
     both = others + size
     shared = np.minimum(both - differ >> 1, np.minimum(others, size))
-    bounds: Bounds = 2 * shared / both
+    bounds: Floats64 = 2 * shared / both
     return bounds
 
 
