@@ -38,7 +38,7 @@ def main() -> None:
         print(f"fuzzy_duplicates: there is no {options.data / ALPACA}.", file=sys.stderr)
         sys.exit(2)
     texts = outputs(options.data, options.compare)
-    met = [beside_every_pair(texts, FuzzyDuplicates(jaccard=jaccard)) for jaccard in (0.5, 0.8)]
+    met = [compare_with_all_pairs(texts, FuzzyDuplicates(jaccard=jaccard)) for jaccard in (0.5, 0.8)]
     sizes(options.data, options.largest)
     sys.exit(0 if all(met) else 1)
 
@@ -58,7 +58,7 @@ def outputs(folder: Path, count: int) -> list[str]:
     return found
 
 
-def beside_every_pair(texts: Sequence[str], rule: FuzzyDuplicates) -> bool:
+def compare_with_all_pairs(texts: Sequence[str], rule: FuzzyDuplicates) -> bool:
     """Drops by the filter of those by every pair, and the ratio of the times."""
     mine, found = timed(rule, texts)
     start = time.process_time()

@@ -18,8 +18,7 @@ from assay.components.sources.text.ai_texts import AiTexts, read_ai_texts
 from assay.core.completions import TokenMoments
 from assay.core.model_kinds import MomentsModel
 from assay.models.open_models import OpenModels
-from assay.stats.confidence.detection import detection
-from assay.stats.confidence.false_alarms import flagging_threshold
+from assay.stats.confidence.detection import detection, flagging_threshold
 from assay.stats.inference.intervals import wilson
 from assay.text.decoding.machine_text import binoculars, curvature
 

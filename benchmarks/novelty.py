@@ -27,16 +27,16 @@ import numpy.typing as npt
 from novelty_texts import ALPACA, alpaca, made
 from rouge_score.rouge_scorer import RougeScorer
 
-from assay.text.similarity.lcs import length_by_masks, masks_of
+from assay.text.similarity.lcs import lcs_length_by_masks, token_masks
 from assay.text.similarity.nearest import nearest_before
-from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
-from assay.text.similarity.rouge import f_of
+from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
+from assay.text.similarity.rouge import rouge_f1
 from assay.text.similarity.tokens import ascii_tokens
 
 MEASURED = 1_000
 """Instructions at which the ratio is measured: the published algorithm takes a second for the first 200 already."""
 Floats: TypeAlias = npt.NDArray[np.float64]
-PAPERS = Rule(0.7, strict=True)
+PAPERS = NoveltyRule(0.7, strict=True)
 
 
 class Claims:
@@ -66,8 +66,8 @@ def main() -> None:
         return
     claims, texts = Claims(), alpaca(options.data)
     if options.compare:
-        beside_rouge_score(claims, texts, options.compare)
-    beside_its_twin(claims, texts)
+        compare_with_rouge_score(claims, texts, options.compare)
+    compare_with_brute_force(claims, texts)
     sizes(claims, options.data, options.largest)
     if options.nearest:
         for count in (1_000, 2_000, 4_000, 8_000):
@@ -76,10 +76,10 @@ def main() -> None:
     sys.exit(1 if claims.missed else 0)
 
 
-def beside_rouge_score(claims: Claims, texts: Sequence[str], count: int) -> None:
+def compare_with_rouge_score(claims: Claims, texts: Sequence[str], count: int) -> None:
     """The same set kept by both rules, and the ratio at MEASURED."""
     table, marks = published(texts[:count])
-    for rule in (Rule(), PAPERS):
+    for rule in (NoveltyRule(), PAPERS):
         theirs = greedy(table, rule)
         found = NoveltyFilter(rule, ascii_tokens).add_all(texts[:count])
         same = sum(one == two for one, two in zip(found, theirs, strict=True))
@@ -112,24 +112,24 @@ def published(texts: Sequence[str]) -> tuple[list[Floats], dict[int, float]]:
     return table, marks
 
 
-def greedy(table: Iterable[Floats], rule: Rule) -> list[Novelty]:
+def greedy(table: Iterable[Floats], rule: NoveltyRule) -> list[NoveltyDecision]:
     """The decisions that follow from F of each with all before it."""
-    found: list[Novelty] = []
+    found: list[NoveltyDecision] = []
     kept: list[int] = []
     for row in table:
         scores = row[kept]
-        refused = bool(kept) and rule.refuses(float(scores.max()))
+        refused = bool(kept) and rule.rejects(float(scores.max()))
         if refused:
-            found.append(Novelty(False, kept[int(scores.argmax())], float(scores.max())))
+            found.append(NoveltyDecision(False, kept[int(scores.argmax())], float(scores.max())))
         else:
-            found.append(Novelty(True, None, 0.0))
+            found.append(NoveltyDecision(True, None, 0.0))
             kept.append(len(found) - 1)
     return found
 
 
-def beside_its_twin(claims: Claims, texts: Sequence[str]) -> None:
+def compare_with_brute_force(claims: Claims, texts: Sequence[str]) -> None:
     """Every pair of all instructions, by a loop that sorts nothing out beforehand."""
-    for rule in (Rule(), PAPERS):
+    for rule in (NoveltyRule(), PAPERS):
         theirs = greedy(every_pair(texts), rule)
         found = NoveltyFilter(rule, ascii_tokens).add_all(texts)
         same = sum(one == two for one, two in zip(found, theirs, strict=True))
@@ -151,7 +151,7 @@ def every_pair(texts: Sequence[str]) -> Iterator[Floats]:
     for nth, own in enumerate(cut):
         shared = np.zeros(len(cut), np.int64)
         if len(own) > 64:
-            shared[:nth] = [length_by_masks(masks_of(own), len(own), other) for other in cut[:nth]]
+            shared[:nth] = [lcs_length_by_masks(token_masks(own), len(own), other) for other in cut[:nth]]
         else:
             for place, token in enumerate(own):
                 masks[token] |= np.uint64(1) << np.uint64(place)
@@ -164,7 +164,10 @@ def every_pair(texts: Sequence[str]) -> Iterator[Floats]:
             full = np.uint64((1 << len(own)) - 1)
             shared[order] = len(own) - np.bitwise_count(rows & full).astype(np.int64)
         yield np.array(
-            [f_of(*one) for one in zip(shared[:nth].tolist(), repeat(len(own)), lengths[:nth].tolist(), strict=False)]
+            [
+                rouge_f1(*one)
+                for one in zip(shared[:nth].tolist(), repeat(len(own)), lengths[:nth].tolist(), strict=False)
+            ]
         )
 
 

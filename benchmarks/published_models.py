@@ -14,6 +14,7 @@ from mmlu_subjects import SHOTS, WANTED, Subject, assay_way, in_turns, read_subj
 
 from assay.analysis.format import count, p_value, percent, plural, points_between, signed
 from assay.components.sources.tasks.mmlu import Mmlu
+from assay.core.decoding import parse_strategy
 from assay.core.effect import Effect
 from assay.core.score import Score
 from assay.evaluation.plan import EvalCell, cells, parse_prompt_setup
@@ -25,7 +26,6 @@ from assay.pipeline.progress import watched
 from assay.pipeline.quiet import hushed
 from assay.stats import mean_of_proportions
 from assay.store.run_folder import RunFolder
-from assay.text.decoding.strategies import parse_strategy
 
 MODEL = "embedded:smollm2"
 MAX_TOKENS = 256

@@ -13,9 +13,8 @@ from assay.components.sources.files.records import Record, jsonl_records
 from assay.components.sources.files.vote_file import read_votes
 from assay.core.errors import SourceError
 from assay.stats.ratings.agreement import accuracy, position_consistency
-from assay.stats.ratings.bradley_terry import bradley_terry
-from assay.stats.ratings.elo import elo
 from assay.stats.ratings.length_control import Benchmark, LengthControlled, length_controlled
+from assay.stats.ratings.rating_models import bradley_terry, elo
 
 ITEMS = ("difficulty", "baseline_characters", "verbose_characters", "concise_characters")
 ANNOTATIONS = ("model", "item", "preference", "model_characters", "baseline_characters")

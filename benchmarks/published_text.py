@@ -81,7 +81,7 @@ def perplexity_figures(path: Path, tokens: int) -> Iterator[Figure]:
     from assay.models.loading import Device
     from assay.models.registry import open_model
     from assay.models.text.rolling import rolled
-    from assay.text.decoding.perplexity import of_text
+    from assay.text.decoding.perplexity import text_perplexity
 
     model = open_model("text-model", MODEL, Device(device="cpu", dtype="float32"))
     text = wikitext(path)
@@ -92,7 +92,7 @@ def perplexity_figures(path: Path, tokens: int) -> Iterator[Figure]:
         text = model.tokenizer.decode(ids[:tokens])
         ids = model.tokens_of(text)
     (read,) = rolled(model, [text], window=WINDOW, stride=STRIDE)
-    ours = of_text(text, read.values)
+    ours = text_perplexity(text, read.values)
     published = plain_loop(model.model, ids)
     of = f"WikiText-2 test, {len(ids):,} tokens, window {WINDOW}, stride {STRIDE}"
     yield f"perplexity, {of}", published, ours.per_token, published * RELATIVE

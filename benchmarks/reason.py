@@ -31,7 +31,7 @@ from assay.core.score import Score
 from assay.models.open_models import OpenModels
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.store.images import StoredImages
-from assay.text.instructions.arithmetic import Part
+from assay.text.instructions.arithmetic import ArithmeticPart
 
 RIGHT = NumberEquals("answer")
 
@@ -51,7 +51,7 @@ class Trial:
         steps = (lambda step, of: self.tell(name, step, "of", of)) if self.options.verbose else None
         return Lab(self.options.seed, self.models, StoredImages([]), self.folder / name, progress=steps)
 
-    def problems(self, part: Part, count: int, wrong: float = 0.0, worked: float = 1.0) -> Sequence[Sample]:
+    def problems(self, part: ArithmeticPart, count: int, wrong: float = 0.0, worked: float = 1.0) -> Sequence[Sample]:
         return Arithmetic(part, count, self.options.level, wrong=wrong, worked=worked).read(self.lab("none"))
 
     def start(self) -> str:

@@ -64,7 +64,7 @@ def _job(options: argparse.Namespace) -> Any:
     from assay.core.completions import Message
     from assay.models.references import locate
     from assay.models.text.chat import answered
-    from assay.text.instructions.prompt import task_prompt
+    from assay.text.instructions.dialogues import task_prompt
 
     model = "embedded:smollm2"
     tokenizer = load_tokenizer(locate(model))

@@ -15,7 +15,7 @@ from assay.core.lab import Lab
 from assay.core.recipe import Proof, Recipe
 from assay.core.roles import Artifact
 from assay.core.sample import Made, Sample
-from assay.core.score import SHARE, Outcome, Scale, Score, Unscored
+from assay.core.score import FRACTION_CORRECT_UNIT, Outcome, Scale, Score, Unscored
 from run_parts import broken, note
 
 START = 6.0
@@ -151,7 +151,7 @@ class Exact:
     folder: str | None = None
 
     version: ClassVar[int] = 1
-    scale: ClassVar[Scale] = Scale(SHARE, 0.0, 1.0)
+    scale: ClassVar[Scale] = Scale(FRACTION_CORRECT_UNIT, 0.0, 1.0)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         note(self.folder, str(len(samples)))

@@ -26,6 +26,7 @@ from assay.core.completions import (
 from assay.core.errors import ModelError, StoreError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.model_kinds import (
+    AnswerRewardModel,
     Classifier,
     Embedder,
     ImageModel,
@@ -34,8 +35,7 @@ from assay.core.model_kinds import (
     Matrix,
     NotGenerated,
     Pixels,
-    RewardModel,
-    TextClassifier,
+    TextClassificationModel,
     TextModel,
     TwinEncoder,
 )
@@ -45,7 +45,7 @@ from assay.models.loading import Device, ModelRequest
 from assay.models.text.classifier import HeadOnSentences, open_text_classifier
 from assay.models.text.limits import check_lengths, log_probs_of
 from assay.store.images import StoredImages
-from assay.text.instructions.task_prompts import ENGLISH, KOREAN, TaskWording
+from assay.text.instructions.self_instruct_prompts import ENGLISH, KOREAN, TaskWording
 from assay.text.prompting.delimiters import fenced
 from judges import longer
 
@@ -467,13 +467,13 @@ class TinyModels:
     def likelihood_model(self, reference: str) -> LikelihoodModel:
         return Author() if reference == "tiny:author" else _open(reference, "tiny:judge", Grader())
 
-    def reward_model(self, reference: str) -> RewardModel:
+    def reward_model(self, reference: str) -> AnswerRewardModel:
         return _open(reference, "tiny:rater", Rater())
 
     def embedder(self, reference: str) -> Embedder:
         return _open(reference, "tiny:letters", Letters())
 
-    def text_classifier(self, reference: str) -> TextClassifier:
+    def text_classifier(self, reference: str) -> TextClassificationModel:
         if Path(reference).is_dir():
             head = open_text_classifier(ModelRequest(reference, Device(device="cpu")), self.embedder)
         else:

@@ -62,7 +62,7 @@ from assay.stats.confidence.detection import detection
 from assay.stats.confidence.risk_coverage import abstention_curve
 from assay.stats.distributions.selection import SelectionOverlap
 from assay.stats.inference.compare import compare
-from assay.stats.inference.grouped import grouped_mean, grouped_proportion
+from assay.stats.inference.intervals import grouped_mean, grouped_proportion
 from assay.stats.ratings.preferences import Side as Preferred
 from assay.stats.ratings.preferences import agreements, duplication, length_statistics, win_records
 

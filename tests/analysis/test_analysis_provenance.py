@@ -63,7 +63,7 @@ def test_collected_texts_have_the_license_of_the_dataset_card(tmp_path: Path, li
     assert "embedded:minilm apache-2.0" in page
     card = card_of(tmp_path / "run")
     assert card.data == (("Texts some.txt", license_),)
-    assert [(model.part, model.licence) for model in card.models] == [("scorer (place)", "apache-2.0")]
+    assert [(model.part, model.license) for model in card.models] == [("scorer (place)", "apache-2.0")]
 
 
 def test_an_unknown_number_of_synthetic_samples_is_not_zero() -> None:

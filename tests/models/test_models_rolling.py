@@ -15,7 +15,7 @@ from assay.core.model_kinds import TokenModel
 from assay.models.loading import Device
 from assay.models.registry import open_model
 from assay.models.text.rolling import rolled
-from assay.text.decoding.perplexity import of_text
+from assay.text.decoding.perplexity import text_perplexity
 
 TEXT = "One fish, two fish, red fish, blue fish. 안녕하세요, 세계! def add(a, b):\n    return a + b\n" * 3
 
@@ -47,7 +47,7 @@ def test_perplexity_by_windows_is_that_of_a_plain_loop(transformers: Any, window
     ids = transformers.tokens_of(TEXT)
     (read,) = rolled(transformers, [TEXT], window=window, stride=stride)
     expected = page(transformers.model, ids, window, stride or window // 2)
-    assert of_text(TEXT, read.values).per_token == pytest.approx(expected, rel=1e-4)
+    assert text_perplexity(TEXT, read.values).per_token == pytest.approx(expected, rel=1e-4)
     assert len(read.values) == len(ids)
     assert (read.window, read.stride) == (window, stride or window // 2)
 

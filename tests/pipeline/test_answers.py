@@ -213,9 +213,9 @@ def test_a_variant_says_only_what_is_other(tmp_path: Path) -> None:
 
 def test_what_looks_at_answers_needs_answers() -> None:
     plain = {"holdout": TrueSums(), "evaluate": run_parts.Right()}
-    with pytest.raises(RecipeError, match=r"prove\.measures\.exact looks at the answers of models, and Right"):
+    with pytest.raises(RecipeError, match=r"prove\.measures\.exact .*Right"):
         Proof(**plain, measures={"exact": Exact()})  # type: ignore[arg-type]
-    with pytest.raises(RecipeError, match=r"prove\.duel looks at the answers"):
+    with pytest.raises(RecipeError, match=r"prove\.duel "):
         Proof(**plain, duel=Nearer())  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match=r"prove\.duel needs two arms"):
         recipe(arms=("filtered",), answer=(), real=None)

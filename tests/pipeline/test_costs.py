@@ -12,8 +12,7 @@ from assay.models.remote.budget import Account
 from assay.pipeline.cost.costs import Paid, costs
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.recipe.spec import build, describe
-from assay.store.keys import digest
-from assay.store.receipts import Receipt, write_receipt
+from assay.store.receipts import Receipt, digest, write_receipt
 from command_line import called
 from fault_server import FaultServer
 from remote_parts import KEY

@@ -18,7 +18,7 @@ from assay.report.api import report
 from assay.store.export.export import export
 from assay.store.images import StoredImages
 from assay.store.rows import read_decisions, read_results
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from command_line import called
 from run_parts import folder_of, run
 
@@ -104,7 +104,10 @@ def test_each_dialogue_gives_its_best_and_its_worst_answer(whole: Path) -> None:
     assert len(kept) > 2
     assert len({prompt_digest(one) for one in kept}) == len(kept)  # LLaMA-2: the one best answer of a prompt
     for one, thing in zip(made, THINGS, strict=True):
-        assert [turn.text for turn in said_before(one)] == [f"{SYSTEM}\n\nI lost my {thing}.", f"Your {thing}? Oh."]
+        assert [turn.text for turn in history_messages(one)] == [
+            f"{SYSTEM}\n\nI lost my {thing}.",
+            f"Your {thing}? Oh.",
+        ]
         assert one.text("instruction") == "Where is it?"
     for one in kept:
         said = json.loads(one.text("rankings"))["reward"]

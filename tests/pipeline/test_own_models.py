@@ -23,7 +23,7 @@ from assay.pipeline.recipe.codec import dump, load
 from assay.pipeline.recipe.trained import bound, named, stand_ins
 from assay.pipeline.stages.context import read_artifact
 from assay.report.api import report
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 from labs import tiny_lab
 from run_parts import datasets, folder_of, run, stamps
 
@@ -78,7 +78,7 @@ def test_each_stage_comes_after_those_it_needs() -> None:
 
 
 def test_it_is_trained_before_it_makes_anything(whole: Path) -> None:
-    made = read_made(folder_of(whole, "generate") / "part-00000.parquet")
+    made = read_samples(folder_of(whole, "generate") / "part-00000.parquet")
     assert {one.text("by") for one in made} == {" 2"}  # type: ignore[union-attr]
 
 
@@ -105,9 +105,9 @@ def test_those_that_start_from_it_are_set_against_it(whole: Path) -> None:
 
 
 def test_every_model_is_measured_beside(whole: Path) -> None:
-    (beside,) = report(whole).facts.auxiliary_evaluation
-    assert (beside.measure.name, beside.measure.unit, beside.arms["more"].n) == ("far", "off by", 11)
-    assert {arm: round(effect.estimate) for arm, effect in beside.arms.items()}["more"] == 1
+    (auxiliary,) = report(whole).facts.auxiliary_evaluation
+    assert (auxiliary.measure.name, auxiliary.measure.unit, auxiliary.arms["more"].n) == ("far", "off by", 11)
+    assert {arm: round(effect.estimate) for arm, effect in auxiliary.arms.items()}["more"] == 1
     results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
     assert results["auxiliary_evaluation"][0]["measure"]["name"] == "far"
     assert "Auxiliary evaluation: better on far." in results["answer"]

@@ -12,7 +12,7 @@ from assay.pipeline.plan import stages, survey
 from assay.pipeline.progress import Bars, Lines, Silent, watched
 from assay.pipeline.quiet import hushed
 from assay.pipeline.recipe.codec import load
-from assay.store.keys import stage_key
+from assay.store.receipts import stage_key
 from run_parts import Shapes, folder_of, recipe, run
 
 SOURCES = {"real", "holdout", "calibrate", "ood-0", "ood-1"}

@@ -23,14 +23,14 @@ from assay.components.sources.text.texts import Texts
 from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
-from assay.models.model_cards import licence_of
-from assay.pipeline.lineage.models_used import data_licence
+from assay.models.model_cards import license_of
+from assay.pipeline.lineage.models_used import data_license
 from assay.pipeline.lineage.provenance import Origins
 from assay.pipeline.lineage.text import clean, in_words
 from assay.pipeline.lineage.why import explain, kept_samples, origins, read_run
 from assay.pipeline.plan import Placed, completed
 from assay.store.receipts import read_receipt
-from assay.store.shards import write_made
+from assay.store.shards import write_shard
 from preference_parts import Prompts, voices
 from run_parts import Bright, folder_of, recipe, run
 
@@ -102,7 +102,7 @@ def test_pairs_name_their_answerers_their_judges_and_the_prompt_they_began_with(
     assert [(model.part, model.model) for model in one.models] == [
         (name, answerer.model) for name, answerer in voices("one", "two").items()
     ]
-    assert {model.licence for model in one.models} == {"unknown"}
+    assert {model.license for model in one.models} == {"unknown"}
     assert one.scored_by["near"] == Judged("EmbeddingCosine", EmbeddingCosine.version, ("embedded:minilm",))
     assert [(step.made_by, step.id) for step in one.chain] == [("Preferences", seed.id), ("collected", seed.parents[0])]
     assert one.seed is None
@@ -135,7 +135,7 @@ def test_a_task_that_a_model_invented_leads_back_to_the_lines_of_the_seed_tasks(
     other = Sample({"instruction": "B"}, (second.id, one.id, human[5].id), "SelfInstruct")
     lost = Sample({"instruction": "C"}, ("0123456789abcdef",), "SelfInstruct")
     (tmp_path / "generate-ab").mkdir()
-    write_made(tmp_path / "generate-ab" / "part-00000.parquet", [one, other, lost], {})
+    write_shard(tmp_path / "generate-ab" / "part-00000.parquet", [one, other, lost], {})
     done = completed(read_run(whole)[1])
     found = Origins(what, {"generate": replace(done["generate"], folder=tmp_path / "generate-ab")})
     assert [(step.id, step.made_by, step.origin) for step in found.of(other).chain] == [
@@ -198,7 +198,7 @@ def card(folder: Path, head: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("head", "licence"),
+    ("head", "license"),
     [
         ("---\nlicense: cc-by-4.0\n---\n# x", "cc-by-4.0"),
         ("---\nlicense: [mit, apache-2.0]\n---\n", "mit, apache-2.0"),
@@ -216,12 +216,12 @@ def card(folder: Path, head: str) -> Path:
         ("", "unknown"),
     ],
 )
-def test_licences_are_read_and_never_guessed(tmp_path: Path, head: str, licence: str) -> None:
-    assert licence_of(str(card(tmp_path, head))) == licence
+def test_licenses_are_read_and_never_guessed(tmp_path: Path, head: str, license: str) -> None:
+    assert license_of(str(card(tmp_path, head))) == license
 
 
 @pytest.mark.parametrize(
-    ("reference", "licence"),
+    ("reference", "license"),
     [
         ("embedded:fashion-diffusion", "mit"), ("embedded:smollm2", "apache-2.0"), ("embedded:minilm", "apache-2.0"),
         ("embedded:nobody", "unknown"), ("openai:gpt-5", "unknown"), ("http://127.0.0.1:9/v1#mit", "unknown"),
@@ -230,8 +230,8 @@ def test_licences_are_read_and_never_guessed(tmp_path: Path, head: str, licence:
         ("", "unknown"), ("\0", "unknown"), ("x" * 5000, "unknown"),
     ],
 )  # fmt: skip
-def test_licences_by_reference(reference: str, licence: str) -> None:
-    assert licence_of(reference) == licence
+def test_licenses_by_reference(reference: str, license: str) -> None:
+    assert license_of(reference) == license
 
 
 def test_the_card_of_a_checkpoint_in_the_hubs_cache_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,8 +240,8 @@ def test_the_card_of_a_checkpoint_in_the_hubs_cache_is_read(tmp_path: Path, monk
     card(there / "snapshots" / "ab12", "---\nlicense: openrail\n---\n")
     (there / "refs").mkdir()
     (there / "refs" / "main").write_text("ab12", encoding="utf-8")
-    assert licence_of("somebody/something") == licence_of("vllm:somebody/something") == "openrail"
-    assert licence_of("somebody/else") == "unknown"
+    assert license_of("somebody/something") == license_of("vllm:somebody/something") == "openrail"
+    assert license_of("somebody/else") == "unknown"
 
 
 @dataclass(frozen=True)
@@ -249,11 +249,11 @@ class Ours:
     license: ClassVar[str] = "cc0-1.0"
 
 
-def test_licences_of_data_are_those_that_their_source_or_the_card_beside_them_says(tmp_path: Path) -> None:
+def test_licenses_of_data_are_those_that_their_source_or_the_card_beside_them_says(tmp_path: Path) -> None:
     card(tmp_path, "---\nlicense: cc-by-4.0\n---\n")
-    assert data_licence(Texts(str(tmp_path / "some.txt"))) == "cc-by-4.0"
-    assert data_licence(Texts(str(tmp_path))) == "cc-by-4.0"
-    assert data_licence(Texts(str(tmp_path / "deeper" / "some.txt"))) == "unknown"
-    assert data_licence(FashionMNIST()) == "mit"
-    assert data_licence(Ours()) == "cc0-1.0"
-    assert data_licence(Bright()) == "unknown"
+    assert data_license(Texts(str(tmp_path / "some.txt"))) == "cc-by-4.0"
+    assert data_license(Texts(str(tmp_path))) == "cc-by-4.0"
+    assert data_license(Texts(str(tmp_path / "deeper" / "some.txt"))) == "unknown"
+    assert data_license(FashionMNIST()) == "mit"
+    assert data_license(Ours()) == "cc0-1.0"
+    assert data_license(Bright()) == "unknown"

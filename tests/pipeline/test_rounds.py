@@ -22,7 +22,7 @@ from assay.pipeline.plan import stages
 from assay.pipeline.stages import generate as runs
 from assay.pipeline.stages.rounds import InRounds, planned
 from assay.pipeline.stages.shards import made_in, part, parts
-from assay.store.shards import read_made, write_made
+from assay.store.shards import read_samples, write_shard
 from run_parts import Chain, Interrupted, Shapes, counts, datasets, folder_of, run, stamps
 
 WHAT = Recipe("chain", Chain())
@@ -48,7 +48,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def numbers(folder: Path) -> list[int | None]:
-    rows = [row for path in parts(folder_of(folder, "generate")) for row in read_made(path)]
+    rows = [row for path in parts(folder_of(folder, "generate")) for row in read_samples(path)]
     return [int(row.text("number")) if isinstance(row, Sample) else None for row in rows]
 
 
@@ -150,10 +150,10 @@ def test_what_failed_is_in_no_pool_and_is_tried_again_by_itself(tmp_path: Path) 
 def test_a_worker_reads_a_part_anew_when_it_was_written_anew(tmp_path: Path) -> None:
     path = tmp_path / part(0)
     one, other = Sample({"a": "1"}), Sample({"a": "2"})
-    write_made(path, [one, Failure("x", "gone")], {})
+    write_shard(path, [one, Failure("x", "gone")], {})
     assert made_in([path]) == (one,)
     assert made_in([path]) is made_in([path])
-    write_made(path, [other], {})
+    write_shard(path, [other], {})
     assert made_in([path]) == (other,)
     assert made_in([]) == ()
 

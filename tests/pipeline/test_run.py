@@ -19,7 +19,7 @@ from assay.report.api import report
 from assay.store.images import StoredImages
 from assay.store.receipts import read_receipt
 from assay.store.rows import read_decisions
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 from run_parts import Blind, Bright, Eye, Interrupted, Plates, Shapes, counts, datasets, folder_of, recipe, run, stamps
 
 
@@ -114,7 +114,7 @@ def test_failures_are_stored_counted_and_tried_again(tmp_path: Path) -> None:
     what = recipe(Shapes(folder=str(shop)))
     run(what, tmp_path / "run")
     assert counts(tmp_path / "run", "generate") == {"requested": 150, "made": 120, "failed": 30, "fresh": 150}
-    rows = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_made(path)]
+    rows = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_samples(path)]
     assert [row.reason for row in rows if isinstance(row, Failure)] == ["the paint is dry"] * 30
     flow = report(tmp_path / "run").facts.funnel
     assert flow.requested == 150 == flow.kept + sum(flow.dropped.values()) + sum(flow.failed.values())
@@ -144,7 +144,7 @@ def test_a_part_of_failures_alone_has_the_columns_of_the_others(tmp_path: Path) 
     shop.mkdir()
     run(recipe(Shapes(count=65, every=64, folder=str(shop))), tmp_path / "run")
     first, second = parts(folder_of(tmp_path / "run", "generate"))
-    assert all(isinstance(row, Failure) for row in read_made(second))
+    assert all(isinstance(row, Failure) for row in read_samples(second))
     assert features(first) == features(second)
     assert "image" in features(second)
 
@@ -261,7 +261,7 @@ def test_a_part_of_other_seeds_is_no_part_of_this_run(whole: Path, tmp_path: Pat
 
 def test_an_image_that_is_not_what_it_was_fails_by_itself(whole: Path) -> None:
     (first, *_) = parts(folder_of(whole, "generate"))
-    sample = next(row for row in read_made(first) if isinstance(row, Sample))
+    sample = next(row for row in read_samples(first) if isinstance(row, Sample))
     with pytest.raises(StoreError, match="is missing"):
         StoredImages([folder_of(whole, "holdout")]).get([sample.image()])
 

@@ -24,8 +24,8 @@ from assay.pipeline.lineage.trained_card import card_for
 from assay.pipeline.plan import stages
 from assay.pipeline.stages.context import read_artifact
 from assay.pipeline.stages.stage import StageKind
-from assay.store.export.model_card import ModelCard, model_card_text
-from assay.store.receipts import Receipt, damaged, read_receipt
+from assay.store.export.cards import ModelCard, model_card_text
+from assay.store.receipts import Receipt, damaged_files, read_receipt
 from run_parts import Look, Middles, Plates, Right, Shapes, counts, datasets, folder_of, recipe, run, stamps
 
 ARMS = ("real", "unfiltered", "filtered", "permuted-labels", "real+synthetic", "nearest-real")
@@ -80,7 +80,7 @@ def test_every_arm_says_what_it_learnt_from_and_how_much_of_it_is_synthetic(whol
         text = card(whole, f"train-{arm}-0")
         assert f"{synthetic:,} of {n:,} samples are synthetic ({100 * synthetic / n:.3g} %)" in text
         assert ("Synthetic:** made by run_parts:Shapes 1." in text) is (synthetic > 0)
-        assert ("Collected:** run_parts:Plates (licence unknown)." in text) is (synthetic < n)
+        assert ("Collected:** run_parts:Plates (license unknown)." in text) is (synthetic < n)
         assert front(text)["tags"] == [*(["synthetic"] if synthetic else []), "assay"]
         assert front(text)["license"] == "unknown"
         assert f"as the arm {arm!r}: " in text
@@ -96,7 +96,7 @@ def test_a_card_is_no_part_of_the_training(whole: Path) -> None:
     receipt = read_receipt(folder)
     assert receipt is not None
     assert set(receipt.files) == {"artifact.json", "model/middles.json"}
-    assert damaged(folder, receipt) == []
+    assert damaged_files(folder, receipt) == []
     assert read_artifact(folder).digest == json.loads((folder / "artifact.json").read_text())["digest"]
 
 
@@ -144,13 +144,13 @@ def proved(train: Any, generate: Any = None, arm: str = "real+synthetic", real: 
     return Recipe("one", generate or GenerateImages("embedded:fashion-diffusion", ("a",), 1), train=train, prove=proof)
 
 
-def checkpoint(folder: Path, licence: str) -> str:
+def checkpoint(folder: Path, license: str) -> str:
     folder.mkdir()
-    (folder / "README.md").write_text(f"---\nlicense: {licence}\n---\n", encoding="utf-8")
+    (folder / "README.md").write_text(f"---\nlicense: {license}\n---\n", encoding="utf-8")
     return str(folder)
 
 
-def test_what_it_began_with_and_its_licence(tmp_path: Path) -> None:
+def test_what_it_began_with_and_its_license(tmp_path: Path) -> None:
     random = of(proved(ImageClassifier(("a", "b"))), 4)
     assert (random.start, random.hub) == (None, "")
     assert "Random weights." in model_card_text(random)
@@ -174,8 +174,8 @@ def test_the_data_and_their_makers(tmp_path: Path) -> None:
     assert mixed.data == (("FashionMNIST", "mit"),)
     text = model_card_text(mixed)
     assert "4 of 10 samples are synthetic (40 %); the others were collected" in text
-    assert "- **Synthetic:** made by GenerateImages 1 with `embedded:fashion-diffusion` (licence mit).\n" in text
-    assert "- **Collected:** FashionMNIST (licence mit)." in text
+    assert "- **Synthetic:** made by GenerateImages 1 with `embedded:fashion-diffusion` (license mit).\n" in text
+    assert "- **Collected:** FashionMNIST (license mit)." in text
     assert front(text)["datasets"] == ["FashionMNIST"]
     assert front(text)["pipeline_tag"] == "image-classification"
     filtered = of(proved(SFT(), arm="filtered"), 10)

@@ -23,7 +23,7 @@ from assay.probes.jailbreak.defenses import DEFENSES, JailbreakSetup, Reply, _ma
 from assay.probes.jailbreak.page import headline, render, rows, sentences
 from assay.probes.jailbreak.probe import JailbreakResult, bench_of, probe
 from assay.probes.jailbreak.tasks import Attack, Turn, attacks, attacks_on, through
-from assay.text.privacy.leaks import leaks
+from assay.text.privacy.leaks import find_leak
 from assay.text.prompting.jailbreaks import FAMILIES
 from labs import TinyModels
 
@@ -191,7 +191,7 @@ def test_every_attack_has_a_codeword_of_its_own() -> None:
     assert len({one.secret for one in found}) == len({one.unit for one in found}) == 120
     for one in found:
         assert one.secret in one.turn.system
-        assert not leaks(one.turn.message, one.secret)
+        assert not find_leak(one.turn.message, one.secret)
     assert attacks("secret", ["prefix"], 3, 1) == attacks("secret", ["prefix"], 3, 1)
     assert attacks("secret", ["prefix"], 3, 1) != attacks("secret", ["prefix"], 3, 2)
     with pytest.raises(ValueError, match="needs prompts"):

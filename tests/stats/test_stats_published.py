@@ -15,13 +15,13 @@ import pytest
 
 from assay.components.sources.tasks.mmlu import Mmlu
 from assay.core.completions import Answer, Capabilities, Completion, Continuations, Likelihood, TextRequest
+from assay.core.decoding import parse_strategy
 from assay.core.lab import Lab
 from assay.evaluation.plan import EvalCell, cells, parse_prompt_setup
 from assay.evaluation.run import Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.store.images import StoredImages
 from assay.store.run_folder import RunFolder
-from assay.text.decoding.strategies import parse_strategy
 from command_line import environment
 from labs import TinyModels
 from question_files import write
@@ -274,7 +274,7 @@ def test_lm_evaluation_harness_chooses_the_same_letters_or_is_said_to_be_missing
 def test_wrong_options_are_told_with_exit_code_two(tmp_path: Path) -> None:
     write(tmp_path / "mine" / "notes.txt", "Mine.\n")
     for options, said in (
-        (("--keep", tmp_path / "mine"), "is not a run of assay's"),
+        (("--keep", tmp_path / "mine"), "mine"),
         (("--tokens", -1), "expected 0 or more"),
     ):
         done = published(tmp_path, *options)

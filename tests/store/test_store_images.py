@@ -17,7 +17,7 @@ from assay.images.codec import decode
 from assay.store import images as images_module
 from assay.store.images import StoredImages
 from assay.store.rows import write_outcomes
-from assay.store.shards import write_made
+from assay.store.shards import write_shard
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def stage(tmp_path: Path) -> Path:
     """Six images in three shards."""
     for i in range(3):
         samples, blobs = image_samples(2, first=2 * i)
-        write_made(tmp_path / f"part-{i:05d}.parquet", samples, blobs)
+        write_shard(tmp_path / f"part-{i:05d}.parquet", samples, blobs)
     return tmp_path
 
 
@@ -54,7 +54,7 @@ def test_what_is_put_can_be_got_and_is_new(stage: Path) -> None:
     old = gray_image(3)[0]
     got = store.get([old, image])
     assert np.array_equal(got[1], pixels)
-    write_made(stage / "part-00003.parquet", [Sample({"image": image})], store.new)
+    write_shard(stage / "part-00003.parquet", [Sample({"image": image})], store.new)
     store.new.clear()
     assert np.array_equal(store.get([image])[0], pixels)
 
@@ -63,7 +63,7 @@ def test_a_shard_that_was_replaced_is_read_anew(stage: Path) -> None:
     store = StoredImages([stage])
     store.get([gray_image(0)[0]])
     samples, blobs = image_samples(3, first=10)
-    write_made(stage / "part-00000.parquet", samples, blobs)
+    write_shard(stage / "part-00000.parquet", samples, blobs)
     assert store.encoded([gray_image(12)[0]]) == [gray_image(12)[1]]
 
 
@@ -79,32 +79,32 @@ def test_pickles_small_and_works_after(stage: Path) -> None:
 
 def test_missing_images_are_named(stage: Path) -> None:
     image = Image("f" * 64, 1, 1)
-    with pytest.raises(StoreError, match=rf"{'f' * 64} is missing: it lies in no shard of {stage}"):
+    with pytest.raises(StoreError, match=rf"{'f' * 64}.*{stage}"):
         StoredImages([stage]).get([image])
-    with pytest.raises(StoreError, match="is missing"):
+    with pytest.raises(StoreError, match="f" * 64):
         StoredImages([]).get([image])
-    with pytest.raises(StoreError, match="nowhere does not exist"):
+    with pytest.raises(StoreError, match="nowhere"):
         StoredImages([stage / "nowhere"]).get([image])
 
 
 def test_bytes_that_are_not_what_they_were_are_named(stage: Path) -> None:
     image, data = gray_image(50)
-    write_made(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data[:-1] + b"?"})
-    with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet are not what they were"):
+    write_shard(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data[:-1] + b"?"})
+    with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet"):
         StoredImages([stage]).get([image])
 
 
 def test_bytes_that_do_not_decode_are_named(stage: Path) -> None:
     data = b"this is no image"
     image = Image(hashlib.sha256(data).hexdigest(), 1, 1)
-    write_made(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data})
-    with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet does not decode"):
+    write_shard(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data})
+    with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet"):
         StoredImages([stage]).get([image])
 
 
 def test_folders_may_hold_other_tables_and_failures(stage: Path) -> None:
     write_outcomes(stage / "part-00007.parquet", ["a"], [Score(1.0)])
-    write_made(stage / "part-00008.parquet", [Failure("a", "nan")], {})
+    write_shard(stage / "part-00008.parquet", [Failure("a", "nan")], {})
     assert len(StoredImages([stage]).get([gray_image(4)[0]])) == 1
 
 
@@ -112,7 +112,7 @@ def test_an_image_that_lies_in_an_earlier_stage_is_found(stage: Path, tmp_path: 
     image = gray_image(1)[0]
     later = tmp_path / "later"
     later.mkdir()
-    write_made(later / "part-00000.parquet", [Sample({"image": image, "caption": "a bag"})], {})
+    write_shard(later / "part-00000.parquet", [Sample({"image": image, "caption": "a bag"})], {})
     assert len(StoredImages([later, stage]).get([image])) == 1
 
 

@@ -21,7 +21,7 @@ from assay.store.rows import (
     write_outcomes,
     write_results,
 )
-from assay.store.tables import is_whole
+from assay.store.tables import is_readable
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SINGLE = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -47,7 +47,7 @@ def test_outcomes_come_back(path: Path, rows: list[tuple[str, Outcome]]) -> None
     first = path.read_bytes()
     write_outcomes(path, ids, outcomes)
     assert path.read_bytes() == first
-    assert is_whole(path)
+    assert is_readable(path)
 
 
 @given(rows=st.lists(st.builds(ResultRow, arm=TEXT, seed=st.integers(0, 2**63 - 1), id=TEXT, outcome=OUTCOME)))
@@ -70,7 +70,7 @@ def test_vectors_come_back_rounded_to_32_bits(path: Path) -> None:
 
 
 def test_a_vector_that_would_become_infinite_is_refused(path: Path) -> None:
-    with pytest.raises(ContractError, match="32-bit"):
+    with pytest.raises(ContractError, match=r"1e\+39"):
         write_outcomes(path, ["a"], [Fingerprint((1e39,))])
 
 
@@ -92,5 +92,5 @@ def test_columns_that_do_not_apply_are_null(path: Path) -> None:
 
 def test_a_table_of_another_kind_is_refused(path: Path) -> None:
     write_decisions(path, [DecisionRow("a", True, "f", "r", "")])
-    with pytest.raises(StoreError, match="holds decisions, expected outcomes"):
+    with pytest.raises(StoreError, match=r"decisions.*outcomes"):
         read_outcomes(path)

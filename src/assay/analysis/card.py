@@ -16,10 +16,10 @@ from assay.pipeline.lineage.why import read_run
 from assay.pipeline.plan import completed, missing
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe
-from assay.store.export.card import Card
+from assay.store.export.cards import DatasetCard
 
 
-def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = ()) -> Card:
+def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = ()) -> DatasetCard:
     """Build the dataset card of the samples that a run kept.
 
     Raises:
@@ -28,7 +28,7 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
     recipe, surveyed = read_run(run)
     whole = FinishedRun(run, recipe, completed(surveyed))
     counts = whole.once(funnel)
-    return Card(
+    return DatasetCard(
         name=recipe.name,
         question=recipe.question,
         makers=tuple(_makers(whole)),

@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 from assay.core.completions import Message
 from assay.core.errors import FieldError
 from assay.core.sample import Sample
-from assay.text.instructions.dialogues import said_before, transcript
+from assay.text.instructions.dialogues import history_messages, transcript
 from assay.text.prompting.methods import Prompt
 
 LONGEST = 6000
@@ -22,7 +22,7 @@ def cut(text: str, longest: int = LONGEST) -> str:
 def conversation_before(sample: Sample) -> str:
     """Return the conversation before a task as a transcript; the raw field if it cannot be parsed."""
     try:
-        return transcript(said_before(sample))
+        return transcript(history_messages(sample))
     except FieldError:
         return str(sample.fields.get("history", "")).strip()
 

@@ -18,7 +18,7 @@ from assay.pipeline.plan import Placed
 from assay.pipeline.stages.shards import parts, samples_of
 from assay.pipeline.stages.stage import score_id
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 
 Values: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Results: TypeAlias = dict[tuple[str, int], list[ResultRow]]
@@ -47,7 +47,7 @@ class FinishedRun:
     @cached_property
     def made(self) -> list[Made]:
         """Every requested sample in order: the sample, or its failure."""
-        return [row for path in parts(self.done["generate"].folder) for row in read_made(path)]
+        return [row for path in parts(self.done["generate"].folder) for row in read_samples(path)]
 
     @cached_property
     def samples(self) -> list[Sample]:

@@ -17,14 +17,13 @@ from assay.core.arms import BASE, OWN
 from assay.core.effect import Effect
 from assay.core.errors import UserError
 from assay.core.recipe import Recipe
-from assay.core.score import SHARE, Scale, Unscored
+from assay.core.score import FRACTION_CORRECT_UNIT, Scale, Unscored
 from assay.pipeline.recipe.trained import named as named_in
 from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.stage import train_id
 from assay.stats.inference.bootstrap import paired_bootstrap
-from assay.stats.inference.compare import compare
+from assay.stats.inference.compare import Verdict, compare, negated, verdict
 from assay.stats.inference.intervals import wilson
-from assay.stats.inference.verdict import Verdict, negated, verdict
 
 CURVE_POINTS = 200
 """Approximate maximum number of points of a loss curve."""
@@ -152,14 +151,14 @@ def measure_of(run: FinishedRun) -> ProofMeasure:
     if run.recipe.prove is None:
         return ACCURACY
     evaluator = run.recipe.prove.evaluate
-    if evaluator.scale.unit == SHARE:
+    if evaluator.scale.unit == FRACTION_CORRECT_UNIT:
         return ACCURACY
     return measure_named(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(evaluator).__name__).lower(), evaluator.scale)
 
 
 def measure_named(name: str, scale: Scale) -> ProofMeasure:
     """Return the measure of a scale under a name."""
-    if scale.unit == SHARE:
+    if scale.unit == FRACTION_CORRECT_UNIT:
         return replace(ACCURACY, name=name)
     return ProofMeasure(name, scale.unit, False, "lower" if scale.better == "lower" else "higher")
 
@@ -191,7 +190,7 @@ def arms(run: FinishedRun) -> tuple[Arm, ...]:
         evaluated.append(
             Arm(
                 name=name,
-                trained_on=proof.arm(name).said,
+                trained_on=proof.arm(name).description,
                 by_name=name in (*proof.variants, *proof.models),
                 n_samples=receipts[0].counts["samples"],
                 steps=receipts[0].counts["steps"],

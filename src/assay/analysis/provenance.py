@@ -11,7 +11,7 @@ from assay.components.generators.prompts import read_texts
 from assay.core.arms import BASE
 from assay.core.errors import UserError
 from assay.core.provenance import UNKNOWN
-from assay.pipeline.lineage.models_used import data_licence, models_in, parts_in, start_of, used
+from assay.pipeline.lineage.models_used import data_license, models_in, parts_in, start_of, used
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe
 from assay.pipeline.stages.generate import SourceStage
@@ -187,7 +187,7 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
         listing = getattr(source, "listing", str)
         path = str(getattr(source, "path", ""))
         yield DataSource(
-            describe(source)["use"], GENERATOR_SEEDS, path, _count(source), str(listing()), data_licence(source)
+            describe(source)["use"], GENERATOR_SEEDS, path, _count(source), str(listing()), data_license(source)
         )
     read = [placed for placed in run.done.values() if isinstance(placed.stage, SourceStage)]
     for placed in sorted(read, key=lambda placed: placed.stage.id.kind is StageKind.TEACH_DATA):
@@ -201,14 +201,14 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
             origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
             count=len(samples),
             digest=placed.receipt.digest,
-            license=data_licence(placed.stage.source),
+            license=data_license(placed.stage.source),
         )
 
 
 def _models_used(run: FinishedRun) -> Iterator[ModelUsed]:
     """Yield every model with its role and the license of its model card."""
     for role, reference in _roles(run):
-        license_ = "" if reference == RANDOM else used(run.recipe, reference).licence
+        license_ = "" if reference == RANDOM else used(run.recipe, reference).license
         yield ModelUsed(role, reference or "unknown", license=license_)
 
 

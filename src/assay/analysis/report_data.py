@@ -28,7 +28,7 @@ from assay.analysis.samples.preferences import PreferenceStatistics
 from assay.analysis.samples.score_selection import ScoreSelection
 from assay.analysis.samples.scores import ScoreColumn
 from assay.pipeline.stages.leakage import Leaks
-from assay.stats.inference.verdict import Verdict
+from assay.stats.inference.compare import Verdict
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from assay.analysis.format import count, listed, number, p_value, percent, plura
 from assay.analysis.proof import Arm, ArmComparison, readable
 from assay.analysis.report_data import ReportData
 from assay.core.arms import is_base
-from assay.stats.inference.power import minimum_detectable_difference
-from assay.stats.inference.verdict import Verdict
+from assay.stats.inference.compare import Verdict
+from assay.stats.inference.paired_tests import minimum_detectable_difference
 
 HEADLINES = {
     "helped": "Helped",

@@ -44,7 +44,7 @@ OWN = "own"
 TRAINED = "trained:"
 """Prefix of a reference to one of the recipe's `models`."""
 SIZED = ("unfiltered", "filtered", "random-subset", "human", "human+synthetic")
-"""Arms of which a random subset may be taken."""
+"""Arms that support a size."""
 _NAME = re.compile(r"(?P<kind>[a-z+-]+?)(-(?P<size>\d+))?(@(?P<variant>[\w-]+))?")
 
 
@@ -55,13 +55,13 @@ class ArmName:
     kind: str
     """One of `ARMS`, or `OWN`."""
     size: int | None = None
-    """How many of its samples, at most."""
+    """Maximum number of samples."""
     variant: str = ""
-    """Of the trainer; "" for the recipe's own. Of `OWN` the model's name."""
+    """Trainer variant; "" for the recipe's trainer. For `OWN` the name of the model."""
 
     @property
-    def said(self) -> str:
-        """What it learns from, and how."""
+    def description(self) -> str:
+        """Training set and trainer."""
         if self.kind == OWN:
             return "no further training: one of the recipe's models"
         parts = [ARMS[self.kind]]
@@ -73,10 +73,10 @@ class ArmName:
 
 
 def arm_name(name: str, variants: Collection[str] = (), models: Collection[str] = ()) -> ArmName:
-    """An arm's name, taken apart, in a recipe whose `prove.variants` and `models` have these names.
+    """Parse the name of an arm; `variants` and `models` are names in the recipe.
 
     Raises:
-        RecipeError: There is no such arm, or no part of it can be taken.
+        RecipeError: Unknown arm, or an arm of which no subset can be taken.
     """
     if name in variants:
         return ArmName("filtered", variant=name)
@@ -95,5 +95,5 @@ def arm_name(name: str, variants: Collection[str] = (), models: Collection[str] 
 
 
 def is_base(name: str) -> bool:
-    """Whether an arm is a model that was not trained."""
+    """Whether an arm is an untrained base model."""
     return name.partition("@")[0] == BASE

@@ -1,4 +1,4 @@
-"""What is watched while a model learns, step by step: the words that trainers and the report share."""
+"""Training curves: metrics per step, with names that trainers and the report share."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-FILE = "curves.json"
-"""Where a trainer leaves them, beside `history.json`."""
-WATCH = "watch "
-"""Begins the name of what was looked at and not trained on, such as "watch checker"."""
-REWARD = "reward "
-"""Begins the name of one reward among several, such as "reward format", before its weight."""
-HELD_OUT = "held-out "
-"""Begins the name of what was measured on held-out data."""
+CURVES_FILE = "curves.json"
+"""File of the curves, next to `history.json`."""
+WATCH_PREFIX = "watch "
+"""Prefix of metrics that are not trained on, such as "watch checker"."""
+REWARD_PREFIX = "reward "
+"""Prefix of one of several rewards, unweighted, such as "reward format"."""
+HELD_OUT_PREFIX = "held-out "
+"""Prefix of metrics on held-out data."""
 
 
 @dataclass(frozen=True)
 class CurveInfo:
-    """One thing that is watched."""
+    """Description and unit of a metric."""
 
-    said: str
-    """Such as "mean reward of a step's answers"."""
+    description: str
     unit: str = ""
 
 
@@ -40,12 +39,12 @@ CURVE_INFO: Mapping[str, CurveInfo] = {
     "chosen": CurveInfo("mean implicit reward of chosen answers"),
     "rejected": CurveInfo("mean implicit reward of rejected answers"),
 }
-"""Name to what it means; `WATCH` or `HELD_OUT` may stand before one, and `REWARD` before a name of the recipe."""
+"""Metrics by name, without `WATCH_PREFIX` or `HELD_OUT_PREFIX`; `REWARD_PREFIX` precedes a name of the recipe."""
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Values by name, one a step; None where it was not measured, as held-out data in most steps."""
+    """Values by name, one per step; None if not measured at that step."""
 
     steps: tuple[int, ...]
     values: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
@@ -59,7 +58,7 @@ class Curves:
 
 
 def curves_of(rows: Sequence[Mapping[str, float]]) -> Curves:
-    """From one mapping a step, each with its "step"; what a row lacks is None there."""
+    """Curves from one mapping per step, each with its "step"; missing values are None."""
     names = dict.fromkeys(name for row in rows for name in row if name != "step")
     return Curves(
         tuple(int(row["step"]) for row in rows), {name: tuple(row.get(name) for row in rows) for name in names}

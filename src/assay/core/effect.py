@@ -1,4 +1,4 @@
-"""Effect: a number that is honest about how sure it is."""
+"""Effect: an estimate with its confidence interval."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Effect:
-    """An estimate or a difference, its interval, and how it was computed.
+    """Estimate or difference with its confidence interval and method.
 
-    `low` and `high` are None where n < 2: one observation has no interval.
+    `low` and `high` are None if n < 2.
     """
 
     estimate: float

@@ -1,31 +1,34 @@
-"""Exceptions that assay raises. One root, so a caller can catch everything with one `except`.
+"""Exceptions of assay, and import of libraries of optional extras.
 
 * AssayError
-  x UserError          the user can correct it: shown without a traceback, exit code 2
-    - RecipeError      a recipe names something that does not exist or cannot be built
-    - FieldError       a sample lacks a field, or a table a column
-    - ModelError       a model reference cannot be loaded, or the model does not support a request
-    - SourceError      real data is missing or not in the expected format
-    - StoreError       a folder, a disk or a file cannot be used
-  x ContractError      a component broke the contract of its role: a bug in assay or in a plug-in
+  x UserError              can be fixed by the user: shown without a traceback, exit code 2
+    - RecipeError          a recipe is invalid
+    - FieldError           a field of a sample or a column of a table is missing
+    - ModelError           a model cannot be loaded, or does not support a request
+    - SourceError          source data are missing or invalid
+    - StoreError           a folder or file cannot be read or written
+    - MissingLibraryError  a library of an optional extra is not installed
+  x ContractError          a component violates the contract of its role: a bug in assay or in a plug-in
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
 from typing import ClassVar
 
 
 class AssayError(Exception):
-    """Root of every exception that assay raises on purpose."""
+    """Base class of all exceptions of assay."""
 
     code: ClassVar[str] = "assay"
-    """Identifies the kind of error to programs."""
+    """Kind of the error, for programs."""
 
 
 class UserError(AssayError):
-    """A mistake that the user can correct.
+    """Error that the user can fix.
 
     Args:
         message: What is wrong, where, and what was expected.
@@ -43,46 +46,85 @@ class UserError(AssayError):
 
 
 class RecipeError(UserError):
-    """A recipe names something that does not exist or cannot be built."""
+    """Invalid recipe."""
 
     code = "recipe"
 
 
 class FieldError(UserError):
-    """A sample lacks a field, or a table a column."""
+    """Missing field or column."""
 
     code = "field"
 
 
 class ModelError(UserError):
-    """A model reference cannot be loaded, or the model does not support a request."""
+    """Model that cannot be loaded or does not support a request."""
 
     code = "model"
 
 
 class SourceError(UserError):
-    """Real data is missing or not in the expected format."""
+    """Missing or invalid source data."""
 
     code = "source"
 
 
 class StoreError(UserError):
-    """A folder, a disk or a file cannot be used."""
+    """Folder or file that cannot be read or written."""
 
     code = "store"
 
 
 class ContractError(AssayError):
-    """A component broke the contract of its role."""
+    """Component that violates the contract of its role."""
 
     code = "contract"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Hint of a name error: the nearest known name, then all of them."""
+    """Hint for an unknown name: the nearest known name, and all known names."""
     known = sorted(known)
     folded = {name.casefold(): name for name in known}
     near = get_close_matches(word.casefold(), folded, n=1)
     return (f"Did you mean {folded[near[0]]!r}? " if near else "") + (
         f"Known: {', '.join(known)}." if known else "There are none."
     )
+
+
+class MissingLibraryError(UserError):
+    """A library of an optional extra is not installed.
+
+    Args:
+        library: Name of the package that cannot be imported.
+        extra: The extra of assay that installs it.
+    """
+
+    code = "missing-library"
+
+    def __init__(self, library: str, extra: str) -> None:
+        self.library, self.extra = library, extra
+        super().__init__(
+            f"The library {library!r} is not installed.",
+            hint=f'Install it with: pip install "assay[{extra}]"',
+            library=library,
+            extra=extra,
+        )
+
+    def __reduce__(self) -> tuple[type[MissingLibraryError], tuple[str, str]]:
+        """Rebuild from the two fields, as the engines pass errors between processes."""
+        return type(self), (self.library, self.extra)
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import `module`, which the extra `extra` installs.
+
+    Raises:
+        MissingLibraryError: Its package is not installed.
+    """
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        raise MissingLibraryError(package, extra) from error

@@ -1,4 +1,4 @@
-"""The lab: the only door through which a component reaches anything impure."""
+"""Lab: gives components access to models, images, randomness and a folder."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from assay.core.errors import ContractError, StoreError
 from assay.core.model_kinds import (
+    AnswerRewardModel,
     Classifier,
     Embedder,
     ImageModel,
     LikelihoodModel,
     Pixels,
-    RewardModel,
-    TextClassifier,
+    TextClassificationModel,
     TextModel,
     TwinEncoder,
 )
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Models(Protocol):
-    """Opens models by reference, each once in a process. Picklable: a worker opens its own."""
+    """Opens models by reference, each once per process; picklable."""
 
     def image_model(self, reference: str) -> ImageModel: ...
 
@@ -37,69 +37,79 @@ class Models(Protocol):
 
     def classifier(self, reference: str) -> Classifier: ...
 
-    def text_classifier(self, reference: str) -> TextClassifier: ...
+    def text_classifier(self, reference: str) -> TextClassificationModel: ...
 
     def text_model(self, reference: str) -> TextModel: ...
 
     def likelihood_model(self, reference: str) -> LikelihoodModel: ...
 
-    def reward_model(self, reference: str) -> RewardModel: ...
+    def reward_model(self, reference: str) -> AnswerRewardModel: ...
 
     def embedder(self, reference: str) -> Embedder: ...
 
 
 class Images(Protocol):
-    """Pixels by reference. What is `put` lies in the store once the shard is written."""
+    """Image store; images added by `put` are stored with the shard."""
 
     def get(self, images: Sequence[Image]) -> Sequence[Pixels]:
         """Decoded pixels, in order.
 
         Raises:
-            StoreError: The bytes are missing or do not decode; it names the image.
+            StoreError: The bytes are missing or cannot be decoded; the message names the image.
         """
         ...
 
     def put(self, pixels: Pixels) -> Image:
-        """Encodes as PNG, keeps, and names it."""
+        """Encode as PNG, store, and return the reference."""
         ...
 
 
 def seed_for(seed: int, id_: str, purpose: str) -> int:
-    """What `Lab.seed_of` gives in a run with this seed for the sample with this id."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{id_}/{purpose}".encode()).digest()[:8], "big") >> 1
+    """Seed of `Lab.seed_of` for a run seed and a sample id."""
+    return hash_seed(seed, id_, purpose)
+
+
+def hash_seed(*parts: object) -> int:
+    """63 bits of the SHA-256 of `parts`: seeds are hashed and never counted up, so no two streams overlap."""
+    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1
+
+
+def request_seed(*parts: object) -> int:
+    """Sampling seed of one request to a language model, of 60 bits, as services accept."""
+    return int(hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:15], 16)
 
 
 @dataclass(frozen=True)
 class Lab:
-    """Models, images, randomness and a folder, for one worker of one stage."""
+    """Models, images, randomness and folder of one worker of one stage."""
 
     seed: int
     models: Models
     images: Images
     folder: Path | None = None
-    """Where a trainer leaves its files; None for every other role."""
+    """Output folder of a trainer; None for other roles."""
     made: Sequence[Sample] = ()
-    """For a generator that works in rounds: what its earlier rounds made, in order; failures left out."""
+    """Samples of the earlier rounds of a generator that works in rounds, in order, without failures."""
     progress: Callable[[int, int], None] | None = None
-    """Called as `progress(done, total)` by work that takes long, such as training."""
+    """Called as `progress(done, total)` by long work such as training."""
 
     def seed_of(self, sample: Sample, purpose: str) -> int:
-        """63 bits that depend on the sample and the purpose, never on the order of work."""
+        """63-bit seed that depends on the sample and the purpose, not on the order of work."""
         return seed_for(self.seed, sample.id, purpose)
 
     def rng(self, sample: Sample, purpose: str) -> random.Random:
-        """Randomness that depends on the sample and the purpose, never on the order of work."""
+        """Random generator that depends on the sample and the purpose, not on the order of work."""
         return random.Random(self.seed_of(sample, purpose))
 
     def pixels(self, samples: Sequence[Sample], field: str = "image") -> Sequence[Pixels]:
-        """The decoded image `field` of each sample."""
+        """Decoded image `field` of each sample."""
         return self.images.get([sample.image(field) for sample in samples])
 
     def readable(self, samples: Sequence[Sample], field: str = "image") -> list[Pixels | Unscored]:
-        """The decoded image `field` of each sample, or why there is none: one bad image costs one outcome.
+        """Decoded image `field` of each sample, or Unscored if it cannot be read.
 
         Raises:
-            FieldError: A sample has no image `field`: a mistake in the recipe, not in the data.
+            FieldError: A sample has no image `field`.
         """
         try:
             return list(self.pixels(samples, field))
@@ -109,7 +119,7 @@ class Lab:
             return [self.readable([sample], field)[0] for sample in samples]
 
     def workspace(self) -> Path:
-        """The folder a trainer may write in."""
+        """Output folder of a trainer."""
         if self.folder is None:
-            raise ContractError("This lab has no folder: only trainers are given one.")
+            raise ContractError("This lab has no folder; only trainers have one.")
         return self.folder

@@ -106,7 +106,7 @@ class Classifier(Protocol):
         ...
 
 
-class TextClassifier(Protocol):
+class TextClassificationModel(Protocol):
     """Words to a closed set of labels."""
 
     @property
@@ -160,7 +160,7 @@ class TextModel(Protocol):
         ...
 
 
-class RewardModel(Protocol):
+class AnswerRewardModel(Protocol):
     """How good the last turn of a conversation is, in the eyes of those whose preferences it learned."""
 
     def rewards(self, conversations: Sequence[tuple[Message, ...]]) -> Sequence[float | NotCompleted]:

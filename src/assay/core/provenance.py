@@ -1,4 +1,4 @@
-"""Where a sample came from: what made it, out of what, and what judged it."""
+"""Provenance of samples: generator, ancestors, models and scorers."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 UNKNOWN = "unknown"
-"""A licence that nobody has stated. It is never guessed."""
+"""License without a statement; licenses are never guessed."""
 
 
 @dataclass(frozen=True)
 class Ancestor:
-    """A sample that another was made from."""
+    """Ancestor of a sample."""
 
     id: str
     made_by: str = ""
-    """The component that made or planned it, or "collected"; "" where nothing is known of it any more."""
+    """Component that made or planned it, or "collected"; "" if unknown."""
     origin: str = ""
-    """File and line, or what else its source says; "" where it says nothing."""
+    """File and line or other description by its source; "" if none."""
 
 
 @dataclass(frozen=True)
 class Used:
-    """A model by its reference."""
+    """Model with its license."""
 
     model: str
-    licence: str = UNKNOWN
+    license: str = UNKNOWN
     part: str = ""
-    """Which part of the component asked it, such as one of several answerers; "" for the component itself."""
+    """Part of the component that uses it, such as one of several answerers; "" for the component itself."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A scorer that looked at the sample."""
+    """Scorer of the sample."""
 
     component: str
     version: int
@@ -43,60 +43,63 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Everything that is known of how one sample came to be; equal for every look at the same run."""
+    """Provenance of one sample; deterministic for a run."""
 
     id: str
     synthetic: bool
-    """Whether the run made it; False where it was collected, whoever wrote it."""
+    """Whether the run generated it; False for collected samples."""
     made_by: str
-    """The generator, as a recipe names it."""
+    """Generator, as named in a recipe."""
     version: int | None = None
-    """Of the generator; None where it is collected."""
+    """Version of the generator; None for collected samples."""
     models: tuple[Used, ...] = ()
-    """That the generator made it with."""
+    """Models of the generator."""
     prompt: str = ""
     seed: int | None = None
-    """Of the noise or the sampling; None where there is no single one. `run_seed` is always there."""
+    """Seed of the noise or of sampling; None if there is no single seed."""
     settings: Mapping[str, object] = field(default_factory=dict)
-    """Single values among the generator's arguments, and its ways of decoding."""
+    """Scalar arguments of the generator, and its decoding settings."""
     chain: tuple[Ancestor, ...] = ()
-    """Parents, then theirs, and so on, each once."""
+    """Ancestors in breadth-first order, without duplicates."""
     more: int = 0
-    """Ancestors that are left out of the chain, the farthest ones."""
+    """Number of farther ancestors that are omitted from the chain."""
     scored_by: Mapping[str, Judged] = field(default_factory=dict)
-    """By column."""
+    """Scorers by column."""
     recipe: str = ""
     recipe_sha256: str = ""
-    """Of the file recipe.yaml in the run's folder."""
+    """SHA-256 of recipe.yaml in the run folder."""
     stage: str = ""
-    """Folder of the generate stage in the run's folder: its name ends in the stage's key."""
+    """Folder of the generate stage; its name ends with the stage key."""
     run_seed: int = 0
     assay: str = ""
-    """The version that made it."""
+    """Version of assay."""
     date: str = ""
-    """When the generate stage was finished, ISO 8601; "" where no receipt says so."""
+    """Completion of the generate stage, ISO 8601; "" if unknown."""
 
     def record(self) -> dict[str, object]:
-        """As plain values, without what is empty and need not be said."""
-        found = _said(asdict(self), needed=("id", "synthetic", "made_by"))
-        found |= {name: [_said(one, ("model", "id")) for one in found[name]] for name in _LISTS if name in found}
+        """Plain values, without optional empty ones."""
+        record = _without_empty(asdict(self), required=("id", "synthetic", "made_by"))
+        record |= {
+            name: [_without_empty(one, ("model", "id")) for one in record[name]] for name in _LISTS if name in record
+        }
         if self.scored_by:
-            found["scored_by"] = {name: _said(asdict(one), ("component",)) for name, one in self.scored_by.items()}
-        return found if self.more else {name: value for name, value in found.items() if name != "more"}
+            scorers = self.scored_by.items()
+            record["scored_by"] = {name: _without_empty(asdict(scorer), ("component",)) for name, scorer in scorers}
+        return record if self.more else {name: value for name, value in record.items() if name != "more"}
 
     def json(self) -> str:
-        """The record as one line of JSON."""
+        """Record as one line of JSON."""
         return json.dumps(self.record(), ensure_ascii=False, separators=(",", ":"))
 
     def nearest(self, count: int) -> Provenance:
-        """With the first `count` ancestors alone, so that it stays small wherever every row carries one."""
-        left = self.chain[count:]
-        return replace(self, chain=self.chain[:count], more=self.more + len(left)) if left else self
+        """Provenance with only the first `count` ancestors, to limit the size per row."""
+        omitted = self.chain[count:]
+        return replace(self, chain=self.chain[:count], more=self.more + len(omitted)) if omitted else self
 
 
 _LISTS = ("models", "chain")
 
 
-def _said(values: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
-    """The values that say something, and those that are needed."""
-    return {name: value for name, value in values.items() if name in needed or value not in ("", None, (), {})}
+def _without_empty(values: Mapping[str, Any], required: Sequence[str]) -> dict[str, Any]:
+    """Values that are not empty, and required ones."""
+    return {name: value for name, value in values.items() if name in required or value not in ("", None, (), {})}

@@ -1,4 +1,4 @@
-"""The recipe: what to generate, how to score it, what to keep, what to train, and how to prove that it helped."""
+"""Recipe of a run: generation, scoring, filtering, training and proof."""
 
 from __future__ import annotations
 
@@ -13,19 +13,16 @@ from assay.core.roles import Evaluator, Filter, ReturnsAnswers, Scorer, SelfSeed
 
 @dataclass(frozen=True)
 class OwnModel:
-    """A model that the recipe trains on the way, such as the one that generates or the one that rewards.
-
-    Wherever a component names a model, `trained:NAME` is this one.
-    """
+    """Model that the recipe trains, such as a generator or a reward model; referenced as `trained:NAME`."""
 
     train: Trainer
     data: Source | None = None
-    """What it learns from; what the filters kept where None."""
+    """Training data; the filtered samples if None."""
 
 
 @dataclass(frozen=True)
 class AuxiliaryEvaluation:
-    """What is measured of every model beside what the proof is about, such as whether it still knows what is true."""
+    """Additional evaluation of every model, such as truthfulness."""
 
     holdout: Source
     evaluate: Evaluator
@@ -33,57 +30,55 @@ class AuxiliaryEvaluation:
 
 @dataclass(frozen=True)
 class Proof:
-    """Which arms are trained, and what they are measured on."""
+    """Arms to train and how to evaluate them."""
 
     holdout: Source
-    """Real samples that nothing was trained on."""
+    """Held-out real samples."""
     evaluate: Evaluator
     real: Source | None = None
-    """Real samples to train on: the arms in `NEED_REAL`."""
+    """Real training samples, for the arms in `NEED_REAL`."""
     arms: tuple[str, ...] = ("unfiltered", "filtered", "random-subset")
     answer: tuple[str, ...] = ()
-    """The two arms whose difference answers the question, such as [real+synthetic, real-few-shot]; where empty,
-    filtered and random-subset, or the first two that are compared."""
+    """The two arms of the main comparison, such as [real+synthetic, real-few-shot]; if empty, filtered and
+    random-subset, or the first two that are compared."""
     variants: Mapping[str, Trainer] = field(default_factory=dict)
-    """Other trainers by name, for arms such as "filtered@bare"."""
+    """Further trainers by name, for arms such as "filtered@bare"."""
     seeds: int = 1
-    """Trainings per arm; the nth uses the same randomness in every arm."""
+    """Training seeds per arm; the nth seed is the same in every arm."""
     equal: Literal["steps", "samples"] = "steps"
-    """What arms have in common. Always the optimizer steps; with "samples" also how many different samples they learn
-    on: the number that the filters kept, except for `real-few-shot` and `real+synthetic`, which have a fixed number."""
+    """What arms have in common: the optimizer steps, and with "samples" also the number of distinct samples (that of
+    the filtered arm), except for `real-few-shot` and `real+synthetic`, which have a fixed number."""
     few: int = 10
-    """Real samples of each label in `real-few-shot` and `real+synthetic`."""
+    """Real samples per label in `real-few-shot` and `real+synthetic`."""
     calibrate: Source | None = None
-    """Real samples that nothing is trained or measured on: they set temperatures, and the line beyond which an input
-    counts as a stranger."""
+    """Real samples for temperature scaling and the OOD threshold; not used for training or evaluation."""
     measures: Mapping[str, Scorer] = field(default_factory=dict)
-    """Name to what else is measured of every model's answers to the held-out samples: a sample of theirs has the fields
-    of the held-out one, and the answer as `text`. Needs an evaluator that gives answers."""
+    """Further scorers by name of every model's answers to the held-out samples. The scored sample has the fields of the
+    held-out one, and the answer as `text`. Needs an evaluator that returns answers."""
     duel: Scorer | None = None
-    """Which of two models' answers is better: a sample has the fields of the held-out one, and `output_a`, `output_b`.
-    Every arm is set against `against`."""
+    """Pairwise comparison of the answers of two models: a sample has the fields of the held-out one, and `output_a`,
+    `output_b`. Every arm is compared with `against`."""
     against: str = ""
-    """The arm that all others meet in `duel`; where empty `base`, or if there is none the second of `answer`."""
+    """Opponent in `duel`; if empty `base`, or without it the second arm of `answer`."""
     also: Mapping[str, AuxiliaryEvaluation] = field(default_factory=dict)
-    """Name to what else every model is measured on: other held-out samples, by another evaluator."""
+    """Auxiliary evaluations by name: other held-out samples with another evaluator."""
     models: tuple[str, ...] = ()
-    """Names of the recipe's `models`, which may be arms; a recipe says them itself."""
+    """Names of the recipe's `models`, which may be arms; set by the recipe."""
     ood: tuple[Source, ...] = ()
-    """Inputs that belong to none of the labels."""
+    """OOD inputs."""
     ood_scores: Evaluator | None = None
-    """How known each input looks to a model; needs `calibrate` and `strangers`."""
+    """OOD scores of each input; needs `calibrate` and `ood`."""
     reference: str = ""
-    """Reference of a classifier to set beside the trained ones on the same held-out samples."""
+    """Reference classifier that is evaluated on the same held-out samples."""
     fingerprint: str = ""
-    """A column of `score` that holds fingerprints: what `nearest-real`, the comparison of sets and the search for near
-    duplicates of held-out samples measure by."""
+    """Score column with fingerprints for `nearest-real`, distribution distances and near duplicates of held-out
+    samples."""
     similarity: float = 0.999
-    """Cosine of fingerprints from which up a training sample counts as a near duplicate of a held-out one."""
+    """Minimum cosine of fingerprints of near duplicates between training and held-out samples."""
     curve: tuple[int, ...] = ()
-    """Real samples of each label; a model is trained on each, so that the report can say how many real samples the
-    generated ones are worth."""
+    """Numbers of real samples per label to train on, for the exchange rate between real and generated samples."""
     curve_seeds: int = 1
-    """Trainings for each size of the curve."""
+    """Training seeds per size of the curve."""
 
     def __post_init__(self) -> None:
         for name in (*self.variants, *self.models):
@@ -116,19 +111,19 @@ class Proof:
                 raise RecipeError(f"prove.answer names the arm {arm!r}.", hint=did_you_mean(arm, self.arms))
 
     def arm(self, name: str) -> ArmName:
-        """An arm's name, taken apart."""
+        """Parse the name of an arm."""
         return arm_name(name, self.variants, self.models)
 
     def _check_answers(self) -> None:
-        """What looks at answers needs an evaluator that gives some."""
-        looking = [*(f"prove.measures.{name}" for name in self.measures), *(["prove.duel"] if self.duel else [])]
-        if looking and not (isinstance(self.evaluate, ReturnsAnswers) and self.evaluate.answers):
+        """`measures` and `duel` need an evaluator that returns answers."""
+        users = [*(f"prove.measures.{name}" for name in self.measures), *(["prove.duel"] if self.duel else [])]
+        if users and not (isinstance(self.evaluate, ReturnsAnswers) and self.evaluate.answers):
             raise RecipeError(
-                f"{looking[0]} looks at the answers of models, and {type(self.evaluate).__name__} lets them give none.",
-                hint="An evaluator of answers is AnswerLoss.",
+                f"{users[0]} needs answers of models, but {type(self.evaluate).__name__} returns none.",
+                hint="AnswerLoss is an evaluator that returns answers.",
             )
         if self.duel is not None and len(self.arms) < 2:
-            raise RecipeError("prove.duel needs two arms or more: one model has none to be set against.")
+            raise RecipeError(f"prove.duel needs at least two arms, was {list(self.arms)}.")
 
     def _check_values(self) -> None:
         for name in ("seeds", "few", "curve_seeds"):
@@ -146,26 +141,26 @@ class Proof:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """Everything that is trained: the arms, and a point of the curve for each of its sizes."""
+        """All trained arms, including the points of the curve."""
         return (*self.arms, *(f"{CURVE}{size}" for size in self.curve))
 
     @property
     def cells(self) -> tuple[tuple[str, int], ...]:
-        """(name, number of the training) of everything that is trained, in order."""
+        """(arm, index of the training seed) of all trainings, in order."""
         curve = [(f"{CURVE}{size}", nth) for size in self.curve for nth in range(self.curve_seeds)]
         times = {arm: 1 if is_base(arm) or self.arm(arm).kind == OWN else self.seeds for arm in self.arms}
         return (*((arm, nth) for arm in self.arms for nth in range(times[arm])), *curve)
 
     @property
     def opponent(self) -> str:
-        """The arm that all others are set against in `duel`."""
+        """Arm that all others are compared with in `duel`."""
         if self.against:
             return self.against
         return BASE if BASE in self.arms else self.answer[1] if self.answer else self.arms[-1]
 
     @property
     def needs_real(self) -> bool:
-        """Whether anything is trained on real samples."""
+        """Whether any arm trains on real samples."""
         return bool(self.curve) or any(self.arm(arm).kind in NEED_REAL for arm in self.arms)
 
     def _check_real(self) -> None:
@@ -177,29 +172,29 @@ class Proof:
             raise RecipeError(f"The arm {first!r} needs real samples to train on.", hint="Give prove.real a source.")
         if "nearest-real" in self.arms and not self.fingerprint:
             raise RecipeError(
-                "The arm 'nearest-real' needs to know what is like what.",
+                "The arm 'nearest-real' needs fingerprints.",
                 hint="Name a score column of fingerprints in prove.fingerprint, such as one of ImageEmbedding.",
             )
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One run, whole. YAML is its projection; `pipeline.recipe.codec` translates."""
+    """Complete configuration of a run; `pipeline.recipe.codec` converts it from and to YAML."""
 
     name: str
     generate: SelfSeeding
     question: str = "Did the generated data help?"
     seed: int = 0
     score: Mapping[str, Scorer] = field(default_factory=dict)
-    """Column name to scorer."""
+    """Scorers by column name."""
     keep: tuple[Filter, ...] = ()
-    """In order; each sees what the ones before it kept."""
+    """Filters in order; each sees the samples that the previous ones kept."""
     models: Mapping[str, OwnModel] = field(default_factory=dict)
-    """Name to a model that is trained on the way; `trained:NAME` elsewhere."""
+    """Models that the recipe trains, by name; referenced as `trained:NAME`."""
     train: Trainer | None = None
     prove: Proof | None = None
     budget: float | None = None
-    """Dollars that models behind an API may cost, in this run folder and over all its sessions; None for no bound."""
+    """Maximum cost of remote models in dollars, over all sessions of the run folder; None for no limit."""
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "-_" for c in self.name):
@@ -225,7 +220,7 @@ class Recipe:
                 raise RecipeError(f"A filter reads the column {column!r}.", hint=did_you_mean(column, self.score))
 
     def trainer(self, arm: str) -> Trainer:
-        """What trains an arm."""
+        """Trainer of an arm."""
         assert self.train is not None, "a recipe with arms has a trainer"
         assert self.prove is not None, "a recipe with arms has a proof"
         name = ArmName("real") if is_curve(arm) else self.prove.arm(arm)

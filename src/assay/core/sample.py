@@ -1,4 +1,4 @@
-"""A sample: named fields, and where they came from."""
+"""Samples: named fields with their lineage."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from functools import cached_property
 from assay.core.errors import FieldError, did_you_mean
 
 COLLECTED = "collected"
-"""What `made_by` says of a sample that was there before the run. Who wrote it is not known to assay."""
+"""`made_by` of a sample that existed before the run."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image by reference; its bytes lie in the store under `digest`."""
+    """Reference to an image in the store."""
 
     digest: str
     """SHA-256 of the encoded bytes, in hexadecimal."""
@@ -28,22 +28,22 @@ class Image:
 
 @dataclass(frozen=True)
 class Sample:
-    """One item of data.
+    """Data item.
 
-    Samples are values: a stage never changes one, it makes another whose `parents` name the old.
+    Immutable: a stage makes a new sample whose `parents` are the ids of the old ones.
     """
 
     fields: Mapping[str, str | Image]
     parents: tuple[str, ...] = ()
-    """Ids of the samples this one was made from; empty for collected data."""
+    """Ids of the samples that it was made from; empty for collected data."""
     made_by: str = COLLECTED
-    """The component that made it, or "collected"."""
+    """Component that made it, or "collected"."""
     nth: int = 0
-    """Tells samples apart that are alike in everything else, such as the tenth image of one prompt."""
+    """Distinguishes otherwise equal samples, such as several images of one prompt."""
 
     @cached_property
     def id(self) -> str:
-        """Digest of content and lineage: equal on every machine, whatever the order of work. 16 hexadecimal digits."""
+        """Digest of content and lineage, 16 hexadecimal digits; independent of machine and order of work."""
         canonical = json.dumps(
             {
                 "fields": {
@@ -60,11 +60,11 @@ class Sample:
 
     @property
     def synthetic(self) -> bool:
-        """Whether a component made it; what a source gives is collected, whoever wrote it."""
+        """Whether a component made it; samples of a source are collected."""
         return self.made_by != COLLECTED
 
     def text(self, name: str) -> str:
-        """The text field `name`.
+        """Text field `name`.
 
         Raises:
             FieldError: The field is missing, or is an image.
@@ -76,7 +76,7 @@ class Sample:
         raise FieldError(f"Field {name!r} of sample {self.id} {kind}.", hint=did_you_mean(name, self.fields))
 
     def image(self, name: str = "image") -> Image:
-        """The image field `name`.
+        """Image field `name`.
 
         Raises:
             FieldError: The field is missing, or is text.
@@ -90,12 +90,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Failure:
-    """A sample that could not be made: stored as failed and tried again on the next run, never an image."""
+    """Sample that could not be generated; stored as failed and retried on the next run."""
 
     seed: str
-    """Id of the sample it should have been made from."""
+    """Id of the seed sample."""
     reason: str
 
 
 Made = Sample | Failure
-"""What a generator gives for one seed."""
+"""Result of a generator for one seed sample."""

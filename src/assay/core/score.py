@@ -1,4 +1,4 @@
-"""What a scorer says of a sample: a number on a declared scale, a fingerprint, a label, or why there is none."""
+"""Outcomes of scorers: a number on a declared scale, a fingerprint, a label, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-SHARE = "share correct"
-"""The unit of what is right, 1, or wrong, 0."""
-UNSAFE = "probability of unsafe"
-"""The unit of what a safety scorer says of an image."""
+FRACTION_CORRECT_UNIT = "share correct"
+"""Unit of correctness, 1 or 0."""
+UNSAFE_UNIT = "probability of unsafe"
+"""Unit of image safety scores."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What a score's number means. Charts, filters and reports read it; nobody guesses."""
+    """Unit, range and direction of a score, for charts, filters and reports."""
 
     unit: str
     low: float | None = None
@@ -23,51 +23,51 @@ class Scale:
     better: Literal["higher", "lower", "neither"] = "higher"
 
     def holds(self, value: float) -> bool:
-        """Whether `value` lies on the scale."""
+        """Whether `value` is within the range."""
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
 @dataclass(frozen=True)
 class Score:
-    """A finite number on the scorer's scale, and why."""
+    """Finite number on the scorer's scale, with its reason."""
 
     value: float
     reason: str = ""
     evidence: Mapping[str, float] = field(default_factory=dict)
-    """Named facts behind the number, e.g. the probability of the runner-up."""
+    """Named supporting numbers, such as the second highest probability."""
     answer: str = ""
-    """What the judged or judging model answered, e.g. the class a classifier named."""
+    """Answer of the scored or scoring model, such as the predicted class."""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
-            raise ValueError(f"A score must be finite, was {self.value}: return Unscored to say there is none.")
+            raise ValueError(f"Score.value must be finite, was {self.value}. Return Unscored if there is no score.")
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """A vector to compare samples by, such as an image's embedding."""
+    """Vector for comparing samples, such as an image embedding."""
 
     vector: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if not self.vector or not all(math.isfinite(x) for x in self.vector):
-            raise ValueError("A fingerprint must be a non-empty vector of finite numbers: return Unscored instead.")
+            raise ValueError("Fingerprint.vector must be non-empty and finite. Return Unscored if there is none.")
 
 
 @dataclass(frozen=True)
 class Label:
-    """One of a closed set of words, how sure, and why."""
+    """Categorical outcome with its reason."""
 
     value: str
     reason: str = ""
     evidence: Mapping[str, float] = field(default_factory=dict)
     answer: str = ""
-    """What the model said, where `value` is what assay made of it: the class that an expert "disagrees" with, say."""
+    """Answer of the model from which `value` was derived."""
 
 
 @dataclass(frozen=True)
 class Unscored:
-    """No number, and why. Never a zero: a judge that timed out has not found the sample bad."""
+    """Missing outcome with its cause. A failure is never a score of 0."""
 
     cause: Literal["not_applicable", "unparsed", "failed"]
     reason: str

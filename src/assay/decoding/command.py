@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assay.core.decoding import parse_strategy
 from assay.core.errors import UserError
 from assay.terminal.options import JSON, show, table
 
@@ -50,7 +51,6 @@ def command(
     from assay.decoding.page import as_data, render_decoding, tries
     from assay.models.open_models import OpenModels
     from assay.store.atomic import write_bytes
-    from assay.text.decoding.strategies import parse_strategy
 
     named = strategies or ("greedy", "beam:4", "top-k:50", "top-p:0.9,temperature:0.7")
     named_strategies = [(name, parse_strategy(name, max_tokens=max_tokens, seed=seed)) for name in named]

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from markupsafe import Markup
 
-from assay.text.decoding.traces import Branch, Trace
+from assay.text.decoding.generation import Branch, Trace
 
 Kind: TypeAlias = Literal["won", "ended", "went-on", "abandoned", "dropped"]
 """On the way to the best answer; another answer; a beam that went on; one that nothing kept follows; not kept."""

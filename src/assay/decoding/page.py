@@ -16,8 +16,8 @@ from assay.core.decoding import Decoding
 from assay.core.model_kinds import SteppedModel
 from assay.decoding.lattice import MARK, MEANING, lattice
 from assay.report.template import TEMPLATES, fill
+from assay.text.decoding.generation import Decoded, Step, Trace
 from assay.text.decoding.reference import decode
-from assay.text.decoding.traces import Decoded, Step, Trace
 
 STEPS = 40
 """Tokens of an answer that are drawn; the rest is in its text."""

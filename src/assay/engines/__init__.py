@@ -1,4 +1,4 @@
-"""Where shards run."""
+"""Engines: where shards run."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from assay.engines.local import Local
 from assay.engines.ray import Ray
 
 ENGINES: Mapping[str, Callable[[], Engine]] = {"local": Local, "ray": Ray}
-"""Name on the command line to engine."""
+"""Engines by command-line name."""

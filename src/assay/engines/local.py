@@ -1,4 +1,4 @@
-"""This machine: in this process, or in a pool of processes."""
+"""Engine on this machine, in this process or in a process pool."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True)
 class Local:
-    """Runs shards here, one after another, or `workers` at once."""
+    """Run shards on this machine with `workers` processes; 1 runs in this process."""
 
     workers: int = 1
 
@@ -31,7 +31,7 @@ class Local:
             raise ValueError(f"Local.workers must be at least 1, was {self.workers}.")
 
     def map(self, work: Work[In, Out], shards: Sequence[In]) -> Iterator[Out]:
-        """Results in the order of the shards. An error in a worker is raised here as it was raised there.
+        """Results in the order of the shards. Exceptions of workers are re-raised.
 
         Raises:
             UserError: A worker died.
@@ -45,20 +45,20 @@ class Local:
             _pool.cache_clear()
             raise UserError(
                 "A worker process died, most often because memory ran out.",
-                hint="What is finished stays. Fewer workers need less memory.",
+                hint="Finished shards are kept. Use fewer workers to need less memory.",
             ) from error
 
 
 @cache
 def _pool(workers: int) -> ProcessPoolExecutor:
-    """Kept from stage to stage, so that workers keep the models they opened; it ends with this process."""
-    # Spawned, not forked: a forked child of a process that has used torch's threads can hang.
+    """Process pool that is reused by all stages, so that workers keep their models open."""
+    # Spawn, not fork: a forked child of a process that has used torch threads can hang.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent)
 
 
 def _follow_parent() -> None:
-    """In a worker: Ctrl-C is the parent's to answer, and a parent that was killed takes its workers along."""
+    """Initialize a worker: ignore Ctrl-C, and exit when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""A Ray cluster, or a Ray this machine starts."""
+"""Engine on a Ray cluster, or on a local Ray instance."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True)
 class Ray:
-    """Runs shards as Ray tasks, at most `in_flight` at once. The run folder must be on a disk all nodes share."""
+    """Run shards as Ray tasks, at most `in_flight` at once. The run folder must be on a disk shared by all nodes."""
 
     address: str | None = None
-    """Of a cluster; None starts one here, or joins the one that RAY_ADDRESS names."""
+    """Address of a cluster; None uses RAY_ADDRESS, or starts a local instance."""
     in_flight: int = 64
     cpus: int = 0
-    """Per task; 0 takes all of this machine's, which gives each task as many threads as a local run has."""
+    """CPUs per task; 0 for all CPUs of this machine."""
     gpus: float = 0.0
-    """Per task."""
+    """GPUs per task."""
 
     def map(self, work: Work[In, Out], shards: Sequence[In]) -> Iterator[Out]:
-        """Results in the order of the shards. An error in a task is raised here as it was raised there.
+        """Results in the order of the shards. Exceptions of tasks are re-raised.
 
         Raises:
             UserError: Ray is not installed, cannot be reached, or lost a task.
@@ -64,7 +64,7 @@ class Ray:
 
 
 def _ray() -> Any:
-    # Ray's own tip on standard error, about accelerators that no task asks for.
+    # Disables Ray's hint on standard error about accelerators.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         import ray
@@ -77,16 +77,16 @@ def _result(ray: Any, waiting: Any) -> Any:
     try:
         return ray.get(waiting)
     except ray.exceptions.RayTaskError as error:
-        # Ray wraps what a task raised in a class of its own, whose text is a traceback.
+        # Ray wraps exceptions of tasks in a class whose text is a traceback.
         raise error.cause from error
     except ray.exceptions.RayError as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"Ray lost a task, most often because memory ran out: {first}",
-            hint="What is finished stays; the same command goes on from there.",
+            hint="Finished shards are kept. Run the same command again to resume.",
         ) from error
 
 
 def _perform(work: Any, shard: Any) -> Any:
-    """What runs in a task; a plain function, so that nothing but its arguments travels."""
+    """Function of a Ray task; a module-level function, so that only its arguments are pickled."""
     return work(shard)

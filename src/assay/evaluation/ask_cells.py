@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from assay.core.completions import Continuations, Message, NotCompleted
 from assay.core.errors import RecipeError
+from assay.core.lab import request_seed
 from assay.core.model_kinds import LikelihoodModel, TextModel
 from assay.core.sample import Sample
 from assay.evaluation.asking import MethodResult, PromptedQuestion, PromptingMethod, ask_each, rendered_first
 from assay.evaluation.plan import EvalCell, choices_of
-from assay.store.answers import AnswerRow, answer_row
-from assay.store.keys import stream_seed
+from assay.store.answers import StoredAnswer, answer_row
 from assay.text.prompting.methods import FewShotExample, Prompt, multiple_choice
 from assay.text.prompting.multiple_choice import (
     MultipleChoiceItem,
@@ -62,7 +62,7 @@ def prompted_questions(cell: EvalCell, items: Sequence[Sample], pool: Pool) -> l
     return [_prompted_question(cell, item, shown.get(_subject(item), ())) for item in items]
 
 
-def generated_answers(model: TextModel, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+def generated_answers(model: TextModel, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
     """Generate answers with a text model.
 
     Raises:
@@ -75,7 +75,9 @@ def generated_answers(model: TextModel, cell: EvalCell, items: Sequence[Sample],
     ]
 
 
-def likelihood_answers(model: LikelihoodModel, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+def likelihood_answers(
+    model: LikelihoodModel, cell: EvalCell, items: Sequence[Sample], pool: Pool
+) -> list[StoredAnswer]:
     """Log-likelihoods of the answer choices.
 
     Raises:
@@ -89,9 +91,9 @@ def likelihood_answers(model: LikelihoodModel, cell: EvalCell, items: Sequence[S
     for item, one, found in zip(items, asked, model.likelihoods(asked), strict=True):
         prompt = _digest((one.prompt, *one.texts))
         if isinstance(found, NotCompleted):
-            rows.append(AnswerRow(item.id, prompt, lack=found.lack, reason=found.reason))
+            rows.append(StoredAnswer(item.id, prompt, lack=found.lack, reason=found.reason))
         else:
-            rows.append(AnswerRow(item.id, prompt, likelihoods=found))
+            rows.append(StoredAnswer(item.id, prompt, likelihoods=found))
     return rows
 
 
@@ -116,12 +118,12 @@ def _prompted_question(cell: EvalCell, item: Sample, pool: Sequence[FewShotExamp
     prompting = cell.setup.prompting(cell.task.kind, len(choices))
     about = cell.task.about.format(subject=_subject(item).replace("_", " ")).strip()
     # A separate stream per question: otherwise the nth samples of all questions would be correlated.
-    own = stream_seed(cell.decoding.seed, item.id)
+    own = request_seed(cell.decoding.seed, item.id)
     way = PromptingMethod(cell.setup.name, replace(prompting, instruction=about), replace(cell.decoding, seed=own))
     return PromptedQuestion(way, question_text(item), choices, tuple(pool))
 
 
-def _row(item: Sample, answered: MethodResult) -> AnswerRow:
+def _row(item: Sample, answered: MethodResult) -> StoredAnswer:
     prompt = _digest(answered.prompts[:1])
     return answer_row(item.id, prompt, answered.calls, final=answered.final, thinking=answered.thinking)
 

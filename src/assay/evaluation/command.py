@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from assay.core.decoding import parse_strategy
 from assay.terminal.money import BUDGET, announce, paid_data, paid_line
 from assay.terminal.options import JSON, show, table
 
@@ -70,7 +71,6 @@ def command(
     from assay.pipeline.environment import LANGUAGE, environment
     from assay.pipeline.progress import Silent, watched
     from assay.store.run_folder import RunFolder
-    from assay.text.decoding.strategies import parse_strategy
 
     usual = {"max_tokens": options["max_tokens"], "seed": options["seed"]}
     chosen = cells(

@@ -16,7 +16,7 @@ from assay.evaluation.asking import extract_answer
 from assay.evaluation.findings import measure
 from assay.evaluation.plan import EvalCell, choices_of
 from assay.evaluation.run import EvaluatedCell
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.choices import LETTERS
 
 EXAMPLES_PER_KIND = {"correct": 2, "incorrect": 2, "unparsed": 2, "failed": 1, "lowest": 2, "middle": 1, "highest": 2}
@@ -118,7 +118,7 @@ def _example(evaluated: EvaluatedCell, nth: int, kind: str) -> EvalExample:
     )
 
 
-def _texts(cell: EvalCell, item: Sample, row: AnswerRow) -> tuple[tuple[Markup, ...], str]:
+def _texts(cell: EvalCell, item: Sample, row: StoredAnswer) -> tuple[tuple[Markup, ...], str]:
     choices = choices_of(item)
     prompting = cell.setup.prompting(cell.task.kind, len(choices))
     continues = prompting.steps == 2 and prompting.layout == "plain"
@@ -130,7 +130,7 @@ def _texts(cell: EvalCell, item: Sample, row: AnswerRow) -> tuple[tuple[Markup, 
     return tuple(found), ", ".join(dict.fromkeys(rules))
 
 
-def _choices(item: Sample, row: AnswerRow, outcome: Outcome) -> tuple[ShownChoice, ...]:
+def _choices(item: Sample, row: StoredAnswer, outcome: Outcome) -> tuple[ShownChoice, ...]:
     if not row.likelihoods:
         return ()
     logs = [one.log_prob for one in row.likelihoods]

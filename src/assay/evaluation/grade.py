@@ -10,7 +10,7 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.evaluation.asking import extract_answer
 from assay.evaluation.measures import MASS, EvalMeasure, reference_answers, text_scores
 from assay.evaluation.plan import EvalCell, choices_of
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.choices import LETTERS
 from assay.text.answers.normalization import same_number, same_text
 from assay.text.answers.voting import vote
@@ -21,7 +21,7 @@ REASON_LENGTH = 300
 """Characters of an unparsed text that are stored in the reason."""
 
 
-def grade(cell: EvalCell, items: Sequence[Sample], rows: Sequence[AnswerRow], lab: Lab) -> list[Outcome]:
+def grade(cell: EvalCell, items: Sequence[Sample], rows: Sequence[StoredAnswer], lab: Lab) -> list[Outcome]:
     """Grade each item: 1 if correct, 0 if not, or the value of the metric of the cell.
 
     Returns:
@@ -32,7 +32,7 @@ def grade(cell: EvalCell, items: Sequence[Sample], rows: Sequence[AnswerRow], la
     return [_graded(cell, item, row) for item, row in zip(items, rows, strict=True)]
 
 
-def _text_outcomes(cell: EvalCell, items: Sequence[Sample], rows: Sequence[AnswerRow], lab: Lab) -> list[Outcome]:
+def _text_outcomes(cell: EvalCell, items: Sequence[Sample], rows: Sequence[StoredAnswer], lab: Lab) -> list[Outcome]:
     """Text metrics of generated answers against references; of several samples the first counts."""
     answered = [(item, row) for item, row in zip(items, rows, strict=True) if not row.lack]
     texts = [_final_text(cell, row.texts[0]) for _, row in answered]
@@ -48,11 +48,11 @@ def _final_text(cell: EvalCell, text: str) -> str:
     return found.value if found is not None else ""
 
 
-def _failed(row: AnswerRow) -> Unscored:
+def _failed(row: StoredAnswer) -> Unscored:
     return Unscored("failed", f"{row.lack}: {row.reason}")
 
 
-def _graded(cell: EvalCell, item: Sample, row: AnswerRow) -> Outcome:
+def _graded(cell: EvalCell, item: Sample, row: StoredAnswer) -> Outcome:
     """Grade one answer; several samples vote."""
     kind, setup = cell.task.kind, cell.setup
     if row.lack:
@@ -82,7 +82,7 @@ def is_correct(kind: Kind, answer: str, reference: str) -> bool:
     return same_text(answer, reference)
 
 
-def _by_likelihood(measure: EvalMeasure, convention: Convention, item: Sample, row: AnswerRow) -> Outcome:
+def _by_likelihood(measure: EvalMeasure, convention: Convention, item: Sample, row: StoredAnswer) -> Outcome:
     choices = item_of(item)
     best = choose(scores(choices, row.likelihoods, convention))
     if measure == MASS:

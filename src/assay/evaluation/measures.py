@@ -15,7 +15,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Scorer
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Unscored
-from assay.text.similarity.bleu_chrf import Cut
+from assay.text.similarity.bleu_chrf import BleuTokenizer
 
 EMBEDDER = "embedded:minilm"
 Grader = Literal["assay", "text", "harness"]
@@ -77,8 +77,8 @@ def text_measure(name: str) -> EvalMeasure | None:
         return None
     if colon and kind not in ("bleu", "cosine"):
         raise UserError(f"The metric {kind!r} takes no argument, got {value!r}.")
-    if colon and kind == "bleu" and value not in get_args(Cut):
-        raise UserError(f"BLEU has no tokenizer {value!r}.", hint=did_you_mean(value, get_args(Cut)))
+    if colon and kind == "bleu" and value not in get_args(BleuTokenizer):
+        raise UserError(f"BLEU has no tokenizer {value!r}.", hint=did_you_mean(value, get_args(BleuTokenizer)))
     if colon and not value:
         raise UserError(f"{name!r} needs a sentence encoder after the colon.", hint=f"'cosine' alone uses {EMBEDDER}.")
     description, build = BUILDERS[kind]

@@ -40,14 +40,14 @@ def command(
     from assay.models.open_models import OpenModels
     from assay.models.text.rolling import rolled
     from assay.pipeline.progress import Lines, Silent
-    from assay.text.decoding.perplexity import of_corpus, of_text
+    from assay.text.decoding.perplexity import corpus_perplexity, text_perplexity
 
     texts = texts_of(file, whole=whole, column=column)
     reporter = Silent() if as_json else Lines()
     reporter.begin("windows", 0, 0)
     read = rolled(OpenModels().text_model(model), texts, window=window, stride=stride, heard=reporter.advance)
-    found = [of_text(text, one.values) for text, one in zip(texts, read, strict=True)]
-    total = of_corpus(found)
+    found = [text_perplexity(text, one.values) for text, one in zip(texts, read, strict=True)]
+    total = corpus_perplexity(found)
     if not total.tokens:
         raise UserError(f"{file} contains no text of at least two tokens.")
     if as_json:

@@ -17,9 +17,8 @@ from assay.evaluation.measures import ACCURACY, EvalMeasure
 from assay.evaluation.plan import EvalCell, choices_of
 from assay.evaluation.run import EvaluatedCell
 from assay.stats.inference.bootstrap import paired_bootstrap
-from assay.stats.inference.compare import FamilyComparison, compare
+from assay.stats.inference.compare import FamilyComparison, Verdict, compare
 from assay.stats.inference.intervals import wilson
-from assay.stats.inference.verdict import Verdict
 from assay.text.prompting.multiple_choice import item_of
 
 UNPARSED_RULE = "an unparsed answer counts as incorrect; a question without an answer is excluded and reported"

@@ -20,9 +20,9 @@ from assay.models.remote.services import is_remote
 from assay.pipeline.cost.asks import Asks, expected
 from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.quiet import hushed
-from assay.store.answers import AnswerRow, read_answers, write_answers
+from assay.store.answers import StoredAnswer, read_answers, write_answers
 from assay.store.images import StoredImages
-from assay.store.keys import canonical, digest, stage_key
+from assay.store.receipts import canonical_json, digest, stage_key
 from assay.store.run_folder import RunFolder
 
 GENERATED_BATCH = 64
@@ -37,7 +37,7 @@ class EvaluatedCell:
 
     cell: EvalCell
     items: Sequence[Sample]
-    rows: Sequence[AnswerRow]
+    rows: Sequence[StoredAnswer]
     outcomes: Sequence[Outcome]
     chance: float | None = None
     """Chance level, if the items do not determine it."""
@@ -55,7 +55,7 @@ class Evaluation:
     reporter: Reporter = field(default_factory=Silent)
     announce: Callable[[Sequence[Asks]], None] = lambda asks: None
     """Called with the expected cost before any model is asked; harness tasks are not included."""
-    answered: dict[str, list[AnswerRow]] = field(default_factory=dict, init=False)
+    answered: dict[str, list[StoredAnswer]] = field(default_factory=dict, init=False)
     """Answers by key, shared between metrics."""
 
     def run(self) -> list[EvaluatedCell]:
@@ -127,13 +127,13 @@ class Evaluation:
             return cell.task.harness.digest(cell.shots)
         return digest([[dict(one.fields) for one in own] for own in pool.values()]) if cell.setup.shots else ""
 
-    def _answered(self, cell: EvalCell, key: str, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+    def _answered(self, cell: EvalCell, key: str, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
         compares = cell.task.harness.compares if cell.task.harness is not None else cell.setup.convention is not None
         size = LIKELIHOOD_BATCH if compares else GENERATED_BATCH
         place = self.folder.stage(f"answers-{key}")
-        self.folder.write_text(f"{place.name}.json", canonical(cell.spec) + "\n")
+        self.folder.write_text(f"{place.name}.json", canonical_json(cell.spec) + "\n")
         self.reporter.begin(_name(cell), len(items), 0)
-        rows: list[AnswerRow] = []
+        rows: list[StoredAnswer] = []
         for start in range(0, len(items), size):
             part = items[start : start + size]
             rows += self._part(place / f"part-{start // size:05d}.jsonl", cell, part, pool)
@@ -141,7 +141,7 @@ class Evaluation:
         self.reporter.end(f"{len(rows)} answered, {sum(bool(row.lack) for row in rows)} failed")
         return rows
 
-    def _part(self, path: Path, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[AnswerRow]:
+    def _part(self, path: Path, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
         """Read a stored part, and ask for missing and failed answers."""
         before = {row.id: row for row in read_answers(path)} if path.is_file() else {}
         todo = [item for item in items if item.id not in before or before[item.id].lack]
@@ -155,7 +155,7 @@ class Evaluation:
                 raise fatal_error(cell.model, hopeless.lack, hopeless.reason)
         return [before[item.id] for item in items]
 
-    def _ask(self, cell: EvalCell) -> Callable[[Sequence[Sample], Pool], list[AnswerRow]]:
+    def _ask(self, cell: EvalCell) -> Callable[[Sequence[Sample], Pool], list[StoredAnswer]]:
         harness = cell.task.harness
         if harness is not None:
             return lambda items, pool: harness.answers(cell.shots, items, cell.model, self.models)

@@ -1,1 +1,1 @@
-"""Pure pixels."""
+"""Images: decoding, metadata and perceptual hashes."""

@@ -1,4 +1,4 @@
-"""Encoded images to pixels and back."""
+"""Decoding and encoding of images."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from PIL import ImageOps
 from assay.core.model_kinds import Pixels
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-"""What is decoded; Pillow's other readers are rarely used, and one of them starts another program."""
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-"""Of names of files that are taken for images, in small letters."""
+"""Supported formats; Pillow's other readers are rarely used, and one of them starts another program."""
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+"""Suffixes of image files, in lower case."""
 MAX_PIXELS = 2**26
-"""Larger images are refused: 67 million pixels, 200 MB decoded; below where Pillow itself warns of bombs."""
+"""Maximum size: 67 million pixels, 200 MB decoded; below Pillow's own limit for decompression bombs."""
 _COMPRESS_LEVEL = 6
 
 
-def images_below(folder: Path) -> list[Path]:
-    """Files of a folder and of those in it that are named as images are, in order."""
-    return sorted(one for one in folder.rglob("*") if one.suffix.lower() in ENDINGS and one.is_file())
+def find_images(folder: Path) -> list[Path]:
+    """Image files in a folder and its subfolders, sorted."""
+    return sorted(one for one in folder.rglob("*") if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file())
 
 
 def encode_png(pixels: Pixels) -> bytes:
     """PNG without metadata; equal pixels give equal bytes with one build of Pillow.
 
     Args:
-        pixels: (height, width) grey or (height, width, 3) red, green, blue; 8 bits.
+        pixels: uint8, (height, width) gray or (height, width, 3) RGB.
 
     Raises:
-        ValueError: These are no pixels.
+        ValueError: Another dtype or shape.
     """
-    grey_or_rgb = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
-    if pixels.dtype != np.uint8 or not grey_or_rgb or pixels.size == 0:
+    gray_or_rgb = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not gray_or_rgb or pixels.size == 0:
         raise ValueError(f"Expected uint8 (height, width) or (height, width, 3), had {pixels.dtype} {pixels.shape}.")
     target = io.BytesIO()
     Pillow.fromarray(np.ascontiguousarray(pixels)).save(target, format="PNG", compress_level=_COMPRESS_LEVEL)
@@ -43,33 +43,33 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def decode(data: bytes) -> Pixels:
-    """Pixels of an encoded image, upright, writable; the first one of an animation.
+    """Decode an image, oriented by EXIF; the first frame of an animation.
 
     Returns:
-        (height, width) for 8- or 16-bit grey, of which the upper 8 bits stay; (height, width, 3) for everything else.
+        Writable uint8: (height, width) for 8- or 16-bit gray (upper 8 bits), (height, width, 3) for everything else.
 
     Raises:
-        ValueError: The bytes are not an image, are cut off, or hold more than MAX_PIXELS.
+        ValueError: Not an image, truncated, or more than MAX_PIXELS.
     """
     try:
         with Pillow.open(io.BytesIO(data), formats=FORMATS) as image:
             return _pixels(image)
     except MemoryError:
         raise
-    # Pillow's readers raise whatever their parsing trips over: OSError, SyntaxError, struct.error, IndexError, ...
+    # Pillow's readers raise OSError, SyntaxError, struct.error, IndexError and others.
     except Exception as error:
         raise ValueError(f"{len(data)} bytes do not decode as an image: {error}.") from error
 
 
 def _pixels(image: Pillow.Image) -> Pixels:
-    # Only the header has been read so far: a bomb must be refused before it goes off.
+    # Only the header has been read so far: reject decompression bombs before decoding.
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"it has {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
     image = ImageOps.exif_transpose(image)
     if image.mode == "L":
         return np.array(image, dtype=np.uint8)
     if image.mode.startswith("I;16"):
-        # Pillow's own conversion clips, which turns nearly every such image white.
+        # Pillow's own conversion clips, which makes nearly every such image white.
         return (np.asarray(image) >> 8).astype(np.uint8)
     if image.mode in ("I", "F"):
         raise ValueError(f"its mode {image.mode!r} has no 8-bit range")

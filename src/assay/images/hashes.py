@@ -1,12 +1,11 @@
-"""Perceptual hashes: images that look alike have hashes that differ in few bits."""
+"""Perceptual hashes (pHash) of images."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from assay.core.errors import SourceError
-from assay.core.extras import require
+from assay.core.errors import SourceError, require
 
 if TYPE_CHECKING:
     from assay.core.model_kinds import Pixels
@@ -16,10 +15,10 @@ _HASH = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def perceptual_hash(pixels: Pixels) -> int:
-    """pHash, 64 bits: which of the 8 x 8 lowest frequencies of the image in 32 x 32 grey pixels are above the median.
+    """64-bit pHash by ImageHash: signs of the 8 x 8 lowest DCT frequencies of the 32 x 32 gray image.
 
-    By PyPI ImageHash (`phash`). Small changes of size, color and compression move few bits; cropping, turning and
-    mirroring move many. An image of one color has no form, and its hash is that of any other such.
+    Robust to changes of size, color and compression, not to cropping, rotation and mirroring. All images of a single
+    color have the same hash.
     """
     from PIL import Image
 
@@ -29,15 +28,15 @@ def perceptual_hash(pixels: Pixels) -> int:
 
 
 def distance(one: int, other: int) -> int:
-    """Bits that differ, 0 to 64."""
+    """Hamming distance, 0 to 64."""
     return (one ^ other).bit_count()
 
 
 def read_hashes(text: str, name: str) -> list[tuple[int, str]]:
-    """(hash, what its line says of it) of a list: sixteen hexadecimal digits a line, then anything; # begins a comment.
+    """Parse a list of hashes: (hash, description) per line of 16 hexadecimal digits and text; # starts a comment.
 
     Raises:
-        SourceError: A line is none, or there is none; the message names it.
+        SourceError: An invalid line, or no hashes; the message has the line number.
     """
     found = []
     for nth, line in enumerate(text.splitlines(), start=1):

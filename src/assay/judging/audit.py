@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from assay.analysis.format import percent, percent_between, plural, points, points_between
 from assay.core.effect import Effect
 from assay.judging.results import HumanAgreement, JudgmentCounts, PairsResult, RateResult
-from assay.stats.ratings.agreement import PositionConsistency
+from assay.stats.ratings.agreement import JudgePositionConsistency, SelfPreference
 from assay.stats.ratings.length_control import FEWEST, LengthAudit
-from assay.stats.ratings.self_preference import SelfPreference
 
 INCONSISTENCY_RULE = (
     "A pair is scored only if both orders could be parsed; a position-inconsistent pair counts as a tie "
@@ -85,7 +84,7 @@ def check_lines(checks: Sequence[JudgeCheck], counts: JudgmentCounts) -> list[st
     return lines
 
 
-def mostly_inconsistent(positions: PositionConsistency | None) -> bool:
+def mostly_inconsistent(positions: JudgePositionConsistency | None) -> bool:
     """Whether more than half of the pairs get a different verdict in the other order."""
     return positions is not None and positions.conflict.estimate > 0.5
 
@@ -107,7 +106,7 @@ def _position(result: PairsResult) -> JudgeCheck:
     return JudgeCheck("Position bias", same + _position_meaning(positions, biased), tuple(numbers))
 
 
-def _position_meaning(positions: PositionConsistency, biased: Effect | None) -> str:
+def _position_meaning(positions: JudgePositionConsistency, biased: Effect | None) -> str:
     if biased is None:
         if positions.conflict.estimate == 0:
             return "Both orders agree on every pair."

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from assay.judging.results import JudgmentCounts, PairsResult, RateResult
     from assay.models.remote.budget import Account, Budget
     from assay.pipeline.cost.asks import Asks
-    from assay.stats.ratings.self_preference import SelfPreference
+    from assay.stats.ratings.agreement import SelfPreference
     from assay.text.answers.grades import Grades
     from assay.text.prompting.judge_prompts import JudgeQuestion
 

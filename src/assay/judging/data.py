@@ -10,8 +10,8 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.judging.judgments import JudgedPairs, JudgedTexts
 from assay.judging.results import PairsResult, RateResult
-from assay.stats.ratings.self_preference import SelfPreference
-from assay.store.answers import AnswerRow
+from assay.stats.ratings.agreement import SelfPreference
+from assay.store.answers import StoredAnswer
 
 
 def pairs_data(results: Sequence[PairsResult], self_preferences: Sequence[SelfPreference | None]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _origin(item: Sample) -> dict[str, Any]:
     return {name: str(item.fields[name]) for name in ("origin", "model_a", "model_b") if name in item.fields}
 
 
-def _outcome(outcome: Outcome, row: AnswerRow) -> dict[str, Any]:
+def _outcome(outcome: Outcome, row: StoredAnswer) -> dict[str, Any]:
     """An outcome as JSON, with the judge's texts if it is unscored."""
     if isinstance(outcome, Score):
         return {"value": outcome.value, "answer": outcome.answer, **outcome.evidence}

@@ -11,14 +11,14 @@ from typing import Any, Literal, Protocol
 from assay.core.completions import HOPELESS, Continuations, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
+from assay.core.lab import request_seed
 from assay.core.model_kinds import LikelihoodModel, TextModel
 from assay.core.score import Outcome, Unscored
 from assay.models.remote.services import is_remote
 from assay.pipeline.progress import Reporter, Silent
 from assay.pipeline.quiet import hushed
-from assay.store.answer_log import AnswerLog
-from assay.store.answers import AnswerRow, answer_row
-from assay.store.keys import canonical, stage_key, stream_seed
+from assay.store.answers import AnswerLog, StoredAnswer, answer_row
+from assay.store.receipts import canonical_json, stage_key
 from assay.store.run_folder import RunFolder
 from assay.text.prompting.judge_prompts import By, JudgePrompt, JudgeQuestion
 
@@ -95,7 +95,7 @@ class JudgeRun:
     models: JudgeModels
     reporter: Reporter = field(default_factory=Silent)
 
-    def ask(self, judge: JudgeConfig, questions: Sequence[JudgePrompt]) -> list[AnswerRow]:
+    def ask(self, judge: JudgeConfig, questions: Sequence[JudgePrompt]) -> list[StoredAnswer]:
         """Answer questions in order; stored answers are reused, failed ones are asked again.
 
         Raises:
@@ -134,10 +134,10 @@ class JudgeRun:
 
     def _log(self, judge: JudgeConfig) -> AnswerLog:
         place = self.folder.stage(f"judge-{stage_key(judge.spec, [], VERSION, 0)}")
-        self.folder.write_text(f"{place.name}.json", canonical(judge.spec) + "\n")
+        self.folder.write_text(f"{place.name}.json", canonical_json(judge.spec) + "\n")
         return AnswerLog(place)
 
-    def _part(self, judge: JudgeConfig, questions: Mapping[str, JudgePrompt]) -> list[AnswerRow]:
+    def _part(self, judge: JudgeConfig, questions: Mapping[str, JudgePrompt]) -> list[StoredAnswer]:
         started = time.perf_counter()
         if judge.by == "likelihood":
             rows = _likelihood_rows(self.models.likelihood_model(judge.reference), questions)
@@ -147,7 +147,7 @@ class JudgeRun:
         return [replace(row, seconds=seconds) for row in rows]
 
 
-def outcome_of(row: AnswerRow, question: JudgeQuestion) -> Outcome:
+def outcome_of(row: StoredAnswer, question: JudgeQuestion) -> Outcome:
     """Outcome of a stored answer; "failed" if there is none."""
     if row.lack:
         return Unscored("failed", f"{row.lack}: {row.reason}")
@@ -157,20 +157,20 @@ def outcome_of(row: AnswerRow, question: JudgeQuestion) -> Outcome:
 def question_key(question: JudgePrompt) -> str:
     """Digest of everything the judge is given, 24 hexadecimal digits."""
     turns = [(turn.role, turn.text) for turn in question.prompt]
-    return hashlib.sha256(canonical([turns, question.words]).encode()).hexdigest()[:24]
+    return hashlib.sha256(canonical_json([turns, question.words]).encode()).hexdigest()[:24]
 
 
-def _likelihood_rows(model: LikelihoodModel, questions: Mapping[str, JudgePrompt]) -> list[AnswerRow]:
+def _likelihood_rows(model: LikelihoodModel, questions: Mapping[str, JudgePrompt]) -> list[StoredAnswer]:
     found = model.likelihoods([Continuations(one.prompt, one.words) for one in questions.values()])
     return [
-        AnswerRow(key, key, lack=given.lack, reason=given.reason)
+        StoredAnswer(key, key, lack=given.lack, reason=given.reason)
         if isinstance(given, NotCompleted)
-        else AnswerRow(key, key, likelihoods=given)
+        else StoredAnswer(key, key, likelihoods=given)
         for key, given in zip(questions, found, strict=True)
     ]
 
 
-def _written_rows(model: TextModel, judge: JudgeConfig, questions: Mapping[str, JudgePrompt]) -> list[AnswerRow]:
+def _written_rows(model: TextModel, judge: JudgeConfig, questions: Mapping[str, JudgePrompt]) -> list[StoredAnswer]:
     assert judge.decoding is not None, "a judge that writes has a decoding"
     requests = [_request(judge.decoding, key, one) for key, one in questions.items()]
     return [answer_row(key, key, [given]) for key, given in zip(questions, model.complete(requests), strict=True)]
@@ -178,9 +178,9 @@ def _written_rows(model: TextModel, judge: JudgeConfig, questions: Mapping[str, 
 
 def _request(decoding: Decoding, key: str, question: JudgePrompt) -> TextRequest:
     # A separate stream per question: otherwise the nth samples of all questions would be correlated.
-    return TextRequest(question.prompt, replace(decoding, seed=stream_seed(decoding.seed, key)))
+    return TextRequest(question.prompt, replace(decoding, seed=request_seed(decoding.seed, key)))
 
 
-def _unanswered(asked: Mapping[str, JudgePrompt], rows: Mapping[str, AnswerRow]) -> list[str]:
+def _unanswered(asked: Mapping[str, JudgePrompt], rows: Mapping[str, StoredAnswer]) -> list[str]:
     """Keys of questions without an answer."""
     return [key for key in asked if key not in rows or rows[key].lack]

@@ -15,7 +15,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.judging.engine import question_key
 from assay.judging.judgments import JudgedPairs, JudgedTexts, pair_of, rated_of
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.grades import word_probabilities
 from assay.text.answers.verdicts import PairJudgment
 from assay.text.prompting.judge_prompts import JudgeQuestion, pair_questions, rating_question
@@ -132,7 +132,7 @@ def _text(judged: JudgedTexts, nth: int, kind: str, seed: int) -> JudgedExample:
 
 
 def _judgment(
-    order: str, row: AnswerRow, outcome: Outcome, question: JudgeQuestion, text_of: Callable[[float], str]
+    order: str, row: StoredAnswer, outcome: Outcome, question: JudgeQuestion, text_of: Callable[[float], str]
 ) -> ShownJudgment:
     texts = tuple(cut(text) or "(empty)" for text in row.texts[:TEXTS])
     if row.likelihoods:

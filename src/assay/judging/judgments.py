@@ -10,9 +10,9 @@ from assay.core.errors import ModelError
 from assay.core.sample import Sample
 from assay.core.score import Outcome
 from assay.judging.engine import JudgeConfig, JudgeRun, outcome_of
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.verdicts import PairJudgment
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import (
     JudgePrompt,
     JudgeQuestion,
@@ -33,7 +33,7 @@ class JudgedPairs:
     judge: JudgeConfig
     items: Sequence[Sample]
     verdicts: Sequence[PairJudgment]
-    rows: Sequence[AnswerRow]
+    rows: Sequence[StoredAnswer]
     """Two per pair: as given and swapped."""
 
 
@@ -62,7 +62,7 @@ def judge_pair_questions(
 def pair_of(item: Sample) -> Pair:
     """The pair as presented to the judge, without model names and labels."""
     given = str(item.fields.get("input", ""))
-    return Pair(item.text("instruction"), item.text("output_a"), item.text("output_b"), given, said_before(item))
+    return Pair(item.text("instruction"), item.text("output_a"), item.text("output_b"), given, history_messages(item))
 
 
 STEPS_TOKENS = 400
@@ -77,7 +77,7 @@ class JudgedTexts:
     """With the evaluation steps used for all texts."""
     items: Sequence[Sample]
     outcomes: Sequence[Outcome]
-    rows: Sequence[AnswerRow]
+    rows: Sequence[StoredAnswer]
 
 
 def with_steps(run: JudgeRun, judge: JudgeConfig, rubric: Rubric) -> Rubric:
@@ -123,4 +123,4 @@ def rate_questions(judge: JudgeConfig, rubric: Rubric, items: Sequence[Sample], 
 def rated_of(item: Sample) -> Rated:
     """The text as presented to the judge, without human grade and reference."""
     asked, given = (str(item.fields.get(name, "")) for name in ("instruction", "input"))
-    return Rated(item.text("output"), asked, given, said_before(item))
+    return Rated(item.text("output"), asked, given, history_messages(item))

@@ -27,8 +27,8 @@ from assay.report.axis import Axis, axis_over
 from assay.report.charts import Strip, parts, ruler, strip
 from assay.report.document import Finding, Head, Section, Tile, Tone, versions_fact, with_head
 from assay.report.template import fill
-from assay.stats.ratings.self_preference import SelfPreference
-from assay.store.answers import AnswerRow
+from assay.stats.ratings.agreement import SelfPreference
+from assay.store.answers import StoredAnswer
 
 RATES = axis_over([0.0, 100.0])
 
@@ -172,7 +172,7 @@ def settings(judge: JudgeConfig) -> str:
     return text
 
 
-def digest(rows: Sequence[AnswerRow]) -> str:
+def digest(rows: Sequence[StoredAnswer]) -> str:
     """Digest of all prompts, 8 hexadecimal digits."""
     return hashlib.sha256("\n".join(row.id for row in rows).encode()).hexdigest()[:8]
 

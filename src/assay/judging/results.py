@@ -14,10 +14,17 @@ from assay.judging.engine import JudgeConfig
 from assay.judging.judgments import JudgedPairs, JudgedTexts
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import wilson
-from assay.stats.ratings.agreement import PositionConsistency, accuracy, cohen_kappa, correlation, position_consistency
+from assay.stats.ratings.agreement import (
+    JudgePositionConsistency,
+    SelfPreference,
+    accuracy,
+    cohen_kappa,
+    correlation,
+    position_consistency,
+    self_preference,
+)
 from assay.stats.ratings.length_control import LengthAudit, length_audit
-from assay.stats.ratings.self_preference import SelfPreference, self_preference
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 from assay.text.answers.verdicts import PairJudgment
 from assay.text.similarity.rouge import rouge
 
@@ -70,7 +77,7 @@ class PairsResult:
     """Win rate of each model, or of output_a; conflicts and ties count half."""
     same: int
     """Pairs of identical answers; they count as ties and are excluded from `position`."""
-    position: PositionConsistency | None
+    position: JudgePositionConsistency | None
     length: LengthAudit | None
     length_of: str
     """Model of the length-controlled win rate: the first of two in `wins`, else output_a."""
@@ -154,7 +161,7 @@ def _worst(verdict: PairJudgment) -> Outcome:
     return min(lacking, key=lambda one: one.cause) if lacking else both[0]
 
 
-def _counts(outcomes: Sequence[Outcome], rows: Sequence[AnswerRow]) -> JudgmentCounts:
+def _counts(outcomes: Sequence[Outcome], rows: Sequence[StoredAnswer]) -> JudgmentCounts:
     lacking = [one for one in outcomes if isinstance(one, Unscored)]
     causes = [one.cause for one in lacking]
     # Identical texts share one question.

@@ -34,7 +34,7 @@ def front_matter(card: Path) -> Mapping[str, Any]:
     return said if isinstance(said, Mapping) else {}
 
 
-def licence_said(card: Path) -> str:
+def stated_license(card: Path) -> str:
     """What a card says under `license`, several joined by commas; "unknown" where it says nothing.
 
     Source: Hugging Face, "Model Cards" and "Dataset Cards": `license`, an identifier or a list of them; where it is
@@ -48,8 +48,8 @@ def licence_said(card: Path) -> str:
     return ", ".join(" ".join(name.split()) for name in names if isinstance(name, str) and name.strip()) or UNKNOWN
 
 
-def licence_of(reference: str) -> str:
-    """The licence that a model's own card states; "unknown" where there is no card, as of services. Asks no network."""
+def license_of(reference: str) -> str:
+    """The license that a model's own card states; "unknown" where there is no card, as of services. Asks no network."""
     for engine in _ENGINES:
         reference = reference.removeprefix(engine)
     if reference.startswith(EMBEDDED):
@@ -57,7 +57,7 @@ def licence_of(reference: str) -> str:
     try:
         folder = Path(reference).expanduser()
         if folder.is_dir() or folder.suffix == GGUF:
-            return licence_said((folder if folder.is_dir() else folder.parent) / CARD)
+            return stated_license((folder if folder.is_dir() else folder.parent) / CARD)
     except (OSError, RuntimeError, ValueError):  # no path of this system: a name too long, a home that is not there
         return UNKNOWN
     return _of_hub(reference) if _HUB.fullmatch(reference) else UNKNOWN
@@ -75,9 +75,9 @@ def hub_name(reference: str) -> str:
 
 def _of_embedded(name: str) -> str:
     if (one := PACKAGED.get(name)) is None:
-        return licence_said(Path(str(resources.files("assay.models.embedded"))) / name / CARD)
-    said = licence_said(one.path / CARD) if one.path is not None and one.path.is_dir() else UNKNOWN
-    return one.licence if said == UNKNOWN else said
+        return stated_license(Path(str(resources.files("assay.models.embedded"))) / name / CARD)
+    said = stated_license(one.path / CARD) if one.path is not None and one.path.is_dir() else UNKNOWN
+    return one.license if said == UNKNOWN else said
 
 
 def _of_hub(reference: str) -> str:
@@ -89,4 +89,4 @@ def _of_hub(reference: str) -> str:
         found = try_to_load_from_cache(reference, CARD)
     except HFValidationError:  # a folder that is gone, such as ./model
         return UNKNOWN
-    return licence_said(Path(found)) if isinstance(found, str) else UNKNOWN
+    return stated_license(Path(found)) if isinstance(found, str) else UNKNOWN

@@ -12,13 +12,13 @@ from assay.models.registry import ModelKind, select_backend
 
 if TYPE_CHECKING:
     from assay.core.model_kinds import (
+        AnswerRewardModel,
         Classifier,
         Embedder,
         ImageModel,
         LikelihoodModel,
-        RewardModel,
         SteppedModel,
-        TextClassifier,
+        TextClassificationModel,
         TextModel,
         TwinEncoder,
     )
@@ -92,13 +92,13 @@ class OpenModels:
         """
         return cast("LikelihoodModel", self._open("token-model", reference))
 
-    def reward_model(self, reference: str) -> RewardModel:
+    def reward_model(self, reference: str) -> AnswerRewardModel:
         """Open a reward model: a sequence classifier with one output.
 
         Raises:
             ModelError: There is no such model, or it cannot be loaded.
         """
-        return cast("RewardModel", self._open("reward-model", reference))
+        return cast("AnswerRewardModel", self._open("reward-model", reference))
 
     def embedder(self, reference: str) -> Embedder:
         """Open a sentence encoder with the backend that the reference names, else with the best one installed.
@@ -116,13 +116,13 @@ class OpenModels:
         """
         return cast("Classifier", self._open("image-classifier", reference))
 
-    def text_classifier(self, reference: str) -> TextClassifier:
+    def text_classifier(self, reference: str) -> TextClassificationModel:
         """Open a text classifier: a head that assay trained, or a sequence classifier of transformers.
 
         Raises:
             ModelError: There is no such model, or it cannot be loaded.
         """
-        return cast("TextClassifier", self._open("text-classifier", reference))
+        return cast("TextClassificationModel", self._open("text-classifier", reference))
 
     def _open(self, kind: ModelKind, reference: str) -> Any:
         backend, request = select_backend(kind, reference, self.device, self.budget)

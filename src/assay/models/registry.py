@@ -51,7 +51,7 @@ KINDS: Mapping[ModelKind, str] = {
     "token-model": "a language model that gives access to its logits (`LikelihoodModel`, `SteppedModel`)",
     "embedder": "a sentence encoder (`Embedder`)",
     "text-classifier": "a text classifier (`TextClassifier`, and `PairClassifier` where it takes pairs)",
-    "reward-model": "a reward model (`RewardModel`)",
+    "reward-model": "a reward model (`AnswerRewardModel`)",
 }
 """Each kind of model with its protocol in `assay.core.model_kinds`."""
 GROUP = "assay.models"

@@ -37,8 +37,7 @@ from assay.pipeline.stages.stage import (
     train_id,
 )
 from assay.pipeline.stages.train import BaseModelStage, OwnModelStage, TrainArmStage, TrainModelStage
-from assay.store.keys import stage_key
-from assay.store.receipts import Receipt, damaged, read_receipt
+from assay.store.receipts import Receipt, damaged_files, read_receipt, stage_key
 
 State = Literal["done", "retry", "damaged", "begun", "to do", "waits"]
 
@@ -275,6 +274,6 @@ def _ood(proof: Proof) -> list[Stage]:
 def _state(folder: Path, receipt: Receipt | None) -> State:
     if receipt is None:
         return "begun" if folder.is_dir() and parts(folder) else "to do"
-    if damaged(folder, receipt):
+    if damaged_files(folder, receipt):
         return "damaged"
     return "retry" if receipt.counts.get("failed") else "done"

@@ -26,9 +26,8 @@ from assay.pipeline.recipe.codec import dump
 from assay.pipeline.stages.context import RunContext
 from assay.pipeline.stages.stage import Stage
 from assay.store.atomic import disk_errors
-from assay.store.keys import digest
-from assay.store.receipts import NAME as RECEIPT
-from assay.store.receipts import Receipt, damaged, files_of, write_receipt
+from assay.store.receipts import RECEIPT_FILE as RECEIPT
+from assay.store.receipts import Receipt, damaged_files, digest, file_digests, write_receipt
 from assay.store.run_folder import RunFolder
 
 SHOWN = ("requested", "made", "rows", "kept", "dropped", "exact", "near", "samples", "steps", "unusable", "failed")
@@ -105,7 +104,7 @@ class Runner:
         self._discard_damaged(placed)
         started = time.monotonic()
         counts = stage.run(context, placed.folder)
-        files = files_of(placed.folder)
+        files = file_digests(placed.folder)
         paid = costs(self.budget.account if self.budget is not None else Account(), self.folder.stages())
         receipt = Receipt(
             stage=stage.name,
@@ -128,10 +127,10 @@ class Runner:
         return written
 
     def _discard_damaged(self, placed: Placed) -> None:
-        """Delete the damaged files of a stage and its receipt."""
+        """Delete the damaged_files files of a stage and its receipt."""
         if placed.receipt is None:
             return
-        for name in damaged(placed.folder, placed.receipt):
+        for name in damaged_files(placed.folder, placed.receipt):
             self.reporter.say(f"{placed.folder.name}/{name} differs from its receipt and is made again.")
             with disk_errors(placed.folder / name):
                 (placed.folder / name).unlink(missing_ok=True)

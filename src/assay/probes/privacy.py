@@ -12,7 +12,7 @@ from assay.core.errors import UserError
 from assay.terminal.options import JSON, show, table, texts_of
 
 if TYPE_CHECKING:
-    from assay.text.privacy.findings import PrivacyFinding
+    from assay.text.privacy.detectors import PrivacyFinding
 
 LIMITS = (
     "Names, street addresses and secrets without a known format are not detected: no findings do not prove that a text "
@@ -42,15 +42,14 @@ def command(file: Path, column: str | None, whole: bool, regions: tuple[str, ...
 
     In a recipe, use the scorers PersonalData and Secrets with a Threshold filter.
     """
-    from assay.text.privacy.personal_data import check_regions, personal_data
-    from assay.text.privacy.secrets import secrets_in
+    from assay.text.privacy.detectors import check_regions, find_personal_data, find_secrets
 
     try:
         check_regions(regions)
     except ValueError as error:
         raise UserError(str(error)) from error
     texts = texts_of(file, whole=whole, column=column)
-    found = [[*personal_data(text, regions=regions), *secrets_in(text)] for text in texts]
+    found = [[*find_personal_data(text, regions=regions), *find_secrets(text)] for text in texts]
     data = _data(texts, found)
     if as_json:
         show(data)
@@ -59,7 +58,7 @@ def command(file: Path, column: str | None, whole: bool, regions: tuple[str, ...
 
 
 def _data(texts: Sequence[str], found: Sequence[Sequence[PrivacyFinding]]) -> dict[str, Any]:
-    from assay.text.privacy.findings import counts_by_kind
+    from assay.text.privacy.detectors import counts_by_kind
 
     return {
         "texts": len(texts),

@@ -3,17 +3,19 @@
 from assay.stats.confidence.calibration import Calibration, calibration, temperature
 from assay.stats.confidence.detection import Detection, detection
 from assay.stats.inference.bootstrap import PairedDifference, paired_bootstrap
-from assay.stats.inference.compare import FamilyComparison, compare
-from assay.stats.inference.holm import holm
+from assay.stats.inference.compare import FamilyComparison, Verdict, compare, verdict
 from assay.stats.inference.intervals import mean_of_proportions, wilson
-from assay.stats.inference.mcnemar import McNemar, mcnemar
-from assay.stats.inference.power import minimum_detectable_difference
-from assay.stats.inference.verdict import Verdict, verdict
-from assay.stats.ratings.agreement import PositionConsistency, accuracy, cohen_kappa, correlation, position_consistency
-from assay.stats.ratings.bradley_terry import BradleyTerry, bradley_terry
-from assay.stats.ratings.elo import elo
+from assay.stats.inference.paired_tests import McNemar, holm, mcnemar, minimum_detectable_difference
+from assay.stats.ratings.agreement import (
+    JudgePositionConsistency,
+    accuracy,
+    cohen_kappa,
+    correlation,
+    position_consistency,
+)
 from assay.stats.ratings.leaderboard import Intervals, Leaderboard, RatingScale, Standing, elo_leaderboard, leaderboard
 from assay.stats.ratings.length_control import LengthAudit, LengthControlled, length_audit, length_controlled
+from assay.stats.ratings.rating_models import BradleyTerry, bradley_terry, elo
 from assay.stats.ratings.votes import PairwiseVotes, votes
 from assay.stats.scaling.chinchilla import Chinchilla, chinchilla
 from assay.stats.scaling.power_law import PowerLaw, power_law
@@ -25,13 +27,13 @@ __all__ = [
     "Detection",
     "FamilyComparison",
     "Intervals",
+    "JudgePositionConsistency",
     "Leaderboard",
     "LengthAudit",
     "LengthControlled",
     "McNemar",
     "PairedDifference",
     "PairwiseVotes",
-    "PositionConsistency",
     "PowerLaw",
     "RatingScale",
     "Standing",

@@ -1,12 +1,10 @@
-"""The only code that writes artifacts: keys, parquet shards, receipts, run folders, exports.
+"""Store: the only code that writes artifacts. All writes are atomic: temporary file, flush, rename.
 
-* keys        digests and the key of a stage
-* shards      samples, failures and their images as parquet; `is_whole`
+* receipts    stage keys, and receipts of completed stages
+* shards      samples, failures and encoded images as parquet
 * rows        outcomes, decisions and results as parquet
-* receipts    what a stage did and which files it left; its existence is completion
-* run_folder  a folder that assay owns, with a lock
-* images      pixels by digest, out of shards
-* export      a data set for other tools
-
-Every file is written to a temporary name beside its place, flushed, and renamed.
+* run_folder  run folder with a lock
+* images      images by digest, read from shards
+* answers     answers of models as JSON lines
+* export      data sets for other tools
 """

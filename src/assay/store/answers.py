@@ -1,7 +1,8 @@
-"""What models answered, kept as it came: JSON lines, so that another way of reading them asks nobody again."""
+"""Stored answers of models, as JSON lines, so that changed answer extraction needs no new requests."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,30 +15,30 @@ from assay.store.atomic import write_bytes
 
 
 @dataclass(frozen=True)
-class AnswerRow:
-    """What a model answered to one question."""
+class StoredAnswer:
+    """Answers of a model to one question."""
 
     id: str
-    """Of the sample that holds the question."""
+    """Id of the question's sample."""
     prompt: str
-    """Digest of everything that the model was given."""
+    """Digest of the whole request."""
     texts: tuple[str, ...] = ()
-    """What it wrote last, one a sample."""
+    """Final texts, one per sampled answer."""
     thinking: tuple[str, ...] = ()
-    """What it wrote before, in the first of two calls."""
+    """Texts of the first of two calls (reasoning)."""
     ends: tuple[str, ...] = ()
-    """How each of `texts` ended."""
+    """End reason of each of `texts`."""
     likelihoods: tuple[Likelihood, ...] = ()
-    """One a choice, where nothing was written."""
+    """One per choice, if the model scored choices."""
     lack: str = ""
-    """Why there is no answer, in a word; empty where there is one."""
+    """Cause of a missing answer; empty if there is one."""
     reason: str = ""
     tokens: int | None = 0
-    """Generated; None where the service did not say."""
+    """Generated tokens; None if the service did not report them."""
     dollars: float | None = 0.0
-    """Paid; None where the price is not known."""
+    """Cost; None if the price is not known."""
     seconds: float = 0.0
-    """Its share of the time that its part took."""
+    """Time of the batch divided by its size."""
 
 
 def answer_row(
@@ -49,7 +50,7 @@ def answer_row(
     thinking: Sequence[str] = (),
     likelihoods: Sequence[Likelihood] = (),
     failure: NotCompleted | None = None,
-) -> AnswerRow:
+) -> StoredAnswer:
     """Row of the calls about one question; without texts and likelihoods if a call failed.
 
     Args:
@@ -66,7 +67,7 @@ def answer_row(
     last = answers if final is None else [a for one in final if isinstance(one, Completion) for a in one.answers]
     tokens = [answer.tokens for answer in answers]
     known = [count for count in tokens if count is not None]
-    return AnswerRow(
+    return StoredAnswer(
         id_,
         prompt,
         texts=tuple(answer.text for answer in last) if failure is None else (),
@@ -87,8 +88,8 @@ def calls_cost(calls: Sequence[Completion | NotCompleted]) -> float | None:
     return sum(known, 0.0) if len(known) == len(paid) else None
 
 
-def write_answers(path: Path, rows: Sequence[AnswerRow]) -> None:
-    """Writes one part, whole or not at all.
+def write_answers(path: Path, rows: Sequence[StoredAnswer]) -> None:
+    """Write one file of answers atomically.
 
     Raises:
         StoreError: The disk is full, or the path cannot be written.
@@ -97,14 +98,45 @@ def write_answers(path: Path, rows: Sequence[AnswerRow]) -> None:
     write_bytes(path, b"".join(encoder.encode(row) + b"\n" for row in rows))
 
 
-def read_answers(path: Path) -> list[AnswerRow]:
-    """The rows of one part.
+def read_answers(path: Path) -> list[StoredAnswer]:
+    """Read one file of answers.
 
     Raises:
-        StoreError: It is missing or damaged.
+        StoreError: The file is missing or damaged.
     """
-    decoder = msgspec.json.Decoder(AnswerRow)
+    decoder = msgspec.json.Decoder(StoredAnswer)
     try:
         return [decoder.decode(line) for line in path.read_bytes().splitlines()]
     except (OSError, msgspec.DecodeError) as error:
-        raise StoreError(f"{path} cannot be read as answers: {error}.") from error
+        raise StoreError(f"{path} is not a readable file of answers: {error}.") from error
+
+
+_PART = re.compile(r"part-(\d{5,})\.jsonl")
+
+
+@dataclass(frozen=True)
+class AnswerLog:
+    """Append-only folder of answer files; the caller must hold the lock of the run folder."""
+
+    folder: Path
+
+    def read(self) -> dict[str, StoredAnswer]:
+        """Answers by id; of several the last one.
+
+        Raises:
+            StoreError: A file is damaged.
+        """
+        return {row.id: row for _, path in self._parts() for row in read_answers(path)}
+
+    def add(self, rows: Sequence[StoredAnswer]) -> None:
+        """Append a file of answers.
+
+        Raises:
+            StoreError: The disk is full, or the folder cannot be written.
+        """
+        number = max((number for number, _ in self._parts()), default=-1) + 1
+        write_answers(self.folder / f"part-{number:05d}.jsonl", rows)
+
+    def _parts(self) -> list[tuple[int, Path]]:
+        matches = ((_PART.fullmatch(path.name), path) for path in self.folder.iterdir())
+        return sorted((int(match[1]), path) for match, path in matches if match)

@@ -1,4 +1,4 @@
-"""Writing a file as one step: it is there whole, or not at all."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from assay.core.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined]
 
-_OURS = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp", re.DOTALL)
 
 
 def temporary_name(path: Path) -> Path:
-    """Where this process writes before renaming to `path`: beside it, hidden, ending in .tmp."""
+    """Hidden temporary path of this process in the folder of `path`, ending in .tmp."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file of this name is a leftover of `write_bytes`."""
-    return _OURS.fullmatch(name) is not None
+    """Whether a file name is a temporary name of `write_bytes`."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turns what the operating system says while `path` is written into a StoreError."""
+    """Convert an OSError while `path` is written to a StoreError."""
     try:
         yield
     except OSError as error:
-        # A quota that is used up is a full disk to whoever meets it.
+        # An exceeded quota is reported as a full disk.
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
                 f"The disk is full: {path} could not be written.",
-                hint="Finished shards are safe. Free some space and give the same command again: it goes on from here.",
+                hint="Finished shards are safe. Free some space and run the same command again to resume.",
             ) from error
         raise StoreError(f"{path} could not be written: {error.strerror or error}.") from error
 
 
 def write_bytes(path: Path, data: bytes | Buffer) -> None:
-    """Writes `data` to `path`, replacing what is there, in one step that survives a crash and a power cut.
+    """Write or replace `path` atomically and durably (temporary file, fsync, rename).
 
     Raises:
-        StoreError: The disk is full, or the path cannot be written; nothing is left behind.
+        StoreError: The disk is full, or the path cannot be written; the temporary file is removed.
     """
     temporary = temporary_name(path)
     with disk_errors(path):
@@ -64,12 +64,12 @@ def write_bytes(path: Path, data: bytes | Buffer) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself survive a power cut."""
+    """Fsync the folder, so that the rename is durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some network file systems have no such thing for folders; the file itself is safe.
+        # Some network file systems do not support fsync of folders.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

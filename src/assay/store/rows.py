@@ -1,4 +1,4 @@
-"""Tables beside the samples: outcomes of scorers, decisions of filters, results of proofs."""
+"""Parquet tables of scorer outcomes, filter decisions and evaluation results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from assay.core.errors import ContractError
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
-from assay.store.tables import damaged_row, read_columns, read_notes, write_table
+from assay.store.tables import damaged_file_error, read_columns, read_metadata, write_table
 
 OUTCOMES, DECISIONS, RESULTS = "outcomes", "decisions", "results"
 
@@ -32,7 +32,7 @@ _OUTCOME_TYPES = {
 
 @dataclass(frozen=True)
 class DecisionRow:
-    """What a filter said of one sample."""
+    """Decision of a filter on one sample."""
 
     id: str
     keep: bool
@@ -44,7 +44,7 @@ class DecisionRow:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """What an evaluator said of one held-out sample and the model of one arm and seed."""
+    """Outcome of an evaluator for one held-out sample and the model of one arm and seed."""
 
     arm: str
     seed: int
@@ -53,21 +53,21 @@ class ResultRow:
 
 
 def write_outcomes(path: Path, ids: Sequence[str], outcomes: Sequence[Outcome]) -> None:
-    """Writes one row for each sample: id, kind, value, label, answer, reason, evidence (JSON), vector, cause.
+    """Write one row per sample: id, kind, value, label, answer, reason, evidence (JSON), vector, cause.
 
-    Vectors are stored as 32-bit floats, so a Fingerprint comes back rounded to those; everything else comes back equal.
+    Vectors are rounded to 32-bit floats; everything else round-trips exactly.
 
     Raises:
-        ContractError: There is not one outcome for each id, or a vector does not fit 32-bit floats.
+        ContractError: Different numbers of ids and outcomes, or a vector does not fit 32-bit floats.
         StoreError: The disk is full, or the path cannot be written.
     """
     if len(ids) != len(outcomes):
-        raise ContractError(f"{len(ids)} ids and {len(outcomes)} outcomes were to be written to {path}.")
+        raise ContractError(f"{path}: {len(ids)} ids and {len(outcomes)} outcomes; expected the same number.")
     write_table(path, pa.table({"id": pa.array(ids, pa.string()), **_outcome_arrays(outcomes)}), OUTCOMES)
 
 
 def read_outcomes(path: Path) -> list[tuple[str, Outcome]]:
-    """Ids and outcomes in the order they were written.
+    """Read ids and outcomes in the order they were written.
 
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
@@ -77,7 +77,7 @@ def read_outcomes(path: Path) -> list[tuple[str, Outcome]]:
 
 
 def write_decisions(path: Path, rows: Sequence[DecisionRow]) -> None:
-    """Writes the rows in order.
+    """Write rows in order.
 
     Raises:
         StoreError: The disk is full, or the path cannot be written.
@@ -87,7 +87,7 @@ def write_decisions(path: Path, rows: Sequence[DecisionRow]) -> None:
 
 
 def read_decisions(path: Path) -> list[DecisionRow]:
-    """The rows in the order they were written.
+    """Read rows in the order they were written.
 
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
@@ -96,7 +96,7 @@ def read_decisions(path: Path) -> list[DecisionRow]:
 
 
 def write_results(path: Path, rows: Sequence[ResultRow]) -> None:
-    """Writes the rows in order: arm, seed, id and the columns of an outcome, vectors as 32-bit floats.
+    """Write rows in order: arm, seed, id and the columns of an outcome, vectors as 32-bit floats.
 
     Raises:
         ContractError: A vector does not fit 32-bit floats.
@@ -111,7 +111,7 @@ def write_results(path: Path, rows: Sequence[ResultRow]) -> None:
 
 
 def read_results(path: Path) -> list[ResultRow]:
-    """The rows in the order they were written.
+    """Read rows in the order they were written.
 
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
@@ -131,7 +131,7 @@ _DECISION_TYPES = {
 
 
 def _read(path: Path, kind: str, columns: Sequence[str]) -> pa.Table:
-    read_notes(path, kind)
+    read_metadata(path, kind)
     return read_columns(path, columns)
 
 
@@ -141,14 +141,14 @@ def _outcome_arrays(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _record(outcome: Outcome) -> dict[str, object]:
-    """The columns that this kind of outcome fills; the others stay null."""
+    """Columns that this kind of outcome has; the others are null."""
     match outcome:
         case Score(value, reason, evidence, answer):
-            said = {"reason": reason, "evidence": _evidence(evidence), "answer": answer}
-            return {"kind": "score", "value": float(value), **said}
+            common = {"reason": reason, "evidence": _evidence(evidence), "answer": answer}
+            return {"kind": "score", "value": float(value), **common}
         case Label(value, reason, evidence, answer):
-            said = {"reason": reason, "evidence": _evidence(evidence), "answer": answer}
-            return {"kind": "label", "label": value, **said}
+            common = {"reason": reason, "evidence": _evidence(evidence), "answer": answer}
+            return {"kind": "label", "label": value, **common}
         case Fingerprint(vector):
             return {"kind": "fingerprint", "vector": _single(vector)}
         case Unscored(cause, reason):
@@ -162,18 +162,18 @@ def _evidence(evidence: Mapping[str, float]) -> str:
 def _single(vector: Sequence[float]) -> Any:
     largest = max(abs(x) for x in vector)
     if largest > float(np.finfo(np.float32).max) or not math.isfinite(largest):
-        raise ContractError(f"A fingerprint must fit 32-bit floats, had {largest}.")
+        raise ContractError(f"Fingerprint values must fit 32-bit floats, had {largest}.")
     return np.asarray(vector, dtype=np.float32)
 
 
 def _outcomes(path: Path, table: pa.Table) -> list[Outcome]:
-    # Vectors go through numpy: one Python object for each number of each embedding takes seconds.
+    # Vectors are converted with numpy: Python objects for every number would take seconds.
     vectors = table.column("vector")
     rows = table.drop_columns(["vector"]).to_pylist()
     try:
         return [_outcome(row, vectors[i]) for i, row in enumerate(rows)]
     except (TypeError, ValueError) as error:
-        raise damaged_row(path, error) from error
+        raise damaged_file_error(path, error) from error
 
 
 def _outcome(row: Mapping[str, Any], vector: Any) -> Outcome:
@@ -187,4 +187,4 @@ def _outcome(row: Mapping[str, Any], vector: Any) -> Outcome:
         case "unscored":
             return Unscored(row["cause"], row["reason"])
         case kind:
-            raise ValueError(f"there is no kind of outcome called {kind!r}")
+            raise ValueError(f"unknown kind of outcome {kind!r}")

@@ -1,4 +1,4 @@
-"""A run's folder: it is ours when it holds our marker, and one process works in it at a time."""
+"""Run folder: identified by a marker file, used by one process at a time."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pathlib import Path
 from assay.core.errors import StoreError, did_you_mean
 from assay.store.atomic import disk_errors, is_temporary, write_bytes
 
-MARKER = ".assay-run"
-LEDGER = ".money.sqlite"
+RUN_MARKER = ".assay-run"
+LEDGER_FILE = ".money.sqlite"
 LOCK = ".assay-run.lock"
-"""Separate from the marker, because a locked file cannot be read on Windows."""
+"""Separate from the marker, as a locked file cannot be read on Windows."""
 FORMAT = 1
 _PART = re.compile(r"\w[\w.=+ -]*")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder that assay made; `open` is the way to have one."""
+    """Folder of a run; use `open` to create an instance."""
 
     path: Path
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> RunFolder:
-        """The run at `path`; with `create`, a new or empty folder is made into one.
+        """Open the run at `path`; with `create`, a missing or empty folder becomes a run folder.
 
         Raises:
-            StoreError: It is a file, somebody else's folder, a newer assay's, or missing; with `create`, also where it
-                cannot be written. Nothing there is touched.
+            StoreError: The path is a file, a folder of something else or of a newer version, or missing; with `create`,
+                also if it is not writable. Nothing is changed.
         """
         with disk_errors(path):
             return cls._open(path, create=create)
@@ -43,31 +43,31 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             raise StoreError(f"{path} is a file, expected a run folder.")
         if _is_run(path):
-            _check_format(path / MARKER)
+            _check_format(path / RUN_MARKER)
         elif path.is_dir() and any(path.iterdir()):
             raise StoreError(
-                f"{path} is not a run of assay's: it holds files and no {MARKER}.",
-                hint="Nothing in it was touched. Name a folder that does not exist yet.",
+                f"{path} is not a run folder: it has files, but no {RUN_MARKER}.",
+                hint="Nothing in it was changed. Choose a folder that does not exist.",
             )
         elif create:
-            _make(path)
+            _create(path)
         else:
-            raise StoreError(f"There is no run at {path}.", hint=_runs_beside(path))
+            raise StoreError(f"There is no run at {path}.", hint=_runs_hint(path))
         if create and not os.access(path, os.W_OK | os.X_OK):
             raise StoreError(f"{path} cannot be written.")
         return cls(path)
 
     @property
     def ledger(self) -> Path:
-        """Where the run's money is written up; there once something was asked for."""
-        return self.path.absolute() / LEDGER
+        """Database of the run's cost; exists after the first request."""
+        return self.path.absolute() / LEDGER_FILE
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes out of the folder while the block runs; the lock ends with the process that took it.
+        """Lock the folder against other processes; the lock is released when the process ends.
 
         Raises:
-            StoreError: Another process works in the folder.
+            StoreError: Another process holds the lock.
         """
         from filelock import FileLock, Timeout
 
@@ -77,7 +77,7 @@ class RunFolder:
                 lock.acquire()
             except Timeout as error:
                 raise StoreError(
-                    f"Another assay is working in {self.path}.", hint="Wait for it to end, or name another folder."
+                    f"Another assay process uses {self.path}.", hint="Wait until it ends, or choose another folder."
                 ) from error
         try:
             yield
@@ -85,10 +85,10 @@ class RunFolder:
             lock.release()
 
     def stage(self, name: str) -> Path:
-        """The folder of the stage called `name`, made if need be.
+        """Folder of the stage `name`, created if missing.
 
         Raises:
-            StoreError: The name is no plain file name, or the folder cannot be made.
+            StoreError: Invalid name, or the folder cannot be created.
         """
         folder = self._inside(name)
         with disk_errors(folder):
@@ -96,7 +96,7 @@ class RunFolder:
         return folder
 
     def stages(self) -> list[Path]:
-        """The folders of stages, in order of name."""
+        """Stage folders, sorted by name."""
         return sorted(
             entry
             for entry in self.path.iterdir()
@@ -104,7 +104,7 @@ class RunFolder:
         )
 
     def clean_temporaries(self) -> int:
-        """Removes what an interrupted write left, here and in stage folders, and counts it; call it under the lock."""
+        """Remove temporary files of interrupted writes and return their number; call it under the lock."""
         tops = [entry for entry in self.path.iterdir() if is_temporary(entry.name)]
         nested = [
             Path(parent, name)
@@ -120,21 +120,21 @@ class RunFolder:
         return len(leftovers)
 
     def write_text(self, name: str, text: str) -> Path:
-        """Writes `text` as UTF-8 to the file `name`, in one step, and gives its path.
+        """Write `text` atomically as UTF-8 to the file `name` and return its path.
 
         Raises:
-            StoreError: The name is no plain file name, the disk is full, or the path cannot be written.
+            StoreError: Invalid name, the disk is full, or the path cannot be written.
         """
         path = self._inside(name)
         write_bytes(path, text.encode())
         return path
 
     def write_json(self, name: str, value: object) -> Path:
-        """Writes `value` as JSON with sorted keys to the file `name`, in one step, and gives its path.
+        """Write `value` atomically as JSON with sorted keys to the file `name` and return its path.
 
         Raises:
             StoreError: As `write_text`.
-            TypeError: The value is not JSON.
+            TypeError: Not JSON.
             ValueError: A number is not finite.
         """
         text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
@@ -142,35 +142,35 @@ class RunFolder:
 
     def _inside(self, name: str) -> Path:
         if not _PART.fullmatch(name):
-            raise StoreError(f"{name!r} cannot be the name of a file: expected letters, digits and - _ . = +.")
+            raise StoreError(f"{name!r} is not a valid file name: expected letters, digits and - _ . = +.")
         return self.path / name
 
 
 def _is_run(path: Path) -> bool:
-    return (path / MARKER).is_file()
+    return (path / RUN_MARKER).is_file()
 
 
 def _check_format(marker: Path) -> None:
     try:
         text = marker.read_text(encoding="utf-8")
-        # A kill between making the marker and filling it leaves it empty; it is ours all the same.
-        found = int(json.loads(text)["format"]) if text else FORMAT
+        # The marker is empty if the process was killed between creating and writing it.
+        version = int(json.loads(text)["format"]) if text else FORMAT
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{marker} cannot be read as a run's marker.") from error
-    if found > FORMAT:
-        raise StoreError(f"{marker.parent} was made by a newer assay (format {found}, this one reads {FORMAT}).")
+        raise StoreError(f"{marker} is not a readable run marker.") from error
+    if version > FORMAT:
+        raise StoreError(f"{marker.parent} was written by a newer assay (format {version}, this one reads {FORMAT}).")
 
 
-def _make(path: Path) -> None:
+def _create(path: Path) -> None:
     with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
-        # Never renamed into place: two processes that start at once must lock one and the same file.
-        with (path / MARKER).open("a", encoding="utf-8") as file:
+        # Not renamed into place: two processes that start together must lock the same file.
+        with (path / RUN_MARKER).open("a", encoding="utf-8") as file:
             if file.tell() == 0:
                 file.write(json.dumps({"format": FORMAT}) + "\n")
 
 
-def _runs_beside(path: Path) -> str:
+def _runs_hint(path: Path) -> str:
     try:
         runs = [entry.name for entry in path.absolute().parent.iterdir() if _is_run(entry)]
     except OSError:

@@ -1,65 +1,111 @@
-"""Shards of samples: what a generator made, with the bytes of its images, in one parquet file.
+"""Shards of generated samples with encoded images, one parquet file each.
 
 An example row: id "3f2a...", image {bytes, path "<digest>.png"}, image_digest, image_width 28, image_height 28,
 label "bag", parents ["91c0..."], made_by "paint", nth 3, failure null, failure_seed null. A failed row has only the
-last two. Field names that parquet tools cannot take are renamed; the file's notes say which field each column holds.
+last two. Field names that parquet tools do not support are renamed; the file's notes map columns to fields.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from assay.core.sample import Failure, Image, Made, Sample
-from assay.store.layout import Column, Kind, field_kinds, lay_out
-from assay.store.tables import damaged_row, is_whole, read_columns, read_notes, write_table
+from assay.store.tables import damaged_file_error, read_columns, read_metadata, write_table
 
-__all__ = ["is_whole", "read_blobs", "read_made", "stored_digests", "write_made", "write_samples"]
+FieldKind = Literal["text", "image"]
 
-MADE = "samples"
+RESERVED = ("id", "parents", "made_by", "nth", "failure", "failure_seed")
+_IMAGE_PARTS = ("", "_digest", "_width", "_height")
+# Parquet readers interpret a dot as a struct field, and many tools fail on control characters.
+_COLUMN_NAME = re.compile(r"\w(?:[\w -]*\w)?")
+
+
+@dataclass(frozen=True)
+class Column:
+    """Column of a sample field. An image has three more columns: NAME_digest, NAME_width and NAME_height."""
+
+    field: str
+    kind: FieldKind
+    name: str
+
+    @property
+    def names(self) -> list[str]:
+        """Columns of the field, except the one with encoded bytes."""
+        return [self.name] if self.kind == "text" else [self.name + part for part in _IMAGE_PARTS[1:]]
+
+
+def field_kinds(samples: Iterable[Sample]) -> set[tuple[str, FieldKind]]:
+    """All fields of `samples` with their kind; one name may occur with both kinds."""
+    return {
+        (name, "text" if isinstance(value, str) else "image")
+        for sample in samples
+        for name, value in sample.fields.items()
+    }
+
+
+def assign_columns(fields: Iterable[tuple[str, FieldKind]], reserved: Sequence[str] = RESERVED) -> list[Column]:
+    """Assign a column to each field, in order of name; deterministic for a set of fields.
+
+    Names that are taken get a trailing underscore; unsupported names become "field".
+    """
+    taken = set(reserved)
+    columns = []
+    for field, kind in sorted(set(fields)):
+        parts = _IMAGE_PARTS if kind == "image" else ("",)
+        name = field if _COLUMN_NAME.fullmatch(field) else "field"
+        while any(name + part in taken for part in parts):
+            name += "_"
+        taken.update(name + part for part in parts)
+        columns.append(Column(field, kind, name))
+    return columns
+
+
+SAMPLES = "samples"
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _FAILURE = ("failure", "failure_seed")
 
 
-def write_made(
+def write_shard(
     path: Path,
     made: Sequence[Made],
     blobs: Mapping[str, bytes],
     *,
-    fields: Iterable[tuple[str, Kind]] = (),
+    fields: Iterable[tuple[str, FieldKind]] = (),
 ) -> None:
-    """Writes samples and failures, and of `blobs` (digest to encoded bytes) those that a sample names.
+    """Write samples and failures with the encoded images in `blobs` (bytes by digest) that the samples reference.
 
-    An image whose bytes are not in `blobs` lies elsewhere in the store: its image is null here, its digest is kept.
-    `fields` are columns to have even where no sample of this shard has them.
+    Images that are not in `blobs` are stored elsewhere: the image is null, its digest is kept. `fields` are columns to
+    write even if no sample of this shard has them.
 
     Raises:
         StoreError: The disk is full, or the path cannot be written.
     """
-    columns = lay_out({*fields, *field_kinds(one for one in made if isinstance(one, Sample))})
+    columns = assign_columns({*fields, *field_kinds(one for one in made if isinstance(one, Sample))})
     _write(path, _table(made, blobs, columns), columns)
 
 
-def write_samples(
+def write_export_shard(
     path: Path,
     samples: Sequence[Sample],
     blobs: Mapping[str, bytes],
     columns: list[Column],
     more: Mapping[str, Sequence[str]],
 ) -> None:
-    """As `write_made`, for other tools: the given columns, none for failures, and `more` texts, one a sample."""
+    """Write a shard for other tools: the given columns, no failures, and `more` text columns."""
     table = _table(samples, blobs, columns).drop_columns(list(_FAILURE))
     for name, texts in more.items():
         table = table.append_column(name, pa.array(texts, pa.string()))
     _write(path, table, columns)
 
 
-def read_made(path: Path) -> list[Made]:
-    """What `write_made` was given, in order; no encoded image is read.
+def read_samples(path: Path) -> list[Made]:
+    """Read samples and failures in order, without encoded images.
 
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
@@ -69,8 +115,8 @@ def read_made(path: Path) -> list[Made]:
     return [_made(path, row, columns) for row in read_columns(path, names).to_pylist()]
 
 
-def read_blobs(path: Path) -> dict[str, bytes]:
-    """The encoded images that lie in the shard, by digest, as they were written: nothing is decoded or checked.
+def read_encoded_images(path: Path) -> dict[str, bytes]:
+    """Encoded images of the shard by digest, neither decoded nor verified.
 
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
@@ -85,8 +131,8 @@ def read_blobs(path: Path) -> dict[str, bytes]:
     }
 
 
-def stored_digests(path: Path) -> list[str]:
-    """The digests of the images whose bytes lie in the shard; reads their names alone.
+def stored_image_digests(path: Path) -> list[str]:
+    """Digests of the images whose bytes are in the shard; reads only their names.
 
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
@@ -101,11 +147,11 @@ def _digest(image_path: str) -> str:
 
 
 def _columns(path: Path) -> list[Column]:
-    return [Column(**column) for column in read_notes(path, MADE)["columns"]]
+    return [Column(**column) for column in read_metadata(path, SAMPLES)["columns"]]
 
 
 def _write(path: Path, table: pa.Table, columns: Sequence[Column]) -> None:
-    write_table(path, table, MADE, {"columns": [asdict(column) for column in columns]})
+    write_table(path, table, SAMPLES, {"columns": [asdict(column) for column in columns]})
 
 
 def _table(made: Sequence[Made], blobs: Mapping[str, bytes], columns: Sequence[Column]) -> pa.Table:
@@ -154,5 +200,5 @@ def _made(path: Path, row: Mapping[str, Any], columns: Sequence[Column]) -> Made
             fields[column.field] = values[0] if column.kind == "text" else Image(*values)
     sample = Sample(fields, tuple(row["parents"]), row["made_by"], row["nth"])
     if sample.id != row["id"]:
-        raise damaged_row(path, f"the row called {row['id']} holds another sample, {sample.id}")
+        raise damaged_file_error(path, f"row {row['id']} contains another sample, {sample.id}")
     return sample

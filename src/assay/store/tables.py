@@ -1,4 +1,4 @@
-"""Parquet files with assay's habits: equal rows give equal bytes, and `datasets` opens them as they lie."""
+"""Deterministic parquet files that Hugging Face `datasets` can open."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from assay.core.errors import StoreError
 from assay.store.atomic import write_bytes
 
 FORMAT = 1
-"""Goes up when a reader of today could not read what is written tomorrow."""
+"""Incremented when older versions cannot read newer files."""
 
-# What pyarrow raises for a file that is cut off, overwritten or not parquet depends on where it trips.
+# Exceptions of pyarrow for truncated, overwritten or non-parquet files.
 _DAMAGE = (OSError, ValueError, KeyError, pa.ArrowException)
-_AGAIN = "Give the command that made it again: a file that does not match its receipt is made anew."
+_RERUN_HINT = "Run the command that wrote it again: files that do not match their receipt are rewritten."
 
 
 def write_table(path: Path, table: pa.Table, kind: str, notes: Mapping[str, object] | None = None) -> None:
-    """Writes `table` as one parquet file, zstd, page checksums, no timestamps, in one step.
+    """Write `table` atomically as one parquet file with zstd and page checksums, without timestamps.
 
-    `kind` says what the rows are and `notes` what a reader needs besides; both lie in the schema's metadata.
+    `kind` (the row type) and `notes` are stored in the schema metadata.
 
     Raises:
         StoreError: The disk is full, or the path cannot be written.
@@ -40,24 +40,24 @@ def write_table(path: Path, table: pa.Table, kind: str, notes: Mapping[str, obje
         sink,
         table.schema,
         compression="zstd",
-        # Dictionaries and smallest values of encoded images would only repeat them in the footer.
+        # Dictionaries and statistics of encoded images would repeat them in the footer.
         use_dictionary=[field.name for field in table.schema if pa.types.is_string(field.type)],
         write_statistics=False,
         write_page_checksum=True,
     ) as writer:
-        # A group of no rows is legal, and `datasets` trips over it.
+        # `datasets` fails on an empty row group, although it is valid.
         if table.num_rows:
             writer.write_table(table)
     write_bytes(path, sink.getvalue())
 
 
-def read_notes(path: Path, kind: str) -> dict[str, Any]:
-    """The notes of the file of `kind` at `path`.
+def read_metadata(path: Path, kind: str) -> dict[str, Any]:
+    """Notes of a file that must be of `kind`.
 
     Raises:
-        StoreError: There is no such file, it is damaged, or it holds something else.
+        StoreError: The file is missing, damaged, or of another kind.
     """
-    about = _about(path)
+    about = _metadata(path)
     if about.get("kind") != kind:
         raise StoreError(f"{path} holds {about.get('kind', 'nothing that assay wrote')}, expected {kind}.")
     if about["format"] > FORMAT:
@@ -66,21 +66,21 @@ def read_notes(path: Path, kind: str) -> dict[str, Any]:
     return notes
 
 
-def kind_of(path: Path) -> str | None:
-    """What the rows of the parquet file at `path` are; None where assay did not write it.
+def table_kind(path: Path) -> str | None:
+    """Kind of a parquet file; None if assay did not write it.
 
     Raises:
-        StoreError: There is no such file, or it is damaged.
+        StoreError: The file is missing or damaged.
     """
-    kind: str | None = _about(path).get("kind")
+    kind: str | None = _metadata(path).get("kind")
     return kind
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> pa.Table:
-    """The columns of the parquet file at `path`; "image.path" reads one part of a struct and not its bytes.
+    """Read columns of a parquet file; "image.path" reads one field of a struct without its bytes.
 
     Raises:
-        StoreError: There is no such file, it is damaged, or it lacks a column.
+        StoreError: The file is missing, damaged, or lacks a column.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -88,43 +88,43 @@ def read_columns(path: Path, columns: Sequence[str]) -> pa.Table:
         for name in columns:
             table.column(name.partition(".")[0])
     except _DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise _read_error(path, error) from error
     return table
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a parquet file with a readable footer lies at `path`; never raises for a file that is cut off."""
+def is_readable(path: Path) -> bool:
+    """Whether `path` is a parquet file with a readable footer; does not raise for truncated files."""
     try:
         with pq.ParquetFile(path) as file:
             return int(file.metadata.num_rows) >= 0
     except (*_DAMAGE, MemoryError):
-        # A footer of random bytes can ask for any amount of memory.
+        # A corrupt footer can request any amount of memory.
         return False
 
 
-def _about(path: Path) -> dict[str, Any]:
+def _metadata(path: Path) -> dict[str, Any]:
     try:
         metadata = pq.read_schema(path).metadata or {}
         about: dict[str, Any] = json.loads(metadata.get(b"assay", b"{}"))
     except _DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise _read_error(path, error) from error
     return about
 
 
-def damaged_row(path: Path, why: object) -> StoreError:
-    """The error for a file that opens and yet says something impossible."""
-    return StoreError(f"{path} is damaged: {why}.", hint=_AGAIN)
+def damaged_file_error(path: Path, why: object) -> StoreError:
+    """Error for a file with invalid content."""
+    return StoreError(f"{path} is damaged: {why}.", hint=_RERUN_HINT)
 
 
-def _damaged(path: Path, error: BaseException) -> StoreError:
+def _read_error(path: Path, error: BaseException) -> StoreError:
     if isinstance(error, FileNotFoundError):
         return StoreError(f"{path} does not exist.")
     first_line = (str(error).splitlines() or [type(error).__name__])[0]
-    return damaged_row(path, first_line.rstrip("."))
+    return damaged_file_error(path, first_line.rstrip("."))
 
 
 def _feature(type_: Any) -> dict[str, object]:
-    """What Hugging Face `datasets` calls an arrow type; the only structs that assay writes are images."""
+    """Hugging Face `datasets` feature of an arrow type; structs are images."""
     if pa.types.is_struct(type_):
         return {"_type": "Image"}
     if pa.types.is_list(type_):

@@ -5,7 +5,7 @@ import pytest
 from assay.components.filters.heuristics import Heuristics
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
-from assay.text.instructions.self_instruct import SENTENCES
+from assay.text.instructions.self_instruct import RULE_DESCRIPTIONS
 
 
 def table(
@@ -23,14 +23,14 @@ def test_the_decision_names_the_rule_and_the_reason_says_it() -> None:
     first, second = Heuristics().decide(
         table(("Draw me a nice cat.", "", "Here.", ""), ("Name a wide river.", "", "The Rhine.", ""))
     )
-    assert (first.keep, first.rule, first.reason) == (False, "beyond-text", SENTENCES["beyond-text"])
+    assert (first.keep, first.rule, first.reason) == (False, "beyond-text", RULE_DESCRIPTIONS["beyond-text"])
     assert (second.keep, second.rule) == (True, "heuristics of Self-Instruct")
 
 
 def test_what_its_generator_said_comes_first_and_may_be_a_rule_of_its_own() -> None:
     found = Heuristics().decide(table(("", "", "", "list-ended"), ("Name a wide river.", "", "The Rhine.", "odd")))
     assert [one.rule for one in found] == ["list-ended", "odd"]
-    assert found[0].reason == SENTENCES["list-ended"]
+    assert found[0].reason == RULE_DESCRIPTIONS["list-ended"]
     assert found[1].reason == "The generator that made it says so."
 
 

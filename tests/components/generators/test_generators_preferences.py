@@ -29,7 +29,7 @@ from assay.pipeline.recipe.spec import build, describe
 from assay.pipeline.runner import Runner
 from assay.pipeline.stages.rounds import planned
 from assay.store.run_folder import RunFolder
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.rankings import FIELDS, Opinion, pointwise, read_rankings
 from labs import FewTasks, tiny_lab
 from preference_parts import SAMPLING, Likes, Prompts, Voices, Words, shown, voice_lab, voices
@@ -226,7 +226,7 @@ class Seeing(Likes):
 
     def _one(self, sample: Sample) -> Any:
         assert sample.text("input") == "Be brief."
-        assert [turn.text for turn in said_before(sample)] == ["Hi.", "Hello."]
+        assert [turn.text for turn in history_messages(sample)] == ["Hi.", "Hello."]
         assert sample.text("context") == "User: Hi.\n\nAssistant: Hello.\n\nBe brief."
         return super()._one(sample)
 

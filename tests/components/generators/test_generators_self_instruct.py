@@ -24,9 +24,9 @@ from assay.pipeline.cost.asks import asks
 from assay.pipeline.plan import stages, survey
 from assay.pipeline.stages.shards import parts
 from assay.store.run_folder import RunFolder
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 from assay.text.instructions.dialogues import write_history
-from assay.text.instructions.task_prompts import ExampleTask
+from assay.text.instructions.self_instruct_prompts import ExampleTask
 from fault_server import FaultServer
 from labs import TASKS, FewTasks, Listening, TinyModels, real_lab, tiny_lab
 from remote_parts import plant_keys
@@ -387,7 +387,7 @@ def test_a_service_is_asked_as_planned_and_what_failed_is_asked_again(
         run(what, tmp_path / "run")
         again = [one.text for one in server.received[first:]]
     assert counts(tmp_path / "run", "generate") == {"requested": 12, "made": 12, "failed": 0, "fresh": 4}
-    made = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_made(path)]
+    made = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_samples(path)]
     assert rejected(made) == ["", "beyond-text", ""] * 4
     assert [one.text("classification") for one in made if isinstance(one, Sample)] == ["no", "", "yes"] * 4
     assert isinstance(made[0], Sample)

@@ -24,7 +24,7 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.models import Device, OpenModels
 from assay.probes.machine_text.probe import detector, measure, score_texts, threshold_of
 from assay.store.images import StoredImages
-from assay.text.decoding.machine_text import binoculars, curvature, opening, undecidable
+from assay.text.decoding.machine_text import binoculars, curvature, first_characters, undecidable_reason
 from shared_data import shared
 
 SMOLLM2 = "embedded:smollm2"
@@ -145,9 +145,9 @@ def test_ten_megabytes_are_read_by_their_beginning(models: OpenModels) -> None:
     short = f"{ENGLISH} " * 5
     (whole,), (some,) = (score(FastDetectGpt(SMOLLM2, tokens=128), [text], models) for text in (long, short))
     assert whole == some
-    assert not undecidable(long, 50, ("en",))
-    assert undecidable("x" * 10_000_000, 50, ("en",)).startswith("The text has 1 words")
-    assert len(opening(long, 512)) < 40_000
+    assert not undecidable_reason(long, 50, ("en",))
+    assert undecidable_reason("x" * 10_000_000, 50, ("en",)).startswith("The text has 1 words")
+    assert len(first_characters(long, 512)) < 40_000
 
 
 def test_a_limit_that_makes_no_sense_is_refused() -> None:

@@ -16,17 +16,26 @@ from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.core.roles import ScoreTable
 from assay.core.sample import Sample
 from assay.core.score import Score
-from assay.text.privacy.findings import (
-    OVERLAP,
-    WIDTH,
+from assay.text.privacy.detectors import (
+    ASSIGNED,
+    CARD,
+    EMAIL,
+    IBAN,
+    IP,
+    PHONE,
+    RRN,
+    SSN,
+    WINDOW,
+    WINDOW_OVERLAP,
     PrivacyFinding,
+    find_personal_data,
+    find_secrets,
     findings_summary,
+    looks_random,
     mask,
     text_windows,
     without_overlaps,
 )
-from assay.text.privacy.personal_data import CARD, EMAIL, IBAN, IP, PHONE, RRN, SSN, personal_data
-from assay.text.privacy.secrets import ASSIGNED, looks_drawn, secrets_in
 from labs import tiny_lab
 
 WORDS = st.text(st.characters(categories=("Lu", "Ll", "Lo", "Zs")), max_size=120)
@@ -37,7 +46,7 @@ GITHUB = "ghp_" + "a1B2" * 9
 PRIVATE = "-----BEGIN RSA " + "PRIVATE KEY-----"
 
 
-def kinds(text: str, find: Callable[[str], list[PrivacyFinding]] = personal_data) -> list[str]:
+def kinds(text: str, find: Callable[[str], list[PrivacyFinding]] = find_personal_data) -> list[str]:
     return [one.kind for one in find(text)]
 
 
@@ -60,7 +69,7 @@ def kinds(text: str, find: Callable[[str], list[PrivacyFinding]] = personal_data
     ids=["plus", "korean", "glued", "korean host", "abroad", "at home", "card", "iban", "ipv4", "ipv6", "ssn", "rrn"],
 )
 def test_planted_data_is_found_where_it_stands(text: str, kind: str, value: str) -> None:
-    found = [one for one in personal_data(text) if one.kind == kind]
+    found = [one for one in find_personal_data(text) if one.kind == kind]
     assert [one.value for one in found] == [value]
     assert all(text[one.start : one.start + len(one.value)] == one.value for one in found)
 
@@ -85,21 +94,21 @@ def test_what_only_looks_like_it_is_not(text: str) -> None:
 
 def test_a_country_is_known_when_it_is_named() -> None:
     assert kinds("전화 02-312-3456") == []
-    assert [one.kind for one in personal_data("전화 02-312-3456", regions=("KR",))] == [PHONE]
+    assert [one.kind for one in find_personal_data("전화 02-312-3456", regions=("KR",))] == [PHONE]
     with pytest.raises(ValueError, match="ISO 3166"):
         PersonalData(regions=("Korea",))
 
 
 @given(WORDS)
 def test_plain_words_hold_nothing(text: str) -> None:
-    assert personal_data(text) == []
-    assert secrets_in(text) == []
+    assert find_personal_data(text) == []
+    assert find_secrets(text) == []
 
 
 @given(WORDS, WORDS, st.text("abcdefghij", min_size=1, max_size=9), st.text("klmnop", min_size=2, max_size=9))
 def test_an_address_is_found_between_any_words(before: str, after: str, name: str, host: str) -> None:
     text = f"{before} {name}@{host}.com {after}"
-    assert [one.value for one in personal_data(text)] == [f"{name}@{host}.com"]
+    assert [one.value for one in find_personal_data(text)] == [f"{name}@{host}.com"]
 
 
 @given(st.text("0123456789", min_size=15, max_size=15), WORDS)
@@ -124,7 +133,7 @@ def test_a_card_is_found_by_its_check_digit_alone(digits: str, words: str) -> No
     ids=["aws", "github", "private key", "basic auth", "hugging face", "assigned", "korean"],
 )
 def test_keys_are_found_by_their_form(text: str, kind: str) -> None:
-    (found,) = secrets_in(text)
+    (found,) = find_secrets(text)
     assert found.kind == kind
     assert text[found.start : found.start + len(found.value)] == found.value
 
@@ -139,7 +148,7 @@ def test_keys_are_found_by_their_form(text: str, kind: str) -> None:
     ],
 )
 def test_talk_of_keys_is_no_key(text: str) -> None:
-    assert secrets_in(text) == []
+    assert find_secrets(text) == []
 
 
 def test_nothing_is_said_aloud() -> None:
@@ -186,24 +195,24 @@ def test_what_overlaps_is_told_once(spans: list[tuple[int, int]]) -> None:
 
 
 def test_a_long_line_is_looked_at_in_pieces_that_lose_nothing() -> None:
-    for at in range(WIDTH - 40, WIDTH + 5, 7):
-        text = "y " * (at // 2) + "jane@example.org" + " z" * WIDTH
-        (found,) = personal_data(text)
+    for at in range(WINDOW - 40, WINDOW + 5, 7):
+        text = "y " * (at // 2) + "jane@example.org" + " z" * WINDOW
+        (found,) = find_personal_data(text)
         assert text[found.start :].startswith("jane@")
     assert "".join(part for _, part in text_windows("ab\n\ncd")) == "abcd"
-    assert OVERLAP < WIDTH
+    assert WINDOW_OVERLAP < WINDOW
 
 
 @pytest.mark.full
 def test_ten_megabytes_are_no_trouble() -> None:
     text = "The quick brown fox met 12 people in 1999. " * 230_000 + "jane@example.org " + AWS
-    assert [one.kind for one in personal_data(text)] == [EMAIL]
-    assert [one.kind for one in secrets_in(text)] == ["AWS Access Key"]
+    assert [one.kind for one in find_personal_data(text)] == [EMAIL]
+    assert [one.kind for one in find_secrets(text)] == ["AWS Access Key"]
 
 
 def test_words_for_what_was_found() -> None:
     found = [PrivacyFinding("e-mail address", f"{letter}@b.org", 0) for letter in "aabcde"]
     assert findings_summary(found) == "e-mail address x6 (a…@b….org, b…@b….org, c…@b….org)"
     assert findings_summary([]) == ""
-    assert looks_drawn("a1") is False
+    assert looks_random("a1") is False
     assert re.fullmatch(r"…\d\d", mask("4111111111111111"))

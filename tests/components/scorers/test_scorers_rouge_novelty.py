@@ -21,7 +21,7 @@ from assay.pipeline.recipe.codec import dump, parse, read
 from assay.pipeline.recipe.spec import build, describe
 from assay.pipeline.stages.context import outcomes_of
 from assay.pipeline.stages.shards import samples_of
-from assay.text.similarity.rouge import f_of
+from assay.text.similarity.rouge import rouge_f1
 from labs import tiny_lab
 from run_parts import folder_of, run
 
@@ -44,7 +44,7 @@ def test_the_highest_f_and_whose_it_is() -> None:
     assert first == Score(0.0, "nothing before it shares a word", {"shared": 0, "words": 6})
     assert second == Score(0.0, "nothing before it shares a word", {"shared": 0, "words": 3})
     assert none == Unscored("not_applicable", "The text has no words that ROUGE could compare.")
-    assert near == Score(f_of(6, 7, 6), f"most like {given[0].id}", {"shared": 6, "words": 7, "nearest_words": 6})
+    assert near == Score(rouge_f1(6, 7, 6), f"most like {given[0].id}", {"shared": 6, "words": 7, "nearest_words": 6})
     assert far == Score(0.4, f"most like {given[1].id}", {"shared": 1, "words": 2, "nearest_words": 3})
 
 
@@ -54,7 +54,7 @@ def test_tasks_that_people_wrote_come_before_all(tmp_path: Path) -> None:
     assert both[0] == Score(1.0, "most like given written.txt:2", {"shared": 6, "words": 6, "nearest_words": 6})
     alone = RougeNovelty(against=source, before=False).score(samples(*TASKS), tiny_lab())
     assert alone[3] == Score(
-        f_of(6, 7, 6), "most like given written.txt:2", {"shared": 6, "words": 7, "nearest_words": 6}
+        rouge_f1(6, 7, 6), "most like given written.txt:2", {"shared": 6, "words": 7, "nearest_words": 6}
     )
     assert [RougeNovelty(against=source).whole, RougeNovelty(against=source, before=False).whole] == [True, False]
 

@@ -1,4 +1,4 @@
-"""Misconceptions and Requests: what comes with assay is as recipes/BESIDE.md says, and files of one's own are read."""
+"""Misconceptions and Requests: shipped data match recipes/AUXILIARY_EVALUATION.md, and other files are read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from assay.core.sample import Sample
 from assay.core.score import Score
 from assay.text.prompting.multiple_choice import MultipleChoiceItem, item_of
 from assay.text.similarity.lcs import lcs_length
-from assay.text.similarity.rouge import f_of
+from assay.text.similarity.rouge import rouge_f1
 from assay.text.similarity.tokens import tokens
 from labs import real_lab, tiny_lab
 from question_files import question_files
@@ -35,7 +35,7 @@ WORDS = cache(tokens)
 
 def likeness(one: str, other: str) -> float:
     """ROUGE-L F, as the novelty filter has it."""
-    return f_of(lcs_length(WORDS(one), WORDS(other)), len(WORDS(one)), len(WORDS(other)))
+    return rouge_f1(lcs_length(WORDS(one), WORDS(other)), len(WORDS(one)), len(WORDS(other)))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_none_is_taken_from_the_sets_in_whose_manner_they_are(
 
 
 def test_the_card_says_how_many_there_are(questions: Sequence[Sample], requests: Sequence[Sample]) -> None:
-    card = (Misconceptions().file.parent / "BESIDE.md").read_text(encoding="utf-8")
+    card = (Misconceptions().file.parent / "AUXILIARY_EVALUATION.md").read_text(encoding="utf-8")
     rows = (re.findall(r"[^|`]+", line.replace(" ", "")) for line in card.splitlines())
     told = {cells[0]: cells[1:] for cells in rows if len(cells) == 4}
     subjects = len({sample.text("subject") for sample in questions})

@@ -19,7 +19,7 @@ from assay.core.errors import SourceError
 from assay.core.sample import Sample
 from assay.store.export.export import export
 from assay.store.images import StoredImages
-from assay.text.instructions.dialogues import conversation, said_before, write_history
+from assay.text.instructions.dialogues import conversation, history_messages, write_history
 from labs import tiny_lab
 from shared_data import shared
 
@@ -315,25 +315,25 @@ def test_a_chat_is_a_dialogue_whose_last_words_are_the_answer(tmp_path: Path) ->
 
 def test_a_task_may_have_a_history_and_then_all_have_the_field(tmp_path: Path) -> None:
     path = written(tmp_path, {**PLAIN, "history": [["Hi.", "Yes?"]]}, PLAIN, {**PLAIN, "history": None})
-    assert [len(said_before(one)) for one in tasks(path)] == [2, 0, 0]
+    assert [len(history_messages(one)) for one in tasks(path)] == [2, 0, 0]
     assert all("history" in one.fields for one in tasks(path))
     assert "history" not in tasks(written(tmp_path, PLAIN))[0].fields
 
 
 CHATS: list[tuple[Any, str]] = [
-    ([], r"line 2: messages must be text or a list of messages, like"),
-    ("Hi.", r"line 2: messages is no dialogue that begins with 'Human:'"),
-    ([user("Hi.")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
-    ([user("Hi."), tells(" ")], r"line 2: messages must end with the assistant, .*\n.*unanswered: skip"),
-    ([tells("Hi.")], r"line 2: messages must be turns of user and assistant, .* was nothing before it"),
-    ([{"role": "system", "content": "x"}, tells("Hi.")], r"messages must be turns of user .* was system"),
-    ([user("Hi."), user("Ho."), tells("Yes?")], r"messages must be turns .* was user, user"),
-    ([user("Hi."), tells("Yes?"), tells("No.")], r"messages must be turns .* was user, assistant"),
-    ([user(""), tells("Yes?")], r"messages must have words in every turn, and turn 1 \(user\) has none"),
-    ([user("a"), tells(" "), user("b"), tells("c")], r"every turn, and turn 2 \(assistant\) has none"),
-    ([user("a"), {"role": "tool", "content": "b"}], r"messages must be messages with role"),
-    ([user(["a"]), tells("b")], r"messages must be messages with role"),
-    ([user("a"), tells("\ud800")], r"messages has a lone surrogate"),
+    ([], r"line 2: messages"),
+    ("Hi.", r"line 2: messages .*'Human:'"),
+    ([user("Hi.")], r"line 2: messages .*\n.*unanswered: skip"),
+    ([user("Hi."), tells(" ")], r"line 2: messages .*\n.*unanswered: skip"),
+    ([tells("Hi.")], r"line 2: messages"),
+    ([{"role": "system", "content": "x"}, tells("Hi.")], r"messages .* was system"),
+    ([user("Hi."), user("Ho."), tells("Yes?")], r"messages .* was user, user"),
+    ([user("Hi."), tells("Yes?"), tells("No.")], r"messages .* was user, assistant"),
+    ([user(""), tells("Yes?")], r"messages .*turn 1 \(user\)"),
+    ([user("a"), tells(" "), user("b"), tells("c")], r"messages .*turn 2 \(assistant\)"),
+    ([user("a"), {"role": "tool", "content": "b"}], r"messages .*role"),
+    ([user(["a"]), tells("b")], r"messages .*content"),
+    ([user("a"), tells("\ud800")], r"messages .*surrogate"),
 ]
 
 
@@ -356,7 +356,7 @@ def test_chats_without_an_answer_are_passed_over_where_that_is_asked_for(tmp_pat
         {"messages": [user("Hi."), tells("Yes?")]},
     )
     assert [one.text("output") for one in tasks(path, unanswered="skip")] == ["Yes?"]
-    with pytest.raises(SourceError, match=r"line 1: messages must be turns of user and assistant"):
+    with pytest.raises(SourceError, match=r"line 1: messages .*was user, user"):
         tasks(written(tmp_path, {"messages": [user("Hi."), user("Ho.")]}), unanswered="skip")
 
 

@@ -17,7 +17,7 @@ import pytest
 from assay.components.sources.tasks.seed_tasks import SeedTasks
 from assay.core.sample import Sample
 from assay.text.similarity.lcs import lcs_length
-from assay.text.similarity.rouge import f_of
+from assay.text.similarity.rouge import rouge_f1
 from assay.text.similarity.tokens import tokens
 from labs import tiny_lab
 from shared_data import shared
@@ -37,7 +37,7 @@ def raw(part: str) -> list[dict[str, Any]]:
 
 def likeness(one: str, other: str) -> float:
     """ROUGE-L F, as the novelty filter has it."""
-    return f_of(lcs_length(WORDS(one), WORDS(other)), len(WORDS(one)), len(WORDS(other)))
+    return rouge_f1(lcs_length(WORDS(one), WORDS(other)), len(WORDS(one)), len(WORDS(other)))
 
 
 def instructions(part: str, language: str = "") -> list[str]:
@@ -201,7 +201,7 @@ def test_an_installed_assay_has_them_and_their_card() -> None:
     packed = {file.name for pattern in data["assay"] for file in package.glob(pattern)}
     for name in (
         *("seed-tasks.jsonl", "held-out-tasks.jsonl", "TASKS.md"),
-        *("misconceptions.jsonl", "requests.jsonl", "BESIDE.md"),
+        *("misconceptions.jsonl", "requests.jsonl", "AUXILIARY_EVALUATION.md"),
     ):
         assert (package / "recipes" / name).is_file()
         assert name in packed

@@ -39,12 +39,12 @@ def run(trainer: Any, folder: Path, samples: Sequence[Sample] | None = None, *, 
     return made
 
 
-def beside(artifact: Artifact, name: str) -> Any:
+def read_artifact_json(artifact: Artifact, name: str) -> Any:
     return json.loads((Path(artifact.path).parent / name).read_text("utf-8"))
 
 
 def curves(artifact: Artifact) -> Curves:
-    found = beside(artifact, "curves.json")
+    found = read_artifact_json(artifact, "curves.json")
     return Curves(tuple(found["steps"]), {name: tuple(row) for name, row in found["values"].items()})
 
 

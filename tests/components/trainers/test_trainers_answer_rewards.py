@@ -22,7 +22,7 @@ from assay.components.trainers.reinforcement.rewards import (
 from assay.core.completions import Message, NotCompleted
 from assay.core.errors import ContractError, ModelError, RecipeError
 from assay.core.lab import Lab
-from assay.core.model_kinds import RewardModel
+from assay.core.model_kinds import AnswerRewardModel
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome, Scale, Score, Unscored
 from labs import TinyModels, tiny_lab
@@ -119,7 +119,7 @@ def test_a_reward_model_reads_the_conversation_with_its_answer() -> None:
             return [0.5] * len(conversations)
 
     class Models(TinyModels):
-        def reward_model(self, reference: str) -> RewardModel:
+        def reward_model(self, reference: str) -> AnswerRewardModel:
             return Model()
 
     found = ByRewardModel("any", "Be brief.").score(THREE[:1], replace(LAB, models=Models()))
@@ -142,7 +142,7 @@ def test_a_reward_model_that_gives_no_number_is_named(value: float) -> None:
             return [value] * len(conversations)
 
     class Models(TinyModels):
-        def reward_model(self, reference: str) -> RewardModel:
+        def reward_model(self, reference: str) -> AnswerRewardModel:
             return Model()
 
     with pytest.raises(RecipeError, match=f"Reward model 'bad' gave the reward {value}"):

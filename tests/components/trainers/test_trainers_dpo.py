@@ -22,7 +22,7 @@ from assay.components.trainers.sft.rows import stream
 from assay.core.errors import ModelError, RecipeError
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
-from components.trainers.pair_parts import beside, check_goes_on_after_a_kill, curves, pairs, run
+from components.trainers.pair_parts import check_goes_on_after_a_kill, curves, pairs, read_artifact_json, run
 from components.trainers.test_trainers_sft import neo, spoilt
 from labs import tiny_lab
 
@@ -77,7 +77,7 @@ def test_held_out_margins_are_those_of_the_model_that_was_left(
     full = run(replace(trainer, method="full", learning_rate=5e-4, beta=0.3), tmp_path / "full")
     _, held = split_held_out(pairs(), 0.2)
     for artifact, beta in ((trained, 0.1), (full, 0.3)):
-        told = beside(artifact, "held-out.json")
+        told = read_artifact_json(artifact, "held-out.json")
         assert [row["id"] for row in told] == [one.id for one in held]
         assert [row["before"] for row in told] == [0, 0]
         expected = [
@@ -115,7 +115,7 @@ def test_what_is_noted_of_a_step_is_so_of_the_model_at_that_time(build: Any, met
     own = replace(own, learning_rate=8e-3 if method == "lora" else 8e-4)
     long = run(own, tmp_path / "long")
     short = run(replace(own, steps=2, learning_rate=own.learning_rate * 3 / 4), tmp_path / "short")
-    rates = [[row[2] for row in beside(one, "history.json")][:2] for one in (long, short)]
+    rates = [[row[2] for row in read_artifact_json(one, "history.json")][:2] for one in (long, short)]
     assert rates[0] == pytest.approx(rates[1])
     rows, order = rows_of(folder, pairs()), stream([(1.0, range(10))], 7)
     places = [next(order) for _ in range(12)][8:]
@@ -140,7 +140,7 @@ def test_what_is_noted_of_a_step_is_so_of_the_model_at_that_time(build: Any, met
     for name, value in expected.items():
         assert seen[name][2] == pytest.approx(value, rel=1e-2, abs=1e-5), name
     loss = sum(-math.log(1 / (1 + math.exp(-one))) for one in apart) / 4
-    assert beside(long, "history.json")[2][1] == pytest.approx(loss, rel=1e-4)
+    assert read_artifact_json(long, "history.json")[2][1] == pytest.approx(loss, rel=1e-4)
 
 
 LOG2 = math.log(2)
@@ -176,7 +176,7 @@ def test_every_loss_begins_where_it_must_and_falls(loss: Any, start: Path, tmp_p
         max_length=128,
         warmup_ratio=0.0,
     )
-    losses = [row[1] for row in beside(run(own, tmp_path / "work"), "history.json")]
+    losses = [row[1] for row in read_artifact_json(run(own, tmp_path / "work"), "history.json")]
     assert losses[0] == pytest.approx(AT_FIRST[loss], rel=1e-4)
     assert losses[-1] < losses[0]
 
@@ -186,7 +186,7 @@ def test_wrong_verdicts_that_are_reckoned_with(trainer: DPO, trained: Artifact, 
     own = replace(trainer, batch_size=1, label_smoothing=0.2)
     artifact = run(own, tmp_path / "smoothed")
     margins = curves(artifact).values["margin"][1:]
-    losses = [row[1] for row in beside(artifact, "history.json")]
+    losses = [row[1] for row in read_artifact_json(artifact, "history.json")]
     expected = [0.8 * math.log1p(math.exp(-d)) + 0.2 * math.log1p(math.exp(d)) for d in margins if d is not None]
     assert losses == pytest.approx(expected, rel=1e-4)
     assert max(abs(d) for d in margins if d is not None) > 0.1
@@ -200,7 +200,7 @@ def test_learns_what_is_preferred(method: Any, rate: float, start: Path, tmp_pat
     own = DPO(str(start), steps=30, batch_size=4, learning_rate=rate, method=method, max_length=128)
     artifact = run(own, tmp_path / "work")
     assert artifact.facts["held-out accuracy"] == 1
-    assert all(row["after"] > 0.5 for row in beside(artifact, "held-out.json"))
+    assert all(row["after"] > 0.5 for row in read_artifact_json(artifact, "held-out.json"))
     assert curves(artifact).values["accuracy"][1] == 0.5
 
 
@@ -221,7 +221,7 @@ def test_lora_leaves_alone_what_it_does_not_adapt(trained: Artifact, start: Path
 def test_bfloat16_is_near_float32(trainer: DPO, trained: Artifact, tmp_path: Path) -> None:
     half = run(replace(trainer, precision="bfloat16"), tmp_path / "half")
     assert half.digest != trained.digest
-    losses = [[row[1] for row in beside(one, "history.json")] for one in (half, trained)]
+    losses = [[row[1] for row in read_artifact_json(one, "history.json")] for one in (half, trained)]
     assert losses[0][0] == pytest.approx(LOG2)
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
 

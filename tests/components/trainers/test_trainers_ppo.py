@@ -21,7 +21,7 @@ from assay.components.trainers.checks import weights_digest
 from assay.components.trainers.held_out import prompt_digest, split_held_out
 from assay.components.trainers.reinforcement.ppo import PPO
 from assay.core.completions import Completion, TextRequest
-from assay.core.curves import CURVE_INFO, WATCH, Curves
+from assay.core.curves import CURVE_INFO, WATCH_PREFIX, Curves
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError, RecipeError
 from assay.core.lab import Lab
@@ -181,7 +181,7 @@ def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
     assert set(curves.values) == {
         *("reward", "kl", "kl weight", "length", "ended", "entropy", "clipped", "value loss", "watch vowels")
     }
-    assert {name for name in curves.values if not name.startswith(WATCH)} <= set(CURVE_INFO)
+    assert {name for name in curves.values if not name.startswith(WATCH_PREFIX)} <= set(CURVE_INFO)
     assert [row[0] for row in history] == [1, 2, 3, 4, 5]
     assert [row[2] for row in history] == pytest.approx(
         [trainer.learning_rate * share for share in (1, 0.8, 0.6, 0.4, 0.2)]

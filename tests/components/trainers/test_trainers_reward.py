@@ -24,7 +24,7 @@ from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.models.references import locate
 from assay.text.instructions.dialogues import conversation
-from components.trainers.pair_parts import beside, check_goes_on_after_a_kill, curves, pairs, run
+from components.trainers.pair_parts import check_goes_on_after_a_kill, curves, pairs, read_artifact_json, run
 from components.trainers.test_trainers_sft import neo, spoilt, uneven
 from labs import real_lab, tiny_lab
 
@@ -72,7 +72,7 @@ def test_leaves_a_model_that_rewards_and_files_beside_it(trained: Artifact, trai
 
 def test_held_out_margins_are_those_of_the_model_that_was_left(trained: Artifact) -> None:
     learned, held = split_held_out(pairs(), 0.2)
-    told = beside(trained, "held-out.json")
+    told = read_artifact_json(trained, "held-out.json")
     assert [(row["id"], row["prompt"]) for row in told] == [(one.id, prompt_digest(one)) for one in held]
     chosen, rejected = (rewards(trained.path, held, side) for side in ("chosen", "rejected"))
     assert [row["after"] for row in told] == pytest.approx([a - b for a, b in zip(chosen, rejected, strict=True)])
@@ -95,7 +95,7 @@ def test_what_is_measured_on_the_way_is_what_would_be_left_then(trainer: RewardM
     short = run(
         replace(trainer, warmup_ratio=1.0, learning_rate=5e-3 * 3 / 7, steps=2, eval_every=0), tmp_path / "short"
     )
-    rates = [[row[2] for row in beside(one, "history.json")][:2] for one in (long, short)]
+    rates = [[row[2] for row in read_artifact_json(one, "history.json")][:2] for one in (long, short)]
     assert rates[0] == pytest.approx(rates[1])
     assert curves(long).values["held-out margin"][2] == pytest.approx(
         curves(short).values["held-out margin"][2], rel=1e-4
@@ -142,13 +142,15 @@ def test_the_loss_is_that_of_bradley_and_terry(build: Any, method: Any, tmp_path
     apart = found[:, 0] - found[:, 1]
     assert float(apart.abs().min()) > 1e-6
     plain = run(own, tmp_path / "plain")
-    assert beside(plain, "history.json")[0][1] == pytest.approx(float(-apart.sigmoid().log().mean()), rel=1e-5)
+    assert read_artifact_json(plain, "history.json")[0][1] == pytest.approx(
+        float(-apart.sigmoid().log().mean()), rel=1e-5
+    )
     seen = curves(plain)
     assert seen.values["margin"][1] == pytest.approx(float(apart.mean()), rel=1e-4)
     assert seen.values["accuracy"][1] == pytest.approx(float((apart > 0).float().mean()))
     wider = run(replace(own, margin=True, center_rewards_coefficient=0.5), tmp_path / "wider")
     expected = -(apart - margins).sigmoid().log().mean() + 0.5 * (found.sum(1) ** 2).mean()
-    assert beside(wider, "history.json")[0][1] == pytest.approx(float(expected), rel=1e-5)
+    assert read_artifact_json(wider, "history.json")[0][1] == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.full
@@ -157,7 +159,7 @@ def test_learns_what_is_preferred(method: Any, rate: float, start: Path, tmp_pat
     own = RewardModel(str(start), steps=40, batch_size=4, learning_rate=rate, method=method, max_length=128)
     artifact = run(own, tmp_path / "work")
     assert artifact.facts["held-out accuracy"] == 1
-    assert all(row["after"] > 1 for row in beside(artifact, "held-out.json"))
+    assert all(row["after"] > 1 for row in read_artifact_json(artifact, "held-out.json"))
     new = [Sample({"instruction": "Say cloud.", "chosen": "cloud, please", "rejected": "cloud now"})]
     assert rewards(artifact.path, new, "chosen") > rewards(artifact.path, new, "rejected")
 
@@ -168,7 +170,7 @@ def test_same_seed_same_weights(trainer: RewardModel, trained: Artifact, tmp_pat
     assert curves(again) == curves(trained)
     other = run(trainer, tmp_path / "other", seed=8)
     assert other.digest != trained.digest
-    held = [[row["id"] for row in beside(one, "held-out.json")] for one in (trained, other)]
+    held = [[row["id"] for row in read_artifact_json(one, "held-out.json")] for one in (trained, other)]
     assert held[0] == held[1]
 
 
@@ -187,7 +189,7 @@ def test_lora_and_the_head_learn_alone(trained: Artifact, trainer: RewardModel, 
 def test_bfloat16_is_near_float32(trainer: RewardModel, trained: Artifact, tmp_path: Path) -> None:
     half = run(replace(trainer, precision="bfloat16"), tmp_path / "half")
     assert half.digest != trained.digest
-    losses = [[row[1] for row in beside(one, "history.json")] for one in (half, trained)]
+    losses = [[row[1] for row in read_artifact_json(one, "history.json")] for one in (half, trained)]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
@@ -200,7 +202,7 @@ def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
 
 def test_without_held_out_pairs_nothing_is_said_of_them(trainer: RewardModel, tmp_path: Path) -> None:
     artifact = run(replace(trainer, held_out=0.0), tmp_path / "work")
-    assert beside(artifact, "held-out.json") == []
+    assert read_artifact_json(artifact, "held-out.json") == []
     assert artifact.facts["held-out pairs"] == 0
     assert "held-out accuracy" not in artifact.facts
     assert curves(artifact).steps == tuple(range(1, 7))

@@ -28,8 +28,7 @@ from assay.core.sample import Sample
 from assay.models.text.chat import answered, rendered
 from assay.models.text.openvino_model import OpenVinoText
 from assay.text.instructions import dialogues
-from assay.text.instructions.dialogues import write_history
-from assay.text.instructions.prompt import task_prompt
+from assay.text.instructions.dialogues import task_prompt, write_history
 from components.trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step, only_checkpoint
 from labs import real_lab, tiny_lab
 

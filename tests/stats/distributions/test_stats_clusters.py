@@ -76,6 +76,6 @@ def test_vendi_of_what_is_known() -> None:
 
 
 def test_no_group_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="1 group or more, was 0"):
+    with pytest.raises(ValueError, match="was 0"):
         clusters(np.eye(3), 0)
     assert len(clusters(np.empty((0, 3)), 4).of) == 0

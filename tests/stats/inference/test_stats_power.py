@@ -32,5 +32,5 @@ def test_more_items_show_less_and_nothing_exceeds_what_differs() -> None:
     assert found[0] == 0.1
     assert minimum_detectable_difference(100, 0.0) == 0
     for bad in ((1, 0.1), (10, 1.5), (10, -0.1)):
-        with pytest.raises(ValueError, match="Needed"):
+        with pytest.raises(ValueError):  # noqa: PT011
             minimum_detectable_difference(*bad)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.text.answers.semantic_entropy import grouped, semantic_entropy
-from assay.text.instructions.form import sentence_list, sentences
+from assay.text.instructions.form import count_sentences, split_sentences
 
 GROUPS = st.lists(st.integers(0, 4), min_size=1, max_size=12)
 
@@ -43,10 +43,10 @@ def test_probable_answers_weigh_more() -> None:
 
 def test_sentences_are_listed_with_their_stops() -> None:
     text = "Dr. Kim left in 1999. Did she? 비가 온다. 雨が降る。 end"
-    assert sentence_list(text) == ["Dr. Kim left in 1999.", "Did she?", "비가 온다.", "雨が降る。", "end"]
-    assert sentence_list(" ... ") == []
+    assert split_sentences(text) == ["Dr. Kim left in 1999.", "Did she?", "비가 온다.", "雨が降る。", "end"]
+    assert split_sentences(" ... ") == []
 
 
 @given(st.text(max_size=200))
 def test_as_many_are_listed_as_are_counted(text: str) -> None:
-    assert len(sentence_list(text)) == sentences(text)
+    assert len(split_sentences(text)) == count_sentences(text)

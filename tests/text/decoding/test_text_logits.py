@@ -20,8 +20,7 @@ from transformers.generation.logits_process import (
 )
 
 from assay.core.decoding import Decoding
-from assay.text.decoding.logits import Floats
-from assay.text.decoding.reference import cut, distribution, log_softmax, penalized
+from assay.text.decoding.logits import FloatArray, apply_repetition_penalty, distribution, log_softmax, truncate
 
 LOGITS = arrays(np.float64, st.integers(2, 40), elements=st.floats(-30, 30, width=32))
 # Few values, so that ties are common.
@@ -36,7 +35,7 @@ CUTS = st.builds(
 )
 
 
-def cut_by_transformers(logits: Floats, decoding: Decoding, dtype: torch.dtype) -> Floats:
+def cut_by_transformers(logits: FloatArray, decoding: Decoding, dtype: torch.dtype) -> FloatArray:
     """With the processors that `_get_logits_processor` would gather, in its order."""
     processors = LogitsProcessorList([TemperatureLogitsWarper(decoding.temperature)])
     if decoding.top_k:
@@ -48,12 +47,12 @@ def cut_by_transformers(logits: Floats, decoding: Decoding, dtype: torch.dtype) 
     return np.asarray(processors(torch.zeros((1, 1), dtype=torch.long), torch.tensor(logits, dtype=dtype)[None])[0])
 
 
-def on_a_border(logits: Floats, decoding: Decoding, near: float) -> bool:
+def on_a_border(logits: FloatArray, decoding: Decoding, near: float) -> bool:
     """Whether rounding could decide what is cut: sums in another order differ in their last digits."""
     tempered = logits / decoding.temperature
-    after_k = cut(logits, Decoding("sample", temperature=decoding.temperature, top_k=decoding.top_k))
+    after_k = truncate(logits, Decoding("sample", temperature=decoding.temperature, top_k=decoding.top_k))
     sums = np.cumsum(np.sort(np.exp(log_softmax(after_k))))
-    after_p = np.exp(log_softmax(cut(logits, Decoding("sample", **_without_min_p(decoding)))))
+    after_p = np.exp(log_softmax(truncate(logits, Decoding("sample", **_without_min_p(decoding)))))
     distinct = np.diff(np.unique(tempered))
     return bool(
         (np.abs(sums - (1 - decoding.top_p)) < near).any()
@@ -68,10 +67,10 @@ def _without_min_p(decoding: Decoding) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 @given(logits=st.one_of(LOGITS, TIED), decoding=CUTS)
-def test_cut_is_transformers(logits: Floats, decoding: Decoding, dtype: torch.dtype, near: float) -> None:
+def test_cut_is_transformers(logits: FloatArray, decoding: Decoding, dtype: torch.dtype, near: float) -> None:
     assume(not on_a_border(logits, decoding, near))
     # Sorted: which of equally probable tokens top-p leaves out is not defined by torch's sort.
-    ours, theirs = np.sort(cut(logits, decoding)), np.sort(cut_by_transformers(logits, decoding, dtype))
+    ours, theirs = np.sort(truncate(logits, decoding)), np.sort(cut_by_transformers(logits, decoding, dtype))
     assert np.array_equal(np.isfinite(ours), np.isfinite(theirs))
     assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
 
@@ -89,14 +88,14 @@ def test_cut_is_transformers(logits: Floats, decoding: Decoding, dtype: torch.dt
     ],
 )
 def test_ties_and_borders_that_are_exact(logits: list[float], decoding: Decoding, kept: list[int]) -> None:
-    assert np.flatnonzero(np.isfinite(cut(np.array(logits), decoding))).tolist() == kept
+    assert np.flatnonzero(np.isfinite(truncate(np.array(logits), decoding))).tolist() == kept
     theirs = cut_by_transformers(np.array(logits, dtype=float), decoding, torch.float32)
     assert np.flatnonzero(np.isfinite(theirs)).tolist() == kept
 
 
 @given(st.one_of(LOGITS, TIED), CUTS)
-def test_a_cut_keeps_the_best_and_their_odds(logits: Floats, decoding: Decoding) -> None:
-    chances, kept = distribution(logits, decoding), np.isfinite(cut(logits, decoding))
+def test_a_cut_keeps_the_best_and_their_odds(logits: FloatArray, decoding: Decoding) -> None:
+    chances, kept = distribution(logits, decoding), np.isfinite(truncate(logits, decoding))
     assert logits[kept].max() == logits.max()
     assert (chances[~kept] == 0).all()
     weights = np.exp((logits[kept] - logits.max()) / decoding.temperature)
@@ -105,14 +104,14 @@ def test_a_cut_keeps_the_best_and_their_odds(logits: Floats, decoding: Decoding)
 
 @given(LOGITS, st.lists(st.integers(0, 45), max_size=8), st.floats(0.2, 5))
 @settings(deadline=None)
-def test_penalty_is_transformers(logits: Floats, ids: list[int], penalty: float) -> None:
+def test_penalty_is_transformers(logits: FloatArray, ids: list[int], penalty: float) -> None:
     theirs = RepetitionPenaltyLogitsProcessor(penalty)(
         torch.tensor([ids], dtype=torch.long), torch.tensor(logits)[None].clone()
     )[0]
-    assert np.array_equal(penalized(logits, ids, penalty), np.asarray(theirs))
+    assert np.array_equal(apply_repetition_penalty(logits, ids, penalty), np.asarray(theirs))
 
 
 @given(st.one_of(LOGITS, TIED))
 @settings(deadline=None)
-def test_log_softmax_is_torchs(logits: Floats) -> None:
+def test_log_softmax_is_torchs(logits: FloatArray) -> None:
     assert log_softmax(logits * 100) == pytest.approx(np.asarray(torch.tensor(logits * 100).log_softmax(-1)), abs=1e-9)

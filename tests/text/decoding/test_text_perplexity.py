@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.text.decoding.perplexity import of_corpus, of_text, windows
+from assay.text.decoding.perplexity import corpus_perplexity, text_perplexity, token_windows
 
 
 def test_each_measure_divides_the_same_sum() -> None:
-    found = of_text("für dich\n", [None, -1.0, -2.0, -3.0])
+    found = text_perplexity("für dich\n", [None, -1.0, -2.0, -3.0])
     assert (found.tokens, found.words, found.bytes) == (3, 3, 10)  # the line end is a word more, as in the harness
     assert found.per_token == pytest.approx(math.exp(6 / 3))
     assert found.per_word == pytest.approx(math.exp(6 / 3))
@@ -21,8 +21,8 @@ def test_each_measure_divides_the_same_sum() -> None:
 
 
 def test_a_corpus_is_summed_before_it_is_divided() -> None:
-    one, other = of_text("a b", [None, -4.0]), of_text("c d e", [None, -1.0, -1.0, -1.0])
-    both = of_corpus([one, other])
+    one, other = text_perplexity("a b", [None, -4.0]), text_perplexity("c d e", [None, -1.0, -1.0, -1.0])
+    both = corpus_perplexity([one, other])
     assert both.per_token == pytest.approx(math.exp(7 / 4))
     assert both.per_word == pytest.approx(math.exp(7 / 5))
     assert both.texts == 2
@@ -30,21 +30,25 @@ def test_a_corpus_is_summed_before_it_is_divided() -> None:
 
 
 def test_a_text_without_a_scored_token_is_no_part_of_a_corpus() -> None:
-    scored = of_text("a b", [None, -4.0])
-    assert of_corpus([scored, of_text("Donaudampfschiff", [None]), of_text("", [])]) == scored
+    scored = text_perplexity("a b", [None, -4.0])
+    assert corpus_perplexity([scored, text_perplexity("Donaudampfschiff", [None]), text_perplexity("", [])]) == scored
 
 
 @pytest.mark.parametrize("values", [[], [None]])
 def test_what_has_no_scored_token_has_no_perplexity(values: list[None]) -> None:
-    for found in (of_text("a", values), of_corpus([of_text("", values)]), of_corpus([])):
-        with pytest.raises(ValueError, match="No token was scored"):
+    for found in (
+        text_perplexity("a", values),
+        corpus_perplexity([text_perplexity("", values)]),
+        corpus_perplexity([]),
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011
             _ = found.per_token
 
 
 def test_the_ends_of_the_scale() -> None:
-    assert of_text("a b", [None, 1e-9]).per_token == 1.0
-    assert of_text("a b", [None, -math.inf]).per_token == math.inf
-    assert of_text("a b", [None, -5000.0]).bits_per_byte == math.inf
+    assert text_perplexity("a b", [None, 1e-9]).per_token == 1.0
+    assert text_perplexity("a b", [None, -math.inf]).per_token == math.inf
+    assert text_perplexity("a b", [None, -5000.0]).bits_per_byte == math.inf
 
 
 @given(st.integers(0, 200), st.integers(2, 40), st.data())
@@ -52,7 +56,7 @@ def test_every_token_but_the_first_is_scored_once_after_as_many_as_can_be(
     tokens: int, size: int, data: st.DataObject
 ) -> None:
     stride = data.draw(st.integers(1, size - 1))
-    found = windows(tokens, size, stride)
+    found = token_windows(tokens, size, stride)
     scored = [place for one in found for place in range(one.end - one.last, one.end)]
     assert scored == list(range(1, tokens))
     assert all(0 < one.last < one.end - one.begin <= size for one in found)
@@ -64,11 +68,12 @@ def test_every_token_but_the_first_is_scored_once_after_as_many_as_can_be(
 
 def test_windows_are_those_of_the_page() -> None:
     """Hugging Face's loop with max_length 8 and stride 4 over 18 tokens: begin, end, and trg_len less the first."""
-    found = [(one.begin, one.end, one.last) for one in windows(18, 8, 4)]
+    found = [(one.begin, one.end, one.last) for one in token_windows(18, 8, 4)]
     assert found == [(0, 8, 7), (4, 12, 4), (8, 16, 4), (12, 18, 2)]
 
 
 @pytest.mark.parametrize("stride", [0, 8, 9])
 def test_a_stride_must_leave_each_token_something_before_it(stride: int) -> None:
-    with pytest.raises(ValueError, match="must be 1 to 7"):
-        windows(18, 8, stride)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        token_windows(18, 8, stride)
+    assert str(stride) in str(caught.value)

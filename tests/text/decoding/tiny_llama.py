@@ -11,8 +11,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from assay.core.decoding import Decoding
-from assay.text.decoding.logits import Logits
-from assay.text.decoding.reference import Decoded, Trace, beam_search, log_softmax
+from assay.text.decoding.beam_search import beam_search
+from assay.text.decoding.generation import Decoded, Trace
+from assay.text.decoding.logits import Logits, log_softmax
 
 VOCABULARY = 50
 PROMPT = [3, 17, 8]

@@ -8,12 +8,12 @@ import pytest
 from assay.text.answers.extraction import extract_number
 from assay.text.instructions.arithmetic import (
     LEVELS,
+    PART_PERCENTAGES,
     PARTS,
-    SHARES,
     Problem,
-    fields_of,
-    part_of,
+    part_of_key,
     problems,
+    task_fields,
     wrong_answer,
 )
 
@@ -60,7 +60,7 @@ def test_a_sum_lies_in_one_part_at_every_level_and_in_any_words() -> None:
             if part != other:
                 assert not keys[part] & keys[other]
                 assert not questions[part] & questions[other]
-        assert {part_of(key) for key in keys[part]} == {part}
+        assert {part_of_key(key) for key in keys[part]} == {part}
     found = {one.question: one.key for one in some(1, "train", 400)}
     turned = {f"What is {b} + {a}?" for a, b in re.findall(r"What is (\d+) \+ (\d+)", " ".join(found))}
     assert {found[one] for one in turned & set(found)} <= set(found.values())
@@ -72,8 +72,8 @@ def test_a_sum_lies_in_one_part_at_every_level_and_in_any_words() -> None:
 
 def test_parts_have_their_shares() -> None:
     keys = [f"{a}+{b}" for a in range(100) for b in range(a, 100)]
-    for part, share in SHARES.items():
-        assert sum(part_of(key) == part for key in keys) / len(keys) == pytest.approx(share / 100, abs=0.02)
+    for part, share in PART_PERCENTAGES.items():
+        assert sum(part_of_key(key) == part for key in keys) / len(keys) == pytest.approx(share / 100, abs=0.02)
 
 
 def test_more_problems_begin_with_the_same_ones_and_none_comes_twice() -> None:
@@ -81,7 +81,7 @@ def test_more_problems_begin_with_the_same_ones_and_none_comes_twice() -> None:
     assert some(2, "train", 20, seed=1) != some(2, "train", 20)
     every = some(1, "train", 10**6)
     assert len({one.question for one in every}) == len(every)
-    sums = {(a, b) for a in range(1, 21) for b in range(1, 21) if part_of(f"{min(a, b)}+{max(a, b)}") == "train"}
+    sums = {(a, b) for a in range(1, 21) for b in range(1, 21) if part_of_key(f"{min(a, b)}+{max(a, b)}") == "train"}
     assert {one.question for one in every} >= {f"What is {a} + {b}?" for a, b in sums}
 
 
@@ -92,20 +92,20 @@ def test_a_wrong_key_is_near_and_never_right() -> None:
         assert wrong_answer(one) >= 0
         assert wrong_answer(one) == wrong_answer(one)
     for wrong in (0.0, 0.3, 1.0):
-        rows = [fields_of(one, 3, wrong=wrong) for one in chosen]
+        rows = [task_fields(one, 3, wrong=wrong) for one in chosen]
         share = sum(row["key"] == "wrong" for row in rows) / len(rows)
         assert share == pytest.approx(wrong, abs=0.08 if 0 < wrong < 1 else 0)
         for row, one in zip(rows, chosen, strict=True):
             assert (row["answer"] == str(one.answer)) == (row["key"] == "right")
             assert row["output"].endswith(f"The answer is {row['answer']}.")
-    few, many = ({one.question for one in chosen if fields_of(one, 3, wrong=w)["key"] == "wrong"} for w in (0.2, 0.6))
+    few, many = ({one.question for one in chosen if task_fields(one, 3, wrong=w)["key"] == "wrong"} for w in (0.2, 0.6))
     assert few < many
 
 
 def test_a_share_of_outputs_shows_the_steps() -> None:
     chosen = some(4, "train", 300)
     for worked in (0.0, 0.4, 1.0):
-        outputs = [fields_of(one, 4, worked=worked)["output"] for one in chosen]
+        outputs = [task_fields(one, 4, worked=worked)["output"] for one in chosen]
         for one, output in zip(chosen, outputs, strict=True):
             assert output in (one.worked(), f"The answer is {one.answer}.")
         share = sum(" = " in output for output in outputs) / len(outputs)

@@ -1,4 +1,4 @@
-"""Dialogues as fields: what was said before, and the task."""
+"""Prompts of tasks, and histories of dialogues."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from assay.core.completions import Message
 from assay.core.errors import FieldError
 from assay.core.sample import Sample
-from assay.text.instructions.dialogues import conversation, read_history, said_before, transcript, write_history
-from assay.text.instructions.preference_dialogues import history_of
+from assay.text.instructions.dialogues import (
+    conversation,
+    history_messages,
+    parse_history,
+    read_history,
+    task_prompt,
+    transcript,
+    write_history,
+)
 
 SAID = (Message("user", "Name a fruit."), Message("assistant", "A pear."))
 
@@ -44,20 +51,22 @@ def test_a_history_comes_back_as_it_was(turns: list[tuple[str, str]]) -> None:
 )
 def test_what_is_no_history_is_told_with_the_sample(history: str) -> None:
     sample = Sample({"instruction": "Go on.", "history": history})
-    with pytest.raises(FieldError, match=sample.id):
+    with pytest.raises(FieldError) as caught:
         conversation(sample)
+    assert sample.id in str(caught.value)
 
 
 def test_a_blank_instruction_is_told() -> None:
-    with pytest.raises(FieldError, match="blank 'instruction'"):
+    with pytest.raises(FieldError) as caught:
         conversation(Sample({"instruction": " "}))
+    assert "'instruction'" in str(caught.value)
 
 
 def test_what_was_said_is_written_for_a_reader() -> None:
     assert transcript(SAID, "No lemons.") == "User: Name a fruit.\n\nAssistant: A pear.\n\nNo lemons."
     assert transcript((), " ") == ""
-    assert said_before(Sample({"instruction": "Go on."})) == ()
-    assert said_before(Sample({"then": write_history(SAID)}), "then") == SAID
+    assert history_messages(Sample({"instruction": "Go on."})) == ()
+    assert history_messages(Sample({"then": write_history(SAID)}), "then") == SAID
 
 
 PAIRS = [["Name a fruit.", "A pear."]]
@@ -66,34 +75,44 @@ LIST = [{"role": "user", "content": "Name a fruit."}, {"role": "assistant", "con
 
 @pytest.mark.parametrize("value", [LIST, json.dumps(LIST), PAIRS, json.dumps(PAIRS)])
 def test_a_file_gives_a_history_as_messages_or_as_pairs(value: object) -> None:
-    assert history_of(value) == SAID
+    assert parse_history(value) == SAID
 
 
 @pytest.mark.parametrize("value", [None, "", " ", [], "[]"])
 def test_a_file_may_give_no_history(value: object) -> None:
-    assert history_of(value) == ()
+    assert parse_history(value) == ()
 
 
 def test_a_systems_words_stand_before_the_users_first() -> None:
     told = [{"role": "system", "content": "Be brief."}, *LIST]
-    assert [one.text for one in history_of(told)] == ["Be brief.\n\nName a fruit.", "A pear."]
+    assert [one.text for one in parse_history(told)] == ["Be brief.\n\nName a fruit.", "A pear."]
 
 
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("value", "named"),
     [
-        ("Hi.", "must be a list of messages"),
-        (3, "must be text or a list of messages"),
-        ({"role": "user"}, "must be text or a list"),
-        (LIST[:1], "the user first and the assistant last, was user"),
+        ("Hi.", "list of messages"),
+        (3, "list of messages"),
+        ({"role": "user"}, "list of messages"),
+        (LIST[:1], "was user"),
         (LIST[::-1], "was assistant, user"),
         ([{"role": "system", "content": "Be brief."}], "was system"),
-        ([["a", "b", "c"]], "must be messages with role"),
-        ([["a", " "]], r"must have words in every turn, and turn 2 \(assistant\) has none"),
-        ([["a", None]], "must be messages with role"),
-        ("[" * 100_000, "must be a list of messages"),
+        ([["a", "b", "c"]], "role"),
+        ([["a", " "]], "turn 2 (assistant)"),
+        ([["a", None]], "role"),
+        ("[" * 100_000, "list of messages"),
     ],
 )
-def test_what_a_file_may_not_give_as_history_is_said(value: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        history_of(value)
+def test_an_invalid_history_is_rejected(value: object, named: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        parse_history(value)
+    assert named in str(caught.value)
+
+
+def test_a_task_without_an_input_is_its_instruction() -> None:
+    assert task_prompt(" Name a color.\n") == "Name a color."
+    assert task_prompt("Name a color.", " \n") == "Name a color."
+
+
+def test_the_input_follows_the_instruction() -> None:
+    assert task_prompt("Translate into Korean.", "Good morning.\n") == "Translate into Korean.\n\nGood morning."

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from assay.text.instructions.self_instruct import (
     INSTANCE_RULES,
     INSTRUCTION_RULES,
-    SENTENCES,
-    instance_rules,
-    instruction_rules,
-    words_in,
+    RULE_DESCRIPTIONS,
+    broken_instance_rules,
+    broken_instruction_rules,
+    count_words,
 )
 
 GOOD = (
@@ -35,7 +35,7 @@ GOOD = (
 
 @pytest.mark.parametrize("instruction", GOOD)
 def test_tasks_of_any_script_are_good_ones(instruction: str) -> None:
-    assert instruction_rules(instruction) == []
+    assert broken_instruction_rules(instruction) == []
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_tasks_of_any_script_are_good_ones(instruction: str) -> None:
     ],
 )
 def test_the_first_rule_that_an_instruction_breaks(instruction: str, rule: str) -> None:
-    assert instruction_rules(instruction)[0] == rule
+    assert broken_instruction_rules(instruction)[0] == rule
 
 
 def published(text: str) -> bool:
@@ -84,29 +84,29 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, min_size=1, max_size=8).map(" ".join))
 def test_english_is_judged_as_by_the_published_code(text: str) -> None:
-    assert (instruction_rules(text) == []) == published(text)
+    assert (broken_instruction_rules(text) == []) == published(text)
 
 
 def test_instances() -> None:
     ask = "Translate this into Korean."
-    assert instance_rules(ask, "sea", "바다") == []
-    assert instance_rules(ask, "", "바다") == []
-    assert instance_rules(ask, "sea", "") == ["no-output"]
-    assert instance_rules(ask, "", "") == ["no-output", "output-is-input"]
-    assert instance_rules(ask, "sea ", " sea") == ["output-is-input"]
-    assert instance_rules(ask, "sea:", "바다") == ["ends-with-a-colon"]
-    assert instance_rules(ask, "sea", "다음과 같습니다\uff1a") == ["ends-with-a-colon"]
-    assert instance_rules(ask, "translate  this into Korean", "바다") == ["repeats-the-instruction"]
+    assert broken_instance_rules(ask, "sea", "바다") == []
+    assert broken_instance_rules(ask, "", "바다") == []
+    assert broken_instance_rules(ask, "sea", "") == ["no-output"]
+    assert broken_instance_rules(ask, "", "") == ["no-output", "output-is-input"]
+    assert broken_instance_rules(ask, "sea ", " sea") == ["output-is-input"]
+    assert broken_instance_rules(ask, "sea:", "바다") == ["ends-with-a-colon"]
+    assert broken_instance_rules(ask, "sea", "다음과 같습니다\uff1a") == ["ends-with-a-colon"]
+    assert broken_instance_rules(ask, "translate  this into Korean", "바다") == ["repeats-the-instruction"]
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_no_text_is_too_strange_to_be_judged(instruction: str, given_: str, output: str) -> None:
-    broken = [*instruction_rules(instruction), *instance_rules(instruction, given_, output)]
-    assert all(SENTENCES[name].endswith(".") for name in broken)
-    assert words_in(instruction) >= 0
+    broken = [*broken_instruction_rules(instruction), *broken_instance_rules(instruction, given_, output)]
+    assert all(RULE_DESCRIPTIONS[name].endswith(".") for name in broken)
+    assert count_words(instruction) >= 0
 
 
 def test_every_rule_has_a_name_of_its_own() -> None:
     names = [rule.name for rule in (*INSTRUCTION_RULES, *INSTANCE_RULES)]
     assert len(set(names)) == len(names)
-    assert set(names) < set(SENTENCES)
+    assert set(names) < set(RULE_DESCRIPTIONS)

@@ -1,4 +1,4 @@
-"""The novelty filter beside its brute-force twin, and beside rouge_score."""
+"""The novelty filter against brute force and rouge_score."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.text.similarity import novelty, prefixes
-from assay.text.similarity.nearest import Nearest, nearest_before
-from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
+from assay.text.similarity import candidates, novelty
+from assay.text.similarity.nearest import NearestText, nearest_before
+from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
 from assay.text.similarity.rouge import rouge
 from assay.text.similarity.tokens import ascii_tokens, tokens
 from shared_data import shared
@@ -25,14 +25,14 @@ def f_of(one: str, other: str) -> float:
     return rouge(one, [other], ["rougeL"])["rougeL"].f
 
 
-def twin(texts: Sequence[str], rule: Rule, held: Sequence[str] = ()) -> list[Novelty]:
+def twin(texts: Sequence[str], rule: NoveltyRule, held: Sequence[str] = ()) -> list[NoveltyDecision]:
     """Every text with every kept one."""
     kept = list(enumerate(held))
     found = []
     for number, text in enumerate(texts, start=len(held)):
         score, nearest = max(((f_of(text, other), -place) for place, other in kept), default=(0.0, 0))
         refused = score >= rule.limit if rule.strict else score > rule.limit
-        found.append(Novelty(False, -nearest, score) if refused else Novelty(True, None, 0.0))
+        found.append(NoveltyDecision(False, -nearest, score) if refused else NoveltyDecision(True, None, 0.0))
         if not refused:
             kept.append((number, text))
     return found
@@ -58,33 +58,35 @@ def texts_of_few_words(draw: st.DrawFn) -> list[str]:
     return [" ".join(one) for one in words]
 
 
-RULES = st.builds(Rule, st.one_of(st.sampled_from([0.3, 0.5, 0.7, 0.8, 1.0]), st.floats(0.3, 1.0)), st.booleans())
+RULES = st.builds(
+    NoveltyRule, st.one_of(st.sampled_from([0.3, 0.5, 0.7, 0.8, 1.0]), st.floats(0.3, 1.0)), st.booleans()
+)
 
 
 @given(texts_of_few_words(), RULES, st.sampled_from([None, 1, 2, 7]), st.sampled_from([1, 5, 1 << 17]), st.data())
 def test_decides_as_its_brute_force_twin(
-    texts: list[str], rule: Rule, block: int | None, chunk: int, data: st.DataObject
+    texts: list[str], rule: NoveltyRule, block: int | None, chunk: int, data: st.DataObject
 ) -> None:
     held = data.draw(st.integers(0, len(texts)), label="held")
     slab = data.draw(st.sampled_from([1, 4, 1 << 16]), label="slab")
     tail = data.draw(st.sampled_from([0, 3, 1024]), label="tail")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefixes, "CHUNK", chunk)
-        patch.setattr(prefixes, "TAIL", tail)
-        patch.setattr(novelty, "SLAB", slab)
+        patch.setattr(candidates, "PAIRS_PER_CHUNK", chunk)
+        patch.setattr(candidates, "MIN_MERGE", tail)
+        patch.setattr(novelty, "SKETCH_BATCH", slab)
         judge = NoveltyFilter(rule, block=block)
-        judge.remember(texts[:held])
+        judge.add_references(texts[:held])
         found = judge.add_all(texts[held:])
     assert found == twin(texts[held:], rule, texts[:held])
     assert judge.kept == held + sum(one.kept for one in found)
 
 
 @given(texts_of_few_words(), RULES, st.data())
-def test_a_stream_is_judged_as_batches_are(texts: list[str], rule: Rule, data: st.DataObject) -> None:
+def test_a_stream_is_judged_as_batches_are(texts: list[str], rule: NoveltyRule, data: st.DataObject) -> None:
     whole = NoveltyFilter(rule).add_all(texts)
     stream = NoveltyFilter(rule)
     assert [stream.add(text) for text in texts] == whole
-    batches, found = NoveltyFilter(rule), list[Novelty]()
+    batches, found = NoveltyFilter(rule), list[NoveltyDecision]()
     while len(found) < len(texts):
         size = data.draw(st.integers(1, 9))
         found += batches.add_all(iter(texts[len(found) : len(found) + size]))
@@ -92,13 +94,15 @@ def test_a_stream_is_judged_as_batches_are(texts: list[str], rule: Rule, data: s
 
 
 @given(texts_of_few_words(), RULES, st.data())
-def test_a_look_compares_with_what_is_held_and_holds_nothing(texts: list[str], rule: Rule, data: st.DataObject) -> None:
+def test_check_compares_with_the_index_and_adds_nothing(
+    texts: list[str], rule: NoveltyRule, data: st.DataObject
+) -> None:
     cut = data.draw(st.integers(0, len(texts)))
     held, looked = texts[:cut], texts[cut:]
     judge = NoveltyFilter(rule)
-    judge.remember(held)
+    judge.add_references(held)
     for _ in range(2):
-        assert judge.look(looked) == [twin([text], rule, held)[0] for text in looked]
+        assert judge.check(looked) == [twin([text], rule, held)[0] for text in looked]
     assert judge.kept == len(held)
     assert judge.add_all(looked) == twin(looked, rule, held)
 
@@ -107,7 +111,7 @@ def test_a_look_compares_with_what_is_held_and_holds_nothing(texts: list[str], r
 def test_the_nearest_before_is_that_of_every_pair(texts: list[str], held: int, among: bool, first: int) -> None:
     against, own = texts[:held], texts[held:]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("assay.text.similarity.nearest.FIRST", first)
+        patch.setattr("assay.text.similarity.nearest.FIRST_CANDIDATES", first)
         found = nearest_before(own, against, among=among)
     for nth, one in enumerate(found):
         others = [*against, *(own[:nth] if among else [])]
@@ -119,7 +123,7 @@ def test_the_nearest_before_is_that_of_every_pair(texts: list[str], held: int, a
             assert 2 * one.shared / sum(sizes) == pytest.approx(one.f)
 
 
-def by_rouge_score(texts: Sequence[str], rule: Rule) -> list[bool]:
+def by_rouge_score(texts: Sequence[str], rule: NoveltyRule) -> list[bool]:
     """The published loop, in one process: yizhongw/self-instruct, bootstrap_instructions.py."""
     rouge_scorer = pytest.importorskip("rouge_score.rouge_scorer")
     scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
@@ -142,7 +146,7 @@ def test_keeps_what_the_published_loop_keeps(strict: bool) -> None:
     for _ in range(90):
         one = rng.choice(texts).split() if texts and rng.random() < 0.6 else rng.choices(words, k=rng.randint(3, 20))
         texts.append(" ".join(rng.choice(words) if rng.random() < 0.3 else word for word in one))
-    rule = Rule(0.7, strict)
+    rule = NoveltyRule(0.7, strict)
     assert [one.kept for one in NoveltyFilter(rule, ascii_tokens).add_all(texts)] == by_rouge_score(texts, rule)
 
 
@@ -156,7 +160,7 @@ def test_lengths_whose_f_is_seven_tenths_are_decided_by_its_last_bit() -> None:
             two = [*(f"s{nth}" for nth in range(shared_words)), *(f"b{nth}" for nth in range(other - shared_words))]
             texts = [" ".join(one), " ".join(two)]
             for strict in (False, True):
-                rule = Rule(0.7, strict)
+                rule = NoveltyRule(0.7, strict)
                 kept = [found.kept for found in NoveltyFilter(rule).add_all(texts)]
                 assert kept == by_rouge_score(texts, rule)
                 sides.add((strict, kept[1]))
@@ -169,7 +173,7 @@ def test_the_published_rule_and_the_papers_differ_on_alpaca() -> None:
     lines = (folder / "alpaca-9k.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["instruction"] for line in lines]
     published = NoveltyFilter(tokenize=ascii_tokens).add_all(texts)
-    papers = NoveltyFilter(Rule(0.7, strict=True), ascii_tokens).add_all(texts)
+    papers = NoveltyFilter(NoveltyRule(0.7, strict=True), ascii_tokens).add_all(texts)
     assert sum(one.kept for one in published) == 9229
     dropped = [one for one in papers if not one.kept]
     assert len(dropped) == 35
@@ -190,33 +194,34 @@ def test_korean_instructions_neither_vanish_nor_become_one() -> None:
     copies = [*KOREAN, *KOREAN, "서울의 인구를 알려주세요!"]
     found = NoveltyFilter().add_all(copies)
     assert [one.kept for one in found] == [True] * 6 + [False] * 7
-    assert found[6:] == [*(Novelty(False, nth, 1.0) for nth in range(6)), Novelty(False, 0, 1.0)]
+    assert found[6:] == [*(NoveltyDecision(False, nth, 1.0) for nth in range(6)), NoveltyDecision(False, 0, 1.0)]
     lost = NoveltyFilter(tokenize=ascii_tokens).add_all(KOREAN * 2)
     # What rouge_score sees: nothing, and so no copy; or "python list" twice.
     assert [one.kept for one in lost] == [True, True, True, False, True, True, True, True, False, False, True, True]
 
 
-def test_texts_without_words_are_like_nothing() -> None:
+def test_texts_without_words_are_kept() -> None:
     found = NoveltyFilter().add_all(["", "...", "", "word", "word", ""])
     assert [one.kept for one in found] == [True, True, True, True, False, True]
     assert NoveltyFilter().add_all([]) == []
-    assert nearest_before(["", "a"]) == [Nearest(None, 0.0, 0, (0, 0)), Nearest(None, 0.0, 0, (1, 0))]
+    assert nearest_before(["", "a"]) == [NearestText(None, 0.0, 0, (0, 0)), NearestText(None, 0.0, 0, (1, 0))]
 
 
 def test_a_text_is_as_near_as_its_nearest_and_of_equals_the_first() -> None:
-    found = NoveltyFilter(Rule(0.6)).add_all(["a b c d e", "a x y d z", "v w x d e", "a b c d", "a b c d e"])
-    assert found[3:] == [Novelty(False, 0, f_of("a b c d", "a b c d e")), Novelty(False, 0, 1.0)]
-    found = NoveltyFilter(Rule(0.6)).add_all(["a b x y", "c d x y", "a b c d x y"])
+    found = NoveltyFilter(NoveltyRule(0.6)).add_all(["a b c d e", "a x y d z", "v w x d e", "a b c d", "a b c d e"])
+    assert found[3:] == [NoveltyDecision(False, 0, f_of("a b c d", "a b c d e")), NoveltyDecision(False, 0, 1.0)]
+    found = NoveltyFilter(NoveltyRule(0.6)).add_all(["a b x y", "c d x y", "a b c d x y"])
     assert found[2].nearest == 0
 
 
-def test_mistakes_are_told() -> None:
+def test_an_invalid_limit_is_rejected() -> None:
     for limit in (0.0, -1.0, 70.0, float("nan")):
-        with pytest.raises(ValueError, match="must be above 0 and at most 1"):
-            Rule(limit)
+        with pytest.raises(ValueError) as caught:  # noqa: PT011
+            NoveltyRule(limit)
+        assert str(limit) in str(caught.value)
 
 
-def seconds(texts: Sequence[str]) -> tuple[float, list[Novelty]]:
+def seconds(texts: Sequence[str]) -> tuple[float, list[NoveltyDecision]]:
     start = time.process_time()
     found = NoveltyFilter().add_all(texts)
     return time.process_time() - start, found
@@ -225,14 +230,14 @@ def seconds(texts: Sequence[str]) -> tuple[float, list[Novelty]]:
 def test_texts_that_are_all_alike_take_no_longer() -> None:
     took, found = seconds(["Write a story about a dog in the park."] * 100_000)
     assert sum(one.kept for one in found) == 1
-    assert set(found[1:]) == {Novelty(False, 0, 1.0)}
+    assert set(found[1:]) == {NoveltyDecision(False, 0, 1.0)}
     assert took < 20
 
 
 def test_one_template_with_one_changing_word_takes_no_longer() -> None:
     took, found = seconds([f"Write a short story about the number {nth} for small children." for nth in range(20_000)])
     assert sum(one.kept for one in found) == 1
-    assert found[-1] == Novelty(False, 0, 20 / 22)
+    assert found[-1] == NoveltyDecision(False, 0, 20 / 22)
     assert took < 20
 
 

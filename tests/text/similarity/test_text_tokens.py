@@ -1,5 +1,5 @@
-# ruff: noqa: RUF001 -- full-width letters and marks of every kind are what is read here.
-"""Words of every script: none vanishes, none collapses, and ASCII text is cut as rouge_score cuts it."""
+# ruff: noqa: RUF001 -- full-width letters and marks are test inputs.
+"""Tokens of every script; ASCII text is tokenized as by rouge_score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.text.similarity.rouge import stem
-from assay.text.similarity.tokens import ascii_tokens, by_character, tokens
+from assay.text.similarity.tokens import ascii_tokens, is_character_tokenized, tokens
 
 ASCII = st.text(st.sampled_from(string.printable), max_size=80)
 
@@ -82,7 +82,7 @@ def test_scripts_are_cut_as_they_are_written(text: str, cut: list[str]) -> None:
     ],
 )
 def test_texts_that_are_compared_by_the_character_are_told(text: str, whether: bool) -> None:
-    assert by_character(text) is whether
+    assert is_character_tokenized(text) is whether
 
 
 def test_texts_that_differ_in_korean_alone_do_not_become_one() -> None:

@@ -16,8 +16,8 @@ from assay.core.score import Scale, Score, Unscored
 from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.measure import answer_of
 from assay.pipeline.stages.stage import StageId, StageKind
+from assay.stats.inference.compare import Verdict, verdict
 from assay.stats.inference.intervals import wilson
-from assay.stats.inference.verdict import Verdict, verdict
 from assay.stats.ratings.length_control import length_audit
 from assay.store.rows import ResultRow
 

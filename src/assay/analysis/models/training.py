@@ -17,15 +17,15 @@ from assay.analysis.finished_run import FinishedRun
 from assay.analysis.models.answers import other_measures, pairwise_comparisons
 from assay.analysis.proof import comparisons
 from assay.core.arms import BASE, OWN, is_base
-from assay.core.curves import CURVE_INFO, FILE, HELD_OUT, WATCH, Curves
+from assay.core.curves import CURVE_INFO, CURVES_FILE, HELD_OUT_PREFIX, WATCH_PREFIX, Curves
 from assay.core.effect import Effect
 from assay.core.recipe import Proof
 from assay.pipeline.plan import Placed
 from assay.pipeline.recipe.trained import named
 from assay.pipeline.stages.stage import model_id, train_id
 from assay.stats.confidence.calibration import Calibration, calibration
-from assay.stats.inference.grouped import grouped_mean, grouped_proportion
-from assay.stats.inference.verdict import Verdict
+from assay.stats.inference.compare import Verdict
+from assay.stats.inference.intervals import grouped_mean, grouped_proportion
 
 PAIRS_FILE, REWARDS_FILE = "held-out.json", "held-out-rewards.json"
 MIN_STEPS = 6
@@ -50,7 +50,8 @@ class TrainingCurve:
     """One quantity over the training steps."""
 
     name: str
-    """Key of `core.curves.CURVE_INFO`, with or without prefix `WATCH` or `HELD_OUT`, or any other name of a trainer."""
+    """Key of `core.curves.CURVE_INFO`, with or without prefix `WATCH_PREFIX` or `HELD_OUT_PREFIX`, or any other name of
+    a trainer."""
     lines: tuple[CurveLine, ...]
     rise: Effect | None = None
     """Change from the first to the last step by a linear fit over all trainings; None with too few measurements."""
@@ -58,23 +59,23 @@ class TrainingCurve:
     @property
     def title(self) -> str:
         """Heading on the page."""
-        if self.name.startswith(WATCH):
-            return f"{self.name.removeprefix(WATCH)} (monitored)"
-        return self.name.replace("kl", "KL") if self.name.removeprefix(HELD_OUT) == "kl" else self.name
+        if self.name.startswith(WATCH_PREFIX):
+            return f"{self.name.removeprefix(WATCH_PREFIX)} (monitored)"
+        return self.name.replace("kl", "KL") if self.name.removeprefix(HELD_OUT_PREFIX) == "kl" else self.name
 
     @property
     def description(self) -> str:
         """Meaning of the quantity."""
-        bare = self.name.removeprefix(HELD_OUT)
-        if self.name.startswith(WATCH):
+        bare = self.name.removeprefix(HELD_OUT_PREFIX)
+        if self.name.startswith(WATCH_PREFIX):
             return "measured on the answers of each step, not optimized"
-        meaning = CURVE_INFO[bare].said if bare in CURVE_INFO else ""
+        meaning = CURVE_INFO[bare].description if bare in CURVE_INFO else ""
         return f"{meaning}, on held-out data" if meaning and bare != self.name else meaning
 
     @property
     def unit(self) -> str:
         """Unit of the values; may be empty."""
-        bare = self.name.removeprefix(HELD_OUT)
+        bare = self.name.removeprefix(HELD_OUT_PREFIX)
         return CURVE_INFO[bare].unit if bare in CURVE_INFO else ""
 
 
@@ -192,9 +193,9 @@ def _record(
 def _curves(folders: Sequence[Path]) -> tuple[TrainingCurve, ...]:
     """Read the curves of all trainings, in the order of the first training."""
     trainings = [
-        msgspec.json.decode((folder / FILE).read_bytes(), type=Curves)
+        msgspec.json.decode((folder / CURVES_FILE).read_bytes(), type=Curves)
         for folder in folders
-        if (folder / FILE).is_file()
+        if (folder / CURVES_FILE).is_file()
     ]
     drawn = []
     for name in dict.fromkeys(name for curves in trainings for name in curves.values):
@@ -302,8 +303,8 @@ def _hacking(
     watched: Mapping[str, Any] = getattr(trainer, "watch", {})
     monitored = []
     for curve in curves:
-        name = curve.name.removeprefix(WATCH)
-        if curve.name.startswith(WATCH) and curve.rise is not None and name in watched:
+        name = curve.name.removeprefix(WATCH_PREFIX)
+        if curve.name.startswith(WATCH_PREFIX) and curve.rise is not None and name in watched:
             verdict = _verdict(curve.rise, watched[name].scale.better)
             monitored.append(SideMetric(f"{name} (monitored in training)", verdict))
     return RewardHacking(reward, (*monitored, *sides), None if rewards is None else rewards.rise)

@@ -16,7 +16,7 @@ from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.context import outcomes_of
 from assay.pipeline.stages.shards import samples_of
 from assay.stats.distributions.clusters import clusters, effective_clusters, vendi
-from assay.text.similarity.diversity import Pairs, TokenizedTexts, coverage, tokenize_texts, top_verbs
+from assay.text.similarity.diversity import TokenizedTexts, VerbCounts, coverage, tokenize_texts, top_verbs
 
 Ints = npt.NDArray[np.int64]
 GENERATED, KEPT, RANDOM, REAL = "generated", "kept", "random subsets", "real"
@@ -65,7 +65,7 @@ class Diversity:
     """Embedding column of clusters and Vendi score; empty without one."""
     clusters: int = 0
     """Clusters of all texts."""
-    verbs: Pairs = ()
+    verbs: VerbCounts = ()
     """Most frequent verbs of the kept instructions, with their most frequent objects."""
 
     def set(self, name: str) -> TextSet | None:

@@ -12,7 +12,7 @@ from assay.core.sample import Sample
 from assay.core.score import Label, Score, Unscored
 from assay.pipeline.stages.arms import hashed
 from assay.store.images import StoredImages
-from assay.text.instructions.prompt import task_prompt
+from assay.text.instructions.dialogues import task_prompt
 
 KEPT_EXAMPLES, DROPPED_EXAMPLES = 6, 4
 """Images or texts of each label on the page."""

@@ -10,7 +10,7 @@ import click
 from assay.terminal.options import JSON, RUN, show
 
 if TYPE_CHECKING:
-    from assay.store.export.export import Layout
+    from assay.store.export.export import ExportLayout
 
 LAYOUTS = ("hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "preference")
 
@@ -22,7 +22,7 @@ LAYOUTS = ("hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "pref
 @click.option("--license", "license_", default="unknown", show_default=True, help="For the card, such as cc-by-4.0.")
 @click.option("--language", multiple=True, help="For the card, such as en; once for each.")
 @JSON
-def command(run: Path, path: Path, to: Layout, license_: str, language: tuple[str, ...], as_json: bool) -> None:
+def command(run: Path, path: Path, to: ExportLayout, license_: str, language: tuple[str, ...], as_json: bool) -> None:
     """Write the samples that the run in the folder RUN kept to the new folder PATH, with a card (README.md).
 
     hf is parquet, jsonl one sample a line, imagefolder a folder a label. alpaca, sharegpt and messages hold tasks

@@ -14,7 +14,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact, Scorer, compares_samples
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.core.scored import scored
+from assay.core.scoring import score_isolated
 from assay.text.instructions.dialogues import conversation
 
 
@@ -63,7 +63,7 @@ class Answers:
             for sample, one in zip(holdout, answers, strict=True)
             if isinstance(one, Answer)
         ]
-        found = scored(self.by, said, lab)
+        found = score_isolated(self.by, said, lab)
         if len(found) != len(said):
             raise ContractError(f"{type(self.by).__name__} returned {len(found)} outcomes for {len(said)} answers.")
         judged = iter(found)
@@ -76,10 +76,10 @@ class Answers:
         return TextRequest(asked, replace(self.decoding, seed=lab.seed_of(sample, "answer")))
 
 
-def _outcome(answer: Answer, scored: Outcome) -> Outcome:
-    if not isinstance(scored, Score):
-        return scored
-    evidence = {**scored.evidence, "whole": float(answer.end == "stop")}
+def _outcome(answer: Answer, score_isolated: Outcome) -> Outcome:
+    if not isinstance(score_isolated, Score):
+        return score_isolated
+    evidence = {**score_isolated.evidence, "whole": float(answer.end == "stop")}
     if answer.tokens is not None:
         evidence["tokens"] = float(answer.tokens)
-    return replace(scored, evidence=evidence, answer=answer.text.strip())
+    return replace(score_isolated, evidence=evidence, answer=answer.text.strip())

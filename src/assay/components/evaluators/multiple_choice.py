@@ -13,7 +13,7 @@ from assay.core.errors import FieldError
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
-from assay.core.score import SHARE, Outcome, Scale, Score, Unscored
+from assay.core.score import FRACTION_CORRECT_UNIT, Outcome, Scale, Score, Unscored
 from assay.text.prompting.multiple_choice import (
     CONVENTIONS,
     Convention,
@@ -52,7 +52,7 @@ class MultipleChoice:
     """System message, as in training."""
 
     version: ClassVar[int] = 1
-    scale: ClassVar[Scale] = Scale(unit=SHARE, low=0.0, high=1.0)
+    scale: ClassVar[Scale] = Scale(unit=FRACTION_CORRECT_UNIT, low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
         if self.convention not in CONVENTIONS:

@@ -10,7 +10,7 @@ from assay.components.evaluators.outcomes import label_outcome
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
-from assay.core.score import SHARE, Outcome, Scale
+from assay.core.score import FRACTION_CORRECT_UNIT, Outcome, Scale
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TextAccuracy:
     text: str = "text"
 
     version: ClassVar[int] = 1
-    scale: ClassVar[Scale] = Scale(unit=SHARE, low=0.0, high=1.0)
+    scale: ClassVar[Scale] = Scale(unit=FRACTION_CORRECT_UNIT, low=0.0, high=1.0)
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.text_classifier(artifact.path)

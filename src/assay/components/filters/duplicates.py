@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from assay.components.filters.columns import check_choice, check_different
 from assay.core.roles import Decision, ScoreTable
-from assay.text.similarity.tokens import folded
+from assay.text.similarity.tokens import normalize_case
 
 Punctuation = Literal["keep", "ignore"]
 HISTORY = "history"
@@ -62,7 +62,7 @@ class Duplicates:
 
 def plain(text: str, punctuation: Punctuation) -> str:
     """Return the normalized form of a text that is compared."""
-    whole = folded(text).replace("\u200b", "")  # zero-width space
+    whole = normalize_case(text).replace("\u200b", "")  # zero-width space
     bare = "".join(" " if _is_mark(one) else one for one in whole) if punctuation == "ignore" else whole
     return " ".join(bare.split()) or " ".join(whole.split())
 

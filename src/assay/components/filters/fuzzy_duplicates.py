@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import ClassVar, Literal
 
 from assay.components.filters.columns import check_choice
-from assay.core.extras import require
+from assay.core.errors import require
 from assay.core.roles import Decision, ScoreTable
-from assay.text.similarity.tokens import folded, tokens
+from assay.text.similarity.tokens import normalize_case, tokens
 
 MISSED = 0.001
 """Maximum probability to miss a pair exactly at the threshold."""
@@ -127,7 +127,7 @@ def shingles(text: str, ngram: int, by: By) -> Shingles:
     """Return runs of `ngram` words or characters: the whole text if it is shorter, none if it is blank."""
     parts: Sequence[str] = tokens(text) if by == "words" else ()
     glue = " " if parts else ""
-    parts = parts or " ".join(folded(text).split())
+    parts = parts or " ".join(normalize_case(text).split())
     if not parts:
         return frozenset()
     count = max(1, len(parts) - ngram + 1)

@@ -9,7 +9,13 @@ from typing import ClassVar
 
 from assay.core.errors import did_you_mean
 from assay.core.roles import Decision, ScoreTable
-from assay.text.instructions.self_instruct import CONTRADICTED, DUPLICATE, SENTENCES, instance_rules, instruction_rules
+from assay.text.instructions.self_instruct import (
+    CONTRADICTED,
+    DUPLICATE,
+    RULE_DESCRIPTIONS,
+    broken_instance_rules,
+    broken_instruction_rules,
+)
 
 KEPT = "heuristics of Self-Instruct"
 
@@ -41,8 +47,10 @@ class Heuristics:
         if self.input and not self.output:
             raise ValueError("Heuristics.output must name a field where input does, was empty.")
         for name in self.skip:
-            if name not in SENTENCES:
-                raise ValueError(f"Heuristics.skip must name rules, was {name!r}. {did_you_mean(name, SENTENCES)}")
+            if name not in RULE_DESCRIPTIONS:
+                raise ValueError(
+                    f"Heuristics.skip must name rules, was {name!r}. {did_you_mean(name, RULE_DESCRIPTIONS)}"
+                )
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
         if not len(table):
@@ -58,9 +66,9 @@ class Heuristics:
 
     def _rule(self, said: str, task: tuple[str, ...]) -> str:
         broken = [said] if said else []
-        broken += instruction_rules(task[0])
+        broken += broken_instruction_rules(task[0])
         if self.output:
-            broken += instance_rules(*task)
+            broken += broken_instance_rules(*task)
         return next((rule for rule in broken if rule not in self.skip), "")
 
     def _beside_others(self, ids: Sequence[str], tasks: Sequence[tuple[str, ...]], rules: Sequence[str]) -> list[str]:
@@ -87,4 +95,4 @@ class Heuristics:
 def _decision(rule: str) -> Decision:
     if not rule:
         return Decision(True, KEPT, "it breaks none")
-    return Decision(False, rule, SENTENCES.get(rule, "The generator that made it says so."))
+    return Decision(False, rule, RULE_DESCRIPTIONS.get(rule, "The generator that made it says so."))

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from assay.components.filters.columns import check_choice
 from assay.core.roles import Decision, ScoreTable
-from assay.text.similarity.tokens import folded, tokens
+from assay.text.similarity.tokens import normalize_case, tokens
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Length:
         return [self._one(text) for text in table.field_values(self.text)] if len(table) else []
 
     def _one(self, text: str) -> Decision:
-        count = len(tokens(text)) if self.unit == "words" else len(" ".join(folded(text).split()))
+        count = len(tokens(text)) if self.unit == "words" else len(" ".join(normalize_case(text).split()))
         unit = self.unit if count != 1 else self.unit.removesuffix("s")
         reason = f"{self.text} has {count:,} {unit}"
         if self.low is not None and count < self.low:

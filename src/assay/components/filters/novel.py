@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from assay.components.filters.columns import check_choice
 from assay.core.roles import Decision, ScoreTable
-from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
+from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
 from assay.text.similarity.tokens import ascii_tokens, tokens
 
 
@@ -40,13 +40,13 @@ class Novel:
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
         if not len(table):
             return []
-        rule = Rule(self.threshold, self.strict)
+        rule = NoveltyRule(self.threshold, self.strict)
         judge = NoveltyFilter(rule, tokens if self.words == "any" else ascii_tokens)
         said = f"ROUGE-L F of {self.text} with all kept before {rule}"
         return [_decision(one, table.ids, said) for one in judge.add_all(table.field_values(self.text))]
 
 
-def _decision(found: Novelty, ids: Sequence[str], rule: str) -> Decision:
+def _decision(found: NoveltyDecision, ids: Sequence[str], rule: str) -> Decision:
     if found.nearest is None:
         return Decision(True, rule, "nothing kept before it is so like it")
     return Decision(False, rule, f"like {ids[found.nearest]}: ROUGE-L F {found.score:.4f}")

@@ -10,7 +10,7 @@ from typing import ClassVar
 from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.core.sample import Made, Sample
-from assay.text.instructions.arithmetic import LEVELS, Part, Problem, check_plan, fields_of, problems
+from assay.text.instructions.arithmetic import LEVELS, ArithmeticPart, Problem, check_options, problems, task_fields
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ArithmeticProblems:
     """
 
     count: int
-    part: Part = "train"
+    part: ArithmeticPart = "train"
     level: int = 2
     seed: int = 0
     wrong: float = 0.0
@@ -34,7 +34,7 @@ class ArithmeticProblems:
     """Value of `made_by`. It is part of the ids of the samples, on which later sampling depends."""
 
     def __post_init__(self) -> None:
-        check_plan("ArithmeticProblems", self.part, self.level, self.wrong, self.worked)
+        check_options("ArithmeticProblems", self.part, self.level, self.wrong, self.worked)
         if self.count < 1:
             raise ValueError(f"ArithmeticProblems.count must be at least 1, was {self.count}.")
 
@@ -54,7 +54,7 @@ class ArithmeticProblems:
         known = {one.question: one for one in self._problems()} if seeds else {}
         return [
             Sample(
-                fields_of(known[seed.text("instruction")], self.level, wrong=self.wrong, worked=self.worked),
+                task_fields(known[seed.text("instruction")], self.level, wrong=self.wrong, worked=self.worked),
                 parents=(seed.id,),
                 made_by=self.maker,
             )
@@ -65,7 +65,7 @@ class ArithmeticProblems:
         found = list(islice(problems(self.level, self.part, self.seed), self.count))
         if len(found) < self.count:
             raise RecipeError(
-                f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].said}) in part "
+                f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].description}) in part "
                 f"{self.part!r}, and ArithmeticProblems.count is {self.count}.",
                 hint="Lower count, or raise level.",
             )

@@ -14,7 +14,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Scorer, SendsRequests, compares_samples
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.core.scored import scored
+from assay.core.scoring import score_isolated
 from assay.text.instructions.dialogues import conversation
 from assay.text.prompting.rankings import FIELDS, Opinion, pairwise, pointwise
 
@@ -155,11 +155,13 @@ class Rankers:
         pairs = [self.beside(prompt, own[a].text, own[b].text) for prompt, own, (a, b) in wanted]
         found: list[dict[str, Opinion]] = [{} for _ in wanted]
         for name, ranker in self.rank.items():
-            outcomes = dict(zip(samples, scored(ranker, list(samples.values()), lab) if samples else (), strict=True))
+            outcomes = dict(
+                zip(samples, score_isolated(ranker, list(samples.values()), lab) if samples else (), strict=True)
+            )
             for row, (prompt, _, (a, b)) in zip(found, wanted, strict=True):
                 row[name] = self._numbers(name, outcomes[prompt.asked.id, a], outcomes[prompt.asked.id, b])
         for name, ranker in self.judges.items():
-            for row, outcome in zip(found, scored(ranker, pairs, lab) if pairs else (), strict=True):
+            for row, outcome in zip(found, score_isolated(ranker, pairs, lab) if pairs else (), strict=True):
                 row[name] = _worth(name, outcome)
         return found
 

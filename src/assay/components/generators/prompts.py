@@ -9,7 +9,7 @@ from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Source
 from assay.core.sample import Sample
-from assay.text.instructions.dialogues import said_before, transcript
+from assay.text.instructions.dialogues import history_messages, transcript
 
 ASKED = ("history", "instruction", "input")
 """Fields that make up a prompt, if a sample has them."""
@@ -55,4 +55,4 @@ def asked_of(sample: Sample, nth: int) -> Sample:
 def in_context(sample: Sample, fields: Sequence[str]) -> dict[str, str]:
     """Return some fields of a prompt and `CONTEXT`, for rankers that look at a single text."""
     given = sample.text("input") if "input" in sample.fields else ""
-    return {**{name: sample.text(name) for name in fields}, CONTEXT: transcript(said_before(sample), given)}
+    return {**{name: sample.text(name) for name in fields}, CONTEXT: transcript(history_messages(sample), given)}

@@ -29,8 +29,8 @@ from assay.core.model_kinds import TextModel
 from assay.core.roles import Source, listing_of
 from assay.core.sample import Failure, Made, Sample
 from assay.models.remote.budget import placeholder_text
-from assay.text.instructions.self_instruct import SENTENCES
-from assay.text.instructions.task_prompts import LAYOUTS, Layout
+from assay.text.instructions.self_instruct import RULE_DESCRIPTIONS
+from assay.text.instructions.self_instruct_prompts import LAYOUTS, PromptLayout
 
 TOKENS_EACH = 32
 """Minimum of max_tokens for each instruction of a list, so that lists are not always truncated."""
@@ -82,11 +82,11 @@ class SelfInstruct:
     """Show only tasks of this language. With "any", each call shows tasks of one language, drawn in proportion to their
     number.
     """
-    layout: Layout = "plain"
+    layout: PromptLayout = "plain"
     """Layout of the prompt for a list: plain text that the model continues, or a chat. Services get plain text as a
     single user message.
     """
-    solving_layout: Layout = "plain"
+    solving_layout: PromptLayout = "plain"
     """Layout of the prompts for the classification question and for an instance."""
     decoding: Decoding = field(default_factory=lambda: Decoding("sample", temperature=0.7, top_p=0.9, max_tokens=64))
     """Decoding of a list, with at least 32 tokens for each instruction. Its seed is ignored, as each call has its own.
@@ -211,7 +211,7 @@ class SelfInstruct:
             "output": long,
             "classification": "yes",
             "language": self.language,
-            "rejected": max(SENTENCES, key=len),
+            "rejected": max(RULE_DESCRIPTIONS, key=len),
         }
         return [Sample({**seed.fields, **fields}, (seed.id,), MADE_BY) for seed in seeds]
 

@@ -14,29 +14,30 @@ from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.core.sample import Failure, Sample
 from assay.text.answers.extraction import extract_yes_no
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from assay.text.instructions.self_instruct import (
-    ABOUT_INSTANCES,
     CUT_OFF,
+    INSTANCE_RULE_NAMES,
     LIST_ENDED,
     NOT_NOVEL,
     UNREADABLE,
-    instance_rules,
-    instruction_rules,
+    broken_instance_rules,
+    broken_instruction_rules,
 )
-from assay.text.instructions.task_parsing import read_instance, read_list
-from assay.text.instructions.task_prompts import (
+from assay.text.instructions.self_instruct_prompts import (
     ExampleTask,
-    Layout,
+    PromptLayout,
     TaskWording,
     label_prompt,
     list_prompt,
     list_stop,
+    parse_instance,
+    parse_instructions,
     solve_prompt,
     sort_prompt,
-    wording_of,
+    task_wording,
 )
-from assay.text.similarity.novelty import NoveltyFilter, Rule
+from assay.text.similarity.novelty import NoveltyFilter, NoveltyRule
 
 MADE_BY = "SelfInstruct"
 SORTING = Decoding(max_tokens=8)
@@ -55,9 +56,9 @@ class Settings(Protocol):
     @property
     def machine(self) -> int: ...
     @property
-    def layout(self) -> Layout: ...
+    def layout(self) -> PromptLayout: ...
     @property
-    def solving_layout(self) -> Layout: ...
+    def solving_layout(self) -> PromptLayout: ...
     @property
     def decoding(self) -> Decoding: ...
     @property
@@ -86,7 +87,7 @@ class Call:
     @property
     def words(self) -> TaskWording:
         """TaskWording of the prompt."""
-        return wording_of(self.language)
+        return task_wording(self.language)
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,9 @@ class Pool:
     """
 
     def __init__(self, human: Sequence[ExampleTask], made: Sequence[ExampleTask], novelty: float) -> None:
-        self._novelty = Rule(novelty)
+        self._novelty = NoveltyRule(novelty)
         self._held = NoveltyFilter(self._novelty)
-        self._held.remember(task.instruction for task in human)
+        self._held.add_references(task.instruction for task in human)
         kept = self._held.add_all(task.instruction for task in made)
         self._made = tuple(task for task, one in zip(made, kept, strict=True) if one.kept)
 
@@ -145,8 +146,8 @@ class Pool:
 
         The rules are those of form, and novelty against the pool and against earlier instructions.
         """
-        broken = [next(iter(instruction_rules(one)), "") for one in instructions]
-        fresh = self._held.look(instructions)
+        broken = [next(iter(broken_instruction_rules(one)), "") for one in instructions]
+        fresh = self._held.check(instructions)
         own = NoveltyFilter(self._novelty)
         return [
             rule or ("" if one.kept and own.add(text).kept else NOT_NOVEL)
@@ -178,9 +179,9 @@ class TaskPrompts:
 
     def listed(self, answer: Answer, pool: Pool) -> Items:
         """Return the instructions of an answer, each with the rule that it breaks."""
-        found = read_list(answer.text, continues=self.settings.layout == "plain")[: self.settings.per_call]
+        found = parse_instructions(answer.text, continues=self.settings.layout == "plain")[: self.settings.per_call]
         judged = pool.judged([one.text for one in found])
-        cut = [answer.end == "length" and not one.whole for one in found]
+        cut = [answer.end == "length" and not one.complete for one in found]
         return [(one.text, CUT_OFF if gone else rule) for one, gone, rule in zip(found, cut, judged, strict=True)]
 
     def sorting(self, draft: Draft) -> TextRequest:
@@ -209,11 +210,11 @@ class TaskPrompts:
     def solved(self, draft: Draft, answer: Answer) -> Draft:
         """Return the draft with its instance, or rejected by the rule that the instance breaks."""
         label_first, plain = bool(draft.classification), self.settings.solving_layout == "plain"
-        found = read_instance(answer.text, label_first=label_first, continues=plain)
+        found = parse_instance(answer.text, label_first=label_first, continues=plain)
         if found is None:
             return replace(draft, rejected=CUT_OFF if answer.end == "length" else UNREADABLE)
-        cut = [CUT_OFF] if answer.end == "length" and not found.whole else []
-        rule = next(iter([*cut, *instance_rules(draft.instruction, found.input, found.output)]), "")
+        cut = [CUT_OFF] if answer.end == "length" and not found.complete else []
+        rule = next(iter([*cut, *broken_instance_rules(draft.instruction, found.input, found.output)]), "")
         return replace(draft, input=found.input, output=found.output, rejected=rule)
 
 
@@ -268,7 +269,7 @@ def task_of(sample: Sample) -> ExampleTask:
         FieldError: It has no instruction or no output.
         RecipeError: It is a dialogue, which makes no sense without its history.
     """
-    if said_before(sample):
+    if history_messages(sample):
         raise RecipeError(
             f"SelfInstruct needs tasks without a history, but sample {sample.id} continues a dialogue.",
             hint="Set SelfInstruct.tasks to a file without histories, or of chats with one question and answer.",
@@ -322,7 +323,7 @@ def _is_good(sample: Sample) -> bool:
     An instruction that was truncated itself has no class.
     """
     rule = sample.text("rejected")
-    return not rule or rule in ABOUT_INSTANCES or (rule == CUT_OFF and bool(sample.text("classification")))
+    return not rule or rule in INSTANCE_RULE_NAMES or (rule == CUT_OFF and bool(sample.text("classification")))
 
 
 def few_shot(tasks: Sequence[ExampleTask], yes: int, no: int, rng: random.Random) -> list[ExampleTask]:

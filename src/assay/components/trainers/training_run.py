@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from assay.core.curves import FILE, Curves
+from assay.core.curves import CURVES_FILE, Curves
 from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.models.references import locate
@@ -149,7 +149,7 @@ def write_history(folder: Path, history: Sequence[tuple[int, float, float]], cur
     """Write `history.json`, and `curves.json` if there are curves."""
     (folder / "history.json").write_text(json.dumps(history), encoding="utf-8")
     if curves is not None:
-        (folder / FILE).write_bytes(msgspec.json.encode(curves))
+        (folder / CURVES_FILE).write_bytes(msgspec.json.encode(curves))
 
 
 @contextmanager

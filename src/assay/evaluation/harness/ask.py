@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from assay.core.completions import Completion, Likelihood, NotCompleted, TextRequest
-from assay.core.lab import Models
+from assay.core.lab import Models, request_seed
 from assay.evaluation.harness.library import decoding_of, pairs_likely, texts_likely
-from assay.store.answers import AnswerRow, answer_row
-from assay.store.keys import stream_seed
+from assay.store.answers import StoredAnswer, answer_row
 
 Given = Likelihood | Completion | NotCompleted
 
 
-def harness_answers(asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, models: Models) -> list[AnswerRow]:
+def harness_answers(
+    asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, models: Models
+) -> list[StoredAnswer]:
     """Answer documents, given as (id, digest of prompts, requests), with each request type in one batch.
 
     Raises:
@@ -34,7 +35,7 @@ def harness_answers(asked: Sequence[tuple[str, str, Sequence[Any]]], reference: 
     ]
 
 
-def responses(row: AnswerRow, requests: Sequence[Any]) -> list[list[Any]]:
+def responses(row: StoredAnswer, requests: Sequence[Any]) -> list[list[Any]]:
     """`resps` of the harness: a list per request, one entry per repeat."""
     texts, likely = iter(row.texts), iter(row.likelihoods)
     found: list[list[Any]] = []
@@ -63,12 +64,12 @@ def _texts(places: Sequence[tuple[str, int, Any]], reference: str, models: Model
         context, arguments = request.args
         for repeat in range(request.repeats):
             # A separate stream per sample, independent of the batch.
-            seed = stream_seed(own, nth, repeat)
+            seed = request_seed(own, nth, repeat)
             asked.append(TextRequest(str(context), decoding_of(arguments, seed)))
     given = iter(models.text_model(reference).complete(asked))
     return [[next(given) for _ in range(request.repeats)] for _, _, request in places]
 
 
-def _row(own: str, prompt: str, given: Sequence[Given]) -> AnswerRow:
+def _row(own: str, prompt: str, given: Sequence[Given]) -> StoredAnswer:
     calls = [one for one in given if not isinstance(one, Likelihood)]
     return answer_row(own, prompt, calls, likelihoods=[one for one in given if isinstance(one, Likelihood)])

@@ -25,7 +25,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.evaluation.harness.ask import harness_answers, responses
 from assay.evaluation.measures import EvalMeasure
-from assay.store.answers import AnswerRow
+from assay.store.answers import StoredAnswer
 
 CHANCE_METRICS = ("acc", "acc_norm", "acc_bytes")
 """Metrics with a chance level of one over the number of choices."""
@@ -95,7 +95,7 @@ class HarnessTask:
         """Whether all requests are log-likelihoods."""
         return all(task.OUTPUT_TYPE != "generate_until" for task in self.tasks.values())
 
-    def answers(self, shots: int | None, items: Sequence[Sample], reference: str, models: Models) -> list[AnswerRow]:
+    def answers(self, shots: int | None, items: Sequence[Sample], reference: str, models: Models) -> list[StoredAnswer]:
         """Answers of a model.
 
         Raises:
@@ -109,7 +109,7 @@ class HarnessTask:
             models,
         )
 
-    def grade(self, shots: int | None, rows: Sequence[AnswerRow], measure: EvalMeasure) -> list[Outcome]:
+    def grade(self, shots: int | None, rows: Sequence[StoredAnswer], measure: EvalMeasure) -> list[Outcome]:
         """Grade each document with the filters and `process_results` of its task.
 
         Raises:
@@ -163,7 +163,7 @@ class HarnessTask:
 
 
 def _graded(
-    task: Any, documents: Sequence[HarnessDocument], rows: Sequence[AnswerRow], metric: str, chain: str
+    task: Any, documents: Sequence[HarnessDocument], rows: Sequence[StoredAnswer], metric: str, chain: str
 ) -> list[Outcome]:
     there = [(one, row) for one, row in zip(documents, rows, strict=True) if not row.lack]
     for document, row in there:

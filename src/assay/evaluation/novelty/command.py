@@ -12,11 +12,12 @@ import click
 
 from assay.core.errors import UserError
 from assay.terminal.options import JSON, show, table
+from assay.text.similarity.novelty import NoveltyDecision
 
 if TYPE_CHECKING:
     from assay.components.sources.text.texts import TextRow
     from assay.evaluation.novelty.results import NoveltyResult, Words
-    from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
+    from assay.text.similarity.novelty import NoveltyFilter, NoveltyRule
 
 STDIN = "-"
 SHOWN = 5
@@ -86,7 +87,7 @@ def _check(out: Path | None, *, stream: bool, as_json: bool) -> None:
         raise UserError(f"{out} cannot be written: the folder {out.parent} does not exist.")
 
 
-def _streamed(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
+def _streamed(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[NoveltyDecision]]:
     rows, judged = [], []
     for row in coming:
         rows.append(row)
@@ -96,20 +97,20 @@ def _streamed(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[T
     return rows, judged
 
 
-def _at_once(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[Novelty]]:
+def _at_once(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[NoveltyDecision]]:
     rows = list(coming)
     return rows, filter_.add_all(row.text for row in rows)
 
 
-def _rule(at_most: float | None, below: float | None) -> Rule:
-    from assay.text.similarity.novelty import Rule
+def _rule(at_most: float | None, below: float | None) -> NoveltyRule:
+    from assay.text.similarity.novelty import NoveltyRule
 
     if at_most is not None and below is not None:
         raise UserError("--at-most and --below are mutually exclusive.")
     try:
         if below is not None:
-            return Rule(below, strict=True)
-        return Rule() if at_most is None else Rule(at_most)
+            return NoveltyRule(below, strict=True)
+        return NoveltyRule() if at_most is None else NoveltyRule(at_most)
     except ValueError as error:
         raise UserError(str(error)) from error
 

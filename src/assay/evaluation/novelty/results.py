@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from assay.components.sources.text.texts import TextRow
-from assay.text.similarity.novelty import Novelty, NoveltyFilter, Rule
-from assay.text.similarity.tokens import Tokenizer, ascii_tokens, by_character, tokens
+from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
+from assay.text.similarity.tokens import Tokenizer, ascii_tokens, is_character_tokenized, tokens
 
 Words = Literal["any", "ascii"]
 FEW = 3
@@ -34,7 +34,7 @@ class RepeatedText:
 class NoveltyResult:
     """Counts of a novelty filter run on one file."""
 
-    rule: Rule
+    rule: NoveltyRule
     words: Words
     texts: int
     kept: int
@@ -55,20 +55,24 @@ def tokenizer(words: Words) -> Tokenizer:
     return tokens if words == "any" else ascii_tokens
 
 
-def novelty_filter(rule: Rule, words: Words, against: Sequence[TextRow]) -> NoveltyFilter:
+def novelty_filter(rule: NoveltyRule, words: Words, against: Sequence[TextRow]) -> NoveltyFilter:
     """Novelty filter that has already seen the texts of `against`."""
     filter_ = NoveltyFilter(rule, tokenizer(words))
-    filter_.remember(row.text for row in against)
+    filter_.add_references(row.text for row in against)
     return filter_
 
 
 def novelty_result(
-    rule: Rule, words: Words, rows: Sequence[TextRow], judged: Sequence[Novelty], against: Sequence[TextRow] = ()
+    rule: NoveltyRule,
+    words: Words,
+    rows: Sequence[TextRow],
+    judged: Sequence[NoveltyDecision],
+    against: Sequence[TextRow] = (),
 ) -> NoveltyResult:
     """Count the decisions on `rows` of a filter that had seen `against`."""
     held = [*against, *rows]
     dropped = [(row, one) for row, one in zip(rows, judged, strict=True) if one.nearest is not None]
-    first: dict[int | None, tuple[TextRow, Novelty]] = {}
+    first: dict[int | None, tuple[TextRow, NoveltyDecision]] = {}
     for row, one in dropped:
         first.setdefault(one.nearest, (row, one))
     counts = Counter(one.nearest for _, one in dropped)
@@ -86,7 +90,7 @@ def novelty_result(
         same=sum(one.score == 1.0 for _, one in dropped),
         against=len(against),
         few=sum(len(cut(row.text)) < FEW for row in rows),
-        characters=sum(by_character(row.text) for row in rows),
+        characters=sum(is_character_tokenized(row.text) for row in rows),
         repeated=copies,
     )
 
@@ -122,7 +126,7 @@ def _caution(result: NoveltyResult) -> list[str]:
 
 
 def novelty_data(
-    result: NoveltyResult, rows: Sequence[TextRow], judged: Sequence[Novelty], against: Sequence[TextRow] = ()
+    result: NoveltyResult, rows: Sequence[TextRow], judged: Sequence[NoveltyDecision], against: Sequence[TextRow] = ()
 ) -> dict[str, Any]:
     """Results as JSON, with every dropped text."""
     held = [*against, *rows]
@@ -166,5 +170,5 @@ def _copies(result: NoveltyResult) -> str:
     return f"{rate}; dropped {result.same:,} exact and {dropped - result.same:,} near duplicates"
 
 
-def _example(first: tuple[TextRow, Novelty]) -> tuple[TextRow, float]:
+def _example(first: tuple[TextRow, NoveltyDecision]) -> tuple[TextRow, float]:
     return first[0], first[1].score

@@ -23,8 +23,8 @@ class Packaged:
     kind: str
     """The class its configuration names."""
     about: str
-    licence: str = "unknown"
-    """Of the model, where no card in the package says it; as Hugging Face writes licences."""
+    license: str = "unknown"
+    """Of the model, where no card in the package says it; as Hugging Face writes licenses."""
     hub: str = ""
     """What the model is called on the Hugging Face hub."""
 

@@ -13,7 +13,7 @@ from assay.models.references import read_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from assay.core.model_kinds import Embedder, Matrix, TextClassifier
+    from assay.core.model_kinds import Embedder, Matrix, TextClassificationModel
 
 HEAD = "head.safetensors"
 KIND = "assay-text-head"
@@ -23,7 +23,7 @@ ROWS = 32
 
 
 class HeadOnSentences:
-    """A linear layer over a sentence encoder's embeddings: what `TextClassifier` trains."""
+    """A linear layer over a sentence encoder's embeddings: what `TextClassificationModel` trains."""
 
     def __init__(self, encoder: Embedder, labels: Sequence[str], weight: Matrix, bias: Matrix, reference: str) -> None:
         """Weight (labels, dimensions) and bias (labels,)."""
@@ -91,7 +91,9 @@ class HfTextClassifier:
         return found
 
 
-def open_text_classifier(request: ModelRequest, embedder: Callable[[str], Embedder] | None = None) -> TextClassifier:
+def open_text_classifier(
+    request: ModelRequest, embedder: Callable[[str], Embedder] | None = None
+) -> TextClassificationModel:
     """Load a head that assay trained, with the encoder it was trained on, or a sequence classifier of transformers.
 
     Args:

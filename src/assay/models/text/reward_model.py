@@ -1,4 +1,4 @@
-"""A language model with a head of one number as a `RewardModel`: what assay's RewardModel trains, or anybody else's."""
+"""Reward models: language models with a scalar head, trained by assay's RewardModel or by others."""
 
 from __future__ import annotations
 

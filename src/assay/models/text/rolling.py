@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from assay.core.errors import ModelError
 from assay.core.model_kinds import TextModel, TokenModel
-from assay.text.decoding.perplexity import windows
+from assay.text.decoding.perplexity import token_windows
 
 PART = 64
 """Windows that are asked together: a long text is thousands of them."""
@@ -58,7 +58,7 @@ def rolled(
         return [Rolled(one.values, 1, model.means.context, None) for one in model.log_probs(texts)]
     size, step = _settled(model, window, stride)
     rows = [model.tokens_of(text) for text in texts]
-    cut = [windows(len(row), size or max(2, len(row)), step or 1) for row in rows]
+    cut = [token_windows(len(row), size or max(2, len(row)), step or 1) for row in rows]
     asked = [(row[one.begin : one.end], one.last) for row, own in zip(rows, cut, strict=True) for one in own]
     given: list[Sequence[float]] = []
     for start in range(0, len(asked), PART):

@@ -1,4 +1,4 @@
-"""Which models and data a component names, those of its parts too, and under which licences."""
+"""Which models and data a component names, those of its parts too, and under which licenses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from assay.core.lab import Lab
 from assay.core.provenance import UNKNOWN, Used
 from assay.core.recipe import Recipe
 from assay.core.roles import HasLicense, StartsFromModel
-from assay.models.model_cards import CARD, licence_of, licence_said
+from assay.models.model_cards import CARD, license_of, stated_license
 from assay.models.open_models import OpenModels
 from assay.pipeline.recipe.catalog import METHODS, name_of
 from assay.pipeline.recipe.spec import describe
@@ -41,11 +41,11 @@ def start_of(recipe: Recipe, trainer: object) -> str:
 
 
 def used(recipe: Recipe, reference: str, part: str = "") -> Used:
-    """A model with the licence that its card states; one of the recipe's own has that of the model it was made from."""
+    """A model with the license that its card states; one of the recipe's own has that of the model it was made from."""
     first = reference
     if reference.startswith(TRAINED):
         first = root(recipe, reference, _lab(recipe))
-    return Used(reference, UNKNOWN if first.startswith(TRAINED) else licence_of(first), part)
+    return Used(reference, UNKNOWN if first.startswith(TRAINED) else license_of(first), part)
 
 
 def _lab(recipe: Recipe) -> Lab:
@@ -84,9 +84,9 @@ def parts_in(component: object, role: str) -> Iterator[tuple[str, Any]]:
 
 
 def data_of(component: object) -> Iterator[tuple[str, str]]:
-    """(name, licence) of the data that a component reads: the source's name, and the file's where it reads one."""
+    """(name, license) of the data that a component reads: the source's name, and the file's where it reads one."""
     for _, source in parts_in(component, "sources"):
-        yield data_name(source), data_licence(source)
+        yield data_name(source), data_license(source)
 
 
 def data_name(source: object) -> str:
@@ -96,8 +96,8 @@ def data_name(source: object) -> str:
     return f"{name_of(source)} {file}".strip()
 
 
-def data_licence(source: object) -> str:
-    """What a source says of its data's licence, or the card that lies beside its file says; else "unknown".
+def data_license(source: object) -> str:
+    """What a source says of its data's license, or the card that lies beside its file says; else "unknown".
 
     The card of a file is the README.md in its folder, that of a folder the one within: such as what `assay export`
     writes.
@@ -107,4 +107,4 @@ def data_licence(source: object) -> str:
     if not isinstance(path := getattr(source, "path", None), str) or not path:
         return UNKNOWN
     place = Path(path).expanduser()
-    return licence_said((place if place.is_dir() else place.parent) / CARD)
+    return stated_license((place if place.is_dir() else place.parent) / CARD)

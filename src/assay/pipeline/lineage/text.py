@@ -50,8 +50,8 @@ def _what(said: Provenance) -> str:
 
 def _model(one: Used) -> str:
     part = f" ({clean(one.part)})" if one.part else ""
-    licence = "licence unknown" if one.licence == UNKNOWN else f"licence {clean(one.licence)}"
-    return f"{clean(one.model)}{part}, {licence}"
+    license = "license unknown" if one.license == UNKNOWN else f"license {clean(one.license)}"
+    return f"{clean(one.model)}{part}, {license}"
 
 
 def _chain(said: Provenance) -> list[str]:

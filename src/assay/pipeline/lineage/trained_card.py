@@ -11,13 +11,13 @@ from assay.core.provenance import UNKNOWN, Used
 from assay.core.recipe import Recipe
 from assay.core.roles import Trainer
 from assay.models.model_cards import hub_name
-from assay.pipeline.lineage.models_used import data_licence, data_name, data_of, makers_of, start_of, used
+from assay.pipeline.lineage.models_used import data_license, data_name, data_of, makers_of, start_of, used
 from assay.pipeline.recipe.catalog import name_of
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import version_of
 from assay.pipeline.stages.arms import training_seed
 from assay.pipeline.stages.stage import Stage, StageKind
-from assay.store.export.model_card import ModelCard
+from assay.store.export.cards import ModelCard
 from assay.store.receipts import Receipt
 
 REAL_ALONE = ("real", "real-few-shot", "human", "nearest-real")
@@ -53,7 +53,9 @@ def _role(recipe: Recipe, stage: Stage, own: str) -> str:
         return f"It is the model that the recipe calls {own!r}."
     arm = stage.id.name
     assert recipe.prove is not None, "only a proof has arms"
-    said = f"{arm.removeprefix(CURVE)} real samples of each label" if is_curve(arm) else recipe.prove.arm(arm).said
+    said = (
+        f"{arm.removeprefix(CURVE)} real samples of each label" if is_curve(arm) else recipe.prove.arm(arm).description
+    )
     return f"It is there to measure what its data are worth, as the arm {arm!r}: {said}."
 
 
@@ -62,11 +64,11 @@ def _collected(recipe: Recipe, stage: Stage, own: str) -> Sequence[tuple[str, st
     given = list(data_of(recipe.generate)) if isinstance(recipe.generate, FromSource) else []
     if own:
         data = recipe.models[own].data
-        return given if data is None else [(data_name(data), data_licence(data))]
+        return given if data is None else [(data_name(data), data_license(data))]
     assert recipe.prove is not None, "only a proof has arms"
     arm = stage.id.name
     kind = "real" if is_curve(arm) else recipe.prove.arm(arm).kind
-    real = [(data_name(recipe.prove.real), data_licence(recipe.prove.real))] if recipe.prove.real is not None else []
+    real = [(data_name(recipe.prove.real), data_license(recipe.prove.real))] if recipe.prove.real is not None else []
     if kind in REAL_ALONE:
         return real
     return [*real, *given] if kind in REAL_TOO else given

@@ -20,7 +20,7 @@ from assay.pipeline.stages.shards import parts, samples_of
 from assay.pipeline.stages.stage import score_id
 from assay.store.rows import read_decisions
 from assay.store.run_folder import RunFolder
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 
 
 def read_run(run: Path) -> tuple[Recipe, Survey]:
@@ -66,7 +66,7 @@ def explain(run: Path, prefix: str) -> dict[str, Any]:
     """
     told = origins(run)
     recipe, done = told.recipe, told.done
-    made = [row for path in parts(done["generate"].folder) for row in read_made(path)]
+    made = [row for path in parts(done["generate"].folder) for row in read_samples(path)]
     found = [row for row in made if (row.seed if isinstance(row, Failure) else row.id).startswith(prefix)]
     if len(found) != 1 or not prefix:
         count = "No sample" if not found else f"{len(found)} samples"

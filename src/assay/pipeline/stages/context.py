@@ -22,7 +22,7 @@ from assay.pipeline.stages.stage import KEEP, StageId, model_id
 from assay.store.atomic import write_bytes
 from assay.store.receipts import Receipt
 from assay.store.rows import read_decisions, read_outcomes
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 
 ARTIFACT = "artifact.json"
 Job = TypeVar("Job")
@@ -52,7 +52,7 @@ class RunContext:
     def made(self, stage: StageId) -> list[Made]:
         """Samples and failures in the folder of a completed stage, in order."""
         if stage not in self._made:
-            self._made[stage] = [row for path in parts(self.folders[stage]) for row in read_made(path)]
+            self._made[stage] = [row for path in parts(self.folders[stage]) for row in read_samples(path)]
         return self._made[stage]
 
     def samples(self, stage: StageId) -> list[Sample]:

@@ -13,7 +13,7 @@ from assay.core.recipe import Proof
 from assay.core.roles import Scorer
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.core.scored import scored
+from assay.core.scoring import score_isolated
 from assay.pipeline.recipe.spec import version_of
 from assay.pipeline.stages.context import RunContext, fresh
 from assay.pipeline.stages.shards import Tally, check_outcomes, failed, part, readable, samples_of
@@ -90,7 +90,7 @@ class MeasureArm:
         ]
         done = self._done(shard.target)
         todo = [one for one in asked if one is not None and one.parents[0] not in done]
-        outcomes = scored(self.component, todo, Lab(self.seed, self.models, StoredImages([self.holdout])))
+        outcomes = score_isolated(self.component, todo, Lab(self.seed, self.models, StoredImages([self.holdout])))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
         found = {**done} | {one.parents[0]: outcome for one, outcome in zip(todo, outcomes, strict=True)}
         results = [

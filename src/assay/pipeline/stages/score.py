@@ -17,7 +17,7 @@ from assay.pipeline.stages.shards import ScorePart, ScoreShard, Tally, check_out
 from assay.pipeline.stages.stage import Stage, StageId, spec_of
 from assay.store.images import StoredImages
 from assay.store.rows import read_outcomes, write_outcomes
-from assay.store.shards import read_made
+from assay.store.shards import read_samples
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ScoreWhole:
     seed: int
 
     def __call__(self, shards: Sequence[ScoreShard], /) -> Tally:
-        by_part = [[made for made in read_made(shard.samples) if isinstance(made, Sample)] for shard in shards]
+        by_part = [[made for made in read_samples(shard.samples) if isinstance(made, Sample)] for shard in shards]
         samples = [sample for part in by_part for sample in part]
         lab = Lab(self.seed, self.models, StoredImages([shard.samples for shard in shards]))
         outcomes = self.component.score(samples, lab)

@@ -20,13 +20,13 @@ from assay.core.lab import Lab, Models
 from assay.core.roles import Artifact, Evaluator, Generator, Scorer, Source, Trainer
 from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.core.scored import scored
+from assay.core.scoring import score_isolated
 from assay.pipeline.memory import room
 from assay.store.atomic import disk_errors
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, read_outcomes, write_outcomes, write_results
-from assay.store.shards import MADE, is_whole, read_blobs, read_made, write_made
-from assay.store.tables import read_notes
+from assay.store.shards import SAMPLES, read_encoded_images, read_samples, write_shard
+from assay.store.tables import is_readable, read_metadata
 
 Row = TypeVar("Row")
 MODEL = "model"
@@ -99,7 +99,7 @@ class GeneratePart:
             raise ContractError(f"{type(self.component).__name__} made {len(fresh)} of {len(todo)} seeds.")
         by_seed: dict[str, Made] = {**kept, **{seed.id: made for seed, made in zip(todo, fresh, strict=True)}}
         rows = [by_seed[seed.id] for seed in shard.seeds]
-        write_made(shard.target, rows, blobs | images.new)
+        write_shard(shard.target, rows, blobs | images.new)
         return Tally(len(rows), sum(isinstance(row, Failure) for row in rows), len(todo))
 
     def _kept(self, shard: GenerateShard) -> tuple[dict[str, Sample], dict[str, bytes]]:
@@ -108,7 +108,7 @@ class GeneratePart:
         if old is None:
             return {}, {}
         kept = {seed.id: made for seed, made in zip(shard.seeds, old, strict=True) if isinstance(made, Sample)}
-        return kept, read_blobs(shard.target)
+        return kept, read_encoded_images(shard.target)
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,11 @@ class ScorePart:
     seed: int
 
     def __call__(self, shard: ScoreShard, /) -> Tally:
-        samples = [made for made in read_made(shard.samples) if isinstance(made, Sample)]
+        samples = [made for made in read_samples(shard.samples) if isinstance(made, Sample)]
         done = self._done(shard.target)
         todo = [sample for sample in samples if sample.id not in done]
         lab = Lab(self.seed, self.models, StoredImages([shard.samples]))
-        outcomes = scored(self.component, todo, lab) if todo else []
+        outcomes = score_isolated(self.component, todo, lab) if todo else []
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
         by_id = {**done, **{sample.id: outcome for sample, outcome in zip(todo, outcomes, strict=True)}}
         rows = [by_id[sample.id] for sample in samples]
@@ -150,8 +150,8 @@ class ReadSource:
         for start in range(0, len(samples), ROWS):
             targets.append(folder / part(start // ROWS))
             rows = samples[start : start + ROWS]
-            if readable(targets[-1], read_made) != list(rows):
-                write_made(targets[-1], rows, images.new)
+            if readable(targets[-1], read_samples) != list(rows):
+                write_shard(targets[-1], rows, images.new)
         for stale in set(parts(folder)) - set(targets):  # of a source that was longer when a run was stopped
             stale.unlink()
         return Tally(len(samples), 0, len(samples))
@@ -208,7 +208,7 @@ def parts(folder: Path) -> list[Path]:
 
 def samples_of(folder: Path) -> list[Sample]:
     """Every sample in a stage's folder, in order; failures left out."""
-    return [made for path in parts(folder) for made in read_made(path) if isinstance(made, Sample)]
+    return [made for path in parts(folder) for made in read_samples(path) if isinstance(made, Sample)]
 
 
 def check_outcomes(
@@ -234,7 +234,7 @@ def made_in(paths: Sequence[Path]) -> tuple[Sample, ...]:
 @lru_cache(maxsize=1)
 def _made_in(parts: tuple[tuple[Path, int, int], ...]) -> tuple[Sample, ...]:
     """Kept while a worker makes one part of a round after the other; a file that is written anew is read anew."""
-    return tuple(made for path, _, _ in parts for made in read_made(path) if isinstance(made, Sample))
+    return tuple(made for path, _, _ in parts for made in read_samples(path) if isinstance(made, Sample))
 
 
 def readable(path: Path, read: Callable[[Path], list[Row]]) -> list[Row] | None:
@@ -243,7 +243,7 @@ def readable(path: Path, read: Callable[[Path], list[Row]]) -> list[Row] | None:
     Raises:
         StoreError: It is damaged and cannot be removed.
     """
-    if is_whole(path):
+    if is_readable(path):
         try:
             return read(path)
         except StoreError:
@@ -255,7 +255,7 @@ def readable(path: Path, read: Callable[[Path], list[Row]]) -> list[Row] | None:
 
 def made_before(shard: GenerateShard) -> list[Made] | None:
     """What an earlier run left in a part, one for each seed; None where there is none, or it is of other seeds."""
-    old = readable(shard.target, read_made)
+    old = readable(shard.target, read_samples)
     if old is None or len(old) != len(shard.seeds):
         return None
     return old if all(_made_of(seed, made) for seed, made in zip(shard.seeds, old, strict=True)) else None
@@ -263,11 +263,11 @@ def made_before(shard: GenerateShard) -> list[Made] | None:
 
 def even_out(paths: Sequence[Path]) -> None:
     """Gives every part the columns that any of them has: a part of failures alone has none of its own."""
-    columns = {path: {(c["field"], c["kind"]) for c in read_notes(path, MADE)["columns"]} for path in paths}
+    columns = {path: {(c["field"], c["kind"]) for c in read_metadata(path, SAMPLES)["columns"]} for path in paths}
     union = set().union(*columns.values())
     for path, own in columns.items():
         if own != union:
-            write_made(path, read_made(path), read_blobs(path), fields=union)
+            write_shard(path, read_samples(path), read_encoded_images(path), fields=union)
 
 
 @contextmanager

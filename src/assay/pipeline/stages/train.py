@@ -29,7 +29,7 @@ from assay.pipeline.stages.context import ARTIFACT, RunContext, read_artifact, w
 from assay.pipeline.stages.shards import TrainArm, TrainShard
 from assay.pipeline.stages.stage import GENERATE, KEEP, REAL, Stage, StageId, embed_id, model_id, score_id
 from assay.store.atomic import write_bytes
-from assay.store.export.model_card import model_card_text
+from assay.store.export.cards import model_card_text
 from assay.store.images import StoredImages
 
 NOTES = ("history.json", "curves.json", "held-out.json", "held-out-rewards.json")

@@ -14,7 +14,7 @@ from assay.core.lab import Lab, Models
 from assay.core.model_kinds import Pixels
 from assay.core.sample import Image, Sample
 from assay.core.score import Outcome, Score
-from assay.images.codec import ENDINGS, decode, images_below
+from assay.images.codec import IMAGE_SUFFIXES, decode, find_images
 from assay.stats.inference.intervals import wilson
 
 PART = 16
@@ -78,9 +78,10 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise SourceError(f"The folder or image {str(path)!r} does not exist.")
-    found = images_below(path)
+    found = find_images(path)
     if not found:
-        raise SourceError(f"No images in {str(path)!r}.", hint=f"Supported extensions: {', '.join(sorted(ENDINGS))}.")
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise SourceError(f"No images in {str(path)!r}.", hint=f"Supported extensions: {suffixes}.")
     return found
 
 

@@ -15,7 +15,7 @@ from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Score
 from assay.probes.jailbreak.tasks import Turn
-from assay.stats.confidence.false_alarms import conformal_threshold, minimum_items
+from assay.stats.confidence.detection import conformal_threshold, minimum_items
 from assay.store.images import StoredImages
 from assay.text.answers.refusals import declining
 

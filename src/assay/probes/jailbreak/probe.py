@@ -14,7 +14,7 @@ from assay.pipeline.progress import Reporter, Silent
 from assay.probes.jailbreak.defenses import DEFENSES, Bench, JailbreakSetup, Reply, ask
 from assay.probes.jailbreak.tasks import Attack, JailbreakTask, Turn, through
 from assay.stats.inference.intervals import wilson
-from assay.stats.inference.paired_proportions import paired_proportions
+from assay.stats.inference.paired_tests import paired_proportions
 from assay.text.answers.refusals import declining
 
 LEVEL = 0.95

@@ -15,7 +15,7 @@ from assay.terminal.options import JSON, show, table, texts_of
 if TYPE_CHECKING:
     from assay.core.score import Outcome
     from assay.probes.machine_text.probe import Detector, DetectorMethod, DetectorResult
-    from assay.stats.confidence.false_alarms import FlaggingThreshold
+    from assay.stats.confidence.detection import FlaggingThreshold
 
 WIDTH = 48
 """Characters of a text that are printed."""

@@ -12,8 +12,7 @@ from assay.core.errors import UserError
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score
-from assay.stats.confidence.detection import detection
-from assay.stats.confidence.false_alarms import FOLDS, FlaggingThreshold, flagging_threshold, minimum_items
+from assay.stats.confidence.detection import FOLDS, FlaggingThreshold, detection, flagging_threshold, minimum_items
 from assay.store.images import StoredImages
 
 DetectorMethod: TypeAlias = Literal["fast-detectgpt", "binoculars"]

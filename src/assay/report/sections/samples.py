@@ -12,7 +12,7 @@ from assay.analysis.samples.examples import SampleExample
 from assay.analysis.samples.funnel import LabelFunnel, few_rules
 from assay.analysis.samples.score_selection import ScorePairOverlap, ScoreSelection
 from assay.analysis.samples.scores import ScoreColumn
-from assay.core.score import UNSAFE
+from assay.core.score import UNSAFE_UNIT
 from assay.report.charts import histogram_plot, parts
 from assay.report.document import Section
 from assay.report.template import fill
@@ -91,7 +91,7 @@ def scores(data: ReportData) -> Section | None:
     if not data.scores:
         return None
     rows = [(column, _bins(column)) for column in data.scores]
-    return Section("scores", "Score distributions", fill("samples/scores.html", {"rows": rows, "unsafe": UNSAFE}))
+    return Section("scores", "Score distributions", fill("samples/scores.html", {"rows": rows, "unsafe": UNSAFE_UNIT}))
 
 
 def _bins(column: ScoreColumn) -> Markup | None:

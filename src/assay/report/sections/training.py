@@ -14,7 +14,7 @@ from assay.analysis.models.training import (
     TrainingRecord,
 )
 from assay.analysis.report_data import ReportData
-from assay.core.curves import WATCH
+from assay.core.curves import WATCH_PREFIX
 from assay.report.charts import arm_class, reliability_diagram, training_curve_plot
 from assay.report.document import Section
 from assay.report.template import fill
@@ -42,7 +42,7 @@ def _drawn(record: TrainingRecord) -> tuple[list[tuple[TrainingCurve, Markup]], 
     """Draw the main curves, and the collapsed ones."""
     order = {name: nth for nth, name in enumerate(MAIN_CURVES)}
     first = sorted((curve for curve in record.curves if curve.name in order), key=lambda curve: order[curve.name])
-    first += [curve for curve in record.curves if curve.name.startswith(WATCH)]
+    first += [curve for curve in record.curves if curve.name.startswith(WATCH_PREFIX)]
     rest = [curve for curve in record.curves if curve not in first]
     css = arm_class(record.name)
     main, collapsed = ([(curve, training_curve_plot(curve, css)) for curve in part] for part in (first, rest))

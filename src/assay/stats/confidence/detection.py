@@ -1,4 +1,4 @@
-"""How well a score tells known items from strangers."""
+"""Detection by score: AUROC, false positive rate, and thresholds with a bounded false positive rate."""
 
 from __future__ import annotations
 
@@ -15,64 +15,65 @@ from assay.stats.inference.intervals import check_level, wilson
 
 Floats = npt.NDArray[np.float64]
 ACCEPTED = 0.95
+"""True positive rate of the reported false positive rate."""
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Known items against strangers. Convention: known items are the positives, and a higher score is more known."""
+    """AUROC and FPR; in-distribution items are the positives and have higher scores."""
 
     auroc: Effect
-    """The chance that a known item scores above a stranger, a draw counting half; DeLong's interval."""
+    """Probability that an in-distribution item scores above an OOD item, ties half; DeLong's interval."""
     fpr: Effect
-    """The share of strangers still accepted where ACCEPTED of the known items are; lower is better."""
+    """Fraction of OOD items accepted at a true positive rate of ACCEPTED; lower is better."""
     threshold: float
-    """The score from which up items are accepted for `fpr`."""
+    """Lowest accepted score for `fpr`."""
 
 
 def detection(
     known: npt.ArrayLike, strangers: npt.ArrayLike, level: float = 0.95, *, paired: bool = False
 ) -> Detection:
-    """AUROC, and the false positive rate at ACCEPTED of the known items accepted, of scores (n,) and (m,).
+    """AUROC, and the false positive rate at a true positive rate of ACCEPTED, of scores (n,) and (m,).
 
     Args:
-        known: Scores of the positives.
-        strangers: Scores of the others.
-        level: Of the intervals.
-        paired: Whether the nth of one side and the nth of the other belong together, such as two texts on one subject:
-            the interval then counts how they vary together.
+        known: Scores of the positives (in-distribution).
+        strangers: Scores of the negatives (OOD).
+        level: Confidence level of the intervals.
+        paired: Whether the nth positive and the nth negative are paired, such as two texts on one subject; the interval
+            then includes their covariance.
 
     Raises:
-        ValueError: One side is empty, a score is not finite, or pairs are not as many on both sides.
+        ValueError: An empty side, a score that is not finite, or pairs of different numbers.
 
     Source: Hanley and McNeil 1982 (AUROC as a rank statistic); DeLong, DeLong and Clarke-Pearson 1988, equation 5
     (its variance); Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data" (pairs: clusters of one
     each); FPR at 95 % TPR: Hendrycks and Gimpel 2017, Liang et al. 2018, section 4.2.
     """
     check_level(level)
-    inside, outside = _column(known), _column(strangers)
+    inside, outside = _validated_scores(known), _validated_scores(strangers)
     if paired and len(inside) != len(outside):
-        raise ValueError(f"Pairs need as many on both sides, had {len(inside)} and {len(outside)}.")
+        raise ValueError(f"Paired scores must have the same length, had {len(inside)} and {len(outside)}.")
     line = threshold(inside, ACCEPTED)
     accepted = int((outside >= line).sum())
     return Detection(_auroc(inside, outside, level, paired=paired), wilson(accepted, len(outside), level), line)
 
 
 def threshold(known: npt.ArrayLike, accepted: float = ACCEPTED) -> float:
-    """The highest score from which up at least a share `accepted` of the known items is accepted.
+    """Highest threshold that accepts at least the fraction `accepted` of the positives.
 
     Raises:
-        ValueError: There is none, or `accepted` is not above 0 and at most 1.
+        ValueError: No scores, or `accepted` is outside (0, 1].
     """
-    scores = np.sort(_column(known))
+    scores = np.sort(_validated_scores(known))
     if not 0 < accepted <= 1:
-        raise ValueError(f"A share to accept is above 0 and at most 1, was {accepted}.")
+        raise ValueError(f"accepted must be above 0 and at most 1, was {accepted}.")
     needed = math.ceil(round(accepted * len(scores), 9))
     return float(scores[len(scores) - needed])
 
 
 def _auroc(inside: Floats, outside: Floats, level: float, *, paired: bool) -> Effect:
-    below = _fraction_below(inside, outside)  # of strangers, for each known item
-    above = 1 - _fraction_below(outside, inside)  # of known items, for each stranger
+    below = _fraction_below(inside, outside)  # fraction of negatives, for each positive
+    above = 1 - _fraction_below(outside, inside)  # fraction of positives, for each negative
     estimate = float(below.mean())
     n = len(inside) + len(outside)
     method = "delong, of pairs" if paired else "delong"
@@ -86,13 +87,80 @@ def _auroc(inside: Floats, outside: Floats, level: float, *, paired: bool) -> Ef
 
 
 def _fraction_below(scores: Floats, others: Floats) -> Floats:
-    """For each of `scores`, the fraction of `others` below it, equal ones counting half (DeLong's placement values)."""
+    """DeLong's placement values: for each of `scores`, the fraction of `others` below it, ties half."""
     fractions: Floats = (rankdata([*scores, *others])[: len(scores)] - rankdata(scores)) / len(others)
     return fractions
 
 
-def _column(scores: npt.ArrayLike) -> Floats:
+def _validated_scores(scores: npt.ArrayLike) -> Floats:
     column = np.asarray(scores, dtype=np.float64)
     if column.ndim != 1 or not len(column) or not np.isfinite(column).all():
         raise ValueError(f"Scores must be finite and (n,) with n >= 1, had shape {column.shape}.")
     return column
+
+
+FOLDS = 10
+
+
+@dataclass(frozen=True)
+class FlaggingThreshold:
+    """Threshold above which items are flagged, with its error rates."""
+
+    at: float
+    """Items with a strictly higher score are flagged."""
+    share: float
+    """Maximum false positive rate."""
+    false: Effect
+    """Cross-validated false positive rate."""
+    found: Effect | None
+    """True positive rate; None without positives."""
+
+
+def minimum_items(share: float) -> int:
+    """Number of negatives needed for a threshold with this false positive rate."""
+    return math.ceil(round(1 / share, 9)) - 1
+
+
+def conformal_threshold(innocent: npt.ArrayLike, share: float) -> float:
+    """Conformal threshold: lowest score of the negatives (n,) that a new negative exceeds with probability <= `share`.
+
+    Valid for exchangeable new items of any distribution.
+
+    Raises:
+        ValueError: `share` is outside (0, 1), a score is not finite, or there are fewer than `minimum_items(share)`.
+
+    Source: Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World", proposition 4.1 (the rank of a
+    new item among n + 1 is uniform).
+    """
+    scores = np.sort(np.asarray(innocent, dtype=np.float64))[::-1]
+    if not 0 < share < 1:
+        raise ValueError(f"The false positive rate must be above 0 and below 1, was {share}.")
+    if scores.ndim != 1 or not np.isfinite(scores).all():
+        raise ValueError(f"Scores must be finite and (n,), had shape {scores.shape}.")
+    allowed = math.floor(round(share * (len(scores) + 1), 9)) - 1
+    if allowed < 0:
+        raise ValueError(f"A false positive rate of {share:.3g} needs {minimum_items(share)} items, had {len(scores)}.")
+    return float(scores[min(allowed, len(scores) - 1)])
+
+
+def flagging_threshold(
+    innocent: npt.ArrayLike, share: float, flagged: npt.ArrayLike = (), *, seed: int = 0, level: float = 0.95
+) -> FlaggingThreshold:
+    """Conformal threshold for negatives `innocent` (n,), with error rates on them and on positives `flagged` (m,).
+
+    The false positive rate is cross-validated with `FOLDS` folds, drawn by `seed`. Intervals are Wilson's.
+
+    Raises:
+        ValueError: As `conformal_threshold`, for the items outside a fold.
+    """
+    check_level(level)
+    scores = np.asarray(innocent, dtype=np.float64)
+    positives = np.asarray(flagged, dtype=np.float64)
+    at = conformal_threshold(scores, share)
+    folds = np.random.default_rng(seed).permutation(len(scores)) % FOLDS
+    above = sum(
+        int((scores[folds == fold] > conformal_threshold(scores[folds != fold], share)).sum())
+        for fold in np.unique(folds)
+    )
+    found = wilson(int((positives > at).sum()), len(positives), level) if len(positives) else None
+    return FlaggingThreshold(at, share, wilson(above, len(scores), level), found)

@@ -1,7 +1,4 @@
-"""Scores of how much an input looks like what a classifier was trained for: higher is more known.
-
-A softmax cannot tell: it sums to one over the labels whatever it is shown.
-"""
+"""OOD scores of classifiers: max logit, energy, kNN and ViM; higher is more in-distribution."""
 
 from __future__ import annotations
 
@@ -15,17 +12,17 @@ from assay.stats.distributions.distances import unit_rows
 
 Floats = npt.NDArray[np.float64]
 ROWS = 1024
-"""Items whose distances to the whole bank are held at once."""
+"""Items per block of distances to the bank."""
 
 
 def max_logit(logits: npt.ArrayLike) -> Floats:
-    """The largest logit of each row; (n, labels) to (n,). Source: Hendrycks et al. 2022, section 3."""
+    """Largest logit of each row; (n, labels) to (n,). Source: Hendrycks et al. 2022, section 3."""
     found: Floats = np.asarray(logits, dtype=np.float64).max(axis=1)
     return found
 
 
 def energy(logits: npt.ArrayLike) -> Floats:
-    """Minus the free energy at temperature 1, the logarithm of the summed exponentials; (n, labels) to (n,).
+    """Negative free energy at temperature 1, logsumexp of the logits; (n, labels) to (n,).
 
     Source: Liu et al. 2020, "Energy-based Out-of-distribution Detection", equation 4.
     """
@@ -34,7 +31,7 @@ def energy(logits: npt.ArrayLike) -> Floats:
 
 
 def knn_distance(features: npt.ArrayLike, bank: npt.ArrayLike, k: int) -> Floats:
-    """Minus the distance to the k-th nearest of `bank` (m, d) for each of `features` (n, d), all scaled to length 1.
+    """Negative distance to the k-th nearest neighbor in `bank` (m, d) of each of `features` (n, d), L2-normalized.
 
     Raises:
         ValueError: The bank has fewer than k rows.
@@ -55,13 +52,13 @@ def knn_distance(features: npt.ArrayLike, bank: npt.ArrayLike, k: int) -> Floats
 
 @dataclass(frozen=True)
 class Vim:
-    """Virtual-logit matching: energy, less how far the features lie off the space that known items span."""
+    """Virtual-logit matching: energy minus the scaled residual norm outside the principal subspace."""
 
     origin: Floats
     residual: Floats
-    """(d, d - dimensions): an orthonormal basis of the space that known items hardly use."""
+    """(d, d - dimensions): orthonormal basis of the residual subspace."""
     alpha: float
-    """Brings the length in that space to the size of a logit."""
+    """Scales the residual norm to the magnitude of a logit."""
 
     def __call__(self, features: npt.ArrayLike, logits: npt.ArrayLike) -> Floats:
         """(n, d) and (n, labels) to (n,)."""
@@ -73,9 +70,9 @@ class Vim:
 def fit_vim(
     features: npt.ArrayLike, logits: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike, dimensions: int
 ) -> Vim:
-    """Fits `Vim` on known items: `features` (n, d), their `logits`, and the last layer's weight (labels, d) and bias.
+    """Fit `Vim` on in-distribution `features` (n, d), `logits`, and the last layer's weight (labels, d) and bias.
 
-    `dimensions` of the principal space: the paper takes 1000 where d >= 1500, 512 where d >= 768, else half of d.
+    `dimensions` of the principal subspace: see `principal_dimensions`.
 
     Raises:
         ValueError: `dimensions` is not between 1 and d - 1.
@@ -88,7 +85,7 @@ def fit_vim(
         raise ValueError(f"dimensions must be between 1 and {known.shape[1] - 1}, was {dimensions}.")
     origin = -np.linalg.pinv(np.asarray(weight, dtype=np.float64)) @ np.asarray(bias, dtype=np.float64)
     centered = known - origin
-    # About `origin` and not about the mean, as the official code's EmpiricalCovariance(assume_centered=True).
+    # Centered at `origin`, not at the mean, as EmpiricalCovariance(assume_centered=True) in the official code.
     _, vectors = np.linalg.eigh(centered.T @ centered / len(centered))
     residual = vectors[:, ::-1][:, dimensions:]
     lengths = np.linalg.norm(centered @ residual, axis=1)
@@ -97,5 +94,5 @@ def fit_vim(
 
 
 def principal_dimensions(d: int) -> int:
-    """How many dimensions ViM's authors keep of features of `d`."""
+    """Dimensions of ViM's principal subspace for `d` features, as in the paper."""
     return 1000 if d >= 1500 else 512 if d >= 768 else d // 2

@@ -1,4 +1,4 @@
-"""Groups of vectors, and how many of them a set really fills."""
+"""Clustering of vectors, effective number of clusters, and Vendi score."""
 
 from __future__ import annotations
 
@@ -11,33 +11,32 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 ROUNDS = 50
-"""Of k-means, at most; what is left unsettled then moves few rows."""
+"""Maximum k-means iterations."""
 BLOCK = 4096
-"""Rows whose products with all centers are held at once."""
+"""Rows per block of similarities to all centers."""
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """n vectors in k groups."""
+    """Clustering of n vectors into k clusters."""
 
     of: Ints
-    """(n,) the number of each row's group, 0 to k - 1."""
+    """(n,) cluster of each row, 0 to k - 1."""
     centers: npt.NDArray[np.float32]
-    """(k, d), each of length 1."""
+    """(k, d), unit length."""
 
     def nearest(self, vectors: npt.ArrayLike) -> Ints:
-        """(m,) the group of other vectors (m, d)."""
+        """Clusters of other vectors, (m, d) to (m,)."""
         return _nearest(_unit(vectors), self.centers)
 
 
 def clusters(vectors: npt.ArrayLike, count: int, seed: int = 0) -> Clusters:
-    """Spherical k-means: each row goes to the center with which it has the highest cosine.
+    """Spherical k-means: rows are assigned to the center with the highest cosine.
 
-    Shape: (n, d). There are as many groups as there are different rows, where those are fewer. Begins by k-means++ with
-    `seed`, and is the same for the same rows in the same order on one machine: sort them by something of theirs.
+    Shape: (n, d). At most as many clusters as distinct rows. Initialized by k-means++ with `seed`; deterministic for
+    the same rows in the same order on one machine.
 
-    scikit-learn's KMeans does not replace this: its centers keep the length of their mean, so that a row may go to
-    another center than the one with the highest cosine, and it draws other first centers.
+    scikit-learn's KMeans is not equivalent: its centers are not normalized, and its initialization differs.
 
     Raises:
         ValueError: `count` is below 1.
@@ -46,7 +45,7 @@ def clusters(vectors: npt.ArrayLike, count: int, seed: int = 0) -> Clusters:
     Vassilvitskii 2007, "k-means++", section 2.2.
     """
     if count < 1:
-        raise ValueError(f"Vectors must be put into 1 group or more, was {count}.")
+        raise ValueError(f"count must be at least 1, was {count}.")
     rows = _unit(vectors)
     if not len(rows):
         return Clusters(np.empty(0, np.int64), np.empty((0, rows.shape[1]), np.float32))
@@ -62,9 +61,9 @@ def clusters(vectors: npt.ArrayLike, count: int, seed: int = 0) -> Clusters:
 
 
 def effective_clusters(groups: npt.ArrayLike) -> float:
-    """How many equally full groups would be as varied as these: the exponential of Shannon's entropy.
+    """Effective number of clusters: the exponential of the Shannon entropy.
 
-    Shape: (n,) the group of each item. 0 of no items. The plain estimate: too low where items are few.
+    Shape: (n,) cluster of each item. 0 without items. Plug-in estimate, biased low for few items.
 
     Source: Hill 1973, "Diversity and evenness", order 1.
     """
@@ -73,10 +72,10 @@ def effective_clusters(groups: npt.ArrayLike) -> float:
 
 
 def vendi(vectors: npt.ArrayLike) -> float:
-    """How many altogether different items would be as varied as these: the Vendi score with cosines for likeness.
+    """Vendi score with cosine similarity: effective number of distinct items.
 
-    Shape: (n, d). 1 where all are alike, at most the lesser of n and d; 0 of none. The n x n matrix of cosines has the
-    eigenvalues of the d x d one, which stays small.
+    Shape: (n, d). Between 1 (all equal) and min(n, d); 0 without items. Computed from the smaller of the n x n and d x
+    d matrices, which have the same nonzero eigenvalues.
 
     Source: Friedman and Dieng 2023, "The Vendi Score", definition 3.1 and section 3.3 (embeddings).
     """
@@ -100,7 +99,7 @@ def _unit(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 
 def _begin(rows: npt.NDArray[np.float32], count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Rows far from one another, drawn by the square of their distance to those drawn before."""
+    """k-means++ initialization: rows drawn with probability proportional to the squared distance to earlier ones."""
     first = int(rng.integers(len(rows)))
     chosen = [first]
     apart = _apart(rows, rows[first])
@@ -113,15 +112,15 @@ def _begin(rows: npt.NDArray[np.float32], count: int, rng: np.random.Generator) 
 
 
 def _apart(rows: npt.NDArray[np.float32], center: npt.NDArray[np.float32]) -> Floats:
-    """The square of the distance of unit vectors, half of it; nothing below the last bits of 32."""
+    """Half the squared distance of unit vectors; 0 below float32 precision."""
     gap = 1.0 - (rows @ center).astype(np.float64)
-    if not center.any():  # rows of nothing but zeros are alike, though they have no direction
+    if not center.any():  # zero rows are equal, although they have no direction
         gap[~rows.any(axis=1)] = 0.0
     return np.where(gap > 1e-6, gap, 0.0)
 
 
 def _nearest(rows: npt.NDArray[np.float32], centers: npt.NDArray[np.float32]) -> Ints:
-    """The center with the highest cosine; of equals the first."""
+    """Center with the highest cosine; the first of equals."""
     found = np.empty(len(rows), np.int64)
     for start in range(0, len(rows), BLOCK):
         found[start : start + BLOCK] = (rows[start : start + BLOCK] @ centers.T).argmax(axis=1)
@@ -129,7 +128,7 @@ def _nearest(rows: npt.NDArray[np.float32], centers: npt.NDArray[np.float32]) ->
 
 
 def _means(rows: npt.NDArray[np.float32], of: Ints, centers: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The mean direction of each group; a group that has lost all its rows stays where it was."""
+    """Mean direction of each cluster; empty clusters keep their center."""
     order = np.argsort(of, kind="stable")
     full, starts = np.unique(of[order], return_index=True)
     found = centers.copy()

@@ -1,6 +1,6 @@
-"""How two sets of feature vectors differ: distances of distributions, density and coverage, nearest neighbors.
+"""Distances between two sets of feature vectors: KID, CMMD, density and coverage, nearest neighbors.
 
-They describe; none of them says whether generated data help. All depend on the features and on the number of samples.
+Descriptive only: they do not show whether generated data help. All depend on the features and the number of samples.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from assay.core.effect import Effect
 
 Floats = npt.NDArray[np.float64]
 ROWS = 1024
-"""Rows of a kernel or distance matrix held at once."""
+"""Rows per block of a kernel or distance matrix."""
 CMMD_SIGMA = 10.0
 CMMD_SCALE = 1000.0
 
@@ -24,14 +24,14 @@ CMMD_SCALE = 1000.0
 def kid(ours: npt.ArrayLike, theirs: npt.ArrayLike, *, subset: int = 1000, draws: int = 50, seed: int = 0) -> Effect:
     """Kernel inception distance of features (n, d) and (m, d): unbiased squared MMD with a cubic polynomial kernel.
 
-    Mean over `draws` subsets of `subset` rows of each (all of them where there are fewer), as is customary; the
-    interval holds the middle 95 % of the subsets, which is wider than what is known of the mean. May be below zero.
+    Mean over `draws` subsets of `subset` rows (or all rows) of each; the interval contains the middle 95 % of the
+    subsets and is wider than that of the mean. May be negative.
 
     Raises:
-        ValueError: A side has fewer than two rows, or their widths differ.
+        ValueError: Fewer than two rows on a side, or different numbers of columns.
 
-    Source: Binkowski et al. 2018, section 3.2 (kernel) and 4.4 (subsets). Theirs are Inception features; ours are
-    whatever the caller gives, so values compare only with values of the same features and n.
+    Source: Binkowski et al. 2018, section 3.2 (kernel) and 4.4 (subsets). They use Inception features;
+    values are comparable only for the same features and n.
     """
     a, b = _pair(ours, theirs)
     size = min(subset, len(a), len(b))
@@ -51,7 +51,7 @@ def kid(ours: npt.ArrayLike, theirs: npt.ArrayLike, *, subset: int = 1000, draws
 def cmmd(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> float:
     """CLIP maximum mean discrepancy of embeddings (n, d) and (m, d), rows of length 1: unbiased, times 1000.
 
-    May be below zero where the sets are alike. Compare it only at like n and of the same CLIP.
+    May be negative for similar sets. Comparable only for the same n and CLIP model.
 
     Raises:
         ValueError: As `kid`.
@@ -65,15 +65,15 @@ def cmmd(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class DensityCoverage:
-    """How the generated set lies about the real one, and what to expect if both came from one source."""
+    """Density and coverage of generated samples, with expected values for equal distributions."""
 
     density: float
-    """How many real neighborhoods a generated sample lies in, over k; may exceed 1."""
+    """Mean number of real neighborhoods that contain a generated sample, over k; may exceed 1."""
     coverage: float
-    """Share of real samples whose neighborhood holds a generated one, 0 to 1."""
+    """Fraction of real samples whose neighborhood contains a generated sample, 0 to 1."""
     expected_density: float
     expected_coverage: float
-    """Of two sets of these sizes from one continuous distribution."""
+    """Expected values of two sets of these sizes from one continuous distribution."""
     real: int
     generated: int
     k: int
@@ -83,7 +83,7 @@ def density_coverage(real: npt.ArrayLike, generated: npt.ArrayLike, k: int = 5) 
     """Density and coverage of `generated` (m, d) by the k-nearest-neighbor balls of `real` (n, d).
 
     Raises:
-        ValueError: There are not more than k real rows, or widths differ.
+        ValueError: At most k real rows, or different numbers of columns.
 
     Source: Naeem et al. 2020, equations 2 and 3 (official code: github.com/clovaai/generative-evaluation-prdc),
     appendix A for the expected values, here for any n and m.
@@ -104,7 +104,7 @@ def density_coverage(real: npt.ArrayLike, generated: npt.ArrayLike, k: int = 5) 
 
 
 def nearest_rows(rows: npt.ArrayLike, among: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], Floats]:
-    """For each of `rows` (n, d) the index of the nearest of `among` (m, d), the first of equals, and its distance."""
+    """Index and distance of the nearest of `among` (m, d) for each of `rows` (n, d); the first of equals."""
     a, b = _pair(rows, among, least=1)
     index, distance = [], []
     for part in _squared_distances(a, b):
@@ -115,21 +115,21 @@ def nearest_rows(rows: npt.ArrayLike, among: npt.ArrayLike) -> tuple[npt.NDArray
 
 
 def unit_rows(rows: npt.ArrayLike) -> Floats:
-    """Each row (n, d) scaled to length 1; a row of zeros stays one."""
+    """L2-normalized rows (n, d); zero rows stay zero."""
     matrix = np.asarray(rows, dtype=np.float64)
     found: Floats = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
     return found
 
 
 def duplicate_rate(rows: npt.ArrayLike, similarity: float) -> float:
-    """Share of rows (n, d) that have another whose cosine with them is at least `similarity`, 0 to 1.
+    """Fraction of rows (n, d) that have another row with a cosine of at least `similarity`, 0 to 1.
 
     Raises:
-        ValueError: There are no rows.
+        ValueError: No rows.
     """
     unit = unit_rows(rows)
     if unit.ndim != 2 or not len(unit):
-        raise ValueError(f"Needed: one row or more, had {unit.shape}.")
+        raise ValueError(f"rows must be (n, d) with n >= 1, had {unit.shape}.")
     alike = 0
     for start in range(0, len(unit), ROWS):
         block = unit[start : start + ROWS] @ unit.T
@@ -141,12 +141,12 @@ def duplicate_rate(rows: npt.ArrayLike, similarity: float) -> float:
 def _pair(ours: npt.ArrayLike, theirs: npt.ArrayLike, least: int = 2) -> tuple[Floats, Floats]:
     a, b = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < least:
-        raise ValueError(f"Needed: two sets of {least} or more rows of one width, had {a.shape} and {b.shape}.")
+        raise ValueError(f"Expected two sets of at least {least} rows of equal width, had {a.shape} and {b.shape}.")
     return a, b
 
 
 def _squared_distances(a: Floats, b: Floats) -> Iterator[Floats]:
-    """Blocks of rows of the squared distances; numbers below zero, from rounding, are zero."""
+    """Squared distances in blocks of rows, clipped at zero."""
     lengths = (b**2).sum(axis=1)
     for start in range(0, len(a), ROWS):
         rows = a[start : start + ROWS]

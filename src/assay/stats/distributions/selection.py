@@ -1,4 +1,4 @@
-"""What scores would keep, and how alike they choose: the best k by each, and how far their orders go together."""
+"""Selection of the best k items by a score, overlap of selections, and Spearman's rank correlation."""
 
 from __future__ import annotations
 
@@ -20,37 +20,35 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class TopSelection:
-    """The best by one score."""
+    """Best items by one score."""
 
     chosen: Bools
-    """(n,) whether each item is among them."""
+    """(n,) mask of selected items."""
     tied: int
-    """Items whose value is that of the last one chosen; 1 where no other has it."""
+    """Number of items with the value of the last selected one; 1 without ties."""
     tied_chosen: int
-    """How many of those are chosen: not the score but the order of ids took them and left the rest."""
+    """Number of tied items that are selected, by order of ids."""
 
 
 @dataclass(frozen=True)
 class SelectionOverlap:
-    """What two choices have in common."""
+    """Overlap of two selections."""
 
     share: float
-    """Of the smaller choice, what the other chose, too."""
+    """Fraction of the smaller selection that the other contains."""
     chance: float
-    """What that would be on average if both had been picked blindly."""
+    """Expected fraction for random selections."""
 
 
 def best(values: npt.ArrayLike, ids: Sequence[str], count: int, *, higher: bool) -> TopSelection:
-    """The `count` best of n items by value, or all that have one where they are fewer; of equals the lower id.
-
-    Shape: (n,), NaN where there is no value.
+    """Select the `count` best of n items by value, ties by lower id; items without a value (NaN) are not selected.
 
     Raises:
-        ValueError: There is not one id for each value, or `count` is below 1.
+        ValueError: Different numbers of values and ids, or `count` is below 1.
     """
     keys = np.asarray(values, dtype=np.float64)
     if keys.shape != (len(ids),) or count < 1:
-        raise ValueError(f"The best {count} were asked of {keys.shape} values and {len(ids)} ids.")
+        raise ValueError(f"The best {count} of {keys.shape} values with {len(ids)} ids: expected one id per value.")
     keys = -keys if higher else keys
     known = [row for row in range(len(ids)) if not math.isnan(keys[row])]
     taken = sorted(known, key=lambda row: (keys[row], ids[row]))[:count]
@@ -63,9 +61,9 @@ def best(values: npt.ArrayLike, ids: Sequence[str], count: int, *, higher: bool)
 
 
 def selection_overlap(ours: Bools, theirs: Bools) -> SelectionOverlap | None:
-    """What two choices among the same n items share; None where one of them is empty.
+    """Overlap of two selections among the same n items; None if one is empty.
 
-    By chance, the mean of the hypergeometric distribution: the larger choice's share of all items.
+    The expected value is the mean of the hypergeometric distribution.
     """
     fewer, more = sorted((int(ours.sum()), int(theirs.sum())))
     if not fewer:
@@ -74,10 +72,10 @@ def selection_overlap(ours: Bools, theirs: Bools) -> SelectionOverlap | None:
 
 
 def spearman(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> Effect | None:
-    """Spearman's rho of two columns (n,), by the pairs that have both (no NaN); None where a column does not vary.
+    """Spearman's rho of two columns (n,) over pairs without NaN; None if a column is constant.
 
-    The interval is Fisher's z with the variance (1 + rho^2 / 2) / (n - 3), and there is none below four pairs. It takes
-    a sort where `agreement.correlation` draws thousands of samples; where many values are equal it is a little off.
+    The interval uses Fisher's z with variance (1 + rho^2 / 2) / (n - 3), and needs four pairs. Faster than the
+    bootstrap of `agreement.correlation`, but approximate with many ties.
 
     Raises:
         ValueError: The columns differ in length.
@@ -88,7 +86,7 @@ def spearman(x: npt.ArrayLike, y: npt.ArrayLike, level: float = 0.95) -> Effect 
     check_level(level)
     a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape:
-        raise ValueError(f"A correlation needs two columns of one length, had {a.shape} and {b.shape}.")
+        raise ValueError(f"A correlation needs two columns of equal length, had {a.shape} and {b.shape}.")
     both = ~(np.isnan(a) | np.isnan(b))
     a, b, n = a[both], b[both], int(both.sum())
     if n < 2 or (a == a[0]).all() or (b == b[0]).all():

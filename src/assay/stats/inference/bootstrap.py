@@ -1,4 +1,4 @@
-"""How much better one model is than another on the same items, with an interval and a p-value."""
+"""Paired bootstrap: difference of two models on the same items, with an interval and a p-value."""
 
 from __future__ import annotations
 
@@ -14,43 +14,41 @@ from assay.stats.inference.intervals import check_level
 Floats = npt.NDArray[np.float64]
 
 _CELLS = 2_000_000
-"""Most numbers held at once while resampling: 16 MB."""
+"""Maximum number of floats per block of resamples: 16 MB."""
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """A difference on the same items."""
+    """Paired difference."""
 
     effect: Effect
     p: float | None
-    """Two-sided: the smallest alpha whose interval leaves zero out; at least 2 / (resamples + 1). None where there is
-    no interval."""
+    """Two-sided: the smallest alpha whose interval excludes zero, at least 2 / (resamples + 1). None without an
+    interval."""
 
 
 def paired_bootstrap(
     ours: npt.ArrayLike, theirs: npt.ArrayLike, *, seed: int, level: float = 0.95, resamples: int = 10_000
 ) -> PairedDifference:
-    """The mean of `ours` minus the mean of `theirs`, with a bootstrap interval over items nested in seeds.
+    """Mean of `ours` minus mean of `theirs`, with a bootstrap interval over items and training seeds.
 
-    Shapes: (n_items,), or (n_seeds, n_items) where several models were trained for an arm; item i is the same item
-    on both sides, the numbers of seeds may differ. Values are outcomes of any kind: 0 and 1, or a score.
+    Shapes: (n_items,), or (n_seeds, n_items) for several trained models per arm; item i is the same on both sides, the
+    numbers of seeds may differ. Values are outcomes such as 0 and 1, or scores.
 
-    Items are drawn with replacement, once for both sides (paired) and for every seed (all seeds answer the same
-    items). Seeds are drawn for each side on its own, because two trainings share no noise: of S seeds S - 1 are
-    drawn, so that the variance of their mean comes out as s^2 / S and not (S - 1) / S of that. With one seed the luck
-    of training is not in the interval; `method` says how many seeds there were.
+    Items are resampled jointly for both sides and all seeds. Seeds are resampled independently per side: S - 1 of S
+    seeds are drawn, so that the variance of their mean is s^2 / S. With one seed the interval does not include training
+    variance; `method` states the number of seeds.
 
-    Three seeds tell their own spread badly, and a plain percentile interval does not know it. So the percentiles are
-    moved away from the estimate by Student's t over the normal quantile, at the degrees of freedom that Welch and
-    Satterthwaite give for the variance between seeds of each side beside that of the items.
+    Percentile intervals are too narrow for few seeds. The percentiles are therefore scaled away from the estimate by
+    the ratio of Student's t to the normal quantile, with Welch-Satterthwaite degrees of freedom.
 
-    `n` of the result counts items. Below 2 items there is no interval. Same seed, same result.
+    `n` of the result counts items. Fewer than 2 items give no interval. Deterministic by seed.
 
     Raises:
-        ValueError: Shapes do not fit, a value is not finite, or there are no items.
+        ValueError: Shapes do not match, a value is not finite, or no items.
 
-    Source: Efron and Tibshirani 1993, chapter 13; both factors resampled: Owen 2007, "The pigeonhole bootstrap",
-    slightly too wide, never too narrow in expectation; S - 1 of S: Rao and Wu 1988, section 2; degrees of freedom:
+    Source: Efron and Tibshirani 1993, chapter 13; both factors resampled: Owen 2007, "The pigeonhole bootstrap"
+    (conservative in expectation); S - 1 of S: Rao and Wu 1988, section 2; degrees of freedom:
     Satterthwaite 1946, equation 17.
     """
     check_level(level)
@@ -65,44 +63,43 @@ def paired_bootstrap(
     rng = np.random.default_rng(seed)
     weights = np.hstack([_seed_weights(len(a), resamples, rng), -_seed_weights(len(b), resamples, rng)])
     draws = np.sort(np.einsum("rs,rs->r", _item_means(np.vstack([a, b]), resamples, rng), weights))
-    freedom = _freedom(a, b, float(draws.var()))
+    freedom = _degrees_of_freedom(a, b, float(draws.var()))
     low, high = _interval(draws, estimate, freedom, 1 - level)
-    return PairedDifference(Effect(estimate, low, high, n, level, method), _p(draws, estimate, freedom))
+    return PairedDifference(Effect(estimate, low, high, n, level, method), _p_value(draws, estimate, freedom))
 
 
 def _interval(draws: Floats, estimate: float, freedom: float, alpha: float) -> tuple[float, float]:
-    """Percentiles of sorted `draws`, moved away from the estimate as far as `freedom` asks."""
-    wider = float(stdtrit(freedom, 1 - alpha / 2) / ndtri(1 - alpha / 2)) if np.isfinite(freedom) else 1.0
+    """Percentiles of sorted `draws`, scaled away from the estimate by t over normal quantiles."""
+    scale = float(stdtrit(freedom, 1 - alpha / 2) / ndtri(1 - alpha / 2)) if np.isfinite(freedom) else 1.0
     low, high = np.quantile(draws, [alpha / 2, 1 - alpha / 2])
-    return float(estimate + (low - estimate) * wider), float(estimate + (high - estimate) * wider)
+    return float(estimate + (low - estimate) * scale), float(estimate + (high - estimate) * scale)
 
 
-def _p(draws: Floats, estimate: float, freedom: float) -> float:
-    """The smallest alpha whose interval does not hold zero, by bisection: intervals grow as alpha falls."""
+def _p_value(draws: Floats, estimate: float, freedom: float) -> float:
+    """Smallest alpha whose interval excludes zero, by bisection."""
     least = 2 / (len(draws) + 1)
     below, above = least, 1 - 1e-9
-    if not _holds_zero(_interval(draws, estimate, freedom, below)):
+    if not _contains_zero(_interval(draws, estimate, freedom, below)):
         return least
-    if _holds_zero(_interval(draws, estimate, freedom, above)):
+    if _contains_zero(_interval(draws, estimate, freedom, above)):
         return 1.0
     while above - below > 1e-6:
         middle = (below + above) / 2
-        if _holds_zero(_interval(draws, estimate, freedom, middle)):
+        if _contains_zero(_interval(draws, estimate, freedom, middle)):
             below = middle
         else:
             above = middle
     return above
 
 
-def _holds_zero(interval: tuple[float, float]) -> bool:
+def _contains_zero(interval: tuple[float, float]) -> bool:
     return interval[0] <= 0 <= interval[1]
 
 
-def _freedom(a: Floats, b: Floats, variance: float) -> float:
-    """Degrees of freedom of `variance`, of the difference of means, most of which may come from a few seeds.
+def _degrees_of_freedom(a: Floats, b: Floats, variance: float) -> float:
+    """Welch-Satterthwaite degrees of freedom of `variance`, the variance of the difference of means.
 
-    The variance between seeds holds the items' noise too, which all seeds share the items of: counting it here only
-    lowers the degrees of freedom, and so widens the interval.
+    The variance between seeds includes item noise, which lowers the degrees of freedom: conservative.
     """
     between = [(float(side.mean(axis=1).var(ddof=1)) / len(side), len(side) - 1) for side in (a, b) if len(side) > 1]
     items = max(0.0, variance - sum(part for part, _ in between))
@@ -113,26 +110,26 @@ def _freedom(a: Floats, b: Floats, variance: float) -> float:
 
 
 def _matrix(outcomes: npt.ArrayLike) -> Floats:
-    """(n_items,) or (n_seeds, n_items) to (n_seeds, n_items)."""
+    """Convert (n_items,) or (n_seeds, n_items) to (n_seeds, n_items)."""
     matrix = np.atleast_2d(np.asarray(outcomes, dtype=np.float64))
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"Outcomes must be (n_items,) or (n_seeds, n_items), were {np.shape(outcomes)}.")
     if not np.isfinite(matrix).all():
-        raise ValueError("Outcomes must be finite: leave out the items that could not be evaluated, on both sides.")
+        raise ValueError("Outcomes must be finite. Remove items that could not be evaluated from both sides.")
     return matrix
 
 
 def _seed_weights(seeds: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """(resamples, seeds): the weight of each seed in each resample; rows sum to 1."""
+    """Weights of seeds per resample, (resamples, seeds); rows sum to 1."""
     drawn = max(seeds - 1, 1)
     return rng.multinomial(drawn, np.full(seeds, 1 / seeds), size=resamples) / drawn
 
 
 def _item_means(outcomes: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """(resamples, rows): the mean of each row of `outcomes` (rows, n_items) over items drawn with replacement.
+    """Means of each row of `outcomes` (rows, n_items) over resampled items, (resamples, rows).
 
-    Items with equal columns are interchangeable, so it is enough to draw how often each pattern occurs: right-or-wrong
-    outcomes of ten thousand items have a handful of patterns. In blocks, so memory stays bounded for real values too.
+    Items with equal columns are interchangeable, so counts of unique columns are drawn: binary outcomes have few unique
+    columns. Blocks bound the memory for real-valued outcomes.
     """
     patterns, counts = np.unique(outcomes, axis=1, return_counts=True)
     n = outcomes.shape[1]

@@ -1,46 +1,44 @@
-"""Several pairs of arms, compared so that the verdicts hold for all of them together."""
+"""Comparison of several pairs of arms with family-wise error control, and the verdict of a difference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.core.effect import Effect
 from assay.stats.inference.bootstrap import paired_bootstrap
-from assay.stats.inference.holm import holm
-from assay.stats.inference.mcnemar import McNemar, mcnemar
-from assay.stats.inference.verdict import Verdict, verdict
+from assay.stats.inference.paired_tests import McNemar, holm, mcnemar
 
 Pair = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class FamilyComparison:
-    """One pair of a family."""
+    """Comparison of one pair of a family."""
 
     effect: Effect
     """Ours minus theirs."""
     p: float | None
-    """Of this pair alone: McNemar's exact test where each side is one column of right and wrong, else the
-    bootstrap's. None where there is no interval."""
+    """Unadjusted: McNemar's exact test for one binary column per side, else bootstrap. None without an interval."""
     adjusted_p: float | None
-    """Holm's, for the whole family."""
+    """Holm-adjusted over the family."""
     mcnemar: McNemar | None
-    """Of the first training of each side; None where outcomes are not right or wrong."""
+    """McNemar's test of the first seed of each side; None if outcomes are not binary."""
 
     @property
     def verdict(self) -> Verdict:
-        """Needs both: an interval without zero, and an adjusted p of at most 1 - level."""
+        """Significant if the interval excludes zero and the adjusted p is at most 1 - level."""
         return verdict(self.effect, self.adjusted_p)
 
 
 def compare(pairs: Sequence[Pair], seeds: Sequence[int], *, resamples: int = 10_000) -> tuple[FamilyComparison, ...]:
-    """Compares each pair (ours, theirs) of outcomes, (n_seeds, n_items) each, and adjusts for the family.
+    """Compare each pair (ours, theirs) of outcomes, (n_seeds, n_items) each, with Holm adjustment.
 
-    `seeds` are those of the bootstraps, one a pair.
+    `seeds` are the bootstrap seeds, one per pair.
 
     Raises:
         ValueError: As `paired_bootstrap`.
@@ -60,3 +58,27 @@ def _alone(pair: Pair, seed: int, resamples: int) -> tuple[Effect, float | None,
     exact = mcnemar(a[0], b[0]) if binary else None
     once = exact is not None and len(a) == len(b) == 1 and paired.p is not None
     return paired.effect, exact.p if once and exact is not None else paired.p, exact
+
+
+Verdict: TypeAlias = Literal["helped", "hurt", "no significant difference"]
+
+
+def verdict(effect: Effect, p: float | None = None) -> Verdict:
+    """Return "helped" if the interval is above zero, "hurt" if below, else "no significant difference".
+
+    `effect` is a difference where higher is better. If `p` is given (such as Holm-adjusted), it must also be at most
+    1 - level.
+    """
+    if p is not None and p > 1 - effect.level + 1e-12:
+        return "no significant difference"
+    if effect.low is not None and effect.low > 0:
+        return "helped"
+    if effect.high is not None and effect.high < 0:
+        return "hurt"
+    return "no significant difference"
+
+
+def negated(effect: Effect) -> Effect:
+    """Difference with the opposite sign."""
+    low, high = (None if end is None else -end for end in (effect.high, effect.low))
+    return replace(effect, estimate=-effect.estimate, low=low, high=high)

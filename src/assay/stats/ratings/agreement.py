@@ -1,4 +1,4 @@
-"""How well raters agree, with a gold label or with one another, and whether a judge favors a place."""
+"""Agreement of raters: accuracy, Cohen's kappa, correlations, position consistency and self-preference of judges."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.effect import Effect
+from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import check_level, wilson
 
 Floats = npt.NDArray[np.float64]
@@ -19,14 +20,14 @@ Weighting: TypeAlias = Literal["none", "linear", "quadratic"]
 Correlation: TypeAlias = Literal["pearson", "spearman", "kendall"]
 RESAMPLES = 2000
 _CELLS = 2_000_000
-"""Most numbers held at once while resampling: 16 MB."""
+"""Maximum number of floats per block of resamples: 16 MB."""
 
 
 def accuracy(ours: Sequence[Hashable], gold: Sequence[Hashable], level: float = 0.95) -> Effect:
-    """The share of n items on which two columns say the same, with Wilson's interval: of a gold label, or of a rater.
+    """Fraction of n items on which two columns agree, with Wilson's interval.
 
     Raises:
-        ValueError: The columns differ in length or are empty.
+        ValueError: Different lengths, or no items.
     """
     _check_same_length(ours, gold)
     return wilson(sum(a == b for a, b in zip(ours, gold, strict=True)), len(gold), level)
@@ -121,28 +122,30 @@ def correlation(
 
 
 @dataclass(frozen=True)
-class PositionConsistency:
-    """Whether a judge that saw each pair in both orders looked at the answers or at their places."""
+class JudgePositionConsistency:
+    """Position consistency of a judge that saw each pair in both orders."""
 
     agreement: Effect
-    """Share of pairs on which both orders name the same answer."""
+    """Fraction of pairs with the same winner in both orders."""
     conflict: Effect
-    """Share on which they do not."""
+    """Fraction of pairs with different winners (position inconsistency)."""
     first_place: Effect
-    """Share of all judgments for what was shown first, a tie counting half; 1/2 where places play no part."""
+    """Fraction of judgments for the first position, ties half; 1/2 without position bias."""
     first_in_conflicts: Effect | None
-    """Of the pairs on which the judge named the same place in both orders, the share of the first place; None where
-    there are none."""
+    """Fraction of first positions among pairs with the same winning position in both orders; None without such
+    pairs."""
 
 
-def position_consistency(as_given: Sequence[int], swapped: Sequence[int], level: float = 0.95) -> PositionConsistency:
-    """Reads the winners of n pairs in both orders: 1 or 2 as the pair stands originally, 0 for a tie.
+def position_consistency(
+    as_given: Sequence[int], swapped: Sequence[int], level: float = 0.95
+) -> JudgePositionConsistency:
+    """Position consistency from the winners of n pairs in both orders: 1 or 2 in the original order, 0 for a tie.
 
-    `swapped` is mapped back: 1 means the answer that is first in the original order, and that was shown second. All
-    intervals are Wilson's; `n` counts pairs and not judgments, because the two of a pair go together.
+    `swapped` is mapped back: 1 is the answer that is first in the original order. Intervals are Wilson's; `n` counts
+    pairs, not judgments.
 
     Raises:
-        ValueError: Lengths differ, there is no pair, or a winner is none of 0, 1 and 2.
+        ValueError: Different lengths, no pairs, or a winner other than 0, 1 and 2.
 
     Source: Wang et al. 2023, "Large language models are not fair evaluators", (conflict rate); Zeng et al. 2024,
     "Evaluating large language models at evaluating instruction following", the LLMBar paper (agreement rate).
@@ -156,7 +159,7 @@ def position_consistency(as_given: Sequence[int], swapped: Sequence[int], level:
     first = (given == 1).sum() + (turned == 2).sum() + ((given == 0).sum() + (turned == 0).sum()) / 2
     first_both, second_both = int(((given == 1) & (turned == 2)).sum()), int(((given == 2) & (turned == 1)).sum())
     stuck = first_both + second_both
-    return PositionConsistency(
+    return JudgePositionConsistency(
         agreement=wilson(same, n, level),
         conflict=wilson(n - same, n, level),
         first_place=wilson(float(first) / 2, n, level),
@@ -214,4 +217,73 @@ def _effect(estimate: float, draws: Floats, n: int, level: float, method: str) -
 
 def _check_same_length(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> None:
     if len(ours) != len(theirs) or not len(ours):
-        raise ValueError(f"Two raters must have rated the same items, had {len(ours)} and {len(theirs)}.")
+        raise ValueError(f"Raters must have rated the same items, had {len(ours)} and {len(theirs)}.")
+
+
+@dataclass(frozen=True)
+class SelfPreference:
+    """Self-preference of one judge, on pairs in which exactly one answer is of its own family."""
+
+    own: Effect
+    """Win rate of its family by this judge."""
+    others: Effect
+    """Win rate of the same answers by the other judges."""
+    difference: Effect
+    """Own minus others; above 0 if the judge favors its family."""
+    neutral: int
+    """Pairs that were also judged by a judge of neither family. For other pairs the difference includes the
+    self-preference of the rival's judge."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval is above 0."""
+        return self.difference.low is not None and self.difference.low > 0
+
+
+def self_preference(
+    worth: npt.ArrayLike, judges: Sequence[str], families: Sequence[tuple[str, str]], *, seed: int = 0
+) -> list[SelfPreference | None]:
+    """Self-preference of each judge; None without pairs that have its family on one side and another family's judge.
+
+    `worth` is (judges, pairs): 1 if the first answer won, 0 if the second, 1/2 for a tie, nan without a verdict.
+    `judges` are their families, `families` those of both answers of each pair. If judges of neither family judged a
+    pair, only those are the other judges. The interval is a paired bootstrap over pairs.
+
+    A better family is not bias: other judges prefer it too, so the difference removes it.
+
+    Raises:
+        ValueError: Shapes do not match.
+
+    Source: Zheng et al. 2023, "Judging LLM-as-a-judge", section 3.3 (self-enhancement bias); Panickssery et al. 2024,
+    "LLM evaluators recognize and favor their own generations". The difference with an interval is ours.
+    """
+    values = np.asarray(worth, dtype=np.float64)
+    if values.shape != (len(judges), len(families)):
+        raise ValueError(f"Verdicts must be {(len(judges), len(families))}, judges by pairs, were {values.shape}.")
+    return [_of(values, judges, families, nth, seed) for nth in range(len(judges))]
+
+
+def _of(
+    values: npt.NDArray[np.float64], judges: Sequence[str], families: Sequence[tuple[str, str]], nth: int, seed: int
+) -> SelfPreference | None:
+    mine, theirs, neutral = [], [], 0
+    for pair, sides in enumerate(families):
+        if (sides[0] == judges[nth]) == (sides[1] == judges[nth]) or np.isnan(values[nth, pair]):
+            continue
+        others = [row for row, judge in enumerate(judges) if judge != judges[nth] and not np.isnan(values[row, pair])]
+        apart = [row for row in others if judges[row] not in sides]
+        if not others:
+            continue
+        neutral += bool(apart)
+        both = [float(values[nth, pair]), float(values[apart or others, pair].mean())]
+        # Score of the judge's own family in either position.
+        mine.append(both[0] if sides[0] == judges[nth] else 1 - both[0])
+        theirs.append(both[1] if sides[0] == judges[nth] else 1 - both[1])
+    if not mine:
+        return None
+    return SelfPreference(
+        wilson(sum(mine), len(mine)),
+        wilson(sum(theirs), len(theirs)),
+        paired_bootstrap(mine, theirs, seed=seed).effect,
+        neutral,
+    )

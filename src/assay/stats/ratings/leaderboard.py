@@ -12,11 +12,21 @@ from scipy.special import ndtri
 
 from assay.core.effect import Effect
 from assay.stats.inference.intervals import check_level
-from assay.stats.ratings.bradley_terry import BradleyTerry, BradleyTerryLikelihood, Ties, fit, inverse
-from assay.stats.ratings.elo import SCALE, START, K, elo, elo_by_order
+from assay.stats.ratings.rating_models import (
+    SCALE,
+    START,
+    BradleyTerry,
+    BradleyTerryLikelihood,
+    K,
+    Ties,
+    elo,
+    elo_by_order,
+    fit,
+    inverse,
+)
 from assay.stats.ratings.votes import Cells, Floats, PairwiseVotes, cells
 
-Kind: TypeAlias = Literal["bootstrap", "sandwich", "fisher"]
+CovarianceMethod: TypeAlias = Literal["bootstrap", "sandwich", "fisher"]
 ELO_UNIT = SCALE / math.log(10)
 """Elo points a unit of log-strength."""
 WEAK_PRIOR = 0.01
@@ -28,7 +38,7 @@ BLOCK = 200
 class Intervals:
     """How to say how sure a rating is."""
 
-    kind: Kind = "bootstrap"
+    kind: CovarianceMethod = "bootstrap"
     """Over votes; or, faster and by approximation, from the curvature: "sandwich" or, trusting the model, "fisher"."""
     resamples: int = 1000
     seed: int = 0
@@ -204,7 +214,7 @@ def resampled(counted: Cells, fitted: BradleyTerry, ties: Ties, prior: float, ch
     return found, unbounded
 
 
-def covariance(counted: Cells, fitted: BradleyTerry, prior: float, kind: Kind) -> Floats:
+def covariance(counted: Cells, fitted: BradleyTerry, prior: float, kind: CovarianceMethod) -> Floats:
     """(m + k, m + k): of log-strengths (that sum to zero) and coefficients.
 
     "fisher" is the inverse of the curvature, right where the model is; "sandwich" puts the observed spread of the

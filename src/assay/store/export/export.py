@@ -1,4 +1,4 @@
-"""Exports: kept samples as a data set that other tools open. Written beside the target, then renamed."""
+"""Export of kept samples as a data set for other tools; written to a temporary folder, then renamed."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from typing import Literal
 from assay.core.errors import StoreError
 from assay.core.sample import Sample
 from assay.store.atomic import disk_errors
-from assay.store.export.card import Card, card_text
-from assay.store.export.layouts import Told, write_hf, write_imagefolder, write_jsonl
-from assay.store.export.pairs import write_preference
-from assay.store.export.tasks import write_alpaca, write_messages, write_sharegpt
+from assay.store.export.cards import DatasetCard, dataset_card_text
+from assay.store.export.chat_layouts import write_alpaca, write_messages, write_preference, write_sharegpt
+from assay.store.export.layouts import ProvenanceLookup, write_hf, write_imagefolder, write_jsonl
 from assay.store.images import StoredImages
-from assay.store.receipts import files_of
+from assay.store.receipts import file_digests
 
-Layout = Literal["hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "preference"]
+ExportLayout = Literal["hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "preference"]
 MARKER = ".assay-export"
-BESIDE = "provenance.jsonl"
-"""Where provenance lies beside rows that have no place for it: a line a row, in their order."""
-_WITH_ORIGINS: dict[str, Callable[[Sequence[Sample], StoredImages, Path, Told | None], None]] = {
+PROVENANCE_FILE = "provenance.jsonl"
+"""Provenance for layouts without a provenance column: one line per row, in order."""
+_LAYOUTS_WITH_PROVENANCE: dict[str, Callable[[Sequence[Sample], StoredImages, Path, ProvenanceLookup | None], None]] = {
     "hf": write_hf,
     "imagefolder": write_imagefolder,
     "jsonl": write_jsonl,
 }
-_ALONE: dict[str, Callable[[Sequence[Sample], StoredImages, Path], None]] = {
+_CHAT_LAYOUTS: dict[str, Callable[[Sequence[Sample], StoredImages, Path], None]] = {
     "alpaca": write_alpaca,
     "sharegpt": write_sharegpt,
     "messages": write_messages,
@@ -41,63 +40,71 @@ def export(
     samples: Sequence[Sample],
     images: StoredImages,
     target: Path,
-    layout: Layout,
-    card: Card | None = None,
-    told: Told | None = None,
+    layout: ExportLayout,
+    card: DatasetCard | None = None,
+    provenance: ProvenanceLookup | None = None,
 ) -> int:
-    """Writes `samples` with their images and a card, README.md, to the folder `target`, and says how many.
+    """Write `samples` with their images and a README.md card to the folder `target`, and return their number.
 
     * hf: data/train-00000-of-0000N.parquet; `datasets.load_dataset(target)` opens it
     * imagefolder: LABEL/ID.png and metadata.csv; `datasets.load_dataset("imagefolder", data_dir=target)` opens it
-    * jsonl: data.jsonl, one sample a line, and images/DIGEST.png
-    * alpaca, sharegpt, messages: data.json or data.jsonl, tasks as training code reads them (`export_tasks`)
-    * preference: data.jsonl, pairs of answers as trainers of preferences read them (`export_pairs`)
+    * jsonl: data.jsonl, one sample per line, and images/DIGEST.png
+    * alpaca, sharegpt, messages: data.json or data.jsonl with tasks
+    * preference: data.jsonl with preference pairs
 
-    Where `told` says where a sample came from, rows of the first three have it in a column `provenance`, the others in
-    provenance.jsonl beside them, and every PNG file carries it (`images.marks`): its pixels are those of the store, and
-    its digest, wherever a row names it, is that of the file without what was put in.
+    With `provenance`, the first three layouts have a column `provenance`, the others a file provenance.jsonl, and PNG
+    files have embedded metadata (`images.metadata`). Digests in rows are those of the files without metadata.
 
-    An earlier export is replaced if nobody has changed it since. A crash leaves no half target, and at most a hidden
-    folder beside it, which the next export to the same target removes.
+    An unchanged earlier export is replaced. A crash leaves no partial target, at most a hidden folder next to it, which
+    the next export to the same target removes.
 
     Raises:
-        StoreError: The target holds what assay did not write, the disk is full, an image is missing or damaged, or a
-            sample does not fit the layout.
+        StoreError: The target has other or changed files, the disk is full, an image is missing or damaged, or a sample
+            does not fit the layout.
     """
-    _refuse_strangers(target)
+    _check_target(target)
     whole = target.absolute()
-    fresh = _fresh(whole)
+    fresh = _temporary_folder(whole)
     try:
-        _write(samples, images, fresh, layout, told)
+        _write(samples, images, fresh, layout, provenance)
         with disk_errors(fresh):
             (fresh / "README.md").write_text(
-                card_text(replace(card or Card(), told=told is not None), samples, layout), encoding="utf-8"
+                dataset_card_text(
+                    replace(card or DatasetCard(), has_provenance=provenance is not None), samples, layout
+                ),
+                encoding="utf-8",
             )
             (fresh / MARKER).write_text(json.dumps({"layout": layout, "files": _files(fresh)}), encoding="utf-8")
-            _swap(fresh, whole)
+            _replace(fresh, whole)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     return len(samples)
 
 
-def _write(samples: Sequence[Sample], images: StoredImages, folder: Path, layout: Layout, told: Told | None) -> None:
-    if layout in _WITH_ORIGINS:
-        _WITH_ORIGINS[layout](samples, images, folder, told)
+def _write(
+    samples: Sequence[Sample],
+    images: StoredImages,
+    folder: Path,
+    layout: ExportLayout,
+    provenance: ProvenanceLookup | None,
+) -> None:
+    if layout in _LAYOUTS_WITH_PROVENANCE:
+        _LAYOUTS_WITH_PROVENANCE[layout](samples, images, folder, provenance)
         return
-    _ALONE[layout](samples, images, folder)
-    if told is None:
+    _CHAT_LAYOUTS[layout](samples, images, folder)
+    if provenance is None:
         return
-    with disk_errors(folder), (folder / BESIDE).open("w", encoding="utf-8") as file:
+    with disk_errors(folder), (folder / PROVENANCE_FILE).open("w", encoding="utf-8") as file:
         for row, sample in enumerate(samples):
-            file.write(json.dumps({"row": row, **told(sample).record()}, ensure_ascii=False) + "\n")
+            file.write(json.dumps({"row": row, **provenance(sample).record()}, ensure_ascii=False) + "\n")
 
 
 def _files(folder: Path) -> dict[str, str]:
-    return {name: sha for name, sha in files_of(folder).items() if name != MARKER}
+    return {name: sha for name, sha in file_digests(folder).items() if name != MARKER}
 
 
-def _refuse_strangers(target: Path) -> None:
+def _check_target(target: Path) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     try:
@@ -106,17 +113,17 @@ def _refuse_strangers(target: Path) -> None:
         written = None
     if written is None or written != _files(target):
         raise StoreError(
-            f"{target} holds what assay did not write, or what was changed since.",
-            hint="Nothing in it was touched. Name a folder that does not exist yet.",
+            f"{target} is not an unchanged export of assay.",
+            hint="Nothing in it was changed. Choose a folder that does not exist.",
         )
 
 
-def _fresh(whole: Path) -> Path:
-    """An empty folder beside the target, marked as ours from the start."""
+def _temporary_folder(whole: Path) -> Path:
+    """Create an empty, marked temporary folder next to the target."""
     fresh = whole.with_name(f".{whole.name}.assay-export.tmp")
     if fresh.exists():
         if not (fresh / MARKER).is_file():
-            raise StoreError(f"{fresh} is in the way and is not assay's.", hint="Move it elsewhere.")
+            raise StoreError(f"{fresh} exists and is not an export of assay.", hint="Move it elsewhere.")
         with disk_errors(fresh):
             shutil.rmtree(fresh)
     with disk_errors(fresh):
@@ -125,10 +132,10 @@ def _fresh(whole: Path) -> Path:
     return fresh
 
 
-def _swap(fresh: Path, whole: Path) -> None:
-    """Puts the fresh folder in the place of the old one, which is ours or empty."""
+def _replace(fresh: Path, whole: Path) -> None:
+    """Replace the target, which is an earlier export or empty, by the new folder."""
     if not (whole / MARKER).is_file():
-        # A rename replaces an empty folder, and fails on one that was filled meanwhile.
+        # A rename replaces an empty folder, and fails if it has been filled meanwhile.
         os.replace(fresh, whole)
         return
     old = whole.with_name(f".{whole.name}.assay-old.tmp")

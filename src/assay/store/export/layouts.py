@@ -1,4 +1,4 @@
-"""The layouts of an export, one function each: samples and their images into an empty folder."""
+"""Export layouts hf, imagefolder and jsonl; each writes samples and images to an empty folder."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from assay.images.codec import decode, encode_png
 from assay.images.metadata import PNG, embed_provenance
 from assay.store.atomic import disk_errors
 from assay.store.images import StoredImages
-from assay.store.layout import RESERVED, Column, field_kinds, lay_out
-from assay.store.shards import write_samples
+from assay.store.shards import RESERVED, Column, assign_columns, field_kinds, write_export_shard
 
 SHARD_BYTES = 256 * 2**20
-"""Of decoded pixels in one parquet file, at most, where a single sample has no more."""
+"""Maximum size of decoded pixels per parquet file, unless a single sample is larger."""
 PROVENANCE = "provenance"
-"""The column that says where a row came from: JSON, one text a row, which every tool opens alike."""
-Told = Callable[[Sample], Provenance]
-"""Where a sample came from."""
+"""Column with the provenance of a row as JSON text."""
+ProvenanceLookup = Callable[[Sample], Provenance]
+"""Returns the provenance of a sample."""
 _LABEL = "label"
 _NO_LABEL = "unlabeled"
-# `datasets` takes a folder with one of these words for a split, and then ignores all the other folders.
+# `datasets` treats a folder with one of these words as a split, and then ignores all other folders.
 _SPLIT_WORD = re.compile(
     r"(?:^|(?<=[-._ 0-9]))(?:train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?=$|[-._ 0-9])"
 )
 
 
-def write_hf(samples: Sequence[Sample], images: StoredImages, folder: Path, told: Told | None = None) -> None:
-    """Parquet shards that all have the same columns."""
-    columns = lay_out(field_kinds(samples), _reserved(told))
+def write_hf(
+    samples: Sequence[Sample], images: StoredImages, folder: Path, provenance: ProvenanceLookup | None = None
+) -> None:
+    """Write parquet shards with the same columns."""
+    columns = assign_columns(field_kinds(samples), _reserved(provenance))
     shards = list(_shards(samples))
     with disk_errors(folder):
         (folder / "data").mkdir()
@@ -42,17 +43,21 @@ def write_hf(samples: Sequence[Sample], images: StoredImages, folder: Path, told
         blobs: dict[str, bytes] = {}
         for sample in shard:
             for image, data in zip(_images(sample), images.encoded(_images(sample)), strict=True):
-                blobs.setdefault(image.digest, _marked(data, sample, told))
-        more = {} if told is None else {PROVENANCE: [told(sample).json() for sample in shard]}
-        write_samples(folder / "data" / f"train-{i:05d}-of-{len(shards):05d}.parquet", shard, blobs, columns, more)
+                blobs.setdefault(image.digest, _with_provenance(data, sample, provenance))
+        more = {} if provenance is None else {PROVENANCE: [provenance(sample).json() for sample in shard]}
+        write_export_shard(folder / "data" / f"train-{i:05d}-of-{len(shards):05d}.parquet", shard, blobs, columns, more)
 
 
-def write_imagefolder(samples: Sequence[Sample], images: StoredImages, folder: Path, told: Told | None = None) -> None:
-    """LABEL/ID.png and metadata.csv with every text field; an empty cell is an empty text or a missing one."""
+def write_imagefolder(
+    samples: Sequence[Sample], images: StoredImages, folder: Path, provenance: ProvenanceLookup | None = None
+) -> None:
+    """Write LABEL/ID.png and metadata.csv with every text field; missing text is an empty cell."""
     kinds = field_kinds(samples)
-    columns = [column for column in lay_out(kinds, ("file_name", *_reserved(told))) if column.kind == "text"]
+    columns = [
+        column for column in assign_columns(kinds, ("file_name", *_reserved(provenance))) if column.kind == "text"
+    ]
     names = _safe_names(samples)
-    last = [] if told is None else [PROVENANCE]
+    last = [] if provenance is None else [PROVENANCE]
     with disk_errors(folder), (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(["file_name", "id", *(column.name for column in columns), *last])
@@ -60,36 +65,38 @@ def write_imagefolder(samples: Sequence[Sample], images: StoredImages, folder: P
             for sample, data in zip(shard, images.encoded([_image(sample) for sample in shard]), strict=True):
                 path = f"{names[_label(sample)]}/{sample.id}.png"
                 (folder / path).parent.mkdir(exist_ok=True)
-                (folder / path).write_bytes(_marked(_as_png(data), sample, told))
-                said = [] if told is None else [told(sample).json()]
-                table.writerow([path, sample.id, *(_cell(sample, column) for column in columns), *said])
+                (folder / path).write_bytes(_with_provenance(_as_png(data), sample, provenance))
+                cells = [] if provenance is None else [provenance(sample).json()]
+                table.writerow([path, sample.id, *(_cell(sample, column) for column in columns), *cells])
 
 
-def write_jsonl(samples: Sequence[Sample], images: StoredImages, folder: Path, told: Told | None = None) -> None:
-    """data.jsonl, a field that a sample lacks left out, and images/DIGEST.png, named in the line of its sample.
+def write_jsonl(
+    samples: Sequence[Sample], images: StoredImages, folder: Path, provenance: ProvenanceLookup | None = None
+) -> None:
+    """Write data.jsonl, without missing fields, and images/DIGEST.png.
 
-    One image of several samples is one file, with the provenance of the first.
+    An image of several samples is one file, with the provenance of the first sample.
     """
-    columns = lay_out(field_kinds(samples), _reserved(told))
+    columns = assign_columns(field_kinds(samples), _reserved(provenance))
     with disk_errors(folder), (folder / "data.jsonl").open("w", encoding="utf-8") as file:
         for sample in samples:
             for image, data in zip(_images(sample), images.encoded(_images(sample)), strict=True):
                 (folder / "images").mkdir(exist_ok=True)
                 if not (folder / _file(image)).exists():
-                    (folder / _file(image)).write_bytes(_marked(_as_png(data), sample, told))
-            said = {} if told is None else {PROVENANCE: told(sample).json()}
-            file.write(json.dumps(_line(sample, columns) | said, ensure_ascii=False) + "\n")
+                    (folder / _file(image)).write_bytes(_with_provenance(_as_png(data), sample, provenance))
+            extra = {} if provenance is None else {PROVENANCE: provenance(sample).json()}
+            file.write(json.dumps(_line(sample, columns) | extra, ensure_ascii=False) + "\n")
 
 
 def safe_name(label: str) -> str:
-    """`label` as the name of a folder on any system, which no tool takes for hidden or for a split."""
+    """Portable folder name for a label, neither hidden nor the name of a split."""
     name = re.sub(r"[^\w +&'(),.=~!@-]", "_", label).strip(" .").lstrip("_")
     name = name.encode()[:100].decode(errors="ignore").strip(" .")
     return _SPLIT_WORD.sub(lambda word: f"={word[0]}", name) or "label"
 
 
 def _safe_names(samples: Sequence[Sample]) -> dict[str, str]:
-    """A folder for each label; two labels never share one, even where case does not count."""
+    """Unique folder name by label, also on case-insensitive file systems."""
     names: dict[str, str] = {}
     taken = {"metadata.csv"}
     for label in sorted({_label(sample) for sample in samples}):
@@ -108,14 +115,14 @@ def _label(sample: Sample) -> str:
 
 
 def _image(sample: Sample) -> Image:
-    """The one image of a sample: the field "image", or the only image it has."""
+    """Image of a sample: the field "image", or its only image."""
     named, images = sample.fields.get("image"), _images(sample)
     if isinstance(named, Image):
         return named
     if len(images) == 1:
         return images[0]
     raise StoreError(
-        f"Sample {sample.id} has {len(images)} images and none is called 'image': it does not fit an image folder.",
+        f"Sample {sample.id} has {len(images)} images and no field 'image': image folders need one per sample.",
         hint="Export it as hf or jsonl.",
     )
 
@@ -145,22 +152,22 @@ def _file(image: Image) -> str:
 
 
 def _as_png(data: bytes) -> bytes:
-    """Collected photographs may be JPEG in the store; a file that ends in .png should be one."""
+    """Convert other formats, such as JPEG of collected photographs, to PNG."""
     return data if data.startswith(PNG) else encode_png(decode(data))
 
 
-def _marked(data: bytes, sample: Sample, told: Told | None) -> bytes:
-    """The image with its provenance in it, where it is a PNG file."""
-    return data if told is None or not data.startswith(PNG) else embed_provenance(data, told(sample))
+def _with_provenance(data: bytes, sample: Sample, provenance: ProvenanceLookup | None) -> bytes:
+    """Image with embedded provenance, if it is a PNG file."""
+    return data if provenance is None or not data.startswith(PNG) else embed_provenance(data, provenance(sample))
 
 
-def _reserved(told: Told | None) -> tuple[str, ...]:
-    """Names that are columns of ours."""
-    return RESERVED if told is None else (*RESERVED, PROVENANCE)
+def _reserved(provenance: ProvenanceLookup | None) -> tuple[str, ...]:
+    """Reserved column names."""
+    return RESERVED if provenance is None else (*RESERVED, PROVENANCE)
 
 
 def _shards(samples: Sequence[Sample]) -> Iterator[list[Sample]]:
-    """At least one shard, so that an empty data set opens too."""
+    """Shards of at most SHARD_BYTES; at least one, so that an empty data set can be opened."""
     shard: list[Sample] = []
     size = 0
     for sample in samples:

@@ -2,7 +2,7 @@
 
 A rule, not a reader: a text that turns a request down in words that are not known here is not seen, nor one that warns,
 lectures or changes the subject; and one that says "I can't" is taken at its word, whatever it goes on to do.
-benchmarks/beside.py says how often it agrees with people.
+benchmarks/auxiliary_evaluation.py says how often it agrees with people.
 
 Source: as the string matching of Röttger et al. 2024 (XSTest; paul-rottger/exaggerated-safety,
 evaluation/classify_completions_strmatch.py) and of Zou et al. 2023 (llm-attacks, `test_prefixes`), in words of our own.

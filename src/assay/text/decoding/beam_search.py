@@ -8,9 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.core.decoding import Decoding
-from assay.text.decoding.logits import log_softmax, penalized
-from assay.text.decoding.stepping import Counted, Detokenize, Ending, Stepper
-from assay.text.decoding.traces import Branch, Decoded, Fate, Trace
+from assay.text.decoding.generation import (
+    Branch,
+    BranchStatus,
+    CountingStepper,
+    Decoded,
+    Detokenize,
+    Stepper,
+    StoppingCriteria,
+    Trace,
+)
+from assay.text.decoding.logits import apply_repetition_penalty, log_softmax
 
 
 @dataclass(frozen=True)
@@ -32,62 +40,61 @@ def beam_search(
     eos: Collection[int] = (),
     detokenize: Detokenize | None = None,
 ) -> Trace:
-    """The answers of highest score that keeping `decoding.beams` hypotheses finds.
+    """Beam search with `decoding.beams` hypotheses.
 
-    Each step goes on from every live hypothesis with every token, and orders these branches by the sum of their
-    log-probabilities. Of the `beams` best, those that end become answers, ordered by score / length ** length penalty
-    with the end token counted; of those that do not end, the `beams` best live on. It is over when there are `beams`
-    answers and the best live hypothesis, at its present length, would not better the worst of them; or when nothing
-    can go on.
+    Each step extends every live hypothesis with every token and sorts these branches by the sum of log-probabilities.
+    Of the `beams` best branches, finished ones become answers, ranked by score / length ** length penalty (end token
+    included); the `beams` best unfinished ones stay live. Stops when there are `beams` answers and the best live
+    hypothesis at its current length does not exceed the worst of them, or when no hypothesis is live.
 
-    `eos`: ids of end tokens, any of which ends an answer. Gives fewer than `decoding.answers` where fewer exist.
+    `eos`: ids of end tokens. Returns fewer than `decoding.answers` if fewer exist.
 
     Raises:
-        ValueError: The decoding is not "beam", or has stop strings and no `detokenize`.
-        ContractError: The stepper gave something other than finite logits of the right shape.
+        ValueError: The decoding is not "beam", or has stop strings but no `detokenize`.
+        ContractError: The stepper returned logits of the wrong shape or not finite.
 
-    Source: `_beam_search` of transformers 5.23 with `early_stopping=False`. There, too, the repetition penalty is put
-    on log-probabilities, which are not normalized again, where greedy puts it on logits; a stop strategy that looks
-    ahead ("never") may find better answers. Where we differ: log-probabilities are summed in float64; the first step
-    asks about the prompt once and not `beams` times; stop strings are looked for in the answer alone, not across its
-    border with the prompt; and where there are fewer branches than beams, none is filled in.
+    Source: `_beam_search` of transformers 5.23 with `early_stopping=False`. As there, the repetition penalty applies to
+    log-probabilities without renormalization, whereas greedy applies it to logits; `early_stopping="never"` may find
+    better answers. Differences: log-probabilities are summed in float64; the first step evaluates the prompt once, not
+    `beams` times; stop strings are matched in the answer only, not across the prompt boundary; missing branches are not
+    padded.
     """
     if decoding.strategy != "beam":
         raise ValueError(f"Beam search needs Decoding.strategy 'beam', was {decoding.strategy!r}.")
-    model, ending = Counted(step), Ending(decoding, frozenset(eos), detokenize)
+    model, stopping = CountingStepper(step), StoppingCriteria(decoding, frozenset(eos), detokenize)
     live, finished, rounds = [_Hypothesis()], list[_Hypothesis](), list[tuple[Branch, ...]]()
     while live:
-        branches = _continuations(model, prompt, live, decoding, width=max(2, 1 + len(ending.eos)))
-        ended = [ending.of(branch.ids) is not None for branch in branches]
+        branches = _continuations(model, prompt, live, decoding, width=max(2, 1 + len(stopping.eos)))
+        ended = [stopping.reason(branch.ids) is not None for branch in branches]
         done = [branch for branch, end in zip(branches[: decoding.beams], ended, strict=False) if end]
         live = [branch for branch, end in zip(branches, ended, strict=True) if not end][: decoding.beams]
         finished = sorted(finished + done, key=lambda one: -one.rank(decoding.length_penalty))[: decoding.beams]
         rounds.append(tuple(_branch(branch, live, done, decoding) for branch in branches))
         if _settled(live, finished, decoding):
             break
-    answers = tuple(_decoded(one, ending) for one in finished[: decoding.answers])
+    answers = tuple(_decoded(one, stopping) for one in finished[: decoding.answers])
     return Trace(decoding, answers, model.calls, model.rows, tuple(rounds))
 
 
 def _continuations(
-    model: Counted, prompt: Sequence[int], live: Sequence[_Hypothesis], decoding: Decoding, width: int
+    model: CountingStepper, prompt: Sequence[int], live: Sequence[_Hypothesis], decoding: Decoding, width: int
 ) -> list[_Hypothesis]:
-    """The `width * beams` best of one token more, the best first: so many that `beams` of them do not end."""
-    own = log_softmax(model([[*prompt, *one.ids] for one in live]))
+    """The `width * beams` best one-token extensions, best first; at least `beams` of them are unfinished."""
+    log_probs = log_softmax(model([[*prompt, *one.ids] for one in live]))
     scores = np.stack(
         [
-            one.score + penalized(row, (*prompt, *one.ids), decoding.repetition_penalty)
-            for one, row in zip(live, own, strict=True)
+            one.score + apply_repetition_penalty(row, (*prompt, *one.ids), decoding.repetition_penalty)
+            for one, row in zip(live, log_probs, strict=True)
         ]
     )
     best = np.argsort(-scores, axis=None, kind="stable")[: width * decoding.beams]
-    found = []
-    for place, at in enumerate(best):
-        nth, token = divmod(int(at), own.shape[1])
-        if np.isfinite(scores[nth, token]):
-            one, log_prob = live[nth], live[nth].log_prob + float(own[nth, token])
-            found.append(_Hypothesis((*one.ids, token), log_prob, float(scores[nth, token]), (*one.path, place)))
-    return found
+    extended = []
+    for place, index in enumerate(best):
+        row, token = divmod(int(index), log_probs.shape[1])
+        if np.isfinite(scores[row, token]):
+            one, log_prob = live[row], live[row].log_prob + float(log_probs[row, token])
+            extended.append(_Hypothesis((*one.ids, token), log_prob, float(scores[row, token]), (*one.path, place)))
+    return extended
 
 
 def _settled(live: Sequence[_Hypothesis], finished: Sequence[_Hypothesis], decoding: Decoding) -> bool:
@@ -98,17 +105,17 @@ def _settled(live: Sequence[_Hypothesis], finished: Sequence[_Hypothesis], decod
 
 
 def _branch(one: _Hypothesis, live: Sequence[_Hypothesis], done: Sequence[_Hypothesis], decoding: Decoding) -> Branch:
-    fate: Fate = "live" if one in live else "finished" if one in done else "dropped"
+    fate: BranchStatus = "live" if one in live else "finished" if one in done else "dropped"
     rank = one.rank(decoding.length_penalty) if fate == "finished" else None
     return Branch(one.path[-2] if len(one.path) > 1 else -1, one.ids[-1], one.log_prob, one.score, fate, rank)
 
 
-def _decoded(one: _Hypothesis, ending: Ending) -> Decoded:
+def _decoded(one: _Hypothesis, stopping: StoppingCriteria) -> Decoded:
     return Decoded(
         ids=one.ids,
-        text=ending.text(one.ids),
-        end=ending.of(one.ids) or "length",
+        text=stopping.text(one.ids),
+        end=stopping.reason(one.ids) or "length",
         log_prob=one.log_prob,
         path=one.path,
-        rank=one.rank(ending.decoding.length_penalty),
+        rank=one.rank(stopping.decoding.length_penalty),
     )

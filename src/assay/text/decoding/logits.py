@@ -1,7 +1,7 @@
-"""From a model's logits to what tokens are drawn from: the arithmetic of decoding, in float64.
+"""Logits processing in float64: repetition penalty, temperature, top-k, top-p, min-p.
 
-Written for reading, not for speed: backends are tested against it. Order and ties are those of `generate` in
-transformers 5.23 (`generation/logits_process.py`).
+Reference implementation for tests of backends. Order and ties are those of `generate` in transformers 5.23
+(`generation/logits_process.py`).
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import numpy.typing as npt
 from assay.core.decoding import Decoding
 
 Logits: TypeAlias = npt.NDArray[np.floating[Any]]
-"""Unnormalized natural logarithms of probabilities, the vocabulary last."""
-Floats: TypeAlias = npt.NDArray[np.float64]
+"""Logits; the last axis is the vocabulary."""
+FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 
-def log_softmax(logits: Logits) -> Floats:
-    """Natural logarithms of the probabilities, over the last axis; any shape.
+def log_softmax(logits: Logits) -> FloatArray:
+    """Log-probabilities over the last axis; any shape.
 
-    -inf stays -inf; at least one logit of a row must be finite.
+    -inf stays -inf; each row needs at least one finite logit.
     """
     exact = np.asarray(logits, dtype=np.float64)
-    # Less the largest, or exp would overflow.
+    # Subtract the maximum, so that exp does not overflow.
     shifted = exact - exact.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
-def penalized(logits: Logits, ids: Sequence[int], penalty: float) -> Floats:
-    """`logits` with the repetition penalty: tokens among `ids` are divided by it if above 0, else multiplied.
+def apply_repetition_penalty(logits: Logits, ids: Sequence[int], penalty: float) -> FloatArray:
+    """Logits with the repetition penalty: positive logits of tokens in `ids` are divided by it, negative multiplied.
 
-    Shapes: (vocabulary,) in and out. `ids`: prompt and answer so far; a token there twice is penalized once, and ids
-    beyond the vocabulary are passed over. Above 1 repeats become rarer, below 1 likelier.
+    Shapes: (vocabulary,) in and out. `ids`: prompt and answer so far; repeated tokens are penalized once, ids beyond
+    the vocabulary are ignored.
 
-    Source: Keskar et al. 2019, section 4.1, equation 2, in the form of transformers: the paper divides negative logits
-    too, which would favor them.
+    Source: Keskar et al. 2019, section 4.1, equation 2, as in transformers; the paper also divides negative logits,
+    which would favor them.
     """
     exact = np.array(logits, dtype=np.float64)
     seen = np.unique(np.asarray([token for token in ids if token < exact.size], dtype=np.int64))
@@ -45,15 +45,15 @@ def penalized(logits: Logits, ids: Sequence[int], penalty: float) -> Floats:
     return exact
 
 
-def cut(logits: Logits, decoding: Decoding) -> Floats:
-    """`logits` divided by the temperature, -inf where top-k, then top-p, then min-p leave a token out.
+def truncate(logits: Logits, decoding: Decoding) -> FloatArray:
+    """Logits divided by the temperature, with -inf for tokens that top-k, then top-p, then min-p remove.
 
-    Shapes: (vocabulary,) in and out. Each cut sees what the one before left, renormalized. The most probable token
-    always stays. Ties: all that equal the kth stay with top-k and all that equal the bound with min-p, so more than k
-    may stay; with top-p, of tokens that are equally probable, those with lower ids go first, as torch does on CPU.
+    Shapes: (vocabulary,) in and out. Each step renormalizes the result of the previous one. The most probable token is
+    always kept. Ties: top-k keeps all tokens equal to the kth and min-p all equal to the bound, so more than k may
+    remain; top-p removes lower ids first among equal probabilities, as torch does on CPU.
 
     Source: Fan et al. 2018, section 5.1 (top-k); Holtzman et al. 2020, section 3.1 (top-p); Nguyen et al. 2024, section
-    3 (min-p). Where a sum of probabilities meets `top_p` but for rounding, float32 backends may keep one token more or
+    3 (min-p). If a sum of probabilities equals `top_p` up to rounding, float32 backends may keep one token more or
     less.
     """
     exact = np.asarray(logits, dtype=np.float64) / decoding.temperature
@@ -67,25 +67,25 @@ def cut(logits: Logits, decoding: Decoding) -> Floats:
     return exact
 
 
-def _top_k(logits: Floats, k: int) -> Floats:
+def _top_k(logits: FloatArray, k: int) -> FloatArray:
     kth = np.sort(logits)[-min(k, logits.size)]
     return np.where(logits < kth, -np.inf, logits)
 
 
-def _top_p(logits: Floats, p: float) -> Floats:
+def _top_p(logits: FloatArray, p: float) -> FloatArray:
     order = np.argsort(logits, kind="stable")
-    # From the improbable end: a token goes while it and all below it hold no more than the share to leave out.
-    gone = np.cumsum(np.exp(log_softmax(logits[order]))) <= 1 - p
-    gone[-1] = False
-    left = logits.copy()
-    left[order[gone]] = -np.inf
-    return left
+    # In ascending order, remove tokens while their cumulative probability is at most 1 - p.
+    removed = np.cumsum(np.exp(log_softmax(logits[order]))) <= 1 - p
+    removed[-1] = False
+    kept = logits.copy()
+    kept[order[removed]] = -np.inf
+    return kept
 
 
-def distribution(logits: Logits, decoding: Decoding) -> Floats:
-    """Probabilities that the next token is drawn with, after temperature and cuts: (vocabulary,), sum 1, 0 where cut.
+def distribution(logits: Logits, decoding: Decoding) -> FloatArray:
+    """Sampling distribution of the next token after `truncate`: (vocabulary,), sum 1.
 
-    The repetition penalty is not in it, as that needs the ids: see `penalized`.
+    Does not include the repetition penalty, which needs the ids: see `apply_repetition_penalty`.
     """
-    probable = np.exp(log_softmax(cut(logits, decoding)))
+    probable = np.exp(log_softmax(truncate(logits, decoding)))
     return np.asarray(probable / probable.sum())

@@ -1,13 +1,13 @@
-"""Perplexity of texts from the log-probabilities of their tokens: by token, by word and by byte.
+"""Perplexity of texts from token log-probabilities: per token, word and byte.
 
-Only what a model gives for the tokens is used; models with other tokenizers are compared by byte or by word. A text's
-first token has nothing before it and is not scored, so it counts for no token, while its word and its bytes count: of
-short texts perplexity by word and by byte is too low, and more so for a model with long tokens. Compare on long ones.
+Compare models with different tokenizers per byte or per word. The first token of a text has no context and is not
+scored, but its word and bytes are counted, so perplexity per word and byte of short texts is too low, more so with long
+tokens. Compare on long texts.
 
-Source: lm-evaluation-harness (lm_eval/api/task.py, PerplexityTask): words are what stands between runs of white space
-(`re.split`, so space at an end is one word more), bytes are UTF-8's, and a corpus is summed before it is divided. We
-differ in the first token, which the harness scores after the model's end-of-text token. Windows are those of Hugging
-Face's "Perplexity of fixed-length models"; the sum there counts one token too few in each window but the first.
+Source: lm-evaluation-harness (lm_eval/api/task.py, PerplexityTask): words are split at white space (`re.split`, so
+trailing space adds a word), bytes are UTF-8, and a corpus is summed before division. Unlike the harness, the first
+token is not scored after the end-of-text token. Windows follow Hugging Face's "Perplexity of fixed-length models",
+whose sum counts one token too few in each window but the first.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _SPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class CorpusPerplexity:
-    """What a model gave to one text or to many."""
+    """Summed log-probability of one or more texts, with counts."""
 
     log_prob: float
-    """Of all scored tokens together, in nats."""
+    """Sum over scored tokens, in nats."""
     tokens: int
-    """How many were scored."""
+    """Scored tokens."""
     words: int
     bytes: int
     texts: int = 1
 
     @property
     def per_token(self) -> float:
-        """The exponential of the mean negative log-probability; infinite where that is beyond a float.
+        """Exponential of the mean negative log-probability; infinite on overflow.
 
         Raises:
             ValueError: No token was scored.
@@ -43,46 +43,46 @@ class CorpusPerplexity:
 
     @property
     def per_word(self) -> float:
-        """As `per_token`, the sum divided by the words."""
+        """As `per_token`, normalized by words."""
         return self._by(self.words)
 
     @property
     def per_byte(self) -> float:
-        """As `per_token`, the sum divided by the bytes."""
+        """As `per_token`, normalized by bytes."""
         return self._by(self.bytes)
 
     @property
     def bits_per_byte(self) -> float:
-        """The logarithm of `per_byte` to base 2."""
+        """Base-2 logarithm of `per_byte`."""
         return math.log2(self.per_byte)
 
     def _by(self, count: int) -> float:
         if not self.tokens:
-            raise ValueError("No token was scored: a perplexity needs two tokens or more.")
-        # A probability of 1 may come with a logarithm above 0 in its last bit.
+            raise ValueError("No token was scored; perplexity needs at least two tokens.")
+        # Rounding may put the log-probability of a certain token just above 0.
         mean = max(0.0, -self.log_prob / count)
         return math.exp(mean) if mean < math.log(2) * 1024 else math.inf
 
 
 @dataclass(frozen=True)
-class Window:
-    """Tokens `begin` to `end` of a text, of which the `last` ones are scored; those before are what they follow."""
+class TokenWindow:
+    """Tokens `begin` to `end` of a text, of which the `last` ones are scored and the others are context."""
 
     begin: int
     end: int
     last: int
 
 
-def of_text(text: str, log_probs: Sequence[float | None]) -> CorpusPerplexity:
-    """The perplexity of a text, given its tokens' natural logarithms; None for a token that was not scored."""
+def text_perplexity(text: str, log_probs: Sequence[float | None]) -> CorpusPerplexity:
+    """Perplexity of a text from its token log-probabilities; None for a token that was not scored."""
     scored = [value for value in log_probs if value is not None]
     return CorpusPerplexity(math.fsum(scored), len(scored), len(_SPACE.split(text)), len(text.encode("utf-8")))
 
 
-def of_corpus(parts: Iterable[CorpusPerplexity]) -> CorpusPerplexity:
-    """All texts as one: sums are divided, never perplexities averaged; 0 texts have no perplexity.
+def corpus_perplexity(parts: Iterable[CorpusPerplexity]) -> CorpusPerplexity:
+    """Perplexity of a corpus: log-probabilities and counts are summed, perplexities are not averaged.
 
-    A text without a scored token is left out: its words and bytes would stand there as if they were no surprise.
+    Texts without a scored token are excluded, as their words and bytes would count with log-probability 0.
     """
     kept = [part for part in parts if part.tokens]
     return CorpusPerplexity(
@@ -91,23 +91,23 @@ def of_corpus(parts: Iterable[CorpusPerplexity]) -> CorpusPerplexity:
     )
 
 
-def windows(tokens: int, size: int, stride: int) -> list[Window]:
-    """How a text of so many tokens is read by a model that takes `size`: each but the first scored once.
+def token_windows(tokens: int, size: int, stride: int) -> list[TokenWindow]:
+    """Windows of at most `size` tokens that score each token but the first once.
 
-    A window begins `stride` tokens after the one before, and scores what that one did not: so each token but those of
-    the first window follows at least `size - stride` others. One window where all fit in it; none for fewer than two.
+    Windows start `stride` tokens apart and score the tokens that the previous window did not, so each token after the
+    first window has at least `size - stride` tokens of context. Fewer than two tokens give no window.
 
     Raises:
-        ValueError: `stride` is not between 1 and `size - 1`, so that a token would stand first in its window.
+        ValueError: `stride` is not between 1 and `size - 1`, so a scored token would have no context.
     """
     if not 1 <= stride < size:
-        raise ValueError(f"A stride must be 1 to {size - 1} for windows of {size} tokens, was {stride}.")
-    found: list[Window] = []
+        raise ValueError(f"stride must be between 1 and {size - 1} for windows of {size} tokens, was {stride}.")
+    result: list[TokenWindow] = []
     done = 1
     for begin in range(0, tokens, stride):
         if done >= tokens:
             break
         end = min(begin + size, tokens)
-        found.append(Window(begin, end, end - done))
+        result.append(TokenWindow(begin, end, end - done))
         done = end
-    return found
+    return result

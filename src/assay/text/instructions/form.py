@@ -1,6 +1,6 @@
-"""How a text is built: its lines, sentences and bullet points, what it says twice, and whether it comes to an end."""
+"""Format of a text: lines, sentences, bullet points, repetition and completeness."""
 
-# ruff: noqa: RUF001 -- full stops, brackets and quotation marks of every script are what is read here.
+# ruff: noqa: RUF001 -- punctuation of every script is matched here.
 from __future__ import annotations
 
 import re
@@ -10,71 +10,68 @@ from assay.text.answers.extraction import sentence_end
 from assay.text.similarity.tokens import tokens
 
 _BULLET = re.compile(r"^[ \t]*[-*+•‣◦▪·][ \t]+\S", re.MULTILINE)
-_ITEM = re.compile(r"^[ \t]*(?:(?:[-*+•‣◦▪·]|\d{1,3}[.)])[ \t]+){1,2}", re.MULTILINE)
-_ENDED = re.compile(r"(?:[.!?…。！？।։؟]|```|~~~)[\"'”’»」』)\]}*_`]*\Z")
+_LIST_MARKER = re.compile(r"^[ \t]*(?:(?:[-*+•‣◦▪·]|\d{1,3}[.)])[ \t]+){1,2}", re.MULTILINE)
+_COMPLETE_END = re.compile(r"(?:[.!?…。！？।։؟]|```|~~~)[\"'”’»」』)\]}*_`]*\Z")
 
 
-def lines(text: str) -> int:
-    """Lines that are not blank."""
+def count_lines(text: str) -> int:
+    """Number of lines that are not blank."""
     return sum(1 for line in text.splitlines() if line.strip())
 
 
-def bullets(text: str) -> int:
-    """Lines that begin with a bullet: a hyphen, an asterisk, a plus sign or a dot, and a space. Numbers are none."""
+def count_bullets(text: str) -> int:
+    """Number of lines that begin with a bullet: a hyphen, asterisk, plus sign or dot, then a space."""
     return len(_BULLET.findall(text))
 
 
-def sentences(text: str) -> int:
-    """Stretches with a word in them that end at a full stop of any script, or at the end of a line.
+def count_sentences(text: str) -> int:
+    """Number of sentences, as split by `split_sentences`."""
+    return len(split_sentences(text))
 
-    A stop after "Dr." and its like, or an initial, ends none; the mark or number of a list's item is no part of one.
+
+def split_sentences(text: str) -> list[str]:
+    """Split text at full stops of any script and at line ends; parts without a word are dropped.
+
+    Abbreviations such as "Dr." and initials do not end a sentence. List markers are removed.
     """
-    return len(sentence_list(text))
+    return [part.strip() for part in _sentence_spans(_LIST_MARKER.sub("", text)) if tokens(part)]
 
 
-def sentence_list(text: str) -> list[str]:
-    """Those stretches, each with its full stop."""
-    return [part.strip() for part in _stretches(_ITEM.sub("", text)) if tokens(part)]
-
-
-def repeated_share(text: str, n: int) -> float:
-    """The share of a text's runs of `n` words that are there a second time or more; 0 where it has no such run.
-
-    It is 1 - distinct-n (Li et al. 2016, section 5.2), words as in `tokens`.
-    """
+def repeated_ngram_fraction(text: str, n: int) -> float:
+    """Fraction of repeated word n-grams, 1 - distinct-n (Li et al. 2016, section 5.2); 0 without n-grams."""
     words = tokens(text)
-    runs = [tuple(words[start : start + n]) for start in range(len(words) - n + 1)]
-    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+    ngrams = [tuple(words[start : start + n]) for start in range(len(words) - n + 1)]
+    return 1 - len(set(ngrams)) / len(ngrams) if ngrams else 0.0
 
 
-def ended(text: str) -> bool:
-    """Whether a text ends as sentences do, or with a closed block of code, and not in the middle of one."""
-    return _ENDED.search(text.rstrip()) is not None
+def is_complete(text: str) -> bool:
+    """Whether a text ends with sentence punctuation or a closed code block."""
+    return _COMPLETE_END.search(text.rstrip()) is not None
 
 
-class Words:
-    """A text in which words are looked for, whatever their case."""
+class PhraseSearch:
+    """Case-insensitive search for phrases in one text."""
 
     def __init__(self, text: str) -> None:
         self._plain = text
-        self._words = _joined(tokens(text))
+        self._words = _one_line_per_word(tokens(text))
 
     def __contains__(self, phrase: str) -> bool:
-        """Whether the words of `phrase` stand in the text one after the other; what holds no word is looked for as is.
+        """Whether the words of `phrase` are consecutive in the text; a phrase without words is matched literally.
 
-        A phrase of Korean, Chinese, Japanese or Thai is found within longer words too, as their particles ask for.
+        Korean, Chinese, Japanese and Thai phrases also match within longer words, because particles are attached.
         """
-        wanted = tokens(phrase)
-        return _joined(wanted) in self._words if wanted else phrase in self._plain
+        words = tokens(phrase)
+        return _one_line_per_word(words) in self._words if words else phrase in self._plain
 
 
-def _joined(words: Sequence[str]) -> str:
+def _one_line_per_word(words: Sequence[str]) -> str:
     return f"\n{chr(10).join(words)}\n"
 
 
-def _stretches(text: str) -> Iterator[str]:
-    at = 0
-    while at < len(text):
-        end = sentence_end(text, at, len(text))
-        yield text[at : end + 1]
-        at = end + 1
+def _sentence_spans(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = sentence_end(text, start, len(text))
+        yield text[start : end + 1]
+        start = end + 1

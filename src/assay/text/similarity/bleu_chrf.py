@@ -1,7 +1,7 @@
-"""BLEU and chrF by sacrebleu, each with the signature that lets somebody else get the same number.
+"""BLEU and chrF by sacrebleu, with the signature that makes a score reproducible.
 
-Source: Papineni et al. 2002 (BLEU), Popović 2015 and 2017 (chrF, chrF++), Post 2018 (signatures). Nothing is computed
-here: BLEU differs with its tokenizer and smoothing, so there should be one implementation.
+Source: Papineni et al. 2002 (BLEU), Popović 2015 and 2017 (chrF, chrF++), Post 2018 (signatures). sacrebleu
+computes both: BLEU depends on tokenizer and smoothing, so there should be one implementation.
 """
 
 from __future__ import annotations
@@ -10,70 +10,70 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from assay.core.extras import require
+from assay.core.errors import require
 
-Cut: TypeAlias = Literal["13a", "intl", "char", "zh", "none"]
-"""How BLEU cuts words: as WMT does; by Unicode's punctuation; each character, as for Japanese, Korean or Thai; Chinese
-characters alone; or at spaces, where the text is cut already."""
+BleuTokenizer: TypeAlias = Literal["13a", "intl", "char", "zh", "none"]
+"""sacrebleu's BLEU tokenizers: WMT's; Unicode punctuation; characters, for Japanese, Korean or Thai; Chinese
+characters only; none, for tokenized text."""
 
 
 @dataclass(frozen=True)
 class SacrebleuScore:
-    """A score, and how it was made."""
+    """Score with its signature."""
 
     value: float
     """0 to 100."""
     signature: str
-    """sacrebleu's, with its version: quote it beside the number."""
+    """sacrebleu's signature with its version; report it with the score."""
 
 
-Metric: TypeAlias = Callable[[bool], Any]
-"""`bleu` or `chrf`: sacrebleu's own, for one sentence where True, else for a corpus."""
+MetricFactory: TypeAlias = Callable[[bool], Any]
+"""`bleu` or `chrf`: returns a sacrebleu metric, for one sentence if True, otherwise for a corpus."""
 
 
-def bleu(tokenize: Cut = "13a") -> Metric:
-    """BLEU of up to four words, in per cent.
+def bleu(tokenize: BleuTokenizer = "13a") -> MetricFactory:
+    """BLEU-4, in percent.
 
-    Of a sentence: with exponential smoothing and no more orders than it has (effective order), as sacrebleu advises.
-    The mean over sentences is not the BLEU of a corpus.
+    Sentence BLEU uses exponential smoothing and effective order, as sacrebleu recommends. Mean sentence BLEU is not
+    corpus BLEU.
     """
     metrics = require("sacrebleu.metrics", "text")
     return lambda sentence: metrics.BLEU(tokenize=tokenize, effective_order=sentence, force=True)
 
 
-def chrf(word_order: Literal[0, 2] = 0) -> Metric:
-    """chrF2 of up to six characters, in per cent; with a `word_order` of 2 chrF2++, which looks at words too."""
+def chrf(word_order: Literal[0, 2] = 0) -> MetricFactory:
+    """chrF2 with character 6-grams, in percent; with `word_order=2` chrF2++, which includes word n-grams."""
     metrics = require("sacrebleu.metrics", "text")
     return lambda sentence: metrics.CHRF(word_order=word_order)
 
 
-def of_text(metric: Metric, text: str, references: Sequence[str]) -> SacrebleuScore:
-    """The score of one text against one or more references.
+def sentence_score(metric: MetricFactory, text: str, references: Sequence[str]) -> SacrebleuScore:
+    """Score of one text against one or more references.
 
     Raises:
-        ValueError: There is no reference.
+        ValueError: No references.
     """
     if not references:
         raise ValueError("There is no reference to compare with.")
     scorer = metric(True)
-    return _overlap(scorer.sentence_score(text, list(references)), scorer)
+    return _with_signature(scorer.sentence_score(text, list(references)), scorer)
 
 
-def of_corpus(metric: Metric, texts: Sequence[str], references: Sequence[Sequence[str]]) -> SacrebleuScore:
-    """The score of all texts together, `references[i]` being those of `texts[i]`, of any number from one on.
+def corpus_score(metric: MetricFactory, texts: Sequence[str], references: Sequence[Sequence[str]]) -> SacrebleuScore:
+    """Corpus score; `references[i]` are the references of `texts[i]`, one or more.
 
     Raises:
-        ValueError: There is no text, a text has no reference, or there are not as many lists as texts.
+        ValueError: No texts, a text without references, or a different number of texts and reference lists.
     """
     if not texts or len(texts) != len(references) or not all(references):
         raise ValueError(f"Texts need references, one list each: {len(texts)} texts, {len(references)} lists.")
-    most = max(map(len, references))
-    # sacrebleu wants the first references of all texts, then the second ones; None where a text has no more.
-    streams = [[own[nth] if nth < len(own) else None for own in references] for nth in range(most)]
+    max_references = max(map(len, references))
+    # sacrebleu takes the first references of all texts, then the second ones; None if a text has no more.
+    streams = [[refs[i] if i < len(refs) else None for refs in references] for i in range(max_references)]
     scorer = metric(False)
-    return _overlap(scorer.corpus_score(list(texts), streams), scorer)
+    return _with_signature(scorer.corpus_score(list(texts), streams), scorer)
 
 
-def _overlap(score: Any, scorer: Any) -> SacrebleuScore:
-    # The exponential of a mean of logarithms may pass 100 in its last bit.
+def _with_signature(score: Any, scorer: Any) -> SacrebleuScore:
+    # Rounding may put the exponential of a mean of logarithms just above 100.
     return SacrebleuScore(min(100.0, float(score.score)), str(scorer.get_signature()))

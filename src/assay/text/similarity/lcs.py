@@ -1,7 +1,7 @@
-"""The longest common subsequence of two sequences of tokens, a whole row of its table at once.
+"""Longest common subsequence (LCS) of token sequences, bit-parallel.
 
-The table's rows are kept as bits of Python's integers: bit i of a row is 0 where the subsequence grows at place i. So a
-row costs a few additions of long integers, and 150,000 tokens are compared with 150,000 in seconds.
+A row of the dynamic programming table is one Python integer: bit i is 0 if the LCS length increases at position i. A
+row costs a few additions of long integers; two sequences of 150,000 tokens take seconds.
 
 Source: Crochemore et al. 2001, "A fast and practical bit-vector algorithm for the longest common subsequence problem";
 Hyyrö 2004, "Bit-parallel LCS-length computation revisited".
@@ -17,99 +17,100 @@ from typing import TypeVar
 Token = TypeVar("Token", bound=Hashable)
 
 BLOCK = 8192
-"""Places in an integer of `lcs_length`: long ones are cheap by the bit, and one mask a different token must fit."""
+"""Positions per integer in `lcs_length`: longer integers cost less per bit, but there is one mask per distinct
+token."""
 
 
-def masks_of(sequence: Sequence[Token]) -> dict[Token, int]:
-    """Where each token stands: bit i for place i."""
-    found: dict[Token, int] = {}
+def token_masks(sequence: Sequence[Token]) -> dict[Token, int]:
+    """Positions of each token as a bit mask: bit i for position i."""
+    masks: dict[Token, int] = {}
     bit = 1
     for token in sequence:
-        found[token] = found.get(token, 0) | bit
+        masks[token] = masks.get(token, 0) | bit
         bit <<= 1
-    return found
+    return masks
 
 
-def length_by_masks(masks: Mapping[Token, int], size: int, other: Sequence[Token]) -> int:
-    """How many tokens the longest common subsequence of `other` and one whose `masks_of` are known has.
+def lcs_length_by_masks(masks: Mapping[Token, int], size: int, other: Sequence[Token]) -> int:
+    """LCS length of `other` and a sequence of length `size` with these `token_masks`.
 
-    For one short sequence against many; `lcs_length` is for long ones.
+    For one short sequence against many; use `lcs_length` for long sequences.
     """
     row = full = (1 << size) - 1
     for token in other:
         matched = row & masks.get(token, 0)
         if matched:
-            # What is carried above `size` counts for nothing, and is cut once at the end.
+            # Carries above bit `size` are ignored and masked once at the end.
             row = (row + matched) | (row ^ matched)
     return size - (row & full).bit_count()
 
 
 def lcs_length(a: Sequence[Token], b: Sequence[Token]) -> int:
-    """How many tokens the longest common subsequence has."""
+    """Length of the longest common subsequence."""
     shared = set(a) & set(b)
     first = [token for token in a if token in shared]
     second = [token for token in b if token in shared]
-    same = _same_start(first, second)
-    first, second = first[same:], second[same:]
-    left = _same_start(first[::-1], second[::-1])
-    first, second = first[: len(first) - left], second[: len(second) - left]
+    prefix = _common_prefix_length(first, second)
+    first, second = first[prefix:], second[prefix:]
+    suffix = _common_prefix_length(first[::-1], second[::-1])
+    first, second = first[: len(first) - suffix], second[: len(second) - suffix]
     if len(first) > len(second):
         first, second = second, first
     if len(first) <= BLOCK:
-        return same + left + length_by_masks(masks_of(first), len(first), second)
-    # What a block carries over at each token of `second` is where the next one begins: 0 or 1.
-    carries, found = bytearray(len(second)), same + left
+        return prefix + suffix + lcs_length_by_masks(token_masks(first), len(first), second)
+    # The carry of a block (0 or 1) at each token of `second` is an input of the next block.
+    carries, length = bytearray(len(second)), prefix + suffix
     for start in range(0, len(first), BLOCK):
-        found += _block(first[start : start + BLOCK], second, carries)
-    return found
+        length += _block(first[start : start + BLOCK], second, carries)
+    return length
 
 
 def _block(part: Sequence[Token], other: Sequence[Token], carries: bytearray) -> int:
-    """What places of one block add to the length."""
-    masks, size = masks_of(part), len(part)
+    """LCS length that the positions of one block contribute; updates `carries`."""
+    masks, size = token_masks(part), len(part)
     row = full = (1 << size) - 1
-    for nth, token in enumerate(other):
+    for i, token in enumerate(other):
         matched = row & masks.get(token, 0)
-        if matched or carries[nth]:
-            total = row + matched + carries[nth]
-            carries[nth] = total >> size
+        if matched or carries[i]:
+            total = row + matched + carries[i]
+            carries[i] = total >> size
             row = (total & full) | (row ^ matched)
     return size - row.bit_count()
 
 
-def _same_start(a: Sequence[Token], b: Sequence[Token]) -> int:
-    """How many tokens both begin with."""
-    return next((nth for nth, (one, two) in enumerate(zip(a, b, strict=False)) if one != two), min(len(a), len(b)))
+def _common_prefix_length(a: Sequence[Token], b: Sequence[Token]) -> int:
+    """Length of the common prefix."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def lcs_places(masks: Mapping[Token, int], size: int, other: Sequence[Token]) -> int:
-    """The places of one longest common subsequence, as bits: the very one that rouge_score finds.
+def lcs_positions(masks: Mapping[Token, int], size: int, other: Sequence[Token]) -> int:
+    """Positions of one longest common subsequence as a bit mask, the same one that rouge_score selects.
 
     Args:
-        masks: `masks_of` the sequence whose places are meant.
-        size: Its length.
-        other: The sequence it is compared with.
+        masks: `token_masks` of the sequence whose positions are returned.
+        size: Length of that sequence.
+        other: Sequence to compare with.
 
-    There may be several of one length. rouge_score walks the table back from its end: diagonally where tokens are the
-    same, else one token less of `other` where only that keeps the length, else one place less. So at each token of
-    `other` the next place is the last one that matches it or at which the row grows.
+    There may be several LCS. rouge_score backtracks from the end of the table: diagonally if tokens are equal, else one
+    token back in `other` if only that keeps the length, else one position back. So at each token of `other` the next
+    position is the last one that matches it or at which the row increases.
     """
     columns, full = [masks.get(token, 0) for token in other], (1 << size) - 1
 
-    def grown(row: int, column: int) -> int:
+    def next_row(row: int, column: int) -> int:
         matched = row & column
         return ((row + matched) | (row ^ matched)) & full
 
-    # Rows are made twice, so that only about the root of them are kept at once.
+    # Checkpoints: rows are computed twice, so that memory is proportional to the square root of their number.
     step = max(256, isqrt(len(columns)))
-    kept = [full]
+    checkpoints = [full]
     for start in range(0, len(columns) - step, step):
-        *_, row = accumulate(columns[start : start + step], grown, initial=kept[-1])
-        kept.append(row)
+        *_, row = accumulate(columns[start : start + step], next_row, initial=checkpoints[-1])
+        checkpoints.append(row)
     chosen, below = 0, size
-    for nth in reversed(range(len(kept))):
-        part = columns[nth * step : (nth + 1) * step]
-        rows = list(accumulate(part, grown, initial=kept[nth]))
+    for i in reversed(range(len(checkpoints))):
+        part = columns[i * step : (i + 1) * step]
+        rows = list(accumulate(part, next_row, initial=checkpoints[i]))
         for row, column in zip(rows[:0:-1], reversed(part), strict=True):
             below = (((row ^ full) | column) & ((1 << below) - 1)).bit_length()
             if not below:

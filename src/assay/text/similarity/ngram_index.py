@@ -1,6 +1,6 @@
-"""Which text of many shares most with another, by runs of words that both have? Exact, and linear in the texts.
+"""Exact index of n-grams: which indexed text shares the most n-grams with a text. Linear in the size of the texts.
 
-Runs are found by 64-bit hashes in sorted tables, and what a hash finds is compared word by word.
+N-grams are looked up by 64-bit hash in sorted tables, and hits are verified token by token.
 """
 
 from __future__ import annotations
@@ -13,35 +13,34 @@ import numpy.typing as npt
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Hashes: TypeAlias = npt.NDArray[np.uint64]
-_UNKNOWN = -1
-"""A token that no text of the index has."""
+_UNKNOWN_TOKEN = -1
+"""Id of tokens that are not in the index."""
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 """Constants of splitmix64 (Steele, Lea and Flood 2014)."""
 
 
-class RunOverlap(NamedTuple):
-    """What one text shares with another."""
+class SharedNgrams(NamedTuple):
+    """N-grams that a text shares with an indexed text."""
 
     number: int
-    """Of the other, as it was given."""
-    own: float
-    """Share of the text's tokens that lie in a shared run, above 0 and at most 1."""
-    other: float
-    """Share of the other's tokens that do."""
-    run: tuple[int, int]
-    """Where the text's longest stretch of shared runs begins and ends."""
+    """Position of the indexed text."""
+    query_fraction: float
+    """Fraction of the text's tokens that lie in a shared n-gram, in (0, 1]."""
+    indexed_fraction: float
+    """The same fraction of the indexed text's tokens."""
+    span: tuple[int, int]
+    """Start and end of the longest contiguous span of shared n-grams in the text."""
 
     @property
-    def share(self) -> float:
-        """The larger of both: a text that holds the other whole, or lies whole in it, has 1."""
-        return max(self.own, self.other)
+    def max_fraction(self) -> float:
+        """The larger fraction; 1 if one text contains the other."""
+        return max(self.query_fraction, self.indexed_fraction)
 
 
-class GramIndex:
-    """Texts as tokens, to be asked which of them shares most with a text.
+class NgramIndex:
+    """Index of tokenized texts by their n-grams.
 
-    Two texts share the runs of `n` tokens that both have, in whichever places. Where one of them has fewer than `n`
-    tokens, runs are as long as that one, which is then there whole or not at all.
+    If one of two texts has fewer than `n` tokens, that whole text is the n-gram.
     """
 
     def __init__(self, texts: Sequence[Sequence[str]], n: int) -> None:
@@ -55,31 +54,31 @@ class GramIndex:
         self._short = [int(size) for size in np.unique(self._lengths) if 0 < size < n]
         self._tables: dict[tuple[int, bool], tuple[Hashes, Ints]] = {}
 
-    def most(self, text: Sequence[str]) -> RunOverlap | None:
-        """The text of the index with the largest share, the first of equals; None where no run is shared."""
+    def best_match(self, text: Sequence[str]) -> SharedNgrams | None:
+        """Indexed text with the largest fraction, the first of equals; None if no n-gram is shared."""
         if not text:
             return None
-        own = np.array([self._numbers.get(token, _UNKNOWN) for token in text], np.int64)
+        own = np.array([self._numbers.get(token, _UNKNOWN_TOKEN) for token in text], np.int64)
         usual = min(self._n, len(text))
-        found = [self._best(own, size, whole=True) for size in self._short if size < usual]
-        found.append(self._best(own, usual, whole=False))
-        return max((one for one in found if one), key=lambda one: (one.share, -one.number), default=None)
+        matches = [self._best(own, size, whole=True) for size in self._short if size < usual]
+        matches.append(self._best(own, usual, whole=False))
+        return max((one for one in matches if one), key=lambda one: (one.max_fraction, -one.number), default=None)
 
-    def _best(self, own: Ints, size: int, *, whole: bool) -> RunOverlap | None:
-        """The same among texts of just `size` tokens, or of at least as many."""
-        places, others = self._meetings(own, size, whole=whole)
+    def _best(self, own: Ints, size: int, *, whole: bool) -> SharedNgrams | None:
+        """Best match among texts of exactly `size` tokens (`whole`), or of at least `size`."""
+        places, others = self._matches(own, size, whole=whole)
         if not len(places):
             return None
         owners = self._owner[others]
-        numbers, here = _covered(owners, places, size)
-        _, there = _covered(owners, others, size)
+        numbers, here = _count_covered(owners, places, size)
+        _, there = _count_covered(owners, others, size)
         ours, theirs = here / len(own), there / self._lengths[numbers]
         best = int(np.maximum(ours, theirs).argmax())
-        run = _longest(places[owners == numbers[best]], size)
-        return RunOverlap(int(numbers[best]), float(ours[best]), float(theirs[best]), run)
+        run = _longest_span(places[owners == numbers[best]], size)
+        return SharedNgrams(int(numbers[best]), float(ours[best]), float(theirs[best]), run)
 
-    def _meetings(self, own: Ints, size: int, *, whole: bool) -> tuple[Ints, Ints]:
-        """Where a run stands in the text, and where in the index, of every run that both have."""
+    def _matches(self, own: Ints, size: int, *, whole: bool) -> tuple[Ints, Ints]:
+        """Positions in the text and in the index of every shared n-gram."""
         table, starts = self._table(size, whole=whole)
         hashes = _hashes(own, size)
         first, last = (np.searchsorted(table, hashes, side) for side in ("left", "right"))
@@ -93,7 +92,7 @@ class GramIndex:
         return places[same], others[same]
 
     def _table(self, size: int, *, whole: bool) -> tuple[Hashes, Ints]:
-        """Hashes of runs in order, and where each begins."""
+        """Sorted n-gram hashes and the start of each n-gram."""
         if (size, whole) not in self._tables:
             if whole:
                 starts = self._starts[self._lengths == size]
@@ -107,7 +106,7 @@ class GramIndex:
 
 
 def _hashes(ids: Ints, size: int) -> Hashes:
-    """Of every run of `size`. Shape: (len(ids) - size + 1,)."""
+    """Hashes of all n-grams of `size` tokens. Shape: (len(ids) - size + 1,)."""
     mixed = (ids.astype(np.uint64) + np.uint64(1)) * _MIX[0]
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX[1]
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX[2]
@@ -119,8 +118,8 @@ def _hashes(ids: Ints, size: int) -> Hashes:
     return found
 
 
-def _covered(owners: Ints, places: Ints, size: int) -> tuple[Ints, Ints]:
-    """Owners in order, and how many tokens lie in runs of `size` that begin at those places, each once."""
+def _count_covered(owners: Ints, places: Ints, size: int) -> tuple[Ints, Ints]:
+    """Sorted owners, and for each the number of distinct tokens in n-grams of `size` that start at `places`."""
     order = np.lexsort((places, owners))
     owners, places = owners[order], places[order]
     steps = np.full(len(places), size)
@@ -129,8 +128,8 @@ def _covered(owners: Ints, places: Ints, size: int) -> tuple[Ints, Ints]:
     return numbers, np.bincount(inverse, steps).astype(np.int64)
 
 
-def _longest(places: Ints, size: int) -> tuple[int, int]:
-    """The longest stretch of runs that touch, the first of equals."""
+def _longest_span(places: Ints, size: int) -> tuple[int, int]:
+    """Longest span of adjacent or overlapping n-grams, the first of equals."""
     places = np.unique(places)
     breaks = np.flatnonzero(np.diff(places) > size)
     starts, ends = places[np.r_[0, breaks + 1]], places[np.r_[breaks, len(places) - 1]] + size

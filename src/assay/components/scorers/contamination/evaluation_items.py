@@ -12,7 +12,7 @@ from assay.core.errors import FieldError
 from assay.core.lab import Lab
 from assay.core.roles import Scorer, Source
 from assay.core.sample import Sample
-from assay.text.similarity.tokens import by_character, tokens
+from assay.text.similarity.tokens import is_character_tokenized, tokens
 
 NOT_READ = frozenset(
     (
@@ -76,7 +76,7 @@ def readable(sample: Sample) -> dict[str, str]:
 
 def is_long(text: str, min_words: int) -> bool:
     """Whether a text has `min_words` words, or twice as many characters if it is tokenized by character."""
-    return len(tokens(text)) >= (2 * min_words if by_character(text) else min_words)
+    return len(tokens(text)) >= (2 * min_words if is_character_tokenized(text) else min_words)
 
 
 def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, lab: Lab) -> list[Part]:

@@ -20,8 +20,8 @@ from assay.core.lab import Lab
 from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.similarity.ngram_index import GramIndex, RunOverlap
-from assay.text.similarity.tokens import by_character, joined, tokens
+from assay.text.similarity.ngram_index import NgramIndex, SharedNgrams
+from assay.text.similarity.tokens import is_character_tokenized, join_tokens, tokens
 
 QUOTED = 12
 """Words of the longest common run in a reason."""
@@ -75,13 +75,13 @@ class NgramOverlap:
     def _one(self, parts: Sequence[Part], items: _Items) -> Outcome:
         if not any(is_long(part.text, self.min_words) for part in parts):
             return Unscored("not_applicable", f"No text of the sample has {self.min_words} words: too few to tell.")
-        found = [one for part in parts if (one := items.most(part))]
+        found = [one for part in parts if (one := items.best_match(part))]
         if not found:
             return Score(
                 0.0, "no run of words is shared with an evaluation item", {"own": 0.0, "item": 0.0, "words": 0}
             )
-        best = max(found, key=lambda one: one.overlap.share)
-        return Score(best.overlap.share, best.reason(), best.evidence())
+        best = max(found, key=lambda one: one.overlap.max_fraction)
+        return Score(best.overlap.max_fraction, best.reason(), best.evidence())
 
 
 class _Found(NamedTuple):
@@ -90,15 +90,15 @@ class _Found(NamedTuple):
     part: Part
     words: Sequence[str]
     item: Part
-    overlap: RunOverlap
+    overlap: SharedNgrams
 
     def reason(self) -> str:
-        start, end = self.overlap.run
-        shown = joined(self.words[start : min(end, start + QUOTED)]) + (" …" if end - start > QUOTED else "")
+        start, end = self.overlap.span
+        shown = join_tokens(self.words[start : min(end, start + QUOTED)]) + (" …" if end - start > QUOTED else "")
         return f"{self.part.field} and {self.item.field} of {self.item.owner} share {shown!r}"
 
     def evidence(self) -> dict[str, float]:
-        own, item = self.overlap.own, self.overlap.other
+        own, item = self.overlap.query_fraction, self.overlap.indexed_fraction
         return {"own": own, "item": item, "words": round(own * len(self.words))}
 
 
@@ -108,13 +108,15 @@ class _Items:
     def __init__(self, scorer: NgramOverlap, lab: Lab) -> None:
         parts = items_of(scorer.against, scorer.against_fields, scorer.min_words, lab)
         parts = [part for part in parts if is_long(part.text, scorer.min_words)]
-        self._parts = {kind: [part for part in parts if by_character(part.text) == kind] for kind in (False, True)}
+        self._parts = {
+            kind: [part for part in parts if is_character_tokenized(part.text) == kind] for kind in (False, True)
+        }
         self._indices = {
-            kind: GramIndex([tokens(part.text) for part in own], scorer.n * (2 if kind else 1))
+            kind: NgramIndex([tokens(part.text) for part in own], scorer.n * (2 if kind else 1))
             for kind, own in self._parts.items()
         }
 
-    def most(self, part: Part) -> _Found | None:
-        kind, words = by_character(part.text), tokens(part.text)
-        overlap = self._indices[kind].most(words)
+    def best_match(self, part: Part) -> _Found | None:
+        kind, words = is_character_tokenized(part.text), tokens(part.text)
+        overlap = self._indices[kind].best_match(words)
         return overlap and _Found(part, words, self._parts[kind][overlap.number], overlap)

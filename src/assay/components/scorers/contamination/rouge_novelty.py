@@ -10,7 +10,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Source, listing_of
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.similarity.nearest import Nearest, nearest_before
+from assay.text.similarity.nearest import NearestText, nearest_before
 from assay.text.similarity.tokens import ascii_tokens, tokens
 
 
@@ -58,7 +58,7 @@ class RougeNovelty:
         return [_outcome(one, names) for one in nearest_before(texts, held, tokenize, among=self.before)]
 
 
-def _outcome(found: Nearest, names: Sequence[str]) -> Outcome:
+def _outcome(found: NearestText, names: Sequence[str]) -> Outcome:
     own, other = found.sizes
     if not own:
         return Unscored("not_applicable", "The text has no words that ROUGE could compare.")

@@ -14,7 +14,7 @@ from assay.core.lab import Lab
 from assay.core.model_kinds import Pixels
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.images.codec import decode, images_below
+from assay.images.codec import decode, find_images
 from assay.images.hashes import BITS, distance, perceptual_hash, read_hashes
 
 
@@ -68,7 +68,7 @@ class BlockList:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return images_below(path)
+        return find_images(path)
     if not path.is_file():
         raise SourceError(f"There is no list {str(path)!r}: expected a file of hashes or a folder of images.")
     return [path]

@@ -13,7 +13,7 @@ from assay.core.errors import ModelError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.model_kinds import Matrix
 from assay.core.sample import Sample
-from assay.core.score import UNSAFE, Outcome, Scale, Score
+from assay.core.score import UNSAFE_UNIT, Outcome, Scale, Score
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ImageSafety:
     image: str = "image"
 
     version: ClassVar[int] = 1
-    scale: ClassVar[Scale] = Scale(unit=UNSAFE, low=0.0, high=1.0, better="lower")
+    scale: ClassVar[Scale] = Scale(unit=UNSAFE_UNIT, low=0.0, high=1.0, better="lower")
 
     def __post_init__(self) -> None:
         if isinstance(self.unsafe, str) or not self.unsafe:

@@ -16,7 +16,7 @@ from assay.core.model_kinds import AnswerMomentsModel
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.answers.semantic_entropy import grouped, semantic_entropy
-from assay.text.instructions.form import sentence_list
+from assay.text.instructions.form import split_sentences
 
 Measure: TypeAlias = Literal["agreement", "semantic-entropy", "discrete-entropy"]
 Uncertainty: TypeAlias = Literal["mean", "max", "mean-entropy", "max-entropy"]
@@ -117,12 +117,12 @@ class Consistency:
 
     def _checks(self, sample: Sample, drawn: Sequence[Answer]) -> list[Pair]:
         """Pairs of each sampled answer (or its sentences, for embeddings) and each sentence of the given answer."""
-        given = sentence_list(self._given(sample))[:MOST]
+        given = split_sentences(self._given(sample))[:MOST]
         return [(premise, said) for said in given for one in drawn for premise in self._premises(one)]
 
     def _premises(self, answer: Answer) -> list[str]:
         text = answer.text.strip()
-        return (sentence_list(text)[:MOST] or [text]) if self.by == "embedding" else [text]
+        return (split_sentences(text)[:MOST] or [text]) if self.by == "embedding" else [text]
 
     def _meanings(self, sample: Sample, drawn: Sequence[Answer]) -> list[Pair]:
         texts = list(dict.fromkeys(self._meant(sample, one) for one in drawn))
@@ -137,7 +137,7 @@ class Consistency:
             return Unscored("not_applicable", "The question or the answer is empty.")
         if isinstance(drawn, Unscored):
             return drawn
-        said = sentence_list(self._given(sample))[:MOST]
+        said = split_sentences(self._given(sample))[:MOST]
         pairs = [*self._checks(sample, drawn), *self._meanings(sample, drawn)]
         if lack := next((one for pair in pairs if isinstance(one := read[pair], Unscored)), None):
             return lack
@@ -267,8 +267,8 @@ class Groundedness:
         return [own if isinstance(own, Unscored) else self._one(own, read) for own in pairs]
 
     def _pairs(self, sample: Sample) -> list[Pair] | Unscored:
-        source, said = sample.text(self.source).strip(), sentence_list(sample.text(self.output))
-        parts = sentence_list(source)
+        source, said = sample.text(self.source).strip(), split_sentences(sample.text(self.output))
+        parts = split_sentences(source)
         if not parts or not said:
             return Unscored("not_applicable", "The source or the answer has no words.")
         if len(parts) > MOST or len(said) > MOST:

@@ -13,7 +13,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale
 from assay.text.answers.grades import Grades
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import By, JudgeQuestion, Rated, Rubric, rating_question
 
 
@@ -83,7 +83,7 @@ class Judge:
 
     def _question(self, sample: Sample, lab: Lab) -> JudgeQuestion:
         asked, given = (sample.text(name) if name in sample.fields else "" for name in (self.instruction, self.input))
-        rated = Rated(sample.text(self.output), asked, given, said_before(sample, self.history))
+        rated = Rated(sample.text(self.output), asked, given, history_messages(sample, self.history))
         return rating_question(self._rubric, rated, self.by, lab.seed)
 
     def _request(self, sample: Sample, question: JudgeQuestion, lab: Lab) -> TextRequest:

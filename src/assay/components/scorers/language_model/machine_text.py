@@ -12,8 +12,8 @@ from assay.core.lab import Lab
 from assay.core.model_kinds import MomentsModel
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.decoding.machine_text import binoculars, curvature, opening, undecidable
-from assay.text.instructions.languages import check_code
+from assay.text.decoding.machine_text import binoculars, curvature, first_characters, undecidable_reason
+from assay.text.instructions.languages import check_language_code
 
 WORDS = 50
 """Below which texts are not decided; benchmarks/machine_text.py says what is lost with length."""
@@ -108,9 +108,9 @@ def _outcomes(
     writer = _opened(lab, models[1]) if models[1] not in ("", models[0]) else None
     words, tokens, languages = limits
     most = min(tokens, *(one.longest or tokens for one in (model, writer or model)))
-    why = [undecidable(text, words, languages) for text in texts]
+    why = [undecidable_reason(text, words, languages) for text in texts]
     rows = {
-        nth: model.tokens_of(opening(text, most))[:most]
+        nth: model.tokens_of(first_characters(text, most))[:most]
         for nth, (text, reason) in enumerate(zip(texts, why, strict=True))
         if not reason
     }
@@ -151,4 +151,4 @@ def _check(kind: str, words: int, tokens: int, languages: tuple[str, ...]) -> No
     if isinstance(languages, str) or not languages:
         raise ValueError(f"{kind}.languages must be one or more codes, was {languages!r}.")
     for code in languages:
-        check_code(f"{kind}.languages", code)
+        check_language_code(f"{kind}.languages", code)

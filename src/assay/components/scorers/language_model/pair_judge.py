@@ -14,7 +14,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.answers.verdicts import PairJudgment
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import By, JudgeQuestion, Pair, pair_judgments, pair_questions
 
 
@@ -89,7 +89,7 @@ class PairJudge:
     def _questions(self, sample: Sample, lab: Lab) -> tuple[JudgeQuestion, JudgeQuestion]:
         """Questions in both orders."""
         given = sample.text(self.input) if self.input in sample.fields else ""
-        before = said_before(sample, self.history)
+        before = history_messages(sample, self.history)
         pair = Pair(sample.text(self.instruction), sample.text(self.first), sample.text(self.second), given, before)
         return pair_questions(pair, self.by, ties=self.ties, seed=lab.seed)
 

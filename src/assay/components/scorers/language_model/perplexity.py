@@ -12,7 +12,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.models.text.rolling import Rolled, rolled
-from assay.text.decoding.perplexity import of_text
+from assay.text.decoding.perplexity import text_perplexity
 
 Per: TypeAlias = Literal["token", "word", "byte"]
 
@@ -52,7 +52,7 @@ class Perplexity:
         return [self._one(text, one) for text, one in zip(texts, read, strict=True)]
 
     def _one(self, text: str, read: Rolled) -> Outcome:
-        found = of_text(text, read.values)
+        found = text_perplexity(text, read.values)
         if not found.tokens:
             return Unscored("not_applicable", "The text has fewer than two tokens.")
         values = {"token": found.per_token, "word": found.per_word, "byte": found.per_byte}

@@ -10,7 +10,7 @@ from assay.components.scorers.reference.comparison import check_names, check_one
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.text.similarity.bleu_chrf import Cut, bleu, of_text
+from assay.text.similarity.bleu_chrf import BleuTokenizer, bleu, sentence_score
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Bleu:
     `assay.text.similarity.bleu_chrf.of_corpus`.
     """
 
-    tokenize: Cut = "13a"
+    tokenize: BleuTokenizer = "13a"
     """"char" for Japanese, Korean and Thai, "zh" for Chinese."""
     references: tuple[str, ...] = ("reference",)
     text: str = "text"
@@ -31,13 +31,13 @@ class Bleu:
 
     def __post_init__(self) -> None:
         check_names("Bleu", self.references)
-        check_one_of("Bleu.tokenize", self.tokenize, get_args(Cut))
+        check_one_of("Bleu.tokenize", self.tokenize, get_args(BleuTokenizer))
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         metric = bleu(self.tokenize)
 
         def judge(text: str, references: list[str]) -> Outcome:
-            found = of_text(metric, text, references)
+            found = sentence_score(metric, text, references)
             return Score(found.value, found.signature)
 
         return compared(samples, self.text, self.references, judge)

@@ -10,7 +10,7 @@ from assay.components.scorers.reference.comparison import check_names, check_one
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.text.similarity.bleu_chrf import chrf, of_text
+from assay.text.similarity.bleu_chrf import chrf, sentence_score
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ChrF:
         metric = chrf(self.word_order)
 
         def judge(text: str, references: list[str]) -> Outcome:
-            found = of_text(metric, text, references)
+            found = sentence_score(metric, text, references)
             return Score(found.value, found.signature)
 
         return compared(samples, self.text, self.references, judge)

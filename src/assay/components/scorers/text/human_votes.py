@@ -14,7 +14,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Source, listing_of
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.instructions.dialogues import said_before
+from assay.text.instructions.dialogues import history_messages
 
 Key: TypeAlias = tuple[str, frozenset[str]]
 """An instruction and an unordered pair of answers."""
@@ -67,7 +67,7 @@ class HumanVotes:
         if one == two:
             return SAME if one else Unscored("not_applicable", "Both answers are empty.")
         given = _plain(sample.text(self.input)) if self.input in sample.fields else ""
-        before = said_before(sample, self.history)
+        before = history_messages(sample, self.history)
         known = cast.get((_plain(sample.text(self.instruction)), frozenset((one, two))), [])
         said = Counter(winner for about, then, winner in known if about in ("", given) and then in ((), before))
         n = said.total()
@@ -94,7 +94,7 @@ def _cast(votes: Sequence[Sample]) -> dict[Key, list[Cast]]:
             )
         given = _plain(vote.text("input")) if "input" in vote.fields else ""
         key = _plain(vote.text("instruction")), frozenset((one, two))
-        found.setdefault(key, []).append((given, said_before(vote), winners[winner]))
+        found.setdefault(key, []).append((given, history_messages(vote), winners[winner]))
     return found
 
 

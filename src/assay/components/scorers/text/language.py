@@ -9,7 +9,13 @@ from typing import ClassVar
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Label, Outcome, Scale, Unscored
-from assay.text.instructions.languages import COMMON, ENOUGH, check_code, letters_in, told
+from assay.text.instructions.languages import (
+    COMMON_LANGUAGES,
+    MIN_LETTERS,
+    check_language_code,
+    count_letters,
+    identify_language,
+)
 
 
 @dataclass(frozen=True)
@@ -23,8 +29,8 @@ class Language:
     """
 
     text: str = "instruction"
-    languages: tuple[str, ...] = COMMON
-    letters: int = ENOUGH
+    languages: tuple[str, ...] = COMMON_LANGUAGES
+    letters: int = MIN_LETTERS
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale(unit="language", better="neither")
@@ -35,16 +41,16 @@ class Language:
         if self.letters < 1:
             raise ValueError(f"Language.letters must be at least 1, was {self.letters}.")
         for code in self.languages:
-            check_code("Language.languages", code)
+            check_language_code("Language.languages", code)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         return [self._one(sample.text(self.text)) for sample in samples]
 
     def _one(self, text: str) -> Outcome:
-        count = letters_in(text)
+        count = count_letters(text)
         if not count:
             return Unscored("not_applicable", "The text has no letters.")
         if count < self.letters:
             return Unscored("not_applicable", f"The text has fewer than {self.letters} letters: too few to tell.")
-        found = told(text, self.languages)
-        return Label(found.language, f"rather than {found.second}", {"confidence": round(found.sure, 4)})
+        found = identify_language(text, self.languages)
+        return Label(found.language, f"rather than {found.second}", {"confidence": round(found.probability, 4)})

@@ -10,9 +10,16 @@ from assay.components.scorers.reference.comparison import check_one_of
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score
-from assay.text.privacy.findings import PrivacyFinding, counts_by_kind, findings_summary
-from assay.text.privacy.personal_data import KINDS, REGIONS, check_regions, personal_data
-from assay.text.privacy.secrets import secrets_in
+from assay.text.privacy.detectors import (
+    DEFAULT_REGIONS,
+    PERSONAL_DATA_KINDS,
+    PrivacyFinding,
+    check_regions,
+    counts_by_kind,
+    find_personal_data,
+    find_secrets,
+    findings_summary,
+)
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,8 @@ class PersonalData:
     """
 
     text: str = "text"
-    kinds: tuple[str, ...] = KINDS
-    regions: tuple[str, ...] = REGIONS
+    kinds: tuple[str, ...] = PERSONAL_DATA_KINDS
+    regions: tuple[str, ...] = DEFAULT_REGIONS
     """ISO 3166 codes of countries whose phone numbers are detected without a country calling code."""
 
     version: ClassVar[int] = 1
@@ -33,11 +40,11 @@ class PersonalData:
 
     def __post_init__(self) -> None:
         for kind in self.kinds:
-            check_one_of("PersonalData.kinds", kind, KINDS)
+            check_one_of("PersonalData.kinds", kind, PERSONAL_DATA_KINDS)
         check_regions(self.regions)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [_one(personal_data(sample.text(self.text), self.kinds, self.regions)) for sample in samples]
+        return [_one(find_personal_data(sample.text(self.text), self.kinds, self.regions)) for sample in samples]
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Secrets:
     scale: ClassVar[Scale] = Scale(unit="secrets", low=0.0, better="lower")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [_one(secrets_in(sample.text(self.text))) for sample in samples]
+        return [_one(find_secrets(sample.text(self.text))) for sample in samples]
 
 
 def _one(found: Sequence[PrivacyFinding]) -> Outcome:

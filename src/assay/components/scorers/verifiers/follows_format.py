@@ -13,17 +13,30 @@ from assay.components.scorers.verifiers.right import SCALE, check_name, missing,
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.instructions.form import Words, bullets, ended, lines, repeated_share, sentences
-from assay.text.instructions.languages import COMMON, ENOUGH, check_code, letters_in, told
-from assay.text.similarity.tokens import folded, tokens
+from assay.text.instructions.form import (
+    PhraseSearch,
+    count_bullets,
+    count_lines,
+    count_sentences,
+    is_complete,
+    repeated_ngram_fraction,
+)
+from assay.text.instructions.languages import (
+    COMMON_LANGUAGES,
+    MIN_LETTERS,
+    check_language_code,
+    count_letters,
+    identify_language,
+)
+from assay.text.similarity.tokens import normalize_case, tokens
 
 SECONDS = 1.0
 """Time limit of a regular expression for one answer."""
 COUNTS: dict[str, Callable[[str], int]] = {
     "words": lambda text: len(tokens(text)),
-    "lines": lines,
-    "sentences": sentences,
-    "bullets": bullets,
+    "lines": count_lines,
+    "sentences": count_sentences,
+    "bullets": count_bullets,
 }
 
 
@@ -87,12 +100,15 @@ class FollowsFormat:
             self._check_bounds(name)
         self._check_repeated()
         if self.language:
-            check_code("FollowsFormat.language", self.language)
+            check_language_code("FollowsFormat.language", self.language)
         try:
             regex.compile(self.matches)
         except regex.error as problem:
             raise ValueError(f"FollowsFormat.matches must be a regular expression: {problem}.") from problem
-        if not any(True for _ in self._rules("a", Words("a"), (), ())) and not self.all_of_field + self.none_of_field:
+        if (
+            not any(True for _ in self._rules("a", PhraseSearch("a"), (), ()))
+            and not self.all_of_field + self.none_of_field
+        ):
             raise ValueError("FollowsFormat needs a rule, such as all_of, matches or max_words: it had none.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
@@ -109,7 +125,7 @@ class FollowsFormat:
         if not text:
             return wrong("The answer is empty.")
         try:
-            broken = dict(self._rules(text, Words(text), *listed))
+            broken = dict(self._rules(text, PhraseSearch(text), *listed))
         except TimeoutError:
             return Unscored("failed", f"The regular expression took more than {SECONDS:g} s.")
         kept = sum(not why for why in broken.values())
@@ -120,7 +136,7 @@ class FollowsFormat:
         return Score(share, f"It breaks {reason}." if reason else "It keeps every rule.", evidence)
 
     def _rules(
-        self, text: str, words: Words, wanted: Sequence[str], unwanted: Sequence[str]
+        self, text: str, words: PhraseSearch, wanted: Sequence[str], unwanted: Sequence[str]
     ) -> Iterator[tuple[str, str]]:
         """Each rule that is set, and how `text` breaks it; "" where it does not."""
         yield from self._words(words, wanted, unwanted)
@@ -130,14 +146,14 @@ class FollowsFormat:
         if self.language:
             yield "language", _foreign(text, self.language)
         if self.max_repeated is not None:
-            share = repeated_share(text, self.repeat_ngram)
+            share = repeated_ngram_fraction(text, self.repeat_ngram)
             over = share > self.max_repeated
             runs = f"runs of {self.repeat_ngram} words" if self.repeat_ngram > 1 else "words"
             yield "max_repeated", f"{share:.0%} of {runs} are repeated, at most {self.max_repeated:.0%}" * over
         if self.complete:
-            yield "complete", "" if ended(text) else f"it stops at {shown(text[-20:])!r}"
+            yield "complete", "" if is_complete(text) else f"it stops at {shown(text[-20:])!r}"
 
-    def _words(self, words: Words, wanted: Sequence[str], unwanted: Sequence[str]) -> Iterator[tuple[str, str]]:
+    def _words(self, words: PhraseSearch, wanted: Sequence[str], unwanted: Sequence[str]) -> Iterator[tuple[str, str]]:
         if must := (*self.all_of, *wanted):
             lacking = [one for one in must if one not in words]
             yield "all_of", f"it lacks {_named(lacking)}" if lacking else ""
@@ -147,7 +163,7 @@ class FollowsFormat:
 
     def _whole(self, text: str) -> Iterator[tuple[str, str]]:
         if self.one_of:
-            is_one = folded(text) in {folded(one.strip()) for one in self.one_of}
+            is_one = normalize_case(text) in {normalize_case(one.strip()) for one in self.one_of}
             yield "one_of", "" if is_one else f"{shown(text)!r} is none of {_named(self.one_of)}"
         if self.matches:
             found = regex.search(self.matches, text, timeout=SECONDS)
@@ -197,7 +213,7 @@ def _named(words: Sequence[str], most: int = 5) -> str:
 
 
 def _foreign(text: str, language: str) -> str:
-    if letters_in(text) < ENOUGH:
+    if count_letters(text) < MIN_LETTERS:
         return "the text is too short to tell"
-    found = told(text, tuple(sorted({*COMMON, language})))
+    found = identify_language(text, tuple(sorted({*COMMON_LANGUAGES, language})))
     return "" if found.language == language else f"it is {found.language}, not {language}"

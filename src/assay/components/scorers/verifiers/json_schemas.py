@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import regex
 
-from assay.core.extras import require
+from assay.core.errors import require
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

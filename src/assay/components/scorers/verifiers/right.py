@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from assay.core.sample import Sample
-from assay.core.score import SHARE, Outcome, Scale, Score, Unscored
+from assay.core.score import FRACTION_CORRECT_UNIT, Outcome, Scale, Score, Unscored
 
-SCALE = Scale(unit=SHARE, low=0.0, high=1.0)
+SCALE = Scale(unit=FRACTION_CORRECT_UNIT, low=0.0, high=1.0)
 SHOWN = 80
 """Characters of a quoted text in a reason."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from assay.components.sources.files.records import Record
-from assay.text.instructions.dialogues import write_history
-from assay.text.instructions.preference_dialogues import history_of
+from assay.text.instructions.dialogues import parse_history, write_history
 
 
 def history_in(record: Record, column: str = "history") -> str:
@@ -14,7 +13,7 @@ def history_in(record: Record, column: str = "history") -> str:
         SourceError: It has another form, user and assistant do not alternate, or a message is empty.
     """
     try:
-        turns = history_of(record.values.get(column))
+        turns = parse_history(record.values.get(column))
     except ValueError as error:
         raise record.problem(f"{column} {error}.") from error
     for one in turns:

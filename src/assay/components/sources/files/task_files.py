@@ -15,8 +15,14 @@ from assay.components.sources.files.dialogue_cells import history_in
 from assay.components.sources.files.records import Record, json_records, jsonl_records, shown
 from assay.core.completions import Message
 from assay.core.errors import SourceError, did_you_mean
-from assay.text.instructions.dialogues import write_history
-from assay.text.instructions.preference_dialogues import Exchange, check_said, exchange, prompt_of, turns_of
+from assay.text.instructions.dialogues import (
+    PreferenceDialogue,
+    check_nonempty_turns,
+    parse_dialogue,
+    parse_turns,
+    split_prompt,
+    write_history,
+)
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 MESSAGES = "messages"
@@ -123,12 +129,12 @@ def _task(record: Record, skip_blank: bool) -> Task:
 def _chat(record: Record, skip_blank: bool) -> tuple[str, str, str]:
     """History, instruction and output; no output where there is no answer at the end and none is needed."""
     try:
-        turns = turns_of(record.values[MESSAGES])
-        check_said(turns[:-1])
+        turns = parse_turns(record.values[MESSAGES])
+        check_nonempty_turns(turns[:-1])
         if turns[-1].role == "assistant" and turns[-1].text:
-            found = exchange(turns)
+            found = parse_dialogue(turns)
         elif skip_blank:
-            found = Exchange(*prompt_of(turns[:-1] if turns[-1].role == "assistant" else turns), "")
+            found = PreferenceDialogue(*split_prompt(turns[:-1] if turns[-1].role == "assistant" else turns), "")
         else:
             raise record.problem(
                 f"{MESSAGES} must end with the assistant, whose answer is the output.",

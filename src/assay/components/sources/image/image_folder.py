@@ -12,7 +12,7 @@ from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.model_kinds import Pixels
 from assay.core.sample import Sample
-from assay.images.codec import ENDINGS, decode
+from assay.images.codec import IMAGE_SUFFIXES, decode
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ImageFolder:
         return samples
 
     def _images(self, folder: Path) -> list[Path]:
-        return sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)[: self.limit]
+        return sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)[: self.limit]
 
 
 def _read(file: Path) -> Pixels:

@@ -20,8 +20,15 @@ from assay.components.sources.files.records import (
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
-from assay.text.instructions.dialogues import write_history
-from assay.text.instructions.preference_dialogues import Exchange, exchange, history_of, is_spoken, prompt_of, turns_of
+from assay.text.instructions.dialogues import (
+    PreferenceDialogue,
+    is_hh_rlhf,
+    parse_dialogue,
+    parse_history,
+    parse_turns,
+    split_prompt,
+    write_history,
+)
 from assay.text.prompting.rankings import EQUAL, FIELDS, MISSING, ONE_SIDED, UNREADABLE
 
 _READERS: Mapping[str, Callable[[Path, Sequence[str], str], list[Record]]] = {
@@ -162,44 +169,44 @@ def _task(record: Record) -> tuple[str, str, str, str, str]:
     if not values["instruction"].strip():
         raise _Broken(MISSING, "instruction is blank.")
     try:
-        history = write_history(history_of(record.values.get("history")))
+        history = write_history(parse_history(record.values.get("history")))
     except ValueError as error:
         raise _Broken(UNREADABLE, f"history {error}.") from error
     return history, values["instruction"], values["input"], values["chosen"], values["rejected"]
 
 
-def _prompt(value: object) -> Exchange:
+def _prompt(value: object) -> PreferenceDialogue:
     """What `prompt` says; no answer yet."""
-    if isinstance(value, str) and not is_spoken(value):
+    if isinstance(value, str) and not is_hh_rlhf(value):
         if not value.strip():
             raise _Broken(MISSING, "prompt is blank.")
-        return Exchange((), value, "")
+        return PreferenceDialogue((), value, "")
     try:
-        turns = turns_of(value)
+        turns = parse_turns(value)
         if turns and turns[-1].role == "assistant" and not turns[-1].text:
             turns.pop()  # HH-RLHF's prompts end with "Assistant:"
-        return Exchange(*prompt_of(turns), "")
+        return PreferenceDialogue(*split_prompt(turns), "")
     except ValueError as error:
         raise _Broken(UNREADABLE, f"prompt {error}.") from error
 
 
-def _side(record: Record, name: str, prompt: Exchange | None) -> Exchange:
+def _side(record: Record, name: str, prompt: PreferenceDialogue | None) -> PreferenceDialogue:
     """The prompt of one side, and its answer."""
     value = record.values[name]
     if isinstance(value, str) and prompt is not None:
         told = record.values["prompt"]
-        spoken = isinstance(told, str) and is_spoken(told)  # then answers may begin with it
-        return Exchange(prompt.history, prompt.instruction, value.removeprefix(told) if spoken else value)
-    if isinstance(value, str) and not is_spoken(value):
+        spoken = isinstance(told, str) and is_hh_rlhf(told)  # then answers may begin with it
+        return PreferenceDialogue(prompt.history, prompt.instruction, value.removeprefix(told) if spoken else value)
+    if isinstance(value, str) and not is_hh_rlhf(value):
         raise _Broken(
             MISSING, "there is no prompt, and the answers are no dialogues that begin with one.", _has(record)
         )
     try:
-        turns = turns_of(value)
+        turns = parse_turns(value)
         if prompt is not None and len(turns) == 1 and turns[0].role == "assistant":
-            found = Exchange(prompt.history, prompt.instruction, turns[0].text)
+            found = PreferenceDialogue(prompt.history, prompt.instruction, turns[0].text)
         else:
-            found = exchange(turns)
+            found = parse_dialogue(turns)
     except ValueError as error:
         raise _Broken(UNREADABLE, f"{name} {error}.") from error
     if not found.answer:

@@ -11,7 +11,7 @@ from assay.components.sources.files.records import check_limit
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
-from assay.text.instructions.arithmetic import LEVELS, Part, check_plan, fields_of, problems
+from assay.text.instructions.arithmetic import LEVELS, ArithmeticPart, check_options, problems, task_fields
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Arithmetic:
     n, and whether its key is wrong only on its words.
     """
 
-    part: Part = "train"
+    part: ArithmeticPart = "train"
     """"train", "held-out" for evaluation, or "warm-up" for fine-tuning before reinforcement learning."""
     count: int | None = 500
     level: int = 2
@@ -44,7 +44,7 @@ class Arithmetic:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_plan("Arithmetic", self.part, self.level, self.wrong, self.worked)
+        check_options("Arithmetic", self.part, self.level, self.wrong, self.worked)
         check_limit("Arithmetic", "count", self.count)
         if self.count is None and self.level > 4:
             raise ValueError(f"Arithmetic.count must be a number at level {self.level}, was None: there are too many.")
@@ -53,7 +53,7 @@ class Arithmetic:
         found = list(islice(problems(self.level, self.part, self.seed), self.count))
         if self.count is not None and len(found) < self.count:
             raise SourceError(
-                f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].said}) in part "
+                f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].description}) in part "
                 f"{self.part!r}, and Arithmetic.count is {self.count}.",
                 hint="Take fewer, or a higher level.",
             )
@@ -61,7 +61,7 @@ class Arithmetic:
         return [
             Sample(
                 {
-                    **fields_of(one, self.level, wrong=self.wrong, worked=self.worked),
+                    **task_fields(one, self.level, wrong=self.wrong, worked=self.worked),
                     "origin": f"{origin}/{self.seed}/{nth:05d}",
                 }
             )

@@ -22,8 +22,8 @@ SHIPPED = "misconceptions.jsonl"
 class Misconceptions:
     """The first `limit` questions, or all, each with one true answer and plausible false ones.
 
-    By default those that ship with assay (recipes/BESIDE.md); or a .csv or .jsonl file as `Questions` reads it, in
-    which every question has choices and one correct answer; or a .json file: mc_task.json of TruthfulQA.
+    By default those that ship with assay (recipes/AUXILIARY_EVALUATION.md); or a .csv or .jsonl file as `Questions`
+    reads it, in which every question has choices and one correct answer; or a .json file: mc_task.json of TruthfulQA.
 
     Fields: question, choice0, choice1, ..., answer (the letter of the true one), subject if there is one, origin.
 

@@ -18,8 +18,7 @@ from typing import Any, ClassVar, Literal
 
 from assay.components.sources.files.records import check_limit, first_of_each
 from assay.components.sources.image import debian
-from assay.core.errors import SourceError
-from assay.core.extras import require
+from assay.core.errors import SourceError, require
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 

@@ -24,9 +24,9 @@ NAMES = {"instruction": ("instruction", "prompt"), "kind": ("kind", "label"), "t
 class Requests:
     """The first `limit` requests of a kind, or all: "unsafe" ones ask for help with harm, "safe" ones do not.
 
-    By default those that ship with assay (recipes/BESIDE.md): each unsafe one is followed by a safe one with similar
-    wording, so the first few are representative. Or a .csv or .jsonl file with `instruction`, `kind` and optionally
-    `topic`; or `prompt`, `label` and `type`, as in XSTest.
+    By default those that ship with assay (recipes/AUXILIARY_EVALUATION.md): each unsafe one is followed by a safe one
+    with similar wording, so the first few are representative. Or a .csv or .jsonl file with `instruction`, `kind` and
+    optionally `topic`; or `prompt`, `label` and `type`, as in XSTest.
 
     Fields: instruction; kind, "unsafe" or "safe"; topic, "" if there is none; origin.
 

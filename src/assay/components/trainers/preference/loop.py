@@ -27,7 +27,7 @@ from assay.components.trainers.training_run import (
     write_history,
 )
 from assay.components.trainers.trl_common import ScheduledTrainer, configure, train, trl_arguments
-from assay.core.curves import HELD_OUT, curves_of
+from assay.core.curves import HELD_OUT_PREFIX, curves_of
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
@@ -149,7 +149,7 @@ def held_out_metrics(margins: Sequence[float]) -> dict[str, float]:
     """Accuracy and mean margin of the held-out pairs; empty if there are none."""
     if not margins:
         return {}
-    return {f"{HELD_OUT}accuracy": accuracy(margins), f"{HELD_OUT}margin": sum(margins) / len(margins)}
+    return {f"{HELD_OUT_PREFIX}accuracy": accuracy(margins), f"{HELD_OUT_PREFIX}margin": sum(margins) / len(margins)}
 
 
 def _write_results(job: PairJob, result: PairResult, curve_names: Mapping[str, str]) -> dict[str, float]:
@@ -185,7 +185,7 @@ def _curve_rows(job: PairJob, result: PairResult, curve_names: Mapping[str, str]
         places = order[nth * job.batch_size : (nth + 1) * job.batch_size]
         row = {"step": logs["step"], "length": sum(lengths[place] for place in places) / job.batch_size}
         row |= {ours: logs[theirs] for theirs, ours in curve_names.items() if theirs in logs}
-        rows.append({**row, **{name: value for name, value in logs.items() if name.startswith(HELD_OUT)}})
+        rows.append({**row, **{name: value for name, value in logs.items() if name.startswith(HELD_OUT_PREFIX)}})
     rows[-1] |= held_out_metrics(result.after)
     return rows
 

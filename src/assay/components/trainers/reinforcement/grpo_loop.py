@@ -36,7 +36,7 @@ from assay.components.trainers.trl_common import (
     train,
     trl_arguments,
 )
-from assay.core.curves import REWARD, WATCH, Curves, curves_of
+from assay.core.curves import REWARD_PREFIX, WATCH_PREFIX, Curves, curves_of
 from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Scorer
@@ -161,8 +161,8 @@ def _curve_row(logs: Mapping[str, float | None]) -> dict[str, float]:
         row["ended"] = 1 - cut
     for name, value in sorted(logs.items()):  # a checkpoint sorts what was logged before it
         if name.startswith("rewards/") and name.endswith("/mean"):
-            row[REWARD + name.removeprefix("rewards/").removesuffix("/mean")] = value
-        elif name.startswith(WATCH):
+            row[REWARD_PREFIX + name.removeprefix("rewards/").removesuffix("/mean")] = value
+        elif name.startswith(WATCH_PREFIX):
             row[name] = value
     return {name: float(value) for name, value in row.items() if value is not None}
 
@@ -272,7 +272,7 @@ class RewardedTrainer(ScheduledTrainer, GRPOTrainer):  # type: ignore[misc]
         for name, scorer in self.panel.watch.items():
             scores = self.panel.score("watch", name, places, completions).values
             if values := [value for value in scores if value is not None]:
-                metrics[f"{WATCH}{name}"].append(mean_score(scorer, values))
+                metrics[f"{WATCH_PREFIX}{name}"].append(mean_score(scorer, values))
         return rewards
 
     def _get_per_token_logps_and_entropies(

@@ -56,7 +56,7 @@ from assay.components.trainers.reinforcement.rewards import (
 from assay.components.trainers.reinforcement.rollouts import Rollouts, Sampling, sample_answers
 from assay.components.trainers.sft.rows import stream
 from assay.components.trainers.training_run import CHECKPOINTS, TrainingConfig, training_run
-from assay.core.curves import WATCH
+from assay.core.curves import WATCH_PREFIX
 from assay.core.errors import RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Scorer
@@ -243,7 +243,7 @@ class Loop:
         return total, {
             "length": float(rollouts.mask.sum(1).mean()),
             "ended": float(rollouts.ended.float().mean()),
-            **{f"{WATCH}{name}": value for name, value in watch.items()},
+            **{f"{WATCH_PREFIX}{name}": value for name, value in watch.items()},
         }
 
     def advantages(self, rollouts: Rollouts, rewards: torch.Tensor) -> tuple[Batch, dict[str, float]]:

@@ -14,7 +14,7 @@ from assay.core.lab import Lab
 from assay.core.roles import ChecksPreconditions, Scorer, compares_samples
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.core.scored import scored
+from assay.core.scoring import score_isolated
 from assay.text.instructions.dialogues import conversation
 
 ANSWER = "text"
@@ -92,7 +92,7 @@ def scorer_rewards(name: str, scorer: Scorer, answers: Sequence[Sample], lab: La
         UserError: As the scorer.
     """
     with preserved_random_state():
-        outcomes = scored(scorer, answers, lab)
+        outcomes = score_isolated(scorer, answers, lab)
     if len(outcomes) != len(answers):
         raise ContractError(f"{type(scorer).__name__} was given {len(answers)} answers and returned {len(outcomes)}.")
     lowest = lowest_reward(scorer.scale)

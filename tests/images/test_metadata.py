@@ -1,0 +1,206 @@
+"""Provenance in PNG files: other readers see it, pixels do not change, and it comes out again whole."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+from assay.core.provenance import Ancestor, Judged, Provenance, Used
+from assay.images.codec import decode, encode_png
+from assay.images.metadata import (
+    ALGORITHMIC_MEDIA,
+    KEYWORDS,
+    MAX_CHARACTERS,
+    NAMESPACES,
+    PROVENANCE_KEYWORD,
+    TRAINED_MEDIA,
+    XMP,
+    embed_provenance,
+    read_provenance,
+    strip_provenance,
+    xmp_packet,
+)
+
+PIXELS = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+PICTURE = encode_png(PIXELS)
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+SAID = Provenance(
+    id="3f2a",
+    synthetic=True,
+    made_by="GenerateImages",
+    version=1,
+    models=(Used("embedded:fashion-diffusion", "mit"),),
+    prompt='a "red" <bag> & 한국 \n عربي',
+    seed=2**62 + 1,
+    settings={"steps": 8, "guidance": 1.5, "decoding": {"strategy": "greedy"}},
+    chain=(Ancestor("91c0", "GenerateImages"), Ancestor("77aa", "collected", "seeds.jsonl:3")),
+    scored_by={"match": Judged("ClipMatch", 1, ("embedded:fashion-clip",))},
+    recipe="fashion",
+    recipe_sha256="ab" * 32,
+    stage="generate-3f2a",
+    run_seed=7,
+    assay="0.1.0",
+    date="2026-11-24T04:00:00+00:00",
+)
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
+
+
+def chunks(png: bytes) -> list[tuple[bytes, bytes]]:
+    """Type and data of every chunk, by the words of the specification: length, type, data, CRC of type and data."""
+    found, at = [], 8
+    while at < len(png):
+        (size,) = struct.unpack(">I", png[at : at + 4])
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
+        assert struct.unpack(">I", png[at + 8 + size : at + 12 + size]) == (zlib.crc32(kind + data),)
+        found.append((kind, data))
+        at += 12 + size
+    return found
+
+
+def properties(xmp: str) -> Mapping[str, str]:
+    """By libxml2, which has no part in writing it."""
+    from lxml import etree
+
+    root = etree.fromstring(xmp.encode())
+    assert root.tag == "{adobe:ns:meta/}xmpmeta"
+    (description,) = root.findall(f"{RDF}RDF/{RDF}Description")
+    found = dict(description.attrib)
+    assert found.pop(f"{RDF}about") == ""
+    names = {uri: prefix for prefix, uri in NAMESPACES.items()}
+    return {f"{names[name[1:].partition('}')[0]]}:{name.partition('}')[2]}": value for name, value in found.items()}
+
+
+def text_of(png: bytes) -> Mapping[str, Any]:
+    with Pillow.open(io.BytesIO(png)) as image:
+        image.load()
+        return dict(image.text)  # type: ignore[attr-defined]
+
+
+def test_other_readers_see_it() -> None:
+    png = embed_provenance(PICTURE, SAID)
+    text = text_of(png)
+    assert set(text) == set(KEYWORDS)
+    assert (text["Software"], text["Seed"], text["Sample"]) == ("assay 0.1.0", str(2**62 + 1), "3f2a")
+    assert (text["Prompt"], text["Model"]) == (SAID.prompt, "embedded:fashion-diffusion")
+    assert text["Source Type"] == TRAINED_MEDIA
+    assert json.loads(text[PROVENANCE_KEYWORD])["chain"][1] == {
+        "id": "77aa",
+        "made_by": "collected",
+        "origin": "seeds.jsonl:3",
+    }
+    assert properties(text[XMP]) == {
+        "xmp:CreatorTool": "assay 0.1.0",
+        "xmp:CreateDate": SAID.date,
+        "Iptc4xmpExt:DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+        "Iptc4xmpExt:AISystemUsed": "embedded:fashion-diffusion",
+        "Iptc4xmpExt:AIPromptInformation": SAID.prompt,
+        "assay:Sample": "3f2a",
+        "assay:MadeBy": "GenerateImages 1",
+        "assay:Seed": str(2**62 + 1),
+        "assay:Recipe": "fashion",
+        "assay:RecipeSha256": "ab" * 32,
+    }
+
+
+def test_the_file_is_whole_and_its_pixels_are_the_same_bytes() -> None:
+    png = embed_provenance(PICTURE, SAID)
+    before, after = chunks(PICTURE), chunks(png)
+    assert [one for one in after if one[0] not in (b"tEXt", b"iTXt")] == before
+    assert np.array_equal(decode(png), PIXELS)
+    assert strip_provenance(png) == PICTURE
+    assert strip_provenance(PICTURE) == PICTURE
+    assert embed_provenance(PICTURE, SAID) == png
+    (xmp,) = [data for kind, data in after if kind == b"iTXt" and data.startswith(XMP.encode() + b"\0")]
+    assert xmp[len(XMP) : len(XMP) + 5] == bytes(5)  # not compressed, no language, no other keyword
+
+
+def test_it_is_read_back_and_a_changed_file_is_told() -> None:
+    png = embed_provenance(PICTURE, SAID)
+    assert read_provenance(png) == (SAID, True)
+    other = encode_png(PIXELS[::-1])
+    assert read_provenance(other[:33] + png[33 : len(png) - len(PICTURE) + 33] + other[33:]) == (SAID, False)
+
+
+@given(prompt=TEXT, name=TEXT, settings=st.dictionaries(TEXT, TEXT | st.integers(-(2**63), 2**64 - 1), max_size=2))
+def test_whatever_is_said_is_read_back(prompt: str, name: str, settings: dict[str, Any]) -> None:
+    said = Provenance(
+        id="x", synthetic=True, made_by=name, version=1, models=(Used(name),), prompt=prompt, settings=settings
+    )
+    png = embed_provenance(PICTURE, said)
+    assert read_provenance(png) == (said, True)
+    assert strip_provenance(png) == PICTURE
+    chunks(png)
+    text = text_of(png)
+    assert text.get("Prompt", "") == prompt.replace("\0", "\ufffd")
+    seen = properties(text[XMP]).get("Iptc4xmpExt:AIPromptInformation", "")
+    assert len(seen) == len(prompt)
+    assert all(one in (other, "\ufffd") for one, other in zip(seen, prompt, strict=True))
+    assert all(
+        one == other for one, other in zip(seen, prompt, strict=True) if other.isprintable() or other in "\n\r\t"
+    )
+
+
+def test_a_long_prompt_is_cut_and_says_so() -> None:
+    whole = "한" * 2_000_000
+    png = embed_provenance(
+        PICTURE, Provenance(id="x", synthetic=True, made_by="GenerateImages", prompt=whole, settings={"system": whole})
+    )
+    assert len(png) < 1_000_000
+    said, same = read_provenance(png)
+    assert said.prompt == f"{whole[:MAX_CHARACTERS]} [cut here, of 2,000,000 characters]"
+    assert said.settings == {"system": said.prompt}
+    assert same
+    assert properties(text_of(png)[XMP])["Iptc4xmpExt:AIPromptInformation"] == said.prompt
+
+
+def test_source_types_are_claimed_only_where_they_are_known() -> None:
+    by_program = Provenance(id="x", synthetic=True, made_by="Noise")
+    assert properties(xmp_packet(by_program))["Iptc4xmpExt:DigitalSourceType"] == ALGORITHMIC_MEDIA
+    collected = Provenance(id="x", synthetic=False, made_by="collected")
+    assert "Iptc4xmpExt:DigitalSourceType" not in properties(xmp_packet(collected))
+    assert "Source Type" not in text_of(embed_provenance(PICTURE, collected))
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"x", b"[]", b"{}", b'{"id": 3, "synthetic": true, "made_by": "x"}', b"[" * 100_000, b"\xff\xfe", b"NaN"],
+    ids=["empty", "no JSON", "a list", "lacking", "of another type", "too deep", "no text", "no number"],
+)
+def test_what_cannot_be_read_is_a_value_error(text: bytes) -> None:
+    png = PICTURE[:33] + chunk(b"tEXt", b"assay\0" + text) + PICTURE[33:]
+    with pytest.raises(ValueError, match="its provenance cannot be read"):
+        read_provenance(png)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", PICTURE[:60], embed_provenance(PICTURE, SAID)[:400]],
+    ids=["nothing", "a signature", "another kind", "cut off", "cut off in what it says"],
+)
+def test_what_is_no_image_is_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"does not decode as PNG|carries no provenance"):
+        read_provenance(data)
+    strip_provenance(data)
+
+
+def test_texts_of_others_are_left_alone() -> None:
+    theirs = PICTURE[:33] + chunk(b"tEXt", b"Author\0me") + PICTURE[33:]
+    png = embed_provenance(theirs, SAID)
+    assert strip_provenance(png) == theirs
+    assert text_of(png)["Author"] == "me"
+    with pytest.raises(ValueError, match="carries no provenance"):
+        read_provenance(theirs)

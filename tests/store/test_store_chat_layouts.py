@@ -1,0 +1,271 @@
+"""Tasks as other tools read them, and the card that goes with every export."""
+
+from __future__ import annotations
+
+import gc
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+import yaml
+from store_parts import image_samples
+
+from assay.components.sources.preferences.preference_pairs import PreferencePairs
+from assay.core.errors import FieldError, StoreError
+from assay.core.provenance import Used
+from assay.core.sample import Sample
+from assay.store.export.cards import LOAD_CALLS, NO_PROOF, DatasetCard, dataset_card_text
+from assay.store.export.export import ExportLayout, export
+from assay.store.images import StoredImages
+from assay.store.run_folder import RunFolder
+from assay.store.shards import write_shard
+from labs import tiny_lab
+
+ODD = 'Say "한국" \n\t\\ {}\u2028| <b>'
+TASKS = [
+    Sample({"instruction": "Add them.", "input": "3 and 4", "output": "7", "language": "en"}, made_by="SelfInstruct"),
+    Sample({"instruction": "강 이름은?", "input": "", "output": "한강", "language": "ko"}, (), "SelfInstruct", 1),
+    Sample({"instruction": ODD, "input": "  ", "output": ODD, "language": "en"}, nth=2),
+]
+WRITTEN = [Sample({"label": "praise", "prompt": "Write praise.", "text": "Well done.", "end": "stop"})]
+THREE: tuple[ExportLayout, ...] = ("alpaca", "sharegpt", "messages")
+
+
+def opened(place: Path, layout: str, cache: Path) -> Any:
+    """As the card itself says it."""
+    call = LOAD_CALLS[layout].replace("PATH", str(place)).replace(")", f', cache_dir="{cache}")')
+    with warnings.catch_warnings():
+        # datasets 5.2 leaves files open for the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        data = eval(call, {"load_dataset": datasets.load_dataset})
+        gc.collect()
+    return data
+
+
+@pytest.mark.parametrize("layout", THREE)
+def test_tasks_open_as_their_card_says(tmp_path: Path, layout: ExportLayout) -> None:
+    assert export(TASKS, StoredImages([]), tmp_path / "out", layout) == 3
+    rows = list(opened(tmp_path / "out", layout, tmp_path / "cache"))
+    said = ["Add them.\n\n3 and 4", "강 이름은?", ODD.strip()]
+    answers = [task.text("output") for task in TASKS]
+    if layout == "alpaca":
+        assert rows == [{name: task.text(name) for name in ("instruction", "input", "output")} for task in TASKS]
+        whole = json.loads((tmp_path / "out" / "data.json").read_text(encoding="utf-8"))
+        assert whole == rows
+    elif layout == "sharegpt":
+        assert [row["conversations"] for row in rows] == [
+            [{"from": "human", "value": asked}, {"from": "gpt", "value": answer}]
+            for asked, answer in zip(said, answers, strict=True)
+        ]
+    else:
+        assert [row["messages"] for row in rows] == [
+            [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+            for asked, answer in zip(said, answers, strict=True)
+        ]
+        assert len((tmp_path / "out" / "data.jsonl").read_bytes().splitlines()) == 3
+
+
+@pytest.mark.parametrize("layout", THREE)
+def test_a_prompt_and_the_text_written_to_it_are_a_conversation_too(tmp_path: Path, layout: ExportLayout) -> None:
+    export(WRITTEN, StoredImages([]), tmp_path / "out", layout)
+    (row,) = opened(tmp_path / "out", layout, tmp_path / "cache")
+    assert (
+        row
+        == {
+            "alpaca": {"instruction": "Write praise.", "input": "", "output": "Well done."},
+            "sharegpt": {
+                "conversations": [{"from": "human", "value": "Write praise."}, {"from": "gpt", "value": "Well done."}]
+            },
+            "messages": {
+                "messages": [
+                    {"role": "user", "content": "Write praise."},
+                    {"role": "assistant", "content": "Well done."},
+                ]
+            },
+        }[layout]
+    )
+
+
+@pytest.mark.parametrize("layout", THREE)
+def test_what_is_no_task_is_refused_and_nothing_is_left(tmp_path: Path, layout: ExportLayout) -> None:
+    for fields in ({"text": "alone"}, {"instruction": "alone"}, {}):
+        with pytest.raises(StoreError, match=Sample(fields).id):
+            export([*TASKS, Sample(fields)], StoredImages([]), tmp_path / "out", layout)
+    assert list(tmp_path.iterdir()) == []
+    assert export([], StoredImages([]), tmp_path / "out", layout) == 0
+
+
+@pytest.mark.parametrize("layout", ["hf", "imagefolder", "jsonl"])
+def test_a_card_lies_in_every_export_and_is_in_nobodys_way(tmp_path: Path, layout: ExportLayout) -> None:
+    stage = RunFolder.open(tmp_path / "run", create=True).stage("generate-ab12")
+    samples, blobs = image_samples(3)
+    write_shard(stage / "part-00000.parquet", samples, blobs)
+    export(samples, StoredImages([stage]), tmp_path / "out", layout, DatasetCard("images"))
+    assert (tmp_path / "out" / "README.md").is_file()
+    assert len(opened(tmp_path / "out", layout, tmp_path / "cache")) == 3
+
+
+def test_a_whole_folder_opens_by_its_card_alone(tmp_path: Path) -> None:
+    for layout in THREE:
+        export(TASKS, StoredImages([]), tmp_path / layout, layout)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            data = datasets.load_dataset(str(tmp_path / layout), split="train", cache_dir=str(tmp_path / "cache"))
+            assert len(data) == 3
+            del data
+            gc.collect()
+
+
+CARD = DatasetCard(
+    name="tasks",
+    question="Do they\nhelp?",
+    makers=(("made the samples", "SelfInstruct, with embedded:smollm2"), ("scored them (quality)", "Judge")),
+    models=(Used("embedded:smollm2", "apache-2.0", "making"), Used("openai:x|<b>", part="scoring (quality)")),
+    data=(("SeedTasks mine.jsonl", "cc0-1.0"),),
+    requested=12,
+    dropped={"quality >= 4.5 | or so": 7},
+    failed={"nothing came": 2},
+    proof="Not shown. The models cannot be told apart.",
+    version="0.1.0",
+    recipe="name: tasks\n# ``` here\n",
+)
+
+
+def front(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    return found
+
+
+def test_the_card_says_what_it_is_what_made_it_and_what_became_of_the_rest() -> None:
+    text = dataset_card_text(CARD, TASKS, "alpaca")
+    assert front(text) == {
+        "pretty_name": "tasks",
+        "license": "unknown",
+        "language": ["en", "ko"],
+        "tags": ["synthetic", "assay"],
+        "size_categories": ["n<1K"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data.json"}]}],
+    }
+    assert "3 samples, written by assay 0.1.0. 2 of 3 rows are synthetic (66.7 %); the others were collected" in text
+    assert "| making | embedded:smollm2 | apache-2.0 |" in text
+    assert "| scoring (quality) | openai:x\\|&lt;b> | unknown |" in text
+    assert "| what it began with | SeedTasks mine.jsonl | cc0-1.0 |" in text
+    assert "12 requested = 3 kept + 7 dropped + 2 failed." in text
+    assert "| dropped: quality >= 4.5 \\| or so | 7 |" in text
+    assert "| failed: nothing came | 2 |" in text
+    assert "| **kept** | **3** |" in text
+    assert "| made the samples | SelfInstruct, with embedded:smollm2 |" in text
+    assert "## Did it help?\n\nNot shown. The models cannot be told apart." in text
+    assert "\n````yaml\nname: tasks" in text
+
+
+def test_what_nobody_knows_is_said_to_be_unknown() -> None:
+    text = dataset_card_text(DatasetCard(), [Sample({"text": "x", "language": "a language\n- of mine"})], "jsonl")
+    assert NO_PROOF in text
+    assert "language" not in front(text)
+    assert front(text)["license"] == "unknown"
+    assert "What was kept" not in text
+    mine = dataset_card_text(DatasetCard(license="cc-by-4.0", languages=("ko",)), TASKS, "hf")
+    assert (front(mine)["license"], front(mine)["language"]) == ("cc-by-4.0", ["ko"])
+
+
+def test_what_somebody_else_wrote_breaks_no_card() -> None:
+    evil = "---\nlicense: mit\n<script>| x"
+    text = dataset_card_text(
+        DatasetCard(name=evil, question=evil, makers=((evil, evil),), requested=4, dropped={evil: 1}), TASKS, "hf"
+    )
+    assert front(text)["license"] == "unknown"
+    assert front(text)["pretty_name"] == "--- license: mit <script>| x"
+    assert "<script>" not in text.split("---\n", 2)[2]
+    assert all(line.count("|") - line.count("\\|") == 3 for line in text.splitlines() if line.startswith("|"))
+
+
+@pytest.mark.parametrize(
+    ("made_by", "said", "tags"),
+    [
+        (["A", "B"], "2 of 2 rows are synthetic (100 %).", ["synthetic", "assay"]),
+        (["collected", "B"], "1 of 2 rows are synthetic (50 %); the others were collected", ["synthetic", "assay"]),
+        (["collected"], "0 of 1 rows are synthetic (0 %); the others were collected", ["assay"]),
+        ([], "0 of 0 rows are synthetic.", ["assay"]),
+    ],
+)
+def test_the_share_of_synthetic_rows_is_said(made_by: list[str], said: str, tags: list[str]) -> None:
+    text = dataset_card_text(DatasetCard(), [Sample({"text": "x"}, made_by=one) for one in made_by], "jsonl")
+    assert f". {said}" in text
+    assert front(text)["tags"] == tags
+
+
+@pytest.mark.parametrize(
+    ("count", "category"),
+    [
+        (0, "n<1K"), (999, "n<1K"), (1_000, "1K<n<10K"), (52_000, "10K<n<100K"), (999_999, "100K<n<1M"),
+        (2_000_000, "1M<n<10M"),
+    ],
+)  # fmt: skip
+def test_sizes_are_those_of_hugging_face(count: int, category: str) -> None:
+    assert front(dataset_card_text(DatasetCard(), TASKS[:1] * count, "hf"))["size_categories"] == [category]
+
+
+HISTORY = json.dumps([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": ODD}], ensure_ascii=False)
+PAIRS = [
+    Sample({"instruction": "Add them.", "input": "3 and 4", "chosen": "7", "rejected": "8", "verdict": ""}),
+    Sample({"instruction": ODD, "input": "", "history": HISTORY, "chosen": ODD, "rejected": "no"}),
+]
+
+
+def test_pairs_open_as_their_card_says_and_are_read_back(tmp_path: Path) -> None:
+    assert export(PAIRS, StoredImages([]), tmp_path / "out", "preference", DatasetCard("pairs")) == 2
+    rows = list(opened(tmp_path / "out", "preference", tmp_path / "cache"))
+    assert rows[0] == {
+        "prompt": [{"role": "user", "content": "Add them.\n\n3 and 4"}],
+        "chosen": [{"role": "assistant", "content": "7"}],
+        "rejected": [{"role": "assistant", "content": "8"}],
+    }
+    assert [turn["content"] for turn in rows[1]["prompt"]] == ["Hi.", ODD, ODD.strip()]
+    assert [turn["role"] for turn in rows[1]["prompt"]] == ["user", "assistant", "user"]
+    back = PreferencePairs(str(tmp_path / "out" / "data.jsonl")).read(tiny_lab())
+    assert [one.text("chosen") for one in back] == ["7", ODD.strip()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        data = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+        assert set(data.column_names) == {"prompt", "chosen", "rejected"}
+        del data
+        gc.collect()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"instruction": "Go.", "output": "x"},
+        {"instruction": "Go.", "chosen": "a", "rejected": "b", "verdict": "tie"},
+        {"instruction": "Go.", "chosen": "a", "rejected": " "},
+        {"instruction": "Go.", "chosen": "a", "rejected": "a "},
+    ],
+)
+def test_a_sample_without_a_preference_is_rejected_and_nothing_is_left(tmp_path: Path, fields: dict[str, str]) -> None:
+    with pytest.raises(StoreError, match=Sample(fields).id):
+        export([*PAIRS, Sample(fields)], StoredImages([]), tmp_path / "out", "preference")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dialogue_is_exported_with_what_was_said_before(tmp_path: Path) -> None:
+    dialogue = Sample({"instruction": "And now?", "input": "x", "output": "Yes.", "history": HISTORY})
+    for layout in THREE:
+        export([dialogue, TASKS[0]], StoredImages([]), tmp_path / layout, layout)
+    alpaca = json.loads((tmp_path / "alpaca" / "data.json").read_text(encoding="utf-8"))
+    assert [row["history"] for row in alpaca] == [[["Hi.", ODD]], []]
+    assert [row["instruction"] for row in alpaca] == ["And now?", "Add them."]
+    said = ["Hi.", ODD, "And now?\n\nx", "Yes."]
+    whole, _ = json.loads((tmp_path / "sharegpt" / "data.json").read_text(encoding="utf-8"))
+    assert [(one["from"], one["value"]) for one in whole["conversations"]] == [
+        *zip(("human", "gpt") * 2, said, strict=True)
+    ]
+    lines = (tmp_path / "messages" / "data.jsonl").read_text(encoding="utf-8").split("\n")
+    turns = json.loads(lines[0])["messages"]
+    assert [(one["role"], one["content"]) for one in turns] == [*zip(("user", "assistant") * 2, said, strict=True)]
+    with pytest.raises(FieldError):
+        export([Sample({**dialogue.fields, "history": "Hi."})], StoredImages([]), tmp_path / "x", "messages")
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,75 @@
+"""Shared n-grams against a brute-force comparison of all positions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.text.similarity.ngram_index import NgramIndex, SharedNgrams
+
+WORDS = st.lists(st.sampled_from("abcd"), max_size=12)
+
+
+def shared(text: Sequence[str], other: Sequence[str], n: int) -> tuple[set[int], set[int]]:
+    """Positions of both texts that lie in a shared n-gram."""
+    size = min(n, len(text), len(other))
+    here, there = set[int](), set[int]()
+    for one in range(len(text) - size + 1):
+        for two in range(len(other) - size + 1):
+            if size and text[one : one + size] == other[two : two + size]:
+                here |= set(range(one, one + size))
+                there |= set(range(two, two + size))
+    return here, there
+
+
+def most(text: Sequence[str], texts: Sequence[Sequence[str]], n: int) -> tuple[int, float, float] | None:
+    found = []
+    for number, other in enumerate(texts):
+        here, there = shared(text, other, n)
+        if here:
+            found.append((number, len(here) / len(text), len(there) / len(other)))
+    return max(found, key=lambda one: (max(one[1:]), -one[0]), default=None)
+
+
+@given(st.lists(WORDS, max_size=8), st.lists(WORDS, max_size=4), st.integers(1, 6))
+def test_the_most_alike_is_that_of_every_pair(texts: list[list[str]], asked: list[list[str]], n: int) -> None:
+    index = NgramIndex(texts, n)
+    for text in asked:
+        found, expected = index.best_match(text), most(text, texts, n)
+        assert (found and (found.number, found.query_fraction, found.indexed_fraction)) == expected
+        if found:
+            here, _ = shared(text, texts[found.number], n)
+            start, end = found.span
+            assert set(range(start, end)) <= here
+            assert start - 1 not in here
+            assert end not in here
+
+
+def test_an_item_in_a_longer_text_and_a_piece_of_an_item_are_both_found_whole() -> None:
+    item = ["how", "many", "clips", "did", "natalia", "sell", "altogether", "in", "april", "and", "may"]
+    index = NgramIndex([["so", "what"], item], 8)
+    longer = ["here", "is", "one", *item, "answer", "seventy", "two"]
+    assert index.best_match(longer) == SharedNgrams(1, 11 / 17, 1.0, (3, 14))
+    assert index.best_match(item[2:11]) == SharedNgrams(1, 1.0, 9 / 11, (0, 9))
+    assert index.best_match(item[:4]) == SharedNgrams(
+        1, 1.0, 4 / 11, (0, 4)
+    )  # shorter than n: the whole text is the n-gram
+    assert index.best_match([*item[:3], "x"]) is None
+    assert index.best_match(["so", "what", "then"]) == SharedNgrams(0, 2 / 3, 1.0, (0, 2))
+    assert index.best_match([]) is None
+    assert NgramIndex([], 3).best_match(item) is None
+    assert NgramIndex([[], []], 3).best_match(item) is None
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["different", "of one template"])
+def test_it_grows_with_the_texts_and_not_with_their_pairs(same: bool) -> None:
+    texts = [[f"{place}{'' if same else nth}" for place in range(20)] for nth in range(10_000)]
+    start = time.process_time()
+    index = NgramIndex(texts, 8)
+    for text in texts[:50] if same else texts:
+        assert index.best_match(text)
+    assert time.process_time() - start < 30
