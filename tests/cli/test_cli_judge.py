@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called, refusal
+from command_line import called, error_message
 from fault_server import FaultServer
 
 PAIRS = [
@@ -121,4 +121,4 @@ def test_a_judge_whose_answers_cannot_be_read_gives_no_numbers_and_costs_no_lie(
 )
 def test_mistakes_are_told_in_one_message(words: list[str], told: str, tmp_path: Path) -> None:
     files = {"FILE": lines(tmp_path / "pairs.jsonl", PAIRS), "RATED": lines(tmp_path / "rated.jsonl", RATED)}
-    assert told in refusal(["judge", *(files.get(word, word) for word in words), "--out", tmp_path / "run"])
+    assert told in error_message(["judge", *(files.get(word, word) for word in words), "--out", tmp_path / "run"])

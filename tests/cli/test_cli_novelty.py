@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from assay.evaluation.novelty.command import command
-from command_line import environment, refusal
+from command_line import environment, error_message
 
 TASKS = ("Write a poem about the sea.", "Write a short poem about the sea.", "Name three fruits.", "Name three fruits!")
 
@@ -159,7 +159,7 @@ def test_mistakes_are_one_message(
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    assert told in refusal(["novelty", tmp_path / name, *words])
+    assert told in error_message(["novelty", tmp_path / name, *words])
 
 
 @pytest.mark.parametrize(

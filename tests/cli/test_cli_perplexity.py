@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called, refusal
+from command_line import called, error_message
 
 LINES = "The capital of France is Paris.\n\nColorless green ideas sleep furiously.\nx\n"
 
@@ -87,7 +87,7 @@ def test_a_column_of_a_table_is_read_and_nothing_else_of_it(tmp_path: Path) -> N
 )
 def test_a_table_is_no_text(tmp_path: Path, name: str, words: list[object], told: str) -> None:
     (tmp_path / name).write_text("id,text\n1,Two words.\n", encoding="utf-8")
-    assert told in refusal(["perplexity", tmp_path / name, *words])
+    assert told in error_message(["perplexity", tmp_path / name, *words])
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_mistakes_are_one_message(tmp_path: Path, content: bytes | None, words: 
     path = tmp_path / "file.txt"
     if content is not None:
         path.write_bytes(content)
-    assert told in refusal(["perplexity", path, *words])
+    assert told in error_message(["perplexity", path, *words])

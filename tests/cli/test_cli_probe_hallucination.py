@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called, refusal
+from command_line import called, error_message
 
 
 @pytest.mark.full
@@ -37,4 +37,4 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         (["--questions", tmp_path / "none.json"], "There is no file"),
         (["--html", tmp_path / "no" / "page.html"], "does not exist"),
     ):
-        assert message in refusal(["probe", "hallucination", *words])
+        assert message in error_message(["probe", "hallucination", *words])

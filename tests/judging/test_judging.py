@@ -18,8 +18,7 @@ from assay.judging.engine import JudgeConfig, JudgeRun, judge_config
 from assay.judging.judgments import JudgedPairs, JudgedTexts, judge_pairs, rate, with_steps
 from assay.judging.results import pairs_result, rate_result, self_preferences
 from assay.store.run_folder import RunFolder
-from assay.text.answers.grades import Grades
-from assay.text.answers.verdicts import PairJudgment
+from assay.text.answers.judgments import Grades, PairJudgment
 from assay.text.prompting.judge_prompts import Rubric
 from judges import CodeJudge, Judges, first, knows, longer
 from shared_data import shared

@@ -13,9 +13,9 @@ from assay.core.errors import ModelError, RecipeError
 from assay.core.model_kinds import Embedder, TextModel
 from assay.models.remote.budget import placeholder_text
 from assay.store.answers import calls_cost
+from assay.text.answers.aggregation import Vote, vote
 from assay.text.answers.choices import LETTERS, extract_choice
 from assay.text.answers.extraction import Extracted, extract_number, extract_span, extract_yes_no
-from assay.text.answers.voting import Vote, vote
 from assay.text.prompting.methods import (
     SHOWING,
     FewShotExample,

@@ -11,9 +11,9 @@ from assay.evaluation.asking import extract_answer
 from assay.evaluation.measures import MASS, EvalMeasure, reference_answers, text_scores
 from assay.evaluation.plan import EvalCell, choices_of
 from assay.store.answers import AnswerRow
+from assay.text.answers.aggregation import vote
 from assay.text.answers.choices import LETTERS
 from assay.text.answers.normalization import same_number, same_text
-from assay.text.answers.voting import vote
 from assay.text.prompting.methods import Kind
 from assay.text.prompting.multiple_choice import Convention, choose, item_of, mass_on_right, scores
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.text.answers.semantic_entropy import grouped, semantic_entropy
+from assay.text.answers.aggregation import grouped, semantic_entropy
 from assay.text.instructions.form import sentence_list, sentences
 
 GROUPS = st.lists(st.integers(0, 4), min_size=1, max_size=12)

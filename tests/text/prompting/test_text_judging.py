@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from assay.core.completions import Likelihood, Message
 from assay.core.score import Score, Unscored
-from assay.text.answers.grades import Grades, expected_grade, parse_grade, parse_letter, parse_line, word_probabilities
+from assay.text.answers.judgments import (
+    Grades,
+    expected_grade,
+    parse_grade,
+    parse_letter,
+    parse_line,
+    word_probabilities,
+)
 from assay.text.prompting.delimiters import FENCED, fence, fenced, item_id, neutral
 from assay.text.prompting.judge_prompts import (
     Pair,

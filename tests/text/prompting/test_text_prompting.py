@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from assay.core.completions import Message
 from assay.core.decoding import Decoding
+from assay.text.answers.aggregation import Vote, vote
 from assay.text.answers.choices import extract_choice
 from assay.text.answers.extraction import extract_number
 from assay.text.answers.normalization import same_text
-from assay.text.answers.voting import Vote, vote
 from assay.text.prompting.methods import (
     FewShotExample,
     Prompting,

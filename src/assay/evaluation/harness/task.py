@@ -23,7 +23,7 @@ from assay.core.errors import RecipeError, UserError
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.evaluation.harness.ask import harness_answers, responses
+from assay.evaluation.harness.library import harness_answers, responses
 from assay.evaluation.measures import EvalMeasure
 from assay.store.answers import AnswerRow
 

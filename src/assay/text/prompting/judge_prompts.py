@@ -13,8 +13,15 @@ from typing import Literal, TypeAlias
 
 from assay.core.completions import Likelihood, Message
 from assay.core.score import Outcome, Score, Unscored
-from assay.text.answers.grades import Grades, expected_grade, parse_grade, parse_letter, word_probabilities
-from assay.text.answers.verdicts import PairJudgment, other_order
+from assay.text.answers.judgments import (
+    Grades,
+    PairJudgment,
+    expected_grade,
+    other_order,
+    parse_grade,
+    parse_letter,
+    word_probabilities,
+)
 from assay.text.instructions.dialogues import transcript
 from assay.text.prompting.delimiters import fence, item_id
 

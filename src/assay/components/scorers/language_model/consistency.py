@@ -15,7 +15,7 @@ from assay.core.lab import Lab
 from assay.core.model_kinds import AnswerMomentsModel
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.answers.semantic_entropy import grouped, semantic_entropy
+from assay.text.answers.aggregation import grouped, semantic_entropy
 from assay.text.instructions.form import sentence_list
 
 Measure: TypeAlias = Literal["agreement", "semantic-entropy", "discrete-entropy"]
