@@ -1,7 +1,7 @@
 """What the embedded models reach on the 10,000 real test photographs, and whether words steer the images.
 
     python benchmarks/embedded_quality.py                     # CLIP, ResNet-50, light against dark
-    python benchmarks/embedded_quality.py --images 10000    # also: a ResNet-18 trained on so many of its images
+    python benchmarks/embedded_quality.py --images 10000    # also: a ResNet-18 trained on that number of images
 
 Everything goes through assay's own adapters and components, as a recipe would. Prints JSON lines.
 """
@@ -54,7 +54,7 @@ def judges(lab: Lab) -> None:
 
 def steering(lab: Lab, each: int, guidance: float, steps: int) -> None:
     """Mean grey of "a light LABEL" against "a dark LABEL", with the same noise."""
-    painter = lab.models.image_model("embedded:fashion-diffusion")
+    generator = lab.models.image_model("embedded:fashion-diffusion")
     for label in ("bag", "coat", "sneaker"):
         means = {}
         for tone in ("light", "dark"):
@@ -62,7 +62,7 @@ def steering(lab: Lab, each: int, guidance: float, steps: int) -> None:
                 ImageRequest(f"a photo of a {tone} {label}", hashed("steer", label, nth), steps, guidance)
                 for nth in range(each)
             ]
-            images = painter.generate(asked)
+            images = generator.generate(asked)
             means[tone] = np.array([float(np.mean(p)) for p in images if isinstance(p, np.ndarray)])
         brighter = int((means["light"] > means["dark"]).sum())
         say(
@@ -74,17 +74,17 @@ def steering(lab: Lab, each: int, guidance: float, steps: int) -> None:
         )
 
 
-def pupil(lab: Lab, images: int, guidance: float, steps: int, train_steps: int, model: str) -> None:
-    """A ResNet-18 trained on generated images, and one on as many real ones, both on the real test photographs."""
-    paint = replace(load("fashion").generate, per_label=images // 10, guidance=guidance, steps=steps, model=model)
+def student(lab: Lab, images: int, guidance: float, steps: int, train_steps: int, model: str) -> None:
+    """Test accuracy of a ResNet-18 trained on generated images, and of one trained on as many real images."""
+    generator = replace(load("fashion").generate, per_label=images // 10, guidance=guidance, steps=steps, model=model)
     started = time.perf_counter()
-    seeds = paint.seeds()
+    seeds = generator.seeds()
     made: list[Sample] = []
     for start in range(0, len(seeds), 64):
-        made += [m for m in paint.generate(seeds[start : start + 64], lab) if isinstance(m, Sample)]
+        made += [m for m in generator.generate(seeds[start : start + 64], lab) if isinstance(m, Sample)]
     seconds = time.perf_counter() - started
     say(
-        measured="painting",
+        measured="generation",
         images=len(made),
         per_second=round(len(made) / seconds, 1),
         guidance=guidance,
@@ -113,17 +113,17 @@ def main() -> None:
     parser.add_argument("--train-steps", type=int, default=1500)
     parser.add_argument("--model", default="embedded:fashion-diffusion")
     parser.add_argument("--each", type=int, default=40)
-    parser.add_argument("--only-pupil", action="store_true")
+    parser.add_argument("--only-student", action="store_true")
     options = parser.parse_args()
     recipe = load("fashion").generate
     guidance = options.guidance if options.guidance is not None else getattr(recipe, "guidance", 1.5)
     steps = options.steps or getattr(recipe, "steps", 12)
     lab = Lab(7, OpenModels(), StoredImages([]))
-    if not options.only_pupil:
+    if not options.only_student:
         judges(lab)
         steering(lab, options.each, guidance, steps)
     if options.images:
-        pupil(lab, options.images, guidance, steps, options.train_steps, options.model)
+        student(lab, options.images, guidance, steps, options.train_steps, options.model)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a short training of the pupil gains from small images and from none being moved: why the recipe has its sizes.
+"""Effect of image size and augmentation on a short training: the reason for the sizes in the recipe `fashion`.
 
     python benchmarks/short_training.py --steps 60 --sizes 24 32 --seeds 3
 

@@ -121,8 +121,8 @@ def zero_shot(model: CLIPModel, words: CLIPTokenizer, images: torch.Tensor, labe
     dtype = next(model.parameters()).dtype
     right = 0
     for part, answer in zip(images.split(500), torch.from_numpy(labels).split(500), strict=True):
-        pictures = model.get_image_features(pixel_values=part.expand(-1, 3, -1, -1).to(dtype)).pooler_output
-        right += int(((functional.normalize(pictures.float(), dim=-1) @ names.T).argmax(1) == answer).sum())
+        embeddings = model.get_image_features(pixel_values=part.expand(-1, 3, -1, -1).to(dtype)).pooler_output
+        right += int(((functional.normalize(embeddings.float(), dim=-1) @ names.T).argmax(1) == answer).sum())
     return right / len(images)
 
 

@@ -87,7 +87,7 @@ class Halved:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from a checkpoint."""
+        """Resume from a checkpoint."""
         with torch.no_grad():
             for ours, theirs in zip(self.master + self.average, state["master"] + state["average"], strict=True):
                 ours.copy_(theirs)

@@ -4,8 +4,8 @@
 
 v-prediction (Salimans and Ho 2022, section 4) on the cosine schedule (Nichol and Dhariwal 2021, section 3.2), the
 caption dropped for one image in ten. What is saved is a StableDiffusionPipeline with the averaged weights. The noise,
-the captions and the order depend on the seed and the step alone, so a run that was stopped goes on as if it had not
-been. `--start FOLDER --seed 8` trains a saved pipeline further, on other noise; the carried weights were made in two
+the captions and the order depend on the seed and the step alone, so an interrupted training ends with the same weights.
+`--start FOLDER --seed 8` trains a saved pipeline further, on other noise; the carried weights were made in two
 such runs.
 """
 

@@ -37,7 +37,7 @@ def diffusion(source: Path, target: Path) -> None:
     for config in target.rglob("*.json"):  # diffusers notes the folder that a part was loaded from
         kept = [line for line in config.read_text(encoding="utf-8").splitlines() if '"_name_or_path"' not in line]
         config.write_text("\n".join(kept) + "\n", encoding="utf-8")
-    # The photographs are 28 x 28; the pipeline paints them inside two black pixels on each side.
+    # The photographs are 28 x 28; the pipeline generates them with a border of two black pixels on each side.
     (target / "assay.json").write_text(json.dumps({"crop": 2}) + "\n", encoding="utf-8")
 
 

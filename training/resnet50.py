@@ -51,8 +51,8 @@ def prepared(images: np.ndarray, chunk: int = 1000) -> torch.Tensor:
     prepare = processor()
     parts = []
     for start in range(0, len(images), chunk):
-        pictures = [Image.fromarray(image).convert("RGB") for image in images[start : start + chunk]]
-        parts.append(prepare(images=pictures, return_tensors="pt")["pixel_values"][:, :1].bfloat16())
+        images = [Image.fromarray(image).convert("RGB") for image in images[start : start + chunk]]
+        parts.append(prepare(images=images, return_tensors="pt")["pixel_values"][:, :1].bfloat16())
     return torch.cat(parts)
 
 

@@ -184,7 +184,7 @@ def test_pairs_that_a_broken_ranker_cannot_tell_apart_have_failed(bench: Bench, 
     }
     code, said = bench.run(ranked)
     assert code == 2
-    assert said.startswith("The arm 'filtered' has nothing to train on: all 3 that were to be made failed, the first")
+    assert "'filtered'" in said
     assert reason in said
     assert counts(bench.out, "generate")["failed"] == 3
 

@@ -91,9 +91,9 @@ from assay.core.sample import Sample
 from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.models import Device, OpenModels
-from assay.pipeline import runner
-from assay.pipeline.preflight import components
+from assay.pipeline.plan import stages
 from assay.pipeline.recipe.codec import load
+from assay.pipeline.stages import generate
 from assay.pipeline.stages.shards import TrainArm, TrainShard
 from labs import FewTasks
 from run_parts import datasets, run
@@ -192,7 +192,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Every recipe, run here one part after the other."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "SHARD", SHARD)
+        patch.setattr(generate, "SHARD", SHARD)
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that Ray's workers find the tasks of tests
         for name, recipe in RECIPES.items():
             run(recipe(), folder / name)
@@ -203,7 +203,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_the_recipes_hold_every_component() -> None:
     recipes = [recipe() for recipe in RECIPES.values()]
-    used = {type(component) for recipe in recipes for component in [*components(recipe).values(), *recipe.keep]}
+    planned = [component for recipe in recipes for stage in stages(recipe) for component in stage.components]
+    used = {type(component) for component in [*planned, *(rule for recipe in recipes for rule in recipe.keep)]}
     every = {*GENERATORS, *SCORERS, *VERIFIERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
     # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here. Language
     # models are tuned, and their answers compared, below.

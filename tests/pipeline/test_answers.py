@@ -22,7 +22,7 @@ from assay.pipeline.cost.asks import UNTRAINED, asks
 from assay.pipeline.plan import survey
 from assay.pipeline.recipe.codec import dump, load
 from assay.pipeline.stages.arms import Material, samples_for
-from assay.pipeline.stages.workshop import read_artifact
+from assay.pipeline.stages.context import read_artifact
 from assay.report.api import report
 from assay.store.rows import read_results
 from run_parts import counts, datasets, folder_of, run, stamps

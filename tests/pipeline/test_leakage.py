@@ -54,7 +54,7 @@ def test_words_leak_too_whatever_their_spaces_and_capitals() -> None:
 def test_a_strict_run_ends_at_a_leak_and_names_it(tmp_path: Path) -> None:
     clean, leaky = Leaks("real", 5, 10, 0, None, 0.9), Leaks("generate", 5, 10, 1, 2, 0.9, (("one", "other"),))
     refuse([clean])
-    with pytest.raises(RecipeError, match=r"of 10 held-out samples, 1 are also in 'generate', and 2 nearly \(such"):
+    with pytest.raises(RecipeError, match=r"of 10 held-out samples, 1 are also in 'generate' and 2 have a near"):
         refuse([clean, leaky])
     write_leaks(tmp_path, [clean, leaky])
     assert read_leaks(tmp_path) == [clean, leaky]

@@ -21,7 +21,7 @@ from assay.engines.ray import Ray
 from assay.pipeline.plan import stages
 from assay.pipeline.recipe.codec import dump, load
 from assay.pipeline.recipe.trained import bound, named, stand_ins
-from assay.pipeline.stages.workshop import read_artifact
+from assay.pipeline.stages.context import read_artifact
 from assay.report.api import report
 from assay.store.shards import read_made
 from labs import tiny_lab
@@ -73,7 +73,7 @@ def test_every_engine_trains_the_same(engine: Any, whole: Path, tmp_path: Path) 
 def test_each_stage_comes_after_those_it_needs() -> None:
     names = [stage.name for stage in stages(chain())]
     for stage in stages(chain()):
-        assert all(names.index(need) < names.index(stage.name) for need in stage.needs)
+        assert all(names.index(str(need)) < names.index(stage.name) for need in stage.needs)
     assert names.index("model-first") < names.index("generate") < names.index("keep") < names.index("model-second")
 
 

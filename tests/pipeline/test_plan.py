@@ -29,7 +29,9 @@ def pretended(recipe: Recipe) -> dict[str, str]:
     """Keys of every stage, if each stage's output were a function of its own key."""
     keys: dict[str, str] = {}
     for stage in stages(recipe):
-        keys[stage.name] = stage_key(dict(stage.spec), [keys[n] for n in stage.needs], stage.version, stage.seed)
+        keys[stage.name] = stage_key(
+            dict(stage.spec), [keys[str(need)] for need in stage.needs], stage.version, stage.seed
+        )
     return keys
 
 
@@ -74,7 +76,7 @@ def test_real_data_comes_first_and_every_stage_after_its_needs() -> None:
     assert names[:6] == ["real", "holdout", "calibrate", "ood-0", "ood-1", "generate"]
     assert names[-4:] == ["prove", "reference", "agree", "ood_scores"]
     for nth, stage in enumerate(stages(load("fashion"))):
-        assert set(stage.needs) <= set(names[:nth])
+        assert set(map(str, stage.needs)) <= set(names[:nth])
     without = load("fashion", changes=["prove.arms=[filtered]", "prove.curve=[]"])
     assert "real" not in [stage.name for stage in stages(without)]
 

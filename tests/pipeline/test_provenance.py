@@ -27,8 +27,8 @@ from assay.models.model_cards import licence_of
 from assay.pipeline.lineage.models_used import data_licence
 from assay.pipeline.lineage.provenance import Origins
 from assay.pipeline.lineage.text import clean, in_words
-from assay.pipeline.lineage.why import explain, finished, kept_samples, origins
-from assay.pipeline.plan import Placed
+from assay.pipeline.lineage.why import explain, kept_samples, origins, read_run
+from assay.pipeline.plan import Placed, completed
 from assay.store.receipts import read_receipt
 from assay.store.shards import write_made
 from preference_parts import Prompts, voices
@@ -87,7 +87,7 @@ def test_collected_samples_are_not_called_synthetic_and_name_their_file_and_line
 def placed(what: Recipe, folder: Path, made: list[Sample]) -> Origins:
     """The origins of a run of `what` whose models nobody has to ask: its stages lie there, its samples are given."""
     run(recipe(prove=None, train=None), folder)
-    _, done = finished(folder)
+    done = completed(read_run(folder)[1])
     found = Origins(what, {"generate": done["generate"], "score-near": done["score-bright"]})
     found.__dict__["_known"] = {one.id: one for one in (*made, *what.generate.seeds(), *Prompts().read(None))}  # type: ignore[arg-type]
     return found
@@ -136,7 +136,7 @@ def test_a_task_that_a_model_invented_leads_back_to_the_lines_of_the_seed_tasks(
     lost = Sample({"instruction": "C"}, ("0123456789abcdef",), "SelfInstruct")
     (tmp_path / "generate-ab").mkdir()
     write_made(tmp_path / "generate-ab" / "part-00000.parquet", [one, other, lost], {})
-    _, done = finished(whole)
+    done = completed(read_run(whole)[1])
     found = Origins(what, {"generate": replace(done["generate"], folder=tmp_path / "generate-ab")})
     assert [(step.id, step.made_by, step.origin) for step in found.of(other).chain] == [
         (second.id, "SelfInstruct", ""),
@@ -166,7 +166,7 @@ def test_rows_name_the_nearest_ancestors_and_count_the_others() -> None:
 
 
 def test_a_receipt_of_an_older_assay_has_no_date(whole: Path, tmp_path: Path) -> None:
-    _, done = finished(whole)
+    done = completed(read_run(whole)[1])
     old = done["generate"]
     text = (old.folder / "receipt.json").read_text(encoding="utf-8")
     value: dict[str, Any] = json.loads(text)
@@ -175,7 +175,7 @@ def test_a_receipt_of_an_older_assay_has_no_date(whole: Path, tmp_path: Path) ->
     receipt = read_receipt(tmp_path)
     assert receipt is not None
     again = Placed(old.stage, old.key, old.folder, old.inputs, receipt, old.state)
-    what, _ = finished(whole)
+    what, _ = read_run(whole)
     kept, _ = kept_samples(whole)
     one = Origins(what, {**done, "generate": again}).of(kept[0])
     assert one.date == ""

@@ -18,8 +18,8 @@ from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Sample
 from assay.engines.local import Local
 from assay.engines.ray import Ray
-from assay.pipeline import runner as runs
 from assay.pipeline.plan import stages
+from assay.pipeline.stages import generate as runs
 from assay.pipeline.stages.rounds import InRounds, planned
 from assay.pipeline.stages.shards import made_in, part, parts
 from assay.store.shards import read_made, write_made
@@ -111,7 +111,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(whole: Path, tmp_pat
     folder = tmp_path / "run"
     code = (
         "import sys; from pathlib import Path; import run_parts as r; from assay.core.recipe import Recipe;"
-        f"from assay.pipeline import runner; runner.SHARD = {SIZE};"
+        f"from assay.pipeline.stages import generate; generate.SHARD = {SIZE};"
         "r.run(Recipe('chain', r.Chain(pause=0.05)), Path(sys.argv[1]))"
     )
     most = len(list(folder_of(whole, "generate").glob("part-*")))

@@ -300,5 +300,5 @@ def test_decisions_of_a_wrong_length_are_refused() -> None:
 
     from assay.core.roles import ScoreTable
 
-    with pytest.raises(ContractError, match="gave 0 decisions on 1"):
+    with pytest.raises(ContractError, match="returned 0 decisions for 1"):
         decide([Short()], ScoreTable(["1"], {}))

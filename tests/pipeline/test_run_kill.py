@@ -36,12 +36,17 @@ def killed(command: list[str], folder: Path, at: int, delay: float) -> bool:
 
 
 def kept(folder: Path) -> dict[str, tuple[int, int]]:
-    """What must never be written again. A training is one step: what it left without its receipt is no result yet."""
+    """Files that a resumed run must not write again: those of a completed stage, and parts, the units of resuming.
+
+    A training is one unit, and so are OOD scores, whose stage measures times; leaks.json is one file of one stage.
+    """
     done = {path.parent.name for path in folder.rglob("receipt.json")}
+    whole = ("train-", "ood_scores-")
     return {
         name: stamp
         for name, stamp in stamps(folder).items()
-        if not name.endswith(".tmp") and (not name.startswith("train-") or name.split("/")[0] in done)
+        if not name.endswith(".tmp")
+        and (name.split("/")[0] in done or (Path(name).match("part-*.parquet") and not name.startswith(whole)))
     }
 
 

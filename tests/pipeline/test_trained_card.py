@@ -22,7 +22,8 @@ from assay.core.provenance import Used
 from assay.core.recipe import Proof, Recipe
 from assay.pipeline.lineage.trained_card import card_for
 from assay.pipeline.plan import stages
-from assay.pipeline.stages.workshop import read_artifact
+from assay.pipeline.stages.context import read_artifact
+from assay.pipeline.stages.stage import StageKind
 from assay.store.export.model_card import ModelCard, model_card_text
 from assay.store.receipts import Receipt, damaged, read_receipt
 from run_parts import Look, Middles, Plates, Right, Shapes, counts, datasets, folder_of, recipe, run, stamps
@@ -129,7 +130,7 @@ def test_a_run_of_an_older_assay_says_what_was_not_counted(whole: Path) -> None:
 
 def of(what: Recipe, synthetic: int, samples: int = 10) -> ModelCard:
     """The card of the first arm of a recipe, as if it had been trained."""
-    stage = next(one for one in stages(what) if one.name.startswith("train-"))
+    stage = next(one for one in stages(what) if one.id.kind is StageKind.TRAIN)
     receipt = Receipt(
         stage=stage.name, key="ab12", spec=stage.spec, inputs=(), component_version=1, seed=0,
         counts={"samples": samples, "synthetic": synthetic, "steps": 3}, files={}, seconds=0,

@@ -13,9 +13,9 @@ from assay.analysis.measures import Measure
 from assay.analysis.proof import Comparison, compared, mean_of, named, values_of
 from assay.core.effect import Effect
 from assay.core.score import Scale, Score, Unscored
-from assay.pipeline.plan import BESIDE
 from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.measure import answer_of
+from assay.pipeline.stages.stage import StageId, StageKind
 from assay.stats.inference.intervals import wilson
 from assay.stats.inference.verdict import Verdict, verdict
 from assay.stats.ratings.length_control import length_audit
@@ -87,14 +87,16 @@ def other_measures(run: FinishedRun) -> tuple[MeasureResult, ...]:
     """Evaluate each of `prove.measures`; without a score of every model a result has no arms and no comparisons."""
     proof = run.recipe.prove
     measured = proof.measures.items() if proof else ()
-    return tuple(_measured(run, f"measure-{name}", name, scorer.scale) for name, scorer in measured)
+    return tuple(_measured(run, str(StageId(StageKind.MEASURE, name)), name, scorer.scale) for name, scorer in measured)
 
 
 def auxiliary_evaluation(run: FinishedRun) -> tuple[MeasureResult, ...]:
     """Evaluate each of `prove.also` in the same way."""
     proof = run.recipe.prove
     measured = proof.also.items() if proof else ()
-    return tuple(_measured(run, f"{BESIDE}{name}", name, extra.evaluate.scale) for name, extra in measured)
+    return tuple(
+        _measured(run, str(StageId(StageKind.AUXILIARY, name)), name, extra.evaluate.scale) for name, extra in measured
+    )
 
 
 def _measured(run: FinishedRun, stage: str, name: str, scale: Scale) -> MeasureResult:

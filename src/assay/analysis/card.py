@@ -12,8 +12,8 @@ from assay.analysis.samples import funnel
 from assay.core.provenance import Used
 from assay.core.recipe import Recipe
 from assay.pipeline.lineage.models_used import data_of, models_in, used
-from assay.pipeline.lineage.why import finished
-from assay.pipeline.plan import Placed, stages
+from assay.pipeline.lineage.why import read_run
+from assay.pipeline.plan import completed, missing
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe
 from assay.store.export.card import Card
@@ -25,8 +25,8 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
     Raises:
         StoreError: The folder holds no run, or the run has not filtered its samples yet.
     """
-    recipe, done = finished(run)
-    whole = FinishedRun(run, recipe, done)
+    recipe, surveyed = read_run(run)
+    whole = FinishedRun(run, recipe, completed(surveyed))
     counted = whole.once(funnel)
     return Card(
         name=recipe.name,
@@ -37,7 +37,7 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
         requested=counted.requested,
         dropped=counted.dropped,
         failed=counted.failed,
-        proof=_proof(whole, done),
+        proof=_proof(whole, complete=not missing(surveyed)),
         version=version("assay"),
         recipe=dump(recipe),
         license=license_,
@@ -66,12 +66,12 @@ def _makers(run: FinishedRun) -> list[tuple[str, str]]:
     return rows
 
 
-def _proof(run: FinishedRun, done: dict[str, Placed]) -> str:
+def _proof(run: FinishedRun, *, complete: bool) -> str:
     """Return the answer of the run's report, if every stage is done and the report is of the same recipe."""
     if run.recipe.prove is None:
         return ""
     unfinished = "The proof of this run is not finished; its result is not known yet."
-    if any(stage.name not in done for stage in stages(run.recipe)):
+    if not complete:
         return unfinished
     try:
         found = json.loads((run.folder / "results.json").read_text(encoding="utf-8"))

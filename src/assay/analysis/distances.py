@@ -11,8 +11,8 @@ from assay.analysis.finished_run import FinishedRun
 from assay.core.effect import Effect
 from assay.core.score import Fingerprint
 from assay.pipeline.stages.arms import hashed
+from assay.pipeline.stages.context import outcomes_of
 from assay.pipeline.stages.leakage import Leaks, read_leaks
-from assay.pipeline.stages.workshop import outcomes_of
 from assay.stats.distributions.distances import cmmd, density_coverage, duplicate_rate, kid, nearest_rows
 
 Floats = npt.NDArray[np.float64]

@@ -13,8 +13,8 @@ from assay.analysis.finished_run import FinishedRun
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
 from assay.pipeline.stages.arms import hashed
+from assay.pipeline.stages.context import outcomes_of
 from assay.pipeline.stages.shards import samples_of
-from assay.pipeline.stages.workshop import outcomes_of
 from assay.stats.distributions.clusters import clusters, effective_clusters, vendi
 from assay.text.similarity.diversity import Pairs, TokenizedTexts, coverage, tokenize_texts, top_verbs
 

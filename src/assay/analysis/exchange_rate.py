@@ -11,6 +11,7 @@ from assay.core.arms import is_curve
 from assay.core.effect import Effect
 from assay.pipeline.plan import main_arm
 from assay.pipeline.stages.arms import hashed
+from assay.pipeline.stages.stage import train_id
 from assay.stats.scaling.power_law import exchange_rate as rate_of
 from assay.stats.scaling.power_law import power_law, stops_helping
 
@@ -95,6 +96,6 @@ def curve_estimate(effect: Effect) -> CurveEstimate:
 
 
 def _count(run: FinishedRun, arm: str) -> int:
-    receipt = run.done[f"train-{arm}-0"].receipt
+    receipt = run.done[str(train_id(arm))].receipt
     assert receipt is not None, "a finished run has every receipt"
     return receipt.counts["samples"]

@@ -16,6 +16,7 @@ from assay.core.sample import Image, Made, Sample
 from assay.core.score import Outcome, Score
 from assay.pipeline.plan import Placed
 from assay.pipeline.stages.shards import parts, samples_of
+from assay.pipeline.stages.stage import score_id
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
 from assay.store.shards import read_made
 
@@ -58,7 +59,7 @@ class FinishedRun:
         """Outcomes by score column, in the order of `samples`."""
         return {
             column: [
-                outcome for path in parts(self.done[f"score-{column}"].folder) for _, outcome in read_outcomes(path)
+                outcome for path in parts(self.done[str(score_id(column))].folder) for _, outcome in read_outcomes(path)
             ]
             for column in self.recipe.score
         }

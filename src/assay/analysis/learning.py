@@ -20,8 +20,9 @@ from assay.core.arms import BASE, OWN, is_base
 from assay.core.curves import CURVE_INFO, FILE, HELD_OUT, WATCH, Curves
 from assay.core.effect import Effect
 from assay.core.recipe import Proof
-from assay.pipeline.plan import MODEL, Placed
+from assay.pipeline.plan import Placed
 from assay.pipeline.recipe.trained import named
+from assay.pipeline.stages.stage import model_id, train_id
 from assay.stats.confidence.calibration import Calibration, calibration
 from assay.stats.inference.grouped import grouped_mean, grouped_proportion
 from assay.stats.inference.verdict import Verdict
@@ -163,20 +164,20 @@ class TrainingRecord:
 
 def training(run: FinishedRun) -> tuple[TrainingRecord, ...]:
     """Analyze every training with curves or held-out pairs: the recipe's own models first, then the arms."""
-    records = [_own(run, name) for name in run.recipe.models if f"{MODEL}{name}" in run.done]
+    records = [_own(run, name) for name in run.recipe.models if str(model_id(name)) in run.done]
     proof = run.recipe.prove
     for arm in proof.arms if proof else ():
         assert proof is not None, "arms need a proof"
         if is_base(arm) or proof.arm(arm).kind == OWN:
             continue
-        stages = [run.done[f"train-{name}-{nth}"] for name, nth in proof.cells if name == arm]
+        stages = [run.done[str(train_id(name, nth))] for name, nth in proof.cells if name == arm]
         sides = tuple(_side_metrics(proof, arm, run))
         records.append(_record(arm, run.recipe.trainer(arm), stages, sides, arm=True))
     return tuple(record for record in records if record.curves or record.held_out)
 
 
 def _own(run: FinishedRun, name: str) -> TrainingRecord:
-    return _record(name, run.recipe.models[name].train, [run.done[f"{MODEL}{name}"]], (), arm=False)
+    return _record(name, run.recipe.models[name].train, [run.done[str(model_id(name))]], (), arm=False)
 
 
 def _record(

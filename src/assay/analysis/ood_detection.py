@@ -18,6 +18,7 @@ from assay.core.score import Score
 from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.ood import KNOWN, LINE, shown
 from assay.pipeline.stages.shards import parts
+from assay.pipeline.stages.stage import StageId, StageKind
 from assay.stats.confidence.calibration import Calibration, calibration, temperature
 from assay.stats.confidence.detection import detection, threshold
 from assay.stats.confidence.risk_coverage import AbstentionCurve, abstention_curve
@@ -127,7 +128,7 @@ def model_scores(run: FinishedRun) -> dict[str, ModelScores]:
     """Read the scores of stage `ood_scores` by model; empty without that stage."""
     if "ood_scores" not in run.done:
         return {}
-    ood = {name: placed.folder for name, placed in run.done.items() if name.startswith("ood-")}
+    ood = {name: placed.folder for name, placed in run.done.items() if placed.stage.id.kind is StageKind.OOD}
     samples = shown(run.done["calibrate"].folder, run.done["holdout"].folder, ood)
     by_model = {}
     for path in parts(run.done["ood_scores"].folder):
@@ -142,7 +143,7 @@ def ood_detection(run: FinishedRun) -> tuple[OodDetection, ...]:
     if proof is None or proof.ood_scores is None:
         return ()
     method = str(getattr(proof.ood_scores, "method", METHODS[0]))
-    names = {f"ood-{nth}": name for nth, name in enumerate(names_of(proof.ood))}
+    names = {str(StageId(StageKind.OOD, nth=nth)): name for nth, name in enumerate(names_of(proof.ood))}
     return tuple(_detection(run, model, scores, method, names) for model, scores in run.once(model_scores).items())
 
 

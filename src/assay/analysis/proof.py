@@ -20,6 +20,7 @@ from assay.core.recipe import Recipe
 from assay.core.score import SHARE, Scale, Unscored
 from assay.pipeline.recipe.trained import named as named_in
 from assay.pipeline.stages.arms import hashed
+from assay.pipeline.stages.stage import train_id
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.compare import compare
 from assay.stats.inference.intervals import wilson
@@ -185,7 +186,7 @@ def arms(run: FinishedRun) -> tuple[Arm, ...]:
     values = run.once(_values)
     evaluated = []
     for name in proof.arms:
-        stages = [run.done[f"train-{name}-{nth}"] for arm, nth in proof.cells if arm == name]
+        stages = [run.done[str(train_id(name, nth))] for arm, nth in proof.cells if arm == name]
         receipts = [stage.receipt for stage in stages if stage.receipt is not None]
         evaluated.append(
             Arm(

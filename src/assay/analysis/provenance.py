@@ -12,18 +12,19 @@ from assay.core.arms import BASE
 from assay.core.errors import UserError
 from assay.core.provenance import UNKNOWN
 from assay.pipeline.lineage.models_used import data_licence, models_in, parts_in, start_of, used
-from assay.pipeline.plan import sources_of, stages, taught_of
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe
+from assay.pipeline.stages.generate import SourceStage
 from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.stage import StageKind, train_id
 
 PURPOSES = {
-    "holdout": "evaluation of every arm",
-    "real": "training the arms with real data",
-    "calibrate": "validation: temperature scaling and OOD threshold",
-    "ood": "out-of-distribution inputs",
-    "asked": "auxiliary evaluation",
-    "taught": "training one of the recipe's own models",
+    StageKind.HOLDOUT: "evaluation of every arm",
+    StageKind.REAL: "training the arms with real data",
+    StageKind.CALIBRATE: "validation: temperature scaling and OOD threshold",
+    StageKind.OOD: "out-of-distribution inputs",
+    StageKind.AUXILIARY_DATA: "auxiliary evaluation",
+    StageKind.TEACH_DATA: "training one of the recipe's own models",
 }
 BEGUN = "seeds of the generator"
 ROLES = {"generate": "generator", "score": "scorer", "train": "start of training"}
@@ -159,14 +160,14 @@ def cost(run: FinishedRun) -> Cost:
 
 
 def _stage_costs(run: FinishedRun) -> Iterator[StageCost]:
-    for stage in stages(run.recipe):
-        receipt = run.done[stage.name].receipt
+    for name, placed in run.done.items():
+        receipt = placed.receipt
         if receipt is None:
             continue
         items = receipt.counts.get("fresh", receipt.counts.get("samples", receipt.counts.get("rows")))
         dollars = None if receipt.cost_usd == "unknown" else float(receipt.cost_usd or 0.0)
         kind = "images" if run.has_images else "texts"
-        yield StageCost(stage.name, receipt.seconds, items, kind, receipt.tokens or 0, dollars)
+        yield StageCost(name, receipt.seconds, items, kind, receipt.tokens or 0, dollars)
 
 
 def _total(values: Sequence[float | None]) -> float | None:
@@ -185,20 +186,19 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
         listing = getattr(source, "listing", str)
         path = str(getattr(source, "path", ""))
         yield DataSource(describe(source)["use"], BEGUN, path, _count(source), str(listing()), data_licence(source))
-    proved = sources_of(run.recipe.prove) if run.recipe.prove else {}
-    for stage, source in (proved | taught_of(run.recipe)).items():
-        placed = run.done[stage]
-        if placed.receipt is None:
+    read = [placed for placed in run.done.values() if isinstance(placed.stage, SourceStage)]
+    for placed in sorted(read, key=lambda placed: placed.stage.id.kind is StageKind.TEACH_DATA):
+        if placed.receipt is None or not isinstance(placed.stage, SourceStage):
             continue
         samples = samples_of(placed.folder)
         origin = samples[0].fields.get("origin", "") if samples else ""
         yield DataSource(
             name=str(placed.stage.spec["use"]),
-            used_for=PURPOSES[stage.split("-")[0]],
+            used_for=PURPOSES[placed.stage.id.kind],
             origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
             count=len(samples),
             digest=placed.receipt.digest,
-            licence=data_licence(source),
+            licence=data_licence(placed.stage.source),
         )
 
 
@@ -215,7 +215,7 @@ def _synthetic(run: FinishedRun) -> Iterator[SyntheticFraction]:
     synthetic = sum(sample.synthetic for sample in run.samples if sample.id in kept)
     yield SyntheticFraction(KEPT, len(kept), synthetic)
     for arm, nth in run.recipe.prove.cells if run.recipe.prove else ():
-        receipt = run.done[f"train-{arm}-{nth}"].receipt
+        receipt = run.done[str(train_id(arm, nth))].receipt
         if nth == 0 and receipt is not None and arm.partition("@")[0] != BASE:
             yield SyntheticFraction(f"arm {arm}", receipt.counts.get("samples", 0), receipt.counts.get("synthetic"))
 

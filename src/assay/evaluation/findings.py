@@ -92,7 +92,7 @@ def by_subject(evaluated: EvaluatedCell) -> tuple[SubjectResult, ...]:
 
 
 def question_value(outcome: Outcome) -> float | None:
-    """Value of a question: 0 if unparsed_sentence, None if it has no answer."""
+    """Value of a question: 0 if unparsed, None if it has no answer."""
     if isinstance(outcome, Score):
         return outcome.value
     return 0.0 if isinstance(outcome, Unscored) and outcome.cause == "unparsed" else None
@@ -125,7 +125,7 @@ GUESSED: dict[ChanceComparison, Tone] = {"better": "helped", "worse": "hurt", "n
 NAMED = 3
 """Maximum number of cells or differences named in the summary."""
 MANY = 0.1
-"""Proportion of unparsed_sentence or truncated answers from which the summary reports them."""
+"""Proportion of unparsed or truncated answers from which the summary reports them."""
 
 
 def finding(

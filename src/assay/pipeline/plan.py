@@ -1,48 +1,51 @@
-"""A recipe as stages with keys: where each lies, what it waits for, and whether it is done."""
+"""Planning: the stages of a recipe, their keys and folders, and whether they are complete."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
-from assay.core.arms import OWN, ArmName, is_curve
-from assay.core.recipe import OwnModel, Proof, Recipe
-from assay.core.roles import ListsInputs, Scorer, SelfSeeding, Source
-from assay.pipeline.recipe.spec import describe, version_of
-from assay.pipeline.recipe.trained import check_names, named
+from assay.core.arms import OWN, is_base, is_curve
+from assay.core.recipe import Proof, Recipe
+from assay.core.roles import Source
+from assay.pipeline.recipe.trained import check_names
+from assay.pipeline.stages.evaluate import AgreementStage, EvaluateStage, ReferenceStage
+from assay.pipeline.stages.generate import GenerateStage, SourceStage
+from assay.pipeline.stages.keep import KeepStage
+from assay.pipeline.stages.leakage import LeakageStage
+from assay.pipeline.stages.measure import MeasureStage
+from assay.pipeline.stages.ood import OodStage
+from assay.pipeline.stages.score import ScoreStage
 from assay.pipeline.stages.shards import parts
+from assay.pipeline.stages.stage import (
+    CALIBRATE,
+    EVALUATE,
+    GENERATE,
+    HOLDOUT,
+    KEEP,
+    LEAKAGE,
+    REAL,
+    Stage,
+    StageId,
+    StageKind,
+    embed_id,
+    model_id,
+    models_for,
+    score_id,
+    train_id,
+)
+from assay.pipeline.stages.train import BaseModelStage, OwnModelStage, TrainArmStage, TrainModelStage
 from assay.store.keys import stage_key
 from assay.store.receipts import Receipt, damaged, read_receipt
-
-SHARD = 64
-"""Samples of a part that is generated: what a kill -9 can lose."""
-
-MODEL, TAUGHT, ASKED, BESIDE = "model-", "taught-", "asked-", "also-"
-"""Begin the names of stages: one of the recipe's own models, what it learns from, what is asked beside, and that."""
 
 State = Literal["done", "retry", "damaged", "begun", "to do", "waits"]
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of a recipe in one run folder."""
-
-    name: str
-    """real, holdout, calibrate, ood-N, taught-MODEL, asked-NAME, model-MODEL, generate, score-COLUMN, keep,
-    embed-real, embed-holdout, leakage, train-ARM-N, prove, measure-NAME, duel, beside-NAME, expert, agree or
-    unknowns."""
-    needs: tuple[str, ...]
-    """Names of the stages it reads."""
-    spec: Mapping[str, Any]
-    version: int
-    seed: int
-
-
-@dataclass(frozen=True)
 class Placed:
-    """A stage whose inputs are known: so its key is, and its folder."""
+    """A stage whose inputs are known, and with them its key and folder."""
 
     stage: Stage
     key: str
@@ -52,203 +55,221 @@ class Placed:
     state: State
 
 
+Survey: TypeAlias = list[tuple[Stage, Placed | None]]
+"""Every stage of a run, placed as far as the inputs are known: None where it waits for an earlier stage."""
+
+
 def stages(recipe: Recipe) -> list[Stage]:
-    """Every stage of a recipe, each after those it needs; real data first, because what cannot be had is soon said.
+    """Every stage of a recipe, each after those that it needs.
+
+    Real data is read first, so that a missing data set is reported early.
 
     Raises:
-        RecipeError: A component names a model of the recipe's that there is none of.
+        RecipeError: A component names a model that the recipe does not have.
     """
     check_names(recipe)
-    generate = recipe.generate
-    made = [Stage("generate", models_for(generate), _now(generate), version_of(generate), recipe.seed)]
-    for column, scorer in recipe.score.items():
-        needs = ("generate", *models_for(scorer))
-        made.append(Stage(f"score-{column}", needs, _now(scorer), version_of(scorer), recipe.seed))
-    filters = {"filters": [describe(rule) | {"version": version_of(rule)} for rule in recipe.keep]}
-    made.append(Stage("keep", tuple(stage.name for stage in made), filters, 1, recipe.seed))
-    taught = [Stage(name, (), _now(one), version_of(one), 0) for name, one in taught_of(recipe).items()]
-    own = [_own_model(name, model, recipe.seed) for name, model in recipe.models.items()]
-    if recipe.prove is None:
-        return _in_order([*taught, *own, *made])
-    read = [Stage(name, (), _now(one), version_of(one), 0) for name, one in sources_of(recipe.prove).items()]
-    embedded = _embedded(recipe, recipe.prove)
-    before = [*read, *taught, *made, *embedded]
-    leakage = _leakage(recipe.prove, [stage.name for stage in before])
-    return _in_order([*read, *taught, *own, *made, *embedded, leakage, *_proof(recipe, recipe.prove)])
+    proof = recipe.prove
+    read = _sources(proof) if proof is not None else []
+    teach = [
+        SourceStage(StageId(StageKind.TEACH_DATA, name), (), 0, model.data)
+        for name, model in recipe.models.items()
+        if model.data is not None
+    ]
+    samples = _samples(recipe)
+    if proof is None:
+        return _in_order([*teach, *_own_models(recipe), *samples])
+    embedded = _embedded(recipe, proof, [stage.id for stage in read])
+    before = [*read, *teach, *samples, *embedded]
+    leakage = _leakage(proof, [stage.id for stage in before])
+    trained = _trained(recipe, proof)
+    after = [*_evaluated(recipe, proof, tuple(stage.id for stage in trained)), *_reference(proof), *_ood(proof)]
+    return _in_order([*read, *teach, *_own_models(recipe), *samples, *embedded, leakage, *trained, *after])
 
 
-def _own_model(name: str, model: OwnModel, seed: int) -> Stage:
-    needs = ("generate", "keep") if model.data is None else (f"{TAUGHT}{name}",)
-    spec = {"train": describe(model.train)}
-    return Stage(f"{MODEL}{name}", (*needs, *models_for(model.train)), spec, version_of(model.train), seed)
+def place(stage: Stage, root: Path, receipts: Mapping[StageId, Receipt]) -> Placed:
+    """Key, folder and state of a stage in the run at `root`, from the receipts of the stages that it needs."""
+    inputs = inputs_of(stage, receipts)
+    key = stage_key(dict(stage.spec), inputs, stage.version, stage.seed)
+    folder = root / f"{stage.name.replace('@', '=')}-{key}"  # some systems allow no "@" in a file name
+    receipt = read_receipt(folder)
+    return Placed(stage, key, folder, inputs, receipt, _state(folder, receipt))
 
 
-def _in_order(found: Sequence[Stage]) -> list[Stage]:
-    """Each after those it needs, and otherwise as they were."""
-    waiting, ordered = list(found), list[Stage]()
+def inputs_of(stage: Stage, receipts: Mapping[StageId, Receipt]) -> tuple[str, ...]:
+    """Digests of the output of the stages that `stage` needs."""
+    return tuple(receipts[need].digest for need in stage.needs)
+
+
+def survey(recipe: Recipe, root: Path) -> Survey:
+    """Plan a recipe and look up the state of every stage in the run at `root`."""
+    receipts: dict[StageId, Receipt] = {}
+    surveyed: Survey = []
+    for stage in stages(recipe):
+        if any(need not in receipts for need in stage.needs):
+            surveyed.append((stage, None))
+            continue
+        placed = place(stage, root, receipts)
+        if placed.receipt is not None and placed.state in ("done", "retry"):
+            receipts[stage.id] = placed.receipt
+        surveyed.append((stage, placed))
+    return surveyed
+
+
+def completed(surveyed: Survey) -> dict[str, Placed]:
+    """The completed stages by name, in order."""
+    return {
+        stage.name: placed
+        for stage, placed in surveyed
+        if placed is not None and placed.receipt is not None and placed.state in ("done", "retry")
+    }
+
+
+def missing(surveyed: Survey) -> list[str]:
+    """Names of the stages that are not completed."""
+    done = completed(surveyed)
+    return [stage.name for stage, _ in surveyed if stage.name not in done]
+
+
+def main_arm(proof: Proof) -> str:
+    """The arm whose model is analyzed in detail: `filtered`, or the first arm without it."""
+    return "filtered" if "filtered" in proof.arms else proof.arms[0]
+
+
+def _sources(proof: Proof) -> list[SourceStage]:
+    """Real training data, held-out samples, calibration samples and OOD inputs."""
+    sources: dict[StageId, Source] = {}
+    if proof.real is not None and proof.needs_real:
+        sources[REAL] = proof.real
+    sources[HOLDOUT] = proof.holdout
+    if proof.calibrate is not None:
+        sources[CALIBRATE] = proof.calibrate
+    sources |= {StageId(StageKind.OOD, nth=nth): source for nth, source in enumerate(proof.ood)}
+    sources |= {StageId(StageKind.AUXILIARY_DATA, name): extra.holdout for name, extra in proof.also.items()}
+    return [SourceStage(id_, (), 0, source) for id_, source in sources.items()]
+
+
+def _samples(recipe: Recipe) -> list[Stage]:
+    """Generating, scoring and filtering."""
+    seed = recipe.seed
+    generated = GenerateStage(GENERATE, models_for(recipe.generate), seed, recipe.generate)
+    scored = [
+        ScoreStage(score_id(column), (GENERATE, *models_for(scorer)), seed, GENERATE, scorer)
+        for column, scorer in recipe.score.items()
+    ]
+    needs = (GENERATE, *(stage.id for stage in scored))
+    return [generated, *scored, KeepStage(KEEP, needs, seed, recipe.keep, tuple(recipe.score))]
+
+
+def _own_models(recipe: Recipe) -> list[TrainModelStage]:
+    """The trainings of the recipe's own models."""
+    found = []
+    for name, model in recipe.models.items():
+        source = GENERATE if model.data is None else StageId(StageKind.TEACH_DATA, name)
+        data = (GENERATE, KEEP) if model.data is None else (source,)
+        needs = (*data, *models_for(model.train))
+        found.append(TrainModelStage(model_id(name), needs, recipe.seed, model, source))
+    return found
+
+
+def _in_order(planned: Sequence[Stage]) -> list[Stage]:
+    """Topological order that keeps the given order where the needs allow it."""
+    waiting, ordered = list(planned), list[Stage]()
     while waiting:
-        there = {stage.name for stage in ordered}
-        ready = next(stage for stage in waiting if there.issuperset(stage.needs))
+        ids = {stage.id for stage in ordered}
+        ready = next(stage for stage in waiting if ids.issuperset(stage.needs))
         waiting.remove(ready)
         ordered.append(ready)
     return ordered
 
 
-def models_for(component: object) -> tuple[str, ...]:
-    """The stages of the recipe's own models that a component needs."""
-    return tuple(f"{MODEL}{name}" for name in named(component))
-
-
-def place(stage: Stage, root: Path, receipts: Mapping[str, Receipt]) -> Placed:
-    """Where `stage` lies in the run at `root`, given the receipts of the stages it needs."""
-    inputs = inputs_of(stage, receipts)
-    key = stage_key(dict(stage.spec), inputs, stage.version, stage.seed)
-    folder = root / f"{stage.name.replace('@', '=')}-{key}"  # "@" is no character of a file's name on every system
-    receipt = read_receipt(folder)
-    return Placed(stage, key, folder, inputs, receipt, _state(folder, receipt))
-
-
-def inputs_of(stage: Stage, receipts: Mapping[str, Receipt]) -> tuple[str, ...]:
-    """Digests of what `stage` reads."""
-    return tuple(receipts[name].digest for name in stage.needs)
-
-
-def survey(recipe: Recipe, root: Path) -> list[tuple[Stage, Placed | None]]:
-    """Every stage, and where it lies as far as that is known: None where it waits for an earlier one."""
-    receipts: dict[str, Receipt] = {}
-    found: list[tuple[Stage, Placed | None]] = []
-    for stage in stages(recipe):
-        if any(name not in receipts for name in stage.needs):
-            found.append((stage, None))
-            continue
-        placed = place(stage, root, receipts)
-        if placed.receipt is not None and placed.state in ("done", "retry"):
-            receipts[stage.name] = placed.receipt
-        found.append((stage, placed))
-    return found
-
-
-def sources_of(proof: Proof) -> dict[str, Source]:
-    """The real data and the strangers that a proof reads, by the name of the stage that reads them."""
-    found: dict[str, Source] = {}
-    if proof.real is not None and proof.needs_real:
-        found["real"] = proof.real
-    found["holdout"] = proof.holdout
-    if proof.calibrate is not None:
-        found["calibrate"] = proof.calibrate
-    found |= {f"ood-{nth}": source for nth, source in enumerate(proof.ood)}
-    return found | {f"{ASKED}{name}": beside.holdout for name, beside in proof.also.items()}
-
-
-def taught_of(recipe: Recipe) -> dict[str, Source]:
-    """What the recipe's own models learn from, where that is not what it makes, by the name of the stage."""
-    return {f"{TAUGHT}{name}": own.data for name, own in recipe.models.items() if own.data is not None}
-
-
-def _now(component: Source | Scorer | SelfSeeding) -> dict[str, Any]:
-    """A component, and what lies there now where it can tell: its spec alone says where it reads, not what."""
-    return describe(component) | ({"listing": component.listing()} if isinstance(component, ListsInputs) else {})
-
-
-def _embedded(recipe: Recipe, proof: Proof) -> list[Stage]:
-    """The fingerprints of real samples, by the scorer that gave those of the generated ones."""
+def _embedded(recipe: Recipe, proof: Proof, read: Sequence[StageId]) -> list[ScoreStage]:
+    """Fingerprints of real samples, by the scorer of the fingerprints of generated samples."""
     if not proof.fingerprint:
         return []
     scorer = recipe.score[proof.fingerprint]
-    return [
-        Stage(f"embed-{name}", (name,), _now(scorer), version_of(scorer), recipe.seed)
-        for name in ("real", "holdout")
-        if name in sources_of(proof)
-    ]
+    sources = [source for source in (REAL, HOLDOUT) if source in read]
+    return [ScoreStage(embed_id(source), (source,), recipe.seed, source, scorer) for source in sources]
 
 
-def _leakage(proof: Proof, before: Sequence[str]) -> Stage:
-    """Before anything is trained: what the training sets share with the held-out samples."""
-    wanted = ("generate", "real", "holdout", f"score-{proof.fingerprint}", "embed-real", "embed-holdout")
-    needs = tuple(name for name in before if name in wanted or name.startswith(TAUGHT))
-    return Stage("leakage", needs, {"similarity": proof.similarity}, 1, 0)
-
-
-def _proof(recipe: Recipe, proof: Proof) -> list[Stage]:
-    trained = _trained(recipe, proof)
-    arms = tuple(stage.name for stage in trained)
-    needs = ("holdout", *arms, *models_for(proof.evaluate))
-    proved = Stage("prove", needs, describe(proof.evaluate), version_of(proof.evaluate), 0)
-    return [*trained, proved, *_asked_too(recipe, proof, arms), *_expert(proof), *_unknowns(proof)]
+def _leakage(proof: Proof, before: Sequence[StageId]) -> LeakageStage:
+    """The comparison of every training set with the held-out samples."""
+    embedded = {GENERATE: score_id(proof.fingerprint), REAL: embed_id(REAL)}
+    used = (GENERATE, REAL, HOLDOUT, *embedded.values(), embed_id(HOLDOUT))
+    needs = tuple(id_ for id_ in before if id_ in used or id_.kind is StageKind.TEACH_DATA)
+    sets = [id_ for id_ in (GENERATE, REAL) if id_ in needs]
+    sets += [id_ for id_ in needs if id_.kind is StageKind.TEACH_DATA]
+    prints = {id_: stage if (stage := embedded.get(id_)) in needs else None for id_ in sets}
+    return LeakageStage(LEAKAGE, needs, 0, proof.similarity, prints)
 
 
 def _trained(recipe: Recipe, proof: Proof) -> list[Stage]:
-    """Every arm, as often as it is trained."""
-    looks = ("generate", "keep", "real", f"score-{proof.fingerprint}", "embed-real")
-    needs_of: Mapping[str, tuple[str, ...]] = {
-        "unfiltered": ("generate",) if proof.equal == "steps" else ("generate", "keep"),
-        "real-few-shot": ("real",),
-        "real": ("generate", "keep", "real"),
-        "real+synthetic": ("generate", "keep", "real"),
+    """Every training of every arm."""
+    synthetic, both = (GENERATE, KEEP), (GENERATE, KEEP, REAL)
+    data: Mapping[str, tuple[StageId, ...]] = {
+        "unfiltered": (GENERATE,) if proof.equal == "steps" else synthetic,
+        "real-few-shot": (REAL,),
+        "real": both,
+        "real+synthetic": both,
         "base": (),
-        OWN: (),
-        "human": ("real",),
-        "human+synthetic": ("generate", "keep", "real"),
-        "nearest-real": looks,
+        "human": (REAL,),
+        "human+synthetic": both,
+        "nearest-real": (*both, score_id(proof.fingerprint), embed_id(REAL)),
     }
-    found = []
+    found: list[Stage] = []
     for arm, nth in proof.cells:
-        few = {"few": proof.few} if arm in ("real-few-shot", "real+synthetic") else {}
-        trainer = recipe.trainer(arm)
-        spec = {"train": describe(trainer), "arm": arm, "nth": nth, "equal": proof.equal, **few}
-        said = ArmName("real") if (curve := is_curve(arm)) else proof.arm(arm)
-        needs = ("real",) if curve else needs_of.get(said.kind, ("generate", "keep"))
-        own = (f"{MODEL}{said.variant}",) if said.kind == OWN else models_for(trainer)
-        found.append(Stage(f"train-{arm}-{nth}", (*needs, *own), spec, version_of(trainer), recipe.seed))
+        trainer, id_, seed = recipe.trainer(arm), train_id(arm, nth), recipe.seed
+        if is_curve(arm):
+            found.append(TrainArmStage(id_, (REAL, *models_for(trainer)), seed, trainer, proof))
+            continue
+        name = proof.arm(arm)
+        if name.kind == OWN:
+            found.append(OwnModelStage(id_, (model_id(name.variant),), seed, trainer, proof, name.variant))
+            continue
+        kind = BaseModelStage if is_base(arm) else TrainArmStage
+        needs = (*data.get(name.kind, synthetic), *models_for(trainer))
+        found.append(kind(id_, needs, seed, trainer, proof))
     return found
 
 
-def _asked_too(recipe: Recipe, proof: Proof, arms: tuple[str, ...]) -> list[Stage]:
-    """What is looked at in the answers of the proof, and what the arms are asked beside it."""
-    asked = {f"measure-{name}": scorer for name, scorer in proof.measures.items()}
+def _evaluated(recipe: Recipe, proof: Proof, trained: tuple[StageId, ...]) -> list[Stage]:
+    """The evaluation, the measures of its answers, the pairwise comparison and auxiliary evaluations."""
+    needs = (HOLDOUT, *trained, *models_for(proof.evaluate))
+    found: list[Stage] = [EvaluateStage(EVALUATE, needs, 0, proof.evaluate, HOLDOUT, trained)]
+    measures = {StageId(StageKind.MEASURE, name): scorer for name, scorer in proof.measures.items()}
     if proof.duel is not None:
-        asked["duel"] = proof.duel
-    found = []
-    for name, scorer in asked.items():
-        against = {"against": proof.opponent} if name == "duel" else {}
-        needs = ("holdout", "prove", *models_for(scorer))
-        found.append(Stage(name, needs, _now(scorer) | against, version_of(scorer), recipe.seed))
-    for name, beside in proof.also.items():
-        evaluate = beside.evaluate
-        needs = (f"{ASKED}{name}", *arms, *models_for(evaluate))
-        found.append(Stage(f"{BESIDE}{name}", needs, describe(evaluate), version_of(evaluate), 0))
+        measures[StageId(StageKind.DUEL)] = proof.duel
+    for id_, scorer in measures.items():
+        needs = (HOLDOUT, EVALUATE, *models_for(scorer))
+        found.append(MeasureStage(id_, needs, recipe.seed, scorer, proof))
+    for name, extra in proof.also.items():
+        holdout = StageId(StageKind.AUXILIARY_DATA, name)
+        needs = (holdout, *trained, *models_for(extra.evaluate))
+        found.append(EvaluateStage(StageId(StageKind.AUXILIARY, name), needs, 0, extra.evaluate, holdout, trained))
     return found
 
 
-def _expert(proof: Proof) -> list[Stage]:
-    """How good the expert is, and how often its pupils agree with it; nothing without one."""
+def _reference(proof: Proof) -> list[Stage]:
+    """The accuracy of the reference classifier, and its agreement with the trained classifiers."""
     if not proof.reference:
         return []
-    version, described = version_of(proof.evaluate), describe(proof.evaluate)
-    pupils = tuple(f"train-{arm}-0" for arm in pupils_of(proof))
+    # One that learned from the generated samples, and one that did not.
+    arms = dict.fromkeys(arm for arm in ("real", main_arm(proof)) if arm in proof.arms)
+    compared = tuple(map(train_id, arms))
+    agreement = StageId(StageKind.AGREEMENT)
     return [
-        Stage("reference", ("holdout",), {"model": proof.reference, "evaluate": described}, version, 0),
-        Stage("agree", ("generate", *pupils), {"evaluate": described}, version, 0),
+        ReferenceStage(StageId(StageKind.REFERENCE), (HOLDOUT,), 0, proof.evaluate, proof.reference),
+        AgreementStage(agreement, (GENERATE, *compared), 0, proof.evaluate, compared),
     ]
 
 
-def _unknowns(proof: Proof) -> list[Stage]:
+def _ood(proof: Proof) -> list[Stage]:
+    """OOD scores of the main arm's model."""
     if proof.ood_scores is None:
         return []
-    read = [name for name in sources_of(proof) if name != "real" and not name.startswith(ASKED)]
-    spec = {"ood_scores": describe(proof.ood_scores), "reference": proof.reference}
-    needs = (*read, f"train-{main_arm(proof)}-0")
-    return [Stage("ood_scores", needs, spec, version_of(proof.ood_scores), 0)]
-
-
-def main_arm(proof: Proof) -> str:
-    """The arm whose model is looked at closely: `filtered`, or the first where there is none."""
-    return "filtered" if "filtered" in proof.arms else proof.arms[0]
-
-
-def pupils_of(proof: Proof) -> tuple[str, ...]:
-    """The arms whose models are asked about the generated samples: one that learned from them, and one that did not."""
-    return tuple(dict.fromkeys(arm for arm in ("real", main_arm(proof)) if arm in proof.arms))
+    ood = tuple(StageId(StageKind.OOD, nth=nth) for nth in range(len(proof.ood)))
+    model = train_id(main_arm(proof))
+    needs = (HOLDOUT, CALIBRATE, *ood, model)
+    return [OodStage(StageId(StageKind.OOD_SCORES), needs, 0, proof.ood_scores, proof.reference, model, ood)]
 
 
 def _state(folder: Path, receipt: Receipt | None) -> State:

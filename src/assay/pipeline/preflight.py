@@ -1,8 +1,8 @@
-"""Before anything is made: does every component get what it needs? What is certain to go wrong is said at once."""
+"""Preflight: checks the models and settings of every component before a run starts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,21 +11,21 @@ from assay.core.recipe import Recipe
 from assay.core.roles import ChecksPreconditions, Generator, Scorer, Trainer
 from assay.core.sample import Sample
 from assay.models.references import locate
-from assay.pipeline.plan import BESIDE, MODEL, sources_of, taught_of
 from assay.pipeline.recipe.trained import bound, named, stand_ins
+from assay.pipeline.stages.stage import Stage
 from assay.store.images import StoredImages
 
 RANDOM = "random"
-"""What a trainer's `start` says where there is no checkpoint."""
+"""Value of a trainer's `start` without a checkpoint."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Lets one component look at what it will need, in the process that will do the work, which keeps what it opened.
+    """Checks one component in the process that will use it, which keeps the models that it opens.
 
-    A generator and a scorer are asked for nothing: a component answers no samples with no outcomes, and opens its
-    model on the way. Any component may offer `check(seeds, lab)`, which raises a UserError for what it sees coming,
-    such as labels that its model does not know; `seeds` are those of the recipe's generator.
+    A generator or scorer is called with no samples, which opens its model. Any component may offer `check(seeds, lab)`,
+    which raises a UserError for a problem it can foresee, such as labels that its model does not know; `seeds` are
+    those of the recipe's generator.
     """
 
     models: Models
@@ -38,7 +38,7 @@ class Check:
             component.generate([], lab)
         elif isinstance(component, Scorer):
             component.score([], lab)
-        # A trainer of nothing is refused, so its start is only looked at.
+        # A trainer cannot be called without samples, so only its start is located.
         start = getattr(component, "start", RANDOM)
         if isinstance(component, Trainer) and start != RANDOM:
             locate(start)
@@ -46,32 +46,15 @@ class Check:
             component.check(self.seeds, lab)
 
 
-def components(recipe: Recipe) -> Mapping[str, Any]:
-    """The component of each kind of stage that may need a model, by the beginning of the stage's name."""
-    found: dict[str, Any] = {"generate": recipe.generate}
-    found |= {f"score-{column}": scorer for column, scorer in recipe.score.items()}
-    found |= taught_of(recipe) | {f"{MODEL}{name}": own.train for name, own in recipe.models.items()}
-    if recipe.prove is not None:
-        if recipe.prove.fingerprint:
-            found |= {"embed": recipe.score[recipe.prove.fingerprint]}
-        found |= sources_of(recipe.prove)
-        found |= {f"measure-{name}": scorer for name, scorer in recipe.prove.measures.items()}
-        found |= {"duel": recipe.prove.duel}
-        found |= {f"train-{arm}": recipe.trainer(arm) for arm in recipe.prove.arms if recipe.prove.arm(arm).variant}
-        found |= {f"{BESIDE}{name}": beside.evaluate for name, beside in recipe.prove.also.items()}
-        found |= {"train": recipe.train, "prove": recipe.prove.evaluate, "ood_scores": recipe.prove.ood_scores}
-    return {name: component for name, component in found.items() if component is not None}
+def to_check(recipe: Recipe, todo: Sequence[Stage], models: Models) -> list[Any]:
+    """The components of the stages in `todo`, each once.
 
-
-def waiting(recipe: Recipe, todo: Sequence[str], models: Models) -> list[Any]:
-    """The components of the stages named in `todo`, each once.
-
-    One that names models of the recipe's own looks at what these are made of; where it names one of another kind, which
-    nothing can stand in for, it is not asked.
+    One of the recipe's own models is replaced by the model that it is trained from. A component is skipped where there
+    is no such replacement, for example for a reward model.
     """
-    there = stand_ins(recipe, Lab(recipe.seed, models, StoredImages([])))
-    return [
-        bound(component, there)
-        for name, component in components(recipe).items()
-        if set(named(component)) <= set(there) and any(stage == name or stage.startswith(f"{name}-") for stage in todo)
-    ]
+    replacements = stand_ins(recipe, Lab(recipe.seed, models, StoredImages([])))
+    found: list[Any] = []
+    for component in (component for stage in todo for component in stage.components):
+        if set(named(component)) <= set(replacements) and component not in found:
+            found.append(component)
+    return [bound(component, replacements) for component in found]

@@ -1,4 +1,4 @@
-"""What a user calls: run a recipe and have its report, from Python or from the command line."""
+"""Run a recipe and draw its report: the Python API behind `assay run` and `assay report`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from assay.core.recipe import Recipe
 from assay.engines import ENGINES
 from assay.models.open_models import OpenModels
 from assay.models.remote.budget import Budget
-from assay.pipeline.lineage.why import finished
-from assay.pipeline.plan import stages
+from assay.pipeline.lineage.why import read_run
+from assay.pipeline.plan import Placed, completed, missing
 from assay.pipeline.progress import Silent, watched
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.runner import Runner
@@ -29,21 +29,26 @@ from assay.store.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Done:
-    """A finished run."""
+    """Files and results of a finished run."""
 
     folder: Path
     page: Path
-    """Its report: open it in a browser."""
+    """The HTML report."""
     facts: ReportData
     results: Mapping[str, Any]
-    """What lies in results.json."""
+    """Content of results.json."""
 
 
 def load_recipe(reference: str, *, quick: bool = False, changes: Sequence[str] = ()) -> Recipe:
-    """The shipped recipe of that name, or the recipe in that .yaml file; `changes` are "key.path=value".
+    """Load a shipped recipe by name, or a recipe from a .yaml file.
+
+    Args:
+        reference: Name or path.
+        quick: Whether to apply the recipe's `quick` values.
+        changes: Overrides as "key.path=value".
 
     Raises:
-        RecipeError: There is none, or it says something that cannot be built.
+        RecipeError: There is no such recipe, or it holds a value that cannot be used.
     """
     return load(reference, quick=quick, changes=changes)
 
@@ -56,12 +61,17 @@ def run(
     watch: bool = False,
     strict: bool = False,
 ) -> Done:
-    """Runs a recipe in `folder` (`runs/NAME` where left out), goes on where it was stopped, and draws its report.
+    """Run a recipe, or resume it, and write its report.
 
-    With `strict` it goes no further than to a held-out sample that is also trained on, or nearly.
+    Args:
+        recipe: A recipe, or the name or path of one.
+        folder: Run folder; `runs/NAME` by default.
+        engine: Where shards run: "local" or "ray".
+        watch: Whether to print progress.
+        strict: Whether to stop before training if held-out samples are among the training samples.
 
     Raises:
-        UserError: Something that the caller can mend; what was finished stays.
+        UserError: The user can correct the cause; completed stages stay.
     """
     if engine not in ENGINES:
         raise UserError(f"There is no engine {engine!r}.", hint=did_you_mean(engine, ENGINES))
@@ -69,23 +79,27 @@ def run(
     place = RunFolder.open(Path(folder) if folder is not None else Path("runs") / whole.name, create=True)
     budget = Budget(whole.budget, place.ledger)
     with watched() if watch else nullcontext(Silent()) as reporter:
-        Runner(whole, place, OpenModels(budget=budget), ENGINES[engine](), reporter, strict, budget).run()
-    return report(place.path)
+        done = Runner(whole, place, OpenModels(budget=budget), ENGINES[engine](), reporter, strict, budget).run()
+    return _report(place, whole, done)
 
 
 def report(folder: Path | str) -> Done:
-    """Draws the report of the finished run in `folder`.
+    """Write the report of the finished run in `folder` again.
 
     Raises:
-        StoreError: It is not a run, or not finished.
+        StoreError: The folder holds no run, or the run is not finished.
     """
     place = RunFolder.open(Path(folder), create=False)
-    recipe, done = finished(place.path)
-    missing = [stage.name for stage in stages(recipe) if stage.name not in done]
-    if missing:
+    recipe, surveyed = read_run(place.path)
+    if left := missing(surveyed):
         raise StoreError(
-            f"The run in {place.path} is not finished: {missing[0]} is not done.", hint="Run it again: it goes on."
+            f"The run in {place.path} is not finished: {left[0]} is not done.", hint="Run it again to resume it."
         )
+    return _report(place, recipe, completed(surveyed))
+
+
+def _report(place: RunFolder, recipe: Recipe, done: Mapping[str, Placed]) -> Done:
+    """Analyze a run whose stages are all completed, and write results.json and report.html."""
     command = shlex.join(["assay", "run", str(place.path / "recipe.yaml"), "--out", str(place.path)])
     facts = analyze_run(FinishedRun(place.path, recipe, done, command))
     results = to_results(facts)

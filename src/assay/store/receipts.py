@@ -54,14 +54,18 @@ class Receipt:
             raise ValueError(f"The digest of receipt {self.stage}-{self.key} is not that of its files.")
 
 
-def write_receipt(folder: Path, receipt: Receipt) -> None:
-    """Writes `receipt` as receipt.json in `folder`, in one step, after every file it names.
+def write_receipt(folder: Path, receipt: Receipt) -> Receipt:
+    """Write `receipt` as receipt.json in `folder`, in one step, after every file it names.
+
+    Returns:
+        The receipt as `read_receipt` gives it, so that a run and a later command see the same.
 
     Raises:
         StoreError: The disk is full, or the path cannot be written.
     """
     text = json.dumps(asdict(receipt), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
     write_bytes(folder / NAME, (text + "\n").encode())
+    return msgspec.json.decode(text, type=Receipt)
 
 
 def read_receipt(folder: Path) -> Receipt | None:

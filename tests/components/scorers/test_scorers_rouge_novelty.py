@@ -19,8 +19,8 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.pipeline.lineage.why import explain
 from assay.pipeline.recipe.codec import dump, parse, read
 from assay.pipeline.recipe.spec import build, describe
+from assay.pipeline.stages.context import outcomes_of
 from assay.pipeline.stages.shards import samples_of
-from assay.pipeline.stages.workshop import outcomes_of
 from assay.text.similarity.rouge import f_of
 from labs import tiny_lab
 from run_parts import folder_of, run

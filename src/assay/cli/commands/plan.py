@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,12 +40,11 @@ def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
     rows, surveyed = [], survey(recipe, folder)
     for stage, placed in surveyed:
         state = "waits" if placed is None else placed.state
-        use = stage.spec.get("use") or (stage.spec.get("train") or {}).get("use") or "filters"
         rows.append(
             {
                 "stage": stage.name,
-                "component": use,
-                "needs": list(stage.needs),
+                "component": ", ".join(_component_names(stage.spec)),
+                "needs": list(map(str, stage.needs)),
                 "key": placed.key if placed else None,
                 "state": state,
             }
@@ -65,6 +64,18 @@ def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
     click.echo("A key that is '?' depends on what an earlier stage makes.")
     if asked or recipe.budget is not None:
         _print_cost(asked, recipe.budget, spent.dollars)
+
+
+def _component_names(spec: object) -> Iterator[str]:
+    """Names of the components in the spec of a stage, without those that they are made of."""
+    if isinstance(spec, Mapping) and "use" in spec:
+        yield str(spec["use"])
+    elif isinstance(spec, Mapping):
+        for value in spec.values():
+            yield from _component_names(value)
+    elif isinstance(spec, list):
+        for value in spec:
+            yield from _component_names(value)
 
 
 def _print_cost(asked: Sequence[Asks], budget: float | None, spent: float) -> None:

@@ -14,22 +14,19 @@ from assay.terminal.options import JSON, RUN, show, table
 @JSON
 def command(run: Path, as_json: bool) -> None:
     """Show how far the run in the folder RUN is: its stages, counts and seconds."""
-    from assay.pipeline.plan import survey
-    from assay.pipeline.recipe.codec import load
-    from assay.store.run_folder import RunFolder
+    from assay.pipeline.lineage.why import read_run
 
-    folder = RunFolder.open(run, create=False)
-    recipe = load(str(folder.path / "recipe.yaml"))
+    recipe, surveyed = read_run(run)
     rows = []
-    for stage, placed in survey(recipe, folder.path):
+    for stage, placed in surveyed:
         receipt = placed.receipt if placed else None
         counts = dict(receipt.counts) if receipt else {}
         rows.append((stage.name, placed.state if placed else "waits", counts, receipt.seconds if receipt else None))
     if as_json:
         found = [dict(zip(("stage", "state", "counts", "seconds"), row, strict=True)) for row in rows]
-        show({"name": recipe.name, "folder": str(folder.path), "stages": found})
+        show({"name": recipe.name, "folder": str(run), "stages": found})
         return
-    click.echo(f"{recipe.name} in {folder.path}")
+    click.echo(f"{recipe.name} in {run}")
     table(
         ["stage", "state", "counts", "seconds"],
         [

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from assay.core.arms import OWN, is_base, is_curve
 from assay.core.completions import TextRequest
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
@@ -17,9 +16,12 @@ from assay.models.open_models import OpenModels
 from assay.models.remote.budget import Estimate, estimate
 from assay.models.remote.services import find_endpoint, is_remote
 from assay.models.remote.transport import RemoteSettings
-from assay.pipeline.plan import BESIDE, MODEL, SHARD, Placed, Stage
+from assay.pipeline.plan import Placed, Survey
 from assay.pipeline.recipe.trained import bound, stand_ins
+from assay.pipeline.stages.generate import SHARD
 from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.stage import GENERATE, Stage, StageId, StageKind, score_id
+from assay.pipeline.stages.train import BaseModelStage
 from assay.store.images import StoredImages
 
 ASSUMED = (
@@ -27,6 +29,15 @@ ASSUMED = (
 )
 UNTOLD = "Unknown: the generator does not say how long its samples can become."
 UNTRAINED = "Unknown: it is asked about the answers of models that are not trained yet."
+READS_ANSWERS = (
+    StageKind.MODEL,
+    StageKind.TRAIN,
+    StageKind.EVALUATE,
+    StageKind.MEASURE,
+    StageKind.DUEL,
+    StageKind.AUXILIARY,
+)
+"""Kinds of stages whose components may ask models about the answers of trained models."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def expected(stage: str, requests: Mapping[str, Sequence[TextRequest]]) -> list[
     return _priced(stage, [requests])
 
 
-def asks(recipe: Recipe, surveyed: Sequence[tuple[Stage, Placed | None]]) -> list[Asks]:
+def asks(recipe: Recipe, surveyed: Survey) -> list[Asks]:
     """What a run would still ask to generate and to score; nobody is asked, and no key is needed.
 
     Samples that are not there yet are taken to be the generator's `stand_ins`.
@@ -74,10 +85,10 @@ def asks(recipe: Recipe, surveyed: Sequence[tuple[Stage, Placed | None]]) -> lis
         ModelError: A service cannot do what the recipe asks of it.
         FieldError: A scorer wants a field that the samples will not have.
     """
-    placed = {stage.name: place for stage, place in surveyed}
+    placed = {stage.id: place for stage, place in surveyed}
+    todo = [stage for stage, place in surveyed if place is None or place.state != "done"]
     lab = Lab(recipe.seed, OpenModels(), StoredImages([]))
-    recipe = _with_stand_ins(recipe, lab)
-    return [*_of_samples(recipe, placed, lab), *_of_answers(recipe, placed, lab)]
+    return [*_of_samples(_with_stand_ins(recipe, lab), placed[GENERATE], todo, lab), *_of_answers(todo, lab)]
 
 
 def _with_stand_ins(recipe: Recipe, lab: Lab) -> Recipe:
@@ -86,30 +97,16 @@ def _with_stand_ins(recipe: Recipe, lab: Lab) -> Recipe:
     return replace(recipe, generate=bound(recipe.generate, there), score=bound(recipe.score, there))
 
 
-def _of_answers(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -> list[Asks]:
-    """What would look at the answers of trained models, or of those in training: how long they are nobody knows."""
+def _of_answers(todo: Sequence[Stage], lab: Lab) -> list[Asks]:
+    """Requests about the answers of models that are trained or in training, whose length is unknown."""
     return [
-        Asks(stage, model, None, assumed=True, unknown=UNTRAINED)
-        for stage, component in _looking(recipe)
-        if (place := placed[stage]) is None or place.state != "done"
-        for model in dict.fromkeys(model for one in _askers(component) for model in one.asks([], lab))
+        Asks(stage.name, model, None, assumed=True, unknown=UNTRAINED)
+        for stage in sorted(todo, key=lambda stage: stage.id.kind is not StageKind.MODEL)
+        if stage.id.kind in READS_ANSWERS and not isinstance(stage, BaseModelStage)
+        for component in stage.components
+        for model in dict.fromkeys(model for asker in _askers(component) for model in asker.asks([], lab))
         if is_remote(model)
     ]
-
-
-def _looking(recipe: Recipe) -> Iterator[tuple[str, object]]:
-    """Whatever is shown such answers, by stage: a trainer's rewards, and all that measures."""
-    yield from ((f"{MODEL}{name}", own.train) for name, own in recipe.models.items())
-    if (proof := recipe.prove) is None:
-        return
-    for arm, nth in proof.cells:
-        if not is_base(arm) and (is_curve(arm) or proof.arm(arm).kind != OWN):
-            yield f"train-{arm}-{nth}", recipe.trainer(arm)
-    yield "prove", proof.evaluate
-    yield from ((f"measure-{name}", scorer) for name, scorer in proof.measures.items())
-    if proof.duel is not None:
-        yield "duel", proof.duel
-    yield from ((f"{BESIDE}{name}", one.evaluate) for name, one in proof.also.items())
 
 
 def _askers(value: object) -> Iterator[Any]:
@@ -127,21 +124,21 @@ def _askers(value: object) -> Iterator[Any]:
             yield from _askers(getattr(value, own.name))
 
 
-def _of_samples(recipe: Recipe, placed: Mapping[str, Placed | None], lab: Lab) -> list[Asks]:
-    made = placed["generate"]
+def _of_samples(recipe: Recipe, made: Placed | None, todo: Sequence[Stage], lab: Lab) -> list[Asks]:
+    """Requests of the generator and of the scorers."""
+    waiting = {stage.id for stage in todo}
     if made is not None and made.state == "done":
-        waiting = [name for name, place in placed.items() if place is None or place.state != "done"]
         samples = samples_of(made.folder)
         return [
-            one
+            estimated
             for column, scorer in _asking(recipe).items()
-            if f"score-{column}" in waiting
-            for one in expected(f"score-{column}", scorer.asks(samples, lab))
+            if score_id(column) in waiting
+            for estimated in expected(str(score_id(column)), scorer.asks(samples, lab))
         ]
     seeds, generator = recipe.generate.seeds(), recipe.generate
-    found = expected("generate", generator.asks(seeds, lab)) if isinstance(generator, SendsRequests) else []
+    found = expected(str(GENERATE), generator.asks(seeds, lab)) if isinstance(generator, SendsRequests) else []
     for column, scorer in _asking(recipe).items():
-        found += _assumed(f"score-{column}", scorer, generator, seeds, lab)
+        found += _assumed(score_id(column), scorer, generator, seeds, lab)
     return found
 
 
@@ -150,13 +147,13 @@ def _asking(recipe: Recipe) -> dict[str, Any]:
     return {column: scorer for column, scorer in recipe.score.items() if isinstance(scorer, SendsRequests)}
 
 
-def _assumed(stage: str, scorer: Any, generator: Any, seeds: Sequence[Sample], lab: Lab) -> list[Asks]:
+def _assumed(stage: StageId, scorer: Any, generator: Any, seeds: Sequence[Sample], lab: Lab) -> list[Asks]:
     """What scoring would ask about samples that are not there yet."""
     if not isinstance(generator, EstimatesSamples):
-        return [Asks(stage, model, None, assumed=True) for model in scorer.asks([], lab) if is_remote(model)]
+        return [Asks(str(stage), model, None, assumed=True) for model in scorer.asks([], lab) if is_remote(model)]
     # A few at a time: they are as long as texts can become.
     shards = (seeds[start : start + SHARD] for start in range(0, len(seeds), SHARD))
-    return _priced(stage, (scorer.asks(generator.stand_ins(shard), lab) for shard in shards), assumed=True)
+    return _priced(str(stage), (scorer.asks(generator.stand_ins(shard), lab) for shard in shards), assumed=True)
 
 
 def _priced(stage: str, parts: Iterable[Mapping[str, Sequence[TextRequest]]], *, assumed: bool = False) -> list[Asks]:

@@ -24,6 +24,7 @@ from assay.pipeline.recipe.catalog import name_of
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe, version_of
 from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.stage import score_id
 
 ROW = 24
 """Ancestors that a row of an export names; a task that a model invented may descend from hundreds."""
@@ -89,7 +90,7 @@ class Origins:
     @cached_property
     def _scored_by(self) -> dict[str, Judged]:
         """The columns that are there, and what a generator itself has others say of what it makes."""
-        there = {name: scorer for name, scorer in self.recipe.score.items() if f"score-{name}" in self.done}
+        there = {name: scorer for name, scorer in self.recipe.score.items() if str(score_id(name)) in self.done}
         within = {name: one for name, one in parts_in(self.recipe.generate, "scorers") if _references(describe(one))}
         return {
             name: Judged(name_of(one), version_of(one), _references(describe(one)))

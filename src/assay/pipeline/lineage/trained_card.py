@@ -12,11 +12,11 @@ from assay.core.recipe import Recipe
 from assay.core.roles import Trainer
 from assay.models.model_cards import hub_name
 from assay.pipeline.lineage.models_used import data_licence, data_name, data_of, makers_of, start_of, used
-from assay.pipeline.plan import MODEL, Stage
 from assay.pipeline.recipe.catalog import name_of
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import version_of
 from assay.pipeline.stages.arms import training_seed
+from assay.pipeline.stages.stage import Stage, StageKind
 from assay.store.export.model_card import ModelCard
 from assay.store.receipts import Receipt
 
@@ -26,9 +26,9 @@ REAL_TOO = ("real+synthetic", "human+synthetic")
 
 def card_for(recipe: Recipe, stage: Stage, receipt: Receipt, kind: str) -> ModelCard:
     """What is known of the training that `stage` did."""
-    own = stage.name.removeprefix(MODEL) if stage.name.startswith(MODEL) else ""
-    trainer = recipe.models[own].train if own else recipe.trainer(str(stage.spec["arm"]))
-    nth = 0 if own else int(stage.spec["nth"])
+    own = stage.id.name if stage.id.kind is StageKind.MODEL else ""
+    trainer = recipe.models[own].train if own else recipe.trainer(stage.id.name)
+    nth = stage.id.nth or 0
     started = start_of(recipe, trainer)
     samples, synthetic = receipt.counts.get("samples", 0), receipt.counts.get("synthetic")
     return ModelCard(
@@ -51,14 +51,10 @@ def card_for(recipe: Recipe, stage: Stage, receipt: Receipt, kind: str) -> Model
 def _role(recipe: Recipe, stage: Stage, own: str) -> str:
     if own:
         return f"It is the model that the recipe calls {own!r}."
-    arm = str(stage.spec["arm"])
+    arm = stage.id.name
     assert recipe.prove is not None, "only a proof has arms"
-    said = f"{arm.removeprefix(CURVE)} real samples of each label" if _on_curve(arm) else recipe.prove.arm(arm).said
+    said = f"{arm.removeprefix(CURVE)} real samples of each label" if is_curve(arm) else recipe.prove.arm(arm).said
     return f"It is there to measure what its data are worth, as the arm {arm!r}: {said}."
-
-
-def _on_curve(arm: str) -> bool:
-    return is_curve(arm)
 
 
 def _collected(recipe: Recipe, stage: Stage, own: str) -> Sequence[tuple[str, str]]:
@@ -68,8 +64,8 @@ def _collected(recipe: Recipe, stage: Stage, own: str) -> Sequence[tuple[str, st
         data = recipe.models[own].data
         return given if data is None else [(data_name(data), data_licence(data))]
     assert recipe.prove is not None, "only a proof has arms"
-    arm = str(stage.spec["arm"])
-    kind = "real" if _on_curve(arm) else recipe.prove.arm(arm).kind
+    arm = stage.id.name
+    kind = "real" if is_curve(arm) else recipe.prove.arm(arm).kind
     real = [(data_name(recipe.prove.real), data_licence(recipe.prove.real))] if recipe.prove.real is not None else []
     if kind in REAL_ALONE:
         return real

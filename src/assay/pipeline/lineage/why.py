@@ -13,25 +13,21 @@ from assay.core.score import Fingerprint, Label, Outcome, Score
 from assay.images.metadata import read_provenance
 from assay.pipeline.lineage.provenance import Origins
 from assay.pipeline.lineage.text import in_words
-from assay.pipeline.plan import Placed, survey
+from assay.pipeline.plan import Survey, completed, survey
 from assay.pipeline.recipe.codec import load
+from assay.pipeline.stages.context import kept_ids, outcomes_of
 from assay.pipeline.stages.shards import parts, samples_of
-from assay.pipeline.stages.workshop import kept_ids
-from assay.store.rows import read_decisions, read_outcomes
+from assay.pipeline.stages.stage import score_id
+from assay.store.rows import read_decisions
 from assay.store.run_folder import RunFolder
 from assay.store.shards import read_made
 
 
-def finished(run: Path) -> tuple[Recipe, dict[str, Placed]]:
-    """The recipe of the run at `run`, and those of its stages that are done, by name."""
+def read_run(run: Path) -> tuple[Recipe, Survey]:
+    """Load the recipe of a run folder and look up the state of every stage."""
     folder = RunFolder.open(run, create=False)
     recipe = load(str(folder.path / "recipe.yaml"))
-    done = {
-        stage.name: placed
-        for stage, placed in survey(recipe, folder.path)
-        if placed is not None and placed.receipt is not None and placed.state in ("done", "retry")
-    }
-    return recipe, done
+    return recipe, survey(recipe, folder.path)
 
 
 def kept_samples(run: Path) -> tuple[list[Sample], Path]:
@@ -40,7 +36,7 @@ def kept_samples(run: Path) -> tuple[list[Sample], Path]:
     Raises:
         StoreError: The run has not come so far.
     """
-    _, done = finished(run)
+    done = completed(read_run(run)[1])
     if "keep" not in done:
         raise StoreError(f"The run in {run} has not filtered its samples yet.", hint="Run it to its end first.")
     ids = kept_ids(done["keep"].folder)
@@ -54,7 +50,8 @@ def origins(run: Path) -> Origins:
     Raises:
         StoreError: The run has made nothing yet.
     """
-    recipe, done = finished(run)
+    recipe, surveyed = read_run(run)
+    done = completed(surveyed)
     if "generate" not in done:
         raise StoreError(f"The run in {run} has not generated its samples yet.", hint="Run it to its end first.")
     return Origins(recipe, done)
@@ -82,9 +79,8 @@ def explain(run: Path, prefix: str) -> dict[str, Any]:
     outcomes = {
         column: _in_words(outcome)
         for column in recipe.score
-        if f"score-{column}" in done
-        for path in parts(done[f"score-{column}"].folder)
-        for id_, outcome in read_outcomes(path)
+        if (name := str(score_id(column))) in done
+        for id_, outcome in outcomes_of(done[name].folder)
         if id_ == row.id
     }
     decision = None

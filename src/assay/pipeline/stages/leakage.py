@@ -1,10 +1,11 @@
-"""Is the test clean? Held-out items that a training set holds too, counted before anything is claimed."""
+"""Train-test leakage: held-out samples that are also training samples, exactly or as near duplicates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,28 +13,68 @@ import numpy as np
 from assay.core.errors import RecipeError
 from assay.core.sample import Image, Sample
 from assay.core.score import Fingerprint, Outcome
+from assay.pipeline.stages.context import RunContext
+from assay.pipeline.stages.stage import HOLDOUT, Stage, StageId, embed_id
 from assay.stats.distributions.distances import nearest_rows, unit_rows
 from assay.store.atomic import write_bytes
 
 FILE = "leaks.json"
 SHOWN = 20
-"""Pairs that are named."""
+"""Maximum number of pairs that are listed."""
+
+
+@dataclass(frozen=True)
+class LeakageStage(Stage):
+    """Counts the held-out samples that are among the training samples, before anything is trained."""
+
+    similarity: float
+    sets: Mapping[StageId, StageId | None]
+    """Each set of training samples, and the stage with its fingerprints where there is one."""
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        return {"similarity": self.similarity}
+
+    @property
+    def version(self) -> int:
+        return 1
+
+    def run(self, context: RunContext, folder: Path) -> dict[str, int]:
+        held_out = context.samples(HOLDOUT)
+        context.reporter.begin(self.name, len(held_out), 0)
+        found = []
+        for source, fingerprints in self.sets.items():
+            prints = None
+            if fingerprints is not None:
+                prints = dict(context.outcomes(fingerprints)), dict(context.outcomes(embed_id(HOLDOUT)))
+            found.append(leaks(str(source), context.samples(source), held_out, self.similarity, prints))
+        write_leaks(folder, found)
+        return {
+            "rows": len(held_out),
+            "exact": sum(leak.exact for leak in found),
+            "near": sum(leak.near or 0 for leak in found),
+        }
+
+    def finish(self, context: RunContext, folder: Path) -> None:
+        if context.strict:
+            refuse(read_leaks(folder))
 
 
 @dataclass(frozen=True)
 class Leaks:
-    """What one set of samples shares with the held-out ones."""
+    """Overlap of one training set with the held-out samples."""
 
     set: str
     samples: int
     held_out: int
     exact: int
-    """Held-out items with the same images, or the same words, as a sample."""
+    """Held-out samples with the same images, or the same text, as a training sample."""
     near: int | None
-    """Others whose fingerprint is at least as like that of a sample as `similarity`; None where there are none."""
+    """Other held-out samples with a cosine similarity of at least `similarity` to a training sample; None without
+    fingerprints."""
     similarity: float
     pairs: tuple[tuple[str, str], ...] = ()
-    """Ids of held-out item and sample, exact ones first; the first of them."""
+    """(id of the held-out sample, id of the training sample), exact duplicates first; at most `SHOWN`."""
 
 
 def leaks(
@@ -43,9 +84,14 @@ def leaks(
     similarity: float,
     prints: tuple[Mapping[str, Outcome], Mapping[str, Outcome]] | None = None,
 ) -> Leaks:
-    """Counts the held-out items that `samples` hold too, each once.
+    """Count the held-out samples that are also in `samples`, each once.
 
-    `prints` are fingerprints by id, of the samples and of the held-out ones; likeness is their cosine.
+    Args:
+        name: Name of the training set.
+        samples: Training samples.
+        held_out: Held-out samples.
+        similarity: Cosine similarity from which a pair counts as near duplicates.
+        prints: Fingerprints by id, of the training samples and of the held-out samples.
     """
     content = {content_of(sample): sample.id for sample in samples}
     exact = [(item.id, content[content_of(item)]) for item in held_out if content_of(item) in content]
@@ -67,36 +113,36 @@ def leaks(
 
 
 def write_leaks(folder: Path, found: Sequence[Leaks]) -> None:
-    """Notes in a stage's folder what was found."""
+    """Write the counts into the folder of the stage."""
     write_bytes(folder / FILE, msgspec.json.format(msgspec.json.encode(found, order="sorted")))
 
 
 def read_leaks(folder: Path) -> list[Leaks]:
-    """What was found."""
+    """The counts in the folder of the stage."""
     return msgspec.json.decode((folder / FILE).read_bytes(), type=list[Leaks])
 
 
 def refuse(found: Sequence[Leaks]) -> None:
-    """Ends a strict run whose test is not clean.
+    """Stop a strict run with leakage.
 
     Raises:
-        RecipeError: A held-out sample is among the training samples, or nearly.
+        RecipeError: A held-out sample, or a near duplicate of one, is among the training samples.
     """
     for one in found:
         if one.exact or one.near:
             item, sample = one.pairs[0]
             raise RecipeError(
-                f"The test is not clean: of {one.held_out} held-out samples, {one.exact} are also in {one.set!r}, and "
-                f"{one.near or 0} nearly (such as {item}, like {sample}).",
-                hint="Take other samples to train on, or run without --strict: the report will say it.",
+                f"Train-test leakage: of {one.held_out} held-out samples, {one.exact} are also in {one.set!r} and "
+                f"{one.near or 0} have a near duplicate there (for example {item} and {sample}).",
+                hint="Train on other samples, or run without --strict: the report then shows the leakage.",
             )
 
 
 def content_of(sample: Sample) -> tuple[tuple[str, str], ...]:
-    """What an item says, whatever it is called and wherever it came from.
+    """Content of a sample by which duplicates are found, without its id, label and origin.
 
-    Its images; else its text, or the instruction and the input of a task with what was said before, whose answer may
-    be another; else all its words. Words are compared in small letters and with single spaces.
+    The images; else the text; else the history, instruction and input of a task, without its answer; else all text
+    fields. Text is compared with case folded and whitespace collapsed.
     """
     images = tuple((name, v.digest) for name, v in sorted(sample.fields.items()) if isinstance(v, Image))
     words = {
@@ -105,7 +151,7 @@ def content_of(sample: Sample) -> tuple[tuple[str, str], ...]:
         if isinstance(value, str) and name not in ("label", "origin", "part")
     }
     if "instruction" in words:
-        said = {name: words.get(name, "") for name in ("history", "instruction", "input")}
+        text = {name: words.get(name, "") for name in ("history", "instruction", "input")}
     else:
-        said = {"text": words["text"]} if "text" in words else words
-    return images or tuple(said.items())
+        text = {"text": words["text"]} if "text" in words else words
+    return images or tuple(text.items())

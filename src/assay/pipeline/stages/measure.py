@@ -1,10 +1,12 @@
-"""What else is measured of the answers that trained models gave: by scorers, and by a judge of pairs."""
+"""Stages that score the answers of trained models: measures, and pairwise comparison by a judge."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from assay.core.lab import Lab, Models
 from assay.core.recipe import Proof
@@ -12,7 +14,10 @@ from assay.core.roles import Scorer
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.core.scored import scored
+from assay.pipeline.recipe.spec import version_of
+from assay.pipeline.stages.context import RunContext, fresh
 from assay.pipeline.stages.shards import Tally, check_outcomes, failed, part, readable, samples_of
+from assay.pipeline.stages.stage import EVALUATE, HOLDOUT, Stage, StageKind, spec_of
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, read_results, write_results
 
@@ -20,18 +25,55 @@ NO_ANSWER = Unscored("not_applicable", "There is no answer to measure.")
 
 
 @dataclass(frozen=True)
+class MeasureStage(Stage):
+    """Scores the answers of every trained model, or compares them in pairs with those of one opponent."""
+
+    scorer: Scorer
+    proof: Proof
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether answers are compared in pairs."""
+        return self.id.kind is StageKind.DUEL
+
+    @cached_property
+    def spec(self) -> Mapping[str, Any]:
+        return spec_of(self.scorer) | ({"against": self.proof.opponent} if self.pairwise else {})
+
+    @property
+    def version(self) -> int:
+        return version_of(self.scorer)
+
+    @property
+    def components(self) -> tuple[object, ...]:
+        return (self.scorer,)
+
+    def run(self, context: RunContext, folder: Path) -> dict[str, int]:
+        jobs = shards(self.proof, folder, context.folders[EVALUATE], duel=self.pairwise)
+        todo = to_do(jobs)
+        rows = context.receipts[HOLDOUT].counts["rows"]
+        work = MeasureArm(context.bind(self.scorer), context.models, self.seed, context.folders[HOLDOUT])
+        tallies = context.map(work, todo, self.id, rows * len(jobs), rows * (len(jobs) - len(todo)))
+        return {
+            "rows": rows * len(jobs),
+            "failed": sum(tally.failed for tally in tallies),
+            "fresh": fresh(tallies),
+        }
+
+
+@dataclass(frozen=True)
 class MeasureShard:
-    """The answers of one trained model, and of the one it is set against where a judge compares them."""
+    """The answers of one trained model, and those of its opponent where a judge compares pairs."""
 
     target: Path
     results: Path
-    """Rows of the proof, whose outcomes hold the answers."""
+    """Rows of the evaluation, whose outcomes hold the answers."""
     against: Path | None = None
 
 
 @dataclass(frozen=True)
 class MeasureArm:
-    """Scores one model's answers, or only those whose scoring failed last time."""
+    """Scores the answers of one model, or only those whose scoring failed in an earlier run."""
 
     component: Scorer
     models: Models
@@ -51,12 +93,12 @@ class MeasureArm:
         outcomes = scored(self.component, todo, Lab(self.seed, self.models, StoredImages([self.holdout])))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
         found = {**done} | {one.parents[0]: outcome for one, outcome in zip(todo, outcomes, strict=True)}
-        told = [
+        results = [
             ResultRow(row.arm, row.seed, row.id, NO_ANSWER if one is None else found[row.id])
             for row, one in zip(rows, asked, strict=True)
         ]
-        write_results(shard.target, told)
-        return Tally(len(told), sum(failed(row.outcome) for row in told), len(todo))
+        write_results(shard.target, results)
+        return Tally(len(results), sum(failed(row.outcome) for row in results), len(todo))
 
     def _done(self, target: Path) -> Mapping[str, Outcome]:
         old = readable(target, read_results) or []
@@ -64,7 +106,10 @@ class MeasureArm:
 
 
 def shards(proof: Proof, folder: Path, proved: Path, *, duel: bool) -> list[MeasureShard]:
-    """One a trained model; in a duel none for the opponent, and each against the training of the same number."""
+    """One shard per trained model; in a pairwise comparison, one per model other than the opponent.
+
+    A model meets the opponent's training with the same number, or the last one if there are fewer.
+    """
     cells = list(proof.cells)
     found = []
     for nth, (arm, times) in enumerate(cells):
@@ -77,7 +122,7 @@ def shards(proof: Proof, folder: Path, proved: Path, *, duel: bool) -> list[Meas
 
 
 def to_do(shards: Sequence[MeasureShard]) -> list[MeasureShard]:
-    """Those that are not there yet, or hold what failed."""
+    """Shards that are missing or hold failures."""
     found = []
     for shard in shards:
         old = readable(shard.target, read_results)
@@ -87,12 +132,12 @@ def to_do(shards: Sequence[MeasureShard]) -> list[MeasureShard]:
 
 
 def answer_of(row: ResultRow) -> str | None:
-    """What a model answered to a held-out sample; None where it did not."""
+    """The answer of a model to a held-out sample; None where it gave none."""
     return row.outcome.answer if isinstance(row.outcome, Score) else None
 
 
 def _sample(item: Sample, ours: ResultRow, theirs: ResultRow | None) -> Sample | None:
-    """As a scorer is shown it: without a name of any model."""
+    """The sample that a scorer is given: without the names of the models."""
     answer = answer_of(ours)
     if answer is None:
         return None

@@ -1,46 +1,89 @@
-"""The rest of the proof: strangers shown to a model, and the expert beside the pupil."""
+"""Stage that computes OOD scores of in-distribution and out-of-distribution inputs for a model."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from assay.core.lab import Lab, Models
 from assay.core.model_kinds import Classifier, Pixels
 from assay.core.roles import Artifact, Evaluator
 from assay.core.sample import Sample
 from assay.core.score import Unscored
-from assay.pipeline.stages.shards import Tally, check_outcomes, samples_of
+from assay.pipeline.recipe.spec import describe, version_of
+from assay.pipeline.stages.context import RunContext
+from assay.pipeline.stages.shards import Tally, check_outcomes, part, samples_of
+from assay.pipeline.stages.stage import CALIBRATE, HOLDOUT, Stage, StageId
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, write_results
 
 REFERENCE = "reference"
-"""How the rows of a results table name a model that no arm trained."""
+"""Name of the reference classifier in the rows of a results table."""
 FIT, LINE, KNOWN = "fit", "line", "known"
-"""Parts of what is shown to a model that may meet strangers: real samples to learn the known from, real samples to
-draw the line by, and the held-out ones. A set of strangers is a part of its own, by the name of its source."""
-
-
+"""Parts of the inputs: real samples that the OOD methods are fitted on, real samples that set the threshold, and the
+held-out samples. Each OOD source is a part under the name of its stage."""
 PARAMETERS, MICROSECONDS = "parameters of ", "microseconds of "
-"""Before the name of a model, in the counts of a receipt."""
+"""Prefixes of the name of a model in the counts of a receipt."""
 TIMED = 256
-"""Images that a model's speed is measured on."""
+"""Number of images for the measurement of speed."""
 
 
 @dataclass(frozen=True)
-class Shown(Tally):
-    """Also how large the model is and how fast it was here."""
+class OodTally(Tally):
+    """Tally with the size and the speed of the model."""
 
     parameters: int
     microseconds: int
-    """For one image."""
+    """Per image."""
+
+
+@dataclass(frozen=True)
+class OodStage(Stage):
+    """Computes OOD scores with the main arm's model and with the reference classifier."""
+
+    scorer: Evaluator
+    reference: str
+    """Reference of the reference classifier; "" for none."""
+    model: StageId
+    """Training of the main arm."""
+    ood: tuple[StageId, ...]
+    """Sources of OOD inputs."""
+
+    @cached_property
+    def spec(self) -> Mapping[str, Any]:
+        return {"ood_scores": describe(self.scorer), "reference": self.reference}
+
+    @property
+    def version(self) -> int:
+        return version_of(self.scorer)
+
+    @property
+    def components(self) -> tuple[object, ...]:
+        return (self.scorer,)
+
+    def run(self, context: RunContext, folder: Path) -> dict[str, int]:
+        models = {self.model.name: context.artifact(self.model)}
+        if self.reference:
+            models[REFERENCE] = Artifact(self.reference, "image-classifier", "")
+        ood = {str(source): context.folders[source] for source in self.ood}
+        work = ScoreOod(self.scorer, context.models, context.folders[CALIBRATE], context.folders[HOLDOUT], ood)
+        shards = [OodShard(folder / part(nth), name, model) for nth, (name, model) in enumerate(models.items())]
+        each = sum(context.receipts[source].counts["rows"] for source in (HOLDOUT, CALIBRATE, *self.ood))
+        tallies = context.map(work, shards, self.id, each * len(shards), 0)
+        # Measured times go into the receipt: parts have the same bytes in every run.
+        measured = list(zip(models, tallies, strict=True))
+        speeds = {f"{MICROSECONDS}{name}": tally.microseconds for name, tally in measured}
+        sizes = {f"{PARAMETERS}{name}": tally.parameters for name, tally in measured}
+        return {"rows": sum(tally.rows for tally in tallies), **sizes, **speeds}
 
 
 @dataclass(frozen=True)
 class OodShard:
-    """One model to show strangers to."""
+    """One model to compute OOD scores with."""
 
     target: Path
     arm: str
@@ -49,17 +92,17 @@ class OodShard:
 
 @dataclass(frozen=True)
 class ScoreOod:
-    """Shows a model what it knows and what it does not. Every row's id is that of the sample."""
+    """Computes the OOD scores of one model. The id of a row is that of the sample."""
 
     component: Evaluator
     models: Models
     calibrate: Path
     holdout: Path
-    strangers: Mapping[str, Path]
+    ood: Mapping[str, Path]
 
-    def __call__(self, shard: OodShard, /) -> Shown:
-        samples = shown(self.calibrate, self.holdout, self.strangers)
-        places = [self.calibrate, self.holdout, *self.strangers.values()]
+    def __call__(self, shard: OodShard, /) -> OodTally:
+        samples = shown(self.calibrate, self.holdout, self.ood)
+        places = [self.calibrate, self.holdout, *self.ood.values()]
         outcomes = self.component.evaluate(shard.artifact, samples, Lab(0, self.models, StoredImages(places)))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, samples, outcomes)
         rows = [ResultRow(shard.arm, 0, sample.id, outcome) for sample, outcome in zip(samples, outcomes, strict=True)]
@@ -67,17 +110,17 @@ class ScoreOod:
         lab = Lab(0, self.models, StoredImages(places))
         images = [p for p in lab.readable(samples[:TIMED]) if not isinstance(p, Unscored)]
         model = self.models.classifier(shard.artifact.path)
-        return Shown(len(rows), 0, len(rows), model.parameters, microseconds_an_item(model, images))
+        return OodTally(len(rows), 0, len(rows), model.parameters, microseconds_an_item(model, images))
 
 
-def shown(calibrate: Path, holdout: Path, strangers: Mapping[str, Path]) -> list[Sample]:
-    """What a model is shown, in order, each sample with its part in the text field `part`.
+def shown(calibrate: Path, holdout: Path, ood: Mapping[str, Path]) -> list[Sample]:
+    """The inputs of a model, in order, each with its part in the text field `part`.
 
-    Of the samples to calibrate by, every other one is learned from and the rest draw the line: none does both.
+    Calibration samples are split in two: even ones fit the OOD methods, odd ones set the threshold.
     """
     real = samples_of(calibrate)
     parts: list[tuple[str, Sequence[Sample]]] = [(FIT, real[::2]), (LINE, real[1::2]), (KNOWN, samples_of(holdout))]
-    parts += [(name, samples_of(folder)) for name, folder in strangers.items()]
+    parts += [(name, samples_of(folder)) for name, folder in ood.items()]
     return [_in_part(sample, name) for name, samples in parts for sample in samples]
 
 
@@ -86,7 +129,7 @@ def _in_part(sample: Sample, part: str) -> Sample:
 
 
 def microseconds_an_item(model: Classifier, images: Sequence[Pixels], rounds: int = 3) -> int:
-    """How long a classifier takes for one image, in microseconds: the median of some rounds after a first one."""
+    """Microseconds per image of a classifier: median of `rounds` after one warm-up round."""
     model.logits(images[:1])
     taken = []
     for _ in range(rounds):

@@ -1,9 +1,9 @@
 """Images per second: assay's adapter against a plain diffusers loop over the same pipeline at the same batch.
 
-    python benchmarks/paint_speed.py [--model embedded:fashion-diffusion]
+    python benchmarks/generation_speed.py [--model embedded:fashion-diffusion]
 
-Both paint the same requests with the same seeds to arrays of bytes, in turns in one process; the one that goes first
-changes every round. The ratio is the median over the rounds of the loop's seconds divided by assay's: above 1, assay is
+Both generate the same requests with the same seeds as uint8 arrays, alternately in one process; the order changes every
+round. The ratio is the median over the rounds of the loop's seconds divided by assay's: above 1, assay is
 faster. The images of both are compared too.
 """
 
@@ -24,13 +24,13 @@ from assay.models import Device, OpenModels
 from assay.models.image.diffusion import TILE, Diffusion
 
 WORDS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-Painter = Callable[[Sequence[ImageRequest]], Sequence[Any]]
+Generate = Callable[[Sequence[ImageRequest]], Sequence[Any]]
 
 
-def plain_loop(model: Diffusion, batch: int) -> Painter:
+def plain_loop(model: Diffusion, batch: int) -> Generate:
     """What the diffusers manual shows: prompts and generators in batches, arrays out."""
 
-    def paint(requests: Sequence[ImageRequest]) -> Sequence[Any]:
+    def generate(requests: Sequence[ImageRequest]) -> Sequence[Any]:
         found: list[Any] = []
         for start in range(0, len(requests), batch):
             part = requests[start : start + batch]
@@ -46,17 +46,17 @@ def plain_loop(model: Diffusion, batch: int) -> Painter:
             found.extend((images * 255).round().astype(np.uint8).squeeze(-1 if images.shape[-1] == 1 else ()))
         return found
 
-    return paint
+    return generate
 
 
-def seconds(paint: Painter, requests: Sequence[ImageRequest]) -> float:
+def seconds(generate: Generate, requests: Sequence[ImageRequest]) -> float:
     started = time.perf_counter()
-    paint(requests)
+    generate(requests)
     return time.perf_counter() - started
 
 
 def compare(ours: Sequence[Any], theirs: Sequence[Any]) -> str:
-    """How far apart the images are; one that assay refuses, such as a black one, is not compared."""
+    """Difference of the images; an image that assay rejects, such as a black one, is not compared."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if not isinstance(a, NotGenerated)]
     off = np.abs(np.stack([a for a, _ in pairs]).astype(int) - np.stack([b for _, b in pairs]).astype(int))
     return f"{(off == 0).mean():.4%} of bytes equal, largest difference {off.max()} of 255, {len(pairs)} images"
@@ -83,9 +83,9 @@ def main() -> None:
     same = compare(model.generate(requests), loop(requests))
     times: list[tuple[float, float]] = []
     for nth in range(options.rounds):
-        order = (model.paint, loop) if nth % 2 else (loop, model.paint)
-        measured = {paint: seconds(paint, requests) for paint in order}
-        times.append((measured[model.paint], measured[loop]))
+        order = (model.generate, loop) if nth % 2 else (loop, model.generate)
+        measured = {generate: seconds(generate, requests) for generate in order}
+        times.append((measured[model.generate], measured[loop]))
     ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(loop_s / assay_s for assay_s, loop_s in times)
     print(f"{options.model}: {options.steps} steps, guidance {options.guidance}, {options.threads} threads, CPU")

@@ -1,0 +1,122 @@
+"""What the stages of a run share: the recipe, models, engine, receipts and decoded samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from assay.core.lab import Models
+from assay.core.recipe import Recipe
+from assay.core.roles import Artifact, Engine, Work
+from assay.core.sample import Made, Sample
+from assay.core.score import Outcome
+from assay.pipeline.progress import Reporter, Silent
+from assay.pipeline.recipe.trained import bound, named
+from assay.pipeline.stages.rounds import InRounds
+from assay.pipeline.stages.shards import Tally, parts
+from assay.pipeline.stages.stage import KEEP, StageId, model_id
+from assay.store.atomic import write_bytes
+from assay.store.receipts import Receipt
+from assay.store.rows import read_decisions, read_outcomes
+from assay.store.shards import read_made
+
+ARTIFACT = "artifact.json"
+Job = TypeVar("Job")
+Result = TypeVar("Result", bound=Tally)
+Component = TypeVar("Component")
+
+
+@dataclass
+class RunContext:
+    """State of one run, from which a stage reads the output of the stages before it.
+
+    Samples and outcomes of a completed stage are decoded at most once.
+    """
+
+    recipe: Recipe
+    models: Models
+    engine: Engine
+    reporter: Reporter = field(default_factory=Silent)
+    strict: bool = False
+    """Whether the run stops before training if held-out samples are among the training samples."""
+    receipts: dict[StageId, Receipt] = field(default_factory=dict)
+    """Receipts of the stages that are complete."""
+    folders: dict[StageId, Path] = field(default_factory=dict)
+    _made: dict[StageId, list[Made]] = field(default_factory=dict)
+    _outcomes: dict[StageId, list[tuple[str, Outcome]]] = field(default_factory=dict)
+
+    def made(self, stage: StageId) -> list[Made]:
+        """Samples and failures in the folder of a completed stage, in order."""
+        if stage not in self._made:
+            self._made[stage] = [row for path in parts(self.folders[stage]) for row in read_made(path)]
+        return self._made[stage]
+
+    def samples(self, stage: StageId) -> list[Sample]:
+        """Samples in the folder of a completed stage, in order."""
+        return [row for row in self.made(stage) if isinstance(row, Sample)]
+
+    def outcomes(self, stage: StageId) -> list[tuple[str, Outcome]]:
+        """(sample id, outcome) of every sample that a completed stage scored, in order."""
+        if stage not in self._outcomes:
+            self._outcomes[stage] = outcomes_of(self.folders[stage])
+        return self._outcomes[stage]
+
+    def kept_ids(self) -> set[str]:
+        """Ids of the samples that passed every filter."""
+        return kept_ids(self.folders[KEEP])
+
+    def artifact(self, stage: StageId) -> Artifact:
+        """The model that a completed stage trained."""
+        return read_artifact(self.folders[stage])
+
+    def bind(self, component: Component) -> Component:
+        """The component with each `trained:NAME` replaced by the folder of that model."""
+        return bound(component, {name: self.artifact(model_id(name)).path for name in named(component)})
+
+    def map(self, work: Work[Job, Result], jobs: Sequence[Job], stage: StageId, total: int, done: int) -> list[Result]:
+        """Run `work` on every job and report progress.
+
+        Args:
+            work: Picklable function of one job.
+            jobs: Jobs to do.
+            stage: Stage that progress is reported for.
+            total: Rows of the stage.
+            done: Rows that an earlier run left.
+        """
+        self.reporter.begin(str(stage), total, done)
+        tallies = []
+        for tally in InRounds(self.engine).map(work, jobs):
+            tallies.append(tally)
+            done += tally.rows
+            self.reporter.advance(done, total)
+        return tallies
+
+
+def kept_ids(folder: Path) -> set[str]:
+    """Ids of the samples that passed every filter, from the folder of the keep stage."""
+    return {row.id for row in read_decisions(folder / "decisions.parquet") if row.keep}
+
+
+def outcomes_of(folder: Path) -> list[tuple[str, Outcome]]:
+    """(sample id, outcome) of every sample scored in a stage's folder, in order."""
+    return [row for path in parts(folder) for row in read_outcomes(path)]
+
+
+def write_artifact(folder: Path, artifact: Artifact) -> None:
+    """Write the description of a trained model into the folder of its stage."""
+    write_bytes(folder / ARTIFACT, msgspec.json.format(msgspec.json.encode(artifact, order="sorted")))
+
+
+def read_artifact(folder: Path) -> Artifact:
+    """The trained model in the folder of a stage, with an absolute path."""
+    artifact = msgspec.json.decode((folder / ARTIFACT).read_bytes(), type=Artifact)
+    return replace(artifact, path=artifact.reference or str((folder / artifact.path).absolute()))
+
+
+def fresh(tallies: Sequence[Tally]) -> int:
+    """Number of rows that this run made."""
+    return sum(tally.fresh for tally in tallies)
