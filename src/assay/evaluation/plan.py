@@ -14,7 +14,7 @@ from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.evaluation.measures import ACCURACY, WRITTEN, EvalMeasure, text_measure
 from assay.pipeline.recipe.spec import describe
-from assay.text.prompting.methods import METHODS, SHOWING, Kind, Layout, Method, Prompting
+from assay.text.prompting.methods import FEW_SHOT_METHODS, METHODS, Kind, Layout, Method, Prompting
 from assay.text.prompting.multiple_choice import CONVENTIONS, Convention
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def parse_prompt_setup(text: str) -> PromptSetup:
     shots = int(number) if number else 0
     if name in CONVENTIONS:
         return PromptSetup(text, shots=shots, convention=name)  # type: ignore[arg-type]
-    if name in SHOWING:
+    if name in FEW_SHOT_METHODS:
         return PromptSetup(f"{name}:{shots or SHOTS}", name, shots or SHOTS)  # type: ignore[arg-type]
     if shots:
         raise UserError(f"{name!r} takes no number of examples, got {shots}.", hint="few-shot and chain-of-thought do.")
