@@ -125,7 +125,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (place / f"{name}.yaml").write_text(yaml.safe_dump({"task": f"here_{name}", **common, **own}), encoding="utf-8")
     for name, own_tasks in (
         ("group", ["here_first", "here_second"]),
-        ("real+synthetic", ["here_first", "here_written"]),
+        ("mixed", ["here_first", "here_written"]),
     ):
         content = yaml.safe_dump({"group": f"here_{name}", "task": own_tasks})
         (place / f"{name}.yaml").write_text(content, encoding="utf-8")
@@ -238,36 +238,36 @@ def test_changed_data_or_words_are_asked_anew(folder: Path) -> None:
 
 
 @installed
-def test_what_is_no_number_a_document_is_refused(folder: Path) -> None:
-    with pytest.raises(RecipeError, match="here_whole gives no number a document, only of all together: word_perp"):
+def test_metrics_that_are_not_means_over_documents_are_an_error(folder: Path) -> None:
+    with pytest.raises(RecipeError, match=r"here_whole.*word_perplexity"):
         task_of(folder, "whole")
     some = task_of(folder, "some")
     (cell,) = cells(["a"], [some])
     assert (cell.measure.name, "not a mean over documents): f1" in cell.measure.description) == ("acc", True)
-    with pytest.raises(UserError, match="f1 of harness:here_some is no mean over documents; it has acc"):
+    with pytest.raises(UserError, match=r"f1 of harness:here_some.*\bacc\b"):
         cells(["a"], [some], measures=["f1"])
-    with pytest.raises(RecipeError, match="no measure in common"):
-        task_of(folder, "real+synthetic")
+    with pytest.raises(RecipeError, match="here_mixed"):
+        task_of(folder, "mixed")
 
 
 @installed
-def test_mistakes_are_told_before_anything_is_asked(folder: Path) -> None:
+def test_errors_are_raised_before_any_model_is_called(folder: Path) -> None:
     choices = task_of(folder, "choices", 1)
-    with pytest.raises(SourceError, match="There is no task file"):
+    with pytest.raises(SourceError, match=r"none\.yaml"):
         task_of(folder, "none")
     with pytest.raises(RecipeError, match="UndefinedError"):
         task_of(folder, "broken")
-    with pytest.raises(UserError, match="is decoded as its file says"):
+    with pytest.raises(UserError, match="harness:here_choices"):
         cells(["a"], [choices], decodings=[Decoding()])
-    with pytest.raises(UserError, match="they bring their own words"):
+    with pytest.raises(UserError, match="'zero-shot-cot'"):
         cells(["a"], [choices], [parse_prompt_setup("zero-shot-cot")])
-    with pytest.raises(UserError, match=r"'accc' suits none of the tasks\.\n.*Did you mean 'acc'"):
+    with pytest.raises(UserError, match=r"'accc'.*\n.*'acc'"):
         cells(["a"], [choices], measures=["accc"])
     speaker = Speaker()
     for name, shots, words in (
-        ("first", 2, "here_first says that it is asked without examples"),
-        ("itself", 2, "no examples beside its test"),
-        ("choices", 6, "The task harness:here_choices fails"),
+        ("first", 2, "here_first"),
+        ("itself", 2, "here_itself"),
+        ("choices", 6, "harness:here_choices"),
     ):
         with pytest.raises(UserError, match=words):
             run(folder, cells(["a"], [task_of(folder, name)], [parse_prompt_setup(f"few-shot:{shots}")]), speaker)
@@ -275,14 +275,14 @@ def test_mistakes_are_told_before_anything_is_asked(folder: Path) -> None:
 
 
 @installed
-def test_a_decoding_that_no_model_has_is_named(folder: Path) -> None:
+def test_an_unsupported_decoding_argument_is_named(folder: Path) -> None:
     file = folder / "written.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace("temperature", "heat"), encoding="utf-8")
-    with pytest.raises(ModelError, match="decodes with 'heat'"):
+    with pytest.raises(ModelError, match="'heat'"):
         run(folder, cells(["a"], [task_of(folder, "written")]), Speaker())
 
 
 @pytest.mark.skipif(HERE, reason="lm-evaluation-harness (lm_eval) is installed")
-def test_without_the_library_it_is_said_how_to_get_it() -> None:
+def test_without_the_library_the_error_names_the_extra() -> None:
     with pytest.raises(RecipeError, match=r"pip install 'assay\[harness\]'"):
         parse_task("harness:arc_easy", None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from assay.core.lab import Models
 from assay.store.answers import AnswerRow, answer_row
 from assay.store.keys import stream_seed
 
+NEAREST_TASKS = 5
+"""Maximum number of tasks named for an unknown task, of thousands."""
 INSTALL = "pip install 'assay[harness]'"
 MOST_TOKENS = 256
 """Default maximum tokens of an answer, as in the harness."""
@@ -41,8 +44,9 @@ def matching(manager: Any, task: str) -> list[str]:
     """
     found: list[str] = manager.match_tasks([task])
     if not found:
-        known = [name for name in manager.all_tasks if task[:3].casefold() in name.casefold()]
-        raise RecipeError(f"Unknown task {task!r} of lm-evaluation-harness.", hint=did_you_mean(task, known[:200]))
+        similar = [name for name in manager.all_tasks if task[:3].casefold() in name.casefold()]
+        near = get_close_matches(task, similar, n=NEAREST_TASKS)
+        raise RecipeError(f"Unknown task {task!r} of lm-evaluation-harness.", hint=did_you_mean(task, near))
     return found
 
 
