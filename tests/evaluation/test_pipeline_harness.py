@@ -238,6 +238,7 @@ def test_numbers_are_those_of_the_harness_own_loop() -> None:
 
 
 @installed
+@pytest.mark.full  # the library indexes all of its tasks twice
 def test_errors_name_the_task(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     models = opens(Parrot())
