@@ -64,6 +64,7 @@ def test_what_is_left_out_and_what_shortness_does_is_told(tmp_path: Path) -> Non
     assert "8,191 tokens, no text is longer" in done.stdout
 
 
+@pytest.mark.full  # the embedded model, three times
 def test_a_column_of_a_table_is_read_and_nothing_else_of_it(tmp_path: Path) -> None:
     plain = tmp_path / "lines.txt"
     plain.write_bytes("\ufeffThe capital\u2028of France.\r\nIt is Paris.\r\n".encode())

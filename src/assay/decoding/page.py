@@ -144,11 +144,11 @@ def _cuts(decoding: Decoding) -> list[str]:
         (decoding.top_k > 0, f"Only the {decoding.top_k} most probable tokens take part (top-k)."),
         (
             decoding.top_p < 1,
-            f"Only the fewest tokens that together hold {100 * decoding.top_p:g} % take part (top-p).",
+            f"Only the fewest tokens that together hold {100 * decoding.top_p:g}% take part (top-p).",
         ),
         (
             decoding.min_p > 0,
-            f"Only tokens at least {100 * decoding.min_p:g} % as probable as the most probable one take part (min-p).",
+            f"Only tokens at least {100 * decoding.min_p:g}% as probable as the most probable one take part (min-p).",
         ),
     )
     return [sentence for holds, sentence in said if holds] or ["Each is as likely as the model says; none is cut."]

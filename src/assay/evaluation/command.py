@@ -26,9 +26,8 @@ PROMPT_HELP = (
     "text-normalized:K to compare log-likelihoods of the choices. A harness task accepts zero-shot and few-shot:K."
 )
 METRIC_HELP = (
-    "Metric: accuracy, rouge-1, rouge-2, rouge-l, rouge-lsum, chrf, chrf++, bleu, bleu:zh, cosine or "
-    "cosine:ENCODER; for "
-    "a harness task one of its metrics, such as acc_norm. Repeat for several: stored answers are reused."
+    "Metric: accuracy, rouge-1, rouge-2, rouge-l, rouge-lsum, chrf, chrf++, bleu, bleu:zh, cosine or cosine:ENCODER; "
+    "for a harness task one of its metrics, such as acc_norm. Repeat for several: stored answers are reused."
 )
 
 
@@ -57,7 +56,6 @@ def command(
     metrics: tuple[str, ...], out: Path, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Evaluate language models on benchmark tasks or your own questions; stored answers are reused."""
-    from assay.evaluation.command import print_comparisons, print_table
     from assay.evaluation.findings import finding, more_data
     from assay.evaluation.plan import cells, parse_prompt_setup
     from assay.evaluation.report import render_eval

@@ -1,4 +1,4 @@
-"""EvalExample questions of each cell with everything the model wrote, for checking the grading."""
+"""Example questions of each cell with the full output of the model, for checking the grading."""
 
 from __future__ import annotations
 

@@ -203,8 +203,8 @@ def _check_suited(found: Sequence[EvalCell], tasks: Sequence[EvalTask], setups: 
             continue
         if all(task.harness is not None for task in tasks):
             raise UserError(
-                f"The prompt {setup.name!r} cannot be used with tasks of lm-evaluation-harness, which "
-                "define their own prompts.",
+                f"The prompt {setup.name!r} cannot be used with tasks of lm-evaluation-harness, which define their own "
+                "prompts.",
                 hint="Use zero-shot or few-shot:K to set the number of examples.",
             )
         raise UserError(
