@@ -15,7 +15,7 @@ from assay.probes.jailbreak.attacks import Attack, JailbreakTask, Turn, attack_e
 from assay.probes.jailbreak.defenses import DEFENSES, Bench, JailbreakSetup, Reply, ask
 from assay.stats.inference.intervals import wilson
 from assay.stats.inference.paired_proportions import paired_proportions
-from assay.text.answers.refusals import declining
+from assay.text.answers.refusals import refusal_phrase
 
 LEVEL = 0.95
 NONE = "none"
@@ -149,7 +149,7 @@ def _attack_outcome(attack: Attack, task: JailbreakTask, reply: Reply) -> Attack
 
 
 def _harmless_outcome(turn: Turn, reply: Reply) -> HarmlessOutcome:
-    refused = reply.blocked or declining(reply.text) or ("" if reply.text else "the answer is empty")
+    refused = reply.blocked or refusal_phrase(reply.text) or ("" if reply.text else "the answer is empty")
     return HarmlessOutcome(turn.message, reply, refused)
 
 

@@ -13,31 +13,31 @@ from assay.text.answers.extraction import Extracted
 
 @dataclass(frozen=True)
 class Vote:
-    """What most samples answered."""
+    """Majority vote over sampled answers."""
 
     value: str | None
-    """None where no sample could be read."""
+    """Majority answer; None if no sample could be parsed."""
     votes: int
-    """How many answered so."""
+    """Votes of the majority answer."""
     n: int
-    """Samples, those that could not be read among them."""
+    """Number of samples, including unparsed ones."""
     unparsed: int
-    """Samples that could not be read."""
+    """Number of unparsed samples."""
     counts: tuple[tuple[str, int], ...]
-    """Every answer as it was first written, and its votes, in the order in which they were first seen."""
+    """Answers and their votes, in order of first occurrence."""
 
     @property
     def tied(self) -> bool:
-        """Whether another answer has as many votes, so that the order of the samples decided."""
+        """Whether another answer has as many votes, so that the order of samples decides."""
         return sum(count == self.votes for _, count in self.counts) > 1
 
 
 def vote(answers: Sequence[Extracted | str | None], same: Callable[[str, str], bool] = eq) -> Vote:
-    """The majority of extracted answers, one a sample; of equals the one seen first.
+    """Majority vote over extracted answers, one per sample; of equal counts the first answer wins.
 
-    A sample that could not be read, None, is counted and never votes; lm-evaluation-harness lets "[invalid]" win.
-    `same` says which answers are one: numbers and letters that were extracted are written in one way, and plain
-    equality does; for spans use `same_text`. Answers are compared with the first of each kind.
+    Unparsed samples (None) are counted and do not vote; in lm-evaluation-harness "[invalid]" may win. `same` decides
+    whether two answers are equal: extracted numbers and letters are normalized, so equality suffices; for text spans
+    use `same_text`. Answers are compared with the first of each group.
 
     Source: Wang et al. 2023, "Self-Consistency Improves Chain of Thought Reasoning", section 2, the unweighted sum.
     """
@@ -55,40 +55,39 @@ def vote(answers: Sequence[Extracted | str | None], same: Callable[[str, str], b
     )
 
 
-def grouped(n: int, same: Callable[[int, int], bool]) -> tuple[int, ...]:
-    """The group of each of n answers: of the first group whose first answer means the same, or else a new one.
+def semantic_clusters(n: int, same: Callable[[int, int], bool]) -> tuple[int, ...]:
+    """Cluster of each of n answers: the first cluster whose first answer is equivalent, else a new one.
 
-    `same(a, b)` of an earlier and a later answer says whether each follows from the other.
+    `same(a, b)` is bidirectional entailment of an earlier and a later answer.
 
     Source: Farquhar et al. 2024, "Detecting hallucinations in large language models using semantic entropy", extended
     data algorithm 1; Kuhn, Gal and Farquhar 2023, algorithm 1.
     """
     firsts: list[int] = []
-    found: list[int] = []
+    clusters: list[int] = []
     for nth in range(n):
-        group = next((group for group, first in enumerate(firsts) if same(first, nth)), len(firsts))
-        if group == len(firsts):
+        cluster = next((cluster for cluster, first in enumerate(firsts) if same(first, nth)), len(firsts))
+        if cluster == len(firsts):
             firsts.append(nth)
-        found.append(group)
-    return tuple(found)
+        clusters.append(cluster)
+    return tuple(clusters)
 
 
 def semantic_entropy(groups: Sequence[int], log_probs: Sequence[float] | None = None) -> float:
-    """Shannon's entropy over groups of meaning, in nats: 0 where all answers mean one thing, at most log n.
+    """Entropy over semantic clusters in nats, from 0 if all answers are equivalent to log n.
 
     Args:
-        groups: The group of each answer.
-        log_probs: Of each answer, a token (the mean, so that long answers are not out of the race); where None, every
-            answer weighs the same ("discrete").
+        groups: Cluster of each answer.
+        log_probs: Mean token log-probability of each answer (length-normalized); None for equal weights ("discrete").
 
     Raises:
-        ValueError: There is no answer, or not one log-probability for each.
+        ValueError: There are no answers, or the lengths differ.
 
-    Source: Farquhar et al. 2024, equations 5 and 6 (shares of groups by probability, normalized) and "discrete semantic
+    Source: Farquhar et al. 2024, equations 5 and 6 (normalized cluster probabilities) and "discrete semantic
     entropy" in their methods.
     """
     if not groups or (log_probs is not None and len(log_probs) != len(groups)):
-        raise ValueError("Entropy needs one answer or more, and as many log-probabilities, if any.")
+        raise ValueError("Semantic entropy needs at least one answer, and one log-probability per answer if given.")
     if log_probs is None:
         weights = dict.fromkeys(groups, 0.0) | {group: float(n) for group, n in Counter(groups).items()}
     else:
