@@ -37,7 +37,7 @@ def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
     assert rows["greedy"]["rows"] == 6 < rows["beam:4"]["rows"]
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert best in page
-    assert "Token by token" in page
+    assert "Decoding steps" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
     again = said(*words)
