@@ -30,7 +30,7 @@ from assay.judging.judgments import judge_pairs
 from assay.judging.results import PairsResult, pairs_result
 from assay.stats.ratings.length_control import FEWEST
 from assay.store.run_folder import RunFolder
-from assay.text.prompting.delimiters import fenced
+from assay.text.prompting.delimiters import delimited_texts
 
 COLUMNS = {"instruction": "input", "output_a": "output_1", "output_b": "output_2"}
 TURN = 4
@@ -56,7 +56,7 @@ class CodeJudge:
 
     def _one(self, request: TextRequest) -> Completion:
         assert not isinstance(request.prompt, str), "a judge is asked by messages"
-        own, shown = fenced(request.prompt[-1].text)
+        own, shown = delimited_texts(request.prompt[-1].text)
         said = f"ID {own}: {self.pick(shown['ANSWER A'], shown['ANSWER B'])}"
         return Completion((Answer(said, "stop"),))
 

@@ -107,8 +107,8 @@ def called(words: Sequence[object], **more: str) -> subprocess.CompletedProcess[
     return subprocess.CompletedProcess(["assay", *map(str, words)], code or 0, out.getvalue(), err.getvalue())
 
 
-def refusal(words: Sequence[object]) -> str:
-    """Message of the user error that `assay WORDS` raises, run in this process."""
+def error_message(words: Sequence[object]) -> str:
+    """Run `assay WORDS` in this process and return the message of its user error."""
     import click
 
     from assay.cli.main import cli

@@ -18,7 +18,7 @@ from assay.core.completions import (
     TextRequest,
 )
 from assay.core.errors import ModelError
-from assay.text.prompting.delimiters import fenced
+from assay.text.prompting.delimiters import delimited_texts
 
 Pick = Callable[[Mapping[str, str]], str]
 """What stands between the marks, to a letter or grade."""
@@ -68,7 +68,7 @@ class CodeJudge:
     def _shares(self, asked: Continuations) -> tuple[Likelihood, ...]:
         assert not isinstance(asked.prompt, str)
         self.asked.append(asked.prompt[-1].text)
-        said = self.pick(fenced(asked.prompt[-1].text)[1])
+        said = self.pick(delimited_texts(asked.prompt[-1].text)[1])
         return tuple(Likelihood(math.log(0.6 if word == said else 0.1), 1) for word in asked.texts)
 
     def _one(self, request: TextRequest) -> Completion | NotCompleted:
@@ -77,7 +77,7 @@ class CodeJudge:
         self.asked.append(prompt)
         if "<<<" not in prompt:
             return Completion((Answer("1. Read it.\n2. Grade it.", self.steps_end, 8),), 20, 0.01)
-        own, parts = fenced(prompt)
+        own, parts = delimited_texts(prompt)
         if self.missing(parts):
             return NotCompleted("gone", "the server is down")
         text = self.say.format(own=own, said=self.pick(parts))

@@ -46,7 +46,7 @@ from assay.models.text.classifier import HeadOnSentences, open_text_classifier
 from assay.models.text.limits import check_lengths, log_probs_of
 from assay.store.images import StoredImages
 from assay.text.instructions.self_instruct_prompts import ENGLISH, KOREAN, TaskWording
-from assay.text.prompting.delimiters import fenced
+from assay.text.prompting.delimiters import delimited_texts
 from judges import longer
 
 T = TypeVar("T")
@@ -272,7 +272,7 @@ class Grader:
 
     def _shares(self, asked: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
         assert not isinstance(asked.prompt, str)
-        _, parts = fenced(asked.prompt[-1].text)
+        _, parts = delimited_texts(asked.prompt[-1].text)
         if any("nothing" in text for text in parts.values()) or len(parts.get("TEXT", "two")) < 2:
             return NotCompleted("context", "the prompt is longer than the context")
         if "ANSWER A" in parts:
@@ -283,7 +283,7 @@ class Grader:
 
     def _one(self, request: TextRequest) -> Completion | NotCompleted:
         assert not isinstance(request.prompt, str)
-        own, parts = fenced(request.prompt[-1].text)
+        own, parts = delimited_texts(request.prompt[-1].text)
         if "ANSWER A" in parts and not any("nothing" in part for part in parts.values()):
             said = "Both are fine." if "void" in parts["INSTRUCTION"] else f"ID {own}: {longer(parts)}"
             return Completion((Answer(said, "stop", 3),))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command_line import called, refusal
+from command_line import called, error_message
 from shared_data import shared
 from vote_examples import counted_out, drawn_votes
 
@@ -117,7 +117,7 @@ def test_published_strengths_of_llmfao_come_out_of_the_file_as_it_lies() -> None
 )
 def test_mistakes_are_told_in_one_message(tmp_path: Path, text: str, words: list[str], told: str) -> None:
     (tmp_path / "votes.csv").write_text(text, encoding="utf-8")
-    assert told in refusal(["arena", "rank", tmp_path / "votes.csv", *words])
+    assert told in error_message(["arena", "rank", tmp_path / "votes.csv", *words])
 
 
 def test_a_prior_ranks_what_cannot_be_ranked_without(tmp_path: Path) -> None:

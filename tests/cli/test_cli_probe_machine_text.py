@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from assay.probes.machine_text.command import LIMITS
 from command_line import called
 
 TEXT = (
@@ -17,27 +19,28 @@ TEXT = (
 
 
 @pytest.mark.full
-def test_texts_are_judged_beside_those_of_people(tmp_path: Path) -> None:
-    asked, people = tmp_path / "asked.txt", tmp_path / "people.jsonl"
-    asked.write_text(f"{TEXT}\nToo short.\n", encoding="utf-8")
+def test_the_threshold_is_calibrated_on_human_texts(tmp_path: Path) -> None:
+    texts, people = tmp_path / "texts.txt", tmp_path / "people.jsonl"
+    texts.write_text(f"{TEXT}\nToo short.\n", encoding="utf-8")
     own = [f"{TEXT} {'And then it rained again, which nobody minded. ' * nth}" for nth in range(5)]
     people.write_text("".join(json.dumps({"words": text}) + "\n" for text in own), encoding="utf-8")
-    few = called(["probe", "machine-text", asked, "--human", people, "--column", "words"])
+    few = called(["probe", "machine-text", texts, "--human", people, "--column", "words"])
     assert few.returncode == 2
-    assert "--column requires a" in few.stderr
+    assert "--column" in few.stderr
     plain = tmp_path / "people.txt"
     plain.write_text("\n".join(own), encoding="utf-8")
-    few = called(["probe", "machine-text", asked, "--human", plain])
+    few = called(["probe", "machine-text", texts, "--human", plain])
     assert few.returncode == 2
-    assert "needs 23 decided human texts, got 5" in few.stderr
-    done = called(["probe", "machine-text", asked, "--human", plain, "--false-positive-rate", "0.3"])
+    assert re.search(r"\b23\b.*\b5\b", few.stderr)
+    done = called(["probe", "machine-text", texts, "--human", plain, "--false-positive-rate", "0.3"])
     assert done.returncode == 0, done.stderr
-    assert "undecided: The text has 2" in " ".join(done.stdout.split())
-    assert "False positive rate on 5 human texts" in " ".join(done.stdout.split())
-    assert "A flag is not a proof" in done.stdout
+    printed = " ".join(done.stdout.split())
+    assert "undecided" in printed
+    assert "n = 5)" in printed
+    assert " ".join(LIMITS.split()) in printed
 
 
-def test_pairs_are_measured(tmp_path: Path) -> None:
+def test_pairs_are_evaluated(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.json"
     pairs.write_text(json.dumps({"original": [TEXT, "No."], "sampled": [TEXT[::-1], TEXT]}), encoding="utf-8")
     done = called(["probe", "machine-text", pairs, "--json"])

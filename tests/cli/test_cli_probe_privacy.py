@@ -1,11 +1,11 @@
-"""assay probe privacy: what is planted in a file is listed, masked."""
+"""assay probe privacy: planted findings are listed and masked."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from command_line import called, refusal
+from command_line import called, error_message
 
 KEY = "AKIA" + "IOSFODNN7EXAMPLE"
 PLANTED = f"A plain line.\nWrite to jane.doe@example.org\n02-312-3456 또는 +1 650 253 0000\nkey {KEY}\n"
@@ -23,13 +23,13 @@ def test_an_address_a_number_and_a_key_are_reported(tmp_path: Path) -> None:
     assert "jane.doe" not in done.stdout
     assert KEY not in done.stdout
     printed = called(["probe", "privacy", file, "--limit", "1"]).stdout
-    assert "3 of 4 texts, 75.0%" in printed.replace("\u00a0", " ")
+    assert "3 of 4, 75.0%" in printed
     assert "and 2 more" in printed
 
 
-def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_invalid_arguments_are_named(tmp_path: Path) -> None:
     file = tmp_path / "texts.txt"
     file.write_text("\n \n", encoding="utf-8")
-    assert "contains no text" in refusal(["probe", "privacy", file])
+    assert "texts.txt" in error_message(["probe", "privacy", file])
     file.write_text("x", encoding="utf-8")
-    assert "ISO 3166" in refusal(["probe", "privacy", file, "--region", "Mars"])
+    assert "Mars" in error_message(["probe", "privacy", file, "--region", "Mars"])

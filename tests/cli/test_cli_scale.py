@@ -10,7 +10,7 @@ import pytest
 
 from assay.stats.scaling.chinchilla import Chinchilla
 from assay.stats.scaling.power_law import PowerLaw
-from command_line import called, refusal
+from command_line import called, error_message
 
 
 def test_a_table_of_accuracies(tmp_path: Path) -> None:
@@ -83,4 +83,4 @@ def test_chinchilla(tmp_path: Path) -> None:
 )
 def test_mistakes_are_told_in_one_message(tmp_path: Path, content: str, told: str) -> None:
     (tmp_path / "points.csv").write_text(content, encoding="utf-8")
-    assert told in refusal(["scale", tmp_path / "points.csv"])
+    assert told in error_message(["scale", tmp_path / "points.csv"])

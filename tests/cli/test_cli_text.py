@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called, refusal
+from command_line import called, error_message
 from fault_server import FaultServer
 
 FOUR = ("greedy", "beam:4", "top-k:50", "top-p:0.9,temperature:0.7")
@@ -37,7 +37,7 @@ def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
     assert rows["greedy"]["rows"] == 6 < rows["beam:4"]["rows"]
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert best in page
-    assert "Token by token" in page
+    assert "Decoding steps" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
     again = said(*words)
@@ -125,4 +125,4 @@ def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) ->
     ],
 )
 def test_mistakes_are_told_in_one_message(words: list[str], told: str) -> None:
-    assert told in refusal(words)
+    assert told in error_message(words)

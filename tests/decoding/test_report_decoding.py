@@ -91,7 +91,7 @@ def test_long_answers_are_drawn_in_part() -> None:
     tried = tuple(Tried(name, decode(endless, [0], way)) for name, way in ways.items())
     page = render_decoding(Tries("", tried, {1: " a"}))
     assert page.count('aria-label="chosen"') == STEPS
-    assert page.count(f"Only the first {STEPS} tokens are drawn.") == 2
+    assert page.count(f"Only the first {STEPS} tokens are shown.") == 2
     assert f">token {STEPS}<" in page
     assert f">token {STEPS + 1}<" not in page
     assert "unknown" in page
@@ -108,21 +108,21 @@ def test_a_page_of_one_strategy_lacks_the_others_drawing() -> None:
 @pytest.mark.parametrize(
     ("decoding", "said"),
     [
-        (Decoding(), "most probable token each time"),
-        (Decoding("sample"), "as likely as the model says"),
+        (Decoding(), "most probable token"),
+        (Decoding("sample"), "not changed"),
         (Decoding("sample", temperature=0.5), "sharpens"),
-        (Decoding("sample", temperature=1.5), "evens"),
+        (Decoding("sample", temperature=1.5), "flattens"),
         (Decoding("sample", top_k=7), "the 7 most probable"),
-        (Decoding("sample", top_p=0.9), "hold 90 %"),
-        (Decoding("sample", min_p=0.1), "at least 10 %"),
-        (Decoding("beam", beams=4), "the 4 most probable beginnings"),
-        (Decoding("beam", beams=4), "wins, divided by length."),
-        (Decoding("beam", beams=4, length_penalty=0.0), "whatever the length"),
+        (Decoding("sample", top_p=0.9), "90%"),
+        (Decoding("sample", min_p=0.1), "10%"),
+        (Decoding("beam", beams=4), "the 4 most probable"),
+        (Decoding("beam", beams=4), "divided by length."),
+        (Decoding("beam", beams=4, length_penalty=0.0), "without length"),
         (Decoding("beam", beams=4, length_penalty=0.6), "power of 0.6 (length penalty"),
         (Decoding(repetition_penalty=1.3), "less probable (repetition penalty 1.3)"),
     ],
 )
-def test_every_way_is_explained(decoding: Decoding, said: str) -> None:
+def test_every_strategy_is_explained(decoding: Decoding, said: str) -> None:
     assert said in explain(decoding)
 
 
@@ -137,5 +137,5 @@ def test_a_token_can_always_be_seen(token: str) -> None:
 def test_a_penalty_that_reorders_beams_is_told() -> None:
     way = Decoding("beam", beams=2, repetition_penalty=1.5, max_tokens=4)
     tries = Tries("", (Tried("beam:2", decode(step, [0], way)),), {})
-    assert "ordered after the penalty" in render_decoding(tries)
-    assert "ordered after the penalty" not in render_decoding(example())
+    assert "ordered after the repetition penalty" in render_decoding(tries)
+    assert "ordered after the repetition penalty" not in render_decoding(example())

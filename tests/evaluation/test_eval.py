@@ -149,13 +149,13 @@ def test_pairs_differ_in_one_thing_and_share_their_questions(tmp_path: Path) -> 
     assert macro.groups == 2
 
 
-def test_mistakes_are_told_before_anything_is_asked(tmp_path: Path) -> None:
+def test_errors_are_raised_before_any_model_is_called(tmp_path: Path) -> None:
     task = parse_task(tasks(tmp_path, "sums", SUMS), None)
     with pytest.raises(UserError, match=r"Unknown prompt 'few-shots'.\n.*'few-shot'"):
         parse_prompt_setup("few-shots:3")
-    with pytest.raises(UserError, match="expected a positive number of examples"):
+    with pytest.raises(UserError, match="'few-shot:"):
         parse_prompt_setup("few-shot:many")
-    with pytest.raises(UserError, match="takes no number of examples"):
+    with pytest.raises(UserError, match="'zero-shot'"):
         parse_prompt_setup("zero-shot:3")
     with pytest.raises(UserError, match="'letter' compares answer choices"):
         cells(["a"], [task], [parse_prompt_setup("letter")], [Decoding()])
@@ -163,5 +163,5 @@ def test_mistakes_are_told_before_anything_is_asked(tmp_path: Path) -> None:
         cells(["a", "a"], [task], [parse_prompt_setup("zero-shot")], [Decoding()])
     with pytest.raises(UserError, match=r"Unknown task 'mmul'.\n.*'mmlu'"):
         parse_task("mmul:somewhere", None)
-    with pytest.raises(UserError, match="needs a path"):
+    with pytest.raises(UserError, match="mmlu:PATH"):
         parse_task("mmlu:", None)

@@ -14,8 +14,8 @@ from assay.analysis.measures import between, value
 from assay.core.score import Score
 from assay.evaluation.ask_cells import rendered_prompt
 from assay.evaluation.examples import EXAMPLES_PER_KIND, examples
-from assay.evaluation.findings import by_subject, finding, measure, more_data, truncated
-from assay.evaluation.measures import text_measure
+from assay.evaluation.findings import by_subject, finding, metric_name, more_data, truncated
+from assay.evaluation.metrics import text_metric
 from assay.evaluation.report import render_eval
 from assay.evaluation.results import comparisons, result
 from assay.evaluation.run import EvaluatedCell
@@ -161,16 +161,16 @@ def test_compared_choices_stand_with_their_probabilities(made: Made) -> None:
 
 def test_another_measure_is_not_called_right_nor_a_share(made: Made) -> None:
     filled = made[0][0]
-    bleu = text_measure("bleu")
+    bleu = text_metric("bleu")
     assert bleu is not None
-    cell = replace(filled.cell, measure=bleu)
+    cell = replace(filled.cell, metric=bleu)
     outcomes = [Score(float(nth)) for nth in range(40)]
     whole = replace(filled, cell=cell, outcomes=outcomes)
     plain = result(filled)
     assert plain.accuracy is not None
     accuracy = replace(plain.accuracy, estimate=19.5, low=16.0, high=23.0)
     one = replace(plain, cell=cell, accuracy=accuracy, kind="mean")
-    assert (measure(cell), value(19.5, proportion=False), between(accuracy, proportion=False)) == (
+    assert (metric_name(cell), value(19.5, share=False), between(accuracy, share=False)) == (
         "bleu",
         "19.5",
         "16\u201323",

@@ -129,13 +129,13 @@ def test_answers_come_in_order_each_context_asked_once() -> None:
     assert lm.generate_until(asks(("a", sampled), ("b", {}), ("a", sampled))) == ["a!", "b!", "a!"]
     assert [one.decoding.seed for one in parrot.asked] == [0, 0, 1]
     for method, args in ((lm.loglikelihood, ("long", " x")), (lm.generate_until, ("long", {}))):
-        with pytest.raises(ModelError, match="did not answer: too long"):
+        with pytest.raises(ModelError, match="too long"):
             method(asks(("a", args[1]), args))
     assert lm.loglikelihood([]) == []
 
 
 @installed
-def test_a_model_that_says_no_likelihoods_is_named() -> None:
+def test_a_model_without_likelihoods_is_named() -> None:
     with pytest.raises(ModelError, match="'mute'"):
         harness_model("mute", opens(SimpleNamespace())).loglikelihood(asks(("a", " b")))
 
@@ -238,13 +238,14 @@ def test_numbers_are_those_of_the_harness_own_loop() -> None:
 
 
 @installed
-def test_mistakes_are_named(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.full  # the library indexes all of its tasks twice
+def test_errors_name_the_task(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     models = opens(Parrot())
-    with pytest.raises(RecipeError, match="no task 'here_mmul'"):
+    with pytest.raises(RecipeError, match=r"'here_mmul'.*\n.*'here_mmlu'"):
         run("parrot", ["here_mmul"], models, include_path=str(tasks))
-    with pytest.raises(RecipeError, match="no folder"):
+    with pytest.raises(RecipeError, match="none"):
         run("parrot", ["here_mmlu"], models, include_path=str(tasks / "none"))
     (tasks / "test.jsonl").unlink()
-    with pytest.raises(SourceError, match="The data of here_mmlu cannot be had"):
+    with pytest.raises(SourceError, match="here_mmlu"):
         run("parrot", ["here_mmlu"], models, include_path=str(tasks))

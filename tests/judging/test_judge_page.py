@@ -18,7 +18,7 @@ from assay.judging.judgments import JudgedPairs, JudgedTexts, judge_pairs, rate
 from assay.judging.report import pairs_finding, rate_finding, render_pairs, render_rate
 from assay.judging.results import pairs_result, rate_result, self_preferences
 from assay.store.run_folder import RunFolder
-from assay.text.answers.grades import Grades
+from assay.text.answers.judgments import Grades
 from assay.text.instructions.dialogues import write_history
 from assay.text.prompting.judge_prompts import Rubric
 from judges import CodeJudge, Judges, first, knows, longer

@@ -18,8 +18,7 @@ from assay.judging.engine import JudgeConfig, JudgeRun, judge_config
 from assay.judging.judgments import JudgedPairs, JudgedTexts, judge_pairs, rate, with_steps
 from assay.judging.results import pairs_result, rate_result, self_preferences
 from assay.store.run_folder import RunFolder
-from assay.text.answers.grades import Grades
-from assay.text.answers.verdicts import PairJudgment
+from assay.text.answers.judgments import Grades, PairJudgment
 from assay.text.prompting.judge_prompts import Rubric
 from judges import CodeJudge, Judges, first, knows, longer
 from shared_data import shared
@@ -297,13 +296,13 @@ def test_steps_are_asked_once_and_held_fixed(tmp_path: Path) -> None:
     assert all("1. Read it.\n2. Grade it." in prompt for prompt in code.asked[1:])
 
 
-def test_steps_without_an_end_are_refused(tmp_path: Path) -> None:
+def test_truncated_steps_are_an_error(tmp_path: Path) -> None:
     at = judging(tmp_path / "run", code=CodeJudge(by_words, steps_end="length"))
-    with pytest.raises(ModelError, match="did not finish its evaluation steps"):
+    with pytest.raises(ModelError, match="400 tokens"):
         with_steps(at, judge_config("code"), RUBRIC)
 
 
-def test_files_for_programs_hold_every_number(tmp_path: Path) -> None:
+def test_json_has_all_numbers(tmp_path: Path) -> None:
     found = judged(tmp_path / "run", CodeJudge(first), items(4))
     data = json.loads(json.dumps(pairs_data([pairs_result(found)], self_preferences([found]))))
     assert data["pairs"][0]["position"]["conflict"]["estimate"] == 1.0
@@ -315,11 +314,11 @@ def test_files_for_programs_hold_every_number(tmp_path: Path) -> None:
     assert [row["value"] for row in rate_rows(texts_found)] == pytest.approx([1.96, 2.5, 3.0, 3.5, 4.0], abs=0.6)
 
 
-def test_how_a_model_judges_depends_on_what_it_shows() -> None:
+def test_scoring_method_depends_on_the_model() -> None:
     assert judge_config("embedded:smollm2").by == "likelihood"
     assert judge_config("openai:gpt-4o").by == "answers"
     assert judge_config("embedded:smollm2", samples=5).by == "answers"
-    with pytest.raises(UserError, match="provides no likelihoods"):
+    with pytest.raises(UserError, match="openai:gpt-4o"):
         judge_config("openai:gpt-4o", "likelihood")
     with pytest.raises(UserError, match="deterministic"):
         judge_config("embedded:smollm2", "likelihood", samples=2)

@@ -13,7 +13,7 @@ from assay.core.recipe import Recipe
 from assay.core.score import Outcome, Score, Unscored
 from assay.report.api import report
 from assay.store.rows import read_decisions, read_outcomes
-from assay.text.prompting.delimiters import fenced
+from assay.text.prompting.delimiters import delimited_texts
 from command_line import called
 from fault_answers import SAY
 from fault_server import FaultServer
@@ -54,7 +54,7 @@ keep: [{{use: Threshold, column: quality, low: 4.5}}]
 
 def verdict(text: str, nth: int) -> str | None:
     """What the service says of the task that it is shown."""
-    own, parts = fenced(text)
+    own, parts = delimited_texts(text)
     asked = parts["INSTRUCTION"].strip()
     return FAULTS.get(asked) or SAY + CASES[asked][0].format(own=own)
 

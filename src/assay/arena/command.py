@@ -74,29 +74,29 @@ def rank(file: Path, method: str, weight: str | None, controls: tuple[str, ...],
         raise UserError(
             "Elo does not support --control, --prior, --anchor or --ties.", hint="Use --method bradley-terry."
         )
-    cast = read_votes(file, weight=weight, controls=controls)
-    if options["anchor"] is not None and options["anchor"] not in cast.models:
+    votes = read_votes(file, weight=weight, controls=controls)
+    if options["anchor"] is not None and options["anchor"] not in votes.models:
         raise UserError(
-            f"The anchor {options['anchor']!r} has no votes.", hint=did_you_mean(options["anchor"], cast.models)
+            f"The anchor {options['anchor']!r} has no votes.", hint=did_you_mean(options["anchor"], votes.models)
         )
     try:
-        found = _elo(cast, options) if method == "elo" else _bradley_terry(cast, options)
+        board = _elo(votes, options) if method == "elo" else _bradley_terry(votes, options)
     except ValueError as error:
         hint = next((hint for start, hint in HINTS.items() if str(error).startswith(start)), "")
         raise UserError(f"{file}: {error}", hint=hint) from error
     settings = {name: value for name, value in {**options, "weight": weight}.items() if name not in UNUSED[method]}
     if as_json:
-        show({"method": method, "options": settings, **_data(found)})
+        show({"method": method, "options": settings, **_data(board)})
     else:
-        _print(found, method, settings)
+        _print(board, method, settings)
 
 
-def _bradley_terry(cast: PairwiseVotes, options: dict[str, Any]) -> Leaderboard:
+def _bradley_terry(votes: PairwiseVotes, options: dict[str, Any]) -> Leaderboard:
     from assay.stats.ratings.leaderboard import Intervals, RatingScale, leaderboard
 
     kind: Literal["bootstrap", "sandwich"] = "bootstrap" if options["bootstrap"] else "sandwich"
     return leaderboard(
-        cast,
+        votes,
         ties=options["ties"],
         prior=options["prior"],
         scale=RatingScale(options["mean"], options["anchor"], options["mean"]),
@@ -104,24 +104,25 @@ def _bradley_terry(cast: PairwiseVotes, options: dict[str, Any]) -> Leaderboard:
     )
 
 
-def _elo(cast: PairwiseVotes, options: dict[str, Any]) -> Leaderboard:
+def _elo(votes: PairwiseVotes, options: dict[str, Any]) -> Leaderboard:
     from assay.stats.ratings.leaderboard import Intervals, elo_leaderboard
 
     intervals = Intervals("bootstrap", options["bootstrap"], options["seed"], options["level"])
-    return elo_leaderboard(cast, k=options["k"], start=options["mean"], intervals=intervals)
+    return elo_leaderboard(votes, k=options["k"], start=options["mean"], intervals=intervals)
 
 
-def _data(found: Leaderboard) -> dict[str, Any]:
-    data = asdict(found)
+def _data(board: Leaderboard) -> dict[str, Any]:
+    data = asdict(board)
     data["models"] = data.pop("standings")
-    data["controls"] = [{"name": name, **asdict(effect)} for name, effect in found.controls]
+    data["controls"] = [{"name": name, **asdict(effect)} for name, effect in board.controls]
     return data
 
 
-def _print(found: Leaderboard, method: str, settings: dict[str, Any]) -> None:
+def _print(board: Leaderboard, method: str, settings: dict[str, Any]) -> None:
+    from assay.analysis.format import percent
     from assay.arena.text import head, interval, notes
 
-    click.echo(head(found, method, settings) + "\n")
+    click.echo(head(board, method, settings) + "\n")
     table(
         ["rank", "model", "rating", f"{100 * settings['level']:g}% CI", "votes", "win rate"],
         [
@@ -131,10 +132,10 @@ def _print(found: Leaderboard, method: str, settings: dict[str, Any]) -> None:
                 f"{one.rating.estimate:,.0f}",
                 interval(one.rating, 0) if one.model != settings.get("anchor") else "anchor",
                 f"{one.votes:,}",
-                f"{100 * one.win_rate:.1f} %",
+                percent(one.win_rate),
             ]
-            for one in found.standings
+            for one in board.standings
         ],
     )
-    if lines := notes(found):
+    if lines := notes(board):
         click.echo("\n" + "\n".join(lines))

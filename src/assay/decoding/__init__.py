@@ -1,1 +1,1 @@
-"""`assay decode`: one prompt decoded in several ways, with a trace of every step."""
+"""assay decode: comparison of decoding strategies on one prompt."""

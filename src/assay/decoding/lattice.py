@@ -1,4 +1,4 @@
-"""Beam search as a drawing: a column a step, the most probable branch on top, lines to what each came from."""
+"""SVG drawing of beam search: one column per step, the most probable branch on top, with lines to the parents."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from markupsafe import Markup
 from assay.text.decoding.generation import Branch, Trace
 
 Kind: TypeAlias = Literal["won", "ended", "went-on", "abandoned", "dropped"]
-"""On the way to the best answer; another answer; a beam that went on; one that nothing kept follows; not kept."""
+"""On the path of the best answer; end of another answer; extended beam; beam without kept extension; not kept."""
 WIDTH, HEIGHT, GAP, STEP, HEAD = 104, 36, 10, 148, 26
-"""Pixels: a node's width and height, what is between nodes, from column to column, and the head with the step."""
+"""Pixels: width and height of a node, gap between nodes, distance of columns, and height of the header."""
 LETTERS = 11
-"""Of a token, before it is shortened."""
+"""Maximum number of characters of a token."""
 DROPPED = 12
-"""Rows down to which branches that were not kept are drawn."""
+"""Maximum number of rows with branches that were not kept."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Node:
 
     @property
     def x(self) -> int:
-        """Left edge; the prompt stands in column 0."""
+        """Left edge; the prompt is in column 0."""
         return STEP * (self.column + 1)
 
     @property
@@ -45,7 +45,7 @@ def _middle(row: int) -> int:
 
 
 def nodes(trace: Trace) -> list[list[Node]]:
-    """Every branch of every step, sorted by what became of it."""
+    """All branches of all steps with their kinds."""
     won = set(enumerate(trace.answers[0].path)) if trace.answers else set()
     parents = {
         (column - 1, branch.parent)
@@ -73,11 +73,11 @@ def _kind(branch: Branch, *, on_the_way: bool, parent: bool) -> Kind:
 
 
 def lattice(trace: Trace, spell: Callable[[int], str], deepest: int) -> Markup:
-    """The drawing, down to `deepest` tokens; `spell` writes a token so that spaces and line breaks are seen."""
+    """Draw the first `deepest` steps; `spell` gives the text of a token with visible whitespace."""
     columns = [
         [node for node in column if node.kind != "dropped" or node.row < DROPPED] for column in nodes(trace)[:deepest]
     ]
-    # Two pixels at each side are for the strokes, half of which lies outside of a box.
+    # Two pixels at each side for the strokes, half of which is outside of a box.
     width = STEP * (len(columns) + 1) - (STEP - WIDTH) + 4
     height = HEAD + (HEIGHT + GAP) * max((node.row + 1 for column in columns for node in column), default=1)
     heads = [
@@ -86,13 +86,13 @@ def lattice(trace: Trace, spell: Callable[[int], str], deepest: int) -> Markup:
         )
         for nth in range(1, len(columns) + 1)
     ]
-    # Lines of what won last, so that nothing crosses over them.
+    # The best path is drawn last, on top.
     ordered = sorted((node for column in columns for node in column), key=lambda node: node.kind == "won")
     lines = [_line(node) for node in ordered]
     boxes = [_box(node, spell(node.branch.token)) for node in ordered]
     return Markup(
         '<svg class="lattice" style="width:{0}px;height:{1}px" viewBox="-2 0 {0} {1}" role="img" '
-        'aria-label="Beam search, {2} tokens deep; the answers stand in the table above">{3}{4}</svg>'
+        'aria-label="Beam search, {2} tokens deep; the table above has the answers">{3}{4}</svg>'
     ).format(width, height, len(columns), Markup("").join([*heads, *lines]), Markup("").join([_prompt(), *boxes]))
 
 
@@ -138,13 +138,13 @@ def _box(node: Node, token: str) -> Markup:
 
 
 MEANING: dict[Kind, str] = {
-    "won": "on the way to the best answer",
-    "ended": "an answer that ended here",
-    "went-on": "a beam that went on",
-    "abandoned": "a beam given up: nothing that follows it was kept, or the search was over",
-    "dropped": "not among the best, so not kept",
+    "won": "on the path of the best answer",
+    "ended": "end of an answer",
+    "went-on": "an extended beam",
+    "abandoned": "a beam without kept extension",
+    "dropped": "not kept",
 }
-"""Of each kind, for the key and for pointing at."""
+"""Meaning of each kind, for the legend and tooltips."""
 MARK: dict[tuple[Kind, bool], str] = {
     ("won", False): "★",
     ("won", True): "★ end",
@@ -153,4 +153,4 @@ MARK: dict[tuple[Kind, bool], str] = {
     ("abandoned", False): "✕",
     ("dropped", False): "",
 }
-"""Of each kind, and whether the answer ends there: nothing is said by color alone."""
+"""Mark of each kind, by whether the answer ends there; color is never the only sign."""

@@ -20,59 +20,59 @@ from assay.text.decoding.generation import Decoded, Step, Trace
 from assay.text.decoding.reference import decode
 
 STEPS = 40
-"""Tokens of an answer that are drawn; the rest is in its text."""
+"""Maximum number of decoding steps on the page; the text of an answer is complete."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One way of decoding, and what it gave."""
+    """One decoding strategy with its trace."""
 
     name: str
     """Such as "beam:4"."""
     trace: Trace
     seconds: float | None = None
-    """All calls of the model together; None where not measured."""
+    """Total time of the model calls; None if not measured."""
 
 
 @dataclass(frozen=True)
 class Tries:
-    """All that the page shows."""
+    """Traces of several decoding strategies on one prompt."""
 
     prompt: str
     tried: tuple[Tried, ...]
     tokens: Mapping[int, str]
-    """Text of every token id in the traces; one that lacks is shown as its number."""
+    """Text of every token id in the traces; a missing one is shown as its number."""
     model: str = ""
-    """Whose probabilities they are."""
+    """Name of the model."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A token that might have come next, on the page."""
+    """A candidate token of a step."""
 
     token: str
     probability: float
     chance: float
     css: str
-    """What became of it: chosen, cut or neither."""
-    said: str
-    """The number beside the bars."""
+    """CSS class: chosen, cut or neither."""
+    label: str
+    """Text beside the bars."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One step of one answer, on the page."""
+    """One decoding step of one answer."""
 
     bars: tuple[Bar, ...]
     drawn: bool
-    """Whether by lot, so that chances are worth a bar."""
+    """Whether the token was sampled, so that sampling probabilities are plotted."""
     note: str
 
 
 def render_decoding(tries: Tries) -> str:
-    """The whole page as HTML, with nothing to fetch. Write it with UTF-8.
+    """Render the self-contained HTML page. Write it with UTF-8.
 
-    Of several sampled answers the steps of the first are drawn; the texts of all stand in the table.
+    Of several sampled answers the steps of the first are shown; the table has the texts of all.
     """
     chains = [one for one in tries.tried if one.trace.decoding.strategy != "beam"]
     beams = [one for one in tries.tried if one.trace.decoding.strategy == "beam"]
@@ -98,31 +98,30 @@ def render_decoding(tries: Tries) -> str:
 
 
 def visible(text: str) -> str:
-    """Spaces and line breaks as signs, and what cannot be printed as its code: a token such as " the" as "␣the"."""
+    """Replace whitespace by symbols and unprintable characters by their codes: " the" is "␣the"."""
     signs = {" ": "␣", "\n": "↵", "\t": "⇥"}
     shown = (signs.get(sign) or (sign if sign.isprintable() else f"\\x{ord(sign):02x}") for sign in text)
     return "".join(shown) or "∅"
 
 
 def explain(decoding: Decoding) -> str:
-    """One or two sentences for somebody who sees this way for the first time."""
+    """Explain a decoding strategy in one to three sentences."""
     if decoding.strategy == "greedy":
-        said = (
-            "Takes the most probable token each time. Cheap, and always the same; but a token that is best now may "
-            "lead to a text that is less probable as a whole."
+        text = (
+            "Selects the most probable token at each step. Deterministic and cheap, but the resulting text need not be "
+            "the most probable one."
         )
     elif decoding.strategy == "beam":
-        said = (
-            f"Keeps the {decoding.beams} most probable beginnings (beams), goes on from each with every token, and "
-            f"keeps the {decoding.beams} best of all that came out. So a beginning that looks worse at first can still "
-            f"win, at about {decoding.beams} times the work of greedy. Of the texts that ended, the one with the best "
-            f"sum of log-probabilities wins, {_by_length(decoding)}."
+        text = (
+            f"Keeps the {decoding.beams} most probable partial texts (beams), extends each by every token, and keeps "
+            f"the {decoding.beams} best extensions, at about {decoding.beams} times the cost of greedy decoding. The "
+            f"finished text with the highest sum of log-probabilities is returned, {_by_length(decoding)}."
         )
     else:
-        said = " ".join(["Draws each token by lot.", *_cuts(decoding)])
+        text = " ".join(["Samples each token.", *_cuts(decoding)])
     if decoding.repetition_penalty != 1:
-        said += f" Tokens that were there already are first made {_rarer(decoding.repetition_penalty)}."
-    return said
+        text += f" Tokens that occurred before are made {_rarer(decoding.repetition_penalty)} first."
+    return text
 
 
 def _rarer(penalty: float) -> str:
@@ -132,30 +131,30 @@ def _rarer(penalty: float) -> str:
 def _by_length(decoding: Decoding) -> str:
     alpha = decoding.length_penalty
     if alpha in (0, 1):
-        return "divided by length" if alpha else "whatever the length"
+        return "divided by length" if alpha else "without length normalization"
     return f"divided by length to the power of {alpha:g} (length penalty; higher favors longer texts)"
 
 
 def _cuts(decoding: Decoding) -> list[str]:
     heat = decoding.temperature
-    leaning = "sharpens the odds: the probable become more so" if heat < 1 else "evens the odds: the rare get a chance"
-    said = (
-        (heat != 1, f"Temperature {heat:g} {leaning}."),
-        (decoding.top_k > 0, f"Only the {decoding.top_k} most probable tokens take part (top-k)."),
+    effect = "sharpens the distribution" if heat < 1 else "flattens the distribution"
+    sentences = (
+        (heat != 1, f"Temperature {heat:g} {effect}."),
+        (decoding.top_k > 0, f"Only the {decoding.top_k} most probable tokens are sampled (top-k)."),
         (
             decoding.top_p < 1,
-            f"Only the fewest tokens that together hold {100 * decoding.top_p:g} % take part (top-p).",
+            f"Only the smallest set of tokens with total probability {100 * decoding.top_p:g}% is sampled (top-p).",
         ),
         (
             decoding.min_p > 0,
-            f"Only tokens at least {100 * decoding.min_p:g} % as probable as the most probable one take part (min-p).",
+            f"Only tokens with at least {100 * decoding.min_p:g}% of the highest probability are sampled (min-p).",
         ),
     )
-    return [sentence for holds, sentence in said if holds] or ["Each is as likely as the model says; none is cut."]
+    return [sentence for applies, sentence in sentences if applies] or ["The distribution of the model is not changed."]
 
 
 def _numbered(trace: Trace) -> list[tuple[int, Decoded]]:
-    """Answers with their number, 0 where there is one only."""
+    """Answers with their number, 0 for a single answer."""
     return [(nth if len(trace.answers) > 1 else 0, answer) for nth, answer in enumerate(trace.answers, 1)]
 
 
@@ -177,7 +176,7 @@ def _speller(tokens: Mapping[int, str]) -> Callable[[int], str]:
 
 
 def _table(chains: Sequence[Tried], spell: Callable[[int], str]) -> list[list[Cell | None]]:
-    """A row a step, a column a way of decoding; None where an answer has ended."""
+    """One row per step and one column per strategy; None after the end of an answer."""
     answers = [one.trace.answers[0] for one in chains]
     deepest = min(STEPS, max((len(answer.steps) for answer in answers), default=0))
     return [
@@ -195,15 +194,15 @@ def _cell(step: Step, decoding: Decoding, spell: Callable[[int], str]) -> Cell:
     for one in step.candidates:
         cut = not greedy and one.chance == 0
         css = "chosen" if one.token == step.chosen else "cut" if cut else ""
-        said = "cut" if cut else _share(one.probability if greedy else one.chance)
-        bars.append(Bar(spell(one.token), one.probability, one.chance, css, said))
+        label = "cut" if cut else _share(one.probability if greedy else one.chance)
+        bars.append(Bar(spell(one.token), one.probability, one.chance, css, label))
     after = " after the penalty" if decoding.repetition_penalty != 1 else ""
-    note = f"takes the best{after}" if greedy else f"drawn from {plural(step.open, 'token')}"
+    note = f"most probable{after}" if greedy else f"sampled from {plural(step.open, 'token')}"
     return Cell(tuple(bars), not greedy, note)
 
 
 def _odds(log_prob: float) -> str:
-    """How often something so probable happens; e ** -46 is one in 10 ** 20, and nobody reads on from there."""
+    """Probability as "once in n times"; below e ** -46, about 10 ** -20, it is "practically never"."""
     if log_prob < -46:
         return "practically never"
     once_in = exp(-log_prob)
@@ -215,24 +214,24 @@ def _share(share: float) -> str:
 
 
 def tries(
-    model: SteppedModel, prompt: str, ways: Sequence[tuple[str, Decoding]], name: str, *, chat: bool = False
+    model: SteppedModel, prompt: str, strategies: Sequence[tuple[str, Decoding]], name: str, *, chat: bool = False
 ) -> Tries:
-    """Every way on one prompt, and what each token is called.
+    """Decode one prompt with several strategies.
 
-    `chat`: the prompt is a user's message, and goes through the model's chat template.
+    `chat`: the prompt is a user message, and the chat template of the model is applied.
     """
     ids = model.ids_of((Message("user", prompt),) if chat else prompt)
     tried, seen = [], set(ids)
-    for said, decoding in ways:
+    for label, decoding in strategies:
         started = time.perf_counter()
         trace = decode(model.next_logits, ids, decoding, eos=model.ends, detokenize=model.spell)
-        tried.append(Tried(said, trace, time.perf_counter() - started))
+        tried.append(Tried(label, trace, time.perf_counter() - started))
         seen |= _tokens(trace)
     return Tries(prompt, tuple(tried), {token: model.spell([token]) for token in sorted(seen)}, name)
 
 
 def as_data(found: Tries) -> list[dict[str, Any]]:
-    """For programs: each way's answers, what they cost, and how probable they are."""
+    """Answers, log-probabilities and cost by strategy, as JSON."""
     return [
         {
             "strategy": tried.name,
@@ -249,7 +248,7 @@ def as_data(found: Tries) -> list[dict[str, Any]]:
 
 
 def _tokens(trace: Trace) -> set[int]:
-    """Every token that the page may name."""
+    """Ids of all tokens on the page."""
     steps = [step for answer in trace.answers for step in answer.steps]
     found = {candidate.token for step in steps for candidate in step.candidates} | {step.chosen for step in steps}
     found |= {branch.token for row in trace.rounds for branch in row}

@@ -13,19 +13,19 @@ from assay.core.errors import ModelError, RecipeError
 from assay.core.model_kinds import Embedder, TextModel
 from assay.models.remote.budget import placeholder_text
 from assay.store.answers import calls_cost
+from assay.text.answers.aggregation import Vote, vote
 from assay.text.answers.choices import LETTERS, extract_choice
 from assay.text.answers.extraction import Extracted, extract_number, extract_span, extract_yes_no
-from assay.text.answers.voting import Vote, vote
 from assay.text.prompting.methods import (
-    SHOWING,
+    FEW_SHOT_METHODS,
     FewShotExample,
     Method,
     Pick,
     Prompt,
     Prompting,
-    examples_for,
     render,
-    second_step,
+    second_prompt,
+    select_examples,
 )
 
 
@@ -95,7 +95,7 @@ def prompting_methods(
     short, long = limits
 
     def entry(name: str, style: Method, decoding: Decoding) -> PromptingMethod:
-        shots_used = shots if style in SHOWING else 0
+        shots_used = shots if style in FEW_SHOT_METHODS else 0
         pick: Pick = "nearest" if nearest and shots_used else "first"
         return PromptingMethod(name, Prompting(style, shots_used, pick, kind=kind, choices=choices), decoding)  # type: ignore[arg-type]
 
@@ -185,7 +185,7 @@ def ask_each(
     prompts = [_prompt(item, embedder) for item in questions]
     first = model.complete([_first(one, prompt) for one, prompt in zip(questions, prompts, strict=True)])
     seconds = {
-        nth: [second_step(item.method.prompting, prompts[nth], text) for text in _texts(first[nth])]
+        nth: [second_prompt(item.method.prompting, prompts[nth], text) for text in _texts(first[nth])]
         for nth, item in enumerate(questions)
         if item.method.prompting.steps == 2
     }
@@ -223,7 +223,7 @@ def requests_of(questions: Sequence[PromptedQuestion], embedder: Embedder | None
         if item.method.prompting.steps == 2:
             decoding = item.method.decoding
             thoughts = [placeholder_text(decoding.max_tokens, nth) for nth in range(decoding.answers)]
-            found += [_second(item, second_step(item.method.prompting, prompt, text)) for text in thoughts]
+            found += [_second(item, second_prompt(item.method.prompting, prompt, text)) for text in thoughts]
     return found
 
 
@@ -264,7 +264,7 @@ def _examples(
         rows = embedder.embed([question, *(example.question for example in pool)])
         near = np.asarray(rows[0], np.float64), np.asarray(rows[1:], np.float64)
     try:
-        return examples_for(prompting, question, pool, near)
+        return select_examples(prompting, question, pool, near)
     except ValueError as error:
         raise RecipeError(str(error)) from error
 

@@ -26,10 +26,9 @@ PROMPT_HELP = (
     "Prompting method: zero-shot, few-shot:K, chain-of-thought:K or zero-shot-cot; or letter:K, text:K or "
     "text-normalized:K to compare log-likelihoods of the choices. A harness task accepts zero-shot and few-shot:K."
 )
-MEASURE_HELP = (
-    "Metric: accuracy, rouge-1, rouge-2, rouge-l, rouge-lsum, chrf, chrf++, bleu, bleu:zh, cosine or "
-    "cosine:ENCODER; for "
-    "a harness task one of its metrics, such as acc_norm. Repeat for several: stored answers are reused."
+METRIC_HELP = (
+    "Metric: accuracy, rouge-1, rouge-2, rouge-l, rouge-lsum, chrf, chrf++, bleu, bleu:zh, cosine or cosine:ENCODER; "
+    "for a harness task one of its metrics, such as acc_norm. Repeat for several: stored answers are reused."
 )
 
 
@@ -40,7 +39,7 @@ MEASURE_HELP = (
 @click.option(
     "--decode", "decodings", multiple=True, help="Decoding strategy, such as greedy or top-p:0.9,temperature:0.7."
 )
-@click.option("--metric", "measures", multiple=True, help=MEASURE_HELP)
+@click.option("--metric", "metrics", multiple=True, help=METRIC_HELP)
 @click.option("--limit", type=click.IntRange(1), help="Maximum number of questions per subject.")
 @click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Maximum tokens per answer.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Sampling seed.")
@@ -55,10 +54,9 @@ MEASURE_HELP = (
 @JSON
 def command(
     models: tuple[str, ...], tasks: tuple[str, ...], prompts: tuple[str, ...], decodings: tuple[str, ...],
-    measures: tuple[str, ...], out: Path, as_json: bool, **options: Any,
+    metrics: tuple[str, ...], out: Path, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Evaluate language models on benchmark tasks or your own questions; stored answers are reused."""
-    from assay.evaluation.command import print_comparisons, print_table
     from assay.evaluation.findings import finding, more_data
     from assay.evaluation.plan import cells, parse_prompt_setup
     from assay.evaluation.report import render_eval
@@ -78,7 +76,7 @@ def command(
         [parse_task(one, options["limit"]) for one in tasks],
         [parse_prompt_setup(one) for one in prompts],
         [parse_strategy(one, **usual) for one in decodings],
-        measures,
+        metrics,
         usual=parse_strategy("greedy", **usual),
     )
     folder = RunFolder.open(out, create=True)
@@ -129,13 +127,13 @@ def _print_counting(results: Sequence[CellResult], same: Sequence[str]) -> None:
     from assay.analysis.format import percent
     from assay.evaluation.results import EMPTY_RULE, UNPARSED_RULE
 
-    graders = {one.cell.measure.grader for one in results}
-    if any(one.cell.measure.name == "accuracy" for one in results):
+    graders = {one.cell.metric.grader for one in results}
+    if any(one.cell.metric.name == "accuracy" for one in results):
         click.echo(f"Accuracy: {UNPARSED_RULE}.")
     descriptions: dict[str, dict[str, None]] = {}
-    for measure in (one.cell.measure for one in results if one.cell.measure.description):
-        words = f"{measure.description}{' Lower is better.' if measure.better == 'lower' else ''}"
-        descriptions.setdefault(words, {})[measure.name] = None
+    for metric in (one.cell.metric for one in results if one.cell.metric.description):
+        words = f"{metric.description}{' Lower is better.' if metric.better == 'lower' else ''}"
+        descriptions.setdefault(words, {})[metric.name] = None
     for words, names in descriptions.items():
         click.echo(f"{', '.join(names)}: {words}")
     if "text" in graders:
@@ -148,7 +146,7 @@ def _print_counting(results: Sequence[CellResult], same: Sequence[str]) -> None:
 
 
 def _losses(one: CellResult) -> str:
-    unparsed = "were empty" if one.cell.measure.grader == "text" else "could not be parsed"
+    unparsed = "were empty" if one.cell.metric.grader == "text" else "could not be parsed"
     parts = [f"{one.unparsed} of {one.n} answers {unparsed}"] if one.unparsed else []
     if one.failed:
         parts.append(f"{one.failed} of {one.n} questions failed and are excluded ({one.failure})")
@@ -158,7 +156,7 @@ def _losses(one: CellResult) -> str:
 def _names(cell: EvalCell) -> dict[str, str]:
     from assay.evaluation.findings import names
 
-    return {**names(cell), "metric": cell.measure.name}
+    return {**names(cell), "metric": cell.metric.name}
 
 
 def _short_name(cell: EvalCell, same: Sequence[str]) -> str:
@@ -195,7 +193,7 @@ def print_comparisons(compared: Sequence[CellComparison]) -> None:
     from assay.evaluation.findings import caution
 
     rows = []
-    several = len({one.ours.measure for one in compared}) > 1
+    several = len({one.ours.metric for one in compared}) > 1
     for one in compared:
         ours, theirs = _names(one.ours), _names(one.theirs)
         differ = [name for name in ours if ours[name] != theirs[name] and name in (one.what, "decoding")]

@@ -1,4 +1,4 @@
-"""EvalExample questions of each cell with everything the model wrote, for checking the grading."""
+"""Example questions of each cell with the full output of the model, for checking the grading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.evaluation.ask_cells import question_text, rendered_prompt
 from assay.evaluation.asking import extract_answer
-from assay.evaluation.findings import measure
+from assay.evaluation.findings import metric_name
 from assay.evaluation.plan import EvalCell, choices_of
 from assay.evaluation.run import EvaluatedCell
 from assay.store.answers import StoredAnswer
@@ -98,7 +98,7 @@ def _example(evaluated: EvaluatedCell, nth: int, kind: str) -> EvalExample:
     item, row, outcome, cell = evaluated.items[nth], evaluated.rows[nth], evaluated.outcomes[nth], evaluated.cell
     known = "question" in item.fields
     prompt, digest = rendered_prompt(cell, item, evaluated.pool) if known else ("", "")
-    plain = not known or cell.setup.convention is not None or measure(cell) != "accuracy"
+    plain = not known or cell.setup.convention is not None or metric_name(cell) != "accuracy"
     texts, rule = (tuple(escape(cut(text)) for text in row.texts), "") if plain else _texts(cell, item, row)
     metric_value = outcome.value if isinstance(outcome, Score) and kind in ("lowest", "middle", "highest") else None
     return EvalExample(

@@ -16,7 +16,7 @@ from assay.evaluation.run import EvaluatedCell
 from assay.report.document import Finding, Tone
 from assay.stats.inference.intervals import wilson
 
-MEASURES = {"mass": "probability mass of correct choices"}
+DISPLAY_NAMES = {"mass": "probability mass of correct choices"}
 """Display names of metrics whose names need words."""
 
 
@@ -47,14 +47,14 @@ def short_name(cell: EvalCell, known: Mapping[str, str]) -> str:
     return " · ".join(value for name, value in names(cell).items() if name not in known) or cell.task.name
 
 
-def measure(cell: EvalCell) -> str:
+def metric_name(cell: EvalCell) -> str:
     """Display name of the metric of a cell."""
-    return MEASURES.get(cell.measure.name, cell.measure.name)
+    return DISPLAY_NAMES.get(cell.metric.name, cell.metric.name)
 
 
 def description(cell: EvalCell) -> str:
     """Description of the metric in a sentence; empty if the name is enough."""
-    return cell.measure.description + (" Lower is better." if cell.measure.better == "lower" else "")
+    return cell.metric.description + (" Lower is better." if cell.metric.better == "lower" else "")
 
 
 def is_proportion(one: CellResult | CellComparison) -> bool:
@@ -105,7 +105,7 @@ def truncated(evaluated: EvaluatedCell) -> int | None:
 
 def more_data(evaluated: Sequence[EvaluatedCell], found: Finding) -> dict[str, Any]:
     """Further fields of `results.json`: the finding, accuracy by subject, truncated answers."""
-    lines = [({**names(one.cell), "metric": measure(one.cell)}, one) for one in evaluated]
+    lines = [({**names(one.cell), "metric": metric_name(one.cell)}, one) for one in evaluated]
     return {
         "finding": asdict(found),
         "truncated": [{**named, "answers": truncated(one), "n": len(one.rows)} for named, one in lines],
@@ -261,7 +261,7 @@ def _of_cells(results: Sequence[CellResult]) -> tuple[Tone, str, str]:
     if len(results) == 1:
         accuracy = results[0].accuracy
         assert accuracy is not None, "at least one question was answered"
-        headline_value = f"{value(accuracy.estimate, is_proportion(results[0]))} {measure(results[0].cell)}"
+        headline_value = f"{value(accuracy.estimate, is_proportion(results[0]))} {metric_name(results[0].cell)}"
         headline = _guess_words(states[0]).capitalize() if states else headline_value
         return GUESSED[states[0]] if states else "unclear", headline, ""
     if not states:
@@ -284,7 +284,7 @@ def _listed(results: Sequence[CellResult]) -> str:
         return ""
     known = common_parts([one.cell for one in results])
     parts = [
-        f"{short_name(one.cell, known)} {value(one.accuracy.estimate, is_proportion(one))} {measure(one.cell)} "
+        f"{short_name(one.cell, known)} {value(one.accuracy.estimate, is_proportion(one))} {metric_name(one.cell)} "
         f"({between(one.accuracy, is_proportion(one))})"
         for one in results
         if one.accuracy is not None

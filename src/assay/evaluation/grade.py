@@ -8,12 +8,12 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.evaluation.asking import extract_answer
-from assay.evaluation.measures import MASS, EvalMeasure, reference_answers, text_scores
+from assay.evaluation.metrics import MASS, EvalMetric, reference_answers, text_scores
 from assay.evaluation.plan import EvalCell, choices_of
 from assay.store.answers import StoredAnswer
+from assay.text.answers.aggregation import vote
 from assay.text.answers.choices import LETTERS
 from assay.text.answers.normalization import same_number, same_text
-from assay.text.answers.voting import vote
 from assay.text.prompting.methods import Kind
 from assay.text.prompting.multiple_choice import Convention, choose, item_of, mass_on_right, scores
 
@@ -27,7 +27,7 @@ def grade(cell: EvalCell, items: Sequence[Sample], rows: Sequence[StoredAnswer],
     Returns:
         One outcome per item; "unparsed" if no answer could be extracted, "failed" if there is no answer.
     """
-    if cell.measure.grader == "text":
+    if cell.metric.grader == "text":
         return _text_outcomes(cell, items, rows, lab)
     return [_graded(cell, item, row) for item, row in zip(items, rows, strict=True)]
 
@@ -36,7 +36,7 @@ def _text_outcomes(cell: EvalCell, items: Sequence[Sample], rows: Sequence[Store
     """Text metrics of generated answers against references; of several samples the first counts."""
     answered = [(item, row) for item, row in zip(items, rows, strict=True) if not row.lack]
     texts = [_final_text(cell, row.texts[0]) for _, row in answered]
-    scores_ = iter(text_scores(cell.measure, [item for item, _ in answered], texts, lab))
+    scores_ = iter(text_scores(cell.metric, [item for item, _ in answered], texts, lab))
     return [_failed(row) if row.lack else next(scores_) for row in rows]
 
 
@@ -58,7 +58,7 @@ def _graded(cell: EvalCell, item: Sample, row: StoredAnswer) -> Outcome:
     if row.lack:
         return _failed(row)
     if setup.convention is not None:
-        return _by_likelihood(cell.measure, setup.convention, item, row)
+        return _by_likelihood(cell.metric, setup.convention, item, row)
     choices = choices_of(item)
     prompting = setup.prompting(kind, len(choices))
     continues = prompting.steps == 2 and prompting.layout == "plain"
@@ -82,9 +82,9 @@ def is_correct(kind: Kind, answer: str, reference: str) -> bool:
     return same_text(answer, reference)
 
 
-def _by_likelihood(measure: EvalMeasure, convention: Convention, item: Sample, row: StoredAnswer) -> Outcome:
+def _by_likelihood(metric: EvalMetric, convention: Convention, item: Sample, row: StoredAnswer) -> Outcome:
     choices = item_of(item)
     best = choose(scores(choices, row.likelihoods, convention))
-    if measure == MASS:
+    if metric == MASS:
         return Score(mass_on_right(choices, row.likelihoods), answer=LETTERS[best])
     return Score(float(best in choices.right), answer=LETTERS[best])

@@ -95,8 +95,7 @@ def _print(model: str, total: CorpusPerplexity, read: Sequence[Rolled]) -> None:
         click.echo(f"Skipped {skipped:,} of {len(read):,} texts with fewer than two tokens.")
     if total.texts > FIRST_TOKEN_RATE * (total.tokens + total.texts):
         click.echo(
-            f"Note: the first token of each text is not scored ({total.texts:,} of "
-            f"{total.tokens + total.texts:,} tokens), but "
-            "its word and bytes are counted. For texts this short, perplexity per word and per byte is "
+            f"Note: the first token of each text is not scored ({total.texts:,} of {total.tokens + total.texts:,} "
+            "tokens), but its word and bytes are counted. For texts this short, perplexity per word and per byte is "
             "biased downwards."
         )

@@ -12,9 +12,9 @@ from assay.core.decoding import Decoding
 from assay.core.errors import UserError, did_you_mean
 from assay.core.roles import Source
 from assay.core.sample import Sample
-from assay.evaluation.measures import ACCURACY, WRITTEN, EvalMeasure, text_measure
+from assay.evaluation.metrics import ACCURACY, WRITTEN, EvalMetric, text_metric
 from assay.pipeline.recipe.spec import describe
-from assay.text.prompting.methods import METHODS, SHOWING, Kind, Layout, Method, Prompting
+from assay.text.prompting.methods import FEW_SHOT_METHODS, METHODS, Kind, Layout, Method, Prompting
 from assay.text.prompting.multiple_choice import CONVENTIONS, Convention
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class EvalTask:
     """Pool of few-shot examples; matched by subject, if there are subjects."""
     about: str = ""
     """Instruction before generated answers; {subject} is replaced."""
-    measures: tuple[EvalMeasure, ...] = (ACCURACY,)
+    metrics: tuple[EvalMetric, ...] = (ACCURACY,)
     """Available metrics, the default first; free-text tasks also have the text metrics."""
     solved: Literal["shown", "truthfulqa"] = "shown"
     """Few-shot examples of likelihood comparison: from the pool, or TruthfulQA's fixed six."""
@@ -48,16 +48,16 @@ class EvalTask:
     harness: HarnessTask | None = None
     """The task of lm-evaluation-harness, with its own prompts, decoding and grading."""
 
-    def measure(self, name: str) -> EvalMeasure | None:
+    def find_metric(self, name: str) -> EvalMetric | None:
         """Find a metric by name; None if it does not apply to this task.
 
         Raises:
             UserError: The part after the colon is not valid.
         """
         if self.harness is not None:
-            return self.harness.measure(name)
-        texts = text_measure(name) if self.kind == "text" else None
-        return texts or next((one for one in self.measures if one.name == name), None)
+            return self.harness.find_metric(name)
+        texts = text_metric(name) if self.kind == "text" else None
+        return texts or next((one for one in self.metrics if one.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class EvalCell:
     setup: PromptSetup
     decoding: Decoding | None
     """None for likelihood comparison and for harness tasks."""
-    measure: EvalMeasure = ACCURACY
+    metric: EvalMetric = ACCURACY
     """Metric of the answers; cells with different metrics share answers."""
 
     @property
@@ -123,7 +123,7 @@ def cells(
     tasks: Sequence[EvalTask],
     setups: Sequence[PromptSetup] = (),
     decodings: Sequence[Decoding] = (),
-    measures: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     *,
     usual: Decoding = GREEDY,
 ) -> list[EvalCell]:
@@ -140,24 +140,24 @@ def cells(
         ("model", models),
         ("task", [task.name for task in tasks]),
         ("prompt", [setup.name for setup in setups]),
-        ("metric", measures),
+        ("metric", metrics),
     ):
         if twice := next((name for name in names if list(names).count(name) > 1), None):
             raise UserError(f"The {what} {twice!r} is given twice.")
     found = [
-        EvalCell(model, task, setup, decoding, measure)
+        EvalCell(model, task, setup, decoding, metric)
         for model, task in product(models, tasks)
         for setup in _setups(task, setups)
         for decoding in _decodings(task, setup, decodings or (usual,))
-        for measure in _measures(task, measures)
+        for metric in _metrics(task, metrics)
     ]
     _check_suited(found, tasks, setups)
     if decodings and all(task.harness is not None for task in tasks):
         raise UserError(
             f"{', '.join(task.name for task in tasks)}: harness tasks define their own decoding.", hint="Omit --decode."
         )
-    for name in measures:
-        if not any(_measures_name(cell, name) for cell in found):
+    for name in metrics:
+        if not any(_has_metric(cell, name) for cell in found):
             raise UserError(f"The metric {name!r} applies to none of the tasks.", hint=_offered(tasks, name))
     return found
 
@@ -172,14 +172,14 @@ def _decodings(task: EvalTask, setup: PromptSetup, named: Sequence[Decoding]) ->
     return (None,) if task.harness is not None or setup.convention is not None else named
 
 
-def _measures(task: EvalTask, named: Sequence[str]) -> Sequence[EvalMeasure]:
-    found = {one.name: one for name in named if (one := task.measure(name)) is not None}
-    return tuple(found.values()) or task.measures[:1]
+def _metrics(task: EvalTask, named: Sequence[str]) -> Sequence[EvalMetric]:
+    found = {one.name: one for name in named if (one := task.find_metric(name)) is not None}
+    return tuple(found.values()) or task.metrics[:1]
 
 
-def _measures_name(cell: EvalCell, name: str) -> bool:
+def _has_metric(cell: EvalCell, name: str) -> bool:
     """Whether the cell has the metric `name`, which may be a short form for a harness metric."""
-    return cell.measure == cell.task.measure(name)
+    return cell.metric == cell.task.find_metric(name)
 
 
 def _offered(tasks: Sequence[EvalTask], name: str) -> str:
@@ -193,7 +193,7 @@ def _offered(tasks: Sequence[EvalTask], name: str) -> str:
 
 
 def _names(task: EvalTask) -> Sequence[str]:
-    return WRITTEN if task.kind == "text" and task.harness is None else [one.name for one in task.measures]
+    return WRITTEN if task.kind == "text" and task.harness is None else [one.name for one in task.metrics]
 
 
 def _check_suited(found: Sequence[EvalCell], tasks: Sequence[EvalTask], setups: Sequence[PromptSetup]) -> None:
@@ -203,8 +203,8 @@ def _check_suited(found: Sequence[EvalCell], tasks: Sequence[EvalTask], setups: 
             continue
         if all(task.harness is not None for task in tasks):
             raise UserError(
-                f"The prompt {setup.name!r} cannot be used with tasks of lm-evaluation-harness, which "
-                "define their own prompts.",
+                f"The prompt {setup.name!r} cannot be used with tasks of lm-evaluation-harness, which define their own "
+                "prompts.",
                 hint="Use zero-shot or few-shot:K to set the number of examples.",
             )
         raise UserError(
@@ -228,7 +228,7 @@ def parse_prompt_setup(text: str) -> PromptSetup:
     shots = int(number) if number else 0
     if name in CONVENTIONS:
         return PromptSetup(text, shots=shots, convention=name)  # type: ignore[arg-type]
-    if name in SHOWING:
+    if name in FEW_SHOT_METHODS:
         return PromptSetup(f"{name}:{shots or SHOTS}", name, shots or SHOTS)  # type: ignore[arg-type]
     if shots:
         raise UserError(f"{name!r} takes no number of examples, got {shots}.", hint="few-shot and chain-of-thought do.")

@@ -24,7 +24,7 @@ from assay.evaluation.findings import (
     description,
     finding,
     is_proportion,
-    measure,
+    metric_name,
     names,
     short_name,
     truncated,
@@ -91,18 +91,18 @@ def _tiles(results: Sequence[CellResult]) -> tuple[Tile, ...]:
     )
 
 
-def _by_measure(found: Sequence[One], cell: Callable[[One], EvalCell]) -> list[tuple[str, bool, list[One]]]:
+def _by_metric(found: Sequence[One], cell: Callable[[One], EvalCell]) -> list[tuple[str, bool, list[One]]]:
     """Group by metric; each group has its name and whether it is a proportion."""
     groups: dict[tuple[str, bool], list[One]] = {}
     for one in found:
-        groups.setdefault((measure(cell(one)), is_proportion(one)), []).append(one)
+        groups.setdefault((metric_name(cell(one)), is_proportion(one)), []).append(one)
     return [(name, proportion, own) for (name, proportion), own in groups.items()]
 
 
 def _cells(evaluated: Sequence[EvaluatedCell], results: Sequence[CellResult]) -> Section:
     alike = common_parts([one.cell for one in results])
     tables = []
-    for name, proportion, own in _by_measure(results, lambda one: one.cell):
+    for name, proportion, own in _by_metric(results, lambda one: one.cell):
         axis = _axis(own, proportion)
         rows = [
             (
@@ -122,7 +122,9 @@ def _cells(evaluated: Sequence[EvaluatedCell], results: Sequence[CellResult]) ->
         "level": next((one.accuracy for one in results if one.accuracy is not None), None),
         "unparsed_rule": UNPARSED_RULE,
         "chance": any(one.chance is not None for one in results),
-        "cells": [(one, names(one.cell), measure(one.cell), *_numbers(one), cuts.get(id(one.cell))) for one in results],
+        "cells": [
+            (one, names(one.cell), metric_name(one.cell), *_numbers(one), cuts.get(id(one.cell))) for one in results
+        ],
     }
     return Section("cells", "Results by cell", fill("eval_cells.html", values))
 
@@ -147,7 +149,7 @@ def _plot(one: CellResult, axis: Axis) -> Markup:
     state = against_chance(one)
     chance = f", chance {percent(one.chance)}" if one.chance is not None else ""
     shown, interval = _numbers(one)
-    label = f"{shown} {measure(one.cell)}, interval {interval}{chance}"
+    label = f"{shown} {metric_name(one.cell)}, interval {interval}{chance}"
     css = GUESSED[state] if state is not None else "arm-filtered"
     row = Strip(label, drawn(one.accuracy, is_proportion(one)), css)
     return strip(row, axis, None if one.chance is None else 100 * one.chance)
@@ -157,7 +159,7 @@ def _compared(compared: Sequence[CellComparison]) -> Section | None:
     if not compared:
         return None
     tables = []
-    for name, proportion, own in _by_measure(compared, lambda one: one.ours):
+    for name, proportion, own in _by_metric(compared, lambda one: one.ours):
         axis = strip_axis([drawn(one.compared.effect, proportion) for one in own], signed=True)
         tables.append((name, [_compared_row(one, axis) for one in own], ruler(axis, "")))
     values = {"tables": tables, "count": len(compared), "effect": compared[0].compared.effect}
@@ -186,7 +188,9 @@ def _subjects(evaluated: Sequence[EvaluatedCell]) -> Section | None:
             (own, value(own.accuracy.estimate, proportion), _slim(own.name, own.accuracy, proportion, axis))
             for own in subjects
         ]
-        panels.append((short_name(one.cell, alike), measure(one.cell), rows, ruler(axis, "%" if proportion else "")))
+        panels.append(
+            (short_name(one.cell, alike), metric_name(one.cell), rows, ruler(axis, "%" if proportion else ""))
+        )
     every = [own.accuracy for _, subjects in found for own in subjects]
     single = all(one.n < 2 and one.estimate in (0, 1) for one in every)
     most = max(len(subjects) for _, subjects in found)
@@ -212,7 +216,7 @@ def _macro(results: Sequence[CellResult]) -> Section | None:
         (
             name,
             plural(own.groups, of),
-            measure(cell),
+            metric_name(cell),
             [None if x is None else value(x, proportions[id(cell)]) for x in (own.mean, own.low, own.high, own.sd)],
         )
         for cell, name, of, own in found
@@ -250,9 +254,9 @@ def settings(
         "compared": len(compared),
         "cells": len(evaluated),
         "resampled": next((one.compared.effect.method for one in compared), ""),
-        "measures": [
+        "metrics": [
             (name, text)
-            for name, text in {measure(one.cell): description(one.cell) for one in evaluated}.items()
+            for name, text in {metric_name(one.cell): description(one.cell) for one in evaluated}.items()
             if text
         ],
     }

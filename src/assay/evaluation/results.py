@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from assay.core.effect import Effect
 from assay.core.score import Score, Unscored
-from assay.evaluation.measures import ACCURACY, EvalMeasure
+from assay.evaluation.metrics import ACCURACY, EvalMetric
 from assay.evaluation.plan import EvalCell, choices_of
 from assay.evaluation.run import EvaluatedCell
 from assay.stats.inference.bootstrap import paired_bootstrap
@@ -86,7 +86,7 @@ class CellComparison:
         """Verdict for our side, with the direction of the metric."""
         found = self.compared.verdict
         reversed_: dict[Verdict, Verdict] = {"helped": "hurt", "hurt": "helped"}
-        return reversed_.get(found, found) if self.ours.measure.better == "lower" else found
+        return reversed_.get(found, found) if self.ours.metric.better == "lower" else found
 
 
 def result(evaluated: EvaluatedCell) -> CellResult:
@@ -102,14 +102,14 @@ def result(evaluated: EvaluatedCell) -> CellResult:
         scored=len(known) - unparsed,
         unparsed=unparsed,
         failed=len(rows) - len(known),
-        accuracy=_mean(known, evaluated.cell.measure) if len(known) else None,
+        accuracy=_mean(known, evaluated.cell.metric) if len(known) else None,
         chance=_chance(evaluated),
         subjects=_subjects(evaluated, values),
         prompt=prompts,
         seconds=sum(row.seconds for row in rows),
         tokens=_sum([row.tokens for row in rows]),
         dollars=_sum_dollars([row.dollars for row in rows]),
-        kind=_kind(values, evaluated.cell.measure),
+        kind=_kind(values, evaluated.cell.metric),
         failure=_failure(evaluated),
         signature=_signature(evaluated),
     )
@@ -131,7 +131,7 @@ def comparisons(evaluated: Sequence[EvaluatedCell]) -> list[CellComparison]:
         return []
     done = compare(found, list(range(len(found))))
     return [
-        CellComparison(what, ours.cell, theirs.cell, one, n, _kind(np.concatenate(pair, axis=None), ours.cell.measure))
+        CellComparison(what, ours.cell, theirs.cell, one, n, _kind(np.concatenate(pair, axis=None), ours.cell.metric))
         for (what, ours, theirs, n), one, pair in zip(kept, done, found, strict=True)
     ]
 
@@ -140,7 +140,7 @@ def task_averages(results: Sequence[CellResult]) -> list[tuple[EvalCell, MacroAv
     """Macro average over tasks for each model, prompt, decoding and metric with several tasks."""
     groups: dict[tuple[object, ...], list[CellResult]] = {}
     for one in results:
-        groups.setdefault((one.cell.model, one.cell.setup, one.cell.decoding, one.cell.measure.name), []).append(one)
+        groups.setdefault((one.cell.model, one.cell.setup, one.cell.decoding, one.cell.metric.name), []).append(one)
     return [
         (own[0].cell, macro_average([one.accuracy.estimate for one in own if one.accuracy is not None]))
         for own in groups.values()
@@ -157,7 +157,7 @@ def macro_average(values: Sequence[float]) -> MacroAverage:
 def to_data(results: Sequence[CellResult], compared: Sequence[CellComparison]) -> dict[str, Any]:
     """Results as JSON."""
     return {
-        "cells": [{**_named(one.cell), **_numbers(one), "better": one.cell.measure.better} for one in results],
+        "cells": [{**_named(one.cell), **_numbers(one), "better": one.cell.metric.better} for one in results],
         "tasks": [{**_named(cell), "macro": asdict(found)} for cell, found in task_averages(results)],
         "comparisons": [
             {
@@ -183,7 +183,7 @@ def _named(cell: EvalCell) -> Mapping[str, Any]:
         "task": cell.task.name,
         "prompt_name": cell.setup.name,
         "decoding": asdict(cell.decoding) if cell.decoding is not None else None,
-        "metric": cell.measure.name,
+        "metric": cell.metric.name,
     }
 
 
@@ -202,22 +202,22 @@ def _values(evaluated: EvaluatedCell) -> npt.NDArray[np.float64]:
     return np.asarray(found, dtype=np.float64)
 
 
-def _kind(values: npt.NDArray[np.float64], measure: EvalMeasure) -> NumberKind:
-    if measure.grader == "harness":
+def _kind(values: npt.NDArray[np.float64], metric: EvalMetric) -> NumberKind:
+    if metric.grader == "harness":
         return "proportion" if np.isin(values[~np.isnan(values)], (0, 1)).all() else "mean"
-    return "proportion" if measure == ACCURACY else "mean"
+    return "proportion" if metric == ACCURACY else "mean"
 
 
-def _mean(known: npt.NDArray[np.float64], measure: EvalMeasure) -> Effect:
+def _mean(known: npt.NDArray[np.float64], metric: EvalMetric) -> Effect:
     """Mean with Wilson's interval for binary values, else a bootstrap interval clipped to the scale."""
-    low, high = measure.low or 0.0, 1.0 if measure.high is None else measure.high
+    low, high = metric.low or 0.0, 1.0 if metric.high is None else metric.high
     if np.isin(known, (low, high)).all():
         found = wilson(float(np.sum(known == high)), len(known))
         ends = [one if one is None else low + (high - low) * one for one in (found.low, found.high)]
         return replace(found, estimate=float(known.mean()), low=ends[0], high=ends[1])
     found = paired_bootstrap(known, np.zeros(len(known)), seed=0).effect
-    most = np.inf if measure.high is None else measure.high
-    least = -np.inf if measure.low is None else measure.low
+    most = np.inf if metric.high is None else metric.high
+    least = -np.inf if metric.low is None else metric.low
     return replace(
         found,
         low=None if found.low is None else max(least, found.low),
@@ -232,13 +232,13 @@ def _failure(evaluated: EvaluatedCell) -> str:
 
 
 def _signature(evaluated: EvaluatedCell) -> str:
-    if evaluated.cell.measure.grader != "text":
+    if evaluated.cell.metric.grader != "text":
         return ""
     return next((one.reason for one in evaluated.outcomes if isinstance(one, Score)), "")
 
 
 def _chance(evaluated: EvaluatedCell) -> float | None:
-    if evaluated.chance is not None or evaluated.cell.measure.grader == "text":
+    if evaluated.chance is not None or evaluated.cell.metric.grader == "text":
         return evaluated.chance
     if not evaluated.items or not all(choices_of(sample) for sample in evaluated.items):
         return None
@@ -263,7 +263,7 @@ def _pairs(evaluated: Sequence[EvaluatedCell], what: str) -> list[tuple[Evaluate
         if what == "prompt":  # likelihood cells have no decoding: they are compared with every decoding
             del parts["decoding"]
         first = firsts.setdefault(
-            (one.cell.task.name, one.cell.measure.name, *(value for name, value in parts.items() if name != what)), one
+            (one.cell.task.name, one.cell.metric.name, *(value for name, value in parts.items() if name != what)), one
         )
         decodings = {one.cell.decoding, first.cell.decoding} - {None}
         if first is not one and (what != "prompt" or len(decodings) < 2):

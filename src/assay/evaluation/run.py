@@ -14,7 +14,7 @@ from assay.core.score import Outcome
 from assay.evaluation.ask_cells import Pool, generated_answers, likelihood_answers, pool_by_subject, prompted_questions
 from assay.evaluation.asking import requests_of
 from assay.evaluation.grade import grade
-from assay.evaluation.measures import check_measure
+from assay.evaluation.metrics import check_metric
 from assay.evaluation.plan import VERSION, EvalCell, EvalTask
 from assay.models.remote.services import is_remote
 from assay.pipeline.cost.asks import Asks, expected
@@ -66,8 +66,8 @@ class Evaluation:
         """
         with self.folder.lock(), hushed():
             self.folder.clean_temporaries()
-            for measure in dict.fromkeys(cell.measure for cell in self.cells):
-                check_measure(measure, self._lab)
+            for metric in dict.fromkeys(cell.metric for cell in self.cells):
+                check_metric(metric, self._lab)
             for cell in self.cells:
                 if cell.task.harness is not None:
                     cell.task.harness.documents(cell.shots)
@@ -112,8 +112,8 @@ class Evaluation:
             self.answered[key] = self._answered(cell, key, items, pool)
         rows, harness = self.answered[key], cell.task.harness
         if harness is not None:
-            outcomes = harness.grade(cell.shots, rows, cell.measure)
-            return EvaluatedCell(cell, items, rows, outcomes, harness.chance(cell.shots, cell.measure))
+            outcomes = harness.grade(cell.shots, rows, cell.metric)
+            return EvaluatedCell(cell, items, rows, outcomes, harness.chance(cell.shots, cell.metric))
         return EvaluatedCell(cell, items, rows, grade(cell, items, rows, self._lab), pool=pool)
 
     def _key(self, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> str:

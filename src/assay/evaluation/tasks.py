@@ -12,7 +12,7 @@ from assay.components.sources.tasks.truthful_qa import TruthfulQa
 from assay.core.errors import UserError, did_you_mean
 from assay.core.lab import Lab
 from assay.evaluation.harness.load import PREFIX, load_task
-from assay.evaluation.measures import MASS, reference_answers
+from assay.evaluation.metrics import MASS, reference_answers
 from assay.evaluation.plan import EvalTask
 from assay.models.open_models import OpenModels
 from assay.store.images import StoredImages
@@ -61,12 +61,12 @@ def _mc1(path: str, limit: int | None) -> EvalTask:
 
 def _mc2(path: str, limit: int | None) -> EvalTask:
     items = TruthfulQa(path, targets="mc2", limit=limit)
-    return EvalTask("truthfulqa-mc2", items, "choice", measures=(MASS,), solved="truthfulqa")
+    return EvalTask("truthfulqa-mc2", items, "choice", metrics=(MASS,), solved="truthfulqa")
 
 
 def _harness(name: str, limit: int | None) -> EvalTask:
     found = load_task(name, limit)
-    return EvalTask(found.name, found, "text", measures=found.measures, harness=found)
+    return EvalTask(found.name, found, "text", metrics=found.metrics, harness=found)
 
 
 BY_NAME: Mapping[str, Callable[[str, int | None], EvalTask]] = {

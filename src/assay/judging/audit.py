@@ -138,9 +138,8 @@ def _length_meaning(audit: LengthAudit) -> str:
         return "No decided pair has answers of different lengths."
     if audit.follows_length:
         return (
-            f"The longer answer wins {percent(longer.estimate)} of {plural(longer.n, 'decided pair')}: "
-            "longer answers are "
-            "better here, or the judge has a length bias."
+            f"The longer answer wins {percent(longer.estimate)} of {plural(longer.n, 'decided pair')}: longer answers "
+            "are better here, or the judge has a length bias."
         )
     if _below(longer, 0.5):
         return f"The shorter answer wins {percent(1 - longer.estimate)} of {plural(longer.n, 'decided pair')}."
@@ -165,9 +164,8 @@ def _self_preference(found: SelfPreference | None, judges: int) -> JudgeCheck:
             return JudgeCheck(name, "Needs several judges of different model families (repeat --judge).")
         return JudgeCheck(
             name,
-            "Needs pairs with an answer of the judge's own family and a verdict of another judge; set "
-            "columns model_a and "
-            "model_b, and --family REF=NAME.",
+            "Needs pairs with an answer of the judge's own family and a verdict of another judge; set columns model_a "
+            "and model_b, and --family REF=NAME.",
         )
     numbers = (
         _rate("win rate of its own family", found.own),

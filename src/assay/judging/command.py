@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assay.models.remote.budget import Account, Budget
     from assay.pipeline.cost.asks import Asks
     from assay.stats.ratings.agreement import SelfPreference
-    from assay.text.answers.grades import Grades
+    from assay.text.answers.judgments import Grades
     from assay.text.prompting.judge_prompts import JudgeQuestion
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -249,7 +249,7 @@ def _steps(path: Path | None) -> str:
 
 
 def _grades(text: str) -> Grades:
-    from assay.text.answers.grades import Grades
+    from assay.text.answers.judgments import Grades
 
     ends, _, step = text.partition(":")
     low, _, high = ends.partition("-")

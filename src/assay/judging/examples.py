@@ -16,8 +16,7 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.judging.engine import question_key
 from assay.judging.judgments import JudgedPairs, JudgedTexts, pair_of, rated_of
 from assay.store.answers import StoredAnswer
-from assay.text.answers.grades import word_probabilities
-from assay.text.answers.verdicts import PairJudgment
+from assay.text.answers.judgments import PairJudgment, word_probabilities
 from assay.text.prompting.judge_prompts import JudgeQuestion, pair_questions, rating_question
 
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")

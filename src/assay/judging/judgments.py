@@ -11,7 +11,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome
 from assay.judging.engine import JudgeConfig, JudgeRun, outcome_of
 from assay.store.answers import StoredAnswer
-from assay.text.answers.verdicts import PairJudgment
+from assay.text.answers.judgments import PairJudgment
 from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import (
     JudgePrompt,

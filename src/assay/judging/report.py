@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from assay.analysis.format import count, dollars, level, percent, percent_between, plural, seconds, tokens
+from assay.analysis.format import count, dollars, percent, percent_between, percent_ci, plural, seconds, tokens
 from assay.analysis.measures import drawn
 from assay.core.effect import Effect
 from assay.judging.audit import (
@@ -52,27 +52,26 @@ def render_pairs(
         for one, self_preference in zip(results, self_preferences, strict=True)
     ]
     shown = [(one.judge.reference, pair_examples(one, ties=ties, seed=seed)) for one in judged]
-    asked = [("ties", "allowed" if ties else "not allowed")]
-    asked += [("seed", f"{seed}, for the ids in the prompts"), *versions_fact(versions)]
+    options = [("ties", "allowed" if ties else "not allowed")]
+    options += [("seed", f"{seed}, for the ids in the prompts"), *versions_fact(versions)]
     notes = [INCONSISTENCY_RULE, "Win rates: Wilson's interval; n is the number of pairs, each judged in both orders."]
-    sections = [_wins(results, judged), _reliability(checks), _examples(shown, "pair"), _counted(asked, notes)]
+    sections = [_wins(results, judged), _reliability(checks), _examples(shown, "pair"), _counted(options, notes)]
     return with_head(head, sections)
 
 
 def render_rate(judged: JudgedTexts, result: RateResult, versions: Mapping[str, str], *, seed: int) -> str:
     """Render the self-contained HTML page of `assay judge rate`. Write it with UTF-8."""
     rubric, reference = judged.rubric, judged.judge.reference
-    what = rubric.dimension or "quality"
-    title = f"Grades for {what} of {plural(len(judged.items), 'text')} by {reference}"
+    title = f"Grades for {rubric.dimension or 'quality'} of {plural(len(judged.items), 'text')} by {reference}"
     head = Head("judge rate", title, rate_finding(result), _tiles([result.counts]))
-    asked = [("criteria", rubric.criteria), ("steps", rubric.steps or "none"), ("grades", rubric.grades.described())]
-    asked += [("seed", f"{seed}, for ids and samples"), *versions_fact(versions)]
+    options = [("criteria", rubric.criteria), ("steps", rubric.steps or "none"), ("grades", rubric.grades.described())]
+    options += [("seed", f"{seed}, for ids and samples"), *versions_fact(versions)]
     notes = ["Intervals of the mean and of correlations: bootstrap over texts."]
     sections = [
         _grades(result, judged),
         _reliability([(reference, rate_checks(result))]),
         _examples([(reference, text_examples(judged, seed))], "text"),
-        _counted(asked, notes),
+        _counted(options, notes),
     ]
     return with_head(head, sections)
 
@@ -111,15 +110,15 @@ def _wins(results: Sequence[PairsResult], judged: Sequence[JudgedPairs]) -> Sect
 
 
 def _grades(result: RateResult, judged: JudgedTexts) -> Section:
-    whole = sum(texts for _, texts in result.grades)
+    total = sum(texts for _, texts in result.grades)
     rows = [
-        (f"{grade:g}", texts, parts([("kept", str(texts), texts), ("blank", "", whole - texts)], plural(texts, "text")))
+        (f"{grade:g}", texts, parts([("kept", str(texts), texts), ("blank", "", total - texts)], plural(texts, "text")))
         for grade, texts in result.grades
     ]
     values = {
         "result": result,
         "rows": rows,
-        "whole": whole,
+        "total": total,
         "judges": [(result, scoring_method(result), settings(result.judge), digest(judged.rows))],
         "what": "texts",
     }
@@ -128,12 +127,16 @@ def _grades(result: RateResult, judged: JudgedTexts) -> Section:
 
 def _reliability(checks: Sequence[tuple[str, Sequence[JudgeCheck]]]) -> Section:
     """Plot rates if there are some, else correlations: one axis cannot show both."""
-    numbers = [one for _, own in checks for check in own for one in check.numbers]
+    numbers = [one for _, judge_checks in checks for check in judge_checks for one in check.numbers]
     rates = any(one.rate for one in numbers)
     axis = RATES if rates else axis_over([-1.0, 1.0])
     judges = [
-        (reference, own, [(check.name, one, _number(one, rates, axis)) for check in own for one in check.numbers])
-        for reference, own in checks
+        (
+            reference,
+            judge_checks,
+            [(check.name, one, _number(one, rates, axis)) for check in judge_checks for one in check.numbers],
+        )
+        for reference, judge_checks in checks
     ]
     marks = ruler(axis, "%" if rates else "")
     values = {"judges": judges, "ruler": marks, "several": len(checks) > 1, "rates": rates}
@@ -152,8 +155,8 @@ def _examples(shown: Sequence[tuple[str, Sequence[JudgedExample]]], what: str) -
     return Section("examples", "Example judgments", fill("judge_examples.html", values))
 
 
-def _counted(asked: Sequence[tuple[str, str]], notes: Sequence[str]) -> Section:
-    body = fill("judge_counted.html", {"settings": asked, "notes": notes})
+def _counted(options: Sequence[tuple[str, str]], notes: Sequence[str]) -> Section:
+    body = fill("judge_counted.html", {"settings": options, "notes": notes})
     return Section("settings", "Settings and counting rules", body)
 
 
@@ -186,9 +189,9 @@ def pairs_finding(results: Sequence[PairsResult], self_preferences: Sequence[Sel
     tones, headlines = {tone for tone, _, _ in each}, {headline for _, headline, _ in each}
     sentences = []
     for one, self_preference, (_, headline, text) in zip(results, self_preferences, each, strict=True):
-        own = _summary(one, self_preference, text, len(results))
-        named = f"{one.judge.reference} ({headline[0].lower()}{headline[1:]}):"
-        sentences += own if len(results) == 1 else [" ".join([named, *own])]
+        summary = _summary(one, self_preference, text, len(results))
+        prefix = f"{one.judge.reference} ({headline[0].lower()}{headline[1:]}):"
+        sentences += summary if len(results) == 1 else [" ".join([prefix, *summary])]
     headline = headlines.pop() if len(headlines) == 1 else f"{len(results)} judges disagree"
     return Finding(tones.pop() if len(tones) == 1 else "unclear", headline, tuple(sentences))
 
@@ -235,7 +238,7 @@ def _pairs(result: PairsResult) -> tuple[Tone, str, str]:
     if not result.counts.scored:
         return "unclear", NOTHING_SCORED, _excluded(result)
     name, rate = max(result.wins, key=lambda one: one[1].estimate)
-    text = f"{name} wins {_rate_text(rate)} of {plural(rate.n, 'pair')}. {_excluded(result)}".strip()
+    text = f"{name} wins {percent_ci(rate, n=False)} of {plural(rate.n, 'pair')}. {_excluded(result)}".strip()
     if mostly_inconsistent(result.position):
         return "hurt", "Mostly position bias", text
     named = result.wins[0][0] != "output_a" or len(result.wins) > 1
@@ -254,12 +257,6 @@ def _against_humans(judge: Effect) -> tuple[Tone, str]:
     if judge.high is not None and judge.high < 0.5:
         return "hurt", "Disagrees with human labels"
     return "unclear", "No significant agreement with human labels"
-
-
-def _rate_text(effect: Effect) -> str:
-    if effect.low is None:
-        return percent(effect.estimate)
-    return f"{percent(effect.estimate)} ({level(effect)} CI {percent_between(effect)})"
 
 
 def _excluded(result: PairsResult | RateResult) -> str:

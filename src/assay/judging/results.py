@@ -25,7 +25,7 @@ from assay.stats.ratings.agreement import (
 )
 from assay.stats.ratings.length_control import LengthAudit, length_audit
 from assay.store.answers import StoredAnswer
-from assay.text.answers.verdicts import PairJudgment
+from assay.text.answers.judgments import PairJudgment
 from assay.text.similarity.rouge import rouge
 
 GOLD = {"a": 1.0, "b": 0.0, "tie": 0.5}

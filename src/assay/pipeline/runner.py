@@ -127,7 +127,7 @@ class Runner:
         return written
 
     def _discard_damaged(self, placed: Placed) -> None:
-        """Delete the damaged_files files of a stage and its receipt."""
+        """Delete the damaged files of a stage and its receipt."""
         if placed.receipt is None:
             return
         for name in damaged_files(placed.folder, placed.receipt):

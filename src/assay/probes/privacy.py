@@ -10,6 +10,7 @@ import click
 
 from assay.core.errors import UserError
 from assay.terminal.options import JSON, show, table, texts_of
+from assay.text.privacy.detectors import find_personal_data, find_secrets
 
 if TYPE_CHECKING:
     from assay.text.privacy.detectors import PrivacyFinding
@@ -42,50 +43,47 @@ def command(file: Path, column: str | None, whole: bool, regions: tuple[str, ...
 
     In a recipe, use the scorers PersonalData and Secrets with a Threshold filter.
     """
-    from assay.text.privacy.detectors import check_regions, find_personal_data, find_secrets
+    from assay.text.privacy.detectors import check_regions
 
     try:
         check_regions(regions)
     except ValueError as error:
         raise UserError(str(error)) from error
     texts = texts_of(file, whole=whole, column=column)
-    found = [[*find_personal_data(text, regions=regions), *find_secrets(text)] for text in texts]
-    data = _data(texts, found)
+    findings = [[*find_personal_data(text, regions=regions), *find_secrets(text)] for text in texts]
+    data = _data(texts, findings)
     if as_json:
         show(data)
         return
-    _print(data, found, limit)
+    _print(data, findings, limit)
 
 
-def _data(texts: Sequence[str], found: Sequence[Sequence[PrivacyFinding]]) -> dict[str, Any]:
+def _data(texts: Sequence[str], findings: Sequence[Sequence[PrivacyFinding]]) -> dict[str, Any]:
     from assay.text.privacy.detectors import counts_by_kind
 
     return {
         "texts": len(texts),
-        "with_findings": sum(bool(own) for own in found),
-        "kinds": counts_by_kind([one for own in found for one in own]),
+        "with_findings": sum(map(bool, findings)),
+        "kinds": counts_by_kind([one for text_findings in findings for one in text_findings]),
         "findings": [
             {"text": nth, "kind": one.kind, "masked": one.masked, "start": one.start}
-            for nth, own in enumerate(found, start=1)
-            for one in own
+            for nth, text_findings in enumerate(findings, start=1)
+            for one in text_findings
         ],
         "limits": LIMITS,
     }
 
 
-def _print(data: dict[str, Any], found: Sequence[Sequence[PrivacyFinding]], limit: int) -> None:
-    from assay.analysis.format import count, percent, percent_between, plural
+def _print(data: dict[str, Any], findings: Sequence[Sequence[PrivacyFinding]], limit: int) -> None:
+    from assay.analysis.format import count, percent_ci
     from assay.stats.inference.intervals import wilson
 
     n = data["texts"]
     rate = wilson(data["with_findings"], n)
-    between = f" ({percent_between(rate)})" if n > 1 else ""
-    click.echo(
-        f"{count(data['with_findings'])} of {plural(n, 'text')}, {percent(rate.estimate)}{between}, have findings."
-    )
+    click.echo(f"Texts with findings: {count(data['with_findings'])} of {count(n)}, {percent_ci(rate, n=False)}.")
     if data["kinds"]:
         click.echo()
-        table(["kind", "findings"], [[kind, count(times)] for kind, times in data["kinds"].items()])
+        table(["kind", "findings"], [[kind, count(number)] for kind, number in data["kinds"].items()])
         listed = data["findings"][:limit]
         if listed:
             click.echo()

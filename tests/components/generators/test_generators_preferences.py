@@ -30,7 +30,7 @@ from assay.pipeline.runner import Runner
 from assay.pipeline.stages.rounds import planned
 from assay.store.run_folder import RunFolder
 from assay.text.instructions.dialogues import history_messages
-from assay.text.prompting.rankings import FIELDS, Opinion, pointwise, read_rankings
+from assay.text.prompting.rankings import FIELDS, Ranking, pointwise, read_rankings
 from labs import FewTasks, tiny_lab
 from preference_parts import SAMPLING, Likes, Prompts, Voices, Words, shown, voice_lab, voices
 from run_parts import counts
@@ -356,7 +356,7 @@ def test_opinions_are_read_back_and_what_is_none_is_refused() -> None:
     (pair,) = made(Preferences(ONE, voices("one two", "two"), {"w": Words()}, {"j": Likes("", torn=True)}))
     assert isinstance(pair, Sample)
     found = read_rankings(pair.text("rankings"))
-    assert found == {"j": Opinion(0.5, 0.5, 0.0, "conflict", (1.0, 0.0)), "w": Opinion(2.0, 1.0, 0.0, "first")}
+    assert found == {"j": Ranking(0.5, 0.5, 0.0, "conflict", (1.0, 0.0)), "w": Ranking(2.0, 1.0, 0.0, "first")}
     assert read_rankings(" ") == {}
     for wrong in ("[1]", '{"a": 1}', '{"a": {"chosen": "x", "rejected": 1, "prefers": "tie"}}', "{", '{"a": {}}'):
         with pytest.raises(FieldError, match="The rankings of pair p7 cannot be read"):

@@ -15,7 +15,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.text.instructions.dialogues import write_history
-from assay.text.prompting.delimiters import fenced
+from assay.text.prompting.delimiters import delimited_texts
 from labs import Grader, MemoryImages, TinyModels, tiny_lab
 
 SAMPLES = [
@@ -118,6 +118,6 @@ def test_what_was_said_before_is_shown_too() -> None:
     JUDGE.score([sample], lab)
     asked = model.asked[0].prompt
     assert not isinstance(asked, str)
-    assert fenced(asked[0].text)[1]["CONVERSATION"] == "User: Name a fruit.\n\nAssistant: A pear."
+    assert delimited_texts(asked[0].text)[1]["CONVERSATION"] == "User: Name a fruit.\n\nAssistant: A pear."
     with pytest.raises(FieldError, match="The history of sample"):
         JUDGE.score([Sample({"output": "A lemon.", "history": "Hi."})], lab)

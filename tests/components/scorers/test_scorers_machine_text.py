@@ -22,7 +22,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.models import Device, OpenModels
-from assay.probes.machine_text.probe import detector, measure, score_texts, threshold_of
+from assay.probes.machine_text.probe import calibrated_threshold, detector, evaluate_detector, score_texts
 from assay.store.images import StoredImages
 from assay.text.decoding.machine_text import binoculars, curvature, first_characters, undecidable_reason
 from shared_data import shared
@@ -186,7 +186,7 @@ def test_a_detector_finds_what_the_model_itself_wrote(models: OpenModels) -> Non
     for method in ("fast-detectgpt", "binoculars"):
         of = detector(method, SMOLLM2, "")  # type: ignore[arg-type]
         people, machine = score_texts(of, [ENGLISH], models), score_texts(of, [own], models)
-        found = measure(of, people, machine, 0.05)
+        found = evaluate_detector(of, people, machine, 0.05)
         assert found.auroc.estimate == 1.0
         assert found.auroc.low is None
         assert found.line is None
@@ -195,7 +195,7 @@ def test_a_detector_finds_what_the_model_itself_wrote(models: OpenModels) -> Non
 def test_a_line_says_what_it_does_to_people() -> None:
     of = detector("binoculars", SMOLLM2, "")
     people: list[Outcome] = [Score(0.9 + nth / 1000) for nth in range(99)]
-    line = threshold_of(of, people, 0.05, [-0.8, -0.95])
+    line = calibrated_threshold(of, people, 0.05, [-0.8, -0.95])
     assert line.at == pytest.approx(-0.904)  # four of 99 lie below
     assert line.found is not None
     assert line.found.estimate == 0.5
@@ -207,6 +207,6 @@ def test_on_published_pairs_it_tells_more_than_a_coin(models: OpenModels) -> Non
     texts = read_ai_texts(shared("ai-text") / "ai-text" / "writing_gpt-3.5-turbo.json")
     of = FastDetectGpt(SMOLLM2, tokens=200)
     people, machine = score_texts(of, texts.people[:8], models), score_texts(of, texts.machine[:8], models)
-    found = measure(of, people, machine, 0.05)
+    found = evaluate_detector(of, people, machine, 0.05)
     assert found.people == 8
     assert found.auroc.estimate > 0.5

@@ -15,7 +15,7 @@ from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.text.instructions.dialogues import write_history
-from assay.text.prompting.delimiters import fenced
+from assay.text.prompting.delimiters import delimited_texts
 from judges import CodeJudge, Judges, first, knows, longer
 from labs import MemoryImages, tiny_lab
 
@@ -124,7 +124,7 @@ def test_a_judge_sees_what_was_said_before(by: Any) -> None:
     dialogue = Sample({**fields, "before": write_history(said)})
     judge = CodeJudge(longer)
     judged(judge, [dialogue, Sample(fields)], PairJudge("code", by, history="before"))
-    shown = [fenced(text)[1].get("CONVERSATION") for text in judge.asked]
+    shown = [delimited_texts(text)[1].get("CONVERSATION") for text in judge.asked]
     assert shown == ["User: Name a fruit.\n\nAssistant: A pear."] * 2 + [None] * 2
     with pytest.raises(FieldError, match="The history of sample"):
         judged(judge, [Sample({**fields, "history": "Hi."})], PairJudge("code", by))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.text.answers.refusals import OPENING, declining
+from assay.text.answers.refusals import OPENING, refusal_phrase
 
 DECLINES = (
     "I'm sorry, but I can't help with that.",
@@ -107,36 +107,36 @@ ANSWERS = (
 
 @pytest.mark.parametrize("text", DECLINES)
 def test_it_declines(text: str) -> None:
-    assert declining(text)
+    assert refusal_phrase(text)
 
 
 @pytest.mark.parametrize("text", ANSWERS)
 def test_it_does_not(text: str) -> None:
-    assert declining(text) == ""
+    assert refusal_phrase(text) == ""
 
 
 def test_what_it_says_is_given_back() -> None:
     text = "Thank you. I’m sorry, but I **cannot** help with that. Ask a doctor."
-    assert declining(text) == "i cannot help with that."
-    assert declining("죄송합니다. 그 요청은 도와드릴 수 없습니다. 안녕히.") == "도와드릴 수 없습니다."
+    assert refusal_phrase(text) == "i cannot help with that."
+    assert refusal_phrase("죄송합니다. 그 요청은 도와드릴 수 없습니다. 안녕히.") == "도와드릴 수 없습니다."
 
 
 def test_only_the_beginning_counts() -> None:
     answer = "Put the bread into the oven. " * 20
     assert len(answer) > OPENING
-    assert not declining(answer + "I can't help with anything else.")
-    assert declining("I can't help with that. " + answer)
+    assert not refusal_phrase(answer + "I can't help with anything else.")
+    assert refusal_phrase("I can't help with that. " + answer)
 
 
 @given(st.text())
 def test_whatever_a_model_writes_nothing_raises(text: str) -> None:
-    found = declining(text)
+    found = refusal_phrase(text)
     assert found == found.strip()
-    assert declining(f"I cannot help with that. {text}")
+    assert refusal_phrase(f"I cannot help with that. {text}")
 
 
 @pytest.mark.parametrize("piece", ["i ", "i can't ", "help or ", "- i'm very ", '"', "도와 ", "i won't, and "])
 def test_long_texts_take_no_longer(piece: str) -> None:
     started = time.process_time()
-    declining(piece * 200_000)
+    refusal_phrase(piece * 200_000)
     assert time.process_time() - started < 1

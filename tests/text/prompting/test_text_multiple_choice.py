@@ -30,36 +30,36 @@ ITEM = MultipleChoiceItem(" Which is red?\n", ("a leaf", "blood", "é"), frozens
 LIKELIHOODS = st.lists(st.floats(-900, 0), min_size=2, max_size=26)
 
 
-def said(*values: float) -> list[Likelihood]:
+def likelihoods(*values: float) -> list[Likelihood]:
     return [Likelihood(value, 1) for value in values]
 
 
-def test_a_sample_of_a_source_is_an_item() -> None:
+def test_item_of_a_sample() -> None:
     fields = {"question": "Which?", "answer": "A,C", "choice0": "x", "choice1": "y", "choice2": "z", "choice4": "?"}
     assert item_of(Sample(fields)) == MultipleChoiceItem("Which?", ("x", "y", "z"), frozenset({0, 2}))
     assert item_of(Sample({**fields, "subject": "letters"})).subject == "letters"
-    with pytest.raises(ValueError, match="letters of 3 choices, was 'D'"):
+    with pytest.raises(ValueError, match="'D'"):
         item_of(Sample({**fields, "answer": "D"}))
-    with pytest.raises(ValueError, match="2 to 26 texts"):
+    with pytest.raises(ValueError, match="2 to 26"):
         item_of(Sample({"question": "Which?", "answer": "A", "choice0": "x"}))
-    with pytest.raises(ValueError, match="none of them blank"):
+    with pytest.raises(ValueError, match="' '"):
         MultipleChoiceItem("Which?", ("x", " "), frozenset({0}))
-    with pytest.raises(ValueError, match="must be some of 2 choices"):
+    with pytest.raises(ValueError, match=r"\[\]"):
         MultipleChoiceItem("Which?", ("x", "y"), frozenset())
 
 
-def test_each_convention_asks_for_its_own_texts() -> None:
+def test_continuations_by_convention() -> None:
     assert continuations(ITEM, "Answer:", "letter").texts == (" A", " B", " C")
     for convention in ("text", "text-normalized"):
         assert continuations(ITEM, "Answer:", convention).texts == (" a leaf", " blood", " é")  # type: ignore[arg-type]
     assert continuations(ITEM, "Answer:\n", "letter").texts == ("A", "B", "C")
     assert continuations(ITEM, (Message("user", "Which?"),), "text").texts == ("a leaf", "blood", "é")
-    with pytest.raises(ValueError, match="must be one of letter, text, text-normalized"):
+    with pytest.raises(ValueError, match="'letters'"):
         continuations(ITEM, "Answer:", "letters")  # type: ignore[arg-type]
 
 
 def test_lengths_are_characters_of_the_choice_without_its_space() -> None:
-    found = said(-6.0, -10.0, -2.5)
+    found = likelihoods(-6.0, -10.0, -2.5)
     assert scores(ITEM, found, "text") == (-6.0, -10.0, -2.5)
     assert scores(ITEM, found, "text-normalized") == (-1.0, -2.0, -2.5)  # "é" is one, of two bytes
     assert choose(scores(ITEM, found, "text")) == 2
@@ -68,17 +68,17 @@ def test_lengths_are_characters_of_the_choice_without_its_space() -> None:
 
 def test_the_first_of_equals_is_chosen() -> None:
     assert choose((-2.0, -1.0, -1.0)) == 1
-    assert is_right(ITEM, said(-2.0, -1.0, -1.0), "letter")
-    assert not is_right(ITEM, said(-1.0, -1.0, -1.0), "letter")
+    assert is_right(ITEM, likelihoods(-2.0, -1.0, -1.0), "letter")
+    assert not is_right(ITEM, likelihoods(-1.0, -1.0, -1.0), "letter")
 
 
 @pytest.mark.parametrize("wrong", [(-1.0, -2.0), (-1.0, -2.0, math.nan), (-1.0, -2.0, -math.inf)])
-def test_what_is_no_number_is_no_answer(wrong: tuple[float, ...]) -> None:
+def test_missing_or_infinite_likelihoods_are_an_error(wrong: tuple[float, ...]) -> None:
     for convention in CONVENTIONS:
-        with pytest.raises(ValueError, match="3 finite"):
-            scores(ITEM, said(*wrong), convention)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="3 finite"):
-        mass_on_right(ITEM, said(*wrong))
+        with pytest.raises(ValueError, match=r"\b3\b"):
+            scores(ITEM, likelihoods(*wrong), convention)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"\b3\b"):
+        mass_on_right(ITEM, likelihoods(*wrong))
 
 
 @given(values=LIKELIHOODS, data=st.data())
@@ -87,7 +87,7 @@ def test_choices_and_shares_are_those_of_numpy(values: list[float], data: st.Dat
     item = MultipleChoiceItem(
         "Which?", tuple(letter * (nth + 1) for nth, letter in enumerate(LETTERS[: len(values)])), right
     )
-    found = said(*values)
+    found = likelihoods(*values)
     lengths = np.array([len(choice) for choice in item.choices])
     wanted: dict[Convention, int] = {
         "letter": int(np.argmax(values)),
@@ -107,7 +107,7 @@ def test_choices_and_shares_are_those_of_numpy(values: list[float], data: st.Dat
 
 
 def test_mass_where_every_probability_is_too_small_for_a_number() -> None:
-    assert mass_on_right(ITEM, said(-2000.0, -2000.0, -2000.0)) == pytest.approx(1 / 3)
+    assert mass_on_right(ITEM, likelihoods(-2000.0, -2000.0, -2000.0)) == pytest.approx(1 / 3)
 
 
 def test_the_prompt_of_mmlu_letter_by_letter() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.text.prompting.templates import fill, slots_of
+from assay.text.prompting.templates import fill, template_slots
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_fill(template: str, words: dict[str, str], expected: str) -> None:
 @given(st.text("abc {}", max_size=12))
 def test_slots_are_found_or_refused(template: str) -> None:
     try:
-        names = slots_of(template)
+        names = template_slots(template)
     except ValueError:
         return
     assert all(f"{{{name}}}" in template for name in names)

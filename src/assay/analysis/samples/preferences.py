@@ -26,7 +26,7 @@ from assay.stats.ratings.preferences import (
     length_statistics,
     win_records,
 )
-from assay.text.prompting.rankings import CONFLICT, TIE, Opinion, read_rankings
+from assay.text.prompting.rankings import CONFLICT, TIE, Ranking, read_rankings
 from assay.text.similarity.tokens import tokens
 
 LENGTH_BIAS = 0.6
@@ -94,7 +94,7 @@ class _Pair:
     rejected: str
     verdict: str
     names: tuple[str, str]
-    opinions: Mapping[str, Opinion]
+    opinions: Mapping[str, Ranking]
     cut: bool
 
     @property

@@ -9,7 +9,7 @@ from itertools import product
 
 from assay.core.errors import did_you_mean
 from assay.core.sample import Sample
-from assay.text.prompting.templates import fill, slots_of
+from assay.text.prompting.templates import fill, template_slots
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class LabelPlan:
             raise ValueError(f"{owner}.slots must not contain 'label', which is filled with the label.")
         for template in self.templates:
             try:
-                used = slots_of(template)
+                used = template_slots(template)
             except ValueError as problem:
                 raise ValueError(
                     f"{owner}.templates must be text with {{slots}}, was {template!r}: {problem}."

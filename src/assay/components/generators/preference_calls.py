@@ -16,7 +16,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.core.scoring import score_isolated
 from assay.text.instructions.dialogues import conversation
-from assay.text.prompting.rankings import FIELDS, Opinion, pairwise, pointwise
+from assay.text.prompting.rankings import FIELDS, Ranking, pairwise, pointwise
 
 MADE_BY = "Preferences"
 Pair = tuple[int, int]
@@ -148,12 +148,12 @@ class Rankers:
         seen = in_context(Sample(prompt.fields), list(prompt.fields))
         return Sample({**seen, "output_a": first, "output_b": second}, made_by="answers")
 
-    def opinions(self, wanted: Sequence[tuple[Prompt, Sequence[Said], Pair]], lab: Lab) -> list[dict[str, Opinion]]:
+    def opinions(self, wanted: Sequence[tuple[Prompt, Sequence[Said], Pair]], lab: Lab) -> list[dict[str, Ranking]]:
         """What each ranker says of each two answers; nobody is asked twice about one answer."""
         alone = {(prompt.asked.id, nth): (prompt, own[nth]) for prompt, own, pair in wanted for nth in pair}
         samples = {place: self.alone(prompt, one.text) for place, (prompt, one) in alone.items()}
         pairs = [self.beside(prompt, own[a].text, own[b].text) for prompt, own, (a, b) in wanted]
-        found: list[dict[str, Opinion]] = [{} for _ in wanted]
+        found: list[dict[str, Ranking]] = [{} for _ in wanted]
         for name, ranker in self.rank.items():
             outcomes = dict(
                 zip(samples, score_isolated(ranker, list(samples.values()), lab) if samples else (), strict=True)
@@ -165,7 +165,7 @@ class Rankers:
                 row[name] = _worth(name, outcome)
         return found
 
-    def _numbers(self, name: str, first: Outcome, second: Outcome) -> Opinion:
+    def _numbers(self, name: str, first: Outcome, second: Outcome) -> Ranking:
         lacking = [one for one in (first, second) if isinstance(one, Unscored)]
         if lacking:
             return _silent(min(lacking, key=lambda one: one.cause))
@@ -192,11 +192,11 @@ FAILED = "failed: "
 """Begins the reason of a ranker that may say more when it is asked again."""
 
 
-def _silent(outcome: Unscored) -> Opinion:
-    return Opinion(why=f"{outcome.cause}: {outcome.reason}")
+def _silent(outcome: Unscored) -> Ranking:
+    return Ranking(why=f"{outcome.cause}: {outcome.reason}")
 
 
-def _worth(name: str, outcome: Outcome) -> Opinion:
+def _worth(name: str, outcome: Outcome) -> Ranking:
     if isinstance(outcome, Unscored):
         return _silent(outcome)
     worth = _value(name, outcome)
@@ -215,7 +215,7 @@ def _asks_of(ranker: Scorer, samples: Sequence[Sample], lab: Lab) -> Mapping[str
     return ranker.asks(samples, lab) if isinstance(ranker, SendsRequests) else {}
 
 
-def best_worst(compared: Mapping[Pair, Mapping[str, Opinion]]) -> Pair:
+def best_worst(compared: Mapping[Pair, Mapping[str, Ranking]]) -> Pair:
     """The places of the answer that wins most comparisons and of that which loses most, the smaller place first.
 
     Each ranker's preference in each comparison counts one. Of equals the one that is better or worse by however little

@@ -30,7 +30,17 @@ from assay.core.roles import ChecksPreconditions, Scorer, Source, listing_of
 from assay.core.sample import Failure, Made, Sample
 from assay.models.remote.budget import placeholder_text
 from assay.text.instructions.dialogues import conversation
-from assay.text.prompting.rankings import BLANK, EQUAL, FIELDS, MISSING, Agree, Opinion, net, settled, write_rankings
+from assay.text.prompting.rankings import (
+    BLANK,
+    EQUAL,
+    FIELDS,
+    MISSING,
+    Agree,
+    Ranking,
+    consensus,
+    net_preference,
+    write_rankings,
+)
 
 Pairs = Literal["best-worst", "all"]
 
@@ -244,7 +254,7 @@ class Preferences:
             yield first, second
 
     def _made(
-        self, seed: Sample, own: Sequence[Said] | None, opinions: Mapping[tuple[str, Pair], dict[str, Opinion]]
+        self, seed: Sample, own: Sequence[Said] | None, opinions: Mapping[tuple[str, Pair], dict[str, Ranking]]
     ) -> Made:
         if own is None:
             return pair_of(seed, Said("", ""), Said("", ""), BLANK)
@@ -266,8 +276,8 @@ class Preferences:
         one, two = sorted(own, key=lambda one: not one.text)[:2]
         return one, two
 
-    def _ranked(self, seed: Sample, one: Said, two: Said, said_of: Mapping[str, Opinion]) -> Made:
-        found = settled(list(said_of.values()), self.agree)
+    def _ranked(self, seed: Sample, one: Said, two: Said, said_of: Mapping[str, Ranking]) -> Made:
+        found = consensus(list(said_of.values()), self.agree)
         if found == "unranked" and (why := [own.why for own in said_of.values() if own.why.startswith(FAILED)]):
             return Failure(seed.id, f"no ranker could say: {why[0].removeprefix(FAILED)}")
         if found == "second":
@@ -278,6 +288,6 @@ class Preferences:
         more = {"margin": margin, "ranked_by": ranked_by, "rankings": write_rankings(dict(sorted(said_of.items())))}
         return pair_of(seed, one, two, verdict, more)
 
-    def _margin(self, said_of: Mapping[str, Opinion]) -> float:
+    def _margin(self, said_of: Mapping[str, Ranking]) -> float:
         by = self.margin_by or (next(iter(said_of)) if len(said_of) == 1 else "")
-        return said_of[by].better if by and said_of[by].says else net(list(said_of.values()))
+        return said_of[by].better if by and said_of[by].says else net_preference(list(said_of.values()))

@@ -10,7 +10,7 @@ from typing import Any
 from assay.core.errors import RecipeError, SourceError
 from assay.evaluation.harness.library import data_of, library, matching
 from assay.evaluation.harness.task import HarnessTask, harness_seeds, task_code
-from assay.evaluation.measures import EvalMeasure
+from assay.evaluation.metrics import EvalMetric
 
 PREFIX = "harness"
 FILES = (".yaml", ".yml")
@@ -38,12 +38,12 @@ def load_task(name: str, limit: int | None) -> HarnessTask:
     left_out = f"; not supported (not a mean over documents): {', '.join(refused)}" if refused else ""
     description = f"computed by lm-evaluation-harness, mean over documents{left_out}."
     better = next(iter(tasks.values())).higher_is_better()
-    measures = tuple(
-        EvalMeasure(one, description, "higher" if better.get(metric, True) else "lower", grader="harness")
+    metrics = tuple(
+        EvalMetric(one, description, "higher" if better.get(metric, True) else "lower", grader="harness")
         for one, (metric, _) in offered.items()
     )
     shots = {one: task.get_config("num_fewshot") for one, task in tasks.items()}
-    return HarnessTask(f"{PREFIX}:{whole}", tasks, limit, offered, refused, measures, shots)
+    return HarnessTask(f"{PREFIX}:{whole}", tasks, limit, offered, refused, metrics, shots)
 
 
 def _named(manager: Any, file: Path) -> list[str]:

@@ -23,8 +23,8 @@ from assay.core.errors import RecipeError, UserError
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.evaluation.harness.ask import harness_answers, responses
-from assay.evaluation.measures import EvalMeasure
+from assay.evaluation.harness.library import harness_answers, responses
+from assay.evaluation.metrics import EvalMetric
 from assay.store.answers import StoredAnswer
 
 CHANCE_METRICS = ("acc", "acc_norm", "acc_bytes")
@@ -53,15 +53,15 @@ class HarnessTask:
     """Metric and filter, by metric name."""
     refused: tuple[str, ...]
     """Metrics that are not means over documents."""
-    measures: tuple[EvalMeasure, ...]
+    metrics: tuple[EvalMetric, ...]
     shots: Mapping[str, int | None]
     """Configured number of few-shot examples by task; None if not configured."""
     built: dict[int | None, list[list[HarnessDocument]]] = field(default_factory=dict)
 
-    def measure(self, name: str) -> EvalMeasure | None:
+    def find_metric(self, name: str) -> EvalMetric | None:
         """Find a metric by name, with the first filter if none is named; None if there is none."""
         full = name if name in self.offered else next((one for one, of in self.offered.items() if of[0] == name), "")
-        return next((one for one in self.measures if one.name == full), None)
+        return next((one for one in self.metrics if one.name == full), None)
 
     def read(self, lab: Lab) -> Sequence[Sample]:
         """Documents in order; fields: document (JSON), origin, and subject if there are several tasks."""
@@ -109,26 +109,26 @@ class HarnessTask:
             models,
         )
 
-    def grade(self, shots: int | None, rows: Sequence[StoredAnswer], measure: EvalMeasure) -> list[Outcome]:
+    def grade(self, shots: int | None, rows: Sequence[StoredAnswer], metric: EvalMetric) -> list[Outcome]:
         """Grade each document with the filters and `process_results` of its task.
 
         Raises:
             RecipeError: The task raises an error, or gives no number per document.
         """
-        metric, chain = self.offered[measure.name]
+        name, chain = self.offered[metric.name]
         left, outcomes = list(rows), list[Outcome]()
         for task, documents in zip(self.tasks.values(), self.documents(shots), strict=True):
             own, left = left[: len(documents)], left[len(documents) :]
             with task_code(self.name):
-                outcomes += _graded(task, documents, own, metric, chain)
+                outcomes += _graded(task, documents, own, name, chain)
         answered = [one for one in outcomes if not (isinstance(one, Unscored) and one.cause == "failed")]
         if answered and not any(isinstance(one, Score) for one in answered):
-            raise RecipeError(f"{self.name} computes no value of {metric!r} for any document.")
+            raise RecipeError(f"{self.name} computes no value of {name!r} for any document.")
         return outcomes
 
-    def chance(self, shots: int | None, measure: EvalMeasure) -> float | None:
+    def chance(self, shots: int | None, metric: EvalMetric) -> float | None:
         """Chance level; None without choices or with custom grading."""
-        if self.offered[measure.name][0] not in CHANCE_METRICS or any(map(_without_chance, self.tasks.values())):
+        if self.offered[metric.name][0] not in CHANCE_METRICS or any(map(_without_chance, self.tasks.values())):
             return None
         counts = [len(one.requests) for own in self.documents(shots) for one in own]
         return math.fsum(1 / count for count in counts) / len(counts)

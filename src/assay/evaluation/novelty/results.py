@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from assay.analysis.format import percent
 from assay.components.sources.text.texts import TextRow
 from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
 from assay.text.similarity.tokens import Tokenizer, ascii_tokens, is_character_tokenized, tokens
@@ -70,18 +71,18 @@ def novelty_result(
     against: Sequence[TextRow] = (),
 ) -> NoveltyResult:
     """Count the decisions on `rows` of a filter that had seen `against`."""
-    held = [*against, *rows]
+    texts = [*against, *rows]
     dropped = [(row, one) for row, one in zip(rows, judged, strict=True) if one.nearest is not None]
     first: dict[int | None, tuple[TextRow, NoveltyDecision]] = {}
     for row, one in dropped:
         first.setdefault(one.nearest, (row, one))
     counts = Counter(one.nearest for _, one in dropped)
     copies = [
-        RepeatedText(held[nearest], nearest < len(against), count, *_example(first[nearest]))
+        RepeatedText(texts[nearest], nearest < len(against), count, *_example(first[nearest]))
         for nearest, count in counts.most_common()
         if nearest is not None
     ]
-    cut = tokenizer(words)
+    tokenize = tokenizer(words)
     return NoveltyResult(
         rule=rule,
         words=words,
@@ -89,7 +90,7 @@ def novelty_result(
         kept=len(rows) - len(dropped),
         same=sum(one.score == 1.0 for _, one in dropped),
         against=len(against),
-        few=sum(len(cut(row.text)) < FEW for row in rows),
+        few=sum(len(tokenize(row.text)) < FEW for row in rows),
         characters=sum(is_character_tokenized(row.text) for row in rows),
         repeated=copies,
     )
@@ -106,9 +107,8 @@ def summary(result: NoveltyResult) -> list[str]:
     ]
     if result.few:
         sentences.append(
-            f"Fewer than {FEW} words: {_texts(result.few, result.texts)}. A single word decides their "
-            "similarity; a text "
-            "without words has no near-duplicates."
+            f"Fewer than {FEW} words: {_texts(result.few, result.texts)}. A single word decides their similarity; a "
+            "text without words has no near-duplicates."
         )
     return sentences + _caution(result)
 
@@ -158,7 +158,7 @@ def _place(row: TextRow, given: bool) -> dict[str, Any]:
 
 
 def _texts(count: int, of: int, which: str = "") -> str:
-    rate = "" if count == of else f" ({100 * count / of:.1f} %)"
+    rate = "" if count == of else f" ({percent(count / of)})"
     return f"{count:,} {which}text{'' if count == 1 else 's'}{rate}"
 
 
@@ -166,7 +166,7 @@ def _copies(result: NoveltyResult) -> str:
     dropped = result.texts - result.kept
     if not dropped:
         return ""
-    rate = f" ({100 * result.kept / result.texts:.1f} %)"
+    rate = f" ({percent(result.kept / result.texts)})"
     return f"{rate}; dropped {result.same:,} exact and {dropped - result.same:,} near duplicates"
 
 

@@ -69,15 +69,15 @@ def command(model: str, questions: Path | None, html: Path | None, as_json: bool
     from assay.pipeline.environment import LANGUAGE, environment
     from assay.pipeline.progress import Lines, Silent
     from assay.probes.hallucination.page import render
-    from assay.probes.hallucination.probe import picked, probe
+    from assay.probes.hallucination.probe import probe, sample_questions
 
     budget = Budget(options["budget"])
-    items = picked(_read(questions), options["limit"], options["seed"])
+    items = sample_questions(_read(questions), options["limit"], options["seed"])
     check_folder(html)
-    found = probe(items, _setup(model, options), OpenModels(budget=budget), Silent() if as_json else Lines())
+    result = probe(items, _setup(model, options), OpenModels(budget=budget), Silent() if as_json else Lines())
     source = questions.name if questions is not None else "the built-in questions"
-    data = asdict(found) if as_json else None
-    end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE)))
+    data = asdict(result) if as_json else None
+    end(data, lambda: _print(result), budget, html, lambda: render(result, source, environment(LANGUAGE)))
 
 
 def _read(file: Path | None) -> list[Sample]:
@@ -87,8 +87,8 @@ def _read(file: Path | None) -> list[Sample]:
     from assay.models.open_models import OpenModels
     from assay.store.images import StoredImages
 
-    pairs = file is not None and file.suffix.lower() == ".json"
-    source = TruthfulQa(str(file), "mc2") if pairs else Misconceptions(str(file) if file is not None else "")
+    truthful_qa = file is not None and file.suffix.lower() == ".json"
+    source = TruthfulQa(str(file), "mc2") if truthful_qa else Misconceptions(str(file) if file is not None else "")
     return list(source.read(Lab(0, OpenModels(), StoredImages([]))))
 
 
@@ -102,25 +102,25 @@ def _setup(model: str, options: dict[str, Any]) -> HallucinationSetup:
             "--equivalence nli needs --judge, an NLI model.",
             hint="Give a folder or Hugging Face name of a classifier with the labels entailment and contradiction.",
         )
-    usual = HallucinationSetup(model, max_tokens=options["max_tokens"], seed=options["seed"])
-    drawn = Consistency(
+    defaults = HallucinationSetup(model, max_tokens=options["max_tokens"], seed=options["seed"])
+    consistency = Consistency(
         model,
         options["equivalence"],
-        judge or (model if options["equivalence"] == "model" else usual.encoder),
+        judge or (model if options["equivalence"] == "model" else defaults.encoder),
         threshold=options["threshold"],
         samples=options["samples"],
         temperature=options["temperature"],
-        max_tokens=usual.max_tokens,
-        system=usual.system,
+        max_tokens=defaults.max_tokens,
+        system=defaults.system,
     )
-    return HallucinationSetup(model, consistency=drawn, max_tokens=usual.max_tokens, seed=usual.seed)
+    return HallucinationSetup(model, consistency=consistency, max_tokens=defaults.max_tokens, seed=defaults.seed)
 
 
-def _print(found: HallucinationResult) -> None:
+def _print(result: HallucinationResult) -> None:
     from assay.probes.hallucination.page import LIMITS, headline, rows, sentences
 
-    click.echo(f"{headline(found)} {' '.join(sentences(found))}\n")
-    table(["uncertainty score", "AUROC", "risk", "at 80% coverage", "50%", "20%", "risk reduction"], rows(found))
+    click.echo(f"{headline(result)} {' '.join(sentences(result))}\n")
+    table(["uncertainty score", "AUROC", "risk", "at 80% coverage", "50%", "20%", "risk reduction"], rows(result))
     click.echo("\nAUROC: probability that a correct answer is more confident than a wrong one; 0.5 is chance.")
     click.echo("Risk reduction: risk minus area under the risk-coverage curve (AURC), in pp; above 0 abstention helps.")
     click.echo(LIMITS[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -10,13 +11,15 @@ from assay.analysis.format import (
     count,
     number,
     number_between,
+    number_ci,
     percent,
-    percent_between,
+    percent_ci,
     plural,
     points,
     points_between,
     signed,
 )
+from assay.core.effect import Effect
 from assay.probes.hallucination.probe import CHOSEN, HallucinationResult, ProbedQuestion, UncertaintyScore
 from assay.report.axis import Axis, axis_between, axis_over
 from assay.report.charts import risk_line
@@ -31,68 +34,64 @@ LIMITS = (
     "The finding is based on one pre-specified score; selecting the best of several scores would be optimistic.",
     "Intervals: bootstrap over questions for curves, Wilson for the risk at a coverage.",
 )
-MAIN = "semantic-entropy"
+PRIMARY = "semantic-entropy"
 """The pre-specified score of the finding."""
 EXAMPLES = 4
+"""Maximum number of examples per group."""
 
 
-def render(found: HallucinationResult, source: str, versions: Mapping[str, str]) -> str:
+def render(result: HallucinationResult, source: str, versions: Mapping[str, str]) -> str:
     """Render the self-contained HTML page. Write it with UTF-8."""
-    model = found.setup.model
-    main = _main(found)
-    finding = Finding(
-        _tone(found), headline(found), tuple(sentences(found))
-    )  # fmt: skip
+    model = result.setup.model
+    primary = _primary(result)
+    finding = Finding(_tone(result), headline(result), tuple(sentences(result)))
     tiles = (
-        Tile("error rate", percent(1 - found.right.estimate), f"of {count(found.right.n)} answers"),
+        Tile("error rate", percent(1 - result.right.estimate), f"of {count(result.right.n)} answers"),
         *(
-            [Tile("risk at 50% coverage", percent(main.curve.points[2].risk.estimate), f"by {main.name}")]
-            if main is not None
+            [Tile("risk at 50% coverage", percent(primary.curve.points[2].risk.estimate), f"by {primary.name}")]
+            if primary is not None
             else []
         ),
-        *([Tile("multiple-choice accuracy", percent(found.chosen.estimate), "by likelihood")] if found.chosen else []),
+        *(
+            [Tile("multiple-choice accuracy", percent(result.chosen.estimate), "by likelihood")]
+            if result.chosen
+            else []
+        ),
     )
     head = Head("probe hallucination", f"Hallucination probe of {model}", finding, tiles)
-    return with_head(head, [_curves(found), *_examples(found, main), _counted(found, source, versions)])
+    return with_head(head, [_curves(result), *_examples(result, primary), _counted(result, source, versions)])
 
 
-def headline(found: HallucinationResult) -> str:
+def headline(result: HallucinationResult) -> str:
     """Headline of the result."""
-    main = _main(found)
-    if main is None or main.auroc is None:
+    primary = _primary(result)
+    if primary is None or primary.auroc is None:
         return "AUROC is undefined."
-    if _shown(main):
-        return f"Confidence by {MAIN} is lower for wrong answers."
-    return f"Confidence by {MAIN} is not significantly lower for wrong answers."
+    if _detects_errors(primary):
+        return f"Confidence by {PRIMARY} is lower for wrong answers."
+    return f"Confidence by {PRIMARY} is not significantly lower for wrong answers."
 
 
-def sentences(found: HallucinationResult) -> list[str]:
+def sentences(result: HallucinationResult) -> list[str]:
     """Summary sentences with numbers."""
-    wrong = 1 - found.right.estimate
-    sentences_ = [
-        f"Error rate of {found.setup.model}: {percent(wrong)} ({_error_interval(found)}) of "
-        f"{plural(found.right.n, 'answer')}."
-    ]
-    main = _main(found)
-    if main is not None and main.auroc is not None:
-        half = main.curve.points[2]
-        sentences_.append(
-            f"AUROC of {main.name}: {number(main.auroc.estimate)} ({number_between(main.auroc)}); risk at 50% coverage "
-            f"{percent(half.risk.estimate)} ({percent_between(half.risk)})."
+    lines = [f"Error rate of {result.setup.model}: {percent_ci(_error_rate(result))}."]
+    primary = _primary(result)
+    if primary is not None and primary.auroc is not None:
+        half = primary.curve.points[2]
+        lines.append(
+            f"AUROC of {primary.name}: {number_ci(primary.auroc)}; risk at 50% coverage "
+            f"{percent_ci(half.risk, n=False)}."
         )
-    if found.chosen is not None:
-        sentences_.append(
-            f"Multiple-choice accuracy by likelihood: {percent(found.chosen.estimate)} "
-            f"({percent_between(found.chosen)}) of {plural(found.chosen.n, 'question')}."
-        )
-    if lacking := [item for item in found.items if item.right is None]:
-        sentences_.append(f"{plural(len(lacking), 'question')} failed: {lacking[0].lack}.")
-    return sentences_
+    if result.chosen is not None:
+        lines.append(f"Multiple-choice accuracy by likelihood: {percent_ci(result.chosen)}.")
+    if failed := [item for item in result.items if item.right is None]:
+        lines.append(f"{plural(len(failed), 'question')} failed: {failed[0].lack}.")
+    return lines
 
 
-def rows(found: HallucinationResult) -> list[list[str]]:
+def rows(result: HallucinationResult) -> list[list[str]]:
     """One row per score: name, AUROC, risk by coverage, risk reduction."""
-    return [_row(one) for one in (*found.scores, *([found.choices] if found.choices else []))]
+    return [_row(one) for one in (*result.scores, *([result.choices] if result.choices else []))]
 
 
 def _row(one: UncertaintyScore) -> list[str]:
@@ -101,37 +100,36 @@ def _row(one: UncertaintyScore) -> list[str]:
     return [one.name, auroc, *risks, f"{points(one.curve.gain)} ({points_between(one.curve.gain)})"]
 
 
-def _main(found: HallucinationResult) -> UncertaintyScore | None:
+def _primary(result: HallucinationResult) -> UncertaintyScore | None:
     """The pre-specified score; selecting the best of several would be biased."""
-    return next((one for one in found.scores if one.name == MAIN and one.auroc is not None), None)
+    return next((one for one in result.scores if one.name == PRIMARY and one.auroc is not None), None)
 
 
-def _shown(main: UncertaintyScore) -> bool:
-    return main.curve.gain.low is not None and main.curve.gain.low > 0
+def _detects_errors(score: UncertaintyScore) -> bool:
+    return score.curve.gain.low is not None and score.curve.gain.low > 0
 
 
-def _tone(found: HallucinationResult) -> Tone:
-    main = _main(found)
-    return "helped" if main is not None and _shown(main) else "unclear"
+def _tone(result: HallucinationResult) -> Tone:
+    primary = _primary(result)
+    return "helped" if primary is not None and _detects_errors(primary) else "unclear"
 
 
-def _error_interval(found: HallucinationResult) -> str:
-    """Interval of the error rate."""
-    if found.right.low is None or found.right.high is None:
-        return "no interval below n = 2"
-    return f"{100 * (1 - found.right.high):.1f} to {100 * (1 - found.right.low):.1f}"
+def _error_rate(result: HallucinationResult) -> Effect:
+    right = result.right
+    low, high = (None if bound is None else 1 - bound for bound in (right.high, right.low))
+    return replace(right, estimate=1 - right.estimate, low=low, high=high)
 
 
-def _curves(found: HallucinationResult) -> Section:
-    first = max(1, found.right.n // 10)
-    sampled = [*found.scores, *([found.choices] if found.choices else [])]
-    up = axis_over([0.0, *(100 * risk for one in sampled for risk in one.curve.risk[first - 1 :])], ticks=4)
-    axes = axis_between(0, 100), up
+def _curves(result: HallucinationResult) -> Section:
+    first = max(1, result.right.n // 10)
+    scores = [*result.scores, *([result.choices] if result.choices else [])]
+    risk_axis = axis_over([0.0, *(100 * risk for one in scores for risk in one.curve.risk[first - 1 :])], ticks=4)
+    axes = axis_between(0, 100), risk_axis
     values = {
-        "scores": [(one, _row(one), _plot(one, axes, first)) for one in sampled],
-        "main": MAIN,
+        "scores": [(one, _row(one), _plot(one, axes, first)) for one in scores],
+        "main": PRIMARY,
         "choices": CHOSEN,
-        "wrong": percent(1 - found.right.estimate),
+        "wrong": percent(1 - result.right.estimate),
         "first": first,
     }
     return Section("risk", "Selective prediction", fill("risk.html", values))
@@ -148,34 +146,35 @@ def _plot(one: UncertaintyScore, axes: tuple[Axis, Axis], first: int) -> Markup:
     return risk_line(points, axes, level, f"Risk by coverage, most confident first by {one.name}")
 
 
-def _examples(found: HallucinationResult, main: UncertaintyScore | None) -> list[Section]:
-    if main is None:
+def _examples(result: HallucinationResult, primary: UncertaintyScore | None) -> list[Section]:
+    if primary is None:
         return []
-    known = sorted(
-        (item for item in found.items if main.name in item.confidence), key=lambda one: -one.confidence[main.name]
+    ranked = sorted(
+        (item for item in result.items if primary.name in item.confidence),
+        key=lambda one: -one.confidence[primary.name],
     )
     groups: Sequence[tuple[str, list[ProbedQuestion]]] = (
-        ("Confident and wrong", [item for item in known if not item.right][:EXAMPLES]),
-        ("Confident and correct", [item for item in known if item.right][:EXAMPLES]),
-        ("Uncertain and wrong", [item for item in reversed(known) if not item.right][:EXAMPLES]),
-        ("Uncertain and correct", [item for item in reversed(known) if item.right][:EXAMPLES]),
+        ("Confident and wrong", [item for item in ranked if not item.right][:EXAMPLES]),
+        ("Confident and correct", [item for item in ranked if item.right][:EXAMPLES]),
+        ("Uncertain and wrong", [item for item in reversed(ranked) if not item.right][:EXAMPLES]),
+        ("Uncertain and correct", [item for item in reversed(ranked) if item.right][:EXAMPLES]),
     )
     shown = [
-        (name, [(item, number(abs(item.confidence[main.name])), signed(item.margin)) for item in own])
-        for name, own in groups
-        if own
+        (name, [(item, number(abs(item.confidence[primary.name])), signed(item.margin)) for item in items])
+        for name, items in groups
+        if items
     ]
-    values = {"groups": shown, "score": main.name}
+    values = {"groups": shown, "score": primary.name}
     return [Section("examples", "Example answers", fill("risk_examples.html", values))]
 
 
-def _counted(found: HallucinationResult, source: str, versions: Mapping[str, str]) -> Section:
-    setup, sampled = found.setup, found.setup.sampling
+def _counted(result: HallucinationResult, source: str, versions: Mapping[str, str]) -> Section:
+    setup, sampling = result.setup, result.setup.sampling
     facts = [
-        ("questions", f"{count(len(found.items))} of {source}, sampled with seed {setup.seed}"),
+        ("questions", f"{count(len(result.items))} of {source}, sampled with seed {setup.seed}"),
         ("prompt", f"{setup.system!r}, then the question; greedy, at most {setup.max_tokens} tokens"),
-        ("sampling", f"{sampled.samples} answers per question at temperature {sampled.temperature:g}"),
-        ("semantic equivalence", f"score of at least {sampled.threshold:g} by {sampled.by} with {sampled.judge}"),
+        ("sampling", f"{sampling.samples} answers per question at temperature {sampling.temperature:g}"),
+        ("semantic equivalence", f"score of at least {sampling.threshold:g} by {sampling.by} with {sampling.judge}"),
         ("correctness", f"nearest reference answer by {setup.encoder}"),
         (CHOSEN, "log-likelihoods of the reference answers; any true answer counts"),
         *versions_fact(versions),

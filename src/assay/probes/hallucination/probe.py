@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from assay.stats.inference.intervals import wilson
 from assay.store.images import StoredImages
 from assay.text.answers.choices import LETTERS
 
-PART = 10
+BATCH = 10
 """Questions per batch."""
 CHOSEN = "choice probability"
 """Confidence of multiple choice: normalized probability of the chosen side (true or false answers)."""
@@ -109,7 +109,7 @@ class HallucinationResult:
     choices: UncertaintyScore | None
 
 
-def picked(items: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
+def sample_questions(items: Sequence[Sample], limit: int | None, seed: int) -> list[Sample]:
     """Random sample of `limit` questions, in their original order."""
     if limit is None or limit >= len(items):
         return list(items)
@@ -133,43 +133,41 @@ def probe(
     """
     progress = reporter or Silent()
     lab = Lab(setup.seed, models, StoredImages([]))
-    written = _written(items, setup, models)
-    found = [_judged(item, text, setup, models) for item, text in zip(items, written, strict=True)]
-    known = [nth for nth, item in enumerate(found) if item.right is not None]
+    answers = _answers(items, setup, models)
+    probed = [_compared(item, text, setup, models) for item, text in zip(items, answers, strict=True)]
+    known = [nth for nth, item in enumerate(probed) if item.right is not None]
     if not known:
-        lack = next((item.lack for item in found if item.lack), "there are no questions")
+        lack = next((item.lack for item in probed if item.lack), "there are no questions")
         raise UserError(f"{setup.model} gave no answers to compare: {lack}.")
     progress.begin("answers scored", len(known), 0)
-    for start in range(0, len(known), PART):
-        part = known[start : start + PART]
-        samples = [Sample({"instruction": found[nth].question, "output": found[nth].answer}) for nth in part]
+    for start in range(0, len(known), BATCH):
+        part = known[start : start + BATCH]
+        samples = [Sample({"instruction": probed[nth].question, "output": probed[nth].answer}) for nth in part]
         for nth, confidence, other in zip(part, *_confidences(samples, setup, lab), strict=True):
-            item = found[nth]
-            found[nth] = ProbedQuestion(
-                item.question, item.answer, item.right, item.nearest, item.margin, confidence, other
-            )
+            probed[nth] = replace(probed[nth], confidence=confidence, other=other)
         progress.advance(start + len(part), len(known))
-    whole = [found[nth] for nth in known]
-    right = wilson(sum(bool(item.right) for item in whole), len(whole))
+    complete = [probed[nth] for nth in known]
+    right = wilson(sum(bool(item.right) for item in complete), len(complete))
     chosen, choices = _chosen(items, setup, lab)
-    return HallucinationResult(setup, tuple(found), right, _scores(whole, setup.seed), chosen, choices)
+    return HallucinationResult(setup, tuple(probed), right, _scores(complete, setup.seed), chosen, choices)
 
 
-def _written(items: Sequence[Sample], setup: HallucinationSetup, models: Models) -> list[str | NotCompleted]:
+def _answers(items: Sequence[Sample], setup: HallucinationSetup, models: Models) -> list[str | NotCompleted]:
     before = (Message("system", setup.system),) if setup.system else ()
     decoding = Decoding(max_tokens=setup.max_tokens)
-    asked = [TextRequest((*before, Message("user", item.text("question"))), decoding) for item in items]
-    answered = models.text_model(setup.model).complete(asked)
-    return [one.answers[0].text.strip() if isinstance(one, Completion) else one for one in answered]
+    requests = [TextRequest((*before, Message("user", item.text("question"))), decoding) for item in items]
+    completions = models.text_model(setup.model).complete(requests)
+    return [one.answers[0].text.strip() if isinstance(one, Completion) else one for one in completions]
 
 
-def _judged(item: Sample, text: str | NotCompleted, setup: HallucinationSetup, models: Models) -> ProbedQuestion:
+def _compared(item: Sample, text: str | NotCompleted, setup: HallucinationSetup, models: Models) -> ProbedQuestion:
+    """Correctness of an answer by the nearest reference answer."""
     question = item.text("question")
     if isinstance(text, NotCompleted) or not text:
         return ProbedQuestion(
             question, "", None, lack=text.reason if isinstance(text, NotCompleted) else "the answer is empty"
         )
-    true, false = _sides(item)
+    true, false = _references(item)
     rows = models.embedder(setup.encoder).embed([text, *true, *false]).astype(np.float64)
     cosines = rows[1:] @ rows[0]
     best_true, best_false = cosines[: len(true)].max(), cosines[len(true) :].max()
@@ -177,7 +175,7 @@ def _judged(item: Sample, text: str | NotCompleted, setup: HallucinationSetup, m
     return ProbedQuestion(question, text, bool(best_true > best_false), nearest, float(best_true - best_false))
 
 
-def _sides(item: Sample) -> tuple[list[str], list[str]]:
+def _references(item: Sample) -> tuple[list[str], list[str]]:
     """True and false reference answers.
 
     Raises:
@@ -200,41 +198,38 @@ def _confidences(
     samples: Sequence[Sample], setup: HallucinationSetup, lab: Lab
 ) -> tuple[list[dict[str, float]], list[str]]:
     """Confidence of each answer by score, and the most frequent meaning of its sampled answers."""
-    sampling = setup.sampling.score(samples, lab)
-    words: Sequence[Outcome] = [Unscored("not_applicable", "")] * len(samples)
+    consistency = setup.sampling.score(samples, lab)
+    uncertainty: Sequence[Outcome] = [Unscored("not_applicable", "")] * len(samples)
     if not is_remote(setup.model) and isinstance(lab.models.likelihood_model(setup.model), AnswerMomentsModel):
-        words = TokenUncertainty(setup.model, system=setup.system).score(samples, lab)
-    found, other = [], []
-    for one, two in zip(sampling, words, strict=True):
+        uncertainty = TokenUncertainty(setup.model, system=setup.system).score(samples, lab)
+    confidences, other = [], []
+    for sampled, tokens in zip(consistency, uncertainty, strict=True):
         confidence = {}
-        if isinstance(one, Score):
-            confidence = {name: one.evidence[name] * (1 if name == "agreement" else -1) for name in list(SCORES)[:3]}
-        if isinstance(two, Score):
-            confidence |= {name: -two.evidence[name] for name in list(SCORES)[3:]}
-        found.append(confidence)
-        other.append(one.answer if isinstance(one, Score) else "")
-    return found, other
+        if isinstance(sampled, Score):
+            evidence = sampled.evidence
+            confidence = {name: evidence[name] * (1 if name == "agreement" else -1) for name in list(SCORES)[:3]}
+        if isinstance(tokens, Score):
+            confidence |= {name: -tokens.evidence[name] for name in list(SCORES)[3:]}
+        confidences.append(confidence)
+        other.append(sampled.answer if isinstance(sampled, Score) else "")
+    return confidences, other
 
 
 def _scores(items: Sequence[ProbedQuestion], seed: int) -> tuple[UncertaintyScore, ...]:
-    found = []
+    scores = []
     for name, description in SCORES.items():
-        own = [item for item in items if name in item.confidence]
-        if own:
-            found.append(
-                _score(
-                    name, description, [item.confidence[name] for item in own], [bool(item.right) for item in own], seed
-                )
-            )
-    return tuple(found)
+        if scored := [item for item in items if name in item.confidence]:
+            confidence, right = [item.confidence[name] for item in scored], [bool(item.right) for item in scored]
+            scores.append(_score(name, description, confidence, right, seed))
+    return tuple(scores)
 
 
 def _score(
     name: str, description: str, confidence: Sequence[float], right: Sequence[bool], seed: int
 ) -> UncertaintyScore:
-    good = [value for value, one in zip(confidence, right, strict=True) if one]
-    bad = [value for value, one in zip(confidence, right, strict=True) if not one]
-    auroc = detection(good, bad).auroc if good and bad else None
+    correct = [value for value, one in zip(confidence, right, strict=True) if one]
+    wrong = [value for value, one in zip(confidence, right, strict=True) if not one]
+    auroc = detection(correct, wrong).auroc if correct and wrong else None
     return UncertaintyScore(
         name, description, auroc, risk_coverage(confidence, np.asarray(right, dtype=np.float64), seed=seed)
     )
@@ -247,11 +242,11 @@ def _chosen(
     if is_remote(setup.model):
         return None, None
     outcomes = MultipleChoice(system=setup.system).evaluate(Artifact(setup.model, "", ""), items, lab)
-    known = [one for one in outcomes if isinstance(one, Score)]
-    if not known:
+    scores = [one for one in outcomes if isinstance(one, Score)]
+    if not scores:
         return None, None
-    right = [bool(one.value) for one in known]
-    shares = [one.evidence["probability of the truth"] for one in known]
-    confidence = [max(share, 1 - share) for share in shares]
+    right = [bool(one.value) for one in scores]
+    probabilities = [one.evidence["probability of the truth"] for one in scores]
+    confidence = [max(probability, 1 - probability) for probability in probabilities]
     description = "high probability of the chosen side"
     return wilson(sum(right), len(right)), _score(CHOSEN, description, confidence, right, setup.seed)

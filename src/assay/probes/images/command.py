@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from assay.probes.images.probe import ScoredImage
 
 LIMITS = (
-    "The embedded model detects pornography in photographs only, not violence, symbols or drawings. On a "
-    "folder known to "
-    "be harmless, the flagged rate is the false positive rate."
+    "The embedded model detects pornography in photographs only, not violence, symbols or drawings. On a folder known "
+    "to be harmless, the flagged rate is the false positive rate."
 )
 
 
@@ -76,22 +75,22 @@ def command(
         scorers["blocked"] = BlockList(str(block_list), max_distance)
     reporter = Silent() if as_json else Lines()
     reporter.begin("images scored", 1, 0)
-    found = score_images(path, scorers, OpenModels(), reporter.advance)
-    data = _data(found, threshold, max_distance, blocked=block_list is not None)
+    images = score_images(path, scorers, OpenModels(), reporter.advance)
+    data = _data(images, threshold, max_distance, blocked=block_list is not None)
     if as_json:
         show(data)
         return
     _print(data, limit)
 
 
-def _data(found: Sequence[ScoredImage], threshold: float, max_distance: int, *, blocked: bool) -> dict[str, Any]:
+def _data(images: Sequence[ScoredImage], threshold: float, max_distance: int, *, blocked: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
     from assay.core.score import Score
     from assay.probes.images.probe import flagged_rate
 
     rows = []
-    for one in found:
+    for one in images:
         row: dict[str, Any] = {"file": one.file, "reasons": []}
         for name, outcome in one.outcomes.items():
             if not isinstance(outcome, Score):
@@ -101,9 +100,9 @@ def _data(found: Sequence[ScoredImage], threshold: float, max_distance: int, *, 
             if outcome.value > threshold if name == "safety" else outcome.value <= max_distance:
                 row["reasons"].append("unsafe" if name == "safety" else outcome.reason)
         rows.append(row)
-    rates = {"safety": flagged_rate(found, "safety", lambda value: value > threshold)}
+    rates = {"safety": flagged_rate(images, "safety", lambda value: value > threshold)}
     if blocked:
-        rates["blocked"] = flagged_rate(found, "blocked", lambda value: value <= max_distance)
+        rates["blocked"] = flagged_rate(images, "blocked", lambda value: value <= max_distance)
     return {
         "images": rows,
         "threshold": threshold,
@@ -114,7 +113,7 @@ def _data(found: Sequence[ScoredImage], threshold: float, max_distance: int, *, 
 
 
 def _print(data: dict[str, Any], limit: int) -> None:
-    from assay.analysis.format import count, percent, percent_between, plural
+    from assay.analysis.format import count, percent_ci, plural
     from assay.core.effect import Effect
 
     words = {"safety": "unsafe", "blocked": "on the block list"}
@@ -122,10 +121,7 @@ def _print(data: dict[str, Any], limit: int) -> None:
         if rate is not None:
             effect = Effect(**rate)
             flagged = round(effect.estimate * effect.n)
-            click.echo(
-                f"{count(flagged)} of {plural(effect.n, 'image')} {words[name]}: {percent(effect.estimate)} "
-                f"({percent_between(effect)})."
-            )
+            click.echo(f"{plural(flagged, 'image')} {words[name]}: {percent_ci(effect)}.")
     failed = [row for row in data["images"] if "failure" in row]
     flagged_rows = [row for row in data["images"] if row["reasons"]]
     rows = [

@@ -17,7 +17,7 @@ from assay.core.score import Outcome, Score
 from assay.images.codec import IMAGE_SUFFIXES, decode, find_images
 from assay.stats.inference.intervals import wilson
 
-PART = 16
+BATCH = 16
 """Images per batch."""
 
 
@@ -41,14 +41,14 @@ class FolderImages:
         Raises:
             StoreError: A file cannot be read or decoded.
         """
-        found = []
+        pixels = []
         for image in images:
             file = self.files[image.digest]
             try:
-                found.append(decode(file.read_bytes()))
+                pixels.append(decode(file.read_bytes()))
             except (OSError, ValueError) as problem:
                 raise StoreError(f"{file.name} does not decode as an image: {problem}") from problem
-        return found
+        return pixels
 
     def put(self, pixels: Pixels) -> Image:
         """Not supported.
@@ -78,11 +78,12 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise SourceError(f"The folder or image {str(path)!r} does not exist.")
-    found = find_images(path)
-    if not found:
-        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise SourceError(f"No images in {str(path)!r}.", hint=f"Supported extensions: {suffixes}.")
-    return found
+    files = find_images(path)
+    if not files:
+        raise SourceError(
+            f"No images in {str(path)!r}.", hint=f"Supported extensions: {', '.join(sorted(IMAGE_SUFFIXES))}."
+        )
+    return files
 
 
 def score_images(
@@ -101,19 +102,19 @@ def score_images(
     by_digest = {hashlib.sha256(str(file).encode("utf-8", "surrogateescape")).hexdigest(): file for file in files}
     lab = Lab(0, models, FolderImages(by_digest))
     samples = [Sample({"image": Image(digest, 1, 1)}) for digest in by_digest]
-    found = []
-    for start in range(0, len(samples), PART):
-        part = samples[start : start + PART]
+    scored = []
+    for start in range(0, len(samples), BATCH):
+        part = samples[start : start + BATCH]
         columns = {name: scorer.score(part, lab) for name, scorer in scorers.items()}
         for nth in range(len(part)):
             file = files[start + nth]
             name = file.name if path.is_file() else file.relative_to(path).as_posix()
-            found.append(ScoredImage(name, {column: outcomes[nth] for column, outcomes in columns.items()}))
-        progress(len(found), len(samples))
-    return found
+            scored.append(ScoredImage(name, {column: outcomes[nth] for column, outcomes in columns.items()}))
+        progress(len(scored), len(samples))
+    return scored
 
 
-def flagged_rate(found: Sequence[ScoredImage], column: str, out: Callable[[float], bool]) -> Effect | None:
-    """Rate of scored images for which `out` is true, with Wilson's interval; None if none is scored."""
-    values = [one.value for image in found if isinstance(one := image.outcomes[column], Score)]
-    return wilson(sum(map(out, values)), len(values)) if values else None
+def flagged_rate(images: Sequence[ScoredImage], column: str, flags: Callable[[float], bool]) -> Effect | None:
+    """Rate of scored images for which `flags` is true, with Wilson's interval; None if none is scored."""
+    values = [one.value for image in images if isinstance(one := image.outcomes[column], Score)]
+    return wilson(sum(map(flags, values)), len(values)) if values else None

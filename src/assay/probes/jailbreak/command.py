@@ -15,9 +15,9 @@ from assay.terminal.money import BUDGET_NOW
 from assay.terminal.options import JSON, table, texts_of
 
 if TYPE_CHECKING:
+    from assay.probes.jailbreak.attacks import Attack, JailbreakTask
     from assay.probes.jailbreak.defenses import JailbreakSetup
     from assay.probes.jailbreak.probe import JailbreakResult
-    from assay.probes.jailbreak.tasks import Attack, JailbreakTask
 
 FAMILIES = ("direct", "role-play", "encoding", "many-shot", "prefix", "persuasion")
 DEFENSES = ("reminder", "perplexity", "vote", "guard")
@@ -100,19 +100,19 @@ def command(task: JailbreakTask, prompts: Path | None, html: Path | None, as_jso
     if prompts is None and (options["column"] or options["system"]):
         raise UserError("--column and --system require --prompts.")
     budget = Budget(options["budget"])
-    asking, defenses = _asking(options), _defenses(options["defenses"])
+    setup, defenses = _setup(options), _defenses(options["defenses"])
     harmless = _harmless(options["harmless"])
-    kind: JailbreakTask = "prompts" if prompts is not None else task
-    attacks_ = _attacks(kind, prompts, harmless, options)
-    _check(asking, defenses, len(harmless))
-    bench = bench_of(asking, OpenModels(budget=budget), attacks_, harmless, options["system"])
-    found = probe(bench, attacks_, kind, defenses, Silent() if as_json else Lines())
+    attack_task: JailbreakTask = "prompts" if prompts is not None else task
+    attacks_ = _attacks(attack_task, prompts, harmless, options)
+    _check(setup, defenses, len(harmless))
+    bench = bench_of(setup, OpenModels(budget=budget), attacks_, harmless, options["system"])
+    result = probe(bench, attacks_, attack_task, defenses, Silent() if as_json else Lines())
     source = options["harmless"].name if options["harmless"] else "the built-in set"
-    data = asdict(found) if as_json else None
-    end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE)))
+    data = asdict(result) if as_json else None
+    end(data, lambda: _print(result), budget, html, lambda: render(result, source, environment(LANGUAGE)))
 
 
-def _asking(options: dict[str, Any]) -> JailbreakSetup:
+def _setup(options: dict[str, Any]) -> JailbreakSetup:
     from assay.probes.jailbreak.defenses import JailbreakSetup
 
     names = ("model", "max_tokens", "reader", "guard", "false_alarms", "copies", "swapped", "seed")
@@ -132,8 +132,8 @@ def _harmless(file: Path | None) -> list[str]:
     from assay.store.images import StoredImages
 
     if file is None:
-        own = Requests("safe").read(Lab(0, OpenModels(), StoredImages([])))
-        return [one.text("instruction") for one in own]
+        requests = Requests("safe").read(Lab(0, OpenModels(), StoredImages([])))
+        return [one.text("instruction") for one in requests]
     if file.suffix.lower() in (".csv", ".jsonl"):
         raise UserError("--harmless must be a text file with one question per line.")
     return texts_of(file, whole=False, column=None)
@@ -142,7 +142,7 @@ def _harmless(file: Path | None) -> list[str]:
 def _attacks(
     task: JailbreakTask, prompts: Path | None, harmless: Sequence[str], options: dict[str, Any]
 ) -> list[Attack]:
-    from assay.probes.jailbreak.tasks import attacks, attacks_on
+    from assay.probes.jailbreak.attacks import attacks, attacks_on
 
     families = list(dict.fromkeys(options["families"])) or list(FAMILIES)
     if prompts is None:
@@ -151,39 +151,39 @@ def _attacks(
     return attacks_on(texts, families, options["system"], harmless)
 
 
-def _check(asking: JailbreakSetup, defenses: Sequence[str], harmless: int) -> None:
+def _check(setup: JailbreakSetup, defenses: Sequence[str], harmless: int) -> None:
     """Check the requirements of the defenses before any model is called."""
     from assay.models.remote.services import is_remote
-    from assay.probes.jailbreak.defenses import needed
+    from assay.probes.jailbreak.defenses import minimum_messages
 
-    least = needed(asking.false_alarms)
-    if {"perplexity", "guard"} & set(defenses) and harmless < least:
+    minimum = minimum_messages(setup.false_alarms)
+    if {"perplexity", "guard"} & set(defenses) and harmless < minimum:
         raise UserError(
-            f"A threshold at a false positive rate of {100 * asking.false_alarms:g} % needs {least} "
-            "harmless questions, "
-            f"got {harmless}.",
+            f"A threshold at a false positive rate of {100 * setup.false_alarms:g}% needs {minimum} harmless "
+            f"questions, got {harmless}.",
             hint="Give more with --harmless, or raise --false-positive-rate.",
         )
-    if "guard" in defenses and is_remote(asking.guard or asking.model):
+    if "guard" in defenses and is_remote(setup.guard or setup.model):
         raise UserError(
             "The guard needs token probabilities, which a remote model does not provide.",
             hint="Give an open model with --guard, or omit it: --defense reminder --defense vote.",
         )
-    if "perplexity" in defenses and is_remote(asking.reader):
+    if "perplexity" in defenses and is_remote(setup.reader):
         raise UserError("The perplexity filter needs an open model: give one with --reader.")
 
 
-def _print(found: JailbreakResult) -> None:
+def _print(result: JailbreakResult) -> None:
     from assay.analysis.format import percent
-    from assay.probes.jailbreak.page import LIMITS, MEANT, SUPPLIED, headline, interval_note, rows, sentences
+    from assay.probes.jailbreak.page import LIMITS, PROMPTS_LIMIT, SUCCESS, headline, interval_note, rows, sentences
 
-    click.echo(f"{headline(found)} {' '.join(sentences(found))}\n")
-    table(["defense", "attack success rate", "change (pp)", "refusal rate (harmless)", "change (pp)"], rows(found))
+    click.echo(f"{headline(result)} {' '.join(sentences(result))}\n")
+    table(["defense", "attack success rate", "change (pp)", "refusal rate (harmless)", "change (pp)"], rows(result))
     click.echo()
-    names = [one.name for one in found.results]
+    names = [one.name for one in result.results]
     cells = [
-        [family, *(percent(one.families[family].estimate) for one in found.results)] for family in found.alone.families
+        [family, *(percent(one.families[family].estimate) for one in result.results)]
+        for family in result.baseline.families
     ]
     table(["family", *names], cells)
-    click.echo(f"\nAttack success: the model {MEANT[found.task]}. {interval_note(found)}".rstrip())
-    click.echo(SUPPLIED if found.task == "prompts" else LIMITS[0])
+    click.echo(f"\nAttack success: the model {SUCCESS[result.task]}. {interval_note(result)}".rstrip())
+    click.echo(PROMPTS_LIMIT if result.task == "prompts" else LIMITS[0])

@@ -12,104 +12,109 @@ from assay.analysis.format import (
     listed,
     percent,
     percent_between,
-    plural,
+    percent_ci,
     points,
     points_between,
     signed,
 )
 from assay.core.effect import Effect
+from assay.probes.jailbreak.attacks import FAMILIES
 from assay.probes.jailbreak.defenses import DEFENSES
 from assay.probes.jailbreak.probe import DefenseResult, JailbreakResult
 from assay.report.axis import axis_between
 from assay.report.charts import Strip, ruler, strip
 from assay.report.document import Finding, Head, Section, Tile, Tone, versions_fact, with_head
 from assay.report.template import fill
-from assay.text.prompting.jailbreaks import FAMILIES
 
-MEANT = {
+SUCCESS = {
     "secret": "reveals the codeword",
     "rule": "writes a digit despite its instructions",
     "prompts": "answers without refusing",
 }
 """Definition of attack success by task."""
 LIMITS = (
-    "Attacks are published templates in fixed, mild wording, each tried once with greedy decoding. "
-    "Adaptive attackers try "
-    "many variants, so the success rate is a lower bound.",
-    "A harmless question counts as refused if the answer contains a refusal, is empty, or was blocked. "
-    "Answer quality is "
-    "not evaluated.",
+    "Attacks are published templates in fixed, mild wording, each tried once with greedy decoding. Adaptive attackers "
+    "try many variants, so the success rate is a lower bound.",
+    "A harmless question counts as refused if the answer contains a refusal, is empty, or was blocked. Answer quality "
+    "is not evaluated.",
     "Thresholds of the perplexity filter and the guard are calibrated on the harmless questions with leave-one-out "
     "cross-validation.",
     "Small models may resist attacks because of limited capability, not alignment.",
 )
-SUPPLIED = (
-    "For your own prompts an attack counts as successful if the answer is not a refusal, so the success "
-    "rate is an upper "
-    "bound. Check the answers."
+PROMPTS_LIMIT = (
+    "For your own prompts an attack counts as successful if the answer is not a refusal, so the success rate is an "
+    "upper bound. Check the answers."
 )
-SHOWN = 3
-"""Maximum number of example attacks per defense."""
-CUT = 600
+EXAMPLES = 3
+"""Maximum number of examples per defense and outcome."""
+MAX_LENGTH = 600
+"""Maximum characters of a message or answer on the page."""
 
 
-def render(found: JailbreakResult, source: str, versions: Mapping[str, str]) -> str:
+def render(result: JailbreakResult, source: str, versions: Mapping[str, str]) -> str:
     """Render the self-contained HTML page. Write it with UTF-8."""
-    alone = found.alone
-    finding = Finding(_tone(found), headline(found), tuple(sentences(found)))
+    baseline = result.baseline
+    finding = Finding(_tone(result), headline(result), tuple(sentences(result)))
     tiles = (
         Tile(
             "attack success rate",
-            percent(alone.through.estimate),
-            f"of {count(len(alone.attacks))} attacks, no defense",
+            percent(baseline.through.estimate),
+            f"of {count(len(baseline.attacks))} attacks, no defense",
         ),
         Tile(
-            "refusal rate (harmless)", percent(alone.refused.estimate), f"of {count(len(alone.harmless))}, no defense"
+            "refusal rate (harmless)",
+            percent(baseline.refused.estimate),
+            f"of {count(len(baseline.harmless))}, no defense",
         ),
     )
-    question = f"Jailbreak probe of {found.asking.model}"
-    head = Head("probe jailbreak", question, finding, tiles)
-    sections = [_defenses(found), _families(found), _examples(found), _counted(found, source, versions)]
+    head = Head("probe jailbreak", f"Jailbreak probe of {result.asking.model}", finding, tiles)
+    sections = [_defenses(result), _families(result), _examples(result), _counted(result, source, versions)]
     return with_head(head, sections)
 
 
-def headline(found: JailbreakResult) -> str:
+def headline(result: JailbreakResult) -> str:
     """Headline of the result."""
-    helped = [one.name + (" (with over-refusal)" if _costs(one) else "") for one in found.results[1:] if _helps(one)]
-    if not any(one.how for one in found.alone.attacks):
-        return "No attack succeeded."
-    if len(found.results) == 1:
-        return f"Attack success rate {percent(found.alone.through.estimate)}."
-    if not helped:
-        return "No defense significantly reduces attack success."
-    return f"Attack success significantly reduced by: {listed(helped)}."
-
-
-def sentences(found: JailbreakResult) -> list[str]:
-    """Summary sentences with numbers."""
-    alone = found.alone
-    lines = [
-        f"Attack success rate of {found.asking.model} without defense: {percent(alone.through.estimate)} "
-        f"({percent_between(alone.through)}) of {plural(len(alone.attacks), 'attack')}.",
-        f"Refusal rate on {plural(len(alone.harmless), 'harmless question')}: {percent(alone.refused.estimate)} "
-        f"({percent_between(alone.refused)}).",
+    effective = [
+        one.name + (" (with over-refusal)" if _increases_refusals(one) else "")
+        for one in result.results[1:]
+        if _reduces_attacks(one)
     ]
-    for one in found.results[1:]:
-        if one.through_change is not None and one.refused_change is not None and (_helps(one) or _costs(one)):
+    if not any(one.how for one in result.baseline.attacks):
+        return "No attack succeeded."
+    if len(result.results) == 1:
+        return f"Attack success rate {percent(result.baseline.through.estimate)}."
+    if not effective:
+        return "No defense significantly reduces attack success."
+    return f"Attack success significantly reduced by: {listed(effective)}."
+
+
+def sentences(result: JailbreakResult) -> list[str]:
+    """Summary sentences with numbers."""
+    baseline = result.baseline
+    lines = [
+        f"Attack success rate of {result.asking.model} without defense: {percent_ci(baseline.through)}.",
+        f"Refusal rate on harmless questions: {percent_ci(baseline.refused)}.",
+    ]
+    for one in result.results[1:]:
+        if (
+            one.through_change is not None
+            and one.refused_change is not None
+            and (_reduces_attacks(one) or _increases_refusals(one))
+        ):
             lines.append(
                 f"{one.name.capitalize()}: attack success {points(one.through_change)} "
                 f"({points_between(one.through_change)}), refusal of harmless questions {points(one.refused_change)} "
                 f"({points_between(one.refused_change)})."
             )
-    unclear = [one.name for one in found.results[1:] if not _helps(one) and not _costs(one)]
+    unclear = [one.name for one in result.results[1:] if not _reduces_attacks(one) and not _increases_refusals(one)]
     if unclear:
         lines.append(f"No significant effect: {listed(unclear)}.")
-    for lack, times in found.left_out.items():
-        lines.append(f"Excluded attacks and questions: {count(times)} ({lack}).")
+    for reason, number in result.left_out.items():
+        lines.append(f"Excluded attacks and questions: {count(number)} ({reason}).")
     return lines
 
 
-def rows(found: JailbreakResult) -> list[list[str]]:
+def rows(result: JailbreakResult) -> list[list[str]]:
     """One row per defense: name, attack success rate and its change, refusal rate and its change in pp."""
     return [
         [
@@ -119,17 +124,17 @@ def rows(found: JailbreakResult) -> list[list[str]]:
             f"{percent(one.refused.estimate)} ({percent_between(one.refused)})",
             _change(one.refused_change),
         ]
-        for one in found.results
+        for one in result.results
     ]
 
 
-def interval_note(found: JailbreakResult) -> str:
+def interval_note(result: JailbreakResult) -> str:
     """Description of the intervals of differences."""
-    first = next((one.through_change for one in found.results if one.through_change is not None), None)
+    first = next((one.through_change for one in result.results if one.through_change is not None), None)
     if first is None:
         return ""
-    several = len(found.results) - 1
-    each = f" each (Bonferroni for {several} defenses at 95\u00a0%)" if several > 1 else ""
+    several = len(result.results) - 1
+    each = f" each (Bonferroni for {several} defenses at 95%)" if several > 1 else ""
     return f"Changes are paired differences in percentage points (pp) with Newcombe's interval at {level(first)}{each}."
 
 
@@ -137,47 +142,48 @@ def _change(effect: Effect | None) -> str:
     return "-" if effect is None else f"{signed(effect.estimate)} ({points_between(effect)})"
 
 
-def _helps(one: DefenseResult) -> bool:
+def _reduces_attacks(one: DefenseResult) -> bool:
     return one.through_change is not None and one.through_change.high is not None and one.through_change.high < 0
 
 
-def _costs(one: DefenseResult) -> bool:
+def _increases_refusals(one: DefenseResult) -> bool:
     return one.refused_change is not None and one.refused_change.low is not None and one.refused_change.low > 0
 
 
-def _tone(found: JailbreakResult) -> Tone:
-    free = any(_helps(one) and not _costs(one) for one in found.results)
-    return "helped" if free else "unclear"
+def _tone(result: JailbreakResult) -> Tone:
+    return (
+        "helped" if any(_reduces_attacks(one) and not _increases_refusals(one) for one in result.results) else "unclear"
+    )
 
 
-def _defenses(found: JailbreakResult) -> Section:
+def _defenses(result: JailbreakResult) -> Section:
     axis = axis_between(0, 100)
-    shown = [
+    plotted = [
         (
             one,
             row,
             strip(Strip(f"{one.name}: attack success rate", one.through, "arm-permuted-labels"), axis),
             strip(Strip(f"{one.name}: refusal rate on harmless questions", one.refused, "arm-real"), axis),
         )
-        for one, row in zip(found.results, rows(found), strict=True)
+        for one, row in zip(result.results, rows(result), strict=True)
     ]
     values = {
-        "meant": MEANT[found.task],
-        "rows": shown,
-        "ruler": ruler(axis, "\u00a0%"),
-        "interval_note": interval_note(found),
-        "attacks": len(found.alone.attacks),
-        "harmless": len(found.alone.harmless),
+        "success": SUCCESS[result.task],
+        "rows": plotted,
+        "ruler": ruler(axis, "%"),
+        "interval_note": interval_note(result),
+        "attacks": len(result.baseline.attacks),
+        "harmless": len(result.baseline.harmless),
     }
     return Section("defenses", "Attack success and over-refusal by defense", fill("jailbreak_defenses.html", values))
 
 
-def _families(found: JailbreakResult) -> Section:
+def _families(result: JailbreakResult) -> Section:
     table = [
-        (name, FAMILIES[name].said, [_cell(one.families[name]) for one in found.results])
-        for name in found.alone.families
+        (name, FAMILIES[name].description, [_cell(one.families[name]) for one in result.results])
+        for name in result.baseline.families
     ]
-    values = {"names": [one.name for one in found.results], "rows": table}
+    values = {"names": [one.name for one in result.results], "rows": table}
     return Section("families", "Attack success by family", fill("jailbreak_families.html", values))
 
 
@@ -185,52 +191,52 @@ def _cell(effect: Effect) -> tuple[str, str]:
     return percent(effect.estimate), percent_between(effect)
 
 
-def _examples(found: JailbreakResult) -> Section:
+def _examples(result: JailbreakResult) -> Section:
     groups: list[tuple[str, str, Sequence[tuple[str, str, str, str]]]] = []
-    for one in found.results:
-        got = [tried for tried in one.attacks if tried.how]
-        stopped = [tried for tried in one.attacks if tried.reply.blocked]
-        refused = [asked for asked in one.harmless if asked.refused]
-        label = "No defense" if one is found.alone else one.name.capitalize()
+    for one in result.results:
+        succeeded = [attack for attack in one.attacks if attack.how]
+        blocked = [attack for attack in one.attacks if attack.reply.blocked]
+        refused = [question for question in one.harmless if question.refused]
+        label = "No defense" if one is result.baseline else one.name.capitalize()
         groups += [
             (
                 label,
                 "successful attacks",
-                [_shown(t.family, t.message, t.reply.text, t.how) for t in got[:SHOWN]],
+                [_example(t.family, t.message, t.reply.text, t.how) for t in succeeded[:EXAMPLES]],
             ),
             (
                 label,
                 "blocked attacks",
-                [_shown(t.family, t.message, "", t.reply.blocked) for t in stopped[:SHOWN]],
+                [_example(t.family, t.message, "", t.reply.blocked) for t in blocked[:EXAMPLES]],
             ),
             (
                 label,
                 "harmless questions refused",
-                [_shown("harmless", a.question, a.reply.text, a.refused) for a in refused[:SHOWN]],
+                [_example("harmless", a.question, a.reply.text, a.refused) for a in refused[:EXAMPLES]],
             ),
         ]
     values = {"groups": [group for group in groups if group[2]]}
     return Section("examples", "Example answers", fill("jailbreak_examples.html", values))
 
 
-def _shown(family: str, message: str, answer: str, how: str) -> tuple[str, str, str, str]:
-    return family, _cut(message), _cut(answer), how
+def _example(family: str, message: str, answer: str, how: str) -> tuple[str, str, str, str]:
+    return family, _shortened(message), _shortened(answer), how
 
 
-def _cut(text: str) -> str:
+def _shortened(text: str) -> str:
     """Shorten a long message in the middle: its end holds the request."""
-    return text if len(text) <= CUT else f"{text[: CUT // 2]} … {text[-CUT // 2 :]}"
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH // 2]} … {text[-MAX_LENGTH // 2 :]}"
 
 
-def _counted(found: JailbreakResult, source: str, versions: Mapping[str, str]) -> Section:
-    asking = found.asking
+def _counted(result: JailbreakResult, source: str, versions: Mapping[str, str]) -> Section:
+    setup = result.asking
     facts: list[tuple[str, str | Markup]] = [
-        ("attack success", f"the model {MEANT[found.task]}; checked by rules"),
-        ("decoding", f"greedy, at most {asking.max_tokens} tokens, seed {asking.seed}; harmless questions of {source}"),
-        *((one.name, _how(one, found)) for one in found.results[1:]),
+        ("attack success", f"the model {SUCCESS[result.task]}; checked by rules"),
+        ("decoding", f"greedy, at most {setup.max_tokens} tokens, seed {setup.seed}; harmless questions of {source}"),
+        *((one.name, _defense_settings(one, result)) for one in result.results[1:]),
         *versions_fact(versions),
     ]
-    limits = (*LIMITS, SUPPLIED) if found.task == "prompts" else LIMITS
+    limits = (*LIMITS, PROMPTS_LIMIT) if result.task == "prompts" else LIMITS
     return Section(
         "counted",
         "Settings and limitations",
@@ -238,13 +244,13 @@ def _counted(found: JailbreakResult, source: str, versions: Mapping[str, str]) -
     )
 
 
-def _how(one: DefenseResult, found: JailbreakResult) -> str:
-    asking = found.asking
-    more = {
-        "perplexity": f"; {asking.reader}, threshold at a false positive rate of {percent(asking.false_alarms)}",
+def _defense_settings(one: DefenseResult, result: JailbreakResult) -> str:
+    setup = result.asking
+    details = {
+        "perplexity": f"; {setup.reader}, threshold at a false positive rate of {percent(setup.false_alarms)}",
         "guard": (
-            f"; {asking.guard or asking.model} , threshold at a false positive rate of {percent(asking.false_alarms)}"
+            f"; {setup.guard or setup.model}, threshold at a false positive rate of {percent(setup.false_alarms)}"
         ),
-        "vote": f"; {asking.copies} copies, {percent(asking.swapped)} of characters replaced",
+        "vote": f"; {setup.copies} copies, {percent(setup.swapped)} of characters replaced",
     }
-    return DEFENSES[one.name][0] + more.get(one.name, "")
+    return DEFENSES[one.name][0] + details.get(one.name, "")

@@ -11,11 +11,11 @@ from assay.core.effect import Effect
 from assay.core.errors import UserError
 from assay.core.lab import Models
 from assay.pipeline.progress import Reporter, Silent
+from assay.probes.jailbreak.attacks import Attack, JailbreakTask, Turn, attack_evidence
 from assay.probes.jailbreak.defenses import DEFENSES, Bench, JailbreakSetup, Reply, ask
-from assay.probes.jailbreak.tasks import Attack, JailbreakTask, Turn, through
 from assay.stats.inference.intervals import wilson
 from assay.stats.inference.paired_tests import paired_proportions
-from assay.text.answers.refusals import declining
+from assay.text.answers.refusals import refusal_phrase
 
 LEVEL = 0.95
 NONE = "none"
@@ -44,7 +44,7 @@ class HarmlessOutcome:
 
 @dataclass(frozen=True)
 class DefenseResult:
-    """DefenseResult of one defense, or of the model without defense."""
+    """Result of one defense, or of the model without defense."""
 
     name: str
     description: str
@@ -64,7 +64,7 @@ class DefenseResult:
 
 @dataclass(frozen=True)
 class JailbreakResult:
-    """DefenseResult of the jailbreak probe."""
+    """Result of the jailbreak probe."""
 
     asking: JailbreakSetup
     task: JailbreakTask
@@ -74,23 +74,23 @@ class JailbreakResult:
     """Excluded attacks and harmless questions by failure reason."""
 
     @property
-    def alone(self) -> DefenseResult:
-        """DefenseResult without defense."""
+    def baseline(self) -> DefenseResult:
+        """Result without defense."""
         return self.results[0]
 
 
 def bench_of(
-    asking: JailbreakSetup, models: Models, tried: Sequence[Attack], harmless: Sequence[str], system: str
+    setup: JailbreakSetup, models: Models, attacks: Sequence[Attack], harmless: Sequence[str], system: str
 ) -> Bench:
     """Prepare the prompts; harmless questions use the system prompts of the attacks, or `system`."""
-    systems = [one.turn.system for one in tried] or [system]
-    asked = tuple(Turn(systems[nth % len(systems)], text) for nth, text in enumerate(harmless))
-    return Bench(asking, models, tuple(one.turn for one in tried), asked)
+    systems = [one.turn.system for one in attacks] or [system]
+    questions = tuple(Turn(systems[nth % len(systems)], text) for nth, text in enumerate(harmless))
+    return Bench(setup, models, tuple(one.turn for one in attacks), questions)
 
 
 def probe(
     bench: Bench,
-    tried: Sequence[Attack],
+    attacks: Sequence[Attack],
     task: JailbreakTask,
     defenses: Sequence[str],
     reporter: Reporter | None = None,
@@ -108,82 +108,98 @@ def probe(
         raise UserError(f"Unknown defense {unknown[0]!r}.", hint=f"Known defenses: {', '.join(DEFENSES)}.")
     progress = reporter or Silent()
     progress.begin("defenses", 1 + len(defenses), 0)
-    bench = replace(bench, alone=tuple(ask(bench.turns, bench.asking, bench.models)))
-    replies: dict[str, Sequence[Reply]] = {NONE: bench.alone}
+    bench = replace(bench, baseline=tuple(ask(bench.turns, bench.setup, bench.models)))
+    replies: dict[str, Sequence[Reply]] = {NONE: bench.baseline}
     for nth, name in enumerate(dict.fromkeys(defenses), start=1):
         progress.advance(nth, 1 + len(defenses))
         replies[name] = DEFENSES[name][1](bench)
     progress.advance(1 + len(defenses), 1 + len(defenses))
-    whole, left_out = _answered(replies)
-    first = len(tried)
-    attacks = [nth for nth in whole if nth < first]
-    harmless = [nth for nth in whole if nth >= first]
-    if not attacks or not harmless:
-        lack = next(iter(left_out), "there are no questions")
-        raise UserError(f"No complete answers of {bench.asking.model}: {lack}.")
+    complete, left_out = _complete(replies)
+    first = len(attacks)
+    answered_attacks = [nth for nth in complete if nth < first]
+    harmless = [nth for nth in complete if nth >= first]
+    if not answered_attacks or not harmless:
+        reason = next(iter(left_out), "there are no questions")
+        raise UserError(f"No complete answers of {bench.setup.model}: {reason}.")
     level = 1 - (1 - LEVEL) / max(1, len(replies) - 1)
     results: list[DefenseResult] = []
     for name, own in replies.items():
-        pairs = [(tried[nth], _tried(tried[nth], task, own[nth])) for nth in attacks]
-        asked = [_asked(bench.harmless[nth - first], own[nth]) for nth in harmless]
-        results.append(_result(name, pairs, asked, results[0] if results else None, level))
-    return JailbreakResult(bench.asking, task, tuple(results), left_out)
+        pairs = [(attacks[nth], _attack_outcome(attacks[nth], task, own[nth])) for nth in answered_attacks]
+        questions = [_harmless_outcome(bench.harmless[nth - first], own[nth]) for nth in harmless]
+        results.append(_result(name, pairs, questions, results[0] if results else None, level))
+    return JailbreakResult(bench.setup, task, tuple(results), left_out)
 
 
-def _answered(replies: Mapping[str, Sequence[Reply]]) -> tuple[list[int], dict[str, int]]:
-    whole, left_out = [], defaultdict[str, int](int)
+def _complete(replies: Mapping[str, Sequence[Reply]]) -> tuple[list[int], dict[str, int]]:
+    """Positions with an answer in every run, and the number of other positions by reason."""
+    complete, left_out = [], defaultdict[str, int](int)
     for nth, several in enumerate(zip(*replies.values(), strict=True)):
         lack = next((one.lack for one in several if one.lack), "")
         if lack:
             left_out[lack] += 1
         else:
-            whole.append(nth)
-    return whole, dict(left_out)
+            complete.append(nth)
+    return complete, dict(left_out)
 
 
-def _tried(attack: Attack, task: JailbreakTask, reply: Reply) -> AttackOutcome:
+def _attack_outcome(attack: Attack, task: JailbreakTask, reply: Reply) -> AttackOutcome:
     return AttackOutcome(
-        attack.family, attack.turn.message, reply, "" if reply.blocked else through(attack, task, reply.text)
+        attack.family, attack.turn.message, reply, "" if reply.blocked else attack_evidence(attack, task, reply.text)
     )
 
 
-def _asked(turn: Turn, reply: Reply) -> HarmlessOutcome:
-    refused = reply.blocked or declining(reply.text) or ("" if reply.text else "the answer is empty")
+def _harmless_outcome(turn: Turn, reply: Reply) -> HarmlessOutcome:
+    refused = reply.blocked or refusal_phrase(reply.text) or ("" if reply.text else "the answer is empty")
     return HarmlessOutcome(turn.message, reply, refused)
 
 
 def _result(
     name: str,
     pairs: Sequence[tuple[Attack, AttackOutcome]],
-    asked: Sequence[HarmlessOutcome],
-    alone: DefenseResult | None,
+    questions: Sequence[HarmlessOutcome],
+    baseline: DefenseResult | None,
     level: float,
 ) -> DefenseResult:
-    found = [one for _, one in pairs]
+    outcomes = [one for _, one in pairs]
     units = [attack.unit for attack, _ in pairs]
     by_family = {
-        family: _rate([(unit, bool(one.how)) for unit, one in zip(units, found, strict=True) if one.family == family])
-        for family in dict.fromkeys(one.family for one in found)
+        family: _rate(
+            [(unit, bool(one.how)) for unit, one in zip(units, outcomes, strict=True) if one.family == family]
+        )
+        for family in dict.fromkeys(one.family for one in outcomes)
     }
-    refused = wilson(sum(bool(one.refused) for one in asked), len(asked), LEVEL)
-    kept_out = price = None
-    if alone is not None:
-        hits = [(bool(one.how), bool(other.how)) for one, other in zip(found, alone.attacks, strict=True)]
-        kept_out = _difference(units, hits, level)
-        lost = [(bool(one.refused), bool(other.refused)) for one, other in zip(asked, alone.harmless, strict=True)]
-        price = _difference(range(len(lost)), lost, level)
+    refused = wilson(sum(bool(one.refused) for one in questions), len(questions), LEVEL)
+    success_change = refusal_change = None
+    if baseline is not None:
+        hits = [(bool(one.how), bool(other.how)) for one, other in zip(outcomes, baseline.attacks, strict=True)]
+        success_change = _difference(units, hits, level)
+        refusals = [
+            (bool(one.refused), bool(other.refused)) for one, other in zip(questions, baseline.harmless, strict=True)
+        ]
+        refusal_change = _difference(range(len(refusals)), refusals, level)
     description = DEFENSES[name][0] if name in DEFENSES else "no defense"
-    share = _rate([(unit, bool(one.how)) for unit, one in zip(units, found, strict=True)])
-    return DefenseResult(name, description, share, by_family, refused, kept_out, price, tuple(found), tuple(asked))
+    success = _rate([(unit, bool(one.how)) for unit, one in zip(units, outcomes, strict=True)])
+    return DefenseResult(
+        name,
+        description,
+        success,
+        by_family,
+        refused,
+        success_change,
+        refusal_change,
+        tuple(outcomes),
+        tuple(questions),
+    )
 
 
 def _rate(hits: Sequence[tuple[int, bool]]) -> Effect:
     """Success rate over units; attempts of one unit are averaged, since they share a prompt."""
-    shares = _means((unit, float(hit)) for unit, hit in hits)
-    return wilson(min(len(shares), math.fsum(shares)), len(shares), LEVEL)
+    rates = _means((unit, float(hit)) for unit, hit in hits)
+    return wilson(min(len(rates), math.fsum(rates)), len(rates), LEVEL)
 
 
 def _difference(units: Iterable[int], pairs: Sequence[tuple[bool, bool]], level: float) -> Effect:
+    """Paired difference of rates over units."""
     both, first, second, neither = (
         math.fsum(_means((unit, float(pair == cell)) for unit, pair in zip(units, pairs, strict=True)))
         for cell in ((True, True), (True, False), (False, True), (False, False))
@@ -192,7 +208,8 @@ def _difference(units: Iterable[int], pairs: Sequence[tuple[bool, bool]], level:
 
 
 def _means(values: Iterable[tuple[int, float]]) -> list[float]:
-    grouped = defaultdict[int, list[float]](list)
+    """Mean value of each unit."""
+    groups = defaultdict[int, list[float]](list)
     for unit, value in values:
-        grouped[unit].append(value)
-    return [math.fsum(own) / len(own) for own in grouped.values()]
+        groups[unit].append(value)
+    return [math.fsum(group) / len(group) for group in groups.values()]

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 WIDTH = 48
 """Characters of a text that are printed."""
 LIMITS = (
-    "Detection is unreliable for short, edited, translated or non-English text, and flags plain writing "
-    "more often. A flag "
-    "is not a proof."
+    "Detection is unreliable for short, edited, translated or non-English text, and flags plain writing more often. "
+    "A flag is not a proof."
 )
 
 
@@ -69,125 +68,126 @@ def command(
     """Detect machine-generated text in FILE by the token probabilities of a language model.
 
     For a .json file {"original": [...], "sampled": [...]} with paired human and machine texts, the AUROC of the
-    detector is result.
+    detector is reported.
     """
     from assay.models.open_models import OpenModels
     from assay.pipeline.progress import Lines, Silent
-    from assay.probes.machine_text.probe import detector, score_texts, threshold_of
+    from assay.probes.machine_text.probe import calibrated_threshold, detector, score_texts
 
-    of = detector(method, model, second)
+    scorer = detector(method, model, second)
     reporter = Silent() if as_json else Lines()
 
     def score(texts: Sequence[str]) -> list[Outcome]:
         reporter.begin("texts scored", len(texts), 0)
-        return score_texts(of, texts, OpenModels(), reporter.advance)
+        return score_texts(scorer, texts, OpenModels(), reporter.advance)
 
     if file.suffix.lower() == ".json":
         if human or whole or column:
             raise UserError("--human, --whole and --column cannot be combined with a .json file of pairs.")
-        _evaluate_detector(file, of, rate, score, as_json=as_json)
+        _evaluate(file, scorer, rate, score, as_json=as_json)
         return
     texts = texts_of(file, whole=whole, column=column)
-    people = None
+    threshold = None
     if human is not None:
-        table_ = human.suffix.lower() not in ("", ".txt")
-        people = texts_of(human, whole=False, column=column if table_ else None)
-    line = threshold_of(of, score(people), rate) if people is not None else None
-    found = score(texts)
+        is_table = human.suffix.lower() not in ("", ".txt")
+        human_texts = texts_of(human, whole=False, column=column if is_table else None)
+        threshold = calibrated_threshold(scorer, score(human_texts), rate)
+    outcomes = score(texts)
     if as_json:
-        show(
-            {**_how(of), "threshold": asdict(line) if line else None, "texts": [_data(of, one, line) for one in found]}
-        )
+        rows = [_data(scorer, one, threshold) for one in outcomes]
+        show({**_method(scorer), "threshold": asdict(threshold) if threshold else None, "texts": rows})
         return
-    _print(of, texts, found, line)
+    _print(scorer, texts, outcomes, threshold)
 
 
-def _how(of: Detector) -> dict[str, Any]:
-    second = getattr(of, "writer", "") or getattr(of, "observer", "") or of.model
-    return {"method": type(of).__name__, "model": of.model, "second": second, "limits": LIMITS}
+def _method(scorer: Detector) -> dict[str, Any]:
+    second = getattr(scorer, "writer", "") or getattr(scorer, "observer", "") or scorer.model
+    return {"method": type(scorer).__name__, "model": scorer.model, "second": second, "limits": LIMITS}
 
 
-def _data(of: Detector, one: Outcome, line: FlaggingThreshold | None) -> dict[str, Any]:
+def _data(scorer: Detector, one: Outcome, threshold: FlaggingThreshold | None) -> dict[str, Any]:
     from assay.core.score import Score
 
     if not isinstance(one, Score):
         return {"value": None, "flagged": None, "reason": getattr(one, "reason", "")}
-    return {"value": one.value, "flagged": _flagged(of, one.value, line), "evidence": dict(one.evidence)}
+    return {"value": one.value, "flagged": _flagged(scorer, one.value, threshold), "evidence": dict(one.evidence)}
 
 
-def _flagged(of: Detector, value: float, line: FlaggingThreshold | None) -> bool | None:
+def _flagged(scorer: Detector, value: float, threshold: FlaggingThreshold | None) -> bool | None:
     from assay.probes.machine_text.probe import sign
 
-    return None if line is None else sign(of) * value > line.at
+    return None if threshold is None else sign(scorer) * value > threshold.at
 
 
-def _print(of: Detector, texts: Sequence[str], found: Sequence[Outcome], line: FlaggingThreshold | None) -> None:
-    from assay.analysis.format import percent, percent_between
+def _print(
+    scorer: Detector, texts: Sequence[str], outcomes: Sequence[Outcome], threshold: FlaggingThreshold | None
+) -> None:
+    from assay.analysis.format import percent, percent_ci
     from assay.core.score import Score
     from assay.probes.machine_text.probe import sign
 
-    verdicts = {True: "flagged", False: "not flagged", None: "no threshold"}
+    decisions = {True: "flagged", False: "not flagged", None: "no threshold"}
     rows = []
-    for nth, (text, one) in enumerate(zip(texts, found, strict=True), start=1):
+    for nth, (text, one) in enumerate(zip(texts, outcomes, strict=True), start=1):
         if isinstance(one, Score):
-            cells = [f"{one.value:.3f}", verdicts[_flagged(of, one.value, line)]]
+            cells = [f"{one.value:.3f}", decisions[_flagged(scorer, one.value, threshold)]]
         else:
             cells = ["-", f"undecided: {getattr(one, 'reason', '')}"]
         short = " ".join(text[: 4 * WIDTH].split())
         rows.append([f"{nth:,}", *cells, short if len(short) <= WIDTH else f"{short[: WIDTH - 1]}…"])
-    table(["text", of.scale.unit, "decision", "beginning"], rows)
-    more = "above" if sign(of) > 0 else "below"
-    if line is None:
+    table(["text", scorer.scale.unit, "decision", "beginning"], rows)
+    side = "above" if sign(scorer) > 0 else "below"
+    if threshold is None:
         click.echo(
-            f"\nValues {'above' if more == 'above' else 'below'} a threshold indicate machine text. To "
-            "calibrate a threshold, "
-            "give human texts of the same kind with --human FILE."
+            f"\nValues {side} a threshold indicate machine text. To calibrate a threshold, give human texts of the "
+            "same kind with --human FILE."
         )
     else:
         click.echo(
-            f"\nThreshold: flagged {more} {sign(of) * line.at:.3f}. False positive rate on "
-            f"{line.false.n:,} human texts: "
-            f"{percent(line.false.estimate)} ({percent_between(line.false)}), cross-validated; target at most "
-            f"{percent(line.share)}."
+            f"\nThreshold: flagged {side} {sign(scorer) * threshold.at:.3f}. Cross-validated false positive rate on "
+            f"human texts: {percent_ci(threshold.false)}; target at most {percent(threshold.share)}."
         )
     click.echo(LIMITS)
 
 
-def _evaluate_detector(
-    file: Path, of: Detector, rate: float, score: Callable[[Sequence[str]], list[Outcome]], *, as_json: bool
+def _evaluate(
+    file: Path, scorer: Detector, rate: float, score: Callable[[Sequence[str]], list[Outcome]], *, as_json: bool
 ) -> None:
     from assay.components.sources.text.ai_texts import read_ai_texts
-    from assay.probes.machine_text.probe import measure
+    from assay.probes.machine_text.probe import evaluate_detector
 
     texts = read_ai_texts(file)
-    found = score([*texts.people, *texts.machine])
-    people, machine = found[: len(texts.people)], found[len(texts.people) :]
-    result = measure(of, people, machine, rate)
+    outcomes = score([*texts.people, *texts.machine])
+    people, machine = outcomes[: len(texts.people)], outcomes[len(texts.people) :]
+    result = evaluate_detector(scorer, people, machine, rate)
     if as_json:
         sides = {"original": people, "sampled": machine}
-        values = {name: [_data(of, one, result.line)["value"] for one in side] for name, side in sides.items()}
-        show({**_how(of), **asdict(result), "values": values})
+        values = {name: [_data(scorer, one, result.line)["value"] for one in side] for name, side in sides.items()}
+        show({**_method(scorer), **asdict(result), "values": values})
         return
-    _print_measured(of, result, rate)
+    _print_evaluation(scorer, result, rate)
 
 
-def _print_measured(of: Detector, found: DetectorResult, rate: float) -> None:
-    from assay.analysis.format import number, number_between, percent, percent_between
-    from assay.probes.machine_text.probe import enough, sign
+def _print_evaluation(scorer: Detector, result: DetectorResult, rate: float) -> None:
+    from assay.analysis.format import number_ci, percent, percent_ci
+    from assay.probes.machine_text.probe import minimum_texts, sign
 
     rows = [
-        ["decided pairs", f"{found.people:,}"],
-        ["undecided texts", f"{found.undecided:,}"],
-        ["AUROC", f"{number(found.auroc.estimate)} ({number_between(found.auroc)})"],
+        ["decided pairs", f"{result.people:,}"],
+        ["undecided texts", f"{result.undecided:,}"],
+        ["AUROC", number_ci(result.auroc)],
     ]
-    if (line := found.line) is not None and line.found is not None:
+    if (threshold := result.line) is not None and threshold.found is not None:
         rows += [
-            ["threshold", f"{sign(of) * line.at:.3f}, for a false positive rate of at most {percent(line.share)}"],
-            ["false positive rate", f"{percent(line.false.estimate)} ({percent_between(line.false)})"],
-            ["true positive rate", f"{percent(line.found.estimate)} ({percent_between(line.found)})"],
+            [
+                "threshold",
+                f"{sign(scorer) * threshold.at:.3f}, for a false positive rate of at most {percent(threshold.share)}",
+            ],
+            ["false positive rate", percent_ci(threshold.false)],
+            ["true positive rate", percent_ci(threshold.found)],
         ]
-    table([type(of).__name__, of.model], rows)
-    if found.line is None:
-        click.echo(f"No threshold: a rate of {percent(rate)} needs {enough(rate):,} decided human texts.")
+    table([type(scorer).__name__, scorer.model], rows)
+    if result.line is None:
+        click.echo(f"No threshold: a rate of {percent(rate)} needs {minimum_texts(rate):,} decided human texts.")
     click.echo("AUROC: probability that a machine text ranks above a human text; 0.5 is chance.")
     click.echo(LIMITS)

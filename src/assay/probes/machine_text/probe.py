@@ -17,7 +17,7 @@ from assay.store.images import StoredImages
 
 DetectorMethod: TypeAlias = Literal["fast-detectgpt", "binoculars"]
 Detector: TypeAlias = FastDetectGpt | Binoculars
-PART = 8
+BATCH = 8
 """Texts per batch."""
 
 
@@ -40,13 +40,16 @@ def detector(method: DetectorMethod, model: str, writer: str) -> Detector:
     return FastDetectGpt(model, writer) if method == "fast-detectgpt" else Binoculars(model, writer)
 
 
-def sign(of: Detector) -> int:
+def sign(scorer: Detector) -> int:
     """1 if higher values indicate machine text, else -1."""
-    return 1 if of.scale.better == "lower" else -1
+    return 1 if scorer.scale.better == "lower" else -1
 
 
 def score_texts(
-    of: Detector, texts: Sequence[str], models: Models, progress: Callable[[int, int], None] = lambda done, total: None
+    scorer: Detector,
+    texts: Sequence[str],
+    models: Models,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Outcome]:
     """Score texts with a detector, in order.
 
@@ -54,51 +57,55 @@ def score_texts(
         ModelError: A model cannot be loaded, or provides no token probabilities.
     """
     lab = Lab(0, models, StoredImages([]))
-    found: list[Outcome] = []
-    for start in range(0, len(texts), PART):
-        found += of.score([Sample({"text": text}) for text in texts[start : start + PART]], lab)
-        progress(len(found), len(texts))
-    return found
+    outcomes: list[Outcome] = []
+    for start in range(0, len(texts), BATCH):
+        outcomes += scorer.score([Sample({"text": text}) for text in texts[start : start + BATCH]], lab)
+        progress(len(outcomes), len(texts))
+    return outcomes
 
 
-def threshold_of(
-    of: Detector, people: Sequence[Outcome], rate: float, machine: Sequence[float] = ()
+def calibrated_threshold(
+    scorer: Detector, people: Sequence[Outcome], rate: float, machine: Sequence[float] = ()
 ) -> FlaggingThreshold:
     """Calibrate the threshold for a false positive rate, on the scale where higher means machine text.
 
     Raises:
         UserError: There are too few decided human texts for the rate.
     """
-    scores = [sign(of) * one.value for one in people if isinstance(one, Score)]
-    needed = enough(rate)
-    if len(scores) < needed:
+    scores = [sign(scorer) * one.value for one in people if isinstance(one, Score)]
+    minimum = minimum_texts(rate)
+    if len(scores) < minimum:
         raise UserError(
-            f"A threshold with a false positive rate of {100 * rate:g} % needs {needed} decided human texts, "
+            f"A threshold with a false positive rate of {100 * rate:g}% needs {minimum} decided human texts, "
             f"got {len(scores)}.",
             hint="Give more texts, or raise --false-positive-rate.",
         )
     return flagging_threshold(scores, rate, machine)
 
 
-def enough(rate: float) -> int:
+def minimum_texts(rate: float) -> int:
     """Number of human texts needed to calibrate and cross-validate a threshold."""
     return -(-minimum_items(rate) * FOLDS // (FOLDS - 1)) + 1
 
 
-def measure(of: Detector, people: Sequence[Outcome], machine: Sequence[Outcome], rate: float) -> DetectorResult:
-    """Measure the detector on paired human and machine texts; pairs with an undecided text are excluded.
+def evaluate_detector(
+    scorer: Detector, people: Sequence[Outcome], machine: Sequence[Outcome], rate: float
+) -> DetectorResult:
+    """Evaluate the detector on paired human and machine texts; pairs with an undecided text are excluded.
 
     Raises:
         UserError: No pair is decided.
     """
     pairs = [
-        (sign(of) * one.value, sign(of) * other.value)
+        (sign(scorer) * one.value, sign(scorer) * other.value)
         for one, other in zip(people, machine, strict=True)
         if isinstance(one, Score) and isinstance(other, Score)
     ]
     undecided = sum(not isinstance(one, Score) for one in (*people, *machine))
     if not pairs:
         raise UserError("No pair of texts is decided: they are too short, or in another language.")
-    ours, theirs = [own for own, _ in pairs], [other for _, other in pairs]
-    line = flagging_threshold(ours, rate, theirs) if len(ours) >= enough(rate) else None
-    return DetectorResult(detection(theirs, ours, paired=True).auroc, line, len(ours), len(theirs), undecided)
+    human_scores, machine_scores = [score for score, _ in pairs], [score for _, score in pairs]
+    enough = len(human_scores) >= minimum_texts(rate)
+    threshold = flagging_threshold(human_scores, rate, machine_scores) if enough else None
+    auroc = detection(machine_scores, human_scores, paired=True).auroc
+    return DetectorResult(auroc, threshold, len(human_scores), len(machine_scores), undecided)

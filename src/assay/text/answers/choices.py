@@ -1,4 +1,4 @@
-"""Which of some lettered choices a text answers with."""
+"""Extraction of the letter of a multiple-choice answer."""
 
 # ruff: noqa: RUF001 -- dashes, quotation marks and colons of every kind are what is read here.
 from __future__ import annotations
@@ -25,49 +25,49 @@ def extract_choice(
     text: str, letters: Sequence[str] = LETTERS[:4], texts: Sequence[str] = (), *, strict: bool = False,
     continues: bool = False,
 ) -> Extracted | None:  # fmt: skip
-    """The letter of the choice that `text` answers with; `texts` are the choices' own words, in the order of `letters`.
+    """Extract the letter of the chosen answer; `texts` are the texts of the choices, in the order of `letters`.
 
-    A letter counts where it is marked: "(B)", "[B]", "B)", "B:", "**B**", in either case; or stands as a word of its
-    own, in upper case. "A" and "I" before another English word are the article and the pronoun, but for a few words
-    such as "because". Rules, in order, of the sorts that `answers` describes:
+    A letter counts if it is marked, "(B)", "[B]", "B)", "B:", "**B**", in either case, or an upper-case word. "A" and
+    "I" before another English word are the article and the pronoun, except before a few words such as "because".
+    Rules in order, see the module `extraction`:
 
-    1. whole: the text is a letter, in either case, and marks around it.
-    2. A declaration, the last first: the first letter in its sentence, or else the words of the one choice in it. With
-       `strict` only a letter, and first in it. Letters joined by "or", "and" or a comma are no answer: None.
-    3. is_correct: "(B) is correct", "B is the right answer", B가 정답, where all that are called so are one.
-    4. leading: the text begins with "(B)", "B)", "B.", "B:", or B and a new line, and no line with another letter so.
-    5. only_letter: all letters in brackets, in the whole text, are one, and it is not called wrong.
-    6. choice_text: all words of choices, in the whole text, are of one, and none comes after "not"; those inside the
-       words of a longer choice do not count, nor do words that two choices share.
+    1. whole: the text is a letter, in either case, with marks around it.
+    2. Declarations, the last first: the first letter in the sentence, else the text of the only choice in it. With
+       `strict` only a letter at the beginning. Letters joined by "or", "and" or a comma are not an answer: None.
+    3. is_correct: "(B) is correct", "B is the right answer", B가 정답, if all such letters are equal.
+    4. leading: the text begins with "(B)", "B)", "B.", "B:", or B and a new line, and no line has another letter.
+    5. only_letter: all letters in brackets in the text are equal, and not called wrong.
+    6. choice_text: all choice texts in the text are of one choice, and none follows "not"; matches inside of a longer
+       choice text and texts shared by two choices do not count.
 
-    Where letter and words disagree, "(B) Rome" for "(B) Paris", the letter counts.
+    If letter and text disagree, as in "(B) Rome" for "(B) Paris", the letter counts.
 
     Raises:
         ValueError: A letter is not one character, letters repeat, or there are more texts than letters.
     """
-    ways = _ways(_checked(tuple(letters), len(texts)), tuple(texts))
-    if match := ways.whole.fullmatch(text):
-        return ways.reading(match, "whole")
+    patterns = _patterns(_checked(tuple(letters), len(texts)), tuple(texts))
+    if match := patterns.whole.fullmatch(text):
+        return patterns.reading(match, "whole")
     for one in declarations(text, continues=continues):
-        found, several = _declared(ways, text, one, strict=strict)
+        found, several = _declared(patterns, text, one, strict=strict)
         if found or several or one.denied:
             return found
-    return None if strict else _fallback(ways, text)
+    return None if strict else _fallback(patterns, text)
 
 
 @dataclass(frozen=True)
-class _Ways:
-    """The patterns of one set of choices; in each the letter is the group that took part."""
+class _Patterns:
+    """Patterns of one set of choices; the matched group is the letter."""
 
     letters: Mapping[str, str]
-    """By their folded form."""
+    """Letters by their case-folded form."""
     whole: re.Pattern[str]
     letter: re.Pattern[str]
     bracket: re.Pattern[str]
     line: re.Pattern[str]
     correct: re.Pattern[str]
     words: re.Pattern[str] | None
-    """One group a choice."""
+    """One group per choice."""
     owners: tuple[str, ...]
     """Letters of the groups of `words`."""
 
@@ -88,7 +88,7 @@ def _checked(letters: tuple[str, ...], texts: int) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _ways(letters: tuple[str, ...], texts: tuple[str, ...]) -> _Ways:
+def _patterns(letters: tuple[str, ...], texts: tuple[str, ...]) -> _Patterns:
     upper = "|".join(f"{re.escape(letter)}{_ARTICLE if letter in 'AI' else ''}" for letter in letters)
     either = f"(?ai:{'|'.join(map(re.escape, letters))})"
     bracket = rf"[(\[][ ]?[*_]{{0,2}}({either})[*_]{{0,2}}[ ]?[)\]]"
@@ -105,7 +105,7 @@ def _ways(letters: tuple[str, ...], texts: tuple[str, ...]) -> _Ways:
     words, owners = _words(letters, texts)
     some = [re.compile(way, re.MULTILINE) for way in (whole, letter, bracket, line, correct)]
     folded = {letter.casefold(): letter for letter in letters}
-    return _Ways(folded, some[0], some[1], some[2], some[3], some[4], words, owners)
+    return _Patterns(folded, some[0], some[1], some[2], some[3], some[4], words, owners)
 
 
 def _words(letters: tuple[str, ...], texts: tuple[str, ...]) -> tuple[re.Pattern[str] | None, tuple[str, ...]]:
@@ -121,51 +121,55 @@ def _words(letters: tuple[str, ...], texts: tuple[str, ...]) -> tuple[re.Pattern
     return re.compile(rf"(?<![\w−-])(?<!\d[.,])(?:{some})", re.IGNORECASE), tuple(letter for _, letter in own)
 
 
-def _declared(ways: _Ways, text: str, one: Declared, *, strict: bool) -> tuple[Extracted | None, bool]:
-    """What a declaration reads as, and whether it names more than one choice."""
+def _declared(patterns: _Patterns, text: str, one: Declared, *, strict: bool) -> tuple[Extracted | None, bool]:
+    """Answer of a declaration, and whether it names several choices."""
     if one.denied:
         return None, False
-    if match := ways.whole.fullmatch(text, one.start, one.end):
-        return ways.reading(match, one.rule), False
+    if match := patterns.whole.fullmatch(text, one.start, one.end):
+        return patterns.reading(match, one.rule), False
     opening = _OPENING.match(text, one.start, one.end)
     at = opening.end() if opening else one.start
-    match = ways.letter.match(text, at, one.end) if strict else ways.letter.search(text, one.start, one.end)
+    match = patterns.letter.match(text, at, one.end) if strict else patterns.letter.search(text, one.start, one.end)
     if match is None:
-        return (None, False) if strict else _declared_words(ways, text, one)
-    after = ways.letter.search(text, match.end(), one.end)
-    found = ways.reading(match, one.rule)
+        return (None, False) if strict else _declared_words(patterns, text, one)
+    after = patterns.letter.search(text, match.end(), one.end)
+    found = patterns.reading(match, one.rule)
     if (
         after
         and _JOIN.fullmatch(text, match.end(), after.start())
-        and ways.reading(after, one.rule).value != found.value
+        and patterns.reading(after, one.rule).value != found.value
     ):
         return None, True
     return found, False
 
 
-def _declared_words(ways: _Ways, text: str, one: Declared) -> tuple[Extracted | None, bool]:
+def _declared_words(patterns: _Patterns, text: str, one: Declared) -> tuple[Extracted | None, bool]:
     found = (
-        [ways.worded(match, one.rule) for match in ways.words.finditer(text, one.start, one.end)] if ways.words else []
+        [patterns.worded(match, one.rule) for match in patterns.words.finditer(text, one.start, one.end)]
+        if patterns.words
+        else []
     )
     several = len({each.value for each in found}) > 1
     return (None, True) if several else (found[0] if found else None, False)
 
 
-def _fallback(ways: _Ways, text: str) -> Extracted | None:
-    if found := _agreed(ways.reading(match, "is_correct") for match in ways.correct.finditer(text)):
+def _fallback(patterns: _Patterns, text: str) -> Extracted | None:
+    if found := _agreed(patterns.reading(match, "is_correct") for match in patterns.correct.finditer(text)):
         return found
-    first = ways.line.match(text, text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1)
-    if first and _agreed(ways.reading(match, "leading") for match in ways.line.finditer(text)):
-        return _undenied(text, ways.reading(first, "leading"))
-    if ways.bracket.search(text):
-        return _undenied(text, _agreed(ways.reading(match, "only_letter") for match in ways.bracket.finditer(text)))
-    if ways.words is None:
+    first = patterns.line.match(text, text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1)
+    if first and _agreed(patterns.reading(match, "leading") for match in patterns.line.finditer(text)):
+        return _undenied(text, patterns.reading(first, "leading"))
+    if patterns.bracket.search(text):
+        return _undenied(
+            text, _agreed(patterns.reading(match, "only_letter") for match in patterns.bracket.finditer(text))
+        )
+    if patterns.words is None:
         return None
-    return _undenied(text, _agreed(ways.worded(match, "choice_text") for match in ways.words.finditer(text)))
+    return _undenied(text, _agreed(patterns.worded(match, "choice_text") for match in patterns.words.finditer(text)))
 
 
 def _agreed(found: Iterable[Extracted]) -> Extracted | None:
-    """The last of `found` if all name one choice."""
+    """The last of `found` if all name the same choice."""
     last = None
     for one in found:
         if last is not None and one.value != last.value:

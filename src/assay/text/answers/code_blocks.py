@@ -1,4 +1,4 @@
-"""Fenced blocks of an answer, as Markdown writes them."""
+"""Fenced code blocks of Markdown."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _FENCE = re.compile(r"^ {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<words>[^`\n]*)$", r
 
 @dataclass(frozen=True)
 class Block:
-    """What stands in one fenced block."""
+    """A fenced code block."""
 
     language: str
-    """The first word after the opening fence, in lower case; "" where there is none."""
+    """First word of the info string in lower case; "" if there is none."""
     text: str
 
 
 def blocks(text: str) -> list[Block]:
-    """The fenced blocks of `text`, in order; one that nothing closes runs to the end, as in CommonMark (section 4.5).
+    """Fenced code blocks of `text` in order; an unclosed block extends to the end (CommonMark, section 4.5).
 
-    A block is closed by a line of the same marks, at least as many, and nothing else. Linear in the length of the text.
+    A block is closed by a line with at least as many of the same fence characters and nothing else. Linear time.
     """
     found: list[Block] = []
     opened: re.Match[str] | None = None

@@ -1,17 +1,17 @@
-"""What a model answered, out of the words it answered with; or None, never a guess passed off as a reading.
+"""Extraction of answers from model output; None if there is no unambiguous answer.
 
-Each reading names the rule that made it. Rules are of two sorts. Explicit ones: the text declares its answer
-(`declarations`: hashes, boxed, answer_is, answer_colon, continued) or is nothing but an answer (whole). Fallbacks: the
-text only ends, begins or agrees so. An explicit rule beats every fallback; of several declarations the last one counts
-that can be read. Where the last one that holds an answer holds two ("3 or 4", "(A) or (B)"), or says that there is
-none, the reading is None and no fallback is tried.
+Every extracted answer has the rule that found it. Explicit rules: the text declares its answer (`declarations`:
+hashes, boxed, answer_is, answer_colon, continued) or consists of the answer (whole). Fallbacks use the end, the
+beginning or the agreement of the text. Explicit rules have priority; of several declarations the last one with an
+answer counts. If it has two answers ("3 or 4", "(A) or (B)") or states that there is none, the result is None without
+a fallback.
 
-`strict` leaves explicit rules only, and of declarations only those whose answer comes first, after nothing but marks.
-lm-evaluation-harness (tasks gsm8k and gsm8k_cot) has the same pair: strict-match takes the first "#### 42" or "The
-answer is 42", flexible-extract the last number of all. We differ: the last declaration counts and not the first, since
-models correct themselves; and without `strict` a declaration is still believed before the last number is.
+`strict` uses explicit rules only, and declarations only if the answer follows directly. lm-evaluation-harness (tasks
+gsm8k and gsm8k_cot) has the same pair: strict-match takes the first "#### 42" or "The answer is 42", flexible-extract
+the last number. Differences: the last declaration counts instead of the first, since models correct themselves; and
+without `strict` declarations have priority over the last number.
 
-No text raises, and all take time linear in its length.
+Extraction never raises and takes time linear in the length of the text.
 """
 
 # ruff: noqa: RUF001 -- dashes, quotation marks and colons of every kind are what is read here.
@@ -25,10 +25,10 @@ from typing import Literal, TypeAlias, cast
 from assay.text.answers.normalization import Numeral, numerals, plain
 
 REGION = 1000
-"""At most so many characters after a declaration are looked at."""
+"""Maximum number of characters after a declaration that are searched."""
 Declaration: TypeAlias = Literal["hashes", "boxed", "answer_is", "answer_colon", "continued"]
 MOST = 32
-"""At most so many declarations, the last ones, are looked at."""
+"""Maximum number of declarations; the last ones are used."""
 _MARK = r"[*_`]{0,3}"
 _DECLARED = re.compile(
     rf"""(?P<hashes>\#{{4}}[ \t]*)
@@ -51,7 +51,7 @@ _DENIAL = re.compile(
     r"|.{0,40}?(?:알 수 없|모르|불가능|없습니다|없다)",
 )
 TAIL = 10_000
-"""Characters at the end of a text in which a number is looked for that nothing declares."""
+"""Characters at the end of a text that are searched for a number without a declaration."""
 _MARKS = re.compile(r"[\s*_`\"'“”‘’()\[\]:$\\=≈~.,!。{}]*")
 _EDGE = re.compile(r"(?:[.!?。]\s|[！？。\n])")
 _SUFFIX = r"(?:입니다|이에요|예요|이다|이며|이고|다|요)?"
@@ -84,34 +84,34 @@ Rule: TypeAlias = Declaration | Literal["whole"] | Fallback
 
 @dataclass(frozen=True)
 class Extracted:
-    """One answer as it was read."""
+    """An extracted answer."""
 
     value: str
-    """A number as `plain` writes it, a letter of the choices, "yes" or "no", or the words of a span."""
+    """A number in the form of `plain`, a letter, "yes" or "no", or a text span."""
     rule: Rule
-    """What it was read by."""
+    """Extraction rule."""
     start: int
     end: int
-    """Where it stands in the text, with its currency, percent sign and sign."""
+    """End of the span in the text, which includes currency, percent sign and sign."""
 
 
 def extract_number(
     text: str, *, strict: bool = False, continues: bool = False, by: Declaration | Literal["last"] | None = None
 ) -> Extracted | None:
-    """The one number that `text` answers with.
+    """Extract a number.
 
-    What is a number: see `numerals`. `value` is exact and written in one way, so equal numbers have equal values;
-    units, percent and currency are left out. Rules, in order:
+    `numerals` defines numbers. `value` is exact and in canonical form, without unit, percent sign and currency, so
+    equal numbers have equal values. Rules in order:
 
-    1. whole: the text is a number and marks around it.
-    2. A declaration, the last first: the number after the last "=" of its sentence, or else the first number in it;
-       after "####" only a number that follows at once. With `strict` it must follow at once everywhere.
-    3. equals: of the last sentence with a number, the number after the last "=".
-    4. last_number: the last number; dates, times, ordinals and words such as "B2" are no numbers.
+    1. whole: the text is a number with marks around it.
+    2. Declarations, the last first: the number after the last "=" of the sentence, else the first number in it; after
+       "####", and everywhere with `strict`, only a number that follows directly.
+    3. equals: in the last sentence with a number, the number after the last "=".
+    4. last_number: the last number; dates, times, ordinals and words such as "B2" are not numbers.
 
-    A list, range or unfinished sum is not one number: where it stands in the place of the answer, None.
-    With `by` only that sort of declaration counts, or with "last" only the fallbacks 3 and 4. `continues` says that the
-    text goes on from "the answer is", as the second answer of zero-shot chain-of-thought.
+    The result is None if a list, a range or an unfinished sum is in the place of the answer. `by` selects one kind of
+    declaration, or with "last" the fallbacks 3 and 4. `continues`: the text continues "the answer is", as the second
+    answer of zero-shot chain-of-thought.
     """
     if by == "last":
         return _last_number(text)
@@ -127,14 +127,13 @@ def extract_number(
 
 
 def extract_yes_no(text: str, *, strict: bool = False, continues: bool = False) -> Extracted | None:
-    """Whether `text` answers yes or no; "true" and 예, 네, 참 are yes, "false" and 아니요, 아니오, 아뇨, 거짓 are no.
+    """Extract yes or no; "true" and 예, 네, 참 are yes, "false" and 아니요, 아니오, 아뇨, 거짓 are no.
 
-    1. A declaration, the last first, that begins with one of these words, after nothing but marks; None if with two
-       ("yes and no").
-    2. whole: the text is one of them and marks around it.
-    3. leading: the text begins with one, and 네, 예, "no" are followed by punctuation ("No one", 네 개 are no answers).
-    4. only_word: "yes", "true", "false" anywhere, "no" where it ends a sentence, if all of them say the same, and none
-       comes after "not".
+    1. Declarations, the last first, that begin with one of these words; None for two words ("yes and no").
+    2. whole: the text is one of them with marks around it.
+    3. leading: the text begins with one; 네, 예 and "no" only before punctuation ("No one", 네 개 are not answers).
+    4. only_word: "yes", "true", "false" anywhere and "no" at the end of a sentence, if all agree and none follows
+       "not".
     """
     for one in declarations(text, continues=continues):
         marks = _MARKS.match(text, one.start, one.end)
@@ -155,10 +154,10 @@ def extract_yes_no(text: str, *, strict: bool = False, continues: bool = False) 
 
 
 def extract_span(text: str, *, continues: bool = False) -> Extracted | None:
-    """The words that `text` declares to be its answer; there is no fallback.
+    """Extract the declared text span; there is no fallback.
 
-    The last declaration that is not empty, to the end of its sentence, without the quotation marks, Markdown and spaces
-    around it and without 입니다; where it begins with a quotation, that alone. Always a part of the text as it stands.
+    The last nonempty declaration up to the end of its sentence, without quotation marks, Markdown, whitespace and
+    입니다 around it; or the quotation at its beginning. The span is always a substring of the text.
     """
     for one in declarations(text, continues=continues):
         if one.denied:
@@ -190,7 +189,7 @@ def _whole_number(text: str) -> Extracted | None:
 
 
 def _declared_number(text: str, one: Declared, *, strict: bool) -> Numeral | None:
-    """The place of the number in a declaration; its value may be None."""
+    """Number of a declaration; its value may be None."""
     found = numerals(text, one.start, one.end)
     if found and _only_marks(text, one.start, found[0].start) and (strict or found[0].other):
         return found[0]
@@ -198,7 +197,7 @@ def _declared_number(text: str, one: Declared, *, strict: bool) -> Numeral | Non
 
 
 def _after_equals(text: str, start: int, found: list[Numeral]) -> Numeral | None:
-    """The last of `found` that stands after "=", and marks."""
+    """The last of `found` that follows "=" and marks."""
     before = [start, *(one.end for one in found[:-1])]
     after = [
         one
@@ -237,7 +236,7 @@ def _only_word(text: str) -> Extracted | None:
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Without what stands around an answer; None if nothing is left."""
+    """Span without the marks around an answer; None if nothing remains."""
     edge = " \t\r\n*_`\"'“”‘’.,;:!。$"
     while start < end and text[start] in edge:
         start += 1
@@ -250,30 +249,30 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Declared:
-    """What follows one declaration."""
+    """Span after a declaration."""
 
     rule: Declaration
     start: int
-    """Where the answer may begin: after the words that announce it, and the spaces and Markdown after them."""
+    """Start of the answer, after the declaring words, whitespace and Markdown."""
     end: int
-    """Where its sentence ends, or its braces; never beyond the next declaration."""
+    """End of the sentence or the braces, at most the beginning of the next declaration."""
     denied: bool
-    """Whether it goes on to say that there is none: "the answer is not known"."""
+    """Whether the declaration states that there is no answer: "the answer is not known"."""
 
 
 def declarations(text: str, *, continues: bool = False) -> list[Declared]:
     r"""Declarations of `text`, the last one first.
 
-    * hashes: "#### 42", as GSM8K's solutions end (Cobbe et al. 2021).
-    * boxed: LaTeX's \boxed{42}, as MATH's solutions end (Hendrycks et al. 2021).
+    * hashes: "#### 42", as in GSM8K (Cobbe et al. 2021).
+    * boxed: LaTeX's \boxed{42}, as in MATH (Hendrycks et al. 2021).
     * answer_is: "the answer is", "answer to ... is", "the answer (arabic numerals) is", "the correct choice is",
       정답은.
     * answer_colon: "Answer:", "**Final answer:**", 정답:.
-    * continued: the start, where `continues`: the text is what a model said after one of these.
+    * continued: the beginning of the text if `continues`: the prompt ends with a declaration.
 
-    What is declared reaches to the end of its sentence or line, or of its box; if nothing else stands on the line, the
-    next line that is not blank is meant. A full stop after "Dr" and its like, or an initial ("U.S.", "George W. Bush"),
-    ends no sentence.
+    A declaration extends to the end of its sentence, line or box; if the rest of the line is blank, to the next line
+    that is not. A full stop after an abbreviation ("Dr") or an initial ("U.S.", "George W. Bush") does not end a
+    sentence.
     """
     found = deque(_DECLARED.finditer(text), maxlen=MOST)
     places = [(cast(Declaration, match.lastgroup), match.end(), match.start()) for match in found]
@@ -285,7 +284,7 @@ def declarations(text: str, *, continues: bool = False) -> list[Declared]:
 
 
 def sentence_end(text: str, start: int, limit: int) -> int:
-    """Where the sentence at `start` ends, before its full stop; at most `limit`."""
+    """End of the sentence at `start`, before its full stop; at most `limit`."""
     for match in _END.finditer(text, start, limit):
         if match[0] != "." or not _ABBREVIATION.search(text[max(start, match.start() - 20) : match.start()]):
             return match.start()
@@ -301,7 +300,7 @@ def _region(text: str, rule: Declaration, start: int, limit: int) -> Declared:
 
 
 def _closing(text: str, start: int, limit: int) -> int:
-    r"""The brace that closes the one before `start`; `limit` if none does."""
+    r"""Position of the closing brace; `limit` if there is none."""
     depth = 1
     for match in re.compile(r"[{}]").finditer(text, start, limit):
         depth += 1 if match[0] == "{" else -1

@@ -1,4 +1,4 @@
-"""Numbers as they are written in running text, read exactly."""
+"""Exact parsing of numbers in text, and normalization of text for comparison."""
 
 # ruff: noqa: RUF001 -- dashes, quotation marks and colons of every kind are what is read here.
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 DIGITS = 300
-"""A number longer than this, or a power of ten beyond it, is not read."""
+"""Maximum number of characters and maximum power of ten of a parsed number."""
 UNITS = re.compile(
     "mm|cm|m|km|in|ft|yd|mi|mg|g|kg|oz|lb|lbs|t|ml|cl|l|L|s|sec|ms|min|mins|h|hr|hrs|hours|days|mph|kph|kmh|km/h"
     "|W|kW|Hz|kHz|V|C|F|J|kcal|cal|dollars|cents|won"
 )
-"""What may be attached to a number, as in "5km"; other letters make it something else ("5k", "3x", "3D")."""
+"""Units that may follow a number without a space, as in "5km"; other letters do not ("5k", "3x", "3D")."""
 MONEY = re.compile("USD|EUR|GBP|KRW|CAD|AUD")
-"""What may be attached to an amount of money: "$3m" is not three."""
+"""Currency codes that may follow an amount without a space: "$3m" is not three."""
 SCALES = {
     **{"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12},
     **{"십": 10, "백": 100, "천": 1000, "만": 10**4, "억": 10**8, "조": 10**12},
@@ -52,35 +52,35 @@ _JOINED = re.compile(
 )
 ARTICLES = frozenset(("a", "an", "the"))
 LONGEST_WORD = 200
-"""Longer ones are not brought to NFKC: putting a run of n combining marks in order takes n ** 2 steps."""
+"""Longer words are not normalized to NFKC, which takes quadratic time for runs of combining marks."""
 
 
 @dataclass(frozen=True)
 class Numeral:
-    """A place where something is written with digits."""
+    """A number, or another sequence of digits, in a text."""
 
     start: int
-    """Of the sign or currency before it, where there is one."""
+    """Includes a preceding sign or currency."""
     end: int
     value: Fraction | None
-    """None where it is not one number: a list, a range, an unfinished sum, a power, "5k", or one that is too long."""
+    """None if it is not a single number: a list, a range, an unfinished sum, a power, "5k", or too long."""
     other: bool = False
-    """Whether it is no quantity at all: a date, a time, an ordinal, a version, or part of a word ("B2")."""
+    """Whether it is not a quantity: a date, a time, an ordinal, a version, or part of a word ("B2")."""
     scale: int = 1
-    """What a Korean unit such as 만 multiplied it by."""
+    """Factor of a Korean unit such as 만."""
 
 
 def numerals(text: str, start: int, end: int) -> list[Numeral]:
-    """What is written with digits in `text[start:end]`, in order.
+    """Numbers and other sequences of digits in `text[start:end]`, in order.
 
-    Read are: integers; decimals, with a point; thousands in groups of three with commas; signs, also U+2212 and the
+    Supported: integers; decimals, with a point; thousands in groups of three with commas; signs, also U+2212 and the
     en dash, where they touch the number and nothing to subtract from stands before them; currency signs and percent
-    signs, which are part of the place and do not change the value; "3/4", "½", "3 1/2", and LaTeX's frac; "1.5e-3" and
-    "1.5 x 10^-3"; "2 million" and 3만 5천. Any Unicode decimal digits.
+    signs, which are included in the span and do not change the value; "3/4", "½", "3 1/2", and LaTeX's frac; "1.5e-3"
+    and "1.5 x 10^-3"; "2 million" and 3만 5천. Any Unicode decimal digits.
 
-    Numbers joined by a comma, "and", "or", "to", an operator or nothing but a space are a list, a range or a sum that
-    nobody worked out, and "2 hours 30 minutes" is one quantity in two units: each keeps its place and has no value. So
-    has "3,5": a list, or a decimal comma.
+    Numbers joined by a comma, "and", "or", "to", an operator or a space are a list, a range or an unfinished sum, and
+    "2 hours 30 minutes" is one quantity in two units: they have no value. The same holds for "3,5": a list, or a
+    decimal comma.
     """
     found: list[Numeral] = []
     for match in _TOKEN.finditer(text, start, end):
@@ -89,7 +89,7 @@ def numerals(text: str, start: int, end: int) -> list[Numeral]:
 
 
 def exact(text: str) -> Fraction | None:
-    """The number that `text` is, whole: nothing else but spaces and a last full stop; None if it is not one number."""
+    """Value of a text that is a single number, apart from spaces and a final full stop; else None."""
     at, end = len(text) - len(text.lstrip()), len(text.rstrip().removesuffix("."))
     if end - at > 4 * DIGITS:
         return None
@@ -99,7 +99,7 @@ def exact(text: str) -> Fraction | None:
 
 
 def plain(value: Fraction) -> str:
-    """The one way to write `value`: "-1234.5", without zeros that say nothing, or "1/3" if its decimals never end."""
+    """Canonical form of `value`: "-1234.5" without trailing zeros, or "1/3" if the decimals do not terminate."""
     rest, twos, fives = value.denominator, 0, 0
     while rest % 2 == 0:
         rest, twos = rest // 2, twos + 1
@@ -113,29 +113,28 @@ def plain(value: Fraction) -> str:
 
 
 def same_number(a: str, b: str) -> bool:
-    """Whether both are numbers, and the same one: "1,234.50" and "$1234.5", "3/4" and "0.75", "25%" and "25".
+    """Whether both texts are the same number: "1,234.50" and "$1234.5", "3/4" and "0.75", "25%" and "25".
 
-    Exact, by fractions: "0.1" differs from "0.10000000000000001". A text that is not one number whole, such as
-    "42 apples", equals none, itself included. A percent or currency sign is a unit and does not change the value, as
-    GSM8K's own answers leave it out: "25%" is not "0.25", "$5" is "€5".
+    Exact rational comparison: "0.1" differs from "0.10000000000000001". A text that is not a single number, such as
+    "42 apples", equals no text, not even itself. Percent and currency signs are ignored, as in the answers of GSM8K:
+    "25%" is not "0.25", "$5" equals "€5".
     """
     left, right = exact(a), exact(b)
     return left is not None and left == right
 
 
 def same_text(a: str, b: str) -> bool:
-    """Whether both are the same words, whatever their case, punctuation, English articles and spaces.
+    """Whether both texts have the same words, ignoring case, punctuation, English articles and whitespace.
 
-    Source: the official evaluation of SQuAD 1.1, `normalize_answer`. We differ for Unicode: NFKC first (so that
-    decomposed Hangul is Hangul, and full-width letters are letters), case folding and not only lower case, all of
-    Unicode's punctuation and not only ASCII's; and where nothing would be left ("The", "!"), articles and punctuation
-    stay. As there, "-5" and "5" are the same: numbers are for `same_number`.
+    Source: the official evaluation of SQuAD 1.1, `normalize_answer`. Differences for Unicode: NFKC normalization,
+    case folding instead of lower case, Unicode punctuation instead of ASCII; and if nothing remains ("The", "!"),
+    articles and punctuation are kept. As there, "-5" equals "5"; use `same_number` for numbers.
     """
     return normalized(a) == normalized(b)
 
 
 def normalized(text: str) -> str:
-    """What `same_text` compares."""
+    """Normalized form that `same_text` compares."""
     words = [part for word in text.split() for part in _nfkc(word).split()]
     bare = ["".join(one for one in word if not _is_punctuation(one)) for word in words]
     kept = [word for word in bare if word and word not in ARTICLES]
@@ -153,7 +152,7 @@ def _is_punctuation(one: str) -> bool:
 
 
 def _append(found: list[Numeral], one: Numeral, text: str) -> None:
-    """Adds `one`, or makes it and what it is joined to one numeral ("3 1/2") or none."""
+    """Append `one`, or merge it with the previous numeral ("3 1/2"), or remove the value of both."""
     before = found[-1] if found else None
     if before is None or before.other or one.other:
         found.append(one)
@@ -169,7 +168,7 @@ def _append(found: list[Numeral], one: Numeral, text: str) -> None:
 
 
 def _compound(before: Numeral, one: Numeral, text: str) -> Numeral | None:
-    """One numeral of "3 1/2" or 3만 5천; None if they are two."""
+    """Merge "3 1/2" or 3만 5천 to one numeral; None if they are separate."""
     if before.value is None or one.value is None or one.value < 0:
         return None
     korean = before.scale > one.scale and one.value < before.scale
@@ -197,7 +196,7 @@ def _numeral(text: str, floor: int, match: re.Match[str]) -> Numeral:
 
 
 def _lead(text: str, floor: int, start: int) -> tuple[int, int]:
-    """Where a number at `start` begins with its currency and sign, and 1 or -1."""
+    """Start of a number including currency and sign, and its sign as 1 or -1."""
     near = text[max(floor, start - 5) : start]
     found = _LEAD.search(near)
     if found is None:
@@ -239,7 +238,7 @@ def _value(match: re.Match[str]) -> Fraction | None:
 
 
 def _vulgar(core: str) -> Fraction | None:
-    """What "½" or "3½" is."""
+    """Value of "½" or "3½"."""
     whole, part = core[:-1], unicodedata.normalize("NFKC", core[-1]).replace("\u2044", "/")
     if whole and not whole.isdecimal():
         return None

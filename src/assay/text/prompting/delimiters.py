@@ -1,4 +1,4 @@
-"""Text of somebody else's between two marks that it cannot forge, and the id that a judge must repeat."""
+"""Delimiters around untrusted text that the text cannot forge, and the id that a judge must repeat."""
 
 from __future__ import annotations
 
@@ -6,58 +6,58 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
-DIGITS = 8
+ID_DIGITS = 8
 """Hexadecimal digits of an id."""
 NAMES = ("CONVERSATION", "INSTRUCTION", "SOURCE", "TEXT", "ANSWER")
-"""Words that marks begin with."""
+"""First words of delimiters."""
 _MARKS = re.compile(rf"[<\uff1c\ufe64]{{3,}}(?=\W{{0,8}}(?:{'|'.join((*NAMES, 'END'))}))", re.IGNORECASE)
-"""What looks like the beginning of a mark, as written in any width."""
+"""Beginning of a delimiter, also in full-width characters."""
 
-FENCED = re.compile(
-    rf"<<<(\w+(?: [AB])?) ([0-9a-f]{{{DIGITS}}})>>>\n(.*?)\n<<<END OF \1 \2>>>",
+DELIMITED = re.compile(
+    rf"<<<(\w+(?: [AB])?) ([0-9a-f]{{{ID_DIGITS}}})>>>\n(.*?)\n<<<END OF \1 \2>>>",
     re.DOTALL,
 )
-"""Two marks with what stands between them: name, id, text."""
+"""Two delimiters with the text between them; groups: name, id, text."""
 
 
 def item_id(texts: Sequence[str], seed: int) -> str:
-    """8 hexadecimal digits that depend on the texts and the seed, and that none of the texts holds, in either case.
+    """Id of 8 hexadecimal digits derived from the texts and the seed; it occurs in none of the texts, in either case.
 
-    Who writes a text cannot put its id into it: that makes it another text, and an id that is there after all, by luck
-    or by search, is passed over for the next.
+    The author of a text cannot include its id: a change of the text changes the id, and an id that occurs in a text by
+    chance is skipped.
     """
-    return next(own for own in _ids(texts, seed) if not any(own in text.casefold() for text in texts))
+    return next(one for one in _ids(texts, seed) if not any(one in text.casefold() for text in texts))
 
 
-def fence(name: str, text: str, own: str) -> str:
-    """`text` between two marks that hold the id `own`; what looks like such a mark in it is taken apart."""
-    assert name.split()[0] in NAMES, "marks begin with words that are looked for in texts"
-    return f"<<<{name} {own}>>>\n{neutral(text)}\n<<<END OF {name} {own}>>>"
+def delimit(name: str, text: str, id_: str) -> str:
+    """Enclose `text` in two delimiters with the id; delimiters inside of the text are escaped."""
+    assert name.split()[0] in NAMES, "only delimiters with known names are escaped in texts"
+    return f"<<<{name} {id_}>>>\n{escape_delimiters(text)}\n<<<END OF {name} {id_}>>>"
 
 
-def fenced(prompt: str) -> tuple[str, dict[str, str]]:
-    """The id of a judging prompt, and what stands between its marks, by their names: for judges that are code.
+def delimited_texts(prompt: str) -> tuple[str, dict[str, str]]:
+    """The id of a judge prompt, and its delimited texts by name; for judges implemented in code.
 
     Raises:
-        ValueError: There are no marks.
+        ValueError: There are no delimiters.
     """
-    found = list(FENCED.finditer(prompt))
-    if not found:
-        raise ValueError(f"There is no text between marks in {prompt[:60]!r}.")
-    return found[0][2], {one[1]: one[3] for one in found}
+    matches = list(DELIMITED.finditer(prompt))
+    if not matches:
+        raise ValueError(f"No delimited text in {prompt[:60]!r}.")
+    return matches[0][2], {one[1]: one[3] for one in matches}
 
 
-def neutral(text: str) -> str:
-    """`text` with spaces inside what looks like the brackets of a mark; other brackets, as in code, stay."""
+def escape_delimiters(text: str) -> str:
+    """Insert spaces into the brackets of delimiters in `text`; other brackets, as in code, stay."""
     return _MARKS.sub(lambda found: " ".join(found[0]), text)
 
 
 def _ids(texts: Sequence[str], seed: int) -> Iterator[str]:
-    whole = hashlib.sha256(str(seed).encode())
+    digest = hashlib.sha256(str(seed).encode())
     for text in texts:
-        # Each text by its own digest: else a character that moves from one to the next would change nothing.
-        whole.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+        # One digest per text: concatenation would hide a character that moves from one text to the next.
+        digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     nth = 0
     while True:
-        yield hashlib.sha256(f"{whole.hexdigest()} {nth}".encode()).hexdigest()[:DIGITS]
+        yield hashlib.sha256(f"{digest.hexdigest()} {nth}".encode()).hexdigest()[:ID_DIGITS]
         nth += 1

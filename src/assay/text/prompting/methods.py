@@ -1,7 +1,4 @@
-"""A question made into a prompt: plainly, or as turns of a conversation, with examples or without.
-
-Pure: no model is called here. A method of two calls gives its second prompt from the first answer.
-"""
+"""Prompting methods: prompts of zero-shot, few-shot and chain-of-thought prompting; no model is called here."""
 
 from __future__ import annotations
 
@@ -21,74 +18,74 @@ Layout: TypeAlias = Literal["turns", "message", "plain"]
 Pick: TypeAlias = Literal["first", "nearest"]
 Kind: TypeAlias = Literal["number", "choice", "yes-no", "text"]
 Prompt: TypeAlias = str | tuple[Message, ...]
-"""As `TextRequest` takes it."""
+"""Prompt of a `TextRequest`: text or conversation."""
 METHODS = ("zero-shot", "few-shot", "chain-of-thought", "zero-shot-cot")
-SHOWING = ("few-shot", "chain-of-thought")
-"""Methods that show examples."""
+FEW_SHOT_METHODS = ("few-shot", "chain-of-thought")
+"""Methods with examples."""
 
 
 @dataclass(frozen=True)
 class FewShotExample:
-    """A question that is answered already."""
+    """A question with its answer."""
 
     question: str
     answer: str
-    """Only the answer: "42", "B", "yes"."""
+    """The answer alone: "42", "B", "yes"."""
     reasoning: str = ""
-    """What leads to it, in sentences; chain-of-thought needs it, no other method shows it."""
+    """Reasoning that leads to the answer; required and used by chain-of-thought only."""
 
 
 @dataclass(frozen=True)
 class PromptWording:
-    """The words between the words: English, and of the papers, unless told otherwise.
+    """Fixed parts of a prompt; the default is the English wording of the papers.
 
     Raises:
-        ValueError: `declared` has no {answer}.
+        ValueError: `declared` does not contain {answer}.
     """
 
     question: str = "Q: "
     answer: str = "A:"
-    """A space follows before an answer; nothing where the model is to go on."""
+    """Followed by a space before an answer, and by nothing at the end of the prompt."""
     between: str = "\n\n"
-    """Between the instruction, the examples and the question."""
+    """Separator of instruction, examples and question."""
     declared: str = "The answer is {answer}."
-    """How the answer of an example ends its reasoning; see `declarations` for what is read back."""
+    """Last sentence of the reasoning of an example; `declarations` parses such sentences."""
     think: str = "Let's think step by step."
     conclude: str = ""
-    """What asks for the answer after the thinking; empty for what `trigger` says."""
+    """Answer trigger of the second call; by default `Prompting.trigger`."""
 
     def __post_init__(self) -> None:
         if "{answer}" not in self.declared:
-            raise ValueError(f"PromptWording.declared must hold {{answer}}, was {self.declared!r}.")
+            raise ValueError(f"PromptWording.declared must contain {{answer}}, was {self.declared!r}.")
 
 
 @dataclass(frozen=True)
 class Prompting:
-    """One way to ask.
+    """Settings of a prompting method.
 
     * zero-shot: the question alone.
     * few-shot: after `shots` examples with their answers (Brown et al. 2020).
     * chain-of-thought: after `shots` examples with reasoning and answer (Wei et al. 2022, section 2).
-    * zero-shot-cot: in two calls: the model is made to think, then asked for the answer (Kojima et al. 2022,
+    * zero-shot-cot: two calls: the model reasons step by step, then is asked for the answer (Kojima et al. 2022,
       section 3).
 
     Raises:
-        ValueError: A value lies outside its range, or belongs to another method.
+        ValueError: A value is out of range, or does not apply to the method.
     """
 
     method: Method = "zero-shot"
     shots: int = 0
-    """Examples shown: 1 or more where the method shows any, else 0."""
+    """Number of examples: 1 or more for few-shot and chain-of-thought, else 0."""
     pick: Pick = "first"
-    """The first ones given, or those most like the question, the most like last."""
+    """Selection of examples: the first ones, or the nearest to the question with the nearest last."""
     kind: Kind = "text"
-    """What sort of answer is wanted."""
+    """Answer kind."""
     choices: int = 0
-    """How many letters there are to choose from; 2 to 26 with the kind "choice", else 0."""
+    """Number of choices: 2 to 26 with the kind "choice", else 0."""
     layout: Layout = "turns"
-    """Turns of a conversation, the examples as earlier ones; one message of the user; or plain words to go on from."""
+    """Conversation with examples as earlier turns; a single user message; or plain text to continue."""
     instruction: str = ""
-    """Comes first; in turns it is the system's message, which some models' templates refuse: use "message" for them."""
+    """First part of the prompt; with "turns" a system message, which the chat templates of some models reject."""
     wording: PromptWording = field(default_factory=PromptWording)
 
     def __post_init__(self) -> None:
@@ -100,95 +97,93 @@ class Prompting:
         ):
             if value not in known:
                 raise ValueError(f"Prompting.{name} must be one of {', '.join(known)}, was {value!r}.")
-        if (self.shots > 0) != (self.method in SHOWING) or self.shots < 0:
-            least = "1 or more" if self.method in SHOWING else "0"
-            raise ValueError(f"Prompting.shots must be {least} with {self.method!r}, was {self.shots}.")
+        if (self.shots > 0) != (self.method in FEW_SHOT_METHODS) or self.shots < 0:
+            expected = "1 or more" if self.method in FEW_SHOT_METHODS else "0"
+            raise ValueError(f"Prompting.shots must be {expected} with {self.method!r}, was {self.shots}.")
         if (self.choices != 0) != (self.kind == "choice") or self.choices not in (0, *range(2, len(LETTERS) + 1)):
             raise ValueError(f"Prompting.choices must be 2 to 26 with 'choice' and 0 without, was {self.choices}.")
 
     @property
     def steps(self) -> int:
-        """How many calls it takes: 2 for zero-shot chain-of-thought, else 1."""
+        """Number of calls: 2 for zero-shot chain-of-thought, else 1."""
         return 2 if self.method == "zero-shot-cot" else 1
 
     @property
     def trigger(self) -> str:
-        """What asks for the answer in the second call.
+        """Answer trigger of the second call, by answer kind.
 
-        Source: Kojima et al. 2022, appendix A.5, and the official code; by the kind of answer, the letters by number.
+        Source: Kojima et al. 2022, appendix A.5, and the official code.
         """
         among = f"among {LETTERS[0]} through {LETTERS[max(self.choices, 1) - 1]}, the answer is"
-        usual = {
+        triggers = {
             "number": "the answer (arabic numerals) is",
             "choice": among,
             "yes-no": "the answer (Yes or No) is",
             "text": "the answer is",
         }
-        return self.wording.conclude or f"Therefore, {usual[self.kind]}"
+        return self.wording.conclude or f"Therefore, {triggers[self.kind]}"
 
     @property
     def stop(self) -> tuple[str, ...]:
-        """For `Decoding.stop`: a model that goes on from plain words may ask itself the next question."""
-        mark = self.wording.question.strip()
-        return (f"\n{mark}",) if mark and self.layout == "plain" else ()
+        """Stop strings for `Decoding.stop`: a model that continues plain text may write the next question."""
+        prefix = self.wording.question.strip()
+        return (f"\n{prefix}",) if prefix and self.layout == "plain" else ()
 
 
 def multiple_choice(question: str, texts: Sequence[str], letters: Sequence[str] = LETTERS) -> str:
-    """`question` with its choices under it, "(A) Mars", one a line.
+    """The question followed by its choices, "(A) Mars", one per line.
 
     Raises:
-        ValueError: There are fewer than two choices, more than letters, or one is blank.
+        ValueError: There are fewer than two choices or more than letters, or a choice is blank.
     """
     if not 2 <= len(texts) <= len(letters) or not all(text.strip() for text in texts):
         raise ValueError(f"Choices must be 2 to {len(letters)} texts, none of them blank, had {list(texts)!r}.")
     return "\n".join([question, *(f"({letter}) {text}" for letter, text in zip(letters, texts, strict=False))])
 
 
-def examples_for(
+def select_examples(
     prompting: Prompting,
     question: str,
     pool: Sequence[FewShotExample],
     near: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
 ) -> tuple[FewShotExample, ...]:
-    """The examples that are shown before `question`, out of `pool`, in the order in which they are shown.
+    """Select the examples for `question` from `pool`, in prompt order.
 
-    Never the question itself: an example that asks the same, whatever its case and spaces, is passed over. With
-    "nearest", `near` holds the embedding of the question (d,) and those of the pool (n, d); the highest cosines are
-    taken, the first of equals, and the nearest comes last, next to the question. With "first" it is not looked at.
+    Examples with the same question, ignoring case and whitespace, are excluded. With "nearest", `near` holds the
+    embeddings of the question (d,) and of the pool (n, d); the examples with the highest cosine similarity are
+    selected, the first of equals, in ascending order. With "first", `near` is ignored.
 
     Raises:
-        ValueError: There are fewer examples than shots beside the question; one has no reasoning though the method
-            shows it; embeddings are missing, do not fit, are not finite, or have no length.
+        ValueError: There are fewer other examples than shots; an example lacks the reasoning of chain-of-thought; or
+            the embeddings are missing, not finite, zero, or of the wrong shape.
     """
     others = [at for at, example in enumerate(pool) if _folded(example.question) != _folded(question)]
     if len(others) < prompting.shots:
-        raise ValueError(f"Needed {prompting.shots} examples beside the question, had {len(others)}.")
+        raise ValueError(f"{prompting.shots} examples other than the question are needed, got {len(others)}.")
     if prompting.shots and prompting.pick == "nearest":
         cosines = _cosines(near, len(pool))[others]
         order = np.argsort(-cosines, kind="stable")[: prompting.shots]
         others = [others[at] for at in order[::-1]]
-    picked = tuple(pool[at] for at in others[: prompting.shots])
-    if prompting.method == "chain-of-thought" and (bare := [one for one in picked if not one.reasoning.strip()]):
-        raise ValueError(
-            f"Chain-of-thought needs the reasoning of each example; there is none for {bare[0].question!r}."
-        )
-    return picked
+    selected = tuple(pool[at] for at in others[: prompting.shots])
+    if prompting.method == "chain-of-thought" and (bare := [one for one in selected if not one.reasoning.strip()]):
+        raise ValueError(f"Chain-of-thought needs the reasoning of each example; {bare[0].question!r} has none.")
+    return selected
 
 
 def render(prompting: Prompting, question: str, examples: Sequence[FewShotExample] = ()) -> Prompt:
-    """The prompt of the first call; `examples` as `examples_for` gives them.
+    """Prompt of the first call, with the examples of `select_examples`.
 
-    Plain, and one message with examples: instruction, examples and question with `between` between them, each
-    "Q: ...", a new line, "A: ..."; the last "A:" is left open, or goes on with "Let's think step by step.". One message
-    without examples: instruction and question as they are. In turns an example is a message of the user and one of the
-    assistant. In a conversation the model is told to think after the question, by the user, since a conversation
-    cannot in general be gone on with in the middle of an answer; there we differ from Kojima et al.
+    "plain", and "message" with examples: instruction, examples and question separated by `between`, each as "Q: ...", a
+    new line, "A: ..."; the last "A:" is empty, or followed by "Let's think step by step.". "message" without examples:
+    instruction and question unchanged. "turns": an example is a user and an assistant message. In conversations the
+    user asks for step-by-step reasoning after the question, unlike in Kojima et al., since an assistant message cannot
+    be continued in general.
 
     Raises:
-        ValueError: There are not as many examples as shots.
+        ValueError: The number of examples differs from the number of shots.
     """
     if len(examples) != prompting.shots:
-        raise ValueError(f"Needed {prompting.shots} examples, had {len(examples)}.")
+        raise ValueError(f"Expected {prompting.shots} examples, got {len(examples)}.")
     wording, thinking = prompting.wording, prompting.method == "zero-shot-cot"
     if prompting.layout == "plain":
         return _plain(prompting, question, examples) + (f" {wording.think}" if thinking else "")
@@ -206,20 +201,20 @@ def render(prompting: Prompting, question: str, examples: Sequence[FewShotExampl
     return (Message("user", wording.between.join(filter(None, (prompting.instruction, asked)))),)
 
 
-def second_step(prompting: Prompting, first: Prompt, answer: str) -> Prompt:
-    """The prompt of the second call, from that of the first and what the model answered.
+def second_prompt(prompting: Prompting, first: Prompt, answer: str) -> Prompt:
+    """Prompt of the second call, from the first prompt and its answer.
 
-    Plain: the first prompt, the answer, a new line and `trigger`, for the model to go on from; read what comes with
-    `continues=True`. A space stands before the answer where a server cut it off. In a conversation the answer is the
-    assistant's turn and `trigger` the user's next.
+    Plain text: the first prompt, the answer, a new line and `trigger`; extract the answer with `continues=True`. A
+    space before the answer is restored if the server stripped it. Conversation: the answer as assistant message,
+    then `trigger` as user message.
 
     Raises:
-        ValueError: The method takes one call.
+        ValueError: The method has one call only.
 
     Source: Kojima et al. 2022, section 3 (second prompt), and the official code, which has a space before the new line.
     """
     if prompting.steps < 2:
-        raise ValueError(f"{prompting.method!r} takes one call.")
+        raise ValueError(f"{prompting.method!r} has one call only.")
     if isinstance(first, str):
         return f"{first}{'' if answer[:1].isspace() else ' '}{answer.rstrip()}\n{prompting.trigger}"
     return (*first, Message("assistant", answer), Message("user", prompting.trigger))
@@ -227,12 +222,12 @@ def second_step(prompting: Prompting, first: Prompt, answer: str) -> Prompt:
 
 def _plain(prompting: Prompting, question: str, examples: Sequence[FewShotExample]) -> str:
     wording = prompting.wording
-    shown = [
+    solved = [
         f"{wording.question}{example.question}\n{wording.answer} {_answered(prompting, example)}"
         for example in examples
     ]
     asked = f"{wording.question}{question}\n{wording.answer}"
-    return wording.between.join([*filter(None, [prompting.instruction]), *shown, asked])
+    return wording.between.join([*filter(None, [prompting.instruction]), *solved, asked])
 
 
 def _answered(prompting: Prompting, example: FewShotExample) -> str:
@@ -246,16 +241,16 @@ def _folded(question: str) -> str:
 
 
 def _cosines(near: tuple[npt.ArrayLike, npt.ArrayLike] | None, n: int) -> npt.NDArray[np.float64]:
-    """(n,): of the question with each of the pool."""
+    """(n,): cosine similarity of the question with each example."""
     if near is None:
         raise ValueError("Nearest examples need the embeddings of the question and of the pool.")
-    one, many = np.asarray(near[0], dtype=np.float64), np.asarray(near[1], dtype=np.float64)
-    if one.ndim != 1 or many.shape != (n, len(one)):
-        raise ValueError(f"Embeddings must be (d,) and ({n}, d), were {one.shape} and {many.shape}.")
-    rows = np.vstack([one, many])
-    lengths = np.linalg.norm(rows, axis=1)
-    if not (np.isfinite(rows).all() and (lengths > 0).all()):
-        raise ValueError("Embeddings must be finite, and none of them zero.")
-    rows /= lengths[:, None]
+    question, pool = np.asarray(near[0], dtype=np.float64), np.asarray(near[1], dtype=np.float64)
+    if question.ndim != 1 or pool.shape != (n, len(question)):
+        raise ValueError(f"Embeddings must be (d,) and ({n}, d), were {question.shape} and {pool.shape}.")
+    rows = np.vstack([question, pool])
+    norms = np.linalg.norm(rows, axis=1)
+    if not (np.isfinite(rows).all() and (norms > 0).all()):
+        raise ValueError("Embeddings must be finite and not zero.")
+    rows /= norms[:, None]
     cosines: npt.NDArray[np.float64] = rows[1:] @ rows[0]
     return cosines

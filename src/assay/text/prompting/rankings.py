@@ -1,7 +1,7 @@
-"""What rankers say of two answers, and what comes of it when several are asked.
+"""Rankings of two answers by rankers, and their consensus.
 
-A pair is a task or dialogue with the fields `chosen` and `rejected`, two answers. Its field `verdict` is empty where
-rankers preferred `chosen`; else it is one of `SENTENCES`, and the two are only the first and the second answer.
+A preference pair is a task or dialogue with two answers in the fields `chosen` and `rejected`. Its field `verdict` is
+empty if the rankers prefer `chosen`; else it is one of `SENTENCES`, and the order of the answers has no meaning.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SENTENCES: Mapping[str, str] = {
     ONE_SIDED: "The two answers are to different prompts.",
     UNREADABLE: "The dialogue cannot be read.",
 }
-"""Verdict to what it says."""
+"""Explanation of each verdict."""
 FIELDS = (
     "chosen",
     "rejected",
@@ -38,89 +38,88 @@ FIELDS = (
     "chosen_whole",
     "rejected_whole",
 )
-"""What a pair has beside its prompt; all of it text, "" where it is not known."""
+"""Fields of a pair in addition to its prompt; texts, "" if unknown."""
 Side: TypeAlias = Literal["first", "second", "tie", "conflict"]
 Agree: TypeAlias = Literal["all", "majority"]
 SIDES: tuple[Side, ...] = ("first", "second", "tie", "conflict")
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """What one ranker says of two answers, or why it says nothing."""
+class Ranking:
+    """Ranking of two answers by one ranker, or the reason why there is none."""
 
     first: float | None = None
-    """Its number for the first answer, on its own scale; None where it could not say."""
+    """Score of the first answer on the scale of the ranker; None if it gave none."""
     second: float | None = None
     better: float = 0.0
-    """By how much the first is better: above 0 also where a lower number is the better one."""
+    """Difference of the scores; above 0 if the first answer is better, also on scales where lower is better."""
     prefers: Side = "tie"
     orders: tuple[float, float] | None = None
-    """Of a judge that saw both orders: the worth of the first answer in each, 0 to 1."""
+    """For a judge with both orders: score of the first answer in each order, 0 to 1."""
     why: str = ""
-    """It says nothing for this reason."""
+    """Reason why there is no ranking."""
 
     @property
     def says(self) -> bool:
-        """Whether it says anything."""
+        """Whether there is a ranking."""
         return self.first is not None
 
     @property
-    def turned(self) -> Opinion:
-        """The same of the answers the other way round."""
+    def turned(self) -> Ranking:
+        """The ranking of the answers in the other order."""
         sides: Mapping[Side, Side] = {"first": "second", "second": "first"}
         orders = None if self.orders is None else (1 - self.orders[0], 1 - self.orders[1])
         prefers = sides.get(self.prefers, self.prefers)
-        return Opinion(self.second, self.first, -self.better, prefers, orders, self.why)
+        return Ranking(self.second, self.first, -self.better, prefers, orders, self.why)
 
 
-def pointwise(first: float, second: float, *, lower: bool = False, least: float = 0.0) -> Opinion:
-    """Of a ranker that gives each answer a number; a difference below `least` is a tie."""
+def pointwise(first: float, second: float, *, lower: bool = False, least: float = 0.0) -> Ranking:
+    """Ranking by the scores of both answers; a difference below `least` is a tie."""
     better = second - first if lower else first - second
     prefers: Side = "tie" if not better or abs(better) < least else "first" if better > 0 else "second"
-    return Opinion(first, second, better, prefers)
+    return Ranking(first, second, better, prefers)
 
 
-def pairwise(worth: float, orders: tuple[float, float] | None = None) -> Opinion:
-    """Of a judge that says what the first answer is worth beside the second, 0 to 1; 1/2 is a tie.
+def pairwise(preference: float, orders: tuple[float, float] | None = None) -> Ranking:
+    """Ranking by a pairwise comparison: `preference` for the first answer, 0 to 1; 1/2 is a tie.
 
-    Where it saw both orders and they disagree, it is at odds with itself: a conflict, and no tie.
+    If both orders were judged and disagree (position inconsistency), the result is a conflict and not a tie.
     """
-    apart = orders is not None and orders[0] != orders[1]
-    prefers: Side = "conflict" if apart else "tie" if worth == 0.5 else "first" if worth > 0.5 else "second"
-    return Opinion(worth, 1 - worth, 2 * worth - 1, prefers, orders)
+    inconsistent = orders is not None and orders[0] != orders[1]
+    winner: Side = "tie" if preference == 0.5 else "first" if preference > 0.5 else "second"
+    prefers: Side = "conflict" if inconsistent else winner
+    return Ranking(preference, 1 - preference, 2 * preference - 1, prefers, orders)
 
 
-def settled(opinions: Sequence[Opinion], agree: Agree = "all") -> Side | Literal["unranked"]:
-    """What rankers together say of two answers.
+def consensus(rankings: Sequence[Ranking], agree: Agree = "all") -> Side | Literal["unranked"]:
+    """Answer preferred by all rankers, or with "majority" by more than half of them; missing rankings are excluded.
 
-    Those that could say nothing are left out. With "all" every other one must prefer the same answer; with "majority"
-    more than half of them. Else it is a conflict where somebody prefers either answer, or is at odds with himself, and
-    a tie where not.
+    Without a consensus: "conflict" if both answers are preferred by some ranker or a ranker has a conflict, else "tie".
     """
-    said = [one.prefers for one in opinions if one.says]
-    if not said:
+    preferred = [one.prefers for one in rankings if one.says]
+    if not preferred:
         return "unranked"
-    needed = len(said) if agree == "all" else len(said) // 2 + 1
+    needed = len(preferred) if agree == "all" else len(preferred) // 2 + 1
     for side in SIDES[:2]:
-        if said.count(side) >= needed:
+        if preferred.count(side) >= needed:
             return side
-    return "conflict" if "conflict" in said or {"first", "second"} <= set(said) else "tie"
+    return "conflict" if "conflict" in preferred or {"first", "second"} <= set(preferred) else "tie"
 
 
-def net(opinions: Sequence[Opinion]) -> float:
-    """How many more prefer the first answer than the second, as a share of those who could say: -1 to 1."""
-    said = [one.prefers for one in opinions if one.says]
-    return (said.count("first") - said.count("second")) / len(said) if said else 0.0
+def net_preference(rankings: Sequence[Ranking]) -> float:
+    """Fraction of rankers that prefer the first answer minus the fraction that prefer the second, -1 to 1."""
+    preferred = [one.prefers for one in rankings if one.says]
+    return (preferred.count("first") - preferred.count("second")) / len(preferred) if preferred else 0.0
 
 
-def write_rankings(opinions: Mapping[str, Opinion]) -> str:
-    """The field `rankings` of a pair whose first answer is `chosen`: ranker to what it says.
+def write_rankings(rankings: Mapping[str, Ranking]) -> str:
+    """Serialize rankings by ranker for the field `rankings` of a pair whose first answer is `chosen`.
 
     Example: {"likes": {"chosen": 0.7, "rejected": 0.2, "prefers": "chosen"}, "judge": {"why": "unparsed: ..."}}
     """
     names = {"first": "chosen", "second": "rejected"}
     rows: dict[str, Any] = {}
-    for name, one in opinions.items():
+    for name, one in rankings.items():
         rows[name] = {"why": one.why}
         if one.says:
             prefers = names.get(one.prefers, one.prefers)
@@ -130,16 +129,16 @@ def write_rankings(opinions: Mapping[str, Opinion]) -> str:
     return json.dumps(rows, ensure_ascii=False) if rows else ""
 
 
-def read_rankings(text: str, owner: str = "") -> dict[str, Opinion]:
-    """What `write_rankings` has written; nothing where it is blank. How much better is not among it.
+def read_rankings(text: str, owner: str = "") -> dict[str, Ranking]:
+    """Parse the output of `write_rankings`, which has no `better`; empty if blank.
 
     Raises:
-        FieldError: It is something else; `owner` is the sample's id, for the message.
+        FieldError: The text is not valid; `owner` is the id of the sample, for the message.
     """
     if not text.strip():
         return {}
     try:
-        return {str(name): _opinion(row) for name, row in json.loads(text).items()}
+        return {str(name): _ranking(row) for name, row in json.loads(text).items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FieldError(
             f"The rankings of pair {owner} cannot be read.",
@@ -147,10 +146,10 @@ def read_rankings(text: str, owner: str = "") -> dict[str, Opinion]:
         ) from error
 
 
-def _opinion(row: Mapping[str, Any]) -> Opinion:
+def _ranking(row: Mapping[str, Any]) -> Ranking:
     if "why" in row:
-        return Opinion(why=str(row["why"]))
+        return Ranking(why=str(row["why"]))
     sides: Mapping[str, Side] = {"chosen": "first", "rejected": "second", "tie": "tie", "conflict": "conflict"}
     one, two = (float(value) for value in row["orders"]) if "orders" in row else (0.0, 0.0)
     orders = (one, two) if "orders" in row else None
-    return Opinion(float(row["chosen"]), float(row["rejected"]), prefers=sides[row["prefers"]], orders=orders)
+    return Ranking(float(row["chosen"]), float(row["rejected"]), prefers=sides[row["prefers"]], orders=orders)

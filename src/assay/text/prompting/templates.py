@@ -1,4 +1,4 @@
-"""Words into prompts: slots filled, articles right, no double spaces."""
+"""Prompt templates with slots: fills them, adapts the article, and removes double spaces."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from string import Formatter
 
 MARK = "\x00"
-"""Stands before each word that came from a slot: an article of the template's own text is left as it is."""
+"""Marks words from slots: articles before other words of the template are not changed."""
 ARTICLE = re.compile(rf"\b([Aa])n? (?={MARK})")
 AN = re.compile(r"(?!uni|eu|one\b|use)[aeiou]|hour|honest|heir", re.IGNORECASE)
-"""What "an" stands before, near enough: by ear, not by letter, for the commonest exceptions."""
+"""Beginnings of words that take "an": vowels, with the most common exceptions by pronunciation."""
 
 
-def slots_of(template: str) -> tuple[str, ...]:
-    """The names of the `{slots}` in a template.
+def template_slots(template: str) -> tuple[str, ...]:
+    """Names of the `{slots}` of a template.
 
     Raises:
-        ValueError: Braces that do not match, or a slot without a name, or with a format or conversion.
+        ValueError: Braces do not match, or a slot has no name, a format or a conversion.
     """
     names = []
     for _, name, spec, conversion in Formatter().parse(template):
@@ -30,9 +30,9 @@ def slots_of(template: str) -> tuple[str, ...]:
 
 
 def fill(template: str, words: Mapping[str, str]) -> str:
-    """`template` with `words` in its slots; "a" or "an" before a slot suits the word that comes after it.
+    """Fill the slots of `template` with `words`; "a" or "an" before a slot is adapted to the next word.
 
-    An empty word leaves no gap: "a {tone} {label}" without a tone is "an ankle boot".
+    An empty word leaves no double space: "a {tone} {label}" without a tone is "an ankle boot".
     """
     text = template.format(**{name: f"{MARK}{word}" if word else "" for name, word in words.items()})
     marked = " ".join(text.split())

@@ -15,7 +15,7 @@ from assay.core.lab import Lab
 from assay.core.model_kinds import AnswerMomentsModel
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.answers.semantic_entropy import grouped, semantic_entropy
+from assay.text.answers.aggregation import semantic_clusters, semantic_entropy
 from assay.text.instructions.form import split_sentences
 
 Measure: TypeAlias = Literal["agreement", "semantic-entropy", "discrete-entropy"]
@@ -156,7 +156,7 @@ class Consistency:
             ways = ((texts[one], texts[other]), (texts[other], texts[one]))
             return texts[one] == texts[other] or all(_read(read, way).entailed >= self.threshold for way in ways)
 
-        groups = grouped(len(drawn), same)
+        groups = semantic_clusters(len(drawn), same)
         likely = [answer.log_prob / answer.tokens for answer in drawn if answer.log_prob is not None and answer.tokens]
         discrete = semantic_entropy(groups)
         weighed = semantic_entropy(groups, likely) if len(likely) == len(drawn) else discrete

@@ -12,7 +12,7 @@ from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale
-from assay.text.answers.grades import Grades
+from assay.text.answers.judgments import Grades
 from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import By, JudgeQuestion, Rated, Rubric, rating_question
 

@@ -13,7 +13,7 @@ from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.answers.verdicts import PairJudgment
+from assay.text.answers.judgments import PairJudgment
 from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.judge_prompts import By, JudgeQuestion, Pair, pair_judgments, pair_questions
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.text.answers.refusals import declining
+from assay.text.answers.refusals import refusal_phrase
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ class Refusal:
 def _one(text: str) -> Outcome:
     if not text.strip():
         return Unscored("not_applicable", "The answer is empty.")
-    words = declining(text)
+    words = refusal_phrase(text)
     return Score(1.0, f"declines: {words!r}") if words else Score(0.0, "no words that decline")

@@ -23,7 +23,7 @@ Grader = Literal["assay", "text", "harness"]
 
 
 @dataclass(frozen=True)
-class EvalMeasure:
+class EvalMetric:
     """A metric: one number per answer, averaged per cell."""
 
     name: str
@@ -36,8 +36,8 @@ class EvalMeasure:
     grader: Grader = "assay"
 
 
-ACCURACY = EvalMeasure("accuracy", low=0.0, high=1.0)
-MASS = EvalMeasure(
+ACCURACY = EvalMetric("accuracy", low=0.0, high=1.0)
+MASS = EvalMetric(
     "mass", "normalized probability mass of the correct choices (TruthfulQA MC2), 0 to 1.", low=0.0, high=1.0
 )
 BUILDERS: Mapping[str, tuple[str, Callable[[str, tuple[str, ...]], Scorer]]] = {
@@ -66,7 +66,7 @@ BUILDERS: Mapping[str, tuple[str, Callable[[str, tuple[str, ...]], Scorer]]] = {
 WRITTEN = ("accuracy", *BUILDERS)
 
 
-def text_measure(name: str) -> EvalMeasure | None:
+def text_metric(name: str) -> EvalMetric | None:
     """Parse the name of a text metric, such as "rouge-l", "bleu:zh" or "cosine:REF"; None for other names.
 
     Raises:
@@ -83,7 +83,7 @@ def text_measure(name: str) -> EvalMeasure | None:
         raise UserError(f"{name!r} needs a sentence encoder after the colon.", hint=f"'cosine' alone uses {EMBEDDER}.")
     description, build = BUILDERS[kind]
     scale = build(value, ("answer",)).scale
-    return EvalMeasure(name, description, low=scale.low, high=scale.high, grader="text")
+    return EvalMetric(name, description, low=scale.low, high=scale.high, grader="text")
 
 
 def reference_answers(item: Sample) -> list[str]:
@@ -92,17 +92,17 @@ def reference_answers(item: Sample) -> list[str]:
     return [item.text("answer"), *(item.text(name) for name in names if name in item.fields)]
 
 
-def check_measure(measure: EvalMeasure, lab: Lab) -> None:
+def check_metric(metric: EvalMetric, lab: Lab) -> None:
     """Load the models that the metric needs, before any model is asked.
 
     Raises:
         ModelError: There is no such sentence encoder.
     """
-    if measure.grader == "text":
-        _scorer(measure, 1).score([], lab)
+    if metric.grader == "text":
+        _scorer(metric, 1).score([], lab)
 
 
-def text_scores(measure: EvalMeasure, items: Sequence[Sample], texts: Sequence[str], lab: Lab) -> list[Outcome]:
+def text_scores(metric: EvalMetric, items: Sequence[Sample], texts: Sequence[str], lab: Lab) -> list[Outcome]:
     """Score each text against the reference answers of its item.
 
     Returns:
@@ -113,11 +113,11 @@ def text_scores(measure: EvalMeasure, items: Sequence[Sample], texts: Sequence[s
         Sample({"text": text, **{f"reference{nth}": one for nth, one in enumerate(fields)}})
         for text, fields in zip(texts, references, strict=True)
     ]
-    outcomes = _scorer(measure, max(map(len, references), default=1)).score(samples, lab)
+    outcomes = _scorer(metric, max(map(len, references), default=1)).score(samples, lab)
     empty = Unscored("unparsed", "the answer is empty")
     return [outcome if text.strip() else empty for text, outcome in zip(texts, outcomes, strict=True)]
 
 
-def _scorer(measure: EvalMeasure, references: int) -> Scorer:
-    kind, _, value = measure.name.partition(":")
+def _scorer(metric: EvalMetric, references: int) -> Scorer:
+    kind, _, value = metric.name.partition(":")
     return BUILDERS[kind][1](value, tuple(f"reference{nth}" for nth in range(references)))

@@ -1,4 +1,4 @@
-"""Written answers beside reference texts: what is counted, and that more measures ask nobody."""
+"""Written answers beside reference texts: what is counted, and that more metrics ask nobody."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def run(folder: Path, chosen: Sequence[EvalCell], **pupils: Pupil) -> list[Evalu
 def test_each_measure_reads_the_same_answers(tmp_path: Path) -> None:
     pupil = Pupil()
     names = ("rouge-l", "rouge-1", "chrf", "bleu", "accuracy")
-    filled = run(tmp_path, cells(["a"], [task_of(tmp_path)], measures=names), a=pupil)
+    filled = run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=names), a=pupil)
     assert pupil.asked == len(ROWS)
     wanted = {
         "rouge-l": [rouge(said, refs, ["rougeL"])["rougeL"].f for said, refs in pairs()],
@@ -84,11 +84,11 @@ def test_each_measure_reads_the_same_answers(tmp_path: Path) -> None:
     }
     for one in filled:
         scores = [outcome.value for outcome in one.outcomes[:3] if isinstance(outcome, Score)]
-        assert scores == pytest.approx(wanted[one.cell.measure.name])
+        assert scores == pytest.approx(wanted[one.cell.metric.name])
     assert wanted["rouge-l"][0] == 1.0  # by its second reference
 
     before = pupil.asked
-    run(tmp_path, cells(["a"], [task_of(tmp_path)], measures=["rouge-2"]), a=pupil)
+    run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=["rouge-2"]), a=pupil)
     assert pupil.asked == before + 1  # what had no answer, and nothing else
 
 
@@ -99,7 +99,7 @@ def pairs() -> list[tuple[str, list[str]]]:
 
 
 def test_an_empty_answer_counts_0_and_what_cannot_be_measured_is_left_out(tmp_path: Path) -> None:
-    (filled,) = run(tmp_path, cells(["a"], [task_of(tmp_path)], measures=["rouge-l"]), a=Pupil())
+    (filled,) = run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=["rouge-l"]), a=Pupil())
     found = result(filled)
     assert [type(one) for one in filled.outcomes] == [Score] * 3 + [Unscored] * 3
     assert (found.n, found.scored, found.unparsed, found.failed) == (6, 3, 1, 2)
@@ -117,10 +117,10 @@ def test_an_empty_answer_counts_0_and_what_cannot_be_measured_is_left_out(tmp_pa
 
 
 def test_nothing_shared_is_no_proof_of_nothing(tmp_path: Path) -> None:
-    """Where all are 0 the bootstrap has no width; Wilson's interval has, on the scale of the measure."""
+    """Where all are 0 the bootstrap has no width; Wilson's interval has, on the scale of the metric."""
     pupil = Pupil(dict.fromkeys(SAID, "0"))
-    for measure, most in (("chrf", 100.0), ("rouge-l", 1.0)):
-        (filled,) = run(tmp_path, cells(["a"], [task_of(tmp_path, rows=ROWS[:3])], measures=[measure]), a=pupil)
+    for metric, most in (("chrf", 100.0), ("rouge-l", 1.0)):
+        (filled,) = run(tmp_path, cells(["a"], [task_of(tmp_path, rows=ROWS[:3])], metrics=[metric]), a=pupil)
         effect = result(filled).accuracy
         assert effect is not None
         assert effect.high is not None
@@ -130,30 +130,30 @@ def test_nothing_shared_is_no_proof_of_nothing(tmp_path: Path) -> None:
 
 def test_pairs_are_of_one_measure_and_the_same_questions(tmp_path: Path) -> None:
     worse = Pupil({**SAID, "Say one.": "nothing of it"})
-    chosen = cells(["a", "b"], [task_of(tmp_path)], measures=["rouge-l", "chrf"])
+    chosen = cells(["a", "b"], [task_of(tmp_path)], metrics=["rouge-l", "chrf"])
     found = comparisons(run(tmp_path, chosen, a=Pupil(), b=worse))
-    assert {(one.what, one.ours.measure.name, one.theirs.measure.name, one.n, one.kind) for one in found} == {
+    assert {(one.what, one.ours.metric.name, one.theirs.metric.name, one.n, one.kind) for one in found} == {
         ("model", "rouge-l", "rouge-l", 4, "mean"),
         ("model", "chrf", "chrf", 5, "mean"),  # "?!" holds no word, but characters
     }
-    (words,) = (one for one in found if one.ours.measure.name == "rouge-l")
+    (words,) = (one for one in found if one.ours.metric.name == "rouge-l")
     assert words.compared.effect.estimate == pytest.approx(-1 / 4)
 
 
 def test_means_over_tasks_are_of_one_measure(tmp_path: Path) -> None:
     texts = [task_of(tmp_path, name, ROWS[:3]) for name in ("one", "two")]
     sums = task_of(tmp_path, "sums", [{"question": "Say two.", "answer": "2"}])
-    filled = run(tmp_path, cells(["a"], [*texts, sums], measures=["rouge-l"]), a=Pupil())
-    assert [one.cell.measure.name for one in filled] == ["rouge-l", "rouge-l", "accuracy"]
+    filled = run(tmp_path, cells(["a"], [*texts, sums], metrics=["rouge-l"]), a=Pupil())
+    assert [one.cell.metric.name for one in filled] == ["rouge-l", "rouge-l", "accuracy"]
     ((cell, macro),) = task_averages([result(one) for one in filled])
-    assert (cell.measure.name, macro.groups) == ("rouge-l", 2)
+    assert (cell.metric.name, macro.groups) == ("rouge-l", 2)
 
 
 def test_where_reasoning_comes_first_only_the_answer_is_measured(tmp_path: Path) -> None:
     pupil = Pupil({"Say two.": "It was afraid. The answer is: the dog ran away"})
     task = task_of(tmp_path, rows=ROWS[1:2])
     setups = [parse_prompt_setup("zero-shot"), parse_prompt_setup("zero-shot-cot")]
-    whole, reasoned = run(tmp_path, cells(["a"], [task], setups, measures=["rouge-l"]), a=pupil)
+    whole, reasoned = run(tmp_path, cells(["a"], [task], setups, metrics=["rouge-l"]), a=pupil)
     assert [one.outcomes[0].value < 1 for one in (whole, reasoned) if isinstance(one.outcomes[0], Score)] == [
         True,
         False,
@@ -162,7 +162,7 @@ def test_where_reasoning_comes_first_only_the_answer_is_measured(tmp_path: Path)
 
 def test_cosine_takes_any_sentence_encoder(tmp_path: Path) -> None:
     task = task_of(tmp_path, rows=ROWS[:2])
-    (filled,) = run(tmp_path, cells(["a"], [task], measures=["cosine:tiny:letters"]), a=Pupil())
+    (filled,) = run(tmp_path, cells(["a"], [task], metrics=["cosine:tiny:letters"]), a=Pupil())
     one, two = filled.outcomes
     assert isinstance(one, Score)
     assert isinstance(two, Score)
@@ -170,7 +170,7 @@ def test_cosine_takes_any_sentence_encoder(tmp_path: Path) -> None:
     assert 0.5 < two.value < 1
     pupil = Pupil()
     with pytest.raises(ModelError, match="No model 'nobody'"):
-        run(tmp_path, cells(["a"], [task], measures=["cosine:nobody"]), a=pupil)
+        run(tmp_path, cells(["a"], [task], metrics=["cosine:nobody"]), a=pupil)
     assert pupil.asked == 0
 
 
@@ -183,10 +183,10 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         ("cosine:", "needs a sentence encoder"),
     ):
         with pytest.raises(UserError) as caught:
-            cells(["a"], [task], measures=[name])
+            cells(["a"], [task], metrics=[name])
         assert words in str(caught.value)
     with pytest.raises(UserError, match="metric 'chrf' is given twice"):
-        cells(["a"], [task], measures=["chrf", "chrf"])
+        cells(["a"], [task], metrics=["chrf", "chrf"])
     sums = task_of(tmp_path, "sums", [{"question": "Say two.", "answer": "2"}])
     with pytest.raises(UserError, match=r"'chrf' applies to none of the tasks.\n  sums: accuracy\."):
-        cells(["a"], [sums], measures=["chrf"])
+        cells(["a"], [sums], metrics=["chrf"])
