@@ -63,7 +63,7 @@ def _job(options: argparse.Namespace) -> Any:
     from assay.components.trainers.training_run import TrainingConfig
     from assay.core.completions import Message
     from assay.models.references import locate
-    from assay.models.text.chat import answered
+    from assay.models.text.requests import encode_answer
     from assay.text.instructions.prompt import task_prompt
 
     model = "embedded:smollm2"
@@ -73,7 +73,7 @@ def _job(options: argparse.Namespace) -> Any:
         for line in file:
             task = json.loads(line)
             asked = (Message("user", task_prompt(task["instruction"], task["input"])),)
-            ids, start = answered(tokenizer, asked, task["output"], model)
+            ids, start = encode_answer(tokenizer, asked, task["output"], model)
             if len(ids) <= options.length:
                 rows.append((tuple(ids), start))
             if len(rows) == options.steps * options.batch:

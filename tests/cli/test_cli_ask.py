@@ -17,7 +17,7 @@ from assay.core.completions import Capabilities, Completion, Message, TextReques
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
 from assay.evaluation.asking import Way, ask
-from assay.models.embedded.packaged import PACKAGED
+from assay.models.embedded.catalog import PACKAGED
 from assay.text.prompting.methods import Prompting
 from command_line import called
 from fault_server import FaultServer
@@ -135,7 +135,7 @@ def test_what_is_no_image_is_told_before_anything_is_asked(
 def test_a_model_that_takes_no_images_is_refused(images: dict[str, Path]) -> None:
     done = called(["ask", "What?", "--image", images["PNG"]])
     assert done.returncode == 2
-    assert "Model 'embedded:smollm2' takes no images." in done.stderr
+    assert "'embedded:smollm2' does not support images" in done.stderr
     assert "openai:gpt-4o-mini" in done.stderr
     assert not done.stdout
 

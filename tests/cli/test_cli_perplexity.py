@@ -97,10 +97,10 @@ def test_a_table_is_no_text(tmp_path: Path, name: str, words: list[object], told
     [
         (None, [], "There is no file"),
         (b"\xff\xfe", [], "line 1: not UTF-8, byte 0xff"),
-        (b" \n\n", [], "holds no text"),
+        (b" \n\n", [], "file.txt"),
         (b"x\n", [], "holds no text of two tokens"),
-        (b"two words\n", ["--window", 8, "--stride", 8], "It must be 1 to 7"),
-        (b"two words\n", ["--window", 9000], "too long for the model"),
+        (b"two words\n", ["--window", 8, "--stride", 8], "1 to 7"),
+        (b"two words\n", ["--window", 9000], "8191"),
         (b"two words\n", ["--model", "embedded:smollm"], "Did you mean 'smollm2'"),
         (b"two words\n", ["--stride", 0], "--stride"),
     ],

@@ -160,7 +160,7 @@ def test_what_the_safety_checker_flags_is_a_reason(models: OpenModels, tmp_path:
 
 def test_a_size_the_pipeline_refuses(models: OpenModels, folders: dict[str, Path]) -> None:
     model = models.image_model(str(folders["sd"]))
-    with pytest.raises(ModelError, match=r"refused to paint.*divisible by 8"):
+    with pytest.raises(ModelError, match="divisible by 8"):
         model.generate([replace(requests(1)[0], width=30, height=30)])
 
 
@@ -171,5 +171,5 @@ def test_an_argument_the_pipeline_does_not_take(folders: dict[str, Path]) -> Non
         def __call__(self, prompt: list[str], num_inference_steps: int, generator: Any, output_type: str) -> None:
             raise AssertionError
 
-    with pytest.raises(ModelError, match="takes no negative_prompt"):
+    with pytest.raises(ModelError, match="negative_prompt"):
         Diffusion(Wordless(), "theirs").generate([replace(requests(1, guidance=1.0)[0], negative_prompt="a coat")])

@@ -13,10 +13,10 @@ from assay.core.completions import Completion, Message, NotCompleted, TextReques
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 from assay.core.model_kinds import TextModel
-from assay.models.embedded.packaged import PACKAGED, place_of
+from assay.models.embedded.catalog import PACKAGED, packaged_path
 from assay.models.loading import Device
 from assay.models.registry import open_model
-from assay.models.text.gguf import F16_FILE, unpacked
+from assay.models.text.gguf import F16_FILE, unpack_gguf
 from assay.models.text.openvino_model import OpenVinoText
 from assay.models.text.transformers_model import HfTextModel
 
@@ -143,7 +143,7 @@ def test_special_tokens_of_a_user_are_words(openvino: OpenVinoText) -> None:
 
 
 def test_what_a_model_cannot_do_is_said_before_anything_is_asked(openvino: OpenVinoText) -> None:
-    with pytest.raises(ModelError, match="takes no images"):
+    with pytest.raises(ModelError, match="images"):
         openvino.complete([asked("Hello"), TextRequest((Message("user", "What is it?", (b"png",)),))])
     assert openvino.complete([]) == []
     assert texts_of(openvino, [TextRequest("", Decoding(max_tokens=2))])[0][0] is not None
@@ -157,27 +157,27 @@ def test_a_pipeline_that_failed_is_opened_anew(openvino: OpenVinoText, monkeypat
     (before,) = openvino.complete(asked)
     monkeypatch.setattr(text_openvino, "beside_beams", lambda decoding: None)
     broken = TextRequest("Once upon a time", Decoding("beam", beams=3, max_tokens=12, stop=(" the",)))
-    with pytest.raises(ModelError, match="failed under way"):
+    with pytest.raises(ModelError, match="OpenVINO failed"):
         openvino.complete([broken])
     monkeypatch.undo()
     assert openvino.complete(asked) == [before]
 
 
 def test_unpacking_is_done_once_and_whole(tmp_path: Path) -> None:
-    folder = unpacked(place_of("smollm2"))
+    folder = unpack_gguf(packaged_path("smollm2"))
     assert {"config.json", "model.safetensors", "tokenizer.json", F16_FILE} <= {path.name for path in folder.iterdir()}
-    assert unpacked(place_of("smollm2")) == folder
+    assert unpack_gguf(packaged_path("smollm2")) == folder
     assert not list(folder.parent.glob(".unpacking-*"))
     (tmp_path / "no.gguf").write_bytes(b"nothing")
-    with pytest.raises(ModelError, match="is no GGUF file"):
-        unpacked(tmp_path / "no.gguf")
+    with pytest.raises(ModelError, match="GGUF"):
+        unpack_gguf(tmp_path / "no.gguf")
     with pytest.raises(ModelError, match="There is no file"):
-        unpacked(tmp_path / "nowhere.gguf")
+        unpack_gguf(tmp_path / "nowhere.gguf")
 
 
 def test_references(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="language model"):
+    with pytest.raises(ModelError, match="ForCausalLM"):
         open_model("text-model", "embedded:fashion-resnet50", Device(device="cpu"))
-    with pytest.raises(ModelError, match="'openvino' cannot open"):
+    with pytest.raises(ModelError, match="'openvino'"):
         open_model("text-model", "openvino:embedded:minilm", Device(device="cpu"))
     assert set(PACKAGED) == {"smollm2", "minilm", "open-nsfw"}

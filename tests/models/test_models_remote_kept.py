@@ -75,7 +75,7 @@ def test_a_budget_is_never_passed(fault: str | None) -> None:
 
 def test_a_budget_needs_a_price() -> None:
     with FaultServer() as server:
-        with pytest.raises(ModelError, match="budget cannot be kept"):
+        with pytest.raises(ModelError, match="price"):
             opened("server", server, budget=Budget(1))
         assert not server.received
         with opened("server", server, budget=Budget(1), price=Price(10, 20)) as model:
@@ -148,7 +148,7 @@ def test_threads_share_a_budget() -> None:
 
 @pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf")])
 def test_a_budget_is_an_amount(amount: float) -> None:
-    with pytest.raises(ValueError, match="0 or more dollars"):
+    with pytest.raises(ValueError, match="dollars"):
         Budget(amount)
 
 

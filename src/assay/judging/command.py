@@ -67,7 +67,7 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     """Grade each output in FILE, as G-Eval does: .csv or .jsonl of output, and if there are such history (messages
     before the instruction), instruction, input, human (a number, to compare with) and reference (for ROUGE beside it).
     """  # noqa: D205 -- click prints the first paragraph
-    from assay.components.sources.files.judge_files import read_rated
+    from assay.components.sources.files.judgments import read_rated
     from assay.judging.data import rate_data, rate_rows
     from assay.judging.engine import judge_of
     from assay.judging.page.page import render_rate
@@ -120,7 +120,7 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     output_b, and if there are such history (messages before), input, model_a, model_b (who wrote them), label (a, b or
     tie, by people), reference.
     """  # noqa: D205 -- click prints the first paragraph
-    from assay.components.sources.files.judge_files import read_pairs
+    from assay.components.sources.files.judgments import read_pairs
     from assay.judging.data import pair_rows, pairs_data
     from assay.judging.engine import judge_of
     from assay.judging.page.page import render_pairs

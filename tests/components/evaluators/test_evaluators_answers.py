@@ -8,7 +8,7 @@ import checkpoints
 from assay.components.evaluators.answers import Answers
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.language_model.perplexity import Perplexity
-from assay.components.scorers.reference.rouge import Rouge
+from assay.components.scorers.reference.metrics import Rouge
 from assay.core.completions import Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.roles import Artifact

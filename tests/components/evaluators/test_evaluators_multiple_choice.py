@@ -14,10 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import checkpoints
 from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.sources.tasks.gsm8k import Gsm8k
-from assay.components.sources.tasks.misconceptions import Misconceptions
 from assay.components.sources.tasks.mmlu import Mmlu
 from assay.components.sources.tasks.questions import Questions
-from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.components.sources.tasks.truthful_qa import Misconceptions, TruthfulQa
 from assay.core.errors import FieldError
 from assay.core.roles import Artifact, Source
 from assay.core.sample import Sample

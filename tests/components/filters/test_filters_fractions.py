@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.components.filters.columns import quota
-from assay.components.filters.random_subset import RandomSubset
-from assay.components.filters.top_fraction import TopFraction
+from assay.components.filters.fractions import RandomSubset, TopFraction
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.core.score import Outcome, Score, Unscored

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.components.filters.label_is import LabelIs
-from assay.components.filters.threshold import Threshold
+from assay.components.filters.threshold import LabelIs, Threshold
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.core.score import Fingerprint, Label, Score, Unscored

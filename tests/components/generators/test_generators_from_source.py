@@ -8,7 +8,7 @@ import pytest
 
 from assay.components.filters.length import Length
 from assay.components.generators.from_source import FromSource
-from assay.components.sources.image.digits import Digits
+from assay.components.sources.image.ood_images import Digits
 from assay.components.sources.text.texts import Texts
 from assay.core.errors import RecipeError, SourceError
 from assay.core.recipe import Recipe

@@ -15,8 +15,7 @@ from assay.components.generators.preference_calls import Answerer, Said, best_wo
 from assay.components.generators.preferences import Preferences
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.language_model.pair_judge import PairJudge
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
+from assay.components.scorers.reference.metrics import EmbeddingCosine, Rouge
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError, RecipeError, UserError
 from assay.core.recipe import Recipe
@@ -323,7 +322,7 @@ def test_rankers_and_sources_that_cannot_be_used_are_refused_in_words() -> None:
         made(labels)
     with pytest.raises(UserError, match="instruction"):
         Preferences(NoTasks(), voices("a", "b"), {"words": Words()}).seeds()
-    from assay.components.sources.image.digits import Digits
+    from assay.components.sources.image.ood_images import Digits
 
     with pytest.raises(RecipeError, match=r"Preferences\.prompts needs a source of texts"):
         Preferences(Digits(), voices("a", "b"), {"words": Words()}).seeds()

@@ -10,7 +10,7 @@ import pytest
 
 from assay.components.generators.preferences import Preferences
 from assay.components.scorers.text.human_votes import HumanVotes
-from assay.components.sources.preferences.voted_pairs import VotedPairs
+from assay.components.sources.text.voted_pairs import VotedPairs
 from assay.core.completions import Message
 from assay.core.errors import FieldError, SourceError
 from assay.core.sample import Sample

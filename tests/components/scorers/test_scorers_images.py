@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.scorers.image.clip_match import ClipMatch
-from assay.components.scorers.image.clip_score import ClipScore
-from assay.components.scorers.image.image_embedding import ImageEmbedding
+from assay.components.scorers.image.clip import ClipMatch, ClipScore, ImageEmbedding
 from assay.core.errors import FieldError, ModelError
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Label, Score, Unscored

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.components.scorers.text.label_match import LabelMatch
-from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.embeddings import LabelMatch, TextEmbedding
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Score, Unscored
 from labs import Letters, real_lab, tiny_lab

@@ -7,10 +7,7 @@ from typing import Any
 import pytest
 
 from assay.components.scorers.language_model.perplexity import Perplexity
-from assay.components.scorers.reference.bleu import Bleu
-from assay.components.scorers.reference.chrf import ChrF
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
+from assay.components.scorers.reference.metrics import Bleu, ChrF, EmbeddingCosine, Rouge
 from assay.core.errors import FieldError, ModelError
 from assay.core.sample import Image, Sample
 from assay.core.score import Outcome, Score, Unscored

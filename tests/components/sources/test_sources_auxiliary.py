@@ -16,8 +16,7 @@ import pytest
 
 from assay.components.scorers.contamination.embedding_overlap import EmbeddingOverlap
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
-from assay.components.sources.tasks.misconceptions import Misconceptions
-from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.components.sources.tasks.truthful_qa import Misconceptions, TruthfulQa
 from assay.components.sources.text.requests import Requests
 from assay.core.errors import SourceError
 from assay.core.sample import Sample

@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assay.components.sources.image import fashion_files
-from assay.components.sources.image.fashion_files import NAMES, find, from_parquet, to_idx
-from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST, arrays
+from assay.components.sources.image import fashion_mnist
+from assay.components.sources.image.fashion_mnist import LABELS, NAMES, FashionMNIST, arrays, find, from_parquet, to_idx
 from assay.core.errors import SourceError
 from assay.images.codec import encode_png
 from labs import tiny_lab
@@ -89,7 +88,7 @@ def test_no_network_and_no_package_is_one_message(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing listens there: no network
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(fashion_files, "INSTALLED", tmp_path / "not installed")
+    monkeypatch.setattr(fashion_mnist, "INSTALLED", tmp_path / "not installed")
     with pytest.raises(
         SourceError, match=r"cannot be had: hub: no answer .* has no apt-get and dpkg\.\n  With a network"
     ):

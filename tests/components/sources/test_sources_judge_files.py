@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.components.sources.files.judge_files import read_pairs, read_rated
+from assay.components.sources.files.judgments import read_pairs, read_rated
 from assay.core.completions import Message
 from assay.core.errors import SourceError
 from assay.judging.pairs import pair_of

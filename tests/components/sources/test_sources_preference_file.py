@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.components.sources.preferences.preference_pairs import PreferencePairs
+from assay.components.sources.text.preference_pairs import PreferencePairs
 from assay.core.completions import Message
 from assay.core.errors import SourceError
 from assay.core.sample import Sample

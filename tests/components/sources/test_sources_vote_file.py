@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.components.sources.files.vote_file import read_votes
+from assay.components.sources.files.judgments import read_votes
 from assay.core.errors import UserError
 
 

@@ -14,8 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.checks import weights_digest
-from assay.components.trainers.held_out import split_held_out
+from assay.components.trainers.checks import split_held_out, weights_digest
 from assay.components.trainers.preference.dpo import DPO, Loss
 from assay.components.trainers.preference.rows import PairReader, PairRow, accuracy, pair_rows
 from assay.components.trainers.sft.rows import stream

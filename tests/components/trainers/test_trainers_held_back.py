@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.components.trainers.held_out import prompt_digest, split_held_out
+from assay.components.trainers.checks import prompt_digest, split_held_out
 from assay.core.sample import Sample
 
 

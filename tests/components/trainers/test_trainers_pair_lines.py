@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 import checkpoints
-from assay.components.trainers.preference.pair_packing import (
+from assay.components.trainers.preference.rows import (
     hidden_states,
     pack_pairs,
     supports_pair_packing,

@@ -17,8 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.checks import weights_digest
-from assay.components.trainers.held_out import prompt_digest, split_held_out
+from assay.components.trainers.checks import prompt_digest, split_held_out, weights_digest
 from assay.components.trainers.reinforcement.ppo import PPO
 from assay.core.completions import Completion, TextRequest
 from assay.core.curves import CURVE_INFO, WATCH, Curves

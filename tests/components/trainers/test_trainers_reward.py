@@ -12,8 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.checks import weights_digest
-from assay.components.trainers.held_out import prompt_digest, split_held_out
+from assay.components.trainers.checks import prompt_digest, split_held_out, weights_digest
 from assay.components.trainers.preference.reward import RewardModel
 from assay.components.trainers.preference.reward_loop import load_with_reward_head
 from assay.components.trainers.preference.rows import PairReader, accuracy, pair_rows

@@ -25,8 +25,8 @@ from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError, RecipeError
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
-from assay.models.text.chat import answered, rendered
 from assay.models.text.openvino_model import OpenVinoText
+from assay.models.text.requests import encode_answer, encode_prompt
 from assay.text.instructions import dialogues
 from assay.text.instructions.dialogues import write_history
 from assay.text.instructions.prompt import task_prompt
@@ -392,12 +392,12 @@ def test_a_template_that_answers_otherwise_than_it_asks(start: Path) -> None:
     words = AutoTokenizer.from_pretrained(start)
     prompt = (Message("user", "Why?"),)
     words.chat_template = checkpoints.CHATML.replace("assistant\\n' }}{% endif", "assistant\\n<think>' }}{% endif")
-    whole, begins = answered(words, prompt, "So.", "it")
+    whole, begins = encode_answer(words, prompt, "So.", "it")
     assert words.decode(whole[begins:]) == "So.<|im_end|>\n"
-    assert len(rendered(words, prompt, "it")) > begins
+    assert len(encode_prompt(words, prompt, "it")) > begins
     words.chat_template = "{% for message in messages if message.role == 'user' %}{{ message.content }}{% endfor %}"
     with pytest.raises(ModelError, match="leaves out what the assistant says"):
-        answered(words, prompt, "So.", "it")
+        encode_answer(words, prompt, "So.", "it")
 
 
 def test_what_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:

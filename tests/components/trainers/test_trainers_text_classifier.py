@@ -8,14 +8,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import checkpoints
-from assay.components.evaluators.text_accuracy import TextAccuracy
+from assay.components.evaluators.accuracy import TextAccuracy
 from assay.components.trainers.checks import weights_digest
 from assay.components.trainers.text_classifier import TextClassifier
 from assay.core.errors import FieldError, ModelError, RecipeError
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
-from assay.models.text.classifier import HEAD
+from assay.models.text.classifiers import HEAD
 from labs import Letters, real_lab, tiny_lab
 
 WORDS = {"cat": ("cat", "cats", "a cat sat", "act, cat"), "dog": ("dog", "dogs", "good dog", "god, dog")}

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.scorers.image.clip_match import ClipMatch
+from assay.components.scorers.image.clip import ClipMatch
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.core.lab import Lab
 from assay.core.model_kinds import ImageRequest
 from assay.core.sample import Sample
-from assay.models.embedded.carried import carried, folder
-from assay.models.embedded.packaged import PACKAGED
+from assay.models.embedded.catalog import PACKAGED, embedded_models, folder
 from assay.models.open_models import OpenModels
 from assay.store.images import StoredImages
 
@@ -68,7 +67,7 @@ def test_the_expert_recognizes_what_is_painted(lab: Lab) -> None:
 
 
 def test_each_model_has_a_card_and_all_stay_small() -> None:
-    found = [model for model in carried() if model.reference.removeprefix("embedded:") not in PACKAGED]
+    found = [model for model in embedded_models() if model.reference.removeprefix("embedded:") not in PACKAGED]
     assert [model.reference for model in found] == [
         "embedded:fashion-clip",
         "embedded:fashion-diffusion",

@@ -32,7 +32,7 @@ class Languages:
     def __post_init__(self) -> None:
         check_choice("Languages", "unscored", self.unscored, ("drop", "keep"))
         if not self.languages and self.field is None:
-            raise ValueError("Languages.languages must name one where field is none, was empty: it would keep all.")
+            raise ValueError("Languages.languages must name one if field is none, was empty: it would keep all.")
         if self.languages:
             check_different("Languages", "languages", self.languages)
         if not 0 <= self.min_confidence <= 1:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from assay.components.generators.label_plan import LabelPlan
+from assay.components.generators.prompts import LabelPlan
 from assay.core.completions import HOPELESS, Completion, End, Message, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab

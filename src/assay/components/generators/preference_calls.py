@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from assay.components.generators.prompts import asked_of, in_context
+from assay.components.generators.prompts import prompt_sample, with_context
 from assay.core.completions import HOPELESS, Completion, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError, did_you_mean
@@ -141,11 +141,11 @@ class Rankers:
 
     def alone(self, prompt: Prompt, answer: str) -> Sample:
         """What a pointwise ranker sees of an answer."""
-        return Sample({**in_context(Sample(prompt.fields), list(prompt.fields)), "text": answer}, made_by="answer")
+        return Sample({**with_context(Sample(prompt.fields), list(prompt.fields)), "text": answer}, made_by="answer")
 
     def beside(self, prompt: Prompt, first: str, second: str) -> Sample:
         """What a judge sees of two answers."""
-        seen = in_context(Sample(prompt.fields), list(prompt.fields))
+        seen = with_context(Sample(prompt.fields), list(prompt.fields))
         return Sample({**seen, "output_a": first, "output_b": second}, made_by="answers")
 
     def opinions(self, wanted: Sequence[tuple[Prompt, Sequence[Said], Pair]], lab: Lab) -> list[dict[str, Opinion]]:
@@ -236,7 +236,7 @@ def best_worst(compared: Mapping[Pair, Mapping[str, Opinion]]) -> Pair:
 def prompt_of(seed: Sample) -> Prompt:
     """The prompt of a seed, which has the number of a pair too."""
     fields = {name: value for name, value in seed.fields.items() if name != "pair" and isinstance(value, str)}
-    return Prompt(fields, asked_of(seed, seed.nth))
+    return Prompt(fields, prompt_sample(seed, seed.nth))
 
 
 def different(own: Sequence[Said]) -> list[int]:

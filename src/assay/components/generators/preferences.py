@@ -22,7 +22,7 @@ from assay.components.generators.preference_calls import (
     prompt_of,
     said,
 )
-from assay.components.generators.prompts import asked_of, read_texts
+from assay.components.generators.prompts import prompt_sample, read_texts
 from assay.core.completions import TextRequest
 from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
@@ -124,7 +124,7 @@ class Preferences:
         for prompt in read_texts("Preferences.prompts", self.prompts)[: self.limit]:
             prompt.text("instruction")
             fields = {name: value for name, value in prompt.fields.items() if isinstance(value, str)}
-            asked = asked_of(prompt, 0).id
+            asked = prompt_sample(prompt, 0).id
             for nth in range(len(self._places) if self.pairs == "all" else 1):
                 found.append(Sample({**fields, "pair": str(nth)}, (prompt.id,), MADE_BY, before[asked]))
             before[asked] += 1

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.components.scorers.contamination.evaluation_items import (
-    Part,
+    TextPart,
+    cached,
     check_against,
     check_different,
-    held,
     items_of,
     listing_of,
     parts_of,
@@ -62,7 +62,7 @@ class EmbeddingOverlap:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         encoder = lab.models.embedder(self.model)
-        items = held(self, self.listing(), lambda: self._items(lab))
+        items = cached(self, self.listing(), lambda: self._items(lab))
         parts = [parts_of(sample, self.fields, self.min_words) for sample in samples]
         rows = iter(encoder.embed([part.text for own in parts for part in own]))
         return [_outcome(own, [next(rows) for _ in own], items) for own in parts]
@@ -73,15 +73,15 @@ class EmbeddingOverlap:
 
 
 class _Items(NamedTuple):
-    parts: Sequence[Part]
+    parts: Sequence[TextPart]
     rows: npt.NDArray[np.float32]
-    """(parts, dimensions), each of length 1."""
+    """(parts, dimensions), rows of unit length."""
 
 
-def _outcome(parts: Sequence[Part], rows: Sequence[npt.NDArray[np.float32]], items: _Items) -> Outcome:
+def _outcome(parts: Sequence[TextPart], rows: Sequence[npt.NDArray[np.float32]], items: _Items) -> Outcome:
     if not parts:
         return Unscored("not_applicable", "The sample has no text.")
-    # A row at a time, so that a cosine does not depend on which samples come together.
+    # One row at a time, so that a cosine does not depend on the other samples.
     cosines = [items.rows @ row for row in rows]
     nearest = [int(one.argmax()) for one in cosines]
     highest = [float(one[at]) for one, at in zip(cosines, nearest, strict=True)]

@@ -38,23 +38,23 @@ class ClassifierAgreement:
     scale: ClassVar[Scale] = Scale(unit=f"{AGREES}, {DISAGREES} or {ABSENT}", better="neither")
 
     def __post_init__(self) -> None:
-        for label, theirs in self.names.items():
-            if not theirs:
-                raise ValueError(f"Agreement.names must have one or more names for {label!r}, was empty.")
+        for label, names in self.names.items():
+            if not names:
+                raise ValueError(f"ClassifierAgreement.names must have one or more names for {label!r}, was empty.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        expert = lab.models.classifier(self.model)
-        known = list(expert.labels)
+        classifier = lab.models.classifier(self.model)
+        known = list(classifier.labels)
         self._check(known)
         intended = [sample.text(self.label) for sample in samples]
 
-        def judge(nth: int, logits: Matrix) -> Outcome:
-            return self._one(intended[nth], known, logits.astype(np.float64))
+        def outcome(nth: int, logits: Matrix) -> Outcome:
+            return self._outcome(intended[nth], known, logits.astype(np.float64))
 
-        return outcomes(lab.readable(samples, self.image), expert.logits, judge)
+        return outcomes(lab.readable(samples, self.image), classifier.logits, outcome)
 
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
-        """Looks, before anything is generated, whether the expert has a word for every label.
+        """Check before generation that the classifier has every label.
 
         Raises:
             ModelError: It lacks one, and `absent` is "error".
@@ -62,31 +62,31 @@ class ClassifierAgreement:
         known = list(lab.models.classifier(self.model).labels)
         self._check(known)
         intended = dict.fromkeys(seed.text(self.label) for seed in seeds if self.label in seed.fields)
-        lacking = [label for label in intended if not set(self.names.get(label, (label,))) & set(known)]
-        if lacking and self.absent == "error":
+        missing = [label for label in intended if not set(self.names.get(label, (label,))) & set(known)]
+        if missing and self.absent == "error":
             raise ModelError(
-                f"{self.model} has no label for {', '.join(map(repr, lacking))}.",
-                hint=(did_you_mean(lacking[0], known) if len(known) <= 20 else f"It has {len(known)} labels.")
+                f"{self.model} has no label for {', '.join(map(repr, missing))}.",
+                hint=(did_you_mean(missing[0], known) if len(known) <= 20 else f"It has {len(known)} labels.")
                 + " Map them under 'names', or set 'absent: allow' to count them as not among its labels.",
             )
 
     def _check(self, known: Sequence[str]) -> None:
-        for label, theirs in self.names.items():
-            for name in theirs:
+        for label, names in self.names.items():
+            for name in names:
                 if name not in known:
                     raise ModelError(
-                        f"Agreement.names maps {label!r} to {name!r}, which {self.model} does not know.",
+                        f"ClassifierAgreement.names maps {label!r} to {name!r}, which is not a label of {self.model}.",
                         hint=did_you_mean(name, known) if len(known) <= 20 else f"It has {len(known)} labels.",
                     )
 
-    def _one(self, label: str, known: Sequence[str], logits: Matrix) -> Label:
-        shares = np.exp(logits - logits.max())
-        shares /= shares.sum()
-        best = int(shares.argmax())
-        evidence = {"confidence": float(shares[best])}
-        theirs = [known.index(name) for name in self.names.get(label, (label,)) if name in known]
-        if not theirs:
+    def _outcome(self, label: str, known: Sequence[str], logits: Matrix) -> Label:
+        probabilities = np.exp(logits - logits.max())
+        probabilities /= probabilities.sum()
+        best = int(probabilities.argmax())
+        evidence = {"confidence": float(probabilities[best])}
+        indices = [known.index(name) for name in self.names.get(label, (label,)) if name in known]
+        if not indices:
             return Label(ABSENT, f"{self.model} has no label {label!r}", evidence, known[best])
-        evidence["intended"] = min(1.0, float(shares[theirs].sum()))
-        value = AGREES if best in theirs else DISAGREES
-        return Label(value, f"it says {known[best]!r} ({shares[best]:.3f})", evidence, known[best])
+        evidence["intended"] = min(1.0, float(probabilities[indices].sum()))
+        value = AGREES if best in indices else DISAGREES
+        return Label(value, f"it says {known[best]!r} ({probabilities[best]:.3f})", evidence, known[best])

@@ -38,10 +38,10 @@ class ImageSafety:
             raise ValueError(f"ImageSafety.unsafe must be one or more labels, was {self.unsafe!r}.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Outcomes; an image that cannot be read is unscored.
+        """Return outcomes; an image that cannot be read is unscored.
 
         Raises:
-            ModelError: There is no such model, or it has not these labels.
+            ModelError: There is no such model, or it lacks a label.
         """
         classifier = lab.models.classifier(self.model)
         known = list(classifier.labels)
@@ -51,13 +51,13 @@ class ImageSafety:
                     f"Model {self.model!r} has no label {label!r} for ImageSafety.unsafe.",
                     hint=did_you_mean(label, known) if len(known) <= 20 else f"It has {len(known)} labels.",
                 )
-        places = [known.index(label) for label in self.unsafe]
+        unsafe = [known.index(label) for label in self.unsafe]
 
-        def judge(nth: int, logits: Matrix) -> Outcome:
-            shares = np.exp(logits.astype(np.float64) - logits.max())
-            shares /= shares.sum()
-            best = int(shares.argmax())
-            reason = f"it looks like {known[best]!r}" if best in places else ""
-            return Score(min(1.0, float(shares[places].sum())), reason, answer=known[best])
+        def outcome(nth: int, logits: Matrix) -> Outcome:
+            probabilities = np.exp(logits.astype(np.float64) - logits.max())
+            probabilities /= probabilities.sum()
+            best = int(probabilities.argmax())
+            reason = f"it looks like {known[best]!r}" if best in unsafe else ""
+            return Score(min(1.0, float(probabilities[unsafe].sum())), reason, answer=known[best])
 
-        return outcomes(lab.readable(samples, self.image), classifier.logits, judge)
+        return outcomes(lab.readable(samples, self.image), classifier.logits, outcome)

@@ -211,7 +211,7 @@ def _parsed(text: str, place: str) -> Any:
     except RecursionError as error:
         raise SourceError(f"{place}: the JSON is nested too deeply.") from error
     except ValueError as error:
-        raise SourceError(f"{place}: no JSON: {error}.") from error
+        raise SourceError(f"{place}: not JSON: {error}.") from error
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -67,13 +67,13 @@ class Requests:
                 f"Requests reads {', '.join(READERS)} files, was given {str(self.file)!r}.",
                 hint=did_you_mean(self.file.suffix, READERS) if self.file.suffix else "",
             )
-        every = [_sample(record) for record in reader(self.file, (), "a file of requests")]
-        found = [one for one in every if self.kind in ("any", one.text("kind"))][: self.limit]
+        requests = [_sample(record) for record in reader(self.file, (), "a file of requests")]
+        found = [one for one in requests if self.kind in ("any", one.text("kind"))][: self.limit]
         if not found:
-            counts = Counter(one.text("kind") for one in every)
-            held = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none at all"
+            counts = Counter(one.text("kind") for one in requests)
+            summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
             wanted = "request" if self.kind == "any" else f"{self.kind} request"
-            raise SourceError(f"{self.file} holds no {wanted}; of all requests there are {held}.")
+            raise SourceError(f"{self.file} has no {wanted}; it has {summary}.")
         return found
 
 

@@ -30,13 +30,13 @@ from assay.components.trainers.preference.loop import (
     pair_dataset,
     run_steps,
 )
-from assay.components.trainers.preference.pair_packing import (
+from assay.components.trainers.preference.rows import (
+    PairRow,
     hidden_states,
     pack_pairs,
     supports_pair_packing,
     use_per_pair_attention,
 )
-from assay.components.trainers.preference.rows import PairRow
 from assay.components.trainers.training_run import Progress, training_run
 from assay.components.trainers.trl_common import StepCallback, check_one_gpu
 from assay.models.references import Checkpoint, locate

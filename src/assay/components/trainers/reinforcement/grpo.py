@@ -14,11 +14,10 @@ from assay.components.trainers.checks import (
     check_fields,
     check_model,
     check_samples,
+    split_held_out,
     weights_digest,
 )
-from assay.components.trainers.held_out import split_held_out
-from assay.components.trainers.reinforcement.held_out_rewards import HeldOutRewards
-from assay.components.trainers.reinforcement.rewards import check_scorers, check_weights
+from assay.components.trainers.reinforcement.rewards import HeldOutRewards, check_scorers, check_weights
 from assay.components.trainers.sft.rows import stream
 from assay.core.completions import Message
 from assay.core.decoding import Decoding
@@ -27,7 +26,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact, Scorer
 from assay.core.sample import Sample
 from assay.models.references import locate
-from assay.models.text.chat import rendered
+from assay.models.text.requests import encode_prompt
 from assay.text.instructions.dialogues import conversation
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class GRPO:
     In each step the model samples `num_generations` answers to each of `prompts_per_step` tasks. Scorers reward every
     answer, and answers with a higher reward than the others of their group become more probable: group relative policy
     optimization (Shao et al. 2024, "DeepSeekMath", section 4.1), as for DeepSeek-R1 (Guo et al. 2025), with a KL
-    penalty towards the start. The implementation is TRL's GRPOTrainer. Prompts are rendered with the checkpoint's chat
+    penalty towards the start. The implementation is TRL's GRPOTrainer. Prompts are encoded with the checkpoint's chat
     template, as in `assay ask`; only the rewards see the reference answers of the tasks. The start must succeed
     sometimes: answers that are never sampled are never reinforced.
 
@@ -207,7 +206,7 @@ class GRPO:
         from assay.components.trainers.language_model import load_tokenizer
 
         tokenizer = load_tokenizer(locate(self.model))
-        rows = [tuple(rendered(tokenizer, self._prompt(sample), self.model)) for sample in samples]
+        rows = [tuple(encode_prompt(tokenizer, self._prompt(sample), self.model)) for sample in samples]
         kept = [(sample, row) for sample, row in zip(samples, rows, strict=True) if len(row) <= self.max_length]
         if not kept:
             raise RecipeError(

@@ -6,10 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from assay.components.trainers.checks import HELD_OUT, check_fields, check_model, check_samples, weights_digest
-from assay.components.trainers.held_out import prompt_digest, split_held_out
-from assay.components.trainers.reinforcement.held_out_rewards import HeldOutRewards
-from assay.components.trainers.reinforcement.rewards import ByRewardModel, check_scorers, check_weights
+from assay.components.trainers.checks import (
+    HELD_OUT,
+    check_fields,
+    check_model,
+    check_samples,
+    prompt_digest,
+    split_held_out,
+    weights_digest,
+)
+from assay.components.trainers.reinforcement.rewards import ByRewardModel, HeldOutRewards, check_scorers, check_weights
 from assay.core.completions import Message
 from assay.core.curves import curves_of
 from assay.core.decoding import Decoding
@@ -18,7 +24,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact, Scorer
 from assay.core.sample import Sample
 from assay.models.references import locate
-from assay.models.text.chat import rendered
+from assay.models.text.requests import encode_prompt
 from assay.text.instructions.dialogues import conversation
 
 if TYPE_CHECKING:
@@ -212,7 +218,7 @@ class PPO:
         first = {prompt_digest(one): one for one in reversed(samples)}
         unique = [one for one in samples if first[prompt_digest(one)] is one]
         training, held_out = split_held_out(unique, self.held_out)
-        prompts = [Prompt(one, tuple(rendered(tokenizer, self._messages(one), self.model))) for one in training]
+        prompts = [Prompt(one, tuple(encode_prompt(tokenizer, self._messages(one), self.model))) for one in training]
         short = [prompt for prompt in prompts if len(prompt.ids) <= self.max_length]
         if not short:
             raise RecipeError(

@@ -15,7 +15,7 @@ Example with the embedded model, which learns to answer like the reference answe
     from assay.core.lab import Lab
     from assay.core.sample import Sample
     from assay.models import OpenModels
-    from assay.components.scorers.reference.chrf import ChrF
+    from assay.components.scorers.reference.metrics import ChrF
     from assay.store.images import StoredImages
     from assay.components.trainers.reinforcement.ppo import PPO
 

@@ -23,7 +23,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.models.references import locate
-from assay.models.text.chat import answered
+from assay.models.text.requests import encode_answer
 from assay.text.instructions.dialogues import conversation
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class SFT:
     """Tune a language model on tasks for exactly `steps` steps and keep the last weights; there is no model selection.
 
-    Prompts are rendered with the checkpoint's chat template, as in `assay ask`. The loss is the mean cross-entropy of
+    Prompts are encoded with the checkpoint's chat template, as in `assay ask`. The loss is the mean cross-entropy of
     the answer tokens and the template's end of turn; prompt tokens are masked (Taori et al. 2023, "Alpaca", whose
     schedule is used, too: linear warmup, cosine decay; AdamW, no weight decay, no dropout). Special tokens written out
     in a text are removed. Of a dialogue only the last answer is learned; earlier turns are masked (Touvron et al. 2023,
@@ -177,7 +177,7 @@ class SFT:
             if not (answer := sample.text(self.output).strip()):
                 dropped["blank"] += 1
                 continue
-            ids, start = answered(tokenizer, self._prompt(sample), answer, self.model)
+            ids, start = encode_answer(tokenizer, self._prompt(sample), answer, self.model)
             if start >= self.max_length:
                 dropped["too long"] += 1
                 continue

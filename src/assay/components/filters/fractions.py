@@ -1,4 +1,4 @@
-"""Filter for the best fraction by score."""
+"""Filters that keep a fraction: the best by score, or a random subset."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from assay.components.filters.columns import (
     among,
     check_choice,
     column_of,
+    draw,
     groups,
     quota,
     rank_key,
@@ -54,13 +55,48 @@ class TopFraction:
         for name, rows in groups(table, self.per).items():
             scored = [row for row in rows if row not in decisions]
             scored.sort(key=lambda row: rank_key(outcomes[row], self.best, table.ids[row]))
-            room = quota(self.fraction, len(scored))
+            count = quota(self.fraction, len(scored))
             for rank, row in enumerate(scored, start=1):
                 outcome = outcomes[row]
                 assert isinstance(outcome, Score)
                 reason = f"number {rank} of {len(scored)}{among(name)}: {self.column} is {outcome.value:.4g}"
-                decisions[row] = Decision(rank <= room, self._rule(), reason)
+                decisions[row] = Decision(rank <= count, self._rule(), reason)
         return [decisions[row] for row in range(len(table))]
 
     def _rule(self) -> str:
         return f"{self.best} {self.fraction:.4g} of {self.column}" + (f" per {self.per}" if self.per else "")
+
+
+@dataclass(frozen=True)
+class RandomSubset:
+    """Keep a random `fraction` of each group, or `keep` samples of each group.
+
+    The draw is a hash of sample and seed. It does not depend on other samples, so a larger fraction keeps all samples
+    of a smaller one.
+    """
+
+    fraction: float | None = None
+    keep: int | None = None
+    """Samples of each group; all of a smaller group."""
+    per: str | None = "label"
+    """Text field that defines groups; None for a single group of all samples."""
+    seed: int = 0
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if (self.fraction is None) == (self.keep is None):
+            raise ValueError(f"RandomSubset needs either fraction or keep, was {self.fraction} and {self.keep}.")
+        if self.fraction is not None and not 0 < self.fraction <= 1:
+            raise ValueError(f"RandomSubset.fraction must be above 0 and at most 1, was {self.fraction}.")
+        if self.keep is not None and self.keep < 0:
+            raise ValueError(f"RandomSubset.keep must be at least 0, was {self.keep}.")
+
+    def decide(self, table: ScoreTable) -> Sequence[Decision]:
+        decisions: dict[int, Decision] = {}
+        for name, rows in groups(table, self.per).items():
+            count = min(self.keep, len(rows)) if self.keep is not None else quota(self.fraction or 0.0, len(rows))
+            for rank, row in enumerate(sorted(rows, key=lambda row: draw(table.ids[row], self.seed)), start=1):
+                reason = f"drawn as number {rank} of {len(rows)}"
+                decisions[row] = Decision(rank <= count, f"random {count}{among(name)}, seed {self.seed}", reason)
+        return [decisions[row] for row in range(len(table))]

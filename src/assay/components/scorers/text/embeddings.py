@@ -1,4 +1,4 @@
-"""Zero-shot text classification by embeddings."""
+"""Scorers by sentence embeddings: the embedding itself, and zero-shot classification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,31 @@ import numpy.typing as npt
 from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
 from assay.core.sample import Sample
-from assay.core.score import Outcome, Scale, Score, Unscored
+from assay.core.score import Fingerprint, Outcome, Scale, Score, Unscored
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """Sentence embedding of the text, a unit vector, for deduplication and nearest neighbors.
+
+    An empty text is unscored; the encoder truncates long texts.
+    """
+
+    model: str = "embedded:minilm"
+    text: str = "text"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit="embedding", better="neither")
+
+    def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        texts = [sample.text(self.text) for sample in samples]
+        rows = iter(lab.models.embedder(self.model).embed([text for text in texts if text.strip()]))
+        return [
+            Fingerprint(tuple(next(rows).tolist()))
+            if text.strip()
+            else Unscored("not_applicable", "The text is empty.")
+            for text in texts
+        ]
 
 
 @dataclass(frozen=True)
@@ -39,37 +63,37 @@ class LabelMatch:
         if len(set(self.labels)) < 2 or len(set(self.labels)) < len(self.labels):
             raise ValueError(
                 f"LabelMatch.labels must be two or more different labels, was {self.labels!r}: "
-                "there is no nearest of one."
+                "one label has no nearest other label."
             )
         for name, words in self.words.items():
             if name not in self.labels:
                 hint = did_you_mean(name, self.labels)
                 raise ValueError(f"LabelMatch.words must be of labels, was of {name!r}. {hint}")
             if not words or not all(word.strip() for word in words):
-                raise ValueError(f"LabelMatch.words of {name!r} must be texts that say something, was {words!r}.")
+                raise ValueError(f"LabelMatch.words of {name!r} must be texts that are not blank, was {words!r}.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         encoder = lab.models.embedder(self.model)
         texts = [sample.text(self.text) for sample in samples]
         rows = iter(encoder.embed([text for text in texts if text.strip()]).astype(np.float64))
-        places = np.stack([self._place(encoder.embed(self.words.get(name, (name,)))) for name in self.labels])
+        prototypes = np.stack([self._prototype(encoder.embed(self.words.get(name, (name,)))) for name in self.labels])
         return [
-            self._one(sample.text(self.label), places @ next(rows))
+            self._outcome(sample.text(self.label), prototypes @ next(rows))
             if text.strip()
             else Unscored("not_applicable", "The text is empty.")
             for sample, text in zip(samples, texts, strict=True)
         ]
 
-    def _place(self, words: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def _prototype(self, words: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         mean = words.astype(np.float64).mean(axis=0)
-        place: npt.NDArray[np.float64] = mean / np.linalg.norm(mean)
-        return place
+        prototype: npt.NDArray[np.float64] = mean / np.linalg.norm(mean)
+        return prototype
 
-    def _one(self, label: str, cosines: npt.NDArray[np.float64]) -> Outcome:
+    def _outcome(self, label: str, cosines: npt.NDArray[np.float64]) -> Outcome:
         if label not in self.labels:
             return Unscored("not_applicable", f"{label!r} is not among the labels {', '.join(self.labels)}.")
-        own = self.labels.index(label)
-        rival = int(np.where(np.arange(len(cosines)) == own, -2.0, cosines).argmax())
+        intended = self.labels.index(label)
+        rival = int(np.where(np.arange(len(cosines)) == intended, -2.0, cosines).argmax())
         reason = f"nearest other label: {self.labels[rival]!r} ({cosines[rival]:.3f})"
-        margin = float(np.clip(cosines[own] - cosines[rival], -2.0, 2.0))
-        return Score(margin, reason, {"cosine": float(cosines[own])}, self.labels[int(cosines.argmax())])
+        margin = float(np.clip(cosines[intended] - cosines[rival], -2.0, 2.0))
+        return Score(margin, reason, {"cosine": float(cosines[intended])}, self.labels[int(cosines.argmax())])

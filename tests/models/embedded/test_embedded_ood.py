@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from assay.components.evaluators.ood_scores import METHODS, OodScores
-from assay.components.sources.image.digits import Digits
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
-from assay.components.sources.image.noise import Noise
+from assay.components.sources.image.ood_images import Digits, Noise
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.lab import Lab
 from assay.core.roles import Artifact

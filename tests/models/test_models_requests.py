@@ -9,7 +9,7 @@ import pytest
 
 import checkpoints
 from assay.core.completions import Message
-from assay.models.text.chat import rendered
+from assay.models.text.requests import encode_prompt
 
 
 def test_no_library_warns_of_a_long_conversation(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -19,7 +19,7 @@ def test_no_library_warns_of_a_long_conversation(tmp_path: Path, caplog: pytest.
     logger = logging.getLogger("transformers")
     logger.addHandler(caplog.handler)
     try:
-        ids = rendered(tokenizer, (Message("user", "word " * 200),), "tiny")
+        ids = encode_prompt(tokenizer, (Message("user", "word " * 200),), "tiny")
     finally:
         logger.removeHandler(caplog.handler)
     assert len(ids) > tokenizer.model_max_length

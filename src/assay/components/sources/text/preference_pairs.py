@@ -1,4 +1,4 @@
-"""Ready-made pairs of answers: the preference data sets of TRL and of HH-RLHF, and tasks with two answers."""
+"""Preference pairs from files: the formats of TRL and HH-RLHF, and tasks with two answers."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ _READERS: Mapping[str, Callable[[Path, Sequence[str], str], list[Record]]] = {
     ".csv": csv_records,
 }
 _SIDES = ("chosen", "rejected")
-_TOLD = ("output", "language", "label", *FIELDS[2:])
-"""Fields that are taken over where a file has them, such as one that assay wrote."""
+_COPIED = ("output", "language", "label", *FIELDS[2:])
+"""Fields that are copied if a file has them, such as one that assay wrote."""
 
 
 @dataclass(frozen=True)
 class PreferencePairs:
-    r"""The first `limit` pairs of a .jsonl, .json or .csv file, in its order: a prompt, what was chosen, what rejected.
+    r"""The first `limit` pairs of a .jsonl, .json or .csv file, in its order: a prompt, a chosen and a rejected answer.
 
     Each record is {"prompt", "chosen", "rejected"}, or {"history", "instruction", "input", "chosen", "rejected"}, where
-    `history` (messages) and `input` may lack. Prompt and answers are texts, or lists of messages, such as {"role":
-    "user", "content": "Hi."}. The prompt may lack where both answers are whole dialogues that begin with it, as lists
+    `history` (messages) and `input` are optional. Prompt and answers are texts, or lists of messages, such as {"role":
+    "user", "content": "Hi."}. The prompt is optional if both answers are whole dialogues that begin with it, as lists
     or as HH-RLHF's strings ("\n\nHuman: Hi.\n\nAssistant: Hello."); only their last turns are the two answers. A
-    system's words stand before the user's first.
+    system message is put before the first user message.
 
-    Fields: instruction, input, history ("" where nothing was said before), chosen, rejected, origin; verdict, "equal"
-    where both answers are the same, else what the file says or ""; the others of a pair as far as the file has them.
+    Fields: instruction, input, history ("" if there is none), chosen, rejected, origin; verdict, "equal" if both
+    answers are the same, else that of the file or ""; and the other fields of a pair if the file has them.
 
-    A pair is broken where a side is missing, where the two answer different prompts, or where a dialogue cannot be
-    read. With "refuse" that is an error that names the line; with "drop" it is a sample with the verdict "missing",
-    "one-sided" or "unreadable", so that the filter `ClearPreference` drops and counts it.
+    A pair is broken if an answer is missing, if the answers have different prompts, or if a dialogue is invalid. With
+    "refuse" that is an error that names the line; with "drop" it is a sample with the verdict "missing", "one-sided"
+    or "unreadable", which the filter `ClearPreference` drops and counts.
 
     Source: TRL, "Dataset formats and types", preference (standard and conversational, explicit and implicit prompt);
-    Bai et al. 2022, Anthropic/hh-rlhf. Where we differ from TRL's `extract_prompt`: a prompt is found by whole turns,
-    never by the characters that two strings begin with.
+    Bai et al. 2022, Anthropic/hh-rlhf. Difference from TRL's `extract_prompt`: the common prompt consists of whole
+    turns, not of the common prefix of two strings.
     """
 
     path: str
@@ -74,10 +74,10 @@ class PreferencePairs:
         return digest_of([Path(self.path)])
 
     def read(self, lab: Lab) -> Sequence[Sample]:
-        """The pairs.
+        """Return the pairs.
 
         Raises:
-            SourceError: The file or a record is not as expected; the message names the line, or the item of a list.
+            SourceError: The file or a record is invalid; the message names the line, or the item of a list.
         """
         file = Path(self.path)
         reader = _READERS.get(file.suffix.lower())
@@ -85,27 +85,27 @@ class PreferencePairs:
             raise SourceError(f"Expected a {', '.join(_READERS)} file of pairs, was given {file.name!r}.")
         records = reader(file, (), "a file of pairs")
         if not records:
-            raise SourceError(f"{file} holds no pair.", hint="Expected prompt, chosen and rejected.")
+            raise SourceError(f"{file} has no pairs.", hint="Expected prompt, chosen and rejected.")
         return [self._sample(record) for record in records[: self.limit]]
 
     def _sample(self, record: Record) -> Sample:
-        told = {name: value for name in _TOLD if isinstance(value := record.values.get(name), str)}
-        fields = {**dict.fromkeys(FIELDS, ""), **{name: record.whole(value, name) for name, value in told.items()}}
+        copied = {name: value for name in _COPIED if isinstance(value := record.values.get(name), str)}
+        fields = {**dict.fromkeys(FIELDS, ""), **{name: record.whole(value, name) for name, value in copied.items()}}
         try:
-            history, instruction, given, *sides = _read(record)
-        except _Broken as wrong:
+            history, instruction, input_text, *sides = _read(record)
+        except _BrokenPair as problem:
             if self.broken == "refuse":
                 raise record.problem(
-                    wrong.message, wrong.hint or "`broken: drop` drops and counts such pairs."
+                    problem.message, problem.hint or "`broken: drop` drops and counts such pairs."
                 ) from None
             raw = {name: _raw(record, name) for name in ("instruction", "input", *_SIDES)}
-            return Sample({**fields, "history": "", **raw, "verdict": wrong.verdict, "origin": record.origin})
+            return Sample({**fields, "history": "", **raw, "verdict": problem.verdict, "origin": record.origin})
         answers = [text.strip() for text in sides]
         for name, text in (("prompt", instruction), ("history", history), *zip(_SIDES, answers, strict=True)):
             record.whole(text, name)
         pair = {
             "instruction": instruction,
-            "input": given,
+            "input": input_text,
             "history": history,
             **dict(zip(_SIDES, answers, strict=True)),
         }
@@ -113,8 +113,8 @@ class PreferencePairs:
         return Sample({**fields, **pair, "verdict": EQUAL if same else fields["verdict"], "origin": record.origin})
 
 
-class _Broken(Exception):
-    """Why a pair is none."""
+class _BrokenPair(Exception):
+    """Why a pair is broken, with its verdict."""
 
     def __init__(self, verdict: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -122,57 +122,57 @@ class _Broken(Exception):
 
 
 def _raw(record: Record, name: str) -> str:
-    """What a broken record has as text, for whoever looks at it."""
+    """Text of a field of a broken record, for inspection."""
     value = record.values.get(name)
     return record.whole(value, name) if isinstance(value, str) else ""
 
 
 def _read(record: Record) -> tuple[str, str, str, str, str]:
-    """History, instruction, input, chosen and rejected."""
+    """(history, instruction, input, chosen, rejected)."""
     for side in _SIDES:
-        if record.values.get(side) in (None, [], "") or _blank(record.values[side]):
-            raise _Broken(MISSING, f"{side} is missing or blank.", _has(record))
+        if record.values.get(side) in (None, [], "") or _is_blank(record.values[side]):
+            raise _BrokenPair(MISSING, f"{side} is missing or blank.", _columns_hint(record))
     if record.values.get("instruction") is not None:
         return _task(record)
-    told = record.values.get("prompt")
-    prompt = None if told is None else _prompt(told)
-    one, two = (_side(record, side, prompt) for side in _SIDES)
-    if (one.history, one.instruction) != (two.history, two.instruction):
-        raise _Broken(
+    raw = record.values.get("prompt")
+    prompt = None if raw is None else _prompt(raw)
+    chosen, rejected = (_side(record, side, prompt) for side in _SIDES)
+    if (chosen.history, chosen.instruction) != (rejected.history, rejected.instruction):
+        raise _BrokenPair(
             ONE_SIDED,
-            f"chosen and rejected answer different prompts: {shown(one.instruction)} and {shown(two.instruction)}.",
+            f"chosen and rejected: prompts differ: {shown(chosen.instruction)} and {shown(rejected.instruction)}.",
         )
-    return write_history(one.history), one.instruction, "", one.answer, two.answer
+    return write_history(chosen.history), chosen.instruction, "", chosen.answer, rejected.answer
 
 
-def _blank(value: object) -> bool:
+def _is_blank(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
-def _has(record: Record) -> str:
+def _columns_hint(record: Record) -> str:
     return f"There are {', '.join(record.values)}. `broken: drop` drops and counts such pairs."
 
 
 def _task(record: Record) -> tuple[str, str, str, str, str]:
-    """A task with two answers."""
+    """Read a task with two answers."""
     for name in ("instruction", "input", *_SIDES):
         if not isinstance(value := record.values.get(name, ""), str | None):
-            raise _Broken(UNREADABLE, f"{name} must be text where there is an instruction, was {shown(value)}.")
+            raise _BrokenPair(UNREADABLE, f"{name} must be text if there is an instruction, was {shown(value)}.")
     values = {name: str(record.values.get(name) or "") for name in ("instruction", "input", *_SIDES)}
     if not values["instruction"].strip():
-        raise _Broken(MISSING, "instruction is blank.")
+        raise _BrokenPair(MISSING, "instruction is blank.")
     try:
         history = write_history(history_of(record.values.get("history")))
     except ValueError as error:
-        raise _Broken(UNREADABLE, f"history {error}.") from error
+        raise _BrokenPair(UNREADABLE, f"history {error}.") from error
     return history, values["instruction"], values["input"], values["chosen"], values["rejected"]
 
 
 def _prompt(value: object) -> Exchange:
-    """What `prompt` says; no answer yet."""
+    """The prompt, as an exchange without an answer."""
     if isinstance(value, str) and not is_spoken(value):
         if not value.strip():
-            raise _Broken(MISSING, "prompt is blank.")
+            raise _BrokenPair(MISSING, "prompt is blank.")
         return Exchange((), value, "")
     try:
         turns = turns_of(value)
@@ -180,20 +180,18 @@ def _prompt(value: object) -> Exchange:
             turns.pop()  # HH-RLHF's prompts end with "Assistant:"
         return Exchange(*prompt_of(turns), "")
     except ValueError as error:
-        raise _Broken(UNREADABLE, f"prompt {error}.") from error
+        raise _BrokenPair(UNREADABLE, f"prompt {error}.") from error
 
 
 def _side(record: Record, name: str, prompt: Exchange | None) -> Exchange:
-    """The prompt of one side, and its answer."""
+    """The prompt and the answer of one side."""
     value = record.values[name]
     if isinstance(value, str) and prompt is not None:
-        told = record.values["prompt"]
-        spoken = isinstance(told, str) and is_spoken(told)  # then answers may begin with it
-        return Exchange(prompt.history, prompt.instruction, value.removeprefix(told) if spoken else value)
+        raw = record.values["prompt"]
+        repeated = isinstance(raw, str) and is_spoken(raw)  # then answers may begin with it
+        return Exchange(prompt.history, prompt.instruction, value.removeprefix(raw) if repeated else value)
     if isinstance(value, str) and not is_spoken(value):
-        raise _Broken(
-            MISSING, "there is no prompt, and the answers are no dialogues that begin with one.", _has(record)
-        )
+        raise _BrokenPair(MISSING, "there is no prompt, and the answers are not dialogues.", _columns_hint(record))
     try:
         turns = turns_of(value)
         if prompt is not None and len(turns) == 1 and turns[0].role == "assistant":
@@ -201,10 +199,10 @@ def _side(record: Record, name: str, prompt: Exchange | None) -> Exchange:
         else:
             found = exchange(turns)
     except ValueError as error:
-        raise _Broken(UNREADABLE, f"{name} {error}.") from error
+        raise _BrokenPair(UNREADABLE, f"{name} {error}.") from error
     if not found.answer:
-        raise _Broken(MISSING, f"{name} is missing or blank: its last turn says nothing.")
+        raise _BrokenPair(MISSING, f"{name} is missing or blank: its last turn is empty.")
     if prompt is not None and found.instruction.strip() != prompt.instruction.strip():
-        both = f"{shown(found.instruction)}, not {shown(prompt.instruction)}"
-        raise _Broken(ONE_SIDED, f"{name} answers another prompt than the one given: {both}.")
+        prompts = f"{shown(found.instruction)}, not {shown(prompt.instruction)}"
+        raise _BrokenPair(ONE_SIDED, f"{name} has another prompt than `prompt`: {prompts}.")
     return found

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from assay.components.sources.files.dialogue_cells import history_in
+from assay.components.sources.files.judgments import MODELS, outcome_of
 from assay.components.sources.files.records import READERS, Record, check_path, digest_of, shown
-from assay.components.sources.files.vote_file import MODELS, outcome_of
+from assay.components.sources.files.task_files import read_history_cell
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -21,7 +21,7 @@ _WINNERS = {WON: "a", TIED: "tie", LOST: "b"}
 
 @dataclass(frozen=True)
 class VotedPairs:
-    """Every vote of a .jsonl or .csv file, in its order, for the scorer `HumanVotes`.
+    """The votes of a .jsonl or .csv file, in its order, for the scorer `HumanVotes`.
 
     Columns: instruction, output_a, output_b, and winner: model_a, left or a; model_b, right or b; tie or draw; or the
     name of a model if the columns model_a and model_b (left and right) name them. `input` is optional. An answer may be
@@ -43,10 +43,10 @@ class VotedPairs:
         return digest_of([Path(self.path)])
 
     def read(self, lab: Lab) -> Sequence[Sample]:
-        """The votes.
+        """Return the votes.
 
         Raises:
-            SourceError: The file cannot be read, is empty, or a line holds what cannot be; the message names the line.
+            SourceError: The file cannot be read, is empty, or has an invalid line; the message names the line.
         """
         file = Path(self.path)
         reader = READERS.get(file.suffix.lower())
@@ -54,20 +54,20 @@ class VotedPairs:
             raise SourceError(f"Votes are read from {', '.join(READERS)} files, not from {file.name!r}.")
         records = reader(file, _NEEDED, "a table of votes")
         if not records:
-            raise SourceError(f"{file} holds no votes.", hint=f"Expected the columns {', '.join(_NEEDED)}.")
+            raise SourceError(f"{file} has no votes.", hint=f"Expected the columns {', '.join(_NEEDED)}.")
         return [_sample(record) for record in records]
 
 
 def _sample(record: Record) -> Sample:
-    names = next((pair for pair in MODELS if all(one in record.values for one in pair)), None)
-    who = (record.text(names[0]).strip(), record.text(names[1]).strip()) if names else ("model_a", "model_b")
+    names = next((pair for pair in MODELS if all(column in record.values for column in pair)), None)
+    models = (record.text(names[0]).strip(), record.text(names[1]).strip()) if names else ("model_a", "model_b")
     fields = {
         "instruction": record.text("instruction"),
         "input": _answer(record, "input"),
-        **({"history": history_in(record)} if "history" in record.values else {}),
+        **({"history": read_history_cell(record)} if "history" in record.values else {}),
         "output_a": _answer(record, "output_a"),
         "output_b": _answer(record, "output_b"),
-        "winner": _WINNERS[outcome_of(record, who)],
+        "winner": _WINNERS[outcome_of(record, models)],
         "origin": record.origin,
     }
     return Sample(fields)
