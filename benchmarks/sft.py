@@ -59,7 +59,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
 def _job(options: argparse.Namespace) -> Any:
     """A tuning on tasks that have room, each of which is seen once."""
     from assay.components.trainers.language_model import load_tokenizer
-    from assay.components.trainers.sft.loop import Job
+    from assay.components.trainers.sft.loop import SFTJob
     from assay.components.trainers.training_run import TrainingConfig
     from assay.core.completions import Message
     from assay.models.references import locate
@@ -90,7 +90,7 @@ def _job(options: argparse.Namespace) -> Any:
         seed=0,
         save_every=0,
     )
-    return Job(
+    return SFTJob(
         config=config,
         batch_size=options.batch,
         processes=1,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import command_line
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
+from assay.components.scorers.image.classifiers import ClassifierAgreement
 from assay.components.sources.image.fashion_mnist import INSTALLED
 from command_line import assay, called
 from run_parts import datasets, stamps
@@ -127,7 +127,7 @@ def test_no_network_and_no_package_for_the_data(small: list[str], tmp_path: Path
         XDG_CACHE_HOME=str(tmp_path / "cache"),
         HF_HOME=str(tmp_path / "hub"),
     )
-    assert "Fashion-MNIST cannot be had: hub: " in said
+    assert "Fashion-MNIST is not available: hub: " in said
     assert "no apt-get and dpkg" in said
     assert "set `folder`" in said
     assert not list((tmp_path / "run").glob("generate-*"))

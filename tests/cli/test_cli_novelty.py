@@ -136,13 +136,13 @@ def test_standard_input_may_be_json_and_a_file_may_be_streamed(tmp_path: Path) -
     [
         ("t.txt", None, [], "There is no file"),
         ("t.txt", b"good\n\xff\xfe\n", [], "t.txt, line 2: not UTF-8, byte 0xff."),
-        ("t.txt", b" \n\n", [], "holds no text"),
+        ("t.txt", b" \n\n", [], "no text"),
         ("t.txt", b"a\n", ["--at-most", "70"], "must be above 0 and at most 1, was 70"),
         ("t.txt", b"a\n", ["--at-most", "0.7", "--below", "0.7"], "two rules"),
         ("t.txt", b"a\n", ["--stream", "--json"], "does not go with"),
         ("t.txt", b"a\n", ["--out", "nowhere/kept.jsonl"], "there is no folder nowhere"),
         ("t.txt", b"a\n", ["--against", "seeds.txt"], "There is no file 'seeds.txt'"),
-        ("t.jsonl", b'{"instruction": "a"}\n{"instruction": \n', [], "t.jsonl, line 2: no JSON"),
+        ("t.jsonl", b'{"instruction": "a"}\n{"instruction": \n', [], "t.jsonl, line 2: not JSON"),
         ("t.jsonl", b'{"instruction": "a"}\n{"instuction": "a"}\n', [], "line 2: there is no 'instruction'."),
         ("t.jsonl", b'{"instruction": [7]}\n', [], "line 1: instruction must be text, was ['7']."),
         ("t.jsonl", b'{"instruction": "\\ud800"}\n', [], "line 1: instruction has a lone surrogate"),
@@ -169,8 +169,8 @@ def test_mistakes_are_one_message(
     ("given", "words", "told"),
     [
         (b"good\n\xff\n", [], "standard input, line 2: not UTF-8, byte 0xff."),
-        (b"", [], "Standard input holds no text."),
-        (b'{"task": "a"}\n{"t', ["--field", "task"], "standard input, line 2: no JSON"),
+        (b"", [], "no text"),
+        (b'{"task": "a"}\n{"t', ["--field", "task"], "standard input, line 2: not JSON"),
     ],
 )
 def test_mistakes_on_standard_input_are_one_message(given: bytes, words: list[str], told: str) -> None:

@@ -48,7 +48,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     empty.write_text("\n \n")
     for words, message in (
         (["--harmless", few], "takes 20 of them, had 1"),
-        (["--prompts", empty], "holds no text"),
+        (["--prompts", empty], "no text"),
         (["--prompts", tmp_path / "none.txt"], "There is no file"),
         (["--system", "Be kind."], "go with --prompts"),
         (["--defense", "none", "--defense", "vote"], "goes alone"),

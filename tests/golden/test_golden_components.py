@@ -48,9 +48,8 @@ from assay.components.scorers.contamination.embedding_overlap import EmbeddingOv
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.image.block_list import BlockList
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
+from assay.components.scorers.image.classifiers import ClassifierAgreement, ImageSafety
 from assay.components.scorers.image.clip import ClipMatch, ClipScore, ImageEmbedding
-from assay.components.scorers.image.image_safety import ImageSafety
 from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
 from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge
@@ -94,7 +93,7 @@ from assay.components.trainers.preference.reward import RewardModel
 from assay.components.trainers.reinforcement.grpo import GRPO
 from assay.components.trainers.reinforcement.ppo import PPO
 from assay.components.trainers.reinforcement.ppo_loop import seed_of
-from assay.components.trainers.sft.rows import packed, parts_of, stream
+from assay.components.trainers.sft.rows import packed_bins, parts_of, row_order
 from assay.components.trainers.sft.sft import SFT
 from assay.components.trainers.text_classifier import TextClassifier
 from assay.core.decoding import Decoding
@@ -453,8 +452,8 @@ def tuned(folder: Path) -> Rows:
     for one in (trainer, replace(trainer, style="name", system="Be brief.")):
         learned, taught, _ = one._rows(samples)
         rows += [[hashlib.sha256(str(row.ids).encode()).hexdigest()[:16], row.start] for row in taught]
-        order = stream(parts_of(learned, "origin", one.mixture), lab.seed)
-        rows.append(packed(order, [len(row.ids) for row in taught], 3, 2, 120))
+        order = row_order(parts_of(learned, "origin", one.mixture), lab.seed)
+        rows.append(packed_bins(order, [len(row.ids) for row in taught], 3, 2, 120))
     return rows
 
 
@@ -478,7 +477,7 @@ def reinforced(folder: Path) -> Rows:
         [round(rate, 9) for _, _, rate in history],
         [curves["steps"], sorted(curves["values"]), [round(one, 9) for one in curves["values"]["kl weight"]]],
         [[one.sample.id, hashlib.sha256(str(one.ids).encode()).hexdigest()[:16]] for one in prompts],
-        list(islice(stream([(1.0, range(len(prompts)))], lab.seed), 12)),
+        list(islice(row_order([(1.0, range(len(prompts)))], lab.seed), 12)),
         [seed_of(lab.seed, step) for step in (1, 2)],
     ]
 

@@ -44,7 +44,7 @@ def plain_loop(folder: Path, wanted: list[ImageRequest]) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_family_loads_in_32_bit_and_paints(models: OpenModels, folders: dict[str, Path], family: str) -> None:
+def test_each_pipeline_family_generates(models: OpenModels, folders: dict[str, Path], family: str) -> None:
     model: Any = models.image_model(str(folders[family]))
     images = model.generate(requests(2))
     assert [image.shape for image in images] == [FAMILIES[family]] * 2
@@ -69,7 +69,7 @@ def test_pixels_depend_on_the_request_alone(models: OpenModels, folders: dict[st
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_paints_what_a_plain_loop_paints(models: OpenModels, folders: dict[str, Path], family: str) -> None:
+def test_equals_a_plain_loop(models: OpenModels, folders: dict[str, Path], family: str) -> None:
     """Another batch size is another kernel: 1e-6 apart, so a grey level may round the other way, seldom."""
     wanted = requests(5)
     ours = np.stack([np.asarray(image) for image in models.image_model(str(folders[family])).generate(wanted)])
@@ -98,7 +98,7 @@ def test_mixed_requests_come_back_in_order(models: OpenModels, folders: dict[str
     assert not any(np.array_equal(together[0], other) for other in together[1:6] if other.shape == (32, 32))
 
 
-def test_nothing_asked_nothing_painted(models: OpenModels, folders: dict[str, Path]) -> None:
+def test_empty_request(models: OpenModels, folders: dict[str, Path]) -> None:
     assert models.image_model(str(folders["sd"])).generate([]) == []
 
 
@@ -132,7 +132,7 @@ def test_pixels_that_are_not_finite_are_a_reason(folders: dict[str, Path], value
 
 
 @pytest.mark.parametrize(("bias", "reason"), [(-5.0, "black image"), (0.1, "constant image")])
-def test_an_image_of_nothing_is_a_reason(folders: dict[str, Path], bias: float, reason: str) -> None:
+def test_constant_image_is_a_failure(folders: dict[str, Path], bias: float, reason: str) -> None:
     assert broken(folders["sd"], bias=bias).generate(requests(1)) == [NotGenerated(reason)]
 
 

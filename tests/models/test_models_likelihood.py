@@ -54,7 +54,7 @@ def model() -> HfTextModel:
     return found
 
 
-def test_they_are_what_reading_everything_anew_gives(model: HfTextModel) -> None:
+def test_likelihoods_equal_unpacked_computation(model: HfTextModel) -> None:
     for one, found in zip(ASKED, model.likelihoods(ASKED), strict=True):
         assert not isinstance(found, NotCompleted)
         row = encoded(model, one)
@@ -68,7 +68,7 @@ def test_plain_words_and_their_text_are_cut_together(model: HfTextModel) -> None
     assert (*row.prompt, *row.texts[0]) == tuple(model.ids_of("A space at the end goes along"))
 
 
-def test_what_is_too_long_has_a_reason_and_costs_nobody_else(model: HfTextModel) -> None:
+def test_too_long_text_fails_only_its_row(model: HfTextModel) -> None:
     long, short = model.likelihoods([Continuations("word " * 9000, (" x",)), Continuations("Hello", (" world",))])
     assert isinstance(long, NotCompleted)
     assert long.lack == "context"
@@ -76,12 +76,12 @@ def test_what_is_too_long_has_a_reason_and_costs_nobody_else(model: HfTextModel)
     assert model.likelihoods([]) == []
 
 
-def test_a_text_of_nothing_is_refused(model: HfTextModel) -> None:
+def test_empty_text_is_rejected(model: HfTextModel) -> None:
     with pytest.raises(ModelError, match="empty"):
         model.likelihoods([Continuations("Hello", (" world", ""))])
 
 
-def test_after_nothing_a_text_is_told_from_its_first_token_on(model: HfTextModel) -> None:
+def test_likelihood_after_an_empty_prompt(model: HfTextModel) -> None:
     (found,) = model.likelihoods([Continuations("", ("Hello", "Hello world"))])
     assert isinstance(found, tuple)
     begin = tuple(model.ids_of(""))
@@ -91,7 +91,7 @@ def test_after_nothing_a_text_is_told_from_its_first_token_on(model: HfTextModel
         assert likelihood.log_prob == pytest.approx(plainly(model.model, begin, ids), abs=2e-4)
 
 
-def test_it_is_said_whether_greedy_decoding_would_say_so(model: HfTextModel) -> None:
+def test_greedy_flag(model: HfTextModel) -> None:
     (answer,) = model.complete([TextRequest("1, 2, 3, 4,", Decoding(max_tokens=4))])
     assert isinstance(answer, Completion)
     said = answer.answers[0].text
@@ -129,7 +129,7 @@ def tiny() -> torch.nn.Module:
 
 
 @given(rows=st.lists(ROWS, max_size=7))
-def test_whatever_they_share(
+def test_shared_prefixes(
     tiny: torch.nn.Module, rows: list[tuple[tuple[tuple[int, ...], list[int]], list[list[int]]]]
 ) -> None:
     asked = [EncodedContinuations((*header, *rest), tuple(map(tuple, texts))) for (header, rest), texts in rows]
@@ -149,9 +149,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize(("name", "settings_", "packs"), FAMILIES.values(), ids=FAMILIES)
-def test_models_of_every_family_give_what_reading_one_by_one_does(
-    name: str, settings_: dict[str, int], packs: bool
-) -> None:
+def test_packing_equals_separate_rows_for_each_family(name: str, settings_: dict[str, int], packs: bool) -> None:
     import transformers
 
     torch.manual_seed(0)

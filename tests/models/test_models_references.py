@@ -57,13 +57,13 @@ def test_text_models_cannot_serve(kind: str, reference: str) -> None:
 
 
 @pytest.mark.parametrize("reference", ["", "fashion-clip", "a/b/c", "what is this"])
-def test_what_names_no_model(reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_references(reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = message("classifier", reference)
     assert "is not a model reference" in text or "is not a model folder" in text
 
 
-def test_folders_that_are_none(tmp_path: Path) -> None:
+def test_invalid_folders(tmp_path: Path) -> None:
     assert "does not exist" in message("classifier", str(tmp_path / "absent"))
     (tmp_path / "file").write_text("")
     assert "is a file" in message("classifier", str(tmp_path / "file"))
@@ -172,7 +172,7 @@ def test_no_network(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.__cause__ is not None
 
 
-def test_a_network_that_swallows(silent_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_without_responses(silent_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", silent_server)
     started = time.monotonic()
@@ -180,7 +180,7 @@ def test_a_network_that_swallows(silent_server: str, monkeypatch: pytest.MonkeyP
     assert time.monotonic() - started < 30
 
 
-def test_offline_by_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE" in message("twin_encoder", "nobody/nothing")
 
@@ -209,12 +209,12 @@ def test_each_model_opens_once_and_again_when_its_folder_changed(tmp_path: Path)
         (Device(device="mps"), False, ("mps", "float32")),
     ],
 )
-def test_where_and_how(device: Device, cuda: bool, expected: tuple[str, str]) -> None:
+def test_resolve_device(device: Device, cuda: bool, expected: tuple[str, str]) -> None:
     chosen = resolve_device(device, cuda=cuda)
     assert (chosen.device, chosen.dtype) == expected
 
 
-def test_where_and_how_not() -> None:
+def test_unavailable_device() -> None:
     with pytest.raises(ModelError, match="'cuda'"):
         resolve_device(Device(device="cuda"), cuda=False)
     with pytest.raises(ModelError, match="'bfloat16'"):
@@ -222,7 +222,7 @@ def test_where_and_how_not() -> None:
 
 
 @pytest.mark.parametrize("count", range(10))
-def test_tiles_have_one_size_and_lose_nothing(count: int) -> None:
+def test_fixed_batches(count: int) -> None:
     parts = list(fixed_batches(range(count), 4))
     assert all(len(batch) == 4 for batch, _ in parts)
     assert [item for batch, real in parts for item in batch[:real]] == list(range(count))

@@ -123,7 +123,7 @@ def test_a_long_text_is_cut(minilm: SentenceEncoder) -> None:
 
 
 @pytest.mark.parametrize("backend", ["openvino:", "transformers:"])
-def test_a_length_that_no_tile_divides(folder: Path, backend: str) -> None:
+def test_length_that_is_no_multiple_of_the_step(folder: Path, backend: str) -> None:
     texts = ["", "a", "abc xyz", "the quick brown fox jumps over it", "z" * 300]
     rows = opened(f"{backend}{folder}", "float32").embed(texts)
     assert np.allclose(rows, plainly(str(folder), texts, 22), atol=1e-5)
@@ -160,7 +160,7 @@ def test_each_text_is_encoded_once_while_it_is_remembered(folder: Path, monkeypa
     assert counted.rows > 64
 
 
-def test_backends_and_precision_are_told(folder: Path) -> None:
+def test_backend_and_precision_are_reported(folder: Path) -> None:
     hardware = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert opened(str(folder)).how == f"openvino {'bfloat16' if hardware else 'float32'}"
     assert opened(str(folder), "float32").how == "openvino float32"
@@ -182,7 +182,7 @@ def test_without_openvino_transformers_answers(folder: Path, monkeypatch: pytest
         opened(f"openvino:{folder}")
 
 
-def test_conversion_is_done_once_and_reported_to_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conversion_runs_once_without_telemetry(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     openvino_telemetry = pytest.importorskip("openvino_telemetry")
 
     def told(*given: object, **named: object) -> None:
@@ -206,7 +206,7 @@ def test_other_weights_are_converted_anew(folder: Path) -> None:
     assert not np.allclose(opened(str(folder)).embed(["one"]), first, atol=0.1)
 
 
-def test_a_conversion_that_gives_other_numbers_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_with_other_outputs_is_rejected(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a tracer could not follow is fixed as it was in the traced call."""
     from transformers import BertModel
 
@@ -247,7 +247,7 @@ def test_numbers_that_are_not_finite_are_an_error(folder: Path, backend: str) ->
         ({"pooling_mode": ["mean", "max"]}, False),
     ],
 )
-def test_only_means_are_taken(folder: Path, pooling: dict[str, object], taken: bool) -> None:
+def test_only_mean_pooling_is_supported(folder: Path, pooling: dict[str, object], taken: bool) -> None:
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
     if taken:
         assert opened(f"transformers:{folder}")

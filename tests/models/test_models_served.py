@@ -139,7 +139,7 @@ def done(model: TextModel, *requests: TextRequest) -> list[Completion]:
     return [one for one in found if isinstance(one, Completion)]
 
 
-def test_what_it_answers_is_what_the_same_model_answers_here(remote: TextModel) -> None:
+def test_served_model_equals_local_model(remote: TextModel) -> None:
     local = open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
     requests = [
         asked(),
@@ -178,7 +178,7 @@ def test_sampling_draws_by_its_seed_and_heeds_every_control(remote: RemoteModel,
     assert len({one.text for one in three.answers}) == 3
 
 
-def test_another_model_is_one_clear_message(embedded: Served) -> None:
+def test_wrong_kind_of_model(embedded: Served) -> None:
     with RemoteModel(f"{embedded.base}/v1#nobody/nothing") as model:
         (found,) = model.complete([asked()])
     assert isinstance(found, NotCompleted)
@@ -197,7 +197,7 @@ def test_a_prompt_beyond_the_context_fails_as_the_server_does(tiny: Served) -> N
 
 
 @pytest.mark.full
-def test_a_server_that_dies_under_way_leaves_reasons(tiny: Served) -> None:
+def test_server_that_dies_during_a_batch(tiny: Served) -> None:
     settings = RemoteSettings(tries=2, first_wait_s=0.01, concurrency=4)
     with RemoteModel(tiny.reference, settings) as model:
         done(model, asked("w1 w2"))

@@ -53,7 +53,7 @@ def asked(text: str, **decoding: object) -> TextRequest:
     return TextRequest((Message("user", text),), Decoding(**{"max_tokens": 16, **decoding}), True)  # type: ignore[arg-type]
 
 
-def test_each_answer_is_one_sequence_with_a_stream_of_its_own() -> None:
+def test_arguments_of_each_answer() -> None:
     (greedy,) = sampling_arguments(EVERY[0])
     assert (greedy["temperature"], greedy["stop"], greedy["repetition_penalty"]) == (0.0, ["a", "b"], 1.3)
     drawn = sampling_arguments(EVERY[1])
@@ -98,7 +98,7 @@ def test_vllm_answers_for_folders_and_the_hub_on_the_first_gpu(
     assert rows[0].name == chosen
 
 
-def test_what_is_missing_is_said_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_vllm_and_wrong_device(monkeypatch: pytest.MonkeyPatch) -> None:
     if not INSTALLED:
         with pytest.raises(ModelError, match=r"pip install \"assay\[vllm\]\""):
             open_model("text-model", "vllm:embedded:smollm2", Device(device="cpu"))
@@ -178,7 +178,7 @@ def test_each_request_gets_its_own_answers_in_its_own_place(stood_in: VllmText) 
     assert stood_in.complete([]) == []
 
 
-def test_an_answer_that_was_given_up_is_told_and_costs_nobody_else(stood_in: VllmText) -> None:
+def test_aborted_answer_is_a_failure_of_its_request_only(stood_in: VllmText) -> None:
     way = Decoding("sample", answers=2, max_tokens=2)
     broken, whole = stood_in.complete([TextRequest("zebra crossing", way), TextRequest("red green blue", way)])
     assert isinstance(broken, NotCompleted)
@@ -202,7 +202,7 @@ def test_the_first_token_of_a_text_has_no_probability(stood_in: VllmText) -> Non
         (Decoding("beam", beams=2, stop=("x",)), "stop"),
     ],
 )
-def test_what_vllm_would_decode_otherwise_is_refused(stood_in: VllmText, decoding: Decoding, why: str) -> None:
+def test_unsupported_values_are_rejected(stood_in: VllmText, decoding: Decoding, why: str) -> None:
     with pytest.raises(ModelError, match=why):
         stood_in.complete([TextRequest("fine"), TextRequest("not fine", decoding)])
 
@@ -235,9 +235,7 @@ def transformers() -> TextModel:
     ],
     ids=["greedy", "penalty", "stop", "stops", "beam"],
 )
-def test_what_mathematics_settles_is_the_same_by_both(
-    vllm: TextModel, transformers: TextModel, decoding: dict[str, object]
-) -> None:
+def test_deterministic_decodings_agree(vllm: TextModel, transformers: TextModel, decoding: dict[str, object]) -> None:
     if decoding.get("strategy", "greedy") not in vllm.means.strategies:
         pytest.skip("this vllm counts the prompt in the length of a beam")
     requests = [asked(question, **decoding) for question in ("Name three rivers.", "What is two plus two?")]
@@ -264,9 +262,7 @@ def test_log_probabilities_are_those_of_transformers(vllm: TextModel, transforme
 @REAL
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
-def test_a_temperature_and_a_cut_do_not_change_what_the_network_held_probable(
-    vllm: TextModel, transformers: TextModel
-) -> None:
+def test_log_probs_ignore_temperature_and_truncation(vllm: TextModel, transformers: TextModel) -> None:
     own = asked("Name a river.", strategy="sample", temperature=1.7, top_k=20, answers=3, seed=5, max_tokens=8)
     (first,), (again,) = vllm.complete([own]), vllm.complete([own])
     assert isinstance(first, Completion)
@@ -283,7 +279,7 @@ def test_a_temperature_and_a_cut_do_not_change_what_the_network_held_probable(
 @REAL
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_longer_than_the_context_is_told_and_the_rest_is_answered(vllm: TextModel) -> None:
+def test_context_overflow_does_not_fail_other_requests(vllm: TextModel) -> None:
     long = TextRequest("word " * 9000, Decoding(max_tokens=4))
     first, second, empty = vllm.complete([long, asked("Why?", max_tokens=4), TextRequest("", Decoding(max_tokens=2))])
     assert isinstance(first, NotCompleted)

@@ -156,7 +156,7 @@ def open_model(kind: ModelKind, reference: str, device: Device, budget: Budget |
 
 @cache
 def _plug_ins() -> Mapping[str, EntryPoint]:
-    """Scheme to entry point, not loaded yet. The backends of assay come first where a name is taken."""
+    """Scheme to entry point, not loaded yet. The backends of assay take precedence."""
     ours = {backend.name for backend in BACKENDS}
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in ours}
 
@@ -191,7 +191,7 @@ def _named(kind: ModelKind, scheme: str, reference: str) -> Backend:
 
 
 def _loaded(scheme: str) -> list[Backend]:
-    """The backends of a plug-in; none where no plug-in has this scheme."""
+    """The backends of a plug-in; empty if no plug-in has this scheme."""
     point = _plug_ins().get(scheme)
     if point is None:
         return []

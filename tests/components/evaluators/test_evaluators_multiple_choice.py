@@ -121,10 +121,8 @@ def test_questions_without_choices_are_a_mistake_in_the_recipe(tmp_path: Path) -
         measured("tiny:author", [Sample({"question": "Which?", "choice0": "a", "choice1": "b"})])
 
 
-def test_a_convention_that_there_is_not() -> None:
-    with pytest.raises(
-        ValueError, match=r"Choice\.convention must be one of letter, text, text-normalized, was 'word'"
-    ):
+def test_unknown_convention() -> None:
+    with pytest.raises(ValueError, match=r"Choice\.convention .*'word'"):
         MultipleChoice("word")  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.components.scorers.image.image_safety import ImageSafety
+from assay.components.scorers.image.classifiers import ImageSafety
 from assay.core.errors import ModelError
 from assay.core.model_kinds import Pixels
 from assay.core.sample import Sample

@@ -46,9 +46,9 @@ def test_praise_lies_nearer_to_praise() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match="there is no nearest of one"):
+    with pytest.raises(ValueError, match=r"LabelMatch.labels"):
         LabelMatch(("cat",))
-    with pytest.raises(ValueError, match=r"words must be of labels, was of 'dgo'\. Did you mean 'dog'"):
+    with pytest.raises(ValueError, match=r"words .*of 'dgo'\. Did you mean 'dog'"):
         LabelMatch(("cat", "dog"), {"dgo": ("hound",)})
-    with pytest.raises(ValueError, match="must be texts that say something"):
+    with pytest.raises(ValueError, match=r"LabelMatch.words"):
         LabelMatch(("cat", "dog"), {"dog": ("",)})

@@ -137,11 +137,11 @@ def test_what_a_language_model_cannot_read_is_unscored_or_told() -> None:
         assert one_of(Perplexity("tiny:author"), own) == Unscored(
             "not_applicable", "The text has fewer than two tokens."
         )
-    with pytest.raises(ModelError, match="A window of 17 tokens is too long"):
+    with pytest.raises(ModelError, match="17 tokens"):
         Perplexity("tiny:author", window=17).score(passages(), tiny_lab())
-    with pytest.raises(ModelError, match="A stride of 8 does not go with a window of 8"):
+    with pytest.raises(ModelError, match="stride of 8"):
         Perplexity("tiny:author", window=8, stride=8).score(passages(), tiny_lab())
-    with pytest.raises(ValueError, match=r"Perplexity.stride must be 1 or more"):
+    with pytest.raises(ValueError, match=r"Perplexity.stride"):
         Perplexity("tiny:author", stride=0)
 
 

@@ -150,9 +150,7 @@ def test_a_reward_model_that_gives_no_number_is_named(value: float) -> None:
 
 
 def test_a_scorer_that_compares_samples_is_refused_beforehand() -> None:
-    with pytest.raises(
-        RecipeError, match=r"PPO\.rewards\.new cannot be a reward: its score of an answer depends on other answers"
-    ):
+    with pytest.raises(RecipeError, match=r"PPO\.rewards\.new"):
         check_scorers("PPO.rewards", {"new": RougeNovelty("text")}, LAB)
     with pytest.raises(ModelError, match="No model 'tiny:nobody'"):
         check_scorers("PPO.watch", {"x": Perplexity("tiny:nobody")}, LAB)

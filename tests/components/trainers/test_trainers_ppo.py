@@ -460,7 +460,7 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     ]
     with pytest.raises(RecipeError, match="PPO was given no samples"):
         trainer.train([], lab)
-    with pytest.raises(RecipeError, match=r"PPO\.rank must be at most 16 .* smaller side of \S*k_proj, was 17"):
+    with pytest.raises(RecipeError, match=r"PPO\.rank .*17"):
         replace(trainer, rank=17).check((), lab)
     with pytest.raises(
         RecipeError, match=r"PPO\.max_length and max_tokens must be at most 512 together, .* were 500 and 13"

@@ -16,7 +16,7 @@ from assay.components.trainers.checks import prompt_digest, split_held_out, weig
 from assay.components.trainers.preference.reward import RewardModel
 from assay.components.trainers.preference.reward_loop import load_with_reward_head
 from assay.components.trainers.preference.rows import PairReader, accuracy, pair_rows
-from assay.components.trainers.sft.rows import stream
+from assay.components.trainers.sft.rows import row_order
 from assay.core.completions import Message
 from assay.core.errors import ModelError, RecipeError
 from assay.core.roles import Artifact
@@ -107,7 +107,7 @@ def first_losses(model: Path, samples: list[Sample], batch: int, seed: int = 7) 
     words = AutoTokenizer.from_pretrained(model)
     rows = pair_rows(samples, PairReader("x", "x", words, 128, margins=True), 0.2).learned
     net = load_with_reward_head(start, words, seed)
-    order = stream([(1.0, range(len(rows)))], seed)
+    order = row_order([(1.0, range(len(rows)))], seed)
     picked = [rows[next(order)] for _ in range(batch)]
     with torch.inference_mode():
         found = [[net(input_ids=torch.tensor([ids])).logits[0, 0] for ids in (r.chosen, r.rejected)] for r in picked]
@@ -228,9 +228,9 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     own.check((), lab)
     with pytest.raises(RecipeError, match="RewardModel was given no pairs"):
         own.train([], lab)
-    with pytest.raises(RecipeError, match=r"RewardModel\.rank must be at most 16 .* smaller side of \S*k_proj, was 17"):
+    with pytest.raises(RecipeError, match=r"RewardModel\.rank .*17"):
         replace(own, rank=17).check((), lab)
-    with pytest.raises(RecipeError, match=r"RewardModel\.max_length must be at most 512, .* was 513"):
+    with pytest.raises(RecipeError, match=r"RewardModel\.max_length .*513"):
         replace(own, max_length=513).check((), lab)
     with pytest.raises(ModelError, match="a language model"):
         RewardModel(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)

@@ -83,7 +83,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         TRAINER.check([Sample({"label": "cow"})], tiny_lab())
     with pytest.raises(ValueError, match="two or more different labels"):
         TextClassifier(("cat",))
-    with pytest.raises(ValueError, match=r"TextClassifier.batch_size must be between 1 and 1e\+06, was 0"):
+    with pytest.raises(ValueError, match=r"TextClassifier.batch_size .*0"):
         TextClassifier(("cat", "dog"), batch_size=0)
     with pytest.raises(ModelError, match="No model 'tiny:leters'"):
         TextClassifier(("cat", "dog"), "tiny:leters").train(texts(), tiny_lab(tmp_path))

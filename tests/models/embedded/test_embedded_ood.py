@@ -43,7 +43,7 @@ def auroc(
 
 
 @pytest.mark.parametrize("strangers", [Digits(per_label=20), Noise(count=200)], ids=["digits", "noise"])
-def test_the_expert_is_told_from_strangers_by_its_features(lab: Lab, strangers: Digits | Noise) -> None:
+def test_features_separate_ood_inputs(lab: Lab, strangers: Digits | Noise) -> None:
     fit = FashionMNIST(split="validation", per_label=60).read(lab)
     known = FashionMNIST(split="test", per_label=40).read(lab)
     found = auroc("embedded:fashion-resnet50", fit, known, strangers.read(lab), lab)
@@ -54,7 +54,7 @@ def test_the_expert_is_told_from_strangers_by_its_features(lab: Lab, strangers: 
 
 
 @pytest.mark.full
-def test_two_kinds_that_were_kept_from_a_pupil_look_less_known_to_it(lab: Lab, tmp_path: Path) -> None:
+def test_held_out_classes_score_lower(lab: Lab, tmp_path: Path) -> None:
     real = FashionMNIST(split="train", per_label=100, only=EIGHT).read(lab)
     trainer = ImageClassifier(EIGHT, steps=60, batch_size=64, size=24, crop=0.0, flip=False)
     artifact = trainer.train(real, replace(lab, folder=tmp_path))

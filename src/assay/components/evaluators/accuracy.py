@@ -51,7 +51,7 @@ class ClassResult:
 
     @property
     def share(self) -> float | None:
-        """Correct of scored; None where none was scored."""
+        """Fraction of scored samples that are correct; None if there are none."""
         return self.correct / self.scored if self.scored else None
 
 

@@ -48,8 +48,8 @@ class Heuristics:
         if not len(table):
             return []
         names = (self.instruction, self.input, self.output)
-        given = [table.field_values(name) if name else [""] * len(table) for name in names]
-        tasks = list(zip(*([text.strip() for text in column] for column in given), strict=True))
+        columns = [table.field_values(name) if name else [""] * len(table) for name in names]
+        tasks = list(zip(*([text.strip() for text in column] for column in columns), strict=True))
         rejected = table.fields.get("rejected", [""] * len(table))
         rules = [self._rule(rule, task) for rule, task in zip(rejected, tasks, strict=True)]
         if self.output:
@@ -65,16 +65,16 @@ class Heuristics:
 
     def _compare(self, ids: Sequence[str], tasks: Sequence[tuple[str, ...]], rules: Sequence[str]) -> list[str]:
         found = list(rules)
-        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for row, (instruction, given, _) in enumerate(tasks):
+        groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for row, (instruction, input_text, _) in enumerate(tasks):
             if not rules[row]:
-                alike[instruction, given].append(row)
-        for (_, given), rows in alike.items():
+                groups[instruction, input_text].append(row)
+        for (_, input_text), rows in groups.items():
             first: dict[str, int] = {}
             for row in sorted(rows, key=lambda row: ids[row]):
                 first.setdefault(tasks[row][2], row)
             # Without an input several answers may be correct: two poems do not contradict each other.
-            contradicted = bool(given) and len(first) > 1 and CONTRADICTED not in self.skip
+            contradicted = bool(input_text) and len(first) > 1 and CONTRADICTED not in self.skip
             kept = set(first.values())
             for row in rows:
                 if contradicted:

@@ -138,5 +138,5 @@ def prompt_sample(sample: Sample, nth: int) -> Sample:
 
 def with_context(sample: Sample, fields: Sequence[str]) -> dict[str, str]:
     """Return some fields of a prompt and `CONTEXT`, for rankers that look at a single text."""
-    given = sample.text("input") if "input" in sample.fields else ""
-    return {**{name: sample.text(name) for name in fields}, CONTEXT: transcript(said_before(sample), given)}
+    input_text = sample.text("input") if "input" in sample.fields else ""
+    return {**{name: sample.text(name) for name in fields}, CONTEXT: transcript(said_before(sample), input_text)}

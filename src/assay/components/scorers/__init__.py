@@ -6,9 +6,8 @@ from assay.components.scorers.contamination.embedding_overlap import EmbeddingOv
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.image.block_list import BlockList
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
+from assay.components.scorers.image.classifiers import ClassifierAgreement, ImageSafety
 from assay.components.scorers.image.clip import ClipMatch, ClipScore, ImageEmbedding
-from assay.components.scorers.image.image_safety import ImageSafety
 from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
 from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge

@@ -1,4 +1,4 @@
-"""Checks that trainers share: samples, labels, fields, and whether a checkpoint can be trained on this machine."""
+"""Checks of trainers, and the split of held-out prompts."""
 
 from __future__ import annotations
 

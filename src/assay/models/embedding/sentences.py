@@ -2,7 +2,7 @@
 
 | reference | backend |
 |---|---|
-| `embedded:minilm`, a folder, `org/name` | `openvino` on a CPU where it is installed, else `transformers` |
+| `embedded:minilm`, a folder, `org/name` | `openvino` on a CPU if it is installed, else `transformers` |
 | `openvino:REF`, `transformers:REF` | the named one |
 """
 

@@ -158,7 +158,7 @@ def _crop(folder: Path) -> int:
 
 
 def _default_side(pipeline: Any) -> int:
-    """Default side of the pipeline's images in pixels; 1024 where it is not configured."""
+    """Default side of the pipeline's images in pixels; 1024 if it is not configured."""
     network = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
     size = getattr(getattr(network, "config", None), "sample_size", None)
     if isinstance(size, (list, tuple)):

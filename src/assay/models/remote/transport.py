@@ -208,7 +208,7 @@ class RetryingClient:
         return f"The budget of {budget.dollars or 0:g} dollars {state}. It was {sums}.{last}"
 
     async def _attempt(self, attempts: _Attempts) -> float | None:
-        """Send once; returns the seconds to wait before the next attempt, or None where there is none."""
+        """Send once; returns the seconds to wait before the next attempt, or None if there is none."""
         attempts.tries += 1
         paid: float | None = None
         lost = True
@@ -273,7 +273,7 @@ class RetryingClient:
         return asked + jitter
 
     def _deadline_failure(self, attempts: _Attempts) -> Failure:
-        """Of the rate limit where that was the service's last response, else of time."""
+        """Failure by the rate limit if that was the last response, else by timeout."""
         lack: Lack = "rate" if attempts.failure.lack == "rate" else "timeout"
         sent = attempts.failure.reason != NOTHING_SENT
         last = f" The last attempt: {attempts.failure.reason}" if sent else ""

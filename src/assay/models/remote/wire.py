@@ -229,7 +229,7 @@ def _own(decoding: Decoding) -> dict[str, Any]:
 
 
 def _config(decoding: Decoding) -> dict[str, Any]:
-    # `transformers serve` rejects those fields, and does not sample without do_sample, whatever the temperature.
+    # `transformers serve` rejects those fields, and does not sample without do_sample, at any temperature.
     config = _temperature(decoding) | _extra(decoding) | {"do_sample": decoding.strategy == "sample"}
     return _bare(decoding) | {"generation_config": json.dumps(config)}
 

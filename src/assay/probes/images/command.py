@@ -43,7 +43,7 @@ def command(
     In a recipe the scorers ImageSafety and BlockList do the same, and a Threshold drops what lies beyond a line.
     """
     from assay.components.scorers.image.block_list import BlockList
-    from assay.components.scorers.image.image_safety import ImageSafety
+    from assay.components.scorers.image.classifiers import ImageSafety
     from assay.models.open_models import OpenModels
     from assay.pipeline.progress import Lines, Silent
     from assay.probes.images.probe import Looker, look

@@ -23,7 +23,7 @@ from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 
-SHOWN = 60
+MAX_QUOTE = 60
 """Characters of an item in a reason."""
 
 
@@ -87,7 +87,7 @@ def _outcome(parts: Sequence[TextPart], rows: Sequence[npt.NDArray[np.float32]],
     highest = [float(one[at]) for one, at in zip(cosines, nearest, strict=True)]
     best = highest.index(max(highest))
     item = items.parts[nearest[best]]
-    shown = " ".join(item.text.split())
-    shown = shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 1]}…"
-    reason = f"{parts[best].field} is nearest to {item.field} of {item.owner}: {shown!r}"
+    quote = " ".join(item.text.split())
+    quote = quote if len(quote) <= MAX_QUOTE else f"{quote[: MAX_QUOTE - 1]}…"
+    reason = f"{parts[best].field} is nearest to {item.field} of {item.owner}: {quote!r}"
     return Score(float(np.clip(highest[best], -1.0, 1.0)), reason)

@@ -56,8 +56,8 @@ class TextPart(NamedTuple):
 def parts_of(sample: Sample, fields: Sequence[str], min_words: int) -> list[TextPart]:
     """Return the texts of a sample with at least `min_words` words, or all of them as one if there are none.
 
-    Twice as many where a text is tokenized by character. Without `fields`, all readable text is used, but no choice or
-    answer on its own. A blank text is skipped.
+    The minimum doubles for a text that is tokenized by character. Without `fields`, all readable text is used, but no
+    choice or answer on its own. A blank text is skipped.
 
     Raises:
         FieldError: The sample lacks a field.

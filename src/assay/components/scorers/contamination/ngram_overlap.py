@@ -94,8 +94,8 @@ class _Match(NamedTuple):
 
     def reason(self) -> str:
         start, end = self.overlap.run
-        shown = joined(self.words[start : min(end, start + QUOTED)]) + (" …" if end - start > QUOTED else "")
-        return f"{self.part.field} and {self.item.field} of {self.item.owner} share {shown!r}"
+        quote = joined(self.words[start : min(end, start + QUOTED)]) + (" …" if end - start > QUOTED else "")
+        return f"{self.part.field} and {self.item.field} of {self.item.owner} share {quote!r}"
 
     def evidence(self) -> dict[str, float]:
         own, item = self.overlap.own, self.overlap.other

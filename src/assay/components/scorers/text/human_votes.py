@@ -59,7 +59,7 @@ class HumanVotes:
             FieldError: A sample lacks a text field, or a vote has no valid winner.
             UserError: The source cannot be read.
         """
-        cast = cached(self, self.listing(), lambda: _cast(self.votes.read(lab)))
+        cast = cached(self, self.listing(), lambda: _index(self.votes.read(lab)))
         return [self._outcome(sample, cast) for sample in samples]
 
     def _outcome(self, sample: Sample, cast: dict[Key, list[Vote]]) -> Outcome:
@@ -84,8 +84,8 @@ _TIE = "\0tie"
 """Marks a tie; it differs from every answer."""
 
 
-def _cast(votes: Sequence[Sample]) -> dict[Key, list[Vote]]:
-    found: dict[Key, list[Vote]] = {}
+def _index(votes: Sequence[Sample]) -> dict[Key, list[Vote]]:
+    votes_by_key: dict[Key, list[Vote]] = {}
     for vote in votes:
         first, second = (_normalized(vote.text(name)) for name in ("output_a", "output_b"))
         winners = {"a": first, "b": second, "tie": _TIE}
@@ -93,10 +93,10 @@ def _cast(votes: Sequence[Sample]) -> dict[Key, list[Vote]]:
             raise FieldError(
                 f"A vote's winner must be a, b or tie, was {winner!r} in {vote.fields.get('origin', vote.id)}."
             )
-        given = _normalized(vote.text("input")) if "input" in vote.fields else ""
+        input_text = _normalized(vote.text("input")) if "input" in vote.fields else ""
         key = _normalized(vote.text("instruction")), frozenset((first, second))
-        found.setdefault(key, []).append((given, said_before(vote), winners[winner]))
-    return found
+        votes_by_key.setdefault(key, []).append((input_text, said_before(vote), winners[winner]))
+    return votes_by_key
 
 
 def _normalized(text: str) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from assay.components.sources.files.records import READERS, Record, shown
+from assay.components.sources.files.records import READERS, Record, shorten
 from assay.components.sources.files.task_files import read_history_cell
 from assay.core.errors import FieldError, SourceError, did_you_mean
 from assay.core.sample import Sample
@@ -100,10 +100,10 @@ def _sample(record: Record, names: Mapping[str, str], known: Sequence[str]) -> S
             continue
         if value is None or (value == "" and name not in BLANK):
             if name in ("output", "output_a", "output_b"):
-                raise record.problem(f"{names[name]} must be text, was {shown(value)}.")
+                raise record.problem(f"{names[name]} must be text, was {shorten(value)}.")
             continue
         if not isinstance(value, str):
-            raise record.problem(f"{names[name]} must be text, was {shown(value)}.")
+            raise record.problem(f"{names[name]} must be text, was {shorten(value)}.")
         fields[name] = _checked(record, names[name], name, record.whole(value, names[name]))
     return Sample({**fields, "origin": record.origin})
 
@@ -111,7 +111,7 @@ def _sample(record: Record, names: Mapping[str, str], known: Sequence[str]) -> S
 def _checked(record: Record, column: str, name: str, value: str) -> str:
     if name == "label":
         if (label := LABELS.get(value.strip().casefold())) is None:
-            raise record.problem(f"{column} must be a, b or tie, was {shown(value)}.", "Also 1, 2 and 0.")
+            raise record.problem(f"{column} must be a, b or tie, was {shorten(value)}.", "Also 1, 2 and 0.")
         return label
     if name == "human":
         try:
@@ -119,7 +119,7 @@ def _checked(record: Record, column: str, name: str, value: str) -> str:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise record.problem(f"{column} must be a number, was {shown(value)}.")
+            raise record.problem(f"{column} must be a number, was {shorten(value)}.")
     if name == "instruction" and not value.strip() and "output" not in record.values:
         raise record.problem(f"{column} is blank: answers cannot be judged without an instruction.")
     return value
@@ -152,7 +152,7 @@ def read_votes(path: Path, *, weight: str | None = None, controls: Sequence[str]
         raise SourceError(f"Votes are read from {', '.join(READERS)} files, not from {path.name!r}.")
     records = reader(path, (), "a table of votes")
     if not records:
-        raise SourceError(f"{path} holds no votes.", hint="Expected the columns model_a, model_b and winner.")
+        raise SourceError(f"{path} has no votes.", hint="Expected the columns model_a, model_b and winner.")
     a, b = _model_columns(path, records[0].values)
     pairs = [(_text(record, a), _text(record, b)) for record in records]
     for record, (one, other) in zip(records, pairs, strict=True):

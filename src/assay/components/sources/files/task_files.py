@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from assay.components.sources.files.records import Record, json_records, jsonl_records, shown
+from assay.components.sources.files.records import Record, json_records, jsonl_records, shorten
 from assay.core.completions import Message
 from assay.core.errors import SourceError, did_you_mean
 from assay.text.instructions.dialogues import write_history
@@ -40,11 +40,11 @@ class FileTask:
 
     def samples(self, last: int | None) -> Iterator[Mapping[str, str]]:
         """Fields of the first `last` instances, or of all; the origin of the second one ends in #2."""
-        for nth, (given, output) in enumerate(self.instances[:last], start=1):
+        for nth, (input_text, output) in enumerate(self.instances[:last], start=1):
             yield {
                 **({} if self.history is None else {"history": self.history}),
                 "instruction": self.instruction,
-                "input": given,
+                "input": input_text,
                 "output": output,
                 "name": self.name,
                 "language": self.language,
@@ -87,7 +87,7 @@ def read_tasks(file: Path, *, skip_blank: bool = False) -> list[FileTask]:
     for record in records:
         task = _task(record, skip_blank)
         if task.id and seen.setdefault(task.id, record.origin) != record.origin:
-            raise record.problem(f"the id {shown(task.id)} is a duplicate of {seen[task.id]}.")
+            raise record.problem(f"the id {shorten(task.id)} is a duplicate of {seen[task.id]}.")
         if task.instances:
             tasks.append(task)
     if not tasks:
@@ -152,11 +152,11 @@ def _instances(record: Record) -> Iterator[Record]:
         return
     values = record.values["instances"]
     if not isinstance(values, list) or not values:
-        raise record.problem(f"instances must be a list with at least one input and output, was {shown(values)}.")
+        raise record.problem(f"instances must be a list with at least one input and output, was {shorten(values)}.")
     for nth, value in enumerate(values, start=1):
         place = replace(record, place=f"{record.place}, instance {nth}", values={})
         if not isinstance(value, dict):
-            raise place.problem(f"must be an object with input, output, was {shown(value)}.")
+            raise place.problem(f"must be an object with input, output, was {shorten(value)}.")
         yield replace(place, values=value)
 
 
@@ -175,12 +175,12 @@ def _string(record: Record, key: str) -> str:
     """Text; "" if it is blank."""
     value = record.values[key]
     if not isinstance(value, str):
-        raise record.problem(f"{key} must be text, was {shown(value)}.")
+        raise record.problem(f"{key} must be text, was {shorten(value)}.")
     return record.whole(value, key) if value.strip() else ""
 
 
 def _names(record: Record) -> str:
-    return shown(", ".join(record.values))[1:-1]
+    return shorten(", ".join(record.values))[1:-1]
 
 
 def _optional(record: Record, key: str) -> str:
@@ -193,7 +193,7 @@ def _language(record: Record, instruction: str) -> str:
         return language_of(instruction)
     if value not in ("en", "ko"):
         raise record.problem(
-            f"language must be 'en' or 'ko', was {shown(value)}.",
+            f"language must be 'en' or 'ko', was {shorten(value)}.",
             "Without it, the language is detected from the instruction's script.",
         )
     return str(value)
@@ -204,7 +204,7 @@ def _classification(record: Record) -> str:
     if value is None:
         return ""
     if not isinstance(value, bool):
-        raise record.problem(f"is_classification must be true or false, was {shown(value)}.")
+        raise record.problem(f"is_classification must be true or false, was {shorten(value)}.")
     return "yes" if value else "no"
 
 

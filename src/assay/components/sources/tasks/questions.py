@@ -15,7 +15,7 @@ from assay.components.sources.files.records import (
     check_path,
     digest_of,
     lettered,
-    shown,
+    shorten,
 )
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.lab import Lab
@@ -101,7 +101,7 @@ class Questions:
             return {"answer": record.text(self.answer)}
         if not value or not all(isinstance(one, str) and one.strip() for one in value):
             raise record.problem(
-                f"{self.answer} must be text, or a list of texts that are not blank, was {shown(value)}."
+                f"{self.answer} must be text, or a list of texts that are not blank, was {shorten(value)}."
             )
         texts = [record.whole(one, self.answer) for one in value]
         return {f"answer{nth or ''}": text for nth, text in enumerate(texts)}
@@ -123,7 +123,7 @@ class Questions:
         if not isinstance(value, list):
             return self._choices_named(record, record.text(self.answer).strip(), choices)
         if not value or not all(isinstance(one, str) for one in value):
-            raise record.problem(f"{self.answer} must name the correct choices, was {shown(value)}.")
+            raise record.problem(f"{self.answer} must name the correct choices, was {shorten(value)}.")
         return frozenset[int]().union(*(self._choices_named(record, one.strip(), choices) for one in value))
 
     def _choices_named(self, record: Record, answer: str, choices: Sequence[str]) -> frozenset[int]:
@@ -137,7 +137,7 @@ class Questions:
         if len(found) > 1:
             named = " or ".join(sorted(",".join(letters[nth] for nth in sorted(one)) for one in found))
             hint = "Set answers='letter', 'number' (from 0) or 'text'." if self.answers == "any" else ""
-            raise record.problem(f"{self.answer} {shown(answer)} is ambiguous: {named}.", hint)
+            raise record.problem(f"{self.answer} {shorten(answer)} is ambiguous: {named}.", hint)
         if not found:
             wanted = {
                 "letter": f"letters from A to {letters[-1]}",
@@ -145,7 +145,9 @@ class Questions:
                 "text": "the text of a choice",
             }
             forms = ", or ".join(wanted[kind] for kind in kinds)
-            raise record.problem(f"{self.answer} must be {forms}, was {shown(answer)}.", did_you_mean(answer, choices))
+            raise record.problem(
+                f"{self.answer} must be {forms}, was {shorten(answer)}.", did_you_mean(answer, choices)
+            )
         return found.pop()
 
 
@@ -162,8 +164,8 @@ def _listed(record: Record, column: str) -> list[str]:
             value = json.loads(value, parse_int=str, parse_float=str, parse_constant=str)
         except (ValueError, RecursionError) as error:
             raise record.problem(
-                f'{column} must be a JSON list such as ["red", "blue"], was {shown(value)}.'
+                f'{column} must be a JSON list such as ["red", "blue"], was {shorten(value)}.'
             ) from error
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise record.problem(f"{column} must be a list of texts, was {shown(value)}.")
+        raise record.problem(f"{column} must be a list of texts, was {shorten(value)}.")
     return value

@@ -15,7 +15,7 @@ from assay.components.sources.files.records import (
     digest_of,
     json_records,
     lettered,
-    shown,
+    shorten,
 )
 from assay.components.sources.tasks.questions import Questions
 from assay.core.errors import SourceError
@@ -65,7 +65,7 @@ class TruthfulQa:
     def _sample(self, record: Record, targets: object) -> Sample:
         # Numbers are parsed as text.
         if not isinstance(targets, dict) or not all(value in ("0", "1") for value in targets.values()):
-            raise record.problem(f"{self.targets}_targets must be answers with 0 or 1 each, was {shown(targets)}.")
+            raise record.problem(f"{self.targets}_targets must be answers with 0 or 1 each, was {shorten(targets)}.")
         targets = {text: value for text, value in targets.items() if text.strip()}
         right = [nth for nth, value in enumerate(targets.values()) if value == "1"]
         if not right or (self.targets == "mc1" and len(right) > 1):

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.components.sources.files.records import read_text, shown
+from assay.components.sources.files.records import read_text, shorten
 from assay.core.errors import SourceError, did_you_mean
 
 NAMES = ("original", "sampled")
@@ -48,10 +48,10 @@ def _side(file: Path, content: object, name: str) -> tuple[str, ...]:
         )
     side = content[name]
     if not isinstance(side, list):
-        raise SourceError(f"{file}: {name} must be a list of texts, was {shown(side)}.")
+        raise SourceError(f"{file}: {name} must be a list of texts, was {shorten(side)}.")
     for nth, text in enumerate(side):
         if not isinstance(text, str) or not _whole(text):
-            raise SourceError(f"{file}: {name}[{nth}] must be a text, was {shown(text)}.")
+            raise SourceError(f"{file}: {name}[{nth}] must be a text, was {shorten(text)}.")
     return tuple(side)
 
 

@@ -15,7 +15,7 @@ from assay.components.sources.files.records import (
     digest_of,
     json_records,
     jsonl_records,
-    shown,
+    shorten,
 )
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
@@ -140,7 +140,7 @@ def _read(record: Record) -> tuple[str, str, str, str, str]:
     if (chosen.history, chosen.instruction) != (rejected.history, rejected.instruction):
         raise _BrokenPair(
             ONE_SIDED,
-            f"chosen and rejected: prompts differ: {shown(chosen.instruction)} and {shown(rejected.instruction)}.",
+            f"chosen and rejected: prompts differ: {shorten(chosen.instruction)} and {shorten(rejected.instruction)}.",
         )
     return write_history(chosen.history), chosen.instruction, "", chosen.answer, rejected.answer
 
@@ -157,7 +157,7 @@ def _task(record: Record) -> tuple[str, str, str, str, str]:
     """Read a task with two answers."""
     for name in ("instruction", "input", *_SIDES):
         if not isinstance(value := record.values.get(name, ""), str | None):
-            raise _BrokenPair(UNREADABLE, f"{name} must be text if there is an instruction, was {shown(value)}.")
+            raise _BrokenPair(UNREADABLE, f"{name} must be text if there is an instruction, was {shorten(value)}.")
     values = {name: str(record.values.get(name) or "") for name in ("instruction", "input", *_SIDES)}
     if not values["instruction"].strip():
         raise _BrokenPair(MISSING, "instruction is blank.")
@@ -203,6 +203,6 @@ def _side(record: Record, name: str, prompt: Exchange | None) -> Exchange:
     if not found.answer:
         raise _BrokenPair(MISSING, f"{name} is missing or blank: its last turn is empty.")
     if prompt is not None and found.instruction.strip() != prompt.instruction.strip():
-        prompts = f"{shown(found.instruction)}, not {shown(prompt.instruction)}"
+        prompts = f"{shorten(found.instruction)}, not {shorten(prompt.instruction)}"
         raise _BrokenPair(ONE_SIDED, f"{name} has another prompt than `prompt`: {prompts}.")
     return found

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from assay.components.sources.files.records import READERS, Record, check_limit, digest_of, shown
+from assay.components.sources.files.records import READERS, Record, check_limit, digest_of, shorten
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -80,7 +80,7 @@ class Requests:
 def _sample(record: Record) -> Sample:
     kind = _named(record, "kind").strip().lower()
     if kind not in ("unsafe", "safe"):
-        raise record.problem(f"the kind of a request must be 'unsafe' or 'safe', was {shown(kind)}.")
+        raise record.problem(f"the kind of a request must be 'unsafe' or 'safe', was {shorten(kind)}.")
     topic = _named(record, "topic") if any(record.values.get(name) for name in NAMES["topic"]) else ""
     return Sample({"instruction": _named(record, "instruction"), "kind": kind, "topic": topic, "origin": record.origin})
 

@@ -16,7 +16,7 @@ from assay.components.sources.files.records import (
     digest_of,
     jsonl_record,
     read_text,
-    shown,
+    shorten,
 )
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.lab import Lab
@@ -126,7 +126,7 @@ def _rows(lines: Iterable[str], file: Path, field: str | None) -> Iterator[TextR
 def _row(record: Record, line: int, field: str, raw: str) -> TextRow:
     value = record.values[field]
     if not isinstance(value, str):
-        raise record.problem(f"{field} must be text, was {shown(value)}.")
+        raise record.problem(f"{field} must be text, was {shorten(value)}.")
     return TextRow(line, record.whole(value, field), raw, record=True)
 
 

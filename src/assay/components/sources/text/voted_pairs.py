@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from assay.components.sources.files.judgments import MODELS, outcome_of
-from assay.components.sources.files.records import READERS, Record, check_path, digest_of, shown
+from assay.components.sources.files.records import READERS, Record, check_path, digest_of, shorten
 from assay.components.sources.files.task_files import read_history_cell
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
@@ -79,5 +79,5 @@ def _answer(record: Record, name: str) -> str:
     if value is None and name == "input":
         return ""
     if not isinstance(value, str):
-        raise record.problem(f"{name} must be text, was {shown(value)}.")
+        raise record.problem(f"{name} must be text, was {shorten(value)}.")
     return record.whole(value, name)

@@ -1,6 +1,6 @@
 """Direct preference optimization with TRL's DPOTrainer, from token rows to a saved model.
 
-On a CPU the networks read a batch of pairs as one packed sequence (`pair_packing`), with the same loss. Importing this
+On a CPU the networks read a batch of pairs as one packed sequence (`rows.py`), with the same loss. Importing this
 imports TRL, which takes seconds.
 """
 

@@ -1,6 +1,6 @@
 """Reward modeling with TRL's RewardTrainer, from token rows to a saved model.
 
-On a CPU the network reads a batch of pairs as one packed sequence (`pair_packing`), with the same loss. Importing this
+On a CPU the network reads a batch of pairs as one packed sequence (`rows.py`), with the same loss. Importing this
 imports TRL, which takes seconds.
 """
 

@@ -1,4 +1,4 @@
-"""Preference pairs as token rows, and how many pairs are dropped."""
+"""Preference pairs as token rows, and a batch of pairs packed into one sequence without padding."""
 
 from __future__ import annotations
 

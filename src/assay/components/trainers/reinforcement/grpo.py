@@ -17,8 +17,8 @@ from assay.components.trainers.checks import (
     split_held_out,
     weights_digest,
 )
-from assay.components.trainers.reinforcement.rewards import HeldOutRewards, check_scorers, check_weights
-from assay.components.trainers.sft.rows import stream
+from assay.components.trainers.reinforcement.rewards import HeldOutEvaluation, check_scorers, check_weights
+from assay.components.trainers.sft.rows import row_order
 from assay.core.completions import Message
 from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError
@@ -30,7 +30,7 @@ from assay.models.text.requests import encode_prompt
 from assay.text.instructions.dialogues import conversation
 
 if TYPE_CHECKING:
-    from assay.components.trainers.reinforcement.grpo_loop import Job, Reinforced
+    from assay.components.trainers.reinforcement.grpo_loop import GRPOJob, GRPOResult
 
 LossType = Literal["grpo", "bnpo", "dr_grpo", "dapo"]
 
@@ -170,7 +170,7 @@ class GRPO:
         result = grpo_loop.reinforce(job, panel, lab.progress or ignore_progress)
         write_history(lab.workspace(), result.history, result.curves)
         prompts, greedy = [(one, self._prompt(one)) for one in held_out], Decoding(max_tokens=self.max_tokens)
-        evaluation = HeldOutRewards("GRPO", self.rewards, self.weights, prompts, greedy)
+        evaluation = HeldOutEvaluation("GRPO", self.rewards, self.weights, prompts, greedy)
         evaluation.write(self.model, lab.workspace(), lab)
         remove_checkpoints(lab.workspace())
         folder = lab.workspace() / "model"
@@ -178,12 +178,12 @@ class GRPO:
         facts = {"steps": len(result.history), "samples": len(samples), **counts, **_facts(job, result)}
         return Artifact(str(folder), "text-model", weights_digest(folder), facts)
 
-    def _job(self, tasks: Sequence[Sample], rows: tuple[tuple[int, ...], ...], lab: Lab) -> Job:
-        from assay.components.trainers.reinforcement.grpo_loop import Job
+    def _job(self, tasks: Sequence[Sample], rows: tuple[tuple[int, ...], ...], lab: Lab) -> GRPOJob:
+        from assay.components.trainers.reinforcement.grpo_loop import GRPOJob
         from assay.components.trainers.training_run import training_config
 
         count = self.steps // self.num_iterations * self.prompts_per_step
-        return Job(
+        return GRPOJob(
             config=training_config(self, lab, rank=self._lora_rank, warmup_ratio=self.warmup_ratio),
             num_generations=self.num_generations,
             batch_size=self.batch_size or self.prompts_per_step * self.num_generations,
@@ -195,7 +195,7 @@ class GRPO:
             loss_type=self.loss_type,
             scale_rewards=self.scale_rewards,
             rows=rows,
-            order=tuple(islice(stream([(1.0, range(len(rows)))], lab.seed), count)),
+            order=tuple(islice(row_order([(1.0, range(len(rows)))], lab.seed), count)),
             rewards=tuple((name, self.weights.get(name, 1.0), repr(one)) for name, one in self.rewards.items()),
             watch=tuple((name, repr(one)) for name, one in self.watch.items()),
             tasks=tuple(task.id for task in tasks),
@@ -220,7 +220,7 @@ class GRPO:
         )
 
 
-def _facts(job: Job, result: Reinforced) -> dict[str, float]:
+def _facts(job: GRPOJob, result: GRPOResult) -> dict[str, float]:
     return {
         "seen": len(job.order) * job.num_generations,
         **_first_and_last(result.curves.values),

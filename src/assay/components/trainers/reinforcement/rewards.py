@@ -1,4 +1,4 @@
-"""Rewards of answers: scores of scorers on a common direction, their weighted sum, and reward models as scorers."""
+"""Rewards of answers: scores with a common direction, their weighted sum, reward models, held-out evaluation."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ FILE = "held-out-rewards.json"
 
 
 @dataclass(frozen=True)
-class HeldOutRewards:
+class HeldOutEvaluation:
     """Evaluation of models by the rewards of their answers to held-out prompts."""
 
     owner: str

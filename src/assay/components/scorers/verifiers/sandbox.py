@@ -1,4 +1,4 @@
-"""The parent's side of `child.py`: starts a process, asks it, bounds what it says, and ends it with all it began."""
+"""Parent side of `sandbox_child.py`: start a child process, send requests, bound its output, and kill its group."""
 
 from __future__ import annotations
 
@@ -19,36 +19,35 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 Role: TypeAlias = Literal["answer", "tests"]
-PROGRAM = Path(__file__).with_name("child.py")
-MOST = 1 << 18
-"""Bytes of a message from a child; a longer one ends it."""
+PROGRAM = Path(__file__).with_name("sandbox_child.py")
+MAX_MESSAGE = 1 << 18
+"""Maximum bytes of a message from a child."""
 
 
-class Ended(Exception):
-    """A child is no more, or is not to be waited for; the message says why."""
+class ChildEnded(Exception):
+    """A child ended, timed out or broke the protocol; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process may use."""
+    """Resource limits of a child."""
 
-    processor: int
-    """Seconds."""
+    cpu_seconds: int
     memory: int
     """Bytes."""
 
 
 class Child:
-    """A process with its own folder, that is asked one thing at a time."""
+    """A child process with its own folder, which handles one request at a time."""
 
     def __init__(self, role: Role, limits: Limits, folder: Path, deadline: float) -> None:
         self.role = role
         self._limits, self._deadline = limits, deadline
         folder.mkdir()
-        # As -I, but that the program's folder is looked in for its own part, and that hashes are the same at every run.
+        # As -I, but the program's folder stays in the path, for sandbox_limits.py, and the hash seed is fixed.
         call = [sys.executable, "-s", "-S", "-B", "-X", "utf8", str(PROGRAM), role]
         self._process = subprocess.Popen(
-            [*call, str(limits.processor), str(limits.memory)],
+            [*call, str(limits.cpu_seconds), str(limits.memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -74,77 +73,77 @@ class Child:
                 pipe.close()
 
     def ask(self, *message: object) -> list[Any]:
-        """What the child says to `message`: JSON that it made, so anything may stand there.
+        """Return the child's response to `message`: untrusted JSON.
 
         Raises:
-            Ended: It ended, or said nothing in time, too much, or what is no answer to this.
+            ChildEnded: The child ended, timed out, sent too much, or sent an invalid response.
         """
-        word = secrets.token_hex(8)
-        body = marshal.dumps([word, *message])
+        token = secrets.token_hex(8)
+        body = marshal.dumps([token, *message])
         line = self._exchange(len(body).to_bytes(8, "big") + body)
         try:
-            said = json.loads(line)
+            response = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise Ended("what it gave cannot be read") from error
-        if not isinstance(said, list) or len(said) < 2 or said[0] != word:
-            raise Ended("what it gave is no answer to what it was asked")
-        return said[1:]
+            raise ChildEnded("what it gave cannot be read") from error
+        if not isinstance(response, list) or len(response) < 2 or response[0] != token:
+            raise ChildEnded("what it gave is no answer to what it was asked")
+        return response[1:]
 
     def _exchange(self, data: bytes) -> bytes:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        to, back = self._process.stdin.fileno(), self._process.stdout.fileno()
-        os.set_blocking(to, False)
-        waiting = select.poll()
-        waiting.register(back, select.POLLIN)
-        waiting.register(to, select.POLLOUT)
+        request, response = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(request, False)
+        poll = select.poll()
+        poll.register(response, select.POLLIN)
+        poll.register(request, select.POLLOUT)
         while b"\n" not in self._rest:
             left = self._deadline - time.monotonic()
-            ready = dict(waiting.poll(max(0, left) * 1000)) if left > 0 else {}
+            ready = dict(poll.poll(max(0, left) * 1000)) if left > 0 else {}
             if not ready:
-                raise Ended("it did not end in time")
-            if data and to in ready:
-                data = data[self._written(to, data) :]
+                raise ChildEnded("it did not end in time")
+            if data and request in ready:
+                data = data[self._write(request, data) :]
             if not data:
                 with contextlib.suppress(KeyError):
-                    waiting.unregister(to)
-            if back in ready:
-                self._read(back)
+                    poll.unregister(request)
+            if response in ready:
+                self._read(response)
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
-    def _written(self, to: int, data: bytes) -> int:
+    def _write(self, request: int, data: bytes) -> int:
         try:
-            return os.write(to, data[:65536])
+            return os.write(request, data[:65536])
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise Ended(self._why()) from error
+            raise ChildEnded(self._exit_reason()) from error
 
-    def _read(self, back: int) -> None:
-        got = os.read(back, 65536)
-        if not got:
-            raise Ended(self._why())
-        self._rest += got
-        if len(self._rest) > MOST:
-            raise Ended(f"it gave more than {MOST // 1024} KiB")
+    def _read(self, response: int) -> None:
+        data = os.read(response, 65536)
+        if not data:
+            raise ChildEnded(self._exit_reason())
+        self._rest += data
+        if len(self._rest) > MAX_MESSAGE:
+            raise ChildEnded(f"it gave more than {MAX_MESSAGE // 1024} KiB")
 
-    def _why(self) -> str:
-        """Why a process that closed its channel did so."""
+    def _exit_reason(self) -> str:
+        """Why the child closed its channel."""
         try:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             return "it closed its channel"
         if code == -signal.SIGXCPU:
-            return f"it took more than {self._limits.processor} s of the processor"
+            return f"it took more than {self._limits.cpu_seconds} s of the processor"
         return f"it crashed by signal {-code}" if code < 0 else "it ended by itself"
 
 
 def plain(value: Any) -> Any:
-    """What a child sent as JSON, as the plain value that it stands for.
+    """Decode a value of a child.
 
     Raises:
-        ValueError: It stands for none.
+        ValueError: The encoding is invalid.
     """
     try:
         return _plain(value)
@@ -157,19 +156,19 @@ def _plain(value: Any) -> Any:
         if isinstance(value, Mapping):
             raise TypeError("no value is written so")
         return value
-    tag, *held = value
+    tag, *content = value
     if tag == "c":
-        return complex(*map(_plain, held))
-    (own,) = held
-    return _READ[tag](own)
+        return complex(*map(_plain, content))
+    (inner,) = content
+    return _DECODERS[tag](inner)
 
 
-_READ: Mapping[str, Callable[[Any], Any]] = {
-    "l": lambda own: [_plain(one) for one in own],
-    "t": lambda own: tuple(_plain(one) for one in own),
-    "s": lambda own: {_plain(one) for one in own},
-    "d": lambda own: {_plain(name): _plain(one) for name, one in own},
+_DECODERS: Mapping[str, Callable[[Any], Any]] = {
+    "l": lambda items: [_plain(one) for one in items],
+    "t": lambda items: tuple(_plain(one) for one in items),
+    "s": lambda items: {_plain(one) for one in items},
+    "d": lambda items: {_plain(name): _plain(one) for name, one in items},
     "b": bytes.fromhex,
-    "i": lambda own: int(own, 16),
+    "i": lambda items: int(items, 16),
     "f": float,
 }

@@ -13,40 +13,40 @@ from assay.core.sample import Sample
 from assay.core.score import SHARE, Outcome, Scale, Score, Unscored
 
 SCALE = Scale(unit=SHARE, low=0.0, high=1.0)
-SHOWN = 80
+MAX_QUOTE = 80
 """Characters of a quoted text in a reason."""
 
 
-def judged(
-    samples: Sequence[Sample], answer: str, given: str, judge: Callable[[str, str], Outcome]
+def compare_with(
+    samples: Sequence[Sample], answer: str, reference: str, verify: Callable[[str, str], Outcome]
 ) -> Sequence[Outcome]:
-    """Return `judge(answer, given)` of each sample; unscored if the field `given` is missing or blank.
+    """Return `verify(answer, reference)` of each sample; unscored if the field `reference` is missing or blank.
 
     Raises:
-        FieldError: A sample has no text field `answer`, or `given` is an image.
+        FieldError: A sample has no text field `answer`, or `reference` is an image.
     """
-    found: list[Outcome] = []
+    outcomes: list[Outcome] = []
     for sample in samples:
-        own = sample.text(answer)
-        held = sample.text(given) if given in sample.fields else ""
-        found.append(judge(own, held) if held.strip() else missing(given))
-    return found
+        text = sample.text(answer)
+        expected = sample.text(reference) if reference in sample.fields else ""
+        outcomes.append(verify(text, expected) if expected.strip() else missing_reference(reference))
+    return outcomes
 
 
-def missing(given: str) -> Unscored:
-    """Outcome of a sample without anything to verify against."""
-    return Unscored("not_applicable", f"There is nothing to judge by: {given} is missing or empty.")
+def missing_reference(field: str) -> Unscored:
+    """Outcome of a sample without a reference."""
+    return Unscored("not_applicable", f"There is nothing to judge by: {field} is missing or empty.")
 
 
-def wrong(reason: str) -> Score:
+def incorrect(reason: str) -> Score:
     """Score 0 with a reason."""
     return Score(0.0, reason)
 
 
-def shown(text: object) -> str:
+def quoted(text: object) -> str:
     """Beginning of a text on one line, to quote in a reason."""
-    said = " ".join(str(text).split())
-    return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
+    line = " ".join(str(text).split())
+    return line if len(line) <= MAX_QUOTE else f"{line[:MAX_QUOTE]}…"
 
 
 def check_name(where: str, name: str) -> None:

@@ -1,14 +1,14 @@
-"""What runs in a process of its own: an answer's code in one, the tests that call it in another, both behind a fence.
+"""Child process of `PassesTests`: runs the code of an answer, or the tests that call it, with restrictions.
 
-    python -s -S -B child.py answer|tests PROCESSOR_SECONDS MEMORY_BYTES
+    python -s -S -B sandbox_child.py answer|tests CPU_SECONDS MEMORY_BYTES
 
-It imports as little as it can, for it is started anew for each answer: from the standard library alone, and never the
-rest of assay. Its standard input and output are the channel to the parent; code that runs here finds both empty. A
-message to it is 8 bytes of length and `marshal`, for the parent is trusted; a message from it is a line of JSON, for it
-is not. Each begins with the word that the parent gave for this one question, so that nothing can be said beforehand.
+It starts for each answer, so it imports little: only the standard library, and nothing else of assay. Its standard
+input and output are the channel to the parent; code that runs here finds both empty. A message to it is 8 bytes of
+length and `marshal` data, as the parent is trusted; a message from it is a line of JSON, as the child is not. Each
+starts with a token that the parent chose for this request, so that a response cannot be forged in advance.
 
-Values are JSON, or a tag and what it holds: t tuple, l list, s set, d dict as pairs, b bytes, i integer, f float that
-is no number, c complex. They are plain values whatever a class of the answer's made of `__eq__`.
+Values are JSON, or a tag and a content: t tuple, l list, s set, d dict as pairs, b bytes, i integer, f float that is
+not finite, c complex. They are plain values, even if the answer defines classes with their own `__eq__`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from _json import encode_basestring_ascii as quoted
 from posix import dup, dup2, getcwd, read, write
 from posix import open as open_file
 
-TYPE_CHECKING = False  # the module typing takes longer to import than all of these
+TYPE_CHECKING = False  # importing typing takes longer than all of these
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable
     from typing import Any
 
-if __name__ == "__main__":  # a program's own folder is looked in first
-    from fence import filter_calls, guard, limit  # type: ignore[import-not-found]
+if __name__ == "__main__":  # the program's own folder is first in the path
+    from sandbox_limits import filter_calls, guard, limit  # type: ignore[import-not-found]
 else:
-    from assay.components.scorers.verifiers.fence import filter_calls, guard, limit
+    from assay.components.scorers.verifiers.sandbox_limits import filter_calls, guard, limit
 
 SMALL = 1 << 63
 TREE_ONLY = 0x400
@@ -37,12 +37,12 @@ TREE_ONLY = 0x400
 
 
 def as_json(value: object) -> str:
-    """A value as a line of JSON; TypeError where it is not plain."""
+    """Encode a value as JSON on one line; TypeError if it is not plain."""
     if value is None or value is True or value is False:
         return {None: "null", True: "true", False: "false"}[value]
-    for kind, written in WRITTEN:
+    for kind, encode in ENCODERS:
         if isinstance(value, kind):
-            return written(value)
+            return encode(value)
     raise TypeError(f"a value of type {type(value).__name__} is no plain value")
 
 
@@ -54,7 +54,7 @@ def _float(value: float) -> str:
     return float.__repr__(value) if value - value == 0 else f'["f","{float.__repr__(value)}"]'
 
 
-def _several(tag: str) -> Callable[[Any], str]:
+def _sequence(tag: str) -> Callable[[Any], str]:
     return lambda value: f'["{tag}",[{",".join([as_json(one) for one in value])}]]'
 
 
@@ -62,62 +62,62 @@ def _pairs(value: dict[Any, Any]) -> str:
     return f'["d",[{",".join([f"[{as_json(name)},{as_json(one)}]" for name, one in dict.items(value)])}]]'
 
 
-WRITTEN: tuple[tuple[Any, Callable[[Any], str]], ...] = (
+ENCODERS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (int, _integer),
     (float, _float),
     (str, lambda value: quoted(str.__str__(value))),
-    (list, _several("l")),
-    (tuple, _several("t")),
+    (list, _sequence("l")),
+    (tuple, _sequence("t")),
     (dict, _pairs),
-    ((set, frozenset), _several("s")),
+    ((set, frozenset), _sequence("s")),
     ((bytes, bytearray), lambda value: f'["b","{value.hex()}"]'),
     (complex, lambda value: f'["c",{as_json(value.real)},{as_json(value.imag)}]'),
 )
 
 
-def told(error: BaseException) -> str:
-    """What an exception says, bounded."""
+def message_of(error: BaseException) -> str:
+    """Message of an exception, truncated."""
     try:
         return str(error)[:200]
-    except BaseException:  # whatever its __str__ does
+    except BaseException:  # of its __str__
         return ""
 
 
 class Channel:
-    """Questions from the parent, and answers to them."""
+    """Requests of the parent, and responses to them."""
 
     def __init__(self, receive: int, send: int) -> None:
-        self.receive, self.send, self.word = receive, send, ""
+        self.receive, self.send, self.token = receive, send, ""
 
     def ask(self) -> list[Any]:
-        """The next message, without its word."""
+        """Return the next message, without its token."""
         size = int.from_bytes(self.get(8), "big")
-        word, *message = marshal.loads(self.get(size))
-        self.word = word
+        token, *message = marshal.loads(self.get(size))
+        self.token = token
         return list(message)
 
     def get(self, size: int) -> bytes:
-        """The next `size` bytes; the process ends where the parent has gone."""
+        """Return the next `size` bytes; exit if the parent has ended."""
         found = b""
         while len(found) < size:
             found += read(self.receive, size - len(found)) or sys.exit(0)
         return found
 
     def say(self, *parts: str) -> None:
-        """`parts` are JSON already."""
-        line = memoryview(f"[{quoted(self.word)},{','.join(parts)}]\n".encode("ascii"))
+        """Send a response; `parts` are JSON."""
+        line = memoryview(f"[{quoted(self.token)},{','.join(parts)}]\n".encode("ascii"))
         while line:
             line = line[write(self.send, line) :]
 
 
 def answer(channel: Channel) -> None:
-    """Loads the code of an answer, and calls its functions with what it is given."""
+    """Load the code of an answer, and call its functions on request."""
     (code,) = channel.ask()
     names: dict[str, Any] = {"__name__": "answer", "__builtins__": builtins}
     try:
         exec(compile(code, "answer", "exec"), names)
-    except BaseException as error:  # SystemExit too: code that ends itself has not loaded
-        channel.say('"raised"', quoted(type(error).__name__), quoted(told(error)))
+    except BaseException as error:  # SystemExit, too: code that exits has not loaded
+        channel.say('"raised"', quoted(type(error).__name__), quoted(message_of(error)))
         return
     channel.say('"value"', "null")
     own = type(answer)
@@ -132,19 +132,19 @@ def answer(channel: Channel) -> None:
         try:
             channel.say('"value"', as_json(called(*args, **named)))
         except BaseException as error:
-            channel.say('"raised"', quoted(type(error).__name__), quoted(told(error)))
+            channel.say('"raised"', quoted(type(error).__name__), quoted(message_of(error)))
 
 
 class Broken(Exception):
-    """The answer's function raised what is no exception of Python's own."""
+    """The answer's function raised an exception that is not built in."""
 
 
 class Unsuited(BaseException):
-    """The tests ask for what cannot be asked; no `except Exception` of theirs hides it."""
+    """The tests pass a value that cannot be sent; not an Exception, so that the tests do not catch it."""
 
 
-class Called:
-    """Stands for a function of the answer in the tests, and calls it over there."""
+class RemoteFunction:
+    """Proxy in the tests for a function of the answer, which runs in the other process."""
 
     count = 0
 
@@ -152,47 +152,51 @@ class Called:
         self.channel, self.name = channel, name
 
     def __call__(self, *args: object, **named: object) -> object:
-        Called.count += 1
+        RemoteFunction.count += 1
         try:
-            given = as_json(args), as_json(named)
+            arguments = as_json(args), as_json(named)
         except (TypeError, RecursionError) as error:
             raise Unsuited(f"{self.name} is given {error}") from error
-        self.channel.say('"call"', quoted(self.name), *given)
-        kind, value, said = self.channel.ask()
+        self.channel.say('"call"', quoted(self.name), *arguments)
+        kind, value, message = self.channel.ask()
         if kind == "value":
             return value
         known: Any = getattr(builtins, value, None)
-        ours = isinstance(known, type) and issubclass(known, Exception)
-        raise known(said) if ours and known is not AssertionError else Broken(f"it raised {value}: {said}")
+        builtin = isinstance(known, type) and issubclass(known, Exception)
+        raise known(message) if builtin and known is not AssertionError else Broken(f"it raised {value}: {message}")
 
 
 def tests(channel: Channel) -> None:
-    """Runs the tests: each `assert` of the outermost level, and each call that stands alone, is one."""
+    """Run the tests: each top-level `assert` and each top-level call is a test."""
     text, own = channel.ask()
     tree = compile(text, "tests", "exec", TREE_ONLY)
-    names = {"__name__": "tests", **{name: Called(channel, name) for name in (*unbound(tree), *own)}}
+    names = {"__name__": "tests", **{name: RemoteFunction(channel, name) for name in (*unbound(tree), *own)}}
     results: list[str] = []
     for part in tree.body:
         kind = type(part).__name__
         counts = kind == "Assert" or (kind == "Expr" and type(part.value).__name__ == "Call")
-        before = Called.count
+        before = RemoteFunction.count
         try:
             tree.body = [part]
             exec(compile(tree, "tests", "exec"), names)
-            said = ""
+            failure = ""
         except Exception as error:
-            if Called.count == before and not (counts and isinstance(error, AssertionError)) and not any(results):
+            if (
+                RemoteFunction.count == before
+                and not (counts and isinstance(error, AssertionError))
+                and not any(results)
+            ):
                 raise  # the tests themselves are broken
-            said = f"{type(error).__name__}: {told(error)}".removesuffix(": ")
-            said = f"{' '.join(text.splitlines()[part.lineno - 1].split())[:120]} ({said})"
-        if counts or said:
-            results.append(said)
+            failure = f"{type(error).__name__}: {message_of(error)}".removesuffix(": ")
+            failure = f"{' '.join(text.splitlines()[part.lineno - 1].split())[:120]} ({failure})"
+        if counts or failure:
+            results.append(failure)
     channel.say('"done"', as_json(results))
     channel.ask()
 
 
 def unbound(tree: ast.Module) -> list[str]:
-    """The names that a program uses, and neither binds nor finds in Python: functions of the answer."""
+    """Names that a program uses but neither binds nor has as built-ins: functions of the answer."""
     used: set[str] = set()
     todo: list[Any] = [tree]
     bound = set(dir(builtins))
@@ -214,13 +218,13 @@ def unbound(tree: ast.Module) -> list[str]:
 
 
 def main() -> None:
-    """Fences itself in and serves its parent until the parent goes."""
-    role, processor, memory = sys.argv[1:]
+    """Apply the restrictions, and serve the parent until it ends."""
+    role, cpu_seconds, memory = sys.argv[1:]
     channel = Channel(dup(0), dup(1))
     nothing = open_file("/dev/null", 2)
     for number in (0, 1, 2):
         dup2(nothing, number)
-    limit(int(processor), int(memory))
+    limit(int(cpu_seconds), int(memory))
     filter_calls()
     del sys.argv[:]
     guard(getcwd())
@@ -230,7 +234,7 @@ def main() -> None:
     try:
         tests(channel)
     except BaseException as error:
-        channel.say('"broken"', quoted(f"{type(error).__name__}: {told(error)}"))
+        channel.say('"broken"', quoted(f"{type(error).__name__}: {message_of(error)}"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a process of somebody else's code may not do: by limits, by the kernel's filter, and by Python's audit hook.
+"""Restrictions of the child process: resource limits, the kernel's system call filter, and Python's audit hook.
 
-Part of `child.py`: the standard library alone, and little of it, for it is loaded anew for each answer.
+Part of `sandbox_child.py`: it imports little, and only the standard library, as it is loaded for each answer.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from posix import O_APPEND, O_CREAT, O_RDWR, O_TRUNC, O_WRONLY
 
-TYPE_CHECKING = False  # the module typing takes longer to import than all of these
+TYPE_CHECKING = False  # importing typing takes longer than all of these
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -23,7 +23,7 @@ DENIED_CALLS = {
         *(280, 281, 424, 425, 434, 435),
     ),
 }
-"""System calls of Linux by architecture (x86-64, AArch64): sockets, processes, signals, others' memory, mounts."""
+"""System calls of Linux by architecture (x86-64, AArch64): sockets, processes, signals, foreign memory, mounts."""
 DENIED = (
     *("socket.", "subprocess.", "ctypes.", "os.exec", "os.fork", "os.kill", "os.posix_spawn", "os.spawn", "os.system"),
     *("os.link", "os.symlink", "os.putenv", "os.unsetenv", "pty.", "signal.pthread_kill", "resource.", "sqlite3."),
@@ -43,25 +43,32 @@ PATHS = (
 )
 
 
-def limit(processor: int, memory: int) -> None:
-    """Seconds of the processor, bytes of memory; no further process, 1 MiB a file, 16 open files."""
+def limit(cpu_seconds: int, memory: int) -> None:
+    """Limit CPU time and bytes of memory; no child processes, 1 MiB per file, 16 open files."""
     import resource as r
 
-    limits = {"CPU": (processor, processor + 1), "FSIZE": 1 << 20, "NOFILE": 16, "CORE": 0, "NPROC": 0, "AS": memory}
-    for name, most in limits.items():
-        own = most if isinstance(most, tuple) else (most, most)
+    limits = {
+        "CPU": (cpu_seconds, cpu_seconds + 1),
+        "FSIZE": 1 << 20,
+        "NOFILE": 16,
+        "CORE": 0,
+        "NPROC": 0,
+        "AS": memory,
+    }
+    for name, value in limits.items():
+        pair = value if isinstance(value, tuple) else (value, value)
         _, hard = r.getrlimit(getattr(r, f"RLIMIT_{name}"))
-        own = own if hard == r.RLIM_INFINITY else (min(own[0], hard), min(own[1], hard))
+        pair = pair if hard == r.RLIM_INFINITY else (min(pair[0], hard), min(pair[1], hard))
         try:
-            r.setrlimit(getattr(r, f"RLIMIT_{name}"), own)
+            r.setrlimit(getattr(r, f"RLIMIT_{name}"), pair)
         except (ValueError, OSError):
-            continue  # macOS takes no limit of memory
+            continue  # macOS does not limit memory
 
 
 def filter_calls() -> bool:
-    """Whether the kernel refuses `DENIED_CALLS` from now on: seccomp of Linux, which needs no right to set.
+    """Deny `DENIED_CALLS` by seccomp of Linux, which needs no privileges; whether that succeeded.
 
-    Where it cannot, the process gets a network of its own with nothing in it, if it may.
+    If it did not, the process gets an empty network namespace, if permitted.
     """
     if sys.platform != "linux":
         return False
@@ -76,7 +83,7 @@ def filter_calls() -> bool:
         calls = DENIED_CALLS[kind]
         rows = [(0x20, 0, 0, 4), (0x15, 0, len(calls) + 3, kind), (0x20, 0, 0, 0), (0x35, len(calls) + 1, 0, 1 << 30)]
         rows += [(0x15, len(calls) - nth, 0, call) for nth, call in enumerate(calls)]
-        rows += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x50001)]  # allow; refuse with EPERM
+        rows += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x50001)]  # allow; deny with EPERM
         program = ctypes.create_string_buffer(b"".join(pack("HBBI", *row) for row in rows))
         whole = ctypes.create_string_buffer(pack("HP", len(rows), ctypes.addressof(program)))
         done = not library.prctl(38, 1, 0, 0, 0) and not library.prctl(22, 2, whole, 0, 0)
@@ -88,12 +95,12 @@ def filter_calls() -> bool:
 
 
 def guard(folder: str) -> None:
-    """Python refuses what a program on its own need not do: it may read the standard library, and write in `folder`.
+    """Install an audit hook: the program may read the standard library, and write in `folder`.
 
-    The hook looks up nothing that the code it guards against could have changed.
+    The hook uses only local names, which the guarded code cannot change.
     """
     readable, own = (*(path + "/" for path in sys.path if path), folder + "/"), (folder + "/",)
-    within, kind, number, starts = _looker(), type, int, str.startswith
+    within, kind, number, starts = _path_checker(), type, int, str.startswith
     refused, denied, modules, paths = PermissionError, DENIED, DENIED_MODULES, PATHS
     writes = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND
 
@@ -113,12 +120,12 @@ def guard(folder: str) -> None:
     sys.addaudithook(hook)
 
 
-def _looker() -> Callable[[tuple[Any, ...], tuple[str, ...]], bool]:
-    """Whether paths lie in one of some folders, by functions that nobody else can have changed."""
+def _path_checker() -> Callable[[tuple[Any, ...], tuple[str, ...]], bool]:
+    """Return a function that checks whether paths are in folders; it uses only local names."""
     kind, text, raw, number, starts, decoded, parts = type, str, bytes, int, str.startswith, bytes.decode, str.split
 
     def outside(path: Any, folders: tuple[str, ...]) -> bool:
-        if kind(path) is number or path is None:  # a file that is open
+        if kind(path) is number or path is None:  # an open file
             return False
         if kind(path) is raw:
             path = decoded(path, "utf-8", "surrogateescape")
@@ -127,7 +134,7 @@ def _looker() -> Callable[[tuple[Any, ...], tuple[str, ...]], bool]:
         return starts(path, "/") and not starts(path + "/", folders)
 
     def within(found: tuple[Any, ...], folders: tuple[str, ...]) -> bool:
-        for path in found:  # noqa: SIM110 -- `any` could be somebody else's by now
+        for path in found:  # noqa: SIM110 -- the guarded code may have replaced `any`
             if outside(path, folders):
                 return False
         return True
