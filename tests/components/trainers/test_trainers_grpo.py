@@ -316,11 +316,11 @@ def test_prompts_that_are_too_long_are_left_out(start: Path, tmp_path: Path) -> 
     long = Sample({"instruction": "Say " + "x" * 200})
     artifact = run(small(start), tmp_path / "work", [*tasks(), long])
     assert (artifact.facts["too long"], artifact.facts["samples"]) == (1, 6)
-    with pytest.raises(RecipeError, match=r"None of 1 prompts fits into 128 tokens"):
+    with pytest.raises(RecipeError, match="128 tokens"):
         run(small(start), tmp_path / "none", [long])
-    with pytest.raises(RecipeError, match=r"GRPO was given no samples"):
+    with pytest.raises(RecipeError, match="GRPO"):
         run(small(start), tmp_path / "nothing", [])
-    with pytest.raises(FieldError, match=r"has a blank 'instruction'"):
+    with pytest.raises(FieldError, match="'instruction'"):
         run(small(start), tmp_path / "blank", [Sample({"instruction": " "})])
     assert [small(start).usable(one) for one in (long, Sample({"instruction": " "}), Sample({}))] == [
         True,

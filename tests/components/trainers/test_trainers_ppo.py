@@ -371,7 +371,7 @@ def test_a_reward_model_rewards_the_conversation(start: Path, tmp_path: Path) ->
     artifact = run(trainer, tmp_path / "work")
     assert all(0 <= one <= 5 for one in curve(artifact, "reward"))
     trainer.check((), tiny_lab())
-    with pytest.raises(ModelError, match="No model 'tiny:writer'"):
+    with pytest.raises(ModelError, match="'tiny:writer'"):
         replace(trainer, reward="tiny:writer").check((), tiny_lab())
 
 
@@ -458,7 +458,7 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
         False,
         False,
     ]
-    with pytest.raises(RecipeError, match="PPO was given no samples"):
+    with pytest.raises(RecipeError, match="PPO"):
         trainer.train([], lab)
     with pytest.raises(RecipeError, match=r"PPO\.rank .*17"):
         replace(trainer, rank=17).check((), lab)
@@ -467,11 +467,11 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     ):
         replace(trainer, max_length=500, max_tokens=13).check((), lab)
     silent = checkpoints.chat(tmp_path / "silent", template=None)
-    with pytest.raises(ModelError, match="has no chat template"):
+    with pytest.raises(ModelError, match="chat template"):
         replace(trainer, model=str(silent)).check((), lab)
-    with pytest.raises(ModelError, match="does not exist"):
+    with pytest.raises(ModelError, match="exist"):
         replace(trainer, model="./nowhere").check((), lab)
-    with pytest.raises(FieldError, match="Field 'instruction' of sample"):
+    with pytest.raises(FieldError, match="'instruction'"):
         trainer.train([Sample({"output": "x"})], lab)
     with pytest.raises(FieldError, match="history of sample"):
         trainer.train([Sample({"instruction": "x", "history": "[1]"})], lab)

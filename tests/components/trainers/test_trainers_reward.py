@@ -226,18 +226,18 @@ def test_the_libraries_say_nothing_and_send_nothing(
 def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     lab, own = tiny_lab(tmp_path), RewardModel(str(start))
     own.check((), lab)
-    with pytest.raises(RecipeError, match="RewardModel was given no pairs"):
+    with pytest.raises(RecipeError, match="RewardModel"):
         own.train([], lab)
     with pytest.raises(RecipeError, match=r"RewardModel\.rank .*17"):
         replace(own, rank=17).check((), lab)
     with pytest.raises(RecipeError, match=r"RewardModel\.max_length .*513"):
         replace(own, max_length=513).check((), lab)
-    with pytest.raises(ModelError, match="a language model"):
+    with pytest.raises(ModelError, match="ForCausalLM"):
         RewardModel(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)
-    with pytest.raises(ModelError, match="has no chat template"):
+    with pytest.raises(ModelError, match="chat template"):
         RewardModel(str(checkpoints.chat(tmp_path / "silent", template=None))).check((), lab)
     equal = [Sample({**one.fields, "rejected": one.text("chosen")}) for one in pairs()]
-    with pytest.raises(RecipeError, match="RewardModel cannot learn from any of 10 pairs: 10 equal answers"):
+    with pytest.raises(RecipeError, match=r"RewardModel .*10 equal"):
         own.train(equal, lab)
     with pytest.raises(RecipeError, match=r"The loss was nan at step 1\."):
         run(RewardModel(str(spoilt(start, tmp_path / "spoilt")), steps=2, held_out=0.0), tmp_path / "work")

@@ -354,11 +354,11 @@ def test_a_mixture_gives_each_part_its_share(start: Path, tmp_path: Path) -> Non
     trainer = SFT(str(start), steps=2, batch_size=2, mixture={"human": 1.0, "machine": 1.0})
     even = run(trainer, tmp_path / "even", samples)
     assert run(replace(trainer, mixture={}), tmp_path / "all", samples).digest != even.digest
-    with pytest.raises(FieldError, match=r"has 'machine' in 'origin', which SFT.mixture lacks.\n.*Known: human"):
+    with pytest.raises(FieldError, match=r"'machine'(.|\n)*human"):
         run(replace(trainer, mixture={"human": 1.0}), tmp_path / "less", samples)
-    with pytest.raises(FieldError, match=r"a weight for 'humans', which no training sample.*\n.*Did you mean 'human'"):
+    with pytest.raises(FieldError, match=r"'humans'(.|\n)*'human'"):
         run(replace(trainer, mixture={"humans": 1.0, "human": 1.0, "machine": 1.0}), tmp_path / "more", samples)
-    with pytest.raises(FieldError, match="Field 'source' of sample"):
+    with pytest.raises(FieldError, match="'source'"):
         run(replace(trainer, mixture={"human": 1.0}, mixture_field="source"), tmp_path / "none", samples)
 
 
@@ -382,9 +382,9 @@ def test_how_a_task_is_asked(start: Path) -> None:
     )
     bare = Sample({"instruction": "Say so.", "output": "So."})
     assert text(plain, bare).startswith("<|im_start|>user\nSay so.<|im_end|>")
-    with pytest.raises(FieldError, match="Field 'name' of sample"):
+    with pytest.raises(FieldError, match="'name'"):
         text(replace(plain, style="name"), bare)
-    with pytest.raises(FieldError, match=r"has a blank 'name', which SFT\.style 'name' needs"):
+    with pytest.raises(FieldError, match=r"'name'.*SFT\.style"):
         text(replace(plain, style="name"), Sample({**sample.fields, "name": " "}))
 
 
@@ -396,7 +396,7 @@ def test_a_template_that_answers_otherwise_than_it_asks(start: Path) -> None:
     assert words.decode(whole[begins:]) == "So.<|im_end|>\n"
     assert len(encode_prompt(words, prompt, "it")) > begins
     words.chat_template = "{% for message in messages if message.role == 'user' %}{{ message.content }}{% endfor %}"
-    with pytest.raises(ModelError, match="leaves out what the assistant says"):
+    with pytest.raises(ModelError, match="chat template"):
         encode_answer(words, prompt, "So.", "it")
 
 
@@ -530,7 +530,7 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     lab = tiny_lab(tmp_path)
     trainer = SFT(str(start))
     trainer.check((), lab)
-    with pytest.raises(RecipeError, match="SFT was given no samples"):
+    with pytest.raises(RecipeError, match="SFT"):
         trainer.train([], lab)
     with pytest.raises(RecipeError, match=r"SFT\.rank .*17"):
         replace(trainer, rank=17).check((), lab)
@@ -538,15 +538,15 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"SFT\.max_length .*513"):
         replace(trainer, max_length=513).check((), lab)
     silent = checkpoints.chat(tmp_path / "silent", template=None)
-    with pytest.raises(ModelError, match="has no chat template"):
+    with pytest.raises(ModelError, match="chat template"):
         SFT(str(silent)).check((), lab)
-    with pytest.raises(ModelError, match="a language model"):
+    with pytest.raises(ModelError, match="ForCausalLM"):
         SFT(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)
-    with pytest.raises(ModelError, match="does not exist"):
+    with pytest.raises(ModelError, match="exist"):
         SFT("./nowhere").check((), lab)
-    with pytest.raises(FieldError, match="Field 'instruction' of sample"):
+    with pytest.raises(FieldError, match="'instruction'"):
         trainer.train([Sample({"output": "x"})], lab)
-    with pytest.raises(FieldError, match="Field 'output' of sample"):
+    with pytest.raises(FieldError, match="'output'"):
         trainer.train([Sample({"instruction": "x"})], lab)
 
 
@@ -607,7 +607,7 @@ def test_of_a_dialogue_the_last_answer_alone_is_learnt(style: Any, start: Path) 
     assert words.decode(row.ids[row.start :]).strip() == "sea sea<|im_end|>"
     assert row.ids[row.start :] == alone.ids[alone.start :]
     assert own.usable(Sample({**fields, "history": ""}))
-    with pytest.raises(FieldError, match="The history of sample"):
+    with pytest.raises(FieldError, match="history"):
         own._rows([Sample({**fields, "history": "Hi."})])
 
 

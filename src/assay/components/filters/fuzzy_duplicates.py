@@ -80,13 +80,13 @@ class FuzzyDuplicates:
         if not len(table):
             return []
         rule = f"no kept twin with a Jaccard index of {self.text} >= {self.jaccard:g}"
-        found = []
+        decisions = []
         for twin, index in self._twins(table.field_values(self.text)):
             if twin is None:
-                found.append(Decision(True, rule, "no twin was kept before it"))
+                decisions.append(Decision(True, rule, "no twin was kept before it"))
             else:
-                found.append(Decision(False, rule, f"like {table.ids[twin]}: Jaccard index {index:.4f}"))
-        return found
+                decisions.append(Decision(False, rule, f"like {table.ids[twin]}: Jaccard index {index:.4f}"))
+        return decisions
 
     def _twins(self, texts: Sequence[str]) -> list[tuple[int | None, float]]:
         """Return for each text the most similar earlier text that was kept, the first of equals, and their index."""
@@ -97,17 +97,17 @@ class FuzzyDuplicates:
         )
         blank = datasketch.MinHash(self.permutations, seed=self.seed)
         kept = datasketch.MinHashLSH(num_perm=self.permutations, params=self.bands)
-        found: list[tuple[int | None, float]] = []
+        twins: list[tuple[int | None, float]] = []
         for row in range(len(texts)):
             own = of(row)
             signature = blank.copy()
             signature.update_batch(shingle.encode("utf-8", "surrogatepass") for shingle in sorted(own))
             near = kept.query(signature) if own else []
             best, index = self._nearest(own, sorted(near), of)
-            found.append((best, index))
+            twins.append((best, index))
             if own and best is None:
                 kept.insert(row, signature)
-        return found
+        return twins
 
     def _nearest(self, own: Shingles, near: Sequence[int], of: Callable[[int], Shingles]) -> tuple[int | None, float]:
         best, highest = None, 0.0

@@ -166,7 +166,7 @@ class TaskPrompts:
         """Return the call of that name with the tasks that it shows, all of one language."""
         plan = plan_of(name)
         rng = self.lab.rng(plan, "tasks")
-        (tasks,) = rng.choices(list(self.tasks.values()), [len(some) for some in self.tasks.values()])
+        (tasks,) = rng.choices(list(self.tasks.values()), [len(members) for members in self.tasks.values()])
         return Call(plan, tuple(pool.sample(tasks, self.settings.human, self.settings.machine, rng)))
 
     def listing(self, call: Call) -> TextRequest:
@@ -290,25 +290,25 @@ def of_language(tasks: Sequence[ExampleTask], language: str, least: int) -> dict
         RecipeError: There are fewer.
     """
     known = sorted({task.language for task in tasks})
-    wanted = known if language == "any" else [language]
-    found = {one: tuple(task for task in tasks if task.language == one) for one in wanted}
-    for one, own in found.items():
-        if len(own) < least:
-            named = f" in {one!r}" if one else ""
+    selected = known if language == "any" else [language]
+    by_language = {name: tuple(task for task in tasks if task.language == name) for name in selected}
+    for name, members in by_language.items():
+        if len(members) < least:
+            suffix = f" in {name!r}" if name else ""
             raise RecipeError(
-                f"SelfInstruct shows {least} tasks in a call, but there are only {len(own)}{named}.",
+                f"SelfInstruct shows {least} tasks in a call, but there are only {len(members)}{suffix}.",
                 hint=f"Add tasks, or lower 'human' or 'machine'. Languages: {', '.join(known) or 'none'}.",
             )
-    if not found:
+    if not by_language:
         raise RecipeError("SelfInstruct.tasks has no task.", hint="A task has an instruction and an output.")
-    return found
+    return by_language
 
 
 def pool_of(human: Sequence[ExampleTask], made: Sequence[Sample], novelty: float) -> Pool:
     """Return the pool of a round, which all its parts share."""
     good = (sample for sample in made if _is_good(sample))
-    own = (ExampleTask(one.id, one.text("instruction"), language=one.text("language")) for one in good)
-    return _pool_of(tuple(human), tuple(own), novelty)
+    examples = (ExampleTask(one.id, one.text("instruction"), language=one.text("language")) for one in good)
+    return _pool_of(tuple(human), tuple(examples), novelty)
 
 
 @lru_cache(maxsize=1)

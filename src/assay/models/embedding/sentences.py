@@ -77,14 +77,14 @@ class SentenceEncoder:
         import numpy as np
 
         keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
-        found = {key: row for key in keys if (row := self.cache.get(key)) is not None}
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        results = {key: row for key in keys if (row := self.cache.get(key)) is not None}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in results}
         rows = check_finite(self._encode(list(new.values())), self.reference)
         for key, row in zip(new, rows, strict=True):
-            found[key] = row
+            results[key] = row
             self.cache.put(key, row)
         empty = np.empty((0, self.network.dimensions), dtype=np.float32)
-        return np.stack([found[key] for key in keys]) if keys else empty
+        return np.stack([results[key] for key in keys]) if keys else empty
 
     def _encode(self, texts: list[str]) -> Matrix:
         import numpy as np
@@ -95,8 +95,8 @@ class SentenceEncoder:
         ids = self.tokenizer(texts, truncation=True, max_length=self._longest)["input_ids"]
         plan = list(_plan([len(one) for one in ids], self._longest, self.network.tokens))
         means = self.network.means(self._batch([ids[nth] for nth in batch], width) for batch, _, width in plan)
-        for (batch, count, _), found in zip(plan, means, strict=True):
-            rows[batch[:count]] = found[:count]
+        for (batch, count, _), results in zip(plan, means, strict=True):
+            rows[batch[:count]] = results[:count]
         return rows
 
     def _batch(self, texts: Sequence[Sequence[int]], width: int) -> TokenBatch:

@@ -49,14 +49,14 @@ class Clip:
     def embed_images(self, images: Sequence[Pixels]) -> Matrix:
         """(n, dimensions), rows of unit length."""
         keys = [_digest(image) for image in images]
-        found = {key: row for key in keys if (row := self._images.get(key)) is not None}
-        new = {key: image for key, image in zip(keys, images, strict=True) if key not in found}
+        rows_by_key = {key: row for key in keys if (row := self._images.get(key)) is not None}
+        new = {key: image for key, image in zip(keys, images, strict=True) if key not in rows_by_key}
         for batch, count in fixed_batches(list(new), self._rows):
             rows = self._encode_images([new[key] for key in batch])
             for key, row in zip(batch[:count], rows[:count], strict=True):
-                found[key] = row
+                rows_by_key[key] = row
                 self._images.put(key, row)
-        return self._stack([found[key] for key in keys])
+        return self._stack([rows_by_key[key] for key in keys])
 
     def embed_texts(self, texts: Sequence[str]) -> Matrix:
         """(n, dimensions), rows of unit length. Long texts are truncated; the end token stays."""

@@ -77,11 +77,11 @@ class HfTextClassifier:
 
         # By length, to save padding.
         order = sorted(range(len(rows)), key=lambda nth: sum(map(len, rows[nth])))
-        found = np.empty((len(rows), len(self._labels)), dtype=np.float32)
+        results = np.empty((len(rows), len(self._labels)), dtype=np.float32)
         for start in range(0, len(order), BATCH_SIZE):
             part = order[start : start + BATCH_SIZE]
-            found[part] = self._run([rows[nth] for nth in part])
-        return check_finite(found, self.reference)
+            results[part] = self._run([rows[nth] for nth in part])
+        return check_finite(results, self.reference)
 
     def _run(self, rows: list[tuple[str, ...]]) -> Matrix:
         import torch
@@ -89,8 +89,8 @@ class HfTextClassifier:
         columns = [list(column) for column in zip(*rows, strict=True)]
         inputs = self.tokenizer(*columns, padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
         with torch.inference_mode():
-            found: Matrix = self.model(**inputs.to(self.model.device)).logits.float().cpu().numpy()
-        return found
+            results: Matrix = self.model(**inputs.to(self.model.device)).logits.float().cpu().numpy()
+        return results
 
 
 def open_text_classifier(request: ModelRequest, embedder: Callable[[str], Embedder] | None = None) -> TextClassifier:

@@ -118,10 +118,10 @@ class OpenVinoText:
         )
         prompts = [encode_prompt(self.tokenizer, request.prompt, self.reference) for request in requests]
         sequences: list[_Sequence] = []
-        found: dict[int, Completion | NotCompleted] = {}
+        results: dict[int, Completion | NotCompleted] = {}
         for nth, (request, ids) in enumerate(zip(requests, prompts, strict=True)):
             if (long := context_overflow(len(ids), request.decoding.max_tokens, self._context)) is not None:
-                found[nth] = long
+                results[nth] = long
                 continue
             sequences += [_Sequence(self._add(ids, config), nth) for config in self._configs(request)]
         self._run([sequence.handle for sequence in sequences])
@@ -131,8 +131,8 @@ class OpenVinoText:
             request = requests[sequence.request]
             answers.setdefault(sequence.request, []).extend(self._answer(output, request) for output in outputs)
         for nth, parts in answers.items():
-            found[nth] = Completion(tuple(parts), len(prompts[nth]))
-        return [found[nth] for nth in range(len(requests))]
+            results[nth] = Completion(tuple(parts), len(prompts[nth]))
+        return [results[nth] for nth in range(len(requests))]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         """Log-probability of each token.
@@ -161,12 +161,12 @@ class OpenVinoText:
         counted = zip(rows, last, strict=True)
         handles = [self._add(ids, self._echo_config()) if count else None for ids, count in counted]
         self._run([handle for handle in handles if handle is not None])
-        found = []
+        results = []
         for ids, count, handle in zip(rows, last, handles, strict=True):
             # The first value is a placeholder, the last one belongs to the generated token.
             values = list(handle.read_all()[0].generated_log_probs)[1 : len(ids)] if handle is not None else []
-            found.append([float(value) for value in values[len(values) - count :]])
-        return found
+            results.append([float(value) for value in values[len(values) - count :]])
+        return results
 
     def _add(self, ids: Sequence[int], config: Any) -> Any:
         import numpy as np

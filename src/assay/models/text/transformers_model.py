@@ -81,11 +81,11 @@ class HfTextModel:
         """
         check_decodings(requests, partial(unsupported, self.means), self.reference)
         prompts = [encode_prompt(self.tokenizer, request.prompt, self.reference) for request in requests]
-        found: dict[int, Completion | NotCompleted] = {}
+        results: dict[int, Completion | NotCompleted] = {}
         groups: dict[object, list[int]] = {}
         for nth, (request, ids) in enumerate(zip(requests, prompts, strict=True)):
             if (long := context_overflow(len(ids), request.decoding.max_tokens, self.means.context)) is not None:
-                found[nth] = long
+                results[nth] = long
             else:
                 groups.setdefault(replace(request.decoding, seed=0), []).append(nth)
         for members in groups.values():
@@ -93,8 +93,8 @@ class HfTextModel:
             for start in range(0, len(members), self._batch_size):
                 batch = members[start : start + self._batch_size]
                 answers = self._complete_batch([requests[nth] for nth in batch], [prompts[nth] for nth in batch])
-                found |= dict(zip(batch, answers, strict=True))
-        return [found[nth] for nth in range(len(requests))]
+                results |= dict(zip(batch, answers, strict=True))
+        return [results[nth] for nth in range(len(requests))]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         """Log-probability of each token.
@@ -120,7 +120,7 @@ class HfTextModel:
             ModelError: A row is longer than the context.
         """
         check_row_lengths(rows, self.longest, self.reference)
-        found: list[list[float]] = [[] for _ in rows]
+        results: list[list[float]] = [[] for _ in rows]
         groups: dict[tuple[int, int], list[int]] = {}
         for nth, (row, count) in enumerate(zip(rows, last, strict=True)):
             if count:
@@ -131,8 +131,8 @@ class HfTextModel:
                 batch = members[start : start + size]
                 log_probs = last_log_probs(self.model, [rows[nth] for nth in batch], count)
                 for nth, values in zip(batch, log_probs, strict=True):
-                    found[nth] = values
-        return found
+                    results[nth] = values
+        return results
 
     def token_moments(self, rows: Sequence[Sequence[int]], writer: MomentsModel | None) -> Sequence[TokenMoments]:
         """Moments of each row, with one network call for each row and model.
@@ -162,13 +162,13 @@ class HfTextModel:
         """
         rows = [encode_continuations(self.tokenizer, one, self.reference) for one in asked]
         context = self.means.context
-        found: dict[int, tuple[Likelihood, ...] | NotCompleted] = {}
+        results: dict[int, tuple[Likelihood, ...] | NotCompleted] = {}
         for nth, row in enumerate(rows):
             if (long := context_overflow(len(row.prompt), max(map(len, row.texts), default=0), context)) is not None:
-                found[nth] = long
-        fit = [nth for nth in range(len(rows)) if nth not in found]
-        found |= zip(fit, likelihoods(self.model, [rows[nth] for nth in fit]), strict=True)
-        return [found[nth] for nth in range(len(rows))]
+                results[nth] = long
+        fit = [nth for nth in range(len(rows)) if nth not in results]
+        results |= zip(fit, likelihoods(self.model, [rows[nth] for nth in fit]), strict=True)
+        return [results[nth] for nth in range(len(rows))]
 
     def answer_moments(self, asked: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
         """One value for each text of each prompt, in order; a reason where the context is exceeded.
@@ -211,14 +211,14 @@ class HfTextModel:
         import numpy as np
         import torch
 
-        found = np.empty((len(sequences), int(self.model.config.vocab_size)), dtype=np.float32)
+        results = np.empty((len(sequences), int(self.model.config.vocab_size)), dtype=np.float32)
         lengths = [len(ids) for ids in sequences]
         for length in sorted(set(lengths)):
             rows = [nth for nth, other in enumerate(lengths) if other == length]
             ids = torch.tensor([list(sequences[nth]) for nth in rows], device=self.model.device)
             with torch.inference_mode():
-                found[rows] = self.model(input_ids=ids, logits_to_keep=1).logits[:, -1].float().cpu().numpy()
-        return found
+                results[rows] = self.model(input_ids=ids, logits_to_keep=1).logits[:, -1].float().cpu().numpy()
+        return results
 
     def _complete_batch(self, requests: Sequence[TextRequest], prompts: Sequence[Sequence[int]]) -> list[Completion]:
         import torch

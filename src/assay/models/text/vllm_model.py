@@ -125,19 +125,19 @@ class VllmText:
             requests, lambda decoding: unsupported(self.means, decoding) or unsupported_values(decoding), self.reference
         )
         prompts = [encode_prompt(self.tokenizer, request.prompt, self.reference) for request in requests]
-        found: dict[int, Completion | NotCompleted] = {}
+        results: dict[int, Completion | NotCompleted] = {}
         asked: dict[int, Decoding] = {}
         for nth, (request, ids) in enumerate(zip(requests, prompts, strict=True)):
             if (long := context_overflow(len(ids), request.decoding.max_tokens, self._context)) is not None:
-                found[nth] = long
+                results[nth] = long
             else:
                 asked[nth] = request.decoding
         answers = self._sample(asked, prompts) | self._beam_search(asked, prompts)
         for nth, parts in answers.items():
             complete = tuple(answer for answer in parts if answer is not None)
             aborted = len(complete) < len(parts)
-            found[nth] = NotCompleted("broken", ABORTED) if aborted else Completion(complete, len(prompts[nth]))
-        return [found[nth] for nth in range(len(requests))]
+            results[nth] = NotCompleted("broken", ABORTED) if aborted else Completion(complete, len(prompts[nth]))
+        return [results[nth] for nth in range(len(requests))]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         """Log-probability of each token."""
@@ -160,13 +160,13 @@ class VllmText:
         asked = [list(ids) for ids, count in zip(rows, last, strict=True) if count]
         echo = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0)
         outputs = iter(self._generate(asked, [echo] * len(asked)))
-        found: list[list[float]] = []
+        results: list[list[float]] = []
         for ids, count in zip(rows, last, strict=True):
             # A mapping from token to value for each position except the first.
             steps = next(outputs).prompt_logprobs[-count:] if count else []
             targets = ids[len(ids) - count :]
-            found.append([float(step[token].logprob) for token, step in zip(targets, steps, strict=True)])
-        return found
+            results.append([float(step[token].logprob) for token, step in zip(targets, steps, strict=True)])
+        return results
 
     def _generate(self, prompts: Iterable[Sequence[int]], params: Sequence[Any]) -> Sequence[Any]:
         if not params:
@@ -187,7 +187,7 @@ class VllmText:
             for arguments in sampling_arguments(decoding)
         ]
         outputs = self._generate([prompts[nth] for nth, _ in rows], [params for _, params in rows])
-        found: dict[int, list[Answer | None]] = {nth: [] for nth in plain}
+        results: dict[int, list[Answer | None]] = {nth: [] for nth in plain}
         for (nth, _), request in zip(rows, outputs, strict=True):
             output = request.outputs[0]
             ids = list(output.token_ids)
@@ -195,8 +195,8 @@ class VllmText:
             total = math.fsum(known) if len(known) == len(ids) else None
             complete = output.finish_reason in ("stop", "length")
             ended = output.finish_reason == "stop"
-            found[nth].append(self._answer(ids, total, ended, plain[nth].stop) if complete else None)
-        return found
+            results[nth].append(self._answer(ids, total, ended, plain[nth].stop) if complete else None)
+        return results
 
     def _beam_search(
         self, asked: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
@@ -208,14 +208,14 @@ class VllmText:
         for nth, decoding in asked.items():
             if decoding.strategy == "beam":
                 groups.setdefault(tuple(beam_arguments(decoding).values()), []).append(nth)
-        found: dict[int, list[Answer | None]] = {}
+        results: dict[int, list[Answer | None]] = {}
         for members in groups.values():
             params = BeamSearchParams(**beam_arguments(asked[members[0]]))
             outputs = self._llm.beam_search(_as_tokens(prompts[nth] for nth in members), params)
             for nth, output in zip(members, outputs, strict=True):
                 best = output.sequences[: asked[nth].answers]
-                found[nth] = [self._beam_answer(len(prompts[nth]), sequence) for sequence in best]
-        return found
+                results[nth] = [self._beam_answer(len(prompts[nth]), sequence) for sequence in best]
+        return results
 
     def _beam_answer(self, prompt: int, sequence: Any) -> Answer | None:
         ids = list(sequence.tokens[prompt:])
