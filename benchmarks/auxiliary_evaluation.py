@@ -23,10 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assay.components.evaluators.multiple_choice import MultipleChoice
-from assay.components.scorers.text.harmless import Harmless
-from assay.components.scorers.text.refusal import Refusal
-from assay.components.sources.tasks.misconceptions import Misconceptions
+from assay.components.scorers.text.refusals import Harmless, Refusal
 from assay.components.sources.tasks.seed_tasks import SeedTasks
+from assay.components.sources.tasks.truthful_qa import Misconceptions
 from assay.components.sources.text.requests import Requests
 from assay.core.completions import Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from assay.components.evaluators.accuracy import Accuracy
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.scorers.image.clip_match import ClipMatch
+from assay.components.scorers.image.classifiers import ClassifierAgreement
+from assay.components.scorers.image.clip import ClipMatch
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.lab import Lab

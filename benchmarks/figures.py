@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from assay.components.sources.files.records import Record, csv_records, shown
+from assay.components.sources.files.records import Record, csv_records, shorten
 
 NAME = 70
 """Characters of a name, so that columns stand below one another."""
@@ -88,7 +88,7 @@ def number(row: Record, name: str) -> float:
     try:
         return float(row.values[name] or "nan")
     except ValueError:
-        raise row.problem(f"{name} must be a number, was {shown(row.values[name])}.") from None
+        raise row.problem(f"{name} must be a number, was {shorten(row.values[name])}.") from None
 
 
 def column(rows: Iterable[Record], name: str) -> npt.NDArray[np.float64]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from novelty_texts import ALPACA, made
 
-from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates, missed, shingles
+from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates, miss_probability, shingles
 from assay.core.roles import Decision, ScoreTable
 
 SEED = 19970611
@@ -76,7 +76,7 @@ def compare_with_all_pairs(texts: Sequence[str], rule: FuzzyDuplicates) -> bool:
     bands, rows = rule.bands
     print(f"Jaccard index >= {rule.jaccard:g} of {len(texts):,} texts, {bands} bands of {rows}:")
     print(f"  dropped by every pair {len(dropped):,}, by the filter {len(ours):,}, of those by both {share:.2%}")
-    print(f"  a pair at the limit is missed with probability {missed(rule.jaccard, bands, rows):.1g}")
+    print(f"  a pair at the limit is missed with probability {miss_probability(rule.jaccard, bands, rows):.1g}")
     print(f"  {theirs:.1f} s / {mine:.1f} s, ratio {theirs / mine:.1f}")
     return share >= FOUND
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from assay.components.evaluators.accuracy import Accuracy
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
+from assay.components.scorers.image.classifiers import ClassifierAgreement
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.core.lab import Lab

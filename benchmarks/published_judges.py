@@ -11,7 +11,7 @@ from figures import Figure, Found
 from published_preferences import llmbar_files
 
 from assay.analysis.format import percent_between, points, points_between
-from assay.components.sources.files.judge_files import read_pairs
+from assay.components.sources.files.judgments import read_pairs
 from assay.core.completions import (
     Answer,
     Capabilities,

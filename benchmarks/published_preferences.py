@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from figures import Figure, Found, Missing, column, file, number, table
 
+from assay.components.sources.files.judgments import read_votes
 from assay.components.sources.files.records import Record, jsonl_records
-from assay.components.sources.files.vote_file import read_votes
 from assay.core.errors import SourceError
 from assay.stats.ratings.agreement import accuracy, position_consistency
 from assay.stats.ratings.length_control import Benchmark, LengthControlled, length_controlled

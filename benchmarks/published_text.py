@@ -80,7 +80,7 @@ def perplexity_figures(path: Path, tokens: int) -> Iterator[Figure]:
     from assay.core.errors import SourceError
     from assay.models.loading import Device
     from assay.models.registry import open_model
-    from assay.models.text.rolling import rolled
+    from assay.models.text.log_probs import windowed_log_probs
     from assay.text.decoding.perplexity import text_perplexity
 
     model = open_model("text-model", MODEL, Device(device="cpu", dtype="float32"))
@@ -91,7 +91,7 @@ def perplexity_figures(path: Path, tokens: int) -> Iterator[Figure]:
     if tokens and tokens < len(ids):
         text = model.tokenizer.decode(ids[:tokens])
         ids = model.tokens_of(text)
-    (read,) = rolled(model, [text], window=WINDOW, stride=STRIDE)
+    (read,) = windowed_log_probs(model, [text], window=WINDOW, stride=STRIDE)
     ours = text_perplexity(text, read.values)
     published = plain_loop(model.model, ids)
     of = f"WikiText-2 test, {len(ids):,} tokens, window {WINDOW}, stride {STRIDE}"

@@ -59,11 +59,11 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
 def _job(options: argparse.Namespace) -> Any:
     """A tuning on tasks that have room, each of which is seen once."""
     from assay.components.trainers.language_model import load_tokenizer
-    from assay.components.trainers.sft.loop import Job
+    from assay.components.trainers.sft.loop import SFTJob
     from assay.components.trainers.training_run import TrainingConfig
     from assay.core.completions import Message
     from assay.models.references import locate
-    from assay.models.text.chat import answered
+    from assay.models.text.requests import encode_answer
     from assay.text.instructions.dialogues import task_prompt
 
     model = "embedded:smollm2"
@@ -73,7 +73,7 @@ def _job(options: argparse.Namespace) -> Any:
         for line in file:
             task = json.loads(line)
             asked = (Message("user", task_prompt(task["instruction"], task["input"])),)
-            ids, start = answered(tokenizer, asked, task["output"], model)
+            ids, start = encode_answer(tokenizer, asked, task["output"], model)
             if len(ids) <= options.length:
                 rows.append((tuple(ids), start))
             if len(rows) == options.steps * options.batch:
@@ -90,7 +90,7 @@ def _job(options: argparse.Namespace) -> Any:
         seed=0,
         save_every=0,
     )
-    return Job(
+    return SFTJob(
         config=config,
         batch_size=options.batch,
         processes=1,

@@ -42,8 +42,8 @@ from assay.core.model_kinds import (
 from assay.core.sample import Image, Sample
 from assay.images.codec import decode, encode_png
 from assay.models.loading import Device, ModelRequest
-from assay.models.text.classifier import HeadOnSentences, open_text_classifier
-from assay.models.text.limits import check_lengths, log_probs_of
+from assay.models.text.classifiers import HeadOnSentences, open_text_classifier
+from assay.models.text.requests import check_row_lengths, text_log_probs
 from assay.store.images import StoredImages
 from assay.text.instructions.self_instruct_prompts import ENGLISH, KOREAN, TaskWording
 from assay.text.prompting.delimiters import delimited_texts
@@ -189,13 +189,13 @@ class Author:
         return [self._one(request) for request in requests]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
-        return log_probs_of(self, texts, lambda ids: [chr(one) for one in ids])
+        return text_log_probs(self, texts, lambda ids: [chr(one) for one in ids])
 
     def tokens_of(self, text: str) -> list[int]:
         return [ord(one) for one in text]
 
     def token_log_probs(self, rows: Sequence[Sequence[int]], last: Sequence[int]) -> Sequence[Sequence[float]]:
-        check_lengths(rows, self.longest, "tiny:author")
+        check_row_lengths(rows, self.longest, "tiny:author")
         return [
             [-float(np.log1p(abs(row[nth] - row[nth - 1]))) - 1 / nth for nth in range(len(row) - count, len(row))]
             for row, count in zip(rows, last, strict=True)

@@ -11,7 +11,7 @@ import pytest
 from assay.analysis.card import card_of
 from assay.components.filters.length import Length
 from assay.components.generators.from_source import FromSource
-from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.embeddings import TextEmbedding
 from assay.components.sources.text.texts import Texts
 from assay.core.recipe import Proof, Recipe
 from assay.report.api import report

@@ -17,7 +17,7 @@ from assay.core.completions import Capabilities, Completion, Message, TextReques
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
 from assay.evaluation.asking import PromptingMethod, ask
-from assay.models.embedded.packaged import PACKAGED
+from assay.models.embedded.catalog import PACKAGED
 from assay.text.prompting.methods import Prompting
 from command_line import called, error_message
 from fault_server import FaultServer

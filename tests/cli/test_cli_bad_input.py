@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import command_line
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.sources.image.fashion_files import INSTALLED
+from assay.components.scorers.image.classifiers import ClassifierAgreement
+from assay.components.sources.image.fashion_mnist import INSTALLED
 from command_line import assay, called
 from run_parts import datasets, stamps
 
@@ -42,7 +42,7 @@ MISTAKES = {
     "wrong type": ("generate.steps=many", "Expected `int`, got `str` at `generate.steps`", "'many'"),
     "empty labels": ("generate.labels=[]", "GenerateImages.labels must name at least one label", "generate"),
     "hub model, no network": ("score.clip.model=nobody/nothing", "'nobody/nothing' is not in the local cache", ""),
-    "a name that is no model": ("score.clip.model=clip", "'clip' names no model", "embedded:NAME"),
+    "a name that is no model": ("score.clip.model=clip", "'clip' is not a model reference", "embedded:NAME"),
     "unknown arm": ("prove.arms=[filtred]", "There is no arm 'filtred'", "Did you mean 'filtered'"),
     "no such way to refuse": (
         "prove.ood_scores.method=odds",
@@ -51,7 +51,7 @@ MISTAKES = {
     ),
     "a curve of nothing": ("prove.curve=[0]", "prove.curve must be different numbers of 1 or more", ""),
     "fingerprints of nothing": ("prove.fingerprint=lok", "prove.fingerprint names the column 'lok'", "'look'"),
-    "unknown embedded": ("score.clip.model=embedded:fashion-klip", "carries no model", "'fashion-clip'"),
+    "unknown embedded": ("score.clip.model=embedded:fashion-klip", "'fashion-klip'", "'fashion-clip'"),
 }
 
 
@@ -82,7 +82,7 @@ def test_a_model_folder_that_is_not_one_is_said_before_anything_is_made(
 ) -> None:
     for key in ("generate.model", "score.reference.model", "train.start"):
         said = refused(["run", "fashion", *small, "--set", f"{key}={photos}", "--out", tmp_path / "run"])
-        assert "is no model folder: expected model_index.json or config.json, there is ankle boot, bag" in said
+        assert "is not a model folder: expected model_index.json or config.json, found ankle boot, bag" in said
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {".assay-run", ".assay-run.lock"}
 
 
@@ -99,7 +99,7 @@ def test_pickled_weights_are_refused(small: list[str], models: dict[str, Path], 
     shutil.copytree(models["expert"], folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     said = refused(["run", "fashion", *small, "--set", f"score.reference.model={folder}", "--out", tmp_path / "run"])
-    assert "holds pickled weights" in said
+    assert "pytorch_model.bin" in said
     assert "save_pretrained" in said
 
 
@@ -127,7 +127,7 @@ def test_no_network_and_no_package_for_the_data(small: list[str], tmp_path: Path
         XDG_CACHE_HOME=str(tmp_path / "cache"),
         HF_HOME=str(tmp_path / "hub"),
     )
-    assert "Fashion-MNIST cannot be had: hub: " in said
+    assert "Fashion-MNIST is not available: hub: " in said
     assert "no apt-get and dpkg" in said
     assert "set `folder`" in said
     assert not list((tmp_path / "run").glob("generate-*"))

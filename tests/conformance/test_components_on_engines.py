@@ -12,21 +12,20 @@ import pytest
 
 import checkpoints
 from assay.components.evaluators import EVALUATORS
+from assay.components.evaluators.accuracy import TextAccuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
 from assay.components.evaluators.multiple_choice import MultipleChoice
-from assay.components.evaluators.text_accuracy import TextAccuracy
 from assay.components.filters import FILTERS
 from assay.components.filters.clear_preference import ClearPreference
 from assay.components.filters.cluster_quota import ClusterQuota
 from assay.components.filters.duplicates import Duplicates
+from assay.components.filters.fractions import RandomSubset, TopFraction
 from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.components.filters.heuristics import Heuristics
 from assay.components.filters.languages import Languages
 from assay.components.filters.length import Length
 from assay.components.filters.novel import Novel
-from assay.components.filters.random_subset import RandomSubset
-from assay.components.filters.top_fraction import TopFraction
 from assay.components.generators import GENERATORS
 from assay.components.generators.arithmetic_problems import ArithmeticProblems
 from assay.components.generators.from_source import FromSource
@@ -46,17 +45,12 @@ from assay.components.scorers.language_model.machine_text import Binoculars, Fas
 from assay.components.scorers.language_model.pair_judge import PairJudge
 from assay.components.scorers.language_model.perplexity import Perplexity
 from assay.components.scorers.language_model.reward import Reward
-from assay.components.scorers.reference.bleu import Bleu
-from assay.components.scorers.reference.chrf import ChrF
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
-from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.reference.metrics import Bleu, ChrF, EmbeddingCosine, Rouge
+from assay.components.scorers.text.embeddings import LabelMatch, TextEmbedding
 from assay.components.scorers.text.human_votes import HumanVotes
-from assay.components.scorers.text.label_match import LabelMatch
 from assay.components.scorers.text.language import Language
 from assay.components.scorers.text.privacy import PersonalData, Secrets
-from assay.components.scorers.text.refusal import Refusal
-from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.refusals import Harmless, Refusal
 from assay.components.scorers.text.toxicity import Toxicity
 from assay.components.scorers.verifiers import VERIFIERS
 from assay.components.scorers.verifiers.follows_format import FollowsFormat
@@ -65,19 +59,18 @@ from assay.components.scorers.verifiers.number_equals import NumberEquals
 from assay.components.scorers.verifiers.passes_tests import PassesTests
 from assay.components.sources import SOURCES
 from assay.components.sources.image.image_folder import ImageFolder
-from assay.components.sources.preferences.preference_pairs import PreferencePairs
-from assay.components.sources.preferences.voted_pairs import VotedPairs
 from assay.components.sources.tasks.arithmetic import Arithmetic
 from assay.components.sources.tasks.gsm8k import Gsm8k
-from assay.components.sources.tasks.misconceptions import Misconceptions
 from assay.components.sources.tasks.mmlu import Mmlu
 from assay.components.sources.tasks.questions import Questions
 from assay.components.sources.tasks.seed_tasks import SeedTasks
-from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.components.sources.tasks.truthful_qa import Misconceptions, TruthfulQa
 from assay.components.sources.text.food_reviews import FoodReviews
 from assay.components.sources.text.labeled_texts import LabeledTexts
+from assay.components.sources.text.preference_pairs import PreferencePairs
 from assay.components.sources.text.requests import Requests
 from assay.components.sources.text.texts import Texts
+from assay.components.sources.text.voted_pairs import VotedPairs
 from assay.components.trainers import TRAINERS
 from assay.components.trainers.preference.dpo import DPO
 from assay.components.trainers.preference.reward import RewardModel

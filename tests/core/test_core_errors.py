@@ -14,8 +14,7 @@ import pytest
 import assay
 from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.components.scorers.image.block_list import BlockList
-from assay.components.scorers.reference.bleu import Bleu
-from assay.components.scorers.reference.chrf import ChrF
+from assay.components.scorers.reference.metrics import Bleu, ChrF
 from assay.components.scorers.text.language import Language
 from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.components.scorers.verifiers.json_matches import JsonMatches, _validator

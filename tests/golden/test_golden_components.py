@@ -18,26 +18,23 @@ import pytest
 
 import checkpoints
 from assay.components.evaluators import EVALUATORS
-from assay.components.evaluators.accuracy import Accuracy
+from assay.components.evaluators.accuracy import Accuracy, TextAccuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
 from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.evaluators.ood_scores import OodScores
-from assay.components.evaluators.text_accuracy import TextAccuracy
 from assay.components.filters import FILTERS
 from assay.components.filters.clear_preference import ClearPreference
 from assay.components.filters.cluster_quota import ClusterQuota
 from assay.components.filters.duplicates import Duplicates
+from assay.components.filters.fractions import RandomSubset, TopFraction
 from assay.components.filters.fuzzy_duplicates import FuzzyDuplicates
 from assay.components.filters.heuristics import Heuristics
-from assay.components.filters.label_is import LabelIs
 from assay.components.filters.languages import Languages
 from assay.components.filters.length import Length
 from assay.components.filters.near_duplicates import NearDuplicates
 from assay.components.filters.novel import Novel
-from assay.components.filters.random_subset import RandomSubset
-from assay.components.filters.threshold import Threshold
-from assay.components.filters.top_fraction import TopFraction
+from assay.components.filters.threshold import LabelIs, Threshold
 from assay.components.generators import GENERATORS
 from assay.components.generators.arithmetic_problems import ArithmeticProblems
 from assay.components.generators.from_source import FromSource
@@ -51,11 +48,8 @@ from assay.components.scorers.contamination.embedding_overlap import EmbeddingOv
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.image.block_list import BlockList
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.scorers.image.clip_match import ClipMatch
-from assay.components.scorers.image.clip_score import ClipScore
-from assay.components.scorers.image.image_embedding import ImageEmbedding
-from assay.components.scorers.image.image_safety import ImageSafety
+from assay.components.scorers.image.classifiers import ClassifierAgreement, ImageSafety
+from assay.components.scorers.image.clip import ClipMatch, ClipScore, ImageEmbedding
 from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
 from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge
@@ -63,17 +57,12 @@ from assay.components.scorers.language_model.machine_text import Binoculars, Fas
 from assay.components.scorers.language_model.pair_judge import PairJudge
 from assay.components.scorers.language_model.perplexity import Perplexity
 from assay.components.scorers.language_model.reward import Reward
-from assay.components.scorers.reference.bleu import Bleu
-from assay.components.scorers.reference.chrf import ChrF
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
-from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.reference.metrics import Bleu, ChrF, EmbeddingCosine, Rouge
+from assay.components.scorers.text.embeddings import LabelMatch, TextEmbedding
 from assay.components.scorers.text.human_votes import HumanVotes
-from assay.components.scorers.text.label_match import LabelMatch
 from assay.components.scorers.text.language import Language
 from assay.components.scorers.text.privacy import PersonalData, Secrets
-from assay.components.scorers.text.refusal import Refusal
-from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.refusals import Harmless, Refusal
 from assay.components.scorers.text.toxicity import Toxicity
 from assay.components.scorers.verifiers import VERIFIERS
 from assay.components.scorers.verifiers.follows_format import FollowsFormat
@@ -81,23 +70,21 @@ from assay.components.scorers.verifiers.json_matches import JsonMatches
 from assay.components.scorers.verifiers.number_equals import NumberEquals
 from assay.components.scorers.verifiers.passes_tests import PassesTests
 from assay.components.sources import SOURCES
-from assay.components.sources.image.digits import Digits
 from assay.components.sources.image.fashion_mnist import FashionMNIST
 from assay.components.sources.image.image_folder import ImageFolder
-from assay.components.sources.image.noise import Noise
-from assay.components.sources.preferences.preference_pairs import PreferencePairs
-from assay.components.sources.preferences.voted_pairs import VotedPairs
+from assay.components.sources.image.ood_images import Digits, Noise
 from assay.components.sources.tasks.arithmetic import Arithmetic
 from assay.components.sources.tasks.gsm8k import Gsm8k
-from assay.components.sources.tasks.misconceptions import Misconceptions
 from assay.components.sources.tasks.mmlu import Mmlu
 from assay.components.sources.tasks.questions import Questions
 from assay.components.sources.tasks.seed_tasks import Part, SeedTasks
-from assay.components.sources.tasks.truthful_qa import TruthfulQa
+from assay.components.sources.tasks.truthful_qa import Misconceptions, TruthfulQa
 from assay.components.sources.text.food_reviews import FoodReviews
 from assay.components.sources.text.labeled_texts import LabeledTexts
+from assay.components.sources.text.preference_pairs import PreferencePairs
 from assay.components.sources.text.requests import Requests
 from assay.components.sources.text.texts import Texts
+from assay.components.sources.text.voted_pairs import VotedPairs
 from assay.components.trainers import TRAINERS
 from assay.components.trainers.classifier_loop import batches, load_network, preprocess
 from assay.components.trainers.image_classifier import ImageClassifier
@@ -106,7 +93,7 @@ from assay.components.trainers.preference.reward import RewardModel
 from assay.components.trainers.reinforcement.grpo import GRPO
 from assay.components.trainers.reinforcement.ppo import PPO
 from assay.components.trainers.reinforcement.ppo_loop import seed_of
-from assay.components.trainers.sft.rows import packed, parts_of, stream
+from assay.components.trainers.sft.rows import packed_bins, parts_of, row_order
 from assay.components.trainers.sft.sft import SFT
 from assay.components.trainers.text_classifier import TextClassifier
 from assay.core.decoding import Decoding
@@ -465,8 +452,8 @@ def tuned(folder: Path) -> Rows:
     for one in (trainer, replace(trainer, style="name", system="Be brief.")):
         learned, taught, _ = one._rows(samples)
         rows += [[hashlib.sha256(str(row.ids).encode()).hexdigest()[:16], row.start] for row in taught]
-        order = stream(parts_of(learned, "origin", one.mixture), lab.seed)
-        rows.append(packed(order, [len(row.ids) for row in taught], 3, 2, 120))
+        order = row_order(parts_of(learned, "origin", one.mixture), lab.seed)
+        rows.append(packed_bins(order, [len(row.ids) for row in taught], 3, 2, 120))
     return rows
 
 
@@ -490,7 +477,7 @@ def reinforced(folder: Path) -> Rows:
         [round(rate, 9) for _, _, rate in history],
         [curves["steps"], sorted(curves["values"]), [round(one, 9) for one in curves["values"]["kl weight"]]],
         [[one.sample.id, hashlib.sha256(str(one.ids).encode()).hexdigest()[:16]] for one in prompts],
-        list(islice(stream([(1.0, range(len(prompts)))], lab.seed), 12)),
+        list(islice(row_order([(1.0, range(len(prompts)))], lab.seed), 12)),
         [seed_of(lab.seed, step) for step in (1, 2)],
     ]
 

@@ -67,7 +67,7 @@ def test_rows_are_float32_of_length_one(fresh: Clip, photographs: list[Pixels]) 
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 17])
-def test_an_image_embeds_alike_in_any_company(
+def test_image_embedding_does_not_depend_on_the_batch(
     folders: dict[str, Path], fresh: Clip, photographs: list[Pixels], size: int
 ) -> None:
     other = open_clip(ModelRequest(str(folders["clip"]), Device(device="cpu")))
@@ -99,7 +99,7 @@ def test_each_different_image_is_encoded_once(fresh: Clip, photographs: list[Pix
     assert len(rows) == 2
 
 
-def test_the_cache_of_images_forgets(fresh: Clip, photographs: list[Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_cache_has_a_limit(fresh: Clip, photographs: list[Pixels], monkeypatch: pytest.MonkeyPatch) -> None:
     expected = fresh.embed_images(photographs)
     monkeypatch.setattr(fresh._images, "_limit", 3 * (32 * 4 + 32))
     rows = counted(fresh.model.vision_model)
@@ -121,7 +121,7 @@ def test_a_tokenizer_with_another_end_mark_is_refused(folders: dict[str, Path], 
     model.save_pretrained(tmp_path / "clip")
     AutoTokenizer.from_pretrained(folders["clip"]).save_pretrained(tmp_path / "clip")
     CLIPImageProcessorPil.from_pretrained(folders["clip"]).save_pretrained(tmp_path / "clip")
-    with pytest.raises(ModelError, match="its tokenizer ends texts with token"):
+    with pytest.raises(ModelError, match="end token"):
         OpenModels(Device(device="cpu")).twin_encoder(str(tmp_path / "clip"))
 
 

@@ -13,10 +13,10 @@ from assay.core.completions import Completion, Message, NotCompleted, TextReques
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 from assay.core.model_kinds import TextModel
-from assay.models.embedded.packaged import PACKAGED, place_of
+from assay.models.embedded.catalog import PACKAGED, packaged_path
 from assay.models.loading import Device
 from assay.models.registry import open_model
-from assay.models.text.gguf import F16_FILE, unpacked
+from assay.models.text.gguf import F16_FILE, unpack_gguf
 from assay.models.text.openvino_model import OpenVinoText
 from assay.models.text.transformers_model import HfTextModel
 
@@ -75,7 +75,7 @@ def test_log_probabilities_are_those_of_transformers(openvino: OpenVinoText, tra
     ],
     ids=["greedy", "penalty", "stop", "beam"],
 )
-def test_what_mathematics_settles_is_the_same_by_both(
+def test_deterministic_decodings_agree(
     openvino: OpenVinoText, transformers: HfTextModel, decoding: dict[str, object]
 ) -> None:
     requests = [asked(question, **decoding) for question in QUESTIONS[:2]]
@@ -105,7 +105,7 @@ def test_an_answer_depends_on_its_own_request_alone(openvino: OpenVinoText) -> N
     assert len(set(together[:4])) > 1  # another seed, another answer
 
 
-def test_how_probable_it_is_changes_no_text(openvino: OpenVinoText, transformers: HfTextModel) -> None:
+def test_log_prob_does_not_change_the_answer(openvino: OpenVinoText, transformers: HfTextModel) -> None:
     for model in (openvino, transformers):
         told, plain = model.complete([asked("Name a river."), replace(asked("Name a river."), log_prob=False)])
         assert isinstance(told, Completion)
@@ -114,7 +114,7 @@ def test_how_probable_it_is_changes_no_text(openvino: OpenVinoText, transformers
         assert plain.answers == (replace(told.answers[0], log_prob=None),)
 
 
-def test_each_answer_of_a_request_has_its_own_stream(openvino: OpenVinoText, transformers: HfTextModel) -> None:
+def test_answers_of_a_request_have_different_seeds(openvino: OpenVinoText, transformers: HfTextModel) -> None:
     request = asked(QUESTIONS[2], strategy="sample", temperature=1.0, answers=3, seed=5, max_tokens=8)
     for model in (openvino, transformers):
         (three,) = texts_of(model, [request])
@@ -124,9 +124,7 @@ def test_each_answer_of_a_request_has_its_own_stream(openvino: OpenVinoText, tra
         assert texts_of(model, [request]) == [three]
 
 
-def test_what_is_longer_than_the_context_is_told_and_costs_nobody_else(
-    openvino: OpenVinoText, transformers: HfTextModel
-) -> None:
+def test_context_overflow_fails_only_its_request(openvino: OpenVinoText, transformers: HfTextModel) -> None:
     long = TextRequest("word " * 9000, Decoding(max_tokens=4))
     for model in (openvino, transformers):
         first, second = model.complete([long, asked(QUESTIONS[1], max_tokens=4)])
@@ -142,8 +140,8 @@ def test_special_tokens_of_a_user_are_words(openvino: OpenVinoText) -> None:
     assert texts_of(openvino, [plain]) == texts_of(openvino, [spoofed])
 
 
-def test_what_a_model_cannot_do_is_said_before_anything_is_asked(openvino: OpenVinoText) -> None:
-    with pytest.raises(ModelError, match="takes no images"):
+def test_unsupported_decoding_is_rejected_before_requests(openvino: OpenVinoText) -> None:
+    with pytest.raises(ModelError, match="images"):
         openvino.complete([asked("Hello"), TextRequest((Message("user", "What is it?", (b"png",)),))])
     assert openvino.complete([]) == []
     assert texts_of(openvino, [TextRequest("", Decoding(max_tokens=2))])[0][0] is not None
@@ -155,29 +153,29 @@ def test_a_pipeline_that_failed_is_opened_anew(openvino: OpenVinoText, monkeypat
 
     asked = [TextRequest("The capital of France is", Decoding(max_tokens=4))]
     (before,) = openvino.complete(asked)
-    monkeypatch.setattr(text_openvino, "beside_beams", lambda decoding: None)
+    monkeypatch.setattr(text_openvino, "unsupported_with_beams", lambda decoding: None)
     broken = TextRequest("Once upon a time", Decoding("beam", beams=3, max_tokens=12, stop=(" the",)))
-    with pytest.raises(ModelError, match="failed under way"):
+    with pytest.raises(ModelError, match="OpenVINO failed"):
         openvino.complete([broken])
     monkeypatch.undo()
     assert openvino.complete(asked) == [before]
 
 
 def test_unpacking_is_done_once_and_whole(tmp_path: Path) -> None:
-    folder = unpacked(place_of("smollm2"))
+    folder = unpack_gguf(packaged_path("smollm2"))
     assert {"config.json", "model.safetensors", "tokenizer.json", F16_FILE} <= {path.name for path in folder.iterdir()}
-    assert unpacked(place_of("smollm2")) == folder
+    assert unpack_gguf(packaged_path("smollm2")) == folder
     assert not list(folder.parent.glob(".unpacking-*"))
     (tmp_path / "no.gguf").write_bytes(b"nothing")
-    with pytest.raises(ModelError, match="is no GGUF file"):
-        unpacked(tmp_path / "no.gguf")
+    with pytest.raises(ModelError, match="GGUF"):
+        unpack_gguf(tmp_path / "no.gguf")
     with pytest.raises(ModelError, match="There is no file"):
-        unpacked(tmp_path / "nowhere.gguf")
+        unpack_gguf(tmp_path / "nowhere.gguf")
 
 
 def test_references(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="language model"):
+    with pytest.raises(ModelError, match="ForCausalLM"):
         open_model("text-model", "embedded:fashion-resnet50", Device(device="cpu"))
-    with pytest.raises(ModelError, match="'openvino' cannot open"):
+    with pytest.raises(ModelError, match="'openvino'"):
         open_model("text-model", "openvino:embedded:minilm", Device(device="cpu"))
     assert set(PACKAGED) == {"smollm2", "minilm", "open-nsfw"}

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from assay.core.completions import Completion, Continuations, Likelihood, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
-from assay.models.text.likelihood import SHARED, TOKENS, Row, _heeds_masks, _one_by_one, likelihoods
+from assay.models.text.likelihood import (
+    MIN_SHARED,
+    ROW_TOKENS,
+    EncodedContinuations,
+    _supports_packing,
+    _unpacked,
+    encode_continuations,
+    likelihoods,
+)
 from assay.models.text.transformers_model import HfTextModel
 
 HEADER = "The following are questions about animals.\n\n" + "".join(
@@ -24,6 +32,10 @@ ASKED = [
     Continuations("A space at the end ", ("goes along",)),
     Continuations((Message("user", "Hi"),), ("Hello", "How are you?")),
 ]
+
+
+def encoded(model: HfTextModel, asked: Continuations) -> EncodedContinuations:
+    return encode_continuations(model.tokenizer, asked, model.reference)
 
 
 def plainly(model: torch.nn.Module, prompt: tuple[int, ...], text: tuple[int, ...]) -> float:
@@ -42,21 +54,21 @@ def model() -> HfTextModel:
     return found
 
 
-def test_they_are_what_reading_everything_anew_gives(model: HfTextModel) -> None:
+def test_likelihoods_equal_unpacked_computation(model: HfTextModel) -> None:
     for one, found in zip(ASKED, model.likelihoods(ASKED), strict=True):
         assert not isinstance(found, NotCompleted)
-        row = model._row(one)
+        row = encoded(model, one)
         for text, likelihood in zip(row.texts, found, strict=True):
             assert likelihood.tokens == len(text)
             assert likelihood.log_prob == pytest.approx(plainly(model.model, row.prompt, text), abs=2e-4)
 
 
 def test_plain_words_and_their_text_are_cut_together(model: HfTextModel) -> None:
-    row = model._row(Continuations("A space at the end ", ("goes along",)))
+    row = encoded(model, Continuations("A space at the end ", ("goes along",)))
     assert (*row.prompt, *row.texts[0]) == tuple(model.ids_of("A space at the end goes along"))
 
 
-def test_what_is_too_long_has_a_reason_and_costs_nobody_else(model: HfTextModel) -> None:
+def test_too_long_text_fails_only_its_row(model: HfTextModel) -> None:
     long, short = model.likelihoods([Continuations("word " * 9000, (" x",)), Continuations("Hello", (" world",))])
     assert isinstance(long, NotCompleted)
     assert long.lack == "context"
@@ -64,12 +76,12 @@ def test_what_is_too_long_has_a_reason_and_costs_nobody_else(model: HfTextModel)
     assert model.likelihoods([]) == []
 
 
-def test_a_text_of_nothing_is_refused(model: HfTextModel) -> None:
-    with pytest.raises(ModelError, match="must not be empty"):
+def test_empty_text_is_rejected(model: HfTextModel) -> None:
+    with pytest.raises(ModelError, match="empty"):
         model.likelihoods([Continuations("Hello", (" world", ""))])
 
 
-def test_after_nothing_a_text_is_told_from_its_first_token_on(model: HfTextModel) -> None:
+def test_likelihood_after_an_empty_prompt(model: HfTextModel) -> None:
     (found,) = model.likelihoods([Continuations("", ("Hello", "Hello world"))])
     assert isinstance(found, tuple)
     begin = tuple(model.ids_of(""))
@@ -79,7 +91,7 @@ def test_after_nothing_a_text_is_told_from_its_first_token_on(model: HfTextModel
         assert likelihood.log_prob == pytest.approx(plainly(model.model, begin, ids), abs=2e-4)
 
 
-def test_it_is_said_whether_greedy_decoding_would_say_so(model: HfTextModel) -> None:
+def test_greedy_flag(model: HfTextModel) -> None:
     (answer,) = model.complete([TextRequest("1, 2, 3, 4,", Decoding(max_tokens=4))])
     assert isinstance(answer, Completion)
     said = answer.answers[0].text
@@ -91,17 +103,19 @@ def test_it_is_said_whether_greedy_decoding_would_say_so(model: HfTextModel) -> 
 def test_more_than_fits_into_one_row(model: HfTextModel) -> None:
     long = "A word and another. " * 40
     asked = [Continuations(f"{HEADER}{long * (n % 4)}{n}?", (" yes", " no, never")) for n in range(9)]
-    assert sum(len(model._row(one).prompt) for one in asked) > 2 * TOKENS
+    assert sum(len(encoded(model, one).prompt) for one in asked) > 2 * ROW_TOKENS
     for one, found in zip(asked, model.likelihoods(asked), strict=True):
         assert isinstance(found, tuple)
-        row = model._row(one)
+        row = encoded(model, one)
         for text, likelihood in zip(row.texts, found, strict=True):
             assert likelihood.log_prob == pytest.approx(plainly(model.model, row.prompt, text), abs=5e-4)
 
 
 TOKEN = st.integers(0, 19)
 HEADERS = [tuple(range(1, 19)) * 3, tuple(range(18, 0, -1)) * 3]
-PROMPTS = st.tuples(st.sampled_from([(), *HEADERS, HEADERS[0][: SHARED + 2]]), st.lists(TOKEN, min_size=1, max_size=9))
+PROMPTS = st.tuples(
+    st.sampled_from([(), *HEADERS, HEADERS[0][: MIN_SHARED + 2]]), st.lists(TOKEN, min_size=1, max_size=9)
+)
 ROWS = st.tuples(PROMPTS, st.lists(st.lists(TOKEN, min_size=1, max_size=4), min_size=1, max_size=4))
 
 
@@ -115,10 +129,10 @@ def tiny() -> torch.nn.Module:
 
 
 @given(rows=st.lists(ROWS, max_size=7))
-def test_whatever_they_share(
+def test_shared_prefixes(
     tiny: torch.nn.Module, rows: list[tuple[tuple[tuple[int, ...], list[int]], list[list[int]]]]
 ) -> None:
-    asked = [Row((*header, *rest), tuple(map(tuple, texts))) for (header, rest), texts in rows]
+    asked = [EncodedContinuations((*header, *rest), tuple(map(tuple, texts))) for (header, rest), texts in rows]
     found = likelihoods(tiny, asked)
     assert len(found) == len(asked)
     for row, own in zip(asked, found, strict=True):
@@ -135,9 +149,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize(("name", "settings_", "packs"), FAMILIES.values(), ids=FAMILIES)
-def test_models_of_every_family_give_what_reading_one_by_one_does(
-    name: str, settings_: dict[str, int], packs: bool
-) -> None:
+def test_packing_equals_separate_rows_for_each_family(name: str, settings_: dict[str, int], packs: bool) -> None:
     import transformers
 
     torch.manual_seed(0)
@@ -147,10 +159,13 @@ def test_models_of_every_family_give_what_reading_one_by_one_does(
     config.initializer_range = 0.5
     kind = getattr(transformers, f"{name}{'LMHeadModel' if name == 'GPT2' else 'ForCausalLM'}")
     network = kind(config).eval()
-    rows = [Row((*HEADERS[0][:SHARED], *rest), ((1, 2, 3), (4,))) for rest in ((5, 6), (7,), (5, 9, 9, 1))]
+    rows = [
+        EncodedContinuations((*HEADERS[0][:MIN_SHARED], *rest), ((1, 2, 3), (4,)))
+        for rest in ((5, 6), (7,), (5, 9, 9, 1))
+    ]
     with torch.inference_mode():
-        assert _heeds_masks(network, 12) == packs
-        plain = [_one_by_one(network, row) for row in rows]
+        assert _supports_packing(network, 12) == packs
+        plain = [_unpacked(network, row) for row in rows]
     for found, wanted in zip(likelihoods(network, rows), plain, strict=True):
         assert [one.log_prob for one in found] == pytest.approx([one.log_prob for one in wanted], abs=1e-3)
         assert [one.greedy for one in found] == [one.greedy for one in wanted]

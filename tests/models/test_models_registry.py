@@ -90,22 +90,22 @@ def test_plug_in_text_backend(models: OpenModels) -> None:
 
 
 def test_backend_of_another_kind(models: OpenModels) -> None:
-    with pytest.raises(ModelError, match="'gray' opens a text-to-image model, not a sentence encoder"):
+    with pytest.raises(ModelError, match="'gray'"):
         models.embedder("gray:200")
-    with pytest.raises(ModelError, match="'openai' opens a language model that generates text, not a text-to-image"):
+    with pytest.raises(ModelError, match="'openai'"):
         models.image_model("openai:gpt-5")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_unknown_backend(models: OpenModels, kind: registry.ModelKind) -> None:
-    with pytest.raises(ModelError, match="there is no model backend 'grey'") as caught:
+    with pytest.raises(ModelError, match="'grey'") as caught:
         select_backend(kind, "grey:200", models.device)
     assert "Did you mean 'gray'?" in str(caught.value)
 
 
 def test_broken_plug_in_fails_only_where_it_is_used(models: OpenModels) -> None:
     assert models.image_model("gray:1")
-    with pytest.raises(ModelError, match=r"'broken' \(assay_nowhere:BACKEND\) cannot be imported"):
+    with pytest.raises(ModelError, match="assay_nowhere:BACKEND"):
         models.image_model("broken:x")
     with pytest.raises(ModelError, match="must be a Backend"):
         models.image_model("wrong:x")

@@ -136,7 +136,7 @@ def test_ends_are_told_apart(wire: Wire) -> None:
     ("fault", "lack"),
     [("400", "refused"), ("401", "key"), ("403", "key"), ("404", "model"), ("context", "context")],
 )
-def test_what_will_not_get_better_is_asked_once(wire: Wire, fault: str, lack: str) -> None:
+def test_permanent_errors_are_not_retried(wire: Wire, fault: str, lack: str) -> None:
     done = wire.fails(fault)
     assert (done.lack, done.tries, len(wire.server.received), done.dollars) == (lack, 1, 1, 0.0)
     assert KEY not in done.reason
@@ -149,7 +149,7 @@ def test_what_will_not_get_better_is_asked_once(wire: Wire, fault: str, lack: st
         *(("half", "broken"), ("cut", "broken"), ("html", "broken"), ("html502", "gone")),
     ],
 )
-def test_what_may_get_better_is_asked_again(wire: Wire, fault: str, lack: str) -> None:
+def test_transient_errors_are_retried(wire: Wire, fault: str, lack: str) -> None:
     done = wire.fails(fault)
     assert (done.lack, done.tries, len(wire.server.received)) == (lack, 3, 3), done
     # A lost answer may have been charged; a refusal is not.
@@ -157,7 +157,7 @@ def test_what_may_get_better_is_asked_again(wire: Wire, fault: str, lack: str) -
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])
-def test_a_deadline_ends_what_does_not_end(wire: Wire, fault: str) -> None:
+def test_deadline_ends_a_hanging_request(wire: Wire, fault: str) -> None:
     with opened(wire.name, wire.server, try_s=5.0, deadline_s=0.4) as model:
         (done,) = model.complete([TextRequest(fault)])
     assert isinstance(done, NotCompleted)
@@ -165,7 +165,7 @@ def test_a_deadline_ends_what_does_not_end(wire: Wire, fault: str) -> None:
     assert "0.4 s" in done.reason
 
 
-def test_nobody_answers_there(keys: None) -> None:
+def test_no_server_at_the_address(keys: None) -> None:
     with RemoteModel("http://127.0.0.1:9/v1#llama", RemoteSettings(tries=2, first_wait_s=0.01)) as model:
         (done,) = model.complete([TextRequest("hello")])
     assert isinstance(done, NotCompleted)
@@ -212,7 +212,7 @@ def test_which_references_are_remote() -> None:
         ("openai:gpt", TextRequest(()), "needs a user message"),
     ],
 )
-def test_what_a_service_cannot_do_is_said_before(reference: str, request_: TextRequest, words: str) -> None:
+def test_unsupported_request_is_rejected(reference: str, request_: TextRequest, words: str) -> None:
     with FaultServer() as server:
         model = RemoteModel(reference, RemoteSettings(address=server.base))
         with pytest.raises(ModelError, match=words) as caught:
@@ -221,13 +221,13 @@ def test_what_a_service_cannot_do_is_said_before(reference: str, request_: TextR
     assert reference in str(caught.value)
 
 
-def test_log_probs_are_not_to_be_had(wire: Wire) -> None:
+def test_log_probs_are_not_supported(wire: Wire) -> None:
     assert wire.model.means.log_probs is wire.model.means.reproducible is False
-    with pytest.raises(ModelError, match="does not compute the probability"):
+    with pytest.raises(ModelError, match="service"):
         wire.model.log_probs(["x"])
 
 
-def test_a_pickled_model_opens_its_own_line(wire: Wire) -> None:
+def test_pickled_model_opens_its_own_connection(wire: Wire) -> None:
     wire.ask("how are you")
     pickled = pickle.dumps(wire.model)
     assert KEY.encode() not in pickled

@@ -75,7 +75,7 @@ def test_a_budget_is_never_passed(fault: str | None) -> None:
 
 def test_a_budget_needs_a_price() -> None:
     with FaultServer() as server:
-        with pytest.raises(ModelError, match="budget cannot be kept"):
+        with pytest.raises(ModelError, match="price"):
             opened("server", server, budget=Budget(1))
         assert not server.received
         with opened("server", server, budget=Budget(1), price=Price(10, 20)) as model:
@@ -95,7 +95,7 @@ os._exit(1)
 """
 
 
-def test_a_ledger_is_shared_and_outlives_its_processes(tmp_path: Path) -> None:
+def test_ledger_is_shared_between_processes(tmp_path: Path) -> None:
     ledger = tmp_path / "budget.sqlite"
     budget = Budget(1.0, ledger)
     assert budget.reserve(0.1) == "yes"
@@ -148,7 +148,7 @@ def test_threads_share_a_budget() -> None:
 
 @pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf")])
 def test_a_budget_is_an_amount(amount: float) -> None:
-    with pytest.raises(ValueError, match="0 or more dollars"):
+    with pytest.raises(ValueError, match="dollars"):
         Budget(amount)
 
 
@@ -166,7 +166,7 @@ def test_prices_by_service() -> None:
     assert costs["gemini"] == pytest.approx((100 * 0.3 + 14 * 2.5) / 1e6)
 
 
-def test_an_estimate_asks_nobody(tmp_path: Path) -> None:
+def test_estimate_sends_no_request(tmp_path: Path) -> None:
     with FaultServer() as server, opened("openai", server, tmp_path) as model:
         told = model.estimate(questions(10, strategy="sample", answers=2))
         assert not server.received
@@ -179,7 +179,7 @@ def test_an_estimate_asks_nobody(tmp_path: Path) -> None:
     assert RemoteModel("http://127.0.0.1:9/v1#m").estimate(questions(1)).dollars is None
 
 
-def test_what_is_kept_is_not_asked_again(tmp_path: Path) -> None:
+def test_cached_answers_are_not_requested_again(tmp_path: Path) -> None:
     with FaultServer(lambda text, _nth: text if " " not in text else None) as server:
         with opened("openai", server, tmp_path) as model:
             asked = [TextRequest(t) for t in ("how are you", "how are you", "refusal", "empty", "filter", "404")]
@@ -217,7 +217,7 @@ def whole(folder: Path) -> int:
     return int(rows)
 
 
-def test_a_killed_process_loses_what_was_under_way_and_no_more(tmp_path: Path) -> None:
+def test_killed_process_loses_only_its_reservations(tmp_path: Path) -> None:
     with FaultServer(latency=0.05) as server:
         with worker(server, tmp_path, 200) as first:
             while sum(server.answered.values()) < 60:
@@ -242,7 +242,7 @@ def test_two_processes_share_a_folder(tmp_path: Path) -> None:
     assert whole(tmp_path) == 150
 
 
-def test_a_file_that_is_no_cache(tmp_path: Path) -> None:
+def test_invalid_cache_file(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("no database at all, but long enough to be looked at" * 20)
     with FaultServer() as server, opened("server", server, tmp_path) as model:
         with pytest.raises(StoreError, match=r"answers\.sqlite"):
@@ -250,7 +250,9 @@ def test_a_file_that_is_no_cache(tmp_path: Path) -> None:
         assert not server.received
 
 
-def test_the_key_is_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_is_redacted_everywhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.DEBUG)
     for name in NAMES:
         monkeypatch.setenv("ASSAY_API_KEY", KEY)
@@ -279,13 +281,13 @@ def test_a_missing_key_is_named_before_anything_is_asked(monkeypatch: pytest.Mon
         assert not server.received
 
 
-def test_a_server_of_ones_own_is_sent_no_other_key() -> None:
+def test_own_server_gets_no_other_key() -> None:
     with FaultServer() as server, opened("server", server) as model:
         model.complete(questions(1))
         assert not any(KEY in value for value in server.received[0].headers.values())
 
 
-def test_a_reason_is_short_and_without_the_key() -> None:
+def test_reason_is_truncated_and_redacted() -> None:
     text = one_line("x" * 290 + f"\n {KEY} and {KEY}", KEY)
     assert len(text) <= 300
     assert "planted" not in text
@@ -293,7 +295,7 @@ def test_a_reason_is_short_and_without_the_key() -> None:
 
 
 @pytest.mark.parametrize("key", ["sk-planted\nX-Header: 1", "sk planted", "sk-plänted"])
-def test_a_key_that_is_none(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+def test_invalid_key(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with pytest.raises(ModelError, match="OPENAI_API_KEY contains") as caught:
         RemoteModel("openai:gpt")

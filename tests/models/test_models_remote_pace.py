@@ -80,7 +80,7 @@ def test_a_thousand_requests_of_which_a_fifth_of_all_tries_fail(tmp_path: Path) 
         assert paid(again) == pytest.approx((1000 - len(whole)) * 2.34e-5)
 
 
-def test_concurrency_shrinks_to_what_the_service_bears() -> None:
+def test_concurrency_adapts_to_the_service() -> None:
     with FaultServer(latency=0.03, room=4, retry_after=None) as server:
         with opened("server", server, concurrency=32, tries=30, deadline_s=60.0, first_wait_s=0.05) as model:
             done = model.complete(questions(300))
@@ -112,7 +112,7 @@ def test_a_wait_longer_than_ours_is_not_waited_for() -> None:
         assert len(server.received) == 5
 
 
-def test_pace_halves_once_for_one_moment_and_grows_slowly() -> None:
+def test_concurrency_halves_once_per_overload() -> None:
     async def story() -> list[float]:
         limiter = ConcurrencyLimiter(16)
         entered = [await limiter.acquire(retry=False) for _ in range(16)]
@@ -134,7 +134,7 @@ def test_pace_halves_once_for_one_moment_and_grows_slowly() -> None:
     assert most == 16
 
 
-def test_what_was_tried_before_goes_first_and_who_leaves_takes_no_place() -> None:
+def test_retries_come_first_and_cancelled_waiters_leave() -> None:
     async def story() -> list[str]:
         limiter, order = ConcurrencyLimiter(1), []
         await limiter.acquire(retry=False)
@@ -216,7 +216,7 @@ def test_settings_are_bounded(name: str) -> None:
         (504, "Deadline expired before operation could complete.", "gone"),
     ],
 )
-def test_what_services_say_in_their_own_words(status: int, words: str, lack: str) -> None:
+def test_service_error_messages(status: int, words: str, lack: str) -> None:
     error: Any = RuntimeError(words)
     error.status_code = status
     told = classify_error(error)
@@ -230,7 +230,7 @@ def asked_in_a_worker(model: RemoteModel, nth: int) -> str:
     return done.answers[0].text if isinstance(done, Completion) else done.reason
 
 
-def test_workers_open_their_own_line() -> None:
+def test_workers_open_their_own_connections() -> None:
     with FaultServer() as server, opened("openai", server) as model:
         model.complete([TextRequest("here first")])
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:

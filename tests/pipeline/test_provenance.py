@@ -16,14 +16,14 @@ from assay.components.generators.generate_images import GenerateImages
 from assay.components.generators.generate_texts import GenerateTexts
 from assay.components.generators.preferences import Preferences
 from assay.components.generators.self_instruct import SelfInstruct
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
+from assay.components.scorers.reference.metrics import EmbeddingCosine
 from assay.components.sources.image.fashion_mnist import FashionMNIST
 from assay.components.sources.tasks.seed_tasks import SeedTasks
 from assay.components.sources.text.texts import Texts
 from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
-from assay.models.model_cards import license_of
+from assay.models.model_cards import model_license
 from assay.pipeline.lineage.models_used import data_license
 from assay.pipeline.lineage.provenance import Origins
 from assay.pipeline.lineage.text import clean, in_words
@@ -217,7 +217,7 @@ def card(folder: Path, head: str) -> Path:
     ],
 )
 def test_licenses_are_read_and_never_guessed(tmp_path: Path, head: str, license: str) -> None:
-    assert license_of(str(card(tmp_path, head))) == license
+    assert model_license(str(card(tmp_path, head))) == license
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_licenses_are_read_and_never_guessed(tmp_path: Path, head: str, license:
     ],
 )  # fmt: skip
 def test_licenses_by_reference(reference: str, license: str) -> None:
-    assert license_of(reference) == license
+    assert model_license(reference) == license
 
 
 def test_the_card_of_a_checkpoint_in_the_hubs_cache_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,8 +240,8 @@ def test_the_card_of_a_checkpoint_in_the_hubs_cache_is_read(tmp_path: Path, monk
     card(there / "snapshots" / "ab12", "---\nlicense: openrail\n---\n")
     (there / "refs").mkdir()
     (there / "refs" / "main").write_text("ab12", encoding="utf-8")
-    assert license_of("somebody/something") == license_of("vllm:somebody/something") == "openrail"
-    assert license_of("somebody/else") == "unknown"
+    assert model_license("somebody/something") == model_license("vllm:somebody/something") == "openrail"
+    assert model_license("somebody/else") == "unknown"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from assay.components.filters.clear_preference import ClearPreference
 from assay.components.scorers.language_model.judge import Judge
-from assay.components.scorers.reference.chrf import ChrF
+from assay.components.scorers.reference.metrics import ChrF
 from assay.components.trainers.reinforcement.ppo import PPO
 from assay.components.trainers.sft.sft import SFT
 from assay.core.decoding import Decoding

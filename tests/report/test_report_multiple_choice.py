@@ -6,7 +6,7 @@ from pathlib import Path
 
 import checkpoints
 from assay.components.evaluators.multiple_choice import MultipleChoice
-from assay.components.sources.tasks.misconceptions import Misconceptions
+from assay.components.sources.tasks.truthful_qa import Misconceptions
 from assay.components.trainers.sft.sft import SFT
 from assay.core.recipe import Proof, Recipe
 from assay.report.api import report

@@ -152,7 +152,7 @@ def test_a_bound_from_below_can_be_missed() -> None:
 BAD = (
     {
         "alpaca-eval/annotations.csv": ("model,item\nred,0\n", "alpaca-eval: FAILED", "there is no 'preference'"),
-        "llmbar-natural-own.jsonl": ("{oh", "llmbar: FAILED", "line 1: no JSON"),
+        "llmbar-natural-own.jsonl": ("{oh", "llmbar: FAILED", "line 1: not JSON"),
         LLMFAO[0]: ("model_a,model_b,winner\nred,blue,red\n", "llmfao: FAILED", "llmfao-votes.csv: "),
         "rouge-vectors.json": ("[]", "rouge: FAILED", "does not hold google-research/rouge's pairs"),
         "mmlu/test/anatomy_test.csv": ("a,b\n", "mmlu: FAILED", "the first row must name the columns"),

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from store_parts import image_samples
 
-from assay.components.sources.preferences.preference_pairs import PreferencePairs
+from assay.components.sources.text.preference_pairs import PreferencePairs
 from assay.core.errors import FieldError, StoreError
 from assay.core.provenance import Used
 from assay.core.sample import Sample

@@ -68,7 +68,7 @@ def rank(file: Path, method: str, weight: str | None, controls: tuple[str, ...],
     A rank such as 2-5 is the range compatible with the intervals. --control COLUMN is a column of differences, or a
     pair of columns COLUMN_a and COLUMN_b. With --bootstrap 0, Bradley-Terry uses sandwich intervals.
     """
-    from assay.components.sources.files.vote_file import read_votes
+    from assay.components.sources.files.judgments import read_votes
 
     if method == "elo" and (controls or options["prior"] or options["anchor"] or options["ties"] != "half"):
         raise UserError(

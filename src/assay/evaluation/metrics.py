@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from assay.components.scorers.reference.bleu import Bleu
-from assay.components.scorers.reference.chrf import ChrF
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
+from assay.components.scorers.reference.metrics import Bleu, ChrF, EmbeddingCosine, Rouge
 from assay.core.errors import UserError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.roles import Scorer

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.core.errors import UserError
+from assay.models.text.log_probs import windowed_log_probs
 from assay.terminal.options import JSON, show, table, texts_of
 
 if TYPE_CHECKING:
-    from assay.models.text.rolling import Rolled
+    from assay.models.text.log_probs import WindowedLogProbs
     from assay.text.decoding.perplexity import CorpusPerplexity
 
 FIRST_TOKEN_RATE = 0.02
@@ -38,14 +39,15 @@ def command(
 ) -> None:
     """Compute the perplexity of the texts in FILE per token, per word and per byte; empty lines are skipped."""
     from assay.models.open_models import OpenModels
-    from assay.models.text.rolling import rolled
     from assay.pipeline.progress import Lines, Silent
     from assay.text.decoding.perplexity import corpus_perplexity, text_perplexity
 
     texts = texts_of(file, whole=whole, column=column)
     reporter = Silent() if as_json else Lines()
     reporter.begin("windows", 0, 0)
-    read = rolled(OpenModels().text_model(model), texts, window=window, stride=stride, heard=reporter.advance)
+    read = windowed_log_probs(
+        OpenModels().text_model(model), texts, window=window, stride=stride, on_progress=reporter.advance
+    )
     found = [text_perplexity(text, one.values) for text, one in zip(texts, read, strict=True)]
     total = corpus_perplexity(found)
     if not total.tokens:
@@ -70,7 +72,7 @@ def _data(one: CorpusPerplexity) -> dict[str, Any]:
     }
 
 
-def _print(model: str, total: CorpusPerplexity, read: Sequence[Rolled]) -> None:
+def _print(model: str, total: CorpusPerplexity, read: Sequence[WindowedLogProbs]) -> None:
     skipped, windows, first = len(read) - total.texts, sum(one.windows for one in read), read[0]
     size = "unlimited" if first.window is None else f"{first.window:,} tokens"
     stride = (

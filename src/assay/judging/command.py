@@ -87,7 +87,7 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     FILE is a .csv or .jsonl with the column output, and optionally history (messages before the instruction),
     instruction, input, human (human grade) and reference (for ROUGE).
     """
-    from assay.components.sources.files.judge_files import read_rated
+    from assay.components.sources.files.judgments import read_rated
     from assay.judging.data import rate_data, rate_rows
     from assay.judging.engine import judge_config
     from assay.judging.judgments import rate as graded
@@ -145,7 +145,7 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     FILE is a .csv or .jsonl with the columns instruction, output_a, output_b, and optionally history (messages before
     the instruction), input, model_a, model_b (names of the models), label (human label: a, b or tie) and reference.
     """
-    from assay.components.sources.files.judge_files import read_pairs
+    from assay.components.sources.files.judgments import read_pairs
     from assay.judging.data import pair_rows, pairs_data
     from assay.judging.engine import judge_config
     from assay.judging.judgments import judge_pair_questions, judge_pairs

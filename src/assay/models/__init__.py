@@ -1,4 +1,4 @@
-"""The outside world: diffusion pipelines, CLIP and classifiers behind the kinds of `assay.core.model_kinds`."""
+"""Adapters of models to the protocols of `assay.core.model_kinds`."""
 
 from assay.models.loading import Device
 from assay.models.open_models import OpenModels

@@ -1,4 +1,4 @@
-"""One question to a language model: whether it answers, how fast, what it needs and what it cannot do."""
+"""Check of a language model with one request: speed, memory, price and unsupported options."""
 
 from __future__ import annotations
 
@@ -30,62 +30,62 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "auto": 4}
 
 
 @dataclass(frozen=True)
-class Need:
-    """What an open model takes of memory."""
+class MemoryNeed:
+    """Memory that a local model needs."""
 
     parameters: int
     weights: int
-    """Bytes: parameters times bits, in the precision it runs in here."""
+    """Bytes of the weights, in the precision on this device."""
     cache_per_token: int
-    """Bytes of keys and values for each token of a conversation."""
+    """Bytes of keys and values for each token."""
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What came of it."""
+class ModelCheck:
+    """Result of `check_model`."""
 
     reference: str
     backend: str
     answer: str
     tokens: int | None
     seconds: float
-    """Of the second asking, so that no loading is in it; of the only one where it costs money."""
+    """Of the second request, to exclude loading; of the only one where requests cost money."""
     context: int | None
-    need: Need | None
-    """None for a model that runs elsewhere, or whose files are not here."""
+    need: MemoryNeed | None
+    """None for a remote model, or if its files are not on this machine."""
     dollars_per_million: tuple[float, float] | None
-    """(prompt, answer) tokens of a closed model; None where the price is not known, or nothing is paid."""
+    """Price of (prompt, answer) tokens of a remote model; None if it is unknown or requests are free."""
     cannot: tuple[str, ...]
     note: str
 
 
-def check_model(reference: str, device: Device | None = None) -> Checked:
-    """Asks one short question.
+def check_model(reference: str, device: Device | None = None) -> ModelCheck:
+    """Send one short request.
 
     Raises:
-        ModelError: There is no such model, or it gave no answer.
+        ModelError: There is no such model, or it did not answer.
     """
     device = device or Device()
-    # Not the one that keeps answers: a kept one would tell neither speed nor whether the service is there.
+    # Without a cache: a cached answer would show neither speed nor availability.
     model: TextModel = RemoteModel(reference) if is_remote(reference) else OpenModels(device).text_model(reference)
     request = TextRequest((Message("user", QUESTION),), Decoding(max_tokens=TOKENS))
     if not is_remote(reference):
         model.complete([request])
     started = time.perf_counter()
-    (made,) = model.complete([request])
+    (completion,) = model.complete([request])
     seconds = time.perf_counter() - started
-    if not isinstance(made, Completion):
-        raise ModelError(f"Model {reference!r} gave no answer ({made.lack}): {made.reason}")
-    return Checked(
+    if not isinstance(completion, Completion):
+        raise ModelError(f"Model {reference!r} did not answer ({completion.lack}): {completion.reason}")
+    return ModelCheck(
         reference=reference,
         backend=_backend(reference, device),
-        answer=made.answers[0].text,
-        tokens=made.answers[0].tokens,
+        answer=completion.answers[0].text,
+        tokens=completion.answers[0].tokens,
         seconds=seconds,
         context=model.means.context,
         need=None if is_remote(reference) else _need(reference, device),
         dollars_per_million=_price(reference) if is_remote(reference) else None,
-        cannot=_cannot(model.means),
+        cannot=_unsupported_options(model.means),
         note=model.means.note,
     )
 
@@ -96,19 +96,19 @@ def _backend(reference: str, device: Device) -> str:
     return select_backend("text-model", reference, device)[0].name
 
 
-def _cannot(means: Capabilities) -> tuple[str, ...]:
-    usual = ("strategy", "beams", "max_tokens", "answers", "seed")
-    controls = [field.name for field in fields(Decoding) if field.name not in usual]
+def _unsupported_options(means: Capabilities) -> tuple[str, ...]:
+    universal = ("strategy", "beams", "max_tokens", "answers", "seed")
+    controls = [field.name for field in fields(Decoding) if field.name not in universal]
     found = [f"{name} search" if name == "beam" else name for name in STRATEGIES if name not in means.strategies]
     if "beam" not in means.strategies:
-        controls.remove("length_penalty")  # which is beam search's own
+        controls.remove("length_penalty")  # applies to beam search only
     found += [name for name in controls if name not in means.controls]
     found += [] if means.log_probs else ["log-probabilities"]
     found += [] if means.reproducible else ["the same text for the same seed"]
     return (*found, *([] if means.images else ["images"]))
 
 
-def _need(reference: str, device: Device) -> Need | None:
+def _need(reference: str, device: Device) -> MemoryNeed | None:
     backend, request = select_backend("text-model", reference, device)
     folder = request.checkpoint.folder if backend.checkpoint else None
     if folder is None:
@@ -117,13 +117,13 @@ def _need(reference: str, device: Device) -> Need | None:
     heads = config.get("num_attention_heads") or 1
     width = config.get("head_dim") or (config.get("hidden_size") or 0) // heads
     size = BYTES.get(device.dtype, 4)
-    kept = 2 * (config.get("num_hidden_layers") or 0) * (config.get("num_key_value_heads") or heads) * width * size
+    cache = 2 * (config.get("num_hidden_layers") or 0) * (config.get("num_key_value_heads") or heads) * width * size
     parameters = sum(_parameters(path) for path in folder.glob("*.safetensors"))
-    return Need(parameters, parameters * size, kept)
+    return MemoryNeed(parameters, parameters * size, cache)
 
 
 def _parameters(path: Path) -> int:
-    """Of a safetensors file, by its header alone."""
+    """Number of parameters in a safetensors file, from its header."""
     with path.open("rb") as file:
         header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
     return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
@@ -134,5 +134,6 @@ def _price(reference: str) -> tuple[float, float] | None:
     from assay.models.remote.wire import TokenUsage
 
     endpoint = find_endpoint(reference)
-    ends = [cost_in_dollars(endpoint, None, usage) for usage in (TokenUsage(1_000_000, 0), TokenUsage(0, 1_000_000))]
-    return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
+    prompt = cost_in_dollars(endpoint, None, TokenUsage(1_000_000, 0))
+    answer = cost_in_dollars(endpoint, None, TokenUsage(0, 1_000_000))
+    return None if prompt is None or answer is None else (prompt, answer)

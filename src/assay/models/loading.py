@@ -1,4 +1,4 @@
-"""What all adapters share: where a model runs, how it is fetched, and how work is cut into batches."""
+"""Devices, loading of checkpoints, and batches: shared by all adapters."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
     from assay.core.model_kinds import Matrix
     from assay.models.remote.budget import Budget
 
-HUB_SECONDS = 5.0
-"""The hub is asked once for so long before a download; its own client would retry for half a minute and more."""
+HUB_TIMEOUT_S = 5.0
+"""Timeout of one request to the hub before a download; its client would retry for half a minute or more."""
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where models run, and in which precision."""
+    """Device and precision of models."""
 
     device: str = "auto"
-    """A torch device such as "cpu" or "cuda:1"; "auto" is cuda where there is one."""
+    """A torch device such as "cpu" or "cuda:1"; "auto" is cuda if available."""
     dtype: str = "auto"
-    """One of DTYPES; "auto" is bfloat16 on cuda and float32 elsewhere; but sentence encoders by OpenVINO take
-    bfloat16 where the processor has it in hardware."""
+    """One of DTYPES; "auto" is bfloat16 on cuda and float32 elsewhere; but sentence encoders with OpenVINO use
+    bfloat16 if the processor supports it in hardware."""
     image_batch: int = 8
-    """Images in a batch on other devices than the CPU. On the CPU the batch depends on the image size alone, so that no
-    setting changes pixels."""
+    """Batch size on devices other than the CPU. On the CPU it depends only on the image size, so that no setting
+    changes pixels."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A `Device` with nothing left open."""
+    """A `Device` whose "auto" values are resolved."""
 
     device: str
     dtype: str
 
     def torch_dtype(self) -> torch.dtype:
-        """The dtype as torch names it."""
+        """The dtype of torch."""
         import torch
 
         dtype = getattr(torch, self.dtype)
@@ -54,31 +54,31 @@ class Placement:
         return dtype
 
 
-def choose(device: Device, *, cuda: bool) -> Placement:
-    """Settles what is "auto", given whether this machine has cuda.
+def resolve_device(device: Device, *, cuda: bool) -> Placement:
+    """Resolve "auto", given whether this machine has cuda.
 
     Raises:
-        ModelError: There is no such dtype, or cuda is asked for where there is none.
+        ModelError: There is no such dtype, or cuda is requested but not available.
     """
     if device.dtype not in DTYPES:
         raise ModelError(f"There is no dtype {device.dtype!r}.", hint=did_you_mean(device.dtype, DTYPES))
     name = ("cuda" if cuda else "cpu") if device.device == "auto" else device.device
     if name.startswith("cuda") and not cuda:
-        raise ModelError(f"Device {name!r} was asked for, but torch finds no cuda on this machine.")
+        raise ModelError(f"Device {name!r} is not available: torch finds no cuda on this machine.")
     if device.dtype != "auto":
         return Placement(name, device.dtype)
     return Placement(name, "bfloat16" if name.startswith("cuda") else "float32")
 
 
-def placed(device: Device) -> Placement:
-    """`choose` on this machine.
+def resolve_placement(device: Device) -> Placement:
+    """`resolve_device` on this machine.
 
     Raises:
-        ModelError: As `choose`, or torch knows no such device.
+        ModelError: As `resolve_device`, or torch has no such device.
     """
     import torch
 
-    placement = choose(device, cuda=torch.cuda.is_available())
+    placement = resolve_device(device, cuda=torch.cuda.is_available())
     try:
         torch.device(placement.device)
     except RuntimeError as error:
@@ -90,7 +90,7 @@ def placed(device: Device) -> Placement:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """A model to open: what a backend is given."""
+    """A model to open, the argument of a backend."""
 
     reference: str
     """As the user wrote it."""
@@ -119,20 +119,20 @@ class ModelRequest:
         """Device and dtype on this machine.
 
         Raises:
-            ModelError: As `placed`.
+            ModelError: As `resolve_placement`.
         """
-        return placed(self.device)
+        return resolve_placement(self.device)
 
 
 def fetch(checkpoint: Checkpoint, load: Callable[[bool], T]) -> T:
-    """Loads from the folder or the hub's cache, and from the hub only if that fails.
+    """Load from the folder or the hub's cache, and from the hub only if that fails.
 
     Args:
-        checkpoint: What is loaded.
+        checkpoint: The model.
         load: Calls `from_pretrained`; its argument is `local_files_only`.
 
     Raises:
-        ModelError: It cannot be had; the cause is chained.
+        ModelError: The model cannot be loaded; the cause is chained.
     """
     # The libraries raise OSError, ValueError, KeyError, RuntimeError, SafetensorError, ... for a bad checkpoint.
     with _quiet():
@@ -153,7 +153,7 @@ def fetch(checkpoint: Checkpoint, load: Callable[[bool], T]) -> T:
 
 
 def _check_whole(checkpoint: Checkpoint, missing: Sequence[str], model: object) -> None:
-    """Refuses a model some of whose weights were not in the file: transformers would leave them random.
+    """Reject a model with missing weights: transformers would initialize them at random.
 
     Raises:
         ModelError: `missing` names weights.
@@ -161,34 +161,34 @@ def _check_whole(checkpoint: Checkpoint, missing: Sequence[str], model: object) 
     if missing:
         names = ", ".join(sorted(missing)[:3]) + (" ..." if len(missing) > 3 else "")
         raise ModelError(
-            f"Model {checkpoint.reference!r} is no {type(model).__name__}: it has no weights for {names}.",
+            f"Model {checkpoint.reference!r} is not a {type(model).__name__}: weights are missing for {names}.",
         )
 
 
-def refuse_kind(checkpoint: Checkpoint, wanted: str) -> ModelError:
-    """The error that says what lies in a folder and what was wanted instead."""
+def wrong_kind_error(checkpoint: Checkpoint, wanted: str) -> ModelError:
+    """Error for a folder with another kind of model; `wanted` is the expected kind."""
     assert checkpoint.folder is not None
     kind = kind_of(checkpoint.folder)
-    return ModelError(f"Model {checkpoint.reference!r} is a {kind}; {wanted} is needed here.")
+    return ModelError(f"Model {checkpoint.reference!r} is a {kind}; {wanted} is required here.")
 
 
-def tiles(items: Sequence[T], rows: int) -> Iterator[tuple[list[T], int]]:
-    """Cuts work into batches of exactly `rows`, the last one filled up with its last item.
+def fixed_batches(items: Sequence[T], rows: int) -> Iterator[tuple[list[T], int]]:
+    """Split work into batches of exactly `rows`; the last one is filled up with its last item.
 
-    Yields (batch, how many of it count).
+    Yields (batch, number of items that are not filler).
 
-    Kernels are chosen by shape, and another kernel adds in another order: with batches of differing sizes an image's
-    result changes in its last bits (measured: 1e-6 of a UNet, CLIP or ResNet). With one shape always, it does not.
+    Libraries choose kernels by shape, and kernels differ in the order of summation. With varying batch sizes a result
+    changes in its last bits (measured: 1e-6 for a UNet, CLIP or ResNet). With a fixed shape it does not.
     """
     for start in range(0, len(items), rows):
         chosen = list(items[start : start + rows])
         yield chosen + [chosen[-1]] * (rows - len(chosen)), len(chosen)
 
 
-def rows_for(processor: Any) -> int:
-    """How many images a network is given at once: 64 small ones, 16 of more than 64 x 64 pixels.
+def image_batch_size(processor: Any) -> int:
+    """Batch size for images: 64 up to 64 x 64 pixels, 16 above.
 
-    Small images leave a network's kernels idle at 16; large ones fill them, and 64 would be wasted on a few.
+    Small images do not fill the kernels at 16. For a few large images a batch of 64 would be mostly filler.
     """
     import numpy as np
     from PIL import Image
@@ -198,8 +198,8 @@ def rows_for(processor: Any) -> int:
     return 64 if height * width <= 64**2 else 16
 
 
-def load_whole(kind: Any, checkpoint: Checkpoint, placement: Placement, *, local: bool) -> Any:
-    """A model of a class of transformers, ready to answer.
+def load_pretrained(kind: Any, checkpoint: Checkpoint, placement: Placement, *, local: bool) -> Any:
+    """Load a model of a transformers class in evaluation mode.
 
     Raises:
         ModelError: Weights are missing.
@@ -209,7 +209,7 @@ def load_whole(kind: Any, checkpoint: Checkpoint, placement: Placement, *, local
         dtype=placement.torch_dtype(),
         use_safetensors=True,
         local_files_only=local,
-        # Where peft is installed, auto classes look for an adapter first; only this keeps that look on this machine.
+        # With peft installed, auto classes look for an adapter first; only this keeps that search local.
         adapter_kwargs={"local_files_only": local},
         output_loading_info=True,
     )
@@ -217,16 +217,16 @@ def load_whole(kind: Any, checkpoint: Checkpoint, placement: Placement, *, local
     return model.to(placement.device).eval()
 
 
-def finite(matrix: Matrix, reference: str) -> Matrix:
-    """`matrix`, if all of it is finite.
+def check_finite(matrix: Matrix, reference: str) -> Matrix:
+    """Return `matrix` if all of it is finite.
 
     Raises:
-        ModelError: It is not: the weights are damaged, or overflow in 16 bit.
+        ModelError: It is not finite: the weights are damaged, or overflow in 16 bit.
     """
     import numpy as np
 
     if not np.isfinite(matrix).all():
-        raise ModelError(f"Model {reference!r} gave numbers that are not finite.", hint='Try dtype "float32".')
+        raise ModelError(f"Model {reference!r} returned values that are not finite.", hint='Try dtype "float32".')
     return matrix
 
 
@@ -235,16 +235,16 @@ def _ask_hub(identifier: str) -> None:
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     known = ", ".join(EMBEDDED + name for name in embedded_names())
-    hint = f"assay carries {known}." if known else ""
+    hint = f"Embedded models: {known}." if known else ""
     try:
-        HfApi().model_info(identifier, timeout=HUB_SECONDS)
+        HfApi().model_info(identifier, timeout=HUB_TIMEOUT_S)
     except GatedRepoError as error:
-        raise ModelError(f"Model {identifier!r} is gated on the hub: ask for access there, then log in.") from error
+        raise ModelError(f"Model {identifier!r} is gated on the hub: request access there, then log in.") from error
     except RepositoryNotFoundError as error:
         raise ModelError(f"There is no public model {identifier!r} on the Hugging Face hub.", hint=hint) from error
     except OfflineModeIsEnabled as error:
         raise ModelError(
-            f"Model {identifier!r} is not in the local cache, and HF_HUB_OFFLINE forbids asking the hub.", hint=hint
+            f"Model {identifier!r} is not in the local cache, and HF_HUB_OFFLINE is set.", hint=hint
         ) from error
     # The client's network errors have no common root below Exception.
     except Exception as error:
@@ -260,12 +260,12 @@ def _unloadable(checkpoint: Checkpoint, error: Exception) -> ModelError:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars of the libraries: loading is short, and assay draws its own."""
+    """Disable progress bars and warnings of the libraries."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
     libraries: list[Any] = [diffusers_logging, transformers_logging]
-    shown = [library for library in libraries if library.is_progress_bar_enabled()]
+    with_bars = [library for library in libraries if library.is_progress_bar_enabled()]
     levels = [(library, library.get_verbosity()) for library in libraries]
     for library in libraries:
         library.disable_progress_bar()
@@ -273,7 +273,7 @@ def _quiet() -> Iterator[None]:
     try:
         yield
     finally:
-        for library in shown:
+        for library in with_bars:
             library.enable_progress_bar()
         for library, level in levels:
             library.set_verbosity(level)

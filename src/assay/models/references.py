@@ -1,11 +1,11 @@
-"""A model's reference to a place: a folder on this machine or an id on the Hugging Face hub.
+"""Resolution of model references to a folder on this machine or an id on the Hugging Face hub.
 
-| reference | where |
+| reference | location |
 |---|---|
-| `embedded:NAME` | `assay/embedded/NAME/`, carried by assay, or a package of its own |
-| `./folder`, `/folder`, any folder that exists | on disk; also what assay trained |
+| `embedded:NAME` | `assay/models/embedded/NAME/`, or a package of its own |
+| `./folder`, `/folder`, any existing folder | on disk; also models trained by assay |
 | `file.gguf` | on disk; unpacked once into the cache |
-| `org/name` | the hub, or its cache on this machine |
+| `org/name` | the hub, or its local cache |
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from assay.core.errors import ModelError, did_you_mean
-from assay.models.embedded.packaged import PACKAGED, place_of
-from assay.models.text.gguf import unpacked
+from assay.models.embedded.catalog import PACKAGED, packaged_path
+from assay.models.text.gguf import unpack_gguf
 
 EMBEDDED = "embedded:"
 GGUF = ".gguf"
 ONNX = ".onnx"
-MARKS = ("model_index.json", "config.json")
-"""One of these makes a folder a model's: the first a diffusers pipeline's, the second a transformers model's."""
+CONFIG_FILES = ("model_index.json", "config.json")
+"""Files that mark a model folder: of a diffusers pipeline, and of a transformers model."""
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:")
@@ -35,14 +35,14 @@ FORMS = "A model is embedded:NAME, a folder such as ./folder, or org/name on the
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a model lies. Equal checkpoints hold equal files, so one may serve for the other."""
+    """Location of a model. Equal checkpoints have equal files."""
 
     reference: str
     """As the user wrote it, for messages."""
     location: str
-    """What `from_pretrained` is given: a folder's path or a hub id."""
+    """Argument of `from_pretrained`: a folder's path or a hub id."""
     stamp: tuple[tuple[str, int, int], ...] | None = None
-    """(path, size, time of change) of each file in the folder; None for a hub id."""
+    """(path, size, modification time) of each file in the folder; None for a hub id."""
 
     @property
     def folder(self) -> Path | None:
@@ -51,44 +51,46 @@ class Checkpoint:
 
 
 def locate(reference: str) -> Checkpoint:
-    """Finds what `reference` names, and looks at a folder's files without loading them.
+    """Resolve a reference, and check a folder's files without loading them.
 
     Raises:
-        ModelError: No such model, no model folder, pickled weights, or a file of weights that is cut off.
+        ModelError: There is no such model, the folder is not a model, or its weights are pickled or truncated.
     """
     if reference.startswith(EMBEDDED):
         return _in_folder(reference, _embedded(reference.removeprefix(EMBEDDED)))
     path = Path(reference).expanduser()
     if path.suffix == GGUF:
-        return _in_folder(reference, unpacked(path))
+        return _in_folder(reference, unpack_gguf(path))
     if path.is_dir() or reference.startswith(("/", "./", "../", "~")):
         return _in_folder(reference, path)
     if _SCHEME.match(reference):
-        raise ModelError(f"Model {reference!r} is not a checkpoint, which is needed here.", hint=FORMS)
+        raise ModelError(f"Model {reference!r} is not a checkpoint, which is required here.", hint=FORMS)
     if _HUB.fullmatch(reference):
         return Checkpoint(reference, reference)
     known = [EMBEDDED + name for name in embedded_names()]
-    raise ModelError(f"{reference!r} names no model.", hint=f"{FORMS} {known_names(reference, known)}".rstrip())
+    raise ModelError(
+        f"{reference!r} is not a model reference.", hint=f"{FORMS} {known_names(reference, known)}".rstrip()
+    )
 
 
 def embedded_names() -> tuple[str, ...]:
-    """What may follow `embedded:`, in alphabetical order."""
+    """Names of the embedded models, sorted."""
     root = Path(str(resources.files("assay.models.embedded")))
-    own = (path.name for path in root.iterdir() if any((path / mark).is_file() for mark in MARKS))
-    return tuple(sorted([*own, *PACKAGED]))
+    shipped = (path.name for path in root.iterdir() if any((path / name).is_file() for name in CONFIG_FILES))
+    return tuple(sorted([*shipped, *PACKAGED]))
 
 
 def known_names(word: str, known: Iterable[str]) -> str:
-    """`did_you_mean`, and nothing where nothing is known."""
+    """`did_you_mean`, or "" if there are no known names."""
     known = tuple(known)
     return did_you_mean(word, known) if known else ""
 
 
 def kind_of(folder: Path) -> str:
-    """What lies in a model folder, by its own account: a class such as "CLIPModel"."""
-    if (folder / MARKS[0]).is_file():
-        return str(read_json(folder / MARKS[0]).get("_class_name", "diffusers pipeline"))
-    config = read_json(folder / MARKS[1])
+    """Class name in a model folder's configuration, such as "CLIPModel"."""
+    if (folder / CONFIG_FILES[0]).is_file():
+        return str(read_json(folder / CONFIG_FILES[0]).get("_class_name", "diffusers pipeline"))
+    config = read_json(folder / CONFIG_FILES[1])
     names = config.get("architectures") or [config.get("_class_name") or config.get("model_type") or "unnamed model"]
     return str(names[0])
 
@@ -97,37 +99,41 @@ def read_json(path: Path) -> Mapping[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        ModelError: It is not JSON, or no object.
+        ModelError: The file is not JSON, or not an object.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(f"{path} is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise ModelError(f"{path} holds no JSON object.")
+        raise ModelError(f"{path} does not contain a JSON object.")
     return value
 
 
 def _embedded(name: str) -> Path:
     if name not in embedded_names():
         known = known_names(name, embedded_names())
-        raise ModelError(f"assay carries no model {name!r}.", hint=known or "This copy of assay carries no models.")
+        raise ModelError(
+            f"There is no embedded model {name!r}.", hint=known or "This installation has no embedded models."
+        )
     if name in PACKAGED:
-        path = place_of(name)
+        path = packaged_path(name)
         if path.suffix == ONNX:
-            raise ModelError(f"The model 'embedded:{name}' tells images apart and nothing else; it is no start.")
-        return unpacked(path) if path.suffix == GGUF else path
+            raise ModelError(f"The model 'embedded:{name}' only classifies images; it cannot be fine-tuned.")
+        return unpack_gguf(path) if path.suffix == GGUF else path
     return Path(str(resources.files("assay.models.embedded"))) / name
 
 
 def _in_folder(reference: str, folder: Path) -> Checkpoint:
     if not folder.is_dir():
-        there = "is a file" if folder.exists() else "does not exist"
-        raise ModelError(f"Model {reference!r}: {folder} {there}; a folder was expected.", hint=FORMS)
-    if not any((folder / mark).is_file() for mark in MARKS):
+        state = "is a file" if folder.exists() else "does not exist"
+        raise ModelError(f"Model {reference!r}: {folder} {state}; a folder was expected.", hint=FORMS)
+    if not any((folder / name).is_file() for name in CONFIG_FILES):
         names = sorted(path.name for path in folder.iterdir())
-        there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
-        raise ModelError(f"{folder} is no model folder: expected {MARKS[0]} or {MARKS[1]}, there is {there}.")
+        listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
+        raise ModelError(
+            f"{folder} is not a model folder: expected {CONFIG_FILES[0]} or {CONFIG_FILES[1]}, found {listed}."
+        )
     _check_weights(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     stamp = tuple((str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
@@ -135,12 +141,12 @@ def _in_folder(reference: str, folder: Path) -> Checkpoint:
 
 
 def _check_weights(folder: Path) -> None:
-    """Refuses pickled weights, which can run any program when they are read, and files that are cut off."""
+    """Reject pickled weights, which can run any program when they are loaded, and truncated files."""
     parts = [folder]
-    if (folder / MARKS[0]).is_file():
-        parts = [folder / name for name in read_json(folder / MARKS[0])]
+    if (folder / CONFIG_FILES[0]).is_file():
+        parts = [folder / name for name in read_json(folder / CONFIG_FILES[0])]
     for part in parts:
-        if not (part / MARKS[1]).is_file():  # a scheduler or a tokenizer
+        if not (part / CONFIG_FILES[1]).is_file():  # a scheduler or a tokenizer
             continue
         weights = sorted(part.glob("*.safetensors"))
         for path in weights:
@@ -150,8 +156,8 @@ def _check_weights(folder: Path) -> None:
         pickled = sorted(path for path in part.iterdir() if path.suffix in PICKLED)
         if pickled:
             raise ModelError(
-                f"{pickled[0]} holds pickled weights: reading it could run any program, so assay does not.",
-                hint="Load it with its own library and save_pretrained it, which writes *.safetensors.",
+                f"{pickled[0]} contains pickled weights. Loading them could run any program, so assay refuses.",
+                hint="Load it with its own library and call save_pretrained, which writes *.safetensors.",
             )
         raise ModelError(f"{part} has a config.json but no weights: expected *.safetensors.")
 
@@ -160,7 +166,7 @@ def _check_safetensors(path: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
     try:
-        # The header must account for every byte of the file, so this sees a file that was cut off.
+        # The header must account for every byte of the file, so this detects a truncated file.
         with safe_open(str(path), framework="np") as file:
             file.keys()
     except (SafetensorError, OSError) as error:

@@ -101,12 +101,12 @@ _IMAGE, _TEXT, _ENCODERS = "assay.models.image", "assay.models.text", "assay.mod
 _REMOTE = "assay.models.remote.model:open_remote_backend"
 _LOGITS = f"{_TEXT}.transformers_model:open_token_model"
 _ON_CPU, _ON_GPU = f"{_TEXT}.openvino_model:is_default_for", f"{_TEXT}.vllm_model:is_default_for"
-_NSFW = f"{_IMAGE}.open_nsfw:is_open_nsfw"
+_NSFW = f"{_IMAGE}.classifiers:is_open_nsfw"
 BACKENDS: tuple[Backend, ...] = (
     # name, kind, open, matches, checkpoint
     Backend("diffusers", "image-generator", f"{_IMAGE}.diffusion:open_diffusion", any_checkpoint, True),
-    Backend("open-nsfw", "image-classifier", f"{_IMAGE}.open_nsfw:open_nsfw", _NSFW),
-    Backend("transformers", "image-classifier", f"{_IMAGE}.classifier:open_classifier", any_checkpoint, True),
+    Backend("open-nsfw", "image-classifier", f"{_IMAGE}.classifiers:open_nsfw", _NSFW),
+    Backend("transformers", "image-classifier", f"{_IMAGE}.classifiers:open_classifier", any_checkpoint, True),
     Backend("transformers", "twin-encoder", f"{_IMAGE}.clip:open_clip", any_checkpoint, True),
     *(
         Backend(scheme, "text-model", _REMOTE, charges=True)
@@ -121,8 +121,8 @@ BACKENDS: tuple[Backend, ...] = (
     Backend("transformers", "token-model", _LOGITS, any_checkpoint, True),
     Backend("openvino", "embedder", f"{_ENCODERS}:open_openvino_encoder", f"{_ENCODERS}:is_default_for", True),
     Backend("transformers", "embedder", f"{_ENCODERS}:open_transformers_encoder", any_checkpoint, True),
-    Backend("transformers", "text-classifier", f"{_TEXT}.classifier:open_text_classifier", any_checkpoint, True),
-    Backend("transformers", "reward-model", f"{_TEXT}.reward_model:open_reward_model", any_checkpoint, True),
+    Backend("transformers", "text-classifier", f"{_TEXT}.classifiers:open_text_classifier", any_checkpoint, True),
+    Backend("transformers", "reward-model", f"{_TEXT}.classifiers:open_reward_model", any_checkpoint, True),
 )
 """The backends of assay. For a reference without scheme, the first row of its kind that matches wins."""
 
@@ -156,7 +156,7 @@ def open_model(kind: ModelKind, reference: str, device: Device, budget: Budget |
 
 @cache
 def _plug_ins() -> Mapping[str, EntryPoint]:
-    """Scheme to entry point, not loaded yet. The backends of assay come first where a name is taken."""
+    """Scheme to entry point, not loaded yet. The backends of assay take precedence."""
     ours = {backend.name for backend in BACKENDS}
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in ours}
 
@@ -191,7 +191,7 @@ def _named(kind: ModelKind, scheme: str, reference: str) -> Backend:
 
 
 def _loaded(scheme: str) -> list[Backend]:
-    """The backends of a plug-in; none where no plug-in has this scheme."""
+    """The backends of a plug-in; empty if no plug-in has this scheme."""
     point = _plug_ins().get(scheme)
     if point is None:
         return []

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.components.sources.image.fashion_files import INSTALLED, PACKAGE, cache
-from assay.models.embedded.carried import carried
+from assay.components.sources.image.fashion_mnist import INSTALLED, PACKAGE, cache_folder
+from assay.models.embedded.catalog import embedded_models
 from assay.pipeline.environment import environment
 
 OPTIONAL = {"ray": "the engine 'ray'", "datasets": "the Hugging Face hub as a source, opening exports"}
@@ -56,11 +56,11 @@ def _optional() -> Iterator[Finding]:
 
 
 def _models() -> Finding:
-    names = [model.reference for model in carried()]
+    names = [model.reference for model in embedded_models()]
     return Finding("embedded models", bool(names), ", ".join(names) or "none")
 
 
 def _data() -> Finding:
-    there = [str(place) for place in (INSTALLED, cache()) if place.is_dir()]
+    there = [str(place) for place in (INSTALLED, cache_folder()) if place.is_dir()]
     absent = f"Fashion-MNIST is not on this disk: a run asks the hub, then Debian for {PACKAGE}"
     return Finding("real photographs", bool(there), there[0] if there else absent)

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from assay.components.filters.cluster_quota import ClusterQuota
-from assay.components.filters.random_subset import RandomSubset
-from assay.components.filters.top_fraction import TopFraction
-from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.filters.fractions import RandomSubset, TopFraction
+from assay.components.scorers.text.embeddings import TextEmbedding
 from assay.core.recipe import Recipe
 from assay.report.api import report
 from page_parts import words

@@ -13,7 +13,7 @@ import pytest
 from assay.components.filters.clear_preference import ClearPreference
 from assay.components.generators.preferences import Preferences
 from assay.components.scorers.language_model.pair_judge import PairJudge
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
+from assay.components.scorers.reference.metrics import EmbeddingCosine
 from assay.core.errors import FieldError
 from assay.core.recipe import Recipe
 from assay.pipeline.lineage.models_used import models_in

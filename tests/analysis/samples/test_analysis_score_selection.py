@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assay.components.filters.random_subset import RandomSubset
+from assay.components.filters.fractions import RandomSubset
 from assay.components.filters.threshold import Threshold
 from assay.core.recipe import Recipe
 from assay.report.api import report

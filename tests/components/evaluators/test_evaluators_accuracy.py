@@ -42,6 +42,6 @@ def test_per_class_and_confusion_count_everything_once() -> None:
     assert confusion(intended, outcomes) == {"a": {"a": 1, "b": 1, "unscored": 1}, "b": {"b": 1}}
 
 
-def test_confusion_reads_an_experts_labels_too() -> None:
+def test_confusion_of_labels() -> None:
     outcomes = [Label("agrees", answer="a"), Label("disagrees", answer="c")]
     assert confusion(["a", "b"], outcomes) == {"a": {"a": 1}, "b": {"c": 1}}

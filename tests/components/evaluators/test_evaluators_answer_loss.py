@@ -70,7 +70,7 @@ def test_what_has_no_answer_or_does_not_fit_is_unscored(folder: Path) -> None:
     assert measured(folder, []) == []
 
 
-def test_an_answer_that_was_cut_is_taken_and_said() -> None:
+def test_truncated_answer_is_kept_and_marked() -> None:
     tasks = [Sample({"instruction": text, "output": "red"}) for text in ("Say it.", "Say it at long last.")]
     whole, cut = AnswerLoss().evaluate(Artifact("tiny:author", "text-model", ""), tasks, tiny_lab())
     assert isinstance(whole, Score)
@@ -87,11 +87,11 @@ def test_a_task_without_its_fields_is_a_mistake_in_the_recipe(folder: Path) -> N
 
 
 def test_one_answer_only() -> None:
-    with pytest.raises(ValueError, match=r"AnswerLoss\.decoding must give one answer, was 2"):
+    with pytest.raises(ValueError, match=r"AnswerLoss\.decoding .*2"):
         AnswerLoss(decoding=Decoding("sample", answers=2))
 
 
-def test_a_dialogue_is_asked_with_what_was_said_before_and_a_blank_task_not_at_all(folder: Path) -> None:
+def test_dialogue_history_is_in_the_prompt_and_blank_tasks_are_skipped(folder: Path) -> None:
     said = (Message("user", "Name a river."), Message("assistant", "The Rhine"))
     task = Sample({"instruction": "One more.", "output": "The Danube"})
     dialogue = Sample({**task.fields, "history": write_history(said)})

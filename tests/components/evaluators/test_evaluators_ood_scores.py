@@ -25,7 +25,7 @@ def squares(lab: object, value: int, count: int, part: str, first: int = 0) -> l
     ]
 
 
-def test_strangers_look_less_known_than_what_was_learnt() -> None:
+def test_ood_inputs_score_lower() -> None:
     lab = tiny_lab()
     fit = [*squares(lab, 20, 20, "fit"), *squares(lab, 230, 20, "fit")]
     known = [*squares(lab, 20, 20, "known", 50), *squares(lab, 230, 20, "known", 50)]
@@ -36,7 +36,7 @@ def test_strangers_look_less_known_than_what_was_learnt() -> None:
         assert detection(scores[40:80], scores[80:]).auroc.estimate > 0.95, method
 
 
-def test_every_score_is_its_function_and_stands_in_the_evidence() -> None:
+def test_scores_equal_their_functions() -> None:
     lab = tiny_lab()
     samples = [*squares(lab, 20, 8, "fit"), *squares(lab, 230, 8, "fit"), *squares(lab, 120, 3, "stranger")]
     model = lab.models.classifier("tiny:expert")
@@ -60,7 +60,7 @@ def test_every_score_is_its_function_and_stands_in_the_evidence() -> None:
         assert outcome.answer in ("white", "black")
 
 
-def test_one_bad_image_costs_one_outcome_and_nothing_is_learnt_from_it() -> None:
+def test_unreadable_image_is_unscored() -> None:
     lab = tiny_lab()
     lost = replace(broken(), fields={**broken().fields, "part": "fit"})
     outcomes = OodScores().evaluate(EXPERT, [lost, *squares(lab, 20, 3, "known")], lab)
@@ -73,5 +73,5 @@ def test_a_method_that_needs_known_samples_says_so() -> None:
     lab = tiny_lab()
     with pytest.raises(RecipeError, match="OodScores by 'vim' needs at least 10 samples to fit, had 0"):
         OodScores(method="vim").evaluate(EXPERT, squares(lab, 20, 3, "known"), lab)
-    with pytest.raises(ValueError, match=r"OodScores\.method must be one of"):
+    with pytest.raises(ValueError, match=r"OodScores\.method"):
         OodScores(method="odds")  # type: ignore[arg-type]

@@ -35,12 +35,12 @@ def test_a_verdict_is_the_rule_and_its_sentence_the_reason(verdict: str) -> None
     assert (one.keep, one.rule, one.reason) == (False, verdict, SENTENCES[verdict])
 
 
-def test_a_verdict_of_somebody_else_drops_too() -> None:
+def test_unknown_verdict_drops() -> None:
     (one,) = ClearPreference().decide(table(("a", "b", "odd", "", "", "")))
     assert (one.keep, one.rule, one.reason) == (False, "odd", "Its maker says so.")
 
 
-def test_pairs_of_any_making_need_two_answers_that_differ() -> None:
+def test_equal_or_missing_answers_are_dropped() -> None:
     bare = table(("a", "b"), ("a", " a\n"), ("", "b"), ("a", " "), names=("chosen", "rejected"))
     assert rules(bare) == ["preferred", "equal", "missing", "missing"]
     with pytest.raises(FieldError, match="text field 'rejected'"):
@@ -49,7 +49,7 @@ def test_pairs_of_any_making_need_two_answers_that_differ() -> None:
     assert rules(other, ClearPreference(chosen="good", rejected="bad")) == ["preferred"]
 
 
-def test_answers_that_were_cut_go_where_that_is_asked() -> None:
+def test_truncated_answers_are_dropped_if_configured() -> None:
     rows = table(("a", "b", "", "1", "no", "yes"), ("a", "b", "", "1", "no", "no"), ("a", "b", "", "1", "", ""))
     assert rules(rows) == ["preferred"] * 3
     found = ClearPreference("drop").decide(rows)
@@ -60,7 +60,7 @@ def test_answers_that_were_cut_go_where_that_is_asked() -> None:
     ]
 
 
-def test_what_is_hardly_better_goes_and_so_does_what_nobody_measured() -> None:
+def test_minimum_margin() -> None:
     rows = table(*(("a", "b", "", margin, "", "") for margin in ("0.5", "0.49", "", "nan", "-1")))
     assert rules(rows, ClearPreference(margin=0.5)) == [
         "preferred",

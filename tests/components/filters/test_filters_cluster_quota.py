@@ -25,7 +25,7 @@ def heaps(*sizes: int) -> ScoreTable:
     return ScoreTable(ids, {"v": vectors, "s": [Score(float(nth)) for nth in range(total)]})
 
 
-def test_it_keeps_so_many_of_each_heap_and_all_of_a_small_one() -> None:
+def test_maximum_per_cluster() -> None:
     table = heaps(50, 20, 3)
     decisions = ClusterQuota("v", clusters=3, max_per_cluster=5).decide(table)
     kept = [row for row, one in enumerate(decisions) if one.keep]
@@ -38,7 +38,7 @@ def test_it_keeps_so_many_of_each_heap_and_all_of_a_small_one() -> None:
     assert decisions[lowest[0]].reason.startswith("number 1 of 50 in cluster ")
 
 
-def test_the_best_of_each_heap_come_first() -> None:
+def test_best_of_each_cluster_are_kept() -> None:
     highest = ClusterQuota("v", 2, 2, prefer="s").decide(heaps(10, 10))
     assert [row for row, one in enumerate(highest) if one.keep] == [8, 9, 18, 19]
     lowest = ClusterQuota("v", 2, 2, prefer="s", best="lowest").decide(heaps(10, 10))
@@ -55,7 +55,7 @@ def test_fewer_different_fingerprints_than_clusters() -> None:
     assert ClusterQuota("v").decide(ScoreTable([], {"v": []})) == []
 
 
-def test_what_has_no_fingerprint_is_dropped_or_kept_as_told() -> None:
+def test_unscored_option() -> None:
     table = ScoreTable(["a"], {"v": [Unscored("not_applicable", "The text is empty.")]})
     for choice, keep in (("drop", False), ("keep", True)):
         (decision,) = ClusterQuota("v", unscored=choice).decide(table)  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ def test_mistakes_in_a_recipe_are_told() -> None:
         with pytest.raises(ValueError, match=told):
             ClusterQuota("v", **more)  # type: ignore[arg-type]
     table = ScoreTable(["a"], {"s": [Score(1.0)]})
-    with pytest.raises(FieldError, match="needs a column of Fingerprint, but 's' holds Score"):
+    with pytest.raises(FieldError, match="needs a column of Fingerprint, but 's' has Score"):
         ClusterQuota("s").decide(table)
     with pytest.raises(FieldError, match="no score column 'v'"):
         ClusterQuota("v").decide(table)

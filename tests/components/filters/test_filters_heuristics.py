@@ -27,7 +27,7 @@ def test_the_decision_names_the_rule_and_the_reason_says_it() -> None:
     assert (second.keep, second.rule) == (True, "heuristics of Self-Instruct")
 
 
-def test_what_its_generator_said_comes_first_and_may_be_a_rule_of_its_own() -> None:
+def test_rejection_by_the_generator_comes_first() -> None:
     found = Heuristics().decide(table(("", "", "", "list-ended"), ("Name a wide river.", "", "The Rhine.", "odd")))
     assert [one.rule for one in found] == ["list-ended", "odd"]
     assert found[0].reason == RULE_DESCRIPTIONS["list-ended"]
@@ -53,7 +53,7 @@ def test_a_rule_that_is_skipped_leaves_the_next_one() -> None:
     assert rules(short, Heuristics(output="", input="", skip=every)) == [""]
 
 
-def test_any_task_data_will_do() -> None:
+def test_works_with_any_task_fields() -> None:
     names = ("prompt", "completion")
     found = table(("Name a wide river.", "The Rhine."), ("Name a river", "The Rhine."), names=names)
     assert rules(found, Heuristics("prompt", "", "completion")) == ["", "too-short"]
@@ -65,9 +65,9 @@ def test_any_task_data_will_do() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match=r"Heuristics\.instruction must name a field, was empty"):
+    with pytest.raises(ValueError, match=r"Heuristics\.instruction .*empty"):
         Heuristics("")
-    with pytest.raises(ValueError, match=r"Heuristics\.output must name a field where input does"):
+    with pytest.raises(ValueError, match=r"Heuristics\.output"):
         Heuristics(output="")
-    with pytest.raises(ValueError, match=r"Heuristics\.skip must name rules, was 'too-shrt'.*too-short"):
+    with pytest.raises(ValueError, match=r"Heuristics\.skip .*'too-shrt'.*too-short"):
         Heuristics(skip=("too-shrt",))

@@ -21,7 +21,7 @@ TABLE = ScoreTable(
 )
 
 
-def test_another_language_another_than_said_and_not_sure_are_rules_apart() -> None:
+def test_language_rules_are_separate() -> None:
     found = Languages("tongue", ("en", "ko"), "language", 0.5).decide(TABLE)
     assert [(one.keep, one.rule) for one in found] == [
         (True, "tongue is right"),
@@ -41,14 +41,14 @@ def test_one_condition_is_enough() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match=r"Languages.languages must name one where field is none"):
+    with pytest.raises(ValueError, match=r"Languages.languages"):
         Languages("tongue")
-    with pytest.raises(ValueError, match=r"Languages.languages must be one or more different names, was 'en'"):
+    with pytest.raises(ValueError, match=r"Languages.languages .*'en'"):
         Languages("tongue", "en")  # type: ignore[arg-type]
     for least in (-0.1, 1.1, float("nan")):
-        with pytest.raises(ValueError, match=r"Languages.min_confidence must be 0 to 1"):
+        with pytest.raises(ValueError, match=r"Languages.min_confidence"):
             Languages("tongue", ("en",), min_confidence=least)
-    with pytest.raises(FieldError, match="Languages needs a column of Label, but 'tongue' holds Score"):
+    with pytest.raises(FieldError, match="Languages needs a column of Label, but 'tongue' has Score"):
         Languages("tongue", ("en",)).decide(ScoreTable(["a"], {"tongue": [Score(1.0)]}))
     with pytest.raises(FieldError, match="Not every sample has a text field 'lang'"):
         Languages("tongue", field="lang").decide(TABLE)

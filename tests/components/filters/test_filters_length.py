@@ -81,13 +81,13 @@ def test_what_is_kept_lies_within_the_bounds(texts: list[str], low: int, more: i
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match=r"Length.low must be a number where high is none"):
+    with pytest.raises(ValueError, match=r"Length.low"):
         Length("text")
-    with pytest.raises(ValueError, match=r"Length.low must be at least 0, was -1"):
+    with pytest.raises(ValueError, match=r"Length.low .*-1"):
         Length("text", low=-1)
-    with pytest.raises(ValueError, match=r"Length.high must be at least low, was 2 with low 3"):
+    with pytest.raises(ValueError, match=r"Length.high .*2 with low 3"):
         Length("text", low=3, high=2)
-    with pytest.raises(ValueError, match=r"Length.unit must be one of words, characters, was 'tokens'"):
+    with pytest.raises(ValueError, match=r"Length.unit .*'tokens'"):
         Length("text", "tokens", 1)  # type: ignore[arg-type]
     with pytest.raises(FieldError, match="Not every sample has a text field 'instruction'"):
         Length(low=1).decide(table("a"))

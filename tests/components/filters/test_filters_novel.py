@@ -34,7 +34,7 @@ def test_the_rule_says_whether_the_limit_itself_is_kept() -> None:
     assert strict[0].rule == "ROUGE-L F of instruction with all kept before < 0.7"
 
 
-def test_what_a_filter_before_it_dropped_is_nobodys_neighbor() -> None:
+def test_dropped_samples_are_not_compared() -> None:
     """Greedy keeping belongs to the filter: what is new depends on what was kept."""
     from assay.core.score import Score
 
@@ -49,9 +49,9 @@ def test_what_a_filter_before_it_dropped_is_nobodys_neighbor() -> None:
 
 def test_mistakes_are_named() -> None:
     for limit in (0.0, 1.5, float("nan")):
-        with pytest.raises(ValueError, match=r"Novel.threshold must be above 0 and at most 1"):
+        with pytest.raises(ValueError, match=r"Novel.threshold"):
             Novel(threshold=limit)
-    with pytest.raises(ValueError, match=r"Novel.words must be one of any, ascii"):
+    with pytest.raises(ValueError, match=r"Novel.words"):
         Novel(words="english")  # type: ignore[arg-type]
     with pytest.raises(FieldError, match="Not every sample has a text field 'task'"):
         Novel("task").decide(table(*TASKS))

@@ -8,7 +8,7 @@ import pytest
 
 from assay.components.filters.length import Length
 from assay.components.generators.from_source import FromSource
-from assay.components.sources.image.digits import Digits
+from assay.components.sources.image.ood_images import Digits
 from assay.components.sources.text.texts import Texts
 from assay.core.errors import RecipeError, SourceError
 from assay.core.recipe import Recipe
@@ -53,7 +53,7 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
     assert keys[0] != keys[1]
 
 
-def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_unreadable_models(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="There is no file"):
         FromSource(Texts(str(tmp_path / "none.txt"))).seeds()
     with pytest.raises(RecipeError, match=r"FromSource\.source .*Digits"):

@@ -27,7 +27,7 @@ def test_the_same_prompt_gives_different_texts_by_its_own_stream() -> None:
     assert list(reversed(again)) == list(made)
 
 
-def test_what_is_asked_is_what_a_plan_counts() -> None:
+def test_requests_match_the_estimate() -> None:
     write = replace(WRITE, system="Be brief.", decoding=Decoding("sample", max_tokens=12))
     ((model, requests),) = write.asks(write.seeds(), tiny_lab()).items()
     assert model == "tiny:author"
@@ -49,18 +49,18 @@ def test_no_text_is_a_failure_with_a_reason() -> None:
     assert (cut.text("end"), good.text("end")) == ("length", "stop")
 
 
-def test_it_plans_as_paint_does() -> None:
+def test_plan_equals_that_of_images() -> None:
     paint = GenerateImages("x", WRITE.labels, WRITE.per_label, WRITE.templates, slots=WRITE.slots)
     assert [dict(seed.fields) for seed in paint.seeds()] == [dict(seed.fields) for seed in WRITE.seeds()]
     assert not {seed.id for seed in paint.seeds()} & {seed.id for seed in WRITE.seeds()}
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match=r"GenerateTexts\.labels must name at least one label"):
+    with pytest.raises(ValueError, match=r"GenerateTexts\.labels"):
         GenerateTexts("m", (), 1)
-    with pytest.raises(ValueError, match=r"GenerateTexts\.per_label must be at least 1, was 0"):
+    with pytest.raises(ValueError, match=r"GenerateTexts\.per_label .*0"):
         GenerateTexts("m", ("a",), 0)
-    with pytest.raises(ValueError, match=r"GenerateTexts\.templates must use known slots, was \{tone\}"):
+    with pytest.raises(ValueError, match=r"GenerateTexts\.templates .*\{tone\}"):
         GenerateTexts("m", ("a",), 1, ("{tone} {label}",))
     with pytest.raises(ValueError, match="one answer, was 3"):
         GenerateTexts("m", ("a",), 1, decoding=Decoding("sample", answers=3))

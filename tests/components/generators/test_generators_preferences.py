@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.components.filters.clear_preference import ClearPreference
-from assay.components.generators.preference_calls import Answerer, Said, best_worst, different
+from assay.components.generators.preference_calls import Answerer, CandidateAnswer, best_and_worst, distinct_answers
 from assay.components.generators.preferences import Preferences
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.language_model.pair_judge import PairJudge
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
+from assay.components.scorers.reference.metrics import EmbeddingCosine, Rouge
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError, RecipeError, UserError
 from assay.core.recipe import Recipe
@@ -47,7 +46,7 @@ def only(component: Preferences) -> tuple[str, str, str]:
     return shown(pair)
 
 
-def test_the_answer_that_a_ranker_prefers_is_chosen_whoever_gave_it() -> None:
+def test_preferred_answer_is_chosen() -> None:
     for words in (("a pear", "a ripe green pear"), ("a ripe green pear", "a pear")):
         (pair,) = made(Preferences(ONE, voices(*words), {"words": Words()}))
         assert shown(pair) == ("", "a ripe green pear", "a pear")
@@ -68,7 +67,7 @@ def test_a_scale_says_which_way_is_better() -> None:
     lower = Preferences(ONE, voices("one two", "one"), {"words": Words("lower")})
     assert only(lower) == ("", "one", "one two")
     assert made(lower)[0].text("margin") == "1"  # type: ignore[union-attr]
-    with pytest.raises(ValueError, match="neither way of its scale is better"):
+    with pytest.raises(ValueError, match="neither"):
         replace(lower, rank={"words": Words("neither")})
 
 
@@ -89,7 +88,7 @@ def test_what_is_not_enough_better_is_a_tie() -> None:
         (("empty", "no"), "missing"),
     ],
 )
-def test_what_cannot_be_compared_says_why_and_nobody_ranks_it(words: tuple[str, str], verdict: str) -> None:
+def test_incomparable_pairs_get_a_verdict(words: tuple[str, str], verdict: str) -> None:
     for pairs in ("best-worst", "all"):
         (pair,) = made(Preferences(ONE, voices(*words), {"words": Words()}, {"judge": Likes("one")}, pairs=pairs))  # type: ignore[arg-type]
         assert shown(pair)[0] == verdict
@@ -97,7 +96,7 @@ def test_what_cannot_be_compared_says_why_and_nobody_ranks_it(words: tuple[str, 
         assert pair.text("rankings") == pair.text("ranked_by") == pair.text("margin") == ""
 
 
-def test_where_nobody_answers_it_is_tried_again() -> None:
+def test_connection_errors_are_retried() -> None:
     (lost,) = made(Preferences(ONE, voices("down", "down"), {"words": Words()}))
     assert isinstance(lost, Failure)
     assert lost.reason == "the server is down"
@@ -105,7 +104,7 @@ def test_where_nobody_answers_it_is_tried_again() -> None:
         made(Preferences(ONE, voices("one", "broke"), {"words": Words()}))
 
 
-def test_a_prompt_that_asks_nothing_is_counted_and_asked_of_nobody() -> None:
+def test_blank_prompt_gets_a_verdict_and_no_request() -> None:
     lab = voice_lab()
     component = Preferences(Prompts((("  ", ""), ("Name one.", ""))), voices("a", "b c"), {"words": Words()})
     pairs = component.generate(component.seeds(), lab)
@@ -116,7 +115,7 @@ def test_a_prompt_that_asks_nothing_is_counted_and_asked_of_nobody() -> None:
     assert sum(map(len, told.values())) == 2
 
 
-def test_rankers_must_agree_or_most_of_them() -> None:
+def test_agreement_of_all_or_a_majority() -> None:
     words = voices("one pear", "one two plum")
     for judges, everybody, most in (
         ({"x": Likes("pear")}, "conflict", "conflict"),
@@ -132,7 +131,7 @@ def test_rankers_must_agree_or_most_of_them() -> None:
         assert only(replace(component, agree="majority"))[0] == most
 
 
-def test_a_judge_that_is_at_odds_with_itself_is_in_conflict_and_no_tie() -> None:
+def test_position_inconsistency_is_a_conflict() -> None:
     assert only(Preferences(ONE, voices("one", "two"), {}, {"judge": Likes("", torn=True)}))[0] == "conflict"
     real = Preferences(ONE, voices("one", "two"), {}, {"judge": PairJudge("tiny:judge")})
     (pair,) = made(real)  # equally long: that judge takes the first place
@@ -141,7 +140,7 @@ def test_a_judge_that_is_at_odds_with_itself_is_in_conflict_and_no_tie() -> None
     assert json.loads(pair.text("rankings"))["judge"]["orders"] == [1, 0]
 
 
-def test_what_nobody_can_rank_is_dropped_and_what_nobody_could_is_tried_again() -> None:
+def test_unranked_pairs_and_retries() -> None:
     mute = Words(mute="two", cause="unparsed")
     assert only(Preferences(ONE, voices("one", "two"), {"words": mute}))[0] == "unranked"
     (lost,) = made(Preferences(ONE, voices("one", "two"), {"words": replace(mute, cause="failed")}))
@@ -182,7 +181,7 @@ def test_all_pairs_of_a_prompts_answers_or_its_best_and_worst() -> None:
     assert [shown(one)[0] for one in made(Preferences(ONE, beside, {"words": Words()}, pairs="all"))].count("") == 2
 
 
-def test_each_answer_has_a_seed_of_its_own_and_the_order_of_answerers_is_nothing() -> None:
+def test_seeds_do_not_depend_on_the_order_of_answerers() -> None:
     component = Preferences(Prompts(), {"x": Answerer("says:any", SAMPLING)}, {"words": Words()}, answers=3)
     lab = voice_lab()
     component.generate(component.seeds(), lab)
@@ -198,7 +197,7 @@ def test_each_answer_has_a_seed_of_its_own_and_the_order_of_answerers_is_nothing
     assert made(component, seed=8) != made(component)
 
 
-def test_answerers_are_told_their_own_words_and_see_the_dialogue() -> None:
+def test_answerers_get_their_system_message_and_the_dialogue() -> None:
     history = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
     prompts = Prompts((("Name a fruit.", "Be brief."),), json.dumps(history))
     polite = Answerer("says:b c", SAMPLING, "Be kind.")
@@ -231,7 +230,7 @@ class Seeing(Likes):
         return super()._one(sample)
 
 
-def test_what_was_cut_is_marked() -> None:
+def test_truncation_is_marked() -> None:
     (pair,) = made(Preferences(ONE, voices("cut one two", "one"), {"words": Words()}))
     assert isinstance(pair, Sample)
     assert (pair.text("chosen_whole"), pair.text("rejected_whole")) == ("no", "yes")
@@ -243,7 +242,7 @@ def test_samples_never_hold_the_reference_of_a_model() -> None:
         assert not any("says:" in str(value) for value in pair.fields.values())
 
 
-def test_a_run_makes_a_prompts_pairs_together_counts_what_it_drops_and_knows_its_price(tmp_path: Any) -> None:
+def test_run_with_preferences_counts_drops_and_estimates_cost(tmp_path: Any) -> None:
     source = {"use": "labs:FewTasks", "languages": ["en"]}
     spec = {
         "use": "Preferences",
@@ -278,11 +277,11 @@ def test_a_run_makes_a_prompts_pairs_together_counts_what_it_drops_and_knows_its
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"answerers": voices("one")}, "two answers or more to a prompt, had 1 answerers with 1 each"),
+        ({"answerers": voices("one")}, "had 1 answerers with 1 each"),
         ({"answerers": {"": Answerer("x"), "b": Answerer("x")}}, "must each have a name"),
         ({"rank": {}}, "must name a ranker"),
         ({"judges": {"words": Likes("x")}}, "must have different names, both had 'words'"),
-        ({"rank": {"new": RougeNovelty("text")}}, "compares samples with one another"),
+        ({"rank": {"new": RougeNovelty("text")}}, "compares samples"),
         ({"min_difference": {"word": 1.0}}, "was 'word'. Did you mean 'words'"),
         ({"min_difference": {"words": float("nan")}}, r"min_difference\['words'\] must be 0 or more"),
         ({"pairs": "best"}, "must be one of best-worst, all, was 'best'"),
@@ -290,16 +289,16 @@ def test_a_run_makes_a_prompts_pairs_together_counts_what_it_drops_and_knows_its
         ({"answers": 0}, "answers must be at least 1, was 0"),
         ({"limit": 0}, "limit must be at least 1"),
         ({"margin_by": "wrods"}, "margin_by must name a ranker, was 'wrods'"),
-        ({"answers": 2, "answerers": {"a": Answerer("x", Decoding())}}, "must sample, as 2 answers are wanted"),
+        ({"answers": 2, "answerers": {"a": Answerer("x", Decoding())}}, "sample .*'greedy'"),
     ],
 )
-def test_what_is_wrong_is_said_when_it_is_built(wrong: dict[str, Any], message: str) -> None:
+def test_invalid_arguments(wrong: dict[str, Any], message: str) -> None:
     whole: dict[str, Any] = {"prompts": ONE, "answerers": voices("a", "b"), "rank": {"words": Words()}}
     with pytest.raises(ValueError, match=message):
         Preferences(**{**whole, **wrong})
 
 
-def test_what_is_wrong_within_an_answerer_is_said_too() -> None:
+def test_invalid_answerer() -> None:
     spec: dict[str, Any] = {
         "use": "Preferences",
         "prompts": {"use": "SeedTasks"},
@@ -317,15 +316,15 @@ def test_what_is_wrong_within_an_answerer_is_said_too() -> None:
         Answerer("x", Decoding("sample", answers=2))
 
 
-def test_rankers_and_sources_that_cannot_be_used_are_refused_in_words() -> None:
+def test_invalid_rankers_and_sources() -> None:
     labels = Preferences(ONE, voices("a", "b"), {"words": Words(label=True)})
-    with pytest.raises(RecipeError, match="cannot rank by 'words': it gives a Label and no number"):
+    with pytest.raises(RecipeError, match=r"'words'.*Label"):
         made(labels)
     with pytest.raises(UserError, match="instruction"):
         Preferences(NoTasks(), voices("a", "b"), {"words": Words()}).seeds()
-    from assay.components.sources.image.digits import Digits
+    from assay.components.sources.image.ood_images import Digits
 
-    with pytest.raises(RecipeError, match=r"Preferences\.prompts needs a source of texts"):
+    with pytest.raises(RecipeError, match=r"Preferences\.prompts"):
         Preferences(Digits(), voices("a", "b"), {"words": Words()}).seeds()
     with pytest.raises(ModelError, match="No model"):
         Preferences(ONE, voices("a", "b"), {"near": EmbeddingCosine("tiny:leters")}).generate([], tiny_lab())
@@ -337,17 +336,17 @@ class NoTasks(Prompts):
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=6))
-def test_best_and_worst_by_numbers_are_the_largest_and_the_smallest(numbers: list[int]) -> None:
+def test_best_and_worst_by_scores(numbers: list[int]) -> None:
     pairs = [(a, b) for a in range(len(numbers)) for b in range(a + 1, len(numbers))]
     compared = {(a, b): {"x": pointwise(numbers[a], numbers[b], least=2)} for a, b in pairs}
-    one, two = best_worst(compared)
+    one, two = best_and_worst(compared)
     assert one < two
     assert {numbers[one], numbers[two]} == {max(numbers), min(numbers)}
 
 
 @given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=6))
-def test_different_answers_are_the_first_of_each_that_says_something(texts: list[str]) -> None:
-    found = different([Said("x", text) for text in texts])
+def test_distinct_answers(texts: list[str]) -> None:
+    found = distinct_answers([CandidateAnswer("x", text) for text in texts])
     assert [texts[place] for place in found] == list(dict.fromkeys(text for text in texts if text))
     assert found == sorted(found)
 

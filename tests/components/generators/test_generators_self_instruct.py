@@ -95,7 +95,7 @@ def rejected(made: Sequence[Made]) -> list[str]:
 LISTED = " Name a wide river.\nTask 5: Sing\nTask 6: Explain how bread is made.\nTask 7: Name a wide, wide river."
 
 
-def test_a_list_goes_to_the_places_of_its_call_and_only_what_is_sound_is_asked_about() -> None:
+def test_list_items_are_assigned_by_place_and_valid_ones_continue() -> None:
     parrot = Parrot([LISTED], kinds=["No", "Yes"], examples=[" none\nOutput: The Rhine.", " good\nInput: Fine bread."])
     made = made_by(parrot, 5, 5)
     assert rejected(made) == ["", "too-short", "", "not-novel", "list-ended"]
@@ -140,7 +140,7 @@ def test_earlier_rounds_are_shown_and_what_is_like_them_is_not_new() -> None:
     assert rejected(made_by(Parrot([TASKS["en"][0][0]]), novelty=1.0)) == [""]
 
 
-def test_an_instruction_is_in_the_pool_though_its_instance_was_none() -> None:
+def test_instruction_with_a_rejected_instance_stays_in_the_pool() -> None:
     own = invent(5, 5, per_round=5)
     made = own.generate(own.seeds(), lab_of(Parrot([LISTED], examples=[("sky", "length"), "sky\nOutput: sky"])))
     assert rejected(made)[:3] == ["cut-off", "too-short", "output-is-input"]
@@ -223,7 +223,7 @@ GONE = NotCompleted("gone", "the server is down", tries=3)
     ],
     ids=lambda one: str(getattr(one, "lists", one)),
 )
-def test_what_can_succeed_again_is_a_failure_and_nothing_else(parrot: Parrot, said: str) -> None:
+def test_retryable_errors_are_failures(parrot: Parrot, said: str) -> None:
     assert rejected(made_by(parrot)) == [said]
 
 
@@ -242,7 +242,7 @@ def test_no_answer_is_no_classification() -> None:
 
 
 @pytest.mark.parametrize("lack", ["budget", "key", "model"])
-def test_what_is_hopeless_ends_the_run(lack: Any) -> None:
+def test_fatal_errors_end_the_run(lack: Any) -> None:
     with pytest.raises(ModelError, match="There is no more"):
         made_by(Parrot([NotCompleted(lack, "There is no more.")]))
 
@@ -259,14 +259,14 @@ def test_examples_of_sorting_and_solving_are_the_same_in_all_calls() -> None:
     assert len({one.decoding.seed for one in parrot.asked[:3]}) == 3
 
 
-def test_the_pool_keeps_what_is_new_and_nothing_that_it_only_judged() -> None:
+def test_pool_contains_only_novel_tasks() -> None:
     tasks = [ExampleTask(str(nth), text) for nth, text in enumerate(("Name a wide river.", "Sing a song of spring."))]
     made = [ExampleTask("2", "Name a wide, wide river."), ExampleTask("3", "Explain how bread is made.")]
     pool = Pool(tasks, made, 0.7)
     new = "Count all the bridges in town."
     for _ in range(2):
-        assert pool.judged([new, new, "Explain how the bread is made."]) == ["", "not-novel", "not-novel"]
-    shown = pool.shown(tasks, 1, 2, random.Random(0))
+        assert pool.broken_rules([new, new, "Explain how the bread is made."]) == ["", "not-novel", "not-novel"]
+    shown = pool.sample(tasks, 1, 2, random.Random(0))
     assert sorted(one.id for one in shown) == ["0", "1", "3"]  # one was made and is new, so people's fill its place
 
 
@@ -357,7 +357,7 @@ def served(text: str) -> str:
     return "Here is an example:\n\nInput: none\nOutput: The Rhine and the Danube."
 
 
-def test_a_service_is_asked_as_planned_and_what_failed_is_asked_again(
+def test_service_requests_match_the_plan_and_failures_are_retried(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A real server on loopback: it is down for some questions at first, and nothing is paid twice."""
@@ -417,6 +417,6 @@ class Dialogues(FewTasks):
         return [Sample({**one.fields, "history": said}) for one in super().read(lab)]
 
 
-def test_a_task_that_goes_on_with_a_dialogue_is_not_shown_alone() -> None:
+def test_dialogue_tasks_are_rejected_as_examples() -> None:
     with pytest.raises(RecipeError, match="continues a dialogue"):
         SelfInstruct(Dialogues(), 3).check([], tiny_lab())

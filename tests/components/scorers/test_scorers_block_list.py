@@ -14,7 +14,7 @@ from PIL import Image
 import checkpoints
 from assay.components.filters.threshold import Threshold
 from assay.components.scorers.image.block_list import BlockList
-from assay.components.scorers.text.toxicity import MOST, PIECE, Toxicity
+from assay.components.scorers.text.toxicity import CHUNK_SIZE, MAX_CHUNKS, Toxicity
 from assay.core.errors import ModelError, SourceError
 from assay.core.lab import Lab
 from assay.core.model_kinds import Pixels
@@ -106,7 +106,7 @@ def test_distance_is_the_bits_that_differ(one: int, other: int) -> None:
 def test_a_classifier_of_ones_own_says_what_is_toxic(tmp_path: Path) -> None:
     folder = str(checkpoints.text_classifier(tmp_path / "toxic", ("fine", "toxic", "insult")))
     lab = Lab(0, OpenModels(Device(device="cpu")), StoredImages([]))
-    texts = ("abc", "zzz", "", "ab " * PIECE, "q" * (PIECE * (MOST + 9)), "나쁜 말")
+    texts = ("abc", "zzz", "", "ab " * CHUNK_SIZE, "q" * (CHUNK_SIZE * (MAX_CHUNKS + 9)), "나쁜 말")
     samples = [Sample({"text": text}) for text in texts]
     soft = Toxicity(folder, ("toxic", "insult")).score(samples, lab)
     hard = Toxicity(folder, ("toxic", "insult"), "sigmoid").score(samples, lab)
@@ -120,7 +120,7 @@ def test_a_classifier_of_ones_own_says_what_is_toxic(tmp_path: Path) -> None:
     assert isinstance(soft[3], Score)
     assert soft[3].evidence["pieces"] == 3
     assert isinstance(soft[4], Score)
-    assert soft[4].evidence["pieces"] == MOST
+    assert soft[4].evidence["pieces"] == MAX_CHUNKS
     with pytest.raises(ModelError, match="no label 'rude'"):
         Toxicity(folder, ("rude",)).score([], lab)
     with pytest.raises(ValueError, match="one or more labels"):

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.components.scorers.text.harmless import Harmless
-from assay.components.scorers.text.refusal import Refusal
+from assay.components.scorers.text.refusals import Harmless, Refusal
 from assay.components.sources.tasks.seed_tasks import SeedTasks
 from assay.core.errors import FieldError
 from assay.core.sample import Sample

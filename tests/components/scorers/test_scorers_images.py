@@ -3,10 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.scorers.image.clip_match import ClipMatch
-from assay.components.scorers.image.clip_score import ClipScore
-from assay.components.scorers.image.image_embedding import ImageEmbedding
+from assay.components.scorers.image.classifiers import ClassifierAgreement
+from assay.components.scorers.image.clip import ClipMatch, ClipScore, ImageEmbedding
 from assay.core.errors import FieldError, ModelError
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Label, Score, Unscored
@@ -53,14 +51,14 @@ def test_match_does_not_guess_for_a_label_it_was_not_given() -> None:
 
 @pytest.mark.parametrize("labels", [(), ("black",), ("black", "black")])
 def test_match_over_one_label_is_refused(labels: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=r"says 1\.0 of every image"):
+    with pytest.raises(ValueError, match=r"ClipMatch\.labels"):
         ClipMatch("tiny:twin", labels)
 
 
 def test_match_text_has_the_right_article() -> None:
     assert MATCH.text("ankle boot") == "a photo of an ankle boot"
     assert MATCH.text("bag") == "a photo of a bag"
-    with pytest.raises(ValueError, match=r"must hold \{label\}"):
+    with pytest.raises(ValueError, match=r"\{label\}"):
         ClipMatch("tiny:twin", ("a", "b"), template="a photo")
 
 
@@ -105,7 +103,9 @@ def test_agreement_translates_labels() -> None:
     (outcome,) = scorer.score([night], lab)
     assert isinstance(outcome, Label)
     assert outcome.value == "agrees"
-    with pytest.raises(ModelError, match=r"maps 'night' to 'blak', which tiny:expert does not know.\n  Did you mean"):
+    with pytest.raises(
+        ModelError, match=r"maps 'night' to 'blak', which is not a label of tiny:expert.\n  Did you mean"
+    ):
         ClassifierAgreement("tiny:expert", names={"night": ("blak",)}).score([night], lab)
     with pytest.raises(ValueError, match="one or more names for 'night'"):
         ClassifierAgreement("tiny:expert", names={"night": ()})

@@ -12,8 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
+from assay.components.filters.fractions import TopFraction
 from assay.components.filters.threshold import Threshold
-from assay.components.filters.top_fraction import TopFraction
 from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.core.completions import Continuations, Lack, Likelihood, Message, NotCompleted
 from assay.core.errors import FieldError, ModelError

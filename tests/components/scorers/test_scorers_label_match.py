@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.components.scorers.text.label_match import LabelMatch
-from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.embeddings import LabelMatch, TextEmbedding
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Score, Unscored
 from labs import Letters, real_lab, tiny_lab
@@ -47,9 +46,9 @@ def test_praise_lies_nearer_to_praise() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match="there is no nearest of one"):
+    with pytest.raises(ValueError, match=r"LabelMatch.labels"):
         LabelMatch(("cat",))
-    with pytest.raises(ValueError, match=r"words must be of labels, was of 'dgo'\. Did you mean 'dog'"):
+    with pytest.raises(ValueError, match=r"words .*of 'dgo'\. Did you mean 'dog'"):
         LabelMatch(("cat", "dog"), {"dgo": ("hound",)})
-    with pytest.raises(ValueError, match="must be texts that say something"):
+    with pytest.raises(ValueError, match=r"LabelMatch.words"):
         LabelMatch(("cat", "dog"), {"dog": ("",)})

@@ -73,11 +73,11 @@ def test_any_language_of_the_detector_can_be_asked_for() -> None:
 
 def test_mistakes_are_named() -> None:
     for wrong in ((), ("en",), ("en", "en"), "en"):
-        with pytest.raises(ValueError, match=r"Language.languages must be two or more different codes"):
+        with pytest.raises(ValueError, match=r"Language.languages"):
             Language(languages=wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"'kr'\. Known: af, "):
         Language(languages=("en", "kr"))
-    with pytest.raises(ValueError, match=r"Language.letters must be at least 1, was 0"):
+    with pytest.raises(ValueError, match=r"Language.letters .*0"):
         Language(letters=0)
     sample: Any = Sample({"text": "a"})
     with pytest.raises(FieldError, match="does not exist"):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
 
-from assay.components.filters.threshold import LONGEST, Threshold
+from assay.components.filters.threshold import MAX_REASON, Threshold
 from assay.components.scorers.text.privacy import PersonalData, Secrets
 from assay.core.roles import ScoreTable
 from assay.core.sample import Sample
@@ -180,7 +180,7 @@ def test_a_drop_says_what_was_found() -> None:
     assert second.reason == "private is 0"
     assert third.keep
     long = ScoreTable(["a"], {"private": [Score(1.0, "word " * 200)]})
-    assert len(Threshold("private", high=0).decide(long)[0].reason) <= LONGEST + 20
+    assert len(Threshold("private", high=0).decide(long)[0].reason) <= MAX_REASON + 20
 
 
 SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=9)

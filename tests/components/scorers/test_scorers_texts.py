@@ -7,10 +7,7 @@ from typing import Any
 import pytest
 
 from assay.components.scorers.language_model.perplexity import Perplexity
-from assay.components.scorers.reference.bleu import Bleu
-from assay.components.scorers.reference.chrf import ChrF
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
+from assay.components.scorers.reference.metrics import Bleu, ChrF, EmbeddingCosine, Rouge
 from assay.core.errors import FieldError, ModelError
 from assay.core.sample import Image, Sample
 from assay.core.score import Outcome, Score, Unscored
@@ -140,11 +137,11 @@ def test_what_a_language_model_cannot_read_is_unscored_or_told() -> None:
         assert one_of(Perplexity("tiny:author"), own) == Unscored(
             "not_applicable", "The text has fewer than two tokens."
         )
-    with pytest.raises(ModelError, match="A window of 17 tokens is too long"):
+    with pytest.raises(ModelError, match="17 tokens"):
         Perplexity("tiny:author", window=17).score(passages(), tiny_lab())
-    with pytest.raises(ModelError, match="A stride of 8 does not go with a window of 8"):
+    with pytest.raises(ModelError, match="stride of 8"):
         Perplexity("tiny:author", window=8, stride=8).score(passages(), tiny_lab())
-    with pytest.raises(ValueError, match=r"Perplexity.stride must be 1 or more"):
+    with pytest.raises(ValueError, match=r"Perplexity.stride"):
         Perplexity("tiny:author", stride=0)
 
 

@@ -62,5 +62,5 @@ def test_wrong_arguments_are_refused(kind: Any, wrong: dict[str, Any], said: str
 
 
 def test_there_is_no_end_of_stories() -> None:
-    with pytest.raises(ValueError, match=r"Arithmetic\.count must be a number at level 5, was None"):
+    with pytest.raises(ValueError, match=r"Arithmetic\.count .*None"):
         Arithmetic("train", None, 5)

@@ -50,9 +50,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         ImageFolder(str(tmp_path / "none")).read(tiny_lab())
     with pytest.raises(SourceError, match="No images in"):
         ImageFolder(str(tmp_path)).read(tiny_lab())
-    with pytest.raises(ValueError, match=r"ImageFolder.limit must be at least 1, was 0"):
+    with pytest.raises(ValueError, match=r"ImageFolder.limit .*0"):
         ImageFolder("x", limit=0)
-    with pytest.raises(ValueError, match=r"ImageFolder.path must name a folder"):
+    with pytest.raises(ValueError, match=r"ImageFolder.path"):
         ImageFolder("")
 
 

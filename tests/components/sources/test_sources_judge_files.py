@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.components.sources.files.judge_files import read_pairs, read_rated
+from assay.components.sources.files.judgments import read_pairs, read_rated
 from assay.core.completions import Message
 from assay.core.errors import SourceError
 from assay.judging.judgments import pair_of, rated_of
@@ -33,7 +33,7 @@ def test_labels_are_read_as_people_write_them(tmp_path: Path, label: object, rea
 def test_labels_of_0_and_1_alone_may_mean_either_and_are_refused(tmp_path: Path) -> None:
     rows = [{**PAIR, "label": label} for label in (1, 0, 1, None)]
     for limit in (None, 1):
-        with pytest.raises(SourceError, match="nothing says whether 0 is a tie or the first answer"):
+        with pytest.raises(SourceError, match="0 or 1"):
             read_pairs(lines(tmp_path, *rows), limit=limit)
     found = read_pairs(lines(tmp_path, *rows, {**PAIR, "label": 2}))
     assert [one.fields.get("label") for one in found] == ["a", "tie", "a", None, "b"]
@@ -90,13 +90,13 @@ def test_a_bad_file_is_told_too(tmp_path: Path) -> None:
     for path, told in (
         (tmp_path / "none.jsonl", "There is no file"),
         (tmp_path / "pairs.txt", "Expected a .csv, .jsonl, .ndjson file"),
-        (lines(tmp_path, name="empty.jsonl"), "holds nothing to be judged"),
+        (lines(tmp_path, name="empty.jsonl"), "has no rows"),
     ):
         with pytest.raises(SourceError, match=told):
             read_pairs(path)
-    with pytest.raises(SourceError, match="human must be a number, was 'good'"):
+    with pytest.raises(SourceError, match=r"human .*'good'"):
         read_rated(lines(tmp_path, {"output": "x", "human": "good"}))
-    with pytest.raises(SourceError, match="There is no column 'outputs' to be named"):
+    with pytest.raises(SourceError, match="'outputs'"):
         read_rated(lines(tmp_path, {"output": "x"}), {"outputs": "y"})
     with pytest.raises(SourceError, match="there is no 'y'"):
         read_rated(lines(tmp_path, {"output": "x"}), {"human": "y"})
@@ -114,5 +114,5 @@ def test_what_was_said_before_is_read_from_lines_and_from_tables(tmp_path: Path)
     one, two = read_rated(table)
     assert rated_of(one).before == pair_of(found).before
     assert "history" not in two.fields
-    with pytest.raises(SourceError, match=r"pairs.jsonl, line 1: history must be turns of user and assistant"):
+    with pytest.raises(SourceError, match=r"pairs.jsonl, line 1"):
         read_pairs(lines(tmp_path, {**PAIR, "history": said[:1]}))

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from assay.components.sources.image.digits import Digits
 from assay.components.sources.image.fashion_mnist import FashionMNIST
-from assay.components.sources.image.noise import Noise
+from assay.components.sources.image.ood_images import Digits, Noise
 from assay.core.roles import Source
 from labs import tiny_lab
 

@@ -143,7 +143,7 @@ def test_an_answer_of_two_meanings_is_refused_unless_it_is_said_how(
     tmp_path: Path, answer: str, choices: list[str], meant: str
 ) -> None:
     file = write(tmp_path / "q.jsonl", json.dumps({"question": "?", "answer": answer, "choices": choices}))
-    assert f"may mean {meant}" in problem_of(Questions(str(file)))
+    assert f"ambiguous: {meant}" in problem_of(Questions(str(file)))
     (sample,) = read(Questions(str(file), answers="text"))
     assert sample.text(f"choice{'ABC'.index(sample.text('answer'))}") == answer
 
@@ -159,7 +159,7 @@ def test_a_question_may_have_several_texts_for_an_answer(tmp_path: Path) -> None
 MISTAKES: list[tuple[str, str, str, str]] = [
     ("q.csv", "question,answr\nWhy?,So.\n", "line 1", "Did you mean 'answr'?"),
     ("q.csv", "", "line 1", "must name the columns question, answer"),
-    ("q.csv", "question,answer\n", "q.csv", "holds no questions"),
+    ("q.csv", "question,answer\n", "q.csv", "has no questions"),
     ("q.csv", "question,answer,question\na,b,c\n", "line 1", "two columns have the name 'question'"),
     ("q.csv", "question,answer\nWhy, though?,So.\n", "line 2", "must have 2 cells (question, answer), had 3"),
     ("q.csv", 'question,answer\n"Why?\n\n,So.\n', "line 2", "quotation mark left open"),
@@ -174,12 +174,12 @@ MISTAKES: list[tuple[str, str, str, str]] = [
     ("q.jsonl", '{"question": "Why?", "answer": ["a", " "]}\n', "line 1", "a list of texts that are not blank"),
     ("q.csv", 'question,answer,choices\nWhy?,A,"[[1],2]"\n', "line 2", "list of texts"),
     ("q.jsonl", '{"question": "Why?", "answer": "So."}\n{"question": "Why?"}\n', "line 2", "there is no 'answer'"),
-    ("q.jsonl", '\n{"question": "Why?",\n', "line 2", "no JSON"),
+    ("q.jsonl", '\n{"question": "Why?",\n', "line 2", "not JSON"),
     ("q.jsonl", "[1]\n", "line 1", "must be an object with question, answer"),
     ("q.jsonl", '{"question": null, "answer": "x"}', "line 1", "question must be text, was None"),
     ("q.jsonl", '{"question": "\\ud800", "answer": "x"}', "line 1", "lone surrogate"),
     ("q.jsonl", '{"question": "Why?", "answer": "a", "answer": "b"}', "line 1", "'answer' is a duplicate key"),
-    ("q.jsonl", '{"question": "Why?", "answer": [], "choices": ["a", "b"]}', "line 1", "must name the right choices"),
+    ("q.jsonl", '{"question": "Why?", "answer": [], "choices": ["a", "b"]}', "line 1", "must name the correct choices"),
     ("q.jsonl", '{"question": "Why?", "answer": "A", "choices": ["a", " "]}', "line 1", "choice 1 is blank"),
     ("q.jsonl", '{"question": "Why?", "answer": "A", "choices": ["a", "\\udc00"]}', "line 1", "lone surrogate"),
     ("q.jsonl", "[" * 100_000, "line 1", "nested too deeply"),
@@ -219,7 +219,7 @@ def test_what_is_not_there_is_named_with_what_is_near(folder: Path) -> None:
         (f"{MMLU_COLUMNS}Why?,a,b,c,d\n", "line 2: a row must have 6 cells"),
         (f"{MMLU_COLUMNS}Why?,a,,c,d,1\n", "line 2: choice1 is blank"),
         (MMLU_COLUMNS.replace("choice3", "choice4") + "Why?,a,b,c,d,1\n", "there is no 'choice3'"),
-        (MMLU_COLUMNS, "holds no questions"),
+        (MMLU_COLUMNS, "has no questions"),
     ],
 )
 def test_a_bad_file_of_mmlu_is_named(tmp_path: Path, content: str, words: str) -> None:
@@ -256,7 +256,7 @@ def test_a_bad_item_of_truthfulqa_is_named(tmp_path: Path, row: object, words: s
 
 def test_a_file_that_is_no_list_is_named(tmp_path: Path) -> None:
     assert "must be a list of objects" in problem_of(TruthfulQa(str(write(tmp_path / "t.json", "{}"))))
-    assert "no JSON" in problem_of(TruthfulQa(str(write(tmp_path / "t.json", "[{]"))))
+    assert "not JSON" in problem_of(TruthfulQa(str(write(tmp_path / "t.json", "[{]"))))
 
 
 @pytest.mark.parametrize(

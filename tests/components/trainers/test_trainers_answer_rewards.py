@@ -106,7 +106,7 @@ def test_a_scorer_that_raises_fails_on_those_answers_alone() -> None:
 
 
 def test_our_own_errors_come_through_as_they_are() -> None:
-    with pytest.raises(ModelError, match="No model 'tiny:nobody'"):
+    with pytest.raises(ModelError, match="'tiny:nobody'"):
         total_rewards("PPO.rewards", {"x": Perplexity("tiny:nobody")}, {}, THREE, LAB)
 
 
@@ -150,11 +150,9 @@ def test_a_reward_model_that_gives_no_number_is_named(value: float) -> None:
 
 
 def test_a_scorer_that_compares_samples_is_refused_beforehand() -> None:
-    with pytest.raises(
-        RecipeError, match=r"PPO\.rewards\.new cannot be a reward: its score of an answer depends on other answers"
-    ):
+    with pytest.raises(RecipeError, match=r"PPO\.rewards\.new"):
         check_scorers("PPO.rewards", {"new": RougeNovelty("text")}, LAB)
-    with pytest.raises(ModelError, match="No model 'tiny:nobody'"):
+    with pytest.raises(ModelError, match="'tiny:nobody'"):
         check_scorers("PPO.watch", {"x": Perplexity("tiny:nobody")}, LAB)
 
 

@@ -14,11 +14,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checkpoints
-from assay.components.trainers.checks import weights_digest
-from assay.components.trainers.held_out import split_held_out
+from assay.components.trainers.checks import split_held_out, weights_digest
 from assay.components.trainers.preference.dpo import DPO, Loss
 from assay.components.trainers.preference.rows import PairReader, PairRow, accuracy, pair_rows
-from assay.components.trainers.sft.rows import stream
+from assay.components.trainers.sft.rows import row_order
 from assay.core.errors import ModelError, RecipeError
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
@@ -117,7 +116,7 @@ def test_what_is_noted_of_a_step_is_so_of_the_model_at_that_time(build: Any, met
     short = run(replace(own, steps=2, learning_rate=own.learning_rate * 3 / 4), tmp_path / "short")
     rates = [[row[2] for row in read_artifact_json(one, "history.json")][:2] for one in (long, short)]
     assert rates[0] == pytest.approx(rates[1])
-    rows, order = rows_of(folder, pairs()), stream([(1.0, range(10))], 7)
+    rows, order = rows_of(folder, pairs()), row_order([(1.0, range(10))], 7)
     places = [next(order) for _ in range(12)][8:]
     chosen = [0.1 * ratio(short.path, folder, rows[place].chosen, rows[place].start) for place in places]
     rejected = [0.1 * ratio(short.path, folder, rows[place].rejected, rows[place].start) for place in places]
@@ -252,14 +251,14 @@ def test_the_libraries_say_nothing_and_send_nothing(
 def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     lab, own = tiny_lab(tmp_path), DPO(str(start))
     own.check((), lab)
-    with pytest.raises(RecipeError, match="DPO was given no pairs"):
+    with pytest.raises(RecipeError, match="DPO"):
         own.train([], lab)
-    with pytest.raises(RecipeError, match=r"DPO\.max_length must be at most 512, .* was 513"):
+    with pytest.raises(RecipeError, match=r"DPO\.max_length .*513"):
         replace(own, max_length=513).check((), lab)
-    with pytest.raises(ModelError, match="a language model"):
+    with pytest.raises(ModelError, match="ForCausalLM"):
         DPO(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)
     ties = [Sample({**one.fields, "verdict": "tie"}) for one in pairs()]
-    with pytest.raises(RecipeError, match="DPO cannot learn from any of 10 pairs: 10 unpreferred"):
+    with pytest.raises(RecipeError, match=r"DPO .*10 unpreferred"):
         own.train(ties, lab)
     with pytest.raises(RecipeError, match=r"The loss was nan at step 1\."):
         run(DPO(str(spoilt(start, tmp_path / "spoilt")), steps=2), tmp_path / "work")

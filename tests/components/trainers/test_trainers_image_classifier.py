@@ -162,9 +162,9 @@ def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
 
 def test_data_it_cannot_learn_from_is_refused(tmp_path: Path) -> None:
     lab = tiny_lab(tmp_path)
-    with pytest.raises(RecipeError, match="was given no samples"):
+    with pytest.raises(RecipeError, match="ImageClassifier"):
         TRAINER.train([], lab)
-    with pytest.raises(FieldError, match=r"has the label 'grey', which ImageClassifier\.labels lacks"):
+    with pytest.raises(FieldError, match=r"'grey'.*ImageClassifier\.labels"):
         TRAINER.train(shades(lab), lab)
     with pytest.raises(RecipeError, match=r"The loss was (nan|inf) at step \d+"):
         replace(TRAINER, learning_rate=1e3, weight_decay=1e3, steps=40).train(images(lab, 2), lab)
@@ -175,7 +175,7 @@ def test_a_start_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
     lab = tiny_lab(tmp_path)
     for reference, message in (
         (str(tmp_path / "none"), "does not exist"),
-        (str(tmp_path / "model"), "no model folder"),
+        (str(tmp_path / "model"), "config.json"),
     ):
         with pytest.raises(ModelError, match=message):
             replace(TRAINER, start=reference).train(images(lab, 1), lab)

@@ -115,11 +115,11 @@ def test_texts_are_without_special_tokens(start: Path) -> None:
 def test_a_model_without_an_end_or_that_reads_padding_is_refused(start: Path, tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(start)
     model.generation_config.eos_token_id = None
-    with pytest.raises(ModelError, match="has no end-of-sequence token"):
+    with pytest.raises(ModelError, match="eos_token_id"):
         ends_of(model)
     state = MambaForCausalLM(MambaConfig(vocab_size=300, hidden_size=16, num_hidden_layers=1, state_size=4))
     state.save_pretrained(tmp_path / "mamba")
-    with pytest.raises(ModelError, match="is a MambaForCausalLM, which cannot read padded prompts"):
+    with pytest.raises(ModelError, match="MambaForCausalLM"):
         policy(tmp_path / "mamba")
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.scorers.image.clip_match import ClipMatch
+from assay.components.scorers.image.classifiers import ClassifierAgreement
+from assay.components.scorers.image.clip import ClipMatch
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.core.lab import Lab
 from assay.core.model_kinds import ImageRequest
 from assay.core.sample import Sample
-from assay.models.embedded.carried import carried, folder
-from assay.models.embedded.packaged import PACKAGED
+from assay.models.embedded.catalog import PACKAGED, embedded_models, folder
 from assay.models.open_models import OpenModels
 from assay.store.images import StoredImages
 
@@ -37,7 +36,7 @@ def named(outcomes: Sequence[object], photographs: Sequence[Sample]) -> float:
     return sum(getattr(outcome, "answer", "") == sample.text("label") for outcome, sample in pairs) / len(photographs)
 
 
-def test_clip_knows_the_ten_labels_without_having_been_told(lab: Lab, photographs: Sequence[Sample]) -> None:
+def test_clip_zero_shot_accuracy(lab: Lab, photographs: Sequence[Sample]) -> None:
     outcomes = ClipMatch(model="embedded:fashion-clip", labels=LABELS).score(photographs, lab)
     assert named(outcomes, photographs) >= 0.88
 
@@ -58,7 +57,7 @@ def test_words_steer_the_image(lab: Lab, label: str) -> None:
     assert (grey["light"] > grey["dark"]).sum() >= 14  # the same noise, so pair by pair
 
 
-def test_the_expert_recognizes_what_is_painted(lab: Lab) -> None:
+def test_reference_classifier_recognizes_generated_images(lab: Lab) -> None:
     painter = lab.models.image_model("embedded:fashion-diffusion")
     asked = [ImageRequest(f"a photo of a {label}", seed, STEPS, GUIDANCE) for label in LABELS for seed in range(8)]
     images = painter.generate(asked)
@@ -68,7 +67,7 @@ def test_the_expert_recognizes_what_is_painted(lab: Lab) -> None:
 
 
 def test_each_model_has_a_card_and_all_stay_small() -> None:
-    found = [model for model in carried() if model.reference.removeprefix("embedded:") not in PACKAGED]
+    found = [model for model in embedded_models() if model.reference.removeprefix("embedded:") not in PACKAGED]
     assert [model.reference for model in found] == [
         "embedded:fashion-clip",
         "embedded:fashion-diffusion",

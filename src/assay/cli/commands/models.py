@@ -10,7 +10,7 @@ import click
 from assay.terminal.options import JSON, show, table
 
 if TYPE_CHECKING:
-    from assay.models.check import Checked
+    pass
 
 
 @click.group(invoke_without_command=True)
@@ -20,9 +20,9 @@ def command(context: click.Context, as_json: bool) -> None:
     """List the embedded models and the reference syntax of others, or check a model."""
     if context.invoked_subcommand is not None:
         return
-    from assay.models.embedded.carried import carried
+    from assay.models.embedded.catalog import embedded_models
 
-    found = carried()
+    found = embedded_models()
     if as_json:
         show([{"reference": m.reference, "kind": m.kind, "megabytes": m.megabytes, "about": m.about} for m in found])
         return
@@ -47,7 +47,7 @@ def check(reference: str, as_json: bool) -> None:
     table(["", ""], [[name, value] for name, value in _rows(found)])
 
 
-def _rows(found: Checked) -> list[tuple[str, str]]:
+def _rows(found: ModelCheck) -> list[tuple[str, str]]:
     speed = f"{found.tokens / found.seconds:,.0f} tokens per second, unbatched" if found.tokens else "unknown"
     rows = [
         ("model", found.reference),

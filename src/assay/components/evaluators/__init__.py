@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from assay.components.evaluators.accuracy import Accuracy
+from assay.components.evaluators.accuracy import Accuracy, TextAccuracy
 from assay.components.evaluators.answer_loss import AnswerLoss
 from assay.components.evaluators.answers import Answers
 from assay.components.evaluators.multiple_choice import MultipleChoice
 from assay.components.evaluators.ood_scores import OodScores
-from assay.components.evaluators.text_accuracy import TextAccuracy
 from assay.core.roles import Evaluator
 
 EVALUATORS: tuple[type[Evaluator], ...] = (

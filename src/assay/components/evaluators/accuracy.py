@@ -1,4 +1,4 @@
-"""Accuracy of an image classifier."""
+"""Accuracy of image and text classifiers."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class ClassResult:
 
     @property
     def share(self) -> float | None:
-        """Correct of scored; None where none was scored."""
+        """Fraction of scored samples that are correct; None if there are none."""
         return self.correct / self.scored if self.scored else None
 
 
 def per_class(intended: Sequence[str], outcomes: Sequence[Outcome]) -> dict[str, ClassResult]:
-    """Results by intended label, in the order labels first occur. A score of 1 is correct; Unscored is never wrong."""
+    """Results by intended label, in the order of first occurrence. A score of 1 is correct; Unscored is not counted."""
     results: dict[str, ClassResult] = {}
     for label, outcome in zip(intended, outcomes, strict=True):
         old = results.get(label, ClassResult(0, 0, 0))
@@ -67,10 +67,10 @@ def per_class(intended: Sequence[str], outcomes: Sequence[Outcome]) -> dict[str,
 
 
 def confusion(intended: Sequence[str], outcomes: Sequence[Outcome]) -> Mapping[str, Mapping[str, int]]:
-    """Counts by intended label and answer, of an evaluator's scores or an expert's labels alike.
+    """Counts by intended label and answer, of an evaluator's scores or a reference classifier's labels.
 
-    Rows and columns are in the order they first occur. What has no answer counts under "unscored", so each row adds up
-    to the items of its label.
+    Rows and columns are in the order of first occurrence. Items without an answer count under "unscored", so each row
+    adds up to the items of its label.
     """
     counts: dict[str, dict[str, int]] = {}
     for label, outcome in zip(intended, outcomes, strict=True):
@@ -78,3 +78,20 @@ def confusion(intended: Sequence[str], outcomes: Sequence[Outcome]) -> Mapping[s
         row = counts.setdefault(label, {})
         row[answer or UNSCORED] = row.get(answer or UNSCORED, 0) + 1
     return counts
+
+
+@dataclass(frozen=True)
+class TextAccuracy:
+    """1 if the most probable label of a text is the true one, else 0; otherwise as `Accuracy`."""
+
+    label: str = "label"
+    text: str = "text"
+
+    version: ClassVar[int] = 1
+    scale: ClassVar[Scale] = Scale(unit=FRACTION_CORRECT_UNIT, low=0.0, high=1.0)
+
+    def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
+        model = lab.models.text_classifier(artifact.path)
+        rows = model.logits([sample.text(self.text) for sample in holdout])
+        known = list(model.labels)
+        return [label_outcome(sample.text(self.label), known, row) for sample, row in zip(holdout, rows, strict=True)]

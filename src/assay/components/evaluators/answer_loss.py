@@ -47,42 +47,42 @@ class AnswerLoss:
             raise ValueError(f"AnswerLoss.decoding must give one answer, was {self.decoding.answers}.")
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        answerable = [sample for sample in holdout if self._lack(sample) is None]
+        answerable = [sample for sample in holdout if self._unscored(sample) is None]
         prompts = [self._prompt(sample) for sample in answerable]
-        wanted = [sample.text(self.output).strip() for sample in answerable]
-        likely = lab.models.likelihood_model(artifact.path).likelihoods(
-            [Continuations(prompt, (text,)) for prompt, text in zip(prompts, wanted, strict=True)]
+        references = [sample.text(self.output).strip() for sample in answerable]
+        likelihoods = lab.models.likelihood_model(artifact.path).likelihoods(
+            [Continuations(prompt, (text,)) for prompt, text in zip(prompts, references, strict=True)]
         )
-        given = lab.models.text_model(artifact.path).complete(
+        completions = lab.models.text_model(artifact.path).complete(
             [
                 TextRequest(prompt, replace(self.decoding, seed=lab.seed_of(sample, "answer")))
                 for prompt, sample in zip(prompts, answerable, strict=True)
             ]
         )
-        judged = (_outcome(loss, own) for loss, own in zip(likely, given, strict=True))
-        return [self._lack(sample) or next(judged) for sample in holdout]
+        scored = (_outcome(*pair) for pair in zip(likelihoods, completions, strict=True))
+        return [self._unscored(sample) or next(scored) for sample in holdout]
 
     def _prompt(self, sample: Sample) -> tuple[Message, ...]:
         return conversation(
             sample, instruction=self.instruction, input=self.input, history=self.history, system=self.system
         )
 
-    def _lack(self, sample: Sample) -> Unscored | None:
+    def _unscored(self, sample: Sample) -> Unscored | None:
         if not sample.text(self.output).strip():
-            return EMPTY
-        return None if sample.text(self.instruction).strip() else UNASKED
+            return NO_ANSWER
+        return None if sample.text(self.instruction).strip() else NO_INSTRUCTION
 
 
-EMPTY = Unscored("not_applicable", "The task has no answer to be surprised by.")
-UNASKED = Unscored("not_applicable", "The task has a blank instruction.")
+NO_ANSWER = Unscored("not_applicable", "The task has no answer to be surprised by.")
+NO_INSTRUCTION = Unscored("not_applicable", "The task has a blank instruction.")
 
 
-def _outcome(likely: tuple[Likelihood, ...] | NotCompleted, given: Completion | NotCompleted) -> Outcome:
-    if isinstance(likely, NotCompleted):
-        return not_completed(likely)
-    if isinstance(given, NotCompleted):
-        return not_completed(given)
-    answer = given.answers[0]
-    loss = max(0.0, -likely[0].log_prob / likely[0].tokens)
-    evidence = {"tokens": float(likely[0].tokens), "whole": float(answer.end == "stop")}
+def _outcome(likelihood: tuple[Likelihood, ...] | NotCompleted, completion: Completion | NotCompleted) -> Outcome:
+    if isinstance(likelihood, NotCompleted):
+        return not_completed(likelihood)
+    if isinstance(completion, NotCompleted):
+        return not_completed(completion)
+    answer = completion.answers[0]
+    loss = max(0.0, -likelihood[0].log_prob / likelihood[0].tokens)
+    evidence = {"tokens": float(likelihood[0].tokens), "whole": float(answer.end == "stop")}
     return Score(loss, evidence=evidence, answer=answer.text.strip())

@@ -56,24 +56,24 @@ class Answers:
         return self.by.scale
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        given = lab.models.text_model(artifact.path).complete([self._request(sample, lab) for sample in holdout])
-        answers = [one if isinstance(one, NotCompleted) else one.answers[0] for one in given]
-        said = [
+        completions = lab.models.text_model(artifact.path).complete([self._request(one, lab) for one in holdout])
+        answers = [one if isinstance(one, NotCompleted) else one.answers[0] for one in completions]
+        answered = [
             Sample({**sample.fields, "text": one.text.strip()}, parents=(sample.id,), made_by="Answers")
             for sample, one in zip(holdout, answers, strict=True)
             if isinstance(one, Answer)
         ]
-        found = score_isolated(self.by, said, lab)
-        if len(found) != len(said):
-            raise ContractError(f"{type(self.by).__name__} returned {len(found)} outcomes for {len(said)} answers.")
-        judged = iter(found)
-        return [_outcome(one, next(judged)) if isinstance(one, Answer) else not_completed(one) for one in answers]
+        found = score_isolated(self.by, answered, lab)
+        if len(found) != len(answered):
+            raise ContractError(f"{type(self.by).__name__} returned {len(found)} outcomes for {len(answered)} answers.")
+        outcomes = iter(found)
+        return [_outcome(one, next(outcomes)) if isinstance(one, Answer) else not_completed(one) for one in answers]
 
     def _request(self, sample: Sample, lab: Lab) -> TextRequest:
-        asked = conversation(
+        prompt = conversation(
             sample, instruction=self.instruction, input=self.input, history=self.history, system=self.system
         )
-        return TextRequest(asked, replace(self.decoding, seed=lab.seed_of(sample, "answer")))
+        return TextRequest(prompt, replace(self.decoding, seed=lab.seed_of(sample, "answer")))
 
 
 def _outcome(answer: Answer, score_isolated: Outcome) -> Outcome:

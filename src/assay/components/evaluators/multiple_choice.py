@@ -68,22 +68,22 @@ class MultipleChoice:
             ModelError: The model gives no log-probabilities, or has no chat template.
         """
         items = [_item(sample) for sample in holdout]
-        found = lab.models.likelihood_model(artifact.path).likelihoods([self._asked(item) for item in items])
+        found = lab.models.likelihood_model(artifact.path).likelihoods([self._request(item) for item in items])
         return [self._outcome(item, one) for item, one in zip(items, found, strict=True)]
 
-    def _asked(self, item: MultipleChoiceItem) -> Continuations:
-        before = (Message("system", self.system),) if self.system else ()
-        said = mmlu_prompt(item) if self.convention == "letter" else item.question
-        return continuations(item, (*before, Message("user", said)), self.convention)
+    def _request(self, item: MultipleChoiceItem) -> Continuations:
+        system = (Message("system", self.system),) if self.system else ()
+        question = mmlu_prompt(item) if self.convention == "letter" else item.question
+        return continuations(item, (*system, Message("user", question)), self.convention)
 
     def _outcome(self, item: MultipleChoiceItem, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
         if isinstance(found, NotCompleted):
             return not_completed(found)
         if not all(math.isfinite(one.log_prob) for one in found):
             return Unscored("failed", "A log-probability of the model is not finite.")
-        taken = choose(scores(item, found, self.convention))
+        selected = choose(scores(item, found, self.convention))
         evidence = {"probability of the truth": mass_on_right(item, found)}
-        return Score(float(taken in item.right), evidence=evidence, answer=item.choices[taken])
+        return Score(float(selected in item.right), evidence=evidence, answer=item.choices[selected])
 
 
 def _item(sample: Sample) -> MultipleChoiceItem:

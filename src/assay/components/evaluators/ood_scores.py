@@ -84,9 +84,9 @@ class OodScores:
         return columns
 
     def _one(self, scores: Mapping[str, float], logits: Floats, labels: Sequence[str]) -> Score:
-        shares = np.exp(logits - logits.max())
-        shares /= shares.sum()
-        best = int(shares.argmax())
+        probabilities = np.exp(logits - logits.max())
+        probabilities /= probabilities.sum()
+        best = int(probabilities.argmax())
         each = {f"{LOGIT}{label}": float(logit) for label, logit in zip(labels, logits, strict=True)}
-        evidence = {**scores, "confidence": float(shares[best]), **each}
+        evidence = {**scores, "confidence": float(probabilities[best]), **each}
         return Score(scores[self.method], f"it says {labels[best]!r}", evidence, labels[best])

@@ -66,12 +66,12 @@ class ClearPreference:
         whole, other_whole = (table.fields.get(f"{side}_whole", nothing) for side in (self.chosen, self.rejected))
         margins = table.field_values("margin") if self.margin is not None else nothing
         rows = zip(table.ids, verdicts, chosen, rejected, whole, other_whole, margins, strict=True)
-        return [self._one(_Pair(*row)) for row in rows]
+        return [self._decision(_Pair(*row)) for row in rows]
 
-    def _one(self, pair: _Pair) -> Decision:
-        one, two = pair.chosen.strip(), pair.rejected.strip()
-        broken = pair.verdict or ("missing" if not one or not two else "")
-        broken = broken or ("equal" if one == two else "")
+    def _decision(self, pair: _Pair) -> Decision:
+        chosen, rejected = pair.chosen.strip(), pair.rejected.strip()
+        broken = pair.verdict or ("missing" if not chosen or not rejected else "")
+        broken = broken or ("equal" if chosen == rejected else "")
         if broken:
             return Decision(False, broken, SENTENCES.get(broken, "Its maker says so."))
         if self.truncated == "drop" and "no" in (pair.whole, pair.other_whole):
@@ -88,6 +88,6 @@ class ClearPreference:
             value = float(margin)
         except ValueError as error:
             raise FieldError(f"The margin of pair {id_} must be a number, was {margin!r}.") from error
-        # Also of what is no number: nothing is at least as large.
+        # False for NaN, too.
         keep = value >= self.margin
         return Decision(keep, PREFERRED if keep else f"margin under {self.margin:g}", f"The margin is {value:.4g}.")

@@ -29,7 +29,7 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
     for outcome in outcomes:
         if not isinstance(outcome, (kind, Unscored)):
             raise FieldError(
-                f"{asker} needs a column of {kind.__name__}, but {name!r} holds {type(outcome).__name__}.",
+                f"{asker} needs a column of {kind.__name__}, but {name!r} has {type(outcome).__name__}.",
                 hint="Threshold and TopFraction read Score, LabelIs reads Label, "
                 "NearDuplicates and ClusterQuota read Fingerprint.",
             )

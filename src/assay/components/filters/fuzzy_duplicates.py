@@ -12,10 +12,10 @@ from assay.core.errors import require
 from assay.core.roles import Decision, ScoreTable
 from assay.text.similarity.tokens import normalize_case, tokens
 
-MISSED = 0.001
+MAX_MISS_PROBABILITY = 0.001
 """Maximum probability to miss a pair exactly at the threshold."""
-HELD = 20_000
-"""Cached sets of shingles."""
+CACHE_SIZE = 20_000
+"""Number of cached sets of shingles."""
 By = Literal["words", "characters"]
 Shingles = frozenset[str]
 
@@ -61,10 +61,10 @@ class FuzzyDuplicates:
             raise ValueError(f"FuzzyDuplicates.permutations must be 2 to 4096, was {self.permutations}.")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"FuzzyDuplicates.seed must be 0 to 2**32 - 1, was {self.seed}.")
-        lost = missed(self.jaccard, *self.bands)
-        if lost > MISSED:
+        lost = miss_probability(self.jaccard, *self.bands)
+        if lost > MAX_MISS_PROBABILITY:
             raise ValueError(
-                f"FuzzyDuplicates.permutations must be more where jaccard is {self.jaccard:g}, was "
+                f"FuzzyDuplicates.permutations must be more for jaccard {self.jaccard:g}, was "
                 f"{self.permutations}: a pair would be missed with a probability of {lost:.2g}."
             )
 
@@ -72,7 +72,7 @@ class FuzzyDuplicates:
     def bands(self) -> tuple[int, int]:
         """Number of bands, and rows in each."""
         rows = range(self.permutations // 2, 1, -1)
-        fit = (r for r in rows if missed(self.jaccard, self.permutations // r, r) <= MISSED)
+        fit = (r for r in rows if miss_probability(self.jaccard, self.permutations // r, r) <= MAX_MISS_PROBABILITY)
         best = next(fit, 1)
         return self.permutations // best, best
 
@@ -80,32 +80,34 @@ class FuzzyDuplicates:
         if not len(table):
             return []
         rule = f"no kept twin with a Jaccard index of {self.text} >= {self.jaccard:g}"
-        found = []
+        decisions = []
         for twin, index in self._twins(table.field_values(self.text)):
             if twin is None:
-                found.append(Decision(True, rule, "no twin was kept before it"))
+                decisions.append(Decision(True, rule, "no twin was kept before it"))
             else:
-                found.append(Decision(False, rule, f"like {table.ids[twin]}: Jaccard index {index:.4f}"))
-        return found
+                decisions.append(Decision(False, rule, f"like {table.ids[twin]}: Jaccard index {index:.4f}"))
+        return decisions
 
     def _twins(self, texts: Sequence[str]) -> list[tuple[int | None, float]]:
         """Return for each text the most similar earlier text that was kept, the first of equals, and their index."""
         datasketch = require("datasketch", "text")  # imports scipy, half a second
 
-        of: Callable[[int], Shingles] = lru_cache(maxsize=HELD)(lambda row: shingles(texts[row], self.ngram, self.by))
+        of: Callable[[int], Shingles] = lru_cache(maxsize=CACHE_SIZE)(
+            lambda row: shingles(texts[row], self.ngram, self.by)
+        )
         blank = datasketch.MinHash(self.permutations, seed=self.seed)
         kept = datasketch.MinHashLSH(num_perm=self.permutations, params=self.bands)
-        found: list[tuple[int | None, float]] = []
+        twins: list[tuple[int | None, float]] = []
         for row in range(len(texts)):
             own = of(row)
-            print_ = blank.copy()
-            print_.update_batch(shingle.encode("utf-8", "surrogatepass") for shingle in sorted(own))
-            near = kept.query(print_) if own else []
+            signature = blank.copy()
+            signature.update_batch(shingle.encode("utf-8", "surrogatepass") for shingle in sorted(own))
+            near = kept.query(signature) if own else []
             best, index = self._nearest(own, sorted(near), of)
-            found.append((best, index))
+            twins.append((best, index))
             if own and best is None:
-                kept.insert(row, print_)
-        return found
+                kept.insert(row, signature)
+        return twins
 
     def _nearest(self, own: Shingles, near: Sequence[int], of: Callable[[int], Shingles]) -> tuple[int | None, float]:
         best, highest = None, 0.0
@@ -118,7 +120,7 @@ class FuzzyDuplicates:
         return best, highest
 
 
-def missed(jaccard: float, bands: int, rows: int) -> float:
+def miss_probability(jaccard: float, bands: int, rows: int) -> float:
     """Probability that a pair of this index shares no band (Mining of Massive Datasets, 3.4.2)."""
     return float((1 - jaccard**rows) ** bands)
 

@@ -45,7 +45,7 @@ class Heuristics:
         if not self.instruction:
             raise ValueError("Heuristics.instruction must name a field, was empty.")
         if self.input and not self.output:
-            raise ValueError("Heuristics.output must name a field where input does, was empty.")
+            raise ValueError("Heuristics.output must name a field if input does, was empty.")
         for name in self.skip:
             if name not in RULE_DESCRIPTIONS:
                 raise ValueError(
@@ -56,33 +56,33 @@ class Heuristics:
         if not len(table):
             return []
         names = (self.instruction, self.input, self.output)
-        given = [table.field_values(name) if name else [""] * len(table) for name in names]
-        tasks = list(zip(*([text.strip() for text in column] for column in given), strict=True))
+        columns = [table.field_values(name) if name else [""] * len(table) for name in names]
+        tasks = list(zip(*([text.strip() for text in column] for column in columns), strict=True))
         rejected = table.fields.get("rejected", [""] * len(table))
-        rules = [self._rule(said, task) for said, task in zip(rejected, tasks, strict=True)]
+        rules = [self._rule(rule, task) for rule, task in zip(rejected, tasks, strict=True)]
         if self.output:
-            rules = self._beside_others(table.ids, tasks, rules)
+            rules = self._compare(table.ids, tasks, rules)
         return [_decision(rule) for rule in rules]
 
-    def _rule(self, said: str, task: tuple[str, ...]) -> str:
-        broken = [said] if said else []
+    def _rule(self, rejected: str, task: tuple[str, ...]) -> str:
+        broken = [rejected] if rejected else []
         broken += broken_instruction_rules(task[0])
         if self.output:
             broken += broken_instance_rules(*task)
         return next((rule for rule in broken if rule not in self.skip), "")
 
-    def _beside_others(self, ids: Sequence[str], tasks: Sequence[tuple[str, ...]], rules: Sequence[str]) -> list[str]:
+    def _compare(self, ids: Sequence[str], tasks: Sequence[tuple[str, ...]], rules: Sequence[str]) -> list[str]:
         found = list(rules)
-        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for row, (instruction, given, _) in enumerate(tasks):
+        groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for row, (instruction, input_text, _) in enumerate(tasks):
             if not rules[row]:
-                alike[instruction, given].append(row)
-        for (_, given), rows in alike.items():
+                groups[instruction, input_text].append(row)
+        for (_, input_text), rows in groups.items():
             first: dict[str, int] = {}
             for row in sorted(rows, key=lambda row: ids[row]):
                 first.setdefault(tasks[row][2], row)
-            # Without an input there is no one right answer to it: two poems are no contradiction.
-            contradicted = bool(given) and len(first) > 1 and CONTRADICTED not in self.skip
+            # Without an input several answers may be correct: two poems do not contradict each other.
+            contradicted = bool(input_text) and len(first) > 1 and CONTRADICTED not in self.skip
             kept = set(first.values())
             for row in rows:
                 if contradicted:

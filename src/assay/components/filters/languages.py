@@ -32,7 +32,7 @@ class Languages:
     def __post_init__(self) -> None:
         check_choice("Languages", "unscored", self.unscored, ("drop", "keep"))
         if not self.languages and self.field is None:
-            raise ValueError("Languages.languages must name one where field is none, was empty: it would keep all.")
+            raise ValueError("Languages.languages must name one if field is none, was empty: it would keep all.")
         if self.languages:
             check_different("Languages", "languages", self.languages)
         if not 0 <= self.min_confidence <= 1:
@@ -42,19 +42,21 @@ class Languages:
         if not len(table):
             return []
         outcomes = column_of(table, self.column, Label, "Languages")
-        wanted = table.field_values(self.field) if self.field else [""] * len(table)
-        return [self._one(outcome, own) for outcome, own in zip(outcomes, wanted, strict=True)]
+        expected = table.field_values(self.field) if self.field else [""] * len(table)
+        return [self._decision(*row) for row in zip(outcomes, expected, strict=True)]
 
-    def _one(self, outcome: Outcome, own: str) -> Decision:
+    def _decision(self, outcome: Outcome, expected: str) -> Decision:
         if isinstance(outcome, Unscored):
             return unscored(outcome, self.column, self.unscored)
         assert isinstance(outcome, Label)
-        sure = outcome.evidence.get("confidence", 1.0)
-        reason = f"{self.column} is {outcome.value} with confidence {sure:.2f}"
+        confidence = outcome.evidence.get("confidence", 1.0)
+        reason = f"{self.column} is {outcome.value} with confidence {confidence:.2f}"
         if self.languages and outcome.value not in self.languages:
             return Decision(False, f"{self.column} is not {' or '.join(self.languages)}", reason)
-        if self.field and outcome.value != own.strip():
-            return Decision(False, f"{self.column} is not what {self.field} says", f"{reason}, {self.field} is {own!r}")
-        if sure < self.min_confidence:
+        if self.field and outcome.value != expected.strip():
+            return Decision(
+                False, f"{self.column} is not what {self.field} says", f"{reason}, {self.field} is {expected!r}"
+            )
+        if confidence < self.min_confidence:
             return Decision(False, f"{self.column} is less sure than {self.min_confidence:g}", reason)
         return Decision(True, f"{self.column} is right", reason)

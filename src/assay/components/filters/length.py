@@ -31,7 +31,7 @@ class Length:
     def __post_init__(self) -> None:
         check_choice("Length", "unit", self.unit, ("words", "characters"))
         if self.low is None and self.high is None:
-            raise ValueError("Length.low must be a number where high is none, was none: it would keep everything.")
+            raise ValueError("Length.low must be a number if high is none, was none: it would keep everything.")
         if (self.low or 0) < 0:
             raise ValueError(f"Length.low must be at least 0, was {self.low}.")
         if self.high is not None and self.high < (self.low or 0):

@@ -77,7 +77,7 @@ class NearDuplicates:
 def twins(vectors: npt.NDArray[np.float32], similarity: float) -> list[tuple[int | None, float]]:
     """Return for each row the most similar row kept before it and their cosine, or None if the row is kept."""
     kept: list[int] = []
-    found: list[tuple[int | None, float]] = []
+    nearest_kept: list[tuple[int | None, float]] = []
     for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]
         before = np.asarray(kept, dtype=np.intp)
@@ -88,9 +88,9 @@ def twins(vectors: npt.NDArray[np.float32], similarity: float) -> list[tuple[int
             nearest = int(np.where(open_columns, row, -2.0).argmax()) if open_columns.any() else -1
             if nearest >= 0 and row[nearest] >= similarity - SLACK:
                 twin = int(before[nearest]) if nearest < len(before) else start + nearest - len(before)
-                found.append((twin, float(row[nearest])))
+                nearest_kept.append((twin, float(row[nearest])))
                 continue
-            found.append((None, 0.0))
+            nearest_kept.append((None, 0.0))
             open_columns[len(before) + nth] = True
             kept.append(start + nth)
-    return found
+    return nearest_kept

@@ -42,8 +42,8 @@ class Novel:
             return []
         rule = NoveltyRule(self.threshold, self.strict)
         judge = NoveltyFilter(rule, tokens if self.words == "any" else ascii_tokens)
-        said = f"ROUGE-L F of {self.text} with all kept before {rule}"
-        return [_decision(one, table.ids, said) for one in judge.add_all(table.field_values(self.text))]
+        name = f"ROUGE-L F of {self.text} with all kept before {rule}"
+        return [_decision(one, table.ids, name) for one in judge.add_all(table.field_values(self.text))]
 
 
 def _decision(found: NoveltyDecision, ids: Sequence[str], rule: str) -> Decision:

@@ -1,4 +1,4 @@
-"""Filter by score."""
+"""Filters by score and by label."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from assay.components.filters.columns import Unscoreds, check_choice, column_of, unscored
 from assay.core.roles import Decision, ScoreTable
-from assay.core.score import Outcome, Score, Unscored
+from assay.core.score import Label, Outcome, Score, Unscored
 
-LONGEST = 200
+MAX_REASON = 200
 """Maximum length in characters of the scorer's reason in that of a decision."""
 
 
@@ -31,7 +31,7 @@ class Threshold:
     def __post_init__(self) -> None:
         check_choice("Threshold", "unscored", self.unscored, ("drop", "keep"))
         if self.low is None and self.high is None:
-            raise ValueError("Threshold.low must be a number where high is none, was none: it would keep everything.")
+            raise ValueError("Threshold.low must be a number if high is none, was none: it would keep everything.")
         low, high = self._bounds()
         if not low <= high:  # false for NaN too
             raise ValueError(f"Threshold.low must be a number no greater than high, was {low:g} with high {high:g}.")
@@ -58,6 +58,32 @@ class Threshold:
 
 
 def shortened(reason: str) -> str:
-    """Return at most `LONGEST` characters on one line."""
+    """Return at most `MAX_REASON` characters on one line."""
     line = " ".join(reason.split())
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 1]}…"
+
+
+@dataclass(frozen=True)
+class LabelIs:
+    """Keep samples whose label in `column` is one of `allowed`; by default, that a reference classifier "agrees"."""
+
+    column: str
+    allowed: tuple[str, ...] = ("agrees",)
+    unscored: Unscoreds = "drop"
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_choice("LabelIs", "unscored", self.unscored, ("drop", "keep"))
+        if not self.allowed:
+            raise ValueError("LabelIs.allowed must name at least one label, was empty.")
+
+    def decide(self, table: ScoreTable) -> Sequence[Decision]:
+        return [self._one(outcome) for outcome in column_of(table, self.column, Label, "LabelIs")]
+
+    def _one(self, outcome: Outcome) -> Decision:
+        if isinstance(outcome, Unscored):
+            return unscored(outcome, self.column, self.unscored)
+        assert isinstance(outcome, Label)
+        reason = f"{self.column} {outcome.value}" + (f": {outcome.reason}" if outcome.reason else "")
+        return Decision(outcome.value in self.allowed, f"{self.column} is {' or '.join(self.allowed)}", reason)

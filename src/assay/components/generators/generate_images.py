@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from assay.components.generators.label_plan import LabelPlan
+from assay.components.generators.prompts import LabelPlan
 from assay.core.lab import Lab
 from assay.core.model_kinds import ImageRequest, NotGenerated, Pixels
 from assay.core.sample import Failure, Made, Sample

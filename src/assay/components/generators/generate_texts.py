@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from assay.components.generators.label_plan import LabelPlan
+from assay.components.generators.prompts import LabelPlan
 from assay.core.completions import HOPELESS, Completion, End, Message, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
@@ -61,31 +61,31 @@ class GenerateTexts:
         return [self._sample(seed, placeholder_text(self.decoding.max_tokens), "length") for seed in seeds]
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
-        """The texts.
+        """Return the texts.
 
         Raises:
-            ModelError: The budget is spent, or the service knows the key or the model not; answers are kept.
+            ModelError: The budget is spent, or the service rejects the key or the model. Earlier answers are kept.
         """
         model = lab.models.text_model(self.model)
-        answered = model.complete([self._request(seed, lab) for seed in seeds])
-        for answer in answered:
-            if isinstance(answer, NotCompleted) and answer.lack in HOPELESS:
-                raise fatal_error(self.model, answer.lack, answer.reason)
-        return [self._made(seed, answer) for seed, answer in zip(seeds, answered, strict=True)]
+        completions = model.complete([self._request(seed, lab) for seed in seeds])
+        for completion in completions:
+            if isinstance(completion, NotCompleted) and completion.lack in HOPELESS:
+                raise fatal_error(self.model, completion.lack, completion.reason)
+        return [self._made(seed, completion) for seed, completion in zip(seeds, completions, strict=True)]
 
     @property
     def _plan(self) -> LabelPlan:
         return LabelPlan(self.labels, self.per_label, self.templates, self.words, self.slots)
 
     def _request(self, seed: Sample, lab: Lab) -> TextRequest:
-        before = (Message("system", self.system),) if self.system else ()
+        system = (Message("system", self.system),) if self.system else ()
         decoding = replace(self.decoding, seed=lab.seed_of(seed, self.stream))
-        return TextRequest((*before, Message("user", seed.text("prompt"))), decoding)
+        return TextRequest((*system, Message("user", seed.text("prompt"))), decoding)
 
-    def _made(self, seed: Sample, answered: Completion | NotCompleted) -> Made:
-        if isinstance(answered, NotCompleted):
-            return Failure(seed.id, answered.reason)
-        answer = answered.answers[0]
+    def _made(self, seed: Sample, completion: Completion | NotCompleted) -> Made:
+        if isinstance(completion, NotCompleted):
+            return Failure(seed.id, completion.reason)
+        answer = completion.answers[0]
         text = answer.text.strip()
         if answer.end not in ("stop", "length") or not text:
             return Failure(seed.id, f"the answer is no text: {answer.end if text else 'empty'}")

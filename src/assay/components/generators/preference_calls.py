@@ -1,4 +1,4 @@
-"""What answerers say to a prompt and what rankers say of it: the questions of `Preferences`, and its pairs."""
+"""Requests to the answerers and rankers of `Preferences`, and the pairs that result from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from assay.components.generators.prompts import asked_of, in_context
+from assay.components.generators.prompts import prompt_sample, with_context
 from assay.core.completions import HOPELESS, Completion, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError, did_you_mean
@@ -19,17 +19,17 @@ from assay.text.instructions.dialogues import conversation
 from assay.text.prompting.rankings import FIELDS, Ranking, pairwise, pointwise
 
 MADE_BY = "Preferences"
-Pair = tuple[int, int]
-"""Places of two answers among those to a prompt, the smaller one first."""
+AnswerPair = tuple[int, int]
+"""Indices of two answers to a prompt, in ascending order."""
 
 
 @dataclass(frozen=True)
 class Answerer:
-    """Who answers: a model, how it decodes, and what it is told before."""
+    """A model that answers prompts, its decoding, and its system message."""
 
     model: str
     decoding: Decoding = field(default_factory=lambda: Decoding("sample", max_tokens=128))
-    """One answer; its seed is not used, for every answer has its own."""
+    """Must give one answer. Its seed is ignored, as each answer has its own."""
     system: str = ""
 
     def __post_init__(self) -> None:
@@ -40,57 +40,57 @@ class Answerer:
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """A prompt, and what is asked of it."""
+class PreferencePrompt:
+    """A prompt that is answered and ranked."""
 
     fields: Mapping[str, str]
-    """Of the sample that it came from."""
+    """Fields of its sample."""
     asked: Sample
-    """What the randomness of its answers depends on, beside the run's seed."""
+    """Sample that the randomness of its answers depends on, with the seed of the run."""
 
     @property
     def blank(self) -> bool:
-        """Whether nothing is asked."""
+        """Whether the instruction is blank."""
         return not self.fields["instruction"].strip()
 
     def request(self, name: str, nth: int, answerer: Answerer, lab: Lab) -> TextRequest:
-        """Asks for the nth answer of an answerer."""
+        """Return the request for the nth answer of an answerer."""
         seed = lab.seed_of(self.asked, f"answer/{name}/{nth}")
         prompt = conversation(Sample(self.fields), system=answerer.system)
         return TextRequest(prompt, replace(answerer.decoding, seed=seed))
 
 
 @dataclass(frozen=True)
-class Said:
-    """One answer to a prompt."""
+class CandidateAnswer:
+    """An answer to a prompt."""
 
     name: str
-    """Of the answerer."""
+    """Name of the answerer."""
     text: str
     whole: bool = True
-    """Whether it ended by itself, and was not cut at max_tokens."""
+    """Whether the answer is complete, not truncated at max_tokens."""
     failed: str = ""
-    """Why the model gave none, where asking again may mend it."""
+    """Why the model gave no answer, if a retry may succeed."""
 
 
-def said(name: str, model: str, answered: Completion | NotCompleted) -> Said:
-    """An answer as it is compared; what was declined or withheld is an empty one.
+def candidate_answer(name: str, model: str, answered: Completion | NotCompleted) -> CandidateAnswer:
+    """Return the answer of a completion; a refusal or a withheld answer is empty.
 
     Raises:
-        ModelError: The budget is spent, or the service knows the key or the model not.
+        ModelError: The budget is spent, or the service rejects the key or the model.
     """
     if isinstance(answered, NotCompleted):
         if answered.lack in HOPELESS:
             raise fatal_error(model, answered.lack, answered.reason)
-        return Said(name, "", failed=answered.reason)
+        return CandidateAnswer(name, "", failed=answered.reason)
     answer = answered.answers[0]
     text = answer.text.strip() if answer.end in ("stop", "length") else ""
-    return Said(name, text, answer.end != "length")
+    return CandidateAnswer(name, text, answer.end != "length")
 
 
 @dataclass(frozen=True)
 class Rankers:
-    """Everybody who ranks."""
+    """All rankers: scorers of single answers, and judges of pairs."""
 
     rank: Mapping[str, Scorer]
     judges: Mapping[str, Scorer]
@@ -98,14 +98,14 @@ class Rankers:
 
     @property
     def all(self) -> dict[str, Scorer]:
-        """By name."""
+        """Rankers by name."""
         return {**self.rank, **self.judges}
 
     def check(self, margin_by: str) -> None:
-        """Refuses what cannot rank.
+        """Validate the rankers.
 
         Raises:
-            ValueError: There is none, a name stands twice or for nobody, or a scorer cannot say which of two is better.
+            ValueError: There is none, a name is duplicated or unknown, or a scorer cannot order two answers.
         """
         if not self.all:
             raise ValueError("Preferences.rank or Preferences.judges must name a ranker, both were empty.")
@@ -119,12 +119,14 @@ class Rankers:
             )
         for name, ranker in self.all.items():
             if compares_samples(ranker):
-                raise ValueError(f"Preferences cannot rank by {name!r}: it compares samples with one another.")
+                raise ValueError(f"Preferences cannot rank by {name!r}: it compares samples with each other.")
             if name in self.rank and ranker.scale.better == "neither":
-                raise ValueError(f"Preferences cannot rank by {name!r}: neither way of its scale is better.")
-        self._check_least()
+                raise ValueError(
+                    f"Preferences cannot rank by {name!r}: on its scale neither higher nor lower is better."
+                )
+        self._check_min_difference()
 
-    def _check_least(self) -> None:
+    def _check_min_difference(self) -> None:
         for name, least in self.min_difference.items():
             if name not in self.rank:
                 raise ValueError(
@@ -135,123 +137,131 @@ class Rankers:
                 raise ValueError(f"Preferences.min_difference[{name!r}] must be 0 or more, was {least}.")
 
     def open(self, lab: Lab) -> None:
-        """Has each look at nothing, which opens its model."""
+        """Score no samples, which opens the models."""
         for ranker in self.all.values():
             ranker.score([], lab)
 
-    def alone(self, prompt: Prompt, answer: str) -> Sample:
-        """What a pointwise ranker sees of an answer."""
-        return Sample({**in_context(Sample(prompt.fields), list(prompt.fields)), "text": answer}, made_by="answer")
+    def single_sample(self, prompt: PreferencePrompt, answer: str) -> Sample:
+        """Return the sample of an answer that a scorer of single answers gets."""
+        return Sample({**with_context(Sample(prompt.fields), list(prompt.fields)), "text": answer}, made_by="answer")
 
-    def beside(self, prompt: Prompt, first: str, second: str) -> Sample:
-        """What a judge sees of two answers."""
-        seen = in_context(Sample(prompt.fields), list(prompt.fields))
-        return Sample({**seen, "output_a": first, "output_b": second}, made_by="answers")
+    def pair_sample(self, prompt: PreferencePrompt, first: str, second: str) -> Sample:
+        """Return the sample of two answers that a judge gets."""
+        fields = with_context(Sample(prompt.fields), list(prompt.fields))
+        return Sample({**fields, "output_a": first, "output_b": second}, made_by="answers")
 
-    def opinions(self, wanted: Sequence[tuple[Prompt, Sequence[Said], Pair]], lab: Lab) -> list[dict[str, Ranking]]:
-        """What each ranker says of each two answers; nobody is asked twice about one answer."""
-        alone = {(prompt.asked.id, nth): (prompt, own[nth]) for prompt, own, pair in wanted for nth in pair}
-        samples = {place: self.alone(prompt, one.text) for place, (prompt, one) in alone.items()}
-        pairs = [self.beside(prompt, own[a].text, own[b].text) for prompt, own, (a, b) in wanted]
+    def opinions(
+        self, wanted: Sequence[tuple[PreferencePrompt, Sequence[CandidateAnswer], AnswerPair]], lab: Lab
+    ) -> list[dict[str, Ranking]]:
+        """Return the opinion of each ranker on each pair; each answer is scored once."""
+        single = {(prompt.asked.id, nth): (prompt, answers[nth]) for prompt, answers, pair in wanted for nth in pair}
+        samples = {key: self.single_sample(prompt, answer.text) for key, (prompt, answer) in single.items()}
+        pairs = [self.pair_sample(prompt, answers[a].text, answers[b].text) for prompt, answers, (a, b) in wanted]
         found: list[dict[str, Ranking]] = [{} for _ in wanted]
         for name, ranker in self.rank.items():
             outcomes = dict(
                 zip(samples, score_isolated(ranker, list(samples.values()), lab) if samples else (), strict=True)
             )
             for row, (prompt, _, (a, b)) in zip(found, wanted, strict=True):
-                row[name] = self._numbers(name, outcomes[prompt.asked.id, a], outcomes[prompt.asked.id, b])
+                row[name] = self._by_scores(name, outcomes[prompt.asked.id, a], outcomes[prompt.asked.id, b])
         for name, ranker in self.judges.items():
             for row, outcome in zip(found, score_isolated(ranker, pairs, lab) if pairs else (), strict=True):
-                row[name] = _worth(name, outcome)
+                row[name] = _by_judge(name, outcome)
         return found
 
-    def _numbers(self, name: str, first: Outcome, second: Outcome) -> Ranking:
-        lacking = [one for one in (first, second) if isinstance(one, Unscored)]
-        if lacking:
-            return _silent(min(lacking, key=lambda one: one.cause))
+    def _by_scores(self, name: str, first: Outcome, second: Outcome) -> Ranking:
+        unscored = [one for one in (first, second) if isinstance(one, Unscored)]
+        if unscored:
+            return _no_opinion(min(unscored, key=lambda one: one.cause))
         lower = self.rank[name].scale.better == "lower"
         return pointwise(
             _value(name, first), _value(name, second), lower=lower, least=self.min_difference.get(name, 0.0)
         )
 
     def models(self, lab: Lab) -> list[str]:
-        """References of the models that they ask, as far as they say so."""
-        return [model for ranker in self.all.values() for model in _asks_of(ranker, [], lab)]
+        """References of the models that the rankers send requests to, as far as they declare them."""
+        return [model for ranker in self.all.values() for model in _requests_of(ranker, [], lab)]
 
-    def asks(self, prompt: Prompt, answers: Sequence[str], lab: Lab) -> Iterator[tuple[str, TextRequest]]:
-        """What they would ask of a prompt's answers, with the model."""
-        alone = [self.alone(prompt, one) for one in answers]
-        beside = [self.beside(prompt, one, two) for one, two in combinations(answers, 2)]
-        for rankers, samples in ((self.rank, alone), (self.judges, beside)):
+    def asks(self, prompt: PreferencePrompt, answers: Sequence[str], lab: Lab) -> Iterator[tuple[str, TextRequest]]:
+        """Yield (model, request) for the ranking of a prompt's answers."""
+        singles = [self.single_sample(prompt, answer) for answer in answers]
+        pairs = [self.pair_sample(prompt, first, second) for first, second in combinations(answers, 2)]
+        for rankers, samples in ((self.rank, singles), (self.judges, pairs)):
             for ranker in rankers.values():
-                told = _asks_of(ranker, samples, lab)
-                yield from ((model, request) for model, requests in told.items() for request in requests)
+                by_model = _requests_of(ranker, samples, lab)
+                yield from ((model, request) for model, requests in by_model.items() for request in requests)
 
 
 FAILED = "failed: "
-"""Begins the reason of a ranker that may say more when it is asked again."""
+"""Prefix of the reason of a ranker that may succeed in a retry."""
 
 
-def _silent(outcome: Unscored) -> Ranking:
+def _no_opinion(outcome: Unscored) -> Ranking:
     return Ranking(why=f"{outcome.cause}: {outcome.reason}")
 
 
-def _worth(name: str, outcome: Outcome) -> Ranking:
+def _by_judge(name: str, outcome: Outcome) -> Ranking:
     if isinstance(outcome, Unscored):
-        return _silent(outcome)
-    worth = _value(name, outcome)
+        return _no_opinion(outcome)
+    value = _value(name, outcome)
     evidence = outcome.evidence if isinstance(outcome, Score) else {}
-    both = [evidence[order] for order in ("as given", "swapped") if order in evidence]
-    return pairwise(worth, (both[0], both[1]) if len(both) == 2 else None)
+    orders = [evidence[order] for order in ("as given", "swapped") if order in evidence]
+    return pairwise(value, (orders[0], orders[1]) if len(orders) == 2 else None)
 
 
 def _value(name: str, outcome: Outcome) -> float:
     if isinstance(outcome, Score):
         return outcome.value
-    raise RecipeError(f"Preferences cannot rank by {name!r}: it gives a {type(outcome).__name__} and no number.")
+    raise RecipeError(f"Preferences cannot rank by {name!r}: it returns a {type(outcome).__name__}, not a number.")
 
 
-def _asks_of(ranker: Scorer, samples: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
+def _requests_of(ranker: Scorer, samples: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
     return ranker.asks(samples, lab) if isinstance(ranker, SendsRequests) else {}
 
 
-def best_worst(compared: Mapping[Pair, Mapping[str, Ranking]]) -> Pair:
-    """The places of the answer that wins most comparisons and of that which loses most, the smaller place first.
+def best_and_worst(compared: Mapping[AnswerPair, Mapping[str, Ranking]]) -> AnswerPair:
+    """Return the indices of the answers with the most wins and with the most losses, in ascending order.
 
-    Each ranker's preference in each comparison counts one. Of equals the one that is better or worse by however little
-    is taken, and then the first as the best and the last as the worst.
+    Each preference of a ranker in a comparison counts one. Ties are broken by the sign of the difference, then by the
+    order: the first as the best, the last as the worst.
     """
-    places = sorted({place for pair in compared for place in pair})
-    standing = {place: [0, 0] for place in places}
-    for (first, second), said_of in compared.items():
-        for one in said_of.values():
-            surely = (one.prefers == "first") - (one.prefers == "second")
-            barely = (one.better > 0) - (one.better < 0)
-            for place, sign in ((first, 1), (second, -1)):
-                standing[place][0] += sign * surely
-                standing[place][1] += sign * barely
-    best = max(places, key=lambda place: (standing[place], -place))
-    worst = min((place for place in places if place != best), key=lambda place: (standing[place], -place))
+    indices = sorted({index for pair in compared for index in pair})
+    wins = {index: [0, 0] for index in indices}
+    for (first, second), opinions in compared.items():
+        for opinion in opinions.values():
+            preference = (opinion.prefers == "first") - (opinion.prefers == "second")
+            difference = (opinion.better > 0) - (opinion.better < 0)
+            for index, sign in ((first, 1), (second, -1)):
+                wins[index][0] += sign * preference
+                wins[index][1] += sign * difference
+    best = max(indices, key=lambda index: (wins[index], -index))
+    worst = min((index for index in indices if index != best), key=lambda index: (wins[index], -index))
     return min(best, worst), max(best, worst)
 
 
-def prompt_of(seed: Sample) -> Prompt:
-    """The prompt of a seed, which has the number of a pair too."""
+def prompt_of(seed: Sample) -> PreferencePrompt:
+    """Return the prompt of a seed."""
     fields = {name: value for name, value in seed.fields.items() if name != "pair" and isinstance(value, str)}
-    return Prompt(fields, asked_of(seed, seed.nth))
+    return PreferencePrompt(fields, prompt_sample(seed, seed.nth))
 
 
-def different(own: Sequence[Said]) -> list[int]:
-    """Places of answers that say something, the first of equal ones."""
+def distinct_answers(answers: Sequence[CandidateAnswer]) -> list[int]:
+    """Return the indices of answers that are not empty, the first of equal ones."""
     first: dict[str, int] = {}
-    for place, one in enumerate(own):
-        if one.text:
-            first.setdefault(one.text, place)
+    for index, answer in enumerate(answers):
+        if answer.text:
+            first.setdefault(answer.text, index)
     return list(first.values())
 
 
-def pair_of(seed: Sample, chosen: Said, rejected: Said, verdict: str, more: Mapping[str, str] | None = None) -> Sample:
-    """The pair that a seed becomes; `more` are fields that rankers fill."""
+def pair_of(
+    seed: Sample,
+    chosen: CandidateAnswer,
+    rejected: CandidateAnswer,
+    verdict: str,
+    more: Mapping[str, str] | None = None,
+) -> Sample:
+    """Return the pair of a seed; `more` are fields of the rankers."""
     whole = {True: "yes", False: "no"}
     fields = {
         **dict.fromkeys(FIELDS, ""),

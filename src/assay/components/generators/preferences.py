@@ -1,4 +1,4 @@
-"""Prompts to pairs of answers, of which rankers prefer one."""
+"""Generation of preference pairs: models answer prompts, and rankers prefer one of two answers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from assay.components.generators.preference_calls import (
     FAILED,
     MADE_BY,
     Answerer,
-    Pair,
-    Prompt,
+    AnswerPair,
+    CandidateAnswer,
+    PreferencePrompt,
     Rankers,
-    Said,
-    best_worst,
-    different,
+    best_and_worst,
+    candidate_answer,
+    distinct_answers,
     pair_of,
     prompt_of,
-    said,
 )
-from assay.components.generators.prompts import asked_of, read_texts
+from assay.components.generators.prompts import prompt_sample, read_texts
 from assay.core.completions import TextRequest
 from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
@@ -47,47 +47,48 @@ Pairs = Literal["best-worst", "all"]
 
 @dataclass(frozen=True)
 class Preferences:
-    """Has answerers answer each prompt, and rankers say of two answers which is better: the data of reward models.
+    """Generate preference pairs, the training data of reward models and DPO: answers to prompts, and their rankings.
 
-    Prompts are tasks or dialogues (`text.dialogues`). Each answerer gives `answers`, each with a seed of its own. With
-    "all" every two of a prompt's k answers are a pair, k (k - 1) / 2 in all; with "best-worst" a prompt gives one: of
-    its different answers that which wins most comparisons with the others, and that which loses most.
+    Prompts are tasks or dialogues (`text.instructions.dialogues`). Each answerer gives `answers`, each with its own
+    seed. With "all" every two of the k answers to a prompt are a pair, k (k - 1) / 2 in total. With "best-worst" a
+    prompt gives one pair: of its distinct answers the one with the most wins against the others, and the one with the
+    most losses.
 
-    `rank` are scorers that give each answer a number, such as EmbeddingCosine to a reference, a verifier or a reward
-    model: they see the prompt's fields, the answer as `text`, and as `context` what was said before and the input. A
-    difference below its `min_difference` is a tie. `judges` are scorers that compare `output_a` with
-    `output_b`, 0 to 1, such as PairJudge; they see the same. A judge whose two orders disagree is in conflict with
-    itself.
+    `rank` are scorers of single answers, such as EmbeddingCosine to a reference, a verifier or a reward model. They see
+    the fields of the prompt, the answer as `text`, and the earlier messages and the input as `context`. A difference
+    below `min_difference` is a tie. `judges` are scorers that compare `output_a` with `output_b`, 0 to 1, such as
+    PairJudge; they see the same fields. A judge that disagrees with itself when the order changes is in conflict.
 
-    Fields: those of the prompt; chosen and rejected; verdict, "" where rankers prefer `chosen`, else "tie", "conflict",
-    "equal", "missing" (an answer failed, was declined or is empty), "unranked" or "blank" (a prompt that asks nothing),
-    and then the two are only the first and the second answer; margin, by how much `chosen` is better, on the ranker's
-    scale where there is one or `margin_by` names one (below 0 where the others outvote it), else how many more rankers
-    prefer it, as a share; chosen_from and
-    rejected_from, names of answerers; ranked_by; rankings, what each ranker says, as JSON; chosen_whole and
-    rejected_whole, "no" where an answer was cut at max_tokens. The filter `ClearPreference` drops what has a verdict.
+    Fields: those of the prompt; chosen and rejected; verdict, "" if rankers prefer `chosen`, else "tie", "conflict",
+    "equal", "missing" (an answer failed, was a refusal or is empty), "unranked" or "blank" (a blank instruction), and
+    then the two are only the first and the second answer; margin, the difference on the scale of the only ranker or of
+    `margin_by` (negative if the others outvote it), else the difference of the fractions of rankers; chosen_from and
+    rejected_from, names of answerers; ranked_by; rankings, the opinion of each ranker as JSON; chosen_whole and
+    rejected_whole, "no" if an answer was truncated at max_tokens. The filter `ClearPreference` drops pairs with a
+    verdict.
 
-    What is asked of a prompt depends on its words, the run's seed and the answerers' names alone. Where no answerer
-    could be reached, or no ranker, it is a failure, and the next run asks again.
+    The requests about a prompt depend only on its words, the seed of the run and the names of the answerers. If no
+    answerer or no ranker could be reached, the pair is a failure, which the next run retries.
 
     Source: Ouyang et al. 2022, "Training language models to follow instructions with human feedback", section 3.5 (all
-    pairs of the k answers of a prompt). Where we differ: people rank there, and all of a prompt's answers at once.
+    pairs of the k answers of a prompt). Difference: there, humans rank all answers to a prompt at once.
     """
 
     prompts: Source
     answerers: Mapping[str, Answerer]
-    """By the name that `chosen_from` has: samples never hold the reference of a model."""
+    """Answerers by their name in `chosen_from`: samples never contain references of models."""
     rank: Mapping[str, Scorer] = field(default_factory=dict)
     judges: Mapping[str, Scorer] = field(default_factory=dict)
     min_difference: Mapping[str, float] = field(default_factory=dict)
-    """By name of a scorer in `rank`; 0 where it is not here, and then only equal numbers are a tie."""
+    """Minimum difference by name of a scorer in `rank`; 0 if it is missing here: only equal scores are then a tie."""
     answers: int = 1
     pairs: Pairs = "best-worst"
     agree: Agree = "all"
-    """How many rankers must prefer the same answer, of those who could say."""
+    """Whether all rankers with an opinion must prefer the same answer, or a majority of them."""
     margin_by: str = ""
+    """Ranker whose difference is the margin."""
     limit: int | None = None
-    """Prompts, the first ones of the source."""
+    """Number of prompts, the first ones of the source."""
 
     version: ClassVar[int] = 1
 
@@ -104,52 +105,52 @@ class Preferences:
 
     def _check_answerers(self) -> None:
         if "" in self.answerers:
-            raise ValueError("Preferences.answerers must each have a name, one was empty.")
+            raise ValueError("Preferences.answerers must each have a name, one name was empty.")
         if self._count < 2:
             raise ValueError(
-                f"Preferences must have two answers or more to a prompt, had {len(self.answerers)} answerers with "
+                f"Preferences must have at least two answers to a prompt, had {len(self.answerers)} answerers with "
                 f"{self.answers} each."
             )
         for name, one in self.answerers.items():
             if self.answers > 1 and one.decoding.strategy != "sample":
                 raise ValueError(
-                    f"Preferences.answerers[{name!r}].decoding must sample, as {self.answers} answers are wanted, was "
-                    f"{one.decoding.strategy!r}: they would all be the same."
+                    f"Preferences.answerers[{name!r}].decoding must sample to give {self.answers} answers, was "
+                    f"{one.decoding.strategy!r}: all answers would be equal."
                 )
 
     def listing(self) -> str:
-        """What `prompts` and the rankers say of the files that they read, so that others are gone on from anew."""
+        """Digest of the files that `prompts` and the rankers read."""
         readers = (self.prompts, *(ranker for _, ranker in sorted(self._rankers.all.items())))
         return "/".join(listing_of(one) for one in readers)
 
     def seeds(self) -> Sequence[Sample]:
-        """A prompt and the number of a pair for each pair.
+        """Return the prompt and the number of each pair.
 
         Raises:
             FieldError: A prompt has no instruction.
             UserError: As the source of prompts.
         """
-        before: Counter[str] = Counter()
+        earlier: Counter[str] = Counter()
         found = []
         for prompt in read_texts("Preferences.prompts", self.prompts)[: self.limit]:
             prompt.text("instruction")
             fields = {name: value for name, value in prompt.fields.items() if isinstance(value, str)}
-            asked = asked_of(prompt, 0).id
-            for nth in range(len(self._places) if self.pairs == "all" else 1):
-                found.append(Sample({**fields, "pair": str(nth)}, (prompt.id,), MADE_BY, before[asked]))
-            before[asked] += 1
+            asked = prompt_sample(prompt, 0).id
+            for nth in range(len(self._all_pairs) if self.pairs == "all" else 1):
+                found.append(Sample({**fields, "pair": str(nth)}, (prompt.id,), MADE_BY, earlier[asked]))
+            earlier[asked] += 1
         return found
 
     def rounds(self, seeds: Sequence[Sample]) -> Sequence[Sequence[Sequence[Sample]]]:
-        """One round; the pairs of a prompt are made together, so that its answers are made once."""
-        groups = [list(own) for _, own in groupby(seeds, key=lambda seed: (seed.parents, seed.nth))]
+        """Return one round; the pairs of a prompt stay together, so that its answers are generated once."""
+        groups = [list(group) for _, group in groupby(seeds, key=lambda seed: (seed.parents, seed.nth))]
         return [groups] if groups else []
 
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
-        """Reads every prompt as it will be asked, and has the rankers check what they will need.
+        """Parse all prompts, and check the preconditions of the rankers.
 
         Raises:
-            UserError: A dialogue's history is none, or a ranker sees something coming.
+            UserError: A dialogue's history is invalid, or a precondition of a ranker fails.
         """
         for seed in seeds:
             if not (prompt := prompt_of(seed)).blank:
@@ -159,11 +160,11 @@ class Preferences:
                 ranker.check(seeds, lab)
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
-        """The pairs.
+        """Return the pairs.
 
         Raises:
-            ModelError: The budget is spent, or a service knows the key or the model not; answers are kept.
-            RecipeError: A ranker gives no numbers.
+            ModelError: The budget is spent, or a service rejects the key or the model. Earlier answers are kept.
+            RecipeError: A ranker does not return numbers.
         """
         rankers = self._rankers
         if not seeds:
@@ -172,18 +173,18 @@ class Preferences:
             rankers.open(lab)
             return []
         prompts = {prompt.asked.id: prompt for prompt in map(prompt_of, seeds) if not prompt.blank}
-        given = self._answered(list(prompts.values()), lab)
+        by_prompt = self._answer(list(prompts.values()), lab)
         wanted = {
-            (key, pair): (prompts[key], own, pair)
+            (key, pair): (prompts[key], answers, pair)
             for seed in seeds
-            if (own := given.get(key := prompt_of(seed).asked.id)) is not None
-            for pair in self._compared(seed, own)
+            if (answers := by_prompt.get(key := prompt_of(seed).asked.id)) is not None
+            for pair in self._comparisons(seed, answers)
         }
         opinions = dict(zip(wanted, rankers.opinions(list(wanted.values()), lab), strict=True))
-        return [self._made(seed, given.get(prompt_of(seed).asked.id), opinions) for seed in seeds]
+        return [self._made(seed, by_prompt.get(prompt_of(seed).asked.id), opinions) for seed in seeds]
 
     def asks(self, seeds: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
-        """What `generate` would ask at most, by model: as if all answers were different and as long as they may be."""
+        """Return the requests of `generate` at most, by model: all answers are distinct and of maximal length."""
         models = (*(one.model for one in self.answerers.values()), *self._rankers.models(lab))
         found: dict[str, list[TextRequest]] = {model: [] for model in models}
         for prompt in {one.asked.id: one for one in map(prompt_of, seeds) if not one.blank}.values():
@@ -195,7 +196,7 @@ class Preferences:
         return found
 
     def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
-        """As long as the pairs can become: what is asked about them can be priced before there are any."""
+        """Return placeholder pairs of maximal length, to estimate the cost of requests about them."""
         chosen, rejected = sorted(self._longest, key=len)[-2:]
         rankers = sorted(self._rankers.all)
         fields = {
@@ -214,7 +215,7 @@ class Preferences:
 
     @property
     def _turns(self) -> list[tuple[str, int]]:
-        """(answerer, number of its answer) of each answer; whatever the order of answerers in a recipe."""
+        """(answerer, number of its answer) of each answer, independent of the order in a recipe."""
         return [(name, nth) for name in sorted(self.answerers) for nth in range(self.answers)]
 
     @property
@@ -222,7 +223,7 @@ class Preferences:
         return len(self.answerers) * self.answers
 
     @property
-    def _places(self) -> list[Pair]:
+    def _all_pairs(self) -> list[AnswerPair]:
         return list(combinations(range(self._count), 2))
 
     @property
@@ -232,62 +233,69 @@ class Preferences:
             for at, (name, _) in enumerate(self._turns)
         ]
 
-    def _answered(self, prompts: Sequence[Prompt], lab: Lab) -> dict[str, list[Said]]:
-        """The answers to each prompt, by what is asked."""
+    def _answer(self, prompts: Sequence[PreferencePrompt], lab: Lab) -> dict[str, list[CandidateAnswer]]:
+        """Return the answers to each prompt, by the id of its `asked`."""
         by_name = {}
         for name, one in self.answerers.items():
-            asked = [prompt.request(name, nth, one, lab) for prompt in prompts for nth in range(self.answers)]
-            made = lab.models.text_model(one.model).complete(asked) if asked else []
-            by_name[name] = [said(name, one.model, answered) for answered in made]
+            requests = [prompt.request(name, nth, one, lab) for prompt in prompts for nth in range(self.answers)]
+            completions = lab.models.text_model(one.model).complete(requests) if requests else []
+            by_name[name] = [candidate_answer(name, one.model, completion) for completion in completions]
         return {
             prompt.asked.id: [by_name[name][place * self.answers + nth] for name, nth in self._turns]
             for place, prompt in enumerate(prompts)
         }
 
-    def _compared(self, seed: Sample, own: Sequence[Said]) -> Iterator[Pair]:
-        """The answers that rankers look at, two and two."""
+    def _comparisons(self, seed: Sample, answers: Sequence[CandidateAnswer]) -> Iterator[AnswerPair]:
+        """Yield the pairs of answers to rank."""
         if self.pairs == "best-worst":
-            yield from combinations(different(own), 2)
+            yield from combinations(distinct_answers(answers), 2)
             return
-        first, second = self._places[int(seed.text("pair"))]
-        if own[first].text and own[second].text and own[first].text != own[second].text:
+        first, second = self._all_pairs[int(seed.text("pair"))]
+        if answers[first].text and answers[second].text and answers[first].text != answers[second].text:
             yield first, second
 
     def _made(
-        self, seed: Sample, own: Sequence[Said] | None, opinions: Mapping[tuple[str, Pair], dict[str, Ranking]]
+        self,
+        seed: Sample,
+        answers: Sequence[CandidateAnswer] | None,
+        opinions: Mapping[tuple[str, AnswerPair], dict[str, Ranking]],
     ) -> Made:
-        if own is None:
-            return pair_of(seed, Said("", ""), Said("", ""), BLANK)
-        if all(one.failed for one in own):
-            return Failure(seed.id, own[0].failed)
+        if answers is None:
+            return pair_of(seed, CandidateAnswer("", ""), CandidateAnswer("", ""), BLANK)
+        if all(one.failed for one in answers):
+            return Failure(seed.id, answers[0].failed)
         key = prompt_of(seed).asked.id
-        compared = {pair: opinions[key, pair] for pair in self._compared(seed, own)}
+        compared = {pair: opinions[key, pair] for pair in self._comparisons(seed, answers)}
         if not compared:
-            one, two = self._shown(seed, own)
-            return pair_of(seed, one, two, EQUAL if one.text and two.text else MISSING)
-        pair = best_worst(compared) if self.pairs == "best-worst" else next(iter(compared))
-        return self._ranked(seed, own[pair[0]], own[pair[1]], compared[pair])
+            first, second = self._unranked_pair(seed, answers)
+            return pair_of(seed, first, second, EQUAL if first.text and second.text else MISSING)
+        pair = best_and_worst(compared) if self.pairs == "best-worst" else next(iter(compared))
+        return self._ranked(seed, answers[pair[0]], answers[pair[1]], compared[pair])
 
-    def _shown(self, seed: Sample, own: Sequence[Said]) -> tuple[Said, Said]:
-        """Two answers that are not compared: of all answers, as far as there are, those that say something."""
+    def _unranked_pair(
+        self, seed: Sample, answers: Sequence[CandidateAnswer]
+    ) -> tuple[CandidateAnswer, CandidateAnswer]:
+        """Return two answers of a pair without a comparison, preferably not empty ones."""
         if self.pairs == "all":
-            first, second = self._places[int(seed.text("pair"))]
-            return own[first], own[second]
-        one, two = sorted(own, key=lambda one: not one.text)[:2]
-        return one, two
+            first, second = self._all_pairs[int(seed.text("pair"))]
+            return answers[first], answers[second]
+        first_answer, second_answer = sorted(answers, key=lambda one: not one.text)[:2]
+        return first_answer, second_answer
 
-    def _ranked(self, seed: Sample, one: Said, two: Said, said_of: Mapping[str, Ranking]) -> Made:
-        found = consensus(list(said_of.values()), self.agree)
-        if found == "unranked" and (why := [own.why for own in said_of.values() if own.why.startswith(FAILED)]):
+    def _ranked(
+        self, seed: Sample, first: CandidateAnswer, second: CandidateAnswer, opinions: Mapping[str, Ranking]
+    ) -> Made:
+        found = consensus(list(opinions.values()), self.agree)
+        if found == "unranked" and (why := [one.why for one in opinions.values() if one.why.startswith(FAILED)]):
             return Failure(seed.id, f"no ranker could say: {why[0].removeprefix(FAILED)}")
         if found == "second":
-            one, two, said_of = two, one, {name: own.turned for name, own in said_of.items()}
+            first, second, opinions = second, first, {name: one.turned for name, one in opinions.items()}
         verdict = "" if found in ("first", "second") else found
-        margin = "" if verdict else f"{self._margin(said_of) + 0.0:.6g}"  # no "-0"
-        ranked_by = ", ".join(name for name, own in sorted(said_of.items()) if own.says)
-        more = {"margin": margin, "ranked_by": ranked_by, "rankings": write_rankings(dict(sorted(said_of.items())))}
-        return pair_of(seed, one, two, verdict, more)
+        margin = "" if verdict else f"{self._margin(opinions) + 0.0:.6g}"  # no "-0"
+        ranked_by = ", ".join(name for name, one in sorted(opinions.items()) if one.says)
+        more = {"margin": margin, "ranked_by": ranked_by, "rankings": write_rankings(dict(sorted(opinions.items())))}
+        return pair_of(seed, first, second, verdict, more)
 
-    def _margin(self, said_of: Mapping[str, Ranking]) -> float:
-        by = self.margin_by or (next(iter(said_of)) if len(said_of) == 1 else "")
-        return said_of[by].better if by and said_of[by].says else net_preference(list(said_of.values()))
+    def _margin(self, opinions: Mapping[str, Ranking]) -> float:
+        by = self.margin_by or (next(iter(opinions)) if len(opinions) == 1 else "")
+        return opinions[by].better if by and opinions[by].says else net_preference(list(opinions.values()))

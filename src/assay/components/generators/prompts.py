@@ -1,15 +1,99 @@
-"""Prompts from a text source, for generators that plan their seeds from one."""
+"""Prompts of generators: from labels, templates and word lists, or from a text source."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import NoReturn
 
-from assay.core.errors import RecipeError
+from assay.core.errors import RecipeError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.text.instructions.dialogues import history_messages, transcript
+from assay.text.prompting.templates import fill, template_slots
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """A plan of `per_label` prompts for each label.
+
+    Template and words of a prompt depend only on the label and on the index of the prompt within its label, so more
+    prompts or more labels leave the existing ones unchanged.
+    """
+
+    labels: tuple[str, ...]
+    per_label: int
+    templates: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]]
+    """Names of a label in prompts; the label itself if it is missing here. A name listed twice is drawn twice as often.
+    """
+    slots: Mapping[str, tuple[str, ...]]
+    """Values of the other slots of the templates; "" leaves the slot empty."""
+
+    def check(self, owner: str) -> None:
+        """Validate the plan; messages name the component `owner`.
+
+        Raises:
+            ValueError: A label, template, word or number is missing or invalid.
+        """
+        self._check_labels(owner)
+        self._check_templates(owner)
+        if self.per_label < 1:
+            raise ValueError(f"{owner}.per_label must be at least 1, was {self.per_label}.")
+
+    def seeds(self, owner: str) -> list[Sample]:
+        """Return a label and a prompt for each index. Labels alternate, so a longer plan starts with the same seeds."""
+        return [
+            Sample({"label": label, "prompt": self.prompt(label, nth)}, made_by=owner, nth=nth)
+            for nth, label in product(range(self.per_label), self.labels)
+        ]
+
+    def prompt(self, label: str, nth: int) -> str:
+        """Return prompt `nth` of `label`."""
+        template = _pick(self.templates, f"template/{label}/{nth}")
+        chosen = {name: _pick(words, f"{name}/{label}/{nth}") for name, words in self.slots.items()}
+        return fill(template, {**chosen, "label": _pick(self.words.get(label, (label,)), f"word/{label}/{nth}")})
+
+    def _check_labels(self, owner: str) -> None:
+        if not self.labels:
+            raise ValueError(f"{owner}.labels must name at least one label, was empty.")
+        if twice := sorted({label for label in self.labels if self.labels.count(label) > 1}):
+            raise ValueError(f"{owner}.labels must be unique, duplicated: {', '.join(twice)}.")
+        for name, options in [*self.words.items(), *self.slots.items()]:
+            if not options:
+                raise ValueError(f"{owner}: {name!r} must have at least one word, was empty.")
+        for label in self.words:
+            if label not in self.labels:
+                raise ValueError(
+                    f"{owner}.words must have labels as keys, had {label!r}. {did_you_mean(label, self.labels)}"
+                )
+
+    def _check_templates(self, owner: str) -> None:
+        if not self.templates:
+            raise ValueError(f"{owner}.templates must have at least one template, was empty.")
+        if "label" in self.slots:
+            raise ValueError(f"{owner}.slots must not contain 'label', which is filled with the label.")
+        for template in self.templates:
+            try:
+                used = template_slots(template)
+            except ValueError as problem:
+                raise ValueError(
+                    f"{owner}.templates must be text with {{slots}}, was {template!r}: {problem}."
+                ) from None
+            if "label" not in used:
+                raise ValueError(f"{owner}.templates must each contain {{label}}, was {template!r}.")
+            for name in used:
+                if name not in (known := {"label", *self.slots}):
+                    hint = did_you_mean(name, known)
+                    raise ValueError(f"{owner}.templates must use known slots, was {{{name}}} in {template!r}. {hint}")
+
+
+def _pick(options: Sequence[str], key: str) -> str:
+    return options[int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % len(options)]
+
 
 ASKED = ("history", "instruction", "input")
 """Fields that make up a prompt, if a sample has them."""
@@ -44,7 +128,7 @@ def read_texts(owner: str, source: Source) -> list[Sample]:
     return list(source.read(Lab(0, closed, closed)))
 
 
-def asked_of(sample: Sample, nth: int) -> Sample:
+def prompt_sample(sample: Sample, nth: int) -> Sample:
     """Return a sample that identifies a prompt by its words and by the number of earlier equal prompts.
 
     The random seeds of its answers depend on it.
@@ -52,7 +136,7 @@ def asked_of(sample: Sample, nth: int) -> Sample:
     return Sample({name: sample.text(name) for name in ASKED if name in sample.fields}, made_by="prompt", nth=nth)
 
 
-def in_context(sample: Sample, fields: Sequence[str]) -> dict[str, str]:
+def with_context(sample: Sample, fields: Sequence[str]) -> dict[str, str]:
     """Return some fields of a prompt and `CONTEXT`, for rankers that look at a single text."""
-    given = sample.text("input") if "input" in sample.fields else ""
-    return {**{name: sample.text(name) for name in fields}, CONTEXT: transcript(history_messages(sample), given)}
+    input_text = sample.text("input") if "input" in sample.fields else ""
+    return {**{name: sample.text(name) for name in fields}, CONTEXT: transcript(history_messages(sample), input_text)}

@@ -142,8 +142,8 @@ class SelfInstruct:
     def rounds(self, seeds: Sequence[Sample]) -> Sequence[Sequence[Sequence[Sample]]]:
         """Return the seeds by round and call; a call is never split."""
         each = -(-self.per_round // self.per_call)
-        calls = [list(own) for _, own in groupby(seeds, key=lambda seed: seed.text("call"))]
-        return [list(own) for _, own in groupby(calls, key=lambda own: int(own[0].text("call")) // each)]
+        calls = [list(group) for _, group in groupby(seeds, key=lambda seed: seed.text("call"))]
+        return [list(group) for _, group in groupby(calls, key=lambda group: int(group[0].text("call")) // each)]
 
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
         """Read the tasks.
@@ -164,7 +164,7 @@ class SelfInstruct:
         if not seeds:
             return []
         asking = self._questions(lab)
-        pool = pool_of([task for own in asking.tasks.values() for task in own], lab.made, self.novelty)
+        pool = pool_of([task for group in asking.tasks.values() for task in group], lab.made, self.novelty)
         calls = {name: asking.call(name, pool) for name in dict.fromkeys(seed.text("call") for seed in seeds)}
         answers = self._ask(model, [asking.listing(call) for call in calls.values()])
         lists = {
@@ -173,11 +173,11 @@ class SelfInstruct:
         }
         drafts: Drafts = []
         for seed in seeds:
-            own = lists[name := seed.text("call")]
-            if isinstance(own, NotCompleted):
-                drafts.append(Failure(seed.id, own.reason))
+            group = lists[name := seed.text("call")]
+            if isinstance(group, NotCompleted):
+                drafts.append(Failure(seed.id, group.reason))
             else:
-                drafts.append(draft_of(seed, calls[name], own))
+                drafts.append(draft_of(seed, calls[name], group))
         drafts = self._step(model, drafts, asking.sorting, asking.sorted)
         return [sample_of(one) for one in self._step(model, drafts, asking.solving, asking.solved)]
 
@@ -189,18 +189,20 @@ class SelfInstruct:
         if not seeds:
             return {self.model: []}
         asking = self._questions(lab)
-        longest = [sorted(own, key=lambda one: len(one.instruction))[-self._shown :] for own in asking.tasks.values()]
-        found = []
-        for own in (list(own) for _, own in groupby(seeds, key=lambda seed: seed.text("call"))):
-            calls = [Call(plan_of(own[0].text("call")), tuple(some)) for some in longest]
-            found.append(max(map(asking.listing, calls), key=size_of))
-            each = -(-self.decoding.max_tokens // len(own))
-            for seed in own:
+        longest = [
+            sorted(group, key=lambda one: len(one.instruction))[-self._shown :] for group in asking.tasks.values()
+        ]
+        results = []
+        for group in (list(group) for _, group in groupby(seeds, key=lambda seed: seed.text("call"))):
+            calls = [Call(plan_of(group[0].text("call")), tuple(some)) for some in longest]
+            results.append(max(map(asking.listing, calls), key=size_of))
+            each = -(-self.decoding.max_tokens // len(group))
+            for seed in group:
                 drafts = [Draft(seed, call, placeholder_text(each, int(seed.id, 16))) for call in calls]
-                found.append(max(map(asking.sorting, drafts), key=size_of))
+                results.append(max(map(asking.sorting, drafts), key=size_of))
                 both = [replace(draft, classification=kind) for draft in drafts for kind in (True, False)]
-                found.append(max(map(asking.solving, both), key=size_of))
-        return {self.model: found}
+                results.append(max(map(asking.solving, both), key=size_of))
+        return {self.model: results}
 
     def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
         """Return placeholder samples of maximal length, to estimate the cost of requests about them."""
@@ -231,24 +233,24 @@ class SelfInstruct:
         read: Callable[[Draft, Answer], Draft],
     ) -> Drafts:
         """Send a request about each draft that is not rejected, and parse the answers."""
-        going = [nth for nth, one in enumerate(drafts) if isinstance(one, Draft) and not one.rejected]
-        asked = [draft for nth in going if isinstance(draft := drafts[nth], Draft)]
-        found = list(drafts)
-        for nth, draft, answer in zip(going, asked, self._ask(model, list(map(ask, asked))), strict=True):
+        active = [nth for nth, one in enumerate(drafts) if isinstance(one, Draft) and not one.rejected]
+        asked = [draft for nth in active if isinstance(draft := drafts[nth], Draft)]
+        results = list(drafts)
+        for nth, draft, answer in zip(active, asked, self._ask(model, list(map(ask, asked))), strict=True):
             if isinstance(answer, NotCompleted):
-                found[nth] = Failure(draft.seed.id, answer.reason)
+                results[nth] = Failure(draft.seed.id, answer.reason)
             else:
-                found[nth] = read(draft, answer)
-        return found
+                results[nth] = read(draft, answer)
+        return results
 
     def _ask(self, model: TextModel, requests: Sequence[TextRequest]) -> list[Answer | NotCompleted]:
         """Return the answer to each request, or why there is none; raise if a retry could not help."""
-        found: list[Answer | NotCompleted] = []
+        results: list[Answer | NotCompleted] = []
         for made in model.complete(requests) if requests else ():
             if isinstance(made, NotCompleted) and made.lack in HOPELESS:
                 raise fatal_error(self.model, made.lack, made.reason)
-            found.append(answer_of(made, certain=model.means.reproducible))
-        return found
+            results.append(answer_of(made, certain=model.means.reproducible))
+        return results
 
 
 _LEAST = (

@@ -77,16 +77,16 @@ class Call:
 
     plan: Sample
     """Sample that the randomness of the call depends on, with the seed of the run."""
-    shown: tuple[ExampleTask, ...]
+    examples: tuple[ExampleTask, ...]
 
     @property
     def language(self) -> str:
         """Language of all tasks that are shown."""
-        return self.shown[0].language
+        return self.examples[0].language
 
     @property
     def words(self) -> TaskWording:
-        """TaskWording of the prompt."""
+        """Wording of the prompt."""
         return task_wording(self.language)
 
 
@@ -125,32 +125,32 @@ class Pool:
 
     def __init__(self, human: Sequence[ExampleTask], made: Sequence[ExampleTask], novelty: float) -> None:
         self._novelty = NoveltyRule(novelty)
-        self._held = NoveltyFilter(self._novelty)
-        self._held.add_references(task.instruction for task in human)
-        kept = self._held.add_all(task.instruction for task in made)
+        self._filter = NoveltyFilter(self._novelty)
+        self._filter.add_references(task.instruction for task in human)
+        kept = self._filter.add_all(task.instruction for task in made)
         self._made = tuple(task for task, one in zip(made, kept, strict=True) if one.kept)
 
-    def shown(self, tasks: Sequence[ExampleTask], human: int, machine: int, rng: random.Random) -> list[ExampleTask]:
+    def sample(self, tasks: Sequence[ExampleTask], human: int, machine: int, rng: random.Random) -> list[ExampleTask]:
         """Sample `human` of `tasks` and `machine` generated ones of the same language, shuffled.
 
         Human-written tasks replace missing generated ones.
         """
-        own = [task for task in self._made if task.language == tasks[0].language]
-        chosen = rng.sample(own, min(machine, len(own)))
+        generated = [task for task in self._made if task.language == tasks[0].language]
+        chosen = rng.sample(generated, min(machine, len(generated)))
         chosen += rng.sample(tasks, human + machine - len(chosen))
         rng.shuffle(chosen)
         return chosen
 
-    def judged(self, instructions: Sequence[str]) -> list[str]:
+    def broken_rules(self, instructions: Sequence[str]) -> list[str]:
         """Return the rule that each instruction breaks, or "".
 
         The rules are those of form, and novelty against the pool and against earlier instructions.
         """
         broken = [next(iter(broken_instruction_rules(one)), "") for one in instructions]
-        fresh = self._held.check(instructions)
-        own = NoveltyFilter(self._novelty)
+        fresh = self._filter.check(instructions)
+        within = NoveltyFilter(self._novelty)
         return [
-            rule or ("" if one.kept and own.add(text).kept else NOT_NOVEL)
+            rule or ("" if one.kept and within.add(text).kept else NOT_NOVEL)
             for text, rule, one in zip(instructions, broken, fresh, strict=True)
         ]
 
@@ -167,45 +167,45 @@ class TaskPrompts:
         """Return the call of that name with the tasks that it shows, all of one language."""
         plan = plan_of(name)
         rng = self.lab.rng(plan, "tasks")
-        (tasks,) = rng.choices(list(self.tasks.values()), [len(some) for some in self.tasks.values()])
-        return Call(plan, tuple(pool.shown(tasks, self.settings.human, self.settings.machine, rng)))
+        (tasks,) = rng.choices(list(self.tasks.values()), [len(members) for members in self.tasks.values()])
+        return Call(plan, tuple(pool.sample(tasks, self.settings.human, self.settings.machine, rng)))
 
     def listing(self, call: Call) -> TextRequest:
         """Return the request for a list of instructions."""
-        own = self.settings
-        prompt = list_prompt([one.instruction for one in call.shown], own.per_call, call.words, own.layout)
-        stop = list_stop(len(call.shown), own.per_call, call.words, own.layout)
-        return TextRequest(prompt, _decoding(own.decoding, self.lab.seed_of(call.plan, "list"), *stop))
+        settings = self.settings
+        prompt = list_prompt([one.instruction for one in call.examples], settings.per_call, call.words, settings.layout)
+        stop = list_stop(len(call.examples), settings.per_call, call.words, settings.layout)
+        return TextRequest(prompt, _decoding(settings.decoding, self.lab.seed_of(call.plan, "list"), *stop))
 
     def listed(self, answer: Answer, pool: Pool) -> Items:
         """Return the instructions of an answer, each with the rule that it breaks."""
         found = parse_instructions(answer.text, continues=self.settings.layout == "plain")[: self.settings.per_call]
-        judged = pool.judged([one.text for one in found])
+        rules = pool.broken_rules([one.text for one in found])
         cut = [answer.end == "length" and not one.complete for one in found]
-        return [(one.text, CUT_OFF if gone else rule) for one, gone, rule in zip(found, cut, judged, strict=True)]
+        return [(one.text, CUT_OFF if gone else rule) for one, gone, rule in zip(found, cut, rules, strict=True)]
 
     def sorting(self, draft: Draft) -> TextRequest:
         """Return the request whether a task is a classification."""
-        language, own = draft.call.language, self.settings
+        language, settings = draft.call.language, self.settings
         rng = self.lab.rng(plan_of(""), f"sorted/{language}")
-        examples = few_shot(self.tasks[language], own.yes, own.no, rng)
-        prompt = sort_prompt(draft.instruction, examples, draft.call.words, own.solving_layout)
-        return TextRequest(prompt, _decoding(SORTING, 0, "\n") if own.solving_layout == "plain" else SORTING)
+        examples = few_shot(self.tasks[language], settings.yes, settings.no, rng)
+        prompt = sort_prompt(draft.instruction, examples, draft.call.words, settings.solving_layout)
+        return TextRequest(prompt, _decoding(SORTING, 0, "\n") if settings.solving_layout == "plain" else SORTING)
 
     def sorted(self, draft: Draft, answer: Answer) -> Draft:
         """Return the draft with the answer to that; an unreadable answer counts as no."""
-        said = extract_yes_no(answer.text, continues=True)
-        return replace(draft, classification=said is not None and said.value == "yes")
+        extracted = extract_yes_no(answer.text, continues=True)
+        return replace(draft, classification=extracted is not None and extracted.value == "yes")
 
     def solving(self, draft: Draft) -> TextRequest:
         """Return the request for an instance: input first, or label first for a classification."""
-        kind, language, own = bool(draft.classification), draft.call.language, self.settings
-        yes, no = (own.shots, 0) if kind else (0, own.shots)
+        kind, language, settings = bool(draft.classification), draft.call.language, self.settings
+        yes, no = (settings.shots, 0) if kind else (0, settings.shots)
         examples = few_shot(self.tasks[language], yes, no, self.lab.rng(plan_of(""), f"solved/{language}/{kind}"))
         render = label_prompt if kind else solve_prompt
-        prompt = render(draft.instruction, examples, draft.call.words, own.solving_layout)
+        prompt = render(draft.instruction, examples, draft.call.words, settings.solving_layout)
         seed = self.lab.seed_of(draft.seed, "instance")
-        return TextRequest(prompt, _decoding(own.solving, seed, f"\n{draft.call.words.task}:"))
+        return TextRequest(prompt, _decoding(settings.solving, seed, f"\n{draft.call.words.task}:"))
 
     def solved(self, draft: Draft, answer: Answer) -> Draft:
         """Return the draft with its instance, or rejected by the rule that the instance breaks."""
@@ -248,7 +248,7 @@ def sample_of(draft: Draft | Failure) -> Sample | Failure:
     """Return the sample of a finished draft."""
     if isinstance(draft, Failure):
         return draft
-    parents = (draft.seed.id, *(one.id for one in draft.call.shown))
+    parents = (draft.seed.id, *(one.id for one in draft.call.examples))
     return Sample({**draft.seed.fields, **draft.fields}, parents, MADE_BY)
 
 
@@ -291,25 +291,25 @@ def of_language(tasks: Sequence[ExampleTask], language: str, least: int) -> dict
         RecipeError: There are fewer.
     """
     known = sorted({task.language for task in tasks})
-    wanted = known if language == "any" else [language]
-    found = {one: tuple(task for task in tasks if task.language == one) for one in wanted}
-    for one, own in found.items():
-        if len(own) < least:
-            named = f" in {one!r}" if one else ""
+    selected = known if language == "any" else [language]
+    by_language = {name: tuple(task for task in tasks if task.language == name) for name in selected}
+    for name, members in by_language.items():
+        if len(members) < least:
+            suffix = f" in {name!r}" if name else ""
             raise RecipeError(
-                f"SelfInstruct shows {least} tasks in a call, but there are only {len(own)}{named}.",
+                f"SelfInstruct shows {least} tasks in a call, but there are only {len(members)}{suffix}.",
                 hint=f"Add tasks, or lower 'human' or 'machine'. Languages: {', '.join(known) or 'none'}.",
             )
-    if not found:
+    if not by_language:
         raise RecipeError("SelfInstruct.tasks has no task.", hint="A task has an instruction and an output.")
-    return found
+    return by_language
 
 
 def pool_of(human: Sequence[ExampleTask], made: Sequence[Sample], novelty: float) -> Pool:
     """Return the pool of a round, which all its parts share."""
     good = (sample for sample in made if _is_good(sample))
-    own = (ExampleTask(one.id, one.text("instruction"), language=one.text("language")) for one in good)
-    return _pool_of(tuple(human), tuple(own), novelty)
+    examples = (ExampleTask(one.id, one.text("instruction"), language=one.text("language")) for one in good)
+    return _pool_of(tuple(human), tuple(examples), novelty)
 
 
 @lru_cache(maxsize=1)

@@ -6,11 +6,8 @@ from assay.components.scorers.contamination.embedding_overlap import EmbeddingOv
 from assay.components.scorers.contamination.ngram_overlap import NgramOverlap
 from assay.components.scorers.contamination.rouge_novelty import RougeNovelty
 from assay.components.scorers.image.block_list import BlockList
-from assay.components.scorers.image.classifier_agreement import ClassifierAgreement
-from assay.components.scorers.image.clip_match import ClipMatch
-from assay.components.scorers.image.clip_score import ClipScore
-from assay.components.scorers.image.image_embedding import ImageEmbedding
-from assay.components.scorers.image.image_safety import ImageSafety
+from assay.components.scorers.image.classifiers import ClassifierAgreement, ImageSafety
+from assay.components.scorers.image.clip import ClipMatch, ClipScore, ImageEmbedding
 from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
 from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
 from assay.components.scorers.language_model.judge import Judge
@@ -18,17 +15,12 @@ from assay.components.scorers.language_model.machine_text import Binoculars, Fas
 from assay.components.scorers.language_model.pair_judge import PairJudge
 from assay.components.scorers.language_model.perplexity import Perplexity
 from assay.components.scorers.language_model.reward import Reward
-from assay.components.scorers.reference.bleu import Bleu
-from assay.components.scorers.reference.chrf import ChrF
-from assay.components.scorers.reference.embedding_cosine import EmbeddingCosine
-from assay.components.scorers.reference.rouge import Rouge
-from assay.components.scorers.text.harmless import Harmless
+from assay.components.scorers.reference.metrics import Bleu, ChrF, EmbeddingCosine, Rouge
+from assay.components.scorers.text.embeddings import LabelMatch, TextEmbedding
 from assay.components.scorers.text.human_votes import HumanVotes
-from assay.components.scorers.text.label_match import LabelMatch
 from assay.components.scorers.text.language import Language
 from assay.components.scorers.text.privacy import PersonalData, Secrets
-from assay.components.scorers.text.refusal import Refusal
-from assay.components.scorers.text.text_embedding import TextEmbedding
+from assay.components.scorers.text.refusals import Harmless, Refusal
 from assay.components.scorers.text.toxicity import Toxicity
 from assay.core.roles import Scorer
 

@@ -42,7 +42,7 @@ class Hyperparameters:
 
 
 @dataclass(frozen=True)
-class Network:
+class ImageNetwork:
     """A model and its image processor."""
 
     model: Any
@@ -51,7 +51,7 @@ class Network:
     """Whether only the head is trained."""
 
 
-def load_network(reference: str, labels: Sequence[str], size: int | None, *, freeze: bool) -> Network:
+def load_network(reference: str, labels: Sequence[str], size: int | None, *, freeze: bool) -> ImageNetwork:
     """Load a checkpoint with a new head, or make a random ResNet-18; uses torch's global random state.
 
     Raises:
@@ -59,7 +59,7 @@ def load_network(reference: str, labels: Sequence[str], size: int | None, *, fre
     """
     names: dict[str, Any] = {"id2label": dict(enumerate(labels)), "label2id": {n: i for i, n in enumerate(labels)}}
     if reference == "random":
-        return Network(_resnet18(names), _plain_processor(size or RANDOM_SIZE), frozen=False)
+        return ImageNetwork(_resnet18(names), _plain_processor(size or RANDOM_SIZE), frozen=False)
     network = _checkpoint(reference, names)
     body = set(network.model.base_model.modules())
     for module in network.model.modules():
@@ -73,12 +73,12 @@ def load_network(reference: str, labels: Sequence[str], size: int | None, *, fre
     return replace(network, frozen=freeze)
 
 
-def _checkpoint(reference: str, names: dict[str, Any]) -> Network:
+def _checkpoint(reference: str, names: dict[str, Any]) -> ImageNetwork:
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
     checkpoint = locate(reference)
 
-    def load(local: bool) -> Network:
+    def load(local: bool) -> ImageNetwork:
         model = AutoModelForImageClassification.from_pretrained(
             checkpoint.location,
             num_labels=len(names["id2label"]),
@@ -89,7 +89,7 @@ def _checkpoint(reference: str, names: dict[str, Any]) -> Network:
             **names,
         )
         processor = AutoImageProcessor.from_pretrained(checkpoint.location, local_files_only=local, backend="pil")
-        return Network(model.float(), processor, frozen=False)
+        return ImageNetwork(model.float(), processor, frozen=False)
 
     network = fetch(checkpoint, load)
     if (channels := getattr(network.model.config, "num_channels", 3)) != 3:
@@ -124,7 +124,7 @@ def _resize(processor: Any, size: int) -> None:
         processor.crop_pct = 1.0
 
 
-def preprocess(images: Sequence[Pixels], network: Network) -> torch.Tensor:
+def preprocess(images: Sequence[Pixels], network: ImageNetwork) -> torch.Tensor:
     """Resize images once, before all steps. Shape: (n, 3, height, width), uint8."""
     import torch
     from PIL import Image
@@ -175,7 +175,7 @@ def batches(count: int, size: int, steps: int, seed: int) -> Iterator[npt.NDArra
 
 
 def fit(
-    network: Network, pixels: torch.Tensor, targets: torch.Tensor, settings: Hyperparameters, lab: Lab
+    network: ImageNetwork, pixels: torch.Tensor, targets: torch.Tensor, settings: Hyperparameters, lab: Lab
 ) -> list[tuple[int, float, float]]:
     """Train the model in place; rows of (step, loss, learning rate).
 
@@ -212,7 +212,7 @@ def fit(
     return history
 
 
-def normalizer(network: Network, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+def normalizer(network: ImageNetwork, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
     """The processor's normalization of images in [0, 1]."""
     import torch
 
@@ -224,7 +224,7 @@ def normalizer(network: Network, device: torch.device) -> Callable[[torch.Tensor
     return lambda images: (images - mean) / deviation
 
 
-def save_network(network: Network, folder: Path) -> None:
+def save_network(network: ImageNetwork, folder: Path) -> None:
     """Save model and processor, without the progress bar of transformers."""
     from transformers.utils import logging
 

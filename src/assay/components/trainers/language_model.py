@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.models.loading import Placement, fetch, load_whole
+from assay.models.loading import Placement, fetch, load_pretrained
 from assay.models.references import Checkpoint
 from assay.models.text.gguf import F16_FILE, write_f16
 from assay.models.text.transformers_model import check_kind
@@ -31,7 +31,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
     check_kind(checkpoint)
     return fetch(
         checkpoint,
-        lambda local: load_whole(AutoModelForCausalLM, checkpoint, Placement("cpu", "float32"), local=local),
+        lambda local: load_pretrained(AutoModelForCausalLM, checkpoint, Placement("cpu", "float32"), local=local),
     )
 
 

@@ -17,7 +17,7 @@ from assay.core.lab import Lab
 from assay.core.model_kinds import Matrix
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
-from assay.models.text.classifier import save_head
+from assay.models.text.classifiers import save_head
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The small models that assay carries, with a card each."""
+"""Small models that are shipped with assay, each with a model card."""

@@ -1,7 +1,7 @@
-"""What runs a sentence encoder: a network of transformers on any device, or the same one by OpenVINO on a CPU.
+"""Sentence encoder networks: transformers on any device, or OpenVINO on a CPU.
 
-A network is given texts in tiles of fixed shapes. Kernels are chosen by shape, and another kernel adds in another
-order: so a row of a tile comes out the same whatever stands in its other rows.
+Batches have fixed shapes. Libraries choose kernels by shape, and kernels differ in the order of summation. With fixed
+shapes a row does not depend on the other rows of its batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.core.errors import ModelError
-from assay.models.conversions import digest_of, made_once
+from assay.models.caches import build_once, digest_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,40 +25,40 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
 
 FORMAT = 1
-"""Of what lies in the cache: goes up when the conversion changes."""
+"""Version of the cached conversion. Increase it when the conversion changes."""
 STREAMS = 16
-"""At most; each takes memory of its own."""
-PROBED = ((1, 1), (2, 7), (3, 20))
-"""Shapes, other than the traced one, in which a converted network must give what the original gives."""
+"""Maximum number of inference streams; each allocates memory."""
+CHECKED_SHAPES = ((1, 1), (2, 7), (3, 20))
+"""(rows, width): shapes, other than the traced one, in which a converted network is compared with the original."""
 PRECISIONS = {"bfloat16": "bf16", "float32": "f32"}
 
 
 @dataclass(frozen=True)
-class Tile:
-    """Texts of like length in one call."""
+class TokenBatch:
+    """Token ids of texts of similar length, padded to one width."""
 
     ids: Ids
     """(rows, width) tokens."""
     mask: Ids
-    """(rows, width): 1 where a token is the text's own."""
+    """(rows, width): 1 for tokens, 0 for padding."""
 
 
-class Network(Protocol):
-    """Means over tokens, of tiles."""
+class EncoderNetwork(Protocol):
+    """Network that computes mean-pooled embeddings of token batches."""
 
     how: str
     """Backend and precision, such as "openvino bfloat16"."""
     dimensions: int
     tokens: int
-    """In a tile: more are no faster, and fewer waste less where a tile is not full."""
+    """Tokens in a batch. Larger batches are no faster, and waste more where they are not full."""
 
-    def means(self, tiles: Iterable[Tile]) -> Iterator[Matrix]:
-        """(rows, dimensions) for each tile, in order: the mean of the last layer over tokens, scaled to length 1."""
+    def means(self, batches: Iterable[TokenBatch]) -> Iterator[Matrix]:
+        """(rows, dimensions) for each batch, in order: mean of the last layer over tokens, scaled to unit length."""
         ...
 
 
 class HfNetwork:
-    """A model of transformers."""
+    """Encoder of transformers."""
 
     def __init__(self, model: Any) -> None:
         """Wraps a loaded encoder."""
@@ -67,24 +67,24 @@ class HfNetwork:
         self.dimensions = int(model.config.hidden_size)
         self.tokens = 256 if model.device.type == "cpu" else 8192
 
-    def means(self, tiles: Iterable[Tile]) -> Iterator[Matrix]:
-        """See `Network`."""
+    def means(self, batches: Iterable[TokenBatch]) -> Iterator[Matrix]:
+        """See `EncoderNetwork`."""
         import torch
 
-        for tile in tiles:
-            ids, mask = (torch.from_numpy(part).to(self.model.device) for part in (tile.ids, tile.mask))
+        for batch in batches:
+            ids, mask = (torch.from_numpy(part).to(self.model.device) for part in (batch.ids, batch.mask))
             with torch.inference_mode():
                 hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-                own = mask.unsqueeze(-1)
-                mean = (hidden * own).sum(1) / own.sum(1).clamp(min=1)
+                weights = mask.unsqueeze(-1)
+                mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
                 yield torch.nn.functional.normalize(mean, dim=1).cpu().numpy()
 
 
 class OpenVinoNetwork:
-    """A converted model. Each tile is computed by one thread, so that their number changes nothing."""
+    """Converted encoder. One thread computes a batch, so that the number of threads does not change results."""
 
     def __init__(self, folder: Path, reference: str, dtype: str, threads: int) -> None:
-        """Loads what `converted` left; `dtype` is "bfloat16", "float32", or "auto" for what the processor has.
+        """Load a folder of `convert_encoder`; `dtype` is "bfloat16", "float32", or "auto" for the processor's best.
 
         Raises:
             ModelError: OpenVINO cannot read it.
@@ -105,41 +105,41 @@ class OpenVinoNetwork:
             compiled = core.compile_model(str(folder / "model.xml"), "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"Model {reference!r} cannot be opened by OpenVINO: {error}") from error
-        # A processor without bfloat16 may be asked for it and compute otherwise, so it is asked what it does.
-        ran = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.how = f"openvino {next((name for name, short in PRECISIONS.items() if short == ran), ran)}"
+        # A processor without bfloat16 accepts the hint and uses another precision, so read back what it uses.
+        used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.how = f"openvino {next((name for name, short in PRECISIONS.items() if short == used), used)}"
         self.dimensions = int(compiled.output(0).partial_shape[2].get_length())
         self.tokens = 256
         self._queue = openvino.AsyncInferQueue(compiled, streams)
-        self._found: dict[int, Matrix] = {}
-        self._queue.set_callback(self._pooled)
+        self._results: dict[int, Matrix] = {}
+        self._queue.set_callback(self._pool)
 
-    def means(self, tiles: Iterable[Tile]) -> Iterator[Matrix]:
-        """See `Network`.
+    def means(self, batches: Iterable[TokenBatch]) -> Iterator[Matrix]:
+        """See `EncoderNetwork`.
 
         Raises:
-            ModelError: OpenVINO failed under way.
+            ModelError: OpenVINO failed.
         """
-        self._found.clear()
+        self._results.clear()
         count = 0
         try:
-            for tile in tiles:
-                self._queue.start_async({0: tile.ids, 1: tile.mask}, (count, tile.mask))
+            for batch in batches:
+                self._queue.start_async({0: batch.ids, 1: batch.mask}, (count, batch.mask))
                 count += 1
             self._queue.wait_all()
         except RuntimeError as error:
-            hint = f"Ask transformers:{self._reference}."
-            raise ModelError(f"OpenVINO failed under way: {str(error).splitlines()[-1]}", hint=hint) from error
+            hint = f"Use transformers:{self._reference}."
+            raise ModelError(f"OpenVINO failed: {str(error).splitlines()[-1]}", hint=hint) from error
         for nth in range(count):
-            yield self._found.pop(nth)
+            yield self._results.pop(nth)
 
-    def _pooled(self, request: Any, place: tuple[int, Ids]) -> None:
+    def _pool(self, request: Any, batch: tuple[int, Ids]) -> None:
         import numpy as np
 
-        nth, mask = place
-        own = mask[:, :, None].astype(np.float32)
-        mean = (request.get_output_tensor(0).data * own).sum(1) / np.maximum(own.sum(1), 1)
-        self._found[nth] = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+        nth, mask = batch
+        weights = mask[:, :, None].astype(np.float32)
+        mean = (request.get_output_tensor(0).data * weights).sum(1) / np.maximum(weights.sum(1), 1)
+        self._results[nth] = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
 
 
 def available() -> bool:
@@ -147,13 +147,13 @@ def available() -> bool:
     return find_spec("openvino") is not None
 
 
-def converted(folder: Path, model: Any, reference: str) -> Path:
-    """The folder of the cache with the encoder in `folder` for OpenVINO; converts it where that was not done yet.
+def convert_encoder(folder: Path, model: Any, reference: str) -> Path:
+    """Return the cache folder with the encoder in `folder` converted for OpenVINO; convert it once.
 
-    `model` gives the loaded encoder, where it is needed: a second and a gigabyte are saved where it is not.
+    `model` loads the encoder. It is called only for a conversion, as loading takes a second and a gigabyte.
 
     Raises:
-        ModelError: It cannot be converted, or gives other numbers then.
+        ModelError: The encoder cannot be converted, or the converted one computes other numbers.
     """
     digest = digest_of([folder / "config.json", *sorted(folder.glob("*.safetensors"))])
 
@@ -161,11 +161,11 @@ def converted(folder: Path, model: Any, reference: str) -> Path:
         target.mkdir()
         _convert(model(), target / "model.xml", reference)
 
-    return made_once(f"{folder.name}-{digest[:16]}-openvino-{FORMAT}", make)
+    return build_once(f"{folder.name}-{digest[:16]}-openvino-{FORMAT}", make)
 
 
 def _convert(model: Any, target: Path, reference: str) -> None:
-    """Straight to OpenVINO's frontend: `openvino.convert_model` would report each conversion to its makers."""
+    """Convert with OpenVINO's frontend: `openvino.convert_model` would send telemetry."""
     import openvino
     import torch
     from openvino.frontend import FrontEndManager
@@ -177,29 +177,31 @@ def _convert(model: Any, target: Path, reference: str) -> None:
             self.model = model
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            found = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            assert isinstance(found, torch.Tensor)
-            return found
+            hidden = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            assert isinstance(hidden, torch.Tensor)
+            return hidden
 
     network = Hidden().eval()
-    hint = f"Ask transformers:{reference}."
+    hint = f"Use transformers:{reference}."
     try:
         with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")  # of the tracer: what it warns of is looked at below
+            warnings.simplefilter("ignore")  # of the tracer; `_same_outputs` checks the result
             decoder = TorchScriptPythonDecoder(network, example_input=_example(model, 2, 12))
             frontend = FrontEndManager().load_by_framework("pytorch")
-            made = frontend.convert(frontend.load(decoder))
-            openvino.save_model(made, target, compress_to_fp16=False)
-            same = _same(network, openvino.Core().compile_model(made, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
-    except Exception as error:  # the tracer and the frontend raise whatever their parts raise
+            converted = frontend.convert(frontend.load(decoder))
+            openvino.save_model(converted, target, compress_to_fp16=False)
+            same = _same_outputs(
+                network, openvino.Core().compile_model(converted, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            )
+    except Exception as error:  # the tracer and the frontend raise any exception
         first = (str(error).strip() or repr(error)).splitlines()[0]
         raise ModelError(f"Model {reference!r} cannot be converted for OpenVINO: {first}", hint=hint) from error
     if not same:
-        raise ModelError(f"Model {reference!r} gives other numbers by OpenVINO.", hint=hint)
+        raise ModelError(f"Model {reference!r} computes other numbers with OpenVINO.", hint=hint)
 
 
 def _example(model: Any, rows: int, width: int) -> Any:
-    """Random tokens and a mask, ragged where there are several rows."""
+    """Random token ids and a mask; the last of several rows is padded."""
     import torch
 
     random = torch.Generator().manual_seed(rows)
@@ -210,14 +212,14 @@ def _example(model: Any, rows: int, width: int) -> Any:
     return ids, mask
 
 
-def _same(network: Any, compiled: Any) -> bool:
-    """Whether both give the same numbers, in shapes that were not traced; a number that is none is like another."""
+def _same_outputs(network: Any, compiled: Any) -> bool:
+    """Whether both compute the same numbers in shapes that were not traced; NaN equals NaN."""
     import numpy as np
 
-    for rows, width in PROBED:
+    for rows, width in CHECKED_SHAPES:
         ids, mask = _example(network.model, rows, width)
-        expected, own = network(ids, mask).numpy(), mask.numpy() > 0
-        found = compiled([ids.numpy(), mask.numpy()])[0]
-        if not np.allclose(found[own], expected[own], rtol=1e-3, atol=1e-3, equal_nan=True):
+        expected, inside = network(ids, mask).numpy(), mask.numpy() > 0
+        output = compiled([ids.numpy(), mask.numpy()])[0]
+        if not np.allclose(output[inside], expected[inside], rtol=1e-3, atol=1e-3, equal_nan=True):
             return False
     return True

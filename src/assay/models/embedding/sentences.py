@@ -1,9 +1,9 @@
-"""Sentence encoders of the BERT family as an `Embedder`: the mean over tokens, as sentence-transformers takes it.
+"""Sentence encoders of the BERT family as an `Embedder`: mean pooling as in sentence-transformers.
 
 | reference | backend |
 |---|---|
-| `embedded:minilm`, a folder, `org/name` | `openvino` on a CPU where it is installed, else `transformers` |
-| `openvino:REF`, `transformers:REF` | the one that is named |
+| `embedded:minilm`, a folder, `org/name` | `openvino` on a CPU if it is installed, else `transformers` |
+| `openvino:REF`, `transformers:REF` | the named one |
 """
 
 from __future__ import annotations
@@ -15,38 +15,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.models.embedding.networks import HfNetwork, Network, OpenVinoNetwork, Tile, available, converted
-from assay.models.embedding.recent import Recent
-from assay.models.loading import ModelRequest, Placement, fetch, finite, load_whole, refuse_kind, tiles
+from assay.models.caches import EmbeddingCache
+from assay.models.embedding.networks import (
+    EncoderNetwork,
+    HfNetwork,
+    OpenVinoNetwork,
+    TokenBatch,
+    available,
+    convert_encoder,
+)
+from assay.models.loading import (
+    ModelRequest,
+    Placement,
+    check_finite,
+    fetch,
+    fixed_batches,
+    load_pretrained,
+    wrong_kind_error,
+)
 from assay.models.references import Checkpoint, read_json
 
 if TYPE_CHECKING:
     from assay.core.model_kinds import Matrix
 
 STEP = 8
-"""Tokens; widths of tiles are multiples of it. Finer, ever fewer texts share a tile; coarser, padding is computed."""
-KEPT_BYTES = 80 * 2**20
-"""Of embeddings that are remembered: 50,000 of 384 numbers."""
+"""Widths of batches are multiples of this many tokens. Smaller: fewer texts share a batch. Larger: more padding."""
+CACHE_BYTES = 80 * 2**20
+"""Size of the cache: 50,000 embeddings of 384 numbers."""
 FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""What is needed of a repository on the hub."""
+"""Files to download from a hub repository."""
 MODULES = ("Transformer", "Pooling", "Normalize")
-"""Parts of a model of sentence-transformers that are as here."""
+"""Modules of a sentence-transformers model that are supported."""
 
 
 class SentenceEncoder:
-    """Mean of the last layer over a text's tokens, scaled to length 1 (Reimers and Gurevych 2019, section 3).
+    """Mean of the last layer over the tokens of a text, scaled to unit length (Reimers and Gurevych 2019, section 3).
 
-    A text longer than the encoder takes is cut, as sentence-transformers does. On a CPU an embedding depends on its
-    text alone, to the last bit: not on other texts in the call, nor on their order or number. So those of late are
-    remembered.
+    Longer texts than the encoder's maximum are truncated, as in sentence-transformers. On a CPU an embedding depends
+    only on its text, bit for bit, and not on the other texts in the call. Recent embeddings are cached.
     """
 
-    def __init__(self, network: Network, tokenizer: Any, reference: str, longest: int) -> None:
-        """Wraps a network and its tokenizer; `longest` is in tokens."""
+    def __init__(self, network: EncoderNetwork, tokenizer: Any, reference: str, longest: int) -> None:
+        """Wrap a network and its tokenizer; `longest` is the maximum length in tokens."""
         self.network = network
         self.tokenizer = tokenizer
         self.reference = reference
-        self.kept = Recent(KEPT_BYTES)
+        self.cache = EmbeddingCache(CACHE_BYTES)
         self._longest = longest
 
     @property
@@ -55,7 +69,7 @@ class SentenceEncoder:
         return self.network.how
 
     def embed(self, texts: Sequence[str]) -> Matrix:
-        """(n, dimensions), each row of length 1; each different text is encoded once.
+        """(n, dimensions), rows of unit length; each distinct text is encoded once.
 
         Raises:
             ModelError: An embedding is not finite.
@@ -63,16 +77,16 @@ class SentenceEncoder:
         import numpy as np
 
         keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
-        found = {key: row for key in keys if (row := self.kept.get(key)) is not None}
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
-        rows = finite(self._encoded(list(new.values())), self.reference)
+        results = {key: row for key in keys if (row := self.cache.get(key)) is not None}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in results}
+        rows = check_finite(self._encode(list(new.values())), self.reference)
         for key, row in zip(new, rows, strict=True):
-            found[key] = row
-            self.kept.put(key, row)
+            results[key] = row
+            self.cache.put(key, row)
         empty = np.empty((0, self.network.dimensions), dtype=np.float32)
-        return np.stack([found[key] for key in keys]) if keys else empty
+        return np.stack([results[key] for key in keys]) if keys else empty
 
-    def _encoded(self, texts: list[str]) -> Matrix:
+    def _encode(self, texts: list[str]) -> Matrix:
         import numpy as np
 
         rows = np.empty((len(texts), self.network.dimensions), dtype=np.float32)
@@ -80,12 +94,12 @@ class SentenceEncoder:
             return rows
         ids = self.tokenizer(texts, truncation=True, max_length=self._longest)["input_ids"]
         plan = list(_plan([len(one) for one in ids], self._longest, self.network.tokens))
-        means = self.network.means(self._tile([ids[nth] for nth in batch], width) for batch, _, width in plan)
-        for (batch, count, _), found in zip(plan, means, strict=True):
-            rows[batch[:count]] = found[:count]
+        means = self.network.means(self._batch([ids[nth] for nth in batch], width) for batch, _, width in plan)
+        for (batch, count, _), results in zip(plan, means, strict=True):
+            rows[batch[:count]] = results[:count]
         return rows
 
-    def _tile(self, texts: Sequence[Sequence[int]], width: int) -> Tile:
+    def _batch(self, texts: Sequence[Sequence[int]], width: int) -> TokenBatch:
         import numpy as np
 
         ids = np.full((len(texts), width), self.tokenizer.pad_token_id or 0, dtype=np.int64)
@@ -93,19 +107,19 @@ class SentenceEncoder:
         for nth, text in enumerate(texts):
             ids[nth, : len(text)] = text
             mask[nth, : len(text)] = 1
-        return Tile(ids, mask)
+        return TokenBatch(ids, mask)
 
 
 def _plan(lengths: Sequence[int], longest: int, tokens: int) -> Iterator[tuple[list[int], int, int]]:
-    """Which texts share a tile: (their places, how many of them count, tokens in a row).
+    """Yield batches: (indices of texts, how many of them are not filler, tokens in a row).
 
-    The shape of a text's tile depends on its own length alone.
+    The shape of a batch depends only on the lengths of its texts.
     """
     widths: dict[int, list[int]] = {}
     for nth, length in enumerate(lengths):
         widths.setdefault(min(max(1, -(-length // STEP)) * STEP, longest), []).append(nth)
     for width, members in sorted(widths.items()):
-        for batch, count in tiles(members, max(1, tokens // width)):
+        for batch, count in fixed_batches(members, max(1, tokens // width)):
             yield batch, count, width
 
 
@@ -139,7 +153,7 @@ def open_transformers_encoder(request: ModelRequest) -> SentenceEncoder:
     return _open(request, _transformers_network)
 
 
-def _open(request: ModelRequest, network_of: Callable[[Checkpoint, ModelRequest], Network]) -> SentenceEncoder:
+def _open(request: ModelRequest, network_of: Callable[[Checkpoint, ModelRequest], EncoderNetwork]) -> SentenceEncoder:
     from transformers import AutoTokenizer
 
     checkpoint = request.checkpoint
@@ -154,25 +168,25 @@ def _open(request: ModelRequest, network_of: Callable[[Checkpoint, ModelRequest]
     return fetch(checkpoint, load)
 
 
-def _transformers_network(checkpoint: Checkpoint, request: ModelRequest) -> Network:
+def _transformers_network(checkpoint: Checkpoint, request: ModelRequest) -> EncoderNetwork:
     from transformers import AutoModel
 
-    return HfNetwork(load_whole(AutoModel, checkpoint, request.placement, local=True))
+    return HfNetwork(load_pretrained(AutoModel, checkpoint, request.placement, local=True))
 
 
-def _openvino_network(checkpoint: Checkpoint, request: ModelRequest) -> Network:
+def _openvino_network(checkpoint: Checkpoint, request: ModelRequest) -> EncoderNetwork:
     import torch
     from transformers import AutoModel
 
     def whole() -> Any:
-        return load_whole(AutoModel, checkpoint, Placement("cpu", "float32"), local=True)
+        return load_pretrained(AutoModel, checkpoint, Placement("cpu", "float32"), local=True)
 
-    folder = converted(Path(checkpoint.location), whole, checkpoint.reference)
+    folder = convert_encoder(Path(checkpoint.location), whole, checkpoint.reference)
     return OpenVinoNetwork(folder, checkpoint.reference, request.device.dtype, torch.get_num_threads())
 
 
 def _on_disk(checkpoint: Checkpoint, *, local: bool) -> Checkpoint:
-    """The checkpoint in a folder, which is the hub's cache for one from there."""
+    """The checkpoint as a folder; for a hub model, its folder in the hub's cache."""
     if checkpoint.folder is not None:
         return checkpoint
     from huggingface_hub import snapshot_download
@@ -182,10 +196,10 @@ def _on_disk(checkpoint: Checkpoint, *, local: bool) -> Checkpoint:
 
 
 def _longest(checkpoint: Checkpoint) -> int:
-    """Tokens that the encoder takes, by what its folder says.
+    """Maximum length of the encoder in tokens, by its configuration.
 
     Raises:
-        ModelError: It is no sentence encoder, or does not take the mean over tokens.
+        ModelError: The model is not a sentence encoder, or does not use mean pooling.
     """
     folder = checkpoint.folder
     assert folder is not None
@@ -193,24 +207,26 @@ def _longest(checkpoint: Checkpoint) -> int:
     names = config.get("architectures") or ["unnamed"]
     modules = folder / "modules.json"
     if not (modules.is_file() or str(names[0]).endswith("Model")):
-        raise refuse_kind(checkpoint, "a sentence encoder (a ...Model)")
+        raise wrong_kind_error(checkpoint, "a sentence encoder (a ...Model)")
     _check_modules(checkpoint.reference, modules)
     pooling = folder / "1_Pooling" / "config.json"
-    if pooling.is_file() and not _by_mean(read_json(pooling)):
-        raise ModelError(f"Model {checkpoint.reference!r} does not pool by the mean over tokens.")
+    if pooling.is_file() and not _is_mean_pooling(read_json(pooling)):
+        raise ModelError(f"Model {checkpoint.reference!r} does not use mean pooling over tokens.")
     longest = int(config.get("max_position_embeddings", 512))
-    own = folder / "sentence_bert_config.json"
-    return min(longest, int(read_json(own).get("max_seq_length") or longest)) if own.is_file() else longest
+    path = folder / "sentence_bert_config.json"
+    return min(longest, int(read_json(path).get("max_seq_length") or longest)) if path.is_file() else longest
 
 
 def _check_modules(reference: str, path: Path) -> None:
-    """Refuses what sentence-transformers would do beside the mean, such as a layer after it."""
-    kinds = [str(one["type"]).rpartition(".")[2] for one in json.loads(path.read_text())] if path.is_file() else []
+    """Reject modules of sentence-transformers other than `MODULES`, such as a dense layer after the pooling."""
+    kinds = (
+        [str(module["type"]).rpartition(".")[2] for module in json.loads(path.read_text())] if path.is_file() else []
+    )
     if other := [kind for kind in kinds if kind not in MODULES]:
-        raise ModelError(f"Model {reference!r} has a part that assay does not know: {', '.join(other)}.")
+        raise ModelError(f"Model {reference!r} has unsupported modules: {', '.join(other)}.")
 
 
-def _by_mean(pooling: Mapping[str, Any]) -> bool:
-    """Whether a configuration of sentence-transformers, old or new, takes the mean over tokens and nothing else."""
+def _is_mean_pooling(pooling: Mapping[str, Any]) -> bool:
+    """Whether a pooling configuration of sentence-transformers, old or new, is mean pooling only."""
     chosen = [name for name, value in pooling.items() if name.startswith("pooling_mode_") and value is True]
     return pooling.get("pooling_mode", chosen or "mean") in ("mean", ["mean"], ["pooling_mode_mean_tokens"])

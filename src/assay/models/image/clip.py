@@ -7,53 +7,61 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.models.embedding.recent import Recent
-from assay.models.loading import ModelRequest, fetch, finite, load_whole, refuse_kind, rows_for, tiles
+from assay.models.caches import EmbeddingCache
+from assay.models.loading import (
+    ModelRequest,
+    check_finite,
+    fetch,
+    fixed_batches,
+    image_batch_size,
+    load_pretrained,
+    wrong_kind_error,
+)
 from assay.models.references import read_json
 
 if TYPE_CHECKING:
     from assay.core.model_kinds import Matrix, Pixels
-    from assay.models.embedding.recent import Row
+    from assay.models.caches import Row
 
 TEXT_ROWS = 8
-"""Texts in every call of their tower (`tiles` says why there is one number)."""
+"""Texts in a call of the text encoder; fixed, as `fixed_batches` explains."""
 CACHE_BYTES = 64 * 2**20
 
 
 class Clip:
-    """Embeds images and words, each different text once, each different image once while it is remembered."""
+    """Embed images and texts. Each distinct text is encoded once; image embeddings are cached."""
 
     def __init__(self, model: Any, processor: Any, tokenizer: Any, reference: str) -> None:
-        """Wraps a loaded `CLIPModel`, its image processor (on Pillow) and its tokenizer."""
+        """Wrap a loaded `CLIPModel`, its image processor (Pillow backend) and its tokenizer."""
         self.model = model
         self.processor = processor
         self.tokenizer = tokenizer
         self.reference = reference
-        self._rows = rows_for(processor)
+        self._rows = image_batch_size(processor)
         self._texts: dict[str, Row] = {}
-        self._images = Recent(CACHE_BYTES)
+        self._images = EmbeddingCache(CACHE_BYTES)
 
     @property
     def logit_scale(self) -> float:
-        """What cosines are multiplied by before a softmax: the exponential of the learned number."""
+        """Factor of cosines before a softmax: the exponential of the learned parameter."""
         return float(self.model.logit_scale.detach().float().exp())
 
     def embed_images(self, images: Sequence[Pixels]) -> Matrix:
-        """(n, dimensions), each row of length 1."""
+        """(n, dimensions), rows of unit length."""
         keys = [_digest(image) for image in images]
-        found = {key: row for key in keys if (row := self._images.get(key)) is not None}
-        new = {key: image for key, image in zip(keys, images, strict=True) if key not in found}
-        for batch, count in tiles(list(new), self._rows):
+        rows_by_key = {key: row for key in keys if (row := self._images.get(key)) is not None}
+        new = {key: image for key, image in zip(keys, images, strict=True) if key not in rows_by_key}
+        for batch, count in fixed_batches(list(new), self._rows):
             rows = self._encode_images([new[key] for key in batch])
             for key, row in zip(batch[:count], rows[:count], strict=True):
-                found[key] = row
+                rows_by_key[key] = row
                 self._images.put(key, row)
-        return self._stack([found[key] for key in keys])
+        return self._stack([rows_by_key[key] for key in keys])
 
     def embed_texts(self, texts: Sequence[str]) -> Matrix:
-        """(n, dimensions), each row of length 1. Words beyond the model's length are cut off, its end mark is not."""
+        """(n, dimensions), rows of unit length. Long texts are truncated; the end token stays."""
         new = list(dict.fromkeys(text for text in texts if text not in self._texts))
-        for batch, count in tiles(new, TEXT_ROWS):
+        for batch, count in fixed_batches(new, TEXT_ROWS):
             rows = self._encode_texts(batch)
             self._texts.update(zip(batch[:count], rows[:count], strict=True))
         return self._stack([self._texts[text] for text in texts])
@@ -88,7 +96,7 @@ class Clip:
         from torch.nn import functional
 
         rows: Matrix = functional.normalize(features.float(), dim=-1).cpu().numpy()
-        return finite(rows, self.reference)
+        return check_finite(rows, self.reference)
 
     def _stack(self, rows: Sequence[Row]) -> Matrix:
         import numpy as np
@@ -97,10 +105,10 @@ class Clip:
 
 
 def open_clip(request: ModelRequest) -> Clip:
-    """Loads a `CLIPModel`, its tokenizer and its image processor.
+    """Load a `CLIPModel`, its tokenizer and its image processor.
 
     Raises:
-        ModelError: There is no CLIP model, or it cannot be loaded.
+        ModelError: The model is not a CLIP model, or it cannot be loaded.
     """
     from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 
@@ -108,27 +116,28 @@ def open_clip(request: ModelRequest) -> Clip:
     if checkpoint.folder is not None:
         config = checkpoint.folder / "config.json"
         if not config.is_file() or read_json(config).get("model_type") != "clip":
-            raise refuse_kind(checkpoint, "a CLIPModel")
+            raise wrong_kind_error(checkpoint, "a CLIPModel")
 
     def load(local: bool) -> Clip:
-        model = load_whole(CLIPModel, checkpoint, placement, local=local)
-        # The Pillow class by name: with torchvision installed the automatic one resizes differently.
+        model = load_pretrained(CLIPModel, checkpoint, placement, local=local)
+        # The Pillow class by name: with torchvision installed the auto class resizes differently.
         processor = CLIPImageProcessorPil.from_pretrained(checkpoint.location, local_files_only=local)
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, local_files_only=local)
         return Clip(model, processor, tokenizer, checkpoint.reference)
 
     opened = fetch(checkpoint, load)
-    _check_end(opened)
+    _check_end_token(opened)
     return opened
 
 
-def _check_end(opened: Clip) -> None:
-    """Refuses a tokenizer with another end mark than the model's: read elsewhere, all texts have one embedding."""
-    written = opened.tokenizer.eos_token_id
-    read = opened.model.config.text_config.eos_token_id
-    if read not in (written, 2):  # OpenAI's own checkpoints say 2, and transformers then reads at the highest id
+def _check_end_token(opened: Clip) -> None:
+    """Reject a tokenizer whose end token is not the model's: all texts would have the same embedding."""
+    tokenizer_end = opened.tokenizer.eos_token_id
+    model_end = opened.model.config.text_config.eos_token_id
+    if model_end not in (tokenizer_end, 2):  # OpenAI's checkpoints have 2; transformers then pools at the highest id
         raise ModelError(
-            f"Model {opened.reference!r}: its tokenizer ends texts with token {written}, config.json says {read}."
+            f"Model {opened.reference!r}: the end token of its tokenizer is {tokenizer_end}, "
+            f"that of config.json is {model_end}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Any diffusers text-to-image pipeline as an `ImageModel`: Stable Diffusion, SDXL, flow matching (SD 3, Flux), ..."""
+"""Text-to-image pipelines of diffusers as an `ImageModel`: Stable Diffusion, SDXL, flow matching (SD 3, Flux), ..."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
 from assay.core.model_kinds import ImageRequest, NotGenerated, Pixels
-from assay.models.loading import ModelRequest, fetch, refuse_kind, tiles
+from assay.models.loading import ModelRequest, fetch, fixed_batches, wrong_kind_error
 from assay.models.references import read_json
 
 if TYPE_CHECKING:
     import torch
 
 TILE = 16
-"""Maximum number of images in a batch on the CPU: larger batches gain a few per cent and waste more at the end."""
+"""Maximum number of images in a batch on the CPU: larger batches are a few percent faster and waste more at the end."""
 TILE_PIXELS = 2**16
 """Pixels generated at once on the CPU: 16 images of 64 x 64, 4 of 128 x 128, 1 of 256 x 256 and above."""
 SETTINGS_FILE = "assay.json"
-"""In a model's folder, `{"crop": n}`: n pixels are cut off at each side of what the pipeline paints, because pipelines
-generate multiples of 8 only. A model that learned 28 x 28 photographs inside 32 x 32 says 2."""
+"""File in a model's folder: `{"crop": n}` cuts n pixels off each side of an image, because pipelines generate multiples
+of 8 only. A model trained on 28 x 28 photographs inside 32 x 32 has n = 2."""
 FLAT = 1e-3
-"""An image whose pixels deviate less than this, of 1, shows nothing."""
+"""Standard deviation of pixels in [0, 1] below which an image counts as constant."""
 
 
 @dataclass(frozen=True)
 class _Settings:
-    """What all images of one call of the pipeline share."""
+    """Settings shared by all images of a call of the pipeline."""
 
     steps: int
     guidance: float
@@ -39,16 +39,15 @@ class _Settings:
 
 
 class Diffusion:
-    """Paints with a pipeline.
+    """Generate images with a pipeline.
 
-    Every image has a generator of its own, seeded by its request, and on the CPU each call of the pipeline has a
-    number of rows that depends on the images' size alone (`tiles` says why). So on one CPU with one number of threads
-    an image depends on its request alone, to the last bit: not on the batch, the order or an interruption. On a GPU
-    the noise is the same too, but kernels may differ with `image_batch`.
+    Each image has its own random generator, seeded by its request. On the CPU the batch size depends only on the image
+    size (see `fixed_batches`). So on one CPU with one number of threads an image depends only on its request, bit for
+    bit. On a GPU the noise is the same, but kernels may differ with `image_batch`.
     """
 
     def __init__(self, pipeline: Any, reference: str, *, image_batch: int | None = None, crop: int = 0) -> None:
-        """Wraps a loaded pipeline; `image_batch` None is the CPU's rule."""
+        """Wrap a loaded pipeline; `image_batch` None selects the batch size by image size, as on the CPU."""
         self.pipeline = pipeline
         self.reference = reference
         self.image_batch = image_batch
@@ -59,7 +58,7 @@ class Diffusion:
         """One image or one reason for each request, in order: (height, width) grey or (height, width, 3), 0 to 255.
 
         Raises:
-            ModelError: The pipeline cannot do what is asked, such as a size that is no multiple of 8.
+            ModelError: The pipeline rejects a request, such as a size that is no multiple of 8.
         """
         groups: dict[_Settings, list[int]] = {}
         for index, request in enumerate(requests):
@@ -67,12 +66,12 @@ class Diffusion:
                 request.steps, request.guidance, request.width, request.height, bool(request.negative_prompt)
             )
             groups.setdefault(settings, []).append(index)
-        painted: dict[int, Pixels | NotGenerated] = {}
+        outputs: dict[int, Pixels | NotGenerated] = {}
         for settings, members in groups.items():
-            for batch, count in tiles(members, self._rows(settings)):
+            for batch, count in fixed_batches(members, self._rows(settings)):
                 images = self._run(settings, [requests[index] for index in batch])
-                painted.update(zip(batch[:count], images[:count], strict=True))
-        return [painted[index] for index in range(len(requests))]
+                outputs.update(zip(batch[:count], images[:count], strict=True))
+        return [outputs[index] for index in range(len(requests))]
 
     def _run(self, settings: _Settings, batch: Sequence[ImageRequest]) -> list[Pixels | NotGenerated]:
         import torch
@@ -81,8 +80,8 @@ class Diffusion:
         try:
             with torch.inference_mode():
                 result = self.pipeline(**arguments)
-        except ValueError as error:  # how pipelines refuse arguments, such as a width of 30
-            raise ModelError(f"Model {self.reference!r} refused to paint: {error}") from error
+        except ValueError as error:  # raised for invalid arguments, such as a width of 30
+            raise ModelError(f"Model {self.reference!r} rejected the request: {error}") from error
         images = result.images.float().cpu()
         height, width = images.shape[-2:]
         images = images[..., self.crop : height - self.crop, self.crop : width - self.crop]
@@ -100,7 +99,7 @@ class Diffusion:
         }
         if settings.guidance > 1 or "guidance_scale" in self._accepted:
             arguments["guidance_scale"] = settings.guidance
-        if settings.negative:  # an empty one is not the same as none: SDXL replaces only the latter by zeros
+        if settings.negative:  # only where given: SDXL replaces a missing one by zeros, but not an empty one
             arguments["negative_prompt"] = [request.negative_prompt for request in batch]
         for name, pixels in (("width", settings.width), ("height", settings.height)):
             if pixels is not None:
@@ -114,22 +113,22 @@ class Diffusion:
     def _rows(self, settings: _Settings) -> int:
         if self.image_batch is not None:
             return self.image_batch
-        own = _own_side(self.pipeline)
-        area = (settings.width or own) * (settings.height or own)
+        default = _default_side(self.pipeline)
+        area = (settings.width or default) * (settings.height or default)
         return max(1, min(TILE, TILE_PIXELS // area))
 
 
 def open_diffusion(request: ModelRequest) -> Diffusion:
-    """Loads a pipeline; its scheduler and safety checker stay as the checkpoint says.
+    """Load a pipeline with the scheduler and safety checker of its checkpoint.
 
     Raises:
-        ModelError: There is no pipeline, it cannot be loaded, or it does not paint from words.
+        ModelError: There is no pipeline, it cannot be loaded, or it is not a text-to-image pipeline.
     """
     from diffusers import DiffusionPipeline
 
     checkpoint, placement = request.checkpoint, request.placement
     if checkpoint.folder is not None and not (checkpoint.folder / "model_index.json").is_file():
-        raise refuse_kind(checkpoint, "a diffusers pipeline (a folder with model_index.json)")
+        raise wrong_kind_error(checkpoint, "a diffusers pipeline (a folder with model_index.json)")
     crop = 0 if checkpoint.folder is None else _crop(checkpoint.folder)
 
     def load(local: bool) -> Any:
@@ -140,7 +139,7 @@ def open_diffusion(request: ModelRequest) -> Diffusion:
     pipeline = fetch(checkpoint, load).to(placement.device)
     if not {"prompt", "generator", "output_type"} <= inspect.signature(pipeline.__call__).parameters.keys():
         raise ModelError(
-            f"Model {checkpoint.reference!r} is a {type(pipeline).__name__}: it paints nothing from words."
+            f"Model {checkpoint.reference!r} is a {type(pipeline).__name__}, not a text-to-image pipeline."
         )
     pipeline.set_progress_bar_config(disable=True)
     image_batch = None if placement.device.startswith("cpu") else request.device.image_batch
@@ -158,8 +157,8 @@ def _crop(folder: Path) -> int:
     return crop
 
 
-def _own_side(pipeline: Any) -> int:
-    """Side in pixels of what the pipeline paints unless told otherwise; large where it does not say."""
+def _default_side(pipeline: Any) -> int:
+    """Default side of the pipeline's images in pixels; 1024 if it is not configured."""
     network = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
     size = getattr(getattr(network, "config", None), "sample_size", None)
     if isinstance(size, (list, tuple)):
@@ -168,7 +167,7 @@ def _own_side(pipeline: Any) -> int:
 
 
 def _image(image: torch.Tensor, flagged: bool) -> Pixels | NotGenerated:
-    """(channels, height, width) in [0, 1] to bytes, or why not."""
+    """(channels, height, width) in [0, 1] to bytes, or the reason why there is no image."""
     if flagged:
         return NotGenerated("safety checker")
     if not bool(image.isfinite().all()):

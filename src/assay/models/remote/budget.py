@@ -253,7 +253,7 @@ class Budget:
             return "wait" if totals.open and totals.spent + totals.lost + dollars <= limit else "no"
 
     def settle(self, reserved: float, paid: float | None, *, lost: bool = False, tokens: int = 0) -> None:
-        """Release a reservation and record what was paid; None where that is unknown.
+        """Release a reservation and record what was paid; None if that is unknown.
 
         Raises:
             StoreError: The ledger cannot be written.

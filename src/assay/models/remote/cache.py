@@ -42,7 +42,7 @@ class AnswerCache:
         )
 
     def get(self, digest: str) -> CachedAnswer | None:
-        """The answer with this digest; None where there is none, or where its row is malformed.
+        """The answer with this digest; None if there is none, or its row is malformed.
 
         Raises:
             StoreError: The file cannot be read.

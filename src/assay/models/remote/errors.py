@@ -35,7 +35,7 @@ _TRUNCATED = ("complete message body", "incomplete read", "contentlength", "tran
 
 
 @dataclass(frozen=True)
-class Failure:
+class AttemptFailure:
     """Why one attempt gave no answer."""
 
     lack: Lack
@@ -54,7 +54,7 @@ class Failure:
     """Whether the server rejects one of the fields in `EXTRA`."""
 
 
-def classify_error(error: BaseException) -> Failure:
+def classify_error(error: BaseException) -> AttemptFailure:
     """Classify an exception of any-llm, of a library below it or of asyncio."""
     status = getattr(error, "status_code", None)
     reason = _sentence(error)
@@ -63,14 +63,14 @@ def classify_error(error: BaseException) -> Failure:
     reason = f"{status}: {reason}" if str(status) not in reason else reason
     text = _searchable(error)
     if status == 429 and _FUNDS.search(text):
-        return Failure("refused", reason)
+        return AttemptFailure("refused", reason)
     wait = _wait(error, text)
     if status in (429, 529):
-        return Failure("rate", reason, retry=True, wait=wait, overload=True)
+        return AttemptFailure("rate", reason, retry=True, wait=wait, overload=True)
     if status == 408:
-        return Failure("timeout", reason, retry=True, wait=wait)
+        return AttemptFailure("timeout", reason, retry=True, wait=wait)
     if status >= 500:
-        return Failure("gone", reason, retry=True, wait=wait)
+        return AttemptFailure("gone", reason, retry=True, wait=wait)
     return _refused(status, text, reason)
 
 
@@ -88,38 +88,38 @@ def one_line(text: str, key: str | None) -> str:
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 3] + "..."
 
 
-def _refused(status: int, text: str, reason: str) -> Failure:
+def _refused(status: int, text: str, reason: str) -> AttemptFailure:
     if _FILTER.search(text):
-        return Failure("refused", reason, filtered=True)
+        return AttemptFailure("refused", reason, filtered=True)
     if status in (401, 403) or _KEY.search(text):
-        return Failure("key", reason)
+        return AttemptFailure("key", reason)
     if _CONTEXT.search(text):
-        return Failure("context", reason)
+        return AttemptFailure("context", reason)
     if _MODEL.search(text):
-        return Failure("model", reason)
+        return AttemptFailure("model", reason)
     if status == 404:
-        return Failure("model", f"{reason} (no such model, or no such service at this address)")
+        return AttemptFailure("model", f"{reason} (no such model, or no such service at this address)")
     unknown_field = (
         status in (400, 422) and _UNKNOWN_FIELD.search(text) is not None and any(name in text for name in EXTRA)
     )
-    return Failure("refused", reason, unknown_field=unknown_field)
+    return AttemptFailure("refused", reason, unknown_field=unknown_field)
 
 
-def _without_status(error: BaseException, reason: str) -> Failure:
+def _without_status(error: BaseException, reason: str) -> AttemptFailure:
     names = " ".join(f"{type(cause).__name__} {cause}" for cause in _chain(error)).casefold()
     # Nothing was sent: the library below cannot serialize the request.
     if any(word in names for word in ("unsupportedparameter", "keyword argument", "unicodeencodeerror")):
-        return Failure("refused", reason)
+        return AttemptFailure("refused", reason)
     if "timeout" in names or "timed out" in names:
-        return Failure("timeout", reason, retry=True, lost=True)
+        return AttemptFailure("timeout", reason, retry=True, lost=True)
     if any(word in names for word in _TRUNCATED):
-        return Failure("broken", f"The response was truncated: {reason}", retry=True, lost=True)
+        return AttemptFailure("broken", f"The response was truncated: {reason}", retry=True, lost=True)
     # The server was not reached, so it charges nothing.
     if "connecterror" in names or "connectorerror" in names:
-        return Failure("gone", f"No server answers at this address: {reason}", retry=True)
+        return AttemptFailure("gone", f"No server answers at this address: {reason}", retry=True)
     if "connection" in names or "disconnect" in names or "protocolerror" in names or "readerror" in names:
-        return Failure("gone", f"The connection was lost: {reason}", retry=True, lost=True)
-    return Failure("broken", f"The response is malformed: {reason}", retry=True, lost=True)
+        return AttemptFailure("gone", f"The connection was lost: {reason}", retry=True, lost=True)
+    return AttemptFailure("broken", f"The response is malformed: {reason}", retry=True, lost=True)
 
 
 def _sentence(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from assay.core.completions import Capabilities, Completion, NotCompleted, TextRequest
 from assay.core.errors import ModelError
-from assay.models.conversions import answers_folder
+from assay.models.caches import answers_folder
 from assay.models.loading import ModelRequest
 from assay.models.remote.budget import Budget, Estimate, cost_in_dollars, estimate, max_usage
 from assay.models.remote.cache import AnswerCache, CachedAnswer

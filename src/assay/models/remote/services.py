@@ -137,7 +137,7 @@ def find_endpoint(reference: str, address: str | None = None) -> Endpoint:
 
 
 def find_key(endpoint: Endpoint) -> str | None:
-    """The API key from the environment; None where none is set and none is needed.
+    """The API key from the environment; None if none is set and none is needed.
 
     Raises:
         ModelError: The key is needed and not set, or contains characters that a header cannot.
@@ -169,7 +169,7 @@ def check(endpoint: Endpoint, request: TextRequest) -> None:
 
 
 def media_type(image: bytes) -> str | None:
-    """Media type of an encoded image by its first bytes; None where it is neither PNG nor JPEG."""
+    """Media type of an encoded image by its first bytes; None if it is neither PNG nor JPEG."""
     return next((kind for start, kind in SIGNATURES.items() if image.startswith(start)), None)
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from assay.core.completions import Answer, Lack
 from assay.models.remote.budget import Budget, Price, cost_in_dollars
-from assay.models.remote.errors import Failure, classify_error, one_line, redact_key
+from assay.models.remote.errors import AttemptFailure, classify_error, one_line, redact_key
 from assay.models.remote.services import Endpoint
 from assay.models.remote.wire import read_answer, read_usage
 
@@ -127,7 +127,7 @@ class RequestOutcome:
     """Result of all attempts for one answer: the answer or the failure."""
 
     answer: Answer | None = None
-    failure: Failure | None = None
+    failure: AttemptFailure | None = None
     tries: int = 1
     prompt_tokens: int | None = None
     dollars: float | None = 0.0
@@ -145,7 +145,7 @@ class _Attempts:
     tries: int = 0
     lost: bool = False
     started: float = 0.0
-    failure: Failure = field(default_factory=lambda: Failure("timeout", NOTHING_SENT))
+    failure: AttemptFailure = field(default_factory=lambda: AttemptFailure("timeout", NOTHING_SENT))
     outcome: RequestOutcome | None = None
 
 
@@ -197,7 +197,7 @@ class RetryingClient:
                 self.limiter.release()
         attempts.started = asyncio.get_running_loop().time()
         if reserved == "no":
-            attempts.failure = Failure("budget", self._budget_reason(self._budget, attempts))
+            attempts.failure = AttemptFailure("budget", self._budget_reason(self._budget, attempts))
         return reserved == "yes"
 
     def _budget_reason(self, budget: Budget, attempts: _Attempts) -> str:
@@ -208,7 +208,7 @@ class RetryingClient:
         return f"The budget of {budget.dollars or 0:g} dollars {state}. It was {sums}.{last}"
 
     async def _attempt(self, attempts: _Attempts) -> float | None:
-        """Send once; returns the seconds to wait before the next attempt, or None where there is none."""
+        """Send once; returns the seconds to wait before the next attempt, or None if there is none."""
         attempts.tries += 1
         paid: float | None = None
         lost = True
@@ -219,7 +219,7 @@ class RetryingClient:
             paid, lost = attempts.outcome.dollars, False
         except TimeoutError:
             reason = f"No complete answer within {self._settings.try_s:g} s."
-            attempts.failure = Failure("timeout", reason, retry=True, lost=True)
+            attempts.failure = AttemptFailure("timeout", reason, retry=True, lost=True)
         # Libraries raise any exception for a malformed response: TypeError, AttributeError, ...
         except Exception as error:
             attempts.failure = classify_error(error)
@@ -272,12 +272,12 @@ class RetryingClient:
         jitter = self._random.uniform(0.0, min(settings.wait_s, settings.first_wait_s * 2 ** (attempts.tries - 1)))
         return asked + jitter
 
-    def _deadline_failure(self, attempts: _Attempts) -> Failure:
-        """Of the rate limit where that was the service's last response, else of time."""
+    def _deadline_failure(self, attempts: _Attempts) -> AttemptFailure:
+        """Failure by the rate limit if that was the last response, else by timeout."""
         lack: Lack = "rate" if attempts.failure.lack == "rate" else "timeout"
         sent = attempts.failure.reason != NOTHING_SENT
         last = f" The last attempt: {attempts.failure.reason}" if sent else ""
-        return Failure(lack, f"No answer within {self._settings.deadline_s:g} s.{last}")
+        return AttemptFailure(lack, f"No answer within {self._settings.deadline_s:g} s.{last}")
 
     def _failed(self, attempts: _Attempts) -> RequestOutcome:
         last = attempts.failure

@@ -15,7 +15,7 @@ from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 from assay.models.remote.errors import one_line
 from assay.models.remote.services import Endpoint, media_type
-from assay.models.text.chat import cut_at
+from assay.models.text.requests import truncate_at_stop
 
 DIGEST_VERSION = 1
 """Another number invalidates every cached answer."""
@@ -96,7 +96,7 @@ def read_answer(endpoint: Endpoint, response: Any, stop: Sequence[str] = ()) -> 
     choice = response.choices[0]
     # OpenAI's refusals are the model's text; those of other services are any-llm's.
     refusal = choice.message.refusal if endpoint.service.name in ("openai", "server") else None
-    text, stopped = cut_at(choice.message.content or refusal or "", stop)
+    text, stopped = truncate_at_stop(choice.message.content or refusal or "", stop)
     finish = "stop" if stopped else choice.finish_reason
     return Answer(text, _end(endpoint, finish, choice.message.refusal, text), tokens)
 
@@ -229,7 +229,7 @@ def _own(decoding: Decoding) -> dict[str, Any]:
 
 
 def _config(decoding: Decoding) -> dict[str, Any]:
-    # `transformers serve` rejects those fields, and does not sample without do_sample, whatever the temperature.
+    # `transformers serve` rejects those fields, and does not sample without do_sample, at any temperature.
     config = _temperature(decoding) | _extra(decoding) | {"do_sample": decoding.strategy == "sample"}
     return _bare(decoding) | {"generation_config": json.dumps(config)}
 

@@ -1,7 +1,7 @@
-"""GGUF files: unpacked once into the cache, as a checkpoint for transformers and as an F16 GGUF for OpenVINO.
+"""Unpacking of GGUF files into the cache: as a checkpoint for transformers, and as an F16 GGUF for OpenVINO.
 
-OpenVINO GenAI 2026.4 rounds the fractional zero points of Q4_1, which damages the text; F16 it reads as it is. Both
-copies hold the same 16-bit numbers, so both backends have one and the same model.
+OpenVINO GenAI 2026.4 rounds the fractional zero points of Q4_1, which changes the text, but reads F16 unchanged. Both
+copies hold the same 16-bit numbers, so both backends have the same model.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import ModelError
-from assay.models.conversions import digest_of, made_once
+from assay.models.caches import build_once, digest_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,90 +19,92 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float32]
 
 FORMAT = 1
-"""Of what lies in the cache: goes up when the conversion changes."""
+"""Version of the cached conversion. Increase it when the conversion changes."""
 F16_FILE = "model-f16.gguf"
 
 
-def unpacked(path: Path) -> Path:
-    """The folder a GGUF file was unpacked into; unpacks it where that was not done yet, which takes about a minute.
+def unpack_gguf(path: Path) -> Path:
+    """Return the cache folder of a GGUF file; unpack it once, which takes about a minute.
 
-    Holds what transformers loads (safetensors in float16, configuration, tokenizer) and `F16_FILE`. Safe beside other
-    processes that do the same: a folder appears whole or not at all.
+    The folder has a checkpoint of transformers (safetensors in float16, configuration, tokenizer) and `F16_FILE`. Safe
+    with concurrent processes.
 
     Raises:
-        ModelError: It is no GGUF file, or not of the Llama family.
+        ModelError: The file is not a GGUF file, or not of the Llama family.
     """
     if not path.is_file():
         raise ModelError(f"There is no file {path}.")
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
-            raise ModelError(f"{path} is no GGUF file.")
+            raise ModelError(f"{path} is not a GGUF file.")
 
     def make(folder: Path) -> None:
         _unpack(path, folder)
         write_f16(folder, path, folder / F16_FILE)
 
-    return made_once(f"{path.stem}-{digest_of([path])[:16]}-{FORMAT}", make)
+    return build_once(f"{path.stem}-{digest_of([path])[:16]}-{FORMAT}", make)
 
 
-def is_unpacked(folder: Path | None) -> bool:
-    """Whether a folder holds what `unpacked` writes; False for None."""
+def is_unpacked_gguf(folder: Path | None) -> bool:
+    """Whether a folder was written by `unpack_gguf`; False for None."""
     return folder is not None and (folder / F16_FILE).is_file()
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """To safetensors, by transformers' own reader."""
+    """Convert to safetensors with the GGUF reader of transformers."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    where, name = str(path.parent), path.name
+    folder_name, file_name = str(path.parent), path.name
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, gguf_file=name, local_files_only=True)
-        read = AutoModelForCausalLM.from_pretrained(where, gguf_file=name, dtype=torch.float32, local_files_only=True)
-    except Exception as error:  # the readers raise whatever their parts raise
+        tokenizer = AutoTokenizer.from_pretrained(folder_name, gguf_file=file_name, local_files_only=True)
+        loaded = AutoModelForCausalLM.from_pretrained(
+            folder_name, gguf_file=file_name, dtype=torch.float32, local_files_only=True
+        )
+    except Exception as error:  # the readers raise any exception
         raise ModelError(f"{path} cannot be read: {error}.") from error
-    settings = read.config.to_dict()
+    settings = loaded.config.to_dict()
     for key in ("quantization_config", "_name_or_path"):
         settings.pop(key, None)
-    # A fresh model: one that remembers its GGUF refuses to be saved.
-    fresh = type(read)(type(read.config).from_dict(settings))
-    fresh.load_state_dict(read.state_dict())
+    # A new model: one loaded from GGUF cannot be saved.
+    fresh = type(loaded)(type(loaded.config).from_dict(settings))
+    fresh.load_state_dict(loaded.state_dict())
     fresh.tie_weights()
-    ends = {name: getattr(read.config, name) for name in ("bos_token_id", "eos_token_id")}
-    fresh.generation_config = GenerationConfig(**ends, pad_token_id=read.config.eos_token_id)
+    ends = {name: getattr(loaded.config, name) for name in ("bos_token_id", "eos_token_id")}
+    fresh.generation_config = GenerationConfig(**ends, pad_token_id=loaded.config.eos_token_id)
     fresh.to(torch.float16).save_pretrained(folder)
-    tokenizer.model_max_length = read.config.max_position_embeddings  # the file says 10 ** 30
+    tokenizer.model_max_length = loaded.config.max_position_embeddings  # the file has 10 ** 30
     tokenizer.save_pretrained(folder)
 
 
 def write_f16(folder: Path, like: Path, target: Path) -> None:
-    """Writes a Llama checkpoint as an F16 GGUF, with vocabulary and settings as in the GGUF file `like`.
+    """Write a Llama checkpoint as an F16 GGUF, with the vocabulary and settings of the GGUF file `like`.
 
     Raises:
         ModelError: `like` is not of the Llama family.
 
-    Source: names and the order of query and key rows as llama.cpp's convert_hf_to_gguf.py has them.
+    Source: tensor names and the order of query and key rows are those of llama.cpp's convert_hf_to_gguf.py.
     """
     import numpy as np
     from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
     from safetensors.numpy import load_file
 
-    read = GGUFReader(str(like))
-    family = str(read.fields["general.architecture"].contents())
+    reader = GGUFReader(str(like))
+    family = str(reader.fields["general.architecture"].contents())
     if family != "llama":
-        raise ModelError(f"{like} is of the family {family!r}; only Llama's can be written as GGUF here.")
+        raise ModelError(f"{like} has the architecture {family!r}; only 'llama' can be written as GGUF.")
     writer = GGUFWriter(str(target), family)
-    own = ("general.architecture", "general.file_type", "general.quantization_version")
-    for key, value in read.fields.items():
-        if key in own or key.startswith("GGUF."):
+    replaced = ("general.architecture", "general.file_type", "general.quantization_version")
+    for key, value in reader.fields.items():
+        if key in replaced or key.startswith("GGUF."):
             continue
         kind = value.types[0]
-        more = {"sub_type": value.types[-1]} if kind == GGUFValueType.ARRAY else {}
-        writer.add_key_value(key, value.contents(), kind, **more)
+        options = {"sub_type": value.types[-1]} if kind == GGUFValueType.ARRAY else {}
+        writer.add_key_value(key, value.contents(), kind, **options)
     writer.add_file_type(1)
     writer.add_quantization_version(2)
-    heads = [int(read.fields[f"llama.attention.{name}"].contents()) for name in ("head_count", "head_count_kv")]
-    for name, array in _renamed(load_file(str(folder / "model.safetensors")), *heads):
+    heads = [int(reader.fields[f"llama.attention.{name}"].contents()) for name in ("head_count", "head_count_kv")]
+    for name, array in _gguf_tensors(load_file(str(folder / "model.safetensors")), *heads):
         if array.ndim == 1:
             writer.add_tensor(name, array.astype(np.float32))
         else:
@@ -125,22 +127,22 @@ _LAYER = {
 _OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 
 
-def _renamed(weights: dict[str, Any], heads: int, kv_heads: int) -> list[tuple[str, Array]]:
-    """Weights under llama.cpp's names."""
-    found = []
+def _gguf_tensors(weights: dict[str, Any], heads: int, kv_heads: int) -> list[tuple[str, Array]]:
+    """Weights with the names and row order of llama.cpp."""
+    tensors = []
     for name, array in weights.items():
         stem = name.removesuffix(".weight")
         if stem in _OUTER:
-            found.append((f"{_OUTER[stem]}.weight", array))
+            tensors.append((f"{_OUTER[stem]}.weight", array))
             continue
         _, _, layer, part = stem.split(".", 3)
-        turned = {"self_attn.q_proj": heads, "self_attn.k_proj": kv_heads}.get(part)
-        found.append((f"blk.{layer}.{_LAYER[part]}.weight", array if turned is None else _interleaved(array, turned)))
-    return found
+        rotary = {"self_attn.q_proj": heads, "self_attn.k_proj": kv_heads}.get(part)
+        tensors.append((f"blk.{layer}.{_LAYER[part]}.weight", array if rotary is None else _interleave(array, rotary)))
+    return tensors
 
 
-def _interleaved(weight: Array, heads: int) -> Array:
-    """Rows of each head from transformers' two halves to llama.cpp's pairs."""
+def _interleave(weight: Array, heads: int) -> Array:
+    """Reorder the rows of each head from transformers' two halves to llama.cpp's pairs."""
     return (
         weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
     )

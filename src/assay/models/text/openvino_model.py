@@ -1,4 +1,4 @@
-"""Language models on a CPU by OpenVINO GenAI's continuous batching: as `TextModel`, each request with its own seed."""
+"""Language models on a CPU with OpenVINO GenAI's continuous batching, as a `TextModel`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,30 @@ from assay.core.completions import Answer, Capabilities, Completion, LogProbs, N
 from assay.core.errors import ModelError
 from assay.models.loading import ModelRequest
 from assay.models.references import GGUF
-from assay.models.text.chat import cut_at, rendered, words_of
-from assay.models.text.gguf import F16_FILE, is_unpacked
-from assay.models.text.limits import beside_beams, check_lengths, log_probs_of, refuse, too_long
+from assay.models.text.gguf import F16_FILE, is_unpacked_gguf
+from assay.models.text.requests import (
+    ALL_CONTROLS,
+    answer_seed,
+    check_decodings,
+    check_row_lengths,
+    context_overflow,
+    encode_prompt,
+    encode_text,
+    text_log_probs,
+    truncate_at_stop,
+    unsupported_with_beams,
+)
 
 if TYPE_CHECKING:
     from assay.core.decoding import Decoding
 
-CONTROLS = frozenset({"temperature", "top_k", "top_p", "min_p", "repetition_penalty", "length_penalty", "stop"})
-AT_ONCE = 64
-"""Sequences in a batch; more wait their turn."""
+MAX_SEQUENCES = 64
+"""Maximum number of sequences in a batch."""
 CACHE_GB = 2
-FEW = 8
-"""Sequences; where the cache runs out and some must wait, more than that are never down to one."""
-BEAMS = "beam search takes no repetition_penalty and no stop"
-FAST = "bfloat16 is fast and not reproducible: an answer may change with what else is asked at the same time"
+MIN_SEQUENCES = 8
+"""With more sequences than this a step never has only one, even if some wait for space in the cache."""
+BEAM_NOTE = "beam search does not support repetition_penalty and stop"
+BFLOAT16_NOTE = "bfloat16 is fast and not reproducible: an answer may change with the other requests of the batch"
 
 
 def available() -> bool:
@@ -36,22 +45,22 @@ def available() -> bool:
 
 
 @dataclass
-class _Asked:
-    """One sequence under way, and whose answer it is."""
+class _Sequence:
+    """A sequence in the pipeline, and the index of its request."""
 
     handle: Any
     request: int
 
 
 class OpenVinoText:
-    """Answers many requests at once, in float32 as each alone would be answered.
+    """Complete batches of requests; in float32 an answer does not depend on its batch.
 
-    float32 weights and cache and no shared prefixes: so an answer does not depend on the batch it is in. bfloat16 is
-    nearly twice as fast and gives that up; `means.reproducible` says which it is.
+    For this, weights and cache are float32 and there is no prefix caching. bfloat16 is nearly twice as fast, but not
+    reproducible; see `means.reproducible`.
     """
 
     def __init__(self, folder: Path, reference: str, *, fast: bool = False) -> None:
-        """Loads what `models.gguf.unpacked` left in `folder`.
+        """Load a folder of `unpack_gguf`.
 
         Raises:
             ModelError: OpenVINO GenAI is not installed, or cannot read the file.
@@ -67,91 +76,97 @@ class OpenVinoText:
         self._context = int(config.max_position_embeddings)
         self._end = int(config.eos_token_id)
         self._file = str(folder / F16_FILE)
-        self._pipeline = self._opened()
+        self._pipeline = self._open_pipeline()
 
-    def _opened(self) -> Any:
+    def _open_pipeline(self) -> Any:
         import openvino_genai
 
-        plan = openvino_genai.SchedulerConfig()
-        plan.cache_size, plan.max_num_seqs, plan.enable_prefix_caching = CACHE_GB, AT_ONCE, False
-        kind = "bf16" if self._fast else "f32"
-        settings = {"INFERENCE_PRECISION_HINT": kind, "KV_CACHE_PRECISION": kind}
+        scheduler = openvino_genai.SchedulerConfig()
+        scheduler.cache_size, scheduler.max_num_seqs, scheduler.enable_prefix_caching = CACHE_GB, MAX_SEQUENCES, False
+        precision = "bf16" if self._fast else "f32"
+        settings = {"INFERENCE_PRECISION_HINT": precision, "KV_CACHE_PRECISION": precision}
         try:
-            return openvino_genai.ContinuousBatchingPipeline(self._file, plan, "CPU", settings)
+            return openvino_genai.ContinuousBatchingPipeline(self._file, scheduler, "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"Model {self.reference!r} cannot be opened by OpenVINO: {error}") from error
 
     @property
     def means(self) -> Capabilities:
-        """Every decoding; beam search without repetition penalty and stop strings."""
+        """All decodings; beam search without repetition penalty and stop strings."""
         return Capabilities(
             strategies=frozenset({"greedy", "beam", "sample"}),
-            controls=CONTROLS,
+            controls=ALL_CONTROLS,
             reproducible=not self._fast,
             log_probs=True,
             context=self._context,
-            note=f"{BEAMS}; {FAST}" if self._fast else BEAMS,
+            note=f"{BEAM_NOTE}; {BFLOAT16_NOTE}" if self._fast else BEAM_NOTE,
         )
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         """One completion each, in order.
 
         Raises:
-            ModelError: A request carries images, or a conversation where the model has no chat template; or it asks
-                for beam search with a repetition penalty or stop strings.
+            ModelError: A request has images, or a conversation but the model has no chat template, or beam search with
+                a repetition penalty or stop strings.
         """
-        hint = f"transformers:{self.reference} decodes in every way, more slowly."
-        refuse(requests, lambda one: unsupported(self.means, one) or beside_beams(one), self.reference, hint)
-        prompts = [rendered(self.tokenizer, request.prompt, self.reference) for request in requests]
-        asked: list[_Asked] = []
-        found: dict[int, Completion | NotCompleted] = {}
+        hint = f"transformers:{self.reference} supports all decodings, but is slower."
+        check_decodings(
+            requests,
+            lambda decoding: unsupported(self.means, decoding) or unsupported_with_beams(decoding),
+            self.reference,
+            hint,
+        )
+        prompts = [encode_prompt(self.tokenizer, request.prompt, self.reference) for request in requests]
+        sequences: list[_Sequence] = []
+        results: dict[int, Completion | NotCompleted] = {}
         for nth, (request, ids) in enumerate(zip(requests, prompts, strict=True)):
-            if (long := too_long(len(ids), request.decoding.max_tokens, self._context)) is not None:
-                found[nth] = long
+            if (long := context_overflow(len(ids), request.decoding.max_tokens, self._context)) is not None:
+                results[nth] = long
                 continue
-            asked += [_Asked(self._add(ids, config), nth) for config in self._configs(request)]
-        self._run([one.handle for one in asked])
+            sequences += [_Sequence(self._add(ids, config), nth) for config in self._configs(request)]
+        self._run([sequence.handle for sequence in sequences])
         answers: dict[int, list[Answer]] = {}
-        for one in asked:
-            outputs = one.handle.read_all()
-            request = requests[one.request]
-            answers.setdefault(one.request, []).extend(self._answer(output, request) for output in outputs)
-        for nth, own in answers.items():
-            found[nth] = Completion(tuple(own), len(prompts[nth]))
-        return [found[nth] for nth in range(len(requests))]
+        for sequence in sequences:
+            outputs = sequence.handle.read_all()
+            request = requests[sequence.request]
+            answers.setdefault(sequence.request, []).extend(self._answer(output, request) for output in outputs)
+        for nth, parts in answers.items():
+            results[nth] = Completion(tuple(parts), len(prompts[nth]))
+        return [results[nth] for nth in range(len(requests))]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
-        """Token by token.
+        """Log-probability of each token.
 
         Raises:
             ModelError: A text is longer than the context.
         """
-        return log_probs_of(self, texts, self.tokenizer.convert_ids_to_tokens)
+        return text_log_probs(self, texts, self.tokenizer.convert_ids_to_tokens)
 
     @property
     def longest(self) -> int:
-        """The context less one token, which is generated."""
+        """Maximum tokens of a text: the context minus one token, which is generated."""
         return self._context - 1
 
     def tokens_of(self, text: str) -> list[int]:
-        """Tokens of a text; what looks like a special token in it is words."""
-        return words_of(self.tokenizer, text)
+        """Token ids of a text; special tokens in it are encoded as plain text."""
+        return encode_text(self.tokenizer, text)
 
     def token_log_probs(self, rows: Sequence[Sequence[int]], last: Sequence[int]) -> Sequence[Sequence[float]]:
-        """Of the `last[i]` last tokens of each row.
+        """Log-probabilities of the `last[i]` last tokens of each row.
 
         Raises:
             ModelError: A row is longer than `longest`.
         """
-        check_lengths(rows, self.longest, self.reference)
-        handles = [self._add(ids, self._echo()) if count else None for ids, count in zip(rows, last, strict=True)]
+        check_row_lengths(rows, self.longest, self.reference)
+        counted = zip(rows, last, strict=True)
+        handles = [self._add(ids, self._echo_config()) if count else None for ids, count in counted]
         self._run([handle for handle in handles if handle is not None])
-        found = []
+        results = []
         for ids, count, handle in zip(rows, last, handles, strict=True):
-            # The first value is a placeholder, the last one belongs to a token that was generated.
-            own = list(handle.read_all()[0].generated_log_probs)[1 : len(ids)] if handle is not None else []
-            found.append([float(value) for value in own[len(own) - count :]])
-        return found
+            # The first value is a placeholder, the last one belongs to the generated token.
+            values = list(handle.read_all()[0].generated_log_probs)[1 : len(ids)] if handle is not None else []
+            results.append([float(value) for value in values[len(values) - count :]])
+        return results
 
     def _add(self, ids: Sequence[int], config: Any) -> Any:
         import numpy as np
@@ -162,38 +177,37 @@ class OpenVinoText:
 
     def _run(self, handles: Sequence[Any]) -> None:
         try:
-            self._stepped(handles)
+            self._step_until_done(handles)
         except RuntimeError as error:
-            # What was under way stays in the pipeline and fails every later step.
-            self._pipeline = self._opened()
-            hint = f"Ask transformers:{self.reference}."
-            raise ModelError(f"OpenVINO failed under way: {str(error).splitlines()[-1]}", hint=hint) from error
+            # Unfinished sequences would stay in the pipeline and fail every later step.
+            self._pipeline = self._open_pipeline()
+            hint = f"Use transformers:{self.reference}."
+            raise ModelError(f"OpenVINO failed: {str(error).splitlines()[-1]}", hint=hint) from error
 
-    def _stepped(self, handles: Sequence[Any]) -> None:
-        """Until all of them have ended.
+    def _step_until_done(self, handles: Sequence[Any]) -> None:
+        """Run the pipeline until all sequences have ended.
 
-        A single row takes another kernel than several do, whose sums differ in the last bits. So a sequence that nobody
-        asked for runs beside them wherever one of them might be alone in a step: while prompts are read, which may end
-        one by one, and among the last few.
+        A batch of one row uses another kernel, whose sums differ in the last bits. So a filler sequence is added
+        wherever a step might have a single row: while prompts are processed, and while few sequences are left.
         """
         import openvino_genai
 
         running = openvino_genai.GenerationStatus.RUNNING
-        unread, going, company = list(handles), list(handles), None
-        while going:
-            needed = not self._fast and (bool(unread) or len(going) <= FEW)
-            if needed and company is None:
-                company = self._add([self._end], self._company())
-            elif company is not None and not needed:
-                company = company.stop()
+        unread, active, filler = list(handles), list(handles), None
+        while active:
+            needed = not self._fast and (bool(unread) or len(active) <= MIN_SEQUENCES)
+            if needed and filler is None:
+                filler = self._add([self._end], self._filler_config())
+            elif filler is not None and not needed:
+                filler = filler.stop()
             self._pipeline.step()
-            going = [handle for handle in going if handle.get_status() == running]
+            active = [handle for handle in active if handle.get_status() == running]
             unread = [handle for handle in unread if not handle.can_read()] if unread else unread
-        if company is not None:
-            company.stop()
-            self._pipeline.step()  # which lets go of it
+        if filler is not None:
+            filler.stop()
+            self._pipeline.step()  # releases it
 
-    def _company(self) -> Any:
+    def _filler_config(self) -> Any:
         import openvino_genai
 
         config = openvino_genai.GenerationConfig()
@@ -202,25 +216,23 @@ class OpenVinoText:
         return config
 
     def _configs(self, request: TextRequest) -> Iterator[Any]:
-        """One a sequence: each sampled answer is a request of its own, so that it has its own stream."""
-        from assay.models.text.transformers_model import stream
-
+        """Yield a configuration for each sequence: each sampled answer is a separate request with its own seed."""
         decoding = request.decoding
         for nth in range(decoding.answers if decoding.strategy == "sample" else 1):
-            config = self._usual(decoding)
+            config = self._base_config(decoding)
             config.logprobs = int(request.log_prob)
             if decoding.strategy == "sample":
                 config.do_sample = True
                 config.temperature, config.top_p, config.min_p = decoding.temperature, decoding.top_p, decoding.min_p
-                if decoding.top_k:  # else the library sorts the whole vocabulary, and equal ones may change places
+                if decoding.top_k:  # with 0 the library would sort the whole vocabulary, and ties may change order
                     config.top_k = decoding.top_k
-                config.rng_seed = stream(decoding.seed, nth)
+                config.rng_seed = answer_seed(decoding.seed, nth)
             if decoding.strategy == "beam":
                 config.num_beams, config.num_return_sequences = decoding.beams, decoding.answers
                 config.length_penalty = decoding.length_penalty
             yield config
 
-    def _usual(self, decoding: Decoding) -> Any:
+    def _base_config(self, decoding: Decoding) -> Any:
         import openvino_genai
 
         config = openvino_genai.GenerationConfig()
@@ -233,7 +245,7 @@ class OpenVinoText:
         config.apply_chat_template = False
         return config
 
-    def _echo(self) -> Any:
+    def _echo_config(self) -> Any:
         import openvino_genai
 
         config = openvino_genai.GenerationConfig()
@@ -246,9 +258,9 @@ class OpenVinoText:
 
         ids = list(output.generated_ids)
         ended = output.finish_reason == openvino_genai.GenerationFinishReason.STOP
-        text, stopped = cut_at(self.tokenizer.decode(ids, skip_special_tokens=True), request.decoding.stop)
+        text, stopped = truncate_at_stop(self.tokenizer.decode(ids, skip_special_tokens=True), request.decoding.stop)
         total = None
-        if request.log_prob:  # else the library gives noughts
+        if request.log_prob:  # otherwise the library returns zeros
             total = math.fsum(float(value) for value in output.generated_log_probs)
         if not text:
             return Answer("", "empty", len(ids), total)
@@ -256,8 +268,8 @@ class OpenVinoText:
 
 
 def is_default_for(request: ModelRequest) -> bool:
-    """Whether OpenVINO opens a reference without scheme: an unpacked GGUF file on a CPU, where it is installed."""
-    return request.placement.device == "cpu" and available() and is_unpacked(request.checkpoint.folder)
+    """Whether OpenVINO opens a reference without scheme: a GGUF file on a CPU, if it is installed."""
+    return request.placement.device == "cpu" and available() and is_unpacked_gguf(request.checkpoint.folder)
 
 
 def open_openvino(request: ModelRequest) -> OpenVinoText:
@@ -272,6 +284,6 @@ def open_openvino(request: ModelRequest) -> OpenVinoText:
     if checkpoint.folder is None or not is_default_for(request):
         raise ModelError(
             f"The backend 'openvino' cannot open {checkpoint.reference!r}.",
-            hint=f"It takes embedded:smollm2 and {GGUF} files of the Llama family, where openvino-genai is installed.",
+            hint=f"It supports embedded:smollm2 and {GGUF} files of the Llama family, with openvino-genai installed.",
         )
     return OpenVinoText(checkpoint.folder, checkpoint.reference, fast=placement.dtype == "bfloat16")

@@ -11,7 +11,7 @@ from assay.core.lab import Lab
 from assay.core.recipe import Recipe
 from assay.core.roles import EstimatesSamples, SendsRequests
 from assay.core.sample import Sample
-from assay.models.conversions import answers_folder
+from assay.models.caches import answers_folder
 from assay.models.open_models import OpenModels
 from assay.models.remote.budget import Estimate, estimate
 from assay.models.remote.services import find_endpoint, is_remote

@@ -12,7 +12,7 @@ from assay.core.lab import Lab
 from assay.core.provenance import UNKNOWN, Used
 from assay.core.recipe import Recipe
 from assay.core.roles import HasLicense, StartsFromModel
-from assay.models.model_cards import CARD, license_of, stated_license
+from assay.models.model_cards import CARD, card_license, model_license
 from assay.models.open_models import OpenModels
 from assay.pipeline.recipe.catalog import METHODS, name_of
 from assay.pipeline.recipe.spec import describe
@@ -45,7 +45,7 @@ def used(recipe: Recipe, reference: str, part: str = "") -> Used:
     first = reference
     if reference.startswith(TRAINED):
         first = root(recipe, reference, _lab(recipe))
-    return Used(reference, UNKNOWN if first.startswith(TRAINED) else license_of(first), part)
+    return Used(reference, UNKNOWN if first.startswith(TRAINED) else model_license(first), part)
 
 
 def _lab(recipe: Recipe) -> Lab:
@@ -107,4 +107,4 @@ def data_license(source: object) -> str:
     if not isinstance(path := getattr(source, "path", None), str) or not path:
         return UNKNOWN
     place = Path(path).expanduser()
-    return stated_license((place if place.is_dir() else place.parent) / CARD)
+    return card_license((place if place.is_dir() else place.parent) / CARD)

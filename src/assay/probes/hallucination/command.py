@@ -81,8 +81,7 @@ def command(model: str, questions: Path | None, html: Path | None, as_json: bool
 
 
 def _read(file: Path | None) -> list[Sample]:
-    from assay.components.sources.tasks.misconceptions import Misconceptions
-    from assay.components.sources.tasks.truthful_qa import TruthfulQa
+    from assay.components.sources.tasks.truthful_qa import Misconceptions, TruthfulQa
     from assay.core.lab import Lab
     from assay.models.open_models import OpenModels
     from assay.store.images import StoredImages

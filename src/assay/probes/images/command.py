@@ -65,7 +65,7 @@ def command(
     In a recipe, use the scorers ImageSafety and BlockList with a Threshold filter.
     """
     from assay.components.scorers.image.block_list import BlockList
-    from assay.components.scorers.image.image_safety import ImageSafety
+    from assay.components.scorers.image.classifiers import ImageSafety
     from assay.models.open_models import OpenModels
     from assay.pipeline.progress import Lines, Silent
     from assay.probes.images.probe import ImageScorer, score_images

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from assay.components.scorers.verifiers import children
-from assay.components.scorers.verifiers.child import as_json
-from assay.components.scorers.verifiers.children import plain
+from assay.components.scorers.verifiers import sandbox
 from assay.components.scorers.verifiers.passes_tests import PassesTests, code_of, same
+from assay.components.scorers.verifiers.sandbox import plain
+from assay.components.scorers.verifiers.sandbox_child import as_json
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from labs import tiny_lab
@@ -235,8 +235,8 @@ def test_the_kernel_refuses_networks_and_processes_by_itself() -> None:
     code = """
 import sys, socket, os, subprocess
 sys.path.insert(0, sys.argv[1])
-import fence
-assert fence.filter_calls()
+import sandbox_limits
+assert sandbox_limits.filter_calls()
 for call in (socket.socket, os.fork, lambda: os.kill(os.getppid(), 0), lambda: subprocess.run(["true"])):
     try:
         call()
@@ -244,7 +244,7 @@ for call in (socket.socket, os.fork, lambda: os.kill(os.getppid(), 0), lambda: s
         continue
     sys.exit(f"{call} was let through")
 """
-    folder = Path(children.__file__).parent
+    folder = Path(sandbox.__file__).parent
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -256,7 +256,7 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     PassesTests(cpu_seconds=1, timeout=1.0).score(samples, tiny_lab())
     assert list(tmp_path.iterdir()) == []
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert str(children.PROGRAM) not in listed
+    assert str(sandbox.PROGRAM) not in listed
 
 
 BROKEN_TESTS = {

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.components.scorers.contamination.evaluation_items import (
-    Part,
+    TextPart,
+    cached,
     check_against,
     check_different,
-    held,
     items_of,
     listing_of,
     parts_of,
@@ -23,7 +23,7 @@ from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 
-SHOWN = 60
+MAX_QUOTE = 60
 """Characters of an item in a reason."""
 
 
@@ -62,7 +62,7 @@ class EmbeddingOverlap:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         encoder = lab.models.embedder(self.model)
-        items = held(self, self.listing(), lambda: self._items(lab))
+        items = cached(self, self.listing(), lambda: self._items(lab))
         parts = [parts_of(sample, self.fields, self.min_words) for sample in samples]
         rows = iter(encoder.embed([part.text for own in parts for part in own]))
         return [_outcome(own, [next(rows) for _ in own], items) for own in parts]
@@ -73,21 +73,21 @@ class EmbeddingOverlap:
 
 
 class _Items(NamedTuple):
-    parts: Sequence[Part]
+    parts: Sequence[TextPart]
     rows: npt.NDArray[np.float32]
-    """(parts, dimensions), each of length 1."""
+    """(parts, dimensions), rows of unit length."""
 
 
-def _outcome(parts: Sequence[Part], rows: Sequence[npt.NDArray[np.float32]], items: _Items) -> Outcome:
+def _outcome(parts: Sequence[TextPart], rows: Sequence[npt.NDArray[np.float32]], items: _Items) -> Outcome:
     if not parts:
         return Unscored("not_applicable", "The sample has no text.")
-    # A row at a time, so that a cosine does not depend on which samples come together.
+    # One row at a time, so that a cosine does not depend on the other samples.
     cosines = [items.rows @ row for row in rows]
     nearest = [int(one.argmax()) for one in cosines]
     highest = [float(one[at]) for one, at in zip(cosines, nearest, strict=True)]
     best = highest.index(max(highest))
     item = items.parts[nearest[best]]
-    shown = " ".join(item.text.split())
-    shown = shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 1]}…"
-    reason = f"{parts[best].field} is nearest to {item.field} of {item.owner}: {shown!r}"
+    quote = " ".join(item.text.split())
+    quote = quote if len(quote) <= MAX_QUOTE else f"{quote[: MAX_QUOTE - 1]}…"
+    reason = f"{parts[best].field} is nearest to {item.field} of {item.owner}: {quote!r}"
     return Score(float(np.clip(highest[best], -1.0, 1.0)), reason)

@@ -14,7 +14,7 @@ from assay.core.roles import Scorer, Source
 from assay.core.sample import Sample
 from assay.text.similarity.tokens import is_character_tokenized, tokens
 
-NOT_READ = frozenset(
+METADATA = frozenset(
     (
         *(
             "classification",
@@ -37,13 +37,13 @@ NOT_READ = frozenset(
 _NOT_ALONE = re.compile(r"(choice|answer)\d*")
 """Fields that are not compared on their own: an answer such as "the fall of the Berlin wall" does not identify an item.
 """
-HELD = 4
+CACHE_SIZE = 4
 """Evaluation sets that a process caches."""
-_held: OrderedDict[str, object] = OrderedDict()
+_cache: OrderedDict[str, object] = OrderedDict()
 Made = TypeVar("Made")
 
 
-class Part(NamedTuple):
+class TextPart(NamedTuple):
     """One text of a sample or of an evaluation item."""
 
     field: str
@@ -53,25 +53,25 @@ class Part(NamedTuple):
     """Source and origin of the item."""
 
 
-def parts_of(sample: Sample, fields: Sequence[str], min_words: int) -> list[Part]:
+def parts_of(sample: Sample, fields: Sequence[str], min_words: int) -> list[TextPart]:
     """Return the texts of a sample with at least `min_words` words, or all of them as one if there are none.
 
-    Twice as many where a text is tokenized by character. Without `fields`, all readable text is used, but no choice or
-    answer on its own. A blank text is skipped.
+    The minimum doubles for a text that is tokenized by character. Without `fields`, all readable text is used, but no
+    choice or answer on its own. A blank text is skipped.
 
     Raises:
         FieldError: The sample lacks a field.
     """
     texts = {name: sample.text(name) for name in fields} if fields else readable(sample)
-    alone = [name for name in texts if fields or not _NOT_ALONE.fullmatch(name)]
-    found = [Part(name, texts[name]) for name in alone if is_long(texts[name], min_words)]
+    separate = [name for name in texts if fields or not _NOT_ALONE.fullmatch(name)]
+    found = [TextPart(name, texts[name]) for name in separate if is_long(texts[name], min_words)]
     whole = "\n".join(text for text in texts.values() if text.strip())
-    return found or ([Part("+".join(texts), whole)] if whole else [])
+    return found or ([TextPart("+".join(texts), whole)] if whole else [])
 
 
 def readable(sample: Sample) -> dict[str, str]:
     """Return the text fields that are not metadata."""
-    return {name: text for name, text in sample.fields.items() if name not in NOT_READ and isinstance(text, str)}
+    return {name: text for name, text in sample.fields.items() if name not in METADATA and isinstance(text, str)}
 
 
 def is_long(text: str, min_words: int) -> bool:
@@ -79,7 +79,7 @@ def is_long(text: str, min_words: int) -> bool:
     return len(tokens(text)) >= (2 * min_words if is_character_tokenized(text) else min_words)
 
 
-def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, lab: Lab) -> list[Part]:
+def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, lab: Lab) -> list[TextPart]:
     """Return the texts of all evaluation items.
 
     Raises:
@@ -89,12 +89,14 @@ def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, l
     for source in against:
         for item in source.read(lab):
             name = f"{type(source).__name__} {item.fields.get('origin', item.id)}"
-            there = [one for one in fields if isinstance(item.fields.get(one), str)]
-            parts = parts_of(item, there, min_words) if there or not fields else []
+            present = [field for field in fields if isinstance(item.fields.get(field), str)]
+            parts = parts_of(item, present, min_words) if present or not fields else []
             found += [part._replace(owner=name) for part in parts]
     if not found:
         named = f" in {', '.join(fields)}" if fields else ""
-        raise FieldError(f"The evaluation items have no text{named}.", hint="Name the fields that hold their words.")
+        raise FieldError(
+            f"The evaluation items have no text{named}.", hint="Set against_fields to the fields of their text."
+        )
     return found
 
 
@@ -103,15 +105,15 @@ def listing_of(against: Sequence[Source]) -> str:
     return "/".join(roles.listing_of(source) for source in against)
 
 
-def held(scorer: Scorer, listing: str, make: Callable[[], Made]) -> Made:
+def cached(scorer: Scorer, listing: str, make: Callable[[], Made]) -> Made:
     """Return the result of `make`, cached by scorer and by the digest of its files."""
     key = repr((scorer, listing))
-    if key not in _held:
-        _held[key] = make()
-        while len(_held) > HELD:
-            _held.popitem(last=False)
-    _held.move_to_end(key)
-    return _held[key]  # type: ignore[return-value]
+    if key not in _cache:
+        _cache[key] = make()
+        while len(_cache) > CACHE_SIZE:
+            _cache.popitem(last=False)
+    _cache.move_to_end(key)
+    return _cache[key]  # type: ignore[return-value]
 
 
 def check_against(kind: str, against: object) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from assay.components.scorers.contamination.evaluation_items import (
-    Part,
+    TextPart,
+    cached,
     check_against,
     check_different,
-    held,
     is_long,
     items_of,
     listing_of,
@@ -65,14 +65,14 @@ class NgramOverlap:
             raise ValueError(f"NgramOverlap.n must be at least as large as min_words, {self.min_words}, was {self.n}.")
 
     def listing(self) -> str:
-        """What the evaluation sets say of the files that they read, so that others are compared again."""
+        """Digest of the files of the evaluation sets."""
         return listing_of(self.against)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        items = held(self, self.listing(), lambda: _Items(self, lab))
-        return [self._one(parts_of(sample, self.fields, self.min_words), items) for sample in samples]
+        items = cached(self, self.listing(), lambda: _Items(self, lab))
+        return [self._outcome(parts_of(sample, self.fields, self.min_words), items) for sample in samples]
 
-    def _one(self, parts: Sequence[Part], items: _Items) -> Outcome:
+    def _outcome(self, parts: Sequence[TextPart], items: _Items) -> Outcome:
         if not any(is_long(part.text, self.min_words) for part in parts):
             return Unscored("not_applicable", f"No text of the sample has {self.min_words} words: too few to tell.")
         found = [one for part in parts if (one := items.best_match(part))]
@@ -84,18 +84,18 @@ class NgramOverlap:
         return Score(best.overlap.max_fraction, best.reason(), best.evidence())
 
 
-class _Found(NamedTuple):
-    """A text of a sample, cut into words, and the item's text that it shares most with."""
+class _Match(NamedTuple):
+    """A tokenized text of a sample, and the item's text with the largest overlap."""
 
-    part: Part
+    part: TextPart
     words: Sequence[str]
-    item: Part
+    item: TextPart
     overlap: SharedNgrams
 
     def reason(self) -> str:
         start, end = self.overlap.span
-        shown = join_tokens(self.words[start : min(end, start + QUOTED)]) + (" …" if end - start > QUOTED else "")
-        return f"{self.part.field} and {self.item.field} of {self.item.owner} share {shown!r}"
+        quote = join_tokens(self.words[start : min(end, start + QUOTED)]) + (" …" if end - start > QUOTED else "")
+        return f"{self.part.field} and {self.item.field} of {self.item.owner} share {quote!r}"
 
     def evidence(self) -> dict[str, float]:
         own, item = self.overlap.query_fraction, self.overlap.indexed_fraction
@@ -103,7 +103,7 @@ class _Found(NamedTuple):
 
 
 class _Items:
-    """The texts of evaluation items: those cut by words, and those cut by characters."""
+    """Indices of the texts of evaluation items: those tokenized by words, and those tokenized by characters."""
 
     def __init__(self, scorer: NgramOverlap, lab: Lab) -> None:
         parts = items_of(scorer.against, scorer.against_fields, scorer.min_words, lab)
@@ -116,7 +116,7 @@ class _Items:
             for kind, own in self._parts.items()
         }
 
-    def best_match(self, part: Part) -> _Found | None:
+    def best_match(self, part: TextPart) -> _Match | None:
         kind, words = is_character_tokenized(part.text), tokens(part.text)
         overlap = self._indices[kind].best_match(words)
-        return overlap and _Found(part, words, self._parts[kind][overlap.number], overlap)
+        return overlap and _Match(part, words, self._parts[kind][overlap.number], overlap)

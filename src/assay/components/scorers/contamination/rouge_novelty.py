@@ -39,30 +39,32 @@ class RougeNovelty:
 
     def __post_init__(self) -> None:
         if self.against is None and not self.before:
-            raise ValueError("RougeNovelty.against must be a source where before is off, was none: nothing to compare.")
+            raise ValueError(
+                "RougeNovelty.against must be a source if before is off, was none: there is nothing to compare."
+            )
 
     @property
     def whole(self) -> bool:
-        """It is given all samples at once, for those before a sample may lie in another part."""
+        """Whether all samples are scored at once, as the earlier ones may be in another shard."""
         return self.before
 
     def listing(self) -> str:
-        """What `against` says of the file that it reads, so that another one is scored again."""
+        """Digest of the files that `against` reads."""
         return listing_of(self.against)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        given = [] if self.against is None else list(self.against.read(lab))
-        texts, held = [[one.text(self.text) for one in many] for many in (samples, given)]
+        against = [] if self.against is None else list(self.against.read(lab))
+        texts, reference = [[one.text(self.text) for one in many] for many in (samples, against)]
         tokenize = tokens if self.words == "any" else ascii_tokens
-        names = [f"given {one.fields.get('origin', one.id)}" for one in given] + [one.id for one in samples]
-        return [_outcome(one, names) for one in nearest_before(texts, held, tokenize, among=self.before)]
+        names = [f"given {one.fields.get('origin', one.id)}" for one in against] + [one.id for one in samples]
+        return [_outcome(one, names) for one in nearest_before(texts, reference, tokenize, among=self.before)]
 
 
 def _outcome(found: NearestText, names: Sequence[str]) -> Outcome:
-    own, other = found.sizes
-    if not own:
+    words, other = found.sizes
+    if not words:
         return Unscored("not_applicable", "The text has no words that ROUGE could compare.")
     if found.number is None:
-        return Score(0.0, "nothing before it shares a word", {"shared": 0, "words": own})
-    evidence = {"shared": found.shared, "words": own, "nearest_words": other}
+        return Score(0.0, "nothing before it shares a word", {"shared": 0, "words": words})
+    evidence = {"shared": found.shared, "words": words, "nearest_words": other}
     return Score(found.f, f"most like {names[found.number]}", evidence)

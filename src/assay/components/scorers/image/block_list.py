@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from assay.components.scorers.contamination.evaluation_items import held
+from assay.components.scorers.contamination.evaluation_items import cached
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.model_kinds import Pixels
@@ -44,26 +44,26 @@ class BlockList:
             raise ValueError(f"BlockList.max_distance must be 0 to {BITS}, was {self.max_distance}.")
 
     def listing(self) -> str:
-        """Digest of the list, so that another one is looked at again."""
+        """Digest of the list."""
         files = _files(Path(self.path))
         rows = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Outcomes; an image that cannot be read is unscored.
+        """Return outcomes; an image that cannot be read is unscored.
 
         Raises:
             SourceError: There is no such list, or it cannot be read.
         """
-        blocked = held(self, self.listing(), lambda: _blocked(Path(self.path)))
-        return [self._one(image, blocked) for image in lab.readable(samples, self.image)]
+        blocked = cached(self, self.listing(), lambda: _read_list(Path(self.path)))
+        return [self._outcome(image, blocked) for image in lab.readable(samples, self.image)]
 
-    def _one(self, image: Pixels | Unscored, blocked: Sequence[tuple[int, str]]) -> Outcome:
+    def _outcome(self, image: Pixels | Unscored, blocked: Sequence[tuple[int, str]]) -> Outcome:
         if isinstance(image, Unscored):
             return image
-        own = perceptual_hash(image)
-        bits, said = min((distance(own, other), said) for other, said in blocked)
-        return Score(float(bits), f"like {said}" if bits <= self.max_distance else "", {"hashes": float(len(blocked))})
+        image_hash = perceptual_hash(image)
+        bits, entry = min((distance(image_hash, other), entry) for other, entry in blocked)
+        return Score(float(bits), f"like {entry}" if bits <= self.max_distance else "", {"hashes": float(len(blocked))})
 
 
 def _files(path: Path) -> list[Path]:
@@ -74,13 +74,13 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _blocked(path: Path) -> list[tuple[int, str]]:
+def _read_list(path: Path) -> list[tuple[int, str]]:
     files = _files(path)
     if not path.is_dir():
         try:
             return read_hashes(path.read_text(encoding="utf-8-sig"), path.name)
         except UnicodeDecodeError as error:
-            raise SourceError(f"{path} is no list of hashes: {error}.") from error
+            raise SourceError(f"{path} is not a list of hashes: {error}.") from error
     if not files:
         raise SourceError(f"No images in {str(path)!r}.")
     found = []

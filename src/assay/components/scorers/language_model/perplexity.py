@@ -11,7 +11,7 @@ from assay.components.scorers.reference.comparison import check_one_of
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from assay.models.text.rolling import Rolled, rolled
+from assay.models.text.log_probs import WindowedLogProbs, windowed_log_probs
 from assay.text.decoding.perplexity import text_perplexity
 
 Per: TypeAlias = Literal["token", "word", "byte"]
@@ -22,7 +22,7 @@ class Perplexity:
     """Exponential of the mean negative log-probability of the tokens of a text.
 
     Perplexity per token depends on the tokenizer: compare models per byte or per word, as lm-evaluation-harness does. A
-    text longer than the window is read by a sliding window (`assay.models.text.rolling`). Evidence: perplexity per
+    text longer than the window is read by a sliding window (`assay.models.text.log_probs`). Evidence: perplexity per
     `token`, `word` and `byte`, the number of scored `tokens` and of `windows`, and with several windows their size
     `window` and `stride` in tokens. A text of fewer than two tokens is unscored.
     """
@@ -48,10 +48,10 @@ class Perplexity:
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.text_model(self.model)
         texts = [sample.text(self.text) for sample in samples]
-        read = rolled(model, texts, window=self.window, stride=self.stride)
+        read = windowed_log_probs(model, texts, window=self.window, stride=self.stride)
         return [self._one(text, one) for text, one in zip(texts, read, strict=True)]
 
-    def _one(self, text: str, read: Rolled) -> Outcome:
+    def _one(self, text: str, read: WindowedLogProbs) -> Outcome:
         found = text_perplexity(text, read.values)
         if not found.tokens:
             return Unscored("not_applicable", "The text has fewer than two tokens.")

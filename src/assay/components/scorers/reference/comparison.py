@@ -1,4 +1,4 @@
-"""Comparison with references and validation, shared by the scorers."""
+"""Comparison with references, and validation of fields."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def compared(
 
 def references_of(sample: Sample, names: Sequence[str]) -> list[str]:
     """Return the references of a sample that are not blank."""
-    held = [sample.text(name) for name in names if name in sample.fields]
-    return [reference for reference in held if reference.strip()]
+    references = [sample.text(name) for name in names if name in sample.fields]
+    return [reference for reference in references if reference.strip()]
 
 
 def without_reference(names: Sequence[str]) -> Unscored:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
-from assay.components.scorers.contamination.evaluation_items import held
+from assay.components.scorers.contamination.evaluation_items import cached
 from assay.core.completions import Message
 from assay.core.errors import FieldError
 from assay.core.lab import Lab
@@ -18,7 +18,7 @@ from assay.text.instructions.dialogues import history_messages
 
 Key: TypeAlias = tuple[str, frozenset[str]]
 """An instruction and an unordered pair of answers."""
-Cast: TypeAlias = tuple[str, tuple[Message, ...], str]
+Vote: TypeAlias = tuple[str, tuple[Message, ...], str]
 """Input and history of a vote, and the answer that won; `_TIE` for a tie."""
 UNVOTED = Unscored("not_applicable", "There are no votes on these two answers.")
 SAME = Score(0.5, "both answers are the same", {"same": 1.0})
@@ -59,44 +59,45 @@ class HumanVotes:
             FieldError: A sample lacks a text field, or a vote has no valid winner.
             UserError: The source cannot be read.
         """
-        cast = held(self, self.listing(), lambda: _cast(self.votes.read(lab)))
-        return [self._one(sample, cast) for sample in samples]
+        cast = cached(self, self.listing(), lambda: _index(self.votes.read(lab)))
+        return [self._outcome(sample, cast) for sample in samples]
 
-    def _one(self, sample: Sample, cast: dict[Key, list[Cast]]) -> Outcome:
-        one, two = (_plain(sample.text(name)) for name in (self.first, self.second))
-        if one == two:
-            return SAME if one else Unscored("not_applicable", "Both answers are empty.")
-        given = _plain(sample.text(self.input)) if self.input in sample.fields else ""
-        before = history_messages(sample, self.history)
-        known = cast.get((_plain(sample.text(self.instruction)), frozenset((one, two))), [])
-        said = Counter(winner for about, then, winner in known if about in ("", given) and then in ((), before))
-        n = said.total()
+    def _outcome(self, sample: Sample, cast: dict[Key, list[Vote]]) -> Outcome:
+        first, second = (_normalized(sample.text(name)) for name in (self.first, self.second))
+        if first == second:
+            return SAME if first else Unscored("not_applicable", "Both answers are empty.")
+        input_text = _normalized(sample.text(self.input)) if self.input in sample.fields else ""
+        history = history_messages(sample, self.history)
+        votes = cast.get((_normalized(sample.text(self.instruction)), frozenset((first, second))), [])
+        counts = Counter(winner for given, then, winner in votes if given in ("", input_text) and then in ((), history))
+        n = counts.total()
         if not n:
             return UNVOTED
-        evidence = {"votes": float(n), "first": float(said[one]), "second": float(said[two]), "ties": float(said[_TIE])}
-        if 2 * max(said[one], said[two]) <= n:
-            return Score(0.5, "no majority" if len(said) > 1 else "", evidence)
-        return Score((said[one] + said[_TIE] / 2) / n, "", evidence)
+        wins = {"first": float(counts[first]), "second": float(counts[second]), "ties": float(counts[_TIE])}
+        evidence = {"votes": float(n), **wins}
+        if 2 * max(counts[first], counts[second]) <= n:
+            return Score(0.5, "no majority" if len(counts) > 1 else "", evidence)
+        return Score((counts[first] + counts[_TIE] / 2) / n, "", evidence)
 
 
 _TIE = "\0tie"
 """Marks a tie; it differs from every answer."""
 
 
-def _cast(votes: Sequence[Sample]) -> dict[Key, list[Cast]]:
-    found: dict[Key, list[Cast]] = {}
+def _index(votes: Sequence[Sample]) -> dict[Key, list[Vote]]:
+    votes_by_key: dict[Key, list[Vote]] = {}
     for vote in votes:
-        one, two = (_plain(vote.text(name)) for name in ("output_a", "output_b"))
-        winners = {"a": one, "b": two, "tie": _TIE}
+        first, second = (_normalized(vote.text(name)) for name in ("output_a", "output_b"))
+        winners = {"a": first, "b": second, "tie": _TIE}
         if (winner := vote.text("winner")) not in winners:
             raise FieldError(
                 f"A vote's winner must be a, b or tie, was {winner!r} in {vote.fields.get('origin', vote.id)}."
             )
-        given = _plain(vote.text("input")) if "input" in vote.fields else ""
-        key = _plain(vote.text("instruction")), frozenset((one, two))
-        found.setdefault(key, []).append((given, history_messages(vote), winners[winner]))
-    return found
+        input_text = _normalized(vote.text("input")) if "input" in vote.fields else ""
+        key = _normalized(vote.text("instruction")), frozenset((first, second))
+        votes_by_key.setdefault(key, []).append((input_text, history_messages(vote), winners[winner]))
+    return votes_by_key
 
 
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     return " ".join(text.split())

@@ -18,10 +18,9 @@ from assay.core.score import Outcome, Scale, Score, Unscored
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Reading: TypeAlias = Literal["softmax", "sigmoid"]
-PIECE = 1000
-"""Characters of a text that are judged together: classifiers cut what is longer than some hundred tokens."""
-MOST = 50
-"""Pieces of a text that are judged."""
+CHUNK_SIZE = 1000
+"""Characters of a chunk: classifiers truncate texts of more than some hundred tokens."""
+MAX_CHUNKS = 50
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Toxicity:
     assay ships no toxicity classifier. A classifier reproduces the judgments of its annotators: such classifiers flag
     dialects and mentions of minorities more often than other text (Sap et al. 2019; Dixon et al. 2018). For exclusive
     labels ("softmax") the probabilities of `unsafe` are summed; for independent labels ("sigmoid", such as
-    unitary/toxic-bert) the maximum counts. A text is split into chunks of `PIECE` characters, of which the first `MOST`
-    are classified. Evidence: the maximum probability of each unsafe label, and `pieces`.
+    unitary/toxic-bert) the maximum counts. A text is split into chunks of `CHUNK_SIZE` characters, of which the first
+    `MAX_CHUNKS` are classified. Evidence: the maximum probability of each unsafe label, and `pieces`.
     """
 
     model: str
@@ -50,10 +49,10 @@ class Toxicity:
             raise ValueError(f"Toxicity.unsafe must be one or more labels, was {self.unsafe!r}.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        """Outcomes; a blank text is unscored.
+        """Return outcomes; a blank text is unscored.
 
         Raises:
-            ModelError: There is no such model, or it has not these labels.
+            ModelError: There is no such model, or it lacks a label.
         """
         classifier = lab.models.text_classifier(self.model)
         known = list(classifier.labels)
@@ -63,30 +62,34 @@ class Toxicity:
                     f"Model {self.model!r} has no label {label!r} for Toxicity.unsafe.",
                     hint=did_you_mean(label, known) if len(known) <= 20 else f"It has {len(known)} labels.",
                 )
-        places = [known.index(label) for label in self.unsafe]
-        pieces = [_pieces(sample.text(self.text)) for sample in samples]
-        shares = iter(self._shares(classifier.logits([piece for own in pieces for piece in own]))[:, places])
-        return [self._one(np.asarray([next(shares) for _ in own])) for own in pieces]
+        unsafe = [known.index(label) for label in self.unsafe]
+        texts = [_chunks(sample.text(self.text)) for sample in samples]
+        logits = classifier.logits([chunk for chunks in texts for chunk in chunks])
+        rows = iter(self._probabilities(logits)[:, unsafe])
+        return [self._outcome(np.asarray([next(rows) for _ in chunks])) for chunks in texts]
 
-    def _shares(self, logits: Matrix) -> Floats:
+    def _probabilities(self, logits: Matrix) -> Floats:
         values = logits.astype(np.float64)
         if self.by == "sigmoid":
-            alone: Floats = 1 / (1 + np.exp(-np.clip(values, -700, 700)))
-            return alone
-        shares = np.exp(values - values.max(axis=1, keepdims=True, initial=-np.inf))
-        together: Floats = shares / shares.sum(axis=1, keepdims=True)
-        return together
+            sigmoid: Floats = 1 / (1 + np.exp(-np.clip(values, -700, 700)))
+            return sigmoid
+        exponentials = np.exp(values - values.max(axis=1, keepdims=True, initial=-np.inf))
+        softmax: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return softmax
 
-    def _one(self, shares: Floats) -> Outcome:
-        if not len(shares):
+    def _outcome(self, probabilities: Floats) -> Outcome:
+        if not len(probabilities):
             return Unscored("not_applicable", "The text is empty.")
-        whole = shares.max(axis=1) if self.by == "sigmoid" else shares.sum(axis=1)
-        evidence = {label: float(highest) for label, highest in zip(self.unsafe, shares.max(axis=0), strict=True)}
-        value = min(1.0, float(whole.max()))
-        reason = f"piece {int(whole.argmax()) + 1} of {len(shares)}" if len(shares) > 1 else ""
-        return Score(value, reason, {**evidence, "pieces": float(len(shares))})
+        unsafe = probabilities.max(axis=1) if self.by == "sigmoid" else probabilities.sum(axis=1)
+        evidence = {
+            label: float(highest) for label, highest in zip(self.unsafe, probabilities.max(axis=0), strict=True)
+        }
+        value = min(1.0, float(unsafe.max()))
+        reason = f"piece {int(unsafe.argmax()) + 1} of {len(probabilities)}" if len(probabilities) > 1 else ""
+        return Score(value, reason, {**evidence, "pieces": float(len(probabilities))})
 
 
-def _pieces(text: str) -> list[str]:
-    cut = [text[start : start + PIECE] for start in range(0, min(len(text), PIECE * MOST), PIECE)]
-    return [piece for piece in cut if piece.strip()]
+def _chunks(text: str) -> list[str]:
+    end = min(len(text), CHUNK_SIZE * MAX_CHUNKS)
+    chunks = [text[start : start + CHUNK_SIZE] for start in range(0, end, CHUNK_SIZE)]
+    return [chunk for chunk in chunks if chunk.strip()]

@@ -1,4 +1,4 @@
-"""Rewards that a program can check: scorers that say of an answer that it is right, 1, or wrong, 0."""
+"""Verifiable rewards: scorers that return 1 for a correct answer and 0 for an incorrect one."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import regex
 
-from assay.components.scorers.verifiers.right import SCALE, check_name, missing, shown, wrong
+from assay.components.scorers.verifiers.outcomes import SCALE, check_name, incorrect, missing_reference, quoted
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
@@ -93,9 +93,9 @@ class FollowsFormat:
     def __post_init__(self) -> None:
         check_name("FollowsFormat.answer", self.answer)
         for name in ("all_of", "none_of", "one_of"):
-            given = getattr(self, name)
-            if isinstance(given, str) or not all(isinstance(one, str) and one.strip() for one in given):
-                raise ValueError(f"FollowsFormat.{name} must be a list of texts that are not blank, was {given!r}.")
+            texts = getattr(self, name)
+            if isinstance(texts, str) or not all(isinstance(text, str) and text.strip() for text in texts):
+                raise ValueError(f"FollowsFormat.{name} must be a list of texts that are not blank, was {texts!r}.")
         for name in COUNTS:
             self._check_bounds(name)
         self._check_repeated()
@@ -112,79 +112,79 @@ class FollowsFormat:
             raise ValueError("FollowsFormat needs a rule, such as all_of, matches or max_words: it had none.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [self._one(sample) for sample in samples]
+        return [self._verify(sample) for sample in samples]
 
-    def _one(self, sample: Sample) -> Outcome:
+    def _verify(self, sample: Sample) -> Outcome:
         text = sample.text(self.answer).strip()
-        listed: list[tuple[str, ...]] = []
+        phrases: list[tuple[str, ...]] = []
         for name in (self.all_of_field, self.none_of_field):
-            words = _listed(sample.text(name)) if name and name in sample.fields else ()
+            words = _split_list(sample.text(name)) if name and name in sample.fields else ()
             if name and not words:
-                return missing(name)
-            listed.append(words)
+                return missing_reference(name)
+            phrases.append(words)
         if not text:
-            return wrong("The answer is empty.")
+            return incorrect("The answer is empty.")
         try:
-            broken = dict(self._rules(text, PhraseSearch(text), *listed))
+            broken = dict(self._rules(text, PhraseSearch(text), *phrases))
         except TimeoutError:
             return Unscored("failed", f"The regular expression took more than {SECONDS:g} s.")
-        kept = sum(not why for why in broken.values())
-        whole = kept == len(broken)
+        followed = sum(not why for why in broken.values())
+        all_followed = followed == len(broken)
         reason = "; ".join(f"{name}: {why}" for name, why in broken.items() if why)
         evidence = {name: float(not why) for name, why in broken.items()}
-        share = float(whole) if self.strict else kept / len(broken)
-        return Score(share, f"It breaks {reason}." if reason else "It keeps every rule.", evidence)
+        value = float(all_followed) if self.strict else followed / len(broken)
+        return Score(value, f"It breaks {reason}." if reason else "It keeps every rule.", evidence)
 
     def _rules(
         self, text: str, words: PhraseSearch, wanted: Sequence[str], unwanted: Sequence[str]
     ) -> Iterator[tuple[str, str]]:
-        """Each rule that is set, and how `text` breaks it; "" where it does not."""
+        """Yield each rule that is set, and how `text` breaks it; "" if it does not."""
         yield from self._words(words, wanted, unwanted)
         yield from self._whole(text)
         for name, count in COUNTS.items():
             yield from self._count(name, count, text)
         if self.language:
-            yield "language", _foreign(text, self.language)
+            yield "language", _wrong_language(text, self.language)
         if self.max_repeated is not None:
             share = repeated_ngram_fraction(text, self.repeat_ngram)
             over = share > self.max_repeated
             runs = f"runs of {self.repeat_ngram} words" if self.repeat_ngram > 1 else "words"
             yield "max_repeated", f"{share:.0%} of {runs} are repeated, at most {self.max_repeated:.0%}" * over
         if self.complete:
-            yield "complete", "" if is_complete(text) else f"it stops at {shown(text[-20:])!r}"
+            yield "complete", "" if is_complete(text) else f"it stops at {quoted(text[-20:])!r}"
 
     def _words(self, words: PhraseSearch, wanted: Sequence[str], unwanted: Sequence[str]) -> Iterator[tuple[str, str]]:
         if must := (*self.all_of, *wanted):
-            lacking = [one for one in must if one not in words]
-            yield "all_of", f"it lacks {_named(lacking)}" if lacking else ""
+            missing = [phrase for phrase in must if phrase not in words]
+            yield "all_of", f"it lacks {_named(missing)}" if missing else ""
         if never := (*self.none_of, *unwanted):
-            there = [one for one in never if one in words]
-            yield "none_of", f"it has {_named(there)}" if there else ""
+            present = [phrase for phrase in never if phrase in words]
+            yield "none_of", f"it has {_named(present)}" if present else ""
 
     def _whole(self, text: str) -> Iterator[tuple[str, str]]:
         if self.one_of:
             is_one = normalize_case(text) in {normalize_case(one.strip()) for one in self.one_of}
-            yield "one_of", "" if is_one else f"{shown(text)!r} is none of {_named(self.one_of)}"
+            yield "one_of", "" if is_one else f"{quoted(text)!r} is none of {_named(self.one_of)}"
         if self.matches:
             found = regex.search(self.matches, text, timeout=SECONDS)
             yield "matches", "" if found else f"{self.matches!r} is not found"
         if self.starts_with:
             starts = text.startswith(self.starts_with.strip())
-            yield "starts_with", "" if starts else f"it begins {shown(text[: len(self.starts_with) + 10])!r}"
+            yield "starts_with", "" if starts else f"it begins {quoted(text[: len(self.starts_with) + 10])!r}"
         if self.ends_with:
             ends = text.endswith(self.ends_with.strip())
-            yield "ends_with", "" if ends else f"it ends {shown(text[-len(self.ends_with) - 10 :])!r}"
+            yield "ends_with", "" if ends else f"it ends {quoted(text[-len(self.ends_with) - 10 :])!r}"
 
     def _count(self, name: str, count: Callable[[str], int], text: str) -> Iterator[tuple[str, str]]:
-        least, most = self._bounds(name)
-        if least is None and most is None:
+        low, high = self._bounds(name)
+        if low is None and high is None:
             return
         number = count(text)
-        counted = f"{number:,} {name if number != 1 else name.removesuffix('s')}"
-        if least is not None:
-            yield f"min_{name}", f"{counted}, at least {least:,}" if number < least else ""
-        if most is not None:
-            yield f"max_{name}", f"{counted}, at most {most:,}" if number > most else ""
+        count_text = f"{number:,} {name if number != 1 else name.removesuffix('s')}"
+        if low is not None:
+            yield f"min_{name}", f"{count_text}, at least {low:,}" if number < low else ""
+        if high is not None:
+            yield f"max_{name}", f"{count_text}, at most {high:,}" if number > high else ""
 
     def _bounds(self, name: str) -> tuple[int | None, int | None]:
         return getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
@@ -196,23 +196,23 @@ class FollowsFormat:
             raise ValueError(f"FollowsFormat.repeat_ngram must be at least 1, was {self.repeat_ngram}.")
 
     def _check_bounds(self, name: str) -> None:
-        least, most = self._bounds(name)
-        if least is not None and least < 1:
-            raise ValueError(f"FollowsFormat.min_{name} must be at least 1, was {least}.")
-        if most is not None and most < (least or 0):
-            raise ValueError(f"FollowsFormat.max_{name} must be at least {least or 0}, was {most}.")
+        low, high = self._bounds(name)
+        if low is not None and low < 1:
+            raise ValueError(f"FollowsFormat.min_{name} must be at least 1, was {low}.")
+        if high is not None and high < (low or 0):
+            raise ValueError(f"FollowsFormat.max_{name} must be at least {low or 0}, was {high}.")
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _split_list(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in re.split(r"[,\n]", text) if word.strip())
 
 
-def _named(words: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(repr(shown(word)) for word in words[:most]) + more
+def _named(words: Sequence[str], limit: int = 5) -> str:
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return ", ".join(repr(quoted(word)) for word in words[:limit]) + more
 
 
-def _foreign(text: str, language: str) -> str:
+def _wrong_language(text: str, language: str) -> str:
     if count_letters(text) < MIN_LETTERS:
         return "the text is too short to tell"
     found = identify_language(text, tuple(sorted({*COMMON_LANGUAGES, language})))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from assay.components.scorers.verifiers.right import SCALE, check_name, judged, shown, wrong
+from assay.components.scorers.verifiers.outcomes import SCALE, check_name, compare_with, incorrect, quoted
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
@@ -17,28 +17,28 @@ from assay.text.answers.code_blocks import blocks
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-LONGEST = 100_000
-"""Characters of JSON that are read."""
-DEEPEST = 50
-"""Brackets within brackets that are read."""
+MAX_CHARACTERS = 100_000
+"""Maximum length of JSON."""
+MAX_DEPTH = 50
+"""Maximum nesting of JSON."""
 
 
 @dataclass(frozen=True)
 class JsonMatches:
-    """1 where an answer is JSON that matches a JSON Schema, else 0: JSON as a whole, or in its last ```json block.
+    """1 if an answer is JSON that matches a JSON Schema, else 0: the whole answer, or its last ```json block.
 
-    The schema is `schema`, or of each sample what its field `schema_field` holds. It is JSON Schema of draft 2020-12,
-    or the one that its "$schema" names, by the library jsonschema; "format" says nothing there, as the standard has it.
-    No `$ref` is ever fetched. `schema` is checked when the component is made; a sample whose own schema is none is
-    Unscored. NaN, Infinity, text after the JSON, and more than 100,000 characters or 50 levels are no JSON here. Where
-    answer and schema together take more than two seconds, the sample is Unscored.
+    The schema is `schema`, or that in the field `schema_field` of each sample. It is JSON Schema of draft 2020-12, or
+    the draft that its "$schema" names, by the library jsonschema; "format" is not validated, as in the standard. No
+    `$ref` is fetched. An invalid `schema` is an error at once; a sample with an invalid schema is unscored. NaN,
+    Infinity, text after the JSON, more than 100,000 characters and more than 50 levels are not JSON here. If the
+    validation takes more than two seconds, the sample is unscored.
     """
 
     schema: Mapping[str, Any] | None = None
     schema_field: str = ""
-    """A field with the schema as JSON, where `schema` is not given."""
+    """Field with the schema as JSON, if `schema` is not given."""
     answer: str = "text"
-    """The field that is looked at."""
+    """Field of the answer."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = SCALE
@@ -55,40 +55,40 @@ class JsonMatches:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         if self.schema is None:
-            return judged(samples, self.answer, self.schema_field, self._one)
-        own = json.dumps(self.schema)
-        return [self._one(sample.text(self.answer), own) for sample in samples]
+            return compare_with(samples, self.answer, self.schema_field, self._verify)
+        schema = json.dumps(self.schema)
+        return [self._verify(sample.text(self.answer), schema) for sample in samples]
 
-    def _one(self, text: str, schema: str) -> Outcome:
+    def _verify(self, text: str, schema: str) -> Outcome:
         try:
             validator = _validator(schema)
         except ValueError as problem:
-            return Unscored("not_applicable", f"{self.schema_field} is no JSON Schema: {shown(problem)}.")
+            return Unscored("not_applicable", f"{self.schema_field} is no JSON Schema: {quoted(problem)}.")
         try:
             value = _read(text)
         except (ValueError, RecursionError) as problem:
-            return wrong(f"It is no JSON: {shown(problem)}.")
-        return _held(validator, value)
+            return incorrect(f"It is no JSON: {quoted(problem)}.")
+        return _validate(validator, value)
 
 
-def _held(validator: Validator, value: object) -> Outcome:
+def _validate(validator: Validator, value: object) -> Outcome:
     from assay.components.scorers.verifiers.json_schemas import SECONDS, broken_rule
 
     try:
         broken = broken_rule(validator, value)
     except TimeoutError:
         return Unscored("failed", f"To hold the answer against the schema took more than {SECONDS:g} s.")
-    except Exception as error:  # what a schema that passed its check makes somebody else's library raise
-        return Unscored("failed", f"The schema cannot be held against it: {type(error).__name__}: {shown(error)}")
-    return wrong(f"{broken}.") if broken else Score(1.0, "It matches the schema.")
+    except Exception as error:  # any exception of the library for a schema that passed its check
+        return Unscored("failed", f"The schema cannot be held against it: {type(error).__name__}: {quoted(error)}")
+    return incorrect(f"{broken}.") if broken else Score(1.0, "It matches the schema.")
 
 
 def _plain(schema: Mapping[str, Any]) -> str:
-    """As JSON.
+    """Serialize a schema.
 
     Raises:
-        TypeError: It would come back as something else.
-        ValueError: It holds a number that is none in JSON.
+        TypeError: It does not survive a round trip.
+        ValueError: It has a number that JSON lacks.
     """
     text = json.dumps(schema, allow_nan=False)
     if json.loads(text) != schema:
@@ -107,35 +107,34 @@ def _validator(schema: str) -> Validator:
 
 
 def _read(text: str) -> object:
-    """The JSON that an answer is, or that stands in its last block marked json, else its last block without a word.
+    """Parse an answer: its last block marked json, else its last unmarked block, else the whole answer.
 
     Raises:
-        ValueError: There is none.
+        ValueError: It is not JSON.
         RecursionError: It is nested too deeply.
     """
     if not text.strip():
         raise ValueError("the answer is empty")
-    fenced = blocks(text)
-    marked = [block for block in fenced if block.language in ("json", "")]
+    marked = [block for block in blocks(text) if block.language in ("json", "")]
     chosen = [block for block in marked if block.language] or marked
     return _parsed(chosen[-1].text if chosen else text)
 
 
 def _parsed(text: str) -> object:
-    if len(text) > LONGEST:
-        raise ValueError(f"it is longer than {LONGEST:,} characters")
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"it is longer than {MAX_CHARACTERS:,} characters")
     try:
         found = json.loads(text, parse_constant=_constant, parse_float=_number)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if _deep(found):
-        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
     return found
 
 
 def _deep(found: object) -> bool:
     level = [found]
-    for _ in range(DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         level = [
             one
             for value in level
@@ -148,7 +147,7 @@ def _deep(found: object) -> bool:
 def _number(text: str) -> float:
     found = float(text)
     if found in (float("inf"), float("-inf")):
-        raise ValueError(f"{shown(text)} is too large a number")
+        raise ValueError(f"{quoted(text)} is too large a number")
     return found
 
 

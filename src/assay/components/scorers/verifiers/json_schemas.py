@@ -48,7 +48,7 @@ def compiled(schema: Mapping[str, Any]) -> Validator:
         kind.check_schema(schema)
         resource = Resource.from_contents(schema, default_specification=_dialect(schema))
         registry = REGISTRY.with_resource("", resource)
-        _look_up(resource, registry.resolver_with_root(resource))
+        _resolve_references(resource, registry.resolver_with_root(resource))
     except jsonschema.SchemaError as error:
         raise ValueError(f"{error.json_path}: {_short(error.message)}") from error
     except Unresolvable as error:
@@ -57,7 +57,7 @@ def compiled(schema: Mapping[str, Any]) -> Validator:
         raise ValueError("it is nested too deeply") from error
     if "unevaluatedProperties" in (text := json.dumps(schema)) and "patternProperties" in text:
         raise ValueError("it has both unevaluatedProperties and patternProperties, which cannot be kept from hanging")
-    found: Validator = _fenced(kind)(schema, registry=registry)
+    found: Validator = _restricted(kind)(schema, registry=registry)
     return found
 
 
@@ -83,7 +83,7 @@ def _dialect(schema: Mapping[str, Any]) -> Any:
     return specification_with(str(schema.get("$schema", default)))
 
 
-def _look_up(resource: Resource[Any], resolver: Any) -> None:
+def _resolve_references(resource: Resource[Any], resolver: Any) -> None:
     """Resolve all references of a schema.
 
     Raises:
@@ -94,31 +94,31 @@ def _look_up(resource: Resource[Any], resolver: Any) -> None:
             if isinstance(reference := resource.contents.get(keyword), str):
                 resolver.lookup(reference)
     for part in resource.subresources():
-        _look_up(part, resolver.in_subresource(part))
+        _resolve_references(part, resolver.in_subresource(part))
 
 
 @cache
-def _fenced(kind: type[Validator]) -> Any:
-    ours = {
+def _restricted(kind: type[Validator]) -> Any:
+    replaced = {
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
         "uniqueItems": _unique_items,
     }
-    theirs: Mapping[str, Keyword] = kind.VALIDATORS
-    known = {name: _timed(ours.get(name, keyword)) for name, keyword in theirs.items()}
-    return require("jsonschema.validators", "verify").extend(kind, known)
+    original: Mapping[str, Keyword] = kind.VALIDATORS
+    keywords = {name: _timed(replaced.get(name, keyword)) for name, keyword in original.items()}
+    return require("jsonschema.validators", "verify").extend(kind, keywords)
 
 
 def _timed(keyword: Keyword) -> Keyword:
-    def looked(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError] | None:
-        _left()
+    def timed(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError] | None:
+        _seconds_left()
         return keyword(validator, value, instance, schema)
 
-    return looked
+    return timed
 
 
-def _left() -> float:
+def _seconds_left() -> float:
     """Seconds until the deadline; there is one only while an answer is validated."""
     left = _deadline.get(time.monotonic() + SECONDS) - time.monotonic()
     if left <= 0:
@@ -126,8 +126,8 @@ def _left() -> float:
     return left
 
 
-def _found(pattern: str, text: str) -> bool:
-    return regex.search(pattern, text, timeout=_left()) is not None
+def _matches(pattern: str, text: str) -> bool:
+    return regex.search(pattern, text, timeout=_seconds_left()) is not None
 
 
 def _error(message: str) -> ValidationError:
@@ -136,7 +136,7 @@ def _error(message: str) -> ValidationError:
 
 
 def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "string") and not _found(pattern, instance):
+    if validator.is_type(instance, "string") and not _matches(pattern, instance):
         yield _error(f"{instance!r} does not match {pattern!r}")
 
 
@@ -144,7 +144,7 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: An
     if validator.is_type(instance, "object"):
         for pattern, wanted in patterns.items():
             for name, value in instance.items():
-                if _found(pattern, name):
+                if _matches(pattern, name):
                     yield from validator.descend(value, wanted, path=name, schema_path=pattern)
 
 
@@ -152,7 +152,7 @@ def _additional_properties(validator: Any, wanted: Any, instance: Any, schema: A
     if not validator.is_type(instance, "object"):
         return
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    extra = [name for name in instance if name not in known and not any(_found(one, name) for one in patterns)]
+    extra = [name for name in instance if name not in known and not any(_matches(one, name) for one in patterns)]
     if wanted is False and extra:
         yield _error(f"additional properties are not allowed: {', '.join(map(repr, extra[:5]))}")
     elif wanted is not False:
@@ -174,5 +174,5 @@ def _key(value: Any) -> Any:
     return (isinstance(value, bool), value)
 
 
-def _short(message: str, most: int = 120) -> str:
-    return message if len(message) <= most else f"{message[:most]}…"
+def _short(message: str, limit: int = 120) -> str:
+    return message if len(message) <= limit else f"{message[:limit]}…"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from assay.components.scorers.verifiers.right import SCALE, check_name, judged, shown, wrong
+from assay.components.scorers.verifiers.outcomes import SCALE, check_name, compare_with, incorrect, quoted
 from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -26,30 +26,30 @@ AFTER = "after:"
 
 @dataclass(frozen=True)
 class NumberEquals:
-    r"""1 where the number that an answer gives equals the reference's, else 0; a number that is not there is wrong.
+    r"""1 if the number in an answer equals that of the reference, else 0; an answer without a number is incorrect.
 
-    Which number that is, `where` says:
+    `where` selects the number:
 
-    * "any": what the answer declares ("#### 42", "\boxed{42}", "The answer is 42", 정답은 42), else its last number.
-    * "declared": only what it declares, the number first.
-    * "boxed": only what stands in its last \boxed{}, as MATH's solutions end (Hendrycks et al. 2021).
-    * "last": the last number, or of a sum in the last sentence what is after "=", whatever is declared.
-    * "after:####", or any other mark: the number that follows the last such mark at once, as GSM8K's solutions end
-      (Cobbe et al. 2021).
+    * "any": the declared number ("#### 42", "\boxed{42}", "The answer is 42", 정답은 42), else the last one.
+    * "declared": only a declared number, which must come first in the declaration.
+    * "boxed": only that in the last \boxed{}, as in the solutions of MATH (Hendrycks et al. 2021).
+    * "last": the last number, or that after "=" of a sum in the last sentence, even if another is declared.
+    * "after:####", or another mark: the number directly after the last such mark, as in the solutions of GSM8K (Cobbe
+      et al. 2021).
 
-    Numbers are read exactly (`text.answers.normalization`): "1,234.50", "$5", "3/4", "½", "2 million", 3만 5천; units,
-    percent and currency are left out. Two numbers where one is wanted are wrong. The reference is read as "any",
-    so that a worked solution is one too; without a single number in it a sample is Unscored. `answer` of the score is
-    the number that was read.
+    Numbers are parsed exactly (`text.answers.normalization`): "1,234.50", "$5", "3/4", "½", "2 million", 3만 5천;
+    units, percent signs and currencies are ignored. Two numbers in place of one are incorrect. The reference is parsed
+    as "any", so it may be a worked solution; without a single number the sample is unscored. The `answer` of the score
+    is the extracted number.
     """
 
     reference: str = "output"
-    """The field that says what is right."""
+    """Field of the reference answer."""
     tolerance: float = 0.0
-    """By how much a right number may differ; 0.01 means 0.01 exactly."""
+    """Maximum absolute difference; 0.01 means 0.01 exactly."""
     where: str = "any"
     answer: str = "text"
-    """The field that is looked at."""
+    """Field of the answer."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = SCALE
@@ -67,20 +67,20 @@ class NumberEquals:
             )
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return judged(samples, self.answer, self.reference, self._one)
+        return compare_with(samples, self.answer, self.reference, self._verify)
 
-    def _one(self, text: str, reference: str) -> Outcome:
-        right = extract_number(reference)
-        if right is None:
-            return Unscored("not_applicable", f"The reference gives no one number: {shown(reference)!r}.")
-        found = self._read(text)
+    def _verify(self, text: str, reference: str) -> Outcome:
+        expected = extract_number(reference)
+        if expected is None:
+            return Unscored("not_applicable", f"The reference gives no one number: {quoted(reference)!r}.")
+        found = self._extract(text)
         if found is None:
-            return wrong(f"There is no one number {self._place()}; right is {right.value}.")
-        if abs(Fraction(found.value) - Fraction(right.value)) <= Fraction(str(self.tolerance)):
+            return incorrect(f"There is no one number {self._place()}; right is {expected.value}.")
+        if abs(Fraction(found.value) - Fraction(expected.value)) <= Fraction(str(self.tolerance)):
             return Score(1.0, f"{found.value} is right.", answer=found.value)
-        return Score(0.0, f"It says {found.value}; right is {right.value}.", answer=found.value)
+        return Score(0.0, f"It says {found.value}; right is {expected.value}.", answer=found.value)
 
-    def _read(self, text: str) -> Extracted | None:
+    def _extract(self, text: str) -> Extracted | None:
         if self.where.startswith(AFTER):
             _, mark, rest = text.rpartition(self.where.removeprefix(AFTER))
             return extract_number(rest, strict=True, continues=True, by="continued") if mark else None

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from assay.components.scorers.verifiers.children import Child, Ended, Limits, plain
-from assay.components.scorers.verifiers.right import SCALE, check_name, missing, shown, wrong
+from assay.components.scorers.verifiers.outcomes import SCALE, check_name, incorrect, missing_reference, quoted
+from assay.components.scorers.verifiers.sandbox import Child, ChildEnded, Limits, plain
 from assay.core.lab import Lab
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from assay.text.answers.code_blocks import blocks
 
-AT_ONCE = 8
+MAX_PARALLEL = 8
 """Maximum number of answers run in parallel; also limited to two per processor core."""
 GRACE = 5.0
 """Extra seconds for the tests after the time of the answer is over."""
@@ -85,45 +85,45 @@ class PassesTests:
             )
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        asked = [self._asked(sample) for sample in samples]
-        todo = list(dict.fromkeys(one for one in asked if one is not None))
-        with ThreadPoolExecutor(min(AT_ONCE, 2 * (os.cpu_count() or 1))) as pool:
-            found = dict(zip(todo, pool.map(self._run, todo), strict=True))
-        return [missing(self.tests) if one is None else found[one] for one in asked]
+        cases = [self._case(sample) for sample in samples]
+        distinct = list(dict.fromkeys(case for case in cases if case is not None))
+        with ThreadPoolExecutor(min(MAX_PARALLEL, 2 * (os.cpu_count() or 1))) as pool:
+            outcomes = dict(zip(distinct, pool.map(self._run, distinct), strict=True))
+        return [missing_reference(self.tests) if case is None else outcomes[case] for case in cases]
 
-    def _asked(self, sample: Sample) -> tuple[str, str, str] | None:
-        """Code, tests and the function's name; None where there are no tests."""
+    def _case(self, sample: Sample) -> tuple[str, str, str] | None:
+        """(code, tests, function name); None if there are no tests."""
         text = sample.text(self.answer)
-        held = sample.text(self.tests) if self.tests in sample.fields else ""
+        tests = sample.text(self.tests) if self.tests in sample.fields else ""
         entry = sample.text(self.entry).strip() if self.entry in sample.fields else ""
-        return (code_of(text), held, entry) if held.strip() else None
+        return (code_of(text), tests, entry) if tests.strip() else None
 
-    def _run(self, asked: tuple[str, str, str]) -> Outcome:
-        code, tests, entry = asked
+    def _run(self, case: tuple[str, str, str]) -> Outcome:
+        code, tests, entry = case
         try:
             pairs = pairs_of(tests)
         except ValueError as problem:
             return Unscored("not_applicable", f"{self.tests} cannot be read: {problem}.")
         if not code.strip():
-            return wrong("The answer is empty.")
+            return incorrect("The answer is empty.")
         try:
             with tempfile.TemporaryDirectory(prefix="assay-", ignore_cleanup_errors=True) as folder:
-                return self._fenced(Path(folder), code, tests if pairs is None else pairs, entry)
+                return self._run_tests(Path(folder), code, tests if pairs is None else pairs, entry)
         except BrokenTests as problem:
             return Unscored("not_applicable", f"{self.tests} cannot be used: {problem}.")
         except OSError as problem:
             return Unscored("failed", f"No process could be started: {problem}.")
 
-    def _fenced(self, folder: Path, code: str, tests: str | list[tuple[list[Any], Any]], entry: str) -> Outcome:
+    def _run_tests(self, folder: Path, code: str, tests: str | list[tuple[list[Any], Any]], entry: str) -> Outcome:
         limits, deadline = Limits(self.cpu_seconds, self.memory_mib << 20), time.monotonic() + self.timeout
         with Child("answer", limits, folder / "answer", deadline) as child:
-            if said := _loaded(child, code):
-                return wrong(f"The answer does not load: {said}.")
+            if reason := _load(child, code):
+                return incorrect(f"The answer does not load: {reason}.")
             if not isinstance(tests, str):
-                return self._score([_tried(child, entry, *pair) for pair in tests])
-            # An answer that takes all the time there is has failed, and the tests must be able to say so.
+                return self._score([_try_pair(child, entry, *pair) for pair in tests])
+            # The tests need time to report an answer that used up all of its time.
             with Child("tests", limits, folder / "tests", deadline + GRACE) as examiner:
-                return self._score(examined(examiner, child, tests, entry))
+                return self._score(run_python_tests(examiner, child, tests, entry))
 
     def _score(self, failures: Sequence[str]) -> Score:
         passed, count = failures.count(""), len(failures)
@@ -131,8 +131,8 @@ class PassesTests:
         evidence = {"passed": float(passed), "tests": float(count)}
         if passed == count:
             return Score(value, f"It passes {count} of {count} tests.", evidence)
-        first = next(said for said in failures if said)
-        return Score(value, f"It passes {passed} of {count} tests; {shown(first)}", evidence)
+        first = next(failure for failure in failures if failure)
+        return Score(value, f"It passes {passed} of {count} tests; {quoted(first)}", evidence)
 
 
 class BrokenTests(Exception):
@@ -140,17 +140,17 @@ class BrokenTests(Exception):
 
 
 def code_of(text: str) -> str:
-    """The Python of an answer."""
-    fenced = [block for block in blocks(text) if block.language in LANGUAGES]
-    defining = [block for block in fenced if "def " in block.text]
-    return (defining or fenced)[-1].text if fenced else text
+    """Python code of an answer."""
+    candidates = [block for block in blocks(text) if block.language in LANGUAGES]
+    defining = [block for block in candidates if "def " in block.text]
+    return (defining or candidates)[-1].text if candidates else text
 
 
 def pairs_of(text: str) -> list[tuple[list[Any], Any]] | None:
-    """Tests as pairs of arguments and what is expected; None where they are Python.
+    """Parse tests that are pairs of arguments and expected value; None if they are Python.
 
     Raises:
-        ValueError: They are JSON, and no such pairs.
+        ValueError: They are JSON, but not such pairs.
     """
     if not text.lstrip().startswith(("[", "{")):
         return None
@@ -162,12 +162,12 @@ def pairs_of(text: str) -> list[tuple[list[Any], Any]] | None:
         raise ValueError("it is no list of [arguments, expected]")
     for one in found:
         if not isinstance(one, list) or len(one) != 2 or not isinstance(one[0], list):
-            raise ValueError(f"{shown(json.dumps(one))} is not [arguments, expected]")
+            raise ValueError(f"{quoted(json.dumps(one))} is not [arguments, expected]")
     return [(arguments, expected) for arguments, expected in found]
 
 
 def same(given: Any, expected: Any) -> bool:
-    """Whether a plain value is what JSON says is expected."""
+    """Whether a plain value equals an expected JSON value."""
     if isinstance(given, bool) or isinstance(expected, bool):
         return given is expected
     if isinstance(given, float) or isinstance(expected, float):
@@ -183,61 +183,61 @@ def same(given: Any, expected: Any) -> bool:
     return type(given) is type(expected) and given == expected
 
 
-def examined(examiner: Child, child: Child, tests: str, entry: str) -> list[str]:
-    """How each test fails; "" where it does not.
+def run_python_tests(examiner: Child, child: Child, tests: str, entry: str) -> list[str]:
+    """Failure of each test; "" if it passes.
 
     Raises:
-        BrokenTests: There is none, or they fail by themselves.
+        BrokenTests: There is no test, or they fail without calling the answer.
     """
     lost = ""
     message: tuple[object, ...] = (tests, [entry] if entry.isidentifier() else [])
     while True:
         try:
-            kind, *said = examiner.ask(*message)
-        except Ended as problem:
+            kind, *parts = examiner.ask(*message)
+        except ChildEnded as problem:
             raise BrokenTests(problem) from problem
         if kind == "broken":
-            raise BrokenTests(shown(said[0]))
+            raise BrokenTests(quoted(parts[0]))
         if kind == "done":
             break
-        lost, message = _called(child, said, lost)
-    failures: list[str] = plain(said[0])
+        lost, message = _call(child, parts, lost)
+    failures: list[str] = plain(parts[0])
     if not failures:
         raise BrokenTests("there is no assert in them")
-    return [lost if said and lost else said for said in failures]
+    return [lost if failure and lost else failure for failure in failures]
 
 
-def _called(child: Child, call: Sequence[Any], lost: str) -> tuple[str, tuple[object, ...]]:
-    """Why the answer's process is no more, or ""; and what its function gave, for the tests."""
+def _call(child: Child, call: Sequence[Any], lost: str) -> tuple[str, tuple[object, ...]]:
+    """Why the answer's process ended, or ""; and the result of its function, as a message to the tests."""
     name, arguments, named = call[0], plain(call[1]), plain(call[2])
     if not lost:
         try:
-            kind, *said = child.ask(name, arguments, named)
-            return "", ("value", plain(said[0]), "") if kind == "value" else ("raised", *map(str, said))
-        except (Ended, ValueError) as problem:
+            kind, *parts = child.ask(name, arguments, named)
+            return "", ("value", plain(parts[0]), "") if kind == "value" else ("raised", *map(str, parts))
+        except (ChildEnded, ValueError) as problem:
             lost = str(problem)
     return lost, ("raised", "Lost", lost)
 
 
-def _loaded(child: Child, code: str) -> str:
-    """What went wrong where an answer does not load."""
+def _load(child: Child, code: str) -> str:
+    """Load an answer; why it does not load, or ""."""
     try:
-        kind, *said = child.ask(code)
-    except Ended as problem:
+        kind, *parts = child.ask(code)
+    except ChildEnded as problem:
         return str(problem)
-    return "" if kind == "value" else ": ".join(shown(one) for one in said if one)
+    return "" if kind == "value" else ": ".join(quoted(part) for part in parts if part)
 
 
-def _tried(child: Child, entry: str, arguments: list[Any], expected: Any) -> str:
-    """How one pair fails; "" where it does not."""
-    call = f"for {shown(json.dumps(arguments)[1:-1])} it "
+def _try_pair(child: Child, entry: str, arguments: list[Any], expected: Any) -> str:
+    """Failure of a pair; "" if it passes."""
+    call = f"for {quoted(json.dumps(arguments)[1:-1])} it "
     try:
-        kind, *said = child.ask(entry, arguments, {})
-        given = plain(said[0]) if kind == "value" else None
+        kind, *parts = child.ask(entry, arguments, {})
+        given = plain(parts[0]) if kind == "value" else None
         if kind != "value":
-            return f"{call}raised {': '.join(shown(one) for one in said if one)}"
-        return "" if same(given, expected) else f"{call}gave {shown(repr(given))}, not {shown(repr(expected))}"
-    except (Ended, ValueError, RecursionError) as problem:
+            return f"{call}raised {': '.join(quoted(one) for one in parts if one)}"
+        return "" if same(given, expected) else f"{call}gave {quoted(repr(given))}, not {quoted(repr(expected))}"
+    except (ChildEnded, ValueError, RecursionError) as problem:
         return f"{call}gave nothing: {problem}"
 
 

@@ -44,7 +44,7 @@ class Record:
             raise self.problem(f"there is no {column!r}.", did_you_mean(column, self.values))
         value = self.values[column]
         if not isinstance(value, str):
-            raise self.problem(f"{column} must be text, was {shown(value)}.")
+            raise self.problem(f"{column} must be text, was {shorten(value)}.")
         if not value.strip():
             raise self.problem(f"{column} is blank.")
         return self.whole(value, column)
@@ -62,7 +62,7 @@ class Record:
         return value
 
 
-def shown(value: object) -> str:
+def shorten(value: object) -> str:
     """Return a value for a message, shortened."""
     written = repr(value)
     return written if len(written) <= 60 else f"{written[:57]}..."
@@ -132,7 +132,7 @@ def _columns(file: Path, first: tuple[int, Sequence[str]], needed: Sequence[str]
         if name not in columns:
             raise SourceError(
                 f"{file}, line {line}: the first row must name the columns {', '.join(needed)}; "
-                f"there is no {name!r}, only {shown(columns)}.",
+                f"there is no {name!r}, only {shorten(columns)}.",
                 hint=did_you_mean(name, columns),
             )
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
@@ -188,7 +188,7 @@ def json_records(file: Path, needed: Sequence[str], expected: str) -> list[Recor
     """
     whole = _parsed(read_text(file, expected), str(file))
     if not isinstance(whole, list):
-        raise SourceError(f"{file} must be a list of objects, was {shown(whole)}.")
+        raise SourceError(f"{file} must be a list of objects, was {shorten(whole)}.")
     return [
         _object(Record(f"{file}, item {nth}", f"{file.name}#{nth}", {}), value, needed)
         for nth, value in enumerate(whole, start=1)
@@ -197,7 +197,7 @@ def json_records(file: Path, needed: Sequence[str], expected: str) -> list[Recor
 
 def _object(record: Record, value: object, needed: Sequence[str]) -> Record:
     if not isinstance(value, dict):
-        raise record.problem(f"must be an object{' with ' * bool(needed)}{', '.join(needed)}, was {shown(value)}.")
+        raise record.problem(f"must be an object{' with ' * bool(needed)}{', '.join(needed)}, was {shorten(value)}.")
     for name in needed:
         if name not in value:
             raise record.problem(f"there is no {name!r}.", did_you_mean(name, value))
@@ -211,7 +211,7 @@ def _parsed(text: str, place: str) -> Any:
     except RecursionError as error:
         raise SourceError(f"{place}: the JSON is nested too deeply.") from error
     except ValueError as error:
-        raise SourceError(f"{place}: no JSON: {error}.") from error
+        raise SourceError(f"{place}: not JSON: {error}.") from error
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(
-            f"{shown(next(name for name in names if names.count(name) > 1))} is a duplicate key of an object"
+            f"{shorten(next(name for name in names if names.count(name) > 1))} is a duplicate key of an object"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Files of tasks, in the form of Self-Instruct's seed tasks, of Alpaca or of chats, and what is wrong with them.
+"""Files of tasks, in the format of Self-Instruct's seed tasks, of Alpaca or of chats.
 
 One task: {"id": "seed_en_000", "name": "plural_noun", "language": "en", "instruction": "Give the plural form of the
 noun.", "instances": [{"input": "knife", "output": "knives"}], "is_classification": false}. One dialogue: {"messages":
@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from assay.components.sources.files.dialogue_cells import history_in
-from assay.components.sources.files.records import Record, json_records, jsonl_records, shown
+from assay.components.sources.files.records import Record, json_records, jsonl_records, shorten
 from assay.core.completions import Message
 from assay.core.errors import SourceError, did_you_mean
 from assay.text.instructions.dialogues import (
     PreferenceDialogue,
     check_nonempty_turns,
     parse_dialogue,
+    parse_history,
     parse_turns,
     split_prompt,
     write_history,
@@ -30,8 +30,8 @@ _EXPECTED = "a file of tasks"
 
 
 @dataclass(frozen=True)
-class Task:
-    """One task of a file."""
+class FileTask:
+    """A task of a file."""
 
     instruction: str
     instances: tuple[tuple[str, str], ...]
@@ -41,17 +41,17 @@ class Task:
     classification: str
     origin: str
     id: str
-    """Empty where the file gives none."""
+    """"" if the file has none."""
     history: str | None = None
-    """What was said before, as the field of a dialogue; "" where nothing was, None in a file without dialogues."""
+    """Earlier messages, as the field `history` of a sample; None in a file without dialogues."""
 
     def samples(self, last: int | None) -> Iterator[Mapping[str, str]]:
-        """Fields of the first `last` instances, or of all; the origin of a second one ends in #2."""
-        for nth, (given, output) in enumerate(self.instances[:last], start=1):
+        """Fields of the first `last` instances, or of all; the origin of the second one ends in #2."""
+        for nth, (input_text, output) in enumerate(self.instances[:last], start=1):
             yield {
                 **({} if self.history is None else {"history": self.history}),
                 "instruction": self.instruction,
-                "input": given,
+                "input": input_text,
                 "output": output,
                 "name": self.name,
                 "language": self.language,
@@ -61,9 +61,9 @@ class Task:
 
 
 def language_of(text: str) -> str:
-    """Says "ko" where at least half of the words that have letters have one of Hangul, else "en".
+    """Return "ko" if at least half of the words with letters have a letter of Hangul, else "en".
 
-    By words, as Hangul needs fewer letters for one, and a Korean particle follows a foreign name without a space.
+    By words, as a Korean word has fewer letters, and Korean particles follow foreign names without a space.
     """
     words = [word for word in text.split() if any(letter.isalpha() for letter in word)]
     korean = sum(any(_hangul(letter) for letter in word) for word in words)
@@ -71,16 +71,16 @@ def language_of(text: str) -> str:
 
 
 def _hangul(letter: str) -> bool:
-    """Syllables, and single letters as the keyboard and as Unicode's composition have them."""
+    """Whether a character is a syllable, a compatibility letter or a combining letter of Hangul."""
     return "가" <= letter <= "힣" or "\u3131" <= letter <= "\u318e" or "\u1100" <= letter <= "\u11ff"
 
 
-def read_tasks(file: Path, *, skip_blank: bool = False) -> list[Task]:
-    """Every task of a .jsonl or .json file; with `skip_blank`, without instances whose output is blank.
+def read_tasks(file: Path, *, skip_blank: bool = False) -> list[FileTask]:
+    """Read all tasks of a .jsonl or .json file; with `skip_blank`, without instances whose output is blank.
 
     Raises:
-        SourceError: The file or a task is not as expected, an id stands twice, or there is no task; the message names
-            the line.
+        SourceError: The file or a task is invalid, an id is duplicated, or there is no task; the message names the
+            line.
     """
     suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
@@ -94,18 +94,18 @@ def read_tasks(file: Path, *, skip_blank: bool = False) -> list[Task]:
     for record in records:
         task = _task(record, skip_blank)
         if task.id and seen.setdefault(task.id, record.origin) != record.origin:
-            raise record.problem(f"the id {shown(task.id)} is that of {seen[task.id]} too.")
+            raise record.problem(f"the id {shorten(task.id)} is a duplicate of {seen[task.id]}.")
         if task.instances:
             tasks.append(task)
     if not tasks:
-        raise SourceError(f"{file} holds no task{' with an output' if records else ''}.")
+        raise SourceError(f"{file} has no task{' with an output' if records else ''}.")
     if any(task.history is not None for task in tasks):
-        # So that filters, which look at fields that every sample has, can look at this one.
+        # Filters read only fields that every sample has.
         tasks = [replace(task, history=task.history or "") for task in tasks]
     return tasks
 
 
-def _task(record: Record, skip_blank: bool) -> Task:
+def _task(record: Record, skip_blank: bool) -> FileTask:
     history: str | None = None
     if MESSAGES in record.values:
         history, instruction, output = _chat(record, skip_blank)
@@ -113,8 +113,8 @@ def _task(record: Record, skip_blank: bool) -> Task:
     else:
         instruction = record.text("instruction")
         instances = [_instance(one, skip_blank) for one in _instances(record)]
-        history = history_in(record) if "history" in record.values else None
-    return Task(
+        history = read_history_cell(record) if "history" in record.values else None
+    return FileTask(
         instruction,
         tuple(instance for instance in instances if instance[1]),
         _optional(record, "name"),
@@ -127,7 +127,7 @@ def _task(record: Record, skip_blank: bool) -> Task:
 
 
 def _chat(record: Record, skip_blank: bool) -> tuple[str, str, str]:
-    """History, instruction and output; no output where there is no answer at the end and none is needed."""
+    """(history, instruction, output); the output is "" if there is no answer and `skip_blank` is set."""
     try:
         turns = parse_turns(record.values[MESSAGES])
         check_nonempty_turns(turns[:-1])
@@ -138,7 +138,7 @@ def _chat(record: Record, skip_blank: bool) -> tuple[str, str, str]:
         else:
             raise record.problem(
                 f"{MESSAGES} must end with the assistant, whose answer is the output.",
-                "`unanswered: skip` passes over such.",
+                "`unanswered: skip` skips them.",
             )
     except ValueError as error:
         raise record.problem(f"{MESSAGES} {error}.") from error
@@ -148,7 +148,7 @@ def _chat(record: Record, skip_blank: bool) -> tuple[str, str, str]:
 
 
 def _instances(record: Record) -> Iterator[Record]:
-    """Objects with an input and an output: those of Self-Instruct's form, or the task itself."""
+    """Objects with an input and an output: those of Self-Instruct's format, or the task itself."""
     if "instances" not in record.values:
         if "output" not in record.values:
             raise record.problem(
@@ -159,35 +159,35 @@ def _instances(record: Record) -> Iterator[Record]:
         return
     values = record.values["instances"]
     if not isinstance(values, list) or not values:
-        raise record.problem(f"instances must be a list with at least one input and output, was {shown(values)}.")
+        raise record.problem(f"instances must be a list with at least one input and output, was {shorten(values)}.")
     for nth, value in enumerate(values, start=1):
         place = replace(record, place=f"{record.place}, instance {nth}", values={})
         if not isinstance(value, dict):
-            raise place.problem(f"must be an object with input, output, was {shown(value)}.")
+            raise place.problem(f"must be an object with input, output, was {shorten(value)}.")
         yield replace(place, values=value)
 
 
 def _instance(record: Record, skip_blank: bool) -> tuple[str, str]:
-    """(input, output); an output that is blank and may be is ""."""
+    """(input, output); a blank output that is allowed is ""."""
     if "input" not in record.values:
-        raise record.problem("there is no 'input'.", f'Give "" where none is needed. There are {_names(record)}.')
-    given = _string(record, "input")
+        raise record.problem("there is no 'input'.", f'Write "" for no input. There are {_names(record)}.')
+    input_text = _string(record, "input")
     blank = isinstance(output := record.values.get("output"), str) and not output.strip()
     if blank and not skip_blank:
-        raise record.problem("output is blank.", "`unanswered: skip` passes over such.")
-    return given, "" if blank else record.text("output")
+        raise record.problem("output is blank.", "`unanswered: skip` skips them.")
+    return input_text, "" if blank else record.text("output")
 
 
 def _string(record: Record, key: str) -> str:
-    """Text; "" where it is blank."""
+    """Text; "" if it is blank."""
     value = record.values[key]
     if not isinstance(value, str):
-        raise record.problem(f"{key} must be text, was {shown(value)}.")
+        raise record.problem(f"{key} must be text, was {shorten(value)}.")
     return record.whole(value, key) if value.strip() else ""
 
 
 def _names(record: Record) -> str:
-    return shown(", ".join(record.values))[1:-1]
+    return shorten(", ".join(record.values))[1:-1]
 
 
 def _optional(record: Record, key: str) -> str:
@@ -200,8 +200,8 @@ def _language(record: Record, instruction: str) -> str:
         return language_of(instruction)
     if value not in ("en", "ko"):
         raise record.problem(
-            f"language must be 'en' or 'ko', was {shown(value)}.",
-            "Left out, it is taken from the instruction's script.",
+            f"language must be 'en' or 'ko', was {shorten(value)}.",
+            "Without it, the language is detected from the instruction's script.",
         )
     return str(value)
 
@@ -211,5 +211,20 @@ def _classification(record: Record) -> str:
     if value is None:
         return ""
     if not isinstance(value, bool):
-        raise record.problem(f"is_classification must be true or false, was {shown(value)}.")
+        raise record.problem(f"is_classification must be true or false, was {shorten(value)}.")
     return "yes" if value else "no"
+
+
+def read_history_cell(record: Record, column: str = "history") -> str:
+    """Return the field `history` from a list of messages, its JSON text, or pairs of texts; "" if there is none.
+
+    Raises:
+        SourceError: It has another form, user and assistant do not alternate, or a message is empty.
+    """
+    try:
+        turns = parse_history(record.values.get(column))
+    except ValueError as error:
+        raise record.problem(f"{column} {error}.") from error
+    for one in turns:
+        record.whole(one.text, column)
+    return write_history(turns)

@@ -1,4 +1,4 @@
-"""Images in folders named after their labels: the layout that everyone uses."""
+"""Images in folders named after their labels, as in torchvision's ImageFolder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assay.images.codec import IMAGE_SUFFIXES, decode
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Reads `path`/LABEL/*.png, .jpg and so on, in order of label and file name; `limit` is for each label."""
+    """Read `path`/LABEL/*.png, .jpg and so on, in order of label and file name; `limit` is for each label."""
 
     path: str
     limit: int | None = None
@@ -31,7 +31,7 @@ class ImageFolder:
             raise ValueError(f"ImageFolder.limit must be at least 1, was {self.limit}.")
 
     def listing(self) -> str:
-        """Digest of the names, sizes and times of what would be read: a folder that has changed is read again."""
+        """Digest of the names, sizes and modification times of the files."""
         root = Path(self.path)
         rows = [
             (f"{folder.name}/{file.name}", (found := file.stat()).st_size, found.st_mtime_ns)

@@ -55,7 +55,7 @@ class Arithmetic:
             raise SourceError(
                 f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].description}) in part "
                 f"{self.part!r}, and Arithmetic.count is {self.count}.",
-                hint="Take fewer, or a higher level.",
+                hint="Lower count, or raise level.",
             )
         origin = f"arithmetic/{self.part}/{self.level}"
         return [

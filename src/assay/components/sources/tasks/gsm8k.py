@@ -44,7 +44,7 @@ class Gsm8k:
     def read(self, lab: Lab) -> Sequence[Sample]:
         records = jsonl_records(Path(self.path), ("question", "answer"), "GSM8K's problems as JSONL")[: self.limit]
         if not records:
-            raise SourceError(f"{self.path} holds no questions.")
+            raise SourceError(f"{self.path} has no questions.")
         return [_sample(record) for record in records]
 
 

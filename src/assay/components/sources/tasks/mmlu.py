@@ -56,13 +56,13 @@ class Mmlu:
         ]
 
     def _files(self) -> dict[str, Path]:
-        """Of the wanted subjects, by their names."""
+        """Files of the selected subjects, by subject."""
         root, folder = Path(self.path), Path(self.path) / self.split
         if not folder.is_dir():
-            near = [one.name for one in root.iterdir() if one.is_dir()] if root.is_dir() else []
+            folders = [one.name for one in root.iterdir() if one.is_dir()] if root.is_dir() else []
             raise SourceError(
                 f"There is no folder {str(folder)!r}.",
-                hint=f"Mmlu reads PATH/SPLIT/SUBJECT.csv. {_known(self.split, near)}",
+                hint=f"Mmlu reads PATH/SPLIT/SUBJECT.csv. {_hint(self.split, folders)}",
             )
         found = {file.stem.removesuffix(f"_{self.split}"): file for file in sorted(folder.glob("*.csv"))}
         if not found:
@@ -77,7 +77,7 @@ class Mmlu:
     def _records(self, subject: str, file: Path) -> Sequence[Record]:
         records = csv_records(file, NEEDED, f"the questions of {subject}", _published)[: self.per_subject]
         if not records:
-            raise SourceError(f"{file} holds no questions.")
+            raise SourceError(f"{file} has no questions.")
         return records
 
     def _sample(self, record: Record, subject: str) -> Sample:
@@ -94,5 +94,5 @@ def _published(row: Sequence[str]) -> bool:
     return len(row) == len(NEEDED) and row[-1].strip() in ANSWERS
 
 
-def _known(word: str, names: Sequence[str]) -> str:
+def _hint(word: str, names: Sequence[str]) -> str:
     return did_you_mean(word, names) if names else ""

@@ -15,7 +15,7 @@ from assay.components.sources.files.records import (
     check_path,
     digest_of,
     lettered,
-    shown,
+    shorten,
 )
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.lab import Lab
@@ -79,29 +79,29 @@ class Questions:
             if self.per_subject is None or seen[subject] <= self.per_subject:
                 samples.append(sample)
         if not samples:
-            raise SourceError(f"{self.path} holds no questions.")
+            raise SourceError(f"{self.path} has no questions.")
         return samples[: self.limit]
 
     def _sample(self, record: Record) -> Sample:
         fields = {"question": record.text(self.question)}
         choices = self._choices(record)
         if choices:
-            fields |= lettered(record, choices, self._right(record, choices))
+            fields |= lettered(record, choices, self._correct(record, choices))
         else:
-            fields |= self._wanted(record)
+            fields |= self._answers(record)
         for name, column in (("subject", self.subject), ("reasoning", self.reasoning)):
-            # What a file has no word for in one row is not there.
+            # Empty cells are omitted.
             if record.values.get(column) not in (None, ""):
                 fields[name] = record.text(column)
         return Sample({**fields, "origin": record.origin})
 
-    def _wanted(self, record: Record) -> dict[str, str]:
+    def _answers(self, record: Record) -> dict[str, str]:
         value = record.values[self.answer]
         if not isinstance(value, list):
             return {"answer": record.text(self.answer)}
         if not value or not all(isinstance(one, str) and one.strip() for one in value):
             raise record.problem(
-                f"{self.answer} must be text, or a list of texts that are not blank, was {shown(value)}."
+                f"{self.answer} must be text, or a list of texts that are not blank, was {shorten(value)}."
             )
         texts = [record.whole(one, self.answer) for one in value]
         return {f"answer{nth or ''}": text for nth, text in enumerate(texts)}
@@ -109,25 +109,25 @@ class Questions:
     def _choices(self, record: Record) -> list[str]:
         if record.values.get(self.choices) not in (None, ""):
             return _listed(record, self.choices)
-        # An answer may be called A, so a column that has another part is no choice.
+        # The answer's column may be named A, so columns in use are not choices.
         taken = {self.question, self.answer, self.subject, self.reasoning}
-        for usual in ([f"choice{nth}" for nth in range(len(LETTERS))], LETTERS):
-            names = [name for name in usual if name not in taken]
+        for candidates in ([f"choice{nth}" for nth in range(len(LETTERS))], LETTERS):
+            names = [name for name in candidates if name not in taken]
             filled = [nth for nth, name in enumerate(names) if record.values.get(name) not in (None, "")]
             if filled:
                 return [record.text(name) for name in names[: filled[-1] + 1]]
         return []
 
-    def _right(self, record: Record, choices: Sequence[str]) -> frozenset[int]:
+    def _correct(self, record: Record, choices: Sequence[str]) -> frozenset[int]:
         value = record.values[self.answer]
         if not isinstance(value, list):
-            return self._named(record, record.text(self.answer).strip(), choices)
+            return self._choices_named(record, record.text(self.answer).strip(), choices)
         if not value or not all(isinstance(one, str) for one in value):
-            raise record.problem(f"{self.answer} must name the right choices, was {shown(value)}.")
-        return frozenset[int]().union(*(self._named(record, one.strip(), choices) for one in value))
+            raise record.problem(f"{self.answer} must name the correct choices, was {shorten(value)}.")
+        return frozenset[int]().union(*(self._choices_named(record, one.strip(), choices) for one in value))
 
-    def _named(self, record: Record, answer: str, choices: Sequence[str]) -> frozenset[int]:
-        """The choices that one answer names."""
+    def _choices_named(self, record: Record, answer: str, choices: Sequence[str]) -> frozenset[int]:
+        """The choices that an answer names."""
         letters = LETTERS[: len(choices)]
         names: dict[str, Sequence[str]] = {"letter": letters, "number": [str(nth) for nth in range(len(choices))]}
         readings = {kind: _several(answer.upper(), own) for kind, own in names.items()}
@@ -136,16 +136,18 @@ class Questions:
         found = set[frozenset[int]]().union(*(readings[kind] for kind in kinds))
         if len(found) > 1:
             named = " or ".join(sorted(",".join(letters[nth] for nth in sorted(one)) for one in found))
-            hint = "Say how: answers='letter', 'number' (from 0) or 'text'." if self.answers == "any" else ""
-            raise record.problem(f"{self.answer} {shown(answer)} may mean {named}.", hint)
+            hint = "Set answers='letter', 'number' (from 0) or 'text'." if self.answers == "any" else ""
+            raise record.problem(f"{self.answer} {shorten(answer)} is ambiguous: {named}.", hint)
         if not found:
             wanted = {
                 "letter": f"letters from A to {letters[-1]}",
                 "number": f"numbers from 0 to {len(choices) - 1}",
-                "text": "the words of a choice",
+                "text": "the text of a choice",
             }
-            ways = ", or ".join(wanted[kind] for kind in kinds)
-            raise record.problem(f"{self.answer} must be {ways}, was {shown(answer)}.", did_you_mean(answer, choices))
+            forms = ", or ".join(wanted[kind] for kind in kinds)
+            raise record.problem(
+                f"{self.answer} must be {forms}, was {shorten(answer)}.", did_you_mean(answer, choices)
+            )
         return found.pop()
 
 
@@ -162,8 +164,8 @@ def _listed(record: Record, column: str) -> list[str]:
             value = json.loads(value, parse_int=str, parse_float=str, parse_constant=str)
         except (ValueError, RecursionError) as error:
             raise record.problem(
-                f'{column} must be a JSON list such as ["red", "blue"], was {shown(value)}.'
+                f'{column} must be a JSON list such as ["red", "blue"], was {shorten(value)}.'
             ) from error
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise record.problem(f"{column} must be a list of texts, was {shown(value)}.")
+        raise record.problem(f"{column} must be a list of texts, was {shorten(value)}.")
     return value

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from assay.components.sources.files.records import check_limit, digest_of
-from assay.components.sources.files.task_files import Task, read_tasks
+from assay.components.sources.files.task_files import FileTask, read_tasks
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -65,13 +65,12 @@ class SeedTasks:
         check_limit("SeedTasks", "limit", self.limit)
         if self.path and self.part != "seed":
             raise ValueError(
-                f"SeedTasks.part chooses among the tasks that come with assay; with a path it must be left out, "
-                f"was {self.part!r}."
+                f"SeedTasks.part selects from the tasks of assay; with a path it must not be set, was {self.part!r}."
             )
 
     @property
     def file(self) -> Path:
-        """Where they lie."""
+        """Path of the file."""
         return Path(self.path) if self.path else Path(str(resources.files("assay.recipes"))) / _SHIPPED[self.part]
 
     def listing(self) -> str:
@@ -83,12 +82,12 @@ class SeedTasks:
         found = [task for task in tasks if self._wants(task)][: self.limit]
         if not found:
             raise SourceError(
-                f"{self.file} holds no task with {self._wanted()}; of {len(tasks)} tasks there are {_counts(tasks)}."
+                f"{self.file} has no task with {self._wanted()}; it has {len(tasks)} tasks: {_counts(tasks)}."
             )
         last = 1 if self.instances == "first" else None
         return [Sample(fields) for task in found for fields in task.samples(last)]
 
-    def _wants(self, task: Task) -> bool:
+    def _wants(self, task: FileTask) -> bool:
         return self.language in ("any", task.language) and self.classification in ("any", task.classification)
 
     def _wanted(self) -> str:
@@ -104,9 +103,9 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _counts(tasks: Sequence[Task]) -> str:
+def _counts(tasks: Sequence[FileTask]) -> str:
     """Such as "en 175; classification: no 149, yes 26"."""
     languages = Counter(task.language for task in tasks)
-    kinds = Counter(task.classification or "not said" for task in tasks)
-    said = [", ".join(f"{name} {count}" for name, count in sorted(counts.items())) for counts in (languages, kinds)]
-    return f"{said[0]}; classification: {said[1]}"
+    kinds = Counter(task.classification or "unknown" for task in tasks)
+    parts = [", ".join(f"{name} {count}" for name, count in sorted(counts.items())) for counts in (languages, kinds)]
+    return f"{parts[0]}; classification: {parts[1]}"

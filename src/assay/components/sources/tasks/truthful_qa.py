@@ -1,9 +1,10 @@
-"""TruthfulQA: questions that people often answer falsely, with true and false choices (Lin et al. 2022)."""
+"""Questions that people often answer falsely: TruthfulQA (Lin et al. 2022), and assay's own misconceptions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -14,8 +15,9 @@ from assay.components.sources.files.records import (
     digest_of,
     json_records,
     lettered,
-    shown,
+    shorten,
 )
+from assay.components.sources.tasks.questions import Questions
 from assay.core.errors import SourceError
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -57,13 +59,13 @@ class TruthfulQa:
         name = f"{self.targets}_targets"
         records = json_records(Path(self.path), ("question", name), "TruthfulQA's mc_task.json")[: self.limit]
         if not records:
-            raise SourceError(f"{self.path} holds no questions.")
+            raise SourceError(f"{self.path} has no questions.")
         return [self._sample(record, record.values[name]) for record in records]
 
     def _sample(self, record: Record, targets: object) -> Sample:
-        # Numbers come as they are written.
+        # Numbers are parsed as text.
         if not isinstance(targets, dict) or not all(value in ("0", "1") for value in targets.values()):
-            raise record.problem(f"{self.targets}_targets must be answers with 0 or 1 each, was {shown(targets)}.")
+            raise record.problem(f"{self.targets}_targets must be answers with 0 or 1 each, was {shorten(targets)}.")
         targets = {text: value for text, value in targets.items() if text.strip()}
         right = [nth for nth, value in enumerate(targets.values()) if value == "1"]
         if not right or (self.targets == "mc1" and len(right) > 1):
@@ -71,3 +73,55 @@ class TruthfulQa:
             raise record.problem(f"{self.targets}_targets must have {wanted}, had {len(right)}.")
         fields = lettered(record, list(targets), right)
         return Sample({"question": record.text("question"), **fields, "origin": record.origin})
+
+
+SHIPPED = "misconceptions.jsonl"
+
+
+@dataclass(frozen=True)
+class Misconceptions:
+    """The first `limit` questions, or all, each with one true answer and plausible false ones.
+
+    By default the questions that ship with assay (recipes/AUXILIARY_EVALUATION.md); or a .csv or .jsonl file as
+    `Questions` reads it, in which every question has choices and one correct answer; or TruthfulQA's mc_task.json.
+
+    Fields: question, choice0, choice1, ..., answer (the letter of the true one), subject if there is one, origin.
+
+    Source: modeled on mc1 of TruthfulQA (Lin et al. 2022), without its questions. Differences: neither position nor
+    length reveals the true answer, and there are always four choices.
+    """
+
+    path: str = ""
+    """Path of a file; "" for the data that ships with assay."""
+    limit: int | None = None
+
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_limit("Misconceptions", "limit", self.limit)
+
+    @property
+    def file(self) -> Path:
+        """Path of the file."""
+        return Path(self.path) if self.path else Path(str(resources.files("assay.recipes"))) / SHIPPED
+
+    def listing(self) -> str:
+        """Digest of the file."""
+        return digest_of([self.file])
+
+    def read(self, lab: Lab) -> Sequence[Sample]:
+        """Return the questions.
+
+        Raises:
+            SourceError: The file is invalid, or a question has no choices or several correct answers; names the line.
+        """
+        kind = TruthfulQa if self.file.suffix.lower() == ".json" else Questions
+        found = kind(str(self.file)).read(lab)
+        for sample in found:
+            if "choice0" not in sample.fields:
+                raise SourceError(f"{sample.text('origin')}: the question has no choices.")
+            if "," in sample.text("answer"):
+                raise SourceError(
+                    f"{sample.text('origin')}: a question must have one true answer, had {sample.text('answer')}."
+                )
+        return found[: self.limit]

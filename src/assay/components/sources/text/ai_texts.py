@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.components.sources.files.records import read_text, shown
+from assay.components.sources.files.records import read_text, shorten
 from assay.core.errors import SourceError, did_you_mean
 
 NAMES = ("original", "sampled")
@@ -30,28 +30,28 @@ def read_ai_texts(file: Path) -> AiTexts:
     """
     text = read_text(file, "pairs of texts")
     try:
-        held = json.loads(text)
+        content = json.loads(text)
     except ValueError as error:
-        raise SourceError(f"{file} is no JSON: {error}.") from error
-    sides = [_side(file, held, name) for name in NAMES]
+        raise SourceError(f"{file} is not JSON: {error}.") from error
+    sides = [_side(file, content, name) for name in NAMES]
     if len(sides[0]) != len(sides[1]) or not sides[0]:
-        raise SourceError(f"{file} must hold pairs, had {len(sides[0])} original and {len(sides[1])} sampled texts.")
+        raise SourceError(f"{file} must have pairs, had {len(sides[0])} original and {len(sides[1])} sampled texts.")
     return AiTexts(*sides)
 
 
-def _side(file: Path, held: object, name: str) -> tuple[str, ...]:
-    if not isinstance(held, dict) or name not in held:
-        known = list(map(str, held)) if isinstance(held, dict) else []
+def _side(file: Path, content: object, name: str) -> tuple[str, ...]:
+    if not isinstance(content, dict) or name not in content:
+        known = list(map(str, content)) if isinstance(content, dict) else []
         raise SourceError(
             f"{file} has no {name!r}: expected lists of texts by the names {' and '.join(NAMES)}.",
             hint=did_you_mean(name, known) if known else "",
         )
-    side = held[name]
+    side = content[name]
     if not isinstance(side, list):
-        raise SourceError(f"{file}: {name} must be a list of texts, was {shown(side)}.")
+        raise SourceError(f"{file}: {name} must be a list of texts, was {shorten(side)}.")
     for nth, text in enumerate(side):
         if not isinstance(text, str) or not _whole(text):
-            raise SourceError(f"{file}: {name}[{nth}] must be a text, was {shown(text)}.")
+            raise SourceError(f"{file}: {name}[{nth}] must be a text, was {shorten(text)}.")
     return tuple(side)
 
 

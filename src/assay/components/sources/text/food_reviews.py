@@ -27,12 +27,12 @@ INSTALLED = Path("/usr/lib/R/site-library/modeldata/data")
 TABLES = {"train": ("training_data", slice(0, 3000)), "validation": ("training_data", slice(3000, 4000))} | {
     "test": ("testing_data", slice(0, 1000))
 }
-"""Split to R's name of its table and the rows: the data have no validation split, so it is the end of the training."""
+"""R's table and its rows for each split. There is no validation split, so it is the end of the training table."""
 DIGESTS = {
     "training_data": "8480395e443cfd1204f3204894208cbdbecb50616486ea139f69e5e29482a491",
     "testing_data": "4b7bda1210f5405215e1778da9cab4acb1c1e9c3c07164c0768cbf12e6cb9c6a",
 }
-"""SHA-256 of the reviews and scores, row by row: the same however R has packed them."""
+"""SHA-256 of the reviews and scores, row by row, which does not depend on R's compression."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def rows(table: str, folder: str | None) -> Sequence[tuple[str, str]]:
     """(review, "great" or "other") of each row of one of R's tables.
 
     Raises:
-        SourceError: The data cannot be had, or are others than they should be.
+        SourceError: The data is not available, or its digest is wrong.
     """
     place = Path(folder) if folder is not None else find()
     frame = _frame(place, table)
@@ -87,59 +87,59 @@ def rows(table: str, folder: str | None) -> Sequence[tuple[str, str]]:
     if digest != DIGESTS[table]:
         raise SourceError(
             f"{table} in {place} is not modeldata's: SHA-256 must be {DIGESTS[table]}, was {digest}.",
-            hint="Delete it there and fetch it again.",
+            hint="Delete it and download it again.",
         )
     return found
 
 
-def cache() -> Path:
-    """Where assay keeps an unpacked copy: $XDG_CACHE_HOME or ~/.cache."""
-    return debian.cache("modeldata")
+def cache_folder() -> Path:
+    """Folder of an unpacked copy, below $XDG_CACHE_HOME or ~/.cache."""
+    return debian.cache_folder("modeldata")
 
 
 def find() -> Path:
-    """The folder that holds the tables: Debian's package where it is installed, our cache, or the package fetched.
+    """Return the folder of the tables: Debian's installed package, our cache, or the downloaded package.
 
     Raises:
-        SourceError: No place has them.
+        SourceError: The data is not available.
     """
-    for folder in (INSTALLED, cache()):
+    for folder in (INSTALLED, cache_folder()):
         if folder.is_dir():
             return folder
     try:
-        return debian.unpacked(PACKAGE, INSTALLED, cache())
-    except debian.Absent as absence:
+        return debian.unpack_package(PACKAGE, INSTALLED, cache_folder())
+    except debian.NotAvailable as reason:
         raise SourceError(
-            f"The food reviews cannot be had: package {PACKAGE}: {absence}.",
-            hint="With a network, run `apt-get update` first; or set `folder` to where modeldata's Rdata.rdb lies.",
-        ) from absence
+            f"The food reviews are not available: package {PACKAGE}: {reason}.",
+            hint="With a network, run `apt-get update` first; or set `folder` to the folder of modeldata's Rdata.rdb.",
+        ) from reason
 
 
 def _frame(folder: Path, table: str) -> Any:
-    """One table of R's lazy-load database: an index (.rdx) of places in a file of packed objects (.rdb)."""
+    """Read a table of R's lazy-load database: an index (.rdx) into a file of compressed objects (.rdb)."""
     rdata = require("rdata", "text")
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of classes that only print tables
+            warnings.simplefilter("ignore")  # about classes that only print tables
             index = rdata.read_rds(folder / "Rdata.rdx")
-            packed = _packed(folder / "Rdata.rdb", index["variables"], table)
-            return rdata.conversion.convert(rdata.parser.parse_data(_unpacked(packed)))
+            compressed = _compressed(folder / "Rdata.rdb", index["variables"], table)
+            return rdata.conversion.convert(rdata.parser.parse_data(_decompressed(compressed)))
     except (OSError, KeyError, ValueError, EOFError, NotImplementedError, zlib.error, lzma.LZMAError) as problem:
         raise SourceError(
-            f"{folder} must hold Rdata.rdx and Rdata.rdb with {table}: {type(problem).__name__}: {problem}."
+            f"{folder} must have Rdata.rdx and Rdata.rdb with {table}: {type(problem).__name__}: {problem}."
         ) from problem
 
 
-def _packed(file: Path, variables: Mapping[str, Sequence[int]], table: str) -> bytes:
+def _compressed(file: Path, variables: Mapping[str, Sequence[int]], table: str) -> bytes:
     start, length = (int(number) for number in variables[table])
     with file.open("rb") as whole:
         whole.seek(start)
         return whole.read(length)
 
 
-def _unpacked(packed: bytes) -> bytes:
-    """Four bytes of its length unpacked, then zlib; or a letter that says how, then that (R's `lazyload.c`)."""
+def _decompressed(packed: bytes) -> bytes:
+    """Four bytes of length, then zlib; or a letter for another compression and its data (R's `lazyload.c`)."""
     if packed[4:5] == b"Z":
         return lzma.decompress(packed[5:], lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "preset": 6}])
     if packed[4:5] == b"2":

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from assay.components.sources.files.records import READERS, Record, check_limit, digest_of, shown
+from assay.components.sources.files.records import READERS, Record, check_limit, digest_of, shorten
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.sample import Sample
@@ -67,20 +67,20 @@ class Requests:
                 f"Requests reads {', '.join(READERS)} files, was given {str(self.file)!r}.",
                 hint=did_you_mean(self.file.suffix, READERS) if self.file.suffix else "",
             )
-        every = [_sample(record) for record in reader(self.file, (), "a file of requests")]
-        found = [one for one in every if self.kind in ("any", one.text("kind"))][: self.limit]
+        requests = [_sample(record) for record in reader(self.file, (), "a file of requests")]
+        found = [one for one in requests if self.kind in ("any", one.text("kind"))][: self.limit]
         if not found:
-            counts = Counter(one.text("kind") for one in every)
-            held = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none at all"
+            counts = Counter(one.text("kind") for one in requests)
+            summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
             wanted = "request" if self.kind == "any" else f"{self.kind} request"
-            raise SourceError(f"{self.file} holds no {wanted}; of all requests there are {held}.")
+            raise SourceError(f"{self.file} has no {wanted}; it has {summary}.")
         return found
 
 
 def _sample(record: Record) -> Sample:
     kind = _named(record, "kind").strip().lower()
     if kind not in ("unsafe", "safe"):
-        raise record.problem(f"the kind of a request must be 'unsafe' or 'safe', was {shown(kind)}.")
+        raise record.problem(f"the kind of a request must be 'unsafe' or 'safe', was {shorten(kind)}.")
     topic = _named(record, "topic") if any(record.values.get(name) for name in NAMES["topic"]) else ""
     return Sample({"instruction": _named(record, "instruction"), "kind": kind, "topic": topic, "origin": record.origin})
 

@@ -16,7 +16,7 @@ from assay.components.sources.files.records import (
     digest_of,
     jsonl_record,
     read_text,
-    shown,
+    shorten,
 )
 from assay.core.errors import SourceError, did_you_mean
 from assay.core.lab import Lab
@@ -70,10 +70,10 @@ class Texts:
 
 
 def read_rows(file: Path, field: str) -> list[TextRow]:
-    """Every text of a .txt, .jsonl or .csv file.
+    """Read all texts of a .txt, .jsonl or .csv file.
 
     Raises:
-        SourceError: The file or a line is not as expected, or there is no text; the message names the line.
+        SourceError: The file or a line is invalid, or there is no text; the message names the line.
     """
     suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
@@ -83,22 +83,22 @@ def read_rows(file: Path, field: str) -> list[TextRow]:
         )
     if suffix == ".csv":
         records = csv_records(file, (field,), _EXPECTED)
-        # A row begins in the line that its place names.
+        # A row's line is the one in which it begins.
         lines = [int(record.origin.rpartition(":")[2]) for record in records]
-        rows = [_row(record, line, field, _written(record)) for record, line in zip(records, lines, strict=True)]
+        rows = [_row(record, line, field, _as_json(record)) for record, line in zip(records, lines, strict=True)]
     else:
         lines_ = read_text(file, _EXPECTED).split("\n")
         rows = list(_rows(lines_, file, None if suffix == ".txt" else field))
     if not rows:
-        raise SourceError(f"{file} holds no text.")
+        raise SourceError(f"{file} has no text.")
     return rows
 
 
 def rows_of(lines: Iterable[bytes], name: str, field: str | None) -> Iterator[TextRow]:
-    """Texts as they come, line by line; JSON objects where `field` is named.
+    """Yield texts line by line; with `field`, lines are JSON objects.
 
     Raises:
-        SourceError: A line is not UTF-8, or no such object; the message names it.
+        SourceError: A line is not UTF-8, or not such an object; the message names it.
     """
     return _rows(_decoded(lines, name), Path(name), field)
 
@@ -126,9 +126,9 @@ def _rows(lines: Iterable[str], file: Path, field: str | None) -> Iterator[TextR
 def _row(record: Record, line: int, field: str, raw: str) -> TextRow:
     value = record.values[field]
     if not isinstance(value, str):
-        raise record.problem(f"{field} must be text, was {shown(value)}.")
+        raise record.problem(f"{field} must be text, was {shorten(value)}.")
     return TextRow(line, record.whole(value, field), raw, record=True)
 
 
-def _written(record: Record) -> str:
+def _as_json(record: Record) -> str:
     return json.dumps(dict(record.values), ensure_ascii=False)

@@ -1,6 +1,6 @@
 """Direct preference optimization with TRL's DPOTrainer, from token rows to a saved model.
 
-On a CPU the networks read a batch of pairs as one packed sequence (`pair_packing`), with the same loss. Importing this
+On a CPU the networks read a batch of pairs as one packed sequence (`rows.py`), with the same loss. Importing this
 imports TRL, which takes seconds.
 """
 
@@ -30,13 +30,13 @@ from assay.components.trainers.preference.loop import (
     pair_dataset,
     run_steps,
 )
-from assay.components.trainers.preference.pair_packing import (
+from assay.components.trainers.preference.rows import (
+    PairRow,
     hidden_states,
     pack_pairs,
     supports_pair_packing,
     use_per_pair_attention,
 )
-from assay.components.trainers.preference.rows import PairRow
 from assay.components.trainers.training_run import Progress, training_run
 from assay.components.trainers.trl_common import StepCallback, check_one_gpu
 from assay.models.references import Checkpoint, locate

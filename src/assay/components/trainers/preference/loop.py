@@ -14,7 +14,7 @@ from datasets import Dataset
 from assay.components.trainers.checks import check_samples, weights_digest
 from assay.components.trainers.language_model import load_tokenizer, trainable_parameters
 from assay.components.trainers.preference.rows import PairReader, PairRow, accuracy, pair_rows
-from assay.components.trainers.sft.rows import stream
+from assay.components.trainers.sft.rows import row_order
 from assay.components.trainers.training_run import (
     Progress,
     TrainingConfig,
@@ -62,7 +62,7 @@ class PairJob:
     @property
     def order(self) -> list[int]:
         """Indices of the pairs of all steps, `batch_size` per step: epoch after epoch, each in a random order."""
-        rows = stream([(1.0, range(len(self.learned)))], self.config.seed)
+        rows = row_order([(1.0, range(len(self.learned)))], self.config.seed)
         return list(islice(rows, self.config.steps * self.batch_size))
 
 

@@ -1,6 +1,6 @@
 """Reward modeling with TRL's RewardTrainer, from token rows to a saved model.
 
-On a CPU the network reads a batch of pairs as one packed sequence (`pair_packing`), with the same loss. Importing this
+On a CPU the network reads a batch of pairs as one packed sequence (`rows.py`), with the same loss. Importing this
 imports TRL, which takes seconds.
 """
 
@@ -32,18 +32,18 @@ from assay.components.trainers.preference.loop import (
     pair_dataset,
     run_steps,
 )
-from assay.components.trainers.preference.pair_packing import (
+from assay.components.trainers.preference.rows import (
+    PairRow,
     hidden_states,
     pack_pairs,
     supports_pair_packing,
     use_per_pair_attention,
 )
-from assay.components.trainers.preference.rows import PairRow
 from assay.components.trainers.training_run import Progress, training_run
 from assay.components.trainers.trl_common import StepCallback, check_one_gpu
 from assay.models.loading import ModelRequest, fetch
 from assay.models.references import Checkpoint, locate
-from assay.models.text.reward_model import BIAS, HfRewardModel, open_reward_model
+from assay.models.text.classifiers import REWARD_BIAS, HfRewardModel, open_reward_model
 from assay.models.text.transformers_model import check_kind
 
 CENTERING_PAIRS = 32
@@ -108,7 +108,7 @@ def _center(model: HfRewardModel, folder: Path, rows: Sequence[PairRow]) -> None
     bias = sum(model.reward(row.chosen) for row in rows) / len(rows)
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**config, BIAS: bias}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({**config, REWARD_BIAS: bias}, indent=2) + "\n", encoding="utf-8")
 
 
 def _trainer(job: PairJob, model: Any, tokenizer: Any, progress: Progress) -> PackedRewardTrainer:

@@ -14,12 +14,11 @@ from assay.components.trainers.checks import (
     check_fields,
     check_model,
     check_samples,
+    split_held_out,
     weights_digest,
 )
-from assay.components.trainers.held_out import split_held_out
-from assay.components.trainers.reinforcement.held_out_rewards import HeldOutRewards
-from assay.components.trainers.reinforcement.rewards import check_scorers, check_weights
-from assay.components.trainers.sft.rows import stream
+from assay.components.trainers.reinforcement.rewards import HeldOutEvaluation, check_scorers, check_weights
+from assay.components.trainers.sft.rows import row_order
 from assay.core.completions import Message
 from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError
@@ -27,11 +26,11 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact, Scorer
 from assay.core.sample import Sample
 from assay.models.references import locate
-from assay.models.text.chat import rendered
+from assay.models.text.requests import encode_prompt
 from assay.text.instructions.dialogues import conversation
 
 if TYPE_CHECKING:
-    from assay.components.trainers.reinforcement.grpo_loop import Job, Reinforced
+    from assay.components.trainers.reinforcement.grpo_loop import GRPOJob, GRPOResult
 
 LossType = Literal["grpo", "bnpo", "dr_grpo", "dapo"]
 
@@ -43,7 +42,7 @@ class GRPO:
     In each step the model samples `num_generations` answers to each of `prompts_per_step` tasks. Scorers reward every
     answer, and answers with a higher reward than the others of their group become more probable: group relative policy
     optimization (Shao et al. 2024, "DeepSeekMath", section 4.1), as for DeepSeek-R1 (Guo et al. 2025), with a KL
-    penalty towards the start. The implementation is TRL's GRPOTrainer. Prompts are rendered with the checkpoint's chat
+    penalty towards the start. The implementation is TRL's GRPOTrainer. Prompts are encoded with the checkpoint's chat
     template, as in `assay ask`; only the rewards see the reference answers of the tasks. The start must succeed
     sometimes: answers that are never sampled are never reinforced.
 
@@ -171,7 +170,7 @@ class GRPO:
         result = grpo_loop.reinforce(job, panel, lab.progress or ignore_progress)
         write_history(lab.workspace(), result.history, result.curves)
         prompts, greedy = [(one, self._prompt(one)) for one in held_out], Decoding(max_tokens=self.max_tokens)
-        evaluation = HeldOutRewards("GRPO", self.rewards, self.weights, prompts, greedy)
+        evaluation = HeldOutEvaluation("GRPO", self.rewards, self.weights, prompts, greedy)
         evaluation.write(self.model, lab.workspace(), lab)
         remove_checkpoints(lab.workspace())
         folder = lab.workspace() / "model"
@@ -179,12 +178,12 @@ class GRPO:
         facts = {"steps": len(result.history), "samples": len(samples), **counts, **_facts(job, result)}
         return Artifact(str(folder), "text-model", weights_digest(folder), facts)
 
-    def _job(self, tasks: Sequence[Sample], rows: tuple[tuple[int, ...], ...], lab: Lab) -> Job:
-        from assay.components.trainers.reinforcement.grpo_loop import Job
+    def _job(self, tasks: Sequence[Sample], rows: tuple[tuple[int, ...], ...], lab: Lab) -> GRPOJob:
+        from assay.components.trainers.reinforcement.grpo_loop import GRPOJob
         from assay.components.trainers.training_run import training_config
 
         count = self.steps // self.num_iterations * self.prompts_per_step
-        return Job(
+        return GRPOJob(
             config=training_config(self, lab, rank=self._lora_rank, warmup_ratio=self.warmup_ratio),
             num_generations=self.num_generations,
             batch_size=self.batch_size or self.prompts_per_step * self.num_generations,
@@ -196,7 +195,7 @@ class GRPO:
             loss_type=self.loss_type,
             scale_rewards=self.scale_rewards,
             rows=rows,
-            order=tuple(islice(stream([(1.0, range(len(rows)))], lab.seed), count)),
+            order=tuple(islice(row_order([(1.0, range(len(rows)))], lab.seed), count)),
             rewards=tuple((name, self.weights.get(name, 1.0), repr(one)) for name, one in self.rewards.items()),
             watch=tuple((name, repr(one)) for name, one in self.watch.items()),
             tasks=tuple(task.id for task in tasks),
@@ -207,7 +206,7 @@ class GRPO:
         from assay.components.trainers.language_model import load_tokenizer
 
         tokenizer = load_tokenizer(locate(self.model))
-        rows = [tuple(rendered(tokenizer, self._prompt(sample), self.model)) for sample in samples]
+        rows = [tuple(encode_prompt(tokenizer, self._prompt(sample), self.model)) for sample in samples]
         kept = [(sample, row) for sample, row in zip(samples, rows, strict=True) if len(row) <= self.max_length]
         if not kept:
             raise RecipeError(
@@ -221,7 +220,7 @@ class GRPO:
         )
 
 
-def _facts(job: Job, result: Reinforced) -> dict[str, float]:
+def _facts(job: GRPOJob, result: GRPOResult) -> dict[str, float]:
     return {
         "seen": len(job.order) * job.num_generations,
         **_first_and_last(result.curves.values),

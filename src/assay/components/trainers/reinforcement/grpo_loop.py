@@ -50,7 +50,7 @@ TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Job:
+class GRPOJob:
     """Everything that determines the trained weights but versions and machine; fields as of `GRPO`."""
 
     config: TrainingConfig
@@ -86,7 +86,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Reinforced:
+class GRPOResult:
     """Result of a training."""
 
     history: History
@@ -122,7 +122,7 @@ class RewardPanel:
         return rewards
 
 
-def reinforce(job: Job, panel: RewardPanel, progress: Progress) -> Reinforced:
+def reinforce(job: GRPOJob, panel: RewardPanel, progress: Progress) -> GRPOResult:
     """Train, resuming from the last checkpoint, and save `model/` in the job's folder.
 
     Raises:
@@ -137,7 +137,7 @@ def reinforce(job: Job, panel: RewardPanel, progress: Progress) -> Reinforced:
         trainer = _trainer(job, panel, checkpoint, progress)
         logs, history = train(trainer, config)
         save_tuned(checkpoint, trainer.model, Path(config.folder) / "model")
-    return Reinforced(
+    return GRPOResult(
         history,
         curves_of([_curve_row(row) for row in logs]),
         trainable_parameters(trainer.model),
@@ -171,7 +171,7 @@ def _total(logs: list[dict[str, float]], prefix: str) -> int:
     return round(sum(value for row in logs for name, value in row.items() if name.startswith(prefix)))
 
 
-def _trainer(job: Job, panel: RewardPanel, checkpoint: Checkpoint, progress: Progress) -> RewardedTrainer:
+def _trainer(job: GRPOJob, panel: RewardPanel, checkpoint: Checkpoint, progress: Progress) -> RewardedTrainer:
     config = job.config
     model = load_model(checkpoint)
     if config.rank and config.bf16:
@@ -194,7 +194,7 @@ def _trainer(job: Job, panel: RewardPanel, checkpoint: Checkpoint, progress: Pro
     return trainer
 
 
-def _arguments(job: Job) -> GRPOConfig:
+def _arguments(job: GRPOJob) -> GRPOConfig:
     config = job.config
     # A checkpoint holds no answers, so a run cannot resume between two iterations on the same answers.
     save_steps = -(-config.save_every // job.num_iterations) * job.num_iterations

@@ -6,10 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from assay.components.trainers.checks import HELD_OUT, check_fields, check_model, check_samples, weights_digest
-from assay.components.trainers.held_out import prompt_digest, split_held_out
-from assay.components.trainers.reinforcement.held_out_rewards import HeldOutRewards
-from assay.components.trainers.reinforcement.rewards import ByRewardModel, check_scorers, check_weights
+from assay.components.trainers.checks import (
+    HELD_OUT,
+    check_fields,
+    check_model,
+    check_samples,
+    prompt_digest,
+    split_held_out,
+    weights_digest,
+)
+from assay.components.trainers.reinforcement.rewards import (
+    ByRewardModel,
+    HeldOutEvaluation,
+    check_scorers,
+    check_weights,
+)
 from assay.core.completions import Message
 from assay.core.curves import curves_of
 from assay.core.decoding import Decoding
@@ -18,11 +29,11 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact, Scorer
 from assay.core.sample import Sample
 from assay.models.references import locate
-from assay.models.text.chat import rendered
+from assay.models.text.requests import encode_prompt
 from assay.text.instructions.dialogues import conversation
 
 if TYPE_CHECKING:
-    from assay.components.trainers.reinforcement.ppo_loop import PPOConfig, Prompt, State
+    from assay.components.trainers.reinforcement.ppo_loop import EncodedPrompt, PPOConfig, PPOState
 
 
 @dataclass(frozen=True)
@@ -203,16 +214,18 @@ class PPO:
             missing_eos_penalty=self.missing_eos_penalty,
         )
 
-    def _prompts(self, samples: Sequence[Sample]) -> tuple[list[Prompt], list[Sample], int]:
+    def _prompts(self, samples: Sequence[Sample]) -> tuple[list[EncodedPrompt], list[Sample], int]:
         """Training prompts without duplicates, held-out samples, and the number of prompts that are too long."""
         from assay.components.trainers.language_model import load_tokenizer
-        from assay.components.trainers.reinforcement.ppo_loop import Prompt
+        from assay.components.trainers.reinforcement.ppo_loop import EncodedPrompt
 
         tokenizer = load_tokenizer(locate(self.model))
         first = {prompt_digest(one): one for one in reversed(samples)}
         unique = [one for one in samples if first[prompt_digest(one)] is one]
         training, held_out = split_held_out(unique, self.held_out)
-        prompts = [Prompt(one, tuple(rendered(tokenizer, self._messages(one), self.model))) for one in training]
+        prompts = [
+            EncodedPrompt(one, tuple(encode_prompt(tokenizer, self._messages(one), self.model))) for one in training
+        ]
         short = [prompt for prompt in prompts if len(prompt.ids) <= self.max_length]
         if not short:
             raise RecipeError(
@@ -223,15 +236,15 @@ class PPO:
     def _messages(self, sample: Sample) -> tuple[Message, ...]:
         return conversation(sample, system=self.system)
 
-    def _held_out_rewards(self, held_out: Sequence[Sample]) -> HeldOutRewards:
+    def _held_out_rewards(self, held_out: Sequence[Sample]) -> HeldOutEvaluation:
         """Evaluation on answers that are sampled as in training: the policy is trained as a distribution."""
         count = max(1, self.held_out_answers)
         decoding = Decoding("sample", temperature=self.temperature, max_tokens=self.max_tokens, answers=count)
         prompts = [(one, self._messages(one)) for one in held_out] if self.held_out_answers else []
-        return HeldOutRewards("PPO", self.scorers, self.weights, prompts, decoding)
+        return HeldOutEvaluation("PPO", self.scorers, self.weights, prompts, decoding)
 
 
-def _facts(state: State) -> dict[str, float]:
+def _facts(state: PPOState) -> dict[str, float]:
     """Counts, and means over the first and the last fifth of the steps, at least one step."""
     rewards = [row["reward"] for row in state.curves]
     part = max(1, len(rewards) // 5)

@@ -15,7 +15,7 @@ Example with the embedded model, which learns to answer like the reference answe
     from assay.core.lab import Lab
     from assay.core.sample import Sample
     from assay.models import OpenModels
-    from assay.components.scorers.reference.chrf import ChrF
+    from assay.components.scorers.reference.metrics import ChrF
     from assay.store.images import StoredImages
     from assay.components.trainers.reinforcement.ppo import PPO
 
@@ -54,7 +54,7 @@ from assay.components.trainers.reinforcement.rewards import (
     watched_scores,
 )
 from assay.components.trainers.reinforcement.rollouts import Rollouts, Sampling, sample_answers
-from assay.components.trainers.sft.rows import stream
+from assay.components.trainers.sft.rows import row_order
 from assay.components.trainers.training_run import CHECKPOINTS, TrainingConfig, training_run
 from assay.core.curves import WATCH_PREFIX
 from assay.core.errors import RecipeError
@@ -101,7 +101,7 @@ class PPOConfig:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class EncodedPrompt:
     """A sample and the tokens of its prompt."""
 
     sample: Sample
@@ -109,7 +109,7 @@ class Prompt:
 
 
 @dataclass
-class State:
+class PPOState:
     """State of the loop besides the weights; plain values, for checkpoints."""
 
     kl_weight: float
@@ -128,7 +128,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PPOBatch:
     """Answers of one step with the outputs of the policy that sampled them; (answers, tokens)."""
 
     rollouts: Rollouts
@@ -137,7 +137,7 @@ class Batch:
     returns: torch.Tensor
 
 
-def train_ppo(config: PPOConfig, prompts: Sequence[Prompt], lab: Lab) -> tuple[State, int]:
+def train_ppo(config: PPOConfig, prompts: Sequence[EncodedPrompt], lab: Lab) -> tuple[PPOState, int]:
     """Train, resuming from the last checkpoint, and save `model/`; the last state, and the number of parameters.
 
     Raises:
@@ -173,15 +173,17 @@ def train_ppo(config: PPOConfig, prompts: Sequence[Prompt], lab: Lab) -> tuple[S
 class Loop:
     """One training, step by step."""
 
-    def __init__(self, config: PPOConfig, policy: Policy, tokenizer: Any, prompts: Sequence[Prompt], lab: Lab) -> None:
+    def __init__(
+        self, config: PPOConfig, policy: Policy, tokenizer: Any, prompts: Sequence[EncodedPrompt], lab: Lab
+    ) -> None:
         """Start with a policy that equals its reference."""
         self.config, self.policy, self.tokenizer, self.lab = config, policy, tokenizer, lab
-        self.state = State(kl_weight=config.kl_coef)
+        self.state = PPOState(kl_weight=config.kl_coef)
         # Adam's epsilon as in Huang et al. 2022, 3; PyTorch's default is 1e-8.
         self.optimizer = torch.optim.AdamW(
             [{"params": policy.adapter}, {"params": list(policy.value.parameters())}], eps=1e-5, weight_decay=0.0
         )
-        order = stream([(1.0, range(len(prompts)))], lab.seed)
+        order = row_order([(1.0, range(len(prompts)))], lab.seed)
         self.order = [prompts[place] for place in islice(order, config.training.steps * config.prompts_per_step)]
 
     def step(self) -> None:
@@ -207,14 +209,14 @@ class Loop:
             kl = batch_metrics["kl"]
             state.kl_weight = ppo_math.adapt_kl(state.kl_weight, kl, config.target_kl, config.kl_gain)
 
-    def sample(self, prompts: Sequence[Prompt]) -> Rollouts:
+    def sample(self, prompts: Sequence[EncodedPrompt]) -> Rollouts:
         """Sample one answer to each prompt; randomness depends only on the seed and the step."""
         sampling = Sampling(self.policy.ends, self.config.max_tokens, self.config.temperature)
         generator, ids = self._generator(self.policy.device), [prompt.ids for prompt in prompts]
         with self.policy.precision():
             return sample_answers(self.policy.model, ids, sampling, generator, self.policy.last(1))
 
-    def reward(self, prompts: Sequence[Prompt], rollouts: Rollouts) -> tuple[TotalRewards, dict[str, float]]:
+    def reward(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> tuple[TotalRewards, dict[str, float]]:
         """Reward of each answer, and further metrics of the answers.
 
         Raises:
@@ -246,7 +248,7 @@ class Loop:
             **{f"{WATCH_PREFIX}{name}": value for name, value in watch.items()},
         }
 
-    def advantages(self, rollouts: Rollouts, rewards: torch.Tensor) -> tuple[Batch, dict[str, float]]:
+    def advantages(self, rollouts: Rollouts, rewards: torch.Tensor) -> tuple[PPOBatch, dict[str, float]]:
         """Advantages of all tokens; and the KL divergence from the reference, and the entropy.
 
         Log-probabilities are computed again in the minibatches of the updates: they differ in the last bits between
@@ -270,9 +272,9 @@ class Loop:
             "kl weight": self.state.kl_weight,
             "entropy": float(ppo_math.masked_mean(old.entropy, mask)),
         }
-        return Batch(rollouts, old, ppo_math.whitened(advantages, mask), returns), metrics
+        return PPOBatch(rollouts, old, ppo_math.whitened(advantages, mask), returns), metrics
 
-    def update(self, batch: Batch, decay: float) -> dict[str, float]:
+    def update(self, batch: PPOBatch, decay: float) -> dict[str, float]:
         """Train for some epochs over the step's minibatches; mean losses. `decay` multiplies the learning rates.
 
         Raises:
@@ -297,7 +299,7 @@ class Loop:
                 steps.append({name: value.item() for name, value in losses.items()})
         return {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
 
-    def losses(self, batch: Batch, part: torch.Tensor) -> dict[str, torch.Tensor]:
+    def losses(self, batch: PPOBatch, part: torch.Tensor) -> dict[str, torch.Tensor]:
         """Losses of one minibatch by the current policy."""
         rollouts, config = batch.rollouts.of(part), self.config
         new, mask = self.policy.read(rollouts), rollouts.mask
@@ -329,7 +331,7 @@ class Loop:
             return
         try:
             checkpoint = torch.load(file, map_location=self.policy.device, weights_only=True)
-            state = State(**checkpoint["state"])
+            state = PPOState(**checkpoint["state"])
         except UNREADABLE:
             return
         self.policy.restore(checkpoint["policy"])

@@ -35,7 +35,7 @@ from assay.models.references import Checkpoint, locate
 
 
 @dataclass(frozen=True)
-class Job:
+class SFTJob:
     """Everything that determines the trained weights but versions and machine; sent to other processes as JSON."""
 
     config: TrainingConfig
@@ -56,7 +56,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class SFTResult:
     """Result of a training."""
 
     history: History
@@ -64,7 +64,7 @@ class Tuned:
     """Number of trainable parameters."""
 
 
-def tune(job: Job, progress: Progress) -> Tuned:
+def tune(job: SFTJob, progress: Progress) -> SFTResult:
     """Train, resuming from the last checkpoint, and save `model/` in the job's folder.
 
     Raises:
@@ -77,10 +77,10 @@ def tune(job: Job, progress: Progress) -> Tuned:
         _, history = train(trainer, config)
         if trainer.is_world_process_zero():
             save_tuned(checkpoint, trainer.model, Path(config.folder) / "model")
-    return Tuned(history, trainable_parameters(trainer.model))
+    return SFTResult(history, trainable_parameters(trainer.model))
 
 
-def _trainer(job: Job, checkpoint: Checkpoint, progress: Progress) -> AnswerTrainer:
+def _trainer(job: SFTJob, checkpoint: Checkpoint, progress: Progress) -> AnswerTrainer:
     config, gpu = job.config, torch.cuda.is_available()
     if gpu and job.processes == 1 and torch.cuda.device_count() > 1:
         hint = "Set SFT.processes to their number, or CUDA_VISIBLE_DEVICES to one of them."
@@ -107,7 +107,7 @@ def _trainer(job: Job, checkpoint: Checkpoint, progress: Progress) -> AnswerTrai
     return trainer
 
 
-def _example(job: Job, bin_: tuple[int, ...]) -> dict[str, list[int]]:
+def _example(job: SFTJob, bin_: tuple[int, ...]) -> dict[str, list[int]]:
     rows = [(job.rows[place], job.starts[place]) for place in bin_]
     return {
         "input_ids": [token for ids, _ in rows for token in ids],
@@ -116,7 +116,7 @@ def _example(job: Job, bin_: tuple[int, ...]) -> dict[str, list[int]]:
     }
 
 
-def _arguments(job: Job) -> SFTConfig:
+def _arguments(job: SFTJob) -> SFTConfig:
     return SFTConfig(
         **trl_arguments(job.config),
         per_device_train_batch_size=job.batch_size // job.processes,

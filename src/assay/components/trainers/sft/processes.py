@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from assay.components.trainers.sft.loop import Job, Tuned, tune
+from assay.components.trainers.sft.loop import SFTJob, SFTResult, tune
 from assay.components.trainers.training_run import CHECKPOINTS, Progress
 from assay.core import errors
 from assay.core.errors import ModelError, UserError
@@ -28,7 +28,7 @@ CAUSE = re.compile(r"\w*(Error|Exception)\b.*|.*(Signal|SIG[A-Z]+).*")
 """A line that gives the reason why a process ended."""
 
 
-def launch(job: Job, progress: Progress) -> Tuned:
+def launch(job: SFTJob, progress: Progress) -> SFTResult:
     """Train in `job.processes` processes.
 
     Raises:
@@ -64,7 +64,7 @@ def launch(job: Job, progress: Progress) -> Tuned:
     return tuned
 
 
-def _follow(process: subprocess.Popen[str], progress: Progress) -> Tuned | None:
+def _follow(process: subprocess.Popen[str], progress: Progress) -> SFTResult | None:
     """Pass on progress until the output ends; the result, if the process reported one."""
     assert process.stdout is not None
     tuned = None
@@ -78,7 +78,7 @@ def _follow(process: subprocess.Popen[str], progress: Progress) -> Tuned | None:
         if "step" in message:
             progress(message["step"], message["steps"])
         if "trained" in message:
-            tuned = Tuned([(int(step), loss, rate) for step, loss, rate in message["history"]], message["trained"])
+            tuned = SFTResult([(int(step), loss, rate) for step, loss, rate in message["history"]], message["trained"])
     return tuned
 
 
@@ -90,7 +90,7 @@ def _cause(output: str) -> str:
 
 def main(path: str) -> None:
     """Run one of the processes."""
-    job = msgspec.json.decode(Path(path).read_bytes(), type=Job)
+    job = msgspec.json.decode(Path(path).read_bytes(), type=SFTJob)
     first = os.environ.get("RANK", "0") == "0"
 
     def send(**message: object) -> None:

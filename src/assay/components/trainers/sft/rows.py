@@ -12,7 +12,7 @@ from assay.core.sample import Sample
 
 
 @dataclass(frozen=True)
-class Row:
+class EncodedConversation:
     """A conversation as token ids."""
 
     ids: tuple[int, ...]
@@ -55,7 +55,7 @@ def parts_of(samples: Sequence[Sample], name: str, mixture: Mapping[str, float])
     return [(weight, places[value]) for value, weight in mixture.items()]
 
 
-def stream(parts: Sequence[tuple[float, Sequence[int]]], seed: int) -> Iterator[int]:
+def row_order(parts: Sequence[tuple[float, Sequence[int]]], seed: int) -> Iterator[int]:
     """Endless stream of row indices: each part epoch after epoch, each epoch in a new random order.
 
     The next row comes from the part that is furthest behind its weight, so every prefix has the same mixture.
@@ -79,12 +79,12 @@ def _epochs(places: Sequence[int], seed: Sequence[int]) -> Iterator[int]:
         epoch += 1
 
 
-def unpacked(order: Iterator[int], count: int) -> list[tuple[int, ...]]:
+def single_row_bins(order: Iterator[int], count: int) -> list[tuple[int, ...]]:
     """`count` bins of one row each."""
     return [(next(order),) for _ in range(count)]
 
 
-def packed(
+def packed_bins(
     order: Iterator[int], lengths: Sequence[int], steps: int, batch_size: int, capacity: int
 ) -> list[tuple[int, ...]]:
     """Pack whole rows into `steps` times `batch_size` bins of at most `capacity` tokens, by best fit.

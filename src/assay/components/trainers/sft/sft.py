@@ -16,25 +16,25 @@ from assay.components.trainers.checks import (
     check_samples,
     weights_digest,
 )
-from assay.components.trainers.sft.rows import Row, packed, parts_of, stream, unpacked
+from assay.components.trainers.sft.rows import EncodedConversation, packed_bins, parts_of, row_order, single_row_bins
 from assay.core.completions import Message
 from assay.core.errors import FieldError, RecipeError
 from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.models.references import locate
-from assay.models.text.chat import answered
+from assay.models.text.requests import encode_answer
 from assay.text.instructions.dialogues import conversation
 
 if TYPE_CHECKING:
-    from assay.components.trainers.sft.loop import Job, Tuned
+    from assay.components.trainers.sft.loop import SFTJob, SFTResult
 
 
 @dataclass(frozen=True)
 class SFT:
     """Tune a language model on tasks for exactly `steps` steps and keep the last weights; there is no model selection.
 
-    Prompts are rendered with the checkpoint's chat template, as in `assay ask`. The loss is the mean cross-entropy of
+    Prompts are encoded with the checkpoint's chat template, as in `assay ask`. The loss is the mean cross-entropy of
     the answer tokens and the template's end of turn; prompt tokens are masked (Taori et al. 2023, "Alpaca", whose
     schedule is used, too: linear warmup, cosine decay; AdamW, no weight decay, no dropout). Special tokens written out
     in a text are removed. Of a dialogue only the last answer is learned; earlier turns are masked (Touvron et al. 2023,
@@ -149,16 +149,16 @@ class SFT:
         facts = {"steps": len(tuned.history), "samples": len(samples), **_facts(job, tuned), **dropped}
         return Artifact(str(folder), "text-model", weights_digest(folder), facts)
 
-    def _job(self, learned: Sequence[Sample], rows: Sequence[Row], lab: Lab) -> Job:
-        from assay.components.trainers.sft.loop import Job
+    def _job(self, learned: Sequence[Sample], rows: Sequence[EncodedConversation], lab: Lab) -> SFTJob:
+        from assay.components.trainers.sft.loop import SFTJob
         from assay.components.trainers.training_run import training_config
 
-        order = stream(parts_of(learned, self.mixture_field, self.mixture), lab.seed)
+        order = row_order(parts_of(learned, self.mixture_field, self.mixture), lab.seed)
         if self.packing:
-            bins = packed(order, [len(row.ids) for row in rows], self.steps, self.batch_size, self.max_length)
+            bins = packed_bins(order, [len(row.ids) for row in rows], self.steps, self.batch_size, self.max_length)
         else:
-            bins = unpacked(order, self.steps * self.batch_size)
-        return Job(
+            bins = single_row_bins(order, self.steps * self.batch_size)
+        return SFTJob(
             config=training_config(self, lab, rank=self._lora_rank, warmup_ratio=self.warmup_ratio),
             batch_size=self.batch_size,
             processes=self.processes,
@@ -167,7 +167,7 @@ class SFT:
             bins=tuple(bins),
         )
 
-    def _rows(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[Row], dict[str, int]]:
+    def _rows(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[EncodedConversation], dict[str, int]]:
         """Usable samples, their tokens, and how many samples were cut or dropped."""
         from assay.components.trainers.language_model import load_tokenizer
 
@@ -177,13 +177,13 @@ class SFT:
             if not (answer := sample.text(self.output).strip()):
                 dropped["blank"] += 1
                 continue
-            ids, start = answered(tokenizer, self._prompt(sample), answer, self.model)
+            ids, start = encode_answer(tokenizer, self._prompt(sample), answer, self.model)
             if start >= self.max_length:
                 dropped["too long"] += 1
                 continue
             dropped["cut"] += len(ids) > self.max_length
             learned.append(sample)
-            rows.append(Row(tuple(ids[: self.max_length]), start))
+            rows.append(EncodedConversation(tuple(ids[: self.max_length]), start))
         if not rows:
             raise RecipeError(
                 f"None of {len(samples)} samples can be used for training: {dropped['too long']} have a prompt that "
@@ -199,7 +199,7 @@ class SFT:
         return conversation(sample, instruction=field_name, input=self.input, history=self.history, system=self.system)
 
 
-def _facts(job: Job, tuned: Tuned) -> dict[str, float]:
+def _facts(job: SFTJob, tuned: SFTResult) -> dict[str, float]:
     from assay.components.trainers.training_run import final_loss
 
     seen = [place for rows in job.bins for place in rows]

@@ -1,0 +1,75 @@
+"""Packed pairs have the same hidden states as each row alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM
+
+import checkpoints
+from assay.components.trainers.preference.rows import (
+    hidden_states,
+    pack_pairs,
+    supports_pair_packing,
+    use_per_pair_attention,
+)
+from components.trainers.test_trainers_sft import llama, neo, recurrent, sliding, uneven
+
+ROW = st.lists(st.integers(3, 200), min_size=1, max_size=9)
+PAIRS = st.lists(st.tuples(ROW, st.lists(st.integers(3, 200), max_size=6), ROW), min_size=1, max_size=4)
+"""What both rows of a pair begin with, what the first one goes on with, and the second one."""
+
+
+def padded(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+    return ids, torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+
+
+@given(pairs=PAIRS)
+@settings(deadline=None)
+def test_every_token_of_the_batch_has_its_place(pairs: list[tuple[list[int], list[int], list[int]]]) -> None:
+    rows = [start + one for start, one, _ in pairs] + [start + two for start, _, two in pairs]
+    ids, mask = padded(rows)
+    line = pack_pairs(ids, mask)
+    assert torch.equal(line.ids[0][line.places][mask.bool()], ids[mask.bool()])
+    where = torch.arange(ids.shape[1]).expand_as(ids)
+    assert torch.equal(line.positions[0][line.places][mask.bool()], where[mask.bool()])
+    assert line.ids.shape[1] <= int(mask.sum()) - sum(len(start) for start, _, _ in pairs)
+    assert line.pairs[-1][3] == line.ids.shape[1]
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> tuple[torch.nn.Module, torch.nn.Module]:
+    folder = checkpoints.chat(tmp_path_factory.mktemp("start") / "chat", dtype=torch.float32)
+    plain, ours = (uneven(AutoModelForCausalLM.from_pretrained(folder).model) for _ in range(2))
+    assert supports_pair_packing(ours)
+    use_per_pair_attention(ours)
+    return plain, ours
+
+
+@given(pairs=PAIRS)
+def test_states_are_those_of_each_row_alone(
+    nets: tuple[torch.nn.Module, torch.nn.Module], pairs: list[tuple[list[int], list[int], list[int]]]
+) -> None:
+    plain, ours = nets
+    rows = [start + one for start, one, _ in pairs] + [start + two for start, _, two in pairs]
+    ids, mask = padded(rows)
+    line = pack_pairs(ids, mask)
+    with torch.inference_mode():
+        found = hidden_states(ours, line)
+        for row, places in zip(rows, line.places, strict=True):
+            alone = plain(input_ids=torch.tensor([row])).last_hidden_state[0]
+            assert torch.allclose(found[places[: len(row)]], alone, atol=1e-4)
+
+
+@pytest.mark.parametrize(("build", "fits"), [(llama, True), (sliding, False), (neo, False), (recurrent, False)])
+def test_other_networks_are_left_to_trl(build: object, fits: bool, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(build(tmp_path / "start"))  # type: ignore[operator]
+    assert supports_pair_packing(model) is fits
+    model.config.logits_scaling = 2.0
+    assert not supports_pair_packing(model)
