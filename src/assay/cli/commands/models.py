@@ -10,6 +10,9 @@ import click
 from assay.terminal.options import JSON, show, table
 
 if TYPE_CHECKING:
+    from assay.models.check import ModelCheck
+
+if TYPE_CHECKING:
     pass
 
 
