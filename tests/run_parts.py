@@ -25,12 +25,14 @@ from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Scale, Score, Unscored
 from assay.engines.local import Local
 from assay.models.open_models import OpenModels
-from assay.pipeline.progress import Silent
+from assay.pipeline.progress import SilentReporter
 from assay.pipeline.runner import Runner
 from assay.store.receipts import read_receipt
 from assay.store.run_folder import RunFolder
 
 LABELS = ("dark", "light")
+COMPLETE = "already complete"
+"""End of the note of a stage that an earlier run completed."""
 
 
 def broken(folder: str | None) -> bool:
@@ -260,13 +262,18 @@ class Interrupted:
             yield work(shard)
 
 
-class Listening(Silent):
-    """Keeps what a run says of each stage."""
+class RecordingReporter(SilentReporter):
+    """Records the note of each completed stage, and warnings."""
 
     def __init__(self) -> None:
         self.ended: dict[str, str] = {}
-        self.said: list[str] = []
+        self.warnings: list[str] = []
         self._stage = ""
+
+    @property
+    def executed(self) -> set[str]:
+        """Stages that this run executed, without the preflight check."""
+        return {stage for stage, note in self.ended.items() if not note.endswith(COMPLETE)} - {"check"}
 
     def begin(self, stage: str, total: int, done: int) -> None:
         self._stage = stage
@@ -274,13 +281,13 @@ class Listening(Silent):
     def end(self, note: str) -> None:
         self.ended[self._stage] = note
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
-def run(what: Recipe, folder: Path, engine: Any = None, *, strict: bool = False) -> Listening:
+def run(what: Recipe, folder: Path, engine: Any = None, *, strict: bool = False) -> RecordingReporter:
     """Runs to the end, or raises what the run raises."""
-    reporter = Listening()
+    reporter = RecordingReporter()
     Runner(what, RunFolder.open(folder, create=True), OpenModels(), engine or Local(), reporter, strict).run()
     return reporter
 

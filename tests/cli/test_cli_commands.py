@@ -19,13 +19,14 @@ from click.testing import CliRunner
 from assay.cli.main import cli, commands, main
 from assay.core.sample import Failure, Sample
 from assay.models import embedded_names
-from assay.pipeline.recipe.codec import shipped
-from assay.pipeline.stages.shards import parts
+from assay.pipeline.recipe.codec import shipped_recipes
+from assay.pipeline.stages.parts import parts
 from assay.store.receipts import Receipt, read_receipt, write_receipt
 from assay.store.shards import read_blobs, read_made, write_made
 from command_line import LABELS, called
+from run_parts import COMPLETE
 
-PER_LABEL = yaml.safe_load(shipped()["fashion"].read_text(encoding="utf-8"))["generate"]["per_label"]
+PER_LABEL = yaml.safe_load(shipped_recipes()["fashion"].read_text(encoding="utf-8"))["generate"]["per_label"]
 
 
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
@@ -189,7 +190,7 @@ def test_an_exported_image_says_where_it_came_from_by_itself(
     assert ask("why", tmp_path / "forged.png")["as_exported"] is False
     _, out, _ = call(monkeypatch, capsys, "why", tmp_path / "forged.png")
     assert "The file was changed since" in out
-    assert "does not say where it came from" in refused("why", finished / "recipe.yaml")
+    assert str(finished / "recipe.yaml") in refused("why", finished / "recipe.yaml")
     assert "is a file, expected a run folder" in refused("why", files[0], "3f2a")
     assert "Missing argument 'SAMPLE'" in refused("why", finished)
 
@@ -296,7 +297,7 @@ def test_report_draws_the_page_again(finished: Path, tmp_path: Path, ask: Any, r
 
 
 def test_recipes_models_and_doctor(ask: Any) -> None:
-    assert {row["name"] for row in ask("recipes")} == set(shipped())
+    assert {row["name"] for row in ask("recipes")} == set(shipped_recipes())
     assert {"embedded:fashion-clip"} <= {row["reference"] for row in ask("models")}
     checks = {row["check"]: row for row in ask("doctor")}
     assert checks["torch"]["ok"]
@@ -339,7 +340,7 @@ def test_mistakes_on_the_command_line(refused: Any) -> None:
 def test_a_second_run_from_the_command_line_is_quick_and_says_so(finished: Path, small: list[str]) -> None:
     again = called(["run", "fashion", *small, "--out", finished])
     assert again.returncode == 0
-    assert again.stderr.count("done before") == 22
+    assert again.stderr.count(COMPLETE) == 22
 
 
 def test_every_command_and_option_explains_itself() -> None:

@@ -18,8 +18,8 @@ from assay.engines.local import Local
 from assay.evaluation.asking import EXAMPLES, PromptedQuestion, ask_each, prompting_methods, requests_of
 from assay.models.open_models import OpenModels
 from assay.models.remote.budget import Budget
-from assay.pipeline.cost.asks import ASSUMED, UNTOLD, Asks, asks, expected
-from assay.pipeline.plan import survey
+from assay.pipeline.cost import UNKNOWN_LENGTH, UPPER_BOUND, CostEstimate, estimate_requests, estimate_run
+from assay.pipeline.plan import plan_run
 from assay.pipeline.runner import Runner
 from assay.store.run_folder import RunFolder
 from fault_server import FaultServer
@@ -43,8 +43,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultSer
         yield found
 
 
-def planned(recipe: Recipe, folder: Path) -> list[Asks]:
-    return asks(recipe, survey(recipe, folder))
+def planned(recipe: Recipe, folder: Path) -> list[CostEstimate]:
+    return estimate_run(recipe, plan_run(recipe, folder))
 
 
 def test_scorers_that_ask_are_priced_before_and_after_there_are_samples(server: FaultServer, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_scorers_that_ask_are_priced_before_and_after_there_are_samples(server: 
     generate, score = planned(RECIPE, folder.path)
     assert not server.received
     assert (generate.stage, generate.assumed, score.stage, score.assumed) == ("generate", False, "score-clear", True)
-    assert score.notes[-1] == ASSUMED
+    assert score.notes[-1] == UPPER_BOUND
     assert generate.estimate is not None
     assert score.estimate is not None
     assert (generate.estimate.askings, score.estimate.askings) == (80, 80)
@@ -97,7 +97,7 @@ def test_what_costs_nothing_is_left_out_and_what_cannot_be_told_is_unknown(tmp_p
     assert nameless.estimate.dollars is None
     # A generator that says nothing of its samples before it makes them.
     (silent,) = planned(Recipe("shapes", Shapes(), score={"clear": JUDGE}), tmp_path / "none")
-    assert (silent.estimate, silent.notes) == (None, (UNTOLD,))
+    assert (silent.estimate, silent.notes) == (None, (UNKNOWN_LENGTH,))
     assert (silent.data["askings"], silent.data["dollars"], silent.data["model"]) == (None, None, MODEL)
 
 
@@ -111,7 +111,7 @@ def test_what_is_expected_of_two_calls_is_never_less_than_what_is_asked(server: 
     """Called by commands before they ask: every way of asking, those with a second call too."""
     ways = prompting_methods("number", 0, 3, 4, (12, 40), 7)
     quests = [PromptedQuestion(way, "How many are 5 and 7?", (), EXAMPLES["number"]) for way in ways]
-    (found,) = expected("ask", {MODEL: requests_of(quests), "embedded:smollm2": []})
+    (found,) = estimate_requests("ask", {MODEL: requests_of(quests), "embedded:smollm2": []})
     assert found.estimate is not None
     with opened("openai", server) as model:
         ask_each(model, quests)

@@ -12,7 +12,7 @@ import pytest
 from assay.core.arms import ARMS, BASE
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
-from assay.pipeline.plan import stages
+from assay.pipeline.plan import recipe_stages
 from assay.pipeline.stages.stage import HOLDOUT, StageKind, embed_id
 from assay.report.api import report
 from run_parts import Bright, Look, Plates, Right, counts, folder_of, recipe, run
@@ -54,11 +54,11 @@ def test_a_planted_leak_is_found_and_a_strict_run_ends_before_it_trains(
     what = recipe(prove=proof(real=Plates(60, first), arms=("real", "filtered")))
     folder = tmp_path / "run"
     if shared:
-        with pytest.raises(RecipeError, match=f"of 40 held-out samples, {shared} are also in 'real'"):
+        with pytest.raises(RecipeError, match=f"40 .*{shared} .*'real'"):
             run(what, folder, strict=True)
         assert not list(folder.glob("train-*"))
-        with pytest.raises(RecipeError, match="Train-test leakage"):
-            run(what, folder, strict=True)  # a receipt of the search is no excuse
+        with pytest.raises(RecipeError, match="'real'"):
+            run(what, folder, strict=True)  # also if the leakage stage is already complete
     run(what, folder, strict=not shared)
     found = {row["set"]: row for row in results(folder)["leakage"]}
     assert {name: row["exact"] for name, row in found.items()} == {"generate": 0, "real": shared}
@@ -117,7 +117,7 @@ def test_arms_of_equally_many_samples(tmp_path: Path) -> None:
 def test_arms_differ_in_nothing_but_their_data(tmp_path: Path) -> None:
     """The nth training of every arm has one seed and one trainer; no stage of training reads a held-out item."""
     what = recipe(score=LOOKS, prove=proof(arms=TRAINED, seeds=2, fingerprint="look", curve=(5,), curve_seeds=2))
-    trained = [stage for stage in stages(what) if stage.id.kind is StageKind.TRAIN]
+    trained = [stage for stage in recipe_stages(what) if stage.id.kind is StageKind.TRAIN]
     assert len(trained) == 2 * (len(TRAINED) + 1)
     assert len({json.dumps(stage.spec["train"], sort_keys=True) for stage in trained}) == 1
     assert {stage.seed for stage in trained} == {what.seed}

@@ -24,11 +24,17 @@ from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.models.model_cards import licence_of
-from assay.pipeline.lineage.models_used import data_licence
-from assay.pipeline.lineage.provenance import Origins
-from assay.pipeline.lineage.text import clean, in_words
-from assay.pipeline.lineage.why import explain, kept_samples, origins, read_run
-from assay.pipeline.plan import Placed, completed
+from assay.pipeline.lineage.explain import (
+    clean,
+    explain_sample,
+    kept_samples,
+    provenance_lines,
+    read_run,
+    run_provenance,
+)
+from assay.pipeline.lineage.models_used import data_license
+from assay.pipeline.lineage.provenance import RunProvenance
+from assay.pipeline.plan import PlannedStage, completed_stages
 from assay.store.receipts import read_receipt
 from assay.store.shards import write_made
 from preference_parts import Prompts, voices
@@ -37,7 +43,7 @@ from run_parts import Bright, folder_of, recipe, run
 
 def told(folder: Path) -> list[Provenance]:
     kept, _ = kept_samples(folder)
-    return [origins(folder).of(sample) for sample in kept]
+    return [run_provenance(folder).of(sample) for sample in kept]
 
 
 @pytest.fixture(scope="module")
@@ -76,20 +82,20 @@ def test_collected_samples_are_not_called_synthetic_and_name_their_file_and_line
     assert (one.synthetic, one.made_by, one.version, one.settings) == (False, "collected", None, {})
     assert [step.origin for step in (*one.chain, *other.chain)] == ["some.txt:1", "some.txt:3"]
     assert [step.made_by for step in one.chain] == ["collected"]
-    lines = in_words(one)
+    lines = provenance_lines(one)
     assert lines[0].startswith("collected: ")
     assert any("(some.txt:1)" in line for line in lines)
-    came = explain(tmp_path / "run", one.id)
+    came = explain_sample(tmp_path / "run", one.id)
     assert came["provenance"]["chain"][0]["origin"] == "some.txt:1"
     assert not came["provenance"]["synthetic"]
 
 
-def placed(what: Recipe, folder: Path, made: list[Sample]) -> Origins:
+def placed(what: Recipe, folder: Path, made: list[Sample]) -> RunProvenance:
     """The origins of a run of `what` whose models nobody has to ask: its stages lie there, its samples are given."""
     run(recipe(prove=None, train=None), folder)
-    done = completed(read_run(folder)[1])
-    found = Origins(what, {"generate": done["generate"], "score-near": done["score-bright"]})
-    found.__dict__["_known"] = {one.id: one for one in (*made, *what.generate.seeds(), *Prompts().read(None))}  # type: ignore[arg-type]
+    done = completed_stages(read_run(folder)[1])
+    found = RunProvenance(what, {"generate": done["generate"], "score-near": done["score-bright"]})
+    found.__dict__["_samples"] = {one.id: one for one in (*made, *what.generate.seeds(), *Prompts().read(None))}  # type: ignore[arg-type]
     return found
 
 
@@ -136,8 +142,8 @@ def test_a_task_that_a_model_invented_leads_back_to_the_lines_of_the_seed_tasks(
     lost = Sample({"instruction": "C"}, ("0123456789abcdef",), "SelfInstruct")
     (tmp_path / "generate-ab").mkdir()
     write_made(tmp_path / "generate-ab" / "part-00000.parquet", [one, other, lost], {})
-    done = completed(read_run(whole)[1])
-    found = Origins(what, {"generate": replace(done["generate"], folder=tmp_path / "generate-ab")})
+    done = completed_stages(read_run(whole)[1])
+    found = RunProvenance(what, {"generate": replace(done["generate"], folder=tmp_path / "generate-ab")})
     assert [(step.id, step.made_by, step.origin) for step in found.of(other).chain] == [
         (second.id, "SelfInstruct", ""),
         (one.id, "SelfInstruct", ""),
@@ -148,10 +154,8 @@ def test_a_task_that_a_model_invented_leads_back_to_the_lines_of_the_seed_tasks(
     assert human[5].text("origin") == "seed-tasks.jsonl:6"
     assert found.of(other).models == (Used("embedded:smollm2", "apache-2.0"),)
     assert found.of(lost).chain == (Ancestor("0123456789abcdef"),)
-    assert "from 0123456789abcdef, of which nothing is known any more" in in_words(found.of(lost))
-    assert any(
-        line.startswith("set to count 2, ") and "solving (strategy sample, " in line for line in in_words(found.of(one))
-    )
+    assert any("0123456789abcdef" in line for line in provenance_lines(found.of(lost)))
+    assert any("count 2, " in line and "solving (strategy sample, " in line for line in provenance_lines(found.of(one)))
 
 
 def test_rows_name_the_nearest_ancestors_and_count_the_others() -> None:
@@ -162,11 +166,11 @@ def test_rows_name_the_nearest_ancestors_and_count_the_others() -> None:
     assert cut.nearest(20).more == 80
     assert json.loads(cut.json())["more"] == 76
     assert "more" not in json.loads(whole.json())
-    assert "and 92 farther back" in in_words(cut)
+    assert any("92" in line for line in provenance_lines(cut))
 
 
 def test_a_receipt_of_an_older_assay_has_no_date(whole: Path, tmp_path: Path) -> None:
-    done = completed(read_run(whole)[1])
+    done = completed_stages(read_run(whole)[1])
     old = done["generate"]
     text = (old.folder / "receipt.json").read_text(encoding="utf-8")
     value: dict[str, Any] = json.loads(text)
@@ -174,18 +178,18 @@ def test_a_receipt_of_an_older_assay_has_no_date(whole: Path, tmp_path: Path) ->
     (tmp_path / "receipt.json").write_text(json.dumps(value), encoding="utf-8")
     receipt = read_receipt(tmp_path)
     assert receipt is not None
-    again = Placed(old.stage, old.key, old.folder, old.inputs, receipt, old.state)
+    again = PlannedStage(old.stage, old.key, old.folder, old.inputs, receipt, old.state)
     what, _ = read_run(whole)
     kept, _ = kept_samples(whole)
-    one = Origins(what, {**done, "generate": again}).of(kept[0])
+    one = RunProvenance(what, {**done, "generate": again}).of(kept[0])
     assert one.date == ""
     assert "date" not in json.loads(one.json())
-    assert " on " not in in_words(one)[-1]
+    assert " on " not in provenance_lines(one)[-1]
 
 
 def test_words_of_others_stay_on_their_line() -> None:
     evil = "a\nb\x1b[2J\x07" + "x" * 1000
-    said = in_words(Provenance(id="x", synthetic=True, made_by=evil, version=1, prompt=evil, recipe=evil))
+    said = provenance_lines(Provenance(id="x", synthetic=True, made_by=evil, version=1, prompt=evil, recipe=evil))
     assert all(line.isprintable() for line in said)
     assert max(map(len, said)) < 500
     assert clean("한강\t강") == "한강 강"
@@ -251,9 +255,9 @@ class Ours:
 
 def test_licences_of_data_are_those_that_their_source_or_the_card_beside_them_says(tmp_path: Path) -> None:
     card(tmp_path, "---\nlicense: cc-by-4.0\n---\n")
-    assert data_licence(Texts(str(tmp_path / "some.txt"))) == "cc-by-4.0"
-    assert data_licence(Texts(str(tmp_path))) == "cc-by-4.0"
-    assert data_licence(Texts(str(tmp_path / "deeper" / "some.txt"))) == "unknown"
-    assert data_licence(FashionMNIST()) == "mit"
-    assert data_licence(Ours()) == "cc0-1.0"
-    assert data_licence(Bright()) == "unknown"
+    assert data_license(Texts(str(tmp_path / "some.txt"))) == "cc-by-4.0"
+    assert data_license(Texts(str(tmp_path))) == "cc-by-4.0"
+    assert data_license(Texts(str(tmp_path / "deeper" / "some.txt"))) == "unknown"
+    assert data_license(FashionMNIST()) == "mit"
+    assert data_license(Ours()) == "cc0-1.0"
+    assert data_license(Bright()) == "unknown"

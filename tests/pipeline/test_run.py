@@ -14,7 +14,7 @@ from assay.core.errors import ContractError, ModelError, RecipeError, StoreError
 from assay.core.recipe import Proof
 from assay.core.sample import Failure, Sample
 from assay.pipeline.stages.keep import decide
-from assay.pipeline.stages.shards import parts
+from assay.pipeline.stages.parts import parts
 from assay.report.api import report
 from assay.store.images import StoredImages
 from assay.store.receipts import read_receipt
@@ -53,7 +53,7 @@ def test_a_second_run_does_nothing_new(whole: Path) -> None:
     said = run(recipe(), whole)
     assert stamps(whole) == before
     assert "check" not in said.ended
-    assert all(note.endswith("done before") for note in said.ended.values())
+    assert said.executed == set()
     assert len(said.ended) == 12
 
 
@@ -70,7 +70,7 @@ def test_a_changed_threshold_makes_and_scores_nothing_again(tmp_path: Path) -> N
     assert before.items() <= after.items()
     fresh = {name.split("/")[0].rpartition("-")[0] for name in after.keys() - before.keys()}
     assert fresh == {"keep", "train-real-0", "train-filtered-0", "train-random-subset-0", "prove"}
-    assert said.ended["train-unfiltered-0"].endswith("done before")
+    assert "train-unfiltered-0" not in said.executed
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_damaged_file_is_seen_by_its_receipt_and_it_alone_is_made_again(
     before = stamps(tmp_path / "run")
     said = run(recipe(), tmp_path / "run")
     assert datasets(tmp_path / "run") == datasets(whole)
-    assert len(said.said) == 1
-    assert target.name in said.said[0]
+    (warning,) = said.warnings
+    assert target.name in warning
     changed = {name for name, stamp in stamps(tmp_path / "run").items() if before.get(name) != stamp}
     allowed = {target, folder / "receipt.json"}
     if stage.startswith("train"):  # one training leaves several files
@@ -122,7 +122,7 @@ def test_failures_are_stored_counted_and_tried_again(tmp_path: Path) -> None:
 
     before = datasets(tmp_path / "run")
     (shop / "log").unlink()
-    assert not run(what, tmp_path / "run").ended["generate"].endswith("done before")
+    assert "generate" in run(what, tmp_path / "run").executed
     assert (shop / "log").read_text().split("\n") == ["generate 0", *["generate 13"] * 2, "generate 4", ""]
     assert datasets(tmp_path / "run") == before
 
@@ -174,14 +174,17 @@ def test_a_scorer_that_failed_on_some_is_asked_again_for_those_alone(tmp_path: P
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ({"generate": Shapes(short=1)}, "Shapes made 63 of 64"),
-        ({"score": {"bright": Bright(fault="short")}}, "Bright returned 63 outcomes for 64"),
-        ({"score": {"bright": Bright(fault="off")}}, "off its own scale"),
+        ({"generate": Shapes(short=1)}, ("Shapes", "63", "64")),
+        ({"score": {"bright": Bright(fault="short")}}, ("Bright", "63", "64")),
+        ({"score": {"bright": Bright(fault="off")}}, ("Bright", "scale")),
     ],
 )
-def test_a_component_that_breaks_its_promise_is_named(broken: dict[str, Any], message: str, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=message):
+def test_a_component_that_breaks_its_contract_is_named(
+    broken: dict[str, Any], message: tuple[str, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(ContractError) as error:
         run(recipe(**broken), tmp_path / "run")
+    assert all(part in str(error.value) for part in message)
 
 
 def test_what_a_component_lacks_is_said_before_anything_is_made(tmp_path: Path) -> None:
@@ -262,7 +265,7 @@ def test_a_part_of_other_seeds_is_no_part_of_this_run(whole: Path, tmp_path: Pat
 def test_an_image_that_is_not_what_it_was_fails_by_itself(whole: Path) -> None:
     (first, *_) = parts(folder_of(whole, "generate"))
     sample = next(row for row in read_made(first) if isinstance(row, Sample))
-    with pytest.raises(StoreError, match="is missing"):
+    with pytest.raises(StoreError):
         StoredImages([folder_of(whole, "holdout")]).get([sample.image()])
 
 
@@ -279,10 +282,10 @@ def test_a_recipe_without_a_proof_ends_with_what_is_kept(tmp_path: Path) -> None
 
 
 def test_filters_that_keep_nothing_are_said_to_and_loosened_for_free(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"'real' has nothing to train on: the filters kept 0 of 150"):
+    with pytest.raises(RecipeError, match=r"'real'.* 0 of 150"):
         run(recipe(low=1.0), tmp_path / "run")
     said = run(recipe(), tmp_path / "run")
-    assert said.ended["generate"].endswith("done before")
+    assert "generate" not in said.executed
 
 
 def test_several_trainings_of_an_arm_differ(tmp_path: Path) -> None:
@@ -300,5 +303,5 @@ def test_decisions_of_a_wrong_length_are_refused() -> None:
 
     from assay.core.roles import ScoreTable
 
-    with pytest.raises(ContractError, match="returned 0 decisions for 1"):
+    with pytest.raises(ContractError, match="Short"):
         decide([Short()], ScoreTable(["1"], {}))

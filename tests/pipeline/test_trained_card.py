@@ -21,7 +21,7 @@ from assay.components.trainers.text_classifier import TextClassifier
 from assay.core.provenance import Used
 from assay.core.recipe import Proof, Recipe
 from assay.pipeline.lineage.trained_card import card_for
-from assay.pipeline.plan import stages
+from assay.pipeline.plan import recipe_stages
 from assay.pipeline.stages.context import read_artifact
 from assay.pipeline.stages.stage import StageKind
 from assay.store.export.model_card import ModelCard, model_card_text
@@ -110,7 +110,7 @@ def test_an_edited_card_stays_and_a_lost_one_comes_back(whole: Path, tmp_path: P
     lost.unlink()  # as after a kill between the receipt and the card
     before = stamps(tmp_path / "run")
     said = run(whole_recipe(), tmp_path / "run")
-    assert said.said == []
+    assert said.warnings == []
     changed = {name for name, stamp in stamps(tmp_path / "run").items() if before.get(name) != stamp}
     assert {tmp_path / "run" / name for name in changed} == {lost}
     assert edited.read_text(encoding="utf-8") == "my own words"
@@ -119,7 +119,7 @@ def test_an_edited_card_stays_and_a_lost_one_comes_back(whole: Path, tmp_path: P
 
 def test_a_run_of_an_older_assay_says_what_was_not_counted(whole: Path) -> None:
     what = whole_recipe()
-    stage = next(one for one in stages(what) if one.name == "train-real+synthetic-0")
+    stage = next(one for one in recipe_stages(what) if one.name == "train-real+synthetic-0")
     receipt = read_receipt(folder_of(whole, "train-real+synthetic-0"))
     assert receipt is not None
     old = replace(receipt, counts={name: n for name, n in receipt.counts.items() if name != "synthetic"})
@@ -130,7 +130,7 @@ def test_a_run_of_an_older_assay_says_what_was_not_counted(whole: Path) -> None:
 
 def of(what: Recipe, synthetic: int, samples: int = 10) -> ModelCard:
     """The card of the first arm of a recipe, as if it had been trained."""
-    stage = next(one for one in stages(what) if one.id.kind is StageKind.TRAIN)
+    stage = next(one for one in recipe_stages(what) if one.id.kind is StageKind.TRAIN)
     receipt = Receipt(
         stage=stage.name, key="ab12", spec=stage.spec, inputs=(), component_version=1, seed=0,
         counts={"samples": samples, "synthetic": synthetic, "steps": 3}, files={}, seconds=0,

@@ -16,9 +16,9 @@ from assay.core.effect import Effect
 from assay.core.sample import Sample
 from assay.core.score import Label, Outcome, Score
 from assay.pipeline.plan import main_arm
-from assay.pipeline.stages.arms import hashed
+from assay.pipeline.stages.arms import hash_seed
 from assay.pipeline.stages.ood import MICROSECONDS, PARAMETERS, REFERENCE
-from assay.pipeline.stages.shards import parts
+from assay.pipeline.stages.parts import parts
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import wilson
 from assay.store.rows import ResultRow, read_results
@@ -220,7 +220,9 @@ def reference_vs_trained(run: FinishedRun) -> ReferenceVsTrained | None:
         neither_correct=int((right.sum(axis=1) == 0).sum()),
         reference_accuracy=_fraction(right[:, 0]),
         trained_accuracy=_fraction(right[:, 1]),
-        difference=paired_bootstrap(right[:, 0], right[:, 1], seed=hashed(run.recipe.seed, REFERENCE) % 2**32).effect,
+        difference=paired_bootstrap(
+            right[:, 0], right[:, 1], seed=hash_seed(run.recipe.seed, REFERENCE) % 2**32
+        ).effect,
         per_class={label: (_fraction(right[rows, 0]), _fraction(right[rows, 1])) for label, rows in members},
         answers=_confusion(labels, labels, ((a.answer, b.answer) for _, a, b in both)),
         parameters=_with_prefix(counts, PARAMETERS),

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from assay.analysis.finished_run import FinishedRun
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
-from assay.pipeline.stages.arms import hashed
+from assay.pipeline.stages.arms import hash_seed
 from assay.pipeline.stages.context import outcomes_of
-from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.parts import samples_of
 from assay.stats.distributions.clusters import clusters, effective_clusters, vendi
 from assay.text.similarity.diversity import Pairs, TokenizedTexts, coverage, tokenize_texts, top_verbs
 
@@ -117,7 +117,7 @@ def diversity(run: FinishedRun) -> Diversity | None:
     texts = _texts(run, field, real, column)
     every = np.arange(len(run.samples), dtype=np.int64)
     sets = [texts.set(GENERATED, every), texts.set(KEPT, kept)]
-    rng = np.random.default_rng(hashed(run.recipe.seed, "variety") % 2**32)
+    rng = np.random.default_rng(hash_seed(run.recipe.seed, "variety") % 2**32)
     drawn = [texts.measured(_pick(every, len(kept), rng)) for _ in range(DRAWS if len(kept) < len(every) else 0)]
     if drawn:
         means = {name: float(np.mean([one[name] for one in drawn if name in one])) for name in drawn[0]}
@@ -165,7 +165,7 @@ def _texts(run: FinishedRun, field: str, real: Sequence[Sample], column: str) ->
     known = [nth for nth, one in enumerate(outcomes) if isinstance(one, Fingerprint)]
     place[known] = np.arange(len(known))
     vectors = np.asarray([one.vector for one in outcomes if isinstance(one, Fingerprint)], dtype=np.float32)
-    seed = hashed(run.recipe.seed, "clusters") % 2**32
+    seed = hash_seed(run.recipe.seed, "clusters") % 2**32
     found = clusters(vectors, min(GROUPS, max(2, len(known) // 10)), seed)
     return _Texts(reading, field == "instruction", vectors, place, found.of)
 

@@ -14,8 +14,8 @@ import numpy as np
 from assay.core.recipe import Recipe
 from assay.core.sample import Image, Made, Sample
 from assay.core.score import Outcome, Score
-from assay.pipeline.plan import Placed
-from assay.pipeline.stages.shards import parts, samples_of
+from assay.pipeline.plan import PlannedStage
+from assay.pipeline.stages.parts import parts, samples_of
 from assay.pipeline.stages.stage import score_id
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
 from assay.store.shards import read_made
@@ -34,7 +34,7 @@ class FinishedRun:
 
     folder: Path
     recipe: Recipe
-    done: Mapping[str, Placed]
+    done: Mapping[str, PlannedStage]
     command: str = ""
     _analyses: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
 

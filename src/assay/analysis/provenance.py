@@ -11,11 +11,11 @@ from assay.components.generators.prompts import read_texts
 from assay.core.arms import BASE
 from assay.core.errors import UserError
 from assay.core.provenance import UNKNOWN
-from assay.pipeline.lineage.models_used import data_licence, models_in, parts_in, start_of, used
+from assay.pipeline.lineage.models_used import components_in, data_license, models_in, start_model, used_model
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe
 from assay.pipeline.stages.generate import SourceStage
-from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.parts import samples_of
 from assay.pipeline.stages.stage import StageKind, train_id
 
 PURPOSES = {
@@ -182,10 +182,10 @@ def provenance(run: FinishedRun) -> Provenance:
 
 def _data_used(run: FinishedRun) -> Iterator[DataSource]:
     """Yield each source of real data with its purpose."""
-    for _, source in parts_in(run.recipe.generate, "sources"):
+    for _, source in components_in(run.recipe.generate, "sources"):
         listing = getattr(source, "listing", str)
         path = str(getattr(source, "path", ""))
-        yield DataSource(describe(source)["use"], BEGUN, path, _count(source), str(listing()), data_licence(source))
+        yield DataSource(describe(source)["use"], BEGUN, path, _count(source), str(listing()), data_license(source))
     read = [placed for placed in run.done.values() if isinstance(placed.stage, SourceStage)]
     for placed in sorted(read, key=lambda placed: placed.stage.id.kind is StageKind.TEACH_DATA):
         if placed.receipt is None or not isinstance(placed.stage, SourceStage):
@@ -198,14 +198,14 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
             origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
             count=len(samples),
             digest=placed.receipt.digest,
-            licence=data_licence(placed.stage.source),
+            licence=data_license(placed.stage.source),
         )
 
 
 def _models_used(run: FinishedRun) -> Iterator[ModelUsed]:
     """Yield every model with its role and the license of its model card."""
     for role, reference in _roles(run):
-        licence = "" if reference == RANDOM else used(run.recipe, reference).licence
+        licence = "" if reference == RANDOM else used_model(run.recipe, reference).licence
         yield ModelUsed(role, reference or "unknown", licence=licence)
 
 
@@ -245,4 +245,4 @@ def _roles(run: FinishedRun) -> Iterator[tuple[str, str]]:
     trainers |= {"": run.recipe.train} if run.recipe.train is not None else {}
     trainers |= {f" of {name}": one for name, one in (proof.variants if proof else {}).items()}
     for whose, trainer in trainers.items():
-        yield ROLES["train"] + whose, start_of(run.recipe, trainer)
+        yield ROLES["train"] + whose, start_model(run.recipe, trainer)

@@ -17,7 +17,7 @@ from assay.core.effect import Effect
 from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Sample
 from assay.core.score import Label, Score, Unscored
-from assay.pipeline.stages.arms import hashed
+from assay.pipeline.stages.arms import hash_seed
 from assay.stats.inference.intervals import wilson
 from assay.store.images import StoredImages
 from assay.text.instructions.prompt import task_prompt
@@ -273,7 +273,7 @@ def examples(run: FinishedRun) -> tuple[Example, ...]:
     """Select kept and dropped images, texts or tasks of each label by a hash of their IDs."""
     what = next((name for name in ("image", "text", "instruction") if _any_has(run.samples, name)), "text")
     rows = [nth for nth, sample in enumerate(run.samples) if what in sample.fields and _has_content(sample)]
-    rows.sort(key=lambda nth: hashed("shown", run.samples[nth].id))
+    rows.sort(key=lambda nth: hash_seed("shown", run.samples[nth].id))
     counts: Counter[tuple[str, bool]] = Counter()
     chosen = []
     for nth in rows:

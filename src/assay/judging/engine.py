@@ -14,8 +14,7 @@ from assay.core.errors import UserError
 from assay.core.model_kinds import LikelihoodModel, TextModel
 from assay.core.score import Outcome, Unscored
 from assay.models.remote.services import is_remote
-from assay.pipeline.progress import Reporter, Silent
-from assay.pipeline.quiet import hushed
+from assay.pipeline.progress import Reporter, SilentReporter, quiet_libraries
 from assay.store.answer_log import AnswerLog
 from assay.store.answers import AnswerRow, answer_row
 from assay.store.keys import canonical, stage_key, stream_seed
@@ -93,7 +92,7 @@ class JudgeRun:
 
     folder: RunFolder
     models: JudgeModels
-    reporter: Reporter = field(default_factory=Silent)
+    reporter: Reporter = field(default_factory=SilentReporter)
 
     def ask(self, judge: JudgeConfig, questions: Sequence[JudgePrompt]) -> list[AnswerRow]:
         """Answer questions in order; stored answers are reused, failed ones are asked again.
@@ -101,7 +100,7 @@ class JudgeRun:
         Raises:
             UserError: A problem that the user can fix, such as a spent budget; answers are kept.
         """
-        with self.folder.lock(), hushed():
+        with self.folder.lock(), quiet_libraries():
             self.folder.clean_temporaries()
             log = self._log(judge)
             rows = log.read()

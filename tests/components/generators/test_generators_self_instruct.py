@@ -20,9 +20,9 @@ from assay.core.errors import ModelError, RecipeError
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Made, Sample
-from assay.pipeline.cost.asks import asks
-from assay.pipeline.plan import stages, survey
-from assay.pipeline.stages.shards import parts
+from assay.pipeline.cost import estimate_run
+from assay.pipeline.plan import plan_run, recipe_stages
+from assay.pipeline.stages.parts import parts
 from assay.store.run_folder import RunFolder
 from assay.store.shards import read_made
 from assay.text.instructions.dialogues import write_history
@@ -281,11 +281,11 @@ class Named(FewTasks):
 
 
 def test_another_file_of_tasks_is_another_stage() -> None:
-    specs = [dict(stages(Recipe("r", invent(1)))[0].spec)]
+    specs = [dict(recipe_stages(Recipe("r", invent(1)))[0].spec)]
     for said in ("one", "two"):
         own = replace(invent(1), tasks=Named(said=said))
         assert own.listing() == said
-        specs.append({**stages(Recipe("r", own))[0].spec, "tasks": ""})
+        specs.append({**recipe_stages(Recipe("r", own))[0].spec, "tasks": ""})
     assert specs[1] != specs[2]
     assert specs[0]["listing"] == ""
 
@@ -375,7 +375,7 @@ def test_a_service_is_asked_as_planned_and_what_failed_is_asked_again(
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.base}/v1")
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         folder = RunFolder.open(tmp_path / "run", create=True)
-        (planned,) = asks(what, survey(what, folder.path))
+        (planned,) = estimate_run(what, plan_run(what, folder.path))
         assert not server.received
         run(what, tmp_path / "run")
         assert counts(tmp_path / "run", "generate")["failed"] == 4

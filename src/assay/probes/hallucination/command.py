@@ -66,18 +66,18 @@ def command(model: str, questions: Path | None, html: Path | None, as_json: bool
     """
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Budget
-    from assay.pipeline.environment import LANGUAGE, environment
-    from assay.pipeline.progress import Lines, Silent
+    from assay.pipeline.environment import LANGUAGE_PACKAGES, environment
+    from assay.pipeline.progress import LogLines, SilentReporter
     from assay.probes.hallucination.page import render
     from assay.probes.hallucination.probe import picked, probe
 
     budget = Budget(options["budget"])
     items = picked(_read(questions), options["limit"], options["seed"])
     check_folder(html)
-    found = probe(items, _setup(model, options), OpenModels(budget=budget), Silent() if as_json else Lines())
+    found = probe(items, _setup(model, options), OpenModels(budget=budget), SilentReporter() if as_json else LogLines())
     source = questions.name if questions is not None else "the built-in questions"
     data = asdict(found) if as_json else None
-    end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE)))
+    end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE_PACKAGES)))
 
 
 def _read(file: Path | None) -> list[Sample]:

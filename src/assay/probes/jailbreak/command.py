@@ -91,8 +91,8 @@ def command(task: JailbreakTask, prompts: Path | None, html: Path | None, as_jso
     """
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Budget
-    from assay.pipeline.environment import LANGUAGE, environment
-    from assay.pipeline.progress import Lines, Silent
+    from assay.pipeline.environment import LANGUAGE_PACKAGES, environment
+    from assay.pipeline.progress import LogLines, SilentReporter
     from assay.probes.jailbreak.page import render
     from assay.probes.jailbreak.probe import bench_of, probe
 
@@ -106,10 +106,10 @@ def command(task: JailbreakTask, prompts: Path | None, html: Path | None, as_jso
     attacks_ = _attacks(kind, prompts, harmless, options)
     _check(asking, defenses, len(harmless))
     bench = bench_of(asking, OpenModels(budget=budget), attacks_, harmless, options["system"])
-    found = probe(bench, attacks_, kind, defenses, Silent() if as_json else Lines())
+    found = probe(bench, attacks_, kind, defenses, SilentReporter() if as_json else LogLines())
     source = options["harmless"].name if options["harmless"] else "the built-in set"
     data = asdict(found) if as_json else None
-    end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE)))
+    end(data, lambda: _print(found), budget, html, lambda: render(found, source, environment(LANGUAGE_PACKAGES)))
 
 
 def _asking(options: dict[str, Any]) -> JailbreakSetup:
