@@ -1,4 +1,4 @@
-"""Keys that change downstream of what was edited and nowhere else, and the state of every stage."""
+"""Stage keys after edits of the recipe, states of stages, and progress output."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ON_KEPT = TRAINS - {f"train-unfiltered-{nth}" for nth in range(3)}
 AFTER = {"prove", "agree", "ood_scores"}
 
 
-def pretended(recipe: Recipe) -> dict[str, str]:
-    """Keys of every stage, if each stage's output were a function of its own key."""
+def keys_of(recipe: Recipe) -> dict[str, str]:
+    """Key of every stage, with its key in place of the digest of its output."""
     keys: dict[str, str] = {}
     for stage in recipe_stages(recipe):
         keys[stage.name] = stage_key(
@@ -35,7 +35,7 @@ def pretended(recipe: Recipe) -> dict[str, str]:
 
 
 def changed(*changes: str) -> set[str]:
-    before, after = pretended(load("fashion")), pretended(load("fashion", changes=changes))
+    before, after = keys_of(load("fashion")), keys_of(load("fashion", changes=changes))
     assert before.keys() == after.keys()
     return {name for name in before if before[name] != after[name]}
 
@@ -59,14 +59,14 @@ EDITS: list[tuple[str, set[str]]] = [
 
 
 @pytest.mark.parametrize(("change", "stale"), EDITS, ids=[change for change, _ in EDITS])
-def test_an_edit_changes_what_comes_after_it_alone(change: str, stale: set[str]) -> None:
+def test_an_edit_changes_the_keys_of_dependent_stages_alone(change: str, stale: set[str]) -> None:
     assert changed(change) == stale
 
 
-def test_a_new_version_of_a_component_changes_what_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = pretended(recipe())
+def test_a_new_version_changes_the_keys_of_dependent_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keys_of(recipe())
     monkeypatch.setattr(Shapes, "version", 2)
-    after = pretended(recipe())
+    after = keys_of(recipe())
     assert {name for name in before if before[name] == after[name]} == {"real", "holdout"}
 
 
@@ -111,7 +111,7 @@ def test_states(tmp_path: Path) -> None:
     assert states(what, folder)["prove"] == "begun"
 
 
-def test_lines_say_when_a_stage_ends_and_not_how_far_it_came(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = LogLines()
     lines.begin("generate", 10, 4)
     lines._last_line -= 60
@@ -128,7 +128,7 @@ def test_lines_say_when_a_stage_ends_and_not_how_far_it_came(capsys: pytest.Capt
     assert capsys.readouterr().err == "  ! Look out.\n"
 
 
-def test_somebody_who_watches_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bars_in_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with terminal_reporter() as reporter:
         assert isinstance(reporter, LogLines)
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -151,7 +151,7 @@ def test_somebody_who_watches_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys:
         assert nothing is None
 
 
-def test_libraries_are_hushed_and_speak_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quiet_libraries_restores_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers.utils import logging as transformers
 
     monkeypatch.setenv("DIFFUSERS_VERBOSITY", "info")

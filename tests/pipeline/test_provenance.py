@@ -1,4 +1,4 @@
-"""Where samples came from: their makers, models, seeds, and the way back to what was collected."""
+"""Provenance of samples: generators, models, seeds and ancestors; licenses of models and data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from preference_parts import Prompts, voices
 from run_parts import Bright, folder_of, recipe, run
 
 
-def told(folder: Path) -> list[Provenance]:
+def kept_provenance(folder: Path) -> list[Provenance]:
     kept, _ = kept_samples(folder)
     return [run_provenance(folder).of(sample) for sample in kept]
 
@@ -53,9 +53,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_made_it_and_what_looked_at_it(whole: Path) -> None:
+def test_the_generator_and_the_scorers_are_recorded(whole: Path) -> None:
     kept, _ = kept_samples(whole)
-    found = told(whole)
+    found = kept_provenance(whole)
     receipt = read_receipt(folder_of(whole, "generate"))
     assert receipt is not None
     assert [one.id for one in found] == [one.id for one in kept]
@@ -71,14 +71,14 @@ def test_what_made_it_and_what_looked_at_it(whole: Path) -> None:
     assert json.loads(one.json())["scored_by"]["bright"] == {"component": "run_parts:Bright", "version": 1}
 
 
-def test_it_is_the_same_at_every_look(whole: Path) -> None:
-    assert [one.json() for one in told(whole)] == [one.json() for one in told(whole)]
+def test_provenance_is_reproducible(whole: Path) -> None:
+    assert [one.json() for one in kept_provenance(whole)] == [one.json() for one in kept_provenance(whole)]
 
 
 def test_collected_samples_are_not_called_synthetic_and_name_their_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("a river\na\n한강 이 길다\n", encoding="utf-8")
     run(Recipe("given", FromSource(Texts(str(tmp_path / "some.txt"))), keep=(Length(low=2),)), tmp_path / "run")
-    one, other = told(tmp_path / "run")
+    one, other = kept_provenance(tmp_path / "run")
     assert (one.synthetic, one.made_by, one.version, one.settings) == (False, "collected", None, {})
     assert [step.origin for step in (*one.chain, *other.chain)] == ["some.txt:1", "some.txt:3"]
     assert [step.made_by for step in one.chain] == ["collected"]
@@ -91,7 +91,7 @@ def test_collected_samples_are_not_called_synthetic_and_name_their_file_and_line
 
 
 def placed(what: Recipe, folder: Path, made: list[Sample]) -> RunProvenance:
-    """The origins of a run of `what` whose models nobody has to ask: its stages lie there, its samples are given."""
+    """Provenance of a run of `what` with the given samples, without its models."""
     run(recipe(prove=None, train=None), folder)
     done = completed_stages(read_run(folder)[1])
     found = RunProvenance(what, {"generate": done["generate"], "score-near": done["score-bright"]})
@@ -99,7 +99,7 @@ def placed(what: Recipe, folder: Path, made: list[Sample]) -> RunProvenance:
     return found
 
 
-def test_pairs_name_their_answerers_their_judges_and_the_prompt_they_began_with(tmp_path: Path) -> None:
+def test_preference_pairs_name_answerers_rankers_and_prompt(tmp_path: Path) -> None:
     rank = {"near": EmbeddingCosine()}
     what = Recipe("pairs", Preferences(Prompts(), voices("one", "two"), rank))
     seed = what.generate.seeds()[0]
@@ -115,7 +115,7 @@ def test_pairs_name_their_answerers_their_judges_and_the_prompt_they_began_with(
     assert set(one.settings) >= {"pairs", *voices("one", "two")}
 
 
-def test_the_seed_is_that_which_the_model_was_given(tmp_path: Path) -> None:
+def test_the_seed_is_that_of_the_request(tmp_path: Path) -> None:
     from labs import tiny_lab
 
     for make in (
@@ -133,7 +133,7 @@ def test_the_seed_is_that_which_the_model_was_given(tmp_path: Path) -> None:
         assert one.models == (Used("./none"),)
 
 
-def test_a_task_that_a_model_invented_leads_back_to_the_lines_of_the_seed_tasks(whole: Path, tmp_path: Path) -> None:
+def test_the_ancestors_of_a_generated_task_include_seed_tasks(whole: Path, tmp_path: Path) -> None:
     what = Recipe("tasks", SelfInstruct(SeedTasks(limit=20), 2))
     first, second = what.generate.seeds()
     human = SeedTasks(limit=20).read(None)  # type: ignore[arg-type]
@@ -158,7 +158,7 @@ def test_a_task_that_a_model_invented_leads_back_to_the_lines_of_the_seed_tasks(
     assert any("count 2, " in line and "solving (strategy sample, " in line for line in provenance_lines(found.of(one)))
 
 
-def test_rows_name_the_nearest_ancestors_and_count_the_others() -> None:
+def test_rows_list_the_nearest_ancestors_and_count_the_others() -> None:
     whole = Provenance(id="x", synthetic=True, made_by="M", chain=tuple(Ancestor(str(nth)) for nth in range(100)))
     cut = whole.nearest(24)
     assert (len(cut.chain), cut.more) == (24, 76)
@@ -169,7 +169,7 @@ def test_rows_name_the_nearest_ancestors_and_count_the_others() -> None:
     assert any("92" in line for line in provenance_lines(cut))
 
 
-def test_a_receipt_of_an_older_assay_has_no_date(whole: Path, tmp_path: Path) -> None:
+def test_a_receipt_without_a_date(whole: Path, tmp_path: Path) -> None:
     done = completed_stages(read_run(whole)[1])
     old = done["generate"]
     text = (old.folder / "receipt.json").read_text(encoding="utf-8")
@@ -187,7 +187,7 @@ def test_a_receipt_of_an_older_assay_has_no_date(whole: Path, tmp_path: Path) ->
     assert " on " not in provenance_lines(one)[-1]
 
 
-def test_words_of_others_stay_on_their_line() -> None:
+def test_control_characters_are_removed() -> None:
     evil = "a\nb\x1b[2J\x07" + "x" * 1000
     said = provenance_lines(Provenance(id="x", synthetic=True, made_by=evil, version=1, prompt=evil, recipe=evil))
     assert all(line.isprintable() for line in said)
@@ -220,7 +220,7 @@ def card(folder: Path, head: str) -> Path:
         ("", "unknown"),
     ],
 )
-def test_licences_are_read_and_never_guessed(tmp_path: Path, head: str, licence: str) -> None:
+def test_licenses_of_model_cards(tmp_path: Path, head: str, licence: str) -> None:
     assert licence_of(str(card(tmp_path, head))) == licence
 
 
@@ -234,7 +234,7 @@ def test_licences_are_read_and_never_guessed(tmp_path: Path, head: str, licence:
         ("", "unknown"), ("\0", "unknown"), ("x" * 5000, "unknown"),
     ],
 )  # fmt: skip
-def test_licences_by_reference(reference: str, licence: str) -> None:
+def test_licenses_by_reference(reference: str, licence: str) -> None:
     assert licence_of(reference) == licence
 
 
@@ -253,7 +253,7 @@ class Ours:
     license: ClassVar[str] = "cc0-1.0"
 
 
-def test_licences_of_data_are_those_that_their_source_or_the_card_beside_them_says(tmp_path: Path) -> None:
+def test_licenses_of_data(tmp_path: Path) -> None:
     card(tmp_path, "---\nlicense: cc-by-4.0\n---\n")
     assert data_license(Texts(str(tmp_path / "some.txt"))) == "cc-by-4.0"
     assert data_license(Texts(str(tmp_path))) == "cc-by-4.0"

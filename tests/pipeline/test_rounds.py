@@ -78,7 +78,7 @@ def test_parts_hold_whole_groups_of_one_round(tmp_path: Path) -> None:
 
 def test_rounds_that_differ_from_the_seeds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="Chain"):
-        run(Recipe("chain", Chain(astray=True)), tmp_path / "run")
+        run(Recipe("chain", Chain(wrong_rounds=True)), tmp_path / "run")
 
 
 @pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)

@@ -1,4 +1,4 @@
-"""A run, from beginning to end, stopped, damaged, failing and gone on with."""
+"""Runs: complete, interrupted, damaged, with failures, and resumed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from run_parts import Blind, Bright, Eye, Interrupted, Plates, Shapes, counts, d
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing disturbed."""
+    """An uninterrupted run."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     run(recipe(), folder)
     return folder
 
 
-def test_a_run_makes_scores_keeps_trains_and_proves(whole: Path) -> None:
+def test_a_run_generates_scores_filters_trains_and_evaluates(whole: Path) -> None:
     made = counts(whole, "generate")
     assert made == {"requested": 150, "made": 150, "failed": 0, "fresh": 150}
     kept = counts(whole, "keep")
@@ -48,7 +48,7 @@ def test_a_run_makes_scores_keeps_trains_and_proves(whole: Path) -> None:
     assert {arm.name for arm in facts.arms} == {"real", "unfiltered", "filtered", "random-subset"}
 
 
-def test_a_second_run_does_nothing_new(whole: Path) -> None:
+def test_a_second_run_executes_nothing(whole: Path) -> None:
     before = stamps(whole)
     said = run(recipe(), whole)
     assert stamps(whole) == before
@@ -62,7 +62,7 @@ def test_another_folder_gets_the_same_bytes(whole: Path, tmp_path: Path) -> None
     assert datasets(tmp_path / "again") == datasets(whole)
 
 
-def test_a_changed_threshold_makes_and_scores_nothing_again(tmp_path: Path) -> None:
+def test_a_changed_threshold_repeats_neither_generation_nor_scoring(tmp_path: Path) -> None:
     run(recipe(), tmp_path / "run")
     before = stamps(tmp_path / "run")
     said = run(recipe(low=0.75), tmp_path / "run")
@@ -84,9 +84,7 @@ def test_a_changed_threshold_makes_and_scores_nothing_again(tmp_path: Path) -> N
         *(pytest.param(name, marks=pytest.mark.full) for name in ("score-bright", "keep", "prove", "holdout")),
     ],
 )
-def test_a_damaged_file_is_seen_by_its_receipt_and_it_alone_is_made_again(
-    whole: Path, tmp_path: Path, stage: str, damage: str
-) -> None:
+def test_only_a_damaged_file_is_made_again(whole: Path, tmp_path: Path, stage: str, damage: str) -> None:
     run(recipe(), tmp_path / "run")
     folder = folder_of(tmp_path / "run", stage)
     target = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".parquet", ".json"))
@@ -108,17 +106,17 @@ def test_a_damaged_file_is_seen_by_its_receipt_and_it_alone_is_made_again(
 
 
 @pytest.mark.full
-def test_failures_are_stored_counted_and_tried_again(tmp_path: Path) -> None:
+def test_failures_are_stored_counted_and_retried(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
     what = recipe(Shapes(folder=str(shop)))
     run(what, tmp_path / "run")
     assert counts(tmp_path / "run", "generate") == {"requested": 150, "made": 120, "failed": 30, "fresh": 150}
     rows = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_made(path)]
-    assert [row.reason for row in rows if isinstance(row, Failure)] == ["the paint is dry"] * 30
+    assert [row.reason for row in rows if isinstance(row, Failure)] == ["generation failed"] * 30
     flow = report(tmp_path / "run").facts.funnel
     assert flow.requested == 150 == flow.kept + sum(flow.dropped.values()) + sum(flow.failed.values())
-    assert flow.failed == {"the paint is dry": 30}
+    assert flow.failed == {"generation failed": 30}
 
     before = datasets(tmp_path / "run")
     (shop / "log").unlink()
@@ -134,7 +132,7 @@ def test_failures_are_stored_counted_and_tried_again(tmp_path: Path) -> None:
     assert datasets(pristine).items() <= datasets(tmp_path / "run").items()
 
 
-def test_a_part_of_failures_alone_has_the_columns_of_the_others(tmp_path: Path) -> None:
+def test_a_part_of_failures_has_the_columns_of_the_others(tmp_path: Path) -> None:
     def features(path: Path) -> list[str]:
         import pyarrow.parquet as pq
 
@@ -150,7 +148,7 @@ def test_a_part_of_failures_alone_has_the_columns_of_the_others(tmp_path: Path) 
 
 
 @pytest.mark.full
-def test_a_scorer_that_failed_on_some_is_asked_again_for_those_alone(tmp_path: Path) -> None:
+def test_only_failed_scores_are_retried(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
     what = recipe(score={"bright": Bright(str(shop))})
@@ -159,7 +157,7 @@ def test_a_scorer_that_failed_on_some_is_asked_again_for_those_alone(tmp_path: P
     assert first["rows"] == 150
     assert 5 < first["failed"] < 50
     dropped = read_decisions(folder_of(tmp_path / "run", "keep") / "decisions.parquet")
-    assert sum("the lamp is out" in row.reason for row in dropped if not row.keep) == first["failed"]
+    assert sum("scoring failed" in row.reason for row in dropped if not row.keep) == first["failed"]
 
     (shop / "mended").touch()
     (shop / "log").unlink()
@@ -187,17 +185,17 @@ def test_a_component_that_breaks_its_contract_is_named(
     assert all(part in str(error.value) for part in message)
 
 
-def test_what_a_component_lacks_is_said_before_anything_is_made(tmp_path: Path) -> None:
+def test_preflight_fails_before_any_stage_runs(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
-    with pytest.raises(ModelError, match="No model for Blind"):
+    with pytest.raises(ModelError, match="Blind"):
         run(recipe(score={"bright": Bright(), "blind": Blind()}), tmp_path / "run")
-    with pytest.raises(RecipeError, match="Eye has no word for light"):
+    with pytest.raises(RecipeError, match=r"Eye.*light"):
         run(recipe(score={"bright": Bright(), "eye": Eye(("dark",))}), tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {".assay-run", ".assay-run.lock"}
 
 
-def test_a_check_that_fails_leaves_the_recipe_of_the_finished_run(tmp_path: Path) -> None:
+def test_a_failed_preflight_keeps_the_recipe_of_the_completed_run(tmp_path: Path) -> None:
     run(recipe(), tmp_path / "run")
     before = (tmp_path / "run" / "recipe.yaml").read_bytes()
     with pytest.raises(ModelError):
@@ -205,7 +203,7 @@ def test_a_check_that_fails_leaves_the_recipe_of_the_finished_run(tmp_path: Path
     assert (tmp_path / "run" / "recipe.yaml").read_bytes() == before
 
 
-def test_real_data_is_read_before_anything_is_made(tmp_path: Path) -> None:
+def test_real_data_is_read_before_generation(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
     proof = recipe().prove
@@ -216,7 +214,7 @@ def test_real_data_is_read_before_anything_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("after", [4, 16, *(pytest.param(nth, marks=pytest.mark.full) for nth in range(0, 24, 3))])
-def test_a_run_stopped_anywhere_goes_on_and_makes_nothing_twice(whole: Path, tmp_path: Path, after: int) -> None:
+def test_an_interrupted_run_resumes_and_repeats_nothing(whole: Path, tmp_path: Path, after: int) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), folder, Interrupted(after))
@@ -227,7 +225,7 @@ def test_a_run_stopped_anywhere_goes_on_and_makes_nothing_twice(whole: Path, tmp
     assert not list(folder.rglob("*.tmp"))
 
 
-def test_an_unfinished_part_with_broken_pages_and_no_receipt_is_made_again(whole: Path, tmp_path: Path) -> None:
+def test_a_damaged_part_without_a_receipt_is_made_again(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), folder, Interrupted(10))
@@ -239,8 +237,8 @@ def test_an_unfinished_part_with_broken_pages_and_no_receipt_is_made_again(whole
     assert datasets(folder) == datasets(whole)
 
 
-def test_what_a_killed_training_left_of_its_model_is_no_part_of_it(whole: Path, tmp_path: Path) -> None:
-    """A library writes weights beside their place first; killed there, it leaves a file that would be counted."""
+def test_temporary_files_of_a_killed_training_are_deleted(whole: Path, tmp_path: Path) -> None:
+    """A library writes weights to a temporary file first, which a kill leaves in the folder of the model."""
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
     stage = folder_of(folder, "train-filtered-0")
@@ -251,7 +249,7 @@ def test_what_a_killed_training_left_of_its_model_is_no_part_of_it(whole: Path, 
     assert not (stage / "model" / ".tmp9aHEEy").exists()
 
 
-def test_a_part_of_other_seeds_is_no_part_of_this_run(whole: Path, tmp_path: Path) -> None:
+def test_a_part_of_other_seeds_is_made_again(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         run(recipe(), folder, Interrupted(10))
@@ -262,14 +260,14 @@ def test_a_part_of_other_seeds_is_no_part_of_this_run(whole: Path, tmp_path: Pat
     assert datasets(folder) == datasets(whole)
 
 
-def test_an_image_that_is_not_what_it_was_fails_by_itself(whole: Path) -> None:
+def test_a_missing_image_is_an_error(whole: Path) -> None:
     (first, *_) = parts(folder_of(whole, "generate"))
     sample = next(row for row in read_made(first) if isinstance(row, Sample))
     with pytest.raises(StoreError):
         StoredImages([folder_of(whole, "holdout")]).get([sample.image()])
 
 
-def test_a_recipe_without_a_proof_ends_with_what_is_kept(tmp_path: Path) -> None:
+def test_a_recipe_without_a_proof_ends_with_filtering(tmp_path: Path) -> None:
     what = recipe(train=None, prove=None)
     run(what, tmp_path / "run")
     assert {path.name.rpartition("-")[0] for path in (tmp_path / "run").iterdir() if path.is_dir()} == {
@@ -281,7 +279,7 @@ def test_a_recipe_without_a_proof_ends_with_what_is_kept(tmp_path: Path) -> None
     assert report(tmp_path / "run").facts.arms == ()
 
 
-def test_filters_that_keep_nothing_are_said_to_and_loosened_for_free(tmp_path: Path) -> None:
+def test_filters_that_keep_nothing_are_an_error_and_can_be_loosened(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"'real'.* 0 of 150"):
         run(recipe(low=1.0), tmp_path / "run")
     said = run(recipe(), tmp_path / "run")

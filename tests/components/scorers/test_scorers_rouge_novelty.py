@@ -77,7 +77,7 @@ def test_a_source_within_a_component_is_written_and_read_as_any_other() -> None:
         ({"use": "Txts", "path": "a.txt"}, "Did you mean 'Texts'"),
         ({"use": "Texts"}, r"score.new.against: Texts needs 'path'"),
         ("seeds.jsonl", r"score.new.against must be a mapping with 'use: NAME'"),
-        ({"use": "Novel"}, "It is one of the filters"),
+        ({"use": "Novel"}, "filters"),
     ):
         with pytest.raises(RecipeError, match=told):
             build("scorers", spec | {"against": wrong}, "score.new")
