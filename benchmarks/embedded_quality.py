@@ -22,12 +22,11 @@ from assay.components.scorers.image.classifiers import ClassifierAgreement
 from assay.components.scorers.image.clip import ClipMatch
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.components.trainers.image_classifier import ImageClassifier
-from assay.core.lab import Lab
+from assay.core.lab import Lab, hash_seed
 from assay.core.model_kinds import ImageRequest
 from assay.core.sample import Sample
 from assay.models.open_models import OpenModels
 from assay.pipeline.recipe.codec import load
-from assay.pipeline.stages.arms import hashed
 from assay.stats.inference.intervals import wilson
 from assay.store.images import StoredImages
 
@@ -59,7 +58,7 @@ def steering(lab: Lab, each: int, guidance: float, steps: int) -> None:
         means = {}
         for tone in ("light", "dark"):
             asked = [
-                ImageRequest(f"a photo of a {tone} {label}", hashed("steer", label, nth), steps, guidance)
+                ImageRequest(f"a photo of a {tone} {label}", hash_seed("steer", label, nth), steps, guidance)
                 for nth in range(each)
             ]
             images = generator.generate(asked)
@@ -97,7 +96,7 @@ def student(lab: Lab, images: int, guidance: float, steps: int, train_steps: int
     holdout = FashionMNIST(split="test").read(lab)
     for name, samples in (("generated", made), ("real", real)):
         with tempfile.TemporaryDirectory() as folder:
-            inside = replace(lab, folder=Path(folder), seed=hashed("pupil"))
+            inside = replace(lab, folder=Path(folder), seed=hash_seed("pupil"))
             trainer = ImageClassifier(labels=LABELS, steps=train_steps, batch_size=128)
             artifact = trainer.train(samples, inside)
             outcomes = Accuracy().evaluate(artifact, holdout, lab)

@@ -19,11 +19,10 @@ from assay.components.evaluators.accuracy import Accuracy
 from assay.components.scorers.image.classifiers import ClassifierAgreement
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.components.trainers.image_classifier import ImageClassifier
-from assay.core.lab import Lab
+from assay.core.lab import Lab, hash_seed
 from assay.core.sample import Sample
 from assay.models.open_models import OpenModels
 from assay.pipeline.recipe.codec import load
-from assay.pipeline.stages.arms import hashed
 from assay.store.images import StoredImages
 
 
@@ -51,7 +50,7 @@ def main() -> None:
             for nth in range(options.seeds):
                 with tempfile.TemporaryDirectory() as folder:
                     trainer = ImageClassifier(labels=LABELS, steps=options.train_steps, batch_size=128)
-                    artifact = trainer.train(made, replace(lab, folder=Path(folder), seed=hashed("sweep", nth)))
+                    artifact = trainer.train(made, replace(lab, folder=Path(folder), seed=hash_seed("sweep", nth)))
                     outcomes = Accuracy().evaluate(artifact, held, lab)
                 scores.append(sum(getattr(o, "value", 0.0) for o in outcomes) / len(held))
             print(

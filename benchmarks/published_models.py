@@ -22,8 +22,7 @@ from assay.evaluation.results import CellResult, comparisons, result
 from assay.evaluation.run import EvaluatedCell, Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.models.open_models import OpenModels
-from assay.pipeline.progress import watched
-from assay.pipeline.quiet import hushed
+from assay.pipeline.progress import quiet_libraries, terminal_reporter
 from assay.stats import mean_of_proportions
 from assay.store.run_folder import RunFolder
 
@@ -83,7 +82,7 @@ def harness(folder: Path, sizes: Sizes) -> Iterator[Found]:
     usable, lacking = _subjects(root, HARNESS_ITEMS)
     yield from _left_out(lacking)
     subjects = usable[:: max(1, len(usable) // sizes.harness_subjects)][: sizes.harness_subjects]
-    with hushed():
+    with quiet_libraries():
         ours = assay_way(MODEL, "cpu", subjects)
         ((name, theirs),) = harness_ways(subjects, MODEL, "cpu", ["1"]).items()
         turns = in_turns({"assay": ours, name: theirs}, subjects, len(subjects))
@@ -103,7 +102,7 @@ def harness(folder: Path, sizes: Sizes) -> Iterator[Found]:
 def _asked(chosen: Sequence[EvalCell], sizes: Sizes) -> tuple[list[EvaluatedCell], float]:
     """What was answered, now or before, and the seconds of the processor that it took now."""
     started = time.process_time()
-    with watched() as reporter:
+    with terminal_reporter() as reporter:
         folder = RunFolder.open(sizes.keep, create=True)
         filled = Evaluation(chosen, folder, OpenModels(), reporter).run()
     return filled, time.process_time() - started

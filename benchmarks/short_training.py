@@ -21,9 +21,8 @@ from pathlib import Path
 from assay.components.evaluators.accuracy import Accuracy
 from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.components.trainers.image_classifier import ImageClassifier
-from assay.core.lab import Lab
+from assay.core.lab import Lab, hash_seed
 from assay.models.open_models import OpenModels
-from assay.pipeline.stages.arms import hashed
 from assay.store.images import StoredImages
 
 
@@ -43,7 +42,7 @@ def main() -> None:
         for nth in range(options.seeds):
             with tempfile.TemporaryDirectory() as folder:
                 started = time.perf_counter()
-                artifact = trainer.train(real, replace(lab, folder=Path(folder), seed=hashed("short", nth)))
+                artifact = trainer.train(real, replace(lab, folder=Path(folder), seed=hash_seed("short", nth)))
                 seconds.append(time.perf_counter() - started)
                 outcomes = Accuracy().evaluate(artifact, held, lab)
             scores.append(sum(getattr(outcome, "value", 0.0) for outcome in outcomes) / len(held))

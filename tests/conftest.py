@@ -70,7 +70,7 @@ def _memory() -> Iterator[None]:
     held = Path("/proc/self/statm")
     if held.is_file() and int(held.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE") > MUCH:
         from assay.models.open_models import release_generators
-        from assay.pipeline.memory import give_back
+        from assay.pipeline.memory import release_memory
 
         release_generators()
-        give_back()
+        release_memory()

@@ -1,7 +1,6 @@
-"""Small real components that need no model, named in recipes as `run_parts:Class`, and what tests read of a run.
+"""Small components without models, for recipes as `run_parts:Class`, and functions that read a run folder.
 
-A component that is to fail is given a folder: it fails there until the file `mended` is in it, as a service that is
-down fails until it is up.
+A component with a `folder` fails until the file `mended` exists there, like a service that is down.
 """
 
 from __future__ import annotations
@@ -25,12 +24,14 @@ from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Scale, Score, Unscored
 from assay.engines.local import Local
 from assay.models.open_models import OpenModels
-from assay.pipeline.progress import Silent
+from assay.pipeline.progress import SilentReporter
 from assay.pipeline.runner import Runner
 from assay.store.receipts import read_receipt
 from assay.store.run_folder import RunFolder
 
 LABELS = ("dark", "light")
+COMPLETE = "already complete"
+"""End of the note of a stage that an earlier run completed."""
 
 
 def broken(folder: str | None) -> bool:
@@ -38,7 +39,7 @@ def broken(folder: str | None) -> bool:
 
 
 def note(folder: str | None, text: str) -> None:
-    """Appends a line to the folder's log: what was asked, so that a test can count it."""
+    """Append a line to the log in the folder, so that a test can count calls."""
     if folder is not None:
         with (Path(folder) / "log").open("a", encoding="utf-8") as log:
             log.write(text + "\n")
@@ -51,7 +52,7 @@ def noise(label: str, seed: int) -> Any:
 
 @dataclass(frozen=True)
 class Shapes:
-    """Noisy squares; every `every`th fails while its folder is broken, all where `every` is 1."""
+    """Noisy squares. Every `every`th fails while the folder is broken; the first `short` samples are missing."""
 
     count: int = 150
     labels: tuple[str, ...] = LABELS
@@ -73,21 +74,21 @@ class Shapes:
 
     def _one(self, seed: Sample, lab: Lab) -> Made:
         if broken(self.folder) and seed.nth % self.every == 0:
-            return Failure(seed.id, "the paint is dry")
+            return Failure(seed.id, "generation failed")
         image = lab.images.put(noise(seed.text("label"), lab.seed_of(seed, "shape")))
         return Sample({**seed.fields, "image": image}, (seed.id,), "Shapes")
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Numbers in rounds: each is one more than the sum of what earlier rounds made. Every fifth fails while broken."""
+    """Numbers in rounds: one plus the sum of all earlier rounds. Every fifth fails while the folder is broken."""
 
     count: int = 30
     per_round: int = 10
     group: int = 3
     folder: str | None = None
     pause: float = 0.0
-    astray: bool = False
+    wrong_rounds: bool = False
 
     version: ClassVar[int] = 1
 
@@ -95,17 +96,17 @@ class Chain:
         return [Sample({"nth": str(nth)}, made_by="Chain", nth=nth) for nth in range(self.count)]
 
     def rounds(self, seeds: Sequence[Sample]) -> Sequence[Sequence[Sequence[Sample]]]:
-        found = [seeds[start : start + self.per_round] for start in range(0, len(seeds), self.per_round)]
-        groups = [[own[start : start + self.group] for start in range(0, len(own), self.group)] for own in found]
-        return groups[1:] if self.astray else groups
+        rounds = [seeds[start : start + self.per_round] for start in range(0, len(seeds), self.per_round)]
+        groups = [[seeds[nth : nth + self.group] for nth in range(0, len(seeds), self.group)] for seeds in rounds]
+        return groups[1:] if self.wrong_rounds else groups
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         if seeds:
             note(self.folder, f"{seeds[0].text('nth')} to {seeds[-1].text('nth')} after {len(lab.made)}")
         time.sleep(self.pause)
-        total = 1 + sum(int(one.text("number")) for one in lab.made)
+        total = 1 + sum(int(sample.text("number")) for sample in lab.made)
         return [
-            Failure(seed.id, "the paint is dry")
+            Failure(seed.id, "generation failed")
             if broken(self.folder) and int(seed.text("nth")) % 5 == 0
             else Sample({**seed.fields, "number": str(total)}, (seed.id,), "Chain")
             for seed in seeds
@@ -114,7 +115,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Bright:
-    """The mean of an image, 0 to 1."""
+    """Mean brightness of an image, 0 to 1."""
 
     folder: str | None = None
     fault: Literal["", "short", "off"] = ""
@@ -125,19 +126,19 @@ class Bright:
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         if samples:
             note(self.folder, f"score {len(samples)}")
-        found = [self._one(sample, lab) for sample in samples]
-        return found[1:] if self.fault == "short" else found
+        outcomes = [self._one(sample, lab) for sample in samples]
+        return outcomes[1:] if self.fault == "short" else outcomes
 
     def _one(self, sample: Sample, lab: Lab) -> Outcome:
         if broken(self.folder) and int(sample.id, 16) % 7 == 0:
-            return Unscored("failed", "the lamp is out")
+            return Unscored("failed", "scoring failed")
         (pixels,) = lab.pixels([sample])
         return Score(float(pixels.mean()) / 255 + (9 if self.fault == "off" else 0))
 
 
 @dataclass(frozen=True)
 class Eye:
-    """Says "dark" or "light", and refuses beforehand what it has no word for."""
+    """Labels "dark" and "light"; its preflight check refuses other labels."""
 
     knows: tuple[str, ...] = LABELS
 
@@ -147,7 +148,7 @@ class Eye:
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None:
         unknown = sorted({seed.text("label") for seed in seeds} - set(self.knows))
         if unknown:
-            raise RecipeError(f"Eye has no word for {', '.join(unknown)}.", hint=f"It knows {', '.join(self.knows)}.")
+            raise RecipeError(f"Eye: unknown labels {', '.join(unknown)}.", hint=f"Known: {', '.join(self.knows)}.")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         return [Label("light" if pixels.mean() > 127 else "dark") for pixels in lab.pixels(samples)]
@@ -155,7 +156,7 @@ class Eye:
 
 @dataclass(frozen=True)
 class Look:
-    """A fingerprint: every pixel."""
+    """Fingerprint of all pixels."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale("pixels", better="neither")
@@ -166,17 +167,17 @@ class Look:
 
 @dataclass(frozen=True)
 class Blind:
-    """A scorer whose model is nowhere to be had."""
+    """Scorer whose model does not exist."""
 
     scale: ClassVar[Scale] = Scale("nothing")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        raise ModelError("No model for Blind.", hint="There never was one.")
+        raise ModelError("No model for Blind.", hint="It does not exist.")
 
 
 @dataclass(frozen=True)
 class Plates:
-    """Real photographs, as far as a test needs them."""
+    """Source of real images."""
 
     count: int = 40
     first: int = 1000
@@ -195,27 +196,27 @@ class Plates:
 
 @dataclass(frozen=True)
 class Middles:
-    """Learns the mean brightness of each label."""
+    """Trainer of the mean brightness of each label."""
 
     version: ClassVar[int] = 1
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
         means = [float(pixels.mean()) for pixels in lab.pixels(samples)]
         labels = [sample.text("label") for sample in samples]
-        learned = {
-            label: float(np.mean([mean for mean, own in zip(means, labels, strict=True) if own == label] or [127]))
+        by_label = {
+            label: float(np.mean([mean for mean, other in zip(means, labels, strict=True) if other == label] or [127]))
             for label in LABELS
         }
         folder = lab.workspace() / "model"
         folder.mkdir(exist_ok=True)
-        text = json.dumps(learned, sort_keys=True)
+        text = json.dumps(by_label, sort_keys=True)
         (folder / "middles.json").write_text(text, encoding="utf-8")
         return Artifact(str(folder), "middles", hashlib.sha256(text.encode()).hexdigest(), {"steps": 1})
 
 
 @dataclass(frozen=True)
 class Right:
-    """1 where the nearest middle is the label's own."""
+    """Accuracy of the nearest mean brightness."""
 
     version: ClassVar[int] = 1
     scale: ClassVar[Scale] = Scale("share correct", 0.0, 1.0)
@@ -233,7 +234,7 @@ class Right:
 
 
 def recipe(generate: Any = None, *, score: Any = None, low: float = 0.4, **more: Any) -> Recipe:
-    """A whole recipe of the parts above."""
+    """Complete recipe of the components above."""
     proof = Proof(Plates(), Right(), Plates(60, 5000), arms=("real", "unfiltered", "filtered", "random-subset"))
     values: dict[str, Any] = {
         "score": score or {"bright": Bright(), "eye": Eye()},
@@ -245,7 +246,7 @@ def recipe(generate: Any = None, *, score: Any = None, low: float = 0.4, **more:
 
 
 class Interrupted:
-    """An engine that Ctrl-C meets after so many shards."""
+    """Engine that is interrupted after a number of shards."""
 
     workers = 1
 
@@ -260,13 +261,18 @@ class Interrupted:
             yield work(shard)
 
 
-class Listening(Silent):
-    """Keeps what a run says of each stage."""
+class RecordingReporter(SilentReporter):
+    """Records the note of each completed stage, and warnings."""
 
     def __init__(self) -> None:
         self.ended: dict[str, str] = {}
-        self.said: list[str] = []
+        self.warnings: list[str] = []
         self._stage = ""
+
+    @property
+    def executed(self) -> set[str]:
+        """Stages that this run executed, without the preflight check."""
+        return {stage for stage, note in self.ended.items() if not note.endswith(COMPLETE)} - {"check"}
 
     def begin(self, stage: str, total: int, done: int) -> None:
         self._stage = stage
@@ -274,19 +280,19 @@ class Listening(Silent):
     def end(self, note: str) -> None:
         self.ended[self._stage] = note
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
-def run(what: Recipe, folder: Path, engine: Any = None, *, strict: bool = False) -> Listening:
-    """Runs to the end, or raises what the run raises."""
-    reporter = Listening()
+def run(what: Recipe, folder: Path, engine: Any = None, *, strict: bool = False) -> RecordingReporter:
+    """Run a recipe."""
+    reporter = RecordingReporter()
     Runner(what, RunFolder.open(folder, create=True), OpenModels(), engine or Local(), reporter, strict).run()
     return reporter
 
 
 def datasets(folder: Path) -> dict[str, str]:
-    """SHA-256 of everything a run made, by path: receipts hold seconds, and pages are drawn from them."""
+    """SHA-256 of every file of a run by path, without receipts and pages, which hold times."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -295,7 +301,7 @@ def datasets(folder: Path) -> dict[str, str]:
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
-    """What changes of a file that is written again, even with the same bytes."""
+    """Inode and time of every file of a stage: they change when it is written again, even with the same bytes."""
     return {
         path.relative_to(folder).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
@@ -304,7 +310,7 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def folder_of(run_folder: Path, stage: str) -> Path:
-    """The folder of a stage that was run once."""
+    """Folder of a stage that was run once."""
     (found,) = (path for path in run_folder.iterdir() if path.is_dir() and path.name.rpartition("-")[0] == stage)
     return found
 

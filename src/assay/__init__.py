@@ -1,6 +1,6 @@
-"""assay: makes synthetic data, keeps what passes, trains on what is left, and proves whether it helped.
+"""Generate synthetic data, filter it, train on the rest, and measure the effect on real held-out data.
 
-The values live here; everything heavy is imported when it is needed. A whole run is `assay.run("fashion")`.
+`assay.run("fashion")` runs a shipped recipe. Importing this package imports no model library.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`run` and `load_recipe`, imported at their first use."""
+    """Import `run` and `load_recipe` at their first use."""
     if name in ("run", "load_recipe"):
         from assay.report import api
 

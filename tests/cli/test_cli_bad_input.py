@@ -35,7 +35,7 @@ def refused(words: list[object], **environment: str) -> str:
 MISTAKES = {
     "unknown component": (
         "generate.use=GenerateImage",
-        "No component of the generators is called 'GenerateImage'",
+        "'GenerateImage' is not one of the generators",
         "'GenerateImages'",
     ),
     "misspelt argument": ("generate.step=2", "GenerateImages takes no argument 'step'", "Did you mean 'steps'"),

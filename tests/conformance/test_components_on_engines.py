@@ -84,10 +84,10 @@ from assay.core.sample import Sample
 from assay.engines.local import Local
 from assay.engines.ray import Ray
 from assay.models import Device, OpenModels
-from assay.pipeline.plan import stages
+from assay.pipeline.plan import recipe_stages
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.stages import generate
-from assay.pipeline.stages.shards import TrainArm, TrainShard
+from assay.pipeline.stages.train import TrainArm, TrainShard
 from labs import FewTasks
 from run_parts import datasets, run
 
@@ -196,7 +196,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_the_recipes_hold_every_component() -> None:
     recipes = [recipe() for recipe in RECIPES.values()]
-    planned = [component for recipe in recipes for stage in stages(recipe) for component in stage.components]
+    planned = [component for recipe in recipes for stage in recipe_stages(recipe) for component in stage.components]
     used = {type(component) for component in [*planned, *(rule for recipe in recipes for rule in recipe.keep)]}
     every = {*GENERATORS, *SCORERS, *VERIFIERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
     # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here. Language

@@ -1,4 +1,4 @@
-"""A proof by answers: the arm that is not trained, other measures, and a judge of pairs."""
+"""Evaluation by answers: the base model, further measures, and pairwise comparison by a judge."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from assay.components.trainers.reinforcement.grpo import GRPO
 from assay.components.trainers.reinforcement.ppo import PPO
 from assay.core.errors import RecipeError
 from assay.core.recipe import AuxiliaryEvaluation, OwnModel, Proof
-from assay.pipeline.cost.asks import UNTRAINED, asks
-from assay.pipeline.plan import survey
+from assay.pipeline.cost import UNTRAINED_MODELS, estimate_run
+from assay.pipeline.plan import plan_run
 from assay.pipeline.recipe.codec import dump, load
-from assay.pipeline.stages.arms import Material, samples_for
+from assay.pipeline.stages.arms import ArmData, samples_for
 from assay.pipeline.stages.context import read_artifact
 from assay.report.api import report
 from assay.store.rows import read_results
@@ -45,7 +45,7 @@ def test_the_base_is_not_trained(whole: Path) -> None:
     assert read_artifact(folder_of(whole, "train-base-0")).path == "as it was"
 
 
-def test_no_arm_learns_from_what_a_trainer_cannot_use(whole: Path) -> None:
+def test_arms_are_trained_on_usable_samples_only(whole: Path) -> None:
     made, without = 60, 6
     assert counts(whole, "train-unfiltered-0")["samples"] == made - without
     kept = counts(whole, "keep")["kept"]
@@ -54,7 +54,7 @@ def test_no_arm_learns_from_what_a_trainer_cannot_use(whole: Path) -> None:
     assert counts(whole, "train-human+synthetic-0")["samples"] == 20 + kept
 
 
-def test_a_measure_that_goes_down_helps(facts: ReportData) -> None:
+def test_a_lower_value_is_better_for_an_error_measure(facts: ReportData) -> None:
     main = facts.comparisons[0]
     assert (main.ours, main.theirs, main.verdict, facts.verdict) == ("filtered", "base", "helped", "helped")
     assert main.difference.estimate == pytest.approx(-START)
@@ -65,7 +65,7 @@ def test_a_measure_that_goes_down_helps(facts: ReportData) -> None:
     assert facts.arm("base").result.estimate == pytest.approx(START + 0.1, abs=0.02)
 
 
-def test_measures_look_at_the_same_answers(facts: ReportData) -> None:
+def test_measures_score_the_same_answers(facts: ReportData) -> None:
     exact, length = facts.other_measures
     assert (exact.measure.name, exact.measure.proportion) == ("exact", True)
     assert exact.comparisons[0].difference.high == 1.0
@@ -79,7 +79,7 @@ def test_measures_look_at_the_same_answers(facts: ReportData) -> None:
     assert dict(length.arms)["filtered"].n == 29
 
 
-def test_every_arm_meets_the_base_before_the_judge(facts: ReportData) -> None:
+def test_every_arm_is_compared_with_the_base(facts: ReportData) -> None:
     assert [one.ours for one in facts.pairwise_comparisons] == [
         "unfiltered",
         "filtered",
@@ -92,7 +92,7 @@ def test_every_arm_meets_the_base_before_the_judge(facts: ReportData) -> None:
     assert (filtered.wins.estimate, filtered.conflicts, filtered.same) == (1.0, 0.0, 0)
 
 
-def test_answers_are_shown_with_those_of_people(facts: ReportData) -> None:
+def test_example_answers_include_the_reference(facts: ReportData) -> None:
     assert len(facts.example_answers) == 6
     for one in facts.example_answers:
         said = dict(one.answers)
@@ -101,7 +101,7 @@ def test_answers_are_shown_with_those_of_people(facts: ReportData) -> None:
             assert (said["human"], int(said["base"])) == (one.reference, int(one.reference) + START)
 
 
-def test_the_page_and_the_numbers_hold_all_of_it(whole: Path, facts: ReportData) -> None:
+def test_the_page_and_results_json_hold_every_section(whole: Path, facts: ReportData) -> None:
     page = (whole / "report.html").read_text(encoding="utf-8")
     for anchor in ("other_measures", "pairwise_comparisons", "example_answers"):
         assert f'<section id="{anchor}"' in page
@@ -118,12 +118,12 @@ def test_a_second_run_does_nothing_and_another_folder_gets_the_same_bytes(whole:
     before = stamps(whole)
     said = run(recipe(), whole)
     assert stamps(whole) == before
-    assert all(note.endswith("done before") for note in said.ended.values())
+    assert said.executed == set()
     run(recipe(), tmp_path / "again")
     assert datasets(tmp_path / "again") == datasets(whole)
 
 
-def test_a_measure_that_failed_is_tried_again_and_nothing_else(tmp_path: Path) -> None:
+def test_only_failed_measurements_are_retried(tmp_path: Path) -> None:
     what = recipe(measures={"exact": Exact(str(tmp_path))})
     said = run(what, tmp_path / "run")
     assert "174 failed" in said.ended["measure-exact"]
@@ -131,14 +131,12 @@ def test_a_measure_that_failed_is_tried_again_and_nothing_else(tmp_path: Path) -
     (tmp_path / "mended").touch()
     again = run(what, tmp_path / "run")
     assert "failed" not in again.ended["measure-exact"]
-    assert [name for name, note in again.ended.items() if not note.endswith("done before") and name != "check"] == [
-        "measure-exact"
-    ]
+    assert again.executed == {"measure-exact"}
     rows = read_results(folder_of(tmp_path / "run", "measure-exact") / "part-00000.parquet")
     assert {row.arm for row in rows} == {"base"}
 
 
-def test_several_trainings_meet_the_one_base(tmp_path: Path) -> None:
+def test_several_trainings_are_compared_with_one_base(tmp_path: Path) -> None:
     run(recipe(seeds=2, arms=("base", "filtered", "unfiltered"), real=None), tmp_path / "run")
     facts = report(tmp_path / "run").facts
     assert [len(arm.seeds) for arm in facts.arms] == [1, 2, 2]
@@ -146,7 +144,7 @@ def test_several_trainings_meet_the_one_base(tmp_path: Path) -> None:
     assert facts.pairwise_comparisons[0].unscored == 2
 
 
-def test_without_a_base_the_second_of_the_question_is_the_opponent(tmp_path: Path) -> None:
+def test_without_a_base_the_opponent_is_the_second_arm_of_the_question(tmp_path: Path) -> None:
     what = recipe(arms=("filtered", "human"), answer=("filtered", "human"))
     run(what, tmp_path / "run")
     duels = report(tmp_path / "run").facts.pairwise_comparisons
@@ -172,57 +170,57 @@ def test_parts_and_variants_of_an_arm_are_arms(tmp_path: Path) -> None:
     assert facts.arm("base@shifted").trained_on.endswith("start from; of the variant 'shifted'")
 
 
-def test_a_smaller_part_lies_in_a_larger_one() -> None:
+def test_a_smaller_subset_lies_in_a_larger_one() -> None:
     kept = [task(nth, 0) for nth in range(30)]
-    few, more = (samples_for(f"filtered-{size}", Material(kept, kept), recipe().prove, 3) for size in (5, 12))  # type: ignore[arg-type]
+    few, more = (samples_for(f"filtered-{size}", ArmData(kept, kept), recipe().prove, 3) for size in (5, 12))  # type: ignore[arg-type]
     assert len(few) == 5
     assert {one.id for one in few} < {one.id for one in more}
-    assert samples_for("filtered-99", Material(kept, kept), recipe().prove, 3) == kept  # type: ignore[arg-type]
+    assert samples_for("filtered-99", ArmData(kept, kept), recipe().prove, 3) == kept  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("arm", "said"),
+    ("arm", "parts"),
     [
-        ("filtered@", "There is no arm 'filtered@'"),
-        ("filtered@slow", "The arm filtered@slow names a trainer that prove.variants lacks. Known: shifted"),
-        ("filtered-0", "a number of 1 or more may follow unfiltered, filtered"),
-        ("base-3", "There is no arm 'base-3'"),
-        ("real-20", "For real samples of each label there is prove.curve"),
-        ("filterd", "Did you mean 'filtered'"),
-        ("", "There is no arm ''"),
+        ("filtered@", ("'filtered@'",)),
+        ("filtered@slow", ("filtered@slow", "prove.variants", "shifted")),
+        ("filtered-0", ("'filtered-0'", "unfiltered, filtered")),
+        ("base-3", ("'base-3'",)),
+        ("real-20", ("'real-20'", "prove.curve")),
+        ("filterd", ("'filterd'", "Did you mean 'filtered'")),
+        ("", ("''",)),
     ],
 )
-def test_a_wrong_arm_is_said(arm: str, said: str) -> None:
-    with pytest.raises(RecipeError) as told:
+def test_an_invalid_arm_is_named(arm: str, parts: tuple[str, ...]) -> None:
+    with pytest.raises(RecipeError) as error:
         recipe(arms=("base", arm), answer=(), variants={"shifted": Offset(2)})
-    assert said in " ".join(str(told.value).split())
+    assert [part for part in parts if part not in str(error.value)] == []
 
 
-def test_a_variant_says_only_what_is_other(tmp_path: Path) -> None:
+def test_a_variant_holds_only_changes(tmp_path: Path) -> None:
     what = recipe(variants={"shifted": Offset(2)})
     path = tmp_path / "sums.yaml"
     whole = dump(what)
     path.write_text(whole, encoding="utf-8")
     assert load(str(path)) == what
     assert load(str(path), changes=["prove.variants.shifted={extra: 2}"]) == what
-    with pytest.raises(RecipeError, match=r"prove\.variants\.shifted: Offset takes no argument 'extras'"):
+    with pytest.raises(RecipeError, match=r"prove\.variants\.shifted: Offset.*'extras'"):
         load(str(path), changes=["prove.variants.shifted={extras: 2}"])
-    with pytest.raises(RecipeError, match=r"prove\.variants\.shifted must be a mapping"):
+    with pytest.raises(RecipeError, match=r"prove\.variants\.shifted.*3"):
         load(str(path), changes=["prove.variants.shifted=3"])
 
 
-def test_what_looks_at_answers_needs_answers() -> None:
+def test_measures_and_duels_need_an_evaluator_with_answers() -> None:
     plain = {"holdout": TrueSums(), "evaluate": run_parts.Right()}
-    with pytest.raises(RecipeError, match=r"prove\.measures\.exact .*Right"):
+    with pytest.raises(RecipeError, match=r"prove\.measures\.exact.*Right"):
         Proof(**plain, measures={"exact": Exact()})  # type: ignore[arg-type]
-    with pytest.raises(RecipeError, match=r"prove\.duel "):
+    with pytest.raises(RecipeError, match=r"prove\.duel.*Right"):
         Proof(**plain, duel=Nearer())  # type: ignore[arg-type]
-    with pytest.raises(RecipeError, match=r"prove\.duel needs two arms"):
+    with pytest.raises(RecipeError, match=r"prove\.duel"):
         recipe(arms=("filtered",), answer=(), real=None)
 
 
 def test_only_a_trainer_that_starts_from_a_model_has_a_base() -> None:
-    with pytest.raises(RecipeError, match="The arm 'base' needs a trainer that starts from a model that can answer"):
+    with pytest.raises(RecipeError, match=r"(?s)'base'.*Middles"):
         replace(recipe(), train=run_parts.Middles())
     assert recipe().train == Offset()
 
@@ -239,14 +237,19 @@ def test_measures_and_duel_survive_a_recipe_file(tmp_path: Path) -> None:
         load(str(path))
 
 
-def test_a_plan_says_that_a_judge_of_answers_costs_what_nobody_knows_yet(tmp_path: Path) -> None:
+def test_the_cost_of_judging_answers_is_unknown_before_training(tmp_path: Path) -> None:
     what = recipe(duel=PairJudge("openai:gpt-4o-mini"), measures={})
-    (told,) = asks(what, survey(what, tmp_path))
-    assert (told.stage, told.model, told.estimate, told.notes) == ("duel", "openai:gpt-4o-mini", None, (UNTRAINED,))
-    assert asks(recipe(), survey(recipe(), tmp_path)) == []
+    (told,) = estimate_run(what, plan_run(what, tmp_path))
+    assert (told.stage, told.model, told.estimate, told.notes) == (
+        "duel",
+        "openai:gpt-4o-mini",
+        None,
+        (UNTRAINED_MODELS,),
+    )
+    assert estimate_run(recipe(), plan_run(recipe(), tmp_path)) == []
 
 
-def test_a_plan_says_so_too_of_judges_that_reward_or_measure(tmp_path: Path) -> None:
+def test_the_cost_of_rewards_and_measures_is_unknown_before_training(tmp_path: Path) -> None:
     model = "openai:gpt-4o-mini"
     judge = Judge(model, "Praise what is short.")
     plain = recipe()
@@ -264,12 +267,12 @@ def test_a_plan_says_so_too_of_judges_that_reward_or_measure(tmp_path: Path) -> 
     )
     rater = OwnModel(PPO(rewards={"praise": judge}), TrueSums(5, 1))
     what = replace(plain, train=GRPO({"praise": judge}), prove=proof, models={"rater": rater})
-    told = asks(what, survey(what, tmp_path))
+    told = estimate_run(what, plan_run(what, tmp_path))
     assert [(one.stage, one.model) for one in told] == [
         (stage, model)
         for stage in ("model-rater", "train-filtered-0", "train-filtered-1", "prove", "measure-judged", "also-far")
     ]
-    assert {one.notes for one in told} == {(UNTRAINED,)}
+    assert {one.notes for one in told} == {(UNTRAINED_MODELS,)}
     alone = replace(plain.prove, arms=("base", "filtered"), duel=None, measures={}, real=None)
     watching = replace(plain, train=GRPO({"exact": Exact()}, watch={"praise": judge}), prove=alone)
-    assert [one.stage for one in asks(watching, survey(watching, tmp_path))] == ["train-filtered-0"]
+    assert [one.stage for one in estimate_run(watching, plan_run(watching, tmp_path))] == ["train-filtered-0"]

@@ -1,4 +1,4 @@
-"""What a stage cost, and what a whole run may cost: by the command line against a service on loopback."""
+"""Costs of stages and budgets of runs: the command line against a local server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assay.models.remote.budget import Account
-from assay.pipeline.cost.costs import Paid, costs
+from assay.pipeline.cost import PaidCost, paid_cost
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.recipe.spec import build, describe
 from assay.store.receipts import Receipt, digest, write_receipt
@@ -32,7 +32,7 @@ generate:
 """
 
 
-def claim(folder: Path, name: str, paid: Paid) -> None:
+def claim(folder: Path, name: str, paid: PaidCost) -> None:
     (folder / name).mkdir()
     receipt = Receipt(
         stage=name, key="0", spec={}, inputs=(), component_version=1, seed=0, counts=dict(paid.counts), files={},
@@ -41,15 +41,15 @@ def claim(folder: Path, name: str, paid: Paid) -> None:
     write_receipt(folder / name, receipt)
 
 
-def test_each_stage_claims_what_no_other_has(tmp_path: Path) -> None:
-    def now(account: Account) -> Paid:
-        return costs(account, sorted(tmp_path.iterdir()))
+def test_the_cost_of_a_stage_is_what_no_other_receipt_holds(tmp_path: Path) -> None:
+    def now(account: Account) -> PaidCost:
+        return paid_cost(account, sorted(tmp_path.iterdir()))
 
-    assert now(Account()) == Paid()
+    assert now(Account()) == PaidCost()
     first = now(Account(0.5, 100, 0))
-    assert first == Paid(100, 0.5)
+    assert first == PaidCost(100, 0.5)
     claim(tmp_path, "generate", first)
-    assert now(Account(0.5, 100, 0)) == Paid()
+    assert now(Account(0.5, 100, 0)) == PaidCost()
     # A price that nobody knows makes the whole unknown, and what is known of it is nobody else's.
     second = now(Account(0.75, 160, 2))
     assert (second.tokens, second.cost_usd) == (60, "unknown")
@@ -58,13 +58,13 @@ def test_each_stage_claims_what_no_other_has(tmp_path: Path) -> None:
     assert third.tokens == 40
     assert third.cost_usd == pytest.approx(0.1)
     claim(tmp_path, "score-other", third)
-    assert now(Account(0.85, 200, 2)) == Paid()
+    assert now(Account(0.85, 200, 2)) == PaidCost()
     # Whole dollars come back from a file as they went in.
-    assert now(Account(2.85, 210, 2)) == Paid(10, pytest.approx(2.0))
+    assert now(Account(2.85, 210, 2)) == PaidCost(10, pytest.approx(2.0))
 
 
-def test_an_argument_of_arguments_is_written_out_whole() -> None:
-    """Once what a recipe left out was missing in the spec, so that equal components had different keys."""
+def test_a_nested_argument_is_described_with_its_defaults() -> None:
+    """Regression test: defaults were missing in the spec, so equal components had different keys."""
     spec = {"use": "GenerateTexts", "model": "m", "labels": ["a"], "per_label": 1, "decoding": {"max_tokens": 3}}
     built = build("generators", spec, "generate")
     whole = describe(built)["decoding"]
@@ -72,7 +72,7 @@ def test_an_argument_of_arguments_is_written_out_whole() -> None:
     assert describe(build("generators", describe(built), "generate")) == describe(built)
 
 
-def test_a_budget_ends_a_run_that_loses_nothing_and_goes_on(tmp_path: Path) -> None:
+def test_a_run_stops_at_its_budget_and_resumes_without_loss(tmp_path: Path) -> None:
     recipe, out = tmp_path / "letters.yaml", tmp_path / "run"
     recipe.write_text(RECIPE, encoding="utf-8")
     with FaultServer() as server:
@@ -82,14 +82,14 @@ def test_a_budget_ends_a_run_that_loses_nothing_and_goes_on(tmp_path: Path) -> N
             "XDG_CACHE_HOME": str(tmp_path / "kept"),
         }
 
-        def told(command: str, *more: str, budget: float, code: int = 0) -> str:
+        def output(command: str, *more: str, budget: float, code: int = 0) -> str:
             words = [command, recipe, "--out", out, "--set", f"budget={budget}", *more]
             found = called(words, **places)
             assert found.returncode == code, found.stderr
             return found.stdout if more else found.stdout + found.stderr
 
         def plan(budget: float) -> dict[str, Any]:
-            found: dict[str, Any] = json.loads(told("plan", "--json", budget=budget))
+            found: dict[str, Any] = json.loads(output("plan", "--json", budget=budget))
             return found
 
         before = plan(0.001)
@@ -99,11 +99,11 @@ def test_a_budget_ends_a_run_that_loses_nothing_and_goes_on(tmp_path: Path) -> N
         )  # fmt: skip
         assert asked["dollars"] == pytest.approx((asked["prompt_tokens"] * 0.15 + 120 * 40 * 0.6) / 1e6)
         assert not server.received
-        words = told("plan", budget=0.001)
+        words = output("plan", budget=0.001)
         assert "Budget: $0.001, of which $0.00 is spent." in words
         assert "may be too little" in words
 
-        words = told("run", budget=0.001, code=2)
+        words = output("run", budget=0.001, code=2)
         assert "The budget of 0.001 dollars is spent." in words
         assert "Traceback" not in words
         answered = sum(server.answered.values())
@@ -111,7 +111,7 @@ def test_a_budget_ends_a_run_that_loses_nothing_and_goes_on(tmp_path: Path) -> N
         (asked,) = plan(0.01)["asks"]
         assert (asked["askings"], asked["kept"]) == (120 - answered, answered)
 
-        words = told("run", budget=0.01)
+        words = output("run", budget=0.01)
         # Nobody was asked twice, and what the first session paid is in the receipt too.
         assert sum(server.answered.values()) == 120
         assert plan(0.01)["asks"] == []
@@ -132,10 +132,10 @@ def test_a_budget_is_an_amount_of_money(tmp_path: Path) -> None:
     recipe.write_text(RECIPE, encoding="utf-8")
     assert load(str(recipe)).budget is None
     assert load(str(recipe), changes=["budget=2"]).budget == 2.0
-    for value, said in (("-1", "0 or more dollars"), (".inf", "0 or more dollars"), ("much", "budget")):
+    for value in ("-1", ".inf", "much"):
         found = called(["plan", str(recipe), "--set", f"budget={value}"])
         assert found.returncode == 2
-        assert said in found.stderr
+        assert "budget" in found.stderr
         assert "Traceback" not in found.stderr
 
 
@@ -143,13 +143,11 @@ def test_a_budget_is_an_amount_of_money(tmp_path: Path) -> None:
     ("reference", "key", "said"),
     [
         ("openai:gpt-4o-mini", "", "OPENAI_API_KEY"),
-        ("http://127.0.0.1:9/v1#mine", "", "a budget cannot be kept"),
+        ("http://127.0.0.1:9/v1#mine", "", "budget"),
         ("embedded:smolm2", "", "smollm2"),
     ],
 )
-def test_what_stands_in_the_way_is_said_before_anything_is_asked(
-    tmp_path: Path, reference: str, key: str, said: str
-) -> None:
+def test_preflight_refuses_a_run_before_the_first_request(tmp_path: Path, reference: str, key: str, said: str) -> None:
     recipe = tmp_path / "letters.yaml"
     recipe.write_text(RECIPE, encoding="utf-8")
     changes = ["--set", f"generate.model={reference}", "--set", "budget=1"]

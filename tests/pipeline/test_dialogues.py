@@ -13,7 +13,7 @@ import checkpoints
 from assay.components.trainers.checks import prompt_digest
 from assay.core.sample import Sample
 from assay.pipeline.recipe.codec import load
-from assay.pipeline.stages.shards import parts, samples_of
+from assay.pipeline.stages.parts import parts, samples_of
 from assay.report.api import report
 from assay.store.export.export import export
 from assay.store.images import StoredImages

@@ -1,4 +1,4 @@
-"""A planted leak is found, and a clean test is not accused."""
+"""Train-test leakage: exact and near duplicates."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assay.core.errors import RecipeError
 from assay.core.sample import Image, Sample
 from assay.core.score import Fingerprint, Outcome, Unscored
-from assay.pipeline.stages.leakage import Leaks, content_of, leaks, read_leaks, refuse, write_leaks
+from assay.pipeline.stages.leakage import Leaks, check_no_leaks, content_of, count_leaks, read_leaks, write_leaks
 
 
 def image(nth: int, label: str = "bag", origin: str = "here") -> Sample:
@@ -22,46 +22,46 @@ def looks(samples: list[Sample], angles: list[float]) -> dict[str, Outcome]:
 
 
 @given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
-def test_exact_ones_are_those_in_both_sets(training: set[int], held: set[int]) -> None:
+def test_exact_duplicates_are_the_intersection(training: set[int], held: set[int]) -> None:
     ours = [image(nth, origin="train") for nth in training]
     theirs = [image(nth, label="coat", origin="test") for nth in held]
-    found = leaks("real", ours, theirs, 0.99)
+    found = count_leaks("real", ours, theirs, 0.99)
     assert (found.exact, found.near) == (len(training & held), None)
     assert (found.samples, found.held_out) == (len(training), len(held))
 
 
-def test_near_ones_are_found_by_their_fingerprints_and_counted_once() -> None:
+def test_near_duplicates_are_found_by_fingerprints_and_counted_once() -> None:
     ours, theirs = [image(nth) for nth in range(4)], [image(nth) for nth in (0, 10, 11, 12)]
     prints = looks(ours, [0.0, 1.0, 2.0, 2.001]), looks(theirs, [0.0, 1.01, 2.0005, 3.0])
-    found = leaks("real", ours, theirs, 0.999, prints)
+    found = count_leaks("real", ours, theirs, 0.999, prints)
     assert (found.exact, found.near) == (1, 2)
     assert found.pairs[0] == (theirs[0].id, ours[0].id)
     assert found.pairs[1] == (theirs[1].id, ours[1].id)
     prints[1][theirs[1].id] = Unscored("failed", "does not decode")
-    assert leaks("real", ours, theirs, 0.999, prints).near == 1
-    assert leaks("real", ours, theirs, 1.0, prints).near == 0
+    assert count_leaks("real", ours, theirs, 0.999, prints).near == 1
+    assert count_leaks("real", ours, theirs, 1.0, prints).near == 0
 
 
-def test_words_leak_too_whatever_their_spaces_and_capitals() -> None:
+def test_texts_are_compared_without_case_and_whitespace() -> None:
     ours = [Sample({"instruction": "Add  two\nnumbers", "label": "x"})]
     theirs = [Sample({"instruction": "add two numbers", "label": "y"}), Sample({"instruction": "Subtract them"})]
-    assert leaks("generate", ours, theirs, 0.9).exact == 1
+    assert count_leaks("generate", ours, theirs, 0.9).exact == 1
     assert content_of(Sample({"prompt": "a bag", "image": Image("0" * 64, 8, 8)})) == content_of(
         Sample({"prompt": "a coat", "image": Image("0" * 64, 8, 8)})
     )
 
 
-def test_a_strict_run_ends_at_a_leak_and_names_it(tmp_path: Path) -> None:
+def test_a_strict_run_stops_at_leakage_and_names_a_pair(tmp_path: Path) -> None:
     clean, leaky = Leaks("real", 5, 10, 0, None, 0.9), Leaks("generate", 5, 10, 1, 2, 0.9, (("one", "other"),))
-    refuse([clean])
-    with pytest.raises(RecipeError, match=r"of 10 held-out samples, 1 are also in 'generate' and 2 have a near"):
-        refuse([clean, leaky])
+    check_no_leaks([clean])
+    with pytest.raises(RecipeError, match=r"'generate'.*one.*other"):
+        check_no_leaks([clean, leaky])
     write_leaks(tmp_path, [clean, leaky])
     assert read_leaks(tmp_path) == [clean, leaky]
 
 
-def test_a_text_is_found_whatever_else_is_known_of_it() -> None:
-    """What generated texts and tasks carry along, such as their prompt, held-out ones do not."""
+def test_other_fields_do_not_hide_a_duplicate() -> None:
+    """Generated texts and tasks have fields, such as their prompt, that held-out ones lack."""
     held_out = [
         Sample({"text": "It was  cold.", "label": "other", "origin": "a.csv:2"}),
         Sample({"instruction": "Name a river.", "input": "", "output": "The Rhine", "origin": "b.jsonl:1"}),
@@ -72,14 +72,14 @@ def test_a_text_is_found_whatever_else_is_known_of_it() -> None:
         Sample({"instruction": "name a RIVER.", "output": "The Elbe", "rejected": "", "call": "3"}, made_by="other"),
         Sample({"text": "It was warm.", "prompt": "Write.", "end": "stop"}, made_by="GenerateTexts"),
     ]
-    found = leaks("generate", made, held_out, 0.999)
+    found = count_leaks("generate", made, held_out, 0.999)
     assert found.exact == 2
     assert found.pairs == ((held_out[0].id, made[0].id), (held_out[1].id, made[1].id))
 
 
-def test_a_dialogue_is_no_leak_of_another_that_ends_alike() -> None:
+def test_dialogues_with_equal_last_turns_are_not_duplicates() -> None:
     ours, theirs, same = (Sample({"instruction": "Go on.", "history": said}, nth=len(said)) for said in ("a", "b", "A"))
-    assert leaks("generate", [ours], [theirs], 0.9).exact == 0
-    assert leaks("generate", [ours], [same], 0.9).exact == 1
+    assert count_leaks("generate", [ours], [theirs], 0.9).exact == 0
+    assert count_leaks("generate", [ours], [same], 0.9).exact == 1
     bare, blank = Sample({"instruction": "Go on."}), Sample({"instruction": "Go on.", "input": "", "history": ""})
-    assert leaks("generate", [bare], [blank], 0.9).exact == 1
+    assert count_leaks("generate", [bare], [blank], 0.9).exact == 1

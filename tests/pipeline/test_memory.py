@@ -1,4 +1,4 @@
-"""What a finished training held is given back before the next stage begins."""
+"""Memory is released before and after a training."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.models import Device, OpenModels
-from assay.pipeline.memory import give_back
-from assay.pipeline.stages.shards import TrainArm, TrainShard
+from assay.pipeline.memory import release_memory
+from assay.pipeline.stages.train import TrainArm, TrainShard
 from labs import TinyModels
 
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """Python's own collector would find a ring in the end; here it does not."""
+    """Disable automatic garbage collection, which would collect a cycle at some point."""
     gc.disable()
     yield
     gc.enable()
 
 
-class Ring:
-    """As a Trainer of transformers and its callbacks: each holds the other."""
+class Cycle:
+    """Reference cycle, as of a transformers Trainer and its callbacks."""
 
     def __init__(self) -> None:
         self.held = self
 
 
-seen: list[weakref.ref[Ring]] = []
+seen: list[weakref.ref[Cycle]] = []
 
 
 @dataclass(frozen=True)
-class LeavesRing:
-    """A trainer that fails where it is told to."""
+class LeavesCycle:
+    """Trainer that leaves a reference cycle, and may fail."""
 
     fails: bool
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        seen.append(weakref.ref(Ring()))
+        seen.append(weakref.ref(Cycle()))
         if self.fails:
             raise ValueError("no")
         assert lab.folder is not None
@@ -60,8 +60,8 @@ class LeavesRing:
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("fails", [False, True])
-def test_rings_that_a_training_leaves_are_gone_when_it_ends(fails: bool, tmp_path: Path) -> None:
-    work = TrainArm(LeavesRing(fails), TinyModels(), ())
+def test_reference_cycles_of_a_training_are_collected(fails: bool, tmp_path: Path) -> None:
+    work = TrainArm(LeavesCycle(fails), TinyModels(), ())
     try:
         work(TrainShard(tmp_path, (), 0))
     except ValueError:
@@ -70,11 +70,11 @@ def test_rings_that_a_training_leaves_are_gone_when_it_ends(fails: bool, tmp_pat
 
 
 @dataclass(frozen=True)
-class Looks:
-    """A trainer that looks which models are open."""
+class ChecksOpenModels:
+    """Trainer that records whether the generator is closed."""
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        told.append(opened[-1]() is None)
+        closed.append(opened[-1]() is None)
         return Artifact(str(lab.workspace() / "model"), "text-model", "", {})
 
     def check(self, seeds: Sequence[Sample], lab: Lab) -> None: ...
@@ -84,12 +84,12 @@ class Looks:
 
 
 opened: list[weakref.ref[object]] = []
-told: list[bool] = []
+closed: list[bool] = []
 
 
 @pytest.mark.parametrize("held", [False, True])
-def test_the_models_that_made_the_data_are_closed_before_a_training(held: bool, tmp_path: Path) -> None:
-    """But for one that somebody still holds."""
+def test_generators_are_closed_before_a_training(held: bool, tmp_path: Path) -> None:
+    """Except one that is still referenced."""
     models = OpenModels(Device(device="cpu"))
     writer = models.text_model(f"transformers:{checkpoints.chat(tmp_path / 'writer')}")
     opened.append(weakref.ref(writer))
@@ -97,8 +97,8 @@ def test_the_models_that_made_the_data_are_closed_before_a_training(held: bool, 
     del writer
     gc.collect()
     assert opened[-1]() is not None
-    TrainArm(Looks(), models, ())(TrainShard(tmp_path, (), 0))
-    assert told.pop() is not held
+    TrainArm(ChecksOpenModels(), models, ())(TrainShard(tmp_path, (), 0))
+    assert closed.pop() is not held
     assert len(kept) == held
 
 
@@ -108,12 +108,12 @@ def resident() -> int:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_freed_memory_goes_back_to_the_system() -> None:
+def test_free_memory_is_returned_to_the_system() -> None:
     # Too large for Python's own pools, too small for pages of their own; the last one keeps the heap from shrinking.
     blocks = [bytes([nth % 251]) * 2000 for nth in range(100_000)]
     last = blocks[-1]
     held = resident()
     del blocks
-    give_back()
+    release_memory()
     assert held - resident() > 150e6
     assert last

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from assay.cli.main import cli
 from assay.pipeline import plan
-from assay.pipeline.lineage import why
+from assay.pipeline.lineage import explain
 from assay.pipeline.recipe import codec
 from assay.pipeline.stages import context
 from assay.report import api
@@ -35,20 +35,20 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
 
         monkeypatch.setattr(module, name, call)
 
-    for module in (codec, why, api):
+    for module in (codec, explain, api):
         count(module, "load")
-    for module, name in ((plan, "stages"), (receipts, "_sha256"), (context, "read_made")):
+    for module, name in ((plan, "recipe_stages"), (receipts, "_sha256"), (context, "read_shard")):
         count(module, name)
     return counted
 
 
 def test_a_run_plans_once_and_reads_each_file_once(tmp_path: Path, calls: Counter[tuple[str, str]]) -> None:
     run(recipe(), tmp_path / "run")
-    assert calls["stages", ""] == 1
+    assert calls["recipe_stages", ""] == 1
     hashed = {path: n for (name, path), n in calls.items() if name == "_sha256"}
     assert hashed
     assert set(hashed.values()) == {1}
-    decoded = {path: n for (name, path), n in calls.items() if name == "read_made"}
+    decoded = {path: n for (name, path), n in calls.items() if name == "read_shard"}
     assert decoded
     assert set(decoded.values()) == {1}
 
@@ -57,7 +57,7 @@ def test_a_completed_run_is_hashed_once_more(tmp_path: Path, calls: Counter[tupl
     run(recipe(), tmp_path / "run")
     calls.clear()
     run(recipe(), tmp_path / "run")
-    assert calls["stages", ""] == 1
+    assert calls["recipe_stages", ""] == 1
     assert {n for (name, _), n in calls.items() if name == "_sha256"} == {1}
 
 
@@ -68,4 +68,4 @@ def test_commands_load_and_plan_a_recipe_once(command: str, tmp_path: Path, call
     calls.clear()
     result = CliRunner().invoke(cli, [command, str(whole)])
     assert result.exit_code == 0, result.output
-    assert (calls["load", ""], calls["stages", ""]) == (1, 1)
+    assert (calls["load", ""], calls["recipe_stages", ""]) == (1, 1)

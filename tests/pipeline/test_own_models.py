@@ -1,4 +1,4 @@
-"""Models that a recipe trains on the way: one that generates, one that is an arm, one that others start from."""
+"""Models that a recipe trains itself: a generator, an arm, and the start of other trainings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from assay.core.errors import RecipeError
 from assay.core.recipe import AuxiliaryEvaluation, OwnModel, Recipe
 from assay.engines.local import Local
 from assay.engines.ray import Ray
-from assay.pipeline.plan import stages
+from assay.pipeline.plan import recipe_stages
 from assay.pipeline.recipe.codec import dump, load
-from assay.pipeline.recipe.trained import bound, named, stand_ins
+from assay.pipeline.recipe.references import referenced_models, replace_references, root_models
 from assay.pipeline.stages.context import read_artifact
 from assay.report.api import report
-from assay.store.shards import read_samples
+from assay.store.shards import read_shard
 from labs import tiny_lab
 from run_parts import datasets, folder_of, run, stamps
 
@@ -71,18 +71,18 @@ def test_every_engine_trains_the_same(engine: Any, whole: Path, tmp_path: Path) 
 
 
 def test_each_stage_comes_after_those_it_needs() -> None:
-    names = [stage.name for stage in stages(chain())]
-    for stage in stages(chain()):
+    names = [stage.name for stage in recipe_stages(chain())]
+    for stage in recipe_stages(chain()):
         assert all(names.index(str(need)) < names.index(stage.name) for need in stage.needs)
     assert names.index("model-first") < names.index("generate") < names.index("keep") < names.index("model-second")
 
 
-def test_it_is_trained_before_it_makes_anything(whole: Path) -> None:
-    made = read_samples(folder_of(whole, "generate") / "part-00000.parquet")
+def test_the_generator_is_trained_before_it_generates(whole: Path) -> None:
+    made = read_shard(folder_of(whole, "generate") / "part-00000.parquet")
     assert {one.text("by") for one in made} == {" 2"}  # type: ignore[union-attr]
 
 
-def test_it_is_an_arm_as_it_is_and_the_base_is_what_it_was_made_of(whole: Path) -> None:
+def test_a_model_is_an_arm_and_its_root_model_is_the_base(whole: Path) -> None:
     facts = report(whole).facts
     assert {arm.name: round(arm.result.estimate) for arm in facts.arms} == {
         "base": round(START),
@@ -96,7 +96,7 @@ def test_it_is_an_arm_as_it_is_and_the_base_is_what_it_was_made_of(whole: Path) 
     assert read_artifact(folder_of(whole, "train-base-0")).path == "as it was"
 
 
-def test_those_that_start_from_it_are_set_against_it(whole: Path) -> None:
+def test_arms_that_start_from_a_model_are_compared_with_it(whole: Path) -> None:
     facts = report(whole).facts
     pairs = [(pair.ours, pair.theirs) for pair in facts.comparisons]
     assert pairs[0] == ("filtered", "first")
@@ -104,10 +104,10 @@ def test_those_that_start_from_it_are_set_against_it(whole: Path) -> None:
     assert {one.theirs for one in facts.pairwise_comparisons} == {"first"}
 
 
-def test_every_model_is_measured_beside(whole: Path) -> None:
-    (auxiliary,) = report(whole).facts.auxiliary_evaluation
-    assert (auxiliary.measure.name, auxiliary.measure.unit, auxiliary.arms["more"].n) == ("far", "off by", 11)
-    assert {arm: round(effect.estimate) for arm, effect in auxiliary.arms.items()}["more"] == 1
+def test_every_model_has_an_auxiliary_evaluation(whole: Path) -> None:
+    (extra,) = report(whole).facts.auxiliary_evaluation
+    assert (extra.measure.name, extra.measure.unit, extra.arms["more"].n) == ("far", "off by", 11)
+    assert {arm: round(effect.estimate) for arm, effect in extra.arms.items()}["more"] == 1
     results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
     assert results["auxiliary_evaluation"][0]["measure"]["name"] == "far"
     assert "Auxiliary evaluation: better on far." in results["answer"]
@@ -120,16 +120,16 @@ def test_a_second_run_does_nothing_also_in_a_folder_that_was_moved(whole: Path, 
     before = stamps(moved)
     said = run(chain(), moved)
     assert stamps(moved) == before
-    assert all(note.endswith("done before") for note in said.ended.values())
+    assert said.executed == set()
     assert offset(read_artifact(folder_of(moved, "train-first-0")).path) == 2
     assert datasets(moved) == datasets(whole)
 
 
-def test_another_first_model_makes_all_that_hangs_on_it_anew(whole: Path, tmp_path: Path) -> None:
+def test_a_changed_model_invalidates_all_stages_that_depend_on_it(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole, tmp_path / "changed")
     models = {**chain().models, "first": OwnModel(Offset(3), TrueSums(25, 3000))}
     said = run(chain(models=models), tmp_path / "changed")
-    again = {name for name, note in said.ended.items() if not note.endswith("done before")}
+    again = said.executed
     assert {"model-first", "generate", "model-second", "train-first-0", "train-more-0"} <= again
     assert not {"holdout", "taught-first", "asked-far"} & again
 
@@ -142,41 +142,42 @@ def test_a_recipe_is_written_and_read_back(tmp_path: Path) -> None:
     assert "trained:first" in text
 
 
-def test_names_are_found_and_bound_wherever_they_stand() -> None:
+def test_references_are_found_and_replaced_at_any_depth() -> None:
     generate = SumsBy(model="trained:first")
-    assert named({"a": [generate, ("trained:b", "no trained:c")]}) == ("first", "b")
-    assert bound(generate, {"first": "/there"}) == SumsBy(model="/there")
-    assert bound(generate, {"other": "/there"}) is generate
-    assert stand_ins(chain(), tiny_lab()) == {"first": "as it was", "second": "as it was"}
+    assert referenced_models({"a": [generate, ("trained:b", "no trained:c")]}) == ("first", "b")
+    assert replace_references(generate, {"first": "/there"}) == SumsBy(model="/there")
+    assert replace_references(generate, {"other": "/there"}) is generate
+    assert root_models(chain(), tiny_lab()) == {"first": "as it was", "second": "as it was"}
 
 
-def test_a_model_that_nobody_trains_is_told() -> None:
-    with pytest.raises(RecipeError, match="No model of the recipe is called 'frist'"):
-        stages(chain(generate=SumsBy(model="trained:frist")))
+def test_an_unknown_model_is_named() -> None:
+    with pytest.raises(RecipeError, match="'frist'"):
+        recipe_stages(chain(generate=SumsBy(model="trained:frist")))
 
 
-def test_models_that_wait_for_one_another_are_told() -> None:
+def test_a_cycle_of_models_is_refused() -> None:
     models = {"first": OwnModel(Offset(begins="trained:second"), TrueSums()), "second": OwnModel(Offset())}
-    with pytest.raises(RecipeError, match="wait for one another"):
-        stages(chain(models=models))
+    with pytest.raises(RecipeError, match="first, second"):
+        recipe_stages(chain(models=models))
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "parts"),
     [
-        ({"models": {"first": {"data": {"use": "SeedTasks"}}}}, "models.first needs 'train'"),
-        ({"models": {"first": {"train": {"use": "SFT"}, "off": 1}}}, "models.first has no key 'off'"),
-        ({"models": {"fir st": {"train": {"use": "SFT"}}}}, "must be named by letters"),
-        ({"models": {"base": {"train": {"use": "SFT"}}}}, "'base' is taken"),
-        ({"prove": {"models": ["first"]}}, "prove has no key 'models'"),
-        ({"prove": {"against": "nobody"}}, "prove.against names the arm 'nobody'"),
-        ({"prove": {"arms": ["base", "nobody"]}}, "There is no arm 'nobody'"),
-        ({"prove": {"also": {"far": {"holdout": {"use": "SeedTasks"}}}}}, "prove.also.far needs 'evaluate'"),
-        ({"train": {"model": "trained:nobody"}}, "The recipe has no models"),
+        ({"models": {"first": {"data": {"use": "SeedTasks"}}}}, ("models.first", "'train'")),
+        ({"models": {"first": {"train": {"use": "SFT"}, "off": 1}}}, ("models.first", "'off'")),
+        ({"models": {"fir st": {"train": {"use": "SFT"}}}}, ("models", "'fir st'")),
+        ({"models": {"base": {"train": {"use": "SFT"}}}}, ("'base'",)),
+        ({"prove": {"models": ["first"]}}, ("prove", "'models'", "models:")),
+        ({"prove": {"against": "nobody"}}, ("prove.against", "'nobody'")),
+        ({"prove": {"arms": ["base", "nobody"]}}, ("'nobody'",)),
+        ({"prove": {"also": {"far": {"holdout": {"use": "SeedTasks"}}}}}, ("prove.also.far", "'evaluate'")),
+        ({"train": {"model": "trained:nobody"}}, ("trained:nobody", "models:")),
     ],
 )
-def test_wrong_words_are_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_a_wrong_value_is_named_with_its_place(tmp_path: Path, change: dict[str, Any], parts: tuple[str, ...]) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(json.dumps({"like": "instruct", **change}), encoding="utf-8")
-    with pytest.raises(RecipeError, match=message):
+    with pytest.raises(RecipeError) as error:
         load(str(path))
+    assert [part for part in parts if part not in str(error.value)] == []

@@ -1,4 +1,4 @@
-"""Keys that change downstream of what was edited and nowhere else, and the state of every stage."""
+"""Stage keys after edits of the recipe, states of stages, and progress output."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from assay.core.recipe import Recipe
-from assay.pipeline.plan import stages, survey
-from assay.pipeline.progress import Bars, Lines, Silent, watched
-from assay.pipeline.quiet import hushed
+from assay.pipeline.plan import plan_run, recipe_stages
+from assay.pipeline.progress import LogLines, ProgressBars, SilentReporter, quiet_libraries, terminal_reporter
 from assay.pipeline.recipe.codec import load
 from assay.store.receipts import stage_key
 from run_parts import Shapes, folder_of, recipe, run
@@ -25,10 +24,10 @@ ON_KEPT = TRAINS - {f"train-unfiltered-{nth}" for nth in range(3)}
 AFTER = {"prove", "agree", "ood_scores"}
 
 
-def pretended(recipe: Recipe) -> dict[str, str]:
-    """Keys of every stage, if each stage's output were a function of its own key."""
+def keys_of(recipe: Recipe) -> dict[str, str]:
+    """Key of every stage, with its key in place of the digest of its output."""
     keys: dict[str, str] = {}
-    for stage in stages(recipe):
+    for stage in recipe_stages(recipe):
         keys[stage.name] = stage_key(
             dict(stage.spec), [keys[str(need)] for need in stage.needs], stage.version, stage.seed
         )
@@ -36,7 +35,7 @@ def pretended(recipe: Recipe) -> dict[str, str]:
 
 
 def changed(*changes: str) -> set[str]:
-    before, after = pretended(load("fashion")), pretended(load("fashion", changes=changes))
+    before, after = keys_of(load("fashion")), keys_of(load("fashion", changes=changes))
     assert before.keys() == after.keys()
     return {name for name in before if before[name] != after[name]}
 
@@ -60,29 +59,29 @@ EDITS: list[tuple[str, set[str]]] = [
 
 
 @pytest.mark.parametrize(("change", "stale"), EDITS, ids=[change for change, _ in EDITS])
-def test_an_edit_changes_what_comes_after_it_alone(change: str, stale: set[str]) -> None:
+def test_an_edit_changes_the_keys_of_dependent_stages_alone(change: str, stale: set[str]) -> None:
     assert changed(change) == stale
 
 
-def test_a_new_version_of_a_component_changes_what_comes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = pretended(recipe())
+def test_a_new_version_changes_the_keys_of_dependent_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keys_of(recipe())
     monkeypatch.setattr(Shapes, "version", 2)
-    after = pretended(recipe())
+    after = keys_of(recipe())
     assert {name for name in before if before[name] == after[name]} == {"real", "holdout"}
 
 
 def test_real_data_comes_first_and_every_stage_after_its_needs() -> None:
-    names = [stage.name for stage in stages(load("fashion"))]
+    names = [stage.name for stage in recipe_stages(load("fashion"))]
     assert names[:6] == ["real", "holdout", "calibrate", "ood-0", "ood-1", "generate"]
     assert names[-4:] == ["prove", "reference", "agree", "ood_scores"]
-    for nth, stage in enumerate(stages(load("fashion"))):
+    for nth, stage in enumerate(recipe_stages(load("fashion"))):
         assert set(map(str, stage.needs)) <= set(names[:nth])
     without = load("fashion", changes=["prove.arms=[filtered]", "prove.curve=[]"])
-    assert "real" not in [stage.name for stage in stages(without)]
+    assert "real" not in [stage.name for stage in recipe_stages(without)]
 
 
 def states(what: Recipe, folder: Path) -> dict[str, str]:
-    return {stage.name: placed.state if placed else "waits" for stage, placed in survey(what, folder)}
+    return {stage.name: placed.state if placed else "waits" for stage, placed in plan_run(what, folder)}
 
 
 def test_states(tmp_path: Path) -> None:
@@ -112,42 +111,47 @@ def test_states(tmp_path: Path) -> None:
     assert states(what, folder)["prove"] == "begun"
 
 
-def test_lines_say_when_a_stage_ends_and_not_how_far_it_came(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines()
+def test_log_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = LogLines()
     lines.begin("generate", 10, 4)
-    lines._spoke -= 60
+    lines._last_line -= 60
     lines._started -= 60
     lines.advance(7, 10)
-    lines._spoke -= 60
+    lines._last_line -= 60
     lines.advance(10, 10)
     lines.end("10 made")
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
     assert "generate: 7 of 10, about 60 s left" in said[0]
     assert "✓ generate" in said[1]
-    lines.say("Look out.")
+    lines.warn("Look out.")
     assert capsys.readouterr().err == "  ! Look out.\n"
 
 
-def test_somebody_who_watches_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    with watched() as reporter:
-        assert isinstance(reporter, Lines)
+def test_progress_bars_in_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal_reporter() as reporter:
+        assert isinstance(reporter, LogLines)
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with watched() as reporter:
-        assert isinstance(reporter, Bars)
+    with terminal_reporter() as reporter:
+        assert isinstance(reporter, ProgressBars)
         reporter.begin("generate", 10, 4)
         reporter.advance(7, 10)
         reporter.end("10 made")
-        reporter.say("Look out.")
+        reporter.warn("Look out.")
     said = capsys.readouterr()
     assert said.out == ""
     assert "generate" in said.err
     assert "Look out." in said.err
-    for nothing in (Silent().begin("", 1, 1), Silent().advance(1, 1), Silent().end(""), Silent().say("")):
+    for nothing in (
+        SilentReporter().begin("", 1, 1),
+        SilentReporter().advance(1, 1),
+        SilentReporter().end(""),
+        SilentReporter().warn(""),
+    ):
         assert nothing is None
 
 
-def test_libraries_are_hushed_and_speak_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quiet_libraries_restores_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers.utils import logging as transformers
 
     monkeypatch.setenv("DIFFUSERS_VERBOSITY", "info")
@@ -155,7 +159,7 @@ def test_libraries_are_hushed_and_speak_again_afterwards(monkeypatch: pytest.Mon
     before = transformers.get_verbosity(), transformers.is_progress_bar_enabled()
     transformers.set_verbosity_info()
     transformers.enable_progress_bar()
-    with hushed():
+    with quiet_libraries():
         assert transformers.get_verbosity() == transformers.ERROR
         assert not transformers.is_progress_bar_enabled()
         assert os.environ["DIFFUSERS_VERBOSITY"] == os.environ["TRANSFORMERS_VERBOSITY"] == "error"

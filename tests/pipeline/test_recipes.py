@@ -1,4 +1,4 @@
-"""Recipes to values and back, and what is said of a recipe that is wrong."""
+"""Recipes from and to YAML, and the errors of invalid recipes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from assay.core.arms import ARMS
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
 from assay.pipeline.recipe import catalog
-from assay.pipeline.recipe.catalog import OURS, find, known, name_of
-from assay.pipeline.recipe.codec import dump, load, merged, parse, read, shipped
+from assay.pipeline.recipe.catalog import BUILT_IN, component_name, components_of, find_component
+from assay.pipeline.recipe.codec import dump, load, parse, read, shipped_recipes
+from assay.pipeline.recipe.sections import merge
 from assay.pipeline.recipe.spec import build, describe
 
 SHIPPED = (
@@ -58,7 +59,7 @@ def test_every_argument_is_written_back() -> None:
     assert written["prove"]["few"] == 10
 
 
-def test_a_thorough_proof_does_more_of_everything() -> None:
+def test_a_thorough_proof_has_more_arms_seeds_and_steps() -> None:
     usual, thorough = load("fashion"), load("fashion", changes=["proof=thorough"])
     assert usual.prove is not None
     assert thorough.prove is not None
@@ -74,8 +75,7 @@ def test_a_thorough_proof_does_more_of_everything() -> None:
         "duel",
         "models",
     }
-    with pytest.raises(RecipeError, match="thorough"):
-        load("fruit", changes=["proof=thorough"])
+    assert "'thorough:'" in refused("fruit", "proof=thorough")
 
 
 @given(
@@ -103,10 +103,10 @@ def test_changed_recipes_come_back_equal(steps: int, guidance: float, word: str,
 
 
 @given(MAPPING, MAPPING)
-def test_laying_one_mapping_on_another(base: dict[str, Any], over: dict[str, Any]) -> None:
-    result = merged(base, over)
-    assert merged(result, over) == result
-    assert merged(base, {}) == base
+def test_merging_mappings(base: dict[str, Any], over: dict[str, Any]) -> None:
+    result = merge(base, over)
+    assert merge(result, over) == result
+    assert merge(base, {}) == base
     assert result.keys() == base.keys() | over.keys()
     for key, value in over.items():
         if not (isinstance(value, dict) and isinstance(base.get(key), dict)):
@@ -114,7 +114,7 @@ def test_laying_one_mapping_on_another(base: dict[str, Any], over: dict[str, Any
 
 
 @given(path=st.text("abg.01=[", max_size=12) | st.just("generate.labels.0"), value=st.text(max_size=6))
-def test_any_change_is_taken_or_refused_in_words(path: str, value: str) -> None:
+def test_any_change_is_applied_or_refused_with_an_error(path: str, value: str) -> None:
     try:
         recipe = load("fashion", changes=[f"{path}={value}"])
     except RecipeError:
@@ -122,8 +122,8 @@ def test_any_change_is_taken_or_refused_in_words(path: str, value: str) -> None:
     assert load_text(dump(recipe)) == recipe
 
 
-def test_numbers_are_those_of_everyone_else() -> None:
-    """PyYAML takes 5e-4 for text."""
+def test_floats_follow_yaml_1_2() -> None:
+    """PyYAML reads 5e-4 as text."""
     recipe = load("fashion", changes=["train.learning_rate=5e-4", "generate.templates=['5e-4 {label}', '1e3 {label}']"])
     assert recipe.train.learning_rate == 5e-4  # type: ignore[union-attr]
     named = load("fashion", changes=["generate.labels=['1e3', '.5e1', coat]"])
@@ -138,98 +138,99 @@ def load_text(text: str) -> Any:
         return load(str(path))
 
 
-def test_a_list_that_an_anchor_shares_is_changed_in_one_place() -> None:
+def test_a_change_to_an_anchored_list_leaves_its_aliases() -> None:
     recipe = load("fashion", changes=["generate.labels.0=boat"])
     assert recipe.generate.labels[0] == "boat"  # type: ignore[attr-defined]
     assert recipe.score["match"].labels[0] == "t-shirt"  # type: ignore[attr-defined]
 
 
-WRONG: list[tuple[list[str], str]] = [
+WRONG: list[tuple[str, tuple[str, ...]]] = [
+    ("generate.use=GenerateImage", ("generators", "'GenerateImage'", "'GenerateImages'")),
+    ("generate.use=5", ("generate", "'use: NAME'")),
+    ("generate=5", ("generate", "'use: NAME'", "5")),
+    ("generate.step=5", ("GenerateImages", "'step'", "Did you mean 'steps'")),
+    ("generate.steps=many", ("`int`", "`str`", "`generate.steps`", "'many'")),
+    ("generate.steps=1.5", ("`generate.steps`",)),
+    ("generate.labels=[]", ("GenerateImages.labels",)),
+    ("generate.labels=[1, 2]", ("`str`", "`int`", "`generate.labels[0]`", "[1, 2]")),
+    ("score.match={use: ClipMatch}", ("score.match", "ClipMatch", "'model'")),
+    ("score.match.labels=[bag]", ("score.match", "labels")),
+    ("score.match.use=Threshold", ("'Threshold'", "scorers", "filters")),
+    ("score.a/b={use: ClipScore, model: x}", ("score", "'a/b'")),
+    ("score=[1]", ("score", "mapping", "[1]")),
+    ("keep=all", ("keep", "list", "'all'")),
+    ("keep.0.column=mach", ("'mach'", "Did you mean 'match'")),
+    ("keep.0.low=high", ("`keep[0].low`",)),
+    ("keep.9.low=1", ("--set keep.9.low", "'9'", "4")),
+    ("quesiton=why", ("'quesiton'", "Did you mean 'question'")),
+    ("question=5", ("question", "text", "5")),
+    ("seed=true", ("seed", "whole number", "True")),
+    ("name=../x", ("name", "'../x'")),
+    ("name=[x]", ("name", "text")),
+    ("prove.arms=[filterd]", ("'filterd'", "Did you mean 'filtered'")),
+    ("prove.arms=", ("prove.arms", "list", "None")),
+    ("prove.arms=5", ("prove.arms", "list", "5")),
+    ("prove.arms=[]", ("prove.arms", "[]")),
+    ("prove.seeds=yes", ("prove.seeds", "whole number", "True")),
+    ("prove.holdot={}", ("prove", "'holdot'", "Did you mean 'holdout'")),
+    ("prove.holdout=null", ("prove", "'holdout'")),
+    ("prove={arms: [filtered]}", ("prove", "'holdout' and 'evaluate'")),
+    ("train=null", ("'train:'",)),
+    ("steps", ("--set", "'steps'")),
+    ("generate.labels=[bag", ("--set generate.labels", "'[bag'", "YAML")),
+    ("genrate.steps=1", ("--set genrate.steps", "'genrate'", "Did you mean 'generate'")),
+    ("name.x=1", ("--set name.x", "'fashion'")),
+    ("generate.use=nowhere.at_all:GenerateImages", ("nowhere.at_all:GenerateImages", "ModuleNotFoundError")),
+    ("generate.use=assay.components.generators.generate_images:Pain", ("generate_images:Pain", "AttributeError")),
+    ("generate.use=':'", ("':'",)),
     (
-        ["generate.use=GenerateImage"],
-        r"No component of the generators is called 'GenerateImage'.\n.*Did you mean 'GenerateImages'",
+        "score.match={use: 'assay.components.filters.threshold:Threshold'}",
+        ("threshold:Threshold", "scorers", "'score'"),
     ),
-    (["generate.use=5"], r"generate must be a mapping with 'use: NAME'"),
-    (["generate=5"], r"generate must be a mapping with 'use: NAME', was 5"),
-    (["generate.step=5"], r"GenerateImages takes no argument 'step'.\n.*Did you mean 'steps'"),
-    (["generate.steps=many"], r"Expected `int`, got `str` at `generate.steps`; the value is 'many'"),
-    (["generate.steps=1.5"], r"`generate.steps`"),
-    (["generate.labels=[]"], r"GenerateImages.labels must name at least one label"),
-    (["generate.labels=[1, 2]"], r"Expected `str`, got `int` at `generate.labels\[0\]`; the value is \[1, 2\]"),
-    (["score.match={use: ClipMatch}"], r"score.match: ClipMatch needs 'model'"),
-    (["score.match.labels=[bag]"], r"two or more different labels"),
-    (["score.match.use=Threshold"], r"of the scorers is called 'Threshold'. It is one of the filters"),
-    (["score.a/b={use: ClipScore, model: x}"], r"must be named by letters, digits, '-' and '_', was 'a/b'"),
-    (["score=[1]"], r"score must be a mapping, was \[1\]"),
-    (["keep=all"], r"keep must be a list of filters, was 'all'"),
-    (["keep.0.column=mach"], r"reads the column 'mach'.\n.*Did you mean 'match'"),
-    (["keep.0.low=high"], r"`keep\[0\].low`"),
-    (["keep.9.low=1"], r"'9' is not a place in a list of 4"),
-    (["quesiton=why"], r"A recipe has no key 'quesiton'.\n.*Did you mean 'question'"),
-    (["question=5"], r"question must be text, was 5"),
-    (["seed=true"], r"seed must be a whole number, was True"),
-    (["name=../x"], r"name must be letters"),
-    (["name=[x]"], r"name must be text"),
-    (["prove.arms=[filterd]"], r"no arm 'filterd'.\n.*Did you mean 'filtered'"),
-    (["prove.arms="], r"prove.arms must be a list of names, was None"),
-    (["prove.arms=5"], r"prove.arms must be a list of names, was 5"),
-    (["prove.arms=[]"], r"at least one arm"),
-    (["prove.seeds=yes"], r"prove.seeds must be a whole number, was True"),
-    (["prove.holdot={}"], r"prove has no key 'holdot'.\n.*Did you mean 'holdout'"),
-    (["prove.holdout=null"], r"prove needs 'holdout'"),
-    (["prove={arms: [filtered]}"], r"prove needs 'holdout' and 'evaluate'"),
-    (["train=null"], r"must also train"),
-    (["steps"], r"--set takes key.path=value, was 'steps'"),
-    (["generate.labels=[bag"], r"--set generate.labels: '\[bag' is not YAML"),
-    (["genrate.steps=1"], r"the recipe has no 'genrate' there.\n.*Did you mean 'generate'"),
-    (["name.x=1"], r"nothing to set inside 'fashion'"),
-    (["generate.use=nowhere.at_all:GenerateImages"], r"cannot be imported: ModuleNotFoundError"),
-    (["generate.use=assay.components.generators.generate_images:Pain"], r"cannot be imported: AttributeError"),
-    (["generate.use=':'"], r"cannot be imported"),
-    (["score.match={use: 'assay.components.filters.threshold:Threshold'}"], r"is not one of the scorers: .* 'score'"),
-    (["score.match={use: 'os.path:join'}"], r"is not one of the scorers"),
+    ("score.match={use: 'os.path:join'}", ("os.path:join", "scorers")),
 ]
 
 
-@pytest.mark.parametrize(("changes", "message"), WRONG, ids=[changes[0] for changes, _ in WRONG])
-def test_what_is_wrong_is_said(changes: list[str], message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        load("fashion", changes=changes)
+def refused(reference: str, *changes: str, quick: bool = False) -> str:
+    """Message of the error that loading the recipe raises."""
+    with pytest.raises(RecipeError) as error:
+        load(reference, quick=quick, changes=changes)
+    return str(error.value)
 
 
-def test_files_that_are_no_recipes(tmp_path: Path) -> None:
-    for name, text, message in [
-        ("a.yaml", "a: [", "cannot be read as YAML"),
-        ("b.yaml", "- a\n- b\n", "must hold a mapping"),
-        ("c.yaml", "", "must hold a mapping"),
-        ("d.yaml", "name: x\n", "needs 'name' and 'generate'"),
-        ("e.yaml", "a: &a [*a]\n", "cannot be read as YAML"),
-        ("f.yaml", "a: !!python/object:os.system x\n", "cannot be read as YAML"),
+@pytest.mark.parametrize(("change", "parts"), WRONG, ids=[change for change, _ in WRONG])
+def test_a_wrong_value_is_named_with_its_place(change: str, parts: tuple[str, ...]) -> None:
+    message = refused("fashion", change)
+    assert [part for part in parts if part not in message] == []
+
+
+def test_files_that_are_not_recipes(tmp_path: Path) -> None:
+    for name, text, part in [
+        ("a.yaml", "a: [", "a.yaml"),
+        ("b.yaml", "- a\n- b\n", "mapping"),
+        ("c.yaml", "", "mapping"),
+        ("d.yaml", "name: x\n", "'generate'"),
+        ("e.yaml", "a: &a [*a]\n", "e.yaml"),
+        ("f.yaml", "a: !!python/object:os.system x\n", "f.yaml"),
     ]:
         (tmp_path / name).write_text(text, encoding="utf-8")
-        with pytest.raises(RecipeError, match=message):
-            load(str(tmp_path / name))
+        assert part in refused(str(tmp_path / name))
     (tmp_path / "g.yaml").write_bytes(b"\xff\xfe\x00name: x")
-    with pytest.raises(RecipeError, match="cannot be read as YAML"):
-        load(str(tmp_path / "g.yaml"))
-    with pytest.raises(RecipeError, match=r"no recipe 'fashoin'.\n.*Did you mean 'fashion'"):
-        load("fashoin")
-    with pytest.raises(RecipeError, match="no recipe"):
-        load(str(tmp_path / "none.yaml"))
-    with pytest.raises(RecipeError, match="no recipe"):
-        load(str(tmp_path))
+    assert "g.yaml" in refused(str(tmp_path / "g.yaml"))
+    assert "Did you mean 'fashion'" in refused("fashoin")
+    assert str(tmp_path / "none.yaml") in refused(str(tmp_path / "none.yaml"))
+    assert str(tmp_path) in refused(str(tmp_path))
     (tmp_path / "big.yaml").write_text(dump(load("fashion")), encoding="utf-8")
-    with pytest.raises(RecipeError, match="has no 'quick:' section"):
-        load(str(tmp_path / "big.yaml"), quick=True)
+    assert "'quick:'" in refused(str(tmp_path / "big.yaml"), quick=True)
     assert load(str(tmp_path / "big.yaml")) == load("fashion")
 
 
-def test_shipped_recipes_are_whole_files() -> None:
-    assert set(shipped()) == set(SHIPPED)
+def test_shipped_recipes_are_in_the_package() -> None:
+    assert set(shipped_recipes()) == set(SHIPPED)
     assert read("fashion")["name"] == "fashion"
 
 
-def test_a_recipe_like_another_says_only_what_is_other(tmp_path: Path) -> None:
+def test_a_recipe_that_inherits_holds_only_changes(tmp_path: Path) -> None:
     own, sweep = load("instruct"), load("instruct-tasks")
     assert own.prove is not None
     assert sweep.prove is not None
@@ -245,55 +246,55 @@ def test_a_recipe_like_another_says_only_what_is_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "parts"),
     [
-        ("like: a.yaml\n", "a.yaml is like a.yaml, which is like it in turn"),
-        ("like: b.yaml\n", "is like a.yaml, which is like it in turn"),
-        ("like: instructs\n", "There is no recipe"),
-        ("like: 5\n", "like must name a recipe, was 5"),
-        ("like: [instruct]\n", "like must name a recipe"),
+        ("like: a.yaml\n", ("a.yaml", "like: a.yaml", "cycle")),
+        ("like: b.yaml\n", ("b.yaml", "like: a.yaml", "cycle")),
+        ("like: instructs\n", ("instructs",)),
+        ("like: 5\n", ("a.yaml", "like", "5")),
+        ("like: [instruct]\n", ("a.yaml", "like", "['instruct']")),
     ],
 )
-def test_a_recipe_like_nothing_or_like_itself(tmp_path: Path, text: str, said: str) -> None:
+def test_a_recipe_that_inherits_from_nothing_or_from_itself(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "b.yaml").write_text("like: a.yaml\n", encoding="utf-8")
-    with pytest.raises(RecipeError, match=said):
-        load(str(tmp_path / "a.yaml"))
+    message = refused(str(tmp_path / "a.yaml"))
+    assert [part for part in parts if part not in message] == []
 
 
-WRONG_PROOFS: list[tuple[str, str]] = [
-    ("prove.measures={rouge l: {use: Rouge}}", r"What prove.measures holds must be named by letters"),
-    ("prove.measures={x: {use: Rouge, knd: rouge1}}", r"prove.measures.x: Rouge takes no argument 'knd'"),
-    ("prove.measures=[Rouge]", r"prove.measures must be a mapping"),
-    ("prove.duel={use: Accuracy}", r"of the scorers is called 'Accuracy'. It is one of the evaluators"),
-    ("prove.duel.by=letters", r"PairJudge.by must be one of answers, likelihood, was 'letters'|`prove.duel.by`"),
-    ("prove.evaluate={use: TextAccuracy}", r"TextAccuracy"),
-    ("prove.variants={a b: {rate: 1}}", r"What prove.variants holds must be named by letters"),
-    ("prove.variants={small: {rank: 0}}", r"prove.variants.small: SFT.rank must be between 1"),
-    ("prove.arms=[base, filtered@small]", r"names a trainer that prove.variants lacks"),
-    ("prove.arms=[base, filtered, human]", r"The arm 'human' needs real samples"),
-    ("prove.arms=[base, filtered-x]", r"There is no arm 'filtered-x'"),
-    ("train={use: TextClassifier, labels: [a, b]}", r"The arm 'base' needs a trainer that starts from a model"),
-    ("generate.tasks={use: SeedTask}", r"of the sources is called 'SeedTask'.\n.*Did you mean 'SeedTasks'"),
-    ("generate.tasks.language=fr", r"language must be one of|`generate.tasks.language`"),
-    ("generate.human=0", r"SelfInstruct.human must be at least 1|SelfInstruct.human"),
-    ("score.tested.against=[]", r"against"),
-    ("score.tested.against=[{use: Nothing}]", r"'Nothing'"),
+WRONG_TASKS: list[tuple[str, tuple[str, ...]]] = [
+    ("prove.measures={rouge l: {use: Rouge}}", ("prove.measures", "'rouge l'")),
+    ("prove.measures={x: {use: Rouge, knd: rouge1}}", ("prove.measures.x", "Rouge", "'knd'")),
+    ("prove.measures=[Rouge]", ("prove.measures", "mapping")),
+    ("prove.duel={use: Accuracy}", ("'Accuracy'", "scorers", "evaluators")),
+    ("prove.duel.by=letters", ("by", "letters")),
+    ("prove.evaluate={use: TextAccuracy}", ("TextAccuracy",)),
+    ("prove.variants={a b: {rate: 1}}", ("prove.variants", "'a b'")),
+    ("prove.variants={small: {rank: 0}}", ("prove.variants.small", "SFT.rank")),
+    ("prove.arms=[base, filtered@small]", ("filtered@small", "prove.variants")),
+    ("prove.arms=[base, filtered, human]", ("'human'", "prove.real")),
+    ("prove.arms=[base, filtered-x]", ("'filtered-x'",)),
+    ("train={use: TextClassifier, labels: [a, b]}", ("'base'", "TextClassifier")),
+    ("generate.tasks={use: SeedTask}", ("'SeedTask'", "sources", "Did you mean 'SeedTasks'")),
+    ("generate.tasks.language=fr", ("language", "fr")),
+    ("generate.human=0", ("SelfInstruct.human",)),
+    ("score.tested.against=[]", ("against",)),
+    ("score.tested.against=[{use: Nothing}]", ("'Nothing'",)),
 ]
 
 
-@pytest.mark.parametrize(("change", "message"), WRONG_PROOFS, ids=[change for change, _ in WRONG_PROOFS])
-def test_what_is_wrong_with_a_recipe_of_tasks_is_said(change: str, message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        load("instruct", changes=[change])
+@pytest.mark.parametrize(("change", "parts"), WRONG_TASKS, ids=[change for change, _ in WRONG_TASKS])
+def test_a_wrong_value_of_a_recipe_for_tasks_is_named_with_its_place(change: str, parts: tuple[str, ...]) -> None:
+    message = refused("instruct", change)
+    assert [part for part in parts if part not in message] == []
 
 
-def test_a_class_of_somebody_else_is_a_component() -> None:
+def test_a_class_by_its_path_is_a_component() -> None:
     spec = {"use": "run_parts:Shapes", "count": 3}
     shapes = build("generators", spec, "generate")
     assert describe(shapes)["use"] == "run_parts:Shapes"
     assert build("generators", describe(shapes), "generate") == shapes
-    with pytest.raises(RecipeError, match=r"Shapes takes no argument 'cuont'.\n.*'count'"):
+    with pytest.raises(RecipeError, match=r"(?s)'cuont'.*'count'"):
         build("generators", {"use": "run_parts:Shapes", "cuont": 3}, "generate")
 
 
@@ -316,7 +317,7 @@ class Nothing:
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package installed as pip would, with one entry point that works and one that is broken."""
+    """An installed package with one working and one broken entry point."""
     (tmp_path / "assay_nothing.py").write_text(PLUGIN, encoding="utf-8")
     info = tmp_path / "assay_nothing-1.0.dist-info"
     info.mkdir()
@@ -324,45 +325,40 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     points = "[assay.filters]\nNothing = assay_nothing:Nothing\nBroken = assay_nowhere:Broken\n"
     (info / "entry_points.txt").write_text(points, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    known.cache_clear()
+    components_of.cache_clear()
     yield
-    known.cache_clear()
+    components_of.cache_clear()
     sys.modules.pop("assay_nothing", None)
 
 
 @pytest.mark.usefixtures("plugin")
-def test_an_installed_plug_in_is_a_component_by_its_name() -> None:
+def test_a_plug_in_is_found_by_its_name() -> None:
     recipe = load("fashion", changes=["keep=[{use: Nothing, why: so}]"])
     assert describe(recipe.keep[0]) == {"use": "Nothing", "why": "so"}
     assert load_text(dump(recipe)) == recipe
     with pytest.raises(RecipeError, match="Did you mean 'Nothing'"):
-        find("filters", "nothing")
+        find_component("filters", "nothing")
 
 
 @pytest.mark.usefixtures("plugin")
-def test_a_broken_plug_in_harms_nobody_who_does_not_use_it() -> None:
+def test_a_broken_plug_in_fails_only_where_it_is_used() -> None:
     assert load("fashion").name == "fashion"
-    with pytest.raises(RecipeError, match="'assay_nowhere:Broken' cannot be imported"):
+    with pytest.raises(RecipeError, match="assay_nowhere:Broken"):
         load("fashion", changes=["keep=[{use: Broken}]"])
 
 
 def test_every_component_is_found_by_its_name() -> None:
-    for role, kinds in OURS.items():
+    for role, kinds in BUILT_IN.items():
         for kind in kinds:
-            assert find(role, kind.__name__) is kind
+            assert find_component(role, kind.__name__) is kind
             assert hasattr(kind, catalog.METHODS[role])
-    assert name_of(object()) == "builtins:object"
+    assert component_name(object()) == "builtins:object"
 
 
-def test_the_question_is_answered_by_two_of_the_arms() -> None:
+def test_two_arms_answer_the_question() -> None:
     labels = load("labels")
     assert labels.prove is not None
     assert labels.prove.answer == ("real+synthetic", "real-few-shot")
-    for wrong, said in (
-        ("[real+synthetic]", "must name two different arms"),
-        ("[real+synthetic, real-fewshot]", r"Did you mean 'real-few-shot'"),
-    ):
-        with pytest.raises(RecipeError, match=said):
-            load("labels", changes=[f"prove.answer={wrong}"])
-    with pytest.raises(RecipeError, match=r"prove\.answer must be a list of names, was 'mixed'"):
-        load("labels", changes=["prove.answer=mixed"])
+    assert "prove.answer" in refused("labels", "prove.answer=[real+synthetic]")
+    assert "Did you mean 'real-few-shot'" in refused("labels", "prove.answer=[real+synthetic, real-fewshot]")
+    assert "prove.answer" in refused("labels", "prove.answer=mixed")

@@ -1,4 +1,4 @@
-"""A generator that builds on what it has made: rounds in order, on every engine, stopped anywhere and gone on with."""
+"""Generation in rounds: order, engines, and resuming after an interruption anywhere."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Sample
 from assay.engines.local import Local
 from assay.engines.ray import Ray
-from assay.pipeline.plan import stages
+from assay.pipeline.plan import recipe_stages
 from assay.pipeline.stages import generate as runs
-from assay.pipeline.stages.rounds import InRounds, planned
-from assay.pipeline.stages.shards import made_in, part, parts
-from assay.store.shards import read_samples, write_shard
+from assay.pipeline.stages.context import map_by_round
+from assay.pipeline.stages.generate import plan_shards, read_samples
+from assay.pipeline.stages.parts import part_name, parts
+from assay.store.shards import read_shard, write_shard
 from run_parts import Chain, Interrupted, Shapes, counts, datasets, folder_of, run, stamps
 
 WHAT = Recipe("chain", Chain())
@@ -48,46 +49,46 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def numbers(folder: Path) -> list[int | None]:
-    rows = [row for path in parts(folder_of(folder, "generate")) for row in read_samples(path)]
+    rows = [row for path in parts(folder_of(folder, "generate")) for row in read_shard(path)]
     return [int(row.text("number")) if isinstance(row, Sample) else None for row in rows]
 
 
-def test_a_round_knows_all_rounds_before_it_and_nothing_of_its_own(whole: Path) -> None:
+def test_a_round_reads_all_earlier_rounds_and_not_itself(whole: Path) -> None:
     assert numbers(whole) == [1] * 10 + [11] * 10 + [121] * 10
     assert counts(whole, "generate") == {"requested": 30, "made": 30, "failed": 0, "fresh": 30}
 
 
 def test_parts_hold_whole_groups_of_one_round(tmp_path: Path) -> None:
     generator = Chain()
-    shards = planned(generator, generator.seeds(), tmp_path, 7)
+    shards = plan_shards(generator, generator.seeds(), tmp_path, 7)
     assert [len(shard.seeds) for shard in shards] == [6, 4] * 3
-    assert [shard.target.name for shard in shards] == [part(nth) for nth in range(6)]
+    assert [shard.target.name for shard in shards] == [part_name(nth) for nth in range(6)]
     assert [len(shard.before) for shard in shards] == [0, 0, 2, 2, 4, 4]
     # A group that is larger than a part is a part of its own.
-    assert [len(shard.seeds) for shard in planned(generator, generator.seeds(), tmp_path, 2)] == [3, 3, 3, 1] * 3
+    assert [len(shard.seeds) for shard in plan_shards(generator, generator.seeds(), tmp_path, 2)] == [3, 3, 3, 1] * 3
     # Without rounds the parts are as they ever were.
     shapes = Shapes(count=9)
-    assert [(len(one.seeds), one.before) for one in planned(shapes, shapes.seeds(), tmp_path, SIZE)] == [
+    assert [(len(one.seeds), one.before) for one in plan_shards(shapes, shapes.seeds(), tmp_path, SIZE)] == [
         (4, ()),
         (4, ()),
         (1, ()),
     ]
-    assert planned(generator, [], tmp_path, SIZE) == []
+    assert plan_shards(generator, [], tmp_path, SIZE) == []
 
 
-def test_rounds_that_are_not_the_seeds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="rounds of Chain are not its seeds"):
-        run(Recipe("chain", Chain(astray=True)), tmp_path / "run")
+def test_rounds_that_differ_from_the_seeds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="Chain"):
+        run(Recipe("chain", Chain(wrong_rounds=True)), tmp_path / "run")
 
 
 @pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
-def test_every_engine_makes_the_same(engine: Any, whole: Path, tmp_path: Path) -> None:
+def test_every_engine_writes_the_same_bytes(engine: Any, whole: Path, tmp_path: Path) -> None:
     run(WHAT, tmp_path / "run", engine)
     assert datasets(tmp_path / "run") == datasets(whole)
 
 
 @pytest.mark.parametrize("after", range(10))
-def test_a_run_stopped_anywhere_goes_on(whole: Path, tmp_path: Path, after: int) -> None:
+def test_an_interrupted_run_resumes(whole: Path, tmp_path: Path, after: int) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         run(WHAT, folder, Interrupted(after))
@@ -98,7 +99,7 @@ def test_a_run_stopped_anywhere_goes_on(whole: Path, tmp_path: Path, after: int)
 
 
 @pytest.mark.parametrize("nth", [0, 4, 8])
-def test_a_part_that_is_lost_is_made_again_as_it_was(whole: Path, tmp_path: Path, nth: int) -> None:
+def test_a_deleted_part_is_generated_again_with_the_same_bytes(whole: Path, tmp_path: Path, nth: int) -> None:
     run(WHAT, tmp_path / "run")
     parts(folder_of(tmp_path / "run", "generate"))[nth].unlink()
     run(WHAT, tmp_path / "run")
@@ -106,8 +107,8 @@ def test_a_part_that_is_lost_is_made_again_as_it_was(whole: Path, tmp_path: Path
 
 
 @pytest.mark.fast
-def test_killed_again_and_again_it_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
-    """kill -9, in another process, wherever it is by then."""
+def test_a_run_killed_repeatedly_ends_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    """kill -9 of another process."""
     folder = tmp_path / "run"
     code = (
         "import sys; from pathlib import Path; import run_parts as r; from assay.core.recipe import Recipe;"
@@ -129,7 +130,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(whole: Path, tmp_pat
     assert {path.name: path.read_bytes() for path in parts(folder_of(folder, "generate"))} == rows
 
 
-def test_what_failed_is_in_no_pool_and_is_tried_again_by_itself(tmp_path: Path) -> None:
+def test_failures_are_in_no_later_round_and_are_retried_alone(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()
     what = Recipe("chain", Chain(folder=str(shop)))
@@ -147,18 +148,18 @@ def test_what_failed_is_in_no_pool_and_is_tried_again_by_itself(tmp_path: Path) 
     assert (shop / "log").read_text().splitlines()[:2] == ["0 to 0 after 0", "5 to 5 after 0"]
 
 
-def test_a_worker_reads_a_part_anew_when_it_was_written_anew(tmp_path: Path) -> None:
-    path = tmp_path / part(0)
+def test_cached_samples_are_read_again_when_the_part_changes(tmp_path: Path) -> None:
+    path = tmp_path / part_name(0)
     one, other = Sample({"a": "1"}), Sample({"a": "2"})
     write_shard(path, [one, Failure("x", "gone")], {})
-    assert made_in([path]) == (one,)
-    assert made_in([path]) is made_in([path])
+    assert read_samples([path]) == (one,)
+    assert read_samples([path]) is read_samples([path])
     write_shard(path, [other], {})
-    assert made_in([path]) == (other,)
-    assert made_in([]) == ()
+    assert read_samples([path]) == (other,)
+    assert read_samples([]) == ()
 
 
-def test_an_engine_is_given_a_round_when_the_one_before_is_done(tmp_path: Path) -> None:
+def test_an_engine_receives_a_round_after_the_previous_one(tmp_path: Path) -> None:
     given: list[int] = []
 
     class Counting:
@@ -166,23 +167,23 @@ def test_an_engine_is_given_a_round_when_the_one_before_is_done(tmp_path: Path) 
             given.append(len(shards))
             return map(work, shards)
 
-    shards = planned(Chain(), Chain().seeds(), tmp_path, SIZE)
-    rounds = InRounds(Counting()).map(lambda shard: shard.target, shards)
+    shards = plan_shards(Chain(), Chain().seeds(), tmp_path, SIZE)
+    rounds = map_by_round(Counting(), lambda shard: shard.target, shards)
     next(rounds)
     assert given == [3]
     assert len(list(rounds)) == len(shards) - 1
     assert given == [3, 3, 3]
 
 
-def test_a_generator_that_reads_what_changed_has_another_key() -> None:
+def test_a_changed_input_changes_the_key_of_the_generator() -> None:
     class Reading(Chain):
-        said = "one"
+        content = "one"
 
         def listing(self) -> str:
-            return self.said
+            return self.content
 
     generator = Reading()
-    before = stages(replace(WHAT, generate=generator))[0].spec
-    Reading.said = "two"
-    assert before != stages(replace(WHAT, generate=generator))[0].spec
-    assert "listing" not in stages(WHAT)[0].spec
+    before = recipe_stages(replace(WHAT, generate=generator))[0].spec
+    Reading.content = "two"
+    assert before != recipe_stages(replace(WHAT, generate=generator))[0].spec
+    assert "listing" not in recipe_stages(WHAT)[0].spec

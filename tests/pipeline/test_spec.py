@@ -1,4 +1,4 @@
-"""Components as data, where Python and YAML write the same value in two ways."""
+"""Specs of components: numbers that Python and YAML write in two ways."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from assay.pipeline.recipe.spec import build, describe
 )
 def test_a_whole_number_is_described_as_it_is_read_back(role: str, component: Any) -> None:
     """0 in a program and 0.0, as a recipe reads it, are one value: as two, each would have a stage of its own."""
-    said = describe(component)
-    assert repr(said) == repr(describe(build(role, said, "it")))
+    spec = describe(component)
+    assert repr(spec) == repr(describe(build(role, spec, "it")))
 
 
 def test_whole_numbers_stay_whole_where_they_are_asked_for() -> None:
-    said = describe(PPO(rewards={"like": ChrF()}, steps=3, kl_coef=0))
-    assert (repr(said["steps"]), repr(said["kl_coef"])) == ("3", "0.0")
+    spec = describe(PPO(rewards={"like": ChrF()}, steps=3, kl_coef=0))
+    assert (repr(spec["steps"]), repr(spec["kl_coef"])) == ("3", "0.0")
     judge = describe(Judge("embedded:smollm2", "Is it right?", decoding=Decoding("sample", temperature=2)))
     assert repr(judge["decoding"]["temperature"]) == "2.0"

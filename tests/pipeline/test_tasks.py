@@ -89,7 +89,7 @@ def test_alpagasus_grades_from_0_to_5_and_its_line_at_four_and_a_half(tmp_path: 
 
 
 def outcomes_by_task(run: Path, made: Path) -> dict[str, Outcome]:
-    from assay.pipeline.stages.shards import parts, samples_of
+    from assay.pipeline.stages.parts import parts, samples_of
 
     said = dict(row for path in parts(folder_of(run, "score-quality")) for row in read_outcomes(path))
     return {sample.text("instruction"): said[sample.id] for sample in samples_of(made)}

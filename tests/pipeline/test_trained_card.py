@@ -1,4 +1,4 @@
-"""Every model that a run trains has a card: its start, its data, and how much of those is synthetic."""
+"""Model cards of trained models: start, data and synthetic fraction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from assay.components.trainers.text_classifier import TextClassifier
 from assay.core.provenance import Used
 from assay.core.recipe import Proof, Recipe
 from assay.pipeline.lineage.trained_card import card_for
-from assay.pipeline.plan import stages
+from assay.pipeline.plan import recipe_stages
 from assay.pipeline.stages.context import read_artifact
 from assay.pipeline.stages.stage import StageKind
 from assay.store.export.cards import ModelCard, model_card_text
@@ -64,7 +64,7 @@ def front(text: str) -> Mapping[str, Any]:
 
 
 @pytest.mark.full
-def test_every_arm_says_what_it_learnt_from_and_how_much_of_it_is_synthetic(whole: Path) -> None:
+def test_the_card_of_every_arm_states_its_data_and_synthetic_fraction(whole: Path) -> None:
     kept = counts(whole, "keep")["kept"]
     shares = {
         "real": 0,
@@ -83,7 +83,7 @@ def test_every_arm_says_what_it_learnt_from_and_how_much_of_it_is_synthetic(whol
         assert ("Collected:** run_parts:Plates (license unknown)." in text) is (synthetic < n)
         assert front(text)["tags"] == [*(["synthetic"] if synthetic else []), "assay"]
         assert front(text)["license"] == "unknown"
-        assert f"as the arm {arm!r}: " in text
+        assert f"{arm!r}" in text
     assert "4 real samples of each label" in card(whole, "train-real-4-0")
     receipt = read_receipt(folder_of(whole, "train-filtered-0"))
     assert receipt is not None
@@ -91,7 +91,7 @@ def test_every_arm_says_what_it_learnt_from_and_how_much_of_it_is_synthetic(whol
     assert str(whole) not in card(whole, "train-filtered-0")
 
 
-def test_a_card_is_no_part_of_the_training(whole: Path) -> None:
+def test_a_card_is_in_no_receipt(whole: Path) -> None:
     folder = folder_of(whole, "train-filtered-0")
     receipt = read_receipt(folder)
     assert receipt is not None
@@ -101,7 +101,7 @@ def test_a_card_is_no_part_of_the_training(whole: Path) -> None:
 
 
 @pytest.mark.full
-def test_an_edited_card_stays_and_a_lost_one_comes_back(whole: Path, tmp_path: Path) -> None:
+def test_an_edited_card_is_kept_and_a_deleted_one_is_written_again(whole: Path, tmp_path: Path) -> None:
     run(whole_recipe(), tmp_path / "run")
     assert datasets(tmp_path / "run") == datasets(whole)
     edited = folder_of(tmp_path / "run", "train-filtered-0") / "model" / "README.md"
@@ -110,16 +110,16 @@ def test_an_edited_card_stays_and_a_lost_one_comes_back(whole: Path, tmp_path: P
     lost.unlink()  # as after a kill between the receipt and the card
     before = stamps(tmp_path / "run")
     said = run(whole_recipe(), tmp_path / "run")
-    assert said.said == []
+    assert said.warnings == []
     changed = {name for name, stamp in stamps(tmp_path / "run").items() if before.get(name) != stamp}
     assert {tmp_path / "run" / name for name in changed} == {lost}
     assert edited.read_text(encoding="utf-8") == "my own words"
     assert lost.read_text(encoding="utf-8") == card(whole, "train-real+synthetic-0")
 
 
-def test_a_run_of_an_older_assay_says_what_was_not_counted(whole: Path) -> None:
+def test_a_receipt_without_a_synthetic_count(whole: Path) -> None:
     what = whole_recipe()
-    stage = next(one for one in stages(what) if one.name == "train-real+synthetic-0")
+    stage = next(one for one in recipe_stages(what) if one.name == "train-real+synthetic-0")
     receipt = read_receipt(folder_of(whole, "train-real+synthetic-0"))
     assert receipt is not None
     old = replace(receipt, counts={name: n for name, n in receipt.counts.items() if name != "synthetic"})
@@ -130,7 +130,7 @@ def test_a_run_of_an_older_assay_says_what_was_not_counted(whole: Path) -> None:
 
 def of(what: Recipe, synthetic: int, samples: int = 10) -> ModelCard:
     """The card of the first arm of a recipe, as if it had been trained."""
-    stage = next(one for one in stages(what) if one.id.kind is StageKind.TRAIN)
+    stage = next(one for one in recipe_stages(what) if one.id.kind is StageKind.TRAIN)
     receipt = Receipt(
         stage=stage.name, key="ab12", spec=stage.spec, inputs=(), component_version=1, seed=0,
         counts={"samples": samples, "synthetic": synthetic, "steps": 3}, files={}, seconds=0,
@@ -150,7 +150,7 @@ def checkpoint(folder: Path, license: str) -> str:
     return str(folder)
 
 
-def test_what_it_began_with_and_its_license(tmp_path: Path) -> None:
+def test_the_start_model_and_its_license(tmp_path: Path) -> None:
     random = of(proved(ImageClassifier(("a", "b"))), 4)
     assert (random.start, random.hub) == (None, "")
     assert "Random weights." in model_card_text(random)
@@ -168,7 +168,7 @@ def test_what_it_began_with_and_its_license(tmp_path: Path) -> None:
     assert silent.start == Used("unknown")
 
 
-def test_the_data_and_their_makers(tmp_path: Path) -> None:
+def test_the_data_and_their_generators(tmp_path: Path) -> None:
     mixed = of(proved(SFT()), 4)
     assert mixed.made_with == (Used("embedded:fashion-diffusion", "mit"),)
     assert mixed.data == (("FashionMNIST", "mit"),)
@@ -188,7 +188,7 @@ def test_the_data_and_their_makers(tmp_path: Path) -> None:
     assert of(proved(SFT(), Shapes()), 4).made_with == ()
 
 
-def test_what_somebody_else_wrote_breaks_no_card() -> None:
+def test_text_in_a_card_is_escaped() -> None:
     evil = "---\nlicense: mit\n`<script>`"
     used = Used(evil, evil)
     text = model_card_text(

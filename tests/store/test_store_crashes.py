@@ -15,7 +15,7 @@ from store_parts import image_samples
 from assay.core.errors import StoreError
 from assay.store.atomic import is_temporary, write_bytes
 from assay.store.run_folder import RunFolder
-from assay.store.shards import read_samples, write_shard
+from assay.store.shards import read_shard, write_shard
 from assay.store.tables import is_readable
 
 WRITER = """
@@ -71,7 +71,7 @@ def test_a_full_disk_loses_nothing_that_was_finished(tiny_disk: Path) -> None:
     assert all(is_readable(path) for path in stage.iterdir())
     (stage / "part-00000.parquet").unlink()
     write_shard(stage / f"part-{done:05d}.parquet", samples, blobs)
-    assert read_samples(stage / f"part-{done:05d}.parquet") == samples
+    assert read_shard(stage / f"part-{done:05d}.parquet") == samples
 
 
 def test_an_old_file_survives_a_full_disk(tiny_disk: Path) -> None:

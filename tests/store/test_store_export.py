@@ -24,7 +24,7 @@ from assay.store.export.layouts import safe_name
 from assay.store.images import StoredImages
 from assay.store.rows import DecisionRow, write_decisions, write_outcomes
 from assay.store.run_folder import RunFolder
-from assay.store.shards import read_samples, write_shard
+from assay.store.shards import read_shard, write_shard
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_outcomes_and_decisions_open(tmp_path: Path, cache: str) -> None:
 
 @pytest.fixture
 def kept(stage: Path) -> list[Sample]:
-    made = [one for path in sorted(stage.glob("*.parquet")) for one in read_samples(path)]
+    made = [one for path in sorted(stage.glob("*.parquet")) for one in read_shard(path)]
     return [one for one in made if isinstance(one, Sample)]
 
 

@@ -14,7 +14,7 @@ from assay.core.sample import Failure, Image, Made, Sample
 from assay.store.shards import (
     assign_columns,
     read_encoded_images,
-    read_samples,
+    read_shard,
     stored_image_digests,
     write_shard,
 )
@@ -31,7 +31,7 @@ def test_what_is_written_comes_back(folder: Path, made: list[Made], stored: set[
     path = folder / "part-00000.parquet"
     blobs = {letter * 64: letter.encode() * 3 for letter in stored}
     write_shard(path, made, blobs)
-    assert read_samples(path) == made
+    assert read_shard(path) == made
     named = {v.digest for m in made if isinstance(m, Sample) for v in m.fields.values() if isinstance(v, Image)}
     assert read_encoded_images(path) == {digest: data for digest, data in blobs.items() if digest in named}
     assert set(stored_image_digests(path)) == set(blobs) & named
@@ -64,7 +64,7 @@ def test_no_two_columns_share_a_name(fields: set[tuple[str, str]]) -> None:
 def test_missing_and_empty_texts_stay_apart(tmp_path: Path) -> None:
     made = [Sample({"a": ""}), Sample({"b": ""}), Sample({}), Failure("", "")]
     write_shard(tmp_path / "s.parquet", made, {})
-    assert read_samples(tmp_path / "s.parquet") == made
+    assert read_shard(tmp_path / "s.parquet") == made
     table = pq.read_table(tmp_path / "s.parquet")
     assert table.column("a").to_pylist() == ["", None, None, None]
     assert table.column("failure").to_pylist() == [None, None, None, ""]
@@ -96,7 +96,7 @@ def test_a_shard_cut_off_anywhere_is_not_whole(tmp_path: Path) -> None:
     assert is_readable(path)
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(StoreError, match=path.name):
-        read_samples(path)
+        read_shard(path)
 
 
 def test_what_is_no_shard_is_not_whole(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_flipped_byte_in_the_pages_never_gives_other_samples(tmp_path: Path) -
         data[at] ^= 0x55
         path.write_bytes(data)
         try:
-            assert read_samples(path) == samples
+            assert read_shard(path) == samples
             assert read_encoded_images(path) == blobs
         except StoreError:
             caught += 1
@@ -125,7 +125,7 @@ def test_a_flipped_byte_in_the_pages_never_gives_other_samples(tmp_path: Path) -
     assert caught > footer // 20
 
 
-@pytest.mark.parametrize("read", [read_samples, read_encoded_images, stored_image_digests])
+@pytest.mark.parametrize("read", [read_shard, read_encoded_images, stored_image_digests])
 def test_other_files_are_refused_by_name(tmp_path: Path, read: object) -> None:
     assert callable(read)
     pq.write_table(pa.table({"id": ["x"]}), tmp_path / "foreign.parquet")
@@ -142,7 +142,7 @@ def test_a_row_that_was_edited_is_noticed(tmp_path: Path) -> None:
     at = table.column_names.index("label")
     pq.write_table(table.set_column(at, "label", pa.array(["coat"])), path)
     with pytest.raises(StoreError, match=path.name):
-        read_samples(path)
+        read_shard(path)
 
 
 @settings(max_examples=5, deadline=None)
@@ -151,5 +151,5 @@ def test_a_shard_can_be_replaced(folder: Path, sample: Sample) -> None:
     path = folder / "again.parquet"
     write_shard(path, [sample], {})
     write_shard(path, [sample, sample], {})
-    assert read_samples(path) == [sample, sample]
+    assert read_shard(path) == [sample, sample]
     assert not list(folder.glob(".*.tmp"))

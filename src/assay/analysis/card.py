@@ -11,9 +11,9 @@ from assay.analysis.finished_run import FinishedRun
 from assay.analysis.samples.funnel import funnel
 from assay.core.provenance import Used
 from assay.core.recipe import Recipe
-from assay.pipeline.lineage.models_used import data_of, models_in, used
-from assay.pipeline.lineage.why import read_run
-from assay.pipeline.plan import completed, missing
+from assay.pipeline.lineage.explain import read_run
+from assay.pipeline.lineage.models_used import data_licenses, models_in, used_model
+from assay.pipeline.plan import completed_stages, incomplete_stages
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe
 from assay.store.export.cards import DatasetCard
@@ -26,18 +26,18 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
         StoreError: The folder holds no run, or the run has not filtered its samples yet.
     """
     recipe, surveyed = read_run(run)
-    whole = FinishedRun(run, recipe, completed(surveyed))
+    whole = FinishedRun(run, recipe, completed_stages(surveyed))
     counts = whole.once(funnel)
     return DatasetCard(
         name=recipe.name,
         question=recipe.question,
         makers=tuple(_makers(whole)),
         models=tuple(_models(recipe)),
-        data=tuple(data_of(recipe.generate)),
+        data=tuple(data_licenses(recipe.generate)),
         requested=counts.requested,
         dropped=counts.dropped,
         failed=counts.failed,
-        proof=_proof(whole, complete=not missing(surveyed)),
+        proof=_proof(whole, complete=not incomplete_stages(surveyed)),
         version=version("assay"),
         recipe=dump(recipe),
         license=license_,
@@ -49,7 +49,7 @@ def _models(recipe: Recipe) -> Iterator[Used]:
     """Yield every model that generated or scored the samples, with its license."""
     for role, component in _components(recipe).items():
         for part, model in models_in(describe(component)):
-            yield used(recipe, model, f"{role}: {part}" if part else role)
+            yield used_model(recipe, model, f"{role}: {part}" if part else role)
 
 
 def _components(recipe: Recipe) -> dict[str, object]:

@@ -14,11 +14,11 @@ import numpy as np
 from assay.core.recipe import Recipe
 from assay.core.sample import Image, Made, Sample
 from assay.core.score import Outcome, Score
-from assay.pipeline.plan import Placed
-from assay.pipeline.stages.shards import parts, samples_of
+from assay.pipeline.plan import PlannedStage
+from assay.pipeline.stages.parts import parts, samples_of
 from assay.pipeline.stages.stage import score_id
 from assay.store.rows import DecisionRow, ResultRow, read_decisions, read_outcomes, read_results
-from assay.store.shards import read_samples
+from assay.store.shards import read_shard
 
 Values: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Results: TypeAlias = dict[tuple[str, int], list[ResultRow]]
@@ -34,7 +34,7 @@ class FinishedRun:
 
     folder: Path
     recipe: Recipe
-    done: Mapping[str, Placed]
+    done: Mapping[str, PlannedStage]
     command: str = ""
     _analyses: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -47,7 +47,7 @@ class FinishedRun:
     @cached_property
     def made(self) -> list[Made]:
         """Every requested sample in order: the sample, or its failure."""
-        return [row for path in parts(self.done["generate"].folder) for row in read_samples(path)]
+        return [row for path in parts(self.done["generate"].folder) for row in read_shard(path)]
 
     @cached_property
     def samples(self) -> list[Sample]:

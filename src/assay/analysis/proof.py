@@ -16,10 +16,10 @@ from assay.analysis.measures import ACCURACY, ProofMeasure
 from assay.core.arms import BASE, OWN
 from assay.core.effect import Effect
 from assay.core.errors import UserError
+from assay.core.lab import hash_seed
 from assay.core.recipe import Recipe
 from assay.core.score import FRACTION_CORRECT_UNIT, Scale, Unscored
-from assay.pipeline.recipe.trained import named as named_in
-from assay.pipeline.stages.arms import hashed
+from assay.pipeline.recipe.references import referenced_models as named_in
 from assay.pipeline.stages.stage import train_id
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.compare import Verdict, compare, negated, verdict
@@ -195,7 +195,7 @@ def arms(run: FinishedRun) -> tuple[Arm, ...]:
                 n_samples=receipts[0].counts["samples"],
                 steps=receipts[0].counts["steps"],
                 seeds=tuple(range(len(stages))),
-                result=mean_of(values[name], measure, hashed(run.recipe.seed, "mean", name) % 2**32),
+                result=mean_of(values[name], measure, hash_seed(run.recipe.seed, "mean", name) % 2**32),
                 seed_results=tuple(map(float, values[name].mean(axis=1))),
                 per_class=_per_class(run, values[name], measure),
                 history=tuple(_loss_curve(nth, stage.folder) for nth, stage in enumerate(stages)),
@@ -219,7 +219,7 @@ def compare_arms(run: FinishedRun, values: Mapping[str, Values], measure: ProofM
     first = [(proof.answer[0], proof.answer[1])] if proof.answer else []
     others = [pair for pair in (*COMPARISONS, *_variant_pairs(run.recipe)) if set(pair) <= set(proof.arms)]
     pairs = list(dict.fromkeys([*first, *others]))
-    seeds = [hashed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
+    seeds = [hash_seed(run.recipe.seed, "bootstrap", *pair) % 2**32 for pair in pairs]
     results = compare([(values[ours], values[theirs]) for ours, theirs in pairs], seeds)
     return tuple(
         ArmComparison(

@@ -11,11 +11,11 @@ from assay.components.generators.prompts import read_texts
 from assay.core.arms import BASE
 from assay.core.errors import UserError
 from assay.core.provenance import UNKNOWN
-from assay.pipeline.lineage.models_used import data_license, models_in, parts_in, start_of, used
+from assay.pipeline.lineage.models_used import components_in, data_license, models_in, start_model, used_model
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe
 from assay.pipeline.stages.generate import SourceStage
-from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.parts import samples_of
 from assay.pipeline.stages.stage import StageKind, train_id
 
 PURPOSES = {
@@ -183,7 +183,7 @@ def provenance(run: FinishedRun) -> RunProvenance:
 
 def _data_used(run: FinishedRun) -> Iterator[DataSource]:
     """Yield each source of real data with its purpose."""
-    for _, source in parts_in(run.recipe.generate, "sources"):
+    for _, source in components_in(run.recipe.generate, "sources"):
         listing = getattr(source, "listing", str)
         path = str(getattr(source, "path", ""))
         yield DataSource(
@@ -208,7 +208,7 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
 def _models_used(run: FinishedRun) -> Iterator[ModelUsed]:
     """Yield every model with its role and the license of its model card."""
     for role, reference in _roles(run):
-        license_ = "" if reference == RANDOM else used(run.recipe, reference).license
+        license_ = "" if reference == RANDOM else used_model(run.recipe, reference).license
         yield ModelUsed(role, reference or "unknown", license=license_)
 
 
@@ -248,4 +248,4 @@ def _roles(run: FinishedRun) -> Iterator[tuple[str, str]]:
     trainers |= {"": run.recipe.train} if run.recipe.train is not None else {}
     trainers |= {f" of {name}": variant for name, variant in (proof.variants if proof else {}).items()}
     for whose, trainer in trainers.items():
-        yield INITIAL_MODEL + whose, start_of(run.recipe, trainer)
+        yield INITIAL_MODEL + whose, start_model(run.recipe, trainer)

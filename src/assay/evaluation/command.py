@@ -66,8 +66,8 @@ def command(
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Budget
     from assay.models.remote.services import is_remote
-    from assay.pipeline.environment import LANGUAGE, environment
-    from assay.pipeline.progress import Silent, watched
+    from assay.pipeline.environment import LANGUAGE_PACKAGES, environment
+    from assay.pipeline.progress import SilentReporter, terminal_reporter
     from assay.store.run_folder import RunFolder
 
     usual = {"max_tokens": options["max_tokens"], "seed": options["seed"]}
@@ -82,13 +82,13 @@ def command(
     folder = RunFolder.open(out, create=True)
     budget = Budget(options["budget"], folder.ledger)
     before, opened = budget.account, OpenModels(budget=budget)
-    with nullcontext(Silent()) if as_json else watched() as reporter:
+    with nullcontext(SilentReporter()) if as_json else terminal_reporter() as reporter:
         evaluated = Evaluation(chosen, folder, opened, reporter, lambda asks: announce(asks, budget)).run()
     results, compared = [result(one) for one in evaluated], comparisons(evaluated)
     data = {**to_data(results, compared), **more_data(evaluated, finding(evaluated, results, compared))}
     data["cost"] = paid_data(budget, before)
     folder.write_json("results.json", data)
-    folder.write_text("report.html", render_eval(evaluated, results, compared, environment(LANGUAGE)))
+    folder.write_text("report.html", render_eval(evaluated, results, compared, environment(LANGUAGE_PACKAGES)))
     if as_json:
         show(data)
         return

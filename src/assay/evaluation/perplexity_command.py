@@ -39,11 +39,11 @@ def command(
 ) -> None:
     """Compute the perplexity of the texts in FILE per token, per word and per byte; empty lines are skipped."""
     from assay.models.open_models import OpenModels
-    from assay.pipeline.progress import Lines, Silent
+    from assay.pipeline.progress import LogLines, SilentReporter
     from assay.text.decoding.perplexity import corpus_perplexity, text_perplexity
 
     texts = texts_of(file, whole=whole, column=column)
-    reporter = Silent() if as_json else Lines()
+    reporter = SilentReporter() if as_json else LogLines()
     reporter.begin("windows", 0, 0)
     read = windowed_log_probs(
         OpenModels().text_model(model), texts, window=window, stride=stride, on_progress=reporter.advance

@@ -17,9 +17,8 @@ from assay.evaluation.grade import grade
 from assay.evaluation.metrics import check_metric
 from assay.evaluation.plan import VERSION, EvalCell, EvalTask
 from assay.models.remote.services import is_remote
-from assay.pipeline.cost.asks import Asks, expected
-from assay.pipeline.progress import Reporter, Silent
-from assay.pipeline.quiet import hushed
+from assay.pipeline.cost import CostEstimate, estimate_requests
+from assay.pipeline.progress import Reporter, SilentReporter, quiet_libraries
 from assay.store.answers import StoredAnswer, read_answers, write_answers
 from assay.store.images import StoredImages
 from assay.store.receipts import canonical_json, digest, stage_key
@@ -52,8 +51,8 @@ class Evaluation:
     cells: Sequence[EvalCell]
     folder: RunFolder
     models: Models
-    reporter: Reporter = field(default_factory=Silent)
-    announce: Callable[[Sequence[Asks]], None] = lambda asks: None
+    reporter: Reporter = field(default_factory=SilentReporter)
+    announce: Callable[[Sequence[CostEstimate]], None] = lambda asks: None
     """Called with the expected cost before any model is asked; harness tasks are not included."""
     answered: dict[str, list[StoredAnswer]] = field(default_factory=dict, init=False)
     """Answers by key, shared between metrics."""
@@ -64,7 +63,7 @@ class Evaluation:
         Raises:
             UserError: A problem that the user can fix, such as a spent budget; answers are kept.
         """
-        with self.folder.lock(), hushed():
+        with self.folder.lock(), quiet_libraries():
             self.folder.clean_temporaries()
             for metric in dict.fromkeys(cell.metric for cell in self.cells):
                 check_metric(metric, self._lab)
@@ -73,7 +72,7 @@ class Evaluation:
                     cell.task.harness.documents(cell.shots)
             items = {task.name: self._read(task) for task in _tasks(self.cells)}
             pools = {task.name: self._pool(task) for task in _tasks(self.cells)}
-            self.announce(expected("eval", self._requests(items, pools)))
+            self.announce(estimate_requests("eval", self._requests(items, pools)))
             return [self._evaluate(cell, items[cell.task.name], pools[cell.task.name]) for cell in self.cells]
 
     def _requests(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assay.judging.engine import JudgeConfig, JudgeRun
     from assay.judging.results import JudgmentCounts, PairsResult, RateResult
     from assay.models.remote.budget import Account, Budget
-    from assay.pipeline.cost.asks import Asks
+    from assay.pipeline.cost import CostEstimate
     from assay.stats.ratings.agreement import SelfPreference
     from assay.text.answers.judgments import Grades
     from assay.text.prompting.judge_prompts import JudgeQuestion
@@ -94,7 +94,7 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     from assay.judging.judgments import rate_questions, with_steps
     from assay.judging.report import render_rate
     from assay.judging.results import rate_result
-    from assay.pipeline.environment import LANGUAGE, environment
+    from assay.pipeline.environment import LANGUAGE_PACKAGES, environment
     from assay.text.prompting.judge_prompts import Rubric
 
     judge = judge_config(reference, options["by"], **_usual(options, samples=options["samples"]))
@@ -112,7 +112,9 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     result = rate_result(judged)
     data = {**rate_data(result, judged), "cost": paid_data(*money)}
     _keep(run, data, rate_rows(judged))
-    run.folder.write_text("report.html", render_rate(judged, result, environment(LANGUAGE), seed=options["seed"]))
+    run.folder.write_text(
+        "report.html", render_rate(judged, result, environment(LANGUAGE_PACKAGES), seed=options["seed"])
+    )
     if as_json:
         show(data)
         return
@@ -151,7 +153,7 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     from assay.judging.judgments import judge_pair_questions, judge_pairs
     from assay.judging.report import render_pairs
     from assay.judging.results import pairs_result, self_preferences
-    from assay.pipeline.environment import LANGUAGE, environment
+    from assay.pipeline.environment import LANGUAGE_PACKAGES, environment
 
     if twice := next((one for one in references if references.count(one) > 1), None):
         raise UserError(f"The judge {twice!r} is given twice.")
@@ -165,7 +167,9 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     results, self_preference = [pairs_result(one) for one in judged], self_preferences(judged)
     data = {**pairs_data(results, self_preference), "cost": paid_data(*money)}
     _keep(run, data, pair_rows(judged))
-    page = render_pairs(judged, results, self_preference, environment(LANGUAGE), ties=allow_ties, seed=options["seed"])
+    page = render_pairs(
+        judged, results, self_preference, environment(LANGUAGE_PACKAGES), ties=allow_ties, seed=options["seed"]
+    )
     run.folder.write_text("report.html", page)
     if as_json:
         show(data)
@@ -190,19 +194,19 @@ def _judge_run(options: dict[str, Any], *, quiet: bool) -> tuple[JudgeRun, Money
     from assay.judging.engine import JudgeRun
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Budget
-    from assay.pipeline.progress import Lines, Silent
+    from assay.pipeline.progress import LogLines, SilentReporter
     from assay.store.run_folder import RunFolder
 
     folder = RunFolder.open(options["out"], create=True)
     budget = Budget(options["budget"], folder.ledger)
-    run = JudgeRun(folder, OpenModels(budget=budget), Silent() if quiet else Lines())
+    run = JudgeRun(folder, OpenModels(budget=budget), SilentReporter() if quiet else LogLines())
     return run, Money(budget, budget.account)
 
 
-def _expected(run: JudgeRun, questions: Mapping[JudgeConfig, Sequence[JudgeQuestion]]) -> list[Asks]:
-    from assay.pipeline.cost.asks import expected
+def _expected(run: JudgeRun, questions: Mapping[JudgeConfig, Sequence[JudgeQuestion]]) -> list[CostEstimate]:
+    from assay.pipeline.cost import estimate_requests
 
-    return expected("judge", {judge.reference: run.requests(judge, own) for judge, own in questions.items()})
+    return estimate_requests("judge", {judge.reference: run.requests(judge, own) for judge, own in questions.items()})
 
 
 def _print_paid(references: Sequence[str], money: Money) -> None:

@@ -15,8 +15,7 @@ from assay.core.lab import request_seed
 from assay.core.model_kinds import LikelihoodModel, TextModel
 from assay.core.score import Outcome, Unscored
 from assay.models.remote.services import is_remote
-from assay.pipeline.progress import Reporter, Silent
-from assay.pipeline.quiet import hushed
+from assay.pipeline.progress import Reporter, SilentReporter, quiet_libraries
 from assay.store.answers import AnswerLog, StoredAnswer, answer_row
 from assay.store.receipts import canonical_json, stage_key
 from assay.store.run_folder import RunFolder
@@ -93,7 +92,7 @@ class JudgeRun:
 
     folder: RunFolder
     models: JudgeModels
-    reporter: Reporter = field(default_factory=Silent)
+    reporter: Reporter = field(default_factory=SilentReporter)
 
     def ask(self, judge: JudgeConfig, questions: Sequence[JudgePrompt]) -> list[StoredAnswer]:
         """Answer questions in order; stored answers are reused, failed ones are asked again.
@@ -101,7 +100,7 @@ class JudgeRun:
         Raises:
             UserError: A problem that the user can fix, such as a spent budget; answers are kept.
         """
-        with self.folder.lock(), hushed():
+        with self.folder.lock(), quiet_libraries():
             self.folder.clean_temporaries()
             log = self._log(judge)
             rows = log.read()

@@ -1,1 +1,1 @@
-"""Recipes to plans, and plans to runs."""
+"""Recipes, plans and runs."""

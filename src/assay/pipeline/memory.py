@@ -1,4 +1,4 @@
-"""Room for work that needs much memory, and what is given back to the machine when it is done."""
+"""Releases memory before and after a training."""
 
 from __future__ import annotations
 
@@ -13,35 +13,34 @@ from assay.models.open_models import release_generators
 
 
 @contextmanager
-def room() -> Iterator[None]:
-    """A block that trains: without the models that made its data, and nothing of it left behind.
+def training_memory() -> Iterator[None]:
+    """Close the models that generated the data before a training, and release the memory of the training after it.
 
-    What was opened to draw and to write would lie about until something else is opened; each takes gigabytes with its
-    cache, and a training's own copies come on top.
+    An open generator takes gigabytes with its cache, and would stay open until another model is opened.
     """
     release_generators()
     try:
         yield
     finally:
-        give_back()
+        release_memory()
 
 
-def give_back() -> None:
-    """Frees what nobody holds any more, and hands it to the operating system and to other users of the GPU.
+def release_memory() -> None:
+    """Collect garbage, and return free memory to the GPU and to the operating system.
 
-    A training leaves a ring of objects (trainer, callbacks, model, optimizer) that Python would only find by and by,
-    and the C library keeps freed memory for itself: after a few trainings a run would hold several times what it uses.
+    A training leaves reference cycles (trainer, callbacks, model, optimizer), and the C library keeps freed memory:
+    after a few trainings a process would hold several times what it uses.
     """
     gc.collect()
-    torch = sys.modules.get("torch")  # never imported for this
+    torch = sys.modules.get("torch")  # not imported for this
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-    _trim()
+    _trim_heap()
 
 
-def _trim() -> None:
+def _trim_heap() -> None:
     if not sys.platform.startswith("linux"):
         return
     trim = getattr(ctypes.CDLL(ctypes.util.find_library("c") or "libc.so.6"), "malloc_trim", None)
-    if trim is not None:  # musl has none
+    if trim is not None:  # absent in musl
         trim(0)

@@ -10,15 +10,15 @@ from typing import Literal, TypeAlias
 from assay.core.arms import OWN, is_base, is_curve
 from assay.core.recipe import Proof, Recipe
 from assay.core.roles import Source
-from assay.pipeline.recipe.trained import check_names
+from assay.pipeline.recipe.references import check_references
 from assay.pipeline.stages.evaluate import AgreementStage, EvaluateStage, ReferenceStage
 from assay.pipeline.stages.generate import GenerateStage, SourceStage
 from assay.pipeline.stages.keep import KeepStage
 from assay.pipeline.stages.leakage import LeakageStage
 from assay.pipeline.stages.measure import MeasureStage
 from assay.pipeline.stages.ood import OodStage
+from assay.pipeline.stages.parts import parts
 from assay.pipeline.stages.score import ScoreStage
-from assay.pipeline.stages.shards import parts
 from assay.pipeline.stages.stage import (
     CALIBRATE,
     EVALUATE,
@@ -40,11 +40,13 @@ from assay.pipeline.stages.train import BaseModelStage, OwnModelStage, TrainArmS
 from assay.store.receipts import Receipt, damaged_files, read_receipt, stage_key
 
 State = Literal["done", "retry", "damaged", "begun", "to do", "waits"]
+COMPLETE = ("done", "retry")
+"""States with a receipt. The failed rows of a stage in state "retry" are tried again."""
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A stage whose inputs are known, and with them its key and folder."""
+class PlannedStage:
+    """A stage whose inputs are complete, so that its key, folder and state are known."""
 
     stage: Stage
     key: str
@@ -54,44 +56,46 @@ class Placed:
     state: State
 
 
-Survey: TypeAlias = list[tuple[Stage, Placed | None]]
-"""Every stage of a run, placed as far as the inputs are known: None where it waits for an earlier stage."""
+RunPlan: TypeAlias = list[tuple[Stage, PlannedStage | None]]
+"""Every stage of a run, with its key and state; None if it waits for an earlier stage."""
 
 
-def stages(recipe: Recipe) -> list[Stage]:
+def recipe_stages(recipe: Recipe) -> list[Stage]:
     """Every stage of a recipe, each after those that it needs.
 
     Real data is read first, so that a missing data set is reported early.
 
     Raises:
-        RecipeError: A component names a model that the recipe does not have.
+        RecipeError: A component references a model that the recipe does not define.
     """
-    check_names(recipe)
+    check_references(recipe)
     proof = recipe.prove
-    read = _sources(proof) if proof is not None else []
-    teach = [
+    sources = _sources(proof) if proof is not None else []
+    teaching = [
         SourceStage(StageId(StageKind.TEACH_DATA, name), (), 0, model.data)
         for name, model in recipe.models.items()
         if model.data is not None
     ]
     samples = _samples(recipe)
     if proof is None:
-        return _in_order([*teach, *_own_models(recipe), *samples])
-    embedded = _embedded(recipe, proof, [stage.id for stage in read])
-    before = [*read, *teach, *samples, *embedded]
+        return _topological_order([*teaching, *_own_models(recipe), *samples])
+    embedded = _embedded(recipe, proof, [stage.id for stage in sources])
+    before = [*sources, *teaching, *samples, *embedded]
     leakage = _leakage(proof, [stage.id for stage in before])
     trained = _trained(recipe, proof)
     after = [*_evaluated(recipe, proof, tuple(stage.id for stage in trained)), *_reference(proof), *_ood(proof)]
-    return _in_order([*read, *teach, *_own_models(recipe), *samples, *embedded, leakage, *trained, *after])
+    return _topological_order(
+        [*sources, *teaching, *_own_models(recipe), *samples, *embedded, leakage, *trained, *after]
+    )
 
 
-def place(stage: Stage, root: Path, receipts: Mapping[StageId, Receipt]) -> Placed:
+def plan_stage(stage: Stage, root: Path, receipts: Mapping[StageId, Receipt]) -> PlannedStage:
     """Key, folder and state of a stage in the run at `root`, from the receipts of the stages that it needs."""
     inputs = inputs_of(stage, receipts)
     key = stage_key(dict(stage.spec), inputs, stage.version, stage.seed)
     folder = root / f"{stage.name.replace('@', '=')}-{key}"  # some systems allow no "@" in a file name
     receipt = read_receipt(folder)
-    return Placed(stage, key, folder, inputs, receipt, _state(folder, receipt))
+    return PlannedStage(stage, key, folder, inputs, receipt, _state(folder, receipt))
 
 
 def inputs_of(stage: Stage, receipts: Mapping[StageId, Receipt]) -> tuple[str, ...]:
@@ -99,34 +103,34 @@ def inputs_of(stage: Stage, receipts: Mapping[StageId, Receipt]) -> tuple[str, .
     return tuple(receipts[need].digest for need in stage.needs)
 
 
-def survey(recipe: Recipe, root: Path) -> Survey:
+def plan_run(recipe: Recipe, root: Path) -> RunPlan:
     """Plan a recipe and look up the state of every stage in the run at `root`."""
     receipts: dict[StageId, Receipt] = {}
-    surveyed: Survey = []
-    for stage in stages(recipe):
+    plan: RunPlan = []
+    for stage in recipe_stages(recipe):
         if any(need not in receipts for need in stage.needs):
-            surveyed.append((stage, None))
+            plan.append((stage, None))
             continue
-        placed = place(stage, root, receipts)
-        if placed.receipt is not None and placed.state in ("done", "retry"):
-            receipts[stage.id] = placed.receipt
-        surveyed.append((stage, placed))
-    return surveyed
+        planned = plan_stage(stage, root, receipts)
+        if planned.receipt is not None and planned.state in COMPLETE:
+            receipts[stage.id] = planned.receipt
+        plan.append((stage, planned))
+    return plan
 
 
-def completed(surveyed: Survey) -> dict[str, Placed]:
+def completed_stages(plan: RunPlan) -> dict[str, PlannedStage]:
     """The completed stages by name, in order."""
     return {
-        stage.name: placed
-        for stage, placed in surveyed
-        if placed is not None and placed.receipt is not None and placed.state in ("done", "retry")
+        stage.name: planned
+        for stage, planned in plan
+        if planned is not None and planned.receipt is not None and planned.state in COMPLETE
     }
 
 
-def missing(surveyed: Survey) -> list[str]:
+def incomplete_stages(plan: RunPlan) -> list[str]:
     """Names of the stages that are not completed."""
-    done = completed(surveyed)
-    return [stage.name for stage, _ in surveyed if stage.name not in done]
+    done = completed_stages(plan)
+    return [stage.name for stage, _ in plan if stage.name not in done]
 
 
 def main_arm(proof: Proof) -> str:
@@ -161,16 +165,16 @@ def _samples(recipe: Recipe) -> list[Stage]:
 
 def _own_models(recipe: Recipe) -> list[TrainModelStage]:
     """The trainings of the recipe's own models."""
-    found = []
+    trainings = []
     for name, model in recipe.models.items():
         source = GENERATE if model.data is None else StageId(StageKind.TEACH_DATA, name)
         data = (GENERATE, KEEP) if model.data is None else (source,)
         needs = (*data, *models_for(model.train))
-        found.append(TrainModelStage(model_id(name), needs, recipe.seed, model, source))
-    return found
+        trainings.append(TrainModelStage(model_id(name), needs, recipe.seed, model, source))
+    return trainings
 
 
-def _in_order(planned: Sequence[Stage]) -> list[Stage]:
+def _topological_order(planned: Sequence[Stage]) -> list[Stage]:
     """Topological order that keeps the given order where the needs allow it."""
     waiting, ordered = list(planned), list[Stage]()
     while waiting:
@@ -181,12 +185,12 @@ def _in_order(planned: Sequence[Stage]) -> list[Stage]:
     return ordered
 
 
-def _embedded(recipe: Recipe, proof: Proof, read: Sequence[StageId]) -> list[ScoreStage]:
+def _embedded(recipe: Recipe, proof: Proof, available: Sequence[StageId]) -> list[ScoreStage]:
     """Fingerprints of real samples, by the scorer of the fingerprints of generated samples."""
     if not proof.fingerprint:
         return []
     scorer = recipe.score[proof.fingerprint]
-    sources = [source for source in (REAL, HOLDOUT) if source in read]
+    sources = [source for source in (REAL, HOLDOUT) if source in available]
     return [ScoreStage(embed_id(source), (source,), recipe.seed, source, scorer) for source in sources]
 
 
@@ -214,44 +218,44 @@ def _trained(recipe: Recipe, proof: Proof) -> list[Stage]:
         "human+synthetic": both,
         "nearest-real": (*both, score_id(proof.fingerprint), embed_id(REAL)),
     }
-    found: list[Stage] = []
+    trainings: list[Stage] = []
     for arm, nth in proof.cells:
         trainer, id_, seed = recipe.trainer(arm), train_id(arm, nth), recipe.seed
         if is_curve(arm):
-            found.append(TrainArmStage(id_, (REAL, *models_for(trainer)), seed, trainer, proof))
+            trainings.append(TrainArmStage(id_, (REAL, *models_for(trainer)), seed, trainer, proof))
             continue
         name = proof.arm(arm)
         if name.kind == OWN:
-            found.append(OwnModelStage(id_, (model_id(name.variant),), seed, trainer, proof, name.variant))
+            trainings.append(OwnModelStage(id_, (model_id(name.variant),), seed, trainer, proof, name.variant))
             continue
         kind = BaseModelStage if is_base(arm) else TrainArmStage
         needs = (*data.get(name.kind, synthetic), *models_for(trainer))
-        found.append(kind(id_, needs, seed, trainer, proof))
-    return found
+        trainings.append(kind(id_, needs, seed, trainer, proof))
+    return trainings
 
 
 def _evaluated(recipe: Recipe, proof: Proof, trained: tuple[StageId, ...]) -> list[Stage]:
     """The evaluation, the measures of its answers, the pairwise comparison and auxiliary evaluations."""
     needs = (HOLDOUT, *trained, *models_for(proof.evaluate))
-    found: list[Stage] = [EvaluateStage(EVALUATE, needs, 0, proof.evaluate, HOLDOUT, trained)]
+    stages: list[Stage] = [EvaluateStage(EVALUATE, needs, 0, proof.evaluate, HOLDOUT, trained)]
     measures = {StageId(StageKind.MEASURE, name): scorer for name, scorer in proof.measures.items()}
     if proof.duel is not None:
         measures[StageId(StageKind.DUEL)] = proof.duel
     for id_, scorer in measures.items():
         needs = (HOLDOUT, EVALUATE, *models_for(scorer))
-        found.append(MeasureStage(id_, needs, recipe.seed, scorer, proof))
+        stages.append(MeasureStage(id_, needs, recipe.seed, scorer, proof))
     for name, extra in proof.also.items():
         holdout = StageId(StageKind.AUXILIARY_DATA, name)
         needs = (holdout, *trained, *models_for(extra.evaluate))
-        found.append(EvaluateStage(StageId(StageKind.AUXILIARY, name), needs, 0, extra.evaluate, holdout, trained))
-    return found
+        stages.append(EvaluateStage(StageId(StageKind.AUXILIARY, name), needs, 0, extra.evaluate, holdout, trained))
+    return stages
 
 
 def _reference(proof: Proof) -> list[Stage]:
     """The accuracy of the reference classifier, and its agreement with the trained classifiers."""
     if not proof.reference:
         return []
-    # One that learned from the generated samples, and one that did not.
+    # One trained on generated samples, and one that was not.
     arms = dict.fromkeys(arm for arm in ("real", main_arm(proof)) if arm in proof.arms)
     compared = tuple(map(train_id, arms))
     agreement = StageId(StageKind.AGREEMENT)

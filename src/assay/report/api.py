@@ -17,9 +17,9 @@ from assay.core.recipe import Recipe
 from assay.engines import ENGINES
 from assay.models.open_models import OpenModels
 from assay.models.remote.budget import Budget
-from assay.pipeline.lineage.why import read_run
-from assay.pipeline.plan import Placed, completed, missing
-from assay.pipeline.progress import Silent, watched
+from assay.pipeline.lineage.explain import read_run
+from assay.pipeline.plan import PlannedStage, completed_stages, incomplete_stages
+from assay.pipeline.progress import SilentReporter, terminal_reporter
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.runner import Runner
 from assay.report.page import render
@@ -78,7 +78,7 @@ def run(
     whole = load(recipe) if isinstance(recipe, str) else recipe
     place = RunFolder.open(Path(folder) if folder is not None else Path("runs") / whole.name, create=True)
     budget = Budget(whole.budget, place.ledger)
-    with watched() if watch else nullcontext(Silent()) as reporter:
+    with terminal_reporter() if watch else nullcontext(SilentReporter()) as reporter:
         done = Runner(whole, place, OpenModels(budget=budget), ENGINES[engine](), reporter, strict, budget).run()
     return _report(place, whole, done)
 
@@ -91,14 +91,14 @@ def report(folder: Path | str) -> Done:
     """
     place = RunFolder.open(Path(folder), create=False)
     recipe, surveyed = read_run(place.path)
-    if left := missing(surveyed):
+    if left := incomplete_stages(surveyed):
         raise StoreError(
             f"The run in {place.path} is not finished: {left[0]} is not done.", hint="Run it again to resume it."
         )
-    return _report(place, recipe, completed(surveyed))
+    return _report(place, recipe, completed_stages(surveyed))
 
 
-def _report(place: RunFolder, recipe: Recipe, done: Mapping[str, Placed]) -> Done:
+def _report(place: RunFolder, recipe: Recipe, done: Mapping[str, PlannedStage]) -> Done:
     """Analyze a run whose stages are all completed, and write results.json and report.html."""
     command = shlex.join(["assay", "run", str(place.path / "recipe.yaml"), "--out", str(place.path)])
     facts = analyze_run(FinishedRun(place.path, recipe, done, command))

@@ -104,7 +104,7 @@ def write_export_shard(
     _write(path, table, columns)
 
 
-def read_samples(path: Path) -> list[Made]:
+def read_shard(path: Path) -> list[Made]:
     """Read samples and failures in order, without encoded images.
 
     Raises:

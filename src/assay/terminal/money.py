@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from assay.models.remote.budget import Account, Budget
-    from assay.pipeline.cost.asks import Asks
+    from assay.pipeline.cost import CostEstimate
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,7 +32,7 @@ BUDGET_NOW = _budget("for this invocation")
 """Budget option of commands without a ledger."""
 
 
-def announce(asked: Sequence[Asks], budget: Budget) -> None:
+def announce(asked: Sequence[CostEstimate], budget: Budget) -> None:
     """Print the cost estimate to standard error, with a warning if the budget may be insufficient."""
     from assay.analysis.format import count, dollars, plural
 
@@ -49,7 +49,7 @@ def announce(asked: Sequence[Asks], budget: Budget) -> None:
         click.secho(text, fg="yellow", err=True)
 
 
-def too_little(asked: Sequence[Asks], budget: float | None, spent: float) -> bool:
+def too_little(asked: Sequence[CostEstimate], budget: float | None, spent: float) -> bool:
     """Whether the estimated cost exceeds the remaining budget."""
     known = [one.estimate.dollars for one in asked if one.estimate is not None and one.estimate.dollars is not None]
     return budget is not None and bool(known) and sum(known) > budget - spent

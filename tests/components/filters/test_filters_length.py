@@ -16,8 +16,8 @@ from assay.core.lab import Lab
 from assay.core.recipe import Recipe
 from assay.core.roles import ScoreTable
 from assay.core.sample import Made, Sample
-from assay.pipeline.lineage.why import explain
-from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.lineage.explain import explain_sample
+from assay.pipeline.stages.parts import samples_of
 from assay.report.api import report
 from run_parts import folder_of, run
 
@@ -56,7 +56,7 @@ def test_a_run_counts_each_rule_and_says_which_one_dropped_a_sample(tmp_path: Pa
     assert (flow.kept, flow.dropped) == (4, {"1. Length": 3})
     assert flow.dropped_by_rule == {"1. Length": {"text under 3 words": 2, "text over 6 words": 1}}
     last = samples_of(folder_of(tmp_path / "run", "generate"))[-1]
-    decision = explain(tmp_path / "run", last.id)["decision"]
+    decision = explain_sample(tmp_path / "run", last.id)["decision"]
     assert (decision["rule"], decision["reason"]) == ("text over 6 words", "text has 7 words")
 
 

@@ -13,7 +13,7 @@ from assay.components.sources.text.texts import Texts
 from assay.core.errors import RecipeError, SourceError
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
-from assay.pipeline.plan import survey
+from assay.pipeline.plan import plan_run
 from labs import tiny_lab
 from preference_parts import Prompts
 from run_parts import counts, run
@@ -47,7 +47,7 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
     keys = []
     for text in ("a\n", "b\n"):
         file.write_text(text, encoding="utf-8")
-        ((_, placed), *_) = survey(Recipe("given", FromSource(Texts(str(file)))), tmp_path / "run")
+        ((_, placed), *_) = plan_run(Recipe("given", FromSource(Texts(str(file)))), tmp_path / "run")
         assert placed is not None
         keys.append(placed.key)
     assert keys[0] != keys[1]

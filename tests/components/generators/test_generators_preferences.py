@@ -21,12 +21,12 @@ from assay.core.errors import FieldError, ModelError, RecipeError, UserError
 from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Made, Sample
 from assay.engines.local import Local
-from assay.pipeline.cost.asks import asks
-from assay.pipeline.plan import survey
-from assay.pipeline.progress import Silent
+from assay.pipeline.cost import estimate_run
+from assay.pipeline.plan import plan_run
+from assay.pipeline.progress import SilentReporter
 from assay.pipeline.recipe.spec import build, describe
 from assay.pipeline.runner import Runner
-from assay.pipeline.stages.rounds import planned
+from assay.pipeline.stages.generate import plan_shards
 from assay.store.run_folder import RunFolder
 from assay.text.instructions.dialogues import history_messages
 from assay.text.prompting.rankings import FIELDS, Ranking, pointwise, read_rankings
@@ -257,9 +257,9 @@ def test_run_with_preferences_counts_drops_and_estimates_cost(tmp_path: Any) -> 
     assert build("generators", describe(component), "generate") == component
     seeds = component.seeds()
     assert len(seeds) == 5 * 6
-    assert [len(shard.seeds) for shard in planned(component, seeds, tmp_path, 13)] == [12, 12, 6]
+    assert [len(shard.seeds) for shard in plan_shards(component, seeds, tmp_path, 13)] == [12, 12, 6]
     recipe = Recipe("pairs", component)
-    (told,) = asks(recipe, survey(recipe, tmp_path / "run"))
+    (told,) = estimate_run(recipe, plan_run(recipe, tmp_path / "run"))
     assert (told.stage, told.model) == ("generate", "openai:gpt-4o-mini")
     assert told.estimate is not None
     assert told.estimate.askings == 5 * (2 + 2 * 6)
@@ -268,7 +268,11 @@ def test_run_with_preferences_counts_drops_and_estimates_cost(tmp_path: Any) -> 
     )
     folder = tmp_path / "whole"
     Runner(
-        Recipe("few", few, keep=(ClearPreference(),)), RunFolder.open(folder, create=True), Voices(), Local(), Silent()
+        Recipe("few", few, keep=(ClearPreference(),)),
+        RunFolder.open(folder, create=True),
+        Voices(),
+        Local(),
+        SilentReporter(),
     ).run()
     assert counts(folder, "generate")["requested"] == 10
     assert counts(folder, "keep")["kept"] < 10

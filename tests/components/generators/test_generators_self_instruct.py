@@ -20,11 +20,11 @@ from assay.core.errors import ModelError, RecipeError
 from assay.core.lab import Lab
 from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Made, Sample
-from assay.pipeline.cost.asks import asks
-from assay.pipeline.plan import stages, survey
-from assay.pipeline.stages.shards import parts
+from assay.pipeline.cost import estimate_run
+from assay.pipeline.plan import plan_run, recipe_stages
+from assay.pipeline.stages.parts import parts
 from assay.store.run_folder import RunFolder
-from assay.store.shards import read_samples
+from assay.store.shards import read_shard
 from assay.text.instructions.dialogues import write_history
 from assay.text.instructions.self_instruct_prompts import ExampleTask
 from fault_server import FaultServer
@@ -281,11 +281,11 @@ class Named(FewTasks):
 
 
 def test_another_file_of_tasks_is_another_stage() -> None:
-    specs = [dict(stages(Recipe("r", invent(1)))[0].spec)]
+    specs = [dict(recipe_stages(Recipe("r", invent(1)))[0].spec)]
     for said in ("one", "two"):
         own = replace(invent(1), tasks=Named(said=said))
         assert own.listing() == said
-        specs.append({**stages(Recipe("r", own))[0].spec, "tasks": ""})
+        specs.append({**recipe_stages(Recipe("r", own))[0].spec, "tasks": ""})
     assert specs[1] != specs[2]
     assert specs[0]["listing"] == ""
 
@@ -375,7 +375,7 @@ def test_service_requests_match_the_plan_and_failures_are_retried(
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.base}/v1")
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         folder = RunFolder.open(tmp_path / "run", create=True)
-        (planned,) = asks(what, survey(what, folder.path))
+        (planned,) = estimate_run(what, plan_run(what, folder.path))
         assert not server.received
         run(what, tmp_path / "run")
         assert counts(tmp_path / "run", "generate")["failed"] == 4
@@ -387,7 +387,7 @@ def test_service_requests_match_the_plan_and_failures_are_retried(
         run(what, tmp_path / "run")
         again = [one.text for one in server.received[first:]]
     assert counts(tmp_path / "run", "generate") == {"requested": 12, "made": 12, "failed": 0, "fresh": 4}
-    made = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_samples(path)]
+    made = [row for path in parts(folder_of(tmp_path / "run", "generate")) for row in read_shard(path)]
     assert rejected(made) == ["", "beyond-text", ""] * 4
     assert [one.text("classification") for one in made if isinstance(one, Sample)] == ["no", "", "yes"] * 4
     assert isinstance(made[0], Sample)

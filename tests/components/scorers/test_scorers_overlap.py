@@ -21,9 +21,9 @@ from assay.core.lab import Lab
 from assay.core.recipe import Recipe
 from assay.core.sample import Made, Sample
 from assay.core.score import Outcome, Score, Unscored
-from assay.pipeline.lineage.why import explain
+from assay.pipeline.lineage.explain import explain_sample
 from assay.pipeline.recipe.spec import build, describe
-from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.parts import samples_of
 from labs import real_lab, tiny_lab
 from run_parts import folder_of, run
 from shared_data import shared
@@ -207,7 +207,7 @@ def test_sources_within_a_component_are_written_and_read_as_any_other(sets: Any)
         ([], "NgramOverlap.against must be one or more sources"),
         ([spec["against"][0], {"use": "Gsmk8"}], "Did you mean 'Gsm8k'"),
         ([spec["against"][0], {"use": "Texts"}], r"score.leaks.against\[1\]: Texts needs 'path'"),
-        ([{"use": "Novel"}], "It is one of the filters"),
+        ([{"use": "Novel"}], "filters"),
     ):
         with pytest.raises(RecipeError, match=told):
             build("scorers", spec | {"against": wrong}, "score.leaks")
@@ -238,11 +238,11 @@ def test_a_run_drops_what_leaked_and_compares_again_when_the_items_change(tmp_pa
     )
     run(what, tmp_path / "run")
     made = samples_of(folder_of(tmp_path / "run", "generate"))
-    assert explain(tmp_path / "run", made[1].id)["kept"]
+    assert explain_sample(tmp_path / "run", made[1].id)["kept"]
     items.write_text("Please say what the 1 planets are like, friend.\n", encoding="utf-8")
     run(what, tmp_path / "run")
-    assert explain(tmp_path / "run", made[0].id)["kept"]
-    told = explain(tmp_path / "run", made[1].id)
+    assert explain_sample(tmp_path / "run", made[0].id)["kept"]
+    told = explain_sample(tmp_path / "run", made[1].id)
     assert told["fate"] == "dropped"
     assert told["decision"]["reason"].startswith("leaks is 1: instruction and instruction of Texts items.txt:1")
     assert told["outcomes"]["language"].startswith("en (rather than ")

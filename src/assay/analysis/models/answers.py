@@ -12,8 +12,8 @@ from assay.analysis.finished_run import FinishedRun, Results, read_all
 from assay.analysis.measures import ProofMeasure
 from assay.analysis.proof import ArmComparison, compare_arms, mean_of, measure_named, values_of
 from assay.core.effect import Effect
+from assay.core.lab import hash_seed
 from assay.core.score import Scale, Score, Unscored
-from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.measure import answer_of
 from assay.pipeline.stages.stage import StageId, StageKind
 from assay.stats.inference.compare import Verdict, verdict
@@ -106,7 +106,7 @@ def _measured(run: FinishedRun, stage: str, name: str, scale: Scale) -> MeasureR
     measure = measure_named(name, scale)
     values = values_of(results, run.recipe.prove.arms, measure)
     scored = bool(next(iter(values.values())).shape[1])
-    seeds = {arm: hashed(run.recipe.seed, "mean", name, arm) % 2**32 for arm in values}
+    seeds = {arm: hash_seed(run.recipe.seed, "mean", name, arm) % 2**32 for arm in values}
     return MeasureResult(
         measure=measure,
         arms={arm: mean_of(rows, measure, seeds[arm]) for arm, rows in values.items()} if scored else {},
@@ -159,7 +159,7 @@ def _pairwise(run: FinishedRun, arm: str, judge: str, results: Results) -> Pairw
     )
     audit = None
     if len(values) > 1:
-        audit = length_audit(values, ours, theirs, seed=hashed(run.recipe.seed, "duel", arm) % 2**32)
+        audit = length_audit(values, ours, theirs, seed=hash_seed(run.recipe.seed, "duel", arm) % 2**32)
     return PairwiseComparison(
         ours=arm,
         theirs=opponent,
@@ -189,7 +189,7 @@ def example_answers(run: FinishedRun) -> tuple[ExampleAnswers, ...]:
     proof = run.recipe.prove
     if proof is None or not getattr(proof.evaluate, "answers", False):
         return ()
-    order = sorted(range(len(run.holdout)), key=lambda nth: hashed("answered", run.holdout[nth].id))[:MAX_EXAMPLES]
+    order = sorted(range(len(run.holdout)), key=lambda nth: hash_seed("answered", run.holdout[nth].id))[:MAX_EXAMPLES]
     examples = []
     for nth in sorted(order):
         item = run.holdout[nth]

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from assay.analysis.finished_run import FinishedRun
 from assay.analysis.proof import measure_of
 from assay.core.effect import Effect
+from assay.core.lab import hash_seed
 from assay.core.sample import Sample
 from assay.core.score import Label, Outcome, Score
 from assay.pipeline.plan import main_arm
-from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.ood import MICROSECONDS, PARAMETERS, REFERENCE
-from assay.pipeline.stages.shards import parts
+from assay.pipeline.stages.parts import parts
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.intervals import wilson
 from assay.store.rows import ResultRow, read_results
@@ -223,7 +223,7 @@ def reference_vs_trained(run: FinishedRun) -> ReferenceVsTrained | None:
         reference_accuracy=_fraction(correct[:, 0]),
         trained_accuracy=_fraction(correct[:, 1]),
         difference=paired_bootstrap(
-            correct[:, 0], correct[:, 1], seed=hashed(run.recipe.seed, REFERENCE) % 2**32
+            correct[:, 0], correct[:, 1], seed=hash_seed(run.recipe.seed, REFERENCE) % 2**32
         ).effect,
         per_class={label: (_fraction(correct[rows, 0]), _fraction(correct[rows, 1])) for label, rows in members},
         answers=_confusion(labels, labels, ((a.answer, b.answer) for _, a, b in both)),

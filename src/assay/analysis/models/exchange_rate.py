@@ -9,8 +9,8 @@ from assay.analysis.finished_run import FinishedRun
 from assay.analysis.proof import measure_of
 from assay.core.arms import is_curve
 from assay.core.effect import Effect
+from assay.core.lab import hash_seed
 from assay.pipeline.plan import main_arm
-from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.stage import train_id
 from assay.stats.scaling.power_law import exchange_rate as rate_of
 from assay.stats.scaling.power_law import power_law, stops_helping
@@ -72,7 +72,7 @@ def exchange_rate(run: FinishedRun) -> ExchangeRate | None:
     if len({size for size, _ in points}) < 3 or arm in real_arms:
         return None
     errors = [max(1 - accuracy, 0.5 / len(run.holdout)) for _, accuracy in points]
-    fitted = power_law([size for size, _ in points], errors, seed=hashed(run.recipe.seed, "curve") % 2**32)
+    fitted = power_law([size for size, _ in points], errors, seed=hash_seed(run.recipe.seed, "curve") % 2**32)
     accuracy = float(run.correct(arm).mean())
     return ExchangeRate(
         arm=arm,

@@ -12,12 +12,12 @@ from scipy.special import softmax
 from assay.analysis.finished_run import FinishedRun
 from assay.components.evaluators.ood_scores import LOGIT, METHODS
 from assay.core.effect import Effect
+from assay.core.lab import hash_seed
 from assay.core.roles import Source
 from assay.core.sample import Sample
 from assay.core.score import Score
-from assay.pipeline.stages.arms import hashed
-from assay.pipeline.stages.ood import KNOWN, LINE, shown
-from assay.pipeline.stages.shards import parts
+from assay.pipeline.stages.ood import HOLDOUT_PART, THRESHOLD_PART, ood_inputs
+from assay.pipeline.stages.parts import parts
 from assay.pipeline.stages.stage import StageId, StageKind
 from assay.stats.confidence.calibration import Calibration, calibration, temperature
 from assay.stats.confidence.detection import detection, threshold
@@ -132,7 +132,7 @@ def model_scores(run: FinishedRun) -> dict[str, ModelScores]:
     if "ood_scores" not in run.done:
         return {}
     ood = {name: placed.folder for name, placed in run.done.items() if placed.stage.id.kind is StageKind.OOD}
-    samples = shown(run.done["calibrate"].folder, run.done["holdout"].folder, ood)
+    samples = ood_inputs(run.done["calibrate"].folder, run.done["holdout"].folder, ood)
     by_model = {}
     for path in parts(run.done["ood_scores"].folder):
         rows = read_results(path)
@@ -161,11 +161,11 @@ def names_of(sources: Sequence[Source]) -> list[str]:
 def _detection(
     run: FinishedRun, model: str, scores: ModelScores, method: str, names: Mapping[str, str]
 ) -> OodDetection:
-    limit = threshold(scores.column(LINE, method))
-    accepted = scores.column(KNOWN, method) >= limit
-    correct = scores.correct(KNOWN)
+    limit = threshold(scores.column(THRESHOLD_PART, method))
+    accepted = scores.column(HOLDOUT_PART, method) >= limit
+    correct = scores.correct(HOLDOUT_PART)
     passed = int(accepted.sum())
-    sets = {KNOWN: KNOWN, **names}
+    sets = {HOLDOUT_PART: HOLDOUT_PART, **names}
     return OodDetection(
         model=model,
         method=method,
@@ -181,8 +181,8 @@ def _detection(
 
 def _set(scores: ModelScores, part: str, name: str, method: str) -> OodSet:
     ood = scores.column(part, method)
-    detected = detection(scores.column(KNOWN, method), ood)
-    limit = threshold(scores.column(LINE, method))
+    detected = detection(scores.column(HOLDOUT_PART, method), ood)
+    limit = threshold(scores.column(THRESHOLD_PART, method))
     return OodSet(name, method, detected.auroc, detected.fpr, wilson(int((ood >= limit).sum()), len(ood)))
 
 
@@ -191,7 +191,7 @@ def _examples(
 ) -> tuple[OodInput, ...]:
     chosen: list[tuple[str, Sample, Score]] = []
     for part, name in names.items():
-        pairs = sorted(scores.by_part.get(part, []), key=lambda pair: hashed("shown", pair[0].id))[:MAX_EXAMPLES]
+        pairs = sorted(scores.by_part.get(part, []), key=lambda pair: hash_seed("shown", pair[0].id))[:MAX_EXAMPLES]
         chosen += [(name, sample, score) for sample, score in pairs]
     stored = StoredImages([run.done[part].folder for part in names])
     encoded = stored.encoded([sample.image() for _, sample, _ in chosen])
@@ -213,7 +213,7 @@ def model_calibration(run: FinishedRun) -> tuple[ModelCalibration, ...]:
     calibrations = []
     for model, scores in run.once(model_scores).items():
         labels = scores.labels()
-        validation, (logits, targets) = scores.logits(LINE, labels), scores.logits(KNOWN, labels)
+        validation, (logits, targets) = scores.logits(THRESHOLD_PART, labels), scores.logits(HOLDOUT_PART, labels)
         if not len(validation[1]) or not len(targets):
             continue
         fitted = temperature(*validation)

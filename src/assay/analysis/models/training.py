@@ -20,8 +20,8 @@ from assay.core.arms import BASE, OWN, is_base
 from assay.core.curves import CURVE_INFO, CURVES_FILE, HELD_OUT_PREFIX, WATCH_PREFIX, Curves
 from assay.core.effect import Effect
 from assay.core.recipe import Proof
-from assay.pipeline.plan import Placed
-from assay.pipeline.recipe.trained import named
+from assay.pipeline.plan import PlannedStage
+from assay.pipeline.recipe.references import referenced_models
 from assay.pipeline.stages.stage import model_id, train_id
 from assay.stats.confidence.calibration import Calibration, calibration
 from assay.stats.inference.compare import Verdict
@@ -182,7 +182,7 @@ def _own(run: FinishedRun, name: str) -> TrainingRecord:
 
 
 def _record(
-    name: str, trainer: object, stages: Sequence[Placed], sides: Sequence[SideMetric], *, arm: bool
+    name: str, trainer: object, stages: Sequence[PlannedStage], sides: Sequence[SideMetric], *, arm: bool
 ) -> TrainingRecord:
     folders = [stage.folder for stage in stages]
     curves, rewards = _curves(folders), _rewards(folders)
@@ -320,7 +320,7 @@ def _verdict(rise: Effect, better: str) -> Verdict:
 
 def _side_metrics(proof: Proof, arm: str, run: FinishedRun) -> Iterator[SideMetric]:
     """Yield the proof's verdicts on an arm against the model it started from, or against the base model."""
-    starts = [name for name in named(run.recipe.trainer(arm)) if name in proof.arms]
+    starts = [name for name in referenced_models(run.recipe.trainer(arm)) if name in proof.arms]
     start = starts[0] if starts else BASE
     rewarded = getattr(run.recipe.trainer(arm), "reward", None)
     by_reward = {

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from assay.analysis.finished_run import FinishedRun
 from assay.core.effect import Effect
+from assay.core.lab import hash_seed
 from assay.core.score import Fingerprint
-from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.context import outcomes_of
 from assay.pipeline.stages.leakage import Leaks, read_leaks
 from assay.stats.distributions.distances import cmmd, density_coverage, duplicate_rate, kid, nearest_rows
@@ -65,7 +65,7 @@ def distribution_distance(run: FinishedRun) -> tuple[DistributionDistance, ...]:
     held_out, real = _vectors(run, "embed-holdout"), sets.get(REAL)
     if len(held_out) < MIN_SAMPLES:
         return ()
-    seed = hashed(run.recipe.seed, "sets") % 2**32
+    seed = hash_seed(run.recipe.seed, "sets") % 2**32
     return tuple(
         _distance(name, rows, held_out, real if name != REAL else None, proof.similarity, seed)
         for name, rows in sets.items()

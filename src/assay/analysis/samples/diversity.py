@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.analysis.finished_run import FinishedRun
+from assay.core.lab import hash_seed
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
-from assay.pipeline.stages.arms import hashed
 from assay.pipeline.stages.context import outcomes_of
-from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.parts import samples_of
 from assay.stats.distributions.clusters import clusters, effective_clusters, vendi
 from assay.text.similarity.diversity import TokenizedTexts, VerbCounts, coverage, tokenize_texts, top_verbs
 
@@ -120,7 +120,7 @@ def diversity(run: FinishedRun) -> Diversity | None:
     corpus = _corpus(run, field, real, column)
     generated = np.arange(len(run.samples), dtype=np.int64)
     sets = [corpus.set(GENERATED, generated), corpus.set(KEPT, kept)]
-    rng = np.random.default_rng(hashed(run.recipe.seed, "variety") % 2**32)
+    rng = np.random.default_rng(hash_seed(run.recipe.seed, "variety") % 2**32)
     draws = DRAWS if len(kept) < len(generated) else 0
     subsets = [corpus.measures(_random_subset(generated, len(kept), rng)) for _ in range(draws)]
     if subsets:
@@ -171,7 +171,7 @@ def _corpus(run: FinishedRun, field: str, real: Sequence[Sample], column: str) -
     vector_row = np.full(len(outcomes), -1, dtype=np.int64)
     vector_row[list(embeddings)] = np.arange(len(embeddings))
     vectors = np.asarray([embedding.vector for embedding in embeddings.values()], dtype=np.float32)
-    seed = hashed(run.recipe.seed, "clusters") % 2**32
+    seed = hash_seed(run.recipe.seed, "clusters") % 2**32
     clustering = clusters(vectors, min(MAX_CLUSTERS, max(2, len(embeddings) // 10)), seed)
     return _Corpus(tokenized, field == "instruction", vectors, vector_row, clustering.of)
 

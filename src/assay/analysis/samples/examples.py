@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from assay.analysis.excerpts import conversation_before, cut
 from assay.analysis.finished_run import FinishedRun
+from assay.core.lab import hash_seed
 from assay.core.sample import Sample
 from assay.core.score import Label, Score, Unscored
-from assay.pipeline.stages.arms import hashed
 from assay.store.images import StoredImages
 from assay.text.instructions.dialogues import task_prompt
 
@@ -48,7 +48,7 @@ def examples(run: FinishedRun) -> tuple[SampleExample, ...]:
     """Select kept and dropped images, texts or tasks of each label by a hash of their IDs."""
     field_name = next((name for name in ("image", "text", "instruction") if _any_has(run.samples, name)), "text")
     rows = [nth for nth, sample in enumerate(run.samples) if field_name in sample.fields and _has_content(sample)]
-    rows.sort(key=lambda nth: hashed("shown", run.samples[nth].id))
+    rows.sort(key=lambda nth: hash_seed("shown", run.samples[nth].id))
     counts: Counter[tuple[str, bool]] = Counter()
     chosen = []
     for nth in rows:

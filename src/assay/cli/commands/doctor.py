@@ -11,12 +11,12 @@ from assay.terminal.options import JSON, show
 @JSON
 def command(as_json: bool) -> None:
     """Check the environment: versions, CPUs, memory, disk, models and data."""
-    from assay.pipeline.doctor import examine
+    from assay.pipeline.environment import check_environment
 
-    findings = examine()
+    findings = check_environment()
     if as_json:
-        show([{"check": f.check, "ok": f.ok, "found": f.found} for f in findings])
+        show([{"check": f.check, "ok": f.ok, "found": f.value} for f in findings])
     else:
         for finding in findings:
             mark = click.style("ok ", fg="green") if finding.ok else click.style("no ", fg="yellow")
-            click.echo(f"{mark} {finding.check:<22} {finding.found}")
+            click.echo(f"{mark} {finding.check:<22} {finding.value}")

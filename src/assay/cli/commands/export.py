@@ -30,13 +30,13 @@ def command(run: Path, path: Path, to: ExportLayout, license_: str, language: tu
     preference holds pairs of answers as TRL's trainers do.
     """
     from assay.analysis.card import card_of
-    from assay.pipeline.lineage.why import kept_samples, origins
+    from assay.pipeline.lineage.explain import kept_samples, run_provenance
     from assay.store.export.export import export
     from assay.store.images import StoredImages
 
     samples, folder = kept_samples(run)
     card = card_of(run, license_=license_, languages=language)
-    count = export(samples, StoredImages([folder]), path, to, card, origins(run).row)
+    count = export(samples, StoredImages([folder]), path, to, card, run_provenance(run).row)
     if as_json:
         show({"samples": count, "path": str(path), "layout": to})
     else:

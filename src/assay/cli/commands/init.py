@@ -16,14 +16,14 @@ from assay.terminal.options import JSON, show
 @JSON
 def command(name: str, to: Path | None, as_json: bool) -> None:
     """Copy the built-in recipe NAME to a file for editing."""
-    from assay.pipeline.recipe.codec import shipped
+    from assay.pipeline.recipe.codec import shipped_recipes
 
-    if name not in shipped():
-        raise RecipeError(f"Unknown recipe {name!r}.", hint=did_you_mean(name, shipped()))
+    if name not in shipped_recipes():
+        raise RecipeError(f"Unknown recipe {name!r}.", hint=did_you_mean(name, shipped_recipes()))
     target = to or Path(f"{name}.yaml")
     try:
         with target.open("x", encoding="utf-8") as file:
-            file.write(shipped()[name].read_text(encoding="utf-8"))
+            file.write(shipped_recipes()[name].read_text(encoding="utf-8"))
     except FileExistsError:
         raise StoreError(f"{target} already exists.", hint="Choose another file with --to.") from None
     except OSError as error:

@@ -12,9 +12,6 @@ from assay.terminal.options import JSON, show, table
 if TYPE_CHECKING:
     from assay.models.check import ModelCheck
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.group(invoke_without_command=True)
 @JSON

@@ -13,7 +13,7 @@ from assay.terminal.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, sh
 
 if TYPE_CHECKING:
     from assay.core.recipe import Recipe
-    from assay.pipeline.cost.asks import Asks
+    from assay.pipeline.cost import CostEstimate
 
 
 @click.command()
@@ -33,11 +33,11 @@ def command(recipe: str, quick: bool, changes: tuple[str, ...], out: Path | None
 def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
     """Prints the plan of a recipe in a folder that need not exist."""
     from assay.models.remote.budget import Budget
-    from assay.pipeline.cost.asks import asks
-    from assay.pipeline.plan import survey
+    from assay.pipeline.cost import estimate_run
+    from assay.pipeline.plan import plan_run
     from assay.store.run_folder import RunFolder
 
-    rows, surveyed = [], survey(recipe, folder)
+    rows, surveyed = [], plan_run(recipe, folder)
     for stage, placed in surveyed:
         state = "waits" if placed is None else placed.state
         rows.append(
@@ -50,7 +50,7 @@ def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
             }
         )
     requested = len(recipe.generate.seeds())
-    asked = asks(recipe, surveyed)
+    asked = estimate_run(recipe, surveyed)
     spent = Budget(recipe.budget, RunFolder(folder).ledger).account
     if as_json:
         money = {"asks": [one.data for one in asked], "budget": recipe.budget, "spent": spent.dollars}
@@ -78,7 +78,7 @@ def _component_names(spec: object) -> Iterator[str]:
             yield from _component_names(value)
 
 
-def _print_cost(asked: Sequence[Asks], budget: float | None, spent: float) -> None:
+def _print_cost(asked: Sequence[CostEstimate], budget: float | None, spent: float) -> None:
     from assay.analysis.format import dollars
 
     click.echo("")
@@ -97,7 +97,7 @@ def _print_cost(asked: Sequence[Asks], budget: float | None, spent: float) -> No
         click.secho("That may be too little: a run would stop where it is spent, and keep every answer.", fg="yellow")
 
 
-def _numbers(one: Asks) -> list[str]:
+def _numbers(one: CostEstimate) -> list[str]:
     from assay.analysis.format import UNKNOWN, dollars
 
     found = one.estimate

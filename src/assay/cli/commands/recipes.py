@@ -11,9 +11,9 @@ from assay.terminal.options import JSON, show, table
 @JSON
 def command(as_json: bool) -> None:
     """List the built-in recipes."""
-    from assay.pipeline.recipe.codec import read, shipped
+    from assay.pipeline.recipe.codec import read, shipped_recipes
 
-    found = [{"name": name, "question": str(read(name).get("question", ""))} for name in shipped()]
+    found = [{"name": name, "question": str(read(name).get("question", ""))} for name in shipped_recipes()]
     if as_json:
         show(found)
     else:

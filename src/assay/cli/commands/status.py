@@ -14,7 +14,7 @@ from assay.terminal.options import JSON, RUN, show, table
 @JSON
 def command(run: Path, as_json: bool) -> None:
     """Show how far the run in the folder RUN is: its stages, counts and seconds."""
-    from assay.pipeline.lineage.why import read_run
+    from assay.pipeline.lineage.explain import read_run
 
     recipe, surveyed = read_run(run)
     rows = []

@@ -23,15 +23,15 @@ def command(run: Path, sample: str | None, as_json: bool) -> None:
     SAMPLE is an id, or the beginning of one; the report page shows them. RUN may also be a PNG file that assay
     exported, without a SAMPLE: it says where it came from by itself.
     """
-    from assay.pipeline.lineage.why import explain, explain_file
+    from assay.pipeline.lineage.explain import explain_file, explain_sample
 
     if sample is None and not run.is_file():
         raise click.UsageError("Missing argument 'SAMPLE': the id of one, or its beginning; or name a PNG file.")
-    found = explain_file(run) if sample is None else explain(run, sample)
+    found = explain_file(run) if sample is None else explain_sample(run, sample)
     if as_json:
-        show({name: value for name, value in found.items() if name != "came"})
+        show({name: value for name, value in found.items() if name != "lines"})
     elif sample is None:
-        click.echo("\n".join([f"sample {found['id']}", *(f"  {line}" for line in found["came"])]))
+        click.echo("\n".join([f"sample {found['id']}", *(f"  {line}" for line in found["lines"])]))
         click.echo("  The file is as it was exported." if found["as_exported"] else f"  {CHANGED}")
     else:
         _print(found)
@@ -41,7 +41,7 @@ def _print(found: Mapping[str, Any]) -> None:
     click.echo(f"sample {found['id']}: {'kept' if found['kept'] else found['fate']}")
     for name, value in found["fields"].items():
         click.echo(f"  {name}: {value}")
-    for line in found["came"]:
+    for line in found["lines"]:
         click.echo(f"  {line}")
     for column, text in found["outcomes"].items():
         click.echo(f"  {column}: {text}")

@@ -5,13 +5,13 @@ Text of a user is never parsed as a special token.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from assay.core.completions import LogProbs, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
+from assay.core.lab import hash_seed
 from assay.core.model_kinds import TokenModel
 
 
@@ -96,7 +96,7 @@ ALL_CONTROLS = frozenset({"temperature", "top_k", "top_p", "min_p", "repetition_
 
 def answer_seed(seed: int, nth: int) -> int:
     """Random seed of the nth answer to a request."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{nth}".encode()).digest()[:8], "big") >> 1
+    return hash_seed(seed, nth)
 
 
 def check_decodings(

@@ -1,1 +1,1 @@
-"""Where samples and models come from."""
+"""Provenance of samples and models."""

@@ -1,4 +1,4 @@
-"""The provenance of samples of a run: read back from its recipe, its receipts and what lies there."""
+"""Provenance of the samples of a run, from its recipe, receipts and stored samples."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from assay.core.provenance import Ancestor, Judged, Provenance, Used
 from assay.core.recipe import Recipe
 from assay.core.roles import NamesRandomStream
 from assay.core.sample import Sample
-from assay.pipeline.lineage.models_used import makers_of, models_in, parts_in
-from assay.pipeline.plan import Placed
-from assay.pipeline.recipe.catalog import name_of
+from assay.pipeline.lineage.models_used import components_in, generator_models, models_in
+from assay.pipeline.plan import PlannedStage
+from assay.pipeline.recipe.catalog import component_name
 from assay.pipeline.recipe.codec import dump
 from assay.pipeline.recipe.spec import describe, version_of
-from assay.pipeline.stages.shards import samples_of
+from assay.pipeline.stages.parts import samples_of
 from assay.pipeline.stages.stage import score_id
 
-ROW = 24
-"""Ancestors that a row of an export names; a task that a model invented may descend from hundreds."""
+MAX_ANCESTORS = 24
+"""Maximum number of ancestors in a row of an export; a task of `SelfInstruct` may descend from hundreds."""
 
 
 @dataclass(frozen=True)
-class Origins:
-    """Tells where the samples that a run made came from; it looks once at what they share."""
+class RunProvenance:
+    """Provenance of the samples of a run; what samples share is computed once."""
 
     recipe: Recipe
-    done: Mapping[str, Placed]
-    """Stages that are done, by name; generate is one of them."""
+    done: Mapping[str, PlannedStage]
+    """Completed stages by name, including `generate`."""
 
     def of(self, sample: Sample) -> Provenance:
-        """What is known of one of the samples."""
+        """Provenance of one sample."""
         receipt = self.done["generate"].receipt
-        assert receipt is not None, "a stage that is done has a receipt"
+        assert receipt is not None, "a completed stage has a receipt"
         synthetic = sample.synthetic
         return Provenance(
             id=sample.id,
             synthetic=synthetic,
-            made_by=name_of(self.recipe.generate) if synthetic else sample.made_by,
+            made_by=component_name(self.recipe.generate) if synthetic else sample.made_by,
             version=version_of(self.recipe.generate) if synthetic else None,
             models=self._models if synthetic else (),
             prompt=_text(sample, "prompt") if synthetic else "",
@@ -63,70 +63,76 @@ class Origins:
         )
 
     def row(self, sample: Sample) -> Provenance:
-        """As `of`, small enough to go along with every row of an export."""
-        return self.of(sample).nearest(ROW)
+        """Provenance of one sample with at most `MAX_ANCESTORS` ancestors, for the rows of an export."""
+        return self.of(sample).nearest(MAX_ANCESTORS)
 
     def _seed(self, sample: Sample) -> int | None:
-        """The one seed that a sample was drawn with, where its generator says what it draws for."""
+        """Random seed of a sample; None if its generator does not name a single random stream."""
         stream = self.recipe.generate.stream if isinstance(self.recipe.generate, NamesRandomStream) else ""
         return seed_for(self.recipe.seed, sample.parents[0], stream) if stream and sample.parents else None
 
     def _chain(self, sample: Sample) -> Iterator[Ancestor]:
-        """Parents first; what is not known any more ends the way back."""
-        waiting = deque(sample.parents)
-        met = {sample.id}
-        while waiting:
-            if (id_ := waiting.popleft()) in met:
+        """Ancestors in breadth-first order; the parents of an unknown ancestor are unknown too."""
+        queue = deque(sample.parents)
+        visited = {sample.id}
+        while queue:
+            if (id_ := queue.popleft()) in visited:
                 continue
-            met.add(id_)
-            found = self._known.get(id_)
-            yield Ancestor(id_) if found is None else Ancestor(id_, found.made_by, _text(found, "origin"))
-            waiting.extend(found.parents if found is not None else ())
+            visited.add(id_)
+            ancestor = self._samples.get(id_)
+            yield Ancestor(id_) if ancestor is None else Ancestor(id_, ancestor.made_by, _text(ancestor, "origin"))
+            queue.extend(ancestor.parents if ancestor is not None else ())
 
     @cached_property
     def _models(self) -> tuple[Used, ...]:
-        return tuple(makers_of(self.recipe))
+        return tuple(generator_models(self.recipe))
 
     @cached_property
     def _scored_by(self) -> dict[str, Judged]:
-        """The columns that are there, and what a generator itself has others say of what it makes."""
-        there = {name: scorer for name, scorer in self.recipe.score.items() if str(score_id(name)) in self.done}
-        within = {name: one for name, one in parts_in(self.recipe.generate, "scorers") if _references(describe(one))}
+        """Scorers of the completed score columns, and scorers with a model within the generator."""
+        columns = {name: scorer for name, scorer in self.recipe.score.items() if str(score_id(name)) in self.done}
+        nested = {
+            name: scorer
+            for name, scorer in components_in(self.recipe.generate, "scorers")
+            if _references(describe(scorer))
+        }
         return {
-            name: Judged(name_of(one), version_of(one), _references(describe(one)))
-            for name, one in (within | there).items()
+            name: Judged(component_name(scorer), version_of(scorer), _references(describe(scorer)))
+            for name, scorer in (nested | columns).items()
         }
 
     @cached_property
     def _settings(self) -> dict[str, object]:
-        found: dict[str, object] = {}
+        settings: dict[str, object] = {}
         for field in fields(self.recipe.generate):  # type: ignore[arg-type]  # a component is a dataclass
             value = getattr(self.recipe.generate, field.name)
             if isinstance(value, Decoding):
-                found[field.name] = _decoding(value)
+                settings[field.name] = _decoding_settings(value)
             elif isinstance(value, Mapping):
-                found |= {name: _decoding(way) for name, one in value.items() if (way := _way_of(one))}
+                decodings = {name: getattr(part, "decoding", None) for name, part in value.items()}
+                settings |= {name: _decoding_settings(d) for name, d in decodings.items() if isinstance(d, Decoding)}
             elif field.name != "model" and isinstance(value, str | int | float) and value != "":
-                found[field.name] = value
-        return found
+                settings[field.name] = value
+        return settings
 
     @cached_property
     def _digest(self) -> str:
         return hashlib.sha256(dump(self.recipe).encode()).hexdigest()
 
     @cached_property
-    def _known(self) -> dict[str, Sample]:
-        """What the run made, what it planned, and what its generator was given, as far as that is still there."""
-        found = {one.id: one for _, source in parts_in(self.recipe.generate, "sources") for one in _read(source)}
-        with suppress(UserError):  # a file that was there when the run was made
-            found |= {one.id: one for one in self.recipe.generate.seeds()}
-        return found | {one.id: one for one in samples_of(self.done["generate"].folder)}
+    def _samples(self) -> dict[str, Sample]:
+        """Available samples by id: those that the generator reads, its seeds, and those that it generated."""
+        sources = components_in(self.recipe.generate, "sources")
+        samples = {sample.id: sample for _, source in sources for sample in _read(source)}
+        with suppress(UserError):  # a file may be gone since the run
+            samples |= {seed.id: seed for seed in self.recipe.generate.seeds()}
+        return samples | {sample.id: sample for sample in samples_of(self.done["generate"].folder)}
 
 
 def _read(source: Any) -> list[Sample]:
     try:
         return read_texts("provenance", source)
-    except UserError:  # it is gone, or needs a model: then nothing is known of it
+    except UserError:  # the data is gone, or the source needs a model
         return []
 
 
@@ -135,14 +141,8 @@ def _text(sample: Sample, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _way_of(part: object) -> Decoding | None:
-    """How a part of a generator decodes, such as one of several answerers."""
-    way = getattr(part, "decoding", None)
-    return way if isinstance(way, Decoding) else None
-
-
-def _decoding(decoding: Decoding) -> dict[str, object]:
-    """What is set, and not the seed: every sample has its own."""
+def _decoding_settings(decoding: Decoding) -> dict[str, object]:
+    """Parameters of decoding that are set, without the seed, which differs between samples."""
     controls = sorted(decoding.controls)
     beams = ["beams"] if decoding.beams > 1 else []
     return {name: getattr(decoding, name) for name in ("strategy", *beams, "max_tokens", *controls)}

@@ -1,1 +1,1 @@
-"""Recipes as YAML and components as data."""
+"""Recipes as YAML, and components as specs."""

@@ -1,4 +1,4 @@
-"""Every component there is, by role and name: ours, those of installed plug-ins, and `package.module:Class`."""
+"""Components by role and name: built-in ones, those of plug-ins, and `package.module:Class`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from assay.components.sources import SOURCES
 from assay.components.trainers import TRAINERS
 from assay.core.errors import RecipeError, did_you_mean
 
-OURS: Mapping[str, tuple[type, ...]] = {
+BUILT_IN: Mapping[str, tuple[type, ...]] = {
     "generators": GENERATORS,
     "scorers": (*SCORERS, *VERIFIERS),
     "filters": FILTERS,
@@ -34,49 +34,49 @@ METHODS: Mapping[str, str] = {
     "evaluators": "evaluate",
     "sources": "read",
 }
-"""Role to the one method of its components."""
+"""Role to the method of its components."""
 
 
 @cache
-def known(role: str) -> Mapping[str, type | EntryPoint]:
-    """Name to class for one role, or to the entry point of a plug-in (group `assay.<role>`), loaded when it is used."""
-    theirs = {point.name: point for point in entry_points(group=f"assay.{role}")}
-    return {**theirs, **{component.__name__: component for component in OURS[role]}}
+def components_of(role: str) -> Mapping[str, type | EntryPoint]:
+    """Name to class for a role; for a plug-in (entry-point group `assay.<role>`) its entry point, loaded at use."""
+    plugins = {point.name: point for point in entry_points(group=f"assay.{role}")}
+    return {**plugins, **{component.__name__: component for component in BUILT_IN[role]}}
 
 
-def find(role: str, name: str) -> type:
-    """The class that a recipe calls `name`.
+def find_component(role: str, name: str) -> type:
+    """The class of a component by its name in a recipe.
 
     Raises:
-        RecipeError: There is none, it cannot be imported, or it has not the method of its role.
+        RecipeError: The name is unknown, the class cannot be imported, or it lacks the method of the role.
     """
-    found = name if ":" in name else known(role).get(name)
-    if isinstance(found, type):
-        return found
-    if found is not None:
-        return _imported(role, found if isinstance(found, str) else found.value)
-    other = next((r for r in OURS if name in known(r)), None)
-    where = f" It is one of the {other}." if other else ""
-    raise RecipeError(f"No component of the {role} is called {name!r}.{where}", hint=did_you_mean(name, known(role)))
+    component = name if ":" in name else components_of(role).get(name)
+    if isinstance(component, type):
+        return component
+    if component is not None:
+        return _import(role, component if isinstance(component, str) else component.value)
+    other = next((r for r in BUILT_IN if name in components_of(r)), None)
+    message = f"{name!r} is not one of the {role}" + (f"; it is one of the {other}." if other else ".")
+    raise RecipeError(message, hint=did_you_mean(name, components_of(role)))
 
 
-def name_of(component: Any) -> str:
-    """What `find` finds it by."""
+def component_name(component: Any) -> str:
+    """The name by which `find_component` finds the class of a component."""
     kind = type(component)
     path = f"{kind.__module__}:{kind.__qualname__}"
-    for role in OURS:
-        for name, candidate in known(role).items():
+    for role in BUILT_IN:
+        for name, candidate in components_of(role).items():
             if candidate is kind or getattr(candidate, "value", None) == path:
                 return name
     return path
 
 
-def _imported(role: str, path: str) -> type:
+def _import(role: str, path: str) -> type:
     module, _, attribute = path.partition(":")
     try:
-        found = attrgetter(attribute)(importlib.import_module(module))
-    except Exception as error:  # whatever somebody else's module raises while it is imported
+        component = attrgetter(attribute)(importlib.import_module(module))
+    except Exception as error:  # a plug-in may raise anything at import
         raise RecipeError(f"{path!r} cannot be imported: {type(error).__name__}: {error}.") from error
-    if not (isinstance(found, type) and hasattr(found, METHODS[role])):
+    if not (isinstance(component, type) and hasattr(component, METHODS[role])):
         raise RecipeError(f"{path!r} is not one of the {role}: it has no method {METHODS[role]!r}.")
-    return found
+    return component

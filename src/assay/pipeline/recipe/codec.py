@@ -1,4 +1,4 @@
-"""Recipes as YAML: one codec, both ways. Unknown keys are errors; every argument is written back, defaults too."""
+"""Recipes as YAML. Unknown keys are errors; a dumped recipe holds every argument, also defaults."""
 
 from __future__ import annotations
 
@@ -14,101 +14,119 @@ import yaml
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.recipe import Recipe
 from assay.core.roles import Filter
-from assay.pipeline.recipe.proof import described_proof, own_models, proof_of
+from assay.pipeline.recipe.references import check_references
+from assay.pipeline.recipe.sections import (
+    as_mapping,
+    build_own_models,
+    build_proof,
+    build_scorers,
+    check_types,
+    describe_proof,
+    merge,
+)
 from assay.pipeline.recipe.spec import build, describe, fit
-from assay.pipeline.recipe.trained import check_names
-from assay.pipeline.recipe.values import check_kinds, mapping, merged, scorers
 
 KEYS = tuple(field.name for field in fields(Recipe))
 PROOFS = ("default", "thorough")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with the numbers of YAML 1.2: PyYAML, at 1.1, takes 5e-4 for text."""
+    """Loader with the floats of YAML 1.2. PyYAML follows YAML 1.1, where 5e-4 is text."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes the text that `_Loader` would take for a number."""
+    """Dumper that quotes text that `_Loader` would read as a float."""
 
 
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
-for _side in (_Loader, _Dumper):
-    _side.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+for _codec in (_Loader, _Dumper):
+    _codec.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
-def shipped() -> dict[str, Path]:
-    """Name to file of the recipes that come with assay."""
+def shipped_recipes() -> dict[str, Path]:
+    """Name to file of the recipes in the package."""
     folder = Path(str(resources.files("assay.recipes")))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def load(reference: str, *, quick: bool = False, changes: Sequence[str] = ()) -> Recipe:
-    """The recipe of a file or of a shipped name, `quick:` laid over it and then each "key.path=value" of `changes`.
+    """Load a recipe.
 
-    `proof: thorough`, in the file or among the changes, lays `thorough:` over it as `quick` does its own.
+    `proof: thorough`, in the file or in `changes`, applies the section `thorough:`.
+
+    Args:
+        reference: Path of a .yaml file, or name of a shipped recipe.
+        quick: Whether to apply the section `quick:`.
+        changes: Changes as "key.path=value", applied last and in order.
 
     Raises:
-        RecipeError: There is no such recipe, it is not YAML, or it says something that cannot be built.
+        RecipeError: The recipe does not exist, is not YAML, or has an invalid key or value.
     """
     data = read(reference)
-    sizes = {name: data.pop(name, None) for name in ("quick", "thorough")}
+    overrides = {name: data.pop(name, None) for name in ("quick", "thorough")}
     if quick:
-        data = _sized(data, "quick", sizes["quick"], reference)
-    asked = [change.partition("=")[2].strip() for change in changes if change.startswith("proof=")]
-    proof = asked[-1] if asked else data.get("proof", PROOFS[0])
+        data = _apply_overrides(data, "quick", overrides["quick"], reference)
+    proofs = [change.partition("=")[2].strip() for change in changes if change.startswith("proof=")]
+    proof = proofs[-1] if proofs else data.get("proof", PROOFS[0])
     data.pop("proof", None)
     if proof not in PROOFS:
         raise RecipeError(f"proof must be {' or '.join(PROOFS)}, was {proof!r}.")
     if proof == "thorough":
-        data = _sized(data, "thorough", sizes["thorough"], reference)
+        data = _apply_overrides(data, "thorough", overrides["thorough"], reference)
     for change in changes:
         if not change.startswith("proof="):
-            _apply(data, change)
+            _set_value(data, change)
     return parse(data)
 
 
-def _sized(data: dict[str, Any], name: str, size: object, reference: str) -> dict[str, Any]:
-    if not isinstance(size, Mapping):
-        raise RecipeError(f"{reference} has no {name + ':'!r} section.", hint=f"Run it without {name}.")
-    found = merged(data, size)
-    if isinstance(found.get("name"), str):
-        found["name"] += f"-{name}"
-    return found
+def _apply_overrides(data: dict[str, Any], section: str, overrides: object, reference: str) -> dict[str, Any]:
+    """The recipe merged with its section `quick:` or `thorough:`, whose name is appended to the recipe's."""
+    if not isinstance(overrides, Mapping):
+        raise RecipeError(f"{reference} has no section {section + ':'!r}.", hint=f"Run it without {section}.")
+    result = merge(data, overrides)
+    if isinstance(result.get("name"), str):
+        result["name"] += f"-{section}"
+    return result
 
 
-def read(reference: str, after: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The mapping that a recipe file holds, laid over the recipe that its `like:` names, if it names one.
+def read(reference: str, inheriting: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The mapping in a recipe file, merged into that of the recipe that its key `like:` names.
 
-    That is the name of a shipped one, or a .yaml file, as seen from the folder of the file that names it; `after` are
-    the recipes that led here.
+    `like:` holds the name of a shipped recipe, or the path of a .yaml file relative to the file with the key.
+
+    Args:
+        reference: Path of a .yaml file, or name of a shipped recipe.
+        inheriting: Paths of the recipes that inherit from this one.
 
     Raises:
-        RecipeError: There is no such recipe, it cannot be read, or recipes are like each other in a circle.
+        RecipeError: The recipe does not exist or cannot be read, or recipes inherit from each other in a cycle.
     """
     path = Path(reference)
-    if not path.suffix and reference in shipped():
-        path = shipped()[reference]
+    if not path.suffix and reference in shipped_recipes():
+        path = shipped_recipes()[reference]
     try:
-        data = _plain(yaml.load(path.read_text(encoding="utf-8"), _Loader))
+        data = _deep_copy(yaml.load(path.read_text(encoding="utf-8"), _Loader))
     except (FileNotFoundError, IsADirectoryError):
-        hint = did_you_mean(reference, shipped()) + " Or give the path of a .yaml file."
+        hint = did_you_mean(reference, shipped_recipes()) + " Or give the path of a .yaml file."
         raise RecipeError(f"There is no recipe {reference!r}.", hint=hint) from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise RecipeError(f"{reference} cannot be read as YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(data, dict):
         raise RecipeError(f"{reference} must hold a mapping of {', '.join(KEYS)}.")
     like = data.pop("like", None)
-    return data if like is None else merged(_model(like, path, (*after, str(path.resolve()))), data)
+    return data if like is None else merge(_base_recipe(like, path, (*inheriting, str(path.resolve()))), data)
 
 
-def _model(like: object, path: Path, after: tuple[str, ...]) -> dict[str, Any]:
-    """What a recipe is like."""
+def _base_recipe(like: object, path: Path, inheriting: tuple[str, ...]) -> dict[str, Any]:
+    """The mapping of the recipe that the recipe at `path` inherits from."""
     if not isinstance(like, str):
-        raise RecipeError(f"like must name a recipe, was {like!r}.", hint=f"Known: {', '.join(shipped())}.")
-    place = shipped().get(like, path.parent / like)
-    if str(place.resolve()) in after:
-        raise RecipeError(f"{path} is like {like}, which is like it in turn.")
-    return read(str(place), after)
+        raise RecipeError(
+            f"{path}: like must name a recipe, was {like!r}.", hint=f"Known: {', '.join(shipped_recipes())}."
+        )
+    base = shipped_recipes().get(like, path.parent / like)
+    if str(base.resolve()) in inheriting:
+        raise RecipeError(f"{path}: like: {like} inherits from this recipe, in a cycle.")
+    return read(str(base), inheriting)
 
 
 def parse(data: Mapping[str, Any]) -> Recipe:
@@ -119,19 +137,20 @@ def parse(data: Mapping[str, Any]) -> Recipe:
                 f"A recipe has no key {key!r}.", hint=did_you_mean(str(key), [*KEYS, "quick", "thorough", "proof"])
             )
     if "generate" not in data or "name" not in data:
-        raise RecipeError("A recipe needs 'name' and 'generate'.", hint="See `assay init` for a whole one.")
+        raise RecipeError("A recipe needs 'name' and 'generate'.", hint="`assay init` writes a complete recipe.")
     values: dict[str, Any] = {key: data[key] for key in ("name", "question", "seed") if key in data}
     values["budget"] = fit(data.get("budget"), float | None, "budget")
     values["generate"] = build("generators", data["generate"], "generate")
-    values["score"] = scorers(mapping(data.get("score"), "score"))
+    values["score"] = build_scorers(as_mapping(data.get("score"), "score"))
     values["keep"] = _filters(data.get("keep") or [])
-    values["models"] = own_models(mapping(data.get("models"), "models"))
+    values["models"] = build_own_models(as_mapping(data.get("models"), "models"))
     if data.get("train") is not None:
         values["train"] = build("trainers", data["train"], "train")
     if data.get("prove") is not None:
-        values["prove"] = proof_of(mapping(data["prove"], "prove"), data.get("train"), tuple(values["models"]))
-    recipe = _recipe(values)
-    check_names(recipe)
+        values["prove"] = build_proof(as_mapping(data["prove"], "prove"), data.get("train"), tuple(values["models"]))
+    check_types(values, {"name": str, "question": str, "seed": int}, "")
+    recipe = Recipe(**values)
+    check_references(recipe)
     return recipe
 
 
@@ -148,13 +167,13 @@ def dump(recipe: Recipe) -> str:
     }
     if recipe.models:
         data["models"] = {
-            name: {"train": describe(own.train), **({} if own.data is None else {"data": describe(own.data)})}
-            for name, own in recipe.models.items()
+            name: {"train": describe(model.train), **({} if model.data is None else {"data": describe(model.data)})}
+            for name, model in recipe.models.items()
         }
     if recipe.train is not None:
         data["train"] = describe(recipe.train)
     if recipe.prove is not None:
-        data["prove"] = described_proof(recipe.prove)
+        data["prove"] = describe_proof(recipe.prove)
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -164,49 +183,44 @@ def _filters(specs: object) -> tuple[Filter, ...]:
     return tuple(build("filters", spec, f"keep[{nth}]") for nth, spec in enumerate(specs))
 
 
-def _recipe(values: Mapping[str, Any]) -> Recipe:
-    check_kinds(values, {"name": str, "question": str, "seed": int}, "")
-    return Recipe(**values)
-
-
-def _plain(value: Any) -> Any:
-    """A copy in which nothing is shared: an anchor's list, changed in one place, must not change in the others."""
+def _deep_copy(value: Any) -> Any:
+    """Deep copy without shared parts: a change to the list of a YAML anchor must not change its aliases."""
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list) else value
+        return {key: _deep_copy(part) for key, part in value.items()}
+    return [_deep_copy(part) for part in value] if isinstance(value, list) else value
 
 
-def _apply(data: dict[str, Any], change: str) -> None:
-    """Sets one "a.b.0.c=value"; the value is YAML."""
+def _set_value(data: dict[str, Any], change: str) -> None:
+    """Apply a change "a.b.0.c=value", whose value is YAML."""
     path, sign, text = change.partition("=")
     if not sign:
         raise RecipeError(f"--set takes key.path=value, was {change!r}.")
     try:
-        value = _plain(yaml.load(text, _Loader))
+        value = _deep_copy(yaml.load(text, _Loader))
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise RecipeError(f"--set {path}: {text!r} is not YAML: {' '.join(str(error).split())}.") from error
     *parents, last = path.split(".")
-    place: Any = data
+    parent: Any = data
     for key in parents:
-        place = _step(place, key, path)
-    if isinstance(place, list):
-        place[_position(place, last, path)] = value
-    elif isinstance(place, dict):
-        place[last] = value
+        parent = _get_item(parent, key, path)
+    if isinstance(parent, list):
+        parent[_list_index(parent, last, path)] = value
+    elif isinstance(parent, dict):
+        parent[last] = value
     else:
-        raise RecipeError(f"--set {path}: there is nothing to set inside {place!r}.")
+        raise RecipeError(f"--set {path}: {parent!r} is neither a mapping nor a list.")
 
 
-def _step(place: Any, key: str, path: str) -> Any:
-    if isinstance(place, list):
-        return place[_position(place, key, path)]
-    if not isinstance(place, dict) or key not in place:
-        hint = did_you_mean(key, map(str, place)) if isinstance(place, dict) else ""
-        raise RecipeError(f"--set {path}: the recipe has no {key!r} there.", hint=hint)
-    return place[key]
+def _get_item(parent: Any, key: str, path: str) -> Any:
+    if isinstance(parent, list):
+        return parent[_list_index(parent, key, path)]
+    if not isinstance(parent, dict) or key not in parent:
+        hint = did_you_mean(key, map(str, parent)) if isinstance(parent, dict) else ""
+        raise RecipeError(f"--set {path}: the recipe has no key {key!r}.", hint=hint)
+    return parent[key]
 
 
-def _position(place: list[Any], key: str, path: str) -> int:
-    if not key.isdigit() or int(key) >= len(place):
-        raise RecipeError(f"--set {path}: {key!r} is not a place in a list of {len(place)}.")
+def _list_index(items: list[Any], key: str, path: str) -> int:
+    if not key.isdigit() or int(key) >= len(items):
+        raise RecipeError(f"--set {path}: {key!r} is not an index of a list of {len(items)}.")
     return int(key)

@@ -1,146 +1,147 @@
-"""What each arm trains on. Every choice is blind and depends on ids and the recipe's seed alone."""
+"""Training samples of each arm. Every random choice depends on sample ids and the recipe's seed alone."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay.components.filters.columns import draw
 from assay.core.arms import CURVE, is_curve
 from assay.core.errors import RecipeError
+from assay.core.lab import hash_seed
 from assay.core.recipe import Proof
 from assay.core.roles import SelectsSamples, Trainer
 from assay.core.sample import Sample
 from assay.core.score import Fingerprint, Outcome
 from assay.stats.distributions.distances import nearest_rows
 
-RELABELLED = ("permuted-labels", "nearest-real")
-"""`made_by` of samples that are those of their first parent, under another label."""
-
-
-def hashed(*words: object) -> int:
-    """63 bits of what is named: seeds are hashed, never counted up, so no two cells share noise."""
-    text = "/".join(map(str, words))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+RELABELED = ("permuted-labels", "nearest-real")
+"""`made_by` of samples that are copies of their first parent with another label."""
 
 
 def training_seed(seed: int, nth: int) -> int:
-    """Of the nth training of every arm: arms differ in their data and in nothing else."""
-    return hashed(seed, "train", nth)
+    """Seed of the nth training. It is the same for every arm: arms differ only in their data."""
+    return hash_seed(seed, "train", nth)
 
 
-def blind_pick(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
-    """`count` of the samples, or all where there are fewer, in their old order, by the lot of each id alone."""
-    lots = hashed(seed, "pick")  # not those that a RandomSubset with this seed draws
-    chosen = set(sorted(range(len(samples)), key=lambda nth: (draw(samples[nth].id, lots), nth))[:count])
+def random_sample(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
+    """`count` samples drawn at random, or all if there are fewer, in the original order.
+
+    Whether a sample is drawn depends on its id and not on its position.
+    """
+    stream = hash_seed(seed, "pick")  # differs from that of a RandomSubset with this seed
+    chosen = set(sorted(range(len(samples)), key=lambda nth: (draw(samples[nth].id, stream), nth))[:count])
     return [sample for nth, sample in enumerate(samples) if nth in chosen]
 
 
-def shuffled_labels(samples: Sequence[Sample], seed: int, field: str = "label") -> list[Sample]:
+def permuted_labels(samples: Sequence[Sample], seed: int, field: str = "label") -> list[Sample]:
     """The same samples with permuted labels, so that a label carries no information about its image."""
-    order = sorted(range(len(samples)), key=lambda nth: hashed(seed, "shuffle", samples[nth].id))
-    dealt = {nth: samples[order[place - 1]].text(field) for place, nth in enumerate(order)}
+    order = sorted(range(len(samples)), key=lambda nth: hash_seed(seed, "shuffle", samples[nth].id))
+    labels = {nth: samples[order[place - 1]].text(field) for place, nth in enumerate(order)}
     return [
-        replace(sample, fields={**sample.fields, field: dealt[nth]}, parents=(sample.id,), made_by="permuted-labels")
+        replace(sample, fields={**sample.fields, field: labels[nth]}, parents=(sample.id,), made_by="permuted-labels")
         for nth, sample in enumerate(samples)
     ]
 
 
 @dataclass(frozen=True)
-class Material:
-    """What arms are made of."""
+class ArmData:
+    """Samples that the training sets of arms are drawn from."""
 
     generated: Sequence[Sample]
     kept: Sequence[Sample]
     real: Sequence[Sample] = ()
     nearest: Sequence[Sample] = ()
-    """The real sample most like each of `kept`, in their order."""
+    """The real sample nearest to each of `kept`, in their order."""
     unusable: int = 0
-    """Samples that the filters kept, and that the trainer cannot learn from."""
+    """Number of kept samples that the trainer cannot learn from."""
     dropped: int = 0
-    """Samples that the filters dropped, which the trainer could not have learned from either."""
-    lacking: str = ""
-    """Why there are no samples, where none could be made."""
+    """Number of dropped samples that the trainer could not have learned from either."""
+    generation_error: str = ""
+    """Why there are no samples, if none could be generated."""
 
 
-def usable(trainer: Trainer | None, samples: Sequence[Sample]) -> list[Sample]:
-    """Those that a trainer can learn from, as far as it says."""
-    return [one for one in samples if trainer.usable(one)] if isinstance(trainer, SelectsSamples) else list(samples)
+def usable_samples(trainer: Trainer | None, samples: Sequence[Sample]) -> list[Sample]:
+    """Samples that a trainer can learn from; all if it does not select."""
+    if not isinstance(trainer, SelectsSamples):
+        return list(samples)
+    return [sample for sample in samples if trainer.usable(sample)]
 
 
-def none_usable(owner: str, count: int) -> RecipeError:
-    """What is said where the filters kept samples and the trainer can learn from none."""
+def no_usable_samples(owner: str, count: int) -> RecipeError:
+    """Error for a trainer that can learn from none of the kept samples."""
     return RecipeError(
-        f"{owner} has nothing to train on: its trainer can learn from none of {count} samples.",
-        hint="A pair needs two different answers, one preferred; a task needs an instruction, and SFT its answer.",
+        f"{owner} has no training samples: its trainer can use none of {count} samples.",
+        hint="A preference pair needs two different answers; a task needs an instruction, and an output for SFT.",
     )
 
 
-def samples_for(arm: str, material: Material, proof: Proof, seed: int) -> list[Sample]:
-    """The samples `arm` trains on; see `core.arms`.
+def samples_for(arm: str, data: ArmData, proof: Proof, seed: int) -> list[Sample]:
+    """The training samples of an arm; see `core.arms`.
 
     Raises:
         RecipeError: There are none.
     """
-    generated, kept, real = material.generated, material.kept, material.real
+    generated, kept, real = data.generated, data.kept, data.real
     if is_curve(arm):
-        return few_of_each(real, int(arm.removeprefix(CURVE)), seed)
-    makers: Mapping[str, Callable[[], list[Sample]]] = {
-        "unfiltered": lambda: blind_pick(
-            generated, len(kept) if proof.equal == "samples" else len(generated), hashed(seed, "unfiltered")
+        return sample_per_label(real, int(arm.removeprefix(CURVE)), seed)
+    selections: Mapping[str, Callable[[], list[Sample]]] = {
+        "unfiltered": lambda: random_sample(
+            generated, len(kept) if proof.equal == "samples" else len(generated), hash_seed(seed, "unfiltered")
         ),
         "filtered": lambda: list(kept),
-        "random-subset": lambda: blind_pick(generated, len(kept), seed),
-        "permuted-labels": lambda: shuffled_labels(kept, seed),
-        "real": lambda: blind_pick(real, len(kept), seed),
-        "real-few-shot": lambda: few_of_each(real, proof.few, seed),
-        "real+synthetic": lambda: [*kept, *few_of_each(real, proof.few, seed)],
+        "random-subset": lambda: random_sample(generated, len(kept), seed),
+        "permuted-labels": lambda: permuted_labels(kept, seed),
+        "real": lambda: random_sample(real, len(kept), seed),
+        "real-few-shot": lambda: sample_per_label(real, proof.few, seed),
+        "real+synthetic": lambda: [*kept, *sample_per_label(real, proof.few, seed)],
         "human": lambda: list(real),
         "human+synthetic": lambda: [*kept, *real],
-        "nearest-real": lambda: relabeled(material.nearest, kept),
+        "nearest-real": lambda: relabeled(data.nearest, kept),
     }
     name = proof.arm(arm)
-    found = makers[name.kind]()
-    if name.size is not None:  # the same lots for every size: a smaller part lies in a larger one
-        found = blind_pick(found, name.size, hashed(seed, "part"))
-    if not found:
-        raise _nothing(arm, material)
-    return found
+    chosen = selections[name.kind]()
+    if name.size is not None:  # one seed for all sizes: a smaller subset lies in a larger one
+        chosen = random_sample(chosen, name.size, hash_seed(seed, "part"))
+    if not chosen:
+        raise _no_samples(arm, data)
+    return chosen
 
 
-def synthetic_in(chosen: Sequence[Sample], material: Material) -> int:
-    """How many of the samples a run made; one under another label is what it was under its own."""
-    known = {sample.id: sample for sample in (*material.kept, *material.real)}
-    return sum((known.get(one.parents[0], one) if one.made_by in RELABELLED else one).synthetic for one in chosen)
+def count_synthetic(chosen: Sequence[Sample], data: ArmData) -> int:
+    """Number of synthetic samples; a relabeled sample counts as its original."""
+    known = {sample.id: sample for sample in (*data.kept, *data.real)}
+    originals = (known.get(sample.parents[0], sample) if sample.made_by in RELABELED else sample for sample in chosen)
+    return sum(sample.synthetic for sample in originals)
 
 
-def _nothing(arm: str, material: Material) -> RecipeError:
-    """What is said of an arm without samples."""
-    if material.unusable:
-        return none_usable(f"The arm {arm!r}", material.unusable)
-    if material.lacking:
-        return RecipeError(f"The arm {arm!r} has nothing to train on: {material.lacking}")
-    made = len(material.generated) + material.dropped
+def _no_samples(arm: str, data: ArmData) -> RecipeError:
+    """Error for an arm without training samples."""
+    if data.unusable:
+        return no_usable_samples(f"The arm {arm!r}", data.unusable)
+    if data.generation_error:
+        return RecipeError(f"The arm {arm!r} has no training samples: {data.generation_error}")
+    generated = len(data.generated) + data.dropped
     return RecipeError(
-        f"The arm {arm!r} has nothing to train on: the filters kept {len(material.kept)} of {made} samples.",
+        f"The arm {arm!r} has no training samples: the filters kept {len(data.kept)} of {generated} samples.",
         hint="Loosen a filter; nothing has to be generated or scored again.",
     )
 
 
-def few_of_each(samples: Sequence[Sample], few: int, seed: int, field: str = "label") -> list[Sample]:
-    """`few` samples of each label, or all where there are fewer, sampled at random; in the original order."""
+def sample_per_label(samples: Sequence[Sample], count: int, seed: int, field: str = "label") -> list[Sample]:
+    """`count` samples of each label drawn at random, or all if there are fewer; in the original order."""
     by_label: dict[str, list[Sample]] = {}
     for sample in samples:
         by_label.setdefault(sample.text(field), []).append(sample)
-    chosen = {sample.id for members in by_label.values() for sample in blind_pick(members, few, hashed(seed, "few"))}
+    stream = hash_seed(seed, "few")
+    chosen = {sample.id for members in by_label.values() for sample in random_sample(members, count, stream)}
     return [sample for sample in samples if sample.id in chosen]
 
 
 def relabeled(nearest: Sequence[Sample], kept: Sequence[Sample], field: str = "label") -> list[Sample]:
-    """Each real sample under the label of the generated one it stands for; one that is nearest to several comes often.
+    """Each real sample with the label of the generated sample that it replaces; a real sample may occur repeatedly.
 
-    The label stays the generated one's, so this arm differs from `filtered` in its images alone.
+    The labels are those of the generated samples, so this arm differs from `filtered` only in its images.
     """
     return [
         replace(
@@ -153,24 +154,23 @@ def relabeled(nearest: Sequence[Sample], kept: Sequence[Sample], field: str = "l
     ]
 
 
-def nearest_of(
+def nearest_real_samples(
     kept: Sequence[Sample],
-    looks: Mapping[str, Outcome],
+    kept_prints: Mapping[str, Outcome],
     real: Sequence[Sample],
-    theirs: Mapping[str, Outcome],
+    real_prints: Mapping[str, Outcome],
 ) -> list[Sample]:
-    """The real sample whose fingerprint lies nearest to that of each of `kept`.
+    """The real sample with the nearest fingerprint, for each kept sample.
 
     Raises:
-        RecipeError: A sample that was kept, or every real one, has no fingerprint.
+        RecipeError: A kept sample, or every real sample, has no fingerprint.
     """
-    there = [(sample, print_) for sample in real if isinstance(print_ := theirs[sample.id], Fingerprint)]
-    missing = [sample.id for sample in kept if not isinstance(looks[sample.id], Fingerprint)]
-    if missing or not there:
+    candidates = [(sample, print_) for sample in real if isinstance(print_ := real_prints[sample.id], Fingerprint)]
+    vectors = [print_.vector for sample in kept if isinstance(print_ := kept_prints[sample.id], Fingerprint)]
+    if len(vectors) < len(kept) or not candidates:
         raise RecipeError(
-            f"The arm 'nearest-real' needs a fingerprint of every sample that was kept and of real ones: "
-            f"{len(missing)} of {len(kept)} have none, and {len(there)} real ones have one.",
+            f"The arm 'nearest-real' needs fingerprints of all kept samples and of real samples: "
+            f"{len(kept) - len(vectors)} of {len(kept)} kept samples have none, {len(candidates)} real samples have.",
         )
-    vectors = [print_.vector for sample in kept if isinstance(print_ := looks[sample.id], Fingerprint)]
-    rows, _ = nearest_rows(vectors, [print_.vector for _, print_ in there])
-    return [there[row][0] for row in rows]
+    rows, _ = nearest_rows(vectors, [print_.vector for _, print_ in candidates])
+    return [candidates[row][0] for row in rows]

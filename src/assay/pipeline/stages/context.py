@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,19 +15,19 @@ from assay.core.recipe import Recipe
 from assay.core.roles import Artifact, Engine, Work
 from assay.core.sample import Made, Sample
 from assay.core.score import Outcome
-from assay.pipeline.progress import Reporter, Silent
-from assay.pipeline.recipe.trained import bound, named
-from assay.pipeline.stages.rounds import InRounds
-from assay.pipeline.stages.shards import Tally, parts
+from assay.pipeline.progress import Reporter, SilentReporter
+from assay.pipeline.recipe.references import referenced_models, replace_references
+from assay.pipeline.stages.parts import ShardCounts, parts
 from assay.pipeline.stages.stage import KEEP, StageId, model_id
 from assay.store.atomic import write_bytes
 from assay.store.receipts import Receipt
 from assay.store.rows import read_decisions, read_outcomes
-from assay.store.shards import read_samples
+from assay.store.shards import read_shard
 
 ARTIFACT = "artifact.json"
 Job = TypeVar("Job")
-Result = TypeVar("Result", bound=Tally)
+Result = TypeVar("Result")
+Counts = TypeVar("Counts", bound=ShardCounts)
 Component = TypeVar("Component")
 
 
@@ -40,7 +41,7 @@ class RunContext:
     recipe: Recipe
     models: Models
     engine: Engine
-    reporter: Reporter = field(default_factory=Silent)
+    reporter: Reporter = field(default_factory=SilentReporter)
     strict: bool = False
     """Whether the run stops before training if held-out samples are among the training samples."""
     receipts: dict[StageId, Receipt] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class RunContext:
     def made(self, stage: StageId) -> list[Made]:
         """Samples and failures in the folder of a completed stage, in order."""
         if stage not in self._made:
-            self._made[stage] = [row for path in parts(self.folders[stage]) for row in read_samples(path)]
+            self._made[stage] = [row for path in parts(self.folders[stage]) for row in read_shard(path)]
         return self._made[stage]
 
     def samples(self, stage: StageId) -> list[Sample]:
@@ -75,9 +76,11 @@ class RunContext:
 
     def bind(self, component: Component) -> Component:
         """The component with each `trained:NAME` replaced by the folder of that model."""
-        return bound(component, {name: self.artifact(model_id(name)).path for name in named(component)})
+        return replace_references(
+            component, {name: self.artifact(model_id(name)).path for name in referenced_models(component)}
+        )
 
-    def map(self, work: Work[Job, Result], jobs: Sequence[Job], stage: StageId, total: int, done: int) -> list[Result]:
+    def map(self, work: Work[Job, Counts], jobs: Sequence[Job], stage: StageId, total: int, done: int) -> list[Counts]:
         """Run `work` on every job and report progress.
 
         Args:
@@ -85,15 +88,21 @@ class RunContext:
             jobs: Jobs to do.
             stage: Stage that progress is reported for.
             total: Rows of the stage.
-            done: Rows that an earlier run left.
+            done: Rows that an earlier run completed.
         """
         self.reporter.begin(str(stage), total, done)
-        tallies = []
-        for tally in InRounds(self.engine).map(work, jobs):
-            tallies.append(tally)
-            done += tally.rows
+        results = []
+        for counts in map_by_round(self.engine, work, jobs):
+            results.append(counts)
+            done += counts.rows
             self.reporter.advance(done, total)
-        return tallies
+        return results
+
+
+def map_by_round(engine: Engine, work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[Result]:
+    """Run `work` on every job, starting a job after all jobs of earlier rounds: those with a shorter `before`."""
+    for _, group in groupby(jobs, key=lambda job: getattr(job, "before", ())):
+        yield from engine.map(work, list(group))
 
 
 def kept_ids(folder: Path) -> set[str]:
@@ -117,6 +126,6 @@ def read_artifact(folder: Path) -> Artifact:
     return replace(artifact, path=artifact.reference or str((folder / artifact.path).absolute()))
 
 
-def fresh(tallies: Sequence[Tally]) -> int:
+def count_fresh(counts: Sequence[ShardCounts]) -> int:
     """Number of rows that this run made."""
-    return sum(tally.fresh for tally in tallies)
+    return sum(shard.fresh for shard in counts)

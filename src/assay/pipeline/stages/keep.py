@@ -12,7 +12,7 @@ from assay.core.errors import ContractError
 from assay.core.roles import Filter, ScoreTable
 from assay.core.sample import Sample
 from assay.core.score import Outcome
-from assay.pipeline.recipe.catalog import name_of
+from assay.pipeline.recipe.catalog import component_name
 from assay.pipeline.recipe.spec import describe, version_of
 from assay.pipeline.stages.context import RunContext
 from assay.pipeline.stages.stage import GENERATE, Stage, score_id
@@ -64,23 +64,23 @@ def decide(filters: Sequence[Filter], table: ScoreTable) -> list[DecisionRow]:
     """One decision per sample: that of the filter that dropped it, or of the last filter if it was kept.
 
     Raises:
-        ContractError: A filter returned another number of decisions than it was given rows.
+        ContractError: The number of decisions of a filter is not its number of rows.
     """
-    last = {id_: DecisionRow(id_, True, "", "no filter", "nothing was asked of it") for id_ in table.ids}
-    left = list(range(len(table)))
+    decisions_by_id = {id_: DecisionRow(id_, True, "", "no filter", "nothing was asked of it") for id_ in table.ids}
+    rows = list(range(len(table)))
     for nth, rule in enumerate(filters):
-        name = f"{nth + 1}. {name_of(rule)}"
-        decisions = rule.decide(_part(table, left))
-        if len(decisions) != len(left):
-            raise ContractError(f"{name} returned {len(decisions)} decisions for {len(left)} samples.")
-        for row, decision in zip(left, decisions, strict=True):
+        name = f"{nth + 1}. {component_name(rule)}"
+        decisions = rule.decide(_select_rows(table, rows))
+        if len(decisions) != len(rows):
+            raise ContractError(f"{name} returned {len(decisions)} decisions for {len(rows)} samples.")
+        for row, decision in zip(rows, decisions, strict=True):
             id_ = table.ids[row]
-            last[id_] = DecisionRow(id_, decision.keep, name, decision.rule, decision.reason)
-        left = [row for row in left if last[table.ids[row]].keep]
-    return [last[id_] for id_ in table.ids]
+            decisions_by_id[id_] = DecisionRow(id_, decision.keep, name, decision.rule, decision.reason)
+        rows = [row for row in rows if decisions_by_id[table.ids[row]].keep]
+    return [decisions_by_id[id_] for id_ in table.ids]
 
 
-def _part(table: ScoreTable, rows: Sequence[int]) -> ScoreTable:
+def _select_rows(table: ScoreTable, rows: Sequence[int]) -> ScoreTable:
     return ScoreTable(
         [table.ids[row] for row in rows],
         {name: [outcomes[row] for row in rows] for name, outcomes in table.columns.items()},

@@ -19,7 +19,7 @@ from assay.stats.distributions.distances import nearest_rows, unit_rows
 from assay.store.atomic import write_bytes
 
 FILE = "leaks.json"
-SHOWN = 20
+MAX_PAIRS = 20
 """Maximum number of pairs that are listed."""
 
 
@@ -42,22 +42,22 @@ class LeakageStage(Stage):
     def run(self, context: RunContext, folder: Path) -> dict[str, int]:
         held_out = context.samples(HOLDOUT)
         context.reporter.begin(self.name, len(held_out), 0)
-        found = []
-        for source, fingerprints in self.sets.items():
-            prints = None
-            if fingerprints is not None:
-                prints = dict(context.outcomes(fingerprints)), dict(context.outcomes(embed_id(HOLDOUT)))
-            found.append(leaks(str(source), context.samples(source), held_out, self.similarity, prints))
-        write_leaks(folder, found)
+        leaks = []
+        for source, embedded in self.sets.items():
+            fingerprints = None
+            if embedded is not None:
+                fingerprints = dict(context.outcomes(embedded)), dict(context.outcomes(embed_id(HOLDOUT)))
+            leaks.append(count_leaks(str(source), context.samples(source), held_out, self.similarity, fingerprints))
+        write_leaks(folder, leaks)
         return {
             "rows": len(held_out),
-            "exact": sum(leak.exact for leak in found),
-            "near": sum(leak.near or 0 for leak in found),
+            "exact": sum(leak.exact for leak in leaks),
+            "near": sum(leak.near or 0 for leak in leaks),
         }
 
     def finish(self, context: RunContext, folder: Path) -> None:
         if context.strict:
-            refuse(read_leaks(folder))
+            check_no_leaks(read_leaks(folder))
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ class Leaks:
     fingerprints."""
     similarity: float
     pairs: tuple[tuple[str, str], ...] = ()
-    """(id of the held-out sample, id of the training sample), exact duplicates first; at most `SHOWN`."""
+    """(id of the held-out sample, id of the training sample), exact duplicates first; at most `MAX_PAIRS`."""
 
 
-def leaks(
+def count_leaks(
     name: str,
     samples: Sequence[Sample],
     held_out: Sequence[Sample],
     similarity: float,
-    prints: tuple[Mapping[str, Outcome], Mapping[str, Outcome]] | None = None,
+    fingerprints: tuple[Mapping[str, Outcome], Mapping[str, Outcome]] | None = None,
 ) -> Leaks:
     """Count the held-out samples that are also in `samples`, each once.
 
@@ -91,30 +91,34 @@ def leaks(
         samples: Training samples.
         held_out: Held-out samples.
         similarity: Cosine similarity from which a pair counts as near duplicates.
-        prints: Fingerprints by id, of the training samples and of the held-out samples.
+        fingerprints: Fingerprints by id, of the training samples and of the held-out samples.
     """
     content = {content_of(sample): sample.id for sample in samples}
     exact = [(item.id, content[content_of(item)]) for item in held_out if content_of(item) in content]
-    if prints is None:
-        return Leaks(name, len(samples), len(held_out), len(exact), None, similarity, tuple(exact[:SHOWN]))
-    same = {item for item, _ in exact}
-    ours = [(s.id, p.vector) for s in samples if isinstance(p := prints[0].get(s.id), Fingerprint)]
-    theirs = [
-        (s.id, p.vector) for s in held_out if s.id not in same and isinstance(p := prints[1].get(s.id), Fingerprint)
-    ]
+    if fingerprints is None:
+        return Leaks(name, len(samples), len(held_out), len(exact), None, similarity, tuple(exact[:MAX_PAIRS]))
+    exact_ids = {item for item, _ in exact}
+    train = _vectors(samples, fingerprints[0])
+    holdout = _vectors([sample for sample in held_out if sample.id not in exact_ids], fingerprints[1])
     near = []
-    if ours and theirs:
-        rows, distances = nearest_rows(unit_rows([v for _, v in theirs]), unit_rows([v for _, v in ours]))
+    if train and holdout:
+        rows, distances = nearest_rows(unit_rows([v for _, v in holdout]), unit_rows([v for _, v in train]))
         # Of rows of length 1, cosine = 1 - distance^2 / 2.
-        alike = 1 - distances**2 / 2 >= similarity
-        near = [(theirs[nth][0], ours[rows[nth]][0]) for nth in np.flatnonzero(alike)]
-    pairs = tuple([*exact, *near][:SHOWN])
+        is_near = 1 - distances**2 / 2 >= similarity
+        near = [(holdout[nth][0], train[rows[nth]][0]) for nth in np.flatnonzero(is_near)]
+    pairs = tuple([*exact, *near][:MAX_PAIRS])
     return Leaks(name, len(samples), len(held_out), len(exact), len(near), similarity, pairs)
 
 
-def write_leaks(folder: Path, found: Sequence[Leaks]) -> None:
+def _vectors(samples: Sequence[Sample], fingerprints: Mapping[str, Outcome]) -> list[tuple[str, tuple[float, ...]]]:
+    """(id, fingerprint) of the samples that have a fingerprint."""
+    outcomes = ((sample.id, fingerprints.get(sample.id)) for sample in samples)
+    return [(id_, outcome.vector) for id_, outcome in outcomes if isinstance(outcome, Fingerprint)]
+
+
+def write_leaks(folder: Path, leaks: Sequence[Leaks]) -> None:
     """Write the counts into the folder of the stage."""
-    write_bytes(folder / FILE, msgspec.json.format(msgspec.json.encode(found, order="sorted")))
+    write_bytes(folder / FILE, msgspec.json.format(msgspec.json.encode(leaks, order="sorted")))
 
 
 def read_leaks(folder: Path) -> list[Leaks]:
@@ -122,18 +126,18 @@ def read_leaks(folder: Path) -> list[Leaks]:
     return msgspec.json.decode((folder / FILE).read_bytes(), type=list[Leaks])
 
 
-def refuse(found: Sequence[Leaks]) -> None:
+def check_no_leaks(leaks: Sequence[Leaks]) -> None:
     """Stop a strict run with leakage.
 
     Raises:
         RecipeError: A held-out sample, or a near duplicate of one, is among the training samples.
     """
-    for one in found:
-        if one.exact or one.near:
-            item, sample = one.pairs[0]
+    for leak in leaks:
+        if leak.exact or leak.near:
+            item, sample = leak.pairs[0]
             raise RecipeError(
-                f"Train-test leakage: of {one.held_out} held-out samples, {one.exact} are also in {one.set!r} and "
-                f"{one.near or 0} have a near duplicate there (for example {item} and {sample}).",
+                f"Train-test leakage: of {leak.held_out} held-out samples, {leak.exact} are also in {leak.set!r} and "
+                f"{leak.near or 0} have a near duplicate there (for example {item} and {sample}).",
                 hint="Train on other samples, or run without --strict: the report then shows the leakage.",
             )
 

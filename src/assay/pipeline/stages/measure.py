@@ -15,8 +15,8 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.core.scoring import score_isolated
 from assay.pipeline.recipe.spec import version_of
-from assay.pipeline.stages.context import RunContext, fresh
-from assay.pipeline.stages.shards import Tally, check_outcomes, failed, part, readable, samples_of
+from assay.pipeline.stages.context import RunContext, count_fresh
+from assay.pipeline.stages.parts import ShardCounts, check_outcomes, is_failed, part_name, read_part, samples_of
 from assay.pipeline.stages.stage import EVALUATE, HOLDOUT, Stage, StageKind, spec_of
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, read_results, write_results
@@ -49,21 +49,21 @@ class MeasureStage(Stage):
         return (self.scorer,)
 
     def run(self, context: RunContext, folder: Path) -> dict[str, int]:
-        jobs = shards(self.proof, folder, context.folders[EVALUATE], duel=self.pairwise)
-        todo = to_do(jobs)
+        jobs = measure_shards(self.proof, folder, context.folders[EVALUATE], pairwise=self.pairwise)
+        todo = incomplete_shards(jobs)
         rows = context.receipts[HOLDOUT].counts["rows"]
         work = MeasureArm(context.bind(self.scorer), context.models, self.seed, context.folders[HOLDOUT])
-        tallies = context.map(work, todo, self.id, rows * len(jobs), rows * (len(jobs) - len(todo)))
+        counts = context.map(work, todo, self.id, rows * len(jobs), rows * (len(jobs) - len(todo)))
         return {
             "rows": rows * len(jobs),
-            "failed": sum(tally.failed for tally in tallies),
-            "fresh": fresh(tallies),
+            "failed": sum(shard.failed for shard in counts),
+            "fresh": count_fresh(counts),
         }
 
 
 @dataclass(frozen=True)
 class MeasureShard:
-    """The answers of one trained model, and those of its opponent where a judge compares pairs."""
+    """The answers of one trained model, and those of its opponent in a pairwise comparison."""
 
     target: Path
     results: Path
@@ -80,64 +80,70 @@ class MeasureArm:
     seed: int
     holdout: Path
 
-    def __call__(self, shard: MeasureShard, /) -> Tally:
+    def __call__(self, shard: MeasureShard, /) -> ShardCounts:
         rows = read_results(shard.results)
         theirs = read_results(shard.against) if shard.against is not None else None
         items = samples_of(self.holdout)
-        asked = [
+        samples = [
             _sample(item, row, theirs[nth] if theirs is not None else None)
             for nth, (item, row) in enumerate(zip(items, rows, strict=True))
         ]
         done = self._done(shard.target)
-        todo = [one for one in asked if one is not None and one.parents[0] not in done]
+        todo = [sample for sample in samples if sample is not None and sample.parents[0] not in done]
         outcomes = score_isolated(self.component, todo, Lab(self.seed, self.models, StoredImages([self.holdout])))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
-        found = {**done} | {one.parents[0]: outcome for one, outcome in zip(todo, outcomes, strict=True)}
+        by_id = {**done} | {sample.parents[0]: outcome for sample, outcome in zip(todo, outcomes, strict=True)}
         results = [
-            ResultRow(row.arm, row.seed, row.id, NO_ANSWER if one is None else found[row.id])
-            for row, one in zip(rows, asked, strict=True)
+            ResultRow(row.arm, row.seed, row.id, NO_ANSWER if sample is None else by_id[row.id])
+            for row, sample in zip(rows, samples, strict=True)
         ]
         write_results(shard.target, results)
-        return Tally(len(results), sum(failed(row.outcome) for row in results), len(todo))
+        return ShardCounts(len(results), sum(is_failed(row.outcome) for row in results), len(todo))
 
     def _done(self, target: Path) -> Mapping[str, Outcome]:
-        old = readable(target, read_results) or []
-        return {row.id: row.outcome for row in old if not failed(row.outcome)}
+        old = read_part(target, read_results) or []
+        return {row.id: row.outcome for row in old if not is_failed(row.outcome)}
 
 
-def shards(proof: Proof, folder: Path, proved: Path, *, duel: bool) -> list[MeasureShard]:
+def measure_shards(proof: Proof, folder: Path, evaluated: Path, *, pairwise: bool) -> list[MeasureShard]:
     """One shard per trained model; in a pairwise comparison, one per model other than the opponent.
 
-    A model meets the opponent's training with the same number, or the last one if there are fewer.
+    A model is compared with the opponent's training of the same number, or with the last one if there are fewer.
     """
     cells = list(proof.cells)
-    found = []
+    shards = []
     for nth, (arm, times) in enumerate(cells):
-        if duel and arm == proof.opponent:
+        if pairwise and arm == proof.opponent:
             continue
         theirs = [number for name, number in cells if name == proof.opponent]
         against = cells.index((proof.opponent, times if times in theirs else theirs[-1]))
-        found.append(MeasureShard(folder / part(nth), proved / part(nth), proved / part(against) if duel else None))
-    return found
+        shards.append(
+            MeasureShard(
+                folder / part_name(nth),
+                evaluated / part_name(nth),
+                evaluated / part_name(against) if pairwise else None,
+            )
+        )
+    return shards
 
 
-def to_do(shards: Sequence[MeasureShard]) -> list[MeasureShard]:
+def incomplete_shards(shards: Sequence[MeasureShard]) -> list[MeasureShard]:
     """Shards that are missing or hold failures."""
-    found = []
+    incomplete = []
     for shard in shards:
-        old = readable(shard.target, read_results)
-        if old is None or any(failed(row.outcome) for row in old):
-            found.append(shard)
-    return found
+        old = read_part(shard.target, read_results)
+        if old is None or any(is_failed(row.outcome) for row in old):
+            incomplete.append(shard)
+    return incomplete
 
 
 def answer_of(row: ResultRow) -> str | None:
-    """The answer of a model to a held-out sample; None where it gave none."""
+    """The answer of a model to a held-out sample; None if it gave none."""
     return row.outcome.answer if isinstance(row.outcome, Score) else None
 
 
 def _sample(item: Sample, ours: ResultRow, theirs: ResultRow | None) -> Sample | None:
-    """The sample that a scorer is given: without the names of the models."""
+    """Input of the scorer, without the names of the models; None if an answer is missing."""
     answer = answer_of(ours)
     if answer is None:
         return None

@@ -16,25 +16,25 @@ from assay.core.sample import Sample
 from assay.core.score import Unscored
 from assay.pipeline.recipe.spec import describe, version_of
 from assay.pipeline.stages.context import RunContext
-from assay.pipeline.stages.shards import Tally, check_outcomes, part, samples_of
+from assay.pipeline.stages.parts import ShardCounts, check_outcomes, part_name, samples_of
 from assay.pipeline.stages.stage import CALIBRATE, HOLDOUT, Stage, StageId
 from assay.store.images import StoredImages
 from assay.store.rows import ResultRow, write_results
 
 REFERENCE = "reference"
 """Name of the reference classifier in the rows of a results table."""
-FIT, LINE, KNOWN = "fit", "line", "known"
+FIT_PART, THRESHOLD_PART, HOLDOUT_PART = "fit", "line", "known"
 """Parts of the inputs: real samples that the OOD methods are fitted on, real samples that set the threshold, and the
 held-out samples. Each OOD source is a part under the name of its stage."""
 PARAMETERS, MICROSECONDS = "parameters of ", "microseconds of "
 """Prefixes of the name of a model in the counts of a receipt."""
-TIMED = 256
+TIMED_IMAGES = 256
 """Number of images for the measurement of speed."""
 
 
 @dataclass(frozen=True)
-class OodTally(Tally):
-    """Tally with the size and the speed of the model."""
+class OodCounts(ShardCounts):
+    """Counts with the size and the speed of the model."""
 
     parameters: int
     microseconds: int
@@ -71,14 +71,14 @@ class OodStage(Stage):
             models[REFERENCE] = Artifact(self.reference, "image-classifier", "")
         ood = {str(source): context.folders[source] for source in self.ood}
         work = ScoreOod(self.scorer, context.models, context.folders[CALIBRATE], context.folders[HOLDOUT], ood)
-        shards = [OodShard(folder / part(nth), name, model) for nth, (name, model) in enumerate(models.items())]
+        shards = [OodShard(folder / part_name(nth), name, model) for nth, (name, model) in enumerate(models.items())]
         each = sum(context.receipts[source].counts["rows"] for source in (HOLDOUT, CALIBRATE, *self.ood))
-        tallies = context.map(work, shards, self.id, each * len(shards), 0)
+        counts = context.map(work, shards, self.id, each * len(shards), 0)
         # Measured times go into the receipt: parts have the same bytes in every run.
-        measured = list(zip(models, tallies, strict=True))
-        speeds = {f"{MICROSECONDS}{name}": tally.microseconds for name, tally in measured}
-        sizes = {f"{PARAMETERS}{name}": tally.parameters for name, tally in measured}
-        return {"rows": sum(tally.rows for tally in tallies), **sizes, **speeds}
+        by_model = list(zip(models, counts, strict=True))
+        speeds = {f"{MICROSECONDS}{name}": shard.microseconds for name, shard in by_model}
+        sizes = {f"{PARAMETERS}{name}": shard.parameters for name, shard in by_model}
+        return {"rows": sum(shard.rows for shard in counts), **sizes, **speeds}
 
 
 @dataclass(frozen=True)
@@ -100,26 +100,30 @@ class ScoreOod:
     holdout: Path
     ood: Mapping[str, Path]
 
-    def __call__(self, shard: OodShard, /) -> OodTally:
-        samples = shown(self.calibrate, self.holdout, self.ood)
+    def __call__(self, shard: OodShard, /) -> OodCounts:
+        samples = ood_inputs(self.calibrate, self.holdout, self.ood)
         places = [self.calibrate, self.holdout, *self.ood.values()]
         outcomes = self.component.evaluate(shard.artifact, samples, Lab(0, self.models, StoredImages(places)))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, samples, outcomes)
         rows = [ResultRow(shard.arm, 0, sample.id, outcome) for sample, outcome in zip(samples, outcomes, strict=True)]
         write_results(shard.target, rows)
         lab = Lab(0, self.models, StoredImages(places))
-        images = [p for p in lab.readable(samples[:TIMED]) if not isinstance(p, Unscored)]
+        images = [p for p in lab.readable(samples[:TIMED_IMAGES]) if not isinstance(p, Unscored)]
         model = self.models.classifier(shard.artifact.path)
-        return OodTally(len(rows), 0, len(rows), model.parameters, microseconds_an_item(model, images))
+        return OodCounts(len(rows), 0, len(rows), model.parameters, microseconds_per_image(model, images))
 
 
-def shown(calibrate: Path, holdout: Path, ood: Mapping[str, Path]) -> list[Sample]:
+def ood_inputs(calibrate: Path, holdout: Path, ood: Mapping[str, Path]) -> list[Sample]:
     """The inputs of a model, in order, each with its part in the text field `part`.
 
     Calibration samples are split in two: even ones fit the OOD methods, odd ones set the threshold.
     """
     real = samples_of(calibrate)
-    parts: list[tuple[str, Sequence[Sample]]] = [(FIT, real[::2]), (LINE, real[1::2]), (KNOWN, samples_of(holdout))]
+    parts: list[tuple[str, Sequence[Sample]]] = [
+        (FIT_PART, real[::2]),
+        (THRESHOLD_PART, real[1::2]),
+        (HOLDOUT_PART, samples_of(holdout)),
+    ]
     parts += [(name, samples_of(folder)) for name, folder in ood.items()]
     return [_in_part(sample, name) for name, samples in parts for sample in samples]
 
@@ -128,12 +132,12 @@ def _in_part(sample: Sample, part: str) -> Sample:
     return replace(sample, fields={**sample.fields, "part": part}, parents=(sample.id,), made_by="shown")
 
 
-def microseconds_an_item(model: Classifier, images: Sequence[Pixels], rounds: int = 3) -> int:
+def microseconds_per_image(model: Classifier, images: Sequence[Pixels], rounds: int = 3) -> int:
     """Microseconds per image of a classifier: median of `rounds` after one warm-up round."""
     model.logits(images[:1])
-    taken = []
+    seconds = []
     for _ in range(rounds):
         started = time.perf_counter()
         model.logits(images)
-        taken.append(time.perf_counter() - started)
-    return round(sorted(taken)[rounds // 2] / max(1, len(images)) * 1e6)
+        seconds.append(time.perf_counter() - started)
+    return round(sorted(seconds)[rounds // 2] / max(1, len(images)) * 1e6)

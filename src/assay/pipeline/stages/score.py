@@ -11,13 +11,15 @@ from typing import Any
 from assay.core.lab import Lab, Models
 from assay.core.roles import Scorer, compares_samples
 from assay.core.sample import Sample
+from assay.core.score import Outcome
+from assay.core.scoring import score_isolated
 from assay.pipeline.recipe.spec import version_of
-from assay.pipeline.stages.context import RunContext, fresh
-from assay.pipeline.stages.shards import ScorePart, ScoreShard, Tally, check_outcomes, failed, parts, readable
+from assay.pipeline.stages.context import RunContext, count_fresh
+from assay.pipeline.stages.parts import ShardCounts, check_outcomes, is_failed, parts, read_part
 from assay.pipeline.stages.stage import Stage, StageId, spec_of
 from assay.store.images import StoredImages
 from assay.store.rows import read_outcomes, write_outcomes
-from assay.store.shards import read_samples
+from assay.store.shards import read_shard
 
 
 @dataclass(frozen=True)
@@ -44,24 +46,52 @@ class ScoreStage(Stage):
         rows = source.get("made", source.get("rows", 0))
         scorer = context.bind(self.scorer)
         shards = [ScoreShard(path, folder / path.name) for path in parts(context.folders[self.source])]
-        before = {shard: readable(shard.target, read_outcomes) for shard in shards}
-        todo = [shard for shard, old in before.items() if old is None or any(failed(outcome) for _, outcome in old)]
-        if todo and is_whole(scorer):
-            tallies = context.map(ScoreWhole(scorer, context.models, self.seed), [shards], self.id, rows, 0)
+        before = {shard: read_part(shard.target, read_outcomes) for shard in shards}
+        todo = [shard for shard, old in before.items() if old is None or any(is_failed(outcome) for _, outcome in old)]
+        if todo and compares_samples(scorer):
+            counts = context.map(ScoreTogether(scorer, context.models, self.seed), [shards], self.id, rows, 0)
         else:
             done = sum(len(old or ()) for shard, old in before.items() if shard not in todo)
-            tallies = context.map(ScorePart(scorer, context.models, self.seed), todo, self.id, rows, done)
-        return {"rows": rows, "failed": sum(tally.failed for tally in tallies), "fresh": fresh(tallies)}
-
-
-def is_whole(scorer: Scorer) -> bool:
-    """Whether a scorer compares samples with each other, and so needs all of them at once."""
-    return compares_samples(scorer)
+            counts = context.map(ScorePart(scorer, context.models, self.seed), todo, self.id, rows, done)
+        return {"rows": rows, "failed": sum(shard.failed for shard in counts), "fresh": count_fresh(counts)}
 
 
 @dataclass(frozen=True)
-class ScoreWhole:
-    """Scores the samples of all parts together, and writes the outcomes part by part.
+class ScoreShard:
+    """A part of samples, and the file of its outcomes."""
+
+    samples: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class ScorePart:
+    """Scores one part, or only its rows whose scoring failed in an earlier run."""
+
+    component: Scorer
+    models: Models
+    seed: int
+
+    def __call__(self, shard: ScoreShard, /) -> ShardCounts:
+        samples = [made for made in read_shard(shard.samples) if isinstance(made, Sample)]
+        done = self._done(shard.target)
+        todo = [sample for sample in samples if sample.id not in done]
+        lab = Lab(self.seed, self.models, StoredImages([shard.samples]))
+        outcomes = score_isolated(self.component, todo, lab) if todo else []
+        check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
+        by_id = {**done, **{sample.id: outcome for sample, outcome in zip(todo, outcomes, strict=True)}}
+        rows = [by_id[sample.id] for sample in samples]
+        write_outcomes(shard.target, [sample.id for sample in samples], rows)
+        return ShardCounts(len(rows), sum(is_failed(row) for row in rows), len(todo))
+
+    def _done(self, target: Path) -> dict[str, Outcome]:
+        old = read_part(target, read_outcomes) or []
+        return {id_: outcome for id_, outcome in old if not is_failed(outcome)}
+
+
+@dataclass(frozen=True)
+class ScoreTogether:
+    """Scores the samples of all parts in one call, and writes the outcomes part by part.
 
     If one sample failed, all are scored again, because an outcome may depend on other samples.
     """
@@ -70,8 +100,8 @@ class ScoreWhole:
     models: Models
     seed: int
 
-    def __call__(self, shards: Sequence[ScoreShard], /) -> Tally:
-        by_part = [[made for made in read_samples(shard.samples) if isinstance(made, Sample)] for shard in shards]
+    def __call__(self, shards: Sequence[ScoreShard], /) -> ShardCounts:
+        by_part = [[made for made in read_shard(shard.samples) if isinstance(made, Sample)] for shard in shards]
         samples = [sample for part in by_part for sample in part]
         lab = Lab(self.seed, self.models, StoredImages([shard.samples for shard in shards]))
         outcomes = self.component.score(samples, lab)
@@ -79,4 +109,4 @@ class ScoreWhole:
         rest = iter(outcomes)
         for shard, part in zip(shards, by_part, strict=True):
             write_outcomes(shard.target, [sample.id for sample in part], [next(rest) for _ in part])
-        return Tally(len(samples), sum(map(failed, outcomes)), len(samples))
+        return ShardCounts(len(samples), sum(map(is_failed, outcomes)), len(samples))

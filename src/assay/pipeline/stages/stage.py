@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.roles import ListsInputs, Scorer, SelfSeeding, Source
+from assay.pipeline.recipe.references import referenced_models
 from assay.pipeline.recipe.spec import describe
-from assay.pipeline.recipe.trained import named
 
 if TYPE_CHECKING:
     from assay.pipeline.stages.context import RunContext
@@ -89,8 +89,8 @@ def model_id(name: str) -> StageId:
 
 
 def models_for(component: object) -> tuple[StageId, ...]:
-    """The trainings of the recipe's own models that a component names."""
-    return tuple(map(model_id, named(component)))
+    """The trainings of the recipe's own models that a component references."""
+    return tuple(map(model_id, referenced_models(component)))
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Stage(ABC):
 
     id: StageId
     needs: tuple[StageId, ...]
-    """Stages whose output it reads, in the order in which their digests enter its key."""
+    """Stages whose output it reads, in the order of their digests in its key."""
     seed: int
 
     @property

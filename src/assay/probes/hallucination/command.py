@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.core.errors import UserError
+from assay.pipeline.environment import LANGUAGE_PACKAGES
+from assay.pipeline.progress import LogLines, SilentReporter
 from assay.probes.command import check_folder, end
 from assay.terminal.money import BUDGET_NOW
 from assay.terminal.options import JSON, table
@@ -66,18 +68,19 @@ def command(model: str, questions: Path | None, html: Path | None, as_json: bool
     """
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Budget
-    from assay.pipeline.environment import LANGUAGE, environment
-    from assay.pipeline.progress import Lines, Silent
+    from assay.pipeline.environment import environment
     from assay.probes.hallucination.page import render
     from assay.probes.hallucination.probe import probe, sample_questions
 
     budget = Budget(options["budget"])
     items = sample_questions(_read(questions), options["limit"], options["seed"])
     check_folder(html)
-    result = probe(items, _setup(model, options), OpenModels(budget=budget), Silent() if as_json else Lines())
+    result = probe(
+        items, _setup(model, options), OpenModels(budget=budget), SilentReporter() if as_json else LogLines()
+    )
     source = questions.name if questions is not None else "the built-in questions"
     data = asdict(result) if as_json else None
-    end(data, lambda: _print(result), budget, html, lambda: render(result, source, environment(LANGUAGE)))
+    end(data, lambda: _print(result), budget, html, lambda: render(result, source, environment(LANGUAGE_PACKAGES)))
 
 
 def _read(file: Path | None) -> list[Sample]:

@@ -20,7 +20,7 @@ from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.models.remote.services import is_remote
-from assay.pipeline.progress import Reporter, Silent
+from assay.pipeline.progress import Reporter, SilentReporter
 from assay.stats.confidence.detection import detection
 from assay.stats.confidence.risk_coverage import RiskCoverage, risk_coverage
 from assay.stats.inference.intervals import wilson
@@ -131,7 +131,7 @@ def probe(
         UserError: There are no answers to compare.
         ModelError: A model cannot be loaded or called.
     """
-    progress = reporter or Silent()
+    progress = reporter or SilentReporter()
     lab = Lab(setup.seed, models, StoredImages([]))
     answers = _answers(items, setup, models)
     probed = [_compared(item, text, setup, models) for item, text in zip(items, answers, strict=True)]

@@ -67,13 +67,13 @@ def command(
     from assay.components.scorers.image.block_list import BlockList
     from assay.components.scorers.image.classifiers import ImageSafety
     from assay.models.open_models import OpenModels
-    from assay.pipeline.progress import Lines, Silent
+    from assay.pipeline.progress import LogLines, SilentReporter
     from assay.probes.images.probe import ImageScorer, score_images
 
     scorers: dict[str, ImageScorer] = {"safety": ImageSafety(model, unsafe)}
     if block_list is not None:
         scorers["blocked"] = BlockList(str(block_list), max_distance)
-    reporter = Silent() if as_json else Lines()
+    reporter = SilentReporter() if as_json else LogLines()
     reporter.begin("images scored", 1, 0)
     images = score_images(path, scorers, OpenModels(), reporter.advance)
     data = _data(images, threshold, max_distance, blocked=block_list is not None)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.core.errors import UserError
+from assay.pipeline.environment import LANGUAGE_PACKAGES
+from assay.pipeline.progress import LogLines, SilentReporter
 from assay.probes.command import check_folder, end
 from assay.terminal.money import BUDGET_NOW
 from assay.terminal.options import JSON, table, texts_of
@@ -91,8 +93,7 @@ def command(task: JailbreakTask, prompts: Path | None, html: Path | None, as_jso
     """
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Budget
-    from assay.pipeline.environment import LANGUAGE, environment
-    from assay.pipeline.progress import Lines, Silent
+    from assay.pipeline.environment import environment
     from assay.probes.jailbreak.page import render
     from assay.probes.jailbreak.probe import bench_of, probe
 
@@ -106,10 +107,10 @@ def command(task: JailbreakTask, prompts: Path | None, html: Path | None, as_jso
     attacks_ = _attacks(attack_task, prompts, harmless, options)
     _check(setup, defenses, len(harmless))
     bench = bench_of(setup, OpenModels(budget=budget), attacks_, harmless, options["system"])
-    result = probe(bench, attacks_, attack_task, defenses, Silent() if as_json else Lines())
+    result = probe(bench, attacks_, attack_task, defenses, SilentReporter() if as_json else LogLines())
     source = options["harmless"].name if options["harmless"] else "the built-in set"
     data = asdict(result) if as_json else None
-    end(data, lambda: _print(result), budget, html, lambda: render(result, source, environment(LANGUAGE)))
+    end(data, lambda: _print(result), budget, html, lambda: render(result, source, environment(LANGUAGE_PACKAGES)))
 
 
 def _setup(options: dict[str, Any]) -> JailbreakSetup:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from assay.core.effect import Effect
 from assay.core.errors import UserError
 from assay.core.lab import Models
-from assay.pipeline.progress import Reporter, Silent
+from assay.pipeline.progress import Reporter, SilentReporter
 from assay.probes.jailbreak.attacks import Attack, JailbreakTask, Turn, attack_evidence
 from assay.probes.jailbreak.defenses import DEFENSES, Bench, JailbreakSetup, Reply, ask
 from assay.stats.inference.intervals import wilson
@@ -106,7 +106,7 @@ def probe(
     """
     if unknown := [name for name in defenses if name not in DEFENSES]:
         raise UserError(f"Unknown defense {unknown[0]!r}.", hint=f"Known defenses: {', '.join(DEFENSES)}.")
-    progress = reporter or Silent()
+    progress = reporter or SilentReporter()
     progress.begin("defenses", 1 + len(defenses), 0)
     bench = replace(bench, baseline=tuple(ask(bench.turns, bench.setup, bench.models)))
     replies: dict[str, Sequence[Reply]] = {NONE: bench.baseline}

@@ -71,11 +71,11 @@ def command(
     detector is reported.
     """
     from assay.models.open_models import OpenModels
-    from assay.pipeline.progress import Lines, Silent
+    from assay.pipeline.progress import LogLines, SilentReporter
     from assay.probes.machine_text.probe import calibrated_threshold, detector, score_texts
 
     scorer = detector(method, model, second)
-    reporter = Silent() if as_json else Lines()
+    reporter = SilentReporter() if as_json else LogLines()
 
     def score(texts: Sequence[str]) -> list[Outcome]:
         reporter.begin("texts scored", len(texts), 0)

@@ -32,7 +32,6 @@ with PPO".
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import pickle
@@ -58,7 +57,7 @@ from assay.components.trainers.sft.rows import row_order
 from assay.components.trainers.training_run import CHECKPOINTS, TrainingConfig, training_run
 from assay.core.curves import WATCH_PREFIX
 from assay.core.errors import RecipeError
-from assay.core.lab import Lab
+from assay.core.lab import Lab, hash_seed
 from assay.core.roles import Scorer
 from assay.core.sample import Sample
 from assay.models.references import locate
@@ -350,4 +349,4 @@ class Loop:
 
 def seed_of(seed: int, step: int) -> int:
     """Seed of 63 bits of one step."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:8], "big") >> 1
+    return hash_seed(seed, step)

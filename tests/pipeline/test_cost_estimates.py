@@ -1,4 +1,4 @@
-"""What a plan says would be asked, before there are samples and after, beside what a run then asks a service."""
+"""Cost estimates before and after generation, compared with the requests of a run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from assay.engines.local import Local
 from assay.evaluation.asking import EXAMPLES, PromptedQuestion, ask_each, prompting_methods, requests_of
 from assay.models.open_models import OpenModels
 from assay.models.remote.budget import Budget
-from assay.pipeline.cost.asks import ASSUMED, UNTOLD, Asks, asks, expected
-from assay.pipeline.plan import survey
+from assay.pipeline.cost import UNKNOWN_LENGTH, UPPER_BOUND, CostEstimate, estimate_requests, estimate_run
+from assay.pipeline.plan import plan_run
 from assay.pipeline.runner import Runner
 from assay.store.run_folder import RunFolder
 from fault_server import FaultServer
@@ -43,16 +43,16 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultSer
         yield found
 
 
-def planned(recipe: Recipe, folder: Path) -> list[Asks]:
-    return asks(recipe, survey(recipe, folder))
+def planned(recipe: Recipe, folder: Path) -> list[CostEstimate]:
+    return estimate_run(recipe, plan_run(recipe, folder))
 
 
-def test_scorers_that_ask_are_priced_before_and_after_there_are_samples(server: FaultServer, tmp_path: Path) -> None:
+def test_scoring_is_estimated_before_and_after_generation(server: FaultServer, tmp_path: Path) -> None:
     folder = RunFolder.open(tmp_path / "run", create=True)
     generate, score = planned(RECIPE, folder.path)
     assert not server.received
     assert (generate.stage, generate.assumed, score.stage, score.assumed) == ("generate", False, "score-clear", True)
-    assert score.notes[-1] == ASSUMED
+    assert score.notes[-1] == UPPER_BOUND
     assert generate.estimate is not None
     assert score.estimate is not None
     assert (generate.estimate.askings, score.estimate.askings) == (80, 80)
@@ -74,7 +74,7 @@ def test_scorers_that_ask_are_priced_before_and_after_there_are_samples(server: 
     assert found.estimate.prompt_tokens < score.estimate.prompt_tokens
 
 
-def test_the_longer_a_text_may_be_the_more_its_scoring_may_cost(server: FaultServer, tmp_path: Path) -> None:
+def test_longer_texts_cost_more_to_score(server: FaultServer, tmp_path: Path) -> None:
     longer = replace(RECIPE, generate=replace(WRITE, decoding=Decoding("sample", max_tokens=160)))
     (_, short), (_, long) = planned(RECIPE, tmp_path / "none"), planned(longer, tmp_path / "none")
     assert short.estimate is not None
@@ -82,7 +82,7 @@ def test_the_longer_a_text_may_be_the_more_its_scoring_may_cost(server: FaultSer
     assert long.estimate.prompt_tokens - short.estimate.prompt_tokens == 80 * 100
 
 
-def test_what_costs_nothing_is_left_out_and_what_cannot_be_told_is_unknown(tmp_path: Path) -> None:
+def test_local_models_are_left_out_and_unknown_costs_are_unknown(tmp_path: Path) -> None:
     by_likelihood = replace(JUDGE, model="embedded:smollm2", by="likelihood")
     free = replace(WRITE, model="embedded:smollm2")
     assert planned(Recipe("free", free, score={"clear": by_likelihood}), tmp_path / "none") == []
@@ -97,21 +97,21 @@ def test_what_costs_nothing_is_left_out_and_what_cannot_be_told_is_unknown(tmp_p
     assert nameless.estimate.dollars is None
     # A generator that says nothing of its samples before it makes them.
     (silent,) = planned(Recipe("shapes", Shapes(), score={"clear": JUDGE}), tmp_path / "none")
-    assert (silent.estimate, silent.notes) == (None, (UNTOLD,))
+    assert (silent.estimate, silent.notes) == (None, (UNKNOWN_LENGTH,))
     assert (silent.data["askings"], silent.data["dollars"], silent.data["model"]) == (None, None, MODEL)
 
 
-def test_a_field_that_no_sample_will_have_is_told_by_the_plan(tmp_path: Path) -> None:
+def test_a_missing_field_is_an_error_of_the_plan(tmp_path: Path) -> None:
     wrong = replace(RECIPE, score={"clear": replace(JUDGE, output="output")})
-    with pytest.raises(FieldError, match="Field 'output'"):
+    with pytest.raises(FieldError, match="'output'"):
         planned(wrong, tmp_path / "none")
 
 
-def test_what_is_expected_of_two_calls_is_never_less_than_what_is_asked(server: FaultServer) -> None:
+def test_an_estimate_is_an_upper_bound_for_methods_with_two_calls(server: FaultServer) -> None:
     """Called by commands before they ask: every way of asking, those with a second call too."""
     ways = prompting_methods("number", 0, 3, 4, (12, 40), 7)
     quests = [PromptedQuestion(way, "How many are 5 and 7?", (), EXAMPLES["number"]) for way in ways]
-    (found,) = expected("ask", {MODEL: requests_of(quests), "embedded:smollm2": []})
+    (found,) = estimate_requests("ask", {MODEL: requests_of(quests), "embedded:smollm2": []})
     assert found.estimate is not None
     with opened("openai", server) as model:
         ask_each(model, quests)
@@ -121,7 +121,7 @@ def test_what_is_expected_of_two_calls_is_never_less_than_what_is_asked(server: 
     assert found.estimate.answer_tokens == 2 * 12 + 2 * 40 + 32 + 4 * 40
 
 
-def test_stand_ins_are_of_the_shape_of_what_is_made() -> None:
+def test_stand_ins_have_the_fields_of_samples() -> None:
     (stand_in,) = WRITE.stand_ins([Sample({"label": "praise", "prompt": "Write a praise."})])
     assert set(stand_in.fields) == {"label", "prompt", "text", "end"}
     assert len(stand_in.text("text")) == 4 * 60
