@@ -27,7 +27,7 @@ import numpy.typing as npt
 from novelty_texts import ALPACA, alpaca, made
 from rouge_score.rouge_scorer import RougeScorer
 
-from assay.text.similarity.lcs import lcs_length_by_masks, token_masks
+from assay.text.similarity.lcs import lcs_length
 from assay.text.similarity.nearest import nearest_before
 from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
 from assay.text.similarity.rouge import rouge_f1
@@ -151,7 +151,7 @@ def every_pair(texts: Sequence[str]) -> Iterator[Floats]:
     for nth, own in enumerate(cut):
         shared = np.zeros(len(cut), np.int64)
         if len(own) > 64:
-            shared[:nth] = [lcs_length_by_masks(token_masks(own), len(own), other) for other in cut[:nth]]
+            shared[:nth] = [lcs_length(own, other) for other in cut[:nth]]
         else:
             for place, token in enumerate(own):
                 masks[token] |= np.uint64(1) << np.uint64(place)

@@ -82,11 +82,15 @@ def walked(a: list[str], b: list[str]) -> list[int]:
     return found[::-1]
 
 
-@given(LETTERS, st.lists(st.sampled_from("abcdxyz"), max_size=24), st.sampled_from([1, 2, 5, 8192]))
-def test_the_length_is_that_of_the_table_whatever_the_blocks(a: list[str], b: list[str], block: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lcs, "BLOCK", block)
-        assert lcs.lcs_length(a, b) == lcs.lcs_length(b, a) == table(a, b)[-1][-1]
+@given(LETTERS, st.lists(st.sampled_from("abcdxyz"), max_size=24))
+def test_the_length_is_that_of_the_table(a: list[str], b: list[str]) -> None:
+    assert lcs.lcs_length(a, b) == lcs.lcs_length(b, a) == table(a, b)[-1][-1]
+
+
+@given(st.lists(st.integers(0, 9), max_size=150), st.lists(st.integers(0, 9), max_size=150))
+def test_the_length_of_long_sequences_of_ids_is_that_of_the_table(a: list[int], b: list[int]) -> None:
+    words = [[f"w{token}" for token in sequence] for sequence in (a, b)]
+    assert lcs.lcs_length(a, b) == lcs.lcs_length(*words) == table(*words)[-1][-1]
 
 
 @given(LETTERS, st.lists(st.sampled_from("abcdxyz"), max_size=24))

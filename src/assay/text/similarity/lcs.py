@@ -1,7 +1,7 @@
-"""Longest common subsequence (LCS) of token sequences, bit-parallel.
+"""Longest common subsequence (LCS): its length by RapidFuzz, and the positions that rouge_score selects.
 
-A row of the dynamic programming table is one Python integer: bit i is 0 if the LCS length increases at position i. A
-row costs a few additions of long integers; two sequences of 150,000 tokens take seconds.
+To find the positions, a row of the dynamic programming table is one Python integer: bit i is 0 if the LCS length
+increases at position i. A row costs a few additions of long integers.
 
 Source: Crochemore et al. 2001, "A fast and practical bit-vector algorithm for the longest common subsequence problem";
 Hyyrö 2004, "Bit-parallel LCS-length computation revisited".
@@ -14,11 +14,9 @@ from itertools import accumulate
 from math import isqrt
 from typing import TypeVar
 
-Token = TypeVar("Token", bound=Hashable)
+from rapidfuzz.distance import LCSseq
 
-BLOCK = 8192
-"""Positions per integer in `lcs_length`: longer integers cost less per bit, but there is one mask per distinct
-token."""
+Token = TypeVar("Token", bound=Hashable)
 
 
 def token_masks(sequence: Sequence[Token]) -> dict[Token, int]:
@@ -31,56 +29,12 @@ def token_masks(sequence: Sequence[Token]) -> dict[Token, int]:
     return masks
 
 
-def lcs_length_by_masks(masks: Mapping[Token, int], size: int, other: Sequence[Token]) -> int:
-    """LCS length of `other` and a sequence of length `size` with these `token_masks`.
+def lcs_length(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
+    """Length of the longest common subsequence.
 
-    For one short sequence against many; use `lcs_length` for long sequences.
+    RapidFuzz compares tokens by their hash, of 64 bits: exact for token ids, and for strings unless two hashes collide.
     """
-    row = full = (1 << size) - 1
-    for token in other:
-        matched = row & masks.get(token, 0)
-        if matched:
-            # Carries above bit `size` are ignored and masked once at the end.
-            row = (row + matched) | (row ^ matched)
-    return size - (row & full).bit_count()
-
-
-def lcs_length(a: Sequence[Token], b: Sequence[Token]) -> int:
-    """Length of the longest common subsequence."""
-    shared = set(a) & set(b)
-    first = [token for token in a if token in shared]
-    second = [token for token in b if token in shared]
-    prefix = _common_prefix_length(first, second)
-    first, second = first[prefix:], second[prefix:]
-    suffix = _common_prefix_length(first[::-1], second[::-1])
-    first, second = first[: len(first) - suffix], second[: len(second) - suffix]
-    if len(first) > len(second):
-        first, second = second, first
-    if len(first) <= BLOCK:
-        return prefix + suffix + lcs_length_by_masks(token_masks(first), len(first), second)
-    # The carry of a block (0 or 1) at each token of `second` is an input of the next block.
-    carries, length = bytearray(len(second)), prefix + suffix
-    for start in range(0, len(first), BLOCK):
-        length += _block(first[start : start + BLOCK], second, carries)
-    return length
-
-
-def _block(part: Sequence[Token], other: Sequence[Token], carries: bytearray) -> int:
-    """LCS length that the positions of one block contribute; updates `carries`."""
-    masks, size = token_masks(part), len(part)
-    row = full = (1 << size) - 1
-    for i, token in enumerate(other):
-        matched = row & masks.get(token, 0)
-        if matched or carries[i]:
-            total = row + matched + carries[i]
-            carries[i] = total >> size
-            row = (total & full) | (row ^ matched)
-    return size - row.bit_count()
-
-
-def _common_prefix_length(a: Sequence[Token], b: Sequence[Token]) -> int:
-    """Length of the common prefix."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return int(LCSseq.similarity(a, b))
 
 
 def lcs_positions(masks: Mapping[Token, int], size: int, other: Sequence[Token]) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.text.similarity.candidates import SIGNATURE_WORDS, BitArray, Sketches, Vocabulary
-from assay.text.similarity.lcs import BLOCK, lcs_length, lcs_length_by_masks, token_masks
+from assay.text.similarity.lcs import lcs_length
 from assay.text.similarity.rouge import rouge_f1
 from assay.text.similarity.tokens import Tokenizer, tokens
 
@@ -65,14 +65,13 @@ def _nearest(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) 
     if not own or not end:
         return best
     bounds = _bounds(sketches, words, row, end)
-    masks = token_masks(own) if len(own) <= BLOCK else {}
     first = np.argpartition(-bounds, FIRST_CANDIDATES)[:FIRST_CANDIDATES] if end > FIRST_CANDIDATES else np.arange(end)
     for group in (first, None):
         numbers = np.flatnonzero(bounds >= max(best.f - _TOLERANCE, _TOLERANCE)) if group is None else group
         for number in numbers[np.argsort(-bounds[numbers], kind="stable")].tolist():
             if bounds[number] < best.f - _TOLERANCE or not bounds[number]:
                 break
-            best = _closer(best, own, masks, sketches.tokens[number], number)
+            best = _closer(best, own, sketches.tokens[number], number)
     return best
 
 
@@ -88,10 +87,8 @@ def _bounds(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) -
     return bounds
 
 
-def _closer(
-    best: NearestText, own: Sequence[int], masks: dict[int, int], other: Sequence[int], number: int
-) -> NearestText:
-    shared = lcs_length_by_masks(masks, len(own), other) if masks else lcs_length(own, other)
+def _closer(best: NearestText, own: Sequence[int], other: Sequence[int], number: int) -> NearestText:
+    shared = lcs_length(own, other)
     f = rouge_f1(shared, len(own), len(other))
     if f > best.f or (f == best.f and best.number is not None and number < best.number):
         return NearestText(number, f, shared, (len(own), len(other)))

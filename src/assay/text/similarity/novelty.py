@@ -30,7 +30,7 @@ from assay.text.similarity.candidates import (
     Vocabulary,
     prefixes,
 )
-from assay.text.similarity.lcs import BLOCK, lcs_length, lcs_length_by_masks, token_masks
+from assay.text.similarity.lcs import lcs_length
 from assay.text.similarity.rouge import rouge_f1
 from assay.text.similarity.tokens import Tokenizer, tokens
 
@@ -217,23 +217,19 @@ class _BlockDecisions:
     def __init__(self, block: Sketches, rule: NoveltyRule) -> None:
         self._block = block
         self._rule = rule
-        self._row = -1
-        self._masks: dict[int, int] = {}
         self._nearest = [-1] * len(block)
         self.scores = np.zeros(len(block))
 
     def compare(self, row: int, other: Sequence[int], number: int) -> None:
         """Compare a row with one text; calls are sorted by row and number, so the first of equals is the nearest."""
         own = self._block.tokens[row]
-        if row != self._row:
-            self._row, self._masks = row, token_masks(own) if len(own) <= BLOCK else {}
         f = rouge_f1(self._shared(own, other), len(own), len(other))
         if f > self.scores[row] and self._rule.rejects(f):
             self.scores[row], self._nearest[row] = f, number
 
     def _shared(self, own: Sequence[int], other: Sequence[int]) -> int:
-        if min(len(own), len(other)) <= LONG_TEXT and len(own) <= BLOCK:
-            return lcs_length_by_masks(self._masks, len(own), other)
+        if min(len(own), len(other)) <= LONG_TEXT:
+            return lcs_length(own, other)
         bound = (Counter(own) & Counter(other)).total()
         return lcs_length(own, other) if self._rule.rejects(rouge_f1(bound, len(own), len(other))) else 0
 
