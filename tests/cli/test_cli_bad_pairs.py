@@ -149,7 +149,7 @@ def test_a_broken_pair_is_named_by_its_line(bench: Bench) -> None:
 NO_REWARD = {
     "raises": "it: ZeroDivisionError: division by zero",
     "hangs": "it: It took longer than 1 ms.",
-    "gives nan": "it: ValueError: A score must be finite, was nan",
+    "gives nan": "it: ValueError: Score.value must be finite, was nan",
     "labels": "rewards.it returns a label, but a reward must be a number.",
     "same": "there is nothing to learn.",
     "knows no such thing": "There is no such judge.",
@@ -170,7 +170,7 @@ def test_a_reward_that_teaches_nothing_is_told(bench: Bench, use: str, how: str)
     [
         ("raises", "no ranker could say: ZeroDivisionError: division by zero"),
         ("hangs", "no ranker could say: It took longer than 1 ms."),
-        ("gives nan", "no ranker could say: ValueError: A score must be finite, was nan"),
+        ("gives nan", "no ranker could say: ValueError: Score.value must be finite, was nan"),
     ],
 )
 def test_pairs_that_a_broken_ranker_cannot_tell_apart_have_failed(bench: Bench, how: str, reason: str) -> None:

@@ -29,7 +29,7 @@ def test_those_at_which_it_raises_have_failed() -> None:
 def test_a_score_that_is_no_number_has_failed() -> None:
     (found,) = score_isolated(Trouble("gives nan"), answers("a"), tiny_lab())
     assert isinstance(found, Unscored)
-    assert found.reason.startswith("ValueError: A score must be finite, was nan")
+    assert found.reason.startswith("ValueError: Score.value must be finite, was nan")
 
 
 def test_what_the_user_can_mend_comes_through_and_so_does_a_broken_promise() -> None:

@@ -170,7 +170,7 @@ def test_another_measure_is_not_called_right_nor_a_share(made: Made) -> None:
     assert plain.accuracy is not None
     accuracy = replace(plain.accuracy, estimate=19.5, low=16.0, high=23.0)
     one = replace(plain, cell=cell, accuracy=accuracy, kind="mean")
-    assert (metric_name(cell), value(19.5, share=False), between(accuracy, share=False)) == (
+    assert (metric_name(cell), value(19.5, proportion=False), between(accuracy, proportion=False)) == (
         "bleu",
         "19.5",
         "16\u201323",

@@ -150,7 +150,7 @@ def test_whatever_is_written_is_read_or_not_and_nothing_is_made_up(text: str, fi
     assert all(one.text and "\n" not in one.text for one in listed)
     squeezed = "".join(text.split()).replace("*", "")
     assert all("".join(one.text.split()).replace("*", "") in squeezed for one in listed)
-    assert [one.whole for one in listed[:-1]] == [True] * max(0, len(listed) - 1)
+    assert [one.complete for one in listed[:-1]] == [True] * max(0, len(listed) - 1)
     found = parse_instance(text, label_first=first, continues=continues)
     if found is not None:
         assert "".join(found.input.split()) in "".join(text.split())
