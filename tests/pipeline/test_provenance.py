@@ -33,7 +33,7 @@ from assay.pipeline.lineage.explain import (
     run_provenance,
 )
 from assay.pipeline.lineage.models_used import data_license
-from assay.pipeline.lineage.provenance import RunProvenance
+from assay.pipeline.lineage.provenance import SampleProvenance
 from assay.pipeline.plan import PlannedStage, completed_stages
 from assay.store.receipts import read_receipt
 from assay.store.shards import write_shard
@@ -90,11 +90,11 @@ def test_collected_samples_are_not_called_synthetic_and_name_their_file_and_line
     assert not came["provenance"]["synthetic"]
 
 
-def placed(what: Recipe, folder: Path, made: list[Sample]) -> RunProvenance:
+def placed(what: Recipe, folder: Path, made: list[Sample]) -> SampleProvenance:
     """Provenance of a run of `what` with the given samples, without its models."""
     run(recipe(prove=None, train=None), folder)
     done = completed_stages(read_run(folder)[1])
-    found = RunProvenance(what, {"generate": done["generate"], "score-near": done["score-bright"]})
+    found = SampleProvenance(what, {"generate": done["generate"], "score-near": done["score-bright"]})
     found.__dict__["_samples"] = {one.id: one for one in (*made, *what.generate.seeds(), *Prompts().read(None))}  # type: ignore[arg-type]
     return found
 
@@ -143,7 +143,7 @@ def test_the_ancestors_of_a_generated_task_include_seed_tasks(whole: Path, tmp_p
     (tmp_path / "generate-ab").mkdir()
     write_shard(tmp_path / "generate-ab" / "part-00000.parquet", [one, other, lost], {})
     done = completed_stages(read_run(whole)[1])
-    found = RunProvenance(what, {"generate": replace(done["generate"], folder=tmp_path / "generate-ab")})
+    found = SampleProvenance(what, {"generate": replace(done["generate"], folder=tmp_path / "generate-ab")})
     assert [(step.id, step.made_by, step.origin) for step in found.of(other).chain] == [
         (second.id, "SelfInstruct", ""),
         (one.id, "SelfInstruct", ""),
@@ -181,7 +181,7 @@ def test_a_receipt_without_a_date(whole: Path, tmp_path: Path) -> None:
     again = PlannedStage(old.stage, old.key, old.folder, old.inputs, receipt, old.state)
     what, _ = read_run(whole)
     kept, _ = kept_samples(whole)
-    one = RunProvenance(what, {**done, "generate": again}).of(kept[0])
+    one = SampleProvenance(what, {**done, "generate": again}).of(kept[0])
     assert one.date == ""
     assert "date" not in json.loads(one.json())
     assert " on " not in provenance_lines(one)[-1]

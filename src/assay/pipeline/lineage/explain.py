@@ -13,7 +13,7 @@ from assay.core.recipe import Recipe
 from assay.core.sample import Failure, Image, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score
 from assay.images.metadata import read_provenance
-from assay.pipeline.lineage.provenance import RunProvenance
+from assay.pipeline.lineage.provenance import SampleProvenance
 from assay.pipeline.plan import RunPlan, completed_stages, plan_run
 from assay.pipeline.recipe.codec import load
 from assay.pipeline.stages.context import kept_ids, outcomes_of
@@ -50,7 +50,7 @@ def kept_samples(run: Path) -> tuple[list[Sample], Path]:
     return [sample for sample in samples_of(folder) if sample.id in ids], folder
 
 
-def run_provenance(run: Path) -> RunProvenance:
+def run_provenance(run: Path) -> SampleProvenance:
     """Provenance of the samples of a run folder.
 
     Raises:
@@ -60,7 +60,7 @@ def run_provenance(run: Path) -> RunProvenance:
     done = completed_stages(plan)
     if "generate" not in done:
         raise StoreError(f"The run in {run} has not generated its samples yet.", hint="Complete the run first.")
-    return RunProvenance(recipe, done)
+    return SampleProvenance(recipe, done)
 
 
 def explain_sample(run: Path, prefix: str) -> dict[str, Any]:

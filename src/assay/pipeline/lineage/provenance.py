@@ -31,7 +31,7 @@ MAX_ANCESTORS = 24
 
 
 @dataclass(frozen=True)
-class RunProvenance:
+class SampleProvenance:
     """Provenance of the samples of a run; what samples share is computed once."""
 
     recipe: Recipe
