@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -166,19 +167,18 @@ def test_style_control_gives_a_plain_model_its_due() -> None:
 
 
 def test_what_has_no_maximum_is_told_by_name() -> None:
-    def told(pairs: list[tuple[str, str]], outcomes: list[float], **options: object) -> str:
+    def message(pairs: list[tuple[str, str]], outcomes: list[float], **options: object) -> str:
         with pytest.raises(ValueError) as caught:  # noqa: PT011
             bradley_terry(votes([a for a, _ in pairs], [b for _, b in pairs], outcomes), **options)  # type: ignore[arg-type]
         return str(caught.value)
 
     chain = [("a", "b"), ("b", "c"), ("c", "b")]
-    assert told(chain, [1, 1, 1]) == "No finite strengths: 'a' never lost to any other and 'b', 'c' never won " + (
-        "against any other, not even a tie."
-    )
-    assert "2 groups of models that never met: 'a', 'b' and 'c', 'd'" in told([("a", "b"), ("c", "d")], [0.5, 0.5])
-    assert "Every vote is a tie" in told([("a", "b")] * 2, [0.5, 0.5], ties="davidson")
-    assert "no maximum" in told([("a", "b")] * 2, [1, 0.5], ties="davidson")
-    assert "prior must be 0 or more" in told([("a", "b")] * 2, [1, 0], prior=-1)
+    assert re.findall(r"'(\w)'", message(chain, [1, 1, 1])) == ["a", "b", "c"]
+    assert re.findall(r"'(\w)'|(\d)", message([("a", "b"), ("c", "d")], [0.5, 0.5]))[0] == ("", "2")
+    assert re.findall(r"'(\w)'", message([("a", "b"), ("c", "d")], [0.5, 0.5])) == ["a", "b", "c", "d"]
+    assert "tie" in message([("a", "b")] * 2, [0.5, 0.5], ties="davidson")
+    assert "tie" in message([("a", "b")] * 2, [1, 0.5], ties="davidson")
+    assert "-1" in message([("a", "b")] * 2, [1, 0], prior=-1)
 
 
 @given(st.integers(2, 7), st.integers(1, 25), SEEDS)
@@ -206,21 +206,21 @@ def test_a_prior_makes_every_strength_finite(ties: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "outcomes", "more", "told"),
+    ("first", "second", "outcomes", "more", "place"),
     [
-        ([], [], [], {}, "as many models"),
-        (["a"], ["b", "c"], [1], {}, "as many models"),
-        (["a"], ["a"], [1], {}, "'a' was"),
-        (["a"], ["b"], [0.7], {}, "An outcome is"),
-        (["a"], ["b"], [1], {"weights": [0]}, "above zero"),
-        (["a"], ["b"], [1], {"covariates": {"x": [math.nan]}}, "'x' must be finite"),
-        (["a"], ["b"], [1], {"covariates": {"x": [0]}}, "'x' is 0 in every vote"),
+        ([], [], [], {}, "0, 0, 0"),
+        (["a"], ["b", "c"], [1], {}, "1, 2, 1"),
+        (["a"], ["a"], [1], {}, "'a'"),
+        (["a"], ["b"], [0.7], {}, "outcomes"),
+        (["a"], ["b"], [1], {"weights": [0]}, "weights"),
+        (["a"], ["b"], [1], {"covariates": {"x": [math.nan]}}, "'x'"),
+        (["a"], ["b"], [1], {"covariates": {"x": [0]}}, "'x'"),
     ],
 )
 def test_what_is_no_vote_is_refused(
-    first: list[str], second: list[str], outcomes: list[float], more: dict[str, object], told: str
+    first: list[str], second: list[str], outcomes: list[float], more: dict[str, object], place: str
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=place):
         votes(first, second, outcomes, **more)  # type: ignore[arg-type]
 
 

@@ -64,7 +64,7 @@ def _rows(found: ModelCheck) -> list[tuple[str, str]]:
         rows.append(("memory", f"{need.weights / 1e6:,.0f} MB of weights; cache {cache}"))
     else:
         price = found.dollars_per_million
-        said = "unknown" if price is None else f"${price[0]:g} input, ${price[1]:g} output per million tokens"
-        rows.append(("price", said))
+        price_text = "unknown" if price is None else f"${price[0]:g} input, ${price[1]:g} output per million tokens"
+        rows.append(("price", price_text))
     rows.append(("unsupported", ", ".join(found.cannot) or "none"))
     return [*rows, ("note", found.note)] if found.note else rows

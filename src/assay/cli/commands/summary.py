@@ -25,7 +25,7 @@ def print_summary(done: Done) -> None:
     click.echo(answer_sentence(facts))
     click.echo()
     paid = f" and {dollars(facts.cost.dollars)}" if any(stage.dollars != 0 for stage in facts.cost.stages) else ""
-    click.echo(f"Took {seconds(facts.cost.seconds)} of work{paid}. Report: {done.page}")
+    click.echo(f"Cost: {seconds(facts.cost.seconds)}{paid}. Report: {done.page}")
 
 
 def _funnel(facts: ReportData) -> None:
@@ -51,7 +51,7 @@ def _arms(facts: ReportData) -> None:
         [arm.name, count(arm.n_samples), count(arm.steps), measure.value(arm.result), measure.between(arm.result)]
         for arm in facts.arms
     ]
-    measured = f"{measure.name} on {count(facts.arms[0].result.n)} {'real' if measure.proportion else 'held out'}"
+    measured = f"{measure.name} on {count(facts.arms[0].result.n)} {'real' if measure.proportion else 'held-out'} items"
     table(["arm", "samples", "steps", measured, "95% CI"], rows)
 
 
@@ -66,12 +66,12 @@ def _also(facts: ReportData) -> None:
             [one.measure.name, one.measure.gap(pair.difference), one.measure.gap_between(pair.difference), pair.verdict]
             for one, pair in pairs
         ]
-        table(["measure", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95% CI", ""], rows)
+        table(["metric", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95% CI", ""], rows)
     if facts.pairwise_comparisons:
         click.echo()
         rows = [
             [
-                f"{one.ours} against {one.theirs}",
+                f"{one.ours} vs. {one.theirs}",
                 percent(one.wins.estimate),
                 percent(one.equal_length.estimate) if one.equal_length else "-",
                 percent_between(one.equal_length or one.wins),
@@ -81,4 +81,4 @@ def _also(facts: ReportData) -> None:
         ]
         table([f"judge {facts.pairwise_comparisons[0].judge}", "wins", "at equal length", "95% CI", ""], rows)
     if facts.other_measures and (lacking := sum(one.unscored for one in facts.other_measures)):
-        click.echo(f"{plural(lacking, 'answer')} without a number by a measure; the page says by which.")
+        click.echo(f"{plural(lacking, 'answer')} without a value of a metric; see the report.")

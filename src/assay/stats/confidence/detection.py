@@ -30,14 +30,12 @@ class Detection:
     """Lowest accepted score for `fpr`."""
 
 
-def detection(
-    known: npt.ArrayLike, strangers: npt.ArrayLike, level: float = 0.95, *, paired: bool = False
-) -> Detection:
+def detection(known: npt.ArrayLike, unknown: npt.ArrayLike, level: float = 0.95, *, paired: bool = False) -> Detection:
     """AUROC, and the false positive rate at a true positive rate of ACCEPTED, of scores (n,) and (m,).
 
     Args:
         known: Scores of the positives (in-distribution).
-        strangers: Scores of the negatives (OOD).
+        unknown: Scores of the negatives (OOD).
         level: Confidence level of the intervals.
         paired: Whether the nth positive and the nth negative are paired, such as two texts on one subject; the interval
             then includes their covariance.
@@ -50,7 +48,7 @@ def detection(
     each); FPR at 95 % TPR: Hendrycks and Gimpel 2017, Liang et al. 2018, section 4.2.
     """
     check_level(level)
-    inside, outside = _validated_scores(known), _validated_scores(strangers)
+    inside, outside = _validated_scores(known), _validated_scores(unknown)
     if paired and len(inside) != len(outside):
         raise ValueError(f"Paired scores must have the same length, had {len(inside)} and {len(outside)}.")
     line = threshold(inside, ACCEPTED)
