@@ -24,8 +24,8 @@ def print_summary(done: Done) -> None:
     click.echo()
     click.echo(answer_sentence(facts))
     click.echo()
-    paid = f" and {dollars(facts.cost.dollars)}" if any(stage.dollars != 0 for stage in facts.cost.stages) else ""
-    click.echo(f"Cost: {seconds(facts.cost.seconds)}{paid}. Report: {done.page}")
+    paid = f", cost: {dollars(facts.cost.dollars)}" if any(stage.dollars != 0 for stage in facts.cost.stages) else ""
+    click.echo(f"Compute time: {seconds(facts.cost.seconds)}{paid}. Report: {done.page}")
 
 
 def _funnel(facts: ReportData) -> None:
