@@ -25,7 +25,9 @@ LAYOUTS = ("hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "pref
 @click.option("--language", multiple=True, help="Language for the card, such as en; repeat for several.")
 @JSON
 def command(run: Path, path: Path, to: ExportLayout, license_: str, language: tuple[str, ...], as_json: bool) -> None:
-    """Export the kept samples of the run in the folder RUN to the new folder PATH, with a data card (README.md).
+    """Export the kept samples of a run for other tools.
+
+    Write the samples of the run folder RUN to the new folder PATH, with a data card (README.md).
 
     hf is Parquet, jsonl has one sample per line, imagefolder one folder per label. alpaca, sharegpt and messages
     contain tasks (instruction, input, output) or prompts with generated texts; preference contains pairs of answers in

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.terminal.money import too_little
+from assay.terminal.money import is_insufficient
 from assay.terminal.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, show, table
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @OUT
 @JSON
 def command(recipe: str, quick: bool, changes: tuple[str, ...], out: Path | None, as_json: bool) -> None:
-    """Show the stages of RECIPE, which are done, and the estimated cost."""
+    """Show the stages of RECIPE, their states and the cost."""
     from assay.pipeline.recipe.codec import load
 
     loaded = load(recipe, quick=quick, changes=changes)
@@ -93,7 +93,7 @@ def _print_cost(estimates: Sequence[CostEstimate], budget: float | None, spent: 
         click.echo("No budget. Limit the cost with --set budget=DOLLARS.")
         return
     click.echo(f"Budget: {dollars(budget)}, {dollars(spent)} spent.")
-    if too_little(estimates, budget, spent):
+    if is_insufficient(estimates, budget, spent):
         click.secho("The budget may be insufficient: a run stops when it is spent, and keeps all answers.", fg="yellow")
 
 

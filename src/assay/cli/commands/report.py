@@ -13,7 +13,10 @@ from assay.terminal.options import JSON, RUN, show
 @RUN
 @JSON
 def command(run: Path, as_json: bool) -> None:
-    """Rebuild report.html and results.json of the finished run in the folder RUN."""
+    """Rebuild the report of the run in the folder RUN.
+
+    Write report.html and results.json of a finished run again.
+    """
     from assay.report.api import report
 
     done = report(run)

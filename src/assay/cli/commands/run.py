@@ -21,7 +21,7 @@ from assay.terminal.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, sh
     show_default=True,
     help="Engine that runs the shards.",
 )
-@click.option("--strict", is_flag=True, help="Fail if the held-out data is contaminated.")
+@click.option("--strict", is_flag=True, help="Stop if held-out data leaks into the training data.")
 @click.option("--dry-run", is_flag=True, help="Print the plan without running it.")
 @JSON
 def command(
@@ -34,7 +34,10 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Run RECIPE, a built-in recipe or a .yaml file; an interrupted run resumes."""
+    """Run RECIPE, a built-in name or a .yaml file.
+
+    Run an interrupted command again to resume.
+    """
     from assay.pipeline.recipe.codec import load
 
     # Before the imports of report and statistics, so that errors in a recipe are reported immediately.

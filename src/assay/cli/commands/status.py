@@ -13,7 +13,7 @@ from assay.terminal.options import JSON, RUN, show, table
 @RUN
 @JSON
 def command(run: Path, as_json: bool) -> None:
-    """Show the stages of the run in the folder RUN, with state, counts and seconds."""
+    """Show the progress of the run in the folder RUN."""
     from assay.pipeline.lineage.explain import read_run
 
     recipe, stages = read_run(run)

@@ -18,10 +18,11 @@ CHANGED = "The file was modified after the export: its metadata may not describe
 @click.argument("sample", required=False)
 @JSON
 def command(run: Path, sample: str | None, as_json: bool) -> None:
-    """Explain SAMPLE of the run in the folder RUN: its provenance, its scores, and why it was kept or dropped.
+    """Explain why SAMPLE was kept or dropped.
 
-    SAMPLE is an id or its prefix; the report shows ids. RUN may also be a PNG file that assay exported, without
-    SAMPLE: its metadata contains the provenance.
+    Show the provenance, scores and filter decision of SAMPLE in the run folder RUN. SAMPLE is an id or its prefix; the
+    report shows ids. RUN may also be a PNG file that assay exported, without SAMPLE: its metadata contains the
+    provenance.
     """
     from assay.pipeline.lineage.explain import explain_file, explain_sample
 
