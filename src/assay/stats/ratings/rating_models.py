@@ -15,8 +15,8 @@ from assay.stats.ratings.votes import TIED, Cells, Ints, PairwiseVotes, cells, c
 Floats = npt.NDArray[np.float64]
 Ties: TypeAlias = Literal["half", "davidson"]
 STEPS = 200
-SMALLEST_STEP = 1e-12
-LARGEST = 50.0
+TOLERANCE = 1e-12
+MAX_LOG_STRENGTH = 50.0
 """Largest log-strength; a fit that exceeds it diverges, because the likelihood has no maximum."""
 
 
@@ -26,9 +26,9 @@ class BradleyTerry:
 
     models: tuple[str, ...]
     log_strengths: Floats
-    """(m,), mean 0."""
+    """Shape (m,), mean 0."""
     coefficients: Floats
-    """(k,): change of the log-odds of winning per root mean square of a covariate."""
+    """Shape (k,): change of the log-odds of winning per root mean square of a covariate."""
     tie: float | None
     """Davidson's nu: two equal models tie with probability nu / (2 + nu); None if a tie is half a win each."""
     likelihood: float
@@ -36,14 +36,14 @@ class BradleyTerry:
 
     @property
     def strengths(self) -> Floats:
-        """(m,), above 0, sum 1."""
+        """Strengths (m,), positive with sum 1."""
         raw = np.exp(self.log_strengths - self.log_strengths.max())
         strengths: Floats = raw / raw.sum()
         return strengths
 
     @property
     def numbers(self) -> Floats:
-        """(m + k,): log-strengths and coefficients."""
+        """Log-strengths and coefficients, (m + k,)."""
         return np.concatenate([self.log_strengths, self.coefficients])
 
 
@@ -73,7 +73,7 @@ def bradley_terry(votes: PairwiseVotes, *, ties: Ties = "half", prior: float = 0
 
 
 def fit(counts: Cells, *, ties: Ties = "half", prior: float = 0.0, start: BradleyTerry | None = None) -> BradleyTerry:
-    """As `bradley_terry`, for vote counts; `start` is a warm start that does not change the result."""
+    """As `bradley_terry`, for counts of votes; `start` is a warm start that does not change the result."""
     if not 0 <= prior < np.inf:
         raise ValueError(f"prior must be 0 or more and finite, was {prior:g}.")
     tied = counts.outcome[counts.count > 0] == TIED
@@ -197,12 +197,12 @@ def _maximize(model: BradleyTerryLikelihood, v: Floats) -> Floats:
             step = inverse(model, curvature, gradient)
         except np.linalg.LinAlgError:
             break
-        while (lower := model.loss(v - step)) > loss + 1e-13 * abs(loss) and np.abs(step).max() > SMALLEST_STEP:
+        while (lower := model.loss(v - step)) > loss + 1e-13 * abs(loss) and np.abs(step).max() > TOLERANCE:
             step = step / 2
         v, loss = v - step, lower
-        if np.abs(v).max() > LARGEST:
+        if np.abs(v).max() > MAX_LOG_STRENGTH:
             break
-        if np.abs(step).max() <= SMALLEST_STEP * max(1.0, float(np.abs(v).max())):
+        if np.abs(step).max() <= TOLERANCE * max(1.0, float(np.abs(v).max())):
             return v
     raise ValueError(
         "The likelihood has no maximum: a covariate predicts every outcome (separation), a covariate is collinear with "
@@ -214,7 +214,7 @@ SCALE = 400.0
 """Rating difference at odds of 10 to 1."""
 K = 4.0
 START = 1000.0
-STEEPEST = 300.0
+MAX_EXPONENT = 300.0
 """Maximum log10 odds, to avoid overflow."""
 
 
@@ -252,7 +252,7 @@ def elo_by_order(
     rows = np.arange(len(orders))
     for drawn in orders.T:
         a, b = votes.first[drawn], votes.second[drawn]
-        expected = 1 / (1 + 10 ** np.minimum((ratings[rows, b] - ratings[rows, a]) / SCALE, STEEPEST))
+        expected = 1 / (1 + 10 ** np.minimum((ratings[rows, b] - ratings[rows, a]) / SCALE, MAX_EXPONENT))
         update = k * votes.weight[drawn] * (votes.outcome[drawn] - expected)
         ratings[rows, a] += update
         ratings[rows, b] -= update
@@ -264,7 +264,7 @@ def _elo_of_order(votes: PairwiseVotes, order: npt.NDArray[np.intp] | Ints, star
     ratings = start.tolist()
     columns = (votes.first, votes.second, votes.outcome, votes.weight)
     for a, b, outcome, weight in zip(*(column[order].tolist() for column in columns), strict=True):
-        update = k * weight * (outcome - 1 / (1 + 10 ** min((ratings[b] - ratings[a]) / SCALE, STEEPEST)))
+        update = k * weight * (outcome - 1 / (1 + 10 ** min((ratings[b] - ratings[a]) / SCALE, MAX_EXPONENT)))
         ratings[a] += update
         ratings[b] -= update
     return np.array(ratings)
