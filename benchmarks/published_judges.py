@@ -28,7 +28,7 @@ from assay.judging.audit import pairs_checks
 from assay.judging.engine import JudgeRun, judge_config
 from assay.judging.judgments import judge_pairs
 from assay.judging.results import PairsResult, pairs_result
-from assay.stats.ratings.length_control import FEWEST
+from assay.stats.ratings.length_control import MIN_PAIRS
 from assay.store.run_folder import RunFolder
 from assay.text.prompting.delimiters import delimited_texts
 
@@ -103,7 +103,7 @@ def _length_figures(name: str, result: PairsResult) -> Iterator[Found]:
     yield Figure(f"{name}, raw win rate, %", None, 100 * audit.win_rate.estimate, note=note)
     even = audit.length_controlled
     if even is None or audit.shift is None:
-        yield f"{name}: no length-controlled win rate, it needs {FEWEST} pairs with the longer answer on each side"
+        yield f"{name}: no length-controlled win rate, it needs {MIN_PAIRS} pairs with the longer answer on each side"
     else:
         shift = f"{points(audit.shift)} ({points_between(audit.shift)})"
         note = f"{percent_between(even)} at 95 %, what it would be at equal length; length brings {shift}"

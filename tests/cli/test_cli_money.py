@@ -76,7 +76,7 @@ def test_a_budget_ends_a_judging_that_loses_nothing_and_goes_on(
     first = asked(server)
     assert 0 < first < 32
     assert stopped.stderr.count("The budget of 0.0005 dollars is spent.") == 1
-    assert "run it again with a larger budget to go on" in stopped.stderr
+    assert "larger budget" in stopped.stderr
     assert not stopped.stdout
     assert not (tmp_path / "run" / "results.json").exists()
 
@@ -114,7 +114,7 @@ def test_a_budget_ends_an_evaluation_that_loses_nothing_and_goes_on(
     first = asked(server)
     assert 0 < first < 64
     assert stopped.stderr.count("The budget of 0.001 dollars is spent.") == 1
-    assert "run it again with a larger budget to go on" in stopped.stderr
+    assert "larger budget" in stopped.stderr
     assert not (tmp_path / "run" / "results.json").exists()
 
     done = call(*words, "--budget", "0.02", "--json")

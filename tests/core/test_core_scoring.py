@@ -29,7 +29,8 @@ def test_those_at_which_it_raises_have_failed() -> None:
 def test_a_score_that_is_no_number_has_failed() -> None:
     (found,) = score_isolated(Trouble("gives nan"), answers("a"), tiny_lab())
     assert isinstance(found, Unscored)
-    assert found.reason.startswith("ValueError: Score.value must be finite, was nan")
+    assert found.reason.startswith("ValueError: Score.value")
+    assert "nan" in found.reason
 
 
 def test_what_the_user_can_mend_comes_through_and_so_does_a_broken_promise() -> None:
@@ -40,7 +41,7 @@ def test_what_the_user_can_mend_comes_through_and_so_does_a_broken_promise() -> 
         def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
             raise ContractError("It was promised.")
 
-    with pytest.raises(ModelError, match="There is no such judge"):
+    with pytest.raises(ModelError):
         score_isolated(Trouble("knows no such thing"), answers("a", "b"), tiny_lab())
-    with pytest.raises(ContractError, match="It was promised"):
+    with pytest.raises(ContractError):
         score_isolated(Liar(), answers("a", "b"), tiny_lab())

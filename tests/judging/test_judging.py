@@ -209,7 +209,7 @@ def test_self_preference_needs_several_judges_and_names(tmp_path: Path) -> None:
     assert found[0] is not None
     assert found[0].own.estimate == 1.0
     assert found[0].others.estimate == pytest.approx(0.5)
-    assert found[0].shown
+    assert found[0].significant
     check = next(one for one in pairs_checks(pairs_result(both[0]), found[0], 2) if one.name == "Self-preference")
     assert check.numbers[0].effect == found[0].own
     assert dict(pairs_result(both[0]).wins)["red"].estimate == 1.0

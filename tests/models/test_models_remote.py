@@ -199,8 +199,8 @@ def test_which_references_are_remote() -> None:
 @pytest.mark.parametrize(
     ("reference", "request_", "words"),
     [
-        ("openai:gpt", TextRequest("x", Decoding("beam", beams=2)), "cannot decode by beam"),
-        ("openai:gpt", TextRequest("x", Decoding("sample", top_k=5)), "takes no top_k"),
+        ("openai:gpt", TextRequest("x", Decoding("beam", beams=2)), "beam"),
+        ("openai:gpt", TextRequest("x", Decoding("sample", top_k=5)), "top_k"),
         ("anthropic:c", TextRequest("x", Decoding("sample", temperature=1.5)), "maximum temperature is 1"),
         ("gemini:g", TextRequest("x", Decoding(stop=tuple("abcdef"))), "at most 5 stop strings"),
         ("openai:gpt", TextRequest((Message("user", "x", (b"GIF89a",)),)), "neither PNG nor JPEG"),

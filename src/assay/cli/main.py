@@ -51,7 +51,7 @@ def commands() -> dict[str, str]:
 )
 @click.version_option(__version__, prog_name="assay")
 def cli() -> None:
-    """Generate and filter synthetic data, train on it, and measure its effect on real held-out data.
+    """Generate synthetic data, filter it, train on what is left, and measure whether it helps on real held-out data.
 
     Quick start: assay run fashion --quick
     """

@@ -1,7 +1,4 @@
-"""What is asked of a language model, and what comes back.
-
-As plain values: a request can be digested, stored and asked again, and an answer knows how it ended.
-"""
+"""Requests to language models and their completions, as plain values that can be hashed and stored."""
 
 from __future__ import annotations
 
@@ -13,146 +10,147 @@ from assay.core.errors import ModelError
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 End: TypeAlias = Literal["stop", "length", "refusal", "filter", "empty"]
-"""How an answer ended: by itself or at a stop string; cut at the token limit; the model declined, by its provider's
-own sign; the provider withheld it; or nothing came at all. Only "stop" is a whole answer."""
-Lack: TypeAlias = Literal["refused", "gone", "timeout", "rate", "budget", "key", "model", "context", "broken", "cannot"]
-"""Why there is no answer: the server said no (4xx); it failed (5xx, a lost connection) until tries ran out; a deadline
-passed; the rate limit held too long; the budget is spent; the key is missing or wrong; no such model; the prompt is
-longer than the context; what came was no answer (half a body, HTML); the backend cannot decode so."""
-HOPELESS: tuple[Lack, ...] = ("budget", "key", "model")
-"""What stands in the way of every further answer too."""
+"""Finish reason: end token or stop string; token limit; the provider reported a refusal; the provider's content filter;
+an empty answer. Only "stop" is a complete answer."""
+FailureKind: TypeAlias = Literal[
+    "refused", "gone", "timeout", "rate", "budget", "key", "model", "context", "broken", "cannot"
+]
+"""Kind of failure: request refused (4xx); server error (5xx, connection lost) after all retries; timeout; rate limit;
+budget spent; API key missing or invalid; unknown model; prompt longer than the context; malformed response (truncated,
+HTML); decoding not supported by the backend."""
+FATAL: tuple[FailureKind, ...] = ("budget", "key", "model")
+"""Failures that apply to all further requests too."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation."""
+    """Turn of a conversation."""
 
     role: Role
     text: str
     images: tuple[bytes, ...] = ()
-    """Encoded PNG or JPEG, before the text; for models that take images."""
+    """Encoded PNG or JPEG images, placed before the text; for models that accept images."""
 
 
 @dataclass(frozen=True)
 class TextRequest:
-    """One question."""
+    """Request to a language model."""
 
     prompt: str | tuple[Message, ...]
-    """Words to go on from as they are, or a conversation that the model's own chat template renders."""
+    """Text to continue, or a conversation that the model's chat template renders."""
     decoding: Decoding = field(default_factory=Decoding)
     log_prob: bool = False
-    """Whether the answers shall say how probable they are, where a backend can: it takes time. It changes no text."""
+    """Whether to compute log probabilities if the backend can; slower, with the same text."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the answers to a request."""
+    """Answer to a request."""
 
     text: str
     end: End
     tokens: int | None = None
-    """How many were generated; None where the server does not say."""
+    """Number of generated tokens; None if the server does not report it."""
     log_prob: float | None = None
-    """Of all generated tokens together, in nats, by the model itself, before temperature and cuts; None where nobody
-    asked for it."""
+    """Sum over all generated tokens in nats, before temperature and truncation of the distribution; None if not
+    requested."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """The answers to one request, the best or first one first."""
+    """Answers to one request, best or first one first."""
 
     answers: tuple[Answer, ...]
     prompt_tokens: int | None = None
     dollars: float | None = 0.0
-    """None where the price is not known; 0 where nothing was paid."""
+    """Cost; None if the price is unknown, 0 if free."""
     cached: bool = False
-    """Whether it was asked before and is only repeated: `dollars` is what it cost then, and nothing was paid now."""
+    """Whether it is from the cache; `dollars` is then the cost of the original request."""
 
 
 @dataclass(frozen=True)
 class NotCompleted:
-    """Why a request has no answer."""
+    """Failure of a request."""
 
-    lack: Lack
+    lack: FailureKind
     reason: str
-    """A sentence, without any key."""
+    """Sentence, without API keys."""
     tries: int = 1
     dollars: float | None = 0.0
 
 
 @dataclass(frozen=True)
 class LogProbs:
-    """How probable a text is to a model, token by token."""
+    """Log probabilities of the tokens of a text."""
 
     tokens: tuple[str, ...]
-    """As the tokenizer cuts the text."""
+    """Tokens of the text."""
     values: tuple[float | None, ...]
-    """Natural logarithms, one a token; None for the first where nothing stands before it."""
+    """In nats, one per token; None for the first token without context."""
 
 
 @dataclass(frozen=True)
 class TokenMoments:
-    """How probable a text's tokens are, beside what was to be expected at each place had the model written it."""
+    """Log probabilities of a text's tokens, with their mean and variance under the model's distribution."""
 
     log_probs: tuple[float, ...]
-    """Natural logarithms, of the second token and of each after it; of an answer to a prompt, of all of its tokens."""
+    """In nats, from the second token on; for an answer to a prompt, of all its tokens."""
     means: tuple[float, ...]
-    """What such a logarithm is on average over all tokens that could stand there, each weighted by its probability to
-    who writes; one more than `log_probs`, as the place behind the last token has an average too."""
+    """Mean log probability at each position over the vocabulary, weighted by the writer's distribution; one more than
+    `log_probs`, for the position after the last token."""
     variances: tuple[float, ...]
-    """Likewise; 0 or more."""
+    """Variance at each position, as `means`; 0 or more."""
 
 
 @dataclass(frozen=True)
 class Continuations:
-    """A prompt, and the texts of which each may follow it."""
+    """Prompt with alternative continuations."""
 
     prompt: str | tuple[Message, ...]
     texts: tuple[str, ...]
-    """As they follow, a space before them included where one belongs there."""
+    """Continuations, including a leading space where needed."""
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """How probable a text is after a prompt."""
+    """Log probability of a text after a prompt."""
 
     log_prob: float
-    """Of all its tokens together, in nats."""
+    """Sum over its tokens, in nats."""
     tokens: int
     greedy: bool | None = field(default=None, compare=False)
-    """Whether each of its tokens is the most probable one there, so that greedy decoding would say it; None where a
-    backend does not tell."""
+    """Whether every token is the most probable one, so that greedy decoding gives the text; None if unknown."""
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend can do, and what one of its models is."""
+    """Capabilities of a backend and model."""
 
     strategies: frozenset[str] = frozenset({"greedy", "sample"})
-    """Of greedy, beam and sample."""
+    """Subset of greedy, beam and sample."""
     controls: frozenset[str] = frozenset({"temperature", "top_p", "stop"})
-    """Fields of `Decoding` that it heeds, beside strategy, max_tokens and answers."""
+    """Supported fields of `Decoding` in addition to strategy, max_tokens and answers."""
     reproducible: bool = False
-    """Whether the same seed gives the same text, whatever else is asked at the same time."""
+    """Whether the same seed gives the same text, independent of concurrent requests."""
     log_probs: bool = False
-    """Whether it can say how probable a text is."""
+    """Whether it can compute log probabilities of a text."""
     images: bool = False
-    """Whether a message may carry images; True where only the server knows."""
+    """Whether a message may contain images; True if only the server knows."""
     context: int | None = None
-    """Tokens of prompt and answer together; None where unknown."""
+    """Maximum tokens of prompt and answer together; None if unknown."""
     note: str = ""
-    """What a user should know, such as that its fast setting is not reproducible."""
+    """Note to the user, such as that the fast setting is not reproducible."""
 
 
 def fatal_error(reference: str, lack: str, reason: str) -> ModelError:
-    """What ends a piece of work in which an answer lacks for a reason that is one of `HOPELESS`."""
+    """Error for a failure in `FATAL`, which ends the run."""
     more = " with a larger budget" if lack == "budget" else ""
-    return ModelError(f"Model {reference!r}: {reason}", hint=f"What was answered is kept: run it again{more} to go on.")
+    return ModelError(f"Model {reference!r}: {reason}", hint=f"All answers are kept. Run it again{more} to resume.")
 
 
 def unsupported(means: Capabilities, decoding: Decoding) -> str | None:
-    """Why a backend cannot decode so, in words; None where it can."""
+    """Reason why a backend does not support the decoding; None if it does."""
     if decoding.strategy not in means.strategies:
-        return f"it cannot decode by {decoding.strategy}, only by {', '.join(sorted(means.strategies))}"
-    unheeded = sorted(decoding.controls - means.controls)
-    return f"it takes no {', '.join(unheeded)}" if unheeded else None
+        return f"{decoding.strategy} decoding is not supported, only {', '.join(sorted(means.strategies))}"
+    unknown = sorted(decoding.controls - means.controls)
+    return f"{', '.join(unknown)} not supported" if unknown else None

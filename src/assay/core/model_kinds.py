@@ -1,6 +1,6 @@
-"""Kinds of model: what a component may ask of one, whoever made it and wherever it runs.
+"""Protocols of models, by kind.
 
-numpy is named in annotations only; at run time this module needs the standard library alone.
+numpy is imported for annotations only; at run time this module needs only the standard library.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
 
     Pixels: TypeAlias = npt.NDArray[np.uint8]
-    """(height, width) grey or (height, width, 3) red, green, blue; 0 to 255."""
+    """Grayscale (height, width) or RGB (height, width, 3); 0 to 255."""
     Matrix: TypeAlias = npt.NDArray[np.float32]
 else:
     Pixels = Matrix = Any
@@ -38,67 +38,67 @@ class ImageRequest:
 
     prompt: str
     seed: int
-    """Of the image's own noise; 0 to 2**63 - 1."""
+    """Seed of the initial noise; 0 to 2**63 - 1."""
     steps: int
     guidance: float
-    """Classifier-free guidance; at 1 or below there is none and each step costs half."""
+    """Scale of classifier-free guidance; 1 or below disables it, which halves the cost of a step."""
     negative_prompt: str = ""
     width: int | None = None
-    """Pixels; the model's own size where None."""
+    """In pixels; None is the model's default size."""
     height: int | None = None
 
 
 @dataclass(frozen=True)
 class NotGenerated:
-    """Why a request gave no image."""
+    """Failure of an image request."""
 
     reason: str
 
 
 class ImageModel(Protocol):
-    """Words to images."""
+    """Text-to-image model."""
 
     def generate(self, requests: Sequence[ImageRequest]) -> Sequence[Pixels | NotGenerated]:
-        """One image or one reason for each request, in order; an image depends on its own request alone."""
+        """One image or failure per request, in order; an image depends only on its request."""
         ...
 
 
 class TwinEncoder(Protocol):
-    """Images and words into one space, as CLIP does (Radford et al. 2021, section 2.3)."""
+    """Joint embedding of images and texts, as CLIP (Radford et al. 2021, section 2.3)."""
 
     @property
     def logit_scale(self) -> float:
-        """What cosines are multiplied by before a softmax."""
+        """Factor of cosines before the softmax."""
         ...
 
     def embed_images(self, images: Sequence[Pixels]) -> Matrix:
-        """(n, dimensions), each row of length 1."""
+        """Embeddings (n, dimensions), L2-normalized."""
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> Matrix:
-        """(n, dimensions), each row of length 1; each different text is encoded once in a process."""
+        """Embeddings (n, dimensions), L2-normalized; each unique text is encoded once per process."""
         ...
 
 
 class Classifier(Protocol):
-    """Images to a closed set of labels."""
+    """Image classifier."""
 
     @property
     def labels(self) -> Sequence[str]:
-        """In the order of the logits."""
+        """Labels in the order of the logits."""
         ...
 
     @property
     def parameters(self) -> int:
-        """How many weights it has."""
+        """Number of parameters."""
         ...
 
     def logits(self, images: Sequence[Pixels]) -> Matrix:
-        """(n, labels)."""
+        """Logits (n, labels)."""
         ...
 
     def features(self, images: Sequence[Pixels]) -> Matrix:
-        """(n, width): what the last layer is given; `features @ weight.T + bias` of `head` are the logits."""
+        """Input (n, width) of the last layer; `features @ weight.T + bias` of `head` are the logits."""
         ...
 
     def head(self) -> tuple[Matrix, Matrix]:
@@ -107,97 +107,97 @@ class Classifier(Protocol):
 
 
 class TextClassificationModel(Protocol):
-    """Words to a closed set of labels."""
+    """Text classifier."""
 
     @property
     def labels(self) -> Sequence[str]:
-        """In the order of the logits."""
+        """Labels in the order of the logits."""
         ...
 
     def logits(self, texts: Sequence[str]) -> Matrix:
-        """(n, labels)."""
+        """Logits (n, labels)."""
         ...
 
 
 @runtime_checkable
 class PairClassifier(Protocol):
-    """Two texts to a closed set of labels, as models of natural language inference have it."""
+    """Classifier of text pairs, such as a model of natural language inference."""
 
     @property
     def labels(self) -> Sequence[str]:
-        """In the order of the logits."""
+        """Labels in the order of the logits."""
         ...
 
     def pair_logits(self, pairs: Sequence[tuple[str, str]]) -> Matrix:
-        """(n, labels), of (premise, hypothesis); what is longer than the context is cut, the longer text first."""
+        """Logits (n, labels) of (premise, hypothesis); pairs longer than the context are truncated, longest first."""
         ...
 
 
 class TextModel(Protocol):
-    """Words to words."""
+    """Language model."""
 
     @property
     def means(self) -> Capabilities:
-        """What it can do; known before anything is asked."""
+        """Capabilities, known before the first request."""
         ...
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
-        """One completion or one reason for each request, in order.
+        """One completion or failure per request, in order.
 
-        Where `means.reproducible`, an answer depends on its own request alone: not on the others, nor on their number.
+        With `means.reproducible`, an answer depends only on its request, not on the others or their number.
 
         Raises:
-            ModelError: It cannot decode as one of the requests asks: said before anything is asked.
+            ModelError: The decoding of a request is not supported; raised before any request is sent.
         """
         ...
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
-        """How probable each text is, token by token, nothing before it but what the tokenizer itself puts there.
+        """Log probabilities of the tokens of each text, without context except the tokenizer's special tokens.
 
         Raises:
-            ModelError: It cannot say, or a text is longer than its context.
+            ModelError: Not supported, or a text is longer than the context.
         """
         ...
 
 
 class AnswerRewardModel(Protocol):
-    """How good the last turn of a conversation is, in the eyes of those whose preferences it learned."""
+    """Reward model of the last turn of a conversation."""
 
     def rewards(self, conversations: Sequence[tuple[Message, ...]]) -> Sequence[float | NotCompleted]:
-        """One reward, the higher the better and of no unit, or one reason, in order; each ends with the assistant.
+        """One reward or failure per conversation, in order; higher is better. The last turn is the assistant's.
 
-        A reward depends on its own conversation alone. Differences of two answers to one prompt are log-odds of which
-        is preferred (Bradley and Terry 1952); rewards of answers to different prompts need not compare.
+        A reward depends only on its conversation. The difference of two answers to one prompt is the log-odds of
+        preference (Bradley and Terry 1952); rewards for different prompts may not be comparable.
         """
         ...
 
 
 @runtime_checkable
 class LikelihoodModel(Protocol):
-    """A language model that says how probable given words are after others."""
+    """Language model that computes log probabilities of continuations."""
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
-        """One value for each text of each prompt, or one reason, in order."""
+        """One value per text of each prompt, or a failure, in order."""
         ...
 
 
 @runtime_checkable
 class TokenModel(Protocol):
-    """A language model that says how probable tokens are, not only texts: what a sliding window needs."""
+    """Language model that computes log probabilities of token sequences, as needed for sliding windows."""
 
     @property
     def longest(self) -> int | None:
-        """Most tokens in a row; None for no end."""
+        """Maximum length of a row in tokens; None without a limit."""
         ...
 
     def tokens_of(self, text: str) -> list[int]:
-        """Tokens of a text, as `log_probs` cuts it."""
+        """Tokens of a text, as in `log_probs`."""
         ...
 
     def token_log_probs(self, rows: Sequence[Sequence[int]], last: Sequence[int]) -> Sequence[Sequence[float]]:
-        """Natural logarithms of the `last[i]` last tokens of each row, given those before them in the row.
+        """Log probabilities in nats of the last `last[i]` tokens of each row, given the preceding tokens.
 
-        `last[i]` is less than the row's length: its first token has nothing before it.
+        `last[i]` is less than the row's length, as the first token has no context.
 
         Raises:
             ModelError: A row is longer than `longest`.
@@ -207,11 +207,11 @@ class TokenModel(Protocol):
 
 @runtime_checkable
 class MomentsModel(Protocol):
-    """A language model that says what was to be expected of a text's tokens: what detectors of machine text need."""
+    """Language model that computes moments of token log probabilities, for detectors of machine-generated text."""
 
     @property
     def longest(self) -> int | None:
-        """Most tokens in a row; None for no end."""
+        """Maximum length of a row in tokens; None without a limit."""
         ...
 
     def tokens_of(self, text: str) -> list[int]:
@@ -219,7 +219,7 @@ class MomentsModel(Protocol):
         ...
 
     def token_moments(self, rows: Sequence[Sequence[int]], writer: MomentsModel | None) -> Sequence[TokenMoments]:
-        """Of each row of one token or more; `writer` weights what could stand at a place, this model where None.
+        """Moments of each row (at least one token); `writer` weights the vocabulary, None is this model.
 
         Raises:
             ModelError: A row is longer than `longest`, or the two models do not have the same tokens.
@@ -229,15 +229,15 @@ class MomentsModel(Protocol):
 
 @runtime_checkable
 class AnswerMomentsModel(Protocol):
-    """A language model that says, token by token, how probable an answer is after what was asked."""
+    """Language model that computes moments of token log probabilities of answers to prompts."""
 
     def answer_moments(self, asked: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
-        """One value for each text of each prompt, or one reason, in order; `log_probs` begins with the first token."""
+        """One value per text of each prompt, or a failure, in order; `log_probs` starts with the first token."""
         ...
 
 
 class SteppedModel(Protocol):
-    """A language model that shows its next token's logits: what the reference algorithms decode with."""
+    """Language model that exposes next-token logits, for the reference decoding algorithms."""
 
     @property
     def ends(self) -> frozenset[int]:
@@ -245,26 +245,26 @@ class SteppedModel(Protocol):
         ...
 
     def ids_of(self, prompt: str | tuple[Message, ...]) -> list[int]:
-        """Tokens of a prompt, as it is asked."""
+        """Tokens of the rendered prompt."""
         ...
 
     def spell(self, ids: Sequence[int]) -> str:
-        """The text of tokens, special ones left out."""
+        """Text of tokens without special tokens."""
         ...
 
     def next_logits(self, sequences: Sequence[Sequence[int]]) -> Matrix:
-        """(n, vocabulary): of the token after each sequence."""
+        """Next-token logits (n, vocabulary) of each sequence."""
         ...
 
 
 class Embedder(Protocol):
-    """Words into a space where what means the same lies near."""
+    """Text embedding model."""
 
     @property
     def how(self) -> str:
-        """What computes, and in which precision, such as "openvino bfloat16": an embedding's last digits hang on it."""
+        """Runtime and precision, such as "openvino bfloat16"; the last digits of embeddings depend on them."""
         ...
 
     def embed(self, texts: Sequence[str]) -> Matrix:
-        """(n, dimensions), each row of length 1."""
+        """Embeddings (n, dimensions), L2-normalized."""
         ...

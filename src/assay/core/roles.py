@@ -2,8 +2,8 @@
 
 A component is any frozen dataclass with the one method of its role. There is no base class and no registry: roles and
 hooks are structural protocols. A component's fields are its whole configuration; everything impure (models, images,
-randomness, a folder) comes through `lab`. `version: ClassVar[int]` goes up when a component's output changes for the
-same input.
+randomness, a folder) is accessed through `lab`. `version: ClassVar[int]` increases when a component's output changes
+for the same input.
 
 Before a run generates anything, `generate` and `score` are called with no samples, which opens the models of generators
 and scorers.

@@ -66,7 +66,7 @@ KINDS = click.Choice(["number", "choice", "yes-no", "text"])
 @JSON
 def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool, **options: Any) -> None:
     """Ask QUESTION with several prompting methods: zero-shot, few-shot, chain-of-thought, self-consistency."""
-    from assay.core.completions import HOPELESS, fatal_error
+    from assay.core.completions import FATAL, fatal_error
     from assay.evaluation.asking import EXAMPLES, IMAGE_MODELS, ask, prompting_methods
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Account, Budget
@@ -94,8 +94,8 @@ def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool,
     if images and not model.means.images:
         raise UserError(f"Model {options['model']!r} does not accept images.", hint=IMAGE_MODELS)
     results = ask(model, asked, methods, choices=choices, pool=pool, embedder=embedder, images=images)
-    if hopeless := next((lack for one in results for lack in one.failures if lack.lack in HOPELESS), None):
-        raise fatal_error(options["model"], hopeless.lack, hopeless.reason)
+    if fatal := next((lack for one in results for lack in one.failures if lack.lack in FATAL), None):
+        raise fatal_error(options["model"], fatal.lack, fatal.reason)
     if as_json:
         cost = paid_data(budget, Account())
         show({"question": asked, "model": options["model"], "methods": [_data(one) for one in results], "cost": cost})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from assay.core.completions import HOPELESS, TextRequest, fatal_error
+from assay.core.completions import FATAL, TextRequest, fatal_error
 from assay.core.lab import Lab, Models
 from assay.core.sample import Sample
 from assay.core.score import Outcome
@@ -150,8 +150,8 @@ class Evaluation:
             seconds = (time.perf_counter() - started) / len(todo)
             before |= {row.id: replace(row, seconds=seconds) for row in fresh}
             write_answers(path, [before[item.id] for item in items])
-            if hopeless := next((row for row in fresh if row.lack in HOPELESS), None):
-                raise fatal_error(cell.model, hopeless.lack, hopeless.reason)
+            if fatal := next((row for row in fresh if row.lack in FATAL), None):
+                raise fatal_error(cell.model, fatal.lack, fatal.reason)
         return [before[item.id] for item in items]
 
     def _ask(self, cell: EvalCell) -> Callable[[Sequence[Sample], Pool], list[StoredAnswer]]:

@@ -9,7 +9,7 @@ from assay.analysis.format import percent, percent_between, plural, points, poin
 from assay.core.effect import Effect
 from assay.judging.results import HumanAgreement, JudgmentCounts, PairsResult, RateResult
 from assay.stats.ratings.agreement import JudgePositionConsistency, SelfPreference
-from assay.stats.ratings.length_control import FEWEST, LengthAudit
+from assay.stats.ratings.length_control import MIN_PAIRS, LengthAudit
 
 INCONSISTENCY_RULE = (
     "A pair is scored only if both orders could be parsed; a position-inconsistent pair counts as a tie "
@@ -148,7 +148,7 @@ def _length_meaning(audit: LengthAudit) -> str:
 
 def _length_controlled(audit: LengthAudit, name: str) -> str:
     if audit.length_controlled is None or audit.shift is None:
-        return f"A length-controlled win rate needs {FEWEST} pairs with the longer answer on each side."
+        return f"A length-controlled win rate needs {MIN_PAIRS} pairs with the longer answer on each side."
     change = f"{points(audit.shift)} ({points_between(audit.shift)})"
     raw, controlled = percent(audit.win_rate.estimate), percent(audit.length_controlled.estimate)
     text = f"Length-controlled win rate of {name}: {controlled} instead of {raw} {LENGTH_CONTROL}"
@@ -172,7 +172,7 @@ def _self_preference(found: SelfPreference | None, judges: int) -> JudgeCheck:
         _rate("win rate of that family by other judges", found.others),
         CheckNumber("difference", points(found.difference), points_between(found.difference), found.difference.n),
     )
-    text = "It prefers its own family" if found.shown else "No significant preference for its own family"
+    text = "It prefers its own family" if found.significant else "No significant preference for its own family"
     text += f": {points(found.difference)} compared with other judges ({points_between(found.difference)})."
     if found.neutral < found.own.n:
         rivals = plural(found.own.n - found.neutral, "pair")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from assay.core.completions import HOPELESS, Continuations, NotCompleted, TextRequest, fatal_error
+from assay.core.completions import FATAL, Continuations, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.lab import request_seed
@@ -110,11 +110,11 @@ class JudgeRun:
             for start in range(0, len(todo), PART):
                 part = todo[start : start + PART]
                 fresh = self._part(judge, {key: asked[key] for key in part})
-                if lasting := [row for row in fresh if row.lack not in HOPELESS]:
+                if lasting := [row for row in fresh if row.lack not in FATAL]:
                     log.add(lasting)
                 rows |= {row.id: row for row in fresh}
-                if hopeless := next((row for row in fresh if row.lack in HOPELESS), None):
-                    raise fatal_error(judge.reference, hopeless.lack, hopeless.reason)
+                if fatal := next((row for row in fresh if row.lack in FATAL), None):
+                    raise fatal_error(judge.reference, fatal.lack, fatal.reason)
                 self.reporter.advance(len(asked) - len(todo) + start + len(part), len(asked))
             failed = sum(bool(rows[key].lack) for key in asked)
             self.reporter.end(f"{len(todo)} asked, {len(asked) - len(todo)} stored, {failed} failed")

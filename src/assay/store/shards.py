@@ -1,8 +1,9 @@
 """Shards of generated samples with encoded images, one parquet file each.
 
 An example row: id "3f2a...", image {bytes, path "<digest>.png"}, image_digest, image_width 28, image_height 28,
-label "bag", parents ["91c0..."], made_by "paint", nth 3, failure null, failure_seed null. A failed row has only the
-last two. Field names that parquet tools do not support are renamed; the file's notes map columns to fields.
+label "bag", parents ["91c0..."], made_by "GenerateImages", nth 3, failure null, failure_seed null. A failed row has
+only the last two. Field names that parquet tools do not support are renamed; the metadata of the file maps columns to
+fields.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What commands share: lazy groups, options, tables and cost lines."""
+"""Shared parts of commands: lazy groups, options, tables and cost lines."""

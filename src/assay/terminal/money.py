@@ -32,26 +32,26 @@ BUDGET_NOW = _budget("for this invocation")
 """Budget option of commands without a ledger."""
 
 
-def announce(asked: Sequence[CostEstimate], budget: Budget) -> None:
+def announce(estimates: Sequence[CostEstimate], budget: Budget) -> None:
     """Print the cost estimate to standard error, with a warning if the budget may be insufficient."""
     from assay.analysis.format import count, dollars, plural
 
-    estimates = [(one.model, one.estimate) for one in asked if one.estimate is not None and one.estimate.askings]
-    for model, estimate in estimates:
+    pending = [(row.model, row.estimate) for row in estimates if row.estimate is not None and row.estimate.askings]
+    for model, estimate in pending:
         about = f"about {count(estimate.prompt_tokens)} prompt tokens"
         most = f"at most {count(estimate.answer_tokens)} answer tokens"
         price = "cost unknown" if estimate.dollars is None else f"at most about {dollars(estimate.dollars)}"
         click.echo(f"{model}: {plural(estimate.askings, 'request')}, {about}, {most}: {price}.", err=True)
-    for note in dict.fromkeys(estimate.note for _, estimate in estimates):
+    for note in dict.fromkeys(estimate.note for _, estimate in pending):
         click.echo(note, err=True)
-    if too_little(asked, budget.dollars, budget.account.dollars):
+    if is_insufficient(estimates, budget.dollars, budget.account.dollars):
         text = "The budget may be insufficient: requests stop when it is spent, and all answers are kept."
         click.secho(text, fg="yellow", err=True)
 
 
-def too_little(asked: Sequence[CostEstimate], budget: float | None, spent: float) -> bool:
+def is_insufficient(estimates: Sequence[CostEstimate], budget: float | None, spent: float) -> bool:
     """Whether the estimated cost exceeds the remaining budget."""
-    known = [one.estimate.dollars for one in asked if one.estimate is not None and one.estimate.dollars is not None]
+    known = [row.estimate.dollars for row in estimates if row.estimate and row.estimate.dollars is not None]
     return budget is not None and bool(known) and sum(known) > budget - spent
 
 

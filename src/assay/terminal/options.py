@@ -39,13 +39,13 @@ def table(headers: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for nth, header in enumerate(headers):
         numeric = rows and all(not row[nth] or row[nth][0].isdigit() for row in rows)
-        made.add_column(header, justify="right" if numeric else "left", overflow="fold")
+        grid.add_column(header, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        made.add_row(*row)
-    Console(width=None if Console().is_terminal else 110, highlight=False, markup=False).print(made)
+        grid.add_row(*row)
+    Console(width=None if Console().is_terminal else 110, highlight=False, markup=False).print(grid)
 
 
 def texts_of(file: Path, *, whole: bool, column: str | None) -> list[str]:

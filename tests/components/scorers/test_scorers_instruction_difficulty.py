@@ -15,7 +15,7 @@ import checkpoints
 from assay.components.filters.fractions import TopFraction
 from assay.components.filters.threshold import Threshold
 from assay.components.scorers.language_model.instruction_difficulty import InstructionDifficulty
-from assay.core.completions import Continuations, Lack, Likelihood, Message, NotCompleted
+from assay.core.completions import Continuations, FailureKind, Likelihood, Message, NotCompleted
 from assay.core.errors import FieldError, ModelError
 from assay.core.lab import Lab
 from assay.core.roles import ScoreTable
@@ -103,7 +103,7 @@ class Certain(TinyModels):
 
     alone: float = 0.0
     given: float = -3.0
-    lack: Lack | None = None
+    lack: FailureKind | None = None
 
     def likelihood_model(self, reference: str) -> Certain:  # type: ignore[override]
         return self

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from assay.components.scorers.language_model.judge import Judge
-from assay.core.completions import Capabilities, Completion, Lack, Message, NotCompleted, TextRequest
+from assay.core.completions import Capabilities, Completion, FailureKind, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import FieldError, ModelError
 from assay.core.lab import Lab
@@ -30,7 +30,7 @@ JUDGE = Judge("tiny:judge", "Brevity.")
 class Watched(Grader):
     """Keeps what it was asked, and fails in one way where told so."""
 
-    lack: Lack | None = None
+    lack: FailureKind | None = None
 
     def __post_init__(self) -> None:
         self.asked: list[TextRequest] = []
@@ -51,7 +51,7 @@ class Only(TinyModels):
         return self.model
 
 
-def watched(lack: Lack | None = None) -> tuple[Watched, Lab]:
+def watched(lack: FailureKind | None = None) -> tuple[Watched, Lab]:
     model = Watched(lack)
     return model, Lab(7, Only(model), MemoryImages())
 

@@ -28,12 +28,14 @@ def arena_rank() -> Any:
     return bradley_terry.BradleyTerry, contextual_bradley_terry.ContextualBradleyTerry, data_utils
 
 
-def table(cast: PairwiseVotes, **columns: Any) -> Any:
+def table(ballots: PairwiseVotes, **columns: Any) -> Any:
     import pandas
 
-    names = np.array(cast.models)
-    winner = [WORDS[y] for y in cast.outcome]
-    return pandas.DataFrame({"model_a": names[cast.first], "model_b": names[cast.second], "winner": winner, **columns})
+    names = np.array(ballots.models)
+    winner = [WORDS[y] for y in ballots.outcome]
+    return pandas.DataFrame(
+        {"model_a": names[ballots.first], "model_b": names[ballots.second], "winner": winner, **columns}
+    )
 
 
 def rows(board: Leaderboard) -> dict[str, tuple[float | None, ...]]:
@@ -50,10 +52,10 @@ def theirs(found: dict[str, Any]) -> dict[str, tuple[float, ...]]:
 @pytest.mark.parametrize("seed", range(4))
 def test_ratings_and_sandwich_intervals(arena_rank: Any, seed: int) -> None:
     plain, _, data = arena_rank
-    cast = drawn_votes(4 + seed, 800, seed, ties=0.3)
-    pairs = data.PairDataset.from_pandas(table(cast))
-    known = theirs(plain(len(cast.models), hessian_reg=1e-6, ftol=0, gtol=1e-12).compute_ratings_and_cis(pairs))
-    found = rows(leaderboard(cast, intervals=Intervals("sandwich")))
+    ballots = drawn_votes(4 + seed, 800, seed, ties=0.3)
+    pairs = data.PairDataset.from_pandas(table(ballots))
+    known = theirs(plain(len(ballots.models), hessian_reg=1e-6, ftol=0, gtol=1e-12).compute_ratings_and_cis(pairs))
+    found = rows(leaderboard(ballots, intervals=Intervals("sandwich")))
     assert found.keys() == known.keys()
     for name, numbers in known.items():
         assert found[name] == pytest.approx(numbers, abs=CLOSE)
@@ -63,13 +65,13 @@ def test_ratings_and_sandwich_intervals(arena_rank: Any, seed: int) -> None:
 def test_style_control(arena_rank: Any, seed: int) -> None:
     """Two covariates with planted effects; its weights are 1 / max(votes of the pair, 20), made to have a mean of 1."""
     _, styled, data = arena_rank
-    cast, x = planted(seed)
+    ballots, x = planted(seed)
     pairs = data.ContextualPairDataset.from_pandas(
-        table(cast, **x), list(x), min_pair_count=20, normalize_features=False
+        table(ballots, **x), list(x), min_pair_count=20, normalize_features=False
     )
-    made = styled(len(cast.models), len(x), reg=0.0, hessian_reg=1e-7, ftol=0, gtol=1e-12)
+    made = styled(len(ballots.models), len(x), reg=0.0, hessian_reg=1e-7, ftol=0, gtol=1e-12)
     known = made.compute_ratings_and_cis(pairs)
-    board = leaderboard(cast, intervals=Intervals("sandwich"))
+    board = leaderboard(ballots, intervals=Intervals("sandwich"))
     for name, numbers in theirs(known).items():
         assert rows(board)[name] == pytest.approx(numbers, abs=CLOSE)
     coefficients = [effect.estimate for _, effect in board.controls]

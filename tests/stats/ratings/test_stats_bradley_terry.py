@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -16,13 +17,13 @@ from vote_examples import drawn_votes
 SEEDS = st.integers(0, 10_000)
 
 
-def slow_strengths(cast: PairwiseVotes, rounds: int = 20_000) -> np.ndarray:
+def slow_strengths(ballots: PairwiseVotes, rounds: int = 20_000) -> np.ndarray:
     """Zermelo's iteration, one vote at a time; a tie is half a win each."""
-    m = len(cast.models)
+    m = len(ballots.models)
     p = np.full(m, 1 / m)
     for _ in range(rounds):
         wins, losses = np.zeros(m), np.zeros(m)
-        for a, b, y, w in zip(cast.first, cast.second, cast.outcome, cast.weight, strict=True):
+        for a, b, y, w in zip(ballots.first, ballots.second, ballots.outcome, ballots.weight, strict=True):
             both = p[a] + p[b]
             wins[a] += w * y
             wins[b] += w * (1 - y)
@@ -36,14 +37,14 @@ def slow_strengths(cast: PairwiseVotes, rounds: int = 20_000) -> np.ndarray:
     return p
 
 
-def slow_davidson(cast: PairwiseVotes) -> tuple[np.ndarray, float]:
+def slow_davidson(ballots: PairwiseVotes) -> tuple[np.ndarray, float]:
     """Strengths and nu by a general optimizer over the probabilities as Davidson writes them."""
-    m = len(cast.models)
+    m = len(ballots.models)
 
     def loss(v: np.ndarray) -> float:
         p, nu = np.exp(v[:m]), math.exp(v[m])
         total = 0.0
-        for a, b, y in zip(cast.first, cast.second, cast.outcome, strict=True):
+        for a, b, y in zip(ballots.first, ballots.second, ballots.outcome, strict=True):
             draw = nu * math.sqrt(p[a] * p[b])
             won = p[a] if y == 1 else p[b] if y == 0 else draw
             total -= math.log(won / (p[a] + p[b] + draw))
@@ -55,24 +56,24 @@ def slow_davidson(cast: PairwiseVotes) -> tuple[np.ndarray, float]:
 
 
 def possible(models: int, n: int, seed: int) -> PairwiseVotes:
-    cast = drawn_votes(models, n, seed)
-    assume(len(cast.models) == models and connected(cells(cast)))
-    return cast
+    ballots = drawn_votes(models, n, seed)
+    assume(len(ballots.models) == models and connected(cells(ballots)))
+    return ballots
 
 
 @settings(max_examples=15)
 @given(st.integers(2, 5), SEEDS)
 def test_strengths_are_those_of_the_plain_iteration(models: int, seed: int) -> None:
-    cast = possible(models, 60, seed)
-    assert bradley_terry(cast).strengths == pytest.approx(slow_strengths(cast), abs=1e-8)
+    ballots = possible(models, 60, seed)
+    assert bradley_terry(ballots).strengths == pytest.approx(slow_strengths(ballots), abs=1e-8)
 
 
 @settings(max_examples=8)
 @given(st.integers(2, 4), SEEDS)
 def test_davidsons_model_is_the_one_he_wrote(models: int, seed: int) -> None:
-    cast = possible(models, 80, seed)
-    assume((cast.outcome == 0.5).any())
-    found, (strengths, nu) = bradley_terry(cast, ties="davidson"), slow_davidson(cast)
+    ballots = possible(models, 80, seed)
+    assume((ballots.outcome == 0.5).any())
+    found, (strengths, nu) = bradley_terry(ballots, ties="davidson"), slow_davidson(ballots)
     assert found.tie == pytest.approx(nu, rel=1e-3)
     assert found.strengths == pytest.approx(strengths, abs=1e-4)
 
@@ -81,38 +82,38 @@ def test_davidsons_model_is_the_one_he_wrote(models: int, seed: int) -> None:
 def test_two_models_have_a_closed_form(wins: int, losses: int, draws: int) -> None:
     n = wins + losses + draws
     outcomes = [1.0] * wins + [0.0] * losses + [0.5] * draws
-    cast = votes(["a"] * n, ["b"] * n, outcomes)
+    ballots = votes(["a"] * n, ["b"] * n, outcomes)
     odds = (wins + draws / 2) / (losses + draws / 2)
-    assert bradley_terry(cast).strengths == pytest.approx([odds / (1 + odds), 1 / (1 + odds)], rel=1e-10)
-    davidson = bradley_terry(cast, ties="davidson")
+    assert bradley_terry(ballots).strengths == pytest.approx([odds / (1 + odds), 1 / (1 + odds)], rel=1e-10)
+    davidson = bradley_terry(ballots, ties="davidson")
     assert np.diff(davidson.log_strengths)[0] == pytest.approx(math.log(losses / wins), abs=1e-9)
     assert davidson.tie == pytest.approx(draws / math.sqrt(wins * losses), rel=1e-9)
 
 
 @given(st.integers(2, 6), SEEDS, st.sampled_from(["half", "davidson"]))
 def test_the_order_of_votes_and_of_sides_plays_no_part(models: int, seed: int, ties: str) -> None:
-    cast = possible(models, 120, seed)
+    ballots = possible(models, 120, seed)
     rng = np.random.default_rng(seed)
-    order, turned = rng.permutation(len(cast)), rng.random(len(cast)) < 0.5
-    names = np.array(cast.models)
-    a, b = names[cast.first], names[cast.second]
+    order, turned = rng.permutation(len(ballots)), rng.random(len(ballots)) < 0.5
+    names = np.array(ballots.models)
+    a, b = names[ballots.first], names[ballots.second]
     other = votes(
         list(np.where(turned, b, a)[order]),
         list(np.where(turned, a, b)[order]),
-        np.where(turned, 1 - cast.outcome, cast.outcome)[order],
+        np.where(turned, 1 - ballots.outcome, ballots.outcome)[order],
     )
-    ours, theirs = bradley_terry(cast, ties=ties), bradley_terry(other, ties=ties)  # type: ignore[arg-type]
+    ours, theirs = bradley_terry(ballots, ties=ties), bradley_terry(other, ties=ties)  # type: ignore[arg-type]
     assert ours.log_strengths == pytest.approx(theirs.log_strengths, abs=1e-9)
     assert ours.tie == pytest.approx(theirs.tie)
 
 
 @given(st.integers(2, 6), SEEDS)
 def test_other_names_change_nothing_and_other_outcomes_turn_all_round(models: int, seed: int) -> None:
-    cast = possible(models, 120, seed)
+    ballots = possible(models, 120, seed)
     names = [f"z{models - nth}" for nth in range(models)]  # the alphabet the other way
-    renamed = votes([names[i] for i in cast.first], [names[i] for i in cast.second], cast.outcome)
-    turned = votes([names[i] for i in cast.first], [names[i] for i in cast.second], 1 - cast.outcome)
-    ours = bradley_terry(cast).log_strengths
+    renamed = votes([names[i] for i in ballots.first], [names[i] for i in ballots.second], ballots.outcome)
+    turned = votes([names[i] for i in ballots.first], [names[i] for i in ballots.second], 1 - ballots.outcome)
+    ours = bradley_terry(ballots).log_strengths
     assert bradley_terry(renamed).log_strengths[::-1] == pytest.approx(ours, abs=1e-9)
     assert bradley_terry(turned).log_strengths[::-1] == pytest.approx(-ours, abs=1e-9)
 
@@ -120,11 +121,11 @@ def test_other_names_change_nothing_and_other_outcomes_turn_all_round(models: in
 @settings(max_examples=20)
 @given(st.integers(2, 5), SEEDS)
 def test_a_weight_of_two_fits_like_the_vote_twice(models: int, seed: int) -> None:
-    cast = possible(models, 60, seed)
-    names = [cast.models[i] for i in cast.first], [cast.models[i] for i in cast.second]
-    heavy = np.arange(len(cast)) % 3 == 0
-    weighted = votes(*names, cast.outcome, np.where(heavy, 2.0, 1.0))
-    repeated = [np.concatenate([np.array(side), np.array(side)[heavy]]) for side in (*names, cast.outcome)]
+    ballots = possible(models, 60, seed)
+    names = [ballots.models[i] for i in ballots.first], [ballots.models[i] for i in ballots.second]
+    heavy = np.arange(len(ballots)) % 3 == 0
+    weighted = votes(*names, ballots.outcome, np.where(heavy, 2.0, 1.0))
+    repeated = [np.concatenate([np.array(side), np.array(side)[heavy]]) for side in (*names, ballots.outcome)]
     found = bradley_terry(weighted).log_strengths
     assert found == pytest.approx(bradley_terry(votes(*map(list, repeated))).log_strengths, abs=1e-9)  # type: ignore[arg-type]
 
@@ -135,18 +136,18 @@ def test_covariates_are_those_of_a_plain_logistic_regression(models: int, seed: 
     rng = np.random.default_rng(seed)
     plain = possible(models, 150, seed)
     names = [plain.models[i] for i in plain.first], [plain.models[i] for i in plain.second]
-    cast = votes(*names, plain.outcome, covariates={"length": rng.normal(2, 3, 150), "lists": rng.normal(0, 1, 150)})
+    ballots = votes(*names, plain.outcome, covariates={"length": rng.normal(2, 3, 150), "lists": rng.normal(0, 1, 150)})
     x = np.zeros((150, models + 2))
-    x[np.arange(150), cast.first], x[np.arange(150), cast.second] = 1, -1
-    x[:, models:] = cast.covariates
+    x[np.arange(150), ballots.first], x[np.arange(150), ballots.second] = 1, -1
+    x[:, models:] = ballots.covariates
 
     def loss(v: np.ndarray) -> tuple[float, np.ndarray]:
         odds = x @ v
-        value = -(cast.outcome @ log_expit(odds) + (1 - cast.outcome) @ log_expit(-odds)) + prior * (v @ v) / 2
-        return value, x.T @ (expit(odds) - cast.outcome) + prior * v
+        value = -(ballots.outcome @ log_expit(odds) + (1 - ballots.outcome) @ log_expit(-odds)) + prior * (v @ v) / 2
+        return value, x.T @ (expit(odds) - ballots.outcome) + prior * v
 
     oracle = minimize(loss, np.zeros(models + 2), jac=True, method="BFGS", options={"gtol": 1e-9}).x
-    found = bradley_terry(cast, prior=prior)
+    found = bradley_terry(ballots, prior=prior)
     assert found.coefficients == pytest.approx(oracle[models:], abs=1e-5)
     assert found.log_strengths == pytest.approx(oracle[:models] - oracle[:models].mean(), abs=1e-5)
 
@@ -157,28 +158,27 @@ def test_style_control_gives_a_plain_model_its_due() -> None:
     n = 4000
     length = rng.normal(1.5, 1, n)  # of what 'wordy' writes, less the other's
     outcome = (rng.random(n) < expit(length)).astype(float)
-    cast = votes(["wordy"] * n, ["plain"] * n, outcome, covariates={"length": length})
+    ballots = votes(["wordy"] * n, ["plain"] * n, outcome, covariates={"length": length})
     raw = bradley_terry(votes(["wordy"] * n, ["plain"] * n, outcome))
-    found = bradley_terry(cast)
+    found = bradley_terry(ballots)
     assert raw.log_strengths[1] - raw.log_strengths[0] > 1
     assert abs(found.log_strengths[1] - found.log_strengths[0]) < 0.15
     assert found.coefficients[0] == pytest.approx(math.sqrt((length**2).mean()), rel=0.1)
 
 
 def test_what_has_no_maximum_is_told_by_name() -> None:
-    def told(pairs: list[tuple[str, str]], outcomes: list[float], **options: object) -> str:
+    def message(pairs: list[tuple[str, str]], outcomes: list[float], **options: object) -> str:
         with pytest.raises(ValueError) as caught:  # noqa: PT011
             bradley_terry(votes([a for a, _ in pairs], [b for _, b in pairs], outcomes), **options)  # type: ignore[arg-type]
         return str(caught.value)
 
     chain = [("a", "b"), ("b", "c"), ("c", "b")]
-    assert told(chain, [1, 1, 1]) == "No finite strengths: 'a' never lost to any other and 'b', 'c' never won " + (
-        "against any other, not even a tie."
-    )
-    assert "2 groups of models that never met: 'a', 'b' and 'c', 'd'" in told([("a", "b"), ("c", "d")], [0.5, 0.5])
-    assert "Every vote is a tie" in told([("a", "b")] * 2, [0.5, 0.5], ties="davidson")
-    assert "no maximum" in told([("a", "b")] * 2, [1, 0.5], ties="davidson")
-    assert "prior must be 0 or more" in told([("a", "b")] * 2, [1, 0], prior=-1)
+    assert re.findall(r"'(\w)'", message(chain, [1, 1, 1])) == ["a", "b", "c"]
+    assert re.findall(r"'(\w)'|(\d)", message([("a", "b"), ("c", "d")], [0.5, 0.5]))[0] == ("", "2")
+    assert re.findall(r"'(\w)'", message([("a", "b"), ("c", "d")], [0.5, 0.5])) == ["a", "b", "c", "d"]
+    assert "tie" in message([("a", "b")] * 2, [0.5, 0.5], ties="davidson")
+    assert "tie" in message([("a", "b")] * 2, [1, 0.5], ties="davidson")
+    assert "-1" in message([("a", "b")] * 2, [1, 0], prior=-1)
 
 
 @given(st.integers(2, 7), st.integers(1, 25), SEEDS)
@@ -189,52 +189,52 @@ def test_votes_are_connected_where_nothing_stands_against_a_maximum(models: int,
 
 def test_a_covariate_that_tells_every_outcome_has_no_maximum() -> None:
     signs = np.array([1.0, -1.0, 2.0, -3.0] * 5)
-    cast = votes(["a"] * 20, ["b"] * 20, (signs > 0).astype(float), covariates={"length": signs})
+    ballots = votes(["a"] * 20, ["b"] * 20, (signs > 0).astype(float), covariates={"length": signs})
     with pytest.raises(ValueError):  # noqa: PT011
-        bradley_terry(cast)
-    assert np.isfinite(bradley_terry(cast, prior=0.1).coefficients).all()
+        bradley_terry(ballots)
+    assert np.isfinite(bradley_terry(ballots, prior=0.1).coefficients).all()
 
 
 @pytest.mark.parametrize("ties", ["half", "davidson"])
 def test_a_prior_makes_every_strength_finite(ties: str) -> None:
-    cast = votes(["a", "b", "d"], ["b", "c", "e"], [1, 1, 0.5])
-    found = bradley_terry(cast, prior=0.1, ties=ties)  # type: ignore[arg-type]
+    ballots = votes(["a", "b", "d"], ["b", "c", "e"], [1, 1, 0.5])
+    found = bradley_terry(ballots, prior=0.1, ties=ties)  # type: ignore[arg-type]
     a, b, c, d, e = found.log_strengths
     assert a > b > c
     assert d == pytest.approx(e, abs=1e-12)
-    assert bradley_terry(cast, prior=10).log_strengths[0] < a
+    assert bradley_terry(ballots, prior=10).log_strengths[0] < a
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "outcomes", "more", "told"),
+    ("first", "second", "outcomes", "more", "place"),
     [
-        ([], [], [], {}, "as many models"),
-        (["a"], ["b", "c"], [1], {}, "as many models"),
-        (["a"], ["a"], [1], {}, "'a' was"),
-        (["a"], ["b"], [0.7], {}, "An outcome is"),
-        (["a"], ["b"], [1], {"weights": [0]}, "above zero"),
-        (["a"], ["b"], [1], {"covariates": {"x": [math.nan]}}, "'x' must be finite"),
-        (["a"], ["b"], [1], {"covariates": {"x": [0]}}, "'x' is 0 in every vote"),
+        ([], [], [], {}, "0, 0, 0"),
+        (["a"], ["b", "c"], [1], {}, "1, 2, 1"),
+        (["a"], ["a"], [1], {}, "'a'"),
+        (["a"], ["b"], [0.7], {}, "outcomes"),
+        (["a"], ["b"], [1], {"weights": [0]}, "weights"),
+        (["a"], ["b"], [1], {"covariates": {"x": [math.nan]}}, "'x'"),
+        (["a"], ["b"], [1], {"covariates": {"x": [0]}}, "'x'"),
     ],
 )
 def test_what_is_no_vote_is_refused(
-    first: list[str], second: list[str], outcomes: list[float], more: dict[str, object], told: str
+    first: list[str], second: list[str], outcomes: list[float], more: dict[str, object], place: str
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=place):
         votes(first, second, outcomes, **more)  # type: ignore[arg-type]
 
 
 def test_evalicas_strengths_are_ours() -> None:
     evalica = pytest.importorskip("evalica")
-    cast = drawn_votes(8, 500, 3)
+    ballots = drawn_votes(8, 500, 3)
     words = {1.0: evalica.Winner.X, 0.0: evalica.Winner.Y, 0.5: evalica.Winner.Draw}
-    columns = ([cast.models[i] for i in cast.first], [cast.models[i] for i in cast.second])
-    winners = [words[y] for y in cast.outcome]
+    columns = ([ballots.models[i] for i in ballots.first], [ballots.models[i] for i in ballots.second])
+    winners = [words[y] for y in ballots.outcome]
     half = evalica.bradley_terry(*columns, winners, tolerance=1e-14, limit=100_000).scores
-    found = bradley_terry(cast)
-    assert found.strengths == pytest.approx((half / half.sum())[list(cast.models)].to_numpy(), abs=1e-12)
+    found = bradley_terry(ballots)
+    assert found.strengths == pytest.approx((half / half.sum())[list(ballots.models)].to_numpy(), abs=1e-12)
     newman = evalica.newman(*columns, winners, tolerance=1e-14, limit=100_000)
-    davidson = bradley_terry(cast, ties="davidson")
-    strengths = (newman.scores / newman.scores.sum())[list(cast.models)].to_numpy()
+    davidson = bradley_terry(ballots, ties="davidson")
+    strengths = (newman.scores / newman.scores.sum())[list(ballots.models)].to_numpy()
     assert davidson.strengths == pytest.approx(strengths, abs=1e-12)
     assert davidson.tie == pytest.approx(2 * newman.v, rel=1e-10)  # Newman 2023 writes 2v for Davidson's nu

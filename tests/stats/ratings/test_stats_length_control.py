@@ -72,16 +72,18 @@ def test_scikit_learn_gives_the_same_as_far_as_it_goes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "weights", "moments", "penalty", "told"),
+    ("x", "weights", "moments", "penalty", "place"),
     [
-        ([[1.0]], [1.0, 1.0], [0.0], 1.0, "Needed"),
-        ([[1.0]], [1.0], [0.0], 0.0, "above zero"),
-        ([[1.0]], [-1.0], [0.0], 1.0, "below it"),
-        ([[1.0]], [1.0], [9.0], 1.0, "no minimum"),
+        ([[1.0]], [1.0, 1.0], [0.0], 1.0, "\\(2,\\)"),
+        ([[1.0]], [1.0], [0.0], 0.0, "penalty"),
+        ([[1.0]], [-1.0], [0.0], 1.0, "weights"),
+        ([[1.0]], [1.0], [9.0], 1.0, "moments"),
     ],
 )
-def test_what_has_no_minimum_is_refused(x: object, weights: object, moments: object, penalty: float, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_has_no_minimum_is_refused(
+    x: object, weights: object, moments: object, penalty: float, place: str
+) -> None:
+    with pytest.raises(ValueError, match=place):
         l1_logistic(x, weights, moments, penalty)  # type: ignore[arg-type]
 
 
@@ -128,17 +130,17 @@ def test_items_that_were_not_judged_are_predicted_and_not_fitted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("preferences", "mine", "told"),
+    ("preferences", "mine", "place"),
     [
-        ([1.5, 2.5, 1.0], [1, 2, 3], "between 1 and 2"),
-        ([np.nan] * 3, [1, 2, 3], "at least one"),
-        ([1.5, 1.5, 1.5], [5, 5, 5], "no length to control for"),
-        ([1.5, 1.5], [1, 2, 3], "columns of one length"),
+        ([1.5, 2.5, 1.0], [1, 2, 3], "preferences"),
+        ([np.nan] * 3, [1, 2, 3], "preferences"),
+        ([1.5, 1.5, 1.5], [5, 5, 5], "characters"),
+        ([1.5, 1.5], [1, 2, 3], "\\(2,\\), \\(3,\\)"),
     ],
 )
-def test_what_cannot_be_controlled_is_refused(preferences: list[float], mine: list[int], told: str) -> None:
+def test_what_cannot_be_controlled_is_refused(preferences: list[float], mine: list[int], place: str) -> None:
     benchmark = Benchmark(*np.arange(12.0).reshape(4, 3) ** 2)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=place):
         length_controlled(preferences, mine, [5, 5, 5], [0, 1, 2], benchmark)
 
 

@@ -26,7 +26,7 @@ def test_a_judge_that_favors_its_own_is_found_beside_a_neutral_one() -> None:
     red, green = self_preference(verdicts(0.5, {"red": 0.4}, judges), judges, FAMILIES)
     assert green is None  # no pair has an answer of its own
     assert red is not None
-    assert red.shown
+    assert red.significant
     assert red.neutral == red.own.n == 120
     assert red.difference.estimate == pytest.approx(red.own.estimate - red.others.estimate)
     assert 0.25 < red.difference.estimate < 0.55
@@ -37,7 +37,7 @@ def test_a_family_that_is_better_is_no_favor() -> None:
     red = self_preference(verdicts(0.9, {}, judges), judges, FAMILIES)[0]
     assert red is not None
     assert red.own.estimate > 0.8
-    assert not red.shown
+    assert not red.significant
 
 
 def test_two_rivals_alone_show_only_the_favors_of_both() -> None:
@@ -54,7 +54,7 @@ def test_neutral_judges_take_the_place_of_rivals() -> None:
     red = self_preference(verdicts(0.5, {"blue": 0.5}, judges), judges, FAMILIES)[0]
     assert red is not None
     assert red.neutral == 120
-    assert not red.shown
+    assert not red.significant
 
 
 def test_what_was_not_judged_is_left_out_and_one_judge_shows_nothing() -> None:

@@ -10,7 +10,7 @@ from assay.terminal.options import JSON, show
 @click.command()
 @JSON
 def command(as_json: bool) -> None:
-    """Check the environment: versions, CPUs, memory, disk, models and data."""
+    """Check versions, CPUs, memory, disk, models and data."""
     from assay.pipeline.environment import check_environment
 
     findings = check_environment()

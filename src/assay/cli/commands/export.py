@@ -1,4 +1,4 @@
-"""assay export: the kept samples as a data set for other tools."""
+"""assay export: kept samples as a data set for other tools."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ LAYOUTS = ("hf", "imagefolder", "jsonl", "alpaca", "sharegpt", "messages", "pref
 @click.command()
 @RUN
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Choice(LAYOUTS), default="hf", show_default=True, help="What PATH is to look like.")
-@click.option("--license", "license_", default="unknown", show_default=True, help="For the card, such as cc-by-4.0.")
-@click.option("--language", multiple=True, help="For the card, such as en; once for each.")
+@click.option("--to", type=click.Choice(LAYOUTS), default="hf", show_default=True, help="Layout of PATH.")
+@click.option(
+    "--license", "license_", default="unknown", show_default=True, help="License for the card, such as cc-by-4.0."
+)
+@click.option("--language", multiple=True, help="Language for the card, such as en; repeat for several.")
 @JSON
 def command(run: Path, path: Path, to: ExportLayout, license_: str, language: tuple[str, ...], as_json: bool) -> None:
-    """Write the samples that the run in the folder RUN kept to the new folder PATH, with a card (README.md).
+    """Export the kept samples of a run for other tools.
 
-    hf is parquet, jsonl one sample a line, imagefolder a folder a label. alpaca, sharegpt and messages hold tasks
-    (instruction, input, output), or prompts and the texts that were written to them, as training code reads them;
-    preference holds pairs of answers as TRL's trainers do.
+    Write the samples of the run folder RUN to the new folder PATH, with a data card (README.md).
+
+    hf is Parquet, jsonl has one sample per line, imagefolder one folder per label. alpaca, sharegpt and messages
+    contain tasks (instruction, input, output) or prompts with generated texts; preference contains pairs of answers in
+    TRL's format.
     """
     from assay.analysis.card import card_of
     from assay.pipeline.lineage.explain import kept_samples, run_provenance

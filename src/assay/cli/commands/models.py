@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @JSON
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List the embedded models and the reference syntax of others, or check a model."""
+    """List the embedded models, or check a model."""
     if context.invoked_subcommand is not None:
         return
     from assay.models.embedded.catalog import embedded_models
@@ -37,7 +37,10 @@ def command(context: click.Context, as_json: bool) -> None:
 @click.argument("reference")
 @JSON
 def check(reference: str, as_json: bool) -> None:
-    """Check the language model REFERENCE with one question: speed, context, memory or price, unsupported features."""
+    """Check the language model REFERENCE with one question.
+
+    Show its speed, context, memory or price, and unsupported features.
+    """
     from assay.models.check import check_model
 
     found = check_model(reference)
@@ -64,7 +67,7 @@ def _rows(found: ModelCheck) -> list[tuple[str, str]]:
         rows.append(("memory", f"{need.weights / 1e6:,.0f} MB of weights; cache {cache}"))
     else:
         price = found.dollars_per_million
-        said = "unknown" if price is None else f"${price[0]:g} input, ${price[1]:g} output per million tokens"
-        rows.append(("price", said))
+        price_text = "unknown" if price is None else f"${price[0]:g} input, ${price[1]:g} output per million tokens"
+        rows.append(("price", price_text))
     rows.append(("unsupported", ", ".join(found.cannot) or "none"))
     return [*rows, ("note", found.note)] if found.note else rows

@@ -1,4 +1,4 @@
-"""assay plan: the stages of a recipe, which are done, and what asking would cost."""
+"""assay plan: stages of a recipe, their states and the estimated cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.terminal.money import too_little
+from assay.terminal.money import is_insufficient
 from assay.terminal.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, show, table
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @OUT
 @JSON
 def command(recipe: str, quick: bool, changes: tuple[str, ...], out: Path | None, as_json: bool) -> None:
-    """Show what a run of RECIPE would do, stage by stage, and what is already there."""
+    """Show the stages of RECIPE, their states and the cost."""
     from assay.pipeline.recipe.codec import load
 
     loaded = load(recipe, quick=quick, changes=changes)
@@ -31,14 +31,14 @@ def command(recipe: str, quick: bool, changes: tuple[str, ...], out: Path | None
 
 
 def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
-    """Prints the plan of a recipe in a folder that need not exist."""
+    """Print the plan of a recipe in a folder, which may not exist."""
     from assay.models.remote.budget import Budget
     from assay.pipeline.cost import estimate_run
     from assay.pipeline.plan import plan_run
     from assay.store.run_folder import RunFolder
 
-    rows, surveyed = [], plan_run(recipe, folder)
-    for stage, placed in surveyed:
+    rows, stages = [], plan_run(recipe, folder)
+    for stage, placed in stages:
         state = "waits" if placed is None else placed.state
         rows.append(
             {
@@ -50,10 +50,10 @@ def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
             }
         )
     requested = len(recipe.generate.seeds())
-    asked = estimate_run(recipe, surveyed)
+    estimates = estimate_run(recipe, stages)
     spent = Budget(recipe.budget, RunFolder(folder).ledger).account
     if as_json:
-        money = {"asks": [one.data for one in asked], "budget": recipe.budget, "spent": spent.dollars}
+        money = {"asks": [estimate.data for estimate in estimates], "budget": recipe.budget, "spent": spent.dollars}
         show({"name": recipe.name, "folder": str(folder), "requested": requested, "stages": rows, **money})
         return
     click.echo(f"{recipe.name}: {requested:,} samples to generate, in {folder}")
@@ -61,13 +61,13 @@ def show_plan(recipe: Recipe, folder: Path, as_json: bool) -> None:
         ["stage", "component", "key", "state"],
         [[str(r["stage"]), str(r["component"]), str(r["key"] or "?"), str(r["state"])] for r in rows],
     )
-    click.echo("A key that is '?' depends on what an earlier stage makes.")
-    if asked or recipe.budget is not None:
-        _print_cost(asked, recipe.budget, spent.dollars)
+    click.echo("A key '?' depends on the output of an earlier stage.")
+    if estimates or recipe.budget is not None:
+        _print_cost(estimates, recipe.budget, spent.dollars)
 
 
 def _component_names(spec: object) -> Iterator[str]:
-    """Names of the components in the spec of a stage, without those that they are made of."""
+    """Names of the outermost components in the spec of a stage."""
     if isinstance(spec, Mapping) and "use" in spec:
         yield str(spec["use"])
     elif isinstance(spec, Mapping):
@@ -78,36 +78,38 @@ def _component_names(spec: object) -> Iterator[str]:
             yield from _component_names(value)
 
 
-def _print_cost(asked: Sequence[CostEstimate], budget: float | None, spent: float) -> None:
+def _print_cost(estimates: Sequence[CostEstimate], budget: float | None, spent: float) -> None:
     from assay.analysis.format import dollars
 
     click.echo("")
-    if asked:
+    if estimates:
         table(
-            ["stage", "model", "to ask", "kept", "prompt tokens", "answer tokens", "costs"],
-            [[one.stage, one.model, *_numbers(one)] for one in asked],
+            ["stage", "model", "requests", "cached", "prompt tokens", "answer tokens", "cost"],
+            [[estimate.stage, estimate.model, *_numbers(estimate)] for estimate in estimates],
         )
-        for note in dict.fromkeys(note for one in asked for note in one.notes):
+        for note in dict.fromkeys(note for estimate in estimates for note in estimate.notes):
             click.echo(note)
     if budget is None:
-        click.echo("There is no budget: `--set budget=DOLLARS` bounds what it may cost.")
+        click.echo("No budget. Limit the cost with --set budget=DOLLARS.")
         return
-    click.echo(f"Budget: {dollars(budget)}, of which {dollars(spent)} is spent.")
-    if too_little(asked, budget, spent):
-        click.secho("That may be too little: a run would stop where it is spent, and keep every answer.", fg="yellow")
+    click.echo(f"Budget: {dollars(budget)}, {dollars(spent)} spent.")
+    if is_insufficient(estimates, budget, spent):
+        click.secho("The budget may be insufficient: a run stops when it is spent, and keeps all answers.", fg="yellow")
 
 
-def _numbers(one: CostEstimate) -> list[str]:
+def _numbers(row: CostEstimate) -> list[str]:
     from assay.analysis.format import UNKNOWN, dollars
 
-    found = one.estimate
-    if found is None:
+    estimate = row.estimate
+    if estimate is None:
         return [UNKNOWN] * 5
-    # Of texts that are not there yet, even what is asked about them is a bound.
-    about = "at most about" if one.assumed else "about"
+    # For texts that are not generated yet, the prompt tokens are an upper bound too.
+    about = "at most about" if row.assumed else "about"
     return [
-        *(f"{number:,}" for number in (found.askings, found.kept)),
-        f"{about} {found.prompt_tokens:,}",
-        f"at most {found.answer_tokens:,}",
-        dollars(found.dollars) if found.dollars is None or not one.assumed else f"at most {dollars(found.dollars)}",
+        *(f"{number:,}" for number in (estimate.askings, estimate.kept)),
+        f"{about} {estimate.prompt_tokens:,}",
+        f"at most {estimate.answer_tokens:,}",
+        dollars(estimate.dollars)
+        if estimate.dollars is None or not row.assumed
+        else f"at most {dollars(estimate.dollars)}",
     ]

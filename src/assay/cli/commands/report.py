@@ -1,4 +1,4 @@
-"""assay report: draws the page of a run again."""
+"""assay report: rebuild the report of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from assay.terminal.options import JSON, RUN, show
 @RUN
 @JSON
 def command(run: Path, as_json: bool) -> None:
-    """Draw report.html and results.json of the finished run in the folder RUN again."""
+    """Rebuild the report of the run in the folder RUN.
+
+    Write report.html and results.json of a finished run again.
+    """
     from assay.report.api import report
 
     done = report(run)

@@ -1,4 +1,4 @@
-"""assay run: generate, score, keep, train, prove, report."""
+"""assay run: generate, score, filter, train, evaluate, report."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from assay.terminal.options import JSON, OUT, QUICK, RECIPE, SET, run_folder, sh
 @SET
 @OUT
 @click.option(
-    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where shards run."
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Engine that runs the shards.",
 )
-@click.option("--strict", is_flag=True, help="Refuse to go on where the test is not clean.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--strict", is_flag=True, help="Stop if held-out data leaks into the training data.")
+@click.option("--dry-run", is_flag=True, help="Print the plan without running it.")
 @JSON
 def command(
     recipe: str,
@@ -30,10 +34,13 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Run RECIPE: the name of a shipped one, or a .yaml file. Goes on where it was stopped."""
+    """Run RECIPE, a built-in name or a .yaml file.
+
+    Run an interrupted command again to resume.
+    """
     from assay.pipeline.recipe.codec import load
 
-    # Before the report and its statistics are imported: what is wrong with a recipe is said at once.
+    # Before the imports of report and statistics, so that errors in a recipe are reported immediately.
     loaded = load(recipe, quick=quick, changes=changes)
     folder = run_folder(out, loaded.name)
     if dry_run:

@@ -1,4 +1,4 @@
-"""assay status: how far a run is."""
+"""assay status: progress of a run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from assay.terminal.options import JSON, RUN, show, table
 @RUN
 @JSON
 def command(run: Path, as_json: bool) -> None:
-    """Show how far the run in the folder RUN is: its stages, counts and seconds."""
+    """Show the progress of the run in the folder RUN."""
     from assay.pipeline.lineage.explain import read_run
 
-    recipe, surveyed = read_run(run)
+    recipe, stages = read_run(run)
     rows = []
-    for stage, placed in surveyed:
+    for stage, placed in stages:
         receipt = placed.receipt if placed else None
         counts = dict(receipt.counts) if receipt else {}
         rows.append((stage.name, placed.state if placed else "waits", counts, receipt.seconds if receipt else None))
     if as_json:
-        found = [dict(zip(("stage", "state", "counts", "seconds"), row, strict=True)) for row in rows]
-        show({"name": recipe.name, "folder": str(run), "stages": found})
+        data = [dict(zip(("stage", "state", "counts", "seconds"), row, strict=True)) for row in rows]
+        show({"name": recipe.name, "folder": str(run), "stages": data})
         return
     click.echo(f"{recipe.name} in {run}")
     table(

@@ -14,23 +14,23 @@ from assay.terminal.options import table
 
 def print_summary(done: Done) -> None:
     """Print the funnel, the arms, the verdict and the path of the report."""
-    facts = done.facts
+    data = done.facts
     click.echo()
-    _funnel(facts)
-    if facts.arms:
+    _funnel(data)
+    if data.arms:
         click.echo()
-        _arms(facts)
-        _also(facts)
+        _arms(data)
+        _other_comparisons(data)
     click.echo()
-    click.echo(answer_sentence(facts))
+    click.echo(answer_sentence(data))
     click.echo()
-    paid = f" and {dollars(facts.cost.dollars)}" if any(stage.dollars != 0 for stage in facts.cost.stages) else ""
-    click.echo(f"Took {seconds(facts.cost.seconds)} of work{paid}. Report: {done.page}")
+    paid = f", cost: {dollars(data.cost.dollars)}" if any(stage.dollars != 0 for stage in data.cost.stages) else ""
+    click.echo(f"Compute time: {seconds(data.cost.seconds)}{paid}. Report: {done.page}")
 
 
-def _funnel(facts: ReportData) -> None:
+def _funnel(data: ReportData) -> None:
     """Counts of requested, kept, dropped and failed samples."""
-    flow = facts.funnel
+    flow = data.funnel
     dropped, failed = sum(flow.dropped.values()), sum(flow.failed.values())
     click.echo(
         f"{count(flow.requested)} requested = {count(flow.kept)} kept + {count(dropped)} dropped + "
@@ -38,47 +38,54 @@ def _funnel(facts: ReportData) -> None:
     )
     for rule, number in flow.dropped.items():
         click.echo(f"    dropped by {rule}: {count(number)}")
-        for one, part in few_rules(flow.dropped_by_rule.get(rule, {})):
-            click.echo(f"        rule {one}: {count(part)}")
+        for filter_rule, part in few_rules(flow.dropped_by_rule.get(rule, {})):
+            click.echo(f"        rule {filter_rule}: {count(part)}")
     for reason, number in flow.failed.items():
         click.echo(f"    failed: {reason}: {count(number)}")
 
 
-def _arms(facts: ReportData) -> None:
+def _arms(data: ReportData) -> None:
     """Results by arm."""
-    measure = facts.measure
+    measure = data.measure
     rows = [
         [arm.name, count(arm.n_samples), count(arm.steps), measure.value(arm.result), measure.between(arm.result)]
-        for arm in facts.arms
+        for arm in data.arms
     ]
-    measured = f"{measure.name} on {count(facts.arms[0].result.n)} {'real' if measure.proportion else 'held out'}"
+    measured = f"{measure.name} on {count(data.arms[0].result.n)} {'real' if measure.proportion else 'held-out'} items"
     table(["arm", "samples", "steps", measured, "95% CI"], rows)
 
 
-def _also(facts: ReportData) -> None:
+def _other_comparisons(data: ReportData) -> None:
     """Main comparison by other metrics, and pairwise comparisons by a judge."""
     pairs = [
-        (one, pair) for one in (*facts.other_measures, *facts.auxiliary_evaluation) for pair in one.comparisons[:1]
+        (result, pair)
+        for result in (*data.other_measures, *data.auxiliary_evaluation)
+        for pair in result.comparisons[:1]
     ]
     if pairs:
         click.echo()
         rows = [
-            [one.measure.name, one.measure.gap(pair.difference), one.measure.gap_between(pair.difference), pair.verdict]
-            for one, pair in pairs
+            [
+                result.measure.name,
+                result.measure.gap(pair.difference),
+                result.measure.gap_between(pair.difference),
+                pair.verdict,
+            ]
+            for result, pair in pairs
         ]
-        table(["measure", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95% CI", ""], rows)
-    if facts.pairwise_comparisons:
+        table(["metric", f"{pairs[0][1].ours} - {pairs[0][1].theirs}", "95% CI", ""], rows)
+    if data.pairwise_comparisons:
         click.echo()
         rows = [
             [
-                f"{one.ours} against {one.theirs}",
-                percent(one.wins.estimate),
-                percent(one.equal_length.estimate) if one.equal_length else "-",
-                percent_between(one.equal_length or one.wins),
-                one.verdict,
+                f"{pair.ours} vs. {pair.theirs}",
+                percent(pair.wins.estimate),
+                percent(pair.equal_length.estimate) if pair.equal_length else "-",
+                percent_between(pair.equal_length or pair.wins),
+                pair.verdict,
             ]
-            for one in facts.pairwise_comparisons
+            for pair in data.pairwise_comparisons
         ]
-        table([f"judge {facts.pairwise_comparisons[0].judge}", "wins", "at equal length", "95% CI", ""], rows)
-    if facts.other_measures and (lacking := sum(one.unscored for one in facts.other_measures)):
-        click.echo(f"{plural(lacking, 'answer')} without a number by a measure; the page says by which.")
+        table([f"judge {data.pairwise_comparisons[0].judge}", "wins", "at equal length", "95% CI", ""], rows)
+    if data.other_measures and (unscored := sum(result.unscored for result in data.other_measures)):
+        click.echo(f"{plural(unscored, 'answer')} without a value of a metric; see the report.")

@@ -1,4 +1,4 @@
-"""assay why: everything known of one sample."""
+"""assay why: provenance, scores and filter decision of one sample."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from assay.terminal.options import JSON, RUN, show
 
-CHANGED = "The file was changed since: what it says was said of another."
+CHANGED = "The file was modified after the export: its metadata may not describe it."
 
 
 @click.command()
@@ -18,21 +18,24 @@ CHANGED = "The file was changed since: what it says was said of another."
 @click.argument("sample", required=False)
 @JSON
 def command(run: Path, sample: str | None, as_json: bool) -> None:
-    """Say where SAMPLE of the run in the folder RUN came from, what it scored and why it was kept or dropped.
+    """Explain why SAMPLE was kept or dropped.
 
-    SAMPLE is an id, or the beginning of one; the report page shows them. RUN may also be a PNG file that assay
-    exported, without a SAMPLE: it says where it came from by itself.
+    Show the provenance, scores and filter decision of SAMPLE in the run folder RUN. SAMPLE is an id or its prefix; the
+    report shows ids. RUN may also be a PNG file that assay exported, without SAMPLE: its metadata contains the
+    provenance.
     """
     from assay.pipeline.lineage.explain import explain_file, explain_sample
 
     if sample is None and not run.is_file():
-        raise click.UsageError("Missing argument 'SAMPLE': the id of one, or its beginning; or name a PNG file.")
+        raise click.UsageError(
+            "Missing argument 'SAMPLE': a sample id or its prefix. Only an exported PNG file needs none."
+        )
     found = explain_file(run) if sample is None else explain_sample(run, sample)
     if as_json:
         show({name: value for name, value in found.items() if name != "lines"})
     elif sample is None:
         click.echo("\n".join([f"sample {found['id']}", *(f"  {line}" for line in found["lines"])]))
-        click.echo("  The file is as it was exported." if found["as_exported"] else f"  {CHANGED}")
+        click.echo("  The file is unmodified since the export." if found["as_exported"] else f"  {CHANGED}")
     else:
         _print(found)
 

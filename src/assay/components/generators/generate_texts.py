@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from assay.components.generators.prompts import LabelPlan
-from assay.core.completions import HOPELESS, Completion, End, Message, NotCompleted, TextRequest, fatal_error
+from assay.core.completions import FATAL, Completion, End, Message, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.lab import Lab
 from assay.core.sample import Failure, Made, Sample
@@ -69,7 +69,7 @@ class GenerateTexts:
         model = lab.models.text_model(self.model)
         completions = model.complete([self._request(seed, lab) for seed in seeds])
         for completion in completions:
-            if isinstance(completion, NotCompleted) and completion.lack in HOPELESS:
+            if isinstance(completion, NotCompleted) and completion.lack in FATAL:
                 raise fatal_error(self.model, completion.lack, completion.reason)
         return [self._made(seed, completion) for seed, completion in zip(seeds, completions, strict=True)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from assay.components.generators.prompts import prompt_sample, with_context
-from assay.core.completions import HOPELESS, Completion, NotCompleted, TextRequest, fatal_error
+from assay.core.completions import FATAL, Completion, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import RecipeError, did_you_mean
 from assay.core.lab import Lab
@@ -80,7 +80,7 @@ def candidate_answer(name: str, model: str, answered: Completion | NotCompleted)
         ModelError: The budget is spent, or the service rejects the key or the model.
     """
     if isinstance(answered, NotCompleted):
-        if answered.lack in HOPELESS:
+        if answered.lack in FATAL:
             raise fatal_error(model, answered.lack, answered.reason)
         return CandidateAnswer(name, "", failed=answered.reason)
     answer = answered.answers[0]

@@ -21,7 +21,7 @@ from assay.components.generators.task_calls import (
     size_of,
     task_of,
 )
-from assay.core.completions import HOPELESS, Answer, NotCompleted, TextRequest, fatal_error
+from assay.core.completions import FATAL, Answer, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import did_you_mean
 from assay.core.lab import Lab
@@ -247,7 +247,7 @@ class SelfInstruct:
         """Return the answer to each request, or why there is none; raise if a retry could not help."""
         results: list[Answer | NotCompleted] = []
         for made in model.complete(requests) if requests else ():
-            if isinstance(made, NotCompleted) and made.lack in HOPELESS:
+            if isinstance(made, NotCompleted) and made.lack in FATAL:
                 raise fatal_error(self.model, made.lack, made.reason)
             results.append(answer_of(made, certain=model.means.reproducible))
         return results

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from assay.core.completions import Lack
+from assay.core.completions import FailureKind
 
 MAX_REASON = 300
 """Characters."""
@@ -38,7 +38,7 @@ _TRUNCATED = ("complete message body", "incomplete read", "contentlength", "tran
 class AttemptFailure:
     """Why one attempt gave no answer."""
 
-    lack: Lack
+    lack: FailureKind
     reason: str
     retry: bool = False
     """Whether another attempt may succeed."""

@@ -13,7 +13,7 @@ from itertools import count
 from threading import Thread, current_thread
 from typing import Any, TypeVar
 
-from assay.core.completions import Answer, Lack
+from assay.core.completions import Answer, FailureKind
 from assay.models.remote.budget import Budget, Price, cost_in_dollars
 from assay.models.remote.errors import AttemptFailure, classify_error, one_line, redact_key
 from assay.models.remote.services import Endpoint
@@ -274,7 +274,7 @@ class RetryingClient:
 
     def _deadline_failure(self, attempts: _Attempts) -> AttemptFailure:
         """Failure by the rate limit if that was the last response, else by timeout."""
-        lack: Lack = "rate" if attempts.failure.lack == "rate" else "timeout"
+        lack: FailureKind = "rate" if attempts.failure.lack == "rate" else "timeout"
         sent = attempts.failure.reason != NOTHING_SENT
         last = f" The last attempt: {attempts.failure.reason}" if sent else ""
         return AttemptFailure(lack, f"No answer within {self._settings.deadline_s:g} s.{last}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay.components.scorers.language_model.perplexity import Perplexity
-from assay.core.completions import HOPELESS, Completion, Continuations, Message, NotCompleted, TextRequest, fatal_error
+from assay.core.completions import FATAL, Completion, Continuations, Message, NotCompleted, TextRequest, fatal_error
 from assay.core.decoding import Decoding
 from assay.core.errors import UserError
 from assay.core.lab import Lab, Models
@@ -94,7 +94,7 @@ def ask(turns: Sequence[Turn], setup: JailbreakSetup, models: Models) -> list[Re
     replies = []
     for one in models.text_model(setup.model).complete(requests):
         if isinstance(one, NotCompleted):
-            if one.lack in HOPELESS:
+            if one.lack in FATAL:
                 raise fatal_error(setup.model, one.lack, one.reason)
             replies.append(Reply("", lack=one.reason))
         else:
@@ -156,7 +156,7 @@ def guard(bench: Bench) -> list[Reply]:
     likelihoods = bench.models.likelihood_model(reference).likelihoods(requests)
     for nth, one in zip(answered, likelihoods, strict=True):
         if isinstance(one, NotCompleted):
-            if one.lack in HOPELESS:
+            if one.lack in FATAL:
                 raise fatal_error(reference, one.lack, one.reason)
             replies[nth] = Reply("", lack=f"the guard failed: {one.reason}")
         else:

@@ -55,17 +55,17 @@ def calibration(logits: npt.ArrayLike, targets: npt.ArrayLike, bins: int = BINS)
     Source: Guo et al. 2017, equations 2 to 4; equal mass: Nixon et al. 2019, "Measuring Calibration in Deep Learning",
     section 3.2 (the form over the most probable label).
     """
-    scores, right = _checked(logits, targets)
+    scores, right = _validated(logits, targets)
     logs = log_softmax(scores, axis=1)
     probabilities = np.exp(logs)
     confidence, correct = probabilities.max(axis=1), (probabilities.argmax(axis=1) == right).astype(np.float64)
     order = np.argsort(confidence, kind="stable")
     parts = [part for part in np.array_split(order, min(bins, len(order))) if len(part)]
-    found = tuple(Bin(float(confidence[p].mean()), float(correct[p].mean()), len(p)) for p in parts)
-    ece = sum(abs(one.confidence - one.accuracy) * one.n for one in found) / len(right)
+    diagram = tuple(Bin(float(confidence[p].mean()), float(correct[p].mean()), len(p)) for p in parts)
+    ece = sum(abs(b.confidence - b.accuracy) * b.n for b in diagram) / len(right)
     picked = logs[np.arange(len(right)), right]
     brier = (probabilities**2).sum(axis=1) - 2 * np.exp(picked) + 1
-    return Calibration(float(ece), float(-picked.mean()), float(brier.mean()), found, len(right))
+    return Calibration(float(ece), float(-picked.mean()), float(brier.mean()), diagram, len(right))
 
 
 def temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
@@ -79,7 +79,7 @@ def temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
 
     Source: Guo et al. 2017, section 4.2.
     """
-    scores, right = _checked(logits, targets)
+    scores, right = _validated(logits, targets)
     picked = scores[np.arange(len(right)), right]
 
     def loss(log_inverse: float) -> float:
@@ -87,11 +87,11 @@ def temperature(logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
         return float((logsumexp(scores * inverse, axis=1) - picked * inverse).mean())
 
     edge = math.log(MAX_TEMPERATURE)
-    found = minimize_scalar(loss, bounds=(-edge, edge), method="bounded", options={"xatol": 1e-6})
-    return math.exp(-float(found.x))
+    optimum = minimize_scalar(loss, bounds=(-edge, edge), method="bounded", options={"xatol": 1e-6})
+    return math.exp(-float(optimum.x))
 
 
-def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Floats, Ints]:
+def _validated(logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Floats, Ints]:
     scores, right = np.asarray(logits, dtype=np.float64), np.asarray(targets)
     if scores.ndim != 2 or right.shape != scores.shape[:1] or not len(right):
         raise ValueError(f"Expected logits (n, labels) and n targets, had {scores.shape} and {right.shape}.")

@@ -30,14 +30,12 @@ class Detection:
     """Lowest accepted score for `fpr`."""
 
 
-def detection(
-    known: npt.ArrayLike, strangers: npt.ArrayLike, level: float = 0.95, *, paired: bool = False
-) -> Detection:
+def detection(known: npt.ArrayLike, unknown: npt.ArrayLike, level: float = 0.95, *, paired: bool = False) -> Detection:
     """AUROC, and the false positive rate at a true positive rate of ACCEPTED, of scores (n,) and (m,).
 
     Args:
         known: Scores of the positives (in-distribution).
-        strangers: Scores of the negatives (OOD).
+        unknown: Scores of the negatives (OOD).
         level: Confidence level of the intervals.
         paired: Whether the nth positive and the nth negative are paired, such as two texts on one subject; the interval
             then includes their covariance.
@@ -50,12 +48,12 @@ def detection(
     each); FPR at 95 % TPR: Hendrycks and Gimpel 2017, Liang et al. 2018, section 4.2.
     """
     check_level(level)
-    inside, outside = _validated_scores(known), _validated_scores(strangers)
+    inside, outside = _validated_scores(known), _validated_scores(unknown)
     if paired and len(inside) != len(outside):
         raise ValueError(f"Paired scores must have the same length, had {len(inside)} and {len(outside)}.")
-    line = threshold(inside, ACCEPTED)
-    accepted = int((outside >= line).sum())
-    return Detection(_auroc(inside, outside, level, paired=paired), wilson(accepted, len(outside), level), line)
+    lowest = threshold(inside, ACCEPTED)
+    accepted = int((outside >= lowest).sum())
+    return Detection(_auroc(inside, outside, level, paired=paired), wilson(accepted, len(outside), level), lowest)
 
 
 def threshold(known: npt.ArrayLike, accepted: float = ACCEPTED) -> float:
@@ -116,37 +114,39 @@ class FlaggingThreshold:
     """True positive rate; None without positives."""
 
 
-def minimum_items(share: float) -> int:
+def minimum_items(max_fpr: float) -> int:
     """Number of negatives needed for a threshold with this false positive rate."""
-    return math.ceil(round(1 / share, 9)) - 1
+    return math.ceil(round(1 / max_fpr, 9)) - 1
 
 
-def conformal_threshold(innocent: npt.ArrayLike, share: float) -> float:
-    """Conformal threshold: lowest score of the negatives (n,) that a new negative exceeds with probability <= `share`.
+def conformal_threshold(negatives: npt.ArrayLike, max_fpr: float) -> float:
+    """Conformal threshold: lowest score of the negatives (n,) that at most `max_fpr` of new negatives exceed.
 
     Valid for exchangeable new items of any distribution.
 
     Raises:
-        ValueError: `share` is outside (0, 1), a score is not finite, or there are fewer than `minimum_items(share)`.
+        ValueError: `max_fpr` is outside (0, 1), a score is not finite, or there are too few (`minimum_items`).
 
     Source: Vovk, Gammerman and Shafer 2005, "Algorithmic Learning in a Random World", proposition 4.1 (the rank of a
     new item among n + 1 is uniform).
     """
-    scores = np.sort(np.asarray(innocent, dtype=np.float64))[::-1]
-    if not 0 < share < 1:
-        raise ValueError(f"The false positive rate must be above 0 and below 1, was {share}.")
+    scores = np.sort(np.asarray(negatives, dtype=np.float64))[::-1]
+    if not 0 < max_fpr < 1:
+        raise ValueError(f"The false positive rate must be above 0 and below 1, was {max_fpr}.")
     if scores.ndim != 1 or not np.isfinite(scores).all():
         raise ValueError(f"Scores must be finite and (n,), had shape {scores.shape}.")
-    allowed = math.floor(round(share * (len(scores) + 1), 9)) - 1
+    allowed = math.floor(round(max_fpr * (len(scores) + 1), 9)) - 1
     if allowed < 0:
-        raise ValueError(f"A false positive rate of {share:.3g} needs {minimum_items(share)} items, had {len(scores)}.")
+        raise ValueError(
+            f"A false positive rate of {max_fpr:.3g} needs {minimum_items(max_fpr)} items, had {len(scores)}."
+        )
     return float(scores[min(allowed, len(scores) - 1)])
 
 
 def flagging_threshold(
-    innocent: npt.ArrayLike, share: float, flagged: npt.ArrayLike = (), *, seed: int = 0, level: float = 0.95
+    negatives: npt.ArrayLike, max_fpr: float, positives: npt.ArrayLike = (), *, seed: int = 0, level: float = 0.95
 ) -> FlaggingThreshold:
-    """Conformal threshold for negatives `innocent` (n,), with error rates on them and on positives `flagged` (m,).
+    """Conformal threshold for `negatives` (n,), with error rates on them and on `positives` (m,).
 
     The false positive rate is cross-validated with `FOLDS` folds, drawn by `seed`. Intervals are Wilson's.
 
@@ -154,13 +154,14 @@ def flagging_threshold(
         ValueError: As `conformal_threshold`, for the items outside a fold.
     """
     check_level(level)
-    scores = np.asarray(innocent, dtype=np.float64)
-    positives = np.asarray(flagged, dtype=np.float64)
-    at = conformal_threshold(scores, share)
+    scores = np.asarray(negatives, dtype=np.float64)
+    positive_scores = np.asarray(positives, dtype=np.float64)
+    at = conformal_threshold(scores, max_fpr)
     folds = np.random.default_rng(seed).permutation(len(scores)) % FOLDS
     above = sum(
-        int((scores[folds == fold] > conformal_threshold(scores[folds != fold], share)).sum())
+        int((scores[folds == fold] > conformal_threshold(scores[folds != fold], max_fpr)).sum())
         for fold in np.unique(folds)
     )
-    found = wilson(int((positives > at).sum()), len(positives), level) if len(positives) else None
-    return FlaggingThreshold(at, share, wilson(above, len(scores), level), found)
+    true_positives = int((positive_scores > at).sum())
+    tpr = wilson(true_positives, len(positive_scores), level) if len(positive_scores) else None
+    return FlaggingThreshold(at, max_fpr, wilson(above, len(scores), level), tpr)

@@ -17,8 +17,8 @@ ROWS = 1024
 
 def max_logit(logits: npt.ArrayLike) -> Floats:
     """Largest logit of each row; (n, labels) to (n,). Source: Hendrycks et al. 2022, section 3."""
-    found: Floats = np.asarray(logits, dtype=np.float64).max(axis=1)
-    return found
+    scores: Floats = np.asarray(logits, dtype=np.float64).max(axis=1)
+    return scores
 
 
 def energy(logits: npt.ArrayLike) -> Floats:
@@ -26,8 +26,8 @@ def energy(logits: npt.ArrayLike) -> Floats:
 
     Source: Liu et al. 2020, "Energy-based Out-of-distribution Detection", equation 4.
     """
-    found: Floats = logsumexp(np.asarray(logits, dtype=np.float64), axis=1)
-    return found
+    scores: Floats = logsumexp(np.asarray(logits, dtype=np.float64), axis=1)
+    return scores
 
 
 def knn_distance(features: npt.ArrayLike, bank: npt.ArrayLike, k: int) -> Floats:
@@ -46,8 +46,8 @@ def knn_distance(features: npt.ArrayLike, bank: npt.ArrayLike, k: int) -> Floats
         cosines = items[start : start + ROWS] @ known.T
         parts.append(np.partition(cosines, len(known) - k, axis=1)[:, len(known) - k])
     cosine = np.concatenate(parts) if parts else np.empty(0)
-    found: Floats = -np.sqrt(np.maximum(0.0, 2 - 2 * cosine))
-    return found
+    scores: Floats = -np.sqrt(np.maximum(0.0, 2 - 2 * cosine))
+    return scores
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Vim:
     def __call__(self, features: npt.ArrayLike, logits: npt.ArrayLike) -> Floats:
         """(n, d) and (n, labels) to (n,)."""
         lengths = np.linalg.norm((np.asarray(features, dtype=np.float64) - self.origin) @ self.residual, axis=1)
-        found: Floats = energy(logits) - self.alpha * lengths
-        return found
+        scores: Floats = energy(logits) - self.alpha * lengths
+        return scores
 
 
 def fit_vim(

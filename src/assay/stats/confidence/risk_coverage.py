@@ -68,12 +68,12 @@ def abstention_curve(confidence: npt.ArrayLike, right: npt.ArrayLike, *, level: 
     Raises:
         ValueError: As `risk_coverage`.
     """
-    sure, good = _validated(confidence, right, level)
-    risk = _risks(sure, 1 - good)
+    scores, correct = _validated(confidence, right, level)
+    risk = _risks(scores, 1 - correct)
     n = len(risk)
     first = max(1, n // 10)
     places = sorted({round(at) for at in np.linspace(first, n, min(MAX_CURVE_POINTS, n - first + 1))})
-    points = tuple(_point(share, risk, level) for share in COVERAGES)
+    points = tuple(_point(at, risk, level) for at in COVERAGES)
     return AbstentionCurve(tuple(at / n for at in places), tuple(float(risk[at - 1]) for at in places), points)
 
 
@@ -90,45 +90,45 @@ def risk_coverage(
     Source: El-Yaniv and Wiener 2010; Geifman and El-Yaniv 2017, section 2; AURC and its optimum: Geifman, Uziel and
     El-Yaniv 2019, section 2 (AURC, E-AURC).
     """
-    sure, good = _validated(confidence, right, level)
-    n = len(sure)
-    risk = _risks(sure, 1 - good)
+    scores, correct = _validated(confidence, right, level)
+    n = len(scores)
+    risk = _risks(scores, 1 - correct)
     rng = np.random.default_rng(seed)
-    draws = [_resample(sure, good, rng.integers(0, n, n)) for _ in range(RESAMPLES)] if n > 1 else []
-    area = _effect(float(risk.mean()), [one for one, _ in draws], n, level)
-    gain = _effect(float(1 - good.mean() - risk.mean()), [other for _, other in draws], n, level)
-    points = tuple(_point(share, risk, level) for share in COVERAGES)
+    draws = [_resample(scores, correct, rng.integers(0, n, n)) for _ in range(RESAMPLES)] if n > 1 else []
+    area = _effect(float(risk.mean()), [area_draw for area_draw, _ in draws], n, level)
+    gain = _effect(float(1 - correct.mean() - risk.mean()), [gain_draw for _, gain_draw in draws], n, level)
+    points = tuple(_point(at, risk, level) for at in COVERAGES)
     coverage = tuple(float(nth) for nth in np.arange(1, n + 1) / n)
-    return RiskCoverage(coverage, tuple(map(float, risk)), area, _best(good), gain, points)
+    return RiskCoverage(coverage, tuple(map(float, risk)), area, _best(correct), gain, points)
 
 
 def _validated(confidence: npt.ArrayLike, right: npt.ArrayLike, level: float) -> tuple[Floats, Floats]:
     check_level(level)
-    sure, good = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    if sure.ndim != 1 or sure.shape != good.shape or not len(sure):
-        raise ValueError(f"confidence and right must be (n,) with n >= 1, were {sure.shape} and {good.shape}.")
-    if not np.isfinite(sure).all() or not np.isin(good, (0.0, 1.0)).all():
+    scores, correct = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    if scores.ndim != 1 or scores.shape != correct.shape or not len(scores):
+        raise ValueError(f"confidence and right must be (n,) with n >= 1, were {scores.shape} and {correct.shape}.")
+    if not np.isfinite(scores).all() or not np.isin(correct, (0.0, 1.0)).all():
         raise ValueError("confidence must be finite, and right must be 0 or 1.")
-    return sure, good
+    return scores, correct
 
 
-def _risks(sure: Floats, wrong: Floats) -> Floats:
+def _risks(scores: Floats, wrong: Floats) -> Floats:
     """(n,) error rates of the 1, 2, ..., n most confident items; ties in confidence have their mean error."""
-    order = np.argsort(-sure, kind="stable")
+    order = np.argsort(-scores, kind="stable")
     ordered = wrong[order]
-    _, starts, counts = np.unique(-sure[order], return_index=True, return_counts=True)
+    _, starts, counts = np.unique(-scores[order], return_index=True, return_counts=True)
     means = np.add.reduceat(ordered, starts) / counts
-    found: Floats = np.cumsum(np.repeat(means, counts)) / np.arange(1, len(sure) + 1)
-    return found
+    risks: Floats = np.cumsum(np.repeat(means, counts)) / np.arange(1, len(scores) + 1)
+    return risks
 
 
-def _resample(sure: Floats, good: Floats, picked: npt.NDArray[np.int64]) -> tuple[float, float]:
-    area = float(_risks(sure[picked], 1 - good[picked]).mean())
-    return area, float(1 - good[picked].mean()) - area
+def _resample(scores: Floats, correct: Floats, items: npt.NDArray[np.int64]) -> tuple[float, float]:
+    area = float(_risks(scores[items], 1 - correct[items]).mean())
+    return area, float(1 - correct[items].mean()) - area
 
 
-def _best(good: Floats) -> float:
-    return float(_risks(good, 1 - good).mean())
+def _best(correct: Floats) -> float:
+    return float(_risks(correct, 1 - correct).mean())
 
 
 def _effect(estimate: float, draws: Sequence[float], n: int, level: float) -> Effect:
@@ -139,8 +139,8 @@ def _effect(estimate: float, draws: Sequence[float], n: int, level: float) -> Ef
     return Effect(estimate, min(float(low), estimate), max(float(high), estimate), n, level, method)
 
 
-def _point(share: float, risk: Floats, level: float) -> RiskCoveragePoint:
-    """Point at coverage `share`, rounded up, with Wilson's interval for a fixed threshold."""
-    count = max(1, math.ceil(round(share * len(risk), 9)))
+def _point(coverage: float, risk: Floats, level: float) -> RiskCoveragePoint:
+    """Point at `coverage`, rounded up, with Wilson's interval for a fixed threshold."""
+    count = max(1, math.ceil(round(coverage * len(risk), 9)))
     wrong = min(float(count), max(0.0, float(risk[count - 1]) * count))
     return RiskCoveragePoint(count / len(risk), wilson(wrong, count, level))

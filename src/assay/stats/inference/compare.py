@@ -43,15 +43,15 @@ def compare(pairs: Sequence[Pair], seeds: Sequence[int], *, resamples: int = 10_
     Raises:
         ValueError: As `paired_bootstrap`.
     """
-    alone = [_alone(pair, seed, resamples) for pair, seed in zip(pairs, seeds, strict=True)]
-    known = [p for _, p, _ in alone if p is not None]
+    unadjusted = [_unadjusted(pair, seed, resamples) for pair, seed in zip(pairs, seeds, strict=True)]
+    known = [p for _, p, _ in unadjusted if p is not None]
     adjusted = iter(holm(known))
     return tuple(
-        FamilyComparison(effect, p, None if p is None else next(adjusted), exact) for effect, p, exact in alone
+        FamilyComparison(effect, p, None if p is None else next(adjusted), exact) for effect, p, exact in unadjusted
     )
 
 
-def _alone(pair: Pair, seed: int, resamples: int) -> tuple[Effect, float | None, McNemar | None]:
+def _unadjusted(pair: Pair, seed: int, resamples: int) -> tuple[Effect, float | None, McNemar | None]:
     a, b = (np.atleast_2d(side) for side in pair)
     paired = paired_bootstrap(a, b, seed=seed, resamples=resamples)
     binary = bool(np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all())

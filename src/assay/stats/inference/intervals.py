@@ -27,17 +27,17 @@ def wilson(successes: float, n: int, level: float = 0.95) -> Effect:
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"A proportion needs 0 <= successes <= n and n >= 1, had {successes} of {n}.")
     check_level(level)
-    share = successes / n
+    proportion = successes / n
     if n < 2:
-        return Effect(share, None, None, n, level, "wilson")
+        return Effect(proportion, None, None, n, level, "wilson")
     z = float(ndtri(0.5 + level / 2))
     shrink = 1 + z * z / n
-    center = (share + z * z / (2 * n)) / shrink
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+    center = (proportion + z * z / (2 * n)) / shrink
+    half = z * math.sqrt(proportion * (1 - proportion) / n + z * z / (4 * n * n)) / shrink
     # Exact at the ends, where the formula is subject to rounding.
     low = 0.0 if successes == 0 else max(0.0, center - half)
     high = 1.0 if successes == n else min(1.0, center + half)
-    return Effect(share, low, high, n, level, "wilson")
+    return Effect(proportion, low, high, n, level, "wilson")
 
 
 def mean_of_proportions(successes: Sequence[float], counts: Sequence[int], level: float = 0.95) -> Effect:
@@ -81,12 +81,12 @@ def grouped_mean(values: Sequence[float], groups: Sequence[Hashable], level: flo
     practitioner's guide to cluster-robust inference", section VI.
     """
     check_level(level)
-    found, sums = _validate(values, groups)
-    mean, count = float(found.mean()), len(sums)
+    items, sums = _validate(values, groups)
+    mean, count = float(items.mean()), len(sums)
     if count < 2:
-        return Effect(mean, None, None, len(found), level, "mean of one group")
-    half = float(t.ppf(0.5 + level / 2, count - 1)) * math.sqrt(_variance(found, sums))
-    return Effect(mean, mean - half, mean + half, len(found), level, "clustered t")
+        return Effect(mean, None, None, len(items), level, "mean of one group")
+    half = float(t.ppf(0.5 + level / 2, count - 1)) * math.sqrt(_variance(items, sums))
+    return Effect(mean, mean - half, mean + half, len(items), level, "clustered t")
 
 
 def grouped_proportion(right: Sequence[float], groups: Sequence[Hashable], level: float = 0.95) -> Effect:
@@ -102,24 +102,24 @@ def grouped_proportion(right: Sequence[float], groups: Sequence[Hashable], level
     estimated from survey data", section 2 (the effective sample size), with Wilson's interval for Clopper-Pearson's.
     """
     check_level(level)
-    found, sums = _validate([float(one) for one in right], groups)
-    share, count = float(found.mean()), len(sums)
-    variance = _variance(found, sums) if count > 1 else 0.0
-    effective = count if variance == 0 else min(len(found), max(count, round(share * (1 - share) / variance)))
-    return replace(wilson(share * effective, effective, level), n=len(found), method="wilson, clustered")
+    items, sums = _validate([float(value) for value in right], groups)
+    proportion, count = float(items.mean()), len(sums)
+    variance = _variance(items, sums) if count > 1 else 0.0
+    effective = count if variance == 0 else min(len(items), max(count, round(proportion * (1 - proportion) / variance)))
+    return replace(wilson(proportion * effective, effective, level), n=len(items), method="wilson, clustered")
 
 
 def _validate(values: Sequence[float], groups: Sequence[Hashable]) -> tuple[npt.NDArray[np.float64], list[float]]:
     """Values, and the sum of deviations from the mean per group."""
-    found = np.asarray(values, dtype=np.float64)
-    if not len(found) or len(found) != len(groups) or not np.isfinite(found).all():
-        raise ValueError(f"Expected finite values with one group each, had {len(found)} and {len(groups)}.")
-    off: dict[Hashable, list[float]] = {}
-    for value, group in zip(found - found.mean(), groups, strict=True):
-        off.setdefault(group, []).append(float(value))
-    return found, [math.fsum(members) for members in off.values()]
+    items = np.asarray(values, dtype=np.float64)
+    if not len(items) or len(items) != len(groups) or not np.isfinite(items).all():
+        raise ValueError(f"Expected finite values with one group each, had {len(items)} and {len(groups)}.")
+    deviations: dict[Hashable, list[float]] = {}
+    for value, group in zip(items - items.mean(), groups, strict=True):
+        deviations.setdefault(group, []).append(float(value))
+    return items, [math.fsum(members) for members in deviations.values()]
 
 
-def _variance(found: npt.NDArray[np.float64], sums: Sequence[float]) -> float:
+def _variance(items: npt.NDArray[np.float64], sums: Sequence[float]) -> float:
     count = len(sums)
-    return math.fsum(one * one for one in sums) / len(found) ** 2 * count / (count - 1)
+    return math.fsum(total * total for total in sums) / len(items) ** 2 * count / (count - 1)

@@ -71,11 +71,11 @@ def paired_proportions(both: float, first: float, second: float, neither: float,
     method = "paired, newcombe"
     if ours.low is None or ours.high is None or theirs.low is None or theirs.high is None:
         return Effect(difference, None, None, n, level, method)
-    together = _correlation(both, first, second, neither)
+    phi = _correlation(both, first, second, neither)
     below, above = ours.estimate - ours.low, ours.high - ours.estimate
     other_below, other_above = theirs.estimate - theirs.low, theirs.high - theirs.estimate
-    low = difference - math.sqrt(max(0.0, below**2 - 2 * together * below * other_above + other_above**2))
-    high = difference + math.sqrt(max(0.0, above**2 - 2 * together * above * other_below + other_below**2))
+    low = difference - math.sqrt(max(0.0, below**2 - 2 * phi * below * other_above + other_above**2))
+    high = difference + math.sqrt(max(0.0, above**2 - 2 * phi * above * other_below + other_below**2))
     return Effect(difference, max(-1.0, low), min(1.0, high), n, level, method)
 
 

@@ -51,7 +51,7 @@ def cohen_kappa(
 
     Raises:
         ValueError: The columns differ in length or are empty, a label is not in `labels`, weights without `labels`, or
-            both raters gave one and the same label throughout: kappa is 0 / 0 then.
+            all labels are equal (0 / 0).
 
     Source: Cohen 1960; weighted: Cohen 1968.
     """
@@ -60,14 +60,14 @@ def cohen_kappa(
     _check_same_length(ours, theirs)
     check_level(level)
     if weights != "none" and labels is None:
-        raise ValueError("Weighted kappa needs `labels`, in their order.")
+        raise ValueError("Weighted kappa needs ordered `labels`.")
     known = list(labels) if labels is not None else sorted({*ours, *theirs}, key=repr)
     if unknown := [label for label in (*ours, *theirs) if label not in known]:
-        raise ValueError(f"The label {unknown[0]!r} is none of {known}.")
+        raise ValueError(f"Label {unknown[0]!r} is not one of {known}.")
     index = {label: nth for nth, label in enumerate(known)}
     first, second = [index[label] for label in ours], [index[label] for label in theirs]
     if len({*first, *second}) == 1:
-        raise ValueError("Kappa is not defined where both raters give one and the same label throughout.")
+        raise ValueError("Kappa is not defined if all labels are equal.")
     n, size = len(ours), len(known)
     weighting = None if weights == "none" else weights
     estimate = float(cohen_kappa_score(first, second, labels=range(size), weights=weighting))
@@ -94,8 +94,8 @@ def correlation(
 ) -> Effect:
     """Pearson's r, Spearman's rho or Kendall's tau-b of two columns (n,), by scipy, with a bootstrap over items.
 
-    The interval is the percentile bootstrap. An item that is drawn twice is tied with itself; for tau-b on few items
-    that pulls the interval a little towards 0.
+    The interval is the percentile bootstrap. An item that is drawn twice is tied with itself, which biases the
+    interval of tau-b slightly towards 0 for few items.
 
     Raises:
         ValueError: Shapes differ, a value is not finite, or a column is constant.
@@ -104,10 +104,10 @@ def correlation(
     """
     a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if a.ndim != 1 or a.shape != b.shape or not len(a) or not (np.isfinite(a) & np.isfinite(b)).all():
-        raise ValueError(f"A correlation needs two finite columns of one length, had {a.shape} and {b.shape}.")
+        raise ValueError(f"Expected two finite columns (n,), had {a.shape} and {b.shape}.")
     check_level(level)
     if (a == a[0]).all() or (b == b[0]).all():
-        raise ValueError("There is no correlation with a constant column.")
+        raise ValueError("The correlation with a constant column is not defined.")
     n, coefficients = len(a), _CORRELATIONS[kind]
     estimate = float(coefficients(a[None], b[None])[0])
     rng = np.random.default_rng(seed)
@@ -151,40 +151,40 @@ def position_consistency(
     "Evaluating large language models at evaluating instruction following", the LLMBar paper (agreement rate).
     """
     _check_same_length(as_given, swapped)
-    given, turned = np.asarray(as_given), np.asarray(swapped)
-    if not np.isin([given, turned], (0, 1, 2)).all():
-        raise ValueError("A winner is 1 or 2, or 0 for a tie.")
+    given, reversed_ = np.asarray(as_given), np.asarray(swapped)
+    if not np.isin([given, reversed_], (0, 1, 2)).all():
+        raise ValueError("A winner must be 1 or 2, or 0 for a tie.")
     n = len(given)
-    same = int((given == turned).sum())
-    first = (given == 1).sum() + (turned == 2).sum() + ((given == 0).sum() + (turned == 0).sum()) / 2
-    first_both, second_both = int(((given == 1) & (turned == 2)).sum()), int(((given == 2) & (turned == 1)).sum())
-    stuck = first_both + second_both
+    same = int((given == reversed_).sum())
+    first = (given == 1).sum() + (reversed_ == 2).sum() + ((given == 0).sum() + (reversed_ == 0).sum()) / 2
+    first_both, second_both = int(((given == 1) & (reversed_ == 2)).sum()), int(((given == 2) & (reversed_ == 1)).sum())
+    conflicts = first_both + second_both
     return JudgePositionConsistency(
         agreement=wilson(same, n, level),
         conflict=wilson(n - same, n, level),
         first_place=wilson(float(first) / 2, n, level),
-        first_in_conflicts=wilson(first_both, stuck, level) if stuck else None,
+        first_in_conflicts=wilson(first_both, conflicts, level) if conflicts else None,
     )
 
 
 def _kappas(tables: npt.NDArray[np.generic], cost: Floats) -> Floats:
-    """(r, labels, labels) of counts to (r,); nan where it is 0 / 0."""
-    seen = np.asarray(tables, dtype=np.float64)
-    n = seen.sum(axis=(1, 2))
-    blind = np.einsum("ri,rj,ij->r", seen.sum(axis=2), seen.sum(axis=1), cost) / n
+    """Kappa (r,) of tables (r, labels, labels) of counts; NaN for 0 / 0."""
+    counts = np.asarray(tables, dtype=np.float64)
+    n = counts.sum(axis=(1, 2))
+    expected = np.einsum("ri,rj,ij->r", counts.sum(axis=2), counts.sum(axis=1), cost) / n
     with np.errstate(invalid="ignore"):
-        found: Floats = 1 - np.einsum("rij,ij->r", seen, cost) / blind
-    return found
+        kappas: Floats = 1 - np.einsum("rij,ij->r", counts, cost) / expected
+    return kappas
 
 
 def _pearson(a: Floats, b: Floats) -> Floats:
-    """(r,): of the rows of two arrays (r, n); nan where a row is constant."""
+    """Correlation (r,) of the rows of two arrays (r, n); NaN for constant rows."""
     from scipy.stats import pearsonr
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a resample may be constant
-        found: Floats = pearsonr(a, b, axis=1).statistic
-    return found
+        statistic: Floats = pearsonr(a, b, axis=1).statistic
+    return statistic
 
 
 def _spearman(a: Floats, b: Floats) -> Floats:
@@ -207,7 +207,7 @@ _CORRELATIONS: dict[Correlation, Callable[[Floats, Floats], Floats]] = {
 
 
 def _effect(estimate: float, draws: Floats, n: int, level: float, method: str) -> Effect:
-    """Percentiles of the draws that are defined."""
+    """Percentile interval over the draws that are not NaN."""
     defined = draws[~np.isnan(draws)]
     if n < 2 or not len(defined):
         return Effect(estimate, None, None, n, level, method)
@@ -217,12 +217,12 @@ def _effect(estimate: float, draws: Floats, n: int, level: float, method: str) -
 
 def _check_same_length(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> None:
     if len(ours) != len(theirs) or not len(ours):
-        raise ValueError(f"Raters must have rated the same items, had {len(ours)} and {len(theirs)}.")
+        raise ValueError(f"Expected n >= 1 labels of each rater, had {len(ours)} and {len(theirs)}.")
 
 
 @dataclass(frozen=True)
 class SelfPreference:
-    """Self-preference of one judge, on pairs in which exactly one answer is of its own family."""
+    """Self-preference of one judge, on pairs with exactly one answer by its model family."""
 
     own: Effect
     """Win rate of its family by this judge."""
@@ -235,8 +235,8 @@ class SelfPreference:
     self-preference of the rival's judge."""
 
     @property
-    def shown(self) -> bool:
-        """Whether the interval is above 0."""
+    def significant(self) -> bool:
+        """Whether the interval of the difference is above 0."""
         return self.difference.low is not None and self.difference.low > 0
 
 
@@ -260,10 +260,10 @@ def self_preference(
     values = np.asarray(worth, dtype=np.float64)
     if values.shape != (len(judges), len(families)):
         raise ValueError(f"Verdicts must be {(len(judges), len(families))}, judges by pairs, were {values.shape}.")
-    return [_of(values, judges, families, nth, seed) for nth in range(len(judges))]
+    return [_of_judge(values, judges, families, nth, seed) for nth in range(len(judges))]
 
 
-def _of(
+def _of_judge(
     values: npt.NDArray[np.float64], judges: Sequence[str], families: Sequence[tuple[str, str]], nth: int, seed: int
 ) -> SelfPreference | None:
     mine, theirs, neutral = [], [], 0
@@ -271,11 +271,11 @@ def _of(
         if (sides[0] == judges[nth]) == (sides[1] == judges[nth]) or np.isnan(values[nth, pair]):
             continue
         others = [row for row, judge in enumerate(judges) if judge != judges[nth] and not np.isnan(values[row, pair])]
-        apart = [row for row in others if judges[row] not in sides]
+        neutral_rows = [row for row in others if judges[row] not in sides]
         if not others:
             continue
-        neutral += bool(apart)
-        both = [float(values[nth, pair]), float(values[apart or others, pair].mean())]
+        neutral += bool(neutral_rows)
+        both = [float(values[nth, pair]), float(values[neutral_rows or others, pair].mean())]
         # Score of the judge's own family in either position.
         mine.append(both[0] if sides[0] == judges[nth] else 1 - both[0])
         theirs.append(both[1] if sides[0] == judges[nth] else 1 - both[1])

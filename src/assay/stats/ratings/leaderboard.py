@@ -1,4 +1,4 @@
-"""Leaderboards: ratings of models with intervals, and the ranks that the intervals allow."""
+"""Leaderboards: ratings of models with confidence intervals and rank ranges."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from assay.stats.ratings.rating_models import (
     fit,
     inverse,
 )
-from assay.stats.ratings.votes import Cells, Floats, PairwiseVotes, cells
+from assay.stats.ratings.votes import NAMED, Cells, Floats, PairwiseVotes, cells
 
 CovarianceMethod: TypeAlias = Literal["bootstrap", "sandwich", "fisher"]
 ELO_UNIT = SCALE / math.log(10)
-"""Elo points a unit of log-strength."""
+"""Elo points per unit of log-strength."""
 WEAK_PRIOR = 0.01
-"""Holds the strengths of a resample in which some model never lost or never won."""
+"""Precision of the prior for resamples in which a model never lost or never won."""
 BLOCK = 200
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """How to say how sure a rating is."""
+    """Method and level of the confidence intervals of ratings."""
 
     kind: CovarianceMethod = "bootstrap"
-    """Over votes; or, faster and by approximation, from the curvature: "sandwich" or, trusting the model, "fisher"."""
+    """Bootstrap over votes, or a normal approximation: "sandwich" (robust) or "fisher" (assumes the model)."""
     resamples: int = 1000
     seed: int = 0
     level: float = 0.95
@@ -47,7 +47,7 @@ class Intervals:
 
 @dataclass(frozen=True)
 class RatingScale:
-    """Where ratings lie: `mean` is that of all models, unless the model `anchor` is put at `at`."""
+    """Origin of ratings: mean `mean` over all models, or the model `anchor` at `at`."""
 
     mean: float = 1000.0
     anchor: str | None = None
@@ -55,172 +55,176 @@ class RatingScale:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.mean) or not math.isfinite(self.at):
-            raise ValueError(f"The mean must be a finite number, was {self.mean:g} (the anchor's place {self.at:g}).")
+            raise ValueError(f"mean and at must be finite, were {self.mean:g} and {self.at:g}.")
 
     def place(self, models: tuple[str, ...], log_strengths: Floats) -> Floats:
         """Ratings of log-strengths (..., m)."""
         if self.anchor is not None and self.anchor not in models:
-            raise ValueError(f"The anchor {self.anchor!r} is none of the models.")
+            raise ValueError(f"anchor: {self.anchor!r} is not one of the models {', '.join(models[:NAMED])}.")
         middle = log_strengths.mean(axis=-1, keepdims=True)
         origin = middle if self.anchor is None else log_strengths[..., [models.index(self.anchor)]]
-        found: Floats = (self.mean if self.anchor is None else self.at) + ELO_UNIT * (log_strengths - origin)
-        return found
+        ratings: Floats = (self.mean if self.anchor is None else self.at) + ELO_UNIT * (log_strengths - origin)
+        return ratings
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One model on a leaderboard."""
+    """Row of a leaderboard."""
 
     model: str
     rating: Effect
-    """In Elo points: 400 more is ten to one."""
+    """In Elo points: a difference of 400 is odds of 10 to 1."""
     best: int
-    """The best rank that is not ruled out: 1 + how many models lie surely above."""
+    """Best possible rank: 1 + the number of models whose interval is above."""
     worst: int
-    """The worst: how many models there are, less those that lie surely below."""
+    """Worst possible rank: the number of models minus those whose interval is below."""
     votes: int
     win_rate: float
-    """Share of its votes that it won, a tie counting half, votes as weighted; it depends on whom it met."""
+    """Weighted fraction of its votes that it won, ties half; depends on its opponents."""
     strength: float | None
-    """Bradley and Terry's, of a sum of 1; None for Elo."""
+    """Bradley-Terry strength, normalized to sum 1; None for Elo."""
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Models from the best to the worst."""
+    """Models by decreasing rating."""
 
     standings: tuple[Standing, ...]
     controls: tuple[tuple[str, Effect], ...]
-    """Covariates: what one root mean square adds to the log-odds of winning."""
+    """Change of the log-odds of winning per root mean square of each covariate."""
     tie: float | None
     """Davidson's nu."""
     unbounded: int
-    """In how many resamples some model never lost or never won, so that a weak prior held its strength."""
+    """Number of resamples without a finite maximum, fitted with WEAK_PRIOR."""
     resamples: int
-    """Of the bootstrap; 0 without one."""
+    """Bootstrap resamples; 0 for other methods."""
     votes: int
 
 
 def leaderboard(
-    cast: PairwiseVotes,
+    votes: PairwiseVotes,
     *,
     ties: Ties = "half",
     prior: float = 0.0,
     scale: RatingScale | None = None,
     intervals: Intervals | None = None,
 ) -> Leaderboard:
-    """Ratings by Bradley and Terry's model, as `bradley_terry` fits it, with intervals and ranges of ranks.
+    """Bradley-Terry ratings, as fitted by `bradley_terry`, with confidence intervals and rank ranges.
 
-    The bootstrap draws votes with replacement and takes percentiles; several votes of one rater are drawn as if they
-    were of several. Where a resample leaves a model without a loss or a win there is no finite strength in it, and a
-    prior of precision WEAK_PRIOR holds it; `unbounded` counts them. With an anchor every resample is anchored, so
-    its own interval is nothing wide and the others hold the difference to it.
+    The interval is the percentile bootstrap over votes; votes of one rater are treated as independent. A resample in
+    which a model never lost or never won has no finite maximum: it is fitted with a prior of precision WEAK_PRIOR and
+    counted in `unbounded`. With an anchor every resample is anchored, so the anchor's interval has width 0 and the
+    others are intervals of the difference to it.
 
-    Ranks are by intervals that do not overlap, each at its own level, as Chatbot Arena shows them: the ranges are
-    not sure for all models at once, and two models whose intervals overlap may still differ surely. They go by the
-    intervals about the mean of all models, so that an anchor changes no rank.
+    Two models are ranked apart if their intervals do not overlap, as in Chatbot Arena. The ranges are not simultaneous,
+    and models with overlapping intervals may still differ significantly. Ranks use the intervals without an anchor, so
+    the anchor changes no rank.
 
     Raises:
-        ValueError: As `bradley_terry`; the anchor is none of the models; fewer than two resamples.
+        ValueError: As `bradley_terry`; unknown anchor; fewer than two resamples.
 
     Source: Chiang et al. 2024, "Chatbot Arena": Bradley-Terry with bootstrap and sandwich intervals, and "Approximate
-    rankings"; the best rank is the leaderboard's "Rank (UB)". The sandwich: White 1980; with weights as in arena-rank.
+    rankings"; the best rank is the leaderboard's "Rank (UB)". Sandwich: White 1980, with weights as in arena-rank.
     """
     chosen, placed = intervals or Intervals(), scale or RatingScale()
     check_level(chosen.level)
-    counted = cells(cast)
-    fitted = fit(counted, ties=ties, prior=prior)
-    limits, unbounded = _limits(counted, fitted, ties, prior, chosen)
+    counts = cells(votes)
+    fitted = fit(counts, ties=ties, prior=prior)
+    limits, unbounded = _limits(counts, fitted, ties, prior, chosen)
     drawn = chosen.resamples if chosen.kind == "bootstrap" else 0
     method = f"bootstrap, {drawn} resamples" if drawn else chosen.kind
 
     def effects(on: RatingScale) -> list[Effect]:
-        centers = np.concatenate([on.place(cast.models, fitted.log_strengths), fitted.coefficients])
+        centers = np.concatenate([on.place(votes.models, fitted.log_strengths), fitted.coefficients])
         rows = zip(centers, *limits(on), strict=True)
-        return [_effect(*row, len(cast), chosen.level, method) for row in rows]
+        return [_effect(*row, len(votes), chosen.level, method) for row in rows]
 
-    m, told = len(cast.models), effects(placed)
-    standings = _standings(cast, told[:m], fitted.strengths, rank_ranges(effects(RatingScale())[:m]))
-    controls = tuple(zip(cast.names, told[m:], strict=True))
-    return Leaderboard(standings, controls, fitted.tie, unbounded, drawn, len(cast))
+    m, rated = len(votes.models), effects(placed)
+    standings = _standings(votes, rated[:m], fitted.strengths, rank_ranges(effects(RatingScale())[:m]))
+    controls = tuple(zip(votes.names, rated[m:], strict=True))
+    return Leaderboard(standings, controls, fitted.tie, unbounded, drawn, len(votes))
 
 
 def _limits(
-    counted: Cells, fitted: BradleyTerry, ties: Ties, prior: float, chosen: Intervals
+    counts: Cells, fitted: BradleyTerry, ties: Ties, prior: float, chosen: Intervals
 ) -> tuple[Callable[[RatingScale], tuple[Floats, Floats]], int]:
-    """Lower and upper limits (m + k,) on any scale, and in how many resamples a weak prior held a strength."""
+    """Lower and upper limits (m + k,) on any scale, and the number of resamples fitted with WEAK_PRIOR."""
     m, models = len(fitted.models), fitted.models
-    if counted.count.sum() < 2:
-        none = np.full(len(fitted.numbers), np.nan)
-        return lambda on: (none, none), 0
+    if counts.count.sum() < 2:
+        undefined = np.full(len(fitted.numbers), np.nan)
+        return lambda on: (undefined, undefined), 0
     if chosen.kind == "bootstrap":
-        draws, unbounded = resampled(counted, fitted, ties, prior, chosen)
+        draws, unbounded = resampled(counts, fitted, ties, prior, chosen)
         return lambda on: _percentiles(
             np.hstack([on.place(models, draws[:, :m]), draws[:, m:]]), chosen.level
         ), unbounded
-    found = covariance(counted, fitted, prior, chosen.kind)
+    matrix = covariance(counts, fitted, prior, chosen.kind)
 
     def normal(on: RatingScale) -> tuple[Floats, Floats]:
         center = np.concatenate([on.place(models, fitted.log_strengths), fitted.coefficients])
         anchor = None if on.anchor is None else models.index(on.anchor)
-        return _normal(found, center, m, anchor, chosen.level)
+        return _normal(matrix, center, m, anchor, chosen.level)
 
     return normal, 0
 
 
 def elo_leaderboard(
-    cast: PairwiseVotes, *, k: float = K, start: float = START, intervals: Intervals | None = None
+    votes: PairwiseVotes, *, k: float = K, start: float = START, intervals: Intervals | None = None
 ) -> Leaderboard:
-    """Ratings by Elo in the order of the votes.
+    """Elo ratings in the order of the votes.
 
-    The intervals hold the middle of resamples of the votes in random order, as in LMSYS's first leaderboards; where
-    the given order matters, a rating may lie outside its interval. With 0 resamples there are none.
+    Intervals are percentiles over bootstrap resamples of the votes in random order, as in LMSYS's first leaderboards. A
+    rating may be outside its interval if the order matters. 0 resamples give no intervals.
 
     Raises:
-        ValueError: As `elo`; intervals of another kind than "bootstrap".
+        ValueError: As `elo`; intervals other than "bootstrap".
     """
     chosen = intervals or Intervals()
     check_level(chosen.level)
     if chosen.kind != "bootstrap" or chosen.resamples == 1:
-        raise ValueError("Intervals of Elo ratings are bootstraps of two or more resamples, or none.")
-    low = high = np.full(len(cast.models), np.nan)
-    if chosen.resamples and len(cast) > 1:
+        raise ValueError(
+            f"Elo intervals need a bootstrap of 0 or 2 or more resamples, had {chosen.kind}, {chosen.resamples}."
+        )
+    low = high = np.full(len(votes.models), np.nan)
+    if chosen.resamples and len(votes) > 1:
         rng = np.random.default_rng(chosen.seed)
         sizes = [min(BLOCK, chosen.resamples - done) for done in range(0, chosen.resamples, BLOCK)]
-        draws = [elo_by_order(cast, rng.integers(0, len(cast), (size, len(cast))), k=k, start=start) for size in sizes]
+        draws = [
+            elo_by_order(votes, rng.integers(0, len(votes), (size, len(votes))), k=k, start=start) for size in sizes
+        ]
         low, high = _percentiles(np.concatenate(draws), chosen.level)
     method = f"elo in the given order, interval of {chosen.resamples} random orders"
-    rows = zip(elo(cast, k=k, start=start), low, high, strict=True)
-    effects = [_effect(*row, len(cast), chosen.level, method) for row in rows]
-    standings = _standings(cast, effects, None, rank_ranges(effects))
-    return Leaderboard(standings, (), None, 0, chosen.resamples, len(cast))
+    rows = zip(elo(votes, k=k, start=start), low, high, strict=True)
+    effects = [_effect(*row, len(votes), chosen.level, method) for row in rows]
+    standings = _standings(votes, effects, None, rank_ranges(effects))
+    return Leaderboard(standings, (), None, 0, chosen.resamples, len(votes))
 
 
-def resampled(counted: Cells, fitted: BradleyTerry, ties: Ties, prior: float, chosen: Intervals) -> tuple[Floats, int]:
-    """(r, m + k): log-strengths and coefficients of resampled votes, and of how many a weak prior held them."""
+def resampled(counts: Cells, fitted: BradleyTerry, ties: Ties, prior: float, chosen: Intervals) -> tuple[Floats, int]:
+    """Log-strengths and coefficients (r, m + k) of resampled votes, and the number fitted with WEAK_PRIOR."""
     if chosen.resamples < 2:
-        raise ValueError(f"A bootstrap needs two or more resamples, had {chosen.resamples}.")
+        raise ValueError(f"The bootstrap needs at least 2 resamples, had {chosen.resamples}.")
     rng = np.random.default_rng(chosen.seed)
-    total = round(float(counted.count.sum()))
-    found, unbounded = np.empty((chosen.resamples, len(fitted.numbers))), 0
+    total = round(float(counts.count.sum()))
+    parameters, unbounded = np.empty((chosen.resamples, len(fitted.numbers))), 0
     for nth in range(chosen.resamples):
-        drawn = Cells(**{**vars(counted), "count": rng.multinomial(total, counted.count / total).astype(np.float64)})
+        drawn = Cells(**{**vars(counts), "count": rng.multinomial(total, counts.count / total).astype(np.float64)})
         try:
-            one = fit(drawn, ties=ties, prior=prior, start=fitted)
+            refitted = fit(drawn, ties=ties, prior=prior, start=fitted)
         except ValueError:
             unbounded += 1
-            one = fit(drawn, ties=ties, prior=WEAK_PRIOR, start=fitted)
-        found[nth] = one.numbers
-    return found, unbounded
+            refitted = fit(drawn, ties=ties, prior=WEAK_PRIOR, start=fitted)
+        parameters[nth] = refitted.numbers
+    return parameters, unbounded
 
 
-def covariance(counted: Cells, fitted: BradleyTerry, prior: float, kind: CovarianceMethod) -> Floats:
-    """(m + k, m + k): of log-strengths (that sum to zero) and coefficients.
+def covariance(counts: Cells, fitted: BradleyTerry, prior: float, kind: CovarianceMethod) -> Floats:
+    """Covariance (m + k, m + k) of log-strengths (with sum zero) and coefficients.
 
-    "fisher" is the inverse of the curvature, right where the model is; "sandwich" puts the observed spread of the
-    votes' slopes between two of them, right for ties counted as half wins, for weights and where the model is not.
+    "fisher" is the inverse Hessian, valid if the model is correct. "sandwich" multiplies the outer product of the
+    gradients by it on both sides: also valid for half-win ties, weights and misspecified models.
     """
-    model = BradleyTerryLikelihood(counted, bool(fitted.tie), prior)
+    model = BradleyTerryLikelihood(counts, bool(fitted.tie), prior)
     v = model.start_at(fitted)
     _, curvature = model.derivatives(v)
     keep = len(fitted.numbers)
@@ -230,16 +234,16 @@ def covariance(counted: Cells, fitted: BradleyTerry, prior: float, kind: Covaria
         whole = inverse(model, curvature, inverse(model, curvature, model.outer(v)).T)
     centered = np.eye(model.size)
     centered[: model.m, : model.m] -= 1 / model.m
-    found: Floats = (centered @ whole @ centered)[:keep, :keep]
-    return found
+    matrix: Floats = (centered @ whole @ centered)[:keep, :keep]
+    return matrix
 
 
-def _normal(found: Floats, center: Floats, m: int, anchor: int | None, level: float) -> tuple[Floats, Floats]:
-    change = np.eye(len(found))
+def _normal(matrix: Floats, center: Floats, m: int, anchor: int | None, level: float) -> tuple[Floats, Floats]:
+    change = np.eye(len(matrix))
     if anchor is not None:
         change[:m, anchor] -= 1
-    units = np.where(np.arange(len(found)) < m, ELO_UNIT, 1.0)
-    variance = np.maximum(np.diag(change @ found @ change.T), 0.0)
+    units = np.where(np.arange(len(matrix)) < m, ELO_UNIT, 1.0)
+    variance = np.maximum(np.diag(change @ matrix @ change.T), 0.0)
     half = float(ndtri(0.5 + level / 2)) * np.sqrt(variance) * units
     return center - half, center + half
 
@@ -256,32 +260,32 @@ def _effect(estimate: float, low: float, high: float, n: int, level: float, meth
 
 
 def _standings(
-    cast: PairwiseVotes, effects: list[Effect], strengths: Floats | None, ranges: Sequence[tuple[int, int]]
+    votes: PairwiseVotes, effects: list[Effect], strengths: Floats | None, ranges: Sequence[tuple[int, int]]
 ) -> tuple[Standing, ...]:
-    m = len(cast.models)
-    both = np.concatenate([cast.first, cast.second])
-    met = np.bincount(both, minlength=m)
-    weight = np.bincount(both, np.tile(cast.weight, 2), m)
-    gained = np.bincount(both, np.tile(cast.weight, 2) * np.concatenate([cast.outcome, 1 - cast.outcome]), m)
-    found = [
+    m = len(votes.models)
+    both = np.concatenate([votes.first, votes.second])
+    vote_counts = np.bincount(both, minlength=m)
+    weight = np.bincount(both, np.tile(votes.weight, 2), m)
+    wins = np.bincount(both, np.tile(votes.weight, 2) * np.concatenate([votes.outcome, 1 - votes.outcome]), m)
+    standings = [
         Standing(
             model=name,
             rating=effects[nth],
             best=ranges[nth][0],
             worst=ranges[nth][1],
-            votes=int(met[nth]),
-            win_rate=float(gained[nth] / weight[nth]),
+            votes=int(vote_counts[nth]),
+            win_rate=float(wins[nth] / weight[nth]),
             strength=None if strengths is None else float(strengths[nth]),
         )
-        for nth, name in enumerate(cast.models)
+        for nth, name in enumerate(votes.models)
     ]
-    return tuple(sorted(found, key=lambda one: (-one.rating.estimate, one.model)))
+    return tuple(sorted(standings, key=lambda standing: (-standing.rating.estimate, standing.model)))
 
 
 def rank_ranges(ratings: Sequence[Effect]) -> list[tuple[int, int]]:
-    """The best and the worst rank of each that the intervals leave open; all ranks where there are no intervals."""
-    low = np.array([-np.inf if one.low is None else one.low for one in ratings])
-    high = np.array([np.inf if one.high is None else one.high for one in ratings])
+    """Best and worst possible rank of each rating by non-overlapping intervals; all ranks without intervals."""
+    low = np.array([-np.inf if rating.low is None else rating.low for rating in ratings])
+    high = np.array([np.inf if rating.high is None else rating.high for rating in ratings])
     above = (low[None, :] > high[:, None]).sum(axis=1)
     below = (high[None, :] < low[:, None]).sum(axis=1)
     return [(1 + int(up), len(ratings) - int(down)) for up, down in zip(above, below, strict=True)]

@@ -1,4 +1,4 @@
-"""Votes between two models: who was compared with whom, who won, and what else differed."""
+"""Pairwise votes: the two models, the outcome, a weight and covariates."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 WON, TIED, LOST = 1.0, 0.5, 0.0
 NAMED = 5
-"""How many models a message names."""
+"""Maximum number of models that a message names."""
 
 
 @dataclass(frozen=True)
 class PairwiseVotes:
-    """n votes over m models, in the order in which they were cast."""
+    """n votes over m models, in chronological order."""
 
     models: tuple[str, ...]
     """In alphabetical order."""
     first: Ints
-    """(n,), indices of models: the one shown first."""
+    """(n,), indices of the models in the first position."""
     second: Ints
     outcome: Floats
-    """(n,): WON where the first was preferred, TIED, or LOST."""
+    """(n,): WON if the first model was preferred, TIED, or LOST."""
     weight: Floats
-    """(n,), above zero: how much a vote counts. It stays one vote; a weight of 2 does not make it two raters."""
+    """(n,), above zero. A weight of 2 counts as one vote of double weight, not as two raters."""
     covariates: Floats
-    """(n, k): in what else the first differed from the second, each column divided by its root mean square."""
+    """(n, k): differences of the first minus the second answer, each column divided by its root mean square."""
     names: tuple[str, ...]
-    """Of the covariates."""
+    """Names of the covariates."""
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -44,28 +44,28 @@ def votes(
     weights: npt.ArrayLike | None = None,
     covariates: Mapping[str, npt.ArrayLike] | None = None,
 ) -> PairwiseVotes:
-    """Checks and collects n votes: names of the two models, the first's outcome (1, 0.5 or 0), weights, covariates.
+    """Validate n votes: names of the two models, outcomes of the first (1, 0.5 or 0), weights, covariates.
 
-    A covariate is a difference, first minus second, so that it changes its sign when the two change places. It is
-    divided by its root mean square and not centered: taking away its mean, as arena-rank does, would add a constant
-    to the odds of whatever was shown first.
+    A covariate is a difference, first minus second, so its sign changes when the positions are swapped. It is divided
+    by its root mean square and not centered: centering, as in arena-rank, would add a constant to the odds of the first
+    position.
 
     Raises:
-        ValueError: There is no vote, lengths differ, a model met itself, an outcome is none, a weight is not above
-            zero, or a covariate is not finite or 0 throughout.
+        ValueError: No votes, different lengths, a model compared with itself, an invalid outcome, a weight that is not
+            positive, or a covariate that is not finite or always 0.
     """
     result = np.asarray(outcomes, dtype=np.float64)
     n = len(result)
     if not n or not n == len(first) == len(second):
-        raise ValueError(f"Votes need as many models on either side as outcomes, had {len(first)}, {len(second)}, {n}.")
+        raise ValueError(f"Expected n >= 1 first, second and outcomes, had {len(first)}, {len(second)}, {n}.")
     if not np.isin(result, (WON, TIED, LOST)).all():
-        raise ValueError("An outcome is 1 (the first won), 0.5 (a tie) or 0.")
+        raise ValueError("outcomes must be 1 (the first won), 0.5 (a tie) or 0.")
     alike = [a for a, b in zip(first, second, strict=True) if a == b]
     if alike:
-        raise ValueError(f"A model cannot be compared with itself, as {alike[0]!r} was.")
+        raise ValueError(f"Model {alike[0]!r} is compared with itself.")
     weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
     if weight.shape != (n,) or not (np.isfinite(weight) & (weight > 0)).all():
-        raise ValueError("Weights must be finite, above zero, and one a vote.")
+        raise ValueError("weights must be finite, positive, and one per vote.")
     given = covariates or {}
     models = sorted({*first, *second})
     place = {name: nth for nth, name in enumerate(models)}
@@ -83,46 +83,46 @@ def votes(
 
 @dataclass(frozen=True)
 class Cells:
-    """Votes that cannot be told apart, counted: what the likelihood needs. The first index is the smaller one."""
+    """Counts of identical votes, the sufficient statistic of the likelihood; a < b."""
 
     models: tuple[str, ...]
     a: Ints
     b: Ints
     outcome: Floats
     weight: Floats
-    """Of one vote."""
+    """Weight of one vote."""
     covariates: Floats
     count: Floats
-    """How many votes there were; a resample changes nothing else."""
+    """Number of votes; the only field that differs in a bootstrap resample."""
 
 
-def cells(cast: PairwiseVotes) -> Cells:
-    """Counts the votes of each pair, outcome and weight; with covariates every vote is a cell of its own."""
-    turned = cast.first > cast.second
-    a, b = np.where(turned, cast.second, cast.first), np.where(turned, cast.first, cast.second)
-    outcome = np.where(turned, LOST + WON - cast.outcome, cast.outcome)
-    covariates = np.where(turned[:, None], -cast.covariates, cast.covariates)
-    one, count = np.arange(len(cast)), np.ones(len(cast))
-    if not cast.names:
-        _, heavy = np.unique(cast.weight, return_inverse=True)
-        # One whole number for each kind of vote: sorting those is far faster than sorting rows.
-        kind = ((a * len(cast.models) + b) * 3 + (2 * outcome).astype(np.int64)) * (heavy.max() + 1) + heavy
-        _, one, counts = np.unique(kind, return_index=True, return_counts=True)
+def cells(votes: PairwiseVotes) -> Cells:
+    """Count the votes of each pair, outcome and weight; with covariates each vote is one cell."""
+    swapped = votes.first > votes.second
+    a, b = np.where(swapped, votes.second, votes.first), np.where(swapped, votes.first, votes.second)
+    outcome = np.where(swapped, LOST + WON - votes.outcome, votes.outcome)
+    covariates = np.where(swapped[:, None], -votes.covariates, votes.covariates)
+    rows, count = np.arange(len(votes)), np.ones(len(votes))
+    if not votes.names:
+        _, weight_ids = np.unique(votes.weight, return_inverse=True)
+        # One integer per kind of vote, since sorting integers is far faster than sorting rows.
+        kind = ((a * len(votes.models) + b) * 3 + (2 * outcome).astype(np.int64)) * (weight_ids.max() + 1) + weight_ids
+        _, rows, counts = np.unique(kind, return_index=True, return_counts=True)
         count = counts.astype(np.float64)
-    return Cells(cast.models, a[one], b[one], outcome[one], cast.weight[one], covariates[one], count)
+    return Cells(votes.models, a[rows], b[rows], outcome[rows], votes.weight[rows], covariates[rows], count)
 
 
-def connected(counted: Cells) -> bool:
-    """Whether every model has beaten or tied every other one, directly or through others, and been beaten or tied so.
+def connected(counts: Cells) -> bool:
+    """Whether the graph of wins and ties is strongly connected, so that a finite maximum exists.
 
-    Source: Ford 1957, "Solution of a ranking problem from binary comparisons"; a tie counts as half a win each.
+    Source: Ford 1957, "Solution of a ranking problem from binary comparisons"; a tie is an edge in both directions.
     """
-    beat = beaten(counted)
+    beat = beaten(counts)
     return _reaches_all(beat) and _reaches_all(beat.T)
 
 
 def _reaches_all(graph: npt.NDArray[np.bool_]) -> bool:
-    """Whether every model can be reached from the first."""
+    """Whether every model is reachable from the first."""
     reached = np.zeros(len(graph), dtype=bool)
     new = reached.copy()
     new[0] = True
@@ -132,49 +132,50 @@ def _reaches_all(graph: npt.NDArray[np.bool_]) -> bool:
     return bool(reached.all())
 
 
-def why_no_maximum(counted: Cells) -> str:
-    """What stands against finite strengths, naming models; "" where the votes are `connected`."""
+def why_no_maximum(counts: Cells) -> str:
+    """Reason, with names of models, why no finite maximum exists; "" if the votes are `connected`."""
     from scipy.sparse.csgraph import connected_components
 
-    beat = beaten(counted)
+    beat = beaten(counts)
     parts, part = connected_components(beat, directed=True, connection="strong")
     if parts == 1:
         return ""
     groups, group = connected_components(beat, directed=False)
     if groups > 1:
-        named = " and ".join(_named(counted.models, group == nth) for nth in range(min(groups, 3)))
-        return f"The votes fall into {groups} groups of models that never met: {named}{' ...' if groups > 3 else ''}."
+        names = " and ".join(_named(counts.models, group == nth) for nth in range(min(groups, 3)))
+        more = " ..." if groups > 3 else ""
+        return f"The votes fall into {groups} groups of models without common votes: {names}{more}."
     across = part[:, None] != part[None, :]
     wins, losses = (beat & across).any(axis=1), (beat & across).any(axis=0)
     unbeaten = [not losses[part == nth].any() for nth in range(parts)]
     winless = [not wins[part == nth].any() for nth in range(parts)]
-    told = [
-        f"{_named(counted.models, np.isin(part, np.flatnonzero(which)))} never {what}"
+    reasons = [
+        f"{_named(counts.models, np.isin(part, np.flatnonzero(which)))} never {what}"
         for which, what in ((unbeaten, "lost to any other"), (winless, "won against any other"))
     ]
-    return f"No finite strengths: {' and '.join(told)}, not even a tie."
+    return f"No finite strengths: {' and '.join(reasons)}, without a tie."
 
 
-def beaten(counted: Cells) -> npt.NDArray[np.bool_]:
-    """(m, m): whether the row's model beat or tied the column's at least once."""
-    found = np.zeros((len(counted.models), len(counted.models)), dtype=bool)
-    there = counted.count > 0
-    won, lost = there & (counted.outcome > LOST), there & (counted.outcome < WON)
-    found[counted.a[won], counted.b[won]] = True
-    found[counted.b[lost], counted.a[lost]] = True
-    return found
+def beaten(counts: Cells) -> npt.NDArray[np.bool_]:
+    """Adjacency matrix (m, m): whether the model of the row beat or tied that of the column at least once."""
+    edges = np.zeros((len(counts.models), len(counts.models)), dtype=bool)
+    present = counts.count > 0
+    won, lost = present & (counts.outcome > LOST), present & (counts.outcome < WON)
+    edges[counts.a[won], counts.b[won]] = True
+    edges[counts.b[lost], counts.a[lost]] = True
+    return edges
 
 
 def _named(models: Sequence[str], which: npt.NDArray[np.bool_]) -> str:
-    names = [repr(name) for name, one in zip(models, which, strict=True) if one]
+    names = [repr(name) for name, selected in zip(models, which, strict=True) if selected]
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _scaled(name: str, values: npt.ArrayLike, n: int) -> Floats:
     column = np.asarray(values, dtype=np.float64)
     if column.shape != (n,) or not np.isfinite(column).all():
-        raise ValueError(f"The covariate {name!r} must be finite and one number a vote.")
+        raise ValueError(f"Covariate {name!r} must be finite, with one number per vote.")
     size = float(np.sqrt((column**2).mean()))
     if size == 0:
-        raise ValueError(f"The covariate {name!r} is 0 in every vote: there is nothing to control for.")
+        raise ValueError(f"Covariate {name!r} is 0 in every vote. Remove it.")
     return column / size

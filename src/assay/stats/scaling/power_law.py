@@ -1,6 +1,6 @@
-"""How a loss falls with data and model size: a power law down to a floor, with intervals.
+"""Power law of loss over size with an irreducible loss, with intervals.
 
-"Loss" is anything that falls: the share of wrong answers (1 - accuracy), or a cross-entropy.
+The loss may be an error rate (1 - accuracy) or a cross-entropy.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ Floats = npt.NDArray[np.float64]
 Form = TypeVar("Form")
 RESAMPLES = 1000
 EXPONENTS = np.geomspace(0.02, 4.0, 60)
-"""Where the search for an exponent starts."""
-NUMBERS = 3
-"""That a curve has."""
-SLACK = 1e-3
-"""Huber's delta on the logarithm of the loss, as Hoffmann et al. take it."""
+"""Grid of initial exponents."""
+PARAMETERS = 3
+"""Number of parameters of a curve."""
+HUBER_DELTA = 1e-3
+"""Huber delta on the logarithm of the loss, as in Hoffmann et al. 2022."""
 
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """loss(n) = floor + scale * n ** -exponent."""
+    """Law loss(n) = floor + scale * n ** -exponent."""
 
     floor: float
-    """What no amount of data removes."""
+    """Irreducible loss."""
     scale: float
     exponent: float
 
     def __call__(self, n: npt.ArrayLike) -> Floats:
-        """The loss at sizes `n`."""
-        found: Floats = self.floor + self.scale * np.asarray(n, dtype=np.float64) ** -self.exponent
-        return found
+        """Loss at sizes `n`."""
+        loss: Floats = self.floor + self.scale * np.asarray(n, dtype=np.float64) ** -self.exponent
+        return loss
 
     def needed(self, loss: float) -> float:
-        """The size at which the loss falls to `loss`; infinite where the floor lies above it."""
+        """Size at which the loss is `loss`; infinite if the floor is not below it."""
         if loss <= self.floor:
             return float("inf")
         return _power(self.scale / (loss - self.floor), 1 / self.exponent)
@@ -50,26 +50,26 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Fitted(Generic[Form]):
-    """A curve and the curves of resampled measurements, from which every interval is read."""
+    """Fitted curve with the curves of bootstrap resamples."""
 
     curve: Form
     resampled: tuple[Form, ...]
     n: int
-    """Measurements."""
+    """Number of measurements."""
     level: float = 0.95
     form: str = "power law with a floor"
 
     def effect(self, of: Callable[[Form], float]) -> Effect:
-        """Any number read off the curve, with its percentile interval over the resampled curves.
+        """Value of a function of the curve, with the percentile interval over the resampled curves.
 
-        An end of the interval is infinite where so many curves never get there.
+        A limit may be infinite.
         """
         draws = np.sort([of(curve) for curve in self.resampled])
         method = f"{self.form}, {len(draws)} bootstrap resamples of {self.n} measurements"
         if not len(draws):
-            few = f"{self.form} through {self.n} measurements, which fit it exactly: no interval"
-            return Effect(of(self.curve), None, None, self.n, self.level, few)
-        # Not `quantile`: between a number and infinity there is nothing to interpolate.
+            exact = f"{self.form} through {self.n} measurements, which fit it exactly: no interval"
+            return Effect(of(self.curve), None, None, self.n, self.level, exact)
+        # Not `quantile`, which interpolates and fails for infinite draws.
         ends = [(1 - self.level) / 2, (1 + self.level) / 2]
         low, high = (float(draws[min(len(draws) - 1, int(end * len(draws)))]) for end in ends)
         return Effect(of(self.curve), low, high, self.n, self.level, method)
@@ -78,23 +78,23 @@ class Fitted(Generic[Form]):
 def power_law(
     sizes: npt.ArrayLike, losses: npt.ArrayLike, *, seed: int = 0, level: float = 0.95, resamples: int = RESAMPLES
 ) -> Fitted[PowerLaw]:
-    """Fits `PowerLaw` to measurements (n,), several of one size allowed, and says how sure it is.
+    """Fit `PowerLaw` to measurements (n,), with intervals; sizes may repeat.
 
-    Least squares on the logarithm of the loss with Huber's loss, from every exponent of a grid; floor and scale are
-    kept at least 0. Where there are two or more measurements of every size (trainings with different seeds), they are
-    resampled within each size, and their spread about their mean is widened by sqrt(k / (k - 1)) for k of a size;
-    else the residuals are resampled. Three measurements leave no residuals, and so no interval.
+    Least squares on the logarithm of the loss with the Huber loss, from a grid of exponents; floor and scale are not
+    negative. If every size has two or more measurements (training seeds), measurements are resampled within sizes, with
+    their deviations from the mean widened by sqrt(k / (k - 1)) for k measurements; else residuals are resampled. Three
+    measurements have no residuals and give no interval.
 
     Raises:
-        ValueError: There are fewer than three different sizes, or a size or loss is not positive and finite.
+        ValueError: Fewer than three different sizes, or a size or loss that is not positive and finite.
 
-    Source: Hoffmann et al. 2022, appendix D.2 (form, Huber on logarithms); Rosenfeld et al. 2020, section 4; bootstrap
-    of regression: Davison and Hinkley 1997, section 6.2.
+    Source: Hoffmann et al. 2022, appendix D.2 (form, Huber loss on logarithms); Rosenfeld et al. 2020, section 4;
+    Davison and Hinkley 1997, section 6.2 (bootstrap of regression).
     """
     check_level(level)
-    x, y = _checked(sizes, losses)
+    x, y = _validated(sizes, losses)
     curve = _fit(x, y)
-    if len(x) <= NUMBERS:
+    if len(x) <= PARAMETERS:
         return Fitted(curve, (), len(x), level)
     rng = np.random.default_rng(seed)
     resampled = tuple(_fit(x, drawn, near=curve) for drawn in _resampled(x, y, curve, resamples, rng))
@@ -102,42 +102,42 @@ def power_law(
 
 
 def exchange_rate(real: Fitted[PowerLaw], loss: float, generated: int) -> Effect:
-    """How many real samples teach as much as so many generated ones did, for each generated one.
+    """Exchange rate: equivalent number of real samples per generated sample.
 
-    `loss` is what a model reached on `generated` samples alone; the curve of real samples alone says how many of
-    those reach it. The interval holds what the curve does not know, not the luck of the one measurement.
+    `loss` is that of a model trained on `generated` samples only; `real` is the curve of real samples. The interval
+    includes the uncertainty of the curve, not that of `loss`.
     """
     return real.effect(lambda curve: curve.needed(loss) / generated)
 
 
 def stops_helping(curve: PowerLaw, gain: float = 0.01) -> float:
-    """The size from which doubling it lowers the loss by less than `gain`."""
+    """Size from which doubling it reduces the loss by less than `gain`."""
     # scale * n^-e * (1 - 2^-e) = gain
     step = curve.scale * (1 - 2.0**-curve.exponent)
     return _power(max(0.0, step / gain), 1 / curve.exponent)
 
 
 def _power(base: float, exponent: float) -> float:
-    """Infinite where it is too large to write down: a size that nobody reaches."""
+    """Power; infinite on overflow."""
     with np.errstate(over="ignore"):
         return float(np.float64(base) ** exponent)
 
 
-def _checked(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> tuple[Floats, Floats]:
+def _validated(sizes: npt.ArrayLike, losses: npt.ArrayLike) -> tuple[Floats, Floats]:
     x, y = np.asarray(sizes, dtype=np.float64), np.asarray(losses, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape:
-        raise ValueError(f"Needed: as many losses as sizes, had {x.shape} and {y.shape}.")
+        raise ValueError(f"sizes and losses must be (n,), had {x.shape} and {y.shape}.")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all() and (y > 0).all()):
-        raise ValueError("Sizes and losses must be positive and finite.")
+        raise ValueError("sizes and losses must be positive and finite.")
     if len(np.unique(x)) < 3:
-        raise ValueError(f"Three unknowns need three different sizes, had {len(np.unique(x))}.")
+        raise ValueError(f"Expected at least 3 different sizes, had {len(np.unique(x))}.")
     return x, y
 
 
 def _fit(x: Floats, y: Floats, near: PowerLaw | None = None) -> PowerLaw:
-    """The best curve; looks only near another one where that is given."""
+    """Best curve; with `near`, only from its neighborhood."""
     unit = float(np.exp(np.log(x).mean()))
-    scaled = x / unit  # or the scale of a steep curve overflows
+    scaled = x / unit  # avoids overflow of the scale of steep curves
     starts = EXPONENTS if near is None else np.array([near.exponent / 2, near.exponent, near.exponent * 2])
     guesses = []
     for exponent in starts:
@@ -146,22 +146,22 @@ def _fit(x: Floats, y: Floats, near: PowerLaw | None = None) -> PowerLaw:
         guesses.append((error, floor, scale, exponent))
     _, floor, scale, exponent = min(guesses)
     low, high = [0, 1e-12, EXPONENTS[0] / 2], [float(y.max()), np.inf, EXPONENTS[-1] * 2]
-    # Just inside: least squares starts nowhere else, and flat or rising losses lead to the edge.
+    # `least_squares` requires a start inside the bounds; flat or rising losses would start on them.
     start = np.clip([floor, scale, exponent], np.add(low, 1e-9), [0.999999 * high[0], 1e12, 0.999 * high[2]])
 
     def residuals(values: Floats) -> Floats:
-        found: Floats = np.log(values[0] + values[1] * scaled ** -values[2]) - np.log(y)
-        return found
+        errors: Floats = np.log(values[0] + values[1] * scaled ** -values[2]) - np.log(y)
+        return errors
 
-    found = least_squares(
+    solution = least_squares(
         residuals,
         start,
         bounds=(low, high),
         loss="huber",
-        f_scale=max(SLACK, float(np.median(np.abs(residuals(start))))),
+        f_scale=max(HUBER_DELTA, float(np.median(np.abs(residuals(start))))),
         x_scale=[float(y.min()), float(y.max()), 1.0],
     )
-    floor, scale, exponent = map(float, found.x)
+    floor, scale, exponent = map(float, solution.x)
     return PowerLaw(floor, scale * unit**exponent, exponent)
 
 
@@ -181,52 +181,52 @@ def _resampled(x: Floats, y: Floats, curve: PowerLaw, resamples: int, rng: np.ra
             drawn.append(spread[order])
         return drawn
     errors = np.log(y) - np.log(curve(x))
-    errors = errors * np.sqrt(len(x) / (len(x) - NUMBERS))
+    errors = errors * np.sqrt(len(x) / (len(x) - PARAMETERS))
     errors -= errors.mean()
     return [np.exp(np.log(curve(x)) + rng.choice(errors, len(x))) for _ in range(resamples)]
 
 
 @dataclass(frozen=True)
 class Jump:
-    """Whether a metric springs up where a smoother one does not."""
+    """Jump of a metric between two sizes, and the same step of a smoother metric."""
 
     at: float
-    """The size after which it springs."""
+    """Size before the jump."""
     share: float
-    """Of the whole rise, what that one step brings, 0 to 1."""
+    """Fraction of the total increase in this step, 0 to 1."""
     smooth_share: float | None
-    """What the same step brings of the smoother metric's whole rise; None where there is none."""
+    """Fraction of the smoother metric's total increase in this step; None without a smoother metric."""
 
     @property
     def real(self) -> bool | None:
-        """Whether the smoother metric springs at the same step; None where there is none to compare with."""
-        return None if self.smooth_share is None else self.smooth_share > SPRING
+        """Whether the smoother metric jumps at the same step; None without a smoother metric."""
+        return None if self.smooth_share is None else self.smooth_share > MIN_JUMP
 
 
-SPRING = 0.5
-"""A step that brings more than this share of the whole rise, of four steps or more, is a jump."""
+MIN_JUMP = 0.5
+"""Minimum fraction of the total increase in one of four or more steps for a jump."""
 
 
 def emergence(sizes: npt.ArrayLike, metric: npt.ArrayLike, smoother: npt.ArrayLike | None = None) -> Jump | None:
-    """What looks like emergence: one step in size, of four or more, that brings over half of the whole rise.
+    """Detect emergence: one step in size, of four or more, with over half of the total increase; None without a jump.
 
-    Shapes: (n,) each, sizes different and rising by about equal factors; higher is better for both. A hard metric
-    such as exact match can spring where the model improves evenly: whether `smoother` (log-likelihood of the right
-    answer, say) springs at the same step says which it is. None where there is no jump.
+    Shapes: (n,) each, sizes increasing by about equal factors; higher is better for both metrics. A discontinuous
+    metric such as exact match can jump while the model improves smoothly. `smoother`, such as the log-likelihood of the
+    correct answer, distinguishes the two: it jumps at the same step only if the emergence is real.
 
     Raises:
-        ValueError: Fewer than five sizes, or they do not rise.
+        ValueError: Fewer than five sizes, or sizes that do not increase.
 
-    Source: Wei et al. 2022, section 2 (what is called emergent); Schaeffer et al. 2023, sections 2 and 4 (why the
-    metric may be the cause). The rule of one half is ours.
+    Source: Wei et al. 2022, section 2 (definition of emergence); Schaeffer et al. 2023, sections 2 and 4 (effect of the
+    metric). The threshold of one half is ours.
     """
     x, hard = np.asarray(sizes, dtype=np.float64), np.asarray(metric, dtype=np.float64)
     if len(x) < 5 or x.shape != hard.shape or (np.diff(x) <= 0).any():
-        raise ValueError("Emergence needs five or more rising sizes and as many values.")
+        raise ValueError(f"Expected n >= 5 increasing sizes and n values, had {len(x)} and {hard.shape}.")
     rises = np.diff(hard)
     whole = float(hard.max() - hard.min())
     step = int(rises.argmax())
-    if whole <= 0 or rises[step] <= SPRING * whole:
+    if whole <= 0 or rises[step] <= MIN_JUMP * whole:
         return None
     share = None
     if smoother is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from assay.core.completions import HOPELESS, NotCompleted, fatal_error
+from assay.core.completions import FATAL, NotCompleted, fatal_error
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Unscored
 
@@ -42,7 +42,7 @@ def unanswered(model: str, lack: NotCompleted) -> Unscored:
     Raises:
         ModelError: No further request would succeed either.
     """
-    if lack.lack in HOPELESS:
+    if lack.lack in FATAL:
         raise fatal_error(model, lack.lack, lack.reason)
     return Unscored("failed", f"{lack.lack}: {lack.reason}")
 
