@@ -78,7 +78,7 @@ def test_the_card_of_every_arm_states_its_data_and_synthetic_fraction(whole: Pat
     for arm, synthetic in shares.items():
         n = rows.get(arm, kept)
         text = card(whole, f"train-{arm}-0")
-        assert f"{synthetic:,} of {n:,} samples are synthetic ({100 * synthetic / n:.3g} %)" in text
+        assert f"{synthetic:,} of {n:,} samples are synthetic ({100 * synthetic / n:.3g}%)" in text
         assert ("Synthetic:** made by run_parts:Shapes 1." in text) is (synthetic > 0)
         assert ("Collected:** run_parts:Plates (license unknown)." in text) is (synthetic < n)
         assert front(text)["tags"] == [*(["synthetic"] if synthetic else []), "assay"]
@@ -124,7 +124,7 @@ def test_a_receipt_without_a_synthetic_count(whole: Path) -> None:
     assert receipt is not None
     old = replace(receipt, counts={name: n for name, n in receipt.counts.items() if name != "synthetic"})
     text = model_card_text(card_for(what, stage, old, "middles"))
-    assert "how many of them are synthetic was not counted" in text
+    assert "the number of synthetic ones was not counted" in text
     assert front(text)["tags"] == ["assay"]
 
 
@@ -173,7 +173,7 @@ def test_the_data_and_their_generators(tmp_path: Path) -> None:
     assert mixed.made_with == (Used("embedded:fashion-diffusion", "mit"),)
     assert mixed.data == (("FashionMNIST", "mit"),)
     text = model_card_text(mixed)
-    assert "4 of 10 samples are synthetic (40 %); the others were collected" in text
+    assert "4 of 10 samples are synthetic (40%); the others were collected" in text
     assert "- **Synthetic:** made by GenerateImages 1 with `embedded:fashion-diffusion` (license mit).\n" in text
     assert "- **Collected:** FashionMNIST (license mit)." in text
     assert front(text)["datasets"] == ["FashionMNIST"]

@@ -149,16 +149,16 @@ def test_the_card_says_what_it_is_what_made_it_and_what_became_of_the_rest() -> 
         "size_categories": ["n<1K"],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data.json"}]}],
     }
-    assert "3 samples, written by assay 0.1.0. 2 of 3 rows are synthetic (66.7 %); the others were collected" in text
+    assert "3 samples, written by assay 0.1.0. 2 of 3 rows are synthetic (66.7%); the others were collected" in text
     assert "| making | embedded:smollm2 | apache-2.0 |" in text
     assert "| scoring (quality) | openai:x\\|&lt;b> | unknown |" in text
-    assert "| what it began with | SeedTasks mine.jsonl | cc0-1.0 |" in text
+    assert "| source data | SeedTasks mine.jsonl | cc0-1.0 |" in text
     assert "12 requested = 3 kept + 7 dropped + 2 failed." in text
     assert "| dropped: quality >= 4.5 \\| or so | 7 |" in text
     assert "| failed: nothing came | 2 |" in text
     assert "| **kept** | **3** |" in text
     assert "| made the samples | SelfInstruct, with embedded:smollm2 |" in text
-    assert "## Did it help?\n\nNot shown. The models cannot be told apart." in text
+    assert "## Effect on real held-out data\n\nNot shown. The models cannot be told apart." in text
     assert "\n````yaml\nname: tasks" in text
 
 
@@ -167,7 +167,7 @@ def test_what_nobody_knows_is_said_to_be_unknown() -> None:
     assert NO_PROOF in text
     assert "language" not in front(text)
     assert front(text)["license"] == "unknown"
-    assert "What was kept" not in text
+    assert "## Filtering" not in text
     mine = dataset_card_text(DatasetCard(license="cc-by-4.0", languages=("ko",)), TASKS, "hf")
     assert (front(mine)["license"], front(mine)["language"]) == ("cc-by-4.0", ["ko"])
 
@@ -186,9 +186,9 @@ def test_what_somebody_else_wrote_breaks_no_card() -> None:
 @pytest.mark.parametrize(
     ("made_by", "said", "tags"),
     [
-        (["A", "B"], "2 of 2 rows are synthetic (100 %).", ["synthetic", "assay"]),
-        (["collected", "B"], "1 of 2 rows are synthetic (50 %); the others were collected", ["synthetic", "assay"]),
-        (["collected"], "0 of 1 rows are synthetic (0 %); the others were collected", ["assay"]),
+        (["A", "B"], "2 of 2 rows are synthetic (100%).", ["synthetic", "assay"]),
+        (["collected", "B"], "1 of 2 rows are synthetic (50%); the others were collected", ["synthetic", "assay"]),
+        (["collected"], "0 of 1 rows are synthetic (0%); the others were collected", ["assay"]),
         ([], "0 of 0 rows are synthetic.", ["assay"]),
     ],
 )

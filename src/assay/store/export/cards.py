@@ -12,7 +12,7 @@ import yaml
 from assay.core.provenance import UNKNOWN, Used
 from assay.core.sample import Image, Sample
 
-NO_PROOF = "Nothing was trained and measured on these samples, so whether they help is not known."
+NO_PROOF = "No model was trained on these samples and evaluated, so their effect is unknown."
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """Hugging Face's size categories with their upper bounds."""
 LARGEST_SIZE = "1M<n<10M"
@@ -31,24 +31,28 @@ FILES = {"hf": "data/train-*", "jsonl": "data.jsonl", "alpaca": "data.json", "sh
     "preference": "data.jsonl",
 }
 """Data files by layout; `datasets` finds those of an image folder itself."""
+ROW_LINEAGE = (
+    "`parents`, `made_by` and `nth` are the provenance of a row; `assay why RUN ID` explains the sample of an `id`."
+)
 LINEAGE_NOTES = {
-    "hf": "`parents`, `made_by` and `nth` of each row say where it came from, and `id` is what `assay why` takes.",
-    "jsonl": "`parents`, `made_by` and `nth` of each row say where it came from, and `id` is what `assay why` takes.",
-    "imagefolder": "The column `id` of metadata.csv is what `assay why` takes; it says where each image came from.",
+    "hf": ROW_LINEAGE,
+    "jsonl": ROW_LINEAGE,
+    "imagefolder": "`assay why RUN ID` explains the image with that `id` in metadata.csv.",
 }
-NO_LINEAGE_NOTE = "This layout has no place for where a row came from; `assay export --to jsonl` keeps that."
+NO_LINEAGE_NOTE = "This layout holds no provenance; `assay export --to jsonl` does."
 PROVENANCE_IN_ROWS = (
-    "The column `provenance` of each row says where it came from, as JSON: what made it, its models with their "
-    "licenses, prompt and seed, the way back to what was collected, what scored it, recipe, version and date. `id` is "
-    "what `assay why RUN ID` takes."
+    "The column `provenance` holds the provenance of each row as JSON: the generator, its models with their licenses, "
+    "prompt and seed, the ancestors back to the collected data, the scorers, recipe, version and date. "
+    "`assay why RUN ID` explains the sample with that `id`."
 )
 PROVENANCE_IN_SIDECAR = (
-    "`provenance.jsonl` says of each row, in their order, where it came from; `assay why RUN ID` says it in words."
+    "`provenance.jsonl` holds the provenance of each row, in the order of the rows; "
+    "`assay why RUN ID` prints it as text."
 )
 PROVENANCE_IN_IMAGES = (
-    "Every PNG file carries it too: as an XMP packet with IPTC's digital source type, and as text (`image.text` in "
-    "Pillow); `assay why FILE.png` reads it. Digests of images are those of the files without it. It is not signed: "
-    "who changes a file can change what it says of itself."
+    "Every PNG file holds it too: as an XMP packet with IPTC's digital source type, and as text (`image.text` in "
+    "Pillow); `assay why FILE.png` reads it. Image digests are of the files without it. It is not signed: anyone who "
+    "edits a file can edit its metadata."
 )
 
 
@@ -95,13 +99,13 @@ def dataset_card_text(card: DatasetCard, samples: Sequence[Sample], layout: str)
         f"# {_line(card.name)}",
         f"{len(samples):,} samples, written by assay{version}. {_synthetic_share(samples)}",
         _line(card.question),
-        _section("How to open it", f"```python\nfrom datasets import load_dataset\n\ndata = {LOAD_CALLS[layout]}\n```"),
-        _section("What made it", _table(("What", "By"), card.makers)) if card.makers else "",
+        _section("Usage", f"```python\nfrom datasets import load_dataset\n\ndata = {LOAD_CALLS[layout]}\n```"),
+        _section("Generator and scorers", _table(("Role", "Component"), card.makers)) if card.makers else "",
         _section("Models and data", _licenses(card)) if card.models or card.data else "",
-        _section("What was kept", _funnel(card, len(samples))) if card.requested is not None else "",
-        _section("Did it help?", _line(card.proof) or NO_PROOF),
-        _section("Where a row came from", _provenance_note(card, samples, layout)),
-        _section("The recipe", _fenced(card.recipe)) if card.recipe else "",
+        _section("Filtering", _funnel(card, len(samples))) if card.requested is not None else "",
+        _section("Effect on real held-out data", _line(card.proof) or NO_PROOF),
+        _section("Provenance", _provenance_note(card, samples, layout)),
+        _section("Recipe", _fenced(card.recipe)) if card.recipe else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -134,8 +138,8 @@ def _provenance_note(card: DatasetCard, samples: Sequence[Sample], layout: str) 
 
 def synthetic_share_sentence(synthetic: int, rows: int, what: str) -> str:
     """Sentence with the number and percentage of synthetic rows."""
-    share = f" ({100 * synthetic / rows:.3g} %)" if rows else ""
-    others = "; the others were collected, and who wrote them is not known to assay" if synthetic < rows else ""
+    share = f" ({100 * synthetic / rows:.3g}%)" if rows else ""
+    others = "; the others were collected, and their authors are unknown to assay" if synthetic < rows else ""
     return f"{synthetic:,} of {rows:,} {what} are synthetic{share}{others}."
 
 
@@ -145,9 +149,9 @@ def _synthetic_share(samples: Sequence[Sample]) -> str:
 
 def _licenses(card: DatasetCard) -> str:
     rows = [(one.part, one.model, one.license) for one in card.models]
-    rows += [("what it began with", name, license) for name, license in card.data]
-    said = "Licenses are those that the models' and data's own cards state; where there is none, it is \"unknown\"."
-    return f"{said}\n\n{_table(('For', 'Model or data', 'License'), rows)}"
+    rows += [("source data", name, license) for name, license in card.data]
+    said = 'Licenses are those stated by the cards of the models and data; "unknown" if there is none.'
+    return f"{said}\n\n{_table(('Role', 'Model or data', 'License'), rows)}"
 
 
 def _funnel(card: DatasetCard, kept: int) -> str:
@@ -160,8 +164,8 @@ def _funnel(card: DatasetCard, kept: int) -> str:
         ("**kept**", f"**{kept:,}**"),
     ]
     total = f"{card.requested:,} requested = {kept:,} kept + {dropped:,} dropped + {failed:,} failed."
-    table = _table(("What became of them", "Samples"), rows)
-    return f"{total} A sample counts for the first rule that dropped it.\n\n{table}"
+    table = _table(("Outcome", "Samples"), rows)
+    return f"{total} A sample is counted for the first rule that dropped it.\n\n{table}"
 
 
 def _section(title: str, body: str) -> str:
@@ -240,9 +244,10 @@ def model_card_text(card: ModelCard) -> str:
         f"---\n{head}---",
         f"# {_escape_line(card.name)}",
         f"Trained by assay{version} in a run of the recipe `{_escape_line(card.recipe)}`. {_escape_line(card.role)}",
-        f"## What it began with\n\n{_start(card)}",
-        f"## What it learned from\n\n{_training_data(card)}",
-        "## How\n\n" + "\n".join(f"- **{_escape_line(name)}:** {_escape_line(value)}" for name, value in card.training),
+        f"## Base model\n\n{_start(card)}",
+        f"## Training data\n\n{_training_data(card)}",
+        "## Training\n\n"
+        + "\n".join(f"- **{_escape_line(name)}:** {_escape_line(value)}" for name, value in card.training),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -261,14 +266,14 @@ def _model_metadata(card: ModelCard) -> dict[str, Any]:
 def _start(card: ModelCard) -> str:
     if card.start is None:
         return "Random weights."
-    terms = "Data under other terms may add to it."
-    said = f"The license above is its. {terms}" if card.start.license != UNKNOWN else ""
+    terms = "Training data under other terms may add conditions."
+    said = f"The license above is that of the base model. {terms}" if card.start.license != UNKNOWN else ""
     return f"`{_escape_line(card.start.model)}`, {_license_text(card.start.license)}. {said}".strip()
 
 
 def _training_data(card: ModelCard) -> str:
     if card.synthetic is None:
-        return f"{card.samples:,} samples; how many of them are synthetic was not counted."
+        return f"{card.samples:,} samples; the number of synthetic ones was not counted."
     lines = [synthetic_share_sentence(card.synthetic, card.samples, "samples")]
     if card.synthetic:
         models = ", ".join(f"`{_escape_line(one.model)}` ({_license_text(one.license)})" for one in card.made_with)
