@@ -147,7 +147,8 @@ class Capabilities:
 def fatal_error(reference: str, lack: str, reason: str) -> ModelError:
     """What ends a piece of work in which an answer lacks for a reason that is one of `HOPELESS`."""
     more = " with a larger budget" if lack == "budget" else ""
-    return ModelError(f"Model {reference!r}: {reason}", hint=f"What was answered is kept: run it again{more} to go on.")
+    hint = f"What was answered is kept: run it again{more} to go on."
+    return ModelError(f"Model {reference!r}: {reason}", hint=hint, model=reference, lack=lack, reason=reason)
 
 
 def unsupported(means: Capabilities, decoding: Decoding) -> str | None:

@@ -19,6 +19,7 @@ from assay.components.filters.fuzzy_duplicates import (
 )
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
+from error_fields import raises
 from shared_data import shared
 
 LIKE = re.compile(r"like id(\d+): Jaccard index (\d\.\d{4})")
@@ -156,7 +157,7 @@ def test_mistakes_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=f"FuzzyDuplicates.{said}"):
             FuzzyDuplicates(**wrong)  # type: ignore[arg-type]
-    with pytest.raises(FieldError, match="Not every sample has a text field 'words'"):
+    with raises(FieldError, name="words"):
         FuzzyDuplicates("words").decide(table("a"))
 
 

@@ -27,6 +27,7 @@ from assay.store.run_folder import RunFolder
 from assay.store.shards import read_shard
 from assay.text.instructions.dialogues import write_history
 from assay.text.instructions.self_instruct_prompts import ExampleTask
+from error_fields import raises
 from fault_server import FaultServer
 from labs import TASKS, FewTasks, Listening, TinyModels, real_lab, tiny_lab
 from remote_parts import plant_keys
@@ -243,7 +244,7 @@ def test_no_answer_is_no_classification() -> None:
 
 @pytest.mark.parametrize("lack", ["budget", "key", "model"])
 def test_fatal_errors_end_the_run(lack: Any) -> None:
-    with pytest.raises(ModelError, match="There is no more"):
+    with raises(ModelError, lack=lack, reason="There is no more."):
         made_by(Parrot([NotCompleted(lack, "There is no more.")]))
 
 
@@ -303,15 +304,14 @@ class Bare:
 
 @pytest.mark.full
 def test_tasks_that_are_too_few_are_named_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="shows 8 tasks in a call, but there are only 5 in 'en'") as said:
+    with raises(RecipeError, language="en", languages=("en", "ko"), needed=8, tasks=5):
         run(Recipe("few", SelfInstruct(FewTasks(), 3)), tmp_path / "run")
-    assert "Languages: en, ko" in str(said.value)
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {".assay-run", ".assay-run.lock"}
-    with pytest.raises(RecipeError, match="there are only 0 in 'fr'"):
+    with raises(RecipeError, language="fr", tasks=0):
         SelfInstruct(FewTasks(), 3, language="fr").check([], tiny_lab())
-    with pytest.raises(RecipeError, match="has no task"):
+    with raises(RecipeError, name="SelfInstruct.tasks", tasks=0):
         SelfInstruct(FewTasks(()), 3).check([], tiny_lab())
-    with pytest.raises(RecipeError, match="there are only 7\\."):
+    with raises(RecipeError, language="", tasks=7):
         SelfInstruct(Bare({"instruction": "Sing.", "output": "La."}, 7), 3).check([], tiny_lab())
     SelfInstruct(Bare({"instruction": "Sing.", "output": "La."}), 3).check([], tiny_lab())
 

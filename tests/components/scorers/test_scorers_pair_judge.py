@@ -16,6 +16,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.text.instructions.dialogues import write_history
 from assay.text.prompting.delimiters import delimited_texts
+from error_fields import raises
 from judges import CodeJudge, Judges, first, knows, longer
 from labs import MemoryImages, tiny_lab
 
@@ -126,5 +127,6 @@ def test_a_judge_sees_what_was_said_before(by: Any) -> None:
     judged(judge, [dialogue, Sample(fields)], PairJudge("code", by, history="before"))
     shown = [delimited_texts(text)[1].get("CONVERSATION") for text in judge.asked]
     assert shown == ["User: Name a fruit.\n\nAssistant: A pear."] * 2 + [None] * 2
-    with pytest.raises(FieldError, match="The history of sample"):
-        judged(judge, [Sample({**fields, "history": "Hi."})], PairJudge("code", by))
+    broken = Sample({**fields, "history": "Hi."})
+    with raises(FieldError, name="history", sample=broken.id):
+        judged(judge, [broken], PairJudge("code", by))

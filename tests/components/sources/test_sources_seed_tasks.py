@@ -20,6 +20,7 @@ from assay.core.sample import Sample
 from assay.store.export.export import export
 from assay.store.images import StoredImages
 from assay.text.instructions.dialogues import conversation, history_messages, write_history
+from error_fields import raises
 from labs import tiny_lab
 from shared_data import shared
 
@@ -161,18 +162,18 @@ def test_what_is_wrong_is_said_with_its_line(row: str | dict[str, Any], message:
 
 
 def test_files_that_hold_no_tasks(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="task"):
+    with raises(SourceError, records=0):
         tasks(written(tmp_path, ""))
-    with pytest.raises(SourceError, match="output"):
+    with raises(SourceError, records=1):
         tasks(written(tmp_path, {**PLAIN, "output": ""}), unanswered="skip")
-    with pytest.raises(SourceError, match=r"must be a list of objects"):
+    with raises(SourceError, path=str(tmp_path / "one.json"), value=PLAIN):
         tasks(written(tmp_path, json.dumps(PLAIN), name="one.json"))
-    with pytest.raises(SourceError, match=r"Expected a .jsonl, .ndjson, .json file of tasks, was given '.*tasks.csv'"):
+    with raises(SourceError, path=str(tmp_path / "tasks.csv")):
         tasks(written(tmp_path, "instruction", name="tasks.csv"))
-    with pytest.raises(SourceError, match=r"There is no file .*, a file of tasks.\n.*Did you mean 'one.json'"):
+    with raises(SourceError, path=str(tmp_path / "on.json"), near=["one.json"]):
         tasks(str(tmp_path / "on.json"))
     (tmp_path / "latin.jsonl").write_bytes(b'{"instruction": "caf\xe9"}')
-    with pytest.raises(SourceError, match=r"latin.jsonl, line 1"):
+    with raises(SourceError, path=str(tmp_path / "latin.jsonl"), line=1):
         tasks(str(tmp_path / "latin.jsonl"))
 
 

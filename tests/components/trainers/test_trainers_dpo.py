@@ -23,6 +23,7 @@ from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from components.trainers.pair_parts import check_goes_on_after_a_kill, curves, pairs, read_artifact_json, run
 from components.trainers.test_trainers_sft import neo, spoilt
+from error_fields import raises
 from labs import tiny_lab
 
 
@@ -251,17 +252,18 @@ def test_the_libraries_say_nothing_and_send_nothing(
 def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     lab, own = tiny_lab(tmp_path), DPO(str(start))
     own.check((), lab)
-    with pytest.raises(RecipeError, match="DPO"):
+    with raises(RecipeError, name="DPO", samples=0):
         own.train([], lab)
-    with pytest.raises(RecipeError, match=r"DPO\.max_length .*513"):
+    with raises(RecipeError, name="DPO.max_length", value=513):
         replace(own, max_length=513).check((), lab)
     with pytest.raises(ModelError, match="ForCausalLM"):
         DPO(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)
     ties = [Sample({**one.fields, "verdict": "tie"}) for one in pairs()]
-    with pytest.raises(RecipeError, match=r"DPO .*10 unpreferred"):
+    with raises(RecipeError, name="DPO", dropped={"unpreferred": 10}):
         own.train(ties, lab)
-    with pytest.raises(RecipeError, match=r"The loss was nan at step 1\."):
+    with raises(RecipeError, step=1) as caught:
         run(DPO(str(spoilt(start, tmp_path / "spoilt")), steps=2), tmp_path / "work")
+    assert str(caught.value.fields["loss"]) == "nan"
     assert own.usable(pairs()[0])
     assert not own.usable(ties[0])
 

@@ -25,6 +25,7 @@ from assay.models.references import locate
 from assay.text.instructions.dialogues import conversation
 from components.trainers.pair_parts import check_goes_on_after_a_kill, curves, pairs, read_artifact_json, run
 from components.trainers.test_trainers_sft import neo, spoilt, uneven
+from error_fields import raises
 from labs import real_lab, tiny_lab
 
 
@@ -228,21 +229,22 @@ def test_the_libraries_say_nothing_and_send_nothing(
 def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     lab, own = tiny_lab(tmp_path), RewardModel(str(start))
     own.check((), lab)
-    with pytest.raises(RecipeError, match="RewardModel"):
+    with raises(RecipeError, name="RewardModel", samples=0):
         own.train([], lab)
-    with pytest.raises(RecipeError, match=r"RewardModel\.rank .*17"):
+    with raises(RecipeError, name="RewardModel.rank", value=17):
         replace(own, rank=17).check((), lab)
-    with pytest.raises(RecipeError, match=r"RewardModel\.max_length .*513"):
+    with raises(RecipeError, name="RewardModel.max_length", value=513):
         replace(own, max_length=513).check((), lab)
     with pytest.raises(ModelError, match="ForCausalLM"):
         RewardModel(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)
-    with pytest.raises(ModelError, match="chat template"):
+    with raises(ModelError, name="chat_template", model=str(tmp_path / "silent")):
         RewardModel(str(checkpoints.chat(tmp_path / "silent", template=None))).check((), lab)
     equal = [Sample({**one.fields, "rejected": one.text("chosen")}) for one in pairs()]
-    with pytest.raises(RecipeError, match=r"RewardModel .*10 equal"):
+    with raises(RecipeError, name="RewardModel", dropped={"equal answers": 10}):
         own.train(equal, lab)
-    with pytest.raises(RecipeError, match=r"The loss was nan at step 1\."):
+    with raises(RecipeError, step=1) as caught:
         run(RewardModel(str(spoilt(start, tmp_path / "spoilt")), steps=2, held_out=0.0), tmp_path / "work")
+    assert str(caught.value.fields["loss"]) == "nan"
     assert own.usable(pairs()[0])
     assert not own.usable(equal[0])
 
