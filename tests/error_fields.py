@@ -11,9 +11,9 @@ from assay.core.errors import UserError
 
 
 @contextmanager
-def raises(kind: type[UserError], **fields: object) -> Iterator[pytest.ExceptionInfo[UserError]]:
+def raises(error: type[UserError], /, **fields: object) -> Iterator[pytest.ExceptionInfo[UserError]]:
     """Expect an error of this type with these values among its fields."""
-    with pytest.raises(kind) as caught:
+    with pytest.raises(error) as caught:
         yield caught
-    assert caught.value.code == kind.code
+    assert caught.value.code == error.code
     assert {name: caught.value.fields.get(name, "no such field") for name in fields} == fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +101,10 @@ def test_a_run_stops_at_its_budget_and_resumes_without_loss(tmp_path: Path) -> N
         assert asked["dollars"] == pytest.approx((asked["prompt_tokens"] * 0.15 + 120 * 40 * 0.6) / 1e6)
         assert not server.received
         words = output("plan", budget=0.001)
-        assert "Budget: $0.001, of which $0.00 is spent." in words
-        assert "may be too little" in words
+        assert re.search(r"\bBudget: \$0\.001,.*\$0\.00\b.*\btoo little\b", words, re.DOTALL)
 
         words = output("run", budget=0.001, code=2)
-        assert "The budget of 0.001 dollars is spent." in words
+        assert re.search(r"\bbudget .*\b0\.001\b.*\bspent\b", words)
         assert "Traceback" not in words
         answered = sum(server.answered.values())
         assert 0 < answered < 120
@@ -121,7 +121,7 @@ def test_a_run_stops_at_its_budget_and_resumes_without_loss(tmp_path: Path) -> N
     assert receipt["tokens"] == pytest.approx(120 * 114, rel=0.2)
     results = json.loads((out / "results.json").read_text())
     assert results["cost"]["dollars"] == pytest.approx(receipt["cost_usd"])
-    assert "of work and $0.00" in words
+    assert re.search(r"\bwork and \$0\.00", words)
     for path in [*out.rglob("*"), *(tmp_path / "kept").rglob("*")]:
         assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
     assert KEY not in words

@@ -327,10 +327,12 @@ class RewardCallback(StepCallback):
         enough = len(alike) == EQUAL_REWARD_STEPS or state.global_step >= state.max_steps
         if alike and enough and min(alike[:EQUAL_REWARD_STEPS]) == 1:
             means = [row["reward"] for row in state.log_history if "reward" in row]
+            mean = sum(means) / len(means)
             raise RecipeError(
-                f"In {len(alike)} steps all answers to each prompt had equal rewards (mean reward "
-                f"{sum(means) / len(means):.3g}): there is nothing to learn.",
+                f"In {len(alike)} steps all answers to each prompt had equal rewards (mean reward {mean:.3g}): there "
+                "is nothing to learn.",
                 hint="Start from a model that sometimes succeeds, such as one tuned by SFT, or use easier or harder "
                 "tasks.",
                 steps=len(alike),
+                reward=mean,
             )
