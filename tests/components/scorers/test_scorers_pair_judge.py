@@ -109,8 +109,8 @@ def test_a_sample_without_the_answers_is_a_mistake_in_the_recipe() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"by": "letters"}, "PairJudge.by must be one of answers, likelihood, was 'letters'"),
-        ({"decoding": Decoding("sample", answers=2)}, "PairJudge.decoding must give one answer, was 2"),
+        ({"by": "letters"}, r"PairJudge.by .*\banswers, likelihood.*'letters'"),
+        ({"decoding": Decoding("sample", answers=2)}, r"PairJudge.decoding .*\b2\b"),
     ],
 )
 def test_wrong_arguments_are_refused(wrong: dict[str, Any], said: str) -> None:

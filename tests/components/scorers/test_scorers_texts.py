@@ -53,11 +53,11 @@ def test_mistakes_of_a_recipe_are_told(scorer: object) -> None:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: Rouge(kind="rouge3"), r"Rouge\.kind must be one of rouge1, rouge2, rougeL, rougeLsum, was 'rouge3'"),
-        (lambda: Rouge(words="korean"), r"Rouge\.words must be one of any, ascii, was 'korean'"),
-        (lambda: Bleu(tokenize="ko"), r"Bleu\.tokenize must be one of 13a, intl, char, zh, none, was 'ko'"),
-        (lambda: ChrF(word_order=1), r"ChrF\.word_order must be one of 0, 2, was 1"),
-        (lambda: Perplexity("m", per="line"), r"Perplexity\.per must be one of token, word, byte, was 'line'"),
+        (lambda: Rouge(kind="rouge3"), r"Rouge\.kind .*\brouge1, rouge2, rougeL, rougeLsum.*'rouge3'"),
+        (lambda: Rouge(words="korean"), r"Rouge\.words .*\bany, ascii.*'korean'"),
+        (lambda: Bleu(tokenize="ko"), r"Bleu\.tokenize .*\b13a, intl, char, zh, none.*'ko'"),
+        (lambda: ChrF(word_order=1), r"ChrF\.word_order .*\b0, 2.*\b1"),
+        (lambda: Perplexity("m", per="line"), r"Perplexity\.per .*\btoken, word, byte.*'line'"),
     ],
 )
 def test_an_argument_that_is_none_of_those_there_are_is_refused_at_once(make: Any, told: str) -> None:

@@ -186,10 +186,10 @@ def test_files_of_ones_own_are_read(tmp_path: Path) -> None:
         ('{"instruction": "Go."}', r"line 1: there is neither 'kind' nor 'label'"),
         (
             '{"instruction": "Go.", "kind": "bad"}',
-            r"line 1: the kind of a request must be 'unsafe' or 'safe', was 'bad'",
+            r"line 1: the kind of a request .*'unsafe'.*'safe'.*'bad'",
         ),
         ('{"instruction": " ", "kind": "safe"}', r"line 1: instruction is blank"),
-        ('{"instruction": true, "kind": "safe"}', r"line 1: instruction must be text, was True"),
+        ('{"instruction": true, "kind": "safe"}', r"line 1: instruction .*\btext\b.*\bTrue\b"),
         ('{"instruction": "Go.", "kind": "safe"}\nno', r"line 2: not JSON"),
     ],
 )

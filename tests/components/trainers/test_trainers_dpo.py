@@ -271,13 +271,13 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"steps": 0}, r"DPO\.steps must be between 1 and 1e\+09, was 0"),
-        ({"beta": 0.0}, r"DPO\.beta must be between 1e-06"),
-        ({"label_smoothing": 0.5}, r"DPO\.label_smoothing must be between 0 and 0\.49, was 0\.5"),
-        ({"label_smoothing": 0.1, "loss_type": "ipo"}, r"DPO\.label_smoothing must be 0 with 'ipo', was 0\.1"),
-        ({"loss_type": "exo_pair"}, r"DPO\.label_smoothing must be above 0 with 'exo_pair'"),
-        ({"loss_type": "kto"}, r"DPO\.loss_type must be one of sigmoid, .* was 'kto'"),
-        ({"method": "qlora"}, r"DPO\.method must be one of lora, full, was 'qlora'"),
+        ({"steps": 0}, r"DPO\.steps .*\b1\b.*\b1e\+09\b.*\b0\b"),
+        ({"beta": 0.0}, r"DPO\.beta .*\b1e-06\b.*\b0\b"),
+        ({"label_smoothing": 0.5}, r"DPO\.label_smoothing .*\b0\b.*\b0\.49\b.*\b0\.5\b"),
+        ({"label_smoothing": 0.1, "loss_type": "ipo"}, r"DPO\.label_smoothing .*\b0\b.*'ipo'.*\b0\.1\b"),
+        ({"loss_type": "exo_pair"}, r"DPO\.label_smoothing .*\b0\b.*'exo_pair'"),
+        ({"loss_type": "kto"}, r"DPO\.loss_type .*\bsigmoid\b.*'kto'"),
+        ({"method": "qlora"}, r"DPO\.method .*\blora, full.*'qlora'"),
     ],
 )
 def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any], said: str) -> None:

@@ -340,9 +340,9 @@ def test_randomness_is_as_it_was(start: Path, tmp_path: Path) -> None:
     [
         (
             {"max_length": 510},
-            r"max_length and max_tokens must be at most 512 together, the context length of .*, were 510 and 8",
+            r"max_length and max_tokens .*\b512\b.*\b510 and 8\b",
         ),
-        ({"rank": 64}, r"GRPO\.rank must be at most \d+ for"),
+        ({"rank": 64}, r"GRPO\.rank .*\b64\b"),
         (
             {"rewards": {"it": TextEmbedding("tiny:letters")}},
             r"GRPO\.rewards\.it cannot be a reward: on its scale .* neither",
@@ -363,18 +363,18 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_made(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"rewards": {}}, r"rewards must hold at least one reward"),
-        ({"weights": {"odd": 1.0}}, r"weights must be of even, had 'odd'"),
-        ({"weights": {"even": 0.0}}, r"weights must be finite and not 0, was 0 for 'even'"),
-        ({"weights": {"even": float("nan")}}, r"weights must be finite and not 0, was nan"),
-        ({"num_generations": 1}, r"num_generations must be between 2 and"),
-        ({"batch_size": 3}, r"batch_size must divide the 8 answers of a step, was 3"),
-        ({"steps": 3, "num_iterations": 2}, r"steps must be a multiple of num_iterations, 2, was 3"),
-        ({"beta": 0.0}, r"beta must be between 1e-12 and"),
-        ({"temperature": 0.0}, r"temperature must be between"),
-        ({"held_out": 1.0}, r"held_out must be between 0 and 0\.9, was 1"),
-        ({"loss_type": "ppo"}, r"loss_type must be one of grpo, bnpo, dr_grpo, dapo, was 'ppo'"),
-        ({"scale_rewards": "all"}, r"scale_rewards must be one of group, batch, none, was 'all'"),
+        ({"rewards": {}}, r"rewards .*\breward\b"),
+        ({"weights": {"odd": 1.0}}, r"weights .*\beven, had 'odd'"),
+        ({"weights": {"even": 0.0}}, r"weights .*\b0\b.*\b0 for 'even'"),
+        ({"weights": {"even": float("nan")}}, r"weights .*\b0\b.*\bnan\b"),
+        ({"num_generations": 1}, r"num_generations .*\b2\b.*\b1\b"),
+        ({"batch_size": 3}, r"batch_size .*\b8 answers\b.*\b3\b"),
+        ({"steps": 3, "num_iterations": 2}, r"steps .*\bnum_iterations, 2\b.*\b3\b"),
+        ({"beta": 0.0}, r"beta .*\b1e-12\b.*\b0\b"),
+        ({"temperature": 0.0}, r"temperature.*\b0\b"),
+        ({"held_out": 1.0}, r"held_out .*\b0\b.*\b0\.9\b.*\b1\b"),
+        ({"loss_type": "ppo"}, r"loss_type .*\bgrpo, bnpo, dr_grpo, dapo.*'ppo'"),
+        ({"scale_rewards": "all"}, r"scale_rewards .*\bgroup, batch, none.*'all'"),
     ],
 )
 def test_wrong_arguments_are_refused(wrong: dict[str, Any], said: str) -> None:

@@ -147,13 +147,13 @@ def test_one_cycle_rises_and_falls(steps: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": ("black",)}, "ImageClassifier.labels must be two or more different labels"),
+        ({"labels": ("black",)}, r"ImageClassifier\.labels .*'black'"),
         ({"labels": ("black", "black")}, "two or more different labels"),
-        ({"steps": 0}, "ImageClassifier.steps must be between 1 and 1e.09, was 0"),
-        ({"batch_size": 1}, "ImageClassifier.batch_size must be between 2"),
-        ({"learning_rate": float("nan")}, "ImageClassifier.learning_rate must be .* was nan"),
-        ({"crop": 4.0}, "ImageClassifier.crop must be between 0 and 0.5, was 4"),
-        ({"freeze": True}, "ImageClassifier.freeze must be false with random weights"),
+        ({"steps": 0}, r"ImageClassifier.steps .*\b1\b.*\b1e.09\b.*\b0\b"),
+        ({"batch_size": 1}, r"ImageClassifier.batch_size .*\b2\b.*\b1\b"),
+        ({"learning_rate": float("nan")}, r"ImageClassifier.learning_rate .*\bnan\b"),
+        ({"crop": 4.0}, r"ImageClassifier.crop .*\b0\b.*\b0.5\b.*\b4\b"),
+        ({"freeze": True}, r"ImageClassifier.freeze .*\bfalse\b.*\brandom weights\b"),
     ],
 )
 def test_mistakes_are_named(change: dict[str, object], message: str) -> None:

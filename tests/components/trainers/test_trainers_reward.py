@@ -252,13 +252,13 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"steps": 0}, r"RewardModel\.steps must be between 1 and 1e\+09, was 0"),
-        ({"learning_rate": float("nan")}, r"RewardModel\.learning_rate must be between .* was nan"),
-        ({"center_rewards_coefficient": -0.1}, r"RewardModel\.center_rewards_coefficient must be between 0"),
-        ({"held_out": 1.0}, r"RewardModel\.held_out must be between 0 and 0\.9, was 1"),
-        ({"eval_every": -1}, r"RewardModel\.eval_every must be between 0"),
-        ({"method": "qlora"}, r"RewardModel\.method must be one of lora, full, was 'qlora'"),
-        ({"precision": "float16"}, r"RewardModel\.precision must be one of auto, bfloat16, float32"),
+        ({"steps": 0}, r"RewardModel\.steps .*\b1\b.*\b1e\+09\b.*\b0\b"),
+        ({"learning_rate": float("nan")}, r"RewardModel\.learning_rate .*\bnan\b"),
+        ({"center_rewards_coefficient": -0.1}, r"RewardModel\.center_rewards_coefficient .*\b0\b.*\-0\.1\b"),
+        ({"held_out": 1.0}, r"RewardModel\.held_out .*\b0\b.*\b0\.9\b.*\b1\b"),
+        ({"eval_every": -1}, r"RewardModel\.eval_every .*\b0\b.*\-1\b"),
+        ({"method": "qlora"}, r"RewardModel\.method .*\blora, full.*'qlora'"),
+        ({"precision": "float16"}, r"RewardModel\.precision .*\bauto, bfloat16, float32.*'float16'"),
     ],
 )
 def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any], said: str) -> None:
