@@ -22,10 +22,10 @@ from error_fields import raises
 WRITER = """
 import sys
 from pathlib import Path
-from assay.store.shards import read_blobs, read_made, write_made
-samples, blobs = read_made(Path(sys.argv[2])), read_blobs(Path(sys.argv[2]))
+from assay.store.shards import read_encoded_images, read_shard, write_shard
+samples, blobs = read_shard(Path(sys.argv[2])), read_encoded_images(Path(sys.argv[2]))
 for i in range(10_000):
-    write_made(Path(sys.argv[1]) / f"part-{i % 3:05d}.parquet", samples, blobs)
+    write_shard(Path(sys.argv[1]) / f"part-{i % 3:05d}.parquet", samples, blobs)
     print(i, flush=True)
 """
 LIMITED = """
