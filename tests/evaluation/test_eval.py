@@ -26,6 +26,7 @@ from assay.evaluation.results import comparisons, result, task_averages, to_data
 from assay.evaluation.run import EvaluatedCell, Evaluation
 from assay.evaluation.tasks import parse_task
 from assay.store.run_folder import RunFolder
+from error_fields import raises
 from labs import TinyModels
 
 SUMS = [{"question": f"What is {nth} + {nth}?", "answer": str(2 * nth)} for nth in range(1, 9)]
@@ -151,17 +152,19 @@ def test_pairs_differ_in_one_thing_and_share_their_questions(tmp_path: Path) -> 
 
 def test_errors_are_raised_before_any_model_is_called(tmp_path: Path) -> None:
     task = parse_task(tasks(tmp_path, "sums", SUMS), None)
-    with pytest.raises(UserError, match=r"Unknown prompt 'few-shots'.\n.*'few-shot'"):
+    with raises(UserError, kind="prompt", name="few-shots") as caught:
         parse_prompt_setup("few-shots:3")
+    assert "'few-shot'" in caught.value.hint
     with pytest.raises(UserError, match="'few-shot:"):
         parse_prompt_setup("few-shot:many")
     with pytest.raises(UserError, match="'zero-shot'"):
         parse_prompt_setup("zero-shot:3")
-    with pytest.raises(UserError, match="'letter' compares answer choices"):
+    with raises(UserError, kind="prompt", name="letter"):
         cells(["a"], [task], [parse_prompt_setup("letter")], [Decoding()])
-    with pytest.raises(UserError, match="model 'a' is given twice"):
+    with raises(UserError, kind="model", name="a"):
         cells(["a", "a"], [task], [parse_prompt_setup("zero-shot")], [Decoding()])
-    with pytest.raises(UserError, match=r"Unknown task 'mmul'.\n.*'mmlu'"):
+    with raises(UserError, kind="task", name="mmul") as caught:
         parse_task("mmul:somewhere", None)
+    assert "'mmlu'" in caught.value.hint
     with pytest.raises(UserError, match="mmlu:PATH"):
         parse_task("mmlu:", None)

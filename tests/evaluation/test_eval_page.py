@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from assay.analysis.measures import between, value
 from assay.core.score import Score
 from assay.evaluation.ask_cells import rendered_prompt
 from assay.evaluation.examples import EXAMPLES_PER_KIND, examples
-from assay.evaluation.findings import by_subject, finding, metric_name, more_data, truncated
+from assay.evaluation.findings import by_subject, caution, finding, metric_name, more_data, truncated
 from assay.evaluation.metrics import text_metric
 from assay.evaluation.report import render_eval
 from assay.evaluation.results import comparisons, result
@@ -60,7 +61,7 @@ def test_every_number_is_on_the_page(made: Made) -> None:
         assert p_value(pair.compared.adjusted_p).replace("\u00a0", " ") in text
     for own in (own for one in filled for own in by_subject(one)):
         assert own.name.replace("_", " ") in text
-    assert "at most 33 tokens per answer" in text
+    assert re.search(r"\b33 tokens\b", text)
     assert "assay 1.2.3" in text
 
 
@@ -90,17 +91,19 @@ def test_subjects_count_as_the_whole_does(made: Made) -> None:
 def test_a_win_is_named_and_so_is_a_difference_that_is_not_shown(tmp_path: Path) -> None:
     headline, text = said(evaluated(tmp_path, {"good": Pupil(38), "bad": Pupil(20)}, {"sums": SUMS}))
     assert headline == "bad is worse than good"
-    assert "bad is worse than good on sums" in text
-    assert "(Holm), 39 questions" in text
+    assert re.match(rf"{headline} .*\bsums\b.*\(Holm\), 39 questions", text)
     (tmp_path / "close").mkdir()
     headline, text = said(evaluated(tmp_path / "close", {"one": Pupil(20), "two": Pupil(21)}, {"sums": SUMS}))
     assert headline == "No significant difference"
-    assert "no significant difference between two and one" in text
+    assert re.match(rf"{headline}\b.*\btwo and one\b", text, re.IGNORECASE)
 
 
 def test_an_interval_without_width_is_explained(tmp_path: Path) -> None:
-    _, text = said(evaluated(tmp_path, {"one": Pupil(20), "two": Pupil(20)}, {"sums": SUMS}))
-    assert "Both sides agree on every question" in text
+    filled = evaluated(tmp_path, {"one": Pupil(20), "two": Pupil(20)}, {"sums": SUMS})
+    (compared,) = comparisons(filled)
+    assert compared.compared.effect.low == compared.compared.effect.high == 0
+    assert caution(compared)
+    assert caution(compared) in said(filled)[1]
 
 
 @pytest.mark.parametrize(
@@ -119,8 +122,9 @@ def test_chance_inside_the_interval_is_said_to_be_no_better_than_guessing(
 
 def test_what_was_lost_is_said_first(made: Made) -> None:
     _, text = said(made[0])
-    assert "failed and are excluded" in text
-    assert "were truncated at 33 tokens" in text
+    failed = sum(result(one).failed for one in made[0])
+    assert re.search(rf"\b{failed} questions? .*\bfailed\b", text)
+    assert re.search(r"\btruncated .*\b33 tokens\b", text)
     assert truncated(made[0][0]) == 10
 
 
@@ -139,7 +143,7 @@ def test_examples_show_each_kind_and_the_prompt_that_was_given(made: Made) -> No
     assert right.extracted == right.reference
     assert right.prompt[-1][1] == right.question
     assert "<mark>" not in shown[2].texts[0]
-    assert shown[3].failure.startswith("gone: the server is down")
+    assert re.match(r"gone\b.*\bserver\b", shown[3].failure)
     for one in made[0]:
         for item, row in zip(one.items, one.rows, strict=True):
             assert rendered_prompt(one.cell, item, one.pool)[1] == row.prompt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from assay.analysis.format import percent, percent_between
 from assay.core.completions import Message
 from assay.core.sample import Sample
-from assay.judging.audit import check_lines, pairs_checks, rate_checks
+from assay.judging.audit import LENGTH_CONTROL, check_lines, mostly_inconsistent, pairs_checks, rate_checks
 from assay.judging.engine import JudgeRun, judge_config
 from assay.judging.examples import pair_examples, text_examples
 from assay.judging.judgments import JudgedPairs, JudgedTexts, judge_pairs, rate
@@ -83,9 +84,10 @@ def test_the_page_says_whose_win_rate_it_is_and_what_equal_answers_became(tmp_pa
     alike = [Sample({**one.fields, "output_b": one.text("output_a")}) for one in pairs_of(2, named=True)]
     (judged,) = judged_by(tmp_path / "run", [*pairs_of(named=True), *alike], code=CodeJudge(longer))
     found = meanings(judged)
-    assert found["Position bias"].startswith("2 pairs with identical answers")
+    assert pairs_result(judged).same == 2
+    assert re.match(r"2 .*\bidentical\b", found["Position bias"])
     assert pairs_result(judged).length_of in found["Length bias"]
-    assert "(AlpacaEval 2's regression without item difficulties)" in found["Length bias"]
+    assert LENGTH_CONTROL in found["Length bias"]
 
 
 @pytest.mark.parametrize("by", ["answers", "likelihood"])
@@ -93,24 +95,30 @@ def test_a_judge_that_looks_at_places_is_said_to_go_by_order(tmp_path: Path, by:
     judged = judged_by(tmp_path / "run", pairs_of(named=True), by, code=CodeJudge(first))
     headline, text = said(judged)
     assert headline == "Mostly position bias"
-    assert text.startswith("Of 40 inconsistent pairs it chose the first position in 100.0%")
-    assert "not significantly better than chance" in text
+    assert re.match(r"\D*40 inconsistent .*\bfirst .*\b100\.0%", text)
+    humans = pairs_result(judged[0]).humans
+    assert humans is not None
+    assert humans.judge is not None
+    assert (humans.judge.low or 0) < 0.5 < (humans.judge.high or 0)
+    assert "not significantly better" in text
     assert [one.kind for one in pair_examples(judged[0], ties=False, seed=0)] == ["inconsistent", "inconsistent"]
     page = page_of(judged)
     stands_alone(page)
-    assert "the verdicts depend mostly on position" in words(page)
+    assert mostly_inconsistent(pairs_result(judged[0]).position)
+    assert "mostly on position" in meanings(judged[0])["Position bias"]
+    assert meanings(judged[0])["Position bias"] in words(page)
 
 
 def test_a_judge_that_likes_length_is_said_to_pay_for_it(tmp_path: Path) -> None:
     judged = judged_by(tmp_path / "run", pairs_of(80), code=CodeJudge(longer))
-    assert "The longer answer wins 100.0%" in said(judged)[1]
+    assert re.search(r"\blonger .*\b100\.0%", said(judged)[1])
     assert "length bias" in meanings(judged[0])["Length bias"]
 
 
 def test_a_judge_that_knows_is_said_to_agree_with_people(tmp_path: Path) -> None:
     (judged,) = judged_by(tmp_path / "run", pairs_of(), code=CodeJudge(knows("good")))
     assert said([judged])[0] == "Agrees with human labels"
-    assert meanings(judged)["Position bias"] == "Both orders agree on every pair."
+    assert re.search(r"\borders agree\b", meanings(judged)["Position bias"])
     assert "better than chance" in meanings(judged)["Human agreement"]
     named = judged_by(tmp_path / "named", pairs_of(named=True), code=CodeJudge(knows("good")))
     assert said(named)[0] == "No significant preference"
@@ -182,7 +190,10 @@ def test_grades_are_told_with_what_they_are_worth(tmp_path: Path, by: str) -> No
     result = rate_result(judged)
     found = rate_finding(result)
     assert found.headline == "Grades correlate with human grades"
-    assert "or the judge has a length bias" in " ".join(one.meaning for one in rate_checks(result))
+    length = next(one for one in rate_checks(result) if one.name == "Length bias")
+    assert result.length is not None
+    assert (result.length.low or 0) > 0
+    assert re.search(r"\bhigher .*\bbias\b", length.meaning)
     page = render_rate(judged, result, {"assay": "1.2.3"}, seed=0)
     stands_alone(page)
     text = words(page)
@@ -201,9 +212,9 @@ def test_grades_are_told_with_what_they_are_worth(tmp_path: Path, by: str) -> No
 def test_grades_without_people_or_of_one_kind_are_called_so(tmp_path: Path) -> None:
     alone = rate_finding(rate_result(rated(tmp_path / "a", CodeJudge(by_words), [None] * 9)))  # type: ignore[arg-type]
     assert alone.headline.startswith("Mean grade")
-    assert "the validity is unknown" in " ".join(alone.sentences)
+    assert re.search(r"\bhuman\b.*\bvalidity\b.*\bunknown\b", " ".join(alone.sentences))
     same = rate_finding(rate_result(rated(tmp_path / "b", CodeJudge(lambda parts: "3"), [1, 2, 3, 4])))
-    assert "4 of 4 texts have the grade 3: the grades hardly discriminate." in same.sentences
+    assert any(re.match(r"4 of 4 .*\bgrade 3\b", sentence) for sentence in same.sentences)
     none = rated(tmp_path / "c", CodeJudge(by_words, missing=lambda parts: True), [1, 2])  # type: ignore[arg-type]
     assert rate_finding(rate_result(none)).headline == "Nothing was scored"
     stands_alone(render_rate(none, rate_result(none), {}, seed=0))

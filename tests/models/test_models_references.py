@@ -19,8 +19,10 @@ from assay.core.errors import ModelError
 from assay.models import Device, OpenModels, embedded_names
 from assay.models.loading import fixed_batches, resolve_device
 from assay.models.references import locate
+from error_fields import raises
 
-KINDS = ("image_model", "twin_encoder", "classifier")
+KINDS = {"image_model": "image-generator", "twin_encoder": "twin-encoder", "classifier": "image-classifier"}
+"""Kind of backend by method of `OpenModels`."""
 
 
 def opened(kind: str, reference: str) -> object:
@@ -53,7 +55,10 @@ def test_embedded_models_open(name: str) -> None:
 @pytest.mark.parametrize("reference", ["openai:gpt-5", "anthropic:claude", "http://localhost/v1#llama"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_models_cannot_serve(kind: str, reference: str) -> None:
-    assert "opens a language model that generates text, not " in message(kind, reference)
+    fields = {"model": reference, "backend": reference.partition(":")[0], "kind": KINDS[kind]}
+    with raises(ModelError, **fields) as caught:
+        opened(kind, reference)
+    assert caught.value.fields["opens"] == ("text-model",)
 
 
 @pytest.mark.parametrize("reference", ["", "fashion-clip", "a/b/c", "what is this"])
@@ -64,11 +69,16 @@ def test_invalid_references(reference: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_invalid_folders(tmp_path: Path) -> None:
-    assert "does not exist" in message("classifier", str(tmp_path / "absent"))
+    with raises(ModelError, path=str(tmp_path / "absent"), exists=False):
+        opened("classifier", str(tmp_path / "absent"))
     (tmp_path / "file").write_text("")
-    assert "is a file" in message("classifier", str(tmp_path / "file"))
-    assert message("classifier", str(tmp_path)).endswith("expected model_index.json or config.json, found file.")
-    assert "found nothing" in message("classifier", str(empty(tmp_path)))
+    with raises(ModelError, path=str(tmp_path / "file"), exists=True):
+        opened("classifier", str(tmp_path / "file"))
+    with raises(ModelError, path=str(tmp_path), files=("file",)) as caught:
+        opened("classifier", str(tmp_path))
+    assert "model_index.json or config.json" in caught.value.message
+    with raises(ModelError, files=()):
+        opened("classifier", str(empty(tmp_path)))
 
 
 def empty(folder: Path) -> Path:
@@ -84,36 +94,44 @@ def test_a_folder_relative_to_here(folders: dict[str, Path], tmp_path: Path, mon
 
 
 def test_another_kind_says_what_it_is(folders: dict[str, Path]) -> None:
-    assert "is a CLIPModel; a diffusers pipeline" in message("image_model", str(folders["clip"]))
-    assert "is a ResNetForImageClassification; a diffusers" in message("image_model", str(folders["resnet"]))
-    assert "is a StableDiffusionPipeline; a CLIPModel" in message("twin_encoder", str(folders["sd"]))
-    assert "is a ResNetForImageClassification; a CLIPModel" in message("twin_encoder", str(folders["resnet"]))
-    assert "is a CLIPModel; an image classifier" in message("classifier", str(folders["clip"]))
-    assert "is a StableDiffusionXLPipeline; an image classifier" in message("classifier", str(folders["sdxl"]))
+    for kind, family, actual, needed in (
+        ("image_model", "clip", "CLIPModel", "a diffusers pipeline"),
+        ("image_model", "resnet", "ResNetForImageClassification", "a diffusers pipeline"),
+        ("twin_encoder", "sd", "StableDiffusionPipeline", "a CLIPModel"),
+        ("twin_encoder", "resnet", "ResNetForImageClassification", "a CLIPModel"),
+        ("classifier", "clip", "CLIPModel", "an image classifier"),
+        ("classifier", "sdxl", "StableDiffusionXLPipeline", "an image classifier"),
+    ):
+        with raises(ModelError, model=str(folders[family]), actual=actual) as caught:
+            opened(kind, str(folders[family]))
+        assert str(caught.value.fields["needed"]).startswith(needed)
 
 
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     folder = checkpoints.resnet(tmp_path / "resnet")
     (folder / "model.safetensors").unlink()
-    assert "no weights: expected *.safetensors" in message("classifier", str(folder))
+    with raises(ModelError, path=str(folder), weights="missing"):
+        opened("classifier", str(folder))
     torch.save({}, folder / "pytorch_model.bin")
-    text = message("classifier", str(folder))
-    assert "pytorch_model.bin contains pickled" in text
-    assert "could run any program" in text
+    with raises(ModelError, path=str(folder / "pytorch_model.bin"), weights="pickled") as caught:
+        opened("classifier", str(folder))
+    assert "save_pretrained" in caught.value.hint
 
 
 def test_pickled_weights_inside_a_pipeline_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "sd"
     shutil.copytree(folders["sd"], folder)
     shutil.move(folder / "unet/diffusion_pytorch_model.safetensors", folder / "unet/diffusion_pytorch_model.bin")
-    assert "unet/diffusion_pytorch_model.bin contains pickled" in message("image_model", str(folder))
+    with raises(ModelError, path=str(folder / "unet/diffusion_pytorch_model.bin"), weights="pickled"):
+        opened("image_model", str(folder))
 
 
 @pytest.mark.parametrize("kept", [0, 5, 2000, -1])
 def test_weights_that_are_cut_off(tmp_path: Path, kept: int) -> None:
     path = checkpoints.resnet(tmp_path / "resnet") / "model.safetensors"
     path.write_bytes(path.read_bytes()[:kept])
-    assert f"{path} is damaged" in message("classifier", str(path.parent))
+    with raises(ModelError, path=str(path), weights="damaged"):
+        opened("classifier", str(path.parent))
 
 
 def test_a_config_that_is_cut_off(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -121,14 +139,16 @@ def test_a_config_that_is_cut_off(folders: dict[str, Path], tmp_path: Path) -> N
         folder = tmp_path / family
         shutil.copytree(folders[family], folder)
         (folder / name).write_text('{"archi')
-        assert f"{name} is not JSON" in message(kind, str(folder))
+        with raises(ModelError, path=str(folder / name)):
+            opened(kind, str(folder))
 
 
 def test_a_pipeline_that_lacks_a_part(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "sd"
     shutil.copytree(folders["sd"], folder)
     shutil.rmtree(folder / "vae")
-    assert "cannot be loaded" in message("image_model", str(folder))
+    with raises(ModelError, model=str(folder), path=str(folder)):
+        opened("image_model", str(folder))
 
 
 def test_a_pipeline_with_code_of_its_own_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -138,7 +158,8 @@ def test_a_pipeline_with_code_of_its_own_is_refused(folders: dict[str, Path], tm
     index["_class_name"] = ["mine", "MyPipeline"]
     (folder / "model_index.json").write_text(json.dumps(index))
     (folder / "mine.py").write_text("raise SystemExit('ran')")
-    assert "cannot be loaded" in message("image_model", str(folder))
+    with raises(ModelError, model=str(folder), path=str(folder)):
+        opened("image_model", str(folder))
 
 
 @pytest.fixture
@@ -176,13 +197,15 @@ def test_network_without_responses(silent_server: str, monkeypatch: pytest.Monke
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", silent_server)
     started = time.monotonic()
-    assert "did not answer" in message("classifier", "nobody/nothing")
+    with raises(ModelError, model="nobody/nothing", hub="unreachable"):
+        opened("classifier", "nobody/nothing")
     assert time.monotonic() - started < 30
 
 
 def test_offline_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE" in message("twin_encoder", "nobody/nothing")
+    with raises(ModelError, model="nobody/nothing", hub="offline"):
+        opened("twin_encoder", "nobody/nothing")
 
 
 def test_each_model_opens_once_and_again_when_its_folder_changed(tmp_path: Path) -> None:

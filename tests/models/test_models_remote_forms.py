@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_rejected_fields_are_left_out(known: frozenset[str]) -> None:
     if bare:
         assert isinstance(cut, NotCompleted)
         assert cut.lack == "cannot"
-        assert "does not support top_k: 422: Unexpected fields in the request" in cut.reason
+        assert re.search(r"\btop_k: 422: .*\bfields\b", cut.reason)
     else:
         assert isinstance(cut, Completion)
         sent = server.received[-1].body

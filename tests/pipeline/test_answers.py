@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,9 +110,9 @@ def test_the_page_and_results_json_hold_every_section(whole: Path, facts: Report
     assert results["verdict"] == "helped"
     assert results["measure"]["better"] == "lower"
     assert [one["ours"] for one in results["pairwise_comparisons"]] == [one.ours for one in facts.pairwise_comparisons]
-    assert "Sayings (off by, lower is better): filtered 0.1, base model 6.1" in results["answer"]
-    assert "n = 29 held-out tasks)." in results["answer"]
-    assert "filtered is better by exact and the judge; no significant difference by length." in results["answer"]
+    assert re.search(r"\bSayings \(off by\b.*: filtered 0\.1, base model 6\.1\b", results["answer"])
+    assert re.search(r"\bn = 29\b", results["answer"])
+    assert re.search(r"\bfiltered is better\b[^;]*\bexact and the judge; no [^.]*\blength\.", results["answer"])
 
 
 def test_a_second_run_does_nothing_and_another_folder_gets_the_same_bytes(whole: Path, tmp_path: Path) -> None:
@@ -166,8 +167,8 @@ def test_parts_and_variants_of_an_arm_are_arms(tmp_path: Path) -> None:
     pairs = [(pair.ours, pair.theirs) for pair in facts.comparisons]
     wanted = [("filtered-8", "filtered"), ("filtered@shifted", "filtered"), ("filtered@shifted", "base@shifted")]
     assert {*wanted, ("base@shifted", "base"), ("filtered-20", "base")} <= set(pairs)
-    assert facts.arm("filtered-8").trained_on == "samples that passed every filter; a random subset of 8"
-    assert facts.arm("base@shifted").trained_on.endswith("start from; of the variant 'shifted'")
+    assert re.fullmatch(r"[^;]*\bfilter; [^;]*\brandom\b[^;]* 8", facts.arm("filtered-8").trained_on)
+    assert re.search(r"; .*\bvariant 'shifted'$", facts.arm("base@shifted").trained_on)
 
 
 def test_a_smaller_subset_lies_in_a_larger_one() -> None:

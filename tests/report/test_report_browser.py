@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_example import example
 
 from assay.report import render
 from page_parts import CHROMIUM, fits, shot
+from report_example import example
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -140,6 +140,6 @@ def test_text_and_json_are_written_whole(tmp_path: Path) -> None:
     assert run.write_json("results.json", {"b": 1, "a": [2.5, "é"]}).read_text(encoding="utf-8") == (
         '{\n  "a": [\n    2.5,\n    "é"\n  ],\n  "b": 1\n}\n'
     )
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError, match="JSON"):
         run.write_json("results.json", float("nan"))
     assert (tmp_path / "results.json").read_text().startswith("{")

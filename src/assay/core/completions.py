@@ -145,7 +145,8 @@ class Capabilities:
 def fatal_error(reference: str, lack: str, reason: str) -> ModelError:
     """Error for a failure in `FATAL`, which ends the run."""
     more = " with a larger budget" if lack == "budget" else ""
-    return ModelError(f"Model {reference!r}: {reason}", hint=f"All answers are kept. Run it again{more} to resume.")
+    hint = f"All answers are kept. Run it again{more} to resume."
+    return ModelError(f"Model {reference!r}: {reason}", hint=hint, model=reference, lack=lack, reason=reason)
 
 
 def unsupported(means: Capabilities, decoding: Decoding) -> str | None:

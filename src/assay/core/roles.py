@@ -61,7 +61,7 @@ class ScoreTable:
             FieldError: There is no such column.
         """
         if name not in self.columns:
-            raise FieldError(f"There is no score column {name!r}.", hint=did_you_mean(name, self.columns))
+            raise FieldError(f"There is no score column {name!r}.", hint=did_you_mean(name, self.columns), name=name)
         return self.columns[name]
 
     def field_values(self, name: str) -> Sequence[str]:
@@ -71,7 +71,9 @@ class ScoreTable:
             FieldError: Not every sample has this text field.
         """
         if name not in self.fields:
-            raise FieldError(f"Not every sample has a text field {name!r}.", hint=did_you_mean(name, self.fields))
+            raise FieldError(
+                f"Not every sample has a text field {name!r}.", hint=did_you_mean(name, self.fields), name=name
+            )
         return self.fields[name]
 
     def __len__(self) -> int:

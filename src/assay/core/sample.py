@@ -73,7 +73,10 @@ class Sample:
         if isinstance(value, str):
             return value
         kind = "does not exist" if value is None else "is an image, not text"
-        raise FieldError(f"Field {name!r} of sample {self.id} {kind}.", hint=did_you_mean(name, self.fields))
+        hint = did_you_mean(name, self.fields)
+        raise FieldError(
+            f"Field {name!r} of sample {self.id} {kind}.", hint=hint, name=name, sample=self.id, value=value
+        )
 
     def image(self, name: str = "image") -> Image:
         """Image field `name`.
@@ -85,7 +88,10 @@ class Sample:
         if isinstance(value, Image):
             return value
         kind = "does not exist" if value is None else "is text, not an image"
-        raise FieldError(f"Field {name!r} of sample {self.id} {kind}.", hint=did_you_mean(name, self.fields))
+        hint = did_you_mean(name, self.fields)
+        raise FieldError(
+            f"Field {name!r} of sample {self.id} {kind}.", hint=hint, name=name, sample=self.id, value=value
+        )
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,13 @@ def text_metric(name: str) -> EvalMetric | None:
     if kind not in BUILDERS:
         return None
     if colon and kind not in ("bleu", "cosine"):
-        raise UserError(f"The metric {kind!r} takes no argument, got {value!r}.")
+        raise UserError(f"The metric {kind!r} takes no argument, got {value!r}.", name=kind, value=value)
     if colon and kind == "bleu" and value not in get_args(BleuTokenizer):
-        raise UserError(f"BLEU has no tokenizer {value!r}.", hint=did_you_mean(value, get_args(BleuTokenizer)))
+        hint = did_you_mean(value, get_args(BleuTokenizer))
+        raise UserError(f"BLEU has no tokenizer {value!r}.", hint=hint, name=kind, value=value)
     if colon and not value:
-        raise UserError(f"{name!r} needs a sentence encoder after the colon.", hint=f"'cosine' alone uses {EMBEDDER}.")
+        hint = f"'cosine' alone uses {EMBEDDER}."
+        raise UserError(f"{name!r} needs a sentence encoder after the colon.", hint=hint, name=kind, value="")
     description, build = BUILDERS[kind]
     scale = build(value, ("answer",)).scale
     return EvalMetric(name, description, low=scale.low, high=scale.high, grader="text")

@@ -143,7 +143,7 @@ def cells(
         ("metric", metrics),
     ):
         if twice := next((name for name in names if list(names).count(name) > 1), None):
-            raise UserError(f"The {what} {twice!r} is given twice.")
+            raise UserError(f"The {what} {twice!r} is given twice.", kind=what, name=twice)
     found = [
         EvalCell(model, task, setup, decoding, metric)
         for model, task in product(models, tasks)
@@ -158,7 +158,8 @@ def cells(
         )
     for name in metrics:
         if not any(_has_metric(cell, name) for cell in found):
-            raise UserError(f"The metric {name!r} applies to none of the tasks.", hint=_offered(tasks, name))
+            hint = _offered(tasks, name)
+            raise UserError(f"The metric {name!r} applies to none of the tasks.", hint=hint, kind="metric", name=name)
     return found
 
 
@@ -210,6 +211,8 @@ def _check_suited(found: Sequence[EvalCell], tasks: Sequence[EvalTask], setups: 
         raise UserError(
             f"The prompt {setup.name!r} compares answer choices, but no task has choices.",
             hint=f"For {names} use {', '.join(METHODS)}.",
+            kind="prompt",
+            name=setup.name,
         )
 
 
@@ -222,7 +225,7 @@ def parse_prompt_setup(text: str) -> PromptSetup:
     name, colon, number = text.partition(":")
     known = (*METHODS, *CONVENTIONS)
     if name not in known:
-        raise UserError(f"Unknown prompt {name!r}.", hint=did_you_mean(name, known))
+        raise UserError(f"Unknown prompt {name!r}.", hint=did_you_mean(name, known), kind="prompt", name=name)
     if colon and not (number.isdigit() and int(number) > 0):
         raise UserError(f"{text!r}: expected a positive number of examples after the colon, got {number!r}.")
     shots = int(number) if number else 0

@@ -43,7 +43,10 @@ def parse_task(text: str, limit: int | None) -> EvalTask:
     if Path(text).suffix.lower() in FILES:
         return _question_file(text, limit)
     raise UserError(
-        f"Unknown task {name!r}.", hint=did_you_mean(name, known) + " Or give a .csv or .jsonl file of questions."
+        f"Unknown task {name!r}.",
+        hint=did_you_mean(name, known) + " Or give a .csv or .jsonl file of questions.",
+        kind="task",
+        name=name,
     )
 
 

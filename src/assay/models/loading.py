@@ -169,7 +169,12 @@ def wrong_kind_error(checkpoint: Checkpoint, wanted: str) -> ModelError:
     """Error for a folder with another kind of model; `wanted` is the expected kind."""
     assert checkpoint.folder is not None
     kind = kind_of(checkpoint.folder)
-    return ModelError(f"Model {checkpoint.reference!r} is a {kind}; {wanted} is required here.")
+    return ModelError(
+        f"Model {checkpoint.reference!r} is a {kind}; {wanted} is required here.",
+        model=checkpoint.reference,
+        actual=kind,
+        needed=wanted,
+    )
 
 
 def fixed_batches(items: Sequence[T], rows: int) -> Iterator[tuple[list[T], int]]:
@@ -244,18 +249,29 @@ def _ask_hub(identifier: str) -> None:
         raise ModelError(f"There is no public model {identifier!r} on the Hugging Face hub.", hint=hint) from error
     except OfflineModeIsEnabled as error:
         raise ModelError(
-            f"Model {identifier!r} is not in the local cache, and HF_HUB_OFFLINE is set.", hint=hint
+            f"Model {identifier!r} is not in the local cache, and HF_HUB_OFFLINE is set.",
+            hint=hint,
+            model=identifier,
+            hub="offline",
         ) from error
     # The client's network errors have no common root below Exception.
     except Exception as error:
         raise ModelError(
-            f"Model {identifier!r} is not in the local cache, and the Hugging Face hub did not answer.", hint=hint
+            f"Model {identifier!r} is not in the local cache, and the Hugging Face hub did not answer.",
+            hint=hint,
+            model=identifier,
+            hub="unreachable",
         ) from error
 
 
 def _unloadable(checkpoint: Checkpoint, error: Exception) -> ModelError:
     first = (str(error).strip() or repr(error)).splitlines()[0]
-    return ModelError(f"Model {checkpoint.reference!r} cannot be loaded from {checkpoint.location}: {first}")
+    return ModelError(
+        f"Model {checkpoint.reference!r} cannot be loaded from {checkpoint.location}: {first}",
+        model=checkpoint.reference,
+        path=checkpoint.location,
+        reason=first,
+    )
 
 
 @contextmanager

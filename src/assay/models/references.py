@@ -104,7 +104,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}.") from error
+        raise ModelError(f"{path} is not JSON: {error}.", path=str(path)) from error
     if not isinstance(value, dict):
         raise ModelError(f"{path} does not contain a JSON object.")
     return value
@@ -114,7 +114,9 @@ def _embedded(name: str) -> Path:
     if name not in embedded_names():
         known = known_names(name, embedded_names())
         raise ModelError(
-            f"There is no embedded model {name!r}.", hint=known or "This installation has no embedded models."
+            f"There is no embedded model {name!r}.",
+            hint=known or "This installation has no embedded models.",
+            name=name,
         )
     if name in PACKAGED:
         path = packaged_path(name)
@@ -127,12 +129,20 @@ def _embedded(name: str) -> Path:
 def _in_folder(reference: str, folder: Path) -> Checkpoint:
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
-        raise ModelError(f"Model {reference!r}: {folder} {state}; a folder was expected.", hint=FORMS)
+        raise ModelError(
+            f"Model {reference!r}: {folder} {state}; a folder was expected.",
+            hint=FORMS,
+            model=reference,
+            path=str(folder),
+            exists=folder.exists(),
+        )
     if not any((folder / name).is_file() for name in CONFIG_FILES):
         names = sorted(path.name for path in folder.iterdir())
         listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
         raise ModelError(
-            f"{folder} is not a model folder: expected {CONFIG_FILES[0]} or {CONFIG_FILES[1]}, found {listed}."
+            f"{folder} is not a model folder: expected {CONFIG_FILES[0]} or {CONFIG_FILES[1]}, found {listed}.",
+            path=str(folder),
+            files=tuple(names),
         )
     _check_weights(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -158,8 +168,12 @@ def _check_weights(folder: Path) -> None:
             raise ModelError(
                 f"{pickled[0]} contains pickled weights. Loading them could run any program, so assay refuses.",
                 hint="Load it with its own library and call save_pretrained, which writes *.safetensors.",
+                path=str(pickled[0]),
+                weights="pickled",
             )
-        raise ModelError(f"{part} has a config.json but no weights: expected *.safetensors.")
+        raise ModelError(
+            f"{part} has a config.json but no weights: expected *.safetensors.", path=str(part), weights="missing"
+        )
 
 
 def _check_safetensors(path: Path) -> None:
@@ -170,4 +184,5 @@ def _check_safetensors(path: Path) -> None:
         with safe_open(str(path), framework="np") as file:
             file.keys()
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged: {error}.", hint="Copy or download it again.") from error
+        hint = "Copy or download it again."
+        raise ModelError(f"{path} is damaged: {error}.", hint=hint, path=str(path), weights="damaged") from error

@@ -187,6 +187,10 @@ def _named(kind: ModelKind, scheme: str, reference: str) -> Backend:
     raise ModelError(
         f"Model {reference!r}: the backend {scheme!r} opens {opens}, not {KINDS[kind].partition(' (')[0]}.",
         hint=FORMS,
+        model=reference,
+        backend=scheme,
+        kind=kind,
+        opens=tuple(sorted({backend.kind for backend in rows})),
     )
 
 

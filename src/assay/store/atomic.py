@@ -39,8 +39,12 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise StoreError(
                 f"The disk is full: {path} could not be written.",
                 hint="Finished shards are safe. Free some space and run the same command again to resume.",
+                path=str(path),
+                full=True,
             ) from error
-        raise StoreError(f"{path} could not be written: {error.strerror or error}.") from error
+        raise StoreError(
+            f"{path} could not be written: {error.strerror or error}.", path=str(path), full=False
+        ) from error
 
 
 def write_bytes(path: Path, data: bytes | Buffer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from assay.core.roles import Artifact, Source
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.text.prompting.multiple_choice import item_of, mmlu_prompt
+from error_fields import raises
 from labs import real_lab, tiny_lab
 from question_files import question_files
 
@@ -110,13 +112,13 @@ def test_what_does_not_fit_is_unscored(folder: Path) -> None:
 def test_questions_without_choices_are_a_mistake_in_the_recipe(tmp_path: Path) -> None:
     question_files(tmp_path)
     numbers = list(Gsm8k(str(tmp_path / "gsm8k.jsonl")).read(tiny_lab()))
-    with pytest.raises(
-        FieldError, match=r"questions with choices, but a sample has the fields question, .*\n.*Misconceptions"
-    ):
+    with raises(FieldError, sample=numbers[0].id, names=tuple(numbers[0].fields)) as caught:
         measured("tiny:author", numbers)
+    assert "Misconceptions" in caught.value.hint
     odd = Sample({"question": "Which?", "choice0": "a", "choice1": "b", "answer": "C"})
-    with pytest.raises(FieldError, match="must be letters of 2 choices, was 'C'"):
+    with raises(FieldError, sample=odd.id) as caught:
         measured("tiny:author", [odd])
+    assert re.search(r"\b2 choices\b.*'C'", str(caught.value.fields["reason"]))
     with pytest.raises(FieldError, match="answer"):
         measured("tiny:author", [Sample({"question": "Which?", "choice0": "a", "choice1": "b"})])
 

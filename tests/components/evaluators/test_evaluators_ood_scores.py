@@ -12,6 +12,7 @@ from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.stats import detection
 from assay.stats.confidence.ood_scores import energy, fit_vim, knn_distance, max_logit
+from error_fields import raises
 from labs import SHADES, broken, shade, tiny_lab
 
 EXPERT = Artifact("tiny:expert", "image-classifier", "none")
@@ -71,7 +72,7 @@ def test_unreadable_image_is_unscored() -> None:
 
 def test_a_method_that_needs_known_samples_says_so() -> None:
     lab = tiny_lab()
-    with pytest.raises(RecipeError, match="OodScores by 'vim' needs at least 10 samples to fit, had 0"):
+    with raises(RecipeError, method="vim", needed=10, samples=0):
         OodScores(method="vim").evaluate(EXPERT, squares(lab, 20, 3, "known"), lab)
     with pytest.raises(ValueError, match=r"OodScores\.method"):
         OodScores(method="odds")  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from assay.components.filters.cluster_quota import ClusterQuota
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.core.score import Fingerprint, Outcome, Score, Unscored
+from error_fields import raises
 
 
 def heaps(*sizes: int) -> ScoreTable:
@@ -65,19 +66,19 @@ def test_unscored_option() -> None:
 
 def test_mistakes_in_a_recipe_are_told() -> None:
     for more, told in (
-        ({"clusters": 0}, r"ClusterQuota\.clusters must be 1 or more, was 0"),
-        ({"max_per_cluster": 0}, r"ClusterQuota\.max_per_cluster must be 1 or more, was 0"),
-        ({"seed": -1}, r"ClusterQuota\.seed must be 0 or more, was -1"),
-        ({"best": "first"}, r"ClusterQuota\.best must be one of highest, lowest, was 'first'"),
-        ({"unscored": "maybe"}, r"ClusterQuota\.unscored must be one of drop, keep, was 'maybe'"),
+        ({"clusters": 0}, r"ClusterQuota\.clusters .*\b0\b"),
+        ({"max_per_cluster": 0}, r"ClusterQuota\.max_per_cluster .*\b0\b"),
+        ({"seed": -1}, r"ClusterQuota\.seed .*-1\b"),
+        ({"best": "first"}, r"ClusterQuota\.best .*\bhighest, lowest\b.*'first'"),
+        ({"unscored": "maybe"}, r"ClusterQuota\.unscored .*\bdrop, keep\b.*'maybe'"),
     ):
         with pytest.raises(ValueError, match=told):
             ClusterQuota("v", **more)  # type: ignore[arg-type]
     table = ScoreTable(["a"], {"s": [Score(1.0)]})
-    with pytest.raises(FieldError, match="needs a column of Fingerprint, but 's' has Score"):
+    with raises(FieldError, owner="ClusterQuota", name="s", needed=Fingerprint, actual=Score):
         ClusterQuota("s").decide(table)
-    with pytest.raises(FieldError, match="no score column 'v'"):
+    with raises(FieldError, name="v"):
         ClusterQuota("v").decide(table)
     two = ScoreTable(["a", "b"], {"v": [Fingerprint((1.0,)), Fingerprint((1.0, 0.0))]})
-    with pytest.raises(FieldError, match="different lengths"):
+    with raises(FieldError, name="v", lengths=(1, 2)):
         ClusterQuota("v").decide(two)

@@ -19,6 +19,7 @@ from assay.components.filters.fuzzy_duplicates import (
 )
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
+from error_fields import raises
 from shared_data import shared
 
 LIKE = re.compile(r"like id(\d+): Jaccard index (\d\.\d{4})")
@@ -146,17 +147,17 @@ def test_real_texts_are_decided_as_by_every_pair(rule: FuzzyDuplicates) -> None:
 
 def test_mistakes_are_named() -> None:
     for wrong, said in (
-        ({"jaccard": 0.0}, "jaccard must be above 0 and at most 1, was 0.0"),
-        ({"jaccard": float("nan")}, "jaccard must be above 0 and at most 1, was nan"),
-        ({"ngram": 0}, "ngram must be at least 1, was 0"),
-        ({"by": "letters"}, "by must be one of words, characters, was 'letters'"),
-        ({"permutations": 1}, "permutations must be 2 to 4096, was 1"),
+        ({"jaccard": 0.0}, r"jaccard .*\b0\b.*\b1\b.*\b0.0\b"),
+        ({"jaccard": float("nan")}, r"jaccard .*\b0\b.*\b1\b.*\bnan\b"),
+        ({"ngram": 0}, r"ngram .*\b1\b.*\b0\b"),
+        ({"by": "letters"}, r"by .*\bwords, characters.*'letters'"),
+        ({"permutations": 1}, r"permutations .*\b2 to 4096\b.*\b1\b"),
         ({"jaccard": 0.01}, r"permutations .*0.01, was 128"),
-        ({"seed": -1}, "seed must be 0 to"),
+        ({"seed": -1}, r"seed .*\b0\b.*-1\b"),
     ):
         with pytest.raises(ValueError, match=f"FuzzyDuplicates.{said}"):
             FuzzyDuplicates(**wrong)  # type: ignore[arg-type]
-    with pytest.raises(FieldError, match="Not every sample has a text field 'words'"):
+    with raises(FieldError, name="words"):
         FuzzyDuplicates("words").decide(table("a"))
 
 

@@ -6,6 +6,7 @@ from assay.components.filters.languages import Languages
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.core.score import Label, Outcome, Score, Unscored
+from error_fields import raises
 
 ROWS: tuple[Outcome, ...] = (
     Label("en", "", {"confidence": 0.99}),
@@ -48,9 +49,9 @@ def test_mistakes_are_named() -> None:
     for least in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match=r"Languages.min_confidence"):
             Languages("tongue", ("en",), min_confidence=least)
-    with pytest.raises(FieldError, match="Languages needs a column of Label, but 'tongue' has Score"):
+    with raises(FieldError, owner="Languages", name="tongue", needed=Label, actual=Score):
         Languages("tongue", ("en",)).decide(ScoreTable(["a"], {"tongue": [Score(1.0)]}))
-    with pytest.raises(FieldError, match="Not every sample has a text field 'lang'"):
+    with raises(FieldError, name="lang"):
         Languages("tongue", field="lang").decide(TABLE)
 
 

@@ -13,6 +13,7 @@ from assay.components.filters.near_duplicates import NearDuplicates
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.core.score import Fingerprint, Outcome, Score, Unscored
+from error_fields import raises
 
 VECTORS = st.lists(st.tuples(*[st.integers(-2, 2).map(float)] * 3), max_size=20)
 
@@ -81,7 +82,7 @@ def test_mistakes_are_named() -> None:
     mixed = ScoreTable(["a", "b"], {"v": [Fingerprint((1.0,)), Fingerprint((1.0, 2.0))]})
     with pytest.raises(FieldError, match="different lengths"):
         NearDuplicates("v").decide(mixed)
-    with pytest.raises(FieldError, match="NearDuplicates needs a column of Fingerprint, but 's' has Score"):
+    with raises(FieldError, owner="NearDuplicates", name="s", needed=Fingerprint, actual=Score):
         NearDuplicates("s").decide(ScoreTable(["a"], {"s": [Score(1.0)]}))
 
 

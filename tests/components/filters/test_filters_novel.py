@@ -7,6 +7,7 @@ from assay.components.filters.threshold import Threshold
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.pipeline.stages.keep import decide
+from error_fields import raises
 
 TASKS = ("Write a poem about the sea.", "Write a short poem about the sea.", "Name three fruits.", "Name three fruits!")
 
@@ -53,7 +54,7 @@ def test_mistakes_are_named() -> None:
             Novel(threshold=limit)
     with pytest.raises(ValueError, match=r"Novel.words"):
         Novel(words="english")  # type: ignore[arg-type]
-    with pytest.raises(FieldError, match="Not every sample has a text field 'task'"):
+    with raises(FieldError, name="task"):
         Novel("task").decide(table(*TASKS))
 
 

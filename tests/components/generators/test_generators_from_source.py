@@ -14,6 +14,7 @@ from assay.core.errors import RecipeError, SourceError
 from assay.core.recipe import Recipe
 from assay.core.sample import Sample
 from assay.pipeline.plan import plan_run
+from error_fields import raises
 from labs import tiny_lab
 from preference_parts import Prompts
 from run_parts import counts, run
@@ -54,7 +55,7 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
 
 
 def test_unreadable_models(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="There is no file"):
+    with raises(SourceError, path=str(tmp_path / "none.txt")):
         FromSource(Texts(str(tmp_path / "none.txt"))).seeds()
     with pytest.raises(RecipeError, match=r"FromSource\.source .*Digits"):
         FromSource(Digits()).seeds()

@@ -16,6 +16,7 @@ from assay.core.errors import FieldError, SourceError
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.text.instructions.dialogues import write_history
+from error_fields import raises
 from labs import tiny_lab
 from preference_parts import Prompts, shown, voice_lab, voices
 
@@ -123,12 +124,12 @@ def test_votes_that_are_none_are_said_with_their_line(tmp_path: Path, row: dict[
 
 def test_files_and_sources_of_no_votes_are_said(tmp_path: Path) -> None:
     (tmp_path / "none.jsonl").write_text("", encoding="utf-8")
-    with pytest.raises(SourceError, match="has no votes"):
+    with raises(SourceError, path=str(tmp_path / "none.jsonl"), records=0):
         VotedPairs(str(tmp_path / "none.jsonl")).read(tiny_lab())
-    with pytest.raises(SourceError, match="Votes are read from"):
+    with raises(SourceError, path="votes.txt"):
         VotedPairs("votes.txt").read(tiny_lab())
     (tmp_path / "some.jsonl").write_text('{"instruction": "x", "output_a": "", "output_b": ""}', encoding="utf-8")
-    with pytest.raises(SourceError, match="there is no 'winner'"):
+    with raises(SourceError, place=f"{tmp_path / 'some.jsonl'}, line 1", name="winner"):
         VotedPairs(str(tmp_path / "some.jsonl")).read(tiny_lab())
     with pytest.raises(ValueError, match="path"):
         VotedPairs("")

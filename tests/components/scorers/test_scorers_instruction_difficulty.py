@@ -22,6 +22,7 @@ from assay.core.roles import ScoreTable
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
 from assay.text.instructions.dialogues import write_history
+from error_fields import raises
 from labs import MemoryImages, TinyModels, real_lab
 
 TASKS = [
@@ -136,7 +137,7 @@ def test_a_certain_answer_is_no_difficulty_and_never_below_nothing() -> None:
 
 
 def test_what_stands_in_every_answers_way_stops_it() -> None:
-    with pytest.raises(ModelError, match="it is so"):
+    with raises(ModelError, model="any", lack="model", reason="it is so"):
         InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(lack="model"), MemoryImages()))
 
 
@@ -147,7 +148,7 @@ def test_mistakes_in_a_recipe_are_told(folder: Path, tmp_path: Path) -> None:
         InstructionDifficulty(str(folder)).score([Sample({"output": "x"})], real_lab())
     mute = checkpoints.language(tmp_path / "mute")
     (mute / "chat_template.jinja").unlink()
-    with pytest.raises(ModelError, match="no chat template"):
+    with raises(ModelError, name="chat_template", model=str(mute)):
         InstructionDifficulty(str(mute)).score(TASKS, real_lab())
 
 

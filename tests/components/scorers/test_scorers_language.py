@@ -10,6 +10,7 @@ from assay.core.errors import FieldError
 from assay.core.sample import Sample
 from assay.core.score import Label, Outcome, Unscored
 from assay.text.instructions.languages import COMMON_LANGUAGES, language_codes
+from error_fields import raises
 from labs import tiny_lab
 from shared_data import shared
 
@@ -80,5 +81,5 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match=r"Language.letters .*0"):
         Language(letters=0)
     sample: Any = Sample({"text": "a"})
-    with pytest.raises(FieldError, match="does not exist"):
+    with raises(FieldError, name="instruction", sample=sample.id, value=None):
         Language().score([sample], tiny_lab())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ from assay.core.score import Outcome, Score, Unscored
 from assay.pipeline.lineage.explain import explain_sample
 from assay.pipeline.recipe.spec import build, describe
 from assay.pipeline.stages.parts import samples_of
+from error_fields import raises
 from labs import real_lab, tiny_lab
 from run_parts import folder_of, run
 from shared_data import shared
@@ -176,21 +178,21 @@ def test_test_items_hidden_among_real_tasks_are_found_and_no_others() -> None:
 def test_mistakes_are_named(kind: Any, sets: Any) -> None:
     name = kind.__name__
     for wrong in ((), sets[0], ("gsm8k.jsonl",)):
-        with pytest.raises(ValueError, match=f"{name}.against must be one or more sources"):
+        with pytest.raises(ValueError, match=rf"{name}\.against .*{re.escape(repr(wrong))}"):
             kind(wrong)
     for field in ("fields", "against_fields"):
-        with pytest.raises(ValueError, match=f"{name}.{field} must be different fields"):
+        with pytest.raises(ValueError, match=rf"{name}\.{field} .*'a', 'a'"):
             kind(sets, **{field: ("a", "a")})
-    with pytest.raises(ValueError, match=f"{name}.min_words must be at least 1, was 0"):
+    with pytest.raises(ValueError, match=rf"{name}\.min_words .*\b0\b"):
         kind(sets, min_words=0)
     with pytest.raises(ValueError, match=r"NgramOverlap\.n .*5"):
         NgramOverlap(sets, n=5)
     model = {} if kind is NgramOverlap else {"model": "tiny:letters"}
-    with pytest.raises(FieldError, match=r"Field 'outptu' of sample .* does not exist"):
+    with raises(FieldError, name="outptu", value=None):
         score(kind(sets, fields=("outptu",), **model), task("a"))
-    with pytest.raises(FieldError, match="The evaluation items have no text in questoin"):
+    with raises(FieldError, names=("questoin",)):
         score(kind(sets, against_fields=("questoin",), **model))
-    with pytest.raises(SourceError, match="There is no file"):
+    with raises(SourceError, path="nowhere.txt"):
         score(kind((Texts("nowhere.txt"),), **model))
 
 
@@ -244,9 +246,8 @@ def test_a_run_drops_what_leaked_and_compares_again_when_the_items_change(tmp_pa
     assert explain_sample(tmp_path / "run", made[0].id)["kept"]
     told = explain_sample(tmp_path / "run", made[1].id)
     assert told["fate"] == "dropped"
-    assert told["decision"]["reason"].startswith("leaks is 1: instruction and instruction of Texts items.txt:1")
-    assert told["outcomes"]["language"].startswith("en (rather than ")
-    assert (
-        "instruction and instruction of Texts items.txt:1 share 'say what the 1 planets are like'"
-        in (told["outcomes"]["leaks"])
+    assert re.match(r"leaks is 1: .*instruction .*\bTexts items\.txt:1\b", told["decision"]["reason"])
+    assert re.match(r"en\b", told["outcomes"]["language"])
+    assert re.search(
+        r"instruction .*\bTexts items\.txt:1\b.*'say what the 1 planets are like'", told["outcomes"]["leaks"]
     )

@@ -16,6 +16,7 @@ from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
 from assay.text.instructions.dialogues import write_history
 from assay.text.prompting.delimiters import delimited_texts
+from error_fields import raises
 from judges import CodeJudge, Judges, first, knows, longer
 from labs import MemoryImages, tiny_lab
 
@@ -108,8 +109,8 @@ def test_a_sample_without_the_answers_is_a_mistake_in_the_recipe() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"by": "letters"}, "PairJudge.by must be one of answers, likelihood, was 'letters'"),
-        ({"decoding": Decoding("sample", answers=2)}, "PairJudge.decoding must give one answer, was 2"),
+        ({"by": "letters"}, r"PairJudge.by .*\banswers, likelihood.*'letters'"),
+        ({"decoding": Decoding("sample", answers=2)}, r"PairJudge.decoding .*\b2\b"),
     ],
 )
 def test_wrong_arguments_are_refused(wrong: dict[str, Any], said: str) -> None:
@@ -126,5 +127,6 @@ def test_a_judge_sees_what_was_said_before(by: Any) -> None:
     judged(judge, [dialogue, Sample(fields)], PairJudge("code", by, history="before"))
     shown = [delimited_texts(text)[1].get("CONVERSATION") for text in judge.asked]
     assert shown == ["User: Name a fruit.\n\nAssistant: A pear."] * 2 + [None] * 2
-    with pytest.raises(FieldError, match="The history of sample"):
-        judged(judge, [Sample({**fields, "history": "Hi."})], PairJudge("code", by))
+    broken = Sample({**fields, "history": "Hi."})
+    with raises(FieldError, name="history", sample=broken.id):
+        judged(judge, [broken], PairJudge("code", by))

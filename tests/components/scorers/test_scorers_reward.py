@@ -10,6 +10,7 @@ from assay.components.scorers.language_model.reward import Reward
 from assay.core.errors import FieldError, ModelError
 from assay.core.sample import Sample
 from assay.core.score import Score, Unscored
+from error_fields import raises
 from labs import tiny_lab
 
 
@@ -30,7 +31,7 @@ def test_the_dialogue_is_read_and_fields_may_have_other_names() -> None:
     sample = Sample({"ask": "Say it.", "with": "x", "before": history, "said": "a b"})
     assert Reward("tiny:rater", "ask", "with", "before", "said").score([sample], tiny_lab()) == [Score(2.0)]
     broken = Sample({"instruction": "Say it.", "history": "Hi.", "text": "a"})
-    with pytest.raises(FieldError, match="The history of sample"):
+    with raises(FieldError, name="history", sample=broken.id):
         Reward("tiny:rater").score([broken], tiny_lab())
 
 

@@ -22,6 +22,7 @@ from assay.pipeline.recipe.spec import build, describe
 from assay.pipeline.stages.context import outcomes_of
 from assay.pipeline.stages.parts import samples_of
 from assay.text.similarity.rouge import rouge_f1
+from error_fields import raises
 from labs import tiny_lab
 from run_parts import folder_of, run
 
@@ -64,7 +65,7 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
         RougeNovelty(before=False)
     with pytest.raises(FieldError, match="'instruction'"):
         RougeNovelty().score([Sample({"text": "a"})], tiny_lab())
-    with pytest.raises(SourceError, match="There is no file"):
+    with raises(SourceError, path=str(tmp_path / "nowhere.txt")):
         RougeNovelty(against=Texts(str(tmp_path / "nowhere.txt"))).score([], tiny_lab())
 
 

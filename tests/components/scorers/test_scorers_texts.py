@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from assay.components.scorers.reference.metrics import Bleu, ChrF, EmbeddingCosi
 from assay.core.errors import FieldError, ModelError
 from assay.core.sample import Image, Sample
 from assay.core.score import Outcome, Score, Unscored
+from error_fields import raises
 from labs import passages, real_lab, tiny_lab
 
 COMPARING = (Rouge(), Bleu(), ChrF(), EmbeddingCosine("tiny:letters"))
@@ -41,21 +43,21 @@ def test_mistakes_of_a_recipe_are_told(scorer: object) -> None:
     with pytest.raises(FieldError, match="'text'"):
         scorer.score([Sample({"txt": "a", "reference": "b"})], tiny_lab())  # type: ignore[attr-defined]
     image = Image("0" * 64, 1, 1)
-    with pytest.raises(FieldError, match="is an image"):
+    with raises(FieldError, name="reference", value=image):
         scorer.score([Sample({"text": "a", "reference": image})], tiny_lab())  # type: ignore[attr-defined]
     for names in ((), ("reference", "reference")):
-        with pytest.raises(ValueError, match="one or more different fields"):
+        with pytest.raises(ValueError, match=rf"\.references .*{re.escape(repr(names))}"):
             type(scorer)(references=names)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: Rouge(kind="rouge3"), r"Rouge\.kind must be one of rouge1, rouge2, rougeL, rougeLsum, was 'rouge3'"),
-        (lambda: Rouge(words="korean"), r"Rouge\.words must be one of any, ascii, was 'korean'"),
-        (lambda: Bleu(tokenize="ko"), r"Bleu\.tokenize must be one of 13a, intl, char, zh, none, was 'ko'"),
-        (lambda: ChrF(word_order=1), r"ChrF\.word_order must be one of 0, 2, was 1"),
-        (lambda: Perplexity("m", per="line"), r"Perplexity\.per must be one of token, word, byte, was 'line'"),
+        (lambda: Rouge(kind="rouge3"), r"Rouge\.kind .*\brouge1, rouge2, rougeL, rougeLsum.*'rouge3'"),
+        (lambda: Rouge(words="korean"), r"Rouge\.words .*\bany, ascii.*'korean'"),
+        (lambda: Bleu(tokenize="ko"), r"Bleu\.tokenize .*\b13a, intl, char, zh, none.*'ko'"),
+        (lambda: ChrF(word_order=1), r"ChrF\.word_order .*\b0, 2.*\b1"),
+        (lambda: Perplexity("m", per="line"), r"Perplexity\.per .*\btoken, word, byte.*'line'"),
     ],
 )
 def test_an_argument_that_is_none_of_those_there_are_is_refused_at_once(make: Any, told: str) -> None:

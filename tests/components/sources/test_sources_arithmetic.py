@@ -47,12 +47,12 @@ def test_too_many_are_refused() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"part": "test"}, r"part must be one of train, held-out, warm-up, was 'test'"),
-        ({"level": 7}, r"level must be one of 1, 2, 3, 4, 5, 6, was 7"),
-        ({"wrong": 1.5}, r"wrong must be between 0 and 1, was 1.5"),
-        ({"worked": -1.0}, r"worked must be between 0 and 1, was -1"),
-        ({"wrong": 0.1, "part": "held-out"}, r"wrong must be 0 for part 'held-out', was 0.1"),
-        ({"count": 0}, r"count must be at least 1, was 0"),
+        ({"part": "test"}, r"part .*\btrain, held-out, warm-up.*'test'"),
+        ({"level": 7}, r"level .*\b1, 2, 3, 4, 5, 6.*\b7"),
+        ({"wrong": 1.5}, r"wrong .*\b0\b.*\b1\b.*\b1.5\b"),
+        ({"worked": -1.0}, r"worked .*\b0\b.*\b1\b.*-1\b"),
+        ({"wrong": 0.1, "part": "held-out"}, r"wrong .*\b0 for part 'held-out'.*\b0.1\b"),
+        ({"count": 0}, r"count .*\b1\b.*\b0\b"),
     ],
 )
 @pytest.mark.parametrize("kind", [Arithmetic, ArithmeticProblems])

@@ -25,6 +25,7 @@ from assay.text.prompting.multiple_choice import MultipleChoiceItem, item_of
 from assay.text.similarity.lcs import lcs_length
 from assay.text.similarity.rouge import rouge_f1
 from assay.text.similarity.tokens import tokens
+from error_fields import raises
 from labs import real_lab, tiny_lab
 from question_files import question_files
 from shared_data import shared
@@ -185,10 +186,10 @@ def test_files_of_ones_own_are_read(tmp_path: Path) -> None:
         ('{"instruction": "Go."}', r"line 1: there is neither 'kind' nor 'label'"),
         (
             '{"instruction": "Go.", "kind": "bad"}',
-            r"line 1: the kind of a request must be 'unsafe' or 'safe', was 'bad'",
+            r"line 1: the kind of a request .*'unsafe'.*'safe'.*'bad'",
         ),
         ('{"instruction": " ", "kind": "safe"}', r"line 1: instruction is blank"),
-        ('{"instruction": true, "kind": "safe"}', r"line 1: instruction must be text, was True"),
+        ('{"instruction": true, "kind": "safe"}', r"line 1: instruction .*\btext\b.*\bTrue\b"),
         ('{"instruction": "Go.", "kind": "safe"}\nno', r"line 2: not JSON"),
     ],
 )
@@ -199,16 +200,16 @@ def test_what_is_wrong_in_a_file_of_requests_is_said_with_its_line(tmp_path: Pat
 
 def test_a_kind_that_a_file_lacks_and_files_that_are_not_read(tmp_path: Path) -> None:
     own = written(tmp_path, "own.jsonl", '{"instruction": "Go.", "kind": "safe"}')
-    with pytest.raises(SourceError, match="1 safe"):
+    with raises(SourceError, path=own, kinds={"safe": 1}):
         Requests("unsafe", own).read(tiny_lab())
-    with pytest.raises(SourceError, match=r"Requests reads \.csv, \.jsonl, \.ndjson files"):
+    with raises(SourceError, path=str(tmp_path / "own.txt")):
         Requests(path=written(tmp_path, "own.txt", "Go.")).read(tiny_lab())
-    with pytest.raises(SourceError, match="There is no file"):
+    with raises(SourceError, path=str(tmp_path / "none.csv")):
         Requests(path=str(tmp_path / "none.csv")).read(tiny_lab())
     rows: dict[str, Any] = {"question": "Which?", "choices": ["a", "b", "c"], "answer": "A,B"}
-    with pytest.raises(SourceError, match=r"own\.jsonl:1: a question must have one true answer, had A,B"):
+    with raises(SourceError, place="own.jsonl:1", name="answer", value="A,B"):
         Misconceptions(written(tmp_path, "own.jsonl", json.dumps(rows))).read(tiny_lab())
-    with pytest.raises(SourceError, match=r"own\.jsonl:1: the question has no choices"):
+    with raises(SourceError, place="own.jsonl:1", name="choices"):
         Misconceptions(written(tmp_path, "own.jsonl", '{"question": "Who?", "answer": "I"}')).read(tiny_lab())
 
 
@@ -216,7 +217,7 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Requests\.kind .*'harmful'"):
         Requests("harmful")  # type: ignore[arg-type]
     for kind in (Requests, Misconceptions):
-        with pytest.raises(ValueError, match=rf"{kind.__name__}\.limit must be at least 1, was 0"):
+        with pytest.raises(ValueError, match=rf"{kind.__name__}\.limit .*\b0\b"):
             kind(limit=0)
 
 

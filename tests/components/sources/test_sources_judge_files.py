@@ -11,6 +11,7 @@ from assay.components.sources.files.judgments import read_pairs, read_rated
 from assay.core.completions import Message
 from assay.core.errors import SourceError
 from assay.judging.judgments import pair_of, rated_of
+from error_fields import raises
 
 PAIR = {"instruction": "Name a fruit.", "output_a": "A pear.", "output_b": "A chair."}
 
@@ -87,18 +88,14 @@ def test_a_bad_line_is_told_by_its_number_with_what_was_expected_and_seen(
 
 
 def test_a_bad_file_is_told_too(tmp_path: Path) -> None:
-    for path, told in (
-        (tmp_path / "none.jsonl", "There is no file"),
-        (tmp_path / "pairs.txt", "Expected a .csv, .jsonl, .ndjson file"),
-        (lines(tmp_path, name="empty.jsonl"), "has no rows"),
-    ):
-        with pytest.raises(SourceError, match=told):
+    for path in (tmp_path / "none.jsonl", tmp_path / "pairs.txt", lines(tmp_path, name="empty.jsonl")):
+        with raises(SourceError, path=str(path)):
             read_pairs(path)
-    with pytest.raises(SourceError, match=r"human .*'good'"):
+    with raises(SourceError, name="human", value="good"):
         read_rated(lines(tmp_path, {"output": "x", "human": "good"}))
-    with pytest.raises(SourceError, match="'outputs'"):
+    with raises(SourceError, name="outputs"):
         read_rated(lines(tmp_path, {"output": "x"}), {"outputs": "y"})
-    with pytest.raises(SourceError, match="there is no 'y'"):
+    with raises(SourceError, name="y"):
         read_rated(lines(tmp_path, {"output": "x"}), {"human": "y"})
 
 

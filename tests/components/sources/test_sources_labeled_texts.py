@@ -10,6 +10,7 @@ from assay.components.sources.text import food_reviews
 from assay.components.sources.text.food_reviews import FoodReviews
 from assay.components.sources.text.labeled_texts import LabeledTexts
 from assay.core.errors import SourceError
+from error_fields import raises
 from labs import tiny_lab
 
 ROWS = [("좋다", "good"), ("so so", "bad"), ("fine", "good"), ("meh", "bad"), ("great", "good")]
@@ -40,21 +41,21 @@ def test_the_first_of_each_label_and_those_behind_them_share_nothing(table: str)
 
 
 def test_mistakes_are_named(table: str, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 3 were requested"):
+    with raises(SourceError, path=table, label="bad", count=2, per_label=3):
         LabeledTexts(table, per_label=3).read(tiny_lab())
-    with pytest.raises(SourceError, match=r"has 2 texts of 'bad'; 1 behind the first 2 were requested"):
+    with raises(SourceError, path=table, label="bad", count=2, skip=2):
         LabeledTexts(table, skip=2).read(tiny_lab())
-    with pytest.raises(SourceError, match="'words'"):
+    with raises(SourceError, path=table, name="words"):
         LabeledTexts(table, text="words").read(tiny_lab())
     (tmp_path / "none.csv").write_text("text,label\n", encoding="utf-8")
-    with pytest.raises(SourceError, match=r"empty|rows"):
+    with raises(SourceError, path=str(tmp_path / "none.csv"), records=0):
         LabeledTexts(str(tmp_path / "none.csv")).read(tiny_lab())
     (tmp_path / "blank.csv").write_text("text,label\n ,good\n", encoding="utf-8")
-    with pytest.raises(SourceError, match=r"blank.csv, line 2"):
+    with raises(SourceError, place=f"{tmp_path / 'blank.csv'}, line 2", name="text"):
         LabeledTexts(str(tmp_path / "blank.csv")).read(tiny_lab())
-    with pytest.raises(SourceError, match=r"reads .csv and .jsonl files"):
+    with raises(SourceError, path="rows.xlsx"):
         LabeledTexts("rows.xlsx").read(tiny_lab())
-    with pytest.raises(ValueError, match=r"must be two columns, were both 'text'"):
+    with pytest.raises(ValueError, match=r"LabeledTexts\b.*'text'"):
         LabeledTexts(table, label="text")
     with pytest.raises(ValueError, match=r"skip .*-1"):
         LabeledTexts(table, skip=-1)

@@ -57,11 +57,11 @@ def test_some_classes_can_be_kept_apart() -> None:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: Digits(per_label=0), "Digits.per_label must be at least 1"),
-        (lambda: Digits(size=4), "Digits.size must be between 8 and 1024"),
-        (lambda: Noise(count=0), "Noise.count must be at least 1"),
-        (lambda: Noise(size=4), "Noise.size must be between 8 and 1024"),
-        (lambda: FashionMNIST(only=("hat",)), "FashionMNIST.only must name some of its labels"),
+        (lambda: Digits(per_label=0), r"Digits\.per_label .*\b1\b.*\b0\b"),
+        (lambda: Digits(size=4), r"Digits\.size .*\b8\b.*\b1024\b.*\b4\b"),
+        (lambda: Noise(count=0), r"Noise\.count .*\b1\b.*\b0\b"),
+        (lambda: Noise(size=4), r"Noise\.size .*\b8\b.*\b1024\b.*\b4\b"),
+        (lambda: FashionMNIST(only=("hat",)), r"FashionMNIST\.only .*'hat'"),
     ],
 )
 def test_mistakes_are_named(make: object, told: str) -> None:

@@ -16,6 +16,7 @@ from assay.core.errors import SourceError
 from assay.core.sample import Sample
 from assay.text.instructions.dialogues import conversation, parse_dialogue, parse_turns
 from assay.text.prompting.rankings import FIELDS, SENTENCES
+from error_fields import raises
 from labs import tiny_lab
 
 WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(
@@ -162,8 +163,9 @@ def test_a_broken_pair_is_refused_with_its_line_or_dropped_and_counted(
     good = {"prompt": "Hi.", "chosen": "a", "rejected": "b"}
     with pytest.raises(SourceError, match=rf"pairs.jsonl, line 2: .*{message}"):
         read(tmp_path, good, row)
-    with pytest.raises(SourceError, match="`broken: drop` drops and counts such pairs"):
+    with raises(SourceError, place=f"{tmp_path / 'pairs.jsonl'}, line 2") as caught:
         read(tmp_path, good, row)
+    assert "`broken: drop`" in caught.value.hint
     one, two = read(tmp_path, good, row, broken="drop")
     assert (one.text("verdict"), two.text("verdict")) == ("", verdict)
     assert verdict in SENTENCES

@@ -20,6 +20,7 @@ from assay.components.sources.tasks.questions import Questions
 from assay.components.sources.tasks.truthful_qa import TruthfulQa
 from assay.core.errors import SourceError
 from assay.core.sample import Sample
+from error_fields import raises
 from labs import tiny_lab
 from question_files import CSV, question_files, write
 
@@ -199,17 +200,26 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, name: str, content
 def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "q.csv"
     file.write_bytes("question,answer\nWhy?,So.\nCafé?,Oui.\n".encode("latin-1"))
-    assert "line 3: not UTF-8, byte 0xe9" in problem_of(Questions(str(file)))
+    with raises(SourceError, path=str(file), line=3) as caught:
+        read(Questions(str(file)))
+    assert "0xe9" in caught.value.message
 
 
 def test_what_is_not_there_is_named_with_what_is_near(folder: Path) -> None:
-    assert "Did you mean 'own.csv'?" in problem_of(Questions(str(folder / "owns.csv")))
-    assert "There is no file" in problem_of(Gsm8k(str(folder / "none" / "gsm8k.jsonl")))
-    assert "Did you mean 'test'?" in problem_of(Mmlu(str(folder / "mmlu"), "tests"))
-    assert "There is no folder" in problem_of(Mmlu(str(folder / "none")))
-    assert "Did you mean 'anatomy'?" in problem_of(Mmlu(str(folder / "mmlu"), subjects=("anatomie",)))
-    (folder / "mmlu" / "empty").mkdir()
-    assert "No .csv files" in problem_of(Mmlu(str(folder / "mmlu"), "empty"))
+    mmlu = folder / "mmlu"
+    (mmlu / "empty").mkdir()
+    cases: list[tuple[Any, str, str]] = [
+        (Questions(str(folder / "owns.csv")), str(folder / "owns.csv"), "'own.csv'"),
+        (Gsm8k(str(folder / "none" / "gsm8k.jsonl")), str(folder / "none" / "gsm8k.jsonl"), ""),
+        (Mmlu(str(mmlu), "tests"), str(mmlu / "tests"), "'test'"),
+        (Mmlu(str(folder / "none")), str(folder / "none" / "test"), ""),
+        (Mmlu(str(mmlu), subjects=("anatomie",)), str(mmlu / "test"), "'anatomy'"),
+        (Mmlu(str(mmlu), "empty"), str(mmlu / "empty"), ""),
+    ]
+    for source, path, near in cases:
+        with raises(SourceError, path=path) as caught:
+            read(source)
+        assert near in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -255,8 +265,14 @@ def test_a_bad_item_of_truthfulqa_is_named(tmp_path: Path, row: object, words: s
 
 
 def test_a_file_that_is_no_list_is_named(tmp_path: Path) -> None:
-    assert "must be a list of objects" in problem_of(TruthfulQa(str(write(tmp_path / "t.json", "{}"))))
-    assert "not JSON" in problem_of(TruthfulQa(str(write(tmp_path / "t.json", "[{]"))))
+    file = str(tmp_path / "t.json")
+    write(tmp_path / "t.json", "{}")
+    with raises(SourceError, path=file, value={}):
+        read(TruthfulQa(file))
+    write(tmp_path / "t.json", "[{]")
+    with raises(SourceError, place=file) as caught:
+        read(TruthfulQa(file))
+    assert "column 3" in str(caught.value.fields["cause"])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from assay.core.sample import Sample
 from assay.store.export.export import export
 from assay.store.images import StoredImages
 from assay.text.instructions.dialogues import conversation, history_messages, write_history
+from error_fields import raises
 from labs import tiny_lab
 from shared_data import shared
 
@@ -127,29 +128,29 @@ def test_the_language_is_that_of_most_words(text: str, language: str) -> None:
 
 WRONG: list[tuple[str | dict[str, Any], str]] = [
     ("{", r"tasks.jsonl, line 2: not JSON"),
-    ("[1]", r"line 2: must be an object, was \['1'\]"),
+    ("[1]", r"line 2: .*\bobject\b.*\['1'\]"),
     ({**ONE, "id": "b", "instruction": " "}, r"line 2: instruction is blank"),
     ({"instructions": "x", "output": "y"}, r"line 2: there is no 'instruction'.\n.*Did you mean 'instructions'"),
-    ({**PLAIN, "instruction": None}, r"line 2: instruction must be text, was None"),
+    ({**PLAIN, "instruction": None}, r"line 2: instruction .*\btext\b.*\bNone\b"),
     ({**PLAIN, "instruction": "\ud800"}, r"line 2: instruction has a lone surrogate"),
     ({**PLAIN, "input": "\udc00"}, r"line 2: input has a lone surrogate"),
     ({**PLAIN, "output": "\ud800!"}, r"line 2: output has a lone surrogate"),
     ({**PLAIN, "output": ""}, r"line 2: output is blank.\n.*unanswered: skip"),
-    ({**PLAIN, "output": ["a"]}, r"line 2: output must be text, was \['a'\]"),
-    ({**PLAIN, "input": None}, r"line 2: input must be text, was None"),
+    ({**PLAIN, "output": ["a"]}, r"line 2: output .*\btext\b.*\['a'\]"),
+    ({**PLAIN, "input": None}, r"line 2: input .*\btext\b.*\bNone\b"),
     ({"instruction": "x", "output": "y", "imput": ""}, r"line 2: there is no 'input'.\n.*There are .*imput"),
     ({"instruction": "x", "instance": []}, r"neither 'instances'.* nor 'output'.*\n.*There are instruction, instance"),
     ({"instruction": "x", "\ud800": 1}, r"neither 'instances'.*\n.*ud800"),
-    ({**ONE, "id": "b", "instances": []}, r"line 2: instances must be a list with at least one .* was \[\]"),
-    ({**ONE, "id": "b", "instances": {}}, r"line 2: instances must be a list"),
-    ({**ONE, "id": "b", "instances": ["x"]}, r"line 2, instance 1: must be an object with input, output, was 'x'"),
+    ({**ONE, "id": "b", "instances": []}, r"line 2: instances .*\blist\b.*\[\]"),
+    ({**ONE, "id": "b", "instances": {}}, r"line 2: instances .*\blist\b"),
+    ({**ONE, "id": "b", "instances": ["x"]}, r"line 2, instance 1: .*\bobject\b.*\binput, output\b.*'x'"),
     ({**ONE, "id": "b", "instances": [*ONE["instances"], {"input": ""}]}, r"line 2, instance 3: there is no 'output'"),
     ({**ONE, "id": "b", "instances": [{"input": "", "output": " "}]}, r"line 2, instance 1: output is blank"),
-    ({**ONE, "id": "b", "is_classification": "no"}, r"is_classification must be true or false, was 'no'"),
-    ({**ONE, "id": "b", "name": ["x"]}, r"line 2: name must be text"),
-    ({**ONE, "id": {}}, r"line 2: id must be text"),
-    ({**ONE, "id": "b", "language": "de"}, r"line 2: language must be 'en' or 'ko', was 'de'"),
-    ({**ONE, "id": "b", "language": ["en"]}, r"line 2: language must be 'en' or 'ko', was \['en'\]"),
+    ({**ONE, "id": "b", "is_classification": "no"}, r"is_classification .*\btrue\b.*\bfalse\b.*'no'"),
+    ({**ONE, "id": "b", "name": ["x"]}, r"line 2: name .*\btext\b"),
+    ({**ONE, "id": {}}, r"line 2: id .*\btext\b"),
+    ({**ONE, "id": "b", "language": "de"}, r"line 2: language .*'en'.*'ko'.*'de'"),
+    ({**ONE, "id": "b", "language": ["en"]}, r"line 2: language .*'en'.*'ko'.*\['en'\]"),
     (ONE, r"line 2: .*'a' .*tasks.jsonl:1"),
 ]
 
@@ -161,29 +162,29 @@ def test_what_is_wrong_is_said_with_its_line(row: str | dict[str, Any], message:
 
 
 def test_files_that_hold_no_tasks(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="task"):
+    with raises(SourceError, records=0):
         tasks(written(tmp_path, ""))
-    with pytest.raises(SourceError, match="output"):
+    with raises(SourceError, records=1):
         tasks(written(tmp_path, {**PLAIN, "output": ""}), unanswered="skip")
-    with pytest.raises(SourceError, match=r"must be a list of objects"):
+    with raises(SourceError, path=str(tmp_path / "one.json"), value=PLAIN):
         tasks(written(tmp_path, json.dumps(PLAIN), name="one.json"))
-    with pytest.raises(SourceError, match=r"Expected a .jsonl, .ndjson, .json file of tasks, was given '.*tasks.csv'"):
+    with raises(SourceError, path=str(tmp_path / "tasks.csv")):
         tasks(written(tmp_path, "instruction", name="tasks.csv"))
-    with pytest.raises(SourceError, match=r"There is no file .*, a file of tasks.\n.*Did you mean 'one.json'"):
+    with raises(SourceError, path=str(tmp_path / "on.json"), near=["one.json"]):
         tasks(str(tmp_path / "on.json"))
     (tmp_path / "latin.jsonl").write_bytes(b'{"instruction": "caf\xe9"}')
-    with pytest.raises(SourceError, match=r"latin.jsonl, line 1"):
+    with raises(SourceError, path=str(tmp_path / "latin.jsonl"), line=1):
         tasks(str(tmp_path / "latin.jsonl"))
 
 
 def test_arguments_that_cannot_be_meant_are_refused() -> None:
     for settings, message in [
-        ({"language": "kr"}, r"SeedTasks.language must be one of any, en, ko, was 'kr'"),
-        ({"part": "heldout"}, r"SeedTasks.part must be one of seed, held-out, was 'heldout'"),
-        ({"classification": True}, r"SeedTasks.classification must be one of any, yes, no, was True"),
-        ({"instances": "last"}, r"SeedTasks.instances must be one of first, all, was 'last'"),
-        ({"unanswered": "drop"}, r"SeedTasks.unanswered must be one of refuse, skip, was 'drop'"),
-        ({"limit": 0}, r"SeedTasks.limit must be at least 1, was 0"),
+        ({"language": "kr"}, r"SeedTasks.language .*\bany, en, ko.*'kr'"),
+        ({"part": "heldout"}, r"SeedTasks.part .*\bseed, held-out.*'heldout'"),
+        ({"classification": True}, r"SeedTasks.classification .*\bany, yes, no.*\bTrue"),
+        ({"instances": "last"}, r"SeedTasks.instances .*\bfirst, all.*'last'"),
+        ({"unanswered": "drop"}, r"SeedTasks.unanswered .*\brefuse, skip.*'drop'"),
+        ({"limit": 0}, r"SeedTasks.limit .*\b1\b.*\b0\b"),
         ({"path": "own.jsonl", "part": "held-out"}, r"SeedTasks.part"),
     ]:
         with pytest.raises(ValueError, match=message):

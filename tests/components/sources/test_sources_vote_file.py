@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from assay.components.sources.files.judgments import read_votes
-from assay.core.errors import UserError
+from assay.core.errors import SourceError, UserError
+from error_fields import raises
 
 
 def written(folder: Path, text: str, name: str = "votes.csv") -> Path:
@@ -81,7 +82,7 @@ def test_a_line_that_is_no_vote_is_refused(tmp_path: Path, text: str, told: str)
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="two columns have the name 'winner'"):
+    with raises(SourceError, name="winner"):
         read_votes(written(tmp_path, "model_a,model_b,winner,winner\nx,y,x,y\n"))
 
 
@@ -143,11 +144,11 @@ def test_other_files_are_refused(tmp_path: Path, name: str, text: str, told: str
 
 
 def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="There is no file"):
+    with raises(SourceError, path=str(tmp_path / "none.csv")):
         read_votes(tmp_path / "none.csv")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="not UTF-8"):
+    with raises(SourceError, path=str(tmp_path / "bytes.csv"), line=1):
         read_votes(tmp_path / "bytes.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(UserError, match="folder"):
+    with raises(SourceError, path=str(tmp_path / "folder.csv")):
         read_votes(tmp_path / "folder.csv")

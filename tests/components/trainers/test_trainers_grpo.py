@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from assay.components.trainers.reinforcement.rewards import lowest_reward, score
 from assay.core.completions import Message, TextRequest
 from assay.core.curves import Curves
 from assay.core.decoding import Decoding
-from assay.core.errors import FieldError, ModelError, RecipeError
+from assay.core.errors import FieldError, ModelError, RecipeError, UserError
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
-from assay.core.score import Scale
+from assay.core.score import Label, Scale
 from assay.models.text.requests import encode_prompt
 from assay.text.instructions.dialogues import write_history
 from components.trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step, only_checkpoint
+from error_fields import raises
 from labs import real_lab, tiny_lab
 from reward_parts import Even, Trouble, tasks
 
@@ -241,32 +243,29 @@ def test_an_answer_at_which_a_checker_raises_costs_itself_alone(start: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("how", "error", "said"),
+    ("how", "error", "fields", "value"),
     [
-        (
-            "raises",
-            RecipeError,
-            r"None of the 8 answers of step 1 could be rewarded: it: ZeroDivisionError: division by",
-        ),
-        ("hangs", RecipeError, r"None of the 8 answers of step 1 could be rewarded: it: It took longer than 1 ms\."),
-        ("gives nan", RecipeError, r"None of the 8 .* it: ValueError: A score must be finite, was nan"),
-        ("labels", RecipeError, r"GRPO\.rewards\.it returns a label, but a reward must be a number"),
-        ("knows no such thing", ModelError, r"There is no such judge"),
-        ("same", RecipeError, r"In 4 steps all answers to each prompt had equal rewards \(mean reward 0\.5\)"),
+        ("raises", RecipeError, {"answers": 8, "step": 1}, "it: ZeroDivisionError"),
+        ("hangs", RecipeError, {"answers": 8, "step": 1}, r"it: .*\b1 ms\b"),
+        ("gives nan", RecipeError, {"answers": 8, "step": 1}, r"it: ValueError: Score\.value .*\bnan\b"),
+        ("labels", RecipeError, {"name": "GRPO.rewards.it", "actual": Label}, ""),
+        ("knows no such thing", ModelError, {}, r"\bjudge\b"),
+        ("same", RecipeError, {"steps": 4, "reward": 0.5}, ""),
     ],
 )
 def test_a_reward_that_gives_nothing_to_learn_from_is_said(
-    how: Any, error: type[Exception], said: str, start: Path, tmp_path: Path
+    how: Any, error: type[UserError], fields: dict[str, object], value: str, start: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(error, match=said):
+    with raises(error, **fields) as caught:
         run(small(start, rewards={"it": Trouble(how)}), tmp_path / "work")
+    assert re.search(value, caught.value.message)
 
 
 def test_rewards_that_never_differ_end_a_long_training_early(start: Path, tmp_path: Path) -> None:
     told: list[int] = []
     (tmp_path / "work").mkdir()
     lab = replace(real_lab(tmp_path / "work"), progress=lambda step, _: told.append(step))
-    with pytest.raises(RecipeError, match=r"In 10 steps all answers.*\n.*Start from a model that sometimes succeeds"):
+    with raises(RecipeError, steps=10):
         small(start, rewards={"it": Trouble("same")}, steps=50).train(tasks(), lab)
     assert told == list(range(1, 11))
 
@@ -316,9 +315,9 @@ def test_prompts_that_are_too_long_are_left_out(start: Path, tmp_path: Path) -> 
     long = Sample({"instruction": "Say " + "x" * 200})
     artifact = run(small(start), tmp_path / "work", [*tasks(), long])
     assert (artifact.facts["too long"], artifact.facts["samples"]) == (1, 6)
-    with pytest.raises(RecipeError, match="128 tokens"):
+    with raises(RecipeError, name="GRPO.max_length", samples=1, value=128):
         run(small(start), tmp_path / "none", [long])
-    with pytest.raises(RecipeError, match="GRPO"):
+    with raises(RecipeError, name="GRPO", samples=0):
         run(small(start), tmp_path / "nothing", [])
     with pytest.raises(FieldError, match="'instruction'"):
         run(small(start), tmp_path / "blank", [Sample({"instruction": " "})])
@@ -341,9 +340,9 @@ def test_randomness_is_as_it_was(start: Path, tmp_path: Path) -> None:
     [
         (
             {"max_length": 510},
-            r"max_length and max_tokens must be at most 512 together, the context length of .*, were 510 and 8",
+            r"max_length and max_tokens .*\b512\b.*\b510 and 8\b",
         ),
-        ({"rank": 64}, r"GRPO\.rank must be at most \d+ for"),
+        ({"rank": 64}, r"GRPO\.rank .*\b64\b"),
         (
             {"rewards": {"it": TextEmbedding("tiny:letters")}},
             r"GRPO\.rewards\.it cannot be a reward: on its scale .* neither",
@@ -364,18 +363,18 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_made(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"rewards": {}}, r"rewards must hold at least one reward"),
-        ({"weights": {"odd": 1.0}}, r"weights must be of even, had 'odd'"),
-        ({"weights": {"even": 0.0}}, r"weights must be finite and not 0, was 0 for 'even'"),
-        ({"weights": {"even": float("nan")}}, r"weights must be finite and not 0, was nan"),
-        ({"num_generations": 1}, r"num_generations must be between 2 and"),
-        ({"batch_size": 3}, r"batch_size must divide the 8 answers of a step, was 3"),
-        ({"steps": 3, "num_iterations": 2}, r"steps must be a multiple of num_iterations, 2, was 3"),
-        ({"beta": 0.0}, r"beta must be between 1e-12 and"),
-        ({"temperature": 0.0}, r"temperature must be between"),
-        ({"held_out": 1.0}, r"held_out must be between 0 and 0\.9, was 1"),
-        ({"loss_type": "ppo"}, r"loss_type must be one of grpo, bnpo, dr_grpo, dapo, was 'ppo'"),
-        ({"scale_rewards": "all"}, r"scale_rewards must be one of group, batch, none, was 'all'"),
+        ({"rewards": {}}, r"rewards .*\breward\b"),
+        ({"weights": {"odd": 1.0}}, r"weights .*\beven, had 'odd'"),
+        ({"weights": {"even": 0.0}}, r"weights .*\b0\b.*\b0 for 'even'"),
+        ({"weights": {"even": float("nan")}}, r"weights .*\b0\b.*\bnan\b"),
+        ({"num_generations": 1}, r"num_generations .*\b2\b.*\b1\b"),
+        ({"batch_size": 3}, r"batch_size .*\b8 answers\b.*\b3\b"),
+        ({"steps": 3, "num_iterations": 2}, r"steps .*\bnum_iterations, 2\b.*\b3\b"),
+        ({"beta": 0.0}, r"beta .*\b1e-12\b.*\b0\b"),
+        ({"temperature": 0.0}, r"temperature.*\b0\b"),
+        ({"held_out": 1.0}, r"held_out .*\b0\b.*\b0\.9\b.*\b1\b"),
+        ({"loss_type": "ppo"}, r"loss_type .*\bgrpo, bnpo, dr_grpo, dapo.*'ppo'"),
+        ({"scale_rewards": "all"}, r"scale_rewards .*\bgroup, batch, none.*'all'"),
     ],
 )
 def test_wrong_arguments_are_refused(wrong: dict[str, Any], said: str) -> None:
@@ -388,5 +387,6 @@ def test_running_out_of_memory_is_a_recipe_error(start: Path, tmp_path: Path, mo
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(grpo_loop, "_trainer", full)
-    with pytest.raises(RecipeError, match=r"Out of memory while training .*\.\n  Use a smaller GRPO\.batch_size"):
+    with raises(RecipeError, model=str(start)) as caught:
         run(small(start), tmp_path / "work")
+    assert "GRPO.batch_size" in caught.value.hint

@@ -21,6 +21,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Score
+from error_fields import raises
 from labs import real_lab, shade, shades, tiny_lab
 
 TRAINER = ImageClassifier(labels=("black", "white"), steps=12, batch_size=8, learning_rate=1e-3)
@@ -146,13 +147,13 @@ def test_one_cycle_rises_and_falls(steps: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": ("black",)}, "ImageClassifier.labels must be two or more different labels"),
+        ({"labels": ("black",)}, r"ImageClassifier\.labels .*'black'"),
         ({"labels": ("black", "black")}, "two or more different labels"),
-        ({"steps": 0}, "ImageClassifier.steps must be between 1 and 1e.09, was 0"),
-        ({"batch_size": 1}, "ImageClassifier.batch_size must be between 2"),
-        ({"learning_rate": float("nan")}, "ImageClassifier.learning_rate must be .* was nan"),
-        ({"crop": 4.0}, "ImageClassifier.crop must be between 0 and 0.5, was 4"),
-        ({"freeze": True}, "ImageClassifier.freeze must be false with random weights"),
+        ({"steps": 0}, r"ImageClassifier.steps .*\b1\b.*\b1e.09\b.*\b0\b"),
+        ({"batch_size": 1}, r"ImageClassifier.batch_size .*\b2\b.*\b1\b"),
+        ({"learning_rate": float("nan")}, r"ImageClassifier.learning_rate .*\bnan\b"),
+        ({"crop": 4.0}, r"ImageClassifier.crop .*\b0\b.*\b0.5\b.*\b4\b"),
+        ({"freeze": True}, r"ImageClassifier.freeze .*\bfalse\b.*\brandom weights\b"),
     ],
 )
 def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
@@ -162,12 +163,14 @@ def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
 
 def test_data_it_cannot_learn_from_is_refused(tmp_path: Path) -> None:
     lab = tiny_lab(tmp_path)
-    with pytest.raises(RecipeError, match="ImageClassifier"):
+    with raises(RecipeError, name="ImageClassifier", samples=0):
         TRAINER.train([], lab)
-    with pytest.raises(FieldError, match=r"'grey'.*ImageClassifier\.labels"):
+    with raises(FieldError, name="ImageClassifier.labels", label="grey"):
         TRAINER.train(shades(lab), lab)
-    with pytest.raises(RecipeError, match=r"The loss was (nan|inf) at step \d+"):
+    with raises(RecipeError) as caught:
         replace(TRAINER, learning_rate=1e3, weight_decay=1e3, steps=40).train(images(lab, 2), lab)
+    assert str(caught.value.fields["loss"]) in ("nan", "inf")
+    assert caught.value.fields["step"] in range(1, 41)
 
 
 def test_a_start_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
@@ -191,5 +194,5 @@ def test_pickled_weights_are_refused(trained: Artifact, tmp_path: Path) -> None:
 def test_a_label_that_the_classifier_lacks_is_said_before_a_run() -> None:
     trainer = ImageClassifier(labels=("black", "white"))
     trainer.check([Sample({"label": "white"})], tiny_lab())
-    with pytest.raises(FieldError, match=r"'grey', which ImageClassifier.labels lacks"):
+    with raises(FieldError, name="ImageClassifier.labels", label="grey"):
         trainer.check([Sample({"label": "white"}), Sample({"label": "grey"})], tiny_lab())

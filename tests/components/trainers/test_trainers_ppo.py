@@ -28,6 +28,7 @@ from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
 from components.trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step
+from error_fields import raises
 from labs import real_lab, tiny_lab
 
 WORDS = ("sea", "hill", "river", "고양이", "shore", "tree", "rock", "a long walk")
@@ -336,7 +337,7 @@ def test_a_prompt_that_is_too_long_is_counted(start: Path, tmp_path: Path) -> No
     trainer = PPO(str(start), steps=1, **SMALL)
     facts = run(trainer, tmp_path / "some", [*tasks(3), long]).facts
     assert (facts["samples"], facts["too long"]) == (3, 1)
-    with pytest.raises(RecipeError, match=r"All 1 prompts are longer than 64 tokens\.\n  Raise PPO\.max_length"):
+    with raises(RecipeError, name="PPO.max_length", samples=1, value=64):
         run(trainer, tmp_path / "none", [long])
 
 
@@ -350,7 +351,7 @@ def test_answers_that_cannot_be_rewarded_are_left_out_and_counted(start: Path, t
     assert 0 < curve(graded, "reward")[0] == pytest.approx(curve(failing, "reward")[0] / 2)
     both = run(replace(trainer, rewards={"m": Moody("not_applicable"), "c": Codes()}), tmp_path / "both")
     assert both.facts["unread"] == 6
-    with pytest.raises(RecipeError, match=r"None of the 6 answers of step 1 .*\n  m: the server is down"):
+    with raises(RecipeError, answers=6, step=1, reason="m: the server is down"):
         run(replace(trainer, rewards={"m": Moody(every=1)}), tmp_path / "none")
 
 
@@ -377,15 +378,15 @@ def test_a_reward_model_rewards_the_conversation(start: Path, tmp_path: Path) ->
 
 def test_a_reward_that_tells_nothing_apart_is_refused(start: Path, tmp_path: Path) -> None:
     trainer = PPO(str(start), steps=9, **{**SMALL, "rewards": {"same": Same()}})
-    with pytest.raises(RecipeError, match=r"All 24 answers so far had the reward 3: there is nothing to learn"):
+    with raises(RecipeError, answers=24, reward=3):
         run(trainer, tmp_path / "long")
-    with pytest.raises(RecipeError, match="All 6 answers so far had the reward 3"):
+    with raises(RecipeError, answers=6, reward=3):
         run(replace(trainer, steps=1), tmp_path / "short")
 
 
 def test_a_scorer_that_raises_is_named(start: Path, tmp_path: Path) -> None:
     trainer = PPO(str(start), steps=1, **{**SMALL, "rewards": {"mine": Raising()}})
-    with pytest.raises(RecipeError, match=r"None of the 6 answers .*\n  mine: KeyError: 'no such key'"):
+    with raises(RecipeError, answers=6, reason="mine: KeyError: 'no such key'"):
         run(trainer, tmp_path / "raising")
     watching = run(PPO(str(start), steps=1, watch={"mine": Raising()}, **SMALL), tmp_path / "watching")
     assert "watch mine" not in curves_of(watching).values
@@ -397,9 +398,10 @@ def test_a_loss_that_is_no_number_is_told(start: Path, tmp_path: Path) -> None:
             return [Score(1e308 * (nth % 2)) for nth in range(len(samples))]
 
     trainer = PPO(str(start), steps=1, **{**SMALL, "rewards": {"wild": Wild()}})
-    with pytest.raises(RecipeError, match=r"The loss was (nan|inf) at step 1\."):
+    with raises(RecipeError, step=1) as caught:
         run(trainer, tmp_path / "wild")
-    with pytest.raises(RecipeError, match=r"PPO\.rewards add up to a reward that is not finite"):
+    assert str(caught.value.fields["loss"]) in ("nan", "inf")
+    with raises(RecipeError, name="PPO.rewards"):
         run(replace(trainer, weights={"wild": 1e9}), tmp_path / "wilder")
 
 
@@ -458,23 +460,22 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
         False,
         False,
     ]
-    with pytest.raises(RecipeError, match="PPO"):
+    with raises(RecipeError, name="PPO", samples=0):
         trainer.train([], lab)
-    with pytest.raises(RecipeError, match=r"PPO\.rank .*17"):
+    with raises(RecipeError, name="PPO.rank", value=17):
         replace(trainer, rank=17).check((), lab)
-    with pytest.raises(
-        RecipeError, match=r"PPO\.max_length and max_tokens must be at most 512 together, .* were 500 and 13"
-    ):
+    with raises(RecipeError, name="PPO.max_length", maximum=512, value=(500, 13)):
         replace(trainer, max_length=500, max_tokens=13).check((), lab)
     silent = checkpoints.chat(tmp_path / "silent", template=None)
-    with pytest.raises(ModelError, match="chat template"):
+    with raises(ModelError, name="chat_template", model=str(silent)):
         replace(trainer, model=str(silent)).check((), lab)
     with pytest.raises(ModelError, match="exist"):
         replace(trainer, model="./nowhere").check((), lab)
     with pytest.raises(FieldError, match="'instruction'"):
         trainer.train([Sample({"output": "x"})], lab)
-    with pytest.raises(FieldError, match="history of sample"):
-        trainer.train([Sample({"instruction": "x", "history": "[1]"})], lab)
+    broken = Sample({"instruction": "x", "history": "[1]"})
+    with raises(FieldError, name="history", sample=broken.id):
+        trainer.train([broken], lab)
 
 
 @pytest.mark.parametrize(
@@ -482,34 +483,34 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
     [
         ({"rewards": {}}, r"PPO needs either reward, a reward model, or rewards, scorers; had none"),
         ({"reward": "tiny:rater"}, r"PPO needs either reward, a reward model, or rewards, scorers; had both"),
-        ({"weights": {"code": 1.0}}, r"PPO\.weights must be of codes, had 'code'"),
-        ({"weights": {"codes": 0.0}}, r"PPO\.weights must be finite and not 0, was 0 for 'codes'"),
-        ({"weights": {"codes": float("nan")}}, r"PPO\.weights must be finite"),
-        ({"steps": 0}, r"PPO\.steps must be between 1 and 1e\+09, was 0"),
-        ({"prompts_per_step": 0}, r"PPO\.prompts_per_step must be between"),
-        ({"num_minibatches": 7}, r"PPO\.num_minibatches must be at most prompts_per_step, 6, was 7"),
-        ({"epochs": 0}, r"PPO\.epochs must be between"),
-        ({"max_tokens": 0}, r"PPO\.max_tokens must be between"),
-        ({"temperature": 0.0}, r"PPO\.temperature must be between 0\.01 and 100, was 0"),
-        ({"learning_rate": float("nan")}, r"PPO\.learning_rate must be between .* was nan"),
-        ({"value_learning_rate": 0.0}, r"PPO\.value_learning_rate must be between"),
-        ({"clip_range": 0.0}, r"PPO\.clip_range must be between"),
-        ({"value_clip_range": -1.0}, r"PPO\.value_clip_range must be between"),
-        ({"value_coef": -0.1}, r"PPO\.value_coef must be between"),
-        ({"gamma": 1.1}, r"PPO\.gamma must be between 0 and 1, was 1\.1"),
-        ({"lam": -0.1}, r"PPO\.lam must be between 0 and 1"),
-        ({"kl_coef": -0.1}, r"PPO\.kl_coef must be between"),
-        ({"target_kl": -1.0}, r"PPO\.target_kl must be between"),
-        ({"kl_coef": 0.0, "target_kl": 6.0}, r"PPO\.kl_coef must be above 0 with a target_kl"),
-        ({"kl_gain": 9.0}, r"PPO\.kl_gain must be between"),
-        ({"kl_estimator": "k2"}, r"PPO\.kl_estimator must be one of k1, k3, was 'k2'"),
-        ({"missing_eos_penalty": -1.0}, r"PPO\.missing_eos_penalty must be between"),
-        ({"rank": 0}, r"PPO\.rank must be between"),
-        ({"alpha": 0.0}, r"PPO\.alpha must be between"),
-        ({"held_out": 1.0}, r"PPO\.held_out must be between 0 and 0\.9, was 1"),
-        ({"max_length": 4}, r"PPO\.max_length must be between 8"),
-        ({"precision": "float16"}, r"PPO\.precision must be one of auto, bfloat16, float32"),
-        ({"save_every": -1}, r"PPO\.save_every must be between 0"),
+        ({"weights": {"code": 1.0}}, r"PPO\.weights .*\bcodes, had 'code'"),
+        ({"weights": {"codes": 0.0}}, r"PPO\.weights .*\b0\b.*\b0 for 'codes'"),
+        ({"weights": {"codes": float("nan")}}, r"PPO\.weights .*\bnan\b"),
+        ({"steps": 0}, r"PPO\.steps .*\b1\b.*\b1e\+09\b.*\b0\b"),
+        ({"prompts_per_step": 0}, r"PPO\.prompts_per_step.*\b0\b"),
+        ({"num_minibatches": 7}, r"PPO\.num_minibatches .*\bprompts_per_step, 6\b.*\b7\b"),
+        ({"epochs": 0}, r"PPO\.epochs.*\b0\b"),
+        ({"max_tokens": 0}, r"PPO\.max_tokens.*\b0\b"),
+        ({"temperature": 0.0}, r"PPO\.temperature .*\b0\.01\b.*\b100\b.*\b0\b"),
+        ({"learning_rate": float("nan")}, r"PPO\.learning_rate .*\bnan\b"),
+        ({"value_learning_rate": 0.0}, r"PPO\.value_learning_rate.*\b0\b"),
+        ({"clip_range": 0.0}, r"PPO\.clip_range.*\b0\b"),
+        ({"value_clip_range": -1.0}, r"PPO\.value_clip_range.*\-1\b"),
+        ({"value_coef": -0.1}, r"PPO\.value_coef.*\-0\.1\b"),
+        ({"gamma": 1.1}, r"PPO\.gamma .*\b0\b.*\b1\b.*\b1\.1\b"),
+        ({"lam": -0.1}, r"PPO\.lam .*\b0\b.*\b1\b.*\-0\.1\b"),
+        ({"kl_coef": -0.1}, r"PPO\.kl_coef.*\-0\.1\b"),
+        ({"target_kl": -1.0}, r"PPO\.target_kl.*\-1\b"),
+        ({"kl_coef": 0.0, "target_kl": 6.0}, r"PPO\.kl_coef .*\b0\b.*\btarget_kl\b.*\b0\b"),
+        ({"kl_gain": 9.0}, r"PPO\.kl_gain.*\b9\b"),
+        ({"kl_estimator": "k2"}, r"PPO\.kl_estimator .*\bk1, k3.*'k2'"),
+        ({"missing_eos_penalty": -1.0}, r"PPO\.missing_eos_penalty.*\-1\b"),
+        ({"rank": 0}, r"PPO\.rank.*\b0\b"),
+        ({"alpha": 0.0}, r"PPO\.alpha.*\b0\b"),
+        ({"held_out": 1.0}, r"PPO\.held_out .*\b0\b.*\b0\.9\b.*\b1\b"),
+        ({"max_length": 4}, r"PPO\.max_length .*\b8\b.*\b4\b"),
+        ({"precision": "float16"}, r"PPO\.precision .*\bauto, bfloat16, float32.*'float16'"),
+        ({"save_every": -1}, r"PPO\.save_every .*\b0\b.*\-1\b"),
     ],
 )
 def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any], said: str) -> None:

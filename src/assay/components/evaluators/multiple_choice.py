@@ -91,8 +91,11 @@ def _item(sample: Sample) -> MultipleChoiceItem:
         raise FieldError(
             f"MultipleChoice needs questions with choices, but a sample has the fields {', '.join(sample.fields)}.",
             hint="Sources of such questions: Misconceptions, TruthfulQa, Mmlu and Questions.",
+            sample=sample.id,
+            names=tuple(sample.fields),
         )
     try:
         return item_of(sample)
     except ValueError as error:
-        raise FieldError(f"MultipleChoice cannot read a question: {error}") from error
+        reason = str(error)
+        raise FieldError(f"MultipleChoice cannot read a question: {reason}", sample=sample.id, reason=reason) from error

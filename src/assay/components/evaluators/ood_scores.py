@@ -64,6 +64,9 @@ class OodScores:
             raise RecipeError(
                 f"OodScores by {self.method!r} needs at least {self.k} samples to fit, had {int(known.sum())}.",
                 hint=f"Their text field {self.part!r} must be {FIT!r}.",
+                method=self.method,
+                needed=self.k,
+                samples=int(known.sum()),
             )
         found: dict[int, Outcome] = {
             row: self._one({name: float(column[nth]) for name, column in columns.items()}, logits[nth], model.labels)

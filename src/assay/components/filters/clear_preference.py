@@ -87,7 +87,9 @@ class ClearPreference:
         try:
             value = float(margin)
         except ValueError as error:
-            raise FieldError(f"The margin of pair {id_} must be a number, was {margin!r}.") from error
+            raise FieldError(
+                f"The margin of pair {id_} must be a number, was {margin!r}.", name="margin", sample=id_, value=margin
+            ) from error
         # False for NaN, too.
         keep = value >= self.margin
         return Decision(keep, PREFERRED if keep else f"margin under {self.margin:g}", f"The margin is {value:.4g}.")

@@ -32,6 +32,10 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
                 f"{asker} needs a column of {kind.__name__}, but {name!r} has {type(outcome).__name__}.",
                 hint="Threshold and TopFraction read Score, LabelIs reads Label, "
                 "NearDuplicates and ClusterQuota read Fingerprint.",
+                owner=asker,
+                name=name,
+                needed=kind,
+                actual=type(outcome),
             )
     return outcomes
 
@@ -49,7 +53,11 @@ def unit_vectors(outcomes: Sequence[Outcome], column: str) -> npt.NDArray[np.flo
     """
     raw = [outcome.vector for outcome in outcomes if isinstance(outcome, Fingerprint)]
     if len({len(vector) for vector in raw}) > 1:
-        raise FieldError(f"The fingerprints of {column!r} have different lengths: two models made them.")
+        raise FieldError(
+            f"The fingerprints of {column!r} have different lengths: two models made them.",
+            name=column,
+            lengths=tuple(sorted({len(one) for one in raw})),
+        )
     if not raw:
         return np.empty((0, 0), dtype=np.float32)
     vectors = np.asarray(raw, dtype=np.float64)

@@ -299,9 +299,14 @@ def of_language(tasks: Sequence[ExampleTask], language: str, least: int) -> dict
             raise RecipeError(
                 f"SelfInstruct shows {least} tasks in a call, but there are only {len(members)}{suffix}.",
                 hint=f"Add tasks, or lower 'human' or 'machine'. Languages: {', '.join(known) or 'none'}.",
+                language=name,
+                languages=tuple(known),
+                needed=least,
+                tasks=len(members),
             )
     if not by_language:
-        raise RecipeError("SelfInstruct.tasks has no task.", hint="A task has an instruction and an output.")
+        hint = "A task has an instruction and an output."
+        raise RecipeError("SelfInstruct.tasks has no task.", hint=hint, name="SelfInstruct.tasks", tasks=0)
     return by_language
 
 

@@ -34,7 +34,7 @@ def check_samples(owner: str, samples: Sequence[Sample], things: str = "samples"
         RecipeError: There are no samples.
     """
     if not samples:
-        raise RecipeError(f"{owner} was given no {things}.", hint="Did a filter drop them all?")
+        raise RecipeError(f"{owner} was given no {things}.", hint="Did a filter drop them all?", name=owner, samples=0)
 
 
 def label_indices(owner: str, labels: Sequence[str], field: str, samples: Sequence[Sample]) -> list[int]:
@@ -51,6 +51,9 @@ def label_indices(owner: str, labels: Sequence[str], field: str, samples: Sequen
             raise FieldError(
                 f"Sample {sample.id} has the label {name!r}, which {owner}.labels lacks.",
                 hint=did_you_mean(name, labels),
+                name=f"{owner}.labels",
+                sample=sample.id,
+                label=name,
             )
     return [index[sample.text(field)] for sample in samples]
 
@@ -90,7 +93,10 @@ def check_model(owner: str, model: str, max_length: int, rank: int, max_tokens: 
         maximum, name = smallest_matrix(config)
         if rank > maximum:
             raise RecipeError(
-                f"{owner}.rank must be at most {maximum} for {model!r}, the smaller side of {name}, was {rank}."
+                f"{owner}.rank must be at most {maximum} for {model!r}, the smaller side of {name}, was {rank}.",
+                name=f"{owner}.rank",
+                maximum=maximum,
+                value=rank,
             )
 
 
@@ -99,10 +105,18 @@ def _check_lengths(owner: str, model: str, context: int | None, max_length: int,
         return
     length = f"the context length of {model!r}"
     if max_length > context:
-        raise RecipeError(f"{owner}.max_length must be at most {context}, {length}, was {max_length}.")
+        raise RecipeError(
+            f"{owner}.max_length must be at most {context}, {length}, was {max_length}.",
+            name=f"{owner}.max_length",
+            maximum=context,
+            value=max_length,
+        )
     raise RecipeError(
         f"{owner}.max_length and max_tokens must be at most {context} together, {length}, were {max_length} and "
-        f"{max_tokens}."
+        f"{max_tokens}.",
+        name=f"{owner}.max_length",
+        maximum=context,
+        value=(max_length, max_tokens),
     )
 
 

@@ -203,7 +203,8 @@ def fit(
         loss.backward()
         optimizer.step()
         if not math.isfinite(value := loss.item()):
-            raise RecipeError(f"The loss was {value} at step {step + 1}.", hint="A lower learning rate may help.")
+            hint = "A lower learning rate may help."
+            raise RecipeError(f"The loss was {value} at step {step + 1}.", hint=hint, step=step + 1, loss=value)
         history.append((step + 1, value, rate))
         if lab.progress is not None:
             lab.progress(step + 1, settings.steps)

@@ -50,6 +50,8 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
         raise ModelError(
             f"Model {checkpoint.reference!r} has no chat template, so the start of an answer is unknown.",
             hint="Use an instruct model, or put a chat_template.jinja into its folder.",
+            name="chat_template",
+            model=checkpoint.reference,
         )
     return tokenizer
 

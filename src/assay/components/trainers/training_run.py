@@ -165,7 +165,7 @@ def training_run(model: str, memory_hint: str) -> Iterator[None]:
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and not any(part in str(error).lower() for part in OUT_OF_MEMORY):
                 raise
-            raise RecipeError(f"Out of memory while training {model!r}.", hint=memory_hint) from error
+            raise RecipeError(f"Out of memory while training {model!r}.", hint=memory_hint, model=model) from error
 
 
 @contextmanager

@@ -62,7 +62,8 @@ class StepCallback(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         """Check the loss."""
         if logs and not math.isfinite(value := logs.get("loss", 0.0)):
-            raise RecipeError(f"The loss was {value} at step {state.global_step}.", hint=LOWER_RATE)
+            step = state.global_step
+            raise RecipeError(f"The loss was {value} at step {step}.", hint=LOWER_RATE, step=step, loss=value)
 
 
 def warmup_cosine(step: int, steps: int, warmup_ratio: float) -> float:

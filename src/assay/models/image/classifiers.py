@@ -214,7 +214,11 @@ class OpenNsfw:
         raise self._no_features()
 
     def _no_features(self) -> ModelError:
-        return ModelError(f"Model {self.reference!r} has no access to its last layer, only to its probabilities.")
+        return ModelError(
+            f"Model {self.reference!r} has no access to its last layer, only to its probabilities.",
+            name="features",
+            model=self.reference,
+        )
 
 
 def is_open_nsfw(request: ModelRequest) -> bool:

@@ -33,10 +33,10 @@ def unpack_gguf(path: Path) -> Path:
         ModelError: The file is not a GGUF file, or not of the Llama family.
     """
     if not path.is_file():
-        raise ModelError(f"There is no file {path}.")
+        raise ModelError(f"There is no file {path}.", path=str(path), exists=False)
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
-            raise ModelError(f"{path} is not a GGUF file.")
+            raise ModelError(f"{path} is not a GGUF file.", path=str(path), exists=True)
 
     def make(folder: Path) -> None:
         _unpack(path, folder)

@@ -28,7 +28,12 @@ def encode_prompt(tokenizer: Any, prompt: str | tuple[Message, ...], reference: 
     if any(message.images for message in prompt):
         raise ModelError(f"Model {reference!r} does not support images in messages.")
     if tokenizer.chat_template is None:
-        raise ModelError(f"Model {reference!r} has no chat template.", hint="Use a plain prompt, or an instruct model.")
+        raise ModelError(
+            f"Model {reference!r} has no chat template.",
+            hint="Use a plain prompt, or an instruct model.",
+            name="chat_template",
+            model=reference,
+        )
     return _apply_template(tokenizer, prompt, reference, add_generation_prompt=True)
 
 

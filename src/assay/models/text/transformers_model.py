@@ -148,6 +148,8 @@ class HfTextModel:
             raise ModelError(
                 f"Model {self.reference!r} and {getattr(writer, 'reference', writer)!r} have different vocabularies.",
                 hint="Use two models of one family, such as a base model and its instruct version.",
+                model=self.reference,
+                writer=getattr(writer, "reference", writer),
             )
         check_row_lengths(rows, writer.longest, writer.reference)
         return [token_moments(self.model, writer.model, row) for row in rows]

@@ -103,7 +103,8 @@ def construct(kind: type, arguments: Mapping[str, object], where: str) -> Any:
     known = {field.name: field for field in fields(kind) if field.init}
     for argument in arguments:
         if argument not in known:
-            raise RecipeError(f"{where}: {name} takes no argument {argument!r}.", hint=did_you_mean(argument, known))
+            hint = did_you_mean(argument, known)
+            raise RecipeError(f"{where}: {name} takes no argument {argument!r}.", hint=hint, place=where, name=argument)
     for field in known.values():
         if field.default is MISSING and field.default_factory is MISSING and field.name not in arguments:
             raise RecipeError(f"{where}: {name} needs {field.name!r}.", hint=f"It takes: {', '.join(known)}.")
@@ -171,6 +172,8 @@ def _refuse_unknown_keys(value: object, hint: Any, where: str) -> None:
                 raise RecipeError(
                     f"{where}: {hint.__name__} takes no argument {name!r}.",
                     hint=did_you_mean(str(name), (field.name for field in fields(hint))),
+                    place=where,
+                    name=name,
                 )
             _refuse_unknown_keys(item, hints[name], f"{where}.{name}")
 

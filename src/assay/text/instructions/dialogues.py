@@ -83,12 +83,17 @@ def read_history(text: str, owner: str = "") -> tuple[Message, ...]:
         rows = json.loads(text)
         turns = tuple(Message(row["role"], row["content"]) for row in rows)
     except (ValueError, TypeError, KeyError) as error:
-        raise FieldError(f"The history of sample {owner} is not {HISTORY_EXAMPLE}.") from error
+        raise FieldError(
+            f"The history of sample {owner} is not {HISTORY_EXAMPLE}.", name="history", sample=owner
+        ) from error
     roles = [turn.role for turn in turns]
     if roles != ["user", "assistant"] * (len(turns) // 2) or not all(isinstance(turn.text, str) for turn in turns):
         raise FieldError(
             f"The history of sample {owner} must be turns of user and assistant, the user first and the assistant "
-            f"last, was {', '.join(map(str, roles))}."
+            f"last, was {', '.join(map(str, roles))}.",
+            name="history",
+            sample=owner,
+            roles=roles,
         )
     return turns
 

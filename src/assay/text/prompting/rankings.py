@@ -143,6 +143,8 @@ def read_rankings(text: str, owner: str = "") -> dict[str, Ranking]:
         raise FieldError(
             f"The rankings of pair {owner} cannot be read.",
             hint='Expected a JSON object such as {"judge": {"chosen": 1, "rejected": 0, "prefers": "chosen"}}.',
+            name="rankings",
+            sample=owner,
         ) from error
 
 

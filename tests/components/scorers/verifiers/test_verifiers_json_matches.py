@@ -70,11 +70,11 @@ def test_whatever_else_is_wrong_and_says_where(text: str) -> None:
 
 
 BAD: dict[str, object] = {
-    "is not valid": {"type": "objekt"},
-    "'http://example.org/x' (.*) nothing is fetched": {"$ref": "http://example.org/x"},
+    "'objekt'": {"type": "objekt"},
+    "'http://example.org/x'": {"$ref": "http://example.org/x"},
     "'/nowhere'": {"properties": {"a": {"$ref": "#/nowhere"}}},
-    "none that is known": {"$schema": "http://example.org/mine"},
-    "cannot be kept from hanging": {"patternProperties": {"^a": {}}, "unevaluatedProperties": False},
+    "'http://example.org/mine'": {"$schema": "http://example.org/mine"},
+    "unevaluatedProperties and patternProperties": {"patternProperties": {"^a": {}}, "unevaluatedProperties": False},
     "lists must be lists": {"required": ("a",)},
     "not JSON serializable": {"const": {1, 2}},
 }
@@ -82,9 +82,7 @@ BAD: dict[str, object] = {
 
 @pytest.mark.parametrize("why", BAD)
 def test_a_schema_that_is_none_is_refused_when_the_component_is_made(why: str) -> None:
-    with pytest.raises(
-        ValueError, match=rf"JsonMatches\.schema must be a JSON Schema: .*{why.replace(' (.*) ', '.*')}"
-    ):
+    with pytest.raises(ValueError, match=rf"JsonMatches\.schema .*{why}"):
         JsonMatches(BAD[why])  # type: ignore[arg-type]
 
 

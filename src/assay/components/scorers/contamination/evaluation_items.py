@@ -95,7 +95,9 @@ def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, l
     if not found:
         named = f" in {', '.join(fields)}" if fields else ""
         raise FieldError(
-            f"The evaluation items have no text{named}.", hint="Set against_fields to the fields of their text."
+            f"The evaluation items have no text{named}.",
+            hint="Set against_fields to the fields of their text.",
+            names=tuple(fields),
         )
     return found
 

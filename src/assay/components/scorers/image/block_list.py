@@ -70,7 +70,9 @@ def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return find_images(path)
     if not path.is_file():
-        raise SourceError(f"There is no list {str(path)!r}: expected a file of hashes or a folder of images.")
+        raise SourceError(
+            f"There is no list {str(path)!r}: expected a file of hashes or a folder of images.", path=str(path)
+        )
     return [path]
 
 
@@ -80,13 +82,13 @@ def _read_list(path: Path) -> list[tuple[int, str]]:
         try:
             return read_hashes(path.read_text(encoding="utf-8-sig"), path.name)
         except UnicodeDecodeError as error:
-            raise SourceError(f"{path} is not a list of hashes: {error}.") from error
+            raise SourceError(f"{path} is not a list of hashes: {error}.", path=str(path)) from error
     if not files:
-        raise SourceError(f"No images in {str(path)!r}.")
+        raise SourceError(f"No images in {str(path)!r}.", path=str(path))
     found = []
     for file in files:
         try:
             found.append((perceptual_hash(decode(file.read_bytes())), file.name))
         except ValueError as error:
-            raise SourceError(f"{file} does not decode as an image: {error}.") from error
+            raise SourceError(f"{file} does not decode as an image: {error}.", path=str(file)) from error
     return found

@@ -68,6 +68,8 @@ class ClassifierAgreement:
                 f"{self.model} has no label for {', '.join(map(repr, missing))}.",
                 hint=(did_you_mean(missing[0], known) if len(known) <= 20 else f"It has {len(known)} labels.")
                 + " Map them under 'names', or set 'absent: allow' to count them as not among its labels.",
+                model=self.model,
+                labels=missing,
             )
 
     def _check(self, known: Sequence[str]) -> None:
@@ -77,6 +79,10 @@ class ClassifierAgreement:
                     raise ModelError(
                         f"ClassifierAgreement.names maps {label!r} to {name!r}, which is not a label of {self.model}.",
                         hint=did_you_mean(name, known) if len(known) <= 20 else f"It has {len(known)} labels.",
+                        name="ClassifierAgreement.names",
+                        model=self.model,
+                        label=name,
+                        key=label,
                     )
 
     def _outcome(self, label: str, known: Sequence[str], logits: Matrix) -> Label:
@@ -126,6 +132,9 @@ class ImageSafety:
                 raise ModelError(
                     f"Model {self.model!r} has no label {label!r} for ImageSafety.unsafe.",
                     hint=did_you_mean(label, known) if len(known) <= 20 else f"It has {len(known)} labels.",
+                    name="ImageSafety.unsafe",
+                    model=self.model,
+                    label=label,
                 )
         unsafe = [known.index(label) for label in self.unsafe]
 

@@ -54,7 +54,7 @@ def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[P
 def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Unscored]:
     model = lab.models.text_classifier(judge)
     if not isinstance(model, PairClassifier):
-        raise ModelError(f"Model {judge!r} classifies single texts, not pairs of premise and hypothesis.")
+        raise ModelError(f"Model {judge!r} classifies single texts, not pairs of premise and hypothesis.", model=judge)
     names = [label.casefold() for label in model.labels]
     places = [next((nth for nth, name in enumerate(names) if part in name), None) for part in ("entail", "contra")]
     entail, contra = places
@@ -62,6 +62,8 @@ def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Un
         raise ModelError(
             f"Model {judge!r} is not an NLI model: no label names entailment and contradiction.",
             hint=f"Its labels are {', '.join(model.labels)}.",
+            model=judge,
+            labels=tuple(model.labels),
         )
     logits = model.pair_logits(pairs).astype(np.float64)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -61,6 +61,9 @@ class Toxicity:
                 raise ModelError(
                     f"Model {self.model!r} has no label {label!r} for Toxicity.unsafe.",
                     hint=did_you_mean(label, known) if len(known) <= 20 else f"It has {len(known)} labels.",
+                    name="Toxicity.unsafe",
+                    model=self.model,
+                    label=label,
                 )
         unsafe = [known.index(label) for label in self.unsafe]
         texts = [_chunks(sample.text(self.text)) for sample in samples]

@@ -78,15 +78,17 @@ def _records(
     # A column that the user assigned to one name is not used under its own name.
     names = {name: name for name in known if name not in renamed.values()} | renamed
     if unknown := [name for name in names if name not in known]:
-        raise SourceError(f"There is no column name {unknown[0]!r}.", hint=did_you_mean(unknown[0], known))
+        raise SourceError(
+            f"There is no column name {unknown[0]!r}.", hint=did_you_mean(unknown[0], known), name=unknown[0]
+        )
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise SourceError(f"Expected a {', '.join(READERS)} file, was given {path.name!r}.")
+        raise SourceError(f"Expected a {', '.join(READERS)} file, was given {path.name!r}.", path=str(path))
     # Columns that the user assigned are required.
     wanted = dict.fromkeys([*(names.get(name, name) for name in needed), *renamed.values()])
     records = reader(path, tuple(wanted), "a table of answers to judge")[:limit]
     if not records:
-        raise SourceError(f"{path} has no rows.")
+        raise SourceError(f"{path} has no rows.", path=str(path), records=0)
     return [(record, names) for record in records]
 
 
@@ -119,7 +121,7 @@ def _checked(record: Record, column: str, name: str, value: str) -> str:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise record.problem(f"{column} must be a number, was {shorten(value)}.")
+            raise record.problem(f"{column} must be a number, was {shorten(value)}.", name=column, value=value)
     if name == "instruction" and not value.strip() and "output" not in record.values:
         raise record.problem(f"{column} is blank: answers cannot be judged without an instruction.")
     return value
@@ -149,10 +151,12 @@ def read_votes(path: Path, *, weight: str | None = None, controls: Sequence[str]
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise SourceError(f"Votes are read from {', '.join(READERS)} files, not from {path.name!r}.")
+        raise SourceError(f"Votes are read from {', '.join(READERS)} files, not from {path.name!r}.", path=str(path))
     records = reader(path, (), "a table of votes")
     if not records:
-        raise SourceError(f"{path} has no votes.", hint="Expected the columns model_a, model_b and winner.")
+        raise SourceError(
+            f"{path} has no votes.", hint="Expected the columns model_a, model_b and winner.", path=str(path)
+        )
     a, b = _model_columns(path, records[0].values)
     pairs = [(_text(record, a), _text(record, b)) for record in records]
     for record, (one, other) in zip(records, pairs, strict=True):

@@ -30,9 +30,9 @@ class Record:
     """For reports: name of the file and line or item, independent of the folder."""
     values: Mapping[str, Any]
 
-    def problem(self, message: str, hint: str = "") -> SourceError:
+    def problem(self, message: str, hint: str = "", **fields: object) -> SourceError:
         """Return an error that names the position."""
-        return SourceError(f"{self.place}: {message}", hint=hint)
+        return SourceError(f"{self.place}: {message}", hint=hint, place=self.place, **fields)
 
     def text(self, column: str) -> str:
         """Return a value that must be text and not blank.
@@ -41,12 +41,12 @@ class Record:
             SourceError: It is missing, not text or blank, or has a lone surrogate.
         """
         if column not in self.values:
-            raise self.problem(f"there is no {column!r}.", did_you_mean(column, self.values))
+            raise self.problem(f"there is no {column!r}.", did_you_mean(column, self.values), name=column)
         value = self.values[column]
         if not isinstance(value, str):
-            raise self.problem(f"{column} must be text, was {shorten(value)}.")
+            raise self.problem(f"{column} must be text, was {shorten(value)}.", name=column, value=value)
         if not value.strip():
-            raise self.problem(f"{column} is blank.")
+            raise self.problem(f"{column} is blank.", name=column, value=value)
         return self.whole(value, column)
 
     def whole(self, value: str, column: str) -> str:
@@ -58,7 +58,7 @@ class Record:
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise self.problem(f"{column} has a lone surrogate: {error}.") from error
+            raise self.problem(f"{column} has a lone surrogate: {error}.", name=column) from error
         return value
 
 
@@ -79,17 +79,20 @@ def read_text(file: Path, expected: str) -> str:
         SourceError: It does not exist, or is not UTF-8.
     """
     if file.is_dir():
-        raise SourceError(f"{str(file)!r} is a folder, not {expected}.")
+        raise SourceError(f"{str(file)!r} is a folder, not {expected}.", path=str(file))
     if not file.is_file():
         names = [one.name for one in file.parent.iterdir() if one.is_file()] if file.parent.is_dir() else []
         near = get_close_matches(file.name, names, n=1)  # not all names: a folder may hold thousands
         raise SourceError(
-            f"There is no file {str(file)!r}, {expected}.", hint=f"Did you mean {near[0]!r}?" if near else ""
+            f"There is no file {str(file)!r}, {expected}.",
+            hint=f"Did you mean {near[0]!r}?" if near else "",
+            path=str(file),
+            near=near,
         )
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise SourceError(f"{file} cannot be read: {error}.") from error
+        raise SourceError(f"{file} cannot be read: {error}.", path=str(file)) from error
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -97,6 +100,8 @@ def read_text(file: Path, expected: str) -> str:
         raise SourceError(
             f"{file}, line {line}: not UTF-8, byte {content[error.start] if content else 0:#04x}.",
             hint="Save it as UTF-8.",
+            path=str(file),
+            line=line,
         ) from error
 
 
@@ -119,6 +124,9 @@ def csv_records(
             raise SourceError(
                 f"{file}, line {line}: a row must have {len(columns)} cells ({', '.join(columns)}), had {len(row)}.",
                 hint="A cell that holds a comma, a quotation mark or a new line must be in quotation marks.",
+                path=str(file),
+                line=line,
+                cells=len(row),
             )
         values = dict(zip(columns, row, strict=True))
         records.append(Record(f"{file}, line {line}", f"{file.name}:{line}", values))
@@ -134,9 +142,14 @@ def _columns(file: Path, first: tuple[int, Sequence[str]], needed: Sequence[str]
                 f"{file}, line {line}: the first row must name the columns {', '.join(needed)}; "
                 f"there is no {name!r}, only {shorten(columns)}.",
                 hint=did_you_mean(name, columns),
+                path=str(file),
+                line=line,
+                name=name,
             )
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
-        raise SourceError(f"{file}, line {line}: two columns have the name {twice[0]!r}.")
+        raise SourceError(
+            f"{file}, line {line}: two columns have the name {twice[0]!r}.", path=str(file), line=line, name=twice[0]
+        )
     return columns
 
 
@@ -151,7 +164,10 @@ def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise SourceError(
-                f"{file}, line {line}: invalid CSV: {error}.", hint="Is a quotation mark left open or not doubled?"
+                f"{file}, line {line}: invalid CSV: {error}.",
+                hint="Is a quotation mark left open or not doubled?",
+                path=str(file),
+                line=line,
             ) from error
         if row:
             yield line, row
@@ -188,7 +204,7 @@ def json_records(file: Path, needed: Sequence[str], expected: str) -> list[Recor
     """
     whole = _parsed(read_text(file, expected), str(file))
     if not isinstance(whole, list):
-        raise SourceError(f"{file} must be a list of objects, was {shorten(whole)}.")
+        raise SourceError(f"{file} must be a list of objects, was {shorten(whole)}.", path=str(file), value=whole)
     return [
         _object(Record(f"{file}, item {nth}", f"{file.name}#{nth}", {}), value, needed)
         for nth, value in enumerate(whole, start=1)
@@ -197,10 +213,12 @@ def json_records(file: Path, needed: Sequence[str], expected: str) -> list[Recor
 
 def _object(record: Record, value: object, needed: Sequence[str]) -> Record:
     if not isinstance(value, dict):
-        raise record.problem(f"must be an object{' with ' * bool(needed)}{', '.join(needed)}, was {shorten(value)}.")
+        raise record.problem(
+            f"must be an object{' with ' * bool(needed)}{', '.join(needed)}, was {shorten(value)}.", value=value
+        )
     for name in needed:
         if name not in value:
-            raise record.problem(f"there is no {name!r}.", did_you_mean(name, value))
+            raise record.problem(f"there is no {name!r}.", did_you_mean(name, value), name=name)
     return Record(record.place, record.origin, value)
 
 
@@ -209,9 +227,9 @@ def _parsed(text: str, place: str) -> Any:
     try:
         return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once)
     except RecursionError as error:
-        raise SourceError(f"{place}: the JSON is nested too deeply.") from error
+        raise SourceError(f"{place}: the JSON is nested too deeply.", place=place) from error
     except ValueError as error:
-        raise SourceError(f"{place}: not JSON: {error}.") from error
+        raise SourceError(f"{place}: not JSON: {error}.", place=place, cause=str(error)) from error
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -231,10 +249,12 @@ def lettered(record: Record, choices: Sequence[str], right: Iterable[int]) -> di
         SourceError: There are fewer than two choices or more than letters, or one is blank.
     """
     if not 2 <= len(choices) <= len(LETTERS):
-        raise record.problem(f"a question must have 2 to {len(LETTERS)} choices, had {len(choices)}.")
+        raise record.problem(
+            f"a question must have 2 to {len(LETTERS)} choices, had {len(choices)}.", choices=len(choices)
+        )
     for nth, choice in enumerate(choices):
         if not choice.strip():
-            raise record.problem(f"choice {nth} is blank.")
+            raise record.problem(f"choice {nth} is blank.", name=f"choice {nth}")
         record.whole(choice, f"choice {nth}")
     answer = ",".join(LETTERS[nth] for nth in sorted(set(right)))
     return {"answer": answer, **{f"choice{nth}": choice for nth, choice in enumerate(choices)}}
@@ -282,7 +302,14 @@ def first_of_each(samples: Sequence[Sample], per_label: int | None, skip: int, w
     for label, count in seen.items():
         if count < skip + (per_label or 1):
             wanted = f"{per_label or 1} behind the first {skip}" if skip else str(per_label)
-            raise SourceError(f"{where} has {count} texts of {label!r}; {wanted} were requested.")
+            raise SourceError(
+                f"{where} has {count} texts of {label!r}; {wanted} were requested.",
+                path=where,
+                label=label,
+                count=count,
+                per_label=per_label,
+                skip=skip,
+            )
     return kept
 
 

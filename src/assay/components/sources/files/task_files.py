@@ -87,6 +87,7 @@ def read_tasks(file: Path, *, skip_blank: bool = False) -> list[FileTask]:
         raise SourceError(
             f"Expected a {', '.join(SUFFIXES)} file of tasks, was given {str(file)!r}.",
             hint=did_you_mean(suffix, SUFFIXES) if suffix else "",
+            path=str(file),
         )
     records = (json_records if suffix == ".json" else jsonl_records)(file, (), _EXPECTED)
     tasks = []
@@ -98,7 +99,9 @@ def read_tasks(file: Path, *, skip_blank: bool = False) -> list[FileTask]:
         if task.instances:
             tasks.append(task)
     if not tasks:
-        raise SourceError(f"{file} has no task{' with an output' if records else ''}.")
+        raise SourceError(
+            f"{file} has no task{' with an output' if records else ''}.", path=str(file), records=len(records)
+        )
     if any(task.history is not None for task in tasks):
         # Filters read only fields that every sample has.
         tasks = [replace(task, history=task.history or "") for task in tasks]

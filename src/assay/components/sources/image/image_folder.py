@@ -44,7 +44,8 @@ class ImageFolder:
     def read(self, lab: Lab) -> Sequence[Sample]:
         root = Path(self.path)
         if not root.is_dir():
-            raise SourceError(f"There is no folder {self.path!r}.", hint="ImageFolder reads PATH/LABEL/*.png.")
+            hint = "ImageFolder reads PATH/LABEL/*.png."
+            raise SourceError(f"There is no folder {self.path!r}.", hint=hint, path=self.path)
         samples = [
             Sample({"label": folder.name, "image": lab.images.put(_read(file)), "origin": f"{folder.name}/{file.name}"})
             for folder in sorted(root.iterdir())
@@ -52,7 +53,8 @@ class ImageFolder:
             for file in self._images(folder)
         ]
         if not samples:
-            raise SourceError(f"No images in {self.path!r}.", hint="ImageFolder reads PATH/LABEL/*.png.")
+            hint = "ImageFolder reads PATH/LABEL/*.png."
+            raise SourceError(f"No images in {self.path!r}.", hint=hint, path=self.path, images=0)
         return samples
 
     def _images(self, folder: Path) -> list[Path]:
@@ -63,4 +65,4 @@ def _read(file: Path) -> Pixels:
     try:
         return decode(file.read_bytes())
     except (OSError, ValueError) as problem:
-        raise SourceError(f"{file} does not decode as an image: {problem}") from problem
+        raise SourceError(f"{file} does not decode as an image: {problem}", path=str(file)) from problem

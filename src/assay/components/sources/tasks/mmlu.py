@@ -63,27 +63,34 @@ class Mmlu:
             raise SourceError(
                 f"There is no folder {str(folder)!r}.",
                 hint=f"Mmlu reads PATH/SPLIT/SUBJECT.csv. {_hint(self.split, folders)}",
+                path=str(folder),
             )
         found = {file.stem.removesuffix(f"_{self.split}"): file for file in sorted(folder.glob("*.csv"))}
         if not found:
-            raise SourceError(f"No .csv files in {str(folder)!r}.", hint="Mmlu reads PATH/SPLIT/SUBJECT.csv.")
+            hint = "Mmlu reads PATH/SPLIT/SUBJECT.csv."
+            raise SourceError(f"No .csv files in {str(folder)!r}.", hint=hint, path=str(folder))
         for subject in self.subjects:
             if subject not in found:
                 raise SourceError(
-                    f"There is no subject {subject!r} in {str(folder)!r}.", hint=did_you_mean(subject, found)
+                    f"There is no subject {subject!r} in {str(folder)!r}.",
+                    hint=did_you_mean(subject, found),
+                    path=str(folder),
+                    name=subject,
                 )
         return {name: found[name] for name in sorted(found) if not self.subjects or name in self.subjects}
 
     def _records(self, subject: str, file: Path) -> Sequence[Record]:
         records = csv_records(file, NEEDED, f"the questions of {subject}", _published)[: self.per_subject]
         if not records:
-            raise SourceError(f"{file} has no questions.")
+            raise SourceError(f"{file} has no questions.", path=str(file), records=0)
         return records
 
     def _sample(self, record: Record, subject: str) -> Sample:
         answer = record.text("answer").strip()
         if answer not in ANSWERS:
-            raise record.problem(f"answer must be 0, 1, 2 or 3, or A, B, C or D, was {answer!r}.")
+            raise record.problem(
+                f"answer must be 0, 1, 2 or 3, or A, B, C or D, was {answer!r}.", name="answer", value=answer
+            )
         fields = lettered(record, [record.text(name) for name in CHOICES], [ANSWERS.index(answer) % len(CHOICES)])
         origin = f"{self.split}/{record.origin}"
         return Sample({"question": record.text("question"), **fields, "subject": subject, "origin": origin})

@@ -119,9 +119,14 @@ class Misconceptions:
         found = kind(str(self.file)).read(lab)
         for sample in found:
             if "choice0" not in sample.fields:
-                raise SourceError(f"{sample.text('origin')}: the question has no choices.")
+                place = sample.text("origin")
+                raise SourceError(f"{place}: the question has no choices.", place=place, name="choices")
             if "," in sample.text("answer"):
+                place, answer = sample.text("origin"), sample.text("answer")
                 raise SourceError(
-                    f"{sample.text('origin')}: a question must have one true answer, had {sample.text('answer')}."
+                    f"{place}: a question must have one true answer, had {answer}.",
+                    place=place,
+                    name="answer",
+                    value=answer,
                 )
         return found[: self.limit]

@@ -54,7 +54,7 @@ class LabeledTexts:
     def read(self, lab: Lab) -> Sequence[Sample]:
         file = Path(self.path)
         if file.suffix.lower() not in ENDINGS:
-            raise SourceError(f"LabeledTexts reads .csv and .jsonl files, was given {self.path!r}.")
+            raise SourceError(f"LabeledTexts reads .csv and .jsonl files, was given {self.path!r}.", path=self.path)
         records = csv_records if file.suffix.lower() == ".csv" else jsonl_records
         rows = records(file, (self.text, self.label), "with a text and its label in each row")
         samples = [
@@ -62,5 +62,5 @@ class LabeledTexts:
             for row in rows
         ]
         if not samples:
-            raise SourceError(f"There are no rows in {self.path!r}.")
+            raise SourceError(f"There are no rows in {self.path!r}.", path=self.path, records=0)
         return first_of_each(samples, self.per_label, self.skip, self.path)

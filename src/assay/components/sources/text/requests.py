@@ -66,6 +66,7 @@ class Requests:
             raise SourceError(
                 f"Requests reads {', '.join(READERS)} files, was given {str(self.file)!r}.",
                 hint=did_you_mean(self.file.suffix, READERS) if self.file.suffix else "",
+                path=str(self.file),
             )
         requests = [_sample(record) for record in reader(self.file, (), "a file of requests")]
         found = [one for one in requests if self.kind in ("any", one.text("kind"))][: self.limit]
@@ -73,7 +74,9 @@ class Requests:
             counts = Counter(one.text("kind") for one in requests)
             summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
             wanted = "request" if self.kind == "any" else f"{self.kind} request"
-            raise SourceError(f"{self.file} has no {wanted}; it has {summary}.")
+            raise SourceError(
+                f"{self.file} has no {wanted}; it has {summary}.", path=str(self.file), kinds=dict(counts)
+            )
         return found
 
 

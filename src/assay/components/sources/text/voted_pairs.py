@@ -51,10 +51,13 @@ class VotedPairs:
         file = Path(self.path)
         reader = READERS.get(file.suffix.lower())
         if reader is None:
-            raise SourceError(f"Votes are read from {', '.join(READERS)} files, not from {file.name!r}.")
+            raise SourceError(
+                f"Votes are read from {', '.join(READERS)} files, not from {file.name!r}.", path=str(file)
+            )
         records = reader(file, _NEEDED, "a table of votes")
         if not records:
-            raise SourceError(f"{file} has no votes.", hint=f"Expected the columns {', '.join(_NEEDED)}.")
+            hint = f"Expected the columns {', '.join(_NEEDED)}."
+            raise SourceError(f"{file} has no votes.", hint=hint, path=str(file), records=0)
         return [_sample(record) for record in records]
 
 

@@ -104,6 +104,9 @@ def pair_rows(samples: Sequence[Sample], reader: PairReader, held_out: float) ->
         raise RecipeError(
             f"{reader.owner} cannot learn from any of {len(samples)} pairs: {counts or 'there are none'}.",
             hint=longer if dropped[LONG] else "A pair needs two different answers, one preferred.",
+            name=reader.owner,
+            samples=len(samples),
+            dropped={name: count for name, count in dropped.items() if count},
         )
     training, evaluation = split_held_out(usable, held_out)
     return PairRows(tuple(rows[one.id] for one in training), tuple(rows[one.id] for one in evaluation), dropped)
@@ -138,7 +141,12 @@ def _margin(sample: Sample) -> float:
     except ValueError:
         margin = math.nan
     if not (math.isfinite(margin) and margin >= 0):
-        raise FieldError(f"The margin of sample {sample.id} must be a number of 0 or more, was {text!r}.")
+        raise FieldError(
+            f"The margin of sample {sample.id} must be a number of 0 or more, was {text!r}.",
+            name="margin",
+            sample=sample.id,
+            value=text,
+        )
     return margin
 
 

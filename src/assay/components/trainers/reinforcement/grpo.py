@@ -210,7 +210,11 @@ class GRPO:
         kept = [(sample, row) for sample, row in zip(samples, rows, strict=True) if len(row) <= self.max_length]
         if not kept:
             raise RecipeError(
-                f"None of {len(samples)} prompts fits into {self.max_length} tokens.", hint="Raise GRPO.max_length."
+                f"None of {len(samples)} prompts fits into {self.max_length} tokens.",
+                hint="Raise GRPO.max_length.",
+                name="GRPO.max_length",
+                samples=len(samples),
+                value=self.max_length,
             )
         return [sample for sample, _ in kept], tuple(row for _, row in kept)
 

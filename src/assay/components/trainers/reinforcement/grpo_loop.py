@@ -260,8 +260,12 @@ class RewardedTrainer(ScheduledTrainer, GRPOTrainer):  # type: ignore[misc]
         rewards[rewards.isnan().any(1)] = torch.nan
         if rewards.isnan().all():
             reasons = "; ".join(reason.removesuffix(".") for reason in list(self.panel.reasons)[:3])
+            answers, step = len(rewards), self.state.global_step + 1
             raise RecipeError(
-                f"None of the {len(rewards)} answers of step {self.state.global_step + 1} could be rewarded: {reasons}."
+                f"None of the {answers} answers of step {step} could be rewarded: {reasons}.",
+                answers=answers,
+                step=step,
+                reasons=tuple(self.panel.reasons),
             )
         groups = (rewards * self.reward_weights.to(rewards)).sum(1).view(-1, self.num_generations)
         spread = groups.nan_to_num(-torch.inf).amax(1) - groups.nan_to_num(torch.inf).amin(1)
@@ -323,9 +327,12 @@ class RewardCallback(StepCallback):
         enough = len(alike) == EQUAL_REWARD_STEPS or state.global_step >= state.max_steps
         if alike and enough and min(alike[:EQUAL_REWARD_STEPS]) == 1:
             means = [row["reward"] for row in state.log_history if "reward" in row]
+            mean = sum(means) / len(means)
             raise RecipeError(
-                f"In {len(alike)} steps all answers to each prompt had equal rewards (mean reward "
-                f"{sum(means) / len(means):.3g}): there is nothing to learn.",
+                f"In {len(alike)} steps all answers to each prompt had equal rewards (mean reward {mean:.3g}): there "
+                "is nothing to learn.",
                 hint="Start from a model that sometimes succeeds, such as one tuned by SFT, or use easier or harder "
                 "tasks.",
+                steps=len(alike),
+                reward=mean,
             )

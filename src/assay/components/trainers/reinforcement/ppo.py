@@ -229,7 +229,11 @@ class PPO:
         short = [prompt for prompt in prompts if len(prompt.ids) <= self.max_length]
         if not short:
             raise RecipeError(
-                f"All {len(prompts)} prompts are longer than {self.max_length} tokens.", hint="Raise PPO.max_length."
+                f"All {len(prompts)} prompts are longer than {self.max_length} tokens.",
+                hint="Raise PPO.max_length.",
+                name="PPO.max_length",
+                samples=len(prompts),
+                value=self.max_length,
             )
         return short, held_out, len(prompts) - len(short)
 

@@ -227,7 +227,11 @@ class Loop:
         values = [value for value in total.rewards if value is not None]
         if not values:
             raise RecipeError(
-                f"None of the {len(samples)} answers of step {state.step} could be rewarded.", hint=total.reason
+                f"None of the {len(samples)} answers of step {state.step} could be rewarded.",
+                hint=total.reason,
+                answers=len(samples),
+                step=state.step,
+                reason=total.reason,
             )
         state.answers += len(samples)
         state.unread += total.unread
@@ -239,6 +243,8 @@ class Loop:
             raise RecipeError(
                 f"All {state.answers} answers so far had the reward {state.lowest:g}: there is nothing to learn.",
                 hint="Use a reward that differs between the start's own answers.",
+                answers=state.answers,
+                reward=state.lowest,
             )
         watch = watched_scores("PPO.watch", config.watch, samples, self.lab)
         return total, {
@@ -288,8 +294,9 @@ class Loop:
             for nth in torch.randperm(len(minibatches), generator=generator).tolist():
                 losses = self.losses(batch, minibatches[nth])
                 total = losses["policy loss"] + config.value_coef * losses["value loss"]
-                if not math.isfinite(total.item()):
-                    raise RecipeError(f"The loss was {total.item()} at step {self.state.step}.", hint=LOWER_RATE)
+                if not math.isfinite(value := total.item()):
+                    step = self.state.step
+                    raise RecipeError(f"The loss was {value} at step {step}.", hint=LOWER_RATE, step=step, loss=value)
                 self.optimizer.zero_grad()
                 total.backward()  # type: ignore[no-untyped-call]
                 parameters = [*self.policy.adapter, *self.policy.value.parameters()]

@@ -60,7 +60,9 @@ class ByRewardModel:
         if isinstance(reward, NotCompleted):
             return Unscored("failed", f"{reward.lack}: {reward.reason}")
         if not math.isfinite(reward):
-            raise RecipeError(f"Reward model {self.model!r} gave the reward {reward}.")
+            raise RecipeError(
+                f"Reward model {self.model!r} gave the reward {reward}.", model=self.model, reward=str(reward)
+            )
         return Score(reward)
 
 
@@ -105,7 +107,10 @@ def scorer_rewards(name: str, scorer: Scorer, answers: Sequence[Sample], lab: La
         if isinstance(outcome, Score):
             values.append(-outcome.value if scorer.scale.better == "lower" else outcome.value)
         elif not isinstance(outcome, Unscored):
-            raise RecipeError(f"{name} returns a {type(outcome).__name__.lower()}, but a reward must be a number.")
+            kind = type(outcome)
+            raise RecipeError(
+                f"{name} returns a {kind.__name__.lower()}, but a reward must be a number.", name=name, actual=kind
+            )
         elif outcome.cause == "failed" or lowest is None:
             reasons[outcome.reason] = None
             values.append(None)
@@ -146,7 +151,9 @@ def total_rewards(
         if rewards.reasons:
             reason = reason or f"{name}: {rewards.reasons[0]}"
     if any(total is not None and not math.isfinite(total) for total in totals):
-        raise RecipeError(f"{where} add up to a reward that is not finite.", hint="Smaller weights may help.")
+        raise RecipeError(
+            f"{where} add up to a reward that is not finite.", hint="Smaller weights may help.", name=where
+        )
     return TotalRewards(tuple(totals), unread, reason)
 
 

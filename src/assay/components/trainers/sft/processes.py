@@ -60,6 +60,8 @@ def launch(job: SFTJob, progress: Progress) -> SFTResult:
             raise ModelError(
                 f"One of {job.processes} processes that trained {job.config.model!r} died.",
                 hint=_cause(errors_file.read()),
+                model=job.config.model,
+                processes=job.processes,
             )
     return tuned
 
@@ -74,7 +76,7 @@ def _follow(process: subprocess.Popen[str], progress: Progress) -> SFTResult | N
         message = json.loads(line.removeprefix(MARK))
         if "error" in message:
             kind: type[UserError] = getattr(errors, message["error"])
-            raise kind(message["message"])
+            raise kind(message["message"], hint=message["hint"], **message["fields"])
         if "step" in message:
             progress(message["step"], message["steps"])
         if "trained" in message:
@@ -101,7 +103,8 @@ def main(path: str) -> None:
     try:
         tuned = tune(job, lambda step, steps: send(step=step, steps=steps))
     except UserError as error:
-        send(error=type(error).__name__, message=str(error))
+        fields = {name: value for name, value in error.fields.items() if isinstance(value, str | int | float)}
+        send(error=type(error).__name__, message=error.message, hint=error.hint, fields=fields)
         sys.exit(2)
     send(history=tuned.history, trained=tuned.trained)
 

@@ -189,6 +189,10 @@ class SFT:
                 f"None of {len(samples)} samples can be used for training: {dropped['too long']} have a prompt that "
                 f"fills {self.max_length} tokens, {dropped['blank']} a blank answer.",
                 hint="Raise SFT.max_length." if dropped["too long"] else "",
+                name="SFT.max_length",
+                value=self.max_length,
+                samples=len(samples),
+                dropped=dropped,
             )
         return learned, rows, dropped
 
