@@ -12,6 +12,7 @@ from assay.components.filters.threshold import Threshold
 from assay.core.recipe import Recipe
 from assay.core.score import Outcome, Score, Unscored
 from assay.report.api import report
+from assay.store.export.cards import NO_PROOF
 from assay.store.rows import read_decisions, read_outcomes
 from assay.text.prompting.delimiters import delimited_texts
 from command_line import called
@@ -119,7 +120,7 @@ def test_a_run_of_tasks_is_exported_with_a_card_and_opens_as_it_lies(tmp_path: P
         "12 requested = 8 kept + 3 dropped + 1 failed.",
         "| dropped: 1. Threshold | 3 |",
         "| generator | Tasks |",
-        "Nothing was trained and measured on these samples, so whether they help is not known.",
+        NO_PROOF,
         "name: exported",
     ):
         assert told in card, told
