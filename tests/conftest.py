@@ -8,6 +8,7 @@ keeps one in the fast tier.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -25,6 +26,8 @@ settings.register_profile("full", settings.get_profile("fast"), max_examples=100
 
 FAST_SECONDS = 5.0
 """Most processor seconds of a test in the fast tier."""
+NEW_MODULES = 200
+"""Imported modules after which the heap is frozen again."""
 IMPORT_SECONDS = 0.005
 """Allowance for each module that a test is the first to import."""
 MUCH = 2e9
@@ -43,6 +46,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.second_pass)
         if tiers.is_full(item) and item.get_closest_marker("full") is None:
             item.add_marker(pytest.mark.full)
+
+
+_frozen = 0
+"""Modules that were imported when the heap was frozen."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Leave imported modules out of garbage collections, of which every training ends with one."""
+    global _frozen
+    if len(sys.modules) > _frozen + NEW_MODULES:
+        gc.freeze()
+        _frozen = len(sys.modules)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,7 @@ import platform
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -46,12 +47,16 @@ MIN_FREE_GB = 1
 def environment(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of packages, machine type and number of CPUs."""
     values = {"python": platform.python_version(), "machine": platform.machine(), "cpus": str(os.cpu_count())}
-    for package in packages:
-        try:
-            values[package] = version(package)
-        except PackageNotFoundError:
-            values[package] = NOT_INSTALLED
-    return values
+    return values | {package: _version(package) for package in packages}
+
+
+@cache
+def _version(package: str) -> str:
+    """Installed version; read once per process, as every stage records it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return NOT_INSTALLED
 
 
 @dataclass(frozen=True)
