@@ -19,9 +19,9 @@ METHODS = click.Choice(["bradley-terry", "elo"])
 TIES = click.Choice(["half", "davidson"])
 UNUSED = {"bradley-terry": ("k",), "elo": ("ties", "prior", "anchor")}
 HINTS = {
-    "No finite strengths": "Add votes that they lose or win, exclude them, or use --prior 0.1.",
-    "The votes fall into": "Rank each group separately, add votes between them, or use --prior 0.1.",
-    "The likelihood has": "Remove a --control, use --ties half, or use --prior 0.1.",
+    "separated": "Add votes that they lose or win, exclude them, or use --prior 0.1.",
+    "groups": "Rank each group separately, add votes between them, or use --prior 0.1.",
+    "diverged": "Remove a --control, use --ties half, or use --prior 0.1.",
 }
 
 
@@ -69,6 +69,7 @@ def rank(file: Path, method: str, weight: str | None, controls: tuple[str, ...],
     pair of columns COLUMN_a and COLUMN_b. With --bootstrap 0, Bradley-Terry uses sandwich intervals.
     """
     from assay.components.sources.files.judgments import read_votes
+    from assay.stats.ratings.votes import NoMaximumError
 
     if method == "elo" and (controls or options["prior"] or options["anchor"] or options["ties"] != "half"):
         raise UserError(
@@ -82,7 +83,7 @@ def rank(file: Path, method: str, weight: str | None, controls: tuple[str, ...],
     try:
         board = _elo(votes, options) if method == "elo" else _bradley_terry(votes, options)
     except ValueError as error:
-        hint = next((hint for start, hint in HINTS.items() if str(error).startswith(start)), "")
+        hint = HINTS[error.cause] if isinstance(error, NoMaximumError) else ""
         raise UserError(f"{file}: {error}", hint=hint) from error
     settings = {name: value for name, value in {**options, "weight": weight}.items() if name not in UNUSED[method]}
     if as_json:

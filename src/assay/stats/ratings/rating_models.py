@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve
 
-from assay.stats.ratings.votes import TIED, Cells, Ints, PairwiseVotes, cells, connected, why_no_maximum
+from assay.stats.ratings.votes import TIED, Cells, Ints, NoMaximumError, PairwiseVotes, cells, no_maximum
 
 Floats = npt.NDArray[np.float64]
 Ties: TypeAlias = Literal["half", "davidson"]
@@ -79,8 +79,8 @@ def fit(counts: Cells, *, ties: Ties = "half", prior: float = 0.0, start: Bradle
     tied = counts.outcome[counts.count > 0] == TIED
     if ties == "davidson" and tied.all() and not prior:
         raise ValueError("Every vote is a tie: Davidson's tie parameter cannot be estimated.")
-    if not prior and not connected(counts):
-        raise ValueError(why_no_maximum(counts))
+    if not prior and (error := no_maximum(counts)) is not None:
+        raise error
     model = BradleyTerryLikelihood(counts, ties == "davidson" and (bool(tied.any()) or prior > 0), prior)
     numbers = _maximize(model, model.start_at(start))
     m, k = len(counts.models), counts.covariates.shape[1]
@@ -204,9 +204,10 @@ def _maximize(model: BradleyTerryLikelihood, v: Floats) -> Floats:
             break
         if np.abs(step).max() <= TOLERANCE * max(1.0, float(np.abs(v).max())):
             return v
-    raise ValueError(
+    raise NoMaximumError(
+        "diverged",
         "The likelihood has no maximum: a covariate predicts every outcome (separation), a covariate is collinear with "
-        "the models, or the tie parameter diverges."
+        "the models, or the tie parameter diverges.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -132,19 +133,32 @@ def _reaches_all(graph: npt.NDArray[np.bool_]) -> bool:
     return bool(reached.all())
 
 
-def why_no_maximum(counts: Cells) -> str:
-    """Reason, with names of models, why no finite maximum exists; "" if the votes are `connected`."""
+class NoMaximumError(ValueError):
+    """The likelihood of the votes has no finite maximum.
+
+    `cause`: some models never lost or never won ("separated"), there are groups of models without common votes
+    ("groups"), or the fit diverged ("diverged").
+    """
+
+    def __init__(self, cause: Literal["separated", "groups", "diverged"], message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+def no_maximum(counts: Cells) -> NoMaximumError | None:
+    """Error, with names of models, if no finite maximum exists; None if the votes are `connected`."""
     from scipy.sparse.csgraph import connected_components
 
     beat = beaten(counts)
     parts, part = connected_components(beat, directed=True, connection="strong")
     if parts == 1:
-        return ""
+        return None
     groups, group = connected_components(beat, directed=False)
     if groups > 1:
         names = " and ".join(_named(counts.models, group == nth) for nth in range(min(groups, 3)))
         more = " ..." if groups > 3 else ""
-        return f"The votes fall into {groups} groups of models without common votes: {names}{more}."
+        message = f"The votes fall into {groups} groups of models without common votes: {names}{more}."
+        return NoMaximumError("groups", message)
     across = part[:, None] != part[None, :]
     wins, losses = (beat & across).any(axis=1), (beat & across).any(axis=0)
     unbeaten = [not losses[part == nth].any() for nth in range(parts)]
@@ -153,7 +167,7 @@ def why_no_maximum(counts: Cells) -> str:
         f"{_named(counts.models, np.isin(part, np.flatnonzero(which)))} never {what}"
         for which, what in ((unbeaten, "lost to any other"), (winless, "won against any other"))
     ]
-    return f"No finite strengths: {' and '.join(reasons)}, without a tie."
+    return NoMaximumError("separated", f"No finite strengths: {' and '.join(reasons)}, without a tie.")
 
 
 def beaten(counts: Cells) -> npt.NDArray[np.bool_]:
