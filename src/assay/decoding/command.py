@@ -47,7 +47,7 @@ def command(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Decode a continuation of PROMPT with several strategies, and compare them."""
+    """Compare decoding strategies on PROMPT, step by step."""
     from assay.decoding.page import as_data, render_decoding, tries
     from assay.models.open_models import OpenModels
     from assay.store.atomic import write_bytes

@@ -65,7 +65,10 @@ KINDS = click.Choice(["number", "choice", "yes-no", "text"])
 @click.option("--prompts", is_flag=True, help="Print the rendered prompts.")
 @JSON
 def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool, **options: Any) -> None:
-    """Ask QUESTION with several prompting methods: zero-shot, few-shot, chain-of-thought, self-consistency."""
+    """Ask QUESTION with several prompting methods.
+
+    The methods are zero-shot, few-shot, chain-of-thought and self-consistency.
+    """
     from assay.core.completions import FATAL, fatal_error
     from assay.evaluation.asking import EXAMPLES, IMAGE_MODELS, ask, prompting_methods
     from assay.models.open_models import OpenModels

@@ -56,7 +56,10 @@ def command(
     models: tuple[str, ...], tasks: tuple[str, ...], prompts: tuple[str, ...], decodings: tuple[str, ...],
     metrics: tuple[str, ...], out: Path, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Evaluate language models on benchmark tasks or your own questions; stored answers are reused."""
+    """Evaluate language models on tasks.
+
+    Tasks are benchmarks or your own questions. Stored answers are reused.
+    """
     from assay.evaluation.findings import finding, more_data
     from assay.evaluation.plan import cells, parse_prompt_setup
     from assay.evaluation.report import render_eval

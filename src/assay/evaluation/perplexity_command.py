@@ -37,7 +37,10 @@ def command(
     stride: int | None,
     as_json: bool,
 ) -> None:
-    """Compute the perplexity of the texts in FILE per token, per word and per byte; empty lines are skipped."""
+    """Compute the perplexity of the texts in FILE.
+
+    Per token, per word and per byte. Empty lines are skipped.
+    """
     from assay.models.open_models import OpenModels
     from assay.pipeline.progress import LogLines, SilentReporter
     from assay.text.decoding.perplexity import corpus_perplexity, text_perplexity

@@ -55,7 +55,10 @@ SEED = click.option(
 
 @click.group()
 def command() -> None:
-    """Grade texts or compare answers with an LLM judge, and measure its biases and agreement with humans."""
+    """Grade or compare texts with an LLM judge.
+
+    Measures the biases of the judge and its agreement with humans.
+    """
 
 
 @command.command()

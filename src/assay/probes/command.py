@@ -59,4 +59,7 @@ PROBES = {
 
 @click.group(cls=LazyGroup, modules=PROBES)
 def command() -> None:
-    """Measure risks of models and data: hallucination, machine-generated text, privacy, unsafe images, jailbreaks."""
+    """Measure risks of models and data.
+
+    Hallucination, machine-generated text, privacy, unsafe images, jailbreaks.
+    """

@@ -31,7 +31,10 @@ def command(
     flops: float | None,
     as_json: bool,
 ) -> None:
-    """Fit a scaling law to PATHS: finished run folders, or .csv or .jsonl tables of size and loss or accuracy."""
+    """Fit scaling laws to runs or tables.
+
+    PATHS are finished run folders, or .csv or .jsonl tables of size and loss or accuracy.
+    """
     from assay.scaling.scaling import chinchilla_of, points_of, scaling
 
     if chinchilla:

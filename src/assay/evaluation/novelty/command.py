@@ -54,7 +54,9 @@ def command(
     stream: bool,
     as_json: bool,
 ) -> None:
-    """Keep the texts of FILE whose ROUGE-L F1 with every text kept before is below a threshold.
+    """Keep the novel texts of FILE, by ROUGE-L.
+
+    A text is kept if its ROUGE-L F1 with every text kept before is below a threshold.
 
     FILE is .txt (one text per line), .jsonl or .csv; - is standard input, line by line.
     """
