@@ -43,12 +43,14 @@ def test_intervals_cover_the_truth() -> None:
 )
 @example([(4, 0.0125), (6, 0.0125), (10, 0.0125), (20, 0.0125), (100, 0.0125)])
 @example([(4, 0.05), (20, 0.2), (100, 0.9)])
+@example([(1, 1.0), (2, 0.0078125), (3, 1.0), (1, 1.0)])
 def test_whatever_was_measured_is_fitted(rows: list[tuple[int, float]]) -> None:
     """Flat, rising and jagged losses too: a curve within its bounds, and answers that are numbers or never."""
     sizes, losses = zip(*rows, strict=True)
     fitted = power_law(sizes, losses, resamples=5)
+    assert fitted.curve.floor <= max(losses)
     for curve in (fitted.curve, *fitted.resampled):
-        assert 0 <= curve.floor <= 10 * max(losses)
+        assert 0 <= curve.floor < np.inf  # resampled losses are larger than measured ones where residuals are large
         assert curve.scale >= 0
         assert curve.exponent > 0
     assert not np.isnan(fitted.effect(lambda curve: curve.needed(0.1)).estimate)
