@@ -10,7 +10,7 @@ def test_how_large_a_difference_so_many_items_can_show(n: int, expected: float) 
     assert minimum_detectable_difference(n, 0.1) == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("n", [10_000, 500])
+@pytest.mark.parametrize("n", [pytest.param(10_000, marks=pytest.mark.full), 500])
 def test_the_bootstrap_shows_it_four_times_in_five(n: int) -> None:
     differing = 0.1
     difference = minimum_detectable_difference(n, differing)

@@ -249,6 +249,7 @@ def test_texts_that_are_all_just_at_the_limit_are_not_compared() -> None:
     assert took < 10
 
 
+@pytest.mark.full
 def test_a_megabyte_is_a_text_too() -> None:
     rng = random.Random(1)
     words = [f"token{rng.randrange(5000)}" for _ in range(110_000)]
