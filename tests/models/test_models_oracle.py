@@ -71,7 +71,7 @@ class Watched:
 
 @pytest.fixture
 def watched(backend: TextModel, monkeypatch: pytest.MonkeyPatch) -> Watched:
-    name, seen = ("_one", 2) if isinstance(backend, HfTextModel) else ("_answer", 0)
+    name, seen = "_answer", 2 if isinstance(backend, HfTextModel) else 0
     whole = getattr(backend, name)
     found = Watched(backend, [])
 

@@ -12,12 +12,11 @@ import click
 
 from assay.core.errors import UserError
 from assay.terminal.options import JSON, show, table
-from assay.text.similarity.novelty import NoveltyDecision
 
 if TYPE_CHECKING:
     from assay.components.sources.text.texts import TextRow
     from assay.evaluation.novelty.results import NoveltyResult, Words
-    from assay.text.similarity.novelty import NoveltyFilter, NoveltyRule
+    from assay.text.similarity.novelty import NoveltyDecision, NoveltyFilter, NoveltyRule
 
 STDIN = "-"
 SHOWN = 5
