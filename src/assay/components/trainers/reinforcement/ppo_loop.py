@@ -351,9 +351,4 @@ class Loop:
 
     def _generator(self, device: torch.device) -> torch.Generator:
         """Random generator of this step, which depends on nothing else, so that a resumed run repeats it."""
-        return torch.Generator(device).manual_seed(seed_of(self.lab.seed, self.state.step))
-
-
-def seed_of(seed: int, step: int) -> int:
-    """Seed of 63 bits of one step."""
-    return hash_seed(seed, step)
+        return torch.Generator(device).manual_seed(hash_seed(self.lab.seed, self.state.step))
