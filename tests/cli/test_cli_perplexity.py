@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import checkpoints
 from command_line import called, error_message
 
 LINES = "The capital of France is Paris.\n\nColorless green ideas sleep furiously.\nx\n"
@@ -98,8 +99,6 @@ def test_a_table_needs_a_column(tmp_path: Path, name: str, words: list[object], 
         (b"\xff\xfe", [], "0xff"),
         (b" \n\n", [], "file.txt"),
         pytest.param(b"x\n", [], "file.txt", marks=pytest.mark.full),  # opens the embedded model
-        (b"two words\n", ["--window", 8, "--stride", 8], "1 to 7"),
-        (b"two words\n", ["--window", 9000], "9000"),
         (b"two words\n", ["--model", "embedded:smollm"], "'smollm2'"),
         (b"two words\n", ["--stride", 0], "--stride"),
     ],
@@ -109,3 +108,11 @@ def test_invalid_arguments_are_named(tmp_path: Path, content: bytes | None, word
     if content is not None:
         path.write_bytes(content)
     assert told in error_message(["perplexity", path, *words])
+
+
+@pytest.mark.parametrize(("words", "told"), [(["--window", 8, "--stride", 8], "1 to 7"), (["--window", 9000], "9000")])
+def test_windows_fit_the_context_of_the_model(tmp_path: Path, words: list[object], told: str) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("two words\n", encoding="utf-8")
+    model = f"transformers:{checkpoints.chat(tmp_path / 'model')}"
+    assert told in error_message(["perplexity", path, "--model", model, *words])

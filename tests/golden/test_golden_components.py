@@ -92,11 +92,11 @@ from assay.components.trainers.preference.dpo import DPO
 from assay.components.trainers.preference.reward import RewardModel
 from assay.components.trainers.reinforcement.grpo import GRPO
 from assay.components.trainers.reinforcement.ppo import PPO
-from assay.components.trainers.reinforcement.ppo_loop import seed_of
 from assay.components.trainers.sft.rows import packed_bins, parts_of, row_order
 from assay.components.trainers.sft.sft import SFT
 from assay.components.trainers.text_classifier import TextClassifier
 from assay.core.decoding import Decoding
+from assay.core.lab import hash_seed
 from assay.core.roles import Artifact, Decision, ScoreTable
 from assay.core.sample import Failure, Made, Sample
 from assay.core.score import Fingerprint, Label, Outcome, Score, Unscored
@@ -478,7 +478,7 @@ def reinforced(folder: Path) -> Rows:
         [curves["steps"], sorted(curves["values"]), [round(one, 9) for one in curves["values"]["kl weight"]]],
         [[one.sample.id, hashlib.sha256(str(one.ids).encode()).hexdigest()[:16]] for one in prompts],
         list(islice(row_order([(1.0, range(len(prompts)))], lab.seed), 12)),
-        [seed_of(lab.seed, step) for step in (1, 2)],
+        [hash_seed(lab.seed, step) for step in (1, 2)],
     ]
 
 
