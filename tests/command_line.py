@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import checkpoints
+
+if TYPE_CHECKING:
+    import click
+
+    from assay.core.errors import UserError
 
 LABELS = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 TESTS = Path(__file__).parent
@@ -74,8 +80,8 @@ def small(models: dict[str, Path], photos: Path, *, per_label: int = 3) -> list[
 def environment(**more: str) -> dict[str, str]:
     base = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
     paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-    found = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    return base | found | more
+    fixed = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    return base | fixed | more
 
 
 def assay(words: Sequence[object], *, seconds: float = 600, **more: str) -> subprocess.CompletedProcess[str]:
@@ -86,15 +92,22 @@ def assay(words: Sequence[object], *, seconds: float = 600, **more: str) -> subp
     )
 
 
-def called(words: Sequence[object], **more: str) -> subprocess.CompletedProcess[str]:
+class CommandResult(subprocess.CompletedProcess[str]):
+    """Exit code and output of a command, and the exception that ended it."""
+
+    error: BaseException | None = None
+
+
+def called(words: Sequence[object], *, cwd: Path = TESTS, **more: str) -> CommandResult:
     """Run `assay WORDS` in this process, which saves the seconds that a new one takes to start."""
     from assay.cli.main import main
 
     out, err = io.StringIO(), io.StringIO()
     code: Any = 0
+    error: BaseException | None = None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["assay", *map(str, words)])
-        patch.chdir(TESTS)
+        patch.chdir(cwd)
         for name in ("COLUMNS", "FORCE_COLOR"):
             patch.delenv(name, raising=False)
         for name, value in more.items():
@@ -103,17 +116,34 @@ def called(words: Sequence[object], **more: str) -> subprocess.CompletedProcess[
             try:
                 main()
             except SystemExit as ending:
-                code = ending.code
-    return subprocess.CompletedProcess(["assay", *map(str, words)], code or 0, out.getvalue(), err.getvalue())
+                code, error = ending.code, ending.__context__
+    result = CommandResult(["assay", *map(str, words)], code or 0, out.getvalue(), err.getvalue())
+    result.error = error
+    return result
 
 
-def error_message(words: Sequence[object]) -> str:
-    """Run `assay WORDS` in this process and return the message of its user error."""
-    import click
-
-    from assay.cli.main import cli
+def user_error(words: Sequence[object], *, cwd: Path = TESTS, **more: str) -> UserError:
+    """Run `assay WORDS` in this process and return its user error: exit code 2, one message, no traceback."""
     from assay.core.errors import UserError
 
-    with pytest.raises((UserError, click.ClickException)) as caught:
-        cli.main(list(map(str, words)), standalone_mode=False)
-    return caught.value.format_message() if isinstance(caught.value, click.ClickException) else str(caught.value)
+    result = called(words, cwd=cwd, **more)
+    assert isinstance(result.error, UserError), result.error or result.stdout
+    _check_refusal(result, str(result.error))
+    return result.error
+
+
+def usage_error(words: Sequence[object], **more: str) -> click.UsageError:
+    """Run `assay WORDS` in this process and return the error of its arguments: exit code 2, one message."""
+    import click
+
+    result = called(words, **more)
+    assert isinstance(result.error, click.UsageError), result.error or result.stdout
+    _check_refusal(result, result.error.format_message())
+    return result.error
+
+
+def _check_refusal(result: CommandResult, message: str) -> None:
+    printed = {"error": message, "exit_code": 2} if "--json" in result.args else None
+    assert (result.returncode, json.loads(result.stdout or "null")) == (2, printed)
+    before, _, after = result.stderr.partition("assay: ")
+    assert (after, "Traceback" in before) == (f"{message}\n", False)

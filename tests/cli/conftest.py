@@ -27,8 +27,8 @@ def small(models: dict[str, Path], photos: Path) -> list[str]:
 def finished(small: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run; tests must not change it."""
     folder = tmp_path_factory.mktemp("runs") / "fashion"
-    done = command_line.called(["run", "fashion", *small, "--out", folder])
-    assert done.returncode == 0, done.stderr
-    (folder.parent / "stderr").write_text(done.stderr, encoding="utf-8")
-    (folder.parent / "stdout").write_text(done.stdout, encoding="utf-8")
+    result = command_line.called(["run", "fashion", *small, "--out", folder])
+    assert result.returncode == 0, result.stderr
+    (folder.parent / "stderr").write_text(result.stderr, encoding="utf-8")
+    (folder.parent / "stdout").write_text(result.stdout, encoding="utf-8")
     return folder

@@ -19,25 +19,25 @@ pytestmark = pytest.mark.timeout(3600)
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("align") / "run"
     # Minutes of two processors; here it has one, which other work may share.
-    done = assay(["run", "align", "--quick", "--out", folder, "--json"], seconds=3000)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    result = assay(["run", "align", "--quick", "--out", folder, "--json"], seconds=3000)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
     return folder
 
 
 @pytest.fixture(scope="module")
 def results(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "results.json").read_text(encoding="utf-8"))
-    return found
+    data: dict[str, Any] = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    return data
 
 
 def learned(results: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in results["training"] if one["name"] == name)
-    return found
+    training: dict[str, Any] = next(row for row in results["training"] if row["name"] == name)
+    return training
 
 
-def last(one: dict[str, Any], curve: str) -> float:
-    lines = next(found["lines"] for found in one["curves"] if found["name"] == curve)
+def last(training: dict[str, Any], curve: str) -> float:
+    lines = next(plot["lines"] for plot in training["curves"] if plot["name"] == curve)
     return float(lines[0]["points"][-1][1])
 
 
@@ -57,20 +57,20 @@ def test_the_margin_of_dpo_is_measured_on_held_out_pairs(results: dict[str, Any]
     assert pairs["accuracy_before"]["estimate"] == 0.5
     assert pairs["rise"]["low"] <= pairs["rise"]["high"]
     assert {"kl", "length", "margin", "chosen", "rejected"} <= {
-        one["name"] for one in learned(results, "dpo")["curves"]
+        curve["name"] for curve in learned(results, "dpo")["curves"]
     }
 
 
 @pytest.mark.full
 def test_the_reward_of_ppo_is_measured_on_held_out_prompts(results: dict[str, Any]) -> None:
     ppo = learned(results, "ppo")
-    earned = ppo["held_out_rewards"]
-    assert earned["prompts"] >= 12
-    assert earned["sampled"] == 8
-    assert earned["rise"]["low"] <= earned["rise"]["high"]
-    assert ppo["hacking"]["held_out"] == earned["rise"]
+    rewards = ppo["held_out_rewards"]
+    assert rewards["prompts"] >= 12
+    assert rewards["sampled"] == 8
+    assert rewards["rise"]["low"] <= rewards["rise"]["high"]
+    assert ppo["hacking"]["held_out"] == rewards["rise"]
     assert math.isfinite(last(ppo, "kl"))
-    assert {"reward", "kl", "length", "watch likeness"} <= {one["name"] for one in ppo["curves"]}
+    assert {"reward", "kl", "length", "watch likeness"} <= {curve["name"] for curve in ppo["curves"]}
 
 
 @pytest.mark.full
@@ -78,10 +78,10 @@ def test_all_ways_are_set_side_by_side(run: Path, results: dict[str, Any]) -> No
     assert [arm["name"] for arm in results["arms"]] == ["base", "sft", "ppo", "dpo"]
     samples = {arm["name"]: arm["n_samples"] for arm in results["arms"]}
     assert samples["ppo"] == samples["dpo"] == results["funnel"]["kept"]
-    assert [(one["ours"], one["theirs"]) for one in results["pairwise_comparisons"]] == [
+    assert [(row["ours"], row["theirs"]) for row in results["pairwise_comparisons"]] == [
         (arm, "sft") for arm in ("base", "ppo", "dpo")
     ]
-    assert [one["measure"]["name"] for one in results["auxiliary_evaluation"]] == [
+    assert [row["measure"]["name"] for row in results["auxiliary_evaluation"]] == [
         "truthful",
         "declines-unsafe",
         "answers-safe",

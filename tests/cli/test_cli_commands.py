@@ -17,58 +17,34 @@ import yaml
 from click.testing import CliRunner
 
 from assay.cli.commands.why import CHANGED
-from assay.cli.main import cli, commands, main
+from assay.cli.main import cli, commands
 from assay.core.sample import Failure, Sample
 from assay.models import embedded_names
 from assay.pipeline.recipe.codec import shipped_recipes
 from assay.pipeline.stages.parts import parts
 from assay.store.receipts import Receipt, read_receipt, write_receipt
 from assay.store.shards import read_encoded_images, read_shard, write_shard
-from command_line import LABELS, called
+from command_line import LABELS, TESTS, called, usage_error, user_error
 from run_parts import COMPLETE
 
 PER_LABEL = yaml.safe_load(shipped_recipes()["fashion"].read_text(encoding="utf-8"))["generate"]["per_label"]
 
 
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    """What `assay WORDS` says, without the seconds that a new process takes to start."""
-    monkeypatch.setattr("sys.argv", ["assay", *map(str, words)])
-    code: Any = 0
-    try:
-        main()
-    except SystemExit as ending:
-        code = ending.code
-    said = capsys.readouterr()
-    return code, said.out, said.err
+def run_json(*words: object, cwd: Path = TESTS) -> Any:
+    """JSON that a command prints, and nothing else."""
+    result = called([*words, "--json"], cwd=cwd)
+    assert (result.returncode, result.stderr) == (0, "")
+    return json.loads(result.stdout)
 
 
-@pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Gives the JSON that a command prints."""
-
-    def asked(*words: object) -> Any:
-        code, out, err = call(monkeypatch, capsys, *words, "--json")
-        assert (code, err) == (0, "")
-        return json.loads(out)
-
-    return asked
+def run_text(*words: object) -> str:
+    """Text that a command prints, and nothing else."""
+    result = called(words)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
 
 
-@pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Gives the message of a command that must refuse."""
-
-    def asked(*words: object) -> str:
-        code, out, err = call(monkeypatch, capsys, *words)
-        assert code == 2
-        assert out == ""
-        assert err.startswith("assay: ")
-        return err
-
-    return asked
-
-
-def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -> None:
+def test_a_run_prints_its_stages_and_a_summary(finished: Path) -> None:
     err = (finished.parent / "stderr").read_text(encoding="utf-8").splitlines()
     assert err[0].startswith("fashion-quick: Do images")
     assert all(line.startswith("  ✓ ") for line in err[1:])
@@ -80,127 +56,128 @@ def test_a_run_says_what_it_does_and_nobody_else_says_anything(finished: Path) -
     assert (finished / "report.html").read_text(encoding="utf-8").startswith("<!")
 
 
-def test_results_hold_the_whole_proof(finished: Path) -> None:
-    found = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+def test_results_of_a_finished_run(finished: Path) -> None:
+    results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
     for key in ("arms", "comparisons", "verdict", "ood_detection", "calibration", "exchange_rate", "leakage"):
-        assert found[key], key
-    assert [arm["name"] for arm in found["arms"]] == ["real", "filtered"]
-    assert {model["model"] for model in found["ood_detection"]} == {"filtered", "reference"}
-    assert {row["set"]: row["exact"] for row in found["leakage"]} == {"generate": 0, "real": 30}  # one folder for both
-    assert found["exchange_rate"]["samples"] == 70
+        assert results[key], key
+    assert [arm["name"] for arm in results["arms"]] == ["real", "filtered"]
+    assert {model["model"] for model in results["ood_detection"]} == {"filtered", "reference"}
+    exact = {row["set"]: row["exact"] for row in results["leakage"]}
+    assert exact == {"generate": 0, "real": 30}  # one folder for both
+    assert results["exchange_rate"]["samples"] == 70
 
 
-def test_a_strict_run_refuses_a_test_that_is_trained_on(finished: Path, small: list[str], tmp_path: Path) -> None:
+def test_a_strict_run_refuses_leakage(finished: Path, small: list[str], tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "fashion")
-    done = called(["run", "fashion", *small, "--out", tmp_path / "fashion", "--strict"])
-    assert done.returncode == 2
-    assert "of 30 held-out samples, 30 are also in 'real'" in done.stderr
-    assert "Traceback" not in done.stderr
+    error = user_error(["run", "fashion", *small, "--out", tmp_path / "fashion", "--strict"])
+    assert error.code == "recipe"
+    assert re.findall(r"\d+", error.message)[:2] == ["30", "30"]
+    assert "'real'" in error.message
 
 
-def test_status(finished: Path, ask: Any) -> None:
-    said = ask("status", finished)
-    assert {stage["state"] for stage in said["stages"]} == {"done"}
-    assert said["stages"][0]["stage"] == "real"
-    generate = next(stage for stage in said["stages"] if stage["stage"] == "generate")
+def test_status(finished: Path) -> None:
+    status = run_json("status", finished)
+    assert {stage["state"] for stage in status["stages"]} == {"done"}
+    assert status["stages"][0]["stage"] == "real"
+    generate = next(stage for stage in status["stages"] if stage["stage"] == "generate")
     assert generate["counts"]["made"] == 70
     assert generate["seconds"] > 0
 
 
-def test_plan_of_what_is_done_and_of_what_would_change(finished: Path, ask: Any) -> None:
+def test_plan_of_a_finished_run_and_of_a_changed_recipe(finished: Path) -> None:
     recipe = finished / "recipe.yaml"
-    said = ask("plan", recipe, "--out", finished)
-    assert said["requested"] == 70
-    assert {stage["state"] for stage in said["stages"]} == {"done"}
-    said = ask("plan", recipe, "--out", finished, "--set", "keep.0.low=0.9")
-    states = {stage["stage"]: stage["state"] for stage in said["stages"]}
+    plan = run_json("plan", recipe, "--out", finished)
+    assert plan["requested"] == 70
+    assert {stage["state"] for stage in plan["stages"]} == {"done"}
+    plan = run_json("plan", recipe, "--out", finished, "--set", "keep.0.low=0.9")
+    states = {stage["stage"]: stage["state"] for stage in plan["stages"]}
     assert states.pop("keep") == "to do"
     waiting = {"train-real-0", "train-filtered-0", "prove", "agree", "ood_scores"}
     assert {name for name, state in states.items() if state == "waits"} == waiting
 
 
-def test_a_dry_run_writes_nothing_at_all(tmp_path: Path, ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    said = ask("run", "fashion", "--dry-run")
-    assert said["requested"] == 10 * PER_LABEL
-    assert all(stage["state"] in ("to do", "waits") for stage in said["stages"])
-    components = {stage["stage"]: stage["component"] for stage in said["stages"]}
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    plan = run_json("run", "fashion", "--dry-run", cwd=tmp_path)
+    assert plan["requested"] == 10 * PER_LABEL
+    assert all(stage["state"] in ("to do", "waits") for stage in plan["stages"])
+    components = {stage["stage"]: stage["component"] for stage in plan["stages"]}
     assert (components["generate"], components["train-real-0"]) == ("GenerateImages", "ImageClassifier")
     assert components["keep"].startswith("Threshold, ")
     assert (components["leakage"], components["reference"]) == ("", "Accuracy")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_why_by_id_and_by_its_beginning(finished: Path, ask: Any, refused: Any) -> None:
+def test_why_by_id_and_by_prefix(finished: Path) -> None:
     generated = next(finished.glob("generate-*"))
     samples = [row for path in parts(generated) for row in read_shard(path) if isinstance(row, Sample)]
-    whole = ask("why", finished, samples[3].id)
-    assert whole["id"] == samples[3].id
-    assert whole["fields"]["label"] == samples[3].text("label")
-    assert set(whole["outcomes"]) == {"match", "clip", "reference", "look", "safety"}
-    assert whole["parents"] == list(samples[3].parents)
-    assert whole["decision"]["keep"] is whole["kept"]
-    came = whole["provenance"]
-    assert (came["synthetic"], came["made_by"], came["prompt"]) == (True, "GenerateImages", samples[3].text("prompt"))
-    assert [model["license"] for model in came["models"]] == ["unknown"]
-    assert set(came["scored_by"]) == set(whole["outcomes"])
-    assert ask("why", finished, samples[3].id[:10]) == whole
-    assert "No sample" in refused("why", finished, "zzz")
-    shared = next(c for c in "0123456789abcdef" if sum(s.id.startswith(c) for s in samples) > 1)
-    assert "samples of" in refused("why", finished, shared)
-    assert "70 samples of" in refused("why", finished, "")
+    explanation = run_json("why", finished, samples[3].id)
+    assert explanation["id"] == samples[3].id
+    assert explanation["fields"]["label"] == samples[3].text("label")
+    assert set(explanation["outcomes"]) == {"match", "clip", "reference", "look", "safety"}
+    assert explanation["parents"] == list(samples[3].parents)
+    assert explanation["decision"]["keep"] is explanation["kept"]
+    provenance = explanation["provenance"]
+    assert (provenance["synthetic"], provenance["made_by"], provenance["prompt"]) == (
+        True,
+        "GenerateImages",
+        samples[3].text("prompt"),
+    )
+    assert [model["license"] for model in provenance["models"]] == ["unknown"]
+    assert set(provenance["scored_by"]) == set(explanation["outcomes"])
+    assert run_json("why", finished, samples[3].id[:10]) == explanation
+    counts = {prefix: sum(sample.id.startswith(prefix) for sample in samples) for prefix in "0123456789abcdef"}
+    shared = next(prefix for prefix, count in counts.items() if count > 1)
+    for prefix, number in (("zzz", "No "), (shared, f"{counts[shared]} "), ("", "70 ")):
+        error = user_error(["why", finished, prefix])
+        assert (error.code, repr(prefix) in error.message) == ("field", True)
+        assert error.message.startswith(number)
 
 
-def test_an_image_is_painted_again_from_what_why_says(finished: Path, ask: Any) -> None:
+def test_an_image_is_generated_again_from_its_provenance(finished: Path) -> None:
     from assay.core.model_kinds import ImageRequest
     from assay.models import OpenModels
     from assay.store.images import StoredImages
 
     generated = next(finished.glob("generate-*"))
-    made = read_shard(parts(generated)[0])[0]
-    assert isinstance(made, Sample)
-    came = ask("why", finished, made.id)["provenance"]
+    sample = read_shard(parts(generated)[0])[0]
+    assert isinstance(sample, Sample)
+    provenance = run_json("why", finished, sample.id)["provenance"]
     request = ImageRequest(
-        came["prompt"], came["seed"], steps=came["settings"]["steps"], guidance=came["settings"]["guidance"]
+        provenance["prompt"],
+        provenance["seed"],
+        steps=provenance["settings"]["steps"],
+        guidance=provenance["settings"]["guidance"],
     )
-    (image,) = OpenModels().image_model(came["models"][0]["model"]).generate([request])
+    (image,) = OpenModels().image_model(provenance["models"][0]["model"]).generate([request])
     assert isinstance(image, np.ndarray)
-    assert np.array_equal(image, StoredImages([generated]).get([made.image()])[0])
+    assert np.array_equal(image, StoredImages([generated]).get([sample.image()])[0])
 
 
-def test_an_exported_image_says_where_it_came_from_by_itself(
-    finished: Path,
-    tmp_path: Path,
-    ask: Any,
-    refused: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    kept = ask("export", finished, tmp_path / "out", "--to", "imagefolder")["samples"]
+def test_an_exported_image_has_its_provenance(finished: Path, tmp_path: Path) -> None:
+    count = run_json("export", finished, tmp_path / "out", "--to", "imagefolder")["samples"]
     files = sorted((tmp_path / "out").rglob("*.png"))
-    assert len(files) == kept
-    told = ask("why", files[0])
-    assert (told["id"], told["as_exported"]) == (files[0].stem, True)
-    assert told["provenance"] == ask("why", finished, files[0].stem)["provenance"]
-    _, out, _ = call(monkeypatch, capsys, "why", files[0])
+    assert len(files) == count
+    explanation = run_json("why", files[0])
+    assert (explanation["id"], explanation["as_exported"]) == (files[0].stem, True)
+    assert explanation["provenance"] == run_json("why", finished, files[0].stem)["provenance"]
+    out = run_text("why", files[0])
     assert out.startswith(f"sample {files[0].stem}\n  synthetic: ")
     assert CHANGED not in out
     data, other = (file.read_bytes() for file in files[:2])
     end = data.index(b"IDAT") - 4
     (tmp_path / "forged.png").write_bytes(data[:end] + other[other.index(b"IDAT") - 4 :])
-    assert ask("why", tmp_path / "forged.png")["as_exported"] is False
-    _, out, _ = call(monkeypatch, capsys, "why", tmp_path / "forged.png")
-    assert CHANGED in out
-    assert str(finished / "recipe.yaml") in refused("why", finished / "recipe.yaml")
-    assert str(files[0]) in refused("why", files[0], "3f2a")
-    assert "'SAMPLE'" in refused("why", finished)
+    assert run_json("why", tmp_path / "forged.png")["as_exported"] is False
+    assert CHANGED in run_text("why", tmp_path / "forged.png")
+    for words in ([finished / "recipe.yaml"], [files[0], "3f2a"]):
+        error = user_error(["why", *words])
+        assert (error.code, str(words[0]) in error.message) == ("store", True)
+    assert "'SAMPLE'" in usage_error(["why", finished]).message
 
 
-def test_why_in_words(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_in_text(finished: Path) -> None:
     sample = read_shard(parts(next(finished.glob("generate-*")))[0])[0]
     assert isinstance(sample, Sample)
-    code, out, _ = call(monkeypatch, capsys, "why", finished, sample.id)
-    assert code == 0
+    out = run_text("why", finished, sample.id)
     for word in (
         f"sample {sample.id}: ",
         "label: t-shirt",
@@ -212,7 +189,7 @@ def test_why_in_words(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
         assert word in out
 
 
-def test_why_a_sample_failed(finished: Path, tmp_path: Path, ask: Any) -> None:
+def test_why_a_sample_failed(finished: Path, tmp_path: Path) -> None:
     """The recipe paints no failures, so one is written as the runner would write it."""
     run = tmp_path / "run"
     generated = run / next(finished.glob("generate-*")).name
@@ -220,13 +197,13 @@ def test_why_a_sample_failed(finished: Path, tmp_path: Path, ask: Any) -> None:
     for name in (".assay-run", "recipe.yaml"):
         (run / name).write_bytes((finished / name).read_bytes())
     (source, *_) = parts(finished / generated.name)
-    made = read_shard(source)
-    assert isinstance(made[0], Sample)
-    failure = Failure(made[0].parents[0], "black image")
-    write_shard(generated / source.name, [failure, *made[1:]], read_encoded_images(source))
+    rows = read_shard(source)
+    assert isinstance(rows[0], Sample)
+    failure = Failure(rows[0].parents[0], "black image")
+    write_shard(generated / source.name, [failure, *rows[1:]], read_encoded_images(source))
     _receipt_for(generated, finished / generated.name)
-    said = ask("why", run, failure.seed)
-    assert (said["fate"], said["kept"]) == ("failed: black image", False)
+    explanation = run_json("why", run, failure.seed)
+    assert (explanation["fate"], explanation["kept"]) == (f"failed: {failure.reason}", False)
 
 
 def _receipt_for(folder: Path, like: Path) -> None:
@@ -243,109 +220,120 @@ def _receipt_for(folder: Path, like: Path) -> None:
 # `datasets` leaves files open, which Python tells of when it collects them.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("layout", ["hf", "imagefolder", "jsonl"])
-def test_exports_open_with_datasets(finished: Path, tmp_path: Path, ask: Any, layout: str) -> None:
+def test_exports_open_with_datasets(finished: Path, tmp_path: Path, layout: str) -> None:
     datasets = pytest.importorskip("datasets")
-    said = ask("export", finished, tmp_path / "out", "--to", layout)
-    assert said["layout"] == layout
-    kept = next(s for s in ask("status", finished)["stages"] if s["stage"] == "keep")["counts"]["kept"]
-    assert said["samples"] == kept > 0
+    exported = run_json("export", finished, tmp_path / "out", "--to", layout)
+    assert exported["layout"] == layout
+    count = next(s for s in run_json("status", finished)["stages"] if s["stage"] == "keep")["counts"]["kept"]
+    assert exported["samples"] == count > 0
     place, cache = str(tmp_path / "out"), str(tmp_path / "cache")
     if layout == "hf":
-        found = datasets.load_dataset(place, cache_dir=cache)["train"]
+        dataset = datasets.load_dataset(place, cache_dir=cache)["train"]
     elif layout == "imagefolder":
-        found = datasets.load_dataset("imagefolder", data_dir=place, cache_dir=cache)["train"]
+        dataset = datasets.load_dataset("imagefolder", data_dir=place, cache_dir=cache)["train"]
     else:
-        found = datasets.load_dataset("json", data_files=f"{place}/data.jsonl", cache_dir=cache)["train"]
-    assert len(found) == kept
-    assert set(found["label"]) <= set(LABELS)
+        dataset = datasets.load_dataset("json", data_files=f"{place}/data.jsonl", cache_dir=cache)["train"]
+    assert len(dataset) == count
+    assert set(dataset["label"]) <= set(LABELS)
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
-    assert f"70 requested = {kept} kept" in card
+    assert f"70 requested = {count} kept" in card
     assert " ".join(results["answer"].replace("<", "&lt;").split()) in card
     if layout != "jsonl":
-        assert found[0]["image"].size == (32, 32)
-    del found
+        assert dataset[0]["image"].size == (32, 32)
+    del dataset
     gc.collect()
 
 
-def test_a_runs_own_data_opens_with_datasets_as_it_lies(finished: Path, tmp_path: Path) -> None:
+def test_shards_of_a_run_open_with_datasets(finished: Path, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     files = [str(path) for path in parts(next(finished.glob("generate-*")))]
     assert len(files) == 2
-    found = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))["train"]
-    assert len(found) == 70
-    assert found[0]["image"].size == (32, 32)
+    dataset = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))["train"]
+    assert len(dataset) == 70
+    assert dataset[0]["image"].size == (32, 32)
 
 
-def test_an_export_does_not_touch_what_is_there(finished: Path, tmp_path: Path, refused: Any) -> None:
+def test_an_export_does_not_change_other_files(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    assert str(tmp_path) in refused("export", finished, tmp_path)
+    error = user_error(["export", finished, tmp_path])
+    assert (error.code, str(tmp_path) in error.message) == ("store", True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_report_draws_the_page_again(finished: Path, tmp_path: Path, ask: Any, refused: Any) -> None:
+def test_report_rebuilds_the_page(finished: Path, tmp_path: Path) -> None:
     before = hashlib.sha256((finished / "report.html").read_bytes()).hexdigest()
-    said = ask("report", finished)
-    assert said == json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    results = run_json("report", finished)
+    assert results == json.loads((finished / "results.json").read_text(encoding="utf-8"))
     assert hashlib.sha256((finished / "report.html").read_bytes()).hexdigest() == before
     (tmp_path / ".assay-run").touch()
     (tmp_path / "recipe.yaml").write_bytes((finished / "recipe.yaml").read_bytes())
-    assert "is not finished: real is not done" in refused("report", tmp_path)
-    assert "has not filtered its samples yet" in refused("export", tmp_path, tmp_path / "out")
-    assert "has not generated its samples yet" in refused("why", tmp_path, "abc")
-    assert "no run at" in refused("status", tmp_path / "none")
+    unfinished = [
+        user_error(words)
+        for words in (["report", tmp_path], ["export", tmp_path, tmp_path / "out"], ["why", tmp_path, "abc"])
+    ]
+    assert all(error.code == "store" and str(tmp_path) in error.message for error in unfinished)
+    assert len({error.message for error in unfinished}) == 3  # each names the stage that is missing
+    assert "real" in unfinished[0].message.replace(str(tmp_path), "")
+    error = user_error(["status", tmp_path / "none"])
+    assert (error.code, str(tmp_path / "none") in error.message) == ("store", True)
 
 
-def test_recipes_models_and_doctor(ask: Any) -> None:
-    assert {row["name"] for row in ask("recipes")} == set(shipped_recipes())
-    assert {"embedded:fashion-clip"} <= {row["reference"] for row in ask("models")}
-    checks = {row["check"]: row for row in ask("doctor")}
+def test_recipes_models_and_doctor() -> None:
+    assert {row["name"] for row in run_json("recipes")} == set(shipped_recipes())
+    assert {"embedded:fashion-clip"} <= {row["reference"] for row in run_json("models")}
+    checks = {row["check"]: row for row in run_json("doctor")}
     assert checks["torch"]["ok"]
     assert {"device", "free disk here", "embedded models", "real photographs", "ray"} <= checks.keys()
 
 
-def test_init_writes_a_recipe_once(tmp_path: Path, ask: Any, refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert ask("init", "fashion") == {"written": "fashion.yaml"}
-    assert ask("plan", "fashion.yaml")["requested"] == 10 * PER_LABEL
-    assert "already exists" in refused("init", "fashion")
-    assert "Did you mean 'fruit'" in refused("init", "friut", "--to", "x.yaml")
-    assert "cannot be written" in refused("init", "fruit", "--to", "nowhere/x.yaml")
+def test_init_writes_a_recipe_once(tmp_path: Path) -> None:
+    assert run_json("init", "fashion", cwd=tmp_path) == {"written": "fashion.yaml"}
+    assert run_json("plan", "fashion.yaml", cwd=tmp_path)["requested"] == 10 * PER_LABEL
+    before = (tmp_path / "fashion.yaml").read_bytes()
+    error = user_error(["init", "fashion"], cwd=tmp_path)
+    assert (error.code, error.fields) == ("store", {"path": "fashion.yaml"})
+    assert (tmp_path / "fashion.yaml").read_bytes() == before
+    error = user_error(["init", "friut", "--to", "x.yaml"], cwd=tmp_path)
+    assert (error.code, error.fields, "'fruit'" in error.hint) == ("recipe", {"name": "friut"}, True)
+    error = user_error(["init", "fruit", "--to", "nowhere/x.yaml"], cwd=tmp_path)
+    assert (error.code, error.fields) == ("store", {"path": "nowhere/x.yaml"})
     assert [path.name for path in tmp_path.iterdir()] == ["fashion.yaml"]
 
 
 @pytest.mark.parametrize("words", [["recipes"], ["models"], ["doctor"], ["plan", "fashion"]])
-def test_tables_for_people(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = call(monkeypatch, capsys, *words)
-    assert (code, err) == (0, "")
-    assert "fashion" in out
+def test_tables_in_text(words: list[str]) -> None:
+    assert "fashion" in run_text(*words)
 
 
-def test_status_for_people(finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(monkeypatch, capsys, "status", finished)
-    assert code == 0
-    assert re.search(r"generate +done +.*70 made", out)
+def test_status_in_text(finished: Path) -> None:
+    assert re.search(r"generate +done +.*70 made", run_text("status", finished))
 
 
-def test_mistakes_on_the_command_line(refused: Any) -> None:
-    assert "Did you mean 'recipes'" in refused("recipe")
-    assert "No such option" in refused("run", "fashion", "--quik")
-    assert "Missing argument" in refused("run")
-    assert "'rya' is not one of 'local', 'ray'" in refused("run", "fashion", "--engine", "rya")
-    assert "Invalid value for '--to'" in refused("export", "a", "b", "--to", "csv")
+def test_mistakes_on_the_command_line() -> None:
+    error = user_error(["recipe"])
+    assert (error.code, "'recipes'" in error.hint) == ("user", True)
+    option = usage_error(["run", "fashion", "--quik"])
+    assert isinstance(option, click.NoSuchOption)
+    assert option.option_name == "--quik"
+    assert isinstance(usage_error(["run"]), click.MissingParameter)
+    for words, name in ((["run", "fashion", "--engine", "rya"], "engine"), (["export", "a", "b", "--to", "csv"], "to")):
+        choice = usage_error(words)
+        assert isinstance(choice, click.BadParameter)
+        assert choice.param is not None
+        assert choice.param.name == name
+        assert repr(words[-1]) in choice.message
 
 
-def test_a_second_run_from_the_command_line_is_quick_and_says_so(finished: Path, small: list[str]) -> None:
+def test_a_second_run_reports_complete_stages(finished: Path, small: list[str]) -> None:
     again = called(["run", "fashion", *small, "--out", finished])
     assert again.returncode == 0
     assert again.stderr.count(COMPLETE) == 22
 
 
-def test_every_command_and_option_explains_itself() -> None:
-    found = CliRunner().invoke(cli, ["--help"])
-    assert all(name in found.output for name in commands())
+def test_every_command_has_help() -> None:
+    result = CliRunner().invoke(cli, ["--help"])
+    assert all(name in result.output for name in commands())
     for name in commands():
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
@@ -361,7 +349,7 @@ CARRIED = {"fashion-clip", "fashion-diffusion", "fashion-resnet50"}
 
 @pytest.mark.full
 @pytest.mark.skipif(not set(embedded_names()) >= CARRIED, reason="This copy of assay does not carry all its models")
-def test_the_shipped_recipe_runs_with_the_models_that_assay_carries(photos: Path, tmp_path: Path) -> None:
+def test_the_shipped_recipe_runs_with_the_embedded_models(photos: Path, tmp_path: Path) -> None:
     source = f"{{use: ImageFolder, path: {photos}}}"
     changes = [
         "generate.per_label=4",
@@ -371,9 +359,9 @@ def test_the_shipped_recipe_runs_with_the_models_that_assay_carries(photos: Path
         f"prove.real={source}",
     ]
     words = [word for change in changes for word in ("--set", change)]
-    done = called(["run", "fashion", "--quick", *words, "--out", tmp_path / "run", "--json"])
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    result = called(["run", "fashion", "--quick", *words, "--out", tmp_path / "run", "--json"])
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
     flow = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))["funnel"]
     assert flow["requested"] == 40
     assert 10 <= flow["kept"] <= 40

@@ -50,7 +50,7 @@ def test_a_difference_without_width_is_explained(tmp_path: Path) -> None:
         "--prompt",
         "zero-shot-cot",
     ]
-    done = called([*words, "--max-tokens", 8, "--out", tmp_path / "run"])
-    assert done.returncode == 0, done.stderr
-    assert "+0.0 to +0.0" in done.stdout
-    assert "Both sides agree on every question" in done.stdout
+    result = called([*words, "--max-tokens", 8, "--out", tmp_path / "run"])
+    assert result.returncode == 0, result.stderr
+    assert "+0.0 to +0.0" in result.stdout
+    assert "Both sides agree on every question" in result.stdout

@@ -22,12 +22,12 @@ def test_the_page_and_the_numbers_say_the_same(tmp_path: Path) -> None:
             "--out",
             tmp_path / "run",
         ]
-        done = called(words, XDG_CACHE_HOME=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "results.json, report.html" in done.stdout
+        result = called(words, XDG_CACHE_HOME=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "results.json, report.html" in result.stdout
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    found = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
-    assert found["finding"]["headline"] in page
-    assert found["cells"][0]["prompt"] in page
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
+    assert results["finding"]["headline"] in page
+    assert results["cells"][0]["prompt"] in page
     assert "What is 0 + 1?" in page
     assert "token limit" in page

@@ -14,9 +14,9 @@ from command_line import assay
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("instruct") / "run"
     # Minutes of two processors; here it has one, which other work may share.
-    done = assay(["run", "instruct", "--quick", "--out", folder, "--json"], seconds=1800)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    result = assay(["run", "instruct", "--quick", "--out", folder, "--json"], seconds=1800)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
     return folder
 
 
@@ -32,12 +32,12 @@ def test_a_run_ends_in_a_report_with_an_honest_verdict(run: Path) -> None:
     first = results["comparisons"][0]
     assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("filtered", "base", 16)
     low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
-    shown = p <= 0.05 and (high < 0 or low > 0)
+    significant = p <= 0.05 and (high < 0 or low > 0)
     assert results["verdict"] == first["verdict"]
-    assert (results["verdict"] != "no significant difference") == shown
-    assert {one["measure"]["name"] for one in results["other_measures"]} == {"rouge-l", "cosine"}
-    assert [one["ours"] for one in results["pairwise_comparisons"]] == ["unfiltered", "filtered", "random-subset"]
-    assert all(set(one["answers"]) == {arm["name"] for arm in results["arms"]} for one in results["example_answers"])
+    assert (results["verdict"] != "no significant difference") == significant
+    assert {row["measure"]["name"] for row in results["other_measures"]} == {"rouge-l", "cosine"}
+    assert [row["ours"] for row in results["pairwise_comparisons"]] == ["unfiltered", "filtered", "random-subset"]
+    assert all(set(row["answers"]) == {arm["name"] for arm in results["arms"]} for row in results["example_answers"])
     page = (run / "report.html").read_text(encoding="utf-8")
     for anchor in ("other_measures", "pairwise_comparisons", "example_answers"):
         assert f'<section id="{anchor}"' in page
@@ -50,9 +50,9 @@ def test_tuning_changed_the_model_and_it_can_be_asked(run: Path) -> None:
     losses = {arm["name"]: arm["result"]["estimate"] for arm in results["arms"]}
     assert losses["filtered"] != losses["base"]
     (model,) = run.glob("train-filtered-0-*/model")
-    said = assay(["ask", "Name a color.", "--model", str(model), "--method", "zero-shot", "--max-tokens", "8"])
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.strip()
+    answered = assay(["ask", "Name a color.", "--model", str(model), "--method", "zero-shot", "--max-tokens", "8"])
+    assert answered.returncode == 0, answered.stderr
+    assert answered.stdout.strip()
 
 
 @pytest.mark.full
@@ -60,11 +60,11 @@ def test_tuning_changed_the_model_and_it_can_be_asked(run: Path) -> None:
 def test_what_was_kept_opens_as_a_data_set(run: Path, tmp_path: Path, layout: str) -> None:
     import datasets
 
-    kept = json.loads((run / "results.json").read_text(encoding="utf-8"))["funnel"]["kept"]
-    done = assay(["export", run, tmp_path / layout, "--to", layout])
-    assert done.returncode == 0, done.stderr
+    count = json.loads((run / "results.json").read_text(encoding="utf-8"))["funnel"]["kept"]
+    result = assay(["export", run, tmp_path / layout, "--to", layout])
+    assert result.returncode == 0, result.stderr
     opened = datasets.load_dataset(str(tmp_path / layout), split="train", cache_dir=str(tmp_path / "cache"))
-    assert opened.num_rows == kept
+    assert opened.num_rows == count
     card = (tmp_path / layout / "README.md").read_text(encoding="utf-8")
     assert "40 requested" in card
     assert "embedded:smollm2" in card

@@ -71,10 +71,10 @@ def test_texts_are_graded_and_steps_are_printed(tmp_path: Path) -> None:
         "--criteria",
         "Truth.",
     ]
-    done = called([*words, "--steps", tmp_path / "steps.txt", "--scale", "0-5:0.5", "--out", tmp_path / "run"])
-    assert done.returncode == 0, done.stderr
+    result = called([*words, "--steps", tmp_path / "steps.txt", "--scale", "0-5:0.5", "--out", tmp_path / "run"])
+    assert result.returncode == 0, result.stderr
     for said in ("1. Look whether it is a fruit.", "2 of 2", "mean grade", "judge and human grades", "probability"):
-        assert said in done.stdout
+        assert said in result.stdout
     assert "1. Look whether it is a fruit." in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
@@ -82,24 +82,24 @@ def test_a_judge_whose_answers_cannot_be_read_gives_no_numbers_and_costs_no_lie(
     file = lines(tmp_path / "pairs.jsonl", PAIRS)
     two = ["--judge", served, "--judge", "embedded:smollm2", "--family", f"{served}=red"]
     words = ["judge", "pairs", file, *two, "--out", tmp_path / "run"]
-    done = called(words, XDG_CACHE_HOME=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "0 of 2" in done.stdout
-    assert "2 of 2" in done.stdout
-    assert "Self-preference: " in done.stdout
-    assert "Position bias: " in done.stdout
-    assert "Excluded: 2 of 2 could not be scored; first reason: no line 'ID " in done.stdout
+    result = called(words, XDG_CACHE_HOME=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "0 of 2" in result.stdout
+    assert "2 of 2" in result.stdout
+    assert "Self-preference: " in result.stdout
+    assert "Position bias: " in result.stdout
+    assert "Excluded: 2 of 2 could not be scored; first reason: no line 'ID " in result.stdout
     rated = ["judge", "rate", lines(tmp_path / "rated.jsonl", RATED), "--judge", served, "--criteria", "Truth."]
-    done = called(
+    result = called(
         [*rated, "--no-steps", "--samples", 2, "--out", tmp_path / "rate", "--json"], XDG_CACHE_HOME=str(tmp_path)
     )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert "no line 'ID " in found["counts"].pop("why")
-    assert found["counts"] | {"seconds": 0, "tokens": 0} == {
+    assert result.returncode == 0, result.stderr
+    ratings = json.loads(result.stdout)
+    assert "no line 'ID " in ratings["counts"].pop("why")
+    assert ratings["counts"] | {"seconds": 0, "tokens": 0} == {
         "n": 2, "scored": 0, "unparsed": 2, "failed": 0, "seconds": 0, "tokens": 0, "dollars": None
     }  # fmt: skip
-    assert found["mean"] is None
+    assert ratings["mean"] is None
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def words_of(trial: Trial, folder: Path) -> list[str]:
     start = checkpoints.chat(
         folder / "start", dtype=torch.float32, tie_word_embeddings=False, max_position_embeddings=2048
     )
-    known = {"start": start, "encoder": checkpoints.bert(folder / "encoder")}
-    changes = [word for change in trial.changes for word in ("--set", change.format(**known))]
+    paths = {"start": start, "encoder": checkpoints.bert(folder / "encoder")}
+    changes = [word for change in trial.changes for word in ("--set", change.format(**paths))]
     return ["run", trial.recipe, "--quick", *changes]
 
 
@@ -119,9 +119,14 @@ def running(words: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[byt
     """In a process group of its own, which is killed whole."""
     command = [sys.executable, "-m", "assay.cli.main", *words, "--out", str(folder)]
     with (
-        (folder.parent / "said").open("ab") as said,
+        (folder.parent / "said").open("ab") as output,
         subprocess.Popen(
-            command, env=commands.environment(), stdout=said, stderr=said, cwd=commands.TESTS, start_new_session=True
+            command,
+            env=commands.environment(),
+            stdout=output,
+            stderr=output,
+            cwd=commands.TESTS,
+            start_new_session=True,
         ) as process,
     ):
         try:
@@ -144,14 +149,14 @@ def killed(words: Sequence[str], folder: Path, when: Callable[[], bool], delay: 
 
 def checkpoint(folder: Path, stage: str) -> tuple[int, float]:
     """The step of the last whole checkpoint of a training, and when it was written; (0, 0) where there is none."""
-    found = [path for path in folder.glob(f"{stage}-*") if path.is_dir()]
-    if not found:
+    folders = [path for path in folder.glob(f"{stage}-*") if path.is_dir()]
+    if not folders:
         return 0, 0.0
     try:
-        if (last := found[0] / CHECKPOINTS / LAST_CHECKPOINT).is_file():
+        if (last := folders[0] / CHECKPOINTS / LAST_CHECKPOINT).is_file():
             with last.open("rb") as opened:  # the next takes its name, and not this one's place
                 return int(torch.load(opened, weights_only=True)["state"]["step"]), os.fstat(opened.fileno()).st_mtime
-        if there := last_complete_checkpoint(found[0]):
+        if there := last_complete_checkpoint(folders[0]):
             return int(there.rpartition("-")[2]), (Path(there) / "trainer_state.json").stat().st_mtime
     except FileNotFoundError:  # it was replaced, or cleared away, while it was looked at
         pass
@@ -160,25 +165,25 @@ def checkpoint(folder: Path, stage: str) -> tuple[int, float]:
 
 def gone_on_from(words: Sequence[str], folder: Path, stage: str, when: Callable[[], bool], delay: float) -> list[int]:
     """As `killed`; the steps of the checkpoints of `stage` that this run writes, as far as they were seen."""
-    before, seen = checkpoint(folder, stage), dict[int, None]()
+    before, steps = checkpoint(folder, stage), dict[int, None]()
 
     def looked() -> bool:
-        step, written = checkpoint(folder, stage)
-        if written > before[1]:
-            seen[step] = None
+        step, modified = checkpoint(folder, stage)
+        if modified > before[1]:
+            steps[step] = None
         return when()
 
     killed(words, folder, looked, delay)
-    return list(seen)
+    return list(steps)
 
 
-def kept(folder: Path) -> dict[str, tuple[int, int]]:
+def final_files(folder: Path) -> dict[str, tuple[int, int]]:
     """What must never be written again. A training is one step: what it left without its receipt is no result yet."""
-    done = {path.parent.name for path in folder.glob("*/receipt.json")}
+    finished = {path.parent.name for path in folder.glob("*/receipt.json")}
     return {
         name: stamp
         for name, stamp in stamps(folder).items()
-        if not name.endswith(".tmp") and (name.split("/")[0] in done or not name.startswith(("train-", "model-")))
+        if not name.endswith(".tmp") and (name.split("/")[0] in finished or not name.startswith(("train-", "model-")))
     }
 
 
@@ -190,9 +195,9 @@ def files(folder: Path) -> int:
 
 def results(folder: Path) -> Any:
     """But for times and places."""
-    found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return _timeless(
-        {**found, "reproduction": {**found["reproduction"], **dict.fromkeys(("command", "run", "finished"))}}
+        {**data, "reproduction": {**data["reproduction"], **dict.fromkeys(("command", "run", "finished"))}}
     )
 
 
@@ -218,7 +223,7 @@ def test_killed_in_every_training_and_at_random_it_ends_with_the_same_results(tr
         print(f"{stage}: killed after step {least}")
         assert killed(words, folder, lambda stage=stage, least=least: checkpoint(folder, stage)[0] >= least)
         assert seen.items() <= stamps(folder).items()
-        seen |= kept(folder)
+        seen |= final_files(folder)
         step, _ = checkpoint(folder, stage)
         there, more, delay = files(folder), chance.randint(8, 12), chance.uniform(0, 0.3)
         assert step >= least
@@ -227,7 +232,7 @@ def test_killed_in_every_training_and_at_random_it_ends_with_the_same_results(tr
         print(f"{stage}: after that, checkpoints at {steps}")
         assert min(steps) > step
         assert seen.items() <= stamps(folder).items()
-        seen |= kept(folder)
+        seen |= final_files(folder)
     ended = commands.assay([*words, "--out", folder])
     assert ended.returncode == 0, ended.stderr
     assert seen.items() <= stamps(folder).items()

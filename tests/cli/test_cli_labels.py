@@ -12,9 +12,9 @@ from command_line import assay
 
 @pytest.mark.full
 def test_a_run_ends_and_its_accounts_add_up(tmp_path: Path) -> None:
-    done = assay(["run", "labels", "--quick", "--out", tmp_path / "run", "--json"])
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    result = assay(["run", "labels", "--quick", "--out", tmp_path / "run", "--json"])
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
     flow = results["funnel"]
     assert flow["requested"] == 120
@@ -25,8 +25,8 @@ def test_a_run_ends_and_its_accounts_add_up(tmp_path: Path) -> None:
     assert first["difference"]["low"] <= first["difference"]["estimate"] <= first["difference"]["high"]
     floor = next(arm for arm in results["arms"] if arm["name"] == "permuted-labels")
     assert 0 <= floor["result"]["low"] <= floor["result"]["high"] <= 1
-    assert {one["kept"] for one in results["examples"]} <= {True, False}
-    assert all(one["text"] for one in results["examples"])
+    assert {example["kept"] for example in results["examples"]} <= {True, False}
+    assert all(example["text"] for example in results["examples"])
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "Examples of kept and dropped texts" in page
     assert "real test texts" in page

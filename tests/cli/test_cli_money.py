@@ -22,8 +22,8 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    with FaultServer() as found:
-        yield found
+    with FaultServer() as running:
+        yield running
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def call(server: FaultServer, tmp_path: Path) -> Call:
     places = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{server.base}/v1", "XDG_CACHE_HOME": str(tmp_path / "kept")}
 
     def run(*words: object, code: int = 0, samples: int = 1) -> subprocess.CompletedProcess[str]:
-        done = called(words, **places)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        assert KEY not in done.stdout + done.stderr
+        result = called(words, **places)
+        assert result.returncode == code, result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        assert KEY not in result.stdout + result.stderr
         for path in tmp_path.rglob("*"):
             assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
         assert max(server.answered.values(), default=1) <= samples
-        return done
+        return result
 
     return run
 
@@ -49,7 +49,7 @@ def price(tokens: int) -> float:
     return (100 * 0.15 + tokens * 0.6) / 1e6
 
 
-def asked(server: FaultServer) -> int:
+def answer_count(server: FaultServer) -> int:
     return sum(server.answered.values())
 
 
@@ -73,18 +73,18 @@ def test_a_budget_ends_a_judging_that_loses_nothing_and_goes_on(
     assert not server.received
 
     stopped = call(*words, "0.0005", code=2)
-    first = asked(server)
+    first = answer_count(server)
     assert 0 < first < 32
     assert stopped.stderr.count("The budget of 0.0005 dollars is spent.") == 1
     assert "larger budget" in stopped.stderr
     assert not stopped.stdout
     assert not (tmp_path / "run" / "results.json").exists()
 
-    done = call(*words, "0.01", "--json")
-    assert asked(server) == 40
-    assert f"{MODEL}: {40 - first} requests" in done.stderr
-    assert "may be insufficient" not in done.stderr
-    cost = json.loads(done.stdout)["cost"]
+    result = call(*words, "0.01", "--json")
+    assert answer_count(server) == 40
+    assert f"{MODEL}: {40 - first} requests" in result.stderr
+    assert "may be insufficient" not in result.stderr
+    cost = json.loads(result.stdout)["cost"]
     assert cost["dollars"] == pytest.approx(40 * price(64))
     assert cost["this_session"] == pytest.approx((40 - first) * price(64))
     assert cost["budget"] == 0.01
@@ -111,16 +111,16 @@ def test_a_budget_ends_an_evaluation_that_loses_nothing_and_goes_on(
     assert not server.received
 
     stopped = call(*words, "--budget", "0.001", code=2)
-    first = asked(server)
+    first = answer_count(server)
     assert 0 < first < 64
     assert stopped.stderr.count("The budget of 0.001 dollars is spent.") == 1
     assert "larger budget" in stopped.stderr
     assert not (tmp_path / "run" / "results.json").exists()
 
-    done = call(*words, "--budget", "0.02", "--json")
-    assert asked(server) == 80
-    assert f"{MODEL}: {80 - first} requests" in done.stderr
-    cost = json.loads(done.stdout)["cost"]
+    result = call(*words, "--budget", "0.02", "--json")
+    assert answer_count(server) == 80
+    assert f"{MODEL}: {80 - first} requests" in result.stderr
+    cost = json.loads(result.stdout)["cost"]
     assert cost["dollars"] == pytest.approx(80 * price(16))
     assert cost["this_session"] == pytest.approx((80 - first) * price(16))
 
@@ -140,11 +140,11 @@ def test_a_grading_pays_for_its_steps_and_its_samples_out_of_one_budget(
     refused = call(*words, "--budget", "1e-6", "--out", tmp_path / "run", code=2)
     assert "is too small" in refused.stderr
     assert not server.received
-    done = call(*words, "--budget", "1", "--out", tmp_path / "run", samples=3)
+    result = call(*words, "--budget", "1", "--out", tmp_path / "run", samples=3)
     assert len(server.received) == 1 + 4 * 3
-    assert f"{MODEL}: 12 requests" in done.stderr
-    assert "Cost: $0.000" in done.stdout
-    assert "of a budget of $1.00." in done.stdout
+    assert f"{MODEL}: 12 requests" in result.stderr
+    assert "Cost: $0.000" in result.stdout
+    assert "of a budget of $1.00." in result.stdout
 
 
 def test_a_price_that_nobody_knows_is_unknown_and_bears_no_budget(
@@ -156,12 +156,17 @@ def test_a_price_that_nobody_knows_is_unknown_and_bears_no_budget(
         refused = call(*words, "--budget", "1", code=2)
         assert "a budget cannot be kept" in refused.stderr
     assert not server.received
-    done = call(*judge)
-    assert f"{model}: 4 requests" in done.stderr
-    assert "cost unknown" in done.stderr
-    assert "Cost: unknown." in done.stdout
-    found = json.loads(call("ask", "Why?", "--method", "zero-shot", "--model", model, "--json").stdout)
-    assert found["cost"] == {"dollars": None, "this_session": None, "tokens": found["cost"]["tokens"], "budget": None}
+    result = call(*judge)
+    assert f"{model}: 4 requests" in result.stderr
+    assert "cost unknown" in result.stderr
+    assert "Cost: unknown." in result.stdout
+    answered = json.loads(call("ask", "Why?", "--method", "zero-shot", "--model", model, "--json").stdout)
+    assert answered["cost"] == {
+        "dollars": None,
+        "this_session": None,
+        "tokens": answered["cost"]["tokens"],
+        "budget": None,
+    }
 
 
 def test_a_budget_ends_asking_and_what_was_answered_is_not_paid_again(
@@ -175,16 +180,16 @@ def test_a_budget_ends_asking_and_what_was_answered_is_not_paid_again(
     # Enough for a short answer and not for a long one, of which either call may be the one that is refused.
     stopped = call(*words, "0.0001", code=2)
     assert "The budget of 0.0001 dollars is" in stopped.stderr
-    assert asked(server) == 1
+    assert answer_count(server) == 1
     assert not stopped.stdout
-    found: dict[str, Any] = json.loads(call(*words, "0.01", "--json").stdout)
-    assert asked(server) == 3
+    answered: dict[str, Any] = json.loads(call(*words, "0.01", "--json").stdout)
+    assert answer_count(server) == 3
     # The calls with reasoning repeat what they were asked, a token a word.
-    assert price(14) < found["cost"]["dollars"] - price(14) < price(80)
-    assert found["cost"]["this_session"] == found["cost"]["dollars"]
-    assert found["cost"]["budget"] == 0.01
+    assert price(14) < answered["cost"]["dollars"] - price(14) < price(80)
+    assert answered["cost"]["this_session"] == answered["cost"]["dollars"]
+    assert answered["cost"]["budget"] == 0.01
     assert "Cost: $0.00, of a budget of $0.01." in call(*words, "0.01").stdout
-    assert asked(server) == 3
+    assert answer_count(server) == 3
 
 
 @pytest.mark.parametrize("command", [["ask", "Why?"], ["judge", "pairs", "no.csv", "--judge", MODEL]])

@@ -17,15 +17,15 @@ from command_line import environment, error_message
 TASKS = ("Write a poem about the sea.", "Write a short poem about the sea.", "Name three fruits.", "Name three fruits!")
 
 
-def novelty(*words: object, given: bytes | None = None) -> Result:
-    return CliRunner().invoke(command, [str(word) for word in words], input=given)
+def novelty(*words: object, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(command, [str(word) for word in words], input=stdin)
 
 
-def said(*words: object) -> dict[str, Any]:
-    done = novelty(*words, "--json")
-    assert done.exit_code == 0, done.exception
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def run_json(*words: object) -> dict[str, Any]:
+    result = novelty(*words, "--json")
+    assert result.exit_code == 0, result.exception
+    data: dict[str, Any] = json.loads(result.stdout)
+    return data
 
 
 def lines(folder: Path, *tasks: str) -> Path:
@@ -42,23 +42,23 @@ def test_texts_of_every_kind_of_file_are_decided_alike(tmp_path: Path) -> None:
         "n,instruction\n\n" + "\n\n".join(f'1,"{task}"' for task in TASKS), encoding="utf-8"
     )
     for path, where in ((lines(tmp_path), 1), (tmp_path / "t.jsonl", 1), (tmp_path / "t.csv", 3)):
-        found = said(path)
-        assert (found["texts"], found["kept"], found["same"]) == (4, 2, 1)
-        assert found["rule"] == {"score": "ROUGE-L F", "limit": 0.7, "strict": False, "words": "any"}
-        assert [one["line"] for one in found["dropped"]] == [where + 2, where + 6]
-        assert [one["nearest"]["line"] for one in found["dropped"]] == [where, where + 4]
-        assert [one["f"] for one in found["dropped"]] == [pytest.approx(12 / 13), 1.0]
+        data = run_json(path)
+        assert (data["texts"], data["kept"], data["same"]) == (4, 2, 1)
+        assert data["rule"] == {"score": "ROUGE-L F", "limit": 0.7, "strict": False, "words": "any"}
+        assert [row["line"] for row in data["dropped"]] == [where + 2, where + 6]
+        assert [row["nearest"]["line"] for row in data["dropped"]] == [where, where + 4]
+        assert [row["f"] for row in data["dropped"]] == [pytest.approx(12 / 13), 1.0]
 
 
 def test_what_is_kept_is_written_as_it_stood(tmp_path: Path) -> None:
     rows = [json.dumps({"task": task, "n": 1}).replace("1", "1.10") for task in TASKS]
     (tmp_path / "t.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    done = novelty(tmp_path / "t.jsonl", "--field", "task", "--out", tmp_path / "kept.jsonl")
-    assert f"Kept: {tmp_path / 'kept.jsonl'}" in done.stdout
+    result = novelty(tmp_path / "t.jsonl", "--field", "task", "--out", tmp_path / "kept.jsonl")
+    assert f"Kept: {tmp_path / 'kept.jsonl'}" in result.stdout
     assert (tmp_path / "kept.jsonl").read_text(encoding="utf-8") == f"{rows[0]}\n{rows[2]}\n"
     novelty(lines(tmp_path), "--out", tmp_path / "kept.jsonl")
-    kept = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert kept == [{"text": TASKS[0]}, {"text": TASKS[2]}]
+    rewritten = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert rewritten == [{"text": TASKS[0]}, {"text": TASKS[2]}]
     (tmp_path / "t.csv").write_text('n,instruction\n"1,5",a b\n', encoding="utf-8")
     novelty(tmp_path / "t.csv", "--out", tmp_path / "kept.jsonl")
     assert json.loads((tmp_path / "kept.jsonl").read_text(encoding="utf-8")) == {"n": "1,5", "instruction": "a b"}
@@ -66,19 +66,19 @@ def test_what_is_kept_is_written_as_it_stood(tmp_path: Path) -> None:
 
 def test_both_rules_are_told_and_differ_at_the_limit(tmp_path: Path) -> None:
     path = lines(tmp_path, "a b c d e f g x y z", "a b c d e f g u v w")
-    assert said(path)["kept"] == 2
-    assert said(path, "--below", 0.7)["kept"] == 1
+    assert run_json(path)["kept"] == 2
+    assert run_json(path, "--below", 0.7)["kept"] == 1
     assert "ROUGE-L F1 with all texts kept before is at most 0.7" in novelty(path).stdout
     assert "ROUGE-L F1 with all texts kept before is below 0.7" in novelty(path, "--below", 0.7).stdout
-    assert said(path, "--at-most", 0.6)["kept"] == 1
+    assert run_json(path, "--at-most", 0.6)["kept"] == 1
 
 
 def test_texts_of_another_file_count_as_kept_before(tmp_path: Path) -> None:
     seeds = tmp_path / "seeds.jsonl"
     seeds.write_text(json.dumps({"instruction": "Name three fruits"}), encoding="utf-8")
-    found = said(lines(tmp_path), "--against", seeds)
-    assert (found["kept"], found["against"]) == (1, 1)
-    assert found["dropped"][-1]["nearest"] == {"in": "against", "line": 1, "text": "Name three fruits"}
+    data = run_json(lines(tmp_path), "--against", seeds)
+    assert (data["kept"], data["against"]) == (1, 1)
+    assert data["dropped"][-1]["nearest"] == {"in": "against", "line": 1, "text": "Name three fruits"}
     printed = novelty(lines(tmp_path), "--against", seeds).stdout
     assert "and the 1 given text is at most 0.7" in printed
     assert "given line 1: Name three fruits" in printed
@@ -124,11 +124,11 @@ def test_standard_input_is_answered_line_by_line() -> None:
 
 def test_standard_input_may_be_json_and_a_file_may_be_streamed(tmp_path: Path) -> None:
     rows = [json.dumps({"instruction": task}) for task in TASKS]
-    done = novelty("-", "--field", "instruction", given="\n".join(rows).encode())
-    assert done.stdout.splitlines() == [rows[0], rows[2]]
-    done = novelty(lines(tmp_path), "--stream")
-    assert done.stdout.splitlines() == [TASKS[0], TASKS[2]]
-    assert "Kept 2 of 4" in done.stderr
+    result = novelty("-", "--field", "instruction", given="\n".join(rows).encode())
+    assert result.stdout.splitlines() == [rows[0], rows[2]]
+    result = novelty(lines(tmp_path), "--stream")
+    assert result.stdout.splitlines() == [TASKS[0], TASKS[2]]
+    assert "Kept 2 of 4" in result.stderr
 
 
 @pytest.mark.parametrize(

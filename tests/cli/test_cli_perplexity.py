@@ -14,39 +14,39 @@ from command_line import called, error_message
 LINES = "The capital of France is Paris.\n\nColorless green ideas sleep furiously.\nx\n"
 
 
-def said(*words: object) -> dict[str, object]:
-    done = called(["perplexity", *words, "--json"])
-    assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
+def run_json(*words: object) -> dict[str, object]:
+    result = called(["perplexity", *words, "--json"])
+    assert result.returncode == 0, result.stderr
+    data: dict[str, object] = json.loads(result.stdout)
+    return data
 
 
 @pytest.mark.full
 def test_lines_are_texts_of_one_corpus(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text(LINES, encoding="utf-8")
-    found = said(path)
-    plain, odd, short = found["texts"]  # type: ignore[misc]
+    data = run_json(path)
+    plain, odd, short = data["texts"]  # type: ignore[misc]
     assert plain["per_token"] < odd["per_token"]
     assert short["tokens"] == 0
     assert "per_token" not in short
-    corpus: dict[str, float] = found["corpus"]  # type: ignore[assignment]
+    corpus: dict[str, float] = data["corpus"]  # type: ignore[assignment]
     assert corpus["texts"] == 2
     # A text of one token has no perplexity: its byte is not one that was no surprise.
     assert (corpus["words"], corpus["bytes"]) == (6 + 5, plain["bytes"] + odd["bytes"])
     assert corpus["per_token"] == pytest.approx(math.exp(-corpus["log_prob"] / corpus["tokens"]))
     assert corpus["tokens"] == plain["tokens"] + odd["tokens"]
-    assert (found["window"], found["stride"]) == (8191, 4095)  # OpenVINO generates one token
+    assert (data["window"], data["stride"]) == (8191, 4095)  # OpenVINO generates one token
 
 
 def test_a_whole_file_is_one_text_by_windows(tmp_path: Path) -> None:
     path = tmp_path / "whole.txt"
     path.write_text(LINES * 3, encoding="utf-8")
     words = [path, "--whole", "--window", 16, "--stride", 4, "--model", "transformers:embedded:smollm2"]
-    found = said(*words)
-    (text,) = found["texts"]  # type: ignore[misc]
+    data = run_json(*words)
+    (text,) = data["texts"]  # type: ignore[misc]
     assert text["windows"] > 2
-    assert (found["window"], found["stride"]) == (16, 4)
+    assert (data["window"], data["stride"]) == (16, 4)
     assert text["bytes"] == len(LINES) * 3
     printed = called(["perplexity", *words]).stdout
     assert f"{text['per_token']:,.4f}" in printed
@@ -58,11 +58,11 @@ def test_a_whole_file_is_one_text_by_windows(tmp_path: Path) -> None:
 def test_what_is_left_out_and_what_shortness_does_is_told(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text(LINES, encoding="utf-8")
-    done = called(["perplexity", path])
-    assert done.returncode == 0, done.stderr
-    assert "Skipped 1 of 3 texts with fewer than two tokens." in done.stdout
-    assert "Note: the first token of each text is not scored (2 of " in done.stdout
-    assert "8,191 tokens, no text is longer" in done.stdout
+    result = called(["perplexity", path])
+    assert result.returncode == 0, result.stderr
+    assert "Skipped 1 of 3 texts with fewer than two tokens." in result.stdout
+    assert "Note: the first token of each text is not scored (2 of " in result.stdout
+    assert "8,191 tokens, no text is longer" in result.stdout
 
 
 @pytest.mark.full  # the embedded model, three times
@@ -73,9 +73,9 @@ def test_a_column_of_a_table_is_read_and_nothing_else_of_it(tmp_path: Path) -> N
     rows = ["The capital\u2028of France.", "", "It is Paris."]
     table.write_text("id,text\n" + "".join(f"{nth},{text}\n" for nth, text in enumerate(rows)), encoding="utf-8")
     lines.write_text("".join(json.dumps({"text": text}) + "\n" for text in rows), encoding="utf-8")
-    found = said(plain)
-    assert [one["bytes"] for one in found["texts"]] == [24, 12]  # type: ignore[attr-defined]
-    assert said(table, "--column", "text") == said(lines, "--column", "text") == found
+    data = run_json(plain)
+    assert [text["bytes"] for text in data["texts"]] == [24, 12]  # type: ignore[attr-defined]
+    assert run_json(table, "--column", "text") == run_json(lines, "--column", "text") == data
 
 
 @pytest.mark.parametrize(

@@ -14,21 +14,21 @@ from command_line import called, error_message
 def test_table_page_and_json_agree(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     words = ["probe", "hallucination", "--limit", "6", "--samples", "2", "--max-tokens", "12"]
-    done = called([*words, "--html", page])
-    assert done.returncode == 0, done.stderr
-    assert "AUROC" in done.stdout
-    assert "semantic-entropy" in done.stdout
+    result = called([*words, "--html", page])
+    assert result.returncode == 0, result.stderr
+    assert "AUROC" in result.stdout
+    assert "semantic-entropy" in result.stdout
     html = page.read_text(encoding="utf-8")
     assert html.count("<polyline") == 8  # seven scores, and multiple choice
     assert "http" not in html.replace("http-equiv", "")
-    found = json.loads(called([*words, "--json"]).stdout)
-    assert len(found["items"]) == 6
-    assert {one["name"] for one in found["scores"]} >= {"agreement", "semantic-entropy", "mean"}
-    wrong = 1 - found["right"]["estimate"]
-    for sign in found["scores"]:
-        assert abs(sign["curve"]["risk"][-1] - wrong) < 1e-9
-        assert sign["curve"]["coverage"][-1] == 1.0
-    assert found["chosen"]["n"] == 6
+    data = json.loads(called([*words, "--json"]).stdout)
+    assert len(data["items"]) == 6
+    assert {score["name"] for score in data["scores"]} >= {"agreement", "semantic-entropy", "mean"}
+    wrong = 1 - data["right"]["estimate"]
+    for score in data["scores"]:
+        assert abs(score["curve"]["risk"][-1] - wrong) < 1e-9
+        assert score["curve"]["coverage"][-1] == 1.0
+    assert data["chosen"]["n"] == 6
 
 
 def test_invalid_options_are_named(tmp_path: Path) -> None:

@@ -32,15 +32,15 @@ def test_images_on_the_block_list_are_flagged(tmp_path: Path) -> None:
     folder, listed = image_folder(tmp_path / "in"), tmp_path / "listed"
     listed.mkdir()
     Image.open(folder / "b.jpg").resize((60, 60)).save(listed / "known.png")
-    done = called(["probe", "images", folder, "--block-list", listed, "--json"])
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert [row["file"] for row in found["images"]] == ["a.png", "b.jpg", "broken.png", "more/c.webp"]
-    assert found["failed"] == 1
-    assert found["rates"]["safety"]["n"] == 3
-    assert found["rates"]["safety"]["estimate"] == 0
-    assert [row["reasons"] for row in found["images"]] == [[], ["like known.png"], [], []]
-    assert "does not decode" in found["images"][2]["failure"]
+    result = called(["probe", "images", folder, "--block-list", listed, "--json"])
+    assert result.returncode == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert [row["file"] for row in data["images"]] == ["a.png", "b.jpg", "broken.png", "more/c.webp"]
+    assert data["failed"] == 1
+    assert data["rates"]["safety"]["n"] == 3
+    assert data["rates"]["safety"]["estimate"] == 0
+    assert [row["reasons"] for row in data["images"]] == [[], ["like known.png"], [], []]
+    assert "does not decode" in data["images"][2]["failure"]
     printed = called(["probe", "images", folder, "--block-list", listed]).stdout.replace("\u00a0", " ")
     assert "0 images unsafe: 0.0% (95% CI 0.0\u201356.1, n = 3)." in printed
     assert "1 image on the block list" in printed
@@ -50,11 +50,11 @@ def test_images_on_the_block_list_are_flagged(tmp_path: Path) -> None:
 
 @carried
 def test_images_above_the_threshold_are_flagged(tmp_path: Path) -> None:
-    found = json.loads(called(["probe", "images", image_folder(tmp_path / "in"), "--threshold", "0", "--json"]).stdout)
-    assert found["rates"]["safety"]["estimate"] == 1
-    assert [row["reasons"] for row in found["images"]] == [["unsafe"], ["unsafe"], [], ["unsafe"]]
-    one = called(["probe", "images", tmp_path / "in" / "a.png"])
-    assert "n = 1)" in one.stdout
+    data = json.loads(called(["probe", "images", image_folder(tmp_path / "in"), "--threshold", "0", "--json"]).stdout)
+    assert data["rates"]["safety"]["estimate"] == 1
+    assert [row["reasons"] for row in data["images"]] == [["unsafe"], ["unsafe"], [], ["unsafe"]]
+    single = called(["probe", "images", tmp_path / "in" / "a.png"])
+    assert "n = 1)" in single.stdout
 
 
 def test_invalid_arguments_are_named(tmp_path: Path) -> None:

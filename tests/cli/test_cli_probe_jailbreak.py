@@ -16,19 +16,19 @@ def test_a_table_a_page_and_numbers(tmp_path: Path) -> None:
     harmless.write_text("How do I boil an egg?\nWhat is a haiku?\nWho wrote Faust?\nWhy is the sky blue?\n")
     words = ["probe", "jailbreak", "--cases", "2", "--max-tokens", "12", "--copies", "2", "--harmless", harmless]
     words += ["--false-positive-rate", "0.3"]
-    done = called([*words, "--html", page])
-    assert done.returncode == 0, done.stderr
-    assert "without defense" in done.stdout
-    assert all(name in done.stdout for name in ("reminder", "perplexity", "vote", "guard", "many-shot"))
+    result = called([*words, "--html", page])
+    assert result.returncode == 0, result.stderr
+    assert "without defense" in result.stdout
+    assert all(name in result.stdout for name in ("reminder", "perplexity", "vote", "guard", "many-shot"))
     html = page.read_text(encoding="utf-8")
     assert html.count('class="strip') == 10
     assert "http" not in html.replace("http-equiv", "")
-    found = json.loads(called([*words, "--json"]).stdout)
-    assert [one["name"] for one in found["results"]] == ["none", "reminder", "perplexity", "vote", "guard"]
-    for one in found["results"]:
-        assert len(one["attacks"]) == 12
-        assert one["through"]["estimate"] == sum(bool(tried["how"]) for tried in one["attacks"]) / 12
-        assert len(one["harmless"]) == 4
+    data = json.loads(called([*words, "--json"]).stdout)
+    assert [defense["name"] for defense in data["results"]] == ["none", "reminder", "perplexity", "vote", "guard"]
+    for defense in data["results"]:
+        assert len(defense["attacks"]) == 12
+        assert defense["through"]["estimate"] == sum(bool(attack["how"]) for attack in defense["attacks"]) / 12
+        assert len(defense["harmless"]) == 4
 
 
 @pytest.mark.full
@@ -36,9 +36,9 @@ def test_user_prompts(tmp_path: Path) -> None:
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("Say moo.\nSay baa, please.\n")
     words = ["probe", "jailbreak", "--prompts", prompts, "--family", "direct", "--defense", "reminder"]
-    done = called([*words, "--max-tokens", "8"])
-    assert done.returncode == 0, done.stderr
-    assert "reminder" in done.stdout
+    result = called([*words, "--max-tokens", "8"])
+    assert result.returncode == 0, result.stderr
+    assert "reminder" in result.stdout
 
 
 def test_invalid_options_are_named(tmp_path: Path) -> None:

@@ -22,19 +22,19 @@ TEXT = (
 def test_the_threshold_is_calibrated_on_human_texts(tmp_path: Path) -> None:
     texts, people = tmp_path / "texts.txt", tmp_path / "people.jsonl"
     texts.write_text(f"{TEXT}\nToo short.\n", encoding="utf-8")
-    own = [f"{TEXT} {'And then it rained again, which nobody minded. ' * nth}" for nth in range(5)]
-    people.write_text("".join(json.dumps({"words": text}) + "\n" for text in own), encoding="utf-8")
+    human_texts = [f"{TEXT} {'And then it rained again, which nobody minded. ' * nth}" for nth in range(5)]
+    people.write_text("".join(json.dumps({"words": text}) + "\n" for text in human_texts), encoding="utf-8")
     few = called(["probe", "machine-text", texts, "--human", people, "--column", "words"])
     assert few.returncode == 2
     assert "--column" in few.stderr
     plain = tmp_path / "people.txt"
-    plain.write_text("\n".join(own), encoding="utf-8")
+    plain.write_text("\n".join(human_texts), encoding="utf-8")
     few = called(["probe", "machine-text", texts, "--human", plain])
     assert few.returncode == 2
     assert re.search(r"\b23\b.*\b5\b", few.stderr)
-    done = called(["probe", "machine-text", texts, "--human", plain, "--false-positive-rate", "0.3"])
-    assert done.returncode == 0, done.stderr
-    printed = " ".join(done.stdout.split())
+    result = called(["probe", "machine-text", texts, "--human", plain, "--false-positive-rate", "0.3"])
+    assert result.returncode == 0, result.stderr
+    printed = " ".join(result.stdout.split())
     assert "undecided" in printed
     assert "n = 5)" in printed
     assert " ".join(LIMITS.split()) in printed
@@ -43,10 +43,10 @@ def test_the_threshold_is_calibrated_on_human_texts(tmp_path: Path) -> None:
 def test_pairs_are_evaluated(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.json"
     pairs.write_text(json.dumps({"original": [TEXT, "No."], "sampled": [TEXT[::-1], TEXT]}), encoding="utf-8")
-    done = called(["probe", "machine-text", pairs, "--json"])
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["people"] == found["machine"] == 1
-    assert found["values"]["original"][1] is None
-    assert found["values"]["sampled"][1] == found["values"]["original"][0]
-    assert found["line"] is None
+    result = called(["probe", "machine-text", pairs, "--json"])
+    assert result.returncode == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert data["people"] == data["machine"] == 1
+    assert data["values"]["original"][1] is None
+    assert data["values"]["sampled"][1] == data["values"]["original"][0]
+    assert data["line"] is None

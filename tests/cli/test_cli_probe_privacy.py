@@ -14,14 +14,14 @@ PLANTED = f"A plain line.\nWrite to jane.doe@example.org\n02-312-3456 또는 +1 
 def test_an_address_a_number_and_a_key_are_reported(tmp_path: Path) -> None:
     file = tmp_path / "texts.txt"
     file.write_text(PLANTED, encoding="utf-8")
-    done = called(["probe", "privacy", file, "--region", "KR", "--json"])
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert (found["texts"], found["with_findings"]) == (4, 3)
-    assert found["kinds"] == {"phone number": 2, "e-mail address": 1, "AWS Access Key": 1}
-    assert [one["text"] for one in found["findings"]] == [2, 3, 3, 4]
-    assert "jane.doe" not in done.stdout
-    assert KEY not in done.stdout
+    result = called(["probe", "privacy", file, "--region", "KR", "--json"])
+    assert result.returncode == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert (data["texts"], data["with_findings"]) == (4, 3)
+    assert data["kinds"] == {"phone number": 2, "e-mail address": 1, "AWS Access Key": 1}
+    assert [finding["text"] for finding in data["findings"]] == [2, 3, 3, 4]
+    assert "jane.doe" not in result.stdout
+    assert KEY not in result.stdout
     printed = called(["probe", "privacy", file, "--limit", "1"]).stdout
     assert "3 of 4, 75.0%" in printed
     assert "and 2 more" in printed

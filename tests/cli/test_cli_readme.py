@@ -20,12 +20,12 @@ def commands_in(text: str) -> list[list[str]]:
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.S | re.M)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     lines += re.findall(r"`(assay [^`\n]+)`", text)
-    found = []
+    calls = []
     for line in lines:
         match = re.match(r"\s*(?:\$ )?(?:[\w./]*/)?assay (.*)", line)
         if match and not match[1].startswith(("=", ":", "-> ")):
-            found.append(shlex.split(match[1], comments=True))
-    return found
+            calls.append(shlex.split(match[1], comments=True))
+    return calls
 
 
 def example_of(words: list[str]) -> list[str]:

@@ -18,16 +18,16 @@ pytestmark = pytest.mark.timeout(3600)
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reason") / "run"
     # Minutes of two processors; here it has one, which other work may share.
-    done = assay(["run", "reason", "--quick", "--out", folder, "--json"], seconds=3000)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    result = assay(["run", "reason", "--quick", "--out", folder, "--json"], seconds=3000)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
     return folder
 
 
 @pytest.fixture(scope="module")
 def results(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "results.json").read_text(encoding="utf-8"))
-    return found
+    data: dict[str, Any] = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    return data
 
 
 @pytest.mark.full
@@ -38,13 +38,13 @@ def test_the_verdict_is_that_of_the_interval(results: dict[str, Any]) -> None:
     assert results["verdict"] == first["verdict"]
     assert (first["verdict"] != "no significant difference") == (p <= 0.05 and (high < 0 or low > 0))
     assert results["leakage"]
-    assert all(one["exact"] == 0 for one in results["leakage"])
+    assert all(row["exact"] == 0 for row in results["leakage"])
 
 
 @pytest.mark.full
 def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: dict[str, Any]) -> None:
-    (grpo,) = [one for one in results["training"] if one["name"] == "grpo"]
-    curves = {one["name"]: one["lines"][0]["points"] for one in grpo["curves"]}
+    (grpo,) = [row for row in results["training"] if row["name"] == "grpo"]
+    curves = {row["name"]: row["lines"][0]["points"] for row in grpo["curves"]}
     assert {"reward", "kl", "length", "watch declared"} <= set(curves)
     assert [step for step, _ in curves["reward"]] == list(range(1, 13))
     assert grpo["hacking"] is not None
@@ -55,6 +55,6 @@ def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: di
 @pytest.mark.full
 def test_the_reinforced_model_can_be_asked(run: Path) -> None:
     (model,) = run.glob("train-grpo-0-*/model")
-    said = assay(["ask", "What is 3 + 4?", "--model", str(model), "--method", "zero-shot", "--max-tokens", "16"])
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.strip()
+    answered = assay(["ask", "What is 3 + 4?", "--model", str(model), "--method", "zero-shot", "--max-tokens", "16"])
+    assert answered.returncode == 0, answered.stderr
+    assert answered.stdout.strip()

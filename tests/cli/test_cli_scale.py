@@ -17,13 +17,13 @@ def test_a_table_of_accuracies(tmp_path: Path) -> None:
     truth = PowerLaw(0.05, 2.0, 0.5)
     rows = "\n".join(f"{size},{1 - float(truth(size))}" for size in (100, 200, 400, 800, 1600, 3200))
     (tmp_path / "points.csv").write_text("size,accuracy\n" + rows, encoding="utf-8")
-    found = json.loads(called(["scale", tmp_path / "points.csv", "--json"]).stdout)
-    assert found["needed"]["estimate"] == pytest.approx(1600, rel=0.05)
-    assert found["more"]["estimate"] == 0
-    assert found["floor"]["estimate"] == pytest.approx(0.05, abs=0.005)
-    said = called(["scale", tmp_path / "points.csv", "--target-accuracy", "0.99"]).stdout
-    assert "never" in said
-    assert "6 measurements" in said
+    data = json.loads(called(["scale", tmp_path / "points.csv", "--json"]).stdout)
+    assert data["needed"]["estimate"] == pytest.approx(1600, rel=0.05)
+    assert data["more"]["estimate"] == 0
+    assert data["floor"]["estimate"] == pytest.approx(0.05, abs=0.005)
+    printed = called(["scale", tmp_path / "points.csv", "--target-accuracy", "0.99"]).stdout
+    assert "never" in printed
+    assert "6 measurements" in printed
 
 
 def test_arms_of_a_table_are_worth_real_samples(tmp_path: Path) -> None:
@@ -31,9 +31,9 @@ def test_arms_of_a_table_are_worth_real_samples(tmp_path: Path) -> None:
     rows = [{"size": n, "loss": float(truth(n)), "arm": "real"} for n in (100, 400, 1600, 6400)]
     rows.append({"size": 5000, "loss": float(truth(1000)), "arm": "filtered"})
     (tmp_path / "points.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    found = json.loads(called(["scale", tmp_path / "points.jsonl", "--json"]).stdout)
-    assert found["arm"] == "real"
-    assert found["worth"]["filtered"]["estimate"] == pytest.approx(1000, rel=0.1)
+    data = json.loads(called(["scale", tmp_path / "points.jsonl", "--json"]).stdout)
+    assert data["arm"] == "real"
+    assert data["worth"]["filtered"]["estimate"] == pytest.approx(1000, rel=0.1)
 
 
 @pytest.mark.full
@@ -54,8 +54,8 @@ def test_a_jump_is_told_and_what_a_smoother_metric_says_of_it(
         for nth, accuracy in enumerate([0.01, 0.02, 0.03, 0.90, 0.92])
     ]
     (tmp_path / "points.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    said = " ".join(called(["scale", tmp_path / "points.jsonl"]).stdout.split())
-    assert f"Possible emergence: a jump after 4,000, {told}" in said
+    printed = " ".join(called(["scale", tmp_path / "points.jsonl"]).stdout.split())
+    assert f"Possible emergence: a jump after 4,000, {told}" in printed
 
 
 def test_chinchilla(tmp_path: Path) -> None:
@@ -63,12 +63,12 @@ def test_chinchilla(tmp_path: Path) -> None:
     n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 5), np.geomspace(5e9, 5e11, 5)))
     rows = "\n".join(f"{a},{b},{c}" for a, b, c in zip(n, d, truth(n, d), strict=True))
     (tmp_path / "runs.csv").write_text("parameters,tokens,loss\n" + rows, encoding="utf-8")
-    found = json.loads(called(["scale", tmp_path / "runs.csv", "--chinchilla", "--flops", "1e21", "--json"]).stdout)
-    assert found["alpha"] == pytest.approx(0.34, rel=0.05)
-    alpha = found["intervals"]["alpha"]
+    data = json.loads(called(["scale", tmp_path / "runs.csv", "--chinchilla", "--flops", "1e21", "--json"]).stdout)
+    assert data["alpha"] == pytest.approx(0.34, rel=0.05)
+    alpha = data["intervals"]["alpha"]
     assert alpha["low"] <= alpha["estimate"] <= alpha["high"]
     assert "optimal tokens" in called(["scale", tmp_path / "runs.csv", "--chinchilla", "--flops", "1e21"]).stdout
-    assert 6 * found["best_split"]["parameters"] * found["best_split"]["tokens"] == pytest.approx(1e21)
+    assert 6 * data["best_split"]["parameters"] * data["best_split"]["tokens"] == pytest.approx(1e21)
 
 
 @pytest.mark.parametrize(

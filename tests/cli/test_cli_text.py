@@ -14,11 +14,11 @@ from fault_server import FaultServer
 FOUR = ("greedy", "beam:4", "top-k:50", "top-p:0.9,temperature:0.7")
 
 
-def said(*words: object) -> dict[str, object]:
-    done = called([*words, "--json"])
-    assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
+def run_json(*words: object) -> dict[str, object]:
+    result = called([*words, "--json"])
+    assert result.returncode == 0, result.stderr
+    data: dict[str, object] = json.loads(result.stdout)
+    return data
 
 
 def strategies(*names: str) -> list[str]:
@@ -28,8 +28,8 @@ def strategies(*names: str) -> list[str]:
 @pytest.mark.full
 def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
     words = ["decode", "The capital of France is", *strategies(*FOUR), "--max-tokens", 6, "--seed", 3]
-    found = said(*words, "--html", tmp_path / "out.html")
-    rows = {row["strategy"]: row for row in found["strategies"]}  # type: ignore[attr-defined]
+    data = run_json(*words, "--html", tmp_path / "out.html")
+    rows = {row["strategy"]: row for row in data["strategies"]}  # type: ignore[attr-defined]
     assert tuple(rows) == FOUR
     assert all(row["answers"][0]["text"].startswith(" Paris") for row in rows.values())
     best = max(rows, key=lambda name: rows[name]["answers"][0]["log_prob"])
@@ -40,24 +40,24 @@ def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
     assert "Decoding steps" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
-    again = said(*words)
-    for row, other in zip(found["strategies"], again["strategies"], strict=True):  # type: ignore[call-overload]
+    again = run_json(*words)
+    for row, other in zip(data["strategies"], again["strategies"], strict=True):  # type: ignore[call-overload]
         assert row["answers"] == other["answers"]
 
 
 @pytest.mark.full
 def test_one_question_in_every_way() -> None:
     words = ["ask", "Tom has 5 apples and buys 7 more. How many apples has he?", "--kind", "number"]
-    found = said(*words, "--samples", 3, "--max-tokens", 60)
-    ways = {way["method"]: way for way in found["methods"]}  # type: ignore[attr-defined]
-    assert list(ways) == ["zero-shot", "few-shot", "chain-of-thought", "zero-shot-cot", "self-consistency"]
-    assert ways["zero-shot"]["answer"] == "12"
-    assert ways["chain-of-thought"]["answer"] == "12"
-    assert len(ways["zero-shot-cot"]["prompts"]) == 2
-    assert ways["zero-shot-cot"]["prompts"][0][-1]["text"].endswith("Let's think step by step.")
-    assert ways["zero-shot-cot"]["prompts"][1][-1]["text"].startswith("Therefore, the answer")
-    assert ways["self-consistency"]["samples"] == len(ways["self-consistency"]["texts"]) == 3
-    assert ways["self-consistency"]["votes"] + ways["self-consistency"]["unparsed"] <= 3
+    data = run_json(*words, "--samples", 3, "--max-tokens", 60)
+    methods = {method["method"]: method for method in data["methods"]}  # type: ignore[attr-defined]
+    assert list(methods) == ["zero-shot", "few-shot", "chain-of-thought", "zero-shot-cot", "self-consistency"]
+    assert methods["zero-shot"]["answer"] == "12"
+    assert methods["chain-of-thought"]["answer"] == "12"
+    assert len(methods["zero-shot-cot"]["prompts"]) == 2
+    assert methods["zero-shot-cot"]["prompts"][0][-1]["text"].endswith("Let's think step by step.")
+    assert methods["zero-shot-cot"]["prompts"][1][-1]["text"].startswith("Therefore, the answer")
+    assert methods["self-consistency"]["samples"] == len(methods["self-consistency"]["texts"]) == 3
+    assert methods["self-consistency"]["votes"] + methods["self-consistency"]["unparsed"] <= 3
 
 
 @pytest.mark.full
@@ -68,12 +68,12 @@ def test_choices_and_examples_of_ones_own(tmp_path: Path) -> None:
     ]
     (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     words = ["ask", "Which is an animal?", "--choice", "a stone", "--choice", "a cat", "--method", "few-shot"]
-    found = said(*words, "--examples", tmp_path / "own.jsonl")
-    (way,) = found["methods"]  # type: ignore[misc]
-    turns = way["prompts"][0]
+    data = run_json(*words, "--examples", tmp_path / "own.jsonl")
+    (method,) = data["methods"]  # type: ignore[misc]
+    turns = method["prompts"][0]
     assert [turn["text"] for turn in turns if turn["role"] == "assistant"] == ["A", "B"]
     assert turns[-1]["text"] == "Which is an animal?\n(A) a stone\n(B) a cat"
-    assert way["answer"] in ("A", "B", None)
+    assert method["answer"] in ("A", "B", None)
 
 
 @pytest.fixture
@@ -84,24 +84,24 @@ def served() -> Iterator[str]:
 
 
 def test_a_model_is_checked_by_asking_it() -> None:
-    found = said("models", "check", "embedded:smollm2")
-    assert found["context"] == 8192
-    assert found["need"] == {"parameters": 134_515_008, "weights": 4 * 134_515_008, "cache_per_token": 46_080}
-    assert 0 < found["tokens"] <= 32  # type: ignore[operator]
-    assert found["seconds"] > 0  # type: ignore[operator]
-    assert "the same text for the same seed" not in found["cannot"]  # type: ignore[operator]
+    model = run_json("models", "check", "embedded:smollm2")
+    assert model["context"] == 8192
+    assert model["need"] == {"parameters": 134_515_008, "weights": 4 * 134_515_008, "cache_per_token": 46_080}
+    assert 0 < model["tokens"] <= 32  # type: ignore[operator]
+    assert model["seconds"] > 0  # type: ignore[operator]
+    assert "the same text for the same seed" not in model["cannot"]  # type: ignore[operator]
     listed = {row["reference"] for row in json.loads(called(["models", "--json"]).stdout)}
     assert {"embedded:smollm2", "embedded:minilm", "embedded:fashion-clip"} <= listed
 
 
 def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) -> None:
-    found = said("models", "check", served)
-    assert found["backend"] == "server"
-    assert found["dollars_per_million"] is None
-    assert "beam search" in found["cannot"]  # type: ignore[operator]
-    assert "log-probabilities" in found["cannot"]  # type: ignore[operator]
-    done = called(["ask", "Hello", "--model", served, "--method", "zero-shot"], XDG_CACHE_HOME=str(tmp_path))
-    assert done.returncode == 0, done.stderr
+    model = run_json("models", "check", served)
+    assert model["backend"] == "server"
+    assert model["dollars_per_million"] is None
+    assert "beam search" in model["cannot"]  # type: ignore[operator]
+    assert "log-probabilities" in model["cannot"]  # type: ignore[operator]
+    answered = called(["ask", "Hello", "--model", served, "--method", "zero-shot"], XDG_CACHE_HOME=str(tmp_path))
+    assert answered.returncode == 0, answered.stderr
     refused = called(["decode", "Hello", "--model", served])
     assert refused.returncode == 2
     assert "not a language model that gives access to its logits" in refused.stderr

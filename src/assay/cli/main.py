@@ -39,9 +39,9 @@ ORDER = (
 
 def commands() -> dict[str, str]:
     """Name of each command to `module:attribute`, from the entry-point group `assay.commands`."""
-    found = {point.name: point.value for point in sorted(entry_points(group="assay.commands"))}
-    ours = {name: found.pop(name) for name in ORDER if name in found}
-    return ours | found
+    targets = {point.name: point.value for point in sorted(entry_points(group="assay.commands"))}
+    builtin = {name: targets.pop(name) for name in ORDER if name in targets}
+    return builtin | targets
 
 
 @click.group(

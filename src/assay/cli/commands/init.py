@@ -19,15 +19,15 @@ def command(name: str, to: Path | None, as_json: bool) -> None:
     from assay.pipeline.recipe.codec import shipped_recipes
 
     if name not in shipped_recipes():
-        raise RecipeError(f"Unknown recipe {name!r}.", hint=did_you_mean(name, shipped_recipes()))
+        raise RecipeError(f"Unknown recipe {name!r}.", hint=did_you_mean(name, shipped_recipes()), name=name)
     target = to or Path(f"{name}.yaml")
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(shipped_recipes()[name].read_text(encoding="utf-8"))
     except FileExistsError:
-        raise StoreError(f"{target} already exists.", hint="Choose another file with --to.") from None
+        raise StoreError(f"{target} already exists.", hint="Choose another file with --to.", path=str(target)) from None
     except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
+        raise StoreError(f"{target} cannot be written: {error.strerror}.", path=str(target)) from error
     if as_json:
         show({"written": str(target)})
     else:

@@ -22,11 +22,11 @@ def command(context: click.Context, as_json: bool) -> None:
         return
     from assay.models.embedded.catalog import embedded_models
 
-    found = embedded_models()
+    models = embedded_models()
     if as_json:
-        show([{"reference": m.reference, "kind": m.kind, "megabytes": m.megabytes, "about": m.about} for m in found])
+        show([{"reference": m.reference, "kind": m.kind, "megabytes": m.megabytes, "about": m.about} for m in models])
         return
-    table(["reference", "kind", "MB", "about"], [[m.reference, m.kind, f"{m.megabytes:.1f}", m.about] for m in found])
+    table(["reference", "kind", "MB", "about"], [[m.reference, m.kind, f"{m.megabytes:.1f}", m.about] for m in models])
     click.echo(
         "Other references: org/name on the Hugging Face hub, a model folder, a .gguf file; remote: "
         "openai:NAME,\nanthropic:NAME, gemini:NAME and http://host/v1#NAME. 'assay models check REF' asks one question."
@@ -43,31 +43,33 @@ def check(reference: str, as_json: bool) -> None:
     """
     from assay.models.check import check_model
 
-    found = check_model(reference)
+    result = check_model(reference)
     if as_json:
-        show(asdict(found))
+        show(asdict(result))
         return
-    table(["", ""], [[name, value] for name, value in _rows(found)])
+    table(["", ""], [[name, value] for name, value in _rows(result)])
 
 
-def _rows(found: ModelCheck) -> list[tuple[str, str]]:
-    speed = f"{found.tokens / found.seconds:,.0f} tokens per second, unbatched" if found.tokens else "unknown"
+def _rows(result: ModelCheck) -> list[tuple[str, str]]:
+    speed = f"{result.tokens / result.seconds:,.0f} tokens per second, unbatched" if result.tokens else "unknown"
     rows = [
-        ("model", found.reference),
-        ("backend", found.backend),
-        ("answer", " ".join(found.answer.split())),
+        ("model", result.reference),
+        ("backend", result.backend),
+        ("answer", " ".join(result.answer.split())),
         ("speed", speed),
-        ("context", f"{found.context:,} tokens" if found.context else "unknown"),
+        ("context", f"{result.context:,} tokens" if result.context else "unknown"),
     ]
-    if found.need is not None:
-        need = found.need
+    if result.need is not None:
+        need = result.need
         rows.append(("parameters", f"{need.parameters:,}"))
-        whole = f", {need.cache_per_token * found.context / 1e6:,.0f} MB for the full context" if found.context else ""
+        whole = (
+            f", {need.cache_per_token * result.context / 1e6:,.0f} MB for the full context" if result.context else ""
+        )
         cache = f"{need.cache_per_token / 1e3:,.1f} kB per token{whole}"
         rows.append(("memory", f"{need.weights / 1e6:,.0f} MB of weights; cache {cache}"))
     else:
-        price = found.dollars_per_million
+        price = result.dollars_per_million
         price_text = "unknown" if price is None else f"${price[0]:g} input, ${price[1]:g} output per million tokens"
         rows.append(("price", price_text))
-    rows.append(("unsupported", ", ".join(found.cannot) or "none"))
-    return [*rows, ("note", found.note)] if found.note else rows
+    rows.append(("unsupported", ", ".join(result.cannot) or "none"))
+    return [*rows, ("note", result.note)] if result.note else rows

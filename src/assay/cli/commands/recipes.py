@@ -13,8 +13,8 @@ def command(as_json: bool) -> None:
     """List the built-in recipes."""
     from assay.pipeline.recipe.codec import read, shipped_recipes
 
-    found = [{"name": name, "question": str(read(name).get("question", ""))} for name in shipped_recipes()]
+    recipes = [{"name": name, "question": str(read(name).get("question", ""))} for name in shipped_recipes()]
     if as_json:
-        show(found)
+        show(recipes)
     else:
-        table(["recipe", "question"], [[row["name"], row["question"]] for row in found])
+        table(["recipe", "question"], [[row["name"], row["question"]] for row in recipes])

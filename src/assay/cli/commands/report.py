@@ -19,8 +19,8 @@ def command(run: Path, as_json: bool) -> None:
     """
     from assay.report.api import report
 
-    done = report(run)
+    result = report(run)
     if as_json:
-        show(done.results)
+        show(result.results)
     else:
-        click.echo(f"Report: {done.page}")
+        click.echo(f"Report: {result.page}")

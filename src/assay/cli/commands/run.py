@@ -53,8 +53,8 @@ def command(
 
     if not as_json:
         click.echo(f"{loaded.name}: {loaded.question}", err=True)
-    done = run(loaded, folder, engine=engine, strict=strict, watch=not as_json)
+    result = run(loaded, folder, engine=engine, strict=strict, watch=not as_json)
     if as_json:
-        show(done.results)
+        show(result.results)
     else:
-        print_summary(done)
+        print_summary(result)

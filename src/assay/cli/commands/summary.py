@@ -12,9 +12,9 @@ from assay.report.api import Done
 from assay.terminal.options import table
 
 
-def print_summary(done: Done) -> None:
+def print_summary(result: Done) -> None:
     """Print the funnel, the arms, the verdict and the path of the report."""
-    data = done.facts
+    data = result.facts
     click.echo()
     _funnel(data)
     if data.arms:
@@ -25,7 +25,7 @@ def print_summary(done: Done) -> None:
     click.echo(answer_sentence(data))
     click.echo()
     paid = f", cost: {dollars(data.cost.dollars)}" if any(stage.dollars != 0 for stage in data.cost.stages) else ""
-    click.echo(f"Compute time: {seconds(data.cost.seconds)}{paid}. Report: {done.page}")
+    click.echo(f"Compute time: {seconds(data.cost.seconds)}{paid}. Report: {result.page}")
 
 
 def _funnel(data: ReportData) -> None:

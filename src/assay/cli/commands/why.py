@@ -30,26 +30,26 @@ def command(run: Path, sample: str | None, as_json: bool) -> None:
         raise click.UsageError(
             "Missing argument 'SAMPLE': a sample id or its prefix. Only an exported PNG file needs none."
         )
-    found = explain_file(run) if sample is None else explain_sample(run, sample)
+    explanation = explain_file(run) if sample is None else explain_sample(run, sample)
     if as_json:
-        show({name: value for name, value in found.items() if name != "lines"})
+        show({name: value for name, value in explanation.items() if name != "lines"})
     elif sample is None:
-        click.echo("\n".join([f"sample {found['id']}", *(f"  {line}" for line in found["lines"])]))
-        click.echo("  The file is unmodified since the export." if found["as_exported"] else f"  {CHANGED}")
+        click.echo("\n".join([f"sample {explanation['id']}", *(f"  {line}" for line in explanation["lines"])]))
+        click.echo("  The file is unmodified since the export." if explanation["as_exported"] else f"  {CHANGED}")
     else:
-        _print(found)
+        _print(explanation)
 
 
-def _print(found: Mapping[str, Any]) -> None:
-    click.echo(f"sample {found['id']}: {'kept' if found['kept'] else found['fate']}")
-    for name, value in found["fields"].items():
+def _print(explanation: Mapping[str, Any]) -> None:
+    click.echo(f"sample {explanation['id']}: {'kept' if explanation['kept'] else explanation['fate']}")
+    for name, value in explanation["fields"].items():
         click.echo(f"  {name}: {value}")
-    for line in found["lines"]:
+    for line in explanation["lines"]:
         click.echo(f"  {line}")
-    for column, text in found["outcomes"].items():
+    for column, text in explanation["outcomes"].items():
         click.echo(f"  {column}: {text}")
-    if found["decision"]:
-        decision = found["decision"]
+    if explanation["decision"]:
+        decision = explanation["decision"]
         click.echo(f"  {'kept' if decision['keep'] else 'dropped'} by {decision['filter'] or 'no filter'}")
         click.echo(f"    rule: {decision['rule']}")
         click.echo(f"    reason: {decision['reason']}")
