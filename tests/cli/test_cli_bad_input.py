@@ -15,7 +15,6 @@ from assay.components.sources.image.fashion_mnist import INSTALLED
 from command_line import assay, called, user_error
 from run_parts import datasets, stamps
 
-
 MISTAKES: dict[str, tuple[str, str, dict[str, object], tuple[str, ...]]] = {
     "unknown component": ("generate.use=GenerateImage", "recipe", {}, ("'GenerateImage'", "'GenerateImages'")),
     "misspelt argument": ("generate.step=2", "recipe", {"place": "generate", "name": "step"}, ("'steps'",)),

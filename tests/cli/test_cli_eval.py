@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+from assay.evaluation.results import EMPTY_RULE, UNPARSED_RULE
 from command_line import called
 
 ROWS = [
@@ -13,14 +15,15 @@ ROWS = [
 ]
 
 
-def test_texts_are_measured_beside_references_and_asked_once(tmp_path: Path) -> None:
+def test_text_metrics_use_references_and_stored_answers(tmp_path: Path) -> None:
     file = tmp_path / "texts.jsonl"
     file.write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
     words = ["eval", "--model", "embedded:smollm2", "--task", file, "--max-tokens", 12, "--out", tmp_path / "run"]
     first = called([*words, "--metric", "rouge-l", "--metric", "chrf"])
     assert first.returncode == 0, first.stderr
-    assert "ROUGE-L F1 (longest common subsequence), 0 to 1." in first.stdout
-    assert "an empty answer counts as 0" in first.stdout
+    assert EMPTY_RULE in first.stdout
+    assert UNPARSED_RULE not in first.stdout
+    assert re.search(r"^rouge-l: .*\b0 to 1\b", first.stdout, re.MULTILINE)
     assert "Accuracy:" not in first.stdout
     assert "Chance level" not in first.stdout
     (part,) = (tmp_path / "run").glob("answers-*/part-00000.jsonl")
@@ -35,22 +38,13 @@ def test_texts_are_measured_beside_references_and_asked_once(tmp_path: Path) -> 
     assert 0 < near["accuracy"]["estimate"] <= 1
 
 
-def test_a_difference_without_width_is_explained(tmp_path: Path) -> None:
+def test_an_interval_without_width_has_a_note(tmp_path: Path) -> None:
     file = tmp_path / "sums.jsonl"
     rows = [{"question": f"What is {nth} times 7919?", "answer": 7919 * nth} for nth in (123457, 765431)]
     file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    words = [
-        "eval",
-        "--model",
-        "embedded:smollm2",
-        "--task",
-        file,
-        "--prompt",
-        "zero-shot",
-        "--prompt",
-        "zero-shot-cot",
-    ]
+    prompts = ["--prompt", "zero-shot", "--prompt", "zero-shot-cot"]
+    words = ["eval", "--model", "embedded:smollm2", "--task", file, *prompts]
     result = called([*words, "--max-tokens", 8, "--out", tmp_path / "run"])
     assert result.returncode == 0, result.stderr
     assert "+0.0 to +0.0" in result.stdout
-    assert "Both sides agree on every question" in result.stdout
+    assert "zero width" in result.stdout

@@ -74,7 +74,8 @@ def test_a_novelty_summary_with_cautions(tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
     assert text_lines(called(["novelty", tmp_path / "texts.txt"]).stdout) == [
         "Kept 3 of 4 texts (75.0%); dropped 0 exact and 1 near duplicates.",
-        "Rule: a text is kept if its ROUGE-L F1 with all texts kept before is at most 0.7; tokens: words of any script.",
+        "Rule: a text is kept if its ROUGE-L F1 with all texts kept before is at most 0.7; tokens: words of any "
+        "script.",
         "Fewer than 3 words: 1 text (25.0%). A single word decides their similarity; a text without words has no "
         "near-duplicates.",
         "Caution: 1 text (25.0%) in Korean, Chinese or another script compared by character. F1 is higher there: texts "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called, error_message
+from command_line import called, user_error
 
 
 @pytest.mark.full
@@ -32,9 +32,10 @@ def test_table_page_and_json_agree(tmp_path: Path) -> None:
 
 
 def test_invalid_options_are_named(tmp_path: Path) -> None:
-    for words, message in (
-        (["--equivalence", "nli"], "--judge"),
-        (["--questions", tmp_path / "none.json"], "none.json"),
-        (["--html", tmp_path / "no" / "page.html"], "page.html"),
+    for words, code, value in (
+        (["--equivalence", "nli"], "user", "--judge"),
+        (["--questions", tmp_path / "none.json"], "source", "none.json"),
+        (["--html", tmp_path / "no" / "page.html"], "user", "page.html"),
     ):
-        assert message in error_message(["probe", "hallucination", *words])
+        error = user_error(["probe", "hallucination", *words])
+        assert (error.code, value in str(error)) == (code, True)

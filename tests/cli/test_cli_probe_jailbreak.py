@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import called, error_message
+from command_line import called, user_error
 
 
 @pytest.mark.full
@@ -46,14 +46,15 @@ def test_invalid_options_are_named(tmp_path: Path) -> None:
     few.write_text("One?\n")
     empty = tmp_path / "empty.txt"
     empty.write_text("\n \n")
-    for words, message in (
-        (["--harmless", few], "--harmless"),
-        (["--prompts", empty], "empty.txt"),
-        (["--prompts", tmp_path / "none.txt"], "none.txt"),
-        (["--system", "Be kind."], "--prompts"),
-        (["--defense", "none", "--defense", "vote"], "--defense none"),
-        (["--model", "openai:gpt-5"], "--guard"),
-        (["--reader", "openai:gpt-5"], "--reader"),
-        (["--html", tmp_path / "no" / "page.html"], "page.html"),
+    for words, code, value in (
+        (["--harmless", few], "user", "--harmless"),
+        (["--prompts", empty], "user", "empty.txt"),
+        (["--prompts", tmp_path / "none.txt"], "source", "none.txt"),
+        (["--system", "Be kind."], "user", "--prompts"),
+        (["--defense", "none", "--defense", "vote"], "user", "--defense none"),
+        (["--model", "openai:gpt-5"], "user", "--guard"),
+        (["--reader", "openai:gpt-5"], "user", "--reader"),
+        (["--html", tmp_path / "no" / "page.html"], "user", "page.html"),
     ):
-        assert message in error_message(["probe", "jailbreak", *words])
+        error = user_error(["probe", "jailbreak", *words])
+        assert (error.code, value in str(error)) == (code, True)

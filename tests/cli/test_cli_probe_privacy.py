@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from command_line import called, error_message
+from command_line import called, user_error
 
 KEY = "AKIA" + "IOSFODNN7EXAMPLE"
 PLANTED = f"A plain line.\nWrite to jane.doe@example.org\n02-312-3456 또는 +1 650 253 0000\nkey {KEY}\n"
@@ -30,6 +30,8 @@ def test_an_address_a_number_and_a_key_are_reported(tmp_path: Path) -> None:
 def test_invalid_arguments_are_named(tmp_path: Path) -> None:
     file = tmp_path / "texts.txt"
     file.write_text("\n \n", encoding="utf-8")
-    assert "texts.txt" in error_message(["probe", "privacy", file])
+    error = user_error(["probe", "privacy", file])
+    assert (error.code, "texts.txt" in error.message) == ("user", True)
     file.write_text("x", encoding="utf-8")
-    assert "Mars" in error_message(["probe", "privacy", file, "--region", "Mars"])
+    error = user_error(["probe", "privacy", file, "--region", "Mars"])
+    assert (error.code, "'Mars'" in error.message) == ("user", True)
