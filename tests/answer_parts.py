@@ -34,8 +34,8 @@ def offset(reference: str) -> float:
 
 
 def task(nth: int, off: int) -> Sample:
-    asked = f"Add {nth} and {nth % 7}."
-    return Sample({"instruction": asked, "input": "", "output": str(nth + nth % 7 + off)}, nth=nth)
+    instruction = f"Add {nth} and {nth % 7}."
+    return Sample({"instruction": instruction, "input": "", "output": str(nth + nth % 7 + off)}, nth=nth)
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Sums:
         return [Sample({"number": str(nth)}, nth=nth) for nth in range(self.count)]
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
-        return [self._one(seed) for seed in seeds]
+        return [self._problem(seed) for seed in seeds]
 
-    def _one(self, seed: Sample) -> Made:
-        made = task(seed.nth, 4 if seed.nth % 3 == 0 else 0)
-        fields = {**made.fields, "output": ""} if seed.nth % 10 == 5 else made.fields
+    def _problem(self, seed: Sample) -> Made:
+        problem = task(seed.nth, 4 if seed.nth % 3 == 0 else 0)
+        fields = {**problem.fields, "output": ""} if seed.nth % 10 == 5 else problem.fields
         return Sample(fields, parents=(seed.id,), made_by="Sums", nth=seed.nth)
 
 
@@ -64,11 +64,11 @@ class SumsBy(Sums):
 
     model: str = "as it was"
 
-    def _one(self, seed: Sample) -> Made:
-        made = super()._one(seed)
-        assert isinstance(made, Sample)
+    def _problem(self, seed: Sample) -> Made:
+        problem = super()._problem(seed)
+        assert isinstance(problem, Sample)
         off = f" {offset(self.model):g}"
-        return Sample({**made.fields, "by": off}, parents=made.parents, made_by="SumsBy", nth=made.nth)
+        return Sample({**problem.fields, "by": off}, parents=problem.parents, made_by="SumsBy", nth=problem.nth)
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Error:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         return [
-            Score(float(abs(int(one.text("output")) - total(one))))
-            if one.text("output")
+            Score(float(abs(int(sample.text("output")) - total(sample))))
+            if sample.text("output")
             else Unscored("not_applicable", "no answer")
-            for one in samples
+            for sample in samples
         ]
 
 
@@ -116,7 +116,7 @@ class Offset:
         return bool(sample.text("output"))
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        off = sum(int(one.text("output")) - total(one) for one in samples) / len(samples) + self.extra
+        off = sum(int(sample.text("output")) - total(sample) for sample in samples) / len(samples) + self.extra
         folder = lab.workspace() / "model"
         folder.mkdir(exist_ok=True)
         text = json.dumps(off)
@@ -138,9 +138,9 @@ class Sayings:
         off = offset(artifact.path)
         return [
             Unscored("not_applicable", "no number")
-            if one.text("instruction").startswith(self.silent)
-            else Score(off + nth % 3 / 10, answer=str(total(one) + round(off)))
-            for nth, one in enumerate(holdout)
+            if sample.text("instruction").startswith(self.silent)
+            else Score(off + nth % 3 / 10, answer=str(total(sample) + round(off)))
+            for nth, sample in enumerate(holdout)
         ]
 
 
@@ -157,7 +157,7 @@ class Exact:
         note(self.folder, str(len(samples)))
         if broken(self.folder):
             return [Unscored("failed", "not mended yet") for _ in samples]
-        return [Score(float(one.text("text") == one.text("output"))) for one in samples]
+        return [Score(float(sample.text("text") == sample.text("output"))) for sample in samples]
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Length:
     scale: ClassVar[Scale] = Scale("characters", 0.0)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [Score(float(len(one.text("text")))) for one in samples]
+        return [Score(float(len(sample.text("text")))) for sample in samples]
 
 
 @dataclass(frozen=True)
@@ -179,9 +179,9 @@ class Nearer:
     scale: ClassVar[Scale] = Scale("wins", 0.0, 1.0)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [self._one(one) for one in samples]
+        return [self._compare(sample) for sample in samples]
 
-    def _one(self, sample: Sample) -> Outcome:
+    def _compare(self, sample: Sample) -> Outcome:
         off = [abs(int(sample.text(name)) - total(sample)) for name in ("output_a", "output_b")]
         if off[0] == off[1]:
             return Score(0.5, evidence={"same": 1.0})

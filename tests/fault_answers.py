@@ -38,13 +38,13 @@ def api_of(path: str) -> str:
 def text_of(body: Mapping[str, Any]) -> str:
     """What the user said last, without images."""
     turns = body.get("messages") or body.get("contents") or [{}]
-    said = turns[-1].get("content") or turns[-1].get("parts") or ""
-    return said if isinstance(said, str) else " ".join(part["text"] for part in said if "text" in part)
+    content = turns[-1].get("content") or turns[-1].get("parts") or ""
+    return content if isinstance(content, str) else " ".join(part["text"] for part in content if "text" in part)
 
 
-def words(one: Received, fault: str | None) -> tuple[str, str, int]:
+def words(request: Received, fault: str | None) -> tuple[str, str, int]:
     """The answer's text, how it ended and its tokens, one a word; stop strings and max_tokens are kept to."""
-    settings = one.body.get("generationConfig", one.body)
+    settings = request.body.get("generationConfig", request.body)
     if fault == "empty":
         return "", "stop", 0
     if fault is not None and fault.startswith(SAY):
@@ -52,37 +52,37 @@ def words(one: Received, fault: str | None) -> tuple[str, str, int]:
     if fault in ("refusal", "filter"):
         return "", fault, 0
     if fault == "tell":
-        return " ".join(value for name, value in one.headers.items() if "key" in name or "auth" in name), "stop", 3
-    text = one.said or f"So you said {one.text} and this is what I have to say"
+        return " ".join(value for name, value in request.headers.items() if "key" in name or "auth" in name), "stop", 3
+    text = request.said or f"So you said {request.text} and this is what I have to say"
     for stop in settings.get("stop") or settings.get("stop_sequences") or settings.get("stopSequences") or ():
         text = text.split(stop)[0] if fault != "unstopped" else text
     limits = ("max_tokens", "max_completion_tokens", "maxOutputTokens")
     most = next((settings[name] for name in limits if name in settings), 10**6)
-    said = text.split(" ")
-    return " ".join(said[:most]), "length" if len(said) > most else "stop", min(len(said), most)
+    parts = text.split(" ")
+    return " ".join(parts[:most]), "length" if len(parts) > most else "stop", min(len(parts), most)
 
 
-def _openai(one: Received, fault: str | None) -> dict[str, Any]:
-    text, end, tokens = words(one, fault)
+def _openai(request: Received, fault: str | None) -> dict[str, Any]:
+    text, end, tokens = words(request, fault)
     message = {"role": "assistant", "content": None if end == "refusal" else text}
     message["refusal"] = "I will not." if end == "refusal" else None
     return {
         "id": "one",
         "object": "chat.completion",
         "created": 1,
-        "model": one.body.get("model"),
+        "model": request.body.get("model"),
         "choices": [{"index": 0, "message": message, "finish_reason": ENDS["openai"][end], "logprobs": None}],
         "usage": {"prompt_tokens": 100, "completion_tokens": tokens, "total_tokens": 100 + tokens},
     }
 
 
-def _anthropic(one: Received, fault: str | None) -> dict[str, Any]:
-    text, end, tokens = words(one, fault)
+def _anthropic(request: Received, fault: str | None) -> dict[str, Any]:
+    text, end, tokens = words(request, fault)
     return {
         "id": "one",
         "type": "message",
         "role": "assistant",
-        "model": one.body.get("model"),
+        "model": request.body.get("model"),
         "content": [{"type": "text", "text": text}] if text else [],
         "stop_reason": ENDS["anthropic"][end],
         "stop_sequence": None,
@@ -90,8 +90,8 @@ def _anthropic(one: Received, fault: str | None) -> dict[str, Any]:
     }
 
 
-def _gemini(one: Received, fault: str | None) -> dict[str, Any]:
-    text, end, tokens = words(one, fault)
+def _gemini(request: Received, fault: str | None) -> dict[str, Any]:
+    text, end, tokens = words(request, fault)
     usage = {"promptTokenCount": 100, "candidatesTokenCount": tokens, "totalTokenCount": 100 + tokens}
     if end == "filter":
         return {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": usage}

@@ -136,37 +136,37 @@ class FaultServer:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))) or b"{}")
         path = head[0].split(" ")[1]
-        one = Received(path, headers, body, text_of(body), time.monotonic())
-        one.said = self.say(one.text) if self.say else ""
-        self.received.append(one)
+        request = Received(path, headers, body, text_of(body), time.monotonic())
+        request.said = self.say(request.text) if self.say else ""
+        self.received.append(request)
         self.running += 1
         self.peak = max(self.peak, self.running)
         try:
-            fault = self._fault(one)
+            fault = self._fault(request)
             await asyncio.sleep(self.latency)
-            kept = await self._reply(one, fault, writer)
+            keep_open = await self._reply(request, fault, writer)
         finally:
             self.running -= 1
-        return kept
+        return keep_open
 
-    def _fault(self, one: Received) -> str | None:
+    def _fault(self, request: Received) -> str | None:
         if self.room is not None and self.running > self.room:
             return "429"
-        nth = self.tries[one.text]
-        self.tries[one.text] += 1
-        return self.script(one.text, nth)
+        nth = self.tries[request.text]
+        self.tries[request.text] += 1
+        return self.script(request.text, nth)
 
-    async def _reply(self, one: Received, fault: str | None, writer: asyncio.StreamWriter) -> bool:
-        if self.known is not None and (strange := set(one.body) - self.known):
-            told = {"detail": f"Unexpected fields in the request: {strange}"}
-            return await self._send(writer, 422, json.dumps(told).encode())
+    async def _reply(self, request: Received, fault: str | None, writer: asyncio.StreamWriter) -> bool:
+        if self.known is not None and (strange := set(request.body) - self.known):
+            detail = {"detail": f"Unexpected fields in the request: {strange}"}
+            return await self._send(writer, 422, json.dumps(detail).encode())
         if fault in ("hang", "drop", "drip"):
             return await self._vanish(fault, writer)
         if fault in MESSAGES:
-            return await self._send(writer, *self._refusal(one, fault))
+            return await self._send(writer, *self._refusal(request, fault))
         if fault in ("html", "html502"):
             return await self._send(writer, 502 if fault == "html502" else 200, HTML, kind="text/html")
-        body = json.dumps(FORMATS[api_of(one.path)](one, fault)).encode()
+        body = json.dumps(FORMATS[api_of(request.path)](request, fault)).encode()
         if fault == "half":
             writer.write(_head(200, len(body), "application/json", None) + body[: len(body) // 2])
             await writer.drain()
@@ -174,7 +174,7 @@ class FaultServer:
         if fault == "cut":
             return await self._send(writer, 200, body[: len(body) // 2])
         if fault is None:
-            self.answered[one.text] += 1
+            self.answered[request.text] += 1
         return await self._send(writer, 200, body)
 
     async def _vanish(self, fault: str, writer: asyncio.StreamWriter) -> bool:
@@ -189,16 +189,16 @@ class FaultServer:
         writer.transport.abort()
         return False
 
-    def _refusal(self, one: Received, fault: str) -> tuple[int, bytes]:
+    def _refusal(self, request: Received, fault: str) -> tuple[int, bytes]:
         status = STATUS.get(fault) or int(fault)
-        key = one.headers.get("authorization", "") + one.headers.get("x-api-key", "")
-        key = key.removeprefix("Bearer ") or one.headers.get("x-goog-api-key", "")
+        key = request.headers.get("authorization", "") + request.headers.get("x-api-key", "")
+        key = key.removeprefix("Bearer ") or request.headers.get("x-goog-api-key", "")
         message = MESSAGES[fault].format(key=key)
         error = {"message": message, "type": CODES.get(fault, "error"), "code": CODES.get(fault), "param": None}
         whole: dict[str, Any] = {"error": error}
-        if api_of(one.path) == "anthropic":
+        if api_of(request.path) == "anthropic":
             whole["type"] = "error"
-        if api_of(one.path) == "gemini":
+        if api_of(request.path) == "gemini":
             whole = {"error": {"code": status, "message": message, "status": "FAILED"}}
         return status, json.dumps(whole).encode()
 

@@ -57,30 +57,30 @@ class CodeJudge:
     means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
-        return [self._one(request) for request in requests]
+        return [self._answer(request) for request in requests]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         raise ModelError("It cannot say.")
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
-        return [self._shares(one) for one in asked]
+        return [self._shares(continuations) for continuations in asked]
 
-    def _shares(self, asked: Continuations) -> tuple[Likelihood, ...]:
-        assert not isinstance(asked.prompt, str)
-        self.asked.append(asked.prompt[-1].text)
-        said = self.pick(delimited_texts(asked.prompt[-1].text)[1])
-        return tuple(Likelihood(math.log(0.6 if word == said else 0.1), 1) for word in asked.texts)
+    def _shares(self, continuations: Continuations) -> tuple[Likelihood, ...]:
+        assert not isinstance(continuations.prompt, str)
+        self.asked.append(continuations.prompt[-1].text)
+        letter = self.pick(delimited_texts(continuations.prompt[-1].text)[1])
+        return tuple(Likelihood(math.log(0.6 if word == letter else 0.1), 1) for word in continuations.texts)
 
-    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+    def _answer(self, request: TextRequest) -> Completion | NotCompleted:
         assert not isinstance(request.prompt, str)
         prompt = request.prompt[-1].text
         self.asked.append(prompt)
         if "<<<" not in prompt:
             return Completion((Answer("1. Read it.\n2. Grade it.", self.steps_end, 8),), 20, 0.01)
-        own, parts = delimited_texts(prompt)
+        number, parts = delimited_texts(prompt)
         if self.missing(parts):
             return NotCompleted("gone", "the server is down")
-        text = self.say.format(own=own, said=self.pick(parts))
+        text = self.say.format(own=number, said=self.pick(parts))
         return Completion((Answer(text, self.end, 9),) * request.decoding.answers, 100, 0.25)
 
 

@@ -62,7 +62,7 @@ class MemoryImages:
     bytes_of: dict[str, bytes] = field(default_factory=dict)
 
     def get(self, images: Sequence[Image]) -> Sequence[Pixels]:
-        return [self._one(image) for image in images]
+        return [self._decode(image) for image in images]
 
     def put(self, pixels: Pixels) -> Image:
         content = encode_png(pixels)
@@ -70,7 +70,7 @@ class MemoryImages:
         self.bytes_of[digest] = content
         return Image(digest, pixels.shape[1], pixels.shape[0])
 
-    def _one(self, image: Image) -> Pixels:
+    def _decode(self, image: Image) -> Pixels:
         try:
             return decode(self.bytes_of[image.digest])
         except (KeyError, ValueError) as problem:
@@ -81,9 +81,9 @@ class Painter:
     """Paints 12 x 12 images of the first shade a prompt names, with noise from the seed."""
 
     def generate(self, requests: Sequence[ImageRequest]) -> Sequence[Pixels | NotGenerated]:
-        return [self._one(request) for request in requests]
+        return [self._paint(request) for request in requests]
 
-    def _one(self, request: ImageRequest) -> Pixels | NotGenerated:
+    def _paint(self, request: ImageRequest) -> Pixels | NotGenerated:
         if "nothing" in request.prompt:
             return NotGenerated("the latents are not finite")
         shape = (request.height or 12, request.width or 12)
@@ -186,13 +186,13 @@ class Author:
     longest = 16
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
-        return [self._one(request) for request in requests]
+        return [self._write(request) for request in requests]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
-        return text_log_probs(self, texts, lambda ids: [chr(one) for one in ids])
+        return text_log_probs(self, texts, lambda ids: [chr(code) for code in ids])
 
     def tokens_of(self, text: str) -> list[int]:
-        return [ord(one) for one in text]
+        return [ord(character) for character in text]
 
     def token_log_probs(self, rows: Sequence[Sequence[int]], last: Sequence[int]) -> Sequence[Sequence[float]]:
         check_row_lengths(rows, self.longest, "tiny:author")
@@ -203,41 +203,43 @@ class Author:
 
     def token_moments(self, rows: Sequence[Sequence[int]], writer: object) -> Sequence[TokenMoments]:
         """A token is expected to be as probable as if it were near the one before."""
-        said = self.token_log_probs(rows, [max(0, len(row) - 1) for row in rows])
+        log_probs = self.token_log_probs(rows, [max(0, len(row) - 1) for row in rows])
         flat = [tuple(-0.5 - 1 / (nth + 1) for nth, _ in enumerate(row)) for row in rows]
         return [
-            TokenMoments(tuple(own), means, tuple(-mean for mean in means))
-            for own, means in zip(said, flat, strict=True)
+            TokenMoments(tuple(values), means, tuple(-mean for mean in means))
+            for values, means in zip(log_probs, flat, strict=True)
         ]
 
     def answer_moments(self, asked: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
-        return [self._moments(one) for one in asked]
+        return [self._moments(continuations) for continuations in asked]
 
-    def _moments(self, asked: Continuations) -> tuple[TokenMoments, ...] | NotCompleted:
-        found = self._after(asked)
-        if isinstance(found, NotCompleted):
-            return found
+    def _moments(self, continuations: Continuations) -> tuple[TokenMoments, ...] | NotCompleted:
+        likelihoods = self._after(continuations)
+        if isinstance(likelihoods, NotCompleted):
+            return likelihoods
         return tuple(
             TokenMoments(
-                (one.log_prob / one.tokens,) * one.tokens, (-1.0,) * (one.tokens + 1), (1.0,) * (one.tokens + 1)
+                (likelihood.log_prob / likelihood.tokens,) * likelihood.tokens,
+                (-1.0,) * (likelihood.tokens + 1),
+                (1.0,) * (likelihood.tokens + 1),
             )
-            for one in found
+            for likelihood in likelihoods
         )
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
-        return [self._after(one) for one in asked]
+        return [self._after(continuations) for continuations in asked]
 
-    def _after(self, asked: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
+    def _after(self, continuations: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
         """A text is the more probable the more of its letters the prompt has."""
-        assert not isinstance(asked.prompt, str)
-        prompt = asked.prompt[-1].text
-        if len(prompt) + max(map(len, asked.texts)) > 4 * self.longest:
+        assert not isinstance(continuations.prompt, str)
+        prompt = continuations.prompt[-1].text
+        if len(prompt) + max(map(len, continuations.texts)) > 4 * self.longest:
             return NotCompleted("context", "the prompt is longer than the context")
         return tuple(
-            Likelihood(sum(-1.0 - (letter not in prompt) for letter in text), len(text)) for text in asked.texts
+            Likelihood(sum(-1.0 - (letter not in prompt) for letter in text), len(text)) for text in continuations.texts
         )
 
-    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+    def _write(self, request: TextRequest) -> Completion | NotCompleted:
         assert not isinstance(request.prompt, str)
         prompt = request.prompt[-1].text
         if "nothing" in prompt:
@@ -247,10 +249,10 @@ class Author:
         if "never" in prompt:
             return Completion((Answer("I would rather not.", "refusal"),))
         rng = np.random.default_rng([request.decoding.seed, *prompt.encode()])
-        drawn = [rng.choice(["red", "soft", "loud", "cold", "old"], 3) for _ in range(request.decoding.answers)]
+        word_lists = [rng.choice(["red", "soft", "loud", "cold", "old"], 3) for _ in range(request.decoding.answers)]
         end: End = "length" if "long" in prompt else "stop"
-        said = -4.5 if request.log_prob else None
-        return Completion(tuple(Answer(f" {' '.join(words)}\n", end, 3, said) for words in drawn))
+        log_prob = -4.5 if request.log_prob else None
+        return Completion(tuple(Answer(f" {' '.join(words)}\n", end, 3, log_prob) for words in word_lists))
 
 
 class Grader:
@@ -262,36 +264,36 @@ class Grader:
     means = Capabilities(reproducible=True)
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
-        return [self._one(request) for request in requests]
+        return [self._grade(request) for request in requests]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         raise ModelError("tiny:judge cannot say.")
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
-        return [self._shares(one) for one in asked]
+        return [self._shares(continuations) for continuations in asked]
 
-    def _shares(self, asked: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
-        assert not isinstance(asked.prompt, str)
-        _, parts = delimited_texts(asked.prompt[-1].text)
+    def _shares(self, continuations: Continuations) -> tuple[Likelihood, ...] | NotCompleted:
+        assert not isinstance(continuations.prompt, str)
+        _, parts = delimited_texts(continuations.prompt[-1].text)
         if any("nothing" in text for text in parts.values()) or len(parts.get("TEXT", "two")) < 2:
             return NotCompleted("context", "the prompt is longer than the context")
         if "ANSWER A" in parts:
             better = longer(parts)
-            return tuple(Likelihood(-0.5 if letter == better else -1.5, 1) for letter in asked.texts)
+            return tuple(Likelihood(-0.5 if letter == better else -1.5, 1) for letter in continuations.texts)
         words = len(parts["TEXT"].split())
-        return tuple(Likelihood(-abs(float(word) - words) - 1.0, 1) for word in asked.texts)
+        return tuple(Likelihood(-abs(float(word) - words) - 1.0, 1) for word in continuations.texts)
 
-    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+    def _grade(self, request: TextRequest) -> Completion | NotCompleted:
         assert not isinstance(request.prompt, str)
-        own, parts = delimited_texts(request.prompt[-1].text)
+        number, parts = delimited_texts(request.prompt[-1].text)
         if "ANSWER A" in parts and not any("nothing" in part for part in parts.values()):
-            said = "Both are fine." if "void" in parts["INSTRUCTION"] else f"ID {own}: {longer(parts)}"
-            return Completion((Answer(said, "stop", 3),))
+            answer = "Both are fine." if "void" in parts["INSTRUCTION"] else f"ID {number}: {longer(parts)}"
+            return Completion((Answer(answer, "stop", 3),))
         text = parts.get("TEXT", "")
         if any("nothing" in part for part in parts.values()) or len(text) < 2:
             return NotCompleted("gone", "the server is down", tries=3)
-        said = "It is fine." if "void" in text else f"ID {own}: {min(5, max(1, len(text.split())))}"
-        return Completion((Answer(said, "stop", 3),) * request.decoding.answers)
+        answer = "It is fine." if "void" in text else f"ID {number}: {min(5, max(1, len(text.split())))}"
+        return Completion((Answer(answer, "stop", 3),) * request.decoding.answers)
 
 
 @dataclass(frozen=True)
@@ -365,12 +367,12 @@ class Inventor:
     means = Capabilities(reproducible=True)
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
-        return [self._one(request) for request in requests]
+        return [self._write(request) for request in requests]
 
     def log_probs(self, texts: Sequence[str]) -> Sequence[LogProbs]:
         raise ModelError("tiny:inventor cannot say.")
 
-    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+    def _write(self, request: TextRequest) -> Completion | NotCompleted:
         chat = not isinstance(request.prompt, str)
         prompt = request.prompt if isinstance(request.prompt, str) else request.prompt[-1].text
         words = KOREAN if "과제" in prompt else ENGLISH
@@ -378,13 +380,13 @@ class Inventor:
         if rng.random() < 0.05:
             return NotCompleted("gone", "the server is down", tries=3)
         if words.question in prompt.splitlines()[-1]:
-            said = words.yes if rng.random() < 0.3 else words.no
+            text = words.yes if rng.random() < 0.3 else words.no
         elif words.listed in prompt:
-            said = self._tasks(rng, words, prompt, chat=chat)
+            text = self._tasks(rng, words, prompt, chat=chat)
         else:
-            said = self._example(rng, words, label=self._labels(request, words), chat=chat)
-        end: End = "stop" if said and rng.random() < 0.95 else "length" if said else "empty"
-        return Completion((Answer(said, end, len(said.split())),))
+            text = self._example(rng, words, label=self._labels(request, words), chat=chat)
+        end: End = "stop" if text and rng.random() < 0.95 else "length" if text else "empty"
+        return Completion((Answer(text, end, len(text.split())),))
 
     def _labels(self, request: TextRequest, words: TaskWording) -> bool:
         prompt = request.prompt
@@ -393,8 +395,8 @@ class Inventor:
         ) >= 0
 
     def _tasks(self, rng: np.random.Generator, words: TaskWording, prompt: str, *, chat: bool) -> str:
-        known = TASKS["ko" if words is KOREAN else "en"]
-        more = [text for text, *_ in known[:1]]
+        examples = TASKS["ko" if words is KOREAN else "en"]
+        more = [text for text, *_ in examples[:1]]
         more += ["그림을 그려 주세요."] if words is KOREAN else ["Draw an image of a cat."]
         verbs, things = INVENTED["ko" if words is KOREAN else "en"]
         tasks = [
@@ -405,13 +407,13 @@ class Inventor:
         return f"Sure!\n\n{listed}" if chat else listed.partition(": ")[2]
 
     def _example(self, rng: np.random.Generator, words: TaskWording, *, label: bool, chat: bool) -> str:
-        given = str(rng.choice([words.none, "바람이 분다", "It rains."]))
+        input_text = str(rng.choice([words.none, "바람이 분다", "It rains."]))
         answer = str(rng.choice(["red", "빨강", "", "It rains."]))
         first, second = (words.label, words.input) if label else (words.input, words.output)
-        one, two = (answer, given) if label else (given, answer)
+        first_text, second_text = (answer, input_text) if label else (input_text, answer)
         if rng.random() < 0.05:
             return "I would rather talk of something else."
-        return f"{f'{first}: ' if chat else ' '}{one}\n{second}: {two}"
+        return f"{f'{first}: ' if chat else ' '}{first_text}\n{second}: {second_text}"
 
 
 INVENTED = {
@@ -510,9 +512,9 @@ class _Heard:
         return getattr(self._model, name)
 
 
-def _open(reference: str, known: str, model: T) -> T:
-    if reference != known:
-        raise ModelError(f"No model {reference!r}.", hint=did_you_mean(reference, [known]))
+def _open(reference: str, expected: str, model: T) -> T:
+    if reference != expected:
+        raise ModelError(f"No model {reference!r}.", hint=did_you_mean(reference, [expected]))
     return model
 
 

@@ -30,8 +30,8 @@ class Prompts:
     def read(self, lab: Lab) -> Sequence[Sample]:
         more = {"history": self.history} if self.history else {}
         return [
-            Sample({"instruction": one, "input": two, "output": self.reference, **more}, nth=nth)
-            for nth, (one, two) in enumerate(self.tasks)
+            Sample({"instruction": instruction, "input": input_text, "output": self.reference, **more}, nth=nth)
+            for nth, (instruction, input_text) in enumerate(self.tasks)
         ]
 
 
@@ -52,9 +52,9 @@ class Words:
         return Scale("words", 0.0, better=self.better)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [self._one(sample.text("text")) for sample in samples]
+        return [self._count(sample.text("text")) for sample in samples]
 
-    def _one(self, text: str) -> Outcome:
+    def _count(self, text: str) -> Outcome:
         if self.mute and self.mute in text:
             return Unscored(self.cause, "it is down")
         return Label("long") if self.label else Score(len(text.split()))
@@ -72,15 +72,15 @@ class Likes:
     scale: ClassVar[Scale] = Scale("wins", 0.0, 1.0)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [self._one(sample) for sample in samples]
+        return [self._compare(sample) for sample in samples]
 
-    def _one(self, sample: Sample) -> Outcome:
+    def _compare(self, sample: Sample) -> Outcome:
         if self.mute:
             return Unscored("unparsed", "it says nothing that can be read")
-        one, two = (self.word in sample.text(name) for name in ("output_a", "output_b"))
+        first, second = (self.word in sample.text(name) for name in ("output_a", "output_b"))
         if self.torn:
             return Score(0.5, "the orders disagree", {"as given": 1.0, "swapped": 0.0, "conflict": 1.0})
-        worth = 0.5 + (one - two) / 2
+        worth = 0.5 + (first - second) / 2
         return Score(worth, "", {"as given": worth, "swapped": worth, "conflict": 0.0})
 
 
@@ -94,12 +94,12 @@ class Voice:
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         self._asked += [(f"says:{self._words}", request) for request in requests]
-        return [self._one(request) for request in requests]
+        return [self._answer(request) for request in requests]
 
     def log_probs(self, texts: Sequence[str]) -> Any:
         raise ModelError("It cannot say.")
 
-    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+    def _answer(self, request: TextRequest) -> Completion | NotCompleted:
         if self._words == "down":
             return NotCompleted("gone", "the server is down")
         if self._words == "broke":
@@ -127,7 +127,7 @@ SAMPLING = Decoding("sample", max_tokens=20)
 
 def voices(*words: str) -> dict[str, Answerer]:
     """An answerer each, called a, b, c, ..."""
-    return {"abcdefgh"[nth]: Answerer(f"says:{own}", SAMPLING) for nth, own in enumerate(words)}
+    return {"abcdefgh"[nth]: Answerer(f"says:{text}", SAMPLING) for nth, text in enumerate(words)}
 
 
 def voice_lab(*, seed: int = 7) -> Lab:

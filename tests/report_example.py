@@ -139,9 +139,9 @@ def _preference_pairs() -> PreferenceStatistics:
     rng = np.random.default_rng(5)
     prompts = [f"p{nth // 3}" for nth in range(60)]
     sizes = rng.integers(5, 40, (2, 60))
-    sides: list[Preferred] = ["first" if one else "second" for one in rng.random(60) < 0.5]
-    other: list[Preferred] = [one if rng.random() < 0.8 else "tie" for one in sides]
-    outcomes = [float(one) for one in rng.integers(0, 2, 60)]
+    sides: list[Preferred] = ["first" if value else "second" for value in rng.random(60) < 0.5]
+    other: list[Preferred] = [value if rng.random() < 0.8 else "tie" for value in sides]
+    outcomes = [float(value) for value in rng.integers(0, 2, 60)]
     return PreferenceStatistics(
         made=90,
         kept=60,
@@ -163,10 +163,10 @@ def _training() -> tuple[TrainingRecord, ...]:
     pairs = HeldOutPairs(
         pairs=120,
         prompts=24,
-        accuracy_before=grouped_proportion([bool(one > 0.9) for one in margins], prompts),
-        accuracy=grouped_proportion([bool(one > 0) for one in margins], prompts),
-        margin=grouped_mean([float(one) for one in margins], prompts),
-        rise=grouped_mean([float(one) - 0.1 for one in margins], prompts),
+        accuracy_before=grouped_proportion([bool(margin > 0.9) for margin in margins], prompts),
+        accuracy=grouped_proportion([bool(margin > 0) for margin in margins], prompts),
+        margin=grouped_mean([float(margin) for margin in margins], prompts),
+        rise=grouped_mean([float(margin) - 0.1 for margin in margins], prompts),
         calibration=calibration(np.stack([margins, np.zeros(120)], axis=1), [0] * 120, 10),
     )
 
@@ -248,11 +248,11 @@ def _answers(outcome: Outcome, seeds: int, rng: np.random.Generator) -> dict[str
     easy = rng.beta(1.2, 0.18, N)
     chance = np.clip(0.55 * base + 0.45 * easy, 0, 1)
     levels = {"real": 0.035, "filtered": gain, "unfiltered": -0.004, "random-subset": 0.0}
-    found = {
+    right = {
         name: rng.random((seeds, N)) < chance + shift + rng.normal(0, 0.002, (seeds, 1))
         for name, shift in levels.items()
     }
-    return {**found, "permuted-labels": rng.random((seeds, N)) < 0.101}
+    return {**right, "permuted-labels": rng.random((seeds, N)) < 0.101}
 
 
 def _arm(name: str, right: npt.NDArray[np.bool_], rng: np.random.Generator) -> Arm:
@@ -281,26 +281,26 @@ def _arm(name: str, right: npt.NDArray[np.bool_], rng: np.random.Generator) -> A
 
 def _comparisons(pairs: list[tuple[str, str]], right: dict[str, npt.NDArray[np.bool_]]) -> tuple[ArmComparison, ...]:
     answers = [(right[ours].astype(float), right[theirs].astype(float)) for ours, theirs in pairs]
-    found = compare(answers, [5] * len(pairs), resamples=2_000)
+    results = compare(answers, [5] * len(pairs), resamples=2_000)
     return tuple(
         ArmComparison(
-            ours, theirs, one.effect, one.p, one.adjusted_p, one.mcnemar.p, one.mcnemar.ours_only,
-            one.mcnemar.theirs_only,
+            ours, theirs, result.effect, result.p, result.adjusted_p, result.mcnemar.p, result.mcnemar.ours_only,
+            result.mcnemar.theirs_only,
         )
-        for (ours, theirs), one in zip(pairs, found, strict=True)
-        if one.mcnemar is not None
+        for (ours, theirs), result in zip(pairs, results, strict=True)
+        if result.mcnemar is not None
     )  # fmt: skip
 
 
 def _ood_detection(rng: np.random.Generator) -> tuple[OodDetection, ...]:
-    known = rng.normal(3, 1, 2_000)
+    in_distribution = rng.normal(3, 1, 2_000)
     sets = []
     for name, middle in (("Digits", 0.5), ("Noise", -4.0)):
         for nth, method in enumerate(("max-logit", "energy", "nearest", "vim")):
             ood = rng.normal(middle - nth / 4, 1, 200)
-            found = detection(known, ood)
-            sets.append(OodSet(name, method, found.auroc, found.fpr, wilson(int((ood >= 1.4).sum()), 200)))
-    shown = tuple(
+            scores = detection(in_distribution, ood)
+            sets.append(OodSet(name, method, scores.auroc, scores.fpr, wilson(int((ood >= 1.4).sum()), 200)))
+    examples = tuple(
         OodInput("Digits", png(rng, nth), f"digit {nth}", LABELS[nth], float(rng.uniform(0.4, 1)), nth % 3 == 0)
         for nth in range(8)
     )
@@ -308,7 +308,7 @@ def _ood_detection(rng: np.random.Generator) -> tuple[OodDetection, ...]:
     accepted = wilson(9_480, N)
     return (
         OodDetection(
-            "filtered", "vim", 1.4, tuple(sets), accepted, wilson(8_700, N), wilson(8_400, 9_480), sure, shown
+            "filtered", "vim", 1.4, tuple(sets), accepted, wilson(8_700, N), wilson(8_400, 9_480), sure, examples
         ),
     )  # fmt: skip
 
@@ -401,16 +401,16 @@ def _score_selection() -> ScoreSelection:
 def _diversity() -> Diversity:
     names = ("verbs", "pairs", "words", "distinct_2", "clusters", "vendi")
 
-    def one(name: str, n: int, *values: float, with_verb: int | None = None) -> TextSet:
+    def text_set(name: str, n: int, *values: float, with_verb: int | None = None) -> TextSet:
         return TextSet(name, n, dict(zip(names, values, strict=False)), with_verb)
 
     return Diversity(
         text_field="instruction",
         sets=(
-            one("generated", 5_996, 311, 2_204, 6_120, 0.41, 61.3, 48.2, with_verb=5_402),
-            one("kept", 4_812, 309, 2_101, 6_004, 0.46, 63.9, 50.0, with_verb=4_390),
-            one("random subsets", 4_812, 290, 1_911, 5_702, 0.43, 61.2, 48.1),
-            one("real", 4_812, 280, 2_300, 5_900, 0.52),
+            text_set("generated", 5_996, 311, 2_204, 6_120, 0.41, 61.3, 48.2, with_verb=5_402),
+            text_set("kept", 4_812, 309, 2_101, 6_004, 0.46, 63.9, 50.0, with_verb=4_390),
+            text_set("random subsets", 4_812, 290, 1_911, 5_702, 0.43, 61.2, 48.1),
+            text_set("real", 4_812, 280, 2_300, 5_900, 0.52),
         ),
         draws=40,
         spread=dict(zip(names, ((284, 297), (1_880, 1_950), (5_640, 5_770), (0.425, 0.436), (60, 62), (47, 50.5)),
@@ -432,22 +432,24 @@ def png(rng: np.random.Generator, kind: int, size: int = 28) -> bytes:
 
 
 def _images(rng: np.random.Generator) -> tuple[SampleExample, ...]:
-    found = []
+    examples = []
     for kind, label in enumerate(LABELS):
         for nth in range(10):
-            kept = nth < 6
-            match = float(rng.uniform(0.7, 1) if kept else rng.uniform(0.05, 0.49))
+            is_kept = nth < 6
+            match = float(rng.uniform(0.7, 1) if is_kept else rng.uniform(0.05, 0.49))
             scores: dict[str, float | str] = {
                 "clip-match": match, "clip-score": float(rng.normal(0.8, 0.05)),
-                "reference": "agrees" if kept else f"disagrees: {LABELS[(kind + 2) % 10]}",
+                "reference": "agrees" if is_kept else f"disagrees: {LABELS[(kind + 2) % 10]}",
             }  # fmt: skip
-            reason = "" if kept else f"{match:.3f} is below 0.5"
+            reason = "" if is_kept else f"{match:.3f} is below 0.5"
             prompt = f"a photo of a {'dark' if nth % 2 else 'light'} {label}"
             name = f"{rng.integers(2**62):016x}"
-            found.append(
-                SampleExample(name, png(rng, kind), label, prompt, kept, scores, "" if kept else "clip-match", reason)
+            examples.append(
+                SampleExample(
+                    name, png(rng, kind), label, prompt, is_kept, scores, "" if is_kept else "clip-match", reason
+                )
             )
-    return tuple(found)
+    return tuple(examples)
 
 
 def _confusion(each: int, skill: float, rng: np.random.Generator) -> Confusion:

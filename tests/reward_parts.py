@@ -27,12 +27,12 @@ class Even:
         return Scale("share", 0.0, 1.0, self.better)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [self._one(sample.text("text")) for sample in samples]
+        return [self._score_text(sample.text("text")) for sample in samples]
 
-    def _one(self, text: str) -> Outcome:
+    def _score_text(self, text: str) -> Outcome:
         if not text:
             return Unscored("unparsed", "There is nothing to read.")
-        return Score(sum(ord(one) % self.by == 0 for one in text) / len(text))
+        return Score(sum(ord(character) % self.by == 0 for character in text) / len(text))
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Trouble:
     scale: ClassVar[Scale] = Scale("share", 0.0, 1.0)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [self._one(sample.text("text")) for sample in samples]
+        return [self._score_text(sample.text("text")) for sample in samples]
 
-    def _one(self, text: str) -> Outcome:
+    def _score_text(self, text: str) -> Outcome:
         if self.how == "raises" or (self.how == "raises at long ones" and len(text) % 2):
             raise ZeroDivisionError("division by zero")
         if self.how == "hangs":

@@ -70,9 +70,9 @@ class Shapes:
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         note(self.folder, f"generate {len(seeds)}")
-        return [self._one(seed, lab) for seed in seeds][self.short :]
+        return [self._draw(seed, lab) for seed in seeds][self.short :]
 
-    def _one(self, seed: Sample, lab: Lab) -> Made:
+    def _draw(self, seed: Sample, lab: Lab) -> Made:
         if broken(self.folder) and seed.nth % self.every == 0:
             return Failure(seed.id, "generation failed")
         image = lab.images.put(noise(seed.text("label"), lab.seed_of(seed, "shape")))
@@ -126,10 +126,10 @@ class Bright:
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         if samples:
             note(self.folder, f"score {len(samples)}")
-        outcomes = [self._one(sample, lab) for sample in samples]
+        outcomes = [self._score_image(sample, lab) for sample in samples]
         return outcomes[1:] if self.fault == "short" else outcomes
 
-    def _one(self, sample: Sample, lab: Lab) -> Outcome:
+    def _score_image(self, sample: Sample, lab: Lab) -> Outcome:
         if broken(self.folder) and int(sample.id, 16) % 7 == 0:
             return Unscored("failed", "scoring failed")
         (pixels,) = lab.pixels([sample])
@@ -311,8 +311,8 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
 
 def folder_of(run_folder: Path, stage: str) -> Path:
     """Folder of a stage that was run once."""
-    (found,) = (path for path in run_folder.iterdir() if path.is_dir() and path.name.rpartition("-")[0] == stage)
-    return found
+    (folder,) = (path for path in run_folder.iterdir() if path.is_dir() and path.name.rpartition("-")[0] == stage)
+    return folder
 
 
 def counts(run_folder: Path, stage: str) -> dict[str, int]:

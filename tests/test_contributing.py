@@ -39,11 +39,11 @@ def plug_in(folder: Path) -> Path:
 
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-    own = {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    variables = {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", *words],
         cwd=folder,
-        env={**os.environ, **own},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=600,
@@ -56,8 +56,8 @@ def test_the_additions_of_the_guide_work_as_a_plug_in(tmp_path: Path) -> None:
     folder = plug_in(tmp_path)
     tests = call(folder, "pytest", "-q", "-p", "no:cacheprovider", "tests")
     assert tests.returncode == 0, tests.stdout + tests.stderr
-    done = call(folder, "assay.cli.main", "run", "recipe.yaml", "--out", "run")
-    assert done.returncode == 0, done.stderr
+    result = call(folder, "assay.cli.main", "run", "recipe.yaml", "--out", "run")
+    assert result.returncode == 0, result.stderr
     results = json.loads((folder / "run" / "results.json").read_text(encoding="utf-8"))
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")
     assert "Brightness by label" in page

@@ -17,8 +17,8 @@ HELP = (
 @pytest.mark.parametrize("code", ["import assay", "import assay; assay.Recipe, assay.Sample, assay.UserError", HELP])
 def test_nothing_heavy_is_imported(code: str) -> None:
     report = "\nimport sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
-    said = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True).stdout
-    assert HEAVY & set(json.loads(said.splitlines()[-1])) == set()
+    printed = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True).stdout
+    assert HEAVY & set(json.loads(printed.splitlines()[-1])) == set()
 
 
 def test_every_public_name_is_there() -> None:

@@ -469,11 +469,11 @@ def test_generation_depends_on_the_seed_sample_alone(lab: Lab, generator: Any, o
     order.shuffle(seeds)
     for start in range(0, len(seeds), size):
         shard = seeds[start : start + size]
-        for seed, made in zip(shard, generator.generate(shard, lab), strict=True):
-            assert made == whole[seed.id]
-            assert made.parents[0] == seed.id if isinstance(made, Sample) else made.seed == seed.id
-    assert len({made.id for made in whole.values() if isinstance(made, Sample)}) == sum(
-        not isinstance(made, Failure) for made in whole.values()
+        for seed, outcome in zip(shard, generator.generate(shard, lab), strict=True):
+            assert outcome == whole[seed.id]
+            assert outcome.parents[0] == seed.id if isinstance(outcome, Sample) else outcome.seed == seed.id
+    assert len({outcome.id for outcome in whole.values() if isinstance(outcome, Sample)}) == sum(
+        not isinstance(outcome, Failure) for outcome in whole.values()
     )
     assert list(generator.generate([], lab)) == []
 
@@ -485,7 +485,7 @@ def samples_for(scorer: Any, lab: Lab) -> list[Sample]:
     return [*shades(lab), broken()] if hasattr(scorer, "image") else [*passages(), unanswered()]
 
 
-def says_nothing(scorer: Any, outcome: Outcome) -> bool:
+def is_unscored_or_wrong(scorer: Any, outcome: Outcome) -> bool:
     """Unscored; where a program checks the form of an answer, an empty one is wrong, and nothing is private in it."""
     wrong = type(scorer) in (*VERIFIERS, PersonalData, Secrets) and isinstance(outcome, Score) and outcome.value == 0
     return isinstance(outcome, Unscored) or wrong
@@ -494,13 +494,13 @@ def says_nothing(scorer: Any, outcome: Outcome) -> bool:
 @pytest.mark.parametrize("scorer", of([*SCORERS, *VERIFIERS]), ids=repr)
 @given(picks=st.lists(st.integers(0, 9), max_size=8), size=st.integers(1, 5))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], size: int) -> None:
-    known = samples_for(scorer, lab)
-    samples = [known[pick] for pick in picks]
+def test_scores_follow_the_contract(lab: Lab, scorer: Any, picks: list[int], size: int) -> None:
+    candidates = samples_for(scorer, lab)
+    samples = [candidates[pick] for pick in picks]
     whole = list(scorer.score(samples, lab))
     assert len(whole) == len(samples)
     assert all(scorer.scale.holds(outcome.value) for outcome in whole if isinstance(outcome, Score))
-    assert all(says_nothing(scorer, outcome) for outcome, pick in zip(whole, picks, strict=True) if pick == 9)
+    assert all(is_unscored_or_wrong(scorer, outcome) for outcome, pick in zip(whole, picks, strict=True) if pick == 9)
     if getattr(scorer, "whole", False):  # it is given all at once, and looks back alone
         assert list(scorer.score(samples[:size], lab)) == whole[:size]
         return
@@ -509,43 +509,47 @@ def test_scores_keep_their_promises(lab: Lab, scorer: Any, picks: list[int], siz
 
 
 @pytest.mark.parametrize("component", of([*GENERATORS, *SCORERS, *VERIFIERS]), ids=repr)
-def test_whoever_asks_a_language_model_says_beforehand_what(lab: Lab, component: Any) -> None:
+def test_requests_to_language_models_are_announced(lab: Lab, component: Any) -> None:
     """So that no plan leaves out what will be paid for."""
-    listening = Listening()
-    own = Lab(lab.seed, listening, lab.images)
+    recorder = Listening()
+    recording_lab = Lab(lab.seed, recorder, lab.images)
     if hasattr(component, "generate"):
         samples = list(component.seeds())
-        component.generate(samples, own)
+        component.generate(samples, recording_lab)
     else:
         samples = samples_for(component, lab)
-        component.score(samples, own)
-    told = component.asks(samples, own) if hasattr(component, "asks") else {}
-    said = [(model, request) for model, requests in told.items() for request in requests]
+        component.score(samples, recording_lab)
+    announced = component.asks(samples, recording_lab) if hasattr(component, "asks") else {}
+    expected = [(model, request) for model, requests in announced.items() for request in requests]
     if hasattr(component, "rounds"):  # what it asks hangs on what it was answered, so it says how much at most
-        assert len(said) >= len(listening.asked) > 0
-        for much in (lambda one: len(str(one.prompt).encode()), lambda one: one.decoding.max_tokens):
-            assert sum(much(one) for _, one in said) >= sum(much(one) for _, one in listening.asked)
+        assert len(expected) >= len(recorder.asked) > 0
+        for size in (lambda request: len(str(request.prompt).encode()), lambda request: request.decoding.max_tokens):
+            assert sum(size(request) for _, request in expected) >= sum(size(request) for _, request in recorder.asked)
     else:
-        assert said == listening.asked
-    assert hasattr(component, "asks") or not listening.asked
-    if told:
-        assert set(component.asks([], own)) == set(told)
-        assert not any(component.asks([], own).values())
+        assert expected == recorder.asked
+    assert hasattr(component, "asks") or not recorder.asked
+    if announced:
+        assert set(component.asks([], recording_lab)) == set(announced)
+        assert not any(component.asks([], recording_lab).values())
 
 
-@pytest.mark.parametrize("generator", [one for one in of(GENERATORS) if hasattr(one, "asks")], ids=repr)
-def test_stand_ins_have_the_fields_of_what_is_made_and_are_as_long(lab: Lab, generator: Any) -> None:
+@pytest.mark.parametrize(
+    "generator", [generator for generator in of(GENERATORS) if hasattr(generator, "asks")], ids=repr
+)
+def test_stand_ins_have_the_fields_and_at_least_the_length_of_samples(lab: Lab, generator: Any) -> None:
     seeds = list(generator.seeds())
     stand_ins = generator.stand_ins(seeds)
     assert list(generator.stand_ins(seeds[1:3])) == list(stand_ins[1:3])
-    for stand_in, made in zip(stand_ins, generator.generate(seeds, lab), strict=True):
-        if isinstance(made, Sample):
-            assert stand_in.parents[0] == made.parents[0]
-            assert set(stand_in.fields) == set(made.fields)
-            assert all(len(stand_in.text(name)) >= len(made.text(name)) for name in made.fields)
+    for stand_in, sample in zip(stand_ins, generator.generate(seeds, lab), strict=True):
+        if isinstance(sample, Sample):
+            assert stand_in.parents[0] == sample.parents[0]
+            assert set(stand_in.fields) == set(sample.fields)
+            assert all(len(stand_in.text(name)) >= len(sample.text(name)) for name in sample.fields)
 
 
-@pytest.mark.parametrize("generator", [one for one in of(GENERATORS) if hasattr(one, "rounds")], ids=repr)
+@pytest.mark.parametrize(
+    "generator", [generator for generator in of(GENERATORS) if hasattr(generator, "rounds")], ids=repr
+)
 def test_rounds_are_the_seeds_in_their_order(generator: Any) -> None:
     seeds = list(generator.seeds())
     for some in (seeds, seeds[:-1], seeds[:1], []):
@@ -567,7 +571,7 @@ def table_of(rows: Sequence[tuple[Outcome, Outcome, Outcome, str, str]], ids: Se
 
 @pytest.mark.parametrize("rule", of(FILTERS), ids=repr)
 @given(rows=ROWS, order=st.randoms(use_true_random=False))
-def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -> None:
+def test_decisions_follow_the_contract(rule: Any, rows: list[Any], order: Any) -> None:
     ids = [f"{nth:02d}" for nth in range(len(rows))]
     decisions = list(rule.decide(table_of(rows, ids)))
     assert len(decisions) == len(rows)
@@ -585,13 +589,13 @@ def test_decisions_keep_their_promises(rule: Any, rows: list[Any], order: Any) -
 @pytest.mark.parametrize("evaluator", of(EVALUATORS), ids=repr)
 @given(picks=st.lists(st.integers(0, 9), max_size=8), size=st.integers(1, 5))
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[int], size: int) -> None:
+def test_evaluations_follow_the_contract(lab: Lab, evaluator: Any, picks: list[int], size: int) -> None:
     texts = not hasattr(evaluator, "image")
     choosing = isinstance(evaluator, MultipleChoice)
     name = "author" if choosing or getattr(evaluator, "answers", False) else "sorter" if texts else "expert"
     artifact = Artifact(f"tiny:{name}", "model", "none")
-    known = choices() if choosing else [*passages(), unanswered()] if texts else [*shades(lab), broken()]
-    samples = [known[pick] for pick in picks]
+    candidates = choices() if choosing else [*passages(), unanswered()] if texts else [*shades(lab), broken()]
+    samples = [candidates[pick] for pick in picks]
     whole = list(evaluator.evaluate(artifact, samples, lab))
     assert len(whole) == len(samples)
     assert all(evaluator.scale.holds(outcome.value) for outcome in whole if isinstance(outcome, Score))
@@ -599,8 +603,8 @@ def test_evaluations_keep_their_promises(lab: Lab, evaluator: Any, picks: list[i
     assert [outcome for part in parts for outcome in evaluator.evaluate(artifact, part, lab)] == whole
 
 
-@pytest.mark.parametrize("trainer", [one for one in of(TRAINERS) if hasattr(one, "labels")], ids=repr)
-def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trainer", [trainer for trainer in of(TRAINERS) if hasattr(trainer, "labels")], ids=repr)
+def test_a_trained_model_can_be_opened(trainer: Any, tmp_path: Path) -> None:
     lab = real_lab(tmp_path) if hasattr(trainer, "image") else tiny_lab(tmp_path)
     samples = [
         Sample({"label": label, "text": f"{label} {nth}", "image": lab.images.put(shade(SHADES[label], seed=nth))})
@@ -613,33 +617,33 @@ def test_training_leaves_a_model_that_opens(trainer: Any, tmp_path: Path) -> Non
     images = hasattr(trainer, "image")
     model: Any = (lab.models.classifier if images else lab.models.text_classifier)(artifact.path)
     assert tuple(model.labels) == trainer.labels
-    shown = lab.pixels(samples) if images else [sample.text("text") for sample in samples]
-    assert model.logits(shown).shape == (len(samples), len(trainer.labels))
+    inputs = lab.pixels(samples) if images else [sample.text("text") for sample in samples]
+    assert model.logits(inputs).shape == (len(samples), len(trainer.labels))
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("trainer", [one for one in of(TRAINERS) if not hasattr(one, "labels")], ids=repr)
-def test_tuning_leaves_a_model_that_answers(trainer: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trainer", [trainer for trainer in of(TRAINERS) if not hasattr(trainer, "labels")], ids=repr)
+def test_a_tuned_model_answers(trainer: Any, tmp_path: Path) -> None:
     lab = real_lab(tmp_path / "work")
     (tmp_path / "work").mkdir()
-    own = replace(trainer, model=str(checkpoints.chat(tmp_path / "start")))
+    local_trainer = replace(trainer, model=str(checkpoints.chat(tmp_path / "start")))
     pair = {"chosen": "So.", "rejected": "No.", "margin": "0.5"}
     fields = {"instruction": "Say so.", "input": "", "output": "So.", "name": "say", **pair}
     samples = [Sample({**fields, "origin": origin}, nth=nth) for nth in range(2) for origin in ("human", "machine")]
-    own.check(samples, lab)
-    artifact = own.train(samples, lab)
+    local_trainer.check(samples, lab)
+    artifact = local_trainer.train(samples, lab)
     assert Path(artifact.path).is_relative_to(tmp_path / "work")
     assert len(artifact.digest) == 64
-    assert own.base(lab) == own.model
+    assert local_trainer.base(lab) == local_trainer.model
     if artifact.kind == "reward-model":
         (reward,) = lab.models.reward_model(artifact.path).rewards(
             [(Message("user", "Hi."), Message("assistant", "So."))]
         )
         assert isinstance(reward, float)
         return
-    for reference in (own.base(lab), artifact.path):
-        asked = [TextRequest((Message("user", "Say so."),), Decoding("greedy", max_tokens=3))]
-        (answer,) = lab.models.text_model(reference).complete(asked)
+    for reference in (local_trainer.base(lab), artifact.path):
+        requests = [TextRequest((Message("user", "Say so."),), Decoding("greedy", max_tokens=3))]
+        (answer,) = lab.models.text_model(reference).complete(requests)
         assert isinstance(answer, Completion)
 
 
@@ -667,18 +671,18 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("family", ["sd", "sdxl", "sd3"])
-def test_real_pipelines_paint_the_same_whatever_the_shards(folders: dict[str, Path], family: str) -> None:
-    paint = REAL[family](str(folders[family]))
-    seeds = paint.seeds()
-    whole = paint.generate(seeds, real_lab())
-    assert all(isinstance(made, Sample) for made in whole)
-    assert len({made.image().digest for made in whole if isinstance(made, Sample)}) == len(seeds)
-    one_by_one = [paint.generate([seed], real_lab())[0] for seed in reversed(seeds)]
+def test_real_pipelines_do_not_depend_on_shards(folders: dict[str, Path], family: str) -> None:
+    generator = REAL[family](str(folders[family]))
+    seeds = generator.seeds()
+    whole = generator.generate(seeds, real_lab())
+    assert all(isinstance(image, Sample) for image in whole)
+    assert len({image.image().digest for image in whole if isinstance(image, Sample)}) == len(seeds)
+    one_by_one = [generator.generate([seed], real_lab())[0] for seed in reversed(seeds)]
     assert one_by_one[::-1] == list(whole)
 
 
 @pytest.mark.parametrize("family", ["clip", "resnet"])
-def test_real_models_score_the_same_whatever_the_shards(folders: dict[str, Path], family: str) -> None:
+def test_scores_of_real_models_do_not_depend_on_shards(folders: dict[str, Path], family: str) -> None:
     lab = real_lab()
     rng = np.random.default_rng(0)
     samples = [

@@ -144,7 +144,7 @@ def texts() -> Recipe:
     return Recipe(
         "texts",
         GenerateTexts("embedded:smollm2", LABELS, per_label=6, decoding=few),
-        score={type(one).__name__: one for one in TEXT_SCORERS},
+        score={type(scorer).__name__: scorer for scorer in TEXT_SCORERS},
         keep=(
             Languages("Language", ("en", "ko"), unscored="keep"),
             Length("text", low=1),
@@ -173,11 +173,11 @@ def pairs() -> Recipe:
     return Recipe("pairs", make, keep=(ClearPreference(),))
 
 
-def given() -> Recipe:
+def from_source() -> Recipe:
     return Recipe("given", FromSource(FewTasks()), keep=(ClearPreference(chosen="instruction", rejected="output"),))
 
 
-RECIPES = {"images": small, "texts": texts, "tasks": tasks, "pairs": pairs, "given": given}
+RECIPES = {"images": small, "texts": texts, "tasks": tasks, "pairs": pairs, "given": from_source}
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_the_recipes_hold_every_component() -> None:
     recipes = [recipe() for recipe in RECIPES.values()]
     planned = [component for recipe in recipes for stage in recipe_stages(recipe) for component in stage.components]
-    used = {type(component) for component in [*planned, *(rule for recipe in recipes for rule in recipe.keep)]}
+    tested = {type(component) for component in [*planned, *(rule for recipe in recipes for rule in recipe.keep)]}
     every = {*GENERATORS, *SCORERS, *VERIFIERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES}
     # These read files once, before any engine; a judge reads a page for each sample, which takes minutes here. Language
     # models are tuned, and their answers compared, below.
@@ -207,7 +207,7 @@ def test_the_recipes_hold_every_component() -> None:
     rewards = {GRPO, Answers, ArithmeticProblems, Arithmetic}
     lists = {BlockList, Toxicity}  # a list of images, and a classifier of one's own: none comes along
     tuned = {Judge, InstructionDifficulty, SFT, AnswerLoss, MultipleChoice, PairJudge}
-    assert every - used == {*files, *preferences, *rewards, *lists, *tuned}
+    assert every - tested == {*files, *preferences, *rewards, *lists, *tuned}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -131,7 +131,7 @@ def plain(outcome: Outcome | Decision) -> dict[str, Any]:
     return {"is": type(outcome).__name__, **rounded}
 
 
-def painted(folder: Path) -> Rows:
+def generated_images(folder: Path) -> Rows:
     paint = GenerateImages(
         "tiny:painter",
         ("black", "white", "void"),
@@ -142,17 +142,17 @@ def painted(folder: Path) -> Rows:
     )
     lab = tiny_lab()
 
-    def row(made: Made) -> object:
-        if isinstance(made, Failure):
-            return made.reason
-        return made.text("prompt"), hashlib.sha256(lab.pixels([made])[0].tobytes()).hexdigest()[:16]
+    def row(images: Made) -> object:
+        if isinstance(images, Failure):
+            return images.reason
+        return images.text("prompt"), hashlib.sha256(lab.pixels([images])[0].tobytes()).hexdigest()[:16]
 
     seeds = paint.seeds()
-    made = paint.generate(seeds, lab)
-    return [[seed.id, seed.text("prompt"), row(one)] for seed, one in zip(seeds, made, strict=True)]
+    images = paint.generate(seeds, lab)
+    return [[seed.id, seed.text("prompt"), row(image)] for seed, image in zip(seeds, images, strict=True)]
 
 
-def written(folder: Path) -> Rows:
+def generated_texts(folder: Path) -> Rows:
     write = GenerateTexts(
         "tiny:author",
         ("praise", "blame", "void"),
@@ -163,29 +163,32 @@ def written(folder: Path) -> Rows:
         system="Be brief.",
     )
     seeds = write.seeds()
-    made = write.generate(seeds, tiny_lab())
-    rows = [one.reason if isinstance(one, Failure) else [one.text("text"), one.text("end")] for one in made]
+    texts = write.generate(seeds, tiny_lab())
+    rows = [text.reason if isinstance(text, Failure) else [text.text("text"), text.text("end")] for text in texts]
     return [[seed.id, seed.text("prompt"), row] for seed, row in zip(seeds, rows, strict=True)]
 
 
-def invented(folder: Path) -> Rows:
+def self_instruct_tasks(folder: Path) -> Rows:
     """What is asked, too: the words of the prompts belong to what comes of them."""
-    own = {"human": 2, "machine": 1, "per_round": 4, "per_call": 2, "decoding": Decoding("sample", max_tokens=64)}
+    settings = {"human": 2, "machine": 1, "per_round": 4, "per_call": 2, "decoding": Decoding("sample", max_tokens=64)}
     rows, lab = list[Any](), tiny_lab()
     for layout in ("plain", "chat"):
-        invent = SelfInstruct(FewTasks(), 8, "tiny:inventor", layout=layout, solving_layout=layout, **own)  # type: ignore[arg-type]
-        made: list[Made] = []
+        invent = SelfInstruct(FewTasks(), 8, "tiny:inventor", layout=layout, solving_layout=layout, **settings)  # type: ignore[arg-type]
+        outcomes: list[Made] = []
         for groups in invent.rounds(invent.seeds()):
-            before = tuple(one for one in made if isinstance(one, Sample))
-            made += invent.generate([seed for group in groups for seed in group], replace(lab, made=before))
-        rows += [one.reason if isinstance(one, Failure) else [one.id, dict(one.fields)] for one in made]
+            before = tuple(outcome for outcome in outcomes if isinstance(outcome, Sample))
+            outcomes += invent.generate([seed for group in groups for seed in group], replace(lab, made=before))
+        rows += [
+            outcome.reason if isinstance(outcome, Failure) else [outcome.id, dict(outcome.fields)]
+            for outcome in outcomes
+        ]
         heard = Listening()
         invent.generate(invent.seeds()[:2], replace(lab, models=heard))
         rows += [asdict(request) for _, request in heard.asked]
     return rows
 
 
-def preferred(folder: Path) -> Rows:
+def generated_pairs(folder: Path) -> Rows:
     """What is asked, too."""
     rows, lab = list[Any](), tiny_lab()
     answerers = {
@@ -194,35 +197,38 @@ def preferred(folder: Path) -> Rows:
     for pairs in get_args(Pairs):
         near, judge = EmbeddingCosine("tiny:letters", ("output",)), PairJudge("tiny:judge", "likelihood")
         make = Preferences(FewTasks(("en",), 2), answerers, {"near": near}, {"judge": judge}, answers=2, pairs=pairs)
-        made = make.generate(make.seeds(), lab)
-        for one in made:
-            assert isinstance(one, Sample)
+        pairs_made = make.generate(make.seeds(), lab)
+        for sample in pairs_made:
+            assert isinstance(sample, Sample)
             ranked = {
                 name: {**row, "chosen": round(row["chosen"], 4), "rejected": round(row["rejected"], 4)}
-                for name, row in json.loads(one.text("rankings") or "{}").items()
+                for name, row in json.loads(sample.text("rankings") or "{}").items()
             }
-            rows.append([one.parents, {**one.fields, "rankings": ranked}])
+            rows.append([sample.parents, {**sample.fields, "rankings": ranked}])
         rows += [asdict(request) for request in make.asks(make.seeds()[:1], lab)["tiny:author"]]
     return rows
 
 
-def given(folder: Path) -> Rows:
+def source_samples(folder: Path) -> Rows:
     make = FromSource(FewTasks(limit=2))
-    return [[one.id, one.parents, dict(one.fields)] for one in make.generate(make.seeds(), tiny_lab())]  # type: ignore[union-attr]
+    return [[sample.id, sample.parents, dict(sample.fields)] for sample in make.generate(make.seeds(), tiny_lab())]  # type: ignore[union-attr]
 
 
-def dropped(folder: Path) -> Rows:
+def clear_preferences(folder: Path) -> Rows:
     pairs = [("a", "b", "", "1"), ("a", "b", "tie", ""), ("a", " a", "", "1"), ("", "b", "", ""), ("a", "b", "odd", "")]
     pairs += [("a", "b", "", ""), ("a", "b", "", "0.2")]
     fields = {name: [row[nth] for row in pairs] for nth, name in enumerate(("chosen", "rejected", "verdict", "margin"))}
     fields["chosen_whole"] = ["no", *["yes"] * 6]
     table = ScoreTable([str(nth) for nth in range(len(pairs))], {}, fields)
-    return [[plain(one) for one in rule.decide(table)] for rule in (ClearPreference(), ClearPreference("drop", 0.5))]
+    return [
+        [plain(decision) for decision in rule.decide(table)]
+        for rule in (ClearPreference(), ClearPreference("drop", 0.5))
+    ]
 
 
 def pairs(folder: Path) -> Rows:
     """One of every form, and of every way to be broken."""
-    user, answers = {"role": "user", "content": "Hi."}, [{"role": "assistant", "content": one} for one in "ab"]
+    user, answers = {"role": "user", "content": "Hi."}, [{"role": "assistant", "content": text} for text in "ab"]
     records = [
         {"prompt": "Hi.", "chosen": "a", "rejected": " b"},
         {"prompt": [user], "chosen": answers[:1], "rejected": answers[1:]},
@@ -235,18 +241,18 @@ def pairs(folder: Path) -> Rows:
         {"chosen": [user], "rejected": "b"},
     ]
     (folder / "pairs.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
-    read = PreferencePairs(str(folder / "pairs.jsonl"), "drop").read(tiny_lab())
-    return [[sample.id, {name: text for name, text in sample.fields.items() if text}] for sample in read]
+    samples = PreferencePairs(str(folder / "pairs.jsonl"), "drop").read(tiny_lab())
+    return [[sample.id, {name: text for name, text in sample.fields.items() if text}] for sample in samples]
 
 
-def voted(folder: Path) -> Rows:
+def voted_pairs(folder: Path) -> Rows:
     rows = [{"winner": word} for word in ("a", "left", "tie", "model_b")] + [{"winner": "b", "input": "x"}]
-    own = {"instruction": "Say so.", "output_a": "a", "output_b": ""}
-    (folder / "votes.jsonl").write_text("\n".join(json.dumps({**own, **row}) for row in rows), encoding="utf-8")
-    return [[one.id, dict(one.fields)] for one in VotedPairs(str(folder / "votes.jsonl")).read(tiny_lab())]
+    fields = {"instruction": "Say so.", "output_a": "a", "output_b": ""}
+    (folder / "votes.jsonl").write_text("\n".join(json.dumps({**fields, **row}) for row in rows), encoding="utf-8")
+    return [[sample.id, dict(sample.fields)] for sample in VotedPairs(str(folder / "votes.jsonl")).read(tiny_lab())]
 
 
-def scored(scorer: Any) -> Callable[[Path], Rows]:
+def image_scores(scorer: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
         return [plain(outcome) for outcome in scorer.score([*shades(lab, 1), broken()], lab)]
@@ -254,7 +260,7 @@ def scored(scorer: Any) -> Callable[[Path], Rows]:
     return rows
 
 
-def judged(folder: Path) -> Rows:
+def judge_grades(folder: Path) -> Rows:
     """Prompts too: what a judge is asked belongs to what it answers."""
     lab, rows = tiny_lab(), list[Any]()
     samples = [Sample({"output": text, "instruction": "Say so."}) for text in ("a b", "void", "nothing", "a b c d e f")]
@@ -265,11 +271,11 @@ def judged(folder: Path) -> Rows:
     return rows
 
 
-def compared(folder: Path) -> Rows:
+def pair_judgments(folder: Path) -> Rows:
     """Prompts too, as of `judged`; the second pair has equal answers, the last one none."""
     lab, rows = tiny_lab(), list[Any]()
     pairs = (("a b", "a b c"), ("a", " a"), ("a b c", "nothing"), ("a b c", "a"), ("", " "))
-    samples = [Sample({"instruction": "Say so.", "output_a": one, "output_b": two}) for one, two in pairs]
+    samples = [Sample({"instruction": "Say so.", "output_a": first, "output_b": second}) for first, second in pairs]
     for by in ("answers", "likelihood"):
         judge = PairJudge("tiny:judge", by)  # type: ignore[arg-type]
         rows += [plain(outcome) for outcome in judge.score(samples, lab)]
@@ -277,46 +283,48 @@ def compared(folder: Path) -> Rows:
     return rows
 
 
-def answered(folder: Path) -> Rows:
+def answer_losses(folder: Path) -> Rows:
     tasks = (("Name a color.", "", "red"), ("Say it.", "long", "a b"), ("nothing", "", "x"), ("Say it.", "", " "))
-    samples = [Sample({"instruction": one, "input": two, "output": three}) for one, two, three in tasks]
+    samples = [Sample(dict(zip(("instruction", "input", "output"), task, strict=True))) for task in tasks]
     outcomes = AnswerLoss().evaluate(Artifact("tiny:author", "text-model", ""), samples, tiny_lab())
     return [plain(outcome) for outcome in outcomes]
 
 
-def declined(folder: Path) -> Rows:
-    said = ("I'm sorry, but I can't help with that.", "Gladly: a pear.", "도와드릴 수 없습니다.", " ")
-    samples = [Sample({"text": text, "kind": kind}) for kind in ("unsafe", "safe", "odd") for text in said]
-    return [plain(one) for scorer in (Refusal(), Harmless()) for one in scorer.score(samples, tiny_lab())]
+def refusals(folder: Path) -> Rows:
+    answers = ("I'm sorry, but I can't help with that.", "Gladly: a pear.", "도와드릴 수 없습니다.", " ")
+    samples = [Sample({"text": text, "kind": kind}) for kind in ("unsafe", "safe", "odd") for text in answers]
+    return [plain(outcome) for scorer in (Refusal(), Harmless()) for outcome in scorer.score(samples, tiny_lab())]
 
 
-def chosen(folder: Path) -> Rows:
+def multiple_choices(folder: Path) -> Rows:
     artifact = Artifact("tiny:author", "text-model", "")
-    ways = (MultipleChoice(), MultipleChoice("text-normalized"), MultipleChoice("letter"))
+    metrics = (MultipleChoice(), MultipleChoice("text-normalized"), MultipleChoice("letter"))
     samples = [*choices(1), choices()[-1]]
-    return [plain(one) for way in ways for one in way.evaluate(artifact, samples, tiny_lab())]
+    return [plain(outcome) for metric in metrics for outcome in metric.evaluate(artifact, samples, tiny_lab())]
 
 
 def own_answers(folder: Path) -> Rows:
     tasks = (("Name a color.", "", "red"), ("Say it.", "long", "a b"), ("nothing", "", "x"), ("Say it.", "", " "))
-    samples = [Sample({"instruction": one, "input": two, "output": three}) for one, two, three in tasks]
+    samples = [Sample(dict(zip(("instruction", "input", "output"), task, strict=True))) for task in tasks]
     evaluator = Answers(ChrF(references=("output",)), system="Be brief.")
     outcomes = evaluator.evaluate(Artifact("tiny:author", "text-model", ""), samples, tiny_lab())
-    return [{**plain(one), "reason": ""} for one in outcomes]
+    return [{**plain(instruction), "reason": ""} for instruction in outcomes]
 
 
-def read_texts(*scorers: Any) -> Callable[[Path], Rows]:
+def text_scores(*scorers: Any) -> Callable[[Path], Rows]:
     """A signature without sacrebleu's version: another one is another number's business."""
 
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
-        found = [plain(o) for scorer in scorers for o in scorer.score([*passages(1), unanswered()], lab)]
-        return [{**row, "reason": row["reason"].partition("|version:")[0]} if "reason" in row else row for row in found]
+        outcomes = [plain(o) for scorer in scorers for o in scorer.score([*passages(1), unanswered()], lab)]
+        return [
+            {**row, "reason": row["reason"].partition("|version:")[0]} if "reason" in row else row for row in outcomes
+        ]
 
     return rows
 
 
-def read_private(*scorers: Any) -> Callable[[Path], Rows]:
+def private_data_scores(*scorers: Any) -> Callable[[Path], Rows]:
     """What is planted, in several scripts; all of it is made up or an example of its maker's."""
     texts = (
         "Write to jane.doe@example.org or call +1 650 253 0000; 4111 1111 1111 1111 is the card.",
@@ -333,7 +341,7 @@ def read_private(*scorers: Any) -> Callable[[Path], Rows]:
     return rows
 
 
-def checked(*verifiers: Any) -> Callable[[Path], Rows]:
+def verifier_scores(*verifiers: Any) -> Callable[[Path], Rows]:
     """Every verifier on every answer: right ones, wrong ones, and what it has nothing to judge by."""
 
     def rows(folder: Path) -> Rows:
@@ -344,9 +352,9 @@ def checked(*verifiers: Any) -> Callable[[Path], Rows]:
             Sample({"text": "```json\n{}\n```", "reference": "{", "second": "x"}),
         ]
         samples = [*checkable(1), *more, unanswered()]
-        found = [[plain(one) for one in verifier.score(samples, tiny_lab())] for verifier in verifiers]
+        results = [[plain(outcome) for outcome in verifier.score(samples, tiny_lab())] for verifier in verifiers]
         # What Python says of a mistake is another version's business.
-        return [[{**row, "reason": row["reason"].partition("SyntaxError: ")[0]} for row in rows] for rows in found]
+        return [[{**row, "reason": row["reason"].partition("SyntaxError: ")[0]} for row in rows] for rows in results]
 
     return rows
 
@@ -371,51 +379,54 @@ TASKS = (
 )
 
 
-def new(*components: Any) -> Callable[[Path], Rows]:
+def task_scores(*components: Any) -> Callable[[Path], Rows]:
     """Scorers and filters of what is new among tasks, beside those that people wrote."""
 
     def rows(folder: Path) -> Rows:
         samples = [Sample({"instruction": task}, nth=nth) for nth, task in enumerate(TASKS)]
         table = ScoreTable([sample.id for sample in samples], {}, {"instruction": TASKS})
         return [
-            [plain(one) for one in (kind.decide(table) if hasattr(kind, "decide") else kind.score(samples, tiny_lab()))]
+            [
+                plain(result)
+                for result in (kind.decide(table) if hasattr(kind, "decide") else kind.score(samples, tiny_lab()))
+            ]
             for kind in components
         ]
 
     return rows
 
 
-def sound(folder: Path) -> Rows:
+def heuristic_decisions(folder: Path) -> Rows:
     rows = [(task, "", "An answer.", "") for task in TASKS]
-    rows += [("Translate this into Korean.", "sea", said, "") for said in ("바다", "호수", "바다", "")]
+    rows += [("Translate this into Korean.", "sea", output, "") for output in ("바다", "호수", "바다", "")]
     rows += [("그림을 그려 주세요.", "", "알겠습니다.", ""), ("Say how you are.", "", "Fine.", "cut-off")]
     fields = {
         name: [row[nth] for row in rows] for nth, name in enumerate(("instruction", "input", "output", "rejected"))
     }
     table = ScoreTable([f"{nth:02d}" for nth in range(len(rows))], {}, fields)
     rules = (Heuristics(), Heuristics(skip=("contradicted", "too-short")), Heuristics(input="", output=""))
-    return [[plain(one) for one in rule.decide(table)] for rule in rules]
+    return [[plain(decision) for decision in rule.decide(table)] for rule in rules]
 
 
-def decided(*rules: Any) -> Callable[[Path], Rows]:
+def decisions_of(*rules: Any) -> Callable[[Path], Rows]:
     columns = {"number": NUMBERS, "word": WORDS, "vector": VECTORS}
     table = ScoreTable(["e", "d", "c", "b", "a"], columns, {"label": ["bag", "boot", "bag", "bag", "boot"]})
     return lambda folder: [[plain(decision) for decision in rule.decide(table)] for rule in rules]
 
 
-def evaluated(folder: Path) -> Rows:
+def image_evaluations(folder: Path) -> Rows:
     lab = tiny_lab()
     return [plain(o) for o in Accuracy().evaluate(Artifact("tiny:expert", "x", "x"), [*shades(lab, 1), broken()], lab)]
 
 
-def unknown(folder: Path) -> Rows:
+def ood_scores(folder: Path) -> Rows:
     lab = tiny_lab()
-    known = [replace(sample, fields={**sample.fields, "part": "fit"}) for sample in shades(lab, 4)]
-    samples = [*known, *shades(lab, 1), broken()]
+    reference_samples = [replace(sample, fields={**sample.fields, "part": "fit"}) for sample in shades(lab, 4)]
+    samples = [*reference_samples, *shades(lab, 1), broken()]
     return [plain(o) for o in OodScores("vim", k=2).evaluate(Artifact("tiny:expert", "x", "x"), samples, lab)[-4:]]
 
 
-def trained(folder: Path) -> Rows:
+def image_training(folder: Path) -> Rows:
     """Later losses and the weights differ between processors, so the first loss and the plan stand for them."""
     lab = tiny_lab(folder)
     ImageClassifier(tuple(SHADES), steps=3, batch_size=4).train(shades(lab), lab)
@@ -426,7 +437,7 @@ def trained(folder: Path) -> Rows:
     return [round(history[0][1], 2), rates, rows, hashlib.sha256(pixels.tobytes()).hexdigest()[:16]]
 
 
-def trained_on_texts(folder: Path) -> Rows:
+def text_training(folder: Path) -> Rows:
     """The last bits of losses differ between processors."""
     lab = tiny_lab(folder)
     TextClassifier(("cat", "dog"), "tiny:letters", steps=3, batch_size=4).train(passages(), lab)
@@ -434,7 +445,7 @@ def trained_on_texts(folder: Path) -> Rows:
     return [[step, round(loss, 4), round(rate, 9)] for step, loss, rate in history]
 
 
-def tuned(folder: Path) -> Rows:
+def sft_training(folder: Path) -> Rows:
     """What is taught, when and at which rate; later losses and the weights differ between processors."""
     lab = tiny_lab(folder)
     start = checkpoints.chat(folder / "start")
@@ -449,15 +460,15 @@ def tuned(folder: Path) -> Rows:
     history: Rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     facts = {name: value for name, value in artifact.facts.items() if name != "last loss"}
     rows: Rows = [facts, round(history[0][1], 3), [round(rate, 9) for _, _, rate in history]]
-    for one in (trainer, replace(trainer, style="name", system="Be brief.")):
-        learned, taught, _ = one._rows(samples)
+    for variant in (trainer, replace(trainer, style="name", system="Be brief.")):
+        learned, taught, _ = variant._rows(samples)
         rows += [[hashlib.sha256(str(row.ids).encode()).hexdigest()[:16], row.start] for row in taught]
-        order = row_order(parts_of(learned, "origin", one.mixture), lab.seed)
+        order = row_order(parts_of(learned, "origin", variant.mixture), lab.seed)
         rows.append(packed_bins(order, [len(row.ids) for row in taught], 3, 2, 120))
     return rows
 
 
-def reinforced(folder: Path) -> Rows:
+def ppo_training(folder: Path) -> Rows:
     """What is asked, when and at which rate; what is sampled may differ between processors."""
     start = checkpoints.chat(folder / "start")
     samples = [Sample({"instruction": task, "input": "", "output": task[::-1]}) for task in TASKS for _ in range(2)]
@@ -475,14 +486,14 @@ def reinforced(folder: Path) -> Rows:
     return [
         {name: artifact.facts[name] for name in counts},
         [round(rate, 9) for _, _, rate in history],
-        [curves["steps"], sorted(curves["values"]), [round(one, 9) for one in curves["values"]["kl weight"]]],
-        [[one.sample.id, hashlib.sha256(str(one.ids).encode()).hexdigest()[:16]] for one in prompts],
+        [curves["steps"], sorted(curves["values"]), [round(prompt, 9) for prompt in curves["values"]["kl weight"]]],
+        [[prompt.sample.id, hashlib.sha256(str(prompt.ids).encode()).hexdigest()[:16]] for prompt in prompts],
         list(islice(row_order([(1.0, range(len(prompts)))], lab.seed), 12)),
         [hash_seed(lab.seed, step) for step in (1, 2)],
     ]
 
 
-def preferring(*trainers: Any) -> Callable[[Path], Rows]:
+def preference_trainings(*trainers: Any) -> Callable[[Path], Rows]:
     """Facts, what is held out, the first loss, rates and lengths; later losses differ between processors."""
 
     def rows(folder: Path) -> Rows:
@@ -494,7 +505,7 @@ def preferring(*trainers: Any) -> Callable[[Path], Rows]:
         pairs += [
             Sample({"instruction": "Go.", "chosen": "x", "rejected": side, "margin": "1"}) for side in ("", "x", "y")
         ]
-        found: Rows = []
+        facts: Rows = []
         for nth, trainer in enumerate(trainers):
             lab = tiny_lab(folder / str(nth))
             lab.workspace().mkdir()
@@ -504,23 +515,23 @@ def preferring(*trainers: Any) -> Callable[[Path], Rows]:
                 name: json.loads((folder / str(nth) / f"{name}.json").read_text(encoding="utf-8"))
                 for name in ("history", "curves", "held-out")
             }
-            found += [
+            facts += [
                 {name: value for name, value in artifact.facts.items() if name not in near},
                 [[round(row[1], 3) for row in files["history"][:1]], [round(row[2], 9) for row in files["history"]]],
                 [files["curves"]["steps"], sorted(files["curves"]["values"]), files["curves"]["values"]["length"]],
                 [[row["id"], row["prompt"], round(row["before"], 3)] for row in files["held-out"]],
             ]
-        return found
+        return facts
 
     return rows
 
 
-def rewarded(folder: Path) -> Rows:
+def reward_scores(folder: Path) -> Rows:
     samples = [Sample({"instruction": "Say so.", "text": text}) for text in ("a b", " ", "nothing")]
     return [plain(outcome) for outcome in Reward("tiny:rater").score(samples, tiny_lab())]
 
 
-def rewarded_in_groups(folder: Path) -> Rows:
+def grpo_training(folder: Path) -> Rows:
     """What is asked, when, at which rate, and what was first earned; later answers differ between processors."""
     lab = tiny_lab(folder)
     start = checkpoints.chat(folder / "start")
@@ -541,23 +552,23 @@ def rewarded_in_groups(folder: Path) -> Rows:
     facts = {name: artifact.facts[name] for name in ("steps", "samples", "seen", "unrewarded", "trained parameters")}
     rows: Rows = [facts, [round(rate, 9) for _, _, rate in history], sorted(curves["values"])]
     rows += [round(curves["values"][name][0], 3) for name in ("reward", "kl", "length", "entropy")]
-    _, asked = replace(trainer, system="Be brief.")._rows(samples)
-    return [*rows, *(hashlib.sha256(str(one).encode()).hexdigest()[:16] for one in asked)]
+    _, prompts = replace(trainer, system="Be brief.")._rows(samples)
+    return [*rows, *(hashlib.sha256(str(prompt).encode()).hexdigest()[:16] for prompt in prompts)]
 
 
-def made_problems(folder: Path) -> Rows:
+def arithmetic_problems(folder: Path) -> Rows:
     plans = (ArithmeticProblems(3), ArithmeticProblems(3, "warm-up", 4, 1, 0.5, 0.5))
-    made = [one for plan in plans for one in plan.generate(plan.seeds(), tiny_lab())]
-    return [[one.id, dict(one.fields)] for one in made if isinstance(one, Sample)]
+    problems = [problem for plan in plans for problem in plan.generate(plan.seeds(), tiny_lab())]
+    return [[problem.id, dict(problem.fields)] for problem in problems if isinstance(problem, Sample)]
 
 
-def sums(folder: Path) -> Rows:
+def arithmetic_tasks(folder: Path) -> Rows:
     sources = [Arithmetic("train", 2, level) for level in LEVELS]
     sources += [Arithmetic("held-out", 2), Arithmetic("warm-up", 4, 4, 1, 0.5, 0.5)]
     return [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
 
 
-def told(folder: Path) -> Rows:
+def text_evaluations(folder: Path) -> Rows:
     samples = [*passages(1), unanswered()]
     return [plain(o) for o in TextAccuracy().evaluate(Artifact("tiny:sorter", "x", "x"), samples, tiny_lab())]
 
@@ -567,7 +578,7 @@ def reviews(folder: Path) -> Rows:
     return [[sample.id, sample.text("label"), sample.text("origin"), sample.text("text")[:40]] for sample in samples]
 
 
-def labeled(folder: Path) -> Rows:
+def labeled_texts(folder: Path) -> Rows:
     (folder / "own.csv").write_text("text,label\nfine,good\nso so,bad\nmeh,bad\ngreat,good\n", encoding="utf-8")
     rows = [{"say": "좋다", "kind": "good"}, {"say": "나쁘다", "kind": "bad"}]
     (folder / "own.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -580,9 +591,9 @@ def labeled(folder: Path) -> Rows:
 
 
 def tasks(folder: Path) -> Rows:
-    own = {"instruction": "쓰시오.", "instances": [{"input": "", "output": "네"}, {"input": "x", "output": "y"}]}
+    nested = {"instruction": "쓰시오.", "instances": [{"input": "", "output": "네"}, {"input": "x", "output": "y"}]}
     plain = {"instruction": "Say so.", "input": " ", "output": "So."}
-    (folder / "tasks.jsonl").write_text("\n".join(map(json.dumps, (own, plain))), encoding="utf-8")
+    (folder / "tasks.jsonl").write_text("\n".join(map(json.dumps, (nested, plain))), encoding="utf-8")
     sources = [
         SeedTasks(str(folder / "tasks.jsonl"), instances="all"),
         *(SeedTasks(part=part, limit=6) for part in get_args(Part)),
@@ -591,10 +602,10 @@ def tasks(folder: Path) -> Rows:
 
 
 def auxiliary_sources(*sources: Any) -> Callable[[Path], Rows]:
-    return lambda folder: [[one.id, dict(one.fields)] for source in sources for one in source.read(tiny_lab())]
+    return lambda folder: [[sample.id, dict(sample.fields)] for source in sources for sample in source.read(tiny_lab())]
 
 
-def read(*sources: Any) -> Callable[[Path], Rows]:
+def image_sources(*sources: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         lab = tiny_lab()
         samples = [sample for source in sources for sample in source.read(lab)]
@@ -612,114 +623,120 @@ def images(folder: Path) -> Rows:
     return [[sample.text("label"), sample.text("origin")] for sample in ImageFolder(str(folder)).read(tiny_lab())]
 
 
-def asked(*sources: Any) -> Callable[[Path], Rows]:
+def question_sources(*sources: Any) -> Callable[[Path], Rows]:
     def rows(folder: Path) -> Rows:
         question_files(folder)
-        own = [replace(source, path=str(folder / source.path)) for source in sources]
-        return [[sample.id, dict(sample.fields)] for source in own for sample in source.read(tiny_lab())]
+        local_sources = [replace(source, path=str(folder / source.path)) for source in sources]
+        return [[sample.id, dict(sample.fields)] for source in local_sources for sample in source.read(tiny_lab())]
 
     return rows
 
 
 CASES: dict[type, Callable[[Path], Rows]] = {
-    GenerateImages: painted,
-    GenerateTexts: written,
-    SelfInstruct: invented,
-    FromSource: given,
-    Preferences: preferred,
-    ClearPreference: dropped,
-    ArithmeticProblems: made_problems,
-    ClipMatch: scored(ClipMatch("tiny:twin", tuple(SHADES))),
-    ClipScore: scored(ClipScore("tiny:twin")),
-    ClassifierAgreement: scored(ClassifierAgreement("tiny:expert")),
-    BlockList: scored(BlockList(str(Path(__file__).parents[1] / "data" / "hashes.txt"), max_distance=30)),
-    Toxicity: read_texts(Toxicity("tiny:sorter", ("cat",)), Toxicity("tiny:sorter", ("cat", "dog"), "sigmoid")),
-    ImageSafety: scored(ImageSafety("tiny:expert", ("black",))),
-    Judge: judged,
-    PairJudge: compared,
-    ImageEmbedding: scored(ImageEmbedding("tiny:twin")),
-    HumanVotes: read_texts(
+    GenerateImages: generated_images,
+    GenerateTexts: generated_texts,
+    SelfInstruct: self_instruct_tasks,
+    FromSource: source_samples,
+    Preferences: generated_pairs,
+    ClearPreference: clear_preferences,
+    ArithmeticProblems: arithmetic_problems,
+    ClipMatch: image_scores(ClipMatch("tiny:twin", tuple(SHADES))),
+    ClipScore: image_scores(ClipScore("tiny:twin")),
+    ClassifierAgreement: image_scores(ClassifierAgreement("tiny:expert")),
+    BlockList: image_scores(BlockList(str(Path(__file__).parents[1] / "data" / "hashes.txt"), max_distance=30)),
+    Toxicity: text_scores(Toxicity("tiny:sorter", ("cat",)), Toxicity("tiny:sorter", ("cat", "dog"), "sigmoid")),
+    ImageSafety: image_scores(ImageSafety("tiny:expert", ("black",))),
+    Judge: judge_grades,
+    PairJudge: pair_judgments,
+    ImageEmbedding: image_scores(ImageEmbedding("tiny:twin")),
+    HumanVotes: text_scores(
         HumanVotes(FewVotes(), "text", "reference", "label"),
         HumanVotes(FewVotes(twice=True), "reference", "text", "label"),
     ),
     PreferencePairs: pairs,
-    VotedPairs: voted,
-    Rouge: read_texts(
+    VotedPairs: voted_pairs,
+    Rouge: text_scores(
         *(Rouge(kind) for kind in ("rouge1", "rouge2", "rougeL", "rougeLsum")),
         Rouge(words="ascii", stem=True, references=("reference", "second")),
     ),
-    Bleu: read_texts(Bleu(), Bleu("char", references=("reference", "second"))),
-    ChrF: read_texts(ChrF(), ChrF(word_order=2, references=("reference", "second"))),
-    EmbeddingCosine: read_texts(
+    Bleu: text_scores(Bleu(), Bleu("char", references=("reference", "second"))),
+    ChrF: text_scores(ChrF(), ChrF(word_order=2, references=("reference", "second"))),
+    EmbeddingCosine: text_scores(
         EmbeddingCosine("tiny:letters"), EmbeddingCosine("tiny:letters", ("reference", "second"))
     ),
-    InstructionDifficulty: read_texts(InstructionDifficulty("tiny:author", "reference", "second", "text")),
-    LabelMatch: read_texts(
+    InstructionDifficulty: text_scores(InstructionDifficulty("tiny:author", "reference", "second", "text")),
+    LabelMatch: text_scores(
         LabelMatch(("cat", "dog"), model="tiny:letters"),
         LabelMatch(("dog", "cat"), {"cat": ("mat", "sat")}, "tiny:letters"),
     ),
-    TextEmbedding: read_texts(TextEmbedding("tiny:letters")),
-    Consistency: read_texts(
+    TextEmbedding: text_scores(TextEmbedding("tiny:letters")),
+    Consistency: text_scores(
         Consistency("tiny:author", judge="tiny:letters", instruction="label", output="text"),
         Consistency(
             "tiny:author", "model", "tiny:author", "discrete-entropy", 0.5, 3, instruction="label", output="text"
         ),
     ),
-    TokenUncertainty: read_texts(
+    TokenUncertainty: text_scores(
         TokenUncertainty("tiny:author", instruction="label", output="text"),
         TokenUncertainty("tiny:author", "max-entropy", "reference", "text", "Be brief."),
     ),
-    Groundedness: read_texts(
+    Groundedness: text_scores(
         Groundedness("tiny:letters", source="reference", output="text"),
         Groundedness("tiny:author", "model", 0.5, "reference", "text"),
     ),
-    PersonalData: read_private(PersonalData(), PersonalData(regions=("KR",))),
-    Secrets: read_private(Secrets(), Secrets("more")),
-    FastDetectGpt: read_texts(
+    PersonalData: private_data_scores(PersonalData(), PersonalData(regions=("KR",))),
+    Secrets: private_data_scores(Secrets(), Secrets("more")),
+    FastDetectGpt: text_scores(
         FastDetectGpt("tiny:author", words=3, languages=("en", "id")), FastDetectGpt("tiny:author", words=99)
     ),
-    Binoculars: read_texts(
+    Binoculars: text_scores(
         Binoculars("tiny:author", words=3, languages=("en", "id")), Binoculars("tiny:author", languages=("ko",))
     ),
-    Perplexity: read_texts(Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)),
-    RougeNovelty: new(
+    Perplexity: text_scores(Perplexity("tiny:author"), Perplexity("tiny:author", per="byte", window=8, stride=3)),
+    RougeNovelty: task_scores(
         RougeNovelty(), RougeNovelty(words="ascii"), RougeNovelty(against=Texts(WRITTEN, limit=2), before=False)
     ),
-    Language: new(Language(), Language(languages=("en", "ko"), letters=1)),
-    NgramOverlap: new(NgramOverlap((Texts(WRITTEN),), n=3, min_words=2), NgramOverlap((Texts(WRITTEN, limit=2),))),
-    EmbeddingOverlap: new(EmbeddingOverlap((Texts(WRITTEN),), "tiny:letters", min_words=2)),
-    NumberEquals: checked(*(NumberEquals("reference", 0.5, where) for where in ("any", "last", "after:####"))),
-    JsonMatches: checked(JsonMatches({"type": "object", "maxProperties": 0}), JsonMatches(schema_field="reference")),
-    FollowsFormat: checked(
+    Language: task_scores(Language(), Language(languages=("en", "ko"), letters=1)),
+    NgramOverlap: task_scores(
+        NgramOverlap((Texts(WRITTEN),), n=3, min_words=2), NgramOverlap((Texts(WRITTEN, limit=2),))
+    ),
+    EmbeddingOverlap: task_scores(EmbeddingOverlap((Texts(WRITTEN),), "tiny:letters", min_words=2)),
+    NumberEquals: verifier_scores(*(NumberEquals("reference", 0.5, where) for where in ("any", "last", "after:####"))),
+    JsonMatches: verifier_scores(
+        JsonMatches({"type": "object", "maxProperties": 0}), JsonMatches(schema_field="reference")
+    ),
+    FollowsFormat: verifier_scores(
         FollowsFormat(none_of=("dog",), min_words=2, max_words=8, max_sentences=1, language="ko", complete=True),
         FollowsFormat(all_of_field="second", max_repeated=0.2, repeat_ngram=1, matches="[a-z]", strict=True),
     ),
-    PassesTests: checked(PassesTests("reference"), PassesTests("reference", entry="second", partial=True)),
-    Threshold: decided(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
-    LabelIs: decided(LabelIs("word")),
-    TopFraction: decided(TopFraction("number", 0.5), TopFraction("number", 0.5, "lowest", per=None)),
-    ClusterQuota: decided(ClusterQuota("vector", 2, 1), ClusterQuota("vector", 1, 2, "number")),
-    NearDuplicates: decided(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
-    Heuristics: sound,
-    Novel: new(Novel(), Novel(threshold=0.5, strict=True), Novel(words="ascii")),
-    Duplicates: new(Duplicates(("instruction",)), Duplicates(("instruction",), "ignore")),
-    FuzzyDuplicates: new(
+    PassesTests: verifier_scores(PassesTests("reference"), PassesTests("reference", entry="second", partial=True)),
+    Threshold: decisions_of(Threshold("number", 0.5), Threshold("number", high=0.5, unscored="keep")),
+    LabelIs: decisions_of(LabelIs("word")),
+    TopFraction: decisions_of(TopFraction("number", 0.5), TopFraction("number", 0.5, "lowest", per=None)),
+    ClusterQuota: decisions_of(ClusterQuota("vector", 2, 1), ClusterQuota("vector", 1, 2, "number")),
+    NearDuplicates: decisions_of(NearDuplicates("vector"), NearDuplicates("vector", 0.9, per="label", prefer="number")),
+    Heuristics: heuristic_decisions,
+    Novel: task_scores(Novel(), Novel(threshold=0.5, strict=True), Novel(words="ascii")),
+    Duplicates: task_scores(Duplicates(("instruction",)), Duplicates(("instruction",), "ignore")),
+    FuzzyDuplicates: task_scores(
         FuzzyDuplicates("instruction", 0.5, 2), FuzzyDuplicates("instruction", 0.4, 2, "characters", seed=5)
     ),
-    Languages: decided(Languages("word", ("agrees",)), Languages("word", field="label", unscored="keep")),
-    Length: new(Length(low=4, high=6), Length(unit="characters", high=20)),
-    RandomSubset: decided(RandomSubset(fraction=0.5), RandomSubset(keep=1, seed=1), RandomSubset(keep=2, per=None)),
-    Accuracy: evaluated,
-    ImageClassifier: trained,
-    TextAccuracy: told,
-    AnswerLoss: answered,
-    MultipleChoice: chosen,
-    Refusal: declined,
-    Harmless: declined,
-    TextClassifier: trained_on_texts,
-    SFT: tuned,
-    PPO: reinforced,
-    RewardModel: preferring(
+    Languages: decisions_of(Languages("word", ("agrees",)), Languages("word", field="label", unscored="keep")),
+    Length: task_scores(Length(low=4, high=6), Length(unit="characters", high=20)),
+    RandomSubset: decisions_of(
+        RandomSubset(fraction=0.5), RandomSubset(keep=1, seed=1), RandomSubset(keep=2, per=None)
+    ),
+    Accuracy: image_evaluations,
+    ImageClassifier: image_training,
+    TextAccuracy: text_evaluations,
+    AnswerLoss: answer_losses,
+    MultipleChoice: multiple_choices,
+    Refusal: refusals,
+    Harmless: refusals,
+    TextClassifier: text_training,
+    SFT: sft_training,
+    PPO: ppo_training,
+    RewardModel: preference_trainings(
         RewardModel(steps=3, batch_size=2, max_length=120, precision="float32", held_out=0.3),
         RewardModel(
             steps=2,
@@ -731,7 +748,7 @@ CASES: dict[type, Callable[[Path], Rows]] = {
             held_out=0.0,
         ),
     ),
-    DPO: preferring(
+    DPO: preference_trainings(
         DPO(steps=3, batch_size=2, max_length=120, precision="float32", held_out=0.3),
         DPO(
             steps=2,
@@ -743,25 +760,25 @@ CASES: dict[type, Callable[[Path], Rows]] = {
             eval_every=1,
         ),
     ),
-    Reward: rewarded,
+    Reward: reward_scores,
     Answers: own_answers,
-    GRPO: rewarded_in_groups,
-    OodScores: unknown,
-    FashionMNIST: read(FashionMNIST(per_label=1), FashionMNIST(per_label=1, only=("bag", "dress"))),
-    Digits: read(Digits(per_label=1)),
-    Noise: read(Noise(count=4)),
+    GRPO: grpo_training,
+    OodScores: ood_scores,
+    FashionMNIST: image_sources(FashionMNIST(per_label=1), FashionMNIST(per_label=1, only=("bag", "dress"))),
+    Digits: image_sources(Digits(per_label=1)),
+    Noise: image_sources(Noise(count=4)),
     ImageFolder: images,
     FoodReviews: reviews,
-    LabeledTexts: labeled,
-    Mmlu: asked(Mmlu("mmlu"), Mmlu("mmlu", "dev", per_subject=1)),
-    Gsm8k: asked(Gsm8k("gsm8k.jsonl")),
-    TruthfulQa: asked(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),
-    Texts: asked(Texts("texts.txt", "task"), Texts("own.jsonl", "question", limit=1)),
+    LabeledTexts: labeled_texts,
+    Mmlu: question_sources(Mmlu("mmlu"), Mmlu("mmlu", "dev", per_subject=1)),
+    Gsm8k: question_sources(Gsm8k("gsm8k.jsonl")),
+    TruthfulQa: question_sources(TruthfulQa("truthfulqa.json"), TruthfulQa("truthfulqa.json", "mc2", limit=1)),
+    Texts: question_sources(Texts("texts.txt", "task"), Texts("own.jsonl", "question", limit=1)),
     SeedTasks: tasks,
     Misconceptions: auxiliary_sources(Misconceptions(limit=8)),
     Requests: auxiliary_sources(Requests(limit=4), Requests("safe", limit=4)),
-    Arithmetic: sums,
-    Questions: asked(Questions("own.csv"), Questions("own.jsonl", answers="number")),
+    Arithmetic: arithmetic_tasks,
+    Questions: question_sources(Questions("own.csv"), Questions("own.jsonl", answers="number")),
 }
 CLASSES: Sequence[type] = [*GENERATORS, *SCORERS, *VERIFIERS, *FILTERS, *TRAINERS, *EVALUATORS, *SOURCES]
 
@@ -770,16 +787,20 @@ def from_examples(kind: Any) -> Callable[[Path], Rows]:
     """The case of a class that is not in the table: its own examples on the common samples."""
     examples = kind.examples()
     if hasattr(kind, "decide"):
-        return decided(*examples)
+        return decisions_of(*examples)
     if hasattr(kind, "score"):
         return scored_on_common_samples(*examples)
     assert hasattr(kind, "generate"), f"Add a case for {kind.__name__} to CASES."
-    return lambda folder: [made_row(made) for one in examples for made in one.generate(one.seeds(), tiny_lab())]
+    return lambda folder: [
+        outcome_row(outcome) for example in examples for outcome in example.generate(example.seeds(), tiny_lab())
+    ]
 
 
-def made_row(made: Made) -> object:
+def outcome_row(outcome: Made) -> object:
     return (
-        made.reason if isinstance(made, Failure) else [made.id, {name: str(made.fields[name]) for name in made.fields}]
+        outcome.reason
+        if isinstance(outcome, Failure)
+        else [outcome.id, {name: str(outcome.fields[name]) for name in outcome.fields}]
     )
 
 
@@ -788,7 +809,7 @@ def scored_on_common_samples(*scorers: Any) -> Callable[[Path], Rows]:
         lab = tiny_lab()
         images, texts = [*shades(lab, 1), broken()], [*passages(1), unanswered()]
         samples = [images if hasattr(scorer, "image") else texts for scorer in scorers]
-        return [plain(o) for scorer, own in zip(scorers, samples, strict=True) for o in scorer.score(own, lab)]
+        return [plain(o) for scorer, inputs in zip(scorers, samples, strict=True) for o in scorer.score(inputs, lab)]
 
     return rows
 
