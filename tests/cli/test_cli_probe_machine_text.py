@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import checkpoints
 from assay.probes.machine_text.command import LIMITS
-from command_line import called
+from command_line import called, user_error
 
 TEXT = (
     "The old harbour was quiet in the morning. Two boats had come in during the night, and the men who sailed them "
@@ -24,14 +25,12 @@ def test_the_threshold_is_calibrated_on_human_texts(tmp_path: Path) -> None:
     texts.write_text(f"{TEXT}\nToo short.\n", encoding="utf-8")
     human_texts = [f"{TEXT} {'And then it rained again, which nobody minded. ' * nth}" for nth in range(5)]
     people.write_text("".join(json.dumps({"words": text}) + "\n" for text in human_texts), encoding="utf-8")
-    few = called(["probe", "machine-text", texts, "--human", people, "--column", "words"])
-    assert few.returncode == 2
-    assert "--column" in few.stderr
+    error = user_error(["probe", "machine-text", texts, "--human", people, "--column", "words"])
+    assert (error.code, "--column" in error.message) == ("user", True)
     plain = tmp_path / "people.txt"
     plain.write_text("\n".join(human_texts), encoding="utf-8")
-    few = called(["probe", "machine-text", texts, "--human", plain])
-    assert few.returncode == 2
-    assert re.search(r"\b23\b.*\b5\b", few.stderr)
+    error = user_error(["probe", "machine-text", texts, "--human", plain])
+    assert (error.code, re.search(r"\b23\b.*\b5\b", str(error)) is not None) == ("user", True)
     result = called(["probe", "machine-text", texts, "--human", plain, "--false-positive-rate", "0.3"])
     assert result.returncode == 0, result.stderr
     printed = " ".join(result.stdout.split())
@@ -43,7 +42,8 @@ def test_the_threshold_is_calibrated_on_human_texts(tmp_path: Path) -> None:
 def test_pairs_are_evaluated(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.json"
     pairs.write_text(json.dumps({"original": [TEXT, "No."], "sampled": [TEXT[::-1], TEXT]}), encoding="utf-8")
-    result = called(["probe", "machine-text", pairs, "--json"])
+    model = f"transformers:{checkpoints.chat(tmp_path / 'model')}"
+    result = called(["probe", "machine-text", pairs, "--model", model, "--json"])
     assert result.returncode == 0, result.stderr
     data = json.loads(result.stdout)
     assert data["people"] == data["machine"] == 1
