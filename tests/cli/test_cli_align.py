@@ -74,7 +74,7 @@ def test_the_reward_of_ppo_is_measured_on_held_out_prompts(results: dict[str, An
 
 
 @pytest.mark.full
-def test_all_ways_are_set_side_by_side(run: Path, results: dict[str, Any]) -> None:
+def test_the_report_compares_all_arms(run: Path, results: dict[str, Any]) -> None:
     assert [arm["name"] for arm in results["arms"]] == ["base", "sft", "ppo", "dpo"]
     samples = {arm["name"]: arm["n_samples"] for arm in results["arms"]}
     assert samples["ppo"] == samples["dpo"] == results["funnel"]["kept"]

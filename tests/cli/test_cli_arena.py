@@ -64,7 +64,7 @@ def test_a_leaderboard_has_rank_rating_and_interval(voted: Path) -> None:
     )
 
 
-def test_options_reach_the_numbers(voted: Path) -> None:
+def test_options_change_the_ratings(voted: Path) -> None:
     anchored = json.loads(rank(voted, "--bootstrap", 0, "--anchor", "m1", "--mean", 1114, "--json"))
     assert {model["model"]: model["rating"]["low"] for model in anchored["models"]}["m1"] == 1114
     printed = rank(voted, "--bootstrap", 0, "--anchor", "m1", "--mean", 1114, "--level", 0.9)

@@ -77,7 +77,7 @@ def url(form: str) -> str:
 
 
 @pytest.mark.parametrize("service", [*SERVED, "server"])
-def test_images_arrive_in_the_service_s_own_form(
+def test_images_have_the_format_of_each_service(
     service: str, server: FaultServer, images: dict[str, Path], tmp_path: Path
 ) -> None:
     pytest.importorskip("any_llm")
@@ -96,7 +96,7 @@ def test_images_arrive_in_the_service_s_own_form(
     assert parts_of(parts) == [url("PNG"), url("JPEG"), words[0]]
 
 
-def test_images_belong_to_the_question_in_every_way(
+def test_every_method_includes_the_images_in_the_question(
     server: FaultServer, images: dict[str, Path], tmp_path: Path
 ) -> None:
     pytest.importorskip("any_llm")

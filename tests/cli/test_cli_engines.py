@@ -17,7 +17,7 @@ from run_parts import datasets, run
 
 @pytest.mark.fast
 @pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=["two workers", "ray"])
-def test_a_tiny_fashion_has_the_same_bytes(
+def test_a_small_fashion_run_has_the_same_bytes(
     engine: Any, finished: Path, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))

@@ -21,7 +21,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.full
-def test_a_run_ends_in_a_report_with_an_honest_verdict(run: Path) -> None:
+def test_the_verdict_follows_from_the_interval(run: Path) -> None:
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     flow = results["funnel"]
     assert flow["requested"] == 40
@@ -45,7 +45,7 @@ def test_a_run_ends_in_a_report_with_an_honest_verdict(run: Path) -> None:
 
 
 @pytest.mark.full
-def test_tuning_changed_the_model_and_it_can_be_asked(run: Path) -> None:
+def test_the_tuned_model_differs_and_answers(run: Path) -> None:
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     losses = {arm["name"]: arm["result"]["estimate"] for arm in results["arms"]}
     assert losses["filtered"] != losses["base"]
@@ -57,7 +57,7 @@ def test_tuning_changed_the_model_and_it_can_be_asked(run: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("layout", ["alpaca", "sharegpt", "messages", "hf"])
-def test_what_was_kept_opens_as_a_data_set(run: Path, tmp_path: Path, layout: str) -> None:
+def test_exports_of_kept_samples_open_with_datasets(run: Path, tmp_path: Path, layout: str) -> None:
     import datasets
 
     count = json.loads((run / "results.json").read_text(encoding="utf-8"))["funnel"]["kept"]

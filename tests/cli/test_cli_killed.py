@@ -1,4 +1,4 @@
-"""kill -9 at many moments of `assay run align` and `assay run reason`, made small: each goes on from its checkpoint."""
+"""Runs of the recipes align and reason that are killed (kill -9) at many moments resume from their checkpoints."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from assay.components.trainers.training_run import CHECKPOINTS, last_complete_ch
 from run_parts import datasets, stamps
 
 PATIENCE = 300.0
-"""Seconds that a moment is waited for, at most."""
+"""Maximum seconds to wait for a moment."""
 TIMES = ("seconds", "items_per_second", "images_per_second")
-"""What differs from run to run in the results, beside where they lie."""
+"""Fields of the results that differ between runs."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A shipped recipe, made small by `--set` alone, and the stages in which it is killed."""
+    """A shipped recipe, made small by `--set` alone, and the trainings in which it is killed."""
 
     recipe: str
     changes: tuple[str, ...]
     trainings: tuple[str, ...]
     """In the order in which they run; each is killed after a checkpoint."""
     seed: int
-    """Of the moments that are left to chance."""
+    """Seed of the random moments."""
 
 
 ALIGN = (
@@ -105,7 +105,7 @@ TRIALS = (
 
 
 def words_of(trial: Trial, folder: Path) -> list[str]:
-    """The command but for where it runs; builds what it begins with."""
+    """Command without its run folder; builds the checkpoints that it starts from."""
     start = checkpoints.chat(
         folder / "start", dtype=torch.float32, tie_word_embeddings=False, max_position_embeddings=2048
     )
@@ -116,7 +116,7 @@ def words_of(trial: Trial, folder: Path) -> list[str]:
 
 @contextmanager
 def running(words: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """In a process group of its own, which is killed whole."""
+    """Start a run in its own process group, which is killed as a whole."""
     command = [sys.executable, "-m", "assay.cli.main", *words, "--out", str(folder)]
     with (
         (folder.parent / "said").open("ab") as output,
@@ -137,7 +137,7 @@ def running(words: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[byt
 
 
 def killed(words: Sequence[str], folder: Path, when: Callable[[], bool], delay: float = 0.0) -> bool:
-    """Runs until `when`, waits a little, kills; False where it ended before that."""
+    """Run until `when` is true, wait for `delay` seconds and kill; False if the run ended before."""
     with running(words, folder) as process:
         patience = time.monotonic() + PATIENCE
         while process.poll() is None and not when():
@@ -148,7 +148,7 @@ def killed(words: Sequence[str], folder: Path, when: Callable[[], bool], delay: 
 
 
 def checkpoint(folder: Path, stage: str) -> tuple[int, float]:
-    """The step of the last whole checkpoint of a training, and when it was written; (0, 0) where there is none."""
+    """Step of the last complete checkpoint of a training, and its time; (0, 0) if there is none."""
     folders = [path for path in folder.glob(f"{stage}-*") if path.is_dir()]
     if not folders:
         return 0, 0.0
@@ -163,22 +163,22 @@ def checkpoint(folder: Path, stage: str) -> tuple[int, float]:
     return 0, 0.0
 
 
-def gone_on_from(words: Sequence[str], folder: Path, stage: str, when: Callable[[], bool], delay: float) -> list[int]:
-    """As `killed`; the steps of the checkpoints of `stage` that this run writes, as far as they were seen."""
+def resumed_steps(words: Sequence[str], folder: Path, stage: str, when: Callable[[], bool], delay: float) -> list[int]:
+    """As `killed`; returns the observed steps of the checkpoints of `stage` that this run writes."""
     before, steps = checkpoint(folder, stage), dict[int, None]()
 
-    def looked() -> bool:
+    def observe() -> bool:
         step, modified = checkpoint(folder, stage)
         if modified > before[1]:
             steps[step] = None
         return when()
 
-    killed(words, folder, looked, delay)
+    killed(words, folder, observe, delay)
     return list(steps)
 
 
 def final_files(folder: Path) -> dict[str, tuple[int, int]]:
-    """What must never be written again. A training is one step: what it left without its receipt is no result yet."""
+    """Files that must not be written again: all but those of trainings that have no receipt yet."""
     finished = {path.parent.name for path in folder.glob("*/receipt.json")}
     return {
         name: stamp
@@ -188,13 +188,13 @@ def final_files(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def files(folder: Path) -> int:
-    """How far a run has come: the files it has finished, but for checkpoints, which go again."""
+    """Number of files of a run, without checkpoints, which are temporary."""
     walked = os.walk(folder)  # which passes over what is cleared away meanwhile
     return sum(len(names) for place, _, names in walked if CHECKPOINTS not in Path(place).parts)
 
 
 def results(folder: Path) -> Any:
-    """But for times and places."""
+    """Results without times and paths."""
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return _timeless(
         {**data, "reproduction": {**data["reproduction"], **dict.fromkeys(("command", "run", "finished"))}}
@@ -210,7 +210,7 @@ def _timeless(value: Any) -> Any:
 @pytest.mark.full
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("trial", TRIALS, ids=[trial.recipe for trial in TRIALS])
-def test_killed_in_every_training_and_at_random_it_ends_with_the_same_results(trial: Trial, tmp_path: Path) -> None:
+def test_a_run_killed_in_every_training_has_the_same_results(trial: Trial, tmp_path: Path) -> None:
     words = words_of(trial, tmp_path)
     undisturbed = commands.assay([*words, "--out", tmp_path / "whole"])
     assert undisturbed.returncode == 0, undisturbed.stderr
@@ -228,7 +228,7 @@ def test_killed_in_every_training_and_at_random_it_ends_with_the_same_results(tr
         there, more, delay = files(folder), chance.randint(8, 12), chance.uniform(0, 0.3)
         assert step >= least
         print(f"{stage}: killed at step {step}, then when there are {more} more files than {there}, and {delay:.2f} s")
-        steps = gone_on_from(words, folder, stage, lambda there=there, more=more: files(folder) >= there + more, delay)
+        steps = resumed_steps(words, folder, stage, lambda there=there, more=more: files(folder) >= there + more, delay)
         print(f"{stage}: after that, checkpoints at {steps}")
         assert min(steps) > step
         assert seen.items() <= stamps(folder).items()

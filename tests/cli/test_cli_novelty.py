@@ -36,7 +36,7 @@ def lines(folder: Path, *tasks: str) -> Path:
     return path
 
 
-def test_texts_of_every_kind_of_file_are_decided_alike(tmp_path: Path) -> None:
+def test_every_file_format_has_the_same_decisions(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text(
         "\n\n".join(json.dumps({"instruction": task, "n": 1.10}) for task in TASKS), encoding="utf-8"
     )
@@ -86,7 +86,7 @@ def test_texts_of_another_file_count_as_kept_before(tmp_path: Path) -> None:
     assert "given line 1: Name three fruits" in printed
 
 
-def test_the_most_repeated_come_first_with_their_neighbors(tmp_path: Path) -> None:
+def test_the_most_repeated_texts_are_listed_first(tmp_path: Path) -> None:
     printed = novelty(lines(tmp_path, *TASKS, "name THREE fruits")).stdout
     assert re.findall(r"[\d.]+", printed.splitlines()[0])[:5] == ["2", "5", "40.0", "2", "1"]
     table = printed.partition("Most repeated:")[2].splitlines()
@@ -108,7 +108,7 @@ def test_short_texts_and_texts_compared_by_character_are_reported(tmp_path: Path
     assert len(run_json(lines(tmp_path))["summary"]) == 2
 
 
-def test_standard_input_is_answered_line_by_line() -> None:
+def test_standard_input_is_filtered_line_by_line() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "assay.cli.main", "novelty", "-"],
         stdin=subprocess.PIPE,

@@ -11,7 +11,7 @@ from command_line import called, user_error
 
 
 @pytest.mark.full
-def test_a_table_a_page_and_numbers(tmp_path: Path) -> None:
+def test_table_page_and_json_agree(tmp_path: Path) -> None:
     page, harmless = tmp_path / "page.html", tmp_path / "harmless.txt"
     harmless.write_text("How do I boil an egg?\nWhat is a haiku?\nWho wrote Faust?\nWhy is the sky blue?\n")
     words = ["probe", "jailbreak", "--cases", "2", "--max-tokens", "12", "--copies", "2", "--harmless", harmless]

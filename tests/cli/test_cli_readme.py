@@ -59,7 +59,7 @@ def test_commands_in_the_documentation_exist(page: Path) -> None:
             assert parses(example_of(words)), f"{page.name} says `assay {' '.join(words)}`, which assay does not take."
 
 
-def test_the_check_of_the_readme_can_fail() -> None:
+def test_commands_are_parsed_and_checked() -> None:
     text = (
         "```\n$ assay run fashion --quick  # note\n.venv/bin/assay plan fashion \\\n  --out X\n```\nor `assay rnu x`."
     )

@@ -31,7 +31,7 @@ def results(run: Path) -> dict[str, Any]:
 
 
 @pytest.mark.full
-def test_the_verdict_is_that_of_the_interval(results: dict[str, Any]) -> None:
+def test_the_verdict_follows_from_the_interval(results: dict[str, Any]) -> None:
     first = results["comparisons"][0]
     assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("grpo", "sft", 200)
     low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
@@ -42,7 +42,7 @@ def test_the_verdict_is_that_of_the_interval(results: dict[str, Any]) -> None:
 
 
 @pytest.mark.full
-def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: dict[str, Any]) -> None:
+def test_curves_of_reward_divergence_and_length(run: Path, results: dict[str, Any]) -> None:
     (grpo,) = [row for row in results["training"] if row["name"] == "grpo"]
     curves = {row["name"]: row["lines"][0]["points"] for row in grpo["curves"]}
     assert {"reward", "kl", "length", "watch declared"} <= set(curves)
@@ -53,7 +53,7 @@ def test_reward_divergence_and_length_are_drawn_over_time(run: Path, results: di
 
 
 @pytest.mark.full
-def test_the_reinforced_model_can_be_asked(run: Path) -> None:
+def test_the_trained_model_answers(run: Path) -> None:
     (model,) = run.glob("train-grpo-0-*/model")
     answered = assay(["ask", "What is 3 + 4?", "--model", str(model), "--method", "zero-shot", "--max-tokens", "16"])
     assert answered.returncode == 0, answered.stderr

@@ -27,7 +27,7 @@ def strategies(*names: str) -> list[str]:
 
 
 @pytest.mark.full
-def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
+def test_four_decoding_strategies_on_one_prompt(tmp_path: Path) -> None:
     words = ["decode", "The capital of France is", *strategies(*FOUR), "--max-tokens", 6, "--seed", 3]
     data = run_json(*words, "--html", tmp_path / "out.html")
     rows = {row["strategy"]: row for row in data["strategies"]}  # type: ignore[attr-defined]
@@ -47,7 +47,7 @@ def test_four_ways_on_one_prompt(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_one_question_in_every_way() -> None:
+def test_one_question_with_every_prompting_method() -> None:
     words = ["ask", "Tom has 5 apples and buys 7 more. How many apples has he?", "--kind", "number"]
     data = run_json(*words, "--samples", 3, "--max-tokens", 60)
     methods = {method["method"]: method for method in data["methods"]}  # type: ignore[attr-defined]
@@ -62,7 +62,7 @@ def test_one_question_in_every_way() -> None:
 
 
 @pytest.mark.full
-def test_choices_and_examples_of_ones_own(tmp_path: Path) -> None:
+def test_choices_and_examples_of_the_user(tmp_path: Path) -> None:
     rows = [
         {"question": "Which is a fruit?\n(A) a pear\n(B) a chair", "answer": "A", "reasoning": "Pears grow on trees."},
         {"question": "Which is a metal?\n(A) milk\n(B) iron", "answer": "B", "reasoning": "Iron is a metal."},
@@ -85,7 +85,7 @@ def served() -> Iterator[str]:
         yield f"{server.base}/v1#llama"
 
 
-def test_a_model_is_checked_by_asking_it() -> None:
+def test_check_of_the_embedded_model() -> None:
     model = run_json("models", "check", "embedded:smollm2")
     assert model["context"] == 8192
     assert model["need"] == {"parameters": 134_515_008, "weights": 4 * 134_515_008, "cache_per_token": 46_080}
@@ -96,7 +96,7 @@ def test_a_model_is_checked_by_asking_it() -> None:
     assert {"embedded:smollm2", "embedded:minilm", "embedded:fashion-clip"} <= listed
 
 
-def test_a_served_model_is_checked_and_asked_too(served: str, tmp_path: Path) -> None:
+def test_check_of_a_served_model(served: str, tmp_path: Path) -> None:
     model = run_json("models", "check", served)
     assert model["backend"] == "server"
     assert model["dollars_per_million"] is None

@@ -436,7 +436,7 @@ def test_every_component_has_an_example(kind: type) -> None:
 
 
 @pytest.mark.parametrize("component", ALL, ids=repr)
-def test_is_frozen_data_with_a_version(component: Any) -> None:
+def test_a_component_is_frozen_data_with_a_version(component: Any) -> None:
     kind = type(component)
     assert is_dataclass(component)
     assert isinstance(kind.version, int)
@@ -448,7 +448,7 @@ def test_is_frozen_data_with_a_version(component: Any) -> None:
 
 
 @pytest.mark.parametrize("component", ALL, ids=repr)
-def test_survives_a_recipe(component: Any) -> None:
+def test_a_component_is_unchanged_by_a_recipe_file(component: Any) -> None:
     spec = msgspec.json.decode(msgspec.json.encode(describe(component)))
     role = next(role for role, method in METHODS.items() if hasattr(component, method))
     assert build(role, spec, "here") == component

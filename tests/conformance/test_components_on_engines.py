@@ -219,7 +219,7 @@ def test_the_same_bytes_on_every_engine(engine: Any, name: str, whole: Path, tmp
 
 @pytest.mark.parametrize("kind", [SFT, RewardModel, DPO])
 @pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
-def test_a_language_model_is_tuned_alike_on_every_engine(engine: Any, kind: Any, tmp_path: Path) -> None:
+def test_tuning_has_the_same_bytes_on_every_engine(engine: Any, kind: Any, tmp_path: Path) -> None:
     start = checkpoints.chat(tmp_path / "start")
     work = TrainArm(kind(str(start), steps=3, batch_size=2, max_length=64), OpenModels(Device(device="cpu")), ())
     words = ("sea", "hill", "river")
@@ -233,7 +233,7 @@ def test_a_language_model_is_tuned_alike_on_every_engine(engine: Any, kind: Any,
     assert there == [work(shards[2])] * 2
 
 
-def test_answers_are_proved_alike_on_every_engine(tmp_path: Path) -> None:
+def test_evaluations_of_answers_have_the_same_bytes_on_every_engine(tmp_path: Path) -> None:
     start = str(checkpoints.chat(tmp_path / "start"))
     recipe = Recipe(
         "answers",
@@ -255,7 +255,7 @@ def test_answers_are_proved_alike_on_every_engine(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_reinforcement_is_proved_alike_on_every_engine(tmp_path: Path) -> None:
+def test_reinforcement_learning_has_the_same_bytes_on_every_engine(tmp_path: Path) -> None:
     start = str(checkpoints.chat(tmp_path / "start"))
     near = EmbeddingCosine("embedded:minilm", ("output",))
     recipe = Recipe(
