@@ -84,7 +84,7 @@ def test_concurrency_adapts_to_the_service() -> None:
     with FaultServer(latency=0.03, room=4, retry_after=None) as server:
         with opened("server", server, concurrency=32, tries=30, deadline_s=60.0, first_wait_s=0.05) as model:
             done = model.complete(questions(300))
-            limiter = model._opened().client.limiter
+            limiter = model._current_session().client.limiter
         assert all(isinstance(one, Completion) for one in done)
         assert server.peak <= 32
         # Without shrinking, 28 of 32 would be turned away in every round: some 2,000 of them.

@@ -165,15 +165,15 @@ def _check_whole(checkpoint: Checkpoint, missing: Sequence[str], model: object) 
         )
 
 
-def wrong_kind_error(checkpoint: Checkpoint, wanted: str) -> ModelError:
-    """Error for a folder with another kind of model; `wanted` is the expected kind."""
+def wrong_kind_error(checkpoint: Checkpoint, expected: str) -> ModelError:
+    """Error for a folder with another kind of model; `expected` is the kind that is required."""
     assert checkpoint.folder is not None
     kind = kind_of(checkpoint.folder)
     return ModelError(
-        f"Model {checkpoint.reference!r} is a {kind}; {wanted} is required here.",
+        f"Model {checkpoint.reference!r} is a {kind}; {expected} is required here.",
         model=checkpoint.reference,
         actual=kind,
-        needed=wanted,
+        needed=expected,
     )
 
 
@@ -186,8 +186,8 @@ def fixed_batches(items: Sequence[T], rows: int) -> Iterator[tuple[list[T], int]
     changes in its last bits (measured: 1e-6 for a UNet, CLIP or ResNet). With a fixed shape it does not.
     """
     for start in range(0, len(items), rows):
-        chosen = list(items[start : start + rows])
-        yield chosen + [chosen[-1]] * (rows - len(chosen)), len(chosen)
+        batch = list(items[start : start + rows])
+        yield batch + [batch[-1]] * (rows - len(batch)), len(batch)
 
 
 def image_batch_size(processor: Any) -> int:
@@ -239,8 +239,8 @@ def _ask_hub(identifier: str) -> None:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-    known = ", ".join(EMBEDDED + name for name in embedded_names())
-    hint = f"Embedded models: {known}." if known else ""
+    names = ", ".join(EMBEDDED + name for name in embedded_names())
+    hint = f"Embedded models: {names}." if names else ""
     try:
         HfApi().model_info(identifier, timeout=HUB_TIMEOUT_S)
     except GatedRepoError as error:

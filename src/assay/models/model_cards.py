@@ -27,8 +27,8 @@ def front_matter(card: Path) -> Mapping[str, Any]:
     try:
         with card.open(encoding="utf-8-sig", errors="replace") as file:
             text = file.read(_MAX_BYTES)
-        found = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|$)", text, re.DOTALL)
-        fields = yaml.safe_load(found[1]) if found else None
+        match = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|$)", text, re.DOTALL)
+        fields = yaml.safe_load(match[1]) if match else None
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return fields if isinstance(fields, Mapping) else {}
@@ -86,7 +86,7 @@ def _of_hub(reference: str) -> str:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(reference, CARD)
+        path = try_to_load_from_cache(reference, CARD)
     except HFValidationError:  # a folder that is gone, such as ./model
         return UNKNOWN
-    return card_license(Path(found)) if isinstance(found, str) else UNKNOWN
+    return card_license(Path(path)) if isinstance(path, str) else UNKNOWN

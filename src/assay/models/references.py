@@ -67,9 +67,9 @@ def locate(reference: str) -> Checkpoint:
         raise ModelError(f"Model {reference!r} is not a checkpoint, which is required here.", hint=FORMS)
     if _HUB.fullmatch(reference):
         return Checkpoint(reference, reference)
-    known = [EMBEDDED + name for name in embedded_names()]
+    references = [EMBEDDED + name for name in embedded_names()]
     raise ModelError(
-        f"{reference!r} is not a model reference.", hint=f"{FORMS} {known_names(reference, known)}".rstrip()
+        f"{reference!r} is not a model reference.", hint=f"{FORMS} {known_names(reference, references)}".rstrip()
     )
 
 
@@ -80,10 +80,10 @@ def embedded_names() -> tuple[str, ...]:
     return tuple(sorted([*shipped, *PACKAGED]))
 
 
-def known_names(word: str, known: Iterable[str]) -> str:
+def known_names(word: str, names: Iterable[str]) -> str:
     """`did_you_mean`, or "" if there are no known names."""
-    known = tuple(known)
-    return did_you_mean(word, known) if known else ""
+    names = tuple(names)
+    return did_you_mean(word, names) if names else ""
 
 
 def kind_of(folder: Path) -> str:
@@ -112,10 +112,10 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 def _embedded(name: str) -> Path:
     if name not in embedded_names():
-        known = known_names(name, embedded_names())
+        hint = known_names(name, embedded_names())
         raise ModelError(
             f"There is no embedded model {name!r}.",
-            hint=known or "This installation has no embedded models.",
+            hint=hint or "This installation has no embedded models.",
             name=name,
         )
     if name in PACKAGED:

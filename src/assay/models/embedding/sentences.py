@@ -93,7 +93,7 @@ class SentenceEncoder:
         if not texts:
             return rows
         ids = self.tokenizer(texts, truncation=True, max_length=self._longest)["input_ids"]
-        plan = list(_plan([len(one) for one in ids], self._longest, self.network.tokens))
+        plan = list(_plan([len(row) for row in ids], self._longest, self.network.tokens))
         means = self.network.means(self._batch([ids[nth] for nth in batch], width) for batch, _, width in plan)
         for (batch, count, _), results in zip(plan, means, strict=True):
             rows[batch[:count]] = results[:count]

@@ -160,10 +160,10 @@ def _wait(error: BaseException, text: str) -> float | None:
     headers = getattr(response, "headers", None) or {}
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
-    stated = headers.get("retry-after")
-    if (seconds := _number(stated)) is not None:
+    retry_after = headers.get("retry-after")
+    if (seconds := _number(retry_after)) is not None:
         return seconds
-    if stated and (seconds := _until(stated)) is not None:
+    if retry_after and (seconds := _until(retry_after)) is not None:
         return seconds
     delay = _DELAY.search(text)
     return float(delay.group(1)) if delay else None

@@ -108,9 +108,9 @@ def read_usage(response: Any) -> TokenUsage | None:
     if usage is None or not usage.prompt_tokens:
         return None
     details = usage.prompt_tokens_details
-    read = (details.cached_tokens or 0) if details else 0
-    written = (details.cache_write_tokens or 0) if details else 0
-    return TokenUsage(usage.prompt_tokens, usage.completion_tokens or 0, read, written)
+    cache_read = (details.cached_tokens or 0) if details else 0
+    cache_write = (details.cache_write_tokens or 0) if details else 0
+    return TokenUsage(usage.prompt_tokens, usage.completion_tokens or 0, cache_read, cache_write)
 
 
 def open_client(endpoint: Endpoint, key: str | None) -> tuple[Any, Callable[[], Awaitable[None]]]:
@@ -206,10 +206,10 @@ def _anthropic(decoding: Decoding, number: int) -> dict[str, Any]:
 
 def _gemini(decoding: Decoding, number: int) -> dict[str, Any]:
     # Its own defaults differ by model (top_p 0.95 at the time of writing), so every value is sent.
-    cuts: dict[str, Any] = _temperature(decoding)
+    controls: dict[str, Any] = _temperature(decoding)
     if decoding.top_k:
-        cuts["top_k"] = decoding.top_k
-    return _official(decoding, number) | cuts | _seed(decoding, number)
+        controls["top_k"] = decoding.top_k
+    return _official(decoding, number) | controls | _seed(decoding, number)
 
 
 def _server(decoding: Decoding, number: int) -> dict[str, Any]:
@@ -218,20 +218,20 @@ def _server(decoding: Decoding, number: int) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name != "max_tokens"}
 
 
-def _bare(decoding: Decoding) -> dict[str, Any]:
+def _bare_body(decoding: Decoding) -> dict[str, Any]:
     return {"max_tokens": decoding.max_tokens}
 
 
-def _own(decoding: Decoding) -> dict[str, Any]:
+def _full_body(decoding: Decoding) -> dict[str, Any]:
     # A server's defaults come with the model (vLLM) or the build (llama.cpp), so every value is sent. The penalty has
     # one name in vLLM and another in llama.cpp.
-    return _bare(decoding) | _extra(decoding) | {"repeat_penalty": decoding.repetition_penalty}
+    return _bare_body(decoding) | _extra(decoding) | {"repeat_penalty": decoding.repetition_penalty}
 
 
-def _config(decoding: Decoding) -> dict[str, Any]:
+def _config_body(decoding: Decoding) -> dict[str, Any]:
     # `transformers serve` rejects those fields, and does not sample without do_sample, at any temperature.
     config = _temperature(decoding) | _extra(decoding) | {"do_sample": decoding.strategy == "sample"}
-    return _bare(decoding) | {"generation_config": json.dumps(config)}
+    return _bare_body(decoding) | {"generation_config": json.dumps(config)}
 
 
 def _extra(decoding: Decoding) -> dict[str, Any]:
@@ -253,7 +253,11 @@ def _seed(decoding: Decoding, number: int) -> dict[str, Any]:
 
 EXTRA_CONTROLS = frozenset({"top_k", "min_p", "repetition_penalty"})
 """Controls without a field in OpenAI's API."""
-_BODIES: Mapping[str, Callable[[Decoding], dict[str, Any]]] = {"own": _own, "config": _config, "bare": _bare}
+_BODIES: Mapping[str, Callable[[Decoding], dict[str, Any]]] = {
+    "own": _full_body,
+    "config": _config_body,
+    "bare": _bare_body,
+}
 _ARGUMENTS: Mapping[str, Callable[[Decoding, int], dict[str, Any]]] = {
     "openai": _openai,
     "anthropic": _anthropic,

@@ -158,8 +158,8 @@ class OpenVinoText:
             ModelError: A row is longer than `longest`.
         """
         check_row_lengths(rows, self.longest, self.reference)
-        counted = zip(rows, last, strict=True)
-        handles = [self._add(ids, self._echo_config()) if count else None for ids, count in counted]
+        row_counts = zip(rows, last, strict=True)
+        handles = [self._add(ids, self._echo_config()) if count else None for ids, count in row_counts]
         self._run([handle for handle in handles if handle is not None])
         results = []
         for ids, count, handle in zip(rows, last, handles, strict=True):

@@ -46,10 +46,10 @@ def encode_answer(tokenizer: Any, prompt: tuple[Message, ...], answer: str, refe
     Raises:
         ModelError: As `encode_prompt`, or the template omits the answer.
     """
-    asked = encode_prompt(tokenizer, prompt, reference)
+    prompt_ids = encode_prompt(tokenizer, prompt, reference)
     whole = _apply_template(tokenizer, (*prompt, Message("assistant", answer)), reference, add_generation_prompt=False)
-    differing = (nth for nth, (left, right) in enumerate(zip(asked, whole, strict=False)) if left != right)
-    start = next(differing, len(asked))
+    differing = (nth for nth, (left, right) in enumerate(zip(prompt_ids, whole, strict=False)) if left != right)
+    start = next(differing, len(prompt_ids))
     if start >= len(whole):
         raise ModelError(f"The chat template of model {reference!r} omits the assistant's message.")
     return whole, start

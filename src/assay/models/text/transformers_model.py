@@ -154,7 +154,7 @@ class HfTextModel:
         check_row_lengths(rows, writer.longest, writer.reference)
         return [token_moments(self.model, writer.model, row) for row in rows]
 
-    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
+    def likelihoods(self, prompts: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
         """One value for each text of each prompt, in order; a reason where the context is exceeded.
 
         Tokens are those of `encode_continuations`.
@@ -162,7 +162,7 @@ class HfTextModel:
         Raises:
             ModelError: As `complete`, or a text is empty or adds no token.
         """
-        rows = [encode_continuations(self.tokenizer, one, self.reference) for one in asked]
+        rows = [encode_continuations(self.tokenizer, prompt, self.reference) for prompt in prompts]
         context = self.means.context
         results: dict[int, tuple[Likelihood, ...] | NotCompleted] = {}
         for nth, row in enumerate(rows):
@@ -172,7 +172,7 @@ class HfTextModel:
         results |= zip(fit, likelihoods(self.model, [rows[nth] for nth in fit]), strict=True)
         return [results[nth] for nth in range(len(rows))]
 
-    def answer_moments(self, asked: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
+    def answer_moments(self, prompts: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
         """One value for each text of each prompt, in order; a reason where the context is exceeded.
 
         Tokens are those of `encode_continuations`.
@@ -180,15 +180,20 @@ class HfTextModel:
         Raises:
             ModelError: As `likelihoods`.
         """
-        return [self._answer_moments(encode_continuations(self.tokenizer, one, self.reference)) for one in asked]
+        return [
+            self._answer_moments(encode_continuations(self.tokenizer, prompt, self.reference)) for prompt in prompts
+        ]
 
     def _answer_moments(self, row: EncodedContinuations) -> tuple[TokenMoments, ...] | NotCompleted:
         longest = max(map(len, row.texts), default=0)
         if (long := context_overflow(len(row.prompt), longest, self.means.context)) is not None:
             return long
-        whole = (token_moments(self.model, self.model, (*row.prompt, *text)) for text in row.texts)
+        text_moments = (token_moments(self.model, self.model, (*row.prompt, *text)) for text in row.texts)
         before = len(row.prompt) - 1
-        return tuple(TokenMoments(one.log_probs[before:], one.means[before:], one.variances[before:]) for one in whole)
+        return tuple(
+            TokenMoments(moments.log_probs[before:], moments.means[before:], moments.variances[before:])
+            for moments in text_moments
+        )
 
     @property
     def ends(self) -> frozenset[int]:

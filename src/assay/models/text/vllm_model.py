@@ -126,13 +126,13 @@ class VllmText:
         )
         prompts = [encode_prompt(self.tokenizer, request.prompt, self.reference) for request in requests]
         results: dict[int, Completion | NotCompleted] = {}
-        asked: dict[int, Decoding] = {}
+        decodings: dict[int, Decoding] = {}
         for nth, (request, ids) in enumerate(zip(requests, prompts, strict=True)):
             if (long := context_overflow(len(ids), request.decoding.max_tokens, self._context)) is not None:
                 results[nth] = long
             else:
-                asked[nth] = request.decoding
-        answers = self._sample(asked, prompts) | self._beam_search(asked, prompts)
+                decodings[nth] = request.decoding
+        answers = self._sample(decodings, prompts) | self._beam_search(decodings, prompts)
         for nth, parts in answers.items():
             complete = tuple(answer for answer in parts if answer is not None)
             aborted = len(complete) < len(parts)
@@ -157,9 +157,9 @@ class VllmText:
         from vllm import SamplingParams
 
         check_row_lengths(rows, self.longest, self.reference)
-        asked = [list(ids) for ids, count in zip(rows, last, strict=True) if count]
+        prompts = [list(ids) for ids, count in zip(rows, last, strict=True) if count]
         echo = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0)
-        outputs = iter(self._generate(asked, [echo] * len(asked)))
+        outputs = iter(self._generate(prompts, [echo] * len(prompts)))
         results: list[list[float]] = []
         for ids, count in zip(rows, last, strict=True):
             # A mapping from token to value for each position except the first.
@@ -175,12 +175,12 @@ class VllmText:
         return outputs
 
     def _sample(
-        self, asked: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
+        self, decodings: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
     ) -> dict[int, list[Answer | None]]:
         """Greedy and sampled answers; None for an aborted one."""
         from vllm import SamplingParams
 
-        plain = {nth: decoding for nth, decoding in asked.items() if decoding.strategy != "beam"}
+        plain = {nth: decoding for nth, decoding in decodings.items() if decoding.strategy != "beam"}
         rows = [
             (nth, SamplingParams(**arguments))
             for nth, decoding in plain.items()
@@ -191,29 +191,29 @@ class VllmText:
         for (nth, _), request in zip(rows, outputs, strict=True):
             output = request.outputs[0]
             ids = list(output.token_ids)
-            known = [float(step[token].logprob) for token, step in zip(ids, output.logprobs or (), strict=False)]
-            total = math.fsum(known) if len(known) == len(ids) else None
+            log_probs = [float(step[token].logprob) for token, step in zip(ids, output.logprobs or (), strict=False)]
+            total = math.fsum(log_probs) if len(log_probs) == len(ids) else None
             complete = output.finish_reason in ("stop", "length")
             ended = output.finish_reason == "stop"
             results[nth].append(self._answer(ids, total, ended, plain[nth].stop) if complete else None)
         return results
 
     def _beam_search(
-        self, asked: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
+        self, decodings: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
     ) -> dict[int, list[Answer | None]]:
         """Answers of beam search, best first; requests with equal decoding share a call."""
         from vllm.sampling_params import BeamSearchParams
 
         groups: dict[tuple[object, ...], list[int]] = {}
-        for nth, decoding in asked.items():
+        for nth, decoding in decodings.items():
             if decoding.strategy == "beam":
                 groups.setdefault(tuple(beam_arguments(decoding).values()), []).append(nth)
         results: dict[int, list[Answer | None]] = {}
         for members in groups.values():
-            params = BeamSearchParams(**beam_arguments(asked[members[0]]))
+            params = BeamSearchParams(**beam_arguments(decodings[members[0]]))
             outputs = self._llm.beam_search(_as_tokens(prompts[nth] for nth in members), params)
             for nth, output in zip(members, outputs, strict=True):
-                best = output.sequences[: asked[nth].answers]
+                best = output.sequences[: decodings[nth].answers]
                 results[nth] = [self._beam_answer(len(prompts[nth]), sequence) for sequence in best]
         return results
 
@@ -319,10 +319,10 @@ def check_placement(placement: Placement) -> None:
     # A build for another torch or another GPU may raise any exception.
     except Exception as error:
         raise ModelError(f"vLLM is installed but cannot be imported: {error}", hint=INSTALL) from error
-    built, wanted = current_platform.device_type, placement.device.partition(":")[0]
-    if built != wanted:
+    built, device_type = current_platform.device_type, placement.device.partition(":")[0]
+    if built != device_type:
         supported = built or "no device of this machine"
         raise ModelError(
-            f"The installed backend 'vllm' runs on {supported}, not on {wanted!r}.",
+            f"The installed backend 'vllm' runs on {supported}, not on {device_type!r}.",
             hint="Without 'vllm:' another backend is selected.",
         )

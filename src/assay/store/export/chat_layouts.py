@@ -32,7 +32,9 @@ def write_alpaca(samples: Sequence[Sample], images: StoredImages, folder: Path) 
 
 def write_sharegpt(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
     """Write data.json: a list of ShareGPT conversations, as for Vicuna."""
-    rows = [[{"from": _SHAREGPT[one.role], "value": one.text} for one in task.turns] for task in _tasks(samples)]
+    rows = [
+        [{"from": _SHAREGPT[message.role], "value": message.text} for message in task.turns] for task in _tasks(samples)
+    ]
     _write_list(folder, ({"conversations": row} for row in rows))
 
 
@@ -68,13 +70,18 @@ def _tasks(samples: Sequence[Sample]) -> list[ChatTask]:
 
 
 def _task(sample: Sample) -> ChatTask:
-    for asked, answered in PROMPT_ANSWER_FIELDS:
-        pair = [value for name in (asked, answered) if isinstance(value := sample.fields.get(name), str)]
+    for prompt_field, answer_field in PROMPT_ANSWER_FIELDS:
+        pair = [value for name in (prompt_field, answer_field) if isinstance(value := sample.fields.get(name), str)]
         if len(pair) == 2:
-            given = "input" if asked == "instruction" and isinstance(sample.fields.get("input"), str) else ""
-            turns = conversation(sample, instruction=asked, input=given)
+            input_field = (
+                "input" if prompt_field == "instruction" and isinstance(sample.fields.get("input"), str) else ""
+            )
+            turns = conversation(sample, instruction=prompt_field, input=input_field)
             return ChatTask(
-                pair[0], sample.text(given) if given else "", pair[1], (*turns, Message("assistant", pair[1]))
+                pair[0],
+                sample.text(input_field) if input_field else "",
+                pair[1],
+                (*turns, Message("assistant", pair[1])),
             )
     raise StoreError(
         f"Sample {sample.id} is not a task: it needs text fields instruction and output, or prompt and text.",
@@ -123,6 +130,6 @@ def _row(sample: Sample) -> dict[str, list[dict[str, str]]]:
             f"No answer of pair {sample.id} is preferred. {why}",
             hint="Keep with ClearPreference, or export it as hf or jsonl.",
         )
-    asked = [{"role": turn.role, "content": turn.text} for turn in conversation(sample)]
+    prompt = [{"role": turn.role, "content": turn.text} for turn in conversation(sample)]
     answers = [[{"role": "assistant", "content": side}] for side in sides]
-    return {"prompt": asked, "chosen": answers[0], "rejected": answers[1]}
+    return {"prompt": prompt, "chosen": answers[0], "rejected": answers[1]}

@@ -108,10 +108,10 @@ def _check_target(target: Path) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     try:
-        written = json.loads((target / MARKER).read_text(encoding="utf-8"))["files"]
+        digests = json.loads((target / MARKER).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError):
-        written = None
-    if written is None or written != _files(target):
+        digests = None
+    if digests is None or digests != _files(target):
         raise StoreError(
             f"{target} is not an unchanged export of assay.",
             hint="Nothing in it was changed. Choose a folder that does not exist.",

@@ -98,13 +98,13 @@ def safe_name(label: str) -> str:
 def _safe_names(samples: Sequence[Sample]) -> dict[str, str]:
     """Unique folder name by label, also on case-insensitive file systems."""
     names: dict[str, str] = {}
-    taken = {"metadata.csv"}
+    folded_names = {"metadata.csv"}
     for label in sorted({_label(sample) for sample in samples}):
         name = base = safe_name(label)
         number = 2
-        while name.casefold() in taken:
+        while name.casefold() in folded_names:
             name, number = f"{base}~{number}", number + 1
-        taken.add(name.casefold())
+        folded_names.add(name.casefold())
         names[label] = name
     return names
 
