@@ -78,13 +78,13 @@ def embed_provenance(png: bytes, provenance: Provenance) -> bytes:
 
 def strip_provenance(png: bytes) -> bytes:
     """Remove the chunks of `embed_provenance`; other files are returned unchanged."""
-    at = _HEAD
-    while png.startswith(PNG) and png[at + 4 : at + 8] in (b"tEXt", b"iTXt"):
-        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
-        if png[at + 8 : end].partition(b"\0")[0].decode("latin-1") not in KEYWORDS:
+    offset = _HEAD
+    while png.startswith(PNG) and png[offset + 4 : offset + 8] in (b"tEXt", b"iTXt"):
+        end = offset + 12 + int.from_bytes(png[offset : offset + 4], "big")
+        if png[offset + 8 : end].partition(b"\0")[0].decode("latin-1") not in KEYWORDS:
             break
-        at = end
-    return png[:_HEAD] + png[at:]
+        offset = end
+    return png[:_HEAD] + png[offset:]
 
 
 def read_provenance(png: bytes) -> tuple[Provenance, bool]:

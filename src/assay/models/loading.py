@@ -142,14 +142,14 @@ def fetch(checkpoint: Checkpoint, load: Callable[[bool], T]) -> T:
             raise
         except Exception as error:
             if checkpoint.folder is not None:
-                raise _unloadable(checkpoint, error) from error
+                raise _loading_error(checkpoint, error) from error
         _ask_hub(checkpoint.location)
         try:
             return load(False)
         except ModelError:
             raise
         except Exception as error:
-            raise _unloadable(checkpoint, error) from error
+            raise _loading_error(checkpoint, error) from error
 
 
 def _check_whole(checkpoint: Checkpoint, missing: Sequence[str], model: object) -> None:
@@ -264,7 +264,7 @@ def _ask_hub(identifier: str) -> None:
         ) from error
 
 
-def _unloadable(checkpoint: Checkpoint, error: Exception) -> ModelError:
+def _loading_error(checkpoint: Checkpoint, error: Exception) -> ModelError:
     first = (str(error).strip() or repr(error)).splitlines()[0]
     return ModelError(
         f"Model {checkpoint.reference!r} cannot be loaded from {checkpoint.location}: {first}",

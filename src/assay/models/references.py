@@ -57,7 +57,7 @@ def locate(reference: str) -> Checkpoint:
         ModelError: There is no such model, the folder is not a model, or its weights are pickled or truncated.
     """
     if reference.startswith(EMBEDDED):
-        return _in_folder(reference, _embedded(reference.removeprefix(EMBEDDED)))
+        return _in_folder(reference, _embedded_folder(reference.removeprefix(EMBEDDED)))
     path = Path(reference).expanduser()
     if path.suffix == GGUF:
         return _in_folder(reference, unpack_gguf(path))
@@ -110,7 +110,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
     return value
 
 
-def _embedded(name: str) -> Path:
+def _embedded_folder(name: str) -> Path:
     if name not in embedded_names():
         hint = known_names(name, embedded_names())
         raise ModelError(

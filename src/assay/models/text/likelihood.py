@@ -84,11 +84,13 @@ def likelihoods(model: Any, rows: Sequence[EncodedContinuations]) -> list[tuple[
     with torch.inference_mode():
         longest = max((row.length for row in rows), default=0)
         if rows and not _supports_packing(model, longest):
-            return [_unpacked(model, row) for row in rows]
+            return [_unpacked_likelihoods(model, row) for row in rows]
         for header, members in _groups(rows):
             cache = _prefill(model, rows[members[0]].prompt[:header]) if header else None
             for batch in _batches(rows, members, header):
-                results |= zip(batch, _packed(model, [rows[nth] for nth in batch], header, cache), strict=True)
+                results |= zip(
+                    batch, _packed_likelihoods(model, [rows[nth] for nth in batch], header, cache), strict=True
+                )
     return [results[nth] for nth in range(len(rows))]
 
 
@@ -144,7 +146,9 @@ def _prefill(model: Any, ids: Sequence[int]) -> Any:
     return model(input_ids=tensor, use_cache=True, logits_to_keep=1).past_key_values
 
 
-def _packed(model: Any, batch: Sequence[EncodedContinuations], header: int, cache: Any) -> list[tuple[Likelihood, ...]]:
+def _packed_likelihoods(
+    model: Any, batch: Sequence[EncodedContinuations], header: int, cache: Any
+) -> list[tuple[Likelihood, ...]]:
     import torch
 
     ids: list[int] = []
@@ -174,9 +178,9 @@ def _token_values(logits: torch.Tensor, rows: Sequence[int], tokens: Sequence[in
     import torch
 
     logits = logits.float()
-    at, targets = torch.tensor(rows, device=logits.device), torch.tensor(tokens, device=logits.device)
-    values = logits[at, targets] - logits.logsumexp(-1)[at]
-    best = logits.argmax(-1)[at] == targets
+    indices, targets = torch.tensor(rows, device=logits.device), torch.tensor(tokens, device=logits.device)
+    values = logits[indices, targets] - logits.logsumexp(-1)[indices]
+    best = logits.argmax(-1)[indices] == targets
     return list(zip(values.tolist(), best.tolist(), strict=True))
 
 
@@ -268,7 +272,7 @@ def _try_packing(model: Any) -> bool:
     start = tuple(1 + 7 * nth % limit for nth in range(12))
     rows = [EncodedContinuations((*start, 1 + 11 * nth % limit, 2), ((3, 1), (2, 3, 1), (1,))) for nth in range(3)]
     try:
-        packed = _packed(model, rows, len(start), _prefill(model, start))
+        packed = _packed_likelihoods(model, rows, len(start), _prefill(model, start))
     except Exception:  # any exception of a model without this mask or cache
         return False
     # In 16 bit two orders of summation differ by about one percent.
@@ -276,12 +280,12 @@ def _try_packing(model: Any) -> bool:
     pairs = [
         pair
         for row, results in zip(rows, packed, strict=True)
-        for pair in zip(results, _unpacked(model, row), strict=True)
+        for pair in zip(results, _unpacked_likelihoods(model, row), strict=True)
     ]
     return all(abs(a.log_prob - b.log_prob) <= tolerance * max(1.0, abs(b.log_prob)) for a, b in pairs)
 
 
-def _unpacked(model: Any, row: EncodedContinuations) -> tuple[Likelihood, ...]:
+def _unpacked_likelihoods(model: Any, row: EncodedContinuations) -> tuple[Likelihood, ...]:
     """Each text after its prompt in its own network call; texts that differ only in the last token share one."""
     import torch
 

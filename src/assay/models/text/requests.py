@@ -47,12 +47,14 @@ def encode_answer(tokenizer: Any, prompt: tuple[Message, ...], answer: str, refe
         ModelError: As `encode_prompt`, or the template omits the answer.
     """
     prompt_ids = encode_prompt(tokenizer, prompt, reference)
-    whole = _apply_template(tokenizer, (*prompt, Message("assistant", answer)), reference, add_generation_prompt=False)
-    differing = (nth for nth, (left, right) in enumerate(zip(prompt_ids, whole, strict=False)) if left != right)
+    whole_ids = _apply_template(
+        tokenizer, (*prompt, Message("assistant", answer)), reference, add_generation_prompt=False
+    )
+    differing = (nth for nth, (left, right) in enumerate(zip(prompt_ids, whole_ids, strict=False)) if left != right)
     start = next(differing, len(prompt_ids))
-    if start >= len(whole):
+    if start >= len(whole_ids):
         raise ModelError(f"The chat template of model {reference!r} omits the assistant's message.")
-    return whole, start
+    return whole_ids, start
 
 
 def _apply_template(

@@ -180,9 +180,8 @@ class HfTextModel:
         Raises:
             ModelError: As `likelihoods`.
         """
-        return [
-            self._answer_moments(encode_continuations(self.tokenizer, prompt, self.reference)) for prompt in prompts
-        ]
+        rows = (encode_continuations(self.tokenizer, prompt, self.reference) for prompt in prompts)
+        return [self._answer_moments(row) for row in rows]
 
     def _answer_moments(self, row: EncodedContinuations) -> tuple[TokenMoments, ...] | NotCompleted:
         longest = max(map(len, row.texts), default=0)
@@ -312,12 +311,12 @@ class _Sampler:
         for warper in self._warpers:
             scores = warper(input_ids, scores)
         probabilities = scores.float().softmax(-1).cpu()
-        chosen = [
+        sampled_tokens = [
             int(torch.multinomial(row, 1, generator=generator))
             for row, generator in zip(probabilities, self._generators, strict=True)
         ]
         masked = torch.full_like(scores, float("-inf"))
-        masked[torch.arange(len(chosen)), torch.tensor(chosen)] = 0.0
+        masked[torch.arange(len(sampled_tokens)), torch.tensor(sampled_tokens)] = 0.0
         return masked
 
 

@@ -319,9 +319,9 @@ def check_placement(placement: Placement) -> None:
     # A build for another torch or another GPU may raise any exception.
     except Exception as error:
         raise ModelError(f"vLLM is installed but cannot be imported: {error}", hint=INSTALL) from error
-    built, device_type = current_platform.device_type, placement.device.partition(":")[0]
-    if built != device_type:
-        supported = built or "no device of this machine"
+    platform, device_type = current_platform.device_type, placement.device.partition(":")[0]
+    if platform != device_type:
+        supported = platform or "no device of this machine"
         raise ModelError(
             f"The installed backend 'vllm' runs on {supported}, not on {device_type!r}.",
             hint="Without 'vllm:' another backend is selected.",

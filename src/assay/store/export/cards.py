@@ -105,7 +105,7 @@ def dataset_card_text(card: DatasetCard, samples: Sequence[Sample], layout: str)
         _section("Filtering", _funnel(card, len(samples))) if card.requested is not None else "",
         _section("Effect on real held-out data", _line(card.proof) or NO_PROOF),
         _section("Provenance", _provenance_note(card, samples, layout)),
-        _section("Recipe", _fenced(card.recipe)) if card.recipe else "",
+        _section("Recipe", _code_block(card.recipe)) if card.recipe else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -186,7 +186,7 @@ def _line(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;")
 
 
-def _fenced(text: str) -> str:
+def _code_block(text: str) -> str:
     """Code block with a fence longer than any in the text."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
