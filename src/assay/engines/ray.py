@@ -84,6 +84,7 @@ def _result(ray: Any, task: Any) -> Any:
         raise UserError(
             f"Ray lost a task, most often because memory ran out: {first}",
             hint="Finished shards are kept. Run the same command again to resume.",
+            engine="Ray",
         ) from error
 
 
