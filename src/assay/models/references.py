@@ -69,7 +69,9 @@ def locate(reference: str) -> Checkpoint:
         return Checkpoint(reference, reference)
     references = [EMBEDDED + name for name in embedded_names()]
     raise ModelError(
-        f"{reference!r} is not a model reference.", hint=f"{FORMS} {known_names(reference, references)}".rstrip()
+        f"{reference!r} is not a model reference.",
+        hint=f"{FORMS} {known_names(reference, references)}".rstrip(),
+        reference=reference,
     )
 
 

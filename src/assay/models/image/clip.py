@@ -137,7 +137,10 @@ def _check_end_token(clip: Clip) -> None:
     if model_end not in (tokenizer_end, 2):  # OpenAI's checkpoints have 2; transformers then pools at the highest id
         raise ModelError(
             f"Model {clip.reference!r}: the end token of its tokenizer is {tokenizer_end}, "
-            f"that of config.json is {model_end}."
+            f"that of config.json is {model_end}.",
+            model=clip.reference,
+            tokenizer_end=tokenizer_end,
+            model_end=model_end,
         )
 
 

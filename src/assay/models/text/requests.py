@@ -141,7 +141,12 @@ def check_row_lengths(rows: Sequence[Sequence[int]], limit: int | None, referenc
     """
     longest = max(map(len, rows), default=0)
     if limit is not None and longest > limit:
-        raise ModelError(f"A text of {longest} tokens exceeds the maximum of {limit} of model {reference!r}.")
+        raise ModelError(
+            f"A text of {longest} tokens exceeds the maximum of {limit} of model {reference!r}.",
+            model=reference,
+            length=longest,
+            limit=limit,
+        )
 
 
 def text_log_probs(
