@@ -43,7 +43,7 @@ def test_png_loses_nothing_and_is_deterministic(height: int, width: int, color: 
     [np.zeros((2, 2), np.float32), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 2), np.uint8), np.zeros(3, np.uint8)],
 )
 def test_other_arrays_are_rejected(pixels: Any) -> None:
-    with pytest.raises(ValueError, match="Expected uint8"):
+    with pytest.raises(ValueError, match="uint8"):
         encode_png(pixels)
 
 
@@ -85,13 +85,13 @@ def test_truncated_image_is_rejected_unless_its_pixels_are_complete() -> None:
 
 
 def test_a_float_image_is_refused() -> None:
-    with pytest.raises(ValueError, match="no 8-bit range"):
+    with pytest.raises(ValueError, match="'F'"):
         decode(encode(Pillow.fromarray(np.zeros((2, 2), np.float32)), "TIFF"))
 
 
 def test_a_decompression_bomb_is_refused_without_being_decoded() -> None:
     side = int(codec.MAX_PIXELS**0.5) + 1
-    with pytest.raises(ValueError, match=f"it has {side} x {side} pixels"):
+    with pytest.raises(ValueError, match=f"{side} x {side}"):
         decode(png_that_claims(side))
     with pytest.raises(ValueError, match="decompression bomb"):
         decode(png_that_claims(100_000))

@@ -159,8 +159,9 @@ def test_failed_pipeline_is_opened_again(openvino: OpenVinoText, monkeypatch: py
     (before,) = openvino.complete(requests)
     monkeypatch.setattr(text_openvino, "unsupported_with_beams", lambda decoding: None)
     broken = TextRequest("Once upon a time", Decoding("beam", beams=3, max_tokens=12, stop=(" the",)))
-    with pytest.raises(ModelError, match="OpenVINO failed"):
+    with pytest.raises(ModelError) as caught:
         openvino.complete([broken])
+    assert isinstance(caught.value.__cause__, RuntimeError)
     monkeypatch.undo()
     assert openvino.complete(requests) == [before]
 

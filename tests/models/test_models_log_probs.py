@@ -16,6 +16,7 @@ from assay.models.loading import Device
 from assay.models.registry import open_model
 from assay.models.text.log_probs import windowed_log_probs
 from assay.text.decoding.perplexity import text_perplexity
+from error_fields import raises
 
 TEXT = "One fish, two fish, red fish, blue fish. 안녕하세요, 세계! def add(a, b):\n    return a + b\n" * 3
 
@@ -120,11 +121,17 @@ def test_models_without_tokens_or_log_probs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("window", "stride", "limit"),
-    [(8193, None, "8192"), (8, 8, "1 to 7"), (1, None, "stride of 1")],
+    ("window", "stride", "fields"),
+    [
+        (8193, None, {"window": 8193, "maximum": 8192}),
+        (8, 8, {"window": 8, "stride": 8}),
+        (1, None, {"window": 1, "stride": 1}),
+    ],
 )
-def test_invalid_windows_are_rejected(transformers: Any, window: int, stride: int | None, limit: str) -> None:
-    with pytest.raises(ModelError, match=limit):
+def test_invalid_windows_are_rejected(
+    transformers: Any, window: int, stride: int | None, fields: dict[str, int]
+) -> None:
+    with raises(ModelError, **fields):
         windowed_log_probs(transformers, ["Two words."], window=window, stride=stride)
 
 

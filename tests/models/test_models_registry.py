@@ -107,7 +107,7 @@ def test_broken_plug_in_fails_only_where_it_is_used(models: OpenModels) -> None:
     assert models.image_model("gray:1")
     with pytest.raises(ModelError, match="assay_nowhere:BACKEND"):
         models.image_model("broken:x")
-    with pytest.raises(ModelError, match="must be a Backend"):
+    with pytest.raises(ModelError, match="assay_gray:Gray"):
         models.image_model("wrong:x")
 
 

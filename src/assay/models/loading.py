@@ -203,6 +203,15 @@ def image_batch_size(processor: Any) -> int:
     return 64 if height * width <= 64**2 else 16
 
 
+def folder_on_disk(checkpoint: Checkpoint, files: Sequence[str], *, local: bool) -> str:
+    """The checkpoint's folder; for a hub model, its folder in the hub's cache with the `files` of these patterns."""
+    if checkpoint.folder is not None:
+        return checkpoint.location
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(checkpoint.location, local_files_only=local, allow_patterns=list(files))
+
+
 def load_pretrained(kind: Any, checkpoint: Checkpoint, placement: Placement, *, local: bool) -> Any:
     """Load a model of a transformers class in evaluation mode.
 

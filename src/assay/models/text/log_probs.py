@@ -88,7 +88,9 @@ def _resolve_window(model: TokenModel, window: int | None, stride: int | None) -
     """
     longest = model.longest
     if window is not None and longest is not None and window > longest:
-        raise ModelError(f"A window of {window} tokens exceeds the model's maximum of {longest}.")
+        raise ModelError(
+            f"A window of {window} tokens exceeds the model's maximum of {longest}.", window=window, maximum=longest
+        )
     size = window or longest
     if size is None:
         return None, None
@@ -97,6 +99,8 @@ def _resolve_window(model: TokenModel, window: int | None, stride: int | None) -
         raise ModelError(
             f"A stride of {step} is invalid for a window of {size} tokens: a token would have no context.",
             hint=f"The stride must be 1 to {size - 1}; half a window is common.",
+            window=size,
+            stride=step,
         )
     return size, step
 

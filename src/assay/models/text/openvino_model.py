@@ -22,8 +22,8 @@ from assay.models.text.requests import (
     context_overflow,
     encode_prompt,
     encode_text,
+    text_answer,
     text_log_probs,
-    truncate_at_stop,
     unsupported_with_beams,
 )
 
@@ -258,13 +258,11 @@ class OpenVinoText:
 
         ids = list(output.generated_ids)
         ended = output.finish_reason == openvino_genai.GenerationFinishReason.STOP
-        text, stopped = truncate_at_stop(self.tokenizer.decode(ids, skip_special_tokens=True), request.decoding.stop)
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
         total = None
         if request.log_prob:  # otherwise the library returns zeros
             total = math.fsum(float(value) for value in output.generated_log_probs)
-        if not text:
-            return Answer("", "empty", len(ids), total)
-        return Answer(text, "stop" if ended or stopped else "length", len(ids), total)
+        return text_answer(text, request.decoding.stop, len(ids), total, ended=ended)
 
 
 def is_default_for(request: ModelRequest) -> bool:

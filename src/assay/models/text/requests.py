@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from assay.core.completions import LogProbs, Message, NotCompleted, TextRequest
+from assay.core.completions import Answer, LogProbs, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 from assay.core.lab import hash_seed
@@ -90,6 +90,12 @@ def truncate_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """`text` up to the first stop string, and whether there was one."""
     positions = [position for stop in stops if (position := text.find(stop)) >= 0]
     return (text[: min(positions)], True) if positions else (text, False)
+
+
+def text_answer(text: str, stops: Sequence[str], tokens: int, log_prob: float | None, *, ended: bool) -> Answer:
+    """Answer with the text up to the first stop string; `ended` is whether the model ended it."""
+    text, stopped = truncate_at_stop(text, stops)
+    return Answer(text, "empty" if not text else "stop" if ended or stopped else "length", tokens, log_prob)
 
 
 def _empty_prompt(tokenizer: Any) -> list[int]:

@@ -33,8 +33,8 @@ from assay.models.text.requests import (
     context_overflow,
     encode_prompt,
     encode_text,
+    text_answer,
     text_log_probs,
-    truncate_at_stop,
 )
 
 if TYPE_CHECKING:
@@ -275,15 +275,12 @@ class HfTextModel:
         while last is None and tokens and tokens[-1] == self.tokenizer.pad_token_id:
             tokens.pop()  # padding of a row that ended at a stop string before the others of its batch
         text = self.tokenizer.decode(tokens, skip_special_tokens=True)
-        text, stopped = truncate_at_stop(text, request.decoding.stop)
         total = None
         if request.log_prob:
             count = min(len(tokens), len(prompt) + len(tokens) - 1)
             (values,) = last_log_probs(self.model, [[*prompt, *tokens]], count)
             total = sum(values)
-        if not text:
-            return Answer("", "empty", len(tokens), total)
-        return Answer(text, "stop" if last is not None or stopped else "length", len(tokens), total)
+        return text_answer(text, request.decoding.stop, len(tokens), total, ended=last is not None)
 
 
 class _Sampler:

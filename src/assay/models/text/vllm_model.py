@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.completions import Answer, Capabilities, Completion, LogProbs, NotCompleted, TextRequest, unsupported
 from assay.core.errors import ModelError
-from assay.models.loading import ModelRequest, Placement, fetch
-from assay.models.references import Checkpoint
+from assay.models.loading import ModelRequest, Placement, fetch, folder_on_disk
 from assay.models.text.gguf import is_unpacked_gguf
 from assay.models.text.requests import (
     ALL_CONTROLS,
@@ -25,8 +24,8 @@ from assay.models.text.requests import (
     context_overflow,
     encode_prompt,
     encode_text,
+    text_answer,
     text_log_probs,
-    truncate_at_stop,
     unsupported_with_beams,
 )
 from assay.models.text.transformers_model import check_kind
@@ -224,10 +223,8 @@ class VllmText:
         return self._answer(ids, float(sequence.cum_logprob), bool(ids) and ids[-1] in self._ends, ())
 
     def _answer(self, ids: Sequence[int], log_prob: float | None, ended: bool, stops: Sequence[str]) -> Answer:
-        text, stopped = truncate_at_stop(self.tokenizer.decode(ids, skip_special_tokens=True), stops)
-        if not text:
-            return Answer("", "empty", len(ids), log_prob)
-        return Answer(text, "stop" if ended or stopped else "length", len(ids), log_prob)
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text_answer(text, stops, len(ids), log_prob, ended=ended)
 
 
 def _as_tokens(prompts: Iterable[Sequence[int]]) -> list[Any]:
@@ -263,7 +260,7 @@ def open_vllm(request: ModelRequest) -> VllmText:
     def load(local: bool) -> VllmText:
         from transformers import AutoTokenizer
 
-        folder = _on_disk(checkpoint, local=local)
+        folder = folder_on_disk(checkpoint, FILES, local=local)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         return VllmText(_load(folder, placement.dtype, checkpoint.reference), tokenizer, checkpoint.reference)
 
@@ -293,14 +290,6 @@ def engine_arguments(folder: str, dtype: str) -> dict[str, Any]:
         "logprobs_mode": "raw_logprobs",
         "max_logprobs": 2048,  # beam search requests two for each beam
     }
-
-
-def _on_disk(checkpoint: Checkpoint, *, local: bool) -> str:
-    if checkpoint.folder is not None:
-        return checkpoint.location
-    from huggingface_hub import snapshot_download
-
-    return snapshot_download(checkpoint.location, local_files_only=local, allow_patterns=list(FILES))
 
 
 def check_placement(placement: Placement) -> None:
