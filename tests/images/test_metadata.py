@@ -115,7 +115,7 @@ def test_other_readers_see_the_provenance() -> None:
     }
 
 
-def test_the_file_is_whole_and_its_pixels_are_the_same_bytes() -> None:
+def test_provenance_changes_no_other_chunk() -> None:
     png = embed_provenance(PICTURE, PROVENANCE)
     before, after = chunks(PICTURE), chunks(png)
     assert [part for part in after if part[0] not in (b"tEXt", b"iTXt")] == before
@@ -156,13 +156,14 @@ def test_any_text_is_read_back(prompt: str, name: str, settings: dict[str, Any])
 
 
 def test_long_prompt_is_truncated() -> None:
-    whole = "한" * 2_000_000
+    prompt = "한" * 2_000_000
     png = embed_provenance(
-        PICTURE, Provenance(id="x", synthetic=True, made_by="GenerateImages", prompt=whole, settings={"system": whole})
+        PICTURE,
+        Provenance(id="x", synthetic=True, made_by="GenerateImages", prompt=prompt, settings={"system": prompt}),
     )
     assert len(png) < 1_000_000
     provenance, same = read_provenance(png)
-    assert provenance.prompt.startswith(whole[:MAX_CHARACTERS] + " [")
+    assert provenance.prompt.startswith(prompt[:MAX_CHARACTERS] + " [")
     assert "2,000,000" in provenance.prompt[MAX_CHARACTERS:]
     assert len(provenance.prompt) < MAX_CHARACTERS + 100
     assert provenance.settings == {"system": provenance.prompt}
@@ -205,11 +206,11 @@ def test_other_files_are_a_value_error(data: bytes) -> None:
     strip_provenance(data)
 
 
-def test_texts_of_others_are_left_alone() -> None:
-    theirs = PICTURE[:33] + chunk(b"tEXt", b"Author\0me") + PICTURE[33:]
-    png = embed_provenance(theirs, PROVENANCE)
-    assert strip_provenance(png) == theirs
+def test_other_text_chunks_are_unchanged() -> None:
+    png_with_author = PICTURE[:33] + chunk(b"tEXt", b"Author\0me") + PICTURE[33:]
+    png = embed_provenance(png_with_author, PROVENANCE)
+    assert strip_provenance(png) == png_with_author
     assert text_of(png)["Author"] == "me"
     with pytest.raises(ValueError, match="provenance") as caught:
-        read_provenance(theirs)
+        read_provenance(png_with_author)
     assert caught.value.__cause__ is None  # missing, not damaged

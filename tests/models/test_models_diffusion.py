@@ -58,22 +58,24 @@ def test_each_pipeline_family_generates(models: OpenModels, folders: dict[str, P
 def test_pixels_do_not_depend_on_the_batch(models: OpenModels, folders: dict[str, Path], family: str) -> None:
     model = models.image_model(str(folders[family]))
     image_requests = requests(TILE + 3)
-    whole = model.generate(image_requests)
+    images = model.generate(image_requests)
     for size in (1, 2, 3, 5, 7) if family == "sd" else (3, 7):
         starts = range(0, min(7, len(image_requests)), size)
         parts = [image for start in starts for image in model.generate(image_requests[start : start + size])]
         assert len(parts) >= 7
-        assert all(np.array_equal(a, b) for a, b in zip(parts, whole, strict=False)), size
+        assert all(np.array_equal(a, b) for a, b in zip(parts, images, strict=False)), size
     backwards = model.generate(image_requests[::-1])[::-1]
-    assert all(np.array_equal(a, b) for a, b in zip(backwards, whole, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(backwards, images, strict=True))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_equals_a_loop_over_single_images(models: OpenModels, folders: dict[str, Path], family: str) -> None:
     """Another batch size selects another kernel, 1e-6 apart, so that a few gray levels round the other way."""
     image_requests = requests(5)
-    ours = np.stack([np.asarray(image) for image in models.image_model(str(folders[family])).generate(image_requests)])
-    difference = np.abs(ours.astype(int) - np.stack(generate_one_by_one(folders[family], image_requests)).astype(int))
+    images = np.stack(
+        [np.asarray(image) for image in models.image_model(str(folders[family])).generate(image_requests)]
+    )
+    difference = np.abs(images.astype(int) - np.stack(generate_one_by_one(folders[family], image_requests)).astype(int))
     assert difference.max() <= 1
     assert (difference > 0).mean() <= 1e-3
 
@@ -108,8 +110,8 @@ def test_assay_json_sets_the_crop(models: OpenModels, folders: dict[str, Path], 
     (folder / "assay.json").write_text(json.dumps({"crop": 2}))
     image_requests = requests(1)
     cropped = np.asarray(models.image_model(str(folder)).generate(image_requests)[0])
-    whole = np.asarray(models.image_model(str(folders["sd"])).generate(image_requests)[0])
-    assert np.array_equal(cropped, whole[2:-2, 2:-2])
+    uncropped = np.asarray(models.image_model(str(folders["sd"])).generate(image_requests)[0])
+    assert np.array_equal(cropped, uncropped[2:-2, 2:-2])
     sized = models.image_model(str(folder)).generate([replace(image_requests[0], width=36, height=28)])[0]
     assert np.asarray(sized).shape == (28, 36)
 

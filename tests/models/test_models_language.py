@@ -61,10 +61,10 @@ def transformers() -> HfTextModel:
 
 def test_log_probabilities_are_those_of_transformers(openvino: OpenVinoText, transformers: HfTextModel) -> None:
     """Read straight from the Q4_1 file, OpenVINO's would differ by several nats."""
-    for ours, theirs in zip(openvino.log_probs(TEXTS), transformers.log_probs(TEXTS), strict=True):
-        assert ours.tokens == theirs.tokens
-        assert ours.values[:1] == theirs.values[:1] == ((None,) if ours.tokens else ())
-        assert np.allclose(ours.values[1:], theirs.values[1:], atol=0.02)
+    for actual, expected in zip(openvino.log_probs(TEXTS), transformers.log_probs(TEXTS), strict=True):
+        assert actual.tokens == expected.tokens
+        assert actual.values[:1] == expected.values[:1] == ((None,) if actual.tokens else ())
+        assert np.allclose(actual.values[1:], expected.values[1:], atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def test_deterministic_decodings_agree(
     openvino: OpenVinoText, transformers: HfTextModel, decoding: dict[str, object]
 ) -> None:
     requests = [chat_request(question, **decoding) for question in QUESTIONS[:2]]
-    for ours, theirs in zip(openvino.complete(requests), transformers.complete(requests), strict=True):
-        assert isinstance(ours, Completion)
-        assert isinstance(theirs, Completion)
-        assert ours.prompt_tokens == theirs.prompt_tokens
-        for mine, other in zip(ours.answers, theirs.answers, strict=True):
-            assert (mine.text, mine.end) == (other.text, other.end)
+    for actual, expected in zip(openvino.complete(requests), transformers.complete(requests), strict=True):
+        assert isinstance(actual, Completion)
+        assert isinstance(expected, Completion)
+        assert actual.prompt_tokens == expected.prompt_tokens
+        for answer, expected_answer in zip(actual.answers, expected.answers, strict=True):
+            assert (answer.text, answer.end) == (expected_answer.text, expected_answer.end)
             if not decoding.get("stop"):  # transformers counts the tokens of the stop string, OpenVINO does not
-                assert mine.tokens == other.tokens
-                assert mine.log_prob == pytest.approx(other.log_prob, abs=0.05)
+                assert answer.tokens == expected_answer.tokens
+                assert answer.log_prob == pytest.approx(expected_answer.log_prob, abs=0.05)
 
 
 def test_answer_does_not_depend_on_the_batch(openvino: OpenVinoText) -> None:
@@ -178,7 +178,7 @@ def test_unpacking_runs_once(tmp_path: Path) -> None:
         unpack_gguf(tmp_path / "nowhere.gguf")
 
 
-def test_references(tmp_path: Path) -> None:
+def test_models_that_no_language_backend_opens(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="ForCausalLM"):
         open_model("text-model", "embedded:fashion-resnet50", Device(device="cpu"))
     with pytest.raises(ModelError, match="'openvino'"):

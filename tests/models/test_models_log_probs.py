@@ -55,8 +55,8 @@ def test_windowed_perplexity_equals_reference(transformers: Any, window: int, st
 
 def test_a_text_that_fits_has_one_window(transformers: Any) -> None:
     texts = [TEXT, "", "x", "Two words."]
-    whole = transformers.log_probs(texts)
-    for result, expected in zip(windowed_log_probs(transformers, texts), whole, strict=True):
+    expected_results = transformers.log_probs(texts)
+    for result, expected in zip(windowed_log_probs(transformers, texts), expected_results, strict=True):
         assert result.values == expected.values
         assert (result.windows, result.window, result.stride) == (len(expected.values) > 1, 8192, 4096)
 
@@ -74,9 +74,11 @@ def test_batches_do_not_change_log_probs(transformers: Any) -> None:
 
 def test_openvino_and_transformers_agree(transformers: Any) -> None:
     openvino = open_model("text-model", "openvino:embedded:smollm2", Device(device="cpu"))
-    (ours,), (theirs,) = (windowed_log_probs(model, [TEXT], window=32, stride=16) for model in (openvino, transformers))
-    assert ours.windows == theirs.windows > 1
-    assert np.allclose(ours.values[1:], theirs.values[1:], atol=0.02)  # type: ignore[arg-type]
+    (actual,), (expected,) = (
+        windowed_log_probs(model, [TEXT], window=32, stride=16) for model in (openvino, transformers)
+    )
+    assert actual.windows == expected.windows > 1
+    assert np.allclose(actual.values[1:], expected.values[1:], atol=0.02)  # type: ignore[arg-type]
 
 
 class NoLogProbs:

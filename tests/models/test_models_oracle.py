@@ -107,7 +107,7 @@ def oracle(model: HfTextModel, request: TextRequest) -> tuple[Decoded, ...]:
     ],
     ids=["greedy", "penalty", "beam", "beam-sums", "beam-penalties"],
 )
-def test_a_backend_decodes_as_the_reference_does(
+def test_backend_decodes_as_the_reference(
     recorder: RecordedBackend, model: HfTextModel, prompt: Any, decoding: Decoding
 ) -> None:
     request = TextRequest(prompt, decoding, log_prob=True)
@@ -116,9 +116,9 @@ def test_a_backend_decodes_as_the_reference_does(
     expected = oracle(model, request)
     completion, rows = recorder.ask(request)
     assert [until_end_token(row, model.ends) for row in rows] == [decoded.ids for decoded in expected]
-    for ours, theirs in zip(completion.answers, expected, strict=True):
-        assert (ours.text, ours.end, ours.tokens) == (theirs.text, theirs.end, len(theirs.ids))
-        assert ours.log_prob == pytest.approx(theirs.log_prob, abs=0.02)
+    for answer, reference in zip(completion.answers, expected, strict=True):
+        assert (answer.text, answer.end, answer.tokens) == (reference.text, reference.end, len(reference.ids))
+        assert answer.log_prob == pytest.approx(reference.log_prob, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_backend_decodes_as_the_reference_does(
         (PROMPTS[3], ("of a",), 3),
     ],
 )
-def test_a_backend_stops_where_the_reference_does(
+def test_backend_stops_as_the_reference(
     recorder: RecordedBackend, model: HfTextModel, prompt: Any, stop: tuple[str, ...], beams: int
 ) -> None:
     request = TextRequest(prompt, Decoding("beam" if beams > 1 else "greedy", beams=beams, stop=stop, max_tokens=12))

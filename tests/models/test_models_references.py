@@ -47,7 +47,7 @@ def test_embedded_models_open(name: str) -> None:
 
 @pytest.mark.parametrize("reference", ["openai:gpt-5", "anthropic:claude", "http://localhost/v1#llama"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_text_models_cannot_serve(kind: str, reference: str) -> None:
+def test_backend_of_text_models_is_rejected(kind: str, reference: str) -> None:
     fields = {"model": reference, "backend": reference.partition(":")[0], "kind": KINDS[kind]}
     with raises(ModelError, **fields) as caught:
         open_model_as(kind, reference)
@@ -245,7 +245,7 @@ def test_fixed_batches(count: int) -> None:
     assert [item for batch, real in parts for item in batch[:real]] == list(range(count))
 
 
-def test_importing_stays_light(tmp_path: Path) -> None:
+def test_import_loads_no_large_library(tmp_path: Path) -> None:
     code = "import sys, assay.models; print({'torch', 'transformers', 'diffusers', 'PIL', 'numpy'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"

@@ -178,7 +178,7 @@ def test_no_server_at_the_address(keys: None) -> None:
         *("http://[::1/v1#m", "http://host:99999/v1#m", "http:/host/v1#m"),
     ],
 )
-def test_references_that_name_nothing(reference: str) -> None:
+def test_invalid_references(reference: str) -> None:
     with pytest.raises(ModelError):
         find_endpoint(reference)
 

@@ -29,12 +29,12 @@ def test_text_after_a_stop_string_is_removed(name: str) -> None:
             TextRequest("unstopped", decoding)
             for decoding in (Decoding(stop=(" and",)), Decoding(stop=(" said",), max_tokens=3), Decoding(stop=("So",)))
         ]
-        whole, truncated, bare = [
+        unstopped, truncated, empty = [
             completion.answers[0] for completion in model.complete(requests) if isinstance(completion, Completion)
         ]
-    assert whole == Answer("So you said unstopped", "stop", 12)
+    assert unstopped == Answer("So you said unstopped", "stop", 12)
     assert truncated == Answer("So you", "stop", 3)
-    assert bare == Answer("", "empty", 12)
+    assert empty == Answer("", "empty", 12)
 
 
 OFFICIAL = frozenset({"model", "messages", "max_tokens", "temperature", "top_p", "stop", "seed", "stream"})

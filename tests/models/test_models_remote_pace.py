@@ -93,7 +93,7 @@ def test_concurrency_adapts_to_the_service() -> None:
         assert 1 <= limiter.limit < 12
 
 
-def test_retry_after_is_waited_for_by_all() -> None:
+def test_retry_after_delays_all_requests() -> None:
     with FaultServer(lambda _text, nth: "429" if nth == 0 else None, retry_after="0.5") as server:
         with opened("server", server, concurrency=4) as model:
             assert all(isinstance(outcome, Completion) for outcome in model.complete(questions(4)))

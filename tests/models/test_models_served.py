@@ -115,9 +115,9 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shape = {"vocab_size": 40, "n_positions": CONTEXT, "n_embd": 16, "n_layer": 1, "n_head": 2}
     GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=None, eos_token_id=None, pad_token_id=0)).save_pretrained(folder)
     words = {word: nth for nth, word in enumerate(["<pad>", "<unk>", *(f"w{n}" for n in range(38))])}
-    whole = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    whole.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole, unk_token="<unk>", pad_token="<pad>")
+    word_tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    word_tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer, unk_token="<unk>", pad_token="<pad>")
     tokenizer.chat_template = "{% for message in messages %}{{ message.content }} {% endfor %}"
     tokenizer.save_pretrained(folder)
     return folder
@@ -161,10 +161,10 @@ def test_served_model_equals_local_model(remote: TextModel) -> None:
         chat_request("Say hello.", max_tokens=40),
         TextRequest((Message("system", "Be brief."), Message("user", "Name three rivers.")), Decoding(max_tokens=10)),
     ]
-    for theirs, ours in zip(complete(remote, *requests), complete(local, *requests), strict=True):
-        assert (theirs.answers[0].text, theirs.answers[0].end) == (ours.answers[0].text, ours.answers[0].end)
-        assert theirs.prompt_tokens == ours.prompt_tokens
-        assert theirs.answers[0].tokens == ours.answers[0].tokens
+    for served, expected in zip(complete(remote, *requests), complete(local, *requests), strict=True):
+        assert (served.answers[0].text, served.answers[0].end) == (expected.answers[0].text, expected.answers[0].end)
+        assert served.prompt_tokens == expected.prompt_tokens
+        assert served.answers[0].tokens == expected.answers[0].tokens
 
 
 def test_the_token_limit_and_stop_strings_end_an_answer(remote: TextModel) -> None:
@@ -192,7 +192,7 @@ def test_sampling_depends_on_the_seed_and_every_control(remote: RemoteModel, emb
     assert len({answer.text for answer in three.answers}) == 3
 
 
-def test_wrong_kind_of_model(embedded: Served) -> None:
+def test_unknown_model_of_a_server(embedded: Served) -> None:
     with RemoteModel(f"{embedded.base}/v1#nobody/nothing") as model:
         (failure,) = model.complete([chat_request()])
     assert isinstance(failure, NotCompleted)

@@ -249,13 +249,17 @@ def test_deterministic_decodings_agree(vllm: TextModel, transformers: TextModel,
     if decoding.get("strategy", "greedy") not in vllm.means.strategies:
         pytest.skip("this vllm counts the prompt in the length of a beam")
     requests = [chat_request(question, **decoding) for question in ("Name three rivers.", "What is two plus two?")]
-    for ours, theirs in zip(vllm.complete(requests), transformers.complete(requests), strict=True):
-        assert isinstance(ours, Completion)
-        assert isinstance(theirs, Completion)
-        assert ours.prompt_tokens == theirs.prompt_tokens
-        for mine, other in zip(ours.answers, theirs.answers, strict=True):
-            assert (mine.text, mine.end, mine.tokens) == (other.text, other.end, other.tokens)
-            assert mine.log_prob == pytest.approx(other.log_prob, abs=0.05)
+    for actual, expected in zip(vllm.complete(requests), transformers.complete(requests), strict=True):
+        assert isinstance(actual, Completion)
+        assert isinstance(expected, Completion)
+        assert actual.prompt_tokens == expected.prompt_tokens
+        for answer, expected_answer in zip(actual.answers, expected.answers, strict=True):
+            assert (answer.text, answer.end, answer.tokens) == (
+                expected_answer.text,
+                expected_answer.end,
+                expected_answer.tokens,
+            )
+            assert answer.log_prob == pytest.approx(expected_answer.log_prob, abs=0.05)
 
 
 @REAL
@@ -263,10 +267,10 @@ def test_deterministic_decodings_agree(vllm: TextModel, transformers: TextModel,
 @pytest.mark.filterwarnings("ignore")
 def test_log_probabilities_are_those_of_transformers(vllm: TextModel, transformers: TextModel) -> None:
     texts = ("The capital of France is Paris.", "안녕하세요, 세계!", "No end: <|im_end|> of it.", "x", "")
-    for ours, theirs in zip(vllm.log_probs(texts), transformers.log_probs(texts), strict=True):
-        assert ours.tokens == theirs.tokens
-        assert ours.values[:1] == theirs.values[:1]
-        assert np.allclose(ours.values[1:], theirs.values[1:], atol=0.02)
+    for actual, expected in zip(vllm.log_probs(texts), transformers.log_probs(texts), strict=True):
+        assert actual.tokens == expected.tokens
+        assert actual.values[:1] == expected.values[:1]
+        assert np.allclose(actual.values[1:], expected.values[1:], atol=0.02)
 
 
 @REAL

@@ -54,8 +54,8 @@ def test_tasks_load_by_their_card(tmp_path: Path, layout: ExportLayout) -> None:
     answers = [task.text("output") for task in TASKS]
     if layout == "alpaca":
         assert rows == [{name: task.text(name) for name in ("instruction", "input", "output")} for task in TASKS]
-        whole = json.loads((tmp_path / "out" / "data.json").read_text(encoding="utf-8"))
-        assert whole == rows
+        objects = json.loads((tmp_path / "out" / "data.json").read_text(encoding="utf-8"))
+        assert objects == rows
     elif layout == "sharegpt":
         assert [row["conversations"] for row in rows] == [
             [{"from": "human", "value": prompt}, {"from": "gpt", "value": answer}]
@@ -169,8 +169,11 @@ def test_card_without_information() -> None:
     assert "language" not in front_matter(text)
     assert front_matter(text)["license"] == "unknown"
     assert "## Filtering" not in text
-    mine = dataset_card_text(DatasetCard(license="cc-by-4.0", languages=("ko",)), TASKS, "hf")
-    assert (front_matter(mine)["license"], front_matter(mine)["language"]) == ("cc-by-4.0", ["ko"])
+    text_with_values = dataset_card_text(DatasetCard(license="cc-by-4.0", languages=("ko",)), TASKS, "hf")
+    assert (front_matter(text_with_values)["license"], front_matter(text_with_values)["language"]) == (
+        "cc-by-4.0",
+        ["ko"],
+    )
 
 
 def test_card_escapes_untrusted_text() -> None:
@@ -266,8 +269,8 @@ def test_dialogue_is_exported_with_its_history(tmp_path: Path) -> None:
     assert [row["history"] for row in alpaca] == [[["Hi.", ODD_TEXT]], []]
     assert [row["instruction"] for row in alpaca] == ["And now?", "Add them."]
     texts = ["Hi.", ODD_TEXT, "And now?\n\nx", "Yes."]
-    whole, _ = json.loads((tmp_path / "sharegpt" / "data.json").read_text(encoding="utf-8"))
-    assert [(turn["from"], turn["value"]) for turn in whole["conversations"]] == [
+    sharegpt, _ = json.loads((tmp_path / "sharegpt" / "data.json").read_text(encoding="utf-8"))
+    assert [(turn["from"], turn["value"]) for turn in sharegpt["conversations"]] == [
         *zip(("human", "gpt") * 2, texts, strict=True)
     ]
     lines = (tmp_path / "messages" / "data.jsonl").read_text(encoding="utf-8").split("\n")

@@ -54,7 +54,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_loses_nothing_that_was_finished(tiny_disk: Path) -> None:
+def test_full_disk_keeps_finished_shards(tiny_disk: Path) -> None:
     run = RunFolder.open(tiny_disk / "run", create=True)
     stage = run.stage("generate-x")
     count = 0

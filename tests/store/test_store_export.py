@@ -111,7 +111,7 @@ def test_export_hf_opens_in_many_shards(
     assert np.array_equal(np.asarray(data[6]["image"]), decode(gray_image(5)[1]))
 
 
-def test_export_of_nothing_is_a_shard_of_no_rows(tmp_path: Path) -> None:
+def test_empty_export_is_a_shard_without_rows(tmp_path: Path) -> None:
     # `datasets` itself refuses any data set without a row.
     assert export([], StoredImages([]), tmp_path / "out", "hf") == 0
     assert pq.read_table(tmp_path / "out" / "data" / "train-00000-of-00001.parquet").num_rows == 0

@@ -137,10 +137,10 @@ def test_other_layouts_have_a_provenance_file_and_load_as_before(tmp_path: Path,
     assert len(load_by_card(tmp_path / "out", layout, list)) == 3
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        whole = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
-        assert len(whole) == 3
-        assert "row" not in whole.column_names
-        del whole
+        data = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+        assert len(data) == 3
+        assert "row" not in data.column_names
+        del data
         gc.collect()
 
 

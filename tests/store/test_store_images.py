@@ -59,7 +59,7 @@ def test_put_image_is_new_and_can_be_read(stage: Path) -> None:
     assert np.array_equal(store.get([image])[0], pixels)
 
 
-def test_a_shard_that_was_replaced_is_read_anew(stage: Path) -> None:
+def test_replaced_shard_is_read_again(stage: Path) -> None:
     store = StoredImages([stage])
     store.get([gray_image(0)[0]])
     samples, blobs = image_samples(3, first=10)

@@ -249,7 +249,7 @@ def _ask_hub(identifier: str) -> None:
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
     names = ", ".join(EMBEDDED + name for name in embedded_names())
-    hint = f"Embedded models: {names}." if names else ""
+    hint = f"Embedded models: {names}."
     try:
         HfApi().model_info(identifier, timeout=HUB_TIMEOUT_S)
     except GatedRepoError as error:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from assay.core.provenance import UNKNOWN
-from assay.models.embedded.catalog import PACKAGED
+from assay.models.embedded.catalog import PACKAGED, models_folder
 from assay.models.references import EMBEDDED, GGUF
 
 CARD = "README.md"
@@ -75,7 +74,7 @@ def hub_name(reference: str) -> str:
 
 def _of_embedded(name: str) -> str:
     if (model := PACKAGED.get(name)) is None:
-        return card_license(Path(str(resources.files("assay.models.embedded"))) / name / CARD)
+        return card_license(models_folder() / name / CARD)
     license_name = card_license(model.path / CARD) if model.path is not None and model.path.is_dir() else UNKNOWN
     return model.license if license_name == UNKNOWN else license_name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from assay.components.sources.image.fashion_mnist import LABELS, FashionMNIST
 from assay.core.lab import Lab
 from assay.core.model_kinds import ImageRequest
 from assay.core.sample import Sample
-from assay.models.embedded.catalog import PACKAGED, embedded_models, folder
+from assay.models.embedded.catalog import PACKAGED, embedded_models, models_folder
 from assay.models.open_models import OpenModels
 from assay.store.images import StoredImages
 
@@ -80,10 +79,10 @@ def test_each_model_has_a_card_and_all_are_small() -> None:
 def test_weights_are_16_bit_safetensors() -> None:
     from safetensors import safe_open
 
-    files = sorted(Path(folder()).rglob("*.safetensors"))
+    files = sorted(models_folder().rglob("*.safetensors"))
     assert files
     for file in files:
         with safe_open(file, "np") as tensors:
             kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
         assert kinds <= {"F16", "I64"}, file
-    assert not [file for file in Path(folder()).rglob("*") if file.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]
+    assert not [file for file in models_folder().rglob("*") if file.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]

@@ -104,7 +104,7 @@ class EmbeddedModel:
     """First sentence of its card."""
 
 
-def folder() -> Path:
+def models_folder() -> Path:
     """Folder of the models that are shipped with assay."""
     return Path(str(resources.files("assay.models.embedded")))
 
@@ -112,7 +112,7 @@ def folder() -> Path:
 def embedded_models() -> list[EmbeddedModel]:
     """All available embedded models, sorted by name."""
     models = []
-    for path in sorted(folder().iterdir()):
+    for path in sorted(models_folder().iterdir()):
         kind = _kind(path)
         if kind is None:
             continue

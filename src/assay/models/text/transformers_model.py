@@ -47,7 +47,6 @@ GPU_BATCH_SIZE = 32
 """Requests in a batch on devices other than the CPU."""
 MAX_LOGITS = 2**28
 """Maximum number of logits of a network call: a gigabyte in float32."""
-CAPABILITIES = {"strategies": frozenset({"greedy", "beam", "sample"}), "controls": ALL_CONTROLS, "log_probs": True}
 
 
 class HfTextModel:
@@ -71,7 +70,13 @@ class HfTextModel:
     def means(self) -> Capabilities:
         """All decodings; reproducible with a batch size of 1."""
         context = getattr(self.model.config, "max_position_embeddings", None)
-        return Capabilities(**CAPABILITIES, reproducible=self._batch_size == 1, context=context)  # type: ignore[arg-type]
+        return Capabilities(
+            frozenset({"greedy", "beam", "sample"}),
+            ALL_CONTROLS,
+            reproducible=self._batch_size == 1,
+            log_probs=True,
+            context=context,
+        )
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         """One completion each, in order.
