@@ -36,8 +36,8 @@ from assay.models.remote.model import RemoteModel
 base, folder, count = sys.argv[1:]
 with RemoteModel(base + "/v1#llama", RemoteSettings(concurrency=8), answers=Path(folder)) as model:
     print("ready", flush=True)
-    done = model.complete([TextRequest(f"question {n}") for n in range(int(count))])
-print(json.dumps([one.answers[0].text for one in done]))
+    outcomes = model.complete([TextRequest(f"question {n}") for n in range(int(count))])
+print(json.dumps([outcome.answers[0].text for outcome in outcomes]))
 """
 
 
