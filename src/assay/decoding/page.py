@@ -24,7 +24,7 @@ STEPS = 40
 
 
 @dataclass(frozen=True)
-class Tried:
+class StrategyRun:
     """One decoding strategy with its trace."""
 
     name: str
@@ -35,11 +35,11 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Tries:
+class StrategyComparison:
     """Traces of several decoding strategies on one prompt."""
 
     prompt: str
-    tried: tuple[Tried, ...]
+    runs: tuple[StrategyRun, ...]
     tokens: Mapping[int, str]
     """Text of every token id in the traces; a missing one is shown as its number."""
     model: str = ""
@@ -69,24 +69,24 @@ class Cell:
     note: str
 
 
-def render_decoding(tries: Tries) -> str:
+def render_decoding(comparison: StrategyComparison) -> str:
     """Render the self-contained HTML page. Write it with UTF-8.
 
     Of several sampled answers the steps of the first are shown; the table has the texts of all.
     """
-    chains = [run for run in tries.tried if run.trace.decoding.strategy != "beam"]
-    beams = [run for run in tries.tried if run.trace.decoding.strategy == "beam"]
-    spell = _speller(tries.tokens)
+    chains = [run for run in comparison.runs if run.trace.decoding.strategy != "beam"]
+    beams = [run for run in comparison.runs if run.trace.decoding.strategy == "beam"]
+    spell = _speller(comparison.tokens)
     values = {
-        "tries": tries,
+        "tries": comparison,
         "style": Markup(
             "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "decoding.css"))
         ),
         "rows": [
-            (run, nth, answer, _text(answer, spell)) for run in tries.tried for nth, answer in _numbered(run.trace)
+            (run, nth, answer, _text(answer, spell)) for run in comparison.runs for nth, answer in _numbered(run.trace)
         ],
-        "best": _best(tries, spell),
-        "explained": [(run.name, explain(run.trace.decoding)) for run in tries.tried],
+        "best": _best(comparison, spell),
+        "explained": [(run.name, explain(run.trace.decoding)) for run in comparison.runs],
         "chains": chains,
         "steps": _table(chains, spell),
         "deepest": STEPS,
@@ -158,9 +158,9 @@ def _numbered(trace: Trace) -> list[tuple[int, Decoded]]:
     return [(nth if len(trace.answers) > 1 else 0, answer) for nth, answer in enumerate(trace.answers, 1)]
 
 
-def _best(tries: Tries, spell: Callable[[int], str]) -> dict[str, str] | None:
+def _best(comparison: StrategyComparison, spell: Callable[[int], str]) -> dict[str, str] | None:
     """The most probable answer of all."""
-    candidates = [(answer.log_prob, run.name, answer) for run in tries.tried for answer in run.trace.answers]
+    candidates = [(answer.log_prob, run.name, answer) for run in comparison.runs for answer in run.trace.answers]
     if not candidates:
         return None
     log_prob, name, answer = max(candidates, key=lambda candidate: candidate[0])
@@ -175,7 +175,7 @@ def _speller(tokens: Mapping[int, str]) -> Callable[[int], str]:
     return lambda token: visible(tokens[token]) if token in tokens else f"#{token}"
 
 
-def _table(chains: Sequence[Tried], spell: Callable[[int], str]) -> list[list[Cell | None]]:
+def _table(chains: Sequence[StrategyRun], spell: Callable[[int], str]) -> list[list[Cell | None]]:
     """One row per step and one column per strategy; None after the end of an answer."""
     answers = [run.trace.answers[0] for run in chains]
     deepest = min(STEPS, max((len(answer.steps) for answer in answers), default=0))
@@ -213,24 +213,24 @@ def _share(share: float) -> str:
     return percent(share, 0 if share >= 0.0995 else 1)
 
 
-def tries(
+def compare_strategies(
     model: SteppedModel, prompt: str, strategies: Sequence[tuple[str, Decoding]], name: str, *, chat: bool = False
-) -> Tries:
+) -> StrategyComparison:
     """Decode one prompt with several strategies.
 
     `chat`: the prompt is a user message, and the chat template of the model is applied.
     """
     ids = model.ids_of((Message("user", prompt),) if chat else prompt)
-    tried, seen = [], set(ids)
+    runs, seen = [], set(ids)
     for label, decoding in strategies:
         started = time.perf_counter()
         trace = decode(model.next_logits, ids, decoding, eos=model.ends, detokenize=model.spell)
-        tried.append(Tried(label, trace, time.perf_counter() - started))
+        runs.append(StrategyRun(label, trace, time.perf_counter() - started))
         seen |= _tokens(trace)
-    return Tries(prompt, tuple(tried), {token: model.spell([token]) for token in sorted(seen)}, name)
+    return StrategyComparison(prompt, tuple(runs), {token: model.spell([token]) for token in sorted(seen)}, name)
 
 
-def as_data(comparison: Tries) -> list[dict[str, Any]]:
+def as_data(comparison: StrategyComparison) -> list[dict[str, Any]]:
     """Answers, log-probabilities and cost by strategy, as JSON."""
     return [
         {
@@ -243,7 +243,7 @@ def as_data(comparison: Tries) -> list[dict[str, Any]]:
             "rows": run.trace.rows,
             "seconds": run.seconds,
         }
-        for run in comparison.tried
+        for run in comparison.runs
     ]
 
 
