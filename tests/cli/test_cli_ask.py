@@ -16,7 +16,7 @@ from PIL import Image
 from assay.core.completions import Capabilities, Completion, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
-from assay.evaluation.asking import PromptingMethod, ask
+from assay.evaluation.asking import PromptedQuestion, PromptingMethod, ask_each
 from assay.models.embedded.catalog import PACKAGED
 from assay.text.prompting.methods import Prompting
 from command_line import called, error_message
@@ -159,10 +159,11 @@ def test_asking_from_python_refuses_what_cannot_be() -> None:
     plain = PromptingMethod("plain", Prompting(layout="plain"), Decoding())
     for model, error in ((Blind(images=False), ModelError), (Blind(images=True), RecipeError)):
         with pytest.raises(error):
-            ask(model, "What?", [plain], images=[encoded("PNG")])
+            ask_each(model, [PromptedQuestion(plain, "What?", images=(encoded("PNG"),))])
         assert not model.asked
     seeing = Blind(images=True)
-    ask(seeing, "What?", [PromptingMethod("turns", Prompting(), Decoding())], images=[encoded("PNG")])
+    turns = PromptingMethod("turns", Prompting(), Decoding())
+    ask_each(seeing, [PromptedQuestion(turns, "What?", images=(encoded("PNG"),))])
     assert seeing.asked[0].prompt == (Message("user", "What?", (encoded("PNG"),)),)
 
 
