@@ -56,14 +56,14 @@ def unit_vectors(outcomes: Sequence[Outcome], column: str) -> npt.NDArray[np.flo
         raise FieldError(
             f"The fingerprints of {column!r} have different lengths: two models made them.",
             name=column,
-            lengths=tuple(sorted({len(one) for one in raw})),
+            lengths=tuple(sorted({len(vector) for vector in raw})),
         )
     if not raw:
         return np.empty((0, 0), dtype=np.float32)
     vectors = np.asarray(raw, dtype=np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    found: npt.NDArray[np.float32] = (vectors / np.where(lengths == 0, 1.0, lengths)).astype(np.float32)
-    return found
+    units: npt.NDArray[np.float32] = (vectors / np.where(lengths == 0, 1.0, lengths)).astype(np.float32)
+    return units
 
 
 def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: Best, asker: str) -> list[int]:
@@ -81,10 +81,10 @@ def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: B
 def groups(table: ScoreTable, per: str | None) -> dict[str, list[int]]:
     """Return rows by their text field `per`, in the order of the table; all rows under "" if `per` is None."""
     names = table.field_values(per) if per is not None else [""] * len(table)
-    found: dict[str, list[int]] = {}
+    rows_by_name: dict[str, list[int]] = {}
     for row, name in enumerate(names):
-        found.setdefault(name, []).append(row)
-    return found
+        rows_by_name.setdefault(name, []).append(row)
+    return rows_by_name
 
 
 def among(name: str) -> str:
@@ -109,14 +109,14 @@ def quota(fraction: float, count: int) -> int:
     return math.ceil(Fraction(repr(float(fraction))) * count)
 
 
-def check_choice(owner: str, name: str, value: str, known: Sequence[str]) -> None:
+def check_choice(owner: str, name: str, value: str, allowed: Sequence[str]) -> None:
     """Validate that a field has one of a few values.
 
     Raises:
         ValueError: It has another value.
     """
-    if value not in known:
-        raise ValueError(f"{owner}.{name} must be one of {', '.join(known)}, was {value!r}.")
+    if value not in allowed:
+        raise ValueError(f"{owner}.{name} must be one of {', '.join(allowed)}, was {value!r}.")
 
 
 def check_different(owner: str, name: str, value: Sequence[str]) -> None:
