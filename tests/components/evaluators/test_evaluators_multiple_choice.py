@@ -135,10 +135,10 @@ def test_unknown_convention() -> None:
 
 def test_misconceptions_file_has_the_format_of_questions(tmp_path: Path) -> None:
     """The shipped file's form is that of `assay eval --task FILE.jsonl` too."""
-    ours = Misconceptions(limit=2)
-    lines = ours.file.read_text(encoding="utf-8").splitlines()[:2]
+    source = Misconceptions(limit=2)
+    lines = source.file.read_text(encoding="utf-8").splitlines()[:2]
     (tmp_path / "own.jsonl").write_text("\n".join(lines), encoding="utf-8")
     assert {tuple(json.loads(line)) for line in lines} == {("id", "subject", "question", "choices", "answer")}
-    theirs = Questions(str(tmp_path / "own.jsonl")).read(tiny_lab())
-    pairs = zip(theirs, ours.read(tiny_lab()), strict=True)
-    assert all({**left.fields, "origin": ""} == {**right.fields, "origin": ""} for left, right in pairs)
+    questions = Questions(str(tmp_path / "own.jsonl")).read(tiny_lab())
+    pairs = zip(questions, source.read(tiny_lab()), strict=True)
+    assert all({**theirs.fields, "origin": ""} == {**ours.fields, "origin": ""} for theirs, ours in pairs)
