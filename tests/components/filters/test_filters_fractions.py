@@ -17,7 +17,7 @@ from assay.core.score import Outcome, Score, Unscored
 from error_fields import raises
 
 OUTCOMES = st.one_of(st.sampled_from([0.0, 0.5, 1.0]).map(Score), st.just(Unscored("failed", "no image")))
-SHARES = st.integers(1, 100).map(lambda percent: percent / 100)
+FRACTIONS = st.integers(1, 100).map(lambda percent: percent / 100)
 
 
 @st.composite
@@ -27,7 +27,7 @@ def tables(draw: st.DrawFn) -> ScoreTable:
     return ScoreTable(ids, {"x": [row[0] for row in rows]}, {"label": [row[1] for row in rows]})
 
 
-def naive_top(table: ScoreTable, share: Decimal, per: bool, sign: int) -> list[bool]:
+def naive_top(table: ScoreTable, fraction: Decimal, per: bool, sign: int) -> list[bool]:
     """Keep a row if fewer than the quota of its group beat it."""
     outcomes, labels = table.columns["x"], table.fields["label"]
 
@@ -42,7 +42,7 @@ def naive_top(table: ScoreTable, share: Decimal, per: bool, sign: int) -> list[b
         mates = [
             i for i in range(len(table)) if isinstance(outcomes[i], Score) and (not per or labels[i] == labels[row])
         ]
-        room = math.ceil(share * len(mates))
+        room = math.ceil(fraction * len(mates))
         keeps.append(isinstance(outcome, Score) and sum(beats(mate, row) for mate in mates) < room)
     return keeps
 
@@ -65,20 +65,22 @@ def test_top_fraction_reason_has_rank_and_score() -> None:
     assert "'bag'" not in ungrouped.reason
 
 
-@pytest.mark.parametrize(("share", "count", "expected"), [(0.07, 100, 7), (0.29, 100, 29), (0.5, 3, 2), (0.01, 3, 1)])
-def test_quota_counts_in_decimal(share: float, count: int, expected: int) -> None:
-    assert quota(share, count) == expected
+@pytest.mark.parametrize(
+    ("fraction", "count", "expected"), [(0.07, 100, 7), (0.29, 100, 29), (0.5, 3, 2), (0.01, 3, 1)]
+)
+def test_quota_counts_in_decimal(fraction: float, count: int, expected: int) -> None:
+    assert quota(fraction, count) == expected
 
 
-@given(tables(), SHARES, st.integers(0, 3))
-def test_random_subset_keeps_the_quota_of_each_label(table: ScoreTable, share: float, seed: int) -> None:
-    decisions = RandomSubset(fraction=share, seed=seed).decide(table)
+@given(tables(), FRACTIONS, st.integers(0, 3))
+def test_random_subset_keeps_the_quota_of_each_label(table: ScoreTable, fraction: float, seed: int) -> None:
+    decisions = RandomSubset(fraction=fraction, seed=seed).decide(table)
     sizes = Counter(table.fields["label"])
     kept_counts = Counter(
         name for name, decision in zip(table.fields["label"], decisions, strict=True) if decision.keep
     )
     assert {label: kept_counts[label] for label in sizes} == {
-        label: quota(share, size) for label, size in sizes.items()
+        label: quota(fraction, size) for label, size in sizes.items()
     }
 
 

@@ -40,7 +40,7 @@ def test_contradicting_and_duplicate_tasks_are_dropped() -> None:
     rows = [(ask, "You won!", "spam", ""), (ask, "You won!", "ham", ""), (ask, "Hello.", "ham", "")]
     assert rules(table(*rows, rows[2])) == ["contradicted", "contradicted", "", "duplicate"]
     assert rules(table(*rows, rows[2]), Heuristics(skip=("contradicted", "duplicate"))) == [""] * 4
-    # Two poems are no contradiction, and what another rule drops contradicts nobody.
+    # Without an input, outputs may differ; tasks that another rule drops are not compared.
     poem = "Write a poem about winter."
     assert rules(table((poem, "", "Snow.", ""), (poem, "", "Ice.", ""))) == ["", ""]
     assert rules(table((ask, "Hi", "ham", ""), (ask, "Hi", "", ""))) == ["", "no-output"]

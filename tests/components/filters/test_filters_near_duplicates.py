@@ -24,7 +24,7 @@ def cosine(first: tuple[float, ...], second: tuple[float, ...]) -> float:
 
 
 def naive(order: list[int], vectors: list[tuple[float, ...]], similarity: float) -> set[int]:
-    """Every vector with every kept one, in Python."""
+    """Compare every vector with every kept vector, in Python."""
     kept_rows: list[int] = []
     for row in order:
         if all(cosine(vectors[row], vectors[other]) < similarity - 1e-6 for other in kept_rows):
@@ -47,7 +47,7 @@ def test_equals_naive_implementation(
     kept_rows = naive(order, vectors, similarity)
     assert {row for row, decision in enumerate(decisions) if decision.keep} == kept_rows
     for row, decision in enumerate(decisions):
-        if not decision.keep:  # its twin is named, kept and as similar as it says
+        if not decision.keep:  # the reason names a kept row and its cosine
             match = re.search(r" (\d+)\b.* (-?[\d.]+)$", decision.reason)
             assert match
             twin = ids.index(match[1])

@@ -39,7 +39,7 @@ def test_strict_drops_texts_exactly_at_the_threshold() -> None:
 
 
 def test_dropped_samples_are_not_compared() -> None:
-    """Greedy keeping belongs to the filter: what is new depends on what was kept."""
+    """Novelty is relative to kept samples only."""
     from assay.core.score import Score
 
     scores = {"quality": [Score(0.0), Score(1.0), Score(1.0), Score(1.0)]}

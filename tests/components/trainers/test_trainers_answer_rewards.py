@@ -66,7 +66,7 @@ def test_total_reward_is_the_weighted_sum() -> None:
     first = FixedOutcomes((Score(1.0), Score(2.0), Score(-3.0)))
     second = FixedOutcomes((Score(10.0), Unscored("not_applicable", "x"), Unscored("unparsed", "y")))
     total = total_rewards("PPO.rewards", {"one": first, "two": Bounded(second.outcomes)}, {"two": 0.5}, THREE, LAB)
-    assert total == TotalRewards((6.0, 1.5, -3.5), 2)  # what cannot be read gets the scale's lowest, -1
+    assert total == TotalRewards((6.0, 1.5, -3.5), 2)  # unparsed answers get the lowest score of the scale, -1
     assert total_rewards("PPO.rewards", {"two": second}, {}, THREE, LAB).rewards == (10.0, None, None)
 
 

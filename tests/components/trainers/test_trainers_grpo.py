@@ -124,7 +124,7 @@ def test_seed_determines_the_weights(more: dict[str, Any], start: Path, tmp_path
 def test_killed_training_resumes_to_the_same_weights(
     more: dict[str, Any], step: int, start: Path, tmp_path: Path
 ) -> None:
-    """Also where steps share their answers, of which a checkpoint holds none."""
+    """Also with several iterations on the same answers, which a checkpoint does not hold."""
     rewards, watch = {"two": Even(), "three": Even(3)}, {"five": Even(5)}
     folder, trainer = tmp_path / "work", small(start, steps=8, rewards=rewards, watch=watch, **more)
     imports = "from reward_parts import Even, tasks\nfrom assay.components.trainers.reinforcement.grpo import GRPO"
@@ -157,12 +157,12 @@ def test_iterations_on_the_same_answers(start: Path, tmp_path: Path) -> None:
     curves = curves_of(run(small(start, num_iterations=2, learning_rate=0.1, warmup_ratio=0.0), tmp_path / "work"))
     rewards, clipped = curves.values["reward"], curves.values["clipped"]
     assert [reward is None for reward in rewards] == [False, True] * 2
-    assert clipped[0] == clipped[2] == 0  # the policy that answered
+    assert clipped[0] == clipped[2] == 0  # the policy that sampled the answers
     assert max(clipped[1], clipped[3]) > 0  # type: ignore[type-var]
 
 
 def trainer_of(start: Path, folder: Path, **more: Any) -> Any:
-    """TRL's trainer, made as `GRPO` makes it."""
+    """TRL's trainer as `GRPO` builds it."""
     trainers: list[Any] = []
 
     def keep(job: Any, panel: RewardPanel, progress: Any) -> Any:
@@ -178,7 +178,7 @@ def trainer_of(start: Path, folder: Path, **more: Any) -> Any:
 
 @pytest.mark.parametrize("answers_only", [True, False])
 def test_log_probs_equal_those_of_each_row_alone(answers_only: bool, start: Path, tmp_path: Path) -> None:
-    """Ours and TRL's own, of rows that are padded on both sides."""
+    """Our log-probabilities and TRL's, of rows that are padded on both sides."""
     trainer = trainer_of(start, tmp_path / "work", precision="float32", temperature=0.7)
     assert trainer.answers_only
     trainer.answers_only = answers_only

@@ -66,7 +66,7 @@ def test_history_has_a_row_for_each_step(trained: Artifact) -> None:
 
 
 def test_same_seed_same_weights(trained: Artifact, tmp_path: Path) -> None:
-    torch.manual_seed(123)  # what happened before must not matter, and what happens after neither
+    torch.manual_seed(123)  # neither depends on the global random state nor changes it
     expected = torch.rand(1)
     torch.manual_seed(123)
     again = run(TRAINER, tmp_path / "again")

@@ -96,7 +96,7 @@ class Recording:
     """Records the samples that it scores."""
 
     samples: list[Sample] = field(default_factory=list)
-    scale: ClassVar[Scale] = Scale("tokenizer")
+    scale: ClassVar[Scale] = Scale("points")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         self.samples += samples
@@ -343,7 +343,7 @@ def test_unrewarded_answers_are_excluded_and_counted(start: Path, tmp_path: Path
     trainer = PPO(str(start), steps=2, **SMALL)
     failing = run(replace(trainer, rewards={"m": Failing()}), tmp_path / "failing")
     assert (failing.facts["answers"], failing.facts["unrewarded"], failing.facts["unread"]) == (12, 6, 0)
-    # Those that failed are not in the mean; those that a judge did not grade get the lowest of the scale, 0.
+    # Failed answers are not in the mean; unparsed answers get the lowest score of the scale, 0.
     graded = run(replace(trainer, rewards={"m": Failing("unparsed")}), tmp_path / "graded")
     assert (graded.facts["unrewarded"], graded.facts["unread"]) == (0, 6)
     assert 0 < curve(graded, "reward")[0] == pytest.approx(curve(failing, "reward")[0] / 2)

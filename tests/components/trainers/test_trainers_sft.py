@@ -139,13 +139,13 @@ def test_steps_history_and_facts(trained: Artifact, trainer: SFT) -> None:
 
 
 def test_learning_rate_warms_up_decays_and_stays_positive() -> None:
-    shares = [warmup_cosine(step, 10, 0.3) for step in range(10)]
-    assert shares[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert shares[3:] == sorted(shares[3:], reverse=True)
-    assert shares[-1] > 0
+    factors = [warmup_cosine(step, 10, 0.3) for step in range(10)]
+    assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert factors[3:] == sorted(factors[3:], reverse=True)
+    assert factors[-1] > 0
     assert warmup_cosine(0, 1, 0.0) == 1.0
     assert warmup_cosine(0, 1, 1.0) == 0.5
-    assert warmup_cosine(6, 6, 1.0) == 1.0  # asked for after the last step, also where the rate rises to the end
+    assert warmup_cosine(6, 6, 1.0) == 1.0  # the scheduler also asks for the factor after the last step
 
 
 def test_same_seed_same_weights(trainer: SFT, trained: Artifact, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def llama(folder: Path) -> Path:
 
 
 def mistral(folder: Path) -> Path:
-    """Mistral with a mistral window of eight tokens."""
+    """Mistral with a sliding window of eight tokens."""
     from transformers import MistralConfig, MistralForCausalLM
 
     checkpoints.chat(folder)
@@ -251,7 +251,7 @@ def mistral(folder: Path) -> Path:
 
 
 def gpt_neo(folder: Path) -> Path:
-    """GPT-Neo, whose attention transformers cannot replace, so its rows are padded."""
+    """GPT-Neo, which has its own attention code, so its rows are padded."""
     from transformers import GPTNeoConfig, GPTNeoForCausalLM
 
     checkpoints.chat(folder)
@@ -328,7 +328,7 @@ def test_bins_hold_whole_samples_in_stream_order() -> None:
     for nth in range(0, 80, 2):
         size = len(bins[nth]) + len(bins[nth + 1])
         assert sorted(places[start : start + size]) == sorted(expected[start : start + size])
-        # What opens the next step would have fitted nowhere in this one.
+        # The first row of the next step fits into no bin of this step.
         if start + size < len(expected):
             following = lengths[expected[start + size]]
             assert all(sum(lengths[place] for place in bin_) + following > 100 for bin_ in bins[nth : nth + 2])
@@ -343,7 +343,7 @@ def test_every_epoch_has_all_rows_in_another_order() -> None:
 
 
 def test_mixture_weights(start: Path, tmp_path: Path) -> None:
-    samples = tasks(10)  # two by people, eight by machines
+    samples = tasks(10)  # 2 with origin "human", 8 with "machine"
     parts = parts_of(samples, "origin", {"human": 3, "machine": 1})
     places = list(islice(row_order(parts, seed=2), 40))
     for end in range(1, 41):
@@ -453,7 +453,7 @@ def test_damaged_or_foreign_checkpoint_is_ignored(start: Path, tmp_path: Path) -
     steps: list[int] = []
     lab = replace(tiny_lab(folder, seed=8), progress=lambda step, _: steps.append(step))
     trainer.train(tasks(), lab)
-    assert steps == list(range(1, 8))  # of another seed
+    assert steps == list(range(1, 8))  # the checkpoint is of another seed
     state = folder / "checkpoints" / "checkpoint-4" / "trainer_state.json"
     (folder / "model").rename(tmp_path / "model")
     folder.rename(tmp_path / "first")
