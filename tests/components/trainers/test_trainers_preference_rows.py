@@ -106,7 +106,7 @@ def test_margins_are_read_if_configured(tokenizer: Any) -> None:
 
 
 def test_blank_instruction_raises(tokenizer: Any) -> None:
-    with raises(FieldError, name="instruction"):
+    with pytest.raises(FieldError, match="'instruction'"):
         read_pairs(tokenizer, pair(instruction=" "))
 
 
