@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.components.filters.columns import Best, Unscoreds, check_choice, column_of, in_order, unit_vectors, unscored
+from assay.components.filters.columns import Best, Unscoreds, check_choice, column_of, rank_rows, unit_vectors, unscored
 from assay.core.roles import Decision, ScoreTable
 from assay.core.score import Fingerprint, Unscored
 from assay.stats.distributions.clusters import clusters
@@ -52,7 +52,7 @@ class ClusterQuota:
         decisions: dict[int, Decision] = {}
         rule = f"at most {self.max_per_cluster} of each of {len(clustering.centers)} clusters of {self.column}"
         for group, cluster in members.items():
-            for rank, row in enumerate(in_order(table, cluster, self.prefer, self.best, "ClusterQuota"), start=1):
+            for rank, row in enumerate(rank_rows(table, cluster, self.prefer, self.best, "ClusterQuota"), start=1):
                 reason = f"number {rank} of {len(cluster)} in cluster {group + 1}"
                 decisions[row] = Decision(rank <= self.max_per_cluster, rule, reason)
         return [

@@ -19,7 +19,7 @@ Unscoreds = Literal["drop", "keep"]
 Best = Literal["highest", "lowest"]
 
 
-def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> Sequence[Outcome]:
+def column_of(table: ScoreTable, name: str, kind: type[Outcome], owner: str) -> Sequence[Outcome]:
     """Return the column `name`, in which every outcome must be of `kind` or unscored.
 
     Raises:
@@ -29,10 +29,10 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
     for outcome in outcomes:
         if not isinstance(outcome, (kind, Unscored)):
             raise FieldError(
-                f"{asker} needs a column of {kind.__name__}, but {name!r} has {type(outcome).__name__}.",
+                f"{owner} needs a column of {kind.__name__}, but {name!r} has {type(outcome).__name__}.",
                 hint="Threshold and TopFraction read Score, LabelIs reads Label, "
                 "NearDuplicates and ClusterQuota read Fingerprint.",
-                owner=asker,
+                owner=owner,
                 name=name,
                 needed=kind,
                 actual=type(outcome),
@@ -66,7 +66,7 @@ def unit_vectors(outcomes: Sequence[Outcome], column: str) -> npt.NDArray[np.flo
     return units
 
 
-def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: Best, asker: str) -> list[int]:
+def rank_rows(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: Best, owner: str) -> list[int]:
     """Sort rows best first by the scores of `prefer`, unscored ones last; by id if `prefer` is None.
 
     Raises:
@@ -74,7 +74,7 @@ def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: B
     """
     if prefer is None:
         return sorted(rows, key=lambda row: table.ids[row])
-    scores = column_of(table, prefer, Score, f"{asker}.prefer")
+    scores = column_of(table, prefer, Score, f"{owner}.prefer")
     return sorted(rows, key=lambda row: rank_key(scores[row], best, table.ids[row]))
 
 
@@ -87,7 +87,7 @@ def groups(table: ScoreTable, per: str | None) -> dict[str, list[int]]:
     return rows_by_name
 
 
-def among(name: str) -> str:
+def group_suffix(name: str) -> str:
     """Return " of LABEL" for a reason, or "" if all rows are one group."""
     return f" of {name!r}" if name else ""
 

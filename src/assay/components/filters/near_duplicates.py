@@ -15,7 +15,7 @@ from assay.components.filters.columns import (
     check_choice,
     column_of,
     groups,
-    in_order,
+    rank_rows,
     unit_vectors,
     unscored,
 )
@@ -57,7 +57,7 @@ class NearDuplicates:
         outcomes = column_of(table, self.column, Fingerprint, "NearDuplicates")
         decisions: dict[int, Decision] = {}
         for rows in groups(table, self.per).values():
-            ranked = in_order(table, rows, self.prefer, self.best, "NearDuplicates")
+            ranked = rank_rows(table, rows, self.prefer, self.best, "NearDuplicates")
             order = [row for row in ranked if isinstance(outcomes[row], Fingerprint)]
             vectors = unit_vectors([outcomes[row] for row in order], self.column)
             for row, (twin, cosine) in zip(order, twins(vectors, self.similarity), strict=True):
