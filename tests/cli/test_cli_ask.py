@@ -17,7 +17,7 @@ from PIL import Image
 from assay.core.completions import Capabilities, Completion, Message, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError, RecipeError
-from assay.evaluation.asking import PromptingMethod, ask
+from assay.evaluation.asking import PromptedQuestion, PromptingMethod, ask_each
 from assay.models.embedded.catalog import PACKAGED
 from assay.text.prompting.methods import Prompting
 from command_line import called, user_error
@@ -160,10 +160,11 @@ def test_ask_refuses_images_that_a_model_or_layout_cannot_have() -> None:
     plain = PromptingMethod("plain", Prompting(layout="plain"), Decoding())
     for model, error in ((EmptyAnswers(images=False), ModelError), (EmptyAnswers(images=True), RecipeError)):
         with pytest.raises(error):
-            ask(model, "What?", [plain], images=[encoded("PNG")])
+            ask_each(model, [PromptedQuestion(plain, "What?", images=(encoded("PNG"),))])
         assert not model.requests
     seeing = EmptyAnswers(images=True)
-    ask(seeing, "What?", [PromptingMethod("turns", Prompting(), Decoding())], images=[encoded("PNG")])
+    turns = PromptingMethod("turns", Prompting(), Decoding())
+    ask_each(seeing, [PromptedQuestion(turns, "What?", images=(encoded("PNG"),))])
     assert seeing.requests[0].prompt == (Message("user", "What?", (encoded("PNG"),)),)
 
 

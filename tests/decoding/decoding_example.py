@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from assay.core.decoding import Decoding
-from assay.decoding.page import Tried, Tries
+from assay.decoding.page import StrategyComparison, StrategyRun
 from assay.text.decoding.logits import Logits
 from assay.text.decoding.reference import decode
 
@@ -33,7 +33,7 @@ NEXT: dict[str, dict[str, float]] = {
 }
 TOKENS = tuple(NEXT)
 EOS = TOKENS.index("</s>")
-WAYS = {
+STRATEGIES = {
     "greedy": Decoding(max_tokens=10),
     "top-k:3": Decoding("sample", top_k=3, max_tokens=10, seed=3),
     "top-p:0.8,temperature:1.5": Decoding("sample", top_p=0.8, temperature=1.5, answers=2, max_tokens=10, seed=1),
@@ -54,9 +54,9 @@ def text_of(ids: Sequence[int]) -> str:
     return "".join(TOKENS[token] for token in ids)
 
 
-def example() -> Tries:
-    tried = tuple(
-        Tried(name, decode(step, [0], way, eos=(EOS,), detokenize=text_of), seconds=0.1 * (nth + 1))
-        for nth, (name, way) in enumerate(WAYS.items())
+def example() -> StrategyComparison:
+    runs = tuple(
+        StrategyRun(name, decode(step, [0], decoding, eos=(EOS,), detokenize=text_of), seconds=0.1 * (nth + 1))
+        for nth, (name, decoding) in enumerate(STRATEGIES.items())
     )
-    return Tries("<i>Once</i> upon a time.\nThe", tried, dict(enumerate(TOKENS)), model="a model by hand")
+    return StrategyComparison("<i>Once</i> upon a time.\nThe", runs, dict(enumerate(TOKENS)), model="a model by hand")

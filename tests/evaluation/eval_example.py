@@ -1,6 +1,6 @@
-"""Evaluations by models that are code, through the real pipeline, with texts that a page must not trust.
+"""Evaluations of scripted models through the real pipeline, with texts that a page must escape.
 
-`python tests/report/eval_example.py PAGE.html` writes a page, to look at.
+`PYTHONPATH=tests python tests/evaluation/eval_example.py PAGE.html` writes the page.
 """
 
 from __future__ import annotations
@@ -42,20 +42,23 @@ CITIES = [
 
 
 @dataclass
-class Pupil:
-    """Doubles the numbers below `knows`, chats at 38, is not there at 39; of cities it names B or likes one best."""
+class ScriptedModel:
+    """Doubles numbers below `limit`, gives no number at 38, fails at 39; answers B on cities, or prefers `favorite`."""
 
-    knows: int
-    likes: int = 0
+    limit: int
+    favorite: int = 0
     means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
-        return [self._one(request) for request in requests]
+        return [self._complete_one(request) for request in requests]
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...]]:
-        return [tuple(Likelihood(-1.0 - (nth != self.likes), 1) for nth in range(len(one.texts))) for one in asked]
+        return [
+            tuple(Likelihood(-1.0 - (nth != self.favorite), 1) for nth in range(len(request.texts)))
+            for request in asked
+        ]
 
-    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+    def _complete_one(self, request: TextRequest) -> Completion | NotCompleted:
         assert not isinstance(request.prompt, str)
         question = request.prompt[0].text
         if question.startswith("City"):
@@ -63,44 +66,44 @@ class Pupil:
         number = int(question.split()[2])
         if number == 39:
             return NotCompleted("gone", f"the server is down {HOSTILE}")
-        told = (
+        text = (
             "I like <script>apples</script>."
             if number == 38
-            else f"It is {number * 2 if number < self.knows else 7000}."
+            else f"It is {number * 2 if number < self.limit else 7000}."
         )
-        return Completion((Answer(told, "length" if number % 4 == 0 else "stop", 5),), 9, 0.25)
+        return Completion((Answer(text, "length" if number % 4 == 0 else "stop", 5),), 9, 0.25)
 
 
 @dataclass(frozen=True)
-class Pupils(TinyModels):
-    known: Mapping[str, Pupil] = field(default_factory=dict)
+class ScriptedModels(TinyModels):
+    models: Mapping[str, ScriptedModel] = field(default_factory=dict)
 
-    def text_model(self, reference: str) -> Pupil:
-        return self.known[reference]
+    def text_model(self, reference: str) -> ScriptedModel:
+        return self.models[reference]
 
     likelihood_model = text_model
 
 
 def evaluated(
     folder: Path,
-    pupils: Mapping[str, Pupil],
+    models: Mapping[str, ScriptedModel],
     tasks: Mapping[str, Sequence[object]],
     prompts: Sequence[str] = ("zero-shot",),
 ) -> list[EvaluatedCell]:
     for name, rows in tasks.items():
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    asked = [parse_task(str(folder / f"{name}.jsonl"), None) for name in tasks]
-    chosen = cells(list(pupils), asked, [parse_prompt_setup(one) for one in prompts], [Decoding(max_tokens=33)])
-    return Evaluation(chosen, RunFolder.open(folder / "run", create=True), Pupils(known=pupils)).run()
+    parsed_tasks = [parse_task(str(folder / f"{name}.jsonl"), None) for name in tasks]
+    grid = cells(list(models), parsed_tasks, [parse_prompt_setup(name) for name in prompts], [Decoding(max_tokens=33)])
+    return Evaluation(grid, RunFolder.open(folder / "run", create=True), ScriptedModels(models=models)).run()
 
 
-def page_of(filled: Sequence[EvaluatedCell]) -> str:
-    return render_eval(filled, [result(one) for one in filled], comparisons(filled), {"assay": "1.2.3"})
+def page_of(entries: Sequence[EvaluatedCell]) -> str:
+    return render_eval(entries, [result(entry) for entry in entries], comparisons(entries), {"assay": "1.2.3"})
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        pair = {"good": Pupil(38), f"bad {HOSTILE}": Pupil(20, 1)}
-        done = evaluated(Path(place), pair, {"sums": SUMS, "cities": CITIES}, ["zero-shot", "letter"])
-        Path(sys.argv[1]).write_text(page_of(done), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        models = {"good": ScriptedModel(38), f"bad {HOSTILE}": ScriptedModel(20, 1)}
+        entries = evaluated(Path(folder), models, {"sums": SUMS, "cities": CITIES}, ["zero-shot", "letter"])
+        Path(sys.argv[1]).write_text(page_of(entries), encoding="utf-8")

@@ -15,10 +15,10 @@ from assay.evaluation.harness.library import data_of, decoding_of, library, matc
 if TYPE_CHECKING:
     from assay.core.model_kinds import SteppedModel, TextModel
 
-Answered = TypeVar("Answered", Likelihood, Completion)
+AnswerType = TypeVar("AnswerType", Likelihood, Completion)
 
 
-class Opens(Protocol):
+class ModelLoader(Protocol):
     """Loads models."""
 
     def text_model(self, reference: str) -> TextModel: ...
@@ -29,7 +29,7 @@ class Opens(Protocol):
 def run(
     reference: str,
     tasks: Sequence[str],
-    models: Opens,
+    models: ModelLoader,
     *,
     limit: int | None = None,
     include_path: str | None = None,
@@ -53,17 +53,17 @@ def run(
     for task in tasks:
         matching(manager, task)
     with data_of(", ".join(tasks)):
-        found: Mapping[str, Any] = lm_eval.simple_evaluate(
+        results: Mapping[str, Any] = lm_eval.simple_evaluate(
             model=harness_model(reference, models),
             tasks=manager.match_tasks(list(tasks)),
             num_fewshot=shots,
             limit=limit,
             task_manager=manager,
         )
-    return found
+    return results
 
 
-def harness_model(reference: str, models: Opens) -> Any:
+def harness_model(reference: str, models: ModelLoader) -> Any:
     """A model of assay as a `lm_eval.api.model.LM`, for `lm_eval.simple_evaluate(model=...)`.
 
     Raises:
@@ -77,7 +77,7 @@ def harness_model(reference: str, models: Opens) -> Any:
 class _Answers:
     """The three request methods of `LM`; `requests` are `Instance` objects of one type."""
 
-    def __init__(self, reference: str, models: Opens) -> None:
+    def __init__(self, reference: str, models: ModelLoader) -> None:
         super().__init__()
         self.reference = reference
         self.models = models
@@ -89,9 +89,12 @@ class _Answers:
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
         """Log-likelihood of each continuation, and whether it is the greedy one."""
         pairs = [(str(context), str(text)) for context, text in (request.args for request in requests)]
-        found = pairs_likely(_likely(self.reference, self.models), pairs)
-        whole = [_there(self.reference, context, one) for (context, _), one in zip(pairs, found, strict=True)]
-        return [(one.log_prob, bool(one.greedy)) for one in whole]
+        likelihoods = pairs_likely(_likely(self.reference, self.models), pairs)
+        answers = [
+            _answer_or_error(self.reference, context, likelihood)
+            for (context, _), likelihood in zip(pairs, likelihoods, strict=True)
+        ]
+        return [(answer.log_prob, bool(answer.greedy)) for answer in answers]
 
     def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
         """For each text: its log-probability from its first token on, after the model's first special token.
@@ -99,23 +102,29 @@ class _Answers:
         The harness reads what is longer than the context in windows; here it is an error.
         """
         texts = [str(request.args[0]) for request in requests]
-        found = texts_likely(_likely(self.reference, self.models), texts)
-        return [_there(self.reference, text, one).log_prob for text, one in zip(texts, found, strict=True)]
+        likelihoods = texts_likely(_likely(self.reference, self.models), texts)
+        return [
+            _answer_or_error(self.reference, text, likelihood).log_prob
+            for text, likelihood in zip(texts, likelihoods, strict=True)
+        ]
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
         """For each (context, arguments): the answer, up to the first of the stop strings."""
-        seen: Counter[str] = Counter()
-        asked = []
+        repeats: Counter[str] = Counter()
+        text_requests = []
         for context, arguments in (request.args for request in requests):
             # A task may ask the same again to see several samples: each has a seed of its own.
-            asked.append(TextRequest(str(context), decoding_of(arguments, seen[str((context, arguments))])))
-            seen[str((context, arguments))] += 1
-        found = self.models.text_model(self.reference).complete(asked)
-        whole = [_there(self.reference, one.prompt, answer) for one, answer in zip(asked, found, strict=True)]
-        return [one.answers[0].text for one in whole]
+            text_requests.append(TextRequest(str(context), decoding_of(arguments, repeats[str((context, arguments))])))
+            repeats[str((context, arguments))] += 1
+        completions = self.models.text_model(self.reference).complete(text_requests)
+        answers = [
+            _answer_or_error(self.reference, text_request.prompt, answer)
+            for text_request, answer in zip(text_requests, completions, strict=True)
+        ]
+        return [completion.answers[0].text for completion in answers]
 
 
-def _likely(reference: str, models: Opens) -> LikelihoodModel:
+def _likely(reference: str, models: ModelLoader) -> LikelihoodModel:
     """The model itself if it provides log-likelihoods, else the same weights as a stepped model.
 
     Raises:
@@ -129,8 +138,8 @@ def _likely(reference: str, models: Opens) -> LikelihoodModel:
     return model
 
 
-def _there(reference: str, asked: object, answer: Answered | NotCompleted) -> Answered:
+def _answer_or_error(reference: str, prompt: object, answer: AnswerType | NotCompleted) -> AnswerType:
     if isinstance(answer, NotCompleted):
-        hint = f"Prompt: ...{str(asked)[-60:]!r}"
+        hint = f"Prompt: ...{str(prompt)[-60:]!r}"
         raise ModelError(f"Model {reference!r} did not answer: {answer.reason}", hint=hint)
     return answer

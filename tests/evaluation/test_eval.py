@@ -1,4 +1,4 @@
-"""Evaluations: what is crossed, what is counted, and that nobody is asked twice."""
+"""Evaluations: grid, counting rules, comparisons, and reuse of stored answers."""
 
 from __future__ import annotations
 
@@ -37,38 +37,38 @@ CITIES = [
 
 
 @dataclass
-class Pupil:
-    """Doubles numbers below `knows`, cannot be read at 7, and is not there for 8; it likes the first choice best."""
+class ScriptedModel:
+    """Doubles numbers below `limit`, gives no number at 7, and fails at 8 if `down`; prefers the first choice."""
 
-    knows: int = 5
-    asked: list[str] = field(default_factory=list)
+    limit: int = 5
+    prompts: list[str] = field(default_factory=list)
     down: bool = True
     means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
-        return [self._one(request) for request in requests]
+        return [self._complete_one(request) for request in requests]
 
     def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...]]:
-        self.asked += [str(one.prompt) for one in asked]
-        return [tuple(Likelihood(-1.0 - nth, 1) for nth in range(len(one.texts))) for one in asked]
+        self.prompts += [str(request.prompt) for request in asked]
+        return [tuple(Likelihood(-1.0 - nth, 1) for nth in range(len(request.texts))) for request in asked]
 
-    def _one(self, request: TextRequest) -> Completion | NotCompleted:
+    def _complete_one(self, request: TextRequest) -> Completion | NotCompleted:
         assert not isinstance(request.prompt, str)
         question = next(turn.text for turn in reversed(request.prompt) if "What" in turn.text)
-        self.asked.append(question)
+        self.prompts.append(question)
         number = int(question.split()[2])
         if number == 8 and self.down:
             return NotCompleted("gone", "the server is down")
-        told = "I like apples." if number == 7 else f"The answer is {number * 2 if number < self.knows else 0}."
-        return Completion((Answer(told, "stop", 5),), 9, 0.25)
+        text = "I like apples." if number == 7 else f"The answer is {number * 2 if number < self.limit else 0}."
+        return Completion((Answer(text, "stop", 5),), 9, 0.25)
 
 
 @dataclass(frozen=True)
-class Pupils(TinyModels):
-    pupils: dict[str, Pupil] = field(default_factory=dict)
+class ScriptedModels(TinyModels):
+    models: dict[str, ScriptedModel] = field(default_factory=dict)
 
-    def text_model(self, reference: str) -> Pupil:
-        return self.pupils[reference]
+    def text_model(self, reference: str) -> ScriptedModel:
+        return self.models[reference]
 
     likelihood_model = text_model
 
@@ -79,73 +79,73 @@ def tasks(folder: Path, name: str, rows: Sequence[object]) -> str:
     return str(path)
 
 
-def run(folder: Path, pupils: dict[str, Pupil], chosen: Sequence[EvalCell]) -> list[EvaluatedCell]:
-    return Evaluation(chosen, RunFolder.open(folder / "run", create=True), Pupils(pupils)).run()
+def run(folder: Path, models: dict[str, ScriptedModel], grid: Sequence[EvalCell]) -> list[EvaluatedCell]:
+    return Evaluation(grid, RunFolder.open(folder / "run", create=True), ScriptedModels(models=models)).run()
 
 
-def test_what_cannot_be_read_is_wrong_and_what_has_no_answer_is_left_out(tmp_path: Path) -> None:
+def test_unparsed_answers_count_as_incorrect_and_failures_are_asked_again(tmp_path: Path) -> None:
     task = parse_task(tasks(tmp_path, "sums", SUMS), None)
     assert task.kind == "number"
-    pupil = Pupil()
-    chosen = cells(["a"], [task], [parse_prompt_setup("zero-shot")], [Decoding()])
-    (filled,) = run(tmp_path, {"a": pupil}, chosen)
-    found = result(filled)
-    assert [type(one) for one in filled.outcomes] == [Score] * 6 + [Unscored] * 2
-    assert (found.n, found.scored, found.unparsed, found.failed) == (8, 6, 1, 1)
-    assert found.accuracy is not None
-    assert (found.accuracy.estimate, found.accuracy.n) == (pytest.approx(4 / 7), 7)
-    assert (found.tokens, found.dollars) == (7 * 5, 7 * 0.25)
-    assert found.chance is None
+    model = ScriptedModel()
+    grid = cells(["a"], [task], [parse_prompt_setup("zero-shot")], [Decoding()])
+    (entry,) = run(tmp_path, {"a": model}, grid)
+    first = result(entry)
+    assert [type(outcome) for outcome in entry.outcomes] == [Score] * 6 + [Unscored] * 2
+    assert (first.n, first.scored, first.unparsed, first.failed) == (8, 6, 1, 1)
+    assert first.accuracy is not None
+    assert (first.accuracy.estimate, first.accuracy.n) == (pytest.approx(4 / 7), 7)
+    assert (first.tokens, first.dollars) == (7 * 5, 7 * 0.25)
+    assert first.chance is None
 
-    # A second run asks for what had no answer, and nothing else; what was paid is counted once.
-    before, pupil.down = len(pupil.asked), False
-    (filled,) = run(tmp_path, {"a": pupil}, chosen)
-    again = result(filled)
-    assert pupil.asked[before:] == ["What is 8 + 8?"]
-    assert (again.scored, again.failed, again.dollars) == (7, 0, 8 * 0.25)
-    assert again.prompt == found.prompt
+    # A second run asks only the failed question; the cost of the first run is counted once.
+    before, model.down = len(model.prompts), False
+    (entry,) = run(tmp_path, {"a": model}, grid)
+    second = result(entry)
+    assert model.prompts[before:] == ["What is 8 + 8?"]
+    assert (second.scored, second.failed, second.dollars) == (7, 0, 8 * 0.25)
+    assert second.prompt == first.prompt
 
 
-def test_choices_are_compared_and_nothing_is_written(tmp_path: Path) -> None:
+def test_likelihoods_of_choices_give_accuracy_chance_and_macro_average(tmp_path: Path) -> None:
     task = parse_task(tasks(tmp_path, "cities", CITIES), None)
-    pupil = Pupil()
-    chosen = cells(["a"], [task], [parse_prompt_setup("letter"), parse_prompt_setup("text")], [Decoding()])
-    letter, text = run(tmp_path, {"a": pupil}, chosen)
-    found = result(letter)
-    assert found.accuracy is not None
-    assert found.accuracy.estimate == pytest.approx(2 / 6)
-    assert found.chance == pytest.approx(1 / 3)
-    assert found.subjects is not None
+    model = ScriptedModel()
+    grid = cells(["a"], [task], [parse_prompt_setup("letter"), parse_prompt_setup("text")], [Decoding()])
+    letter, text = run(tmp_path, {"a": model}, grid)
+    letter_result = result(letter)
+    assert letter_result.accuracy is not None
+    assert letter_result.accuracy.estimate == pytest.approx(2 / 6)
+    assert letter_result.chance == pytest.approx(1 / 3)
+    assert letter_result.subjects is not None
     # North holds A and B, south C, A, B, C: half of one and a quarter of the other are "A".
-    assert (found.subjects.mean, found.subjects.low, found.subjects.high) == (0.375, 0.25, 0.5)
-    assert "A. Rome" in pupil.asked[0]
-    assert "Rome" not in pupil.asked[-1]
-    assert result(text).prompt != found.prompt
+    assert (letter_result.subjects.mean, letter_result.subjects.low, letter_result.subjects.high) == (0.375, 0.25, 0.5)
+    assert "A. Rome" in model.prompts[0]
+    assert "Rome" not in model.prompts[-1]
+    assert result(text).prompt != letter_result.prompt
 
 
-def test_pairs_differ_in_one_thing_and_share_their_questions(tmp_path: Path) -> None:
-    sums, cities = (parse_task(tasks(tmp_path, *one), None) for one in (("sums", SUMS), ("cities", CITIES)))
+def test_compared_cells_differ_in_one_factor(tmp_path: Path) -> None:
+    sums, cities = (parse_task(tasks(tmp_path, *source), None) for source in (("sums", SUMS), ("cities", CITIES)))
     setups = [parse_prompt_setup("zero-shot"), parse_prompt_setup("zero-shot-cot")]
     decodings = [Decoding(), Decoding("sample", temperature=0.5)]
-    chosen = cells(["a", "b"], [sums], setups, decodings)
-    assert len(chosen) == 8
-    filled = run(tmp_path, {"a": Pupil(), "b": Pupil(knows=9)}, chosen)
-    found = comparisons(filled)
-    assert {(one.what, one.n) for one in found} == {("model", 7), ("prompt", 7), ("decoding", 7)}
-    for one in found:
-        compared_names = [(cell.model, cell.setup.name, cell.decoding) for cell in (one.ours, one.theirs)]
+    grid = cells(["a", "b"], [sums], setups, decodings)
+    assert len(grid) == 8
+    entries = run(tmp_path, {"a": ScriptedModel(), "b": ScriptedModel(limit=9)}, grid)
+    pairs = comparisons(entries)
+    assert {(pair.what, pair.n) for pair in pairs} == {("model", 7), ("prompt", 7), ("decoding", 7)}
+    for pair in pairs:
+        compared_names = [(cell.model, cell.setup.name, cell.decoding) for cell in (pair.ours, pair.theirs)]
         assert sum(a != b for a, b in zip(*compared_names, strict=True)) == 1
-    better = next(one for one in found if one.what == "model")
+    better = next(pair for pair in pairs if pair.what == "model")
     assert better.compared.effect.estimate == pytest.approx(2 / 7)
-    json.dumps(to_data([result(one) for one in filled], found), allow_nan=False)
+    json.dumps(to_data([result(entry) for entry in entries], pairs), allow_nan=False)
 
-    both = cells(
+    letter_grid = cells(
         ["a"],
         [cities, parse_task(tasks(tmp_path, "more", CITIES[:3]), None)],
         [parse_prompt_setup("letter")],
         [Decoding()],
     )
-    ((_, macro),) = task_averages([result(one) for one in run(tmp_path, {"a": Pupil()}, both)])
+    ((_, macro),) = task_averages([result(entry) for entry in run(tmp_path, {"a": ScriptedModel()}, letter_grid)])
     assert macro.mean == pytest.approx(1 / 3)
     assert macro.groups == 2
 

@@ -1,4 +1,4 @@
-"""Written answers beside reference texts: what is counted, and that more metrics ask nobody."""
+"""Text metrics of generated answers against references: counting rules, and reuse of stored answers."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ ROWS = [
     {"question": "Be gone.", "answer": "a word"},
     {"question": "Say marks.", "answer": "?!"},
 ]
-SAID = {"Say one.": " A cat lay down.", "Say two.": "the dog ran", "Say three.": "fish swim", "Say nothing.": " \n"}
+ANSWERS = {"Say one.": " A cat lay down.", "Say two.": "the dog ran", "Say three.": "fish swim", "Say nothing.": " \n"}
 
 
 @dataclass
-class Pupil:
-    """Says what it was told to, or as well as that the answer is wrong."""
+class ScriptedModel:
+    """Gives the scripted answer to a question, else "a mark"."""
 
-    said: dict[str, str] = field(default_factory=lambda: dict(SAID))
-    asked: int = 0
+    answers: dict[str, str] = field(default_factory=lambda: dict(ANSWERS))
+    calls: int = 0
     means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> list[Completion | NotCompleted]:
-        self.asked += len(requests)
-        return [self._one(request.prompt) for request in requests]
+        self.calls += len(requests)
+        return [self._complete_one(request.prompt) for request in requests]
 
-    def _one(self, prompt: str | tuple[Message, ...]) -> Completion | NotCompleted:
+    def _complete_one(self, prompt: str | tuple[Message, ...]) -> Completion | NotCompleted:
         assert not isinstance(prompt, str)
         question = next(turn.text for turn in prompt if turn.role == "user").split("\n")[0]
         if question == "Be gone.":
             return NotCompleted("gone", "the server is down")
-        return Completion((Answer(self.said.get(question, "a mark"), "stop", 3),))
+        return Completion((Answer(self.answers.get(question, "a mark"), "stop", 3),))
 
 
 @dataclass(frozen=True)
-class Pupils(TinyModels):
-    pupils: dict[str, Pupil] = field(default_factory=dict)
+class ScriptedModels(TinyModels):
+    models: dict[str, ScriptedModel] = field(default_factory=dict)
 
-    def text_model(self, reference: str) -> Pupil:
-        return self.pupils[reference]
+    def text_model(self, reference: str) -> ScriptedModel:
+        return self.models[reference]
 
 
 def task_of(folder: Path, name: str = "texts", rows: Sequence[object] = ROWS) -> EvalTask:
@@ -67,115 +67,113 @@ def task_of(folder: Path, name: str = "texts", rows: Sequence[object] = ROWS) ->
     return parse_task(str(path), None)
 
 
-def run(folder: Path, chosen: Sequence[EvalCell], **pupils: Pupil) -> list[EvaluatedCell]:
-    return Evaluation(chosen, RunFolder.open(folder / "run", create=True), Pupils(pupils=pupils)).run()
+def run(folder: Path, grid: Sequence[EvalCell], **models: ScriptedModel) -> list[EvaluatedCell]:
+    return Evaluation(grid, RunFolder.open(folder / "run", create=True), ScriptedModels(models=models)).run()
 
 
-def test_each_measure_reads_the_same_answers(tmp_path: Path) -> None:
-    pupil = Pupil()
+def test_metrics_share_answers_and_equal_the_scorers(tmp_path: Path) -> None:
+    model = ScriptedModel()
     names = ("rouge-l", "rouge-1", "chrf", "bleu", "accuracy")
-    filled = run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=names), a=pupil)
-    assert pupil.asked == len(ROWS)
-    wanted = {
-        "rouge-l": [rouge(said, refs, ["rougeL"])["rougeL"].f for said, refs in pairs()],
-        "rouge-1": [rouge(said, refs, ["rouge1"])["rouge1"].f for said, refs in pairs()],
-        "chrf": [sentence_score(chrf(), said, refs).value for said, refs in pairs()],
-        "bleu": [sentence_score(bleu(), said, refs).value for said, refs in pairs()],
+    entries = run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=names), a=model)
+    assert model.calls == len(ROWS)
+    expected = {
+        "rouge-l": [rouge(text, refs, ["rougeL"])["rougeL"].f for text, refs in answer_pairs()],
+        "rouge-1": [rouge(text, refs, ["rouge1"])["rouge1"].f for text, refs in answer_pairs()],
+        "chrf": [sentence_score(chrf(), text, refs).value for text, refs in answer_pairs()],
+        "bleu": [sentence_score(bleu(), text, refs).value for text, refs in answer_pairs()],
         "accuracy": [1.0, 0.0, 0.0],
     }
-    for one in filled:
-        scores = [outcome.value for outcome in one.outcomes[:3] if isinstance(outcome, Score)]
-        assert scores == pytest.approx(wanted[one.cell.metric.name])
-    assert wanted["rouge-l"][0] == 1.0  # by its second reference
+    for entry in entries:
+        scores = [outcome.value for outcome in entry.outcomes[:3] if isinstance(outcome, Score)]
+        assert scores == pytest.approx(expected[entry.cell.metric.name])
+    assert expected["rouge-l"][0] == 1.0  # by its second reference
 
-    before = pupil.asked
-    run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=["rouge-2"]), a=pupil)
-    assert pupil.asked == before + 1  # what had no answer, and nothing else
-
-
-def pairs() -> list[tuple[str, list[str]]]:
-    """What was said to the first three, and their references."""
-    wanted = [row["answer"] if isinstance(row["answer"], list) else [row["answer"]] for row in ROWS[:3]]
-    return [(SAID[str(row["question"])].strip(), refs) for row, refs in zip(ROWS, wanted, strict=False)]
+    before = model.calls
+    run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=["rouge-2"]), a=model)
+    assert model.calls == before + 1  # only the failed question
 
 
-def test_an_empty_answer_counts_0_and_what_cannot_be_measured_is_left_out(tmp_path: Path) -> None:
-    (filled,) = run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=["rouge-l"]), a=Pupil())
-    found = result(filled)
-    assert [type(one) for one in filled.outcomes] == [Score] * 3 + [Unscored] * 3
-    assert (found.n, found.scored, found.unparsed, found.failed) == (6, 3, 1, 2)
-    assert found.failure == "gone: the server is down"
-    assert found.accuracy is not None
-    scores = [one.value for one in filled.outcomes if isinstance(one, Score)]
-    assert found.accuracy.estimate == pytest.approx(sum(scores) / 4)
-    assert (found.kind, found.chance, found.accuracy.n) == ("mean", None, 4)
-    assert found.accuracy.low is not None
-    assert found.accuracy.high is not None
-    assert 0 <= found.accuracy.low < found.accuracy.estimate < found.accuracy.high <= 1
-    data = to_data([found], [])["cells"][0]
+def answer_pairs() -> list[tuple[str, list[str]]]:
+    """Answers to the first three questions, and their references."""
+    references = [row["answer"] if isinstance(row["answer"], list) else [row["answer"]] for row in ROWS[:3]]
+    return [(ANSWERS[str(row["question"])].strip(), refs) for row, refs in zip(ROWS, references, strict=False)]
+
+
+def test_empty_answer_counts_0_and_empty_references_are_excluded(tmp_path: Path) -> None:
+    (entry,) = run(tmp_path, cells(["a"], [task_of(tmp_path)], metrics=["rouge-l"]), a=ScriptedModel())
+    cell_result = result(entry)
+    assert [type(outcome) for outcome in entry.outcomes] == [Score] * 3 + [Unscored] * 3
+    assert (cell_result.n, cell_result.scored, cell_result.unparsed, cell_result.failed) == (6, 3, 1, 2)
+    assert cell_result.failure == "gone: the server is down"
+    assert cell_result.accuracy is not None
+    scores = [outcome.value for outcome in entry.outcomes if isinstance(outcome, Score)]
+    assert cell_result.accuracy.estimate == pytest.approx(sum(scores) / 4)
+    assert (cell_result.kind, cell_result.chance, cell_result.accuracy.n) == ("mean", None, 4)
+    assert cell_result.accuracy.low is not None
+    assert cell_result.accuracy.high is not None
+    assert 0 <= cell_result.accuracy.low < cell_result.accuracy.estimate < cell_result.accuracy.high <= 1
+    data = to_data([cell_result], [])["cells"][0]
     assert (data["metric"], data["kind"], data["better"], data["chance"]) == ("rouge-l", "mean", "higher", None)
     json.dumps(data, allow_nan=False)
 
 
-def test_nothing_shared_is_no_proof_of_nothing(tmp_path: Path) -> None:
-    """Where all are 0 the bootstrap has no width; Wilson's interval has, on the scale of the metric."""
-    pupil = Pupil(dict.fromkeys(SAID, "0"))
+def test_interval_of_a_mean_of_0_has_a_width(tmp_path: Path) -> None:
+    """If all values are 0, the bootstrap interval has no width; Wilson's has, on the scale of the metric."""
+    model = ScriptedModel(dict.fromkeys(ANSWERS, "0"))
     for metric, most in (("chrf", 100.0), ("rouge-l", 1.0)):
-        (filled,) = run(tmp_path, cells(["a"], [task_of(tmp_path, rows=ROWS[:3])], metrics=[metric]), a=pupil)
-        effect = result(filled).accuracy
+        (entry,) = run(tmp_path, cells(["a"], [task_of(tmp_path, rows=ROWS[:3])], metrics=[metric]), a=model)
+        effect = result(entry).accuracy
         assert effect is not None
         assert effect.high is not None
         assert (effect.estimate, effect.low) == (0, 0)
         assert 0.5 * most < effect.high < 0.6 * most
 
 
-def test_pairs_are_of_one_measure_and_the_same_questions(tmp_path: Path) -> None:
-    worse = Pupil({**SAID, "Say one.": "nothing of it"})
-    chosen = cells(["a", "b"], [task_of(tmp_path)], metrics=["rouge-l", "chrf"])
-    found = comparisons(run(tmp_path, chosen, a=Pupil(), b=worse))
-    assert {(one.what, one.ours.metric.name, one.theirs.metric.name, one.n, one.kind) for one in found} == {
+def test_compared_cells_have_one_metric_and_the_same_questions(tmp_path: Path) -> None:
+    worse = ScriptedModel({**ANSWERS, "Say one.": "nothing of it"})
+    grid = cells(["a", "b"], [task_of(tmp_path)], metrics=["rouge-l", "chrf"])
+    pairs = comparisons(run(tmp_path, grid, a=ScriptedModel(), b=worse))
+    assert {(pair.what, pair.ours.metric.name, pair.theirs.metric.name, pair.n, pair.kind) for pair in pairs} == {
         ("model", "rouge-l", "rouge-l", 4, "mean"),
         ("model", "chrf", "chrf", 5, "mean"),  # "?!" holds no word, but characters
     }
-    (words,) = (one for one in found if one.ours.metric.name == "rouge-l")
+    (words,) = (pair for pair in pairs if pair.ours.metric.name == "rouge-l")
     assert words.compared.effect.estimate == pytest.approx(-1 / 4)
 
 
-def test_means_over_tasks_are_of_one_measure(tmp_path: Path) -> None:
+def test_macro_average_over_tasks_is_of_one_metric(tmp_path: Path) -> None:
     texts = [task_of(tmp_path, name, ROWS[:3]) for name in ("one", "two")]
     sums = task_of(tmp_path, "sums", [{"question": "Say two.", "answer": "2"}])
-    filled = run(tmp_path, cells(["a"], [*texts, sums], metrics=["rouge-l"]), a=Pupil())
-    assert [one.cell.metric.name for one in filled] == ["rouge-l", "rouge-l", "accuracy"]
-    ((cell, macro),) = task_averages([result(one) for one in filled])
+    entries = run(tmp_path, cells(["a"], [*texts, sums], metrics=["rouge-l"]), a=ScriptedModel())
+    assert [entry.cell.metric.name for entry in entries] == ["rouge-l", "rouge-l", "accuracy"]
+    ((cell, macro),) = task_averages([result(entry) for entry in entries])
     assert (cell.metric.name, macro.groups) == ("rouge-l", 2)
 
 
-def test_where_reasoning_comes_first_only_the_answer_is_measured(tmp_path: Path) -> None:
-    pupil = Pupil({"Say two.": "It was afraid. The answer is: the dog ran away"})
+def test_text_metrics_of_a_chain_of_thought_use_the_final_answer(tmp_path: Path) -> None:
+    model = ScriptedModel({"Say two.": "It was afraid. The answer is: the dog ran away"})
     task = task_of(tmp_path, rows=ROWS[1:2])
     setups = [parse_prompt_setup("zero-shot"), parse_prompt_setup("zero-shot-cot")]
-    whole, reasoned = run(tmp_path, cells(["a"], [task], setups, metrics=["rouge-l"]), a=pupil)
-    assert [one.outcomes[0].value < 1 for one in (whole, reasoned) if isinstance(one.outcomes[0], Score)] == [
-        True,
-        False,
-    ]
+    whole, reasoned = run(tmp_path, cells(["a"], [task], setups, metrics=["rouge-l"]), a=model)
+    scores = [entry.outcomes[0].value for entry in (whole, reasoned) if isinstance(entry.outcomes[0], Score)]
+    assert [score == 1 for score in scores] == [False, True]
 
 
-def test_cosine_takes_any_sentence_encoder(tmp_path: Path) -> None:
+def test_cosine_accepts_any_sentence_encoder(tmp_path: Path) -> None:
     task = task_of(tmp_path, rows=ROWS[:2])
-    (filled,) = run(tmp_path, cells(["a"], [task], metrics=["cosine:tiny:letters"]), a=Pupil())
-    one, two = filled.outcomes
-    assert isinstance(one, Score)
-    assert isinstance(two, Score)
-    assert one.value == pytest.approx(1)
-    assert 0.5 < two.value < 1
-    pupil = Pupil()
-    with pytest.raises(ModelError, match="No model 'nobody'"):
-        run(tmp_path, cells(["a"], [task], metrics=["cosine:nobody"]), a=pupil)
-    assert pupil.asked == 0
+    (entry,) = run(tmp_path, cells(["a"], [task], metrics=["cosine:tiny:letters"]), a=ScriptedModel())
+    equal, similar = entry.outcomes
+    assert isinstance(equal, Score)
+    assert isinstance(similar, Score)
+    assert equal.value == pytest.approx(1)
+    assert 0.5 < similar.value < 1
+    model = ScriptedModel()
+    with pytest.raises(ModelError, match="'nobody'"):
+        run(tmp_path, cells(["a"], [task], metrics=["cosine:nobody"]), a=model)
+    assert model.calls == 0
 
 
-def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_unknown_and_inapplicable_metrics_are_errors(tmp_path: Path) -> None:
     task = task_of(tmp_path)
     with raises(UserError, kind="metric", name="rougel") as caught:
         cells(["a"], [task], metrics=["rougel"])

@@ -15,14 +15,14 @@ from assay.images import codec
 from assay.images.codec import decode, encode_png
 
 
-def encoded(image: Pillow.Image, format_: str = "PNG", **options: Any) -> bytes:
+def encode(image: Pillow.Image, format_: str = "PNG", **options: Any) -> bytes:
     target = io.BytesIO()
     image.save(target, format=format_, **options)
     return target.getvalue()
 
 
-def claiming(side: int) -> bytes:
-    """A 3 x 3 grey image whose header says it is `side` x `side`."""
+def png_that_claims(side: int) -> bytes:
+    """A 3 x 3 grey image whose header claims `side` x `side` pixels."""
     data = encode_png(np.zeros((3, 3), np.uint8))
     header = b"IHDR" + struct.pack(">II", side, side) + data[24:29]
     return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
@@ -42,36 +42,36 @@ def test_png_loses_nothing_and_is_deterministic(height: int, width: int, color: 
     "pixels",
     [np.zeros((2, 2), np.float32), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 2), np.uint8), np.zeros(3, np.uint8)],
 )
-def test_what_is_no_pixels_is_refused(pixels: Any) -> None:
-    with pytest.raises(ValueError, match="Expected uint8"):
+def test_other_arrays_are_rejected(pixels: Any) -> None:
+    with pytest.raises(ValueError, match="uint8"):
         encode_png(pixels)
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "RGBA", "LA", "CMYK"])
 def test_every_other_mode_becomes_rgb(mode: str) -> None:
-    data = encoded(Pillow.new("RGB", (3, 2), (200, 200, 200)).convert(mode), "TIFF" if mode == "CMYK" else "PNG")
+    data = encode(Pillow.new("RGB", (3, 2), (200, 200, 200)).convert(mode), "TIFF" if mode == "CMYK" else "PNG")
     assert decode(data).shape == (2, 3, 3)
 
 
 def test_16_bit_grey_keeps_its_upper_bits() -> None:
     values = np.array([[0, 255, 256, 32768, 65535]], dtype=np.uint16)
-    assert decode(encoded(Pillow.fromarray(values))).tolist() == [[0, 0, 1, 128, 255]]
+    assert decode(encode(Pillow.fromarray(values))).tolist() == [[0, 0, 1, 128, 255]]
 
 
-def test_a_photograph_taken_sideways_stands_upright() -> None:
+def test_exif_orientation_is_applied() -> None:
     image = Pillow.new("RGB", (4, 2))
     exif = image.getexif()
     exif[0x0112] = 6
-    assert decode(encoded(image, "JPEG", exif=exif)).shape == (4, 2, 3)
+    assert decode(encode(image, "JPEG", exif=exif)).shape == (4, 2, 3)
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
 def test_bytes_that_are_no_image_are_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match=f"^{len(data)} bytes do not decode as an image"):
+    with pytest.raises(ValueError, match=rf"^{len(data)} bytes\b"):
         decode(data)
 
 
-def test_an_image_cut_off_anywhere_is_refused_or_whole() -> None:
+def test_truncated_image_is_rejected_unless_its_pixels_are_complete() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
     data = encode_png(pixels)
     refused = 0
@@ -85,15 +85,15 @@ def test_an_image_cut_off_anywhere_is_refused_or_whole() -> None:
 
 
 def test_a_float_image_is_refused() -> None:
-    with pytest.raises(ValueError, match="no 8-bit range"):
-        decode(encoded(Pillow.fromarray(np.zeros((2, 2), np.float32)), "TIFF"))
+    with pytest.raises(ValueError, match="'F'"):
+        decode(encode(Pillow.fromarray(np.zeros((2, 2), np.float32)), "TIFF"))
 
 
 def test_a_decompression_bomb_is_refused_without_being_decoded() -> None:
     side = int(codec.MAX_PIXELS**0.5) + 1
-    with pytest.raises(ValueError, match=f"it has {side} x {side} pixels"):
-        decode(claiming(side))
+    with pytest.raises(ValueError, match=f"{side} x {side}"):
+        decode(png_that_claims(side))
     with pytest.raises(ValueError, match="decompression bomb"):
-        decode(claiming(100_000))
+        decode(png_that_claims(100_000))
     # The same image, when it says how large it is.
-    assert decode(claiming(3)).shape == (3, 3)
+    assert decode(png_that_claims(3)).shape == (3, 3)

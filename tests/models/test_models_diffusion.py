@@ -26,12 +26,12 @@ def requests(count: int, *, guidance: float = 2.0) -> list[ImageRequest]:
     return [ImageRequest(f"a photo of a {labels[n % 3]}", 100 + n, STEPS, guidance) for n in range(count)]
 
 
-def plain_loop(folder: Path, wanted: list[ImageRequest]) -> list[np.ndarray]:
-    """The naive twin: diffusers as its manual says, one image at a time."""
+def generate_one_by_one(folder: Path, image_requests: list[ImageRequest]) -> list[np.ndarray]:
+    """Reference: diffusers as in its manual, one image at a time."""
     pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     images = []
-    for request in wanted:
+    for request in image_requests:
         image = pipeline(
             request.prompt,
             num_inference_steps=request.steps,
@@ -55,27 +55,29 @@ def test_each_pipeline_family_generates(models: OpenModels, folders: dict[str, P
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_pixels_depend_on_the_request_alone(models: OpenModels, folders: dict[str, Path], family: str) -> None:
+def test_pixels_do_not_depend_on_the_batch(models: OpenModels, folders: dict[str, Path], family: str) -> None:
     model = models.image_model(str(folders[family]))
-    wanted = requests(TILE + 3)
-    whole = model.generate(wanted)
+    image_requests = requests(TILE + 3)
+    images = model.generate(image_requests)
     for size in (1, 2, 3, 5, 7) if family == "sd" else (3, 7):
-        starts = range(0, min(7, len(wanted)), size)
-        parts = [image for start in starts for image in model.generate(wanted[start : start + size])]
+        starts = range(0, min(7, len(image_requests)), size)
+        parts = [image for start in starts for image in model.generate(image_requests[start : start + size])]
         assert len(parts) >= 7
-        assert all(np.array_equal(a, b) for a, b in zip(parts, whole, strict=False)), size
-    backwards = model.generate(wanted[::-1])[::-1]
-    assert all(np.array_equal(a, b) for a, b in zip(backwards, whole, strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(parts, images, strict=False)), size
+    backwards = model.generate(image_requests[::-1])[::-1]
+    assert all(np.array_equal(a, b) for a, b in zip(backwards, images, strict=True))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_equals_a_plain_loop(models: OpenModels, folders: dict[str, Path], family: str) -> None:
-    """Another batch size is another kernel: 1e-6 apart, so a grey level may round the other way, seldom."""
-    wanted = requests(5)
-    ours = np.stack([np.asarray(image) for image in models.image_model(str(folders[family])).generate(wanted)])
-    off = np.abs(ours.astype(int) - np.stack(plain_loop(folders[family], wanted)).astype(int))
-    assert off.max() <= 1
-    assert (off > 0).mean() <= 1e-3
+def test_equals_a_loop_over_single_images(models: OpenModels, folders: dict[str, Path], family: str) -> None:
+    """Another batch size selects another kernel, 1e-6 apart, so that a few gray levels round the other way."""
+    image_requests = requests(5)
+    images = np.stack(
+        [np.asarray(image) for image in models.image_model(str(folders[family])).generate(image_requests)]
+    )
+    difference = np.abs(images.astype(int) - np.stack(generate_one_by_one(folders[family], image_requests)).astype(int))
+    assert difference.max() <= 1
+    assert (difference > 0).mean() <= 1e-3
 
 
 def test_mixed_requests_come_back_in_order(models: OpenModels, folders: dict[str, Path]) -> None:
@@ -102,20 +104,22 @@ def test_empty_request(models: OpenModels, folders: dict[str, Path]) -> None:
     assert models.image_model(str(folders["sd"])).generate([]) == []
 
 
-def test_crops_what_assay_json_says(models: OpenModels, folders: dict[str, Path], tmp_path: Path) -> None:
+def test_assay_json_sets_the_crop(models: OpenModels, folders: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "cropped"
     shutil.copytree(folders["sd"], folder)
     (folder / "assay.json").write_text(json.dumps({"crop": 2}))
-    wanted = requests(1)
-    cropped = np.asarray(models.image_model(str(folder)).generate(wanted)[0])
-    whole = np.asarray(models.image_model(str(folders["sd"])).generate(wanted)[0])
-    assert np.array_equal(cropped, whole[2:-2, 2:-2])
-    sized = models.image_model(str(folder)).generate([replace(wanted[0], width=36, height=28)])[0]
+    image_requests = requests(1)
+    cropped = np.asarray(models.image_model(str(folder)).generate(image_requests)[0])
+    uncropped = np.asarray(models.image_model(str(folders["sd"])).generate(image_requests)[0])
+    assert np.array_equal(cropped, uncropped[2:-2, 2:-2])
+    sized = models.image_model(str(folder)).generate([replace(image_requests[0], width=36, height=28)])[0]
     assert np.asarray(sized).shape == (28, 36)
 
 
 @pytest.mark.parametrize("text", ['{"crop": -1}', '{"crop": "2"}', '{"corp": 2}', "[2]", "{"])
-def test_a_wrong_assay_json_is_refused(models: OpenModels, folders: dict[str, Path], tmp_path: Path, text: str) -> None:
+def test_invalid_assay_json_is_rejected(
+    models: OpenModels, folders: dict[str, Path], tmp_path: Path, text: str
+) -> None:
     folder = tmp_path / "wrong"
     shutil.copytree(folders["sd"], folder)
     (folder / "assay.json").write_text(text)
@@ -124,19 +128,19 @@ def test_a_wrong_assay_json_is_refused(models: OpenModels, folders: dict[str, Pa
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_pixels_that_are_not_finite_are_a_reason(folders: dict[str, Path], value: float) -> None:
-    model = broken(folders["sd"], bias=value)
-    painted = model.generate(requests(2))
+def test_pixels_that_are_not_finite_are_a_failure(folders: dict[str, Path], value: float) -> None:
+    model = constant_model(folders["sd"], bias=value)
+    outputs = model.generate(requests(2))
     expected = NotGenerated("pixels are not finite") if np.isnan(value) else NotGenerated("constant image")
-    assert painted in ([expected] * 2, [NotGenerated("pixels are not finite")] * 2)
+    assert outputs in ([expected] * 2, [NotGenerated("pixels are not finite")] * 2)
 
 
 @pytest.mark.parametrize(("bias", "reason"), [(-5.0, "black image"), (0.1, "constant image")])
 def test_constant_image_is_a_failure(folders: dict[str, Path], bias: float, reason: str) -> None:
-    assert broken(folders["sd"], bias=bias).generate(requests(1)) == [NotGenerated(reason)]
+    assert constant_model(folders["sd"], bias=bias).generate(requests(1)) == [NotGenerated(reason)]
 
 
-def broken(folder: Path, *, bias: float) -> Diffusion:
+def constant_model(folder: Path, *, bias: float) -> Diffusion:
     """A pipeline whose decoder ends with one constant."""
     pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
@@ -146,7 +150,7 @@ def broken(folder: Path, *, bias: float) -> Diffusion:
     return Diffusion(pipeline, "broken")
 
 
-def test_what_the_safety_checker_flags_is_a_reason(models: OpenModels, tmp_path: Path) -> None:
+def test_flagged_image_is_a_failure(models: OpenModels, tmp_path: Path) -> None:
     checker, images = checkpoints.safety_checker(flags=True)
     folder = checkpoints.stable_diffusion(
         tmp_path / "checked",
@@ -158,13 +162,13 @@ def test_what_the_safety_checker_flags_is_a_reason(models: OpenModels, tmp_path:
     assert models.image_model(str(folder)).generate(requests(2)) == [NotGenerated("safety checker")] * 2
 
 
-def test_a_size_the_pipeline_refuses(models: OpenModels, folders: dict[str, Path]) -> None:
+def test_size_that_the_pipeline_rejects(models: OpenModels, folders: dict[str, Path]) -> None:
     model = models.image_model(str(folders["sd"]))
     with pytest.raises(ModelError, match="divisible by 8"):
         model.generate([replace(requests(1)[0], width=30, height=30)])
 
 
-def test_an_argument_the_pipeline_does_not_take(folders: dict[str, Path]) -> None:
+def test_argument_that_the_pipeline_lacks(folders: dict[str, Path]) -> None:
     class Wordless:
         """A pipeline of somebody else's, with fewer arguments."""
 

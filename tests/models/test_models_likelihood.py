@@ -13,7 +13,7 @@ from assay.models.text.likelihood import (
     ROW_TOKENS,
     EncodedContinuations,
     _supports_packing,
-    _unpacked,
+    _unpacked_likelihoods,
     encode_continuations,
     likelihoods,
 )
@@ -22,7 +22,7 @@ from assay.models.text.transformers_model import HfTextModel
 HEADER = "The following are questions about animals.\n\n" + "".join(
     f"Q: What is animal number {nth}?\nA: {word}\n\n" for nth, word in enumerate(("cat", "dog", "horse", "cow", "pig"))
 )
-ASKED = [
+REQUESTS = [
     *(Continuations(f"{HEADER}Q: Which is {n}?{' Really?' * (n % 3)}\nA:", (" A", " B", " C", " D")) for n in range(6)),
     *(
         Continuations(f"{HEADER}Q: What eats {n}?\nA:", (" a cat", " dog", " my uncle's horse, who died"))
@@ -34,37 +34,37 @@ ASKED = [
 ]
 
 
-def encoded(model: HfTextModel, asked: Continuations) -> EncodedContinuations:
-    return encode_continuations(model.tokenizer, asked, model.reference)
+def encode(model: HfTextModel, continuations: Continuations) -> EncodedContinuations:
+    return encode_continuations(model.tokenizer, continuations, model.reference)
 
 
-def plainly(model: torch.nn.Module, prompt: tuple[int, ...], text: tuple[int, ...]) -> float:
-    """The slow twin: everything anew for every text."""
+def log_likelihood(model: torch.nn.Module, prompt: tuple[int, ...], text: tuple[int, ...]) -> float:
+    """Reference: one network call for each text."""
     with torch.inference_mode():
-        shares = model(input_ids=torch.tensor([[*prompt, *text]])).logits[0].float().log_softmax(-1)
-    return sum(float(shares[len(prompt) - 1 + at, token]) for at, token in enumerate(text))
+        log_probs = model(input_ids=torch.tensor([[*prompt, *text]])).logits[0].float().log_softmax(-1)
+    return sum(float(log_probs[len(prompt) - 1 + position, token]) for position, token in enumerate(text))
 
 
 @pytest.fixture(scope="module")
 def model() -> HfTextModel:
     from assay.models.open_models import Device, OpenModels
 
-    found = OpenModels(Device(device="cpu")).stepped_model("embedded:smollm2")
-    assert isinstance(found, HfTextModel)
-    return found
+    model = OpenModels(Device(device="cpu")).stepped_model("embedded:smollm2")
+    assert isinstance(model, HfTextModel)
+    return model
 
 
 def test_likelihoods_equal_unpacked_computation(model: HfTextModel) -> None:
-    for one, found in zip(ASKED, model.likelihoods(ASKED), strict=True):
-        assert not isinstance(found, NotCompleted)
-        row = encoded(model, one)
-        for text, likelihood in zip(row.texts, found, strict=True):
+    for request, results in zip(REQUESTS, model.likelihoods(REQUESTS), strict=True):
+        assert not isinstance(results, NotCompleted)
+        row = encode(model, request)
+        for text, likelihood in zip(row.texts, results, strict=True):
             assert likelihood.tokens == len(text)
-            assert likelihood.log_prob == pytest.approx(plainly(model.model, row.prompt, text), abs=2e-4)
+            assert likelihood.log_prob == pytest.approx(log_likelihood(model.model, row.prompt, text), abs=2e-4)
 
 
-def test_plain_words_and_their_text_are_cut_together(model: HfTextModel) -> None:
-    row = encoded(model, Continuations("A space at the end ", ("goes along",)))
+def test_prompt_and_text_are_tokenized_together(model: HfTextModel) -> None:
+    row = encode(model, Continuations("A space at the end ", ("goes along",)))
     assert (*row.prompt, *row.texts[0]) == tuple(model.ids_of("A space at the end goes along"))
 
 
@@ -82,33 +82,35 @@ def test_empty_text_is_rejected(model: HfTextModel) -> None:
 
 
 def test_likelihood_after_an_empty_prompt(model: HfTextModel) -> None:
-    (found,) = model.likelihoods([Continuations("", ("Hello", "Hello world"))])
-    assert isinstance(found, tuple)
+    (results,) = model.likelihoods([Continuations("", ("Hello", "Hello world"))])
+    assert isinstance(results, tuple)
     begin = tuple(model.ids_of(""))
-    for text, likelihood in zip(("Hello", "Hello world"), found, strict=True):
+    for text, likelihood in zip(("Hello", "Hello world"), results, strict=True):
         ids = tuple(model.ids_of(text))
         assert (likelihood.tokens, len(begin)) == (len(ids), 1)
-        assert likelihood.log_prob == pytest.approx(plainly(model.model, begin, ids), abs=2e-4)
+        assert likelihood.log_prob == pytest.approx(log_likelihood(model.model, begin, ids), abs=2e-4)
 
 
 def test_greedy_flag(model: HfTextModel) -> None:
     (answer,) = model.complete([TextRequest("1, 2, 3, 4,", Decoding(max_tokens=4))])
     assert isinstance(answer, Completion)
-    said = answer.answers[0].text
-    (found,) = model.likelihoods([Continuations("1, 2, 3, 4,", (said, f"{said} elephants", " elephants"))])
-    assert isinstance(found, tuple)
-    assert [one.greedy for one in found] == [True, False, False]
+    continuation = answer.answers[0].text
+    (results,) = model.likelihoods(
+        [Continuations("1, 2, 3, 4,", (continuation, f"{continuation} elephants", " elephants"))]
+    )
+    assert isinstance(results, tuple)
+    assert [likelihood.greedy for likelihood in results] == [True, False, False]
 
 
-def test_more_than_fits_into_one_row(model: HfTextModel) -> None:
+def test_prompts_that_fill_several_rows(model: HfTextModel) -> None:
     long = "A word and another. " * 40
-    asked = [Continuations(f"{HEADER}{long * (n % 4)}{n}?", (" yes", " no, never")) for n in range(9)]
-    assert sum(len(encoded(model, one).prompt) for one in asked) > 2 * ROW_TOKENS
-    for one, found in zip(asked, model.likelihoods(asked), strict=True):
-        assert isinstance(found, tuple)
-        row = encoded(model, one)
-        for text, likelihood in zip(row.texts, found, strict=True):
-            assert likelihood.log_prob == pytest.approx(plainly(model.model, row.prompt, text), abs=5e-4)
+    requests = [Continuations(f"{HEADER}{long * (n % 4)}{n}?", (" yes", " no, never")) for n in range(9)]
+    assert sum(len(encode(model, request).prompt) for request in requests) > 2 * ROW_TOKENS
+    for request, results in zip(requests, model.likelihoods(requests), strict=True):
+        assert isinstance(results, tuple)
+        row = encode(model, request)
+        for text, likelihood in zip(row.texts, results, strict=True):
+            assert likelihood.log_prob == pytest.approx(log_likelihood(model.model, row.prompt, text), abs=5e-4)
 
 
 TOKEN = st.integers(0, 19)
@@ -132,12 +134,14 @@ def tiny() -> torch.nn.Module:
 def test_shared_prefixes(
     tiny: torch.nn.Module, rows: list[tuple[tuple[tuple[int, ...], list[int]], list[list[int]]]]
 ) -> None:
-    asked = [EncodedContinuations((*header, *rest), tuple(map(tuple, texts))) for (header, rest), texts in rows]
-    found = likelihoods(tiny, asked)
-    assert len(found) == len(asked)
-    for row, own in zip(asked, found, strict=True):
-        wanted = [Likelihood(pytest.approx(plainly(tiny, row.prompt, text), abs=1e-4), len(text)) for text in row.texts]
-        assert list(own) == wanted
+    encoded_rows = [EncodedContinuations((*header, *rest), tuple(map(tuple, texts))) for (header, rest), texts in rows]
+    results = likelihoods(tiny, encoded_rows)
+    assert len(results) == len(encoded_rows)
+    for row, row_results in zip(encoded_rows, results, strict=True):
+        expected = [
+            Likelihood(pytest.approx(log_likelihood(tiny, row.prompt, text), abs=1e-4), len(text)) for text in row.texts
+        ]
+        assert list(row_results) == expected
 
 
 FAMILIES = {
@@ -154,8 +158,8 @@ def test_packing_equals_separate_rows_for_each_family(name: str, settings_: dict
 
     torch.manual_seed(0)
     shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    own = settings_ if name in ("GPT2", "Mamba") else {**shape, **settings_}
-    config = getattr(transformers, f"{name}Config")(vocab_size=20, **own)
+    options = settings_ if name in ("GPT2", "Mamba") else {**shape, **settings_}
+    config = getattr(transformers, f"{name}Config")(vocab_size=20, **options)
     config.initializer_range = 0.5
     kind = getattr(transformers, f"{name}{'LMHeadModel' if name == 'GPT2' else 'ForCausalLM'}")
     network = kind(config).eval()
@@ -165,7 +169,9 @@ def test_packing_equals_separate_rows_for_each_family(name: str, settings_: dict
     ]
     with torch.inference_mode():
         assert _supports_packing(network, 12) == packs
-        plain = [_unpacked(network, row) for row in rows]
-    for found, wanted in zip(likelihoods(network, rows), plain, strict=True):
-        assert [one.log_prob for one in found] == pytest.approx([one.log_prob for one in wanted], abs=1e-3)
-        assert [one.greedy for one in found] == [one.greedy for one in wanted]
+        plain = [_unpacked_likelihoods(network, row) for row in rows]
+    for results, expected in zip(likelihoods(network, rows), plain, strict=True):
+        assert [likelihood.log_prob for likelihood in results] == pytest.approx(
+            [likelihood.log_prob for likelihood in expected], abs=1e-3
+        )
+        assert [likelihood.greedy for likelihood in results] == [likelihood.greedy for likelihood in expected]

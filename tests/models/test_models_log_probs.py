@@ -16,6 +16,7 @@ from assay.models.loading import Device
 from assay.models.registry import open_model
 from assay.models.text.log_probs import windowed_log_probs
 from assay.text.decoding.perplexity import text_perplexity
+from error_fields import raises
 
 TEXT = "One fish, two fish, red fish, blue fish. 안녕하세요, 세계! def add(a, b):\n    return a + b\n" * 3
 
@@ -27,37 +28,37 @@ def transformers() -> Any:
 
 def reference_perplexity(network: Any, ids: Sequence[int], window: int, stride: int) -> float:
     """Perplexity over windows, each weighted by its number of scored tokens."""
-    total, count, done = 0.0, 0, 0
+    total, count, scored_end = 0.0, 0, 0
     for begin in range(0, len(ids), stride):
         end = min(begin + window, len(ids))
         row = torch.tensor([list(ids[begin:end])])
         labels = row.clone()
-        labels[:, : -(end - done)] = -100
+        labels[:, : -(end - scored_end)] = -100
         with torch.inference_mode():
             loss = float(network(input_ids=row, labels=labels).loss)
         scored = int((labels[:, 1:] != -100).sum())
-        total, count, done = total + loss * scored, count + scored, end
+        total, count, scored_end = total + loss * scored, count + scored, end
         if end == len(ids):
             break
     return float(np.exp(total / count))
 
 
 @pytest.mark.parametrize(("window", "stride"), [(32, 16), (32, 31), (20, 3), (1024, None)])
-def test_perplexity_by_windows_equals_a_plain_loop(transformers: Any, window: int, stride: int | None) -> None:
+def test_windowed_perplexity_equals_reference(transformers: Any, window: int, stride: int | None) -> None:
     ids = transformers.tokens_of(TEXT)
-    (read,) = windowed_log_probs(transformers, [TEXT], window=window, stride=stride)
+    (result,) = windowed_log_probs(transformers, [TEXT], window=window, stride=stride)
     expected = reference_perplexity(transformers.model, ids, window, stride or window // 2)
-    assert text_perplexity(TEXT, read.values).per_token == pytest.approx(expected, rel=1e-4)
-    assert len(read.values) == len(ids)
-    assert (read.window, read.stride) == (window, stride or window // 2)
+    assert text_perplexity(TEXT, result.values).per_token == pytest.approx(expected, rel=1e-4)
+    assert len(result.values) == len(ids)
+    assert (result.window, result.stride) == (window, stride or window // 2)
 
 
 def test_a_text_that_fits_has_one_window(transformers: Any) -> None:
     texts = [TEXT, "", "x", "Two words."]
-    whole = transformers.log_probs(texts)
-    for read, one in zip(windowed_log_probs(transformers, texts), whole, strict=True):
-        assert read.values == one.values
-        assert (read.windows, read.window, read.stride) == (len(one.values) > 1, 8192, 4096)
+    expected_results = transformers.log_probs(texts)
+    for result, expected in zip(windowed_log_probs(transformers, texts), expected_results, strict=True):
+        assert result.values == expected.values
+        assert (result.windows, result.window, result.stride) == (len(expected.values) > 1, 8192, 4096)
 
 
 def test_batches_do_not_change_log_probs(transformers: Any) -> None:
@@ -67,15 +68,17 @@ def test_batches_do_not_change_log_probs(transformers: Any) -> None:
         together = windowed_log_probs(transformers, [TEXT, TEXT[40:]], window=24, stride=8)
     finally:
         transformers._batch_size = 1
-    for one, other in zip(alone, together, strict=True):
-        assert np.allclose(one.values[1:], other.values[1:], atol=1e-3)  # type: ignore[arg-type]
+    for first, second in zip(alone, together, strict=True):
+        assert np.allclose(first.values[1:], second.values[1:], atol=1e-3)  # type: ignore[arg-type]
 
 
 def test_openvino_and_transformers_agree(transformers: Any) -> None:
     openvino = open_model("text-model", "openvino:embedded:smollm2", Device(device="cpu"))
-    (ours,), (theirs,) = (windowed_log_probs(one, [TEXT], window=32, stride=16) for one in (openvino, transformers))
-    assert ours.windows == theirs.windows > 1
-    assert np.allclose(ours.values[1:], theirs.values[1:], atol=0.02)  # type: ignore[arg-type]
+    (actual,), (expected,) = (
+        windowed_log_probs(model, [TEXT], window=32, stride=16) for model in (openvino, transformers)
+    )
+    assert actual.windows == expected.windows > 1
+    assert np.allclose(actual.values[1:], expected.values[1:], atol=0.02)  # type: ignore[arg-type]
 
 
 class NoLogProbs:
@@ -84,7 +87,7 @@ class NoLogProbs:
     means = Capabilities()
 
 
-class Whole:
+class WithoutTokens:
     """A model with log-probabilities of texts, but no access to tokens."""
 
     means = Capabilities(log_probs=True, context=5)
@@ -93,13 +96,13 @@ class Whole:
         return [LogProbs(tuple(text), (None, *[-1.0] * (len(text) - 1))) for text in texts]
 
 
-class Endless(Whole):
+class WithoutLimit(WithoutTokens):
     """A model without a maximum length."""
 
     longest = None
 
     def tokens_of(self, text: str) -> list[int]:
-        return [ord(one) for one in text]
+        return [ord(char) for char in text]
 
     def token_log_probs(self, rows: Sequence[Sequence[int]], last: Sequence[int]) -> Sequence[Sequence[float]]:
         return [[-float(len(row))] * count for row, count in zip(rows, last, strict=True)]
@@ -108,31 +111,41 @@ class Endless(Whole):
 def test_models_without_tokens_or_log_probs() -> None:
     with pytest.raises(ModelError):
         windowed_log_probs(NoLogProbs(), ["text"])  # type: ignore[arg-type]
-    (read,) = windowed_log_probs(Whole(), ["text"])  # type: ignore[arg-type]
-    assert (read.values, read.windows, read.stride) == ((None, -1.0, -1.0, -1.0), 1, None)
-    assert isinstance(Endless(), TokenModel)
-    endless: Any = Endless()
-    one, empty = windowed_log_probs(endless, ["text", ""], stride=9)
-    assert (one.values, one.windows, one.window) == ((None, -4.0, -4.0, -4.0), 1, None)
+    (result,) = windowed_log_probs(WithoutTokens(), ["text"])  # type: ignore[arg-type]
+    assert (result.values, result.windows, result.stride) == ((None, -1.0, -1.0, -1.0), 1, None)
+    assert isinstance(WithoutLimit(), TokenModel)
+    endless: Any = WithoutLimit()
+    short, empty = windowed_log_probs(endless, ["text", ""], stride=9)
+    assert (short.values, short.windows, short.window) == ((None, -4.0, -4.0, -4.0), 1, None)
     assert (empty.values, empty.windows) == ((), 0)
-    (cut,) = windowed_log_probs(endless, ["texts!"], window=4, stride=2)
-    assert (cut.values, cut.windows) == ((None, -4.0, -4.0, -4.0, -4.0, -4.0), 2)
+    (long,) = windowed_log_probs(endless, ["texts!"], window=4, stride=2)
+    assert (long.values, long.windows) == ((None, -4.0, -4.0, -4.0, -4.0, -4.0), 2)
 
 
 @pytest.mark.parametrize(
-    ("window", "stride", "limit"),
-    [(8193, None, "8192"), (8, 8, "1 to 7"), (1, None, "stride of 1")],
+    ("window", "stride", "fields"),
+    [
+        (8193, None, {"window": 8193, "maximum": 8192}),
+        (8, 8, {"window": 8, "stride": 8}),
+        (1, None, {"window": 1, "stride": 1}),
+    ],
 )
-def test_invalid_windows_are_rejected(transformers: Any, window: int, stride: int | None, limit: str) -> None:
-    with pytest.raises(ModelError, match=limit):
+def test_invalid_windows_are_rejected(
+    transformers: Any, window: int, stride: int | None, fields: dict[str, int]
+) -> None:
+    with raises(ModelError, **fields):
         windowed_log_probs(transformers, ["Two words."], window=window, stride=stride)
 
 
 def test_many_windows_are_computed_in_parts_and_reported() -> None:
     progress: list[tuple[int, int]] = []
-    (read,) = windowed_log_probs(
-        Endless(), ["x" * 200], window=4, stride=2, on_progress=lambda done, total: progress.append((done, total))
+    (result,) = windowed_log_probs(
+        WithoutLimit(),
+        ["x" * 200],
+        window=4,
+        stride=2,
+        on_progress=lambda count, total: progress.append((count, total)),
     )  # type: ignore[arg-type]
-    assert read.windows == 99
+    assert result.windows == 99
     assert progress == [(64, 99), (99, 99)]
-    assert len(read.values) == 200
+    assert len(result.values) == 200

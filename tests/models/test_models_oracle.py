@@ -39,10 +39,10 @@ CHANCE = 1e-4
 
 @pytest.fixture(scope="module")
 def model() -> HfTextModel:
-    """The one whose logits are shown: also the oracle."""
-    found = open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
-    assert isinstance(found, HfTextModel)
-    return found
+    """Transformers, which gives access to its logits: also the oracle."""
+    model = open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
+    assert isinstance(model, HfTextModel)
+    return model
 
 
 @pytest.fixture(scope="module", params=["openvino", "transformers"])
@@ -55,36 +55,36 @@ def backend(request: pytest.FixtureRequest, model: HfTextModel) -> TextModel:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """A backend, and the tokens that it generates: seen on their way into an `Answer`."""
+class RecordedBackend:
+    """Backend, and the tokens of its last answers."""
 
     backend: TextModel
     rows: list[list[int]]
 
     def ask(self, request: TextRequest) -> tuple[Completion, list[list[int]]]:
         self.rows.clear()
-        (done,) = self.backend.complete([request])
-        assert isinstance(done, Completion)
-        assert len(self.rows) == len(done.answers) == request.decoding.answers
-        return done, list(self.rows)
+        (completion,) = self.backend.complete([request])
+        assert isinstance(completion, Completion)
+        assert len(self.rows) == len(completion.answers) == request.decoding.answers
+        return completion, list(self.rows)
 
 
 @pytest.fixture
-def watched(backend: TextModel, monkeypatch: pytest.MonkeyPatch) -> Watched:
-    name, seen = "_answer", 2 if isinstance(backend, HfTextModel) else 0
-    whole = getattr(backend, name)
-    found = Watched(backend, [])
+def recorder(backend: TextModel, monkeypatch: pytest.MonkeyPatch) -> RecordedBackend:
+    name, position = "_answer", 2 if isinstance(backend, HfTextModel) else 0
+    original = getattr(backend, name)
+    rows: list[list[int]] = []
 
-    def watch(*given: Any) -> Any:
-        found.rows.append([int(token) for token in getattr(given[seen], "generated_ids", given[seen])])
-        return whole(*given)
+    def record(*args: Any) -> Any:
+        rows.append([int(token) for token in getattr(args[position], "generated_ids", args[position])])
+        return original(*args)
 
-    monkeypatch.setattr(backend, name, watch)
-    return found
+    monkeypatch.setattr(backend, name, record)
+    return RecordedBackend(backend, rows)
 
 
-def to_the_end(ids: Sequence[int], ends: frozenset[int]) -> tuple[int, ...]:
-    """Without what transformers fills shorter answers up with."""
+def until_end_token(ids: Sequence[int], ends: frozenset[int]) -> tuple[int, ...]:
+    """Without the padding of transformers after shorter answers."""
     at = next((nth for nth, token in enumerate(ids) if token in ends), len(ids))
     return tuple(ids[: at + 1])
 
@@ -107,18 +107,18 @@ def oracle(model: HfTextModel, request: TextRequest) -> tuple[Decoded, ...]:
     ],
     ids=["greedy", "penalty", "beam", "beam-sums", "beam-penalties"],
 )
-def test_a_backend_decodes_as_the_reference_does(
-    watched: Watched, model: HfTextModel, prompt: Any, decoding: Decoding
+def test_backend_decodes_as_the_reference(
+    recorder: RecordedBackend, model: HfTextModel, prompt: Any, decoding: Decoding
 ) -> None:
     request = TextRequest(prompt, decoding, log_prob=True)
-    if refuses(watched.backend, request, "repetition_penalty"):
+    if rejects_control(recorder.backend, request, "repetition_penalty"):
         return
     expected = oracle(model, request)
-    done, rows = watched.ask(request)
-    assert [to_the_end(row, model.ends) for row in rows] == [one.ids for one in expected]
-    for ours, theirs in zip(done.answers, expected, strict=True):
-        assert (ours.text, ours.end, ours.tokens) == (theirs.text, theirs.end, len(theirs.ids))
-        assert ours.log_prob == pytest.approx(theirs.log_prob, abs=0.02)
+    completion, rows = recorder.ask(request)
+    assert [until_end_token(row, model.ends) for row in rows] == [decoded.ids for decoded in expected]
+    for answer, reference in zip(completion.answers, expected, strict=True):
+        assert (answer.text, answer.end, answer.tokens) == (reference.text, reference.end, len(reference.ids))
+        assert answer.log_prob == pytest.approx(reference.log_prob, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -131,21 +131,25 @@ def test_a_backend_decodes_as_the_reference_does(
         (PROMPTS[3], ("of a",), 3),
     ],
 )
-def test_a_backend_stops_where_the_reference_does(
-    watched: Watched, model: HfTextModel, prompt: Any, stop: tuple[str, ...], beams: int
+def test_backend_stops_as_the_reference(
+    recorder: RecordedBackend, model: HfTextModel, prompt: Any, stop: tuple[str, ...], beams: int
 ) -> None:
     request = TextRequest(prompt, Decoding("beam" if beams > 1 else "greedy", beams=beams, stop=stop, max_tokens=12))
-    if refuses(watched.backend, request, "stop"):
+    if rejects_control(recorder.backend, request, "stop"):
         return
     (expected,) = oracle(model, request)
-    done, (row,) = watched.ask(request)
+    completion, (row,) = recorder.ask(request)
     # OpenVINO takes back the tokens of a stop string, transformers does not.
     assert expected.ids[: len(row)] == tuple(row)
-    assert (done.answers[0].text, done.answers[0].end) == (expected.text, expected.end) != (model.spell(row), "length")
+    assert (
+        (completion.answers[0].text, completion.answers[0].end)
+        == (expected.text, expected.end)
+        != (model.spell(row), "length")
+    )
 
 
-def refuses(backend: TextModel, request: TextRequest, control: str) -> bool:
-    """Whether it is one of the two things that OpenVINO's beam search cannot do: it must say so, and go on."""
+def rejects_control(backend: TextModel, request: TextRequest, control: str) -> bool:
+    """Whether OpenVINO's beam search rejects the control; its error must name transformers."""
     if isinstance(backend, HfTextModel) or request.decoding.strategy != "beam":
         return False
     if control not in request.decoding.controls:
@@ -164,42 +168,40 @@ SAMPLED = [
 ]
 
 
-def fits(counts: FloatArray, expected: FloatArray) -> float:
-    """How probable counts at least as odd are, by Pearson's chi-square; tokens expected less than 5 times are one."""
+def p_value(counts: FloatArray, expected: FloatArray) -> float:
+    """p-value of Pearson's chi-square test; tokens expected less than 5 times are pooled."""
     often = counts.sum() * expected
     rare = often < 5
-    seen, awaited = [np.append(one[~rare], one[rare].sum()) for one in (counts, often)]
-    kept = awaited > 0
-    statistic = ((seen - awaited)[kept] ** 2 / awaited[kept]).sum()
-    return float(chi2.sf(statistic, kept.sum() - 1))
+    observed, expected_counts = [np.append(values[~rare], values[rare].sum()) for values in (counts, often)]
+    nonzero = expected_counts > 0
+    statistic = ((observed - expected_counts)[nonzero] ** 2 / expected_counts[nonzero]).sum()
+    return float(chi2.sf(statistic, nonzero.sum() - 1))
 
 
 @pytest.mark.parametrize("decoding", SAMPLED, ids=["temperature", "top-k", "top-p", "min-p"])
-def test_the_first_token_is_drawn_from_the_distribution(
-    watched: Watched, model: HfTextModel, decoding: Decoding
+def test_first_token_is_sampled_from_the_distribution(
+    recorder: RecordedBackend, model: HfTextModel, decoding: Decoding
 ) -> None:
     logits = model.next_logits([model.ids_of(ANIMAL)])[0]
     expected = distribution(logits, decoding)
     assert np.count_nonzero(expected) >= 5
-    _, rows = watched.ask(TextRequest(ANIMAL, replace(decoding, answers=DRAWS, max_tokens=1, seed=11)))
+    _, rows = recorder.ask(TextRequest(ANIMAL, replace(decoding, answers=DRAWS, max_tokens=1, seed=11)))
     counts = np.bincount([row[0] for row in rows], minlength=len(expected)).astype(np.float64)
     assert counts.sum() == DRAWS
     assert not counts[expected == 0].any()
-    assert fits(counts, expected) > CHANCE
+    assert p_value(counts, expected) > CHANCE
     # The test can fail: these are not the draws of a temperature a sixth lower, from the same tokens.
     colder = Decoding("sample", temperature=decoding.temperature / 1.2)
-    assert fits(counts, distribution(np.where(expected > 0, logits, -np.inf), colder)) < CHANCE
+    assert p_value(counts, distribution(np.where(expected > 0, logits, -np.inf), colder)) < CHANCE
 
 
-def test_a_seed_of_its_own_for_every_request_draws_from_the_distribution_too(
-    backend: TextModel, model: HfTextModel
-) -> None:
+def test_requests_with_own_seeds_sample_from_the_distribution(backend: TextModel, model: HfTextModel) -> None:
     decoding = Decoding("sample", temperature=0.7, top_k=8, max_tokens=1)
     expected = distribution(model.next_logits([model.ids_of(ANIMAL)])[0], decoding)
     texts = [model.spell([token]) for token in np.flatnonzero(expected)]
     assert len(set(texts)) == 8
-    done = backend.complete([TextRequest(ANIMAL, replace(decoding, seed=seed)) for seed in range(60)])
-    drawn = [one.answers[0].text for one in done if isinstance(one, Completion)]
-    counts = np.array([drawn.count(text) for text in texts], dtype=np.float64)
+    completions = backend.complete([TextRequest(ANIMAL, replace(decoding, seed=seed)) for seed in range(60)])
+    answers = [completion.answers[0].text for completion in completions if isinstance(completion, Completion)]
+    counts = np.array([answers.count(text) for text in texts], dtype=np.float64)
     assert counts.sum() == 60
-    assert fits(counts, expected[expected > 0]) > CHANCE
+    assert p_value(counts, expected[expected > 0]) > CHANCE

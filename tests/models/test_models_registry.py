@@ -100,14 +100,14 @@ def test_backend_of_another_kind(models: OpenModels) -> None:
 def test_unknown_backend(models: OpenModels, kind: registry.ModelKind) -> None:
     with pytest.raises(ModelError, match="'grey'") as caught:
         select_backend(kind, "grey:200", models.device)
-    assert "Did you mean 'gray'?" in str(caught.value)
+    assert "'gray'" in caught.value.hint
 
 
 def test_broken_plug_in_fails_only_where_it_is_used(models: OpenModels) -> None:
     assert models.image_model("gray:1")
     with pytest.raises(ModelError, match="assay_nowhere:BACKEND"):
         models.image_model("broken:x")
-    with pytest.raises(ModelError, match="must be a Backend"):
+    with pytest.raises(ModelError, match="assay_gray:Gray"):
         models.image_model("wrong:x")
 
 

@@ -38,15 +38,15 @@ class Wire:
 
     def ask(self, prompt: Any, decoding: Decoding | None = None) -> Completion:
         self.server.received.clear()
-        (done,) = self.model.complete([TextRequest(prompt, decoding or Decoding())])
-        assert isinstance(done, Completion), done
-        return done
+        (completion,) = self.model.complete([TextRequest(prompt, decoding or Decoding())])
+        assert isinstance(completion, Completion), completion
+        return completion
 
-    def fails(self, prompt: str) -> NotCompleted:
+    def ask_for_failure(self, prompt: str) -> NotCompleted:
         self.server.received.clear()
-        (done,) = self.model.complete([TextRequest(prompt)])
-        assert isinstance(done, NotCompleted), done
-        return done
+        (failure,) = self.model.complete([TextRequest(prompt)])
+        assert isinstance(failure, NotCompleted), failure
+        return failure
 
     @property
     def body(self) -> dict[str, Any]:
@@ -67,28 +67,27 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
 
 
 def test_a_plain_prompt(wire: Wire) -> None:
-    done = wire.ask("how are you")
-    assert done.answers == (Answer("So you said how are you and this is what I have to say", "stop", 14),)
-    assert done.prompt_tokens == 100
-    assert done.cached is False
+    completion = wire.ask("how are you")
+    assert completion.answers == (Answer("So you said how are you and this is what I have to say", "stop", 14),)
+    assert completion.prompt_tokens == 100
+    assert completion.cached is False
     paths = {"anthropic": "/v1/messages", "gemini": "/models/gemini-2.5-flash:generateContent"}
     assert wire.server.received[0].path.endswith(paths.get(wire.name, "/v1/chat/completions"))
 
 
 def test_a_system_prompt_and_an_image(wire: Wire) -> None:
     wire.ask(TALK)
-    shown = str(wire.body)
-    assert "iVBORw0KGgo" in shown
-    system = {
+    assert "iVBORw0KGgo" in str(wire.body)
+    system_prompt = {
         "anthropic": lambda body: body["system"],
         "gemini": lambda body: body["systemInstruction"]["parts"][0]["text"],
     }.get(wire.name, lambda body: body["messages"][0]["content"])
-    assert system(wire.body) == "be kind"
-    mine = {
+    assert system_prompt(wire.body) == "be kind"
+    media_type = {
         "anthropic": lambda body: body["messages"][0]["content"][0]["source"]["media_type"],
         "gemini": lambda body: body["contents"][0]["parts"][0]["inlineData"]["mime_type"],
     }.get(wire.name, lambda body: body["messages"][1]["content"][0]["image_url"]["url"][5:14])
-    assert mine(wire.body) == "image/png"
+    assert media_type(wire.body) == "image/png"
 
 
 def test_a_conversation_keeps_its_turns(wire: Wire) -> None:
@@ -99,8 +98,8 @@ def test_a_conversation_keeps_its_turns(wire: Wire) -> None:
 
 def test_stop_strings_and_the_token_limit(wire: Wire) -> None:
     assert wire.ask("how are you", Decoding(stop=(" this",))).answers[0].text == "So you said how are you and"
-    cut = wire.ask("how are you", Decoding(max_tokens=3)).answers[0]
-    assert (cut.text, cut.end, cut.tokens) == ("So you said", "length", 3)
+    limited = wire.ask("how are you", Decoding(max_tokens=3)).answers[0]
+    assert (limited.text, limited.end, limited.tokens) == ("So you said", "length", 3)
 
 
 def test_every_control_is_sent(wire: Wire) -> None:
@@ -118,17 +117,17 @@ def test_greedy_is_temperature_zero(wire: Wire) -> None:
     assert wire.body.get("generationConfig", wire.body)["temperature"] == 0
 
 
-def test_each_answer_is_asked_for_by_itself(wire: Wire) -> None:
-    done = wire.ask("how are you", Decoding("sample", answers=3, seed=1))
-    assert len(done.answers) == len(wire.server.received) == 3
-    seeds = {one.body.get("generationConfig", one.body).get("seed") for one in wire.server.received}
+def test_each_answer_is_a_request(wire: Wire) -> None:
+    completion = wire.ask("how are you", Decoding("sample", answers=3, seed=1))
+    assert len(completion.answers) == len(wire.server.received) == 3
+    seeds = {received.body.get("generationConfig", received.body).get("seed") for received in wire.server.received}
     assert len(seeds) == (1 if wire.name == "anthropic" else 3)
 
 
-def test_ends_are_told_apart(wire: Wire) -> None:
+def test_end_of_an_answer(wire: Wire) -> None:
     assert wire.ask("empty").answers[0].end == "empty"
-    refused = wire.ask("refusal").answers[0]
-    assert refused.end == ("filter" if wire.name == "gemini" else "refusal")
+    refusal = wire.ask("refusal").answers[0]
+    assert refusal.end == ("filter" if wire.name == "gemini" else "refusal")
     assert wire.ask("filter").answers[0].end == ("refusal" if wire.name == "anthropic" else "filter")
 
 
@@ -137,9 +136,9 @@ def test_ends_are_told_apart(wire: Wire) -> None:
     [("400", "refused"), ("401", "key"), ("403", "key"), ("404", "model"), ("context", "context")],
 )
 def test_permanent_errors_are_not_retried(wire: Wire, fault: str, lack: str) -> None:
-    done = wire.fails(fault)
-    assert (done.lack, done.tries, len(wire.server.received), done.dollars) == (lack, 1, 1, 0.0)
-    assert KEY not in done.reason
+    failure = wire.ask_for_failure(fault)
+    assert (failure.lack, failure.tries, len(wire.server.received), failure.dollars) == (lack, 1, 1, 0.0)
+    assert KEY not in failure.reason
 
 
 @pytest.mark.parametrize(
@@ -150,26 +149,26 @@ def test_permanent_errors_are_not_retried(wire: Wire, fault: str, lack: str) -> 
     ],
 )
 def test_transient_errors_are_retried(wire: Wire, fault: str, lack: str) -> None:
-    done = wire.fails(fault)
-    assert (done.lack, done.tries, len(wire.server.received)) == (lack, 3, 3), done
+    failure = wire.ask_for_failure(fault)
+    assert (failure.lack, failure.tries, len(wire.server.received)) == (lack, 3, 3), failure
     # A lost answer may have been charged; a refusal is not.
-    assert done.dollars == (None if fault in ("drop", "half", "cut", "html") else 0.0)
+    assert failure.dollars == (None if fault in ("drop", "half", "cut", "html") else 0.0)
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])
 def test_deadline_ends_a_hanging_request(wire: Wire, fault: str) -> None:
     with opened(wire.name, wire.server, try_s=5.0, deadline_s=0.4) as model:
-        (done,) = model.complete([TextRequest(fault)])
-    assert isinstance(done, NotCompleted)
-    assert (done.lack, done.tries) == ("timeout", 1)
-    assert "0.4 s" in done.reason
+        (failure,) = model.complete([TextRequest(fault)])
+    assert isinstance(failure, NotCompleted)
+    assert (failure.lack, failure.tries) == ("timeout", 1)
+    assert "0.4 s" in failure.reason
 
 
 def test_no_server_at_the_address(keys: None) -> None:
     with RemoteModel("http://127.0.0.1:9/v1#llama", RemoteSettings(tries=2, first_wait_s=0.01)) as model:
-        (done,) = model.complete([TextRequest("hello")])
-    assert isinstance(done, NotCompleted)
-    assert (done.lack, done.tries, done.dollars) == ("gone", 2, 0.0)
+        (failure,) = model.complete([TextRequest("hello")])
+    assert isinstance(failure, NotCompleted)
+    assert (failure.lack, failure.tries, failure.dollars) == ("gone", 2, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -179,21 +178,26 @@ def test_no_server_at_the_address(keys: None) -> None:
         *("http://[::1/v1#m", "http://host:99999/v1#m", "http:/host/v1#m"),
     ],
 )
-def test_references_that_name_nothing(reference: str) -> None:
+def test_invalid_references(reference: str) -> None:
     with pytest.raises(ModelError):
         find_endpoint(reference)
 
 
 @pytest.mark.parametrize("reference", ["http://me:secret@host/v1#m", "https://host/v1?key=secret#m"])
-def test_a_reference_holds_no_secret(reference: str) -> None:
+def test_reference_with_a_secret_is_rejected(reference: str) -> None:
     with pytest.raises(ModelError, match="ASSAY_API_KEY") as caught:
         RemoteModel(reference)
     assert "secret" not in str(caught.value)
 
 
 def test_which_references_are_remote() -> None:
-    assert all(is_remote(one) for one in ("openai:gpt", "anthropic:c", "gemini:g", "http://h/v1#m", "https://h/v1#m"))
-    assert not any(is_remote(one) for one in ("server:x", "embedded:x", "./folder", "org/name", "huggingface:x"))
+    assert all(
+        is_remote(reference)
+        for reference in ("openai:gpt", "anthropic:c", "gemini:g", "http://h/v1#m", "https://h/v1#m")
+    )
+    assert not any(
+        is_remote(reference) for reference in ("server:x", "embedded:x", "./folder", "org/name", "huggingface:x")
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,15 +205,15 @@ def test_which_references_are_remote() -> None:
     [
         ("openai:gpt", TextRequest("x", Decoding("beam", beams=2)), "beam"),
         ("openai:gpt", TextRequest("x", Decoding("sample", top_k=5)), "top_k"),
-        ("anthropic:c", TextRequest("x", Decoding("sample", temperature=1.5)), "maximum temperature is 1"),
-        ("gemini:g", TextRequest("x", Decoding(stop=tuple("abcdef"))), "at most 5 stop strings"),
-        ("openai:gpt", TextRequest((Message("user", "x", (b"GIF89a",)),)), "neither PNG nor JPEG"),
+        ("anthropic:c", TextRequest("x", Decoding("sample", temperature=1.5)), r"\b1\b.*\b1\.5\b"),
+        ("gemini:g", TextRequest("x", Decoding(stop=tuple("abcdef"))), r"\b5\b.*\b6\b"),
+        ("openai:gpt", TextRequest((Message("user", "x", (b"GIF89a",)),)), "PNG"),
         (
             "openai:gpt",
             TextRequest((Message("system", "x", (PICTURE,)), Message("user", "y"))),
-            "only user messages may",
+            "system",
         ),
-        ("openai:gpt", TextRequest(()), "needs a user message"),
+        ("openai:gpt", TextRequest(()), "conversation"),
     ],
 )
 def test_unsupported_request_is_rejected(reference: str, request_: TextRequest, words: str) -> None:
@@ -250,48 +254,50 @@ def test_connections_close(wire: Wire) -> None:
     assert wire.ask("how are you").answers[0].end == "stop"
 
 
-def test_threads_and_running_loops_may_ask(wire: Wire) -> None:
-    async def inside() -> Any:
+def test_calls_from_threads_and_running_loops(wire: Wire) -> None:
+    async def complete_in_loop() -> Any:
         return wire.model.complete([TextRequest("from a loop")])
 
-    assert isinstance(asyncio.run(inside())[0], Completion)
-    answers: list[Any] = []
+    assert isinstance(asyncio.run(complete_in_loop())[0], Completion)
+    completions: list[Any] = []
     threads = [
-        threading.Thread(target=lambda n=n: answers.extend(wire.model.complete([TextRequest(f"thread {n}")])))
+        threading.Thread(target=lambda n=n: completions.extend(wire.model.complete([TextRequest(f"thread {n}")])))
         for n in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {f"So you said thread {n} and" for n in range(8)} == {one.answers[0].text[:24] for one in answers}
+    assert {f"So you said thread {n} and" for n in range(8)} == {
+        completion.answers[0].text[:24] for completion in completions
+    }
 
 
 def test_a_model_is_opened_once_in_a_process(tmp_path: Path) -> None:
     ledger = tmp_path / "budget.sqlite"
     name, settings = f"openai:{MODELS['openai']}", RemoteSettings(tries=2)
-    one, two = (open_remote(name, settings, tmp_path, Budget(1, ledger)) for _ in range(2))
-    assert one is two
-    assert one is not open_remote(name, settings, tmp_path, Budget(1))
+    first, second = (open_remote(name, settings, tmp_path, Budget(1, ledger)) for _ in range(2))
+    assert first is second
+    assert first is not open_remote(name, settings, tmp_path, Budget(1))
 
 
-def test_the_digest_is_of_everything() -> None:
-    place, base = find_endpoint("openai:gpt"), TextRequest("x", Decoding("sample"))
-    others = [
-        digest(find_endpoint("openai:gpt-5"), base, 0),
-        digest(find_endpoint("anthropic:gpt"), base, 0),
-        digest(find_endpoint("openai:gpt", "http://elsewhere/v1"), base, 0),
-        digest(place, base, 1),
-        digest(place, TextRequest("y", base.decoding), 0),
-        digest(place, TextRequest((Message("system", "s"), Message("user", "x")), base.decoding), 0),
-        digest(place, TextRequest((Message("user", "x", (PICTURE,)),), base.decoding), 0),
-        digest(place, TextRequest((Message("user", "x", (PICTURE + b"0",)),), base.decoding), 0),
+def test_digest_depends_on_everything_but_the_number_of_answers() -> None:
+    endpoint, request = find_endpoint("openai:gpt"), TextRequest("x", Decoding("sample"))
+    digests = [
+        digest(find_endpoint("openai:gpt-5"), request, 0),
+        digest(find_endpoint("anthropic:gpt"), request, 0),
+        digest(find_endpoint("openai:gpt", "http://elsewhere/v1"), request, 0),
+        digest(endpoint, request, 1),
+        digest(endpoint, TextRequest("y", request.decoding), 0),
+        digest(endpoint, TextRequest((Message("system", "s"), Message("user", "x")), request.decoding), 0),
+        digest(endpoint, TextRequest((Message("user", "x", (PICTURE,)),), request.decoding), 0),
+        digest(endpoint, TextRequest((Message("user", "x", (PICTURE + b"0",)),), request.decoding), 0),
         *(
-            digest(place, TextRequest("x", Decoding("sample", **{name: value})), 0)
+            digest(endpoint, TextRequest("x", Decoding("sample", **{name: value})), 0)
             for name, value in [("temperature", 0.5), ("top_p", 0.5), ("max_tokens", 9), ("seed", 1), ("stop", ("a",))]
         ),
-        digest(place, TextRequest("x", Decoding()), 0),
+        digest(endpoint, TextRequest("x", Decoding()), 0),
     ]
-    assert len({digest(place, base, 0), *others}) == len(others) + 1
-    assert digest(place, base, 0) == digest(place, TextRequest("x", Decoding("sample", answers=4)), 0)
-    assert digest(place, base, 0) == digest(place, TextRequest((Message("user", "x"),), Decoding("sample")), 0)
+    assert len({digest(endpoint, request, 0), *digests}) == len(digests) + 1
+    assert digest(endpoint, request, 0) == digest(endpoint, TextRequest("x", Decoding("sample", answers=4)), 0)
+    assert digest(endpoint, request, 0) == digest(endpoint, TextRequest((Message("user", "x"),), Decoding("sample")), 0)

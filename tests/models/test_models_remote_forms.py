@@ -1,4 +1,4 @@
-"""Servers that do otherwise than those they speak like: fields refused, stop strings left in, words elsewhere."""
+"""Servers that differ from the API that they imitate: rejected fields, stop strings, places of messages."""
 
 from __future__ import annotations
 
@@ -23,37 +23,39 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_stop_string_that_a_service_leaves_in_is_cut(name: str) -> None:
+def test_text_after_a_stop_string_is_removed(name: str) -> None:
     with FaultServer(lambda text, _nth: text) as server, opened(name, server) as model:
         requests = [
             TextRequest("unstopped", decoding)
             for decoding in (Decoding(stop=(" and",)), Decoding(stop=(" said",), max_tokens=3), Decoding(stop=("So",)))
         ]
-        whole, cut, bare = [one.answers[0] for one in model.complete(requests) if isinstance(one, Completion)]
-    assert whole == Answer("So you said unstopped", "stop", 12)
-    assert cut == Answer("So you", "stop", 3)
-    assert bare == Answer("", "empty", 12)
+        unstopped, truncated, empty = [
+            completion.answers[0] for completion in model.complete(requests) if isinstance(completion, Completion)
+        ]
+    assert unstopped == Answer("So you said unstopped", "stop", 12)
+    assert truncated == Answer("So you", "stop", 3)
+    assert empty == Answer("", "empty", 12)
 
 
 OFFICIAL = frozenset({"model", "messages", "max_tokens", "temperature", "top_p", "stop", "seed", "stream"})
 
 
-@pytest.mark.parametrize("known", [OFFICIAL, OFFICIAL | {"generation_config"}], ids=["bare", "config"])
-def test_rejected_fields_are_left_out(known: frozenset[str]) -> None:
-    bare = known == OFFICIAL
-    with FaultServer(known=known) as server, opened("server", server) as model:
+@pytest.mark.parametrize("known_fields", [OFFICIAL, OFFICIAL | {"generation_config"}], ids=["bare", "config"])
+def test_rejected_fields_are_left_out(known_fields: frozenset[str]) -> None:
+    bare = known_fields == OFFICIAL
+    with FaultServer(known=known_fields) as server, opened("server", server) as model:
         first, second = (model.complete([TextRequest(text)])[0] for text in ("how are you", "and now"))
         assert isinstance(first, Completion)
         assert isinstance(second, Completion)
         # Found out once: two or one refusals and an answer, then an answer.
         assert len(server.received) == (4 if bare else 3)
-        (cut,) = model.complete([TextRequest("hot", Decoding("sample", temperature=1.5, top_k=7))])
+        (outcome,) = model.complete([TextRequest("hot", Decoding("sample", temperature=1.5, top_k=7))])
     if bare:
-        assert isinstance(cut, NotCompleted)
-        assert cut.lack == "cannot"
-        assert re.search(r"\btop_k: 422: .*\bfields\b", cut.reason)
+        assert isinstance(outcome, NotCompleted)
+        assert outcome.lack == "cannot"
+        assert re.search(r"\btop_k: 422: .*\bfields\b", outcome.reason)
     else:
-        assert isinstance(cut, Completion)
+        assert isinstance(outcome, Completion)
         sent = server.received[-1].body
         config = {"temperature": 1.5, "top_p": 1.0, "top_k": 7, "min_p": 0.0, "repetition_penalty": 1.0}
         assert json.loads(sent["generation_config"]) == {**config, "do_sample": True}
@@ -88,7 +90,7 @@ def test_reason_is_the_message_in_the_body(status: int, body: Any, reason: str, 
 
     error = Refused("the library's own words")
     error.original_exception = type("Inner", (Exception,), {"body": body})()  # type: ignore[attr-defined]
-    found = classify_error(error)
-    assert reason in found.reason
-    assert "<" not in found.reason
-    assert found.unknown_field is unknown_field
+    failure = classify_error(error)
+    assert reason in failure.reason
+    assert "<" not in failure.reason
+    assert failure.unknown_field is unknown_field

@@ -1,4 +1,4 @@
-"""A conversation longer than the context is refused by its backend, in its own words and no library's."""
+"""Encoding of prompts."""
 
 from __future__ import annotations
 

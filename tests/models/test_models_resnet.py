@@ -14,7 +14,7 @@ from assay.core.model_kinds import Pixels
 from assay.models import OpenModels
 
 
-def test_labels_are_the_checkpoint_s(models: OpenModels, folders: dict[str, Path]) -> None:
+def test_labels_are_those_of_the_checkpoint(models: OpenModels, folders: dict[str, Path]) -> None:
     assert models.classifier(str(folders["resnet"])).labels == checkpoints.LABELS
 
 
@@ -24,9 +24,9 @@ def test_equals_transformers(models: OpenModels, folders: dict[str, Path], photo
     network = ResNetForImageClassification.from_pretrained(folders["resnet"])
     with torch.inference_mode():
         expected = network(processor(images=images, return_tensors="pt")["pixel_values"]).logits.numpy()
-    ours = models.classifier(str(folders["resnet"])).logits(photographs)
-    assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, expected, atol=1e-6)
+    logits = models.classifier(str(folders["resnet"])).logits(photographs)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 16, 17])
@@ -49,10 +49,10 @@ def test_16_bit_weights_are_computed_in_32_bit(
     network = ResNetForImageClassification.from_pretrained(folders["resnet"], dtype=torch.bfloat16)
     network.save_pretrained(tmp_path / "half")
     ConvNextImageProcessorPil.from_pretrained(folders["resnet"]).save_pretrained(tmp_path / "half")
-    opened = models.classifier(str(tmp_path / "half"))
-    assert {parameter.dtype for parameter in opened.model.parameters()} == {torch.float32}  # type: ignore[attr-defined]
-    whole = models.classifier(str(folders["resnet"])).logits(photographs)
-    np.testing.assert_allclose(opened.logits(photographs), whole, atol=0.05)
+    model = models.classifier(str(tmp_path / "half"))
+    assert {parameter.dtype for parameter in model.model.parameters()} == {torch.float32}  # type: ignore[attr-defined]
+    expected = models.classifier(str(folders["resnet"])).logits(photographs)
+    np.testing.assert_allclose(model.logits(photographs), expected, atol=0.05)
 
 
 def test_weights_without_a_head_are_refused(models: OpenModels, folders: dict[str, Path], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A real server that speaks as OpenAI's does, `transformers serve` on loopback, asked as any user would."""
+"""A real OpenAI-compatible server: `transformers serve` on loopback."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from assay.models.remote.model import RemoteModel
 from assay.models.remote.transport import RemoteSettings
 from assay.models.text.gguf import unpack_gguf
 
-for needed in ("any_llm", "fastapi", "uvicorn"):
-    pytest.importorskip(needed)
+for library in ("any_llm", "fastapi", "uvicorn"):
+    pytest.importorskip(library)
 START_S = 300.0
 CONTEXT = 4096
 QUESTION = "What is two plus two?"
@@ -55,13 +55,24 @@ class Served:
 
 @contextmanager
 def serving(folder: Path, log: Path) -> Iterator[Served]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    words = ["serve", str(folder), "--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    arguments = [
+        "serve",
+        str(folder),
+        "--device",
+        "cpu",
+        "--dtype",
+        "float32",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "transformers.cli.transformers", *words],
+            [sys.executable, "-m", "transformers.cli.transformers", *arguments],
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, "HF_HUB_OFFLINE": "1"},
@@ -104,9 +115,9 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shape = {"vocab_size": 40, "n_positions": CONTEXT, "n_embd": 16, "n_layer": 1, "n_head": 2}
     GPT2LMHeadModel(GPT2Config(**shape, bos_token_id=None, eos_token_id=None, pad_token_id=0)).save_pretrained(folder)
     words = {word: nth for nth, word in enumerate(["<pad>", "<unk>", *(f"w{n}" for n in range(38))])}
-    whole = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    whole.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole, unk_token="<unk>", pad_token="<pad>")
+    word_tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    word_tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer, unk_token="<unk>", pad_token="<pad>")
     tokenizer.chat_template = "{% for message in messages %}{{ message.content }} {% endfor %}"
     tokenizer.save_pretrained(folder)
     return folder
@@ -124,90 +135,94 @@ def remote(embedded: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("ASSAY_API_KEY", raising=False)
     monkeypatch.setattr(remote_model, "answers_folder", lambda: tmp_path / "answers")
     remote_model.open_remote.cache_clear()
-    found = open_model("text-model", embedded.reference, Device(device="cpu"))
-    assert isinstance(found, RemoteModel)
-    with found:
-        yield found
+    model = open_model("text-model", embedded.reference, Device(device="cpu"))
+    assert isinstance(model, RemoteModel)
+    with model:
+        yield model
 
 
-def asked(text: str = QUESTION, **decoding: object) -> TextRequest:
+def chat_request(text: str = QUESTION, **decoding: object) -> TextRequest:
     return TextRequest((Message("user", text),), Decoding(**{"max_tokens": 12, **decoding}))  # type: ignore[arg-type]
 
 
-def done(model: TextModel, *requests: TextRequest) -> list[Completion]:
-    found = model.complete(requests)
-    assert all(isinstance(one, Completion) for one in found), found
-    return [one for one in found if isinstance(one, Completion)]
+def complete(model: TextModel, *requests: TextRequest) -> list[Completion]:
+    outcomes = model.complete(requests)
+    assert all(isinstance(outcome, Completion) for outcome in outcomes), outcomes
+    return [outcome for outcome in outcomes if isinstance(outcome, Completion)]
 
 
 def test_served_model_equals_local_model(remote: TextModel) -> None:
     local = open_model("text-model", "transformers:embedded:smollm2", Device(device="cpu"))
     requests = [
-        asked(),
-        asked("Write a line about snow.", repetition_penalty=1.5),
-        asked(stop=("two",)),
-        asked(stop=("zzz", " plus"), max_tokens=30),
-        asked("Say hello.", max_tokens=40),
+        chat_request(),
+        chat_request("Write a line about snow.", repetition_penalty=1.5),
+        chat_request(stop=("two",)),
+        chat_request(stop=("zzz", " plus"), max_tokens=30),
+        chat_request("Say hello.", max_tokens=40),
         TextRequest((Message("system", "Be brief."), Message("user", "Name three rivers.")), Decoding(max_tokens=10)),
     ]
-    for theirs, ours in zip(done(remote, *requests), done(local, *requests), strict=True):
-        assert (theirs.answers[0].text, theirs.answers[0].end) == (ours.answers[0].text, ours.answers[0].end)
-        assert theirs.prompt_tokens == ours.prompt_tokens
-        assert theirs.answers[0].tokens == ours.answers[0].tokens
+    for served, expected in zip(complete(remote, *requests), complete(local, *requests), strict=True):
+        assert (served.answers[0].text, served.answers[0].end) == (expected.answers[0].text, expected.answers[0].end)
+        assert served.prompt_tokens == expected.prompt_tokens
+        assert served.answers[0].tokens == expected.answers[0].tokens
 
 
 def test_the_token_limit_and_stop_strings_end_an_answer(remote: TextModel) -> None:
-    cut, stopped = done(remote, asked(max_tokens=3), asked(stop=(" plus",)))
-    assert (cut.answers[0].end, cut.answers[0].tokens) == ("length", 3)
+    limited, stopped = complete(remote, chat_request(max_tokens=3), chat_request(stop=(" plus",)))
+    assert (limited.answers[0].end, limited.answers[0].tokens) == ("length", 3)
     assert (stopped.answers[0].text, stopped.answers[0].end) == ("Two", "stop")
 
 
 @pytest.mark.full
-def test_sampling_draws_by_its_seed_and_heeds_every_control(remote: RemoteModel, embedded: Served) -> None:
-    def drawn(seed: int, **controls: float) -> str:
+def test_sampling_depends_on_the_seed_and_every_control(remote: RemoteModel, embedded: Served) -> None:
+    def sample_text(seed: int, **controls: float) -> str:
         # One after the other, by a model that keeps no answers: the server has one stream for all.
-        (one,) = done(fresh, asked("Write a line about snow.", strategy="sample", seed=seed, **controls))
-        return one.answers[0].text
+        (completion,) = complete(
+            fresh, chat_request("Write a line about snow.", strategy="sample", seed=seed, **controls)
+        )
+        return completion.answers[0].text
 
     with RemoteModel(embedded.reference) as fresh:
-        assert drawn(1, temperature=1.5) == drawn(1, temperature=1.5)
-        assert len({drawn(seed, temperature=1.5) for seed in range(4)}) > 1
-        (greedy,) = done(fresh, asked("Write a line about snow."))
+        assert sample_text(1, temperature=1.5) == sample_text(1, temperature=1.5)
+        assert len({sample_text(seed, temperature=1.5) for seed in range(4)}) > 1
+        (greedy,) = complete(fresh, chat_request("Write a line about snow."))
         for sharp in ({"top_k": 1}, {"min_p": 0.999}, {"top_p": 1e-6}):
-            assert drawn(1, temperature=1.5, **sharp) == greedy.answers[0].text
-    (three,) = done(remote, asked(strategy="sample", temperature=1.5, answers=3))
-    assert len({one.text for one in three.answers}) == 3
+            assert sample_text(1, temperature=1.5, **sharp) == greedy.answers[0].text
+    (three,) = complete(remote, chat_request(strategy="sample", temperature=1.5, answers=3))
+    assert len({answer.text for answer in three.answers}) == 3
 
 
-def test_wrong_kind_of_model(embedded: Served) -> None:
+def test_unknown_model_of_a_server(embedded: Served) -> None:
     with RemoteModel(f"{embedded.base}/v1#nobody/nothing") as model:
-        (found,) = model.complete([asked()])
-    assert isinstance(found, NotCompleted)
-    assert (found.lack, found.tries) == ("model", 1)
-    assert found.reason == f"400: Server is pinned to '{embedded.model}'; requested 'nobody/nothing'."
+        (failure,) = model.complete([chat_request()])
+    assert isinstance(failure, NotCompleted)
+    assert (failure.lack, failure.tries) == ("model", 1)
+    assert failure.reason.startswith("400: ")
+    assert embedded.model in failure.reason
+    assert "nobody/nothing" in failure.reason
 
 
-def test_a_prompt_beyond_the_context_fails_as_the_server_does(tiny: Served) -> None:
-    """It looks at no context: the network itself breaks, which it tells as an error of its own."""
+def test_prompt_beyond_the_context_is_a_server_error(tiny: Served) -> None:
+    """The server does not check the context, so the network fails, which it reports as an internal error."""
     with RemoteModel(tiny.reference, RemoteSettings(tries=1)) as model:
-        (long,) = model.complete([asked("w1 " * (CONTEXT + 1))])
+        (long,) = model.complete([chat_request("w1 " * (CONTEXT + 1))])
     assert isinstance(long, NotCompleted)
     assert (long.lack, long.reason) == ("gone", "500: Internal Server Error")
     with RemoteModel(tiny.reference) as model:
-        done(model, asked("w1 w2"))
+        complete(model, chat_request("w1 w2"))
 
 
 @pytest.mark.full
 def test_server_that_dies_during_a_batch(tiny: Served) -> None:
     settings = RemoteSettings(tries=2, first_wait_s=0.01, concurrency=4)
     with RemoteModel(tiny.reference, settings) as model:
-        done(model, asked("w1 w2"))
+        complete(model, chat_request("w1 w2"))
         kill = threading.Timer(1.0, os.kill, (tiny.process.pid, signal.SIGKILL))
         kill.start()
-        rows = model.complete([asked(f"w{n}", max_tokens=CONTEXT - 8) for n in range(8)])
+        outcomes = model.complete([chat_request(f"w{n}", max_tokens=CONTEXT - 8) for n in range(8)])
         kill.join()
-    lost = [one for one in rows if isinstance(one, NotCompleted)]
-    assert len(rows) == 8
-    assert len(lost) >= 4
-    assert all(one.lack == "gone" for one in lost), lost
-    assert any(re.search(r"\b(lost|No server)\b", one.reason) for one in lost)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, NotCompleted)]
+    assert len(outcomes) == 8
+    assert len(failures) >= 4
+    assert all(outcome.lack == "gone" for outcome in failures), failures
+    assert any(re.search(r"\b(lost|No server)\b", outcome.reason) for outcome in failures)

@@ -22,6 +22,7 @@ from assay.pipeline.cost import UNKNOWN_LENGTH, UPPER_BOUND, CostEstimate, estim
 from assay.pipeline.plan import plan_run
 from assay.pipeline.runner import Runner
 from assay.store.run_folder import RunFolder
+from assay.text.prompting.methods import Prompting
 from fault_server import FaultServer
 from remote_parts import opened, plant_keys
 from run_parts import Shapes
@@ -109,7 +110,7 @@ def test_a_missing_field_is_an_error_of_the_plan(tmp_path: Path) -> None:
 
 def test_an_estimate_is_an_upper_bound_for_methods_with_two_calls(server: FaultServer) -> None:
     """Called by commands before they ask: every way of asking, those with a second call too."""
-    ways = prompting_methods("number", 0, 3, 4, (12, 40), 7)
+    ways = prompting_methods(Prompting("few-shot", 3, kind="number"), 4, (12, 40), 7)
     quests = [PromptedQuestion(way, "How many are 5 and 7?", (), EXAMPLES["number"]) for way in ways]
     (found,) = estimate_requests("ask", {MODEL: requests_of(quests), "embedded:smollm2": []})
     assert found.estimate is not None

@@ -1,4 +1,4 @@
-"""Tasks as other tools read them, and the card that goes with every export."""
+"""Export layouts of chat data, loaded by `datasets`, and the card of an export."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from assay.store.run_folder import RunFolder
 from assay.store.shards import write_shard
 from labs import tiny_lab
 
-ODD = 'Say "한국" \n\t\\ {}\u2028| <b>'
+ODD_TEXT = 'Say "한국" \n\t\\ {}\u2028| <b>'
 TASKS = [
     Sample({"instruction": "Add them.", "input": "3 and 4", "output": "7", "language": "en"}, made_by="SelfInstruct"),
     Sample({"instruction": "강 이름은?", "input": "", "output": "한강", "language": "ko"}, (), "SelfInstruct", 1),
-    Sample({"instruction": ODD, "input": "  ", "output": ODD, "language": "en"}, nth=2),
+    Sample({"instruction": ODD_TEXT, "input": "  ", "output": ODD_TEXT, "language": "en"}, nth=2),
 ]
-WRITTEN = [Sample({"label": "praise", "prompt": "Write praise.", "text": "Well done.", "end": "stop"})]
-THREE: tuple[ExportLayout, ...] = ("alpaca", "sharegpt", "messages")
+GENERATED = [Sample({"label": "praise", "prompt": "Write praise.", "text": "Well done.", "end": "stop"})]
+CHAT_LAYOUTS: tuple[ExportLayout, ...] = ("alpaca", "sharegpt", "messages")
 
 
-def opened(place: Path, layout: str, cache: Path) -> Any:
-    """As the card itself says it."""
+def load_by_card(place: Path, layout: str, cache: Path) -> Any:
+    """Load an export with the call in its card."""
     call = LOAD_CALLS[layout].replace("PATH", str(place)).replace(")", f', cache_dir="{cache}")')
     with warnings.catch_warnings():
         # datasets 5.2 leaves files open for the garbage collector.
@@ -46,33 +46,33 @@ def opened(place: Path, layout: str, cache: Path) -> Any:
     return data
 
 
-@pytest.mark.parametrize("layout", THREE)
-def test_tasks_open_as_their_card_says(tmp_path: Path, layout: ExportLayout) -> None:
+@pytest.mark.parametrize("layout", CHAT_LAYOUTS)
+def test_tasks_load_by_their_card(tmp_path: Path, layout: ExportLayout) -> None:
     assert export(TASKS, StoredImages([]), tmp_path / "out", layout) == 3
-    rows = list(opened(tmp_path / "out", layout, tmp_path / "cache"))
-    said = ["Add them.\n\n3 and 4", "강 이름은?", ODD.strip()]
+    rows = list(load_by_card(tmp_path / "out", layout, tmp_path / "cache"))
+    prompts = ["Add them.\n\n3 and 4", "강 이름은?", ODD_TEXT.strip()]
     answers = [task.text("output") for task in TASKS]
     if layout == "alpaca":
         assert rows == [{name: task.text(name) for name in ("instruction", "input", "output")} for task in TASKS]
-        whole = json.loads((tmp_path / "out" / "data.json").read_text(encoding="utf-8"))
-        assert whole == rows
+        objects = json.loads((tmp_path / "out" / "data.json").read_text(encoding="utf-8"))
+        assert objects == rows
     elif layout == "sharegpt":
         assert [row["conversations"] for row in rows] == [
-            [{"from": "human", "value": asked}, {"from": "gpt", "value": answer}]
-            for asked, answer in zip(said, answers, strict=True)
+            [{"from": "human", "value": prompt}, {"from": "gpt", "value": answer}]
+            for prompt, answer in zip(prompts, answers, strict=True)
         ]
     else:
         assert [row["messages"] for row in rows] == [
-            [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
-            for asked, answer in zip(said, answers, strict=True)
+            [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+            for prompt, answer in zip(prompts, answers, strict=True)
         ]
         assert len((tmp_path / "out" / "data.jsonl").read_bytes().splitlines()) == 3
 
 
-@pytest.mark.parametrize("layout", THREE)
-def test_a_prompt_and_the_text_written_to_it_are_a_conversation_too(tmp_path: Path, layout: ExportLayout) -> None:
-    export(WRITTEN, StoredImages([]), tmp_path / "out", layout)
-    (row,) = opened(tmp_path / "out", layout, tmp_path / "cache")
+@pytest.mark.parametrize("layout", CHAT_LAYOUTS)
+def test_prompt_and_generated_text_are_exported_as_conversation(tmp_path: Path, layout: ExportLayout) -> None:
+    export(GENERATED, StoredImages([]), tmp_path / "out", layout)
+    (row,) = load_by_card(tmp_path / "out", layout, tmp_path / "cache")
     assert (
         row
         == {
@@ -90,8 +90,8 @@ def test_a_prompt_and_the_text_written_to_it_are_a_conversation_too(tmp_path: Pa
     )
 
 
-@pytest.mark.parametrize("layout", THREE)
-def test_what_is_no_task_is_refused_and_nothing_is_left(tmp_path: Path, layout: ExportLayout) -> None:
+@pytest.mark.parametrize("layout", CHAT_LAYOUTS)
+def test_sample_without_task_is_rejected_and_nothing_is_written(tmp_path: Path, layout: ExportLayout) -> None:
     for fields in ({"text": "alone"}, {"instruction": "alone"}, {}):
         with pytest.raises(StoreError, match=Sample(fields).id):
             export([*TASKS, Sample(fields)], StoredImages([]), tmp_path / "out", layout)
@@ -100,17 +100,17 @@ def test_what_is_no_task_is_refused_and_nothing_is_left(tmp_path: Path, layout: 
 
 
 @pytest.mark.parametrize("layout", ["hf", "imagefolder", "jsonl"])
-def test_a_card_lies_in_every_export_and_is_in_nobodys_way(tmp_path: Path, layout: ExportLayout) -> None:
+def test_export_with_card_loads_in_each_layout(tmp_path: Path, layout: ExportLayout) -> None:
     stage = RunFolder.open(tmp_path / "run", create=True).stage("generate-ab12")
     samples, blobs = image_samples(3)
     write_shard(stage / "part-00000.parquet", samples, blobs)
     export(samples, StoredImages([stage]), tmp_path / "out", layout, DatasetCard("images"))
     assert (tmp_path / "out" / "README.md").is_file()
-    assert len(opened(tmp_path / "out", layout, tmp_path / "cache")) == 3
+    assert len(load_by_card(tmp_path / "out", layout, tmp_path / "cache")) == 3
 
 
-def test_a_whole_folder_opens_by_its_card_alone(tmp_path: Path) -> None:
-    for layout in THREE:
+def test_export_folder_loads_by_its_card(tmp_path: Path) -> None:
+    for layout in CHAT_LAYOUTS:
         export(TASKS, StoredImages([]), tmp_path / layout, layout)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
@@ -135,14 +135,14 @@ CARD = DatasetCard(
 )
 
 
-def front(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
-    return found
+def front_matter(text: str) -> dict[str, Any]:
+    metadata: dict[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    return metadata
 
 
-def test_the_card_says_what_it_is_what_made_it_and_what_became_of_the_rest() -> None:
+def test_card_has_metadata_models_and_counts() -> None:
     text = dataset_card_text(CARD, TASKS, "alpaca")
-    assert front(text) == {
+    assert front_matter(text) == {
         "pretty_name": "tasks",
         "license": "unknown",
         "language": ["en", "ko"],
@@ -163,40 +163,47 @@ def test_the_card_says_what_it_is_what_made_it_and_what_became_of_the_rest() -> 
     assert "\n````yaml\nname: tasks" in text
 
 
-def test_what_nobody_knows_is_said_to_be_unknown() -> None:
+def test_card_without_information() -> None:
     text = dataset_card_text(DatasetCard(), [Sample({"text": "x", "language": "a language\n- of mine"})], "jsonl")
     assert NO_PROOF in text
-    assert "language" not in front(text)
-    assert front(text)["license"] == "unknown"
+    assert "language" not in front_matter(text)
+    assert front_matter(text)["license"] == "unknown"
     assert "## Filtering" not in text
-    mine = dataset_card_text(DatasetCard(license="cc-by-4.0", languages=("ko",)), TASKS, "hf")
-    assert (front(mine)["license"], front(mine)["language"]) == ("cc-by-4.0", ["ko"])
-
-
-def test_what_somebody_else_wrote_breaks_no_card() -> None:
-    evil = "---\nlicense: mit\n<script>| x"
-    text = dataset_card_text(
-        DatasetCard(name=evil, question=evil, makers=((evil, evil),), requested=4, dropped={evil: 1}), TASKS, "hf"
+    text_with_values = dataset_card_text(DatasetCard(license="cc-by-4.0", languages=("ko",)), TASKS, "hf")
+    assert (front_matter(text_with_values)["license"], front_matter(text_with_values)["language"]) == (
+        "cc-by-4.0",
+        ["ko"],
     )
-    assert front(text)["license"] == "unknown"
-    assert front(text)["pretty_name"] == "--- license: mit <script>| x"
+
+
+def test_card_escapes_untrusted_text() -> None:
+    untrusted = "---\nlicense: mit\n<script>| x"
+    text = dataset_card_text(
+        DatasetCard(
+            name=untrusted, question=untrusted, makers=((untrusted, untrusted),), requested=4, dropped={untrusted: 1}
+        ),
+        TASKS,
+        "hf",
+    )
+    assert front_matter(text)["license"] == "unknown"
+    assert front_matter(text)["pretty_name"] == "--- license: mit <script>| x"
     assert "<script>" not in text.split("---\n", 2)[2]
     assert all(line.count("|") - line.count("\\|") == 3 for line in text.splitlines() if line.startswith("|"))
 
 
 @pytest.mark.parametrize(
-    ("made_by", "said", "tags"),
+    ("made_by", "counts", "tags"),
     [
-        (["A", "B"], "2 of 2 rows are synthetic (100%).", ["synthetic", "assay"]),
-        (["collected", "B"], "1 of 2 rows are synthetic (50%); the others were collected", ["synthetic", "assay"]),
-        (["collected"], "0 of 1 rows are synthetic (0%); the others were collected", ["assay"]),
-        ([], "0 of 0 rows are synthetic.", ["assay"]),
+        (["A", "B"], r"2 of 2 \D+\(100%\)\.$", ["synthetic", "assay"]),
+        (["collected", "B"], r"1 of 2 \D+\(50%\); \D+\bcollected\b", ["synthetic", "assay"]),
+        (["collected"], r"0 of 1 \D+\(0%\); \D+\bcollected\b", ["assay"]),
+        ([], r"0 of 0 [^\d;%]+\.$", ["assay"]),
     ],
 )
-def test_the_share_of_synthetic_rows_is_said(made_by: list[str], said: str, tags: list[str]) -> None:
-    text = dataset_card_text(DatasetCard(), [Sample({"text": "x"}, made_by=one) for one in made_by], "jsonl")
-    assert f". {said}" in text
-    assert front(text)["tags"] == tags
+def test_card_counts_synthetic_rows(made_by: list[str], counts: str, tags: list[str]) -> None:
+    text = dataset_card_text(DatasetCard(), [Sample({"text": "x"}, made_by=origin) for origin in made_by], "jsonl")
+    assert re.search(rf"\. {counts}", text, re.MULTILINE)
+    assert front_matter(text)["tags"] == tags
 
 
 @pytest.mark.parametrize(
@@ -207,28 +214,30 @@ def test_the_share_of_synthetic_rows_is_said(made_by: list[str], said: str, tags
     ],
 )  # fmt: skip
 def test_sizes_are_those_of_hugging_face(count: int, category: str) -> None:
-    assert front(dataset_card_text(DatasetCard(), TASKS[:1] * count, "hf"))["size_categories"] == [category]
+    assert front_matter(dataset_card_text(DatasetCard(), TASKS[:1] * count, "hf"))["size_categories"] == [category]
 
 
-HISTORY = json.dumps([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": ODD}], ensure_ascii=False)
+HISTORY = json.dumps(
+    [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": ODD_TEXT}], ensure_ascii=False
+)
 PAIRS = [
     Sample({"instruction": "Add them.", "input": "3 and 4", "chosen": "7", "rejected": "8", "verdict": ""}),
-    Sample({"instruction": ODD, "input": "", "history": HISTORY, "chosen": ODD, "rejected": "no"}),
+    Sample({"instruction": ODD_TEXT, "input": "", "history": HISTORY, "chosen": ODD_TEXT, "rejected": "no"}),
 ]
 
 
-def test_pairs_open_as_their_card_says_and_are_read_back(tmp_path: Path) -> None:
+def test_pairs_load_by_their_card_and_as_source(tmp_path: Path) -> None:
     assert export(PAIRS, StoredImages([]), tmp_path / "out", "preference", DatasetCard("pairs")) == 2
-    rows = list(opened(tmp_path / "out", "preference", tmp_path / "cache"))
+    rows = list(load_by_card(tmp_path / "out", "preference", tmp_path / "cache"))
     assert rows[0] == {
         "prompt": [{"role": "user", "content": "Add them.\n\n3 and 4"}],
         "chosen": [{"role": "assistant", "content": "7"}],
         "rejected": [{"role": "assistant", "content": "8"}],
     }
-    assert [turn["content"] for turn in rows[1]["prompt"]] == ["Hi.", ODD, ODD.strip()]
+    assert [turn["content"] for turn in rows[1]["prompt"]] == ["Hi.", ODD_TEXT, ODD_TEXT.strip()]
     assert [turn["role"] for turn in rows[1]["prompt"]] == ["user", "assistant", "user"]
     back = PreferencePairs(str(tmp_path / "out" / "data.jsonl")).read(tiny_lab())
-    assert [one.text("chosen") for one in back] == ["7", ODD.strip()]
+    assert [pair.text("chosen") for pair in back] == ["7", ODD_TEXT.strip()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         data = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
@@ -246,27 +255,27 @@ def test_pairs_open_as_their_card_says_and_are_read_back(tmp_path: Path) -> None
         {"instruction": "Go.", "chosen": "a", "rejected": "a "},
     ],
 )
-def test_a_sample_without_a_preference_is_rejected_and_nothing_is_left(tmp_path: Path, fields: dict[str, str]) -> None:
+def test_sample_without_preference_is_rejected_and_nothing_is_written(tmp_path: Path, fields: dict[str, str]) -> None:
     with pytest.raises(StoreError, match=Sample(fields).id):
         export([*PAIRS, Sample(fields)], StoredImages([]), tmp_path / "out", "preference")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dialogue_is_exported_with_what_was_said_before(tmp_path: Path) -> None:
+def test_dialogue_is_exported_with_its_history(tmp_path: Path) -> None:
     dialogue = Sample({"instruction": "And now?", "input": "x", "output": "Yes.", "history": HISTORY})
-    for layout in THREE:
+    for layout in CHAT_LAYOUTS:
         export([dialogue, TASKS[0]], StoredImages([]), tmp_path / layout, layout)
     alpaca = json.loads((tmp_path / "alpaca" / "data.json").read_text(encoding="utf-8"))
-    assert [row["history"] for row in alpaca] == [[["Hi.", ODD]], []]
+    assert [row["history"] for row in alpaca] == [[["Hi.", ODD_TEXT]], []]
     assert [row["instruction"] for row in alpaca] == ["And now?", "Add them."]
-    said = ["Hi.", ODD, "And now?\n\nx", "Yes."]
-    whole, _ = json.loads((tmp_path / "sharegpt" / "data.json").read_text(encoding="utf-8"))
-    assert [(one["from"], one["value"]) for one in whole["conversations"]] == [
-        *zip(("human", "gpt") * 2, said, strict=True)
+    texts = ["Hi.", ODD_TEXT, "And now?\n\nx", "Yes."]
+    sharegpt, _ = json.loads((tmp_path / "sharegpt" / "data.json").read_text(encoding="utf-8"))
+    assert [(turn["from"], turn["value"]) for turn in sharegpt["conversations"]] == [
+        *zip(("human", "gpt") * 2, texts, strict=True)
     ]
     lines = (tmp_path / "messages" / "data.jsonl").read_text(encoding="utf-8").split("\n")
     turns = json.loads(lines[0])["messages"]
-    assert [(one["role"], one["content"]) for one in turns] == [*zip(("user", "assistant") * 2, said, strict=True)]
+    assert [(turn["role"], turn["content"]) for turn in turns] == [*zip(("user", "assistant") * 2, texts, strict=True)]
     with pytest.raises(FieldError):
         export([Sample({**dialogue.fields, "history": "Hi."})], StoredImages([]), tmp_path / "x", "messages")
     assert not (tmp_path / "x").exists()

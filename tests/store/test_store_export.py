@@ -1,4 +1,4 @@
-"""Hugging Face `datasets` opens what assay writes, as it lies."""
+"""Hugging Face `datasets` loads stage folders and exports."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def test_one_shard_opens_by_name(stage: Path, cache: str) -> None:
     assert data[0]["image"].size == (8, 8)
 
 
-def test_shards_with_fewer_fields_open_after_one_that_has_them_all(stage: Path, cache: str) -> None:
+def test_shard_with_fewer_fields_loads_with_the_others(stage: Path, cache: str) -> None:
     write_shard(stage / "part-00002.parquet", [Failure("x", "y"), Sample({"label": "bag"})], {})
     data = load(str(stage), cache=cache)
     assert data[9]["label"] == "bag"
     assert data[9]["image"] is None
 
 
-def test_an_image_that_lies_elsewhere_is_none_not_an_error(tmp_path: Path, cache: str) -> None:
+def test_image_stored_elsewhere_is_none(tmp_path: Path, cache: str) -> None:
     write_shard(tmp_path / "part-00000.parquet", [Sample({"image": gray_image(0)[0]})], {})
     (row,) = load("parquet", cache=cache, data_files=str(tmp_path / "part-00000.parquet"))
     assert row["image"] is None
@@ -91,42 +91,42 @@ def test_outcomes_and_decisions_open(tmp_path: Path, cache: str) -> None:
 
 
 @pytest.fixture
-def kept(stage: Path) -> list[Sample]:
-    made = [one for path in sorted(stage.glob("*.parquet")) for one in read_shard(path)]
-    return [one for one in made if isinstance(one, Sample)]
+def kept_samples(stage: Path) -> list[Sample]:
+    rows = [row for path in sorted(stage.glob("*.parquet")) for row in read_shard(path)]
+    return [row for row in rows if isinstance(row, Sample)]
 
 
 def test_export_hf_opens_in_many_shards(
-    stage: Path, kept: list[Sample], tmp_path: Path, cache: str, monkeypatch: pytest.MonkeyPatch
+    stage: Path, kept_samples: list[Sample], tmp_path: Path, cache: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export_layouts, "SHARD_BYTES", 3 * 64 * 2)
-    kept = [Sample({"caption": "no image"}), *kept]
-    assert export(kept, StoredImages([stage]), tmp_path / "out", "hf") == 7
+    kept_samples = [Sample({"caption": "no image"}), *kept_samples]
+    assert export(kept_samples, StoredImages([stage]), tmp_path / "out", "hf") == 7
     assert sorted(p.name for p in (tmp_path / "out" / "data").iterdir()) == [
         f"train-{i:05d}-of-00003.parquet" for i in range(3)
     ]
     data = load(str(tmp_path / "out"), cache=cache)
-    assert data["id"] == [sample.id for sample in kept]
+    assert data["id"] == [sample.id for sample in kept_samples]
     assert "failure" not in data.features
     assert np.array_equal(np.asarray(data[6]["image"]), decode(gray_image(5)[1]))
 
 
-def test_export_of_nothing_is_a_shard_of_no_rows(tmp_path: Path) -> None:
+def test_empty_export_is_a_shard_without_rows(tmp_path: Path) -> None:
     # `datasets` itself refuses any data set without a row.
     assert export([], StoredImages([]), tmp_path / "out", "hf") == 0
     assert pq.read_table(tmp_path / "out" / "data" / "train-00000-of-00001.parquet").num_rows == 0
 
 
-def test_an_empty_shard_beside_others_does_no_harm(stage: Path, cache: str) -> None:
+def test_folder_with_an_empty_shard_loads(stage: Path, cache: str) -> None:
     write_shard(stage / "part-00002.parquet", [], {})
     assert len(load(str(stage), cache=cache)) == 8
 
 
-def test_export_imagefolder_opens_whatever_the_labels(
-    stage: Path, kept: list[Sample], tmp_path: Path, cache: str
+def test_export_imagefolder_loads_with_unusual_labels(
+    stage: Path, kept_samples: list[Sample], tmp_path: Path, cache: str
 ) -> None:
     labels = ["train", "../../etc", "", "Bag", "bag", "a/b: 1\n"]
-    images = [sample.image() for sample in kept]
+    images = [sample.image() for sample in kept_samples]
     samples = [
         Sample({"label": label, "image": image, "file_name": "mine", "note": 'x,"y"\n'})
         for label, image in zip(labels, images, strict=True)
@@ -144,8 +144,8 @@ def test_export_imagefolder_opens_whatever_the_labels(
         assert row["note"] == 'x,"y"\n'
 
 
-def test_export_jsonl(stage: Path, kept: list[Sample], tmp_path: Path) -> None:
-    samples = [*kept, Sample({"id": "odd", "text": "é"}, parents=("p",))]
+def test_export_jsonl(stage: Path, kept_samples: list[Sample], tmp_path: Path) -> None:
+    samples = [*kept_samples, Sample({"id": "odd", "text": "é"}, parents=("p",))]
     assert export(samples, StoredImages([stage]), tmp_path / "out", "jsonl") == 7
     lines = [json.loads(line) for line in (tmp_path / "out" / "data.jsonl").read_text(encoding="utf-8").splitlines()]
     assert (tmp_path / "out" / lines[2]["image"]).read_bytes() == gray_image(2)[1]
@@ -155,32 +155,34 @@ def test_export_jsonl(stage: Path, kept: list[Sample], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["hf", "imagefolder", "jsonl"])
-def test_export_refuses_a_strangers_folder(stage: Path, kept: list[Sample], tmp_path: Path, layout: Any) -> None:
+def test_export_rejects_a_folder_that_is_no_export(
+    stage: Path, kept_samples: list[Sample], tmp_path: Path, layout: Any
+) -> None:
     target = tmp_path / "mine"
     target.mkdir()
     (target / "notes.txt").write_text("x")
     with pytest.raises(StoreError, match=target.name):
-        export(kept, StoredImages([stage]), target, layout)
+        export(kept_samples, StoredImages([stage]), target, layout)
     assert [p.name for p in target.iterdir()] == ["notes.txt"]
     with pytest.raises(StoreError, match=r"notes\.txt"):
-        export(kept, StoredImages([stage]), target / "notes.txt", layout)
+        export(kept_samples, StoredImages([stage]), target / "notes.txt", layout)
 
 
-def test_export_replaces_its_own_until_somebody_changes_it(stage: Path, kept: list[Sample], tmp_path: Path) -> None:
+def test_export_replaces_an_unchanged_export_only(stage: Path, kept_samples: list[Sample], tmp_path: Path) -> None:
     target = tmp_path / "out"
     target.mkdir()
-    export(kept, StoredImages([stage]), target, "jsonl")
-    export(kept[:1], StoredImages([stage]), target, "hf")
+    export(kept_samples, StoredImages([stage]), target, "jsonl")
+    export(kept_samples[:1], StoredImages([stage]), target, "hf")
     assert sorted(p.name for p in target.iterdir()) == [".assay-export", "README.md", "data"]
     (target / "README.md").write_text("my own words")
     with pytest.raises(StoreError, match=target.name):
-        export(kept, StoredImages([stage]), target, "hf")
+        export(kept_samples, StoredImages([stage]), target, "hf")
     assert (target / "README.md").read_text() == "my own words"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "run"]
 
 
-def test_an_export_that_fails_leaves_nothing(stage: Path, kept: list[Sample], tmp_path: Path) -> None:
-    samples = [*kept, Sample({"image": Image("f" * 64, 1, 1)})]
+def test_an_export_that_fails_leaves_nothing(stage: Path, kept_samples: list[Sample], tmp_path: Path) -> None:
+    samples = [*kept_samples, Sample({"image": Image("f" * 64, 1, 1)})]
     for layout in ("hf", "imagefolder", "jsonl"):
         with pytest.raises(StoreError):
             export(samples, StoredImages([stage]), tmp_path / "out", layout)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Exports that say where every row came from: in a column, beside the rows, and within images."""
+"""Exports with provenance: in a column, in a file of its own, and within images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TASKS = [
 ]
 
 
-def told(sample: Sample) -> Provenance:
+def provenance_of(sample: Sample) -> Provenance:
     return Provenance(
         id=sample.id, synthetic=True, made_by="GenerateImages", version=1, models=(Used("m"),), prompt=PROMPT
     )
@@ -46,105 +46,110 @@ def stage(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kept(stage: Path) -> list[Sample]:
+def kept_samples(stage: Path) -> list[Sample]:
     samples, blobs = image_samples(4)
     write_shard(stage / "part-00000.parquet", samples, blobs)
     return samples
 
 
-def opened(place: Path, layout: str, read: Callable[[Any], Any]) -> Any:
-    """As the card says it, with nothing of it left open."""
+def load_by_card(place: Path, layout: str, convert: Callable[[Any], Any]) -> Any:
+    """Load an export with the call in its card, and close its files."""
     call = LOAD_CALLS[layout].replace("PATH", str(place)).replace(")", f', cache_dir="{place.parent / "cache"}")')
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        found = read(eval(call, {"load_dataset": datasets.load_dataset}))
+        rows = convert(eval(call, {"load_dataset": datasets.load_dataset}))
         gc.collect()
-    return found
+    return rows
 
 
 @pytest.mark.parametrize("layout", ["hf", "jsonl", "imagefolder"])
-def test_rows_say_where_they_came_from_however_they_are_opened(
-    stage: Path, kept: list[Sample], tmp_path: Path, layout: ExportLayout
+def test_rows_have_their_provenance_in_a_column(
+    stage: Path, kept_samples: list[Sample], tmp_path: Path, layout: ExportLayout
 ) -> None:
-    named = [Sample({**one.fields, "provenance": f"mine {nth}"}, one.parents) for nth, one in enumerate(kept)]
-    export(named, StoredImages([stage]), tmp_path / "out", layout, provenance=told)
-    rows = opened(tmp_path / "out", layout, list)
+    named = [
+        Sample({**sample.fields, "provenance": f"mine {nth}"}, sample.parents)
+        for nth, sample in enumerate(kept_samples)
+    ]
+    export(named, StoredImages([stage]), tmp_path / "out", layout, provenance=provenance_of)
+    rows = load_by_card(tmp_path / "out", layout, list)
     assert {row["id"]: json.loads(row["provenance"]) for row in rows} == {
-        one.id: json.loads(told(one).json()) for one in named
+        sample.id: json.loads(provenance_of(sample).json()) for sample in named
     }
     assert sorted(row["provenance_"] for row in rows) == [f"mine {nth}" for nth in range(4)]
 
 
 @pytest.mark.parametrize("layout", ["jsonl", "imagefolder"])
-def test_image_files_carry_it_and_their_pixels_do_not_change(
-    stage: Path, kept: list[Sample], tmp_path: Path, layout: ExportLayout
+def test_image_files_have_provenance_and_the_same_pixels(
+    stage: Path, kept_samples: list[Sample], tmp_path: Path, layout: ExportLayout
 ) -> None:
-    export(kept, StoredImages([stage]), tmp_path / "out", layout, provenance=told)
+    export(kept_samples, StoredImages([stage]), tmp_path / "out", layout, provenance=provenance_of)
     files = sorted((tmp_path / "out").rglob("*.png"))
-    assert len(files) == len(kept)
-    said = {}
+    assert len(files) == len(kept_samples)
+    data_by_id = {}
     for file in files:
         data = file.read_bytes()
-        one, same = read_provenance(data)
+        provenance, same = read_provenance(data)
         assert same
-        said[one.id] = data
-        with Pillow.open(file) as read:
-            assert read.text["Prompt"] == PROMPT  # type: ignore[attr-defined]
-    for nth, sample in enumerate(kept):
-        assert strip_provenance(said[sample.id]) == gray_image(nth)[1]
-        assert np.array_equal(decode(said[sample.id]), decode(gray_image(nth)[1]))
+        data_by_id[provenance.id] = data
+        with Pillow.open(file) as image:
+            assert image.text["Prompt"] == PROMPT  # type: ignore[attr-defined]
+    for nth, sample in enumerate(kept_samples):
+        assert strip_provenance(data_by_id[sample.id]) == gray_image(nth)[1]
+        assert np.array_equal(decode(data_by_id[sample.id]), decode(gray_image(nth)[1]))
 
 
-def test_images_in_parquet_carry_it_too_and_rows_keep_the_digest_of_the_store(
-    stage: Path, kept: list[Sample], tmp_path: Path
+def test_images_in_parquet_have_provenance_and_rows_the_stored_digest(
+    stage: Path, kept_samples: list[Sample], tmp_path: Path
 ) -> None:
-    export(kept, StoredImages([stage]), tmp_path / "out", "hf", provenance=told)
+    export(kept_samples, StoredImages([stage]), tmp_path / "out", "hf", provenance=provenance_of)
 
     def bytes_of(data: Any) -> Any:
         return list(data.cast_column("image", datasets.Image(decode=False)))
 
-    for row, sample in zip(opened(tmp_path / "out", "hf", bytes_of), kept, strict=True):
+    for row, sample in zip(load_by_card(tmp_path / "out", "hf", bytes_of), kept_samples, strict=True):
         data = row["image"]["bytes"]
-        assert read_provenance(data) == (told(sample), True)
+        assert read_provenance(data) == (provenance_of(sample), True)
         assert hashlib.sha256(strip_provenance(data)).hexdigest() == row["image_digest"] == sample.image().digest
-        with Pillow.open(io.BytesIO(data)) as read:
-            assert read.text["Sample"] == sample.id  # type: ignore[attr-defined]
+        with Pillow.open(io.BytesIO(data)) as image:
+            assert image.text["Sample"] == sample.id  # type: ignore[attr-defined]
 
 
-def test_one_image_of_several_samples_is_one_file_of_the_first(stage: Path, kept: list[Sample], tmp_path: Path) -> None:
-    twins = [kept[0], Sample({**kept[0].fields, "label": "coat"})]
-    export(twins, StoredImages([stage]), tmp_path / "out", "jsonl", provenance=told)
+def test_image_of_several_samples_is_one_file_of_the_first(
+    stage: Path, kept_samples: list[Sample], tmp_path: Path
+) -> None:
+    twins = [kept_samples[0], Sample({**kept_samples[0].fields, "label": "coat"})]
+    export(twins, StoredImages([stage]), tmp_path / "out", "jsonl", provenance=provenance_of)
     (file,) = (tmp_path / "out" / "images").iterdir()
     assert read_provenance(file.read_bytes())[0].id == twins[0].id
     lines = [json.loads(line) for line in (tmp_path / "out" / "data.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [json.loads(line["provenance"])["id"] for line in lines] == [one.id for one in twins]
+    assert [json.loads(line["provenance"])["id"] for line in lines] == [sample.id for sample in twins]
 
 
 @pytest.mark.parametrize("layout", ["alpaca", "sharegpt", "messages", "preference"])
-def test_layouts_without_a_place_for_it_have_it_beside_and_open_as_before(tmp_path: Path, layout: ExportLayout) -> None:
-    export(TASKS, StoredImages([]), tmp_path / "out", layout, provenance=told)
+def test_other_layouts_have_a_provenance_file_and_load_as_before(tmp_path: Path, layout: ExportLayout) -> None:
+    export(TASKS, StoredImages([]), tmp_path / "out", layout, provenance=provenance_of)
     lines = [json.loads(line) for line in (tmp_path / "out" / PROVENANCE_FILE).read_text(encoding="utf-8").splitlines()]
-    assert [(line["row"], line["id"]) for line in lines] == [(nth, one.id) for nth, one in enumerate(TASKS)]
-    assert lines == [{"row": nth, **json.loads(told(one).json())} for nth, one in enumerate(TASKS)]
+    assert [(line["row"], line["id"]) for line in lines] == [(nth, task.id) for nth, task in enumerate(TASKS)]
+    assert lines == [{"row": nth, **json.loads(provenance_of(task).json())} for nth, task in enumerate(TASKS)]
     export(TASKS, StoredImages([]), tmp_path / "plain", layout)
     (name,) = {"data.json", "data.jsonl"} & {path.name for path in (tmp_path / "out").iterdir()}
     assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
-    assert len(opened(tmp_path / "out", layout, list)) == 3
+    assert len(load_by_card(tmp_path / "out", layout, list)) == 3
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        whole = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
-        assert len(whole) == 3
-        assert "row" not in whole.column_names
-        del whole
+        data = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+        assert len(data) == 3
+        assert "row" not in data.column_names
+        del data
         gc.collect()
 
 
 @pytest.mark.parametrize("layout", ["hf", "jsonl", "imagefolder"])
-def test_an_export_that_is_made_again_is_the_same_bytes(
-    stage: Path, kept: list[Sample], tmp_path: Path, layout: ExportLayout
+def test_repeated_export_has_the_same_bytes(
+    stage: Path, kept_samples: list[Sample], tmp_path: Path, layout: ExportLayout
 ) -> None:
     def files(place: Path) -> dict[str, str]:
-        export(kept, StoredImages([stage]), place, layout, provenance=told)
+        export(kept_samples, StoredImages([stage]), place, layout, provenance=provenance_of)
         return {
             path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in place.rglob("*")

@@ -29,37 +29,37 @@ def stage(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_pixels_come_back_in_the_order_asked_for(stage: Path) -> None:
+def test_pixels_are_in_the_order_of_the_request(stage: Path) -> None:
     store: Images = StoredImages([stage])
     order = [random.Random(0).randrange(6) for _ in range(20)]
-    got = store.get([gray_image(i)[0] for i in order])
-    assert len(got) == 20
-    for i, pixels in zip(order, got, strict=True):
+    arrays = store.get([gray_image(i)[0] for i in order])
+    assert len(arrays) == 20
+    for i, pixels in zip(order, arrays, strict=True):
         assert np.array_equal(pixels, decode(gray_image(i)[1]))
 
 
-def test_a_cache_that_holds_one_shard_changes_nothing(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_of_one_shard_changes_nothing(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images_module, "CACHE_BYTES", 1)
     store = StoredImages([stage])
     for i in [0, 5, 2, 0, 4, 1]:
         assert store.encoded([gray_image(i)[0]]) == [gray_image(i)[1]]
 
 
-def test_what_is_put_can_be_got_and_is_new(stage: Path) -> None:
+def test_put_image_is_new_and_can_be_read(stage: Path) -> None:
     store = StoredImages([stage])
     pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     image = store.put(pixels)
     assert (image.width, image.height) == (5, 4)
     assert image.digest == hashlib.sha256(store.new[image.digest]).hexdigest()
     old = gray_image(3)[0]
-    got = store.get([old, image])
-    assert np.array_equal(got[1], pixels)
+    arrays = store.get([old, image])
+    assert np.array_equal(arrays[1], pixels)
     write_shard(stage / "part-00003.parquet", [Sample({"image": image})], store.new)
     store.new.clear()
     assert np.array_equal(store.get([image])[0], pixels)
 
 
-def test_a_shard_that_was_replaced_is_read_anew(stage: Path) -> None:
+def test_replaced_shard_is_read_again(stage: Path) -> None:
     store = StoredImages([stage])
     store.get([gray_image(0)[0]])
     samples, blobs = image_samples(3, first=10)
@@ -87,7 +87,7 @@ def test_missing_images_are_named(stage: Path) -> None:
         StoredImages([stage / "nowhere"]).get([image])
 
 
-def test_bytes_that_are_not_what_they_were_are_named(stage: Path) -> None:
+def test_bytes_with_another_digest_are_named(stage: Path) -> None:
     image, data = gray_image(50)
     write_shard(stage / "part-00009.parquet", [Sample({"image": image})], {image.digest: data[:-1] + b"?"})
     with pytest.raises(StoreError, match=rf"{image.digest} in .*part-00009\.parquet"):
@@ -108,7 +108,7 @@ def test_folders_may_hold_other_tables_and_failures(stage: Path) -> None:
     assert len(StoredImages([stage]).get([gray_image(4)[0]])) == 1
 
 
-def test_an_image_that_lies_in_an_earlier_stage_is_found(stage: Path, tmp_path: Path) -> None:
+def test_image_of_an_earlier_stage_is_read(stage: Path, tmp_path: Path) -> None:
     image = gray_image(1)[0]
     later = tmp_path / "later"
     later.mkdir()
@@ -116,5 +116,5 @@ def test_an_image_that_lies_in_an_earlier_stage_is_found(stage: Path, tmp_path: 
     assert len(StoredImages([later, stage]).get([image])) == 1
 
 
-def test_nothing_asked_nothing_read() -> None:
+def test_empty_request_reads_nothing() -> None:
     assert StoredImages([Path("/nowhere")]).get([]) == []

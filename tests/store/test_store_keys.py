@@ -26,7 +26,7 @@ def test_numbers_that_json_lacks_are_refused(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {"a": {None: 1}}, {1, 2}, object()])
-def test_what_json_would_bend_is_refused(value: object) -> None:
+def test_values_that_json_would_change_are_rejected(value: object) -> None:
     with pytest.raises(TypeError):
         digest(value)
 

@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("cost", [None, "unknown", 0.25])
-def test_a_receipt_comes_back(folder: Path, cost: float | Literal["unknown"] | None) -> None:
+def test_receipt_round_trip(folder: Path, cost: float | Literal["unknown"] | None) -> None:
     receipt = receipt_of(folder, cost)
     write_receipt(folder, receipt)
     assert read_receipt(folder) == receipt
@@ -55,13 +55,13 @@ def test_a_missing_or_damaged_receipt_counts_as_absent(folder: Path) -> None:
     assert read_receipt(folder) is None
     assert read_receipt(folder / "nowhere") is None
     write_receipt(folder, receipt_of(folder))
-    whole = (folder / "receipt.json").read_bytes()
-    for length in range(0, len(whole) - 2, 5):
-        (folder / "receipt.json").write_bytes(whole[:length])
+    data = (folder / "receipt.json").read_bytes()
+    for length in range(0, len(data) - 2, 5):
+        (folder / "receipt.json").write_bytes(data[:length])
         assert read_receipt(folder) is None
     for old, new in [(b"weights", b"weighty"), (b'"seed": ', b'"seed": "x'), (b"1.5", b"null"), (b"\xc3\xa9", b"\xff")]:
-        assert old in whole
-        (folder / "receipt.json").write_bytes(whole.replace(old, new))
+        assert old in data
+        (folder / "receipt.json").write_bytes(data.replace(old, new))
         assert read_receipt(folder) is None
 
 

@@ -40,7 +40,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(rows=st.lists(st.tuples(TEXT, OUTCOME), max_size=6))
-def test_outcomes_come_back(path: Path, rows: list[tuple[str, Outcome]]) -> None:
+def test_outcomes_round_trip(path: Path, rows: list[tuple[str, Outcome]]) -> None:
     ids, outcomes = [row[0] for row in rows], [row[1] for row in rows]
     write_outcomes(path, ids, outcomes)
     assert read_outcomes(path) == rows
@@ -51,13 +51,13 @@ def test_outcomes_come_back(path: Path, rows: list[tuple[str, Outcome]]) -> None
 
 
 @given(rows=st.lists(st.builds(ResultRow, arm=TEXT, seed=st.integers(0, 2**63 - 1), id=TEXT, outcome=OUTCOME)))
-def test_results_come_back(path: Path, rows: list[ResultRow]) -> None:
+def test_results_round_trip(path: Path, rows: list[ResultRow]) -> None:
     write_results(path, rows)
     assert read_results(path) == rows
 
 
 @given(rows=st.lists(st.builds(DecisionRow, id=TEXT, keep=st.booleans(), filter=TEXT, rule=TEXT, reason=TEXT)))
-def test_decisions_come_back(path: Path, rows: list[DecisionRow]) -> None:
+def test_decisions_round_trip(path: Path, rows: list[DecisionRow]) -> None:
     write_decisions(path, rows)
     assert read_decisions(path) == rows
 
@@ -74,7 +74,7 @@ def test_a_vector_that_would_become_infinite_is_refused(path: Path) -> None:
         write_outcomes(path, ["a"], [Fingerprint((1e39,))])
 
 
-def test_as_many_ids_as_outcomes(path: Path) -> None:
+def test_different_numbers_of_ids_and_outcomes_are_rejected(path: Path) -> None:
     with pytest.raises(ContractError, match="2 ids and 1 outcomes"):
         write_outcomes(path, ["a", "b"], [Score(1.0)])
 

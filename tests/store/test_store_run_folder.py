@@ -32,12 +32,12 @@ def test_a_new_folder_is_made_and_opened_again(tmp_path: Path) -> None:
     assert run.stages() == [run.path / "generate-ab12"]
 
 
-def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+def test_empty_folder_becomes_a_run_folder(tmp_path: Path) -> None:
     assert (RunFolder.open(tmp_path, create=True).path / ".assay-run").is_file()
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_somebody_elses_folder_is_refused_and_untouched(tmp_path: Path, create: bool) -> None:
+def test_other_folder_is_rejected_and_unchanged(tmp_path: Path, create: bool) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / ".draft.tex.12.tmp").write_text("years of work")
     before = snapshot(tmp_path)
@@ -86,7 +86,7 @@ def test_an_unwritable_place_is_refused(tmp_path: Path) -> None:
             RunFolder.open(tmp_path / "run", create=True)
 
 
-def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
+def test_second_process_cannot_lock_the_folder(tmp_path: Path) -> None:
     run = RunFolder.open(tmp_path / "run", create=True)
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(run.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -103,7 +103,7 @@ def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
         pass
 
 
-def test_the_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
+def test_lock_is_released_after_an_error(tmp_path: Path) -> None:
     run = RunFolder.open(tmp_path, create=True)
     with pytest.raises(KeyError), run.lock():
         raise KeyError
@@ -120,18 +120,18 @@ def test_names_stay_inside(tmp_path: Path, name: str) -> None:
     assert [p.name for p in run.path.iterdir()] == [".assay-run"]
 
 
-def test_only_our_leftovers_are_cleaned(tmp_path: Path) -> None:
+def test_only_temporary_files_of_assay_are_removed(tmp_path: Path) -> None:
     run = RunFolder.open(tmp_path, create=True)
     deep = run.stage("train-x") / "model"
     deep.mkdir()
-    ours = [tmp_path / ".results.json.31.tmp", deep / ".part-00000.parquet.4711.tmp"]
-    theirs = [tmp_path / "notes.tmp", deep / "x.tmp", deep / ".x.tmp", deep / "part-00000.parquet.1.tmp"]
-    for path in ours + theirs:
+    leftovers = [tmp_path / ".results.json.31.tmp", deep / ".part-00000.parquet.4711.tmp"]
+    other_files = [tmp_path / "notes.tmp", deep / "x.tmp", deep / ".x.tmp", deep / "part-00000.parquet.1.tmp"]
+    for path in leftovers + other_files:
         path.write_text("x")
-    (deep / ".link.9.tmp").symlink_to(theirs[0])
+    (deep / ".link.9.tmp").symlink_to(other_files[0])
     assert run.clean_temporaries() == 2
-    assert not any(path.exists() for path in ours)
-    assert all(path.exists() for path in theirs)
+    assert not any(path.exists() for path in leftovers)
+    assert all(path.exists() for path in other_files)
 
 
 def test_text_and_json_are_written_whole(tmp_path: Path) -> None:

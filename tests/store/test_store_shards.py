@@ -26,28 +26,36 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shards")
 
 
-@given(made=MADE, stored=st.sets(st.sampled_from("abcdef")))
-def test_what_is_written_comes_back(folder: Path, made: list[Made], stored: set[str]) -> None:
+@given(rows=MADE, stored=st.sets(st.sampled_from("abcdef")))
+def test_shard_round_trip(folder: Path, rows: list[Made], stored: set[str]) -> None:
     path = folder / "part-00000.parquet"
     blobs = {letter * 64: letter.encode() * 3 for letter in stored}
-    write_shard(path, made, blobs)
-    assert read_shard(path) == made
-    named = {v.digest for m in made if isinstance(m, Sample) for v in m.fields.values() if isinstance(v, Image)}
+    write_shard(path, rows, blobs)
+    assert read_shard(path) == rows
+    named = {
+        value.digest
+        for row in rows
+        if isinstance(row, Sample)
+        for value in row.fields.values()
+        if isinstance(value, Image)
+    }
     assert read_encoded_images(path) == {digest: data for digest, data in blobs.items() if digest in named}
     assert set(stored_image_digests(path)) == set(blobs) & named
     assert is_readable(path)
 
 
-@given(made=MADE)
-def test_equal_rows_give_equal_bytes(folder: Path, made: list[Made]) -> None:
-    one, two = folder / "one.parquet", folder / "two.parquet"
-    write_shard(one, made, {"a" * 64: b"a"})
+@given(rows=MADE)
+def test_equal_rows_give_equal_bytes(folder: Path, rows: list[Made]) -> None:
+    first, second = folder / "one.parquet", folder / "two.parquet"
+    write_shard(first, rows, {"a" * 64: b"a"})
     backwards = [
-        Sample(dict(reversed(m.fields.items())), m.parents, m.made_by, m.nth) if isinstance(m, Sample) else m
-        for m in made
+        Sample(dict(reversed(row.fields.items())), row.parents, row.made_by, row.nth)
+        if isinstance(row, Sample)
+        else row
+        for row in rows
     ]
-    write_shard(two, backwards, {"unused": b"?", "a" * 64: b"a"})
-    assert one.read_bytes() == two.read_bytes()
+    write_shard(second, backwards, {"unused": b"?", "a" * 64: b"a"})
+    assert first.read_bytes() == second.read_bytes()
 
 
 @given(fields=st.sets(st.tuples(NAME, st.sampled_from(["text", "image"])), max_size=8))
@@ -62,15 +70,15 @@ def test_no_two_columns_share_a_name(fields: set[tuple[str, str]]) -> None:
 
 
 def test_missing_and_empty_texts_stay_apart(tmp_path: Path) -> None:
-    made = [Sample({"a": ""}), Sample({"b": ""}), Sample({}), Failure("", "")]
-    write_shard(tmp_path / "s.parquet", made, {})
-    assert read_shard(tmp_path / "s.parquet") == made
+    rows = [Sample({"a": ""}), Sample({"b": ""}), Sample({}), Failure("", "")]
+    write_shard(tmp_path / "s.parquet", rows, {})
+    assert read_shard(tmp_path / "s.parquet") == rows
     table = pq.read_table(tmp_path / "s.parquet")
     assert table.column("a").to_pylist() == ["", None, None, None]
     assert table.column("failure").to_pylist() == [None, None, None, ""]
 
 
-def test_ordinary_columns_are_called_what_people_expect(tmp_path: Path) -> None:
+def test_names_of_ordinary_columns(tmp_path: Path) -> None:
     samples, blobs = image_samples(1)
     write_shard(tmp_path / "s.parquet", samples, blobs, fields=[("prompt", "text")])
     table = pq.read_table(tmp_path / "s.parquet")
@@ -82,7 +90,7 @@ def test_ordinary_columns_are_called_what_people_expect(tmp_path: Path) -> None:
     assert table.column("id").to_pylist() == [samples[0].id]
 
 
-def test_a_shard_cut_off_anywhere_is_not_whole(tmp_path: Path) -> None:
+def test_truncated_shard_is_not_readable(tmp_path: Path) -> None:
     samples, blobs = image_samples(3)
     path = tmp_path / "s.parquet"
     write_shard(path, [*samples, Failure("x", "nan")], blobs)
@@ -99,7 +107,7 @@ def test_a_shard_cut_off_anywhere_is_not_whole(tmp_path: Path) -> None:
         read_shard(path)
 
 
-def test_what_is_no_shard_is_not_whole(tmp_path: Path) -> None:
+def test_other_files_are_not_readable(tmp_path: Path) -> None:
     assert not is_readable(tmp_path / "missing.parquet")
     assert not is_readable(tmp_path)
     (tmp_path / "text").write_text("PAR1 and so on PAR1")
@@ -125,17 +133,17 @@ def test_a_flipped_byte_in_the_pages_never_gives_other_samples(tmp_path: Path) -
     assert caught > footer // 20
 
 
-@pytest.mark.parametrize("read", [read_shard, read_encoded_images, stored_image_digests])
-def test_other_files_are_refused_by_name(tmp_path: Path, read: object) -> None:
-    assert callable(read)
+@pytest.mark.parametrize("reader", [read_shard, read_encoded_images, stored_image_digests])
+def test_other_files_are_refused_by_name(tmp_path: Path, reader: object) -> None:
+    assert callable(reader)
     pq.write_table(pa.table({"id": ["x"]}), tmp_path / "foreign.parquet")
     with pytest.raises(StoreError, match=r"foreign\.parquet"):
-        read(tmp_path / "foreign.parquet")
+        reader(tmp_path / "foreign.parquet")
     with pytest.raises(StoreError, match=r"gone\.parquet"):
-        read(tmp_path / "gone.parquet")
+        reader(tmp_path / "gone.parquet")
 
 
-def test_a_row_that_was_edited_is_noticed(tmp_path: Path) -> None:
+def test_edited_row_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "s.parquet"
     write_shard(path, [Sample({"label": "bag"})], {})
     table = pq.read_table(path)

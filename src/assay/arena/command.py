@@ -128,14 +128,14 @@ def _print(board: Leaderboard, method: str, settings: dict[str, Any]) -> None:
         ["rank", "model", "rating", f"{100 * settings['level']:g}% CI", "votes", "win rate"],
         [
             [
-                f"{one.best}-{one.worst}" if one.best != one.worst else f"{one.best}",
-                one.model,
-                f"{one.rating.estimate:,.0f}",
-                interval(one.rating, 0) if one.model != settings.get("anchor") else "anchor",
-                f"{one.votes:,}",
-                percent(one.win_rate),
+                f"{standing.best}-{standing.worst}" if standing.best != standing.worst else f"{standing.best}",
+                standing.model,
+                f"{standing.rating.estimate:,.0f}",
+                interval(standing.rating, 0) if standing.model != settings.get("anchor") else "anchor",
+                f"{standing.votes:,}",
+                percent(standing.win_rate),
             ]
-            for one in board.standings
+            for standing in board.standings
         ],
     )
     if lines := notes(board):

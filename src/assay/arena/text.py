@@ -57,7 +57,7 @@ def notes(board: Leaderboard) -> list[str]:
         "square of the difference."
         for name, effect in board.controls
     ]
-    if few := [repr(one.model) for one in board.standings if one.votes < FEW]:
+    if few := [repr(standing.model) for standing in board.standings if standing.votes < FEW]:
         named = ", ".join(few[:NAMED]) + (f" and {len(few) - NAMED} more" if len(few) > NAMED else "")
         lines.append(f"Fewer than {FEW} votes on {named}: their intervals are unreliable.")
     if board.unbounded:
@@ -65,7 +65,7 @@ def notes(board: Leaderboard) -> list[str]:
             f"In {board.unbounded:,} of {board.resamples:,} resamples a model won or lost all votes: a weak prior was "
             "used there, and its interval is approximate."
         )
-    wide = [f"{one.best}-{one.worst}" for one in board.standings if one.best != one.worst]
+    wide = [f"{standing.best}-{standing.worst}" for standing in board.standings if standing.best != standing.worst]
     return [*lines, f"A rank such as {wide[0]} is the range compatible with the intervals."] if wide else lines
 
 

@@ -48,7 +48,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Compare decoding strategies on PROMPT, step by step."""
-    from assay.decoding.page import as_data, render_decoding, tries
+    from assay.decoding.page import as_data, compare_strategies, render_decoding
     from assay.models.open_models import OpenModels
     from assay.store.atomic import write_bytes
 
@@ -60,7 +60,7 @@ def command(
     ]
     if html is not None and not html.parent.is_dir():
         raise UserError(f"{html} cannot be written: the folder {html.parent} does not exist.")
-    comparison = tries(OpenModels().stepped_model(model), prompt, named_strategies, model, chat=chat)
+    comparison = compare_strategies(OpenModels().stepped_model(model), prompt, named_strategies, model, chat=chat)
     if html is not None:
         write_bytes(html, render_decoding(comparison).encode("utf-8"))
     if as_json:
@@ -68,7 +68,7 @@ def command(
         return
     rows = [
         [run.name, (answer.text or "").strip(), f"{answer.log_prob:.2f}", str(len(answer.ids)), str(run.trace.rows)]
-        for run in comparison.tried
+        for run in comparison.runs
         for answer in run.trace.answers
     ]
     table(["strategy", "text", "log-probability", "tokens", "model calls"], rows)

@@ -24,7 +24,7 @@ STEPS = 40
 
 
 @dataclass(frozen=True)
-class Tried:
+class StrategyRun:
     """One decoding strategy with its trace."""
 
     name: str
@@ -35,11 +35,11 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Tries:
+class StrategyComparison:
     """Traces of several decoding strategies on one prompt."""
 
     prompt: str
-    tried: tuple[Tried, ...]
+    runs: tuple[StrategyRun, ...]
     tokens: Mapping[int, str]
     """Text of every token id in the traces; a missing one is shown as its number."""
     model: str = ""
@@ -69,29 +69,29 @@ class Cell:
     note: str
 
 
-def render_decoding(tries: Tries) -> str:
+def render_decoding(comparison: StrategyComparison) -> str:
     """Render the self-contained HTML page. Write it with UTF-8.
 
     Of several sampled answers the steps of the first are shown; the table has the texts of all.
     """
-    chains = [one for one in tries.tried if one.trace.decoding.strategy != "beam"]
-    beams = [one for one in tries.tried if one.trace.decoding.strategy == "beam"]
-    spell = _speller(tries.tokens)
+    chains = [run for run in comparison.runs if run.trace.decoding.strategy != "beam"]
+    beams = [run for run in comparison.runs if run.trace.decoding.strategy == "beam"]
+    spell = _speller(comparison.tokens)
     values = {
-        "tries": tries,
+        "tries": comparison,
         "style": Markup(
             "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "decoding.css"))
         ),
         "rows": [
-            (one, nth, answer, _text(answer, spell)) for one in tries.tried for nth, answer in _numbered(one.trace)
+            (run, nth, answer, _text(answer, spell)) for run in comparison.runs for nth, answer in _numbered(run.trace)
         ],
-        "best": _best(tries, spell),
-        "explained": [(one.name, explain(one.trace.decoding)) for one in tries.tried],
+        "best": _best(comparison, spell),
+        "explained": [(run.name, explain(run.trace.decoding)) for run in comparison.runs],
         "chains": chains,
         "steps": _table(chains, spell),
         "deepest": STEPS,
-        "left_out": any(len(one.trace.answers[0].steps) > STEPS for one in chains),
-        "beams": [(one, lattice(one.trace, spell, STEPS), _by_length(one.trace.decoding)) for one in beams],
+        "left_out": any(len(run.trace.answers[0].steps) > STEPS for run in chains),
+        "beams": [(run, lattice(run.trace, spell, STEPS), _by_length(run.trace.decoding)) for run in beams],
         "kinds": [(kind, meaning, MARK.get((kind, kind == "ended"), "")) for kind, meaning in MEANING.items()],
     }
     return str(fill("decoding.html", values))
@@ -100,8 +100,8 @@ def render_decoding(tries: Tries) -> str:
 def visible(text: str) -> str:
     """Replace whitespace by symbols and unprintable characters by their codes: " the" is "␣the"."""
     signs = {" ": "␣", "\n": "↵", "\t": "⇥"}
-    shown = (signs.get(sign) or (sign if sign.isprintable() else f"\\x{ord(sign):02x}") for sign in text)
-    return "".join(shown) or "∅"
+    symbols = (signs.get(sign) or (sign if sign.isprintable() else f"\\x{ord(sign):02x}") for sign in text)
+    return "".join(symbols) or "∅"
 
 
 def explain(decoding: Decoding) -> str:
@@ -158,12 +158,12 @@ def _numbered(trace: Trace) -> list[tuple[int, Decoded]]:
     return [(nth if len(trace.answers) > 1 else 0, answer) for nth, answer in enumerate(trace.answers, 1)]
 
 
-def _best(tries: Tries, spell: Callable[[int], str]) -> dict[str, str] | None:
+def _best(comparison: StrategyComparison, spell: Callable[[int], str]) -> dict[str, str] | None:
     """The most probable answer of all."""
-    found = [(answer.log_prob, one.name, answer) for one in tries.tried for answer in one.trace.answers]
-    if not found:
+    candidates = [(answer.log_prob, run.name, answer) for run in comparison.runs for answer in run.trace.answers]
+    if not candidates:
         return None
-    log_prob, name, answer = max(found, key=lambda one: one[0])
+    log_prob, name, answer = max(candidates, key=lambda candidate: candidate[0])
     return {"name": name, "text": _text(answer, spell), "odds": _odds(log_prob)}
 
 
@@ -175,14 +175,14 @@ def _speller(tokens: Mapping[int, str]) -> Callable[[int], str]:
     return lambda token: visible(tokens[token]) if token in tokens else f"#{token}"
 
 
-def _table(chains: Sequence[Tried], spell: Callable[[int], str]) -> list[list[Cell | None]]:
+def _table(chains: Sequence[StrategyRun], spell: Callable[[int], str]) -> list[list[Cell | None]]:
     """One row per step and one column per strategy; None after the end of an answer."""
-    answers = [one.trace.answers[0] for one in chains]
+    answers = [run.trace.answers[0] for run in chains]
     deepest = min(STEPS, max((len(answer.steps) for answer in answers), default=0))
     return [
         [
-            _cell(answer.steps[nth], one.trace.decoding, spell) if nth < len(answer.steps) else None
-            for one, answer in zip(chains, answers, strict=True)
+            _cell(answer.steps[nth], run.trace.decoding, spell) if nth < len(answer.steps) else None
+            for run, answer in zip(chains, answers, strict=True)
         ]
         for nth in range(deepest)
     ]
@@ -191,11 +191,11 @@ def _table(chains: Sequence[Tried], spell: Callable[[int], str]) -> list[list[Ce
 def _cell(step: Step, decoding: Decoding, spell: Callable[[int], str]) -> Cell:
     greedy = decoding.strategy == "greedy"
     bars = []
-    for one in step.candidates:
-        cut = not greedy and one.chance == 0
-        css = "chosen" if one.token == step.chosen else "cut" if cut else ""
-        label = "cut" if cut else _share(one.probability if greedy else one.chance)
-        bars.append(Bar(spell(one.token), one.probability, one.chance, css, label))
+    for candidate in step.candidates:
+        excluded = not greedy and candidate.chance == 0
+        css = "chosen" if candidate.token == step.chosen else "cut" if excluded else ""
+        label = "cut" if excluded else _share(candidate.probability if greedy else candidate.chance)
+        bars.append(Bar(spell(candidate.token), candidate.probability, candidate.chance, css, label))
     after = " after the penalty" if decoding.repetition_penalty != 1 else ""
     note = f"most probable{after}" if greedy else f"sampled from {plural(step.open, 'token')}"
     return Cell(tuple(bars), not greedy, note)
@@ -213,43 +213,43 @@ def _share(share: float) -> str:
     return percent(share, 0 if share >= 0.0995 else 1)
 
 
-def tries(
+def compare_strategies(
     model: SteppedModel, prompt: str, strategies: Sequence[tuple[str, Decoding]], name: str, *, chat: bool = False
-) -> Tries:
+) -> StrategyComparison:
     """Decode one prompt with several strategies.
 
     `chat`: the prompt is a user message, and the chat template of the model is applied.
     """
     ids = model.ids_of((Message("user", prompt),) if chat else prompt)
-    tried, seen = [], set(ids)
+    runs, seen = [], set(ids)
     for label, decoding in strategies:
         started = time.perf_counter()
         trace = decode(model.next_logits, ids, decoding, eos=model.ends, detokenize=model.spell)
-        tried.append(Tried(label, trace, time.perf_counter() - started))
+        runs.append(StrategyRun(label, trace, time.perf_counter() - started))
         seen |= _tokens(trace)
-    return Tries(prompt, tuple(tried), {token: model.spell([token]) for token in sorted(seen)}, name)
+    return StrategyComparison(prompt, tuple(runs), {token: model.spell([token]) for token in sorted(seen)}, name)
 
 
-def as_data(found: Tries) -> list[dict[str, Any]]:
+def as_data(comparison: StrategyComparison) -> list[dict[str, Any]]:
     """Answers, log-probabilities and cost by strategy, as JSON."""
     return [
         {
-            "strategy": tried.name,
+            "strategy": run.name,
             "answers": [
                 {"text": answer.text, "end": answer.end, "tokens": len(answer.ids), "log_prob": answer.log_prob}
-                for answer in tried.trace.answers
+                for answer in run.trace.answers
             ],
-            "calls": tried.trace.calls,
-            "rows": tried.trace.rows,
-            "seconds": tried.seconds,
+            "calls": run.trace.calls,
+            "rows": run.trace.rows,
+            "seconds": run.seconds,
         }
-        for tried in found.tried
+        for run in comparison.runs
     ]
 
 
 def _tokens(trace: Trace) -> set[int]:
     """Ids of all tokens on the page."""
     steps = [step for answer in trace.answers for step in answer.steps]
-    found = {candidate.token for step in steps for candidate in step.candidates} | {step.chosen for step in steps}
-    found |= {branch.token for row in trace.rounds for branch in row}
-    return found | {token for answer in trace.answers for token in answer.ids}
+    tokens = {candidate.token for step in steps for candidate in step.candidates} | {step.chosen for step in steps}
+    tokens |= {branch.token for row in trace.rounds for branch in row}
+    return tokens | {token for answer in trace.answers for token in answer.ids}

@@ -46,6 +46,7 @@ class Local:
             raise UserError(
                 "A worker process died, most often because memory ran out.",
                 hint="Finished shards are kept. Use fewer workers to need less memory.",
+                engine="Local",
             ) from error
 
 

@@ -38,23 +38,23 @@ class Ray:
         ray = _ray()
         cpus = self.cpus or os.cpu_count() or 1
         self._connect(ray, cpus)
-        task: Any = ray.remote(num_cpus=cpus, num_gpus=self.gpus)(_perform)
-        shared = ray.put(work)
-        waiting = [task.remote(shared, shard) for shard in shards[: self.in_flight]]
+        remote_function: Any = ray.remote(num_cpus=cpus, num_gpus=self.gpus)(_perform)
+        work_reference = ray.put(work)
+        tasks = [remote_function.remote(work_reference, shard) for shard in shards[: self.in_flight]]
         for nth in range(len(shards)):
-            yield _result(ray, waiting[nth])
-            waiting[nth] = None  # lets Ray free the result
+            yield _result(ray, tasks[nth])
+            tasks[nth] = None  # lets Ray free the result
             if (ahead := nth + self.in_flight) < len(shards):
-                waiting.append(task.remote(shared, shards[ahead]))
+                tasks.append(remote_function.remote(work_reference, shards[ahead]))
 
     def _connect(self, ray: Any, cpus: int) -> None:
         if ray.is_initialized():
             return
-        here = None if self.address or os.environ.get("RAY_ADDRESS") else cpus
+        num_cpus = None if self.address or os.environ.get("RAY_ADDRESS") else cpus
         try:
             ray.init(
                 address=self.address,
-                num_cpus=here,
+                num_cpus=num_cpus,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -73,9 +73,9 @@ def _ray() -> Any:
     return ray
 
 
-def _result(ray: Any, waiting: Any) -> Any:
+def _result(ray: Any, task: Any) -> Any:
     try:
-        return ray.get(waiting)
+        return ray.get(task)
     except ray.exceptions.RayTaskError as error:
         # Ray wraps exceptions of tasks in a class whose text is a traceback.
         raise error.cause from error
@@ -84,6 +84,7 @@ def _result(ray: Any, waiting: Any) -> Any:
         raise UserError(
             f"Ray lost a task, most often because memory ran out: {first}",
             hint="Finished shards are kept. Run the same command again to resume.",
+            engine="Ray",
         ) from error
 
 

@@ -30,10 +30,10 @@ Pool = Mapping[str, Sequence[Sample]]
 
 def pool_by_subject(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
     """Group few-shot examples by subject."""
-    found: dict[str, list[Sample]] = {}
+    groups: dict[str, list[Sample]] = {}
     for sample in samples:
-        found.setdefault(_subject(sample), []).append(sample)
-    return found
+        groups.setdefault(_subject(sample), []).append(sample)
+    return groups
 
 
 def question_text(item: Sample) -> str:
@@ -48,18 +48,18 @@ def rendered_prompt(cell: EvalCell, item: Sample, pool: Pool) -> tuple[Prompt, s
     Raises:
         RecipeError: There are too few few-shot examples.
     """
-    own = pool.get(_subject(item), ())
+    examples = pool.get(_subject(item), ())
     if cell.setup.convention is not None:
-        asked = _continuations(cell, item_of(item), [item_of(one) for one in own])
-        return asked.prompt, _digest((asked.prompt, *asked.texts))
-    prompt = rendered_first(_prompted_question(cell, item, tuple(map(_example, own))))
+        request = _continuations(cell, item_of(item), [item_of(sample) for sample in examples])
+        return request.prompt, _digest((request.prompt, *request.texts))
+    prompt = rendered_first(_prompted_question(cell, item, tuple(map(_example, examples))))
     return prompt, _digest((prompt,))
 
 
 def prompted_questions(cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[PromptedQuestion]:
     """Questions for a text model, with their prompts and decoding."""
-    shown = {subject: tuple(map(_example, samples)) for subject, samples in pool.items()}
-    return [_prompted_question(cell, item, shown.get(_subject(item), ())) for item in items]
+    examples = {subject: tuple(map(_example, samples)) for subject, samples in pool.items()}
+    return [_prompted_question(cell, item, examples.get(_subject(item), ())) for item in items]
 
 
 def generated_answers(model: TextModel, cell: EvalCell, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
@@ -70,8 +70,8 @@ def generated_answers(model: TextModel, cell: EvalCell, items: Sequence[Sample],
         RecipeError: There are too few few-shot examples.
     """
     return [
-        _row(item, asked)
-        for item, asked in zip(items, ask_each(model, prompted_questions(cell, items, pool)), strict=True)
+        _row(item, result)
+        for item, result in zip(items, ask_each(model, prompted_questions(cell, items, pool)), strict=True)
     ]
 
 
@@ -84,16 +84,17 @@ def likelihood_answers(
         ModelError: The model does not accept a conversation.
         RecipeError: There are too few few-shot examples.
     """
-    asked = [
-        _continuations(cell, item_of(item), [item_of(one) for one in pool.get(_subject(item), ())]) for item in items
+    requests = [
+        _continuations(cell, item_of(item), [item_of(sample) for sample in pool.get(_subject(item), ())])
+        for item in items
     ]
     rows = []
-    for item, one, found in zip(items, asked, model.likelihoods(asked), strict=True):
-        prompt = _digest((one.prompt, *one.texts))
-        if isinstance(found, NotCompleted):
-            rows.append(StoredAnswer(item.id, prompt, lack=found.lack, reason=found.reason))
+    for item, request, answer in zip(items, requests, model.likelihoods(requests), strict=True):
+        prompt = _digest((request.prompt, *request.texts))
+        if isinstance(answer, NotCompleted):
+            rows.append(StoredAnswer(item.id, prompt, lack=answer.lack, reason=answer.reason))
         else:
-            rows.append(StoredAnswer(item.id, prompt, likelihoods=found))
+            rows.append(StoredAnswer(item.id, prompt, likelihoods=answer))
     return rows
 
 
@@ -118,14 +119,14 @@ def _prompted_question(cell: EvalCell, item: Sample, pool: Sequence[FewShotExamp
     prompting = cell.setup.prompting(cell.task.kind, len(choices))
     about = cell.task.about.format(subject=_subject(item).replace("_", " ")).strip()
     # A separate stream per question: otherwise the nth samples of all questions would be correlated.
-    own = request_seed(cell.decoding.seed, item.id)
-    way = PromptingMethod(cell.setup.name, replace(prompting, instruction=about), replace(cell.decoding, seed=own))
-    return PromptedQuestion(way, question_text(item), choices, tuple(pool))
+    seed = request_seed(cell.decoding.seed, item.id)
+    method = PromptingMethod(cell.setup.name, replace(prompting, instruction=about), replace(cell.decoding, seed=seed))
+    return PromptedQuestion(method, question_text(item), choices, tuple(pool))
 
 
-def _row(item: Sample, answered: MethodResult) -> StoredAnswer:
-    prompt = _digest(answered.prompts[:1])
-    return answer_row(item.id, prompt, answered.calls, final=answered.final, thinking=answered.thinking)
+def _row(item: Sample, result: MethodResult) -> StoredAnswer:
+    prompt = _digest(result.prompts[:1])
+    return answer_row(item.id, prompt, result.calls, final=result.final, thinking=result.thinking)
 
 
 def _example(item: Sample) -> FewShotExample:

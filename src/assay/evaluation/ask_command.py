@@ -18,7 +18,7 @@ from assay.terminal.options import JSON, show, table
 if TYPE_CHECKING:
     from assay.core.completions import Message
     from assay.evaluation.asking import MethodResult, PromptingMethod
-    from assay.text.prompting.methods import FewShotExample
+    from assay.text.prompting.methods import FewShotExample, Kind
 
 KINDS = click.Choice(["number", "choice", "yes-no", "text"])
 
@@ -70,53 +70,56 @@ def command(question: str, names: tuple[str, ...], prompts: bool, as_json: bool,
     The methods are zero-shot, few-shot, chain-of-thought and self-consistency.
     """
     from assay.core.completions import FATAL, fatal_error
-    from assay.evaluation.asking import EXAMPLES, IMAGE_MODELS, ask, prompting_methods
+    from assay.evaluation.asking import EXAMPLES, IMAGE_MODELS, PromptedQuestion, ask_each, prompting_methods
     from assay.models.open_models import OpenModels
     from assay.models.remote.budget import Account, Budget
     from assay.models.remote.services import is_remote
-    from assay.text.prompting.methods import multiple_choice
+    from assay.text.prompting.methods import Prompting, multiple_choice
 
     choices, images = tuple(options["choices"]), _images(options["images"])
-    kind = "choice" if choices else options["kind"]
+    kind: Kind = "choice" if choices else options["kind"]
     pool = _examples(options["examples"]) if options["examples"] else EXAMPLES.get(kind, ())
     shots = min(options["shots"], len(pool))
     nearest = _nearest(options, shots)
     try:
-        asked = multiple_choice(question, choices) if kind == "choice" else question
+        full_question = multiple_choice(question, choices) if kind == "choice" else question
     except ValueError as error:
         raise UserError(str(error), hint="Repeat --choice for each answer choice.") from error
-    limits = (48, options["max_tokens"])
-    methods = _named(
-        names,
-        prompting_methods(kind, len(choices), shots, options["samples"], limits, options["seed"], nearest=nearest),
+    prompting = Prompting(
+        "few-shot" if shots else "zero-shot", shots, "nearest" if nearest else "first", kind, len(choices)
     )
+    limits = (48, options["max_tokens"])
+    methods = _select_methods(names, prompting_methods(prompting, options["samples"], limits, options["seed"]))
     budget = Budget(options["budget"])
     models = OpenModels(budget=budget)
     embedder = models.embedder(options["embedder"] or "embedded:minilm") if nearest else None
     model = models.text_model(options["model"])
     if images and not model.means.images:
         raise UserError(f"Model {options['model']!r} does not accept images.", hint=IMAGE_MODELS)
-    results = ask(model, asked, methods, choices=choices, pool=pool, embedder=embedder, images=images)
-    if fatal := next((lack for one in results for lack in one.failures if lack.lack in FATAL), None):
+    questions = [PromptedQuestion(method, full_question, choices, pool, images) for method in methods]
+    results = ask_each(model, questions, embedder)
+    if fatal := next((failure for result in results for failure in result.failures if failure.lack in FATAL), None):
         raise fatal_error(options["model"], fatal.lack, fatal.reason)
     if as_json:
         cost = paid_data(budget, Account())
-        show({"question": asked, "model": options["model"], "methods": [_data(one) for one in results], "cost": cost})
+        data = [_data(result) for result in results]
+        show({"question": full_question, "model": options["model"], "methods": data, "cost": cost})
         return
-    for one in results:
-        _print(one, prompts)
-    table(
-        ["method", "answer", "extraction rule", "calls"],
-        [[one.method.name, _answer(one), _rule(one), str(one.method.prompting.steps)] for one in results],
-    )
+    for result in results:
+        _print(result, prompts)
+    rows = [
+        [result.method.name, _answer(result), _rule(result), str(result.method.prompting.steps)] for result in results
+    ]
+    table(["method", "answer", "extraction rule", "calls"], rows)
     if is_remote(options["model"]):
         click.echo(paid_line(budget, Account()))
 
 
-def _named(names: tuple[str, ...], methods: list[PromptingMethod]) -> list[PromptingMethod]:
+def _select_methods(names: tuple[str, ...], methods: list[PromptingMethod]) -> list[PromptingMethod]:
+    available = [method.name for method in methods]
     for name in names:
-        if name not in {method.name for method in methods}:
-            raise UserError(f"Unknown prompting method {name!r}.", hint=did_you_mean(name, [w.name for w in methods]))
+        if name not in available:
+            raise UserError(f"Unknown prompting method {name!r}.", hint=did_you_mean(name, available))
     return [method for method in methods if not names or method.name in names]
 
 
@@ -163,22 +166,22 @@ def _examples(path: Path) -> tuple[FewShotExample, ...]:
         ) from error
 
 
-def _data(one: MethodResult) -> dict[str, Any]:
+def _data(result: MethodResult) -> dict[str, Any]:
     return {
-        "method": one.method.name,
-        "decoding": asdict(one.method.decoding),
+        "method": result.method.name,
+        "decoding": asdict(result.method.decoding),
         "prompts": [
-            prompt if isinstance(prompt, str) else [_turn(message) for message in prompt] for prompt in one.prompts
+            prompt if isinstance(prompt, str) else [_turn(message) for message in prompt] for prompt in result.prompts
         ],
-        "thinking": list(one.thinking),
-        "texts": list(one.texts),
-        "extracted": [None if answer is None else asdict(answer) for answer in one.extracted],
-        "answer": one.answer.value,
-        "votes": one.answer.votes,
-        "samples": one.answer.n,
-        "unparsed": one.answer.unparsed,
-        "dollars": one.dollars,
-        "failures": [asdict(lack) for lack in one.failures],
+        "thinking": list(result.thinking),
+        "texts": list(result.texts),
+        "extracted": [None if answer is None else asdict(answer) for answer in result.extracted],
+        "answer": result.answer.value,
+        "votes": result.answer.votes,
+        "samples": result.answer.n,
+        "unparsed": result.answer.unparsed,
+        "dollars": result.dollars,
+        "failures": [asdict(failure) for failure in result.failures],
     }
 
 
@@ -187,27 +190,27 @@ def _turn(message: Message) -> dict[str, Any]:
     return {**asdict(message), "images": [hashlib.sha256(image).hexdigest() for image in message.images]}
 
 
-def _print(one: MethodResult, prompts: bool) -> None:
-    click.secho(one.method.name, bold=True)
-    for prompt in one.prompts if prompts else ():
+def _print(result: MethodResult, prompts: bool) -> None:
+    click.secho(result.method.name, bold=True)
+    for prompt in result.prompts if prompts else ():
         turns = (
             [prompt]
             if isinstance(prompt, str)
             else [f"{turn.role}: {'[image] ' * len(turn.images)}{turn.text}" for turn in prompt]
         )
         click.echo("\n".join(f"  > {line}" for turn in turns for line in turn.splitlines()))
-    for text in (*one.thinking, *one.texts):
+    for text in (*result.thinking, *result.texts):
         click.echo("\n".join(f"  {line}" for line in text.strip().splitlines()) + "\n")
-    for lack in one.failures:
-        click.echo(f"  no answer: {lack.reason}\n")
+    for failure in result.failures:
+        click.echo(f"  no answer: {failure.reason}\n")
 
 
-def _answer(one: MethodResult) -> str:
-    if one.answer.value is None:
+def _answer(result: MethodResult) -> str:
+    if result.answer.value is None:
         return "not parsed"
-    votes = f" ({one.answer.votes} of {one.answer.n})" if one.answer.n > 1 else ""
-    return f"{one.answer.value[:60]}{votes}"
+    votes = f" ({result.answer.votes} of {result.answer.n})" if result.answer.n > 1 else ""
+    return f"{result.answer.value[:60]}{votes}"
 
 
-def _rule(one: MethodResult) -> str:
-    return ", ".join(dict.fromkeys(answer.rule for answer in one.extracted if answer is not None)) or "-"
+def _rule(result: MethodResult) -> str:
+    return ", ".join(dict.fromkeys(answer.rule for answer in result.extracted if answer is not None)) or "-"

@@ -20,7 +20,6 @@ from assay.text.prompting.methods import (
     FEW_SHOT_METHODS,
     FewShotExample,
     Method,
-    Pick,
     Prompt,
     Prompting,
     render,
@@ -78,36 +77,31 @@ EXAMPLES: Mapping[str, tuple[FewShotExample, ...]] = {
 """Default few-shot examples by answer kind; multiple choice has none, since its choices are the user's."""
 
 
-def prompting_methods(
-    kind: str, choices: int, shots: int, samples: int, limits: tuple[int, int], seed: int, *, nearest: bool = False
-) -> list[PromptingMethod]:
+def prompting_methods(prompting: Prompting, samples: int, limits: tuple[int, int], seed: int) -> list[PromptingMethod]:
     """All prompting methods for an answer kind; few-shot methods only if there are examples.
 
     Args:
-        kind: Answer kind.
-        choices: Number of choices of a multiple-choice question.
-        shots: Number of few-shot examples.
+        prompting: Settings of the few-shot methods, or of a method without examples if there are none.
         samples: Number of sampled answers of self-consistency.
         limits: Maximum tokens of a short answer and of an answer with reasoning.
         seed: Sampling seed.
-        nearest: Select the examples most similar to the question instead of the first ones.
     """
     short, long = limits
 
-    def entry(name: str, style: Method, decoding: Decoding) -> PromptingMethod:
-        shots_used = shots if style in FEW_SHOT_METHODS else 0
-        pick: Pick = "nearest" if nearest and shots_used else "first"
-        return PromptingMethod(name, Prompting(style, shots_used, pick, kind=kind, choices=choices), decoding)  # type: ignore[arg-type]
+    def entry(name: str, method: Method, decoding: Decoding) -> PromptingMethod:
+        if method in FEW_SHOT_METHODS:
+            return PromptingMethod(name, replace(prompting, method=method), decoding)
+        return PromptingMethod(name, replace(prompting, method=method, shots=0, pick="first"), decoding)
 
-    drawn = Decoding("sample", temperature=0.7, max_tokens=long, answers=samples, seed=seed)
-    found = [entry("zero-shot", "zero-shot", Decoding(max_tokens=short))]
-    if shots:
-        found.append(entry("few-shot", "few-shot", Decoding(max_tokens=short)))
-        found.append(entry("chain-of-thought", "chain-of-thought", Decoding(max_tokens=long)))
-    found.append(entry("zero-shot-cot", "zero-shot-cot", Decoding(max_tokens=long)))
+    sampling = Decoding("sample", temperature=0.7, max_tokens=long, answers=samples, seed=seed)
+    methods = [entry("zero-shot", "zero-shot", Decoding(max_tokens=short))]
+    if prompting.shots:
+        methods.append(entry("few-shot", "few-shot", Decoding(max_tokens=short)))
+        methods.append(entry("chain-of-thought", "chain-of-thought", Decoding(max_tokens=long)))
+    methods.append(entry("zero-shot-cot", "zero-shot-cot", Decoding(max_tokens=long)))
     # Self-consistency samples chain-of-thought answers: few-shot as in the paper, zero-shot with two calls.
-    voting: Method = "chain-of-thought" if shots else "zero-shot-cot"
-    return [*found, entry("self-consistency", voting, drawn)]
+    voting: Method = "chain-of-thought" if prompting.shots else "zero-shot-cot"
+    return [*methods, entry("self-consistency", voting, sampling)]
 
 
 @dataclass(frozen=True)
@@ -155,21 +149,6 @@ class PromptedQuestion:
     """Encoded PNG or JPEG images of the question; sent with both calls, never with the examples."""
 
 
-def ask(
-    model: TextModel,
-    question: str,
-    methods: Sequence[PromptingMethod],
-    *,
-    choices: Sequence[str] = (),
-    pool: Sequence[FewShotExample] = (),
-    embedder: Embedder | None = None,
-    images: Sequence[bytes] = (),
-) -> list[MethodResult]:
-    """Ask `question` with each prompting method; raises the errors of `ask_each`."""
-    questions = [PromptedQuestion(method, question, tuple(choices), tuple(pool), tuple(images)) for method in methods]
-    return ask_each(model, questions, embedder)
-
-
 def ask_each(
     model: TextModel, questions: Sequence[PromptedQuestion], embedder: Embedder | None = None
 ) -> list[MethodResult]:
@@ -183,22 +162,24 @@ def ask_each(
     if any(item.images for item in questions) and not model.means.images:
         raise ModelError("This model does not accept images.", hint=IMAGE_MODELS)
     prompts = [_prompt(item, embedder) for item in questions]
-    first = model.complete([_first(one, prompt) for one, prompt in zip(questions, prompts, strict=True)])
+    first = model.complete([_first(item, prompt) for item, prompt in zip(questions, prompts, strict=True)])
     seconds = {
         nth: [second_prompt(item.method.prompting, prompts[nth], text) for text in _texts(first[nth])]
         for nth, item in enumerate(questions)
         if item.method.prompting.steps == 2
     }
-    asked = [_second(questions[nth], prompt) for nth, followups in seconds.items() for prompt in followups]
-    ends = iter(model.complete(asked))
-    found = []
-    for nth, (item, prompt, made) in enumerate(zip(questions, prompts, first, strict=True)):
+    followups = [
+        _second(questions[nth], prompt) for nth, second_prompts in seconds.items() for prompt in second_prompts
+    ]
+    ends = iter(model.complete(followups))
+    results = []
+    for nth, (item, prompt, output) in enumerate(zip(questions, prompts, first, strict=True)):
         if nth in seconds:
             last = [next(ends) for _ in seconds[nth]]
-            found.append(_asked(item, (prompt, *seconds[nth][:1]), last, made))
+            results.append(_method_result(item, (prompt, *seconds[nth][:1]), last, output))
         else:
-            found.append(_asked(item, (prompt,), [made]))
-    return found
+            results.append(_method_result(item, (prompt,), [output]))
+    return results
 
 
 def rendered_first(item: PromptedQuestion) -> Prompt:
@@ -216,15 +197,15 @@ def requests_of(questions: Sequence[PromptedQuestion], embedder: Embedder | None
     Raises:
         RecipeError: As `ask_each`.
     """
-    found = []
+    requests = []
     for item in questions:
         prompt = _prompt(item, embedder)
-        found.append(_first(item, prompt))
+        requests.append(_first(item, prompt))
         if item.method.prompting.steps == 2:
             decoding = item.method.decoding
             thoughts = [placeholder_text(decoding.max_tokens, nth) for nth in range(decoding.answers)]
-            found += [_second(item, second_prompt(item.method.prompting, prompt, text)) for text in thoughts]
-    return found
+            requests += [_second(item, second_prompt(item.method.prompting, prompt, text)) for text in thoughts]
+    return requests
 
 
 def _first(item: PromptedQuestion, prompt: Prompt) -> TextRequest:
@@ -237,8 +218,8 @@ def _second(item: PromptedQuestion, prompt: Prompt) -> TextRequest:
 
 def _prompt(item: PromptedQuestion, embedder: Embedder | None) -> Prompt:
     prompting = item.method.prompting
-    shown = _examples(prompting, item.question, item.pool, embedder)
-    return _with_images(item.images, render(prompting, item.question, shown))
+    examples = _examples(prompting, item.question, item.pool, embedder)
+    return _with_images(item.images, render(prompting, item.question, examples))
 
 
 def _with_images(images: Sequence[bytes], prompt: Prompt) -> Prompt:
@@ -273,11 +254,11 @@ def _stopping(method: PromptingMethod, decoding: Decoding) -> Decoding:
     return replace(decoding, stop=(*decoding.stop, *(s for s in method.prompting.stop if s not in decoding.stop)))
 
 
-def _texts(made: Completion | NotCompleted) -> tuple[str, ...]:
-    return tuple(answer.text for answer in made.answers) if isinstance(made, Completion) else ()
+def _texts(output: Completion | NotCompleted) -> tuple[str, ...]:
+    return tuple(answer.text for answer in output.answers) if isinstance(output, Completion) else ()
 
 
-def _asked(
+def _method_result(
     item: PromptedQuestion,
     prompts: tuple[Prompt, ...],
     last: Sequence[Completion | NotCompleted],
@@ -287,13 +268,15 @@ def _asked(
     method = item.method
     # A plain-text prompt ends with "the answer is"; in a conversation the model starts a new sentence.
     continues = method.prompting.steps == 2 and method.prompting.layout == "plain"
-    made = (*((first,) if first is not None else ()), *last)
-    answers = tuple(answer for one in last if isinstance(one, Completion) for answer in one.answers)
-    extracted = tuple(extract_answer(one.text, method.prompting, item.choices, continues=continues) for one in answers)
-    failures = tuple(one for one in made if isinstance(one, NotCompleted))
+    calls = (*((first,) if first is not None else ()), *last)
+    answers = tuple(answer for output in last if isinstance(output, Completion) for answer in output.answers)
+    extracted = tuple(
+        extract_answer(answer.text, method.prompting, item.choices, continues=continues) for answer in answers
+    )
+    failures = tuple(call for call in calls if isinstance(call, NotCompleted))
     thinking = _texts(first) if first is not None else ()
     return MethodResult(
-        method, prompts, answers, thinking, extracted, vote(extracted), failures, tuple(made), tuple(last)
+        method, prompts, answers, thinking, extracted, vote(extracted), failures, tuple(calls), tuple(last)
     )
 
 

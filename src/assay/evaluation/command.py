@@ -74,11 +74,11 @@ def command(
     from assay.store.run_folder import RunFolder
 
     usual = {"max_tokens": options["max_tokens"], "seed": options["seed"]}
-    chosen = cells(
+    grid = cells(
         models,
-        [parse_task(one, options["limit"]) for one in tasks],
-        [parse_prompt_setup(one) for one in prompts],
-        [parse_strategy(one, **usual) for one in decodings],
+        [parse_task(name, options["limit"]) for name in tasks],
+        [parse_prompt_setup(name) for name in prompts],
+        [parse_strategy(name, **usual) for name in decodings],
         metrics,
         usual=parse_strategy("greedy", **usual),
     )
@@ -86,8 +86,8 @@ def command(
     budget = Budget(options["budget"], folder.ledger)
     before, opened = budget.account, OpenModels(budget=budget)
     with nullcontext(SilentReporter()) if as_json else terminal_reporter() as reporter:
-        evaluated = Evaluation(chosen, folder, opened, reporter, lambda asks: announce(asks, budget)).run()
-    results, compared = [result(one) for one in evaluated], comparisons(evaluated)
+        evaluated = Evaluation(grid, folder, opened, reporter, lambda asks: announce(asks, budget)).run()
+    results, compared = [result(cell) for cell in evaluated], comparisons(evaluated)
     data = {**to_data(results, compared), **more_data(evaluated, finding(evaluated, results, compared))}
     data["cost"] = paid_data(budget, before)
     folder.write_json("results.json", data)
@@ -106,22 +106,22 @@ def print_table(results: Sequence[CellResult]) -> None:
     """Print one row per cell, then the counting rules, chance levels and macro averages."""
     from assay.evaluation.results import task_averages
 
-    named = [_names(one.cell) for one in results]
+    named = [_names(result.cell) for result in results]
     same = [name for name in named[0] if len({row[name] for row in named}) == 1]
     common = [name for name in same if (name, named[0][name]) != ("metric", "accuracy")]
     click.echo("\n" + ", ".join(f"{name} {named[0][name]}" for name in common))
     heads = [name for name in named[0] if name not in same]
-    rows = [[row[name] for name in heads] + _numbers(one) for row, one in zip(named, results, strict=True)]
-    paid = any(one.dollars != 0 for one in results)
+    rows = [[row[name] for name in heads] + _numbers(result) for row, result in zip(named, results, strict=True)]
+    paid = any(result.dollars != 0 for result in results)
     number = "accuracy" if {row["metric"] for row in named} == {"accuracy"} else "mean"
     numbers = ["scored", number, "95% CI", "prompts", "time", "tokens", *(["cost"] if paid else [])]
     table([*heads, *numbers], [row[: len(heads) + len(numbers)] for row in rows])
     _print_counting(results, same)
-    kinds = {id(one.cell): one.kind for one in results}
-    for one in results:
-        if one.subjects is not None:
-            what = "tasks" if one.cell.task.harness is not None else "subjects"
-            click.echo(f"{_short_name(one.cell, same)}: {_macro(one.subjects, what, one.kind)}")
+    kinds = {id(result.cell): result.kind for result in results}
+    for result in results:
+        if result.subjects is not None:
+            what = "tasks" if result.cell.task.harness is not None else "subjects"
+            click.echo(f"{_short_name(result.cell, same)}: {_macro(result.subjects, what, result.kind)}")
     for cell, average in task_averages(results):
         click.echo(f"{_short_name(cell, [*same, 'task'])}: {_macro(average, 'tasks', kinds[id(cell)])}")
 
@@ -130,29 +130,29 @@ def _print_counting(results: Sequence[CellResult], same: Sequence[str]) -> None:
     from assay.analysis.format import percent
     from assay.evaluation.results import EMPTY_RULE, UNPARSED_RULE
 
-    graders = {one.cell.metric.grader for one in results}
-    if any(one.cell.metric.name == "accuracy" for one in results):
+    graders = {result.cell.metric.grader for result in results}
+    if any(result.cell.metric.name == "accuracy" for result in results):
         click.echo(f"Accuracy: {UNPARSED_RULE}.")
     descriptions: dict[str, dict[str, None]] = {}
-    for metric in (one.cell.metric for one in results if one.cell.metric.description):
+    for metric in (result.cell.metric for result in results if result.cell.metric.description):
         words = f"{metric.description}{' Lower is better.' if metric.better == 'lower' else ''}"
         descriptions.setdefault(words, {})[metric.name] = None
     for words, names in descriptions.items():
         click.echo(f"{', '.join(names)}: {words}")
     if "text" in graders:
         click.echo(f"Text metrics: {EMPTY_RULE}.")
-    for one in results:
-        if lost := _losses(one):
-            click.echo(f"{_short_name(one.cell, same)}: {lost}.")
-    for name, rate in {one.cell.task.name: one.chance for one in results if one.chance is not None}.items():
+    for result in results:
+        if lost := _losses(result):
+            click.echo(f"{_short_name(result.cell, same)}: {lost}.")
+    for name, rate in {result.cell.task.name: result.chance for result in results if result.chance is not None}.items():
         click.echo(f"Chance level on {name}: {percent(rate)}.")
 
 
-def _losses(one: CellResult) -> str:
-    unparsed = "were empty" if one.cell.metric.grader == "text" else "could not be parsed"
-    parts = [f"{one.unparsed} of {one.n} answers {unparsed}"] if one.unparsed else []
-    if one.failed:
-        parts.append(f"{one.failed} of {one.n} questions failed and are excluded ({one.failure})")
+def _losses(result: CellResult) -> str:
+    unparsed = "were empty" if result.cell.metric.grader == "text" else "could not be parsed"
+    parts = [f"{result.unparsed} of {result.n} answers {unparsed}"] if result.unparsed else []
+    if result.failed:
+        parts.append(f"{result.failed} of {result.n} questions failed and are excluded ({result.failure})")
     return ", ".join(parts)
 
 
@@ -166,18 +166,18 @@ def _short_name(cell: EvalCell, same: Sequence[str]) -> str:
     return ", ".join(value for name, value in _names(cell).items() if name not in same) or cell.task.name
 
 
-def _numbers(one: CellResult) -> list[str]:
+def _numbers(result: CellResult) -> list[str]:
     from assay.analysis.format import count, dollars, seconds, tokens
     from assay.analysis.measures import between, value
 
     return [
-        f"{count(one.scored)} of {count(one.n)}",
-        value(one.accuracy.estimate, one.kind == "proportion") if one.accuracy else "-",
-        between(one.accuracy, one.kind == "proportion") if one.accuracy else "-",
-        one.prompt,
-        seconds(one.seconds),
-        tokens(one.tokens),
-        dollars(one.dollars),
+        f"{count(result.scored)} of {count(result.n)}",
+        value(result.accuracy.estimate, result.kind == "proportion") if result.accuracy else "-",
+        between(result.accuracy, result.kind == "proportion") if result.accuracy else "-",
+        result.prompt,
+        seconds(result.seconds),
+        tokens(result.tokens),
+        dollars(result.dollars),
     ]
 
 
@@ -185,7 +185,7 @@ def _macro(average: MacroAverage, of: str, kind: NumberKind) -> str:
     from assay.analysis.measures import value
 
     proportion = kind == "proportion"
-    mean, low, high = (value(one, proportion) for one in (average.mean, average.low, average.high))
+    mean, low, high = (value(number, proportion) for number in (average.mean, average.low, average.high))
     apart = f", standard deviation {value(average.sd, proportion)}" if average.sd is not None else ""
     return f"{average.groups} {of}, macro average {mean} (range {low} to {high}{apart})"
 
@@ -196,27 +196,27 @@ def print_comparisons(compared: Sequence[CellComparison]) -> None:
     from assay.evaluation.findings import caution
 
     rows = []
-    several = len({one.ours.metric for one in compared}) > 1
-    for one in compared:
-        ours, theirs = _names(one.ours), _names(one.theirs)
-        differ = [name for name in ours if ours[name] != theirs[name] and name in (one.what, "decoding")]
+    several = len({comparison.ours.metric for comparison in compared}) > 1
+    for comparison in compared:
+        ours, theirs = _names(comparison.ours), _names(comparison.theirs)
+        differ = [name for name in ours if ours[name] != theirs[name] and name in (comparison.what, "decoding")]
         on = [value for name, value in ours.items() if name not in differ and (name != "metric" or several)]
-        difference, proportion = one.compared.effect, one.kind == "proportion"
+        difference, proportion = comparison.compared.effect, comparison.kind == "proportion"
         rows.append(
             [
                 " vs. ".join(", ".join(side[name] for name in differ) for side in (ours, theirs)),
                 ", ".join(on),
-                str(one.n),
+                str(comparison.n),
                 signed(difference.estimate) if proportion else signed_number(difference.estimate),
                 points_between(difference) if proportion else number_between(difference, sign=True),
-                one.verdict,
+                comparison.verdict,
             ]
         )
     if rows:
-        by = "difference (pp)" if all(one.kind == "proportion" for one in compared) else "difference"
+        by = "difference (pp)" if all(comparison.kind == "proportion" for comparison in compared) else "difference"
         click.echo()
         table(["comparison", "on", "questions", by, "95% CI", "verdict"], rows)
-        if len({one.kind for one in compared}) > 1:
+        if len({comparison.kind for comparison in compared}) > 1:
             click.echo("Differences of proportions are in percentage points (pp), others in the unit of the metric.")
         for note in dict.fromkeys(filter(None, map(caution, compared))):
             click.echo(note)

@@ -76,15 +76,15 @@ def examples(evaluated: EvaluatedCell) -> list[EvalExample]:
 
 
 def _kinds(outcomes: Sequence[Outcome]) -> list[str]:
-    values = sorted(one.value for one in outcomes if isinstance(one, Score))
+    values = sorted(outcome.value for outcome in outcomes if isinstance(outcome, Score))
     if set(values) <= {0.0, 1.0}:
-        return [_kind(one) for one in outcomes]
+        return [_kind(outcome) for outcome in outcomes]
     low, high = values[(len(values) - 1) // 3], values[2 * (len(values) - 1) // 3]
     return [
-        _kind(one)
-        if not isinstance(one, Score)
-        else "lowest" if one.value <= low else "highest" if one.value >= high else "middle"
-        for one in outcomes
+        _kind(outcome)
+        if not isinstance(outcome, Score)
+        else "lowest" if outcome.value <= low else "highest" if outcome.value >= high else "middle"
+        for outcome in outcomes
     ]  # fmt: skip
 
 
@@ -96,14 +96,14 @@ def _kind(outcome: Outcome) -> str:
 
 def _example(evaluated: EvaluatedCell, nth: int, kind: str) -> EvalExample:
     item, row, outcome, cell = evaluated.items[nth], evaluated.rows[nth], evaluated.outcomes[nth], evaluated.cell
-    known = "question" in item.fields
-    prompt, digest = rendered_prompt(cell, item, evaluated.pool) if known else ("", "")
-    plain = not known or cell.setup.convention is not None or metric_name(cell) != "accuracy"
+    has_question = "question" in item.fields
+    prompt, digest = rendered_prompt(cell, item, evaluated.pool) if has_question else ("", "")
+    plain = not has_question or cell.setup.convention is not None or metric_name(cell) != "accuracy"
     texts, rule = (tuple(escape(cut(text)) for text in row.texts), "") if plain else _texts(cell, item, row)
     metric_value = outcome.value if isinstance(outcome, Score) and kind in ("lowest", "middle", "highest") else None
     return EvalExample(
         kind=kind,
-        question=cut(question_text(item) if known else "\n".join(map(str, item.fields.values()))),
+        question=cut(question_text(item) if has_question else "\n".join(map(str, item.fields.values()))),
         subject=str(item.fields.get("subject", "")),
         prompt=turns(prompt) if digest == row.prompt else (),
         thinking=tuple(map(cut, row.thinking[:TEXTS])),
@@ -122,19 +122,19 @@ def _texts(cell: EvalCell, item: Sample, row: StoredAnswer) -> tuple[tuple[Marku
     choices = choices_of(item)
     prompting = cell.setup.prompting(cell.task.kind, len(choices))
     continues = prompting.steps == 2 and prompting.layout == "plain"
-    found, rules = [], []
+    excerpts, rules = [], []
     for text in row.texts:
         answer = extract_answer(text, prompting, choices, continues=continues)
-        found.append(escape(cut(text)) if answer is None else marked(text, answer.start, answer.end))
+        excerpts.append(escape(cut(text)) if answer is None else marked(text, answer.start, answer.end))
         rules += [answer.rule.replace("_", " ")] if answer is not None else []
-    return tuple(found), ", ".join(dict.fromkeys(rules))
+    return tuple(excerpts), ", ".join(dict.fromkeys(rules))
 
 
 def _choices(item: Sample, row: StoredAnswer, outcome: Outcome) -> tuple[ShownChoice, ...]:
     if not row.likelihoods:
         return ()
-    logs = [one.log_prob for one in row.likelihoods]
-    masses = [math.exp(one - max(logs)) for one in logs]
+    logs = [likelihood.log_prob for likelihood in row.likelihoods]
+    masses = [math.exp(log - max(logs)) for log in logs]
     correct = str(item.fields.get("answer", "")).split(",")
     answer = outcome.answer if isinstance(outcome, Score) else ""
     return tuple(

@@ -42,9 +42,9 @@ def common_parts(cells: Sequence[EvalCell]) -> dict[str, str]:
     return {name: value for name, value in named[0].items() if all(row[name] == value for row in named)}
 
 
-def short_name(cell: EvalCell, known: Mapping[str, str]) -> str:
-    """Shortest distinct name of a cell; `known` are the parts common to all cells."""
-    return " · ".join(value for name, value in names(cell).items() if name not in known) or cell.task.name
+def short_name(cell: EvalCell, common: Mapping[str, str]) -> str:
+    """Shortest distinct name of a cell; `common` are the parts common to all cells."""
+    return " · ".join(value for name, value in names(cell).items() if name not in common) or cell.task.name
 
 
 def metric_name(cell: EvalCell) -> str:
@@ -57,15 +57,15 @@ def description(cell: EvalCell) -> str:
     return cell.metric.description + (" Lower is better." if cell.metric.better == "lower" else "")
 
 
-def is_proportion(one: CellResult | CellComparison) -> bool:
+def is_proportion(result: CellResult | CellComparison) -> bool:
     """Whether the value is a proportion, shown in percent."""
-    return one.kind == "proportion"
+    return result.kind == "proportion"
 
 
-def compared_names(one: CellComparison) -> tuple[str, str, str]:
+def compared_names(comparison: CellComparison) -> tuple[str, str, str]:
     """Names of both sides, and of the parts that they have in common."""
-    ours, theirs = names(one.ours), names(one.theirs)
-    differ = [name for name in ours if ours[name] != theirs[name] and name in (one.what, "decoding")]
+    ours, theirs = names(comparison.ours), names(comparison.theirs)
+    differ = [name for name in ours if ours[name] != theirs[name] and name in (comparison.what, "decoding")]
     alike = " · ".join(part for name, part in ours.items() if name not in differ)
     return " ".join(ours[name] for name in differ), " ".join(theirs[name] for name in differ), alike
 
@@ -87,8 +87,8 @@ def by_subject(evaluated: EvaluatedCell) -> tuple[SubjectResult, ...]:
             groups.setdefault(str(item.fields.get("subject", "")), []).append(value)
     if len(groups) < 2:
         return ()
-    found = [SubjectResult(name or "no subject", wilson(sum(own), len(own))) for name, own in groups.items()]
-    return tuple(sorted(found, key=lambda one: (-one.accuracy.estimate, one.name)))
+    results = [SubjectResult(name or "no subject", wilson(sum(values), len(values))) for name, values in groups.items()]
+    return tuple(sorted(results, key=lambda subject: (-subject.accuracy.estimate, subject.name)))
 
 
 def question_value(outcome: Outcome) -> float | None:
@@ -103,16 +103,16 @@ def truncated(evaluated: EvaluatedCell) -> int | None:
     return sum("length" in row.ends for row in evaluated.rows) if any(row.ends for row in evaluated.rows) else None
 
 
-def more_data(evaluated: Sequence[EvaluatedCell], found: Finding) -> dict[str, Any]:
+def more_data(evaluated: Sequence[EvaluatedCell], summary: Finding) -> dict[str, Any]:
     """Further fields of `results.json`: the finding, accuracy by subject, truncated answers."""
-    lines = [({**names(one.cell), "metric": metric_name(one.cell)}, one) for one in evaluated]
+    lines = [({**names(entry.cell), "metric": metric_name(entry.cell)}, entry) for entry in evaluated]
     return {
-        "finding": asdict(found),
-        "truncated": [{**named, "answers": truncated(one), "n": len(one.rows)} for named, one in lines],
+        "finding": asdict(summary),
+        "truncated": [{**named, "answers": truncated(entry), "n": len(entry.rows)} for named, entry in lines],
         "subjects": [
-            {**named, "subjects": [{"name": own.name, **asdict(own.accuracy)} for own in subjects]}
-            for named, one in lines
-            if (subjects := by_subject(one))
+            {**named, "subjects": [{"name": subject.name, **asdict(subject.accuracy)} for subject in subjects]}
+            for named, entry in lines
+            if (subjects := by_subject(entry))
         ],
     }
 
@@ -132,13 +132,13 @@ def finding(
     evaluated: Sequence[EvaluatedCell], results: Sequence[CellResult], compared: Sequence[CellComparison]
 ) -> Finding:
     """Summary of the comparisons, or of the cells if there are none, with the chance level."""
-    if all(one.accuracy is None for one in results):
-        text = f"None of {plural(sum(one.n for one in results), 'question')} was answered."
+    if all(result.accuracy is None for result in results):
+        text = f"None of {plural(sum(result.n for result in results), 'question')} was answered."
         return Finding("unclear", "No answers", (text,))
     tone, headline, first = _of_differences(compared) if compared else _of_cells(results)
     more = [
         first,
-        _listed(results),
+        _cell_list(results),
         chance_sentence(results),
         unparsed_sentence(results),
         truncated_sentence(evaluated),
@@ -146,118 +146,122 @@ def finding(
     return Finding(tone, headline, tuple(sentence for sentence in more if sentence))
 
 
-def against_chance(one: CellResult) -> ChanceComparison | None:
+def against_chance(result: CellResult) -> ChanceComparison | None:
     """Comparison of a cell with the chance level; None without a chance level."""
-    if one.accuracy is None or one.chance is None:
+    if result.accuracy is None or result.chance is None:
         return None
-    if one.accuracy.low is not None and one.accuracy.low > one.chance:
+    if result.accuracy.low is not None and result.accuracy.low > result.chance:
         return "better"
-    return "worse" if one.accuracy.high is not None and one.accuracy.high < one.chance else "no better"
+    return "worse" if result.accuracy.high is not None and result.accuracy.high < result.chance else "no better"
 
 
-def difference(one: CellComparison) -> str:
+def difference(comparison: CellComparison) -> str:
     """Describe one comparison in a sentence."""
-    ours, theirs, alike = compared_names(one)
-    effect = one.compared.effect
+    ours, theirs, alike = compared_names(comparison)
+    effect = comparison.compared.effect
     what = {
         "helped": f"{ours} is better than {theirs}",
         "hurt": f"{ours} is worse than {theirs}",
         "no significant difference": f"no significant difference between {ours} and {theirs}",
-    }[one.verdict]
-    span = f"{level(effect)} CI {gap_between(effect, is_proportion(one))}" if effect.low is not None else "no interval"
-    p = f", p = {p_value(one.compared.adjusted_p)} (Holm)" if one.compared.adjusted_p is not None else ""
+    }[comparison.verdict]
+    span = (
+        f"{level(effect)} CI {gap_between(effect, is_proportion(comparison))}"
+        if effect.low is not None
+        else "no interval"
+    )
+    p = f", p = {p_value(comparison.compared.adjusted_p)} (Holm)" if comparison.compared.adjusted_p is not None else ""
     return (
-        f"{what} on {alike}: {gap(effect, is_proportion(one))} ({span}{p.replace('= <', '<')}, "
-        f"{plural(one.n, 'question')})."
+        f"{what} on {alike}: {gap(effect, is_proportion(comparison))} ({span}{p.replace('= <', '<')}, "
+        f"{plural(comparison.n, 'question')})."
     )
 
 
-def caution(one: CellComparison) -> str:
+def caution(comparison: CellComparison) -> str:
     """Caveat about the interval of a difference; empty if there is none."""
-    effect, exact = one.compared.effect, one.compared.mcnemar
+    effect, exact = comparison.compared.effect, comparison.compared.mcnemar
     if exact is not None and not exact.ours_only + exact.theirs_only:
         return "Both sides agree on every question, so the interval has zero width and does not generalize."
     apart = effect.low is not None and effect.high is not None and (effect.low > 0 or effect.high < 0)
-    if apart and one.verdict == "no significant difference":
+    if apart and comparison.verdict == "no significant difference":
         return "The unadjusted interval excludes zero, but the p-value adjusted for all comparisons is not significant."
     return ""
 
 
 def chance_sentence(results: Sequence[CellResult]) -> str:
     """Number of cells above the chance level; empty without a chance level."""
-    states = [(one, against_chance(one)) for one in results]
-    known = [(one, state) for one, state in states if state is not None]
-    if not known:
+    states = [(result, against_chance(result)) for result in results]
+    rated = [(result, state) for result, state in states if state is not None]
+    if not rated:
         return ""
     gives = dict.fromkeys(
-        f"{percent(one.chance)} on {one.cell.task.name}" for one, _ in known if one.chance is not None
+        f"{percent(result.chance)} on {result.cell.task.name}" for result, _ in rated if result.chance is not None
     )
-    better, worse = ([one for one, state in known if state == wanted] for wanted in ("better", "worse"))
+    better, worse = ([result for result, state in rated if state == target] for target in ("better", "worse"))
     text = f"Chance level {', '.join(gives)}: "
-    if len(known) == 1:
-        return text + f"{_guess_words(known[0][1])}."
+    if len(rated) == 1:
+        return text + f"{_guess_words(rated[0][1])}."
     if not better:
-        text += f"none of {len(known)} cells is significantly better"
-    elif len(better) == len(known):
+        text += f"none of {len(rated)} cells is significantly better"
+    elif len(better) == len(rated):
         text += "all cells are significantly better"
     else:
-        text += f"{len(better)} of {len(known)} cells are significantly better"
+        text += f"{len(better)} of {len(rated)} cells are significantly better"
     return text + (f", and {len(worse)} worse." if worse else ".")
 
 
 def unparsed_sentence(results: Sequence[CellResult]) -> str:
     """Unparsed answers and failures; empty if they are few."""
-    asked = sum(one.n for one in results)
-    failed, lost = sum(one.failed for one in results), sum(one.unparsed for one in results)
+    total = sum(result.n for result in results)
+    failed, lost = sum(result.failed for result in results), sum(result.unparsed for result in results)
     text = []
-    if lost >= MANY * asked and lost:
-        text.append(f"{count(lost)} of {plural(asked, 'answer')} could not be parsed and count as incorrect")
+    if lost >= MANY * total and lost:
+        text.append(f"{count(lost)} of {plural(total, 'answer')} could not be parsed and count as incorrect")
     if failed:
         are = "is" if failed == 1 else "are"
-        text.append(f"{plural(failed, 'question')} of {count(asked)} failed and {are} excluded")
+        text.append(f"{plural(failed, 'question')} of {count(total)} failed and {are} excluded")
     return f"{'; '.join(text)}." if text else ""
 
 
 def truncated_sentence(evaluated: Sequence[EvaluatedCell]) -> str:
     """Truncated answers; empty if they are few."""
-    counts = [(found, len(one.rows)) for one in evaluated if (found := truncated(one)) is not None]
-    cut, asked = sum(found for found, _ in counts), sum(n for _, n in counts)
-    limits = sorted({one.cell.decoding.max_tokens for one in evaluated if one.cell.decoding is not None})
+    counts = [(number, len(entry.rows)) for entry in evaluated if (number := truncated(entry)) is not None]
+    cut_off, total = sum(number for number, _ in counts), sum(n for _, n in counts)
+    limits = sorted({entry.cell.decoding.max_tokens for entry in evaluated if entry.cell.decoding is not None})
     at = f" at {' or '.join(map(count, limits))} tokens" if limits else ""
-    if not cut or cut < MANY * asked:
+    if not cut_off or cut_off < MANY * total:
         return ""
     return (
-        f"{count(cut)} of {plural(asked, 'written answer')} were truncated{at}; a higher --max-tokens may "
+        f"{count(cut_off)} of {plural(total, 'written answer')} were truncated{at}; a higher --max-tokens may "
         "change the result."
     )
 
 
 def _of_differences(compared: Sequence[CellComparison]) -> tuple[Tone, str, str]:
-    found = [one for one in compared if one.verdict != "no significant difference"]
+    significant = [comparison for comparison in compared if comparison.verdict != "no significant difference"]
     # Percentage points and other units cannot be ranked together: proportions take precedence.
-    alike = [one for one in compared if is_proportion(one)] or compared
-    largest = max(alike, key=lambda one: abs(one.compared.effect.estimate))
+    alike = [comparison for comparison in compared if is_proportion(comparison)] or compared
+    largest = max(alike, key=lambda comparison: abs(comparison.compared.effect.estimate))
     if len(compared) == 1:
-        only = compared[0]
-        ours, theirs, _ = compared_names(only)
-        headline = f"{ours} is {WORDS[only.verdict]} than {theirs}" if found else "No significant difference"
-        return TONES[only.verdict], headline, " ".join(filter(None, (difference(only), caution(only))))
-    if not found:
+        single = compared[0]
+        ours, theirs, _ = compared_names(single)
+        headline = f"{ours} is {WORDS[single.verdict]} than {theirs}" if significant else "No significant difference"
+        return TONES[single.verdict], headline, " ".join(filter(None, (difference(single), caution(single))))
+    if not significant:
         text = f"None of {len(compared)} paired comparisons is significant. Largest difference: "
         return (
             "unclear",
             "No significant difference",
             text + " ".join(filter(None, (difference(largest), caution(largest)))),
         )
-    verdicts = {one.verdict for one in found}
+    verdicts = {comparison.verdict for comparison in significant}
     tone = TONES[verdicts.pop()] if len(verdicts) == 1 else "unclear"
-    headline = f"{len(found)} of {len(compared)} differences are significant"
-    rest = f" {len(found) - NAMED} more are listed below." if len(found) > NAMED else ""
-    return tone, headline, " ".join(map(difference, found[:NAMED])) + rest
+    headline = f"{len(significant)} of {len(compared)} differences are significant"
+    rest = f" {len(significant) - NAMED} more are listed below." if len(significant) > NAMED else ""
+    return tone, headline, " ".join(map(difference, significant[:NAMED])) + rest
 
 
 def _of_cells(results: Sequence[CellResult]) -> tuple[Tone, str, str]:
-    states = [state for one in results if (state := against_chance(one)) is not None]
+    states = [state for result in results if (state := against_chance(result)) is not None]
     if len(results) == 1:
         accuracy = results[0].accuracy
         assert accuracy is not None, "at least one question was answered"
@@ -274,19 +278,19 @@ def _of_cells(results: Sequence[CellResult]) -> tuple[Tone, str, str]:
 
 
 def _guess_words(state: ChanceComparison) -> str:
-    shown = {"better": "better than chance", "worse": "worse than chance"}
-    return shown.get(state, "not significantly better than chance")
+    phrases = {"better": "better than chance", "worse": "worse than chance"}
+    return phrases.get(state, "not significantly better than chance")
 
 
-def _listed(results: Sequence[CellResult]) -> str:
+def _cell_list(results: Sequence[CellResult]) -> str:
     """All cells with their intervals, if they are few."""
     if len(results) > NAMED:
         return ""
-    known = common_parts([one.cell for one in results])
+    common = common_parts([result.cell for result in results])
     parts = [
-        f"{short_name(one.cell, known)} {value(one.accuracy.estimate, is_proportion(one))} {metric_name(one.cell)} "
-        f"({between(one.accuracy, is_proportion(one))})"
-        for one in results
-        if one.accuracy is not None
+        f"{short_name(result.cell, common)} {value(result.accuracy.estimate, is_proportion(result))} "
+        f"{metric_name(result.cell)} ({between(result.accuracy, is_proportion(result))})"
+        for result in results
+        if result.accuracy is not None
     ]
     return f"{'; '.join(parts)}."

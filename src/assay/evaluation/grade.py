@@ -29,7 +29,7 @@ def grade(cell: EvalCell, items: Sequence[Sample], rows: Sequence[StoredAnswer],
     """
     if cell.metric.grader == "text":
         return _text_outcomes(cell, items, rows, lab)
-    return [_graded(cell, item, row) for item, row in zip(items, rows, strict=True)]
+    return [_grade_item(cell, item, row) for item, row in zip(items, rows, strict=True)]
 
 
 def _text_outcomes(cell: EvalCell, items: Sequence[Sample], rows: Sequence[StoredAnswer], lab: Lab) -> list[Outcome]:
@@ -44,15 +44,15 @@ def _final_text(cell: EvalCell, text: str) -> str:
     """The whole text, or the conclusion of a chain of thought."""
     if cell.setup.method not in ("chain-of-thought", "zero-shot-cot"):
         return text.strip()
-    found = extract_answer(text, cell.setup.prompting("text", 0))
-    return found.value if found is not None else ""
+    answer = extract_answer(text, cell.setup.prompting("text", 0))
+    return answer.value if answer is not None else ""
 
 
 def _failed(row: StoredAnswer) -> Unscored:
     return Unscored("failed", f"{row.lack}: {row.reason}")
 
 
-def _graded(cell: EvalCell, item: Sample, row: StoredAnswer) -> Outcome:
+def _grade_item(cell: EvalCell, item: Sample, row: StoredAnswer) -> Outcome:
     """Grade one answer; several samples vote."""
     kind, setup = cell.task.kind, cell.setup
     if row.lack:
@@ -62,15 +62,15 @@ def _graded(cell: EvalCell, item: Sample, row: StoredAnswer) -> Outcome:
     choices = choices_of(item)
     prompting = setup.prompting(kind, len(choices))
     continues = prompting.steps == 2 and prompting.layout == "plain"
-    found = vote(
+    answer = vote(
         [extract_answer(text, prompting, choices, continues=continues) for text in row.texts],
-        same_text if kind == "text" else lambda one, two: one == two,
+        same_text if kind == "text" else lambda first, second: first == second,
     )
-    if found.value is None:
+    if answer.value is None:
         return Unscored("unparsed", f"no {kind} answer found in {row.texts[0][:REASON_LENGTH]!r}")
-    votes = {"votes": float(found.votes), "samples": float(found.n)} if found.n > 1 else {}
-    right = any(is_correct(kind, found.value, reference) for reference in reference_answers(item))
-    return Score(float(right), evidence=votes, answer=found.value)
+    votes = {"votes": float(answer.votes), "samples": float(answer.n)} if answer.n > 1 else {}
+    right = any(is_correct(kind, answer.value, reference) for reference in reference_answers(item))
+    return Score(float(right), evidence=votes, answer=answer.value)
 
 
 def is_correct(kind: Kind, answer: str, reference: str) -> bool:

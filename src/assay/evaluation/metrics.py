@@ -52,7 +52,7 @@ BUILDERS: Mapping[str, tuple[str, Callable[[str, tuple[str, ...]], Scorer]]] = {
     "chrf++": ("sentence-level chrF2++, 0 to 100.", lambda _, fields: ChrF(2, references=fields)),
     "bleu": (
         "sentence-level BLEU, 0 to 100; the mean differs from corpus BLEU.",
-        lambda cut, fields: Bleu(cut or "13a", references=fields),  # type: ignore[arg-type]
+        lambda tokenizer, fields: Bleu(tokenizer or "13a", references=fields),  # type: ignore[arg-type]
     ),
     "cosine": (
         "cosine similarity of sentence embeddings, -1 to 1.",
@@ -109,7 +109,7 @@ def text_scores(metric: EvalMetric, items: Sequence[Sample], texts: Sequence[str
     """
     references = [reference_answers(item) for item in items]
     samples = [
-        Sample({"text": text, **{f"reference{nth}": one for nth, one in enumerate(fields)}})
+        Sample({"text": text, **{f"reference{nth}": reference for nth, reference in enumerate(fields)}})
         for text, fields in zip(texts, references, strict=True)
     ]
     outcomes = _scorer(metric, max(map(len, references), default=1)).score(samples, lab)

@@ -48,38 +48,44 @@ def command(
     texts = texts_of(file, whole=whole, column=column)
     reporter = SilentReporter() if as_json else LogLines()
     reporter.begin("windows", 0, 0)
-    read = windowed_log_probs(
+    log_probs = windowed_log_probs(
         OpenModels().text_model(model), texts, window=window, stride=stride, on_progress=reporter.advance
     )
-    found = [text_perplexity(text, one.values) for text, one in zip(texts, read, strict=True)]
-    total = corpus_perplexity(found)
+    perplexities = [text_perplexity(text, windowed.values) for text, windowed in zip(texts, log_probs, strict=True)]
+    total = corpus_perplexity(perplexities)
     if not total.tokens:
         raise UserError(f"{file} contains no text of at least two tokens.")
     if as_json:
-        rows = [{**_data(one), "windows": own.windows} for one, own in zip(found, read, strict=True)]
-        first = {"model": model, "window": read[0].window, "stride": read[0].stride}
+        rows = [
+            {**_data(perplexity), "windows": windowed.windows}
+            for perplexity, windowed in zip(perplexities, log_probs, strict=True)
+        ]
+        first = {"model": model, "window": log_probs[0].window, "stride": log_probs[0].stride}
         show({**first, "corpus": {"texts": total.texts, **_data(total)}, "texts": rows})
         return
-    _print(model, total, read)
+    _print(model, total, log_probs)
 
 
-def _data(one: CorpusPerplexity) -> dict[str, Any]:
+def _data(perplexity: CorpusPerplexity) -> dict[str, Any]:
     """Result as JSON; a text of fewer than two tokens has no perplexity."""
-    names = ("per_token", "per_word", "per_byte", "bits_per_byte") if one.tokens else ()
+    names = ("per_token", "per_word", "per_byte", "bits_per_byte") if perplexity.tokens else ()
     return {
-        "tokens": one.tokens,
-        "words": one.words,
-        "bytes": one.bytes,
-        "log_prob": one.log_prob,
-        **{name: getattr(one, name) for name in names},
+        "tokens": perplexity.tokens,
+        "words": perplexity.words,
+        "bytes": perplexity.bytes,
+        "log_prob": perplexity.log_prob,
+        **{name: getattr(perplexity, name) for name in names},
     }
 
 
-def _print(model: str, total: CorpusPerplexity, read: Sequence[WindowedLogProbs]) -> None:
-    skipped, windows, first = len(read) - total.texts, sum(one.windows for one in read), read[0]
+def _print(model: str, total: CorpusPerplexity, log_probs: Sequence[WindowedLogProbs]) -> None:
+    skipped, first = len(log_probs) - total.texts, log_probs[0]
+    windows = sum(windowed.windows for windowed in log_probs)
     size = "unlimited" if first.window is None else f"{first.window:,} tokens"
     stride = (
-        f", stride {first.stride:,}" if first.stride and any(one.windows > 1 for one in read) else ", no text is longer"
+        f", stride {first.stride:,}"
+        if first.stride and any(windowed.windows > 1 for windowed in log_probs)
+        else ", no text is longer"
     )
     rows = {
         "model": model,
@@ -97,7 +103,7 @@ def _print(model: str, total: CorpusPerplexity, read: Sequence[WindowedLogProbs]
     }
     table(["", ""], [[name, value] for name, value in rows.items()])
     if skipped:
-        click.echo(f"Skipped {skipped:,} of {len(read):,} texts with fewer than two tokens.")
+        click.echo(f"Skipped {skipped:,} of {len(log_probs):,} texts with fewer than two tokens.")
     if total.texts > FIRST_TOKEN_RATE * (total.tokens + total.texts):
         click.echo(
             f"Note: the first token of each text is not scored ({total.texts:,} of {total.tokens + total.texts:,} "

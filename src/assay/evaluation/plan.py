@@ -57,7 +57,7 @@ class EvalTask:
         if self.harness is not None:
             return self.harness.find_metric(name)
         texts = text_metric(name) if self.kind == "text" else None
-        return texts or next((one for one in self.metrics if one.name == name), None)
+        return texts or next((metric for metric in self.metrics if metric.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -144,38 +144,40 @@ def cells(
     ):
         if twice := next((name for name in names if list(names).count(name) > 1), None):
             raise UserError(f"The {what} {twice!r} is given twice.", kind=what, name=twice)
-    found = [
+    grid = [
         EvalCell(model, task, setup, decoding, metric)
         for model, task in product(models, tasks)
         for setup in _setups(task, setups)
         for decoding in _decodings(task, setup, decodings or (usual,))
         for metric in _metrics(task, metrics)
     ]
-    _check_suited(found, tasks, setups)
+    _check_suited(grid, tasks, setups)
     if decodings and all(task.harness is not None for task in tasks):
         raise UserError(
             f"{', '.join(task.name for task in tasks)}: harness tasks define their own decoding.", hint="Omit --decode."
         )
     for name in metrics:
-        if not any(_has_metric(cell, name) for cell in found):
+        if not any(_has_metric(cell, name) for cell in grid):
             hint = _offered(tasks, name)
             raise UserError(f"The metric {name!r} applies to none of the tasks.", hint=hint, kind="metric", name=name)
-    return found
+    return grid
 
 
-def _setups(task: EvalTask, named: Sequence[PromptSetup]) -> list[PromptSetup]:
+def _setups(task: EvalTask, setups: Sequence[PromptSetup]) -> list[PromptSetup]:
     if task.harness is not None:
-        return [setup for setup in named if setup.examples is not None] or [HARNESS_SETUP]
-    return [one for one in named or (PromptSetup("zero-shot"),) if one.convention is None or task.kind == "choice"]
+        return [setup for setup in setups if setup.examples is not None] or [HARNESS_SETUP]
+    return [
+        setup for setup in setups or (PromptSetup("zero-shot"),) if setup.convention is None or task.kind == "choice"
+    ]
 
 
-def _decodings(task: EvalTask, setup: PromptSetup, named: Sequence[Decoding]) -> Sequence[Decoding | None]:
-    return (None,) if task.harness is not None or setup.convention is not None else named
+def _decodings(task: EvalTask, setup: PromptSetup, decodings: Sequence[Decoding]) -> Sequence[Decoding | None]:
+    return (None,) if task.harness is not None or setup.convention is not None else decodings
 
 
-def _metrics(task: EvalTask, named: Sequence[str]) -> Sequence[EvalMetric]:
-    found = {one.name: one for name in named if (one := task.find_metric(name)) is not None}
-    return tuple(found.values()) or task.metrics[:1]
+def _metrics(task: EvalTask, names: Sequence[str]) -> Sequence[EvalMetric]:
+    metrics = {metric.name: metric for name in names if (metric := task.find_metric(name)) is not None}
+    return tuple(metrics.values()) or task.metrics[:1]
 
 
 def _has_metric(cell: EvalCell, name: str) -> bool:
@@ -188,19 +190,19 @@ def _offered(tasks: Sequence[EvalTask], name: str) -> str:
     for task in tasks:
         if task.harness is not None and name in task.harness.refused:
             return f"{name} of {task.name} is not a mean over documents; available: {'; '.join(_names(task))}."
-    near = get_close_matches(name, [one for task in tasks for one in _names(task)], n=1)
+    near = get_close_matches(name, [metric for task in tasks for metric in _names(task)], n=1)
     offers = [f"{task.name}: {'; '.join(_names(task))}." for task in tasks]
-    return " ".join([*(f"Did you mean {one!r}?" for one in near), *offers])
+    return " ".join([*(f"Did you mean {metric!r}?" for metric in near), *offers])
 
 
 def _names(task: EvalTask) -> Sequence[str]:
-    return WRITTEN if task.kind == "text" and task.harness is None else [one.name for one in task.metrics]
+    return WRITTEN if task.kind == "text" and task.harness is None else [metric.name for metric in task.metrics]
 
 
-def _check_suited(found: Sequence[EvalCell], tasks: Sequence[EvalTask], setups: Sequence[PromptSetup]) -> None:
+def _check_suited(grid: Sequence[EvalCell], tasks: Sequence[EvalTask], setups: Sequence[PromptSetup]) -> None:
     names = ", ".join(task.name for task in tasks)
     for setup in setups:
-        if any(cell.setup == setup for cell in found):
+        if any(cell.setup == setup for cell in grid):
             continue
         if all(task.harness is not None for task in tasks):
             raise UserError(
@@ -223,9 +225,9 @@ def parse_prompt_setup(text: str) -> PromptSetup:
         UserError: The name is unknown, or the number of examples is not valid.
     """
     name, colon, number = text.partition(":")
-    known = (*METHODS, *CONVENTIONS)
-    if name not in known:
-        raise UserError(f"Unknown prompt {name!r}.", hint=did_you_mean(name, known), kind="prompt", name=name)
+    names = (*METHODS, *CONVENTIONS)
+    if name not in names:
+        raise UserError(f"Unknown prompt {name!r}.", hint=did_you_mean(name, names), kind="prompt", name=name)
     if colon and not (number.isdigit() and int(number) > 0):
         raise UserError(f"{text!r}: expected a positive number of examples after the colon, got {number!r}.")
     shots = int(number) if number else 0
@@ -240,7 +242,7 @@ def parse_prompt_setup(text: str) -> PromptSetup:
 
 def choices_of(item: Sample) -> tuple[str, ...]:
     """Texts of the answer choices, in order."""
-    found: list[str] = []
-    while f"choice{len(found)}" in item.fields:
-        found.append(item.text(f"choice{len(found)}"))
-    return tuple(found)
+    choices: list[str] = []
+    while f"choice{len(choices)}" in item.fields:
+        choices.append(item.text(f"choice{len(choices)}"))
+    return tuple(choices)

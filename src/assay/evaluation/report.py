@@ -30,7 +30,7 @@ from assay.evaluation.findings import (
     truncated,
 )
 from assay.evaluation.plan import EvalCell, PromptSetup
-from assay.evaluation.results import UNPARSED_RULE, CellComparison, CellResult, task_averages
+from assay.evaluation.results import UNPARSED_RULE, CellComparison, CellResult, sum_or_none, task_averages
 from assay.evaluation.run import EvaluatedCell
 from assay.pipeline.recipe.spec import describe
 from assay.report.axis import Axis, axis_over
@@ -45,7 +45,7 @@ CHANCE_WORDS = {
     "worse": "worse than chance",
     "no better": "not significantly better than chance",
 }
-One = TypeVar("One", CellResult, CellComparison)
+Entry = TypeVar("Entry", CellResult, CellComparison)
 
 
 def render_eval(
@@ -67,133 +67,140 @@ def render_eval(
 
 
 def _title(results: Sequence[CellResult]) -> str:
-    cells = [one.cell for one in results]
+    cells = [result.cell for result in results]
     alike = common_parts(cells)
     many = {name: plural(len({names(cell)[name] for cell in cells}), name) for name in ("model", "task")}
     setups = len({(names(cell)["prompt"], names(cell)["decoding"]) for cell in cells})
-    asked = f", {setups} prompt setups" if setups > 1 else ""
-    return f"Evaluation of {alike.get('model', many['model'])} on {alike.get('task', many['task'])}{asked}"
+    suffix = f", {setups} prompt setups" if setups > 1 else ""
+    return f"Evaluation of {alike.get('model', many['model'])} on {alike.get('task', many['task'])}{suffix}"
 
 
 def _tiles(results: Sequence[CellResult]) -> tuple[Tile, ...]:
-    asked, scored = sum(one.n for one in results), sum(one.scored for one in results)
-    lost, failed = sum(one.unparsed for one in results), sum(one.failed for one in results)
-    paid = [one.dollars for one in results]
-    known = [one for one in paid if one is not None]
-    counts = [one.tokens for one in results]
-    written = [one for one in counts if one is not None]
-    of = f"of {count(asked)}: {count(lost)} unparsed, {count(failed)} failed"
-    token_count = tokens(sum(written) if len(written) == len(counts) else None)
+    total, scored = sum(result.n for result in results), sum(result.scored for result in results)
+    lost, failed = sum(result.unparsed for result in results), sum(result.failed for result in results)
+    of = f"of {count(total)}: {count(lost)} unparsed, {count(failed)} failed"
+    token_count = tokens(sum_or_none([result.tokens for result in results]))
     return (
         Tile("answers parsed", count(scored), of),
-        Tile("time", seconds(sum(one.seconds for one in results)), f"{token_count} tokens generated"),
-        Tile("cost", dollars(sum(known) if len(known) == len(paid) else None), "of remote models"),
+        Tile("time", seconds(sum(result.seconds for result in results)), f"{token_count} tokens generated"),
+        Tile("cost", dollars(sum_or_none([result.dollars for result in results])), "of remote models"),
     )
 
 
-def _by_metric(found: Sequence[One], cell: Callable[[One], EvalCell]) -> list[tuple[str, bool, list[One]]]:
+def _by_metric(entries: Sequence[Entry], cell: Callable[[Entry], EvalCell]) -> list[tuple[str, bool, list[Entry]]]:
     """Group by metric; each group has its name and whether it is a proportion."""
-    groups: dict[tuple[str, bool], list[One]] = {}
-    for one in found:
-        groups.setdefault((metric_name(cell(one)), is_proportion(one)), []).append(one)
-    return [(name, proportion, own) for (name, proportion), own in groups.items()]
+    groups: dict[tuple[str, bool], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((metric_name(cell(entry)), is_proportion(entry)), []).append(entry)
+    return [(name, proportion, group) for (name, proportion), group in groups.items()]
 
 
 def _cells(evaluated: Sequence[EvaluatedCell], results: Sequence[CellResult]) -> Section:
-    alike = common_parts([one.cell for one in results])
+    alike = common_parts([result.cell for result in results])
     tables = []
-    for name, proportion, own in _by_metric(results, lambda one: one.cell):
-        axis = _axis(own, proportion)
+    for name, proportion, group in _by_metric(results, lambda result: result.cell):
+        axis = _axis(group, proportion)
         rows = [
             (
-                one,
-                short_name(one.cell, alike),
-                CHANCE_WORDS.get(against_chance(one) or ""),
-                *_numbers(one),
-                _plot(one, axis),
+                result,
+                short_name(result.cell, alike),
+                CHANCE_WORDS.get(against_chance(result) or ""),
+                *_numbers(result),
+                _plot(result, axis),
             )
-            for one in own
+            for result in group
         ]
-        tables.append((name, description(own[0].cell), rows, ruler(axis, "%" if proportion else "")))
-    cuts = {id(one.cell): truncated(one) for one in evaluated}
+        tables.append((name, description(group[0].cell), rows, ruler(axis, "%" if proportion else "")))
+    cuts = {id(entry.cell): truncated(entry) for entry in evaluated}
     values = {
         "tables": tables,
         "alike": [f"{name} {part}" for name, part in alike.items()],
-        "level": next((one.accuracy for one in results if one.accuracy is not None), None),
+        "level": next((result.accuracy for result in results if result.accuracy is not None), None),
         "unparsed_rule": UNPARSED_RULE,
-        "chance": any(one.chance is not None for one in results),
+        "chance": any(result.chance is not None for result in results),
         "cells": [
-            (one, names(one.cell), metric_name(one.cell), *_numbers(one), cuts.get(id(one.cell))) for one in results
+            (result, names(result.cell), metric_name(result.cell), *_numbers(result), cuts.get(id(result.cell)))
+            for result in results
         ],
     }
     return Section("cells", "Results by cell", fill("eval_cells.html", values))
 
 
-def _numbers(one: CellResult) -> tuple[str, str]:
+def _numbers(result: CellResult) -> tuple[str, str]:
     """Value and interval of a cell."""
-    if one.accuracy is None:
+    if result.accuracy is None:
         return "none", "none"
-    return value(one.accuracy.estimate, is_proportion(one)), between(one.accuracy, is_proportion(one))
+    return value(result.accuracy.estimate, is_proportion(result)), between(result.accuracy, is_proportion(result))
 
 
 def _axis(results: Sequence[CellResult], proportion: bool) -> Axis:
     """Axis that covers all intervals and chance levels."""
-    known = [drawn(one.accuracy, proportion) for one in results if one.accuracy is not None]
-    bounds = [100 * x for one in known for x in (one.low, one.estimate, one.high) if x is not None]
-    return axis_over([*bounds, *(100 * one.chance for one in results if one.chance is not None)] or [0.0, 100.0])
+    effects = [drawn(result.accuracy, proportion) for result in results if result.accuracy is not None]
+    bounds = [100 * x for effect in effects for x in (effect.low, effect.estimate, effect.high) if x is not None]
+    return axis_over(
+        [*bounds, *(100 * result.chance for result in results if result.chance is not None)] or [0.0, 100.0]
+    )
 
 
-def _plot(one: CellResult, axis: Axis) -> Markup:
-    if one.accuracy is None:
+def _plot(result: CellResult, axis: Axis) -> Markup:
+    if result.accuracy is None:
         return Markup("")
-    state = against_chance(one)
-    chance = f", chance {percent(one.chance)}" if one.chance is not None else ""
-    shown, interval = _numbers(one)
-    label = f"{shown} {metric_name(one.cell)}, interval {interval}{chance}"
+    state = against_chance(result)
+    chance = f", chance {percent(result.chance)}" if result.chance is not None else ""
+    number, interval = _numbers(result)
+    label = f"{number} {metric_name(result.cell)}, interval {interval}{chance}"
     css = GUESSED[state] if state is not None else "arm-filtered"
-    row = Strip(label, drawn(one.accuracy, is_proportion(one)), css)
-    return strip(row, axis, None if one.chance is None else 100 * one.chance)
+    row = Strip(label, drawn(result.accuracy, is_proportion(result)), css)
+    return strip(row, axis, None if result.chance is None else 100 * result.chance)
 
 
 def _compared(compared: Sequence[CellComparison]) -> Section | None:
     if not compared:
         return None
     tables = []
-    for name, proportion, own in _by_metric(compared, lambda one: one.ours):
-        axis = strip_axis([drawn(one.compared.effect, proportion) for one in own], signed=True)
-        tables.append((name, [_compared_row(one, axis) for one in own], ruler(axis, "")))
+    for name, proportion, group in _by_metric(compared, lambda comparison: comparison.ours):
+        axis = strip_axis([drawn(comparison.compared.effect, proportion) for comparison in group], signed=True)
+        tables.append((name, [_compared_row(comparison, axis) for comparison in group], ruler(axis, "")))
     values = {"tables": tables, "count": len(compared), "effect": compared[0].compared.effect}
     return Section("compared", "Paired comparisons", fill("eval_compared.html", values))
 
 
-def _compared_row(one: CellComparison, axis: Axis) -> tuple[object, ...]:
-    ours, theirs, alike = compared_names(one)
-    effect, proportion, verdict = one.compared.effect, is_proportion(one), one.verdict
+def _compared_row(comparison: CellComparison, axis: Axis) -> tuple[object, ...]:
+    ours, theirs, alike = compared_names(comparison)
+    effect, proportion, verdict = comparison.compared.effect, is_proportion(comparison), comparison.verdict
     size = gap(effect, proportion), gap_between(effect, proportion)
     label = f"{ours} minus {theirs}: {size[0]}, interval {size[1]}"
     plot = strip(Strip(label, drawn(effect, proportion), TONES[verdict]), axis, zero=0.0)
-    return one, ours, theirs, alike, WORDS[verdict], TONES[verdict], caution(one), *size, plot
+    return comparison, ours, theirs, alike, WORDS[verdict], TONES[verdict], caution(comparison), *size, plot
 
 
 def _subjects(evaluated: Sequence[EvaluatedCell]) -> Section | None:
-    alike = common_parts([one.cell for one in evaluated])
-    found = [(one, subjects) for one in evaluated if (subjects := by_subject(one))]
-    if not found:
+    alike = common_parts([entry.cell for entry in evaluated])
+    by_cell = [(entry, subjects) for entry in evaluated if (subjects := by_subject(entry))]
+    if not by_cell:
         return None
     panels = []
-    for one, subjects in found:
-        proportion = all(0 <= own.accuracy.estimate <= 1 for own in subjects)
-        axis = axis_over([0.0, 100.0]) if proportion else strip_axis([drawn(own.accuracy, False) for own in subjects])
+    for entry, subjects in by_cell:
+        proportion = all(0 <= subject.accuracy.estimate <= 1 for subject in subjects)
+        axis = (
+            axis_over([0.0, 100.0])
+            if proportion
+            else strip_axis([drawn(subject.accuracy, False) for subject in subjects])
+        )
         rows = [
-            (own, value(own.accuracy.estimate, proportion), _slim(own.name, own.accuracy, proportion, axis))
-            for own in subjects
+            (
+                subject,
+                value(subject.accuracy.estimate, proportion),
+                _slim(subject.name, subject.accuracy, proportion, axis),
+            )
+            for subject in subjects
         ]
         panels.append(
-            (short_name(one.cell, alike), metric_name(one.cell), rows, ruler(axis, "%" if proportion else ""))
+            (short_name(entry.cell, alike), metric_name(entry.cell), rows, ruler(axis, "%" if proportion else ""))
         )
-    every = [own.accuracy for _, subjects in found for own in subjects]
-    single = all(one.n < 2 and one.estimate in (0, 1) for one in every)
-    most = max(len(subjects) for _, subjects in found)
+    accuracies = [subject.accuracy for _, subjects in by_cell for subject in subjects]
+    single = all(accuracy.n < 2 and accuracy.estimate in (0, 1) for accuracy in accuracies)
+    most = max(len(subjects) for _, subjects in by_cell)
     values = {"panels": panels, "single": single, "missed": round(0.05 * most), "most": most}
     return Section("subjects", "Accuracy by subject", fill("eval_subjects.html", values))
 
@@ -204,29 +211,36 @@ def _slim(name: str, effect: Effect, proportion: bool, axis: Axis) -> Markup:
 
 
 def _macro(results: Sequence[CellResult]) -> Section | None:
-    alike = common_parts([one.cell for one in results])
-    proportions = {id(one.cell): is_proportion(one) for one in results}
-    found = [
-        (one.cell, short_name(one.cell, alike), "subject", one.subjects) for one in results if one.subjects is not None
+    alike = common_parts([result.cell for result in results])
+    proportions = {id(result.cell): is_proportion(result) for result in results}
+    averages = [
+        (result.cell, short_name(result.cell, alike), "subject", result.subjects)
+        for result in results
+        if result.subjects is not None
     ]
-    found += [(cell, short_name(cell, {**alike, "task": ""}), "task", own) for cell, own in task_averages(results)]
-    if not found:
+    averages += [
+        (cell, short_name(cell, {**alike, "task": ""}), "task", average) for cell, average in task_averages(results)
+    ]
+    if not averages:
         return None
     rows = [
         (
             name,
-            plural(own.groups, of),
+            plural(average.groups, of),
             metric_name(cell),
-            [None if x is None else value(x, proportions[id(cell)]) for x in (own.mean, own.low, own.high, own.sd)],
+            [
+                None if x is None else value(x, proportions[id(cell)])
+                for x in (average.mean, average.low, average.high, average.sd)
+            ],
         )
-        for cell, name, of, own in found
+        for cell, name, of, average in averages
     ]
     return Section("macro", "Macro averages", fill("eval_spread.html", {"rows": rows}))
 
 
 def _examples(evaluated: Sequence[EvaluatedCell]) -> Section:
-    alike = common_parts([one.cell for one in evaluated])
-    groups = [(short_name(one.cell, alike), len(one.items), examples(one)) for one in evaluated[:SHOWN]]
+    alike = common_parts([entry.cell for entry in evaluated])
+    groups = [(short_name(entry.cell, alike), len(entry.items), examples(entry)) for entry in evaluated[:SHOWN]]
     values = {"groups": groups, "left_out": len(evaluated) - len(groups)}
     return Section("examples", "Example answers", fill("eval_examples.html", values))
 
@@ -253,10 +267,10 @@ def settings(
         "unparsed_rule": UNPARSED_RULE,
         "compared": len(compared),
         "cells": len(evaluated),
-        "resampled": next((one.compared.effect.method for one in compared), ""),
+        "resampled": next((comparison.compared.effect.method for comparison in compared), ""),
         "metrics": [
             (name, text)
-            for name, text in {metric_name(one.cell): description(one.cell) for one in evaluated}.items()
+            for name, text in {metric_name(entry.cell): description(entry.cell) for entry in evaluated}.items()
             if text
         ],
     }
@@ -266,15 +280,15 @@ def settings(
 def _tasks(evaluated: Sequence[EvaluatedCell]) -> list[tuple[str, str]]:
     return [
         (
-            one.cell.task.name,
-            f"{plural(len(one.items), 'question')} from {_source(one.cell)}; kind: {one.cell.task.kind}",
+            entry.cell.task.name,
+            f"{plural(len(entry.items), 'question')} from {_source(entry.cell)}; kind: {entry.cell.task.kind}",
         )
-        for one in _firsts(evaluated, "task")
+        for entry in _firsts(evaluated, "task")
     ]
 
 
 def _prompts(evaluated: Sequence[EvaluatedCell]) -> list[tuple[str, str]]:
-    return [(one.cell.setup.name, _prompt_description(one.cell.setup)) for one in _firsts(evaluated, "prompt")]
+    return [(entry.cell.setup.name, _prompt_description(entry.cell.setup)) for entry in _firsts(evaluated, "prompt")]
 
 
 def _prompt_description(setup: PromptSetup) -> str:
@@ -285,7 +299,7 @@ def _prompt_description(setup: PromptSetup) -> str:
 
 
 def _decodings(evaluated: Sequence[EvaluatedCell]) -> list[tuple[str, str]]:
-    return [(decoding_name(one.cell), _settings(one.cell)) for one in _firsts(evaluated, "decoding")]
+    return [(decoding_name(entry.cell), _settings(entry.cell)) for entry in _firsts(evaluated, "decoding")]
 
 
 def _settings(cell: EvalCell) -> str:
@@ -309,7 +323,7 @@ def _source(cell: EvalCell) -> str:
 
 def _firsts(evaluated: Sequence[EvaluatedCell], part: str) -> list[EvaluatedCell]:
     """First cell of each task, prompt or decoding."""
-    found: dict[str, EvaluatedCell] = {}
-    for one in evaluated:
-        found.setdefault(names(one.cell)[part], one)
-    return list(found.values())
+    firsts: dict[str, EvaluatedCell] = {}
+    for entry in evaluated:
+        firsts.setdefault(names(entry.cell)[part], entry)
+    return list(firsts.values())

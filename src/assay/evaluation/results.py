@@ -6,7 +6,7 @@ import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from assay.text.prompting.multiple_choice import item_of
 
 UNPARSED_RULE = "an unparsed answer counts as incorrect; a question without an answer is excluded and reported"
 EMPTY_RULE = "an empty answer counts as 0; a question without an answer is excluded and reported"
+Number = TypeVar("Number", int, float)
 NumberKind = Literal["proportion", "mean"]
 """Whether a cell holds an accuracy or the mean of another metric."""
 
@@ -84,31 +85,31 @@ class CellComparison:
     @property
     def verdict(self) -> Verdict:
         """Verdict for our side, with the direction of the metric."""
-        found = self.compared.verdict
+        verdict = self.compared.verdict
         reversed_: dict[Verdict, Verdict] = {"helped": "hurt", "hurt": "helped"}
-        return reversed_.get(found, found) if self.ours.metric.better == "lower" else found
+        return reversed_.get(verdict, verdict) if self.ours.metric.better == "lower" else verdict
 
 
 def result(evaluated: EvaluatedCell) -> CellResult:
     """Compute the result of one cell."""
     values = _values(evaluated)
-    known = values[~np.isnan(values)]
-    unparsed = sum(isinstance(one, Unscored) and one.cause == "unparsed" for one in evaluated.outcomes)
+    valid = values[~np.isnan(values)]
+    unparsed = sum(isinstance(outcome, Unscored) and outcome.cause == "unparsed" for outcome in evaluated.outcomes)
     rows = evaluated.rows
     prompts = hashlib.sha256("\n".join(row.prompt for row in rows).encode()).hexdigest()[:8]
     return CellResult(
         cell=evaluated.cell,
         n=len(rows),
-        scored=len(known) - unparsed,
+        scored=len(valid) - unparsed,
         unparsed=unparsed,
-        failed=len(rows) - len(known),
-        accuracy=_mean(known, evaluated.cell.metric) if len(known) else None,
+        failed=len(rows) - len(valid),
+        accuracy=_mean(valid, evaluated.cell.metric) if len(valid) else None,
         chance=_chance(evaluated),
         subjects=_subjects(evaluated, values),
         prompt=prompts,
         seconds=sum(row.seconds for row in rows),
-        tokens=_sum([row.tokens for row in rows]),
-        dollars=_sum_dollars([row.dollars for row in rows]),
+        tokens=sum_or_none([row.tokens for row in rows]),
+        dollars=sum_or_none([row.dollars for row in rows]),
         kind=_kind(values, evaluated.cell.metric),
         failure=_failure(evaluated),
         signature=_signature(evaluated),
@@ -120,31 +121,34 @@ def comparisons(evaluated: Sequence[EvaluatedCell]) -> list[CellComparison]:
     pairs = [
         (what, ours, theirs) for what in ("model", "prompt", "decoding") for ours, theirs in _pairs(evaluated, what)
     ]
-    found, kept = [], []
+    value_pairs, comparable = [], []
     for what, ours, theirs in pairs:
         a, b = _values(ours), _values(theirs)
         both = ~(np.isnan(a) | np.isnan(b))
         if both.sum() >= 2:
-            kept.append((what, ours, theirs, int(both.sum())))
-            found.append((a[None, both], b[None, both]))
-    if not found:
+            comparable.append((what, ours, theirs, int(both.sum())))
+            value_pairs.append((a[None, both], b[None, both]))
+    if not value_pairs:
         return []
-    done = compare(found, list(range(len(found))))
+    compared = compare(value_pairs, list(range(len(value_pairs))))
     return [
-        CellComparison(what, ours.cell, theirs.cell, one, n, _kind(np.concatenate(pair, axis=None), ours.cell.metric))
-        for (what, ours, theirs, n), one, pair in zip(kept, done, found, strict=True)
+        CellComparison(
+            what, ours.cell, theirs.cell, comparison, n, _kind(np.concatenate(pair, axis=None), ours.cell.metric)
+        )
+        for (what, ours, theirs, n), comparison, pair in zip(comparable, compared, value_pairs, strict=True)
     ]
 
 
 def task_averages(results: Sequence[CellResult]) -> list[tuple[EvalCell, MacroAverage]]:
     """Macro average over tasks for each model, prompt, decoding and metric with several tasks."""
     groups: dict[tuple[object, ...], list[CellResult]] = {}
-    for one in results:
-        groups.setdefault((one.cell.model, one.cell.setup, one.cell.decoding, one.cell.metric.name), []).append(one)
+    for entry in results:
+        cell = entry.cell
+        groups.setdefault((cell.model, cell.setup, cell.decoding, cell.metric.name), []).append(entry)
     return [
-        (own[0].cell, macro_average([one.accuracy.estimate for one in own if one.accuracy is not None]))
-        for own in groups.values()
-        if len(own) > 1 and all(one.accuracy is not None for one in own)
+        (group[0].cell, macro_average([entry.accuracy.estimate for entry in group if entry.accuracy is not None]))
+        for group in groups.values()
+        if len(group) > 1 and all(entry.accuracy is not None for entry in group)
     ]
 
 
@@ -157,21 +161,21 @@ def macro_average(values: Sequence[float]) -> MacroAverage:
 def to_data(results: Sequence[CellResult], compared: Sequence[CellComparison]) -> dict[str, Any]:
     """Results as JSON."""
     return {
-        "cells": [{**_named(one.cell), **_numbers(one), "better": one.cell.metric.better} for one in results],
-        "tasks": [{**_named(cell), "macro": asdict(found)} for cell, found in task_averages(results)],
+        "cells": [{**_named(entry.cell), **_numbers(entry), "better": entry.cell.metric.better} for entry in results],
+        "tasks": [{**_named(cell), "macro": asdict(average)} for cell, average in task_averages(results)],
         "comparisons": [
             {
-                "differs": one.what,
-                "ours": _named(one.ours),
-                "theirs": _named(one.theirs),
-                "n": one.n,
-                "difference": asdict(one.compared.effect),
-                "p": one.compared.p,
-                "adjusted_p": one.compared.adjusted_p,
-                "verdict": one.verdict,
-                "kind": one.kind,
+                "differs": comparison.what,
+                "ours": _named(comparison.ours),
+                "theirs": _named(comparison.theirs),
+                "n": comparison.n,
+                "difference": asdict(comparison.compared.effect),
+                "p": comparison.compared.p,
+                "adjusted_p": comparison.compared.adjusted_p,
+                "verdict": comparison.verdict,
+                "kind": comparison.kind,
             }
-            for one in compared
+            for comparison in compared
         ],
         "counting": UNPARSED_RULE,
     }
@@ -187,19 +191,19 @@ def _named(cell: EvalCell) -> Mapping[str, Any]:
     }
 
 
-def _numbers(one: CellResult) -> Mapping[str, Any]:
+def _numbers(cell_result: CellResult) -> Mapping[str, Any]:
     # Not asdict: it would copy the task with all its documents.
-    plain = {part.name: getattr(one, part.name) for part in fields(one) if part.name != "cell"}
+    plain = {part.name: getattr(cell_result, part.name) for part in fields(cell_result) if part.name != "cell"}
     return {name: asdict(value) if isinstance(value, Effect | MacroAverage) else value for name, value in plain.items()}
 
 
 def _values(evaluated: EvaluatedCell) -> npt.NDArray[np.float64]:
     """(questions,): value per question; 0 if unparsed, NaN without an answer."""
-    found = []
-    for one in evaluated.outcomes:
-        unparsed = isinstance(one, Unscored) and one.cause == "unparsed"
-        found.append(one.value if isinstance(one, Score) else 0.0 if unparsed else np.nan)
-    return np.asarray(found, dtype=np.float64)
+    values = []
+    for outcome in evaluated.outcomes:
+        unparsed = isinstance(outcome, Unscored) and outcome.cause == "unparsed"
+        values.append(outcome.value if isinstance(outcome, Score) else 0.0 if unparsed else np.nan)
+    return np.asarray(values, dtype=np.float64)
 
 
 def _kind(values: npt.NDArray[np.float64], metric: EvalMetric) -> NumberKind:
@@ -208,33 +212,37 @@ def _kind(values: npt.NDArray[np.float64], metric: EvalMetric) -> NumberKind:
     return "proportion" if metric == ACCURACY else "mean"
 
 
-def _mean(known: npt.NDArray[np.float64], metric: EvalMetric) -> Effect:
+def _mean(values: npt.NDArray[np.float64], metric: EvalMetric) -> Effect:
     """Mean with Wilson's interval for binary values, else a bootstrap interval clipped to the scale."""
     low, high = metric.low or 0.0, 1.0 if metric.high is None else metric.high
-    if np.isin(known, (low, high)).all():
-        found = wilson(float(np.sum(known == high)), len(known))
-        ends = [one if one is None else low + (high - low) * one for one in (found.low, found.high)]
-        return replace(found, estimate=float(known.mean()), low=ends[0], high=ends[1])
-    found = paired_bootstrap(known, np.zeros(len(known)), seed=0).effect
+    if np.isin(values, (low, high)).all():
+        effect = wilson(float(np.sum(values == high)), len(values))
+        ends = [bound if bound is None else low + (high - low) * bound for bound in (effect.low, effect.high)]
+        return replace(effect, estimate=float(values.mean()), low=ends[0], high=ends[1])
+    effect = paired_bootstrap(values, np.zeros(len(values)), seed=0).effect
     most = np.inf if metric.high is None else metric.high
     least = -np.inf if metric.low is None else metric.low
     return replace(
-        found,
-        low=None if found.low is None else max(least, found.low),
-        high=None if found.high is None else min(most, found.high),
-        method=f"bootstrap over {len(known)} questions",
+        effect,
+        low=None if effect.low is None else max(least, effect.low),
+        high=None if effect.high is None else min(most, effect.high),
+        method=f"bootstrap over {len(values)} questions",
     )
 
 
 def _failure(evaluated: EvaluatedCell) -> str:
-    gone = (one.reason for one in evaluated.outcomes if isinstance(one, Unscored) and one.cause != "unparsed")
-    return next(gone, "")
+    reasons = (
+        outcome.reason
+        for outcome in evaluated.outcomes
+        if isinstance(outcome, Unscored) and outcome.cause != "unparsed"
+    )
+    return next(reasons, "")
 
 
 def _signature(evaluated: EvaluatedCell) -> str:
     if evaluated.cell.metric.grader != "text":
         return ""
-    return next((one.reason for one in evaluated.outcomes if isinstance(one, Score)), "")
+    return next((outcome.reason for outcome in evaluated.outcomes if isinstance(outcome, Score)), "")
 
 
 def _chance(evaluated: EvaluatedCell) -> float | None:
@@ -251,31 +259,27 @@ def _subjects(evaluated: EvaluatedCell, values: npt.NDArray[np.float64]) -> Macr
     for item, value in zip(evaluated.items, values, strict=True):
         if not np.isnan(value):
             groups.setdefault(str(item.fields.get("subject", "")), []).append(float(value))
-    return macro_average([statistics.fmean(own) for own in groups.values()]) if len(groups) > 1 else None
+    return macro_average([statistics.fmean(group) for group in groups.values()]) if len(groups) > 1 else None
 
 
 def _pairs(evaluated: Sequence[EvaluatedCell], what: str) -> list[tuple[EvaluatedCell, EvaluatedCell]]:
     """Pairs of each cell with the first cell that differs only in `what`."""
     firsts: dict[tuple[object, ...], EvaluatedCell] = {}
-    found = []
-    for one in evaluated:
-        parts: dict[str, object] = {"model": one.cell.model, "prompt": one.cell.setup, "decoding": one.cell.decoding}
+    pairs = []
+    for entry in evaluated:
+        cell = entry.cell
+        parts: dict[str, object] = {"model": cell.model, "prompt": cell.setup, "decoding": cell.decoding}
         if what == "prompt":  # likelihood cells have no decoding: they are compared with every decoding
             del parts["decoding"]
-        first = firsts.setdefault(
-            (one.cell.task.name, one.cell.metric.name, *(value for name, value in parts.items() if name != what)), one
-        )
-        decodings = {one.cell.decoding, first.cell.decoding} - {None}
-        if first is not one and (what != "prompt" or len(decodings) < 2):
-            found.append((one, first))
-    return found
+        key = (cell.task.name, cell.metric.name, *(value for name, value in parts.items() if name != what))
+        first = firsts.setdefault(key, entry)
+        decodings = {cell.decoding, first.cell.decoding} - {None}
+        if first is not entry and (what != "prompt" or len(decodings) < 2):
+            pairs.append((entry, first))
+    return pairs
 
 
-def _sum(values: Sequence[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
-def _sum_dollars(values: Sequence[float | None]) -> float | None:
+def sum_or_none(values: Sequence[Number | None]) -> Number | None:
+    """Sum of the values; None if one of them is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None

@@ -70,7 +70,7 @@ class Evaluation:
             for cell in self.cells:
                 if cell.task.harness is not None:
                     cell.task.harness.documents(cell.shots)
-            items = {task.name: self._read(task) for task in _tasks(self.cells)}
+            items = {task.name: self._items(task) for task in _tasks(self.cells)}
             pools = {task.name: self._pool(task) for task in _tasks(self.cells)}
             self.announce(estimate_requests("eval", self._requests(items, pools)))
             return [self._evaluate(cell, items[cell.task.name], pools[cell.task.name]) for cell in self.cells]
@@ -79,23 +79,23 @@ class Evaluation:
         self, items: Mapping[str, Sequence[Sample]], pools: Mapping[str, Pool]
     ) -> dict[str, list[TextRequest]]:
         """Outstanding requests to remote models, by model; cells that differ in the metric count once."""
-        found: dict[str, list[TextRequest]] = {}
+        requests: dict[str, list[TextRequest]] = {}
         seen = set()
         for cell in self.cells:
             if is_remote(cell.model) and cell.setup.convention is None and cell.task.harness is None:
-                own, pool = items[cell.task.name], pools[cell.task.name]
-                if (key := self._key(cell, own, pool)) not in seen:
+                samples, pool = items[cell.task.name], pools[cell.task.name]
+                if (key := self._key(cell, samples, pool)) not in seen:
                     seen.add(key)
-                    todo = self._unanswered(key, own)
-                    found.setdefault(cell.model, []).extend(requests_of(prompted_questions(cell, todo, pool)))
-        return found
+                    todo = self._unanswered(key, samples)
+                    requests.setdefault(cell.model, []).extend(requests_of(prompted_questions(cell, todo, pool)))
+        return requests
 
     def _unanswered(self, key: str, items: Sequence[Sample]) -> list[Sample]:
-        kept = (read_answers(path) for path in (self.folder.path / f"answers-{key}").glob("part-*.jsonl"))
-        answered = {row.id for rows in kept for row in rows if not row.lack}
+        parts = (read_answers(path) for path in (self.folder.path / f"answers-{key}").glob("part-*.jsonl"))
+        answered = {row.id for rows in parts for row in rows if not row.lack}
         return [item for item in items if item.id not in answered]
 
-    def _read(self, task: EvalTask) -> Sequence[Sample]:
+    def _items(self, task: EvalTask) -> Sequence[Sample]:
         return task.loaded if task.loaded is not None else task.items.read(self._lab)
 
     def _pool(self, task: EvalTask) -> Pool:
@@ -124,7 +124,9 @@ class Evaluation:
         """Digest of the few-shot examples."""
         if cell.task.harness is not None:
             return cell.task.harness.digest(cell.shots)
-        return digest([[dict(one.fields) for one in own] for own in pool.values()]) if cell.setup.shots else ""
+        if not cell.setup.shots:
+            return ""
+        return digest([[dict(sample.fields) for sample in samples] for samples in pool.values()])
 
     def _answered(self, cell: EvalCell, key: str, items: Sequence[Sample], pool: Pool) -> list[StoredAnswer]:
         compares = cell.task.harness.compares if cell.task.harness is not None else cell.setup.convention is not None

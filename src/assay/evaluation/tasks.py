@@ -34,8 +34,8 @@ def parse_task(text: str, limit: int | None) -> EvalTask:
     name, colon, path = text.partition(":")
     if name == PREFIX and colon and path:
         return _harness(path, limit)
-    known = (*BY_NAME, PREFIX)
-    if colon and not path and name in known:
+    names = (*BY_NAME, PREFIX)
+    if colon and not path and name in names:
         argument = "name" if name == PREFIX else "path"
         raise UserError(f"The task {name!r} needs a {argument}: {name}:{argument.upper()}.")
     if colon and name in BY_NAME:
@@ -44,7 +44,7 @@ def parse_task(text: str, limit: int | None) -> EvalTask:
         return _question_file(text, limit)
     raise UserError(
         f"Unknown task {name!r}.",
-        hint=did_you_mean(name, known) + " Or give a .csv or .jsonl file of questions.",
+        hint=did_you_mean(name, names) + " Or give a .csv or .jsonl file of questions.",
         kind="task",
         name=name,
     )
@@ -68,8 +68,8 @@ def _mc2(path: str, limit: int | None) -> EvalTask:
 
 
 def _harness(name: str, limit: int | None) -> EvalTask:
-    found = load_task(name, limit)
-    return EvalTask(found.name, found, "text", metrics=found.metrics, harness=found)
+    task = load_task(name, limit)
+    return EvalTask(task.name, task, "text", metrics=task.metrics, harness=task)
 
 
 BY_NAME: Mapping[str, Callable[[str, int | None], EvalTask]] = {
@@ -87,8 +87,8 @@ def _question_file(path: str, limit: int | None) -> EvalTask:
     kind: Kind = "text"
     if all("choice0" in item.fields for item in items):
         kind = "choice"
-    elif all(exact(one) is not None for item in items for one in reference_answers(item)):
+    elif all(exact(answer) is not None for item in items for answer in reference_answers(item)):
         kind = "number"
-    elif all(one.strip().lower() in ("yes", "no") for item in items for one in reference_answers(item)):
+    elif all(answer.strip().lower() in ("yes", "no") for item in items for answer in reference_answers(item)):
         kind = "yes-no"
     return EvalTask(Path(path).stem, source, kind, loaded=items)

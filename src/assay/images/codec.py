@@ -22,7 +22,7 @@ _COMPRESS_LEVEL = 6
 
 def find_images(folder: Path) -> list[Path]:
     """Image files in a folder and its subfolders, sorted."""
-    return sorted(one for one in folder.rglob("*") if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file())
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
 
 
 def encode_png(pixels: Pixels) -> bytes:

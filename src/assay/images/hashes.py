@@ -27,9 +27,9 @@ def perceptual_hash(pixels: Pixels) -> int:
     return int(str(imagehash.phash(Image.fromarray(pixels))), 16)
 
 
-def distance(one: int, other: int) -> int:
+def distance(first: int, second: int) -> int:
     """Hamming distance, 0 to 64."""
-    return (one ^ other).bit_count()
+    return (first ^ second).bit_count()
 
 
 def read_hashes(text: str, name: str) -> list[tuple[int, str]]:
@@ -38,17 +38,17 @@ def read_hashes(text: str, name: str) -> list[tuple[int, str]]:
     Raises:
         SourceError: An invalid line, or no hashes; the message has the line number.
     """
-    found = []
+    hashes = []
     for nth, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        digits, _, said = line.strip().partition(" ")
+        digits, _, description = line.strip().partition(" ")
         if not _HASH.fullmatch(digits):
             raise SourceError(
                 f"{name}, line {nth}: expected sixteen hexadecimal digits, had {digits[:40]!r}.",
                 hint="A perceptual hash (pHash) of 64 bits, as ImageHash writes it.",
             )
-        found.append((int(digits, 16), said.strip() or f"{name}:{nth}"))
-    if not found:
+        hashes.append((int(digits, 16), description.strip() or f"{name}:{nth}"))
+    if not hashes:
         raise SourceError(f"{name} holds no hashes.")
-    return found
+    return hashes

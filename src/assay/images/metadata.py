@@ -50,7 +50,7 @@ def embed_provenance(png: bytes, provenance: Provenance) -> bytes:
     provenance = replace(
         provenance,
         prompt=_truncate(provenance.prompt),
-        settings={name: _truncate_value(one) for name, one in provenance.settings.items()},
+        settings={name: _truncate_value(value) for name, value in provenance.settings.items()},
     )
     record = json.dumps(json.loads(provenance.json()) | {"image": hashlib.sha256(png).hexdigest()}, ensure_ascii=False)
     values = {
@@ -58,7 +58,7 @@ def embed_provenance(png: bytes, provenance: Provenance) -> bytes:
         "Creation Time": provenance.date,
         "Source Type": source_type(provenance),
         "Made by": provenance.made_by,
-        "Model": ", ".join(one.model for one in provenance.models),
+        "Model": ", ".join(model.model for model in provenance.models),
         "Prompt": provenance.prompt,
         "Seed": "" if provenance.seed is None else str(provenance.seed),
         "Sample": provenance.id,
@@ -70,21 +70,21 @@ def embed_provenance(png: bytes, provenance: Provenance) -> bytes:
         if value:
             # A zero byte ends a text in PNG.
             chunks.add_text(keyword, value.replace("\0", REPLACEMENT))
-    written = io.BytesIO()
+    output = io.BytesIO()
     for kind, data, *_ in chunks.chunks:
-        putchunk(written, kind, data)
-    return png[:_HEAD] + written.getvalue() + png[_HEAD:]
+        putchunk(output, kind, data)
+    return png[:_HEAD] + output.getvalue() + png[_HEAD:]
 
 
 def strip_provenance(png: bytes) -> bytes:
     """Remove the chunks of `embed_provenance`; other files are returned unchanged."""
-    at = _HEAD
-    while png.startswith(PNG) and png[at + 4 : at + 8] in (b"tEXt", b"iTXt"):
-        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
-        if png[at + 8 : end].partition(b"\0")[0].decode("latin-1") not in KEYWORDS:
+    offset = _HEAD
+    while png.startswith(PNG) and png[offset + 4 : offset + 8] in (b"tEXt", b"iTXt"):
+        end = offset + 12 + int.from_bytes(png[offset : offset + 4], "big")
+        if png[offset + 8 : end].partition(b"\0")[0].decode("latin-1") not in KEYWORDS:
             break
-        at = end
-    return png[:_HEAD] + png[at:]
+        offset = end
+    return png[:_HEAD] + png[offset:]
 
 
 def read_provenance(png: bytes) -> tuple[Provenance, bool]:
@@ -155,7 +155,7 @@ def xmp_packet(provenance: Provenance) -> str:
         "xmp:CreatorTool": " ".join(["assay", provenance.assay]).strip(),
         "xmp:CreateDate": provenance.date,
         "Iptc4xmpExt:DigitalSourceType": source_type(provenance),
-        "Iptc4xmpExt:AISystemUsed": ", ".join(one.model for one in provenance.models),
+        "Iptc4xmpExt:AISystemUsed": ", ".join(model.model for model in provenance.models),
         "Iptc4xmpExt:AIPromptInformation": provenance.prompt,
         "assay:Sample": provenance.id,
         "assay:MadeBy": " ".join(

@@ -43,10 +43,10 @@ def build_once(name: str, make: Callable[[Path], None]) -> Path:
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpacking-") as temporary:
-            made = Path(temporary) / "model"
-            make(made)
+            folder = Path(temporary) / "model"
+            make(folder)
             try:
-                made.rename(target)
+                folder.rename(target)
             except OSError:
                 if not target.is_dir():  # another process created it first
                     raise

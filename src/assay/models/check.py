@@ -99,13 +99,13 @@ def _backend(reference: str, device: Device) -> str:
 def _unsupported_options(means: Capabilities) -> tuple[str, ...]:
     universal = ("strategy", "beams", "max_tokens", "answers", "seed")
     controls = [field.name for field in fields(Decoding) if field.name not in universal]
-    found = [f"{name} search" if name == "beam" else name for name in STRATEGIES if name not in means.strategies]
+    unsupported = [f"{name} search" if name == "beam" else name for name in STRATEGIES if name not in means.strategies]
     if "beam" not in means.strategies:
         controls.remove("length_penalty")  # applies to beam search only
-    found += [name for name in controls if name not in means.controls]
-    found += [] if means.log_probs else ["log-probabilities"]
-    found += [] if means.reproducible else ["the same text for the same seed"]
-    return (*found, *([] if means.images else ["images"]))
+    unsupported += [name for name in controls if name not in means.controls]
+    unsupported += [] if means.log_probs else ["log-probabilities"]
+    unsupported += [] if means.reproducible else ["the same text for the same seed"]
+    return (*unsupported, *([] if means.images else ["images"]))
 
 
 def _need(reference: str, device: Device) -> MemoryNeed | None:

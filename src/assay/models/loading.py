@@ -142,14 +142,14 @@ def fetch(checkpoint: Checkpoint, load: Callable[[bool], T]) -> T:
             raise
         except Exception as error:
             if checkpoint.folder is not None:
-                raise _unloadable(checkpoint, error) from error
+                raise _loading_error(checkpoint, error) from error
         _ask_hub(checkpoint.location)
         try:
             return load(False)
         except ModelError:
             raise
         except Exception as error:
-            raise _unloadable(checkpoint, error) from error
+            raise _loading_error(checkpoint, error) from error
 
 
 def _check_whole(checkpoint: Checkpoint, missing: Sequence[str], model: object) -> None:
@@ -165,15 +165,15 @@ def _check_whole(checkpoint: Checkpoint, missing: Sequence[str], model: object) 
         )
 
 
-def wrong_kind_error(checkpoint: Checkpoint, wanted: str) -> ModelError:
-    """Error for a folder with another kind of model; `wanted` is the expected kind."""
+def wrong_kind_error(checkpoint: Checkpoint, expected: str) -> ModelError:
+    """Error for a folder with another kind of model; `expected` is the kind that is required."""
     assert checkpoint.folder is not None
     kind = kind_of(checkpoint.folder)
     return ModelError(
-        f"Model {checkpoint.reference!r} is a {kind}; {wanted} is required here.",
+        f"Model {checkpoint.reference!r} is a {kind}; {expected} is required here.",
         model=checkpoint.reference,
         actual=kind,
-        needed=wanted,
+        needed=expected,
     )
 
 
@@ -186,8 +186,8 @@ def fixed_batches(items: Sequence[T], rows: int) -> Iterator[tuple[list[T], int]
     changes in its last bits (measured: 1e-6 for a UNet, CLIP or ResNet). With a fixed shape it does not.
     """
     for start in range(0, len(items), rows):
-        chosen = list(items[start : start + rows])
-        yield chosen + [chosen[-1]] * (rows - len(chosen)), len(chosen)
+        batch = list(items[start : start + rows])
+        yield batch + [batch[-1]] * (rows - len(batch)), len(batch)
 
 
 def image_batch_size(processor: Any) -> int:
@@ -201,6 +201,15 @@ def image_batch_size(processor: Any) -> int:
     black = Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8))
     height, width = processor(images=[black], return_tensors="np")["pixel_values"].shape[-2:]
     return 64 if height * width <= 64**2 else 16
+
+
+def folder_on_disk(checkpoint: Checkpoint, files: Sequence[str], *, local: bool) -> str:
+    """The checkpoint's folder; for a hub model, its folder in the hub's cache with the `files` of these patterns."""
+    if checkpoint.folder is not None:
+        return checkpoint.location
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(checkpoint.location, local_files_only=local, allow_patterns=list(files))
 
 
 def load_pretrained(kind: Any, checkpoint: Checkpoint, placement: Placement, *, local: bool) -> Any:
@@ -239,8 +248,8 @@ def _ask_hub(identifier: str) -> None:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-    known = ", ".join(EMBEDDED + name for name in embedded_names())
-    hint = f"Embedded models: {known}." if known else ""
+    names = ", ".join(EMBEDDED + name for name in embedded_names())
+    hint = f"Embedded models: {names}."
     try:
         HfApi().model_info(identifier, timeout=HUB_TIMEOUT_S)
     except GatedRepoError as error:
@@ -264,7 +273,7 @@ def _ask_hub(identifier: str) -> None:
         ) from error
 
 
-def _unloadable(checkpoint: Checkpoint, error: Exception) -> ModelError:
+def _loading_error(checkpoint: Checkpoint, error: Exception) -> ModelError:
     first = (str(error).strip() or repr(error)).splitlines()[0]
     return ModelError(
         f"Model {checkpoint.reference!r} cannot be loaded from {checkpoint.location}: {first}",

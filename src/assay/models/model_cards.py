@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from assay.core.provenance import UNKNOWN
-from assay.models.embedded.catalog import PACKAGED
+from assay.models.embedded.catalog import PACKAGED, models_folder
 from assay.models.references import EMBEDDED, GGUF
 
 CARD = "README.md"
@@ -27,8 +26,8 @@ def front_matter(card: Path) -> Mapping[str, Any]:
     try:
         with card.open(encoding="utf-8-sig", errors="replace") as file:
             text = file.read(_MAX_BYTES)
-        found = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|$)", text, re.DOTALL)
-        fields = yaml.safe_load(found[1]) if found else None
+        match = re.match(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|$)", text, re.DOTALL)
+        fields = yaml.safe_load(match[1]) if match else None
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return fields if isinstance(fields, Mapping) else {}
@@ -75,7 +74,7 @@ def hub_name(reference: str) -> str:
 
 def _of_embedded(name: str) -> str:
     if (model := PACKAGED.get(name)) is None:
-        return card_license(Path(str(resources.files("assay.models.embedded"))) / name / CARD)
+        return card_license(models_folder() / name / CARD)
     license_name = card_license(model.path / CARD) if model.path is not None and model.path.is_dir() else UNKNOWN
     return model.license if license_name == UNKNOWN else license_name
 
@@ -86,7 +85,7 @@ def _of_hub(reference: str) -> str:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(reference, CARD)
+        path = try_to_load_from_cache(reference, CARD)
     except HFValidationError:  # a folder that is gone, such as ./model
         return UNKNOWN
-    return card_license(Path(found)) if isinstance(found, str) else UNKNOWN
+    return card_license(Path(path)) if isinstance(path, str) else UNKNOWN

@@ -129,12 +129,12 @@ class OpenModels:
         return _CACHES[kind](backend, request, request.checkpoint if backend.checkpoint else None)
 
 
-def _opened(backend: Backend, request: ModelRequest, checkpoint: Checkpoint | None) -> Any:
+def _open_model(backend: Backend, request: ModelRequest, checkpoint: Checkpoint | None) -> Any:
     """`checkpoint` is part of the cache's key: it changes with the files."""
     return backend.open_model(request)
 
 
-_CACHES = {kind: lru_cache(maxsize=size)(_opened) for kind, size in CACHE_SIZES.items()}
+_CACHES = {kind: lru_cache(maxsize=size)(_open_model) for kind, size in CACHE_SIZES.items()}
 
 
 def release_generators() -> None:

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from assay.core.errors import ModelError, did_you_mean
-from assay.models.embedded.catalog import PACKAGED, packaged_path
+from assay.models.embedded.catalog import PACKAGED, models_folder, packaged_path
 from assay.models.text.gguf import unpack_gguf
 
 EMBEDDED = "embedded:"
@@ -57,7 +56,7 @@ def locate(reference: str) -> Checkpoint:
         ModelError: There is no such model, the folder is not a model, or its weights are pickled or truncated.
     """
     if reference.startswith(EMBEDDED):
-        return _in_folder(reference, _embedded(reference.removeprefix(EMBEDDED)))
+        return _in_folder(reference, _embedded_folder(reference.removeprefix(EMBEDDED)))
     path = Path(reference).expanduser()
     if path.suffix == GGUF:
         return _in_folder(reference, unpack_gguf(path))
@@ -67,23 +66,18 @@ def locate(reference: str) -> Checkpoint:
         raise ModelError(f"Model {reference!r} is not a checkpoint, which is required here.", hint=FORMS)
     if _HUB.fullmatch(reference):
         return Checkpoint(reference, reference)
-    known = [EMBEDDED + name for name in embedded_names()]
+    references = [EMBEDDED + name for name in embedded_names()]
     raise ModelError(
-        f"{reference!r} is not a model reference.", hint=f"{FORMS} {known_names(reference, known)}".rstrip()
+        f"{reference!r} is not a model reference.",
+        hint=f"{FORMS} {did_you_mean(reference, references)}",
+        reference=reference,
     )
 
 
 def embedded_names() -> tuple[str, ...]:
     """Names of the embedded models, sorted."""
-    root = Path(str(resources.files("assay.models.embedded")))
-    shipped = (path.name for path in root.iterdir() if any((path / name).is_file() for name in CONFIG_FILES))
+    shipped = (path.name for path in models_folder().iterdir() if any((path / name).is_file() for name in CONFIG_FILES))
     return tuple(sorted([*shipped, *PACKAGED]))
-
-
-def known_names(word: str, known: Iterable[str]) -> str:
-    """`did_you_mean`, or "" if there are no known names."""
-    known = tuple(known)
-    return did_you_mean(word, known) if known else ""
 
 
 def kind_of(folder: Path) -> str:
@@ -110,20 +104,16 @@ def read_json(path: Path) -> Mapping[str, Any]:
     return value
 
 
-def _embedded(name: str) -> Path:
+def _embedded_folder(name: str) -> Path:
     if name not in embedded_names():
-        known = known_names(name, embedded_names())
-        raise ModelError(
-            f"There is no embedded model {name!r}.",
-            hint=known or "This installation has no embedded models.",
-            name=name,
-        )
+        hint = did_you_mean(name, embedded_names())
+        raise ModelError(f"There is no embedded model {name!r}.", hint=hint, name=name)
     if name in PACKAGED:
         path = packaged_path(name)
         if path.suffix == ONNX:
             raise ModelError(f"The model 'embedded:{name}' only classifies images; it cannot be fine-tuned.")
         return unpack_gguf(path) if path.suffix == GGUF else path
-    return Path(str(resources.files("assay.models.embedded"))) / name
+    return models_folder() / name
 
 
 def _in_folder(reference: str, folder: Path) -> Checkpoint:

@@ -138,7 +138,7 @@ def select_backend(
     scheme = _scheme_of(reference)
     request = ModelRequest(reference, device, scheme=scheme)
     if scheme:
-        backend = _named(kind, scheme, reference)
+        backend = _find_backend(kind, scheme, reference)
     else:
         backend = next(row for row in BACKENDS if row.kind == kind and row.accepts(request))
     return backend, replace(request, budget=budget) if backend.charges else request
@@ -172,8 +172,8 @@ def _scheme_of(reference: str) -> str:
     return "" if path.suffix == GGUF or path.is_dir() else scheme
 
 
-def _named(kind: ModelKind, scheme: str, reference: str) -> Backend:
-    rows = [backend for backend in BACKENDS if backend.name == scheme] or _loaded(scheme)
+def _find_backend(kind: ModelKind, scheme: str, reference: str) -> Backend:
+    rows = [backend for backend in BACKENDS if backend.name == scheme] or _load_plug_in(scheme)
     if not rows:
         names = {backend.name for backend in BACKENDS if backend.kind == kind} | set(_plug_ins())
         raise ModelError(
@@ -194,7 +194,7 @@ def _named(kind: ModelKind, scheme: str, reference: str) -> Backend:
     )
 
 
-def _loaded(scheme: str) -> list[Backend]:
+def _load_plug_in(scheme: str) -> list[Backend]:
     """The backends of a plug-in; empty if no plug-in has this scheme."""
     point = _plug_ins().get(scheme)
     if point is None:

@@ -38,8 +38,8 @@ def command(
     from assay.scaling.scaling import chinchilla_of, points_of, scaling
 
     if chinchilla:
-        found = chinchilla_of(paths[0], flops)
-        show(found) if as_json else _print_chinchilla(found)
+        fit = chinchilla_of(paths[0], flops)
+        show(fit) if as_json else _print_chinchilla(fit)
         return
     points = points_of(paths)
     chosen = arm if arm is not None else ("real" if any(point.arm for point in points) else "")
@@ -84,15 +84,15 @@ def _text(value: float | None, digits: int) -> str:
     return "never" if value is None else f"{value:,.{digits}f}"
 
 
-def _print_chinchilla(found: dict[str, Any]) -> None:
-    click.echo("loss = {floor:.3f} + {a:.4g} / N^{alpha:.3f} + {b:.4g} / D^{beta:.3f}".format(**found))
-    click.echo(f"N parameters, D tokens, {found['measurements']} measurements; split of --flops")
+def _print_chinchilla(fit: dict[str, Any]) -> None:
+    click.echo("loss = {floor:.3f} + {a:.4g} / N^{alpha:.3f} + {b:.4g} / D^{beta:.3f}".format(**fit))
+    click.echo(f"N parameters, D tokens, {fit['measurements']} measurements; split of --flops")
     words = {name: f"optimal {name}" for name in ("parameters", "tokens")}
     table(
         ["parameter", "estimate", "95% CI"],
         [
-            [words.get(name, name), _round(one["estimate"]), _span(_round(one["low"]), _round(one["high"]))]
-            for name, one in found["intervals"].items()
+            [words.get(name, name), _round(effect["estimate"]), _span(_round(effect["low"]), _round(effect["high"]))]
+            for name, effect in fit["intervals"].items()
         ],
     )
 

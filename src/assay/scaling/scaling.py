@@ -75,13 +75,11 @@ def scaling(points: Sequence[ScalingPoint], arm: str, goal: float, seed: int = 0
     """
     chosen = [point for point in points if point.arm == arm or (arm == "real" and _is_real(point.arm))]
     if len({point.size for point in chosen}) < 3:
-        known = sorted({point.arm for point in points if point.arm})
+        arms = sorted({point.arm for point in points if point.arm})
         raise UserError(
             f"A scaling law needs three different sizes of {arm or 'measurements'}, got "
             f"{len({p.size for p in chosen})}.",
-            hint=did_you_mean(arm, known)
-            if arm not in known
-            else "Run the recipe at other sizes, or with prove.curve.",
+            hint=did_you_mean(arm, arms) if arm not in arms else "Run the recipe at other sizes, or with prove.curve.",
         )
     try:
         fitted = power_law([p.size for p in chosen], [max(p.loss, SMALLEST_LOSS) for p in chosen], seed=seed)
@@ -101,7 +99,7 @@ def scaling(points: Sequence[ScalingPoint], arm: str, goal: float, seed: int = 0
         needed=curve_estimate(fitted.effect(lambda curve: curve.needed(goal))),
         more=curve_estimate(fitted.effect(lambda curve: max(0.0, curve.needed(goal) - largest))),
         stops=curve_estimate(fitted.effect(lambda curve: stops_helping(curve, STEP))),
-        worth={name: _worth(fitted, found) for name, found in others.items()},
+        worth={name: _worth(fitted, losses) for name, losses in others.items()},
         jump=_jump(chosen),
     )
 
@@ -124,8 +122,8 @@ def _jump(points: Sequence[ScalingPoint]) -> Jump | None:
     groups = [[point for point in points if point.size == size] for size in sizes]
     hard = [sum(1 - point.loss for point in group) / len(group) for group in groups]
     smooth = [[point.smoother for point in group if point.smoother is not None] for group in groups]
-    whole = all(len(found) == len(group) for found, group in zip(smooth, groups, strict=True))
-    return emergence(sizes, hard, [sum(found) / len(found) for found in smooth] if whole else None)
+    whole = all(len(values) == len(group) for values, group in zip(smooth, groups, strict=True))
+    return emergence(sizes, hard, [sum(values) / len(values) for values in smooth] if whole else None)
 
 
 def chinchilla_of(path: Path, flops: float | None) -> dict[str, Any]:
@@ -140,14 +138,14 @@ def chinchilla_of(path: Path, flops: float | None) -> dict[str, Any]:
         fitted = chinchilla(*columns)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
-    read: dict[str, Callable[[Chinchilla], float]] = {name: attrgetter(name) for name in NAMES}
+    quantities: dict[str, Callable[[Chinchilla], float]] = {name: attrgetter(name) for name in NAMES}
     if flops is not None:
-        read["parameters"] = lambda curve: curve.best_split(flops)[0]
-        read["tokens"] = lambda curve: curve.best_split(flops)[1]
-    intervals = {name: asdict(curve_estimate(fitted.effect(of))) for name, of in read.items()}
-    found = {name: intervals[name]["estimate"] for name in NAMES}
+        quantities["parameters"] = lambda curve: curve.best_split(flops)[0]
+        quantities["tokens"] = lambda curve: curve.best_split(flops)[1]
+    intervals = {name: asdict(curve_estimate(fitted.effect(of))) for name, of in quantities.items()}
+    coefficients = {name: intervals[name]["estimate"] for name in NAMES}
     split = None if flops is None else {name: intervals[name]["estimate"] for name in ("parameters", "tokens")}
-    return {**found, "measurements": len(rows), "best_split": split, "intervals": intervals}
+    return {**coefficients, "measurements": len(rows), "best_split": split, "intervals": intervals}
 
 
 def _of_run(folder: Path) -> list[ScalingPoint]:
@@ -161,12 +159,12 @@ def _of_run(folder: Path) -> list[ScalingPoint]:
         for value in arm["seed_results"]
     ]
     # Points of the learning curve that are not arms of the proof.
-    known = {(point.size, round(point.loss, 12)) for point in points if _is_real(point.arm)}
+    measured = {(point.size, round(point.loss, 12)) for point in points if _is_real(point.arm)}
     extra = (results.get("exchange_rate") or {}).get("curve", [])
     return points + [
         ScalingPoint(float(size), 1 - share, "real")
         for size, share in extra
-        if (size, round(1 - share, 12)) not in known
+        if (size, round(1 - share, 12)) not in measured
     ]
 
 

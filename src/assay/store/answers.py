@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from assay.core.completions import Completion, Likelihood, NotCompleted
+from assay.core.completions import Answer, Completion, Likelihood, NotCompleted
 from assay.core.errors import StoreError
 from assay.store.atomic import write_bytes
 
@@ -49,7 +49,6 @@ def answer_row(
     final: Sequence[Completion | NotCompleted] | None = None,
     thinking: Sequence[str] = (),
     likelihoods: Sequence[Likelihood] = (),
-    failure: NotCompleted | None = None,
 ) -> StoredAnswer:
     """Row of the calls about one question; without texts and likelihoods if a call failed.
 
@@ -60,32 +59,35 @@ def answer_row(
         final: The calls whose texts are the answers; all calls if None.
         thinking: Reasoning of the first of two calls.
         likelihoods: Likelihoods of the choices, if they were compared.
-        failure: A failure that is not among `calls`.
     """
-    failure = next((one for one in calls if isinstance(one, NotCompleted)), failure)
-    answers = [answer for one in calls if isinstance(one, Completion) for answer in one.answers]
-    last = answers if final is None else [a for one in final if isinstance(one, Completion) for a in one.answers]
-    tokens = [answer.tokens for answer in answers]
-    known = [count for count in tokens if count is not None]
-    return StoredAnswer(
+    tokens = [answer.tokens for answer in _answers(calls)]
+    row = StoredAnswer(
         id_,
         prompt,
-        texts=tuple(answer.text for answer in last) if failure is None else (),
         thinking=tuple(thinking),
-        ends=tuple(answer.end for answer in last) if failure is None else (),
-        likelihoods=tuple(likelihoods) if failure is None else (),
-        lack=failure.lack if failure is not None else "",
-        reason=failure.reason if failure is not None else "",
-        tokens=sum(known) if len(known) == len(tokens) else None,
+        tokens=None if None in tokens else sum(count for count in tokens if count is not None),
         dollars=calls_cost(calls),
     )
+    failure = next((call for call in calls if isinstance(call, NotCompleted)), None)
+    if failure is not None:
+        return replace(row, lack=failure.lack, reason=failure.reason)
+    answers = _answers(calls if final is None else final)
+    return replace(
+        row,
+        texts=tuple(answer.text for answer in answers),
+        ends=tuple(answer.end for answer in answers),
+        likelihoods=tuple(likelihoods),
+    )
+
+
+def _answers(calls: Sequence[Completion | NotCompleted]) -> list[Answer]:
+    return [answer for call in calls if isinstance(call, Completion) for answer in call.answers]
 
 
 def calls_cost(calls: Sequence[Completion | NotCompleted]) -> float | None:
     """Cost of the calls that were not cached, in dollars; None if a price is unknown."""
-    paid = [0.0 if isinstance(one, Completion) and one.cached else one.dollars for one in calls]
-    known = [one for one in paid if one is not None]
-    return sum(known, 0.0) if len(known) == len(paid) else None
+    costs = [0.0 if isinstance(call, Completion) and call.cached else call.dollars for call in calls]
+    return None if None in costs else sum((cost for cost in costs if cost is not None), 0.0)
 
 
 def write_answers(path: Path, rows: Sequence[StoredAnswer]) -> None:

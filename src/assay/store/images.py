@@ -108,8 +108,8 @@ class StoredImages:
     def _index(self) -> None:
         """Index the shards that are new or changed since the last call."""
         for shard in self._shards():
-            seen = shard.stat()
-            stamp = (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+            status = shard.stat()
+            stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
             if self._indexed.get(shard) != stamp:
                 for digest in stored_image_digests(shard):
                     self._shard_of.setdefault(digest, shard)

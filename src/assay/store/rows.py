@@ -72,7 +72,7 @@ def read_outcomes(path: Path) -> list[tuple[str, Outcome]]:
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
     """
-    table = _read(path, OUTCOMES, ["id", *_OUTCOME_TYPES])
+    table = _read_table(path, OUTCOMES, ["id", *_OUTCOME_TYPES])
     return list(zip(table.column("id").to_pylist(), _outcomes(path, table), strict=True))
 
 
@@ -92,7 +92,7 @@ def read_decisions(path: Path) -> list[DecisionRow]:
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
     """
-    return [DecisionRow(**row) for row in _read(path, DECISIONS, list(_DECISION_TYPES)).to_pylist()]
+    return [DecisionRow(**row) for row in _read_table(path, DECISIONS, list(_DECISION_TYPES)).to_pylist()]
 
 
 def write_results(path: Path, rows: Sequence[ResultRow]) -> None:
@@ -116,7 +116,7 @@ def read_results(path: Path) -> list[ResultRow]:
     Raises:
         StoreError: The file is missing, damaged, or holds something else.
     """
-    table = _read(path, RESULTS, ["arm", "seed", "id", *_OUTCOME_TYPES])
+    table = _read_table(path, RESULTS, ["arm", "seed", "id", *_OUTCOME_TYPES])
     names = [table.column(name).to_pylist() for name in ("arm", "seed", "id")]
     return [ResultRow(*row) for row in zip(*names, _outcomes(path, table), strict=True)]
 
@@ -130,7 +130,7 @@ _DECISION_TYPES = {
 }
 
 
-def _read(path: Path, kind: str, columns: Sequence[str]) -> pa.Table:
+def _read_table(path: Path, kind: str, columns: Sequence[str]) -> pa.Table:
     read_metadata(path, kind)
     return read_columns(path, columns)
 

@@ -55,14 +55,14 @@ def assign_columns(fields: Iterable[tuple[str, FieldKind]], reserved: Sequence[s
 
     Names that are taken get a trailing underscore; unsupported names become "field".
     """
-    taken = set(reserved)
+    used_names = set(reserved)
     columns = []
     for field, kind in sorted(set(fields)):
         parts = _IMAGE_PARTS if kind == "image" else ("",)
         name = field if _COLUMN_NAME.fullmatch(field) else "field"
-        while any(name + part in taken for part in parts):
+        while any(name + part in used_names for part in parts):
             name += "_"
-        taken.update(name + part for part in parts)
+        used_names.update(name + part for part in parts)
         columns.append(Column(field, kind, name))
     return columns
 
@@ -74,7 +74,7 @@ _FAILURE = ("failure", "failure_seed")
 
 def write_shard(
     path: Path,
-    made: Sequence[Made],
+    rows: Sequence[Made],
     blobs: Mapping[str, bytes],
     *,
     fields: Iterable[tuple[str, FieldKind]] = (),
@@ -87,8 +87,8 @@ def write_shard(
     Raises:
         StoreError: The disk is full, or the path cannot be written.
     """
-    columns = assign_columns({*fields, *field_kinds(one for one in made if isinstance(one, Sample))})
-    _write(path, _table(made, blobs, columns), columns)
+    columns = assign_columns({*fields, *field_kinds(row for row in rows if isinstance(row, Sample))})
+    _write(path, _table(rows, blobs, columns), columns)
 
 
 def write_export_shard(
@@ -113,7 +113,7 @@ def read_shard(path: Path) -> list[Made]:
     """
     columns = _columns(path)
     names = ["id", "parents", "made_by", "nth", *_FAILURE, *(name for column in columns for name in column.names)]
-    return [_made(path, row, columns) for row in read_columns(path, names).to_pylist()]
+    return [_parse_row(path, row, columns) for row in read_columns(path, names).to_pylist()]
 
 
 def read_encoded_images(path: Path) -> dict[str, bytes]:
@@ -155,19 +155,19 @@ def _write(path: Path, table: pa.Table, columns: Sequence[Column]) -> None:
     write_table(path, table, SAMPLES, {"columns": [asdict(column) for column in columns]})
 
 
-def _table(made: Sequence[Made], blobs: Mapping[str, bytes], columns: Sequence[Column]) -> pa.Table:
-    samples = [one if isinstance(one, Sample) else None for one in made]
-    failures = [one if isinstance(one, Failure) else None for one in made]
-    arrays = {"id": pa.array([one and one.id for one in samples], pa.string())}
+def _table(rows: Sequence[Made], blobs: Mapping[str, bytes], columns: Sequence[Column]) -> pa.Table:
+    samples = [sample if isinstance(sample, Sample) else None for sample in rows]
+    failures = [failure if isinstance(failure, Failure) else None for failure in rows]
+    arrays = {"id": pa.array([sample and sample.id for sample in samples], pa.string())}
     for column in columns:
-        values = [one.fields.get(column.field) if one else None for one in samples]
+        values = [sample.fields.get(column.field) if sample else None for sample in samples]
         arrays |= _text_array(column, values) if column.kind == "text" else _image_arrays(column, values, blobs)
     arrays |= {
-        "parents": pa.array([one and list(one.parents) for one in samples], pa.list_(pa.string())),
-        "made_by": pa.array([one and one.made_by for one in samples], pa.string()),
-        "nth": pa.array([one and one.nth for one in samples], pa.int64()),
-        "failure": pa.array([one and one.reason for one in failures], pa.string()),
-        "failure_seed": pa.array([one and one.seed for one in failures], pa.string()),
+        "parents": pa.array([sample and list(sample.parents) for sample in samples], pa.list_(pa.string())),
+        "made_by": pa.array([sample and sample.made_by for sample in samples], pa.string()),
+        "nth": pa.array([sample and sample.nth for sample in samples], pa.int64()),
+        "failure": pa.array([failure and failure.reason for failure in failures], pa.string()),
+        "failure_seed": pa.array([failure and failure.seed for failure in failures], pa.string()),
     }
     return pa.table(arrays)
 
@@ -191,7 +191,7 @@ def _image_arrays(column: Column, values: Sequence[str | Image | None], blobs: M
     }
 
 
-def _made(path: Path, row: Mapping[str, Any], columns: Sequence[Column]) -> Made:
+def _parse_row(path: Path, row: Mapping[str, Any], columns: Sequence[Column]) -> Made:
     if row["failure"] is not None:
         return Failure(seed=row["failure_seed"], reason=row["failure"])
     fields: dict[str, str | Image] = {}

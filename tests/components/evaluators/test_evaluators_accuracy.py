@@ -11,7 +11,7 @@ from labs import broken, shades, tiny_lab
 EXPERT = Artifact("tiny:expert", "image-classifier", "none")
 
 
-def test_right_is_one_wrong_is_zero_and_unknown_is_neither() -> None:
+def test_accuracy_is_one_zero_or_unscored() -> None:
     lab = tiny_lab()
     black, grey, white = shades(lab, 1)
     wrong = Sample({**white.fields, "label": "black"})

@@ -25,11 +25,11 @@ def task(instruction: str, **more: str) -> Sample:
     return Sample({"instruction": instruction, **more})
 
 
-def test_the_models_own_words_are_scored_beside_the_tasks_fields() -> None:
-    evaluator = Answers(Rouge("rouge1", references=("wanted",)))
+def test_generated_answer_is_scored_with_task_fields() -> None:
+    evaluator = Answers(Rouge("rouge1", references=("reference",)))
     free, equal = (
-        evaluator.evaluate(AUTHOR, [task("Name a color.", wanted=wanted)], tiny_lab())[0]
-        for wanted in ("blue", "red soft loud cold old")
+        evaluator.evaluate(AUTHOR, [task("Name a color.", reference=reference)], tiny_lab())[0]
+        for reference in ("blue", "red soft loud cold old")
     )
     assert isinstance(free, Score)
     assert isinstance(equal, Score)
@@ -41,35 +41,38 @@ def test_the_models_own_words_are_scored_beside_the_tasks_fields() -> None:
     assert free.evidence["tokens"] == 3
 
 
-def test_what_has_no_score_says_why() -> None:
+def test_unscored_answers_have_cause_and_reason() -> None:
     evaluator = Answers(Even())
-    cut, gone, nothing = evaluator.evaluate(AUTHOR, [task("long"), task("nothing"), task("void")], tiny_lab())
-    assert isinstance(cut, Score)
-    assert cut.evidence["whole"] == 0
-    assert gone == Unscored("failed", "gone: the server is down")
-    assert nothing == Unscored("unparsed", "There is nothing to read.")
-    (stuck,) = Answers(Trouble("hangs")).evaluate(AUTHOR, [task("Say it.")], tiny_lab())
-    assert stuck == Unscored("failed", "It took longer than 1 ms.")
+    truncated, failed, unparsed = evaluator.evaluate(AUTHOR, [task("long"), task("nothing"), task("void")], tiny_lab())
+    assert isinstance(truncated, Score)
+    assert truncated.evidence["whole"] == 0
+    assert isinstance(failed, Unscored)
+    assert failed.cause == "failed"
+    assert failed.reason.startswith("gone:")
+    assert [unparsed] == Even().score([Sample({"text": ""})], tiny_lab())
+    scorer = Trouble("hangs")
+    timeout = scorer.score([Sample({"text": ""})], tiny_lab())
+    assert Answers(scorer).evaluate(AUTHOR, [task("Say it.")], tiny_lab()) == timeout
 
 
-def test_a_task_is_asked_with_its_input_what_was_said_before_and_the_system() -> None:
+def test_prompt_has_input_history_and_system_message() -> None:
     listening = Listening()
     before = (Message("user", "Hi."), Message("assistant", "Hello."))
     sample = task("Add.", input="1 and 2", history=write_history(before))
     lab = tiny_lab()
-    own = type(lab)(lab.seed, listening, lab.images)
-    Answers(Even(), Decoding(max_tokens=7), system="Be brief.").evaluate(AUTHOR, [sample], own)
+    listening_lab = type(lab)(lab.seed, listening, lab.images)
+    Answers(Even(), Decoding(max_tokens=7), system="Be brief.").evaluate(AUTHOR, [sample], listening_lab)
     ((_, request),) = listening.asked
     assert isinstance(request, TextRequest)
     assert request.prompt == (Message("system", "Be brief."), *before, Message("user", "Add.\n\n1 and 2"))
     assert request.decoding.max_tokens == 7
 
 
-def test_it_asks_a_real_checkpoint_and_a_scorer_with_a_model_of_its_own(tmp_path: Path) -> None:
+def test_real_checkpoint_with_model_based_scorer(tmp_path: Path) -> None:
     start = str(checkpoints.chat(tmp_path / "start"))
     evaluator = Answers(Perplexity(start), Decoding(max_tokens=6))
     outcomes = evaluator.evaluate(Artifact(start, "text-model", ""), [task("Say it."), task("And now?")], real_lab())
-    assert all(isinstance(one, Score | Unscored) for one in outcomes)
+    assert all(isinstance(outcome, Score | Unscored) for outcome in outcomes)
     assert evaluator.scale.better == "lower"
 
 

@@ -1,4 +1,4 @@
-"""Choice: the likelihoods that transformers gives, the conventions, every source of choices, and bad input."""
+"""MultipleChoice: likelihoods as by transformers, conventions, every source of questions, and invalid input."""
 
 from __future__ import annotations
 
@@ -39,46 +39,49 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints.chat(tmp_path_factory.mktemp("chat"))
 
 
-def measured(folder: Path | str, samples: list[Sample], *settings: Any, **more: Any) -> list[Any]:
+def evaluate(folder: Path | str, samples: list[Sample], *settings: Any, **more: Any) -> list[Any]:
     lab = real_lab() if Path(folder).is_dir() else tiny_lab()
     return list(MultipleChoice(*settings, **more).evaluate(Artifact(str(folder), "text-model", ""), samples, lab))
 
 
 @pytest.mark.parametrize("convention", ["text", "text-normalized", "letter"])
 @pytest.mark.parametrize("system", ["", "Be brief."])
-def test_it_is_what_transformers_finds_most_likely(folder: Path, convention: str, system: str) -> None:
+def test_choice_equals_likelihoods_of_transformers(folder: Path, convention: str, system: str) -> None:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    words = AutoTokenizer.from_pretrained(folder)
-    for sample, found in zip(QUESTIONS, measured(folder, QUESTIONS, convention, system), strict=True):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for sample, outcome in zip(QUESTIONS, evaluate(folder, QUESTIONS, convention, system), strict=True):
         item = item_of(sample)
-        said = mmlu_prompt(item) if convention == "letter" else item.question
+        question = mmlu_prompt(item) if convention == "letter" else item.question
         turns = [{"role": "system", "content": system}] if system else []
-        text = words.apply_chat_template(
-            [*turns, {"role": "user", "content": said}], tokenize=False, add_generation_prompt=True
+        rendered = tokenizer.apply_chat_template(
+            [*turns, {"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
         )
-        before = words(text, add_special_tokens=False)["input_ids"]
+        before = tokenizer(rendered, add_special_tokens=False)["input_ids"]
         texts = "ABC"[: len(item.choices)] if convention == "letter" else item.choices
         sums = []
-        for one in texts:
-            ids = words(one, add_special_tokens=False)["input_ids"]
+        for text in texts:
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
             with torch.no_grad():
                 rows = model(input_ids=torch.tensor([before + ids])).logits[0].log_softmax(-1)
             sums.append(sum(float(rows[len(before) + nth - 1, token]) for nth, token in enumerate(ids)))
-        lengths = [len(one) if convention == "text-normalized" else 1 for one in texts]
-        compared = [one / length for one, length in zip(sums, lengths, strict=True)]
+        lengths = [len(text) if convention == "text-normalized" else 1 for text in texts]
+        compared = [log_prob / length for log_prob, length in zip(sums, lengths, strict=True)]
         best = compared.index(max(compared))
-        shares = [math.exp(one) for one in sums]
-        assert isinstance(found, Score)
-        assert found.answer == item.choices[best]
-        assert found.value == float(best in item.right)
-        truth = sum(shares[nth] for nth in item.right) / sum(shares)
-        assert found.evidence["probability of the truth"] == pytest.approx(truth, abs=1e-4)
+        probabilities = [math.exp(log_prob) for log_prob in sums]
+        assert isinstance(outcome, Score)
+        assert outcome.answer == item.choices[best]
+        assert outcome.value == float(best in item.right)
+        truth = sum(probabilities[nth] for nth in item.right) / sum(probabilities)
+        assert outcome.evidence["probability of the truth"] == pytest.approx(truth, abs=1e-4)
 
 
-def test_a_longer_answer_that_is_likelier_by_the_character_wins_only_when_normalized() -> None:
+def test_length_normalization_changes_the_choice() -> None:
     # tiny:author: -1 a letter that the question has, -2 one that it has not.
     sample = Sample({"question": "seasons", "choice0": "xy", "choice1": "season", "answer": "B"})
-    assert [measured("tiny:author", [sample], way)[0].value for way in ("text", "text-normalized")] == [0.0, 1.0]
+    assert [evaluate("tiny:author", [sample], convention)[0].value for convention in ("text", "text-normalized")] == [
+        0.0,
+        1.0,
+    ]
 
 
 SOURCES: dict[str, Any] = {
@@ -92,35 +95,37 @@ SOURCES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("convention", ["text", "text-normalized", "letter"])
-def test_every_source_of_choices_can_be_measured(folder: Path, tmp_path: Path, name: str, convention: str) -> None:
+def test_every_source_of_multiple_choice_questions_is_scored(
+    folder: Path, tmp_path: Path, name: str, convention: str
+) -> None:
     question_files(tmp_path)
     source: Source = SOURCES[name](tmp_path)
     samples = list(source.read(tiny_lab()))
-    assert [type(one) for one in measured(folder, samples, convention)] == [Score] * len(samples)
+    assert [type(outcome) for outcome in evaluate(folder, samples, convention)] == [Score] * len(samples)
 
 
-def test_what_does_not_fit_is_unscored(folder: Path) -> None:
+def test_question_over_context_is_unscored(folder: Path) -> None:
     long = Sample({"question": "very " * 200, "choice0": "so", "choice1": "no", "answer": "A"})
-    found = measured(folder, [QUESTIONS[0], long])
-    assert isinstance(found[0], Score)
-    assert isinstance(found[1], Unscored)
-    assert found[1].cause == "not_applicable"
-    assert "context" in found[1].reason
-    assert measured(folder, []) == []
+    outcomes = evaluate(folder, [QUESTIONS[0], long])
+    assert isinstance(outcomes[0], Score)
+    assert isinstance(outcomes[1], Unscored)
+    assert outcomes[1].cause == "not_applicable"
+    assert "context" in outcomes[1].reason
+    assert evaluate(folder, []) == []
 
 
-def test_questions_without_choices_are_a_mistake_in_the_recipe(tmp_path: Path) -> None:
+def test_questions_without_choices_raise(tmp_path: Path) -> None:
     question_files(tmp_path)
     numbers = list(Gsm8k(str(tmp_path / "gsm8k.jsonl")).read(tiny_lab()))
     with raises(FieldError, sample=numbers[0].id, names=tuple(numbers[0].fields)) as caught:
-        measured("tiny:author", numbers)
+        evaluate("tiny:author", numbers)
     assert "Misconceptions" in caught.value.hint
     odd = Sample({"question": "Which?", "choice0": "a", "choice1": "b", "answer": "C"})
     with raises(FieldError, sample=odd.id) as caught:
-        measured("tiny:author", [odd])
+        evaluate("tiny:author", [odd])
     assert re.search(r"\b2 choices\b.*'C'", str(caught.value.fields["reason"]))
-    with pytest.raises(FieldError, match="answer"):
-        measured("tiny:author", [Sample({"question": "Which?", "choice0": "a", "choice1": "b"})])
+    with raises(FieldError, name="answer"):
+        evaluate("tiny:author", [Sample({"question": "Which?", "choice0": "a", "choice1": "b"})])
 
 
 def test_unknown_convention() -> None:
@@ -128,12 +133,12 @@ def test_unknown_convention() -> None:
         MultipleChoice("word")  # type: ignore[arg-type]
 
 
-def test_the_page_of_a_file_of_misconceptions_is_one_of_questions(tmp_path: Path) -> None:
+def test_misconceptions_file_has_the_format_of_questions(tmp_path: Path) -> None:
     """The shipped file's form is that of `assay eval --task FILE.jsonl` too."""
-    ours = Misconceptions(limit=2)
-    lines = ours.file.read_text(encoding="utf-8").splitlines()[:2]
+    source = Misconceptions(limit=2)
+    lines = source.file.read_text(encoding="utf-8").splitlines()[:2]
     (tmp_path / "own.jsonl").write_text("\n".join(lines), encoding="utf-8")
     assert {tuple(json.loads(line)) for line in lines} == {("id", "subject", "question", "choices", "answer")}
-    theirs = Questions(str(tmp_path / "own.jsonl")).read(tiny_lab())
-    pairs = zip(theirs, ours.read(tiny_lab()), strict=True)
-    assert all({**one.fields, "origin": ""} == {**two.fields, "origin": ""} for one, two in pairs)
+    questions = Questions(str(tmp_path / "own.jsonl")).read(tiny_lab())
+    pairs = zip(questions, source.read(tiny_lab()), strict=True)
+    assert all({**theirs.fields, "origin": ""} == {**ours.fields, "origin": ""} for theirs, ours in pairs)

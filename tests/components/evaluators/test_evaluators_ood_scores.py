@@ -29,10 +29,10 @@ def squares(lab: object, value: int, count: int, part: str, first: int = 0) -> l
 def test_ood_inputs_score_lower() -> None:
     lab = tiny_lab()
     fit = [*squares(lab, 20, 20, "fit"), *squares(lab, 230, 20, "fit")]
-    known = [*squares(lab, 20, 20, "known", 50), *squares(lab, 230, 20, "known", 50)]
+    in_distribution = [*squares(lab, 20, 20, "known", 50), *squares(lab, 230, 20, "known", 50)]
     grey = squares(lab, SHADES["grey"], 20, "grey")
     for method in ("max-logit", "energy", "nearest", "vim"):
-        outcomes = OodScores(method=method, k=5).evaluate(EXPERT, [*fit, *known, *grey], lab)  # type: ignore[arg-type]
+        outcomes = OodScores(method=method, k=5).evaluate(EXPERT, [*fit, *in_distribution, *grey], lab)  # type: ignore[arg-type]
         scores = [outcome.value for outcome in outcomes if isinstance(outcome, Score)]
         assert detection(scores[40:80], scores[80:]).auroc.estimate > 0.95, method
 
@@ -70,7 +70,7 @@ def test_unreadable_image_is_unscored() -> None:
     assert OodScores().evaluate(EXPERT, [], lab) == []
 
 
-def test_a_method_that_needs_known_samples_says_so() -> None:
+def test_missing_fit_samples_raise() -> None:
     lab = tiny_lab()
     with raises(RecipeError, method="vim", needed=10, samples=0):
         OodScores(method="vim").evaluate(EXPERT, squares(lab, 20, 3, "known"), lab)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from assay.components.filters.duplicates import Duplicates
 from assay.core.errors import FieldError
-from assay.core.roles import ScoreTable
+from assay.core.roles import Decision, ScoreTable
 from error_fields import raises
 
 
@@ -17,16 +17,24 @@ def table(*texts: str, **more: tuple[str, ...]) -> ScoreTable:
     return ScoreTable([f"id{nth}" for nth in range(len(texts))], {}, {"text": texts, **more})
 
 
-def kept(rule: Duplicates, *texts: str) -> list[bool]:
-    return [one.keep for one in rule.decide(table(*texts))]
+def named_row(decision: Decision) -> int | None:
+    """The row that the reason names by its id."""
+    match = re.search(r"\bid(\d+)\b", decision.reason)
+    return int(match[1]) if match else None
 
 
-def test_the_first_is_kept_and_the_reason_names_it() -> None:
-    found = Duplicates(("text",)).decide(table("Name a fruit.", "Name a  FRUIT. ", "Name a fruit!", "Name a fruit."))
-    assert [one.keep for one in found] == [True, False, True, False]
-    assert {one.rule for one in found} == {"each text once"}
-    assert found[1].reason == "the same as id0, but for how it is written"
-    assert found[3].reason == "the same as id0"
+def keeps(rule: Duplicates, *texts: str) -> list[bool]:
+    return [decision.keep for decision in rule.decide(table(*texts))]
+
+
+def test_first_of_equal_texts_is_kept_and_named() -> None:
+    decisions = Duplicates(("text",)).decide(
+        table("Name a fruit.", "Name a  FRUIT. ", "Name a fruit!", "Name a fruit.")
+    )
+    assert [decision.keep for decision in decisions] == [True, False, True, False]
+    assert len({decision.rule for decision in decisions}) == 1
+    assert [named_row(decision) for decision in decisions] == [None, 0, None, 0]
+    assert decisions[1].reason != decisions[3].reason  # equal after normalization, and equal as it is
 
 
 @pytest.mark.parametrize(
@@ -39,7 +47,7 @@ def test_the_first_is_kept_and_the_reason_names_it() -> None:
     ],
 )
 def test_korean_is_normalized(other: str) -> None:
-    assert kept(Duplicates(("text",)), "서울의 인구는?", other, "부산의 인구는?") == [True, False, True]
+    assert keeps(Duplicates(("text",)), "서울의 인구는?", other, "부산의 인구는?") == [True, False, True]
 
 
 def test_punctuation_can_be_ignored() -> None:
@@ -53,35 +61,34 @@ def test_punctuation_can_be_ignored() -> None:
         "Explain C#",
         "Explain C",
     )
-    assert kept(Duplicates(("text",)), *texts) == [True] * 8
-    assert kept(Duplicates(("text",), "ignore"), *texts) == [True, False, True, True, True, True, True, False]
+    assert keeps(Duplicates(("text",)), *texts) == [True] * 8
+    assert keeps(Duplicates(("text",), "ignore"), *texts) == [True, False, True, True, True, True, True, False]
 
 
-def test_a_text_is_compared_with_its_own_field() -> None:
+def test_each_field_is_compared_with_the_same_field() -> None:
     rows = table("Add.", "Add.", "Add. 1", "", input=("1", "2", "", "Add. 1"))
-    assert [one.keep for one in Duplicates(("text", "input")).decide(rows)] == [True] * 4
-    assert [one.keep for one in Duplicates(("text",)).decide(rows)] == [True, False, True, True]
+    assert [decision.keep for decision in Duplicates(("text", "input")).decide(rows)] == [True] * 4
+    assert [decision.keep for decision in Duplicates(("text",)).decide(rows)] == [True, False, True, True]
 
 
 TEXTS = st.lists(st.text(st.sampled_from("aA\uff111 \t.ﬁ가나"), max_size=4), max_size=12)
 
 
 @given(TEXTS, st.sampled_from(["keep", "ignore"]))
-def test_what_is_kept_is_the_first_of_each_set_of_equals(texts: list[str], marks: str) -> None:
+def test_first_of_each_set_of_equal_texts_is_kept(texts: list[str], marks: str) -> None:
     def plain(text: str) -> str:
         text = unicodedata.normalize("NFKC", text).casefold()
         bare = re.sub(r"\.", " ", text) if marks == "ignore" else text
         return " ".join(bare.split()) or " ".join(text.split())
 
     plains = [plain(text) for text in texts]
-    found = Duplicates(("text",), marks).decide(table(*texts))  # type: ignore[arg-type]
-    assert [one.keep for one in found] == [one not in plains[:nth] for nth, one in enumerate(plains)]
-    for one, text in zip(found, plains, strict=True):
-        named = re.match(r"the same as id(\d+)", one.reason)
-        assert one.keep or (named and int(named[1]) == plains.index(text))
+    decisions = Duplicates(("text",), marks).decide(table(*texts))  # type: ignore[arg-type]
+    assert [decision.keep for decision in decisions] == [text not in plains[:nth] for nth, text in enumerate(plains)]
+    for decision, text in zip(decisions, plains, strict=True):
+        assert named_row(decision) == (None if decision.keep else plains.index(text))
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     for fields in ((), ("text", "text"), ("",), "text"):
         with pytest.raises(ValueError, match=r"Duplicates.fields"):
             Duplicates(fields)  # type: ignore[arg-type]
@@ -91,20 +98,20 @@ def test_mistakes_are_named() -> None:
         Duplicates().decide(table("a"))
 
 
-def test_many_marks_upon_one_letter_take_no_time() -> None:
+def test_long_sequence_of_combining_marks() -> None:
     text = "a" + "\u0301\u0323" * 200_000
-    assert kept(Duplicates(("text",)), text, text) == [True, False]
+    assert keeps(Duplicates(("text",)), text, text) == [True, False]
 
 
 def test_empty() -> None:
     assert Duplicates().decide(ScoreTable([], {})) == []
 
 
-def test_dialogues_that_end_with_the_same_words_are_not_the_same() -> None:
+def test_dialogues_with_different_history_are_not_duplicates() -> None:
     words = {"instruction": ("Go on.", "Go on.", "go on."), "input": ("", "", "")}
     ids = ["id0", "id1", "id2"]
     plain = Duplicates().decide(ScoreTable(ids, {}, words))
-    assert [one.keep for one in plain] == [True, False, False]
-    found = Duplicates().decide(ScoreTable(ids, {}, {**words, "history": ("of a pear", "of a fig", "of a fig")}))
-    assert [one.keep for one in found] == [True, True, False]
-    assert found[2].reason == "the same as id1, but for how it is written"
+    assert [decision.keep for decision in plain] == [True, False, False]
+    decisions = Duplicates().decide(ScoreTable(ids, {}, {**words, "history": ("of a pear", "of a fig", "of a fig")}))
+    assert [decision.keep for decision in decisions] == [True, True, False]
+    assert named_row(decisions[2]) == 1

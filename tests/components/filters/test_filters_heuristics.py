@@ -6,6 +6,7 @@ from assay.components.filters.heuristics import Heuristics
 from assay.core.errors import FieldError
 from assay.core.roles import ScoreTable
 from assay.text.instructions.self_instruct import RULE_DESCRIPTIONS
+from error_fields import raises
 
 
 def table(
@@ -15,11 +16,11 @@ def table(
     return ScoreTable([f"id{nth}" for nth in range(len(rows))], {}, fields)
 
 
-def rules(found: ScoreTable, rule: Heuristics | None = None) -> list[str]:
-    return [one.rule if not one.keep else "" for one in (rule or Heuristics()).decide(found)]
+def rules(score_table: ScoreTable, rule: Heuristics | None = None) -> list[str]:
+    return [decision.rule if not decision.keep else "" for decision in (rule or Heuristics()).decide(score_table)]
 
 
-def test_the_decision_names_the_rule_and_the_reason_says_it() -> None:
+def test_decision_has_rule_and_description() -> None:
     first, second = Heuristics().decide(
         table(("Draw me a nice cat.", "", "Here.", ""), ("Name a wide river.", "", "The Rhine.", ""))
     )
@@ -28,24 +29,24 @@ def test_the_decision_names_the_rule_and_the_reason_says_it() -> None:
 
 
 def test_rejection_by_the_generator_comes_first() -> None:
-    found = Heuristics().decide(table(("", "", "", "list-ended"), ("Name a wide river.", "", "The Rhine.", "odd")))
-    assert [one.rule for one in found] == ["list-ended", "odd"]
-    assert found[0].reason == RULE_DESCRIPTIONS["list-ended"]
-    assert found[1].reason == "The generator that made it says so."
+    decisions = Heuristics().decide(table(("", "", "", "list-ended"), ("Name a wide river.", "", "The Rhine.", "odd")))
+    assert [decision.rule for decision in decisions] == ["list-ended", "odd"]
+    assert decisions[0].reason == RULE_DESCRIPTIONS["list-ended"]
+    assert decisions[1].reason not in ("", *RULE_DESCRIPTIONS.values())
 
 
-def test_tasks_that_contradict_each_other_all_go_and_equal_ones_but_one() -> None:
+def test_contradicting_and_duplicate_tasks_are_dropped() -> None:
     ask = "Is this mail spam or not?"
     rows = [(ask, "You won!", "spam", ""), (ask, "You won!", "ham", ""), (ask, "Hello.", "ham", "")]
     assert rules(table(*rows, rows[2])) == ["contradicted", "contradicted", "", "duplicate"]
     assert rules(table(*rows, rows[2]), Heuristics(skip=("contradicted", "duplicate"))) == [""] * 4
-    # Two poems are no contradiction, and what another rule drops contradicts nobody.
+    # Without an input, outputs may differ; tasks that another rule drops are not compared.
     poem = "Write a poem about winter."
     assert rules(table((poem, "", "Snow.", ""), (poem, "", "Ice.", ""))) == ["", ""]
     assert rules(table((ask, "Hi", "ham", ""), (ask, "Hi", "", ""))) == ["", "no-output"]
 
 
-def test_a_rule_that_is_skipped_leaves_the_next_one() -> None:
+def test_skipped_rule_leaves_the_next_rule() -> None:
     short = table(("- cat.", "", "", ""))
     assert rules(short) == ["too-short"]
     assert rules(short, Heuristics(skip=("too-short",))) == ["starts-with-a-mark"]
@@ -55,16 +56,16 @@ def test_a_rule_that_is_skipped_leaves_the_next_one() -> None:
 
 def test_works_with_any_task_fields() -> None:
     names = ("prompt", "completion")
-    found = table(("Name a wide river.", "The Rhine."), ("Name a river", "The Rhine."), names=names)
-    assert rules(found, Heuristics("prompt", "", "completion")) == ["", "too-short"]
+    score_table = table(("Name a wide river.", "The Rhine."), ("Name a river", "The Rhine."), names=names)
+    assert rules(score_table, Heuristics("prompt", "", "completion")) == ["", "too-short"]
     korean = table(("바다에 대한 시를 쓰세요.", "바다는 넓다."), ("지도를 보고 길을 찾으세요.", "네."), names=names)
     assert rules(korean, Heuristics("prompt", "", "completion")) == ["", "beyond-text"]
-    with pytest.raises(FieldError, match="instruction"):
-        Heuristics().decide(found)
+    with raises(FieldError, name="instruction"):
+        Heuristics().decide(score_table)
     assert Heuristics().decide(ScoreTable([], {}, {})) == []
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"Heuristics\.instruction .*empty"):
         Heuristics("")
     with pytest.raises(ValueError, match=r"Heuristics\.output"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from assay.components.filters.languages import Languages
@@ -23,25 +25,31 @@ TABLE = ScoreTable(
 
 
 def test_language_rules_are_separate() -> None:
-    found = Languages("tongue", ("en", "ko"), "language", 0.5).decide(TABLE)
-    assert [(one.keep, one.rule) for one in found] == [
-        (True, "tongue is right"),
-        (False, "tongue is not what language says"),
-        (False, "tongue is not en or ko"),
-        (False, "tongue is less sure than 0.5"),
-        (False, "tongue is unscored: drop"),
-    ]
-    assert found[1].reason == "tongue is ko with confidence 0.97, language is 'en'"
-    assert found[3].reason == "tongue is en with confidence 0.40"
+    decisions = Languages("tongue", ("en", "ko"), "language", 0.5).decide(TABLE)
+    assert [decision.keep for decision in decisions] == [True, False, False, False, False]
+    _, by_field, by_languages, by_confidence, by_unscored = rules = [decision.rule for decision in decisions]
+    assert len(set(rules)) == 5
+    assert re.search(r"\blanguage\b", by_field)
+    assert re.search(r"\ben\b.*\bko\b", by_languages)
+    assert re.search(r"\b0\.5$", by_confidence)
+    assert re.search(r"\bdrop$", by_unscored)
+    assert re.search(r"\bko\b.*\b0\.97\b.*'en'", decisions[1].reason)
+    assert re.search(r"\ben\b.*\b0\.40$", decisions[3].reason)
 
 
 def test_one_condition_is_enough() -> None:
-    assert [one.keep for one in Languages("tongue", ("en",)).decide(TABLE)] == [True, False, False, True, False]
+    assert [decision.keep for decision in Languages("tongue", ("en",)).decide(TABLE)] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
     by_field = Languages("tongue", field="language", unscored="keep").decide(TABLE)
-    assert [one.keep for one in by_field] == [True, False, True, True, True]
+    assert [decision.keep for decision in by_field] == [True, False, True, True, True]
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"Languages.languages"):
         Languages("tongue")
     with pytest.raises(ValueError, match=r"Languages.languages .*'en'"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,14 +28,21 @@ def table(*texts: str) -> ScoreTable:
     return ScoreTable([f"id{nth}" for nth in range(len(texts))], {}, {"text": texts})
 
 
-def test_too_short_and_too_long_are_two_rules_and_the_reason_gives_the_number() -> None:
-    found = Length("text", low=2, high=3).decide(table("One.", "Two words!", "a b c", "a b c d", ""))
-    assert [(one.keep, one.rule, one.reason) for one in found] == [
-        (False, "text under 2 words", "text has 1 word"),
-        (True, "text of 2 to 3 words", "text has 2 words"),
-        (True, "text of 2 to 3 words", "text has 3 words"),
-        (False, "text over 3 words", "text has 4 words"),
-        (False, "text under 2 words", "text has 0 words"),
+def test_too_short_and_too_long_are_separate_rules() -> None:
+    decisions = Length("text", low=2, high=3).decide(table("One.", "Two words!", "a b c", "a b c d", ""))
+    assert [decision.keep for decision in decisions] == [False, True, True, False, False]
+    too_short, within, also_within, too_long, empty = (decision.rule for decision in decisions)
+    assert too_short == empty
+    assert within == also_within
+    assert [re.findall(r"\d+", rule) for rule in (too_short, within, too_long)] == [["2"], ["2", "3"], ["3"]]
+    assert len({too_short, within, too_long}) == 3
+    reasons = [decision.reason for decision in decisions]
+    assert [re.findall(r"\d+ words?$", reason) for reason in reasons] == [
+        ["1 word"],
+        ["2 words"],
+        ["3 words"],
+        ["4 words"],
+        ["0 words"],
     ]
 
 
@@ -51,37 +59,46 @@ class Counts:
         return [Sample({"text": "말 " * int(seed.text("nth"))}, (seed.id,), "Counts") for seed in seeds]
 
 
-def test_a_run_counts_each_rule_and_says_which_one_dropped_a_sample(tmp_path: Path) -> None:
-    run(Recipe("counts", Counts(), keep=(Length("text", low=3, high=6),)), tmp_path / "run")
+def test_run_counts_each_rule(tmp_path: Path) -> None:
+    rule = Length("text", low=3, high=6)
+    too_short, too_long = (decision.rule for decision in rule.decide(table("말", "말 말 말 말 말 말 말")))
+    run(Recipe("counts", Counts(), keep=(rule,)), tmp_path / "run")
     flow = report(tmp_path / "run").facts.funnel
     assert (flow.kept, flow.dropped) == (4, {"1. Length": 3})
-    assert flow.dropped_by_rule == {"1. Length": {"text under 3 words": 2, "text over 6 words": 1}}
+    assert flow.dropped_by_rule == {"1. Length": {too_short: 2, too_long: 1}}
     last = samples_of(folder_of(tmp_path / "run", "generate"))[-1]
     decision = explain_sample(tmp_path / "run", last.id)["decision"]
-    assert (decision["rule"], decision["reason"]) == ("text over 6 words", "text has 7 words")
+    assert decision["rule"] == too_long
+    assert re.findall(r"\d+", decision["reason"]) == ["7"]
 
 
 def test_one_bound_is_enough() -> None:
-    assert [one.keep for one in Length("text", low=2).decide(table("a", "a b", "a b c"))] == [False, True, True]
+    assert [decision.keep for decision in Length("text", low=2).decide(table("a", "a b", "a b c"))] == [
+        False,
+        True,
+        True,
+    ]
     at_most = Length("text", high=2).decide(table("a", "a b", "a b c"))
-    assert [one.keep for one in at_most] == [True, True, False]
-    assert at_most[0].rule == "text of at most 2 words"
+    assert [decision.keep for decision in at_most] == [True, True, False]
+    assert re.findall(r"\d+", at_most[0].rule) == ["2"]
 
 
-def test_korean_words_are_syllables_and_characters_are_counted_as_they_look() -> None:
+def test_korean_words_are_syllables_and_characters_are_normalized() -> None:
     text = "서울의  인구는? "
-    assert Length("text", low=1).decide(table(text))[0].reason == "text has 6 words"
-    for one in (text, unicodedata.normalize("NFD", text)):
-        assert Length("text", "characters", low=1).decide(table(one))[0].reason == "text has 8 characters"
+    assert Length("text", low=1).decide(table(text))[0].reason.endswith(" 6 words")
+    for form in (text, unicodedata.normalize("NFD", text)):
+        assert Length("text", "characters", low=1).decide(table(form))[0].reason.endswith(" 8 characters")
 
 
 @given(st.lists(st.text("ab 가", max_size=9), max_size=9), st.integers(0, 5), st.integers(0, 5))
-def test_what_is_kept_lies_within_the_bounds(texts: list[str], low: int, more: int) -> None:
-    found = Length("text", "characters", low, low + more).decide(table(*texts))
-    assert [one.keep for one in found] == [low <= len(" ".join(text.split())) <= low + more for text in texts]
+def test_kept_texts_are_within_the_bounds(texts: list[str], low: int, more: int) -> None:
+    decisions = Length("text", "characters", low, low + more).decide(table(*texts))
+    assert [decision.keep for decision in decisions] == [
+        low <= len(" ".join(text.split())) <= low + more for text in texts
+    ]
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"Length.low"):
         Length("text")
     with pytest.raises(ValueError, match=r"Length.low .*-1"):

@@ -18,22 +18,22 @@ from error_fields import raises
 VECTORS = st.lists(st.tuples(*[st.integers(-2, 2).map(float)] * 3), max_size=20)
 
 
-def cosine(one: tuple[float, ...], two: tuple[float, ...]) -> float:
-    lengths = math.hypot(*one) * math.hypot(*two)
-    return sum(a * b for a, b in zip(one, two, strict=True)) / lengths if lengths else 0.0
+def cosine(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    lengths = math.hypot(*first) * math.hypot(*second)
+    return sum(a * b for a, b in zip(first, second, strict=True)) / lengths if lengths else 0.0
 
 
 def naive(order: list[int], vectors: list[tuple[float, ...]], similarity: float) -> set[int]:
-    """Every vector with every kept one, in Python."""
-    kept: list[int] = []
+    """Compare every vector with every kept vector, in Python."""
+    kept_rows: list[int] = []
     for row in order:
-        if all(cosine(vectors[row], vectors[other]) < similarity - 1e-6 for other in kept):
-            kept.append(row)
-    return set(kept)
+        if all(cosine(vectors[row], vectors[other]) < similarity - 1e-6 for other in kept_rows):
+            kept_rows.append(row)
+    return set(kept_rows)
 
 
 @given(VECTORS, st.sampled_from([0.3, 0.5, 0.9, 0.98, 1.0]), st.integers(1, 7), st.booleans(), st.randoms())
-def test_is_its_naive_twin(
+def test_equals_naive_implementation(
     vectors: list[tuple[float, ...]], similarity: float, block: int, prefer: bool, random: object
 ) -> None:
     ids = [f"{nth:02d}" for nth in range(len(vectors))]
@@ -44,18 +44,18 @@ def test_is_its_naive_twin(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(near_duplicates, "BLOCK", block)
         decisions = NearDuplicates("v", similarity, prefer="s" if prefer else None).decide(table)
-    kept = naive(order, vectors, similarity)
-    assert {row for row, decision in enumerate(decisions) if decision.keep} == kept
+    kept_rows = naive(order, vectors, similarity)
+    assert {row for row, decision in enumerate(decisions) if decision.keep} == kept_rows
     for row, decision in enumerate(decisions):
-        if not decision.keep:  # its twin is named, kept and as similar as it says
-            found = re.fullmatch(r"twin of (\d+): cosine (-?[\d.]+)", decision.reason)
-            assert found
-            twin = ids.index(found[1])
-            assert twin in kept
-            assert cosine(vectors[row], vectors[twin]) == pytest.approx(float(found[2]), abs=1e-4)
+        if not decision.keep:  # the reason names a kept row and its cosine
+            match = re.search(r" (\d+)\b.* (-?[\d.]+)$", decision.reason)
+            assert match
+            twin = ids.index(match[1])
+            assert twin in kept_rows
+            assert cosine(vectors[row], vectors[twin]) == pytest.approx(float(match[2]), abs=1e-4)
 
 
-def test_prefers_the_better_of_two_twins() -> None:
+def test_best_of_near_duplicates_is_kept() -> None:
     columns: dict[str, list[Outcome]] = {"v": [Fingerprint((1.0, 0.0))] * 3, "s": [Score(0.1), Score(0.9), Score(0.5)]}
     table = ScoreTable(["a", "b", "c"], columns)
     assert [d.keep for d in NearDuplicates("v").decide(table)] == [True, False, False]
@@ -63,7 +63,7 @@ def test_prefers_the_better_of_two_twins() -> None:
     assert [d.keep for d in NearDuplicates("v", prefer="s", best="lowest").decide(table)] == [True, False, False]
 
 
-def test_within_a_label() -> None:
+def test_only_samples_of_one_label_are_compared() -> None:
     table = ScoreTable(["a", "b"], {"v": [Fingerprint((1.0, 0.0))] * 2}, {"label": ["bag", "boot"]})
     assert [d.keep for d in NearDuplicates("v").decide(table)] == [True, False]
     assert [d.keep for d in NearDuplicates("v", per="label").decide(table)] == [True, True]
@@ -76,11 +76,11 @@ def test_unscored_samples_are_not_duplicates() -> None:
     assert [d.keep for d in NearDuplicates("v", unscored="keep").decide(table)] == [True, True, True]
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"NearDuplicates.similarity .*98"):
         NearDuplicates("v", 98)
     mixed = ScoreTable(["a", "b"], {"v": [Fingerprint((1.0,)), Fingerprint((1.0, 2.0))]})
-    with pytest.raises(FieldError, match="different lengths"):
+    with raises(FieldError, name="v", lengths=(1, 2)):
         NearDuplicates("v").decide(mixed)
     with raises(FieldError, owner="NearDuplicates", name="s", needed=Fingerprint, actual=Score):
         NearDuplicates("s").decide(ScoreTable(["a"], {"s": [Score(1.0)]}))
@@ -90,7 +90,7 @@ def test_empty() -> None:
     assert NearDuplicates("v").decide(ScoreTable([], {"v": []})) == []
 
 
-def test_copies_are_found_in_many_dimensions() -> None:
+def test_copies_in_many_dimensions() -> None:
     vectors = np.random.default_rng(0).normal(size=(40, 128)).repeat(2, axis=0)
     table = ScoreTable([f"{i:03d}" for i in range(80)], {"v": [Fingerprint(tuple(row)) for row in vectors.tolist()]})
     assert sum(decision.keep for decision in NearDuplicates("v", 1.0).decide(table)) == 40

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,36 +22,37 @@ TABLE = ScoreTable(
 )
 
 
-def test_threshold_keeps_what_lies_within() -> None:
+def test_threshold_keeps_scores_within_bounds() -> None:
     decisions = Threshold("match", low=0.5).decide(TABLE)
     assert [decision.keep for decision in decisions] == [False, True, False]
     assert (decisions[0].rule, decisions[0].reason) == ("match >= 0.5", "match is 0.25")
-    assert (decisions[2].rule, decisions[2].reason) == ("match is unscored: drop", "failed: no image")
+    assert decisions[2].rule not in ("", decisions[0].rule)
+    assert decisions[2].reason.startswith("failed:")
     assert [d.keep for d in Threshold("match", low=0.25, high=0.75).decide(TABLE)] == [True, True, False]
     assert Threshold("match", low=0.1, high=0.5).decide(TABLE)[0].rule == "0.1 <= match <= 0.5"
     assert Threshold("match", high=0.5).decide(TABLE)[0].rule == "match <= 0.5"
 
 
-def test_unscored_is_kept_only_when_asked() -> None:
+def test_unscored_option() -> None:
     assert [d.keep for d in Threshold("match", low=0.5, unscored="keep").decide(TABLE)] == [False, True, True]
     assert [d.keep for d in LabelIs("expert", unscored="keep").decide(TABLE)] == [True, False, True]
 
 
 @given(st.lists(st.floats(-1, 1)), st.floats(-1, 1), st.floats(-1, 1))
-def test_threshold_is_a_comparison(values: list[float], one: float, two: float) -> None:
-    low, high = sorted((one, two))
+def test_threshold_is_a_comparison(values: list[float], first: float, second: float) -> None:
+    low, high = sorted((first, second))
     table = ScoreTable([str(i) for i in range(len(values))], {"x": [Score(value) for value in values]})
     assert [d.keep for d in Threshold("x", low, high).decide(table)] == [low <= value <= high for value in values]
 
 
-def test_agrees_keeps_allowed_labels() -> None:
+def test_label_filter_keeps_allowed_labels() -> None:
     decisions = LabelIs("expert").decide(TABLE)
     assert [decision.keep for decision in decisions] == [True, False, False]
-    assert decisions[1].reason == "expert disagrees: it says 'bag'"
+    assert re.search(r"\bdisagrees\b.*'bag'$", decisions[1].reason)
     assert [d.keep for d in LabelIs("expert", allowed=("agrees", "disagrees")).decide(TABLE)] == [True, True, False]
 
 
-def test_the_wrong_kind_of_column_is_named() -> None:
+def test_wrong_kind_of_column_is_named() -> None:
     with raises(FieldError, owner="Threshold", name="vector", needed=Score, actual=Fingerprint):
         Threshold("vector", low=0).decide(TABLE)
     with raises(FieldError, owner="LabelIs", name="match", needed=Label, actual=Score):
@@ -59,12 +62,12 @@ def test_the_wrong_kind_of_column_is_named() -> None:
     assert "'match'" in caught.value.hint
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"Threshold.low"):
         Threshold("match")
     with pytest.raises(ValueError, match=r"Threshold\.low .*\b1 .*\bhigh 0\b"):
         Threshold("match", low=1, high=0)
-    with pytest.raises(ValueError, match="was nan"):
+    with pytest.raises(ValueError, match=r"Threshold\.low .*\bnan\b"):
         Threshold("match", low=float("nan"))
     with pytest.raises(ValueError, match=r"Threshold.unscored .*'kept'"):
         Threshold("match", low=0, unscored="kept")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Trainings that are killed, and what must be so when they are gone on with."""
+"""Checks of trainings that are killed and resume."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 
-KILLED = """
+SCRIPT = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from labs import {lab} as made
+from labs import {lab} as make_lab
 {imports}
-lab = made(Path({folder!r}))
+lab = make_lab(Path({folder!r}))
 lab = replace(lab, progress=lambda step, steps: os.kill(os.getpid(), signal.SIGKILL) if step == 5 else None)
 {trainer}.train({samples}, lab)
 """
 
 
-def killed_at_the_fifth_step(folder: Path, trainer: str, samples: str, imports: str, lab: str = "tiny_lab") -> None:
-    """Trains in a process of its own, of which the code of the trainer and its samples is given; kill -9 ends it."""
+def kill_at_step_5(folder: Path, trainer: str, samples: str, imports: str, lab: str = "tiny_lab") -> None:
+    """Train in another process, which kills itself with SIGKILL; `trainer` and `samples` are Python expressions."""
     folder.mkdir()
     tests = str(Path(__file__).parents[2])
-    code = KILLED.format(tests=tests, lab=lab, imports=imports, folder=str(folder), trainer=trainer, samples=samples)
-    died = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    code = SCRIPT.format(tests=tests, lab=lab, imports=imports, folder=str(folder), trainer=trainer, samples=samples)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == -signal.SIGKILL, process.stderr
 
 
 def only_checkpoint(folder: Path) -> str:
@@ -41,17 +41,16 @@ def only_checkpoint(folder: Path) -> str:
     return checkpoint.name
 
 
-def ends_as_if_it_had_not_been_killed(
-    trainer: Any, samples: Sequence[Sample], lab: Lab, whole: Artifact, first: int
-) -> None:
-    """Goes on with step `first` in `lab`, and leaves what the training `whole`, which nobody killed, left."""
-    told: list[int] = []
-    resumed = trainer.train(samples, replace(lab, progress=lambda step, _: told.append(step)))
-    assert told == list(range(first, trainer.steps + 1))
+def check_resumed_equals_whole(trainer: Any, samples: Sequence[Sample], lab: Lab, whole: Artifact, first: int) -> None:
+    """Resume at step `first` in `lab`; all outputs must equal those of the uninterrupted training `whole`."""
+    steps: list[int] = []
+    resumed = trainer.train(samples, replace(lab, progress=lambda step, _: steps.append(step)))
+    assert steps == list(range(first, trainer.steps + 1))
     assert (resumed.digest, resumed.facts) == (whole.digest, whole.facts)
-    left, expected = (
-        {path.name: path.read_bytes() for path in Path(one.path).parent.glob("*.json")} for one in (resumed, whole)
+    files, expected = (
+        {path.name: path.read_bytes() for path in Path(artifact.path).parent.glob("*.json")}
+        for artifact in (resumed, whole)
     )
-    assert "history.json" in left
-    assert left == expected
+    assert "history.json" in files
+    assert files == expected
     assert not (lab.workspace() / "checkpoints").exists()

@@ -1,4 +1,4 @@
-"""PPO as a trainer: it learns what is rewarded, near its start, and goes on after a kill to the same weights."""
+"""PPO: rewards and KL divergence, curves, resume after a kill, and invalid arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from assay.core.lab import Lab
 from assay.core.roles import Artifact
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Scale, Score, Unscored
-from components.trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step
+from components.trainers.killing import check_resumed_equals_whole, kill_at_step_5
 from error_fields import raises
 from labs import real_lab, tiny_lab
 
@@ -36,19 +36,19 @@ WORDS = ("sea", "hill", "river", "고양이", "shore", "tree", "rock", "a long w
 
 @dataclass(frozen=True)
 class Letters:
-    """The share of an answer's characters that are among some."""
+    """Fraction of an answer's characters that are among `letters`."""
 
     letters: str = ascii_letters
     scale: ClassVar[Scale] = Scale("share", 0.0, 1.0)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         texts = [sample.text("text") for sample in samples]
-        return [Score(sum(one in self.letters for one in text) / max(1, len(text))) for text in texts]
+        return [Score(sum(character in self.letters for character in text) / max(1, len(text))) for text in texts]
 
 
 @dataclass(frozen=True)
 class Codes:
-    """The mean code of an answer's characters, which hardly two answers have in common."""
+    """Mean code point of an answer's characters, which differs between almost all answers."""
 
     scale: ClassVar[Scale] = Scale("codes", 0.0)
 
@@ -58,8 +58,8 @@ class Codes:
 
 
 @dataclass(frozen=True)
-class Moody:
-    """Says of every other answer why there is no score, or says the same of all."""
+class Failing:
+    """Leaves every nth answer unscored."""
 
     cause: Any = "failed"
     every: int = 2
@@ -67,13 +67,13 @@ class Moody:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         return [
-            found if nth % self.every else Unscored(self.cause, "the server is down")
-            for nth, found in enumerate(Codes().score(samples, lab))
+            score if nth % self.every else Unscored(self.cause, "the server is down")
+            for nth, score in enumerate(Codes().score(samples, lab))
         ]
 
 
 @dataclass(frozen=True)
-class Same:
+class Constant:
     scale: ClassVar[Scale] = Scale("points")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
@@ -92,14 +92,14 @@ class Raising:
 
 
 @dataclass
-class Listening:
-    """Keeps what it is shown."""
+class Recording:
+    """Records the samples that it scores."""
 
-    shown: list[Sample] = field(default_factory=list)
-    scale: ClassVar[Scale] = Scale("words")
+    samples: list[Sample] = field(default_factory=list)
+    scale: ClassVar[Scale] = Scale("points")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        self.shown += samples
+        self.samples += samples
         return Codes().score(samples, lab)
 
 
@@ -161,7 +161,7 @@ def trained(trainer: PPO, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return run(trainer, tmp_path_factory.mktemp("arm") / "work")
 
 
-def test_leaves_a_model_that_opens_and_what_was_watched(trained: Artifact, trainer: PPO, start: Path) -> None:
+def test_output_files_and_saved_model(trained: Artifact, trainer: PPO, start: Path) -> None:
     folder = Path(trained.path)
     assert trained.kind == "text-model"
     assert trained.digest == weights_digest(folder)
@@ -175,7 +175,7 @@ def test_leaves_a_model_that_opens_and_what_was_watched(trained: Artifact, train
     assert trainer.base(tiny_lab()) == trainer.model
 
 
-def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
+def test_curves_history_and_facts(trained: Artifact, trainer: PPO) -> None:
     curves, history = curves_of(trained), history_of(trained)
     assert curves.steps == (1, 2, 3, 4, 5)
     assert set(curves.values) == {
@@ -184,12 +184,12 @@ def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
     assert {name for name in curves.values if not name.startswith(WATCH_PREFIX)} <= set(CURVE_INFO)
     assert [row[0] for row in history] == [1, 2, 3, 4, 5]
     assert [row[2] for row in history] == pytest.approx(
-        [trainer.learning_rate * share for share in (1, 0.8, 0.6, 0.4, 0.2)]
+        [trainer.learning_rate * fraction for fraction in (1, 0.8, 0.6, 0.4, 0.2)]
     )
     assert curve(trained, "kl")[0] == 0.0
-    assert all(0 < one <= 8 for one in curve(trained, "length"))
-    assert all(0 <= one <= 1 for name in ("ended", "clipped", "watch vowels") for one in curve(trained, name))
-    assert all(0 < one < math.log(300) for one in curve(trained, "entropy"))
+    assert all(0 < value <= 8 for value in curve(trained, "length"))
+    assert all(0 <= value <= 1 for name in ("ended", "clipped", "watch vowels") for value in curve(trained, name))
+    assert all(0 < value < math.log(300) for value in curve(trained, "entropy"))
     facts = dict(trained.facts)
     # Rank 16 on seven matrices in each of two layers: q, o 32 x 32; k, v 32 x 16; gate, up, down 32 x 64; and a head.
     assert facts.pop("trained parameters") == 2 * 16 * (2 * 64 + 2 * 48 + 3 * 96) + 33
@@ -201,34 +201,34 @@ def test_what_is_watched_at_every_step(trained: Artifact, trainer: PPO) -> None:
 
 
 @pytest.mark.full
-def test_the_reward_rises_and_the_divergence_is_what_it_costs(start: Path, tmp_path: Path) -> None:
+def test_reward_increases_and_kl_penalty_limits_divergence(start: Path, tmp_path: Path) -> None:
     plain = PPO(str(start), steps=16, missing_eos_penalty=0.0, kl_coef=0.0, **QUICK)
     free, near = run(plain, tmp_path / "free"), run(replace(plain, kl_coef=0.04), tmp_path / "near")
     assert free.facts["last reward"] > 1.4 * free.facts["first reward"]
     assert near.facts["last reward"] > 1.1 * near.facts["first reward"]
     assert near.facts["last kl"] < 0.4 * free.facts["last kl"]
     assert curve(free, "kl weight") == [0.0] * 16
-    before, after = (share_of_letters(answers_of(Path(folder))) for folder in (start, free.path))
+    before, after = (letter_fraction(answers_of(Path(folder))) for folder in (start, free.path))
     assert after > 1.3 * before
 
 
-def share_of_letters(answers: Sequence[Sample]) -> float:
-    found = [one.value for one in Letters().score(answers, tiny_lab()) if isinstance(one, Score)]
-    return sum(found) / len(found)
+def letter_fraction(answers: Sequence[Sample]) -> float:
+    scores = [outcome.value for outcome in Letters().score(answers, tiny_lab()) if isinstance(outcome, Score)]
+    return sum(scores) / len(scores)
 
 
 def answers_of(folder: Path) -> list[Sample]:
-    """What the saved model answers, sampled by transformers."""
-    model, words = AutoModelForCausalLM.from_pretrained(folder).float(), AutoTokenizer.from_pretrained(folder)
-    asked = words.apply_chat_template(
+    """Answers of a saved model, sampled by transformers."""
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder).float(), AutoTokenizer.from_pretrained(folder)
+    prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Say tree."}], add_generation_prompt=True, return_dict=False
     )
     torch.manual_seed(0)
-    made = model.generate(torch.tensor([asked] * 200), do_sample=True, top_k=0, max_new_tokens=12, pad_token_id=0)
-    return [Sample({"text": words.decode(row[len(asked) :], skip_special_tokens=True)}) for row in made]
+    rows = model.generate(torch.tensor([prompt] * 200), do_sample=True, top_k=0, max_new_tokens=12, pad_token_id=0)
+    return [Sample({"text": tokenizer.decode(row[len(prompt) :], skip_special_tokens=True)}) for row in rows]
 
 
-def test_answers_learn_to_end_where_that_is_all_they_lose_by(start: Path, tmp_path: Path) -> None:
+def test_missing_eos_penalty_teaches_answers_to_end(start: Path, tmp_path: Path) -> None:
     trained = run(
         PPO(str(start), steps=12, missing_eos_penalty=2.0, kl_coef=0.0, **{**QUICK, "learning_rate": 2e-2}),
         tmp_path / "work",
@@ -238,7 +238,7 @@ def test_answers_learn_to_end_where_that_is_all_they_lose_by(start: Path, tmp_pa
     assert sum(ended[-3:]) / 3 > 0.7
 
 
-def test_one_update_a_step_is_by_a_ratio_of_1(start: Path, tmp_path: Path) -> None:
+def test_single_update_per_step_has_a_ratio_of_1(start: Path, tmp_path: Path) -> None:
     """Advantages are whitened, so with ratios of 1 the loss is 0; nothing can be clipped."""
     trainer = PPO(str(start), steps=3, epochs=1, num_minibatches=1, **SMALL)
     trained = run(trainer, tmp_path / "work")
@@ -249,7 +249,7 @@ def test_one_update_a_step_is_by_a_ratio_of_1(start: Path, tmp_path: Path) -> No
     assert max(curve(more, "clipped")) > 0.0
 
 
-def test_the_weight_of_the_divergence_moves_to_its_target(start: Path, tmp_path: Path) -> None:
+def test_kl_weight_adapts_to_the_target(start: Path, tmp_path: Path) -> None:
     trainer = PPO(str(start), steps=4, kl_coef=0.2, target_kl=1e6, kl_gain=1.0, **SMALL)
     trained = run(trainer, tmp_path / "low")
     assert curve(trained, "kl weight") == pytest.approx([0.2, 0.16, 0.128, 0.1024])
@@ -266,9 +266,7 @@ def test_same_seed_same_weights(trainer: PPO, trained: Artifact, tmp_path: Path)
 
 
 @pytest.mark.parametrize("changed", [{"kl_estimator": "k3"}, {"temperature": 0.7}, {"precision": "bfloat16"}])
-def test_other_ways_to_train_leave_other_weights(
-    changed: dict[str, Any], trainer: PPO, trained: Artifact, tmp_path: Path
-) -> None:
+def test_settings_change_the_weights(changed: dict[str, Any], trainer: PPO, trained: Artifact, tmp_path: Path) -> None:
     other = run(replace(trainer, **changed), tmp_path / "other")
     assert other.digest != trained.digest
     assert curve(other, "kl")[0] == 0.0
@@ -276,28 +274,28 @@ def test_other_ways_to_train_leave_other_weights(
         assert min(curve(other, "kl")) >= 0.0
 
 
-def test_prompts_are_asked_once_an_epoch_and_held_back_ones_never(start: Path, tmp_path: Path) -> None:
-    """Of two pairs to each prompt it is the prompt that counts, with the fields of the first."""
+def test_each_training_prompt_is_used_once_per_epoch(start: Path, tmp_path: Path) -> None:
+    """Of two pairs with one prompt only the first is used."""
     pairs = [
         Sample({**task.fields, "chosen": f"good {nth}", "rejected": "bad"}) for task in tasks() for nth in range(2)
     ]
-    learned, held = ({prompt_digest(one) for one in part} for part in split_held_out(pairs, 0.25))
+    learned, held = ({prompt_digest(sample) for sample in part} for part in split_held_out(pairs, 0.25))
     assert (len(learned), len(held)) == (6, 2)
-    scorer = Listening()
+    scorer = Recording()
     trainer = PPO(
-        str(start), steps=4, **{**SMALL, "rewards": {"shown": scorer}, "prompts_per_step": 3, "held_out": 0.25}
+        str(start), steps=4, **{**SMALL, "rewards": {"codes": scorer}, "prompts_per_step": 3, "held_out": 0.25}
     )
     trained = run(replace(trainer, held_out_answers=0), tmp_path / "work", pairs)
     assert (trained.facts["samples"], trained.facts["held out"]) == (6, 2)
-    for epoch in (scorer.shown[:6], scorer.shown[6:]):
-        assert sorted(prompt_digest(one) for one in epoch) == sorted(learned)
-    assert all(one.text("chosen") == "good 0" for one in scorer.shown)
-    assert len({one.id for one in scorer.shown[:3]}) == 3
+    for epoch in (scorer.samples[:6], scorer.samples[6:]):
+        assert sorted(prompt_digest(sample) for sample in epoch) == sorted(learned)
+    assert all(sample.text("chosen") == "good 0" for sample in scorer.samples)
+    assert len({sample.id for sample in scorer.samples[:3]}) == 3
 
 
 @pytest.mark.full
-def test_answers_to_held_back_prompts_are_sampled_before_and_after(start: Path, tmp_path: Path) -> None:
-    """As in training, as many as asked for, and each prompt by the same randomness both times."""
+def test_held_out_answers_are_sampled_before_and_after(start: Path, tmp_path: Path) -> None:
+    """Sampled as in training, with the configured number of answers and the same seed per prompt before and after."""
     trainer = PPO(
         str(start), steps=16, missing_eos_penalty=0.0, kl_coef=0.0, **{**QUICK, "held_out": 0.5}, held_out_answers=40
     )
@@ -307,16 +305,16 @@ def test_answers_to_held_back_prompts_are_sampled_before_and_after(start: Path, 
     rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
     held = split_held_out(samples, 0.5)[1]
     assert [(row["id"], row["prompt"], row["sampled"]) for row in rows] == [
-        (one.id, prompt_digest(one), 40) for one in held
+        (sample.id, prompt_digest(sample), 40) for sample in held
     ]
     assert len(held) == trained.facts["held out"] == 4
     for name, model in (("before", str(start)), ("after", trained.path)):
-        for row, one in zip(rows, held, strict=True):
-            seed = lab.seed_of(one, "held-out rewards")
-            how = Decoding("sample", temperature=1.0, max_tokens=12, answers=40, seed=seed)
-            (found,) = lab.models.text_model(model).complete([TextRequest(trainer._messages(one), how)])
-            assert isinstance(found, Completion)
-            letters = share_of_letters([Sample({"text": answer.text.strip()}) for answer in found.answers])
+        for row, sample in zip(rows, held, strict=True):
+            seed = lab.seed_of(sample, "held-out rewards")
+            decoding = Decoding("sample", temperature=1.0, max_tokens=12, answers=40, seed=seed)
+            (completion,) = lab.models.text_model(model).complete([TextRequest(trainer._messages(sample), decoding)])
+            assert isinstance(completion, Completion)
+            letters = letter_fraction([Sample({"text": answer.text.strip()}) for answer in completion.answers])
             assert row[name] == pytest.approx(letters)
     before, after = (sum(row[name] for row in rows) / 4 for name in ("before", "after"))
     assert after > 1.2 * before
@@ -324,15 +322,15 @@ def test_answers_to_held_back_prompts_are_sampled_before_and_after(start: Path, 
     assert alone.digest == trained.digest
 
 
-def test_a_held_back_prompt_that_cannot_be_rewarded_earns_nothing_known(start: Path, tmp_path: Path) -> None:
-    trainer = PPO(str(start), steps=1, **{**SMALL, "held_out": 0.5, "rewards": {"m": Moody()}}, held_out_answers=1)
+def test_held_out_prompt_without_reward_is_null(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=1, **{**SMALL, "held_out": 0.5, "rewards": {"m": Failing()}}, held_out_answers=1)
     (tmp_path / "work").mkdir()
     trainer.train(tasks(), real_lab(tmp_path / "work"))
     rows = json.loads((tmp_path / "work" / "held-out-rewards.json").read_text(encoding="utf-8"))
     assert [row["before"] is None for row in rows] == [row["after"] is None for row in rows] == [True, False] * 2
 
 
-def test_a_prompt_that_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:
+def test_too_long_prompts_are_counted(start: Path, tmp_path: Path) -> None:
     long = Sample({"instruction": "Say " + "x" * 200})
     trainer = PPO(str(start), steps=1, **SMALL)
     facts = run(trainer, tmp_path / "some", [*tasks(3), long]).facts
@@ -341,50 +339,50 @@ def test_a_prompt_that_is_too_long_is_counted(start: Path, tmp_path: Path) -> No
         run(trainer, tmp_path / "none", [long])
 
 
-def test_answers_that_cannot_be_rewarded_are_left_out_and_counted(start: Path, tmp_path: Path) -> None:
+def test_unrewarded_answers_are_excluded_and_counted(start: Path, tmp_path: Path) -> None:
     trainer = PPO(str(start), steps=2, **SMALL)
-    failing = run(replace(trainer, rewards={"m": Moody()}), tmp_path / "failing")
+    failing = run(replace(trainer, rewards={"m": Failing()}), tmp_path / "failing")
     assert (failing.facts["answers"], failing.facts["unrewarded"], failing.facts["unread"]) == (12, 6, 0)
-    # Those that failed are not in the mean; those that a judge did not grade get the lowest of the scale, 0.
-    graded = run(replace(trainer, rewards={"m": Moody("unparsed")}), tmp_path / "graded")
+    # Failed answers are not in the mean; unparsed answers get the lowest score of the scale, 0.
+    graded = run(replace(trainer, rewards={"m": Failing("unparsed")}), tmp_path / "graded")
     assert (graded.facts["unrewarded"], graded.facts["unread"]) == (0, 6)
     assert 0 < curve(graded, "reward")[0] == pytest.approx(curve(failing, "reward")[0] / 2)
-    both = run(replace(trainer, rewards={"m": Moody("not_applicable"), "c": Codes()}), tmp_path / "both")
+    both = run(replace(trainer, rewards={"m": Failing("not_applicable"), "c": Codes()}), tmp_path / "both")
     assert both.facts["unread"] == 6
     with raises(RecipeError, answers=6, step=1, reason="m: the server is down"):
-        run(replace(trainer, rewards={"m": Moody(every=1)}), tmp_path / "none")
+        run(replace(trainer, rewards={"m": Failing(every=1)}), tmp_path / "none")
 
 
-def test_a_single_answer_that_is_left_is_enough(start: Path, tmp_path: Path) -> None:
-    trainer = PPO(str(start), steps=2, **{**SMALL, "prompts_per_step": 2, "rewards": {"m": Moody()}})
+def test_one_rewarded_answer_per_step_is_enough(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=2, **{**SMALL, "prompts_per_step": 2, "rewards": {"m": Failing()}})
     assert run(trainer, tmp_path / "work").facts["unrewarded"] == 2
 
 
-def test_weights_add_rewards_up(start: Path, tmp_path: Path) -> None:
-    trainer = PPO(str(start), steps=1, **{**SMALL, "rewards": {"same": Same(), "codes": Codes()}})
+def test_reward_weights(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=1, **{**SMALL, "rewards": {"same": Constant(), "codes": Codes()}})
     plain = run(trainer, tmp_path / "plain")
     other = run(replace(trainer, weights={"same": -2.0}), tmp_path / "other")
     assert curve(plain, "reward")[0] - 3 == pytest.approx(curve(other, "reward")[0] + 6, abs=1e-5)
 
 
-def test_a_reward_model_rewards_the_conversation(start: Path, tmp_path: Path) -> None:
+def test_reward_by_a_reward_model(start: Path, tmp_path: Path) -> None:
     trainer = PPO(str(start), reward="tiny:rater", steps=3, **{**SMALL, "rewards": {}})
     artifact = run(trainer, tmp_path / "work")
-    assert all(0 <= one <= 5 for one in curve(artifact, "reward"))
+    assert all(0 <= reward <= 5 for reward in curve(artifact, "reward"))
     trainer.check((), tiny_lab())
     with pytest.raises(ModelError, match="'tiny:writer'"):
         replace(trainer, reward="tiny:writer").check((), tiny_lab())
 
 
-def test_a_reward_that_tells_nothing_apart_is_refused(start: Path, tmp_path: Path) -> None:
-    trainer = PPO(str(start), steps=9, **{**SMALL, "rewards": {"same": Same()}})
+def test_constant_reward_raises(start: Path, tmp_path: Path) -> None:
+    trainer = PPO(str(start), steps=9, **{**SMALL, "rewards": {"same": Constant()}})
     with raises(RecipeError, answers=24, reward=3):
         run(trainer, tmp_path / "long")
     with raises(RecipeError, answers=6, reward=3):
         run(replace(trainer, steps=1), tmp_path / "short")
 
 
-def test_a_scorer_that_raises_is_named(start: Path, tmp_path: Path) -> None:
+def test_raising_scorer_is_named(start: Path, tmp_path: Path) -> None:
     trainer = PPO(str(start), steps=1, **{**SMALL, "rewards": {"mine": Raising()}})
     with raises(RecipeError, answers=6, reason="mine: KeyError: 'no such key'"):
         run(trainer, tmp_path / "raising")
@@ -392,7 +390,7 @@ def test_a_scorer_that_raises_is_named(start: Path, tmp_path: Path) -> None:
     assert "watch mine" not in curves_of(watching).values
 
 
-def test_a_loss_that_is_no_number_is_told(start: Path, tmp_path: Path) -> None:
+def test_non_finite_loss_raises(start: Path, tmp_path: Path) -> None:
     class Wild(Letters):
         def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
             return [Score(1e308 * (nth % 2)) for nth in range(len(samples))]
@@ -408,42 +406,44 @@ def test_a_loss_that_is_no_number_is_told(start: Path, tmp_path: Path) -> None:
 ARGUMENTS: dict[str, Any] = {**SMALL, "steps": 7, "save_every": 2, "target_kl": 0.1, "held_out": 0.25}
 
 
-def killed(trainer: PPO, folder: Path) -> None:
+def kill_training(trainer: PPO, folder: Path) -> None:
     imports = (
         "from components.trainers.test_trainers_ppo import Codes, tasks\n"
         "from assay.components.trainers.reinforcement.ppo import PPO"
     )
-    killed_at_the_fifth_step(folder, repr(trainer), "tasks()", imports, "real_lab")
+    kill_at_step_5(folder, repr(trainer), "tasks()", imports, "real_lab")
 
 
-def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(start: Path, tmp_path: Path) -> None:
+def test_killed_training_resumes_to_the_same_weights(start: Path, tmp_path: Path) -> None:
     folder, trainer = tmp_path / "work", PPO(str(start), **ARGUMENTS)
     (tmp_path / "whole").mkdir()
     whole = trainer.train(tasks(), real_lab(tmp_path / "whole"))
     assert (tmp_path / "whole" / "held-out-rewards.json").is_file()
 
-    killed(trainer, folder)
+    kill_training(trainer, folder)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["job.sha256", "last.pt"]
     (folder / "checkpoints" / "last.new").write_bytes(b"cut off while it was written")
-    ends_as_if_it_had_not_been_killed(trainer, tasks(), real_lab(folder), whole, 5)
+    check_resumed_equals_whole(trainer, tasks(), real_lab(folder), whole, 5)
 
 
-def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_from(start: Path, tmp_path: Path) -> None:
+def test_damaged_or_foreign_checkpoint_is_ignored(start: Path, tmp_path: Path) -> None:
     trainer = PPO(str(start), **ARGUMENTS)
     folder = tmp_path / "work"
-    killed(trainer, folder)
+    kill_training(trainer, folder)
     last = folder / "checkpoints" / "last.pt"
-    kept = last.read_bytes()
+    content = last.read_bytes()
     for changed, seed, damaged in ((replace(trainer, kl_coef=0.06), 7, False), (trainer, 8, False), (trainer, 7, True)):
         (folder / "checkpoints").mkdir(exist_ok=True)
-        last.write_bytes(kept[: len(kept) // 2] if damaged else kept)
-        told: list[int] = []
-        lab = replace(real_lab(folder, seed=seed), progress=lambda step, _, told=told: told.append(step))
+        last.write_bytes(content[: len(content) // 2] if damaged else content)
+        steps: list[int] = []
+        lab = replace(real_lab(folder, seed=seed), progress=lambda step, _, steps=steps: steps.append(step))
         changed.train(tasks(), lab)
-        assert told == list(range(1, 8))
+        assert steps == list(range(1, 8))
 
 
-def test_it_says_nothing_and_keeps_randomness(start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_output_and_random_state_is_preserved(
+    start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
     run(PPO(str(start), steps=2, save_every=1, **SMALL), tmp_path / "work")
@@ -451,11 +451,11 @@ def test_it_says_nothing_and_keeps_randomness(start: Path, tmp_path: Path, capfd
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
+def test_invalid_input_raises(start: Path, tmp_path: Path) -> None:
     lab = tiny_lab(tmp_path)
     trainer = PPO(str(start), steps=1, **SMALL)
     trainer.check((), lab)
-    assert [trainer.usable(one) for one in (tasks()[0], Sample({"instruction": " "}), Sample({"x": "y"}))] == [
+    assert [trainer.usable(sample) for sample in (tasks()[0], Sample({"instruction": " "}), Sample({"x": "y"}))] == [
         True,
         False,
         False,
@@ -479,7 +479,7 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "pattern"),
     [
         ({"rewards": {}}, r"PPO needs either reward, a reward model, or rewards, scorers; had none"),
         ({"reward": "tiny:rater"}, r"PPO needs either reward, a reward model, or rewards, scorers; had both"),
@@ -513,6 +513,6 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
         ({"save_every": -1}, r"PPO\.save_every .*\b0\b.*\-1\b"),
     ],
 )
-def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_invalid_arguments_are_rejected(arguments: dict[str, Any], pattern: str) -> None:
+    with pytest.raises(ValueError, match=pattern):
         PPO(**{**SMALL, **arguments})

@@ -29,11 +29,11 @@ from assay.models.text.openvino_model import OpenVinoText
 from assay.models.text.requests import encode_answer, encode_prompt
 from assay.text.instructions import dialogues
 from assay.text.instructions.dialogues import task_prompt, write_history
-from components.trainers.killing import ends_as_if_it_had_not_been_killed, killed_at_the_fifth_step, only_checkpoint
+from components.trainers.killing import check_resumed_equals_whole, kill_at_step_5, only_checkpoint
 from error_fields import raises
 from labs import real_lab, tiny_lab
 
-KEPT = (
+CONFIG_FIELDS = (
     *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
     *("num_key_value_heads", "max_position_embeddings", "eos_token_id"),
 )
@@ -86,7 +86,7 @@ def trained(trainer: SFT, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return run(trainer, tmp_path_factory.mktemp("arm") / "work")
 
 
-def test_leaves_a_model_that_opens_and_says_other_things(trained: Artifact, start: Path) -> None:
+def test_output_files_and_saved_model(trained: Artifact, start: Path) -> None:
     folder = Path(trained.path)
     assert trained.kind == "text-model"
     assert trained.digest == weights_digest(folder)
@@ -96,27 +96,27 @@ def test_leaves_a_model_that_opens_and_says_other_things(trained: Artifact, star
     assert after.generation_config.to_dict() == before.generation_config.to_dict()
     new, old = (AutoConfig.from_pretrained(path).to_dict() | {"_name_or_path": ""} for path in (folder, start))
     assert new == old
-    words = AutoTokenizer.from_pretrained(folder)
-    assert words.chat_template == checkpoints.CHATML
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.chat_template == checkpoints.CHATML
     text = "Say sea. 고양이 <|im_end|>"
-    assert words(text)["input_ids"] == AutoTokenizer.from_pretrained(start)(text)["input_ids"]
+    assert tokenizer(text)["input_ids"] == AutoTokenizer.from_pretrained(start)(text)["input_ids"]
 
 
 @pytest.mark.full
 @pytest.mark.parametrize(("method", "rate", "steps"), [("lora", 5e-3, 300), ("full", 2e-2, 120)])
-def test_what_is_taught_is_said(method: Any, rate: float, steps: int, start: Path, tmp_path: Path) -> None:
-    """By `assay ask`'s own way of asking, on a conversation that a network of two layers can learn by heart."""
-    (told, *_) = tasks()
+def test_learns_a_conversation(method: Any, rate: float, steps: int, start: Path, tmp_path: Path) -> None:
+    """Answers by the prompt of `assay ask`, on a conversation that a network of two layers can memorize."""
+    (task, *_) = tasks()
     trainer = SFT(str(start), steps=steps, batch_size=1, learning_rate=rate, method=method, max_length=64)
-    artifact = run(trainer, tmp_path / "work", [told])
-    prompt = (Message("user", task_prompt(told.text("instruction"), told.text("input"))),)
-    asked = [TextRequest(prompt, Decoding("greedy", max_tokens=20))]
-    said = [real_lab().models.text_model(str(where)).complete(asked)[0] for where in (start, artifact.path)]
-    assert [one.answers[0].text == told.text("output") for one in said] == [False, True]  # type: ignore[union-attr]
-    assert said[1].answers[0].end == "stop"  # type: ignore[union-attr]
+    artifact = run(trainer, tmp_path / "work", [task])
+    prompt = (Message("user", task_prompt(task.text("instruction"), task.text("input"))),)
+    requests = [TextRequest(prompt, Decoding("greedy", max_tokens=20))]
+    completions = [real_lab().models.text_model(str(where)).complete(requests)[0] for where in (start, artifact.path)]
+    assert [completion.answers[0].text == task.text("output") for completion in completions] == [False, True]  # type: ignore[union-attr]
+    assert completions[1].answers[0].end == "stop"  # type: ignore[union-attr]
 
 
-def test_takes_exactly_as_many_steps_as_asked_and_says_what_it_saw(trained: Artifact, trainer: SFT) -> None:
+def test_steps_history_and_facts(trained: Artifact, trainer: SFT) -> None:
     history = history_of(trained)
     assert [step for step, _, _ in history] == list(range(1, 7))
     assert [rate for _, _, rate in history] == [5e-3 * warmup_cosine(step, 6, 0.34) for step in range(6)]
@@ -138,14 +138,14 @@ def test_takes_exactly_as_many_steps_as_asked_and_says_what_it_saw(trained: Arti
     assert trainer.base(tiny_lab()) == trainer.model
 
 
-def test_the_rate_goes_up_and_down_and_is_never_nought() -> None:
-    shares = [warmup_cosine(step, 10, 0.3) for step in range(10)]
-    assert shares[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert shares[3:] == sorted(shares[3:], reverse=True)
-    assert shares[-1] > 0
+def test_learning_rate_warms_up_decays_and_stays_positive() -> None:
+    factors = [warmup_cosine(step, 10, 0.3) for step in range(10)]
+    assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert factors[3:] == sorted(factors[3:], reverse=True)
+    assert factors[-1] > 0
     assert warmup_cosine(0, 1, 0.0) == 1.0
     assert warmup_cosine(0, 1, 1.0) == 0.5
-    assert warmup_cosine(6, 6, 1.0) == 1.0  # asked for after the last step, also where the rate rises to the end
+    assert warmup_cosine(6, 6, 1.0) == 1.0  # the scheduler also asks for the factor after the last step
 
 
 def test_same_seed_same_weights(trainer: SFT, trained: Artifact, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_bfloat16_is_near_float32(trainer: SFT, trained: Artifact, tmp_path: Pat
     assert [row[1] for row in history_of(half)] == pytest.approx([row[1] for row in history_of(trained)], rel=0.02)
 
 
-def test_lora_leaves_alone_what_it_does_not_adapt_and_full_does_not(
+def test_lora_changes_only_adapted_weights_and_full_changes_all(
     trainer: SFT, trained: Artifact, start: Path, tmp_path: Path
 ) -> None:
     before, after = weights(start), weights(trained.path)
@@ -177,19 +177,19 @@ def test_lora_leaves_alone_what_it_does_not_adapt_and_full_does_not(
 
 
 def conversation(sample: Sample, system: str = "") -> list[dict[str, str]]:
-    said = task_prompt(sample.text("instruction"), sample.text("input"))
+    prompt = task_prompt(sample.text("instruction"), sample.text("input"))
     turns = [{"role": "system", "content": system}] if system else []
-    return [*turns, {"role": "user", "content": said}]
+    return [*turns, {"role": "user", "content": prompt}]
 
 
-def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path, tmp_path: Path) -> None:
-    """Against TRL's own preparation of the same conversations, and against the words themselves."""
+def test_labels_equal_those_of_trl_on_answers_only(start: Path, tmp_path: Path) -> None:
+    """Against TRL's own preparation of the same conversations, and against the answer texts."""
     from datasets import Dataset, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from trl import SFTConfig, SFTTrainer
 
     from assay.components.trainers.sft.loop import Collator
 
-    words = AutoTokenizer.from_pretrained(start)
+    tokenizer = AutoTokenizer.from_pretrained(start)
     samples = tasks()
     _, rows, _ = SFT(str(start), max_length=512)._rows(samples)
     examples = [
@@ -202,8 +202,8 @@ def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path,
     ]
     settings = SFTConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", max_length=512)
     theirs = SFTTrainer._prepare_dataset
-    own = SFTTrainer.__new__(SFTTrainer)
-    own._tokenizer, own.completion_only_loss, own.chat_template = words, True, None
+    trl_trainer = SFTTrainer.__new__(SFTTrainer)
+    trl_trainer._tokenizer, trl_trainer.completion_only_loss, trl_trainer.chat_template = tokenizer, True, None
     settings.shuffle_dataset = False
     pairs = [
         {
@@ -212,10 +212,10 @@ def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path,
         }
         for sample in samples
     ]
-    hushed = are_progress_bars_disabled()
+    disabled = are_progress_bars_disabled()
     disable_progress_bars()
-    prepared = theirs(own, Dataset.from_list(pairs), words, settings, False, None, "train")
-    if not hushed:
+    prepared = theirs(trl_trainer, Dataset.from_list(pairs), tokenizer, settings, False, None, "train")
+    if not disabled:
         enable_progress_bars()
     batch = Collator(packs=False)(examples)
     for nth, sample in enumerate(samples):
@@ -224,32 +224,34 @@ def test_the_loss_is_taken_of_the_answer_alone_as_trl_would_take_it(start: Path,
         assert batch["labels"][nth, : len(ids)].tolist() == labels
         assert not batch["attention_mask"][nth, len(ids) :].any()
         assert (batch["labels"][nth, len(ids) :] == -100).all()
-        learned = [one for one in labels if one != -100]
-        assert words.decode(learned) == sample.text("output") + "<|im_end|>\n"
-    line = Collator(packs=True)(examples)
-    assert line["input_ids"][0].tolist() == [one for row in prepared for one in row["input_ids"]]
-    assert line["labels"][0].tolist() == [one for row in prepared for one in row["labels"]]
-    assert "attention_mask" not in line
+        learned = [label for label in labels if label != -100]
+        assert tokenizer.decode(learned) == sample.text("output") + "<|im_end|>\n"
+    packed = Collator(packs=True)(examples)
+    assert packed["input_ids"][0].tolist() == [token for row in prepared for token in row["input_ids"]]
+    assert packed["labels"][0].tolist() == [token for row in prepared for token in row["labels"]]
+    assert "attention_mask" not in packed
 
 
 def llama(folder: Path) -> Path:
     return checkpoints.chat(folder, dtype=torch.float32)
 
 
-def sliding(folder: Path) -> Path:
-    """Mistral, whose tokens see the last eight alone."""
+def mistral(folder: Path) -> Path:
+    """Mistral with a sliding window of eight tokens."""
     from transformers import MistralConfig, MistralForCausalLM
 
     checkpoints.chat(folder)
     torch.manual_seed(6)
     sizes = AutoConfig.from_pretrained(folder).to_dict()
-    config = MistralConfig(**{name: sizes[name] for name in KEPT}, sliding_window=8, bos_token_id=1, head_dim=8)
-    uneven(MistralForCausalLM(config)).save_pretrained(folder)
+    config = MistralConfig(
+        **{name: sizes[name] for name in CONFIG_FIELDS}, sliding_window=8, bos_token_id=1, head_dim=8
+    )
+    with_large_weights(MistralForCausalLM(config)).save_pretrained(folder)
     return folder
 
 
-def neo(folder: Path) -> Path:
-    """GPT-Neo, which has attention of its own, so its rows are padded."""
+def gpt_neo(folder: Path) -> Path:
+    """GPT-Neo, which has its own attention code, so its rows are padded."""
     from transformers import GPTNeoConfig, GPTNeoForCausalLM
 
     checkpoints.chat(folder)
@@ -265,25 +267,25 @@ def neo(folder: Path) -> Path:
         eos_token_id=2,
         bos_token_id=1,
     )
-    uneven(GPTNeoForCausalLM(config)).save_pretrained(folder)
+    with_large_weights(GPTNeoForCausalLM(config)).save_pretrained(folder)
     return folder
 
 
-def recurrent(folder: Path) -> Path:
-    """Lfm2, which leaves attention to transformers and has convolutions along the line besides."""
+def lfm2(folder: Path) -> Path:
+    """Lfm2, which has convolutions along the sequence."""
     from transformers import Lfm2Config, Lfm2ForCausalLM
 
     checkpoints.chat(folder)
     torch.manual_seed(6)
     sizes = AutoConfig.from_pretrained(folder).to_dict()
-    kept = {name: sizes[name] for name in KEPT}
-    config = Lfm2Config(**kept, layer_types=["conv", "full_attention"], bos_token_id=1, block_multiple_of=8)
-    uneven(Lfm2ForCausalLM(config)).save_pretrained(folder)
+    shared = {name: sizes[name] for name in CONFIG_FIELDS}
+    config = Lfm2Config(**shared, layer_types=["conv", "full_attention"], bos_token_id=1, block_multiple_of=8)
+    with_large_weights(Lfm2ForCausalLM(config)).save_pretrained(folder)
     return folder
 
 
-def uneven(model: Any) -> Any:
-    """Fresh weights hardly look at other tokens; these do."""
+def with_large_weights(model: Any) -> Any:
+    """Scale the weights: with initial weights, other tokens have almost no effect."""
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() > 1:
@@ -293,10 +295,10 @@ def uneven(model: Any) -> Any:
 
 @pytest.mark.parametrize("packing", [False, True])
 @pytest.mark.parametrize(
-    "build", [llama, *(pytest.param(build, marks=pytest.mark.full) for build in (sliding, neo, recurrent))]
+    "build", [llama, *(pytest.param(build, marks=pytest.mark.full) for build in (mistral, gpt_neo, lfm2))]
 )
-def test_samples_of_a_step_do_not_see_each_other(build: Any, packing: bool, tmp_path: Path) -> None:
-    """LoRA adds nothing before the first step, so its loss is the start's own, of each conversation read alone."""
+def test_packed_samples_do_not_attend_to_each_other(build: Any, packing: bool, tmp_path: Path) -> None:
+    """LoRA adds nothing before the first step, so its loss equals that of the start on each conversation alone."""
     folder = build(tmp_path / "start")
     trainer = SFT(str(folder), steps=1, batch_size=2, max_length=200, packing=packing, precision="float32", rank=4)
     artifact = run(trainer, tmp_path / "work")
@@ -314,40 +316,40 @@ def test_samples_of_a_step_do_not_see_each_other(build: Any, packing: bool, tmp_
     assert history_of(artifact)[0][1] == pytest.approx(total / count, rel=1e-5)
 
 
-def test_bins_are_filled_with_whole_samples_in_the_order_of_the_stream() -> None:
+def test_bins_hold_whole_samples_in_stream_order() -> None:
     lengths = [50, 30, 60, 20, 90]
     order = row_order([(1.0, range(5))], seed=3)
     bins = packed_bins(order, lengths, steps=40, batch_size=2, capacity=100)
     assert len(bins) == 80
     assert all(bin_ and sum(lengths[place] for place in bin_) <= 100 for bin_ in bins)
-    seen = [place for nth in range(0, 80, 2) for place in (*bins[nth], *bins[nth + 1])]
-    expected = list(islice(row_order([(1.0, range(5))], seed=3), len(seen)))
+    places = [place for nth in range(0, 80, 2) for place in (*bins[nth], *bins[nth + 1])]
+    expected = list(islice(row_order([(1.0, range(5))], seed=3), len(places)))
     start = 0
     for nth in range(0, 80, 2):
         size = len(bins[nth]) + len(bins[nth + 1])
-        assert sorted(seen[start : start + size]) == sorted(expected[start : start + size])
-        # What opens the next step would have fitted nowhere in this one.
+        assert sorted(places[start : start + size]) == sorted(expected[start : start + size])
+        # The first row of the next step fits into no bin of this step.
         if start + size < len(expected):
             following = lengths[expected[start + size]]
             assert all(sum(lengths[place] for place in bin_) + following > 100 for bin_ in bins[nth : nth + 2])
         start += size
 
 
-def test_every_epoch_sees_everything_once_and_in_another_order() -> None:
-    seen = list(islice(row_order([(1.0, range(6))], seed=1), 18))
-    epochs = [tuple(seen[start : start + 6]) for start in (0, 6, 12)]
+def test_every_epoch_has_all_rows_in_another_order() -> None:
+    places = list(islice(row_order([(1.0, range(6))], seed=1), 18))
+    epochs = [tuple(places[start : start + 6]) for start in (0, 6, 12)]
     assert all(sorted(epoch) == list(range(6)) for epoch in epochs)
     assert len(set(epochs)) > 1
 
 
-def test_a_mixture_gives_each_part_its_share(start: Path, tmp_path: Path) -> None:
-    samples = tasks(10)  # two by people, eight by machines
+def test_mixture_weights(start: Path, tmp_path: Path) -> None:
+    samples = tasks(10)  # 2 with origin "human", 8 with "machine"
     parts = parts_of(samples, "origin", {"human": 3, "machine": 1})
-    seen = list(islice(row_order(parts, seed=2), 40))
+    places = list(islice(row_order(parts, seed=2), 40))
     for end in range(1, 41):
-        people = sum(samples[place].text("origin") == "human" for place in seen[:end])
-        assert abs(people - 0.75 * end) <= 1
-    machines = Counter(place for place in seen if samples[place].text("origin") == "machine")
+        human = sum(samples[place].text("origin") == "human" for place in places[:end])
+        assert abs(human - 0.75 * end) <= 1
+    machines = Counter(place for place in places if samples[place].text("origin") == "machine")
     assert sorted(machines.values()) == [1, 1, 1, 1, 1, 1, 2, 2]
     by_maker = [replace(sample, made_by="Write") for sample in samples]
     assert parts_of(by_maker, "made_by", {"Write": 1.0}) == [(1.0, list(range(10)))]
@@ -362,13 +364,13 @@ def test_a_mixture_gives_each_part_its_share(start: Path, tmp_path: Path) -> Non
         run(replace(trainer, mixture={"human": 1.0}, mixture_field="source"), tmp_path / "none", samples)
 
 
-def test_how_a_task_is_asked(start: Path) -> None:
-    words = AutoTokenizer.from_pretrained(start)
+def test_prompt_formats(start: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(start)
     (sample, *_) = tasks()
 
-    def text(trainer: SFT, one: Sample = sample) -> str:
-        _, (row,), _ = trainer._rows([one])
-        return str(words.decode(list(row.ids)))
+    def text(trainer: SFT, task: Sample = sample) -> str:
+        _, (row,), _ = trainer._rows([task])
+        return str(tokenizer.decode(list(row.ids)))
 
     plain = SFT(str(start))
     assert text(plain).startswith("<|im_start|>user\nSay sea.\n\ntwice<|im_end|>\n<|im_start|>assistant\nsea sea<|")
@@ -388,19 +390,19 @@ def test_how_a_task_is_asked(start: Path) -> None:
         text(replace(plain, style="name"), Sample({**sample.fields, "name": " "}))
 
 
-def test_a_template_that_answers_otherwise_than_it_asks(start: Path) -> None:
-    words = AutoTokenizer.from_pretrained(start)
+def test_template_with_a_different_generation_prompt(start: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(start)
     prompt = (Message("user", "Why?"),)
-    words.chat_template = checkpoints.CHATML.replace("assistant\\n' }}{% endif", "assistant\\n<think>' }}{% endif")
-    whole, begins = encode_answer(words, prompt, "So.", "it")
-    assert words.decode(whole[begins:]) == "So.<|im_end|>\n"
-    assert len(encode_prompt(words, prompt, "it")) > begins
-    words.chat_template = "{% for message in messages if message.role == 'user' %}{{ message.content }}{% endfor %}"
+    tokenizer.chat_template = checkpoints.CHATML.replace("assistant\\n' }}{% endif", "assistant\\n<think>' }}{% endif")
+    ids, begin = encode_answer(tokenizer, prompt, "So.", "it")
+    assert tokenizer.decode(ids[begin:]) == "So.<|im_end|>\n"
+    assert len(encode_prompt(tokenizer, prompt, "it")) > begin
+    tokenizer.chat_template = "{% for message in messages if message.role == 'user' %}{{ message.content }}{% endfor %}"
     with pytest.raises(ModelError, match="chat template"):
-        encode_answer(words, prompt, "So.", "it")
+        encode_answer(tokenizer, prompt, "So.", "it")
 
 
-def test_what_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:
+def test_too_long_samples_are_counted(start: Path, tmp_path: Path) -> None:
     long = Sample({"instruction": "Say " + "x" * 200, "input": "", "output": "x"})
     wordy = Sample({"instruction": "Say", "input": "", "output": "y" * 200})
     blank = Sample({"instruction": "Say", "input": "", "output": " "})
@@ -419,17 +421,15 @@ def test_what_is_too_long_is_counted(start: Path, tmp_path: Path) -> None:
     assert caught.value.fields["dropped"] == {"too long": 1, "blank": 1, "cut": 0}
 
 
-def killed(trainer: SFT, folder: Path) -> None:
+def kill_training(trainer: SFT, folder: Path) -> None:
     imports = (
         "from components.trainers.test_trainers_sft import tasks\nfrom assay.components.trainers.sft.sft import SFT"
     )
-    killed_at_the_fifth_step(folder, repr(trainer), "tasks()", imports)
+    kill_at_step_5(folder, repr(trainer), "tasks()", imports)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
-    method: str, start: Path, tmp_path: Path
-) -> None:
+def test_killed_training_resumes_to_the_same_weights(method: str, start: Path, tmp_path: Path) -> None:
     arguments = {
         "steps": 7,
         "batch_size": 2,
@@ -439,40 +439,40 @@ def test_a_training_that_was_killed_goes_on_and_ends_with_the_same_weights(
         "learning_rate": 1e-3,
     }
     folder, trainer = tmp_path / "work", SFT(str(start), **arguments)  # type: ignore[arg-type]
-    killed(trainer, folder)
+    kill_training(trainer, folder)
     assert only_checkpoint(folder) == "checkpoint-4"
     whole = run(trainer, tmp_path / "whole")
-    ends_as_if_it_had_not_been_killed(trainer, tasks(), tiny_lab(folder), whole, 5)
+    check_resumed_equals_whole(trainer, tasks(), tiny_lab(folder), whole, 5)
 
 
-def test_a_checkpoint_that_was_cut_off_or_is_of_something_else_is_not_gone_on_from(start: Path, tmp_path: Path) -> None:
+def test_damaged_or_foreign_checkpoint_is_ignored(start: Path, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"steps": 7, "batch_size": 2, "max_length": 128, "save_every": 2}
     folder, trainer = tmp_path / "work", SFT(str(start), **arguments)
     whole = run(trainer, tmp_path / "whole")
-    killed(trainer, folder)
-    told: list[int] = []
-    lab = replace(tiny_lab(folder, seed=8), progress=lambda step, _: told.append(step))
+    kill_training(trainer, folder)
+    steps: list[int] = []
+    lab = replace(tiny_lab(folder, seed=8), progress=lambda step, _: steps.append(step))
     trainer.train(tasks(), lab)
-    assert told == list(range(1, 8))  # of another seed
+    assert steps == list(range(1, 8))  # the checkpoint is of another seed
     state = folder / "checkpoints" / "checkpoint-4" / "trainer_state.json"
     (folder / "model").rename(tmp_path / "model")
     folder.rename(tmp_path / "first")
-    killed(trainer, folder)
+    kill_training(trainer, folder)
     state.write_bytes(state.read_bytes()[:100])
     assert run(trainer, folder).digest == whole.digest
 
 
 @pytest.mark.full
-def test_two_processes_share_the_steps_of_one(start: Path, tmp_path: Path) -> None:
+def test_two_processes_equal_one(start: Path, tmp_path: Path) -> None:
     trainer = SFT(str(start), steps=3, batch_size=4, max_length=128, precision="float32", learning_rate=1e-3)
     alone = run(trainer, tmp_path / "alone")
     (tmp_path / "two").mkdir()
-    told: list[tuple[int, int]] = []
-    lab = replace(tiny_lab(tmp_path / "two"), progress=lambda *step: told.append(step))
+    steps: list[tuple[int, int]] = []
+    lab = replace(tiny_lab(tmp_path / "two"), progress=lambda *step: steps.append(step))
     shared = replace(trainer, processes=2).train(tasks(), lab)
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert steps == [(1, 3), (2, 3), (3, 3)]
     assert shared.facts == alone.facts | {"last loss": shared.facts["last loss"]}
-    losses = [[loss for _, loss, _ in history_of(one)] for one in (alone, shared)]
+    losses = [[loss for _, loss, _ in history_of(artifact)] for artifact in (alone, shared)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     mine, theirs = weights(alone.path), weights(shared.path)
     assert all(torch.allclose(value, theirs[name], atol=1e-3) for name, value in mine.items())
@@ -480,8 +480,8 @@ def test_two_processes_share_the_steps_of_one(start: Path, tmp_path: Path) -> No
     assert any(not torch.equal(value, before[name]) for name, value in theirs.items())
 
 
-def spoilt(start: Path, folder: Path) -> Path:
-    """The start with a weight that is no number."""
+def model_with_nan(start: Path, folder: Path) -> Path:
+    """The start with a weight that is NaN."""
     model = AutoModelForCausalLM.from_pretrained(start)
     with torch.no_grad():
         model.model.norm.weight[0] = float("nan")
@@ -492,8 +492,8 @@ def spoilt(start: Path, folder: Path) -> Path:
 
 @pytest.mark.full
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_loss_that_is_not_finite_is_an_error(processes: int, start: Path, tmp_path: Path) -> None:
-    folder = spoilt(start, tmp_path / "spoilt")
+def test_non_finite_loss_raises(processes: int, start: Path, tmp_path: Path) -> None:
+    folder = model_with_nan(start, tmp_path / "model_with_nan")
     with raises(RecipeError, step=1) as caught:
         run(SFT(str(folder), steps=2, batch_size=2, processes=processes), tmp_path / "work")
     assert str(caught.value.fields["loss"]) == "nan"
@@ -501,11 +501,13 @@ def test_a_loss_that_is_not_finite_is_an_error(processes: int, start: Path, tmp_
 
 
 @pytest.mark.full
-def test_a_process_that_dies_is_an_error(start: Path, tmp_path: Path) -> None:
+def test_killed_process_raises(start: Path, tmp_path: Path) -> None:
     def kill_one(step: int, steps: int) -> None:
-        ours = [child for child in psutil.Process().children(recursive=True) if "torchrun" not in str(child.cmdline())]
-        workers = [child for child in ours if "torch.distributed.run" not in child.cmdline()]
-        next(one for one in workers if "assay.components.trainers.sft.processes" in one.cmdline()).kill()
+        children = [
+            child for child in psutil.Process().children(recursive=True) if "torchrun" not in str(child.cmdline())
+        ]
+        workers = [child for child in children if "torch.distributed.run" not in child.cmdline()]
+        next(worker for worker in workers if "assay.components.trainers.sft.processes" in worker.cmdline()).kill()
 
     lab = replace(tiny_lab(tmp_path), progress=kill_one)
     with raises(ModelError, model=str(start), processes=2) as caught:
@@ -514,14 +516,14 @@ def test_a_process_that_dies_is_an_error(start: Path, tmp_path: Path) -> None:
     assert not [child for child in psutil.Process().children(recursive=True) if "sft_proc" in str(child.cmdline())]
 
 
-def test_the_libraries_say_nothing_and_send_nothing(
+def test_no_output_and_no_telemetry(
     start: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trl.trainer import base_trainer
 
     sent: list[object] = []
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(base_trainer, "send_telemetry", lambda *_, **told: sent.append(told))
+    monkeypatch.setattr(base_trainer, "send_telemetry", lambda *_, **payload: sent.append(payload))
     torch.manual_seed(3)
     state = torch.random.get_rng_state()
     run(SFT(str(start), steps=2, batch_size=2, save_every=1, packing=True), tmp_path / "work")
@@ -530,7 +532,7 @@ def test_the_libraries_say_nothing_and_send_nothing(
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
+def test_invalid_input_raises(start: Path, tmp_path: Path) -> None:
     lab = tiny_lab(tmp_path)
     trainer = SFT(str(start))
     trainer.check((), lab)
@@ -548,14 +550,14 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
         SFT(str(checkpoints.bert(tmp_path / "bert"))).check((), lab)
     with pytest.raises(ModelError, match="exist"):
         SFT("./nowhere").check((), lab)
-    with pytest.raises(FieldError, match="'instruction'"):
+    with raises(FieldError, name="instruction"):
         trainer.train([Sample({"output": "x"})], lab)
-    with pytest.raises(FieldError, match="'output'"):
+    with raises(FieldError, name="output"):
         trainer.train([Sample({"instruction": "x"})], lab)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "pattern"),
     [
         ({"steps": 0}, r"SFT\.steps .*\b1\b.*\b1e\+09\b.*\b0\b"),
         ({"batch_size": 0}, r"SFT\.batch_size.*\b0\b"),
@@ -575,50 +577,50 @@ def test_mistakes_are_named(start: Path, tmp_path: Path) -> None:
         ({"mixture": {"human": float("inf")}}, r"SFT\.mixture .*\bweights\b.*\b0\b.*\binf\b"),
     ],
 )
-def test_wrong_arguments_are_refused_when_it_is_built(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_invalid_arguments_are_rejected(arguments: dict[str, Any], pattern: str) -> None:
+    with pytest.raises(ValueError, match=pattern):
         SFT(**arguments)
 
 
 @pytest.mark.full
-def test_the_tuned_embedded_model_answers_by_the_backend_of_its_start(tmp_path: Path) -> None:
-    """Its F16 GGUF, which OpenVINO reads, and its safetensors, which transformers reads, are one tuned model."""
-    told = Sample({"instruction": "Where is the key?", "input": "", "output": "Under the blue stone."})
+def test_tuned_embedded_model_keeps_the_backend_of_its_start(tmp_path: Path) -> None:
+    """The F16 GGUF, which OpenVINO reads, and the safetensors, which transformers reads, hold the same model."""
+    task = Sample({"instruction": "Where is the key?", "input": "", "output": "Under the blue stone."})
     trainer = SFT(steps=8, batch_size=2, max_length=64, learning_rate=2e-3, warmup_ratio=0.0)
-    artifact = trainer.train([told], real_lab(tmp_path))
-    asked = [TextRequest((Message("user", "Where is the key?"),), Decoding("greedy", max_tokens=12))]
+    artifact = trainer.train([task], real_lab(tmp_path))
+    requests = [TextRequest((Message("user", "Where is the key?"),), Decoding("greedy", max_tokens=12))]
     models = [real_lab().models.text_model(where) for where in ("embedded:smollm2", artifact.path)]
     plain = real_lab().models.text_model(f"transformers:{artifact.path}")
     assert all(isinstance(model, OpenVinoText) for model in models)
-    base, tuned, other = (model.complete(asked)[0] for model in (*models, plain))
-    assert tuned.answers[0].text == other.answers[0].text == "Under the blue stone."  # type: ignore[union-attr]
+    base, tuned, other = (model.complete(requests)[0] for model in (*models, plain))
+    assert tuned.answers[0].text == other.answers[0].text == task.text("output")  # type: ignore[union-attr]
     assert base.answers[0].text != tuned.answers[0].text  # type: ignore[union-attr]
     assert os.path.getsize(Path(artifact.path) / "model.safetensors") < 300e6
 
 
 @pytest.mark.parametrize("style", ["instruction", "name"])
-def test_of_a_dialogue_the_last_answer_alone_is_learnt(style: Any, start: Path) -> None:
-    said = (Message("user", "Say sea."), Message("assistant", "sea"))
+def test_only_the_last_answer_of_a_dialogue_is_trained_on(style: Any, start: Path) -> None:
+    turns = (Message("user", "Say sea."), Message("assistant", "sea"))
     fields = {"instruction": "Again.", "name": "Again.", "input": "", "output": "sea sea"}
-    words = AutoTokenizer.from_pretrained(start)
-    own = SFT(str(start), max_length=256, style=style, system="Be brief.")
-    _, (row, alone), _ = own._rows([Sample({**fields, "history": write_history(said)}), Sample(fields)])
+    tokenizer = AutoTokenizer.from_pretrained(start)
+    trainer = SFT(str(start), max_length=256, style=style, system="Be brief.")
+    _, (row, alone), _ = trainer._rows([Sample({**fields, "history": write_history(turns)}), Sample(fields)])
     prompt = "".join(
         f"<|im_start|>{role}\n{text}<|im_end|>\n"
         for role, text in (("system", "Be brief."), ("user", "Say sea."), ("assistant", "sea"), ("user", "Again."))
     )
-    assert words.decode(row.ids[: row.start]) == f"{prompt}<|im_start|>assistant\n"
-    assert words.decode(row.ids[row.start :]).strip() == "sea sea<|im_end|>"
+    assert tokenizer.decode(row.ids[: row.start]) == f"{prompt}<|im_start|>assistant\n"
+    assert tokenizer.decode(row.ids[row.start :]).strip() == "sea sea<|im_end|>"
     assert row.ids[row.start :] == alone.ids[alone.start :]
-    assert own.usable(Sample({**fields, "history": ""}))
+    assert trainer.usable(Sample({**fields, "history": ""}))
     with pytest.raises(FieldError, match="history"):
-        own._rows([Sample({**fields, "history": "Hi."})])
+        trainer._rows([Sample({**fields, "history": "Hi."})])
 
 
 @pytest.mark.full
-def test_the_same_words_after_another_dialogue_are_another_thing_to_learn(start: Path, tmp_path: Path) -> None:
-    """What "it" is only the first turn says: who drops it cannot learn both."""
-    told = [
+def test_history_changes_the_learned_answer(start: Path, tmp_path: Path) -> None:
+    """The answer depends on the first turn only, so a trainer that drops it cannot learn both."""
+    samples = [
         Sample(
             {
                 "instruction": "Say it.",
@@ -631,8 +633,8 @@ def test_the_same_words_after_another_dialogue_are_another_thing_to_learn(start:
     artifact = run(
         SFT(str(start), steps=150, batch_size=2, learning_rate=2e-2, method="full", max_length=128),
         tmp_path / "w",
-        told,
+        samples,
     )
-    asked = [TextRequest(dialogues.conversation(one), Decoding("greedy", max_tokens=8)) for one in told]
-    said = real_lab().models.text_model(artifact.path).complete(asked)
-    assert [one.answers[0].text for one in said] == ["sea", "hill"]  # type: ignore[union-attr]
+    requests = [TextRequest(dialogues.conversation(sample), Decoding("greedy", max_tokens=8)) for sample in samples]
+    completions = real_lab().models.text_model(artifact.path).complete(requests)
+    assert [completion.answers[0].text for completion in completions] == ["sea", "hill"]  # type: ignore[union-attr]

@@ -41,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return run(TRAINER, tmp_path_factory.mktemp("arm") / "work")
 
 
-def test_leaves_a_model_that_knows_the_task(trained: Artifact) -> None:
+def test_trained_model_classifies_texts(trained: Artifact) -> None:
     lab = tiny_lab()
     outcomes = TextAccuracy().evaluate(trained, [*texts(3), Sample({"label": "cow", "text": "cow"})], lab)
     assert [outcome.value for outcome in outcomes if isinstance(outcome, Score)] == [1.0] * 6
@@ -60,8 +60,8 @@ def test_same_seed_same_weights(trained: Artifact, tmp_path: Path) -> None:
     assert run(TRAINER, tmp_path / "other", seed=8).digest != trained.digest
 
 
-def test_many_steps_come_to_where_an_optimizer_of_the_whole_comes(tmp_path: Path) -> None:
-    """The slow twin: scikit-learn's logistic regression, whose C is 1 / (n x decay)."""
+def test_many_steps_converge_to_logistic_regression(tmp_path: Path) -> None:
+    """Compared with scikit-learn's logistic regression, whose C is 1 / (n x decay)."""
     samples = texts(8)
     trainer = TextClassifier(
         ("cat", "dog"), "tiny:letters", steps=3000, batch_size=len(samples), learning_rate=0.05, weight_decay=0.05
@@ -77,7 +77,7 @@ def test_many_steps_come_to_where_an_optimizer_of_the_whole_comes(tmp_path: Path
     assert logits[:, 1] - logits[:, 0] == pytest.approx(whole.decision_function(rows), abs=1e-2)
 
 
-def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_invalid_input_raises(tmp_path: Path) -> None:
     with raises(RecipeError, name="TextClassifier", samples=0):
         TRAINER.train([], tiny_lab(tmp_path))
     with raises(FieldError, name="TextClassifier.labels", label="cow"):
@@ -90,7 +90,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         TextClassifier(("cat", "dog"), "tiny:leters").train(texts(), tiny_lab(tmp_path))
 
 
-def test_a_damaged_model_is_named(trained: Artifact, tmp_path: Path) -> None:
+def test_damaged_model_raises(trained: Artifact, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     for file in Path(trained.path).iterdir():
@@ -105,7 +105,7 @@ def test_a_damaged_model_is_named(trained: Artifact, tmp_path: Path) -> None:
         real_lab().models.text_classifier(str(folder))
 
 
-def test_a_classifier_of_transformers_opens_and_another_kind_does_not(tmp_path: Path) -> None:
+def test_transformers_classifier_loads_and_other_models_do_not(tmp_path: Path) -> None:
     folder = checkpoints.text_classifier(tmp_path / "sorter", ("cat", "dog", "cow"))
     model = real_lab().models.text_classifier(str(folder))
     assert tuple(model.labels) == ("cat", "dog", "cow")

@@ -31,12 +31,12 @@ class Accuracy:
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.classifier(artifact.path)
-        known = list(model.labels)
+        labels = list(model.labels)
         images = lab.readable(holdout, self.image)
         readable = [image for image in images if not isinstance(image, Unscored)]
         rows = iter(model.logits(readable) if readable else ())
         return [
-            image if isinstance(image, Unscored) else label_outcome(sample.text(self.label), known, next(rows))
+            image if isinstance(image, Unscored) else label_outcome(sample.text(self.label), labels, next(rows))
             for sample, image in zip(holdout, images, strict=True)
         ]
 
@@ -93,5 +93,5 @@ class TextAccuracy:
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.text_classifier(artifact.path)
         rows = model.logits([sample.text(self.text) for sample in holdout])
-        known = list(model.labels)
-        return [label_outcome(sample.text(self.label), known, row) for sample, row in zip(holdout, rows, strict=True)]
+        labels = list(model.labels)
+        return [label_outcome(sample.text(self.label), labels, row) for sample, row in zip(holdout, rows, strict=True)]

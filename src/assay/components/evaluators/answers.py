@@ -56,18 +56,25 @@ class Answers:
         return self.by.scale
 
     def evaluate(self, artifact: Artifact, holdout: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        completions = lab.models.text_model(artifact.path).complete([self._request(one, lab) for one in holdout])
-        answers = [one if isinstance(one, NotCompleted) else one.answers[0] for one in completions]
-        answered = [
-            Sample({**sample.fields, "text": one.text.strip()}, parents=(sample.id,), made_by="Answers")
-            for sample, one in zip(holdout, answers, strict=True)
-            if isinstance(one, Answer)
+        completions = lab.models.text_model(artifact.path).complete([self._request(sample, lab) for sample in holdout])
+        answers = [
+            completion if isinstance(completion, NotCompleted) else completion.answers[0] for completion in completions
         ]
-        found = score_isolated(self.by, answered, lab)
-        if len(found) != len(answered):
-            raise ContractError(f"{type(self.by).__name__} returned {len(found)} outcomes for {len(answered)} answers.")
-        outcomes = iter(found)
-        return [_outcome(one, next(outcomes)) if isinstance(one, Answer) else not_completed(one) for one in answers]
+        answered = [
+            Sample({**sample.fields, "text": answer.text.strip()}, parents=(sample.id,), made_by="Answers")
+            for sample, answer in zip(holdout, answers, strict=True)
+            if isinstance(answer, Answer)
+        ]
+        outcomes = score_isolated(self.by, answered, lab)
+        if len(outcomes) != len(answered):
+            raise ContractError(
+                f"{type(self.by).__name__} returned {len(outcomes)} outcomes for {len(answered)} answers."
+            )
+        remaining = iter(outcomes)
+        return [
+            _outcome(answer, next(remaining)) if isinstance(answer, Answer) else not_completed(answer)
+            for answer in answers
+        ]
 
     def _request(self, sample: Sample, lab: Lab) -> TextRequest:
         prompt = conversation(
@@ -76,10 +83,10 @@ class Answers:
         return TextRequest(prompt, replace(self.decoding, seed=lab.seed_of(sample, "answer")))
 
 
-def _outcome(answer: Answer, score_isolated: Outcome) -> Outcome:
-    if not isinstance(score_isolated, Score):
-        return score_isolated
-    evidence = {**score_isolated.evidence, "whole": float(answer.end == "stop")}
+def _outcome(answer: Answer, outcome: Outcome) -> Outcome:
+    if not isinstance(outcome, Score):
+        return outcome
+    evidence = {**outcome.evidence, "whole": float(answer.end == "stop")}
     if answer.tokens is not None:
         evidence["tokens"] = float(answer.tokens)
-    return replace(score_isolated, evidence=evidence, answer=answer.text.strip())
+    return replace(outcome, evidence=evidence, answer=answer.text.strip())

@@ -68,21 +68,21 @@ class MultipleChoice:
             ModelError: The model gives no log-probabilities, or has no chat template.
         """
         items = [_item(sample) for sample in holdout]
-        found = lab.models.likelihood_model(artifact.path).likelihoods([self._request(item) for item in items])
-        return [self._outcome(item, one) for item, one in zip(items, found, strict=True)]
+        likelihoods = lab.models.likelihood_model(artifact.path).likelihoods([self._request(item) for item in items])
+        return [self._outcome(item, likelihood) for item, likelihood in zip(items, likelihoods, strict=True)]
 
     def _request(self, item: MultipleChoiceItem) -> Continuations:
         system = (Message("system", self.system),) if self.system else ()
         question = mmlu_prompt(item) if self.convention == "letter" else item.question
         return continuations(item, (*system, Message("user", question)), self.convention)
 
-    def _outcome(self, item: MultipleChoiceItem, found: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
-        if isinstance(found, NotCompleted):
-            return not_completed(found)
-        if not all(math.isfinite(one.log_prob) for one in found):
+    def _outcome(self, item: MultipleChoiceItem, likelihoods: tuple[Likelihood, ...] | NotCompleted) -> Outcome:
+        if isinstance(likelihoods, NotCompleted):
+            return not_completed(likelihoods)
+        if not all(math.isfinite(likelihood.log_prob) for likelihood in likelihoods):
             return Unscored("failed", "A log-probability of the model is not finite.")
-        selected = choose(scores(item, found, self.convention))
-        evidence = {"probability of the truth": mass_on_right(item, found)}
+        selected = choose(scores(item, likelihoods, self.convention))
+        evidence = {"probability of the truth": mass_on_right(item, likelihoods)}
         return Score(float(selected in item.right), evidence=evidence, answer=item.choices[selected])
 
 

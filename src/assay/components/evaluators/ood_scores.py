@@ -58,35 +58,35 @@ class OodScores:
         features = model.features(readable).astype(np.float64)
         weight, bias = (part.astype(np.float64) for part in model.head())
         logits = features @ weight.T + bias
-        known = np.array([holdout[nth].fields.get(self.part) == FIT for nth in rows], dtype=bool)
-        columns = self._scores(features, logits, known, (weight, bias))
+        fit_mask = np.array([holdout[nth].fields.get(self.part) == FIT for nth in rows], dtype=bool)
+        columns = self._scores(features, logits, fit_mask, (weight, bias))
         if self.method not in columns and rows:
             raise RecipeError(
-                f"OodScores by {self.method!r} needs at least {self.k} samples to fit, had {int(known.sum())}.",
+                f"OodScores by {self.method!r} needs at least {self.k} samples to fit, had {int(fit_mask.sum())}.",
                 hint=f"Their text field {self.part!r} must be {FIT!r}.",
                 method=self.method,
                 needed=self.k,
-                samples=int(known.sum()),
+                samples=int(fit_mask.sum()),
             )
-        found: dict[int, Outcome] = {
-            row: self._one({name: float(column[nth]) for name, column in columns.items()}, logits[nth], model.labels)
+        outcomes: dict[int, Outcome] = {
+            row: self._score({name: float(column[nth]) for name, column in columns.items()}, logits[nth], model.labels)
             for nth, row in enumerate(rows)
         }
-        return [image if isinstance(image, Unscored) else found[nth] for nth, image in enumerate(images)]
+        return [image if isinstance(image, Unscored) else outcomes[nth] for nth, image in enumerate(images)]
 
     def _scores(
-        self, features: Floats, logits: Floats, known: npt.NDArray[np.bool_], head: tuple[Floats, Floats]
+        self, features: Floats, logits: Floats, fit_mask: npt.NDArray[np.bool_], head: tuple[Floats, Floats]
     ) -> Mapping[str, Floats]:
         if not len(features):
             return {}
         columns = {"max-logit": max_logit(logits), "energy": energy(logits)}
-        if int(known.sum()) >= max(2, self.k):
-            columns["nearest"] = knn_distance(features, features[known], self.k)
+        if int(fit_mask.sum()) >= max(2, self.k):
+            columns["nearest"] = knn_distance(features, features[fit_mask], self.k)
             dimensions = principal_dimensions(features.shape[1])
-            columns["vim"] = fit_vim(features[known], logits[known], *head, dimensions)(features, logits)
+            columns["vim"] = fit_vim(features[fit_mask], logits[fit_mask], *head, dimensions)(features, logits)
         return columns
 
-    def _one(self, scores: Mapping[str, float], logits: Floats, labels: Sequence[str]) -> Score:
+    def _score(self, scores: Mapping[str, float], logits: Floats, labels: Sequence[str]) -> Score:
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
         best = int(probabilities.argmax())

@@ -11,22 +11,22 @@ from assay.core.model_kinds import Matrix
 from assay.core.score import Outcome, Score, Unscored
 
 
-def label_outcome(label: str, known: Sequence[str], logits: Matrix) -> Outcome:
-    """1 if the most probable of the `known` labels is `label`, else 0; unscored if `label` is not among them.
+def label_outcome(label: str, labels: Sequence[str], logits: Matrix) -> Outcome:
+    """1 if the most probable of the `labels` is `label`, else 0; unscored if `label` is not among them.
 
     Args:
         label: The true label.
-        known: The labels of the model, in the order of `logits`.
+        labels: The labels of the model, in the order of `logits`.
         logits: (labels,).
     """
-    if label not in known:
+    if label not in labels:
         return Unscored("not_applicable", f"The model was not trained on {label!r}.")
     exact = logits.astype(np.float64)
     probabilities = np.exp(exact - exact.max())
     probabilities /= probabilities.sum()
     best = int(probabilities.argmax())
-    evidence = {"confidence": float(probabilities[best]), "intended": float(probabilities[known.index(label)])}
-    return Score(float(known[best] == label), f"it says {known[best]!r}", evidence, known[best])
+    evidence = {"confidence": float(probabilities[best]), "intended": float(probabilities[labels.index(label)])}
+    return Score(float(labels[best] == label), f"it says {labels[best]!r}", evidence, labels[best])
 
 
 def not_completed(answer: NotCompleted) -> Unscored:

@@ -75,8 +75,8 @@ class ClearPreference:
         if broken:
             return Decision(False, broken, SENTENCES.get(broken, "Its maker says so."))
         if self.truncated == "drop" and "no" in (pair.whole, pair.other_whole):
-            cut = "Both answers were" if pair.whole == pair.other_whole else "An answer was"
-            return Decision(False, CUT, f"{cut} cut at the token limit.")
+            subject = "Both answers were" if pair.whole == pair.other_whole else "An answer was"
+            return Decision(False, CUT, f"{subject} cut at the token limit.")
         return self._by_margin(pair.margin, pair.id)
 
     def _by_margin(self, margin: str, id_: str) -> Decision:

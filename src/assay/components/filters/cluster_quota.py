@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.components.filters.columns import Best, Unscoreds, check_choice, column_of, in_order, unit_vectors, unscored
+from assay.components.filters.columns import Best, Unscoreds, check_choice, column_of, rank_rows, unit_vectors, unscored
 from assay.core.roles import Decision, ScoreTable
 from assay.core.score import Fingerprint, Unscored
 from assay.stats.distributions.clusters import clusters
@@ -45,15 +45,15 @@ class ClusterQuota:
         outcomes = column_of(table, self.column, Fingerprint, "ClusterQuota")
         by_id = sorted(range(len(table)), key=lambda row: table.ids[row])
         rows = [row for row in by_id if isinstance(outcomes[row], Fingerprint)]
-        found = clusters(unit_vectors([outcomes[row] for row in rows], self.column), self.clusters, self.seed)
+        clustering = clusters(unit_vectors([outcomes[row] for row in rows], self.column), self.clusters, self.seed)
         members: dict[int, list[int]] = {}
-        for row, group in zip(rows, found.of.tolist(), strict=True):
+        for row, group in zip(rows, clustering.of.tolist(), strict=True):
             members.setdefault(group, []).append(row)
         decisions: dict[int, Decision] = {}
-        rule = f"at most {self.max_per_cluster} of each of {len(found.centers)} clusters of {self.column}"
-        for group, own in members.items():
-            for rank, row in enumerate(in_order(table, own, self.prefer, self.best, "ClusterQuota"), start=1):
-                reason = f"number {rank} of {len(own)} in cluster {group + 1}"
+        rule = f"at most {self.max_per_cluster} of each of {len(clustering.centers)} clusters of {self.column}"
+        for group, cluster in members.items():
+            for rank, row in enumerate(rank_rows(table, cluster, self.prefer, self.best, "ClusterQuota"), start=1):
+                reason = f"number {rank} of {len(cluster)} in cluster {group + 1}"
                 decisions[row] = Decision(rank <= self.max_per_cluster, rule, reason)
         return [
             unscored(outcome, self.column, self.unscored) if isinstance(outcome, Unscored) else decisions[row]

@@ -19,7 +19,7 @@ Unscoreds = Literal["drop", "keep"]
 Best = Literal["highest", "lowest"]
 
 
-def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> Sequence[Outcome]:
+def column_of(table: ScoreTable, name: str, kind: type[Outcome], owner: str) -> Sequence[Outcome]:
     """Return the column `name`, in which every outcome must be of `kind` or unscored.
 
     Raises:
@@ -29,10 +29,10 @@ def column_of(table: ScoreTable, name: str, kind: type[Outcome], asker: str) -> 
     for outcome in outcomes:
         if not isinstance(outcome, (kind, Unscored)):
             raise FieldError(
-                f"{asker} needs a column of {kind.__name__}, but {name!r} has {type(outcome).__name__}.",
+                f"{owner} needs a column of {kind.__name__}, but {name!r} has {type(outcome).__name__}.",
                 hint="Threshold and TopFraction read Score, LabelIs reads Label, "
                 "NearDuplicates and ClusterQuota read Fingerprint.",
-                owner=asker,
+                owner=owner,
                 name=name,
                 needed=kind,
                 actual=type(outcome),
@@ -56,17 +56,17 @@ def unit_vectors(outcomes: Sequence[Outcome], column: str) -> npt.NDArray[np.flo
         raise FieldError(
             f"The fingerprints of {column!r} have different lengths: two models made them.",
             name=column,
-            lengths=tuple(sorted({len(one) for one in raw})),
+            lengths=tuple(sorted({len(vector) for vector in raw})),
         )
     if not raw:
         return np.empty((0, 0), dtype=np.float32)
     vectors = np.asarray(raw, dtype=np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    found: npt.NDArray[np.float32] = (vectors / np.where(lengths == 0, 1.0, lengths)).astype(np.float32)
-    return found
+    units: npt.NDArray[np.float32] = (vectors / np.where(lengths == 0, 1.0, lengths)).astype(np.float32)
+    return units
 
 
-def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: Best, asker: str) -> list[int]:
+def rank_rows(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: Best, owner: str) -> list[int]:
     """Sort rows best first by the scores of `prefer`, unscored ones last; by id if `prefer` is None.
 
     Raises:
@@ -74,20 +74,20 @@ def in_order(table: ScoreTable, rows: Sequence[int], prefer: str | None, best: B
     """
     if prefer is None:
         return sorted(rows, key=lambda row: table.ids[row])
-    scores = column_of(table, prefer, Score, f"{asker}.prefer")
+    scores = column_of(table, prefer, Score, f"{owner}.prefer")
     return sorted(rows, key=lambda row: rank_key(scores[row], best, table.ids[row]))
 
 
 def groups(table: ScoreTable, per: str | None) -> dict[str, list[int]]:
     """Return rows by their text field `per`, in the order of the table; all rows under "" if `per` is None."""
     names = table.field_values(per) if per is not None else [""] * len(table)
-    found: dict[str, list[int]] = {}
+    rows_by_name: dict[str, list[int]] = {}
     for row, name in enumerate(names):
-        found.setdefault(name, []).append(row)
-    return found
+        rows_by_name.setdefault(name, []).append(row)
+    return rows_by_name
 
 
-def among(name: str) -> str:
+def group_suffix(name: str) -> str:
     """Return " of LABEL" for a reason, or "" if all rows are one group."""
     return f" of {name!r}" if name else ""
 
@@ -109,14 +109,14 @@ def quota(fraction: float, count: int) -> int:
     return math.ceil(Fraction(repr(float(fraction))) * count)
 
 
-def check_choice(owner: str, name: str, value: str, known: Sequence[str]) -> None:
+def check_choice(owner: str, name: str, value: str, allowed: Sequence[str]) -> None:
     """Validate that a field has one of a few values.
 
     Raises:
         ValueError: It has another value.
     """
-    if value not in known:
-        raise ValueError(f"{owner}.{name} must be one of {', '.join(known)}, was {value!r}.")
+    if value not in allowed:
+        raise ValueError(f"{owner}.{name} must be one of {', '.join(allowed)}, was {value!r}.")
 
 
 def check_different(owner: str, name: str, value: Sequence[str]) -> None:

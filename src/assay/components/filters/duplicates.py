@@ -49,24 +49,26 @@ class Duplicates:
         fields = (HISTORY, *self.fields) if dialogues else self.fields
         raw = list(zip(*(table.field_values(name) for name in fields), strict=True))
         first: dict[tuple[str, ...], int] = {}
-        found = []
+        decisions = []
         for row, texts in enumerate(raw):
-            kept = first.setdefault(tuple(plain(text, self.punctuation) for text in texts), row)
-            if kept == row:
-                found.append(Decision(True, rule, "nothing kept before it is the same"))
+            first_row = first.setdefault(tuple(plain(text, self.punctuation) for text in texts), row)
+            if first_row == row:
+                decisions.append(Decision(True, rule, "nothing kept before it is the same"))
             else:
-                how = "" if raw[kept] == texts else ", but for how it is written"
-                found.append(Decision(False, rule, f"the same as {table.ids[kept]}{how}"))
-        return found
+                how = "" if raw[first_row] == texts else ", but for how it is written"
+                decisions.append(Decision(False, rule, f"the same as {table.ids[first_row]}{how}"))
+        return decisions
 
 
 def plain(text: str, punctuation: Punctuation) -> str:
     """Return the normalized form of a text that is compared."""
     whole = normalize_case(text).replace("\u200b", "")  # zero-width space
-    bare = "".join(" " if _is_mark(one) else one for one in whole) if punctuation == "ignore" else whole
+    bare = (
+        "".join(" " if _is_mark(character) else character for character in whole) if punctuation == "ignore" else whole
+    )
     return " ".join(bare.split()) or " ".join(whole.split())
 
 
 @lru_cache(maxsize=4096)
-def _is_mark(one: str) -> bool:
-    return unicodedata.category(one).startswith("P")
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character).startswith("P")

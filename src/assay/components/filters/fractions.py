@@ -9,10 +9,10 @@ from typing import ClassVar
 from assay.components.filters.columns import (
     Best,
     Unscoreds,
-    among,
     check_choice,
     column_of,
     draw,
+    group_suffix,
     groups,
     quota,
     rank_key,
@@ -59,7 +59,7 @@ class TopFraction:
             for rank, row in enumerate(scored, start=1):
                 outcome = outcomes[row]
                 assert isinstance(outcome, Score)
-                reason = f"number {rank} of {len(scored)}{among(name)}: {self.column} is {outcome.value:.4g}"
+                reason = f"number {rank} of {len(scored)}{group_suffix(name)}: {self.column} is {outcome.value:.4g}"
                 decisions[row] = Decision(rank <= count, self._rule(), reason)
         return [decisions[row] for row in range(len(table))]
 
@@ -98,5 +98,7 @@ class RandomSubset:
             count = min(self.keep, len(rows)) if self.keep is not None else quota(self.fraction or 0.0, len(rows))
             for rank, row in enumerate(sorted(rows, key=lambda row: draw(table.ids[row], self.seed)), start=1):
                 reason = f"drawn as number {rank} of {len(rows)}"
-                decisions[row] = Decision(rank <= count, f"random {count}{among(name)}, seed {self.seed}", reason)
+                decisions[row] = Decision(
+                    rank <= count, f"random {count}{group_suffix(name)}, seed {self.seed}", reason
+                )
         return [decisions[row] for row in range(len(table))]

@@ -92,29 +92,31 @@ class FuzzyDuplicates:
         """Return for each text the most similar earlier text that was kept, the first of equals, and their index."""
         datasketch = require("datasketch", "text")  # imports scipy, half a second
 
-        of: Callable[[int], Shingles] = lru_cache(maxsize=CACHE_SIZE)(
+        shingles_of: Callable[[int], Shingles] = lru_cache(maxsize=CACHE_SIZE)(
             lambda row: shingles(texts[row], self.ngram, self.by)
         )
         blank = datasketch.MinHash(self.permutations, seed=self.seed)
-        kept = datasketch.MinHashLSH(num_perm=self.permutations, params=self.bands)
+        kept_index = datasketch.MinHashLSH(num_perm=self.permutations, params=self.bands)
         twins: list[tuple[int | None, float]] = []
         for row in range(len(texts)):
-            own = of(row)
+            text_shingles = shingles_of(row)
             signature = blank.copy()
-            signature.update_batch(shingle.encode("utf-8", "surrogatepass") for shingle in sorted(own))
-            near = kept.query(signature) if own else []
-            best, index = self._nearest(own, sorted(near), of)
+            signature.update_batch(shingle.encode("utf-8", "surrogatepass") for shingle in sorted(text_shingles))
+            near = kept_index.query(signature) if text_shingles else []
+            best, index = self._nearest(text_shingles, sorted(near), shingles_of)
             twins.append((best, index))
-            if own and best is None:
-                kept.insert(row, signature)
+            if text_shingles and best is None:
+                kept_index.insert(row, signature)
         return twins
 
-    def _nearest(self, own: Shingles, near: Sequence[int], of: Callable[[int], Shingles]) -> tuple[int | None, float]:
+    def _nearest(
+        self, text_shingles: Shingles, near: Sequence[int], shingles_of: Callable[[int], Shingles]
+    ) -> tuple[int | None, float]:
         best, highest = None, 0.0
         for row in near:
-            other = of(row)
-            both = len(own & other)
-            index = both / (len(own) + len(other) - both)
+            other = shingles_of(row)
+            both = len(text_shingles & other)
+            index = both / (len(text_shingles) + len(other) - both)
             if index >= self.jaccard and index > highest:
                 best, highest = row, index
         return best, highest

@@ -72,7 +72,7 @@ class Heuristics:
         return next((rule for rule in broken if rule not in self.skip), "")
 
     def _compare(self, ids: Sequence[str], tasks: Sequence[tuple[str, ...]], rules: Sequence[str]) -> list[str]:
-        found = list(rules)
+        result = list(rules)
         groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for row, (instruction, input_text, _) in enumerate(tasks):
             if not rules[row]:
@@ -83,13 +83,13 @@ class Heuristics:
                 first.setdefault(tasks[row][2], row)
             # Without an input several answers may be correct: two poems do not contradict each other.
             contradicted = bool(input_text) and len(first) > 1 and CONTRADICTED not in self.skip
-            kept = set(first.values())
+            first_rows = set(first.values())
             for row in rows:
                 if contradicted:
-                    found[row] = CONTRADICTED
-                elif row not in kept and DUPLICATE not in self.skip:
-                    found[row] = DUPLICATE
-        return found
+                    result[row] = CONTRADICTED
+                elif row not in first_rows and DUPLICATE not in self.skip:
+                    result[row] = DUPLICATE
+        return result
 
 
 def _decision(rule: str) -> Decision:

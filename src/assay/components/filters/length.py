@@ -38,9 +38,9 @@ class Length:
             raise ValueError(f"Length.high must be at least low, was {self.high} with low {self.low or 0}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
-        return [self._one(text) for text in table.field_values(self.text)] if len(table) else []
+        return [self._decision(text) for text in table.field_values(self.text)] if len(table) else []
 
-    def _one(self, text: str) -> Decision:
+    def _decision(self, text: str) -> Decision:
         count = len(tokens(text)) if self.unit == "words" else len(" ".join(normalize_case(text).split()))
         unit = self.unit if count != 1 else self.unit.removesuffix("s")
         reason = f"{self.text} has {count:,} {unit}"

@@ -15,7 +15,7 @@ from assay.components.filters.columns import (
     check_choice,
     column_of,
     groups,
-    in_order,
+    rank_rows,
     unit_vectors,
     unscored,
 )
@@ -57,7 +57,7 @@ class NearDuplicates:
         outcomes = column_of(table, self.column, Fingerprint, "NearDuplicates")
         decisions: dict[int, Decision] = {}
         for rows in groups(table, self.per).values():
-            ranked = in_order(table, rows, self.prefer, self.best, "NearDuplicates")
+            ranked = rank_rows(table, rows, self.prefer, self.best, "NearDuplicates")
             order = [row for row in ranked if isinstance(outcomes[row], Fingerprint)]
             vectors = unit_vectors([outcomes[row] for row in order], self.column)
             for row, (twin, cosine) in zip(order, twins(vectors, self.similarity), strict=True):
@@ -76,11 +76,11 @@ class NearDuplicates:
 
 def twins(vectors: npt.NDArray[np.float32], similarity: float) -> list[tuple[int | None, float]]:
     """Return for each row the most similar row kept before it and their cosine, or None if the row is kept."""
-    kept: list[int] = []
+    kept_rows: list[int] = []
     nearest_kept: list[tuple[int | None, float]] = []
     for start in range(0, len(vectors), BLOCK):
         block = vectors[start : start + BLOCK]
-        before = np.asarray(kept, dtype=np.intp)
+        before = np.asarray(kept_rows, dtype=np.intp)
         cosines = np.hstack([block @ vectors[before].T, block @ block.T])  # (block, kept before + block)
         open_columns = np.ones(cosines.shape[1], dtype=bool)
         open_columns[len(before) :] = False
@@ -92,5 +92,5 @@ def twins(vectors: npt.NDArray[np.float32], similarity: float) -> list[tuple[int
                 continue
             nearest_kept.append((None, 0.0))
             open_columns[len(before) + nth] = True
-            kept.append(start + nth)
+            kept_rows.append(start + nth)
     return nearest_kept

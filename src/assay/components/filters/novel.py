@@ -43,10 +43,10 @@ class Novel:
         rule = NoveltyRule(self.threshold, self.strict)
         judge = NoveltyFilter(rule, tokens if self.words == "any" else ascii_tokens)
         name = f"ROUGE-L F of {self.text} with all kept before {rule}"
-        return [_decision(one, table.ids, name) for one in judge.add_all(table.field_values(self.text))]
+        return [_decision(novelty, table.ids, name) for novelty in judge.add_all(table.field_values(self.text))]
 
 
-def _decision(found: NoveltyDecision, ids: Sequence[str], rule: str) -> Decision:
-    if found.nearest is None:
+def _decision(novelty: NoveltyDecision, ids: Sequence[str], rule: str) -> Decision:
+    if novelty.nearest is None:
         return Decision(True, rule, "nothing kept before it is so like it")
-    return Decision(False, rule, f"like {ids[found.nearest]}: ROUGE-L F {found.score:.4f}")
+    return Decision(False, rule, f"like {ids[novelty.nearest]}: ROUGE-L F {novelty.score:.4f}")

@@ -37,9 +37,9 @@ class Threshold:
             raise ValueError(f"Threshold.low must be a number no greater than high, was {low:g} with high {high:g}.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
-        return [self._one(outcome) for outcome in column_of(table, self.column, Score, "Threshold")]
+        return [self._decision(outcome) for outcome in column_of(table, self.column, Score, "Threshold")]
 
-    def _one(self, outcome: Outcome) -> Decision:
+    def _decision(self, outcome: Outcome) -> Decision:
         if isinstance(outcome, Unscored):
             return unscored(outcome, self.column, self.unscored)
         assert isinstance(outcome, Score)
@@ -79,9 +79,9 @@ class LabelIs:
             raise ValueError("LabelIs.allowed must name at least one label, was empty.")
 
     def decide(self, table: ScoreTable) -> Sequence[Decision]:
-        return [self._one(outcome) for outcome in column_of(table, self.column, Label, "LabelIs")]
+        return [self._decision(outcome) for outcome in column_of(table, self.column, Label, "LabelIs")]
 
-    def _one(self, outcome: Outcome) -> Decision:
+    def _decision(self, outcome: Outcome) -> Decision:
         if isinstance(outcome, Unscored):
             return unscored(outcome, self.column, self.unscored)
         assert isinstance(outcome, Label)

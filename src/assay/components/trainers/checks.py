@@ -164,14 +164,16 @@ def split_held_out(samples: Sequence[Sample], fraction: float, seed: int = 0) ->
     samples of these prompts. At least one prompt remains for training; if `fraction` is above 0 and there are two
     prompts, at least one is held out.
     """
-    prompts = sorted({prompt_digest(one) for one in samples}, key=lambda prompt: (_random_key(prompt, seed), prompt))
+    prompts = sorted(
+        {prompt_digest(sample) for sample in samples}, key=lambda prompt: (_random_key(prompt, seed), prompt)
+    )
     count = math.floor(fraction * len(prompts) + 0.5)
     if fraction > 0 and len(prompts) > 1:
         count = min(max(count, 1), len(prompts) - 1)
     held_out = set(prompts[: min(count, max(0, len(prompts) - 1))])
     return (
-        [one for one in samples if prompt_digest(one) not in held_out],
-        [one for one in samples if prompt_digest(one) in held_out],
+        [sample for sample in samples if prompt_digest(sample) not in held_out],
+        [sample for sample in samples if prompt_digest(sample) in held_out],
     )
 
 

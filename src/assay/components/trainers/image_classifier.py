@@ -90,8 +90,8 @@ class ImageClassifier:
         folder = lab.workspace() / "model"
         save_network(network, folder)
         write_history(lab.workspace(), history)
-        seen = len(history) * self.batch_size
-        facts = {"steps": len(history), "samples": len(samples), "seen": seen, "last loss": final_loss(history)}
+        samples_seen = len(history) * self.batch_size
+        facts = {"steps": len(history), "samples": len(samples), "seen": samples_seen, "last loss": final_loss(history)}
         return Artifact(str(folder), "image-classifier", weights_digest(folder), facts)
 
     def _targets(self, samples: Sequence[Sample]) -> list[int]:

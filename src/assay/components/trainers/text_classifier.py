@@ -67,8 +67,8 @@ class TextClassifier:
         folder = lab.workspace() / "model"
         save_head(folder, self.encoder, self.labels, weight, bias)
         write_history(lab.workspace(), history)
-        seen = len(history) * self.batch_size
-        facts = {"steps": len(history), "samples": len(samples), "seen": seen, "last loss": final_loss(history)}
+        samples_seen = len(history) * self.batch_size
+        facts = {"steps": len(history), "samples": len(samples), "seen": samples_seen, "last loss": final_loss(history)}
         return Artifact(str(folder), "text-classifier", weights_digest(folder), facts)
 
     def _targets(self, samples: Sequence[Sample]) -> list[int]:

@@ -41,12 +41,12 @@ def matching(manager: Any, task: str) -> list[str]:
     Raises:
         RecipeError: No task matches.
     """
-    found: list[str] = manager.match_tasks([task])
-    if not found:
+    names: list[str] = manager.match_tasks([task])
+    if not names:
         similar = [name for name in manager.all_tasks if task[:3].casefold() in name.casefold()]
         near = get_close_matches(task, similar, n=NEAREST_TASKS)
         raise RecipeError(f"Unknown task {task!r} of lm-evaluation-harness.", hint=did_you_mean(task, near))
-    return found
+    return names
 
 
 @contextmanager
@@ -69,21 +69,21 @@ def pairs_likely(model: LikelihoodModel, pairs: Sequence[tuple[str, str]]) -> li
     texts: dict[str, dict[str, None]] = {}
     for context, text in pairs:
         texts.setdefault(context, {})[text] = None
-    asked = [Continuations(context, tuple(own)) for context, own in texts.items()]
-    found: dict[tuple[str, str], Likelihood | NotCompleted] = {}
-    for one, answer in zip(asked, model.likelihoods(asked), strict=True):
-        for nth, text in enumerate(one.texts):
-            found[str(one.prompt), text] = answer if isinstance(answer, NotCompleted) else answer[nth]
-    return [found[pair] for pair in pairs]
+    requests = [Continuations(context, tuple(endings)) for context, endings in texts.items()]
+    likelihoods: dict[tuple[str, str], Likelihood | NotCompleted] = {}
+    for request, answer in zip(requests, model.likelihoods(requests), strict=True):
+        for nth, text in enumerate(request.texts):
+            likelihoods[str(request.prompt), text] = answer if isinstance(answer, NotCompleted) else answer[nth]
+    return [likelihoods[pair] for pair in pairs]
 
 
 def texts_likely(model: LikelihoodModel, texts: Sequence[str]) -> list[Likelihood | NotCompleted]:
     """Log-likelihood of each whole text; 0 for an empty text."""
-    asked = [Continuations("", (text,)) for text in dict.fromkeys(texts) if text]
-    found: dict[str, Likelihood | NotCompleted] = {"": Likelihood(0.0, 0)}
-    for one, answer in zip(asked, model.likelihoods(asked), strict=True):
-        found[one.texts[0]] = answer if isinstance(answer, NotCompleted) else answer[0]
-    return [found[text] for text in texts]
+    requests = [Continuations("", (text,)) for text in dict.fromkeys(texts) if text]
+    likelihoods: dict[str, Likelihood | NotCompleted] = {"": Likelihood(0.0, 0)}
+    for request, answer in zip(requests, model.likelihoods(requests), strict=True):
+        likelihoods[request.texts[0]] = answer if isinstance(answer, NotCompleted) else answer[0]
+    return [likelihoods[text] for text in texts]
 
 
 def decoding_of(arguments: Mapping[str, Any], seed: int = 0) -> Decoding:
@@ -95,28 +95,28 @@ def decoding_of(arguments: Mapping[str, Any], seed: int = 0) -> Decoding:
     Raises:
         ModelError: An argument is not supported, or a value is out of range.
     """
-    given = {name: value for name, value in arguments.items() if value is not None}
-    for name in given:
+    options = {name: value for name, value in arguments.items() if value is not None}
+    for name in options:
         if name not in KNOWN:
             raise ModelError(
                 f"The task uses the decoding argument {name!r}, which is not supported.", hint=did_you_mean(name, KNOWN)
             )
-    until = given.get("until", ())
+    until = options.get("until", ())
     stop = (until,) if isinstance(until, str) else tuple(until)
-    sampled = bool(given.get("do_sample", float(given.get("temperature", 0)) > 0))
-    beams = int(given.get("num_beams", 1))
-    lengths = [int(given[name]) for name in LENGTHS if name in given]
-    wanted = {"repetition_penalty", *(SAMPLING if sampled else ()), *(("length_penalty",) if beams > 1 else ())}
+    sampled = bool(options.get("do_sample", float(options.get("temperature", 0)) > 0))
+    beams = int(options.get("num_beams", 1))
+    lengths = [int(options[name]) for name in LENGTHS if name in options]
+    applicable = {"repetition_penalty", *(SAMPLING if sampled else ()), *(("length_penalty",) if beams > 1 else ())}
     if sampled and beams > 1:
         raise ModelError("The task uses beam sampling, which is not supported.")
     try:
         return Decoding(
             "sample" if sampled else "beam" if beams > 1 else "greedy",
             beams=beams,
-            stop=tuple(one for one in stop if one),
+            stop=tuple(text for text in stop if text),
             max_tokens=(lengths or [MOST_TOKENS])[0],
             seed=seed if sampled else 0,
-            **{name: value for name, value in given.items() if name in wanted},
+            **{name: value for name, value in options.items() if name in applicable},
         )
     except ValueError as error:
         raise ModelError(f"The decoding of the task is not supported: {error}") from error
@@ -134,11 +134,11 @@ def library(name: str) -> Any:
         raise RecipeError(f"lm-evaluation-harness cannot be imported: {error}.", hint=INSTALL) from error
 
 
-Given = Likelihood | Completion | NotCompleted
+Response = Likelihood | Completion | NotCompleted
 
 
 def harness_answers(
-    asked: Sequence[tuple[str, str, Sequence[Any]]], reference: str, models: Models
+    documents: Sequence[tuple[str, str, Sequence[Any]]], reference: str, models: Models
 ) -> list[StoredAnswer]:
     """Answer documents, given as (id, digest of prompts, requests), with each request type in one batch.
 
@@ -146,54 +146,63 @@ def harness_answers(
         ModelError: The model cannot be loaded, or does not support the likelihoods or decoding of the task.
     """
     by_kind: dict[str, list[tuple[str, int, Any]]] = {}
-    for own, _, requests in asked:
+    for document_id, _, requests in documents:
         for nth, request in enumerate(requests):
-            by_kind.setdefault(request.request_type, []).append((own, nth, request))
-    found: dict[tuple[str, int], list[Given]] = {}
+            by_kind.setdefault(request.request_type, []).append((document_id, nth, request))
+    by_request: dict[tuple[str, int], list[Response]] = {}
     for kind, places in by_kind.items():
-        given = _given(kind, places, reference, models)
-        found |= {(own, nth): one for (own, nth, _), one in zip(places, given, strict=True)}
+        outputs = _request_answers(kind, places, reference, models)
+        by_request |= {
+            (document_id, nth): answers for (document_id, nth, _), answers in zip(places, outputs, strict=True)
+        }
     return [
-        _row(own, prompt, [one for nth in range(len(requests)) for one in found[own, nth]])
-        for own, prompt, requests in asked
+        _row(document_id, prompt, [answer for nth in range(len(requests)) for answer in by_request[document_id, nth]])
+        for document_id, prompt, requests in documents
     ]
 
 
 def responses(row: StoredAnswer, requests: Sequence[Any]) -> list[list[Any]]:
     """`resps` of the harness: a list per request, one entry per repeat."""
     texts, likely = iter(row.texts), iter(row.likelihoods)
-    found: list[list[Any]] = []
+    results: list[list[Any]] = []
     for request in requests:
         if request.request_type == "generate_until":
-            found.append([next(texts) for _ in range(request.repeats)])
+            results.append([next(texts) for _ in range(request.repeats)])
         else:
-            one = next(likely)
+            likelihood = next(likely)
             rolling = request.request_type == "loglikelihood_rolling"
-            found.append([one.log_prob if rolling else (one.log_prob, bool(one.greedy))] * request.repeats)
-    return found
+            response = likelihood.log_prob if rolling else (likelihood.log_prob, bool(likelihood.greedy))
+            results.append([response] * request.repeats)
+    return results
 
 
-def _given(kind: str, places: Sequence[tuple[str, int, Any]], reference: str, models: Models) -> list[list[Given]]:
+def _request_answers(
+    kind: str, places: Sequence[tuple[str, int, Any]], reference: str, models: Models
+) -> list[list[Response]]:
     if kind == "generate_until":
         return _texts(places, reference, models)
     model = models.likelihood_model(reference)
     if kind == "loglikelihood_rolling":
-        return [[one] for one in texts_likely(model, [str(request.args[0]) for _, _, request in places])]
-    return [[one] for one in pairs_likely(model, [(str(a), str(b)) for a, b in (one.args for _, _, one in places)])]
+        likelihoods = texts_likely(model, [str(request.args[0]) for _, _, request in places])
+    else:
+        pairs = [(str(context), str(text)) for context, text in (request.args for _, _, request in places)]
+        likelihoods = pairs_likely(model, pairs)
+    return [[likelihood] for likelihood in likelihoods]
 
 
-def _texts(places: Sequence[tuple[str, int, Any]], reference: str, models: Models) -> list[list[Given]]:
-    asked = []
-    for own, nth, request in places:
+def _texts(places: Sequence[tuple[str, int, Any]], reference: str, models: Models) -> list[list[Response]]:
+    text_requests = []
+    for document_id, nth, request in places:
         context, arguments = request.args
         for repeat in range(request.repeats):
             # A separate stream per sample, independent of the batch.
-            seed = request_seed(own, nth, repeat)
-            asked.append(TextRequest(str(context), decoding_of(arguments, seed)))
-    given = iter(models.text_model(reference).complete(asked))
-    return [[next(given) for _ in range(request.repeats)] for _, _, request in places]
+            seed = request_seed(document_id, nth, repeat)
+            text_requests.append(TextRequest(str(context), decoding_of(arguments, seed)))
+    completions = iter(models.text_model(reference).complete(text_requests))
+    return [[next(completions) for _ in range(request.repeats)] for _, _, request in places]
 
 
-def _row(own: str, prompt: str, given: Sequence[Given]) -> StoredAnswer:
-    calls = [one for one in given if not isinstance(one, Likelihood)]
-    return answer_row(own, prompt, calls, likelihoods=[one for one in given if isinstance(one, Likelihood)])
+def _row(document_id: str, prompt: str, answers: Sequence[Response]) -> StoredAnswer:
+    calls = [answer for answer in answers if not isinstance(answer, Likelihood)]
+    likelihoods = [answer for answer in answers if isinstance(answer, Likelihood)]
+    return answer_row(document_id, prompt, calls, likelihoods=likelihoods)

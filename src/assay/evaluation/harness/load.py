@@ -29,9 +29,9 @@ def load_task(name: str, limit: int | None) -> HarnessTask:
     with task_code(name), data_of(name), harness_seeds():
         manager = _manager(str(file.resolve().parent) if file is not None else None)
         loaded = manager.load(_named(manager, file.resolve()) if file is not None else matching(manager, name))
-    tasks = {str(one): task for one, task in loaded["tasks"].items()}
-    for one, task in tasks.items():
-        _check(one, task)
+    tasks = {str(task_name): task for task_name, task in loaded["tasks"].items()}
+    for task_name, task in tasks.items():
+        _check(task_name, task)
     # A task file is named by its content, not by its path.
     whole = next(iter(tasks if len(tasks) == 1 else loaded.get("groups") or tasks)) if file is not None else name
     offered, refused = _offered(whole, tasks)
@@ -39,10 +39,10 @@ def load_task(name: str, limit: int | None) -> HarnessTask:
     description = f"computed by lm-evaluation-harness, mean over documents{left_out}."
     better = next(iter(tasks.values())).higher_is_better()
     metrics = tuple(
-        EvalMetric(one, description, "higher" if better.get(metric, True) else "lower", grader="harness")
-        for one, (metric, _) in offered.items()
+        EvalMetric(label, description, "higher" if better.get(metric, True) else "lower", grader="harness")
+        for label, (metric, _) in offered.items()
     )
-    shots = {one: task.get_config("num_fewshot") for one, task in tasks.items()}
+    shots = {task_name: task.get_config("num_fewshot") for task_name, task in tasks.items()}
     return HarnessTask(f"{PREFIX}:{whole}", tasks, limit, offered, refused, metrics, shots)
 
 
@@ -67,19 +67,19 @@ def _manager(folder: str | None) -> Any:
 def _offered(name: str, tasks: Mapping[str, Any]) -> tuple[dict[str, tuple[str, str]], tuple[str, ...]]:
     """Metrics common to all tasks, and metrics that are not means."""
     metrics = library("lm_eval.api.metrics")
-    means = {one: _means(task, (metrics.mean, metrics.nanmean)) for one, task in tasks.items()}
-    refused = dict.fromkeys(one for task in tasks.values() for one in task.aggregation())
-    for own in means.values():
-        refused = {one: None for one in refused if all(one != metric for metric, _ in own.values())}
-    if empty := next((one for one, own in means.items() if not own), None):
+    means = {task_name: _means(task, (metrics.mean, metrics.nanmean)) for task_name, task in tasks.items()}
+    refused = dict.fromkeys(metric for task in tasks.values() for metric in task.aggregation())
+    for task_means in means.values():
+        refused = {metric: None for metric in refused if all(metric != mean for mean, _ in task_means.values())}
+    if empty := next((task_name for task_name, task_means in means.items() if not task_means), None):
         raise RecipeError(
             f"{empty} has no per-document metric, only corpus metrics: {', '.join(refused) or 'none'}.",
             hint="Metrics that are averaged over documents are supported, such as acc or exact_match.",
         )
     first, *others = means.values()
-    common = {one: of for one, of in first.items() if all(one in own for own in others)}
+    common = {label: of for label, of in first.items() if all(label in task_means for task_means in others)}
     if not common:
-        has = "; ".join(f"{one} has {', '.join(own)}" for one, own in list(means.items())[:5])
+        has = "; ".join(f"{task_name} has {', '.join(task_means)}" for task_name, task_means in list(means.items())[:5])
         raise RecipeError(f"The tasks of {name} have no metric in common: {has}.", hint="Evaluate them separately.")
     return common, tuple(refused)
 

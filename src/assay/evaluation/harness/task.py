@@ -60,8 +60,9 @@ class HarnessTask:
 
     def find_metric(self, name: str) -> EvalMetric | None:
         """Find a metric by name, with the first filter if none is named; None if there is none."""
-        full = name if name in self.offered else next((one for one, of in self.offered.items() if of[0] == name), "")
-        return next((one for one in self.metrics if one.name == full), None)
+        by_metric = (label for label, (metric, _) in self.offered.items() if metric == name)
+        full = name if name in self.offered else next(by_metric, "")
+        return next((metric for metric in self.metrics if metric.name == full), None)
 
     def read(self, lab: Lab) -> Sequence[Sample]:
         """Documents in order; fields: document (JSON), origin, and subject if there are several tasks."""
@@ -88,7 +89,7 @@ class HarnessTask:
 
     def digest(self, shots: int | None) -> str:
         """SHA-256 of all requests."""
-        return hashlib.sha256(_written([_asked(one) for own in self.documents(shots) for one in own])).hexdigest()
+        return _sha256([_request_fields(document) for group in self.documents(shots) for document in group])
 
     @property
     def compares(self) -> bool:
@@ -101,10 +102,13 @@ class HarnessTask:
         Raises:
             ModelError: The model cannot be loaded, or does not support the likelihoods or decoding of the task.
         """
-        known = {one.sample.id: one for own in self.documents(shots) for one in own}
-        asked = [known[item.id] for item in items]
+        by_id = {document.sample.id: document for group in self.documents(shots) for document in group}
+        documents = [by_id[item.id] for item in items]
         return harness_answers(
-            [(one.sample.id, hashlib.sha256(_written(_asked(one))).hexdigest()[:16], one.requests) for one in asked],
+            [
+                (document.sample.id, _sha256(_request_fields(document))[:16], document.requests)
+                for document in documents
+            ],
             reference,
             models,
         )
@@ -116,13 +120,13 @@ class HarnessTask:
             RecipeError: The task raises an error, or gives no number per document.
         """
         name, chain = self.offered[metric.name]
-        left, outcomes = list(rows), list[Outcome]()
+        remaining, outcomes = list(rows), list[Outcome]()
         for task, documents in zip(self.tasks.values(), self.documents(shots), strict=True):
-            own, left = left[: len(documents)], left[len(documents) :]
+            task_rows, remaining = remaining[: len(documents)], remaining[len(documents) :]
             with task_code(self.name):
-                outcomes += _graded(task, documents, own, name, chain)
-        answered = [one for one in outcomes if not (isinstance(one, Unscored) and one.cause == "failed")]
-        if answered and not any(isinstance(one, Score) for one in answered):
+                outcomes += _grade_documents(task, documents, task_rows, name, chain)
+        graded = [outcome for outcome in outcomes if not isinstance(outcome, Unscored) or outcome.cause != "failed"]
+        if graded and not any(isinstance(outcome, Score) for outcome in graded):
             raise RecipeError(f"{self.name} computes no value of {name!r} for any document.")
         return outcomes
 
@@ -130,11 +134,11 @@ class HarnessTask:
         """Chance level; None without choices or with custom grading."""
         if self.offered[metric.name][0] not in CHANCE_METRICS or any(map(_without_chance, self.tasks.values())):
             return None
-        counts = [len(one.requests) for own in self.documents(shots) for one in own]
+        counts = [len(document.requests) for group in self.documents(shots) for document in group]
         return math.fsum(1 / count for count in counts) / len(counts)
 
     def _sample(self, name: str, nth: int, document: object) -> Sample:
-        fields = {"document": _written(document).decode(), "origin": f"{name}:{nth}"}
+        fields = {"document": _json(document), "origin": f"{name}:{nth}"}
         return Sample({**fields, "subject": name} if len(self.tasks) > 1 else fields)
 
     def _check(self, name: str, task: Any, shots: int | None) -> None:
@@ -154,35 +158,37 @@ class HarnessTask:
         task.set_fewshot_seed(1234)
         task.build_all_requests(limit=self.limit)
         grouped: dict[int, list[Any]] = {}
-        for one in task.instances:
-            grouped.setdefault(one.doc_id, []).append(one)
+        for instance in task.instances:
+            grouped.setdefault(instance.doc_id, []).append(instance)
         return [
-            HarnessDocument(self._sample(name, nth, doc), tuple(sorted(grouped[nth], key=lambda one: one.idx)))
+            HarnessDocument(
+                self._sample(name, nth, doc), tuple(sorted(grouped[nth], key=lambda instance: instance.idx))
+            )
             for nth, doc in task.doc_iterator(limit=self.limit)
         ]
 
 
-def _graded(
+def _grade_documents(
     task: Any, documents: Sequence[HarnessDocument], rows: Sequence[StoredAnswer], metric: str, chain: str
 ) -> list[Outcome]:
-    there = [(one, row) for one, row in zip(documents, rows, strict=True) if not row.lack]
-    for document, row in there:
-        for request, given in zip(document.requests, responses(row, document.requests), strict=True):
-            request.resps, request.filtered_resps = given, {}
-    task._instances = [request for one, _ in there for request in one.requests]
-    if there:
+    answered = [(document, row) for document, row in zip(documents, rows, strict=True) if not row.lack]
+    for document, row in answered:
+        for request, samples in zip(document.requests, responses(row, document.requests), strict=True):
+            request.resps, request.filtered_resps = samples, {}
+    task._instances = [request for document, _ in answered for request in document.requests]
+    if answered:
         task.apply_filters()
     return [
-        Unscored("failed", f"{row.lack}: {row.reason}") if row.lack else _value(task, one.requests, metric, chain)
-        for one, row in zip(documents, rows, strict=True)
+        Unscored("failed", f"{row.lack}: {row.reason}") if row.lack else _value(task, document.requests, metric, chain)
+        for document, row in zip(documents, rows, strict=True)
     ]
 
 
 def _value(task: Any, requests: Sequence[Any], metric: str, chain: str) -> Outcome:
-    found = task.process_results(requests[0].doc, [one.filtered_resps[chain] for one in requests]).get(metric)
-    if found is None:
+    raw = task.process_results(requests[0].doc, [request.filtered_resps[chain] for request in requests]).get(metric)
+    if raw is None:
         return Unscored("not_applicable", f"the task computes no {metric}")
-    value = float(found)
+    value = float(raw)
     return Score(value) if math.isfinite(value) else Unscored("not_applicable", f"{metric} is {value}")
 
 
@@ -197,20 +203,24 @@ def _without_chance(task: Any) -> bool:
 
 def _leaks_answer(task: Any) -> bool:
     """Whether few-shot examples come from the evaluated documents without excluding the question."""
-    config, shown = task.config, getattr(task, "fewshot_cfg", None)
-    split = getattr(shown, "split", None)
-    if split == config.test_split or (split is None and getattr(shown, "samples", None) is not None):
+    config, fewshot = task.config, getattr(task, "fewshot_cfg", None)
+    split = getattr(fewshot, "split", None)
+    if split == config.test_split or (split is None and getattr(fewshot, "samples", None) is not None):
         return False
     pool = split or config.training_split or config.validation_split or config.test_split
     return bool(pool == (config.test_split or config.validation_split))
 
 
-def _asked(document: HarnessDocument) -> list[object]:
-    return [[one.request_type, one.args, one.repeats] for one in document.requests]
+def _request_fields(document: HarnessDocument) -> list[object]:
+    return [[request.request_type, request.args, request.repeats] for request in document.requests]
 
 
-def _written(value: object) -> bytes:
-    return json.dumps(value, default=str).encode()
+def _json(value: object) -> str:
+    return json.dumps(value, default=str)
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(_json(value).encode()).hexdigest()
 
 
 @contextmanager

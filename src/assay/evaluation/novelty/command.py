@@ -64,17 +64,17 @@ def command(
 
     _check(out, stream=stream, as_json=as_json)
     rule = _rule(at_most, below)
-    held = read_rows(against, field or "instruction") if against is not None else []
-    filter_ = novelty_filter(rule, words, held)
+    references = read_rows(against, field or "instruction") if against is not None else []
+    filter_ = novelty_filter(rule, words, references)
     streamed = stream or (str(file) == STDIN and out is None and not as_json)
-    rows, judged = (_streamed if streamed else _at_once)(filter_, _rows(file, field))
+    rows, decisions = (_filter_stream if streamed else _filter_all)(filter_, _rows(file, field))
     if not rows:
         raise UserError("Standard input contains no text.")
-    result = novelty_result(rule, words, rows, judged, held)
+    result = novelty_result(rule, words, rows, decisions, references)
     if out is not None:
-        _write(out, [row for row, one in zip(rows, judged, strict=True) if one.kept])
+        _write(out, [row for row, decision in zip(rows, decisions, strict=True) if decision.kept])
     if as_json:
-        show(novelty_data(result, rows, judged, held))
+        show(novelty_data(result, rows, decisions, references))
         return
     _print(result, streamed=streamed)
     if out is not None:
@@ -88,18 +88,18 @@ def _check(out: Path | None, *, stream: bool, as_json: bool) -> None:
         raise UserError(f"{out} cannot be written: the folder {out.parent} does not exist.")
 
 
-def _streamed(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[NoveltyDecision]]:
-    rows, judged = [], []
-    for row in coming:
+def _filter_stream(filter_: NoveltyFilter, source: Iterator[TextRow]) -> tuple[list[TextRow], list[NoveltyDecision]]:
+    rows, decisions = [], []
+    for row in source:
         rows.append(row)
-        judged.append(filter_.add(row.text))
-        if judged[-1].kept:
+        decisions.append(filter_.add(row.text))
+        if decisions[-1].kept:
             click.echo(row.raw)
-    return rows, judged
+    return rows, decisions
 
 
-def _at_once(filter_: NoveltyFilter, coming: Iterator[TextRow]) -> tuple[list[TextRow], list[NoveltyDecision]]:
-    rows = list(coming)
+def _filter_all(filter_: NoveltyFilter, source: Iterator[TextRow]) -> tuple[list[TextRow], list[NoveltyDecision]]:
+    rows = list(source)
     return rows, filter_.add_all(row.text for row in rows)
 
 
@@ -124,10 +124,10 @@ def _rows(file: Path, field: str | None) -> Iterator[TextRow]:
     return iter(read_rows(file, field or "instruction"))
 
 
-def _write(out: Path, kept: list[TextRow]) -> None:
+def _write(out: Path, rows: list[TextRow]) -> None:
     from assay.store.atomic import write_bytes
 
-    lines = [row.raw if row.record else json.dumps({"text": row.text}, ensure_ascii=False) for row in kept]
+    lines = [row.raw if row.record else json.dumps({"text": row.text}, ensure_ascii=False) for row in rows]
     write_bytes(out, "".join(f"{line}\n" for line in lines).encode("utf-8"))
 
 
@@ -141,12 +141,12 @@ def _print(result: NoveltyResult, *, streamed: bool) -> None:
     click.echo("\nMost repeated:")
     rows = [
         [
-            f"{one.count:,}",
-            f"{'given ' if one.given else ''}line {one.nearest.line}: {_short(one.nearest.text)}",
-            f"{one.score:.4f}",
-            f"line {one.example.line}: {_short(one.example.text)}",
+            f"{repeated.count:,}",
+            f"{'given ' if repeated.from_against else ''}line {repeated.nearest.line}: {_short(repeated.nearest.text)}",
+            f"{repeated.score:.4f}",
+            f"line {repeated.example.line}: {_short(repeated.example.text)}",
         ]
-        for one in result.repeated[:SHOWN]
+        for repeated in result.repeated[:SHOWN]
     ]
     table(["dropped", "kept text", "F1", "first near-duplicate"], rows)
 

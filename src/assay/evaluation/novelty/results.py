@@ -24,7 +24,7 @@ class RepeatedText:
     """A kept text, the number of texts dropped as its near-duplicates, and the first of them."""
 
     nearest: TextRow
-    given: bool
+    from_against: bool
     """Whether the kept text comes from the --against file."""
     count: int
     example: TextRow
@@ -67,16 +67,16 @@ def novelty_result(
     rule: NoveltyRule,
     words: Words,
     rows: Sequence[TextRow],
-    judged: Sequence[NoveltyDecision],
+    decisions: Sequence[NoveltyDecision],
     against: Sequence[TextRow] = (),
 ) -> NoveltyResult:
     """Count the decisions on `rows` of a filter that had seen `against`."""
     texts = [*against, *rows]
-    dropped = [(row, one) for row, one in zip(rows, judged, strict=True) if one.nearest is not None]
+    dropped = [(row, decision) for row, decision in zip(rows, decisions, strict=True) if decision.nearest is not None]
     first: dict[int | None, tuple[TextRow, NoveltyDecision]] = {}
-    for row, one in dropped:
-        first.setdefault(one.nearest, (row, one))
-    counts = Counter(one.nearest for _, one in dropped)
+    for row, decision in dropped:
+        first.setdefault(decision.nearest, (row, decision))
+    counts = Counter(decision.nearest for _, decision in dropped)
     copies = [
         RepeatedText(texts[nearest], nearest < len(against), count, *_example(first[nearest]))
         for nearest, count in counts.most_common()
@@ -88,7 +88,7 @@ def novelty_result(
         words=words,
         texts=len(rows),
         kept=len(rows) - len(dropped),
-        same=sum(one.score == 1.0 for _, one in dropped),
+        same=sum(decision.score == 1.0 for _, decision in dropped),
         against=len(against),
         few=sum(len(tokenize(row.text)) < FEW for row in rows),
         characters=sum(is_character_tokenized(row.text) for row in rows),
@@ -126,19 +126,22 @@ def _caution(result: NoveltyResult) -> list[str]:
 
 
 def novelty_data(
-    result: NoveltyResult, rows: Sequence[TextRow], judged: Sequence[NoveltyDecision], against: Sequence[TextRow] = ()
+    result: NoveltyResult,
+    rows: Sequence[TextRow],
+    decisions: Sequence[NoveltyDecision],
+    against: Sequence[TextRow] = (),
 ) -> dict[str, Any]:
     """Results as JSON, with every dropped text."""
-    held = [*against, *rows]
+    texts = [*against, *rows]
     dropped = [
         {
             "line": row.line,
             "text": row.text,
-            "nearest": _place(held[one.nearest], one.nearest < len(against)),
-            "f": one.score,
+            "nearest": _place(texts[decision.nearest], decision.nearest < len(against)),
+            "f": decision.score,
         }
-        for row, one in zip(rows, judged, strict=True)
-        if one.nearest is not None
+        for row, decision in zip(rows, decisions, strict=True)
+        if decision.nearest is not None
     ]
     return {
         "rule": {"score": "ROUGE-L F", "limit": result.rule.limit, "strict": result.rule.strict, "words": result.words},
@@ -153,8 +156,8 @@ def novelty_data(
     }
 
 
-def _place(row: TextRow, given: bool) -> dict[str, Any]:
-    return {"in": "against" if given else "file", "line": row.line, "text": row.text}
+def _place(row: TextRow, from_against: bool) -> dict[str, Any]:
+    return {"in": "against" if from_against else "file", "line": row.line, "text": row.text}
 
 
 def _texts(count: int, of: int, which: str = "") -> str:

@@ -36,8 +36,8 @@ class PackagedModel:
         spec = find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             return None
-        found = Path(spec.submodule_search_locations[0]) / self.inside
-        return found if found.exists() else None
+        path = Path(spec.submodule_search_locations[0]) / self.inside
+        return path if path.exists() else None
 
 
 OPEN_NSFW = "open-nsfw"
@@ -104,26 +104,26 @@ class EmbeddedModel:
     """First sentence of its card."""
 
 
-def folder() -> Path:
+def models_folder() -> Path:
     """Folder of the models that are shipped with assay."""
     return Path(str(resources.files("assay.models.embedded")))
 
 
 def embedded_models() -> list[EmbeddedModel]:
     """All available embedded models, sorted by name."""
-    found = []
-    for path in sorted(folder().iterdir()):
+    models = []
+    for path in sorted(models_folder().iterdir()):
         kind = _kind(path)
         if kind is None:
             continue
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        found.append(EmbeddedModel(f"embedded:{path.name}", kind, size / 1e6, _about(path)))
+        models.append(EmbeddedModel(f"embedded:{path.name}", kind, size / 1e6, _about(path)))
     for model in PACKAGED.values():
         if (place := model.path) is not None:
             files = [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
             megabytes = sum(file.stat().st_size for file in files) / 1e6
-            found.append(EmbeddedModel(f"embedded:{model.name}", model.kind, megabytes, model.about))
-    return sorted(found, key=lambda model: model.reference)
+            models.append(EmbeddedModel(f"embedded:{model.name}", model.kind, megabytes, model.about))
+    return sorted(models, key=lambda model: model.reference)
 
 
 def _kind(path: Path) -> str | None:

@@ -106,8 +106,8 @@ class OpenVinoNetwork:
         except RuntimeError as error:
             raise ModelError(f"Model {reference!r} cannot be opened by OpenVINO: {error}") from error
         # A processor without bfloat16 accepts the hint and uses another precision, so read back what it uses.
-        used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.how = f"openvino {next((name for name, short in PRECISIONS.items() if short == used), used)}"
+        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.how = f"openvino {next((name for name, short in PRECISIONS.items() if short == precision), precision)}"
         self.dimensions = int(compiled.output(0).partial_shape[2].get_length())
         self.tokens = 256
         self._queue = openvino.AsyncInferQueue(compiled, streams)

@@ -30,6 +30,7 @@ from assay.models.loading import (
     check_finite,
     fetch,
     fixed_batches,
+    folder_on_disk,
     load_pretrained,
     wrong_kind_error,
 )
@@ -93,7 +94,7 @@ class SentenceEncoder:
         if not texts:
             return rows
         ids = self.tokenizer(texts, truncation=True, max_length=self._longest)["input_ids"]
-        plan = list(_plan([len(one) for one in ids], self._longest, self.network.tokens))
+        plan = list(_plan([len(row) for row in ids], self._longest, self.network.tokens))
         means = self.network.means(self._batch([ids[nth] for nth in batch], width) for batch, _, width in plan)
         for (batch, count, _), results in zip(plan, means, strict=True):
             rows[batch[:count]] = results[:count]
@@ -159,7 +160,7 @@ def _open(request: ModelRequest, network_of: Callable[[Checkpoint, ModelRequest]
     checkpoint = request.checkpoint
 
     def load(local: bool) -> SentenceEncoder:
-        on_disk = _on_disk(checkpoint, local=local)
+        on_disk = Checkpoint(checkpoint.reference, folder_on_disk(checkpoint, FILES, local=local), ())
         longest = _longest(on_disk)
         tokenizer = AutoTokenizer.from_pretrained(on_disk.location, local_files_only=True)
         network = network_of(on_disk, request)
@@ -183,16 +184,6 @@ def _openvino_network(checkpoint: Checkpoint, request: ModelRequest) -> EncoderN
 
     folder = convert_encoder(Path(checkpoint.location), whole, checkpoint.reference)
     return OpenVinoNetwork(folder, checkpoint.reference, request.device.dtype, torch.get_num_threads())
-
-
-def _on_disk(checkpoint: Checkpoint, *, local: bool) -> Checkpoint:
-    """The checkpoint as a folder; for a hub model, its folder in the hub's cache."""
-    if checkpoint.folder is not None:
-        return checkpoint
-    from huggingface_hub import snapshot_download
-
-    folder = snapshot_download(checkpoint.location, allow_patterns=list(FILES), local_files_only=local)
-    return Checkpoint(checkpoint.reference, folder, ())
 
 
 def _longest(checkpoint: Checkpoint) -> int:

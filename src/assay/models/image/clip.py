@@ -125,19 +125,22 @@ def open_clip(request: ModelRequest) -> Clip:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.location, local_files_only=local)
         return Clip(model, processor, tokenizer, checkpoint.reference)
 
-    opened = fetch(checkpoint, load)
-    _check_end_token(opened)
-    return opened
+    clip = fetch(checkpoint, load)
+    _check_end_token(clip)
+    return clip
 
 
-def _check_end_token(opened: Clip) -> None:
+def _check_end_token(clip: Clip) -> None:
     """Reject a tokenizer whose end token is not the model's: all texts would have the same embedding."""
-    tokenizer_end = opened.tokenizer.eos_token_id
-    model_end = opened.model.config.text_config.eos_token_id
+    tokenizer_end = clip.tokenizer.eos_token_id
+    model_end = clip.model.config.text_config.eos_token_id
     if model_end not in (tokenizer_end, 2):  # OpenAI's checkpoints have 2; transformers then pools at the highest id
         raise ModelError(
-            f"Model {opened.reference!r}: the end token of its tokenizer is {tokenizer_end}, "
-            f"that of config.json is {model_end}."
+            f"Model {clip.reference!r}: the end token of its tokenizer is {tokenizer_end}, "
+            f"that of config.json is {model_end}.",
+            model=clip.reference,
+            tokenizer_end=tokenizer_end,
+            model_end=model_end,
         )
 
 

@@ -73,6 +73,11 @@ def cost_in_dollars(endpoint: Endpoint, price: Price | None, usage: TokenUsage) 
     return float(cost.total_price)
 
 
+def total_cost(costs: Sequence[float | None]) -> float | None:
+    """Sum of costs; None where one is unknown."""
+    return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
 def max_usage(endpoint: Endpoint, request: TextRequest) -> TokenUsage:
     """Upper bound of the tokens of one answer: one token for each byte of text, and the largest size for each image."""
     messages = conversation(request)
@@ -129,18 +134,17 @@ def estimate(
     remaining = [request for request, _ in single_answers(requests)]
     cached = 0
     if answers is not None and answers.is_dir():
-        wanted = {digest(endpoint, request, number): request for request, number in single_answers(requests)}
+        by_digest = {digest(endpoint, request, number): request for request, number in single_answers(requests)}
         cache = AnswerCache(answers)
         try:
-            remaining = [request for key, request in wanted.items() if cache.get(key) is None]
+            remaining = [request for key, request in by_digest.items() if cache.get(key) is None]
         finally:
             cache.close()
-        cached = len(wanted) - len(remaining)
+        cached = len(by_digest) - len(remaining)
     usages = [expected_usage(request) for request in remaining]
     costs = [cost_in_dollars(endpoint, price, usage) for usage in usages]
-    total = None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
     prompt, answer = sum(usage.prompt for usage in usages), sum(usage.answer for usage in usages)
-    return Estimate(len(usages), cached, prompt, answer, total)
+    return Estimate(len(usages), cached, prompt, answer, total_cost(costs))
 
 
 def expected_usage(request: TextRequest) -> TokenUsage:
@@ -211,7 +215,7 @@ class Budget:
             raise ValueError(f"A budget must be 0 or more dollars, was {dollars}.")
         self.dollars = dollars
         self.ledger = ledger
-        self._own = _Ledger(None) if ledger is None else None
+        self._memory_ledger = _Ledger(None) if ledger is None else None
 
     @property
     def spent(self) -> float:
@@ -285,7 +289,7 @@ class Budget:
         return self.__dict__
 
     def _ledger(self) -> _Ledger:
-        return self._own or _shared_ledger(str(self.ledger), os.getpid())
+        return self._memory_ledger or _shared_ledger(str(self.ledger), os.getpid())
 
 
 class _Totals(NamedTuple):
@@ -332,8 +336,8 @@ class _Ledger:
         row = self._db.execute(
             "SELECT total(spent), total(lost), total(reserved), sum(open), sum(tokens), sum(unpriced) FROM money"
         ).fetchone()
-        spent, lost, reserved, open_, tokens, unpriced = row
-        return _Totals(spent, lost, reserved if open_ else 0.0, open_, tokens, unpriced)
+        totals = _Totals(*row)
+        return totals if totals.open else totals._replace(reserved=0.0)
 
     def add(self, **changes: float) -> None:
         # Never below 0: another machine may have written off our reservation, if it took this process for dead.
@@ -358,7 +362,6 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    # It is alive and belongs to another user.
-    except PermissionError:
-        return True
+    except PermissionError:  # it belongs to another user
+        pass
     return True

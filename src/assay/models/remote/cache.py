@@ -51,7 +51,7 @@ class AnswerCache:
             row = self._db.execute("SELECT kept FROM answers WHERE digest = ?", (digest,)).fetchone()
         except sqlite3.Error as error:
             raise database_error(self.path, error) from error
-        return _decoded(row[0]) if row else None
+        return _decode(row[0]) if row else None
 
     def put(self, digest: str, cached: CachedAnswer) -> None:
         """Store an answer, unless its end is not cached or another process stored it first.
@@ -117,11 +117,11 @@ def _prepare(database: sqlite3.Connection, statements: tuple[str, ...]) -> None:
             return
 
 
-def _decoded(text: str) -> CachedAnswer | None:
+def _decode(text: str) -> CachedAnswer | None:
     try:
-        words, end, tokens, prompt_tokens, dollars = json.loads(text)
+        answer_text, end, tokens, prompt_tokens, dollars = json.loads(text)
     except (ValueError, TypeError):
         return None
     if end not in get_args(End):
         return None
-    return CachedAnswer(Answer(words, cast("End", end), tokens), prompt_tokens, dollars)
+    return CachedAnswer(Answer(answer_text, cast("End", end), tokens), prompt_tokens, dollars)

@@ -59,9 +59,9 @@ def classify_error(error: BaseException) -> AttemptFailure:
     status = getattr(error, "status_code", None)
     reason = _sentence(error)
     if not isinstance(status, int) or status < 300:
-        return _without_status(error, reason)
+        return _classify_without_status(error, reason)
     reason = f"{status}: {reason}" if str(status) not in reason else reason
-    text = _searchable(error)
+    text = _searchable_text(error)
     if status == 429 and _FUNDS.search(text):
         return AttemptFailure("refused", reason)
     wait = _wait(error, text)
@@ -71,7 +71,7 @@ def classify_error(error: BaseException) -> AttemptFailure:
         return AttemptFailure("timeout", reason, retry=True, wait=wait)
     if status >= 500:
         return AttemptFailure("gone", reason, retry=True, wait=wait)
-    return _refused(status, text, reason)
+    return _classify_refusal(status, text, reason)
 
 
 def redact_key(text: str, key: str | None) -> str:
@@ -88,7 +88,7 @@ def one_line(text: str, key: str | None) -> str:
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 3] + "..."
 
 
-def _refused(status: int, text: str, reason: str) -> AttemptFailure:
+def _classify_refusal(status: int, text: str, reason: str) -> AttemptFailure:
     if _FILTER.search(text):
         return AttemptFailure("refused", reason, filtered=True)
     if status in (401, 403) or _KEY.search(text):
@@ -105,7 +105,7 @@ def _refused(status: int, text: str, reason: str) -> AttemptFailure:
     return AttemptFailure("refused", reason, unknown_field=unknown_field)
 
 
-def _without_status(error: BaseException, reason: str) -> AttemptFailure:
+def _classify_without_status(error: BaseException, reason: str) -> AttemptFailure:
     names = " ".join(f"{type(cause).__name__} {cause}" for cause in _chain(error)).casefold()
     # Nothing was sent: the library below cannot serialize the request.
     if any(word in names for word in ("unsupportedparameter", "keyword argument", "unicodeencodeerror")):
@@ -141,7 +141,7 @@ def _service_message(error: BaseException) -> str | None:
     return text if isinstance(text, str) and text and not text.lstrip().startswith("<") else None
 
 
-def _searchable(error: BaseException) -> str:
+def _searchable_text(error: BaseException) -> str:
     fields = (str(getattr(error, name, "") or "") for name in ("code", "error_type"))
     return " ".join([str(error), *fields, _service_message(error) or ""]).casefold()
 
@@ -160,10 +160,10 @@ def _wait(error: BaseException, text: str) -> float | None:
     headers = getattr(response, "headers", None) or {}
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
-    stated = headers.get("retry-after")
-    if (seconds := _number(stated)) is not None:
+    retry_after = headers.get("retry-after")
+    if (seconds := _number(retry_after)) is not None:
         return seconds
-    if stated and (seconds := _until(stated)) is not None:
+    if retry_after and (seconds := _until(retry_after)) is not None:
         return seconds
     delay = _DELAY.search(text)
     return float(delay.group(1)) if delay else None

@@ -16,7 +16,7 @@ from assay.core.completions import Capabilities, Completion, NotCompleted, TextR
 from assay.core.errors import ModelError
 from assay.models.caches import answers_folder
 from assay.models.loading import ModelRequest
-from assay.models.remote.budget import Budget, Estimate, cost_in_dollars, estimate, max_usage
+from assay.models.remote.budget import Budget, Estimate, cost_in_dollars, estimate, max_usage, total_cost
 from assay.models.remote.cache import AnswerCache, CachedAnswer
 from assay.models.remote.services import Endpoint, check, find_endpoint, find_key
 from assay.models.remote.transport import EventLoopThread, RemoteSettings, RequestOutcome, RetryingClient
@@ -79,10 +79,12 @@ class RemoteModel:
         for request in requests:
             check(self._endpoint, request)
         price = self.settings.price
-        max_dollars = [cost_in_dollars(self._endpoint, price, max_usage(self._endpoint, one)) for one in requests]
+        max_dollars = [
+            cost_in_dollars(self._endpoint, price, max_usage(self._endpoint, request)) for request in requests
+        ]
         if not requests:
             return []
-        session = self._opened()
+        session = self._current_session()
         return session.loop.run(session.complete(requests, max_dollars))
 
     def log_probs(self, texts: Sequence[str]) -> NoReturn:
@@ -136,7 +138,7 @@ class RemoteModel:
                 hint="Give a Price, Price(0, 0) for a server of your own, or no budget.",
             )
 
-    def _opened(self) -> _Session:
+    def _current_session(self) -> _Session:
         with self._lock:
             if self._session is None or self._session.loop.process != os.getpid():
                 self._session = _open_session(self._endpoint, self.settings, self.answers, self.budget)
@@ -183,7 +185,7 @@ class _Session:
         self, requests: Sequence[TextRequest], max_dollars: Sequence[float | None]
     ) -> Sequence[Completion | NotCompleted]:
         outcomes: list[list[RequestOutcome]] = [[RequestOutcome()] * request.decoding.answers for request in requests]
-        queue = ((nth, number) for nth, r in enumerate(requests) for number in range(r.decoding.answers))
+        queue = ((nth, number) for nth, request in enumerate(requests) for number in range(request.decoding.answers))
 
         async def work() -> None:
             for nth, number in queue:
@@ -196,7 +198,7 @@ class _Session:
                     group.create_task(work())
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
-        return [_combined(parts) for parts in outcomes]
+        return [_combine(parts) for parts in outcomes]
 
     async def _answer(self, request: TextRequest, number: int, max_dollars: float | None) -> RequestOutcome:
         """From the cache, from the same request in flight, or from the service."""
@@ -220,8 +222,8 @@ class _Session:
         outcome = await self.client.request(arguments, max_dollars)
         while (failure := outcome.failure) is not None and failure.unknown_field:
             if body_format == last:
-                wanted = ", ".join(sorted(request.decoding.controls & EXTRA_CONTROLS))
-                reason = f"The server does not support {wanted}: {failure.reason}" if wanted else failure.reason
+                controls = ", ".join(sorted(request.decoding.controls & EXTRA_CONTROLS))
+                reason = f"The server does not support {controls}: {failure.reason}" if controls else failure.reason
                 return replace(outcome, failure=replace(failure, lack="cannot", reason=reason))
             body_format += 1
             arguments = request_arguments(self.endpoint, request, number, body_format)
@@ -255,7 +257,7 @@ def _open_session(
     async def start() -> _Session:
         cache = AnswerCache(answers) if answers is not None else None
         if cache is not None:
-            loop.on_close(_closing(cache))
+            loop.on_close(_closer(cache))
         client, closer = open_client(endpoint, key)
         loop.on_close(closer)
 
@@ -272,29 +274,24 @@ def _open_session(
         raise
 
 
-def _closing(cache: AnswerCache) -> Any:
+def _closer(cache: AnswerCache) -> Any:
     async def close() -> None:
         cache.close()
 
     return close
 
 
-def _combined(parts: Sequence[RequestOutcome]) -> Completion | NotCompleted:
+def _combine(parts: Sequence[RequestOutcome]) -> Completion | NotCompleted:
     """Outcome of a request from those of its answers; it fails where one failed, and reports what was paid."""
     new = [part.dollars for part in parts if not part.cached]
     failed = next((part for part in parts if part.answer is None), None)
     if failed is not None:
         assert failed.failure is not None
-        return NotCompleted(failed.failure.lack, failed.failure.reason, failed.tries, _sum(new))
+        return NotCompleted(failed.failure.lack, failed.failure.reason, failed.tries, total_cost(new))
     cached = not new
     return Completion(
         tuple(part.answer for part in parts if part.answer is not None),
         parts[0].prompt_tokens,
-        _sum([part.dollars for part in parts] if cached else new),
+        total_cost([part.dollars for part in parts] if cached else new),
         cached,
     )
-
-
-def _sum(amounts: Sequence[float | None]) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if len(known) == len(amounts) else None

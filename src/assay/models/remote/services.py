@@ -133,7 +133,7 @@ def find_endpoint(reference: str, address: str | None = None) -> Endpoint:
         if base_url is not None:
             _check_address(base_url, name)
         return Endpoint(reference, service, name, base_url)
-    return _served(reference)
+    return _server_endpoint(reference)
 
 
 def find_key(endpoint: Endpoint) -> str | None:
@@ -173,7 +173,7 @@ def media_type(image: bytes) -> str | None:
     return next((kind for start, kind in SIGNATURES.items() if image.startswith(start)), None)
 
 
-def _served(reference: str) -> Endpoint:
+def _server_endpoint(reference: str) -> Endpoint:
     url, _, name = reference.partition("#")
     if not name:
         raise ModelError("The address lacks the model's name: http://host/v1#NAME.", hint=_FORMS)
@@ -185,11 +185,11 @@ def _check_address(address: str, name: str) -> None:
     """Refuse an invalid URL, and secrets in one: messages and reports show it."""
     try:
         parts = urlsplit(address)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     # An invalid port, or an unclosed bracket.
     except ValueError:
-        whole = False
-    if not whole:
+        is_valid = False
+    if not is_valid:
         raise ModelError(
             f"The address of model {name!r} is not a valid URL: expected http(s)://host or http(s)://host:port."
         )

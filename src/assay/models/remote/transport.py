@@ -171,19 +171,19 @@ class RetryingClient:
     async def request(self, arguments: Mapping[str, Any], max_dollars: float | None) -> RequestOutcome:
         """One answer or one reason, within the deadline from the first sending."""
         attempts = _Attempts(arguments, max_dollars)
-        if not await self._admitted(attempts):
-            return self._failed(attempts)
+        if not await self._start_attempt(attempts):
+            return self._failed_outcome(attempts)
         try:
             async with asyncio.timeout(self._settings.deadline_s):
                 while (wait := await self._attempt(attempts)) is not None:
                     await asyncio.sleep(wait)
-                    if not await self._admitted(attempts):
+                    if not await self._start_attempt(attempts):
                         break
         except TimeoutError:
             attempts.failure = self._deadline_failure(attempts)
-        return attempts.outcome or self._failed(attempts)
+        return attempts.outcome or self._failed_outcome(attempts)
 
-    async def _admitted(self, attempts: _Attempts) -> bool:
+    async def _start_attempt(self, attempts: _Attempts) -> bool:
         """Take a slot and reserve the money; False where the budget is too small."""
         attempts.started = await self.limiter.acquire(retry=attempts.tries > 0)
         if self._budget is None:
@@ -215,7 +215,7 @@ class RetryingClient:
         try:
             async with asyncio.timeout(self._settings.try_s):
                 response = await self._send(**attempts.arguments)
-            attempts.outcome = self._read(attempts, response)
+            attempts.outcome = self._outcome(attempts, response)
             paid, lost = attempts.outcome.dollars, False
         except TimeoutError:
             reason = f"No complete answer within {self._settings.try_s:g} s."
@@ -233,7 +233,7 @@ class RetryingClient:
             return None
         return self._next_wait(attempts)
 
-    def _read(self, attempts: _Attempts, response: Any) -> RequestOutcome:
+    def _outcome(self, attempts: _Attempts, response: Any) -> RequestOutcome:
         answer = read_answer(self._endpoint, response, attempts.arguments.get("stop", ()))
         usage = read_usage(response)
         cost = None if usage is None else cost_in_dollars(self._endpoint, self._settings.price, usage)
@@ -263,14 +263,14 @@ class RetryingClient:
         if last.filtered:
             attempts.outcome = RequestOutcome(Answer("", "filter"), tries=attempts.tries)
             return None
-        asked = last.wait or 0.0
+        requested_wait = last.wait or 0.0
         if last.overload:
             # A longer wait, such as for a daily quota, is not waited for: other requests are to fail soon too.
-            self.limiter.record_overload(attempts.started, asked if asked <= settings.wait_s else 0.0)
-        if not last.retry or attempts.tries >= settings.tries or asked > settings.wait_s:
+            self.limiter.record_overload(attempts.started, requested_wait if requested_wait <= settings.wait_s else 0.0)
+        if not last.retry or attempts.tries >= settings.tries or requested_wait > settings.wait_s:
             return None
         jitter = self._random.uniform(0.0, min(settings.wait_s, settings.first_wait_s * 2 ** (attempts.tries - 1)))
-        return asked + jitter
+        return requested_wait + jitter
 
     def _deadline_failure(self, attempts: _Attempts) -> AttemptFailure:
         """Failure by the rate limit if that was the last response, else by timeout."""
@@ -279,7 +279,7 @@ class RetryingClient:
         last = f" The last attempt: {attempts.failure.reason}" if sent else ""
         return AttemptFailure(lack, f"No answer within {self._settings.deadline_s:g} s.{last}")
 
-    def _failed(self, attempts: _Attempts) -> RequestOutcome:
+    def _failed_outcome(self, attempts: _Attempts) -> RequestOutcome:
         last = attempts.failure
         reason = one_line(last.reason, self._key) or "no reason was given"
         cost = None if attempts.lost and self._settings.price != Price(0, 0) else 0.0
@@ -327,11 +327,11 @@ class EventLoopThread:
             self._loop.close()
 
     async def _shut_down(self) -> None:
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
             task.cancel()
-        if others:
-            await asyncio.wait(others, timeout=CLOSING_S)
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING_S)
         for closer in self._closers:
             # A client that cannot be closed must not keep the others open.
             with suppress(Exception):

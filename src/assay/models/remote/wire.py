@@ -19,9 +19,6 @@ from assay.models.text.requests import truncate_at_stop
 
 DIGEST_VERSION = 1
 """Another number invalidates every cached answer."""
-BODY_FORMATS = ("own", "config", "bare")
-"""Fields in a request to a server: all that vLLM and llama.cpp know; those of OpenAI with `generation_config` of
-transformers; or those of OpenAI alone, for a server that rejects any other."""
 SEEDS = 2**31
 """Gemini's seeds are signed 32-bit integers."""
 NO_KEY = "none"
@@ -42,7 +39,7 @@ class TokenUsage:
 def request_arguments(endpoint: Endpoint, request: TextRequest, number: int, body_format: int = 0) -> dict[str, Any]:
     """Arguments of `AnyLLM.acompletion` for the `number`-th answer to a request.
 
-    `body_format` is an index into `BODY_FORMATS`.
+    `body_format` is an index into `_BODIES`.
     """
     arguments: dict[str, Any] = {
         "model": endpoint.model,
@@ -50,15 +47,15 @@ def request_arguments(endpoint: Endpoint, request: TextRequest, number: int, bod
     }
     arguments |= _ARGUMENTS[endpoint.service.name](request.decoding, number)
     if endpoint.service.name == "server":
-        arguments["extra_body"] = _BODIES[BODY_FORMATS[body_format]](request.decoding)
+        arguments["extra_body"] = _BODIES[body_format](request.decoding)
     return arguments
 
 
 def body_formats(endpoint: Endpoint, request: TextRequest) -> int:
-    """How many of `BODY_FORMATS` can express a request: the last one has no field for some controls."""
+    """How many of `_BODIES` can express a request: the last one has no field for some controls."""
     if endpoint.service.name != "server":
         return 1
-    return len(BODY_FORMATS) - bool(request.decoding.controls & EXTRA_CONTROLS)
+    return len(_BODIES) - bool(request.decoding.controls & EXTRA_CONTROLS)
 
 
 def conversation(request: TextRequest) -> Sequence[Message]:
@@ -68,7 +65,7 @@ def conversation(request: TextRequest) -> Sequence[Message]:
 
 def digest(endpoint: Endpoint, request: TextRequest, number: int) -> str:
     """SHA-256 of everything that an answer depends on; the API key is not part of it."""
-    whole = {
+    content = {
         "form": DIGEST_VERSION,
         "service": endpoint.service.name,
         "address": endpoint.address,
@@ -81,7 +78,7 @@ def digest(endpoint: Endpoint, request: TextRequest, number: int) -> str:
         "decoding": asdict(replace(request.decoding, answers=1)),
         "number": number,
     }
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_answer(endpoint: Endpoint, response: Any, stop: Sequence[str] = ()) -> Answer:
@@ -108,9 +105,9 @@ def read_usage(response: Any) -> TokenUsage | None:
     if usage is None or not usage.prompt_tokens:
         return None
     details = usage.prompt_tokens_details
-    read = (details.cached_tokens or 0) if details else 0
-    written = (details.cache_write_tokens or 0) if details else 0
-    return TokenUsage(usage.prompt_tokens, usage.completion_tokens or 0, read, written)
+    cache_read = (details.cached_tokens or 0) if details else 0
+    cache_write = (details.cache_write_tokens or 0) if details else 0
+    return TokenUsage(usage.prompt_tokens, usage.completion_tokens or 0, cache_read, cache_write)
 
 
 def open_client(endpoint: Endpoint, key: str | None) -> tuple[Any, Callable[[], Awaitable[None]]]:
@@ -206,10 +203,10 @@ def _anthropic(decoding: Decoding, number: int) -> dict[str, Any]:
 
 def _gemini(decoding: Decoding, number: int) -> dict[str, Any]:
     # Its own defaults differ by model (top_p 0.95 at the time of writing), so every value is sent.
-    cuts: dict[str, Any] = _temperature(decoding)
+    controls: dict[str, Any] = _temperature(decoding)
     if decoding.top_k:
-        cuts["top_k"] = decoding.top_k
-    return _official(decoding, number) | cuts | _seed(decoding, number)
+        controls["top_k"] = decoding.top_k
+    return _official(decoding, number) | controls | _seed(decoding, number)
 
 
 def _server(decoding: Decoding, number: int) -> dict[str, Any]:
@@ -218,20 +215,20 @@ def _server(decoding: Decoding, number: int) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name != "max_tokens"}
 
 
-def _bare(decoding: Decoding) -> dict[str, Any]:
+def _bare_body(decoding: Decoding) -> dict[str, Any]:
     return {"max_tokens": decoding.max_tokens}
 
 
-def _own(decoding: Decoding) -> dict[str, Any]:
+def _full_body(decoding: Decoding) -> dict[str, Any]:
     # A server's defaults come with the model (vLLM) or the build (llama.cpp), so every value is sent. The penalty has
     # one name in vLLM and another in llama.cpp.
-    return _bare(decoding) | _extra(decoding) | {"repeat_penalty": decoding.repetition_penalty}
+    return _bare_body(decoding) | _extra(decoding) | {"repeat_penalty": decoding.repetition_penalty}
 
 
-def _config(decoding: Decoding) -> dict[str, Any]:
+def _config_body(decoding: Decoding) -> dict[str, Any]:
     # `transformers serve` rejects those fields, and does not sample without do_sample, at any temperature.
     config = _temperature(decoding) | _extra(decoding) | {"do_sample": decoding.strategy == "sample"}
-    return _bare(decoding) | {"generation_config": json.dumps(config)}
+    return _bare_body(decoding) | {"generation_config": json.dumps(config)}
 
 
 def _extra(decoding: Decoding) -> dict[str, Any]:
@@ -253,7 +250,9 @@ def _seed(decoding: Decoding, number: int) -> dict[str, Any]:
 
 EXTRA_CONTROLS = frozenset({"top_k", "min_p", "repetition_penalty"})
 """Controls without a field in OpenAI's API."""
-_BODIES: Mapping[str, Callable[[Decoding], dict[str, Any]]] = {"own": _own, "config": _config, "bare": _bare}
+_BODIES: Sequence[Callable[[Decoding], dict[str, Any]]] = (_full_body, _config_body, _bare_body)
+"""Fields in a request to a server: all that vLLM and llama.cpp know; those of OpenAI with `generation_config` of
+transformers; or those of OpenAI alone, for a server that rejects any other."""
 _ARGUMENTS: Mapping[str, Callable[[Decoding, int], dict[str, Any]]] = {
     "openai": _openai,
     "anthropic": _anthropic,

@@ -66,13 +66,13 @@ class HfTextClassifier:
 
     def logits(self, texts: Sequence[str]) -> Matrix:
         """(n, labels)."""
-        return self._batched([(text,) for text in texts])
+        return self._batched_logits([(text,) for text in texts])
 
     def pair_logits(self, pairs: Sequence[tuple[str, str]]) -> Matrix:
         """(n, labels), of (premise, hypothesis)."""
-        return self._batched(pairs)
+        return self._batched_logits(pairs)
 
-    def _batched(self, rows: Sequence[tuple[str, ...]]) -> Matrix:
+    def _batched_logits(self, rows: Sequence[tuple[str, ...]]) -> Matrix:
         import numpy as np
 
         # By length, to save padding.

@@ -38,7 +38,7 @@ class EncodedContinuations:
         return len(self.prompt) + sum(len(text) - 1 for text in self.texts)
 
 
-def encode_continuations(tokenizer: Any, asked: Continuations, reference: str) -> EncodedContinuations:
+def encode_continuations(tokenizer: Any, continuations: Continuations, reference: str) -> EncodedContinuations:
     """Token ids of a prompt and its continuations.
 
     A plain prompt and a text are tokenized together; a conversation's template ends where the text begins. Special
@@ -47,24 +47,26 @@ def encode_continuations(tokenizer: Any, asked: Continuations, reference: str) -
     Raises:
         ModelError: As `encode_prompt`, or a text is empty or adds no token.
     """
-    if not all(asked.texts):
+    if not all(continuations.texts):
         raise ModelError("A text whose likelihood is requested must not be empty.")
-    if not isinstance(asked.prompt, str):
+    if not isinstance(continuations.prompt, str):
         as_plain_text = {"add_special_tokens": False, "split_special_tokens": True}
-        ids = (tokenizer(text, **as_plain_text)["input_ids"] for text in asked.texts)
+        ids = (tokenizer(text, **as_plain_text)["input_ids"] for text in continuations.texts)
         return EncodedContinuations(
-            tuple(encode_prompt(tokenizer, asked.prompt, reference)), tuple(tuple(row) for row in ids)
+            tuple(encode_prompt(tokenizer, continuations.prompt, reference)), tuple(tuple(row) for row in ids)
         )
     # A space at the end of a prompt belongs to the first word of the text: tokenizers join them.
-    prompt = asked.prompt.rstrip()
-    space = asked.prompt[len(prompt) :]
-    start = tuple(encode_prompt(tokenizer, prompt, reference))
+    prompt = continuations.prompt.rstrip()
+    space = continuations.prompt[len(prompt) :]
+    prompt_ids = tuple(encode_prompt(tokenizer, prompt, reference))
     # The placeholder token of an empty prompt does not precede the text.
-    cut = len(start) if prompt else len(tokenizer("")["input_ids"])
-    texts = tuple(tuple(encode_prompt(tokenizer, prompt + space + text, reference))[cut:] for text in asked.texts)
+    offset = len(prompt_ids) if prompt else len(tokenizer("")["input_ids"])
+    texts = tuple(
+        tuple(encode_prompt(tokenizer, prompt + space + text, reference))[offset:] for text in continuations.texts
+    )
     if not all(texts):
         raise ModelError(f"A text adds no token to its prompt, which ends with {prompt[-20:]!r}.")
-    return EncodedContinuations(start, texts)
+    return EncodedContinuations(prompt_ids, texts)
 
 
 def likelihoods(model: Any, rows: Sequence[EncodedContinuations]) -> list[tuple[Likelihood, ...]]:
@@ -78,16 +80,18 @@ def likelihoods(model: Any, rows: Sequence[EncodedContinuations]) -> list[tuple[
     """
     import torch
 
-    found: dict[int, tuple[Likelihood, ...]] = {}
+    results: dict[int, tuple[Likelihood, ...]] = {}
     with torch.inference_mode():
         longest = max((row.length for row in rows), default=0)
         if rows and not _supports_packing(model, longest):
-            return [_unpacked(model, row) for row in rows]
+            return [_unpacked_likelihoods(model, row) for row in rows]
         for header, members in _groups(rows):
             cache = _prefill(model, rows[members[0]].prompt[:header]) if header else None
             for batch in _batches(rows, members, header):
-                found |= zip(batch, _packed(model, [rows[nth] for nth in batch], header, cache), strict=True)
-    return [found[nth] for nth in range(len(rows))]
+                results |= zip(
+                    batch, _packed_likelihoods(model, [rows[nth] for nth in batch], header, cache), strict=True
+                )
+    return [results[nth] for nth in range(len(rows))]
 
 
 def _groups(rows: Sequence[EncodedContinuations]) -> Iterator[tuple[int, list[int]]]:
@@ -142,7 +146,9 @@ def _prefill(model: Any, ids: Sequence[int]) -> Any:
     return model(input_ids=tensor, use_cache=True, logits_to_keep=1).past_key_values
 
 
-def _packed(model: Any, batch: Sequence[EncodedContinuations], header: int, cache: Any) -> list[tuple[Likelihood, ...]]:
+def _packed_likelihoods(
+    model: Any, batch: Sequence[EncodedContinuations], header: int, cache: Any
+) -> list[tuple[Likelihood, ...]]:
     import torch
 
     ids: list[int] = []
@@ -153,17 +159,17 @@ def _packed(model: Any, batch: Sequence[EncodedContinuations], header: int, cach
         ids += [*row.prompt[header:], *(token for text in row.texts for token in text[:-1])]
         positions += blocks[-1].positions()
     predicting = [index for block in blocks for index in block.predicting()]
-    kept = {index: nth for nth, index in enumerate(sorted(set(predicting)))}
+    logit_rows = {index: nth for nth, index in enumerate(sorted(set(predicting)))}
     output = model(
         input_ids=torch.tensor([ids], device=model.device),
         position_ids=torch.tensor([positions], device=model.device),
         attention_mask=_mask(model, blocks, header, len(ids)),
         past_key_values=None if cache is None else _copy_cache(cache),
         use_cache=cache is not None,
-        logits_to_keep=torch.tensor(list(kept), device=model.device),
+        logits_to_keep=torch.tensor(list(logit_rows), device=model.device),
     )
     tokens = [token for row in batch for text in row.texts for token in text]
-    values = iter(_token_values(output.logits[0], [kept[index] for index in predicting], tokens))
+    values = iter(_token_values(output.logits[0], [logit_rows[index] for index in predicting], tokens))
     return [tuple(_sum([next(values) for _ in text]) for text in row.texts) for row in batch]
 
 
@@ -172,9 +178,9 @@ def _token_values(logits: torch.Tensor, rows: Sequence[int], tokens: Sequence[in
     import torch
 
     logits = logits.float()
-    at, targets = torch.tensor(rows, device=logits.device), torch.tensor(tokens, device=logits.device)
-    values = logits[at, targets] - logits.logsumexp(-1)[at]
-    best = logits.argmax(-1)[at] == targets
+    indices, targets = torch.tensor(rows, device=logits.device), torch.tensor(tokens, device=logits.device)
+    values = logits[indices, targets] - logits.logsumexp(-1)[indices]
+    best = logits.argmax(-1)[indices] == targets
     return list(zip(values.tolist(), best.tolist(), strict=True))
 
 
@@ -266,26 +272,28 @@ def _try_packing(model: Any) -> bool:
     start = tuple(1 + 7 * nth % limit for nth in range(12))
     rows = [EncodedContinuations((*start, 1 + 11 * nth % limit, 2), ((3, 1), (2, 3, 1), (1,))) for nth in range(3)]
     try:
-        packed = _packed(model, rows, len(start), _prefill(model, start))
+        packed = _packed_likelihoods(model, rows, len(start), _prefill(model, start))
     except Exception:  # any exception of a model without this mask or cache
         return False
     # In 16 bit two orders of summation differ by about one percent.
     tolerance = 1e-4 if model.dtype.itemsize > 2 else 2e-2
     pairs = [
-        pair for row, own in zip(rows, packed, strict=True) for pair in zip(own, _unpacked(model, row), strict=True)
+        pair
+        for row, results in zip(rows, packed, strict=True)
+        for pair in zip(results, _unpacked_likelihoods(model, row), strict=True)
     ]
     return all(abs(a.log_prob - b.log_prob) <= tolerance * max(1.0, abs(b.log_prob)) for a, b in pairs)
 
 
-def _unpacked(model: Any, row: EncodedContinuations) -> tuple[Likelihood, ...]:
+def _unpacked_likelihoods(model: Any, row: EncodedContinuations) -> tuple[Likelihood, ...]:
     """Each text after its prompt in its own network call; texts that differ only in the last token share one."""
     import torch
 
     logits: dict[tuple[int, ...], torch.Tensor] = {}
-    found = []
+    results = []
     for text in row.texts:
         if text[:-1] not in logits:
             ids = torch.tensor([[*row.prompt, *text[:-1]]], device=model.device)
             logits[text[:-1]] = model(input_ids=ids, use_cache=False).logits[0, len(row.prompt) - 1 :]
-        found.append(_sum(_token_values(logits[text[:-1]], range(len(text)), text)))
-    return tuple(found)
+        results.append(_sum(_token_values(logits[text[:-1]], range(len(text)), text)))
+    return tuple(results)

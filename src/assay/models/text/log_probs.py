@@ -38,7 +38,7 @@ def windowed_log_probs(
     *,
     window: int | None = None,
     stride: int | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda count, total: None,
 ) -> list[WindowedLogProbs]:
     """Log-probabilities of each text, with sliding windows if it is longer than one.
 
@@ -63,16 +63,20 @@ def windowed_log_probs(
     size, step = _resolve_window(model, window, stride)
     rows = [model.tokens_of(text) for text in texts]
     spans = [token_windows(len(row), size or max(2, len(row)), step or 1) for row in rows]
-    asked = [(row[span.begin : span.end], span.last) for row, own in zip(rows, spans, strict=True) for span in own]
+    inputs = [
+        (row[span.begin : span.end], span.last)
+        for row, row_spans in zip(rows, spans, strict=True)
+        for span in row_spans
+    ]
     values: list[Sequence[float]] = []
-    for start in range(0, len(asked), WINDOWS_AT_ONCE):
-        part = asked[start : start + WINDOWS_AT_ONCE]
+    for start in range(0, len(inputs), WINDOWS_AT_ONCE):
+        part = inputs[start : start + WINDOWS_AT_ONCE]
         values += model.token_log_probs([row for row, _ in part], [last for _, last in part])
-        on_progress(len(values), len(asked))
+        on_progress(len(values), len(inputs))
     remaining, results = iter(values), []
-    for row, own in zip(rows, spans, strict=True):
-        joined = [value for _ in own for value in next(remaining)]
-        results.append(WindowedLogProbs((None, *joined) if row else (), len(own), size, step))
+    for row, row_spans in zip(rows, spans, strict=True):
+        joined = [value for _ in row_spans for value in next(remaining)]
+        results.append(WindowedLogProbs((None, *joined) if row else (), len(row_spans), size, step))
     return results
 
 
@@ -84,7 +88,9 @@ def _resolve_window(model: TokenModel, window: int | None, stride: int | None) -
     """
     longest = model.longest
     if window is not None and longest is not None and window > longest:
-        raise ModelError(f"A window of {window} tokens exceeds the model's maximum of {longest}.")
+        raise ModelError(
+            f"A window of {window} tokens exceeds the model's maximum of {longest}.", window=window, maximum=longest
+        )
     size = window or longest
     if size is None:
         return None, None
@@ -93,6 +99,8 @@ def _resolve_window(model: TokenModel, window: int | None, stride: int | None) -
         raise ModelError(
             f"A stride of {step} is invalid for a window of {size} tokens: a token would have no context.",
             hint=f"The stride must be 1 to {size - 1}; half a window is common.",
+            window=size,
+            stride=step,
         )
     return size, step
 
@@ -116,9 +124,11 @@ def last_log_probs(model: Any, rows: Sequence[Sequence[int]], last: int) -> list
         logits = model(input_ids=ids, logits_to_keep=last + 1).logits[:, :-1].flatten(0, 1)
         targets = ids[:, -last:].flatten()
         parts = zip(torch.split(logits, LOG_SOFTMAX_PART), torch.split(targets, LOG_SOFTMAX_PART), strict=True)
-        values = [part.float().log_softmax(-1).gather(1, own[:, None]).squeeze(1) for part, own in parts]
-    found: list[list[float]] = torch.cat(values).view(len(rows), last).tolist()
-    return found
+        values = [
+            part.float().log_softmax(-1).gather(1, part_targets[:, None]).squeeze(1) for part, part_targets in parts
+        ]
+    log_probs: list[list[float]] = torch.cat(values).view(len(rows), last).tolist()
+    return log_probs
 
 
 def token_moments(scorer: Any, writer: Any, ids: Sequence[int]) -> TokenMoments:

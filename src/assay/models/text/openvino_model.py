@@ -22,8 +22,8 @@ from assay.models.text.requests import (
     context_overflow,
     encode_prompt,
     encode_text,
+    text_answer,
     text_log_probs,
-    truncate_at_stop,
     unsupported_with_beams,
 )
 
@@ -158,8 +158,8 @@ class OpenVinoText:
             ModelError: A row is longer than `longest`.
         """
         check_row_lengths(rows, self.longest, self.reference)
-        counted = zip(rows, last, strict=True)
-        handles = [self._add(ids, self._echo_config()) if count else None for ids, count in counted]
+        row_counts = zip(rows, last, strict=True)
+        handles = [self._add(ids, self._echo_config()) if count else None for ids, count in row_counts]
         self._run([handle for handle in handles if handle is not None])
         results = []
         for ids, count, handle in zip(rows, last, handles, strict=True):
@@ -258,13 +258,11 @@ class OpenVinoText:
 
         ids = list(output.generated_ids)
         ended = output.finish_reason == openvino_genai.GenerationFinishReason.STOP
-        text, stopped = truncate_at_stop(self.tokenizer.decode(ids, skip_special_tokens=True), request.decoding.stop)
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
         total = None
         if request.log_prob:  # otherwise the library returns zeros
             total = math.fsum(float(value) for value in output.generated_log_probs)
-        if not text:
-            return Answer("", "empty", len(ids), total)
-        return Answer(text, "stop" if ended or stopped else "length", len(ids), total)
+        return text_answer(text, request.decoding.stop, len(ids), total, ended=ended)
 
 
 def is_default_for(request: ModelRequest) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from assay.core.completions import LogProbs, Message, NotCompleted, TextRequest
+from assay.core.completions import Answer, LogProbs, Message, NotCompleted, TextRequest
 from assay.core.decoding import Decoding
 from assay.core.errors import ModelError
 from assay.core.lab import hash_seed
@@ -46,13 +46,15 @@ def encode_answer(tokenizer: Any, prompt: tuple[Message, ...], answer: str, refe
     Raises:
         ModelError: As `encode_prompt`, or the template omits the answer.
     """
-    asked = encode_prompt(tokenizer, prompt, reference)
-    whole = _apply_template(tokenizer, (*prompt, Message("assistant", answer)), reference, add_generation_prompt=False)
-    differing = (nth for nth, (left, right) in enumerate(zip(asked, whole, strict=False)) if left != right)
-    start = next(differing, len(asked))
-    if start >= len(whole):
+    prompt_ids = encode_prompt(tokenizer, prompt, reference)
+    whole_ids = _apply_template(
+        tokenizer, (*prompt, Message("assistant", answer)), reference, add_generation_prompt=False
+    )
+    differing = (nth for nth, (left, right) in enumerate(zip(prompt_ids, whole_ids, strict=False)) if left != right)
+    start = next(differing, len(prompt_ids))
+    if start >= len(whole_ids):
         raise ModelError(f"The chat template of model {reference!r} omits the assistant's message.")
-    return whole, start
+    return whole_ids, start
 
 
 def _apply_template(
@@ -88,6 +90,12 @@ def truncate_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """`text` up to the first stop string, and whether there was one."""
     positions = [position for stop in stops if (position := text.find(stop)) >= 0]
     return (text[: min(positions)], True) if positions else (text, False)
+
+
+def text_answer(text: str, stops: Sequence[str], tokens: int, log_prob: float | None, *, ended: bool) -> Answer:
+    """Answer with the text up to the first stop string; `ended` is whether the model ended it."""
+    text, stopped = truncate_at_stop(text, stops)
+    return Answer(text, "empty" if not text else "stop" if ended or stopped else "length", tokens, log_prob)
 
 
 def _empty_prompt(tokenizer: Any) -> list[int]:
@@ -139,7 +147,12 @@ def check_row_lengths(rows: Sequence[Sequence[int]], limit: int | None, referenc
     """
     longest = max(map(len, rows), default=0)
     if limit is not None and longest > limit:
-        raise ModelError(f"A text of {longest} tokens exceeds the maximum of {limit} of model {reference!r}.")
+        raise ModelError(
+            f"A text of {longest} tokens exceeds the maximum of {limit} of model {reference!r}.",
+            model=reference,
+            length=longest,
+            limit=limit,
+        )
 
 
 def text_log_probs(

@@ -33,8 +33,8 @@ from assay.models.text.requests import (
     context_overflow,
     encode_prompt,
     encode_text,
+    text_answer,
     text_log_probs,
-    truncate_at_stop,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ GPU_BATCH_SIZE = 32
 """Requests in a batch on devices other than the CPU."""
 MAX_LOGITS = 2**28
 """Maximum number of logits of a network call: a gigabyte in float32."""
-CAPABILITIES = {"strategies": frozenset({"greedy", "beam", "sample"}), "controls": ALL_CONTROLS, "log_probs": True}
 
 
 class HfTextModel:
@@ -71,7 +70,13 @@ class HfTextModel:
     def means(self) -> Capabilities:
         """All decodings; reproducible with a batch size of 1."""
         context = getattr(self.model.config, "max_position_embeddings", None)
-        return Capabilities(**CAPABILITIES, reproducible=self._batch_size == 1, context=context)  # type: ignore[arg-type]
+        return Capabilities(
+            frozenset({"greedy", "beam", "sample"}),
+            ALL_CONTROLS,
+            reproducible=self._batch_size == 1,
+            log_probs=True,
+            context=context,
+        )
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion | NotCompleted]:
         """One completion each, in order.
@@ -154,7 +159,7 @@ class HfTextModel:
         check_row_lengths(rows, writer.longest, writer.reference)
         return [token_moments(self.model, writer.model, row) for row in rows]
 
-    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
+    def likelihoods(self, prompts: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
         """One value for each text of each prompt, in order; a reason where the context is exceeded.
 
         Tokens are those of `encode_continuations`.
@@ -162,7 +167,7 @@ class HfTextModel:
         Raises:
             ModelError: As `complete`, or a text is empty or adds no token.
         """
-        rows = [encode_continuations(self.tokenizer, one, self.reference) for one in asked]
+        rows = [encode_continuations(self.tokenizer, prompt, self.reference) for prompt in prompts]
         context = self.means.context
         results: dict[int, tuple[Likelihood, ...] | NotCompleted] = {}
         for nth, row in enumerate(rows):
@@ -172,7 +177,7 @@ class HfTextModel:
         results |= zip(fit, likelihoods(self.model, [rows[nth] for nth in fit]), strict=True)
         return [results[nth] for nth in range(len(rows))]
 
-    def answer_moments(self, asked: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
+    def answer_moments(self, prompts: Sequence[Continuations]) -> Sequence[tuple[TokenMoments, ...] | NotCompleted]:
         """One value for each text of each prompt, in order; a reason where the context is exceeded.
 
         Tokens are those of `encode_continuations`.
@@ -180,15 +185,19 @@ class HfTextModel:
         Raises:
             ModelError: As `likelihoods`.
         """
-        return [self._answer_moments(encode_continuations(self.tokenizer, one, self.reference)) for one in asked]
+        rows = (encode_continuations(self.tokenizer, prompt, self.reference) for prompt in prompts)
+        return [self._answer_moments(row) for row in rows]
 
     def _answer_moments(self, row: EncodedContinuations) -> tuple[TokenMoments, ...] | NotCompleted:
         longest = max(map(len, row.texts), default=0)
         if (long := context_overflow(len(row.prompt), longest, self.means.context)) is not None:
             return long
-        whole = (token_moments(self.model, self.model, (*row.prompt, *text)) for text in row.texts)
+        text_moments = (token_moments(self.model, self.model, (*row.prompt, *text)) for text in row.texts)
         before = len(row.prompt) - 1
-        return tuple(TokenMoments(one.log_probs[before:], one.means[before:], one.variances[before:]) for one in whole)
+        return tuple(
+            TokenMoments(moments.log_probs[before:], moments.means[before:], moments.variances[before:])
+            for moments in text_moments
+        )
 
     @property
     def ends(self) -> frozenset[int]:
@@ -271,15 +280,12 @@ class HfTextModel:
         while last is None and tokens and tokens[-1] == self.tokenizer.pad_token_id:
             tokens.pop()  # padding of a row that ended at a stop string before the others of its batch
         text = self.tokenizer.decode(tokens, skip_special_tokens=True)
-        text, stopped = truncate_at_stop(text, request.decoding.stop)
         total = None
         if request.log_prob:
             count = min(len(tokens), len(prompt) + len(tokens) - 1)
             (values,) = last_log_probs(self.model, [[*prompt, *tokens]], count)
             total = sum(values)
-        if not text:
-            return Answer("", "empty", len(tokens), total)
-        return Answer(text, "stop" if last is not None or stopped else "length", len(tokens), total)
+        return text_answer(text, request.decoding.stop, len(tokens), total, ended=last is not None)
 
 
 class _Sampler:
@@ -307,12 +313,12 @@ class _Sampler:
         for warper in self._warpers:
             scores = warper(input_ids, scores)
         probabilities = scores.float().softmax(-1).cpu()
-        chosen = [
+        sampled_tokens = [
             int(torch.multinomial(row, 1, generator=generator))
             for row, generator in zip(probabilities, self._generators, strict=True)
         ]
         masked = torch.full_like(scores, float("-inf"))
-        masked[torch.arange(len(chosen)), torch.tensor(chosen)] = 0.0
+        masked[torch.arange(len(sampled_tokens)), torch.tensor(sampled_tokens)] = 0.0
         return masked
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.completions import Answer, Capabilities, Completion, LogProbs, NotCompleted, TextRequest, unsupported
 from assay.core.errors import ModelError
-from assay.models.loading import ModelRequest, Placement, fetch
-from assay.models.references import Checkpoint
+from assay.models.loading import ModelRequest, Placement, fetch, folder_on_disk
 from assay.models.text.gguf import is_unpacked_gguf
 from assay.models.text.requests import (
     ALL_CONTROLS,
@@ -25,8 +24,8 @@ from assay.models.text.requests import (
     context_overflow,
     encode_prompt,
     encode_text,
+    text_answer,
     text_log_probs,
-    truncate_at_stop,
     unsupported_with_beams,
 )
 from assay.models.text.transformers_model import check_kind
@@ -126,13 +125,13 @@ class VllmText:
         )
         prompts = [encode_prompt(self.tokenizer, request.prompt, self.reference) for request in requests]
         results: dict[int, Completion | NotCompleted] = {}
-        asked: dict[int, Decoding] = {}
+        decodings: dict[int, Decoding] = {}
         for nth, (request, ids) in enumerate(zip(requests, prompts, strict=True)):
             if (long := context_overflow(len(ids), request.decoding.max_tokens, self._context)) is not None:
                 results[nth] = long
             else:
-                asked[nth] = request.decoding
-        answers = self._sample(asked, prompts) | self._beam_search(asked, prompts)
+                decodings[nth] = request.decoding
+        answers = self._sample(decodings, prompts) | self._beam_search(decodings, prompts)
         for nth, parts in answers.items():
             complete = tuple(answer for answer in parts if answer is not None)
             aborted = len(complete) < len(parts)
@@ -157,9 +156,9 @@ class VllmText:
         from vllm import SamplingParams
 
         check_row_lengths(rows, self.longest, self.reference)
-        asked = [list(ids) for ids, count in zip(rows, last, strict=True) if count]
+        prompts = [list(ids) for ids, count in zip(rows, last, strict=True) if count]
         echo = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0)
-        outputs = iter(self._generate(asked, [echo] * len(asked)))
+        outputs = iter(self._generate(prompts, [echo] * len(prompts)))
         results: list[list[float]] = []
         for ids, count in zip(rows, last, strict=True):
             # A mapping from token to value for each position except the first.
@@ -175,12 +174,12 @@ class VllmText:
         return outputs
 
     def _sample(
-        self, asked: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
+        self, decodings: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
     ) -> dict[int, list[Answer | None]]:
         """Greedy and sampled answers; None for an aborted one."""
         from vllm import SamplingParams
 
-        plain = {nth: decoding for nth, decoding in asked.items() if decoding.strategy != "beam"}
+        plain = {nth: decoding for nth, decoding in decodings.items() if decoding.strategy != "beam"}
         rows = [
             (nth, SamplingParams(**arguments))
             for nth, decoding in plain.items()
@@ -191,29 +190,29 @@ class VllmText:
         for (nth, _), request in zip(rows, outputs, strict=True):
             output = request.outputs[0]
             ids = list(output.token_ids)
-            known = [float(step[token].logprob) for token, step in zip(ids, output.logprobs or (), strict=False)]
-            total = math.fsum(known) if len(known) == len(ids) else None
+            log_probs = [float(step[token].logprob) for token, step in zip(ids, output.logprobs or (), strict=False)]
+            total = math.fsum(log_probs) if len(log_probs) == len(ids) else None
             complete = output.finish_reason in ("stop", "length")
             ended = output.finish_reason == "stop"
             results[nth].append(self._answer(ids, total, ended, plain[nth].stop) if complete else None)
         return results
 
     def _beam_search(
-        self, asked: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
+        self, decodings: Mapping[int, Decoding], prompts: Sequence[Sequence[int]]
     ) -> dict[int, list[Answer | None]]:
         """Answers of beam search, best first; requests with equal decoding share a call."""
         from vllm.sampling_params import BeamSearchParams
 
         groups: dict[tuple[object, ...], list[int]] = {}
-        for nth, decoding in asked.items():
+        for nth, decoding in decodings.items():
             if decoding.strategy == "beam":
                 groups.setdefault(tuple(beam_arguments(decoding).values()), []).append(nth)
         results: dict[int, list[Answer | None]] = {}
         for members in groups.values():
-            params = BeamSearchParams(**beam_arguments(asked[members[0]]))
+            params = BeamSearchParams(**beam_arguments(decodings[members[0]]))
             outputs = self._llm.beam_search(_as_tokens(prompts[nth] for nth in members), params)
             for nth, output in zip(members, outputs, strict=True):
-                best = output.sequences[: asked[nth].answers]
+                best = output.sequences[: decodings[nth].answers]
                 results[nth] = [self._beam_answer(len(prompts[nth]), sequence) for sequence in best]
         return results
 
@@ -224,10 +223,8 @@ class VllmText:
         return self._answer(ids, float(sequence.cum_logprob), bool(ids) and ids[-1] in self._ends, ())
 
     def _answer(self, ids: Sequence[int], log_prob: float | None, ended: bool, stops: Sequence[str]) -> Answer:
-        text, stopped = truncate_at_stop(self.tokenizer.decode(ids, skip_special_tokens=True), stops)
-        if not text:
-            return Answer("", "empty", len(ids), log_prob)
-        return Answer(text, "stop" if ended or stopped else "length", len(ids), log_prob)
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text_answer(text, stops, len(ids), log_prob, ended=ended)
 
 
 def _as_tokens(prompts: Iterable[Sequence[int]]) -> list[Any]:
@@ -263,7 +260,7 @@ def open_vllm(request: ModelRequest) -> VllmText:
     def load(local: bool) -> VllmText:
         from transformers import AutoTokenizer
 
-        folder = _on_disk(checkpoint, local=local)
+        folder = folder_on_disk(checkpoint, FILES, local=local)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         return VllmText(_load(folder, placement.dtype, checkpoint.reference), tokenizer, checkpoint.reference)
 
@@ -295,14 +292,6 @@ def engine_arguments(folder: str, dtype: str) -> dict[str, Any]:
     }
 
 
-def _on_disk(checkpoint: Checkpoint, *, local: bool) -> str:
-    if checkpoint.folder is not None:
-        return checkpoint.location
-    from huggingface_hub import snapshot_download
-
-    return snapshot_download(checkpoint.location, local_files_only=local, allow_patterns=list(FILES))
-
-
 def check_placement(placement: Placement) -> None:
     """Reject a device that the installed vLLM does not support.
 
@@ -319,10 +308,10 @@ def check_placement(placement: Placement) -> None:
     # A build for another torch or another GPU may raise any exception.
     except Exception as error:
         raise ModelError(f"vLLM is installed but cannot be imported: {error}", hint=INSTALL) from error
-    built, wanted = current_platform.device_type, placement.device.partition(":")[0]
-    if built != wanted:
-        supported = built or "no device of this machine"
+    platform, device_type = current_platform.device_type, placement.device.partition(":")[0]
+    if platform != device_type:
+        supported = platform or "no device of this machine"
         raise ModelError(
-            f"The installed backend 'vllm' runs on {supported}, not on {wanted!r}.",
+            f"The installed backend 'vllm' runs on {supported}, not on {device_type!r}.",
             hint="Without 'vllm:' another backend is selected.",
         )

@@ -105,7 +105,7 @@ def dataset_card_text(card: DatasetCard, samples: Sequence[Sample], layout: str)
         _section("Filtering", _funnel(card, len(samples))) if card.requested is not None else "",
         _section("Effect on real held-out data", _line(card.proof) or NO_PROOF),
         _section("Provenance", _provenance_note(card, samples, layout)),
-        _section("Recipe", _fenced(card.recipe)) if card.recipe else "",
+        _section("Recipe", _code_block(card.recipe)) if card.recipe else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -114,7 +114,7 @@ def _dataset_metadata(card: DatasetCard, samples: Sequence[Sample], layout: str)
     front: dict[str, Any] = {"pretty_name": " ".join(card.name.split()), "license": " ".join(card.license.split())}
     if languages := list(card.languages) or _languages(samples):
         front["language"] = languages
-    front["tags"] = [*(["synthetic"] if any(one.synthetic for one in samples) else []), "assay"]
+    front["tags"] = [*(["synthetic"] if any(sample.synthetic for sample in samples) else []), "assay"]
     front["size_categories"] = [next((name for below, name in SIZES if len(samples) < below), LARGEST_SIZE)]
     if layout in FILES:
         files = [{"split": "train", "path": FILES[layout]}]
@@ -123,8 +123,8 @@ def _dataset_metadata(card: DatasetCard, samples: Sequence[Sample], layout: str)
 
 
 def _languages(samples: Sequence[Sample]) -> list[str]:
-    said = {value for one in samples if isinstance(value := one.fields.get("language"), str)}
-    return sorted(code for code in said if re.fullmatch(r"[a-z]{2,3}", code))
+    values = {value for sample in samples if isinstance(value := sample.fields.get("language"), str)}
+    return sorted(code for code in values if re.fullmatch(r"[a-z]{2,3}", code))
 
 
 def _provenance_note(card: DatasetCard, samples: Sequence[Sample], layout: str) -> str:
@@ -132,7 +132,7 @@ def _provenance_note(card: DatasetCard, samples: Sequence[Sample], layout: str) 
         return LINEAGE_NOTES.get(layout, NO_LINEAGE_NOTE)
     if layout not in LINEAGE_NOTES:
         return PROVENANCE_IN_SIDECAR
-    images = any(isinstance(value, Image) for one in samples for value in one.fields.values())
+    images = any(isinstance(value, Image) for sample in samples for value in sample.fields.values())
     return f"{PROVENANCE_IN_ROWS} {PROVENANCE_IN_IMAGES}" if images else PROVENANCE_IN_ROWS
 
 
@@ -144,14 +144,14 @@ def synthetic_share_sentence(synthetic: int, rows: int, what: str) -> str:
 
 
 def _synthetic_share(samples: Sequence[Sample]) -> str:
-    return synthetic_share_sentence(sum(one.synthetic for one in samples), len(samples), "rows")
+    return synthetic_share_sentence(sum(sample.synthetic for sample in samples), len(samples), "rows")
 
 
 def _licenses(card: DatasetCard) -> str:
-    rows = [(one.part, one.model, one.license) for one in card.models]
+    rows = [(model.part, model.model, model.license) for model in card.models]
     rows += [("source data", name, license) for name, license in card.data]
-    said = 'Licenses are those stated by the cards of the models and data; "unknown" if there is none.'
-    return f"{said}\n\n{_table(('Role', 'Model or data', 'License'), rows)}"
+    note = 'Licenses are those stated by the cards of the models and data; "unknown" if there is none.'
+    return f"{note}\n\n{_table(('Role', 'Model or data', 'License'), rows)}"
 
 
 def _funnel(card: DatasetCard, kept: int) -> str:
@@ -186,7 +186,7 @@ def _line(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;")
 
 
-def _fenced(text: str) -> str:
+def _code_block(text: str) -> str:
     """Code block with a fence longer than any in the text."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -267,8 +267,8 @@ def _start(card: ModelCard) -> str:
     if card.start is None:
         return "Random weights."
     terms = "Training data under other terms may add conditions."
-    said = f"The license above is that of the base model. {terms}" if card.start.license != UNKNOWN else ""
-    return f"`{_escape_line(card.start.model)}`, {_license_text(card.start.license)}. {said}".strip()
+    note = f"The license above is that of the base model. {terms}" if card.start.license != UNKNOWN else ""
+    return f"`{_escape_line(card.start.model)}`, {_license_text(card.start.license)}. {note}".strip()
 
 
 def _training_data(card: ModelCard) -> str:
@@ -276,7 +276,9 @@ def _training_data(card: ModelCard) -> str:
         return f"{card.samples:,} samples; the number of synthetic ones was not counted."
     lines = [synthetic_share_sentence(card.synthetic, card.samples, "samples")]
     if card.synthetic:
-        models = ", ".join(f"`{_escape_line(one.model)}` ({_license_text(one.license)})" for one in card.made_with)
+        models = ", ".join(
+            f"`{_escape_line(model.model)}` ({_license_text(model.license)})" for model in card.made_with
+        )
         lines.append(f"- **Synthetic:** made by {_escape_line(card.made_by)}{f' with {models}' if models else ''}.")
     if card.synthetic < card.samples:
         names = [f"{_escape_line(name)} ({_license_text(license)})" for name, license in card.data]
@@ -284,8 +286,8 @@ def _training_data(card: ModelCard) -> str:
     return "\n".join([lines[0], "", *lines[1:]]).strip()
 
 
-def _license_text(said: str) -> str:
-    return "license unknown" if said == UNKNOWN else f"license {_escape_line(said)}"
+def _license_text(name: str) -> str:
+    return "license unknown" if name == UNKNOWN else f"license {_escape_line(name)}"
 
 
 def _escape_line(text: str) -> str:

@@ -32,7 +32,7 @@ def write_alpaca(samples: Sequence[Sample], images: StoredImages, folder: Path) 
 
 def write_sharegpt(samples: Sequence[Sample], images: StoredImages, folder: Path) -> None:
     """Write data.json: a list of ShareGPT conversations, as for Vicuna."""
-    rows = [[{"from": _SHAREGPT[one.role], "value": one.text} for one in task.turns] for task in _tasks(samples)]
+    rows = [[{"from": _SHAREGPT[turn.role], "value": turn.text} for turn in task.turns] for task in _tasks(samples)]
     _write_list(folder, ({"conversations": row} for row in rows))
 
 
@@ -68,14 +68,14 @@ def _tasks(samples: Sequence[Sample]) -> list[ChatTask]:
 
 
 def _task(sample: Sample) -> ChatTask:
-    for asked, answered in PROMPT_ANSWER_FIELDS:
-        pair = [value for name in (asked, answered) if isinstance(value := sample.fields.get(name), str)]
-        if len(pair) == 2:
-            given = "input" if asked == "instruction" and isinstance(sample.fields.get("input"), str) else ""
-            turns = conversation(sample, instruction=asked, input=given)
-            return ChatTask(
-                pair[0], sample.text(given) if given else "", pair[1], (*turns, Message("assistant", pair[1]))
-            )
+    for prompt_field, answer_field in PROMPT_ANSWER_FIELDS:
+        prompt, answer = sample.fields.get(prompt_field), sample.fields.get(answer_field)
+        if isinstance(prompt, str) and isinstance(answer, str):
+            has_input = prompt_field == "instruction" and isinstance(sample.fields.get("input"), str)
+            input_field = "input" if has_input else ""
+            turns = conversation(sample, instruction=prompt_field, input=input_field)
+            context = sample.text(input_field) if input_field else ""
+            return ChatTask(prompt, context, answer, (*turns, Message("assistant", answer)))
     raise StoreError(
         f"Sample {sample.id} is not a task: it needs text fields instruction and output, or prompt and text.",
         hint=f"It has {', '.join(sorted(sample.fields)) or 'none'}. Export it as hf, jsonl or imagefolder.",
@@ -123,6 +123,6 @@ def _row(sample: Sample) -> dict[str, list[dict[str, str]]]:
             f"No answer of pair {sample.id} is preferred. {why}",
             hint="Keep with ClearPreference, or export it as hf or jsonl.",
         )
-    asked = [{"role": turn.role, "content": turn.text} for turn in conversation(sample)]
+    prompt = [{"role": turn.role, "content": turn.text} for turn in conversation(sample)]
     answers = [[{"role": "assistant", "content": side}] for side in sides]
-    return {"prompt": asked, "chosen": answers[0], "rejected": answers[1]}
+    return {"prompt": prompt, "chosen": answers[0], "rejected": answers[1]}

@@ -63,21 +63,23 @@ def export(
             does not fit the layout.
     """
     _check_target(target)
-    whole = target.absolute()
-    fresh = _temporary_folder(whole)
+    destination = target.absolute()
+    temporary = _temporary_folder(destination)
     try:
-        _write(samples, images, fresh, layout, provenance)
-        with disk_errors(fresh):
-            (fresh / "README.md").write_text(
+        _write(samples, images, temporary, layout, provenance)
+        with disk_errors(temporary):
+            (temporary / "README.md").write_text(
                 dataset_card_text(
                     replace(card or DatasetCard(), has_provenance=provenance is not None), samples, layout
                 ),
                 encoding="utf-8",
             )
-            (fresh / MARKER).write_text(json.dumps({"layout": layout, "files": _files(fresh)}), encoding="utf-8")
-            _replace(fresh, whole)
+            (temporary / MARKER).write_text(
+                json.dumps({"layout": layout, "files": _files(temporary)}), encoding="utf-8"
+            )
+            _replace(temporary, destination)
     except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
     return len(samples)
 
@@ -108,39 +110,39 @@ def _check_target(target: Path) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     try:
-        written = json.loads((target / MARKER).read_text(encoding="utf-8"))["files"]
+        digests = json.loads((target / MARKER).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError):
-        written = None
-    if written is None or written != _files(target):
+        digests = None
+    if digests is None or digests != _files(target):
         raise StoreError(
             f"{target} is not an unchanged export of assay.",
             hint="Nothing in it was changed. Choose a folder that does not exist.",
         )
 
 
-def _temporary_folder(whole: Path) -> Path:
+def _temporary_folder(destination: Path) -> Path:
     """Create an empty, marked temporary folder next to the target."""
-    fresh = whole.with_name(f".{whole.name}.assay-export.tmp")
-    if fresh.exists():
-        if not (fresh / MARKER).is_file():
-            raise StoreError(f"{fresh} exists and is not an export of assay.", hint="Move it elsewhere.")
-        with disk_errors(fresh):
-            shutil.rmtree(fresh)
-    with disk_errors(fresh):
-        fresh.mkdir(parents=True)
-        (fresh / MARKER).touch()
-    return fresh
+    temporary = destination.with_name(f".{destination.name}.assay-export.tmp")
+    if temporary.exists():
+        if not (temporary / MARKER).is_file():
+            raise StoreError(f"{temporary} exists and is not an export of assay.", hint="Move it elsewhere.")
+        with disk_errors(temporary):
+            shutil.rmtree(temporary)
+    with disk_errors(temporary):
+        temporary.mkdir(parents=True)
+        (temporary / MARKER).touch()
+    return temporary
 
 
-def _replace(fresh: Path, whole: Path) -> None:
+def _replace(temporary: Path, destination: Path) -> None:
     """Replace the target, which is an earlier export or empty, by the new folder."""
-    if not (whole / MARKER).is_file():
+    if not (destination / MARKER).is_file():
         # A rename replaces an empty folder, and fails if it has been filled meanwhile.
-        os.replace(fresh, whole)
+        os.replace(temporary, destination)
         return
-    old = whole.with_name(f".{whole.name}.assay-old.tmp")
+    old = destination.with_name(f".{destination.name}.assay-old.tmp")
     if (old / MARKER).is_file():
         shutil.rmtree(old)
-    os.replace(whole, old)
-    os.replace(fresh, whole)
+    os.replace(destination, old)
+    os.replace(temporary, destination)
     shutil.rmtree(old)

@@ -35,7 +35,7 @@ def write_hf(
     samples: Sequence[Sample], images: StoredImages, folder: Path, provenance: ProvenanceLookup | None = None
 ) -> None:
     """Write parquet shards with the same columns."""
-    columns = assign_columns(field_kinds(samples), _reserved(provenance))
+    columns = assign_columns(field_kinds(samples), _reserved_columns(provenance))
     shards = list(_shards(samples))
     with disk_errors(folder):
         (folder / "data").mkdir()
@@ -54,7 +54,9 @@ def write_imagefolder(
     """Write LABEL/ID.png and metadata.csv with every text field; missing text is an empty cell."""
     kinds = field_kinds(samples)
     columns = [
-        column for column in assign_columns(kinds, ("file_name", *_reserved(provenance))) if column.kind == "text"
+        column
+        for column in assign_columns(kinds, ("file_name", *_reserved_columns(provenance)))
+        if column.kind == "text"
     ]
     names = _safe_names(samples)
     last = [] if provenance is None else [PROVENANCE]
@@ -77,7 +79,7 @@ def write_jsonl(
 
     An image of several samples is one file, with the provenance of the first sample.
     """
-    columns = assign_columns(field_kinds(samples), _reserved(provenance))
+    columns = assign_columns(field_kinds(samples), _reserved_columns(provenance))
     with disk_errors(folder), (folder / "data.jsonl").open("w", encoding="utf-8") as file:
         for sample in samples:
             for image, data in zip(_images(sample), images.encoded(_images(sample)), strict=True):
@@ -98,13 +100,13 @@ def safe_name(label: str) -> str:
 def _safe_names(samples: Sequence[Sample]) -> dict[str, str]:
     """Unique folder name by label, also on case-insensitive file systems."""
     names: dict[str, str] = {}
-    taken = {"metadata.csv"}
+    folded_names = {"metadata.csv"}
     for label in sorted({_label(sample) for sample in samples}):
         name = base = safe_name(label)
         number = 2
-        while name.casefold() in taken:
+        while name.casefold() in folded_names:
             name, number = f"{base}~{number}", number + 1
-        taken.add(name.casefold())
+        folded_names.add(name.casefold())
         names[label] = name
     return names
 
@@ -161,7 +163,7 @@ def _with_provenance(data: bytes, sample: Sample, provenance: ProvenanceLookup |
     return data if provenance is None or not data.startswith(PNG) else embed_provenance(data, provenance(sample))
 
 
-def _reserved(provenance: ProvenanceLookup | None) -> tuple[str, ...]:
+def _reserved_columns(provenance: ProvenanceLookup | None) -> tuple[str, ...]:
     """Reserved column names."""
     return RESERVED if provenance is None else (*RESERVED, PROVENANCE)
 

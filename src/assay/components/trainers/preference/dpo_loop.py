@@ -126,7 +126,9 @@ class PackedDPOTrainer(PairTrainer, DPOTrainer):  # type: ignore[misc]
         self._packed = PackedLogProbs(network, bf16=bf16)
         network.forward = self._packed
         if self.ref_model is not None:
-            self.ref_model.forward = PackedLogProbs(self.ref_model, bf16=bf16, kept=self._packed.kept)
+            self.ref_model.forward = PackedLogProbs(
+                self.ref_model, bf16=bf16, chosen_log_probs=self._packed.chosen_log_probs
+            )
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -135,9 +137,9 @@ class PackedDPOTrainer(PairTrainer, DPOTrainer):  # type: ignore[misc]
         if self._packed is None:
             self._kl = self._mean_kl(inputs)
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        self._packed.kept.clear()
+        self._packed.chosen_log_probs.clear()
         loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        policy, reference = self._packed.kept
+        policy, reference = self._packed.chosen_log_probs
         self._kl = kl_divergence(policy, reference) / (len(inputs["input_ids"]) // 2)
         return loss
 
@@ -160,7 +162,7 @@ class PackedDPOTrainer(PairTrainer, DPOTrainer):  # type: ignore[misc]
             reference = self._references[nth]
             margins += (self.beta * ((chosen - reference[0]) - (rejected - reference[1]))).tolist()
             if self._packed is not None:
-                self._packed.kept.clear()
+                self._packed.chosen_log_probs.clear()
         return margins
 
     def _mean_kl(self, inputs: Mapping[str, torch.Tensor]) -> float:
@@ -194,13 +196,14 @@ def kl_divergence(policy: torch.Tensor, reference: torch.Tensor) -> float:
 class PackedLogProbs:
     """Forward pass that gives TRL its log-probabilities, over a padded batch that is packed into one sequence.
 
-    Logits are computed at answer tokens only. The log-probabilities of the chosen answers are appended to `kept`.
+    Logits are computed at answer tokens only. The log-probabilities of the chosen answers are appended to
+    `chosen_log_probs`.
     """
 
-    def __init__(self, network: Any, *, bf16: bool, kept: list[torch.Tensor] | None = None) -> None:
+    def __init__(self, network: Any, *, bf16: bool, chosen_log_probs: list[torch.Tensor] | None = None) -> None:
         self.network = network
         self.bf16 = bf16
-        self.kept: list[torch.Tensor] = [] if kept is None else kept
+        self.chosen_log_probs: list[torch.Tensor] = [] if chosen_log_probs is None else chosen_log_probs
 
     def __call__(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor, **_: Any
@@ -214,7 +217,7 @@ class PackedLogProbs:
         log_probs = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
         with torch.no_grad():
             logs = logits.detach().log_softmax(-1)
-            self.kept.append(logs[: int(mask[: len(mask) // 2].sum())])
+            self.chosen_log_probs.append(logs[: int(mask[: len(mask) // 2].sum())])
             statistics = {
                 "entropy": -(logs.exp() * logs).sum(-1),
                 "mean_logits": logits.mean(-1),

@@ -109,7 +109,9 @@ def pair_rows(samples: Sequence[Sample], reader: PairReader, held_out: float) ->
             dropped={name: count for name, count in dropped.items() if count},
         )
     training, evaluation = split_held_out(usable, held_out)
-    return PairRows(tuple(rows[one.id] for one in training), tuple(rows[one.id] for one in evaluation), dropped)
+    return PairRows(
+        tuple(rows[sample.id] for sample in training), tuple(rows[sample.id] for sample in evaluation), dropped
+    )
 
 
 def _row(sample: Sample, reader: PairReader) -> tuple[PairRow | None, str]:
@@ -122,11 +124,11 @@ def _row(sample: Sample, reader: PairReader) -> tuple[PairRow | None, str]:
     start = min(first, second)
     if chosen == rejected:
         return None, EQUAL
-    cut = tuple(chosen[: reader.max_length]), tuple(rejected[: reader.max_length])
-    if start >= reader.max_length or cut[0] == cut[1]:
+    truncated = tuple(chosen[: reader.max_length]), tuple(rejected[: reader.max_length])
+    if start >= reader.max_length or truncated[0] == truncated[1]:
         return None, LONG
     margin = _margin(sample) if reader.margins else 0.0
-    row = PairRow(sample.id, prompt_digest(sample), *cut, start, margin)
+    row = PairRow(sample.id, prompt_digest(sample), *truncated, start, margin)
     return row, CUT if max(len(chosen), len(rejected)) > reader.max_length else ""
 
 

@@ -169,7 +169,7 @@ class GRPO:
         panel = grpo_loop.RewardPanel(self.rewards, self.watch, tasks, lab)
         result = grpo_loop.reinforce(job, panel, lab.progress or ignore_progress)
         write_history(lab.workspace(), result.history, result.curves)
-        prompts, greedy = [(one, self._prompt(one)) for one in held_out], Decoding(max_tokens=self.max_tokens)
+        prompts, greedy = [(sample, self._prompt(sample)) for sample in held_out], Decoding(max_tokens=self.max_tokens)
         evaluation = HeldOutEvaluation("GRPO", self.rewards, self.weights, prompts, greedy)
         evaluation.write(self.model, lab.workspace(), lab)
         remove_checkpoints(lab.workspace())
@@ -196,8 +196,8 @@ class GRPO:
             scale_rewards=self.scale_rewards,
             rows=rows,
             order=tuple(islice(row_order([(1.0, range(len(rows)))], lab.seed), count)),
-            rewards=tuple((name, self.weights.get(name, 1.0), repr(one)) for name, one in self.rewards.items()),
-            watch=tuple((name, repr(one)) for name, one in self.watch.items()),
+            rewards=tuple((name, self.weights.get(name, 1.0), repr(scorer)) for name, scorer in self.rewards.items()),
+            watch=tuple((name, repr(scorer)) for name, scorer in self.watch.items()),
             tasks=tuple(task.id for task in tasks),
         )
 
@@ -207,8 +207,8 @@ class GRPO:
 
         tokenizer = load_tokenizer(locate(self.model))
         rows = [tuple(encode_prompt(tokenizer, self._prompt(sample), self.model)) for sample in samples]
-        kept = [(sample, row) for sample, row in zip(samples, rows, strict=True) if len(row) <= self.max_length]
-        if not kept:
+        short = [(sample, row) for sample, row in zip(samples, rows, strict=True) if len(row) <= self.max_length]
+        if not short:
             raise RecipeError(
                 f"None of {len(samples)} prompts fits into {self.max_length} tokens.",
                 hint="Raise GRPO.max_length.",
@@ -216,7 +216,7 @@ class GRPO:
                 samples=len(samples),
                 value=self.max_length,
             )
-        return [sample for sample, _ in kept], tuple(row for _, row in kept)
+        return [sample for sample, _ in short], tuple(row for _, row in short)
 
     def _prompt(self, sample: Sample) -> tuple[Message, ...]:
         return conversation(

@@ -157,8 +157,8 @@ def _curve_row(logs: Mapping[str, float | None]) -> dict[str, float]:
         "alike": logs.get("alike"),
         "clipped": logs.get("clip_ratio/region_mean"),
     }
-    if (cut := logs.get("completions/clipped_ratio")) is not None:
-        row["ended"] = 1 - cut
+    if (truncated := logs.get("completions/clipped_ratio")) is not None:
+        row["ended"] = 1 - truncated
     for name, value in sorted(logs.items()):  # a checkpoint sorts what was logged before it
         if name.startswith("rewards/") and name.endswith("/mean"):
             row[REWARD_PREFIX + name.removeprefix("rewards/").removesuffix("/mean")] = value
@@ -298,12 +298,12 @@ class RewardedTrainer(ScheduledTrainer, GRPOTrainer):  # type: ignore[misc]
         self._log_probs = log_probs.detach()
         return log_probs, entropies if more.get("compute_entropy") else None, None
 
-    def _answer_log_probs(self, model: Any, ids: Any, mask: Any, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities and entropies of the last `kept` tokens; shape: (answers, tokens) each."""
+    def _answer_log_probs(self, model: Any, ids: Any, mask: Any, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities and entropies of the last `count` tokens; shape: (answers, tokens) each."""
         with self.accelerator.autocast():
-            logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=kept + 1).logits
-        logs = (logits[:, -kept - 1 : -1].float() / self.temperature).log_softmax(-1)
-        log_probs = logs.gather(-1, ids[:, -kept:, None])[..., 0]
+            logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=count + 1).logits
+        logs = (logits[:, -count - 1 : -1].float() / self.temperature).log_softmax(-1)
+        log_probs = logs.gather(-1, ids[:, -count:, None])[..., 0]
         with torch.no_grad():
             entropies = -(logs.exp() * logs).sum(-1)
         return log_probs, entropies

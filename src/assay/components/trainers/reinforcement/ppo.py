@@ -133,8 +133,8 @@ class PPO:
     def __post_init__(self) -> None:
         check_fields(self, _BOUNDS, _CHOICES)
         if bool(self.reward) == bool(self.rewards):
-            given = "both" if self.reward else "none"
-            raise ValueError(f"PPO needs either reward, a reward model, or rewards, scorers; had {given}.")
+            choice = "both" if self.reward else "none"
+            raise ValueError(f"PPO needs either reward, a reward model, or rewards, scorers; had {choice}.")
         if self.num_minibatches > self.prompts_per_step:
             raise ValueError(
                 f"PPO.num_minibatches must be at most prompts_per_step, {self.prompts_per_step}, was "
@@ -220,11 +220,12 @@ class PPO:
         from assay.components.trainers.reinforcement.ppo_loop import EncodedPrompt
 
         tokenizer = load_tokenizer(locate(self.model))
-        first = {prompt_digest(one): one for one in reversed(samples)}
-        unique = [one for one in samples if first[prompt_digest(one)] is one]
+        first = {prompt_digest(sample): sample for sample in reversed(samples)}
+        unique = [sample for sample in samples if first[prompt_digest(sample)] is sample]
         training, held_out = split_held_out(unique, self.held_out)
         prompts = [
-            EncodedPrompt(one, tuple(encode_prompt(tokenizer, self._messages(one), self.model))) for one in training
+            EncodedPrompt(sample, tuple(encode_prompt(tokenizer, self._messages(sample), self.model)))
+            for sample in training
         ]
         short = [prompt for prompt in prompts if len(prompt.ids) <= self.max_length]
         if not short:
@@ -244,7 +245,7 @@ class PPO:
         """Evaluation on answers that are sampled as in training: the policy is trained as a distribution."""
         count = max(1, self.held_out_answers)
         decoding = Decoding("sample", temperature=self.temperature, max_tokens=self.max_tokens, answers=count)
-        prompts = [(one, self._messages(one)) for one in held_out] if self.held_out_answers else []
+        prompts = [(sample, self._messages(sample)) for sample in held_out] if self.held_out_answers else []
         return HeldOutEvaluation("PPO", self.scorers, self.weights, prompts, decoding)
 
 

@@ -196,9 +196,9 @@ class Loop:
         state.step += 1
         rollouts = self.sample(prompts)
         total, answer_metrics = self.reward(prompts, rollouts)
-        kept = [nth for nth, reward in enumerate(total.rewards) if reward is not None]
-        rewards = torch.tensor([one for one in total.rewards if one is not None], device=self.policy.device)
-        batch, batch_metrics = self.advantages(rollouts.of(torch.tensor(kept, device=self.policy.device)), rewards)
+        places = [nth for nth, reward in enumerate(total.rewards) if reward is not None]
+        rewards = torch.tensor([reward for reward in total.rewards if reward is not None], device=self.policy.device)
+        batch, batch_metrics = self.advantages(rollouts.of(torch.tensor(places, device=self.policy.device)), rewards)
         decay = 1 - (state.step - 1) / config.training.steps  # linear (Huang et al. 2022, 4)
         losses = self.update(batch, decay)
         state.history.append((state.step, losses.pop("policy loss"), config.training.learning_rate * decay))
@@ -261,7 +261,7 @@ class Loop:
         """
         config, mask = self.config, rollouts.mask
         with torch.no_grad():
-            old = PolicyOutput.joined([self.policy.read(rollouts.of(part)) for part in self._minibatches(rollouts)])
+            old = PolicyOutput.joined([self.policy.forward(rollouts.of(part)) for part in self._minibatches(rollouts)])
             reference = torch.cat([self.policy.reference(rollouts.of(part)) for part in self._minibatches(rollouts)])
         assert old.entropy is not None, "no gradient was taken"
         # Ziegler et al. 2019, eq. 2, token by token: R(x, y) = r(x, y) - beta log(policy(y|x) / reference(y|x)).
@@ -308,7 +308,7 @@ class Loop:
     def losses(self, batch: PPOBatch, part: torch.Tensor) -> dict[str, torch.Tensor]:
         """Losses of one minibatch by the current policy."""
         rollouts, config = batch.rollouts.of(part), self.config
-        new, mask = self.policy.read(rollouts), rollouts.mask
+        new, mask = self.policy.forward(rollouts), rollouts.mask
         policy, clipped = ppo_math.clipped_policy_loss(
             new.log_probs, batch.old.log_probs[part], batch.advantages[part], mask, config.clip_range
         )

@@ -33,9 +33,11 @@ class PolicyOutput:
         """Concatenate outputs that were computed without gradients."""
         import torch
 
-        entropies = [one.entropy for one in parts if one.entropy is not None]
+        entropies = [part.entropy for part in parts if part.entropy is not None]
         return cls(
-            torch.cat([one.log_probs for one in parts]), torch.cat([one.values for one in parts]), torch.cat(entropies)
+            torch.cat([part.log_probs for part in parts]),
+            torch.cat([part.values for part in parts]),
+            torch.cat(entropies),
         )
 
 
@@ -61,7 +63,7 @@ class Policy:
         self.ends = ends_of(base)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._bf16, self._temperature = bf16, temperature
-        self._keeps = bool(last_only(base, 1))
+        self._limits_logits = bool(last_only(base, 1))
         if bf16:
             cast_linear_layers(base)
         self.model = get_peft_model(base.to(self.device), lora_config(rank, alpha)).eval()
@@ -91,36 +93,36 @@ class Policy:
 
     def last(self, count: int) -> dict[str, int]:
         """As `last_only`, for the wrapped model."""
-        return {"logits_to_keep": count} if self._keeps else {}
+        return {"logits_to_keep": count} if self._limits_logits else {}
 
-    def read(self, rollouts: Rollouts) -> PolicyOutput:
+    def forward(self, rollouts: Rollouts) -> PolicyOutput:
         """Outputs of the policy, with gradients if they are on."""
         import torch
         from torch.nn.functional import cross_entropy
 
         answers = rollouts.answers
-        kept = answers.shape[1] + 1  # a token is predicted at the position before it
+        count = answers.shape[1] + 1  # a token is predicted at the position before it
         with self.precision():
             output = self.model(
                 input_ids=rollouts.ids,
-                attention_mask=rollouts.seen,
+                attention_mask=rollouts.attention_mask,
                 position_ids=rollouts.positions,
                 use_cache=False,
-                **self.last(kept),
+                **self.last(count),
             )
         states, self._states = self._states, None
         assert states is not None, "the output layer ran"
-        logits = output.logits[:, -kept:-1].float() / self._temperature
+        logits = output.logits[:, -count:-1].float() / self._temperature
         return PolicyOutput(
             -cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none").view(answers.shape),
-            self.value(states[:, -kept:-1].float()).squeeze(-1),
+            self.value(states[:, -count:-1].float()).squeeze(-1),
             None if torch.is_grad_enabled() else ppo_math.entropy(logits),
         )
 
     def reference(self, rollouts: Rollouts) -> torch.Tensor:
         """(rows, answer): log-probabilities of the reference."""
         with self.model.disable_adapter():
-            return self.read(rollouts).log_probs
+            return self.forward(rollouts).log_probs
 
     def state(self) -> dict[str, Any]:
         """Trained weights, for a checkpoint."""

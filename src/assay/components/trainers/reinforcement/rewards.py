@@ -53,7 +53,9 @@ class ByRewardModel:
         Raises:
             RecipeError: A reward is not finite.
         """
-        turns = [(*conversation(one, system=self.system), Message("assistant", one.text(ANSWER))) for one in samples]
+        turns = [
+            (*conversation(sample, system=self.system), Message("assistant", sample.text(ANSWER))) for sample in samples
+        ]
         return [self._outcome(reward) for reward in lab.models.reward_model(self.model).rewards(turns)]
 
     def _outcome(self, reward: float | NotCompleted) -> Outcome:

@@ -23,7 +23,7 @@ class Rollouts:
 
     ids: torch.Tensor
     """(rows, prompt + answer)."""
-    seen: torch.Tensor
+    attention_mask: torch.Tensor
     """(rows, prompt + answer): 1 at tokens, 0 at padding."""
     mask: torch.Tensor
     """(rows, answer), float: 1 from the answer's first token to its last, including an end token."""
@@ -38,11 +38,11 @@ class Rollouts:
     @property
     def positions(self) -> torch.Tensor:
         """(rows, prompt + answer): position of each token in its row, from 0."""
-        return (self.seen.cumsum(1) - 1).clamp(min=0)
+        return (self.attention_mask.cumsum(1) - 1).clamp(min=0)
 
     def of(self, rows: torch.Tensor) -> Rollouts:
         """The rows with these indices."""
-        return Rollouts(self.ids[rows], self.seen[rows], self.mask[rows], self.ended[rows])
+        return Rollouts(self.ids[rows], self.attention_mask[rows], self.mask[rows], self.ended[rows])
 
     def texts(self, tokenizer: Any) -> list[str]:
         """The answers without special tokens."""
@@ -107,7 +107,7 @@ def sample_answers(
     device, width = generator.device, max(map(len, prompts))
     pad = next(iter(sampling.ends))  # masked, so any token will do
     ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompts], device=device)
-    seen = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
+    attention_mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
     ends = torch.tensor(sorted(sampling.ends), device=device)
     active = torch.ones(len(prompts), dtype=torch.bool, device=device)
     more: dict[str, Any] = dict(last_only(model, 1) if only is None else only)
@@ -115,10 +115,10 @@ def sample_answers(
     cache, new = None, ids
     with torch.no_grad():
         while len(masks) < sampling.max_tokens and bool(active.any()):
-            positions = (seen.cumsum(1) - 1).clamp(min=0)[:, -new.shape[1] :]
+            positions = (attention_mask.cumsum(1) - 1).clamp(min=0)[:, -new.shape[1] :]
             output = model(
                 input_ids=new,
-                attention_mask=seen,
+                attention_mask=attention_mask,
                 position_ids=positions,
                 past_key_values=cache,
                 use_cache=True,
@@ -128,9 +128,10 @@ def sample_answers(
             if cache is None:
                 raise ModelError(f"A {type(model).__name__} returns no key-value cache, which sampling needs.")
             probabilities = (output.logits[:, -1].float() / sampling.temperature).softmax(-1)
-            drawn = torch.multinomial(probabilities, 1, generator=generator)
-            new = torch.where(active[:, None], drawn, pad)
-            ids, seen = torch.cat([ids, new], 1), torch.cat([seen, active[:, None].to(seen.dtype)], 1)
+            tokens = torch.multinomial(probabilities, 1, generator=generator)
+            new = torch.where(active[:, None], tokens, pad)
+            ids = torch.cat([ids, new], 1)
+            attention_mask = torch.cat([attention_mask, active[:, None].to(attention_mask.dtype)], 1)
             masks.append(active)
             active = active & ~torch.isin(new[:, 0], ends)
-    return Rollouts(ids, seen, torch.stack(masks, 1).float(), ~active)
+    return Rollouts(ids, attention_mask, torch.stack(masks, 1).float(), ~active)

@@ -63,11 +63,11 @@ def row_order(parts: Sequence[tuple[float, Sequence[int]]], seed: int) -> Iterat
     total = sum(weight for weight, _ in parts)
     fractions = [weight / total for weight, _ in parts]
     epochs = [_epochs(places, [seed, nth]) for nth, (_, places) in enumerate(parts)]
-    taken = [0] * len(parts)
+    counts = [0] * len(parts)
     while True:
-        deficits = [fraction * (sum(taken) + 1) - count for fraction, count in zip(fractions, taken, strict=True)]
+        deficits = [fraction * (sum(counts) + 1) - count for fraction, count in zip(fractions, counts, strict=True)]
         nth = deficits.index(max(deficits))
-        taken[nth] += 1
+        counts[nth] += 1
         yield next(epochs[nth])
 
 

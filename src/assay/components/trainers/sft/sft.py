@@ -206,12 +206,12 @@ class SFT:
 def _facts(job: SFTJob, tuned: SFTResult) -> dict[str, float]:
     from assay.components.trainers.training_run import final_loss
 
-    seen = [place for rows in job.bins for place in rows]
+    places = [place for rows in job.bins for place in rows]
     return {
-        "seen": len(seen),
+        "seen": len(places),
         "last loss": final_loss(tuned.history),
-        "tokens": sum(len(job.rows[place]) for place in seen),
-        "answer tokens": sum(len(job.rows[place]) - job.starts[place] for place in seen),
+        "tokens": sum(len(job.rows[place]) for place in places),
+        "answer tokens": sum(len(job.rows[place]) - job.starts[place] for place in places),
         "trained parameters": tuned.trained,
     }
 
