@@ -185,7 +185,7 @@ def arms(run: FinishedRun) -> tuple[Arm, ...]:
     values = run.once(_values)
     evaluated = []
     for name in proof.arms:
-        stages = [run.done[str(train_id(name, nth))] for arm, nth in proof.cells if arm == name]
+        stages = [run.stages[str(train_id(name, nth))] for arm, nth in proof.cells if arm == name]
         receipts = [stage.receipt for stage in stages if stage.receipt is not None]
         evaluated.append(
             Arm(
