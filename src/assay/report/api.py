@@ -101,8 +101,8 @@ def report(folder: Path | str) -> Done:
 def _report(place: RunFolder, recipe: Recipe, stages: Mapping[str, PlannedStage]) -> Done:
     """Analyze a run whose stages are all completed, and write results.json and report.html."""
     command = shlex.join(["assay", "run", str(place.path / "recipe.yaml"), "--out", str(place.path)])
-    facts = analyze_run(FinishedRun(place.path, recipe, stages, command))
-    results = to_results(facts)
+    report_data = analyze_run(FinishedRun(place.path, recipe, stages, command))
+    results = to_results(report_data)
     place.write_json("results.json", results)
-    page = place.write_text("report.html", render(facts))
-    return Done(place.path, page, facts, results)
+    page = place.write_text("report.html", render(report_data))
+    return Done(place.path, page, report_data, results)

@@ -170,7 +170,7 @@ def _detection(
         model=model,
         method=method,
         threshold=limit,
-        sets=tuple(_set(scores, part, name, by) for part, name in names.items() for by in METHODS),
+        sets=tuple(_set(scores, part, name, ood_method) for part, name in names.items() for ood_method in METHODS),
         id_accepted=wilson(passed, len(accepted)),
         accuracy=wilson(int(correct.sum()), len(correct)),
         accuracy_accepted=wilson(int((correct & accepted).sum()), passed) if passed else None,

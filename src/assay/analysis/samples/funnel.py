@@ -115,7 +115,7 @@ def few_rules(rules: Mapping[str, int]) -> list[tuple[str, int]]:
     return [*rows[: MAX_RULES - 1], (f"{len(others)} other rules", sum(number for _, number in others))]
 
 
-def _check_sum(what: str, requested: int, parts: tuple[int, int, int]) -> None:
+def _check_sum(name: str, requested: int, parts: tuple[int, int, int]) -> None:
     """Check that requested = kept + dropped + failed, and that no count is negative.
 
     Raises:
@@ -123,6 +123,6 @@ def _check_sum(what: str, requested: int, parts: tuple[int, int, int]) -> None:
     """
     if min(parts) < 0 or sum(parts) != requested:
         raise ValueError(
-            f"The funnel of {what} does not add up: requested {requested}, "
+            f"The funnel of {name} does not add up: requested {requested}, "
             f"but kept {parts[0]} + dropped {parts[1]} + failed {parts[2]} = {sum(parts)}."
         )

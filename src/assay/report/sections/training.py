@@ -72,9 +72,9 @@ def rewards_sentence(rewards: RewardChange | None) -> str:
     """State the mean reward on held-out prompts before and after training."""
     if rewards is None:
         return ""
-    how = f"{rewards.sampled} sampled answers each" if rewards.sampled else "greedy answers"
+    answers = f"{rewards.sampled} sampled answers each" if rewards.sampled else "greedy answers"
     return (
-        f"Mean reward on {plural(rewards.prompts, 'held-out prompt')} ({how}): {number_ci(rewards.after)}, before "
+        f"Mean reward on {plural(rewards.prompts, 'held-out prompt')} ({answers}): {number_ci(rewards.after)}, before "
         f"training {number_ci(rewards.before)}; change {number_ci(rewards.rise, sign=True)}."
     )
 
