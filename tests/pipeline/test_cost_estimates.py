@@ -61,11 +61,11 @@ def test_scoring_is_estimated_before_and_after_generation(server: FaultServer, t
 
     budget = Budget(None, folder.ledger)
     Runner(RECIPE, folder, OpenModels(budget=budget), Local(), budget=budget).run()
-    # Equal texts are asked about once, so at most as many as were planned.
+    # Equal texts are scored by one request, so there are at most as many as estimated.
     assert 80 < len(server.received) <= 160
     assert estimates(RECIPE, folder.path) == []
 
-    # Now that the texts are there, another judge is priced by them, and they are no longer than was assumed.
+    # With texts, another judge is estimated from them; they are not longer than assumed.
     other = replace(JUDGE, criteria="Clarity: it is easy to foll0w.")
     (cost,) = estimates(replace(RECIPE, score={"clear": JUDGE, "other": other}), folder.path)
     assert (cost.stage, cost.assumed) == ("score-other", False)
@@ -86,7 +86,7 @@ def test_local_models_are_left_out_and_unknown_costs_are_unknown(tmp_path: Path)
     by_likelihood = replace(JUDGE, model="embedded:smollm2", by="likelihood")
     free = replace(WRITE, model="embedded:smollm2")
     assert estimates(Recipe("free", free, score={"clear": by_likelihood}), tmp_path / "none") == []
-    # An open model's texts before a judge that is paid.
+    # A local generator and a remote judge.
     (score,) = estimates(Recipe("half", free, score={"clear": JUDGE}), tmp_path / "none")
     assert score.estimate is not None
     assert score.estimate.askings == 80
@@ -95,7 +95,7 @@ def test_local_models_are_left_out_and_unknown_costs_are_unknown(tmp_path: Path)
     )
     assert nameless.estimate is not None
     assert nameless.estimate.dollars is None
-    # A generator that says nothing of its samples before it makes them.
+    # A generator that does not estimate its samples.
     (silent,) = estimates(Recipe("shapes", Shapes(), score={"clear": JUDGE}), tmp_path / "none")
     assert (silent.estimate, silent.notes) == (None, (UNKNOWN_LENGTH,))
     assert (silent.data["askings"], silent.data["dollars"], silent.data["model"]) == (None, None, MODEL)
@@ -108,7 +108,7 @@ def test_a_missing_field_is_an_error_of_the_plan(tmp_path: Path) -> None:
 
 
 def test_an_estimate_is_an_upper_bound_for_methods_with_two_calls(server: FaultServer) -> None:
-    """Called by commands before they ask: every way of asking, those with a second call too."""
+    """Estimate of commands before they send requests, for all prompting methods."""
     methods = prompting_methods("number", 0, 3, 4, (12, 40), 7)
     questions = [PromptedQuestion(method, "How many are 5 and 7?", (), EXAMPLES["number"]) for method in methods]
     (cost,) = estimate_requests("ask", {MODEL: requests_of(questions), "embedded:smollm2": []})

@@ -51,7 +51,7 @@ def test_the_cost_of_a_stage_excludes_costs_in_other_receipts(tmp_path: Path) ->
     assert first == PaidCost(100, 0.5)
     write_cost(tmp_path, "generate", first)
     assert newest_cost(Account(0.5, 100, 0)) == PaidCost()
-    # A price that nobody knows makes the whole unknown, and what is known of it is nobody else's.
+    # Unknown prices make the cost of the stage unknown; later stages do not include its known part.
     second = newest_cost(Account(0.75, 160, 2))
     assert (second.tokens, second.cost_usd) == (60, "unknown")
     write_cost(tmp_path, "score-judge", second)
@@ -60,7 +60,7 @@ def test_the_cost_of_a_stage_excludes_costs_in_other_receipts(tmp_path: Path) ->
     assert third.cost_usd == pytest.approx(0.1)
     write_cost(tmp_path, "score-other", third)
     assert newest_cost(Account(0.85, 200, 2)) == PaidCost()
-    # Whole dollars come back from a file as they went in.
+    # Whole dollars are the same after writing and reading a receipt.
     assert newest_cost(Account(2.85, 210, 2)) == PaidCost(10, pytest.approx(2.0))
 
 
@@ -113,7 +113,7 @@ def test_a_run_stops_at_its_budget_and_resumes_without_loss(tmp_path: Path) -> N
         assert (estimate["askings"], estimate["kept"]) == (120 - answered, answered)
 
         words = output("run", budget=0.01)
-        # Nobody was asked twice, and what the first session paid is in the receipt too.
+        # No request is sent twice, and the receipt includes the cost of the first session.
         assert sum(server.answered.values()) == 120
         assert plan(0.01)["asks"] == []
     (receipt,) = [json.loads(path.read_text()) for path in out.glob("generate-*/receipt.json")]

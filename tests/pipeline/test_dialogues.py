@@ -1,4 +1,4 @@
-"""LLaMA-2's loop over dialogues: tuned, a reward model, the best of k answers, DPO, and what each model says."""
+"""Alignment on dialogues as for LLaMA-2: SFT, reward model, best of k answers, DPO, and evaluation of every model."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ SYSTEM = "You are kind."
 
 
 def chat(thing: str) -> dict[str, object]:
-    """Asks of a thing, and then about "it": what was said before alone says what is meant."""
+    """Dialogue whose last question needs the turns before: "it" is the thing."""
     turns = [f"I lost my {thing}.", f"Your {thing}? Oh.", "Where is it?", f"The {thing} is here."]
     messages = [{"role": ("user", "assistant")[nth % 2], "content": text} for nth, text in enumerate(turns)]
     return {"messages": [{"role": "system", "content": SYSTEM}, *messages]}
 
 
-def spoken(thing: str) -> dict[str, str]:
-    """As HH-RLHF writes dialogues."""
+def hh_rlhf_row(thing: str) -> dict[str, str]:
+    """Preference pair in the format of HH-RLHF."""
     before = f"\n\nHuman: I lost my {thing}.\n\nAssistant: Oh.\n\nHuman: Where is it?\n\nAssistant:"
     return {"chosen": f"{before} The {thing} is here.", "rejected": f"{before} No.", "margin": "0.5"}
 
 
-def lines(path: Path, rows: list[dict[str, object]] | list[dict[str, str]]) -> str:
+def write_jsonl(path: Path, rows: list[dict[str, object]] | list[dict[str, str]]) -> str:
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return str(path)
 
@@ -48,8 +48,11 @@ def lines(path: Path, rows: list[dict[str, object]] | list[dict[str, str]]) -> s
 def dialogues_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dialogues")
     start = str(checkpoints.chat(folder / "start", dtype=torch.float32, max_position_embeddings=4096))
-    chats = {"use": "SeedTasks", "path": lines(folder / "chats.jsonl", [chat(thing) for thing in THINGS])}
-    pairs = {"use": "PreferencePairs", "path": lines(folder / "pairs.jsonl", [spoken(thing) for thing in THINGS])}
+    chats = {"use": "SeedTasks", "path": write_jsonl(folder / "chats.jsonl", [chat(thing) for thing in THINGS])}
+    pairs = {
+        "use": "PreferencePairs",
+        "path": write_jsonl(folder / "pairs.jsonl", [hh_rlhf_row(thing) for thing in THINGS]),
+    }
     likeness = {"use": "ChrF", "references": ["output"]}
     recipe = {
         "name": "dialogues",
@@ -74,7 +77,7 @@ def dialogues_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "keep": [{"use": "ClearPreference"}],
         "train": {"use": "DPO", "model": "trained:sft", "steps": 4, "batch_size": 2, "max_length": 256},
         "prove": {
-            "holdout": {"use": "SeedTasks", "path": lines(folder / "held.jsonl", [chat("dog"), chat("cat")])},
+            "holdout": {"use": "SeedTasks", "path": write_jsonl(folder / "held.jsonl", [chat("dog"), chat("cat")])},
             "evaluate": {"use": "Answers", "by": likeness, "decoding": {"max_tokens": 8}},
             "variants": {
                 "dpo": {},

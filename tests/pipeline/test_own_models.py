@@ -30,7 +30,7 @@ from run_parts import datasets, folder_of, run, stamps
 
 
 def chain(**changes: Any) -> Recipe:
-    """`first` learns from people and makes the sums; `second` learns from what is kept; two arms start from `first`."""
+    """`first` trains on real data and generates; `second` trains on kept samples; two arms start from `first`."""
     start = Offset(begins="trained:first")
     plain = recipe()
     assert plain.prove is not None

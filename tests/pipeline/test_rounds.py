@@ -28,7 +28,7 @@ from run_parts import Chain, Interrupted, Shapes, counts, datasets, folder_of, r
 
 RECIPE = Recipe("chain", Chain())
 SIZE = 4
-"""Samples of a part here: three parts a round, and groups of three that do not fill them."""
+"""Samples per part: a round has three parts, and groups of three samples do not fill them."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_parts_hold_whole_groups_of_one_round(tmp_path: Path) -> None:
     assert [len(shard.before) for shard in shards] == [0, 0, 2, 2, 4, 4]
     # A group that is larger than a part is a part of its own.
     assert [len(shard.seeds) for shard in plan_shards(generator, generator.seeds(), tmp_path, 2)] == [3, 3, 3, 1] * 3
-    # Without rounds the parts are as they ever were.
+    # A generator without rounds has one round.
     shapes = Shapes(count=9)
     assert [(len(shard.seeds), shard.before) for shard in plan_shards(shapes, shapes.seeds(), tmp_path, SIZE)] == [
         (4, ()),
@@ -142,7 +142,7 @@ def test_failures_are_in_no_later_round_and_are_retried_alone(tmp_path: Path) ->
     (log_folder / "log").unlink()
     run(recipe, tmp_path / "run")
     second = numbers(tmp_path / "run")
-    # What was made stays; what failed sees the rounds as they are now.
+    # Existing samples stay; retried samples read the rounds as they are now.
     assert [(a, b) for a, b in zip(first, second, strict=True) if a is not None and a != b] == []
     assert [b for a, b in zip(first, second, strict=True) if a is None] == [1, 1, 11, 11, 105, 105]
     assert (log_folder / "log").read_text().splitlines()[:2] == ["0 to 0 after 0", "5 to 5 after 0"]

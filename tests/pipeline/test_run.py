@@ -43,7 +43,7 @@ def test_a_run_generates_scores_filters_trains_and_evaluates(finished_run: Path)
     report_data = report(finished_run).facts
     assert (report_data.funnel.requested, report_data.funnel.kept) == (150, keep_counts["kept"])
     labels = list(dict.fromkeys(image.label for image in report_data.examples))
-    assert labels == list(run_parts.LABELS)  # as the recipe names them, not as a hash deals them
+    assert labels == list(run_parts.LABELS)  # in the order of the recipe, not of a hash
     assert list(report_data.arms[0].per_class) == list(run_parts.LABELS)
     assert {arm.name for arm in report_data.arms} == {"real", "unfiltered", "filtered", "random-subset"}
 

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of `assay run fashion --quick`: the same bytes in the end, and nothing made twice."""
+"""`assay run fashion --quick`, killed by SIGKILL at random times: resumed runs end with the same bytes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from run_parts import datasets, stamps
 KILLS = 6
 
 
-def files(folder: Path) -> int:
-    """How far a run has come: the files it has finished."""
+def count_files(folder: Path) -> int:
+    """Number of files that a run has finished."""
     return sum(1 for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".tmp"))
 
 
 def run_and_kill(command: list[str], folder: Path, at: int, delay: float) -> bool:
-    """Runs until so many files are there, waits a little, kills; False where it ended before that."""
+    """Run until `at` files are finished, wait `delay` seconds, kill; return whether the process was still running."""
     with subprocess.Popen(
         command, env=commands.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         deadline = time.monotonic() + 300
-        while files(folder) < at and process.poll() is None and time.monotonic() < deadline:
+        while count_files(folder) < at and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(delay)
         alive = process.poll() is None
@@ -59,7 +59,7 @@ def test_a_run_killed_at_random_times_ends_with_the_same_bytes(tmp_path: Path) -
     words = ["run", "fashion", *commands.small(models, photos, per_label=20)]
     uninterrupted = commands.assay([*words, "--out", tmp_path / "whole"])
     assert uninterrupted.returncode == 0, uninterrupted.stderr
-    expected, n_files = datasets(tmp_path / "whole"), files(tmp_path / "whole")
+    expected, n_files = datasets(tmp_path / "whole"), count_files(tmp_path / "whole")
 
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "assay.cli.main", *words, "--out", str(folder)]
