@@ -11,7 +11,7 @@ import pytest
 
 import checkpoints
 from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
-from assay.components.scorers.language_model.entailment import Entailment, read_pairs
+from assay.components.scorers.language_model.entailment import Entailment, pair_entailments
 from assay.core.completions import Continuations, Message
 from assay.core.errors import ModelError
 from assay.core.lab import Lab
@@ -104,7 +104,7 @@ def test_a_source_supports_what_it_says(lab: Lab) -> None:
 
 def test_models_of_inference_are_read_by_their_labels(lab: Lab, nli: str) -> None:
     pairs = [("abc", "abd"), ("xyz", "q"), ("abc", "abd")]
-    found = read_pairs(pairs, "nli", nli, lab)
+    found = pair_entailments(pairs, "nli", nli, lab)
     assert len(found) == 2
     model: Any = lab.models.text_classifier(nli)
     logits = model.pair_logits(pairs[:2]).astype(np.float64)
@@ -122,7 +122,7 @@ def test_models_of_inference_are_read_by_their_labels(lab: Lab, nli: str) -> Non
 
 def test_a_language_model_is_asked_for_yes_or_no(lab: Lab) -> None:
     pair = ("The cat is black.", "There is a black cat.")
-    found = read_pairs([pair], "model", SMOLLM2, lab)[pair]
+    found = pair_entailments([pair], "model", SMOLLM2, lab)[pair]
     question = "Is the sentence supported by the context above? Answer Yes or No."
     asked = f"Context: {pair[0]}\n\nSentence: {pair[1]}\n\n{question}"
     (likely,) = lab.models.likelihood_model(SMOLLM2).likelihoods(
@@ -136,7 +136,7 @@ def test_a_language_model_is_asked_for_yes_or_no(lab: Lab) -> None:
 def test_a_classifier_of_something_else_is_refused(lab: Lab, tmp_path: Path) -> None:
     plain = str(checkpoints.text_classifier(tmp_path / "plain"))
     with raises(ModelError, model=plain, labels=tuple(lab.models.text_classifier(plain).labels)):
-        read_pairs([("a", "b")], "nli", plain, lab)
+        pair_entailments([("a", "b")], "nli", plain, lab)
 
 
 @pytest.mark.parametrize(
