@@ -249,7 +249,7 @@ def sample_of(draft: Draft | Failure) -> Sample | Failure:
     """Return the sample of a finished draft."""
     if isinstance(draft, Failure):
         return draft
-    parents = (draft.seed.id, *(one.id for one in draft.call.examples))
+    parents = (draft.seed.id, *(task.id for task in draft.call.examples))
     return Sample({**draft.seed.fields, **draft.fields}, parents, MADE_BY)
 
 
