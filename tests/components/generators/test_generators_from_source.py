@@ -1,4 +1,4 @@
-"""Ready-made data, as if a generator had made them."""
+"""FromSource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs of answers: whose are made, who ranks them, and what becomes of those that nobody prefers."""
+"""Preferences: answers, rankings, verdicts, and errors."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_answerers_get_their_system_message_and_the_dialogue() -> None:
 
 
 class Seeing(Likes):
-    """Prefers the longer answer, where it sees what was said before."""
+    """Judge that asserts the input, the history and the context of its samples."""
 
     def __init__(self) -> None:
         super().__init__("c")

@@ -1,4 +1,4 @@
-"""Self-Instruct: what is shown and asked, what becomes of answers of every kind, and what is refused beforehand."""
+"""SelfInstruct: examples and requests, parsing of answers, and errors."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ def test_invalid_arguments_raise(wrong: dict[str, Any], message: str) -> None:
 
 
 def served(text: str) -> str:
-    """As a chat model answers: with a preface, in Markdown, and more than it was asked for."""
+    """Answer of a chat model: with a preface, in Markdown, and with extra items."""
     if "assistant can do in writing" in text:
         digest = hashlib.sha256(text.encode()).hexdigest()
         words = " ".join(digest[start : start + 4] for start in range(0, 16, 4))
@@ -365,7 +365,7 @@ def served(text: str) -> str:
 def test_service_requests_match_the_plan_and_failures_are_retried(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A real server on loopback: it is down for some questions at first, and nothing is paid twice."""
+    """A server on loopback fails for some requests at first; the second run repeats only those."""
     pytest.importorskip("any_llm")
     plant_keys(monkeypatch)
     chat: dict[str, Any] = {"layout": "chat", "solving_layout": "chat", "per_round": 6}

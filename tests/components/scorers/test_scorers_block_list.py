@@ -1,4 +1,4 @@
-"""Images that look like blocked ones, and texts that a classifier finds toxic."""
+"""BlockList and Toxicity."""
 
 from __future__ import annotations
 

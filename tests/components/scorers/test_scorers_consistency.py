@@ -1,4 +1,4 @@
-"""Whether an answer is made up: by asking again, by the model's own probabilities, and by a source."""
+"""Hallucination detection: Consistency, TokenUncertainty, Groundedness, and entailment of text pairs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_token_uncertainty_is_higher_for_a_wrong_answer(lab: Lab) -> None:
 
 
 def test_token_uncertainty_is_the_negative_log_likelihood_per_token(lab: Lab) -> None:
-    """AuxiliaryEvaluation `likelihoods`, which sums what `TokenUncertainty` looks at one by one."""
+    """`likelihoods` gives the sum of the log-probabilities that `TokenUncertainty` reads by token."""
     prompt = (Message("system", "Be brief."), Message("user", FRANCE["instruction"]))
     (likelihoods,) = lab.models.likelihood_model(SMOLLM2).likelihoods([Continuations(prompt, (FRANCE["output"],))])
     assert not hasattr(likelihoods, "lack")

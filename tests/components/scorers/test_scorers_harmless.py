@@ -1,4 +1,4 @@
-"""Refusal and Harmless: what declines, what is right for the kind of a request, and what is unscored."""
+"""Refusal and Harmless."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_blank_answer_is_no_refusal_but_unscored() -> None:
 
 
 def test_refusal_false_positives_on_alpaca() -> None:
-    """Alpaca's answers apologise, exclaim and deny; few of them decline, and those are of tasks beyond text."""
+    """Alpaca's answers contain apologies and negations; the few refusals answer tasks that need more than text."""
     folder = shared("alpaca-9k.jsonl")
     tasks = SeedTasks(str(folder / "alpaca-9k.jsonl"), unanswered="skip").read(tiny_lab())
     outcomes = Refusal("output").score(tasks, tiny_lab())

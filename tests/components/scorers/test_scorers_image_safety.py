@@ -1,4 +1,4 @@
-"""Images that are not safe: open_nsfw beside the package's own code, and any classifier with the labels for it."""
+"""ImageSafety: open_nsfw against its published code, and other classifiers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def models() -> OpenModels:
 
 @requires_open_nsfw
 def test_open_nsfw_matches_its_published_code(models: OpenModels) -> None:
-    """The JPEG file on the way is another with another libjpeg, so the last digits may differ."""
+    """The preprocessing encodes a JPEG file, which depends on libjpeg, so the last digits may differ."""
     images = [image(*arguments) for arguments in PUBLISHED]
     logits = models.classifier("embedded:open-nsfw").logits(images)
     assert np.exp(logits).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-6)

@@ -1,4 +1,4 @@
-"""Following: the same numbers as transformers computes without us, and no number where there is none."""
+"""InstructionDifficulty: equal to the losses of transformers, and unscored samples."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mean_loss(model: Any, before: list[int], answer: list[int]) -> float:
-    """What transformers itself says of the labels of an answer, everything before it masked."""
+    """Loss of transformers for the tokens of an answer; those before it are masked."""
     labels = torch.tensor([[-100] * len(before) + answer])
     with torch.no_grad():
         return float(model(input_ids=torch.tensor([before + answer]), labels=labels).loss)

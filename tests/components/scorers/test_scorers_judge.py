@@ -1,4 +1,4 @@
-"""Judge: what it asks, what it reads, and what stops it."""
+"""Judge: requests, grades, and errors."""
 
 from __future__ import annotations
 

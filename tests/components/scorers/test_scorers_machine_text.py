@@ -1,4 +1,4 @@
-"""Detectors of machine text beside the published code on the same logits, and what they will not decide."""
+"""Detectors of machine-generated text: equal to the published code on the same logits, and undecidable texts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def logits_of(model: Any, ids: Sequence[int]) -> torch.Tensor:
 
 
 def direct_curvature(score_logits: torch.Tensor, reference_logits: torch.Tensor, ids: Sequence[int]) -> float:
-    """`get_sampling_discrepancy_analytic` as it is written, in float64."""
+    """`get_sampling_discrepancy_analytic` of the published code, in float64."""
     labels = torch.tensor([list(ids)])[:, 1:, None]
     score_logits, reference_logits = score_logits[:, :-1], reference_logits[:, :-1]
     lprobs, probs = torch.log_softmax(score_logits, dim=-1), torch.softmax(reference_logits, dim=-1)
@@ -62,7 +62,7 @@ def direct_curvature(score_logits: torch.Tensor, reference_logits: torch.Tensor,
 
 
 def direct_binoculars(performer: torch.Tensor, observer: torch.Tensor, ids: Sequence[int]) -> float:
-    """`perplexity` over `entropy` as they are written; no token here is one that pads."""
+    """`perplexity` divided by `entropy` of the published code, without padding tokens."""
     loss = torch.nn.CrossEntropyLoss(reduction="none")
     labels = torch.tensor([list(ids)])[:, 1:]
     ppl = loss(performer[:, :-1].transpose(1, 2), labels).mean(1)
@@ -161,13 +161,13 @@ def test_invalid_arguments_raise() -> None:
 def test_read_ai_texts(tmp_path: Path) -> None:
     path = tmp_path / "pairs.json"
     for held, message in (
-        ({"original": ["a"], "samples": ["b"]}, "has no 'sampled'"),
-        ({"original": ["a"], "sampled": ["b", "c"]}, "had 1 original and 2 sampled"),
-        ({"original": [], "sampled": []}, "must have pairs"),
-        ({"original": [3], "sampled": ["b"]}, r"original\[0\] must be a text, was 3"),
-        ({"original": ["\ud800"], "sampled": ["b"]}, r"original\[0\] must be a text"),
-        ({"original": "a", "sampled": ["b"]}, "original must be a list of texts"),
-        ([1], "has no 'original'"),
+        ({"original": ["a"], "samples": ["b"]}, "'sampled'"),
+        ({"original": ["a"], "sampled": ["b", "c"]}, r"\b1 original\b.*\b2 sampled\b"),
+        ({"original": [], "sampled": []}, r"\b0 original\b.*\b0 sampled\b"),
+        ({"original": [3], "sampled": ["b"]}, r"original\[0\] .*\btext\b.*\b3\b"),
+        ({"original": ["\ud800"], "sampled": ["b"]}, r"original\[0\] .*\btext\b"),
+        ({"original": "a", "sampled": ["b"]}, r"\boriginal .*\blist\b.*'a'"),
+        ([1], "'original'"),
     ):
         path.write_text(json.dumps(held))
         with pytest.raises(SourceError, match=message):
@@ -177,7 +177,7 @@ def test_read_ai_texts(tmp_path: Path) -> None:
 
 
 def test_detectors_flag_greedy_text_of_the_model(models: OpenModels) -> None:
-    """Both signs: the model's own greedy text is flagged by either, a person's is not."""
+    """Both detectors flag greedy text of the model, and not human-written text."""
     generated = (
         "The history of the city is long and complex. The city was founded in the 12th century and has been a center "
         "of trade and commerce for centuries. The city has a rich cultural heritage, with many museums, galleries, and "
@@ -204,7 +204,7 @@ def test_calibrated_threshold() -> None:
 
 
 def test_detector_beats_chance_on_published_pairs(models: OpenModels) -> None:
-    """Eight pairs of stories: `assay probe machine-text` on the whole file is benchmarks/machine_text.py's."""
+    """Eight pairs of stories; benchmarks/machine_text.py runs the whole file."""
     texts = read_ai_texts(shared("ai-text") / "ai-text" / "writing_gpt-3.5-turbo.json")
     probe = FastDetectGpt(SMOLLM2, tokens=200)
     people, machine = score_texts(probe, texts.people[:8], models), score_texts(probe, texts.machine[:8], models)

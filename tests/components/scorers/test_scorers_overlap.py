@@ -1,4 +1,4 @@
-"""Samples beside evaluation sets: by runs of words, and by sentence embeddings."""
+"""Contamination: NgramOverlap and EmbeddingOverlap."""
 
 from __future__ import annotations
 

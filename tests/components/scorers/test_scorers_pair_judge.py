@@ -1,4 +1,4 @@
-"""Two answers before a judge, each way round: what counts as a win, and what is no verdict."""
+"""PairJudge: wins, ties, position inconsistency, and missing verdicts."""
 
 from __future__ import annotations
 

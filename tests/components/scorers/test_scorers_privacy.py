@@ -1,4 +1,4 @@
-"""Personal data and keys: what is planted is found, what is plain is not, and nothing is said aloud."""
+"""PersonalData and Secrets: detection, false positives, and masked reasons."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from assay.text.privacy.detectors import (
 from labs import tiny_lab
 
 WORDS = st.text(st.characters(categories=("Lu", "Ll", "Lo", "Zs")), max_size=120)
-"""Letters and spaces of every script: no digit, no mark."""
+"""Letters and spaces of all scripts, without digits and punctuation."""
 # Put together here, so that no file of ours holds what looks like a key.
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"
 GITHUB = "ghp_" + "a1B2" * 9

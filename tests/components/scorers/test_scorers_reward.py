@@ -1,4 +1,4 @@
-"""Reward: what a reward model is asked, and what has no reward."""
+"""Reward: rewards, unscored samples, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How like a text is to those before it, in one call and in a run of several parts."""
+"""RougeNovelty in one call, and in a run of several shards."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_source_in_a_spec_round_trips() -> None:
 
 @dataclass(frozen=True)
 class Tasks:
-    """Instructions of a few words, many alike: three parts of them."""
+    """Short instructions, many of them similar, in three shards."""
 
     count: int = 150
 

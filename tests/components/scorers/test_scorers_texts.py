@@ -1,4 +1,4 @@
-"""Scores of texts: what they mean, and that nothing is a number that could not be one."""
+"""Reference metrics and Perplexity: values, and unscored samples."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ TASK = {"instruction": "name a sea", "input": "", "output": "the red sea"}
 
 
 def test_empty_fields_of_a_task_are_unscored() -> None:
-    """What `Perplexity` and `EmbeddingCosine` make of an answer, and of an answer beside its instruction."""
+    """`Perplexity` of an answer, and `EmbeddingCosine` of an answer and its instruction."""
     tasks = [Sample(TASK), Sample({**TASK, "output": " "}), Sample({**TASK, "instruction": ""})]
     surprise = list(Perplexity("tiny:author", text="output").score(tasks, tiny_lab()))
     assert [type(outcome) for outcome in surprise] == [Score, Unscored, Score]

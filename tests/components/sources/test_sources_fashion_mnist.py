@@ -19,7 +19,7 @@ from labs import tiny_lab
 
 @pytest.fixture(scope="module")
 def photographs() -> tuple[np.ndarray, np.ndarray]:
-    """The real ones: every test of them needs Debian's package, the hub or a copy on this disk."""
+    """The real data, from Debian's package, the hub or a copy on this disk."""
     return arrays("test")
 
 

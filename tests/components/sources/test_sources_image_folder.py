@@ -58,7 +58,7 @@ def test_invalid_arguments_and_folders_raise(tmp_path: Path) -> None:
 
 
 def test_changed_folder_changes_the_listing(tmp_path: Path) -> None:
-    """An image that came later was "done before" once, because the stage's key held the path alone."""
+    """Regression: a new image did not change the key of the stage, which had only the path."""
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "one.png").write_bytes(encode_png(np.zeros((8, 8), np.uint8)))
     source = ImageFolder(str(tmp_path))

@@ -1,4 +1,4 @@
-"""Files of what is to be judged: columns of any name, labels of any spelling, and one sentence for what is wrong."""
+"""Files of texts and pairs to judge: columns, labels, and errors."""
 
 from __future__ import annotations
 
@@ -70,19 +70,18 @@ def test_empty_answer_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"instruction": "x", "output_a": "y"}, "line 2: there is no 'output_b'"),
-        ({**PAIR, "output_a": ["y"]}, "line 2: output_a must be text, was ['y']"),
-        ({**PAIR, "output_a": None}, "line 2: output_a must be text, was None"),
-        ({**PAIR, "label": "left"}, "line 2: label must be a, b or tie, was 'left'"),
-        ({**PAIR, "label": True}, "line 2: label must be text, was True"),
-        ({**PAIR, "instruction": " "}, "line 2: instruction is blank"),
-        (["x"], "line 2: must be an object"),
+        ({"instruction": "x", "output_a": "y"}, "'output_b'"),
+        ({**PAIR, "output_a": ["y"]}, r"output_a .*\btext\b.*\['y'\]"),
+        ({**PAIR, "output_a": None}, r"output_a .*\btext\b.*\bNone\b"),
+        ({**PAIR, "label": "left"}, r"label .*\ba, b\b.*\btie\b.*'left'"),
+        ({**PAIR, "label": True}, r"label .*\btext\b.*\bTrue\b"),
+        ({**PAIR, "instruction": " "}, r"instruction .*\bblank"),
+        (["x"], r"\bobject\b.*\['x'\]"),
     ],
 )
 def test_invalid_line_raises_with_its_number(tmp_path: Path, row: object, message: str) -> None:
-    with pytest.raises(SourceError) as problem:
+    with pytest.raises(SourceError, match=rf"pairs\.jsonl, line 2: .*{message}"):
         read_pairs(lines(tmp_path, PAIR, row))
-    assert message in str(problem.value)
 
 
 def test_invalid_file_or_column_raises(tmp_path: Path) -> None:

@@ -162,33 +162,38 @@ def test_several_texts_of_an_answer(tmp_path: Path) -> None:
 
 
 MISTAKES: list[tuple[str, str, str, str]] = [
-    ("q.csv", "question,answr\nWhy?,So.\n", "line 1", "Did you mean 'answr'?"),
-    ("q.csv", "", "line 1", "must name the columns question, answer"),
-    ("q.csv", "question,answer\n", "q.csv", "has no questions"),
-    ("q.csv", "question,answer,question\na,b,c\n", "line 1", "two columns have the name 'question'"),
-    ("q.csv", "question,answer\nWhy, though?,So.\n", "line 2", "must have 2 cells (question, answer), had 3"),
-    ("q.csv", 'question,answer\n"Why?\n\n,So.\n', "line 2", "quotation mark left open"),
-    ("q.csv", 'question,answer\n"a\nb",c\n"Why"y?,So.\n', "line 4", "invalid CSV"),
-    ("q.csv", "question,answer\n ,So.\n", "line 2", "question is blank"),
-    ("q.csv", "question,answer\nWhy?,\n", "line 2", "answer is blank"),
-    ("q.csv", "question,answer,A,B\nWhy?,C,x,y\n", "line 2", "letters from A to B"),
-    ("q.csv", "question,answer,A,B,C\nWhy?,A,x,,z\n", "line 2", "B is blank"),
-    ("q.csv", "question,answer,A\nWhy?,A,x\n", "line 2", "2 to 26 choices, had 1"),
-    ("q.csv", "question,answer,choices\nWhy?,A,x|y\n", "line 2", "must be a JSON list"),
-    ("q.jsonl", '{"question": "Why?", "answer": []}\n', "line 1", "a list of texts that are not blank"),
-    ("q.jsonl", '{"question": "Why?", "answer": ["a", " "]}\n', "line 1", "a list of texts that are not blank"),
-    ("q.csv", 'question,answer,choices\nWhy?,A,"[[1],2]"\n', "line 2", "list of texts"),
-    ("q.jsonl", '{"question": "Why?", "answer": "So."}\n{"question": "Why?"}\n', "line 2", "there is no 'answer'"),
-    ("q.jsonl", '\n{"question": "Why?",\n', "line 2", "not JSON"),
-    ("q.jsonl", "[1]\n", "line 1", "must be an object with question, answer"),
-    ("q.jsonl", '{"question": null, "answer": "x"}', "line 1", "question must be text, was None"),
-    ("q.jsonl", '{"question": "\\ud800", "answer": "x"}', "line 1", "lone surrogate"),
-    ("q.jsonl", '{"question": "Why?", "answer": "a", "answer": "b"}', "line 1", "'answer' is a duplicate key"),
-    ("q.jsonl", '{"question": "Why?", "answer": [], "choices": ["a", "b"]}', "line 1", "must name the correct choices"),
-    ("q.jsonl", '{"question": "Why?", "answer": "A", "choices": ["a", " "]}', "line 1", "choice 1 is blank"),
-    ("q.jsonl", '{"question": "Why?", "answer": "A", "choices": ["a", "\\udc00"]}', "line 1", "lone surrogate"),
-    ("q.jsonl", "[" * 100_000, "line 1", "nested too deeply"),
-    ("q.txt", "Why?", "q.txt", "reads .csv, .jsonl, .ndjson files"),
+    ("q.csv", "question,answr\nWhy?,So.\n", "line 1", "'answr'"),
+    ("q.csv", "", "line 1", r"\bquestion, answer\b"),
+    ("q.csv", "question,answer\n", "q.csv", r"\bquestions\b"),
+    ("q.csv", "question,answer,question\na,b,c\n", "line 1", "'question'"),
+    ("q.csv", "question,answer\nWhy, though?,So.\n", "line 2", r"\b2\b.*\(question, answer\).*\b3\b"),
+    ("q.csv", 'question,answer\n"Why?\n\n,So.\n', "line 2", r"\bCSV\b"),
+    ("q.csv", 'question,answer\n"a\nb",c\n"Why"y?,So.\n', "line 4", r"\bCSV\b"),
+    ("q.csv", "question,answer\n ,So.\n", "line 2", r"\bquestion .*\bblank"),
+    ("q.csv", "question,answer\nWhy?,\n", "line 2", r"\banswer .*\bblank"),
+    ("q.csv", "question,answer,A,B\nWhy?,C,x,y\n", "line 2", r"\banswer .*\bA to B\b.*'C'"),
+    ("q.csv", "question,answer,A,B,C\nWhy?,A,x,,z\n", "line 2", r"\bB .*\bblank"),
+    ("q.csv", "question,answer,A\nWhy?,A,x\n", "line 2", r"\b2\b.*\b26\b.*\b1\b"),
+    ("q.csv", "question,answer,choices\nWhy?,A,x|y\n", "line 2", r"\bchoices .*\bJSON\b.*'x\|y'"),
+    ("q.jsonl", '{"question": "Why?", "answer": []}\n', "line 1", r"\banswer .*\[\]"),
+    ("q.jsonl", '{"question": "Why?", "answer": ["a", " "]}\n', "line 1", r"\banswer .*\['a', ' '\]"),
+    ("q.csv", 'question,answer,choices\nWhy?,A,"[[1],2]"\n', "line 2", r"\bchoices .*\[\['1'\], '2'\]"),
+    ("q.jsonl", '{"question": "Why?", "answer": "So."}\n{"question": "Why?"}\n', "line 2", "'answer'"),
+    ("q.jsonl", '\n{"question": "Why?",\n', "line 2", r"\bJSON\b"),
+    ("q.jsonl", "[1]\n", "line 1", r"\bobject\b.*\bquestion, answer\b.*\['1'\]"),
+    ("q.jsonl", '{"question": null, "answer": "x"}', "line 1", r"\bquestion .*\btext\b.*\bNone\b"),
+    ("q.jsonl", '{"question": "\\ud800", "answer": "x"}', "line 1", r"\bquestion .*\bsurrogate"),
+    ("q.jsonl", '{"question": "Why?", "answer": "a", "answer": "b"}', "line 1", r"'answer' .*\bduplicate"),
+    ("q.jsonl", '{"question": "Why?", "answer": [], "choices": ["a", "b"]}', "line 1", r"\banswer .*\bchoices\b.*\[\]"),
+    ("q.jsonl", '{"question": "Why?", "answer": "A", "choices": ["a", " "]}', "line 1", r"\bchoice 1 .*\bblank"),
+    (
+        "q.jsonl",
+        '{"question": "Why?", "answer": "A", "choices": ["a", "\\udc00"]}',
+        "line 1",
+        r"\bchoice 1 .*\bsurrogate",
+    ),
+    ("q.jsonl", "[" * 100_000, "line 1", r"\bJSON\b.*\bnested\b"),
+    ("q.txt", "Why?", "q.txt", r"Questions .*\.csv, \.jsonl, \.ndjson\b"),
 ]
 
 
@@ -196,7 +201,7 @@ MISTAKES: list[tuple[str, str, str, str]] = [
 def test_invalid_file_raises_with_the_place(tmp_path: Path, name: str, content: str, place: str, words: str) -> None:
     message = problem_of(Questions(str(write(tmp_path / name, content))))
     assert place in message
-    assert words in message
+    assert re.search(words, message)
     assert name in message
     assert len(message) < 500
 
@@ -229,16 +234,16 @@ def test_missing_path_raises_with_the_nearest_name(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (f"{MMLU_COLUMNS}Why?,a,b,c,d,4\n", "line 2: answer must be 0, 1, 2 or 3, or A, B, C or D, was '4'"),
-        (f"{MMLU_COLUMNS}Why?,a,b,c,d\n", "line 2: a row must have 6 cells"),
-        (f"{MMLU_COLUMNS}Why?,a,,c,d,1\n", "line 2: choice1 is blank"),
-        (MMLU_COLUMNS.replace("choice3", "choice4") + "Why?,a,b,c,d,1\n", "there is no 'choice3'"),
-        (MMLU_COLUMNS, "has no questions"),
+        (f"{MMLU_COLUMNS}Why?,a,b,c,d,4\n", r"line 2: answer .*'4'"),
+        (f"{MMLU_COLUMNS}Why?,a,b,c,d\n", r"line 2: .*\b6\b.*\b5\b"),
+        (f"{MMLU_COLUMNS}Why?,a,,c,d,1\n", r"line 2: choice1 .*\bblank"),
+        (MMLU_COLUMNS.replace("choice3", "choice4") + "Why?,a,b,c,d,1\n", r"line 1: .*'choice3'"),
+        (MMLU_COLUMNS, r"anatomy\.csv .*\bquestions\b"),
     ],
 )
 def test_invalid_mmlu_file_raises(tmp_path: Path, content: str, words: str) -> None:
     write(tmp_path / "test" / "anatomy.csv", content)
-    assert words in problem_of(Mmlu(str(tmp_path)))
+    assert re.search(words, problem_of(Mmlu(str(tmp_path))))
 
 
 @pytest.mark.parametrize("answer", ["7", "It is #### seven", "#### ", "#### 7 or 8", "#### 1.2.3", "", 7])
@@ -252,20 +257,19 @@ def test_gsm8k_solution_without_a_number_raises(tmp_path: Path, answer: object) 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"question": "Why?"}, "there is no 'mc1_targets'"),
-        ({"question": "Why?", "mc1_targets": {"a": 1, "b": 2}}, "answers with 0 or 1 each"),
-        ({"question": "Why?", "mc1_targets": ["a", "b"]}, "answers with 0 or 1 each"),
-        ({"question": "Why?", "mc1_targets": {"a": [1], "b": 0}}, "answers with 0 or 1 each"),
-        ({"question": "Why?", "mc1_targets": {"a": 0, "b": 0}}, "must have one true answer, had 0"),
-        ({"question": "Why?", "mc1_targets": {"a": 1, "b": 1}}, "must have one true answer, had 2"),
-        ({"question": "Why?", "mc1_targets": {"a": 1}}, "2 to 26 choices, had 1"),
+        ({"question": "Why?"}, "'mc1_targets'"),
+        ({"question": "Why?", "mc1_targets": {"a": 1, "b": 2}}, r"\bmc1_targets .*\b0 or 1\b"),
+        ({"question": "Why?", "mc1_targets": ["a", "b"]}, r"\bmc1_targets .*\b0 or 1\b"),
+        ({"question": "Why?", "mc1_targets": {"a": [1], "b": 0}}, r"\bmc1_targets .*\b0 or 1\b"),
+        ({"question": "Why?", "mc1_targets": {"a": 0, "b": 0}}, r"\bmc1_targets .*\bone true\b.*\b0\b"),
+        ({"question": "Why?", "mc1_targets": {"a": 1, "b": 1}}, r"\bmc1_targets .*\bone true\b.*\b2\b"),
+        ({"question": "Why?", "mc1_targets": {"a": 1}}, r"\b2\b.*\b26\b.*\b1\b"),
     ],
 )
 def test_invalid_truthfulqa_item_raises(tmp_path: Path, row: object, words: str) -> None:
     file = write(tmp_path / "t.json", json.dumps([{"question": "?", "mc1_targets": {"a": 1, "b": 0}}, row]))
     message = problem_of(TruthfulQa(str(file)))
-    assert "t.json, item 2" in message
-    assert words in message
+    assert re.search(rf"t\.json, item 2: .*{words}", message)
 
 
 def test_json_without_a_list_raises(tmp_path: Path) -> None:

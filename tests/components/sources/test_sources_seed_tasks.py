@@ -1,4 +1,4 @@
-"""Files of tasks in both forms, and what is said of those that are wrong."""
+"""SeedTasks: formats of files, and errors."""
 
 from __future__ import annotations
 
@@ -364,7 +364,7 @@ def test_unanswered_chats_are_skipped(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(SAID, SAID), min_size=1, max_size=4), st.sampled_from(["messages", "alpaca"]))
 def test_exported_dialogue_is_read_back(turns: list[tuple[str, str]], layout: Any) -> None:
-    """A file of chats to dialogues, and these to files of both forms that hold histories."""
+    """Chats are read as dialogues, exported in both formats, and read back."""
     turns = [(ask.strip(), tell.strip()) for ask, tell in turns]
     chat = {"messages": [message for ask, tell in turns for message in (user(ask), tells(tell))]}
     with tempfile.TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""The tasks that come with assay are what recipes/TASKS.md says: counts, languages, kinds, no copies, right answers."""
+"""The tasks that ship with assay match recipes/TASKS.md: counts, languages, kinds, no copies, correct answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def raw(part: str) -> list[dict[str, Any]]:
 
 
 def likeness(first: str, second: str) -> float:
-    """ROUGE-L F, as the novelty filter has it."""
+    """ROUGE-L F, as in the novelty filter."""
     return rouge_f1(lcs_length(WORDS(first), WORDS(second)), len(WORDS(first)), len(WORDS(second)))
 
 

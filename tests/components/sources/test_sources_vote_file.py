@@ -52,13 +52,13 @@ def test_a_model_may_be_called_as_a_word_for_a_winner_where_both_mean_the_same(t
 
 @pytest.mark.parametrize("row", ["b,a,a", "model_b,model_a,model_a", "right,left,left", "tie,x,tie", "x,draw,draw"])
 def test_ambiguous_winner_raises(tmp_path: Path, row: str) -> None:
-    """By its name the one won; by the word for a place, or for a tie, it was something else."""
+    """The winner is both the name of a model and the word for another outcome."""
     with pytest.raises(UserError, match=r"line 2"):
         read_votes(write_votes(tmp_path, f"model_a,model_b,winner\n{row}\n"))
 
 
 def test_spaces_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
-    """Names with spaces around them, a byte order mark, a suffix in capitals, line ends of Windows."""
+    """Spaces around names, a byte order mark, a suffix in capitals, Windows line ends."""
     cast = read_votes(write_votes(tmp_path, "\ufeffmodel_a, model_b, winner\r\nx , y,y\r\n", "VOTES.CSV"))
     assert cast.models == ("x", "y")
     assert cast.outcome.tolist() == [0]
@@ -67,19 +67,18 @@ def test_spaces_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"model_a": "x", "model_a": "z", "model_b": "y", "winner": "tie"}', "'model_a' is a duplicate key"),
-        ('{"model_a": "x\\ud800", "model_b": "y", "winner": "tie"}', "model_a has a lone surrogate"),
-        ('{"model_a": ["x"], "model_b": "y", "winner": "x"}', "model_a must be text, was ['x']"),
-        ('{"model_a": null, "model_b": "y", "winner": "x"}', "model_a must be text, was None"),
-        ("[" * 100_000, "nested too deeply"),
-        ("[1]", "must be an object"),
-        ("x", "not JSON"),
+        ('{"model_a": "x", "model_a": "z", "model_b": "y", "winner": "tie"}', r"'model_a' .*\bduplicate"),
+        ('{"model_a": "x\\ud800", "model_b": "y", "winner": "tie"}', r"model_a .*\bsurrogate"),
+        ('{"model_a": ["x"], "model_b": "y", "winner": "x"}', r"model_a .*\btext\b.*\['x'\]"),
+        ('{"model_a": null, "model_b": "y", "winner": "x"}', r"model_a .*\btext\b.*\bNone\b"),
+        ("[" * 100_000, r"\bJSON\b.*\bnested\b"),
+        ("[1]", r"\bobject\b.*\['1'\]"),
+        ("x", r"\bJSON\b"),
     ],
 )
 def test_invalid_jsonl_line_raises(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(UserError, match="line 1") as caught:
+    with pytest.raises(SourceError, match=rf"votes\.jsonl, line 1: .*{message}"):
         read_votes(write_votes(tmp_path, text, "votes.jsonl"))
-    assert message in str(caught.value)
 
 
 def test_duplicate_column_raises(tmp_path: Path) -> None:
@@ -99,31 +98,29 @@ HEAD = "model_a,model_b,winner,w,len_a,len_b\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has no votes"),
-        (HEAD, "has no votes"),
-        ("modelA,model_b,winner\nx,y,tie\n", "model_a and model_b or left and right"),
-        ("model_a,model_b,wins\nx,y,tie\n", "line 2: there is no column 'winner'"),
+        ("", r"\bvotes\b"),
+        (HEAD, r"\bvotes\b"),
+        ("modelA,model_b,winner\nx,y,tie\n", r"\bmodel_a\b.*\bmodel_b\b.*\bleft\b.*\bright\b"),
+        ("model_a,model_b,wins\nx,y,tie\n", "line 2: .*'winner'"),
         (
             HEAD + "x,y,model_a,1,1,1\nx,y,modela,1,1,1\n",
-            "line 3: the winner is 'modela'; expected model_a, model_b or",
+            r"line 3: .*'modela'.*\bmodel_a, model_b\b",
         ),
-        (HEAD + "x,y,,1,1,1\n", "line 2: winner is blank"),
-        (HEAD + "x,,tie,1,1,1\n", "line 2: model_b is blank"),
+        (HEAD + "x,y,,1,1,1\n", r"line 2: winner .*\bblank"),
+        (HEAD + "x,,tie,1,1,1\n", r"line 2: model_b .*\bblank"),
         (HEAD + "x,x,tie,1,1,1\n", "line 2: 'x'"),
-        (HEAD + "x,y,tie,0,1,1\n", "line 2: w must be above zero, was 0"),
-        (HEAD + "x,y,tie,many,1,1\n", "line 2: w must be a number, was 'many'"),
-        (HEAD + "x,y,tie,inf,1,1\n", "line 2: w must be a number, was 'inf'"),
-        (HEAD + "x,y,tie,1,-1,1\n", "line 2: len_a and len_b must be 0 or more"),
-        (HEAD + "x,y,tie,1,3,3\n", "'len' is 0 in every vote"),
-        (HEAD + "x,y,tie,1,3\n", "line 2: a row must have 6 cells"),
-        (HEAD + "x,y,tie,1,3,3,3\n", "line 2: a row must have 6 cells"),
+        (HEAD + "x,y,tie,0,1,1\n", r"line 2: w .*\bzero\b.*\b0\b"),
+        (HEAD + "x,y,tie,many,1,1\n", r"line 2: w .*\bnumber\b.*'many'"),
+        (HEAD + "x,y,tie,inf,1,1\n", r"line 2: w .*\bnumber\b.*'inf'"),
+        (HEAD + "x,y,tie,1,-1,1\n", r"line 2: len_a .*\blen_b .*\b0\b.*-1\b"),
+        (HEAD + "x,y,tie,1,3,3\n", r"'len' .*\b0\b"),
+        (HEAD + "x,y,tie,1,3\n", r"line 2: .*\b6\b.*\b5\b"),
+        (HEAD + "x,y,tie,1,3,3,3\n", r"line 2: .*\b6\b.*\b7\b"),
     ],
 )
 def test_invalid_line_raises_with_its_number(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=rf"votes\.csv\b.*{message}"):
         read_votes(write_votes(tmp_path, text), weight="w", controls=["len"])
-    assert message in str(caught.value)
-    assert "votes.csv" in str(caught.value)
 
 
 def test_missing_control_raises_with_the_nearest(tmp_path: Path) -> None:
@@ -135,9 +132,9 @@ def test_missing_control_raises_with_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.jsonl", "{}\n{", "line 2: not JSON"),
-        ("a.jsonl", "[1]\n", "line 1: must be an object"),
-        ("a.txt", "x", "from .csv, .jsonl, .ndjson files"),
+        ("a.jsonl", "{}\n{", r"line 2: .*\bJSON\b"),
+        ("a.jsonl", "[1]\n", r"line 1: .*\bobject\b"),
+        ("a.txt", "x", r"\.csv, \.jsonl, \.ndjson\b.*'a\.txt'"),
     ],
 )
 def test_other_files_raise(tmp_path: Path, name: str, text: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Does an answer keep the rules of form that it was given?"""
+"""FollowsFormat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is an answer JSON of the shape that was asked for?"""
+"""JsonMatches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the number that an answer gives the right one?"""
+"""NumberEquals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An answer's code against its tests, and everything that it may try instead of passing them."""
+"""PassesTests, and attacks on its sandbox."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_sandbox_allows_the_standard_library() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux" or os.uname().machine not in ("x86_64", "aarch64"), reason="no such filter")
 def test_system_call_filter_denies_sockets_and_processes() -> None:
-    """Without the hook of Python, which somebody may know a way around."""
+    """The system call filter alone, without Python's audit hook."""
     code = """
 import sys, socket, os, subprocess
 sys.path.insert(0, sys.argv[1])
@@ -332,7 +332,7 @@ VALUES = st.recursive(
 
 
 def alike(first: object, second: object) -> bool:
-    """Equal and of one type, all the way down; a number that is none equals itself, and sets have no order."""
+    """Recursive equality of values and types; NaN equals NaN, and sets are unordered."""
     if type(first) is not type(second):
         return False
     if isinstance(first, (list, tuple)):
