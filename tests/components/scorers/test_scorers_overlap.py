@@ -203,12 +203,12 @@ def test_sources_in_a_spec_round_trip(sets: Any) -> None:
     assert spec["against"][0] == {"use": "Gsm8k", "path": sets[0].path, "limit": None}
     assert build("scorers", spec, "score.leaks") == scorer
     for wrong, message in (
-        ({"use": "Gsm8k", "path": "a"}, r"score.leaks.against must be a list of sources, was \{"),
-        ("gsm8k.jsonl", "score.leaks.against must be a list of sources, was 'gsm8k.jsonl'"),
+        ({"use": "Gsm8k", "path": "a"}, r"score\.leaks\.against .*\blist\b.*\{"),
+        ("gsm8k.jsonl", r"score\.leaks\.against .*\blist\b.*'gsm8k\.jsonl'"),
         (None, "score.leaks"),
-        ([], "NgramOverlap.against must be one or more sources"),
-        ([spec["against"][0], {"use": "Gsmk8"}], "Did you mean 'Gsm8k'"),
-        ([spec["against"][0], {"use": "Texts"}], r"score.leaks.against\[1\]: Texts needs 'path'"),
+        ([], r"NgramOverlap\.against\b"),
+        ([spec["against"][0], {"use": "Gsmk8"}], r"'Gsmk8'(?s:.*)'Gsm8k'"),
+        ([spec["against"][0], {"use": "Texts"}], r"score\.leaks\.against\[1\].*\bTexts\b.*'path'"),
         ([{"use": "Novel"}], "filters"),
     ):
         with pytest.raises(RecipeError, match=message):

@@ -39,18 +39,18 @@ def value(text: str, schema: object = PERSON) -> float:
 
 RIGHT = ('{"name": "Kim"}', ' {"name": "Kim", "age": 3}\n', 'Sure:\n```json\n{"name": "Kim"}\n```\nDone.')
 WRONG = {
-    "": "the answer is empty",
-    "Kim": "It is no JSON",
+    "": "empty",
+    "Kim": "JSON",
     '{"name": "Kim"} is it': "Extra data",
-    '{"name": "kim"}': "$.name: 'kim' does not match",
-    '{"name": "Kim", "age": -1}': "$.age: -1 is less than the minimum",
-    '{"name": "Kim", "more": 1}': "additional properties are not allowed: 'more'",
-    "{}": "'name' is a required property",
-    '{"name": "Kim", "age": NaN}': "NaN is not in JSON",
-    '{"name": "Kim", "age": 1e999}': "too large",
-    "[" * 100_000: "nested too deeply",
-    "[" * 60 + "]" * 60: "nested deeper than 50",
-    '"' + "x" * 100_000 + '"': "longer than",
+    '{"name": "kim"}': "$.name: 'kim'",
+    '{"name": "Kim", "age": -1}': "$.age: -1",
+    '{"name": "Kim", "more": 1}': "'more'",
+    "{}": "'name'",
+    '{"name": "Kim", "age": NaN}': "NaN",
+    '{"name": "Kim", "age": 1e999}': "1e999",
+    "[" * 100_000: "nested",
+    "[" * 60 + "]" * 60: "50",
+    '"' + "x" * 100_000 + '"': "100,000",
     '```json\n{"name": "Kim"}\n```\n```json\n{}\n```': "required",
 }
 
@@ -88,7 +88,7 @@ def test_invalid_schema_raises(why: str) -> None:
 
 def test_schema_or_field_is_required() -> None:
     for arguments in ({}, {"schema": PERSON, "schema_field": "shape"}):
-        with pytest.raises(ValueError, match="either a schema or a schema_field"):
+        with pytest.raises(ValueError, match=r"JsonMatches .*\bschema\b.*\bschema_field\b"):
             JsonMatches(**arguments)  # type: ignore[arg-type]
 
 
