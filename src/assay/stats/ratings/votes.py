@@ -67,10 +67,9 @@ def votes(
     weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
     if weight.shape != (n,) or not (np.isfinite(weight) & (weight > 0)).all():
         raise ValueError("weights must be finite, positive, and one per vote.")
-    given = covariates or {}
     models = sorted({*first, *second})
     place = {name: nth for nth, name in enumerate(models)}
-    columns = [_scaled(name, values, n) for name, values in given.items()]
+    columns = [_scaled(name, values, n) for name, values in (covariates or {}).items()]
     return PairwiseVotes(
         models=tuple(models),
         first=np.array([place[name] for name in first], dtype=np.int64),
@@ -78,7 +77,7 @@ def votes(
         outcome=result,
         weight=weight,
         covariates=np.stack(columns, axis=1) if columns else np.empty((n, 0)),
-        names=tuple(given),
+        names=tuple(covariates or ()),
     )
 
 
