@@ -105,7 +105,9 @@ def probe(
         ModelError: A model cannot be loaded or called.
     """
     if unknown := [name for name in defenses if name not in DEFENSES]:
-        raise UserError(f"Unknown defense {unknown[0]!r}.", hint=f"Known defenses: {', '.join(DEFENSES)}.")
+        raise UserError(
+            f"Unknown defense {unknown[0]!r}.", hint=f"Known defenses: {', '.join(DEFENSES)}.", defense=unknown[0]
+        )
     progress = reporter or SilentReporter()
     progress.begin("defenses", 1 + len(defenses), 0)
     bench = replace(bench, baseline=tuple(ask(bench.turns, bench.setup, bench.models)))
@@ -120,7 +122,7 @@ def probe(
     harmless = [nth for nth in complete if nth >= first]
     if not answered_attacks or not harmless:
         reason = next(iter(left_out), "there are no questions")
-        raise UserError(f"No complete answers of {bench.setup.model}: {reason}.")
+        raise UserError(f"No complete answers of {bench.setup.model}: {reason}.", reason=reason)
     level = 1 - (1 - LEVEL) / max(1, len(replies) - 1)
     results: list[DefenseResult] = []
     for name, answers in replies.items():
