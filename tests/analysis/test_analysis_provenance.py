@@ -24,16 +24,16 @@ from run_parts import Plates, Right, recipe, run
 def reported(recipe: Recipe, folder: Path) -> tuple[dict[str, Any], str]:
     run(recipe, folder)
     report(folder)
-    found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return found, words((folder / "report.html").read_text(encoding="utf-8"))
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return results, words((folder / "report.html").read_text(encoding="utf-8"))
 
 
 def test_synthetic_samples_are_counted_by_arm(tmp_path: Path) -> None:
     arms = ("real", "filtered", "real+synthetic", "random-subset")
     proof = Proof(Plates(), Right(), Plates(60, 5000), arms=arms, few=5)
-    found, page = reported(recipe(prove=proof), tmp_path / "run")
-    kept = found["funnel"]["kept"]
-    counts = {row["name"]: (row["samples"], row["synthetic"]) for row in found["provenance"]["synthetic"]}
+    results, page = reported(recipe(prove=proof), tmp_path / "run")
+    kept = results["funnel"]["kept"]
+    counts = {row["name"]: (row["samples"], row["synthetic"]) for row in results["provenance"]["synthetic"]}
     assert counts == {
         "kept samples": (kept, kept),
         "arm real": (min(60, kept), 0),
@@ -50,14 +50,16 @@ def test_collected_texts_have_the_license_of_the_dataset_card(tmp_path: Path, li
     (tmp_path / "data" / "some.txt").write_text("a river\na\na b c\n", encoding="utf-8")
     if license_:
         (tmp_path / "data" / "README.md").write_text(f"---\nlicense: {license_}\n---\n", encoding="utf-8")
-    given = FromSource(Texts(str(tmp_path / "data" / "some.txt")))
-    recipe_of_texts = Recipe("given", given, score={"place": TextEmbedding(text="instruction")}, keep=(Length(low=2),))
-    found, page = reported(recipe_of_texts, tmp_path / "run")
+    generator = FromSource(Texts(str(tmp_path / "data" / "some.txt")))
+    recipe_of_texts = Recipe(
+        "given", generator, score={"place": TextEmbedding(text="instruction")}, keep=(Length(low=2),)
+    )
+    results, page = reported(recipe_of_texts, tmp_path / "run")
     license_ = license_ or "unknown"
-    assert found["provenance"]["synthetic"] == [{"name": "kept samples", "samples": 2, "synthetic": 0}]
-    (source,) = found["provenance"]["data"]
+    assert results["provenance"]["synthetic"] == [{"name": "kept samples", "samples": 2, "synthetic": 0}]
+    (source,) = results["provenance"]["data"]
     assert (source["name"], source["count"], source["license"]) == ("Texts", 3, license_)
-    (model,) = found["provenance"]["models"]
+    (model,) = results["provenance"]["models"]
     assert (model["reference"], model["license"]) == ("embedded:minilm", "apache-2.0")
     assert "kept samples 2 0 0.0%" in page
     assert "embedded:minilm apache-2.0" in page

@@ -40,5 +40,5 @@ def test_numbers_that_are_not_finite_are_none(value: float) -> None:
 
 
 def test_another_type_is_refused_with_its_path() -> None:
-    with pytest.raises(TypeError, match=r"report\.parts\['a'\]\.values\[0\] has type complex"):
+    with pytest.raises(TypeError, match=r"report\.parts\['a'\]\.values\[0\] .*\bcomplex\b"):
         to_plain(Whole({"a": Part((1j,))}))  # type: ignore[arg-type]

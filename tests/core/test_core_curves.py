@@ -15,6 +15,6 @@ def test_rows_become_curves_with_gaps() -> None:
 
 
 @pytest.mark.parametrize("row", [(1.0,), (1.0, math.nan), (math.inf, 1.0)])
-def test_what_is_not_finite_or_not_one_a_step_is_refused(row: tuple[float, ...]) -> None:
+def test_curves_must_be_finite_with_one_value_per_step(row: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="reward"):
         Curves((1, 2), {"reward": row})

@@ -47,7 +47,7 @@ EXTRAS = {
 CARD = [Sample({"text": "4111 1111 1111 1111", "reference": "a"})]
 
 
-def validated() -> None:
+def score_with_validator() -> None:
     _validator.cache_clear()
     JsonMatches({"type": "object"}).score([Sample({"text": "{}"})], tiny_lab())
 
@@ -63,7 +63,7 @@ USES: Sequence[tuple[str, str, Callable[[], object]]] = (
     ("sacrebleu", "text", lambda: ChrF().score([], tiny_lab())),
     ("rdata", "text", lambda: _frame(Path(), "small_fine_foods")),
     ("imagehash", "images", lambda: perceptual_hash(np.zeros((8, 8, 3), np.uint8))),
-    ("jsonschema", "verify", validated),
+    ("jsonschema", "verify", score_with_validator),
 )
 
 
@@ -123,7 +123,8 @@ def test_an_error_keeps_its_parts_between_processes(kind: type[UserError]) -> No
     error = kind("It is wrong.", hint="Mend it.", place="a.csv, line 2", value=3)
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is kind
-    assert (str(again), again.message, again.hint) == (str(error), "It is wrong.", "Mend it.")
+    assert str(again) == str(error) == "It is wrong.\n  Mend it."
+    assert (again.message, again.hint) == ("It is wrong.", "Mend it.")
     assert again.fields == {"place": "a.csv, line 2", "value": 3}
 
 
@@ -131,7 +132,7 @@ def test_every_kind_of_error_has_a_code_of_its_own() -> None:
     kinds, waiting = list[type[AssayError]](), [AssayError]
     while waiting:
         kinds.append(kind := waiting.pop())
-        waiting += [one for one in kind.__subclasses__() if one.__module__.startswith("assay.")]
+        waiting += [subclass for subclass in kind.__subclasses__() if subclass.__module__.startswith("assay.")]
     codes = [kind.code for kind in kinds]
     assert len(codes) == len(set(codes))
     assert MissingLibraryError("ray", "ray").fields == {"library": "ray", "extra": "ray"}

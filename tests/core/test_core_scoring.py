@@ -1,4 +1,4 @@
-"""A scorer that raises costs the samples that it raises at, and nothing else."""
+"""Isolation of errors: a sample at which a scorer raises is unscored, the others have their scores."""
 
 from __future__ import annotations
 
@@ -21,21 +21,25 @@ def answers(*texts: str) -> list[Sample]:
     return [Sample({"text": text}) for text in texts]
 
 
-def test_those_at_which_it_raises_have_failed() -> None:
-    found = score_isolated(Trouble("raises at long ones"), answers("aa", "aaa", "aaaa"), tiny_lab())
-    assert found == [Score(0.002), Unscored("failed", "ZeroDivisionError: division by zero"), Score(0.004)]
+def test_samples_at_which_the_scorer_raises_are_unscored() -> None:
+    outcomes = score_isolated(Trouble("raises at long ones"), answers("aa", "aaa", "aaaa"), tiny_lab())
+    first, failed, last = outcomes
+    assert (first, last) == (Score(0.002), Score(0.004))
+    assert isinstance(failed, Unscored)
+    assert failed.cause == "failed"
+    assert failed.reason.startswith("ZeroDivisionError: ")
 
 
-def test_a_score_that_is_no_number_has_failed() -> None:
-    (found,) = score_isolated(Trouble("gives nan"), answers("a"), tiny_lab())
-    assert isinstance(found, Unscored)
-    assert found.reason.startswith("ValueError: Score.value")
-    assert "nan" in found.reason
+def test_a_score_of_nan_is_unscored() -> None:
+    (outcome,) = score_isolated(Trouble("gives nan"), answers("a"), tiny_lab())
+    assert isinstance(outcome, Unscored)
+    assert outcome.reason.startswith("ValueError: Score.value")
+    assert "nan" in outcome.reason
 
 
-def test_what_the_user_can_mend_comes_through_and_so_does_a_broken_promise() -> None:
+def test_user_errors_and_contract_errors_are_raised() -> None:
     @dataclass(frozen=True)
-    class Liar:
+    class BreaksContract:
         scale: ClassVar[Scale] = Scale("lies")
 
         def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
@@ -44,4 +48,4 @@ def test_what_the_user_can_mend_comes_through_and_so_does_a_broken_promise() -> 
     with pytest.raises(ModelError):
         score_isolated(Trouble("knows no such thing"), answers("a", "b"), tiny_lab())
     with pytest.raises(ContractError):
-        score_isolated(Liar(), answers("a", "b"), tiny_lab())
+        score_isolated(BreaksContract(), answers("a", "b"), tiny_lab())

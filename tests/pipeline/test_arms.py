@@ -36,11 +36,11 @@ def proof(**changes: object) -> Proof:
 
 GENERATED, REAL = samples(30), samples(60, "real")
 KEPT = [sample for nth, sample in enumerate(GENERATED) if nth % 4]
-MATERIAL = ArmData(GENERATED, KEPT, REAL, REAL[: len(KEPT)])
+ARM_DATA = ArmData(GENERATED, KEPT, REAL, REAL[: len(KEPT)])
 
 
 def test_sizes_of_the_training_sets() -> None:
-    sizes = {arm: len(samples_for(arm, MATERIAL, proof(few=2), seed=1)) for arm in ARMS if arm != BASE}
+    sizes = {arm: len(samples_for(arm, ARM_DATA, proof(few=2), seed=1)) for arm in ARMS if arm != BASE}
     n = len(KEPT)
     assert sizes == {
         "real": n,
@@ -51,10 +51,10 @@ def test_sizes_of_the_training_sets() -> None:
         "real-few-shot": 6,
         "real+synthetic": n + 6,
         "nearest-real": n,
-        "human": len(MATERIAL.real),
-        "human+synthetic": n + len(MATERIAL.real),
+        "human": len(ARM_DATA.real),
+        "human+synthetic": n + len(ARM_DATA.real),
     }
-    equal = samples_for("unfiltered", MATERIAL, proof(equal="samples"), seed=1)
+    equal = samples_for("unfiltered", ARM_DATA, proof(equal="samples"), seed=1)
     assert len(equal) == n
     assert {sample.id for sample in equal} <= {sample.id for sample in GENERATED}
 
@@ -62,7 +62,7 @@ def test_sizes_of_the_training_sets() -> None:
 def test_random_subsets_of_two_arms_are_independent() -> None:
     """`unfiltered` cut to size and `random-subset` draw with different seeds."""
     picks = [
-        {sample.nth for sample in samples_for(arm, MATERIAL, proof(equal="samples"), seed=1)}
+        {sample.nth for sample in samples_for(arm, ARM_DATA, proof(equal="samples"), seed=1)}
         for arm in ("unfiltered", "random-subset")
     ]
     assert picks[0] != picks[1]
@@ -70,12 +70,12 @@ def test_random_subsets_of_two_arms_are_independent() -> None:
 
 @given(st.integers(0, 40), st.integers(0, 5), st.randoms())
 def test_a_random_sample_depends_on_ids_alone(count: int, seed: int, random: object) -> None:
-    mixed = list(GENERATED)
-    random.shuffle(mixed)  # type: ignore[attr-defined]
-    picked = random_sample(GENERATED, count, seed)
-    assert len(picked) == min(count, 30)
-    assert {sample.id for sample in picked} == {sample.id for sample in random_sample(mixed, count, seed)}
-    assert [sample.nth for sample in picked] == sorted(sample.nth for sample in picked)
+    shuffled = list(GENERATED)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    chosen = random_sample(GENERATED, count, seed)
+    assert len(chosen) == min(count, 30)
+    assert {sample.id for sample in chosen} == {sample.id for sample in random_sample(shuffled, count, seed)}
+    assert [sample.nth for sample in chosen] == sorted(sample.nth for sample in chosen)
 
 
 @given(st.integers(1, 30), st.integers(0, 5))
@@ -85,12 +85,12 @@ def test_a_sample_per_label(few: int, seed: int) -> None:
 
 
 def test_permuting_labels_keeps_their_counts_and_removes_their_information() -> None:
-    many = samples(3000)
-    dealt = permuted_labels(many, seed=3)
-    assert Counter(s.text("label") for s in dealt) == Counter(s.text("label") for s in many)
-    same = np.mean([a.text("label") == b.text("label") for a, b in zip(dealt, many, strict=True)])
+    originals = samples(3000)
+    permuted = permuted_labels(originals, seed=3)
+    assert Counter(s.text("label") for s in permuted) == Counter(s.text("label") for s in originals)
+    same = np.mean([a.text("label") == b.text("label") for a, b in zip(permuted, originals, strict=True)])
     assert same == pytest.approx(1 / 3, abs=0.04)
-    assert [sample.parents for sample in dealt] == [(sample.id,) for sample in many]
+    assert [sample.parents for sample in permuted] == [(sample.id,) for sample in originals]
 
 
 def test_nearest_is_by_fingerprint_and_keeps_the_generated_label() -> None:
@@ -98,9 +98,9 @@ def test_nearest_is_by_fingerprint_and_keeps_the_generated_label() -> None:
     looks: dict[str, Outcome] = {s.id: Fingerprint((float(nth), 0.0)) for nth, s in enumerate(kept)}
     theirs: dict[str, Outcome] = {s.id: Fingerprint((3.0 - nth, 0.1)) for nth, s in enumerate(real)}
     theirs[real[3].id] = Unscored("failed", "does not decode")
-    found = nearest_real_samples(kept, looks, real, theirs)
-    assert [sample.nth for sample in found] == [2, 2, 1]
-    arm = relabeled(found, kept)
+    nearest = nearest_real_samples(kept, looks, real, theirs)
+    assert [sample.nth for sample in nearest] == [2, 2, 1]
+    arm = relabeled(nearest, kept)
     assert [sample.text("label") for sample in arm] == [sample.text("label") for sample in kept]
     assert len({sample.id for sample in arm}) == 3
     looks[kept[0].id] = Unscored("failed", "no image")

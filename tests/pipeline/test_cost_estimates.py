@@ -38,19 +38,19 @@ RECIPE = Recipe("letters", WRITE, score={"clear": JUDGE})
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultServer]:
     plant_keys(monkeypatch)
-    with FaultServer() as found:
-        monkeypatch.setenv("OPENAI_BASE_URL", f"{found.base}/v1")
+    with FaultServer() as fault_server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{fault_server.base}/v1")
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        yield found
+        yield fault_server
 
 
-def planned(recipe: Recipe, folder: Path) -> list[CostEstimate]:
+def estimates(recipe: Recipe, folder: Path) -> list[CostEstimate]:
     return estimate_run(recipe, plan_run(recipe, folder))
 
 
 def test_scoring_is_estimated_before_and_after_generation(server: FaultServer, tmp_path: Path) -> None:
     folder = RunFolder.open(tmp_path / "run", create=True)
-    generate, score = planned(RECIPE, folder.path)
+    generate, score = estimates(RECIPE, folder.path)
     assert not server.received
     assert (generate.stage, generate.assumed, score.stage, score.assumed) == ("generate", False, "score-clear", True)
     assert score.notes[-1] == UPPER_BOUND
@@ -62,22 +62,22 @@ def test_scoring_is_estimated_before_and_after_generation(server: FaultServer, t
 
     budget = Budget(None, folder.ledger)
     Runner(RECIPE, folder, OpenModels(budget=budget), Local(), budget=budget).run()
-    # Equal texts are asked about once, so at most as many as were planned.
+    # Equal texts are scored by one request, so there are at most as many as estimated.
     assert 80 < len(server.received) <= 160
-    assert planned(RECIPE, folder.path) == []
+    assert estimates(RECIPE, folder.path) == []
 
-    # Now that the texts are there, another judge is priced by them, and they are no longer than was assumed.
+    # With texts, another judge is estimated from them; they are not longer than assumed.
     other = replace(JUDGE, criteria="Clarity: it is easy to foll0w.")
-    (found,) = planned(replace(RECIPE, score={"clear": JUDGE, "other": other}), folder.path)
-    assert (found.stage, found.assumed) == ("score-other", False)
-    assert found.estimate is not None
-    assert 40 < found.estimate.askings <= 80
-    assert found.estimate.prompt_tokens < score.estimate.prompt_tokens
+    (cost,) = estimates(replace(RECIPE, score={"clear": JUDGE, "other": other}), folder.path)
+    assert (cost.stage, cost.assumed) == ("score-other", False)
+    assert cost.estimate is not None
+    assert 40 < cost.estimate.askings <= 80
+    assert cost.estimate.prompt_tokens < score.estimate.prompt_tokens
 
 
 def test_longer_texts_cost_more_to_score(server: FaultServer, tmp_path: Path) -> None:
     longer = replace(RECIPE, generate=replace(WRITE, decoding=Decoding("sample", max_tokens=160)))
-    (_, short), (_, long) = planned(RECIPE, tmp_path / "none"), planned(longer, tmp_path / "none")
+    (_, short), (_, long) = estimates(RECIPE, tmp_path / "none"), estimates(longer, tmp_path / "none")
     assert short.estimate is not None
     assert long.estimate is not None
     assert long.estimate.prompt_tokens - short.estimate.prompt_tokens == 80 * 100
@@ -86,18 +86,18 @@ def test_longer_texts_cost_more_to_score(server: FaultServer, tmp_path: Path) ->
 def test_local_models_are_left_out_and_unknown_costs_are_unknown(tmp_path: Path) -> None:
     by_likelihood = replace(JUDGE, model="embedded:smollm2", by="likelihood")
     free = replace(WRITE, model="embedded:smollm2")
-    assert planned(Recipe("free", free, score={"clear": by_likelihood}), tmp_path / "none") == []
-    # An open model's texts before a judge that is paid.
-    (score,) = planned(Recipe("half", free, score={"clear": JUDGE}), tmp_path / "none")
+    assert estimates(Recipe("free", free, score={"clear": by_likelihood}), tmp_path / "none") == []
+    # A local generator and a remote judge.
+    (score,) = estimates(Recipe("half", free, score={"clear": JUDGE}), tmp_path / "none")
     assert score.estimate is not None
     assert score.estimate.askings == 80
-    (nameless,) = planned(
+    (nameless,) = estimates(
         Recipe("half", free, score={"clear": replace(JUDGE, model="http://127.0.0.1:9/v1#m")}), tmp_path
     )
     assert nameless.estimate is not None
     assert nameless.estimate.dollars is None
-    # A generator that says nothing of its samples before it makes them.
-    (silent,) = planned(Recipe("shapes", Shapes(), score={"clear": JUDGE}), tmp_path / "none")
+    # A generator that does not estimate its samples.
+    (silent,) = estimates(Recipe("shapes", Shapes(), score={"clear": JUDGE}), tmp_path / "none")
     assert (silent.estimate, silent.notes) == (None, (UNKNOWN_LENGTH,))
     assert (silent.data["askings"], silent.data["dollars"], silent.data["model"]) == (None, None, MODEL)
 
@@ -105,21 +105,21 @@ def test_local_models_are_left_out_and_unknown_costs_are_unknown(tmp_path: Path)
 def test_a_missing_field_is_an_error_of_the_plan(tmp_path: Path) -> None:
     wrong = replace(RECIPE, score={"clear": replace(JUDGE, output="output")})
     with pytest.raises(FieldError, match="'output'"):
-        planned(wrong, tmp_path / "none")
+        estimates(wrong, tmp_path / "none")
 
 
 def test_an_estimate_is_an_upper_bound_for_methods_with_two_calls(server: FaultServer) -> None:
-    """Called by commands before they ask: every way of asking, those with a second call too."""
-    ways = prompting_methods(Prompting("few-shot", 3, kind="number"), 4, (12, 40), 7)
-    quests = [PromptedQuestion(way, "How many are 5 and 7?", (), EXAMPLES["number"]) for way in ways]
-    (found,) = estimate_requests("ask", {MODEL: requests_of(quests), "embedded:smollm2": []})
-    assert found.estimate is not None
+    """Estimate of commands before they send requests, for all prompting methods."""
+    methods = prompting_methods(Prompting("few-shot", 3, kind="number"), 4, (12, 40), 7)
+    questions = [PromptedQuestion(method, "How many are 5 and 7?", (), EXAMPLES["number"]) for method in methods]
+    (cost,) = estimate_requests("ask", {MODEL: requests_of(questions), "embedded:smollm2": []})
+    assert cost.estimate is not None
     with opened("openai", server) as model:
-        ask_each(model, quests)
-    assert found.estimate.askings == len(server.received) == 9
-    sent = sum(len(turn["content"]) for one in server.received for turn in one.body["messages"])
-    assert found.estimate.prompt_tokens >= sent / 4
-    assert found.estimate.answer_tokens == 2 * 12 + 2 * 40 + 32 + 4 * 40
+        ask_each(model, questions)
+    assert cost.estimate.askings == len(server.received) == 9
+    characters = sum(len(turn["content"]) for request in server.received for turn in request.body["messages"])
+    assert cost.estimate.prompt_tokens >= characters / 4
+    assert cost.estimate.answer_tokens == 2 * 12 + 2 * 40 + 32 + 4 * 40
 
 
 def test_stand_ins_have_the_fields_of_samples() -> None:

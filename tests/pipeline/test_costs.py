@@ -33,7 +33,7 @@ generate:
 """
 
 
-def claim(folder: Path, name: str, paid: PaidCost) -> None:
+def write_cost(folder: Path, name: str, paid: PaidCost) -> None:
     (folder / name).mkdir()
     receipt = Receipt(
         stage=name, key="0", spec={}, inputs=(), component_version=1, seed=0, counts=dict(paid.counts), files={},
@@ -42,35 +42,35 @@ def claim(folder: Path, name: str, paid: PaidCost) -> None:
     write_receipt(folder / name, receipt)
 
 
-def test_the_cost_of_a_stage_is_what_no_other_receipt_holds(tmp_path: Path) -> None:
-    def now(account: Account) -> PaidCost:
+def test_the_cost_of_a_stage_excludes_costs_in_other_receipts(tmp_path: Path) -> None:
+    def newest_cost(account: Account) -> PaidCost:
         return paid_cost(account, sorted(tmp_path.iterdir()))
 
-    assert now(Account()) == PaidCost()
-    first = now(Account(0.5, 100, 0))
+    assert newest_cost(Account()) == PaidCost()
+    first = newest_cost(Account(0.5, 100, 0))
     assert first == PaidCost(100, 0.5)
-    claim(tmp_path, "generate", first)
-    assert now(Account(0.5, 100, 0)) == PaidCost()
-    # A price that nobody knows makes the whole unknown, and what is known of it is nobody else's.
-    second = now(Account(0.75, 160, 2))
+    write_cost(tmp_path, "generate", first)
+    assert newest_cost(Account(0.5, 100, 0)) == PaidCost()
+    # Unknown prices make the cost of the stage unknown; later stages do not include its known part.
+    second = newest_cost(Account(0.75, 160, 2))
     assert (second.tokens, second.cost_usd) == (60, "unknown")
-    claim(tmp_path, "score-judge", second)
-    third = now(Account(0.85, 200, 2))
+    write_cost(tmp_path, "score-judge", second)
+    third = newest_cost(Account(0.85, 200, 2))
     assert third.tokens == 40
     assert third.cost_usd == pytest.approx(0.1)
-    claim(tmp_path, "score-other", third)
-    assert now(Account(0.85, 200, 2)) == PaidCost()
-    # Whole dollars come back from a file as they went in.
-    assert now(Account(2.85, 210, 2)) == PaidCost(10, pytest.approx(2.0))
+    write_cost(tmp_path, "score-other", third)
+    assert newest_cost(Account(0.85, 200, 2)) == PaidCost()
+    # Whole dollars are the same after writing and reading a receipt.
+    assert newest_cost(Account(2.85, 210, 2)) == PaidCost(10, pytest.approx(2.0))
 
 
 def test_a_nested_argument_is_described_with_its_defaults() -> None:
     """Regression test: defaults were missing in the spec, so equal components had different keys."""
     spec = {"use": "GenerateTexts", "model": "m", "labels": ["a"], "per_label": 1, "decoding": {"max_tokens": 3}}
-    built = build("generators", spec, "generate")
-    whole = describe(built)["decoding"]
-    assert (whole["strategy"], whole["stop"], whole["max_tokens"]) == ("greedy", (), 3)
-    assert describe(build("generators", describe(built), "generate")) == describe(built)
+    component = build("generators", spec, "generate")
+    decoding = describe(component)["decoding"]
+    assert (decoding["strategy"], decoding["stop"], decoding["max_tokens"]) == ("greedy", (), 3)
+    assert describe(build("generators", describe(component), "generate")) == describe(component)
 
 
 def test_a_run_stops_at_its_budget_and_resumes_without_loss(tmp_path: Path) -> None:
@@ -85,20 +85,20 @@ def test_a_run_stops_at_its_budget_and_resumes_without_loss(tmp_path: Path) -> N
 
         def output(command: str, *more: str, budget: float, code: int = 0) -> str:
             words = [command, recipe, "--out", out, "--set", f"budget={budget}", *more]
-            found = called(words, **places)
-            assert found.returncode == code, found.stderr
-            return found.stdout if more else found.stdout + found.stderr
+            result = called(words, **places)
+            assert result.returncode == code, result.stderr
+            return result.stdout if more else result.stdout + result.stderr
 
         def plan(budget: float) -> dict[str, Any]:
-            found: dict[str, Any] = json.loads(output("plan", "--json", budget=budget))
-            return found
+            data: dict[str, Any] = json.loads(output("plan", "--json", budget=budget))
+            return data
 
         before = plan(0.001)
-        (asked,) = before["asks"]
-        assert (asked["stage"], asked["model"], asked["askings"], asked["kept"]) == (
+        (estimate,) = before["asks"]
+        assert (estimate["stage"], estimate["model"], estimate["askings"], estimate["kept"]) == (
             "generate", "openai:gpt-4o-mini", 120, 0,
         )  # fmt: skip
-        assert asked["dollars"] == pytest.approx((asked["prompt_tokens"] * 0.15 + 120 * 40 * 0.6) / 1e6)
+        assert estimate["dollars"] == pytest.approx((estimate["prompt_tokens"] * 0.15 + 120 * 40 * 0.6) / 1e6)
         assert not server.received
         words = output("plan", budget=0.001)
         assert "Budget: $0.001, $0.00" in words
@@ -109,11 +109,11 @@ def test_a_run_stops_at_its_budget_and_resumes_without_loss(tmp_path: Path) -> N
         assert "Traceback" not in words
         answered = sum(server.answered.values())
         assert 0 < answered < 120
-        (asked,) = plan(0.01)["asks"]
-        assert (asked["askings"], asked["kept"]) == (120 - answered, answered)
+        (estimate,) = plan(0.01)["asks"]
+        assert (estimate["askings"], estimate["kept"]) == (120 - answered, answered)
 
         words = output("run", budget=0.01)
-        # Nobody was asked twice, and what the first session paid is in the receipt too.
+        # No request is sent twice, and the receipt includes the cost of the first session.
         assert sum(server.answered.values()) == 120
         assert plan(0.01)["asks"] == []
     (receipt,) = [json.loads(path.read_text()) for path in out.glob("generate-*/receipt.json")]
@@ -128,31 +128,33 @@ def test_a_run_stops_at_its_budget_and_resumes_without_loss(tmp_path: Path) -> N
     assert KEY not in words
 
 
-def test_a_budget_is_an_amount_of_money(tmp_path: Path) -> None:
+def test_an_invalid_budget_is_refused(tmp_path: Path) -> None:
     recipe = tmp_path / "letters.yaml"
     recipe.write_text(RECIPE, encoding="utf-8")
     assert load(str(recipe)).budget is None
     assert load(str(recipe), changes=["budget=2"]).budget == 2.0
     for value in ("-1", ".inf", "much"):
-        found = called(["plan", str(recipe), "--set", f"budget={value}"])
-        assert found.returncode == 2
-        assert "budget" in found.stderr
-        assert "Traceback" not in found.stderr
+        result = called(["plan", str(recipe), "--set", f"budget={value}"])
+        assert result.returncode == 2
+        assert "budget" in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("reference", "key", "said"),
+    ("reference", "key", "message"),
     [
         ("openai:gpt-4o-mini", "", "OPENAI_API_KEY"),
         ("http://127.0.0.1:9/v1#mine", "", "budget"),
         ("embedded:smolm2", "", "smollm2"),
     ],
 )
-def test_preflight_refuses_a_run_before_the_first_request(tmp_path: Path, reference: str, key: str, said: str) -> None:
+def test_preflight_refuses_a_run_before_the_first_request(
+    tmp_path: Path, reference: str, key: str, message: str
+) -> None:
     recipe = tmp_path / "letters.yaml"
     recipe.write_text(RECIPE, encoding="utf-8")
     changes = ["--set", f"generate.model={reference}", "--set", "budget=1"]
-    found = called(["run", recipe, "--out", tmp_path / "run", *changes], OPENAI_API_KEY=key)
-    assert found.returncode == 2
-    assert said in found.stderr
-    assert "Traceback" not in found.stderr
+    result = called(["run", recipe, "--out", tmp_path / "run", *changes], OPENAI_API_KEY=key)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr

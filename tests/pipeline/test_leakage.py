@@ -22,21 +22,21 @@ def looks(samples: list[Sample], angles: list[float]) -> dict[str, Outcome]:
 
 
 @given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
-def test_exact_duplicates_are_the_intersection(training: set[int], held: set[int]) -> None:
+def test_exact_duplicates_are_the_intersection(training: set[int], held_out: set[int]) -> None:
     ours = [image(nth, origin="train") for nth in training]
-    theirs = [image(nth, label="coat", origin="test") for nth in held]
-    found = count_leaks("real", ours, theirs, 0.99)
-    assert (found.exact, found.near) == (len(training & held), None)
-    assert (found.samples, found.held_out) == (len(training), len(held))
+    theirs = [image(nth, label="coat", origin="test") for nth in held_out]
+    leaks = count_leaks("real", ours, theirs, 0.99)
+    assert (leaks.exact, leaks.near) == (len(training & held_out), None)
+    assert (leaks.samples, leaks.held_out) == (len(training), len(held_out))
 
 
 def test_near_duplicates_are_found_by_fingerprints_and_counted_once() -> None:
     ours, theirs = [image(nth) for nth in range(4)], [image(nth) for nth in (0, 10, 11, 12)]
     prints = looks(ours, [0.0, 1.0, 2.0, 2.001]), looks(theirs, [0.0, 1.01, 2.0005, 3.0])
-    found = count_leaks("real", ours, theirs, 0.999, prints)
-    assert (found.exact, found.near) == (1, 2)
-    assert found.pairs[0] == (theirs[0].id, ours[0].id)
-    assert found.pairs[1] == (theirs[1].id, ours[1].id)
+    leaks = count_leaks("real", ours, theirs, 0.999, prints)
+    assert (leaks.exact, leaks.near) == (1, 2)
+    assert leaks.pairs[0] == (theirs[0].id, ours[0].id)
+    assert leaks.pairs[1] == (theirs[1].id, ours[1].id)
     prints[1][theirs[1].id] = Unscored("failed", "does not decode")
     assert count_leaks("real", ours, theirs, 0.999, prints).near == 1
     assert count_leaks("real", ours, theirs, 1.0, prints).near == 0
@@ -67,18 +67,20 @@ def test_other_fields_do_not_hide_a_duplicate() -> None:
         Sample({"instruction": "Name a river.", "input": "", "output": "The Rhine", "origin": "b.jsonl:1"}),
         Sample({"instruction": "Name a river.", "input": "in Korea", "output": "The Han"}),
     ]
-    made = [
+    generated = [
         Sample({"text": "it was cold.", "prompt": "Write.", "end": "stop", "label": "great"}, made_by="GenerateTexts"),
         Sample({"instruction": "name a RIVER.", "output": "The Elbe", "rejected": "", "call": "3"}, made_by="other"),
         Sample({"text": "It was warm.", "prompt": "Write.", "end": "stop"}, made_by="GenerateTexts"),
     ]
-    found = count_leaks("generate", made, held_out, 0.999)
-    assert found.exact == 2
-    assert found.pairs == ((held_out[0].id, made[0].id), (held_out[1].id, made[1].id))
+    leaks = count_leaks("generate", generated, held_out, 0.999)
+    assert leaks.exact == 2
+    assert leaks.pairs == ((held_out[0].id, generated[0].id), (held_out[1].id, generated[1].id))
 
 
 def test_dialogues_with_equal_last_turns_are_not_duplicates() -> None:
-    ours, theirs, same = (Sample({"instruction": "Go on.", "history": said}, nth=len(said)) for said in ("a", "b", "A"))
+    ours, theirs, same = (
+        Sample({"instruction": "Go on.", "history": history}, nth=len(history)) for history in ("a", "b", "A")
+    )
     assert count_leaks("generate", [ours], [theirs], 0.9).exact == 0
     assert count_leaks("generate", [ours], [same], 0.9).exact == 1
     bare, blank = Sample({"instruction": "Go on."}), Sample({"instruction": "Go on.", "input": "", "history": ""})

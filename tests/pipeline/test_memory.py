@@ -36,7 +36,7 @@ class Cycle:
         self.held = self
 
 
-seen: list[weakref.ref[Cycle]] = []
+references: list[weakref.ref[Cycle]] = []
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class LeavesCycle:
     fails: bool
 
     def train(self, samples: Sequence[Sample], lab: Lab) -> Artifact:
-        seen.append(weakref.ref(Cycle()))
+        references.append(weakref.ref(Cycle()))
         if self.fails:
             raise ValueError("no")
         assert lab.folder is not None
@@ -66,7 +66,7 @@ def test_reference_cycles_of_a_training_are_collected(fails: bool, tmp_path: Pat
         work(TrainShard(tmp_path, (), 0))
     except ValueError:
         assert fails
-    assert seen.pop()() is None
+    assert references.pop()() is None
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ def test_generators_are_closed_before_a_training(held: bool, tmp_path: Path) -> 
     models = OpenModels(Device(device="cpu"))
     writer = models.text_model(f"transformers:{checkpoints.chat(tmp_path / 'writer')}")
     opened.append(weakref.ref(writer))
-    kept = [writer] if held else []
+    held_models = [writer] if held else []
     del writer
     gc.collect()
     assert opened[-1]() is not None
     TrainArm(ChecksOpenModels(), models, ())(TrainShard(tmp_path, (), 0))
     assert closed.pop() is not held
-    assert len(kept) == held
+    assert len(held_models) == held
 
 
 def resident() -> int:
@@ -112,8 +112,8 @@ def test_free_memory_is_returned_to_the_system() -> None:
     # Too large for Python's own pools, too small for pages of their own; the last one keeps the heap from shrinking.
     blocks = [bytes([nth % 251]) * 2000 for nth in range(100_000)]
     last = blocks[-1]
-    held = resident()
+    before = resident()
     del blocks
     release_memory()
-    assert held - resident() > 150e6
+    assert before - resident() > 150e6
     assert last

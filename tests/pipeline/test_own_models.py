@@ -30,7 +30,7 @@ from run_parts import datasets, folder_of, run, stamps
 
 
 def chain(**changes: Any) -> Recipe:
-    """`first` learns from people and makes the sums; `second` learns from what is kept; two arms start from `first`."""
+    """`first` trains on real data and generates; `second` trains on kept samples; two arms start from `first`."""
     start = Offset(begins="trained:first")
     plain = recipe()
     assert plain.prove is not None
@@ -44,18 +44,18 @@ def chain(**changes: Any) -> Recipe:
         real=None,
         also={"far": AuxiliaryEvaluation(TrueSums(12, 7000), Sayings("Add 7003 "))},
     )
-    whole = replace(
+    chained = replace(
         plain,
         generate=SumsBy(model="trained:first"),
         models={"first": OwnModel(Offset(2), TrueSums(25, 3000)), "second": OwnModel(start)},
         train=start,
         prove=proof,
     )
-    return replace(whole, **changes)
+    return replace(chained, **changes)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that Ray's workers find the parts of tests
         folder = tmp_path_factory.mktemp("own") / "whole"
@@ -66,9 +66,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("engine", [Local(workers=2), Ray()], ids=repr)
-def test_every_engine_trains_the_same(engine: Any, whole: Path, tmp_path: Path) -> None:
+def test_every_engine_trains_the_same(engine: Any, finished_run: Path, tmp_path: Path) -> None:
     run(chain(), tmp_path / "run", engine)
-    assert datasets(tmp_path / "run") == datasets(whole)
+    assert datasets(tmp_path / "run") == datasets(finished_run)
 
 
 def test_each_stage_comes_after_those_it_needs() -> None:
@@ -78,61 +78,61 @@ def test_each_stage_comes_after_those_it_needs() -> None:
     assert names.index("model-first") < names.index("generate") < names.index("keep") < names.index("model-second")
 
 
-def test_the_generator_is_trained_before_it_generates(whole: Path) -> None:
-    made = read_shard(folder_of(whole, "generate") / "part-00000.parquet")
-    assert {one.text("by") for one in made} == {" 2"}  # type: ignore[union-attr]
+def test_the_generator_is_trained_before_it_generates(finished_run: Path) -> None:
+    rows = read_shard(folder_of(finished_run, "generate") / "part-00000.parquet")
+    assert {row.text("by") for row in rows} == {" 2"}  # type: ignore[union-attr]
 
 
-def test_a_model_is_an_arm_and_its_root_model_is_the_base(whole: Path) -> None:
-    facts = report(whole).facts
-    assert {arm.name: round(arm.result.estimate) for arm in facts.arms} == {
+def test_a_model_is_an_arm_and_its_root_model_is_the_base(finished_run: Path) -> None:
+    report_data = report(finished_run).facts
+    assert {arm.name: round(arm.result.estimate) for arm in report_data.arms} == {
         "base": round(START),
         "first": 2,
         "filtered": 0,
         "more": 1,
     }
-    there = read_artifact(folder_of(whole, "train-first-0"))
-    assert Path(there.path).resolve() == (folder_of(whole, "model-first") / "model").resolve()
-    assert facts.arm("first").n_samples == 25
-    assert read_artifact(folder_of(whole, "train-base-0")).path == "as it was"
+    artifact = read_artifact(folder_of(finished_run, "train-first-0"))
+    assert Path(artifact.path).resolve() == (folder_of(finished_run, "model-first") / "model").resolve()
+    assert report_data.arm("first").n_samples == 25
+    assert read_artifact(folder_of(finished_run, "train-base-0")).path == "as it was"
 
 
-def test_arms_that_start_from_a_model_are_compared_with_it(whole: Path) -> None:
-    facts = report(whole).facts
-    pairs = [(pair.ours, pair.theirs) for pair in facts.comparisons]
+def test_arms_that_start_from_a_model_are_compared_with_it(finished_run: Path) -> None:
+    report_data = report(finished_run).facts
+    pairs = [(pair.ours, pair.theirs) for pair in report_data.comparisons]
     assert pairs[0] == ("filtered", "first")
     assert {("first", "base"), ("filtered", "base"), ("more", "first"), ("more", "filtered")} <= set(pairs)
-    assert {one.theirs for one in facts.pairwise_comparisons} == {"first"}
+    assert {comparison.theirs for comparison in report_data.pairwise_comparisons} == {"first"}
 
 
-def test_every_model_has_an_auxiliary_evaluation(whole: Path) -> None:
-    (extra,) = report(whole).facts.auxiliary_evaluation
+def test_every_model_has_an_auxiliary_evaluation(finished_run: Path) -> None:
+    (extra,) = report(finished_run).facts.auxiliary_evaluation
     assert (extra.measure.name, extra.measure.unit, extra.arms["more"].n) == ("far", "off by", 11)
     assert {arm: round(effect.estimate) for arm, effect in extra.arms.items()}["more"] == 1
-    results = json.loads((whole / "results.json").read_text(encoding="utf-8"))
+    results = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))
     assert results["auxiliary_evaluation"][0]["measure"]["name"] == "far"
     assert re.search(r"\bAuxiliary evaluation: better\b.*\bfar\.", results["answer"])
-    assert '<section id="auxiliary_evaluation"' in (whole / "report.html").read_text(encoding="utf-8")
+    assert '<section id="auxiliary_evaluation"' in (finished_run / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_second_run_does_nothing_also_in_a_folder_that_was_moved(whole: Path, tmp_path: Path) -> None:
+def test_a_second_run_does_nothing_also_in_a_folder_that_was_moved(finished_run: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
-    shutil.copytree(whole, moved)
+    shutil.copytree(finished_run, moved)
     before = stamps(moved)
-    said = run(chain(), moved)
+    reporter = run(chain(), moved)
     assert stamps(moved) == before
-    assert said.executed == set()
+    assert reporter.executed == set()
     assert offset(read_artifact(folder_of(moved, "train-first-0")).path) == 2
-    assert datasets(moved) == datasets(whole)
+    assert datasets(moved) == datasets(finished_run)
 
 
-def test_a_changed_model_invalidates_all_stages_that_depend_on_it(whole: Path, tmp_path: Path) -> None:
-    shutil.copytree(whole, tmp_path / "changed")
+def test_a_changed_model_invalidates_all_stages_that_depend_on_it(finished_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run, tmp_path / "changed")
     models = {**chain().models, "first": OwnModel(Offset(3), TrueSums(25, 3000))}
-    said = run(chain(models=models), tmp_path / "changed")
-    again = said.executed
-    assert {"model-first", "generate", "model-second", "train-first-0", "train-more-0"} <= again
-    assert not {"holdout", "taught-first", "asked-far"} & again
+    reporter = run(chain(models=models), tmp_path / "changed")
+    executed = reporter.executed
+    assert {"model-first", "generate", "model-second", "train-first-0", "train-more-0"} <= executed
+    assert not {"holdout", "taught-first", "asked-far"} & executed
 
 
 def test_a_recipe_is_written_and_read_back(tmp_path: Path) -> None:

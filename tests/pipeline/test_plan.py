@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from assay.core.recipe import Recipe
+from assay.pipeline import progress
 from assay.pipeline.plan import plan_run, recipe_stages
 from assay.pipeline.progress import LogLines, ProgressBars, SilentReporter, quiet_libraries, terminal_reporter
 from assay.pipeline.recipe.codec import load
@@ -80,51 +83,52 @@ def test_real_data_comes_first_and_every_stage_after_its_needs() -> None:
     assert "real" not in [stage.name for stage in recipe_stages(without)]
 
 
-def states(what: Recipe, folder: Path) -> dict[str, str]:
-    return {stage.name: placed.state if placed else "waits" for stage, placed in plan_run(what, folder)}
+def states(recipe_: Recipe, folder: Path) -> dict[str, str]:
+    return {stage.name: planned.state if planned else "waits" for stage, planned in plan_run(recipe_, folder)}
 
 
-def test_states(tmp_path: Path) -> None:
+def test_states_of_stages(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    shop = tmp_path / "shop"
-    shop.mkdir()
-    what = recipe(Shapes(folder=str(shop)))
-    found = states(what, folder)
+    log_folder = tmp_path / "shop"
+    log_folder.mkdir()
+    recipe_ = recipe(Shapes(folder=str(log_folder)))
+    by_stage = states(recipe_, folder)
     assert not folder.exists()
-    assert {name for name, state in found.items() if state == "to do"} == {"real", "holdout", "generate"}
-    assert {state for name, state in found.items() if name not in ("real", "holdout", "generate")} == {"waits"}
+    assert {name for name, state in by_stage.items() if state == "to do"} == {"real", "holdout", "generate"}
+    assert {state for name, state in by_stage.items() if name not in ("real", "holdout", "generate")} == {"waits"}
 
-    run(what, folder)
-    found = states(what, folder)
-    assert found.pop("generate") == "retry"
-    assert set(found.values()) == {"done"}
+    run(recipe_, folder)
+    by_stage = states(recipe_, folder)
+    assert by_stage.pop("generate") == "retry"
+    assert set(by_stage.values()) == {"done"}
 
     (folder_of(folder, "prove") / "receipt.json").unlink()
     os.truncate(folder_of(folder, "keep") / "decisions.parquet", 100)
-    found = states(what, folder)
-    assert found["keep"] == "damaged"
-    assert found["train-unfiltered-0"] == "done"
-    assert found["train-filtered-0"] == "waits"
-    assert found["prove"] == "waits"
-    run(what, folder)
+    by_stage = states(recipe_, folder)
+    assert by_stage["keep"] == "damaged"
+    assert by_stage["train-unfiltered-0"] == "done"
+    assert by_stage["train-filtered-0"] == "waits"
+    assert by_stage["prove"] == "waits"
+    run(recipe_, folder)
     (folder_of(folder, "prove") / "receipt.json").unlink()
-    assert states(what, folder)["prove"] == "begun"
+    assert states(recipe_, folder)["prove"] == "begun"
 
 
-def test_log_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = LogLines()
-    lines.begin("generate", 10, 4)
-    lines._last_line -= 60
-    lines._started -= 60
-    lines.advance(7, 10)
-    lines._last_line -= 60
-    lines.advance(10, 10)
-    lines.end("10 made")
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2
-    assert "generate: 7 of 10, about 60 s left" in said[0]
-    assert "✓ generate" in said[1]
-    lines.warn("Look out.")
+def test_log_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 29.0, 60.0, 120.0, 120.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=clock.__next__))
+    reporter = LogLines()
+    reporter.begin("generate", 10, 4)
+    reporter.advance(6, 10)
+    reporter.advance(7, 10)
+    reporter.advance(10, 10)
+    reporter.end("10 made")
+    progress_line, end_line = capsys.readouterr().err.splitlines()
+    assert "generate" in progress_line
+    assert re.findall(r"\d+", progress_line) == ["7", "10", "60"]
+    assert end_line.split()[1:4] == ["generate", "10", "made"]
+    assert "120.0" in end_line
+    reporter.warn("Look out.")
     assert capsys.readouterr().err == "  ! Look out.\n"
 
 
@@ -138,17 +142,17 @@ def test_progress_bars_in_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: py
         reporter.advance(7, 10)
         reporter.end("10 made")
         reporter.warn("Look out.")
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "generate" in said.err
-    assert "Look out." in said.err
-    for nothing in (
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "generate" in output.err
+    assert "Look out." in output.err
+    for result in (
         SilentReporter().begin("", 1, 1),
         SilentReporter().advance(1, 1),
         SilentReporter().end(""),
         SilentReporter().warn(""),
     ):
-        assert nothing is None
+        assert result is None
 
 
 def test_quiet_libraries_restores_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from assay.analysis.samples.distances import REAL
+from assay.analysis.verdict import HEADLINES
 from assay.core.arms import ARMS, BASE
 from assay.core.errors import RecipeError
 from assay.core.recipe import Proof
@@ -28,8 +30,8 @@ def proof(**changes: Any) -> Proof:
 
 def results(folder: Path) -> dict[str, Any]:
     report(folder)
-    found: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return found
+    data: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return data
 
 
 @pytest.mark.full
@@ -37,47 +39,47 @@ def test_two_identical_arms_show_no_difference(tmp_path: Path) -> None:
     """A filter that keeps everything makes `filtered`, `unfiltered` and `random-subset` one and the same."""
     arms = ("unfiltered", "filtered", "random-subset")
     run(recipe(low=0.0, prove=proof(arms=arms, seeds=3)), tmp_path / "run")
-    found = results(tmp_path / "run")
+    data = results(tmp_path / "run")
     assert counts(tmp_path / "run", "keep")["dropped"] == 0
-    assert len(found["comparisons"]) == 2
-    for effect in found["comparisons"]:
-        assert effect["verdict"] == "no significant difference"
-        assert effect["difference"]["estimate"] == 0
-    assert found["verdict"] == "no significant difference"
-    assert found["answer"].startswith("No significant difference.")
+    assert len(data["comparisons"]) == 2
+    for comparison in data["comparisons"]:
+        assert comparison["verdict"] == "no significant difference"
+        assert comparison["difference"]["estimate"] == 0
+    assert data["verdict"] == "no significant difference"
+    assert data["answer"].startswith(f"{HEADLINES[data['verdict']]}.")
 
 
 @pytest.mark.parametrize(("first", "shared"), [(2000, 0), (1030, 10), (1000, 40)])
 def test_leakage_is_found_and_stops_a_strict_run_before_training(tmp_path: Path, first: int, shared: int) -> None:
     """The held-out plates are numbers 1000 to 1039; the training plates begin at `first`."""
-    what = recipe(prove=proof(real=Plates(60, first), arms=("real", "filtered")))
+    recipe_ = recipe(prove=proof(real=Plates(60, first), arms=("real", "filtered")))
     folder = tmp_path / "run"
     if shared:
         with pytest.raises(RecipeError, match=f"40 .*{shared} .*'real'"):
-            run(what, folder, strict=True)
+            run(recipe_, folder, strict=True)
         assert not list(folder.glob("train-*"))
         with pytest.raises(RecipeError, match="'real'"):
-            run(what, folder, strict=True)  # also if the leakage stage is already complete
-    run(what, folder, strict=not shared)
-    found = {row["set"]: row for row in results(folder)["leakage"]}
-    assert {name: row["exact"] for name, row in found.items()} == {"generate": 0, "real": shared}
-    assert found["real"]["held_out"] == 40
+            run(recipe_, folder, strict=True)  # also if the leakage stage is already complete
+    run(recipe_, folder, strict=not shared)
+    leakage = {row["set"]: row for row in results(folder)["leakage"]}
+    assert {name: row["exact"] for name, row in leakage.items()} == {"generate": 0, "real": shared}
+    assert leakage["real"]["held_out"] == 40
     assert counts(folder, "leakage")["exact"] == shared
 
 
 def test_near_duplicates_are_counted_if_there_are_fingerprints(tmp_path: Path) -> None:
-    what = recipe(score=LOOKS, prove=proof(real=Plates(60, 1000), arms=("real", "filtered"), fingerprint="look"))
-    run(what, tmp_path / "run")
-    found = {row["set"]: row for row in results(tmp_path / "run")["leakage"]}
-    assert (found["real"]["exact"], found["real"]["near"]) == (40, 0)
-    assert (found["generate"]["exact"], found["generate"]["near"]) == (0, 0)
+    recipe_ = recipe(score=LOOKS, prove=proof(real=Plates(60, 1000), arms=("real", "filtered"), fingerprint="look"))
+    run(recipe_, tmp_path / "run")
+    leakage = {row["set"]: row for row in results(tmp_path / "run")["leakage"]}
+    assert (leakage["real"]["exact"], leakage["real"]["near"]) == (40, 0)
+    assert (leakage["generate"]["exact"], leakage["generate"]["near"]) == (0, 0)
 
 
 @pytest.mark.full
 def test_sizes_of_training_sets(tmp_path: Path) -> None:
     arms = TRAINED
-    what = recipe(score=LOOKS, prove=proof(arms=arms, few=3, fingerprint="look", curve=(2, 5, 10)))
-    run(what, tmp_path / "run")
+    recipe_ = recipe(score=LOOKS, prove=proof(arms=arms, few=3, fingerprint="look", curve=(2, 5, 10)))
+    run(recipe_, tmp_path / "run")
     kept = counts(tmp_path / "run", "keep")["kept"]
     sizes = {stage: counts(tmp_path / "run", f"train-{stage}-0")["samples"] for stage in (*arms, "real-2", "real-10")}
     assert sizes == {
@@ -94,14 +96,14 @@ def test_sizes_of_training_sets(tmp_path: Path) -> None:
         "real-2": 4,
         "real-10": 20,
     }
-    found = results(tmp_path / "run")
-    assert [arm["name"] for arm in found["arms"]] == list(arms)
-    assert found["equal"] == "steps"
-    rate = found["exchange_rate"]
+    data = results(tmp_path / "run")
+    assert [arm["name"] for arm in data["arms"]] == list(arms)
+    assert data["equal"] == "steps"
+    rate = data["exchange_rate"]
     assert rate["arm"] == "filtered"
     assert rate["samples"] == kept
     assert sorted({size for size, _ in rate["curve"]}) == sorted({4, 6, 10, 20, min(60, kept)})
-    assert {row["name"] for row in found["distribution_distance"]} == {"generated", "kept", "real training samples"}
+    assert {row["name"] for row in data["distribution_distance"]} == {"generated", "kept", REAL}
 
 
 def test_arms_with_equal_numbers_of_samples(tmp_path: Path) -> None:
@@ -115,16 +117,16 @@ def test_arms_with_equal_numbers_of_samples(tmp_path: Path) -> None:
 
 def test_arms_differ_only_in_their_data(tmp_path: Path) -> None:
     """The nth training of every arm has one seed and one trainer; no stage of training reads a held-out item."""
-    what = recipe(score=LOOKS, prove=proof(arms=TRAINED, seeds=2, fingerprint="look", curve=(5,), curve_seeds=2))
-    trained = [stage for stage in recipe_stages(what) if stage.id.kind is StageKind.TRAIN]
+    recipe_ = recipe(score=LOOKS, prove=proof(arms=TRAINED, seeds=2, fingerprint="look", curve=(5,), curve_seeds=2))
+    trained = [stage for stage in recipe_stages(recipe_) if stage.id.kind is StageKind.TRAIN]
     assert len(trained) == 2 * (len(TRAINED) + 1)
     assert len({json.dumps(stage.spec["train"], sort_keys=True) for stage in trained}) == 1
-    assert {stage.seed for stage in trained} == {what.seed}
-    unseen = {StageKind.HOLDOUT, StageKind.CALIBRATE, StageKind.OOD, StageKind.LEAKAGE, StageKind.EVALUATE}
+    assert {stage.seed for stage in trained} == {recipe_.seed}
+    held_out = {StageKind.HOLDOUT, StageKind.CALIBRATE, StageKind.OOD, StageKind.LEAKAGE, StageKind.EVALUATE}
     assert not [
         stage.name
         for stage in trained
-        if unseen & {need.kind for need in stage.needs} or embed_id(HOLDOUT) in stage.needs
+        if held_out & {need.kind for need in stage.needs} or embed_id(HOLDOUT) in stage.needs
     ]
 
 

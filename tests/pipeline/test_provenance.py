@@ -42,156 +42,166 @@ from run_parts import Bright, folder_of, recipe, run
 
 
 def kept_provenance(folder: Path) -> list[Provenance]:
-    kept, _ = kept_samples(folder)
-    return [run_provenance(folder).of(sample) for sample in kept]
+    samples, _ = kept_samples(folder)
+    return [run_provenance(folder).of(sample) for sample in samples]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
     run(recipe(prove=None, train=None), folder)
     return folder
 
 
-def test_the_generator_and_the_scorers_are_recorded(whole: Path) -> None:
-    kept, _ = kept_samples(whole)
-    found = kept_provenance(whole)
-    receipt = read_receipt(folder_of(whole, "generate"))
+def test_the_generator_and_the_scorers_are_recorded(finished_run: Path) -> None:
+    samples, _ = kept_samples(finished_run)
+    records = kept_provenance(finished_run)
+    receipt = read_receipt(folder_of(finished_run, "generate"))
     assert receipt is not None
-    assert [one.id for one in found] == [one.id for one in kept]
-    one = found[0]
-    assert (one.synthetic, one.made_by, one.version, one.models) == (True, "run_parts:Shapes", 1, ())
-    assert one.chain == (Ancestor(kept[0].parents[0], "Shapes"),)
-    assert one.scored_by == {"bright": Judged("run_parts:Bright", 1), "eye": Judged("run_parts:Eye", 1)}
-    assert one.settings == {"count": 150, "every": 5, "short": 0}
-    assert one.recipe_sha256 == hashlib.sha256((whole / "recipe.yaml").read_bytes()).hexdigest()
-    assert one.stage == f"generate-{receipt.key}"
-    assert one.date == receipt.finished
-    assert one.date.endswith("+00:00")
-    assert json.loads(one.json())["scored_by"]["bright"] == {"component": "run_parts:Bright", "version": 1}
+    assert [record.id for record in records] == [sample.id for sample in samples]
+    record = records[0]
+    assert (record.synthetic, record.made_by, record.version, record.models) == (True, "run_parts:Shapes", 1, ())
+    assert record.chain == (Ancestor(samples[0].parents[0], "Shapes"),)
+    assert record.scored_by == {"bright": Judged("run_parts:Bright", 1), "eye": Judged("run_parts:Eye", 1)}
+    assert record.settings == {"count": 150, "every": 5, "short": 0}
+    assert record.recipe_sha256 == hashlib.sha256((finished_run / "recipe.yaml").read_bytes()).hexdigest()
+    assert record.stage == f"generate-{receipt.key}"
+    assert record.date == receipt.finished
+    assert record.date.endswith("+00:00")
+    assert json.loads(record.json())["scored_by"]["bright"] == {"component": "run_parts:Bright", "version": 1}
 
 
-def test_provenance_is_reproducible(whole: Path) -> None:
-    assert [one.json() for one in kept_provenance(whole)] == [one.json() for one in kept_provenance(whole)]
+def test_provenance_is_reproducible(finished_run: Path) -> None:
+    assert [record.json() for record in kept_provenance(finished_run)] == [
+        record.json() for record in kept_provenance(finished_run)
+    ]
 
 
 def test_collected_samples_are_not_called_synthetic_and_name_their_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("a river\na\n한강 이 길다\n", encoding="utf-8")
     run(Recipe("given", FromSource(Texts(str(tmp_path / "some.txt"))), keep=(Length(low=2),)), tmp_path / "run")
-    one, other = kept_provenance(tmp_path / "run")
-    assert (one.synthetic, one.made_by, one.version, one.settings) == (False, "collected", None, {})
-    assert [step.origin for step in (*one.chain, *other.chain)] == ["some.txt:1", "some.txt:3"]
-    assert [step.made_by for step in one.chain] == ["collected"]
-    lines = provenance_lines(one)
+    first, second = kept_provenance(tmp_path / "run")
+    assert (first.synthetic, first.made_by, first.version, first.settings) == (False, "collected", None, {})
+    assert [step.origin for step in (*first.chain, *second.chain)] == ["some.txt:1", "some.txt:3"]
+    assert [step.made_by for step in first.chain] == ["collected"]
+    lines = provenance_lines(first)
     assert lines[0].startswith("collected: ")
     assert any("(some.txt:1)" in line for line in lines)
-    came = explain_sample(tmp_path / "run", one.id)
-    assert came["provenance"]["chain"][0]["origin"] == "some.txt:1"
-    assert not came["provenance"]["synthetic"]
+    explanation = explain_sample(tmp_path / "run", first.id)
+    assert explanation["provenance"]["chain"][0]["origin"] == "some.txt:1"
+    assert not explanation["provenance"]["synthetic"]
 
 
-def placed(what: Recipe, folder: Path, made: list[Sample]) -> SampleProvenance:
+def provenance_of_run(recipe_: Recipe, folder: Path, samples: list[Sample]) -> SampleProvenance:
     """Provenance of a run of `what` with the given samples, without its models."""
     run(recipe(prove=None, train=None), folder)
-    done = completed_stages(read_run(folder)[1])
-    found = SampleProvenance(what, {"generate": done["generate"], "score-near": done["score-bright"]})
-    found.__dict__["_samples"] = {one.id: one for one in (*made, *what.generate.seeds(), *Prompts().read(None))}  # type: ignore[arg-type]
-    return found
+    stages = completed_stages(read_run(folder)[1])
+    provenance = SampleProvenance(recipe_, {"generate": stages["generate"], "score-near": stages["score-bright"]})
+    available = (*samples, *recipe_.generate.seeds(), *Prompts().read(None))  # type: ignore[arg-type]
+    provenance.__dict__["_samples"] = {sample.id: sample for sample in available}
+    return provenance
 
 
 def test_preference_pairs_name_answerers_rankers_and_prompt(tmp_path: Path) -> None:
     rank = {"near": EmbeddingCosine()}
-    what = Recipe("pairs", Preferences(Prompts(), voices("one", "two"), rank))
-    seed = what.generate.seeds()[0]
-    made = Sample({**seed.fields, "chosen": "one", "rejected": "two"}, (seed.id, *seed.parents), "Preferences")
-    one = placed(what, tmp_path / "run", [made]).of(made)
-    assert [(model.part, model.model) for model in one.models] == [
+    recipe_ = Recipe("pairs", Preferences(Prompts(), voices("one", "two"), rank))
+    seed = recipe_.generate.seeds()[0]
+    pair = Sample({**seed.fields, "chosen": "one", "rejected": "two"}, (seed.id, *seed.parents), "Preferences")
+    record = provenance_of_run(recipe_, tmp_path / "run", [pair]).of(pair)
+    assert [(model.part, model.model) for model in record.models] == [
         (name, answerer.model) for name, answerer in voices("one", "two").items()
     ]
-    assert {model.license for model in one.models} == {"unknown"}
-    assert one.scored_by["near"] == Judged("EmbeddingCosine", EmbeddingCosine.version, ("embedded:minilm",))
-    assert [(step.made_by, step.id) for step in one.chain] == [("Preferences", seed.id), ("collected", seed.parents[0])]
-    assert one.seed is None
-    assert set(one.settings) >= {"pairs", *voices("one", "two")}
+    assert {model.license for model in record.models} == {"unknown"}
+    assert record.scored_by["near"] == Judged("EmbeddingCosine", EmbeddingCosine.version, ("embedded:minilm",))
+    assert [(step.made_by, step.id) for step in record.chain] == [
+        ("Preferences", seed.id),
+        ("collected", seed.parents[0]),
+    ]
+    assert record.seed is None
+    assert set(record.settings) >= {"pairs", *voices("one", "two")}
 
 
 def test_the_seed_is_that_of_the_request(tmp_path: Path) -> None:
     from labs import tiny_lab
 
-    for make in (
+    for generator in (
         GenerateImages("./none", ("a",), 1, negative_prompt="n"),
         GenerateTexts("./none", ("a",), 1),
     ):
-        (seed,) = make.seeds()
+        (seed,) = generator.seeds()
         lab = tiny_lab(seed=7)
-        given = make._request(seed, lab)
-        expected = given.seed if isinstance(make, GenerateImages) else given.decoding.seed  # type: ignore[union-attr]
-        made = Sample({**seed.fields, "text": "x"}, (seed.id,), type(make).__name__)
-        one = placed(Recipe("one", make, seed=7), tmp_path / type(make).__name__, [made]).of(made)
-        assert one.seed == expected
-        assert one.prompt == seed.text("prompt")
-        assert one.models == (Used("./none"),)
+        request = generator._request(seed, lab)
+        expected = request.seed if isinstance(generator, GenerateImages) else request.decoding.seed  # type: ignore[union-attr]
+        sample = Sample({**seed.fields, "text": "x"}, (seed.id,), type(generator).__name__)
+        record = provenance_of_run(Recipe("one", generator, seed=7), tmp_path / type(generator).__name__, [sample]).of(
+            sample
+        )
+        assert record.seed == expected
+        assert record.prompt == seed.text("prompt")
+        assert record.models == (Used("./none"),)
 
 
-def test_the_ancestors_of_a_generated_task_include_seed_tasks(whole: Path, tmp_path: Path) -> None:
-    what = Recipe("tasks", SelfInstruct(SeedTasks(limit=20), 2))
-    first, second = what.generate.seeds()
+def test_the_ancestors_of_a_generated_task_include_seed_tasks(finished_run: Path, tmp_path: Path) -> None:
+    recipe_ = Recipe("tasks", SelfInstruct(SeedTasks(limit=20), 2))
+    first, second = recipe_.generate.seeds()
     human = SeedTasks(limit=20).read(None)  # type: ignore[arg-type]
-    one = Sample({"instruction": "A"}, (first.id, human[3].id), "SelfInstruct")
-    other = Sample({"instruction": "B"}, (second.id, one.id, human[5].id), "SelfInstruct")
-    lost = Sample({"instruction": "C"}, ("0123456789abcdef",), "SelfInstruct")
+    task = Sample({"instruction": "A"}, (first.id, human[3].id), "SelfInstruct")
+    second_task = Sample({"instruction": "B"}, (second.id, task.id, human[5].id), "SelfInstruct")
+    orphan = Sample({"instruction": "C"}, ("0123456789abcdef",), "SelfInstruct")
     (tmp_path / "generate-ab").mkdir()
-    write_shard(tmp_path / "generate-ab" / "part-00000.parquet", [one, other, lost], {})
-    done = completed_stages(read_run(whole)[1])
-    found = SampleProvenance(what, {"generate": replace(done["generate"], folder=tmp_path / "generate-ab")})
-    assert [(step.id, step.made_by, step.origin) for step in found.of(other).chain] == [
+    write_shard(tmp_path / "generate-ab" / "part-00000.parquet", [task, second_task, orphan], {})
+    stages = completed_stages(read_run(finished_run)[1])
+    provenance = SampleProvenance(recipe_, {"generate": replace(stages["generate"], folder=tmp_path / "generate-ab")})
+    assert [(step.id, step.made_by, step.origin) for step in provenance.of(second_task).chain] == [
         (second.id, "SelfInstruct", ""),
-        (one.id, "SelfInstruct", ""),
+        (task.id, "SelfInstruct", ""),
         (human[5].id, "collected", human[5].text("origin")),
         (first.id, "SelfInstruct", ""),
         (human[3].id, "collected", human[3].text("origin")),
     ]
     assert human[5].text("origin") == "seed-tasks.jsonl:6"
-    assert found.of(other).models == (Used("embedded:smollm2", "apache-2.0"),)
-    assert found.of(lost).chain == (Ancestor("0123456789abcdef"),)
-    assert any("0123456789abcdef" in line for line in provenance_lines(found.of(lost)))
-    assert any("count 2, " in line and "solving (strategy sample, " in line for line in provenance_lines(found.of(one)))
+    assert provenance.of(second_task).models == (Used("embedded:smollm2", "apache-2.0"),)
+    assert provenance.of(orphan).chain == (Ancestor("0123456789abcdef"),)
+    assert any("0123456789abcdef" in line for line in provenance_lines(provenance.of(orphan)))
+    assert any(
+        "count 2, " in line and "solving (strategy sample, " in line for line in provenance_lines(provenance.of(task))
+    )
 
 
 def test_rows_list_the_nearest_ancestors_and_count_the_others() -> None:
-    whole = Provenance(id="x", synthetic=True, made_by="M", chain=tuple(Ancestor(str(nth)) for nth in range(100)))
-    cut = whole.nearest(24)
-    assert (len(cut.chain), cut.more) == (24, 76)
-    assert cut.nearest(24) == cut
-    assert cut.nearest(20).more == 80
-    assert json.loads(cut.json())["more"] == 76
-    assert "more" not in json.loads(whole.json())
-    assert any("92" in line for line in provenance_lines(cut))
+    record = Provenance(id="x", synthetic=True, made_by="M", chain=tuple(Ancestor(str(nth)) for nth in range(100)))
+    shortened = record.nearest(24)
+    assert (len(shortened.chain), shortened.more) == (24, 76)
+    assert shortened.nearest(24) == shortened
+    assert shortened.nearest(20).more == 80
+    assert json.loads(shortened.json())["more"] == 76
+    assert "more" not in json.loads(record.json())
+    assert any("92" in line for line in provenance_lines(shortened))
 
 
-def test_a_receipt_without_a_date(whole: Path, tmp_path: Path) -> None:
-    done = completed_stages(read_run(whole)[1])
-    old = done["generate"]
-    text = (old.folder / "receipt.json").read_text(encoding="utf-8")
+def test_a_receipt_without_a_date(finished_run: Path, tmp_path: Path) -> None:
+    stages = completed_stages(read_run(finished_run)[1])
+    generate = stages["generate"]
+    text = (generate.folder / "receipt.json").read_text(encoding="utf-8")
     value: dict[str, Any] = json.loads(text)
     del value["finished"]
     (tmp_path / "receipt.json").write_text(json.dumps(value), encoding="utf-8")
     receipt = read_receipt(tmp_path)
     assert receipt is not None
-    again = PlannedStage(old.stage, old.key, old.folder, old.inputs, receipt, old.state)
-    what, _ = read_run(whole)
-    kept, _ = kept_samples(whole)
-    one = SampleProvenance(what, {**done, "generate": again}).of(kept[0])
-    assert one.date == ""
-    assert "date" not in json.loads(one.json())
-    assert " on " not in provenance_lines(one)[-1]
+    undated = PlannedStage(generate.stage, generate.key, generate.folder, generate.inputs, receipt, generate.state)
+    recipe_, _ = read_run(finished_run)
+    samples, _ = kept_samples(finished_run)
+    record = SampleProvenance(recipe_, {**stages, "generate": undated}).of(samples[0])
+    assert record.date == ""
+    assert "date" not in json.loads(record.json())
+    assert " on " not in provenance_lines(record)[-1]
 
 
 def test_control_characters_are_removed() -> None:
-    evil = "a\nb\x1b[2J\x07" + "x" * 1000
-    said = provenance_lines(Provenance(id="x", synthetic=True, made_by=evil, version=1, prompt=evil, recipe=evil))
-    assert all(line.isprintable() for line in said)
-    assert max(map(len, said)) < 500
+    text = "a\nb\x1b[2J\x07" + "x" * 1000
+    lines = provenance_lines(Provenance(id="x", synthetic=True, made_by=text, version=1, prompt=text, recipe=text))
+    assert all(line.isprintable() for line in lines)
+    assert max(map(len, lines)) < 500
     assert clean("한강\t강") == "한강 강"
 
 
@@ -240,10 +250,10 @@ def test_licenses_by_reference(reference: str, license: str) -> None:
 
 def test_the_card_of_a_checkpoint_in_the_hubs_cache_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    there = tmp_path / "models--somebody--something"
-    card(there / "snapshots" / "ab12", "---\nlicense: openrail\n---\n")
-    (there / "refs").mkdir()
-    (there / "refs" / "main").write_text("ab12", encoding="utf-8")
+    checkpoint = tmp_path / "models--somebody--something"
+    card(checkpoint / "snapshots" / "ab12", "---\nlicense: openrail\n---\n")
+    (checkpoint / "refs").mkdir()
+    (checkpoint / "refs" / "main").write_text("ab12", encoding="utf-8")
     assert model_license("somebody/something") == model_license("vllm:somebody/something") == "openrail"
     assert model_license("somebody/else") == "unknown"
 

@@ -53,10 +53,10 @@ def test_shipped_recipes_come_back_equal(name: str, quick: bool) -> None:
 
 
 def test_every_argument_is_written_back() -> None:
-    written = yaml.safe_load(dump(load("fashion")))
-    assert written["generate"]["negative_prompt"] == ""
-    assert written["score"]["match"]["template"] == "a photo of a {label}"
-    assert written["prove"]["few"] == 10
+    data = yaml.safe_load(dump(load("fashion")))
+    assert data["generate"]["negative_prompt"] == ""
+    assert data["score"]["match"]["template"] == "a photo of a {label}"
+    assert data["prove"]["few"] == 10
 
 
 def test_a_thorough_proof_has_more_arms_seeds_and_steps() -> None:
@@ -75,7 +75,7 @@ def test_a_thorough_proof_has_more_arms_seeds_and_steps() -> None:
         "duel",
         "models",
     }
-    assert "'thorough:'" in refused("fruit", "proof=thorough")
+    assert "'thorough:'" in error_message("fruit", "proof=thorough")
 
 
 @given(
@@ -103,12 +103,12 @@ def test_changed_recipes_come_back_equal(steps: int, guidance: float, word: str,
 
 
 @given(MAPPING, MAPPING)
-def test_merging_mappings(base: dict[str, Any], over: dict[str, Any]) -> None:
-    result = merge(base, over)
-    assert merge(result, over) == result
+def test_merging_mappings(base: dict[str, Any], changes: dict[str, Any]) -> None:
+    result = merge(base, changes)
+    assert merge(result, changes) == result
     assert merge(base, {}) == base
-    assert result.keys() == base.keys() | over.keys()
-    for key, value in over.items():
+    assert result.keys() == base.keys() | changes.keys()
+    for key, value in changes.items():
         if not (isinstance(value, dict) and isinstance(base.get(key), dict)):
             assert result[key] == value
 
@@ -148,7 +148,7 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
     ("generate.use=GenerateImage", ("generators", "'GenerateImage'", "'GenerateImages'")),
     ("generate.use=5", ("generate", "'use: NAME'")),
     ("generate=5", ("generate", "'use: NAME'", "5")),
-    ("generate.step=5", ("GenerateImages", "'step'", "Did you mean 'steps'")),
+    ("generate.step=5", ("GenerateImages", "'step'", "'steps'")),
     ("generate.steps=many", ("`int`", "`str`", "`generate.steps`", "'many'")),
     ("generate.steps=1.5", ("`generate.steps`",)),
     ("generate.labels=[]", ("GenerateImages.labels",)),
@@ -159,26 +159,26 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
     ("score.a/b={use: ClipScore, model: x}", ("score", "'a/b'")),
     ("score=[1]", ("score", "mapping", "[1]")),
     ("keep=all", ("keep", "list", "'all'")),
-    ("keep.0.column=mach", ("'mach'", "Did you mean 'match'")),
+    ("keep.0.column=mach", ("'mach'", "'match'")),
     ("keep.0.low=high", ("`keep[0].low`",)),
     ("keep.9.low=1", ("--set keep.9.low", "'9'", "4")),
-    ("quesiton=why", ("'quesiton'", "Did you mean 'question'")),
+    ("quesiton=why", ("'quesiton'", "'question'")),
     ("question=5", ("question", "text", "5")),
     ("seed=true", ("seed", "whole number", "True")),
     ("name=../x", ("name", "'../x'")),
     ("name=[x]", ("name", "text")),
-    ("prove.arms=[filterd]", ("'filterd'", "Did you mean 'filtered'")),
+    ("prove.arms=[filterd]", ("'filterd'", "'filtered'")),
     ("prove.arms=", ("prove.arms", "list", "None")),
     ("prove.arms=5", ("prove.arms", "list", "5")),
     ("prove.arms=[]", ("prove.arms", "[]")),
     ("prove.seeds=yes", ("prove.seeds", "whole number", "True")),
-    ("prove.holdot={}", ("prove", "'holdot'", "Did you mean 'holdout'")),
+    ("prove.holdot={}", ("prove", "'holdot'", "'holdout'")),
     ("prove.holdout=null", ("prove", "'holdout'")),
     ("prove={arms: [filtered]}", ("prove", "'holdout' and 'evaluate'")),
     ("train=null", ("'train:'",)),
     ("steps", ("--set", "'steps'")),
     ("generate.labels=[bag", ("--set generate.labels", "'[bag'", "YAML")),
-    ("genrate.steps=1", ("--set genrate.steps", "'genrate'", "Did you mean 'generate'")),
+    ("genrate.steps=1", ("--set genrate.steps", "'genrate'", "'generate'")),
     ("name.x=1", ("--set name.x", "'fashion'")),
     ("generate.use=nowhere.at_all:GenerateImages", ("nowhere.at_all:GenerateImages", "ModuleNotFoundError")),
     ("generate.use=assay.components.generators.generate_images:Pain", ("generate_images:Pain", "AttributeError")),
@@ -191,7 +191,7 @@ WRONG: list[tuple[str, tuple[str, ...]]] = [
 ]
 
 
-def refused(reference: str, *changes: str, quick: bool = False) -> str:
+def error_message(reference: str, *changes: str, quick: bool = False) -> str:
     """Message of the error that loading the recipe raises."""
     with pytest.raises(RecipeError) as error:
         load(reference, quick=quick, changes=changes)
@@ -200,7 +200,7 @@ def refused(reference: str, *changes: str, quick: bool = False) -> str:
 
 @pytest.mark.parametrize(("change", "parts"), WRONG, ids=[change for change, _ in WRONG])
 def test_a_wrong_value_is_named_with_its_place(change: str, parts: tuple[str, ...]) -> None:
-    message = refused("fashion", change)
+    message = error_message("fashion", change)
     assert [part for part in parts if part not in message] == []
 
 
@@ -214,14 +214,14 @@ def test_files_that_are_not_recipes(tmp_path: Path) -> None:
         ("f.yaml", "a: !!python/object:os.system x\n", "f.yaml"),
     ]:
         (tmp_path / name).write_text(text, encoding="utf-8")
-        assert part in refused(str(tmp_path / name))
+        assert part in error_message(str(tmp_path / name))
     (tmp_path / "g.yaml").write_bytes(b"\xff\xfe\x00name: x")
-    assert "g.yaml" in refused(str(tmp_path / "g.yaml"))
-    assert "Did you mean 'fashion'" in refused("fashoin")
-    assert str(tmp_path / "none.yaml") in refused(str(tmp_path / "none.yaml"))
-    assert str(tmp_path) in refused(str(tmp_path))
+    assert "g.yaml" in error_message(str(tmp_path / "g.yaml"))
+    assert "'fashion'" in error_message("fashoin")
+    assert str(tmp_path / "none.yaml") in error_message(str(tmp_path / "none.yaml"))
+    assert str(tmp_path) in error_message(str(tmp_path))
     (tmp_path / "big.yaml").write_text(dump(load("fashion")), encoding="utf-8")
-    assert "'quick:'" in refused(str(tmp_path / "big.yaml"), quick=True)
+    assert "'quick:'" in error_message(str(tmp_path / "big.yaml"), quick=True)
     assert load(str(tmp_path / "big.yaml")) == load("fashion")
 
 
@@ -231,18 +231,23 @@ def test_shipped_recipes_are_in_the_package() -> None:
 
 
 def test_a_recipe_that_inherits_holds_only_changes(tmp_path: Path) -> None:
-    own, sweep = load("instruct"), load("instruct-tasks")
-    assert own.prove is not None
+    instruct, sweep = load("instruct"), load("instruct-tasks")
+    assert instruct.prove is not None
     assert sweep.prove is not None
-    assert (sweep.generate, sweep.score, sweep.keep, sweep.train) == (own.generate, own.score, own.keep, own.train)
+    assert (sweep.generate, sweep.score, sweep.keep, sweep.train) == (
+        instruct.generate,
+        instruct.score,
+        instruct.keep,
+        instruct.train,
+    )
     assert sweep.prove.arms == ("base", "filtered-8", "filtered-32", "filtered")
     assert load("instruct-tasks", quick=True).generate == load("instruct", quick=True).generate
     (tmp_path / "deep").mkdir()
     (tmp_path / "mine.yaml").write_text("like: deep/near.yaml\nname: mine\n", encoding="utf-8")
     (tmp_path / "deep" / "near.yaml").write_text("like: instruct\nseed: 3\n", encoding="utf-8")
-    mine = load(str(tmp_path / "mine.yaml"))
-    assert (mine.name, mine.seed, mine.generate) == ("mine", 3, own.generate)
-    assert load_text(dump(mine)) == mine
+    inherited = load(str(tmp_path / "mine.yaml"))
+    assert (inherited.name, inherited.seed, inherited.generate) == ("mine", 3, instruct.generate)
+    assert load_text(dump(inherited)) == inherited
 
 
 @pytest.mark.parametrize(
@@ -258,7 +263,7 @@ def test_a_recipe_that_inherits_holds_only_changes(tmp_path: Path) -> None:
 def test_a_recipe_that_inherits_from_nothing_or_from_itself(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "b.yaml").write_text("like: a.yaml\n", encoding="utf-8")
-    message = refused(str(tmp_path / "a.yaml"))
+    message = error_message(str(tmp_path / "a.yaml"))
     assert [part for part in parts if part not in message] == []
 
 
@@ -275,7 +280,7 @@ WRONG_TASKS: list[tuple[str, tuple[str, ...]]] = [
     ("prove.arms=[base, filtered, human]", ("'human'", "prove.real")),
     ("prove.arms=[base, filtered-x]", ("'filtered-x'",)),
     ("train={use: TextClassifier, labels: [a, b]}", ("'base'", "TextClassifier")),
-    ("generate.tasks={use: SeedTask}", ("'SeedTask'", "sources", "Did you mean 'SeedTasks'")),
+    ("generate.tasks={use: SeedTask}", ("'SeedTask'", "sources", "'SeedTasks'")),
     ("generate.tasks.language=fr", ("language", "fr")),
     ("generate.human=0", ("SelfInstruct.human",)),
     ("score.tested.against=[]", ("against",)),
@@ -285,7 +290,7 @@ WRONG_TASKS: list[tuple[str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("change", "parts"), WRONG_TASKS, ids=[change for change, _ in WRONG_TASKS])
 def test_a_wrong_value_of_a_recipe_for_tasks_is_named_with_its_place(change: str, parts: tuple[str, ...]) -> None:
-    message = refused("instruct", change)
+    message = error_message("instruct", change)
     assert [part for part in parts if part not in message] == []
 
 
@@ -336,7 +341,7 @@ def test_a_plug_in_is_found_by_its_name() -> None:
     recipe = load("fashion", changes=["keep=[{use: Nothing, why: so}]"])
     assert describe(recipe.keep[0]) == {"use": "Nothing", "why": "so"}
     assert load_text(dump(recipe)) == recipe
-    with pytest.raises(RecipeError, match="Did you mean 'Nothing'"):
+    with pytest.raises(RecipeError, match="'Nothing'"):
         find_component("filters", "nothing")
 
 
@@ -359,6 +364,6 @@ def test_two_arms_answer_the_question() -> None:
     labels = load("labels")
     assert labels.prove is not None
     assert labels.prove.answer == ("real+synthetic", "real-few-shot")
-    assert "prove.answer" in refused("labels", "prove.answer=[real+synthetic]")
-    assert "Did you mean 'real-few-shot'" in refused("labels", "prove.answer=[real+synthetic, real-fewshot]")
-    assert "prove.answer" in refused("labels", "prove.answer=mixed")
+    assert "prove.answer" in error_message("labels", "prove.answer=[real+synthetic]")
+    assert "'real-few-shot'" in error_message("labels", "prove.answer=[real+synthetic, real-fewshot]")
+    assert "prove.answer" in error_message("labels", "prove.answer=mixed")

@@ -29,7 +29,7 @@ def test_a_whole_number_is_described_as_it_is_read_back(role: str, component: An
     assert repr(spec) == repr(describe(build(role, spec, "it")))
 
 
-def test_whole_numbers_stay_whole_where_they_are_asked_for() -> None:
+def test_integers_stay_integers_where_the_annotation_is_int() -> None:
     spec = describe(PPO(rewards={"like": ChrF()}, steps=3, kl_coef=0))
     assert (repr(spec["steps"]), repr(spec["kl_coef"])) == ("3", "0.0")
     judge = describe(Judge("embedded:smollm2", "Is it right?", decoding=Decoding("sample", temperature=2)))

@@ -1,8 +1,9 @@
-"""A run over tasks: instruction, input and output, judged by a service that says what it likes."""
+"""A run over tasks: instruction, input and output, scored by a judge on a server."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -53,51 +54,50 @@ keep: [{{use: Threshold, column: quality, low: 4.5}}]
 """
 
 
-def verdict(text: str, nth: int) -> str | None:
-    """What the service says of the task that it is shown."""
-    own, parts = delimited_texts(text)
-    asked = parts["INSTRUCTION"].strip()
-    return FAULTS.get(asked) or SAY + CASES[asked][0].format(own=own)
+def judge_answer(text: str, nth: int) -> str | None:
+    """Answer of the judge to a prompt with one task."""
+    sample_id, parts = delimited_texts(text)
+    instruction = parts["INSTRUCTION"].strip()
+    return FAULTS.get(instruction) or SAY + CASES[instruction][0].format(own=sample_id)
 
 
-def test_alpagasus_grades_from_0_to_5_and_its_line_at_four_and_a_half(tmp_path: Path) -> None:
+def test_judge_scores_are_parsed_and_filtered_by_a_threshold(tmp_path: Path) -> None:
     rows = [task(name, f"an answer to {name}", given="the map") for name in (*CASES, *FAULTS)]
     path = write_tasks(tmp_path / "tasks.jsonl", rows)
-    with FaultServer(verdict) as server:
+    with FaultServer(judge_answer) as server:
         recipe = tmp_path / "rated.yaml"
         recipe.write_text(RECIPE.format(tasks=path, model=f"{server.base}/v1#judge"), encoding="utf-8")
-        done = called(["run", recipe, "--out", tmp_path / "run", "--json"], ASSAY_API_KEY=KEY, HOME=str(tmp_path))
-        shown = [one.text for one in server.received]
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    assert all("an answer to" in text and "the map" in text and "0, 0.5, 1" in text for text in shown)
-    made = folder_of(tmp_path / "run", "generate")
-    outcomes = outcomes_by_task(tmp_path / "run", made)
-    for asked, (_, due) in CASES.items():
-        found = outcomes[asked]
-        assert found.value == due if isinstance(found, Score) else found.cause == due, (asked, found)  # type: ignore[union-attr]
-    for asked in FAULTS:
-        found = outcomes[asked]
-        assert isinstance(found, Unscored), asked
-        assert found.cause == "failed"
+        result = called(["run", recipe, "--out", tmp_path / "run", "--json"], ASSAY_API_KEY=KEY, HOME=str(tmp_path))
+        prompts = [request.text for request in server.received]
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    assert all("an answer to" in text and "the map" in text and "0, 0.5, 1" in text for text in prompts)
+    folder = folder_of(tmp_path / "run", "generate")
+    outcomes = outcomes_by_task(tmp_path / "run", folder)
+    for instruction, (_, expected) in CASES.items():
+        outcome = outcomes[instruction]
+        value = outcome.value if isinstance(outcome, Score) else outcome.cause  # type: ignore[union-attr]
+        assert value == expected, (instruction, outcome)
+    for instruction in FAULTS:
+        outcome = outcomes[instruction]
+        assert isinstance(outcome, Unscored), instruction
+        assert outcome.cause == "failed"
     decisions = read_decisions(folder_of(tmp_path / "run", "keep") / "decisions.parquet")
-    assert Counter(row.rule for row in decisions if not row.keep) == {
-        "quality >= 4.5": 2, "quality is unscored: drop": 12,
-    }  # fmt: skip
+    assert Counter("4.5" in row.rule for row in decisions if not row.keep) == {True: 2, False: 12}
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
     assert (results["funnel"]["requested"], results["funnel"]["kept"]) == (17, 3)
     assert results["scores"][0]["unscored"] == {"unparsed": 8, "failed": 4}
 
 
-def outcomes_by_task(run: Path, made: Path) -> dict[str, Outcome]:
+def outcomes_by_task(run: Path, folder: Path) -> dict[str, Outcome]:
     from assay.pipeline.stages.parts import parts, samples_of
 
-    said = dict(row for path in parts(folder_of(run, "score-quality")) for row in read_outcomes(path))
-    return {sample.text("instruction"): said[sample.id] for sample in samples_of(made)}
+    outcomes = dict(row for path in parts(folder_of(run, "score-quality")) for row in read_outcomes(path))
+    return {sample.text("instruction"): outcomes[sample.id] for sample in samples_of(folder)}
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-def test_a_run_of_tasks_is_exported_with_a_card_and_opens_as_it_lies(tmp_path: Path) -> None:
+def test_a_run_of_tasks_is_exported_with_a_card_and_its_parts_open_in_datasets(tmp_path: Path) -> None:
     import datasets
 
     rows = [task(f"Say {n}.", "a " * n, language="en") for n in range(1, 12)]
@@ -108,23 +108,24 @@ def test_a_run_of_tasks_is_exported_with_a_card_and_opens_as_it_lies(tmp_path: P
     run(recipe, tmp_path / "run")
     report(tmp_path / "run")
     for layout, file in (("alpaca", "data.json"), ("sharegpt", "data.json"), ("messages", "data.jsonl")):
-        done = called(["export", tmp_path / "run", tmp_path / layout, "--to", layout, "--license", "cc0-1.0"])
-        assert done.returncode == 0, done.stderr
-        assert done.stdout == f"Wrote 8 samples and a card to {tmp_path / layout} ({layout}).\n"
-        files, cache = str(tmp_path / layout / file), str(tmp_path / "cache")
-        assert len(datasets.load_dataset("json", data_files=files, split="train", cache_dir=cache)) == 8
+        result = called(["export", tmp_path / "run", tmp_path / layout, "--to", layout, "--license", "cc0-1.0"])
+        assert result.returncode == 0, result.stderr
+        assert re.search(r"\b8\b", result.stdout.replace(str(tmp_path), ""))
+        assert str(tmp_path / layout) in result.stdout
+        data_files, cache = str(tmp_path / layout / file), str(tmp_path / "cache")
+        assert len(datasets.load_dataset("json", data_files=data_files, split="train", cache_dir=cache)) == 8
     card = (tmp_path / "alpaca" / "README.md").read_text(encoding="utf-8")
-    for told in (
+    for text in (
         "license: cc0-1.0\nlanguage:\n- en\n",
         "Are they long?",
-        "12 requested = 8 kept + 3 dropped + 1 failed.",
         "| dropped: 1. Threshold | 3 |",
         "| generator | Tasks |",
         NO_PROOF,
         "name: exported",
     ):
-        assert told in card, told
-    made = sorted(map(str, folder_of(tmp_path / "run", "generate").glob("part-*.parquet")))
-    as_it_lies = datasets.load_dataset("parquet", data_files=made, split="train", cache_dir=str(tmp_path / "cache"))
-    assert [row["output"] for row in as_it_lies] == [row["output"] for row in rows] + [None]
-    assert as_it_lies[11]["failure"] == "nothing came"
+        assert text in card, text
+    assert re.search(r"\b12 \w+ = 8 \w+ \+ 3 \w+ \+ 1 \w+", card)
+    files = sorted(map(str, folder_of(tmp_path / "run", "generate").glob("part-*.parquet")))
+    table = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert [row["output"] for row in table] == [row["output"] for row in rows] + [None]
+    assert table[11]["failure"] == "nothing came"

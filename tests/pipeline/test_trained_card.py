@@ -32,7 +32,7 @@ from run_parts import Look, Middles, Plates, Right, Shapes, counts, datasets, fo
 ARMS = ("real", "unfiltered", "filtered", "permuted-labels", "real+synthetic", "nearest-real")
 
 
-def whole_recipe() -> Recipe:
+def recipe_of_arms() -> Recipe:
     from run_parts import Bright
 
     proof = Proof(
@@ -49,9 +49,9 @@ def whole_recipe() -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    run(whole_recipe(), folder)
+    run(recipe_of_arms(), folder)
     return folder
 
 
@@ -59,15 +59,15 @@ def card(run_folder: Path, stage: str) -> str:
     return (folder_of(run_folder, stage) / "model" / "README.md").read_text(encoding="utf-8")
 
 
-def front(text: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = yaml.safe_load(text.split("---\n")[1])
-    return found
+def front_matter(text: str) -> Mapping[str, Any]:
+    values: Mapping[str, Any] = yaml.safe_load(text.split("---\n")[1])
+    return values
 
 
 @pytest.mark.full
-def test_the_card_of_every_arm_states_its_data_and_synthetic_fraction(whole: Path) -> None:
-    kept = counts(whole, "keep")["kept"]
-    shares = {
+def test_the_card_of_every_arm_states_its_data_and_synthetic_fraction(finished_run: Path) -> None:
+    kept = counts(finished_run, "keep")["kept"]
+    synthetic_counts = {
         "real": 0,
         "unfiltered": 150,
         "filtered": kept,
@@ -76,25 +76,25 @@ def test_the_card_of_every_arm_states_its_data_and_synthetic_fraction(whole: Pat
         "nearest-real": 0,
     }
     rows = {"real": min(60, kept), "unfiltered": 150, "real+synthetic": kept + 10}
-    for arm, synthetic in shares.items():
+    for arm, synthetic in synthetic_counts.items():
         n = rows.get(arm, kept)
-        text = card(whole, f"train-{arm}-0")
+        text = card(finished_run, f"train-{arm}-0")
         fraction = rf"\b{synthetic:,} of {n:,} samples .*\({100 * synthetic / n:.3g}%\)"
         assert re.search(fraction, text)
         assert bool(re.search(r"\bSynthetic:\*\* .*\brun_parts:Shapes 1\.", text)) is (synthetic > 0)
         assert ("Collected:** run_parts:Plates (license unknown)." in text) is (synthetic < n)
-        assert front(text)["tags"] == [*(["synthetic"] if synthetic else []), "assay"]
-        assert front(text)["license"] == "unknown"
+        assert front_matter(text)["tags"] == [*(["synthetic"] if synthetic else []), "assay"]
+        assert front_matter(text)["license"] == "unknown"
         assert f"{arm!r}" in text
-    assert re.search(r"\b4 real samples\b.*\blabel\b", card(whole, "train-real-4-0"))
-    receipt = read_receipt(folder_of(whole, "train-filtered-0"))
+    assert re.search(r"\b4 real samples\b.*\blabel\b", card(finished_run, "train-real-4-0"))
+    receipt = read_receipt(folder_of(finished_run, "train-filtered-0"))
     assert receipt is not None
-    assert f"- **stage:** train-filtered-0-{receipt.key}\n" in card(whole, "train-filtered-0")
-    assert str(whole) not in card(whole, "train-filtered-0")
+    assert f"- **stage:** train-filtered-0-{receipt.key}\n" in card(finished_run, "train-filtered-0")
+    assert str(finished_run) not in card(finished_run, "train-filtered-0")
 
 
-def test_a_card_is_in_no_receipt(whole: Path) -> None:
-    folder = folder_of(whole, "train-filtered-0")
+def test_a_card_is_in_no_receipt(finished_run: Path) -> None:
+    folder = folder_of(finished_run, "train-filtered-0")
     receipt = read_receipt(folder)
     assert receipt is not None
     assert set(receipt.files) == {"artifact.json", "model/middles.json"}
@@ -103,46 +103,46 @@ def test_a_card_is_in_no_receipt(whole: Path) -> None:
 
 
 @pytest.mark.full
-def test_an_edited_card_is_kept_and_a_deleted_one_is_written_again(whole: Path, tmp_path: Path) -> None:
-    run(whole_recipe(), tmp_path / "run")
-    assert datasets(tmp_path / "run") == datasets(whole)
+def test_an_edited_card_is_kept_and_a_deleted_one_is_written_again(finished_run: Path, tmp_path: Path) -> None:
+    run(recipe_of_arms(), tmp_path / "run")
+    assert datasets(tmp_path / "run") == datasets(finished_run)
     edited = folder_of(tmp_path / "run", "train-filtered-0") / "model" / "README.md"
-    lost = folder_of(tmp_path / "run", "train-real+synthetic-0") / "model" / "README.md"
+    deleted = folder_of(tmp_path / "run", "train-real+synthetic-0") / "model" / "README.md"
     edited.write_text("my own words", encoding="utf-8")
-    lost.unlink()  # as after a kill between the receipt and the card
+    deleted.unlink()  # as after a kill between the receipt and the card
     before = stamps(tmp_path / "run")
-    said = run(whole_recipe(), tmp_path / "run")
-    assert said.warnings == []
+    reporter = run(recipe_of_arms(), tmp_path / "run")
+    assert reporter.warnings == []
     changed = {name for name, stamp in stamps(tmp_path / "run").items() if before.get(name) != stamp}
-    assert {tmp_path / "run" / name for name in changed} == {lost}
+    assert {tmp_path / "run" / name for name in changed} == {deleted}
     assert edited.read_text(encoding="utf-8") == "my own words"
-    assert lost.read_text(encoding="utf-8") == card(whole, "train-real+synthetic-0")
+    assert deleted.read_text(encoding="utf-8") == card(finished_run, "train-real+synthetic-0")
 
 
-def test_a_receipt_without_a_synthetic_count(whole: Path) -> None:
-    what = whole_recipe()
-    stage = next(one for one in recipe_stages(what) if one.name == "train-real+synthetic-0")
-    receipt = read_receipt(folder_of(whole, "train-real+synthetic-0"))
+def test_a_receipt_without_a_synthetic_count(finished_run: Path) -> None:
+    recipe_ = recipe_of_arms()
+    stage = next(stage for stage in recipe_stages(recipe_) if stage.name == "train-real+synthetic-0")
+    receipt = read_receipt(folder_of(finished_run, "train-real+synthetic-0"))
     assert receipt is not None
-    old = replace(receipt, counts={name: n for name, n in receipt.counts.items() if name != "synthetic"})
-    text = model_card_text(card_for(what, stage, old, "middles"))
+    old_receipt = replace(receipt, counts={name: n for name, n in receipt.counts.items() if name != "synthetic"})
+    text = model_card_text(card_for(recipe_, stage, old_receipt, "middles"))
     assert re.search(r"\bsynthetic\b.*\bnot counted\b", text)
     assert "%" not in text
-    assert front(text)["tags"] == ["assay"]
+    assert front_matter(text)["tags"] == ["assay"]
 
 
-def of(what: Recipe, synthetic: int, samples: int = 10) -> ModelCard:
+def card_of_first_arm(recipe_: Recipe, synthetic: int, samples: int = 10) -> ModelCard:
     """The card of the first arm of a recipe, as if it had been trained."""
-    stage = next(one for one in recipe_stages(what) if one.id.kind is StageKind.TRAIN)
+    stage = next(stage for stage in recipe_stages(recipe_) if stage.id.kind is StageKind.TRAIN)
     receipt = Receipt(
         stage=stage.name, key="ab12", spec=stage.spec, inputs=(), component_version=1, seed=0,
         counts={"samples": samples, "synthetic": synthetic, "steps": 3}, files={}, seconds=0,
         digest="44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
     )  # fmt: skip
-    return card_for(what, stage, receipt, "image-classifier")
+    return card_for(recipe_, stage, receipt, "image-classifier")
 
 
-def proved(train: Any, generate: Any = None, arm: str = "real+synthetic", real: Any = None) -> Recipe:
+def recipe_with_proof(train: Any, generate: Any = None, arm: str = "real+synthetic", real: Any = None) -> Recipe:
     proof = Proof(Plates(), Right(), real or FashionMNIST(), arms=(arm,))
     return Recipe("one", generate or GenerateImages("embedded:fashion-diffusion", ("a",), 1), train=train, prove=proof)
 
@@ -154,25 +154,30 @@ def checkpoint(folder: Path, license: str) -> str:
 
 
 def test_the_start_model_and_its_license(tmp_path: Path) -> None:
-    random = of(proved(ImageClassifier(("a", "b"))), 4)
+    random = card_of_first_arm(recipe_with_proof(ImageClassifier(("a", "b"))), 4)
     assert (random.start, random.hub) == (None, "")
     assert "Random weights." in model_card_text(random)
-    mine = of(proved(ImageClassifier(("a", "b"), checkpoint(tmp_path / "mine", "cc-by-4.0"))), 4)
-    assert front(model_card_text(mine))["license"] == "cc-by-4.0"
-    assert "base_model" not in front(model_card_text(mine))
-    packaged = of(proved(SFT()), 4)
+    local = card_of_first_arm(
+        recipe_with_proof(ImageClassifier(("a", "b"), checkpoint(tmp_path / "mine", "cc-by-4.0"))), 4
+    )
+    assert front_matter(model_card_text(local))["license"] == "cc-by-4.0"
+    assert "base_model" not in front_matter(model_card_text(local))
+    packaged = card_of_first_arm(recipe_with_proof(SFT()), 4)
     assert packaged.start == Used("embedded:smollm2", "apache-2.0")
-    assert front(model_card_text(packaged))["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
-    assert front(model_card_text(packaged))["license"] == "apache-2.0"
-    assert of(proved(TextClassifier(("a", "b"))), 4).hub == "sentence-transformers/all-MiniLM-L6-v2"
-    hub = of(proved(SFT("nobody/nothing")), 4)
+    assert front_matter(model_card_text(packaged))["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert front_matter(model_card_text(packaged))["license"] == "apache-2.0"
+    assert (
+        card_of_first_arm(recipe_with_proof(TextClassifier(("a", "b"))), 4).hub
+        == "sentence-transformers/all-MiniLM-L6-v2"
+    )
+    hub = card_of_first_arm(recipe_with_proof(SFT("nobody/nothing")), 4)
     assert (hub.hub, hub.start) == ("nobody/nothing", Used("nobody/nothing"))
-    silent = of(proved(Middles()), 4)
-    assert silent.start == Used("unknown")
+    unknown = card_of_first_arm(recipe_with_proof(Middles()), 4)
+    assert unknown.start == Used("unknown")
 
 
 def test_the_data_and_their_generators(tmp_path: Path) -> None:
-    mixed = of(proved(SFT()), 4)
+    mixed = card_of_first_arm(recipe_with_proof(SFT()), 4)
     assert mixed.made_with == (Used("embedded:fashion-diffusion", "mit"),)
     assert mixed.data == (("FashionMNIST", "mit"),)
     text = model_card_text(mixed)
@@ -183,39 +188,41 @@ def test_the_data_and_their_generators(tmp_path: Path) -> None:
         re.MULTILINE,
     )
     assert "- **Collected:** FashionMNIST (license mit)." in text
-    assert front(text)["datasets"] == ["FashionMNIST"]
-    assert front(text)["pipeline_tag"] == "image-classification"
-    filtered = of(proved(SFT(), arm="filtered"), 10)
+    assert front_matter(text)["datasets"] == ["FashionMNIST"]
+    assert front_matter(text)["pipeline_tag"] == "image-classification"
+    filtered = card_of_first_arm(recipe_with_proof(SFT(), arm="filtered"), 10)
     assert filtered.data == ()
-    assert "datasets" not in front(model_card_text(filtered))
+    assert "datasets" not in front_matter(model_card_text(filtered))
     (tmp_path / "some.txt").write_text("a b\n", encoding="utf-8")
-    given = of(proved(SFT(), FromSource(Texts(str(tmp_path / "some.txt"))), arm="filtered"), 0)
-    assert given.data == (("Texts some.txt", "unknown"),)
-    assert str(tmp_path) not in model_card_text(given)
-    assert of(proved(SFT(), Shapes()), 4).made_with == ()
+    collected = card_of_first_arm(
+        recipe_with_proof(SFT(), FromSource(Texts(str(tmp_path / "some.txt"))), arm="filtered"), 0
+    )
+    assert collected.data == (("Texts some.txt", "unknown"),)
+    assert str(tmp_path) not in model_card_text(collected)
+    assert card_of_first_arm(recipe_with_proof(SFT(), Shapes()), 4).made_with == ()
 
 
 def test_text_in_a_card_is_escaped() -> None:
-    evil = "---\nlicense: mit\n`<script>`"
-    used = Used(evil, evil)
-    text = model_card_text(
+    text = "---\nlicense: mit\n`<script>`"
+    model = Used(text, text)
+    card_text = model_card_text(
         ModelCard(
-            name=evil,
-            kind=evil,
-            role=evil,
-            start=used,
-            hub=evil,
+            name=text,
+            kind=text,
+            role=text,
+            start=model,
+            hub=text,
             samples=2,
             synthetic=1,
-            made_with=(used,),
-            made_by=evil,
-            data=((evil, evil),),
-            training=((evil, evil),),
-            recipe=evil,
-            version=evil,
+            made_with=(model,),
+            made_by=text,
+            data=((text, text),),
+            training=((text, text),),
+            recipe=text,
+            version=text,
         )
     )
-    assert front(text)["license"] == " ".join(evil.split())
-    assert set(front(text)) == {"license", "base_model", "tags"}
-    assert "<script>" not in text.split("\n---\n", 1)[1]
-    assert "\n---" not in text.split("\n---\n", 1)[1]
+    assert front_matter(card_text)["license"] == " ".join(text.split())
+    assert set(front_matter(card_text)) == {"license", "base_model", "tags"}
+    assert "<script>" not in card_text.split("\n---\n", 1)[1]
+    assert "\n---" not in card_text.split("\n---\n", 1)[1]

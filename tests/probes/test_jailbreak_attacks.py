@@ -21,10 +21,10 @@ EXAMPLES = tuple((f"Question {nth}?", f"Answer {nth}.") for nth in range(20))
 def unwrapped(message: str) -> str:
     """The letters of a message and of its decodings."""
     coded = re.search(r"base64.*what it says: (\S+)$", message)
-    found = [message, codecs.encode(message, "rot13")]
+    decodings = [message, codecs.encode(message, "rot13")]
     if coded:
-        found.append(base64.b64decode(coded.group(1)).decode("utf-8"))
-    return "".join("".join(one.split()) for one in found)
+        decodings.append(base64.b64decode(coded.group(1)).decode("utf-8"))
+    return "".join("".join(text.split()) for text in decodings)
 
 
 @given(text=st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=60), nth=st.integers(0, 50))

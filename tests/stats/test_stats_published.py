@@ -1,4 +1,4 @@
-"""benchmarks/published.py as a user runs it."""
+"""benchmarks/published.py on the command line."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def published(folder: Path, *options: object) -> subprocess.CompletedProcess[str
 
 
 def figures(folder: Path, *options: object) -> dict[str, dict[str, float]]:
-    done = published(folder, "--json", *options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+    process = published(folder, "--json", *options)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return {row["name"]: row for row in map(json.loads, process.stdout.splitlines())}
 
 
 def preferences(folder: Path) -> None:
-    """A folder with forty pairs and two voters that nobody has published anything about."""
+    """Write forty pairs, verdicts of two judges, and votes."""
     pairs = [
         {"input": f"Say {nth}.", "output_1": "word " * (nth % 9 + 1), "output_2": "word " * (nth % 5 + 2) + str(nth),
          "label": str(nth % 2 + 1), "winner_as_given": "1", "winner_swapped": str(nth % 2 + 1)}
@@ -59,9 +59,9 @@ def preferences(folder: Path) -> None:
     write(folder / LLMFAO[1], "item,bradley_terry\nred,0.75\nblue,0.25\ngreen,0.5\n")
 
 
-def test_an_empty_folder_is_told_family_by_family(tmp_path: Path) -> None:
-    done = published(tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_an_empty_folder_skips_every_family(tmp_path: Path) -> None:
+    process = published(tmp_path)
+    assert process.returncode == 0, process.stderr
     for name, lack in (
         ("alpaca-eval", "alpaca-eval/items.csv"),
         ("llmbar", "llmbar-natural-*.jsonl"),
@@ -73,72 +73,72 @@ def test_an_empty_folder_is_told_family_by_family(tmp_path: Path) -> None:
         ("mmlu", "mmlu/dev/*.csv"),
         ("harness", "mmlu/dev/*.csv"),
     ):
-        assert f"\n{name}: skipped, {lack} is not in {tmp_path}\n" in done.stdout
+        assert f"\n{name}: skipped, {lack} is not in {tmp_path}\n" in process.stdout
 
 
-def test_a_folder_of_other_models_questions_and_judges_is_read(tmp_path: Path) -> None:
+def test_a_folder_of_other_data_is_evaluated(tmp_path: Path) -> None:
     preferences(tmp_path)
-    done = published(tmp_path, "--quick", "--only", *CHEAP)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "rouge: skipped" in done.stdout
-    assert "llmfao: green is left out, nobody voted on it" in done.stdout
-    assert "published for 100 pairs, here are 40" in done.stdout
-    assert "the verdicts depend mostly on position" in " ".join(done.stdout.split())
-    assert "the judge has a length bias" in " ".join(done.stdout.split())
-    lines = [line for line in done.stdout.splitlines() if line.startswith(("figure", "llmfao, ", "Judge", "LLMBar"))]
+    process = published(tmp_path, "--quick", "--only", *CHEAP)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "rouge: skipped" in process.stdout
+    assert "llmfao: green is left out, nobody voted on it" in process.stdout
+    assert "published for 100 pairs, here are 40" in process.stdout
+    assert "the verdicts depend mostly on position" in " ".join(process.stdout.split())
+    assert "the judge has a length bias" in " ".join(process.stdout.split())
+    lines = [line for line in process.stdout.splitlines() if line.startswith(("figure", "llmfao, ", "Judge", "LLMBar"))]
     ours = lines[0].index("ours") + len("ours")
     assert len(lines) > 10
     assert all(line[ours - 1 : ours + 1].strip() == line[ours - 1] != " " for line in lines), "columns are not aligned"
 
 
-def test_figures_of_a_small_folder_are_those_that_one_can_count(tmp_path: Path) -> None:
+def test_figures_of_a_small_folder(tmp_path: Path) -> None:
     preferences(tmp_path)
-    found = figures(tmp_path, "--only", "llmbar", "llmfao", "judges")
-    assert found["LLMBar Natural, own, agreement"]["ours"] == pytest.approx(50)
-    assert found["LLMBar Natural, gpt-4, accuracy"]["ours"] == pytest.approx(75)
-    assert found["llmfao, red, strength"]["difference"] == pytest.approx(0, abs=1e-12)
-    conflict = found["Judge that always says A, 40 pairs of LLMBar, orders disagree, %"]
+    results = figures(tmp_path, "--only", "llmbar", "llmfao", "judges")
+    assert results["LLMBar Natural, own, agreement"]["ours"] == pytest.approx(50)
+    assert results["LLMBar Natural, gpt-4, accuracy"]["ours"] == pytest.approx(75)
+    assert results["llmfao, red, strength"]["difference"] == pytest.approx(0, abs=1e-12)
+    conflict = results["Judge that always says A, 40 pairs of LLMBar, orders disagree, %"]
     assert (conflict["published"], conflict["ours"], conflict["bound"]) == (100, 100, 0)
     length = "Judge that prefers the longer text"
-    assert found[f"{length}, the longer wins, %"]["ours"] == 100
-    raw, even = (found[f"{length}, {kind} win rate, %"]["ours"] for kind in ("raw", "length-controlled"))
+    assert results[f"{length}, the longer wins, %"]["ours"] == 100
+    raw, controlled = (results[f"{length}, {kind} win rate, %"]["ours"] for kind in ("raw", "length-controlled"))
     assert raw > 65
-    assert even < raw
+    assert controlled < raw
 
 
-def test_models_are_those_of_the_folder_published_or_not(tmp_path: Path) -> None:
+def test_models_without_published_results_are_evaluated(tmp_path: Path) -> None:
     folder = shared("alpaca-eval") / "alpaca-eval"
     texts = {
         name: (folder / f"{name}.csv").read_text(encoding="utf-8") for name in ("items", "annotations", "published")
     }
     head, *rows = texts["annotations"].splitlines()
-    own = [row for row in rows if row.startswith("wizardlm-13b,")]
-    renamed = [row.replace("wizardlm-13b,", "newcomer,") for row in own]
-    first, *known = texts["published"].splitlines()
-    said = [first, *(row for row in known if row.startswith("wizardlm-13b,")), "absent,50,1,50"]
-    for name, lines in (("annotations", [head, *own, *renamed]), ("published", said)):
+    model_rows = [row for row in rows if row.startswith("wizardlm-13b,")]
+    renamed = [row.replace("wizardlm-13b,", "newcomer,") for row in model_rows]
+    first, *published_rows = texts["published"].splitlines()
+    published_lines = [first, *(row for row in published_rows if row.startswith("wizardlm-13b,")), "absent,50,1,50"]
+    for name, lines in (("annotations", [head, *model_rows, *renamed]), ("published", published_lines)):
         write(tmp_path / "alpaca-eval" / f"{name}.csv", "\n".join(lines) + "\n")
     write(tmp_path / "alpaca-eval" / "items.csv", texts["items"])
-    done = published(tmp_path, "--only", "alpaca-eval", "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == "AlpacaEval 2: absent is left out, annotations.csv has none of it\n"
-    found = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
-    ours, theirs = (found[f"AlpacaEval 2, {name}, length-controlled"] for name in ("wizardlm-13b", "newcomer"))
+    process = published(tmp_path, "--only", "alpaca-eval", "--json")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert process.stderr == "AlpacaEval 2: absent is left out, annotations.csv has none of it\n"
+    results = {row["name"]: row for row in map(json.loads, process.stdout.splitlines())}
+    ours, theirs = (results[f"AlpacaEval 2, {name}, length-controlled"] for name in ("wizardlm-13b", "newcomer"))
     assert ours["ours"] == theirs["ours"]
     assert ours["published"] is not None
     assert theirs["published"] is None
-    assert len(found) == 7
+    assert len(results) == 7
 
 
-def test_a_figure_that_misses_its_bound_ends_in_exit_code_one(tmp_path: Path) -> None:
+def test_a_missed_bound_has_exit_code_one(tmp_path: Path) -> None:
     votes, strengths = ((shared(*LLMFAO) / name).read_text(encoding="utf-8") for name in LLMFAO)
     (tmp_path / LLMFAO[0]).write_text(votes, encoding="utf-8")
     (tmp_path / LLMFAO[1]).write_text(strengths, encoding="utf-8")
     assert published(tmp_path).returncode == 0
     (tmp_path / LLMFAO[1]).write_text(strengths.replace("0.0412178", "0.0412179"), encoding="utf-8")
-    done = published(tmp_path)
-    assert done.returncode == 1
-    assert done.stdout.count("MISSED") == 1
+    process = published(tmp_path)
+    assert process.returncode == 1
+    assert process.stdout.count("MISSED") == 1
 
 
 def test_a_bound_from_below_can_be_missed() -> None:
@@ -170,7 +170,7 @@ BAD = (
 
 
 @pytest.mark.parametrize("files", BAD)
-def test_what_cannot_be_read_is_one_message_a_family_and_exit_code_one(
+def test_invalid_files_have_one_message_per_family_and_exit_code_one(
     tmp_path: Path, files: dict[str, tuple[str, str, str]]
 ) -> None:
     write(tmp_path / "alpaca-eval" / "items.csv", f"item,{CHARACTERS}\n0,0.5,100,200,50\n")
@@ -179,44 +179,44 @@ def test_what_cannot_be_read_is_one_message_a_family_and_exit_code_one(
     write(tmp_path / "mmlu" / "dev" / "anatomy_dev.csv", "Which?,a,b,c,d,A\n" * 5)
     for name, (content, _, _) in files.items():
         write(tmp_path / name, content)
-    done = published(tmp_path)
-    assert done.returncode == 1, done.stdout
-    for _, family, said in files.values():
-        assert family in done.stdout
-        assert said in done.stdout
-    assert "Traceback" not in done.stderr
+    process = published(tmp_path)
+    assert process.returncode == 1, process.stdout
+    for _, family, message in files.values():
+        assert family in process.stdout
+        assert message in process.stdout
+    assert "Traceback" not in process.stderr
 
 
 @dataclass
-class Pupil:
-    """Holds the first choice most probable, and says 5 to every sum."""
+class StubModel:
+    """Stub model: the first choice is most probable, and every answer is 5."""
 
     means = Capabilities()
 
     def complete(self, requests: Sequence[TextRequest]) -> Sequence[Completion]:
         return [Completion((Answer("The answer is 5.", "stop", 5),), 9) for _ in requests]
 
-    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...]]:
-        return [tuple(Likelihood(-1.0 - nth, 1) for nth in range(len(one.texts))) for one in asked]
+    def likelihoods(self, requests: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...]]:
+        return [tuple(Likelihood(-1.0 - nth, 1) for nth in range(len(request.texts))) for request in requests]
 
 
-class Pupils(TinyModels):
-    """Opens it by the name of the model that the benchmark asks."""
+class StubModels(TinyModels):
+    """Loads the stub model by the name of the benchmark's model."""
 
-    def text_model(self, reference: str) -> Pupil:
+    def text_model(self, reference: str) -> StubModel:
         assert reference == MODEL
-        return Pupil()
+        return StubModel()
 
     likelihood_model = text_model
 
 
-def kept(folder: Path, chosen: Sequence[EvalCell]) -> None:
-    Evaluation(chosen, RunFolder.open(folder, create=True), Pupils()).run()
+def store_answers(folder: Path, chosen: Sequence[EvalCell]) -> None:
+    Evaluation(chosen, RunFolder.open(folder, create=True), StubModels()).run()
 
 
-def test_answers_of_an_evaluation_are_read_and_not_asked_again(tmp_path: Path) -> None:
-    """Kept as `assay eval --out` keeps them; the figures are the pupil's, so no model was asked."""
-    data, keep = tmp_path / "data", tmp_path / "kept"
+def test_stored_answers_of_an_evaluation_are_reused(tmp_path: Path) -> None:
+    """Answers stored as by `assay eval --out`; the figures are those of the stub model, so no model was called."""
+    data, store = tmp_path / "data", tmp_path / "kept"
     for subject, right in (("anatomy", "AAB"), ("history", "CA")):
         rows = [f"Which is {nth}?,a,b,c,d,{letter}\n" for nth, letter in enumerate(right)]
         write(data / "mmlu" / "test" / f"{subject}_test.csv", "".join(rows))
@@ -224,24 +224,24 @@ def test_answers_of_an_evaluation_are_read_and_not_asked_again(tmp_path: Path) -
     sums = [{"question": f"What is {nth}?", "answer": f"So.\n#### {nth}"} for nth in range(4, 8)]
     write(data / "gsm8k-test.jsonl", "\n".join(map(json.dumps, sums)))
     letter, greedy = parse_prompt_setup("letter:5"), parse_strategy("greedy", max_tokens=256, seed=0)
-    kept(keep, cells([MODEL], [parse_task(f"mmlu:{(data / 'mmlu').resolve()}", None)], [letter], []))
-    asked = [parse_prompt_setup("zero-shot"), parse_prompt_setup("zero-shot-cot")]
-    kept(keep, cells([MODEL], [parse_task(f"gsm8k:{data / 'gsm8k-test.jsonl'}", None)], asked, [greedy]))
-    found = figures(data, "--only", "mmlu", "gsm8k", "--mmlu-items", 0, "--problems", 0, "--keep", keep)
-    assert found["MMLU, 2 subjects, right, %"]["ours"] == pytest.approx(60)
-    assert "chance is 25.0" in str(found["MMLU, 2 subjects, right, %"]["note"])
-    assert "+35.0 points from it" in str(found["MMLU, 2 subjects, right, %"]["note"])
-    assert found["MMLU, mean over the subjects, %"]["ours"] == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
-    assert found["MMLU, questions"]["ours"] == 5
-    assert found["GSM8K, zero-shot, right, %"]["ours"] == pytest.approx(25)
-    assert found["GSM8K, zero-shot-cot, right, %"]["ours"] == pytest.approx(25)
-    less = found["GSM8K, zero-shot-cot less zero-shot, points"]
+    store_answers(store, cells([MODEL], [parse_task(f"mmlu:{(data / 'mmlu').resolve()}", None)], [letter], []))
+    setups = [parse_prompt_setup("zero-shot"), parse_prompt_setup("zero-shot-cot")]
+    store_answers(store, cells([MODEL], [parse_task(f"gsm8k:{data / 'gsm8k-test.jsonl'}", None)], setups, [greedy]))
+    results = figures(data, "--only", "mmlu", "gsm8k", "--mmlu-items", 0, "--problems", 0, "--keep", store)
+    assert results["MMLU, 2 subjects, right, %"]["ours"] == pytest.approx(60)
+    assert "chance is 25.0" in str(results["MMLU, 2 subjects, right, %"]["note"])
+    assert "+35.0 points from it" in str(results["MMLU, 2 subjects, right, %"]["note"])
+    assert results["MMLU, mean over the subjects, %"]["ours"] == pytest.approx(100 * (2 / 3 + 1 / 2) / 2)
+    assert results["MMLU, questions"]["ours"] == 5
+    assert results["GSM8K, zero-shot, right, %"]["ours"] == pytest.approx(25)
+    assert results["GSM8K, zero-shot-cot, right, %"]["ours"] == pytest.approx(25)
+    less = results["GSM8K, zero-shot-cot less zero-shot, points"]
     assert less["ours"] == 0
     assert "no significant difference; paired, n = 4" in str(less["note"])
 
 
-def test_a_subject_without_examples_is_left_out_and_said(tmp_path: Path) -> None:
-    data, keep = tmp_path / "data", tmp_path / "kept"
+def test_a_subject_without_enough_examples_is_excluded(tmp_path: Path) -> None:
+    data, store = tmp_path / "data", tmp_path / "kept"
     for subject, examples in (("anatomy", 5), ("botany", 4), ("chemistry", 0)):
         write(data / "mmlu" / "test" / f"{subject}_test.csv", "Which is it?,a,b,c,d,A\nWhich?,a,b,c,d,B\n")
         if examples:
@@ -249,35 +249,35 @@ def test_a_subject_without_examples_is_left_out_and_said(tmp_path: Path) -> None
     root = str((data / "mmlu").resolve())
     whole = parse_task(f"mmlu:{root}", None)
     task = replace(whole, items=Mmlu(root, subjects=("anatomy",)))
-    assert len(task.items.read(Lab(0, Pupils(), StoredImages([])))) == 2
-    kept(keep, cells([MODEL], [task], [parse_prompt_setup("letter:5")], []))
-    done = published(data, "--only", "mmlu", "--mmlu-items", 0, "--keep", keep)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "MMLU: botany is left out, it has 4 examples in dev/, 5 are needed" in done.stdout
-    assert "MMLU: chemistry is left out, it has 0 examples in dev/, 5 are needed" in done.stdout
-    assert "MMLU, 1 subjects, right, %" not in done.stdout
-    assert "MMLU, 1 subject, right, %" in done.stdout
+    assert len(task.items.read(Lab(0, StubModels(), StoredImages([])))) == 2
+    store_answers(store, cells([MODEL], [task], [parse_prompt_setup("letter:5")], []))
+    process = published(data, "--only", "mmlu", "--mmlu-items", 0, "--keep", store)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "MMLU: botany is left out, it has 4 examples in dev/, 5 are needed" in process.stdout
+    assert "MMLU: chemistry is left out, it has 0 examples in dev/, 5 are needed" in process.stdout
+    assert "MMLU, 1 subjects, right, %" not in process.stdout
+    assert "MMLU, 1 subject, right, %" in process.stdout
 
 
 @pytest.mark.full
-def test_lm_evaluation_harness_chooses_the_same_letters_or_is_said_to_be_missing() -> None:
+def test_lm_evaluation_harness_chooses_the_same_letters_or_is_reported_missing() -> None:
     folder = shared("mmlu")
-    done = published(folder, "--only", "harness", "--quick")
+    process = published(folder, "--only", "harness", "--quick")
     if importlib.util.find_spec("lm_eval") is None:
-        assert "lm_eval is not installed (pip install 'assay[harness]')" in done.stdout
+        assert "lm_eval is not installed (pip install 'assay[harness]')" in process.stdout
         return
-    assert "MMLU, lm_eval's seconds / ours, of the processor" in done.stdout
-    (letters,) = [line for line in done.stdout.splitlines() if "lm_eval's letter" in line]
+    assert "MMLU, lm_eval's seconds / ours, of the processor" in process.stdout
+    (letters,) = [line for line in process.stdout.splitlines() if "lm_eval's letter" in line]
     assert "MISSED" not in letters
 
 
-def test_wrong_options_are_told_with_exit_code_two(tmp_path: Path) -> None:
+def test_invalid_options_have_exit_code_two(tmp_path: Path) -> None:
     write(tmp_path / "mine" / "notes.txt", "Mine.\n")
-    for options, said in (
+    for options, message in (
         (("--keep", tmp_path / "mine"), "mine"),
         (("--tokens", -1), "expected 0 or more"),
     ):
-        done = published(tmp_path, *options)
-        assert done.returncode == 2
-        assert said in done.stderr
+        process = published(tmp_path, *options)
+        assert process.returncode == 2
+        assert message in process.stderr
     assert published(tmp_path / "none").returncode == 2

@@ -25,19 +25,19 @@ def card_of(run: Path, *, license_: str = "unknown", languages: Sequence[str] = 
     Raises:
         StoreError: The folder holds no run, or the run has not filtered its samples yet.
     """
-    recipe, surveyed = read_run(run)
-    whole = FinishedRun(run, recipe, completed_stages(surveyed))
-    counts = whole.once(funnel)
+    recipe, plan = read_run(run)
+    finished_run = FinishedRun(run, recipe, completed_stages(plan))
+    counts = finished_run.once(funnel)
     return DatasetCard(
         name=recipe.name,
         question=recipe.question,
-        makers=tuple(_makers(whole)),
+        makers=tuple(_makers(finished_run)),
         models=tuple(_models(recipe)),
         data=tuple(data_licenses(recipe.generate)),
         requested=counts.requested,
         dropped=counts.dropped,
         failed=counts.failed,
-        proof=_proof(whole, complete=not incomplete_stages(surveyed)),
+        proof=_proof(finished_run, complete=not incomplete_stages(plan)),
         version=version("assay"),
         recipe=dump(recipe),
         license=license_,

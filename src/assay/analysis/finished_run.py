@@ -34,7 +34,7 @@ class FinishedRun:
 
     folder: Path
     recipe: Recipe
-    done: Mapping[str, PlannedStage]
+    stages: Mapping[str, PlannedStage]
     command: str = ""
     _analyses: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -45,21 +45,23 @@ class FinishedRun:
         return cast(T, self._analyses[analyze])
 
     @cached_property
-    def made(self) -> list[Made]:
+    def generated_rows(self) -> list[Made]:
         """Every requested sample in order: the sample, or its failure."""
-        return [row for path in parts(self.done["generate"].folder) for row in read_shard(path)]
+        return [row for path in parts(self.stages["generate"].folder) for row in read_shard(path)]
 
     @cached_property
     def samples(self) -> list[Sample]:
         """Generated samples in order, without failures."""
-        return [row for row in self.made if isinstance(row, Sample)]
+        return [row for row in self.generated_rows if isinstance(row, Sample)]
 
     @cached_property
     def columns(self) -> dict[str, list[Outcome]]:
         """Outcomes by score column, in the order of `samples`."""
         return {
             column: [
-                outcome for path in parts(self.done[str(score_id(column))].folder) for _, outcome in read_outcomes(path)
+                outcome
+                for path in parts(self.stages[str(score_id(column))].folder)
+                for _, outcome in read_outcomes(path)
             ]
             for column in self.recipe.score
         }
@@ -67,12 +69,12 @@ class FinishedRun:
     @cached_property
     def decisions(self) -> list[DecisionRow]:
         """Filter decisions in the order of `samples`."""
-        return read_decisions(self.done["keep"].folder / "decisions.parquet")
+        return read_decisions(self.stages["keep"].folder / "decisions.parquet")
 
     @cached_property
     def holdout(self) -> list[Sample]:
         """Held-out real samples on which every model is evaluated."""
-        return samples_of(self.done["holdout"].folder) if "holdout" in self.done else []
+        return samples_of(self.stages["holdout"].folder) if "holdout" in self.stages else []
 
     @cached_property
     def labels(self) -> list[str]:
@@ -83,7 +85,7 @@ class FinishedRun:
     @cached_property
     def results(self) -> Results:
         """Evaluation results by (arm, training index), in the order of `holdout`."""
-        return read_all(self.done["prove"].folder) if "prove" in self.done else {}
+        return read_all(self.stages["prove"].folder) if "prove" in self.stages else {}
 
     @property
     def has_images(self) -> bool:
@@ -96,7 +98,7 @@ class FinishedRun:
 
     def finished_at(self) -> str:
         """Time of the last receipt, ISO 8601 in UTC."""
-        latest = max((placed.folder / "receipt.json").stat().st_mtime for placed in self.done.values())
+        latest = max((planned.folder / "receipt.json").stat().st_mtime for planned in self.stages.values())
         return datetime.fromtimestamp(latest, UTC).isoformat(timespec="seconds")
 
 

@@ -55,11 +55,11 @@ class ProofMeasure:
         """Format a difference with its interval, such as "+1.9 pp (95% CI +1.2 to +2.6)"."""
         return f"{self.gap(effect)} ({ci(effect, self.gap_between(effect))})"
 
-    def drawn(self, effect: Effect) -> Effect:
+    def plot_effect(self, effect: Effect) -> Effect:
         """Scale an estimate for plots."""
         return drawn(effect, self.proportion)
 
-    def drawn_at(self, amount: float) -> float:
+    def plot_value(self, amount: float) -> float:
         """Scale one number for plots."""
         return amount if self.proportion else amount / 100
 

@@ -19,7 +19,7 @@ from assay.core.errors import UserError
 from assay.core.lab import hash_seed
 from assay.core.recipe import Recipe
 from assay.core.score import FRACTION_CORRECT_UNIT, Scale, Unscored
-from assay.pipeline.recipe.references import referenced_models as named_in
+from assay.pipeline.recipe.references import referenced_models
 from assay.pipeline.stages.stage import train_id
 from assay.stats.inference.bootstrap import paired_bootstrap
 from assay.stats.inference.compare import Verdict, compare, negated, verdict
@@ -185,7 +185,7 @@ def arms(run: FinishedRun) -> tuple[Arm, ...]:
     values = run.once(_values)
     evaluated = []
     for name in proof.arms:
-        stages = [run.done[str(train_id(name, nth))] for arm, nth in proof.cells if arm == name]
+        stages = [run.stages[str(train_id(name, nth))] for arm, nth in proof.cells if arm == name]
         receipts = [stage.receipt for stage in stages if stage.receipt is not None]
         evaluated.append(
             Arm(
@@ -243,13 +243,15 @@ def _variant_pairs(recipe: Recipe) -> list[tuple[str, str]]:
     assert proof is not None, "arms need a proof"
     for arm in proof.arms:
         name = proof.arm(arm)
-        starts = [(arm, start) for start in named_in(recipe.trainer(arm)) if name.kind == "filtered" and start != arm]
+        starts = [
+            (arm, start) for start in referenced_models(recipe.trainer(arm)) if name.kind == "filtered" and start != arm
+        ]
         if name.kind == OWN:
             pairs += [(arm, BASE), *starts]
         elif name.size is not None or name.variant:
             base = BASE if not name.variant or arm in proof.variants else f"{BASE}@{name.variant}"
-            whole = name.kind if name.size is None else f"{name.kind}{'@' + name.variant if name.variant else ''}"
-            pairs += [*starts, (arm, whole), *([(arm, base)] if name.kind != BASE else [])]
+            parent = name.kind if name.size is None else f"{name.kind}{'@' + name.variant if name.variant else ''}"
+            pairs += [*starts, (arm, parent), *([(arm, base)] if name.kind != BASE else [])]
         else:
             pairs += starts
     siblings = [arm for arm in proof.arms if arm in proof.variants]

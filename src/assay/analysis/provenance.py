@@ -140,7 +140,7 @@ class Reproduction:
 
 def reproduction(run: FinishedRun) -> Reproduction:
     """Return the command, recipe, versions and machine of the run."""
-    receipt = run.done["generate"].receipt
+    receipt = run.stages["generate"].receipt
     environment = dict(receipt.environment) if receipt else {}
     machine = f"{environment.pop('cpus', '?')} processors, {environment.pop('machine', '?')}"
     return Reproduction(
@@ -160,8 +160,8 @@ def cost(run: FinishedRun) -> Cost:
 
 
 def _stage_costs(run: FinishedRun) -> Iterator[StageCost]:
-    for name, placed in run.done.items():
-        receipt = placed.receipt
+    for name, planned in run.stages.items():
+        receipt = planned.receipt
         if receipt is None:
             continue
         items = receipt.counts.get("fresh", receipt.counts.get("samples", receipt.counts.get("rows")))
@@ -189,19 +189,19 @@ def _data_used(run: FinishedRun) -> Iterator[DataSource]:
         yield DataSource(
             describe(source)["use"], GENERATOR_SEEDS, path, _count(source), str(listing()), data_license(source)
         )
-    read = [placed for placed in run.done.values() if isinstance(placed.stage, SourceStage)]
-    for placed in sorted(read, key=lambda placed: placed.stage.id.kind is StageKind.TEACH_DATA):
-        if placed.receipt is None or not isinstance(placed.stage, SourceStage):
+    sources = [planned for planned in run.stages.values() if isinstance(planned.stage, SourceStage)]
+    for planned in sorted(sources, key=lambda planned: planned.stage.id.kind is StageKind.TEACH_DATA):
+        if planned.receipt is None or not isinstance(planned.stage, SourceStage):
             continue
-        samples = samples_of(placed.folder)
+        samples = samples_of(planned.folder)
         origin = samples[0].fields.get("origin", "") if samples else ""
         yield DataSource(
-            name=str(placed.stage.spec["use"]),
-            used_for=PURPOSES[placed.stage.id.kind],
-            origin=str(origin).rsplit("/", 1)[0] or str(placed.stage.spec.get("path", "")),
+            name=str(planned.stage.spec["use"]),
+            used_for=PURPOSES[planned.stage.id.kind],
+            origin=str(origin).rsplit("/", 1)[0] or str(planned.stage.spec.get("path", "")),
             count=len(samples),
-            digest=placed.receipt.digest,
-            license=data_license(placed.stage.source),
+            digest=planned.receipt.digest,
+            license=data_license(planned.stage.source),
         )
 
 
@@ -214,11 +214,11 @@ def _models_used(run: FinishedRun) -> Iterator[ModelUsed]:
 
 def _synthetic(run: FinishedRun) -> Iterator[SyntheticFraction]:
     """Count the synthetic samples among the kept ones and in each arm's training set."""
-    kept = {row.id for row in run.decisions if row.keep}
-    synthetic = sum(sample.synthetic for sample in run.samples if sample.id in kept)
-    yield SyntheticFraction(KEPT, len(kept), synthetic)
+    kept_ids = {row.id for row in run.decisions if row.keep}
+    synthetic = sum(sample.synthetic for sample in run.samples if sample.id in kept_ids)
+    yield SyntheticFraction(KEPT, len(kept_ids), synthetic)
     for arm, nth in run.recipe.prove.cells if run.recipe.prove else ():
-        receipt = run.done[str(train_id(arm, nth))].receipt
+        receipt = run.stages[str(train_id(arm, nth))].receipt
         if nth == 0 and receipt is not None and arm.partition("@")[0] != BASE:
             yield SyntheticFraction(f"arm {arm}", receipt.counts.get("samples", 0), receipt.counts.get("synthetic"))
 
@@ -236,7 +236,7 @@ def _roles(run: FinishedRun) -> Iterator[tuple[str, str]]:
     for role, component in components.items():
         for part, model in models_in(describe(component)):
             yield f"{role}, {part}" if part else role, model
-    trainers = {f" of {name}": own.train for name, own in run.recipe.models.items()}
+    trainers = {f" of {name}": model.train for name, model in run.recipe.models.items()}
     if (proof := run.recipe.prove) is not None:
         if proof.reference:
             yield "reference classifier", proof.reference
@@ -247,5 +247,5 @@ def _roles(run: FinishedRun) -> Iterator[tuple[str, str]]:
                 yield role, reference
     trainers |= {"": run.recipe.train} if run.recipe.train is not None else {}
     trainers |= {f" of {name}": variant for name, variant in (proof.variants if proof else {}).items()}
-    for whose, trainer in trainers.items():
-        yield INITIAL_MODEL + whose, start_model(run.recipe, trainer)
+    for suffix, trainer in trainers.items():
+        yield INITIAL_MODEL + suffix, start_model(run.recipe, trainer)

@@ -31,7 +31,7 @@ def result_sentences(data: ReportData) -> tuple[str, ...]:
     main = data.comparisons[0]
     sentences = (
         _result(data, main),
-        _only_alone(main),
+        _significance_note(main),
         _single_training(data, main),
         _other_measures(data, main),
         _auxiliary(data, main),
@@ -52,7 +52,7 @@ def _result(data: ReportData, main: ArmComparison) -> str:
     )
 
 
-def _only_alone(main: ArmComparison) -> str:
+def _significance_note(main: ArmComparison) -> str:
     """Explain an interval without zero whose Holm-adjusted p-value is not significant."""
     if not main.significant_alone:
         return ""
@@ -82,7 +82,7 @@ def _by_verdict(pairs: Iterable[tuple[Verdict, str]]) -> Mapping[Verdict, list[s
 def _other_measures(data: ReportData, main: ArmComparison) -> str:
     """State the verdicts of other measures and of the judge on the same two arms."""
     pair = (main.ours, main.theirs)
-    measured = [(c.verdict, r.measure.name) for r in data.other_measures for c in r.comparisons if _is(c, pair)]
+    measured = [(c.verdict, r.measure.name) for r in data.other_measures for c in r.comparisons if _compares(c, pair)]
     judged = [(p.verdict, "the judge") for p in data.pairwise_comparisons if (p.ours, p.theirs) == pair]
     ours = readable(main.ours)
     phrases = {"helped": f"{ours} is better", "hurt": f"{ours} is worse"}
@@ -97,7 +97,7 @@ def _auxiliary(data: ReportData, main: ArmComparison) -> str:
     """State the verdicts of the auxiliary evaluations of the same two arms."""
     pair = (main.ours, main.theirs)
     names = _by_verdict(
-        (c.verdict, r.measure.name) for r in data.auxiliary_evaluation for c in r.comparisons if _is(c, pair)
+        (c.verdict, r.measure.name) for r in data.auxiliary_evaluation for c in r.comparisons if _compares(c, pair)
     )
     phrases: dict[Verdict, str] = {
         "hurt": "worse on",
@@ -108,7 +108,7 @@ def _auxiliary(data: ReportData, main: ArmComparison) -> str:
     return f"Auxiliary evaluation: {'; '.join(parts)}." if parts else ""
 
 
-def _is(comparison: ArmComparison, pair: tuple[str, str]) -> bool:
+def _compares(comparison: ArmComparison, pair: tuple[str, str]) -> bool:
     return (comparison.ours, comparison.theirs) == pair
 
 
@@ -157,8 +157,8 @@ def _limits_of_arms(data: ReportData) -> list[str]:
     if not data.measure.proportion:  # tasks have no labels to permute; human answers are their real data
         missing = {"human": missing["real"], "random-subset": missing["random-subset"]}
     limitations += [
-        f"Without the control arm {name}, the run cannot {verbs.get(name, 'separate')} {what}."
-        for name, what in missing.items()
+        f"Without the control arm {name}, the run cannot {verbs.get(name, 'separate')} {purpose}."
+        for name, purpose in missing.items()
         if name not in names
     ]
     if data.comparisons:

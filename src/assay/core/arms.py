@@ -82,16 +82,16 @@ def arm_name(name: str, variants: Collection[str] = (), models: Collection[str] 
         return ArmName("filtered", variant=name)
     if name in models:
         return ArmName(OWN, variant=name)
-    found = _NAME.fullmatch(name)
-    if found is None or found["kind"] not in ARMS:
+    match = _NAME.fullmatch(name)
+    if match is None or match["kind"] not in ARMS:
         raise RecipeError(f"There is no arm {name!r}.", hint=did_you_mean(name, [*ARMS, *variants, *models]))
-    size = int(found["size"]) if found["size"] else None
-    if size is not None and (found["kind"] not in SIZED or size < 1):
+    size = int(match["size"]) if match["size"] else None
+    if size is not None and (match["kind"] not in SIZED or size < 1):
         raise RecipeError(
             f"There is no arm {name!r}: a number of 1 or more may follow {', '.join(SIZED)}.",
-            hint=f"For {found['kind']} samples of each label there is prove.curve." if found["kind"] == "real" else "",
+            hint=f"For {match['kind']} samples of each label there is prove.curve." if match["kind"] == "real" else "",
         )
-    return ArmName(found["kind"], size, found["variant"] or "")
+    return ArmName(match["kind"], size, match["variant"] or "")
 
 
 def is_base(name: str) -> bool:

@@ -53,7 +53,7 @@ class Curves:
         for name, row in self.values.items():
             if len(row) != len(self.steps):
                 raise ValueError(f"Curves.values[{name!r}] must have {len(self.steps)} values, had {len(row)}.")
-            if any(one is not None and not math.isfinite(one) for one in row):
+            if any(value is not None and not math.isfinite(value) for value in row):
                 raise ValueError(f"Curves.values[{name!r}] must be finite.")
 
 

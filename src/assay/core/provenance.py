@@ -80,7 +80,9 @@ class Provenance:
         """Plain values, without optional empty ones."""
         record = _without_empty(asdict(self), required=("id", "synthetic", "made_by"))
         record |= {
-            name: [_without_empty(one, ("model", "id")) for one in record[name]] for name in _LISTS if name in record
+            name: [_without_empty(entry, ("model", "id")) for entry in record[name]]
+            for name in _LISTS
+            if name in record
         }
         if self.scored_by:
             scorers = self.scored_by.items()

@@ -27,4 +27,4 @@ def score_isolated(scorer: Scorer, samples: Sequence[Sample], lab: Lab) -> list[
     except Exception as error:  # third-party scorers may raise anything
         if len(samples) == 1:
             return [Unscored("failed", f"{type(error).__name__}: {error}")]
-        return [outcome for one in samples for outcome in score_isolated(scorer, [one], lab)]
+        return [outcome for sample in samples for outcome in score_isolated(scorer, [sample], lab)]

@@ -80,7 +80,7 @@ def check_lines(checks: Sequence[JudgeCheck], counts: JudgmentCounts) -> list[st
         lines.append(f"Excluded: {counts.n - counts.scored} of {counts.n} could not be scored; first reason: {why}")
     for check in checks:
         lines.append(f"{check.name}: {check.meaning}")
-        lines += [f"  {one.name}: {one.value} ({one.interval}, n = {one.n:,})" for one in check.numbers]
+        lines += [f"  {number.name}: {number.value} ({number.interval}, n = {number.n:,})" for number in check.numbers]
     return lines
 
 
@@ -157,9 +157,9 @@ def _length_controlled(audit: LengthAudit, name: str) -> str:
     return f"{text}; no significant difference, {change}."
 
 
-def _self_preference(found: SelfPreference | None, judges: int) -> JudgeCheck:
+def _self_preference(preference: SelfPreference | None, judges: int) -> JudgeCheck:
     name = "Self-preference"
-    if found is None:
+    if preference is None:
         if judges < 2:
             return JudgeCheck(name, "Needs several judges of different model families (repeat --judge).")
         return JudgeCheck(
@@ -168,14 +168,16 @@ def _self_preference(found: SelfPreference | None, judges: int) -> JudgeCheck:
             "and model_b, and --family REF=NAME.",
         )
     numbers = (
-        _rate("win rate of its own family", found.own),
-        _rate("win rate of that family by other judges", found.others),
-        CheckNumber("difference", points(found.difference), points_between(found.difference), found.difference.n),
+        _rate("win rate of its own family", preference.own),
+        _rate("win rate of that family by other judges", preference.others),
+        CheckNumber(
+            "difference", points(preference.difference), points_between(preference.difference), preference.difference.n
+        ),
     )
-    text = "It prefers its own family" if found.significant else "No significant preference for its own family"
-    text += f": {points(found.difference)} compared with other judges ({points_between(found.difference)})."
-    if found.neutral < found.own.n:
-        rivals = plural(found.own.n - found.neutral, "pair")
+    text = "It prefers its own family" if preference.significant else "No significant preference for its own family"
+    text += f": {points(preference.difference)} compared with other judges ({points_between(preference.difference)})."
+    if preference.neutral < preference.own.n:
+        rivals = plural(preference.own.n - preference.neutral, "pair")
         text += f" On {rivals} the only other judge belongs to the rival's family, so both preferences are included."
     return JudgeCheck(name, text, numbers)
 
@@ -218,22 +220,22 @@ def _variety(result: RateResult) -> list[JudgeCheck]:
     total = sum(texts for _, texts in result.grades)
     if not total:
         return []
-    grade, most = max(result.grades, key=lambda one: one[1])
+    grade, most = max(result.grades, key=lambda entry: entry[1])
     if most < LOW_VARIETY * total or total < 2:
         return []
     meaning = f"{most} of {plural(total, 'text')} have the grade {grade:g}: the grades hardly discriminate."
     return [JudgeCheck("Grade distribution", meaning)]
 
 
-def _grade_length(found: Effect | None) -> JudgeCheck:
-    if found is None:
+def _grade_length(effect: Effect | None) -> JudgeCheck:
+    if effect is None:
         return JudgeCheck("Length bias", "Too few texts, or constant lengths or grades.")
     text = "No significant correlation of grade and length."
-    if _above(found, 0):
+    if _above(effect, 0):
         text = "Longer texts get higher grades: they are better here, or the judge has a length bias."
-    if _below(found, 0):
+    if _below(effect, 0):
         text = "Longer texts get lower grades."
-    return JudgeCheck("Length bias", text, (_correlation("grade and characters (Spearman)", found),))
+    return JudgeCheck("Length bias", text, (_correlation("grade and characters (Spearman)", effect),))
 
 
 def _human_grades(result: RateResult) -> JudgeCheck:
@@ -282,7 +284,7 @@ def _below(effect: Effect, level: float) -> bool:
     return effect.high is not None and effect.high < level
 
 
-def _disjoint(one: Effect, other: Effect) -> bool:
-    if one.low is None or one.high is None or other.low is None or other.high is None:
+def _disjoint(first: Effect, second: Effect) -> bool:
+    if first.low is None or first.high is None or second.low is None or second.high is None:
         return False
-    return one.low > other.high or one.high < other.low
+    return first.low > second.high or first.high < second.low

@@ -100,7 +100,7 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     from assay.pipeline.environment import LANGUAGE_PACKAGES, environment
     from assay.text.prompting.judge_prompts import Rubric
 
-    judge = judge_config(reference, options["by"], **_usual(options, samples=options["samples"]))
+    judge = judge_config(reference, options["by"], **_judge_options(options, samples=options["samples"]))
     items = read_rated(file, _columns(options["columns"]), options["limit"])
     try:
         rubric = Rubric(criteria, _steps(options["steps"]), _grades(scale), options["dimension"])
@@ -110,11 +110,11 @@ def rate(file: Path, reference: str, criteria: str, scale: str, as_json: bool, *
     if not rubric.steps and not options["no_steps"]:
         rubric = with_steps(run, judge, rubric)
     questions = rate_questions(judge, rubric, items, options["seed"])
-    announce(_expected(run, {judge: questions}), money.budget)
+    announce(_cost_estimates(run, {judge: questions}), money.budget)
     judged = graded(run, judge, rubric, items, options["seed"])
     result = rate_result(judged)
     data = {**rate_data(result, judged), "cost": paid_data(*money)}
-    _keep(run, data, rate_rows(judged))
+    _write_results(run, data, rate_rows(judged))
     run.folder.write_text(
         "report.html", render_rate(judged, result, environment(LANGUAGE_PACKAGES), seed=options["seed"])
     )
@@ -158,18 +158,21 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     from assay.judging.results import pairs_result, self_preferences
     from assay.pipeline.environment import LANGUAGE_PACKAGES, environment
 
-    if twice := next((one for one in references if references.count(one) > 1), None):
-        raise UserError(f"The judge {twice!r} is given twice.")
-    own = _families(options["families"], references)
-    judges = [judge_config(one, options["by"], **_usual(options, family=own.get(one, ""))) for one in references]
+    if duplicate := next((reference for reference in references if references.count(reference) > 1), None):
+        raise UserError(f"The judge {duplicate!r} is given twice.")
+    families = _families(options["families"], references)
+    judges = [
+        judge_config(reference, options["by"], **_judge_options(options, family=families.get(reference, "")))
+        for reference in references
+    ]
     items = read_pairs(file, _columns(options["columns"]), options["limit"])
     run, money = _judge_run(options, quiet=as_json)
-    questions = {one: judge_pair_questions(one, items, ties=allow_ties, seed=options["seed"]) for one in judges}
-    announce(_expected(run, questions), money.budget)
-    judged = [judge_pairs(run, one, items, ties=allow_ties, seed=options["seed"]) for one in judges]
-    results, self_preference = [pairs_result(one) for one in judged], self_preferences(judged)
+    questions = {judge: judge_pair_questions(judge, items, ties=allow_ties, seed=options["seed"]) for judge in judges}
+    announce(_cost_estimates(run, questions), money.budget)
+    judged = [judge_pairs(run, judge, items, ties=allow_ties, seed=options["seed"]) for judge in judges]
+    results, self_preference = [pairs_result(pairs) for pairs in judged], self_preferences(judged)
     data = {**pairs_data(results, self_preference), "cost": paid_data(*money)}
-    _keep(run, data, pair_rows(judged))
+    _write_results(run, data, pair_rows(judged))
     page = render_pairs(
         judged, results, self_preference, environment(LANGUAGE_PACKAGES), ties=allow_ties, seed=options["seed"]
     )
@@ -182,7 +185,7 @@ def pairs(file: Path, references: tuple[str, ...], allow_ties: bool, as_json: bo
     click.echo(f"\nResults: {run.folder.path} (answers, judged.jsonl, results.json, report.html)")
 
 
-def _usual(options: dict[str, Any], **more: Any) -> dict[str, Any]:
+def _judge_options(options: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"max_tokens": options["max_tokens"], "seed": options["seed"], **more}
 
 
@@ -206,10 +209,12 @@ def _judge_run(options: dict[str, Any], *, quiet: bool) -> tuple[JudgeRun, Money
     return run, Money(budget, budget.account)
 
 
-def _expected(run: JudgeRun, questions: Mapping[JudgeConfig, Sequence[JudgeQuestion]]) -> list[CostEstimate]:
+def _cost_estimates(run: JudgeRun, questions: Mapping[JudgeConfig, Sequence[JudgeQuestion]]) -> list[CostEstimate]:
     from assay.pipeline.cost import estimate_requests
 
-    return estimate_requests("judge", {judge.reference: run.requests(judge, own) for judge, own in questions.items()})
+    return estimate_requests(
+        "judge", {judge.reference: run.requests(judge, judge_questions) for judge, judge_questions in questions.items()}
+    )
 
 
 def _print_paid(references: Sequence[str], money: Money) -> None:
@@ -219,28 +224,28 @@ def _print_paid(references: Sequence[str], money: Money) -> None:
         click.echo("\n" + paid_line(*money))
 
 
-def _keep(run: JudgeRun, data: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def _write_results(run: JudgeRun, data: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     run.folder.write_json("results.json", data)
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     run.folder.write_text("judged.jsonl", "\n".join(lines) + "\n")
 
 
-def _columns(given: tuple[str, ...]) -> dict[str, str]:
-    pairs_of = dict(one.split("=", 1) for one in given if "=" in one)
-    if len(pairs_of) < len(given):
+def _columns(options: tuple[str, ...]) -> dict[str, str]:
+    pairs_of = dict(option.split("=", 1) for option in options if "=" in option)
+    if len(pairs_of) < len(options):
         raise UserError("--column expects NAME=COLUMN, each NAME once.", hint="For example --column output=summary.")
     return pairs_of
 
 
-def _families(given: tuple[str, ...], references: tuple[str, ...]) -> dict[str, str]:
+def _families(options: tuple[str, ...], references: tuple[str, ...]) -> dict[str, str]:
     # A URL may contain "=", a family name does not.
-    found = {reference: name for reference, sign, name in (one.rpartition("=") for one in given) if sign}
-    if len(found) < len(given) or not set(found) <= set(references):
+    families = {reference: name for reference, sign, name in (option.rpartition("=") for option in options) if sign}
+    if len(families) < len(options) or not set(families) <= set(references):
         raise UserError(
-            f"--family expects REF=NAME for one of the judges, got {', '.join(given)}.",
+            f"--family expects REF=NAME for one of the judges, got {', '.join(options)}.",
             hint=f"The judges are {', '.join(references)}.",
         )
-    return found
+    return families
 
 
 def _steps(path: Path | None) -> str:
@@ -267,13 +272,13 @@ def _grades(text: str) -> Grades:
     return Grades(*numbers)
 
 
-def _counted(counts: JudgmentCounts) -> list[str]:
+def _count_cells(counts: JudgmentCounts) -> list[str]:
     from assay.analysis.format import count
 
     return [f"{count(counts.scored)} of {count(counts.n)}", str(counts.unparsed), str(counts.failed)]
 
 
-def _spent(counts: JudgmentCounts) -> list[str]:
+def _cost_cells(counts: JudgmentCounts) -> list[str]:
     from assay.analysis.format import dollars, seconds
 
     return [seconds(counts.seconds), dollars(counts.dollars) if counts.dollars != 0 else ""]
@@ -284,14 +289,14 @@ def _print_pairs(results: list[PairsResult], self_preferences: list[SelfPreferen
     from assay.judging.audit import INCONSISTENCY_RULE, check_lines, pairs_checks, scoring_method
 
     rows = []
-    for one in results:
-        counts = [one.judge.reference, scoring_method(one), *_counted(one.counts)]
-        rates = [(name, percent(wins.estimate), percent_between(wins)) for name, wins in one.wins]
-        rows += [[*counts, *rate, *_spent(one.counts)] for rate in rates or [("-", "-", "-")]]
+    for result in results:
+        counts = [result.judge.reference, scoring_method(result), *_count_cells(result.counts)]
+        rates = [(name, percent(wins.estimate), percent_between(wins)) for name, wins in result.wins]
+        rows += [[*counts, *rate, *_cost_cells(result.counts)] for rate in rates or [("-", "-", "-")]]
     table(["judge", "method", "scored", "unparsed", "failed", "model", "win rate", "95% CI", "time", "cost"], rows)
-    for one, preference in zip(results, self_preferences, strict=True):
-        lines = check_lines(pairs_checks(one, preference, len(results)), one.counts)
-        click.echo("\n" + "\n".join([f"{one.judge.reference}:", *(f"  {line}" for line in lines)]))
+    for result, preference in zip(results, self_preferences, strict=True):
+        lines = check_lines(pairs_checks(result, preference, len(results)), result.counts)
+        click.echo("\n" + "\n".join([f"{result.judge.reference}:", *(f"  {line}" for line in lines)]))
     click.echo(f"\n{INCONSISTENCY_RULE}")
 
 
@@ -301,9 +306,9 @@ def _print_rate(result: RateResult) -> None:
     mean = result.mean
     between = f"{mean.low:.2f} to {mean.high:.2f}" if mean is not None and mean.low is not None else "-"
     grade = f"{mean.estimate:.2f}" if mean else "-"
-    row = [result.judge.reference, scoring_method(result), *_counted(result.counts), grade, between]
+    row = [result.judge.reference, scoring_method(result), *_count_cells(result.counts), grade, between]
     heads = ["judge", "method", "scored", "unparsed", "failed", "mean grade", "95% CI", "time", "cost"]
-    table(heads, [[*row, *_spent(result.counts)]])
+    table(heads, [[*row, *_cost_cells(result.counts)]])
     if mean is not None:
         click.echo("Grades: " + ", ".join(f"{value:g} ({texts})" for value, texts in result.grades if texts))
     click.echo("\n" + "\n".join(check_lines(rate_checks(result), result.counts)))

@@ -17,9 +17,9 @@ from assay.store.answers import StoredAnswer
 def pairs_data(results: Sequence[PairsResult], self_preferences: Sequence[SelfPreference | None]) -> dict[str, Any]:
     """Results of all judges as JSON."""
     rows = []
-    for one, self_preference in zip(results, self_preferences, strict=True):
-        row = asdict(one)
-        row["wins"] = [{"name": name, **asdict(effect)} for name, effect in one.wins]
+    for result, self_preference in zip(results, self_preferences, strict=True):
+        row = asdict(result)
+        row["wins"] = [{"name": name, **asdict(effect)} for name, effect in result.wins]
         rows.append({**row, "self_preference": asdict(self_preference) if self_preference is not None else None})
     return {"pairs": rows}
 
@@ -35,14 +35,14 @@ def pair_rows(judged: Sequence[JudgedPairs]) -> list[dict[str, Any]]:
     return [
         {
             **_origin(item),
-            "judge": each.judge.reference,
-            "as_given": _outcome(verdict.as_given, each.rows[2 * nth]),
-            "swapped": _outcome(verdict.swapped, each.rows[2 * nth + 1]),
+            "judge": pairs.judge.reference,
+            "as_given": _outcome(verdict.as_given, pairs.rows[2 * nth]),
+            "swapped": _outcome(verdict.swapped, pairs.rows[2 * nth + 1]),
             "preference": verdict.preference,
             "inconsistent": verdict.inconsistent,
         }
-        for each in judged
-        for nth, (item, verdict) in enumerate(zip(each.items, each.verdicts, strict=True))
+        for pairs in judged
+        for nth, (item, verdict) in enumerate(zip(pairs.items, pairs.verdicts, strict=True))
     ]
 
 

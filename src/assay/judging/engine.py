@@ -1,4 +1,4 @@
-"""JudgeConfig run: batched questions to LLM judges, with answers stored in a folder and reused."""
+"""Judge run: batched questions to LLM judges, with answers stored in a folder and reused."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def judge_config(
         return JudgeConfig(reference, "likelihood", None, family)
     if samples == 1:
         return JudgeConfig(reference, "answers", Decoding(max_tokens=max_tokens), family)
-    drawn = Decoding("sample", max_tokens=max_tokens, answers=samples, seed=seed)
-    return JudgeConfig(reference, "answers", drawn, family)
+    sampling = Decoding("sample", max_tokens=max_tokens, answers=samples, seed=seed)
+    return JudgeConfig(reference, "answers", sampling, family)
 
 
 @dataclass
@@ -104,21 +104,21 @@ class JudgeRun:
             self.folder.clean_temporaries()
             log = self._log(judge)
             rows = log.read()
-            asked = {question_key(one): one for one in questions}
-            todo = _unanswered(asked, rows)
-            self.reporter.begin(judge.reference, len(asked), len(asked) - len(todo))
+            by_key = {question_key(question): question for question in questions}
+            todo = _unanswered(by_key, rows)
+            self.reporter.begin(judge.reference, len(by_key), len(by_key) - len(todo))
             for start in range(0, len(todo), PART):
                 part = todo[start : start + PART]
-                fresh = self._part(judge, {key: asked[key] for key in part})
+                fresh = self._part(judge, {key: by_key[key] for key in part})
                 if lasting := [row for row in fresh if row.lack not in FATAL]:
                     log.add(lasting)
                 rows |= {row.id: row for row in fresh}
                 if fatal := next((row for row in fresh if row.lack in FATAL), None):
                     raise fatal_error(judge.reference, fatal.lack, fatal.reason)
-                self.reporter.advance(len(asked) - len(todo) + start + len(part), len(asked))
-            failed = sum(bool(rows[key].lack) for key in asked)
-            self.reporter.end(f"{len(todo)} asked, {len(asked) - len(todo)} stored, {failed} failed")
-            return [rows[question_key(one)] for one in questions]
+                self.reporter.advance(len(by_key) - len(todo) + start + len(part), len(by_key))
+            failed = sum(bool(rows[key].lack) for key in by_key)
+            self.reporter.end(f"{len(todo)} asked, {len(by_key) - len(todo)} stored, {failed} failed")
+            return [rows[question_key(question)] for question in questions]
 
     def requests(self, judge: JudgeConfig, questions: Sequence[JudgePrompt]) -> list[TextRequest]:
         """Outstanding requests of `ask`; none for likelihoods.
@@ -128,8 +128,8 @@ class JudgeRun:
         """
         if judge.decoding is None:
             return []
-        asked = {question_key(one): one for one in questions}
-        return [_request(judge.decoding, key, asked[key]) for key in _unanswered(asked, self._log(judge).read())]
+        by_key = {question_key(question): question for question in questions}
+        return [_request(judge.decoding, key, by_key[key]) for key in _unanswered(by_key, self._log(judge).read())]
 
     def _log(self, judge: JudgeConfig) -> AnswerLog:
         place = self.folder.stage(f"judge-{stage_key(judge.spec, [], VERSION, 0)}")
@@ -160,19 +160,21 @@ def question_key(question: JudgePrompt) -> str:
 
 
 def _likelihood_rows(model: LikelihoodModel, questions: Mapping[str, JudgePrompt]) -> list[StoredAnswer]:
-    found = model.likelihoods([Continuations(one.prompt, one.words) for one in questions.values()])
+    results = model.likelihoods([Continuations(question.prompt, question.words) for question in questions.values()])
     return [
-        StoredAnswer(key, key, lack=given.lack, reason=given.reason)
-        if isinstance(given, NotCompleted)
-        else StoredAnswer(key, key, likelihoods=given)
-        for key, given in zip(questions, found, strict=True)
+        StoredAnswer(key, key, lack=result.lack, reason=result.reason)
+        if isinstance(result, NotCompleted)
+        else StoredAnswer(key, key, likelihoods=result)
+        for key, result in zip(questions, results, strict=True)
     ]
 
 
 def _written_rows(model: TextModel, judge: JudgeConfig, questions: Mapping[str, JudgePrompt]) -> list[StoredAnswer]:
     assert judge.decoding is not None, "a judge that writes has a decoding"
-    requests = [_request(judge.decoding, key, one) for key, one in questions.items()]
-    return [answer_row(key, key, [given]) for key, given in zip(questions, model.complete(requests), strict=True)]
+    requests = [_request(judge.decoding, key, question) for key, question in questions.items()]
+    return [
+        answer_row(key, key, [completion]) for key, completion in zip(questions, model.complete(requests), strict=True)
+    ]
 
 
 def _request(decoding: Decoding, key: str, question: JudgePrompt) -> TextRequest:
@@ -180,6 +182,6 @@ def _request(decoding: Decoding, key: str, question: JudgePrompt) -> TextRequest
     return TextRequest(question.prompt, replace(decoding, seed=request_seed(decoding.seed, key)))
 
 
-def _unanswered(asked: Mapping[str, JudgePrompt], rows: Mapping[str, StoredAnswer]) -> list[str]:
+def _unanswered(questions: Mapping[str, JudgePrompt], rows: Mapping[str, StoredAnswer]) -> list[str]:
     """Keys of questions without an answer."""
-    return [key for key in asked if key not in rows or rows[key].lack]
+    return [key for key in questions if key not in rows or rows[key].lack]

@@ -57,8 +57,8 @@ class JudgedExample:
 def pair_examples(judged: JudgedPairs, *, ties: bool, seed: int) -> list[JudgedExample]:
     """Example pairs: position-consistent, position-inconsistent and unscored."""
     kinds = [
-        "unscored" if one.orders is None else "inconsistent" if one.inconsistent else "consistent"
-        for one in judged.verdicts
+        "unscored" if verdict.orders is None else "inconsistent" if verdict.inconsistent else "consistent"
+        for verdict in judged.verdicts
     ]
     return [_pair(judged, nth, kinds[nth], ties, seed) for nth in _picked(kinds, judged.items)]
 
@@ -77,17 +77,17 @@ def _picked(kinds: Sequence[str], items: Sequence[Sample]) -> list[int]:
 
 
 def _graded(judged: JudgedTexts) -> list[tuple[int, str]]:
-    scored = [(one.value, nth) for nth, one in enumerate(judged.outcomes) if isinstance(one, Score)]
+    scored = [(outcome.value, nth) for nth, outcome in enumerate(judged.outcomes) if isinstance(outcome, Score)]
     limits = EXAMPLES_PER_KIND
     far = [(nth, "far from human") for nth in _far(judged, [nth for _, nth in scored])[: limits["far from human"]]]
-    best = [(nth, "highest") for _, nth in sorted(scored, key=lambda one: (-one[0], one[1]))[: limits["highest"]]]
+    best = [(nth, "highest") for _, nth in sorted(scored, key=lambda pair: (-pair[0], pair[1]))[: limits["highest"]]]
     worst = [(nth, "lowest") for _, nth in sorted(scored)[: EXAMPLES_PER_KIND["lowest"]]]
-    none = [(nth, "unscored") for nth, one in enumerate(judged.outcomes) if isinstance(one, Unscored)]
+    none = [(nth, "unscored") for nth, outcome in enumerate(judged.outcomes) if isinstance(outcome, Unscored)]
     kinds: dict[int, str] = {}
     for nth, kind in (*far, *best, *worst, *none[: EXAMPLES_PER_KIND["unscored"]]):
         kinds.setdefault(nth, kind)
     order = list(EXAMPLES_PER_KIND)
-    return sorted(kinds.items(), key=lambda one: order.index(one[1]))
+    return sorted(kinds.items(), key=lambda entry: order.index(entry[1]))
 
 
 def _far(judged: JudgedTexts, scored: Sequence[int]) -> list[int]:
@@ -95,7 +95,7 @@ def _far(judged: JudgedTexts, scored: Sequence[int]) -> list[int]:
     both = [nth for nth in scored if "human" in judged.items[nth].fields]
     if len(both) < 2:
         return []
-    ours = [one.value for one in (judged.outcomes[nth] for nth in both) if isinstance(one, Score)]
+    ours = [outcome.value for outcome in (judged.outcomes[nth] for nth in both) if isinstance(outcome, Score)]
     theirs = [float(judged.items[nth].text("human")) for nth in both]
     apart = np.abs(_ranks(ours) - _ranks(theirs))
     return [both[at] for at in np.argsort(-apart, kind="stable") if apart[at] > 0]

@@ -61,8 +61,10 @@ def judge_pair_questions(
 
 def pair_of(item: Sample) -> Pair:
     """The pair as presented to the judge, without model names and labels."""
-    given = str(item.fields.get("input", ""))
-    return Pair(item.text("instruction"), item.text("output_a"), item.text("output_b"), given, history_messages(item))
+    input_text = str(item.fields.get("input", ""))
+    return Pair(
+        item.text("instruction"), item.text("output_a"), item.text("output_b"), input_text, history_messages(item)
+    )
 
 
 STEPS_TOKENS = 400
@@ -122,5 +124,5 @@ def rate_questions(judge: JudgeConfig, rubric: Rubric, items: Sequence[Sample], 
 
 def rated_of(item: Sample) -> Rated:
     """The text as presented to the judge, without human grade and reference."""
-    asked, given = (str(item.fields.get(name, "")) for name in ("instruction", "input"))
-    return Rated(item.text("output"), asked, given, history_messages(item))
+    instruction, input_text = (str(item.fields.get(name, "")) for name in ("instruction", "input"))
+    return Rated(item.text("output"), instruction, input_text, history_messages(item))

@@ -48,14 +48,19 @@ def render_pairs(
     finding = pairs_finding(results, self_preferences)
     head = Head("judge pairs", f"Pairwise comparison of {n} by {who}", finding, _tiles([r.counts for r in results]))
     checks = [
-        (one.judge.reference, pairs_checks(one, self_preference, len(results)))
-        for one, self_preference in zip(results, self_preferences, strict=True)
+        (result.judge.reference, pairs_checks(result, self_preference, len(results)))
+        for result, self_preference in zip(results, self_preferences, strict=True)
     ]
-    shown = [(one.judge.reference, pair_examples(one, ties=ties, seed=seed)) for one in judged]
+    examples = [(pairs.judge.reference, pair_examples(pairs, ties=ties, seed=seed)) for pairs in judged]
     options = [("ties", "allowed" if ties else "not allowed")]
     options += [("seed", f"{seed}, for the ids in the prompts"), *versions_fact(versions)]
     notes = [INCONSISTENCY_RULE, "Win rates: Wilson's interval; n is the number of pairs, each judged in both orders."]
-    sections = [_wins(results, judged), _reliability(checks), _examples(shown, "pair"), _counted(options, notes)]
+    sections = [
+        _wins(results, judged),
+        _reliability(checks),
+        _examples(examples, "pair"),
+        _settings_section(options, notes),
+    ]
     return with_head(head, sections)
 
 
@@ -71,37 +76,37 @@ def render_rate(judged: JudgedTexts, result: RateResult, versions: Mapping[str, 
         _grades(result, judged),
         _reliability([(reference, rate_checks(result))]),
         _examples([(reference, text_examples(judged, seed))], "text"),
-        _counted(options, notes),
+        _settings_section(options, notes),
     ]
     return with_head(head, sections)
 
 
 def _tiles(counts: Sequence[JudgmentCounts]) -> tuple[Tile, ...]:
-    n, scored = sum(one.n for one in counts), sum(one.scored for one in counts)
-    unparsed, failed = sum(one.unparsed for one in counts), sum(one.failed for one in counts)
-    known = [one.dollars for one in counts if one.dollars is not None]
-    written = [one.tokens for one in counts if one.tokens is not None]
-    token_count = tokens(sum(written) if len(written) == len(counts) else None)
+    n, scored = sum(judge.n for judge in counts), sum(judge.scored for judge in counts)
+    unparsed, failed = sum(judge.unparsed for judge in counts), sum(judge.failed for judge in counts)
+    costs = [judge.dollars for judge in counts if judge.dollars is not None]
+    token_counts = [judge.tokens for judge in counts if judge.tokens is not None]
+    token_count = tokens(sum(token_counts) if len(token_counts) == len(counts) else None)
     return (
         Tile("scored", count(scored), f"of {count(n)}: {count(unparsed)} unparsed, {count(failed)} failed"),
-        Tile("time", seconds(sum(one.seconds for one in counts)), f"{token_count} tokens generated"),
-        Tile("cost", dollars(sum(known) if len(known) == len(counts) else None), "of remote models"),
+        Tile("time", seconds(sum(judge.seconds for judge in counts)), f"{token_count} tokens generated"),
+        Tile("cost", dollars(sum(costs) if len(costs) == len(counts) else None), "of remote models"),
     )
 
 
 def _wins(results: Sequence[PairsResult], judged: Sequence[JudgedPairs]) -> Section:
     rows = [
-        (one, name, wins, _plot(f"{name} wins", wins))
-        for one in results
-        for name, wins in one.wins
+        (result, name, wins, _plot(f"{name} wins", wins))
+        for result in results
+        for name, wins in result.wins
     ]  # fmt: skip
     values = {
         "rows": rows,
         "ruler": ruler(RATES, "%"),
         "several": len(results) > 1,
         "judges": [
-            (one, scoring_method(one), settings(one.judge), digest(each.rows))
-            for one, each in zip(results, judged, strict=True)
+            (result, scoring_method(result), settings(result.judge), digest(pairs.rows))
+            for result, pairs in zip(results, judged, strict=True)
         ],
         "what": "pairs",
         "rule": INCONSISTENCY_RULE,
@@ -127,14 +132,14 @@ def _grades(result: RateResult, judged: JudgedTexts) -> Section:
 
 def _reliability(checks: Sequence[tuple[str, Sequence[JudgeCheck]]]) -> Section:
     """Plot rates if there are some, else correlations: one axis cannot show both."""
-    numbers = [one for _, judge_checks in checks for check in judge_checks for one in check.numbers]
-    rates = any(one.rate for one in numbers)
+    numbers = [number for _, judge_checks in checks for check in judge_checks for number in check.numbers]
+    rates = any(number.rate for number in numbers)
     axis = RATES if rates else axis_over([-1.0, 1.0])
     judges = [
         (
             reference,
             judge_checks,
-            [(check.name, one, _number(one, rates, axis)) for check in judge_checks for one in check.numbers],
+            [(check.name, number, _number(number, rates, axis)) for check in judge_checks for number in check.numbers],
         )
         for reference, judge_checks in checks
     ]
@@ -143,19 +148,19 @@ def _reliability(checks: Sequence[tuple[str, Sequence[JudgeCheck]]]) -> Section:
     return Section("reliability", "Reliability and validity", fill("judge_reliability.html", values))
 
 
-def _number(one: CheckNumber, rates: bool, axis: Axis) -> Markup:
-    if one.effect is None or one.rate != rates:
+def _number(number: CheckNumber, rates: bool, axis: Axis) -> Markup:
+    if number.effect is None or number.rate != rates:
         return Markup("")
-    label = f"{one.name}: {one.value}, interval {one.interval}"
-    return strip(Strip(label, drawn(one.effect, rates), "arm-filtered"), axis, 50.0 if rates else 0.0)
+    label = f"{number.name}: {number.value}, interval {number.interval}"
+    return strip(Strip(label, drawn(number.effect, rates), "arm-filtered"), axis, 50.0 if rates else 0.0)
 
 
-def _examples(shown: Sequence[tuple[str, Sequence[JudgedExample]]], what: str) -> Section:
-    values = {"groups": [(name, cases) for name, cases in shown if cases], "what": what}
+def _examples(examples: Sequence[tuple[str, Sequence[JudgedExample]]], what: str) -> Section:
+    values = {"groups": [(name, cases) for name, cases in examples if cases], "what": what}
     return Section("examples", "Example judgments", fill("judge_examples.html", values))
 
 
-def _counted(options: Sequence[tuple[str, str]], notes: Sequence[str]) -> Section:
+def _settings_section(options: Sequence[tuple[str, str]], notes: Sequence[str]) -> Section:
     body = fill("judge_counted.html", {"settings": options, "notes": notes})
     return Section("settings", "Settings and counting rules", body)
 
@@ -185,12 +190,12 @@ NOTHING_SCORED = "Nothing was scored"
 
 def pairs_finding(results: Sequence[PairsResult], self_preferences: Sequence[SelfPreference | None]) -> Finding:
     """Summary of one judge's preference and reliability, or of several judges and their agreement."""
-    each = [_pairs(one) for one in results]
-    tones, headlines = {tone for tone, _, _ in each}, {headline for _, headline, _ in each}
+    preferences = [_pairs(result) for result in results]
+    tones, headlines = {tone for tone, _, _ in preferences}, {headline for _, headline, _ in preferences}
     sentences = []
-    for one, self_preference, (_, headline, text) in zip(results, self_preferences, each, strict=True):
-        summary = _summary(one, self_preference, text, len(results))
-        prefix = f"{one.judge.reference} ({headline[0].lower()}{headline[1:]}):"
+    for result, self_preference, (_, headline, text) in zip(results, self_preferences, preferences, strict=True):
+        summary = _summary(result, self_preference, text, len(results))
+        prefix = f"{result.judge.reference} ({headline[0].lower()}{headline[1:]}):"
         sentences += summary if len(results) == 1 else [" ".join([prefix, *summary])]
     headline = headlines.pop() if len(headlines) == 1 else f"{len(results)} judges disagree"
     return Finding(tones.pop() if len(tones) == 1 else "unclear", headline, tuple(sentences))
@@ -237,7 +242,7 @@ def _summary(result: PairsResult, self_preference: SelfPreference | None, text: 
 def _pairs(result: PairsResult) -> tuple[Tone, str, str]:
     if not result.counts.scored:
         return "unclear", NOTHING_SCORED, _excluded(result)
-    name, rate = max(result.wins, key=lambda one: one[1].estimate)
+    name, rate = max(result.wins, key=lambda entry: entry[1].estimate)
     text = f"{name} wins {percent_ci(rate, n=False)} of {plural(rate.n, 'pair')}. {_excluded(result)}".strip()
     if mostly_inconsistent(result.position):
         return "hurt", "Mostly position bias", text

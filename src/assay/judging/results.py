@@ -103,27 +103,35 @@ class RateResult:
 
 def pairs_result(judged: JudgedPairs) -> PairsResult:
     """Compute the result of one pairwise judge."""
-    kept = [(item, one) for item, one in zip(judged.items, judged.verdicts, strict=True) if one.orders is not None]
-    outcomes = [_worst(one) for one in judged.verdicts]
-    names, sides = _sides([item for item, _ in kept])
-    orders = [one.orders for item, one in kept if one.orders is not None and not _same(item)]
+    scored = [
+        (item, verdict)
+        for item, verdict in zip(judged.items, judged.verdicts, strict=True)
+        if verdict.orders is not None
+    ]
+    outcomes = [_worst(verdict) for verdict in judged.verdicts]
+    names, sides = _sides([item for item, _ in scored])
+    orders = [verdict.orders for item, verdict in scored if verdict.orders is not None and not _same(item)]
     return PairsResult(
         judge=judged.judge,
         counts=_counts(outcomes, judged.rows),
-        wins=_wins(names, sides, [_worth(one) for _, one in kept]),
+        wins=_wins(names, sides, [_worth(verdict) for _, verdict in scored]),
         same=sum(map(_same, judged.items)),
         position=position_consistency([SIDES[a] for a, _ in orders], [SIDES[b] for _, b in orders]) if orders else None,
-        length=_length(kept, sides),
+        length=_length(scored, sides),
         length_of=names[0] if len(names) == 2 else "output_a",
-        humans=_human_pairs(kept),
-        mass=_mass([side for _, one in kept for side in (one.as_given, one.swapped)]),
+        humans=_human_pairs(scored),
+        mass=_mass([outcome for _, verdict in scored for outcome in (verdict.as_given, verdict.swapped)]),
     )
 
 
 def rate_result(judged: JudgedTexts) -> RateResult:
     """Compute the result of one grading judge."""
-    kept = [(item, one) for item, one in zip(judged.items, judged.outcomes, strict=True) if isinstance(one, Score)]
-    values = [one.value for _, one in kept]
+    scored = [
+        (item, outcome)
+        for item, outcome in zip(judged.items, judged.outcomes, strict=True)
+        if isinstance(outcome, Score)
+    ]
+    values = [score.value for _, score in scored]
     steps = judged.rubric.grades.values
     nearest = [min(steps, key=lambda grade: abs(grade - value)) for value in values]
     return RateResult(
@@ -131,9 +139,9 @@ def rate_result(judged: JudgedTexts) -> RateResult:
         counts=_counts(judged.outcomes, judged.rows),
         mean=_mean(values) if values else None,
         grades=tuple((grade, nearest.count(grade)) for grade in steps),
-        length=_related([float(len(item.text("output"))) for item, _ in kept], values),
-        humans=_human_grades(kept),
-        mass=_mass([one for _, one in kept]),
+        length=_related([float(len(item.text("output"))) for item, _ in scored], values),
+        humans=_human_grades(scored),
+        mass=_mass([score for _, score in scored]),
     )
 
 
@@ -141,8 +149,10 @@ def self_preferences(judged: Sequence[JudgedPairs]) -> list[SelfPreference | Non
     """Self-preference of each judge; None if it cannot be estimated."""
     items = judged[0].items
     families = [(str(item.fields.get("model_a", "")), str(item.fields.get("model_b", ""))) for item in items]
-    preference = [[np.nan if one.preference is None else one.preference for one in each.verdicts] for each in judged]
-    return self_preference(preference, [each.judge.family_name for each in judged], families)
+    preference = [
+        [np.nan if verdict.preference is None else verdict.preference for verdict in pairs.verdicts] for pairs in judged
+    ]
+    return self_preference(preference, [pairs.judge.family_name for pairs in judged], families)
 
 
 def _same(item: Sample) -> bool:
@@ -157,26 +167,26 @@ def _worth(verdict: PairJudgment) -> float:
 def _worst(verdict: PairJudgment) -> Outcome:
     """The unscored order of a pair if there is one, "failed" before "unparsed"."""
     both = (verdict.as_given, verdict.swapped)
-    lacking = [one for one in both if isinstance(one, Unscored)]
-    return min(lacking, key=lambda one: one.cause) if lacking else both[0]
+    unscored = [outcome for outcome in both if isinstance(outcome, Unscored)]
+    return min(unscored, key=lambda outcome: outcome.cause) if unscored else both[0]
 
 
 def _counts(outcomes: Sequence[Outcome], rows: Sequence[StoredAnswer]) -> JudgmentCounts:
-    lacking = [one for one in outcomes if isinstance(one, Unscored)]
-    causes = [one.cause for one in lacking]
+    unscored = [outcome for outcome in outcomes if isinstance(outcome, Unscored)]
+    causes = [outcome.cause for outcome in unscored]
     # Identical texts share one question.
-    asked = list({row.id: row for row in rows}.values())
-    tokens = [row.tokens for row in asked if row.tokens is not None]
-    paid = [row.dollars for row in asked if row.dollars is not None]
+    answers = list({row.id: row for row in rows}.values())
+    tokens = [row.tokens for row in answers if row.tokens is not None]
+    costs = [row.dollars for row in answers if row.dollars is not None]
     return JudgmentCounts(
         n=len(outcomes),
         scored=len(outcomes) - len(causes),
         unparsed=causes.count("unparsed"),
         failed=causes.count("failed"),
-        why=lacking[0].reason if lacking else "",
-        seconds=sum(row.seconds for row in asked),
-        tokens=sum(tokens) if len(tokens) == len(asked) else None,
-        dollars=sum(paid) if len(paid) == len(asked) else None,
+        why=unscored[0].reason if unscored else "",
+        seconds=sum(row.seconds for row in answers),
+        tokens=sum(tokens) if len(tokens) == len(answers) else None,
+        dollars=sum(costs) if len(costs) == len(answers) else None,
     )
 
 
@@ -191,43 +201,45 @@ def _sides(items: Sequence[Sample]) -> tuple[list[str], list[tuple[str, str]]]:
 def _wins(
     names: Sequence[str], sides: Sequence[tuple[str, str]], preference: Sequence[float]
 ) -> tuple[tuple[str, Effect], ...]:
-    found = []
+    wins = []
     for name in names:
-        own = [
+        preferences = [
             value if a == name else 1 - value for (a, b), value in zip(sides, preference, strict=True) if name in (a, b)
         ]
-        if own:
-            found.append((name, wilson(sum(own), len(own))))
-    return tuple(found)
+        if preferences:
+            wins.append((name, wilson(sum(preferences), len(preferences))))
+    return tuple(wins)
 
 
-def _length(kept: Sequence[tuple[Sample, PairJudgment]], sides: Sequence[tuple[str, str]]) -> LengthAudit | None:
+def _length(scored: Sequence[tuple[Sample, PairJudgment]], sides: Sequence[tuple[str, str]]) -> LengthAudit | None:
     """Length audit from the view of the first of two models, else of output_a."""
-    if len(kept) < 2:
+    if len(scored) < 2:
         return None
     flipped = len({name for pair in sides for name in pair}) == 2
     rows = []
-    for (item, verdict), pair in zip(kept, sides, strict=True):
+    for (item, verdict), pair in zip(scored, sides, strict=True):
         row = (_worth(verdict), len(item.text("output_a")), len(item.text("output_b")))
         rows.append((1 - row[0], row[2], row[1]) if flipped and pair[0] != sides[0][0] else row)
     preference, first, second = zip(*rows, strict=True)
     return length_audit(preference, first, second)
 
 
-def _human_pairs(kept: Sequence[tuple[Sample, PairJudgment]]) -> HumanAgreement | None:
-    labeled = [(item, one, GOLD[item.text("label")]) for item, one in kept if "label" in item.fields]
+def _human_pairs(scored: Sequence[tuple[Sample, PairJudgment]]) -> HumanAgreement | None:
+    labeled = [(item, verdict, GOLD[item.text("label")]) for item, verdict in scored if "label" in item.fields]
     if not labeled:
         return None
-    hits = sum((one.orders.count(gold) if one.orders else 0) / 2 for _, one, gold in labeled)
+    hits = sum((verdict.orders.count(gold) if verdict.orders else 0) / 2 for _, verdict, gold in labeled)
     golds = [gold for _, _, gold in labeled]
-    soft = [(one.balanced, gold) for _, one, gold in labeled if one.balanced is not None and gold != 0.5]
+    soft = [(verdict.balanced, gold) for _, verdict, gold in labeled if verdict.balanced is not None and gold != 0.5]
     return HumanAgreement(
         n=len(labeled),
         judge=wilson(hits, len(labeled)),
-        beyond_chance=_defined(lambda: cohen_kappa([_worth(one) for _, one, _ in labeled], golds)),
+        beyond_chance=_defined(lambda: cohen_kappa([_worth(verdict) for _, verdict, _ in labeled], golds)),
         rouge=_rouge_pairs([item for item, _, _ in labeled], golds),
         unreferenced=sum("reference" not in item.fields for item, _, _ in labeled),
-        balanced=accuracy([float(share > 0.5) for share, _ in soft], [gold for _, gold in soft]) if soft else None,
+        balanced=accuracy([float(probability > 0.5) for probability, _ in soft], [gold for _, gold in soft])
+        if soft
+        else None,
     )
 
 
@@ -242,8 +254,8 @@ def _rouge_pairs(items: Sequence[Sample], golds: Sequence[float]) -> Effect | No
     return wilson(hits, len(items))
 
 
-def _human_grades(kept: Sequence[tuple[Sample, Score]]) -> HumanAgreement | None:
-    graded = [(item, one.value, float(item.text("human"))) for item, one in kept if "human" in item.fields]
+def _human_grades(scored: Sequence[tuple[Sample, Score]]) -> HumanAgreement | None:
+    graded = [(item, score.value, float(item.text("human"))) for item, score in scored if "human" in item.fields]
     values, humans = [value for _, value, _ in graded], [human for _, _, human in graded]
     if not graded:
         return None
@@ -275,10 +287,12 @@ def _defined(find: Callable[[], Effect]) -> Effect | None:
 
 
 def _mean(values: Sequence[float]) -> Effect:
-    found = paired_bootstrap(values, np.zeros(len(values)), seed=0).effect
-    return replace(found, method=f"bootstrap over {len(values)} texts")
+    effect = paired_bootstrap(values, np.zeros(len(values)), seed=0).effect
+    return replace(effect, method=f"bootstrap over {len(values)} texts")
 
 
 def _mass(outcomes: Sequence[Outcome]) -> float | None:
-    masses = [one.evidence["mass"] for one in outcomes if isinstance(one, Score) and "mass" in one.evidence]
+    masses = [
+        outcome.evidence["mass"] for outcome in outcomes if isinstance(outcome, Score) and "mass" in outcome.evidence
+    ]
     return sum(masses) / len(masses) if masses else None

@@ -129,8 +129,8 @@ def completed_stages(plan: RunPlan) -> dict[str, PlannedStage]:
 
 def incomplete_stages(plan: RunPlan) -> list[str]:
     """Names of the stages that are not completed."""
-    done = completed_stages(plan)
-    return [stage.name for stage, _ in plan if stage.name not in done]
+    complete = completed_stages(plan)
+    return [stage.name for stage, _ in plan if stage.name not in complete]
 
 
 def main_arm(proof: Proof) -> str:
@@ -197,8 +197,8 @@ def _embedded(recipe: Recipe, proof: Proof, available: Sequence[StageId]) -> lis
 def _leakage(proof: Proof, before: Sequence[StageId]) -> LeakageStage:
     """The comparison of every training set with the held-out samples."""
     embedded = {GENERATE: score_id(proof.fingerprint), REAL: embed_id(REAL)}
-    used = (GENERATE, REAL, HOLDOUT, *embedded.values(), embed_id(HOLDOUT))
-    needs = tuple(id_ for id_ in before if id_ in used or id_.kind is StageKind.TEACH_DATA)
+    inputs = (GENERATE, REAL, HOLDOUT, *embedded.values(), embed_id(HOLDOUT))
+    needs = tuple(id_ for id_ in before if id_ in inputs or id_.kind is StageKind.TEACH_DATA)
     sets = [id_ for id_ in (GENERATE, REAL) if id_ in needs]
     sets += [id_ for id_ in needs if id_.kind is StageKind.TEACH_DATA]
     prints = {id_: stage if (stage := embedded.get(id_)) in needs else None for id_ in sets}

@@ -99,8 +99,8 @@ class LogLines:
         if now - self._last_line < SECONDS_PER_LINE or done >= total:  # `end` prints the last line
             return
         self._last_line = now
-        left = (now - self._started) * (total - done) / max(1, done - self._first)
-        self._print(f"    {self._stage}: {done} of {total}, about {left:.0f} s left")
+        seconds_left = (now - self._started) * (total - done) / max(1, done - self._first)
+        self._print(f"    {self._stage}: {done} of {total}, about {seconds_left:.0f} s left")
 
     def end(self, note: str) -> None:
         self._print(f"  ✓ {self._stage:<26} {note:<44} {time.monotonic() - self._started:6.1f} s")

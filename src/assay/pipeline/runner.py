@@ -180,9 +180,9 @@ class Runner:
             environment=environment(),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        written = write_receipt(planned.folder, receipt)
+        receipt = write_receipt(planned.folder, receipt)
         self.reporter.end(_counts_text(counts))
-        return written
+        return receipt
 
     def _discard_damaged(self, planned: PlannedStage) -> None:
         """Delete the damaged files of a stage and its receipt."""

@@ -28,7 +28,11 @@ def check_folder(html: Path | None) -> None:
 
 
 def end(
-    data: dict[str, Any] | None, shown: Callable[[], None], budget: Budget, html: Path | None, page: Callable[[], str]
+    data: dict[str, Any] | None,
+    print_result: Callable[[], None],
+    budget: Budget,
+    html: Path | None,
+    page: Callable[[], str],
 ) -> None:
     """Write the page if `html` is given, then print `data` as JSON or, if it is None, call `shown`."""
     from assay.models.remote.budget import Account
@@ -40,7 +44,7 @@ def end(
     if data is not None:
         show({**data, "cost": paid_data(budget, Account())})
         return
-    shown()
+    print_result()
     if budget.account != Account():
         click.echo(paid_line(budget, Account()))
     if html is not None:

@@ -64,11 +64,11 @@ def _data(texts: Sequence[str], findings: Sequence[Sequence[PrivacyFinding]]) ->
     return {
         "texts": len(texts),
         "with_findings": sum(map(bool, findings)),
-        "kinds": counts_by_kind([one for text_findings in findings for one in text_findings]),
+        "kinds": counts_by_kind([finding for text_findings in findings for finding in text_findings]),
         "findings": [
-            {"text": nth, "kind": one.kind, "masked": one.masked, "start": one.start}
+            {"text": nth, "kind": finding.kind, "masked": finding.masked, "start": finding.start}
             for nth, text_findings in enumerate(findings, start=1)
-            for one in text_findings
+            for finding in text_findings
         ],
         "limits": LIMITS,
     }
@@ -89,7 +89,10 @@ def _print(data: dict[str, Any], findings: Sequence[Sequence[PrivacyFinding]], l
             click.echo()
             table(
                 ["text", "character", "kind", "masked"],
-                [[count(one["text"]), count(one["start"]), one["kind"], one["masked"]] for one in listed],
+                [
+                    [count(finding["text"]), count(finding["start"]), finding["kind"], finding["masked"]]
+                    for finding in listed
+                ],
             )
         if len(data["findings"]) > limit:
             click.echo(f"and {count(len(data['findings']) - limit)} more; --json lists all.")

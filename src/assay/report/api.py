@@ -75,12 +75,12 @@ def run(
     """
     if engine not in ENGINES:
         raise UserError(f"There is no engine {engine!r}.", hint=did_you_mean(engine, ENGINES))
-    whole = load(recipe) if isinstance(recipe, str) else recipe
-    place = RunFolder.open(Path(folder) if folder is not None else Path("runs") / whole.name, create=True)
-    budget = Budget(whole.budget, place.ledger)
+    loaded = load(recipe) if isinstance(recipe, str) else recipe
+    place = RunFolder.open(Path(folder) if folder is not None else Path("runs") / loaded.name, create=True)
+    budget = Budget(loaded.budget, place.ledger)
     with terminal_reporter() if watch else nullcontext(SilentReporter()) as reporter:
-        done = Runner(whole, place, OpenModels(budget=budget), ENGINES[engine](), reporter, strict, budget).run()
-    return _report(place, whole, done)
+        stages = Runner(loaded, place, OpenModels(budget=budget), ENGINES[engine](), reporter, strict, budget).run()
+    return _report(place, loaded, stages)
 
 
 def report(folder: Path | str) -> Done:
@@ -90,19 +90,19 @@ def report(folder: Path | str) -> Done:
         StoreError: The folder holds no run, or the run is not finished.
     """
     place = RunFolder.open(Path(folder), create=False)
-    recipe, surveyed = read_run(place.path)
-    if left := incomplete_stages(surveyed):
+    recipe, plan = read_run(place.path)
+    if incomplete := incomplete_stages(plan):
         raise StoreError(
-            f"The run in {place.path} is not finished: {left[0]} is not done.", hint="Run it again to resume it."
+            f"The run in {place.path} is not finished: {incomplete[0]} is not done.", hint="Run it again to resume it."
         )
-    return _report(place, recipe, completed_stages(surveyed))
+    return _report(place, recipe, completed_stages(plan))
 
 
-def _report(place: RunFolder, recipe: Recipe, done: Mapping[str, PlannedStage]) -> Done:
+def _report(place: RunFolder, recipe: Recipe, stages: Mapping[str, PlannedStage]) -> Done:
     """Analyze a run whose stages are all completed, and write results.json and report.html."""
     command = shlex.join(["assay", "run", str(place.path / "recipe.yaml"), "--out", str(place.path)])
-    facts = analyze_run(FinishedRun(place.path, recipe, done, command))
-    results = to_results(facts)
+    report_data = analyze_run(FinishedRun(place.path, recipe, stages, command))
+    results = to_results(report_data)
     place.write_json("results.json", results)
-    page = place.write_text("report.html", render(facts))
-    return Done(place.path, page, facts, results)
+    page = place.write_text("report.html", render(report_data))
+    return Done(place.path, page, report_data, results)

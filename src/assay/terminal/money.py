@@ -51,8 +51,8 @@ def announce(estimates: Sequence[CostEstimate], budget: Budget) -> None:
 
 def is_insufficient(estimates: Sequence[CostEstimate], budget: float | None, spent: float) -> bool:
     """Whether the estimated cost exceeds the remaining budget."""
-    known = [row.estimate.dollars for row in estimates if row.estimate and row.estimate.dollars is not None]
-    return budget is not None and bool(known) and sum(known) > budget - spent
+    costs = [row.estimate.dollars for row in estimates if row.estimate and row.estimate.dollars is not None]
+    return budget is not None and bool(costs) and sum(costs) > budget - spent
 
 
 def paid_data(budget: Budget, before: Account) -> dict[str, Any]:

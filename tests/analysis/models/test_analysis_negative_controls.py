@@ -109,8 +109,8 @@ def grpo(start: str, reward: Scorer, **more: Any) -> GRPO:
 @pytest.mark.full
 @pytest.mark.parametrize(("reward", "verdict"), [(Even(), "helped"), (RandomReward(), "no significant difference")])
 def test_a_random_reward_does_not_improve_other_tasks(reward: Any, verdict: str, start: str, tmp_path: Path) -> None:
-    facts = report_of(grpo(start, reward), reward, tmp_path / "run")
-    (pair,) = [pair for pair in facts.comparisons if (pair.ours, pair.theirs) == ("filtered", "base")]
+    report_data = report_of(grpo(start, reward), reward, tmp_path / "run")
+    (pair,) = [pair for pair in report_data.comparisons if (pair.ours, pair.theirs) == ("filtered", "base")]
     difference = pair.difference
     assert difference.n == 200
     if verdict == "helped":
@@ -127,8 +127,8 @@ def test_reward_hacking_is_flagged_if_a_monitored_score_gets_worse(
     watched: Even, flagged: bool, start: str, tmp_path: Path
 ) -> None:
     trainer = grpo(start, Even(), watch={"cost": watched}, steps=15)
-    facts = report_of(trainer, Even(), tmp_path / "run")
-    (record,) = facts.training
+    report_data = report_of(trainer, Even(), tmp_path / "run")
+    (record,) = report_data.training
     hacking, curve = record.hacking, record.curve("watch cost")
     assert hacking is not None
     assert curve is not None
@@ -136,7 +136,7 @@ def test_reward_hacking_is_flagged_if_a_monitored_score_gets_worse(
     # Whether the reward rises can depend on the processor.
     assert hacking.flagged == (hacking.rose and bool(hacking.fell))
     if hacking.rose:
-        assert ("cost (monitored in training)" in hacking.fell) == flagged
+        assert any(name.startswith("cost ") for name in hacking.fell) == flagged
 
 
 @pytest.mark.full
@@ -147,8 +147,8 @@ def test_a_reward_model_of_random_labels_has_chance_accuracy_on_held_out_pairs(
     sizes: dict[str, Any] = {"steps": 60, "batch_size": 8, "max_length": 64, "learning_rate": 1e-2, "eval_every": 0}
     rater = OwnModel(RewardModel(start, held_out=0.5, save_every=0, **sizes), Pairs(chosen))
     trainer = PPO(start, reward="trained:rater", steps=2, prompts_per_step=4, max_tokens=4, max_length=64)
-    facts = report_of(trainer, Even(), tmp_path / "run", models={"rater": rater})
-    pairs = facts.training[0].held_out
+    report_data = report_of(trainer, Even(), tmp_path / "run", models={"rater": rater})
+    pairs = report_data.training[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (80, 20)
     accuracy = pairs.accuracy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import ClassVar
 import pytest
 
 from answer_parts import Error, Length, Offset, recipe
+from assay.analysis.format import number_ci
 from assay.analysis.models.training import RewardHacking, SideMetric, TrainingRecord
 from assay.analysis.report_data import ReportData
-from assay.core.curves import curves_of
+from assay.core.curves import CURVE_INFO, curves_of
 from assay.core.effect import Effect
 from assay.core.lab import Lab
 from assay.core.recipe import OwnModel, Recipe
@@ -67,39 +69,41 @@ def recipe_of(trainer: Rewarded, **changes: object) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def facts(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+def report_data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     folder = tmp_path_factory.mktemp("learning") / "run"
-    what = recipe_of(Rewarded(watch={"words": Length(), "error": Error()}, falls=0.05))
-    assert what.prove is not None
-    what = replace(what, models={"rater": OwnModel(Rewarded())}, prove=replace(what.prove, models=("rater",)))
-    run(what, folder)
-    found = report(folder)
+    recipe_ = recipe_of(Rewarded(watch={"words": Length(), "error": Error()}, falls=0.05))
+    assert recipe_.prove is not None
+    recipe_ = replace(recipe_, models={"rater": OwnModel(Rewarded())}, prove=replace(recipe_.prove, models=("rater",)))
+    run(recipe_, folder)
+    finished = report(folder)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert '<section id="training"' in page
     assert json.loads((folder / "results.json").read_text(encoding="utf-8"))["training"][1]["hacking"]["flagged"]
-    return found.facts
+    return finished.facts
 
 
-def test_the_models_of_the_recipe_come_first_then_the_arms(facts: ReportData) -> None:
-    assert [(record.name, record.trainer, record.arm) for record in facts.training] == [
+def test_the_models_of_the_recipe_come_first_then_the_arms(report_data: ReportData) -> None:
+    assert [(record.name, record.trainer, record.arm) for record in report_data.training] == [
         ("rater", "Rewarded", False),
         ("filtered", "Rewarded", True),
     ]
 
 
-def test_curves_have_one_line_per_training_and_only_measured_steps(facts: ReportData) -> None:
-    reward, margin = facts.training[1].curve("reward"), facts.training[1].curve("held-out margin")
+def test_curves_have_one_line_per_training_and_only_measured_steps(report_data: ReportData) -> None:
+    reward, margin = report_data.training[1].curve("reward"), report_data.training[1].curve("held-out margin")
     assert reward is not None
     assert margin is not None
     assert [line.seed for line in reward.lines] == [0, 1]
     assert reward.lines[0].points[:2] == ((1, 0.1 + 0.1), (2, 0.2 + 0.2))
     assert margin.lines[0].points == ((10, 1.0), (20, 2.0), (30, 3.0), (40, 4.0))
     assert margin.rise is None
-    assert margin.description.endswith("on held-out data")
+    description = CURVE_INFO["margin"].description
+    assert margin.description.startswith(description)
+    assert margin.description != description
 
 
-def test_the_rise_is_a_linear_fit_over_the_steps(facts: ReportData) -> None:
-    reward, length = facts.training[0].curve("reward"), facts.training[0].curve("length")
+def test_the_rise_is_a_linear_fit_over_the_steps(report_data: ReportData) -> None:
+    reward, length = report_data.training[0].curve("reward"), report_data.training[0].curve("length")
     assert reward is not None
     assert reward.rise is not None
     assert reward.rise.estimate == pytest.approx(0.1 * 39, abs=0.1)
@@ -111,8 +115,8 @@ def test_the_rise_is_a_linear_fit_over_the_steps(facts: ReportData) -> None:
     assert length.rise.low < 0 < (length.rise.high or 0)
 
 
-def test_held_out_pairs_are_clustered_by_prompt(facts: ReportData) -> None:
-    pairs = facts.training[0].held_out
+def test_held_out_pairs_are_clustered_by_prompt(report_data: ReportData) -> None:
+    pairs = report_data.training[0].held_out
     assert pairs is not None
     assert (pairs.pairs, pairs.prompts) == (40, 10)
     assert pairs.accuracy.estimate == pytest.approx(0.8)
@@ -121,36 +125,40 @@ def test_held_out_pairs_are_clustered_by_prompt(facts: ReportData) -> None:
     assert pairs.calibration.n == 40
 
 
-def test_held_out_rewards_leave_out_prompts_without_a_reward(facts: ReportData) -> None:
-    rewards = facts.training[0].held_out_rewards
+def test_held_out_rewards_leave_out_prompts_without_a_reward(report_data: ReportData) -> None:
+    rewards = report_data.training[0].held_out_rewards
     assert rewards is not None
     assert (rewards.prompts, rewards.before.estimate) == (5, 0.25)
     assert rewards.rise.estimate == pytest.approx((0 + 1 + 2 + 4 + 5) / 50)
-    assert rewards_sentence(rewards).startswith("Mean reward on 5 held-out prompts (greedy answers): 0.49 (")
-    assert rewards_sentence(replace(rewards, sampled=4)).startswith(
-        "Mean reward on 5 held-out prompts (4 sampled answers each): 0.49 ("
-    )
-    for record in facts.training:
+    assert rewards.after.estimate == pytest.approx(0.25 + (0 + 1 + 2 + 4 + 5) / 50)
+    for record in report_data.training:
         assert record.hacking is not None
         assert record.hacking.held_out == rewards.rise
 
 
-def test_a_rising_reward_with_a_worse_monitored_score_is_flagged(facts: ReportData) -> None:
-    own, arm = facts.training
-    assert own.hacking is not None
-    assert own.hacking.sides == ()
-    assert not own.hacking.flagged
+def test_the_sentence_on_rewards_states_the_prompts_and_the_means(report_data: ReportData) -> None:
+    rewards = report_data.training[0].held_out_rewards
+    assert rewards is not None
+    means = [number_ci(rewards.after), number_ci(rewards.before), number_ci(rewards.rise, sign=True)]
+    for sampled, counts in ((0, ["5"]), (4, ["5", "4"])):
+        sentence = rewards_sentence(replace(rewards, sampled=sampled))
+        assert re.findall(r"\d+", sentence.partition(":")[0]) == counts
+        assert sorted(means, key=sentence.index) == means
+
+
+def test_a_rising_reward_with_a_worse_monitored_score_is_flagged(report_data: ReportData) -> None:
+    own_model, arm = report_data.training
+    assert own_model.hacking is not None
+    assert own_model.hacking.sides == ()
+    assert not own_model.hacking.flagged
     assert arm.hacking is not None
-    assert {side.name: side.verdict for side in arm.hacking.sides if "monitored" in side.name} == {
-        "words (monitored in training)": "helped",
-        "error (monitored in training)": "hurt",
-    }
+    monitored = {name: side.verdict for side in arm.hacking.sides for name in ("words", "error") if name in side.name}
+    assert monitored == {"words": "helped", "error": "hurt"}
     assert arm.hacking.flagged
-    assert hacking_sentence(arm.hacking).startswith("Possible reward hacking:")
 
 
-def test_side_metrics_include_the_proof_and_the_judge(facts: ReportData) -> None:
-    arm = facts.training[1].hacking
+def test_side_metrics_include_the_proof_and_the_judge(report_data: ReportData) -> None:
+    arm = report_data.training[1].hacking
     assert arm is not None
     verdicts = {side.name: side.verdict for side in arm.sides}
     assert verdicts["the proof's measure"] == "helped"
@@ -161,26 +169,28 @@ UP, UNCLEAR = Effect(1, 0.5, 1.5, 16, 0.95, "t"), Effect(1, -0.5, 2.5, 16, 0.95,
 
 
 @pytest.mark.parametrize(
-    ("rise", "held_out", "sides", "words"),
+    ("rise", "held_out", "sides"),
     [
-        (
-            UP,
-            None,
-            (),
-            "Change of the reward: +1 (95% CI +0.5 to +1.5) over the training steps.",
-        ),
-        (UNCLEAR, UNCLEAR, (SideMetric("x", "hurt"),), "No significant rise of the reward"),
-        (UP, UNCLEAR, (SideMetric("x", "helped"),), "no other metric got significantly worse: x"),
-        (UP, None, (SideMetric("x", "hurt"),), "Possible reward hacking"),
-        (UNCLEAR, UP, (SideMetric("x", "hurt"),), "Possible reward hacking"),
-        (None, UP, (), "no other metric was measured"),
-        (None, UNCLEAR, (), "+1 (95% CI -0.5 to +2.5) on held-out prompts"),
+        (UP, None, ()),
+        (UNCLEAR, UNCLEAR, (SideMetric("x", "hurt"),)),
+        (UP, UNCLEAR, (SideMetric("x", "helped"),)),
+        (UP, None, (SideMetric("x", "hurt"),)),
+        (UNCLEAR, UP, (SideMetric("x", "hurt"),)),
+        (None, UP, ()),
+        (None, UNCLEAR, ()),
     ],
 )
-def test_each_outcome_has_its_sentence(
-    rise: Effect | None, held_out: Effect | None, sides: tuple[SideMetric, ...], words: str
+def test_the_sentence_states_the_outcome_the_changes_and_the_metrics(
+    rise: Effect | None, held_out: Effect | None, sides: tuple[SideMetric, ...]
 ) -> None:
-    assert words in hacking_sentence(RewardHacking(rise, sides, held_out)).replace("\u2212", "-")
+    hacking = RewardHacking(rise, sides, held_out)
+    sentence = hacking_sentence(hacking)
+    assert sentence.startswith("Possible") == hacking.flagged
+    assert sentence.startswith("No ") == (not hacking.rose)
+    assert bool(re.search(r"\bx\b", sentence)) == (hacking.rose and bool(sides))
+    for effect, place in ((rise, "steps"), (held_out, "held-out")):
+        change = "" if effect is None else re.escape(number_ci(effect, sign=True))
+        assert bool(re.search(rf"{change} [^()]*\b{place}\b", sentence)) == (effect is not None)
 
 
 def test_a_short_training_has_no_rise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +208,6 @@ def test_a_short_training_has_no_rise(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_without_curves_there_is_no_section(tmp_path: Path) -> None:
     run(recipe(arms=("base", "filtered"), real=None), tmp_path / "run")
-    found = report(tmp_path / "run")
-    assert found.facts.training == ()
+    finished = report(tmp_path / "run")
+    assert finished.facts.training == ()
     assert '<section id="training"' not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

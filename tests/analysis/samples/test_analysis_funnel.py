@@ -42,15 +42,15 @@ def test_few_rules_sums_the_last_ones() -> None:
 
 def test_a_histogram_counts_all_scores_and_covers_the_thresholds() -> None:
     thresholds = (ScoreThreshold(0.2, AT_LEAST),)
-    found = histogram((0.6, 0.7, 0.9), (0.55,), thresholds)
-    assert found is not None
-    assert (sum(found.kept), sum(found.dropped), found.edges[0]) == (3, 1, 0.2)
+    counts = histogram((0.6, 0.7, 0.9), (0.55,), thresholds)
+    assert counts is not None
+    assert (sum(counts.kept), sum(counts.dropped), counts.edges[0]) == (3, 1, 0.2)
     assert histogram((), ()) is None
     assert histogram((1.0,), ()) is not None
 
 
 def test_outside_is_the_fraction_beyond_the_thresholds() -> None:
-    found = outside((0.1, 0.2, 0.5, 0.6), (ScoreThreshold(0.2, AT_LEAST),))
-    assert found is not None
-    assert (found.estimate, found.n) == (0.25, 4)
+    fraction = outside((0.1, 0.2, 0.5, 0.6), (ScoreThreshold(0.2, AT_LEAST),))
+    assert fraction is not None
+    assert (fraction.estimate, fraction.n) == (0.25, 4)
     assert outside((0.1,), ()) is None

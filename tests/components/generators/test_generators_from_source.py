@@ -1,4 +1,4 @@
-"""Ready-made data, as if a generator had made them."""
+"""FromSource."""
 
 from __future__ import annotations
 
@@ -20,30 +20,32 @@ from preference_parts import Prompts
 from run_parts import counts, run
 
 
-def test_samples_are_those_of_the_source_as_they_are(tmp_path: Path) -> None:
+def test_samples_equal_those_of_the_source(tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("a river\na\na b c\n", encoding="utf-8")
     source = Texts(str(tmp_path / "some.txt"))
     make = FromSource(source)
-    made = make.generate(make.seeds(), tiny_lab())
-    own = source.read(tiny_lab())
-    assert [(dict(one.fields), one.made_by) for one in made if isinstance(one, Sample)] == [
-        (dict(one.fields), "collected") for one in own
+    samples = make.generate(make.seeds(), tiny_lab())
+    originals = source.read(tiny_lab())
+    assert [(dict(sample.fields), sample.made_by) for sample in samples if isinstance(sample, Sample)] == [
+        (dict(sample.fields), "collected") for sample in originals
     ]
-    assert [one.parents for one in made if isinstance(one, Sample)] == [(one.id,) for one in own]
+    assert [sample.parents for sample in samples if isinstance(sample, Sample)] == [
+        (sample.id,) for sample in originals
+    ]
     run(Recipe("given", make, keep=(Length(low=2),)), tmp_path / "run")
     assert counts(tmp_path / "run", "keep") == {"rows": 3, "kept": 2, "dropped": 1}
 
 
-def test_equal_samples_are_told_apart() -> None:
+def test_equal_samples_have_different_ids() -> None:
     class Twice(Prompts):
         def read(self, lab: object) -> list[Sample]:
             return [Sample({"text": "a"}), Sample({"text": "a"}), Sample({"text": "a"}, nth=1)]
 
     seeds = FromSource(Twice()).seeds()
-    assert len({one.id for one in seeds}) == 3
+    assert len({seed.id for seed in seeds}) == 3
 
 
-def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
+def test_changed_file_changes_the_key(tmp_path: Path) -> None:
     file = tmp_path / "some.txt"
     keys = []
     for text in ("a\n", "b\n"):
@@ -54,7 +56,7 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
     assert keys[0] != keys[1]
 
 
-def test_unreadable_models(tmp_path: Path) -> None:
+def test_invalid_sources_raise(tmp_path: Path) -> None:
     with raises(SourceError, path=str(tmp_path / "none.txt")):
         FromSource(Texts(str(tmp_path / "none.txt"))).seeds()
     with pytest.raises(RecipeError, match=r"FromSource\.source .*Digits"):

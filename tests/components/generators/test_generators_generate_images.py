@@ -19,7 +19,7 @@ PAINT = GenerateImages(
 )
 
 
-def test_plan_takes_turns_and_grows_at_the_end() -> None:
+def test_plan_alternates_labels_and_grows_at_the_end() -> None:
     seeds = PAINT.seeds()
     assert [seed.text("label") for seed in seeds[:3]] == ["black", "white", "black"]
     assert len({seed.id for seed in seeds}) == 8
@@ -38,20 +38,20 @@ def test_prompts_vary_and_name_the_label() -> None:
 def test_same_prompt_gives_different_images_by_seed() -> None:
     lab = tiny_lab()
     plain = GenerateImages("tiny:painter", ("black",), per_label=3)
-    made = plain.generate(plain.seeds(), lab)
-    assert all(isinstance(sample, Sample) for sample in made)
-    assert len({sample.image().digest for sample in made if isinstance(sample, Sample)}) == 3
-    assert [s.parents for s in made if isinstance(s, Sample)] == [(seed.id,) for seed in plain.seeds()]
-    assert {s.made_by for s in made if isinstance(s, Sample)} == {"GenerateImages"}
+    samples = plain.generate(plain.seeds(), lab)
+    assert all(isinstance(sample, Sample) for sample in samples)
+    assert len({sample.image().digest for sample in samples if isinstance(sample, Sample)}) == 3
+    assert [s.parents for s in samples if isinstance(s, Sample)] == [(seed.id,) for seed in plain.seeds()]
+    assert {s.made_by for s in samples if isinstance(s, Sample)} == {"GenerateImages"}
 
 
 def test_lab_seed_changes_images_not_prompts() -> None:
     first, second = (PAINT.generate(PAINT.seeds(), tiny_lab(seed=seed)) for seed in (1, 2))
-    for one, two in zip(first, second, strict=True):
-        assert isinstance(one, Sample)
-        assert isinstance(two, Sample)
-        assert one.text("prompt") == two.text("prompt")
-        assert one.image() != two.image()
+    for sample_a, sample_b in zip(first, second, strict=True):
+        assert isinstance(sample_a, Sample)
+        assert isinstance(sample_b, Sample)
+        assert sample_a.text("prompt") == sample_b.text("prompt")
+        assert sample_a.image() != sample_b.image()
 
 
 def test_no_image_is_a_failure_with_a_reason() -> None:
@@ -59,7 +59,9 @@ def test_no_image_is_a_failure_with_a_reason() -> None:
     bad, good, flat = PAINT.generate(seeds, tiny_lab())
     assert bad == Failure(seeds[0].id, "the latents are not finite")
     assert isinstance(good, Sample)
-    assert flat == Failure(seeds[2].id, "every pixel is 0")
+    assert isinstance(flat, Failure)
+    assert flat.seed == seeds[2].id
+    assert "0" in flat.reason
 
 
 @pytest.mark.parametrize(
@@ -74,12 +76,12 @@ def test_no_image_is_a_failure_with_a_reason() -> None:
         ({"templates": ("{label!r}",)}, r"GenerateImages\.templates .*label!r"),
         ({"slots": {"size": ()}}, r"GenerateImages: 'size'"),
         ({"slots": {"label": ("x",)}}, r"GenerateImages\.slots .*'label'"),
-        ({"words": {"whit": ("x",)}}, "had 'whit'. Did you mean 'white'"),
+        ({"words": {"whit": ("x",)}}, r"words .*'whit'.*'white'"),
         ({"per_label": 0}, r"per_label .*\b1\b.*\b0\b"),
         ({"steps": 0}, r"steps .*\b1\b.*\b0\b"),
         ({"guidance": float("nan")}, r"guidance .*\b0.0\b.*\bnan\b"),
     ],
 )
-def test_mistakes_are_named(change: dict[str, object], message: str) -> None:
+def test_invalid_arguments_raise(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(PAINT, **change)  # type: ignore[arg-type]

@@ -18,13 +18,13 @@ WRITE = GenerateTexts(
 
 def test_the_same_prompt_gives_different_texts_by_its_own_stream() -> None:
     lab = tiny_lab()
-    made = WRITE.generate(WRITE.seeds(), lab)
-    assert all(isinstance(one, Sample) for one in made)
-    texts = [one.text("text") for one in made if isinstance(one, Sample)]
+    samples = WRITE.generate(WRITE.seeds(), lab)
+    assert all(isinstance(sample, Sample) for sample in samples)
+    texts = [sample.text("text") for sample in samples if isinstance(sample, Sample)]
     assert len(set(texts)) > 3
     assert texts == [text.strip() for text in texts]
     again = WRITE.generate(list(reversed(WRITE.seeds())), lab)
-    assert list(reversed(again)) == list(made)
+    assert list(reversed(again)) == list(samples)
 
 
 def test_requests_match_the_estimate() -> None:
@@ -40,13 +40,15 @@ def test_requests_match_the_estimate() -> None:
 def test_no_text_is_a_failure_with_a_reason() -> None:
     prompts = ("nothing", "void", "never", "long", "short")
     seeds = [Sample({"label": "praise", "prompt": prompt}) for prompt in prompts]
-    gone, empty, refused, cut, good = WRITE.generate(seeds, tiny_lab())
-    assert gone == Failure(seeds[0].id, "the server is down")
-    assert empty == Failure(seeds[1].id, "the answer is no text: empty")
-    assert refused == Failure(seeds[2].id, "the answer is no text: refusal")
-    assert isinstance(cut, Sample)
+    unavailable, empty, refusal, truncated, good = WRITE.generate(seeds, tiny_lab())
+    assert unavailable == Failure(seeds[0].id, "the server is down")
+    for failure, seed, word in ((empty, seeds[1], "empty"), (refusal, seeds[2], "refusal")):
+        assert isinstance(failure, Failure)
+        assert failure.seed == seed.id
+        assert failure.reason.endswith(word)
+    assert isinstance(truncated, Sample)
     assert isinstance(good, Sample)
-    assert (cut.text("end"), good.text("end")) == ("length", "stop")
+    assert (truncated.text("end"), good.text("end")) == ("length", "stop")
 
 
 def test_plan_equals_that_of_images() -> None:
@@ -55,12 +57,12 @@ def test_plan_equals_that_of_images() -> None:
     assert not {seed.id for seed in paint.seeds()} & {seed.id for seed in WRITE.seeds()}
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_raise() -> None:
     with pytest.raises(ValueError, match=r"GenerateTexts\.labels"):
         GenerateTexts("m", (), 1)
     with pytest.raises(ValueError, match=r"GenerateTexts\.per_label .*0"):
         GenerateTexts("m", ("a",), 0)
     with pytest.raises(ValueError, match=r"GenerateTexts\.templates .*\{tone\}"):
         GenerateTexts("m", ("a",), 1, ("{tone} {label}",))
-    with pytest.raises(ValueError, match="one answer, was 3"):
+    with pytest.raises(ValueError, match=r"GenerateTexts\.decoding .*\b3\b"):
         GenerateTexts("m", ("a",), 1, decoding=Decoding("sample", answers=3))

@@ -1,4 +1,4 @@
-"""Whether an answer is made up: by asking again, by the model's own probabilities, and by a source."""
+"""Hallucination detection: Consistency, TokenUncertainty, Groundedness, and entailment of text pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import checkpoints
 from assay.components.scorers.language_model.consistency import Consistency, Groundedness, TokenUncertainty
-from assay.components.scorers.language_model.entailment import Entailment, read_pairs
+from assay.components.scorers.language_model.entailment import Entailment, pair_entailments
 from assay.core.completions import Continuations, Message
 from assay.core.errors import ModelError
 from assay.core.lab import Lab
@@ -51,41 +51,41 @@ MADE_UP = {
 }
 
 
-def test_what_a_model_knows_it_says_again(lab: Lab) -> None:
-    known, invented = map(value, score(Consistency(SMOLLM2, samples=4, max_tokens=24), [FRANCE, MADE_UP], lab))
-    assert known.value > invented.value
-    assert known.evidence["answers"] == 4
+def test_consistency_is_higher_for_a_known_fact(lab: Lab) -> None:
+    factual, invented = map(value, score(Consistency(SMOLLM2, samples=4, max_tokens=24), [FRANCE, MADE_UP], lab))
+    assert factual.value > invented.value
+    assert factual.evidence["answers"] == 4
 
 
-def test_the_measure_is_one_of_the_evidence(lab: Lab) -> None:
-    found = value(score(Consistency(SMOLLM2, samples=3, max_tokens=12), [FRANCE], lab)[0])
+def test_measure_is_in_the_evidence(lab: Lab) -> None:
+    result = value(score(Consistency(SMOLLM2, samples=3, max_tokens=12), [FRANCE], lab)[0])
     for measure in ("semantic-entropy", "discrete-entropy"):
         (other,) = score(Consistency(SMOLLM2, measure=measure, samples=3, max_tokens=12), [FRANCE], lab)  # type: ignore[arg-type]
-        assert value(other).value == found.evidence[measure]
+        assert value(other).value == result.evidence[measure]
         assert Consistency(SMOLLM2, measure=measure).scale.better == "lower"  # type: ignore[arg-type]
 
 
-def test_a_model_doubts_wrong_words_more(lab: Lab) -> None:
+def test_token_uncertainty_is_higher_for_a_wrong_answer(lab: Lab) -> None:
     wrong = {**FRANCE, "output": "The capital of France is Lima."}
     right, other = map(value, score(TokenUncertainty(SMOLLM2), [FRANCE, wrong], lab))
     assert right.value < other.value
     assert right.evidence["max"] < other.evidence["max"]
 
 
-def test_doubt_is_the_likelihood_a_token(lab: Lab) -> None:
-    """AuxiliaryEvaluation `likelihoods`, which sums what `TokenUncertainty` looks at one by one."""
+def test_token_uncertainty_is_the_negative_log_likelihood_per_token(lab: Lab) -> None:
+    """`likelihoods` gives the sum of the log-probabilities that `TokenUncertainty` reads by token."""
     prompt = (Message("system", "Be brief."), Message("user", FRANCE["instruction"]))
-    (found,) = lab.models.likelihood_model(SMOLLM2).likelihoods([Continuations(prompt, (FRANCE["output"],))])
-    assert not hasattr(found, "lack")
-    (one,) = found  # type: ignore[misc]
-    own = value(score(TokenUncertainty(SMOLLM2, system="Be brief."), [FRANCE], lab)[0])
-    assert own.evidence["tokens"] == one.tokens
-    assert own.value == pytest.approx(-one.log_prob / one.tokens, abs=1e-4)
-    assert own.evidence["max"] >= own.value
-    assert own.evidence["max-entropy"] >= own.evidence["mean-entropy"] > 0
+    (likelihoods,) = lab.models.likelihood_model(SMOLLM2).likelihoods([Continuations(prompt, (FRANCE["output"],))])
+    assert not hasattr(likelihoods, "lack")
+    (likelihood,) = likelihoods  # type: ignore[misc]
+    uncertainty = value(score(TokenUncertainty(SMOLLM2, system="Be brief."), [FRANCE], lab)[0])
+    assert uncertainty.evidence["tokens"] == likelihood.tokens
+    assert uncertainty.value == pytest.approx(-likelihood.log_prob / likelihood.tokens, abs=1e-4)
+    assert uncertainty.evidence["max"] >= uncertainty.value
+    assert uncertainty.evidence["max-entropy"] >= uncertainty.evidence["mean-entropy"] > 0
 
 
-def test_a_source_supports_what_it_says(lab: Lab) -> None:
+def test_groundedness_by_embeddings(lab: Lab) -> None:
     source = "The bridge was opened in 1932. It is made of steel. Trains and cars cross it every day."
     rows = [
         {"source": source, "output": "The bridge was opened in 1932."},
@@ -98,45 +98,45 @@ def test_a_source_supports_what_it_says(lab: Lab) -> None:
     assert value(whole).value == 1.0
     assert value(half).value == 0.5
     assert "Bananas" in value(half).reason
-    assert all(isinstance(one, Unscored) for one in none)
+    assert all(isinstance(outcome, Unscored) for outcome in none)
     assert "300 sentences" in getattr(none[-1], "reason", "")
 
 
-def test_models_of_inference_are_read_by_their_labels(lab: Lab, nli: str) -> None:
+def test_nli_entailment_by_label_names(lab: Lab, nli: str) -> None:
     pairs = [("abc", "abd"), ("xyz", "q"), ("abc", "abd")]
-    found = read_pairs(pairs, "nli", nli, lab)
-    assert len(found) == 2
+    entailments = pair_entailments(pairs, "nli", nli, lab)
+    assert len(entailments) == 2
     model: Any = lab.models.text_classifier(nli)
     logits = model.pair_logits(pairs[:2]).astype(np.float64)
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    for pair, row in zip(pairs[:2], shares, strict=True):
-        one = found[pair]
-        assert isinstance(one, Entailment)
-        assert one.entailed == pytest.approx(row[2])
-        assert one.agrees == pytest.approx(row[2] / (row[0] + row[2]))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    for pair, row in zip(pairs[:2], probabilities, strict=True):
+        entailment = entailments[pair]
+        assert isinstance(entailment, Entailment)
+        assert entailment.entailed == pytest.approx(row[2])
+        assert entailment.agrees == pytest.approx(row[2] / (row[0] + row[2]))
     # The two texts are told apart: not one text of both.
     assert not np.allclose(model.pair_logits([("abc", "abd")]), model.pair_logits([("abd", "abc")]))
     supported = score(Groundedness(nli, "nli", 0.01), [{"source": "abc. de", "output": "ab"}], lab)
     assert value(supported[0]).value == 1.0
 
 
-def test_a_language_model_is_asked_for_yes_or_no(lab: Lab) -> None:
+def test_model_entailment_compares_yes_and_no(lab: Lab) -> None:
     pair = ("The cat is black.", "There is a black cat.")
-    found = read_pairs([pair], "model", SMOLLM2, lab)[pair]
+    entailment = pair_entailments([pair], "model", SMOLLM2, lab)[pair]
     question = "Is the sentence supported by the context above? Answer Yes or No."
-    asked = f"Context: {pair[0]}\n\nSentence: {pair[1]}\n\n{question}"
+    prompt = f"Context: {pair[0]}\n\nSentence: {pair[1]}\n\n{question}"
     (likely,) = lab.models.likelihood_model(SMOLLM2).likelihoods(
-        [Continuations((Message("user", asked),), ("Yes", "No"))]
+        [Continuations((Message("user", prompt),), ("Yes", "No"))]
     )
-    yes, no = (np.exp(one.log_prob) for one in likely)  # type: ignore[union-attr]
-    assert isinstance(found, Entailment)
-    assert found.entailed == found.agrees == pytest.approx(yes / (yes + no), rel=1e-6)
+    yes, no = (np.exp(likelihood.log_prob) for likelihood in likely)  # type: ignore[union-attr]
+    assert isinstance(entailment, Entailment)
+    assert entailment.entailed == entailment.agrees == pytest.approx(yes / (yes + no), rel=1e-6)
 
 
-def test_a_classifier_of_something_else_is_refused(lab: Lab, tmp_path: Path) -> None:
+def test_classifier_without_nli_labels_raises(lab: Lab, tmp_path: Path) -> None:
     plain = str(checkpoints.text_classifier(tmp_path / "plain"))
     with raises(ModelError, model=plain, labels=tuple(lab.models.text_classifier(plain).labels)):
-        read_pairs([("a", "b")], "nli", plain, lab)
+        pair_entailments([("a", "b")], "nli", plain, lab)
 
 
 @pytest.mark.parametrize(
@@ -148,14 +148,14 @@ def test_a_classifier_of_something_else_is_refused(lab: Lab, tmp_path: Path) -> 
     ],
     ids=["no question", "no answer", "neither"],
 )
-def test_what_is_empty_has_no_number_and_costs_nobody_else(lab: Lab, row: dict[str, str]) -> None:
+def test_empty_question_or_answer_is_unscored(lab: Lab, row: dict[str, str]) -> None:
     for scorer in (Consistency(SMOLLM2, samples=2, max_tokens=4), TokenUncertainty(SMOLLM2)):
         empty, other = score(scorer, [row, FRANCE], lab)
         assert isinstance(empty, Unscored)
         assert isinstance(other, Score)
 
 
-def test_a_question_longer_than_the_context_costs_itself(lab: Lab) -> None:
+def test_question_longer_than_the_context_is_unscored(lab: Lab) -> None:
     long = {"instruction": "비가 온다. " * 5000, "output": "Yes."}
     for scorer in (Consistency(SMOLLM2, samples=2, max_tokens=4), TokenUncertainty(SMOLLM2)):
         lacking, other = score(scorer, [long, FRANCE], lab)
@@ -164,7 +164,7 @@ def test_a_question_longer_than_the_context_costs_itself(lab: Lab) -> None:
         assert isinstance(other, Score)
 
 
-def test_arguments_that_make_no_sense_are_refused() -> None:
+def test_invalid_arguments_raise() -> None:
     for make, message in (
         (lambda: Consistency(SMOLLM2, samples=1), r"Consistency\.samples .*\b2\b.*\b1\b"),
         (lambda: Consistency(SMOLLM2, threshold=0.0), r"Consistency\.threshold .*\b0\b.*\b1\b.*\b0\.0\b"),

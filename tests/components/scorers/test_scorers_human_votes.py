@@ -1,4 +1,4 @@
-"""What people said of two answers, and how it ranks pairs."""
+"""HumanVotes, its source VotedPairs, and preference pairs ranked by them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def votes(folder: Path, *rows: tuple[str, str, str], **more: str) -> HumanVotes:
     return HumanVotes(VotedPairs(str(folder / "votes.jsonl")))
 
 
-def one(scorer: HumanVotes, first: str, second: str, **more: str) -> Outcome:
+def score_pair(scorer: HumanVotes, first: str, second: str, **more: str) -> Outcome:
     fields = {"instruction": "Name a  fruit.", "output_a": first, "output_b": second, **more}
     return scorer.score([Sample(fields)], tiny_lab())[0]
 
@@ -38,18 +38,18 @@ def value(outcome: Outcome) -> float:
     return outcome.value
 
 
-def test_a_vote_is_found_whichever_answer_was_shown_first(tmp_path: Path) -> None:
-    cast = votes(tmp_path, ("a pear", "a chair", "model_a"), ("a fig", "a leg", "right"), ("a", "b", "Tie"))
-    assert value(one(cast, "a pear", "a chair")) == 1
-    assert value(one(cast, " a chair\n", "a  pear")) == 0
-    assert value(one(cast, "a fig", "a leg")) == 0
-    assert value(one(cast, "b", "a")) == 0.5
-    assert one(cast, "a pear", "a leg") == Unscored("not_applicable", "There are no votes on these two answers.")
-    assert one(cast, "a pear", "a chair", instruction="Name two.").__class__ is Unscored
+def test_votes_apply_to_both_orders(tmp_path: Path) -> None:
+    scorer = votes(tmp_path, ("a pear", "a chair", "model_a"), ("a fig", "a leg", "right"), ("a", "b", "Tie"))
+    assert value(score_pair(scorer, "a pear", "a chair")) == 1
+    assert value(score_pair(scorer, " a chair\n", "a  pear")) == 0
+    assert value(score_pair(scorer, "a fig", "a leg")) == 0
+    assert value(score_pair(scorer, "b", "a")) == 0.5
+    assert getattr(score_pair(scorer, "a pear", "a leg"), "cause", "") == "not_applicable"
+    assert score_pair(scorer, "a pear", "a chair", instruction="Name two.").__class__ is Unscored
 
 
-def test_several_votes_are_averaged_where_most_agree_and_a_tie_where_not(tmp_path: Path) -> None:
-    for said, expected, reason in (
+def test_votes_are_averaged_if_there_is_a_majority(tmp_path: Path) -> None:
+    for letters, expected, reason in (
         ("aab", 2 / 3, ""),
         ("abbb", 1 / 4, ""),
         ("ab", 0.5, "no majority"),
@@ -58,33 +58,33 @@ def test_several_votes_are_averaged_where_most_agree_and_a_tie_where_not(tmp_pat
         ("aaat", 7 / 8, ""),
         ("tt", 0.5, ""),
     ):
-        rows = [("x", "y", {"a": "a", "b": "b", "t": "draw"}[who]) for who in said]
-        found = one(votes(tmp_path, *rows), "x", "y")
-        assert isinstance(found, Score)
-        assert (found.value, found.reason) == (pytest.approx(expected), reason)
-        assert found.evidence == {
-            "votes": len(said),
-            "first": said.count("a"),
-            "second": said.count("b"),
-            "ties": said.count("t"),
+        rows = [("x", "y", {"a": "a", "b": "b", "t": "draw"}[who]) for who in letters]
+        result = score_pair(votes(tmp_path, *rows), "x", "y")
+        assert isinstance(result, Score)
+        assert (result.value, result.reason) == (pytest.approx(expected), reason)
+        assert result.evidence == {
+            "votes": len(letters),
+            "first": letters.count("a"),
+            "second": letters.count("b"),
+            "ties": letters.count("t"),
         }
 
 
-def test_a_vote_that_names_an_input_counts_for_that_input_alone(tmp_path: Path) -> None:
-    cast = votes(tmp_path, ("x", "y", "a"), input="a basket")
-    assert value(one(cast, "x", "y", input=" a  basket ")) == 1
-    assert isinstance(one(cast, "x", "y", input="a tree"), Unscored)
-    assert isinstance(one(cast, "x", "y"), Unscored)
-    assert value(one(votes(tmp_path, ("x", "y", "b")), "x", "y", input="a tree")) == 0
+def test_vote_with_an_input_applies_to_that_input_only(tmp_path: Path) -> None:
+    scorer = votes(tmp_path, ("x", "y", "a"), input="a basket")
+    assert value(score_pair(scorer, "x", "y", input=" a  basket ")) == 1
+    assert isinstance(score_pair(scorer, "x", "y", input="a tree"), Unscored)
+    assert isinstance(score_pair(scorer, "x", "y"), Unscored)
+    assert value(score_pair(votes(tmp_path, ("x", "y", "b")), "x", "y", input="a tree")) == 0
 
 
-def test_equal_answers_are_a_tie_and_two_empty_ones_nothing(tmp_path: Path) -> None:
-    cast = votes(tmp_path, ("x", "y", "a"))
-    assert value(one(cast, "x", " x")) == 0.5
-    assert isinstance(one(cast, "", " "), Unscored)
+def test_equal_answers_are_a_tie_and_empty_ones_unscored(tmp_path: Path) -> None:
+    scorer = votes(tmp_path, ("x", "y", "a"))
+    assert value(score_pair(scorer, "x", " x")) == 0.5
+    assert isinstance(score_pair(scorer, "", " "), Unscored)
 
 
-def test_people_rank_pairs_and_name_models_by_their_own_names(tmp_path: Path) -> None:
+def test_human_votes_rank_preferences(tmp_path: Path) -> None:
     (tmp_path / "votes.csv").write_text(
         "instruction,output_a,output_b,model_a,model_b,winner\nName a fruit.,a pear,a chair,gpt,claude,claude\n",
         encoding="utf-8",
@@ -107,22 +107,22 @@ def test_people_rank_pairs_and_name_models_by_their_own_names(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"winner": "me"}, "line 1: the winner is 'me'; expected model_a, model_b or tie"),
-        ({"winner": ""}, "line 1: winner is blank"),
-        ({"instruction": " "}, "line 1: instruction is blank"),
-        ({"output_a": ["x"]}, "line 1: output_a must be text"),
-        ({"output_b": None}, "line 1: output_b must be text"),
-        ({"model_a": "b", "model_b": "c", "winner": "b"}, "ambiguous"),
+        ({"winner": "me"}, r"line 1: .*\bwinner\b.*'me'.*\bmodel_a, model_b or tie\b"),
+        ({"winner": ""}, r"line 1: winner .*\bblank"),
+        ({"instruction": " "}, r"line 1: instruction .*\bblank"),
+        ({"output_a": ["x"]}, r"line 1: output_a .*\btext\b.*\['x'\]"),
+        ({"output_b": None}, r"line 1: output_b .*\btext\b.*\bNone\b"),
+        ({"model_a": "b", "model_b": "c", "winner": "b"}, r"line 1: .*'b' .*\bambiguous"),
     ],
 )
-def test_votes_that_are_none_are_said_with_their_line(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+def test_invalid_vote_raises_with_its_line(tmp_path: Path, row: dict[str, Any], message: str) -> None:
     whole = {"instruction": "Go.", "output_a": "x", "output_b": "", "winner": "a", **row}
     (tmp_path / "votes.jsonl").write_text(json.dumps(whole), encoding="utf-8")
     with pytest.raises(SourceError, match=message):
         VotedPairs(str(tmp_path / "votes.jsonl")).read(tiny_lab())
 
 
-def test_files_and_sources_of_no_votes_are_said(tmp_path: Path) -> None:
+def test_files_and_sources_without_votes_raise(tmp_path: Path) -> None:
     (tmp_path / "none.jsonl").write_text("", encoding="utf-8")
     with raises(SourceError, path=str(tmp_path / "none.jsonl"), records=0):
         VotedPairs(str(tmp_path / "none.jsonl")).read(tiny_lab())
@@ -142,12 +142,12 @@ def test_files_and_sources_of_no_votes_are_said(tmp_path: Path) -> None:
         HumanVotes(Odd()).score([], tiny_lab())
 
 
-def test_a_vote_that_names_a_history_counts_for_that_dialogue_alone(tmp_path: Path) -> None:
-    said = write_history((Message("user", "Hi."), Message("assistant", "Hello.")))
-    cast = votes(tmp_path, ("a pear", "a chair", "a"), history=said)
-    assert value(one(cast, "a pear", "a chair", history=said)) == 1
+def test_vote_with_a_history_applies_to_that_dialogue_only(tmp_path: Path) -> None:
+    history = write_history((Message("user", "Hi."), Message("assistant", "Hello.")))
+    scorer = votes(tmp_path, ("a pear", "a chair", "a"), history=history)
+    assert value(score_pair(scorer, "a pear", "a chair", history=history)) == 1
     for more in ({}, {"history": ""}, {"history": write_history((Message("user", "Hm."), Message("assistant", "?")))}):
-        assert isinstance(one(cast, "a pear", "a chair", **more), Unscored)
-    assert value(one(votes(tmp_path, ("a pear", "a chair", "a")), "a pear", "a chair", history=said)) == 1
+        assert isinstance(score_pair(scorer, "a pear", "a chair", **more), Unscored)
+    assert value(score_pair(votes(tmp_path, ("a pear", "a chair", "a")), "a pear", "a chair", history=history)) == 1
     with pytest.raises(SourceError, match=r"votes.jsonl, line 1"):
-        one(votes(tmp_path, ("a pear", "a chair", "a"), history="Hi."), "a pear", "a chair")
+        score_pair(votes(tmp_path, ("a pear", "a chair", "a"), history="Hi."), "a pear", "a chair")

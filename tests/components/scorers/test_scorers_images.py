@@ -24,11 +24,11 @@ def test_match_is_the_softmax_over_the_whole_label_set() -> None:
     twin = Twin()
     cosines = twin.embed_texts([f"a photo of a {name}" for name in SHADES]) @ twin.embed_images(lab.pixels([sample]))[0]
     weights = np.exp(20.0 * cosines.astype(float))
-    shares = weights / weights.sum()
+    probabilities = weights / weights.sum()
     (outcome,) = MATCH.score([sample], lab)
     assert isinstance(outcome, Score)
-    assert outcome.value == pytest.approx(shares[0], abs=1e-5)
-    assert outcome.evidence["margin"] == pytest.approx(shares[0] - np.sort(shares)[-2], abs=1e-5)
+    assert outcome.value == pytest.approx(probabilities[0], abs=1e-5)
+    assert outcome.evidence["margin"] == pytest.approx(probabilities[0] - np.sort(probabilities)[-2], abs=1e-5)
     assert outcome.evidence["cosine"] == pytest.approx(cosines[0], abs=1e-6)
     assert outcome.answer == "black"
 
@@ -42,7 +42,7 @@ def test_match_of_the_wrong_label_has_a_negative_margin() -> None:
     assert outcome.answer == "black"
 
 
-def test_match_does_not_guess_for_a_label_it_was_not_given() -> None:
+def test_match_is_unscored_for_an_unknown_label() -> None:
     lab = tiny_lab()
     (outcome,) = MATCH.score([mislabeled(shades(lab, 1)[0], "green")], lab)
     assert isinstance(outcome, Unscored)
@@ -63,7 +63,7 @@ def test_match_text_has_the_right_article() -> None:
         ClipMatch("tiny:twin", ("a", "b"), template="a photo")
 
 
-def test_clip_score_is_equation_one() -> None:
+def test_clip_score_follows_equation_one() -> None:
     lab = tiny_lab()
     samples = shades(lab, 1)
     outcomes = ClipScore("tiny:twin").score(samples, lab)
@@ -84,7 +84,7 @@ def test_clip_score_is_clipped_for_each_image() -> None:
     assert outcome.evidence["cosine"] < 0
 
 
-def test_agreement_has_three_answers() -> None:
+def test_agreement_values() -> None:
     lab = tiny_lab()
     black, grey, white = shades(lab, 1)
     outcomes = ClassifierAgreement("tiny:expert").score([black, grey, white, mislabeled(white, "black")], lab)
@@ -97,7 +97,7 @@ def test_agreement_has_three_answers() -> None:
     assert "intended" not in getattr(outcomes[1], "evidence")  # noqa: B009 - an Outcome need not have one
 
 
-def test_agreement_translates_labels() -> None:
+def test_agreement_maps_labels() -> None:
     lab = tiny_lab()
     night = mislabeled(shades(lab, 1)[0], "night")
     scorer = ClassifierAgreement("tiny:expert", names={"night": ("black",)})
@@ -119,12 +119,12 @@ def test_embedding_is_the_encoders() -> None:
     assert outcome == Fingerprint(tuple(Twin().embed_images(lab.pixels([sample]))[0].tolist()))
 
 
-def test_a_missing_field_is_the_recipes_mistake() -> None:
-    with pytest.raises(FieldError, match="Field 'image'"):
+def test_missing_field_raises() -> None:
+    with pytest.raises(FieldError, match="'image'"):
         ImageEmbedding("tiny:twin").score([Sample({"imag": "x"})], tiny_lab())
 
 
-def test_a_bad_image_costs_one_outcome() -> None:
+def test_broken_image_is_unscored() -> None:
     lab = tiny_lab()
     good = shades(lab, 1)[0]
     for scorer in (MATCH, ClipScore("tiny:twin"), ClassifierAgreement("tiny:expert"), ImageEmbedding("tiny:twin")):
@@ -135,7 +135,7 @@ def test_a_bad_image_costs_one_outcome() -> None:
         assert [second] == list(scorer.score([good], lab))
 
 
-def test_agreement_says_before_a_run_which_labels_the_expert_lacks() -> None:
+def test_agreement_check_raises_for_missing_labels() -> None:
     seeds = [Sample({"label": "black"}), Sample({"label": "grey"})]
     with raises(ModelError, model="tiny:expert", labels=["grey"]):
         ClassifierAgreement(model="tiny:expert").check(seeds, tiny_lab())

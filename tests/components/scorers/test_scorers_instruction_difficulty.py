@@ -1,4 +1,4 @@
-"""Following: the same numbers as transformers computes without us, and no number where there is none."""
+"""InstructionDifficulty: equal to the losses of transformers, and unscored samples."""
 
 from __future__ import annotations
 
@@ -40,25 +40,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mean_loss(model: Any, before: list[int], answer: list[int]) -> float:
-    """What transformers itself says of the labels of an answer, everything before it masked."""
+    """Loss of transformers for the tokens of an answer; those before it are masked."""
     labels = torch.tensor([[-100] * len(before) + answer])
     with torch.no_grad():
         return float(model(input_ids=torch.tensor([before + answer]), labels=labels).loss)
 
 
-def test_it_is_the_ratio_of_the_losses_that_transformers_gives(folder: Path) -> None:
+def test_difficulty_is_the_ratio_of_transformers_losses(folder: Path) -> None:
     model, words = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    said = ["Add the numbers.\n\n3 and 4", "Name a river.", "강 이름을 하나 말해 주세요.", "Say  twice.", "Say it."]
+    prompts = ["Add the numbers.\n\n3 and 4", "Name a river.", "강 이름을 하나 말해 주세요.", "Say  twice.", "Say it."]
     whole = InstructionDifficulty(str(folder)).score(TASKS, real_lab())
-    alone = [mean_loss_of(model, words, "", task.text("output")) for task in TASKS]
-    given = [mean_loss_of(model, words, user, task.text("output")) for user, task in zip(said, TASKS, strict=True)]
-    for found, after, without, task in zip(whole, given, alone, TASKS, strict=True):
-        assert isinstance(found, Score)
-        assert found.value == pytest.approx(after / without, abs=1e-5)
-        assert found.evidence["given"] == pytest.approx(after, abs=1e-5)
-        assert found.evidence["alone"] == pytest.approx(without, abs=1e-5)
-        assert found.evidence["tokens"] == len(task.text("output").encode())  # a byte is a token here
-    assert len({round(one.value, 6) for one in whole if isinstance(one, Score)}) == len(TASKS)
+    direct = [mean_loss_of(model, words, "", task.text("output")) for task in TASKS]
+    conditional = [
+        mean_loss_of(model, words, user, task.text("output")) for user, task in zip(prompts, TASKS, strict=True)
+    ]
+    for outcome, after, without, task in zip(whole, conditional, direct, TASKS, strict=True):
+        assert isinstance(outcome, Score)
+        assert outcome.value == pytest.approx(after / without, abs=1e-5)
+        assert outcome.evidence["given"] == pytest.approx(after, abs=1e-5)
+        assert outcome.evidence["alone"] == pytest.approx(without, abs=1e-5)
+        assert outcome.evidence["tokens"] == len(task.text("output").encode())  # a byte is a token here
+    assert len({round(outcome.value, 6) for outcome in whole if isinstance(outcome, Score)}) == len(TASKS)
 
 
 def mean_loss_of(model: Any, words: Any, user: str, answer: str) -> float:
@@ -68,14 +70,14 @@ def mean_loss_of(model: Any, words: Any, user: str, answer: str) -> float:
     return mean_loss(model, before, words(answer, split_special_tokens=True)["input_ids"])
 
 
-def test_a_score_is_the_same_to_the_last_bit_whatever_it_is_given_with(folder: Path) -> None:
+def test_difficulty_is_independent_of_the_batch(folder: Path) -> None:
     scorer, lab = InstructionDifficulty(str(folder)), real_lab()
     whole = list(scorer.score(TASKS, lab))
     assert [scorer.score([task], lab)[0] for task in TASKS] == whole
     assert list(scorer.score(TASKS[::-1], lab))[::-1] == whole
 
 
-def test_what_has_no_difficulty_is_unscored(folder: Path) -> None:
+def test_incomplete_or_too_long_samples_are_unscored(folder: Path) -> None:
     lacking = [
         Sample({"instruction": "Say it.", "input": "", "output": ""}),
         Sample({"instruction": "Say it.", "input": "", "output": " \n"}),
@@ -84,39 +86,42 @@ def test_what_has_no_difficulty_is_unscored(folder: Path) -> None:
         Sample({"instruction": "Say it.", "input": "word " * 60, "output": "An answer"}),
         Sample({"instruction": "Say it.", "input": "", "output": "word " * 60}),
     ]
-    found = InstructionDifficulty(str(folder)).score([*lacking, TASKS[1]], real_lab())
-    reasons = [(one.cause, one.reason.split(":")[0]) for one in found if isinstance(one, Unscored)]
-    assert reasons == [
-        ("not_applicable", "The answer is empty."),
-        ("not_applicable", "The answer is empty."),
-        ("not_applicable", "The instruction is empty."),
-        ("not_applicable", "The answer has fewer than two tokens."),
+    outcomes = InstructionDifficulty(str(folder)).score([*lacking, TASKS[1]], real_lab())
+    expected = [
+        ("not_applicable", "answer"),
+        ("not_applicable", "answer"),
+        ("not_applicable", "instruction"),
+        ("not_applicable", "tokens"),
         ("failed", "context"),
         ("failed", "context"),
     ]
-    assert isinstance(found[-1], Score)
+    for outcome, (cause, word) in zip(outcomes[:-1], expected, strict=True):
+        assert isinstance(outcome, Unscored)
+        assert outcome.cause == cause
+        assert word in outcome.reason
+    assert isinstance(outcomes[-1], Score)
     assert InstructionDifficulty(str(folder)).score([], real_lab()) == []
 
 
 @dataclass(frozen=True)
 class Certain(TinyModels):
-    """Sure of every answer without an instruction, or at a loss about all."""
+    """Model with the same log-probability of every answer, with an instruction and without."""
 
-    alone: float = 0.0
-    given: float = -3.0
+    direct: float = 0.0
+    conditional: float = -3.0
     lack: FailureKind | None = None
 
     def likelihood_model(self, reference: str) -> Certain:  # type: ignore[override]
         return self
 
-    def likelihoods(self, asked: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
+    def likelihoods(self, requests: Sequence[Continuations]) -> Sequence[tuple[Likelihood, ...] | NotCompleted]:
         if self.lack:
-            return [NotCompleted(self.lack, "it is so") for _ in asked]
-        return [(Likelihood(self.given if one.prompt[0].text else self.alone, 3),) for one in asked]  # type: ignore[union-attr]
+            return [NotCompleted(self.lack, "it is so") for _ in requests]
+        return [(Likelihood(self.conditional if request.prompt[0].text else self.direct, 3),) for request in requests]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
-    ("alone", "given", "told"),
+    ("direct", "conditional", "reason"),
     [
         (0.0, -3.0, "sure of the answer"),
         (1e-9, -3.0, "sure of the answer"),
@@ -125,23 +130,23 @@ class Certain(TinyModels):
         (-3.0, float("nan"), "no finite probability"),
     ],
 )
-def test_a_ratio_that_is_no_number_is_never_given(alone: float, given: float, told: str) -> None:
-    (found,) = InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(alone, given), MemoryImages()))
-    assert isinstance(found, Unscored)
-    assert told in found.reason
+def test_non_finite_ratio_is_unscored(direct: float, conditional: float, reason: str) -> None:
+    (outcome,) = InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(direct, conditional), MemoryImages()))
+    assert isinstance(outcome, Unscored)
+    assert reason in outcome.reason
 
 
-def test_a_certain_answer_is_no_difficulty_and_never_below_nothing() -> None:
-    (found,) = InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(-3.0, 1e-9), MemoryImages()))
-    assert found == Score(0.0, evidence={"given": 0.0, "alone": 1.0, "tokens": 3.0})
+def test_certain_answer_scores_zero() -> None:
+    (outcome,) = InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(-3.0, 1e-9), MemoryImages()))
+    assert outcome == Score(0.0, evidence={"given": 0.0, "alone": 1.0, "tokens": 3.0})
 
 
-def test_what_stands_in_every_answers_way_stops_it() -> None:
+def test_fatal_error_raises() -> None:
     with raises(ModelError, model="any", lack="model", reason="it is so"):
         InstructionDifficulty("any").score(TASKS[:1], Lab(7, Certain(lack="model"), MemoryImages()))
 
 
-def test_mistakes_in_a_recipe_are_told(folder: Path, tmp_path: Path) -> None:
+def test_missing_fields_and_missing_template_raise(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(FieldError, match="'output'"):
         InstructionDifficulty(str(folder)).score([Sample({"instruction": "Say it.", "text": "x"})], real_lab())
     with pytest.raises(FieldError, match="'instruction'"):
@@ -152,23 +157,23 @@ def test_mistakes_in_a_recipe_are_told(folder: Path, tmp_path: Path) -> None:
         InstructionDifficulty(str(mute)).score(TASKS, real_lab())
 
 
-def test_the_papers_choice_is_a_threshold_and_a_share() -> None:
+def test_selection_of_the_paper_by_filters() -> None:
     ids = ["a", "b", "c", "d"]
     table = ScoreTable(ids, {"following": [Score(1.2), Score(0.3), Score(0.95), Unscored("failed", "x")]})
-    belongs = [one.keep for one in Threshold("following", high=1.0).decide(table)]
+    belongs = [decision.keep for decision in Threshold("following", high=1.0).decide(table)]
     assert belongs == [False, True, True, False]
-    left = ScoreTable(["b", "c"], {"following": [Score(0.3), Score(0.95)]})
-    assert [one.keep for one in TopFraction("following", 0.1, per=None).decide(left)] == [False, True]
+    subset = ScoreTable(["b", "c"], {"following": [Score(0.3), Score(0.95)]})
+    assert [decision.keep for decision in TopFraction("following", 0.1, per=None).decide(subset)] == [False, True]
 
 
-def test_a_dialogue_goes_on_with_what_was_said_before(folder: Path) -> None:
-    said = (Message("user", "Name a river."), Message("assistant", "The Rhine"))
-    sample = Sample({"instruction": "One more.", "output": "The Danube", "history": write_history(said)})
+def test_difficulty_with_a_history(folder: Path) -> None:
+    history = (Message("user", "Name a river."), Message("assistant", "The Rhine"))
+    sample = Sample({"instruction": "One more.", "output": "The Danube", "history": write_history(history)})
     model, words = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    turns = [{"role": one.role, "content": one.text} for one in (*said, Message("user", "One more."))]
+    turns = [{"role": message.role, "content": message.text} for message in (*history, Message("user", "One more."))]
     before = words.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
-    (found,) = InstructionDifficulty(str(folder)).score([sample], real_lab())
-    assert isinstance(found, Score)
+    (outcome,) = InstructionDifficulty(str(folder)).score([sample], real_lab())
+    assert isinstance(outcome, Score)
     answer = words("The Danube", split_special_tokens=True)["input_ids"]
-    assert found.evidence["given"] == pytest.approx(mean_loss(model, before, answer), rel=1e-5)
-    assert found.evidence["alone"] == pytest.approx(mean_loss_of(model, words, "", "The Danube"), rel=1e-5)
+    assert outcome.evidence["given"] == pytest.approx(mean_loss(model, before, answer), rel=1e-5)
+    assert outcome.evidence["alone"] == pytest.approx(mean_loss_of(model, words, "", "The Danube"), rel=1e-5)

@@ -13,7 +13,7 @@ def sample(text: str, label: str) -> Sample:
     return Sample({"text": text, "label": label})
 
 
-def test_the_margin_is_a_difference_of_cosines_and_names_the_nearest() -> None:
+def test_margin_is_a_difference_of_cosines() -> None:
     scorer = LabelMatch(("cat", "dog"), {"dog": ("dog", "hound")}, "tiny:letters")
     right, wrong = scorer.score([sample("the cat", "cat"), sample("the cat", "dog")], tiny_lab())
     text, cat, dog, hound = Letters().embed(["the cat", "cat", "dog", "hound"]).astype(np.float64)
@@ -26,29 +26,29 @@ def test_the_margin_is_a_difference_of_cosines_and_names_the_nearest() -> None:
     assert right.evidence["cosine"] == pytest.approx(text @ cat)
 
 
-def test_what_cannot_be_placed_is_unscored() -> None:
+def test_blank_text_and_unknown_label_are_unscored() -> None:
     outcomes = LabelMatch(("cat", "dog"), model="tiny:letters").score(
         [sample(" ", "cat"), sample("a cow", "cow"), sample("cat", "cat")], tiny_lab()
     )
-    assert [isinstance(one, Unscored) for one in outcomes] == [True, True, False]
+    assert [isinstance(outcome, Unscored) for outcome in outcomes] == [True, True, False]
     blank, placed = TextEmbedding("tiny:letters").score([sample("", "cat"), sample("cat", "cat")], tiny_lab())
     assert isinstance(blank, Unscored)
     assert isinstance(placed, Fingerprint)
 
 
-def test_praise_lies_nearer_to_praise() -> None:
+def test_label_match_of_sentiments() -> None:
     scorer = LabelMatch(("good", "bad"), {"good": ("I love it",), "bad": ("I am disappointed",)})
-    told = [
+    samples = [
         sample("What a wonderful cake, the best ever.", "good"),
         sample("A disappointing cake, dry and stale.", "bad"),
     ]
-    assert all(isinstance(one, Score) and one.value > 0 for one in scorer.score(told, real_lab()))
+    assert all(isinstance(outcome, Score) and outcome.value > 0 for outcome in scorer.score(samples, real_lab()))
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_raise() -> None:
     with pytest.raises(ValueError, match=r"LabelMatch.labels"):
         LabelMatch(("cat",))
-    with pytest.raises(ValueError, match=r"words .*of 'dgo'\. Did you mean 'dog'"):
+    with pytest.raises(ValueError, match=r"LabelMatch\.words .*'dgo'.*'dog'"):
         LabelMatch(("cat", "dog"), {"dgo": ("hound",)})
     with pytest.raises(ValueError, match=r"LabelMatch.words"):
         LabelMatch(("cat", "dog"), {"dog": ("",)})

@@ -20,7 +20,7 @@ def outcomes(scorer: Language, *texts: str) -> list[Outcome]:
 
 
 def named(scorer: Language, *texts: str) -> list[str | None]:
-    return [one.value if isinstance(one, Label) else None for one in outcomes(scorer, *texts)]
+    return [outcome.value if isinstance(outcome, Label) else None for outcome in outcomes(scorer, *texts)]
 
 
 KOREAN = (
@@ -34,45 +34,49 @@ KOREAN = (
 )
 
 
-def test_korean_and_english_are_told_apart_and_from_others() -> None:
+def test_languages_are_identified() -> None:
     assert named(Language(), *KOREAN) == ["ko"] * len(KOREAN)
     others = ("Écris un poème sur la mer", "Nenne drei Früchte, die du magst", "写一首关于大海的诗", "東京の人口は?")
     assert named(Language(), "Write a poem about the sea.", *others) == ["en", "fr", "de", "zh", "ja"]
 
 
-def test_the_confidence_is_told() -> None:
+def test_confidence_and_reason() -> None:
     (sure,) = outcomes(Language(), "Write a poem about the sea and the men who sail upon it.")
     assert isinstance(sure, Label)
     assert sure.evidence["confidence"] > 0.9
     assert sure.reason.startswith("rather than ")
 
 
-def test_too_little_is_unscored() -> None:
+def test_short_text_is_unscored() -> None:
     none, digits, few, syllables = outcomes(Language(), " ", "3.14 + 2 = ?!", "Name fruits", "안녕!")
-    assert none == digits == Unscored("not_applicable", "The text has no letters.")
-    assert few == syllables == Unscored("not_applicable", "The text has fewer than 12 letters: too few to tell.")
+    for outcome in (none, digits, few, syllables):
+        assert isinstance(outcome, Unscored)
+        assert outcome.cause == "not_applicable"
+    assert none == digits
+    assert few == syllables != none
+    assert "12" in getattr(few, "reason", "")
     assert named(Language(letters=2), "안녕!") == ["ko"]
 
 
-def test_numbers_and_marks_do_not_count() -> None:
+def test_numbers_and_punctuation_are_ignored() -> None:
     bare, much = "Add the numbers of this row", "Add 12345 :: the numbers {of} this_row 99999 $$$"
-    (one,), (two,) = outcomes(Language(), bare), outcomes(Language(), much)
-    assert one == two
+    (first,), (second,) = outcomes(Language(), bare), outcomes(Language(), much)
+    assert first == second
 
 
-def test_real_instructions_are_english() -> None:
+def test_alpaca_instructions_are_english() -> None:
     lines = (shared("alpaca-9k.jsonl") / "alpaca-9k.jsonl").read_text(encoding="utf-8").splitlines()[:2000]
-    found = named(Language(), *(json.loads(line)["instruction"] for line in lines))
-    assert found.count("en") >= 0.99 * len(found)
-    assert found.count(None) <= 5
+    languages = named(Language(), *(json.loads(line)["instruction"] for line in lines))
+    assert languages.count("en") >= 0.99 * len(languages)
+    assert languages.count(None) <= 5
 
 
-def test_any_language_of_the_detector_can_be_asked_for() -> None:
+def test_languages_argument() -> None:
     assert named(Language(languages=("en", "cy")), "Mae hen wlad fy nhadau yn annwyl i mi") == ["cy"]
     assert set(COMMON_LANGUAGES) < set(language_codes())
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_raise() -> None:
     for wrong in ((), ("en",), ("en", "en"), "en"):
         with pytest.raises(ValueError, match=r"Language.languages"):
             Language(languages=wrong)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Samples beside evaluation sets: by runs of words, and by sentence embeddings."""
+"""Contamination: NgramOverlap and EmbeddingOverlap."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def sets(tmp_path: Path) -> tuple[Gsm8k, Mmlu, Texts]:
     return Gsm8k(str(tmp_path / "gsm8k.jsonl")), Mmlu(str(tmp_path / "mmlu")), Texts(str(tmp_path / "tasks.txt"))
 
 
-def task(instruction: str, given: str = "", output: str = "72") -> Sample:
-    return Sample({"instruction": instruction, "input": given, "output": output, "origin": QUESTION})
+def task(instruction: str, input_text: str = "", output: str = "72") -> Sample:
+    return Sample({"instruction": instruction, "input": input_text, "output": output, "origin": QUESTION})
 
 
 def score(scorer: Any, *samples: Sample) -> list[Outcome]:
     return list(scorer.score(samples, tiny_lab()))
 
 
-def test_an_item_is_found_in_a_longer_sample_and_a_piece_of_one_in_itself(sets: Any) -> None:
+def test_ngram_overlap_of_longer_and_partial_samples(sets: Any) -> None:
     scorer = NgramOverlap(sets)
     leaked, piece, free = score(
         scorer,
@@ -66,39 +66,38 @@ def test_an_item_is_found_in_a_longer_sample_and_a_piece_of_one_in_itself(sets: 
     assert isinstance(leaked, Score)
     assert leaked.value == 1.0
     assert leaked.evidence == {"own": 22 / 30, "item": 1.0, "words": 22}
-    assert leaked.reason == (
-        "input and question of Gsm8k gsm8k.jsonl:1 share 'natalia sold clips to 48 of her friends in april and then …'"
-    )
+    quote = "natalia sold clips to 48 of her friends in april and then …"
+    assert re.match(rf"input .*\bquestion .*\bGsm8k gsm8k\.jsonl:1 .*'{quote}'", leaked.reason)
     assert isinstance(piece, Score)
     assert piece.evidence == {"own": 1.0, "item": 11 / 22, "words": 11}
-    assert free == Score(
-        0.0, "no run of words is shared with an evaluation item", {"own": 0.0, "item": 0.0, "words": 0}
-    )
+    assert isinstance(free, Score)
+    assert (free.value, free.evidence) == (0.0, {"own": 0.0, "item": 0.0, "words": 0})
 
 
-def test_a_question_is_found_without_its_choices_and_a_choice_is_no_item(sets: Any) -> None:
-    asked, chosen, short = score(
+def test_question_matches_without_its_choices(sets: Any) -> None:
+    question, choice, short = score(
         NgramOverlap(sets),
         task(MUSCLE, output="The biceps."),
         task("What do we see of a ball in the head?", output="It is the white of the human eye."),
         task("Which beats? Hair, nail, heart or tooth!"),
     )
-    assert isinstance(asked, Score)
-    assert (asked.value, asked.reason[:40]) == (1.0, "instruction and question of Mmlu test/an")
-    assert isinstance(chosen, Score)
-    assert chosen.value == 0.0
+    assert isinstance(question, Score)
+    assert question.value == 1.0
+    assert re.match(r"instruction .*\bquestion .*\bMmlu test/an", question.reason)
+    assert isinstance(choice, Score)
+    assert choice.value == 0.0
     assert isinstance(short, Score)
     assert short.value == 0.0  # its words are the item's, but for "or": no run of six
 
 
-def test_words_that_only_look_alike_in_another_order_are_no_run(sets: Any) -> None:
+def test_reordered_words_do_not_match(sets: Any) -> None:
     words = QUESTION.split()
     (mixed,) = score(NgramOverlap(sets), task(" ".join(words[::-1])))
     assert isinstance(mixed, Score)
     assert mixed.value == 0.0
 
 
-def test_korean_is_compared_by_twice_as_many_characters(sets: Any) -> None:
+def test_korean_needs_twice_as_many_characters(sets: Any) -> None:
     whole, part, other = score(
         NgramOverlap(sets),
         task("다음 물음에 답해 주십시오.", f"{KOREAN} 짧게 답하십시오.", "구백만 명입니다"),
@@ -116,49 +115,50 @@ def test_korean_is_compared_by_twice_as_many_characters(sets: Any) -> None:
 
 def test_too_few_words_are_unscored(sets: Any) -> None:
     short, blank = score(NgramOverlap(sets), task("Name three fruits."), Sample({"output": " "}))
-    assert short == Unscored("not_applicable", "No text of the sample has 6 words: too few to tell.")
-    assert isinstance(blank, Unscored)
+    for outcome in (short, blank):
+        assert isinstance(outcome, Unscored)
+        assert outcome.cause == "not_applicable"
+        assert "6" in outcome.reason
 
 
-def test_named_fields_alone_are_compared(sets: Any) -> None:
+def test_field_arguments(sets: Any) -> None:
     sample = task("Name three fruits that grow in Korea.", QUESTION)
     by_instruction, by_input = NgramOverlap(sets, ("instruction",)), NgramOverlap(sets, ("input",))
-    assert [one.value for scorer in (by_instruction, by_input) for one in score(scorer, sample)] == [0.0, 1.0]  # type: ignore[union-attr]
+    assert [outcome.value for scorer in (by_instruction, by_input) for outcome in score(scorer, sample)] == [0.0, 1.0]  # type: ignore[union-attr]
     reasoning = NgramOverlap(sets, against_fields=("choice3",))
-    (found,) = score(reasoning, task("See the white of the human eye."))
-    assert isinstance(found, Score)
-    assert found.value == 1.0
+    (outcome,) = score(reasoning, task("See the white of the human eye."))
+    assert isinstance(outcome, Score)
+    assert outcome.value == 1.0
 
 
-def test_the_nearest_item_by_embedding_is_named(sets: Any) -> None:
+def test_embedding_overlap_names_the_nearest_item(sets: Any) -> None:
     same, other, blank = score(
         EmbeddingOverlap(sets, "tiny:letters"), task(QUESTION.upper()), task("zzzz zzz"), Sample({"output": " "})
     )
     assert isinstance(same, Score)
     assert same.value == pytest.approx(1.0)
-    assert same.reason == (
-        "instruction is nearest to question of Gsm8k gsm8k.jsonl:1: 'Natalia sold clips to 48 of her friends in April, "
-        "and then …'"
-    )
+    quote = "Natalia sold clips to 48 of her friends in April, and then …"
+    assert re.match(rf"instruction .*\bquestion .*\bGsm8k gsm8k\.jsonl:1\b.*'{quote}'", same.reason)
     assert isinstance(other, Score)
     assert other.value < 0.5
-    assert blank == Unscored("not_applicable", "The sample has no text.")
+    assert isinstance(blank, Unscored)
+    assert blank.cause == "not_applicable"
 
 
 @pytest.mark.full
-def test_an_item_in_other_words_lies_nearer_than_another_question(sets: Any) -> None:
-    said = "In April Natalia sold hair clips to forty-eight friends, in May half of that. What is the total she sold?"
+def test_embedding_overlap_of_a_paraphrase(sets: Any) -> None:
+    text = "In April Natalia sold hair clips to forty-eight friends, in May half of that. What is the total she sold?"
     scorer = EmbeddingOverlap(sets)
-    near, far = scorer.score([task(said), task("Write a poem about the sea and the men who sail it.")], real_lab())
+    near, far = scorer.score([task(text), task("Write a poem about the sea and the men who sail it.")], real_lab())
     assert isinstance(near, Score)
     assert isinstance(far, Score)
     assert near.value > 0.8 > 0.4 > far.value
-    (words,) = score(NgramOverlap(sets), task(said))
+    (words,) = score(NgramOverlap(sets), task(text))
     assert isinstance(words, Score)
     assert words.value == 0.0
 
 
-def test_test_items_hidden_among_real_tasks_are_found_and_no_others() -> None:
+def test_planted_test_items_are_found_in_alpaca() -> None:
     data = shared("alpaca-9k.jsonl", "gsm8k-test.jsonl")
     rows = [json.loads(line) for line in (data / "alpaca-9k.jsonl").read_text(encoding="utf-8").splitlines()[:800]]
     problems = [
@@ -169,13 +169,13 @@ def test_test_items_hidden_among_real_tasks_are_found_and_no_others() -> None:
         task("Answer the following.", f"A friend of mine asks: {text} Please help.", "So be it.") for text in problems
     ]
     outcomes = score(NgramOverlap((Gsm8k(str(data / "gsm8k-test.jsonl")),)), *clean, *hidden)
-    values = [one.value if isinstance(one, Score) else 0.0 for one in outcomes]
+    values = [outcome.value if isinstance(outcome, Score) else 0.0 for outcome in outcomes]
     assert min(values[800:]) == 1.0
     assert max(values[:800]) < 0.5
 
 
 @pytest.mark.parametrize("kind", [NgramOverlap, EmbeddingOverlap])
-def test_mistakes_are_named(kind: Any, sets: Any) -> None:
+def test_invalid_arguments_raise(kind: Any, sets: Any) -> None:
     name = kind.__name__
     for wrong in ((), sets[0], ("gsm8k.jsonl",)):
         with pytest.raises(ValueError, match=rf"{name}\.against .*{re.escape(repr(wrong))}"):
@@ -196,22 +196,22 @@ def test_mistakes_are_named(kind: Any, sets: Any) -> None:
         score(kind((Texts("nowhere.txt"),), **model))
 
 
-def test_sources_within_a_component_are_written_and_read_as_any_other(sets: Any) -> None:
+def test_sources_in_a_spec_round_trip(sets: Any) -> None:
     scorer = NgramOverlap(sets)
     spec = json.loads(json.dumps(describe(scorer)))
-    assert [one["use"] for one in spec["against"]] == ["Gsm8k", "Mmlu", "Texts"]
+    assert [source["use"] for source in spec["against"]] == ["Gsm8k", "Mmlu", "Texts"]
     assert spec["against"][0] == {"use": "Gsm8k", "path": sets[0].path, "limit": None}
     assert build("scorers", spec, "score.leaks") == scorer
-    for wrong, told in (
-        ({"use": "Gsm8k", "path": "a"}, r"score.leaks.against must be a list of sources, was \{"),
-        ("gsm8k.jsonl", "score.leaks.against must be a list of sources, was 'gsm8k.jsonl'"),
+    for wrong, message in (
+        ({"use": "Gsm8k", "path": "a"}, r"score\.leaks\.against .*\blist\b.*\{"),
+        ("gsm8k.jsonl", r"score\.leaks\.against .*\blist\b.*'gsm8k\.jsonl'"),
         (None, "score.leaks"),
-        ([], "NgramOverlap.against must be one or more sources"),
-        ([spec["against"][0], {"use": "Gsmk8"}], "Did you mean 'Gsm8k'"),
-        ([spec["against"][0], {"use": "Texts"}], r"score.leaks.against\[1\]: Texts needs 'path'"),
+        ([], r"NgramOverlap\.against\b"),
+        ([spec["against"][0], {"use": "Gsmk8"}], r"'Gsmk8'(?s:.*)'Gsm8k'"),
+        ([spec["against"][0], {"use": "Texts"}], r"score\.leaks\.against\[1\].*\bTexts\b.*'path'"),
         ([{"use": "Novel"}], "filters"),
     ):
-        with pytest.raises(RecipeError, match=told):
+        with pytest.raises(RecipeError, match=message):
             build("scorers", spec | {"against": wrong}, "score.leaks")
 
 
@@ -231,23 +231,23 @@ class Tasks:
         ]
 
 
-def test_a_run_drops_what_leaked_and_compares_again_when_the_items_change(tmp_path: Path) -> None:
+def test_run_drops_leaks_and_rescores_after_a_change(tmp_path: Path) -> None:
     items = tmp_path / "items.txt"
     items.write_text("Something else is asked here.\n", encoding="utf-8")
     leaks = NgramOverlap((Texts(str(items)),), n=5, min_words=5)
-    what = Recipe(
+    recipe = Recipe(
         "tasks", Tasks(), score={"leaks": leaks, "language": Language()}, keep=(Threshold("leaks", high=0.5),)
     )
-    run(what, tmp_path / "run")
-    made = samples_of(folder_of(tmp_path / "run", "generate"))
-    assert explain_sample(tmp_path / "run", made[1].id)["kept"]
+    run(recipe, tmp_path / "run")
+    generated = samples_of(folder_of(tmp_path / "run", "generate"))
+    assert explain_sample(tmp_path / "run", generated[1].id)["kept"]
     items.write_text("Please say what the 1 planets are like, friend.\n", encoding="utf-8")
-    run(what, tmp_path / "run")
-    assert explain_sample(tmp_path / "run", made[0].id)["kept"]
-    told = explain_sample(tmp_path / "run", made[1].id)
-    assert told["fate"] == "dropped"
-    assert re.match(r"leaks is 1: .*instruction .*\bTexts items\.txt:1\b", told["decision"]["reason"])
-    assert re.match(r"en\b", told["outcomes"]["language"])
+    run(recipe, tmp_path / "run")
+    assert explain_sample(tmp_path / "run", generated[0].id)["kept"]
+    explanation = explain_sample(tmp_path / "run", generated[1].id)
+    assert explanation["fate"] == "dropped"
+    assert re.match(r"leaks is 1: .*instruction .*\bTexts items\.txt:1\b", explanation["decision"]["reason"])
+    assert re.match(r"en\b", explanation["outcomes"]["language"])
     assert re.search(
-        r"instruction .*\bTexts items\.txt:1\b.*'say what the 1 planets are like'", told["outcomes"]["leaks"]
+        r"instruction .*\bTexts items\.txt:1\b.*'say what the 1 planets are like'", explanation["outcomes"]["leaks"]
     )

@@ -1,4 +1,4 @@
-"""Personal data and keys: what is planted is found, what is plain is not, and nothing is said aloud."""
+"""PersonalData and Secrets: detection, false positives, and masked reasons."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from assay.text.privacy.detectors import (
 from labs import tiny_lab
 
 WORDS = st.text(st.characters(categories=("Lu", "Ll", "Lo", "Zs")), max_size=120)
-"""Letters and spaces of every script: no digit, no mark."""
+"""Letters and spaces of all scripts, without digits and punctuation."""
 # Put together here, so that no file of ours holds what looks like a key.
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"
 GITHUB = "ghp_" + "a1B2" * 9
@@ -47,7 +47,7 @@ PRIVATE = "-----BEGIN RSA " + "PRIVATE KEY-----"
 
 
 def kinds(text: str, find: Callable[[str], list[PrivacyFinding]] = find_personal_data) -> list[str]:
-    return [one.kind for one in find(text)]
+    return [finding.kind for finding in find(text)]
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def kinds(text: str, find: Callable[[str], list[PrivacyFinding]] = find_personal
     ],
     ids=["plus", "korean", "glued", "korean host", "abroad", "at home", "card", "iban", "ipv4", "ipv6", "ssn", "rrn"],
 )
-def test_planted_data_is_found_where_it_stands(text: str, kind: str, value: str) -> None:
-    found = [one for one in find_personal_data(text) if one.kind == kind]
-    assert [one.value for one in found] == [value]
-    assert all(text[one.start : one.start + len(one.value)] == one.value for one in found)
+def test_personal_data_is_found_with_its_position(text: str, kind: str, value: str) -> None:
+    findings = [finding for finding in find_personal_data(text) if finding.kind == kind]
+    assert [finding.value for finding in findings] == [value]
+    assert all(text[finding.start : finding.start + len(finding.value)] == finding.value for finding in findings)
 
 
 @pytest.mark.parametrize(
@@ -88,31 +88,31 @@ def test_planted_data_is_found_where_it_stands(text: str, kind: str, value: str)
     ],
     ids=["luhn", "mod 97", "version", "time", "ssn", "no host", "decimals", "years"],
 )
-def test_what_only_looks_like_it_is_not(text: str) -> None:
+def test_lookalikes_are_not_found(text: str) -> None:
     assert kinds(text) == []
 
 
-def test_a_country_is_known_when_it_is_named() -> None:
+def test_regions_argument() -> None:
     assert kinds("전화 02-312-3456") == []
-    assert [one.kind for one in find_personal_data("전화 02-312-3456", regions=("KR",))] == [PHONE]
+    assert [finding.kind for finding in find_personal_data("전화 02-312-3456", regions=("KR",))] == [PHONE]
     with pytest.raises(ValueError, match="ISO 3166"):
         PersonalData(regions=("Korea",))
 
 
 @given(WORDS)
-def test_plain_words_hold_nothing(text: str) -> None:
+def test_plain_words_have_no_findings(text: str) -> None:
     assert find_personal_data(text) == []
     assert find_secrets(text) == []
 
 
 @given(WORDS, WORDS, st.text("abcdefghij", min_size=1, max_size=9), st.text("klmnop", min_size=2, max_size=9))
-def test_an_address_is_found_between_any_words(before: str, after: str, name: str, host: str) -> None:
+def test_email_address_is_found_between_any_words(before: str, after: str, name: str, host: str) -> None:
     text = f"{before} {name}@{host}.com {after}"
-    assert [one.value for one in find_personal_data(text)] == [f"{name}@{host}.com"]
+    assert [finding.value for finding in find_personal_data(text)] == [f"{name}@{host}.com"]
 
 
 @given(st.text("0123456789", min_size=15, max_size=15), WORDS)
-def test_a_card_is_found_by_its_check_digit_alone(digits: str, words: str) -> None:
+def test_card_needs_a_valid_check_digit(digits: str, words: str) -> None:
     whole = "4" + digits[1:] + luhn.calc_check_digit("4" + digits[1:])
     wrong = whole[:-1] + str((int(whole[-1]) + 1) % 10)
     assert CARD in kinds(f"{words} {whole} {words}")
@@ -132,10 +132,10 @@ def test_a_card_is_found_by_its_check_digit_alone(digits: str, words: str) -> No
     ],
     ids=["aws", "github", "private key", "basic auth", "hugging face", "assigned", "korean"],
 )
-def test_keys_are_found_by_their_form(text: str, kind: str) -> None:
-    (found,) = find_secrets(text)
-    assert found.kind == kind
-    assert text[found.start : found.start + len(found.value)] == found.value
+def test_secrets_are_found_by_their_format(text: str, kind: str) -> None:
+    (finding,) = find_secrets(text)
+    assert finding.kind == kind
+    assert text[finding.start : finding.start + len(finding.value)] == finding.value
 
 
 @pytest.mark.parametrize(
@@ -147,32 +147,32 @@ def test_keys_are_found_by_their_form(text: str, kind: str) -> None:
         "token=aaaaaaaaaaaa1",
     ],
 )
-def test_talk_of_keys_is_no_key(text: str) -> None:
+def test_prose_about_secrets_has_no_findings(text: str) -> None:
     assert find_secrets(text) == []
 
 
-def test_nothing_is_said_aloud() -> None:
+def test_reasons_mask_the_values() -> None:
     text = f"jane.doe@example.org, +1 650 253 0000, 4111 1111 1111 1111, {AWS}, {GITHUB}"
-    (one,) = PersonalData().score([Sample({"text": text})], tiny_lab())
-    (other,) = Secrets().score([Sample({"text": text})], tiny_lab())
-    for outcome in (one, other):
+    (personal,) = PersonalData().score([Sample({"text": text})], tiny_lab())
+    (secret,) = Secrets().score([Sample({"text": text})], tiny_lab())
+    for outcome in (personal, secret):
         assert isinstance(outcome, Score)
         for value in ("jane.doe", "253", "4111", AWS[4:], GITHUB[4:12]):
             assert value not in outcome.reason
-    assert isinstance(one, Score)
-    assert one.evidence == {EMAIL: 1.0, CARD: 1.0, PHONE: 1.0}
+    assert isinstance(personal, Score)
+    assert personal.evidence == {EMAIL: 1.0, CARD: 1.0, PHONE: 1.0}
 
 
 @given(st.text(min_size=1, max_size=60))
-def test_a_mask_never_holds_the_value(value: str) -> None:
+def test_mask_hides_the_value(value: str) -> None:
     assert mask(value) != value
     assert len(mask(value).partition(" (")[0].replace("…", "")) <= max(3, len(value) - 1) or "@" in value
 
 
-def test_a_drop_says_what_was_found() -> None:
+def test_threshold_reason_summarizes_the_findings() -> None:
     samples = [Sample({"text": text}) for text in ("mail me: a.b@example.org", "nothing", "x" * 9)]
     outcomes = PersonalData().score(samples, tiny_lab())
-    table = ScoreTable([one.id for one in samples], {"private": list(outcomes)})
+    table = ScoreTable([sample.id for sample in samples], {"private": list(outcomes)})
     first, second, third = Threshold("private", high=0).decide(table)
     assert not first.keep
     assert first.reason == "private is 1: e-mail address x1 (a…@e….org)"
@@ -187,32 +187,32 @@ SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=9)
 
 
 @given(SPANS)
-def test_what_overlaps_is_told_once(spans: list[tuple[int, int]]) -> None:
-    found = [PrivacyFinding("a", "x" * length, start) for start, length in spans]
-    kept = without_overlaps(found)
-    assert all(one.start + len(one.value) <= two.start for one, two in pairwise(kept))
-    assert not found or found[0] in kept or any(one.start <= found[0].start for one in kept)
+def test_overlapping_findings_are_removed(spans: list[tuple[int, int]]) -> None:
+    findings = [PrivacyFinding("a", "x" * length, start) for start, length in spans]
+    disjoint = without_overlaps(findings)
+    assert all(first.start + len(first.value) <= second.start for first, second in pairwise(disjoint))
+    assert not findings or findings[0] in disjoint or any(finding.start <= findings[0].start for finding in disjoint)
 
 
-def test_a_long_line_is_looked_at_in_pieces_that_lose_nothing() -> None:
+def test_long_text_is_scanned_in_overlapping_windows() -> None:
     for at in range(WINDOW - 40, WINDOW + 5, 7):
         text = "y " * (at // 2) + "jane@example.org" + " z" * WINDOW
-        (found,) = find_personal_data(text)
-        assert text[found.start :].startswith("jane@")
+        (finding,) = find_personal_data(text)
+        assert text[finding.start :].startswith("jane@")
     assert "".join(part for _, part in text_windows("ab\n\ncd")) == "abcd"
     assert WINDOW_OVERLAP < WINDOW
 
 
 @pytest.mark.full
-def test_ten_megabytes_are_no_trouble() -> None:
+def test_ten_megabytes_are_scanned() -> None:
     text = "The quick brown fox met 12 people in 1999. " * 230_000 + "jane@example.org " + AWS
-    assert [one.kind for one in find_personal_data(text)] == [EMAIL]
-    assert [one.kind for one in find_secrets(text)] == ["AWS Access Key"]
+    assert [finding.kind for finding in find_personal_data(text)] == [EMAIL]
+    assert [finding.kind for finding in find_secrets(text)] == ["AWS Access Key"]
 
 
-def test_words_for_what_was_found() -> None:
-    found = [PrivacyFinding("e-mail address", f"{letter}@b.org", 0) for letter in "aabcde"]
-    assert findings_summary(found) == "e-mail address x6 (a…@b….org, b…@b….org, c…@b….org)"
+def test_findings_summary() -> None:
+    findings = [PrivacyFinding("e-mail address", f"{letter}@b.org", 0) for letter in "aabcde"]
+    assert findings_summary(findings) == "e-mail address x6 (a…@b….org, b…@b….org, c…@b….org)"
     assert findings_summary([]) == ""
     assert looks_random("a1") is False
     assert re.fullmatch(r"…\d\d", mask("4111111111111111"))

@@ -1,4 +1,4 @@
-"""Reward: what a reward model is asked, and what has no reward."""
+"""Reward: rewards, unscored samples, and errors."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from error_fields import raises
 from labs import tiny_lab
 
 
-def test_rewards_the_answer_and_says_why_there_is_none() -> None:
+def test_rewards_and_reasons() -> None:
     task = {"instruction": "Say it."}
     samples = [Sample({**task, "text": text}) for text in ("a b c", " ", "nothing", "a")]
-    found = Reward("tiny:rater").score(samples, tiny_lab())
-    assert found == [
-        Score(3.0),
-        Unscored("not_applicable", "The answer is blank."),
-        Unscored("failed", "context: the conversation is longer than the context"),
-        Score(1.0),
-    ]
+    outcomes = Reward("tiny:rater").score(samples, tiny_lab())
+    first, blank, long, last = outcomes
+    assert (first, last) == (Score(3.0), Score(1.0))
+    assert isinstance(blank, Unscored)
+    assert blank.cause == "not_applicable"
+    assert isinstance(long, Unscored)
+    assert (long.cause, long.reason.partition(":")[0]) == ("failed", "context")
 
 
-def test_the_dialogue_is_read_and_fields_may_have_other_names() -> None:
+def test_history_and_field_names() -> None:
     history = json.dumps([{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}])
     sample = Sample({"ask": "Say it.", "with": "x", "before": history, "said": "a b"})
     assert Reward("tiny:rater", "ask", "with", "before", "said").score([sample], tiny_lab()) == [Score(2.0)]
@@ -35,10 +35,11 @@ def test_the_dialogue_is_read_and_fields_may_have_other_names() -> None:
         Reward("tiny:rater").score([broken], tiny_lab())
 
 
-def test_mistakes_are_told() -> None:
-    with pytest.raises(ModelError, match="No model 'tiny:ratter'"):
+def test_unknown_model_and_missing_field_raise() -> None:
+    with pytest.raises(ModelError, match="'tiny:ratter'"):
         Reward("tiny:ratter").score([Sample({"instruction": "Say it.", "text": "a"})], tiny_lab())
-    with pytest.raises(FieldError, match="Field 'text' of sample"):
-        Reward("tiny:rater").score([Sample({"instruction": "Say it."})], tiny_lab())
+    sample = Sample({"instruction": "Say it."})
+    with raises(FieldError, name="text", sample=sample.id, value=None):
+        Reward("tiny:rater").score([sample], tiny_lab())
     with pytest.raises(ModelError):  # before a run makes anything, scorers are asked about nothing
         Reward("tiny:ratter").score([], tiny_lab())

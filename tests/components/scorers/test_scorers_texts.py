@@ -1,4 +1,4 @@
-"""Scores of texts: what they mean, and that nothing is a number that could not be one."""
+"""Reference metrics and Perplexity: values, and unscored samples."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from labs import passages, real_lab, tiny_lab
 COMPARING = (Rouge(), Bleu(), ChrF(), EmbeddingCosine("tiny:letters"))
 
 
-def text(own: str, *references: str) -> Sample:
+def text(content: str, *references: str) -> Sample:
     names = ("reference", "second", "third")
-    return Sample({"text": own, **dict(zip(names, references, strict=False))})
+    return Sample({"text": content, **dict(zip(names, references, strict=False))})
 
 
 def values(outcomes: object) -> list[float]:
     assert isinstance(outcomes, list)
-    assert all(isinstance(one, Score) for one in outcomes), outcomes
-    return [one.value for one in outcomes]
+    assert all(isinstance(outcome, Score) for outcome in outcomes), outcomes
+    return [outcome.value for outcome in outcomes]
 
 
 @pytest.mark.parametrize("scorer", COMPARING, ids=repr)
 @pytest.mark.parametrize("reference", ["", " \n", None])
-def test_without_a_reference_there_is_no_number(scorer: object, reference: str | None) -> None:
+def test_missing_reference_is_unscored(scorer: object, reference: str | None) -> None:
     lacking = text("words") if reference is None else text("words", reference)
     outcomes = scorer.score([text("words", "words"), lacking], tiny_lab())  # type: ignore[attr-defined]
     assert isinstance(outcomes[0], Score)
-    assert outcomes[1] == Unscored("not_applicable", "There is no reference: reference is missing or empty.")
+    assert isinstance(outcomes[1], Unscored)
+    assert outcomes[1].cause == "not_applicable"
 
 
 @pytest.mark.parametrize("scorer", COMPARING, ids=repr)
-def test_mistakes_of_a_recipe_are_told(scorer: object) -> None:
+def test_missing_fields_raise(scorer: object) -> None:
     with pytest.raises(FieldError, match="'text'"):
         scorer.score([Sample({"txt": "a", "reference": "b"})], tiny_lab())  # type: ignore[attr-defined]
     image = Image("0" * 64, 1, 1)
@@ -51,7 +52,7 @@ def test_mistakes_of_a_recipe_are_told(scorer: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda: Rouge(kind="rouge3"), r"Rouge\.kind .*\brouge1, rouge2, rougeL, rougeLsum.*'rouge3'"),
         (lambda: Rouge(words="korean"), r"Rouge\.words .*\bany, ascii.*'korean'"),
@@ -60,35 +61,38 @@ def test_mistakes_of_a_recipe_are_told(scorer: object) -> None:
         (lambda: Perplexity("m", per="line"), r"Perplexity\.per .*\btoken, word, byte.*'line'"),
     ],
 )
-def test_an_argument_that_is_none_of_those_there_are_is_refused_at_once(make: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_invalid_arguments_raise(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         make()
 
 
 def test_the_best_of_several_references_counts() -> None:
     sample = text("a dog ran", "the cat sat", "a dog ran away")
     for make in (Rouge, ChrF, lambda references: EmbeddingCosine("tiny:letters", references)):
-        one, both = make(references=("reference",)), make(references=("reference", "second"))  # type: ignore[operator]
-        (low,), (high,) = values(list(one.score([sample], tiny_lab()))), values(list(both.score([sample], tiny_lab())))
+        single, both = make(references=("reference",)), make(references=("reference", "second"))  # type: ignore[operator]
+        (low,) = values(list(single.score([sample], tiny_lab())))
+        (high,) = values(list(both.score([sample], tiny_lab())))
         assert high > low
 
 
-def test_rouge_of_scripts_that_rouge_score_does_not_know() -> None:
+def test_rouge_of_korean() -> None:
     sample = text("서울의 인구를 알려 주세요", "서울의 인구는 얼마인가요")
-    (found,) = Rouge().score([sample], tiny_lab())
-    assert found == Score(12 / 22, evidence={"precision": 6 / 11, "recall": 6 / 11})
+    (outcome,) = Rouge().score([sample], tiny_lab())
+    assert outcome == Score(12 / 22, evidence={"precision": 6 / 11, "recall": 6 / 11})
     (lost,) = Rouge(words="ascii").score([sample], tiny_lab())
-    assert lost == Unscored("not_applicable", "The reference has no words that ROUGE could compare.")
+    assert isinstance(lost, Unscored)
+    assert lost.cause == "not_applicable"
 
 
-def test_a_text_without_words_scores_nothing() -> None:
+def test_text_without_words_scores_zero() -> None:
     for scorer in (Rouge(), Bleu(), ChrF()):
         assert values(list(scorer.score([text("", "words"), text("…", "words")], tiny_lab()))) == [0.0, 0.0]
     (empty,) = EmbeddingCosine("tiny:letters").score([text(" ", "words")], tiny_lab())
-    assert empty == Unscored("not_applicable", "The text is empty.")
+    assert isinstance(empty, Unscored)
+    assert empty.cause == "not_applicable"
 
 
-def test_sentences_of_like_meaning_are_near() -> None:
+def test_embedding_cosine_of_paraphrases() -> None:
     samples = [
         text("A dog runs in the park.", "A puppy is running outside."),
         text("A dog runs in the park.", "The stock market fell today."),
@@ -99,46 +103,46 @@ def test_sentences_of_like_meaning_are_near() -> None:
     assert same == pytest.approx(1)
 
 
-def one_of(scorer: Perplexity, own: str) -> Outcome:
-    (found,) = scorer.score([text(own)], tiny_lab())
-    return found
+def score_text(scorer: Perplexity, content: str) -> Outcome:
+    (outcome,) = scorer.score([text(content)], tiny_lab())
+    return outcome
 
 
-def test_perplexity_of_a_long_text_says_how_it_was_read() -> None:
-    short, long = one_of(Perplexity("tiny:author"), "abcabcabc"), one_of(Perplexity("tiny:author"), "abc" * 20)
+def test_perplexity_evidence_has_the_windows() -> None:
+    short, long = score_text(Perplexity("tiny:author"), "abcabcabc"), score_text(Perplexity("tiny:author"), "abc" * 20)
     assert isinstance(short, Score)
     assert isinstance(long, Score)
     assert short.evidence["windows"] == 1
     assert {"window", "stride"} & set(short.evidence) == set()
     assert (long.evidence["windows"], long.evidence["window"], long.evidence["stride"]) == (7, 16, 8)
     assert long.evidence["tokens"] == 59
-    near = one_of(Perplexity("tiny:author", stride=1), "abc" * 20)
+    near = score_text(Perplexity("tiny:author", stride=1), "abc" * 20)
     assert isinstance(near, Score)
     assert near.value < long.value  # more to follow
 
 
-def test_perplexity_by_byte_and_word_is_the_value_where_asked() -> None:
+def test_perplexity_by_token_word_and_byte() -> None:
     for per in ("token", "word", "byte"):
-        found = one_of(Perplexity("tiny:author", per=per), "one two")  # type: ignore[arg-type]
-        assert isinstance(found, Score)
-        assert found.value == found.evidence[per]
+        outcome = score_text(Perplexity("tiny:author", per=per), "one two")  # type: ignore[arg-type]
+        assert isinstance(outcome, Score)
+        assert outcome.value == outcome.evidence[per]
 
 
-def test_a_word_without_end_is_no_reason_to_have_no_perplexity() -> None:
+def test_infinite_perplexity_by_word_is_omitted() -> None:
     wild = "az" * 400
-    found = one_of(Perplexity("tiny:author"), wild)
-    assert isinstance(found, Score)
-    assert "word" not in found.evidence
-    assert one_of(Perplexity("tiny:author", per="word"), wild) == Unscored(
-        "failed", "The perplexity by word is larger than any number."
-    )
+    outcome = score_text(Perplexity("tiny:author"), wild)
+    assert isinstance(outcome, Score)
+    assert "word" not in outcome.evidence
+    infinite = score_text(Perplexity("tiny:author", per="word"), wild)
+    assert isinstance(infinite, Unscored)
+    assert infinite.cause == "failed"
 
 
-def test_what_a_language_model_cannot_read_is_unscored_or_told() -> None:
-    for own in ("", "x"):
-        assert one_of(Perplexity("tiny:author"), own) == Unscored(
-            "not_applicable", "The text has fewer than two tokens."
-        )
+def test_perplexity_of_short_texts_and_invalid_windows() -> None:
+    for content in ("", "x"):
+        short = score_text(Perplexity("tiny:author"), content)
+        assert isinstance(short, Unscored)
+        assert short.cause == "not_applicable"
     with pytest.raises(ModelError, match="17 tokens"):
         Perplexity("tiny:author", window=17).score(passages(), tiny_lab())
     with pytest.raises(ModelError, match="stride of 8"):
@@ -150,13 +154,13 @@ def test_what_a_language_model_cannot_read_is_unscored_or_told() -> None:
 TASK = {"instruction": "name a sea", "input": "", "output": "the red sea"}
 
 
-def test_the_parts_of_a_task_are_read_by_name_and_an_empty_one_is_unscored() -> None:
-    """What `Perplexity` and `EmbeddingCosine` make of an answer, and of an answer beside its instruction."""
+def test_empty_fields_of_a_task_are_unscored() -> None:
+    """`Perplexity` of an answer, and `EmbeddingCosine` of an answer and its instruction."""
     tasks = [Sample(TASK), Sample({**TASK, "output": " "}), Sample({**TASK, "instruction": ""})]
     surprise = list(Perplexity("tiny:author", text="output").score(tasks, tiny_lab()))
-    assert [type(one) for one in surprise] == [Score, Unscored, Score]
+    assert [type(outcome) for outcome in surprise] == [Score, Unscored, Score]
     nearness = EmbeddingCosine("tiny:letters", ("instruction",), "output").score(tasks, tiny_lab())
-    assert [type(one) for one in nearness] == [Score, Unscored, Unscored]
+    assert [type(outcome) for outcome in nearness] == [Score, Unscored, Unscored]
     (alike,) = EmbeddingCosine("tiny:letters", ("output",), "output").score(tasks[:1], tiny_lab())
     assert isinstance(alike, Score)
     assert alike.value == pytest.approx(1.0)

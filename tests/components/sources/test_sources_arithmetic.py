@@ -11,7 +11,7 @@ from assay.core.sample import Sample
 from labs import tiny_lab
 
 
-def test_problems_are_tasks_with_an_answer_to_check() -> None:
+def test_fields_of_problems() -> None:
     samples = Arithmetic("held-out", 5, level=4, seed=3).read(tiny_lab())
     assert len({sample.id for sample in samples}) == 5
     for sample in samples:
@@ -23,29 +23,29 @@ def test_problems_are_tasks_with_an_answer_to_check() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0.0, 0.5])
-def test_the_generator_makes_what_the_source_has(wrong: float) -> None:
-    own = ArithmeticProblems(20, "train", 4, 2, wrong, 0.5)
-    made = own.generate(own.seeds(), tiny_lab())
-    read = Arithmetic("train", 20, 4, 2, wrong, 0.5).read(tiny_lab())
-    for one, other in zip(made, read, strict=True):
-        assert isinstance(one, Sample)
-        assert {**one.fields, "origin": other.text("origin")} == dict(other.fields)
-        assert (one.made_by, len(one.parents)) == ("Problems", 1)
-    assert ArithmeticProblems(30, "train", 4, 2, wrong, 0.5).seeds()[:20] == own.seeds()
+def test_generator_equals_the_source(wrong: float) -> None:
+    generator = ArithmeticProblems(20, "train", 4, 2, wrong, 0.5)
+    generated = generator.generate(generator.seeds(), tiny_lab())
+    tasks = Arithmetic("train", 20, 4, 2, wrong, 0.5).read(tiny_lab())
+    for sample, task in zip(generated, tasks, strict=True):
+        assert isinstance(sample, Sample)
+        assert {**sample.fields, "origin": task.text("origin")} == dict(task.fields)
+        assert (sample.made_by, len(sample.parents)) == ("Problems", 1)
+    assert ArithmeticProblems(30, "train", 4, 2, wrong, 0.5).seeds()[:20] == generator.seeds()
 
 
-def test_too_many_are_refused() -> None:
+def test_too_many_problems_raise() -> None:
     every = Arithmetic("warm-up", None, 1).read(tiny_lab())
     assert Arithmetic("warm-up", len(every), 1).read(tiny_lab()) == every
-    said = rf"There are {len(every)} problems of level 1 \(adding and subtracting numbers up to 20\) in part 'warm-up'"
-    with pytest.raises(SourceError, match=said):
+    numbers = rf"\b{len(every)}\b.*\b1\b.*'warm-up'"
+    with pytest.raises(SourceError, match=rf"{numbers}.*Arithmetic\.count .*\b{len(every) + 1}\b"):
         Arithmetic("warm-up", len(every) + 1, 1).read(tiny_lab())
-    with pytest.raises(RecipeError, match=rf"{said}, and ArithmeticProblems.count is 5000"):
+    with pytest.raises(RecipeError, match=rf"{numbers}.*ArithmeticProblems\.count .*\b5000\b"):
         ArithmeticProblems(5000, "warm-up", 1).seeds()
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"part": "test"}, r"part .*\btrain, held-out, warm-up.*'test'"),
         ({"level": 7}, r"level .*\b1, 2, 3, 4, 5, 6.*\b7"),
@@ -56,11 +56,11 @@ def test_too_many_are_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", [Arithmetic, ArithmeticProblems])
-def test_wrong_arguments_are_refused(kind: Any, wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=rf"{kind.__name__}\.{said}"):
+def test_invalid_arguments_raise(kind: Any, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=rf"{kind.__name__}\.{message}"):
         kind(**{"count": 5, **wrong})
 
 
-def test_there_is_no_end_of_stories() -> None:
+def test_word_problems_need_a_count() -> None:
     with pytest.raises(ValueError, match=r"Arithmetic\.count .*None"):
         Arithmetic("train", None, 5)

@@ -19,7 +19,7 @@ from labs import tiny_lab
 
 @pytest.fixture(scope="module")
 def photographs() -> tuple[np.ndarray, np.ndarray]:
-    """The real ones: every test of them needs Debian's package, the hub or a copy on this disk."""
+    """The real data, from Debian's package, the hub or a copy on this disk."""
     return arrays("test")
 
 
@@ -48,7 +48,7 @@ def test_splits_share_no_photograph(photographs: tuple[np.ndarray, np.ndarray]) 
     assert len(digests[0] | digests[1]) == 100
 
 
-def test_a_folder_may_hold_packed_or_plain_files(photographs: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+def test_compressed_and_plain_files(photographs: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
     pixels, classes = photographs
     images, labels = NAMES["test"]
     (tmp_path / images).write_bytes(to_idx(pixels))
@@ -56,7 +56,7 @@ def test_a_folder_may_hold_packed_or_plain_files(photographs: tuple[np.ndarray, 
     assert (arrays("test", tmp_path)[1] == classes).all()
 
 
-def test_the_hubs_pngs_are_the_same_bytes(tmp_path: Path) -> None:
+def test_parquet_converts_to_the_same_bytes(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
     rows = [{"bytes": encode_png(image), "path": None} for image in pixels]
     pq.write_table(pa.table({"image": rows, "label": [3, 1, 4, 1, 5]}), tmp_path / "x.parquet")
@@ -66,7 +66,7 @@ def test_the_hubs_pngs_are_the_same_bytes(tmp_path: Path) -> None:
     assert io.BytesIO(images).read(4) == b"\x00\x00\x08\x03"
 
 
-def test_other_bytes_are_refused(tmp_path: Path) -> None:
+def test_wrong_digest_raises(tmp_path: Path) -> None:
     for name in NAMES["test"]:
         (tmp_path / name).write_bytes(to_idx(np.zeros((1, 28, 28), np.uint8)))
     with pytest.raises(SourceError, match=r"t10k-images-idx3-ubyte .*5b41"):
@@ -77,13 +77,13 @@ def test_other_bytes_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"no gzip", gzip.compress(b"x" * 1000)[:-12]], ids=["empty", "other", "cut off"]
 )
-def test_a_torn_file_is_named(tmp_path: Path, content: bytes) -> None:
+def test_truncated_file_raises(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(content)
     with pytest.raises(SourceError, match="t10k-images-idx3-ubyte"):
         find("test", tmp_path)
 
 
-def test_no_network_and_no_package_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_data_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing listens there: no network
@@ -93,7 +93,7 @@ def test_no_network_and_no_package_is_one_message(tmp_path: Path, monkeypatch: p
         find("test", None)
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_raise() -> None:
     with pytest.raises(ValueError, match=r"FashionMNIST.split .*'tset'"):
         FashionMNIST("tset")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"per_label .*0"):
@@ -102,6 +102,6 @@ def test_mistakes_are_named() -> None:
         FashionMNIST(labels=("a", "b"))
 
 
-def test_more_than_there_are_is_refused(photographs: tuple[np.ndarray, np.ndarray]) -> None:
+def test_too_many_per_label_raises(photographs: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(SourceError, match=r"1000 .*1001"):
         FashionMNIST(per_label=1001).read(tiny_lab())

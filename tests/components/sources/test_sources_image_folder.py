@@ -33,20 +33,20 @@ def test_labels_are_folders_and_order_is_fixed(folder: Path) -> None:
     assert [s.text("origin") for s in ImageFolder(str(folder), limit=1).read(lab)] == ["black/0.PNG", "white/0.PNG"]
 
 
-def test_copies_of_one_image_are_two_samples(tmp_path: Path) -> None:
+def test_copies_of_an_image_have_different_ids(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     for name in ("a.png", "b.png"):
         (tmp_path / "x" / name).write_bytes(encode_png(shade(20)))
     assert len({sample.id for sample in ImageFolder(str(tmp_path)).read(tiny_lab())}) == 2
 
 
-def test_what_does_not_decode_is_named(folder: Path) -> None:
+def test_undecodable_image_raises(folder: Path) -> None:
     (folder / "black" / "1.PNG").write_bytes(encode_png(shade(20))[:-30])
     with raises(SourceError, path=str(folder / "black" / "1.PNG")):
         ImageFolder(str(folder)).read(tiny_lab())
 
 
-def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_invalid_arguments_and_folders_raise(tmp_path: Path) -> None:
     with raises(SourceError, path=str(tmp_path / "none")):
         ImageFolder(str(tmp_path / "none")).read(tiny_lab())
     with raises(SourceError, path=str(tmp_path), images=0):
@@ -57,8 +57,8 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         ImageFolder("")
 
 
-def test_a_folder_that_has_changed_is_another_stage(tmp_path: Path) -> None:
-    """An image that came later was "done before" once, because the stage's key held the path alone."""
+def test_changed_folder_changes_the_listing(tmp_path: Path) -> None:
+    """Regression: a new image did not change the key of the stage, which had only the path."""
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "one.png").write_bytes(encode_png(np.zeros((8, 8), np.uint8)))
     source = ImageFolder(str(tmp_path))

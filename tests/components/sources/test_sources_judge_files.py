@@ -1,4 +1,4 @@
-"""Files of what is to be judged: columns of any name, labels of any spelling, and one sentence for what is wrong."""
+"""Files of texts and pairs to judge: columns, labels, and errors."""
 
 from __future__ import annotations
 
@@ -23,71 +23,68 @@ def lines(folder: Path, *rows: object, name: str = "pairs.jsonl") -> Path:
 
 
 @pytest.mark.parametrize(
-    ("label", "read"),
+    ("label", "expected"),
     [("a", "a"), ("A", "a"), (1, "a"), ("output_1", "a"), (2, "b"), ("model_b", "b"), (0, "tie"), ("Tie", "tie")],
 )
-def test_labels_are_read_as_people_write_them(tmp_path: Path, label: object, read: str) -> None:
-    (found,) = read_pairs(lines(tmp_path, {**PAIR, "label": label}))
-    assert found.fields == {**PAIR, "label": read, "origin": "pairs.jsonl:1"}
+def test_label_spellings(tmp_path: Path, label: object, expected: str) -> None:
+    (pair,) = read_pairs(lines(tmp_path, {**PAIR, "label": label}))
+    assert pair.fields == {**PAIR, "label": expected, "origin": "pairs.jsonl:1"}
 
 
-def test_labels_of_0_and_1_alone_may_mean_either_and_are_refused(tmp_path: Path) -> None:
+def test_labels_of_only_0_and_1_raise(tmp_path: Path) -> None:
     rows = [{**PAIR, "label": label} for label in (1, 0, 1, None)]
     for limit in (None, 1):
         with pytest.raises(SourceError, match="0 or 1"):
             read_pairs(lines(tmp_path, *rows), limit=limit)
-    found = read_pairs(lines(tmp_path, *rows, {**PAIR, "label": 2}))
-    assert [one.fields.get("label") for one in found] == ["a", "tie", "a", None, "b"]
+    pairs = read_pairs(lines(tmp_path, *rows, {**PAIR, "label": 2}))
+    assert [pair.fields.get("label") for pair in pairs] == ["a", "tie", "a", None, "b"]
 
 
-def test_columns_have_any_names_and_one_is_never_read_as_two_things(tmp_path: Path) -> None:
+def test_column_names_are_configurable(tmp_path: Path) -> None:
     row = {"input": "Name a fruit.", "output_1": "A pear.", "output_2": "A chair.", "label": 1, "other": [1]}
     names = {"instruction": "input", "output_a": "output_1", "output_b": "output_2"}
-    (found,) = read_pairs(lines(tmp_path, row), names)
-    assert found.fields == {**PAIR, "label": "a", "origin": "pairs.jsonl:1"}
+    (pair,) = read_pairs(lines(tmp_path, row), names)
+    assert pair.fields == {**PAIR, "label": "a", "origin": "pairs.jsonl:1"}
 
 
-def test_a_table_is_read_as_lines_are_and_only_so_far_as_wanted(tmp_path: Path) -> None:
+def test_csv_and_limit(tmp_path: Path) -> None:
     path = tmp_path / "rated.csv"
     path.write_text('instruction,input,output,human\n"Sum, up",x,"y\nz",3.5\nMore,,w,\n', encoding="utf-8")
-    one, two = read_rated(path)
-    assert one.fields == {
+    first, second = read_rated(path)
+    assert first.fields == {
         "instruction": "Sum, up",
         "input": "x",
         "output": "y\nz",
         "human": "3.5",
         "origin": "rated.csv:2",
     }
-    assert two.fields == {"instruction": "More", "input": "", "output": "w", "origin": "rated.csv:4"}
-    assert read_rated(path, limit=1) == [one]
+    assert second.fields == {"instruction": "More", "input": "", "output": "w", "origin": "rated.csv:4"}
+    assert read_rated(path, limit=1) == [first]
 
 
-def test_a_model_that_said_nothing_is_judged_too(tmp_path: Path) -> None:
-    (found,) = read_pairs(lines(tmp_path, {**PAIR, "output_b": ""}))
-    assert found.text("output_b") == ""
+def test_empty_answer_is_read(tmp_path: Path) -> None:
+    (pair,) = read_pairs(lines(tmp_path, {**PAIR, "output_b": ""}))
+    assert pair.text("output_b") == ""
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
-        ({"instruction": "x", "output_a": "y"}, "line 2: there is no 'output_b'"),
-        ({**PAIR, "output_a": ["y"]}, "line 2: output_a must be text, was ['y']"),
-        ({**PAIR, "output_a": None}, "line 2: output_a must be text, was None"),
-        ({**PAIR, "label": "left"}, "line 2: label must be a, b or tie, was 'left'"),
-        ({**PAIR, "label": True}, "line 2: label must be text, was True"),
-        ({**PAIR, "instruction": " "}, "line 2: instruction is blank"),
-        (["x"], "line 2: must be an object"),
+        ({"instruction": "x", "output_a": "y"}, "'output_b'"),
+        ({**PAIR, "output_a": ["y"]}, r"output_a .*\btext\b.*\['y'\]"),
+        ({**PAIR, "output_a": None}, r"output_a .*\btext\b.*\bNone\b"),
+        ({**PAIR, "label": "left"}, r"label .*\ba, b\b.*\btie\b.*'left'"),
+        ({**PAIR, "label": True}, r"label .*\btext\b.*\bTrue\b"),
+        ({**PAIR, "instruction": " "}, r"instruction .*\bblank"),
+        (["x"], r"\bobject\b.*\['x'\]"),
     ],
 )
-def test_a_bad_line_is_told_by_its_number_with_what_was_expected_and_seen(
-    tmp_path: Path, row: object, told: str
-) -> None:
-    with pytest.raises(SourceError) as problem:
+def test_invalid_line_raises_with_its_number(tmp_path: Path, row: object, message: str) -> None:
+    with pytest.raises(SourceError, match=rf"pairs\.jsonl, line 2: .*{message}"):
         read_pairs(lines(tmp_path, PAIR, row))
-    assert told in str(problem.value)
 
 
-def test_a_bad_file_is_told_too(tmp_path: Path) -> None:
+def test_invalid_file_or_column_raises(tmp_path: Path) -> None:
     for path in (tmp_path / "none.jsonl", tmp_path / "pairs.txt", lines(tmp_path, name="empty.jsonl")):
         with raises(SourceError, path=str(path)):
             read_pairs(path)
@@ -99,17 +96,17 @@ def test_a_bad_file_is_told_too(tmp_path: Path) -> None:
         read_rated(lines(tmp_path, {"output": "x"}), {"human": "y"})
 
 
-def test_what_was_said_before_is_read_from_lines_and_from_tables(tmp_path: Path) -> None:
-    said = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
-    history = json.dumps(said)
-    (found,) = read_pairs(lines(tmp_path, {**PAIR, "history": said}))
-    assert found.fields == {**PAIR, "history": history, "origin": "pairs.jsonl:1"}
-    assert pair_of(found).before == (Message("user", "Hi."), Message("assistant", "Hello."))
+def test_history_is_read_from_jsonl_and_csv(tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
+    history = json.dumps(messages)
+    (pair,) = read_pairs(lines(tmp_path, {**PAIR, "history": messages}))
+    assert pair.fields == {**PAIR, "history": history, "origin": "pairs.jsonl:1"}
+    assert pair_of(pair).before == (Message("user", "Hi."), Message("assistant", "Hello."))
     table = tmp_path / "rated.csv"
     cell = history.replace('"', '""')
     table.write_text(f'history,instruction,output\n"{cell}",More,x\n,Less,y\n', encoding="utf-8")
-    one, two = read_rated(table)
-    assert rated_of(one).before == pair_of(found).before
-    assert "history" not in two.fields
+    first, second = read_rated(table)
+    assert rated_of(first).before == pair_of(pair).before
+    assert "history" not in second.fields
     with pytest.raises(SourceError, match=r"pairs.jsonl, line 1"):
-        read_pairs(lines(tmp_path, {**PAIR, "history": said[:1]}))
+        read_pairs(lines(tmp_path, {**PAIR, "history": messages[:1]}))

@@ -23,24 +23,24 @@ def table(tmp_path: Path) -> str:
     return str(path)
 
 
-def said(source: LabeledTexts) -> list[tuple[str, str]]:
+def rows_of(source: LabeledTexts) -> list[tuple[str, str]]:
     return [(sample.text("text"), sample.text("label")) for sample in source.read(tiny_lab())]
 
 
-def test_a_table_and_lines_of_json_are_read_alike(table: str, tmp_path: Path) -> None:
+def test_csv_and_jsonl_are_equal(table: str, tmp_path: Path) -> None:
     lines = tmp_path / "rows.jsonl"
     lines.write_text("\n".join(json.dumps({"say": text, "kind": label}) for text, label in ROWS), encoding="utf-8")
-    assert said(LabeledTexts(table)) == ROWS == said(LabeledTexts(str(lines), "say", "kind"))
+    assert rows_of(LabeledTexts(table)) == ROWS == rows_of(LabeledTexts(str(lines), "say", "kind"))
 
 
-def test_the_first_of_each_label_and_those_behind_them_share_nothing(table: str) -> None:
-    learned, measured = said(LabeledTexts(table, per_label=1)), said(LabeledTexts(table, skip=1, per_label=1))
+def test_per_label_and_skip(table: str) -> None:
+    learned, measured = rows_of(LabeledTexts(table, per_label=1)), rows_of(LabeledTexts(table, skip=1, per_label=1))
     assert learned == [("좋다", "good"), ("so so", "bad")]
     assert measured == [("fine", "good"), ("meh", "bad")]
-    assert said(LabeledTexts(table, skip=1)) == ROWS[2:]
+    assert rows_of(LabeledTexts(table, skip=1)) == ROWS[2:]
 
 
-def test_mistakes_are_named(table: str, tmp_path: Path) -> None:
+def test_invalid_arguments_and_files_raise(table: str, tmp_path: Path) -> None:
     with raises(SourceError, path=table, label="bad", count=2, per_label=3):
         LabeledTexts(table, per_label=3).read(tiny_lab())
     with raises(SourceError, path=table, label="bad", count=2, skip=2):
@@ -61,25 +61,25 @@ def test_mistakes_are_named(table: str, tmp_path: Path) -> None:
         LabeledTexts(table, skip=-1)
 
 
-def test_a_file_that_has_changed_is_another_stage(table: str) -> None:
+def test_changed_file_changes_the_listing(table: str) -> None:
     before = LabeledTexts(table).listing()
     Path(table).write_text("text,label\nnew,good\n", encoding="utf-8")
     assert LabeledTexts(table).listing() != before
 
 
-def test_food_reviews_are_all_there_and_no_split_shares_one_with_another() -> None:
+def test_food_reviews_splits_are_complete_and_disjoint() -> None:
     splits = {name: FoodReviews(name).read(tiny_lab()) for name in ("train", "validation", "test")}  # type: ignore[arg-type]
     assert {name: len(samples) for name, samples in splits.items()} == {"train": 2979, "validation": 994, "test": 1000}
     assert Counter(sample.text("label") for sample in splits["test"]) == {"great": 658, "other": 342}
     texts = {name: {sample.text("text") for sample in samples} for name, samples in splits.items()}
     assert not texts["train"] & texts["test"]
     assert not texts["validation"] & texts["test"]
-    assert not any("<br" in text for own in texts.values() for text in own)
+    assert not any("<br" in text for split_texts in texts.values() for text in split_texts)
     few = FoodReviews("test", per_label=5).read(tiny_lab())
     assert Counter(sample.text("label") for sample in few) == {"great": 5, "other": 5}
 
 
-def test_other_bytes_than_the_known_ones_are_refused(tmp_path: Path) -> None:
+def test_wrong_digest_raises(tmp_path: Path) -> None:
     place = food_reviews.find()
     (tmp_path / "Rdata.rdx").write_bytes((place / "Rdata.rdx").read_bytes())
     whole = bytearray((place / "Rdata.rdb").read_bytes())
@@ -90,7 +90,7 @@ def test_other_bytes_than_the_known_ones_are_refused(tmp_path: Path) -> None:
         FoodReviews(folder=str(tmp_path / "none")).read(tiny_lab())
 
 
-def test_no_package_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(food_reviews, "INSTALLED", tmp_path / "not installed")

@@ -40,11 +40,11 @@ def test_noise_depends_on_the_seed_and_the_place_alone() -> None:
 
 
 @pytest.mark.parametrize("source", [Digits(per_label=2), Noise(5), FashionMNIST(per_label=2, only=("bag", "coat"))])
-def test_the_same_samples_at_every_call(source: Source) -> None:
+def test_samples_are_reproducible(source: Source) -> None:
     assert list(source.read(tiny_lab())) == list(source.read(tiny_lab(seed=8)))
 
 
-def test_some_classes_can_be_kept_apart() -> None:
+def test_only_selects_classes() -> None:
     lab = tiny_lab()
     chosen = FashionMNIST(only=("bag", "coat")).read(lab)
     assert Counter(sample.text("label") for sample in chosen) == {"bag": 1000, "coat": 1000}
@@ -55,7 +55,7 @@ def test_some_classes_can_be_kept_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda: Digits(per_label=0), r"Digits\.per_label .*\b1\b.*\b0\b"),
         (lambda: Digits(size=4), r"Digits\.size .*\b8\b.*\b1024\b.*\b4\b"),
@@ -64,6 +64,6 @@ def test_some_classes_can_be_kept_apart() -> None:
         (lambda: FashionMNIST(only=("hat",)), r"FashionMNIST\.only .*'hat'"),
     ],
 )
-def test_mistakes_are_named(make: object, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_invalid_arguments_raise(make: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         make()  # type: ignore[operator]

@@ -4,8 +4,9 @@ import csv
 import io
 import json
 import re
-import time
+import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from error_fields import raises
 from labs import tiny_lab
 from question_files import CSV, question_files, write
 
-SHARED = next((one for up in Path(__file__).parents if (one := up / "shared" / "data").is_dir()), Path("shared/data"))
+FOLDERS = [parent / "shared" / "data" for parent in Path(__file__).parents]
+SHARED = next(filter(Path.is_dir, FOLDERS), Path("shared/data"))
 shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the folder shared/data with the public data is not here")
 MMLU_COLUMNS = "question,choice0,choice1,choice2,choice3,answer\n"
 SOURCES: list[Any] = [
@@ -53,10 +55,10 @@ def problem_of(source: Any) -> str:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=repr)
-def test_the_same_samples_come_at_every_call(folder: Path, source: Any) -> None:
-    own = replace(source, path=str(folder / source.path))
-    samples = read(own)
-    assert samples == read(own)
+def test_samples_are_reproducible(folder: Path, source: Any) -> None:
+    located = replace(source, path=str(folder / source.path))
+    samples = read(located)
+    assert samples == read(located)
     assert len({sample.id for sample in samples}) == len(samples)
     assert {sample.made_by for sample in samples} == {"collected"}
     for sample in samples:
@@ -65,44 +67,46 @@ def test_the_same_samples_come_at_every_call(folder: Path, source: Any) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=repr)
-def test_a_listing_tells_of_every_change(folder: Path, source: Any) -> None:
-    own = replace(source, path=str(folder / source.path))
-    before = own.listing()
-    assert own.listing() == before
+def test_changed_file_changes_the_listing(folder: Path, source: Any) -> None:
+    located = replace(source, path=str(folder / source.path))
+    before = located.listing()
+    assert located.listing() == before
     place = folder / source.path
     file = place if place.is_file() else next((place / "test").iterdir())
     write(file, file.read_text(encoding="utf-8") + "\n")
-    assert own.listing() != before
-    assert replace(own, path=str(folder / "nowhere.csv")).listing() != before
+    assert located.listing() != before
+    assert replace(located, path=str(folder / "nowhere.csv")).listing() != before
 
 
-def test_limits_take_the_first_of_each_subject(folder: Path) -> None:
+def test_limits_per_file_and_subject(folder: Path) -> None:
     mmlu = Mmlu(str(folder / "mmlu"), per_subject=1)
     assert [sample.text("subject") for sample in read(mmlu)] == ["anatomy", "world_religions"]
     assert read(mmlu)[0] == read(replace(mmlu, per_subject=None))[0]
-    assert [one.text("subject") for one in read(replace(mmlu, subjects=("world_religions",)))] == ["world_religions"]
+    assert [sample.text("subject") for sample in read(replace(mmlu, subjects=("world_religions",)))] == [
+        "world_religions"
+    ]
     assert len(read(Gsm8k(str(folder / "gsm8k.jsonl"), limit=2))) == 2
     assert len(read(TruthfulQa(str(folder / "truthfulqa.json"), limit=1))) == 1
     assert len(read(Questions(str(folder / "own.csv"), limit=2))) == 2
     many = write(folder / "many.csv", "question,answer,subject\na,1,x\nb,1,y\nc,1,x\nd,1,\ne,1,\n")
-    assert [one.text("question") for one in read(Questions(str(many), per_subject=1))] == ["a", "b", "d"]
+    assert [sample.text("question") for sample in read(Questions(str(many), per_subject=1))] == ["a", "b", "d"]
 
 
-def test_lines_that_are_alike_are_two_samples(tmp_path: Path) -> None:
+def test_equal_lines_have_different_ids(tmp_path: Path) -> None:
     file = write(tmp_path / "twice.csv", "question,answer\nWhy?,So.\nWhy?,So.\n")
-    one, two = read(Questions(str(file)))
-    assert one.text("question") == two.text("question")
-    assert one.id != two.id
+    first, second = read(Questions(str(file)))
+    assert first.text("question") == second.text("question")
+    assert first.id != second.id
 
 
-def test_marks_of_windows_change_nothing_but_the_bytes(folder: Path) -> None:
+def test_byte_order_mark_and_windows_line_ends(folder: Path) -> None:
     plain = Questions(str(folder / "own.csv"))
     samples = read(plain)
     write(folder / "own.csv", "\ufeff" + CSV.replace("\n", "\r\n"))
     assert read(plain) == samples
 
 
-def test_column_names_are_your_own(tmp_path: Path) -> None:
+def test_column_names_are_configurable(tmp_path: Path) -> None:
     row = {"ask": "Which?", "key": "b", "ways": ["x", "y"], "field": "letters", "why": "It is.", "A": "unused"}
     file = write(tmp_path / "own.jsonl", json.dumps(row))
     (sample,) = read(Questions(str(file), "ask", "key", "ways", "field", "why"))
@@ -112,7 +116,7 @@ def test_column_names_are_your_own(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_column_called_a_may_be_the_answer(tmp_path: Path) -> None:
+def test_answer_column_may_be_named_like_a_choice(tmp_path: Path) -> None:
     file = write(tmp_path / "qa.csv", "Q,A\nTwo and two?,4\n")
     (sample,) = read(Questions(str(file), "Q", "A"))
     assert dict(sample.fields) == {"question": "Two and two?", "answer": "4", "origin": "qa.csv:2"}
@@ -131,73 +135,78 @@ def test_a_column_called_a_may_be_the_answer(tmp_path: Path) -> None:
         ("1", ["0", "1"], "B"),
     ],
 )
-def test_an_answer_names_choices_in_any_way(tmp_path: Path, answer: object, choices: list[str], letters: str) -> None:
+def test_answer_by_letter_number_or_text(tmp_path: Path, answer: object, choices: list[str], letters: str) -> None:
     file = write(tmp_path / "q.jsonl", json.dumps({"question": "?", "answer": answer, "choices": choices}))
     assert [sample.text("answer") for sample in read(Questions(str(file)))] == [letters]
 
 
 @pytest.mark.parametrize(
-    ("answer", "choices", "meant"),
+    ("answer", "choices", "meanings"),
     [("1", ["1", "2"], "A or B"), ("B", ["B", "A"], "A or B"), ("A,B", ["x", "y", "A,B"], "A,B or C")],
 )
-def test_an_answer_of_two_meanings_is_refused_unless_it_is_said_how(
-    tmp_path: Path, answer: str, choices: list[str], meant: str
+def test_ambiguous_answer_raises_unless_its_kind_is_set(
+    tmp_path: Path, answer: str, choices: list[str], meanings: str
 ) -> None:
     file = write(tmp_path / "q.jsonl", json.dumps({"question": "?", "answer": answer, "choices": choices}))
-    assert f"ambiguous: {meant}" in problem_of(Questions(str(file)))
+    assert f"ambiguous: {meanings}" in problem_of(Questions(str(file)))
     (sample,) = read(Questions(str(file), answers="text"))
     assert sample.text(f"choice{'ABC'.index(sample.text('answer'))}") == answer
 
 
-def test_a_question_may_have_several_texts_for_an_answer(tmp_path: Path) -> None:
+def test_several_texts_of_an_answer(tmp_path: Path) -> None:
     rows = [{"question": "Who?", "answer": ["Ada", "Ada Lovelace"]}, {"question": "When?", "answer": "1843"}]
     file = write(tmp_path / "q.jsonl", "\n".join(map(json.dumps, rows)))
-    several, one = read(Questions(str(file)))
+    several, single = read(Questions(str(file)))
     assert (several.text("answer"), several.text("answer1")) == ("Ada", "Ada Lovelace")
-    assert "answer1" not in one.fields
+    assert "answer1" not in single.fields
 
 
 MISTAKES: list[tuple[str, str, str, str]] = [
-    ("q.csv", "question,answr\nWhy?,So.\n", "line 1", "Did you mean 'answr'?"),
-    ("q.csv", "", "line 1", "must name the columns question, answer"),
-    ("q.csv", "question,answer\n", "q.csv", "has no questions"),
-    ("q.csv", "question,answer,question\na,b,c\n", "line 1", "two columns have the name 'question'"),
-    ("q.csv", "question,answer\nWhy, though?,So.\n", "line 2", "must have 2 cells (question, answer), had 3"),
-    ("q.csv", 'question,answer\n"Why?\n\n,So.\n', "line 2", "quotation mark left open"),
-    ("q.csv", 'question,answer\n"a\nb",c\n"Why"y?,So.\n', "line 4", "invalid CSV"),
-    ("q.csv", "question,answer\n ,So.\n", "line 2", "question is blank"),
-    ("q.csv", "question,answer\nWhy?,\n", "line 2", "answer is blank"),
-    ("q.csv", "question,answer,A,B\nWhy?,C,x,y\n", "line 2", "letters from A to B"),
-    ("q.csv", "question,answer,A,B,C\nWhy?,A,x,,z\n", "line 2", "B is blank"),
-    ("q.csv", "question,answer,A\nWhy?,A,x\n", "line 2", "2 to 26 choices, had 1"),
-    ("q.csv", "question,answer,choices\nWhy?,A,x|y\n", "line 2", "must be a JSON list"),
-    ("q.jsonl", '{"question": "Why?", "answer": []}\n', "line 1", "a list of texts that are not blank"),
-    ("q.jsonl", '{"question": "Why?", "answer": ["a", " "]}\n', "line 1", "a list of texts that are not blank"),
-    ("q.csv", 'question,answer,choices\nWhy?,A,"[[1],2]"\n', "line 2", "list of texts"),
-    ("q.jsonl", '{"question": "Why?", "answer": "So."}\n{"question": "Why?"}\n', "line 2", "there is no 'answer'"),
-    ("q.jsonl", '\n{"question": "Why?",\n', "line 2", "not JSON"),
-    ("q.jsonl", "[1]\n", "line 1", "must be an object with question, answer"),
-    ("q.jsonl", '{"question": null, "answer": "x"}', "line 1", "question must be text, was None"),
-    ("q.jsonl", '{"question": "\\ud800", "answer": "x"}', "line 1", "lone surrogate"),
-    ("q.jsonl", '{"question": "Why?", "answer": "a", "answer": "b"}', "line 1", "'answer' is a duplicate key"),
-    ("q.jsonl", '{"question": "Why?", "answer": [], "choices": ["a", "b"]}', "line 1", "must name the correct choices"),
-    ("q.jsonl", '{"question": "Why?", "answer": "A", "choices": ["a", " "]}', "line 1", "choice 1 is blank"),
-    ("q.jsonl", '{"question": "Why?", "answer": "A", "choices": ["a", "\\udc00"]}', "line 1", "lone surrogate"),
-    ("q.jsonl", "[" * 100_000, "line 1", "nested too deeply"),
-    ("q.txt", "Why?", "q.txt", "reads .csv, .jsonl, .ndjson files"),
+    ("q.csv", "question,answr\nWhy?,So.\n", "line 1", "'answr'"),
+    ("q.csv", "", "line 1", r"\bquestion, answer\b"),
+    ("q.csv", "question,answer\n", "q.csv", r"\bquestions\b"),
+    ("q.csv", "question,answer,question\na,b,c\n", "line 1", "'question'"),
+    ("q.csv", "question,answer\nWhy, though?,So.\n", "line 2", r"\b2\b.*\(question, answer\).*\b3\b"),
+    ("q.csv", 'question,answer\n"Why?\n\n,So.\n', "line 2", r"\bCSV\b"),
+    ("q.csv", 'question,answer\n"a\nb",c\n"Why"y?,So.\n', "line 4", r"\bCSV\b"),
+    ("q.csv", "question,answer\n ,So.\n", "line 2", r"\bquestion .*\bblank"),
+    ("q.csv", "question,answer\nWhy?,\n", "line 2", r"\banswer .*\bblank"),
+    ("q.csv", "question,answer,A,B\nWhy?,C,x,y\n", "line 2", r"\banswer .*\bA to B\b.*'C'"),
+    ("q.csv", "question,answer,A,B,C\nWhy?,A,x,,z\n", "line 2", r"\bB .*\bblank"),
+    ("q.csv", "question,answer,A\nWhy?,A,x\n", "line 2", r"\b2\b.*\b26\b.*\b1\b"),
+    ("q.csv", "question,answer,choices\nWhy?,A,x|y\n", "line 2", r"\bchoices .*\bJSON\b.*'x\|y'"),
+    ("q.jsonl", '{"question": "Why?", "answer": []}\n', "line 1", r"\banswer .*\[\]"),
+    ("q.jsonl", '{"question": "Why?", "answer": ["a", " "]}\n', "line 1", r"\banswer .*\['a', ' '\]"),
+    ("q.csv", 'question,answer,choices\nWhy?,A,"[[1],2]"\n', "line 2", r"\bchoices .*\[\['1'\], '2'\]"),
+    ("q.jsonl", '{"question": "Why?", "answer": "So."}\n{"question": "Why?"}\n', "line 2", "'answer'"),
+    ("q.jsonl", '\n{"question": "Why?",\n', "line 2", r"\bJSON\b"),
+    ("q.jsonl", "[1]\n", "line 1", r"\bobject\b.*\bquestion, answer\b.*\['1'\]"),
+    ("q.jsonl", '{"question": null, "answer": "x"}', "line 1", r"\bquestion .*\btext\b.*\bNone\b"),
+    ("q.jsonl", '{"question": "\\ud800", "answer": "x"}', "line 1", r"\bquestion .*\bsurrogate"),
+    ("q.jsonl", '{"question": "Why?", "answer": "a", "answer": "b"}', "line 1", r"'answer' .*\bduplicate"),
+    ("q.jsonl", '{"question": "Why?", "answer": [], "choices": ["a", "b"]}', "line 1", r"\banswer .*\bchoices\b.*\[\]"),
+    ("q.jsonl", '{"question": "Why?", "answer": "A", "choices": ["a", " "]}', "line 1", r"\bchoice 1 .*\bblank"),
+    (
+        "q.jsonl",
+        '{"question": "Why?", "answer": "A", "choices": ["a", "\\udc00"]}',
+        "line 1",
+        r"\bchoice 1 .*\bsurrogate",
+    ),
+    ("q.jsonl", "[" * 100_000, "line 1", r"\bJSON\b.*\bnested\b"),
+    ("q.txt", "Why?", "q.txt", r"Questions .*\.csv, \.jsonl, \.ndjson\b"),
 ]
 
 
 @pytest.mark.parametrize(("name", "content", "place", "words"), MISTAKES, ids=[words for *_, words in MISTAKES])
-def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, name: str, content: str, place: str, words: str) -> None:
-    said = problem_of(Questions(str(write(tmp_path / name, content))))
-    assert place in said
-    assert words in said
-    assert name in said
-    assert len(said) < 500
+def test_invalid_file_raises_with_the_place(tmp_path: Path, name: str, content: str, place: str, words: str) -> None:
+    message = problem_of(Questions(str(write(tmp_path / name, content))))
+    assert place in message
+    assert re.search(words, message)
+    assert name in message
+    assert len(message) < 500
 
 
-def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:
+def test_wrong_encoding_raises_with_the_line(tmp_path: Path) -> None:
     file = tmp_path / "q.csv"
     file.write_bytes("question,answer\nWhy?,So.\nCafé?,Oui.\n".encode("latin-1"))
     with raises(SourceError, path=str(file), line=3) as caught:
@@ -205,7 +214,7 @@ def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path: Path) -> No
     assert "0xe9" in caught.value.message
 
 
-def test_what_is_not_there_is_named_with_what_is_near(folder: Path) -> None:
+def test_missing_path_raises_with_the_nearest_name(folder: Path) -> None:
     mmlu = folder / "mmlu"
     (mmlu / "empty").mkdir()
     cases: list[tuple[Any, str, str]] = [
@@ -225,20 +234,20 @@ def test_what_is_not_there_is_named_with_what_is_near(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (f"{MMLU_COLUMNS}Why?,a,b,c,d,4\n", "line 2: answer must be 0, 1, 2 or 3, or A, B, C or D, was '4'"),
-        (f"{MMLU_COLUMNS}Why?,a,b,c,d\n", "line 2: a row must have 6 cells"),
-        (f"{MMLU_COLUMNS}Why?,a,,c,d,1\n", "line 2: choice1 is blank"),
-        (MMLU_COLUMNS.replace("choice3", "choice4") + "Why?,a,b,c,d,1\n", "there is no 'choice3'"),
-        (MMLU_COLUMNS, "has no questions"),
+        (f"{MMLU_COLUMNS}Why?,a,b,c,d,4\n", r"line 2: answer .*'4'"),
+        (f"{MMLU_COLUMNS}Why?,a,b,c,d\n", r"line 2: .*\b6\b.*\b5\b"),
+        (f"{MMLU_COLUMNS}Why?,a,,c,d,1\n", r"line 2: choice1 .*\bblank"),
+        (MMLU_COLUMNS.replace("choice3", "choice4") + "Why?,a,b,c,d,1\n", r"line 1: .*'choice3'"),
+        (MMLU_COLUMNS, r"anatomy\.csv .*\bquestions\b"),
     ],
 )
-def test_a_bad_file_of_mmlu_is_named(tmp_path: Path, content: str, words: str) -> None:
+def test_invalid_mmlu_file_raises(tmp_path: Path, content: str, words: str) -> None:
     write(tmp_path / "test" / "anatomy.csv", content)
-    assert words in problem_of(Mmlu(str(tmp_path)))
+    assert re.search(words, problem_of(Mmlu(str(tmp_path))))
 
 
 @pytest.mark.parametrize("answer", ["7", "It is #### seven", "#### ", "#### 7 or 8", "#### 1.2.3", "", 7])
-def test_a_solution_without_its_number_is_named(tmp_path: Path, answer: object) -> None:
+def test_gsm8k_solution_without_a_number_raises(tmp_path: Path, answer: object) -> None:
     file = write(tmp_path / "g.jsonl", json.dumps({"question": "Why?", "answer": answer}))
     assert re.search(
         r"g\.jsonl, line 1: answer (must end with '#### ' and a number|is blank)", problem_of(Gsm8k(str(file)))
@@ -248,23 +257,22 @@ def test_a_solution_without_its_number_is_named(tmp_path: Path, answer: object) 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"question": "Why?"}, "there is no 'mc1_targets'"),
-        ({"question": "Why?", "mc1_targets": {"a": 1, "b": 2}}, "answers with 0 or 1 each"),
-        ({"question": "Why?", "mc1_targets": ["a", "b"]}, "answers with 0 or 1 each"),
-        ({"question": "Why?", "mc1_targets": {"a": [1], "b": 0}}, "answers with 0 or 1 each"),
-        ({"question": "Why?", "mc1_targets": {"a": 0, "b": 0}}, "must have one true answer, had 0"),
-        ({"question": "Why?", "mc1_targets": {"a": 1, "b": 1}}, "must have one true answer, had 2"),
-        ({"question": "Why?", "mc1_targets": {"a": 1}}, "2 to 26 choices, had 1"),
+        ({"question": "Why?"}, "'mc1_targets'"),
+        ({"question": "Why?", "mc1_targets": {"a": 1, "b": 2}}, r"\bmc1_targets .*\b0 or 1\b"),
+        ({"question": "Why?", "mc1_targets": ["a", "b"]}, r"\bmc1_targets .*\b0 or 1\b"),
+        ({"question": "Why?", "mc1_targets": {"a": [1], "b": 0}}, r"\bmc1_targets .*\b0 or 1\b"),
+        ({"question": "Why?", "mc1_targets": {"a": 0, "b": 0}}, r"\bmc1_targets .*\bone true\b.*\b0\b"),
+        ({"question": "Why?", "mc1_targets": {"a": 1, "b": 1}}, r"\bmc1_targets .*\bone true\b.*\b2\b"),
+        ({"question": "Why?", "mc1_targets": {"a": 1}}, r"\b2\b.*\b26\b.*\b1\b"),
     ],
 )
-def test_a_bad_item_of_truthfulqa_is_named(tmp_path: Path, row: object, words: str) -> None:
+def test_invalid_truthfulqa_item_raises(tmp_path: Path, row: object, words: str) -> None:
     file = write(tmp_path / "t.json", json.dumps([{"question": "?", "mc1_targets": {"a": 1, "b": 0}}, row]))
-    said = problem_of(TruthfulQa(str(file)))
-    assert "t.json, item 2" in said
-    assert words in said
+    message = problem_of(TruthfulQa(str(file)))
+    assert re.search(rf"t\.json, item 2: .*{words}", message)
 
 
-def test_a_file_that_is_no_list_is_named(tmp_path: Path) -> None:
+def test_json_without_a_list_raises(tmp_path: Path) -> None:
     file = str(tmp_path / "t.json")
     write(tmp_path / "t.json", "{}")
     with raises(SourceError, path=file, value={}):
@@ -284,7 +292,7 @@ def test_a_file_that_is_no_list_is_named(tmp_path: Path) -> None:
         lambda: Questions("x", limit=-1),
     ],
 )  # fmt: skip
-def test_settings_that_mean_nothing_are_refused(make: Any) -> None:
+def test_invalid_arguments_raise(make: Any) -> None:
     with pytest.raises(ValueError, match="must"):
         make()
 
@@ -294,22 +302,22 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size
 
 @given(rows=st.lists(st.tuples(TEXT, TEXT, TEXT, TEXT), min_size=1, max_size=5))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_a_csv_writer_writes_is_read(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+def test_any_csv_is_read(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL)
     writer.writerow(["question", "A", "B", "subject", "answer"])
     writer.writerows([*row, "B"] for row in rows)
     samples = read(Questions(str(write(tmp_path / "any.csv", buffer.getvalue()))))
     for row, sample in zip(rows, samples, strict=True):
-        wanted = [text.replace("\r\n", "\n") for text in row]
-        assert [sample.text(name) for name in ("question", "choice0", "choice1", "subject")] == wanted
+        expected = [text.replace("\r\n", "\n") for text in row]
+        assert [sample.text(name) for name in ("question", "choice0", "choice1", "subject")] == expected
         assert sample.text("answer") == "B"
 
 
 @given(content=st.one_of(st.binary(), st.text().map(lambda text: f"question,answer,A,B\n{text}".encode())))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("kind", ["q.csv", "q.jsonl", "mmlu", "gsm8k.jsonl", "t.json"])
-def test_any_bytes_give_samples_or_one_sentence(tmp_path: Path, kind: str, content: bytes) -> None:
+def test_any_bytes_are_read_or_raise(tmp_path: Path, kind: str, content: bytes) -> None:
     makes: dict[str, Any] = {"mmlu": Mmlu, "gsm8k.jsonl": Gsm8k, "t.json": TruthfulQa}
     file = tmp_path / ("mmlu/test/any.csv" if kind == "mmlu" else kind)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -318,23 +326,45 @@ def test_any_bytes_give_samples_or_one_sentence(tmp_path: Path, kind: str, conte
     try:
         samples = read(source)
     except SourceError as problem:
-        said = str(problem)
+        message = str(problem)
     else:
-        said = file.name
+        message = file.name
         assert all(sample.id for sample in samples)
-    assert file.name in said
+    assert file.name in message
 
 
-def test_ten_megabytes_are_read_in_seconds(tmp_path: Path) -> None:
+def test_ten_megabytes_are_read(tmp_path: Path) -> None:
     row = f'"{"Which, of these? " * 30}",a,b,c,d,2\n'
     write(tmp_path / "test" / "long.csv", MMLU_COLUMNS + row * (10_000_000 // len(row)))
-    started = time.perf_counter()
-    assert len(read(Mmlu(str(tmp_path)))) > 15_000
-    assert time.perf_counter() - started < 20
+    assert len(read(Mmlu(str(tmp_path)))) == 10_000_000 // len(row)
+
+
+def count_calls(run: Callable[[], object]) -> int:
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_reading_takes_linear_work(tmp_path: Path) -> None:
+    file = tmp_path / "test" / "anatomy.csv"
+    counts = []
+    for rows in (500, 1000):
+        write(file, MMLU_COLUMNS + '"Which, of these?",a,b,c,d,2\n' * rows)
+        counts.append(count_calls(lambda: read(Mmlu(str(tmp_path)))))
+    assert 500 < counts[1] < 2.1 * counts[0]
 
 
 @shared
-def test_mmlu_is_all_there() -> None:
+def test_mmlu_is_complete() -> None:
     samples = read(Mmlu(str(SHARED / "mmlu")))
     counts = Counter(sample.text("subject") for sample in samples)
     assert (len(samples), len(counts), counts["professional_law"]) == (14_042, 57, 1_534)
@@ -346,7 +376,7 @@ def test_mmlu_is_all_there() -> None:
 
 
 @shared
-def test_gsm8k_is_all_there() -> None:
+def test_gsm8k_is_complete() -> None:
     samples = read(Gsm8k(str(SHARED / "gsm8k-test.jsonl")))
     assert len(samples) == 1_319
     assert samples[0].text("answer") == "18"
@@ -355,8 +385,8 @@ def test_gsm8k_is_all_there() -> None:
 
 
 @shared
-def test_truthfulqa_is_all_there() -> None:
-    one, several = (read(TruthfulQa(str(SHARED / "truthfulqa-mc.json"), targets)) for targets in ("mc1", "mc2"))
-    assert (len(one), len(several)) == (790, 790)
-    assert {sample.text("answer") for sample in one} == {"A"}
+def test_truthfulqa_is_complete() -> None:
+    single, several = (read(TruthfulQa(str(SHARED / "truthfulqa-mc.json"), targets)) for targets in ("mc1", "mc2"))
+    assert (len(single), len(several)) == (790, 790)
+    assert {sample.text("answer") for sample in single} == {"A"}
     assert max(len(sample.text("answer")) for sample in several) > 1

@@ -1,4 +1,4 @@
-"""Files of tasks in both forms, and what is said of those that are wrong."""
+"""SeedTasks: formats of files, and errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OTHER: dict[str, Any] = {
 PLAIN: dict[str, Any] = {"instruction": "Say hello.", "input": "", "output": "Hello."}
 
 
-def written(folder: Path, *rows: Any, name: str = "tasks.jsonl") -> str:
+def write_tasks(folder: Path, *rows: Any, name: str = "tasks.jsonl") -> str:
     path = folder / name
     path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), encoding="utf-8")
     return str(path)
@@ -49,8 +49,8 @@ def tasks(path: str, **settings: Any) -> list[Sample]:
     return list(SeedTasks(path, **settings).read(tiny_lab()))
 
 
-def test_a_task_has_the_same_fields_whatever_its_form(tmp_path: Path) -> None:
-    path = written(tmp_path, ONE, OTHER, "", PLAIN)
+def test_fields_are_the_same_in_all_formats(tmp_path: Path) -> None:
+    path = write_tasks(tmp_path, ONE, OTHER, "", PLAIN)
     assert [dict(sample.fields) for sample in tasks(path)] == [
         {
             "instruction": "Give the plural.",
@@ -80,14 +80,14 @@ def test_a_task_has_the_same_fields_whatever_its_form(tmp_path: Path) -> None:
             "origin": "tasks.jsonl:4",
         },
     ]
-    whole = written(tmp_path, json.dumps([ONE, OTHER, PLAIN]), name="tasks.json")
+    whole = write_tasks(tmp_path, json.dumps([ONE, OTHER, PLAIN]), name="tasks.json")
     assert [sample.text("origin") for sample in tasks(whole)] == ["tasks.json#1", "tasks.json#2", "tasks.json#3"]
 
 
-def test_every_instance_is_read_where_all_are_asked_for(tmp_path: Path) -> None:
-    path = written(tmp_path, ONE, OTHER)
-    found = tasks(path, instances="all")
-    assert [(s.text("input"), s.text("output"), s.text("origin")) for s in found] == [
+def test_instances_argument(tmp_path: Path) -> None:
+    path = write_tasks(tmp_path, ONE, OTHER)
+    samples = tasks(path, instances="all")
+    assert [(s.text("input"), s.text("output"), s.text("origin")) for s in samples] == [
         ("knife", "knives", "tasks.jsonl:1"),
         ("", "none", "tasks.jsonl:1#2"),
         ("7", "홀수", "tasks.jsonl:2"),
@@ -95,8 +95,8 @@ def test_every_instance_is_read_where_all_are_asked_for(tmp_path: Path) -> None:
     assert len(tasks(path, instances="all", limit=1)) == 2  # the limit is one of tasks
 
 
-def test_tasks_are_chosen_by_language_and_kind_before_they_are_counted(tmp_path: Path) -> None:
-    path = written(tmp_path, ONE, PLAIN, OTHER)
+def test_language_and_classification_apply_before_the_limit(tmp_path: Path) -> None:
+    path = write_tasks(tmp_path, ONE, PLAIN, OTHER)
     assert [s.text("output") for s in tasks(path, language="ko", limit=1)] == ["홀수"]
     assert [s.text("output") for s in tasks(path, language="en")] == ["knives", "Hello."]
     assert [s.text("output") for s in tasks(path, classification="yes")] == ["홀수"]
@@ -105,8 +105,8 @@ def test_tasks_are_chosen_by_language_and_kind_before_they_are_counted(tmp_path:
         tasks(path, language="ko", classification="no")
 
 
-def test_a_language_that_is_named_is_believed(tmp_path: Path) -> None:
-    assert tasks(written(tmp_path, {**PLAIN, "language": "ko"}))[0].text("language") == "ko"
+def test_language_of_the_file_takes_precedence(tmp_path: Path) -> None:
+    assert tasks(write_tasks(tmp_path, {**PLAIN, "language": "ko"}))[0].text("language") == "ko"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_language_that_is_named_is_believed(tmp_path: Path) -> None:
         ("Écris une phrase.", "en"),
     ],
 )
-def test_the_language_is_that_of_most_words(text: str, language: str) -> None:
+def test_language_of_a_text(text: str, language: str) -> None:
     assert language_of(text) == language
 
 
@@ -156,20 +156,20 @@ WRONG: list[tuple[str | dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("row", "message"), WRONG, ids=[message[:40] for _, message in WRONG])
-def test_what_is_wrong_is_said_with_its_line(row: str | dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_invalid_task_raises_with_its_line(row: str | dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=message):
-        tasks(written(tmp_path, ONE, row))
+        tasks(write_tasks(tmp_path, ONE, row))
 
 
-def test_files_that_hold_no_tasks(tmp_path: Path) -> None:
+def test_files_without_tasks_raise(tmp_path: Path) -> None:
     with raises(SourceError, records=0):
-        tasks(written(tmp_path, ""))
+        tasks(write_tasks(tmp_path, ""))
     with raises(SourceError, records=1):
-        tasks(written(tmp_path, {**PLAIN, "output": ""}), unanswered="skip")
+        tasks(write_tasks(tmp_path, {**PLAIN, "output": ""}), unanswered="skip")
     with raises(SourceError, path=str(tmp_path / "one.json"), value=PLAIN):
-        tasks(written(tmp_path, json.dumps(PLAIN), name="one.json"))
+        tasks(write_tasks(tmp_path, json.dumps(PLAIN), name="one.json"))
     with raises(SourceError, path=str(tmp_path / "tasks.csv")):
-        tasks(written(tmp_path, "instruction", name="tasks.csv"))
+        tasks(write_tasks(tmp_path, "instruction", name="tasks.csv"))
     with raises(SourceError, path=str(tmp_path / "on.json"), near=["one.json"]):
         tasks(str(tmp_path / "on.json"))
     (tmp_path / "latin.jsonl").write_bytes(b'{"instruction": "caf\xe9"}')
@@ -177,7 +177,7 @@ def test_files_that_hold_no_tasks(tmp_path: Path) -> None:
         tasks(str(tmp_path / "latin.jsonl"))
 
 
-def test_arguments_that_cannot_be_meant_are_refused() -> None:
+def test_invalid_arguments_raise() -> None:
     for settings, message in [
         ({"language": "kr"}, r"SeedTasks.language .*\bany, en, ko.*'kr'"),
         ({"part": "heldout"}, r"SeedTasks.part .*\bseed, held-out.*'heldout'"),
@@ -191,35 +191,35 @@ def test_arguments_that_cannot_be_meant_are_refused() -> None:
             SeedTasks(**settings)  # type: ignore[arg-type]
 
 
-def test_outputs_that_are_blank_are_passed_over_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_blank_outputs_are_skipped(tmp_path: Path) -> None:
     partly = {**ONE, "id": "b", "instances": [{"input": "x", "output": ""}, {"input": "y", "output": "z"}]}
-    path = written(tmp_path, {**PLAIN, "output": " \n"}, partly, PLAIN)
-    found = tasks(path, unanswered="skip", instances="all")
-    assert [(s.text("input"), s.text("output")) for s in found] == [("y", "z"), ("", "Hello.")]
+    path = write_tasks(tmp_path, {**PLAIN, "output": " \n"}, partly, PLAIN)
+    samples = tasks(path, unanswered="skip", instances="all")
+    assert [(s.text("input"), s.text("output")) for s in samples] == [("y", "z"), ("", "Hello.")]
 
 
-def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
-    before = SeedTasks(written(tmp_path, ONE)).listing()
-    assert SeedTasks(written(tmp_path, OTHER)).listing() != before
+def test_changed_file_changes_the_listing(tmp_path: Path) -> None:
+    before = SeedTasks(write_tasks(tmp_path, ONE)).listing()
+    assert SeedTasks(write_tasks(tmp_path, OTHER)).listing() != before
     assert SeedTasks().listing() != SeedTasks(part="held-out").listing()
 
 
-def test_the_seed_tasks_of_self_instruct_are_read() -> None:
+def test_self_instruct_seed_tasks() -> None:
     path = str(shared("self-instruct-seed-tasks.jsonl") / "self-instruct-seed-tasks.jsonl")
-    found = tasks(path)
-    assert len(found) == 175
-    assert Counter(s.text("classification") for s in found) == {"no": 149, "yes": 26}
-    assert {s.text("language") for s in found} == {"en"}
-    assert found[0].text("name") == "breakfast_suggestion"
+    samples = tasks(path)
+    assert len(samples) == 175
+    assert Counter(s.text("classification") for s in samples) == {"no": 149, "yes": 26}
+    assert {s.text("language") for s in samples} == {"en"}
+    assert samples[0].text("name") == "breakfast_suggestion"
 
 
-def test_alpaca_is_read_but_for_the_tasks_that_it_leaves_unanswered() -> None:
+def test_alpaca_without_unanswered_tasks() -> None:
     path = str(shared("alpaca-9k.jsonl") / "alpaca-9k.jsonl")
     with pytest.raises(SourceError, match=r"alpaca-9k.jsonl, line \d+"):
         tasks(path)
-    found = tasks(path, unanswered="skip")
-    assert len(found) == 9229 - 4
-    assert {s.text("classification") for s in found} == {""}
+    samples = tasks(path, unanswered="skip")
+    assert len(samples) == 9229 - 4
+    assert {s.text("classification") for s in samples} == {""}
 
 
 WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -246,17 +246,20 @@ def parsed(text: str, name: str = "rows.jsonl", *, skip: bool = False) -> Any:
 
 
 @given(st.lists(FORMS, min_size=1, max_size=4), st.booleans(), st.booleans())
-def test_every_right_task_comes_back(rows: list[dict[str, Any]], plain: bool, windows: bool) -> None:
+def test_any_valid_task_is_read(rows: list[dict[str, Any]], plain: bool, windows: bool) -> None:
     lines = [json.dumps(row, ensure_ascii=plain) for row in rows]
-    read = parsed(("\r\n" if windows else "\n").join(lines))
-    assert len(read) == len(rows)
-    for task, row in zip(read, rows, strict=True):
+    file_tasks = parsed(("\r\n" if windows else "\n").join(lines))
+    assert len(file_tasks) == len(rows)
+    for task, row in zip(file_tasks, rows, strict=True):
         assert task.instruction == row["instruction"]
-        wanted = [(one["input"] if one["input"].strip() else "", one["output"]) for one in row.get("instances", [row])]
-        assert list(task.instances) == wanted
+        instances = [
+            (instance["input"] if instance["input"].strip() else "", instance["output"])
+            for instance in row.get("instances", [row])
+        ]
+        assert list(task.instances) == instances
         assert task.classification == {None: "", True: "yes", False: "no"}[row.get("is_classification")]
         assert task.language == row.get("language", language_of(row["instruction"]))
-    assert parsed(json.dumps(rows), "rows.json")[-1].instances == read[-1].instances
+    assert parsed(json.dumps(rows), "rows.json")[-1].instances == file_tasks[-1].instances
 
 
 KEYS = st.sampled_from(["id", "name", "language", "instruction", "instances", "input", "output", "is_classification"])
@@ -271,16 +274,16 @@ NEAR = st.fixed_dictionaries(
 
 
 @given(st.lists(NEAR | JSON, max_size=3), st.booleans())
-def test_any_other_json_is_read_or_refused_in_words(rows: list[Any], skip: bool) -> None:
+def test_any_json_is_read_or_raises(rows: list[Any], skip: bool) -> None:
     try:
-        read = parsed("\n".join(map(json.dumps, rows)), skip=skip)
+        file_tasks = parsed("\n".join(map(json.dumps, rows)), skip=skip)
     except SourceError as error:
         str(error).encode()
         return
-    for task in read:
+    for task in file_tasks:
         assert task.instruction.strip()
         assert task.instances
-        assert all(output.strip() and (given == "" or given.strip()) for given, output in task.instances)
+        assert all(output.strip() and (input_text == "" or input_text.strip()) for input_text, output in task.instances)
 
 
 def user(text: Any) -> dict[str, Any]:
@@ -291,15 +294,15 @@ def tells(text: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": text}
 
 
-def test_a_chat_is_a_dialogue_whose_last_words_are_the_answer(tmp_path: Path) -> None:
+def test_chat_becomes_a_dialogue(tmp_path: Path) -> None:
     before = [{"role": "system", "content": "Be brief."}, user("Name a fruit."), tells(" A pear.")]
-    path = written(
+    path = write_tasks(
         tmp_path,
         {"messages": [*before, user("그럼 강은?"), tells("한강\n")], "id": "a"},
         {"messages": [user("Hi."), tells("Yes?")]},
     )
-    one, two = tasks(path)
-    assert dict(one.fields) == {
+    first, second = tasks(path)
+    assert dict(first.fields) == {
         "history": write_history((Message("user", "Be brief.\n\nName a fruit."), Message("assistant", "A pear."))),
         "instruction": "그럼 강은?",
         "input": "",
@@ -309,14 +312,14 @@ def test_a_chat_is_a_dialogue_whose_last_words_are_the_answer(tmp_path: Path) ->
         "classification": "",
         "origin": "tasks.jsonl:1",
     }
-    assert (two.text("history"), two.text("instruction"), two.text("output")) == ("", "Hi.", "Yes?")
+    assert (second.text("history"), second.text("instruction"), second.text("output")) == ("", "Hi.", "Yes?")
 
 
-def test_a_task_may_have_a_history_and_then_all_have_the_field(tmp_path: Path) -> None:
-    path = written(tmp_path, {**PLAIN, "history": [["Hi.", "Yes?"]]}, PLAIN, {**PLAIN, "history": None})
-    assert [len(history_messages(one)) for one in tasks(path)] == [2, 0, 0]
-    assert all("history" in one.fields for one in tasks(path))
-    assert "history" not in tasks(written(tmp_path, PLAIN))[0].fields
+def test_history_field_of_all_tasks(tmp_path: Path) -> None:
+    path = write_tasks(tmp_path, {**PLAIN, "history": [["Hi.", "Yes?"]]}, PLAIN, {**PLAIN, "history": None})
+    assert [len(history_messages(sample)) for sample in tasks(path)] == [2, 0, 0]
+    assert all("history" in sample.fields for sample in tasks(path))
+    assert "history" not in tasks(write_tasks(tmp_path, PLAIN))[0].fields
 
 
 CHATS: list[tuple[Any, str]] = [
@@ -336,45 +339,47 @@ CHATS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "message"), CHATS)
-def test_what_is_wrong_with_a_chat_is_said_with_its_line(said: Any, message: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("messages", "message"), CHATS)
+def test_invalid_chat_raises_with_its_line(messages: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=message):
-        tasks(written(tmp_path, ONE, {"messages": said}))
+        tasks(write_tasks(tmp_path, ONE, {"messages": messages}))
 
 
-def test_a_history_that_is_none_is_said_with_its_line(tmp_path: Path) -> None:
+def test_invalid_history_raises_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"line 2"):
-        tasks(written(tmp_path, ONE, {**PLAIN, "history": [user("Hi.")]}))
+        tasks(write_tasks(tmp_path, ONE, {**PLAIN, "history": [user("Hi.")]}))
 
 
-def test_chats_without_an_answer_are_passed_over_where_that_is_asked_for(tmp_path: Path) -> None:
-    path = written(
+def test_unanswered_chats_are_skipped(tmp_path: Path) -> None:
+    path = write_tasks(
         tmp_path,
         {"messages": [user("Hi.")]},
         {"messages": [user("Hi."), tells("")]},
         {"messages": [user("Hi."), tells("Yes?")]},
     )
-    assert [one.text("output") for one in tasks(path, unanswered="skip")] == ["Yes?"]
+    assert [sample.text("output") for sample in tasks(path, unanswered="skip")] == ["Yes?"]
     with pytest.raises(SourceError, match=r"line 1"):
-        tasks(written(tmp_path, {"messages": [user("Hi."), user("Ho.")]}), unanswered="skip")
+        tasks(write_tasks(tmp_path, {"messages": [user("Hi."), user("Ho.")]}), unanswered="skip")
 
 
 @given(st.lists(st.tuples(SAID, SAID), min_size=1, max_size=4), st.sampled_from(["messages", "alpaca"]))
-def test_a_dialogue_that_is_exported_is_read_back(turns: list[tuple[str, str]], layout: Any) -> None:
-    """A file of chats to dialogues, and these to files of both forms that hold histories."""
+def test_exported_dialogue_is_read_back(turns: list[tuple[str, str]], layout: Any) -> None:
+    """Chats are read as dialogues, exported in both formats, and read back."""
     turns = [(ask.strip(), tell.strip()) for ask, tell in turns]
-    chat = {"messages": [one for ask, tell in turns for one in (user(ask), tells(tell))]}
+    chat = {"messages": [message for ask, tell in turns for message in (user(ask), tells(tell))]}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        read = tasks(written(folder, chat))
-        said = [*conversation(read[0]), Message("assistant", read[0].text("output"))]
-        assert [(one.role, one.text) for one in said] == [(m["role"], m["content"]) for m in chat["messages"]]
-        export(read, StoredImages([]), folder / "out", layout)
+        samples = tasks(write_tasks(folder, chat))
+        messages = [*conversation(samples[0]), Message("assistant", samples[0].text("output"))]
+        assert [(message.role, message.text) for message in messages] == [
+            (m["role"], m["content"]) for m in chat["messages"]
+        ]
+        export(samples, StoredImages([]), folder / "out", layout)
         file = folder / "out" / ("data.jsonl" if layout == "messages" else "data.json")
         (back,) = tasks(str(file))
         if layout == "messages":
             assert json.loads(file.read_text(encoding="utf-8")) == chat
     different = {"origin", "history"} if len(turns) == 1 and layout == "alpaca" else {"origin"}
     assert {n: v for n, v in back.fields.items() if n not in different} == {
-        n: v for n, v in read[0].fields.items() if n not in different
+        n: v for n, v in samples[0].fields.items() if n not in different
     }

@@ -1,4 +1,4 @@
-"""The tasks that come with assay are what recipes/TASKS.md says: counts, languages, kinds, no copies, right answers."""
+"""The tasks that ship with assay match recipes/TASKS.md: counts, languages, kinds, no copies, correct answers."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def raw(part: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in PARTS[part].file.read_text(encoding="utf-8").splitlines()]
 
 
-def likeness(one: str, other: str) -> float:
-    """ROUGE-L F, as the novelty filter has it."""
-    return rouge_f1(lcs_length(WORDS(one), WORDS(other)), len(WORDS(one)), len(WORDS(other)))
+def likeness(first: str, second: str) -> float:
+    """ROUGE-L F, as in the novelty filter."""
+    return rouge_f1(lcs_length(WORDS(first), WORDS(second)), len(WORDS(first)), len(WORDS(second)))
 
 
 def instructions(part: str, language: str = "") -> list[str]:
@@ -46,24 +46,24 @@ def instructions(part: str, language: str = "") -> list[str]:
 
 @pytest.mark.parametrize(("part", "count"), [("seed", 184), ("held-out", 80)])
 def test_half_are_korean_and_a_fifth_are_classification(part: str, count: int) -> None:
-    found = read(part)
-    assert len(found) == count
+    samples = read(part)
+    assert len(samples) == count
     assert count >= {"seed": 175, "held-out": 80}[part]
-    assert Counter(s.text("language") for s in found) == {"en": count // 2, "ko": count // 2}
-    kinds = Counter((s.text("language"), s.text("classification")) for s in found)
+    assert Counter(s.text("language") for s in samples) == {"en": count // 2, "ko": count // 2}
+    kinds = Counter((s.text("language"), s.text("classification")) for s in samples)
     assert kinds["en", "yes"] == kinds["ko", "yes"]
-    assert sum(s.text("classification") == "yes" for s in found) >= count / 5
-    without = sum(not s.text("input") for s in found)
+    assert sum(s.text("classification") == "yes" for s in samples) >= count / 5
+    without = sum(not s.text("input") for s in samples)
     assert 0.4 <= without / count <= 0.6
     # The first few are of both languages and kinds, so that a small limit is a fair sample.
-    few = found[: count // 8]
+    few = samples[: count // 8]
     assert {(s.text("language"), s.text("classification")) for s in few} == set(product(("en", "ko"), ("yes", "no")))
 
 
-def test_every_record_has_the_same_keys_in_order_and_an_id_and_name_of_its_own() -> None:
+def test_keys_ids_and_names_of_records() -> None:
     rows = [*raw("seed"), *raw("held-out")]
     assert {tuple(row) for row in rows} == {("id", "name", "language", "instruction", "instances", "is_classification")}
-    assert {tuple(one) for row in rows for one in row["instances"]} == {("input", "output")}
+    assert {tuple(instance) for row in rows for instance in row["instances"]} == {("input", "output")}
     for key in ("id", "name"):
         assert len({row[key] for row in rows}) == len(rows)
     for part, prefix in (("seed", "seed"), ("held-out", "held")):
@@ -74,7 +74,7 @@ def test_every_record_has_the_same_keys_in_order_and_an_id_and_name_of_its_own()
             assert re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", row["name"])
 
 
-def test_lengths_are_short_to_medium_and_korean_is_written_in_hangul() -> None:
+def test_lengths_and_scripts() -> None:
     for sample in [*read("seed", "all"), *read("held-out", "all")]:
         assert 1 <= len(sample.text("output").split()) <= 120
         if sample.text("language") == "ko":
@@ -83,35 +83,35 @@ def test_lengths_are_short_to_medium_and_korean_is_written_in_hangul() -> None:
             assert not re.search("[가-힣]", sample.text("instruction"))
 
 
-def test_no_two_instructions_are_alike_and_held_out_ones_are_further_away() -> None:
-    for one, other in combinations(instructions("seed") + instructions("held-out"), 2):
-        assert likeness(one, other) <= 0.7, (one, other)
+def test_instructions_are_dissimilar() -> None:
+    for first, second in combinations(instructions("seed") + instructions("held-out"), 2):
+        assert likeness(first, second) <= 0.7, (first, second)
     for language in ("en", "ko"):
-        for one, other in product(instructions("seed", language), instructions("held-out", language)):
-            assert likeness(one, other) <= 0.5, (one, other)
+        for first, second in product(instructions("seed", language), instructions("held-out", language)):
+            assert likeness(first, second) <= 0.5, (first, second)
 
 
-def test_none_is_taken_from_the_seeds_of_self_instruct_or_from_alpaca() -> None:
+def test_instructions_do_not_copy_self_instruct_or_alpaca() -> None:
     folder = shared("self-instruct-seed-tasks.jsonl", "alpaca-9k.jsonl")
     ours = instructions("seed") + instructions("held-out")
     theirs = SeedTasks(str(folder / "self-instruct-seed-tasks.jsonl")).read(tiny_lab())
-    for one, other in product(ours, theirs):
-        assert likeness(one, other.text("instruction")) <= 0.8, (one, other.text("instruction"))
+    for text, original in product(ours, theirs):
+        assert likeness(text, original.text("instruction")) <= 0.8, (text, original.text("instruction"))
     alpaca = SeedTasks(str(folder / "alpaca-9k.jsonl"), unanswered="skip").read(tiny_lab())
     words = {tuple(WORDS(sample.text("instruction"))) for sample in [*theirs, *alpaca]}
-    assert not words & {tuple(WORDS(one)) for one in ours}
+    assert not words & {tuple(WORDS(text)) for text in ours}
 
 
-def test_an_answer_of_a_classification_is_a_label_that_its_instruction_names() -> None:
+def test_classification_outputs_are_labels_of_the_instruction() -> None:
     answers: dict[str, list[str]] = {}
     for sample in [*read("seed", "all"), *read("held-out", "all")]:
         if sample.text("classification") == "yes":
             label = rf"(?<![a-zA-Z-]){re.escape(sample.text('output'))}(?![a-zA-Z-])"
             assert re.search(label, sample.text("instruction")), dict(sample.fields)
             answers.setdefault(sample.text("instruction"), []).append(sample.text("output"))
-    for given in answers.values():
-        assert 2 <= len(given) <= 3
-        assert len(set(given)) > 1  # one label alone would show no choice
+    for labels in answers.values():
+        assert 2 <= len(labels) <= 3
+        assert len(set(labels)) > 1  # one label alone would show no choice
 
 
 SUMS: dict[str, list[str]] = {
@@ -152,11 +152,11 @@ def outputs(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", SUMS)
-def test_sums_are_right(name: str) -> None:
-    said = outputs(name)
-    assert said
-    for nth, wanted in enumerate(SUMS[name]):
-        assert re.search(rf"(?<![\d.]){re.escape(wanted)}(?!\d)", said[min(nth, len(said) - 1)]), (said, wanted)
+def test_calculations_are_correct(name: str) -> None:
+    texts = outputs(name)
+    assert texts
+    for nth, expected in enumerate(SUMS[name]):
+        assert re.search(rf"(?<![\d.]){re.escape(expected)}(?!\d)", texts[min(nth, len(texts) - 1)]), (texts, expected)
 
 
 CODE: dict[str, list[tuple[str, Any]]] = {
@@ -169,32 +169,32 @@ CODE: dict[str, list[tuple[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", CODE)
-def test_python_does_what_its_task_asks(name: str) -> None:
+def test_python_outputs_run(name: str) -> None:
     space: dict[str, Any] = {}
     exec(outputs(name)[0], space)  # written here, not by a model
     for call, value in CODE[name]:
         assert eval(call, space) == value
 
 
-def test_json_is_json() -> None:
+def test_json_outputs_parse() -> None:
     assert json.loads(outputs("csv_to_json")[0]) == {"name": "Ada", "city": "London", "age": 36}
     assert json.loads(outputs("order_json")[0]) == {"menu": "김밥", "count": 2, "price": 7000}
 
 
-def test_the_card_says_how_many_there_are() -> None:
+def test_data_card_has_the_counts() -> None:
     card = (SeedTasks().file.parent / "TASKS.md").read_text(encoding="utf-8")
     rows = {cells[0]: [int(cell) for cell in cells[1:]] for cells in _table(card)}
     for part, source in PARTS.items():
-        found = source.read(tiny_lab())
-        kinds = Counter((s.text("language"), s.text("classification")) for s in found)
+        samples = source.read(tiny_lab())
+        kinds = Counter((s.text("language"), s.text("classification")) for s in samples)
         english, korean = (kinds[language, "yes"] + kinds[language, "no"] for language in ("en", "ko"))
         both = kinds["en", "yes"] + kinds["ko", "yes"]
-        without = sum(not s.text("input") for s in found)
+        without = sum(not s.text("input") for s in samples)
         pairs = len(read(part, "all"))
-        assert rows[source.file.name] == [len(found), english, korean, both, without, pairs]
+        assert rows[source.file.name] == [len(samples), english, korean, both, without, pairs]
 
 
-def test_an_installed_assay_has_them_and_their_card() -> None:
+def test_data_and_cards_are_packaged() -> None:
     project = Path(__file__).parents[3]
     data = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
     package = project / "src" / "assay"

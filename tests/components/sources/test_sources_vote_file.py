@@ -1,42 +1,43 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assay.components.sources.files.judgments import read_votes
-from assay.core.errors import SourceError, UserError
+from assay.core.errors import FieldError, SourceError, UserError
 from error_fields import raises
 
 
-def written(folder: Path, text: str, name: str = "votes.csv") -> Path:
+def write_votes(folder: Path, text: str, name: str = "votes.csv") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_a_table_of_votes_is_read_in_its_order(tmp_path: Path) -> None:
+def test_csv_is_read_in_order(tmp_path: Path) -> None:
     text = "model_a,model_b,winner\nx,y,model_a\ny,x,tie\nz,x,model_b\nz,y,Tie (bothbad)\nx,z,z\n"
-    cast = read_votes(written(tmp_path, text))
+    cast = read_votes(write_votes(tmp_path, text))
     assert cast.models == ("x", "y", "z")
     assert cast.first.tolist() == [0, 1, 2, 2, 0]
     assert cast.outcome.tolist() == [1, 0.5, 0, 0.5, 0]
 
 
-def test_lines_of_json_and_other_names_say_the_same(tmp_path: Path) -> None:
+def test_jsonl_equals_csv(tmp_path: Path) -> None:
     rows = [("x", "y", "left"), ("y", "x", "tie"), ("x", "z", "right")]
     lines = "\n\n".join(json.dumps({"left": a, "right": b, "winner": w}) for a, b, w in rows)
     csv = "id,left,right,winner\n" + "\n".join(f"{nth},{a},{b},{w}" for nth, (a, b, w) in enumerate(rows))
-    ours, theirs = read_votes(written(tmp_path, lines, "a.jsonl")), read_votes(written(tmp_path, csv))
+    ours, theirs = read_votes(write_votes(tmp_path, lines, "a.jsonl")), read_votes(write_votes(tmp_path, csv))
     assert ours.models == theirs.models
     assert ours.outcome.tolist() == theirs.outcome.tolist() == [1, 0.5, 0]
 
 
 def test_weights_and_both_forms_of_a_control(tmp_path: Path) -> None:
     text = "model_a,model_b,winner,n,longer,words_a,words_b\nx,y,a,2,5,30,10\ny,x,b,0.5,-5,0,0\n"
-    cast = read_votes(written(tmp_path, text), weight="n", controls=["longer", "words"])
+    cast = read_votes(write_votes(tmp_path, text), weight="n", controls=["longer", "words"])
     assert cast.weight.tolist() == [2, 0.5]
     assert cast.names == ("longer", "words")
     assert cast.covariates[:, 0].tolist() == [1, -1]
@@ -44,106 +45,104 @@ def test_weights_and_both_forms_of_a_control(tmp_path: Path) -> None:
 
 
 def test_a_model_may_be_called_as_a_word_for_a_winner_where_both_mean_the_same(tmp_path: Path) -> None:
-    cast = read_votes(written(tmp_path, "model_a,model_b,winner\na,b,a\na,c,c\nb,a,tie\n"))
+    cast = read_votes(write_votes(tmp_path, "model_a,model_b,winner\na,b,a\na,c,c\nb,a,tie\n"))
     assert cast.models == ("a", "b", "c")
     assert cast.outcome.tolist() == [1, 0, 0.5]
 
 
 @pytest.mark.parametrize("row", ["b,a,a", "model_b,model_a,model_a", "right,left,left", "tie,x,tie", "x,draw,draw"])
-def test_a_winner_that_may_be_either_is_refused(tmp_path: Path, row: str) -> None:
-    """By its name the one won; by the word for a place, or for a tie, it was something else."""
+def test_ambiguous_winner_raises(tmp_path: Path, row: str) -> None:
+    """The winner is both the name of a model and the word for another outcome."""
     with pytest.raises(UserError, match=r"line 2"):
-        read_votes(written(tmp_path, f"model_a,model_b,winner\n{row}\n"))
+        read_votes(write_votes(tmp_path, f"model_a,model_b,winner\n{row}\n"))
 
 
-def test_a_spreadsheets_table_is_read(tmp_path: Path) -> None:
-    """Names with spaces around them, a byte order mark, a suffix in capitals, line ends of Windows."""
-    cast = read_votes(written(tmp_path, "\ufeffmodel_a, model_b, winner\r\nx , y,y\r\n", "VOTES.CSV"))
+def test_spaces_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
+    """Spaces around names, a byte order mark, a suffix in capitals, Windows line ends."""
+    cast = read_votes(write_votes(tmp_path, "\ufeffmodel_a, model_b, winner\r\nx , y,y\r\n", "VOTES.CSV"))
     assert cast.models == ("x", "y")
     assert cast.outcome.tolist() == [0]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ('{"model_a": "x", "model_a": "z", "model_b": "y", "winner": "tie"}', "'model_a' is a duplicate key"),
-        ('{"model_a": "x\\ud800", "model_b": "y", "winner": "tie"}', "model_a has a lone surrogate"),
-        ('{"model_a": ["x"], "model_b": "y", "winner": "x"}', "model_a must be text, was ['x']"),
-        ('{"model_a": null, "model_b": "y", "winner": "x"}', "model_a must be text, was None"),
-        ("[" * 100_000, "nested too deeply"),
-        ("[1]", "must be an object"),
-        ("x", "not JSON"),
+        ('{"model_a": "x", "model_a": "z", "model_b": "y", "winner": "tie"}', r"'model_a' .*\bduplicate"),
+        ('{"model_a": "x\\ud800", "model_b": "y", "winner": "tie"}', r"model_a .*\bsurrogate"),
+        ('{"model_a": ["x"], "model_b": "y", "winner": "x"}', r"model_a .*\btext\b.*\['x'\]"),
+        ('{"model_a": null, "model_b": "y", "winner": "x"}', r"model_a .*\btext\b.*\bNone\b"),
+        ("[" * 100_000, r"\bJSON\b.*\bnested\b"),
+        ("[1]", r"\bobject\b.*\['1'\]"),
+        ("x", r"\bJSON\b"),
     ],
 )
-def test_a_line_that_is_no_vote_is_refused(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(UserError, match="line 1") as caught:
-        read_votes(written(tmp_path, text, "votes.jsonl"))
-    assert told in str(caught.value)
+def test_invalid_jsonl_line_raises(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SourceError, match=rf"votes\.jsonl, line 1: .*{message}"):
+        read_votes(write_votes(tmp_path, text, "votes.jsonl"))
 
 
-def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_duplicate_column_raises(tmp_path: Path) -> None:
     with raises(SourceError, name="winner"):
-        read_votes(written(tmp_path, "model_a,model_b,winner,winner\nx,y,x,y\n"))
+        read_votes(write_votes(tmp_path, "model_a,model_b,winner,winner\nx,y,x,y\n"))
 
 
-def test_a_control_is_looked_for_by_its_name_without_sides(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Did you mean 'length'") as caught:
-        read_votes(written(tmp_path, "model_a,model_b,winner,length_a,length_b\nx,y,x,1,2\n"), controls=["lenght"])
-    assert "Known: length, length_a" in str(caught.value)
+def test_control_name_without_its_suffix_is_suggested(tmp_path: Path) -> None:
+    with pytest.raises(FieldError) as caught:
+        read_votes(write_votes(tmp_path, "model_a,model_b,winner,length_a,length_b\nx,y,x,1,2\n"), controls=["lenght"])
+    assert re.search(r"'length'.*\blength, length_a", caught.value.hint)
 
 
 HEAD = "model_a,model_b,winner,w,len_a,len_b\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("", "has no votes"),
-        (HEAD, "has no votes"),
-        ("modelA,model_b,winner\nx,y,tie\n", "model_a and model_b or left and right"),
-        ("model_a,model_b,wins\nx,y,tie\n", "line 2: there is no column 'winner'"),
+        ("", r"\bvotes\b"),
+        (HEAD, r"\bvotes\b"),
+        ("modelA,model_b,winner\nx,y,tie\n", r"\bmodel_a\b.*\bmodel_b\b.*\bleft\b.*\bright\b"),
+        ("model_a,model_b,wins\nx,y,tie\n", "line 2: .*'winner'"),
         (
             HEAD + "x,y,model_a,1,1,1\nx,y,modela,1,1,1\n",
-            "line 3: the winner is 'modela'; expected model_a, model_b or",
+            r"line 3: .*'modela'.*\bmodel_a, model_b\b",
         ),
-        (HEAD + "x,y,,1,1,1\n", "line 2: winner is blank"),
-        (HEAD + "x,,tie,1,1,1\n", "line 2: model_b is blank"),
+        (HEAD + "x,y,,1,1,1\n", r"line 2: winner .*\bblank"),
+        (HEAD + "x,,tie,1,1,1\n", r"line 2: model_b .*\bblank"),
         (HEAD + "x,x,tie,1,1,1\n", "line 2: 'x'"),
-        (HEAD + "x,y,tie,0,1,1\n", "line 2: w must be above zero, was 0"),
-        (HEAD + "x,y,tie,many,1,1\n", "line 2: w must be a number, was 'many'"),
-        (HEAD + "x,y,tie,inf,1,1\n", "line 2: w must be a number, was 'inf'"),
-        (HEAD + "x,y,tie,1,-1,1\n", "line 2: len_a and len_b must be 0 or more"),
-        (HEAD + "x,y,tie,1,3,3\n", "'len' is 0 in every vote"),
-        (HEAD + "x,y,tie,1,3\n", "line 2: a row must have 6 cells"),
-        (HEAD + "x,y,tie,1,3,3,3\n", "line 2: a row must have 6 cells"),
+        (HEAD + "x,y,tie,0,1,1\n", r"line 2: w .*\bzero\b.*\b0\b"),
+        (HEAD + "x,y,tie,many,1,1\n", r"line 2: w .*\bnumber\b.*'many'"),
+        (HEAD + "x,y,tie,inf,1,1\n", r"line 2: w .*\bnumber\b.*'inf'"),
+        (HEAD + "x,y,tie,1,-1,1\n", r"line 2: len_a .*\blen_b .*\b0\b.*-1\b"),
+        (HEAD + "x,y,tie,1,3,3\n", r"'len' .*\b0\b"),
+        (HEAD + "x,y,tie,1,3\n", r"line 2: .*\b6\b.*\b5\b"),
+        (HEAD + "x,y,tie,1,3,3,3\n", r"line 2: .*\b6\b.*\b7\b"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(UserError) as caught:
-        read_votes(written(tmp_path, text), weight="w", controls=["len"])
-    assert told in str(caught.value)
-    assert "votes.csv" in str(caught.value)
+def test_invalid_line_raises_with_its_number(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=rf"votes\.csv\b.*{message}"):
+        read_votes(write_votes(tmp_path, text), weight="w", controls=["len"])
 
 
-def test_a_missing_control_is_told_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'leng', nor 'leng_a' and 'leng_b'(.|\n)*Did you mean 'len'"):
-        read_votes(written(tmp_path, HEAD + "x,y,tie,1,1,1\n"), controls=["leng"])
+def test_missing_control_raises_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match=r"'leng'.*'leng_a'.*'leng_b'") as caught:
+        read_votes(write_votes(tmp_path, HEAD + "x,y,tie,1,1,1\n"), controls=["leng"])
+    assert "'len'" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
-        ("a.jsonl", "{}\n{", "line 2: not JSON"),
-        ("a.jsonl", "[1]\n", "line 1: must be an object"),
-        ("a.txt", "x", "from .csv, .jsonl, .ndjson files"),
+        ("a.jsonl", "{}\n{", r"line 2: .*\bJSON\b"),
+        ("a.jsonl", "[1]\n", r"line 1: .*\bobject\b"),
+        ("a.txt", "x", r"\.csv, \.jsonl, \.ndjson\b.*'a\.txt'"),
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
-        read_votes(written(tmp_path, text, name))
+def test_other_files_raise(tmp_path: Path, name: str, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_votes(write_votes(tmp_path, text, name))
 
 
-def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
+def test_missing_or_binary_file_raises(tmp_path: Path) -> None:
     with raises(SourceError, path=str(tmp_path / "none.csv")):
         read_votes(tmp_path / "none.csv")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")

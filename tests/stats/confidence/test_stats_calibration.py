@@ -10,11 +10,11 @@ from assay.stats import calibration, temperature
 
 
 def items(n: int, factor: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Logits that are right as they are, times `factor`: the best temperature is `factor`."""
+    """Calibrated logits times `factor`: the optimal temperature is `factor`."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (n, 5))
-    shares = softmax(logits, axis=1)
-    targets = np.array([rng.choice(5, p=row) for row in shares])
+    probabilities = softmax(logits, axis=1)
+    targets = np.array([rng.choice(5, p=row) for row in probabilities])
     return logits * factor, targets
 
 
@@ -37,42 +37,42 @@ def slow_ece(logits: np.ndarray, targets: np.ndarray, bins: int) -> float:
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 5))
-def test_ece_is_its_definition(n: int, bins: int, seed: int) -> None:
+def test_ece_equals_a_slow_implementation(n: int, bins: int, seed: int) -> None:
     logits, targets = items(n, 1.5, seed)
-    found = calibration(logits, targets, bins)
-    assert found.ece == pytest.approx(slow_ece(logits, targets, bins))
-    sizes = [one.n for one in found.bins]
+    result = calibration(logits, targets, bins)
+    assert result.ece == pytest.approx(slow_ece(logits, targets, bins))
+    sizes = [b.n for b in result.bins]
     assert sum(sizes) == n
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_nll_and_brier_are_scikit_learns() -> None:
+def test_nll_and_brier_equal_scikit_learn() -> None:
     logits, targets = items(300, 1.0)
-    shares = softmax(logits, axis=1)
-    found = calibration(logits, targets)
-    assert found.nll == pytest.approx(log_loss(targets, shares, labels=range(5)))
-    assert found.brier == pytest.approx(((shares - np.eye(5)[targets]) ** 2).sum(axis=1).mean())
+    probabilities = softmax(logits, axis=1)
+    result = calibration(logits, targets)
+    assert result.nll == pytest.approx(log_loss(targets, probabilities, labels=range(5)))
+    assert result.brier == pytest.approx(((probabilities - np.eye(5)[targets]) ** 2).sum(axis=1).mean())
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
-def test_temperature_finds_what_was_put_in(factor: float) -> None:
+def test_temperature_recovers_the_scale_of_the_logits(factor: float) -> None:
     logits, targets = items(20_000, factor)
-    found = temperature(logits, targets)
-    assert found == pytest.approx(factor, rel=0.05)
-    after = calibration(logits / found, targets)
+    divisor = temperature(logits, targets)
+    assert divisor == pytest.approx(factor, rel=0.05)
+    after = calibration(logits / divisor, targets)
     assert after.ece < 0.015
     assert after.nll <= calibration(logits, targets).nll + 1e-12
-    # A general optimizer over the same loss ends at the same place.
+    # A general optimizer of the same loss has the same optimum.
     rows = np.arange(len(targets))
     other = minimize(lambda t: -log_softmax(logits / t[0], axis=1)[rows, targets].mean(), [1.0], bounds=[(0.05, 20)])
-    assert found == pytest.approx(float(other.x[0]), rel=1e-3)
+    assert divisor == pytest.approx(float(other.x[0]), rel=1e-3)
 
 
-def test_an_overconfident_model_is_seen() -> None:
+def test_an_overconfident_model_has_a_high_ece() -> None:
     logits, targets = items(5_000, 4.0)
-    found = calibration(logits, targets)
-    assert found.ece > 0.1
-    assert found.bins[-1].confidence > found.bins[-1].accuracy
+    result = calibration(logits, targets)
+    assert result.ece > 0.1
+    assert result.bins[-1].confidence > result.bins[-1].accuracy
 
 
 @pytest.mark.parametrize(

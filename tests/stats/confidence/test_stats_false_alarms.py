@@ -9,41 +9,41 @@ SCORES = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=80)
 
 
 @given(SCORES, st.floats(0.02, 0.9))
-def test_the_line_is_the_lowest_that_the_rank_of_a_new_item_allows(scores: list[float], share: float) -> None:
-    if len(scores) < minimum_items(share):
+def test_conformal_threshold_is_the_lowest_valid_score(scores: list[float], max_fpr: float) -> None:
+    if len(scores) < minimum_items(max_fpr):
         with pytest.raises(ValueError):  # noqa: PT011
-            conformal_threshold(scores, share)
+            conformal_threshold(scores, max_fpr)
         return
-    line = conformal_threshold(scores, share)
-    assert line in scores
-    # A new item is as likely to have any of the n + 1 ranks: it lies above with at most this chance.
-    assert (sum(score > line for score in scores) + 1) / (len(scores) + 1) <= share + 1e-9
-    lower = [score for score in scores if score < line]
-    assert not lower or (sum(score > max(lower) for score in scores) + 1) / (len(scores) + 1) > share - 1e-9
+    threshold = conformal_threshold(scores, max_fpr)
+    assert threshold in scores
+    # The rank of a new item among n + 1 is uniform: it is above with at most this probability.
+    assert (sum(score > threshold for score in scores) + 1) / (len(scores) + 1) <= max_fpr + 1e-9
+    lower = [score for score in scores if score < threshold]
+    assert not lower or (sum(score > max(lower) for score in scores) + 1) / (len(scores) + 1) > max_fpr - 1e-9
 
 
-def test_new_items_lie_above_as_often_as_was_asked() -> None:
-    shares = []
+def test_false_positive_rate_of_new_items_is_nominal() -> None:
+    rates = []
     for repeat in range(400):
         rng = np.random.default_rng(repeat)
-        line = conformal_threshold(rng.normal(0, 1, 59), 0.1)
-        shares.append(float((rng.normal(0, 1, 200) > line).mean()))
-    assert np.mean(shares) == pytest.approx(0.1, abs=0.01)
+        threshold = conformal_threshold(rng.normal(0, 1, 59), 0.1)
+        rates.append(float((rng.normal(0, 1, 200) > threshold).mean()))
+    assert np.mean(rates) == pytest.approx(0.1, abs=0.01)
 
 
-def test_false_alarms_are_counted_on_items_that_drew_no_line() -> None:
+def test_false_positive_rate_is_cross_validated() -> None:
     rng = np.random.default_rng(0)
-    found = flagging_threshold(rng.normal(0, 1, 400), 0.05, rng.normal(3, 1, 100))
-    assert found.false.n == 400
-    assert found.false.low is not None
-    assert found.false.high is not None
-    assert found.false.low <= 0.05 <= found.false.high
-    assert found.found is not None
-    assert found.found.estimate > 0.8
+    result = flagging_threshold(rng.normal(0, 1, 400), 0.05, rng.normal(3, 1, 100))
+    assert result.false.n == 400
+    assert result.false.low is not None
+    assert result.false.high is not None
+    assert result.false.low <= 0.05 <= result.false.high
+    assert result.found is not None
+    assert result.found.estimate > 0.8
     assert flagging_threshold(rng.normal(0, 1, 400), 0.05).found is None
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])
-def test_a_share_that_is_none_is_refused(share: float) -> None:
+@pytest.mark.parametrize("max_fpr", [0.0, 1.0, -1.0, float("nan")])
+def test_invalid_false_positive_rates_are_rejected(max_fpr: float) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
-        conformal_threshold([1.0, 2.0], share)
+        conformal_threshold([1.0, 2.0], max_fpr)

@@ -19,7 +19,7 @@ def test_max_logit_and_energy() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 3, 40])
-def test_nearest_is_scikit_learns(k: int) -> None:
+def test_knn_distance_equals_scikit_learn(k: int) -> None:
     items, bank = rows(2100, 6), rows(40, 6, 1)
     unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (items, bank)]
     distance, _ = NearestNeighbors(n_neighbors=k).fit(unit[1]).kneighbors(unit[0])
@@ -28,24 +28,24 @@ def test_nearest_is_scikit_learns(k: int) -> None:
         knn_distance(items, bank, 41)
 
 
-def test_vim_is_the_authors_code() -> None:
-    """Their steps, with scikit-learn's covariance as they use it."""
-    known, others = rows(300, 12), rows(40, 12, 1) * 2
+def test_vim_equals_the_official_code() -> None:
+    """Steps of the official code, with scikit-learn's covariance."""
+    features, ood_features = rows(300, 12), rows(40, 12, 1) * 2
     weight, bias = rows(4, 12, 2), rows(1, 4, 3)[0]
     origin = -np.matmul(np.linalg.pinv(weight), bias)
-    covariance = EmpiricalCovariance(assume_centered=True).fit(known - origin)
+    covariance = EmpiricalCovariance(assume_centered=True).fit(features - origin)
     values, vectors = np.linalg.eig(covariance.covariance_)
     residual = np.ascontiguousarray((vectors.T[np.argsort(values * -1)[6:]]).T)
-    logits = known @ weight.T + bias
-    virtual = np.linalg.norm(np.matmul(known - origin, residual), axis=-1)
+    logits = features @ weight.T + bias
+    virtual = np.linalg.norm(np.matmul(features - origin, residual), axis=-1)
     alpha = logits.max(axis=-1).mean() / virtual.mean()
-    theirs = others @ weight.T + bias
-    expected = -np.linalg.norm(np.matmul(others - origin, residual), axis=-1) * alpha + logsumexp(theirs, axis=-1)
-    ours = fit_vim(known, logits, weight, bias, 6)
-    assert ours(others, theirs) == pytest.approx(expected)
+    theirs = ood_features @ weight.T + bias
+    expected = -np.linalg.norm(np.matmul(ood_features - origin, residual), axis=-1) * alpha + logsumexp(theirs, axis=-1)
+    ours = fit_vim(features, logits, weight, bias, 6)
+    assert ours(ood_features, theirs) == pytest.approx(expected)
     with pytest.raises(ValueError):  # noqa: PT011
-        fit_vim(known, logits, weight, bias, 12)
+        fit_vim(features, logits, weight, bias, 12)
 
 
-def test_dimensions_as_the_authors_take_them() -> None:
+def test_principal_dimensions_of_the_paper() -> None:
     assert [principal_dimensions(d) for d in (2048, 768, 512, 100)] == [1000, 512, 256, 50]

@@ -17,7 +17,7 @@ def slow_mmd2(a: np.ndarray, b: np.ndarray, kernel: object) -> float:
     return aa + bb - 2 * sum(kernel(x, y) for x in a for y in b) / (n * m)
 
 
-def test_kid_and_cmmd_are_their_definitions() -> None:
+def test_kid_and_cmmd_equal_a_slow_implementation() -> None:
     a, b = rows(20, 4, 0), rows(20, 4, 1, 0.3)
     assert kid(a, b).estimate == pytest.approx(slow_mmd2(a, b, lambda x, y: (x @ y / 4 + 1) ** 3))
     c, d = rows(15, 4, 0), rows(21, 4, 1, 0.3)
@@ -37,7 +37,7 @@ def test_blocks_do_not_change_the_numbers() -> None:
     assert distance == pytest.approx(np.sqrt(squared[2].min(axis=1)), abs=1e-6)
 
 
-def test_two_samples_of_one_source_are_zero_apart_on_average() -> None:
+def test_kid_of_one_distribution_is_zero_on_average() -> None:
     values = [kid(rows(100, 5, 2 * s), rows(100, 5, 2 * s + 1)).estimate for s in range(60)]
     assert abs(np.mean(values)) < 3 * np.std(values) / 60**0.5
     assert min(values) < 0 < max(values)
@@ -46,28 +46,28 @@ def test_two_samples_of_one_source_are_zero_apart_on_average() -> None:
     assert 0 < subsets.low < subsets.estimate
 
 
-def slow_density_coverage(real: np.ndarray, made: np.ndarray, k: int) -> tuple[float, float]:
+def slow_density_coverage(real: np.ndarray, generated: np.ndarray, k: int) -> tuple[float, float]:
     """As the authors' code: distances of all pairs, radii from the k-th neighbor other than itself."""
     radii = np.sort(cdist(real, real), axis=1)[:, k]
-    inside = cdist(real, made) < radii[:, None]
+    inside = cdist(real, generated) < radii[:, None]
     return inside.sum(axis=0).mean() / k, inside.any(axis=1).mean()
 
 
 @pytest.mark.parametrize("k", [1, 5])
-def test_density_and_coverage_are_the_authors(k: int) -> None:
-    real, made = rows(1200, 4, 0), rows(1100, 4, 1, 0.2)
-    found = density_coverage(real, made, k)
-    assert (found.density, found.coverage) == pytest.approx(slow_density_coverage(real, made, k))
+def test_density_and_coverage_equal_a_slow_implementation(k: int) -> None:
+    real, generated = rows(1200, 4, 0), rows(1100, 4, 1, 0.2)
+    result = density_coverage(real, generated, k)
+    assert (result.density, result.coverage) == pytest.approx(slow_density_coverage(real, generated, k))
 
 
 @pytest.mark.parametrize(("n", "m"), [(60, 60), (60, 20)])
-def test_the_expected_values_are_what_one_source_gives(n: int, m: int) -> None:
-    found = [density_coverage(rows(n, 3, 2 * s), rows(m, 3, 2 * s + 1)) for s in range(300)]
-    assert np.mean([f.density for f in found]) == pytest.approx(found[0].expected_density, abs=0.03)
-    assert np.mean([f.coverage for f in found]) == pytest.approx(found[0].expected_coverage, abs=0.01)
+def test_expected_density_and_coverage_are_those_of_one_distribution(n: int, m: int) -> None:
+    results = [density_coverage(rows(n, 3, 2 * s), rows(m, 3, 2 * s + 1)) for s in range(300)]
+    assert np.mean([result.density for result in results]) == pytest.approx(results[0].expected_density, abs=0.03)
+    assert np.mean([result.coverage for result in results]) == pytest.approx(results[0].expected_coverage, abs=0.01)
 
 
-def test_sets_that_do_not_fit_are_refused() -> None:
+def test_sets_of_different_width_or_too_few_rows_are_rejected() -> None:
     for call in (kid, cmmd, density_coverage, nearest_rows):
         with pytest.raises(ValueError):  # noqa: PT011
             call(rows(5, 2, 0), rows(5, 3, 0))
@@ -76,7 +76,7 @@ def test_sets_that_do_not_fit_are_refused() -> None:
 
 
 @pytest.mark.parametrize("similarity", [0.2, 0.9, 0.9999])
-def test_duplicates_are_counted_as_pair_by_pair(similarity: float) -> None:
+def test_duplicate_rate_equals_the_pairwise_count(similarity: float) -> None:
     a = np.concatenate([rows(40, 5, 0), 2 * rows(40, 5, 0)[:7], rows(1500, 5, 1)[1490:], np.zeros((1, 5))])
     cosines = 1 - cdist(a[:-1], a[:-1], "cosine")
     np.fill_diagonal(cosines, -2)

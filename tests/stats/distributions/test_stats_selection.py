@@ -1,4 +1,4 @@
-"""What scores would keep: against counting by hand, scipy, and chance."""
+"""Selection by score and overlap of selections, against known cases, scipy and random selections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assay.stats.distributions.selection import best, selection_overlap, spearma
 VALUES = st.lists(st.one_of(st.integers(0, 4).map(float), st.just(math.nan)), min_size=1, max_size=30)
 
 
-def test_the_best_by_hand() -> None:
+def test_best_selects_by_value_and_id() -> None:
     ids = ["d", "c", "b", "a"]
     high = best([3.0, 1.0, math.nan, 2.0], ids, 2, higher=True)
     assert high.chosen.tolist() == [True, False, False, True]
@@ -32,16 +32,16 @@ def test_the_best_by_hand() -> None:
 
 
 @given(VALUES, st.integers(1, 30), st.booleans())
-def test_nothing_left_out_is_better_than_what_is_chosen(values: list[float], count: int, higher: bool) -> None:
-    found = best(values, [str(nth) for nth in range(len(values))], count, higher=higher).chosen
-    known = ~np.isnan(values)
-    assert found.sum() == min(count, known.sum())
+def test_no_unselected_item_is_better_than_a_selected_one(values: list[float], count: int, higher: bool) -> None:
+    selected = best(values, [str(nth) for nth in range(len(values))], count, higher=higher).chosen
+    defined = ~np.isnan(values)
+    assert selected.sum() == min(count, defined.sum())
     sign = 1 if higher else -1
-    chosen, left = (sign * np.asarray(values)[found], sign * np.asarray(values)[known & ~found])
-    assert not len(left) or not len(chosen) or chosen.min() >= left.max()
+    chosen, rest = (sign * np.asarray(values)[selected], sign * np.asarray(values)[defined & ~selected])
+    assert not len(rest) or not len(chosen) or chosen.min() >= rest.max()
 
 
-def test_what_is_shared_and_what_chance_gives() -> None:
+def test_overlap_and_its_value_for_random_selections() -> None:
     rng = np.random.default_rng(0)
     ours = np.arange(100) < 30
     assert selection_overlap(ours, ours).share == 1.0  # type: ignore[union-attr]
@@ -49,31 +49,31 @@ def test_what_is_shared_and_what_chance_gives() -> None:
     draws = [selection_overlap(ours, rng.permutation(np.arange(100) < 50)) for _ in range(2_000)]
     assert draws[0] is not None
     assert draws[0].chance == 0.5
-    assert np.mean([one.share for one in draws if one]) == pytest.approx(0.5, abs=0.01)
+    assert np.mean([overlap.share for overlap in draws if overlap]) == pytest.approx(0.5, abs=0.01)
     assert selection_overlap(ours, np.zeros(100, dtype=bool)) is None
 
 
-def test_rho_is_scipys_and_its_interval_holds_the_truth_as_often_as_it_says() -> None:
+def test_spearman_equals_scipy_and_its_interval_has_nominal_coverage() -> None:
     rng = np.random.default_rng(1)
     x = rng.integers(0, 5, 200).astype(float)
     y = x + rng.normal(0, 2, 200)
-    found = spearman(x, y)
-    assert found is not None
-    assert found.estimate == pytest.approx(stats.spearmanr(x, y).statistic)
-    truth = 6 / math.pi * math.asin(0.5 / 2)  # of a normal pair with a correlation of a half
-    hits = 0
+    effect = spearman(x, y)
+    assert effect is not None
+    assert effect.estimate == pytest.approx(stats.spearmanr(x, y).statistic)
+    truth = 6 / math.pi * math.asin(0.5 / 2)  # of a bivariate normal with correlation 1/2
+    covered = 0
     for _ in range(1_000):
-        one = rng.normal(size=80)
-        other = 0.5 * one + math.sqrt(0.75) * rng.normal(size=80)
-        interval = spearman(one, other)
+        a = rng.normal(size=80)
+        b = 0.5 * a + math.sqrt(0.75) * rng.normal(size=80)
+        interval = spearman(a, b)
         assert interval is not None
         assert interval.low is not None
         assert interval.high is not None
-        hits += interval.low <= truth <= interval.high
-    assert 930 <= hits <= 970
+        covered += interval.low <= truth <= interval.high
+    assert 930 <= covered <= 970
 
 
-def test_where_there_is_no_correlation() -> None:
+def test_spearman_without_variance_or_with_few_pairs() -> None:
     assert spearman([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]) is None
     assert spearman([1.0, math.nan], [1.0, 2.0]) is None
     few = spearman([1.0, 2.0, 3.0], [3.0, 2.0, 2.5])

@@ -8,8 +8,8 @@ from scipy.stats import bootstrap, norm, t, ttest_rel
 from assay.stats import paired_bootstrap, verdict
 
 
-def slow_twin(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], resamples: int) -> tuple[float, float]:
-    """Draws indices one resample at a time: what `paired_bootstrap` does by counting patterns."""
+def slow_interval(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], resamples: int) -> tuple[float, float]:
+    """Interval of `paired_bootstrap` from resampled indices instead of counts of patterns."""
     rng = np.random.default_rng(99)
     draws = []
     for _ in range(resamples):
@@ -28,7 +28,7 @@ def slow_twin(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], resamples:
 
 
 @pytest.mark.parametrize(("seeds_a", "seeds_b", "binary"), [(1, 1, True), (3, 3, True), (2, 4, True), (3, 3, False)])
-def test_counting_patterns_gives_what_drawing_indices_gives(seeds_a: int, seeds_b: int, *, binary: bool) -> None:
+def test_paired_bootstrap_equals_a_slow_implementation(seeds_a: int, seeds_b: int, *, binary: bool) -> None:
     rng = np.random.default_rng(0)
     hard = rng.normal(size=300)
     a = rng.normal(0.4, 1, (seeds_a, 1)) * 0.1 + hard + rng.normal(size=(seeds_a, 300))
@@ -36,14 +36,14 @@ def test_counting_patterns_gives_what_drawing_indices_gives(seeds_a: int, seeds_
     if binary:
         a, b = (a > 0).astype(float), (b > 0).astype(float)
     effect = paired_bootstrap(a, b, seed=1, resamples=8_000).effect
-    low, high = slow_twin(a, b, 8_000)
+    low, high = slow_interval(a, b, 8_000)
     width = high - low
     assert effect.low == pytest.approx(low, abs=0.06 * width)
     assert effect.high == pytest.approx(high, abs=0.06 * width)
     assert effect.estimate == pytest.approx(a.mean() - b.mean())
 
 
-def test_one_seed_agrees_with_scipy() -> None:
+def test_interval_of_one_seed_equals_scipy() -> None:
     rng = np.random.default_rng(3)
     ours, theirs = rng.random(500) < 0.85, rng.random(500) < 0.8
     oracle = bootstrap(
@@ -54,7 +54,7 @@ def test_one_seed_agrees_with_scipy() -> None:
     assert effect.high == pytest.approx(oracle.high, abs=0.003)
 
 
-def test_same_seed_same_interval_and_identical_arms_show_nothing() -> None:
+def test_paired_bootstrap_is_reproducible_and_identical_arms_do_not_differ() -> None:
     column = np.random.default_rng(0).random(1000) < 0.9
     effect = paired_bootstrap(column, column, seed=7).effect
     assert (effect.low, effect.high) == (0, 0)
@@ -63,7 +63,7 @@ def test_same_seed_same_interval_and_identical_arms_show_nothing() -> None:
     assert paired_bootstrap(column, other, seed=7) == paired_bootstrap(column, other, seed=7)
 
 
-def test_ten_thousand_items_take_little_memory() -> None:
+def test_memory_is_bounded_for_many_items() -> None:
     rng = np.random.default_rng(0)
     tracemalloc.start()
     paired_bootstrap(rng.random((3, 10_000)) < 0.87, rng.random((3, 10_000)) < 0.86, seed=0)
@@ -77,10 +77,10 @@ def test_ten_thousand_items_take_little_memory() -> None:
 @pytest.mark.parametrize(
     ("seeds", "luck", "items"), [(1, 0.0, 2_000), (3, 0.0, 500), (3, 0.002, 2_000), (3, 0.02, 2_000), (5, 0.02, 500)]
 )
-def test_without_a_true_difference_a_verdict_is_rare(seeds: int, luck: float, items: int) -> None:
-    """Helped or hurt in at most 5 of 100 runs, be it that items or that trainings vary more; 1,000 repeats.
+def test_false_positive_rate_of_the_verdict_is_nominal(seeds: int, luck: float, items: int) -> None:
+    """A verdict in at most 5% of 1,000 comparisons of equal models, for small and large variance between trainings.
 
-    One seed cannot see training luck, so there it has none here.
+    One seed has no estimate of the variance between trainings, so it is 0 there.
     """
     wrong, small = 0, 0
     for repeat in range(1_000):
@@ -95,14 +95,14 @@ def test_without_a_true_difference_a_verdict_is_rare(seeds: int, luck: float, it
     assert abs(small - wrong) <= 3
 
 
-def test_p_is_students_for_many_items() -> None:
+def test_p_equals_a_paired_t_test_for_many_items() -> None:
     rng = np.random.default_rng(2)
     ours, theirs = rng.normal(0.05, 1, 2_000), rng.normal(0, 1, 2_000)
-    found = paired_bootstrap(ours, theirs, seed=0, resamples=20_000).p
-    assert found == pytest.approx(ttest_rel(ours, theirs).pvalue, abs=0.01)
+    p = paired_bootstrap(ours, theirs, seed=0, resamples=20_000).p
+    assert p == pytest.approx(ttest_rel(ours, theirs).pvalue, abs=0.01)
 
 
-def test_a_difference_worth_having_is_seen() -> None:
+def test_large_differences_are_significant() -> None:
     rng = np.random.default_rng(0)
     assert verdict(paired_bootstrap(rng.random(10_000) < 0.88, rng.random(10_000) < 0.86, seed=0).effect) == "helped"
     assert verdict(paired_bootstrap(rng.random(10_000) < 0.86, rng.random(10_000) < 0.88, seed=0).effect) == "hurt"
@@ -116,6 +116,6 @@ def test_one_item_has_no_interval_and_no_verdict() -> None:
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [([1, 0], [1]), ([], []), ([float("nan"), 1], [0, 1]), ([[[1]]], [[[1]]])])
-def test_what_cannot_be_paired_is_refused(ours: list[float], theirs: list[float]) -> None:
+def test_invalid_outcomes_are_rejected(ours: list[float], theirs: list[float]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         paired_bootstrap(ours, theirs, seed=0)

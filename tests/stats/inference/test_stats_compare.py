@@ -6,8 +6,8 @@ from assay.stats import compare, holm, mcnemar
 
 @pytest.mark.full
 @pytest.mark.parametrize(("seeds", "luck"), [(1, 0.0), (3, 0.01)])
-def test_a_family_is_not_wrong_more_often_than_one_pair(seeds: int, luck: float) -> None:
-    """Five arms that are all alike, four compared with the first: any verdict in at most 5 of 100 runs."""
+def test_family_wise_error_rate_is_nominal(seeds: int, luck: float) -> None:
+    """Five equal arms, four compared with the first: any verdict in at most 5% of the repeats."""
     wrong = 0
     for repeat in range(1_000):
         rng = np.random.default_rng(repeat)
@@ -18,37 +18,37 @@ def test_a_family_is_not_wrong_more_often_than_one_pair(seeds: int, luck: float)
     assert wrong <= 50
 
 
-def test_each_pair_keeps_its_own_interval_and_shares_the_adjustment() -> None:
+def test_pairs_have_their_own_intervals_and_adjusted_p_values() -> None:
     rng = np.random.default_rng(0)
     base = rng.random(1_000)
-    arms = [(base < share).astype(float) for share in (0.80, 0.79, 0.70)]
+    arms = [(base < accuracy).astype(float) for accuracy in (0.80, 0.79, 0.70)]
     family = compare([(arms[0], arms[1]), (arms[0], arms[2])], [1, 2])
     assert [pair.p for pair in family] == [mcnemar(arms[0], other).p for other in arms[1:]]
     assert tuple(pair.adjusted_p for pair in family) == holm([pair.p or 0 for pair in family])
     assert family[1].verdict == "helped"
-    alone = compare([(arms[0], arms[1])], [1])[0]
-    assert alone.effect == family[0].effect
-    assert alone.adjusted_p == alone.p
+    single = compare([(arms[0], arms[1])], [1])[0]
+    assert single.effect == family[0].effect
+    assert single.adjusted_p == single.p
 
 
-def test_what_is_shown_alone_may_not_be_shown_among_many() -> None:
+def test_adjustment_can_remove_significance() -> None:
     ours, theirs = np.zeros(500), np.zeros(500)
     ours[:7] = 1  # p = 1 / 64
     same = np.ones(500)
-    alone = compare([(ours, theirs)], [0])[0]
-    assert alone.verdict == "helped"
+    single = compare([(ours, theirs)], [0])[0]
+    assert single.verdict == "helped"
     family = compare([(ours, theirs), *[(same, same)] * 4], [0] * 5)
-    assert family[0].effect == alone.effect
+    assert family[0].effect == single.effect
     assert family[0].verdict == "no significant difference"
 
 
-def test_values_that_are_no_right_and_wrong_have_no_mcnemar() -> None:
+def test_outcomes_that_are_not_binary_have_no_mcnemar_test() -> None:
     rng = np.random.default_rng(0)
     (pair,) = compare([(rng.normal(1, 1, 50), rng.normal(0, 1, 50))], [0])
     assert pair.mcnemar is None
     assert pair.verdict == "helped"
 
 
-def test_one_item_says_nothing() -> None:
+def test_one_item_has_no_p_value_and_no_verdict() -> None:
     (pair,) = compare([(np.ones(1), np.zeros(1))], [0])
     assert (pair.p, pair.adjusted_p, pair.verdict) == (None, None, "no significant difference")

@@ -22,19 +22,19 @@ P = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
 @given(P)
-def test_holm_is_statsmodels(p: list[float]) -> None:
+def test_holm_equals_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 @given(P)
-def test_adjusting_never_helps_and_keeps_the_order(p: list[float]) -> None:
+def test_adjusted_p_values_are_not_smaller_and_keep_the_order(p: list[float]) -> None:
     adjusted = holm(p)
     assert all(old <= new for old, new in zip(p, adjusted, strict=True))
     order = np.argsort(p, kind="stable")
     assert (np.diff(np.asarray(adjusted)[order]) >= 0).all()
 
 
-def test_no_comparisons_and_no_probabilities() -> None:
+def test_no_p_values_and_invalid_p_values() -> None:
     assert holm([]) == ()
     with pytest.raises(ValueError):  # noqa: PT011
         holm([0.5, 1.5])

@@ -26,7 +26,7 @@ def test_wilson_gives_newcombes_published_intervals(successes: int, n: int, low:
 
 
 @given(st.integers(2, 10_000), st.floats(0, 1), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
-def test_wilson_agrees_with_scipy_and_holds_its_estimate(n: int, share: float, level: float) -> None:
+def test_wilson_equals_scipy_and_contains_its_estimate(n: int, share: float, level: float) -> None:
     successes = round(share * n)
     effect = wilson(successes, n, level)
     oracle = binomtest(successes, n).proportion_ci(level, method="wilson")
@@ -40,44 +40,44 @@ def test_one_item_has_no_interval() -> None:
     assert (wilson(1, 1).low, wilson(1, 1).high) == (None, None)
 
 
-def test_the_mean_over_seeds_may_be_fractional() -> None:
+def test_successes_may_be_fractional() -> None:
     assert wilson(8735.333, 10_000).estimate == pytest.approx(0.8735333)
 
 
 @pytest.mark.parametrize(("successes", "n", "level"), [(1, 0, 0.95), (3, 2, 0.95), (-1, 2, 0.95), (1, 2, 95)])
-def test_nonsense_is_refused(successes: int, n: int, level: float) -> None:
+def test_invalid_counts_and_levels_are_rejected(successes: int, n: int, level: float) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         wilson(successes, n, level)
 
 
-def test_nan_is_refused() -> None:
+def test_nan_is_rejected() -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         wilson(math.nan, 10)
 
 
-def test_the_mean_of_one_share_is_that_share() -> None:
-    one, alone = mean_of_proportions([7], [20]), wilson(7, 20)
-    assert (one.estimate, one.n) == (alone.estimate, alone.n)
-    assert (one.low, one.high) == (pytest.approx(alone.low), pytest.approx(alone.high))
+def test_mean_of_one_proportion_is_that_proportion() -> None:
+    mean, single = mean_of_proportions([7], [20]), wilson(7, 20)
+    assert (mean.estimate, mean.n) == (single.estimate, single.n)
+    assert (mean.low, mean.high) == (pytest.approx(single.low), pytest.approx(single.high))
 
 
-def test_every_share_weighs_the_same_whatever_its_size() -> None:
+def test_strata_have_equal_weights() -> None:
     effect = mean_of_proportions([1, 900], [2, 1000])
     assert (effect.estimate, effect.n) == (pytest.approx(0.7), 1002)
-    assert mean_of_proportions([1, 3], [1, 4]).low is None  # one item tells nothing of its spread
+    assert mean_of_proportions([1, 3], [1, 4]).low is None  # one item has no interval
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+def test_mean_of_proportions_has_nominal_coverage() -> None:
     rng = np.random.default_rng(0)
     counts, shares = np.array([4, 100, 12, 30, 7]), np.array([0.25, 0.9, 0.5, 0.05, 0.6])
-    drawn = rng.binomial(counts, shares, size=(2000, 5))
-    effects = [mean_of_proportions(row.tolist(), counts.tolist()) for row in drawn]
-    held = sum((one.low or 0.0) <= shares.mean() <= (one.high or 0.0) for one in effects)
-    assert 0.93 <= held / 2000 <= 0.975
+    successes = rng.binomial(counts, shares, size=(2000, 5))
+    effects = [mean_of_proportions(row.tolist(), counts.tolist()) for row in successes]
+    covered = sum((effect.low or 0.0) <= shares.mean() <= (effect.high or 0.0) for effect in effects)
+    assert 0.93 <= covered / 2000 <= 0.975
 
 
 @given(st.lists(st.tuples(st.integers(2, 50), st.floats(0, 1)), min_size=1, max_size=9))
-def test_the_interval_of_a_mean_holds_it(parts: list[tuple[int, float]]) -> None:
+def test_mean_of_proportions_lies_in_its_interval(parts: list[tuple[int, float]]) -> None:
     effect = mean_of_proportions([round(n * share) for n, share in parts], [n for n, _ in parts])
     assert effect.low is not None
     assert effect.high is not None
@@ -86,6 +86,6 @@ def test_the_interval_of_a_mean_holds_it(parts: list[tuple[int, float]]) -> None
 
 
 @pytest.mark.parametrize(("successes", "counts"), [([], []), ([1], [2, 2]), ([3], [2])])
-def test_shares_that_do_not_fit_are_refused(successes: list[float], counts: list[int]) -> None:
+def test_invalid_strata_are_rejected(successes: list[float], counts: list[int]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         mean_of_proportions(successes, counts)

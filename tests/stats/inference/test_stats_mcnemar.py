@@ -27,11 +27,11 @@ def test_p_is_twice_the_smaller_tail(b: int, c: int) -> None:
     assert mcnemar(*columns(b, c)).p == pytest.approx(min(1.0, 2 * tail))
 
 
-def test_models_that_never_differ() -> None:
+def test_mcnemar_of_identical_outcomes_is_one() -> None:
     assert mcnemar([True, False], [True, False]).p == 1.0
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [([1, 0], [1]), ([0.5], [1]), ([[1]], [[1]])])
-def test_what_is_not_two_boolean_columns_is_refused(ours: list[float], theirs: list[float]) -> None:
+def test_columns_that_are_not_binary_are_rejected(ours: list[float], theirs: list[float]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         mcnemar(np.asarray(ours), np.asarray(theirs))

@@ -14,7 +14,7 @@ from assay.stats import verdict
         (-0.02, 0.0, "no significant difference"),
     ],
 )
-def test_only_an_interval_clear_of_zero_speaks(low: float, high: float, expected: str) -> None:
+def test_verdict_needs_an_interval_that_excludes_zero(low: float, high: float, expected: str) -> None:
     assert verdict(Effect((low + high) / 2, low, high, 100, 0.95, "any")) == expected
 
 

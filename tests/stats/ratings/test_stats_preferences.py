@@ -1,4 +1,4 @@
-"""What preference data are like: against published numbers, by what must hold, and on raters whose errors are known."""
+"""Statistics of preference data, against published numbers, definitions and simulated raters."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from assay.stats.ratings.preferences import (
 )
 
 LENGTHS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30)
-SAID: st.SearchStrategy[list[tuple[Side | None, Side | None]]] = st.lists(
+RATINGS: st.SearchStrategy[list[tuple[Side | None, Side | None]]] = st.lists(
     st.tuples(*[st.sampled_from(["first", "second", "tie", None])] * 2), min_size=1, max_size=30
 )
 
 
-def test_pairs_of_one_prompt_are_one_witness() -> None:
-    found = by_prompt([1, 1, 1, 0], ["a", "a", "a", "b"])
-    assert found == wilson(1, 2)
+def test_pairs_of_one_prompt_count_as_one_observation() -> None:
+    rate = by_prompt([1, 1, 1, 0], ["a", "a", "a", "b"])
+    assert rate == wilson(1, 2)
     assert by_prompt([1, 1, 1, 0], "abcd") == wilson(3, 4)
     assert by_prompt([0.1] * 30, ["a"] * 30).estimate == pytest.approx(0.1)
     with pytest.raises(ValueError):  # noqa: PT011
         by_prompt([], [])
 
 
-def test_length_that_tells_everything_and_length_that_tells_nothing() -> None:
+def test_length_statistics_of_dependent_and_independent_lengths() -> None:
     prompts = [str(nth) for nth in range(40)]
     longer = length_statistics([9.0] * 40, [3.0] * 40, prompts)
     assert (longer.chosen, longer.rejected, longer.rule) == (9, 3, "longer")
@@ -59,46 +59,46 @@ def test_length_that_tells_everything_and_length_that_tells_nothing() -> None:
 
 
 @given(LENGTHS)
-def test_turning_every_pair_round_turns_the_rule(rows: list[tuple[int, int, int]]) -> None:
-    one, two, prompts = (list(column) for column in zip(*rows, strict=True))
-    found, turned = length_statistics(one, two, prompts), length_statistics(two, one, prompts)
-    assert (found.chosen, found.rejected) == (turned.rejected, turned.chosen)
-    assert found.predicts.estimate >= 0.5 - 1e-12
-    assert found.predicts.estimate == pytest.approx(turned.predicts.estimate)
-    if found.longer_chosen is not None and turned.longer_chosen is not None:
-        assert found.longer_chosen.estimate == pytest.approx(1 - turned.longer_chosen.estimate)
+def test_swapped_pairs_have_the_opposite_length_rule(rows: list[tuple[int, int, int]]) -> None:
+    chosen, rejected, prompts = (list(column) for column in zip(*rows, strict=True))
+    statistics, swapped = length_statistics(chosen, rejected, prompts), length_statistics(rejected, chosen, prompts)
+    assert (statistics.chosen, statistics.rejected) == (swapped.rejected, swapped.chosen)
+    assert statistics.predicts.estimate >= 0.5 - 1e-12
+    assert statistics.predicts.estimate == pytest.approx(swapped.predicts.estimate)
+    if statistics.longer_chosen is not None and swapped.longer_chosen is not None:
+        assert statistics.longer_chosen.estimate == pytest.approx(1 - swapped.longer_chosen.estimate)
 
 
-def test_what_comes_twice_and_what_contradicts() -> None:
+def test_duplicates_and_contradictions_are_counted() -> None:
     rows = [("p", "a", "b"), ("p", "a", "b"), ("p", "b", "a"), ("q", "b", "a"), ("q", "c", "c"), ("q", "c", "c")]
-    found = duplication(rows)
-    assert (found.prompts, found.most, found.repeated, found.turned) == (2, 3, 2, 3)
+    counts = duplication(rows)
+    assert (counts.prompts, counts.most, counts.repeated, counts.turned) == (2, 3, 2, 3)
     none = duplication([])
     assert (none.prompts, none.most, none.repeated, none.turned) == (0, 0, 0, 0)
 
 
 @given(st.lists(st.tuples(*[st.sampled_from("ab")] * 3), max_size=12))
-def test_doubles_are_those_that_a_loop_finds(rows: list[tuple[str, str, str]]) -> None:
-    found = duplication(rows)
-    assert found.repeated == sum(row in rows[:nth] for nth, row in enumerate(rows))
-    assert found.turned == sum(row[1] != row[2] and (row[0], row[2], row[1]) in rows for row in rows)
+def test_duplication_equals_a_slow_implementation(rows: list[tuple[str, str, str]]) -> None:
+    counts = duplication(rows)
+    assert counts.repeated == sum(row in rows[:nth] for nth, row in enumerate(rows))
+    assert counts.turned == sum(row[1] != row[2] and (row[0], row[2], row[1]) in rows for row in rows)
 
 
-def test_the_noise_of_two_equally_good_raters_is_found_again() -> None:
+def test_label_noise_of_simulated_raters_is_recovered() -> None:
     for right in (0.6, 0.75, 0.95):
         rng = np.random.default_rng(3)
         truth = rng.integers(0, 2, 200_000)
-        one, two = (np.where(rng.random(len(truth)) < right, truth, 1 - truth) for _ in range(2))
-        found = label_noise(wilson(int((one == two).sum()), len(truth)))
-        assert found is not None
-        assert found.right == pytest.approx(right, abs=0.01)
-        assert found.low is not None
-        assert found.high is not None
-        assert found.low < right < found.high
-        assert found.agreed_wrong == pytest.approx(float((one != truth)[one == two].mean()), abs=0.01)
+        first, second = (np.where(rng.random(len(truth)) < right, truth, 1 - truth) for _ in range(2))
+        noise = label_noise(wilson(int((first == second).sum()), len(truth)))
+        assert noise is not None
+        assert noise.right == pytest.approx(right, abs=0.01)
+        assert noise.low is not None
+        assert noise.high is not None
+        assert noise.low < right < noise.high
+        assert noise.agreed_wrong == pytest.approx(float((first != truth)[first == second].mean()), abs=0.01)
 
 
-def test_noise_is_not_defined_where_raters_disagree_more_than_blind_ones() -> None:
+def test_label_noise_is_undefined_below_chance_agreement() -> None:
     assert label_noise(wilson(40, 100)) is None
     edge = label_noise(wilson(50, 100))
     assert edge is not None
@@ -106,58 +106,58 @@ def test_noise_is_not_defined_where_raters_disagree_more_than_blind_ones() -> No
     sure = label_noise(wilson(100, 100))
     assert sure is not None
     assert (sure.right, sure.high, sure.agreed_wrong) == (1.0, 1.0, 0.0)
-    one = label_noise(wilson(1, 1))
-    assert one is not None
-    assert (one.low, one.high) == (None, None)
+    single = label_noise(wilson(1, 1))
+    assert single is not None
+    assert (single.low, single.high) == (None, None)
 
 
 @given(st.floats(0.5, 1))
-def test_noise_solves_its_equation(agreement: float) -> None:
-    found = label_noise(Effect(agreement, None, None, 9, 0.95, "given"))
-    assert found is not None
-    assert found.right**2 + (1 - found.right) ** 2 == pytest.approx(agreement)
-    assert 0.5 <= found.right <= 1
+def test_label_noise_solves_its_equation(agreement: float) -> None:
+    noise = label_noise(Effect(agreement, None, None, 9, 0.95, "given"))
+    assert noise is not None
+    assert noise.right**2 + (1 - noise.right) ** 2 == pytest.approx(agreement)
+    assert 0.5 <= noise.right <= 1
 
 
-def test_agreement_of_every_two_raters() -> None:
-    said: dict[str, list[Side | None]] = {
+def test_agreement_of_all_pairs_of_raters() -> None:
+    ratings: dict[str, list[Side | None]] = {
         "a": ["first", "first", "tie", "second", None],
         "b": ["first", "second", "tie", "second", "first"],
         "c": [None, None, None, None, "tie"],
     }
-    found = agreements(said, "vwxyz")
-    assert [(one.one, one.other, one.pairs) for one in found] == [("a", "b", 4), ("b", "c", 1)]
-    assert found[0].same == wilson(3, 4)
-    assert found[0].decided == wilson(2, 3)
-    assert found[0].noise == label_noise(wilson(2, 3))
-    assert found[1].decided is None
-    assert found[1].noise is None
+    pairs = agreements(ratings, "vwxyz")
+    assert [(pair.one, pair.other, pair.pairs) for pair in pairs] == [("a", "b", 4), ("b", "c", 1)]
+    assert pairs[0].same == wilson(3, 4)
+    assert pairs[0].decided == wilson(2, 3)
+    assert pairs[0].noise == label_noise(wilson(2, 3))
+    assert pairs[1].decided is None
+    assert pairs[1].noise is None
     with pytest.raises(ValueError):  # noqa: PT011
-        agreements(said, "vw")
+        agreements(ratings, "vw")
 
 
-@given(SAID)
-def test_kappa_is_that_of_the_judges_audit(rows: list[tuple[Any, Any]]) -> None:
+@given(RATINGS)
+def test_kappa_of_raters_equals_cohen_kappa(rows: list[tuple[Any, Any]]) -> None:
     both = [row for row in rows if None not in row]
-    found = agreements({"a": [one for one, _ in rows], "b": [two for _, two in rows]}, range(len(rows)))
-    assert bool(found) == bool(both)
-    if found:
+    pairs = agreements({"a": [first for first, _ in rows], "b": [second for _, second in rows]}, range(len(rows)))
+    assert bool(pairs) == bool(both)
+    if pairs:
         try:
             expected = cohen_kappa(*zip(*both, strict=True), resamples=2).estimate
         except ValueError:
-            assert found[0].kappa is None
+            assert pairs[0].kappa is None
         else:
-            assert found[0].kappa == pytest.approx(expected)
+            assert pairs[0].kappa == pytest.approx(expected)
 
 
-def test_alpha_of_krippendorffs_own_example() -> None:
+def test_alpha_of_the_example_of_krippendorff() -> None:
     """Krippendorff 2011, section C: four observers, twelve units, some missing; nominal alpha is 0.743."""
     rows = ("123321412...", "1233224125.3", ".3332342251.", "12332441251.")
-    said = [[None if one == "." else one for one in row] for row in rows]
-    assert krippendorff_alpha(said) == pytest.approx(0.743, abs=5e-4)
+    ratings = [[None if label == "." else label for label in row] for row in rows]
+    assert krippendorff_alpha(ratings) == pytest.approx(0.743, abs=5e-4)
 
 
-def test_alpha_is_not_defined_where_nothing_varies_or_nobody_meets() -> None:
+def test_alpha_is_undefined_without_variance_or_common_items() -> None:
     assert krippendorff_alpha([["a", "a"], ["a", "a"]]) is None
     assert krippendorff_alpha([["a", None], [None, "b"]]) is None
     assert krippendorff_alpha([]) is None
@@ -165,29 +165,29 @@ def test_alpha_is_not_defined_where_nothing_varies_or_nobody_meets() -> None:
 
 
 @given(st.lists(st.tuples(*[st.sampled_from(["a", "b", None])] * 3), max_size=12))
-def test_alpha_is_that_of_the_definition(items: list[tuple[str | None, ...]]) -> None:
+def test_alpha_equals_its_definition(items: list[tuple[str | None, ...]]) -> None:
     """One less observed over expected disagreement, from the matrix of coincidences (section C, steps 2 to 4)."""
-    found = krippendorff_alpha(list(zip(*items, strict=True)))
+    alpha = krippendorff_alpha(list(zip(*items, strict=True)))
     matrix = {(a, b): 0.0 for a in "ab" for b in "ab"}
     for item in items:
         labels = [label for label in item if label is not None]
-        for i, one in enumerate(labels):
-            for j, other in enumerate(labels):
+        for i, first in enumerate(labels):
+            for j, second in enumerate(labels):
                 if i != j:
-                    matrix[one, other] += 1 / (len(labels) - 1)
+                    matrix[first, second] += 1 / (len(labels) - 1)
     n_a, n_b = matrix["a", "a"] + matrix["a", "b"], matrix["b", "b"] + matrix["b", "a"]
     if not n_a * n_b:
-        assert found is None
+        assert alpha is None
     else:
-        assert found == pytest.approx(1 - (n_a + n_b - 1) * matrix["a", "b"] / (n_a * n_b))
+        assert alpha == pytest.approx(1 - (n_a + n_b - 1) * matrix["a", "b"] / (n_a * n_b))
 
 
-def test_who_wins() -> None:
-    found = win_records(["a", "a", "b", "a"], ["b", "c", "c", "a"], [1, 0.5, 0, 1], "wxyz")
-    assert [(one.name, one.won, one.lost, one.tied) for one in found] == [
+def test_win_records_count_wins_losses_and_ties() -> None:
+    records = win_records(["a", "a", "b", "a"], ["b", "c", "c", "a"], [1, 0.5, 0, 1], "wxyz")
+    assert [(record.name, record.won, record.lost, record.tied) for record in records] == [
         ("a", 1, 0, 1),
         ("c", 1, 0, 1),
         ("b", 0, 2, 0),
     ]
-    assert found[0].rate == wilson(1.5, 2)
+    assert records[0].rate == wilson(1.5, 2)
     assert win_records(["a"], ["a"], [1], "x") == []

@@ -1,4 +1,4 @@
-"""Self-preference: found where it was planted, and not where a family is simply better."""
+"""Self-preference of simulated judges and of better model families."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FAMILIES = [("red", "blue"), ("blue", "red")] * 60
 
 
 def verdicts(better: float, favor: dict[str, float], judges: list[str], seed: int = 0) -> np.ndarray:
-    """Red wins with probability `better`; each judge adds its favor to its own family's."""
+    """Red wins with probability `better`; each judge adds its `favor` to the probability of its family."""
     rng = np.random.default_rng(seed)
     rows = []
     for judge in judges:
@@ -21,10 +21,10 @@ def verdicts(better: float, favor: dict[str, float], judges: list[str], seed: in
     return np.array(rows)
 
 
-def test_a_judge_that_favors_its_own_is_found_beside_a_neutral_one() -> None:
+def test_self_preference_is_detected_with_a_neutral_judge() -> None:
     judges = ["red", "green"]
     red, green = self_preference(verdicts(0.5, {"red": 0.4}, judges), judges, FAMILIES)
-    assert green is None  # no pair has an answer of its own
+    assert green is None  # no pair has an answer of its family
     assert red is not None
     assert red.significant
     assert red.neutral == red.own.n == 120
@@ -32,7 +32,7 @@ def test_a_judge_that_favors_its_own_is_found_beside_a_neutral_one() -> None:
     assert 0.25 < red.difference.estimate < 0.55
 
 
-def test_a_family_that_is_better_is_no_favor() -> None:
+def test_a_better_family_is_not_self_preference() -> None:
     judges = ["red", "green"]
     red = self_preference(verdicts(0.9, {}, judges), judges, FAMILIES)[0]
     assert red is not None
@@ -40,16 +40,16 @@ def test_a_family_that_is_better_is_no_favor() -> None:
     assert not red.significant
 
 
-def test_two_rivals_alone_show_only_the_favors_of_both() -> None:
+def test_without_a_neutral_judge_both_preferences_are_included() -> None:
     judges = ["red", "blue"]
-    found = self_preference(verdicts(0.5, {"red": 0.3, "blue": 0.3}, judges), judges, FAMILIES)
-    for one in found:
-        assert one is not None
-        assert one.neutral == 0
-        assert 0.4 < one.difference.estimate < 0.8
+    results = self_preference(verdicts(0.5, {"red": 0.3, "blue": 0.3}, judges), judges, FAMILIES)
+    for result in results:
+        assert result is not None
+        assert result.neutral == 0
+        assert 0.4 < result.difference.estimate < 0.8
 
 
-def test_neutral_judges_take_the_place_of_rivals() -> None:
+def test_neutral_judges_replace_rivals() -> None:
     judges = ["red", "blue", "green"]
     red = self_preference(verdicts(0.5, {"blue": 0.5}, judges), judges, FAMILIES)[0]
     assert red is not None
@@ -57,7 +57,7 @@ def test_neutral_judges_take_the_place_of_rivals() -> None:
     assert not red.significant
 
 
-def test_what_was_not_judged_is_left_out_and_one_judge_shows_nothing() -> None:
+def test_missing_verdicts_are_excluded_and_one_judge_is_not_enough() -> None:
     worth = verdicts(0.5, {}, ["red", "green"])
     worth[0, :100] = np.nan
     red = self_preference(worth, ["red", "green"], FAMILIES)[0]

@@ -12,14 +12,14 @@ SIZES = np.array([100, 200, 400, 800, 1600, 3200, 6400, 12800])
 
 @pytest.mark.parametrize("truth", [PowerLaw(0.08, 3.0, 0.5), PowerLaw(0.0, 1.2, 0.2), PowerLaw(0.15, 40.0, 1.0)])
 def test_known_constants_are_recovered(truth: PowerLaw) -> None:
-    found = power_law(SIZES, truth(SIZES), resamples=10).curve
-    assert found.floor == pytest.approx(truth.floor, abs=2e-3)
-    assert found.exponent == pytest.approx(truth.exponent, rel=0.02)
-    assert found(SIZES) == pytest.approx(truth(SIZES), rel=1e-3)
+    curve = power_law(SIZES, truth(SIZES), resamples=10).curve
+    assert curve.floor == pytest.approx(truth.floor, abs=2e-3)
+    assert curve.exponent == pytest.approx(truth.exponent, rel=0.02)
+    assert curve(SIZES) == pytest.approx(truth(SIZES), rel=1e-3)
 
 
 @pytest.mark.full
-def test_intervals_cover_the_truth() -> None:
+def test_power_law_intervals_have_nominal_coverage() -> None:
     truth = PowerLaw(0.10, 2.0, 0.45)
     covered = 0
     repeats = 60
@@ -28,10 +28,10 @@ def test_intervals_cover_the_truth() -> None:
         sizes = np.repeat(SIZES, 4)
         losses = truth(sizes) * np.exp(rng.normal(0, 0.02, len(sizes)))
         fitted = power_law(sizes, losses, seed=repeat, resamples=100)
-        found = fitted.effect(lambda curve: float(curve(50_000)))
-        assert found.low is not None
-        assert found.high is not None
-        covered += found.low <= float(truth(50_000)) <= found.high
+        effect = fitted.effect(lambda curve: float(curve(50_000)))
+        assert effect.low is not None
+        assert effect.high is not None
+        covered += effect.low <= float(truth(50_000)) <= effect.high
     assert covered / repeats >= 0.85
 
 
@@ -44,8 +44,8 @@ def test_intervals_cover_the_truth() -> None:
 @example([(4, 0.0125), (6, 0.0125), (10, 0.0125), (20, 0.0125), (100, 0.0125)])
 @example([(4, 0.05), (20, 0.2), (100, 0.9)])
 @example([(1, 1.0), (2, 0.0078125), (3, 1.0), (1, 1.0)])
-def test_whatever_was_measured_is_fitted(rows: list[tuple[int, float]]) -> None:
-    """Flat, rising and jagged losses too: a curve within its bounds, and answers that are numbers or never."""
+def test_flat_rising_and_jagged_losses_are_fitted(rows: list[tuple[int, float]]) -> None:
+    """Fitted curves are within their bounds, and needed sizes are numbers or infinite."""
     sizes, losses = zip(*rows, strict=True)
     fitted = power_law(sizes, losses, resamples=5)
     assert fitted.curve.floor <= max(losses)
@@ -56,7 +56,7 @@ def test_whatever_was_measured_is_fitted(rows: list[tuple[int, float]]) -> None:
     assert not np.isnan(fitted.effect(lambda curve: curve.needed(0.1)).estimate)
 
 
-def test_how_many_more_for_ninety_per_cent() -> None:
+def test_samples_needed_for_a_loss() -> None:
     truth = PowerLaw(0.05, 2.0, 0.5)
     fitted = power_law(SIZES, truth(SIZES) * (1 + 0.002 * (-1.0) ** np.arange(8)), resamples=200)
     answer = fitted.effect(lambda curve: curve.needed(0.10))
@@ -67,34 +67,34 @@ def test_how_many_more_for_ninety_per_cent() -> None:
     assert truth.needed(0.05) == float("inf")
 
 
-def test_a_floor_above_the_goal_is_never_reached() -> None:
+def test_a_loss_below_the_floor_needs_infinite_samples() -> None:
     fitted = power_law(SIZES, PowerLaw(0.2, 2.0, 0.5)(SIZES), resamples=50)
     answer = fitted.effect(lambda curve: curve.needed(0.1))
     assert (answer.estimate, answer.low, answer.high) == (float("inf"),) * 3
 
 
-def test_three_measurements_fit_exactly_and_so_have_no_interval() -> None:
-    found = power_law([50, 150, 435], [0.376, 0.268, 0.211]).effect(lambda curve: curve.needed(0.22))
-    assert found.estimate == pytest.approx(350, abs=2)
-    assert (found.low, found.high) == (None, None)  # once 350.37983 to 350.37988
-    assert "no interval" in found.method
+def test_three_measurements_have_no_interval() -> None:
+    effect = power_law([50, 150, 435], [0.376, 0.268, 0.211]).effect(lambda curve: curve.needed(0.22))
+    assert effect.estimate == pytest.approx(350, abs=2)
+    assert (effect.low, effect.high) == (None, None)
+    assert "no interval" in effect.method
 
 
-def test_a_size_that_nobody_reaches_is_infinite() -> None:
+def test_overflow_of_a_size_is_infinite() -> None:
     assert PowerLaw(0.0, 1e3, 0.01).needed(1e-9) == float("inf")
     assert stops_helping(PowerLaw(0.0, 1e9, 0.01), 1e-6) == float("inf")
 
 
-def test_when_it_stops_helping() -> None:
+def test_stops_helping_is_the_size_with_the_given_gain_of_doubling() -> None:
     curve = PowerLaw(0.05, 2.0, 0.5)
     size = stops_helping(curve, gain=0.01)
     assert float(curve(size) - curve(2 * size)) == pytest.approx(0.01)
 
 
-def test_what_generated_samples_are_worth() -> None:
+def test_exchange_rate_of_generated_samples() -> None:
     truth = PowerLaw(0.1, 3.0, 0.5)
     real = power_law(SIZES, truth(SIZES), resamples=50)
-    # 5,000 generated samples teach as much as 1,000 real ones.
+    # 5,000 generated samples have the loss of 1,000 real ones.
     rate = exchange_rate(real, float(truth(1_000)), 5_000)
     assert rate.estimate == pytest.approx(0.2, rel=0.03)
 
@@ -103,10 +103,10 @@ def test_chinchilla_recovers_the_published_constants() -> None:
     """Hoffmann et al. 2022, equation 10 as fitted there: E 1.69, A 406.4, alpha 0.34, B 410.7, beta 0.28."""
     truth = Chinchilla(1.69, 406.4, 0.34, 410.7, 0.28)
     n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 8), np.geomspace(5e9, 5e11, 8)))
-    found = chinchilla(n, d, truth(n, d), resamples=2).curve
-    assert found.floor == pytest.approx(1.69, rel=0.01)
-    assert (found.alpha, found.beta) == pytest.approx((0.34, 0.28), rel=0.02)
-    assert found(n, d) == pytest.approx(truth(n, d), rel=1e-4)
+    curve = chinchilla(n, d, truth(n, d), resamples=2).curve
+    assert curve.floor == pytest.approx(1.69, rel=0.01)
+    assert (curve.alpha, curve.beta) == pytest.approx((0.34, 0.28), rel=0.02)
+    assert curve(n, d) == pytest.approx(truth(n, d), rel=1e-4)
     parameters, tokens = truth.best_split(1e21)
     assert 6 * parameters * tokens == pytest.approx(1e21)
     others = np.geomspace(parameters / 3, parameters * 3, 41)
@@ -114,7 +114,7 @@ def test_chinchilla_recovers_the_published_constants() -> None:
 
 
 @pytest.mark.full
-def test_chinchillas_intervals_cover_the_truth() -> None:
+def test_chinchilla_intervals_have_nominal_coverage() -> None:
     truth = Chinchilla(1.69, 406.4, 0.34, 410.7, 0.28)
     n, d = (part.ravel() for part in np.meshgrid(np.geomspace(7e7, 1.6e10, 5), np.geomspace(5e9, 5e11, 5)))
     covered = 0
@@ -128,8 +128,8 @@ def test_chinchillas_intervals_cover_the_truth() -> None:
     assert covered >= 16
 
 
-def test_a_jump_that_a_smoother_metric_does_not_show() -> None:
-    """Per-token accuracy rises evenly; twenty tokens in a row right is its twentieth power (Schaeffer et al. 2023)."""
+def test_a_jump_is_real_only_if_the_smoother_metric_jumps() -> None:
+    """Exact match of 20 tokens is the 20th power of a token accuracy that rises evenly (Schaeffer et al. 2023)."""
     sizes = np.geomspace(1e6, 1e9, 5)
     token = np.linspace(0.5, 0.999, 5)
     jump = emergence(sizes, token**20, token)
@@ -140,16 +140,16 @@ def test_a_jump_that_a_smoother_metric_does_not_show() -> None:
     assert both.real is True
     assert both.at == sizes[2]
     assert emergence(sizes, token, token) is None
-    alone = emergence(sizes, token**20)
-    assert alone is not None
-    assert alone.real is None
+    single = emergence(sizes, token**20)
+    assert single is not None
+    assert single.real is None
 
 
 @pytest.mark.parametrize(
     ("sizes", "losses", "place"),
     [([1, 2], [1, 1], "had 2"), ([1, 2, 3], [1, 2], "\\(3,\\) and \\(2,\\)"), ([1, 2, 3], [1, 0, 1], "losses")],
 )
-def test_what_cannot_be_fitted_is_refused(sizes: list[float], losses: list[float], place: str) -> None:
+def test_invalid_measurements_are_rejected(sizes: list[float], losses: list[float], place: str) -> None:
     with pytest.raises(ValueError, match=place):
         power_law(sizes, losses)
     with pytest.raises(ValueError):  # noqa: PT011

@@ -102,7 +102,7 @@ def auxiliary_evaluation(run: FinishedRun) -> tuple[MeasureResult, ...]:
 
 def _measured(run: FinishedRun, stage: str, name: str, scale: Scale) -> MeasureResult:
     assert run.recipe.prove is not None, "measures need a proof"
-    results = read_all(run.done[stage].folder)
+    results = read_all(run.stages[stage].folder)
     measure = measure_named(name, scale)
     values = values_of(results, run.recipe.prove.arms, measure)
     scored = bool(next(iter(values.values())).shape[1])
@@ -120,7 +120,7 @@ def pairwise_comparisons(run: FinishedRun) -> tuple[PairwiseComparison, ...]:
     proof = run.recipe.prove
     if proof is None or proof.duel is None:
         return ()
-    results = read_all(run.done["duel"].folder)
+    results = read_all(run.stages["duel"].folder)
     judge = str(getattr(proof.duel, "model", type(proof.duel).__name__))
     return tuple(_pairwise(run, arm, judge, results) for arm in proof.arms if any(name == arm for name, _ in results))
 

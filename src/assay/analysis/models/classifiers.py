@@ -193,10 +193,10 @@ def trained_classifier(run: FinishedRun) -> TrainedClassifier | None:
 def reference_vs_trained(run: FinishedRun) -> ReferenceVsTrained | None:
     """Compare the reference classifier with the main arm's first model on the items that both answered."""
     proof = run.recipe.prove
-    if proof is None or "reference" not in run.done:
+    if proof is None or "reference" not in run.stages:
         return None
     arm = main_arm(proof)
-    reference = [row.outcome for path in parts(run.done["reference"].folder) for row in read_results(path)]
+    reference = [row.outcome for path in parts(run.stages["reference"].folder) for row in read_results(path)]
     trained = [row.outcome for row in run.results[arm, 0]]
     both = [
         (sample.text("label"), a, b)
@@ -211,7 +211,7 @@ def reference_vs_trained(run: FinishedRun) -> ReferenceVsTrained | None:
         dict.fromkeys([*run.labels, *sorted({a.answer for _, a, _ in both} | {b.answer for _, _, b in both})])
     )
     members = [(label, truth == label) for label in run.labels if (truth == label).any()]
-    receipt = run.done["ood_scores"].receipt if "ood_scores" in run.done else None
+    receipt = run.stages["ood_scores"].receipt if "ood_scores" in run.stages else None
     counts = receipt.counts if receipt else {}
     return ReferenceVsTrained(
         reference=proof.reference,
@@ -265,9 +265,9 @@ def label_agreement(run: FinishedRun) -> tuple[LabelAgreement, ...]:
 
 def _trained_answers(run: FinishedRun) -> dict[str, list[ResultRow]]:
     """Read the answers of each arm's first model to the generated samples."""
-    if "agree" not in run.done:
+    if "agree" not in run.stages:
         return {}
-    by_arm = [read_results(path) for path in parts(run.done["agree"].folder)]
+    by_arm = [read_results(path) for path in parts(run.stages["agree"].folder)]
     return {rows[0].arm: rows for rows in by_arm if rows}
 
 

@@ -98,6 +98,6 @@ def curve_estimate(effect: Effect) -> CurveEstimate:
 
 
 def _count(run: FinishedRun, arm: str) -> int:
-    receipt = run.done[str(train_id(arm))].receipt
+    receipt = run.stages[str(train_id(arm))].receipt
     assert receipt is not None, "a finished run has every receipt"
     return receipt.counts["samples"]

@@ -129,12 +129,12 @@ class ModelScores:
 
 def model_scores(run: FinishedRun) -> dict[str, ModelScores]:
     """Read the scores of stage `ood_scores` by model; empty without that stage."""
-    if "ood_scores" not in run.done:
+    if "ood_scores" not in run.stages:
         return {}
-    ood = {name: placed.folder for name, placed in run.done.items() if placed.stage.id.kind is StageKind.OOD}
-    samples = ood_inputs(run.done["calibrate"].folder, run.done["holdout"].folder, ood)
+    ood = {name: planned.folder for name, planned in run.stages.items() if planned.stage.id.kind is StageKind.OOD}
+    samples = ood_inputs(run.stages["calibrate"].folder, run.stages["holdout"].folder, ood)
     by_model = {}
-    for path in parts(run.done["ood_scores"].folder):
+    for path in parts(run.stages["ood_scores"].folder):
         rows = read_results(path)
         by_model[rows[0].arm] = ModelScores(samples, rows)
     return by_model
@@ -170,7 +170,7 @@ def _detection(
         model=model,
         method=method,
         threshold=limit,
-        sets=tuple(_set(scores, part, name, by) for part, name in names.items() for by in METHODS),
+        sets=tuple(_set(scores, part, name, ood_method) for part, name in names.items() for ood_method in METHODS),
         id_accepted=wilson(passed, len(accepted)),
         accuracy=wilson(int(correct.sum()), len(correct)),
         accuracy_accepted=wilson(int((correct & accepted).sum()), passed) if passed else None,
@@ -193,7 +193,7 @@ def _examples(
     for part, name in names.items():
         pairs = sorted(scores.by_part.get(part, []), key=lambda pair: hash_seed("shown", pair[0].id))[:MAX_EXAMPLES]
         chosen += [(name, sample, score) for sample, score in pairs]
-    stored = StoredImages([run.done[part].folder for part in names])
+    stored = StoredImages([run.stages[part].folder for part in names])
     encoded = stored.encoded([sample.image() for _, sample, _ in chosen])
     return tuple(
         OodInput(

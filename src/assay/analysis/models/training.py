@@ -165,20 +165,20 @@ class TrainingRecord:
 
 def training(run: FinishedRun) -> tuple[TrainingRecord, ...]:
     """Analyze every training with curves or held-out pairs: the recipe's own models first, then the arms."""
-    records = [_own(run, name) for name in run.recipe.models if str(model_id(name)) in run.done]
+    records = [_own_model_record(run, name) for name in run.recipe.models if str(model_id(name)) in run.stages]
     proof = run.recipe.prove
     for arm in proof.arms if proof else ():
         assert proof is not None, "arms need a proof"
         if is_base(arm) or proof.arm(arm).kind == OWN:
             continue
-        stages = [run.done[str(train_id(name, nth))] for name, nth in proof.cells if name == arm]
+        stages = [run.stages[str(train_id(name, nth))] for name, nth in proof.cells if name == arm]
         sides = tuple(_side_metrics(proof, arm, run))
         records.append(_record(arm, run.recipe.trainer(arm), stages, sides, arm=True))
     return tuple(record for record in records if record.curves or record.held_out)
 
 
-def _own(run: FinishedRun, name: str) -> TrainingRecord:
-    return _record(name, run.recipe.models[name].train, [run.done[str(model_id(name))]], (), arm=False)
+def _own_model_record(run: FinishedRun, name: str) -> TrainingRecord:
+    return _record(name, run.recipe.models[name].train, [run.stages[str(model_id(name))]], (), arm=False)
 
 
 def _record(
@@ -197,13 +197,13 @@ def _curves(folders: Sequence[Path]) -> tuple[TrainingCurve, ...]:
         for folder in folders
         if (folder / CURVES_FILE).is_file()
     ]
-    drawn = []
+    training_curves = []
     for name in dict.fromkeys(name for curves in trainings for name in curves.values):
         measured = {seed: curves for seed, curves in enumerate(trainings) if name in curves.values}
         lines = tuple(CurveLine(seed, _points(curves, name)) for seed, curves in measured.items())
         steps, values = zip(*((curves.steps, curves.values[name]) for curves in measured.values()), strict=True)
-        drawn.append(TrainingCurve(name, lines, _rise(steps, values)))
-    return tuple(drawn)
+        training_curves.append(TrainingCurve(name, lines, _rise(steps, values)))
+    return tuple(training_curves)
 
 
 def _points(curves: Curves, name: str) -> tuple[tuple[int, float], ...]:
@@ -240,7 +240,7 @@ def _rise(steps: Sequence[Sequence[int]], rows: Sequence[Sequence[float | None]]
 
 def _pairs(folders: Sequence[Path]) -> HeldOutPairs | None:
     """Evaluate held-out pairs by their mean margin over trainings."""
-    by_training = _read(folders, PAIRS_FILE)
+    by_training = _read_rows(folders, PAIRS_FILE)
     if not by_training:
         return None
     before, after = (_means(by_training, time) for time in TIMES)
@@ -264,7 +264,7 @@ def _win(margin: float) -> float:
 
 def _rewards(folders: Sequence[Path]) -> RewardChange | None:
     """Compare held-out rewards, averaged over trainings; prompts without every reward are left out."""
-    by_training = _read(folders, REWARDS_FILE)
+    by_training = _read_rows(folders, REWARDS_FILE)
     complete = [
         nth
         for nth in range(len(by_training[0]) if by_training else 0)
@@ -279,7 +279,7 @@ def _rewards(folders: Sequence[Path]) -> RewardChange | None:
     return RewardChange(len(complete), first, last, rise, int(by_training[0][0].get("sampled", 0)))
 
 
-def _read(folders: Sequence[Path], name: str) -> list[list[Mapping[str, Any]]]:
+def _read_rows(folders: Sequence[Path], name: str) -> list[list[Mapping[str, Any]]]:
     """Read the rows of a JSON file of each training that has one."""
     trainings = [
         json.loads((folder / name).read_text(encoding="utf-8")) for folder in folders if (folder / name).is_file()

@@ -42,15 +42,15 @@ class DistributionDistance:
 
 def leakage(run: FinishedRun) -> tuple[Leaks, ...]:
     """Read how many held-out samples each training set contains."""
-    return tuple(read_leaks(run.done["leakage"].folder)) if "leakage" in run.done else ()
+    return tuple(read_leaks(run.stages["leakage"].folder)) if "leakage" in run.stages else ()
 
 
 def distribution_distance(run: FinishedRun) -> tuple[DistributionDistance, ...]:
     """Measure how far generated, kept and real training samples are from the held-out real samples."""
     proof = run.recipe.prove
-    if proof is None or not proof.fingerprint or "embed-holdout" not in run.done:
+    if proof is None or not proof.fingerprint or "embed-holdout" not in run.stages:
         return ()
-    kept = {row.id for row in run.decisions if row.keep}
+    kept_ids = {row.id for row in run.decisions if row.keep}
     embeddings = [
         (sample.id, outcome.vector)
         for sample, outcome in zip(run.samples, run.columns[proof.fingerprint], strict=True)
@@ -58,9 +58,9 @@ def distribution_distance(run: FinishedRun) -> tuple[DistributionDistance, ...]:
     ]
     sets = {
         "generated": _rows([vector for _, vector in embeddings]),
-        "kept": _rows([vector for sample_id, vector in embeddings if sample_id in kept]),
+        "kept": _rows([vector for sample_id, vector in embeddings if sample_id in kept_ids]),
     }
-    if "embed-real" in run.done:
+    if "embed-real" in run.stages:
         sets[REAL] = _vectors(run, "embed-real")
     held_out, real = _vectors(run, "embed-holdout"), sets.get(REAL)
     if len(held_out) < MIN_SAMPLES:
@@ -92,7 +92,7 @@ def _distance(
 
 
 def _vectors(run: FinishedRun, stage: str) -> Floats:
-    outcomes = (outcome for _, outcome in outcomes_of(run.done[stage].folder))
+    outcomes = (outcome for _, outcome in outcomes_of(run.stages[stage].folder))
     return _rows([outcome.vector for outcome in outcomes if isinstance(outcome, Fingerprint)])
 
 

@@ -146,7 +146,7 @@ def _all_have(samples: Sequence[Sample], field: str) -> bool:
 
 def _real(run: FinishedRun, field: str) -> list[Sample]:
     """Read the real training samples, if they have the same field."""
-    samples = samples_of(run.done["real"].folder) if "real" in run.done else []
+    samples = samples_of(run.stages["real"].folder) if "real" in run.stages else []
     return samples if samples and _all_have(samples, field) else []
 
 
@@ -179,9 +179,9 @@ def _corpus(run: FinishedRun, field: str, real: Sequence[Sample], column: str) -
 def _real_embeddings(run: FinishedRun, real: Sequence[Sample], column: str) -> list[Outcome | None]:
     """Return the embeddings of the real samples, available if the proof uses the same column."""
     proof = run.recipe.prove
-    if not column or proof is None or proof.fingerprint != column or "embed-real" not in run.done:
+    if not column or proof is None or proof.fingerprint != column or "embed-real" not in run.stages:
         return [None] * len(real)
-    outcomes: Mapping[str, Outcome] = dict(outcomes_of(run.done["embed-real"].folder))
+    outcomes: Mapping[str, Outcome] = dict(outcomes_of(run.stages["embed-real"].folder))
     return [outcomes.get(sample.id) for sample in real]
 
 

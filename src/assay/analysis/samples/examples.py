@@ -60,7 +60,7 @@ def examples(run: FinishedRun) -> tuple[SampleExample, ...]:
     chosen.sort(key=lambda nth: order.index(label_of(run.samples[nth])))
     if field_name != "image":
         return tuple(_example(run, nth, text=_text_of(run.samples[nth])) for nth in chosen)
-    stored = StoredImages([run.done["generate"].folder])
+    stored = StoredImages([run.stages["generate"].folder])
     encoded = stored.encoded([run.samples[nth].image() for nth in chosen])
     return tuple(_example(run, nth, png) for nth, png in zip(chosen, encoded, strict=True))
 

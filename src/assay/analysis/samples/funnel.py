@@ -79,21 +79,23 @@ class Funnel:
 def funnel(run: FinishedRun) -> Funnel:
     """Count kept, dropped and failed samples in total, by rule and by label."""
     label_of_seed = {seed.id: seed.text("label") for seed in run.recipe.generate.seeds() if "label" in seed.fields}
-    kept = {row.id for row in run.decisions if row.keep}
+    kept_ids = {row.id for row in run.decisions if row.keep}
     dropped = Counter(row.filter for row in run.decisions if not row.keep)
-    failed = Counter(row.reason for row in run.made if isinstance(row, Failure))
+    failed = Counter(row.reason for row in run.generated_rows if isinstance(row, Failure))
     by_label: dict[str, Counter[str]] = {label: Counter() for label in label_of_seed.values()}
-    for row in run.made:
+    for row in run.generated_rows:
         if isinstance(row, Failure):
             by_label.setdefault(label_of_seed.get(row.seed, ""), Counter())["failed"] += 1
         elif "label" in row.fields:
-            by_label.setdefault(row.text("label"), Counter())["kept" if row.id in kept else "dropped"] += 1
+            by_label.setdefault(row.text("label"), Counter())["kept" if row.id in kept_ids else "dropped"] += 1
     rows = tuple(
         LabelFunnel(label, sum(counts.values()), counts["kept"], counts["dropped"], counts["failed"])
         for label, counts in by_label.items()
     )
-    complete = sum(row.requested for row in rows) == len(run.made)
-    return Funnel(len(run.made), len(kept), dropped, failed, rows if complete else (), _dropped_by_rule(run))
+    complete = sum(row.requested for row in rows) == len(run.generated_rows)
+    return Funnel(
+        len(run.generated_rows), len(kept_ids), dropped, failed, rows if complete else (), _dropped_by_rule(run)
+    )
 
 
 def _dropped_by_rule(run: FinishedRun) -> dict[str, dict[str, int]]:
@@ -113,7 +115,7 @@ def few_rules(rules: Mapping[str, int]) -> list[tuple[str, int]]:
     return [*rows[: MAX_RULES - 1], (f"{len(others)} other rules", sum(number for _, number in others))]
 
 
-def _check_sum(what: str, requested: int, parts: tuple[int, int, int]) -> None:
+def _check_sum(name: str, requested: int, parts: tuple[int, int, int]) -> None:
     """Check that requested = kept + dropped + failed, and that no count is negative.
 
     Raises:
@@ -121,6 +123,6 @@ def _check_sum(what: str, requested: int, parts: tuple[int, int, int]) -> None:
     """
     if min(parts) < 0 or sum(parts) != requested:
         raise ValueError(
-            f"The funnel of {what} does not add up: requested {requested}, "
+            f"The funnel of {name} does not add up: requested {requested}, "
             f"but kept {parts[0]} + dropped {parts[1]} + failed {parts[2]} = {sum(parts)}."
         )

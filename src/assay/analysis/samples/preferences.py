@@ -95,7 +95,7 @@ class _Pair:
     verdict: str
     names: tuple[str, str]
     opinions: Mapping[str, Ranking]
-    cut: bool
+    truncated: bool
 
     @property
     def usable(self) -> bool:
@@ -123,7 +123,7 @@ def preference_pairs(run: FinishedRun) -> PreferenceStatistics | None:
         verdicts=dict(verdicts.most_common()),
         lengths=_lengths(kept),
         doubled=_duplicates(kept),
-        cut=sum(pair.cut for pair in kept),
+        cut=sum(pair.truncated for pair in kept),
         agreements=tuple(agreements(sides, prompts)),
         alpha=krippendorff_alpha(list(sides.values())) if len(sides) > 1 else None,
         orders=_position_consistency(pairs),
@@ -153,8 +153,10 @@ def _lengths(kept: Sequence[_Pair]) -> dict[str, LengthStatistics]:
     prompts = [pair.prompt for pair in kept]
     units = {"words": lambda text: len(tokens(text)), "characters": len}
     return {
-        unit: length_statistics([of(pair.chosen) for pair in kept], [of(pair.rejected) for pair in kept], prompts)
-        for unit, of in units.items()
+        unit: length_statistics(
+            [length(pair.chosen) for pair in kept], [length(pair.rejected) for pair in kept], prompts
+        )
+        for unit, length in units.items()
     }
 
 

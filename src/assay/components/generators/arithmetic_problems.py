@@ -45,16 +45,16 @@ class ArithmeticProblems:
             RecipeError: The level has fewer than `count` problems.
         """
         return [
-            Sample({"instruction": one.question, "nth": str(nth)}, made_by=self.maker)
-            for nth, one in enumerate(self._problems())
+            Sample({"instruction": problem.question, "nth": str(nth)}, made_by=self.maker)
+            for nth, problem in enumerate(self._problems())
         ]
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         """Return each problem with its answer."""
-        known = {one.question: one for one in self._problems()} if seeds else {}
+        by_question = {problem.question: problem for problem in self._problems()} if seeds else {}
         return [
             Sample(
-                task_fields(known[seed.text("instruction")], self.level, wrong=self.wrong, worked=self.worked),
+                task_fields(by_question[seed.text("instruction")], self.level, wrong=self.wrong, worked=self.worked),
                 parents=(seed.id,),
                 made_by=self.maker,
             )
@@ -62,11 +62,11 @@ class ArithmeticProblems:
         ]
 
     def _problems(self) -> list[Problem]:
-        found = list(islice(problems(self.level, self.part, self.seed), self.count))
-        if len(found) < self.count:
+        selection = list(islice(problems(self.level, self.part, self.seed), self.count))
+        if len(selection) < self.count:
             raise RecipeError(
-                f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].description}) in part "
+                f"There are {len(selection)} problems of level {self.level} ({LEVELS[self.level].description}) in part "
                 f"{self.part!r}, and ArithmeticProblems.count is {self.count}.",
                 hint="Lower count, or raise level.",
             )
-        return found
+        return selection

@@ -35,12 +35,12 @@ class FromSource:
             RecipeError: The samples are images.
             UserError: The source cannot be read.
         """
-        found: dict[str, Sample] = {}
+        samples: dict[str, Sample] = {}
         for sample in read_texts("FromSource.source", self.source):
-            while sample.id in found:
+            while sample.id in samples:
                 sample = replace(sample, nth=sample.nth + 1)
-            found[sample.id] = sample
-        return list(found.values())
+            samples[sample.id] = sample
+        return list(samples.values())
 
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         return [replace(seed, parents=(seed.id, *seed.parents)) for seed in seeds]

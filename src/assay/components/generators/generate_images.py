@@ -65,7 +65,7 @@ class GenerateImages:
     def generate(self, seeds: Sequence[Sample], lab: Lab) -> Sequence[Made]:
         requests = [self._request(seed, lab) for seed in seeds]
         images = lab.models.image_model(self.model).generate(requests)
-        return [self._made(seed, image, lab) for seed, image in zip(seeds, images, strict=True)]
+        return [self._sample_or_failure(seed, image, lab) for seed, image in zip(seeds, images, strict=True)]
 
     def _request(self, seed: Sample, lab: Lab) -> ImageRequest:
         return ImageRequest(
@@ -78,7 +78,7 @@ class GenerateImages:
             height=self.height,
         )
 
-    def _made(self, seed: Sample, image: Pixels | NotGenerated, lab: Lab) -> Made:
+    def _sample_or_failure(self, seed: Sample, image: Pixels | NotGenerated, lab: Lab) -> Made:
         if isinstance(image, NotGenerated):
             return Failure(seed.id, image.reason)
         if image.min() == image.max():  # output of a broken decoder or of a safety checker

@@ -71,7 +71,7 @@ class GenerateTexts:
         for completion in completions:
             if isinstance(completion, NotCompleted) and completion.lack in FATAL:
                 raise fatal_error(self.model, completion.lack, completion.reason)
-        return [self._made(seed, completion) for seed, completion in zip(seeds, completions, strict=True)]
+        return [self._sample_or_failure(seed, completion) for seed, completion in zip(seeds, completions, strict=True)]
 
     @property
     def _plan(self) -> LabelPlan:
@@ -82,7 +82,7 @@ class GenerateTexts:
         decoding = replace(self.decoding, seed=lab.seed_of(seed, self.stream))
         return TextRequest((*system, Message("user", seed.text("prompt"))), decoding)
 
-    def _made(self, seed: Sample, completion: Completion | NotCompleted) -> Made:
+    def _sample_or_failure(self, seed: Sample, completion: Completion | NotCompleted) -> Made:
         if isinstance(completion, NotCompleted):
             return Failure(seed.id, completion.reason)
         answer = completion.answers[0]

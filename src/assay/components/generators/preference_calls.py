@@ -45,7 +45,7 @@ class PreferencePrompt:
 
     fields: Mapping[str, str]
     """Fields of its sample."""
-    asked: Sample
+    sample: Sample
     """Sample that the randomness of its answers depends on, with the seed of the run."""
 
     @property
@@ -55,7 +55,7 @@ class PreferencePrompt:
 
     def request(self, name: str, nth: int, answerer: Answerer, lab: Lab) -> TextRequest:
         """Return the request for the nth answer of an answerer."""
-        seed = lab.seed_of(self.asked, f"answer/{name}/{nth}")
+        seed = lab.seed_of(self.sample, f"answer/{name}/{nth}")
         prompt = conversation(Sample(self.fields), system=answerer.system)
         return TextRequest(prompt, replace(answerer.decoding, seed=seed))
 
@@ -151,28 +151,28 @@ class Rankers:
         return Sample({**fields, "output_a": first, "output_b": second}, made_by="answers")
 
     def opinions(
-        self, wanted: Sequence[tuple[PreferencePrompt, Sequence[CandidateAnswer], AnswerPair]], lab: Lab
+        self, triples: Sequence[tuple[PreferencePrompt, Sequence[CandidateAnswer], AnswerPair]], lab: Lab
     ) -> list[dict[str, Ranking]]:
         """Return the opinion of each ranker on each pair; each answer is scored once."""
-        single = {(prompt.asked.id, nth): (prompt, answers[nth]) for prompt, answers, pair in wanted for nth in pair}
+        single = {(prompt.sample.id, nth): (prompt, answers[nth]) for prompt, answers, pair in triples for nth in pair}
         samples = {key: self.single_sample(prompt, answer.text) for key, (prompt, answer) in single.items()}
-        pairs = [self.pair_sample(prompt, answers[a].text, answers[b].text) for prompt, answers, (a, b) in wanted]
-        found: list[dict[str, Ranking]] = [{} for _ in wanted]
+        pairs = [self.pair_sample(prompt, answers[a].text, answers[b].text) for prompt, answers, (a, b) in triples]
+        rankings: list[dict[str, Ranking]] = [{} for _ in triples]
         for name, ranker in self.rank.items():
             outcomes = dict(
                 zip(samples, score_isolated(ranker, list(samples.values()), lab) if samples else (), strict=True)
             )
-            for row, (prompt, _, (a, b)) in zip(found, wanted, strict=True):
-                row[name] = self._by_scores(name, outcomes[prompt.asked.id, a], outcomes[prompt.asked.id, b])
+            for row, (prompt, _, (a, b)) in zip(rankings, triples, strict=True):
+                row[name] = self._by_scores(name, outcomes[prompt.sample.id, a], outcomes[prompt.sample.id, b])
         for name, ranker in self.judges.items():
-            for row, outcome in zip(found, score_isolated(ranker, pairs, lab) if pairs else (), strict=True):
+            for row, outcome in zip(rankings, score_isolated(ranker, pairs, lab) if pairs else (), strict=True):
                 row[name] = _by_judge(name, outcome)
-        return found
+        return rankings
 
     def _by_scores(self, name: str, first: Outcome, second: Outcome) -> Ranking:
-        unscored = [one for one in (first, second) if isinstance(one, Unscored)]
+        unscored = [outcome for outcome in (first, second) if isinstance(outcome, Unscored)]
         if unscored:
-            return _no_opinion(min(unscored, key=lambda one: one.cause))
+            return _no_opinion(min(unscored, key=lambda outcome: outcome.cause))
         lower = self.rank[name].scale.better == "lower"
         return pointwise(
             _value(name, first), _value(name, second), lower=lower, least=self.min_difference.get(name, 0.0)

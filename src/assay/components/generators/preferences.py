@@ -93,10 +93,10 @@ class Preferences:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        for name, known in (("pairs", get_args(Pairs)), ("agree", get_args(Agree))):
-            if (value := getattr(self, name)) not in known:
-                hint = did_you_mean(value, known)
-                raise ValueError(f"Preferences.{name} must be one of {', '.join(known)}, was {value!r}. {hint}")
+        for name, allowed in (("pairs", get_args(Pairs)), ("agree", get_args(Agree))):
+            if (value := getattr(self, name)) not in allowed:
+                hint = did_you_mean(value, allowed)
+                raise ValueError(f"Preferences.{name} must be one of {', '.join(allowed)}, was {value!r}. {hint}")
         for name, number in (("answers", self.answers), ("limit", self.limit)):
             if number is not None and number < 1:
                 raise ValueError(f"Preferences.{name} must be at least 1, was {number}.")
@@ -111,17 +111,17 @@ class Preferences:
                 f"Preferences must have at least two answers to a prompt, had {len(self.answerers)} answerers with "
                 f"{self.answers} each."
             )
-        for name, one in self.answerers.items():
-            if self.answers > 1 and one.decoding.strategy != "sample":
+        for name, answerer in self.answerers.items():
+            if self.answers > 1 and answerer.decoding.strategy != "sample":
                 raise ValueError(
                     f"Preferences.answerers[{name!r}].decoding must sample to give {self.answers} answers, was "
-                    f"{one.decoding.strategy!r}: all answers would be equal."
+                    f"{answerer.decoding.strategy!r}: all answers would be equal."
                 )
 
     def listing(self) -> str:
         """Digest of the files that `prompts` and the rankers read."""
         readers = (self.prompts, *(ranker for _, ranker in sorted(self._rankers.all.items())))
-        return "/".join(listing_of(one) for one in readers)
+        return "/".join(listing_of(reader) for reader in readers)
 
     def seeds(self) -> Sequence[Sample]:
         """Return the prompt and the number of each pair.
@@ -131,15 +131,15 @@ class Preferences:
             UserError: As the source of prompts.
         """
         earlier: Counter[str] = Counter()
-        found = []
+        samples = []
         for prompt in read_texts("Preferences.prompts", self.prompts)[: self.limit]:
             prompt.text("instruction")
             fields = {name: value for name, value in prompt.fields.items() if isinstance(value, str)}
-            asked = prompt_sample(prompt, 0).id
+            prompt_id = prompt_sample(prompt, 0).id
             for nth in range(len(self._all_pairs) if self.pairs == "all" else 1):
-                found.append(Sample({**fields, "pair": str(nth)}, (prompt.id,), MADE_BY, earlier[asked]))
-            earlier[asked] += 1
-        return found
+                samples.append(Sample({**fields, "pair": str(nth)}, (prompt.id,), MADE_BY, earlier[prompt_id]))
+            earlier[prompt_id] += 1
+        return samples
 
     def rounds(self, seeds: Sequence[Sample]) -> Sequence[Sequence[Sequence[Sample]]]:
         """Return one round; the pairs of a prompt stay together, so that its answers are generated once."""
@@ -168,32 +168,32 @@ class Preferences:
         """
         rankers = self._rankers
         if not seeds:
-            for one in self.answerers.values():
-                lab.models.text_model(one.model)
+            for answerer in self.answerers.values():
+                lab.models.text_model(answerer.model)
             rankers.open(lab)
             return []
-        prompts = {prompt.asked.id: prompt for prompt in map(prompt_of, seeds) if not prompt.blank}
+        prompts = {prompt.sample.id: prompt for prompt in map(prompt_of, seeds) if not prompt.blank}
         by_prompt = self._answer(list(prompts.values()), lab)
-        wanted = {
+        comparisons = {
             (key, pair): (prompts[key], answers, pair)
             for seed in seeds
-            if (answers := by_prompt.get(key := prompt_of(seed).asked.id)) is not None
+            if (answers := by_prompt.get(key := prompt_of(seed).sample.id)) is not None
             for pair in self._comparisons(seed, answers)
         }
-        opinions = dict(zip(wanted, rankers.opinions(list(wanted.values()), lab), strict=True))
-        return [self._made(seed, by_prompt.get(prompt_of(seed).asked.id), opinions) for seed in seeds]
+        opinions = dict(zip(comparisons, rankers.opinions(list(comparisons.values()), lab), strict=True))
+        return [self._sample_or_failure(seed, by_prompt.get(prompt_of(seed).sample.id), opinions) for seed in seeds]
 
     def asks(self, seeds: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
         """Return the requests of `generate` at most, by model: all answers are distinct and of maximal length."""
-        models = (*(one.model for one in self.answerers.values()), *self._rankers.models(lab))
-        found: dict[str, list[TextRequest]] = {model: [] for model in models}
-        for prompt in {one.asked.id: one for one in map(prompt_of, seeds) if not one.blank}.values():
+        models = (*(answerer.model for answerer in self.answerers.values()), *self._rankers.models(lab))
+        requests: dict[str, list[TextRequest]] = {model: [] for model in models}
+        for prompt in {prompt.sample.id: prompt for prompt in map(prompt_of, seeds) if not prompt.blank}.values():
             for name, nth in self._turns:
-                one = self.answerers[name]
-                found[one.model].append(prompt.request(name, nth, one, lab))
+                answerer = self.answerers[name]
+                requests[answerer.model].append(prompt.request(name, nth, answerer, lab))
             for model, request in self._rankers.asks(prompt, self._longest, lab):
-                found[model].append(request)
-        return found
+                requests[model].append(request)
+        return requests
 
     def stand_ins(self, seeds: Sequence[Sample]) -> Sequence[Sample]:
         """Return placeholder pairs of maximal length, to estimate the cost of requests about them."""
@@ -234,14 +234,14 @@ class Preferences:
         ]
 
     def _answer(self, prompts: Sequence[PreferencePrompt], lab: Lab) -> dict[str, list[CandidateAnswer]]:
-        """Return the answers to each prompt, by the id of its `asked`."""
+        """Return the answers to each prompt, by the id of its `sample`."""
         by_name = {}
-        for name, one in self.answerers.items():
-            requests = [prompt.request(name, nth, one, lab) for prompt in prompts for nth in range(self.answers)]
-            completions = lab.models.text_model(one.model).complete(requests) if requests else []
-            by_name[name] = [candidate_answer(name, one.model, completion) for completion in completions]
+        for name, answerer in self.answerers.items():
+            requests = [prompt.request(name, nth, answerer, lab) for prompt in prompts for nth in range(self.answers)]
+            completions = lab.models.text_model(answerer.model).complete(requests) if requests else []
+            by_name[name] = [candidate_answer(name, answerer.model, completion) for completion in completions]
         return {
-            prompt.asked.id: [by_name[name][place * self.answers + nth] for name, nth in self._turns]
+            prompt.sample.id: [by_name[name][place * self.answers + nth] for name, nth in self._turns]
             for place, prompt in enumerate(prompts)
         }
 
@@ -254,7 +254,7 @@ class Preferences:
         if answers[first].text and answers[second].text and answers[first].text != answers[second].text:
             yield first, second
 
-    def _made(
+    def _sample_or_failure(
         self,
         seed: Sample,
         answers: Sequence[CandidateAnswer] | None,
@@ -262,9 +262,9 @@ class Preferences:
     ) -> Made:
         if answers is None:
             return pair_of(seed, CandidateAnswer("", ""), CandidateAnswer("", ""), BLANK)
-        if all(one.failed for one in answers):
+        if all(answer.failed for answer in answers):
             return Failure(seed.id, answers[0].failed)
-        key = prompt_of(seed).asked.id
+        key = prompt_of(seed).sample.id
         compared = {pair: opinions[key, pair] for pair in self._comparisons(seed, answers)}
         if not compared:
             first, second = self._unranked_pair(seed, answers)
@@ -279,20 +279,22 @@ class Preferences:
         if self.pairs == "all":
             first, second = self._all_pairs[int(seed.text("pair"))]
             return answers[first], answers[second]
-        first_answer, second_answer = sorted(answers, key=lambda one: not one.text)[:2]
+        first_answer, second_answer = sorted(answers, key=lambda answer: not answer.text)[:2]
         return first_answer, second_answer
 
     def _ranked(
         self, seed: Sample, first: CandidateAnswer, second: CandidateAnswer, opinions: Mapping[str, Ranking]
     ) -> Made:
-        found = consensus(list(opinions.values()), self.agree)
-        if found == "unranked" and (why := [one.why for one in opinions.values() if one.why.startswith(FAILED)]):
+        preference = consensus(list(opinions.values()), self.agree)
+        if preference == "unranked" and (
+            why := [ranking.why for ranking in opinions.values() if ranking.why.startswith(FAILED)]
+        ):
             return Failure(seed.id, f"no ranker could say: {why[0].removeprefix(FAILED)}")
-        if found == "second":
-            first, second, opinions = second, first, {name: one.turned for name, one in opinions.items()}
-        verdict = "" if found in ("first", "second") else found
+        if preference == "second":
+            first, second, opinions = second, first, {name: ranking.turned for name, ranking in opinions.items()}
+        verdict = "" if preference in ("first", "second") else preference
         margin = "" if verdict else f"{self._margin(opinions) + 0.0:.6g}"  # no "-0"
-        ranked_by = ", ".join(name for name, one in sorted(opinions.items()) if one.says)
+        ranked_by = ", ".join(name for name, ranking in sorted(opinions.items()) if ranking.says)
         more = {"margin": margin, "ranked_by": ranked_by, "rankings": write_rankings(dict(sorted(opinions.items())))}
         return pair_of(seed, first, second, verdict, more)
 

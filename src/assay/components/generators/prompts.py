@@ -78,16 +78,16 @@ class LabelPlan:
             raise ValueError(f"{owner}.slots must not contain 'label', which is filled with the label.")
         for template in self.templates:
             try:
-                used = template_slots(template)
+                slots = template_slots(template)
             except ValueError as problem:
                 raise ValueError(
                     f"{owner}.templates must be text with {{slots}}, was {template!r}: {problem}."
                 ) from None
-            if "label" not in used:
+            if "label" not in slots:
                 raise ValueError(f"{owner}.templates must each contain {{label}}, was {template!r}.")
-            for name in used:
-                if name not in (known := {"label", *self.slots}):
-                    hint = did_you_mean(name, known)
+            for name in slots:
+                if name not in (allowed := {"label", *self.slots}):
+                    hint = did_you_mean(name, allowed)
                     raise ValueError(f"{owner}.templates must use known slots, was {{{name}}} in {template!r}. {hint}")
 
 
@@ -95,7 +95,7 @@ def _pick(options: Sequence[str], key: str) -> str:
     return options[int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % len(options)]
 
 
-ASKED = ("history", "instruction", "input")
+PROMPT_FIELDS = ("history", "instruction", "input")
 """Fields that make up a prompt, if a sample has them."""
 CONTEXT = "context"
 """Field that rankers get in addition to those of the prompt: the history and the input."""
@@ -133,7 +133,8 @@ def prompt_sample(sample: Sample, nth: int) -> Sample:
 
     The random seeds of its answers depend on it.
     """
-    return Sample({name: sample.text(name) for name in ASKED if name in sample.fields}, made_by="prompt", nth=nth)
+    fields = {name: sample.text(name) for name in PROMPT_FIELDS if name in sample.fields}
+    return Sample(fields, made_by="prompt", nth=nth)
 
 
 def with_context(sample: Sample, fields: Sequence[str]) -> dict[str, str]:

@@ -121,8 +121,8 @@ class SelfInstruct:
             if (answers := getattr(self, name).answers) != 1:
                 raise ValueError(f"SelfInstruct.{name} must give one answer, was {answers}.")
         if (tokens := self.decoding.max_tokens) < (least := TOKENS_EACH * self.per_call):
-            asked = f"at least {least}, for {self.per_call} instructions in a call"
-            raise ValueError(f"SelfInstruct.decoding.max_tokens must be {asked}, was {tokens}.")
+            expected = f"at least {least}, for {self.per_call} instructions in a call"
+            raise ValueError(f"SelfInstruct.decoding.max_tokens must be {expected}, was {tokens}.")
 
     def listing(self) -> str:
         """Digest of the files that `tasks` reads."""
@@ -136,8 +136,8 @@ class SelfInstruct:
         ]
 
     def _place(self, nth: int) -> tuple[int, int]:
-        done, within = divmod(nth, self.per_round)
-        return done * -(-self.per_round // self.per_call) + within // self.per_call, within % self.per_call
+        full_rounds, within = divmod(nth, self.per_round)
+        return full_rounds * -(-self.per_round // self.per_call) + within // self.per_call, within % self.per_call
 
     def rounds(self, seeds: Sequence[Sample]) -> Sequence[Sequence[Sequence[Sample]]]:
         """Return the seeds by round and call; a call is never split."""
@@ -168,8 +168,8 @@ class SelfInstruct:
         calls = {name: asking.call(name, pool) for name in dict.fromkeys(seed.text("call") for seed in seeds)}
         answers = self._ask(model, [asking.listing(call) for call in calls.values()])
         lists = {
-            name: one if isinstance(one, NotCompleted) else asking.listed(one, pool)
-            for name, one in zip(calls, answers, strict=True)
+            name: answer if isinstance(answer, NotCompleted) else asking.listed(answer, pool)
+            for name, answer in zip(calls, answers, strict=True)
         }
         drafts: Drafts = []
         for seed in seeds:
@@ -179,7 +179,7 @@ class SelfInstruct:
             else:
                 drafts.append(draft_of(seed, calls[name], group))
         drafts = self._step(model, drafts, asking.sorting, asking.sorted)
-        return [sample_of(one) for one in self._step(model, drafts, asking.solving, asking.solved)]
+        return [sample_of(draft) for draft in self._step(model, drafts, asking.solving, asking.solved)]
 
     def asks(self, seeds: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
         """Return the requests of `generate` at most, by model.
@@ -190,7 +190,8 @@ class SelfInstruct:
             return {self.model: []}
         asking = self._questions(lab)
         longest = [
-            sorted(group, key=lambda one: len(one.instruction))[-self._shown :] for group in asking.tasks.values()
+            sorted(group, key=lambda task: len(task.instruction))[-self._example_count :]
+            for group in asking.tasks.values()
         ]
         results = []
         for group in (list(group) for _, group in groupby(seeds, key=lambda seed: seed.text("call"))):
@@ -218,38 +219,38 @@ class SelfInstruct:
         return [Sample({**seed.fields, **fields}, (seed.id,), MADE_BY) for seed in seeds]
 
     @property
-    def _shown(self) -> int:
+    def _example_count(self) -> int:
         return self.human + self.machine
 
     def _questions(self, lab: Lab) -> TaskPrompts:
-        tasks = [task_of(one) for one in self.tasks.read(lab)]
-        return TaskPrompts(self, of_language(tasks, self.language, self._shown), lab)
+        tasks = [task_of(sample) for sample in self.tasks.read(lab)]
+        return TaskPrompts(self, of_language(tasks, self.language, self._example_count), lab)
 
     def _step(
         self,
         model: TextModel,
         drafts: Drafts,
         ask: Callable[[Draft], TextRequest],
-        read: Callable[[Draft, Answer], Draft],
+        parse: Callable[[Draft, Answer], Draft],
     ) -> Drafts:
         """Send a request about each draft that is not rejected, and parse the answers."""
-        active = [nth for nth, one in enumerate(drafts) if isinstance(one, Draft) and not one.rejected]
-        asked = [draft for nth in active if isinstance(draft := drafts[nth], Draft)]
+        active = [nth for nth, draft in enumerate(drafts) if isinstance(draft, Draft) and not draft.rejected]
+        pending = [draft for nth in active if isinstance(draft := drafts[nth], Draft)]
         results = list(drafts)
-        for nth, draft, answer in zip(active, asked, self._ask(model, list(map(ask, asked))), strict=True):
+        for nth, draft, answer in zip(active, pending, self._ask(model, list(map(ask, pending))), strict=True):
             if isinstance(answer, NotCompleted):
                 results[nth] = Failure(draft.seed.id, answer.reason)
             else:
-                results[nth] = read(draft, answer)
+                results[nth] = parse(draft, answer)
         return results
 
     def _ask(self, model: TextModel, requests: Sequence[TextRequest]) -> list[Answer | NotCompleted]:
         """Return the answer to each request, or why there is none; raise if a retry could not help."""
         results: list[Answer | NotCompleted] = []
-        for made in model.complete(requests) if requests else ():
-            if isinstance(made, NotCompleted) and made.lack in FATAL:
-                raise fatal_error(self.model, made.lack, made.reason)
-            results.append(answer_of(made, certain=model.means.reproducible))
+        for completion in model.complete(requests) if requests else ():
+            if isinstance(completion, NotCompleted) and completion.lack in FATAL:
+                raise fatal_error(self.model, completion.lack, completion.reason)
+            results.append(answer_of(completion, certain=model.means.reproducible))
         return results
 
 

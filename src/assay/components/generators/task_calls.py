@@ -123,19 +123,19 @@ class Pool:
     A pool is immutable, so the result for an instruction does not depend on other instructions.
     """
 
-    def __init__(self, human: Sequence[ExampleTask], made: Sequence[ExampleTask], novelty: float) -> None:
+    def __init__(self, human: Sequence[ExampleTask], generated: Sequence[ExampleTask], novelty: float) -> None:
         self._novelty = NoveltyRule(novelty)
         self._filter = NoveltyFilter(self._novelty)
         self._filter.add_references(task.instruction for task in human)
-        kept = self._filter.add_all(task.instruction for task in made)
-        self._made = tuple(task for task, one in zip(made, kept, strict=True) if one.kept)
+        decisions = self._filter.add_all(task.instruction for task in generated)
+        self._generated = tuple(task for task, decision in zip(generated, decisions, strict=True) if decision.kept)
 
     def sample(self, tasks: Sequence[ExampleTask], human: int, machine: int, rng: random.Random) -> list[ExampleTask]:
         """Sample `human` of `tasks` and `machine` generated ones of the same language, shuffled.
 
         Human-written tasks replace missing generated ones.
         """
-        generated = [task for task in self._made if task.language == tasks[0].language]
+        generated = [task for task in self._generated if task.language == tasks[0].language]
         chosen = rng.sample(generated, min(machine, len(generated)))
         chosen += rng.sample(tasks, human + machine - len(chosen))
         rng.shuffle(chosen)
@@ -146,12 +146,12 @@ class Pool:
 
         The rules are those of form, and novelty against the pool and against earlier instructions.
         """
-        broken = [next(iter(broken_instruction_rules(one)), "") for one in instructions]
+        broken = [next(iter(broken_instruction_rules(text)), "") for text in instructions]
         fresh = self._filter.check(instructions)
         within = NoveltyFilter(self._novelty)
         return [
-            rule or ("" if one.kept and within.add(text).kept else NOT_NOVEL)
-            for text, rule, one in zip(instructions, broken, fresh, strict=True)
+            rule or ("" if decision.kept and within.add(text).kept else NOT_NOVEL)
+            for text, rule, decision in zip(instructions, broken, fresh, strict=True)
         ]
 
 
@@ -173,16 +173,17 @@ class TaskPrompts:
     def listing(self, call: Call) -> TextRequest:
         """Return the request for a list of instructions."""
         settings = self.settings
-        prompt = list_prompt([one.instruction for one in call.examples], settings.per_call, call.words, settings.layout)
+        instructions = [task.instruction for task in call.examples]
+        prompt = list_prompt(instructions, settings.per_call, call.words, settings.layout)
         stop = list_stop(len(call.examples), settings.per_call, call.words, settings.layout)
         return TextRequest(prompt, _decoding(settings.decoding, self.lab.seed_of(call.plan, "list"), *stop))
 
     def listed(self, answer: Answer, pool: Pool) -> Items:
         """Return the instructions of an answer, each with the rule that it breaks."""
-        found = parse_instructions(answer.text, continues=self.settings.layout == "plain")[: self.settings.per_call]
-        rules = pool.broken_rules([one.text for one in found])
-        cut = [answer.end == "length" and not one.complete for one in found]
-        return [(one.text, CUT_OFF if gone else rule) for one, gone, rule in zip(found, cut, rules, strict=True)]
+        items = parse_instructions(answer.text, continues=self.settings.layout == "plain")[: self.settings.per_call]
+        rules = pool.broken_rules([item.text for item in items])
+        cuts = [answer.end == "length" and not item.complete for item in items]
+        return [(item.text, CUT_OFF if is_cut else rule) for item, is_cut, rule in zip(items, cuts, rules, strict=True)]
 
     def sorting(self, draft: Draft) -> TextRequest:
         """Return the request whether a task is a classification."""
@@ -210,12 +211,12 @@ class TaskPrompts:
     def solved(self, draft: Draft, answer: Answer) -> Draft:
         """Return the draft with its instance, or rejected by the rule that the instance breaks."""
         label_first, plain = bool(draft.classification), self.settings.solving_layout == "plain"
-        found = parse_instance(answer.text, label_first=label_first, continues=plain)
-        if found is None:
+        instance = parse_instance(answer.text, label_first=label_first, continues=plain)
+        if instance is None:
             return replace(draft, rejected=CUT_OFF if answer.end == "length" else UNREADABLE)
-        cut = [CUT_OFF] if answer.end == "length" and not found.complete else []
-        rule = next(iter([*cut, *broken_instance_rules(draft.instruction, found.input, found.output)]), "")
-        return replace(draft, input=found.input, output=found.output, rejected=rule)
+        truncation = [CUT_OFF] if answer.end == "length" and not instance.complete else []
+        rule = next(iter([*truncation, *broken_instance_rules(draft.instruction, instance.input, instance.output)]), "")
+        return replace(draft, input=instance.input, output=instance.output, rejected=rule)
 
 
 def plan_of(call: str) -> Sample:
@@ -229,16 +230,16 @@ def draft_of(seed: Sample, call: Call, items: Items) -> Draft:
     return Draft(seed, call, *(items[nth] if nth < len(items) else ("", LIST_ENDED)))
 
 
-def answer_of(made: Completion | NotCompleted, *, certain: bool) -> Answer | NotCompleted:
+def answer_of(completion: Completion | NotCompleted, *, certain: bool) -> Answer | NotCompleted:
     """Return an answer, or a failure that a retry may fix.
 
     Args:
-        made: The completion.
+        completion: The completion.
         certain: Whether the model is reproducible: an empty answer is then final.
     """
-    if isinstance(made, NotCompleted):
-        return made
-    answer = made.answers[0]
+    if isinstance(completion, NotCompleted):
+        return completion
+    answer = completion.answers[0]
     if answer.end in ("stop", "length") or (answer.end == "empty" and certain):
         return answer
     return NotCompleted("broken", f"the answer is no text: {answer.end}")
@@ -248,7 +249,7 @@ def sample_of(draft: Draft | Failure) -> Sample | Failure:
     """Return the sample of a finished draft."""
     if isinstance(draft, Failure):
         return draft
-    parents = (draft.seed.id, *(one.id for one in draft.call.examples))
+    parents = (draft.seed.id, *(task.id for task in draft.call.examples))
     return Sample({**draft.seed.fields, **draft.fields}, parents, MADE_BY)
 
 
@@ -290,17 +291,17 @@ def of_language(tasks: Sequence[ExampleTask], language: str, least: int) -> dict
     Raises:
         RecipeError: There are fewer.
     """
-    known = sorted({task.language for task in tasks})
-    selected = known if language == "any" else [language]
+    languages = sorted({task.language for task in tasks})
+    selected = languages if language == "any" else [language]
     by_language = {name: tuple(task for task in tasks if task.language == name) for name in selected}
     for name, members in by_language.items():
         if len(members) < least:
             suffix = f" in {name!r}" if name else ""
             raise RecipeError(
                 f"SelfInstruct shows {least} tasks in a call, but there are only {len(members)}{suffix}.",
-                hint=f"Add tasks, or lower 'human' or 'machine'. Languages: {', '.join(known) or 'none'}.",
+                hint=f"Add tasks, or lower 'human' or 'machine'. Languages: {', '.join(languages) or 'none'}.",
                 language=name,
-                languages=tuple(known),
+                languages=tuple(languages),
                 needed=least,
                 tasks=len(members),
             )
@@ -310,16 +311,16 @@ def of_language(tasks: Sequence[ExampleTask], language: str, least: int) -> dict
     return by_language
 
 
-def pool_of(human: Sequence[ExampleTask], made: Sequence[Sample], novelty: float) -> Pool:
+def pool_of(human: Sequence[ExampleTask], generated: Sequence[Sample], novelty: float) -> Pool:
     """Return the pool of a round, which all its parts share."""
-    good = (sample for sample in made if _is_good(sample))
-    examples = (ExampleTask(one.id, one.text("instruction"), language=one.text("language")) for one in good)
+    good = (sample for sample in generated if _is_good(sample))
+    examples = (ExampleTask(sample.id, sample.text("instruction"), language=sample.text("language")) for sample in good)
     return _pool_of(tuple(human), tuple(examples), novelty)
 
 
 @lru_cache(maxsize=1)
-def _pool_of(human: tuple[ExampleTask, ...], made: tuple[ExampleTask, ...], novelty: float) -> Pool:
-    return Pool(human, made, novelty)
+def _pool_of(human: tuple[ExampleTask, ...], generated: tuple[ExampleTask, ...], novelty: float) -> Pool:
+    return Pool(human, generated, novelty)
 
 
 def _is_good(sample: Sample) -> bool:
@@ -334,6 +335,8 @@ def _is_good(sample: Sample) -> bool:
 def few_shot(tasks: Sequence[ExampleTask], yes: int, no: int, rng: random.Random) -> list[ExampleTask]:
     """Sample up to `yes` classification tasks and `no` other tasks, shuffled."""
     sorts = [[task for task in tasks if task.classification is kind] for kind in (True, False)]
-    chosen = [task for own, most in zip(sorts, (yes, no), strict=True) for task in rng.sample(own, min(most, len(own)))]
+    chosen = [
+        task for group, most in zip(sorts, (yes, no), strict=True) for task in rng.sample(group, min(most, len(group)))
+    ]
     rng.shuffle(chosen)
     return chosen

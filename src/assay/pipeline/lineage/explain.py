@@ -42,11 +42,11 @@ def kept_samples(run: Path) -> tuple[list[Sample], Path]:
     Raises:
         StoreError: The run has not filtered its samples.
     """
-    done = completed_stages(read_run(run)[1])
-    if "keep" not in done:
+    stages = completed_stages(read_run(run)[1])
+    if "keep" not in stages:
         raise StoreError(f"The run in {run} has not filtered its samples yet.", hint="Complete the run first.")
-    ids = kept_ids(done["keep"].folder)
-    folder = done["generate"].folder
+    ids = kept_ids(stages["keep"].folder)
+    folder = stages["generate"].folder
     return [sample for sample in samples_of(folder) if sample.id in ids], folder
 
 
@@ -57,10 +57,10 @@ def run_provenance(run: Path) -> SampleProvenance:
         StoreError: The run has not generated its samples.
     """
     recipe, plan = read_run(run)
-    done = completed_stages(plan)
-    if "generate" not in done:
+    stages = completed_stages(plan)
+    if "generate" not in stages:
         raise StoreError(f"The run in {run} has not generated its samples yet.", hint="Complete the run first.")
-    return SampleProvenance(recipe, done)
+    return SampleProvenance(recipe, stages)
 
 
 def explain_sample(run: Path, prefix: str) -> dict[str, Any]:
@@ -71,8 +71,8 @@ def explain_sample(run: Path, prefix: str) -> dict[str, Any]:
         StoreError: The run has not generated its samples.
     """
     provenance = run_provenance(run)
-    recipe, done = provenance.recipe, provenance.done
-    rows = [row for path in parts(done["generate"].folder) for row in read_shard(path)]
+    recipe, stages = provenance.recipe, provenance.stages
+    rows = [row for path in parts(stages["generate"].folder) for row in read_shard(path)]
     matches = [row for row in rows if (row.seed if isinstance(row, Failure) else row.id).startswith(prefix)]
     if len(matches) != 1 or not prefix:
         count = f"{len(matches)} samples" if matches else "No sample"
@@ -83,13 +83,13 @@ def explain_sample(run: Path, prefix: str) -> dict[str, Any]:
     outcomes = {
         column: _outcome_text(outcome)
         for column in recipe.score
-        if (name := str(score_id(column))) in done
-        for id_, outcome in outcomes_of(done[name].folder)
+        if (name := str(score_id(column))) in stages
+        for id_, outcome in outcomes_of(stages[name].folder)
         if id_ == row.id
     }
     decision = None
-    if "keep" in done:
-        decision = next(d for d in read_decisions(done["keep"].folder / "decisions.parquet") if d.id == row.id)
+    if "keep" in stages:
+        decision = next(d for d in read_decisions(stages["keep"].folder / "decisions.parquet") if d.id == row.id)
     record = provenance.of(row)
     return {
         "id": row.id,

@@ -35,12 +35,12 @@ class SampleProvenance:
     """Provenance of the samples of a run; what samples share is computed once."""
 
     recipe: Recipe
-    done: Mapping[str, PlannedStage]
+    stages: Mapping[str, PlannedStage]
     """Completed stages by name, including `generate`."""
 
     def of(self, sample: Sample) -> Provenance:
         """Provenance of one sample."""
-        receipt = self.done["generate"].receipt
+        receipt = self.stages["generate"].receipt
         assert receipt is not None, "a completed stage has a receipt"
         synthetic = sample.synthetic
         return Provenance(
@@ -56,7 +56,7 @@ class SampleProvenance:
             scored_by=self._scored_by,
             recipe=self.recipe.name,
             recipe_sha256=self._digest,
-            stage=self.done["generate"].folder.name,
+            stage=self.stages["generate"].folder.name,
             run_seed=self.recipe.seed,
             assay=receipt.environment.get("assay", ""),
             date=receipt.finished,
@@ -90,7 +90,7 @@ class SampleProvenance:
     @cached_property
     def _scored_by(self) -> dict[str, Judged]:
         """Scorers of the completed score columns, and scorers with a model within the generator."""
-        columns = {name: scorer for name, scorer in self.recipe.score.items() if str(score_id(name)) in self.done}
+        columns = {name: scorer for name, scorer in self.recipe.score.items() if str(score_id(name)) in self.stages}
         nested = {
             name: scorer
             for name, scorer in components_in(self.recipe.generate, "scorers")
@@ -123,13 +123,13 @@ class SampleProvenance:
     def _samples(self) -> dict[str, Sample]:
         """Available samples by id: those that the generator reads, its seeds, and those that it generated."""
         sources = components_in(self.recipe.generate, "sources")
-        samples = {sample.id: sample for _, source in sources for sample in _read(source)}
+        samples = {sample.id: sample for _, source in sources for sample in _read_source(source)}
         with suppress(UserError):  # a file may be gone since the run
             samples |= {seed.id: seed for seed in self.recipe.generate.seeds()}
-        return samples | {sample.id: sample for sample in samples_of(self.done["generate"].folder)}
+        return samples | {sample.id: sample for sample in samples_of(self.stages["generate"].folder)}
 
 
-def _read(source: Any) -> list[Sample]:
+def _read_source(source: Any) -> list[Sample]:
     try:
         return read_texts("provenance", source)
     except UserError:  # the data is gone, or the source needs a model

@@ -172,11 +172,11 @@ def check_types(values: Mapping[str, Any], types: Mapping[str, type], prefix: st
 
 
 def _check_proof_keys(data: Mapping[str, Any]) -> None:
-    known = [field.name for field in fields(Proof) if field.name != "models"]
+    keys = [field.name for field in fields(Proof) if field.name != "models"]
     for key in data:
-        if key not in known:
+        if key not in keys:
             hint = "Models that the recipe trains are defined in its section models:."
-            raise RecipeError(f"prove has no key {key!r}.", hint=hint if key == "models" else did_you_mean(key, known))
+            raise RecipeError(f"prove has no key {key!r}.", hint=hint if key == "models" else did_you_mean(key, keys))
     _check_required(data, "prove", ("holdout", "evaluate"))
 
 

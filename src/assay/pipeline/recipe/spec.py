@@ -100,14 +100,14 @@ def construct(kind: type, arguments: Mapping[str, object], where: str) -> Any:
     name = kind.__name__
     if not is_dataclass(kind):
         raise RecipeError(f"{where}: {name} is not a dataclass, which a component must be.")
-    known = {field.name: field for field in fields(kind) if field.init}
+    parameters = {field.name: field for field in fields(kind) if field.init}
     for argument in arguments:
-        if argument not in known:
-            hint = did_you_mean(argument, known)
+        if argument not in parameters:
+            hint = did_you_mean(argument, parameters)
             raise RecipeError(f"{where}: {name} takes no argument {argument!r}.", hint=hint, place=where, name=argument)
-    for field in known.values():
+    for field in parameters.values():
         if field.default is MISSING and field.default_factory is MISSING and field.name not in arguments:
-            raise RecipeError(f"{where}: {name} needs {field.name!r}.", hint=f"It takes: {', '.join(known)}.")
+            raise RecipeError(f"{where}: {name} needs {field.name!r}.", hint=f"It takes: {', '.join(parameters)}.")
     hints = get_type_hints(kind)
     values = {name: _argument(value, hints[name], f"{where}.{name}") for name, value in arguments.items()}
     try:

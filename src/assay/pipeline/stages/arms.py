@@ -110,8 +110,8 @@ def samples_for(arm: str, data: ArmData, proof: Proof, seed: int) -> list[Sample
 
 def count_synthetic(chosen: Sequence[Sample], data: ArmData) -> int:
     """Number of synthetic samples; a relabeled sample counts as its original."""
-    known = {sample.id: sample for sample in (*data.kept, *data.real)}
-    originals = (known.get(sample.parents[0], sample) if sample.made_by in RELABELED else sample for sample in chosen)
+    by_id = {sample.id: sample for sample in (*data.kept, *data.real)}
+    originals = (by_id.get(sample.parents[0], sample) if sample.made_by in RELABELED else sample for sample in chosen)
     return sum(sample.synthetic for sample in originals)
 
 

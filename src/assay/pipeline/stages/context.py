@@ -47,18 +47,18 @@ class RunContext:
     receipts: dict[StageId, Receipt] = field(default_factory=dict)
     """Receipts of the stages that are complete."""
     folders: dict[StageId, Path] = field(default_factory=dict)
-    _made: dict[StageId, list[Made]] = field(default_factory=dict)
+    _rows: dict[StageId, list[Made]] = field(default_factory=dict)
     _outcomes: dict[StageId, list[tuple[str, Outcome]]] = field(default_factory=dict)
 
-    def made(self, stage: StageId) -> list[Made]:
+    def rows(self, stage: StageId) -> list[Made]:
         """Samples and failures in the folder of a completed stage, in order."""
-        if stage not in self._made:
-            self._made[stage] = [row for path in parts(self.folders[stage]) for row in read_shard(path)]
-        return self._made[stage]
+        if stage not in self._rows:
+            self._rows[stage] = [row for path in parts(self.folders[stage]) for row in read_shard(path)]
+        return self._rows[stage]
 
     def samples(self, stage: StageId) -> list[Sample]:
         """Samples in the folder of a completed stage, in order."""
-        return [row for row in self.made(stage) if isinstance(row, Sample)]
+        return [row for row in self.rows(stage) if isinstance(row, Sample)]
 
     def outcomes(self, stage: StageId) -> list[tuple[str, Outcome]]:
         """(sample id, outcome) of every sample that a completed stage scored, in order."""

@@ -114,7 +114,7 @@ class GeneratePart:
         new = self.component.generate(todo, lab) if todo else []
         if len(new) != len(todo):
             raise ContractError(f"{type(self.component).__name__} returned {len(new)} samples for {len(todo)} seeds.")
-        by_seed: dict[str, Made] = {**existing, **{seed.id: made for seed, made in zip(todo, new, strict=True)}}
+        by_seed: dict[str, Made] = {**existing, **{seed.id: row for seed, row in zip(todo, new, strict=True)}}
         rows = [by_seed[seed.id] for seed in shard.seeds]
         write_shard(shard.target, rows, blobs | images.new)
         return ShardCounts(len(rows), sum(isinstance(row, Failure) for row in rows), len(todo))
@@ -124,7 +124,7 @@ class GeneratePart:
         rows = _previous_rows(shard)
         if rows is None:
             return {}, {}
-        samples = {seed.id: made for seed, made in zip(shard.seeds, rows, strict=True) if isinstance(made, Sample)}
+        samples = {seed.id: row for seed, row in zip(shard.seeds, rows, strict=True) if isinstance(row, Sample)}
         return samples, read_encoded_images(shard.target)
 
 
@@ -186,7 +186,7 @@ def read_samples(paths: Sequence[Path]) -> tuple[Sample, ...]:
 @lru_cache(maxsize=1)
 def _read_samples(files: tuple[tuple[Path, int, int], ...]) -> tuple[Sample, ...]:
     """Cached because a worker makes all parts of a round from the same samples."""
-    return tuple(made for path, _, _ in files for made in read_shard(path) if isinstance(made, Sample))
+    return tuple(row for path, _, _ in files for row in read_shard(path) if isinstance(row, Sample))
 
 
 def unify_columns(paths: Sequence[Path]) -> None:
@@ -203,11 +203,11 @@ def _previous_rows(shard: GenerateShard) -> list[Made] | None:
     rows = read_part(shard.target, read_shard)
     if rows is None or len(rows) != len(shard.seeds):
         return None
-    return rows if all(_is_of_seed(seed, made) for seed, made in zip(shard.seeds, rows, strict=True)) else None
+    return rows if all(_is_of_seed(seed, row) for seed, row in zip(shard.seeds, rows, strict=True)) else None
 
 
-def _is_of_seed(seed: Sample, made: Made) -> bool:
-    return made.seed == seed.id if isinstance(made, Failure) else seed.id in made.parents
+def _is_of_seed(seed: Sample, row: Made) -> bool:
+    return row.seed == seed.id if isinstance(row, Failure) else seed.id in row.parents
 
 
 def _incomplete(rows: Sequence[Made] | None) -> bool:

@@ -88,11 +88,11 @@ class MeasureArm:
             _sample(item, row, theirs[nth] if theirs is not None else None)
             for nth, (item, row) in enumerate(zip(items, rows, strict=True))
         ]
-        done = self._done(shard.target)
-        todo = [sample for sample in samples if sample is not None and sample.parents[0] not in done]
+        existing = self._existing(shard.target)
+        todo = [sample for sample in samples if sample is not None and sample.parents[0] not in existing]
         outcomes = score_isolated(self.component, todo, Lab(self.seed, self.models, StoredImages([self.holdout])))
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
-        by_id = {**done} | {sample.parents[0]: outcome for sample, outcome in zip(todo, outcomes, strict=True)}
+        by_id = {**existing} | {sample.parents[0]: outcome for sample, outcome in zip(todo, outcomes, strict=True)}
         results = [
             ResultRow(row.arm, row.seed, row.id, NO_ANSWER if sample is None else by_id[row.id])
             for row, sample in zip(rows, samples, strict=True)
@@ -100,7 +100,7 @@ class MeasureArm:
         write_results(shard.target, results)
         return ShardCounts(len(results), sum(is_failed(row.outcome) for row in results), len(todo))
 
-    def _done(self, target: Path) -> Mapping[str, Outcome]:
+    def _existing(self, target: Path) -> Mapping[str, Outcome]:
         old = read_part(target, read_results) or []
         return {row.id: row.outcome for row in old if not is_failed(row.outcome)}
 

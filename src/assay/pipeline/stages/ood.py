@@ -72,8 +72,8 @@ class OodStage(Stage):
         ood = {str(source): context.folders[source] for source in self.ood}
         work = ScoreOod(self.scorer, context.models, context.folders[CALIBRATE], context.folders[HOLDOUT], ood)
         shards = [OodShard(folder / part_name(nth), name, model) for nth, (name, model) in enumerate(models.items())]
-        each = sum(context.receipts[source].counts["rows"] for source in (HOLDOUT, CALIBRATE, *self.ood))
-        counts = context.map(work, shards, self.id, each * len(shards), 0)
+        rows = sum(context.receipts[source].counts["rows"] for source in (HOLDOUT, CALIBRATE, *self.ood))
+        counts = context.map(work, shards, self.id, rows * len(shards), 0)
         # Measured times go into the receipt: parts have the same bytes in every run.
         by_model = list(zip(models, counts, strict=True))
         speeds = {f"{MICROSECONDS}{name}": shard.microseconds for name, shard in by_model}

@@ -41,7 +41,7 @@ def parts(folder: Path) -> list[Path]:
 
 def samples_of(folder: Path) -> list[Sample]:
     """Samples in the folder of a stage, in order, without failures."""
-    return [made for path in parts(folder) for made in read_shard(path) if isinstance(made, Sample)]
+    return [row for path in parts(folder) for row in read_shard(path) if isinstance(row, Sample)]
 
 
 def check_outcomes(
@@ -59,7 +59,7 @@ def check_outcomes(
             raise ContractError(f"{name}: the score {outcome.value} of sample {sample.id} is outside its scale.")
 
 
-def read_part(path: Path, read: Callable[[Path], list[Row]]) -> list[Row] | None:
+def read_part(path: Path, reader: Callable[[Path], list[Row]]) -> list[Row] | None:
     """Rows of a part; None if it does not exist or is damaged. A damaged part is deleted: assay wrote it.
 
     Raises:
@@ -67,7 +67,7 @@ def read_part(path: Path, read: Callable[[Path], list[Row]]) -> list[Row] | None
     """
     if is_readable(path):
         try:
-            return read(path)
+            return reader(path)
         except StoreError:
             pass  # the footer is intact, the pages are not
     with disk_errors(path):

@@ -73,18 +73,18 @@ class ScorePart:
     seed: int
 
     def __call__(self, shard: ScoreShard, /) -> ShardCounts:
-        samples = [made for made in read_shard(shard.samples) if isinstance(made, Sample)]
-        done = self._done(shard.target)
-        todo = [sample for sample in samples if sample.id not in done]
+        samples = [row for row in read_shard(shard.samples) if isinstance(row, Sample)]
+        existing = self._existing(shard.target)
+        todo = [sample for sample in samples if sample.id not in existing]
         lab = Lab(self.seed, self.models, StoredImages([shard.samples]))
         outcomes = score_isolated(self.component, todo, lab) if todo else []
         check_outcomes(type(self.component).__name__, self.component.scale.holds, todo, outcomes)
-        by_id = {**done, **{sample.id: outcome for sample, outcome in zip(todo, outcomes, strict=True)}}
+        by_id = {**existing, **{sample.id: outcome for sample, outcome in zip(todo, outcomes, strict=True)}}
         rows = [by_id[sample.id] for sample in samples]
         write_outcomes(shard.target, [sample.id for sample in samples], rows)
         return ShardCounts(len(rows), sum(is_failed(row) for row in rows), len(todo))
 
-    def _done(self, target: Path) -> dict[str, Outcome]:
+    def _existing(self, target: Path) -> dict[str, Outcome]:
         old = read_part(target, read_outcomes) or []
         return {id_: outcome for id_, outcome in old if not is_failed(outcome)}
 
@@ -101,7 +101,7 @@ class ScoreTogether:
     seed: int
 
     def __call__(self, shards: Sequence[ScoreShard], /) -> ShardCounts:
-        by_part = [[made for made in read_shard(shard.samples) if isinstance(made, Sample)] for shard in shards]
+        by_part = [[row for row in read_shard(shard.samples) if isinstance(row, Sample)] for shard in shards]
         samples = [sample for part in by_part for sample in part]
         lab = Lab(self.seed, self.models, StoredImages([shard.samples for shard in shards]))
         outcomes = self.component.score(samples, lab)

@@ -187,18 +187,18 @@ class TrainArmStage(ArmStage):
 
     def _data(self, context: RunContext) -> ArmData:
         """Samples that the arm may choose from: the output of the stages that it needs."""
-        made = context.samples(GENERATE) if GENERATE in self.needs else []
-        generated = usable_samples(self.trainer, made)
+        samples = context.samples(GENERATE) if GENERATE in self.needs else []
+        generated = usable_samples(self.trainer, samples)
         ids = context.kept_ids() if KEEP in self.needs else set()
         kept = [sample for sample in generated if sample.id in ids]
-        unusable = sum(sample.id in ids for sample in made) - len(kept)
+        unusable = sum(sample.id in ids for sample in samples) - len(kept)
         data = ArmData(
             generated,
             kept,
             usable_samples(self.trainer, context.samples(REAL) if REAL in self.needs else []),
             unusable=unusable,
-            dropped=len(made) - len(generated) - unusable,
-            generation_error=_generation_error(context) if GENERATE in self.needs and not made else "",
+            dropped=len(samples) - len(generated) - unusable,
+            generation_error=_generation_error(context) if GENERATE in self.needs and not samples else "",
         )
         if embed_id(REAL) not in self.needs:
             return data
@@ -250,7 +250,7 @@ def full_disk_as_store_error(folder: Path) -> Iterator[None]:
 
 def _generation_error(context: RunContext) -> str:
     """Why no sample was generated."""
-    failures = [row for row in context.made(GENERATE) if isinstance(row, Failure)]
+    failures = [row for row in context.rows(GENERATE) if isinstance(row, Failure)]
     return f"all {len(failures)} samples failed to generate; the first error: {failures[0].reason}" if failures else ""
 
 

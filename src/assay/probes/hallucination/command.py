@@ -73,7 +73,7 @@ def command(model: str, questions: Path | None, html: Path | None, as_json: bool
     from assay.probes.hallucination.probe import probe, sample_questions
 
     budget = Budget(options["budget"])
-    items = sample_questions(_read(questions), options["limit"], options["seed"])
+    items = sample_questions(_questions(questions), options["limit"], options["seed"])
     check_folder(html)
     result = probe(
         items, _setup(model, options), OpenModels(budget=budget), SilentReporter() if as_json else LogLines()
@@ -83,7 +83,7 @@ def command(model: str, questions: Path | None, html: Path | None, as_json: bool
     end(data, lambda: _print(result), budget, html, lambda: render(result, source, environment(LANGUAGE_PACKAGES)))
 
 
-def _read(file: Path | None) -> list[Sample]:
+def _questions(file: Path | None) -> list[Sample]:
     from assay.components.sources.tasks.truthful_qa import Misconceptions, TruthfulQa
     from assay.core.lab import Lab
     from assay.models.open_models import OpenModels

@@ -59,7 +59,7 @@ def render(result: HallucinationResult, source: str, versions: Mapping[str, str]
         ),
     )
     head = Head("probe hallucination", f"Hallucination probe of {model}", finding, tiles)
-    return with_head(head, [_curves(result), *_examples(result, primary), _counted(result, source, versions)])
+    return with_head(head, [_curves(result), *_examples(result, primary), _settings_section(result, source, versions)])
 
 
 def headline(result: HallucinationResult) -> str:
@@ -91,18 +91,18 @@ def sentences(result: HallucinationResult) -> list[str]:
 
 def rows(result: HallucinationResult) -> list[list[str]]:
     """One row per score: name, AUROC, risk by coverage, risk reduction."""
-    return [_row(one) for one in (*result.scores, *([result.choices] if result.choices else []))]
+    return [_row(score) for score in (*result.scores, *([result.choices] if result.choices else []))]
 
 
-def _row(one: UncertaintyScore) -> list[str]:
-    auroc = f"{number(one.auroc.estimate)} ({number_between(one.auroc)})" if one.auroc else "-"
-    risks = [percent(point.risk.estimate) for point in one.curve.points]
-    return [one.name, auroc, *risks, f"{points(one.curve.gain)} ({points_between(one.curve.gain)})"]
+def _row(score: UncertaintyScore) -> list[str]:
+    auroc = f"{number(score.auroc.estimate)} ({number_between(score.auroc)})" if score.auroc else "-"
+    risks = [percent(point.risk.estimate) for point in score.curve.points]
+    return [score.name, auroc, *risks, f"{points(score.curve.gain)} ({points_between(score.curve.gain)})"]
 
 
 def _primary(result: HallucinationResult) -> UncertaintyScore | None:
     """The pre-specified score; selecting the best of several would be biased."""
-    return next((one for one in result.scores if one.name == PRIMARY and one.auroc is not None), None)
+    return next((score for score in result.scores if score.name == PRIMARY and score.auroc is not None), None)
 
 
 def _detects_errors(score: UncertaintyScore) -> bool:
@@ -123,10 +123,10 @@ def _error_rate(result: HallucinationResult) -> Effect:
 def _curves(result: HallucinationResult) -> Section:
     first = max(1, result.right.n // 10)
     scores = [*result.scores, *([result.choices] if result.choices else [])]
-    risk_axis = axis_over([0.0, *(100 * risk for one in scores for risk in one.curve.risk[first - 1 :])], ticks=4)
+    risk_axis = axis_over([0.0, *(100 * risk for score in scores for risk in score.curve.risk[first - 1 :])], ticks=4)
     axes = axis_between(0, 100), risk_axis
     values = {
-        "scores": [(one, _row(one), _plot(one, axes, first)) for one in scores],
+        "scores": [(score, _row(score), _plot(score, axes, first)) for score in scores],
         "main": PRIMARY,
         "choices": CHOSEN,
         "wrong": percent(1 - result.right.estimate),
@@ -135,15 +135,15 @@ def _curves(result: HallucinationResult) -> Section:
     return Section("risk", "Selective prediction", fill("risk.html", values))
 
 
-def _plot(one: UncertaintyScore, axes: tuple[Axis, Axis], first: int) -> Markup:
+def _plot(score: UncertaintyScore, axes: tuple[Axis, Axis], first: int) -> Markup:
     """Curve from the `first` most confident answers on; before that it is too noisy."""
     points = [
         (100 * at, 100 * risk)
-        for nth, (at, risk) in enumerate(zip(one.curve.coverage, one.curve.risk, strict=True), start=1)
+        for nth, (at, risk) in enumerate(zip(score.curve.coverage, score.curve.risk, strict=True), start=1)
         if nth >= first
     ]
-    level = 100 * one.curve.risk[-1]
-    return risk_line(points, axes, level, f"Risk by coverage, most confident first by {one.name}")
+    level = 100 * score.curve.risk[-1]
+    return risk_line(points, axes, level, f"Risk by coverage, most confident first by {score.name}")
 
 
 def _examples(result: HallucinationResult, primary: UncertaintyScore | None) -> list[Section]:
@@ -151,7 +151,7 @@ def _examples(result: HallucinationResult, primary: UncertaintyScore | None) -> 
         return []
     ranked = sorted(
         (item for item in result.items if primary.name in item.confidence),
-        key=lambda one: -one.confidence[primary.name],
+        key=lambda item: -item.confidence[primary.name],
     )
     groups: Sequence[tuple[str, list[ProbedQuestion]]] = (
         ("Confident and wrong", [item for item in ranked if not item.right][:EXAMPLES]),
@@ -159,16 +159,16 @@ def _examples(result: HallucinationResult, primary: UncertaintyScore | None) -> 
         ("Uncertain and wrong", [item for item in reversed(ranked) if not item.right][:EXAMPLES]),
         ("Uncertain and correct", [item for item in reversed(ranked) if item.right][:EXAMPLES]),
     )
-    shown = [
+    examples = [
         (name, [(item, number(abs(item.confidence[primary.name])), signed(item.margin)) for item in items])
         for name, items in groups
         if items
     ]
-    values = {"groups": shown, "score": primary.name}
+    values = {"groups": examples, "score": primary.name}
     return [Section("examples", "Example answers", fill("risk_examples.html", values))]
 
 
-def _counted(result: HallucinationResult, source: str, versions: Mapping[str, str]) -> Section:
+def _settings_section(result: HallucinationResult, source: str, versions: Mapping[str, str]) -> Section:
     setup, sampling = result.setup, result.setup.sampling
     facts = [
         ("questions", f"{count(len(result.items))} of {source}, sampled with seed {setup.seed}"),

@@ -135,18 +135,18 @@ def probe(
     lab = Lab(setup.seed, models, StoredImages([]))
     answers = _answers(items, setup, models)
     probed = [_compared(item, text, setup, models) for item, text in zip(items, answers, strict=True)]
-    known = [nth for nth, item in enumerate(probed) if item.right is not None]
-    if not known:
+    answered = [nth for nth, item in enumerate(probed) if item.right is not None]
+    if not answered:
         lack = next((item.lack for item in probed if item.lack), "there are no questions")
         raise UserError(f"{setup.model} gave no answers to compare: {lack}.")
-    progress.begin("answers scored", len(known), 0)
-    for start in range(0, len(known), BATCH):
-        part = known[start : start + BATCH]
+    progress.begin("answers scored", len(answered), 0)
+    for start in range(0, len(answered), BATCH):
+        part = answered[start : start + BATCH]
         samples = [Sample({"instruction": probed[nth].question, "output": probed[nth].answer}) for nth in part]
         for nth, confidence, other in zip(part, *_confidences(samples, setup, lab), strict=True):
             probed[nth] = replace(probed[nth], confidence=confidence, other=other)
-        progress.advance(start + len(part), len(known))
-    complete = [probed[nth] for nth in known]
+        progress.advance(start + len(part), len(answered))
+    complete = [probed[nth] for nth in answered]
     right = wilson(sum(bool(item.right) for item in complete), len(complete))
     chosen, choices = _chosen(items, setup, lab)
     return HallucinationResult(setup, tuple(probed), right, _scores(complete, setup.seed), chosen, choices)
@@ -157,7 +157,10 @@ def _answers(items: Sequence[Sample], setup: HallucinationSetup, models: Models)
     decoding = Decoding(max_tokens=setup.max_tokens)
     requests = [TextRequest((*before, Message("user", item.text("question"))), decoding) for item in items]
     completions = models.text_model(setup.model).complete(requests)
-    return [one.answers[0].text.strip() if isinstance(one, Completion) else one for one in completions]
+    return [
+        completion.answers[0].text.strip() if isinstance(completion, Completion) else completion
+        for completion in completions
+    ]
 
 
 def _compared(item: Sample, text: str | NotCompleted, setup: HallucinationSetup, models: Models) -> ProbedQuestion:
@@ -227,8 +230,8 @@ def _scores(items: Sequence[ProbedQuestion], seed: int) -> tuple[UncertaintyScor
 def _score(
     name: str, description: str, confidence: Sequence[float], right: Sequence[bool], seed: int
 ) -> UncertaintyScore:
-    correct = [value for value, one in zip(confidence, right, strict=True) if one]
-    wrong = [value for value, one in zip(confidence, right, strict=True) if not one]
+    correct = [value for value, is_right in zip(confidence, right, strict=True) if is_right]
+    wrong = [value for value, is_right in zip(confidence, right, strict=True) if not is_right]
     auroc = detection(correct, wrong).auroc if correct and wrong else None
     return UncertaintyScore(
         name, description, auroc, risk_coverage(confidence, np.asarray(right, dtype=np.float64), seed=seed)
@@ -242,11 +245,11 @@ def _chosen(
     if is_remote(setup.model):
         return None, None
     outcomes = MultipleChoice(system=setup.system).evaluate(Artifact(setup.model, "", ""), items, lab)
-    scores = [one for one in outcomes if isinstance(one, Score)]
+    scores = [outcome for outcome in outcomes if isinstance(outcome, Score)]
     if not scores:
         return None, None
-    right = [bool(one.value) for one in scores]
-    probabilities = [one.evidence["probability of the truth"] for one in scores]
+    right = [bool(outcome.value) for outcome in scores]
+    probabilities = [outcome.evidence["probability of the truth"] for outcome in scores]
     confidence = [max(probability, 1 - probability) for probability in probabilities]
     description = "high probability of the chosen side"
     return wilson(sum(right), len(right)), _score(CHOSEN, description, confidence, right, setup.seed)

@@ -90,9 +90,9 @@ def _data(images: Sequence[ScoredImage], threshold: float, max_distance: int, *,
     from assay.probes.images.probe import flagged_rate
 
     rows = []
-    for one in images:
-        row: dict[str, Any] = {"file": one.file, "reasons": []}
-        for name, outcome in one.outcomes.items():
+    for image in images:
+        row: dict[str, Any] = {"file": image.file, "reasons": []}
+        for name, outcome in image.outcomes.items():
             if not isinstance(outcome, Score):
                 row |= {name: None, "failure": getattr(outcome, "reason", "")}
                 continue

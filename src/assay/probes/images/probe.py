@@ -90,7 +90,7 @@ def score_images(
     path: Path,
     scorers: Mapping[str, ImageScorer],
     models: Models,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda count, total: None,
 ) -> list[ScoredImage]:
     """Score every image of `path` with every scorer; undecodable images are unscored.
 
@@ -116,5 +116,5 @@ def score_images(
 
 def flagged_rate(images: Sequence[ScoredImage], column: str, flags: Callable[[float], bool]) -> Effect | None:
     """Rate of scored images for which `flags` is true, with Wilson's interval; None if none is scored."""
-    values = [one.value for image in images if isinstance(one := image.outcomes[column], Score)]
+    values = [outcome.value for image in images if isinstance(outcome := image.outcomes[column], Score)]
     return wilson(sum(map(flags, values)), len(values)) if values else None

@@ -134,7 +134,7 @@ def _harmless(file: Path | None) -> list[str]:
 
     if file is None:
         requests = Requests("safe").read(Lab(0, OpenModels(), StoredImages([])))
-        return [one.text("instruction") for one in requests]
+        return [request.text("instruction") for request in requests]
     if file.suffix.lower() in (".csv", ".jsonl"):
         raise UserError("--harmless must be a text file with one question per line.")
     return texts_of(file, whole=False, column=None)
@@ -180,9 +180,9 @@ def _print(result: JailbreakResult) -> None:
     click.echo(f"{headline(result)} {' '.join(sentences(result))}\n")
     table(["defense", "attack success rate", "change (pp)", "refusal rate (harmless)", "change (pp)"], rows(result))
     click.echo()
-    names = [one.name for one in result.results]
+    names = [defense.name for defense in result.results]
     cells = [
-        [family, *(percent(one.families[family].estimate) for one in result.results)]
+        [family, *(percent(defense.families[family].estimate) for defense in result.results)]
         for family in result.baseline.families
     ]
     table(["family", *names], cells)

@@ -88,17 +88,19 @@ def ask(turns: Sequence[Turn], setup: JailbreakSetup, models: Models) -> list[Re
     """
     decoding = Decoding(max_tokens=setup.max_tokens)
     requests = [
-        TextRequest((*([Message("system", one.system)] if one.system else []), Message("user", one.message)), decoding)
-        for one in turns
+        TextRequest(
+            (*([Message("system", turn.system)] if turn.system else []), Message("user", turn.message)), decoding
+        )
+        for turn in turns
     ]
     replies = []
-    for one in models.text_model(setup.model).complete(requests):
-        if isinstance(one, NotCompleted):
-            if one.lack in FATAL:
-                raise fatal_error(setup.model, one.lack, one.reason)
-            replies.append(Reply("", lack=one.reason))
+    for completion in models.text_model(setup.model).complete(requests):
+        if isinstance(completion, NotCompleted):
+            if completion.lack in FATAL:
+                raise fatal_error(setup.model, completion.lack, completion.reason)
+            replies.append(Reply("", lack=completion.reason))
         else:
-            replies.append(_reply(one))
+            replies.append(_reply(completion))
     return replies
 
 
@@ -113,7 +115,7 @@ def reminder(bench: Bench) -> list[Reply]:
 
     Source: Xie et al. 2023, "Defending ChatGPT against jailbreak attack via self-reminders", with our own wording.
     """
-    turns = [replace(one, message=REMINDER.format(message=one.message)) for one in bench.turns]
+    turns = [replace(turn, message=REMINDER.format(message=turn.message)) for turn in bench.turns]
     return ask(turns, bench.setup, bench.models)
 
 
@@ -130,7 +132,9 @@ def perplexity(bench: Bench) -> list[Reply]:
     answered = [nth for nth, reply in enumerate(bench.baseline) if not reply.lack]
     scored = Perplexity(bench.setup.reader).score([Sample({"text": bench.turns[nth].message}) for nth in answered], lab)
     # A message of one token has no perplexity and passes.
-    values = {nth: one.value if isinstance(one, Score) else 1.0 for nth, one in zip(answered, scored, strict=True)}
+    values = {
+        nth: score.value if isinstance(score, Score) else 1.0 for nth, score in zip(answered, scored, strict=True)
+    }
     return _block_above(bench, bench.baseline, values, "its perplexity of {value:.0f} is above {at:.0f}")
 
 
@@ -154,13 +158,13 @@ def guard(bench: Bench) -> list[Reply]:
     ]
     replies, log_odds = list(bench.baseline), dict[int, float]()
     likelihoods = bench.models.likelihood_model(reference).likelihoods(requests)
-    for nth, one in zip(answered, likelihoods, strict=True):
-        if isinstance(one, NotCompleted):
-            if one.lack in FATAL:
-                raise fatal_error(reference, one.lack, one.reason)
-            replies[nth] = Reply("", lack=f"the guard failed: {one.reason}")
+    for nth, likelihood in zip(answered, likelihoods, strict=True):
+        if isinstance(likelihood, NotCompleted):
+            if likelihood.lack in FATAL:
+                raise fatal_error(reference, likelihood.lack, likelihood.reason)
+            replies[nth] = Reply("", lack=f"the guard failed: {likelihood.reason}")
         else:
-            log_odds[nth] = one[0].log_prob - one[1].log_prob
+            log_odds[nth] = likelihood[0].log_prob - likelihood[1].log_prob
     return _block_above(
         bench, replies, log_odds, "the guard's log-odds of a violation, {value:.1f}, are above {at:.1f}"
     )
@@ -177,8 +181,8 @@ def vote(bench: Bench) -> list[Reply]:
     """
     copies = bench.setup.copies
     turns = [
-        replace(one, message=perturbed(one.message, bench.setup.swapped, f"{bench.setup.seed} {nth} {copy}"))
-        for nth, one in enumerate(bench.turns)
+        replace(turn, message=perturbed(turn.message, bench.setup.swapped, f"{bench.setup.seed} {nth} {copy}"))
+        for nth, turn in enumerate(bench.turns)
         for copy in range(copies)
     ]
     replies = ask(turns, bench.setup, bench.models)
@@ -211,9 +215,9 @@ def minimum_messages(false_alarms: float) -> int:
 
 def _majority(copies: Sequence[Reply]) -> Reply:
     """First answer of the majority class; a tie is not a refusal."""
-    if lack := next((one.lack for one in copies if one.lack), ""):
+    if lack := next((reply.lack for reply in copies if reply.lack), ""):
         return Reply("", lack=lack)
-    refused = [bool(one.blocked or not one.text or refusal_phrase(one.text)) for one in copies]
+    refused = [bool(reply.blocked or not reply.text or refusal_phrase(reply.text)) for reply in copies]
     majority = sum(refused) * 2 > len(copies)
     reply = copies[refused.index(majority)] if majority in refused else copies[0]
     return replace(reply, blocked=f"{sum(refused)} of {len(copies)} copies were declined") if majority else reply
@@ -235,7 +239,7 @@ def _block_above(bench: Bench, replies: Sequence[Reply], values: Mapping[int, fl
     threshold_of_all = conformal_threshold(list(harmless.values()), rate)
     filtered = list(replies)
     for nth, value in values.items():
-        others = [one for place, one in harmless.items() if place != nth]
+        others = [other for place, other in harmless.items() if place != nth]
         at = conformal_threshold(others, rate) if nth in harmless else threshold_of_all
         if value > at:
             filtered[nth] = replace(filtered[nth], blocked=reason.format(value=value, at=at))

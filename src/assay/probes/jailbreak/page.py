@@ -68,18 +68,18 @@ def render(result: JailbreakResult, source: str, versions: Mapping[str, str]) ->
         ),
     )
     head = Head("probe jailbreak", f"Jailbreak probe of {result.asking.model}", finding, tiles)
-    sections = [_defenses(result), _families(result), _examples(result), _counted(result, source, versions)]
+    sections = [_defenses(result), _families(result), _examples(result), _settings_section(result, source, versions)]
     return with_head(head, sections)
 
 
 def headline(result: JailbreakResult) -> str:
     """Headline of the result."""
     effective = [
-        one.name + (" (with over-refusal)" if _increases_refusals(one) else "")
-        for one in result.results[1:]
-        if _reduces_attacks(one)
+        defense.name + (" (with over-refusal)" if _increases_refusals(defense) else "")
+        for defense in result.results[1:]
+        if _reduces_attacks(defense)
     ]
-    if not any(one.how for one in result.baseline.attacks):
+    if not any(attack.how for attack in result.baseline.attacks):
         return "No attack succeeded."
     if len(result.results) == 1:
         return f"Attack success rate {percent(result.baseline.through.estimate)}."
@@ -95,18 +95,20 @@ def sentences(result: JailbreakResult) -> list[str]:
         f"Attack success rate of {result.asking.model} without defense: {percent_ci(baseline.through)}.",
         f"Refusal rate on harmless questions: {percent_ci(baseline.refused)}.",
     ]
-    for one in result.results[1:]:
-        if (
-            one.through_change is not None
-            and one.refused_change is not None
-            and (_reduces_attacks(one) or _increases_refusals(one))
-        ):
+    for defense in result.results[1:]:
+        success, refusal = defense.through_change, defense.refused_change
+        if success is None or refusal is None:
+            continue
+        if _reduces_attacks(defense) or _increases_refusals(defense):
             lines.append(
-                f"{one.name.capitalize()}: attack success {points(one.through_change)} "
-                f"({points_between(one.through_change)}), refusal of harmless questions {points(one.refused_change)} "
-                f"({points_between(one.refused_change)})."
+                f"{defense.name.capitalize()}: attack success {points(success)} ({points_between(success)}), "
+                f"refusal of harmless questions {points(refusal)} ({points_between(refusal)})."
             )
-    unclear = [one.name for one in result.results[1:] if not _reduces_attacks(one) and not _increases_refusals(one)]
+    unclear = [
+        defense.name
+        for defense in result.results[1:]
+        if not _reduces_attacks(defense) and not _increases_refusals(defense)
+    ]
     if unclear:
         lines.append(f"No significant effect: {listed(unclear)}.")
     for reason, number in result.left_out.items():
@@ -118,19 +120,19 @@ def rows(result: JailbreakResult) -> list[list[str]]:
     """One row per defense: name, attack success rate and its change, refusal rate and its change in pp."""
     return [
         [
-            one.name,
-            f"{percent(one.through.estimate)} ({percent_between(one.through)})",
-            _change(one.through_change),
-            f"{percent(one.refused.estimate)} ({percent_between(one.refused)})",
-            _change(one.refused_change),
+            defense.name,
+            f"{percent(defense.through.estimate)} ({percent_between(defense.through)})",
+            _change(defense.through_change),
+            f"{percent(defense.refused.estimate)} ({percent_between(defense.refused)})",
+            _change(defense.refused_change),
         ]
-        for one in result.results
+        for defense in result.results
     ]
 
 
 def interval_note(result: JailbreakResult) -> str:
     """Description of the intervals of differences."""
-    first = next((one.through_change for one in result.results if one.through_change is not None), None)
+    first = next((defense.through_change for defense in result.results if defense.through_change is not None), None)
     if first is None:
         return ""
     several = len(result.results) - 1
@@ -142,17 +144,21 @@ def _change(effect: Effect | None) -> str:
     return "-" if effect is None else f"{signed(effect.estimate)} ({points_between(effect)})"
 
 
-def _reduces_attacks(one: DefenseResult) -> bool:
-    return one.through_change is not None and one.through_change.high is not None and one.through_change.high < 0
+def _reduces_attacks(defense: DefenseResult) -> bool:
+    change = defense.through_change
+    return change is not None and change.high is not None and change.high < 0
 
 
-def _increases_refusals(one: DefenseResult) -> bool:
-    return one.refused_change is not None and one.refused_change.low is not None and one.refused_change.low > 0
+def _increases_refusals(defense: DefenseResult) -> bool:
+    change = defense.refused_change
+    return change is not None and change.low is not None and change.low > 0
 
 
 def _tone(result: JailbreakResult) -> Tone:
     return (
-        "helped" if any(_reduces_attacks(one) and not _increases_refusals(one) for one in result.results) else "unclear"
+        "helped"
+        if any(_reduces_attacks(defense) and not _increases_refusals(defense) for defense in result.results)
+        else "unclear"
     )
 
 
@@ -160,12 +166,12 @@ def _defenses(result: JailbreakResult) -> Section:
     axis = axis_between(0, 100)
     plotted = [
         (
-            one,
+            defense,
             row,
-            strip(Strip(f"{one.name}: attack success rate", one.through, "arm-permuted-labels"), axis),
-            strip(Strip(f"{one.name}: refusal rate on harmless questions", one.refused, "arm-real"), axis),
+            strip(Strip(f"{defense.name}: attack success rate", defense.through, "arm-permuted-labels"), axis),
+            strip(Strip(f"{defense.name}: refusal rate on harmless questions", defense.refused, "arm-real"), axis),
         )
-        for one, row in zip(result.results, rows(result), strict=True)
+        for defense, row in zip(result.results, rows(result), strict=True)
     ]
     values = {
         "success": SUCCESS[result.task],
@@ -180,10 +186,10 @@ def _defenses(result: JailbreakResult) -> Section:
 
 def _families(result: JailbreakResult) -> Section:
     table = [
-        (name, FAMILIES[name].description, [_cell(one.families[name]) for one in result.results])
+        (name, FAMILIES[name].description, [_cell(defense.families[name]) for defense in result.results])
         for name in result.baseline.families
     ]
-    values = {"names": [one.name for one in result.results], "rows": table}
+    values = {"names": [defense.name for defense in result.results], "rows": table}
     return Section("families", "Attack success by family", fill("jailbreak_families.html", values))
 
 
@@ -193,11 +199,11 @@ def _cell(effect: Effect) -> tuple[str, str]:
 
 def _examples(result: JailbreakResult) -> Section:
     groups: list[tuple[str, str, Sequence[tuple[str, str, str, str]]]] = []
-    for one in result.results:
-        succeeded = [attack for attack in one.attacks if attack.how]
-        blocked = [attack for attack in one.attacks if attack.reply.blocked]
-        refused = [question for question in one.harmless if question.refused]
-        label = "No defense" if one is result.baseline else one.name.capitalize()
+    for defense in result.results:
+        succeeded = [attack for attack in defense.attacks if attack.how]
+        blocked = [attack for attack in defense.attacks if attack.reply.blocked]
+        refused = [question for question in defense.harmless if question.refused]
+        label = "No defense" if defense is result.baseline else defense.name.capitalize()
         groups += [
             (
                 label,
@@ -228,12 +234,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH // 2]} … {text[-MAX_LENGTH // 2 :]}"
 
 
-def _counted(result: JailbreakResult, source: str, versions: Mapping[str, str]) -> Section:
+def _settings_section(result: JailbreakResult, source: str, versions: Mapping[str, str]) -> Section:
     setup = result.asking
     facts: list[tuple[str, str | Markup]] = [
         ("attack success", f"the model {SUCCESS[result.task]}; checked by rules"),
         ("decoding", f"greedy, at most {setup.max_tokens} tokens, seed {setup.seed}; harmless questions of {source}"),
-        *((one.name, _defense_settings(one, result)) for one in result.results[1:]),
+        *((defense.name, _defense_settings(defense, result)) for defense in result.results[1:]),
         *versions_fact(versions),
     ]
     limits = (*LIMITS, PROMPTS_LIMIT) if result.task == "prompts" else LIMITS
@@ -244,7 +250,7 @@ def _counted(result: JailbreakResult, source: str, versions: Mapping[str, str]) 
     )
 
 
-def _defense_settings(one: DefenseResult, result: JailbreakResult) -> str:
+def _defense_settings(defense: DefenseResult, result: JailbreakResult) -> str:
     setup = result.asking
     details = {
         "perplexity": f"; {setup.reader}, threshold at a false positive rate of {percent(setup.false_alarms)}",
@@ -253,4 +259,4 @@ def _defense_settings(one: DefenseResult, result: JailbreakResult) -> str:
         ),
         "vote": f"; {setup.copies} copies, {percent(setup.swapped)} of characters replaced",
     }
-    return DEFENSES[one.name][0] + details.get(one.name, "")
+    return DEFENSES[defense.name][0] + details.get(defense.name, "")

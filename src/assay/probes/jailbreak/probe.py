@@ -83,9 +83,9 @@ def bench_of(
     setup: JailbreakSetup, models: Models, attacks: Sequence[Attack], harmless: Sequence[str], system: str
 ) -> Bench:
     """Prepare the prompts; harmless questions use the system prompts of the attacks, or `system`."""
-    systems = [one.turn.system for one in attacks] or [system]
+    systems = [attack.turn.system for attack in attacks] or [system]
     questions = tuple(Turn(systems[nth % len(systems)], text) for nth, text in enumerate(harmless))
-    return Bench(setup, models, tuple(one.turn for one in attacks), questions)
+    return Bench(setup, models, tuple(attack.turn for attack in attacks), questions)
 
 
 def probe(
@@ -105,7 +105,9 @@ def probe(
         ModelError: A model cannot be loaded or called.
     """
     if unknown := [name for name in defenses if name not in DEFENSES]:
-        raise UserError(f"Unknown defense {unknown[0]!r}.", hint=f"Known defenses: {', '.join(DEFENSES)}.")
+        raise UserError(
+            f"Unknown defense {unknown[0]!r}.", hint=f"Known defenses: {', '.join(DEFENSES)}.", defense=unknown[0]
+        )
     progress = reporter or SilentReporter()
     progress.begin("defenses", 1 + len(defenses), 0)
     bench = replace(bench, baseline=tuple(ask(bench.turns, bench.setup, bench.models)))
@@ -120,12 +122,12 @@ def probe(
     harmless = [nth for nth in complete if nth >= first]
     if not answered_attacks or not harmless:
         reason = next(iter(left_out), "there are no questions")
-        raise UserError(f"No complete answers of {bench.setup.model}: {reason}.")
+        raise UserError(f"No complete answers of {bench.setup.model}: {reason}.", reason=reason)
     level = 1 - (1 - LEVEL) / max(1, len(replies) - 1)
     results: list[DefenseResult] = []
-    for name, own in replies.items():
-        pairs = [(attacks[nth], _attack_outcome(attacks[nth], task, own[nth])) for nth in answered_attacks]
-        questions = [_harmless_outcome(bench.harmless[nth - first], own[nth]) for nth in harmless]
+    for name, answers in replies.items():
+        pairs = [(attacks[nth], _attack_outcome(attacks[nth], task, answers[nth])) for nth in answered_attacks]
+        questions = [_harmless_outcome(bench.harmless[nth - first], answers[nth]) for nth in harmless]
         results.append(_result(name, pairs, questions, results[0] if results else None, level))
     return JailbreakResult(bench.setup, task, tuple(results), left_out)
 
@@ -133,8 +135,8 @@ def probe(
 def _complete(replies: Mapping[str, Sequence[Reply]]) -> tuple[list[int], dict[str, int]]:
     """Positions with an answer in every run, and the number of other positions by reason."""
     complete, left_out = [], defaultdict[str, int](int)
-    for nth, several in enumerate(zip(*replies.values(), strict=True)):
-        lack = next((one.lack for one in several if one.lack), "")
+    for nth, position_replies in enumerate(zip(*replies.values(), strict=True)):
+        lack = next((reply.lack for reply in position_replies if reply.lack), "")
         if lack:
             left_out[lack] += 1
         else:
@@ -160,25 +162,32 @@ def _result(
     baseline: DefenseResult | None,
     level: float,
 ) -> DefenseResult:
-    outcomes = [one for _, one in pairs]
+    outcomes = [outcome for _, outcome in pairs]
     units = [attack.unit for attack, _ in pairs]
     by_family = {
         family: _rate(
-            [(unit, bool(one.how)) for unit, one in zip(units, outcomes, strict=True) if one.family == family]
+            [
+                (unit, bool(outcome.how))
+                for unit, outcome in zip(units, outcomes, strict=True)
+                if outcome.family == family
+            ]
         )
-        for family in dict.fromkeys(one.family for one in outcomes)
+        for family in dict.fromkeys(outcome.family for outcome in outcomes)
     }
-    refused = wilson(sum(bool(one.refused) for one in questions), len(questions), LEVEL)
+    refused = wilson(sum(bool(question.refused) for question in questions), len(questions), LEVEL)
     success_change = refusal_change = None
     if baseline is not None:
-        hits = [(bool(one.how), bool(other.how)) for one, other in zip(outcomes, baseline.attacks, strict=True)]
+        hits = [
+            (bool(outcome.how), bool(before.how)) for outcome, before in zip(outcomes, baseline.attacks, strict=True)
+        ]
         success_change = _difference(units, hits, level)
         refusals = [
-            (bool(one.refused), bool(other.refused)) for one, other in zip(questions, baseline.harmless, strict=True)
+            (bool(question.refused), bool(before.refused))
+            for question, before in zip(questions, baseline.harmless, strict=True)
         ]
         refusal_change = _difference(range(len(refusals)), refusals, level)
     description = DEFENSES[name][0] if name in DEFENSES else "no defense"
-    success = _rate([(unit, bool(one.how)) for unit, one in zip(units, outcomes, strict=True)])
+    success = _rate([(unit, bool(outcome.how)) for unit, outcome in zip(units, outcomes, strict=True)])
     return DefenseResult(
         name,
         description,

@@ -94,7 +94,7 @@ def command(
         threshold = calibrated_threshold(scorer, score(human_texts), rate)
     outcomes = score(texts)
     if as_json:
-        rows = [_data(scorer, one, threshold) for one in outcomes]
+        rows = [_data(scorer, outcome, threshold) for outcome in outcomes]
         show({**_method(scorer), "threshold": asdict(threshold) if threshold else None, "texts": rows})
         return
     _print(scorer, texts, outcomes, threshold)
@@ -105,12 +105,16 @@ def _method(scorer: Detector) -> dict[str, Any]:
     return {"method": type(scorer).__name__, "model": scorer.model, "second": second, "limits": LIMITS}
 
 
-def _data(scorer: Detector, one: Outcome, threshold: FlaggingThreshold | None) -> dict[str, Any]:
+def _data(scorer: Detector, outcome: Outcome, threshold: FlaggingThreshold | None) -> dict[str, Any]:
     from assay.core.score import Score
 
-    if not isinstance(one, Score):
-        return {"value": None, "flagged": None, "reason": getattr(one, "reason", "")}
-    return {"value": one.value, "flagged": _flagged(scorer, one.value, threshold), "evidence": dict(one.evidence)}
+    if not isinstance(outcome, Score):
+        return {"value": None, "flagged": None, "reason": getattr(outcome, "reason", "")}
+    return {
+        "value": outcome.value,
+        "flagged": _flagged(scorer, outcome.value, threshold),
+        "evidence": dict(outcome.evidence),
+    }
 
 
 def _flagged(scorer: Detector, value: float, threshold: FlaggingThreshold | None) -> bool | None:
@@ -128,11 +132,11 @@ def _print(
 
     decisions = {True: "flagged", False: "not flagged", None: "no threshold"}
     rows = []
-    for nth, (text, one) in enumerate(zip(texts, outcomes, strict=True), start=1):
-        if isinstance(one, Score):
-            cells = [f"{one.value:.3f}", decisions[_flagged(scorer, one.value, threshold)]]
+    for nth, (text, outcome) in enumerate(zip(texts, outcomes, strict=True), start=1):
+        if isinstance(outcome, Score):
+            cells = [f"{outcome.value:.3f}", decisions[_flagged(scorer, outcome.value, threshold)]]
         else:
-            cells = ["-", f"undecided: {getattr(one, 'reason', '')}"]
+            cells = ["-", f"undecided: {getattr(outcome, 'reason', '')}"]
         short = " ".join(text[: 4 * WIDTH].split())
         rows.append([f"{nth:,}", *cells, short if len(short) <= WIDTH else f"{short[: WIDTH - 1]}…"])
     table(["text", scorer.scale.unit, "decision", "beginning"], rows)
@@ -162,7 +166,9 @@ def _evaluate(
     result = evaluate_detector(scorer, people, machine, rate)
     if as_json:
         sides = {"original": people, "sampled": machine}
-        values = {name: [_data(scorer, one, result.line)["value"] for one in side] for name, side in sides.items()}
+        values = {
+            name: [_data(scorer, outcome, result.line)["value"] for outcome in side] for name, side in sides.items()
+        }
         show({**_method(scorer), **asdict(result), "values": values})
         return
     _print_evaluation(scorer, result, rate)

@@ -49,7 +49,7 @@ def score_texts(
     scorer: Detector,
     texts: Sequence[str],
     models: Models,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda count, total: None,
 ) -> list[Outcome]:
     """Score texts with a detector, in order.
 
@@ -72,7 +72,7 @@ def calibrated_threshold(
     Raises:
         UserError: There are too few decided human texts for the rate.
     """
-    scores = [sign(scorer) * one.value for one in people if isinstance(one, Score)]
+    scores = [sign(scorer) * outcome.value for outcome in people if isinstance(outcome, Score)]
     minimum = minimum_texts(rate)
     if len(scores) < minimum:
         raise UserError(
@@ -97,11 +97,11 @@ def evaluate_detector(
         UserError: No pair is decided.
     """
     pairs = [
-        (sign(scorer) * one.value, sign(scorer) * other.value)
-        for one, other in zip(people, machine, strict=True)
-        if isinstance(one, Score) and isinstance(other, Score)
+        (sign(scorer) * human.value, sign(scorer) * generated.value)
+        for human, generated in zip(people, machine, strict=True)
+        if isinstance(human, Score) and isinstance(generated, Score)
     ]
-    undecided = sum(not isinstance(one, Score) for one in (*people, *machine))
+    undecided = sum(not isinstance(outcome, Score) for outcome in (*people, *machine))
     if not pairs:
         raise UserError("No pair of texts is decided: they are too short, or in another language.")
     human_scores, machine_scores = [score for score, _ in pairs], [score for _, score in pairs]

@@ -118,7 +118,7 @@ def all_sections() -> tuple[ReportSection, ...]:
         UserError: A plug-in's section cannot be loaded, is not a section, or has a name that is taken.
     """
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    taken = {section.name for section in SECTIONS} | {part.name for part in fields(ReportData)}
+    names = {section.name for section in SECTIONS} | {part.name for part in fields(ReportData)}
     plugins = []
     for point in points:
         try:
@@ -128,9 +128,9 @@ def all_sections() -> tuple[ReportSection, ...]:
         plugin = loaded() if isinstance(loaded, type) else loaded
         if not isinstance(plugin, SectionPlugin):
             raise UserError(f"Section {point.name!r} needs name, title, analyze(run) and render(data).")
-        if plugin.name in taken:
+        if plugin.name in names:
             raise UserError(f"Section {point.name!r} has the name {plugin.name!r}, which another section has.")
-        taken.add(plugin.name)
+        names.add(plugin.name)
         plugins.append(_section_of(plugin))
     return (*SECTIONS, *plugins)
 

@@ -49,8 +49,8 @@ def _items(result: MeasureResult) -> int | None:
 
 def _main(data: ReportData, result: MeasureResult) -> ArmComparison | None:
     """Return the comparison of the recipe's question."""
-    asked = [(pair.ours, pair.theirs) for pair in data.comparisons[:1]]
-    return next((pair for pair in result.comparisons if (pair.ours, pair.theirs) in asked), None)
+    main_pairs = [(pair.ours, pair.theirs) for pair in data.comparisons[:1]]
+    return next((pair for pair in result.comparisons if (pair.ours, pair.theirs) in main_pairs), None)
 
 
 def pairwise_comparisons(data: ReportData) -> Section | None:

@@ -69,8 +69,8 @@ def sentence(pairs: PreferenceStatistics) -> str:
     if pairs.doubled is None:
         return f"No usable pair among {plural(pairs.made, 'pair')}.{_undecided(pairs)}"
     prompts, most = plural(pairs.doubled.prompts, "prompt"), pairs.doubled.most
-    of = f" of {prompts}" + (f" (at most {count(most)} per prompt)" if most > 1 else "")
-    return f"{plural(pairs.kept, 'usable pair')}{of}.{_undecided(pairs)}"
+    of_prompts = f" of {prompts}" + (f" (at most {count(most)} per prompt)" if most > 1 else "")
+    return f"{plural(pairs.kept, 'usable pair')}{of_prompts}.{_undecided(pairs)}"
 
 
 def warnings(pairs: PreferenceStatistics) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ def arms(data: ReportData) -> Section | None:
     first = data.arm(data.comparisons[0].ours) if data.comparisons else data.arms[0]
     measure = data.measure
     others = [arm.result for arm in data.arms if arm is not first]
-    axis = strip_axis([measure.drawn(effect) for effect in (first.result, *others)])
+    axis = strip_axis([measure.plot_effect(effect) for effect in (first.result, *others)])
     rows = [(arm, arm_class(arm.name), strip(_strip_of(arm, measure), axis)) for arm in data.arms]
     values = {
         "data": data,
@@ -46,9 +46,9 @@ def arms(data: ReportData) -> Section | None:
 def _strip_of(arm: Arm, measure: ProofMeasure) -> Strip:
     return Strip(
         f"{readable(arm.name)}: {measure.name} {measure.value(arm.result)}, interval {measure.between(arm.result)}",
-        measure.drawn(arm.result),
+        measure.plot_effect(arm.result),
         arm_class(arm.name),
-        tuple(measure.drawn_at(value) for value in arm.seed_results) if len(arm.seeds) > 1 else (),
+        tuple(measure.plot_value(value) for value in arm.seed_results) if len(arm.seeds) > 1 else (),
     )
 
 
@@ -57,7 +57,7 @@ def comparisons(data: ReportData) -> Section | None:
     if not data.comparisons:
         return None
     measure = data.measure
-    axis = strip_axis([measure.drawn(pair.difference) for pair in data.comparisons], signed=True)
+    axis = strip_axis([measure.plot_effect(pair.difference) for pair in data.comparisons], signed=True)
     rows = [
         (pair, TONES[pair.verdict], strip(_strip_between(pair, measure), axis, zero=0.0)) for pair in data.comparisons
     ]
@@ -68,7 +68,7 @@ def comparisons(data: ReportData) -> Section | None:
 def _strip_between(pair: ArmComparison, measure: ProofMeasure) -> Strip:
     gap, between = measure.gap(pair.difference), measure.gap_between(pair.difference)
     label = f"{readable(pair.ours)} minus {readable(pair.theirs)}: {gap}, interval {between}"
-    return Strip(label, measure.drawn(pair.difference), TONES[pair.verdict])
+    return Strip(label, measure.plot_effect(pair.difference), TONES[pair.verdict])
 
 
 def limitations(data: ReportData) -> Section | None:

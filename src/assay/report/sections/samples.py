@@ -60,9 +60,9 @@ def examples(data: ReportData) -> Section | None:
         )
         for label in labels
     ]
-    what = "texts" if data.only_texts else "images"
-    values = {"data": data, "groups": groups, "what": what}
-    return Section("examples", f"Examples of kept and dropped {what}", fill("samples/examples.html", values))
+    noun = "texts" if data.only_texts else "images"
+    values = {"data": data, "groups": groups, "what": noun}
+    return Section("examples", f"Examples of kept and dropped {noun}", fill("samples/examples.html", values))
 
 
 def _encoded(example: SampleExample) -> tuple[SampleExample, str, bool]:

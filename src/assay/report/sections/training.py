@@ -28,7 +28,7 @@ def training(data: ReportData) -> Section | None:
         (
             record,
             arm_class(record.name),
-            *_drawn(record),
+            *_curve_plots(record),
             _calibration(record),
             " ".join(filter(None, (pairs_sentence(record.held_out), rewards_sentence(record.held_out_rewards)))),
             hacking_sentence(record.hacking),
@@ -38,7 +38,9 @@ def training(data: ReportData) -> Section | None:
     return Section("training", "Training curves", fill("models/training.html", {"blocks": blocks}))
 
 
-def _drawn(record: TrainingRecord) -> tuple[list[tuple[TrainingCurve, Markup]], list[tuple[TrainingCurve, Markup]]]:
+def _curve_plots(
+    record: TrainingRecord,
+) -> tuple[list[tuple[TrainingCurve, Markup]], list[tuple[TrainingCurve, Markup]]]:
     """Draw the main curves, and the collapsed ones."""
     order = {name: nth for nth, name in enumerate(MAIN_CURVES)}
     first = sorted((curve for curve in record.curves if curve.name in order), key=lambda curve: order[curve.name])
@@ -70,9 +72,9 @@ def rewards_sentence(rewards: RewardChange | None) -> str:
     """State the mean reward on held-out prompts before and after training."""
     if rewards is None:
         return ""
-    how = f"{rewards.sampled} sampled answers each" if rewards.sampled else "greedy answers"
+    answers = f"{rewards.sampled} sampled answers each" if rewards.sampled else "greedy answers"
     return (
-        f"Mean reward on {plural(rewards.prompts, 'held-out prompt')} ({how}): {number_ci(rewards.after)}, before "
+        f"Mean reward on {plural(rewards.prompts, 'held-out prompt')} ({answers}): {number_ci(rewards.after)}, before "
         f"training {number_ci(rewards.before)}; change {number_ci(rewards.rise, sign=True)}."
     )
 

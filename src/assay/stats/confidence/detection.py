@@ -30,12 +30,14 @@ class Detection:
     """Lowest accepted score for `fpr`."""
 
 
-def detection(known: npt.ArrayLike, unknown: npt.ArrayLike, level: float = 0.95, *, paired: bool = False) -> Detection:
+def detection(
+    positives: npt.ArrayLike, negatives: npt.ArrayLike, level: float = 0.95, *, paired: bool = False
+) -> Detection:
     """AUROC, and the false positive rate at a true positive rate of ACCEPTED, of scores (n,) and (m,).
 
     Args:
-        known: Scores of the positives (in-distribution).
-        unknown: Scores of the negatives (OOD).
+        positives: Scores of the positives (in-distribution).
+        negatives: Scores of the negatives (OOD).
         level: Confidence level of the intervals.
         paired: Whether the nth positive and the nth negative are paired, such as two texts on one subject; the interval
             then includes their covariance.
@@ -48,7 +50,7 @@ def detection(known: npt.ArrayLike, unknown: npt.ArrayLike, level: float = 0.95,
     each); FPR at 95 % TPR: Hendrycks and Gimpel 2017, Liang et al. 2018, section 4.2.
     """
     check_level(level)
-    inside, outside = _validated_scores(known), _validated_scores(unknown)
+    inside, outside = _validated_scores(positives), _validated_scores(negatives)
     if paired and len(inside) != len(outside):
         raise ValueError(f"Paired scores must have the same length, had {len(inside)} and {len(outside)}.")
     lowest = threshold(inside, ACCEPTED)
@@ -56,13 +58,13 @@ def detection(known: npt.ArrayLike, unknown: npt.ArrayLike, level: float = 0.95,
     return Detection(_auroc(inside, outside, level, paired=paired), wilson(accepted, len(outside), level), lowest)
 
 
-def threshold(known: npt.ArrayLike, accepted: float = ACCEPTED) -> float:
+def threshold(positives: npt.ArrayLike, accepted: float = ACCEPTED) -> float:
     """Highest threshold that accepts at least the fraction `accepted` of the positives.
 
     Raises:
         ValueError: No scores, or `accepted` is outside (0, 1].
     """
-    scores = np.sort(_validated_scores(known))
+    scores = np.sort(_validated_scores(positives))
     if not 0 < accepted <= 1:
         raise ValueError(f"accepted must be above 0 and at most 1, was {accepted}.")
     needed = math.ceil(round(accepted * len(scores), 9))

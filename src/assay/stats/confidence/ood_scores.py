@@ -38,13 +38,13 @@ def knn_distance(features: npt.ArrayLike, bank: npt.ArrayLike, k: int) -> Floats
 
     Source: Sun et al. 2022, "Out-of-Distribution Detection with Deep Nearest Neighbors", section 3.
     """
-    items, known = unit_rows(features), unit_rows(bank)
-    if not 1 <= k <= len(known):
-        raise ValueError(f"k must be between 1 and the {len(known)} rows of the bank, was {k}.")
+    items, neighbors = unit_rows(features), unit_rows(bank)
+    if not 1 <= k <= len(neighbors):
+        raise ValueError(f"k must be between 1 and the {len(neighbors)} rows of the bank, was {k}.")
     parts = []
     for start in range(0, len(items), ROWS):
-        cosines = items[start : start + ROWS] @ known.T
-        parts.append(np.partition(cosines, len(known) - k, axis=1)[:, len(known) - k])
+        cosines = items[start : start + ROWS] @ neighbors.T
+        parts.append(np.partition(cosines, len(neighbors) - k, axis=1)[:, len(neighbors) - k])
     cosine = np.concatenate(parts) if parts else np.empty(0)
     scores: Floats = -np.sqrt(np.maximum(0.0, 2 - 2 * cosine))
     return scores
@@ -80,11 +80,11 @@ def fit_vim(
     Source: Wang et al. 2022, "ViM: Out-Of-Distribution with Virtual-logit Matching", section 4, and the official code
     (github.com/haoqiwang/vim, benchmark.py).
     """
-    known = np.asarray(features, dtype=np.float64)
-    if not 1 <= dimensions < known.shape[1]:
-        raise ValueError(f"dimensions must be between 1 and {known.shape[1] - 1}, was {dimensions}.")
+    rows = np.asarray(features, dtype=np.float64)
+    if not 1 <= dimensions < rows.shape[1]:
+        raise ValueError(f"dimensions must be between 1 and {rows.shape[1] - 1}, was {dimensions}.")
     origin = -np.linalg.pinv(np.asarray(weight, dtype=np.float64)) @ np.asarray(bias, dtype=np.float64)
-    centered = known - origin
+    centered = rows - origin
     # Centered at `origin`, not at the mean, as EmpiricalCovariance(assume_centered=True) in the official code.
     _, vectors = np.linalg.eigh(centered.T @ centered / len(centered))
     residual = vectors[:, ::-1][:, dimensions:]

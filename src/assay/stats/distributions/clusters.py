@@ -94,8 +94,8 @@ def _hill(shares: Floats) -> float:
 def _unit(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
     rows = np.atleast_2d(np.asarray(vectors, dtype=np.float64)) if len(np.asarray(vectors)) else np.empty((0, 0))
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    found: npt.NDArray[np.float32] = (rows / np.where(lengths == 0, 1.0, lengths)).astype(np.float32)
-    return found
+    unit: npt.NDArray[np.float32] = (rows / np.where(lengths == 0, 1.0, lengths)).astype(np.float32)
+    return unit
 
 
 def _begin(rows: npt.NDArray[np.float32], count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -121,16 +121,16 @@ def _apart(rows: npt.NDArray[np.float32], center: npt.NDArray[np.float32]) -> Fl
 
 def _nearest(rows: npt.NDArray[np.float32], centers: npt.NDArray[np.float32]) -> Ints:
     """Center with the highest cosine; the first of equals."""
-    found = np.empty(len(rows), np.int64)
+    nearest = np.empty(len(rows), np.int64)
     for start in range(0, len(rows), BLOCK):
-        found[start : start + BLOCK] = (rows[start : start + BLOCK] @ centers.T).argmax(axis=1)
-    return found
+        nearest[start : start + BLOCK] = (rows[start : start + BLOCK] @ centers.T).argmax(axis=1)
+    return nearest
 
 
 def _means(rows: npt.NDArray[np.float32], of: Ints, centers: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Mean direction of each cluster; empty clusters keep their center."""
     order = np.argsort(of, kind="stable")
     full, starts = np.unique(of[order], return_index=True)
-    found = centers.copy()
-    found[full] = _unit(np.add.reduceat(rows[order], starts, axis=0))
-    return found
+    means = centers.copy()
+    means[full] = _unit(np.add.reduceat(rows[order], starts, axis=0))
+    return means

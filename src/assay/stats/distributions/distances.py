@@ -117,8 +117,8 @@ def nearest_rows(rows: npt.ArrayLike, among: npt.ArrayLike) -> tuple[npt.NDArray
 def unit_rows(rows: npt.ArrayLike) -> Floats:
     """L2-normalized rows (n, d); zero rows stay zero."""
     matrix = np.asarray(rows, dtype=np.float64)
-    found: Floats = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
-    return found
+    unit: Floats = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def duplicate_rate(rows: npt.ArrayLike, similarity: float) -> float:
@@ -155,14 +155,14 @@ def _squared_distances(a: Floats, b: Floats) -> Iterator[Floats]:
 
 
 def _cubic(a: Floats, b: Floats) -> Floats:
-    found: Floats = (a @ b.T / a.shape[1] + 1) ** 3
-    return found
+    kernel: Floats = (a @ b.T / a.shape[1] + 1) ** 3
+    return kernel
 
 
 def _gaussian(a: Floats, b: Floats) -> Floats:
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    found: Floats = np.exp(-np.maximum(squared, 0.0) / (2 * CMMD_SIGMA**2))
-    return found
+    kernel: Floats = np.exp(-np.maximum(squared, 0.0) / (2 * CMMD_SIGMA**2))
+    return kernel
 
 
 def _mmd2(a: Floats, b: Floats, kernel: Callable[[Floats, Floats], Floats]) -> float:

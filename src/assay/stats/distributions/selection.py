@@ -50,13 +50,13 @@ def best(values: npt.ArrayLike, ids: Sequence[str], count: int, *, higher: bool)
     if keys.shape != (len(ids),) or count < 1:
         raise ValueError(f"The best {count} of {keys.shape} values with {len(ids)} ids: expected one id per value.")
     keys = -keys if higher else keys
-    known = [row for row in range(len(ids)) if not math.isnan(keys[row])]
-    taken = sorted(known, key=lambda row: (keys[row], ids[row]))[:count]
+    rows = [row for row in range(len(ids)) if not math.isnan(keys[row])]
+    selected = sorted(rows, key=lambda row: (keys[row], ids[row]))[:count]
     chosen = np.zeros(len(ids), dtype=np.bool_)
-    chosen[taken] = True
-    if not taken:
+    chosen[selected] = True
+    if not selected:
         return TopSelection(chosen, 0, 0)
-    last = keys == keys[taken[-1]]
+    last = keys == keys[selected[-1]]
     return TopSelection(chosen, int(last.sum()), int((last & chosen).sum()))
 
 

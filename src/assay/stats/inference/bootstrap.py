@@ -121,8 +121,8 @@ def _matrix(outcomes: npt.ArrayLike) -> Floats:
 
 def _seed_weights(seeds: int, resamples: int, rng: np.random.Generator) -> Floats:
     """Weights of seeds per resample, (resamples, seeds); rows sum to 1."""
-    drawn = max(seeds - 1, 1)
-    return rng.multinomial(drawn, np.full(seeds, 1 / seeds), size=resamples) / drawn
+    draws = max(seeds - 1, 1)
+    return rng.multinomial(draws, np.full(seeds, 1 / seeds), size=resamples) / draws
 
 
 def _item_means(outcomes: Floats, resamples: int, rng: np.random.Generator) -> Floats:

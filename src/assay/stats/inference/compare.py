@@ -44,8 +44,8 @@ def compare(pairs: Sequence[Pair], seeds: Sequence[int], *, resamples: int = 10_
         ValueError: As `paired_bootstrap`.
     """
     unadjusted = [_unadjusted(pair, seed, resamples) for pair, seed in zip(pairs, seeds, strict=True)]
-    known = [p for _, p, _ in unadjusted if p is not None]
-    adjusted = iter(holm(known))
+    p_values = [p for _, p, _ in unadjusted if p is not None]
+    adjusted = iter(holm(p_values))
     return tuple(
         FamilyComparison(effect, p, None if p is None else next(adjusted), exact) for effect, p, exact in unadjusted
     )

@@ -111,8 +111,8 @@ def minimum_detectable_difference(n: int, differing: float, level: float = 0.95,
     # because d^2 is small compared to `differing`.
     difference = 0.0
     for _ in range(100):
-        left = max(0.0, differing - difference**2)
-        difference = min(differing, (alpha * math.sqrt(differing) + beta * math.sqrt(left)) / math.sqrt(n))
+        remainder = max(0.0, differing - difference**2)
+        difference = min(differing, (alpha * math.sqrt(differing) + beta * math.sqrt(remainder)) / math.sqrt(n))
     return difference
 
 

@@ -61,14 +61,14 @@ def cohen_kappa(
     check_level(level)
     if weights != "none" and labels is None:
         raise ValueError("Weighted kappa needs ordered `labels`.")
-    known = list(labels) if labels is not None else sorted({*ours, *theirs}, key=repr)
-    if unknown := [label for label in (*ours, *theirs) if label not in known]:
-        raise ValueError(f"Label {unknown[0]!r} is not one of {known}.")
-    index = {label: nth for nth, label in enumerate(known)}
+    categories = list(labels) if labels is not None else sorted({*ours, *theirs}, key=repr)
+    if unknown := [label for label in (*ours, *theirs) if label not in categories]:
+        raise ValueError(f"Label {unknown[0]!r} is not one of {categories}.")
+    index = {label: nth for nth, label in enumerate(categories)}
     first, second = [index[label] for label in ours], [index[label] for label in theirs]
     if len({*first, *second}) == 1:
         raise ValueError("Kappa is not defined if all labels are equal.")
-    n, size = len(ours), len(known)
+    n, size = len(ours), len(categories)
     weighting = None if weights == "none" else weights
     estimate = float(cohen_kappa_score(first, second, labels=range(size), weights=weighting))
     table = np.zeros((size, size))
@@ -113,8 +113,8 @@ def correlation(
     rng = np.random.default_rng(seed)
     block = max(1, _CELLS // n)
     draws = []
-    for done in range(0, resamples, block):
-        counts = rng.multinomial(n, np.full(n, 1 / n), size=min(block, resamples - done))
+    for start in range(0, resamples, block):
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=min(block, resamples - start))
         items = np.repeat(np.tile(np.arange(n), len(counts)), counts.ravel()).reshape(-1, n)
         draws.append(coefficients(a[items], b[items]))
     method = f"{kind}, bootstrap over {n} items, {resamples} resamples"
@@ -151,13 +151,16 @@ def position_consistency(
     "Evaluating large language models at evaluating instruction following", the LLMBar paper (agreement rate).
     """
     _check_same_length(as_given, swapped)
-    given, reversed_ = np.asarray(as_given), np.asarray(swapped)
-    if not np.isin([given, reversed_], (0, 1, 2)).all():
+    original, reversed_ = np.asarray(as_given), np.asarray(swapped)
+    if not np.isin([original, reversed_], (0, 1, 2)).all():
         raise ValueError("A winner must be 1 or 2, or 0 for a tie.")
-    n = len(given)
-    same = int((given == reversed_).sum())
-    first = (given == 1).sum() + (reversed_ == 2).sum() + ((given == 0).sum() + (reversed_ == 0).sum()) / 2
-    first_both, second_both = int(((given == 1) & (reversed_ == 2)).sum()), int(((given == 2) & (reversed_ == 1)).sum())
+    n = len(original)
+    same = int((original == reversed_).sum())
+    first = (original == 1).sum() + (reversed_ == 2).sum() + ((original == 0).sum() + (reversed_ == 0).sum()) / 2
+    first_both, second_both = (
+        int(((original == 1) & (reversed_ == 2)).sum()),
+        int(((original == 2) & (reversed_ == 1)).sum()),
+    )
     conflicts = first_both + second_both
     return JudgePositionConsistency(
         agreement=wilson(same, n, level),

@@ -131,8 +131,8 @@ def leaderboard(
     counts = cells(votes)
     fitted = fit(counts, ties=ties, prior=prior)
     limits, unbounded = _limits(counts, fitted, ties, prior, chosen)
-    drawn = chosen.resamples if chosen.kind == "bootstrap" else 0
-    method = f"bootstrap, {drawn} resamples" if drawn else chosen.kind
+    resamples = chosen.resamples if chosen.kind == "bootstrap" else 0
+    method = f"bootstrap, {resamples} resamples" if resamples else chosen.kind
 
     def effects(on: RatingScale) -> list[Effect]:
         centers = np.concatenate([on.place(votes.models, fitted.log_strengths), fitted.coefficients])
@@ -142,7 +142,7 @@ def leaderboard(
     m, rated = len(votes.models), effects(placed)
     standings = _standings(votes, rated[:m], fitted.strengths, rank_ranges(effects(RatingScale())[:m]))
     controls = tuple(zip(votes.names, rated[m:], strict=True))
-    return Leaderboard(standings, controls, fitted.tie, unbounded, drawn, len(votes))
+    return Leaderboard(standings, controls, fitted.tie, unbounded, resamples, len(votes))
 
 
 def _limits(
@@ -188,7 +188,7 @@ def elo_leaderboard(
     low = high = np.full(len(votes.models), np.nan)
     if chosen.resamples and len(votes) > 1:
         rng = np.random.default_rng(chosen.seed)
-        sizes = [min(BLOCK, chosen.resamples - done) for done in range(0, chosen.resamples, BLOCK)]
+        sizes = [min(BLOCK, chosen.resamples - offset) for offset in range(0, chosen.resamples, BLOCK)]
         draws = [
             elo_by_order(votes, rng.integers(0, len(votes), (size, len(votes))), k=k, start=start) for size in sizes
         ]
@@ -208,12 +208,12 @@ def resampled(counts: Cells, fitted: BradleyTerry, ties: Ties, prior: float, cho
     total = round(float(counts.count.sum()))
     parameters, unbounded = np.empty((chosen.resamples, len(fitted.numbers))), 0
     for nth in range(chosen.resamples):
-        drawn = Cells(**{**vars(counts), "count": rng.multinomial(total, counts.count / total).astype(np.float64)})
+        resample = Cells(**{**vars(counts), "count": rng.multinomial(total, counts.count / total).astype(np.float64)})
         try:
-            refitted = fit(drawn, ties=ties, prior=prior, start=fitted)
+            refitted = fit(resample, ties=ties, prior=prior, start=fitted)
         except ValueError:
             unbounded += 1
-            refitted = fit(drawn, ties=ties, prior=WEAK_PRIOR, start=fitted)
+            refitted = fit(resample, ties=ties, prior=WEAK_PRIOR, start=fitted)
         parameters[nth] = refitted.numbers
     return parameters, unbounded
 

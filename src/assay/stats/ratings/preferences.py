@@ -79,7 +79,11 @@ def duplication(pairs: Sequence[tuple[Hashable, Hashable, Hashable]]) -> Duplica
     """Count duplicates and contradictions among (prompt, chosen, rejected)."""
     counts = Counter(pairs)
     prompts = Counter(prompt for prompt, _, _ in pairs)
-    turned = sum(times for (prompt, one, two), times in counts.items() if one != two and (prompt, two, one) in counts)
+    turned = sum(
+        times
+        for (prompt, chosen, rejected), times in counts.items()
+        if chosen != rejected and (prompt, rejected, chosen) in counts
+    )
     return Duplication(len(prompts), max(prompts.values(), default=0), len(pairs) - len(counts), turned)
 
 
@@ -156,12 +160,14 @@ def agreements(ratings: Mapping[str, Sequence[Side | None]], prompts: Sequence[H
 
 
 def _agreement(
-    one: str, other: str, both: Sequence[tuple[Side | None, Side | None]], prompts: Sequence[Hashable]
+    first: str, second: str, both: Sequence[tuple[Side | None, Side | None]], prompts: Sequence[Hashable]
 ) -> RaterAgreement:
     same = by_prompt([a == b for a, b in both], prompts)
     rows = [nth for nth, pair in enumerate(both) if "tie" not in pair]
     decided = by_prompt([both[n][0] == both[n][1] for n in rows], [prompts[n] for n in rows]) if rows else None
-    return RaterAgreement(one, other, len(both), same, _kappa(both), decided, label_noise(decided) if decided else None)
+    return RaterAgreement(
+        first, second, len(both), same, _kappa(both), decided, label_noise(decided) if decided else None
+    )
 
 
 def _kappa(both: Sequence[tuple[Side | None, Side | None]]) -> float | None:
@@ -212,10 +218,10 @@ def win_records(
     Pairs of two equal names are skipped.
     """
     rows: dict[str, list[tuple[float, Hashable]]] = {}
-    for left, right, outcome, prompt in zip(first, second, outcomes, prompts, strict=True):
-        if left != right:
-            rows.setdefault(left, []).append((outcome, prompt))
-            rows.setdefault(right, []).append((1 - outcome, prompt))
+    for a, b, outcome, prompt in zip(first, second, outcomes, prompts, strict=True):
+        if a != b:
+            rows.setdefault(a, []).append((outcome, prompt))
+            rows.setdefault(b, []).append((1 - outcome, prompt))
     records = [_record(name, results) for name, results in rows.items()]
     return sorted(records, key=lambda record: (-record.rate.estimate, record.name))
 

@@ -251,10 +251,10 @@ def elo_by_order(
     if len(orders) == 1:
         return _elo_of_order(votes, orders[0], ratings[0], k)[None, :]
     rows = np.arange(len(orders))
-    for drawn in orders.T:
-        a, b = votes.first[drawn], votes.second[drawn]
+    for indices in orders.T:
+        a, b = votes.first[indices], votes.second[indices]
         expected = 1 / (1 + 10 ** np.minimum((ratings[rows, b] - ratings[rows, a]) / SCALE, MAX_EXPONENT))
-        update = k * votes.weight[drawn] * (votes.outcome[drawn] - expected)
+        update = k * votes.weight[indices] * (votes.outcome[indices] - expected)
         ratings[rows, a] += update
         ratings[rows, b] -= update
     return ratings

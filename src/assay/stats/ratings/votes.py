@@ -67,10 +67,9 @@ def votes(
     weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
     if weight.shape != (n,) or not (np.isfinite(weight) & (weight > 0)).all():
         raise ValueError("weights must be finite, positive, and one per vote.")
-    given = covariates or {}
     models = sorted({*first, *second})
     place = {name: nth for nth, name in enumerate(models)}
-    columns = [_scaled(name, values, n) for name, values in given.items()]
+    columns = [_scaled(name, values, n) for name, values in (covariates or {}).items()]
     return PairwiseVotes(
         models=tuple(models),
         first=np.array([place[name] for name in first], dtype=np.int64),
@@ -78,7 +77,7 @@ def votes(
         outcome=result,
         weight=weight,
         covariates=np.stack(columns, axis=1) if columns else np.empty((n, 0)),
-        names=tuple(given),
+        names=tuple(covariates or ()),
     )
 
 
@@ -113,26 +112,6 @@ def cells(votes: PairwiseVotes) -> Cells:
     return Cells(votes.models, a[rows], b[rows], outcome[rows], votes.weight[rows], covariates[rows], count)
 
 
-def connected(counts: Cells) -> bool:
-    """Whether the graph of wins and ties is strongly connected, so that a finite maximum exists.
-
-    Source: Ford 1957, "Solution of a ranking problem from binary comparisons"; a tie is an edge in both directions.
-    """
-    beat = beaten(counts)
-    return _reaches_all(beat) and _reaches_all(beat.T)
-
-
-def _reaches_all(graph: npt.NDArray[np.bool_]) -> bool:
-    """Whether every model is reachable from the first."""
-    reached = np.zeros(len(graph), dtype=bool)
-    new = reached.copy()
-    new[0] = True
-    while new.any():
-        reached |= new
-        new = graph[new].any(axis=0) & ~reached
-    return bool(reached.all())
-
-
 class NoMaximumError(ValueError):
     """The likelihood of the votes has no finite maximum.
 
@@ -146,7 +125,12 @@ class NoMaximumError(ValueError):
 
 
 def no_maximum(counts: Cells) -> NoMaximumError | None:
-    """Error, with names of models, if no finite maximum exists; None if the votes are `connected`."""
+    """Error, with names of models, if no finite maximum exists; None if it does.
+
+    It exists if the graph of wins, with a tie as an edge in both directions, is strongly connected.
+
+    Source: Ford 1957, "Solution of a ranking problem from binary comparisons".
+    """
     from scipy.sparse.csgraph import connected_components
 
     beat = beaten(counts)

@@ -74,8 +74,8 @@ def chinchilla(
     errors = (np.log(y) - fitted) * np.sqrt(len(y) / (len(y) - 5))
     errors -= errors.mean()
     rng = np.random.default_rng(seed)
-    drawn = [np.exp(fitted + rng.choice(errors, len(y))) for _ in range(resamples)]
-    resampled = tuple(_unscaled(_fit(x, z, sampled_losses, [best]), units) for sampled_losses in drawn)
+    loss_samples = [np.exp(fitted + rng.choice(errors, len(y))) for _ in range(resamples)]
+    resampled = tuple(_unscaled(_fit(x, z, sampled_losses, [best]), units) for sampled_losses in loss_samples)
     return Fitted(_unscaled(best, units), resampled, len(y), level, "E + A/N^a + B/D^b")
 
 

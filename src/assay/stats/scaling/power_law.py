@@ -97,7 +97,7 @@ def power_law(
     if len(x) <= PARAMETERS:
         return Fitted(curve, (), len(x), level)
     rng = np.random.default_rng(seed)
-    resampled = tuple(_fit(x, drawn, near=curve) for drawn in _resampled(x, y, curve, resamples, rng))
+    resampled = tuple(_fit(x, sample, near=curve) for sample in _resampled(x, y, curve, resamples, rng))
     return Fitted(curve, resampled, len(x), level)
 
 
@@ -173,13 +173,13 @@ def _resampled(x: Floats, y: Floats, curve: PowerLaw, resamples: int, rng: np.ra
             mean, k = y[rows].mean(), len(rows)
             spread[rows] = mean + (y[rows] - mean) * np.sqrt(k / (k - 1))
         spread = np.maximum(spread, y.min() / 10)
-        drawn = []
+        samples = []
         for _ in range(resamples):
             order = np.arange(len(x))
             for rows in groups:
                 order[rows] = rng.choice(rows, len(rows))
-            drawn.append(spread[order])
-        return drawn
+            samples.append(spread[order])
+        return samples
     errors = np.log(y) - np.log(curve(x))
     errors = errors * np.sqrt(len(x) / (len(x) - PARAMETERS))
     errors -= errors.mean()

@@ -1,7 +1,8 @@
-"""Does an answer keep the rules of form that it was given?"""
+"""FollowsFormat."""
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -20,9 +21,9 @@ def outcome(text: str, rule: FollowsFormat, **fields: str) -> Outcome:
 
 
 def score(text: str, rule: FollowsFormat, **fields: str) -> Score:
-    found = outcome(text, rule, **fields)
-    assert isinstance(found, Score), found
-    return found
+    result = outcome(text, rule, **fields)
+    assert isinstance(result, Score), result
+    return result
 
 
 KOREAN = "고양이가 매트 위에 조용히 앉아 있다."
@@ -62,69 +63,71 @@ RULES: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_each_rule_is_kept_and_broken(name: str) -> None:
-    arguments, kept, broken = RULES[name]
+def test_each_rule_passes_and_fails(name: str) -> None:
+    arguments, valid, invalid = RULES[name]
     rule, key = FollowsFormat(**arguments), name.split()[0]
-    for text in kept:
-        assert score(text, rule) == Score(1.0, "It keeps every rule.", {key: 1.0}), text
-    for text in broken:
-        found = score(text, rule)
-        assert (found.value, found.evidence) == (0.0, {key: 0.0}), text
-        assert found.reason.startswith(f"It breaks {key}: ")
+    for text in valid:
+        result = score(text, rule)
+        assert (result.value, result.evidence) == (1.0, {key: 1.0}), text
+    for text in invalid:
+        result = score(text, rule)
+        assert (result.value, result.evidence) == (0.0, {key: 0.0}), text
+        assert f"{key}: " in result.reason
 
 
-def test_the_score_is_the_share_of_rules_or_all_or_nothing() -> None:
+def test_score_is_the_fraction_of_rules_or_strict() -> None:
     rules: dict[str, Any] = {"all_of": ("cat",), "max_words": 3, "complete": True, "starts_with": "The"}
     assert score("The cat sat here", FollowsFormat(**rules)).value == 0.5
     assert score("The cat sat here", FollowsFormat(**rules, strict=True)).value == 0.0
     assert score("The cat sat.", FollowsFormat(**rules, strict=True)).value == 1.0
-    assert score("The cat sat here", FollowsFormat(**rules)).reason == (
-        "It breaks max_words: 4 words, at most 3; complete: it stops at 'The cat sat here'."
-    )
+    reason = score("The cat sat here", FollowsFormat(**rules)).reason
+    assert re.search(r"\bmax_words: .*\b4\b.*\b3\b.*\bcomplete: .*'The cat sat here'", reason)
+    assert not re.search(r"all_of|starts_with", reason)
 
 
-def test_an_answer_that_says_nothing_keeps_no_rule() -> None:
-    assert score(" \n", FollowsFormat(none_of=("cat",), max_words=9)) == Score(0.0, "The answer is empty.")
+def test_empty_answer_follows_no_rule() -> None:
+    result = score(" \n", FollowsFormat(none_of=("cat",), max_words=9))
+    assert (result.value, result.evidence) == (0.0, {})
 
 
-def test_words_may_come_from_the_sample() -> None:
+def test_words_from_fields_of_the_sample() -> None:
     rule = FollowsFormat(all_of=("the",), all_of_field="words", none_of_field="taboo")
     assert score("The dog took the frisbee.", rule, words="dog, frisbee", taboo="throw\ncatch").value == 1.0
-    found = score("The dog may catch it.", rule, words="dog, frisbee", taboo="throw\ncatch")
-    assert found.reason == "It breaks all_of: it lacks 'frisbee'; none_of: it has 'catch'."
+    result = score("The dog may catch it.", rule, words="dog, frisbee", taboo="throw\ncatch")
+    assert re.search(r"\ball_of: .*'frisbee'.*\bnone_of: .*'catch'", result.reason)
+    assert not re.search(r"'the'|'dog'|'throw'", result.reason)
     for fields in ({"words": "dog"}, {"taboo": "a", "words": " ,\n"}):
         unscored = outcome("dog", rule, **fields)
         assert isinstance(unscored, Unscored)
         assert unscored.cause == "not_applicable"
 
 
-def test_an_expression_that_never_ends_costs_one_answer() -> None:
+def test_regular_expression_times_out_for_one_answer() -> None:
     rule = FollowsFormat(matches="^(a|aa)+$")
     samples = [Sample({"text": text}) for text in ("a" * 80 + "b", "aaa")]
-    begin = time.monotonic()
     slow, right = rule.score(samples, tiny_lab())
-    assert time.monotonic() - begin < 10
-    assert slow == Unscored("failed", "The regular expression took more than 1 s.")
+    assert isinstance(slow, Unscored)
+    assert slow.cause == "failed"
     assert isinstance(right, Score)
     assert right.value == 1.0
 
 
 WRONG: dict[str, dict[str, Any]] = {
-    "needs a rule": {"strict": True},
-    "FollowsFormat.all_of must be a list": {"all_of": "cat"},
-    "FollowsFormat.one_of must be a list": {"one_of": ("a", " ")},
-    "FollowsFormat.min_words must be at least 1": {"min_words": 0},
-    "FollowsFormat.max_lines must be at least 3": {"min_lines": 3, "max_lines": 2},
-    "FollowsFormat.max_repeated must be at least 0": {"max_repeated": 1.0},
-    "FollowsFormat.repeat_ngram must be at least 1": {"max_repeated": 0.5, "repeat_ngram": 0},
-    "FollowsFormat.language must be ISO 639-1": {"language": "kor"},
-    "FollowsFormat.matches must be a regular expression": {"matches": "("},
-    "FollowsFormat.answer must name a field": {"max_words": 1, "answer": ""},
+    r"FollowsFormat .*\brule\b": {"strict": True},
+    r"FollowsFormat\.all_of .*'cat'": {"all_of": "cat"},
+    r"FollowsFormat\.one_of .*' '": {"one_of": ("a", " ")},
+    r"FollowsFormat\.min_words .*\b1\b.*\b0\b": {"min_words": 0},
+    r"FollowsFormat\.max_lines .*\b3\b.*\b2\b": {"min_lines": 3, "max_lines": 2},
+    r"FollowsFormat\.max_repeated .*\b0\b.*\b1\.0\b": {"max_repeated": 1.0},
+    r"FollowsFormat\.repeat_ngram .*\b1\b.*\b0\b": {"max_repeated": 0.5, "repeat_ngram": 0},
+    r"FollowsFormat\.language .*'kor'": {"language": "kor"},
+    r"FollowsFormat\.matches\b": {"matches": "("},
+    r"FollowsFormat\.answer\b": {"max_words": 1, "answer": ""},
 }
 
 
 @pytest.mark.parametrize("why", WRONG)
-def test_a_wrong_argument_is_refused(why: str) -> None:
+def test_invalid_arguments_raise(why: str) -> None:
     with pytest.raises(ValueError, match=why):
         FollowsFormat(**WRONG[why])
 
@@ -138,9 +141,9 @@ EVERY = FollowsFormat(
 
 @given(text=st.text() | st.text(alphabet="abcdef .\n-*```").map(lambda text: text * 3))
 def test_no_text_raises(text: str) -> None:
-    found = score(text, EVERY)
-    assert 0 <= found.value <= 1
-    assert len(found.evidence) == (17 if text.strip() else 0)
+    result = score(text, EVERY)
+    assert 0 <= result.value <= 1
+    assert len(result.evidence) == (17 if text.strip() else 0)
 
 
 @given(text=st.text(min_size=1))

@@ -1,10 +1,9 @@
-"""Is an answer JSON of the shape that was asked for?"""
+"""JsonMatches."""
 
 from __future__ import annotations
 
 import json
 import socket
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from assay.components.scorers.verifiers import json_schemas
 from assay.components.scorers.verifiers.json_matches import JsonMatches
 from assay.core.sample import Sample
 from assay.core.score import Outcome, Score, Unscored
@@ -32,41 +32,41 @@ def outcome(text: str, schema: object = PERSON) -> Outcome:
 
 
 def value(text: str, schema: object = PERSON) -> float:
-    found = outcome(text, schema)
-    assert isinstance(found, Score), found
-    return found.value
+    result = outcome(text, schema)
+    assert isinstance(result, Score), result
+    return result.value
 
 
 RIGHT = ('{"name": "Kim"}', ' {"name": "Kim", "age": 3}\n', 'Sure:\n```json\n{"name": "Kim"}\n```\nDone.')
 WRONG = {
-    "": "the answer is empty",
-    "Kim": "It is no JSON",
+    "": "empty",
+    "Kim": "JSON",
     '{"name": "Kim"} is it': "Extra data",
-    '{"name": "kim"}': "$.name: 'kim' does not match",
-    '{"name": "Kim", "age": -1}': "$.age: -1 is less than the minimum",
-    '{"name": "Kim", "more": 1}': "additional properties are not allowed: 'more'",
-    "{}": "'name' is a required property",
-    '{"name": "Kim", "age": NaN}': "NaN is not in JSON",
-    '{"name": "Kim", "age": 1e999}': "too large",
-    "[" * 100_000: "nested too deeply",
-    "[" * 60 + "]" * 60: "nested deeper than 50",
-    '"' + "x" * 100_000 + '"': "longer than",
+    '{"name": "kim"}': "$.name: 'kim'",
+    '{"name": "Kim", "age": -1}': "$.age: -1",
+    '{"name": "Kim", "more": 1}': "'more'",
+    "{}": "'name'",
+    '{"name": "Kim", "age": NaN}': "NaN",
+    '{"name": "Kim", "age": 1e999}': "1e999",
+    "[" * 100_000: "nested",
+    "[" * 60 + "]" * 60: "50",
+    '"' + "x" * 100_000 + '"': "100,000",
     '```json\n{"name": "Kim"}\n```\n```json\n{}\n```': "required",
 }
 
 
-def test_json_of_the_shape_is_right_as_a_whole_or_in_a_block() -> None:
+def test_valid_json_as_a_whole_or_in_a_block() -> None:
     assert [value(text) for text in RIGHT] == [1.0] * 3
     assert value('```\n{"name": "Kim"}\n```') == 1.0
     assert value('```json\n{"name": "Kim"}\n```\n```\n{}\n```') == 1.0  # the marked one
 
 
 @pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:30])
-def test_whatever_else_is_wrong_and_says_where(text: str) -> None:
-    found = outcome(text)
-    assert isinstance(found, Score)
-    assert found.value == 0.0
-    assert WRONG[text] in found.reason
+def test_invalid_json_scores_zero_with_a_reason(text: str) -> None:
+    result = outcome(text)
+    assert isinstance(result, Score)
+    assert result.value == 0.0
+    assert WRONG[text] in result.reason
 
 
 BAD: dict[str, object] = {
@@ -81,22 +81,24 @@ BAD: dict[str, object] = {
 
 
 @pytest.mark.parametrize("why", BAD)
-def test_a_schema_that_is_none_is_refused_when_the_component_is_made(why: str) -> None:
+def test_invalid_schema_raises(why: str) -> None:
     with pytest.raises(ValueError, match=rf"JsonMatches\.schema .*{why}"):
         JsonMatches(BAD[why])  # type: ignore[arg-type]
 
 
-def test_one_of_schema_and_field_is_needed() -> None:
+def test_schema_or_field_is_required() -> None:
     for arguments in ({}, {"schema": PERSON, "schema_field": "shape"}):
-        with pytest.raises(ValueError, match="either a schema or a schema_field"):
+        with pytest.raises(ValueError, match=r"JsonMatches .*\bschema\b.*\bschema_field\b"):
             JsonMatches(**arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "shape", ["", " ", "{", "[]", "3", '{"type": 3}', '{"$ref": "http://example.org/x"}', "[" * 9999]
 )
-def test_a_broken_schema_of_one_sample_costs_that_sample_alone(shape: str) -> None:
-    samples = [Sample({"text": "3", "shape": one}) for one in (shape, '{"type": "integer"}', '{"type": "string"}')]
+def test_broken_schema_of_a_sample_is_unscored(shape: str) -> None:
+    samples = [
+        Sample({"text": "3", "shape": schema}) for schema in (shape, '{"type": "integer"}', '{"type": "string"}')
+    ]
     broken, right, wrong = JsonMatches(schema_field="shape").score(samples, tiny_lab())
     assert isinstance(broken, Unscored)
     assert broken.cause == "not_applicable"
@@ -105,7 +107,7 @@ def test_a_broken_schema_of_one_sample_costs_that_sample_alone(shape: str) -> No
     assert (right.value, wrong.value) == (1.0, 0.0)
 
 
-def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_reference_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("it asked the network")
 
@@ -131,28 +133,34 @@ SLOW = {
 
 
 @pytest.mark.parametrize("name", SLOW)
-def test_a_schema_that_never_ends_is_told_of(name: str) -> None:
+def test_endless_schema_is_unscored(name: str) -> None:
     schema, text = SLOW[name]
-    begin = time.monotonic()
-    found = outcome(text, schema)
-    assert time.monotonic() - begin < 20
-    assert isinstance(found, Unscored)
-    assert found.cause == "failed"
+    result = outcome(text, schema)
+    assert isinstance(result, Unscored)
+    assert result.cause == "failed"
 
 
-def test_many_different_items_are_compared_in_time() -> None:
+def test_unique_items_takes_linear_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = 0
+
+    def counted_key(value: Any) -> Any:
+        nonlocal keys
+        keys += 1
+        return key(value)
+
+    key = json_schemas._key
+    monkeypatch.setattr(json_schemas, "_key", counted_key)
     schema: dict[str, Any] = {"uniqueItems": True}
     items = [[nth, str(nth)] if nth % 2 else {str(nth): nth} for nth in range(5_000)]
-    begin = time.monotonic()
     assert value(json.dumps(items), schema) == 1.0
+    assert len(items) < keys <= 3 * len(items)
     assert value(json.dumps([*items, items[0]]), schema) == 0.0
-    assert time.monotonic() - begin < 10
     assert [value(text, schema) for text in ("[1, true]", "[1, 1.0]", '[{"a": 1}, {"a": true}]', "[[1], [1]]")] == [
         *(1.0, 0.0, 1.0, 0.0)
     ]
 
 
-def test_a_recipe_may_hold_the_schema() -> None:
+def test_schema_in_a_spec() -> None:
     built = build("scorers", {"use": "JsonMatches", "schema": PERSON}, "score.shape")
     assert built == JsonMatches(PERSON)
 
@@ -184,19 +192,19 @@ RULES = st.dictionaries(
 
 
 @given(value=ANY_JSON, schema=RULES)
-def test_it_decides_as_jsonschema_does(value: object, schema: dict[str, Any]) -> None:
+def test_value_agrees_with_jsonschema(value: object, schema: dict[str, Any]) -> None:
     try:
         Draft202012Validator.check_schema(schema)
     except Exception:
         with pytest.raises(ValueError, match="JSON Schema"):
             JsonMatches(schema)
         return
-    found = outcome(json.dumps(value), schema)
-    assert isinstance(found, Score), found
-    assert found.value == float(Draft202012Validator(schema).is_valid(value))
+    result = outcome(json.dumps(value), schema)
+    assert isinstance(result, Score), result
+    assert result.value == float(Draft202012Validator(schema).is_valid(value))
 
 
 @given(text=st.text() | ANY_JSON.map(json.dumps), shape=st.text() | RULES.map(json.dumps) | ANY_JSON.map(json.dumps))
 def test_no_text_raises(text: str, shape: str) -> None:
-    found = outcome(text, shape)
-    assert isinstance(found, Unscored) or (isinstance(found, Score) and found.value in (0.0, 1.0))
+    result = outcome(text, shape)
+    assert isinstance(result, Unscored) or (isinstance(result, Score) and result.value in (0.0, 1.0))

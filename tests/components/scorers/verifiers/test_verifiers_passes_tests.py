@@ -1,4 +1,4 @@
-"""An answer's code against its tests, and everything that it may try instead of passing them."""
+"""PassesTests, and attacks on its sandbox."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from assay.components.scorers.verifiers import sandbox
+from assay.components.scorers.verifiers import passes_tests, sandbox
 from assay.components.scorers.verifiers.passes_tests import PassesTests, code_of, same
 from assay.components.scorers.verifiers.sandbox import plain
 from assay.components.scorers.verifiers.sandbox_child import as_json
@@ -33,14 +33,14 @@ def outcome(text: str, tests: str = PAIRS, verifier: PassesTests | None = None, 
 
 
 def value(text: str, tests: str = PAIRS, verifier: PassesTests | None = None, **fields: str) -> float:
-    found = outcome(text, tests, verifier, **fields)
-    assert isinstance(found, Score), found
-    return found.value
+    result = outcome(text, tests, verifier, **fields)
+    assert isinstance(result, Score), result
+    return result.value
 
 
-def reason(found: Outcome) -> str:
-    assert isinstance(found, Score | Unscored)
-    return found.reason
+def reason(result: Outcome) -> str:
+    assert isinstance(result, Score | Unscored)
+    return result.reason
 
 
 @pytest.mark.parametrize("tests", [PAIRS, ASSERTS])
@@ -54,7 +54,7 @@ def test_right_code_passes_and_wrong_code_does_not(tests: str) -> None:
     assert value("def add(a, b)\n    return a + b", tests) == 0.0
 
 
-def test_the_reason_says_what_the_first_failure_was() -> None:
+def test_reason_is_the_first_failure() -> None:
     assert "for 1, 2 it gave -1, not 3" in reason(outcome(RIGHT.replace("+", "-")))
     assert "for 1, 2 it raised ValueError: no" in reason(outcome("def add(a, b): raise ValueError('no')"))
     assert "assert add(1, 2) == 3 (AssertionError)" in reason(outcome(RIGHT.replace("+", "-"), ASSERTS))
@@ -62,7 +62,7 @@ def test_the_reason_says_what_the_first_failure_was() -> None:
     assert "SyntaxError" in reason(outcome("def add(:"))
 
 
-def test_the_function_is_the_one_named_or_the_last() -> None:
+def test_function_is_the_entry_or_the_last() -> None:
     two = "def add(a, b):\n    return a + b\ndef show(a, b):\n    return 'x'\n"
     assert value(two) == 0.0
     assert value(two, entry="add") == 1.0
@@ -71,17 +71,17 @@ def test_the_function_is_the_one_named_or_the_last() -> None:
     assert value(RIGHT + "if __name__ == '__main__':\n    add()") == 1.0
 
 
-def test_values_are_compared_as_json_has_them() -> None:
+def test_values_are_compared_as_json() -> None:
     give = "def f(nth):\n    return [(1, 2), {'a': [None, True]}, 1.0000000000001, 1, 10 ** 30, 'é', {1: 2}, {1}][nth]"
     expected = ("[1, 2]", '{"a": [null, true]}', "1.0", "1.0", "1" + "0" * 30, '"é"', '{"1": 2}', "[1]")
-    held = [value(give, f"[[[{nth}], {one}]]") for nth, one in enumerate(expected)]
+    held = [value(give, f"[[[{nth}], {literal}]]") for nth, literal in enumerate(expected)]
     assert held == [1.0] * 6 + [0.0] * 2
     assert value("def f(): return True", "[[[], 1]]") == value("def f(): return 1", "[[[], true]]") == 0.0
     assert not same(float("nan"), 1.0)
     assert not same(10**400, 1.0)
 
 
-def test_tests_in_python_may_be_more_than_equations() -> None:
+def test_python_tests() -> None:
     root = "def root(x):\n    if x < 0:\n        raise ValueError('negative')\n    return x ** 0.5"
     tests = """
 import math
@@ -99,9 +99,9 @@ def refuses(x):
 refuses(-1)
 assert root(x=16) == 4
 """
-    found = outcome(root, tests)
-    assert isinstance(found, Score)
-    assert (found.value, found.evidence["tests"]) == (1.0, 4.0)
+    result = outcome(root, tests)
+    assert isinstance(result, Score)
+    assert (result.value, result.evidence["tests"]) == (1.0, 4.0)
     assert value("def root(x):\n    return x ** 0.5", tests, PassesTests(partial=True)) == 0.75
     sets = "assert g() == {1: (2, {3}), b'x': [1j]}"
     assert value("def g():\n    return {1: (2, {3}), b'x': [1j]}", sets) == 1.0
@@ -179,13 +179,11 @@ GREEDY = {
 
 
 @pytest.mark.parametrize("greed", GREEDY.values(), ids=GREEDY.keys())
-def test_greed_is_bounded_and_the_next_answer_is_not_affected(greed: tuple[str, str]) -> None:
+def test_resource_limits_do_not_affect_the_next_answer(greed: tuple[str, str]) -> None:
     text, why = greed
-    samples = [Sample({"text": one, "tests": PAIRS}, nth=nth) for nth, one in enumerate((text, RIGHT, text))]
-    begin = time.monotonic()
+    samples = [Sample({"text": answer, "tests": PAIRS}, nth=nth) for nth, answer in enumerate((text, RIGHT, text))]
     seconds = 20.0 if "processor" in why else 4.0
     first, second, third = PassesTests(cpu_seconds=1, timeout=seconds).score(samples, tiny_lab())
-    assert time.monotonic() - begin < 40
     assert isinstance(first, Score)
     assert first.value == 0.0
     assert why in first.reason
@@ -213,14 +211,14 @@ FENCED = {
 
 
 @pytest.mark.parametrize("want", FENCED.values(), ids=FENCED.keys())
-def test_the_fence_refuses(want: str) -> None:
-    found = outcome(f"import os\ndef f():\n    {want}\n    return 1", "[[[], 1]]")
-    assert isinstance(found, Score)
-    assert found.value == 0.0
-    assert "PermissionError" in found.reason or "KeyError" in found.reason
+def test_sandbox_denies_access(want: str) -> None:
+    result = outcome(f"import os\ndef f():\n    {want}\n    return 1", "[[[], 1]]")
+    assert isinstance(result, Score)
+    assert result.value == 0.0
+    assert "PermissionError" in result.reason or "KeyError" in result.reason
 
 
-def test_the_fence_lets_through_what_programs_need() -> None:
+def test_sandbox_allows_the_standard_library() -> None:
     modules = "math re collections itertools functools heapq bisect string random json datetime decimal fractions"
     more = (
         "statistics typing dataclasses operator copy textwrap hashlib collections.abc enum abc array struct os sys io"
@@ -231,8 +229,8 @@ def test_the_fence_lets_through_what_programs_need() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.uname().machine not in ("x86_64", "aarch64"), reason="no such filter")
-def test_the_kernel_refuses_networks_and_processes_by_itself() -> None:
-    """Without the hook of Python, which somebody may know a way around."""
+def test_system_call_filter_denies_sockets_and_processes() -> None:
+    """The system call filter alone, without Python's audit hook."""
     code = """
 import sys, socket, os, subprocess
 sys.path.insert(0, sys.argv[1])
@@ -246,11 +244,11 @@ for call in (socket.socket, os.fork, lambda: os.kill(os.getppid(), 0), lambda: s
     sys.exit(f"{call} was let through")
 """
     folder = Path(sandbox.__file__).parent
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
 
 
-def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_files_or_processes_remain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     texts = [RIGHT, GREEDY["sleeps"][0], "import os\nos.mkdir('a')\nos.chmod('a', 0)\n" + RIGHT]
     samples = [Sample({"text": text, "tests": PAIRS}) for text in texts]
@@ -277,32 +275,40 @@ BROKEN_TESTS = {
 
 
 @pytest.mark.parametrize("tests", BROKEN_TESTS, ids=repr)
-def test_broken_tests_say_nothing_of_an_answer(tests: str) -> None:
-    found = outcome(RIGHT, tests, PassesTests(cpu_seconds=1))
-    assert isinstance(found, Unscored)
-    assert found.cause == "not_applicable"
-    assert BROKEN_TESTS[tests] in found.reason
+def test_broken_tests_are_unscored(tests: str) -> None:
+    result = outcome(RIGHT, tests, PassesTests(cpu_seconds=1))
+    assert isinstance(result, Unscored)
+    assert result.cause == "not_applicable"
+    assert BROKEN_TESTS[tests] in result.reason
 
 
-def test_a_sleeping_answer_fails_python_tests_too() -> None:
-    found = outcome("import time\ndef add(a, b): time.sleep(60)", ASSERTS, PassesTests(timeout=1.0))
-    assert isinstance(found, Score)
-    assert found.value == 0.0
-    assert re.search(r"\bin time\b", found.reason)
+def test_sleeping_answer_fails_python_tests() -> None:
+    result = outcome("import time\ndef add(a, b): time.sleep(60)", ASSERTS, PassesTests(timeout=1.0))
+    assert isinstance(result, Score)
+    assert result.value == 0.0
+    assert re.search(r"\bin time\b", result.reason)
 
 
-def test_a_process_that_cannot_be_started_is_told_for_each_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_cannot_start_is_unscored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    found = outcome(RIGHT)
-    assert isinstance(found, Unscored)
-    assert found.cause == "failed"
+    result = outcome(RIGHT)
+    assert isinstance(result, Unscored)
+    assert result.cause == "failed"
 
 
-def test_equal_answers_are_run_once_and_all_are_answered() -> None:
+def test_equal_answers_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    roles: list[sandbox.Role] = []
+
+    class CountedChild(sandbox.Child):
+        def __init__(self, role: sandbox.Role, *arguments: Any) -> None:
+            roles.append(role)
+            super().__init__(role, *arguments)
+
+    monkeypatch.setattr(passes_tests, "Child", CountedChild)
     samples = [Sample({"text": RIGHT, "tests": PAIRS}, nth=nth) for nth in range(200)]
-    begin = time.monotonic()
-    assert [one.value for one in PassesTests().score(samples, tiny_lab()) if isinstance(one, Score)] == [1.0] * 200
-    assert time.monotonic() - begin < 5
+    results = PassesTests().score(samples, tiny_lab())
+    assert [result.value for result in results if isinstance(result, Score)] == [1.0] * 200
+    assert roles == ["answer"]
     assert list(PassesTests().score([], tiny_lab())) == []
 
 
@@ -325,23 +331,23 @@ VALUES = st.recursive(
 )
 
 
-def alike(one: object, other: object) -> bool:
-    """Equal and of one type, all the way down; a number that is none equals itself, and sets have no order."""
-    if type(one) is not type(other):
+def alike(first: object, second: object) -> bool:
+    """Recursive equality of values and types; NaN equals NaN, and sets are unordered."""
+    if type(first) is not type(second):
         return False
-    if isinstance(one, (list, tuple)):
-        assert isinstance(other, (list, tuple))
-        return len(one) == len(other) and all(map(alike, one, other))
-    if isinstance(one, dict):
-        assert isinstance(other, dict)
-        return list(one) == list(other) and all(alike(value, other[name]) for name, value in one.items())
-    return one == other or repr(one) == repr(other)
+    if isinstance(first, (list, tuple)):
+        assert isinstance(second, (list, tuple))
+        return len(first) == len(second) and all(map(alike, first, second))
+    if isinstance(first, dict):
+        assert isinstance(second, dict)
+        return list(first) == list(second) and all(alike(value, second[name]) for name, value in first.items())
+    return first == second or repr(first) == repr(second)
 
 
-@given(one=VALUES)
-@example(one=[float("nan"), {-1, 0, 1, 2, 14}])
-def test_values_come_through_as_they_are(one: object) -> None:
-    assert alike(plain(json.loads(as_json(one))), one)
+@given(content=VALUES)
+@example(content=[float("nan"), {-1, 0, 1, 2, 14}])
+def test_values_survive_encoding(content: object) -> None:
+    assert alike(plain(json.loads(as_json(content))), content)
 
 
 ANY_JSON = st.recursive(
@@ -350,24 +356,24 @@ ANY_JSON = st.recursive(
 )
 
 
-@given(one=ANY_JSON)
-def test_whatever_a_child_says_is_a_value_or_refused(one: object) -> None:
+@given(content=ANY_JSON)
+def test_plain_decodes_or_raises(content: object) -> None:
     try:
-        found = plain(one)
+        result = plain(content)
     except ValueError:
         return
-    assert same(found, found) in (True, False)
+    assert same(result, result) in (True, False)
 
 
 @given(text=st.text(max_size=40), tests=st.sampled_from([PAIRS, ASSERTS]) | st.text(max_size=40))
-def test_whatever_an_answer_or_a_test_is_there_is_an_outcome(text: str, tests: str) -> None:
-    found = outcome(text, tests, PassesTests(cpu_seconds=1, timeout=2.0))
-    assert isinstance(found, Unscored) or (isinstance(found, Score) and PassesTests.scale.holds(found.value))
+def test_any_answer_and_tests_have_an_outcome(text: str, tests: str) -> None:
+    result = outcome(text, tests, PassesTests(cpu_seconds=1, timeout=2.0))
+    assert isinstance(result, Unscored) or (isinstance(result, Score) and PassesTests.scale.holds(result.value))
 
 
 @pytest.mark.parametrize(
     "wrong", [{"tests": ""}, {"cpu_seconds": 0}, {"timeout": 0}, {"memory_mib": 1}, {"answer": ""}], ids=repr
 )
-def test_a_wrong_argument_is_refused(wrong: dict[str, object]) -> None:
+def test_invalid_arguments_raise(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=rf"PassesTests\.{next(iter(wrong))} must"):
         PassesTests(**wrong)  # type: ignore[arg-type]

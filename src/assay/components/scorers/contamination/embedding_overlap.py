@@ -64,8 +64,8 @@ class EmbeddingOverlap:
         encoder = lab.models.embedder(self.model)
         items = cached(self, self.listing(), lambda: self._items(lab))
         parts = [parts_of(sample, self.fields, self.min_words) for sample in samples]
-        rows = iter(encoder.embed([part.text for own in parts for part in own]))
-        return [_outcome(own, [next(rows) for _ in own], items) for own in parts]
+        rows = iter(encoder.embed([part.text for sample_parts in parts for part in sample_parts]))
+        return [_outcome(sample_parts, [next(rows) for _ in sample_parts], items) for sample_parts in parts]
 
     def _items(self, lab: Lab) -> _Items:
         parts = items_of(self.against, self.against_fields, self.min_words, lab)
@@ -83,8 +83,8 @@ def _outcome(parts: Sequence[TextPart], rows: Sequence[npt.NDArray[np.float32]],
         return Unscored("not_applicable", "The sample has no text.")
     # One row at a time, so that a cosine does not depend on the other samples.
     cosines = [items.rows @ row for row in rows]
-    nearest = [int(one.argmax()) for one in cosines]
-    highest = [float(one[at]) for one, at in zip(cosines, nearest, strict=True)]
+    nearest = [int(similarities.argmax()) for similarities in cosines]
+    highest = [float(similarities[at]) for similarities, at in zip(cosines, nearest, strict=True)]
     best = highest.index(max(highest))
     item = items.parts[nearest[best]]
     quote = " ".join(item.text.split())

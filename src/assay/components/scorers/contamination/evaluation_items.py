@@ -64,9 +64,9 @@ def parts_of(sample: Sample, fields: Sequence[str], min_words: int) -> list[Text
     """
     texts = {name: sample.text(name) for name in fields} if fields else readable(sample)
     separate = [name for name in texts if fields or not _NOT_ALONE.fullmatch(name)]
-    found = [TextPart(name, texts[name]) for name in separate if is_long(texts[name], min_words)]
+    long_parts = [TextPart(name, texts[name]) for name in separate if is_long(texts[name], min_words)]
     whole = "\n".join(text for text in texts.values() if text.strip())
-    return found or ([TextPart("+".join(texts), whole)] if whole else [])
+    return long_parts or ([TextPart("+".join(texts), whole)] if whole else [])
 
 
 def readable(sample: Sample) -> dict[str, str]:
@@ -85,21 +85,21 @@ def items_of(against: Sequence[Source], fields: Sequence[str], min_words: int, l
     Raises:
         FieldError: No item has such a text.
     """
-    found = []
+    all_parts = []
     for source in against:
         for item in source.read(lab):
             name = f"{type(source).__name__} {item.fields.get('origin', item.id)}"
             present = [field for field in fields if isinstance(item.fields.get(field), str)]
             parts = parts_of(item, present, min_words) if present or not fields else []
-            found += [part._replace(owner=name) for part in parts]
-    if not found:
+            all_parts += [part._replace(owner=name) for part in parts]
+    if not all_parts:
         named = f" in {', '.join(fields)}" if fields else ""
         raise FieldError(
             f"The evaluation items have no text{named}.",
             hint="Set against_fields to the fields of their text.",
             names=tuple(fields),
         )
-    return found
+    return all_parts
 
 
 def listing_of(against: Sequence[Source]) -> str:
@@ -124,7 +124,7 @@ def check_against(kind: str, against: object) -> None:
     Raises:
         ValueError: It is not.
     """
-    if not isinstance(against, tuple) or not against or not all(isinstance(one, Source) for one in against):
+    if not isinstance(against, tuple) or not against or not all(isinstance(source, Source) for source in against):
         raise ValueError(f"{kind}.against must be one or more sources, was {against!r}.")
 
 

@@ -75,12 +75,12 @@ class NgramOverlap:
     def _outcome(self, parts: Sequence[TextPart], items: _Items) -> Outcome:
         if not any(is_long(part.text, self.min_words) for part in parts):
             return Unscored("not_applicable", f"No text of the sample has {self.min_words} words: too few to tell.")
-        found = [one for part in parts if (one := items.best_match(part))]
-        if not found:
+        matches = [match for part in parts if (match := items.best_match(part))]
+        if not matches:
             return Score(
                 0.0, "no run of words is shared with an evaluation item", {"own": 0.0, "item": 0.0, "words": 0}
             )
-        best = max(found, key=lambda one: one.overlap.max_fraction)
+        best = max(matches, key=lambda match: match.overlap.max_fraction)
         return Score(best.overlap.max_fraction, best.reason(), best.evidence())
 
 
@@ -98,8 +98,8 @@ class _Match(NamedTuple):
         return f"{self.part.field} and {self.item.field} of {self.item.owner} share {quote!r}"
 
     def evidence(self) -> dict[str, float]:
-        own, item = self.overlap.query_fraction, self.overlap.indexed_fraction
-        return {"own": own, "item": item, "words": round(own * len(self.words))}
+        query_fraction, item_fraction = self.overlap.query_fraction, self.overlap.indexed_fraction
+        return {"own": query_fraction, "item": item_fraction, "words": round(query_fraction * len(self.words))}
 
 
 class _Items:
@@ -112,8 +112,8 @@ class _Items:
             kind: [part for part in parts if is_character_tokenized(part.text) == kind] for kind in (False, True)
         }
         self._indices = {
-            kind: NgramIndex([tokens(part.text) for part in own], scorer.n * (2 if kind else 1))
-            for kind, own in self._parts.items()
+            kind: NgramIndex([tokens(part.text) for part in group], scorer.n * (2 if kind else 1))
+            for kind, group in self._parts.items()
         }
 
     def best_match(self, part: TextPart) -> _Match | None:

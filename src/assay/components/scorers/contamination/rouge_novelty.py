@@ -54,17 +54,17 @@ class RougeNovelty:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         against = [] if self.against is None else list(self.against.read(lab))
-        texts, reference = [[one.text(self.text) for one in many] for many in (samples, against)]
+        texts, reference = [[sample.text(self.text) for sample in group] for group in (samples, against)]
         tokenize = tokens if self.words == "any" else ascii_tokens
-        names = [f"given {one.fields.get('origin', one.id)}" for one in against] + [one.id for one in samples]
-        return [_outcome(one, names) for one in nearest_before(texts, reference, tokenize, among=self.before)]
+        names = [f"given {item.fields.get('origin', item.id)}" for item in against] + [sample.id for sample in samples]
+        return [_outcome(nearest, names) for nearest in nearest_before(texts, reference, tokenize, among=self.before)]
 
 
-def _outcome(found: NearestText, names: Sequence[str]) -> Outcome:
-    words, other = found.sizes
+def _outcome(nearest: NearestText, names: Sequence[str]) -> Outcome:
+    words, other = nearest.sizes
     if not words:
         return Unscored("not_applicable", "The text has no words that ROUGE could compare.")
-    if found.number is None:
+    if nearest.number is None:
         return Score(0.0, "nothing before it shares a word", {"shared": 0, "words": words})
-    evidence = {"shared": found.shared, "words": words, "nearest_words": other}
-    return Score(found.f, f"most like {names[found.number]}", evidence)
+    evidence = {"shared": nearest.shared, "words": words, "nearest_words": other}
+    return Score(nearest.f, f"most like {names[nearest.number]}", evidence)

@@ -85,10 +85,10 @@ def _read_list(path: Path) -> list[tuple[int, str]]:
             raise SourceError(f"{path} is not a list of hashes: {error}.", path=str(path)) from error
     if not files:
         raise SourceError(f"No images in {str(path)!r}.", path=str(path))
-    found = []
+    hashes = []
     for file in files:
         try:
-            found.append((perceptual_hash(decode(file.read_bytes())), file.name))
+            hashes.append((perceptual_hash(decode(file.read_bytes())), file.name))
         except ValueError as error:
             raise SourceError(f"{file} does not decode as an image: {error}.", path=str(file)) from error
-    return found
+    return hashes

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-import numpy as np
-
+from assay.components.scorers.classification import check_labels, label_hint, label_indices, softmax
 from assay.components.scorers.image.outcomes import outcomes
-from assay.core.errors import ModelError, did_you_mean
+from assay.core.errors import ModelError
 from assay.core.lab import Lab
 from assay.core.model_kinds import Matrix
 from assay.core.sample import Sample
@@ -44,12 +43,12 @@ class ClassifierAgreement:
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         classifier = lab.models.classifier(self.model)
-        known = list(classifier.labels)
-        self._check(known)
+        labels = list(classifier.labels)
+        self._check(labels)
         intended = [sample.text(self.label) for sample in samples]
 
         def outcome(nth: int, logits: Matrix) -> Outcome:
-            return self._outcome(intended[nth], known, logits.astype(np.float64))
+            return self._outcome(intended[nth], labels, logits)
 
         return outcomes(lab.readable(samples, self.image), classifier.logits, outcome)
 
@@ -59,43 +58,42 @@ class ClassifierAgreement:
         Raises:
             ModelError: It lacks one, and `absent` is "error".
         """
-        known = list(lab.models.classifier(self.model).labels)
-        self._check(known)
+        labels = list(lab.models.classifier(self.model).labels)
+        self._check(labels)
         intended = dict.fromkeys(seed.text(self.label) for seed in seeds if self.label in seed.fields)
-        missing = [label for label in intended if not set(self.names.get(label, (label,))) & set(known)]
+        missing = [label for label in intended if not set(self.names.get(label, (label,))) & set(labels)]
         if missing and self.absent == "error":
             raise ModelError(
                 f"{self.model} has no label for {', '.join(map(repr, missing))}.",
-                hint=(did_you_mean(missing[0], known) if len(known) <= 20 else f"It has {len(known)} labels.")
+                hint=label_hint(missing[0], labels)
                 + " Map them under 'names', or set 'absent: allow' to count them as not among its labels.",
                 model=self.model,
                 labels=missing,
             )
 
-    def _check(self, known: Sequence[str]) -> None:
+    def _check(self, labels: Sequence[str]) -> None:
         for label, names in self.names.items():
             for name in names:
-                if name not in known:
+                if name not in labels:
                     raise ModelError(
                         f"ClassifierAgreement.names maps {label!r} to {name!r}, which is not a label of {self.model}.",
-                        hint=did_you_mean(name, known) if len(known) <= 20 else f"It has {len(known)} labels.",
+                        hint=label_hint(name, labels),
                         name="ClassifierAgreement.names",
                         model=self.model,
                         label=name,
                         key=label,
                     )
 
-    def _outcome(self, label: str, known: Sequence[str], logits: Matrix) -> Label:
-        probabilities = np.exp(logits - logits.max())
-        probabilities /= probabilities.sum()
+    def _outcome(self, label: str, labels: Sequence[str], logits: Matrix) -> Label:
+        probabilities = softmax(logits)
         best = int(probabilities.argmax())
         evidence = {"confidence": float(probabilities[best])}
-        indices = [known.index(name) for name in self.names.get(label, (label,)) if name in known]
+        indices = [labels.index(name) for name in self.names.get(label, (label,)) if name in labels]
         if not indices:
-            return Label(ABSENT, f"{self.model} has no label {label!r}", evidence, known[best])
+            return Label(ABSENT, f"{self.model} has no label {label!r}", evidence, labels[best])
         evidence["intended"] = min(1.0, float(probabilities[indices].sum()))
         value = AGREES if best in indices else DISAGREES
-        return Label(value, f"it says {known[best]!r} ({probabilities[best]:.3f})", evidence, known[best])
+        return Label(value, f"it says {labels[best]!r} ({probabilities[best]:.3f})", evidence, labels[best])
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,7 @@ class ImageSafety:
     scale: ClassVar[Scale] = Scale(unit=UNSAFE_UNIT, low=0.0, high=1.0, better="lower")
 
     def __post_init__(self) -> None:
-        if isinstance(self.unsafe, str) or not self.unsafe:
-            raise ValueError(f"ImageSafety.unsafe must be one or more labels, was {self.unsafe!r}.")
+        check_labels("ImageSafety.unsafe", self.unsafe)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """Return outcomes; an image that cannot be read is unscored.
@@ -126,23 +123,13 @@ class ImageSafety:
             ModelError: There is no such model, or it lacks a label.
         """
         classifier = lab.models.classifier(self.model)
-        known = list(classifier.labels)
-        for label in self.unsafe:
-            if label not in known:
-                raise ModelError(
-                    f"Model {self.model!r} has no label {label!r} for ImageSafety.unsafe.",
-                    hint=did_you_mean(label, known) if len(known) <= 20 else f"It has {len(known)} labels.",
-                    name="ImageSafety.unsafe",
-                    model=self.model,
-                    label=label,
-                )
-        unsafe = [known.index(label) for label in self.unsafe]
+        labels = list(classifier.labels)
+        unsafe = label_indices("ImageSafety.unsafe", self.unsafe, self.model, labels)
 
         def outcome(nth: int, logits: Matrix) -> Outcome:
-            probabilities = np.exp(logits.astype(np.float64) - logits.max())
-            probabilities /= probabilities.sum()
+            probabilities = softmax(logits)
             best = int(probabilities.argmax())
-            reason = f"it looks like {known[best]!r}" if best in unsafe else ""
-            return Score(min(1.0, float(probabilities[unsafe].sum())), reason, answer=known[best])
+            reason = f"it looks like {labels[best]!r}" if best in unsafe else ""
+            return Score(min(1.0, float(probabilities[unsafe].sum())), reason, answer=labels[best])
 
         return outcomes(lab.readable(samples, self.image), classifier.logits, outcome)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from assay.components.scorers.classification import softmax
 from assay.components.scorers.image.outcomes import outcomes
 from assay.core.lab import Lab
 from assay.core.model_kinds import Matrix
@@ -95,8 +96,7 @@ class ClipMatch:
         if label not in self.labels:
             return Unscored("not_applicable", f"{label!r} is not among the labels {', '.join(self.labels)}.")
         logits = cosines * logit_scale  # (labels,)
-        probabilities = np.exp(logits - logits.max())
-        probabilities /= probabilities.sum()
+        probabilities = softmax(logits)
         intended = self.labels.index(label)
         best = int(probabilities.argmax())
         rival = int(np.where(np.arange(len(probabilities)) == intended, -1.0, probabilities).argmax())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-from assay.components.scorers.language_model.entailment import BYS, By, Entailment, Pair, read_pairs
+from assay.components.scorers.language_model.entailment import BYS, By, Entailment, Pair, pair_entailments
 from assay.components.scorers.reference.comparison import check_one_of, unanswered
 from assay.core.completions import Answer, Completion, Continuations, Message, NotCompleted, TextRequest, TokenMoments
 from assay.core.decoding import Decoding
@@ -20,7 +20,7 @@ from assay.text.instructions.form import split_sentences
 
 Measure: TypeAlias = Literal["agreement", "semantic-entropy", "discrete-entropy"]
 Uncertainty: TypeAlias = Literal["mean", "max", "mean-entropy", "max-entropy"]
-Readings: TypeAlias = Mapping[Pair, Entailment | Unscored]
+Entailments: TypeAlias = Mapping[Pair, Entailment | Unscored]
 MOST = 200
 """Maximum number of sentences of a source, and of a text."""
 
@@ -75,7 +75,7 @@ class Consistency:
 
     def asks(self, samples: Sequence[Sample], lab: Lab) -> Mapping[str, Sequence[TextRequest]]:
         """Return the requests of `score`, by model."""
-        return {self.model: [self._request(one, lab) for one in samples if self._given(one)]}
+        return {self.model: [self._request(sample, lab) for sample in samples if self._answer_text(sample)]}
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """Outcomes; a blank answer is unscored.
@@ -84,19 +84,22 @@ class Consistency:
             ModelError: As `Judge`, or `judge` is no model of the kind that `by` names.
             FieldError: A sample has no such text field.
         """
-        asked = [one for one in samples if self._given(one)]
-        answered = lab.models.text_model(self.model).complete([self._request(one, lab) for one in asked])
-        drawn = {one.id: self._drawn(found) for one, found in zip(asked, answered, strict=True)}
+        complete = [sample for sample in samples if self._answer_text(sample)]
+        completions = lab.models.text_model(self.model).complete([self._request(sample, lab) for sample in complete])
+        sampled = {
+            sample.id: self._sampled_answers(completion)
+            for sample, completion in zip(complete, completions, strict=True)
+        }
         pairs = [
             pair
-            for one in asked
-            if not isinstance(own := drawn[one.id], Unscored)
-            for pair in (*self._checks(one, own), *self._meanings(one, own))
+            for sample in complete
+            if not isinstance(answers := sampled[sample.id], Unscored)
+            for pair in (*self._checks(sample, answers), *self._meanings(sample, answers))
         ]
-        read = read_pairs(pairs, self.by, self.judge, lab)
-        return [self._one(one, drawn.get(one.id), read) for one in samples]
+        entailments = pair_entailments(pairs, self.by, self.judge, lab)
+        return [self._outcome(sample, sampled.get(sample.id), entailments) for sample in samples]
 
-    def _given(self, sample: Sample) -> str:
+    def _answer_text(self, sample: Sample) -> str:
         return sample.text(self.output).strip() if sample.text(self.instruction).strip() else ""
 
     def _decoding(self, seed: int) -> Decoding:
@@ -106,64 +109,72 @@ class Consistency:
 
     def _request(self, sample: Sample, lab: Lab) -> TextRequest:
         before = (Message("system", self.system),) if self.system else ()
-        asked = (*before, Message("user", sample.text(self.instruction)))
-        return TextRequest(asked, self._decoding(lab.seed_of(sample, "consistency")), log_prob=True)
+        messages = (*before, Message("user", sample.text(self.instruction)))
+        return TextRequest(messages, self._decoding(lab.seed_of(sample, "consistency")), log_prob=True)
 
-    def _drawn(self, found: Completion | NotCompleted) -> tuple[Answer, ...] | Unscored:
-        if isinstance(found, NotCompleted):
-            return unanswered(self.model, found)
-        whole = tuple(answer for answer in found.answers if answer.text.strip())
+    def _sampled_answers(self, completion: Completion | NotCompleted) -> tuple[Answer, ...] | Unscored:
+        if isinstance(completion, NotCompleted):
+            return unanswered(self.model, completion)
+        whole = tuple(answer for answer in completion.answers if answer.text.strip())
         return whole if len(whole) > 1 else Unscored("unparsed", "Fewer than two of the answers say anything.")
 
-    def _checks(self, sample: Sample, drawn: Sequence[Answer]) -> list[Pair]:
+    def _checks(self, sample: Sample, answers: Sequence[Answer]) -> list[Pair]:
         """Pairs of each sampled answer (or its sentences, for embeddings) and each sentence of the given answer."""
-        given = split_sentences(self._given(sample))[:MOST]
-        return [(premise, said) for said in given for one in drawn for premise in self._premises(one)]
+        sentences = split_sentences(self._answer_text(sample))[:MOST]
+        return [
+            (premise, sentence) for sentence in sentences for answer in answers for premise in self._premises(answer)
+        ]
 
     def _premises(self, answer: Answer) -> list[str]:
         text = answer.text.strip()
         return (split_sentences(text)[:MOST] or [text]) if self.by == "embedding" else [text]
 
-    def _meanings(self, sample: Sample, drawn: Sequence[Answer]) -> list[Pair]:
-        texts = list(dict.fromkeys(self._meant(sample, one) for one in drawn))
-        return [(one, other) for one in texts for other in texts if one != other]
+    def _meanings(self, sample: Sample, answers: Sequence[Answer]) -> list[Pair]:
+        texts = list(dict.fromkeys(self._statement(sample, answer) for answer in answers))
+        return [(first, second) for first in texts for second in texts if first != second]
 
-    def _meant(self, sample: Sample, answer: Answer) -> str:
+    def _statement(self, sample: Sample, answer: Answer) -> str:
         text = answer.text.strip()
         return text if self.by == "embedding" else f"{sample.text(self.instruction).strip()} {text}"
 
-    def _one(self, sample: Sample, drawn: tuple[Answer, ...] | Unscored | None, read: Readings) -> Outcome:
-        if drawn is None:
+    def _outcome(
+        self, sample: Sample, answers: tuple[Answer, ...] | Unscored | None, entailments: Entailments
+    ) -> Outcome:
+        if answers is None:
             return Unscored("not_applicable", "The question or the answer is empty.")
-        if isinstance(drawn, Unscored):
-            return drawn
-        said = split_sentences(self._given(sample))[:MOST]
-        pairs = [*self._checks(sample, drawn), *self._meanings(sample, drawn)]
-        if lack := next((one for pair in pairs if isinstance(one := read[pair], Unscored)), None):
+        if isinstance(answers, Unscored):
+            return answers
+        sentences = split_sentences(self._answer_text(sample))[:MOST]
+        pairs = [*self._checks(sample, answers), *self._meanings(sample, answers)]
+        if lack := next((entailment for pair in pairs if isinstance(entailment := entailments[pair], Unscored)), None):
             return lack
-        if not said:
+        if not sentences:
             return Unscored("not_applicable", "The answer has no words.")
         agreement = _mean(
             [
-                max(_read(read, (premise, one)).agrees for premise in self._premises(answer))
-                for one in said
-                for answer in drawn
+                max(_entailment_of(entailments, (premise, sentence)).agrees for premise in self._premises(answer))
+                for sentence in sentences
+                for answer in answers
             ]
         )
-        texts = [self._meant(sample, answer) for answer in drawn]
+        texts = [self._statement(sample, answer) for answer in answers]
 
-        def same(one: int, other: int) -> bool:
-            ways = ((texts[one], texts[other]), (texts[other], texts[one]))
-            return texts[one] == texts[other] or all(_read(read, way).entailed >= self.threshold for way in ways)
+        def same(first: int, second: int) -> bool:
+            ways = ((texts[first], texts[second]), (texts[second], texts[first]))
+            return texts[first] == texts[second] or all(
+                _entailment_of(entailments, way).entailed >= self.threshold for way in ways
+            )
 
-        groups = semantic_clusters(len(drawn), same)
-        likely = [answer.log_prob / answer.tokens for answer in drawn if answer.log_prob is not None and answer.tokens]
+        groups = semantic_clusters(len(answers), same)
+        likely = [
+            answer.log_prob / answer.tokens for answer in answers if answer.log_prob is not None and answer.tokens
+        ]
         discrete = semantic_entropy(groups)
-        weighed = semantic_entropy(groups, likely) if len(likely) == len(drawn) else discrete
+        weighed = semantic_entropy(groups, likely) if len(likely) == len(answers) else discrete
         values = {"agreement": agreement, "semantic-entropy": weighed, "discrete-entropy": discrete}
         largest = max(groups, key=lambda group: (groups.count(group), -group))
-        evidence = {**values, "groups": float(len(set(groups))), "answers": float(len(drawn))}
-        return Score(values[self.measure], "", evidence, drawn[groups.index(largest)].text.strip())
+        evidence = {**values, "groups": float(len(set(groups))), "answers": float(len(answers))}
+        return Score(values[self.measure], "", evidence, answers[groups.index(largest)].text.strip())
 
 
 @dataclass(frozen=True)
@@ -199,27 +210,29 @@ class TokenUncertainty:
         model = lab.models.likelihood_model(self.model)
         if not isinstance(model, AnswerMomentsModel):
             raise ModelError(f"Model {self.model!r} gives no log-probabilities of tokens; an open model does.")
-        given = [nth for nth, one in enumerate(samples) if one.text(self.output).strip() and self._asked(one)]
-        before = (Message("system", self.system),) if self.system else ()
-        asked = [
-            Continuations(
-                (*before, Message("user", self._asked(samples[nth]))), (samples[nth].text(self.output).strip(),)
-            )
-            for nth in given
+        indices = [
+            nth for nth, sample in enumerate(samples) if sample.text(self.output).strip() and self._question(sample)
         ]
-        found = dict(zip(given, model.answer_moments(asked), strict=True))
+        before = (Message("system", self.system),) if self.system else ()
+        requests = [
+            Continuations(
+                (*before, Message("user", self._question(samples[nth]))), (samples[nth].text(self.output).strip(),)
+            )
+            for nth in indices
+        ]
+        moments = dict(zip(indices, model.answer_moments(requests), strict=True))
         empty = Unscored("not_applicable", "The question or the answer is empty.")
-        return [self._one(found[nth]) if nth in found else empty for nth in range(len(samples))]
+        return [self._outcome(moments[nth]) if nth in moments else empty for nth in range(len(samples))]
 
-    def _asked(self, sample: Sample) -> str:
+    def _question(self, sample: Sample) -> str:
         return sample.text(self.instruction).strip()
 
-    def _one(self, found: tuple[TokenMoments, ...] | NotCompleted) -> Outcome:
-        if isinstance(found, NotCompleted):
-            return unanswered(self.model, found)
-        (of,) = found
-        doubts = [max(0.0, -value) for value in of.log_probs]
-        entropies = [max(0.0, -value) for value in of.means[: len(doubts)]]
+    def _outcome(self, moments: tuple[TokenMoments, ...] | NotCompleted) -> Outcome:
+        if isinstance(moments, NotCompleted):
+            return unanswered(self.model, moments)
+        (answer,) = moments
+        doubts = [max(0.0, -value) for value in answer.log_probs]
+        entropies = [max(0.0, -value) for value in answer.means[: len(doubts)]]
         values = {
             "mean": _mean(doubts),
             "max": max(doubts),
@@ -261,29 +274,29 @@ class Groundedness:
             ModelError: `judge` is not of the kind that `by` names.
             FieldError: A sample lacks a text field.
         """
-        pairs = [self._pairs(one) for one in samples]
-        asked = [pair for own in pairs if not isinstance(own, Unscored) for pair in own]
-        read = read_pairs(asked, self.by, self.judge, lab)
-        return [own if isinstance(own, Unscored) else self._one(own, read) for own in pairs]
+        by_sample = [self._pairs(sample) for sample in samples]
+        pairs = [pair for entry in by_sample if not isinstance(entry, Unscored) for pair in entry]
+        entailments = pair_entailments(pairs, self.by, self.judge, lab)
+        return [entry if isinstance(entry, Unscored) else self._outcome(entry, entailments) for entry in by_sample]
 
     def _pairs(self, sample: Sample) -> list[Pair] | Unscored:
-        source, said = sample.text(self.source).strip(), split_sentences(sample.text(self.output))
+        source, claims = sample.text(self.source).strip(), split_sentences(sample.text(self.output))
         parts = split_sentences(source)
-        if not parts or not said:
+        if not parts or not claims:
             return Unscored("not_applicable", "The source or the answer has no words.")
-        if len(parts) > MOST or len(said) > MOST:
-            long = max(len(parts), len(said))
+        if len(parts) > MOST or len(claims) > MOST:
+            long = max(len(parts), len(claims))
             return Unscored("not_applicable", f"There are {long:,} sentences; at most {MOST} are compared.")
         whole = [source] if self.by != "embedding" and len(parts) > 1 else []
-        return [(premise, claim) for claim in said for premise in (*parts, *whole)]
+        return [(premise, claim) for claim in claims for premise in (*parts, *whole)]
 
-    def _one(self, pairs: Sequence[Pair], read: Readings) -> Outcome:
+    def _outcome(self, pairs: Sequence[Pair], entailments: Entailments) -> Outcome:
         best: dict[str, float] = {}
         for premise, claim in pairs:
-            one = read[premise, claim]
-            if isinstance(one, Unscored):
-                return one
-            best[claim] = max(best.get(claim, 0.0), one.entailed)
+            entailment = entailments[premise, claim]
+            if isinstance(entailment, Unscored):
+                return entailment
+            best[claim] = max(best.get(claim, 0.0), entailment.entailed)
         claims = [claim for claim, _ in dict.fromkeys((claim, 0) for _, claim in pairs)]
         supported = sum(best[claim] >= self.threshold for claim in claims)
         lowest = min(claims, key=best.__getitem__)
@@ -291,10 +304,10 @@ class Groundedness:
         return Score(supported / len(claims), f"supported least: {lowest!r}", evidence)
 
 
-def _read(read: Readings, pair: Pair) -> Entailment:
-    found = read[pair]
-    assert isinstance(found, Entailment), "callers check for unscored pairs first"
-    return found
+def _entailment_of(entailments: Entailments, pair: Pair) -> Entailment:
+    entailment = entailments[pair]
+    assert isinstance(entailment, Entailment), "callers check for unscored pairs first"
+    return entailment
 
 
 def _mean(values: Sequence[float]) -> float:

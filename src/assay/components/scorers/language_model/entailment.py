@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from assay.components.scorers.classification import softmax
 from assay.components.scorers.reference.comparison import unanswered
 from assay.core.completions import Continuations, Likelihood, Message, NotCompleted
 from assay.core.errors import ModelError
@@ -18,7 +19,7 @@ from assay.core.score import Unscored
 By: TypeAlias = Literal["nli", "model", "embedding"]
 BYS = get_args(By)
 Pair: TypeAlias = tuple[str, str]
-_ASKED = (
+_PROMPT = (
     "Context: {premise}\n\nSentence: {hypothesis}\n\nIs the sentence supported by the context above? Answer Yes or No."
 )
 """Prompt of SelfCheckGPT (Manakul, Liusie and Gales 2023, section 5.5)."""
@@ -34,7 +35,7 @@ class Entailment:
     """1 minus the probability of contradiction, normalized over entailment and contradiction; else as `entailed`."""
 
 
-def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[Pair, Entailment | Unscored]:
+def pair_entailments(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[Pair, Entailment | Unscored]:
     """Return the entailment of each distinct (premise, hypothesis).
 
     * nli: `judge` is a text classifier whose labels name entailment and contradiction; `agrees` ignores the
@@ -46,9 +47,9 @@ def read_pairs(pairs: Sequence[Pair], by: By, judge: str, lab: Lab) -> Mapping[P
     Raises:
         ModelError: The model is of another kind, or cannot answer any further request.
     """
-    asked = list(dict.fromkeys(pairs))
-    found = {"nli": _by_nli, "model": _by_model, "embedding": _by_embedding}[by](asked, judge, lab) if asked else []
-    return dict(zip(asked, found, strict=True))
+    distinct = list(dict.fromkeys(pairs))
+    entail = {"nli": _by_nli, "model": _by_model, "embedding": _by_embedding}[by]
+    return dict(zip(distinct, entail(distinct, judge, lab) if distinct else [], strict=True))
 
 
 def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Unscored]:
@@ -65,35 +66,34 @@ def _by_nli(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Un
             model=judge,
             labels=tuple(model.labels),
         )
-    logits = model.pair_logits(pairs).astype(np.float64)
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
     return [
         Entailment(
             float(row[entail]), float(row[entail] / (row[entail] + row[contra])) if row[entail] + row[contra] else 0.5
         )
-        for row in shares
+        for row in softmax(model.pair_logits(pairs))
     ]
 
 
 def _by_model(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Unscored]:
-    asked = [
-        Continuations((Message("user", _ASKED.format(premise=one, hypothesis=other)),), ("Yes", "No"))
-        for one, other in pairs
+    questions = [
+        Continuations((Message("user", _PROMPT.format(premise=premise, hypothesis=hypothesis)),), ("Yes", "No"))
+        for premise, hypothesis in pairs
     ]
-    return [_yes(judge, one) for one in lab.models.likelihood_model(judge).likelihoods(asked)]
+    return [_yes(judge, likelihoods) for likelihoods in lab.models.likelihood_model(judge).likelihoods(questions)]
 
 
-def _yes(judge: str, found: tuple[Likelihood, ...] | NotCompleted) -> Entailment | Unscored:
-    if isinstance(found, NotCompleted):
-        return unanswered(judge, found)
-    yes, no = (one.log_prob for one in found)
-    share = float(1 / (1 + np.exp(min(700.0, no - yes))))
-    return Entailment(share, share)
+def _yes(judge: str, likelihoods: tuple[Likelihood, ...] | NotCompleted) -> Entailment | Unscored:
+    if isinstance(likelihoods, NotCompleted):
+        return unanswered(judge, likelihoods)
+    yes, no = (likelihood.log_prob for likelihood in likelihoods)
+    probability = float(1 / (1 + np.exp(min(700.0, no - yes))))
+    return Entailment(probability, probability)
 
 
 def _by_embedding(pairs: Sequence[Pair], judge: str, lab: Lab) -> list[Entailment | Unscored]:
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     rows = dict(zip(texts, lab.models.embedder(judge).embed(texts), strict=True))
-    cosines = [min(1.0, max(0.0, float(rows[one].astype(np.float64) @ rows[other]))) for one, other in pairs]
+    cosines = [
+        min(1.0, max(0.0, float(rows[premise].astype(np.float64) @ rows[hypothesis]))) for premise, hypothesis in pairs
+    ]
     return [Entailment(cosine, cosine) for cosine in cosines]

@@ -55,7 +55,7 @@ class InstructionDifficulty:
         """
         model = lab.models.likelihood_model(self.model)
         # One task a call, so that nothing else lies in its network call: a number depends on its own task alone.
-        return [self._lack(one) or self._one(*model.likelihoods(self._pair(one))) for one in samples]
+        return [self._lack(sample) or self._outcome(*model.likelihoods(self._pair(sample))) for sample in samples]
 
     def _lack(self, sample: Sample) -> Unscored | None:
         if not sample.text(self.instruction).strip():
@@ -65,30 +65,30 @@ class InstructionDifficulty:
         return None
 
     def _pair(self, sample: Sample) -> tuple[Continuations, Continuations]:
-        asked = conversation(sample, instruction=self.instruction, input=self.input, history=self.history)
+        prompt = conversation(sample, instruction=self.instruction, input=self.input, history=self.history)
         answer = (sample.text(self.output),)
-        return Continuations(asked, answer), Continuations((Message("user", ""),), answer)
+        return Continuations(prompt, answer), Continuations((Message("user", ""),), answer)
 
-    def _one(
-        self, given: tuple[Likelihood, ...] | NotCompleted, alone: tuple[Likelihood, ...] | NotCompleted
+    def _outcome(
+        self, conditional: tuple[Likelihood, ...] | NotCompleted, direct: tuple[Likelihood, ...] | NotCompleted
     ) -> Outcome:
-        for lack in (given, alone):
+        for lack in (conditional, direct):
             if isinstance(lack, NotCompleted):
                 return unanswered(self.model, lack)
-        assert not isinstance(given, NotCompleted)
-        assert not isinstance(alone, NotCompleted)
-        return _ratio(given[0], alone[0])
+        assert not isinstance(conditional, NotCompleted)
+        assert not isinstance(direct, NotCompleted)
+        return _ratio(conditional[0], direct[0])
 
 
-def _ratio(given: Likelihood, alone: Likelihood) -> Outcome:
-    assert given.tokens == alone.tokens, "an answer is cut into tokens by itself, whatever stands before it"
-    if given.tokens < 2:
+def _ratio(conditional: Likelihood, direct: Likelihood) -> Outcome:
+    assert conditional.tokens == direct.tokens, "an answer is cut into tokens by itself, whatever stands before it"
+    if conditional.tokens < 2:
         return Unscored("not_applicable", "The answer has fewer than two tokens.")
-    if not all(math.isfinite(one.log_prob) for one in (given, alone)):
+    if not all(math.isfinite(likelihood.log_prob) for likelihood in (conditional, direct)):
         return Unscored("failed", "The model gives the answer no finite probability.")
     # A probability of 1 may come with a logarithm above 0 in its last bit.
-    losses = [max(0.0, -one.log_prob / one.tokens) for one in (given, alone)]
+    losses = [max(0.0, -likelihood.log_prob / likelihood.tokens) for likelihood in (conditional, direct)]
     if not losses[1] or not math.isfinite(losses[0] / losses[1]):
         return Unscored("not_applicable", "The model is sure of the answer without the instruction, too.")
-    evidence = {"given": losses[0], "alone": losses[1], "tokens": float(given.tokens)}
+    evidence = {"given": losses[0], "alone": losses[1], "tokens": float(conditional.tokens)}
     return Score(losses[0] / losses[1], evidence=evidence)

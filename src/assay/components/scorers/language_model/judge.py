@@ -62,7 +62,7 @@ class Judge:
         """Requests of `score`, by model; none for likelihoods."""
         if self.by == "likelihood":
             return {}
-        return {self.model: [self._request(one, self._question(one, lab), lab) for one in samples]}
+        return {self.model: [self._request(sample, self._question(sample, lab), lab) for sample in samples]}
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """Grade each sample; "unparsed" if no grade can be parsed, "failed" if there is no answer.
@@ -71,10 +71,10 @@ class Judge:
             ModelError: The budget is spent, or the service rejects the key or the model; answers are kept.
             FieldError: A sample has no text field `output`, or its history is not valid.
         """
-        questions = [self._question(one, lab) for one in samples]
+        questions = [self._question(sample, lab) for sample in samples]
         if self.by == "likelihood":
             return likelihood_outcomes(self.model, questions, lab.models)
-        requests = [self._request(sample, one, lab) for sample, one in zip(samples, questions, strict=True)]
+        requests = [self._request(sample, question, lab) for sample, question in zip(samples, questions, strict=True)]
         return written_outcomes(self.model, questions, requests, lab.models)
 
     @property
@@ -82,8 +82,10 @@ class Judge:
         return Rubric(self.criteria, self.steps, Grades(self.low, self.high, self.step), self.dimension)
 
     def _question(self, sample: Sample, lab: Lab) -> JudgeQuestion:
-        asked, given = (sample.text(name) if name in sample.fields else "" for name in (self.instruction, self.input))
-        rated = Rated(sample.text(self.output), asked, given, history_messages(sample, self.history))
+        instruction, input_text = (
+            sample.text(name) if name in sample.fields else "" for name in (self.instruction, self.input)
+        )
+        rated = Rated(sample.text(self.output), instruction, input_text, history_messages(sample, self.history))
         return rating_question(self._rubric, rated, self.by, lab.seed)
 
     def _request(self, sample: Sample, question: JudgeQuestion, lab: Lab) -> TextRequest:

@@ -17,11 +17,11 @@ def likelihood_outcomes(model: str, questions: Sequence[JudgeQuestion], models: 
     Raises:
         ModelError: The model cannot be loaded, or the problem affects all further questions too.
     """
-    likely = models.likelihood_model(model)
-    found = likely.likelihoods([Continuations(one.prompt, one.words) for one in questions])
+    scorer = models.likelihood_model(model)
+    results = scorer.likelihoods([Continuations(question.prompt, question.words) for question in questions])
     return [
-        unanswered(model, given) if isinstance(given, NotCompleted) else question.weigh(given)
-        for question, given in zip(questions, found, strict=True)
+        unanswered(model, likelihoods) if isinstance(likelihoods, NotCompleted) else question.weigh(likelihoods)
+        for question, likelihoods in zip(questions, results, strict=True)
     ]
 
 
@@ -34,10 +34,10 @@ def written_outcomes(
         ModelError: The model cannot be loaded, or the problem affects all further questions too.
     """
     outcomes: list[Outcome] = []
-    for question, given in zip(questions, models.text_model(model).complete(requests), strict=True):
-        if isinstance(given, NotCompleted):
-            outcomes.append(unanswered(model, given))
+    for question, completion in zip(questions, models.text_model(model).complete(requests), strict=True):
+        if isinstance(completion, NotCompleted):
+            outcomes.append(unanswered(model, completion))
         else:
-            texts, ends = [one.text for one in given.answers], [one.end for one in given.answers]
+            texts, ends = [answer.text for answer in completion.answers], [answer.end for answer in completion.answers]
             outcomes.append(question.parse(texts, ends))
     return outcomes

@@ -104,37 +104,37 @@ def _outcomes(
     limits: tuple[int, int, tuple[str, ...]],
     statistic: Callable[[TokenMoments], float | None],
 ) -> list[Outcome]:
-    model = _opened(lab, models[0])
-    writer = _opened(lab, models[1]) if models[1] not in ("", models[0]) else None
+    model = _open_model(lab, models[0])
+    writer = _open_model(lab, models[1]) if models[1] not in ("", models[0]) else None
     words, tokens, languages = limits
-    most = min(tokens, *(one.longest or tokens for one in (model, writer or model)))
+    most = min(tokens, *(moments_model.longest or tokens for moments_model in (model, writer or model)))
     why = [undecidable_reason(text, words, languages) for text in texts]
     rows = {
         nth: model.tokens_of(first_characters(text, most))[:most]
         for nth, (text, reason) in enumerate(zip(texts, why, strict=True))
         if not reason
     }
-    told = dict(zip(rows, model.token_moments(list(rows.values()), writer), strict=True))
+    moments = dict(zip(rows, model.token_moments(list(rows.values()), writer), strict=True))
     return [
-        _one(told[nth], statistic) if nth in told else Unscored("not_applicable", reason)
+        _outcome(moments[nth], statistic) if nth in moments else Unscored("not_applicable", reason)
         for nth, reason in enumerate(why)
     ]
 
 
-def _one(of: TokenMoments, statistic: Callable[[TokenMoments], float | None]) -> Outcome:
-    value = statistic(of)
+def _outcome(moments: TokenMoments, statistic: Callable[[TokenMoments], float | None]) -> Outcome:
+    value = statistic(moments)
     if value is None:
         return Unscored("not_applicable", "The text has fewer than two tokens, or the model expected nothing else.")
-    count = len(of.log_probs)
+    count = len(moments.log_probs)
     evidence = {
-        "log_prob": sum(of.log_probs) / count,
-        "expected": sum(of.means[:count]) / count,
-        "tokens": float(len(of.means)),
+        "log_prob": sum(moments.log_probs) / count,
+        "expected": sum(moments.means[:count]) / count,
+        "tokens": float(len(moments.means)),
     }
     return Score(value, evidence=evidence)
 
 
-def _opened(lab: Lab, reference: str) -> MomentsModel:
+def _open_model(lab: Lab, reference: str) -> MomentsModel:
     model = lab.models.likelihood_model(reference)
     if not isinstance(model, MomentsModel):
         raise ModelError(

@@ -57,8 +57,8 @@ class PairJudge:
         """Requests of `score`, by model; none for likelihoods."""
         if self.by == "likelihood":
             return {}
-        asked = [(sample, self._questions(sample, lab)) for sample in self._differing(samples)]
-        return {self.model: [one for sample, both in asked for one in self._requests(sample, both, lab)]}
+        questions = [(sample, self._questions(sample, lab)) for sample in self._differing(samples)]
+        return {self.model: [request for sample, both in questions for request in self._requests(sample, both, lab)]}
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """Compare each pair in both orders; "unparsed" if an answer cannot be parsed, "failed" without an answer.
@@ -67,30 +67,32 @@ class PairJudge:
             ModelError: The budget is spent, or the service rejects the key or the model; answers are kept.
             FieldError: A sample lacks a text field, or its history is not valid.
         """
-        asked = self._differing(samples)
-        both = [self._questions(sample, lab) for sample in asked]
-        questions = [one for pair in both for one in pair]
+        differing = self._differing(samples)
+        both = [self._questions(sample, lab) for sample in differing]
+        questions = [question for pair in both for question in pair]
         if self.by == "likelihood":
             outcomes = likelihood_outcomes(self.model, questions, lab.models)
         else:
-            pairs = zip(asked, both, strict=True)
-            requests = [one for sample, pair in pairs for one in self._requests(sample, pair, lab)]
+            pairs = zip(differing, both, strict=True)
+            requests = [request for sample, pair in pairs for request in self._requests(sample, pair, lab)]
             outcomes = written_outcomes(self.model, questions, requests, lab.models)
         verdicts = iter(pair_judgments(outcomes))
-        different = {id(sample) for sample in asked}
+        different = {id(sample) for sample in differing}
         return [_outcome(next(verdicts)) if id(sample) in different else self._same(sample) for sample in samples]
 
     def _same(self, sample: Sample) -> Outcome:
         return SAME if sample.text(self.first).strip() else NEITHER
 
     def _differing(self, samples: Sequence[Sample]) -> list[Sample]:
-        return [one for one in samples if one.text(self.first).strip() != one.text(self.second).strip()]
+        return [sample for sample in samples if sample.text(self.first).strip() != sample.text(self.second).strip()]
 
     def _questions(self, sample: Sample, lab: Lab) -> tuple[JudgeQuestion, JudgeQuestion]:
         """Questions in both orders."""
-        given = sample.text(self.input) if self.input in sample.fields else ""
+        input_text = sample.text(self.input) if self.input in sample.fields else ""
         before = history_messages(sample, self.history)
-        pair = Pair(sample.text(self.instruction), sample.text(self.first), sample.text(self.second), given, before)
+        pair = Pair(
+            sample.text(self.instruction), sample.text(self.first), sample.text(self.second), input_text, before
+        )
         return pair_questions(pair, self.by, ties=self.ties, seed=lab.seed)
 
     def _requests(self, sample: Sample, both: Sequence[JudgeQuestion], lab: Lab) -> list[TextRequest]:
@@ -106,8 +108,8 @@ NEITHER = Unscored("not_applicable", "Both answers are empty.")
 
 def _outcome(verdict: PairJudgment) -> Outcome:
     if verdict.preference is None or verdict.orders is None:
-        unscored = [one for one in (verdict.as_given, verdict.swapped) if isinstance(one, Unscored)]
-        return min(unscored, key=lambda one: one.cause)  # "failed", which is retried, before "unparsed"
+        unscored = [outcome for outcome in (verdict.as_given, verdict.swapped) if isinstance(outcome, Unscored)]
+        return min(unscored, key=lambda outcome: outcome.cause)  # "failed", which is retried, before "unparsed"
     evidence = {
         "as given": verdict.orders[0],
         "swapped": verdict.orders[1],

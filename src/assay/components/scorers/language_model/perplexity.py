@@ -48,19 +48,19 @@ class Perplexity:
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         model = lab.models.text_model(self.model)
         texts = [sample.text(self.text) for sample in samples]
-        read = windowed_log_probs(model, texts, window=self.window, stride=self.stride)
-        return [self._one(text, one) for text, one in zip(texts, read, strict=True)]
+        results = windowed_log_probs(model, texts, window=self.window, stride=self.stride)
+        return [self._outcome(text, log_probs) for text, log_probs in zip(texts, results, strict=True)]
 
-    def _one(self, text: str, read: WindowedLogProbs) -> Outcome:
-        found = text_perplexity(text, read.values)
-        if not found.tokens:
+    def _outcome(self, text: str, log_probs: WindowedLogProbs) -> Outcome:
+        perplexity = text_perplexity(text, log_probs.values)
+        if not perplexity.tokens:
             return Unscored("not_applicable", "The text has fewer than two tokens.")
-        values = {"token": found.per_token, "word": found.per_word, "byte": found.per_byte}
+        values = {"token": perplexity.per_token, "word": perplexity.per_word, "byte": perplexity.per_byte}
         if not math.isfinite(values[self.per]):
             return Unscored("failed", f"The perplexity by {self.per} is larger than any number.")
         # A long text without a space is one word, whose perplexity may be beyond a float where the others are not.
         evidence = {name: value for name, value in values.items() if math.isfinite(value)}
-        evidence |= {"tokens": float(found.tokens), "windows": float(read.windows)}
-        if read.windows > 1 and read.window and read.stride:
-            evidence |= {"window": float(read.window), "stride": float(read.stride)}
+        evidence |= {"tokens": float(perplexity.tokens), "windows": float(log_probs.windows)}
+        if log_probs.windows > 1 and log_probs.window and log_probs.stride:
+            evidence |= {"window": float(log_probs.window), "stride": float(log_probs.stride)}
         return Score(values[self.per], evidence=evidence)

@@ -42,14 +42,14 @@ class Reward:
             ModelError: There is no such model, or its chat template refuses a conversation.
             FieldError: A sample has no answer or no instruction, or its history is none.
         """
-        said = [sample.text(self.answer) for sample in samples]
-        asked = [
+        answers = [sample.text(self.answer) for sample in samples]
+        conversations = [
             (*self._task(sample), Message("assistant", text))
-            for sample, text in zip(samples, said, strict=True)
+            for sample, text in zip(samples, answers, strict=True)
             if text.strip()
         ]
-        found = iter(lab.models.reward_model(self.model).rewards(asked))
-        return [self._outcome(next(found)) if text.strip() else BLANK for text in said]
+        rewards = iter(lab.models.reward_model(self.model).rewards(conversations))
+        return [self._outcome(next(rewards)) if text.strip() else BLANK for text in answers]
 
     def _task(self, sample: Sample) -> tuple[Message, ...]:
         return conversation(sample, instruction=self.instruction, input=self.input, history=self.history)

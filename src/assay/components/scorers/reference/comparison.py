@@ -22,7 +22,7 @@ def compared(
     Raises:
         FieldError: A sample has no text field `text`, or a reference is an image.
     """
-    return [_one(sample.text(text), references_of(sample, references), references, judge) for sample in samples]
+    return [_outcome(sample.text(text), references_of(sample, references), references, judge) for sample in samples]
 
 
 def references_of(sample: Sample, names: Sequence[str]) -> list[str]:
@@ -67,5 +67,7 @@ def check_one_of(name: str, value: object, known: Sequence[object]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(str, known))}, was {value!r}.")
 
 
-def _one(text: str, references: list[str], names: Sequence[str], judge: Callable[[str, list[str]], Outcome]) -> Outcome:
+def _outcome(
+    text: str, references: list[str], names: Sequence[str], judge: Callable[[str, list[str]], Outcome]
+) -> Outcome:
     return judge(text, references) if references else without_reference(names)

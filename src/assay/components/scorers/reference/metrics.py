@@ -41,8 +41,8 @@ class Bleu:
         metric = bleu(self.tokenize)
 
         def judge(text: str, references: list[str]) -> Outcome:
-            found = sentence_score(metric, text, references)
-            return Score(found.value, found.signature)
+            result = sentence_score(metric, text, references)
+            return Score(result.value, result.signature)
 
         return compared(samples, self.text, self.references, judge)
 
@@ -70,8 +70,8 @@ class ChrF:
         metric = chrf(self.word_order)
 
         def judge(text: str, references: list[str]) -> Outcome:
-            found = sentence_score(metric, text, references)
-            return Score(found.value, found.signature)
+            result = sentence_score(metric, text, references)
+            return Score(result.value, result.signature)
 
         return compared(samples, self.text, self.references, judge)
 
@@ -142,15 +142,15 @@ class EmbeddingCosine:
         texts = [
             text for sample in samples for text in (sample.text(self.text), *references_of(sample, self.references))
         ]
-        asked = sorted({text for text in texts if text.strip()})
-        rows = encoder.embed(asked).astype(np.float64) if asked else np.empty((0, 0))
-        place = {text: nth for nth, text in enumerate(asked)}
+        distinct = sorted({text for text in texts if text.strip()})
+        rows = encoder.embed(distinct).astype(np.float64) if distinct else np.empty((0, 0))
+        place = {text: nth for nth, text in enumerate(distinct)}
 
         def judge(text: str, references: list[str]) -> Outcome:
             if not text.strip():
                 return Unscored("not_applicable", "The text is empty.")
-            own = rows[place[text]]
-            best = max(float(own @ rows[place[reference]]) for reference in references)
+            embedding = rows[place[text]]
+            best = max(float(embedding @ rows[place[reference]]) for reference in references)
             return Score(min(1.0, max(-1.0, best)), encoder.how)
 
         return compared(samples, self.text, self.references, judge)

@@ -59,17 +59,21 @@ class HumanVotes:
             FieldError: A sample lacks a text field, or a vote has no valid winner.
             UserError: The source cannot be read.
         """
-        cast = cached(self, self.listing(), lambda: _index(self.votes.read(lab)))
-        return [self._outcome(sample, cast) for sample in samples]
+        index = cached(self, self.listing(), lambda: _index(self.votes.read(lab)))
+        return [self._outcome(sample, index) for sample in samples]
 
-    def _outcome(self, sample: Sample, cast: dict[Key, list[Vote]]) -> Outcome:
+    def _outcome(self, sample: Sample, index: dict[Key, list[Vote]]) -> Outcome:
         first, second = (_normalized(sample.text(name)) for name in (self.first, self.second))
         if first == second:
             return SAME if first else Unscored("not_applicable", "Both answers are empty.")
         input_text = _normalized(sample.text(self.input)) if self.input in sample.fields else ""
         history = history_messages(sample, self.history)
-        votes = cast.get((_normalized(sample.text(self.instruction)), frozenset((first, second))), [])
-        counts = Counter(winner for given, then, winner in votes if given in ("", input_text) and then in ((), history))
+        votes = index.get((_normalized(sample.text(self.instruction)), frozenset((first, second))), [])
+        counts = Counter(
+            winner
+            for vote_input, vote_history, winner in votes
+            if vote_input in ("", input_text) and vote_history in ((), history)
+        )
         n = counts.total()
         if not n:
             return UNVOTED

@@ -44,13 +44,13 @@ class Language:
             check_language_code("Language.languages", code)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [self._one(sample.text(self.text)) for sample in samples]
+        return [self._outcome(sample.text(self.text)) for sample in samples]
 
-    def _one(self, text: str) -> Outcome:
+    def _outcome(self, text: str) -> Outcome:
         count = count_letters(text)
         if not count:
             return Unscored("not_applicable", "The text has no letters.")
         if count < self.letters:
             return Unscored("not_applicable", f"The text has fewer than {self.letters} letters: too few to tell.")
-        found = identify_language(text, self.languages)
-        return Label(found.language, f"rather than {found.second}", {"confidence": round(found.probability, 4)})
+        result = identify_language(text, self.languages)
+        return Label(result.language, f"rather than {result.second}", {"confidence": round(result.probability, 4)})

@@ -44,7 +44,7 @@ class PersonalData:
         check_regions(self.regions)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [_one(find_personal_data(sample.text(self.text), self.kinds, self.regions)) for sample in samples]
+        return [_outcome(find_personal_data(sample.text(self.text), self.kinds, self.regions)) for sample in samples]
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Secrets:
     scale: ClassVar[Scale] = Scale(unit="secrets", low=0.0, better="lower")
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
-        return [_one(find_secrets(sample.text(self.text))) for sample in samples]
+        return [_outcome(find_secrets(sample.text(self.text))) for sample in samples]
 
 
-def _one(found: Sequence[PrivacyFinding]) -> Outcome:
-    evidence = {kind: float(n) for kind, n in counts_by_kind(found).items()}
-    return Score(float(len(found)), findings_summary(found), evidence)
+def _outcome(findings: Sequence[PrivacyFinding]) -> Outcome:
+    evidence = {kind: float(n) for kind, n in counts_by_kind(findings).items()}
+    return Score(float(len(findings)), findings_summary(findings), evidence)

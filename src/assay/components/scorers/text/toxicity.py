@@ -9,8 +9,8 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from assay.components.scorers.classification import check_labels, label_indices, softmax
 from assay.components.scorers.reference.comparison import check_one_of
-from assay.core.errors import ModelError, did_you_mean
 from assay.core.lab import Lab
 from assay.core.model_kinds import Matrix
 from assay.core.sample import Sample
@@ -45,8 +45,7 @@ class Toxicity:
 
     def __post_init__(self) -> None:
         check_one_of("Toxicity.by", self.by, get_args(Reading))
-        if isinstance(self.unsafe, str) or not self.unsafe:
-            raise ValueError(f"Toxicity.unsafe must be one or more labels, was {self.unsafe!r}.")
+        check_labels("Toxicity.unsafe", self.unsafe)
 
     def score(self, samples: Sequence[Sample], lab: Lab) -> Sequence[Outcome]:
         """Return outcomes; a blank text is unscored.
@@ -55,30 +54,17 @@ class Toxicity:
             ModelError: There is no such model, or it lacks a label.
         """
         classifier = lab.models.text_classifier(self.model)
-        known = list(classifier.labels)
-        for label in self.unsafe:
-            if label not in known:
-                raise ModelError(
-                    f"Model {self.model!r} has no label {label!r} for Toxicity.unsafe.",
-                    hint=did_you_mean(label, known) if len(known) <= 20 else f"It has {len(known)} labels.",
-                    name="Toxicity.unsafe",
-                    model=self.model,
-                    label=label,
-                )
-        unsafe = [known.index(label) for label in self.unsafe]
+        unsafe = label_indices("Toxicity.unsafe", self.unsafe, self.model, classifier.labels)
         texts = [_chunks(sample.text(self.text)) for sample in samples]
         logits = classifier.logits([chunk for chunks in texts for chunk in chunks])
         rows = iter(self._probabilities(logits)[:, unsafe])
         return [self._outcome(np.asarray([next(rows) for _ in chunks])) for chunks in texts]
 
     def _probabilities(self, logits: Matrix) -> Floats:
-        values = logits.astype(np.float64)
-        if self.by == "sigmoid":
-            sigmoid: Floats = 1 / (1 + np.exp(-np.clip(values, -700, 700)))
-            return sigmoid
-        exponentials = np.exp(values - values.max(axis=1, keepdims=True, initial=-np.inf))
-        softmax: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return softmax
+        if self.by == "softmax":
+            return softmax(logits)
+        sigmoid: Floats = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -700, 700)))
+        return sigmoid
 
     def _outcome(self, probabilities: Floats) -> Outcome:
         if not len(probabilities):

@@ -136,10 +136,10 @@ class FollowsFormat:
         return Score(value, f"It breaks {reason}." if reason else "It keeps every rule.", evidence)
 
     def _rules(
-        self, text: str, words: PhraseSearch, wanted: Sequence[str], unwanted: Sequence[str]
+        self, text: str, words: PhraseSearch, required: Sequence[str], banned: Sequence[str]
     ) -> Iterator[tuple[str, str]]:
         """Yield each rule that is set, and how `text` breaks it; "" if it does not."""
-        yield from self._words(words, wanted, unwanted)
+        yield from self._words(words, required, banned)
         yield from self._whole(text)
         for name, count in COUNTS.items():
             yield from self._count(name, count, text)
@@ -153,21 +153,21 @@ class FollowsFormat:
         if self.complete:
             yield "complete", "" if is_complete(text) else f"it stops at {quoted(text[-20:])!r}"
 
-    def _words(self, words: PhraseSearch, wanted: Sequence[str], unwanted: Sequence[str]) -> Iterator[tuple[str, str]]:
-        if must := (*self.all_of, *wanted):
+    def _words(self, words: PhraseSearch, required: Sequence[str], banned: Sequence[str]) -> Iterator[tuple[str, str]]:
+        if must := (*self.all_of, *required):
             missing = [phrase for phrase in must if phrase not in words]
             yield "all_of", f"it lacks {_named(missing)}" if missing else ""
-        if never := (*self.none_of, *unwanted):
+        if never := (*self.none_of, *banned):
             present = [phrase for phrase in never if phrase in words]
             yield "none_of", f"it has {_named(present)}" if present else ""
 
     def _whole(self, text: str) -> Iterator[tuple[str, str]]:
         if self.one_of:
-            is_one = normalize_case(text) in {normalize_case(one.strip()) for one in self.one_of}
+            is_one = normalize_case(text) in {normalize_case(value.strip()) for value in self.one_of}
             yield "one_of", "" if is_one else f"{quoted(text)!r} is none of {_named(self.one_of)}"
         if self.matches:
-            found = regex.search(self.matches, text, timeout=SECONDS)
-            yield "matches", "" if found else f"{self.matches!r} is not found"
+            match = regex.search(self.matches, text, timeout=SECONDS)
+            yield "matches", "" if match else f"{self.matches!r} is not found"
         if self.starts_with:
             starts = text.startswith(self.starts_with.strip())
             yield "starts_with", "" if starts else f"it begins {quoted(text[: len(self.starts_with) + 10])!r}"
@@ -215,5 +215,5 @@ def _named(words: Sequence[str], limit: int = 5) -> str:
 def _wrong_language(text: str, language: str) -> str:
     if count_letters(text) < MIN_LETTERS:
         return "the text is too short to tell"
-    found = identify_language(text, tuple(sorted({*COMMON_LANGUAGES, language})))
-    return "" if found.language == language else f"it is {found.language}, not {language}"
+    result = identify_language(text, tuple(sorted({*COMMON_LANGUAGES, language})))
+    return "" if result.language == language else f"it is {result.language}, not {language}"

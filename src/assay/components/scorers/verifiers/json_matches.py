@@ -65,7 +65,7 @@ class JsonMatches:
         except ValueError as problem:
             return Unscored("not_applicable", f"{self.schema_field} is no JSON Schema: {quoted(problem)}.")
         try:
-            value = _read(text)
+            value = _parse_answer(text)
         except (ValueError, RecursionError) as problem:
             return incorrect(f"It is no JSON: {quoted(problem)}.")
         return _validate(validator, value)
@@ -100,13 +100,13 @@ def _plain(schema: Mapping[str, Any]) -> str:
 def _validator(schema: str) -> Validator:
     from assay.components.scorers.verifiers.json_schemas import compiled
 
-    found = _parsed(schema)
-    if not isinstance(found, dict):
+    content = _parsed(schema)
+    if not isinstance(content, dict):
         raise ValueError("it is no object")  # noqa: TRY004 -- JSON of another kind, not a Python type
-    return compiled(found)
+    return compiled(content)
 
 
-def _read(text: str) -> object:
+def _parse_answer(text: str) -> object:
     """Parse an answer: its last block marked json, else its last unmarked block, else the whole answer.
 
     Raises:
@@ -124,31 +124,31 @@ def _parsed(text: str) -> object:
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"it is longer than {MAX_CHARACTERS:,} characters")
     try:
-        found = json.loads(text, parse_constant=_constant, parse_float=_number)
+        content = json.loads(text, parse_constant=_constant, parse_float=_number)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    if _deep(found):
+    if _deep(content):
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
-    return found
+    return content
 
 
-def _deep(found: object) -> bool:
-    level = [found]
+def _deep(content: object) -> bool:
+    level = [content]
     for _ in range(MAX_DEPTH + 1):
         level = [
-            one
+            child
             for value in level
             if isinstance(value, dict | list)
-            for one in (value.values() if isinstance(value, dict) else value)
+            for child in (value.values() if isinstance(value, dict) else value)
         ]
     return bool(level)
 
 
 def _number(text: str) -> float:
-    found = float(text)
-    if found in (float("inf"), float("-inf")):
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
         raise ValueError(f"{quoted(text)} is too large a number")
-    return found
+    return number
 
 
 def _constant(name: str) -> NoReturn:

@@ -57,8 +57,8 @@ def compiled(schema: Mapping[str, Any]) -> Validator:
         raise ValueError("it is nested too deeply") from error
     if "unevaluatedProperties" in (text := json.dumps(schema)) and "patternProperties" in text:
         raise ValueError("it has both unevaluatedProperties and patternProperties, which cannot be kept from hanging")
-    found: Validator = _restricted(kind)(schema, registry=registry)
-    return found
+    validator: Validator = _restricted(kind)(schema, registry=registry)
+    return validator
 
 
 def broken_rule(validator: Validator, value: object) -> str:
@@ -120,10 +120,10 @@ def _timed(keyword: Keyword) -> Keyword:
 
 def _seconds_left() -> float:
     """Seconds until the deadline; there is one only while an answer is validated."""
-    left = _deadline.get(time.monotonic() + SECONDS) - time.monotonic()
-    if left <= 0:
+    seconds = _deadline.get(time.monotonic() + SECONDS) - time.monotonic()
+    if seconds <= 0:
         raise TimeoutError
-    return left
+    return seconds
 
 
 def _matches(pattern: str, text: str) -> bool:
@@ -142,33 +142,35 @@ def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterat
 
 def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if validator.is_type(instance, "object"):
-        for pattern, wanted in patterns.items():
+        for pattern, subschema in patterns.items():
             for name, value in instance.items():
                 if _matches(pattern, name):
-                    yield from validator.descend(value, wanted, path=name, schema_path=pattern)
+                    yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
-def _additional_properties(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+def _additional_properties(validator: Any, subschema: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if not validator.is_type(instance, "object"):
         return
-    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    extra = [name for name in instance if name not in known and not any(_matches(one, name) for one in patterns)]
-    if wanted is False and extra:
+    properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    extra = [
+        name for name in instance if name not in properties and not any(_matches(pattern, name) for pattern in patterns)
+    ]
+    if subschema is False and extra:
         yield _error(f"additional properties are not allowed: {', '.join(map(repr, extra[:5]))}")
-    elif wanted is not False:
+    elif subschema is not False:
         for name in extra:
-            yield from validator.descend(instance[name], wanted, path=name)
+            yield from validator.descend(instance[name], subschema, path=name)
 
 
-def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if wanted and validator.is_type(instance, "array") and len(set(map(_key, instance))) < len(instance):
+def _unique_items(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if unique and validator.is_type(instance, "array") and len(set(map(_key, instance))) < len(instance):
         yield _error("has an item twice")
 
 
 def _key(value: Any) -> Any:
     """Hashable key, equal for equal JSON values: 1 equals 1.0, and true is not 1."""
     if isinstance(value, dict):
-        return ("object", frozenset((name, _key(one)) for name, one in value.items()))
+        return ("object", frozenset((name, _key(item)) for name, item in value.items()))
     if isinstance(value, list):
         return ("array", tuple(map(_key, value)))
     return (isinstance(value, bool), value)

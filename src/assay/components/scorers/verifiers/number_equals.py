@@ -73,12 +73,12 @@ class NumberEquals:
         expected = extract_number(reference)
         if expected is None:
             return Unscored("not_applicable", f"The reference gives no one number: {quoted(reference)!r}.")
-        found = self._extract(text)
-        if found is None:
+        number = self._extract(text)
+        if number is None:
             return incorrect(f"There is no one number {self._place()}; right is {expected.value}.")
-        if abs(Fraction(found.value) - Fraction(expected.value)) <= Fraction(str(self.tolerance)):
-            return Score(1.0, f"{found.value} is right.", answer=found.value)
-        return Score(0.0, f"It says {found.value}; right is {expected.value}.", answer=found.value)
+        if abs(Fraction(number.value) - Fraction(expected.value)) <= Fraction(str(self.tolerance)):
+            return Score(1.0, f"{number.value} is right.", answer=number.value)
+        return Score(0.0, f"It says {number.value}; right is {expected.value}.", answer=number.value)
 
     def _extract(self, text: str) -> Extracted | None:
         if self.where.startswith(AFTER):

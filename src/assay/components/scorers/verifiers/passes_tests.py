@@ -155,32 +155,32 @@ def pairs_of(text: str) -> list[tuple[list[Any], Any]] | None:
     if not text.lstrip().startswith(("[", "{")):
         return None
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    if not isinstance(found, list) or not found:
+    if not isinstance(content, list) or not content:
         raise ValueError("it is no list of [arguments, expected]")
-    for one in found:
-        if not isinstance(one, list) or len(one) != 2 or not isinstance(one[0], list):
-            raise ValueError(f"{quoted(json.dumps(one))} is not [arguments, expected]")
-    return [(arguments, expected) for arguments, expected in found]
+    for pair in content:
+        if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], list):
+            raise ValueError(f"{quoted(json.dumps(pair))} is not [arguments, expected]")
+    return [(arguments, expected) for arguments, expected in content]
 
 
-def same(given: Any, expected: Any) -> bool:
+def same(actual: Any, expected: Any) -> bool:
     """Whether a plain value equals an expected JSON value."""
-    if isinstance(given, bool) or isinstance(expected, bool):
-        return given is expected
-    if isinstance(given, float) or isinstance(expected, float):
-        return _near(given, expected)
+    if isinstance(actual, bool) or isinstance(expected, bool):
+        return actual is expected
+    if isinstance(actual, float) or isinstance(expected, float):
+        return _near(actual, expected)
     if isinstance(expected, list):
-        return isinstance(given, list | tuple) and len(given) == len(expected) and all(map(same, given, expected))
+        return isinstance(actual, list | tuple) and len(actual) == len(expected) and all(map(same, actual, expected))
     if isinstance(expected, Mapping):
         return (
-            isinstance(given, Mapping)
-            and given.keys() == expected.keys()
-            and all(same(given[name], one) for name, one in expected.items())
+            isinstance(actual, Mapping)
+            and actual.keys() == expected.keys()
+            and all(same(actual[name], value) for name, value in expected.items())
         )
-    return type(given) is type(expected) and given == expected
+    return type(actual) is type(expected) and actual == expected
 
 
 def run_python_tests(examiner: Child, child: Child, tests: str, entry: str) -> list[str]:
@@ -233,17 +233,17 @@ def _try_pair(child: Child, entry: str, arguments: list[Any], expected: Any) -> 
     call = f"for {quoted(json.dumps(arguments)[1:-1])} it "
     try:
         kind, *parts = child.ask(entry, arguments, {})
-        given = plain(parts[0]) if kind == "value" else None
+        actual = plain(parts[0]) if kind == "value" else None
         if kind != "value":
-            return f"{call}raised {': '.join(quoted(one) for one in parts if one)}"
-        return "" if same(given, expected) else f"{call}gave {quoted(repr(given))}, not {quoted(repr(expected))}"
+            return f"{call}raised {': '.join(quoted(part) for part in parts if part)}"
+        return "" if same(actual, expected) else f"{call}gave {quoted(repr(actual))}, not {quoted(repr(expected))}"
     except (ChildEnded, ValueError, RecursionError) as problem:
         return f"{call}gave nothing: {problem}"
 
 
-def _near(given: Any, expected: Any) -> bool:
-    numbers = all(type(one) in (int, float) for one in (given, expected))
+def _near(actual: Any, expected: Any) -> bool:
+    numbers = all(type(number) in (int, float) for number in (actual, expected))
     try:
-        return numbers and (given == expected or math.isclose(given, expected, rel_tol=1e-9, abs_tol=1e-12))
+        return numbers and (actual == expected or math.isclose(actual, expected, rel_tol=1e-9, abs_tol=1e-12))
     except OverflowError:
         return False

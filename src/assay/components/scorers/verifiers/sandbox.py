@@ -98,8 +98,8 @@ class Child:
         poll.register(response, select.POLLIN)
         poll.register(request, select.POLLOUT)
         while b"\n" not in self._rest:
-            left = self._deadline - time.monotonic()
-            ready = dict(poll.poll(max(0, left) * 1000)) if left > 0 else {}
+            seconds = self._deadline - time.monotonic()
+            ready = dict(poll.poll(max(0, seconds) * 1000)) if seconds > 0 else {}
             if not ready:
                 raise ChildEnded("it did not end in time")
             if data and request in ready:
@@ -108,7 +108,7 @@ class Child:
                 with contextlib.suppress(KeyError):
                     poll.unregister(request)
             if response in ready:
-                self._read(response)
+                self._receive(response)
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
@@ -120,7 +120,7 @@ class Child:
         except OSError as error:
             raise ChildEnded(self._exit_reason()) from error
 
-    def _read(self, response: int) -> None:
+    def _receive(self, response: int) -> None:
         data = os.read(response, 65536)
         if not data:
             raise ChildEnded(self._exit_reason())
@@ -164,10 +164,10 @@ def _plain(value: Any) -> Any:
 
 
 _DECODERS: Mapping[str, Callable[[Any], Any]] = {
-    "l": lambda items: [_plain(one) for one in items],
-    "t": lambda items: tuple(_plain(one) for one in items),
-    "s": lambda items: {_plain(one) for one in items},
-    "d": lambda items: {_plain(name): _plain(one) for name, one in items},
+    "l": lambda items: [_plain(item) for item in items],
+    "t": lambda items: tuple(_plain(item) for item in items),
+    "s": lambda items: {_plain(item) for item in items},
+    "d": lambda items: {_plain(name): _plain(item) for name, item in items},
     "b": bytes.fromhex,
     "i": lambda items: int(items, 16),
     "f": float,

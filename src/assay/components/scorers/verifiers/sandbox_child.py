@@ -55,11 +55,11 @@ def _float(value: float) -> str:
 
 
 def _sequence(tag: str) -> Callable[[Any], str]:
-    return lambda value: f'["{tag}",[{",".join([as_json(one) for one in value])}]]'
+    return lambda value: f'["{tag}",[{",".join([as_json(item) for item in value])}]]'
 
 
 def _pairs(value: dict[Any, Any]) -> str:
-    return f'["d",[{",".join([f"[{as_json(name)},{as_json(one)}]" for name, one in dict.items(value)])}]]'
+    return f'["d",[{",".join([f"[{as_json(name)},{as_json(item)}]" for name, item in dict.items(value)])}]]'
 
 
 ENCODERS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
@@ -98,10 +98,10 @@ class Channel:
 
     def get(self, size: int) -> bytes:
         """Return the next `size` bytes; exit if the parent has ended."""
-        found = b""
-        while len(found) < size:
-            found += read(self.receive, size - len(found)) or sys.exit(0)
-        return found
+        data = b""
+        while len(data) < size:
+            data += read(self.receive, size - len(data)) or sys.exit(0)
+        return data
 
     def say(self, *parts: str) -> None:
         """Send a response; `parts` are JSON."""
@@ -120,17 +120,17 @@ def answer(channel: Channel) -> None:
         channel.say('"raised"', quoted(type(error).__name__), quoted(message_of(error)))
         return
     channel.say('"value"', "null")
-    own = type(answer)
+    function_type = type(answer)
     while True:
         name, args, named = channel.ask()
-        called: Any
+        function: Any
         try:
-            called = names[name] if name else [one for one in names.values() if type(one) is own][-1]
+            function = names[name] if name else [value for value in names.values() if type(value) is function_type][-1]
         except (KeyError, IndexError):
             channel.say('"raised"', '"NameError"', quoted(f"there is no function {name}".strip()))
             continue
         try:
-            channel.say('"value"', as_json(called(*args, **named)))
+            channel.say('"value"', as_json(function(*args, **named)))
         except BaseException as error:
             channel.say('"raised"', quoted(type(error).__name__), quoted(message_of(error)))
 
@@ -161,16 +161,16 @@ class RemoteFunction:
         kind, value, message = self.channel.ask()
         if kind == "value":
             return value
-        known: Any = getattr(builtins, value, None)
-        builtin = isinstance(known, type) and issubclass(known, Exception)
-        raise known(message) if builtin and known is not AssertionError else Broken(f"it raised {value}: {message}")
+        cls: Any = getattr(builtins, value, None)
+        builtin = isinstance(cls, type) and issubclass(cls, Exception)
+        raise cls(message) if builtin and cls is not AssertionError else Broken(f"it raised {value}: {message}")
 
 
 def tests(channel: Channel) -> None:
     """Run the tests: each top-level `assert` and each top-level call is a test."""
-    text, own = channel.ask()
+    text, entries = channel.ask()
     tree = compile(text, "tests", "exec", TREE_ONLY)
-    names = {"__name__": "tests", **{name: RemoteFunction(channel, name) for name in (*unbound(tree), *own)}}
+    names = {"__name__": "tests", **{name: RemoteFunction(channel, name) for name in (*unbound(tree), *entries)}}
     results: list[str] = []
     for part in tree.body:
         kind = type(part).__name__
@@ -197,24 +197,24 @@ def tests(channel: Channel) -> None:
 
 def unbound(tree: ast.Module) -> list[str]:
     """Names that a program uses but neither binds nor has as built-ins: functions of the answer."""
-    used: set[str] = set()
+    loaded_names: set[str] = set()
     todo: list[Any] = [tree]
-    bound = set(dir(builtins))
+    bound_names = set(dir(builtins))
     while todo:
         node = todo.pop()
         for field in getattr(node, "_fields", ()):
             value = getattr(node, field, None)
-            todo += [one for one in (value if isinstance(value, list) else [value]) if hasattr(one, "_fields")]
+            todo += [child for child in (value if isinstance(value, list) else [value]) if hasattr(child, "_fields")]
         kind = type(node).__name__
         if kind == "Name":
-            (used if type(node.ctx).__name__ == "Load" else bound).add(node.id)
+            (loaded_names if type(node.ctx).__name__ == "Load" else bound_names).add(node.id)
         elif kind == "alias":
-            bound.add((node.asname or node.name).partition(".")[0])
+            bound_names.add((node.asname or node.name).partition(".")[0])
         elif kind == "arg":
-            bound.add(node.arg)
+            bound_names.add(node.arg)
         elif kind in ("FunctionDef", "ClassDef", "ExceptHandler"):
-            bound.add(node.name)
-    return sorted(used - bound)
+            bound_names.add(node.name)
+    return sorted(loaded_names - bound_names)
 
 
 def main() -> None:

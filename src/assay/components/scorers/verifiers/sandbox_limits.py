@@ -78,7 +78,7 @@ def filter_calls() -> bool:
 
     library = ctypes.CDLL(None, use_errno=True)
     kind = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}.get(uname().machine)
-    done = False
+    is_filtered = False
     if kind is not None and sys.maxsize > 1 << 32:
         calls = DENIED_CALLS[kind]
         rows = [(0x20, 0, 0, 4), (0x15, 0, len(calls) + 3, kind), (0x20, 0, 0, 0), (0x35, len(calls) + 1, 0, 1 << 30)]
@@ -86,12 +86,12 @@ def filter_calls() -> bool:
         rows += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x50001)]  # allow; deny with EPERM
         program = ctypes.create_string_buffer(b"".join(pack("HBBI", *row) for row in rows))
         whole = ctypes.create_string_buffer(pack("HP", len(rows), ctypes.addressof(program)))
-        done = not library.prctl(38, 1, 0, 0, 0) and not library.prctl(22, 2, whole, 0, 0)
-    if not done:
+        is_filtered = not library.prctl(38, 1, 0, 0, 0) and not library.prctl(22, 2, whole, 0, 0)
+    if not is_filtered:
         library.unshare(0x50000000)  # CLONE_NEWUSER | CLONE_NEWNET
     for name in [name for name in sys.modules if name.startswith(("ctypes", "_ctypes"))]:
         del sys.modules[name]
-    return done
+    return is_filtered
 
 
 def guard(folder: str) -> None:
@@ -99,7 +99,7 @@ def guard(folder: str) -> None:
 
     The hook uses only local names, which the guarded code cannot change.
     """
-    readable, own = (*(path + "/" for path in sys.path if path), folder + "/"), (folder + "/",)
+    readable, writable = (*(path + "/" for path in sys.path if path), folder + "/"), (folder + "/",)
     within, kind, number, starts = _path_checker(), type, int, str.startswith
     refused, denied, modules, paths = PermissionError, DENIED, DENIED_MODULES, PATHS
     writes = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND
@@ -107,11 +107,11 @@ def guard(folder: str) -> None:
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
             reads = kind(args[2]) is number and not args[2] & writes
-            fine = within(args[:1], readable if reads else own)
+            fine = within(args[:1], readable if reads else writable)
         elif event == "import":
             fine = args[0] not in modules
         elif event in paths:
-            fine = within(args, own)
+            fine = within(args, writable)
         else:
             fine = not starts(event, denied)
         if not fine:
@@ -133,8 +133,8 @@ def _path_checker() -> Callable[[tuple[Any, ...], tuple[str, ...]], bool]:
             return True
         return starts(path, "/") and not starts(path + "/", folders)
 
-    def within(found: tuple[Any, ...], folders: tuple[str, ...]) -> bool:
-        for path in found:  # noqa: SIM110 -- the guarded code may have replaced `any`
+    def within(paths: tuple[Any, ...], folders: tuple[str, ...]) -> bool:
+        for path in paths:  # noqa: SIM110 -- the guarded code may have replaced `any`
             if outside(path, folders):
                 return False
         return True

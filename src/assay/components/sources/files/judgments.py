@@ -72,29 +72,29 @@ def _check_numbers(path: Path, records: Sequence[tuple[Record, Mapping[str, str]
 
 
 def _records(
-    path: Path, columns: Mapping[str, str] | None, known: Sequence[str], needed: Iterable[str], limit: int | None
+    path: Path, columns: Mapping[str, str] | None, allowed: Sequence[str], needed: Iterable[str], limit: int | None
 ) -> list[tuple[Record, Mapping[str, str]]]:
     renamed = dict(columns or {})
     # A column that the user assigned to one name is not used under its own name.
-    names = {name: name for name in known if name not in renamed.values()} | renamed
-    if unknown := [name for name in names if name not in known]:
+    names = {name: name for name in allowed if name not in renamed.values()} | renamed
+    if unknown := [name for name in names if name not in allowed]:
         raise SourceError(
-            f"There is no column name {unknown[0]!r}.", hint=did_you_mean(unknown[0], known), name=unknown[0]
+            f"There is no column name {unknown[0]!r}.", hint=did_you_mean(unknown[0], allowed), name=unknown[0]
         )
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise SourceError(f"Expected a {', '.join(READERS)} file, was given {path.name!r}.", path=str(path))
     # Columns that the user assigned are required.
-    wanted = dict.fromkeys([*(names.get(name, name) for name in needed), *renamed.values()])
-    records = reader(path, tuple(wanted), "a table of answers to judge")[:limit]
+    required = dict.fromkeys([*(names.get(name, name) for name in needed), *renamed.values()])
+    records = reader(path, tuple(required), "a table of answers to judge")[:limit]
     if not records:
         raise SourceError(f"{path} has no rows.", path=str(path), records=0)
     return [(record, names) for record in records]
 
 
-def _sample(record: Record, names: Mapping[str, str], known: Sequence[str]) -> Sample:
+def _sample(record: Record, names: Mapping[str, str], allowed: Sequence[str]) -> Sample:
     fields = {}
-    for name in (name for name in known if name in names):
+    for name in (name for name in allowed if name in names):
         value = record.values.get(names[name])
         if name == "history":
             if history := read_history_cell(record, names[name]):
@@ -159,14 +159,14 @@ def read_votes(path: Path, *, weight: str | None = None, controls: Sequence[str]
         )
     a, b = _model_columns(path, records[0].values)
     pairs = [(_text(record, a), _text(record, b)) for record in records]
-    for record, (one, other) in zip(records, pairs, strict=True):
-        if one == other:
-            raise record.problem(f"{one!r} is compared with itself.")
+    for record, (first, second) in zip(records, pairs, strict=True):
+        if first == second:
+            raise record.problem(f"{first!r} is compared with itself.")
     outcomes = [outcome_of(record, pair) for record, pair in zip(records, pairs, strict=True)]
     weights = None if weight is None else [_weight(record, weight) for record in records]
     covariates = {name: [_difference(record, name) for record in records] for name in controls}
     try:
-        return votes([one for one, _ in pairs], [other for _, other in pairs], outcomes, weights, covariates)
+        return votes([first for first, _ in pairs], [second for _, second in pairs], outcomes, weights, covariates)
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from error
 
@@ -176,8 +176,8 @@ def _model_columns(path: Path, columns: Iterable[str]) -> tuple[str, str]:
     for a, b in MODELS:
         if a in existing and b in existing:
             return a, b
-    known = " or ".join(f"{a} and {b}" for a, b in MODELS)
-    raise FieldError(f"{path} has no columns of model names: expected {known}.", hint=f"It has: {', '.join(existing)}.")
+    pairs = " or ".join(f"{a} and {b}" for a, b in MODELS)
+    raise FieldError(f"{path} has no columns of model names: expected {pairs}.", hint=f"It has: {', '.join(existing)}.")
 
 
 def _text(record: Record, name: str) -> str:
@@ -234,9 +234,9 @@ def _difference(record: Record, name: str) -> float:
     if name in record.values:
         return _number(record, name)
     if not all(column in record.values for column in pair):
-        known = {one.removesuffix("_a") for one in record.values if f"{one.removesuffix('_a')}_b" in record.values}
+        stems = {key.removesuffix("_a") for key in record.values if f"{key.removesuffix('_a')}_b" in record.values}
         missing = f"there is no column {name!r}, nor {pair[0]!r} and {pair[1]!r}"
-        raise FieldError(f"{record.place}: {missing}.", hint=did_you_mean(name, {*record.values, *known} - set(pair)))
+        raise FieldError(f"{record.place}: {missing}.", hint=did_you_mean(name, {*record.values, *stems} - set(pair)))
     a, b = (_number(record, column) for column in pair)
     if min(a, b) < 0:
         raise record.problem(f"{pair[0]} and {pair[1]} must be 0 or more, were {a:g} and {b:g}.")

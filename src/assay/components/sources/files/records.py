@@ -64,8 +64,8 @@ class Record:
 
 def shorten(value: object) -> str:
     """Return a value for a message, shortened."""
-    written = repr(value)
-    return written if len(written) <= 60 else f"{written[:57]}..."
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def read_text(file: Path, expected: str) -> str:
@@ -81,7 +81,7 @@ def read_text(file: Path, expected: str) -> str:
     if file.is_dir():
         raise SourceError(f"{str(file)!r} is a folder, not {expected}.", path=str(file))
     if not file.is_file():
-        names = [one.name for one in file.parent.iterdir() if one.is_file()] if file.parent.is_dir() else []
+        names = [entry.name for entry in file.parent.iterdir() if entry.is_file()] if file.parent.is_dir() else []
         near = get_close_matches(file.name, names, n=1)  # not all names: a folder may hold thousands
         raise SourceError(
             f"There is no file {str(file)!r}, {expected}.",
@@ -233,13 +233,13 @@ def _parsed(text: str, place: str) -> Any:
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(
             f"{shorten(next(name for name in names if names.count(name) > 1))} is a duplicate key of an object"
         )
-    return found
+    return content
 
 
 def lettered(record: Record, choices: Sequence[str], right: Iterable[int]) -> dict[str, str]:
@@ -292,25 +292,25 @@ def first_of_each(samples: Sequence[Sample], per_label: int | None, skip: int, w
     Raises:
         SourceError: A label has fewer.
     """
-    seen: dict[str, int] = {}
-    kept = []
+    counts: dict[str, int] = {}
+    selection = []
     for sample in samples:
-        nth = seen.get(sample.text("label"), 0)
-        seen[sample.text("label")] = nth + 1
+        nth = counts.get(sample.text("label"), 0)
+        counts[sample.text("label")] = nth + 1
         if nth >= skip and (per_label is None or nth < skip + per_label):
-            kept.append(sample)
-    for label, count in seen.items():
+            selection.append(sample)
+    for label, count in counts.items():
         if count < skip + (per_label or 1):
-            wanted = f"{per_label or 1} behind the first {skip}" if skip else str(per_label)
+            expected = f"{per_label or 1} behind the first {skip}" if skip else str(per_label)
             raise SourceError(
-                f"{where} has {count} texts of {label!r}; {wanted} were requested.",
+                f"{where} has {count} texts of {label!r}; {expected} were requested.",
                 path=where,
                 label=label,
                 count=count,
                 per_label=per_label,
                 skip=skip,
             )
-    return kept
+    return selection
 
 
 READERS: Mapping[str, Callable[[Path, Sequence[str], str], list[Record]]] = {

@@ -91,11 +91,11 @@ def read_tasks(file: Path, *, skip_blank: bool = False) -> list[FileTask]:
         )
     records = (json_records if suffix == ".json" else jsonl_records)(file, (), _EXPECTED)
     tasks = []
-    seen: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for record in records:
         task = _task(record, skip_blank)
-        if task.id and seen.setdefault(task.id, record.origin) != record.origin:
-            raise record.problem(f"the id {shorten(task.id)} is a duplicate of {seen[task.id]}.")
+        if task.id and origins.setdefault(task.id, record.origin) != record.origin:
+            raise record.problem(f"the id {shorten(task.id)} is a duplicate of {origins[task.id]}.")
         if task.instances:
             tasks.append(task)
     if not tasks:
@@ -115,7 +115,7 @@ def _task(record: Record, skip_blank: bool) -> FileTask:
         instances = [("", output)]
     else:
         instruction = record.text("instruction")
-        instances = [_instance(one, skip_blank) for one in _instances(record)]
+        instances = [_instance(instance, skip_blank) for instance in _instances(record)]
         history = read_history_cell(record) if "history" in record.values else None
     return FileTask(
         instruction,
@@ -135,9 +135,9 @@ def _chat(record: Record, skip_blank: bool) -> tuple[str, str, str]:
         turns = parse_turns(record.values[MESSAGES])
         check_nonempty_turns(turns[:-1])
         if turns[-1].role == "assistant" and turns[-1].text:
-            found = parse_dialogue(turns)
+            dialogue = parse_dialogue(turns)
         elif skip_blank:
-            found = PreferenceDialogue(*split_prompt(turns[:-1] if turns[-1].role == "assistant" else turns), "")
+            dialogue = PreferenceDialogue(*split_prompt(turns[:-1] if turns[-1].role == "assistant" else turns), "")
         else:
             raise record.problem(
                 f"{MESSAGES} must end with the assistant, whose answer is the output.",
@@ -145,9 +145,9 @@ def _chat(record: Record, skip_blank: bool) -> tuple[str, str, str]:
             )
     except ValueError as error:
         raise record.problem(f"{MESSAGES} {error}.") from error
-    for one in (*found.history, Message("user", found.instruction), Message("assistant", found.answer)):
-        record.whole(one.text, MESSAGES)
-    return write_history(found.history), found.instruction, found.answer
+    for message in (*dialogue.history, Message("user", dialogue.instruction), Message("assistant", dialogue.answer)):
+        record.whole(message.text, MESSAGES)
+    return write_history(dialogue.history), dialogue.instruction, dialogue.answer
 
 
 def _instances(record: Record) -> Iterator[Record]:
@@ -228,6 +228,6 @@ def read_history_cell(record: Record, column: str = "history") -> str:
         turns = parse_history(record.values.get(column))
     except ValueError as error:
         raise record.problem(f"{column} {error}.") from error
-    for one in turns:
-        record.whole(one.text, column)
+    for message in turns:
+        record.whole(message.text, column)
     return write_history(turns)

@@ -82,13 +82,13 @@ class FashionMNIST:
         ]
 
     def _selected(self, classes: npt.NDArray[np.int64]) -> list[int]:
-        wanted = [nth for nth, name in enumerate(self.labels) if not self.only or name in self.only]
+        indices = [nth for nth, name in enumerate(self.labels) if not self.only or name in self.only]
         if self.per_label is None:
-            return [int(row) for row in np.flatnonzero(np.isin(classes, wanted))]
+            return [int(row) for row in np.flatnonzero(np.isin(classes, indices))]
         counts = np.bincount(classes, minlength=10)
-        if (least := int(counts[wanted].min())) < self.per_label:
+        if (least := int(counts[indices].min())) < self.per_label:
             raise SourceError(f"FashionMNIST {self.split} has {least} photographs of a label, not {self.per_label}.")
-        return sorted(int(i) for c in wanted for i in np.flatnonzero(classes == c)[: self.per_label])
+        return sorted(int(i) for c in indices for i in np.flatnonzero(classes == c)[: self.per_label])
 
 
 Split = Literal["train", "test"]
@@ -129,7 +129,7 @@ def find(split: Split, folder: Path | None) -> Pair:
         SourceError: A location has other bytes, or no location has the data.
     """
     if folder is not None:
-        return _read(split, folder)
+        return _read_split(split, folder)
     tried = []
     for place, fetch in _places(split):
         try:
@@ -145,12 +145,12 @@ def find(split: Split, folder: Path | None) -> Pair:
 def _places(split: Split) -> Iterator[tuple[str, Callable[[], Pair]]]:
     for folder in (INSTALLED, cache_folder()):
         if folder.is_dir():
-            yield str(folder), lambda folder=folder: _read(split, folder)  # type: ignore[misc]
+            yield str(folder), lambda folder=folder: _read_split(split, folder)  # type: ignore[misc]
     yield "hub", lambda: _from_hub(split)
-    yield f"package {PACKAGE}", lambda: _read(split, debian.unpack_package(PACKAGE, INSTALLED, cache_folder()))
+    yield f"package {PACKAGE}", lambda: _read_split(split, debian.unpack_package(PACKAGE, INSTALLED, cache_folder()))
 
 
-def _read(split: Split, folder: Path) -> Pair:
+def _read_split(split: Split, folder: Path) -> Pair:
     images, labels = (verified(name, _decompressed(folder, name), str(folder)) for name in NAMES[split])
     return images, labels
 

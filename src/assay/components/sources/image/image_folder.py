@@ -34,7 +34,7 @@ class ImageFolder:
         """Digest of the names, sizes and modification times of the files."""
         root = Path(self.path)
         rows = [
-            (f"{folder.name}/{file.name}", (found := file.stat()).st_size, found.st_mtime_ns)
+            (f"{folder.name}/{file.name}", (status := file.stat()).st_size, status.st_mtime_ns)
             for folder in (sorted(root.iterdir()) if root.is_dir() else [])
             if folder.is_dir()
             for file in self._images(folder)
@@ -47,7 +47,7 @@ class ImageFolder:
             hint = "ImageFolder reads PATH/LABEL/*.png."
             raise SourceError(f"There is no folder {self.path!r}.", hint=hint, path=self.path)
         samples = [
-            Sample({"label": folder.name, "image": lab.images.put(_read(file)), "origin": f"{folder.name}/{file.name}"})
+            Sample({"label": folder.name, "image": lab.images.put(_load(file)), "origin": f"{folder.name}/{file.name}"})
             for folder in sorted(root.iterdir())
             if folder.is_dir()
             for file in self._images(folder)
@@ -61,7 +61,7 @@ class ImageFolder:
         return sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)[: self.limit]
 
 
-def _read(file: Path) -> Pixels:
+def _load(file: Path) -> Pixels:
     try:
         return decode(file.read_bytes())
     except (OSError, ValueError) as problem:

@@ -41,11 +41,11 @@ class Digits:
         from PIL import Image
 
         data = load_digits()
-        samples, seen = [], [0] * 10
+        samples, counts = [], [0] * 10
         for nth, (small, digit) in enumerate(zip(data.images, data.target, strict=True)):
-            if self.per_label is not None and seen[digit] >= self.per_label:
+            if self.per_label is not None and counts[digit] >= self.per_label:
                 continue
-            seen[digit] += 1
+            counts[digit] += 1
             image = Image.fromarray(np.round(small / 16 * 255).astype(np.uint8))
             pixels = np.asarray(image.resize((self.size, self.size), Image.Resampling.LANCZOS))
             origin = f"scikit-learn digits/{nth:04d}"

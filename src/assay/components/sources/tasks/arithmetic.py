@@ -50,10 +50,10 @@ class Arithmetic:
             raise ValueError(f"Arithmetic.count must be a number at level {self.level}, was None: there are too many.")
 
     def read(self, lab: Lab) -> Sequence[Sample]:
-        found = list(islice(problems(self.level, self.part, self.seed), self.count))
-        if self.count is not None and len(found) < self.count:
+        selection = list(islice(problems(self.level, self.part, self.seed), self.count))
+        if self.count is not None and len(selection) < self.count:
             raise SourceError(
-                f"There are {len(found)} problems of level {self.level} ({LEVELS[self.level].description}) in part "
+                f"There are {len(selection)} problems of level {self.level} ({LEVELS[self.level].description}) in part "
                 f"{self.part!r}, and Arithmetic.count is {self.count}.",
                 hint="Lower count, or raise level.",
             )
@@ -61,9 +61,9 @@ class Arithmetic:
         return [
             Sample(
                 {
-                    **task_fields(one, self.level, wrong=self.wrong, worked=self.worked),
+                    **task_fields(problem, self.level, wrong=self.wrong, worked=self.worked),
                     "origin": f"{origin}/{self.seed}/{nth:05d}",
                 }
             )
-            for nth, one in enumerate(found)
+            for nth, problem in enumerate(selection)
         ]

@@ -53,8 +53,8 @@ def _sample(record: Record) -> Sample:
     before, mark, after = solution.rpartition(MARK)
     answer = after.strip()
     if not mark or not _NUMBER.fullmatch(answer):
-        seen = f"{MARK} {answer}" if mark else solution.strip().split("\n")[-1]
-        raise record.problem(f"answer must end with '{MARK} ' and a number, ended with {seen[-60:]!r}.")
+        ending = f"{MARK} {answer}" if mark else solution.strip().split("\n")[-1]
+        raise record.problem(f"answer must end with '{MARK} ' and a number, ended with {ending[-60:]!r}.")
     fields = {"question": record.text("question"), "answer": answer.replace(",", "")}
     if reasoning := _CALCULATOR.sub("", before).strip():
         fields["reasoning"] = reasoning

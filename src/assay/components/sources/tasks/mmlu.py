@@ -59,25 +59,25 @@ class Mmlu:
         """Files of the selected subjects, by subject."""
         root, folder = Path(self.path), Path(self.path) / self.split
         if not folder.is_dir():
-            folders = [one.name for one in root.iterdir() if one.is_dir()] if root.is_dir() else []
+            folders = [entry.name for entry in root.iterdir() if entry.is_dir()] if root.is_dir() else []
             raise SourceError(
                 f"There is no folder {str(folder)!r}.",
                 hint=f"Mmlu reads PATH/SPLIT/SUBJECT.csv. {_hint(self.split, folders)}",
                 path=str(folder),
             )
-        found = {file.stem.removesuffix(f"_{self.split}"): file for file in sorted(folder.glob("*.csv"))}
-        if not found:
+        files = {file.stem.removesuffix(f"_{self.split}"): file for file in sorted(folder.glob("*.csv"))}
+        if not files:
             hint = "Mmlu reads PATH/SPLIT/SUBJECT.csv."
             raise SourceError(f"No .csv files in {str(folder)!r}.", hint=hint, path=str(folder))
         for subject in self.subjects:
-            if subject not in found:
+            if subject not in files:
                 raise SourceError(
                     f"There is no subject {subject!r} in {str(folder)!r}.",
-                    hint=did_you_mean(subject, found),
+                    hint=did_you_mean(subject, files),
                     path=str(folder),
                     name=subject,
                 )
-        return {name: found[name] for name in sorted(found) if not self.subjects or name in self.subjects}
+        return {name: files[name] for name in sorted(files) if not self.subjects or name in self.subjects}
 
     def _records(self, subject: str, file: Path) -> Sequence[Record]:
         records = csv_records(file, NEEDED, f"the questions of {subject}", _published)[: self.per_subject]

@@ -71,12 +71,12 @@ class Questions:
                 f"Questions reads {', '.join(READERS)} files, was given {self.path!r}.",
                 hint=did_you_mean(file.suffix, READERS) if file.suffix else "",
             )
-        samples, seen = [], dict[str, int]()
+        samples, counts = [], dict[str, int]()
         for record in reader(file, (self.question, self.answer), "a table of questions"):
             sample = self._sample(record)
             subject = str(sample.fields.get("subject", ""))
-            seen[subject] = seen.get(subject, 0) + 1
-            if self.per_subject is None or seen[subject] <= self.per_subject:
+            counts[subject] = counts.get(subject, 0) + 1
+            if self.per_subject is None or counts[subject] <= self.per_subject:
                 samples.append(sample)
         if not samples:
             raise SourceError(f"{self.path} has no questions.")
@@ -99,20 +99,20 @@ class Questions:
         value = record.values[self.answer]
         if not isinstance(value, list):
             return {"answer": record.text(self.answer)}
-        if not value or not all(isinstance(one, str) and one.strip() for one in value):
+        if not value or not all(isinstance(text, str) and text.strip() for text in value):
             raise record.problem(
                 f"{self.answer} must be text, or a list of texts that are not blank, was {shorten(value)}."
             )
-        texts = [record.whole(one, self.answer) for one in value]
+        texts = [record.whole(text, self.answer) for text in value]
         return {f"answer{nth or ''}": text for nth, text in enumerate(texts)}
 
     def _choices(self, record: Record) -> list[str]:
         if record.values.get(self.choices) not in (None, ""):
             return _listed(record, self.choices)
         # The answer's column may be named A, so columns in use are not choices.
-        taken = {self.question, self.answer, self.subject, self.reasoning}
+        used_columns = {self.question, self.answer, self.subject, self.reasoning}
         for candidates in ([f"choice{nth}" for nth in range(len(LETTERS))], LETTERS):
-            names = [name for name in candidates if name not in taken]
+            names = [name for name in candidates if name not in used_columns]
             filled = [nth for nth, name in enumerate(names) if record.values.get(name) not in (None, "")]
             if filled:
                 return [record.text(name) for name in names[: filled[-1] + 1]]
@@ -122,33 +122,33 @@ class Questions:
         value = record.values[self.answer]
         if not isinstance(value, list):
             return self._choices_named(record, record.text(self.answer).strip(), choices)
-        if not value or not all(isinstance(one, str) for one in value):
+        if not value or not all(isinstance(name, str) for name in value):
             raise record.problem(f"{self.answer} must name the correct choices, was {shorten(value)}.")
-        return frozenset[int]().union(*(self._choices_named(record, one.strip(), choices) for one in value))
+        return frozenset[int]().union(*(self._choices_named(record, name.strip(), choices) for name in value))
 
     def _choices_named(self, record: Record, answer: str, choices: Sequence[str]) -> frozenset[int]:
         """The choices that an answer names."""
         letters = LETTERS[: len(choices)]
         names: dict[str, Sequence[str]] = {"letter": letters, "number": [str(nth) for nth in range(len(choices))]}
-        readings = {kind: _several(answer.upper(), own) for kind, own in names.items()}
+        readings = {kind: _several(answer.upper(), options) for kind, options in names.items()}
         readings["text"] = {frozenset([nth]) for nth, choice in enumerate(choices) if choice.strip() == answer}
         kinds = READINGS[1:] if self.answers == "any" else (self.answers,)
-        found = set[frozenset[int]]().union(*(readings[kind] for kind in kinds))
-        if len(found) > 1:
-            named = " or ".join(sorted(",".join(letters[nth] for nth in sorted(one)) for one in found))
+        matches = set[frozenset[int]]().union(*(readings[kind] for kind in kinds))
+        if len(matches) > 1:
+            named = " or ".join(sorted(",".join(letters[nth] for nth in sorted(match)) for match in matches))
             hint = "Set answers='letter', 'number' (from 0) or 'text'." if self.answers == "any" else ""
             raise record.problem(f"{self.answer} {shorten(answer)} is ambiguous: {named}.", hint)
-        if not found:
-            wanted = {
+        if not matches:
+            forms_by_kind = {
                 "letter": f"letters from A to {letters[-1]}",
                 "number": f"numbers from 0 to {len(choices) - 1}",
                 "text": "the text of a choice",
             }
-            forms = ", or ".join(wanted[kind] for kind in kinds)
+            forms = ", or ".join(forms_by_kind[kind] for kind in kinds)
             raise record.problem(
                 f"{self.answer} must be {forms}, was {shorten(answer)}.", did_you_mean(answer, choices)
             )
-        return found.pop()
+        return matches.pop()
 
 
 def _several(answer: str, names: Sequence[str]) -> set[frozenset[int]]:
@@ -166,6 +166,6 @@ def _listed(record: Record, column: str) -> list[str]:
             raise record.problem(
                 f'{column} must be a JSON list such as ["red", "blue"], was {shorten(value)}.'
             ) from error
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or not all(isinstance(choice, str) for choice in value):
         raise record.problem(f"{column} must be a list of texts, was {shorten(value)}.")
     return value

@@ -79,18 +79,18 @@ class SeedTasks:
 
     def read(self, lab: Lab) -> Sequence[Sample]:
         tasks = read_tasks(self.file, skip_blank=self.unanswered == "skip")
-        found = [task for task in tasks if self._wants(task)][: self.limit]
-        if not found:
+        selection = [task for task in tasks if self._is_selected(task)][: self.limit]
+        if not selection:
             raise SourceError(
-                f"{self.file} has no task with {self._wanted()}; it has {len(tasks)} tasks: {_counts(tasks)}."
+                f"{self.file} has no task with {self._selection_text()}; it has {len(tasks)} tasks: {_counts(tasks)}."
             )
         last = 1 if self.instances == "first" else None
-        return [Sample(fields) for task in found for fields in task.samples(last)]
+        return [Sample(fields) for task in selection for fields in task.samples(last)]
 
-    def _wants(self, task: FileTask) -> bool:
+    def _is_selected(self, task: FileTask) -> bool:
         return self.language in ("any", task.language) and self.classification in ("any", task.classification)
 
-    def _wanted(self) -> str:
+    def _selection_text(self) -> str:
         return f"language {self.language!r} and classification {self.classification!r}"
 
 

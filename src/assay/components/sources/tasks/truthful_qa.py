@@ -69,8 +69,8 @@ class TruthfulQa:
         targets = {text: value for text, value in targets.items() if text.strip()}
         right = [nth for nth, value in enumerate(targets.values()) if value == "1"]
         if not right or (self.targets == "mc1" and len(right) > 1):
-            wanted = "one true answer" if self.targets == "mc1" else "a true answer"
-            raise record.problem(f"{self.targets}_targets must have {wanted}, had {len(right)}.")
+            expected = "one true answer" if self.targets == "mc1" else "a true answer"
+            raise record.problem(f"{self.targets}_targets must have {expected}, had {len(right)}.")
         fields = lettered(record, list(targets), right)
         return Sample({"question": record.text("question"), **fields, "origin": record.origin})
 
@@ -116,8 +116,8 @@ class Misconceptions:
             SourceError: The file is invalid, or a question has no choices or several correct answers; names the line.
         """
         kind = TruthfulQa if self.file.suffix.lower() == ".json" else Questions
-        found = kind(str(self.file)).read(lab)
-        for sample in found:
+        samples = kind(str(self.file)).read(lab)
+        for sample in samples:
             if "choice0" not in sample.fields:
                 place = sample.text("origin")
                 raise SourceError(f"{place}: the question has no choices.", place=place, name="choices")
@@ -129,4 +129,4 @@ class Misconceptions:
                     name="answer",
                     value=answer,
                 )
-        return found[: self.limit]
+        return samples[: self.limit]

@@ -41,10 +41,10 @@ def read_ai_texts(file: Path) -> AiTexts:
 
 def _side(file: Path, content: object, name: str) -> tuple[str, ...]:
     if not isinstance(content, dict) or name not in content:
-        known = list(map(str, content)) if isinstance(content, dict) else []
+        names = list(map(str, content)) if isinstance(content, dict) else []
         raise SourceError(
             f"{file} has no {name!r}: expected lists of texts by the names {' and '.join(NAMES)}.",
-            hint=did_you_mean(name, known) if known else "",
+            hint=did_you_mean(name, names) if names else "",
         )
     side = content[name]
     if not isinstance(side, list):

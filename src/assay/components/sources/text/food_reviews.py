@@ -79,17 +79,17 @@ def rows(table: str, folder: str | None) -> Sequence[tuple[str, str]]:
     """
     place = Path(folder) if folder is not None else find()
     frame = _frame(place, table)
-    found = [
+    reviews = [
         (str(text).replace("<br />", "\n"), str(score))
         for text, score in zip(frame["review"], frame["score"], strict=True)
     ]
-    digest = hashlib.sha256("\0".join("\0".join(row) for row in found).encode()).hexdigest()
+    digest = hashlib.sha256("\0".join("\0".join(row) for row in reviews).encode()).hexdigest()
     if digest != DIGESTS[table]:
         raise SourceError(
             f"{table} in {place} is not modeldata's: SHA-256 must be {DIGESTS[table]}, was {digest}.",
             hint="Delete it and download it again.",
         )
-    return found
+    return reviews
 
 
 def cache_folder() -> Path:

@@ -99,7 +99,7 @@ class PreferencePairs:
         copied = {name: value for name in _COPIED if isinstance(value := record.values.get(name), str)}
         fields = {**dict.fromkeys(FIELDS, ""), **{name: record.whole(value, name) for name, value in copied.items()}}
         try:
-            history, instruction, input_text, *sides = _read(record)
+            history, instruction, input_text, *sides = _parse(record)
         except _BrokenPair as problem:
             if self.broken == "refuse":
                 raise record.problem(
@@ -134,7 +134,7 @@ def _raw(record: Record, name: str) -> str:
     return record.whole(value, name) if isinstance(value, str) else ""
 
 
-def _read(record: Record) -> tuple[str, str, str, str, str]:
+def _parse(record: Record) -> tuple[str, str, str, str, str]:
     """(history, instruction, input, chosen, rejected)."""
     for side in _SIDES:
         if record.values.get(side) in (None, [], "") or _is_blank(record.values[side]):
@@ -202,14 +202,14 @@ def _side(record: Record, name: str, prompt: PreferenceDialogue | None) -> Prefe
     try:
         turns = parse_turns(value)
         if prompt is not None and len(turns) == 1 and turns[0].role == "assistant":
-            found = PreferenceDialogue(prompt.history, prompt.instruction, turns[0].text)
+            dialogue = PreferenceDialogue(prompt.history, prompt.instruction, turns[0].text)
         else:
-            found = parse_dialogue(turns)
+            dialogue = parse_dialogue(turns)
     except ValueError as error:
         raise _BrokenPair(UNREADABLE, f"{name} {error}.") from error
-    if not found.answer:
+    if not dialogue.answer:
         raise _BrokenPair(MISSING, f"{name} is missing or blank: its last turn is empty.")
-    if prompt is not None and found.instruction.strip() != prompt.instruction.strip():
-        prompts = f"{shorten(found.instruction)}, not {shorten(prompt.instruction)}"
+    if prompt is not None and dialogue.instruction.strip() != prompt.instruction.strip():
+        prompts = f"{shorten(dialogue.instruction)}, not {shorten(prompt.instruction)}"
         raise _BrokenPair(ONE_SIDED, f"{name} has another prompt than `prompt`: {prompts}.")
-    return found
+    return dialogue

@@ -69,15 +69,15 @@ class Requests:
                 path=str(self.file),
             )
         requests = [_sample(record) for record in reader(self.file, (), "a file of requests")]
-        found = [one for one in requests if self.kind in ("any", one.text("kind"))][: self.limit]
-        if not found:
-            counts = Counter(one.text("kind") for one in requests)
+        selection = [request for request in requests if self.kind in ("any", request.text("kind"))][: self.limit]
+        if not selection:
+            counts = Counter(request.text("kind") for request in requests)
             summary = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
-            wanted = "request" if self.kind == "any" else f"{self.kind} request"
+            expected = "request" if self.kind == "any" else f"{self.kind} request"
             raise SourceError(
-                f"{self.file} has no {wanted}; it has {summary}.", path=str(self.file), kinds=dict(counts)
+                f"{self.file} has no {expected}; it has {summary}.", path=str(self.file), kinds=dict(counts)
             )
-        return found
+        return selection
 
 
 def _sample(record: Record) -> Sample:
@@ -90,9 +90,9 @@ def _sample(record: Record) -> Sample:
 
 def _named(record: Record, name: str) -> str:
     """Return the text of the first accepted column that the file has."""
-    known = [one for one in NAMES[name] if record.values.get(one) not in (None, "")]
-    if not known and not any(one in record.values for one in NAMES[name]):
+    columns = [column for column in NAMES[name] if record.values.get(column) not in (None, "")]
+    if not columns and not any(column in record.values for column in NAMES[name]):
         raise record.problem(
             f"there is neither {' nor '.join(map(repr, NAMES[name]))}.", f"There are {', '.join(record.values)}."
         )
-    return record.text(known[0] if known else next(one for one in NAMES[name] if one in record.values))
+    return record.text(columns[0] if columns else next(column for column in NAMES[name] if column in record.values))
