@@ -16,7 +16,7 @@ from assay.text.answers.extraction import Extracted, extract_number, extract_spa
 from assay.text.answers.normalization import normalized
 
 PLANETS = ("Mars", "Venus", "Jupiter", "Saturn")
-READERS: tuple[Callable[[str], Extracted | None], ...] = (
+EXTRACTORS: tuple[Callable[[str], Extracted | None], ...] = (
     extract_number,
     lambda text: extract_number(text, strict=True),
     lambda text: extract_number(text, continues=True),
@@ -35,9 +35,9 @@ MESSY = st.lists(st.sampled_from(re.split(r"[|\n]", PIECES)), max_size=12).map("
 
 @given(st.one_of(st.text(max_size=60), MESSY))
 def test_no_text_raises_and_every_reading_has_its_place(text: str) -> None:
-    for read in READERS:
-        found = read(text)
-        assert found is None or (found.value and 0 <= found.start < found.end <= len(text))
+    for extract in EXTRACTORS:
+        answer = extract(text)
+        assert answer is None or (answer.value and 0 <= answer.start < answer.end <= len(text))
     span = extract_span(text)
     assert span is None or span.value == text[span.start : span.end]
 
@@ -81,10 +81,10 @@ HARD += [
 def test_a_long_text_takes_time_in_proportion(piece: str) -> None:
     """Twenty times as long takes about twenty times as long, where a quadratic rule takes four hundred times."""
     texts = [piece * (size // len(piece)) for size in (20_000, 400_000)]
-    for read in (extract_number, extract_yes_no, extract_span, READERS[3], normalized):
+    for extract in (extract_number, extract_yes_no, extract_span, EXTRACTORS[3], normalized):
         took = []
         for text in texts:
             began = time.process_time()
-            read(text)
+            extract(text)
             took.append(time.process_time() - began)
         assert took[1] < 60 * took[0] + 0.1

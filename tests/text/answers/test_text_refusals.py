@@ -130,8 +130,8 @@ def test_only_the_beginning_counts() -> None:
 
 @given(st.text())
 def test_whatever_a_model_writes_nothing_raises(text: str) -> None:
-    found = refusal_phrase(text)
-    assert found == found.strip()
+    phrase = refusal_phrase(text)
+    assert phrase == phrase.strip()
     assert refusal_phrase(f"I cannot help with that. {text}")
 
 

@@ -81,7 +81,7 @@ def random_model(vocabulary: int, seed: int) -> Callable[[list[list[int]]], Logi
     """Any next token depends on all before it."""
 
     def step(sequences: list[list[int]]) -> Logits:
-        return np.stack([answer_rng(seed, hash(tuple(one))).normal(0, 2, vocabulary) for one in sequences])
+        return np.stack([answer_rng(seed, hash(tuple(ids))).normal(0, 2, vocabulary) for ids in sequences])
 
     return step
 
@@ -97,15 +97,15 @@ def test_with_beams_enough_the_most_probable_sequence_is_found(
 ) -> None:
     eos = 0 if ends else None
     model = random_model(vocabulary, seed)
-    known = every_sequence(vocabulary, length, eos)
+    sequences = every_sequence(vocabulary, length, eos)
 
     def log_prob(ids: tuple[int, ...]) -> float:
         return sum(float(log_softmax(model([[7, *ids[:at]]])[0])[token]) for at, token in enumerate(ids))
 
-    beams = max(2, len(known))
+    beams = max(2, len(sequences))
     decoding = Decoding("beam", beams=beams, answers=beams, length_penalty=0.0, max_tokens=length)
     trace = beam_search(model, [7], decoding, eos=() if eos is None else (eos,))
-    best = sorted(known, key=log_prob, reverse=True)
+    best = sorted(sequences, key=log_prob, reverse=True)
     assert [answer.ids for answer in trace.answers] == best
     assert [answer.log_prob for answer in trace.answers] == pytest.approx([log_prob(ids) for ids in best])
     assert sum(np.exp(answer.log_prob) for answer in trace.answers) == pytest.approx(1)

@@ -76,7 +76,7 @@ def test_cut_is_transformers(logits: FloatArray, decoding: Decoding, dtype: torc
 
 
 @pytest.mark.parametrize(
-    ("logits", "decoding", "kept"),
+    ("logits", "decoding", "remaining"),
     [
         ([0, 0, 0, 0], Decoding("sample", top_p=0.5), [2, 3]),
         ([0, 0, 0, 0], Decoding("sample", top_p=0.51), [1, 2, 3]),
@@ -87,19 +87,19 @@ def test_cut_is_transformers(logits: FloatArray, decoding: Decoding, dtype: torc
         ([2, 1, 0, 0], Decoding("sample", top_k=9), [0, 1, 2, 3]),
     ],
 )
-def test_ties_and_borders_that_are_exact(logits: list[float], decoding: Decoding, kept: list[int]) -> None:
-    assert np.flatnonzero(np.isfinite(truncate(np.array(logits), decoding))).tolist() == kept
+def test_ties_and_borders_that_are_exact(logits: list[float], decoding: Decoding, remaining: list[int]) -> None:
+    assert np.flatnonzero(np.isfinite(truncate(np.array(logits), decoding))).tolist() == remaining
     theirs = cut_by_transformers(np.array(logits, dtype=float), decoding, torch.float32)
-    assert np.flatnonzero(np.isfinite(theirs)).tolist() == kept
+    assert np.flatnonzero(np.isfinite(theirs)).tolist() == remaining
 
 
 @given(st.one_of(LOGITS, TIED), CUTS)
 def test_a_cut_keeps_the_best_and_their_odds(logits: FloatArray, decoding: Decoding) -> None:
-    chances, kept = distribution(logits, decoding), np.isfinite(truncate(logits, decoding))
-    assert logits[kept].max() == logits.max()
-    assert (chances[~kept] == 0).all()
-    weights = np.exp((logits[kept] - logits.max()) / decoding.temperature)
-    assert chances[kept] == pytest.approx(weights / weights.sum(), abs=1e-12)
+    chances, mask = distribution(logits, decoding), np.isfinite(truncate(logits, decoding))
+    assert logits[mask].max() == logits.max()
+    assert (chances[~mask] == 0).all()
+    weights = np.exp((logits[mask] - logits.max()) / decoding.temperature)
+    assert chances[mask] == pytest.approx(weights / weights.sum(), abs=1e-12)
 
 
 @given(LOGITS, st.lists(st.integers(0, 45), max_size=8), st.floats(0.2, 5))

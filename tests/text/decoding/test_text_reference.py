@@ -54,18 +54,18 @@ def test_sample_follows_its_distribution(decoding: Decoding) -> None:
         draw = Decoding(**{**vars(decoding), "seed": 10 * decoding.seed + seed, "max_tokens": 1})
         trace = sample(lambda sequences: np.stack([logits] * len(sequences)), PROMPT, draw)
         np.add.at(counts, [answer.ids[0] for answer in trace.answers], 1)
-    drawn = expected > 0
-    assert counts[~drawn].sum() == 0
-    statistic = ((counts - counts.sum() * expected)[drawn] ** 2 / (counts.sum() * expected[drawn])).sum()
-    assert statistic < chi2.ppf(0.999, drawn.sum() - 1)
+    possible = expected > 0
+    assert counts[~possible].sum() == 0
+    statistic = ((counts - counts.sum() * expected)[possible] ** 2 / (counts.sum() * expected[possible])).sum()
+    assert statistic < chi2.ppf(0.999, possible.sum() - 1)
     assert distribution(logits, Decoding("sample")) == pytest.approx(np.exp(log_softmax(logits)))
 
 
 def test_an_answer_draws_from_its_own_stream() -> None:
     def answers(n: int, seed: int) -> list[tuple[int, ...]]:
         return [
-            one.ids
-            for one in sample(stepper(0), PROMPT, Decoding("sample", answers=n, seed=seed, max_tokens=6)).answers
+            answer.ids
+            for answer in sample(stepper(0), PROMPT, Decoding("sample", answers=n, seed=seed, max_tokens=6)).answers
         ]
 
     assert answers(5, 7)[:2] == answers(2, 7)
@@ -80,9 +80,9 @@ def test_a_step_shows_the_best_tokens_and_the_one_chosen() -> None:
             assert step.chosen == token
             assert step.open == 20
             assert len(step.candidates) == CANDIDATES_PER_STEP
-            shown = {candidate.token: candidate for candidate in step.candidates}
-            assert np.log(shown[token].probability) == pytest.approx(step.log_prob)
-            assert shown[token].chance > 0
+            by_token = {candidate.token: candidate for candidate in step.candidates}
+            assert np.log(by_token[token].probability) == pytest.approx(step.log_prob)
+            assert by_token[token].chance > 0
             probabilities = [candidate.probability for candidate in step.candidates]
             assert probabilities == sorted(probabilities, reverse=True)
 
@@ -95,8 +95,8 @@ def spelled(words: str) -> Callable[[list[list[int]]], Logits]:
 
     def step(sequences: list[list[int]]) -> Logits:
         rows = np.full((len(sequences), 27), -5.0)
-        for row, one in zip(rows, sequences, strict=True):
-            row[LETTERS.index(words[len(one)]) if len(one) < len(words) else 26] = 5.0
+        for row, sequence in zip(rows, sequences, strict=True):
+            row[LETTERS.index(words[len(sequence)]) if len(sequence) < len(words) else 26] = 5.0
         return rows
 
     return step
@@ -188,7 +188,7 @@ def test_stop_strings_end_where_they_do_in_transformers(beams: int) -> None:
             tokenizer=tokenizer(),
         )
         # Without an end token shorter beams are filled up with the padding token, or with -1.
-        kept = [tuple(token for token in row[2:].tolist() if 0 <= token < VOCABULARY) for row in theirs]
-        assert [answer.ids for answer in answers] == kept, (seed, stop)
+        expected = [tuple(token for token in row[2:].tolist() if 0 <= token < VOCABULARY) for row in theirs]
+        assert [answer.ids for answer in answers] == expected, (seed, stop)
         ends |= {answer.end for answer in answers}
     assert ends == {"stop", "length"}

@@ -18,32 +18,32 @@ def shared(text: Sequence[str], other: Sequence[str], n: int) -> tuple[set[int],
     """Positions of both texts that lie in a shared n-gram."""
     size = min(n, len(text), len(other))
     here, there = set[int](), set[int]()
-    for one in range(len(text) - size + 1):
-        for two in range(len(other) - size + 1):
-            if size and text[one : one + size] == other[two : two + size]:
-                here |= set(range(one, one + size))
-                there |= set(range(two, two + size))
+    for i in range(len(text) - size + 1):
+        for j in range(len(other) - size + 1):
+            if size and text[i : i + size] == other[j : j + size]:
+                here |= set(range(i, i + size))
+                there |= set(range(j, j + size))
     return here, there
 
 
-def most(text: Sequence[str], texts: Sequence[Sequence[str]], n: int) -> tuple[int, float, float] | None:
-    found = []
+def brute_force_match(text: Sequence[str], texts: Sequence[Sequence[str]], n: int) -> tuple[int, float, float] | None:
+    matches = []
     for number, other in enumerate(texts):
         here, there = shared(text, other, n)
         if here:
-            found.append((number, len(here) / len(text), len(there) / len(other)))
-    return max(found, key=lambda one: (max(one[1:]), -one[0]), default=None)
+            matches.append((number, len(here) / len(text), len(there) / len(other)))
+    return max(matches, key=lambda match: (max(match[1:]), -match[0]), default=None)
 
 
 @given(st.lists(WORDS, max_size=8), st.lists(WORDS, max_size=4), st.integers(1, 6))
-def test_the_most_alike_is_that_of_every_pair(texts: list[list[str]], asked: list[list[str]], n: int) -> None:
+def test_the_most_alike_is_that_of_every_pair(texts: list[list[str]], queries: list[list[str]], n: int) -> None:
     index = NgramIndex(texts, n)
-    for text in asked:
-        found, expected = index.best_match(text), most(text, texts, n)
-        assert (found and (found.number, found.query_fraction, found.indexed_fraction)) == expected
-        if found:
-            here, _ = shared(text, texts[found.number], n)
-            start, end = found.span
+    for text in queries:
+        match, expected = index.best_match(text), brute_force_match(text, texts, n)
+        assert (match and (match.number, match.query_fraction, match.indexed_fraction)) == expected
+        if match:
+            here, _ = shared(text, texts[match.number], n)
+            start, end = match.span
             assert set(range(start, end)) <= here
             assert start - 1 not in here
             assert end not in here
