@@ -35,7 +35,7 @@ CUTS = st.builds(
 )
 
 
-def cut_by_transformers(logits: FloatArray, decoding: Decoding, dtype: torch.dtype) -> FloatArray:
+def truncate_by_transformers(logits: FloatArray, decoding: Decoding, dtype: torch.dtype) -> FloatArray:
     """With the processors that `_get_logits_processor` would gather, in its order."""
     processors = LogitsProcessorList([TemperatureLogitsWarper(decoding.temperature)])
     if decoding.top_k:
@@ -70,7 +70,7 @@ def _without_min_p(decoding: Decoding) -> dict[str, Any]:
 def test_cut_is_transformers(logits: FloatArray, decoding: Decoding, dtype: torch.dtype, near: float) -> None:
     assume(not on_a_border(logits, decoding, near))
     # Sorted: which of equally probable tokens top-p leaves out is not defined by torch's sort.
-    ours, theirs = np.sort(truncate(logits, decoding)), np.sort(cut_by_transformers(logits, decoding, dtype))
+    ours, theirs = np.sort(truncate(logits, decoding)), np.sort(truncate_by_transformers(logits, decoding, dtype))
     assert np.array_equal(np.isfinite(ours), np.isfinite(theirs))
     assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
 
@@ -89,7 +89,7 @@ def test_cut_is_transformers(logits: FloatArray, decoding: Decoding, dtype: torc
 )
 def test_ties_and_borders_that_are_exact(logits: list[float], decoding: Decoding, remaining: list[int]) -> None:
     assert np.flatnonzero(np.isfinite(truncate(np.array(logits), decoding))).tolist() == remaining
-    theirs = cut_by_transformers(np.array(logits, dtype=float), decoding, torch.float32)
+    theirs = truncate_by_transformers(np.array(logits, dtype=float), decoding, torch.float32)
     assert np.flatnonzero(np.isfinite(theirs)).tolist() == remaining
 
 

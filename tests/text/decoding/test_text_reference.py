@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chi2
-from tiny_llama import PROMPT, VOCABULARY, generated, llama, recomputed, stepper
+from tiny_llama import PROMPT, VOCABULARY, generate_ids, llama, recompute_log_prob, stepper
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -30,9 +30,9 @@ def test_greedy_is_transformers(seed: int, penalty: float, eos_after: int | None
     eos = () if eos_after is None else (free[eos_after],)
     trace = greedy(stepper(seed), PROMPT, decoding, eos=eos)
     answer = trace.answers[0]
-    assert [answer.ids] == generated(seed, eos, max_new_tokens=12, do_sample=False, repetition_penalty=penalty)
+    assert [answer.ids] == generate_ids(seed, eos, max_new_tokens=12, do_sample=False, repetition_penalty=penalty)
     assert answer.end == ("length" if eos_after is None else "stop")
-    assert answer.log_prob == pytest.approx(recomputed(seed, answer), abs=1e-4)
+    assert answer.log_prob == pytest.approx(recompute_log_prob(seed, answer), abs=1e-4)
     assert trace.calls == trace.rows == len(answer.ids) == len(answer.steps)
 
 
@@ -90,7 +90,7 @@ def test_a_step_shows_the_best_tokens_and_the_one_chosen() -> None:
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def spelled(words: str) -> Callable[[list[list[int]]], Logits]:
+def spelling_model(words: str) -> Callable[[list[list[int]]], Logits]:
     """A model that spells `words` and cares for nothing else."""
 
     def step(sequences: list[list[int]]) -> Logits:
@@ -115,22 +115,22 @@ def letters(ids: Any) -> str:
     ],
 )
 def test_an_answer_ends_before_the_first_stop_string(decoding: Decoding) -> None:
-    answer = decode(spelled("abcdefghi"), [], decoding, eos=(26,), detokenize=letters).answers[0]
+    answer = decode(spelling_model("abcdefghi"), [], decoding, eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end, letters(answer.ids)) == ("a", "stop", "abcd")
     # Across the border with the prompt there is none.
-    answer = decode(spelled("abcdefghi"), [0, 1, 2], decoding, eos=(26,), detokenize=letters).answers[0]
+    answer = decode(spelling_model("abcdefghi"), [0, 1, 2], decoding, eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end) == ("defghi", "stop")
     with pytest.raises(ValueError) as caught:  # noqa: PT011
-        decode(spelled("abc"), [], decoding, eos=(26,))
+        decode(spelling_model("abc"), [], decoding, eos=(26,))
     assert "Decoding.stop" in str(caught.value)
 
 
 def test_text_ends_before_the_end_token() -> None:
-    answer = greedy(spelled("ab"), [], Decoding(max_tokens=3), eos=(26,), detokenize=letters).answers[0]
+    answer = greedy(spelling_model("ab"), [], Decoding(max_tokens=3), eos=(26,), detokenize=letters).answers[0]
     assert (answer.ids, answer.text, answer.end) == ((0, 1, 26), "ab", "stop")
-    answer = greedy(spelled("ab"), [], Decoding(max_tokens=2), eos=(26,), detokenize=letters).answers[0]
+    answer = greedy(spelling_model("ab"), [], Decoding(max_tokens=2), eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end) == ("ab", "length")
-    assert greedy(spelled("ab"), [], Decoding(max_tokens=2)).answers[0].text is None
+    assert greedy(spelling_model("ab"), [], Decoding(max_tokens=2)).answers[0].text is None
 
 
 @pytest.mark.parametrize("decoding", [Decoding(), Decoding("beam", beams=2), Decoding("sample")])
