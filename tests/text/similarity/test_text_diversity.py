@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import Counter
 from itertools import pairwise
 
@@ -139,13 +138,10 @@ def test_entropy_of_what_is_known() -> None:
     assert entropy(np.array([3, 1])) == pytest.approx(0.8112781)
 
 
-def test_on_alpaca_a_verb_is_found_in_most_and_quickly() -> None:
+def test_most_alpaca_instructions_have_a_verb() -> None:
     lines = (shared("alpaca-9k.jsonl") / "alpaca-9k.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["instruction"] for line in lines]
-    instruction_verb("Write.")  # the lexicon is read once
-    begun = time.process_time()
     result = coverage(tokenize_texts(texts))
-    assert time.process_time() - begun < 20
     assert result.with_verb > 0.88 * len(texts)
     assert result.with_object > 0.75 * len(texts)
     assert [verb for verb, _, _ in top_verbs(tokenize_texts(texts[:3000]), range(3000), 3)] == [
