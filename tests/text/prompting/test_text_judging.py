@@ -175,7 +175,8 @@ def test_rating_prompt_contents() -> None:
         assert phrase in turn.text
     (short,) = rating_prompt(Rubric("Truth."), Rated("x"), "likelihood")
     assert "steps" not in short.text
-    assert short.text.endswith("Answer with the grade alone: 1, 2, 3, 4 or 5.")
+    assert short.text.endswith(f": {FIVE.described()}.")
+    assert "GRADE" not in short.text
     (asking,) = steps_prompt(Rubric("Truth."))
     assert "evaluation steps" in asking.text
 
@@ -185,7 +186,8 @@ def test_both_orders_contain_the_same_answers() -> None:
     parts = [delimited_texts(pair_prompt(ordered_pair, "answers")[0].text)[1] for ordered_pair in (pair, pair.swapped)]
     assert parts[0]["ANSWER A"] == parts[1]["ANSWER B"] == "a pear"
     assert parts[0]["ANSWER B"] == parts[1]["ANSWER A"] == "a chair"
-    assert "C if neither is" in pair_prompt(pair, "answers", ties=True)[0].text
+    questions = [pair_prompt(pair, "answers", ties=ties)[0].text.splitlines()[-2] for ties in (False, True)]
+    assert [re.findall(r"\b[A-Z]\b", question) for question in questions] == [["A", "B"], ["A", "B", "C"]]
     id_ = item_id(pair.texts, 0)
     assert parse_choice(pair, (f"ID {id_}: A",), ("stop",), ties=False) == Score(1.0, answer="A")
     assert parse_choice(pair, (f"ID {id_}: C",), ("stop",), ties=True) == Score(0.5, answer="C")
