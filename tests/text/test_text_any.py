@@ -1,10 +1,9 @@
 # ruff: noqa: RUF001 -- models write dashes, quotation marks and colons of every kind.
-"""Whatever a model may write: nothing raises, and nothing takes long."""
+"""Whatever a model may write: nothing raises, and long texts do not hang."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +15,7 @@ from assay.text.answers.extraction import Extracted, extract_number, extract_spa
 from assay.text.answers.normalization import normalized
 
 PLANETS = ("Mars", "Venus", "Jupiter", "Saturn")
-READERS: tuple[Callable[[str], Extracted | None], ...] = (
+EXTRACTORS: tuple[Callable[[str], Extracted | None], ...] = (
     extract_number,
     lambda text: extract_number(text, strict=True),
     lambda text: extract_number(text, continues=True),
@@ -35,9 +34,9 @@ MESSY = st.lists(st.sampled_from(re.split(r"[|\n]", PIECES)), max_size=12).map("
 
 @given(st.one_of(st.text(max_size=60), MESSY))
 def test_no_text_raises_and_every_reading_has_its_place(text: str) -> None:
-    for read in READERS:
-        found = read(text)
-        assert found is None or (found.value and 0 <= found.start < found.end <= len(text))
+    for extract in EXTRACTORS:
+        answer = extract(text)
+        assert answer is None or (answer.value and 0 <= answer.start < answer.end <= len(text))
     span = extract_span(text)
     assert span is None or span.value == text[span.start : span.end]
 
@@ -77,14 +76,12 @@ HARD += [
 ]
 
 
+@pytest.mark.timeout(100)
 @pytest.mark.parametrize("piece", HARD)
-def test_a_long_text_takes_time_in_proportion(piece: str) -> None:
-    """Twenty times as long takes about twenty times as long, where a quadratic rule takes four hundred times."""
-    texts = [piece * (size // len(piece)) for size in (20_000, 400_000)]
-    for read in (extract_number, extract_yes_no, extract_span, READERS[3], normalized):
-        took = []
-        for text in texts:
-            began = time.process_time()
-            read(text)
-            took.append(time.process_time() - began)
-        assert took[1] < 60 * took[0] + 0.1
+def test_long_texts_do_not_hang(piece: str) -> None:
+    """A quadratic pattern takes many minutes for 400,000 characters, a linear one takes milliseconds."""
+    text = piece * (400_000 // len(piece))
+    for extract in EXTRACTORS:
+        answer = extract(text)
+        assert answer is None or 0 <= answer.start < answer.end <= len(text)
+    assert normalized(normalized(text)) == normalized(text)

@@ -12,15 +12,17 @@ GROUPS = st.lists(st.integers(0, 4), min_size=1, max_size=12)
 
 @given(GROUPS)
 def test_answers_join_the_first_group_that_means_the_same(kinds: list[int]) -> None:
-    found = semantic_clusters(len(kinds), lambda one, other: kinds[one] == kinds[other])
-    assert all((found[a] == found[b]) == (kinds[a] == kinds[b]) for a in range(len(kinds)) for b in range(len(kinds)))
-    assert found[0] == 0
-    assert sorted(set(found)) == list(range(len(set(kinds))))
+    clusters = semantic_clusters(len(kinds), lambda a, b: kinds[a] == kinds[b])
+    assert all(
+        (clusters[a] == clusters[b]) == (kinds[a] == kinds[b]) for a in range(len(kinds)) for b in range(len(kinds))
+    )
+    assert clusters[0] == 0
+    assert sorted(set(clusters)) == list(range(len(set(kinds))))
 
 
 def test_likeness_need_not_carry_over() -> None:
     """1 is like 0 and 2 is like 1, not like 0: as in the published code the first of a group speaks for it."""
-    assert semantic_clusters(3, lambda one, other: abs(one - other) == 1) == (0, 0, 1)
+    assert semantic_clusters(3, lambda a, b: abs(a - b) == 1) == (0, 0, 1)
 
 
 @given(GROUPS, st.floats(-50, 0))

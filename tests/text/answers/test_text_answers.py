@@ -80,8 +80,8 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("text", "value", "rule"), NUMBERS)
 def test_numbers(text: str, value: str | None, rule: str | None) -> None:
-    found = extract_number(text)
-    assert (found and found.value, found and found.rule) == (value, rule)
+    answer = extract_number(text)
+    assert (answer and answer.value, answer and answer.rule) == (value, rule)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ def test_numbers(text: str, value: str | None, rule: str | None) -> None:
     ],
 )
 def test_strict_takes_only_what_is_declared(text: str, value: str | None) -> None:
-    found = extract_number(text, strict=True)
-    assert (found and found.value) == value
+    answer = extract_number(text, strict=True)
+    assert (answer and answer.value) == value
 
 
 def test_the_second_answer_of_two_calls_is_a_declaration() -> None:
-    said = " 8 apples. Because 3 of the 11 were eaten."
-    assert extract_number(said, continues=True) == Extracted("8", "continued", 1, 2)
-    assert extract_number(said) == Extracted("11", "last_number", said.index("11"), said.index("11") + 2)
+    text = " 8 apples. Because 3 of the 11 were eaten."
+    assert extract_number(text, continues=True) == Extracted("8", "continued", 1, 2)
+    assert extract_number(text) == Extracted("11", "last_number", text.index("11"), text.index("11") + 2)
     assert extract_choice(" B. Because A is 3.", continues=True) == Extracted("B", "continued", 1, 2)
     assert extract_span(" Paris, I think.", continues=True) == Extracted("Paris, I think", "continued", 1, 15)
 
@@ -145,10 +145,10 @@ def test_the_second_answer_of_two_calls_is_a_declaration() -> None:
     ],
 )
 def test_yes_and_no(text: str, value: str | None, rule: str | None) -> None:
-    found = extract_yes_no(text)
-    assert (found and found.value, found and found.rule) == (value, rule)
+    answer = extract_yes_no(text)
+    assert (answer and answer.value, answer and answer.rule) == (value, rule)
     strict = extract_yes_no(text, strict=True)
-    assert strict == (found if rule in ("whole", "answer_is", "answer_colon") else None)
+    assert strict == (answer if rule in ("whole", "answer_is", "answer_colon") else None)
 
 
 @pytest.mark.parametrize(
@@ -173,5 +173,5 @@ def test_yes_and_no(text: str, value: str | None, rule: str | None) -> None:
     ],
 )
 def test_spans(text: str, value: str | None, rule: str | None) -> None:
-    found = extract_span(text)
-    assert (found and found.value, found and found.rule) == (value, rule)
+    answer = extract_span(text)
+    assert (answer and answer.value, answer and answer.rule) == (value, rule)

@@ -51,22 +51,22 @@ CHOICES = [
 
 @pytest.mark.parametrize(("text", "value", "rule"), CHOICES)
 def test_choices(text: str, value: str | None, rule: str | None) -> None:
-    found = extract_choice(text, "ABCD", PLANETS)
-    assert (found and found.value, found and found.rule) == (value, rule)
+    answer = extract_choice(text, "ABCD", PLANETS)
+    assert (answer and answer.value, answer and answer.rule) == (value, rule)
 
 
 def test_choices_of_other_letters_and_words() -> None:
     assert extract_choice("I believe so", "ABCDEFGHI") is None
-    assert (found := extract_choice("The answer is I.", "ABCDEFGHI"))
-    assert found.value == "I"
-    assert (found := extract_choice("정답은 3번입니다.", "12345"))
-    assert found.value == "3"
-    assert (found := extract_choice("수도는 서울입니다.", "ABC", ("부산", "서울", "대구")))
-    assert (found.value, found.rule) == ("B", "choice_text")
-    assert (found := extract_choice("It is New York City.", "AB", ("York", "New York")))
-    assert found.value == "B"
-    assert (found := extract_choice("The answer is 12.5.", "AB", ("12", "12.5")))
-    assert found.value == "B"
+    assert (answer := extract_choice("The answer is I.", "ABCDEFGHI"))
+    assert answer.value == "I"
+    assert (answer := extract_choice("정답은 3번입니다.", "12345"))
+    assert answer.value == "3"
+    assert (answer := extract_choice("수도는 서울입니다.", "ABC", ("부산", "서울", "대구")))
+    assert (answer.value, answer.rule) == ("B", "choice_text")
+    assert (answer := extract_choice("It is New York City.", "AB", ("York", "New York")))
+    assert answer.value == "B"
+    assert (answer := extract_choice("The answer is 12.5.", "AB", ("12", "12.5")))
+    assert answer.value == "B"
     assert extract_choice("So she has the same.", "AB", ("the same", "The same")) is None
 
 

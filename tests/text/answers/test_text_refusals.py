@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-import time
+import unicodedata
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.text.answers import refusals
 from assay.text.answers.refusals import OPENING, refusal_phrase
 
 DECLINES = (
@@ -130,13 +133,22 @@ def test_only_the_beginning_counts() -> None:
 
 @given(st.text())
 def test_whatever_a_model_writes_nothing_raises(text: str) -> None:
-    found = refusal_phrase(text)
-    assert found == found.strip()
+    phrase = refusal_phrase(text)
+    assert phrase == phrase.strip()
     assert refusal_phrase(f"I cannot help with that. {text}")
 
 
+@pytest.mark.timeout(100)
 @pytest.mark.parametrize("piece", ["i ", "i can't ", "help or ", "- i'm very ", '"', "도와 ", "i won't, and "])
-def test_long_texts_take_no_longer(piece: str) -> None:
-    started = time.process_time()
-    refusal_phrase(piece * 200_000)
-    assert time.process_time() - started < 1
+def test_only_the_beginning_of_a_long_text_is_searched(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = piece * 200_000
+    phrase = refusal_phrase(text)
+    lengths: list[int] = []
+
+    def counting_normalize(form: Literal["NFC"], part: str) -> str:
+        lengths.append(len(part))
+        return unicodedata.normalize(form, part)
+
+    monkeypatch.setattr(refusals, "unicodedata", SimpleNamespace(normalize=counting_normalize))
+    assert refusal_phrase(text) == phrase
+    assert sum(lengths) <= 10 * OPENING

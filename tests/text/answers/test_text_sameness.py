@@ -20,12 +20,12 @@ from assay.text.answers.normalization import exact, normalized, numerals, plain,
 )
 def test_any_decimal_is_read_back_exactly(digits: int, places: int, frame: str) -> None:
     value = Decimal(digits).scaleb(-places)
-    for written in (f"{value:f}", f"{value:,f}", f"{value:f}".replace("-", "−"), f"{value:e}"):
-        found = extract_number(frame.format(written))
-        assert found is not None
-        assert exact(found.value) == Fraction(value)
-        assert found.value == plain(Fraction(value))
-        assert same_number(found.value, written)
+    for text in (f"{value:f}", f"{value:,f}", f"{value:f}".replace("-", "−"), f"{value:e}"):
+        answer = extract_number(frame.format(text))
+        assert answer is not None
+        assert exact(answer.value) == Fraction(value)
+        assert answer.value == plain(Fraction(value))
+        assert same_number(answer.value, text)
 
 
 @given(st.fractions(max_denominator=10**6))
@@ -40,7 +40,7 @@ def test_plain_is_one_way_to_write_a_number(value: Fraction) -> None:
 )
 def test_a_list_is_not_one_number(values: list[int], between: str) -> None:
     text = between.join(map(str, values))
-    assert all(one.value is None for one in numerals(text, 0, len(text)))
+    assert all(numeral.value is None for numeral in numerals(text, 0, len(text)))
     assert extract_number(f"There are 3. The answer is {text}.") is None
 
 

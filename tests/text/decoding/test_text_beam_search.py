@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_llama import beamed, recomputed
+from tiny_llama import beam_search_twice, recompute_log_prob
 
 from assay.core.decoding import Decoding
 from assay.text.decoding.beam_search import beam_search
@@ -33,16 +33,16 @@ def test_beam_search_is_transformers(beams: int, length_penalty: float, penalty:
             repetition_penalty=penalty,
             max_tokens=9,
         )
-        trace, theirs = beamed(seed, decoding, eos)
+        trace, theirs = beam_search_twice(seed, decoding, eos)
         assert [answer.ids for answer in trace.answers] == theirs, (seed, eos)
-        assert trace.answers[0].log_prob == pytest.approx(recomputed(seed, trace.answers[0]), abs=1e-4)
+        assert trace.answers[0].log_prob == pytest.approx(recompute_log_prob(seed, trace.answers[0]), abs=1e-4)
         assert len(trace.rounds) == trace.calls
 
 
 def test_the_beam_searches_above_end_in_every_way() -> None:
     ends = set()
     for seed, eos in product(range(3), ENDS):
-        trace, _ = beamed(seed, Decoding("beam", beams=3, answers=3, max_tokens=9), eos)
+        trace, _ = beam_search_twice(seed, Decoding("beam", beams=3, answers=3, max_tokens=9), eos)
         ends |= {(answer.end, trace.calls < 9) for answer in trace.answers}
     assert ends == {("length", False), ("stop", False), ("stop", True)}
 
@@ -52,7 +52,7 @@ def test_a_longer_answer_wins_only_by_the_length_penalty() -> None:
         np.mean(
             [
                 len(
-                    beamed(seed, Decoding("beam", beams=4, length_penalty=alpha, max_tokens=9), ENDS[1])[0]
+                    beam_search_twice(seed, Decoding("beam", beams=4, length_penalty=alpha, max_tokens=9), ENDS[1])[0]
                     .answers[0]
                     .ids
                 )
@@ -65,7 +65,7 @@ def test_a_longer_answer_wins_only_by_the_length_penalty() -> None:
 
 
 def test_a_beam_trace_leads_back_to_the_prompt() -> None:
-    trace, _ = beamed(1, Decoding("beam", beams=4, answers=4, max_tokens=8), ENDS[1])
+    trace, _ = beam_search_twice(1, Decoding("beam", beams=4, answers=4, max_tokens=8), ENDS[1])
     for answer in trace.answers:
         branches = [trace.rounds[nth][place] for nth, place in enumerate(answer.path)]
         assert tuple(branch.token for branch in branches) == answer.ids
@@ -81,7 +81,7 @@ def random_model(vocabulary: int, seed: int) -> Callable[[list[list[int]]], Logi
     """Any next token depends on all before it."""
 
     def step(sequences: list[list[int]]) -> Logits:
-        return np.stack([answer_rng(seed, hash(tuple(one))).normal(0, 2, vocabulary) for one in sequences])
+        return np.stack([answer_rng(seed, hash(tuple(ids))).normal(0, 2, vocabulary) for ids in sequences])
 
     return step
 
@@ -97,15 +97,15 @@ def test_with_beams_enough_the_most_probable_sequence_is_found(
 ) -> None:
     eos = 0 if ends else None
     model = random_model(vocabulary, seed)
-    known = every_sequence(vocabulary, length, eos)
+    sequences = every_sequence(vocabulary, length, eos)
 
     def log_prob(ids: tuple[int, ...]) -> float:
         return sum(float(log_softmax(model([[7, *ids[:at]]])[0])[token]) for at, token in enumerate(ids))
 
-    beams = max(2, len(known))
+    beams = max(2, len(sequences))
     decoding = Decoding("beam", beams=beams, answers=beams, length_penalty=0.0, max_tokens=length)
     trace = beam_search(model, [7], decoding, eos=() if eos is None else (eos,))
-    best = sorted(known, key=log_prob, reverse=True)
+    best = sorted(sequences, key=log_prob, reverse=True)
     assert [answer.ids for answer in trace.answers] == best
     assert [answer.log_prob for answer in trace.answers] == pytest.approx([log_prob(ids) for ids in best])
     assert sum(np.exp(answer.log_prob) for answer in trace.answers) == pytest.approx(1)

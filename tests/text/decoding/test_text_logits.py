@@ -35,7 +35,7 @@ CUTS = st.builds(
 )
 
 
-def cut_by_transformers(logits: FloatArray, decoding: Decoding, dtype: torch.dtype) -> FloatArray:
+def truncate_by_transformers(logits: FloatArray, decoding: Decoding, dtype: torch.dtype) -> FloatArray:
     """With the processors that `_get_logits_processor` would gather, in its order."""
     processors = LogitsProcessorList([TemperatureLogitsWarper(decoding.temperature)])
     if decoding.top_k:
@@ -70,13 +70,13 @@ def _without_min_p(decoding: Decoding) -> dict[str, Any]:
 def test_cut_is_transformers(logits: FloatArray, decoding: Decoding, dtype: torch.dtype, near: float) -> None:
     assume(not on_a_border(logits, decoding, near))
     # Sorted: which of equally probable tokens top-p leaves out is not defined by torch's sort.
-    ours, theirs = np.sort(truncate(logits, decoding)), np.sort(cut_by_transformers(logits, decoding, dtype))
+    ours, theirs = np.sort(truncate(logits, decoding)), np.sort(truncate_by_transformers(logits, decoding, dtype))
     assert np.array_equal(np.isfinite(ours), np.isfinite(theirs))
     assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("logits", "decoding", "kept"),
+    ("logits", "decoding", "remaining"),
     [
         ([0, 0, 0, 0], Decoding("sample", top_p=0.5), [2, 3]),
         ([0, 0, 0, 0], Decoding("sample", top_p=0.51), [1, 2, 3]),
@@ -87,19 +87,19 @@ def test_cut_is_transformers(logits: FloatArray, decoding: Decoding, dtype: torc
         ([2, 1, 0, 0], Decoding("sample", top_k=9), [0, 1, 2, 3]),
     ],
 )
-def test_ties_and_borders_that_are_exact(logits: list[float], decoding: Decoding, kept: list[int]) -> None:
-    assert np.flatnonzero(np.isfinite(truncate(np.array(logits), decoding))).tolist() == kept
-    theirs = cut_by_transformers(np.array(logits, dtype=float), decoding, torch.float32)
-    assert np.flatnonzero(np.isfinite(theirs)).tolist() == kept
+def test_ties_and_borders_that_are_exact(logits: list[float], decoding: Decoding, remaining: list[int]) -> None:
+    assert np.flatnonzero(np.isfinite(truncate(np.array(logits), decoding))).tolist() == remaining
+    theirs = truncate_by_transformers(np.array(logits, dtype=float), decoding, torch.float32)
+    assert np.flatnonzero(np.isfinite(theirs)).tolist() == remaining
 
 
 @given(st.one_of(LOGITS, TIED), CUTS)
 def test_a_cut_keeps_the_best_and_their_odds(logits: FloatArray, decoding: Decoding) -> None:
-    chances, kept = distribution(logits, decoding), np.isfinite(truncate(logits, decoding))
-    assert logits[kept].max() == logits.max()
-    assert (chances[~kept] == 0).all()
-    weights = np.exp((logits[kept] - logits.max()) / decoding.temperature)
-    assert chances[kept] == pytest.approx(weights / weights.sum(), abs=1e-12)
+    chances, mask = distribution(logits, decoding), np.isfinite(truncate(logits, decoding))
+    assert logits[mask].max() == logits.max()
+    assert (chances[~mask] == 0).all()
+    weights = np.exp((logits[mask] - logits.max()) / decoding.temperature)
+    assert chances[mask] == pytest.approx(weights / weights.sum(), abs=1e-12)
 
 
 @given(LOGITS, st.lists(st.integers(0, 45), max_size=8), st.floats(0.2, 5))

@@ -12,21 +12,22 @@ from assay.text.decoding.perplexity import corpus_perplexity, text_perplexity, t
 
 
 def test_each_measure_divides_the_same_sum() -> None:
-    found = text_perplexity("für dich\n", [None, -1.0, -2.0, -3.0])
-    assert (found.tokens, found.words, found.bytes) == (3, 3, 10)  # the line end is a word more, as in the harness
-    assert found.per_token == pytest.approx(math.exp(6 / 3))
-    assert found.per_word == pytest.approx(math.exp(6 / 3))
-    assert found.per_byte == pytest.approx(math.exp(6 / 10))
-    assert found.bits_per_byte == pytest.approx(0.6 / math.log(2))
+    perplexity = text_perplexity("für dich\n", [None, -1.0, -2.0, -3.0])
+    # The line end is a word more, as in the harness.
+    assert (perplexity.tokens, perplexity.words, perplexity.bytes) == (3, 3, 10)
+    assert perplexity.per_token == pytest.approx(math.exp(6 / 3))
+    assert perplexity.per_word == pytest.approx(math.exp(6 / 3))
+    assert perplexity.per_byte == pytest.approx(math.exp(6 / 10))
+    assert perplexity.bits_per_byte == pytest.approx(0.6 / math.log(2))
 
 
 def test_a_corpus_is_summed_before_it_is_divided() -> None:
-    one, other = text_perplexity("a b", [None, -4.0]), text_perplexity("c d e", [None, -1.0, -1.0, -1.0])
-    both = corpus_perplexity([one, other])
+    first, second = text_perplexity("a b", [None, -4.0]), text_perplexity("c d e", [None, -1.0, -1.0, -1.0])
+    both = corpus_perplexity([first, second])
     assert both.per_token == pytest.approx(math.exp(7 / 4))
     assert both.per_word == pytest.approx(math.exp(7 / 5))
     assert both.texts == 2
-    assert both.per_token != pytest.approx((one.per_token + other.per_token) / 2)
+    assert both.per_token != pytest.approx((first.per_token + second.per_token) / 2)
 
 
 def test_a_text_without_a_scored_token_is_no_part_of_a_corpus() -> None:
@@ -36,13 +37,13 @@ def test_a_text_without_a_scored_token_is_no_part_of_a_corpus() -> None:
 
 @pytest.mark.parametrize("values", [[], [None]])
 def test_what_has_no_scored_token_has_no_perplexity(values: list[None]) -> None:
-    for found in (
+    for perplexity in (
         text_perplexity("a", values),
         corpus_perplexity([text_perplexity("", values)]),
         corpus_perplexity([]),
     ):
         with pytest.raises(ValueError):  # noqa: PT011
-            _ = found.per_token
+            _ = perplexity.per_token
 
 
 def test_the_ends_of_the_scale() -> None:
@@ -56,20 +57,20 @@ def test_every_token_but_the_first_is_scored_once_after_as_many_as_can_be(
     tokens: int, size: int, data: st.DataObject
 ) -> None:
     stride = data.draw(st.integers(1, size - 1))
-    found = token_windows(tokens, size, stride)
-    scored = [place for one in found for place in range(one.end - one.last, one.end)]
+    windows = token_windows(tokens, size, stride)
+    scored = [place for window in windows for place in range(window.end - window.last, window.end)]
     assert scored == list(range(1, tokens))
-    assert all(0 < one.last < one.end - one.begin <= size for one in found)
-    assert [one.begin for one in found] == [nth * stride for nth in range(len(found))]
-    for one in found[1:]:
-        assert one.end - one.last - one.begin >= size - stride
-    assert len(found) == (0 if tokens < 2 else 1) or tokens > size
+    assert all(0 < window.last < window.end - window.begin <= size for window in windows)
+    assert [window.begin for window in windows] == [nth * stride for nth in range(len(windows))]
+    for window in windows[1:]:
+        assert window.end - window.last - window.begin >= size - stride
+    assert len(windows) == (0 if tokens < 2 else 1) or tokens > size
 
 
 def test_windows_are_those_of_the_page() -> None:
     """Hugging Face's loop with max_length 8 and stride 4 over 18 tokens: begin, end, and trg_len less the first."""
-    found = [(one.begin, one.end, one.last) for one in token_windows(18, 8, 4)]
-    assert found == [(0, 8, 7), (4, 12, 4), (8, 16, 4), (12, 18, 2)]
+    windows = [(window.begin, window.end, window.last) for window in token_windows(18, 8, 4)]
+    assert windows == [(0, 8, 7), (4, 12, 4), (8, 16, 4), (12, 18, 2)]
 
 
 @pytest.mark.parametrize("stride", [0, 8, 9])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chi2
-from tiny_llama import PROMPT, VOCABULARY, generated, llama, recomputed, stepper
+from tiny_llama import PROMPT, VOCABULARY, generate_ids, llama, recompute_log_prob, stepper
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -30,9 +30,9 @@ def test_greedy_is_transformers(seed: int, penalty: float, eos_after: int | None
     eos = () if eos_after is None else (free[eos_after],)
     trace = greedy(stepper(seed), PROMPT, decoding, eos=eos)
     answer = trace.answers[0]
-    assert [answer.ids] == generated(seed, eos, max_new_tokens=12, do_sample=False, repetition_penalty=penalty)
+    assert [answer.ids] == generate_ids(seed, eos, max_new_tokens=12, do_sample=False, repetition_penalty=penalty)
     assert answer.end == ("length" if eos_after is None else "stop")
-    assert answer.log_prob == pytest.approx(recomputed(seed, answer), abs=1e-4)
+    assert answer.log_prob == pytest.approx(recompute_log_prob(seed, answer), abs=1e-4)
     assert trace.calls == trace.rows == len(answer.ids) == len(answer.steps)
 
 
@@ -54,18 +54,18 @@ def test_sample_follows_its_distribution(decoding: Decoding) -> None:
         draw = Decoding(**{**vars(decoding), "seed": 10 * decoding.seed + seed, "max_tokens": 1})
         trace = sample(lambda sequences: np.stack([logits] * len(sequences)), PROMPT, draw)
         np.add.at(counts, [answer.ids[0] for answer in trace.answers], 1)
-    drawn = expected > 0
-    assert counts[~drawn].sum() == 0
-    statistic = ((counts - counts.sum() * expected)[drawn] ** 2 / (counts.sum() * expected[drawn])).sum()
-    assert statistic < chi2.ppf(0.999, drawn.sum() - 1)
+    possible = expected > 0
+    assert counts[~possible].sum() == 0
+    statistic = ((counts - counts.sum() * expected)[possible] ** 2 / (counts.sum() * expected[possible])).sum()
+    assert statistic < chi2.ppf(0.999, possible.sum() - 1)
     assert distribution(logits, Decoding("sample")) == pytest.approx(np.exp(log_softmax(logits)))
 
 
 def test_an_answer_draws_from_its_own_stream() -> None:
     def answers(n: int, seed: int) -> list[tuple[int, ...]]:
         return [
-            one.ids
-            for one in sample(stepper(0), PROMPT, Decoding("sample", answers=n, seed=seed, max_tokens=6)).answers
+            answer.ids
+            for answer in sample(stepper(0), PROMPT, Decoding("sample", answers=n, seed=seed, max_tokens=6)).answers
         ]
 
     assert answers(5, 7)[:2] == answers(2, 7)
@@ -80,9 +80,9 @@ def test_a_step_shows_the_best_tokens_and_the_one_chosen() -> None:
             assert step.chosen == token
             assert step.open == 20
             assert len(step.candidates) == CANDIDATES_PER_STEP
-            shown = {candidate.token: candidate for candidate in step.candidates}
-            assert np.log(shown[token].probability) == pytest.approx(step.log_prob)
-            assert shown[token].chance > 0
+            by_token = {candidate.token: candidate for candidate in step.candidates}
+            assert np.log(by_token[token].probability) == pytest.approx(step.log_prob)
+            assert by_token[token].chance > 0
             probabilities = [candidate.probability for candidate in step.candidates]
             assert probabilities == sorted(probabilities, reverse=True)
 
@@ -90,13 +90,13 @@ def test_a_step_shows_the_best_tokens_and_the_one_chosen() -> None:
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def spelled(words: str) -> Callable[[list[list[int]]], Logits]:
+def spelling_model(words: str) -> Callable[[list[list[int]]], Logits]:
     """A model that spells `words` and cares for nothing else."""
 
     def step(sequences: list[list[int]]) -> Logits:
         rows = np.full((len(sequences), 27), -5.0)
-        for row, one in zip(rows, sequences, strict=True):
-            row[LETTERS.index(words[len(one)]) if len(one) < len(words) else 26] = 5.0
+        for row, sequence in zip(rows, sequences, strict=True):
+            row[LETTERS.index(words[len(sequence)]) if len(sequence) < len(words) else 26] = 5.0
         return rows
 
     return step
@@ -115,22 +115,22 @@ def letters(ids: Any) -> str:
     ],
 )
 def test_an_answer_ends_before_the_first_stop_string(decoding: Decoding) -> None:
-    answer = decode(spelled("abcdefghi"), [], decoding, eos=(26,), detokenize=letters).answers[0]
+    answer = decode(spelling_model("abcdefghi"), [], decoding, eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end, letters(answer.ids)) == ("a", "stop", "abcd")
     # Across the border with the prompt there is none.
-    answer = decode(spelled("abcdefghi"), [0, 1, 2], decoding, eos=(26,), detokenize=letters).answers[0]
+    answer = decode(spelling_model("abcdefghi"), [0, 1, 2], decoding, eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end) == ("defghi", "stop")
     with pytest.raises(ValueError) as caught:  # noqa: PT011
-        decode(spelled("abc"), [], decoding, eos=(26,))
+        decode(spelling_model("abc"), [], decoding, eos=(26,))
     assert "Decoding.stop" in str(caught.value)
 
 
 def test_text_ends_before_the_end_token() -> None:
-    answer = greedy(spelled("ab"), [], Decoding(max_tokens=3), eos=(26,), detokenize=letters).answers[0]
+    answer = greedy(spelling_model("ab"), [], Decoding(max_tokens=3), eos=(26,), detokenize=letters).answers[0]
     assert (answer.ids, answer.text, answer.end) == ((0, 1, 26), "ab", "stop")
-    answer = greedy(spelled("ab"), [], Decoding(max_tokens=2), eos=(26,), detokenize=letters).answers[0]
+    answer = greedy(spelling_model("ab"), [], Decoding(max_tokens=2), eos=(26,), detokenize=letters).answers[0]
     assert (answer.text, answer.end) == ("ab", "length")
-    assert greedy(spelled("ab"), [], Decoding(max_tokens=2)).answers[0].text is None
+    assert greedy(spelling_model("ab"), [], Decoding(max_tokens=2)).answers[0].text is None
 
 
 @pytest.mark.parametrize("decoding", [Decoding(), Decoding("beam", beams=2), Decoding("sample")])
@@ -188,7 +188,7 @@ def test_stop_strings_end_where_they_do_in_transformers(beams: int) -> None:
             tokenizer=tokenizer(),
         )
         # Without an end token shorter beams are filled up with the padding token, or with -1.
-        kept = [tuple(token for token in row[2:].tolist() if 0 <= token < VOCABULARY) for row in theirs]
-        assert [answer.ids for answer in answers] == kept, (seed, stop)
+        expected = [tuple(token for token in row[2:].tolist() if 0 <= token < VOCABULARY) for row in theirs]
+        assert [answer.ids for answer in answers] == expected, (seed, stop)
         ends |= {answer.end for answer in answers}
     assert ends == {"stop", "length"}

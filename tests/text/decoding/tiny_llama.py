@@ -50,7 +50,7 @@ def stepper(seed: int) -> Callable[[list[list[int]]], Logits]:
     return step
 
 
-def generated(seed: int, eos: tuple[int, ...], **options: Any) -> list[tuple[int, ...]]:
+def generate_ids(seed: int, eos: tuple[int, ...], **options: Any) -> list[tuple[int, ...]]:
     """Token ids that transformers generates, without what it fills shorter answers up with."""
     ids = torch.tensor([PROMPT])
     out = llama(seed).generate(
@@ -64,7 +64,7 @@ def _to_the_end(ids: list[int], eos: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(ids[: ends[0] + 1] if ends else ids)
 
 
-def recomputed(seed: int, answer: Decoded) -> float:
+def recompute_log_prob(seed: int, answer: Decoded) -> float:
     """The log-probability of an answer from one pass over all of it."""
     ids = [*PROMPT, *answer.ids]
     with torch.no_grad():
@@ -72,8 +72,8 @@ def recomputed(seed: int, answer: Decoded) -> float:
     return float(sum(rows[at - 1, ids[at]] for at in range(len(PROMPT), len(ids))))
 
 
-def beamed(seed: int, decoding: Decoding, eos: tuple[int, ...]) -> tuple[Trace, list[tuple[int, ...]]]:
-    theirs = generated(
+def beam_search_twice(seed: int, decoding: Decoding, eos: tuple[int, ...]) -> tuple[Trace, list[tuple[int, ...]]]:
+    theirs = generate_ids(
         seed,
         eos,
         max_new_tokens=decoding.max_tokens,

@@ -21,20 +21,20 @@ from assay.text.instructions.dialogues import (
     write_history,
 )
 
-SAID = (Message("user", "Name a fruit."), Message("assistant", "A pear."))
+HISTORY = (Message("user", "Name a fruit."), Message("assistant", "A pear."))
 
 
 def test_a_dialogue_is_asked_whole() -> None:
-    sample = Sample({"instruction": "And a sour one?", "input": "No lemons.", "history": write_history(SAID)})
-    asked = Message("user", "And a sour one?\n\nNo lemons.")
-    assert conversation(sample) == (*SAID, asked)
-    assert conversation(sample, system="Be brief.") == (Message("system", "Be brief."), *SAID, asked)
+    sample = Sample({"instruction": "And a sour one?", "input": "No lemons.", "history": write_history(HISTORY)})
+    question = Message("user", "And a sour one?\n\nNo lemons.")
+    assert conversation(sample) == (*HISTORY, question)
+    assert conversation(sample, system="Be brief.") == (Message("system", "Be brief."), *HISTORY, question)
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=4))
 def test_a_history_comes_back_as_it_was(turns: list[tuple[str, str]]) -> None:
-    said = tuple(m for ask, tell in turns for m in (Message("user", ask), Message("assistant", tell)))
-    assert read_history(write_history(said)) == said
+    messages = tuple(m for ask, tell in turns for m in (Message("user", ask), Message("assistant", tell)))
+    assert read_history(write_history(messages)) == messages
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_a_blank_instruction_is_told() -> None:
 
 
 def test_what_was_said_is_written_for_a_reader() -> None:
-    assert transcript(SAID, "No lemons.") == "User: Name a fruit.\n\nAssistant: A pear.\n\nNo lemons."
+    assert transcript(HISTORY, "No lemons.") == "User: Name a fruit.\n\nAssistant: A pear.\n\nNo lemons."
     assert transcript((), " ") == ""
     assert history_messages(Sample({"instruction": "Go on."})) == ()
-    assert history_messages(Sample({"then": write_history(SAID)}), "then") == SAID
+    assert history_messages(Sample({"then": write_history(HISTORY)}), "then") == HISTORY
 
 
 PAIRS = [["Name a fruit.", "A pear."]]
@@ -75,7 +75,7 @@ LIST = [{"role": "user", "content": "Name a fruit."}, {"role": "assistant", "con
 
 @pytest.mark.parametrize("value", [LIST, json.dumps(LIST), PAIRS, json.dumps(PAIRS)])
 def test_a_file_gives_a_history_as_messages_or_as_pairs(value: object) -> None:
-    assert parse_history(value) == SAID
+    assert parse_history(value) == HISTORY
 
 
 @pytest.mark.parametrize("value", [None, "", " ", [], "[]"])
@@ -84,8 +84,8 @@ def test_a_file_may_give_no_history(value: object) -> None:
 
 
 def test_a_systems_words_stand_before_the_users_first() -> None:
-    told = [{"role": "system", "content": "Be brief."}, *LIST]
-    assert [one.text for one in parse_history(told)] == ["Be brief.\n\nName a fruit.", "A pear."]
+    messages = [{"role": "system", "content": "Be brief."}, *LIST]
+    assert [message.text for message in parse_history(messages)] == ["Be brief.\n\nName a fruit.", "A pear."]
 
 
 @pytest.mark.parametrize(

@@ -65,15 +65,15 @@ def test_the_first_rule_that_an_instruction_breaks(instruction: str, rule: str) 
     assert broken_instruction_rules(instruction)[0] == rule
 
 
-def published(text: str) -> bool:
+def kept_by_published_code(text: str) -> bool:
     """Whether the published code keeps a one-line instruction; from its description of the steps, for ASCII alone."""
     words = ("image", "images", "graph", "graphs", "image", "images", "file", "files", "map", "maps")
-    said = text.strip().capitalize()
+    instruction = text.strip().capitalize()
     return (
-        3 < len(said.split()) <= 150
-        and not any(re.search(rf"\b{word}\b", said, re.IGNORECASE) for word in (*words, "draw", "plot", "go to"))
-        and not said.startswith("Write a program")
-        and said[0] not in string.punctuation
+        3 < len(instruction.split()) <= 150
+        and not any(re.search(rf"\b{word}\b", instruction, re.IGNORECASE) for word in (*words, "draw", "plot", "go to"))
+        and not instruction.startswith("Write a program")
+        and instruction[0] not in string.punctuation
     )
 
 
@@ -84,7 +84,7 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, min_size=1, max_size=8).map(" ".join))
 def test_english_is_judged_as_by_the_published_code(text: str) -> None:
-    assert (broken_instruction_rules(text) == []) == published(text)
+    assert (broken_instruction_rules(text) == []) == kept_by_published_code(text)
 
 
 def test_instances() -> None:
@@ -100,8 +100,8 @@ def test_instances() -> None:
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
-def test_no_text_is_too_strange_to_be_judged(instruction: str, given_: str, output: str) -> None:
-    broken = [*broken_instruction_rules(instruction), *broken_instance_rules(instruction, given_, output)]
+def test_no_text_is_too_strange_to_be_judged(instruction: str, input_text: str, output: str) -> None:
+    broken = [*broken_instruction_rules(instruction), *broken_instance_rules(instruction, input_text, output)]
     assert all(RULE_DESCRIPTIONS[name].endswith(".") for name in broken)
     assert count_words(instruction) >= 0
 

@@ -28,7 +28,7 @@ from assay.text.instructions.self_instruct_prompts import (
 
 
 def texts(text: str, *, continues: bool = False) -> list[str]:
-    return [one.text for one in parse_instructions(text, continues=continues)]
+    return [instruction.text for instruction in parse_instructions(text, continues=continues)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_only_the_last_of_a_list_can_be_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "continues", "found"),
+    ("text", "continues", "expected"),
     [
         (" none\nOutput: Blue.", True, ParsedInstance("", "Blue.", False)),
         (" sky\nOutput: Blue.\n\nTask: Another", True, ParsedInstance("sky", "Blue.", True)),
@@ -100,12 +100,12 @@ def test_only_the_last_of_a_list_can_be_cut() -> None:
         ("", False, None),
     ],
 )
-def test_an_example_with_the_input_first(text: str, continues: bool, found: ParsedInstance | None) -> None:
-    assert parse_instance(text, label_first=False, continues=continues) == found
+def test_an_example_with_the_input_first(text: str, continues: bool, expected: ParsedInstance | None) -> None:
+    assert parse_instance(text, label_first=False, continues=continues) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "continues", "found"),
+    ("text", "continues", "expected"),
     [
         (" spam\nInput: You won!", True, ParsedInstance("You won!", "spam", False)),
         (" spam\nYou won!", True, ParsedInstance("You won!", "spam", False)),
@@ -121,8 +121,8 @@ def test_an_example_with_the_input_first(text: str, continues: bool, found: Pars
         ("No idea.", False, None),
     ],
 )
-def test_an_example_with_the_label_first(text: str, continues: bool, found: ParsedInstance | None) -> None:
-    assert parse_instance(text, label_first=True, continues=continues) == found
+def test_an_example_with_the_label_first(text: str, continues: bool, expected: ParsedInstance | None) -> None:
+    assert parse_instance(text, label_first=True, continues=continues) == expected
 
 
 LINES = st.sampled_from(
@@ -147,60 +147,60 @@ LINES = st.sampled_from(
 @given(st.one_of(st.text(), st.lists(LINES, max_size=9).map("\n".join)), st.booleans(), st.booleans())
 def test_whatever_is_written_is_read_or_not_and_nothing_is_made_up(text: str, first: bool, continues: bool) -> None:
     listed = parse_instructions(text, continues=continues)
-    assert all(one.text and "\n" not in one.text for one in listed)
+    assert all(instruction.text and "\n" not in instruction.text for instruction in listed)
     squeezed = "".join(text.split()).replace("*", "")
-    assert all("".join(one.text.split()).replace("*", "") in squeezed for one in listed)
-    assert [one.complete for one in listed[:-1]] == [True] * max(0, len(listed) - 1)
-    found = parse_instance(text, label_first=first, continues=continues)
-    if found is not None:
-        assert "".join(found.input.split()) in "".join(text.split())
-        assert "".join(found.output.split()) in "".join(text.split())
+    assert all("".join(instruction.text.split()).replace("*", "") in squeezed for instruction in listed)
+    assert [instruction.complete for instruction in listed[:-1]] == [True] * max(0, len(listed) - 1)
+    instance = parse_instance(text, label_first=first, continues=continues)
+    if instance is not None:
+        assert "".join(instance.input.split()) in "".join(text.split())
+        assert "".join(instance.output.split()) in "".join(text.split())
 
 
-PLAIN = st.text(st.characters(categories=("Lu", "Ll", "Lo")), min_size=1, max_size=9).map(lambda one: f"x{one}")
+PLAIN = st.text(st.characters(categories=("Lu", "Ll", "Lo")), min_size=1, max_size=9).map(lambda text: f"x{text}")
 
 
 @given(PLAIN, PLAIN, st.sampled_from([ENGLISH, KOREAN]), st.sampled_from(LAYOUTS), st.booleans())
 def test_an_answer_in_the_form_that_was_shown_comes_back(
-    given_: str, output: str, words: TaskWording, layout: PromptLayout, label: bool
+    input_text: str, output: str, words: TaskWording, layout: PromptLayout, label: bool
 ) -> None:
-    shown = ExampleTask("id", "Do it.", given_, output, label)
-    prompt = (label_prompt if label else solve_prompt)("Do that.", [shown], words, layout)
+    example = ExampleTask("id", "Do it.", input_text, output, label)
+    prompt = (label_prompt if label else solve_prompt)("Do that.", [example], words, layout)
     if isinstance(prompt, str):
         answer = prompt.partition(f"{words.label if label else words.input}:")[2].partition("\n\n")[0]
     else:
         answer = prompt[1].text
-    found = parse_instance(answer, label_first=label, continues=layout == "plain")
-    assert found == ParsedInstance(given_, output, False)
+    instance = parse_instance(answer, label_first=label, continues=layout == "plain")
+    assert instance == ParsedInstance(input_text, output, False)
 
 
 def test_prompts_in_plain_words_end_where_the_model_begins() -> None:
-    two = [
+    examples = [
         ExampleTask("a", "Name a river.", "", "The Rhine."),
         ExampleTask("b", "Is it spam?", "You won!", "spam", True),
     ]
-    listed = list_prompt([one.instruction for one in two], 3, ENGLISH, "plain")
+    listed = list_prompt([example.instruction for example in examples], 3, ENGLISH, "plain")
     assert isinstance(listed, str)
     assert listed.endswith("\nTask 1: Name a river.\nTask 2: Is it spam?\nTask 3:")
     assert list_stop(2, 3, ENGLISH, "plain") == ("Task 6", "\n\n")
     assert list_stop(2, 1, ENGLISH, "plain") == ("\n",)
-    sort = sort_prompt("Sing it.", two, ENGLISH, "plain")
+    sort = sort_prompt("Sing it.", examples, ENGLISH, "plain")
     assert isinstance(sort, str)
     assert sort.endswith(
         "Is it spam?\nIs it a classification task? Yes\n\nTask: Sing it.\nIs it a classification task?"
     )
-    solve = solve_prompt("노래하세요.", two[:1], KOREAN, "plain")
+    solve = solve_prompt("노래하세요.", examples[:1], KOREAN, "plain")
     assert isinstance(solve, str)
     assert solve.endswith("과제: Name a river.\n입력: 없음\n출력: The Rhine.\n\n과제: 노래하세요.\n입력:")
 
 
 def test_prompts_in_a_chat_show_the_examples_as_turns() -> None:
-    two = [
+    examples = [
         ExampleTask("a", "Name a river.", "", "The Rhine."),
         ExampleTask("b", "Is it spam?", "You won!", "spam", True),
     ]
-    prompt = label_prompt("Is it rude?", two[1:], ENGLISH, "chat")
-    assert [one.role for one in prompt if isinstance(one, Message)] == ["user", "assistant", "user"]
+    prompt = label_prompt("Is it rude?", examples[1:], ENGLISH, "chat")
+    assert [message.role for message in prompt if isinstance(message, Message)] == ["user", "assistant", "user"]
     assert prompt[1:] == (
         Message("assistant", "Class label: spam\nInput: You won!"),
         Message("user", "Task: Is it rude?"),
@@ -211,7 +211,7 @@ def test_prompts_in_a_chat_show_the_examples_as_turns() -> None:
     (listed,) = list_prompt(["Sing\nit."], 2, ENGLISH, "chat")
     assert isinstance(listed, Message)
     assert "Task 1: Sing it.\n\n" in listed.text
-    assert "2 new tasks, from Task 2 to Task 3" in listed.text
+    assert listed.text.endswith(f"\n\n{ENGLISH.more.format(count=2, first=2, last=3)}")
 
 
 def test_a_language_without_words_of_its_own_is_asked_in_english() -> None:

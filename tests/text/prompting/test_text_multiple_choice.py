@@ -59,11 +59,11 @@ def test_continuations_by_convention() -> None:
 
 
 def test_lengths_are_characters_of_the_choice_without_its_space() -> None:
-    found = likelihoods(-6.0, -10.0, -2.5)
-    assert scores(ITEM, found, "text") == (-6.0, -10.0, -2.5)
-    assert scores(ITEM, found, "text-normalized") == (-1.0, -2.0, -2.5)  # "é" is one, of two bytes
-    assert choose(scores(ITEM, found, "text")) == 2
-    assert choose(scores(ITEM, found, "text-normalized")) == 0
+    choice_likelihoods = likelihoods(-6.0, -10.0, -2.5)
+    assert scores(ITEM, choice_likelihoods, "text") == (-6.0, -10.0, -2.5)
+    assert scores(ITEM, choice_likelihoods, "text-normalized") == (-1.0, -2.0, -2.5)  # "é" is one, of two bytes
+    assert choose(scores(ITEM, choice_likelihoods, "text")) == 2
+    assert choose(scores(ITEM, choice_likelihoods, "text-normalized")) == 0
 
 
 def test_the_first_of_equals_is_chosen() -> None:
@@ -87,23 +87,23 @@ def test_choices_and_shares_are_those_of_numpy(values: list[float], data: st.Dat
     item = MultipleChoiceItem(
         "Which?", tuple(letter * (nth + 1) for nth, letter in enumerate(LETTERS[: len(values)])), right
     )
-    found = likelihoods(*values)
+    choice_likelihoods = likelihoods(*values)
     lengths = np.array([len(choice) for choice in item.choices])
-    wanted: dict[Convention, int] = {
+    expected: dict[Convention, int] = {
         "letter": int(np.argmax(values)),
         "text": int(np.argmax(values)),
         "text-normalized": int(np.argmax(np.array(values) / lengths)),
     }
-    for convention, nth in wanted.items():
-        assert choose(scores(item, found, convention)) == nth
-        assert is_right(item, found, convention) == (nth in right)
+    for convention, nth in expected.items():
+        assert choose(scores(item, choice_likelihoods, convention)) == nth
+        assert is_right(item, choice_likelihoods, convention) == (nth in right)
     shares = np.exp(np.array(values) - max(values))
-    mass = mass_on_right(item, found)
+    mass = mass_on_right(item, choice_likelihoods)
     assert mass == pytest.approx(shares[sorted(right)].sum() / shares.sum())
     assert 0 <= mass <= 1 + 1e-12
     rest = frozenset(range(len(values))) - right
     if rest:
-        assert mass + mass_on_right(replace(item, right=rest), found) == pytest.approx(1)
+        assert mass + mass_on_right(replace(item, right=rest), choice_likelihoods) == pytest.approx(1)
 
 
 def test_mass_where_every_probability_is_too_small_for_a_number() -> None:

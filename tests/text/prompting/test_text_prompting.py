@@ -29,57 +29,60 @@ POOL = (
     FewShotExample("What is 3 + 3?", "6", "Three and three more are 6."),
     FewShotExample("What is 4 + 4?", "8", "Four and four more are 8."),
 )
-ASKED = "What is 5 + 5?"
+QUESTION = "What is 5 + 5?"
 PLAIN = "Add up.\n\nQ: What is 1 + 1?\nA: 2\n\nQ: What is 2 + 2?\nA: 4\n\nQ: What is 5 + 5?\nA:"
 
 
 def test_zero_shot() -> None:
-    assert render(Prompting(), ASKED) == (Message("user", ASKED),)
-    assert render(Prompting(layout="plain"), ASKED) == f"Q: {ASKED}\nA:"
-    assert render(Prompting(layout="message", instruction="Add up."), ASKED) == (
-        Message("user", f"Add up.\n\n{ASKED}"),
+    assert render(Prompting(), QUESTION) == (Message("user", QUESTION),)
+    assert render(Prompting(layout="plain"), QUESTION) == f"Q: {QUESTION}\nA:"
+    assert render(Prompting(layout="message", instruction="Add up."), QUESTION) == (
+        Message("user", f"Add up.\n\n{QUESTION}"),
     )
-    assert render(Prompting(instruction="Add up."), ASKED) == (Message("system", "Add up."), Message("user", ASKED))
+    assert render(Prompting(instruction="Add up."), QUESTION) == (
+        Message("system", "Add up."),
+        Message("user", QUESTION),
+    )
 
 
 def test_few_shot_in_every_layout() -> None:
     plain = Prompting("few-shot", 2, layout="plain", instruction="Add up.")
-    shown = select_examples(plain, ASKED, POOL)
-    assert shown == POOL[:2]
-    assert render(plain, ASKED, shown) == PLAIN
-    assert render(Prompting("few-shot", 2, layout="message", instruction="Add up."), ASKED, shown) == (
+    examples = select_examples(plain, QUESTION, POOL)
+    assert examples == POOL[:2]
+    assert render(plain, QUESTION, examples) == PLAIN
+    assert render(Prompting("few-shot", 2, layout="message", instruction="Add up."), QUESTION, examples) == (
         Message("user", PLAIN),
     )
-    assert render(Prompting("few-shot", 2), ASKED, shown) == (
+    assert render(Prompting("few-shot", 2), QUESTION, examples) == (
         Message("user", "What is 1 + 1?"),
         Message("assistant", "2"),
         Message("user", "What is 2 + 2?"),
         Message("assistant", "4"),
-        Message("user", ASKED),
+        Message("user", QUESTION),
     )
 
 
 def test_chain_of_thought_examples_have_reasoning_and_answer() -> None:
     prompting = Prompting("chain-of-thought", 1, layout="plain")
-    assert render(prompting, ASKED, POOL[:1]) == (
+    assert render(prompting, QUESTION, POOL[:1]) == (
         "Q: What is 1 + 1?\nA: One and one more are 2. The answer is 2.\n\nQ: What is 5 + 5?\nA:"
     )
     with pytest.raises(ValueError, match=r"'Why\?'"):
-        select_examples(prompting, ASKED, (FewShotExample("Why?", "because"),))
+        select_examples(prompting, QUESTION, (FewShotExample("Why?", "because"),))
 
 
 def test_zero_shot_cot_has_two_prompts() -> None:
     prompting = Prompting("zero-shot-cot", kind="number", layout="plain")
-    first = render(prompting, ASKED)
+    first = render(prompting, QUESTION)
     assert first == "Q: What is 5 + 5?\nA: Let's think step by step."
     expected = f"{first} Five and five are 10.\nTherefore, the answer (arabic numerals) is"
     assert second_prompt(prompting, first, " Five and five are 10.\n") == expected
     assert second_prompt(prompting, first, "Five and five are 10.") == expected
     chat = Prompting("zero-shot-cot", kind="yes-no", instruction="Be brief.")
-    asked = (Message("system", "Be brief."), Message("user", f"{ASKED}\n\nLet's think step by step."))
-    assert render(chat, ASKED) == asked
-    assert second_prompt(chat, asked, "It is.") == (
-        *asked,
+    chat_prompt = (Message("system", "Be brief."), Message("user", f"{QUESTION}\n\nLet's think step by step."))
+    assert render(chat, QUESTION) == chat_prompt
+    assert second_prompt(chat, chat_prompt, "It is.") == (
+        *chat_prompt,
         Message("assistant", "It is."),
         Message("user", "Therefore, the answer (Yes or No) is"),
     )
@@ -103,10 +106,10 @@ def test_the_nearest_example_comes_last() -> None:
     angles = np.radians([90, 10, 60, 0])
     pool = np.stack([np.cos(angles), np.sin(angles)], axis=1) * [[1], [5], [0.1], [2]]
     prompting = Prompting("few-shot", 3, pick="nearest")
-    assert select_examples(prompting, ASKED, POOL, (np.array([3.0, 0.0]), pool)) == (POOL[2], POOL[1], POOL[3])
+    assert select_examples(prompting, QUESTION, POOL, (np.array([3.0, 0.0]), pool)) == (POOL[2], POOL[1], POOL[3])
     assert select_examples(prompting, POOL[3].question, POOL, ([1.0, 0.0], pool)) == (POOL[0], POOL[2], POOL[1])
     same = np.ones((4, 2))
-    assert select_examples(prompting, ASKED, POOL, ([1.0, 0.0], same)) == (POOL[2], POOL[1], POOL[0])
+    assert select_examples(prompting, QUESTION, POOL, ([1.0, 0.0], same)) == (POOL[2], POOL[1], POOL[0])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def test_the_nearest_example_comes_last() -> None:
 )
 def test_invalid_embeddings_are_an_error(near: tuple[np.ndarray, np.ndarray] | None) -> None:
     with pytest.raises(ValueError, match=r"[Ee]mbeddings"):
-        select_examples(Prompting("few-shot", 1, pick="nearest"), ASKED, POOL, near)
+        select_examples(Prompting("few-shot", 1, pick="nearest"), QUESTION, POOL, near)
 
 
 QUESTIONS = st.lists(st.sampled_from(["a?", "b?", "A ?", "c?", " b? ", "d?", "e?", "\uff42?"]), max_size=8)
@@ -130,28 +133,31 @@ QUESTIONS = st.lists(st.sampled_from(["a?", "b?", "A ?", "c?", " b? ", "d?", "e?
 
 @given(QUESTIONS, st.sampled_from(["a?", "b?", "B?", "f?"]), st.integers(1, 4), st.booleans(), st.integers(0, 99))
 def test_examples_exclude_the_question_itself(
-    asked: list[str], question: str, shots: int, nearest: bool, seed: int
+    questions: list[str], question: str, shots: int, nearest: bool, seed: int
 ) -> None:
-    pool = [FewShotExample(one, str(at)) for at, one in enumerate(asked)]
+    pool = [FewShotExample(text, str(at)) for at, text in enumerate(questions)]
     rng = np.random.default_rng(seed)
     embeddings = rng.normal(size=(len(pool), 3))
     near = (rng.normal(size=3), embeddings)
     prompting = Prompting("few-shot", shots, pick="nearest" if nearest else "first")
-    others = [one for one in pool if one.question.replace("\uff42", "b").casefold().strip() != question.casefold()]
+    others = [
+        example for example in pool if example.question.replace("\uff42", "b").casefold().strip() != question.casefold()
+    ]
     if len(others) < shots:
         with pytest.raises(ValueError, match=rf"{shots} examples .* {len(others)}\."):
             select_examples(prompting, question, pool, near)
         return
-    shown = select_examples(prompting, question, pool, near)
-    assert len(set(shown)) == shots
-    assert set(shown) <= set(others)
+    selected = select_examples(prompting, question, pool, near)
+    assert len(set(selected)) == shots
+    assert set(selected) <= set(others)
     if not nearest:
-        assert list(shown) == others[:shots]
+        assert list(selected) == others[:shots]
         return
     cosines = {
-        one: embeddings[int(one.answer)] @ near[0] / np.linalg.norm(embeddings[int(one.answer)]) for one in others
+        example: embeddings[int(example.answer)] @ near[0] / np.linalg.norm(embeddings[int(example.answer)])
+        for example in others
     }
-    assert list(shown) == sorted(others, key=lambda one: cosines[one])[-shots:]
+    assert list(selected) == sorted(others, key=lambda example: cosines[example])[-shots:]
 
 
 def test_the_letter_of_a_multiple_choice_example_is_extracted() -> None:
@@ -161,19 +167,19 @@ def test_the_letter_of_a_multiple_choice_example_is_extracted() -> None:
         with pytest.raises(ValueError, match="2 to 26"):
             multiple_choice("Which?", texts)
     example = FewShotExample("Which has rings?", "C", "Only one of them has.")
-    shown = render(Prompting("chain-of-thought", 1), "Which is hot?", (example,))
-    assert not isinstance(shown, str)
-    assert (found := extract_choice(shown[1].text, "ABC", planets, strict=True))
-    assert found.value == "C"
+    prompt = render(Prompting("chain-of-thought", 1), "Which is hot?", (example,))
+    assert not isinstance(prompt, str)
+    assert (extracted := extract_choice(prompt[1].text, "ABC", planets, strict=True))
+    assert extracted.value == "C"
 
 
 @given(st.text(max_size=30), st.integers(-(10**9), 10**9))
 def test_the_answer_of_an_example_is_extracted(reasoning: str, answer: int) -> None:
     example = FewShotExample("Why?", str(answer), f"Because {reasoning}")
-    shown = render(Prompting("chain-of-thought", 1), "How?", (example,))
-    assert not isinstance(shown, str)
-    assert (found := extract_number(shown[1].text, strict=True))
-    assert found.value == str(answer)
+    prompt = render(Prompting("chain-of-thought", 1), "How?", (example,))
+    assert not isinstance(prompt, str)
+    assert (extracted := extract_number(prompt[1].text, strict=True))
+    assert extracted.value == str(answer)
 
 
 @given(
@@ -217,7 +223,7 @@ def test_wording_and_examples_are_checked() -> None:
     with pytest.raises(ValueError, match=r"\{answer\}"):
         PromptWording(declared="The answer.")
     with pytest.raises(ValueError, match=r"0 examples.* 1"):
-        render(Prompting(), ASKED, POOL[:1])
+        render(Prompting(), QUESTION, POOL[:1])
     assert Decoding(stop=Prompting(layout="plain").stop).stop == ("\nQ:",)
     assert Prompting().stop == ()
     assert Prompting(layout="plain", wording=PromptWording(question="")).stop == ()
@@ -238,10 +244,10 @@ def test_vote() -> None:
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20))
 def test_vote_is_a_count(answers: list[str | None]) -> None:
-    found = vote(answers)
-    counted = Counter(one for one in answers if one is not None)
-    assert dict(found.counts) == counted
-    assert found.votes == max(counted.values(), default=0)
-    assert found.unparsed + sum(counted.values()) == found.n == len(answers)
-    assert found.value == next((one for one in answers if one and counted[one] == found.votes), None)
-    assert found == vote(answers, lambda a, b: a == b)
+    result = vote(answers)
+    counts = Counter(answer for answer in answers if answer is not None)
+    assert dict(result.counts) == counts
+    assert result.votes == max(counts.values(), default=0)
+    assert result.unparsed + sum(counts.values()) == result.n == len(answers)
+    assert result.value == next((answer for answer in answers if answer and counts[answer] == result.votes), None)
+    assert result == vote(answers, lambda a, b: a == b)

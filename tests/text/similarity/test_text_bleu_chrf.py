@@ -9,22 +9,22 @@ from assay.text.similarity.bleu_chrf import bleu, chrf, corpus_score, sentence_s
 
 TEXTS = ["the cat sat on the mat", "it rains cats and dogs today"]
 REFERENCES = [["the cat is on the mat"], ["it is raining cats and dogs today"]]
-STREAM = [[own[0] for own in REFERENCES]]
+STREAM = [[references[0] for references in REFERENCES]]
 
 
 def test_numbers_are_those_of_sacrebleu() -> None:
     assert corpus_score(bleu(), TEXTS, REFERENCES).value == sacrebleu.corpus_bleu(TEXTS, STREAM).score
     assert corpus_score(chrf(), TEXTS, REFERENCES).value == sacrebleu.corpus_chrf(TEXTS, STREAM).score
     assert corpus_score(chrf(2), TEXTS, REFERENCES).value == sacrebleu.corpus_chrf(TEXTS, STREAM, word_order=2).score
-    for text, own in zip(TEXTS, REFERENCES, strict=True):
-        assert sentence_score(bleu(), text, own).value == sacrebleu.sentence_bleu(text, own).score
-        assert sentence_score(chrf(), text, own).value == sacrebleu.sentence_chrf(text, own).score
+    for text, references in zip(TEXTS, REFERENCES, strict=True):
+        assert sentence_score(bleu(), text, references).value == sacrebleu.sentence_bleu(text, references).score
+        assert sentence_score(chrf(), text, references).value == sacrebleu.sentence_chrf(text, references).score
 
 
 def test_signatures_say_how_a_number_was_made() -> None:
     version = f"version:{sacrebleu.__version__}"
-    one = sentence_score(bleu("char"), TEXTS[0], REFERENCES[0])
-    assert one.signature == f"nrefs:1|case:mixed|eff:yes|tok:char|smooth:exp|{version}"
+    single = sentence_score(bleu("char"), TEXTS[0], REFERENCES[0])
+    assert single.signature == f"nrefs:1|case:mixed|eff:yes|tok:char|smooth:exp|{version}"
     several = corpus_score(bleu(), TEXTS, [REFERENCES[0], [*REFERENCES[1], "rain"]])
     assert several.signature == f"nrefs:var|case:mixed|eff:no|tok:13a|smooth:exp|{version}"
     assert sentence_score(chrf(2), *TEXTS[:1], REFERENCES[0]).signature.startswith(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import Counter
 from itertools import pairwise
 
@@ -75,29 +74,29 @@ def test_what_asks_for_nothing_that_could_be_read(text: str) -> None:
 
 @given(st.text(max_size=80))
 def test_no_text_whatever_breaks_it(text: str) -> None:
-    found = instruction_verb(text)
-    assert found is None or (found.verb and found.verb == found.verb.lower())
+    result = instruction_verb(text)
+    assert result is None or (result.verb and result.verb == result.verb.lower())
 
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "강", "write a story", "name a sea"]), max_size=6).map(" ".join)
 
 
-def slow(texts: list[str]) -> Coverage:
+def brute_force_coverage(texts: list[str]) -> Coverage:
     """Everything counted anew in Python."""
     split = [tokens(text) for text in texts]
-    words = [word for own in split for word in own]
-    neighbors = [pair for own in split for pair in pairwise(own)]
-    found = [one for text in texts if (one := instruction_verb(text))]
-    pairs = [(one.verb, one.object) for one in found if one.object]
+    words = [word for sequence in split for word in sequence]
+    neighbors = [pair for sequence in split for pair in pairwise(sequence)]
+    verbs = [verb for text in texts if (verb := instruction_verb(text))]
+    pairs = [(verb.verb, verb.object) for verb in verbs if verb.object]
     return Coverage(
         n=len(texts),
         words=len(set(words)),
         word_entropy=bits(words),
         distinct_1=len(set(words)) / len(words) if words else 0.0,
         distinct_2=len(set(neighbors)) / len(neighbors) if neighbors else 0.0,
-        with_verb=len(found),
-        verbs=len({one.verb for one in found}),
-        verb_entropy=bits([one.verb for one in found]),
+        with_verb=len(verbs),
+        verbs=len({verb.verb for verb in verbs}),
+        verb_entropy=bits([verb.verb for verb in verbs]),
         with_object=len(pairs),
         pairs=len(set(pairs)),
     )
@@ -111,14 +110,17 @@ def bits(items: list[str]) -> float:
 def test_any_part_of_texts_is_measured_as_if_it_were_all(texts: list[str], random: object) -> None:
     reading = tokenize_texts(texts)
     rows = [row for row in range(len(texts)) if random.random() < 0.6]  # type: ignore[attr-defined]
-    for found, twin in ((coverage(reading), slow(texts)), (coverage(reading, rows), slow([texts[r] for r in rows]))):
+    for result, twin in (
+        (coverage(reading), brute_force_coverage(texts)),
+        (coverage(reading, rows), brute_force_coverage([texts[r] for r in rows])),
+    ):
         for name, value in vars(twin).items():
-            assert getattr(found, name) == pytest.approx(value), name
+            assert getattr(result, name) == pytest.approx(value), name
 
 
 def test_texts_that_are_no_instructions_have_no_verbs() -> None:
-    found = coverage(tokenize_texts(["Write a poem."] * 3, verbs=False))
-    assert (found.with_verb, found.verbs, found.pairs, found.words) == (0, 0, 0, 3)
+    result = coverage(tokenize_texts(["Write a poem."] * 3, verbs=False))
+    assert (result.with_verb, result.verbs, result.pairs, result.words) == (0, 0, 0, 3)
 
 
 def test_the_top_of_verbs_and_objects() -> None:
@@ -136,15 +138,12 @@ def test_entropy_of_what_is_known() -> None:
     assert entropy(np.array([3, 1])) == pytest.approx(0.8112781)
 
 
-def test_on_alpaca_a_verb_is_found_in_most_and_quickly() -> None:
+def test_most_alpaca_instructions_have_a_verb() -> None:
     lines = (shared("alpaca-9k.jsonl") / "alpaca-9k.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["instruction"] for line in lines]
-    instruction_verb("Write.")  # the lexicon is read once
-    begun = time.process_time()
-    found = coverage(tokenize_texts(texts))
-    assert time.process_time() - begun < 20
-    assert found.with_verb > 0.88 * len(texts)
-    assert found.with_object > 0.75 * len(texts)
+    result = coverage(tokenize_texts(texts))
+    assert result.with_verb > 0.88 * len(texts)
+    assert result.with_object > 0.75 * len(texts)
     assert [verb for verb, _, _ in top_verbs(tokenize_texts(texts[:3000]), range(3000), 3)] == [
         "generate",
         "create",

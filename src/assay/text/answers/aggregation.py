@@ -46,8 +46,8 @@ def vote(answers: Sequence[Extracted | str | None], same: Callable[[str, str], b
         if answer is None:
             continue
         value = answer.value if isinstance(answer, Extracted) else answer
-        known = value if same is eq else next((seen for seen in counts if same(seen, value)), value)
-        counts[known] = counts.get(known, 0) + 1
+        group = value if same is eq else next((first for first in counts if same(first, value)), value)
+        counts[group] = counts.get(group, 0) + 1
     winner = max(counts, key=lambda value: counts[value], default=None)
     unparsed = sum(answer is None for answer in answers)
     return Vote(

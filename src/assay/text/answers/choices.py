@@ -48,10 +48,10 @@ def extract_choice(
     patterns = _patterns(_checked(tuple(letters), len(texts)), tuple(texts))
     if match := patterns.whole.fullmatch(text):
         return patterns.reading(match, "whole")
-    for one in declarations(text, continues=continues):
-        found, several = _declared(patterns, text, one, strict=strict)
-        if found or several or one.denied:
-            return found
+    for declaration in declarations(text, continues=continues):
+        choice, several = _declared(patterns, text, declaration, strict=strict)
+        if choice or several or declaration.denied:
+            return choice
     return None if strict else _fallback(patterns, text)
 
 
@@ -103,59 +103,60 @@ def _patterns(letters: tuple[str, ...], texts: tuple[str, ...]) -> _Patterns:
     line = rf"^[ \t>*_#-]{{0,6}}(?:{bracket}|({either})\)|({upper})[*_]{{0,2}}(?:[.:](?=\s|\*|$)|[ \t]*$))"
     whole = rf"[\s(\[*_`\"'“‘$]*({either})(?:번|[\s)\].:*_`\"'”’$。])*"
     words, owners = _words(letters, texts)
-    some = [re.compile(way, re.MULTILINE) for way in (whole, letter, bracket, line, correct)]
+    compiled = [re.compile(way, re.MULTILINE) for way in (whole, letter, bracket, line, correct)]
     folded = {letter.casefold(): letter for letter in letters}
-    return _Patterns(folded, some[0], some[1], some[2], some[3], some[4], words, owners)
+    return _Patterns(folded, compiled[0], compiled[1], compiled[2], compiled[3], compiled[4], words, owners)
 
 
 def _words(letters: tuple[str, ...], texts: tuple[str, ...]) -> tuple[re.Pattern[str] | None, tuple[str, ...]]:
     folded = [words.strip().casefold() for words in texts]
-    own = [
+    unique = [
         (words.strip(), letters[at]) for at, words in enumerate(texts) if words.strip() and folded.count(folded[at]) < 2
     ]
-    own.sort(key=lambda pair: -len(pair[0]))
-    if not own:
+    unique.sort(key=lambda pair: -len(pair[0]))
+    if not unique:
         return None, ()
-    ends = ["" if "가" <= words[-1] <= "힣" else r"(?!\w|[.,]\d)" for words, _ in own]
-    some = "|".join(f"({re.escape(words)}){end}" for (words, _), end in zip(own, ends, strict=True))
-    return re.compile(rf"(?<![\w−-])(?<!\d[.,])(?:{some})", re.IGNORECASE), tuple(letter for _, letter in own)
+    ends = ["" if "가" <= words[-1] <= "힣" else r"(?!\w|[.,]\d)" for words, _ in unique]
+    alternatives = "|".join(f"({re.escape(words)}){end}" for (words, _), end in zip(unique, ends, strict=True))
+    pattern = re.compile(rf"(?<![\w−-])(?<!\d[.,])(?:{alternatives})", re.IGNORECASE)
+    return pattern, tuple(letter for _, letter in unique)
 
 
-def _declared(patterns: _Patterns, text: str, one: Declared, *, strict: bool) -> tuple[Extracted | None, bool]:
+def _declared(patterns: _Patterns, text: str, declaration: Declared, *, strict: bool) -> tuple[Extracted | None, bool]:
     """Answer of a declaration, and whether it names several choices."""
-    if one.denied:
+    start, end, rule = declaration.start, declaration.end, declaration.rule
+    if declaration.denied:
         return None, False
-    if match := patterns.whole.fullmatch(text, one.start, one.end):
-        return patterns.reading(match, one.rule), False
-    opening = _OPENING.match(text, one.start, one.end)
-    at = opening.end() if opening else one.start
-    match = patterns.letter.match(text, at, one.end) if strict else patterns.letter.search(text, one.start, one.end)
+    if match := patterns.whole.fullmatch(text, start, end):
+        return patterns.reading(match, rule), False
+    opening = _OPENING.match(text, start, end)
+    at = opening.end() if opening else start
+    match = patterns.letter.match(text, at, end) if strict else patterns.letter.search(text, start, end)
     if match is None:
-        return (None, False) if strict else _declared_words(patterns, text, one)
-    after = patterns.letter.search(text, match.end(), one.end)
-    found = patterns.reading(match, one.rule)
+        return (None, False) if strict else _declared_words(patterns, text, declaration)
+    after = patterns.letter.search(text, match.end(), end)
+    choice = patterns.reading(match, rule)
     if (
         after
         and _JOIN.fullmatch(text, match.end(), after.start())
-        and patterns.reading(after, one.rule).value != found.value
+        and patterns.reading(after, rule).value != choice.value
     ):
         return None, True
-    return found, False
+    return choice, False
 
 
-def _declared_words(patterns: _Patterns, text: str, one: Declared) -> tuple[Extracted | None, bool]:
-    found = (
-        [patterns.worded(match, one.rule) for match in patterns.words.finditer(text, one.start, one.end)]
-        if patterns.words
-        else []
-    )
-    several = len({each.value for each in found}) > 1
-    return (None, True) if several else (found[0] if found else None, False)
+def _declared_words(patterns: _Patterns, text: str, declaration: Declared) -> tuple[Extracted | None, bool]:
+    if patterns.words is None:
+        return None, False
+    matches = patterns.words.finditer(text, declaration.start, declaration.end)
+    choices = [patterns.worded(match, declaration.rule) for match in matches]
+    several = len({choice.value for choice in choices}) > 1
+    return (None, True) if several else (choices[0] if choices else None, False)
 
 
 def _fallback(patterns: _Patterns, text: str) -> Extracted | None:
-    if found := _agreed(patterns.reading(match, "is_correct") for match in patterns.correct.finditer(text)):
-        return found
+    if choice := _agreed(patterns.reading(match, "is_correct") for match in patterns.correct.finditer(text)):
+        return choice
     first = patterns.line.match(text, text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1)
     if first and _agreed(patterns.reading(match, "leading") for match in patterns.line.finditer(text)):
         return _undenied(text, patterns.reading(first, "leading"))
@@ -168,20 +169,20 @@ def _fallback(patterns: _Patterns, text: str) -> Extracted | None:
     return _undenied(text, _agreed(patterns.worded(match, "choice_text") for match in patterns.words.finditer(text)))
 
 
-def _agreed(found: Iterable[Extracted]) -> Extracted | None:
-    """The last of `found` if all name the same choice."""
+def _agreed(choices: Iterable[Extracted]) -> Extracted | None:
+    """The last of `choices` if all name the same choice."""
     last = None
-    for one in found:
-        if last is not None and one.value != last.value:
+    for choice in choices:
+        if last is not None and choice.value != last.value:
             return None
-        last = one
+        last = choice
     return last
 
 
-def _undenied(text: str, found: Extracted | None) -> Extracted | None:
-    if found is None:
+def _undenied(text: str, choice: Extracted | None) -> Extracted | None:
+    if choice is None:
         return None
-    end = found.end + (text[found.end : found.end + 1] in (")", "]"))
-    start = found.start - (text[max(0, found.start - 1) : found.start] in ("(", "["))
+    end = choice.end + (text[choice.end : choice.end + 1] in (")", "]"))
+    start = choice.start - (text[max(0, choice.start - 1) : choice.start] in ("(", "["))
     denied = _DENIED.match(text, end) or _DENYING.search(text[max(0, start - 12) : start])
-    return None if denied else found
+    return None if denied else choice

@@ -22,17 +22,17 @@ def blocks(text: str) -> list[Block]:
 
     A block is closed by a line with at least as many of the same fence characters and nothing else. Linear time.
     """
-    found: list[Block] = []
+    result: list[Block] = []
     opened: re.Match[str] | None = None
     for fence in _FENCE.finditer(text):
         if opened is None:
             opened = fence
         elif fence["marks"].startswith(opened["marks"]) and not fence["words"].strip():
-            found.append(_block(text, opened, fence.start()))
+            result.append(_block(text, opened, fence.start()))
             opened = None
     if opened is not None:
-        found.append(_block(text, opened, len(text)))
-    return found
+        result.append(_block(text, opened, len(text)))
+    return result
 
 
 def _block(text: str, opened: re.Match[str], end: int) -> Block:

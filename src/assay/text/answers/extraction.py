@@ -117,12 +117,14 @@ def extract_number(
         return _last_number(text)
     if by is None and len(text) <= TAIL and (whole := _whole_number(text)):
         return whole
-    for one in (one for one in declarations(text, continues=continues) if by in (None, one.rule)):
-        if one.denied:
+    for declaration in declarations(text, continues=continues):
+        if by not in (None, declaration.rule):
+            continue
+        if declaration.denied:
             return None
-        found = _declared_number(text, one, strict=strict or one.rule == "hashes")
-        if found is not None:
-            return _read(found, one.rule)
+        number = _declared_number(text, declaration, strict=strict or declaration.rule == "hashes")
+        if number is not None:
+            return _extracted_number(number, declaration.rule)
     return None if strict or by else _last_number(text)
 
 
@@ -135,21 +137,21 @@ def extract_yes_no(text: str, *, strict: bool = False, continues: bool = False) 
     4. only_word: "yes", "true", "false" anywhere and "no" at the end of a sentence, if all agree and none follows
        "not".
     """
-    for one in declarations(text, continues=continues):
-        marks = _MARKS.match(text, one.start, one.end)
-        at = marks.end() if marks else one.start
-        if found := _FIRST_WORD.match(text, at, one.end):
-            return None if _BOTH.match(text, found.end()) else _said(found, one.rule)
-        if one.denied:
+    for declaration in declarations(text, continues=continues):
+        marks = _MARKS.match(text, declaration.start, declaration.end)
+        at = marks.end() if marks else declaration.start
+        if match := _FIRST_WORD.match(text, at, declaration.end):
+            return None if _BOTH.match(text, match.end()) else _extracted_word(match, declaration.rule)
+        if declaration.denied:
             return None
     marks = _MARKS.match(text)
     at = marks.end() if marks else 0
-    if (found := _FIRST_WORD.match(text, at)) and _only_marks(text, found.end(), len(text)):
-        return _said(found, "whole")
+    if (match := _FIRST_WORD.match(text, at)) and _only_marks(text, match.end(), len(text)):
+        return _extracted_word(match, "whole")
     if strict:
         return None
-    if (found := _LEADING.match(text, at)) and not _BOTH.match(text, found.end()):
-        return _said(found, "leading")
+    if (match := _LEADING.match(text, at)) and not _BOTH.match(text, match.end()):
+        return _extracted_word(match, "leading")
     return _only_word(text)
 
 
@@ -159,21 +161,21 @@ def extract_span(text: str, *, continues: bool = False) -> Extracted | None:
     The last nonempty declaration up to the end of its sentence, without quotation marks, Markdown, whitespace and
     입니다 around it; or the quotation at its beginning. The span is always a substring of the text.
     """
-    for one in declarations(text, continues=continues):
-        if one.denied:
+    for declaration in declarations(text, continues=continues):
+        if declaration.denied:
             return None
-        start, end = one.start, one.end
+        start, end = declaration.start, declaration.end
         if quoted := _QUOTED.match(text, start, min(len(text), start + TAIL)):
             start, end = quoted.span(quoted.lastindex or 0)
         if (place := _stripped(text, start, end)) is not None:
-            return Extracted(text[place[0] : place[1]], one.rule, *place)
+            return Extracted(text[place[0] : place[1]], declaration.rule, *place)
     return None
 
 
-def _read(found: Numeral, rule: Rule) -> Extracted | None:
-    if found.value is None:
+def _extracted_number(numeral: Numeral, rule: Rule) -> Extracted | None:
+    if numeral.value is None:
         return None
-    return Extracted(plain(found.value), rule, found.start, found.end)
+    return Extracted(plain(numeral.value), rule, numeral.start, numeral.end)
 
 
 def _only_marks(text: str, start: int, end: int) -> bool:
@@ -181,28 +183,32 @@ def _only_marks(text: str, start: int, end: int) -> bool:
 
 
 def _whole_number(text: str) -> Extracted | None:
-    found = numerals(text, 0, len(text))
-    if len(found) != 1 or found[0].other:
+    numbers = numerals(text, 0, len(text))
+    if len(numbers) != 1 or numbers[0].other:
         return None
-    one = found[0]
-    return _read(one, "whole") if _only_marks(text, 0, one.start) and _only_marks(text, one.end, len(text)) else None
+    number = numbers[0]
+    whole = _only_marks(text, 0, number.start) and _only_marks(text, number.end, len(text))
+    return _extracted_number(number, "whole") if whole else None
 
 
-def _declared_number(text: str, one: Declared, *, strict: bool) -> Numeral | None:
+def _declared_number(text: str, declaration: Declared, *, strict: bool) -> Numeral | None:
     """Number of a declaration; its value may be None."""
-    found = numerals(text, one.start, one.end)
-    if found and _only_marks(text, one.start, found[0].start) and (strict or found[0].other):
-        return found[0]
-    return None if strict else _after_equals(text, one.start, found) or next((n for n in found if not n.other), None)
+    numbers = numerals(text, declaration.start, declaration.end)
+    if numbers and _only_marks(text, declaration.start, numbers[0].start) and (strict or numbers[0].other):
+        return numbers[0]
+    if strict:
+        return None
+    return _after_equals(text, declaration.start, numbers) or next((n for n in numbers if not n.other), None)
 
 
-def _after_equals(text: str, start: int, found: list[Numeral]) -> Numeral | None:
-    """The last of `found` that follows "=" and marks."""
-    before = [start, *(one.end for one in found[:-1])]
+def _after_equals(text: str, start: int, numbers: list[Numeral]) -> Numeral | None:
+    """The last of `numbers` that follows "=" and marks."""
+    before = [start, *(number.end for number in numbers[:-1])]
     after = [
-        one
-        for begin, one in zip(before, found, strict=False)
-        if not one.other and re.search(r"[=≈][\s*_`$\\{(\[]{0,6}\Z", text[max(begin, one.start - 10) : one.start])
+        number
+        for begin, number in zip(before, numbers, strict=False)
+        if not number.other
+        and re.search(r"[=≈][\s*_`$\\{(\[]{0,6}\Z", text[max(begin, number.start - 10) : number.start])
     ]
     return after[-1] if after else None
 
@@ -211,27 +217,27 @@ def _last_number(text: str) -> Extracted | None:
     start = max(0, len(text) - TAIL)
     while 0 < start < len(text) and not text[start - 1].isspace():
         start += 1
-    found = [one for one in numerals(text, start, len(text)) if not one.other]
-    if not found:
+    numbers = [number for number in numerals(text, start, len(text)) if not number.other]
+    if not numbers:
         return None
-    edges = [edge.end() for edge in _EDGE.finditer(text, start, found[-1].start)]
-    sentence = [one for one in found if one.start >= max(edges, default=start)]
+    edges = [edge.end() for edge in _EDGE.finditer(text, start, numbers[-1].start)]
+    sentence = [number for number in numbers if number.start >= max(edges, default=start)]
     equal = _after_equals(text, max(edges, default=start), sentence)
-    return _read(equal, "equals") if equal else _read(found[-1], "last_number")
+    return _extracted_number(equal, "equals") if equal else _extracted_number(numbers[-1], "last_number")
 
 
-def _said(found: re.Match[str], rule: Rule) -> Extracted:
-    value = _YES_NO[found["word"].lower()]
-    return Extracted(value, rule, *found.span("word"))
+def _extracted_word(match: re.Match[str], rule: Rule) -> Extracted:
+    value = _YES_NO[match["word"].lower()]
+    return Extracted(value, rule, *match.span("word"))
 
 
 def _only_word(text: str) -> Extracted | None:
     last = None
     for match in _ANY_WORD.finditer(text):
-        said = _said(match, "only_word")
-        if match["denied"] or (last is not None and last.value != said.value):
+        answer = _extracted_word(match, "only_word")
+        if match["denied"] or (last is not None and last.value != answer.value):
             return None
-        last = said
+        last = answer
     return last
 
 
@@ -242,8 +248,8 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int] | None:
         start += 1
     while start < end and text[end - 1] in edge:
         end -= 1
-    if found := _KOREAN_END.search(text[start:end]):
-        return _stripped(text, start, start + found.start())
+    if ending := _KOREAN_END.search(text[start:end]):
+        return _stripped(text, start, start + ending.start())
     return (start, end) if start < end else None
 
 
@@ -274,13 +280,13 @@ def declarations(text: str, *, continues: bool = False) -> list[Declared]:
     that is not. A full stop after an abbreviation ("Dr") or an initial ("U.S.", "George W. Bush") does not end a
     sentence.
     """
-    found = deque(_DECLARED.finditer(text), maxlen=MOST)
-    places = [(cast(Declaration, match.lastgroup), match.end(), match.start()) for match in found]
+    matches = deque(_DECLARED.finditer(text), maxlen=MOST)
+    places = [(cast(Declaration, match.lastgroup), match.end(), match.start()) for match in matches]
     if continues:
         places.insert(0, ("continued", 0, 0))
     limits = [*(begin for _, _, begin in places), len(text)][1:]
     regions = [_region(text, *place[:2], limit) for place, limit in zip(places, limits, strict=True)]
-    return [one for one in regions[::-1] if one.start < one.end]
+    return [region for region in regions[::-1] if region.start < region.end]
 
 
 def sentence_end(text: str, start: int, limit: int) -> int:

@@ -52,7 +52,7 @@ class Grades:
     def words(self) -> tuple[str, ...]:
         """Grades as text, none a prefix of another: 1, 2, 3; or 9.0, 9.5, 10.0."""
         plain = tuple(f"{value:g}" for value in self.values)
-        if not any(one != other and other.startswith(one) for one in plain for other in plain):
+        if not any(word != other and other.startswith(word) for word in plain for other in plain):
             return plain
         digits = max(1, *(len(word.partition(".")[2]) for word in plain))
         return tuple(f"{value:.{digits}f}" for value in self.values)
@@ -76,7 +76,7 @@ class WordProbabilities:
 
 def word_probabilities(likelihoods: Sequence[Likelihood]) -> WordProbabilities | None:
     """Normalize likelihoods of tokens none of which is a prefix of another; None if all are zero."""
-    values = [-math.inf if math.isnan(one.log_prob) else one.log_prob for one in likelihoods]
+    values = [-math.inf if math.isnan(likelihood.log_prob) else likelihood.log_prob for likelihood in likelihoods]
     top = max(values)
     if top == -math.inf:
         return None
@@ -93,33 +93,33 @@ def expected_grade(grades: Grades, probabilities: Sequence[float]) -> float:
     return min(max(total, grades.low), grades.high)  # sums of floats may miss the ends by their last bit
 
 
-def parse_line(text: str, own: str, *, whole: bool = True) -> str | None:
-    """Rest of the last line "ID `own`: ..." of a judge's answer; None if there is none.
+def parse_line(text: str, id_: str, *, whole: bool = True) -> str | None:
+    """Rest of the last line "ID `id_`: ..." of a judge's answer; None if there is none.
 
     Only Markdown characters may precede the id. If the answer was truncated (`whole` is False), its last line is
     ignored, since 4 may be the beginning of 4.5. Only the last 20,000 characters are parsed.
     """
     lines = (text if whole else text[: text.rfind("\n") + 1])[-TAIL:].splitlines()
-    pattern = re.compile(rf"[\s>*_`#-]*(?:ID\b)?[\s*_`:#]*{re.escape(own)}[\s*_`]*[:=\uff1a][\s*_`]*(.{{1,40}})", re.I)
+    pattern = re.compile(rf"[\s>*_`#-]*(?:ID\b)?[\s*_`:#]*{re.escape(id_)}[\s*_`]*[:=\uff1a][\s*_`]*(.{{1,40}})", re.I)
     for line in reversed(lines):
-        if len(line) <= 200 and (found := pattern.fullmatch(line)):
-            return found[1].strip(" \t*_`.\u3002")
+        if len(line) <= 200 and (match := pattern.fullmatch(line)):
+            return match[1].strip(" \t*_`.\u3002")
     return None
 
 
-def parse_grade(text: str, own: str, grades: Grades, *, whole: bool = True) -> float | None:
+def parse_grade(text: str, id_: str, grades: Grades, *, whole: bool = True) -> float | None:
     """Parse the grade after the id, also in the form "4/5"; None if there is none. Never raises."""
-    line = parse_line(text, own, whole=whole)
-    found = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)(?:\s*/\s*([0-9]{1,3}(?:\.0)?))?", line or "")
-    if found is None or (found[2] and float(found[2]) != grades.high):
+    line = parse_line(text, id_, whole=whole)
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)(?:\s*/\s*([0-9]{1,3}(?:\.0)?))?", line or "")
+    if match is None or (match[2] and float(match[2]) != grades.high):
         return None
-    value = float(found[1])
+    value = float(match[1])
     return next((grade for grade in grades.values if abs(grade - value) < 1e-6), None)
 
 
-def parse_letter(text: str, own: str, letters: Sequence[str], *, whole: bool = True) -> str | None:
+def parse_letter(text: str, id_: str, letters: Sequence[str], *, whole: bool = True) -> str | None:
     """Parse the letter after the id, with or without brackets; None if there is none. Never raises."""
-    line = parse_line(text, own, whole=whole) or ""
+    line = parse_line(text, id_, whole=whole) or ""
     letter = re.sub(r"\A(?:Answer\s)?[\[(]{0,2}([A-Za-z])[\])]{0,2}\Z", r"\1", line).upper()
     return letter if letter in letters else None
 
@@ -135,8 +135,8 @@ class PairJudgment:
     @property
     def orders(self) -> tuple[float, float] | None:
         """Scores of both orders; None if an order is unscored."""
-        given, swapped = self.as_given, self.swapped
-        return (given.value, swapped.value) if isinstance(given, Score) and isinstance(swapped, Score) else None
+        as_given, swapped = self.as_given, self.swapped
+        return (as_given.value, swapped.value) if isinstance(as_given, Score) and isinstance(swapped, Score) else None
 
     @property
     def inconsistent(self) -> bool:
@@ -156,7 +156,9 @@ class PairJudgment:
         calibration"; there for grades, here for probabilities.
         """
         both = (self.as_given, self.swapped)
-        probabilities = [one.evidence["first"] for one in both if isinstance(one, Score) and "first" in one.evidence]
+        probabilities = [
+            outcome.evidence["first"] for outcome in both if isinstance(outcome, Score) and "first" in outcome.evidence
+        ]
         return sum(probabilities) / 2 if len(probabilities) == 2 else None
 
 

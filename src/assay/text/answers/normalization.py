@@ -82,10 +82,10 @@ def numerals(text: str, start: int, end: int) -> list[Numeral]:
     "2 hours 30 minutes" is one quantity in two units: they have no value. The same holds for "3,5": a list, or a
     decimal comma.
     """
-    found: list[Numeral] = []
+    result: list[Numeral] = []
     for match in _TOKEN.finditer(text, start, end):
-        _append(found, _numeral(text, start, match), text)
-    return found
+        _append(result, _numeral(text, start, match), text)
+    return result
 
 
 def exact(text: str) -> Fraction | None:
@@ -93,9 +93,9 @@ def exact(text: str) -> Fraction | None:
     at, end = len(text) - len(text.lstrip()), len(text.rstrip().removesuffix("."))
     if end - at > 4 * DIGITS:
         return None
-    found = numerals(text, at, end)
-    whole = len(found) == 1 and not found[0].other and (found[0].start, found[0].end) == (at, end)
-    return found[0].value if whole else None
+    numbers = numerals(text, at, end)
+    whole = len(numbers) == 1 and not numbers[0].other and (numbers[0].start, numbers[0].end) == (at, end)
+    return numbers[0].value if whole else None
 
 
 def plain(value: Fraction) -> str:
@@ -136,9 +136,9 @@ def same_text(a: str, b: str) -> bool:
 def normalized(text: str) -> str:
     """Normalized form that `same_text` compares."""
     words = [part for word in text.split() for part in _nfkc(word).split()]
-    bare = ["".join(one for one in word if not _is_punctuation(one)) for word in words]
-    kept = [word for word in bare if word and word not in ARTICLES]
-    return " ".join(kept or words)
+    bare = ["".join(character for character in word if not _is_punctuation(character)) for word in words]
+    content = [word for word in bare if word and word not in ARTICLES]
+    return " ".join(content or words)
 
 
 def _nfkc(word: str) -> str:
@@ -147,36 +147,36 @@ def _nfkc(word: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
 
 
-def _is_punctuation(one: str) -> bool:
-    return one in string.punctuation or unicodedata.category(one).startswith("P")
+def _is_punctuation(character: str) -> bool:
+    return character in string.punctuation or unicodedata.category(character).startswith("P")
 
 
-def _append(found: list[Numeral], one: Numeral, text: str) -> None:
-    """Append `one`, or merge it with the previous numeral ("3 1/2"), or remove the value of both."""
-    before = found[-1] if found else None
-    if before is None or before.other or one.other:
-        found.append(one)
+def _append(result: list[Numeral], numeral: Numeral, text: str) -> None:
+    """Append `numeral`, or merge it with the previous numeral ("3 1/2"), or remove the value of both."""
+    before = result[-1] if result else None
+    if before is None or before.other or numeral.other:
+        result.append(numeral)
         return
-    gap = text[before.end : min(one.start, before.end + 40)]
-    if gap in ("", " ") and (whole := _compound(before, one, text)) is not None:
-        found[-1] = whole
+    gap = text[before.end : min(numeral.start, before.end + 40)]
+    if gap in ("", " ") and (whole := _compound(before, numeral, text)) is not None:
+        result[-1] = whole
     elif _JOINED.fullmatch(gap) or not gap:
-        found[-1] = replace(before, value=None)
-        found.append(replace(one, value=None))
+        result[-1] = replace(before, value=None)
+        result.append(replace(numeral, value=None))
     else:
-        found.append(one)
+        result.append(numeral)
 
 
-def _compound(before: Numeral, one: Numeral, text: str) -> Numeral | None:
+def _compound(before: Numeral, after: Numeral, text: str) -> Numeral | None:
     """Merge "3 1/2" or 3만 5천 to one numeral; None if they are separate."""
-    if before.value is None or one.value is None or one.value < 0:
+    if before.value is None or after.value is None or after.value < 0:
         return None
-    korean = before.scale > one.scale and one.value < before.scale
-    mixed = before.value.denominator == 1 and one.value < 1 and "/" in text[one.start : one.end]
-    if not korean and not (mixed and text[one.start].isdigit()):
+    korean = before.scale > after.scale and after.value < before.scale
+    mixed = before.value.denominator == 1 and after.value < 1 and "/" in text[after.start : after.end]
+    if not korean and not (mixed and text[after.start].isdigit()):
         return None
     sign = -1 if before.value < 0 else 1
-    return Numeral(before.start, one.end, before.value + sign * one.value, scale=one.scale)
+    return Numeral(before.start, after.end, before.value + sign * after.value, scale=after.scale)
 
 
 def _numeral(text: str, floor: int, match: re.Match[str]) -> Numeral:
@@ -198,12 +198,12 @@ def _numeral(text: str, floor: int, match: re.Match[str]) -> Numeral:
 def _lead(text: str, floor: int, start: int) -> tuple[int, int]:
     """Start of a number including currency and sign, and its sign as 1 or -1."""
     near = text[max(floor, start - 5) : start]
-    found = _LEAD.search(near)
-    if found is None:
+    match = _LEAD.search(near)
+    if match is None:
         return start, 1
-    begin = start - len(near) + found.start()
-    sign = found["outer"] or found["inner"]
-    if found["outer"]:
+    begin = start - len(near) + match.start()
+    sign = match["outer"] or match["inner"]
+    if match["outer"]:
         before = text[max(0, begin - 5) : begin]
         rest = before.rstrip()[-1:]
         if (rest.isalnum() and before[-1:] == rest) or rest.isdigit() or rest in (")", "%"):

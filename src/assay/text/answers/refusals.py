@@ -109,8 +109,8 @@ def refusal_phrase(text: str) -> str:
     """
     opening = _folded(text)[:OPENING]
     for way in _WAYS:
-        if found := way.search(opening):
-            rest = opening[found.start("own" if "own" in way.groupindex else 0) :]
+        if match := way.search(opening):
+            rest = opening[match.start("own" if "own" in way.groupindex else 0) :]
             return " ".join(_SENTENCE.split(rest, maxsplit=1)[0].split()[:_SHOWN])
     return ""
 
@@ -119,8 +119,8 @@ def _folded(text: str) -> str:
     """Lower case, straight quotation marks and single spaces, without Markdown emphasis and quotations."""
     text = unicodedata.normalize("NFC", text[:_READ]).translate(_MARKS)
     text = " ".join(text.lower().split())
-    own = " ".join(re.sub(r'"[^"]*"', " ", text).split())
-    return own if own.strip(" .!?") else text.replace('"', "").strip()
+    unquoted = " ".join(re.sub(r'"[^"]*"', " ", text).split())
+    return unquoted if unquoted.strip(" .!?") else text.replace('"', "").strip()
 
 
 _MARKS = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"", "*_`#>")

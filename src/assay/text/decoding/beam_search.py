@@ -66,13 +66,14 @@ def beam_search(
     while live:
         branches = _continuations(model, prompt, live, decoding, width=max(2, 1 + len(stopping.eos)))
         ended = [stopping.reason(branch.ids) is not None for branch in branches]
-        done = [branch for branch, end in zip(branches[: decoding.beams], ended, strict=False) if end]
+        new_answers = [branch for branch, end in zip(branches[: decoding.beams], ended, strict=False) if end]
         live = [branch for branch, end in zip(branches, ended, strict=True) if not end][: decoding.beams]
-        finished = sorted(finished + done, key=lambda one: -one.rank(decoding.length_penalty))[: decoding.beams]
-        rounds.append(tuple(_branch(branch, live, done, decoding) for branch in branches))
+        finished = sorted(finished + new_answers, key=lambda hypothesis: -hypothesis.rank(decoding.length_penalty))
+        finished = finished[: decoding.beams]
+        rounds.append(tuple(_branch(branch, live, new_answers, decoding) for branch in branches))
         if _settled(live, finished, decoding):
             break
-    answers = tuple(_decoded(one, stopping) for one in finished[: decoding.answers])
+    answers = tuple(_decoded(hypothesis, stopping) for hypothesis in finished[: decoding.answers])
     return Trace(decoding, answers, model.calls, model.rows, tuple(rounds))
 
 
@@ -80,11 +81,11 @@ def _continuations(
     model: CountingStepper, prompt: Sequence[int], live: Sequence[_Hypothesis], decoding: Decoding, width: int
 ) -> list[_Hypothesis]:
     """The `width * beams` best one-token extensions, best first; at least `beams` of them are unfinished."""
-    log_probs = log_softmax(model([[*prompt, *one.ids] for one in live]))
+    log_probs = log_softmax(model([[*prompt, *hypothesis.ids] for hypothesis in live]))
     scores = np.stack(
         [
-            one.score + apply_repetition_penalty(row, (*prompt, *one.ids), decoding.repetition_penalty)
-            for one, row in zip(live, log_probs, strict=True)
+            hypothesis.score + apply_repetition_penalty(row, (*prompt, *hypothesis.ids), decoding.repetition_penalty)
+            for hypothesis, row in zip(live, log_probs, strict=True)
         ]
     )
     best = np.argsort(-scores, axis=None, kind="stable")[: width * decoding.beams]
@@ -92,8 +93,10 @@ def _continuations(
     for place, index in enumerate(best):
         row, token = divmod(int(index), log_probs.shape[1])
         if np.isfinite(scores[row, token]):
-            one, log_prob = live[row], live[row].log_prob + float(log_probs[row, token])
-            extended.append(_Hypothesis((*one.ids, token), log_prob, float(scores[row, token]), (*one.path, place)))
+            hypothesis, log_prob = live[row], live[row].log_prob + float(log_probs[row, token])
+            extended.append(
+                _Hypothesis((*hypothesis.ids, token), log_prob, float(scores[row, token]), (*hypothesis.path, place))
+            )
     return extended
 
 
@@ -104,18 +107,27 @@ def _settled(live: Sequence[_Hypothesis], finished: Sequence[_Hypothesis], decod
     return live[0].rank(penalty) <= finished[-1].rank(penalty)
 
 
-def _branch(one: _Hypothesis, live: Sequence[_Hypothesis], done: Sequence[_Hypothesis], decoding: Decoding) -> Branch:
-    fate: BranchStatus = "live" if one in live else "finished" if one in done else "dropped"
-    rank = one.rank(decoding.length_penalty) if fate == "finished" else None
-    return Branch(one.path[-2] if len(one.path) > 1 else -1, one.ids[-1], one.log_prob, one.score, fate, rank)
+def _branch(
+    hypothesis: _Hypothesis, live: Sequence[_Hypothesis], answers: Sequence[_Hypothesis], decoding: Decoding
+) -> Branch:
+    fate: BranchStatus = "live" if hypothesis in live else "finished" if hypothesis in answers else "dropped"
+    rank = hypothesis.rank(decoding.length_penalty) if fate == "finished" else None
+    return Branch(
+        hypothesis.path[-2] if len(hypothesis.path) > 1 else -1,
+        hypothesis.ids[-1],
+        hypothesis.log_prob,
+        hypothesis.score,
+        fate,
+        rank,
+    )
 
 
-def _decoded(one: _Hypothesis, stopping: StoppingCriteria) -> Decoded:
+def _decoded(hypothesis: _Hypothesis, stopping: StoppingCriteria) -> Decoded:
     return Decoded(
-        ids=one.ids,
-        text=stopping.text(one.ids),
-        end=stopping.reason(one.ids) or "length",
-        log_prob=one.log_prob,
-        path=one.path,
-        rank=one.rank(stopping.decoding.length_penalty),
+        ids=hypothesis.ids,
+        text=stopping.text(hypothesis.ids),
+        end=stopping.reason(hypothesis.ids) or "length",
+        log_prob=hypothesis.log_prob,
+        path=hypothesis.path,
+        rank=hypothesis.rank(stopping.decoding.length_penalty),
     )

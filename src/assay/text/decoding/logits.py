@@ -77,9 +77,9 @@ def _top_p(logits: FloatArray, p: float) -> FloatArray:
     # In ascending order, remove tokens while their cumulative probability is at most 1 - p.
     removed = np.cumsum(np.exp(log_softmax(logits[order]))) <= 1 - p
     removed[-1] = False
-    kept = logits.copy()
-    kept[order[removed]] = -np.inf
-    return kept
+    result = logits.copy()
+    result[order[removed]] = -np.inf
+    return result
 
 
 def distribution(logits: Logits, decoding: Decoding) -> FloatArray:

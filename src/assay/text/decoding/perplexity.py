@@ -84,10 +84,10 @@ def corpus_perplexity(parts: Iterable[CorpusPerplexity]) -> CorpusPerplexity:
 
     Texts without a scored token are excluded, as their words and bytes would count with log-probability 0.
     """
-    kept = [part for part in parts if part.tokens]
+    scored_parts = [part for part in parts if part.tokens]
     return CorpusPerplexity(
-        math.fsum(part.log_prob for part in kept),
-        *(sum(getattr(part, name) for part in kept) for name in ("tokens", "words", "bytes", "texts")),
+        math.fsum(part.log_prob for part in scored_parts),
+        *(sum(getattr(part, name) for part in scored_parts) for name in ("tokens", "words", "bytes", "texts")),
     )
 
 
@@ -103,11 +103,11 @@ def token_windows(tokens: int, size: int, stride: int) -> list[TokenWindow]:
     if not 1 <= stride < size:
         raise ValueError(f"stride must be between 1 and {size - 1} for windows of {size} tokens, was {stride}.")
     result: list[TokenWindow] = []
-    done = 1
+    scored_end = 1
     for begin in range(0, tokens, stride):
-        if done >= tokens:
+        if scored_end >= tokens:
             break
         end = min(begin + size, tokens)
-        result.append(TokenWindow(begin, end, end - done))
-        done = end
+        result.append(TokenWindow(begin, end, end - scored_end))
+        scored_end = end
     return result

@@ -134,7 +134,7 @@ def _generate(model: CountingStepper, prompt: Sequence[int], stopping: StoppingC
         ids.append(token)
         steps.append(_step(log_softmax(logits), chances, token))
         end = stopping.reason(ids)
-    return Decoded(tuple(ids), stopping.text(ids), end, sum(one.log_prob for one in steps), tuple(steps))
+    return Decoded(tuple(ids), stopping.text(ids), end, sum(step.log_prob for step in steps), tuple(steps))
 
 
 def _step(log_probs: FloatArray, chances: FloatArray, chosen: int) -> Step:

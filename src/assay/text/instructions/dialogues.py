@@ -17,12 +17,12 @@ from assay.core.errors import FieldError
 from assay.core.sample import Sample
 
 
-def task_prompt(instruction: str, given: str = "") -> str:
+def task_prompt(instruction: str, input_text: str = "") -> str:
     """User message of a task: the instruction, an empty line and the input.
 
     Differs from Taori et al. 2023, "Alpaca", in that a chat template replaces the headings.
     """
-    return f"{instruction.strip()}\n\n{given.strip()}" if given.strip() else instruction.strip()
+    return f"{instruction.strip()}\n\n{input_text.strip()}" if input_text.strip() else instruction.strip()
 
 
 HISTORY_EXAMPLE = 'a JSON list such as [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]'
@@ -58,10 +58,10 @@ def history_messages(sample: Sample, history: str = "history") -> tuple[Message,
     return read_history(sample.text(history), sample.id) if history in sample.fields else ()
 
 
-def transcript(turns: Sequence[Message], given: str = "") -> str:
+def transcript(turns: Sequence[Message], input_text: str = "") -> str:
     """Readable transcript of the turns, followed by the input of the task."""
     lines = [f"{turn.role.capitalize()}: {turn.text.strip()}" for turn in turns]
-    return "\n\n".join([*lines, *([given] if given.strip() else [])])
+    return "\n\n".join([*lines, *([input_text] if input_text.strip() else [])])
 
 
 def write_history(turns: Sequence[Message]) -> str:

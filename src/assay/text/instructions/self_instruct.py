@@ -82,8 +82,8 @@ def _starts_with_punctuation(instruction: str) -> bool:
     return unicodedata.category(instruction[0])[0] in "PS"
 
 
-def _same_text(one: str, other: str) -> bool:
-    return " ".join(one.casefold().split()).rstrip(".!?") == " ".join(other.casefold().split()).rstrip(".!?")
+def _same_text(text: str, other: str) -> bool:
+    return " ".join(text.casefold().split()).rstrip(".!?") == " ".join(other.casefold().split()).rstrip(".!?")
 
 
 INSTRUCTION_RULES = (
@@ -103,17 +103,17 @@ INSTRUCTION_RULES = (
 """In order of precedence: the first broken rule is the reported reason."""
 
 INSTANCE_RULES = (
-    InstanceRule("no-output", "It has no output.", lambda _, given, output: not output),
-    InstanceRule("output-is-input", "The output is the input.", lambda _, given, output: given == output),
+    InstanceRule("no-output", "It has no output.", lambda _, input_text, output: not output),
+    InstanceRule("output-is-input", "The output is the input.", lambda _, input_text, output: input_text == output),
     InstanceRule(
         "ends-with-a-colon",
         "The input or the output ends with a colon: something was to follow.",
-        lambda _, given, output: given.endswith(_COLONS) or output.endswith(_COLONS),
+        lambda _, input_text, output: input_text.endswith(_COLONS) or output.endswith(_COLONS),
     ),
     InstanceRule(
         "repeats-the-instruction",
         "The input or the output is the instruction.",
-        lambda instruction, given, output: _same_text(given, instruction) or _same_text(output, instruction),
+        lambda instruction, input_text, output: _same_text(input_text, instruction) or _same_text(output, instruction),
     ),
 )
 
@@ -139,7 +139,7 @@ def broken_instruction_rules(instruction: str) -> list[str]:
     return [rule.name for rule in INSTRUCTION_RULES if rule.breaks(text)] if text else [INSTRUCTION_RULES[0].name]
 
 
-def broken_instance_rules(instruction: str, given: str, output: str) -> list[str]:
+def broken_instance_rules(instruction: str, input_text: str, output: str) -> list[str]:
     """Names of the broken rules of an instance, in order."""
-    stripped = instruction.strip(), given.strip(), output.strip()
+    stripped = instruction.strip(), input_text.strip(), output.strip()
     return [rule.name for rule in INSTANCE_RULES if rule.breaks(*stripped)]

@@ -113,9 +113,9 @@ def list_prompt(instructions: Sequence[str], count: int, words: TaskWording, lay
     return (Message("user", f"{head}\n\n{more}"),)
 
 
-def list_stop(shown: int, count: int, words: TaskWording, layout: PromptLayout) -> tuple[str, ...]:
+def list_stop(example_count: int, count: int, words: TaskWording, layout: PromptLayout) -> tuple[str, ...]:
     """Stop strings of `list_prompt`: the heading after `count` new tasks, and in plain layout the end of the list."""
-    next_heading = f"{words.task} {shown + count + 1}"
+    next_heading = f"{words.task} {example_count + count + 1}"
     if layout == "chat":
         return (next_heading,)
     return ("\n",) if count == 1 else (next_heading, "\n\n")
@@ -126,8 +126,8 @@ def sort_prompt(
 ) -> TaskPrompt:
     """Prompt for whether a task is classification."""
     turns = [
-        (f"{words.task}: {one.instruction}\n{words.question}", words.yes if one.classification else words.no)
-        for one in examples
+        (f"{words.task}: {example.instruction}\n{words.question}", words.yes if example.classification else words.no)
+        for example in examples
     ]
     return _prompt(words.sorted, turns, f"{words.task}: {instruction}\n{words.question}", layout)
 
@@ -138,10 +138,10 @@ def solve_prompt(
     """Prompt for an instance, input first."""
     turns = [
         (
-            f"{words.task}: {one.instruction}",
-            f"{words.input}: {one.input or words.none}\n{words.output}: {one.output}",
+            f"{words.task}: {example.instruction}",
+            f"{words.input}: {example.input or words.none}\n{words.output}: {example.output}",
         )
-        for one in examples
+        for example in examples
     ]
     return _prompt(words.solved, turns, f"{words.task}: {instruction}", layout, f"{words.input}:")
 
@@ -152,10 +152,10 @@ def label_prompt(
     """Prompt for an instance, class label first: input first would nearly always give the same label."""
     turns = [
         (
-            f"{words.task}: {one.instruction}",
-            f"{words.label}: {one.output}\n{words.input}: {one.input or words.none}",
+            f"{words.task}: {example.instruction}",
+            f"{words.label}: {example.output}\n{words.input}: {example.input or words.none}",
         )
-        for one in examples
+        for example in examples
     ]
     return _prompt(words.labeled, turns, f"{words.task}: {instruction}", layout, f"{words.label}:")
 
@@ -165,11 +165,11 @@ def _prompt(
 ) -> TaskPrompt:
     if layout == "plain":
         # An answer is on the line of its question, an example begins on the next line.
-        parts = [f"{asked}{chr(10) if begun else ' '}{answer}" for asked, answer in turns]
+        parts = [f"{question}{chr(10) if begun else ' '}{answer}" for question, answer in turns]
         return "\n\n".join([head, *parts, f"{last}{chr(10) + begun if begun else ''}"])
     messages = []
-    for nth, (asked, answer) in enumerate(turns):
-        messages += [Message("user", asked if nth else f"{head}\n\n{asked}"), Message("assistant", answer)]
+    for nth, (question, answer) in enumerate(turns):
+        messages += [Message("user", question if nth else f"{head}\n\n{question}"), Message("assistant", answer)]
     return (*messages, Message("user", last if turns else f"{head}\n\n{last}"))
 
 
@@ -283,11 +283,11 @@ def _sections(text: str, kinds: tuple[str, ...]) -> tuple[dict[str, str], bool]:
             end = mark.start()
             break
     starts = [*(mark.start() for mark in opened.values()), end]
-    found = {
+    sections = {
         kind: text[mark.end() : after].strip().strip("*").strip()
         for (kind, mark), after in zip(opened.items(), starts[1:], strict=True)
     }
-    return found, end < len(text)
+    return sections, end < len(text)
 
 
 def _heading_word(mark: re.Match[str]) -> str:
@@ -295,5 +295,5 @@ def _heading_word(mark: re.Match[str]) -> str:
     return str(mark.group(str(mark.lastgroup))).casefold()
 
 
-def _clear_no_input(given: str) -> str:
-    return "" if _NO_INPUT.fullmatch(given) else given
+def _clear_no_input(text: str) -> str:
+    return "" if _NO_INPUT.fullmatch(text) else text

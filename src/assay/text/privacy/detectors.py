@@ -49,7 +49,7 @@ def mask(value: str) -> str:
     if at and "." in host and not value.startswith("@"):
         first, _, last = host.rpartition(".")
         return f"{name[:1]}…@{first[:1]}….{last}"
-    if sum(one.isalpha() for one in value) < len(value) / 2 and not value[:2].isalpha():
+    if sum(character.isalpha() for character in value) < len(value) / 2 and not value[:2].isalpha():
         return f"…{value[-2:]}"
     return f"{value[:2]}… ({len(value)} characters)"
 
@@ -67,29 +67,29 @@ def text_windows(text: str) -> Iterator[tuple[int, str]]:
         start += len(line) + 1
 
 
-def without_overlaps(found: Sequence[PrivacyFinding]) -> list[PrivacyFinding]:
-    """Findings sorted by offset; of overlapping ones the first in `found` is kept."""
-    rank = {finding: number for number, finding in reversed(list(enumerate(found)))}
-    kept: list[PrivacyFinding] = []
-    for one in sorted(rank, key=lambda one: (one.start, rank[one])):
-        if kept and one.start < kept[-1].start + len(kept[-1].value):
-            if rank[one] < rank[kept[-1]]:
-                kept[-1] = one
+def without_overlaps(findings: Sequence[PrivacyFinding]) -> list[PrivacyFinding]:
+    """Findings sorted by offset; of overlapping ones the first in `findings` is kept."""
+    rank = {finding: number for number, finding in reversed(list(enumerate(findings)))}
+    result: list[PrivacyFinding] = []
+    for finding in sorted(rank, key=lambda finding: (finding.start, rank[finding])):
+        if result and finding.start < result[-1].start + len(result[-1].value):
+            if rank[finding] < rank[result[-1]]:
+                result[-1] = finding
             continue
-        kept.append(one)
-    return kept
+        result.append(finding)
+    return result
 
 
-def counts_by_kind(found: Sequence[PrivacyFinding]) -> dict[str, int]:
+def counts_by_kind(findings: Sequence[PrivacyFinding]) -> dict[str, int]:
     """Number of findings by kind, most frequent first."""
-    return dict(Counter(one.kind for one in found).most_common())
+    return dict(Counter(finding.kind for finding in findings).most_common())
 
 
-def findings_summary(found: Sequence[PrivacyFinding], shown: int = 3) -> str:
-    """Kinds, counts and up to `shown` masked examples per kind."""
+def findings_summary(findings: Sequence[PrivacyFinding], max_examples: int = 3) -> str:
+    """Kinds, counts and up to `max_examples` masked examples per kind."""
     parts = []
-    for kind, n in counts_by_kind(found).items():
-        examples = list(dict.fromkeys(one.masked for one in found if one.kind == kind))[:shown]
+    for kind, n in counts_by_kind(findings).items():
+        examples = list(dict.fromkeys(finding.masked for finding in findings if finding.kind == kind))[:max_examples]
         parts.append(f"{kind} x{n} ({', '.join(examples)})")
     return "; ".join(parts)
 
@@ -133,18 +133,18 @@ _MIN_ENTROPY = 3.0
 
 def find_secrets(text: str) -> list[PrivacyFinding]:
     """Secrets in a text, sorted by offset, without overlaps."""
-    found = [
+    findings = [
         PrivacyFinding(kind, value, at + start)
         for at, part in text_windows(text)
         for kind, value, start in _detect_secrets(part)
     ]
-    return without_overlaps(found)
+    return without_overlaps(findings)
 
 
 def _detect_secrets(part: str) -> Iterator[tuple[str, str, int]]:
-    for kind, pattern, is_one in _secret_patterns():
+    for kind, pattern, is_valid in _secret_patterns():
         for match in pattern.finditer(part):
-            if is_one(match.group()):
+            if is_valid(match.group()):
                 yield kind, match.group(), match.start()
     for match in _ASSIGNED.finditer(part):
         if looks_random(match.group(1)):
@@ -220,13 +220,13 @@ def find_personal_data(
         regions: ISO 3166 codes of countries whose phone numbers are found without country code, such as "US"; numbers
             with + are found for every country.
     """
-    found = [
+    findings = [
         PrivacyFinding(kind, value, at + start)
         for kind in (kind for kind in PERSONAL_DATA_KINDS if kind in kinds)
         for at, part in text_windows(text)
         for start, value in _finders(regions)[kind](part)
     ]
-    return without_overlaps(found)
+    return without_overlaps(findings)
 
 
 def check_regions(regions: Sequence[str]) -> None:
@@ -236,7 +236,7 @@ def check_regions(regions: Sequence[str]) -> None:
         ValueError: A region is not supported.
     """
     supported = require("phonenumbers", "privacy").SUPPORTED_REGIONS
-    unknown = [one for one in regions if one not in supported]
+    unknown = [region for region in regions if region not in supported]
     if isinstance(regions, str) or unknown:
         raise ValueError(f"Regions must be ISO 3166 codes such as 'US' or 'KR', had {regions!r}.")
 
@@ -254,9 +254,9 @@ def _finders(regions: Sequence[str]) -> dict[str, Callable[[str], Iterator[tuple
 
 
 def _matches(
-    pattern: re.Pattern[str], is_one: Callable[[str], bool] = lambda value: True
+    pattern: re.Pattern[str], is_valid: Callable[[str], bool] = lambda value: True
 ) -> Callable[[str], Iterator[tuple[int, str]]]:
-    return lambda part: ((found.start(), found.group()) for found in pattern.finditer(part) if is_one(found.group()))
+    return lambda part: ((match.start(), match.group()) for match in pattern.finditer(part) if is_valid(match.group()))
 
 
 def _is_card(value: str) -> bool:
@@ -280,12 +280,12 @@ def _is_ssn(value: str) -> bool:
 
 def _addresses(part: str) -> Iterator[tuple[int, str]]:
     for pattern in (_IPV4, _IPV6):
-        for found in pattern.finditer(part):
+        for match in pattern.finditer(part):
             try:
-                ipaddress.ip_address(found.group())
+                ipaddress.ip_address(match.group())
             except ValueError:
                 continue
-            yield found.start(), found.group()
+            yield match.start(), match.group()
 
 
 def _phones(part: str, regions: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -293,5 +293,5 @@ def _phones(part: str, regions: Sequence[str]) -> Iterator[tuple[int, str]]:
     if not _DIGITS.search(part):
         return
     for region in (None, *regions):
-        for found in phonenumbers.PhoneNumberMatcher(part, region):
-            yield found.start, found.raw_string
+        for match in phonenumbers.PhoneNumberMatcher(part, region):
+            yield match.start, match.raw_string

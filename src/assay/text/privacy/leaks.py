@@ -47,7 +47,7 @@ def find_leak(text: str, secret: str) -> str:
     ):
         if form in letters:
             return name
-    return "base64" if any(secret in re.sub(r"[^a-z]", "", one) for one in _base64_decodings(text)) else ""
+    return "base64" if any(secret in re.sub(r"[^a-z]", "", decoding) for decoding in _base64_decodings(text)) else ""
 
 
 def _fold(text: str) -> str:

@@ -26,7 +26,7 @@ def item_id(texts: Sequence[str], seed: int) -> str:
     The author of a text cannot include its id: a change of the text changes the id, and an id that occurs in a text by
     chance is skipped.
     """
-    return next(one for one in _ids(texts, seed) if not any(one in text.casefold() for text in texts))
+    return next(candidate for candidate in _ids(texts, seed) if not any(candidate in text.casefold() for text in texts))
 
 
 def delimit(name: str, text: str, id_: str) -> str:
@@ -44,12 +44,12 @@ def delimited_texts(prompt: str) -> tuple[str, dict[str, str]]:
     matches = list(DELIMITED.finditer(prompt))
     if not matches:
         raise ValueError(f"No delimited text in {prompt[:60]!r}.")
-    return matches[0][2], {one[1]: one[3] for one in matches}
+    return matches[0][2], {match[1]: match[3] for match in matches}
 
 
 def escape_delimiters(text: str) -> str:
     """Insert spaces into the brackets of delimiters in `text`; other brackets, as in code, stay."""
-    return _MARKS.sub(lambda found: " ".join(found[0]), text)
+    return _MARKS.sub(lambda match: " ".join(match[0]), text)
 
 
 def _ids(texts: Sequence[str], seed: int) -> Iterator[str]:

@@ -173,11 +173,11 @@ def parse_rating(rubric: Rubric, rated: Rated, texts: Sequence[str], ends: Seque
     parsed_grades = [
         parse_grade(text, id_, rubric.grades, whole=end != "length") for text, end in _completed(texts, ends)
     ]
-    known = [grade for grade in parsed_grades if grade is not None]
-    if not known:
+    grades = [grade for grade in parsed_grades if grade is not None]
+    if not grades:
         return _unparsed(texts, ends, f"no line 'ID {id_}: GRADE' with {rubric.grades.described()}")
-    evidence = {"samples": float(len(texts)), "read": float(len(known))} if len(texts) > 1 else {}
-    return Score(sum(known) / len(known), evidence=evidence, answer=texts[0][-PARSED_LENGTH:])
+    evidence = {"samples": float(len(texts)), "read": float(len(grades))} if len(texts) > 1 else {}
+    return Score(sum(grades) / len(grades), evidence=evidence, answer=texts[0][-PARSED_LENGTH:])
 
 
 def weigh_rating(rubric: Rubric, likelihoods: Sequence[Likelihood]) -> Outcome:
@@ -211,7 +211,7 @@ def weigh_choice(likelihoods: Sequence[Likelihood]) -> Outcome:
         return NO_PROBABILITY
     letter = LETTERS[max(range(len(weights.probabilities)), key=lambda nth: weights.probabilities[nth])]
     soft = sum(
-        probability * LETTER_SCORES[one] for probability, one in zip(weights.probabilities, LETTERS, strict=False)
+        probability * LETTER_SCORES[option] for probability, option in zip(weights.probabilities, LETTERS, strict=False)
     )
     return Score(LETTER_SCORES[letter], evidence={"first": min(soft, 1.0), "mass": weights.mass}, answer=letter)
 
@@ -256,12 +256,12 @@ def pair_questions(pair: Pair, by: By, *, ties: bool, seed: int = 0) -> tuple[Ju
     words = (LETTERS if ties else LETTERS[:2]) if by == "likelihood" else ()
     first, second = (
         JudgeQuestion(
-            pair_prompt(one, by, ties=ties, seed=seed),
+            pair_prompt(ordered_pair, by, ties=ties, seed=seed),
             words,
-            partial(parse_choice, one, ties=ties, seed=seed),
+            partial(parse_choice, ordered_pair, ties=ties, seed=seed),
             weigh_choice,
         )
-        for one in (pair, pair.swapped)
+        for ordered_pair in (pair, pair.swapped)
     )
     return first, second
 
@@ -269,7 +269,8 @@ def pair_questions(pair: Pair, by: By, *, ties: bool, seed: int = 0) -> tuple[Ju
 def pair_judgments(outcomes: Sequence[Outcome]) -> list[PairJudgment]:
     """Combine the outcomes of both orders, two per pair."""
     return [
-        PairJudgment(given, other_order(swapped)) for given, swapped in zip(outcomes[::2], outcomes[1::2], strict=True)
+        PairJudgment(as_given, other_order(swapped))
+        for as_given, swapped in zip(outcomes[::2], outcomes[1::2], strict=True)
     ]
 
 

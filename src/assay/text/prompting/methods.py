@@ -89,14 +89,14 @@ class Prompting:
     wording: PromptWording = field(default_factory=PromptWording)
 
     def __post_init__(self) -> None:
-        for name, value, known in (
+        for name, value, allowed in (
             ("method", self.method, METHODS),
             ("pick", self.pick, ("first", "nearest")),
             ("kind", self.kind, ("number", "choice", "yes-no", "text")),
             ("layout", self.layout, ("turns", "message", "plain")),
         ):
-            if value not in known:
-                raise ValueError(f"Prompting.{name} must be one of {', '.join(known)}, was {value!r}.")
+            if value not in allowed:
+                raise ValueError(f"Prompting.{name} must be one of {', '.join(allowed)}, was {value!r}.")
         if (self.shots > 0) != (self.method in FEW_SHOT_METHODS) or self.shots < 0:
             expected = "1 or more" if self.method in FEW_SHOT_METHODS else "0"
             raise ValueError(f"Prompting.shots must be {expected} with {self.method!r}, was {self.shots}.")
@@ -165,7 +165,9 @@ def select_examples(
         order = np.argsort(-cosines, kind="stable")[: prompting.shots]
         others = [others[at] for at in order[::-1]]
     selected = tuple(pool[at] for at in others[: prompting.shots])
-    if prompting.method == "chain-of-thought" and (bare := [one for one in selected if not one.reasoning.strip()]):
+    if prompting.method == "chain-of-thought" and (
+        bare := [example for example in selected if not example.reasoning.strip()]
+    ):
         raise ValueError(f"Chain-of-thought needs the reasoning of each example; {bare[0].question!r} has none.")
     return selected
 
@@ -187,7 +189,7 @@ def render(prompting: Prompting, question: str, examples: Sequence[FewShotExampl
     wording, thinking = prompting.wording, prompting.method == "zero-shot-cot"
     if prompting.layout == "plain":
         return _plain(prompting, question, examples) + (f" {wording.think}" if thinking else "")
-    asked = f"{question}{wording.between}{wording.think}" if thinking else question
+    user_text = f"{question}{wording.between}{wording.think}" if thinking else question
     if prompting.layout == "turns":
         turns = [
             message
@@ -195,10 +197,10 @@ def render(prompting: Prompting, question: str, examples: Sequence[FewShotExampl
             for message in (Message("user", example.question), Message("assistant", _answered(prompting, example)))
         ]
         system = [Message("system", prompting.instruction)] if prompting.instruction else []
-        return (*system, *turns, Message("user", asked))
+        return (*system, *turns, Message("user", user_text))
     if examples:
         return (Message("user", _plain(prompting, question, examples)),)
-    return (Message("user", wording.between.join(filter(None, (prompting.instruction, asked)))),)
+    return (Message("user", wording.between.join(filter(None, (prompting.instruction, user_text)))),)
 
 
 def second_prompt(prompting: Prompting, first: Prompt, answer: str) -> Prompt:
@@ -226,8 +228,8 @@ def _plain(prompting: Prompting, question: str, examples: Sequence[FewShotExampl
         f"{wording.question}{example.question}\n{wording.answer} {_answered(prompting, example)}"
         for example in examples
     ]
-    asked = f"{wording.question}{question}\n{wording.answer}"
-    return wording.between.join([*filter(None, [prompting.instruction]), *solved, asked])
+    open_question = f"{wording.question}{question}\n{wording.answer}"
+    return wording.between.join([*filter(None, [prompting.instruction]), *solved, open_question])
 
 
 def _answered(prompting: Prompting, example: FewShotExample) -> str:

@@ -89,12 +89,11 @@ def scores(item: MultipleChoiceItem, likelihoods: Sequence[Likelihood], conventi
         ValueError: The convention is unknown, or the number of finite values differs from the number of choices.
     """
     _check(convention)
-    if len(likelihoods) != len(item.choices) or not all(math.isfinite(one.log_prob) for one in likelihoods):
-        raise ValueError(
-            f"Expected {len(item.choices)} finite log-probabilities, got {[one.log_prob for one in likelihoods]}."
-        )
+    log_probs = [likelihood.log_prob for likelihood in likelihoods]
+    if len(log_probs) != len(item.choices) or not all(map(math.isfinite, log_probs)):
+        raise ValueError(f"Expected {len(item.choices)} finite log-probabilities, got {log_probs}.")
     lengths = [len(choice) if convention == "text-normalized" else 1 for choice in item.choices]
-    return tuple(one.log_prob / length for one, length in zip(likelihoods, lengths, strict=True))
+    return tuple(log_prob / length for log_prob, length in zip(log_probs, lengths, strict=True))
 
 
 def choose(values: Sequence[float]) -> int:
@@ -127,7 +126,7 @@ def mass_on_right(item: MultipleChoiceItem, likelihoods: Sequence[Likelihood]) -
     """
     sums = scores(item, likelihoods, "text")
     top = max(sums)
-    weights = [math.exp(one - top) for one in sums]
+    weights = [math.exp(value - top) for value in sums]
     return math.fsum(weights[nth] for nth in item.right) / math.fsum(weights)
 
 
@@ -142,7 +141,7 @@ def mmlu_prompt(item: MultipleChoiceItem, examples: Sequence[MultipleChoiceItem]
     """
     subject = item.subject.replace("_", " ").strip()
     header = f"The following are multiple choice questions (with answers) about {subject}.\n\n" if subject else ""
-    return header + "".join(f"{_lettered(one)} {_letter(one)}\n\n" for one in examples) + _lettered(item)
+    return header + "".join(f"{_lettered(example)} {_letter(example)}\n\n" for example in examples) + _lettered(item)
 
 
 def cloze_prompt(item: MultipleChoiceItem, examples: Sequence[MultipleChoiceItem] = ()) -> str:
@@ -150,7 +149,9 @@ def cloze_prompt(item: MultipleChoiceItem, examples: Sequence[MultipleChoiceItem
 
     Source: `lm_eval/tasks/arc/arc_easy.yaml`.
     """
-    solved = (f"Question: {one.question}\nAnswer: {one.choices[min(one.right)]}\n\n" for one in examples)
+    solved = (
+        f"Question: {example.question}\nAnswer: {example.choices[min(example.right)]}\n\n" for example in examples
+    )
     return "".join(solved) + f"Question: {item.question}\nAnswer:"
 
 

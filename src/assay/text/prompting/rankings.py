@@ -96,7 +96,7 @@ def consensus(rankings: Sequence[Ranking], agree: Agree = "all") -> Side | Liter
 
     Without a consensus: "conflict" if both answers are preferred by some ranker or a ranker has a conflict, else "tie".
     """
-    preferred = [one.prefers for one in rankings if one.says]
+    preferred = [ranking.prefers for ranking in rankings if ranking.says]
     if not preferred:
         return "unranked"
     needed = len(preferred) if agree == "all" else len(preferred) // 2 + 1
@@ -108,7 +108,7 @@ def consensus(rankings: Sequence[Ranking], agree: Agree = "all") -> Side | Liter
 
 def net_preference(rankings: Sequence[Ranking]) -> float:
     """Fraction of rankers that prefer the first answer minus the fraction that prefer the second, -1 to 1."""
-    preferred = [one.prefers for one in rankings if one.says]
+    preferred = [ranking.prefers for ranking in rankings if ranking.says]
     return (preferred.count("first") - preferred.count("second")) / len(preferred) if preferred else 0.0
 
 
@@ -119,13 +119,13 @@ def write_rankings(rankings: Mapping[str, Ranking]) -> str:
     """
     names = {"first": "chosen", "second": "rejected"}
     rows: dict[str, Any] = {}
-    for name, one in rankings.items():
-        rows[name] = {"why": one.why}
-        if one.says:
-            prefers = names.get(one.prefers, one.prefers)
-            rows[name] = {"chosen": one.first, "rejected": one.second, "prefers": prefers}
-        if one.orders is not None:
-            rows[name]["orders"] = list(one.orders)
+    for name, ranking in rankings.items():
+        rows[name] = {"why": ranking.why}
+        if ranking.says:
+            prefers = names.get(ranking.prefers, ranking.prefers)
+            rows[name] = {"chosen": ranking.first, "rejected": ranking.second, "prefers": prefers}
+        if ranking.orders is not None:
+            rows[name]["orders"] = list(ranking.orders)
     return json.dumps(rows, ensure_ascii=False) if rows else ""
 
 
@@ -152,6 +152,6 @@ def _ranking(row: Mapping[str, Any]) -> Ranking:
     if "why" in row:
         return Ranking(why=str(row["why"]))
     sides: Mapping[str, Side] = {"chosen": "first", "rejected": "second", "tie": "tie", "conflict": "conflict"}
-    one, two = (float(value) for value in row["orders"]) if "orders" in row else (0.0, 0.0)
-    orders = (one, two) if "orders" in row else None
+    first, second = (float(value) for value in row["orders"]) if "orders" in row else (0.0, 0.0)
+    orders = (first, second) if "orders" in row else None
     return Ranking(float(row["chosen"]), float(row["rejected"]), prefers=sides[row["prefers"]], orders=orders)

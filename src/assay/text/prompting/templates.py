@@ -36,6 +36,6 @@ def fill(template: str, words: Mapping[str, str]) -> str:
     """
     text = template.format(**{name: f"{MARK}{word}" if word else "" for name, word in words.items()})
     marked = " ".join(text.split())
-    return ARTICLE.sub(lambda found: f"{found[1]}{'n' if AN.match(marked, found.end() + 1) else ''} ", marked).replace(
+    return ARTICLE.sub(lambda match: f"{match[1]}{'n' if AN.match(marked, match.end() + 1) else ''} ", marked).replace(
         MARK, ""
     )

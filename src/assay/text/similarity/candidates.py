@@ -187,16 +187,16 @@ class Postings:
             hits = np.flatnonzero(count)
             rows, start, count = prefixes.rows[hits], start[hits], count[hits]
             ends = np.cumsum(count)
-            done = 0
-            while done < len(ends):
-                before = ends[done - 1] if done else 0
-                last = max(done + 1, int(np.searchsorted(ends, before + PAIRS_PER_CHUNK, "right")))
-                part = count[done:last]
+            first = 0
+            while first < len(ends):
+                before = ends[first - 1] if first else 0
+                last = max(first + 1, int(np.searchsorted(ends, before + PAIRS_PER_CHUNK, "right")))
+                part = count[first:last]
                 # Positions in the run, from the start of each element.
-                shift = start[done:last] - (ends[done:last] - part - before)
+                shift = start[first:last] - (ends[first:last] - part - before)
                 positions = np.arange(int(ends[last - 1] - before)) + np.repeat(shift, part)
-                yield np.repeat(rows[done:last], part), run.rows[positions]
-                done = last
+                yield np.repeat(rows[first:last], part), run.rows[positions]
+                first = last
 
 
 _EMPTY = Prefixes(np.zeros(0, np.int64), np.zeros(0, np.int64))

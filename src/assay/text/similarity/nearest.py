@@ -60,9 +60,9 @@ def _words(sketches: Sketches) -> list[BitArray]:
 
 
 def _nearest(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) -> NearestText:
-    own = sketches.tokens[row]
-    best = NearestText(None, 0.0, 0, (len(own), 0))
-    if not own or not end:
+    query = sketches.tokens[row]
+    best = NearestText(None, 0.0, 0, (len(query), 0))
+    if not query or not end:
         return best
     bounds = _bounds(sketches, words, row, end)
     first = np.argpartition(-bounds, FIRST_CANDIDATES)[:FIRST_CANDIDATES] if end > FIRST_CANDIDATES else np.arange(end)
@@ -71,7 +71,7 @@ def _nearest(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) 
         for number in numbers[np.argsort(-bounds[numbers], kind="stable")].tolist():
             if bounds[number] < best.f - _TOLERANCE or not bounds[number]:
                 break
-            best = _closer(best, own, sketches.tokens[number], number)
+            best = _closer(best, query, sketches.tokens[number], number)
     return best
 
 
@@ -87,9 +87,9 @@ def _bounds(sketches: Sketches, words: Sequence[BitArray], row: int, end: int) -
     return bounds
 
 
-def _closer(best: NearestText, own: Sequence[int], other: Sequence[int], number: int) -> NearestText:
-    shared = lcs_length(own, other)
-    f = rouge_f1(shared, len(own), len(other))
+def _closer(best: NearestText, query: Sequence[int], other: Sequence[int], number: int) -> NearestText:
+    shared = lcs_length(query, other)
+    f = rouge_f1(shared, len(query), len(other))
     if f > best.f or (f == best.f and best.number is not None and number < best.number):
-        return NearestText(number, f, shared, (len(own), len(other)))
+        return NearestText(number, f, shared, (len(query), len(other)))
     return best

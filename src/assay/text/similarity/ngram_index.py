@@ -58,29 +58,29 @@ class NgramIndex:
         """Indexed text with the largest fraction, the first of equals; None if no n-gram is shared."""
         if not text:
             return None
-        own = np.array([self._numbers.get(token, _UNKNOWN_TOKEN) for token in text], np.int64)
+        ids = np.array([self._numbers.get(token, _UNKNOWN_TOKEN) for token in text], np.int64)
         usual = min(self._n, len(text))
-        matches = [self._best(own, size, whole=True) for size in self._short if size < usual]
-        matches.append(self._best(own, usual, whole=False))
-        return max((one for one in matches if one), key=lambda one: (one.max_fraction, -one.number), default=None)
+        matches = [self._best(ids, size, whole=True) for size in self._short if size < usual]
+        matches.append(self._best(ids, usual, whole=False))
+        return max(filter(None, matches), key=lambda match: (match.max_fraction, -match.number), default=None)
 
-    def _best(self, own: Ints, size: int, *, whole: bool) -> SharedNgrams | None:
+    def _best(self, ids: Ints, size: int, *, whole: bool) -> SharedNgrams | None:
         """Best match among texts of exactly `size` tokens (`whole`), or of at least `size`."""
-        places, others = self._matches(own, size, whole=whole)
+        places, others = self._matches(ids, size, whole=whole)
         if not len(places):
             return None
         owners = self._owner[others]
         numbers, here = _count_covered(owners, places, size)
         _, there = _count_covered(owners, others, size)
-        ours, theirs = here / len(own), there / self._lengths[numbers]
+        ours, theirs = here / len(ids), there / self._lengths[numbers]
         best = int(np.maximum(ours, theirs).argmax())
         run = _longest_span(places[owners == numbers[best]], size)
         return SharedNgrams(int(numbers[best]), float(ours[best]), float(theirs[best]), run)
 
-    def _matches(self, own: Ints, size: int, *, whole: bool) -> tuple[Ints, Ints]:
+    def _matches(self, ids: Ints, size: int, *, whole: bool) -> tuple[Ints, Ints]:
         """Positions in the text and in the index of every shared n-gram."""
         table, starts = self._table(size, whole=whole)
-        hashes = _hashes(own, size)
+        hashes = _hashes(ids, size)
         first, last = (np.searchsorted(table, hashes, side) for side in ("left", "right"))
         counts = last - first
         places = np.repeat(np.arange(len(hashes)), counts)
@@ -88,7 +88,7 @@ class NgramIndex:
         others = starts[np.repeat(first, counts) + within]
         same = np.ones(len(places), bool)
         for step in range(size):
-            same &= own[places + step] == self._ids[others + step]
+            same &= ids[places + step] == self._ids[others + step]
         return places[same], others[same]
 
     def _table(self, size: int, *, whole: bool) -> tuple[Hashes, Ints]:
@@ -97,8 +97,8 @@ class NgramIndex:
             if whole:
                 starts = self._starts[self._lengths == size]
             else:
-                left = np.repeat(self._starts + self._lengths, self._lengths) - np.arange(len(self._ids))
-                starts = np.flatnonzero(left >= size)
+                remaining = np.repeat(self._starts + self._lengths, self._lengths) - np.arange(len(self._ids))
+                starts = np.flatnonzero(remaining >= size)
             hashes = _hashes(self._ids, size)[starts] if len(starts) else np.zeros(0, np.uint64)
             order = np.argsort(hashes, kind="stable")
             self._tables[size, whole] = hashes[order], starts[order]
@@ -112,10 +112,10 @@ def _hashes(ids: Ints, size: int) -> Hashes:
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX[2]
     mixed ^= mixed >> np.uint64(31)
     count = len(ids) - size + 1
-    found = np.zeros(count, np.uint64)
+    hashes = np.zeros(count, np.uint64)
     for step in range(size):
-        found = found * _MIX[0] + mixed[step : step + count]
-    return found
+        hashes = hashes * _MIX[0] + mixed[step : step + count]
+    return hashes
 
 
 def _count_covered(owners: Ints, places: Ints, size: int) -> tuple[Ints, Ints]:

@@ -124,11 +124,11 @@ class NoveltyFilter:
         """Decide on texts in order, as repeated calls of `add`."""
         decisions: list[NoveltyDecision] = []
         for sketches, text_prefixes in self._batches(texts):
-            done = 0
-            while done < len(sketches):
-                end = min(done + self._size(), len(sketches))
-                decisions += self._decide(sketches.part(done, end), text_prefixes.part(done, end))
-                done = end
+            start = 0
+            while start < len(sketches):
+                end = min(start + self._size(), len(sketches))
+                decisions += self._decide(sketches.part(start, end), text_prefixes.part(start, end))
+                start = end
         return decisions
 
     def check(self, texts: Iterable[str]) -> list[NoveltyDecision]:
@@ -178,9 +178,9 @@ class NoveltyFilter:
 
     def _compare(self, state: _BlockDecisions, block: Sketches, block_prefixes: Prefixes) -> None:
         """Compare a block with all indexed texts."""
-        kept = self._kept
-        for row, other in self._candidates(block, block_prefixes, kept.sketches(), kept.postings):
-            state.compare(row, kept.tokens[other], kept.input_numbers[other])
+        indexed = self._kept
+        for row, other in self._candidates(block, block_prefixes, indexed.sketches(), indexed.postings):
+            state.compare(row, indexed.tokens[other], indexed.input_numbers[other])
 
     def _candidates(
         self, block: Sketches, block_prefixes: Prefixes, indexed: Sketches, postings: Postings, *, among: bool = False
@@ -222,16 +222,16 @@ class _BlockDecisions:
 
     def compare(self, row: int, other: Sequence[int], number: int) -> None:
         """Compare a row with one text; calls are sorted by row and number, so the first of equals is the nearest."""
-        own = self._block.tokens[row]
-        f = rouge_f1(self._shared(own, other), len(own), len(other))
+        query = self._block.tokens[row]
+        f = rouge_f1(self._shared(query, other), len(query), len(other))
         if f > self.scores[row] and self._rule.rejects(f):
             self.scores[row], self._nearest[row] = f, number
 
-    def _shared(self, own: Sequence[int], other: Sequence[int]) -> int:
-        if min(len(own), len(other)) <= LONG_TEXT:
-            return lcs_length(own, other)
-        bound = (Counter(own) & Counter(other)).total()
-        return lcs_length(own, other) if self._rule.rejects(rouge_f1(bound, len(own), len(other))) else 0
+    def _shared(self, query: Sequence[int], other: Sequence[int]) -> int:
+        if min(len(query), len(other)) <= LONG_TEXT:
+            return lcs_length(query, other)
+        bound = (Counter(query) & Counter(other)).total()
+        return lcs_length(query, other) if self._rule.rejects(rouge_f1(bound, len(query), len(other))) else 0
 
     def decisions(self) -> list[NoveltyDecision]:
         """Decisions in row order."""

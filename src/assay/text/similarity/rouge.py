@@ -47,9 +47,12 @@ def rouge(
         raise ValueError(f"Unknown ROUGE type {unknown[0]!r}. Known: {', '.join(ROUGE_TYPES)}.")
     if not references:
         raise ValueError("references must have at least one element.")
-    own = _TokenizedText(text, tokenize)
+    candidate = _TokenizedText(text, tokenize)
     others = [_TokenizedText(reference, tokenize) for reference in references]
-    return {kind: max((_score_type(own, other, kind) for other in others), key=lambda score: score.f) for kind in kinds}
+    return {
+        kind: max((_score_type(candidate, other, kind) for other in others), key=lambda score: score.f)
+        for kind in kinds
+    }
 
 
 def stemmed(tokenize: Tokenizer) -> Tokenizer:
@@ -89,8 +92,8 @@ def _score_type(text: _TokenizedText, reference: _TokenizedText, kind: RougeType
     if kind == "rougeL":
         shared = lcs_length(text.tokens, reference.tokens)
         return _from_counts(shared, len(text.tokens), len(reference.tokens))
-    own, other = text.grams(int(kind[5:])), reference.grams(int(kind[5:]))
-    return _from_counts((own & other).total(), own.total(), other.total())
+    text_grams, reference_grams = text.grams(int(kind[5:])), reference.grams(int(kind[5:]))
+    return _from_counts((text_grams & reference_grams).total(), text_grams.total(), reference_grams.total())
 
 
 def _by_lines(text: Sequence[Sequence[str]], reference: Sequence[Sequence[str]]) -> RougeScore:
@@ -109,26 +112,26 @@ def _by_lines(text: Sequence[Sequence[str]], reference: Sequence[Sequence[str]])
 def _union(line: Sequence[str], sought: Sequence[tuple[Sequence[str], set[str]]]) -> list[str]:
     """Tokens of a sentence that are in its LCS with any of the other sentences."""
     masks, union = token_masks(line), 0
-    wanted = set(line)
+    uncovered = set(line)
     for other, words in sought:
         # A sentence adds nothing if it has no token with an uncovered position.
-        if not wanted.isdisjoint(words):
+        if not uncovered.isdisjoint(words):
             union |= lcs_positions(masks, len(line), other)
-            wanted = {token for token in wanted if masks[token] & ~union}
+            uncovered = {token for token in uncovered if masks[token] & ~union}
     return [token for i, token in enumerate(line) if union >> i & 1]
 
 
-def _from_counts(shared: int, own: int, other: int) -> RougeScore:
-    return RougeScore(shared / max(own, 1), shared / max(other, 1), rouge_f1(shared, own, other))
+def _from_counts(shared: int, length: int, other_length: int) -> RougeScore:
+    return RougeScore(shared / max(length, 1), shared / max(other_length, 1), rouge_f1(shared, length, other_length))
 
 
-def rouge_f1(shared: int, own: int, other: int) -> float:
-    """F1 of texts of `own` and `other` tokens with `shared` common tokens; 0 if none.
+def rouge_f1(shared: int, length: int, other_length: int) -> float:
+    """F1 of texts of `length` and `other_length` tokens with `shared` common tokens; 0 if none.
 
     The expressions and their order are those of rouge_score; another order would round differently, for example 7 of 10
     tokens would not be exactly 0.7.
     """
     if not shared:
         return 0.0
-    precision, recall = shared / own, shared / other
+    precision, recall = shared / length, shared / other_length
     return 2 * precision * recall / (precision + recall)

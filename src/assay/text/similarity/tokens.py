@@ -61,10 +61,10 @@ def normalize_case(text: str) -> str:
     return unicodedata.normalize("NFKC", normalized)
 
 
-def join_tokens(found: Sequence[str]) -> str:
+def join_tokens(sequence: Sequence[str]) -> str:
     """Tokens joined with spaces, except between tokens of character-tokenized scripts."""
     parts: list[str] = []
-    for before, token in zip(["", *found], found, strict=False):
+    for before, token in zip(["", *sequence], sequence, strict=False):
         adjacent = not before or (_CHARACTER_TOKEN.match(before) and _CHARACTER_TOKEN.match(token))
         parts.append(token if adjacent else f" {token}")
     return "".join(parts)
