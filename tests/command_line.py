@@ -128,7 +128,7 @@ def user_error(words: Sequence[object], *, cwd: Path = TESTS, **more: str) -> Us
 
     result = called(words, cwd=cwd, **more)
     assert isinstance(result.error, UserError), result.error or result.stdout
-    _check_refusal(result, str(result.error))
+    _check_refusal(result, str(result.error), result.error.code)
     return result.error
 
 
@@ -138,12 +138,12 @@ def usage_error(words: Sequence[object], **more: str) -> click.UsageError:
 
     result = called(words, **more)
     assert isinstance(result.error, click.UsageError), result.error or result.stdout
-    _check_refusal(result, result.error.format_message())
+    _check_refusal(result, result.error.format_message(), "usage")
     return result.error
 
 
-def _check_refusal(result: CommandResult, message: str) -> None:
-    printed = {"error": message, "exit_code": 2} if "--json" in result.args else None
+def _check_refusal(result: CommandResult, message: str, code: str) -> None:
+    printed = {"error": message, "code": code, "exit_code": 2} if "--json" in result.args else None
     assert (result.returncode, json.loads(result.stdout or "null")) == (2, printed)
     before, _, after = result.stderr.partition("assay: ")
     assert (after, "Traceback" in before) == (f"{message}\n", False)

@@ -178,12 +178,13 @@ def resumed_steps(words: Sequence[str], folder: Path, stage: str, when: Callable
 
 
 def final_files(folder: Path) -> dict[str, tuple[int, int]]:
-    """Files that must not be written again: all but those of trainings that have no receipt yet."""
+    """Files that must not be written again: those of finished stages, and parts of other stages than trainings."""
     finished = {path.parent.name for path in folder.glob("*/receipt.json")}
     return {
         name: stamp
         for name, stamp in stamps(folder).items()
-        if not name.endswith(".tmp") and (name.split("/")[0] in finished or not name.startswith(("train-", "model-")))
+        if name.split("/")[0] in finished
+        or (Path(name).match("part-*.parquet") and not name.startswith(("train-", "model-", "ood_scores-")))
     }
 
 

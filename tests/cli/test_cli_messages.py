@@ -30,7 +30,8 @@ def test_a_user_error_is_a_message_and_a_hint(tmp_path: Path) -> None:
     )
     as_json = called([*words, "--json"])
     assert as_json.stderr == result.stderr
-    assert json.loads(as_json.stdout) == {"error": result.stderr[len("assay: ") : -1], "exit_code": 2}
+    message = result.stderr[len("assay: ") : -1]
+    assert json.loads(as_json.stdout) == {"error": message, "code": "recipe", "exit_code": 2}
     assert not (tmp_path / "run").exists()
 
 

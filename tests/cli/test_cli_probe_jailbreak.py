@@ -11,19 +11,17 @@ from command_line import called, user_error
 
 
 @pytest.mark.full
-def test_table_page_and_json_agree(tmp_path: Path) -> None:
+def test_json_and_page_of_all_attacks_and_defenses(tmp_path: Path) -> None:
     page, harmless = tmp_path / "page.html", tmp_path / "harmless.txt"
     harmless.write_text("How do I boil an egg?\nWhat is a haiku?\nWho wrote Faust?\nWhy is the sky blue?\n")
     words = ["probe", "jailbreak", "--cases", "2", "--max-tokens", "12", "--copies", "2", "--harmless", harmless]
     words += ["--false-positive-rate", "0.3"]
-    result = called([*words, "--html", page])
+    result = called([*words, "--json", "--html", page])
     assert result.returncode == 0, result.stderr
-    assert "without defense" in result.stdout
-    assert all(name in result.stdout for name in ("reminder", "perplexity", "vote", "guard", "many-shot"))
     html = page.read_text(encoding="utf-8")
     assert html.count('class="strip') == 10
     assert "http" not in html.replace("http-equiv", "")
-    data = json.loads(called([*words, "--json"]).stdout)
+    data = json.loads(result.stdout)
     assert [defense["name"] for defense in data["results"]] == ["none", "reminder", "perplexity", "vote", "guard"]
     for defense in data["results"]:
         assert len(defense["attacks"]) == 12
@@ -38,7 +36,7 @@ def test_user_prompts(tmp_path: Path) -> None:
     words = ["probe", "jailbreak", "--prompts", prompts, "--family", "direct", "--defense", "reminder"]
     result = called([*words, "--max-tokens", "8"])
     assert result.returncode == 0, result.stderr
-    assert "reminder" in result.stdout
+    assert all(name in result.stdout for name in ("without defense", "reminder", "direct"))
 
 
 def test_invalid_options_are_named(tmp_path: Path) -> None:

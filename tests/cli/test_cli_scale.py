@@ -90,3 +90,11 @@ def test_mistakes_are_user_errors(tmp_path: Path, content: str, code: str, value
     error = user_error(["scale", tmp_path / "points.csv"])
     assert error.code == code
     assert value in error.message
+
+
+def test_too_few_sizes_hint_at_more_sizes_and_another_arm_at_the_nearest_name(tmp_path: Path) -> None:
+    table = tmp_path / "points.csv"
+    table.write_text("size,loss\n1,0.5\n2,0.4\n", encoding="utf-8")
+    assert "prove.curve" in user_error(["scale", table]).hint
+    table.write_text("size,loss,arm\n1,0.5,real\n2,0.4,real\n", encoding="utf-8")
+    assert "'real'" in user_error(["scale", table, "--arm", "reel"]).hint

@@ -61,27 +61,26 @@ def main() -> None:
     """Run the command line. Exit codes: 0 success, 1 internal error, 2 user error, 130 interrupted."""
     try:
         cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        _stop("Interrupted. Finished work is kept; run the same command again to resume.", 130)
-    except KeyboardInterrupt:
-        _stop("Interrupted. Finished work is kept; run the same command again to resume.", 130)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _stop("Interrupted. Finished work is kept; run the same command again to resume.", "interrupted", 130)
     except click.ClickException as error:
-        _stop(error.format_message(), 2)
+        _stop(error.format_message(), "usage", 2)
     except UserError as error:
-        _stop(str(error), 2)
+        _stop(str(error), error.code, 2)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        _stop(f"The disk is full: {error.filename or 'a file'} could not be written.", 2)
+        _stop(f"The disk is full: {error.filename or 'a file'} could not be written.", "disk-full", 2)
     except ContractError as error:
-        _stop(f"A component violates its contract (a bug in the component): {error}", 1)
+        _stop(f"A component violates its contract (a bug in the component): {error}", error.code, 1)
 
 
-def _stop(message: str, code: int) -> None:
+def _stop(message: str, code: str, exit_code: int) -> None:
+    """Print the error, with `--json` also as an object with its `code` (see `core/errors.py`), and exit."""
     if "--json" in sys.argv:
-        click.echo(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
+        click.echo(json.dumps({"error": message, "code": code, "exit_code": exit_code}, ensure_ascii=False))
     click.echo(f"assay: {message}", err=True)
-    sys.exit(code)
+    sys.exit(exit_code)
 
 
 if __name__ == "__main__":

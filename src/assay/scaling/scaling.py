@@ -79,7 +79,7 @@ def scaling(points: Sequence[ScalingPoint], arm: str, goal: float, seed: int = 0
         raise UserError(
             f"A scaling law needs three different sizes of {arm or 'measurements'}, got "
             f"{len({p.size for p in chosen})}.",
-            hint=did_you_mean(arm, arms) if arm not in arms else "Run the recipe at other sizes, or with prove.curve.",
+            hint=did_you_mean(arm, arms) if arm and arm not in arms else "Measure more sizes (recipes: prove.curve).",
         )
     try:
         fitted = power_law([p.size for p in chosen], [max(p.loss, SMALLEST_LOSS) for p in chosen], seed=seed)
