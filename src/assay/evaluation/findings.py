@@ -162,7 +162,7 @@ def difference(comparison: CellComparison) -> str:
     what = {
         "helped": f"{ours} is better than {theirs}",
         "hurt": f"{ours} is worse than {theirs}",
-        "no significant difference": f"no significant difference between {ours} and {theirs}",
+        "no significant difference": f"No significant difference between {ours} and {theirs}",
     }[comparison.verdict]
     span = (
         f"{level(effect)} CI {gap_between(effect, is_proportion(comparison))}"
