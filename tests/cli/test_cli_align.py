@@ -1,4 +1,4 @@
-"""assay run align --quick: tuned, a reward model, PPO and DPO from one start, and what each answers."""
+"""assay run align on the embedded model, with few steps: SFT, a reward model, PPO and DPO from one start."""
 
 from __future__ import annotations
 
@@ -13,13 +13,29 @@ from command_line import assay
 
 pytestmark = pytest.mark.timeout(3600)
 """The run itself, which the first test waits for, takes longer on one processor than a test may."""
+SMALL = (
+    "models.sft.train.steps=6",
+    "models.reward.train.steps=6",
+    "generate.prompts.limit=24",
+    "train.steps=6",
+    "prove.holdout.limit=8",
+    "prove.evaluate.decoding.max_tokens=16",
+    "prove.variants.ppo.steps=3",
+    "prove.variants.ppo.prompts_per_step=6",
+    "prove.variants.ppo.held_out_answers=4",
+    "prove.also.truthful.holdout.limit=12",
+    "prove.also.declines-unsafe.holdout.limit=6",
+    "prove.also.answers-safe.holdout.limit=6",
+)
+PAIRS = 24 * 6
+"""Pairs of the answers of four models to 24 prompts."""
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("align") / "run"
-    # Minutes of two processors; here it has one, which other work may share.
-    result = assay(["run", "align", "--quick", "--out", folder, "--json"], seconds=3000)
+    changes = [word for change in SMALL for word in ("--set", change)]
+    result = assay(["run", "align", "--quick", *changes, "--out", folder, "--json"], seconds=3000)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return folder
@@ -44,8 +60,8 @@ def last(training: dict[str, Any], curve: str) -> float:
 @pytest.mark.full
 def test_the_reward_model_is_measured_on_held_out_pairs(results: dict[str, Any]) -> None:
     pairs = learned(results, "reward")["held_out"]
-    assert pairs["pairs"] >= 40
-    assert pairs["prompts"] >= 12
+    assert pairs["pairs"] >= 12
+    assert pairs["prompts"] >= 3
     accuracy = pairs["accuracy"]
     assert 0 <= accuracy["low"] <= accuracy["estimate"] <= accuracy["high"] <= 1
     assert pairs["rise"]["low"] <= pairs["rise"]["high"]
@@ -65,8 +81,8 @@ def test_the_margin_of_dpo_is_measured_on_held_out_pairs(results: dict[str, Any]
 def test_the_reward_of_ppo_is_measured_on_held_out_prompts(results: dict[str, Any]) -> None:
     ppo = learned(results, "ppo")
     rewards = ppo["held_out_rewards"]
-    assert rewards["prompts"] >= 12
-    assert rewards["sampled"] == 8
+    assert rewards["prompts"] >= 3
+    assert rewards["sampled"] == 4
     assert rewards["rise"]["low"] <= rewards["rise"]["high"]
     assert ppo["hacking"]["held_out"] == rewards["rise"]
     assert math.isfinite(last(ppo, "kl"))
@@ -97,6 +113,6 @@ def test_the_report_compares_all_arms(run: Path, results: dict[str, Any]) -> Non
 @pytest.mark.full
 def test_every_drop_is_counted(results: dict[str, Any]) -> None:
     flow = results["funnel"]
-    assert flow["requested"] == 552
-    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 552
+    assert flow["requested"] == PAIRS
+    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == PAIRS
     assert flow["dropped"]

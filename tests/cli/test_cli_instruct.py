@@ -1,4 +1,4 @@
-"""assay run instruct --quick: a small model writes tasks, learns from those that pass, and is asked held-out ones."""
+"""assay run instruct on the embedded model, with few tasks and steps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ import pytest
 
 from command_line import assay
 
+TASKS, STEPS, HELD_OUT = 20, 4, 8
+SMALL = (
+    f"generate.count={TASKS}",
+    f"generate.per_round={TASKS // 2}",
+    f"train.steps={STEPS}",
+    f"prove.holdout.limit={HELD_OUT}",
+    "prove.evaluate.decoding.max_tokens=16",
+)
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("instruct") / "run"
-    # Minutes of two processors; here it has one, which other work may share.
-    result = assay(["run", "instruct", "--quick", "--out", folder, "--json"], seconds=1800)
+    changes = [word for change in SMALL for word in ("--set", change)]
+    result = assay(["run", "instruct", "--quick", *changes, "--out", folder, "--json"], seconds=1800)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return folder
@@ -24,13 +33,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_verdict_follows_from_the_interval(run: Path) -> None:
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     flow = results["funnel"]
-    assert flow["requested"] == 40
-    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == 40
+    assert flow["requested"] == TASKS
+    assert flow["kept"] + sum(flow["dropped"].values()) + sum(flow["failed"].values()) == TASKS
     assert flow["kept"] > 0
     assert [arm["name"] for arm in results["arms"]] == ["base", "unfiltered", "filtered", "random-subset"]
-    assert [arm["steps"] for arm in results["arms"]] == [0, 16, 16, 16]
+    assert [arm["steps"] for arm in results["arms"]] == [0, STEPS, STEPS, STEPS]
     first = results["comparisons"][0]
-    assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("filtered", "base", 16)
+    assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("filtered", "base", HELD_OUT)
     low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
     significant = p <= 0.05 and (high < 0 or low > 0)
     assert results["verdict"] == first["verdict"]
@@ -66,5 +75,5 @@ def test_exports_of_kept_samples_open_with_datasets(run: Path, tmp_path: Path, l
     opened = datasets.load_dataset(str(tmp_path / layout), split="train", cache_dir=str(tmp_path / "cache"))
     assert opened.num_rows == count
     card = (tmp_path / layout / "README.md").read_text(encoding="utf-8")
-    assert "40 requested" in card
+    assert f"{TASKS} requested" in card
     assert "embedded:smollm2" in card

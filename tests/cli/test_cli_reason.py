@@ -1,4 +1,4 @@
-"""assay run reason --quick: from nothing but whether an answer is right a small model learns to show its steps."""
+"""assay run reason on the embedded model, with few problems and steps: GRPO from verifiable rewards."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from command_line import assay
 
 pytestmark = pytest.mark.timeout(3600)
 """The run itself, which the first test waits for, takes longer on one processor than a test may."""
+STEPS, HELD_OUT = 4, 40
+SMALL = (
+    "models.sft.train.steps=8",
+    "generate.count=60",
+    f"train.steps={STEPS}",
+    "train.prompts_per_step=3",
+    "train.num_generations=4",
+    f"prove.holdout.count={HELD_OUT}",
+)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reason") / "run"
-    # Minutes of two processors; here it has one, which other work may share.
-    result = assay(["run", "reason", "--quick", "--out", folder, "--json"], seconds=3000)
+    changes = [word for change in SMALL for word in ("--set", change)]
+    result = assay(["run", "reason", "--quick", *changes, "--out", folder, "--json"], seconds=3000)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return folder
@@ -33,7 +42,7 @@ def results(run: Path) -> dict[str, Any]:
 @pytest.mark.full
 def test_the_verdict_follows_from_the_interval(results: dict[str, Any]) -> None:
     first = results["comparisons"][0]
-    assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("grpo", "sft", 200)
+    assert (first["ours"], first["theirs"], first["difference"]["n"]) == ("grpo", "sft", HELD_OUT)
     low, high, p = first["difference"]["low"], first["difference"]["high"], first["adjusted_p"]
     assert results["verdict"] == first["verdict"]
     assert (first["verdict"] in ("helped", "hurt")) == (p <= 0.05 and (high < 0 or low > 0))
@@ -46,7 +55,7 @@ def test_curves_of_reward_divergence_and_length(run: Path, results: dict[str, An
     (grpo,) = [row for row in results["training"] if row["name"] == "grpo"]
     curves = {row["name"]: row["lines"][0]["points"] for row in grpo["curves"]}
     assert {"reward", "kl", "length", "watch declared"} <= set(curves)
-    assert [step for step, _ in curves["reward"]] == list(range(1, 13))
+    assert [step for step, _ in curves["reward"]] == list(range(1, STEPS + 1))
     assert grpo["hacking"] is not None
     page = (run / "report.html").read_text(encoding="utf-8")
     assert '<section id="training"' in page
