@@ -81,7 +81,7 @@ class InstructionDifficulty:
 
 
 def _ratio(conditional: Likelihood, direct: Likelihood) -> Outcome:
-    assert conditional.tokens == direct.tokens, "an answer is cut into tokens by itself, whatever stands before it"
+    assert conditional.tokens == direct.tokens, "an answer is tokenized separately from its prompt"
     if conditional.tokens < 2:
         return Unscored("not_applicable", "The answer has fewer than two tokens.")
     if not all(math.isfinite(likelihood.log_prob) for likelihood in (conditional, direct)):
